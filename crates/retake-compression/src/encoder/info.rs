@@ -1,0 +1,58 @@
+use retake_media::{Codec, PixelFormat};
+use serde::Serialize;
+
+/// What an encoder library is and can do. Printed by `retake encoders`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EncoderInfo {
+    /// The short name that selects it: `x264`, `x265`, `svt-av1`, `vp9`.
+    #[doc(alias = "kVTVideoEncoderList_EncoderID")]
+    pub name: &'static str,
+    /// What it writes.
+    #[doc(alias = "kVTVideoEncoderList_CodecType")]
+    pub codec: Codec,
+    /// The library and the version that is linked.
+    pub version: String,
+    /// Pixel formats it takes, the preferred one first.
+    #[serde(skip)]
+    pub formats: Vec<PixelFormat>,
+    /// Its presets, from the slowest to the fastest.
+    pub presets: Vec<Preset>,
+    /// The preset that is used when nobody chooses.
+    pub default_preset: &'static str,
+    /// Its constant-quality scale.
+    pub quality: QualityScale,
+    /// Whether it gives back the pictures that a decoder will see ([`Output::Picture`](super::Output)).
+    pub reconstructs: bool,
+    /// Whether samples come out in another order than frames went in.
+    #[doc(alias = "kVTVideoEncoderList_SupportsFrameReordering")]
+    pub reorders: bool,
+    /// Its licence, as SPDX identifier: it becomes a condition on binaries that link it.
+    pub licence: &'static str,
+}
+
+/// A named point between speed and compression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Preset {
+    /// What the user types.
+    pub name: String,
+}
+
+/// The constant-quality knob of an encoder (CRF, CQ, QP): lower is better.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct QualityScale {
+    /// The best value.
+    pub min: f64,
+    /// The worst value.
+    pub max: f64,
+    /// The smallest difference that has an effect.
+    pub step: f64,
+    /// Where a search begins: ordinary film at good quality.
+    pub usual: f64,
+}
+
+impl QualityScale {
+    /// The nearest value that the encoder can be given.
+    pub fn snap(&self, value: f64) -> f64 {
+        ((value / self.step).round() * self.step).clamp(self.min, self.max)
+    }
+}

@@ -1,0 +1,62 @@
+//! The contract between Retake and an encoder library.
+//!
+//! An [`EncoderFactory`] describes what a library can do and opens [`Encoder`]s. One [`Encoder`] encodes one take: it begins with a
+//! sync frame, closes its GOPs, and ends with [`Encoder::finish`]. It is driven from one thread; "not yet" is an ordinary answer.
+
+mod error;
+mod info;
+mod output;
+mod registry;
+mod settings;
+
+pub use error::EncoderError;
+pub use info::{EncoderInfo, Preset, QualityScale};
+pub use output::{EncodedFrame, Output};
+pub use registry::{MissingEncoder, Registry};
+pub use settings::{EncoderSettings, FrameOptions, RateControl, RateLimit};
+
+use retake_media::{FormatDescription, PixelBuffer, Time};
+
+/// An encoder library: what it can do, and the door to its encodes.
+pub trait EncoderFactory: Send + Sync {
+    /// Name, codec, presets, quality scale.
+    fn info(&self) -> &EncoderInfo;
+
+    /// Upper estimate of the memory, in bytes, that one encode with these settings holds, frames that wait inside it included.
+    fn memory(&self, settings: &EncoderSettings) -> u64;
+
+    /// Upper estimate of the frames that go in before the first sample comes out (look-ahead, reordering, threads).
+    fn delay(&self, settings: &EncoderSettings) -> u32;
+
+    /// Opens an encode.
+    ///
+    /// # Errors
+    /// [`EncoderError::Settings`] for a setting the library refuses, with the name of the setting; [`EncoderError::Open`] when the
+    /// library fails.
+    fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError>;
+}
+
+/// One running encode.
+pub trait Encoder: Send {
+    /// What a decoder and a container have to know. Equal for all encodes with equal settings, whatever the frames.
+    fn format(&self) -> &FormatDescription;
+
+    /// Hands over the next frame in presentation order. The encoder keeps a reference to the picture as long as it needs it.
+    ///
+    /// # Errors
+    /// [`EncoderError::Malfunction`] when the library fails; the encode is then of no further use.
+    fn send(&mut self, picture: &PixelBuffer, pts: Time, duration: Time, options: FrameOptions) -> Result<(), EncoderError>;
+
+    /// Says that no more frames follow. Repeating it does nothing.
+    ///
+    /// # Errors
+    /// As [`Encoder::send`].
+    fn finish(&mut self) -> Result<(), EncoderError>;
+
+    /// What is ready: a sample, a reconstructed picture, [`Output::Pending`] (send more first), or [`Output::End`] (after
+    /// [`Encoder::finish`], when everything is out).
+    ///
+    /// # Errors
+    /// As [`Encoder::send`].
+    fn receive(&mut self) -> Result<Output, EncoderError>;
+}

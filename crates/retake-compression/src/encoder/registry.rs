@@ -1,0 +1,59 @@
+use super::{EncoderFactory, EncoderInfo};
+use retake_media::Codec;
+use std::sync::Arc;
+
+/// The encoders of this build, and what is known about those it lacks.
+#[derive(Clone, Default)]
+pub struct Registry {
+    present: Vec<Arc<dyn EncoderFactory>>,
+    missing: Vec<MissingEncoder>,
+}
+
+/// An encoder that Retake knows and this build does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingEncoder {
+    /// Its short name.
+    pub name: &'static str,
+    /// What it would write.
+    pub codec: Codec,
+    /// How to get it.
+    pub remedy: &'static str,
+}
+
+impl Registry {
+    /// A registry without encoders.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an encoder. Of two for one codec, the first added is the default.
+    pub fn add(&mut self, factory: Arc<dyn EncoderFactory>) {
+        self.present.push(factory);
+    }
+
+    /// Notes that an encoder is not in this build.
+    pub fn add_missing(&mut self, missing: MissingEncoder) {
+        self.missing.push(missing);
+    }
+
+    /// All encoders.
+    #[doc(alias = "VTCopyVideoEncoderList")]
+    pub fn encoders(&self) -> impl Iterator<Item = &EncoderInfo> {
+        self.present.iter().map(|factory| factory.info())
+    }
+
+    /// Those that this build lacks.
+    pub fn missing(&self) -> &[MissingEncoder] {
+        &self.missing
+    }
+
+    /// The encoder of that name.
+    pub fn by_name(&self, name: &str) -> Option<Arc<dyn EncoderFactory>> {
+        self.present.iter().find(|factory| factory.info().name == name).cloned()
+    }
+
+    /// The default encoder of a codec.
+    pub fn by_codec(&self, codec: Codec) -> Option<Arc<dyn EncoderFactory>> {
+        self.present.iter().find(|factory| factory.info().codec == codec).cloned()
+    }
+}

@@ -1,0 +1,22 @@
+//! The values that every room of Retake shares: exact [`Time`]s and [`TimeRange`]s, [`PixelBuffer`]s and the
+//! [`PixelBufferPool`] they are recycled in, compressed [`Sample`]s and the [`FormatDescription`] they are decoded with.
+//!
+//! This crate does no input or output, and knows no codec library.
+
+mod colour;
+mod format;
+mod pixel;
+mod pool;
+mod rational;
+mod sample;
+mod time;
+mod time_range;
+
+pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
+pub use format::{Codec, FormatDescription};
+pub use pixel::{PixelBuffer, PixelFormat, PixelStorage, PlaneGeometry};
+pub use pool::{PixelBufferPool, WritableBuffer};
+pub use rational::Rational;
+pub use sample::{Sample, SampleKind};
+pub use time::Time;
+pub use time_range::TimeRange;

@@ -1,0 +1,146 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// How the samples of a picture lie in memory. All formats here are planar: Y, then Cb, then Cr.
+#[doc(alias = "CVPixelFormat")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PixelFormat {
+    /// 4:2:0, one byte a sample.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr8Planar")]
+    I420,
+    /// 4:2:0, ten bits in the low end of two little-endian bytes.
+    I010,
+}
+
+impl PixelFormat {
+    /// Bits a sample: 8 or 10.
+    pub const fn bit_depth(self) -> u32 {
+        match self {
+            Self::I420 => 8,
+            Self::I010 => 10,
+        }
+    }
+
+    /// Bytes that one sample takes in memory: 1 or 2.
+    pub const fn bytes_per_sample(self) -> usize {
+        if self.bit_depth() > 8 { 2 } else { 1 }
+    }
+
+    /// Samples a row and rows of a plane (0 luma, 1 and 2 chroma) of a picture; odd sizes round chroma up.
+    pub const fn plane_size(self, width: u32, height: u32, plane: usize) -> (u32, u32) {
+        if plane == 0 { (width, height) } else { (width.div_ceil(2), height.div_ceil(2)) }
+    }
+
+    /// Bytes of a whole picture with rows as tight as they can be.
+    pub fn picture_bytes(self, width: u32, height: u32) -> u64 {
+        (0..3)
+            .map(|plane| {
+                let (w, h) = self.plane_size(width, height, plane);
+                u64::from(w) * u64::from(h) * self.bytes_per_sample() as u64
+            })
+            .sum()
+    }
+}
+
+/// Where one plane lies: `stride` bytes from row to row, `rows` rows of `samples` samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaneGeometry {
+    /// Bytes from the start of a row to the start of the next; at least `samples` × bytes per sample.
+    pub stride: usize,
+    /// Samples a row.
+    pub samples: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+/// The memory behind a [`PixelBuffer`]: a pool's allocation, or a decoder's frame that is kept alive as long as the buffer.
+pub trait PixelStorage: Send + Sync {
+    /// The bytes of a plane, from the first byte of its first row on; at least `stride × (rows − 1)` plus one row.
+    fn plane(&self, plane: usize) -> &[u8];
+}
+
+/// An uncompressed picture. Cloning shares the pixels; they are never written again after the buffer was made, so that an encoder,
+/// a metric and a cache can hold the same picture at once. The memory goes back to its pool (or decoder) with the last clone.
+#[doc(alias = "CVPixelBuffer")]
+#[derive(Clone)]
+pub struct PixelBuffer {
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    strides: [usize; 3],
+    storage: Arc<dyn PixelStorage>,
+}
+
+impl PixelBuffer {
+    /// Wraps memory that lies as `strides` (bytes a row, per plane) say.
+    ///
+    /// # Panics
+    /// If a plane is too small for the picture, or a stride for a row: that is a defect in the caller, not in a film.
+    pub fn new(
+        format: PixelFormat,
+        width: u32,
+        height: u32,
+        strides: [usize; 3],
+        storage: Arc<dyn PixelStorage>,
+    ) -> Self {
+        let buffer = Self { format, width, height, strides, storage };
+        for plane in 0..3 {
+            let PlaneGeometry { stride, samples, rows } = buffer.geometry(plane);
+            let row = samples * format.bytes_per_sample();
+            assert!(stride >= row, "plane {plane}: rows of {row} bytes do not fit a stride of {stride}");
+            let needed = stride * rows.saturating_sub(1) + row;
+            let has = buffer.storage.plane(plane).len();
+            assert!(has >= needed, "plane {plane}: {has} bytes where {needed} are needed");
+        }
+        buffer
+    }
+
+    /// How samples lie in memory.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Luma samples a row.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Luma rows.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Where a plane's samples lie.
+    pub fn geometry(&self, plane: usize) -> PlaneGeometry {
+        let (samples, rows) = self.format.plane_size(self.width, self.height, plane);
+        PlaneGeometry { stride: self.strides[plane], samples: samples as usize, rows: rows as usize }
+    }
+
+    /// The bytes of a plane, with whatever lies between its rows.
+    pub fn plane(&self, plane: usize) -> &[u8] {
+        self.storage.plane(plane)
+    }
+
+    /// The bytes of one row of a plane, without padding. Two bytes a sample, little-endian, for 10-bit formats.
+    pub fn row(&self, plane: usize, row: usize) -> &[u8] {
+        let PlaneGeometry { stride, samples, .. } = self.geometry(plane);
+        &self.plane(plane)[row * stride..][..samples * self.format.bytes_per_sample()]
+    }
+
+    /// All rows of a plane, top to bottom, without padding.
+    pub fn rows(&self, plane: usize) -> impl Iterator<Item = &[u8]> {
+        (0..self.geometry(plane).rows).map(move |row| self.row(plane, row))
+    }
+
+    /// Bytes of memory that the picture keeps alive.
+    pub fn memory(&self) -> u64 {
+        (0..3).map(|plane| self.plane(plane).len() as u64).sum()
+    }
+}
+
+impl fmt::Debug for PixelBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PixelBuffer({:?} {}×{})", self.format, self.width, self.height)
+    }
+}

@@ -1,0 +1,39 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A fraction of two 32-bit integers, as containers use for frame rates, time bases and pixel aspect ratios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rational {
+    /// Numerator.
+    pub num: i32,
+    /// Denominator; a fraction with a denominator of zero is *unknown*.
+    pub den: i32,
+}
+
+impl Rational {
+    /// A fraction as given, not reduced.
+    pub const fn new(num: i32, den: i32) -> Self {
+        Self { num, den }
+    }
+
+    /// Whether both parts are positive, so that the fraction can be a rate, a time base or an aspect ratio.
+    pub const fn is_positive(self) -> bool {
+        self.num > 0 && self.den > 0
+    }
+
+    /// The nearest floating point number; 0 for an unknown fraction.
+    pub fn to_f64(self) -> f64 {
+        if self.den == 0 { 0.0 } else { f64::from(self.num) / f64::from(self.den) }
+    }
+
+    /// The fraction turned upside down: a frame rate becomes a frame duration.
+    pub const fn inverse(self) -> Self {
+        Self { num: self.den, den: self.num }
+    }
+}
+
+impl fmt::Display for Rational {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.num, self.den)
+    }
+}

@@ -1,0 +1,355 @@
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::fmt;
+
+const VALID: u32 = 1;
+const ROUNDED: u32 = 1 << 1;
+const POSITIVE_INFINITY: u32 = 1 << 2;
+const NEGATIVE_INFINITY: u32 = 1 << 3;
+const INDEFINITE: u32 = 1 << 4;
+const IMPLIED: u32 = POSITIVE_INFINITY | NEGATIVE_INFINITY | INDEFINITE;
+
+/// An exact instant or duration: `value / timescale` seconds, or one of *invalid*, *indefinite*, ±infinity.
+///
+/// Comparisons are exact (cross-multiplied in 128 bits), so that 300/30000 equals 1/100. The default value is
+/// [`Time::INVALID`]. Equality and order follow the instant, not the representation.
+#[doc(alias = "CMTime")]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Time {
+    value: i64,
+    timescale: i32,
+    flags: u32,
+    epoch: i64,
+}
+
+impl Time {
+    /// No time at all. Greater than every other time.
+    #[doc(alias = "kCMTimeInvalid")]
+    pub const INVALID: Self = Self { value: 0, timescale: 0, flags: 0, epoch: 0 };
+    /// A time that exists but is not known.
+    #[doc(alias = "kCMTimeIndefinite")]
+    pub const INDEFINITE: Self = Self { value: 0, timescale: 0, flags: VALID | INDEFINITE, epoch: 0 };
+    /// Later than every numeric time.
+    #[doc(alias = "kCMTimePositiveInfinity")]
+    pub const POSITIVE_INFINITY: Self =
+        Self { value: 0, timescale: 0, flags: VALID | POSITIVE_INFINITY, epoch: 0 };
+    /// Earlier than every numeric time.
+    #[doc(alias = "kCMTimeNegativeInfinity")]
+    pub const NEGATIVE_INFINITY: Self =
+        Self { value: 0, timescale: 0, flags: VALID | NEGATIVE_INFINITY, epoch: 0 };
+    /// Zero seconds.
+    #[doc(alias = "kCMTimeZero")]
+    pub const ZERO: Self = Self { value: 0, timescale: 1, flags: VALID, epoch: 0 };
+
+    /// `value / timescale` seconds. A timescale that is not positive gives [`Time::INVALID`].
+    #[doc(alias = "CMTimeMake")]
+    pub const fn new(value: i64, timescale: i32) -> Self {
+        if timescale <= 0 { Self::INVALID } else { Self { value, timescale, flags: VALID, epoch: 0 } }
+    }
+
+    /// The time nearest to `seconds` on a timescale; marked as rounded when it is not exact. The timescale is halved
+    /// until the value fits; a number that never fits is an infinity, and not-a-number is invalid.
+    #[doc(alias = "CMTimeMakeWithSeconds")]
+    pub fn from_seconds(seconds: f64, timescale: i32) -> Self {
+        if timescale <= 0 || seconds.is_nan() {
+            return Self::INVALID;
+        }
+        let mut scale = timescale;
+        loop {
+            let scaled = (seconds * f64::from(scale)).round();
+            // 2^63 is exactly representable, i64::MAX is not: the strict comparison keeps the cast exact
+            if scaled.abs() < 9_223_372_036_854_775_808.0 {
+                let mut time = Self::new(scaled as i64, scale);
+                if time.seconds() != seconds {
+                    time.flags |= ROUNDED;
+                }
+                return time;
+            }
+            if scale == 1 {
+                return if seconds > 0.0 { Self::POSITIVE_INFINITY } else { Self::NEGATIVE_INFINITY };
+            }
+            scale /= 2;
+        }
+    }
+
+    /// The same time in another epoch; times of different epochs compare by epoch first.
+    pub const fn with_epoch(mut self, epoch: i64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// The numerator.
+    pub const fn value(self) -> i64 {
+        self.value
+    }
+
+    /// Units per second.
+    pub const fn timescale(self) -> i32 {
+        self.timescale
+    }
+
+    /// The epoch: 0 unless [`Time::with_epoch`] set another.
+    pub const fn epoch(self) -> i64 {
+        self.epoch
+    }
+
+    /// Whether this is a time at all (numeric, indefinite or infinite).
+    pub const fn is_valid(self) -> bool {
+        self.flags & VALID != 0
+    }
+
+    /// Whether this is a number of seconds. Only numeric times may be time stamps.
+    #[doc(alias = "CMTIME_IS_NUMERIC")]
+    pub const fn is_numeric(self) -> bool {
+        self.flags & (VALID | IMPLIED) == VALID
+    }
+
+    /// Whether an operation had to round this time.
+    pub const fn has_been_rounded(self) -> bool {
+        self.flags & ROUNDED != 0
+    }
+
+    /// Seconds as a floating point number, for display and rate arithmetic only: never compare two of these.
+    pub fn seconds(self) -> f64 {
+        match self.class() {
+            Class::Numeric => self.value as f64 / f64::from(self.timescale),
+            Class::PositiveInfinity => f64::INFINITY,
+            Class::NegativeInfinity => f64::NEG_INFINITY,
+            Class::Indefinite | Class::Invalid => f64::NAN,
+        }
+    }
+
+    /// The same instant on another timescale, rounded to nearest (away from zero on a tie).
+    #[doc(alias = "CMTimeConvertScale")]
+    pub fn convert_scale(self, timescale: i32) -> Self {
+        if !self.is_numeric() || timescale == self.timescale {
+            return self;
+        }
+        if timescale <= 0 {
+            return Self::INVALID;
+        }
+        let numerator = i128::from(self.value) * i128::from(timescale);
+        self.fit(numerator, i128::from(self.timescale), timescale, self.epoch, self.flags & ROUNDED)
+    }
+
+    /// The sum of two times.
+    #[doc(alias = "CMTimeAdd")]
+    #[allow(clippy::should_implement_trait)] // the result can be invalid: an operator would hide that
+    pub fn add(self, other: Self) -> Self {
+        self.combine(other, 1)
+    }
+
+    /// The difference of two times.
+    #[doc(alias = "CMTimeSubtract")]
+    #[allow(clippy::should_implement_trait)]
+    pub fn subtract(self, other: Self) -> Self {
+        self.combine(other, -1)
+    }
+
+    fn combine(self, other: Self, sign: i64) -> Self {
+        let theirs = match (other.class(), sign) {
+            (Class::PositiveInfinity, -1) => Class::NegativeInfinity,
+            (Class::NegativeInfinity, -1) => Class::PositiveInfinity,
+            (class, _) => class,
+        };
+        match (self.class(), theirs) {
+            (Class::Invalid, _) | (_, Class::Invalid) => Self::INVALID,
+            (Class::PositiveInfinity, Class::NegativeInfinity)
+            | (Class::NegativeInfinity, Class::PositiveInfinity) => Self::INVALID,
+            (Class::PositiveInfinity, _) | (_, Class::PositiveInfinity) => Self::POSITIVE_INFINITY,
+            (Class::NegativeInfinity, _) | (_, Class::NegativeInfinity) => Self::NEGATIVE_INFINITY,
+            (Class::Indefinite, _) | (_, Class::Indefinite) => Self::INDEFINITE,
+            (Class::Numeric, Class::Numeric) => self.combine_numeric(other, sign),
+        }
+    }
+
+    fn combine_numeric(self, other: Self, sign: i64) -> Self {
+        let epoch = match (self.epoch, other.epoch) {
+            (a, b) if a == b => {
+                if sign < 0 {
+                    0
+                } else {
+                    a
+                }
+            }
+            (a, 0) => a,
+            (0, b) => b,
+            _ => return Self::INVALID,
+        };
+        let flags = (self.flags | other.flags) & ROUNDED;
+        let (a, b) = (i128::from(self.timescale), i128::from(other.timescale));
+        let common = a / gcd(a, b) * b;
+        let sum = i128::from(self.value) * (common / a) + i128::from(sign) * i128::from(other.value) * (common / b);
+        let scale = i32::try_from(common).unwrap_or(i32::MAX);
+        self.fit(sum * i128::from(scale), common, scale, epoch, flags)
+    }
+
+    /// `numerator / denominator` ticks of `scale`, halving the scale until the value fits.
+    fn fit(self, numerator: i128, denominator: i128, mut scale: i32, epoch: i64, mut flags: u32) -> Self {
+        let (mut numerator, mut denominator) = (numerator, denominator);
+        loop {
+            let value = round_div(numerator, denominator);
+            if let Ok(value_64) = i64::try_from(value) {
+                if value * denominator != numerator {
+                    flags |= ROUNDED;
+                }
+                return Self { value: value_64, timescale: scale, flags: VALID | flags, epoch };
+            }
+            if scale == 1 {
+                return if numerator > 0 { Self::POSITIVE_INFINITY } else { Self::NEGATIVE_INFINITY };
+            }
+            let halved = scale / 2;
+            numerator = round_div(numerator * i128::from(halved), i128::from(scale));
+            denominator = denominator.max(1);
+            scale = halved;
+            flags |= ROUNDED;
+        }
+    }
+
+    fn class(self) -> Class {
+        if self.flags & VALID == 0 {
+            Class::Invalid
+        } else if self.flags & POSITIVE_INFINITY != 0 {
+            Class::PositiveInfinity
+        } else if self.flags & NEGATIVE_INFINITY != 0 {
+            Class::NegativeInfinity
+        } else if self.flags & INDEFINITE != 0 {
+            Class::Indefinite
+        } else {
+            Class::Numeric
+        }
+    }
+}
+
+/// In the order of comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    NegativeInfinity,
+    Numeric,
+    Indefinite,
+    PositiveInfinity,
+    Invalid,
+}
+
+fn gcd(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn round_div(numerator: i128, denominator: i128) -> i128 {
+    let half = denominator / 2;
+    if numerator >= 0 { (numerator + half) / denominator } else { (numerator - half) / denominator }
+}
+
+impl Ord for Time {
+    #[doc(alias = "CMTimeCompare")]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.class().cmp(&other.class()).then_with(|| {
+            if self.class() != Class::Numeric {
+                return Ordering::Equal;
+            }
+            self.epoch.cmp(&other.epoch).then_with(|| {
+                let left = i128::from(self.value) * i128::from(other.timescale);
+                let right = i128::from(other.value) * i128::from(self.timescale);
+                left.cmp(&right)
+            })
+        })
+    }
+}
+
+impl PartialOrd for Time {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Time {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Time {}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.class() {
+            Class::Numeric => write!(f, "{}/{}", self.value, self.timescale),
+            Class::PositiveInfinity => f.write_str("+infinity"),
+            Class::NegativeInfinity => f.write_str("-infinity"),
+            Class::Indefinite => f.write_str("indefinite"),
+            Class::Invalid => f.write_str("invalid"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// T-1: equality is exact and by value.
+    #[test]
+    fn equal_instants_on_different_scales_are_equal() {
+        assert_eq!(Time::new(300, 30_000), Time::new(1, 100));
+        assert_ne!(Time::new(i64::MAX, 3), Time::new(i64::MAX - 1, 3));
+    }
+
+    /// Section 1.1: −infinity < numeric < indefinite < +infinity < invalid.
+    #[test]
+    fn classes_are_ordered() {
+        let order = [
+            Time::NEGATIVE_INFINITY,
+            Time::new(-5, 1),
+            Time::ZERO,
+            Time::INDEFINITE,
+            Time::POSITIVE_INFINITY,
+            Time::INVALID,
+        ];
+        assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(Time::new(9, 1) < Time::new(-9, 1).with_epoch(1));
+    }
+
+    #[test]
+    fn implied_values_dominate_sums() {
+        assert_eq!(Time::POSITIVE_INFINITY.add(Time::NEGATIVE_INFINITY), Time::INVALID);
+        assert_eq!(Time::POSITIVE_INFINITY.subtract(Time::POSITIVE_INFINITY), Time::INVALID);
+        assert_eq!(Time::POSITIVE_INFINITY.add(Time::INDEFINITE), Time::POSITIVE_INFINITY);
+        assert_eq!(Time::INDEFINITE.add(Time::ZERO), Time::INDEFINITE);
+        assert_eq!(Time::ZERO.add(Time::INVALID), Time::INVALID);
+    }
+
+    #[test]
+    fn a_sum_that_does_not_fit_loses_scale_not_sense() {
+        let big = Time::new(i64::MAX, 1000);
+        let sum = big.add(big);
+        assert!(sum.has_been_rounded());
+        assert!((sum.seconds() / (2.0 * big.seconds()) - 1.0).abs() < 1e-6);
+        assert_eq!(Time::new(i64::MAX, 1).add(Time::new(i64::MAX, 1)), Time::POSITIVE_INFINITY);
+    }
+
+    proptest! {
+        #[test]
+        fn addition_is_exact_where_the_scales_allow(a in -1_000_000_000i64..1_000_000_000, b in -1_000_000_000i64..1_000_000_000,
+                                                    s in 1i32..40_000, t in 1i32..40_000) {
+            let (x, y) = (Time::new(a, s), Time::new(b, t));
+            let sum = x.add(y);
+            prop_assert!(!sum.has_been_rounded());
+            prop_assert_eq!(sum.subtract(y), x);
+            // the reference: cross-multiplied in 128 bits
+            let expected = i128::from(a) * i128::from(t) + i128::from(b) * i128::from(s);
+            prop_assert_eq!(i128::from(sum.value()) * i128::from(s) * i128::from(t), expected * i128::from(sum.timescale()));
+        }
+
+        #[test]
+        fn seconds_survive(value in -1_000_000i64..1_000_000, scale in 1i32..100_000) {
+            let time = Time::new(value, scale);
+            prop_assert_eq!(Time::from_seconds(time.seconds(), scale), time);
+        }
+    }
+}

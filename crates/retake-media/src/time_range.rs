@@ -1,0 +1,81 @@
+use crate::Time;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A half-open range of time: the start is inside, the end is not.
+#[doc(alias = "CMTimeRange")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeRange {
+    /// The first instant inside.
+    pub start: Time,
+    /// How long the range lasts.
+    pub duration: Time,
+}
+
+impl TimeRange {
+    /// No range: "all" when a silo is iterated, "no hint" when a silo or a storage is created.
+    #[doc(alias = "kCMTimeRangeInvalid")]
+    pub const INVALID: Self = Self { start: Time::INVALID, duration: Time::INVALID };
+    /// From zero on, for ever: the writer's first pass description.
+    pub const EVERYTHING: Self = Self { start: Time::ZERO, duration: Time::POSITIVE_INFINITY };
+
+    /// The range that starts at `start` and lasts `duration`.
+    #[doc(alias = "CMTimeRangeMake")]
+    pub const fn new(start: Time, duration: Time) -> Self {
+        Self { start, duration }
+    }
+
+    /// The range between two instants.
+    #[doc(alias = "CMTimeRangeFromTimeToTime")]
+    pub fn between(start: Time, end: Time) -> Self {
+        Self { start, duration: end.subtract(start) }
+    }
+
+    /// The first instant after the range.
+    #[doc(alias = "CMTimeRangeGetEnd")]
+    pub fn end(self) -> Time {
+        self.start.add(self.duration)
+    }
+
+    /// Whether start and duration are valid, and the duration is in epoch 0 and not negative.
+    pub fn is_valid(self) -> bool {
+        self.start.is_valid() && self.duration.is_valid() && self.duration.epoch() == 0 && self.duration >= Time::ZERO
+    }
+
+    /// Whether start and duration are numbers: the sense in which silo and pass ranges are meant.
+    pub fn is_numeric(self) -> bool {
+        self.is_valid() && self.start.is_numeric() && self.duration.is_numeric()
+    }
+
+    /// Whether an instant lies inside. The end does not.
+    #[doc(alias = "CMTimeRangeContainsTime")]
+    pub fn contains(self, time: Time) -> bool {
+        self.is_valid() && time.is_numeric() && self.start <= time && time < self.end()
+    }
+}
+
+impl fmt::Display for TimeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_numeric() {
+            write!(f, "{:.3}-{:.3} s", self.start.seconds(), self.end().seconds())
+        } else {
+            write!(f, "{} for {}", self.start, self.duration)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 1.2: half-open.
+    #[test]
+    fn the_end_is_outside() {
+        let range = TimeRange::new(Time::new(1, 3), Time::new(1, 7));
+        assert!(range.contains(Time::new(1, 3)));
+        assert!(!range.contains(range.end()));
+        assert!(!TimeRange::INVALID.contains(Time::ZERO));
+        assert!(TimeRange::EVERYTHING.contains(Time::new(i64::MAX, 1)));
+        assert!(TimeRange::EVERYTHING.is_valid() && !TimeRange::EVERYTHING.is_numeric());
+    }
+}
