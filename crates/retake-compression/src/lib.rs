@@ -1,6 +1,10 @@
 //! What an encoder is to Retake, and what is decided about encodes: the [`encoder`] contract and registry, the [`take`] as the unit of
-//! work, the [`planner`] that asks for takes again, and the [`log`] files that keep them.
+//! work, the [`units`] that a film is planned in, the [`planner`] that asks for takes again, and the [`log`] files that keep them.
 //!
 //! This crate opens no container and links no encoder. The planner reads no clock, no file and no random number.
 
 pub mod encoder;
+pub mod log;
+pub mod planner;
+pub mod take;
+pub mod units;

@@ -1,0 +1,129 @@
+//! The take: one encode of one range with one group of settings, and the record of how it came out.
+//!
+//! A take runs from its [`TakeDescription`] alone. Its result is stored under a name that contains the description's [`TakeId`], so that
+//! doing a take twice is harmless.
+
+use crate::encoder::EncoderSettings;
+use crate::units::FrameRange;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The version of [`TakeDescription`]'s meaning: raised whenever equal descriptions could give other bytes than before.
+pub const VERSION: u32 = 1;
+
+/// Everything that determines a take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TakeDescription {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The identity of the source film.
+    pub source: String,
+    /// The frames to encode, in the source's presentation order.
+    pub range: FrameRange,
+    /// The encoder's name and library version.
+    pub encoder: String,
+    /// Its settings. Where [`TakeDescription::look`] is set, their quality is where the search begins.
+    pub settings: EncoderSettings,
+    /// Choose the quality by a quick look at the frames first.
+    pub look: Option<Look>,
+    /// Measure how it came out.
+    pub measure: Option<Measure>,
+    /// How often this range was taken with this very description before: 0, unless a damaged result has to be replaced.
+    pub attempt: u32,
+}
+
+/// How a quick look chooses the quality of a take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// The score to aim at, on the scale of [`Measure::metric`].
+    pub aim: f64,
+    /// The fast preset that is looked with.
+    pub preset: String,
+}
+
+/// How a take is measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The metric's name.
+    pub metric: String,
+    /// How a take's frames become one number: `mean`, `p5`, `min`.
+    pub pool: String,
+    /// Every how many frames one is scored.
+    pub stride: u32,
+}
+
+/// The identity of a description.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TakeId(u128);
+
+impl fmt::Display for TakeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for TakeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TakeDescription {
+    /// The identity: equal for equal descriptions, on every machine.
+    pub fn id(&self) -> TakeId {
+        // serde_json writes fields in their order and floats in shortest round-trip form: a canonical text without more ado
+        let text = serde_json::to_vec(self).expect("a description holds strings, numbers and lists only");
+        TakeId(xxh3_128(&text))
+    }
+}
+
+/// How a take came out. Stored behind its samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TakeRecord {
+    /// The frames encoded.
+    pub range: FrameRange,
+    /// The quality that was used, on the encoder's scale; `None` for takes by bit rate.
+    pub quality: Option<f64>,
+    /// Bytes of all samples.
+    pub bytes: u64,
+    /// The largest `dts - pts` of a sample in ticks of the source's time base: what a container has to shift decode times by.
+    pub reorder_ticks: i64,
+    /// The measured score.
+    pub score: Option<Score>,
+    /// Hash of each picture as a decoder will see it, in presentation order, where the encoder gave them.
+    pub pictures: Option<Vec<u64>>,
+    /// What the quick look cost and saw.
+    pub look: Option<LookRecord>,
+    /// CPU seconds spent, the look included.
+    pub cpu: CpuSeconds,
+}
+
+/// A measured score of a take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The pooled score.
+    pub value: f64,
+    /// Its standard error: 0 when every frame was scored.
+    pub error: f64,
+    /// Mean luma PSNR of all frames, in dB.
+    pub psnr: f64,
+}
+
+/// What a quick look saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookRecord {
+    /// Quality and score of each probe.
+    pub probes: Vec<[f64; 2]>,
+}
+
+/// CPU time by what it was spent on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct CpuSeconds {
+    /// The quick look.
+    pub look: f64,
+    /// Encoding (and waiting for frames to be converted).
+    pub encode: f64,
+    /// Scoring.
+    pub measure: f64,
+}
