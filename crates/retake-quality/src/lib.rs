@@ -1,1 +1,28 @@
-//! TODO
+//! Quality metrics over two pixel buffers, and their pooling.
+//!
+//! A [`Scorer`] takes the pictures of a take beside their source pictures and gives one score a frame: [`Scores`]. A [`Pool`]
+//! makes one number of them, and [`Scores::estimate`] does so from a sample.
+//!
+//! | metric | source | checked against |
+//! |---|---|---|
+//! | VMAF | libvmaf, feature `vmaf` | FFmpeg's `libvmaf` filter |
+//! | PSNR | here | FFmpeg's `psnr` filter |
+
+mod engine;
+mod error;
+mod estimate;
+mod metric;
+mod planes;
+mod pool;
+mod psnr;
+mod scorer;
+mod scores;
+#[cfg(feature = "vmaf")]
+mod vmaf;
+
+pub use error::QualityError;
+pub use estimate::Estimate;
+pub use metric::{MetricKind, available, default_metric, missing};
+pub use pool::Pool;
+pub use scorer::{Scorer, ScorerSettings};
+pub use scores::Scores;

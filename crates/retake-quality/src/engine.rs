@@ -1,0 +1,45 @@
+//! What every metric does: take consecutive pairs of pictures, and say in the end what each sampled one scored.
+
+use crate::{MetricKind, QualityError, ScorerSettings};
+use retake_media::PixelBuffer;
+
+pub(crate) trait Engine: Send {
+    /// The source picture before the first pair. Comes at most once, before all pairs.
+    fn lead_in(&mut self, reference: &PixelBuffer) -> Result<(), QualityError>;
+
+    /// The next pair. A pair that is not sampled needs no score, but may matter for its neighbours'.
+    fn push(
+        &mut self,
+        reference: &PixelBuffer,
+        picture: &PixelBuffer,
+        sampled: bool,
+    ) -> Result<(), QualityError>;
+
+    /// A score for every sampled pair, `None` for the others. `after` is the source picture after the last pair. Comes once.
+    fn finish(&mut self, after: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError>;
+}
+
+/// The engine of a metric; `None` for PSNR, which every scorer has anyway.
+pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>>, QualityError> {
+    let metric = settings.metric;
+    if let Some(remedy) = metric.remedy() {
+        return Err(QualityError::Missing { metric, remedy });
+    }
+    let large_enough = |least| {
+        let (width, height) = (settings.width, settings.height);
+        let fits = width.min(height) >= least;
+        fits.then_some(()).ok_or(QualityError::TooSmall { metric, width, height, least })
+    };
+    match metric {
+        MetricKind::Psnr => Ok(None),
+        #[cfg(feature = "vmaf")]
+        MetricKind::Vmaf => {
+            large_enough(crate::vmaf::LEAST_SIZE)?;
+            Ok(Some(Box::new(crate::vmaf::Vmaf::new(settings)?)))
+        }
+        _ => {
+            large_enough(0)?;
+            Err(QualityError::Missing { metric, remedy: "it is not written yet" })
+        }
+    }
+}

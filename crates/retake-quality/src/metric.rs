@@ -1,0 +1,153 @@
+use crate::QualityError;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// How a picture is judged against the source picture it was made from. Higher is better, for all of them.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricKind {
+    /// Netflix's VMAF with its model `vmaf_v0.6.1`, by libvmaf. Luma only. The one that follows viewers best, and the dearest.
+    Vmaf,
+    /// XPSNR (Helmrich et al., 2020): PSNR whose errors weigh less where the eye masks them, in all three planes.
+    Xpsnr,
+    /// Peak signal to noise ratio of luma.
+    Psnr,
+    /// Structural similarity (Wang et al., 2004) of luma.
+    Ssim,
+    /// SSIMULACRA 2 (Cloudinary): a still picture metric in a perceptual colour space.
+    Ssimulacra2,
+}
+
+impl MetricKind {
+    /// All metrics that Retake knows, in this build or not.
+    pub const ALL: [Self; 5] = [Self::Vmaf, Self::Xpsnr, Self::Psnr, Self::Ssim, Self::Ssimulacra2];
+
+    /// The name that flags and files use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vmaf => "vmaf",
+            Self::Xpsnr => "xpsnr",
+            Self::Psnr => "psnr",
+            Self::Ssim => "ssim",
+            Self::Ssimulacra2 => "ssimulacra2",
+        }
+    }
+
+    /// Unit and range, for people.
+    pub const fn scale(self) -> &'static str {
+        match self {
+            Self::Vmaf => "0-100, higher is better",
+            Self::Xpsnr | Self::Psnr => "dB up to 100, higher is better",
+            Self::Ssim => "0-1, higher is better",
+            Self::Ssimulacra2 => "up to 100, higher is better",
+        }
+    }
+
+    /// The best score there is. (VMAF gives identical pictures 97 to 100, by how much they move.)
+    pub const fn best(self) -> f64 {
+        match self {
+            Self::Ssim => 1.0,
+            _ => 100.0,
+        }
+    }
+
+    /// A floor that means "looks like the source to most people, at a normal distance", alike for all metrics.
+    pub const fn default_floor(self) -> f64 {
+        match self {
+            Self::Vmaf => 93.0,
+            Self::Xpsnr => 40.0,
+            Self::Psnr => 42.0,
+            Self::Ssim => 0.98,
+            Self::Ssimulacra2 => 70.0,
+        }
+    }
+
+    /// The size of a difference that is worth talking about: what one VMAF point is on VMAF's scale. Tolerances are multiples of it.
+    pub const fn unit(self) -> f64 {
+        match self {
+            Self::Vmaf => 1.0,
+            Self::Xpsnr | Self::Psnr => 0.25,
+            Self::Ssim => 0.001,
+            Self::Ssimulacra2 => 1.0,
+        }
+    }
+
+    /// Whether a source picture before (and after) the scored one is part of the score.
+    pub const fn is_temporal(self) -> bool {
+        matches!(self, Self::Vmaf | Self::Xpsnr)
+    }
+
+    /// Points that a score rises by for 1 dB more luma PSNR, where films are usually looked at: the slope for estimates from
+    /// samples too few to fit one.
+    pub(crate) const fn points_per_db(self) -> f64 {
+        match self {
+            Self::Vmaf => 2.5,
+            Self::Xpsnr => 0.9,
+            Self::Psnr => 1.0,
+            Self::Ssim => 0.003,
+            Self::Ssimulacra2 => 4.0,
+        }
+    }
+
+    /// Why the metric is not in this build and what to do about it; `None` where it is.
+    pub(crate) const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Vmaf if !cfg!(feature = "vmaf") => Some(
+                "install a C compiler, meson, ninja, nasm and xxd, and build with the default feature `vmaf`",
+            ),
+            Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
+                Some("build with the feature `ssimulacra2`")
+            }
+            Self::Xpsnr | Self::Ssim | Self::Ssimulacra2 => Some("not written yet"),
+            _ => None,
+        }
+    }
+}
+
+/// The metrics of this build, best first.
+pub fn available() -> Vec<MetricKind> {
+    MetricKind::ALL.into_iter().filter(|kind| kind.remedy().is_none()).collect()
+}
+
+/// The metrics that this build lacks, and how to get each.
+pub fn missing() -> Vec<(MetricKind, &'static str)> {
+    MetricKind::ALL.into_iter().filter_map(|kind| Some((kind, kind.remedy()?))).collect()
+}
+
+/// VMAF where it is built in, else XPSNR.
+pub fn default_metric() -> MetricKind {
+    if cfg!(feature = "vmaf") { MetricKind::Vmaf } else { MetricKind::Psnr }
+}
+
+impl fmt::Display for MetricKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for MetricKind {
+    type Err = QualityError;
+
+    fn from_str(name: &str) -> Result<Self, QualityError> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| QualityError::UnknownMetric(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_the_rest_is_refused() {
+        for kind in MetricKind::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+        assert_eq!("VMAF".parse(), Ok(MetricKind::Vmaf));
+        assert!("vmaf2".parse::<MetricKind>().is_err());
+        assert_eq!(available().len() + missing().len(), MetricKind::ALL.len());
+        assert!(available().contains(&default_metric()));
+    }
+}

@@ -1,0 +1,121 @@
+use crate::engine::{Engine, engine};
+use crate::{MetricKind, QualityError, Scores, psnr};
+use retake_media::{Colour, PixelBuffer, PixelFormat};
+
+/// What a [`Scorer`] is made for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScorerSettings {
+    /// The metric.
+    pub metric: MetricKind,
+    /// Luma samples a row of all pictures.
+    pub width: u32,
+    /// Luma rows of all pictures.
+    pub height: u32,
+    /// How all pictures lie in memory.
+    pub format: PixelFormat,
+    /// How the samples are to be seen; SSIMULACRA 2 alone asks.
+    pub colour: Colour,
+    /// Frames per second; XPSNR looks further back above 32.
+    pub frame_rate: f64,
+    /// Score one frame in this many; 1 scores all. At least 1.
+    pub stride: u32,
+    /// Which of them: frame number modulo `stride`. The phases 0 to `stride` − 1 share the frames out among them. Below `stride`.
+    pub phase: u32,
+}
+
+impl ScorerSettings {
+    /// Settings that score every frame.
+    pub fn new(metric: MetricKind, width: u32, height: u32, format: PixelFormat, frame_rate: f64) -> Self {
+        Self { metric, width, height, format, colour: Colour::default(), frame_rate, stride: 1, phase: 0 }
+    }
+
+    /// Whether a frame of the take (counted from 0) is scored.
+    pub fn samples(&self, frame: usize) -> bool {
+        frame as u64 % u64::from(self.stride) == u64::from(self.phase)
+    }
+}
+
+/// Scores the pictures of a take against their source pictures, pair by pair, in the thread that pushes them.
+///
+/// All frames are pushed, in presentation order, sampled or not: the cheap signal needs them, and temporal metrics look at the
+/// neighbours of a sampled frame. A sampled frame's score is the one it gets when every frame is scored.
+pub struct Scorer {
+    settings: ScorerSettings,
+    engine: Option<Box<dyn Engine>>,
+    psnr_y: Vec<f64>,
+    led_in: bool,
+}
+
+impl Scorer {
+    /// A scorer for one take.
+    pub fn new(settings: &ScorerSettings) -> Result<Self, QualityError> {
+        if settings.stride == 0 {
+            return Err(QualityError::Settings("a stride of 0"));
+        }
+        if settings.phase >= settings.stride {
+            return Err(QualityError::Settings("a phase that is not below the stride"));
+        }
+        if settings.width == 0 || settings.height == 0 {
+            return Err(QualityError::Settings("pictures without pixels"));
+        }
+        if !(settings.frame_rate.is_finite() && settings.frame_rate > 0.0) {
+            return Err(QualityError::Settings("a frame rate that is not above 0"));
+        }
+        Ok(Self { settings: *settings, engine: engine(settings)?, psnr_y: Vec::new(), led_in: false })
+    }
+
+    /// Shows the source picture that comes before the take, so that a temporal metric ([`MetricKind::is_temporal`]) gives the first
+    /// frame the score it has within the whole film. Without it, the take counts as a film of its own.
+    pub fn lead_in(&mut self, reference: &PixelBuffer) -> Result<(), QualityError> {
+        if self.led_in || !self.psnr_y.is_empty() {
+            return Err(QualityError::Settings("a lead-in that is not the first picture"));
+        }
+        self.check(reference, "neighbouring")?;
+        self.led_in = true;
+        self.engine.as_mut().map_or(Ok(()), |engine| engine.lead_in(reference))
+    }
+
+    /// Takes the next frame: its source picture and the picture to be scored.
+    pub fn push(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<(), QualityError> {
+        self.check(reference, "reference")?;
+        self.check(picture, "scored")?;
+        if let Some(engine) = &mut self.engine {
+            engine.push(reference, picture, self.settings.samples(self.psnr_y.len()))?;
+        }
+        self.psnr_y.push(psnr::luma(reference, picture));
+        Ok(())
+    }
+
+    /// The scores of all frames.
+    pub fn finish(self) -> Result<Scores, QualityError> {
+        self.end(None)
+    }
+
+    /// The same, with the source picture that comes after the take: the counterpart of [`lead_in`](Self::lead_in) for the last frame.
+    pub fn finish_before(self, reference: &PixelBuffer) -> Result<Scores, QualityError> {
+        self.check(reference, "neighbouring")?;
+        self.end(Some(reference))
+    }
+
+    fn end(mut self, after: Option<&PixelBuffer>) -> Result<Scores, QualityError> {
+        let frames = match &mut self.engine {
+            Some(engine) => engine.finish(after)?,
+            None => self.psnr_y.iter().copied().map(Some).collect(),
+        };
+        Ok(Scores { metric: self.settings.metric, frames, psnr_y: self.psnr_y })
+    }
+
+    fn check(&self, found: &PixelBuffer, which: &'static str) -> Result<(), QualityError> {
+        let ScorerSettings { format, width, height, .. } = self.settings;
+        if (found.format(), found.width(), found.height()) == (format, width, height) {
+            return Ok(());
+        }
+        let name = |format: PixelFormat, width, height| format!("{format:?} {width}×{height}");
+        Err(QualityError::Mismatch {
+            frame: self.psnr_y.len() as u64,
+            which,
+            found: name(found.format(), found.width(), found.height()),
+            expected: name(format, width, height),
+        })
+    }
+}

@@ -1,0 +1,48 @@
+use crate::{MetricKind, QualityError};
+use serde::{Deserialize, Serialize};
+
+/// The scores of the frames of a take, in presentation order.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct Scores {
+    /// What [`frames`](Self::frames) was measured with.
+    pub metric: MetricKind,
+    /// One score a frame on the metric's scale; `None` where sampling skipped the frame (PSNR, which costs
+    /// next to nothing, skips none).
+    pub frames: Vec<Option<f64>>,
+    /// Luma PSNR of every frame in dB, at most 100.
+    pub psnr_y: Vec<f64>,
+}
+
+impl Scores {
+    /// How many frames have a score.
+    pub fn scored(&self) -> usize {
+        self.frames.iter().flatten().count()
+    }
+
+    /// Whether every frame has a score.
+    pub fn is_complete(&self) -> bool {
+        self.frames.iter().all(Option::is_some)
+    }
+
+    /// All scores, where no frame lacks one.
+    pub fn complete(&self) -> Option<Vec<f64>> {
+        self.frames.iter().copied().collect()
+    }
+
+    /// Takes over the scores that `other` has and `self` lacks: another phase of the same pictures with the same metric.
+    pub fn merge(&mut self, other: &Self) -> Result<(), QualityError> {
+        if self.metric != other.metric {
+            return Err(QualityError::Merge("they are of two metrics"));
+        }
+        if self.frames.len() != other.frames.len() || self.psnr_y.len() != other.psnr_y.len() {
+            return Err(QualityError::Merge("they are of different numbers of frames"));
+        }
+        if self.psnr_y != other.psnr_y {
+            return Err(QualityError::Merge("they are of different pictures"));
+        }
+        for (mine, theirs) in self.frames.iter_mut().zip(&other.frames) {
+            *mine = mine.or(*theirs);
+        }
+        Ok(())
+    }
+}

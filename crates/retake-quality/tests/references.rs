@@ -1,0 +1,162 @@
+//! Scores against those of FFmpeg's filters, on real pictures.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Ffmpeg, Shape, clip, ffmpeg};
+use retake_media::{PixelBuffer, PixelFormat};
+use retake_quality::{MetricKind, Scorer, ScorerSettings, Scores, available};
+
+/// A source and its encode, as raw files `source.yuv` and `film.yuv` for FFmpeg, and as pictures.
+struct Pair {
+    folder: tempfile::TempDir,
+    ffmpeg: Ffmpeg,
+    shape: Shape,
+    source: Vec<PixelBuffer>,
+    film: Vec<PixelBuffer>,
+}
+
+const FRAMES: usize = 48;
+
+impl Pair {
+    /// 48 frames of a clip from a cut on (the first of them is the last of the shot before), in a size and format.
+    fn new(format: PixelFormat, width: u32, height: u32) -> Option<Self> {
+        let (clip, ffmpeg) = (clip("bbb-1080p24.mp4")?, ffmpeg()?);
+        let folder = tempfile::tempdir().unwrap();
+        let name = Self::name(format);
+        let filter = format!(
+            "trim=start_frame=284,setpts=PTS-STARTPTS,scale={width}:{height}:flags=bicubic,format={name}"
+        );
+        let frames = FRAMES.to_string();
+        let raw = ["-f", "rawvideo", "-pix_fmt", name];
+        let clip = clip.to_str().unwrap();
+        let args = [&["-i", clip, "-an", "-vf", &filter, "-frames:v", &frames], &raw[..], &["source.yuv"]];
+        ffmpeg.run(folder.path(), &args.concat());
+        let shape = Shape::new(format, width, height);
+        let size = format!("{width}x{height}");
+        let input = ["-f", "rawvideo", "-pix_fmt", name, "-s", &size, "-r", "24", "-i"];
+        let x264 = ["-c:v", "libx264", "-crf", "30", "-threads", "1", "film.mkv"];
+        ffmpeg.run(folder.path(), &[&input[..], &["source.yuv"], &x264].concat());
+        ffmpeg.run(folder.path(), &[&["-i", "film.mkv"], &raw[..], &["film.yuv"]].concat());
+        let read = |name| shape.unpack(&std::fs::read(folder.path().join(name)).unwrap());
+        let (source, film) = (read("source.yuv"), read("film.yuv"));
+        assert_eq!((source.len(), film.len()), (FRAMES, FRAMES));
+        Some(Self { folder, ffmpeg, shape, source, film })
+    }
+
+    fn name(format: PixelFormat) -> &'static str {
+        match format {
+            PixelFormat::I420 => "yuv420p",
+            PixelFormat::I010 => "yuv420p10le",
+        }
+    }
+
+    /// Runs a filter of two inputs (film, source) that writes a log, and returns the log.
+    fn filter(&self, rate: &str, filter: &str, log: &str) -> String {
+        let size = format!("{}x{}", self.shape.width, self.shape.height);
+        let raw =
+            ["-f", "rawvideo", "-pix_fmt", Self::name(self.shape.format), "-s", &size, "-r", rate, "-i"];
+        let tail = ["-lavfi", filter, "-f", "null", "-"];
+        self.ffmpeg
+            .run(self.folder.path(), &[&raw[..], &["film.yuv"], &raw, &["source.yuv"], &tail].concat());
+        std::fs::read_to_string(self.folder.path().join(log)).unwrap()
+    }
+
+    fn settings(&self, metric: MetricKind, rate: f64) -> ScorerSettings {
+        ScorerSettings::new(metric, self.shape.width, self.shape.height, self.shape.format, rate)
+    }
+
+    fn score(&self, settings: &ScorerSettings) -> Scores {
+        let mut scorer = Scorer::new(settings).unwrap();
+        for (reference, picture) in self.source.iter().zip(&self.film) {
+            scorer.push(reference, picture).unwrap();
+        }
+        scorer.finish().unwrap()
+    }
+}
+
+/// The numbers after `key` in a log, one a frame.
+fn numbers(log: &str, key: &str) -> Vec<f64> {
+    let number = |rest: &str| {
+        let end = rest.find(|c: char| !"0123456789.-+einfa".contains(c)).unwrap_or(rest.len());
+        rest[..end].parse().ok()
+    };
+    log.match_indices(key).filter_map(|(at, _)| number(log[at + key.len()..].trim_start())).collect()
+}
+
+fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
+    assert_eq!((ours.len(), theirs.len()), (FRAMES, FRAMES), "{what}");
+    for (frame, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        assert!((ours - theirs).abs() <= tolerance, "{what}, frame {frame}: {ours} here, {theirs} there");
+    }
+}
+
+/// Sizes that vectors divide and sizes that they do not.
+const SHAPES: [(PixelFormat, u32, u32); 4] = [
+    (PixelFormat::I420, 640, 360),
+    (PixelFormat::I420, 426, 238),
+    (PixelFormat::I010, 640, 360),
+    (PixelFormat::I010, 358, 202),
+];
+
+#[test]
+fn vmaf_is_that_of_ffmpeg() {
+    if !available().contains(&MetricKind::Vmaf) {
+        return eprintln!("SKIPPED: built without VMAF");
+    }
+    for (format, width, height) in SHAPES {
+        let Some(pair) = Pair::new(format, width, height) else { return };
+        let log = pair.filter("24", "libvmaf=n_threads=2:log_fmt=json:log_path=log.json", "log.json");
+        let theirs = numbers(&log, "\"vmaf\":");
+        let scores = pair.score(&pair.settings(MetricKind::Vmaf, 24.0));
+        assert_close(
+            &scores.complete().unwrap(),
+            &theirs,
+            2e-5,
+            &format!("VMAF {format:?} {width}×{height}"),
+        );
+    }
+}
+
+#[test]
+fn psnr_is_that_of_ffmpeg() {
+    for (format, width, height) in SHAPES {
+        let Some(pair) = Pair::new(format, width, height) else { return };
+        let theirs = numbers(&pair.filter("24", "psnr=stats_file=log.txt", "log.txt"), "psnr_y:");
+        let scores = pair.score(&pair.settings(MetricKind::Psnr, 24.0));
+        // the log has two digits behind the point
+        assert_close(&scores.psnr_y, &theirs, 0.0051, &format!("PSNR {format:?} {width}×{height}"));
+        assert_eq!(scores.complete().unwrap(), scores.psnr_y);
+    }
+}
+
+/// Sampled frames score what they score when all do, the phases make up the whole, and a take that is shown its surroundings scores what the
+/// whole film does.
+#[test]
+fn samples_and_takes_are_parts_of_the_whole() {
+    let Some(pair) = Pair::new(PixelFormat::I420, 426, 238) else { return };
+    for metric in available() {
+        let whole = pair.score(&pair.settings(metric, 24.0));
+        for stride in [2, 3, 5] {
+            let phase = |phase| pair.score(&ScorerSettings { stride, phase, ..pair.settings(metric, 24.0) });
+            let mut scores = phase(0);
+            for (frame, score) in scores.frames.iter().enumerate() {
+                let scored = metric == MetricKind::Psnr || frame % stride as usize == 0;
+                let expected = scored.then(|| whole.frames[frame].unwrap());
+                assert_eq!(*score, expected, "{metric}, frame {frame}, stride {stride}");
+            }
+            for next in 1..stride {
+                scores.merge(&phase(next)).unwrap();
+            }
+            assert_eq!(scores, whole, "{metric}, stride {stride}");
+        }
+        let mut scorer = Scorer::new(&pair.settings(metric, 24.0)).unwrap();
+        scorer.lead_in(&pair.source[9]).unwrap();
+        for frame in 10..20 {
+            scorer.push(&pair.source[frame], &pair.film[frame]).unwrap();
+        }
+        let take = scorer.finish_before(&pair.source[20]).unwrap();
+        assert_eq!(take.frames, whole.frames[10..20], "{metric}");
+    }
+}
