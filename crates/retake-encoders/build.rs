@@ -1,0 +1,90 @@
+//! Finds the encoder libraries of the system and compiles the shim of each one that is there.
+//!
+//! An encoder is left out, with a warning that says how to get it, when its library is not installed.
+//!
+//! `RETAKE_ASAN=1 cargo test -p retake-encoders` compiles the shims with the address sanitizer and links its runtime into the tests:
+//! see `tests/README.md`.
+
+struct Library {
+    feature: &'static str,
+    cfg: &'static str,
+    folder: &'static str,
+    pkg_config: &'static str,
+    minimum: &'static str,
+    debian: &'static str,
+}
+
+const LIBRARIES: [Library; 4] = [
+    Library {
+        feature: "SVT_AV1",
+        cfg: "has_svt_av1",
+        folder: "svt_av1",
+        pkg_config: "SvtAv1Enc",
+        minimum: "1.0",
+        debian: "libsvtav1enc-dev",
+    },
+    Library {
+        feature: "X264",
+        cfg: "has_x264",
+        folder: "x264",
+        pkg_config: "x264",
+        minimum: "0.155",
+        debian: "libx264-dev",
+    },
+    Library {
+        feature: "X265",
+        cfg: "has_x265",
+        folder: "x265",
+        pkg_config: "x265",
+        minimum: "3.0",
+        debian: "libx265-dev",
+    },
+    Library {
+        feature: "VP9",
+        cfg: "has_vp9",
+        folder: "vp9",
+        pkg_config: "vpx",
+        minimum: "1.8",
+        debian: "libvpx-dev",
+    },
+];
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/shim.h");
+    println!("cargo:rerun-if-env-changed=RETAKE_ASAN");
+    let sanitize = std::env::var_os("RETAKE_ASAN").is_some_and(|value| value == "1");
+    if sanitize {
+        println!("cargo:rustc-link-arg=-fsanitize=address");
+    }
+    for library in &LIBRARIES {
+        println!("cargo:rustc-check-cfg=cfg({})", library.cfg);
+        if std::env::var_os(format!("CARGO_FEATURE_{}", library.feature)).is_some() {
+            build(library, sanitize);
+        }
+    }
+}
+
+fn build(library: &Library, sanitize: bool) {
+    let shim = format!("src/{}/shim.c", library.folder);
+    println!("cargo:rerun-if-changed={shim}");
+    let found = match pkg_config::Config::new().atleast_version(library.minimum).probe(library.pkg_config) {
+        Ok(found) => found,
+        Err(_) => {
+            println!(
+                "cargo:warning=no {} {} or newer on this system: built without this encoder (Debian: apt install {})",
+                library.pkg_config, library.minimum, library.debian
+            );
+            return;
+        }
+    };
+    let mut cc = cc::Build::new();
+    cc.file(&shim).includes(&found.include_paths).std("gnu11").warnings(true);
+    for (name, value) in &found.defines {
+        cc.define(name, value.as_deref());
+    }
+    if sanitize {
+        cc.flag("-fsanitize=address").flag("-fno-omit-frame-pointer").debug(true);
+    }
+    cc.compile(&format!("retake_{}", library.folder));
+    println!("cargo:rustc-cfg={}", library.cfg);
+}

@@ -1,0 +1,163 @@
+//! AV1: `av1C` (AV1 in ISOBMFF, 2.3) and what stays in samples.
+
+use super::bits::Bits;
+use retake_compression::encoder::EncoderSettings;
+
+const SEQUENCE_HEADER: u8 = 1;
+const TEMPORAL_DELIMITER: u8 = 2;
+
+struct Obu<'a> {
+    kind: u8,
+    /// With header and size.
+    whole: &'a [u8],
+    payload: &'a [u8],
+}
+
+fn obus(data: &[u8]) -> impl Iterator<Item = Result<Obu<'_>, String>> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let obu = split(rest).ok_or_else(|| "an OBU of the library ends before its size says".to_owned());
+        rest = obu.as_ref().map_or(&[], |obu| &rest[obu.whole.len()..]);
+        Some(obu)
+    })
+}
+
+fn split(data: &[u8]) -> Option<Obu<'_>> {
+    let header = *data.first()?;
+    let mut at = if header & 4 != 0 { 2 } else { 1 };
+    let mut size = data.len().checked_sub(at)?;
+    if header & 2 != 0 {
+        size = 0;
+        for shift in (0..56).step_by(7) {
+            let byte = *data.get(at)?;
+            at += 1;
+            size |= usize::from(byte & 127) << shift;
+            if byte & 128 == 0 {
+                break;
+            }
+        }
+    }
+    let end = at.checked_add(size)?;
+    Some(Obu { kind: header >> 3 & 15, whole: data.get(..end)?, payload: &data[at..end] })
+}
+
+/// A temporal unit without its delimiter. The sequence header stays in front of key frames, as the standard wants it.
+pub(super) fn sample(data: &[u8]) -> Result<Vec<u8>, String> {
+    let mut kept = Vec::with_capacity(data.len());
+    let mut delimiters = 0;
+    for obu in obus(data) {
+        let obu = obu?;
+        if obu.kind == TEMPORAL_DELIMITER {
+            delimiters += 1;
+        } else {
+            kept.extend(obu.whole);
+        }
+    }
+    if delimiters > 1 {
+        return Err("the library put two temporal units into one packet".to_owned());
+    }
+    Ok(kept)
+}
+
+/// The record, from the sequence header among the headers.
+pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u8>, String> {
+    let mut found = None;
+    for obu in obus(headers) {
+        let obu = obu?;
+        if obu.kind == SEQUENCE_HEADER {
+            found = Some(obu);
+        }
+    }
+    let obu = found.ok_or("the library gave no sequence header")?;
+    let Level { profile, level, tier } =
+        Level::read(&mut Bits::new(obu.payload)).ok_or("the library gave a sequence header that ends too early")?;
+    let high_depth = u8::from(settings.format.bit_depth() > 8);
+    let chroma_position = match settings.colour.chroma_location {
+        1 => 1,
+        3 => 2,
+        _ => 0,
+    };
+    // 4:2:0 in every case: both subsampling flags
+    let mut record = vec![0x81, profile << 5 | level, tier << 7 | high_depth << 6 | 0b1100 | chroma_position, 0];
+    record.extend(obu.whole);
+    Ok(record)
+}
+
+/// The first operating point of a sequence header.
+struct Level {
+    profile: u8,
+    level: u8,
+    tier: u8,
+}
+
+impl Level {
+    fn read(bits: &mut Bits<'_>) -> Option<Self> {
+        let profile = bits.read(3)? as u8;
+        bits.read(1)?; // still_picture
+        if bits.flag()? {
+            return Some(Self { profile, level: bits.read(5)? as u8, tier: 0 }); // reduced_still_picture_header
+        }
+        if bits.flag()? {
+            bits.read(32)?; // num_units_in_display_tick
+            bits.read(32)?; // time_scale
+            if bits.flag()? {
+                skip_uvlc(bits)?; // num_ticks_per_picture_minus_1
+            }
+            if bits.flag()? {
+                bits.read(5)?; // decoder model
+                bits.read(32)?;
+                bits.read(10)?;
+            }
+        }
+        bits.read(1)?; // initial_display_delay_present_flag
+        bits.read(5)?; // operating_points_cnt_minus_1
+        bits.read(12)?; // operating_point_idc
+        let level = bits.read(5)? as u8;
+        let tier = if level > 7 { bits.read(1)? as u8 } else { 0 };
+        Some(Self { profile, level, tier })
+    }
+}
+
+/// An Exp-Golomb number whose value does not matter.
+fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
+    bits.exp_golomb().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters_go_and_the_rest_stays() {
+        let unit = [0x12, 0, 0x0a, 2, 7, 7, 0x32, 1, 9];
+        assert_eq!(sample(&unit).unwrap(), unit[2..]);
+        assert!(sample(&[0x12, 0, 0x12, 0]).is_err());
+        assert!(sample(&[0x32, 5, 1]).is_err());
+        assert!(config(&[0x12, 0], &settings()).is_err());
+    }
+
+    fn settings() -> EncoderSettings {
+        use retake_compression::encoder::RateControl;
+        use retake_media::{Colour, PixelFormat, Rational};
+        EncoderSettings {
+            width: 64,
+            height: 64,
+            format: PixelFormat::I420,
+            frame_rate: Rational::new(25, 1),
+            colour: Colour::default(),
+            pixel_aspect_ratio: Rational::new(1, 1),
+            mastering_display: None,
+            content_light: None,
+            preset: String::new(),
+            rate: RateControl::Quality(30.0),
+            limit: None,
+            max_key_frame_interval: 0,
+            threads: 1,
+            reconstruct: false,
+            options: Vec::new(),
+        }
+    }
+}

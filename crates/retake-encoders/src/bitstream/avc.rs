@@ -1,0 +1,65 @@
+//! H.264: `avcC` (ISO/IEC 14496-15, 5.3.3) and what stays in samples.
+
+use super::bits::Bits;
+use super::nal;
+
+const SEI: u8 = 6;
+const SPS: u8 = 7;
+const PPS: u8 = 8;
+const ACCESS_UNIT_DELIMITER: u8 = 9;
+
+fn kind(unit: &[u8]) -> u8 {
+    unit[0] & 31
+}
+
+/// Parameter sets are in the configuration record. Of SEI messages, unregistered user data goes: it is the encoder's settings as text,
+/// which differ between takes.
+pub(super) fn belongs_in_samples(unit: &[u8]) -> bool {
+    const USER_DATA: u8 = 5;
+    match kind(unit) {
+        SPS | PPS | ACCESS_UNIT_DELIMITER => false,
+        SEI => unit.get(1) != Some(&USER_DATA),
+        _ => true,
+    }
+}
+
+/// The record, from one SPS and one PPS among the headers.
+pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut sps, mut pps) = (None, None);
+    for unit in nal::units(headers) {
+        let unit = unit?;
+        match kind(unit) {
+            SPS => sps = Some(unit),
+            PPS => pps = Some(unit),
+            _ => {}
+        }
+    }
+    let (Some(sps), Some(pps)) = (sps, pps) else {
+        return Err("the library gave no SPS and PPS".to_owned());
+    };
+    if sps.len() < 4 || sps.len() > 0xffff || pps.len() > 0xffff {
+        return Err("the library gave an SPS or PPS of an impossible size".to_owned());
+    }
+    let mut record = vec![1, sps[1], sps[2], sps[3], 0xfc | 3, 0xe0 | 1];
+    record.extend((sps.len() as u16).to_be_bytes());
+    record.extend(sps);
+    record.push(1);
+    record.extend((pps.len() as u16).to_be_bytes());
+    record.extend(pps);
+    if matches!(sps[1], 100 | 110 | 122 | 144 | 244) {
+        let raw = nal::unescape(&sps[4..]);
+        let format = high_profile_format(&mut Bits::new(&raw)).ok_or("the library gave an SPS that ends too early")?;
+        record.extend([0xfc | format[0], 0xf8 | format[1], 0xf8 | format[2], 0]);
+    }
+    Ok(record)
+}
+
+/// `chroma_format_idc` and both bit depths minus eight.
+fn high_profile_format(bits: &mut Bits<'_>) -> Option<[u8; 3]> {
+    bits.exp_golomb()?; // seq_parameter_set_id
+    let chroma = bits.exp_golomb()?;
+    if chroma == 3 {
+        bits.read(1)?;
+    }
+    Some([chroma as u8 & 3, bits.exp_golomb()? as u8 & 7, bits.exp_golomb()? as u8 & 7])
+}

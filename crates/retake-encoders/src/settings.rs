@@ -1,0 +1,179 @@
+//! From [`EncoderSettings`] to what a shim takes: checks that all encoders share, and the lowering.
+#![allow(unsafe_code)]
+
+use crate::factory::Spec;
+use crate::options::refusal;
+use crate::shim::{RawOption, RawSettings};
+use retake_compression::encoder::{EncoderError, EncoderInfo, EncoderSettings, RateControl};
+use retake_media::Range;
+use std::ffi::CString;
+use std::ptr::null;
+
+/// Settings as a shim takes them, with the strings that they point to.
+pub(crate) struct Lowered {
+    raw: RawSettings,
+    _preset: CString,
+    _options: Vec<RawOption>,
+    _strings: Vec<CString>,
+}
+
+impl Lowered {
+    /// Checks and lowers.
+    pub(crate) fn new(spec: &Spec, info: &EncoderInfo, settings: &EncoderSettings) -> Result<Self, EncoderError> {
+        let refuse = |setting: &str, reason: String| EncoderError::Settings {
+            encoder: info.name,
+            setting: setting.to_owned(),
+            reason,
+        };
+        check(info, settings).map_err(|(setting, reason)| refuse(setting, reason))?;
+        (spec.check)(settings).map_err(|(setting, reason)| refuse(setting, reason))?;
+
+        let mut strings = Vec::new();
+        for (key, value) in &settings.options {
+            if let Some(reason) = refusal(spec.refused, key) {
+                return Err(refuse(key, format!("cannot be given: {reason}")));
+            }
+            for text in [key.trim().trim_start_matches("--"), value.trim()] {
+                strings.push(CString::new(text).map_err(|_| refuse(key, "contains a zero byte".to_owned()))?);
+            }
+        }
+        let options: Vec<RawOption> = strings
+            .chunks_exact(2)
+            .map(|pair| RawOption { key: pair[0].as_ptr(), value: pair[1].as_ptr() })
+            .collect();
+        let preset = if settings.preset.is_empty() { info.default_preset } else { &settings.preset };
+        let preset = CString::new(preset).map_err(|_| refuse("preset", "contains a zero byte".to_owned()))?;
+        let mut raw = lower(info, settings);
+        // the heap blocks behind these stay where they are when `Lowered` moves
+        raw.preset = preset.as_ptr();
+        raw.options = options.as_ptr();
+        raw.option_count = options.len();
+        Ok(Self { raw, _preset: preset, _options: options, _strings: strings })
+    }
+
+    /// What the shim gets; alive as long as `self`.
+    pub(crate) fn raw(&self) -> &RawSettings {
+        &self.raw
+    }
+}
+
+fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
+    let colour = settings.colour;
+    let aspect = settings.pixel_aspect_ratio;
+    let (sar_num, sar_den) = if aspect.is_positive() { reduce(aspect.num, aspect.den) } else { (0, 0) };
+    let mastering = settings.mastering_display.map_or([0; 10], |display| {
+        let xy = display.primaries_gbr.as_flattened().iter().chain(&display.white_point).map(|v| i32::from(*v));
+        let luminance = [display.max_luminance, display.min_luminance].map(|v| i32::try_from(v).unwrap_or(i32::MAX));
+        let mut values = [0; 10];
+        for (to, from) in values.iter_mut().zip(xy.chain(luminance)) {
+            *to = from;
+        }
+        values
+    });
+    let light = settings.content_light;
+    let (average, quality, bit_rate) = match settings.rate {
+        RateControl::Quality(value) => (0, info.quality.snap(value), 0),
+        RateControl::AverageBitRate(rate) => (1, 0.0, rate.min(i64::MAX as u64) as i64),
+    };
+    RawSettings {
+        width: settings.width as i32,
+        height: settings.height as i32,
+        bit_depth: settings.format.bit_depth() as i32,
+        fps_num: settings.frame_rate.num,
+        fps_den: settings.frame_rate.den,
+        sar_num,
+        sar_den,
+        primaries: colour.primaries.into(),
+        transfer: colour.transfer.into(),
+        matrix: colour.matrix.into(),
+        range: match (colour.range, colour.range_known) {
+            (_, false) => -1,
+            (Range::Limited, true) => 0,
+            (Range::Full, true) => 1,
+        },
+        chroma_location: colour.chroma_location.into(),
+        has_mastering: settings.mastering_display.is_some().into(),
+        has_content_light: light.is_some().into(),
+        mastering,
+        max_content: light.map_or(0, |light| light.max_content.into()),
+        max_frame_average: light.map_or(0, |light| light.max_frame_average.into()),
+        average,
+        key_interval: settings.max_key_frame_interval.min(i32::MAX as u32) as i32,
+        threads: settings.threads.min(1024) as i32,
+        reconstruct: (settings.reconstruct && info.reconstructs).into(),
+        quality,
+        bit_rate,
+        limit_rate: settings.limit.map_or(0, |limit| limit.bits_per_second as i64),
+        limit_window: settings.limit.map_or(0, |limit| limit.window_bits as i64),
+        preset: null(),
+        options: null(),
+        option_count: 0,
+    }
+}
+
+/// Pixel aspect ratios are 16-bit numbers in H.264 and HEVC.
+fn reduce(num: i32, den: i32) -> (i32, i32) {
+    let (mut a, mut b) = (num, den);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    let (mut num, mut den) = (num / a, den / a);
+    while num > 0xffff || den > 0xffff {
+        (num, den) = ((num / 2).max(1), (den / 2).max(1));
+    }
+    (num, den)
+}
+
+/// What no encoder takes. The name of the setting, and what is wrong.
+fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
+    let (width, height) = (settings.width, settings.height);
+    if width < 2 || height < 2 || width > 16384 || height > 16384 {
+        return Err(("size", format!("{width}×{height} is not between 2×2 and 16384×16384")));
+    }
+    if !info.formats.contains(&settings.format) {
+        let depths: Vec<String> = info.formats.iter().map(|format| format.bit_depth().to_string()).collect();
+        let depth = settings.format.bit_depth();
+        return Err(("format", format!("the linked library has {} bit, not {depth}", depths.join(" and "))));
+    }
+    if !settings.frame_rate.is_positive() {
+        return Err(("frame rate", format!("{} is not a positive fraction", settings.frame_rate)));
+    }
+    if settings.threads == 0 {
+        return Err(("threads", "at least 1 is needed".to_owned()));
+    }
+    if !settings.preset.is_empty() && !info.presets.iter().any(|preset| preset.name == settings.preset) {
+        let names: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
+        return Err(("preset", format!("'{}' is not one of {}", settings.preset, names.join(", "))));
+    }
+    match settings.rate {
+        RateControl::Quality(value) if !(info.quality.min..=info.quality.max).contains(&value) => {
+            return Err(("quality", format!("{value} is not between {} and {}", info.quality.min, info.quality.max)));
+        }
+        RateControl::AverageBitRate(rate) if !(1000..=4_000_000_000).contains(&rate) => {
+            return Err(("bit rate", format!("{rate} bit/s is not between 1 kbit/s and 4 Gbit/s")));
+        }
+        _ => {}
+    }
+    if let Some(limit) = settings.limit {
+        if !(1000..=4_000_000_000).contains(&limit.bits_per_second) || !(1000..=1 << 40).contains(&limit.window_bits) {
+            return Err(("limit", "the rate and the window have to be at least 1000 bits".to_owned()));
+        }
+        if matches!(settings.rate, RateControl::AverageBitRate(rate) if rate > limit.bits_per_second) {
+            return Err(("limit", "is below the average bit rate: lower the average, or raise the limit".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reduce;
+
+    #[test]
+    fn aspect_ratios_are_reduced_and_fit() {
+        assert_eq!(reduce(64, 48), (4, 3));
+        assert_eq!(reduce(1, 1), (1, 1));
+        let (num, den) = reduce(1_000_001, 999_983);
+        assert!(num <= 0xffff && den <= 0xffff && num > 30_000);
+    }
+}

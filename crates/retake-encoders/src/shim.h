@@ -1,0 +1,111 @@
+/* What every encoder shim offers to Rust: one table of functions over flat structures. No type of an encoder library passes through.
+ * The Rust side is src/shim.rs; both files must say the same. */
+#ifndef RETAKE_SHIM_H
+#define RETAKE_SHIM_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct retake_option {
+    const char *key;
+    const char *value;
+};
+
+/* All strings and arrays are borrowed for the length of one call. */
+struct retake_settings {
+    int32_t width, height, bit_depth;
+    int32_t fps_num, fps_den;
+    int32_t sar_num, sar_den;                  /* 0:0 unknown */
+    int32_t primaries, transfer, matrix;       /* H.273; 2 unspecified */
+    int32_t range;                             /* 0 limited, 1 full, -1 not known */
+    int32_t chroma_location;                   /* H.273 type plus one; 0 unknown */
+    int32_t has_mastering, has_content_light;
+    int32_t mastering[10];                     /* Gx Gy Bx By Rx Ry Wx Wy in 0.00002; max, min luminance in 0.0001 cd/m2 */
+    int32_t max_content, max_frame_average;
+    int32_t average;                           /* 0: constant quality, 1: average bit rate */
+    int32_t key_interval;                      /* 0: the encoder's default */
+    int32_t threads, reconstruct;
+    double quality;
+    int64_t bit_rate;                          /* bits per second */
+    int64_t limit_rate, limit_window;          /* bits per second, bits; 0 no limit */
+    const char *preset;
+    const struct retake_option *options;
+    size_t option_count;
+};
+
+/* Why a call failed. An empty `setting` means that no single setting is to blame. */
+struct retake_fault {
+    char setting[64];
+    char reason[256];
+};
+
+struct retake_frame {
+    const uint8_t *plane[3];
+    ptrdiff_t stride[3]; /* bytes */
+    int64_t index;
+    int32_t force_key;
+};
+
+enum retake_event { RETAKE_ERROR = -1, RETAKE_PENDING = 0, RETAKE_SAMPLE = 1, RETAKE_PICTURE = 2, RETAKE_END = 3 };
+enum retake_kind { RETAKE_SYNC = 0, RETAKE_REFERENCE = 1, RETAKE_DISPOSABLE = 2 };
+
+/* `data` stays valid until the next call on the same handle. For a picture event only `index` counts. */
+struct retake_event_data {
+    const uint8_t *data;
+    size_t size;
+    int64_t index;
+    int32_t kind;
+    float qp;
+};
+
+struct retake_shim {
+    double quality_min, quality_max, quality_step;
+    int32_t preset_max; /* of numbered presets */
+    const char *(*version)(void);
+    /* 1 if the linked library encodes this bit depth */
+    int32_t (*has_depth)(int32_t depth);
+    /* frames that go in before the first sample comes out; 0 also when the settings are refused */
+    int32_t (*delay)(const struct retake_settings *settings);
+    void *(*open)(const struct retake_settings *settings, struct retake_fault *fault);
+    /* parameter sets, in the form the library gives them; valid until the next call */
+    int32_t (*headers)(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault);
+    /* planes are borrowed for the call only; frame == NULL: no more follow. 0 ok, -1 fault */
+    int32_t (*send)(void *handle, const struct retake_frame *frame, struct retake_fault *fault);
+    int32_t (*receive)(void *handle, struct retake_event_data *event, struct retake_fault *fault);
+    /* copies the picture that a RETAKE_PICTURE event announced; before any other call on the handle */
+    void (*picture)(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]);
+    void (*close)(void *handle);
+};
+
+__attribute__((format(printf, 3, 4))) static inline void retake_fail(struct retake_fault *fault, const char *setting,
+                                                                     const char *format, ...) {
+    snprintf(fault->setting, sizeof fault->setting, "%s", setting);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(fault->reason, sizeof fault->reason, format, arguments);
+    va_end(arguments);
+}
+
+/* The value of an option that the library's own parser does not know (tune, profile); the last one given wins. */
+static inline const char *retake_option_value(const struct retake_settings *s, const char *key) {
+    const char *value = NULL;
+    for (size_t i = 0; i < s->option_count; i++)
+        if (!strcmp(s->options[i].key, key)) value = s->options[i].value;
+    return value;
+}
+
+static inline void retake_copy_plane(uint8_t *to, ptrdiff_t to_stride, const uint8_t *from, ptrdiff_t from_stride,
+                                     size_t row_bytes, int32_t rows) {
+    for (int32_t y = 0; y < rows; y++) memcpy(to + y * to_stride, from + y * from_stride, row_bytes);
+}
+
+static inline int64_t retake_kilo(int64_t bits) {
+    int64_t kilo = bits / 1000;
+    return kilo > 0 ? kilo : 1;
+}
+
+#endif

@@ -1,0 +1,105 @@
+//! SVT-AV1: what is particular to it. The mapping to its own settings is in `shim.c`.
+#![allow(unsafe_code)]
+
+use crate::factory::Spec;
+use crate::options::{Refused, reason};
+use crate::shim::ShimTable;
+use retake_compression::encoder::{EncoderSettings, RateControl};
+use retake_media::Codec;
+
+// SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
+unsafe extern "C" {
+    static retake_svt_av1: ShimTable;
+}
+
+const REFUSED: Refused = &[
+    ("preset", reason::PRESET),
+    ("lp", reason::THREADS),
+    ("pin", reason::THREADS),
+    ("ss", reason::THREADS),
+    ("asm", reason::DETERMINISM),
+    ("irefresh-type", reason::CLOSED),
+    ("force-key-frames", reason::KEYS),
+    ("enable-force-key-frames", reason::KEYS),
+    ("keyint", reason::KEYS),
+    ("crf", reason::RATE),
+    ("qp", reason::RATE),
+    ("rc", reason::RATE),
+    ("tbr", reason::RATE),
+    ("mbr", reason::LIMIT),
+    ("use-q-file", reason::FILES),
+    ("pass", reason::PASSES),
+    ("stats", reason::FILES),
+    ("recon", reason::RECONSTRUCT),
+    ("enable-recon", reason::RECONSTRUCT),
+    ("width", reason::INPUT),
+    ("height", reason::INPUT),
+    ("w", reason::INPUT),
+    ("h", reason::INPUT),
+    ("fps", reason::INPUT),
+    ("fps-num", reason::INPUT),
+    ("fps-denom", reason::INPUT),
+    ("input-depth", reason::INPUT),
+    ("color-format", reason::INPUT),
+    ("profile", reason::INPUT),
+    ("color-primaries", reason::INPUT),
+    ("transfer-characteristics", reason::INPUT),
+    ("matrix-coefficients", reason::INPUT),
+    ("color-range", reason::INPUT),
+    ("chroma-sample-position", reason::INPUT),
+    ("enable-hdr", reason::INPUT),
+    ("mastering-display", reason::INPUT),
+    ("content-light", reason::INPUT),
+    ("sframe-dist", reason::CLOSED),
+    ("resize-mode", reason::STREAM),
+    ("superres-mode", reason::STREAM),
+    ("enable-stat-report", reason::LOG),
+];
+
+pub(crate) fn spec() -> Spec {
+    // The library writes its settings to the error output unless this says otherwise, and offers no call for it on all generations.
+    // A user's own wish is respected.
+    if std::env::var_os("SVT_LOG").is_none() {
+        // SAFETY: Rust's own accesses to the environment are locked; C code in other threads must not read it at this moment, which is
+        // why `registry` is documented as a call for the start of the program.
+        unsafe { std::env::set_var("SVT_LOG", "-2") };
+    }
+    Spec {
+        name: "svt-av1",
+        codec: Codec::Av1,
+        library: "SVT-AV1",
+        licence: "BSD-3-Clause-Clear",
+        // SAFETY: a constant that nobody writes to.
+        shim: unsafe { &retake_svt_av1 },
+        presets: &[],
+        default_preset: "8",
+        usual_quality: 32.0,
+        reorders: false,
+        refused: REFUSED,
+        check,
+        memory,
+    }
+}
+
+fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
+    let (width, height) = (settings.width, settings.height);
+    if width < 64 || height < 64 {
+        return Err(("size", format!("{width}×{height} is too small for SVT-AV1: at least 64×64, or choose another encoder")));
+    }
+    if width % 2 != 0 || height % 2 != 0 {
+        return Err((
+            "size",
+            format!("{width}×{height} has an odd side, which SVT-AV1 does not take: scale or crop to even sides, or choose another encoder"),
+        ));
+    }
+    if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
+        return Err(("limit", "SVT-AV1 caps the rate of constant quality only: set a quality, or leave out the limit".to_owned()));
+    }
+    Ok(())
+}
+
+/// SVT-AV1 allocates its whole pipeline when it opens.
+fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    128 * 1024 * 1024 + picture * u64::from(delay) * 3
+}

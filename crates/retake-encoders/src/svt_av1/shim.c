@@ -1,0 +1,270 @@
+/* SVT-AV1 behind the table of shim.h. */
+#include "../shim.h"
+
+#include <EbSvtAv1Enc.h>
+
+#ifndef SVT_AV1_CHECK_VERSION
+#error "SVT-AV1 is older than 1.0"
+#endif
+
+struct encoder {
+    EbComponentType *svt;
+    EbBufferHeaderType *headers, *packet; /* owned by the library, to be released */
+    EbBufferHeaderType recon;
+    uint8_t *recon_bytes;
+    int32_t width, height, bytes; /* bytes a sample */
+    int started, flushing, ended, reconstruct;
+    int64_t sent, samples, pictures;
+};
+
+static const char *version(void) { return svt_av1_get_version(); }
+
+static int32_t has_depth(int32_t depth) { return depth == 8 || depth == 10; }
+
+static int set(EbSvtAv1EncConfiguration *config, const char *key, const char *value) {
+    return svt_av1_enc_parse_parameter(config, key, value) == EB_ErrorNone ? 0 : -1;
+}
+
+static int set_number(EbSvtAv1EncConfiguration *config, const char *key, double value) {
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", value);
+    return set(config, key, text);
+}
+
+static int hdr(EbSvtAv1EncConfiguration *config, const struct retake_settings *s) {
+    char text[256];
+    int failed = 0;
+    if (s->has_mastering) {
+        double m[10];
+        for (int i = 0; i < 10; i++) m[i] = s->mastering[i] * (i < 8 ? 0.00002 : 0.0001);
+        snprintf(text, sizeof text, "G(%.5f,%.5f)B(%.5f,%.5f)R(%.5f,%.5f)WP(%.5f,%.5f)L(%.4f,%.4f)", m[0], m[1], m[2], m[3], m[4],
+                 m[5], m[6], m[7], m[8], m[9]);
+        failed |= set(config, "mastering-display", text);
+    }
+    if (s->has_content_light) {
+        snprintf(text, sizeof text, "%d,%d", s->max_content, s->max_frame_average);
+        failed |= set(config, "content-light", text);
+    }
+#if !SVT_AV1_CHECK_VERSION(2, 0, 0)
+    config->high_dynamic_range_input = s->has_mastering || s->has_content_light;
+#endif
+    return failed;
+}
+
+static int configure(EbSvtAv1EncConfiguration *config, const struct retake_settings *s, struct retake_fault *fault) {
+    config->enc_mode = (int8_t)atoi(s->preset);
+    config->source_width = (uint32_t)s->width;
+    config->source_height = (uint32_t)s->height;
+    config->frame_rate_numerator = (uint32_t)s->fps_num;
+    config->frame_rate_denominator = (uint32_t)s->fps_den;
+    config->encoder_bit_depth = (uint32_t)s->bit_depth;
+    config->encoder_color_format = EB_YUV420;
+    config->profile = MAIN_PROFILE;
+    config->color_primaries = s->primaries;
+    config->transfer_characteristics = s->transfer;
+    config->matrix_coefficients = s->matrix;
+    config->color_range = s->range == 1;
+    config->chroma_sample_position = s->chroma_location == 1   ? EB_CSP_VERTICAL
+                                     : s->chroma_location == 3 ? EB_CSP_COLOCATED
+                                                               : EB_CSP_UNKNOWN;
+    if (hdr(config, s)) return retake_fail(fault, "HDR metadata", "the library does not take these values"), -1;
+
+    if (s->average) {
+        config->rate_control_mode = SVT_AV1_RC_MODE_VBR;
+        config->target_bit_rate = (uint32_t)s->bit_rate;
+    } else if (set_number(config, "crf", s->quality)) {
+        return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
+    }
+    if (s->limit_rate) config->max_bit_rate = (uint32_t)s->limit_rate;
+    config->intra_period_length = s->key_interval ? s->key_interval - 1 : -2;
+
+    for (size_t i = 0; i < s->option_count; i++)
+        if (set(config, s->options[i].key, s->options[i].value))
+            return retake_fail(fault, s->options[i].key, "SVT-AV1 has no such option, or does not take the value '%s'",
+                               s->options[i].value), -1;
+
+    /* the contract: closed groups, exact forced key frames, as many threads as the settings say */
+    config->intra_refresh_type = SVT_AV1_KF_REFRESH;
+    config->force_key_frames = 1;
+    config->recon_enabled = s->reconstruct != 0;
+#if !SVT_AV1_CHECK_VERSION(3, 0, 0)
+    config->logical_processors = (uint32_t)s->threads;
+#else
+    config->level_of_parallelism = (uint32_t)(s->threads > 6 ? 6 : s->threads);
+#endif
+    return 0;
+}
+
+/* Mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the pipeline. */
+static int32_t delay(const struct retake_settings *s) { return 100 + s->threads; }
+
+static void close_encoder(void *handle) {
+    struct encoder *e = handle;
+    if (e->packet) svt_av1_enc_release_out_buffer(&e->packet);
+    if (e->headers) svt_av1_enc_stream_header_release(e->headers);
+    if (e->svt) {
+        if (e->started) svt_av1_enc_deinit(e->svt);
+        svt_av1_enc_deinit_handle(e->svt);
+    }
+    free(e->recon_bytes);
+    free(e);
+}
+
+static void *open_encoder(const struct retake_settings *s, struct retake_fault *fault) {
+    struct encoder *e = calloc(1, sizeof *e);
+    EbSvtAv1EncConfiguration *config = calloc(1, sizeof *config); /* several kilobytes on some generations */
+    if (!e || !config) return free(e), free(config), retake_fail(fault, "", "out of memory"), NULL;
+    int failed = -1;
+#if SVT_AV1_CHECK_VERSION(3, 0, 0)
+    EbErrorType result = svt_av1_enc_init_handle(&e->svt, config);
+#else
+    EbErrorType result = svt_av1_enc_init_handle(&e->svt, NULL, config);
+#endif
+    if (result != EB_ErrorNone) {
+        retake_fail(fault, "", "svt_av1_enc_init_handle returned 0x%x", (unsigned)result);
+    } else if (configure(config, s, fault) == 0) {
+        if ((result = svt_av1_enc_set_parameter(e->svt, config)) != EB_ErrorNone)
+            retake_fail(fault, "", "the library refused these settings (0x%x); SVT_LOG=1 in the environment makes it say why",
+                        (unsigned)result);
+        else if ((result = svt_av1_enc_init(e->svt)) != EB_ErrorNone)
+            retake_fail(fault, "", "svt_av1_enc_init returned 0x%x; the usual cause is too little memory", (unsigned)result);
+        else
+            failed = 0;
+        e->started = result == EB_ErrorNone;
+    }
+    free(config);
+    if (failed) return close_encoder(e), NULL;
+    e->width = s->width;
+    e->height = s->height;
+    e->bytes = s->bit_depth > 8 ? 2 : 1;
+    e->reconstruct = s->reconstruct;
+    return e;
+}
+
+static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    if (!e->headers && svt_av1_enc_stream_header(e->svt, &e->headers) != EB_ErrorNone)
+        return retake_fail(fault, "", "the library gave no headers"), -1;
+    *data = e->headers->p_buffer;
+    *size = e->headers->n_filled_len;
+    return 0;
+}
+
+/* The library copies the planes before the call returns: the caller's picture is free then. */
+static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    EbSvtIOFormat planes = {0};
+    EbBufferHeaderType header = {0};
+    header.size = sizeof header;
+    header.pic_type = EB_AV1_INVALID_PICTURE;
+    if (!frame) {
+        if (e->flushing) return 0;
+        e->flushing = 1;
+        if (e->sent == 0) return e->ended = 1, 0;
+        header.flags = EB_BUFFERFLAG_EOS;
+    } else {
+        planes.luma = (uint8_t *)frame->plane[0];
+        planes.cb = (uint8_t *)frame->plane[1];
+        planes.cr = (uint8_t *)frame->plane[2];
+        planes.y_stride = (uint32_t)(frame->stride[0] / e->bytes);
+        planes.cb_stride = (uint32_t)(frame->stride[1] / e->bytes);
+        planes.cr_stride = (uint32_t)(frame->stride[2] / e->bytes);
+#if !SVT_AV1_CHECK_VERSION(3, 0, 0)
+        planes.width = (uint32_t)e->width;
+        planes.height = (uint32_t)e->height;
+        planes.color_fmt = EB_YUV420;
+        planes.bit_depth = e->bytes > 1 ? EB_TEN_BIT : EB_EIGHT_BIT;
+#endif
+        header.p_buffer = (uint8_t *)&planes;
+        header.n_filled_len = (uint32_t)((size_t)e->width * e->height * e->bytes * 3 / 2);
+        header.pts = frame->index;
+        if (frame->force_key) header.pic_type = EB_AV1_KEY_PICTURE;
+        e->sent++;
+    }
+    EbErrorType result = svt_av1_enc_send_picture(e->svt, &header);
+    if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_enc_send_picture returned 0x%x", (unsigned)result), -1;
+    return 0;
+}
+
+static size_t recon_size(const struct encoder *e) {
+    size_t chroma = (size_t)((e->width + 1) / 2) * ((e->height + 1) / 2);
+    return ((size_t)e->width * e->height + 2 * chroma) * e->bytes;
+}
+
+/* 1: a picture is in recon_bytes. */
+static int receive_recon(struct encoder *e, struct retake_fault *fault) {
+    /* rows of the library's own copy are not always as tight as they should be: leave room */
+    size_t room = recon_size(e) * 2 + 4096;
+    if (!e->recon_bytes && !(e->recon_bytes = malloc(room))) return retake_fail(fault, "", "out of memory"), -1;
+    memset(&e->recon, 0, sizeof e->recon);
+    e->recon.size = sizeof e->recon;
+    e->recon.p_buffer = e->recon_bytes;
+    e->recon.n_alloc_len = (uint32_t)room;
+    EbErrorType result = svt_av1_get_recon(e->svt, &e->recon);
+    if (result == EB_NoErrorEmptyQueue) return 0;
+    if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_get_recon returned 0x%x", (unsigned)result), -1;
+    if (e->recon.flags & EB_BUFFERFLAG_EOS && e->recon.n_filled_len == 0) return 0;
+    if (e->recon.n_filled_len != recon_size(e))
+        return retake_fail(fault, "", "a reconstructed picture of %u bytes where %zu were expected", e->recon.n_filled_len, recon_size(e)), -1;
+    e->pictures++;
+    return 1;
+}
+
+static int32_t receive(void *handle, struct retake_event_data *event, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    if (e->packet) svt_av1_enc_release_out_buffer(&e->packet);
+    e->packet = NULL;
+    if (e->reconstruct && e->sent) {
+        int got = receive_recon(e, fault);
+        if (got < 0) return RETAKE_ERROR;
+        if (got) return event->index = e->recon.pts, RETAKE_PICTURE;
+    }
+    while (!e->ended) {
+        EbErrorType result = svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)e->flushing);
+        if (result == EB_NoErrorEmptyQueue) {
+            e->packet = NULL;
+            if (!e->flushing) return RETAKE_PENDING;
+            continue;
+        }
+        if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_enc_get_packet returned 0x%x", (unsigned)result), RETAKE_ERROR;
+        e->ended = (e->packet->flags & EB_BUFFERFLAG_EOS) != 0;
+        if (e->packet->n_filled_len == 0) continue;
+        *event = (struct retake_event_data){
+            .data = e->packet->p_buffer,
+            .size = e->packet->n_filled_len,
+            .index = e->packet->pts,
+            .kind = e->packet->pic_type == EB_AV1_KEY_PICTURE       ? RETAKE_SYNC
+                    : e->packet->pic_type == EB_AV1_NON_REF_PICTURE ? RETAKE_DISPOSABLE
+                                                                    : RETAKE_REFERENCE,
+            .qp = (float)e->packet->qp,
+        };
+        e->samples++;
+        return RETAKE_SAMPLE;
+    }
+    return RETAKE_END;
+}
+
+static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
+    struct encoder *e = handle;
+    const uint8_t *from = e->recon_bytes;
+    for (int i = 0; i < 3; i++) {
+        int width = i ? (e->width + 1) / 2 : e->width, rows = i ? (e->height + 1) / 2 : e->height;
+        size_t row = (size_t)width * e->bytes;
+        retake_copy_plane(plane[i], stride[i], from, (ptrdiff_t)row, row, rows);
+        from += row * rows;
+    }
+}
+
+/* CRF 0 is lossless on some generations. */
+const struct retake_shim retake_svt_av1 = {
+    .quality_min = 1,
+#if SVT_AV1_CHECK_VERSION(4, 0, 0)
+    .quality_max = 70, .quality_step = 0.25, .preset_max = 10,
+#elif SVT_AV1_CHECK_VERSION(3, 0, 0)
+    .quality_max = 63, .quality_step = 1, .preset_max = 10,
+#else
+    .quality_max = 63, .quality_step = 1, .preset_max = 13,
+#endif
+    .version = version, .has_depth = has_depth, .delay = delay, .open = open_encoder, .headers = headers, .send = send,
+    .receive = receive, .picture = picture, .close = close_encoder,
+};

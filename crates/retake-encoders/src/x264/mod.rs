@@ -1,0 +1,109 @@
+//! x264: what is particular to it. The mapping to its own settings is in `shim.c`.
+#![allow(unsafe_code)]
+
+use crate::factory::Spec;
+use crate::options::{Refused, reason};
+use crate::shim::ShimTable;
+use retake_compression::encoder::EncoderSettings;
+use retake_media::Codec;
+
+// SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
+unsafe extern "C" {
+    static retake_x264: ShimTable;
+}
+
+const REFUSED: Refused = &[
+    ("preset", reason::PRESET),
+    ("threads", reason::THREADS),
+    ("lookahead-threads", reason::THREADS),
+    ("sliced-threads", reason::DETERMINISM),
+    ("deterministic", reason::DETERMINISM),
+    ("n-deterministic", reason::DETERMINISM),
+    ("non-deterministic", reason::DETERMINISM),
+    ("cpu-independent", reason::DETERMINISM),
+    ("sync-lookahead", reason::DETERMINISM),
+    ("asm", reason::DETERMINISM),
+    ("opencl", reason::DETERMINISM),
+    ("opencl-device", reason::DETERMINISM),
+    ("opencl-clbin", reason::FILES),
+    ("annexb", reason::STREAM),
+    ("repeat-headers", reason::STREAM),
+    ("global-header", reason::STREAM),
+    ("stitchable", reason::STREAM),
+    ("aud", reason::STREAM),
+    ("sps-id", reason::STREAM),
+    ("nal-hrd", reason::STREAM),
+    ("filler", reason::STREAM),
+    ("avcintra-class", reason::STREAM),
+    ("avcintra-flavor", reason::STREAM),
+    ("open-gop", reason::CLOSED),
+    ("intra-refresh", reason::CLOSED),
+    ("interlaced", reason::INPUT),
+    ("tff", reason::INPUT),
+    ("bff", reason::INPUT),
+    ("fake-interlaced", reason::INPUT),
+    ("pulldown", reason::INPUT),
+    ("pic-struct", reason::INPUT),
+    ("fps", reason::INPUT),
+    ("force-cfr", reason::INPUT),
+    ("timebase", reason::INPUT),
+    ("frames", reason::INPUT),
+    ("sar", reason::INPUT),
+    ("width", reason::INPUT),
+    ("height", reason::INPUT),
+    ("input-depth", reason::INPUT),
+    ("output-depth", reason::INPUT),
+    ("bitdepth", reason::INPUT),
+    ("input-csp", reason::INPUT),
+    ("output-csp", reason::INPUT),
+    ("crop-rect", reason::INPUT),
+    ("range", reason::INPUT),
+    ("fullrange", reason::INPUT),
+    ("colorprim", reason::INPUT),
+    ("transfer", reason::INPUT),
+    ("colormatrix", reason::INPUT),
+    ("chromaloc", reason::INPUT),
+    ("mastering-display", reason::INPUT),
+    ("cll", reason::INPUT),
+    ("keyint", reason::KEYS),
+    ("crf", reason::RATE),
+    ("qp", reason::RATE),
+    ("qp-constant", reason::RATE),
+    ("bitrate", reason::RATE),
+    ("vbv-maxrate", reason::LIMIT),
+    ("vbv-bufsize", reason::LIMIT),
+    ("pass", reason::PASSES),
+    ("stats", reason::FILES),
+    ("dump-yuv", reason::FILES),
+    ("log-file", reason::FILES),
+    ("log", reason::LOG),
+    ("psnr", reason::LOG),
+    ("ssim", reason::LOG),
+];
+
+pub(crate) fn spec() -> Spec {
+    Spec {
+        name: "x264",
+        codec: Codec::H264,
+        library: "libx264",
+        licence: "GPL-2.0-or-later",
+        // SAFETY: a constant that nobody writes to.
+        shim: unsafe { &retake_x264 },
+        presets: &[
+            "placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast",
+        ],
+        default_preset: "medium",
+        usual_quality: 23.0,
+        reorders: true,
+        refused: REFUSED,
+        check: |_| Ok(()),
+        memory,
+    }
+}
+
+/// x264 holds the frames that wait, the references and one set of planes for each thread, with half-size copies and vectors beside.
+fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    let frames = u64::from(delay) + 20 + 2 * u64::from(settings.threads);
+    16 * 1024 * 1024 + picture * frames * 2
+}

@@ -1,0 +1,248 @@
+/* x264 behind the table of shim.h. */
+#include "../shim.h"
+
+#include <x264.h>
+
+struct encoder {
+    x264_t *x264;
+    int32_t width, height, bytes; /* bytes a sample */
+    int reconstruct, flushing;
+    int has_sample, has_picture; /* what the last encode call left */
+    struct retake_event_data sample;
+    x264_picture_t recon; /* points into x264's own frame, which the next encode call may reuse */
+};
+
+static const char *version(void) { return X264_POINTVER; }
+
+static int32_t has_depth(int32_t depth) {
+    /* x264_bit_depth of older builds is gone: 0 in the configuration means that all depths are inside */
+    return X264_BIT_DEPTH == 0 ? depth == 8 || depth == 10 : depth == X264_BIT_DEPTH;
+}
+
+static int parameters(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
+    const char *tune = retake_option_value(s, "tune"), *profile = retake_option_value(s, "profile");
+    if (x264_param_default_preset(p, s->preset, NULL) < 0)
+        return retake_fail(fault, "preset", "'%s' is not a preset of x264", s->preset), -1;
+    if (tune && x264_param_default_preset(p, s->preset, tune) < 0)
+        return retake_fail(fault, "tune", "'%s' is not a tune of x264", tune), -1;
+    p->i_log_level = X264_LOG_NONE;
+
+    for (size_t i = 0; i < s->option_count; i++) {
+        const char *key = s->options[i].key, *value = s->options[i].value;
+        if (!strcmp(key, "tune") || !strcmp(key, "profile")) continue;
+        int result = x264_param_parse(p, key, *value ? value : NULL);
+        if (result == X264_PARAM_BAD_NAME) return retake_fail(fault, key, "x264 has no such option"), -1;
+        if (result) return retake_fail(fault, key, "x264 does not take the value '%s'", value), -1;
+    }
+
+    p->i_width = s->width;
+    p->i_height = s->height;
+    p->i_bitdepth = s->bit_depth;
+    p->i_csp = X264_CSP_I420;
+    /* ticks are frame indices: the rate control sees a constant rate, and the headers do not claim a fixed one */
+    p->b_vfr_input = 1;
+    p->i_fps_num = p->i_timebase_den = s->fps_num;
+    p->i_fps_den = p->i_timebase_num = s->fps_den;
+    p->vui.i_sar_width = s->sar_num;
+    p->vui.i_sar_height = s->sar_den;
+    p->vui.i_colorprim = s->primaries;
+    p->vui.i_transfer = s->transfer;
+    p->vui.i_colmatrix = s->matrix;
+    if (s->range >= 0) p->vui.b_fullrange = s->range;
+    p->vui.i_chroma_loc = s->chroma_location > 0 ? s->chroma_location - 1 : 0;
+#if X264_BUILD >= 164
+    if (s->has_mastering) {
+        const int32_t *m = s->mastering;
+        p->mastering_display.b_mastering_display = 1;
+        p->mastering_display.i_green_x = m[0], p->mastering_display.i_green_y = m[1];
+        p->mastering_display.i_blue_x = m[2], p->mastering_display.i_blue_y = m[3];
+        p->mastering_display.i_red_x = m[4], p->mastering_display.i_red_y = m[5];
+        p->mastering_display.i_white_x = m[6], p->mastering_display.i_white_y = m[7];
+        p->mastering_display.i_display_max = m[8], p->mastering_display.i_display_min = m[9];
+    }
+    if (s->has_content_light) {
+        p->content_light_level.b_cll = 1;
+        p->content_light_level.i_max_cll = s->max_content;
+        p->content_light_level.i_max_fall = s->max_frame_average;
+    }
+#endif
+
+    if (s->average) {
+        p->rc.i_rc_method = X264_RC_ABR;
+        p->rc.i_bitrate = (int)retake_kilo(s->bit_rate + 500);
+    } else {
+        p->rc.i_rc_method = X264_RC_CRF;
+        p->rc.f_rf_constant = (float)s->quality;
+    }
+    if (s->limit_rate) {
+        p->rc.i_vbv_max_bitrate = (int)retake_kilo(s->limit_rate);
+        p->rc.i_vbv_buffer_size = (int)retake_kilo(s->limit_window);
+    }
+    if (s->key_interval) p->i_keyint_max = s->key_interval;
+
+    /* the contract: closed groups, equal headers, length-prefixed units, equal bytes at every repetition */
+    p->i_threads = s->threads;
+    p->b_sliced_threads = 0;
+    p->i_sync_lookahead = 0;
+    p->b_deterministic = 1;
+    p->b_cpu_independent = 1;
+    p->b_open_gop = 0;
+    p->b_intra_refresh = 0;
+    p->b_stitchable = 1;
+    p->b_repeat_headers = 0;
+    p->b_annexb = 0;
+    p->b_aud = 0;
+    p->b_opencl = 0;
+    p->b_full_recon = s->reconstruct != 0;
+    if (profile && x264_param_apply_profile(p, profile) < 0)
+        return retake_fail(fault, "profile", "x264 does not know '%s', or it does not fit the other settings", profile), -1;
+    return 0;
+}
+
+static int32_t delay(const struct retake_settings *s) {
+    x264_param_t p;
+    struct retake_fault ignored;
+    int32_t frames = 0;
+    if (parameters(&p, s, &ignored) == 0) {
+        int lookahead = p.rc.b_mb_tree || p.rc.i_vbv_buffer_size ? p.rc.i_lookahead : 0;
+        frames = (lookahead > p.i_bframe ? lookahead : p.i_bframe) + p.i_threads + 1;
+    }
+    x264_param_cleanup(&p);
+    return frames;
+}
+
+/* x264 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
+ * the one that constant quality would get. */
+static int fix_level(x264_param_t *p) {
+    if (p->i_level_idc > 0 || p->rc.i_rc_method != X264_RC_ABR || p->rc.i_vbv_buffer_size > 0) return 0;
+    x264_param_t probe = *p; /* x264 copies the strings that it keeps */
+    probe.rc.i_rc_method = X264_RC_CRF;
+    probe.rc.f_rf_constant = 23;
+    probe.i_threads = 1;
+    probe.rc.i_lookahead = 0;
+    x264_t *encoder = x264_encoder_open(&probe);
+    if (!encoder) return -1;
+    x264_encoder_parameters(encoder, &probe);
+    p->i_level_idc = probe.i_level_idc;
+    x264_encoder_close(encoder);
+    return 0;
+}
+
+static void close_encoder(void *handle) {
+    struct encoder *e = handle;
+    if (e->x264) x264_encoder_close(e->x264);
+    free(e);
+}
+
+static void *open_encoder(const struct retake_settings *s, struct retake_fault *fault) {
+    struct encoder *e = calloc(1, sizeof *e);
+    x264_param_t p;
+    if (!e) return retake_fail(fault, "", "out of memory"), NULL;
+    int failed = parameters(&p, s, fault);
+    if (!failed) {
+        if (fix_level(&p) == 0) e->x264 = x264_encoder_open(&p);
+        if (!e->x264) {
+            failed = -1;
+            retake_fail(fault, "", "the library refused a %dx%d encode with these settings; leave out options one by one to find the cause",
+                        s->width, s->height);
+        }
+    }
+    x264_param_cleanup(&p);
+    if (failed) return close_encoder(e), NULL;
+    e->width = s->width;
+    e->height = s->height;
+    e->bytes = s->bit_depth > 8 ? 2 : 1;
+    e->reconstruct = s->reconstruct;
+    return e;
+}
+
+static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    x264_nal_t *nals;
+    int count;
+    int bytes = x264_encoder_headers(e->x264, &nals, &count);
+    if (bytes <= 0) return retake_fail(fault, "", "the library gave no headers"), -1;
+    *data = nals[0].p_payload;
+    *size = (size_t)bytes;
+    return 0;
+}
+
+static int encode(struct encoder *e, x264_picture_t *input, struct retake_fault *fault) {
+    x264_nal_t *nals;
+    int count;
+    e->has_sample = e->has_picture = 0;
+    x264_picture_init(&e->recon);
+    int bytes = x264_encoder_encode(e->x264, &nals, &count, input, &e->recon);
+    if (bytes < 0) return retake_fail(fault, "", "x264_encoder_encode returned %d", bytes), -1;
+    if (bytes == 0) return 0;
+    int referenced = 0;
+    for (int i = 0; i < count; i++) referenced |= nals[i].i_ref_idc != NAL_PRIORITY_DISPOSABLE;
+    e->sample = (struct retake_event_data){
+        .data = nals[0].p_payload,
+        .size = (size_t)bytes,
+        .index = e->recon.i_pts,
+        .kind = e->recon.i_type == X264_TYPE_IDR ? RETAKE_SYNC : referenced ? RETAKE_REFERENCE : RETAKE_DISPOSABLE,
+        .qp = e->recon.i_qpplus1 > 0 ? (float)(e->recon.i_qpplus1 - 1) : 0,
+    };
+    e->has_sample = 1;
+    e->has_picture = e->reconstruct;
+    return 0;
+}
+
+/* x264 copies the planes into a frame of its own before the call returns: the caller's picture is free then. */
+static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    if (!frame) {
+        e->flushing = 1;
+        return 0;
+    }
+    x264_picture_t picture;
+    x264_picture_init(&picture);
+    picture.img.i_csp = X264_CSP_I420 | (e->bytes > 1 ? X264_CSP_HIGH_DEPTH : 0);
+    picture.img.i_plane = 3;
+    for (int i = 0; i < 3; i++) {
+        picture.img.plane[i] = (uint8_t *)frame->plane[i];
+        picture.img.i_stride[i] = (int)frame->stride[i];
+    }
+    picture.i_pts = frame->index;
+    picture.i_type = frame->force_key ? X264_TYPE_IDR : X264_TYPE_AUTO;
+    return encode(e, &picture, fault);
+}
+
+static int32_t receive(void *handle, struct retake_event_data *event, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    for (;;) {
+        *event = e->sample;
+        if (e->has_sample) return e->has_sample = 0, RETAKE_SAMPLE;
+        if (e->has_picture) return e->has_picture = 0, RETAKE_PICTURE;
+        if (!e->flushing) return RETAKE_PENDING;
+        if (x264_encoder_delayed_frames(e->x264) <= 0) return RETAKE_END;
+        if (encode(e, NULL, fault) < 0) return RETAKE_ERROR;
+    }
+}
+
+/* x264 keeps chroma as pairs of Cb and Cr. */
+static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
+    struct encoder *e = handle;
+    const x264_image_t *img = &e->recon.img;
+    int width = (e->width + 1) / 2, height = (e->height + 1) / 2;
+    retake_copy_plane(plane[0], stride[0], img->plane[0], img->i_stride[0], (size_t)e->width * e->bytes, e->height);
+    for (int y = 0; y < height; y++) {
+        const uint8_t *pairs = img->plane[1] + (ptrdiff_t)y * img->i_stride[1];
+        uint8_t *cb = plane[1] + y * stride[1], *cr = plane[2] + y * stride[2];
+        if (e->bytes == 1) {
+            for (int x = 0; x < width; x++) cb[x] = pairs[2 * x], cr[x] = pairs[2 * x + 1];
+        } else {
+            const uint16_t *wide = (const uint16_t *)pairs;
+            uint16_t *wide_cb = (uint16_t *)cb, *wide_cr = (uint16_t *)cr;
+            for (int x = 0; x < width; x++) wide_cb[x] = wide[2 * x], wide_cr[x] = wide[2 * x + 1];
+        }
+    }
+}
+
+/* Constant quality below 1 would be lossless coding, with another profile in the headers. */
+const struct retake_shim retake_x264 = {
+    .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
+    .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
+    .close = close_encoder,
+};

@@ -1,0 +1,282 @@
+//! Rendered frames, whole encodes, and an independent decoder: the `ffmpeg` program.
+#![allow(dead_code, unreachable_pub)]
+
+use retake_compression::encoder::{
+    EncodedFrame, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
+};
+use retake_media::{
+    Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Sample, Time,
+};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+
+/// All encoders of this build.
+pub fn encoders() -> Vec<Arc<dyn EncoderFactory>> {
+    let registry = retake_encoders::registry();
+    registry.encoders().map(|info| registry.by_name(info.name).unwrap()).collect()
+}
+
+/// Small, fast and ordinary.
+pub fn settings(factory: &dyn EncoderFactory) -> EncoderSettings {
+    EncoderSettings {
+        width: 176,
+        height: 144,
+        format: PixelFormat::I420,
+        frame_rate: Rational::new(24000, 1001),
+        colour: Colour::default(),
+        pixel_aspect_ratio: Rational::new(1, 1),
+        mastering_display: None,
+        content_light: None,
+        preset: fast_preset(factory).to_owned(),
+        rate: RateControl::Quality(factory.info().quality.usual),
+        limit: None,
+        max_key_frame_interval: 0,
+        threads: 2,
+        reconstruct: true,
+        options: Vec::new(),
+    }
+}
+
+/// Fast, but with reordering where the encoder has it.
+fn fast_preset(factory: &dyn EncoderFactory) -> &'static str {
+    match factory.info().name {
+        "x264" | "x265" => "veryfast",
+        "svt-av1" => "8",
+        _ => "5",
+    }
+}
+
+/// Moving gradients with noise, and another scene from `cut` on.
+pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -> Vec<PixelBuffer> {
+    let pool = PixelBufferPool::new(settings.format, settings.width, settings.height);
+    let scale = 1u32 << (settings.format.bit_depth() - 8);
+    let mut noise = seed.wrapping_mul(2_654_435_761) | 1;
+    (0..count)
+        .map(|frame| {
+            let mut buffer = pool.take();
+            let scene = seed + if frame >= cut { 5 } else { 0 };
+            for plane in 0..3 {
+                let (width, height) = settings.format.plane_size(settings.width, settings.height, plane);
+                for y in 0..height {
+                    let row = buffer.row_mut(plane, y as usize);
+                    for x in 0..width {
+                        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        let (f, p) = (frame as u32, plane as u32);
+                        let slope = (x * (1 + scene % 3) + y * (2 + scene % 2) + f * (3 - p) + scene * 37) / 2;
+                        let block = ((x + f * 2) / 16 + y / 16 + scene) % 3 * 30;
+                        let value = (40 + slope % 120 + block + (noise >> 28)).min(235) * scale;
+                        match settings.format.bytes_per_sample() {
+                            1 => row[x as usize] = value as u8,
+                            _ => row[x as usize * 2..][..2]
+                                .copy_from_slice(&((value + (noise >> 26) % scale) as u16).to_le_bytes()),
+                        }
+                    }
+                }
+            }
+            buffer.freeze()
+        })
+        .collect()
+}
+
+/// What came out of an encode.
+pub struct Take {
+    pub format: FormatDescription,
+    pub frames: Vec<EncodedFrame>,
+    pub pictures: BTreeMap<u64, PixelBuffer>,
+    /// The most frames that were inside at once.
+    pub held: u32,
+}
+
+impl Take {
+    pub fn bytes(&self) -> usize {
+        self.frames.iter().map(|frame| frame.sample.data.len()).sum()
+    }
+
+    pub fn data(&self) -> Vec<&[u8]> {
+        self.frames.iter().map(|frame| frame.sample.data.as_slice()).collect()
+    }
+}
+
+/// The time of a frame at 24000/1001.
+pub fn time(index: usize) -> Time {
+    Time::new(1001 * (index as i64 + 7), 24000)
+}
+
+pub fn encode(
+    factory: &dyn EncoderFactory,
+    settings: &EncoderSettings,
+    frames: &[PixelBuffer],
+    forced: &[usize],
+) -> Result<Take, EncoderError> {
+    let mut encoder = factory.open(settings)?;
+    let format = encoder.format().clone();
+    let mut take = Take { format, frames: Vec::new(), pictures: BTreeMap::new(), held: 0 };
+    let step = Time::new(1001, 24000);
+    for index in 0..=frames.len() {
+        match frames.get(index) {
+            Some(frame) => encoder.send(
+                frame,
+                time(index),
+                step,
+                FrameOptions { force_key_frame: forced.contains(&index) },
+            )?,
+            None => encoder.finish()?,
+        }
+        loop {
+            match encoder.receive()? {
+                Output::Frame(frame) => take.frames.push(frame),
+                Output::Picture { index, picture } => assert!(take.pictures.insert(index, picture).is_none()),
+                Output::Pending => {
+                    assert!(index < frames.len(), "pending after the end");
+                    break;
+                }
+                Output::End => {
+                    assert_eq!(index, frames.len(), "ended before the end");
+                    break;
+                }
+            }
+        }
+        take.held = take.held.max((index + 1 - take.frames.len()) as u32);
+    }
+    assert_eq!(encoder.format(), &take.format, "the format changed");
+    Ok(take)
+}
+
+/// Whether the independent decoder is here; says so if not.
+pub fn ffmpeg() -> bool {
+    let here = Command::new("ffmpeg").arg("-version").output().is_ok();
+    if !here {
+        eprintln!("SKIPPED: no ffmpeg program on PATH, so that nothing was decoded");
+    }
+    here
+}
+
+/// An elementary stream of samples that follow each other in decode order.
+pub fn elementary(format: &FormatDescription, samples: &[&Sample]) -> (tempfile::NamedTempFile, &'static str) {
+    let mut stream = Vec::new();
+    let name = match format.codec {
+        Codec::H264 | Codec::Hevc => {
+            for set in parameter_sets(format) {
+                stream.extend([0, 0, 0, 1]);
+                stream.extend(set);
+            }
+            for sample in samples {
+                let mut rest = sample.data.as_slice();
+                while !rest.is_empty() {
+                    let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+                    stream.extend([0, 0, 0, 1]);
+                    stream.extend(&rest[4..4 + length]);
+                    rest = &rest[4 + length..];
+                }
+            }
+            if format.codec == Codec::H264 { "h264" } else { "hevc" }
+        }
+        Codec::Av1 | Codec::Vp9 => {
+            stream.extend(b"DKIF\0\0\x20\0");
+            stream.extend(if format.codec == Codec::Av1 { b"AV01" } else { b"VP90" });
+            stream.extend((format.width as u16).to_le_bytes());
+            stream.extend((format.height as u16).to_le_bytes());
+            stream.extend(24000u32.to_le_bytes());
+            stream.extend(1001u32.to_le_bytes());
+            stream.extend((samples.len() as u32).to_le_bytes());
+            stream.extend([0; 4]);
+            for (index, sample) in samples.iter().enumerate() {
+                let delimiter: &[u8] = if format.codec == Codec::Av1 { &[0x12, 0] } else { &[] };
+                stream.extend(((sample.data.len() + delimiter.len()) as u32).to_le_bytes());
+                stream.extend((index as u64).to_le_bytes());
+                stream.extend(delimiter);
+                stream.extend(&sample.data);
+            }
+            "ivf"
+        }
+    };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&stream).unwrap();
+    (file, name)
+}
+
+/// The parameter sets of `avcC` and `hvcC`, read back by the rules of ISO/IEC 14496-15.
+pub fn parameter_sets(format: &FormatDescription) -> Vec<Vec<u8>> {
+    let config = &format.config;
+    let mut sets = Vec::new();
+    let unit = |at: &mut usize| {
+        let length = usize::from(u16::from_be_bytes([config[*at], config[*at + 1]]));
+        *at += 2 + length;
+        config[*at - length..*at].to_vec()
+    };
+    match format.codec {
+        Codec::H264 => {
+            let mut at = 5;
+            for mask in [31, 255] {
+                let count = config[at] & mask;
+                at += 1;
+                for _ in 0..count {
+                    sets.push(unit(&mut at));
+                }
+            }
+        }
+        Codec::Hevc => {
+            let mut at = 23;
+            for _ in 0..config[22] {
+                let count = u16::from_be_bytes([config[at + 1], config[at + 2]]);
+                at += 3;
+                for _ in 0..count {
+                    sets.push(unit(&mut at));
+                }
+            }
+            assert_eq!(at, config.len());
+        }
+        Codec::Av1 | Codec::Vp9 => {}
+    }
+    sets
+}
+
+/// Decodes with the `ffmpeg` program: each picture's samples, planes after each other, rows without padding.
+pub fn decode(format: &FormatDescription, pixels: PixelFormat, samples: &[&Sample]) -> Vec<Vec<u8>> {
+    let (file, name) = elementary(format, samples);
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-xerror", "-f", name, "-i"])
+        .arg(file.path())
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt"])
+        .arg(if pixels == PixelFormat::I420 { "yuv420p" } else { "yuv420p10le" })
+        .arg("-")
+        .output()
+        .unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && messages.trim().is_empty(), "ffmpeg: {messages}");
+    let size = pixels.picture_bytes(format.width, format.height) as usize;
+    assert_eq!(output.stdout.len() % size, 0, "pictures of another size");
+    output.stdout.chunks_exact(size).map(<[u8]>::to_vec).collect()
+}
+
+/// What `ffprobe` says about the first frame and the stream.
+pub fn probe(format: &FormatDescription, samples: &[&Sample]) -> String {
+    let (file, name) = elementary(format, samples);
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-f", name, "-show_frames", "-show_streams", "-read_intervals", "%+#1", "-of", "default"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A picture as [`decode`] gives it.
+pub fn flat(picture: &PixelBuffer) -> Vec<u8> {
+    (0..3).flat_map(|plane| picture.rows(plane).flatten().copied().collect::<Vec<_>>()).collect()
+}
+
+/// Mean squared error of luma, in units of 8 bit.
+pub fn luma_error(a: &PixelBuffer, b: &PixelBuffer) -> f64 {
+    let scale = f64::from(1 << (a.format().bit_depth() - 8));
+    let value = |row: &[u8], x: usize| match a.format().bytes_per_sample() {
+        1 => f64::from(row[x]),
+        _ => f64::from(u16::from_le_bytes([row[2 * x], row[2 * x + 1]])),
+    };
+    let mut sum = 0.0;
+    for (ra, rb) in a.rows(0).zip(b.rows(0)) {
+        sum += (0..a.width() as usize).map(|x| ((value(ra, x) - value(rb, x)) / scale).powi(2)).sum::<f64>();
+    }
+    sum / f64::from(a.width() * a.height())
+}

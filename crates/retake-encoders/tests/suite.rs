@@ -1,0 +1,566 @@
+//! What every encoder has to keep of the contract: one suite, run over all encoders of the build.
+
+mod common;
+
+use common::{decode, elementary, encode, encoders, ffmpeg, flat, luma_error, probe, render, settings, time};
+use retake_compression::encoder::{EncoderError, EncoderFactory, EncoderSettings, RateControl, RateLimit};
+use retake_media::{
+    Codec, Colour, ContentLight, MasteringDisplay, PixelFormat, Range, Rational, Sample, SampleKind, Time,
+};
+use std::sync::Arc;
+
+/// An odd size where the encoder takes one.
+fn odd(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> EncoderSettings {
+    let odd = EncoderSettings { width: 177, height: 145, ..settings.clone() };
+    match factory.open(&odd) {
+        Ok(_) => odd,
+        Err(EncoderError::Settings { setting, .. }) if setting == "size" => {
+            EncoderSettings { width: 178, height: 146, ..settings.clone() }
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn encoders_describe_themselves() {
+    for factory in encoders() {
+        let info = factory.info();
+        println!("{info:?}");
+        assert!(info.presets.iter().any(|preset| preset.name == info.default_preset));
+        assert!(info.quality.min < info.quality.usual && info.quality.usual < info.quality.max);
+        assert_eq!(info.formats[0], PixelFormat::I420);
+    }
+}
+
+/// A1, A2, T-2: every frame comes out once with its own time; decode times are the presentation times in order.
+#[test]
+fn times_follow_rule_t2() {
+    for factory in encoders() {
+        let settings = settings(&*factory);
+        let take = encode(&*factory, &settings, &render(&settings, 40, 23, 1), &[]).unwrap();
+        let mut indices: Vec<u64> = take.frames.iter().map(|frame| frame.index).collect();
+        let reordered = !indices.is_sorted();
+        for (k, frame) in take.frames.iter().enumerate() {
+            assert_eq!(frame.sample.pts, time(frame.index as usize));
+            assert_eq!(frame.sample.dts, time(k));
+            assert_eq!(frame.sample.duration, Time::new(1001, 24000));
+        }
+        indices.sort_unstable();
+        assert_eq!(indices, (0..40).collect::<Vec<u64>>());
+        assert_eq!(reordered, factory.info().reorders, "{}", factory.info().name);
+        assert!(take.frames[0].sample.is_sync());
+        assert!(take.held <= factory.delay(&settings) + 1, "{} held {}", factory.info().name, take.held);
+        println!("{}: {} bytes, held {} of {}", factory.info().name, take.bytes(), take.held, factory.delay(&settings));
+    }
+}
+
+/// Times of a variable frame rate, and a duration that nobody knows, go through untouched.
+#[test]
+fn times_may_be_irregular() {
+    for factory in encoders() {
+        let settings = settings(&*factory);
+        let frames = render(&settings, 12, 99, 1);
+        let mut encoder = factory.open(&settings).unwrap();
+        let times: Vec<Time> = (0..12).map(|i| Time::new(1_000_000_007 * i + i * i, 90_000)).collect();
+        let mut got = Vec::new();
+        let mut drain = |encoder: &mut dyn retake_compression::encoder::Encoder| loop {
+            match encoder.receive().unwrap() {
+                retake_compression::encoder::Output::Frame(frame) => got.push(frame),
+                retake_compression::encoder::Output::Picture { .. } => {}
+                _ => break,
+            }
+        };
+        for (frame, pts) in frames.iter().zip(&times) {
+            encoder.send(frame, *pts, Time::INVALID, Default::default()).unwrap();
+            drain(&mut *encoder);
+        }
+        assert!(encoder.send(&frames[0], times[3], Time::INVALID, Default::default()).is_err(), "EF-1");
+        encoder.finish().unwrap();
+        encoder.finish().unwrap();
+        drain(&mut *encoder);
+        assert_eq!(got.len(), 12);
+        for (k, frame) in got.iter().enumerate() {
+            assert_eq!(frame.sample.pts, times[frame.index as usize]);
+            assert_eq!(frame.sample.dts, times[k]);
+            assert!(!frame.sample.duration.is_valid());
+        }
+    }
+}
+
+/// Takes of every small length are whole, and so is an encode without frames.
+#[test]
+fn short_takes_are_whole() {
+    for factory in encoders() {
+        let settings = settings(&*factory);
+        let frames = render(&settings, 9, 99, 1);
+        for length in [0, 1, 2, 3, 4, 5, 9] {
+            let take = encode(&*factory, &settings, &frames[..length], &[]).unwrap();
+            assert_eq!(take.frames.len(), length, "{}", factory.info().name);
+            assert_eq!(take.pictures.len(), length);
+        }
+    }
+}
+
+/// An encode that is dropped in the middle leaves nothing behind that disturbs the next.
+#[test]
+fn encodes_may_be_dropped_at_any_time() {
+    for factory in encoders() {
+        let settings = settings(&*factory);
+        let frames = render(&settings, 30, 99, 1);
+        for sent in [0, 1, 7, 30] {
+            let mut encoder = factory.open(&settings).unwrap();
+            for (index, frame) in frames[..sent].iter().enumerate() {
+                encoder.send(frame, time(index), Time::INVALID, Default::default()).unwrap();
+                let _ = encoder.receive().unwrap();
+            }
+            drop(encoder);
+        }
+        assert_eq!(encode(&*factory, &settings, &frames, &[]).unwrap().frames.len(), 30);
+    }
+}
+
+/// A9: forced key frames are where they were asked for, and decoding may start there.
+#[test]
+fn forced_key_frames_are_exact_and_decodable() {
+    for factory in encoders() {
+        let settings = settings(&*factory);
+        let frames = render(&settings, 40, 99, 1);
+        let forced = [5, 6, 17, 39];
+        let take = encode(&*factory, &settings, &frames, &forced).unwrap();
+        for frame in &take.frames {
+            let wanted = frame.index == 0 || forced.contains(&(frame.index as usize));
+            assert_eq!(frame.sample.is_sync(), wanted, "{} frame {}", factory.info().name, frame.index);
+        }
+        if !ffmpeg() {
+            continue;
+        }
+        for start in forced {
+            let from = take.frames.iter().position(|frame| frame.index == start as u64).unwrap();
+            let samples: Vec<&Sample> = take.frames[from..].iter().map(|frame| &frame.sample).collect();
+            assert!(take.frames[from..].iter().all(|frame| frame.index >= start as u64), "a closed group");
+            let decoded = decode(&take.format, settings.format, &samples);
+            assert_eq!(decoded.len(), 40 - start);
+            for (picture, index) in decoded.iter().zip(start as u64..) {
+                assert!(*picture == flat(&take.pictures[&index]), "{} picture {index}", factory.info().name);
+            }
+        }
+    }
+}
+
+/// A8 in frames: no two sync frames are further apart than the interval, and 1 makes every frame one.
+#[test]
+fn key_frame_interval_is_a_bound() {
+    for factory in encoders() {
+        for interval in [1, 2, 10] {
+            let settings = EncoderSettings { max_key_frame_interval: interval, ..settings(&*factory) };
+            let take = encode(&*factory, &settings, &render(&settings, 35, 99, 1), &[]).unwrap();
+            let mut syncs: Vec<u64> =
+                take.frames.iter().filter(|frame| frame.sample.is_sync()).map(|frame| frame.index).collect();
+            syncs.sort_unstable();
+            syncs.push(35);
+            let longest = syncs.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+            assert_eq!(longest, u64::from(interval), "{} {syncs:?}", factory.info().name);
+        }
+    }
+}
+
+/// Equal settings and frames give equal bytes, also while other encodes come and go.
+#[test]
+fn bytes_repeat_also_in_company() {
+    for factory in encoders() {
+        let variants: Vec<EncoderSettings> = vec![
+            settings(&*factory),
+            EncoderSettings { threads: 1, ..settings(&*factory) },
+            EncoderSettings { threads: 4, width: 320, height: 240, ..settings(&*factory) },
+            EncoderSettings { rate: RateControl::AverageBitRate(200_000), reconstruct: false, ..settings(&*factory) },
+        ];
+        for settings in &variants {
+            let frames = render(settings, 30, 14, 3);
+            let first = encode(&*factory, settings, &frames, &[9]).unwrap();
+            std::thread::scope(|scope| {
+                let runs: Vec<_> = (0..3)
+                    .map(|run| {
+                        let (factory, frames) = (&factory, &frames);
+                        scope.spawn(move || {
+                            // a companion of another length, so that openings and endings are staggered
+                            encode(&**factory, settings, &frames[..3 + 4 * run], &[]).unwrap();
+                            encode(&**factory, settings, frames, &[9]).unwrap()
+                        })
+                    })
+                    .collect();
+                for run in runs {
+                    let again = run.join().unwrap();
+                    assert!(again.data() == first.data(), "{} {:?}", factory.info().name, settings.rate);
+                    assert_eq!(again.format, first.format);
+                }
+            });
+        }
+    }
+}
+
+/// Headers depend neither on quality, nor on the kind of rate control, nor on the frames.
+#[test]
+fn headers_are_equal_in_all_takes() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        let base = settings(&*factory);
+        let quality = factory.info().quality;
+        let rates = [quality.min, 10.0, 20.3, quality.usual, 40.0, quality.max]
+            .map(RateControl::Quality)
+            .into_iter()
+            .chain([50_000, 300_000, 5_000_000].map(RateControl::AverageBitRate));
+        let reference = factory.open(&base).unwrap().format().clone();
+        for (seed, rate) in rates.enumerate() {
+            let settings = EncoderSettings { rate, ..base.clone() };
+            let take = encode(&*factory, &settings, &render(&settings, 6, 99, seed as u32), &[3]).unwrap();
+            assert_eq!(take.format.config, reference.config, "{name} {rate:?}");
+            if take.format.codec == Codec::Av1 {
+                // the sequence header in the samples is the one of the record
+                let header = &take.format.config[4..];
+                for frame in take.frames.iter().filter(|frame| frame.sample.is_sync()) {
+                    assert!(frame.sample.data.starts_with(header), "{name} {rate:?}");
+                }
+            }
+        }
+        let big = EncoderSettings { width: 1280, height: 720, ..base };
+        let configs: Vec<_> = [RateControl::Quality(30.0), RateControl::AverageBitRate(40_000_000)]
+            .map(|rate| factory.open(&EncoderSettings { rate, ..big.clone() }).unwrap().format().config.clone())
+            .into();
+        assert_eq!(configs[0], configs[1], "{name}");
+    }
+}
+
+/// Two takes of different quality, one after the other, decode to exactly the pictures that the encodes gave back: all depths, an odd
+/// size, one and several threads.
+#[test]
+fn joined_takes_decode_to_the_reconstruction() {
+    for factory in encoders() {
+        for &format in &factory.info().formats {
+            for threads in [1, 3] {
+                let base = EncoderSettings { format, threads, ..settings(&*factory) };
+                for settings in [base.clone(), odd(&*factory, &base)] {
+                    join(&factory, &settings);
+                }
+            }
+        }
+    }
+}
+
+fn join(factory: &Arc<dyn EncoderFactory>, settings: &EncoderSettings) {
+    let name = factory.info().name;
+    let takes: Vec<_> = [(26, 13, 0.8), (19, 99, 1.2), (1, 99, 1.0), (1, 99, 1.0), (7, 99, 1.0)]
+        .into_iter()
+        .enumerate()
+        .map(|(seed, (count, cut, factor))| {
+            let rate = RateControl::Quality(factory.info().quality.usual * factor);
+            let settings = EncoderSettings { rate, ..settings.clone() };
+            let frames = render(&settings, count, cut, seed as u32);
+            let take = encode(&**factory, &settings, &frames, &[]).unwrap();
+            assert_eq!(take.pictures.len(), count, "{name}");
+            for (index, picture) in &take.pictures {
+                let error = luma_error(picture, &frames[*index as usize]);
+                assert!(error < 100.0, "{name} picture {index} is not of its frame: {error}");
+            }
+            take
+        })
+        .collect();
+    assert!(takes.windows(2).all(|pair| pair[0].format == pair[1].format), "{name}");
+    if !ffmpeg() {
+        return;
+    }
+    let samples: Vec<&Sample> = takes.iter().flat_map(|take| &take.frames).map(|frame| &frame.sample).collect();
+    let decoded = decode(&takes[0].format, settings.format, &samples);
+    let pictures: Vec<Vec<u8>> = takes.iter().flat_map(|take| take.pictures.values()).map(flat).collect();
+    assert_eq!(decoded.len(), pictures.len(), "{name} {settings:?}");
+    for (index, (decoded, picture)) in decoded.iter().zip(&pictures).enumerate() {
+        assert!(decoded == picture, "{name}: picture {index} differs from what a decoder sees; {settings:?}");
+    }
+}
+
+/// Asking for pictures changes no byte.
+#[test]
+fn reconstruction_changes_nothing() {
+    for factory in encoders() {
+        let with = settings(&*factory);
+        let without = EncoderSettings { reconstruct: false, ..with.clone() };
+        let frames = render(&with, 30, 12, 1);
+        let (with, without) =
+            (encode(&*factory, &with, &frames, &[]).unwrap(), encode(&*factory, &without, &frames, &[]).unwrap());
+        assert!(with.data() == without.data(), "{}", factory.info().name);
+        assert!(without.pictures.is_empty());
+    }
+}
+
+/// Disposable samples can be left out without harm to any other picture.
+#[test]
+fn disposable_samples_can_be_dropped() {
+    for factory in encoders() {
+        let settings = settings(&*factory);
+        let take = encode(&*factory, &settings, &render(&settings, 30, 99, 1), &[]).unwrap();
+        let kept: Vec<_> =
+            take.frames.iter().filter(|frame| frame.sample.kind != SampleKind::Disposable).collect();
+        println!("{}: {} disposable", factory.info().name, take.frames.len() - kept.len());
+        if kept.len() == take.frames.len() || !ffmpeg() || take.format.codec == Codec::Av1 {
+            continue;
+        }
+        let samples: Vec<&Sample> = kept.iter().map(|frame| &frame.sample).collect();
+        let mut indices: Vec<u64> = kept.iter().map(|frame| frame.index).collect();
+        indices.sort_unstable();
+        let decoded = decode(&take.format, settings.format, &samples);
+        assert_eq!(decoded.len(), kept.len());
+        for (picture, index) in decoded.iter().zip(&indices) {
+            assert!(*picture == flat(&take.pictures[index]), "{} picture {index}", factory.info().name);
+        }
+    }
+}
+
+/// A40 and 5.8: colour, aspect and HDR metadata arrive in the stream.
+#[test]
+fn colour_and_hdr_arrive() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        if !factory.info().formats.contains(&PixelFormat::I010) || !ffmpeg() {
+            println!("{name}: skipped");
+            continue;
+        }
+        let settings = EncoderSettings {
+            format: PixelFormat::I010,
+            colour: Colour {
+                primaries: 9,
+                transfer: 16,
+                matrix: 9,
+                range: Range::Limited,
+                range_known: true,
+                chroma_location: 3,
+            },
+            pixel_aspect_ratio: Rational::new(8, 6),
+            mastering_display: Some(MasteringDisplay {
+                primaries_gbr: [[8500, 39850], [6550, 2300], [35400, 14600]],
+                white_point: [15635, 16450],
+                max_luminance: 10_000_000,
+                min_luminance: 50,
+            }),
+            content_light: Some(ContentLight { max_content: 1234, max_frame_average: 321 }),
+            ..settings(&*factory)
+        };
+        let take = encode(&*factory, &settings, &render(&settings, 10, 99, 1), &[]).unwrap();
+        let samples: Vec<&Sample> = take.frames.iter().map(|frame| &frame.sample).collect();
+        let said = probe(&take.format, &samples);
+        let mut wanted = vec!["color_space=bt2020nc"];
+        if name != "vp9" {
+            wanted.extend([
+                "color_transfer=smpte2084",
+                "color_primaries=bt2020",
+                "chroma_location=topleft",
+                "color_range=tv",
+                "max_content=1234",
+                "max_average=321",
+                "side_data_type=Mastering display metadata",
+            ]);
+        }
+        if matches!(name, "x264" | "x265") {
+            wanted.extend([
+                "sample_aspect_ratio=4:3",
+                "red_x=35400/50000",
+                "green_y=39850/50000",
+                "white_point_x=15635/50000",
+                "max_luminance=10000000/10000",
+                "min_luminance=50/10000",
+            ]);
+        }
+        for line in wanted {
+            assert!(said.lines().any(|said| said == line), "{name} lacks {line}:\n{said}");
+        }
+        let full = Colour { range: Range::Full, range_known: true, ..Colour::default() };
+        let settings =
+            EncoderSettings { colour: full, mastering_display: None, content_light: None, ..settings };
+        let take = encode(&*factory, &settings, &render(&settings, 2, 99, 1), &[]).unwrap();
+        let samples: Vec<&Sample> = take.frames.iter().map(|frame| &frame.sample).collect();
+        let said = probe(&take.format, &samples);
+        assert!(said.contains("color_range=pc"), "{name}");
+        assert!(!said.contains("Mastering") && !said.contains("Content light"), "{name}");
+    }
+}
+
+/// A10: no window of the limit's length holds more than it allows.
+#[test]
+fn limits_hold_or_are_refused() {
+    for factory in encoders() {
+        for rate in [RateControl::Quality(factory.info().quality.min + 9.0), RateControl::AverageBitRate(400_000)] {
+            let limit = RateLimit { bits_per_second: 500_000, window_bits: 500_000 };
+            let settings =
+                EncoderSettings { rate, limit: Some(limit), frame_rate: Rational::new(24000, 1001), ..settings(&*factory) };
+            let frames = render(&settings, 60, 30, 1);
+            let take = match encode(&*factory, &settings, &frames, &[]) {
+                Err(EncoderError::Settings { setting, reason, .. }) => {
+                    assert_eq!(setting, "limit", "{reason}");
+                    println!("{}: {rate:?}: {reason}", factory.info().name);
+                    continue;
+                }
+                result => result.unwrap(),
+            };
+            let sizes: Vec<f64> = take.frames.iter().map(|frame| frame.sample.data.len() as f64 * 8.0).collect();
+            // the leaky bucket: it may overflow nowhere
+            let mut level: f64 = 0.0;
+            let mut worst: f64 = 0.0;
+            for bits in &sizes {
+                level = (level - 500_000.0 * 1001.0 / 24000.0).max(0.0) + bits;
+                worst = worst.max(level);
+            }
+            println!("{} {rate:?}: {:.0} bits at most, {} in all", factory.info().name, worst, take.bytes() * 8);
+            let slack = if matches!(factory.info().name, "x264" | "x265") { 1.0 } else { 1.6 };
+            assert!(worst <= 500_000.0 * slack, "{}: {worst}", factory.info().name);
+            let free = encode(&*factory, &EncoderSettings { limit: None, ..settings }, &frames, &[]).unwrap();
+            if matches!(rate, RateControl::Quality(_)) {
+                assert!(free.bytes() > take.bytes(), "{}: the limit has no effect", factory.info().name);
+            }
+        }
+    }
+}
+
+/// Rates have an effect in the right direction, and an average is met roughly even on two seconds.
+#[test]
+fn rates_have_an_effect() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        let base = settings(&*factory);
+        let frames = render(&base, 60, 30, 1);
+        let bytes = |rate| encode(&*factory, &EncoderSettings { rate, ..base.clone() }, &frames, &[]).unwrap().bytes();
+        let usual = factory.info().quality.usual;
+        let sizes = [usual - 8.0, usual, usual + 8.0].map(|quality| bytes(RateControl::Quality(quality)));
+        assert!(sizes[0] > sizes[1] && sizes[1] > sizes[2], "{name} {sizes:?}");
+        let step = factory.info().quality.step;
+        let fine = bytes(RateControl::Quality(usual + step));
+        assert_ne!(fine, sizes[1], "{name}: one step of {step} has no effect");
+        let low = bytes(RateControl::AverageBitRate(150_000));
+        let high = bytes(RateControl::AverageBitRate(600_000));
+        println!("{name}: {sizes:?}, 150k {low}, 600k {high} of {}", 600_000 * 60 * 1001 / 24000 / 8);
+        assert!(low * 2 < high, "{name}: {low} {high}");
+    }
+}
+
+/// Settings that cannot be done are refused by name, with a reason.
+#[test]
+fn what_cannot_be_done_is_refused_by_name() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        let base = settings(&*factory);
+        let refused = |settings: EncoderSettings| match factory.open(&settings) {
+            Err(EncoderError::Settings { setting, reason, .. }) => {
+                println!("{name}: {setting}: {reason}");
+                setting
+            }
+            Err(other) => panic!("{name}: {other}"),
+            Ok(_) => panic!("{name} took {settings:?}"),
+        };
+        let option = |key: &str, value: &str| EncoderSettings {
+            options: vec![(key.to_owned(), value.to_owned())],
+            ..base.clone()
+        };
+        assert_eq!(refused(option("no-such-option", "1")), "no-such-option");
+        let (threads, bad) = match name {
+            "svt-av1" => ("lp", ("tile-rows", "many")),
+            "x264" => ("threads", ("ref", "many")),
+            "x265" => ("frame-threads", ("ref", "many")),
+            _ => ("threads", ("aq-mode", "many")),
+        };
+        assert_eq!(refused(option(threads, "4")), threads);
+        assert_eq!(refused(option(bad.0, bad.1)), bad.0);
+        assert_eq!(refused(EncoderSettings { preset: "quick".to_owned(), ..base.clone() }), "preset");
+        assert_eq!(refused(EncoderSettings { width: 0, ..base.clone() }), "size");
+        assert_eq!(refused(EncoderSettings { threads: 0, ..base.clone() }), "threads");
+        assert_eq!(refused(EncoderSettings { frame_rate: Rational::new(0, 1), ..base.clone() }), "frame rate");
+        assert_eq!(refused(EncoderSettings { rate: RateControl::Quality(1000.0), ..base.clone() }), "quality");
+        assert_eq!(refused(EncoderSettings { rate: RateControl::Quality(f64::NAN), ..base.clone() }), "quality");
+        assert_eq!(refused(EncoderSettings { rate: RateControl::AverageBitRate(0), ..base.clone() }), "bit rate");
+        let mut encoder = factory.open(&base).unwrap();
+        let other = render(&EncoderSettings { width: 64, height: 64, ..base.clone() }, 1, 9, 1);
+        assert!(encoder.send(&other[0], Time::ZERO, Time::INVALID, Default::default()).is_err());
+    }
+}
+
+/// Options in the encoder's own words reach it.
+#[test]
+fn options_have_an_effect() {
+    for factory in encoders() {
+        let base = settings(&*factory);
+        let frames = render(&base, 20, 9, 1);
+        let options: &[(&str, &str)] = match factory.info().name {
+            "x264" => &[("bframes", "0"), ("tune", "grain"), ("profile", "main"), ("no-deblock", "1")],
+            "x265" => &[("bframes", "0"), ("tune", "grain"), ("aq_mode", "0")],
+            "svt-av1" => &[("tile-rows", "1"), ("aq-mode", "0"), ("enable-tf", "0")],
+            _ => &[("tune-content", "screen"), ("sharpness", "5")],
+        };
+        let plain = encode(&*factory, &base, &frames, &[]).unwrap();
+        for &(key, value) in options {
+            let settings =
+                EncoderSettings { options: vec![(key.to_owned(), value.to_owned())], ..base.clone() };
+            let take = encode(&*factory, &settings, &frames, &[]).unwrap();
+            assert!(take.data() != plain.data(), "{}: {key}={value} has no effect", factory.info().name);
+        }
+    }
+}
+
+/// Presets have an effect, and each of the faster half works.
+#[test]
+fn presets_work() {
+    for factory in encoders() {
+        let base = settings(&*factory);
+        let frames = render(&base, 12, 9, 1);
+        let presets = &factory.info().presets;
+        let mut sizes = Vec::new();
+        for preset in &presets[presets.len() / 2..] {
+            let settings = EncoderSettings { preset: preset.name.clone(), ..base.clone() };
+            let take = encode(&*factory, &settings, &frames, &[]).unwrap();
+            assert_eq!(take.frames.len(), 12);
+            sizes.push(take.bytes());
+        }
+        assert!(sizes.iter().any(|size| *size != sizes[0]), "{}: {sizes:?}", factory.info().name);
+    }
+}
+
+/// Many small encodes that open and close all over each other.
+#[test]
+fn hundreds_of_encodes_in_four_threads() {
+    for factory in encoders() {
+        let settings = EncoderSettings { width: 96, height: 80, threads: 1, ..settings(&*factory) };
+        let frames = render(&settings, 5, 99, 1);
+        let expected = encode(&*factory, &settings, &frames, &[]).unwrap();
+        let started = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let take = encode(&*factory, &settings, &frames, &[]).unwrap();
+                        assert!(take.data() == expected.data());
+                    }
+                });
+            }
+        });
+        println!("{}: 200 encodes in {:.1} s", factory.info().name, started.elapsed().as_secs_f64());
+    }
+}
+
+/// The record is what the elementary stream says, as far as another reader can tell.
+#[test]
+fn streams_are_of_the_size_and_depth_that_was_asked_for() {
+    if !ffmpeg() {
+        return;
+    }
+    for factory in encoders() {
+        for &format in &factory.info().formats {
+            let settings = odd(&*factory, &EncoderSettings { format, ..settings(&*factory) });
+            let take = encode(&*factory, &settings, &render(&settings, 3, 99, 1), &[]).unwrap();
+            let samples: Vec<&Sample> = take.frames.iter().map(|frame| &frame.sample).collect();
+            let (_file, _) = elementary(&take.format, &samples);
+            let said = probe(&take.format, &samples);
+            for line in [
+                format!("width={}", settings.width),
+                format!("height={}", settings.height),
+                format!("pix_fmt={}", if format == PixelFormat::I420 { "yuv420p" } else { "yuv420p10le" }),
+            ] {
+                assert!(said.lines().any(|said| said == line), "{} lacks {line}:\n{said}", factory.info().name);
+            }
+        }
+    }
+}
