@@ -37,6 +37,7 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
             large_enough(crate::vmaf::LEAST_SIZE)?;
             Ok(Some(Box::new(crate::vmaf::Vmaf::new(settings)?)))
         }
+        MetricKind::Xpsnr => Ok(Some(Box::new(crate::xpsnr::Xpsnr::new(settings)))),
         _ => {
             large_enough(0)?;
             Err(QualityError::Missing { metric, remedy: "it is not written yet" })

@@ -6,6 +6,7 @@
 //! | metric | source | checked against |
 //! |---|---|---|
 //! | VMAF | libvmaf, feature `vmaf` | FFmpeg's `libvmaf` filter |
+//! | XPSNR | here | FFmpeg's `xpsnr` filter |
 //! | PSNR | here | FFmpeg's `psnr` filter |
 
 mod engine;
@@ -19,6 +20,7 @@ mod scorer;
 mod scores;
 #[cfg(feature = "vmaf")]
 mod vmaf;
+mod xpsnr;
 
 pub use error::QualityError;
 pub use estimate::Estimate;

@@ -99,7 +99,7 @@ impl MetricKind {
             Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
                 Some("build with the feature `ssimulacra2`")
             }
-            Self::Xpsnr | Self::Ssim | Self::Ssimulacra2 => Some("not written yet"),
+            Self::Ssim | Self::Ssimulacra2 => Some("not written yet"),
             _ => None,
         }
     }
@@ -117,7 +117,7 @@ pub fn missing() -> Vec<(MetricKind, &'static str)> {
 
 /// VMAF where it is built in, else XPSNR.
 pub fn default_metric() -> MetricKind {
-    if cfg!(feature = "vmaf") { MetricKind::Vmaf } else { MetricKind::Psnr }
+    if cfg!(feature = "vmaf") { MetricKind::Vmaf } else { MetricKind::Xpsnr }
 }
 
 impl fmt::Display for MetricKind {

@@ -131,6 +131,34 @@ fn psnr_is_that_of_ffmpeg() {
     }
 }
 
+#[test]
+fn xpsnr_is_that_of_ffmpeg() {
+    // the last two are above the size from which pairs of samples are looked at
+    let large = [(PixelFormat::I420, 2560, 1440), (PixelFormat::I010, 2560, 1440)];
+    for (format, width, height) in SHAPES.into_iter().chain([(PixelFormat::I420, 1280, 720)]).chain(large) {
+        let Some(pair) = Pair::new(format, width, height) else { return };
+        for rate in ["24", "50"] {
+            // FFmpeg weighs by the activity of its first input, which has to be the source
+            let log = pair.filter(rate, "[1:v][0:v]xpsnr=stats_file=log.txt", "log.txt");
+            let theirs = ["y: ", "u: ", "v: "].map(|plane| {
+                let mut numbers = numbers(&log, &format!("XPSNR {plane}"));
+                numbers.truncate(FRAMES);
+                numbers
+            });
+            // one number a frame, as the metric's documentation says
+            let joined: Vec<f64> = (0..FRAMES)
+                .map(|frame| {
+                    let error = |plane: usize| 10_f64.powf(-theirs[plane][frame] / 10.0);
+                    -10.0 * ((4.0 * error(0) + error(1) + error(2)) / 6.0).log10()
+                })
+                .collect();
+            let scores = pair.score(&pair.settings(MetricKind::Xpsnr, rate.parse().unwrap()));
+            let what = format!("XPSNR {format:?} {width}×{height} at {rate} fps");
+            assert_close(&scores.complete().unwrap(), &joined, 1.1e-4, &what);
+        }
+    }
+}
+
 /// Sampled frames score what they score when all do, the phases make up the whole, and a take that is shown its surroundings scores what the
 /// whole film does.
 #[test]
