@@ -1,1 +1,27 @@
-//! TODO
+//! Films in, films out: the room where FFmpeg lives.
+//!
+//! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact ranges of it, and
+//! [`FilmWriter`] writes compressed samples together with copies of all other tracks. This crate decides nothing: it plans
+//! no takes and chooses no settings.
+//!
+//! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 8 work from one source and no
+//! layout of its structs is known in Rust. It is silent: what it has to say is in the errors.
+
+mod clock;
+mod decoder;
+mod error;
+mod failure;
+mod ffi;
+mod film;
+mod index;
+mod input;
+mod probe;
+mod pump;
+mod reader;
+
+pub use error::{ErrorKind, MediaError};
+pub use failure::library_versions;
+pub use film::{FilmInfo, TrackInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
+pub use index::{FrameEntry, FrameIndex, picture_hash};
+pub use probe::probe;
+pub use reader::{Frame, FrameReader, ReaderOptions};

@@ -1,0 +1,35 @@
+//! Builds the shims in `src/shim` against the FFmpeg that pkg-config finds.
+
+use std::path::Path;
+use std::process::exit;
+
+/// Library and its oldest version that will do: those of FFmpeg 5.1.
+const LIBRARIES: [(&str, &str); 4] =
+    [("libavformat", "59.27"), ("libavcodec", "59.37"), ("libswscale", "6.7"), ("libavutil", "57.28")];
+
+const SHIMS: [&str; 7] = ["common", "input", "decode", "scale", "subtitle", "output", "track"];
+
+fn main() {
+    let shim = Path::new("src/shim");
+    println!("cargo:rerun-if-changed={}", shim.display());
+    let mut build = cc::Build::new();
+    for (library, version) in LIBRARIES {
+        match pkg_config::Config::new().atleast_version(version).probe(library) {
+            Ok(found) => {
+                build.includes(found.include_paths);
+            }
+            Err(error) => {
+                eprintln!("\nRetake reads and writes films with FFmpeg 5.1 or newer, and {library} was not found.");
+                eprintln!("On Debian and Ubuntu install it with:\n");
+                eprintln!("    apt install pkg-config libavformat-dev libavcodec-dev libswscale-dev libavutil-dev\n");
+                eprintln!("Elsewhere install FFmpeg with its headers, and point PKG_CONFIG_PATH to its .pc files.\n");
+                eprintln!("{error}");
+                exit(1);
+            }
+        }
+    }
+    for name in SHIMS {
+        build.file(shim.join(name).with_extension("c"));
+    }
+    build.std("c11").warnings(true).extra_warnings(true).opt_level(2).compile("retake_libav_shim");
+}

@@ -1,0 +1,83 @@
+use crate::film::VideoTrack;
+
+/// A step back by more frames than this is a break in the source's clock, not a slip.
+const SLIP: i64 = 8;
+
+/// Makes the time stamps of decoded frames strictly increasing, by rules that depend on the frames before only.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    nominal: i64,
+    last: Option<(i64, i64)>,
+    /// Added to all stamps after a break.
+    offset: i64,
+    repaired: u64,
+}
+
+impl Clock {
+    pub(crate) fn new(video: &VideoTrack) -> Self {
+        let (base, rate) = (video.time_base, video.frame_rate);
+        let ticks = i64::from(rate.den) * i64::from(base.den) / (i64::from(rate.num) * i64::from(base.num)).max(1);
+        Self { nominal: ticks.max(1), last: None, offset: 0, repaired: 0 }
+    }
+
+    pub(crate) fn repaired(&self) -> u64 {
+        self.repaired
+    }
+
+    /// Time and duration of the next frame, from what the decoder says of it.
+    pub(crate) fn stamp(&mut self, pts: Option<i64>, duration: i64) -> (i64, i64) {
+        let duration = duration.max(0);
+        let Some((last, last_duration)) = self.last else {
+            let pts = pts.unwrap_or(0);
+            self.last = Some((pts, duration));
+            return (pts, duration);
+        };
+        let step = if last_duration > 0 { last_duration } else { self.nominal };
+        let pts = match pts.map(|pts| pts.saturating_add(self.offset)) {
+            Some(pts) if pts > last => pts,
+            Some(pts) if last.saturating_sub(pts) <= SLIP.saturating_mul(step) => {
+                self.repaired += 1;
+                last.saturating_add(1)
+            }
+            Some(pts) => {
+                self.repaired += 1;
+                let next = last.saturating_add(step);
+                self.offset = self.offset.saturating_add(next.saturating_sub(pts));
+                next
+            }
+            None => {
+                self.repaired += 1;
+                last.saturating_add(step)
+            }
+        };
+        self.last = Some((pts, duration));
+        (pts, duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Clock {
+        Clock { nominal: 40, last: None, offset: 0, repaired: 0 }
+    }
+
+    #[test]
+    fn missing_doubled_and_backward_stamps_are_repaired() {
+        let mut clock = clock();
+        let given = [Some(100), None, Some(180), Some(180), Some(150), Some(260)];
+        let made: Vec<i64> = given.iter().map(|&pts| clock.stamp(pts, 0).0).collect();
+        assert_eq!(made, [100, 140, 180, 181, 182, 260]);
+        assert_eq!(clock.repaired(), 3);
+    }
+
+    #[test]
+    fn a_break_of_the_clock_shifts_all_that_follows() {
+        let mut clock = clock();
+        let given = [90_000, 90_040, 90_080, 0, 40, 80];
+        let made: Vec<i64> = given.iter().map(|&pts| clock.stamp(Some(pts), 40).0).collect();
+        assert_eq!(made, [90_000, 90_040, 90_080, 90_120, 90_160, 90_200]);
+        assert_eq!(clock.repaired(), 1);
+    }
+}

@@ -1,0 +1,194 @@
+//! A video decoder, the frames that come out of it, and their conversion.
+#![allow(unsafe_code)]
+
+use crate::failure::{Failure, attempt, attempt_quickly, text};
+use crate::ffi::{self, RawFrame};
+use crate::input::{Input, Packet, known};
+use retake_media::{PixelBuffer, PixelFormat, PixelStorage};
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+/// A decoder of one track.
+pub(crate) struct Decoder(NonNull<ffi::RtDecoder>);
+
+// SAFETY: a codec context is used by one thread at a time (all calls take `&mut`), but not bound to one
+unsafe impl Send for Decoder {}
+
+impl Decoder {
+    /// A decoder with `threads` threads of its own; 0 takes one per processor.
+    pub(crate) fn open(input: &Input, stream: u32, threads: u32) -> Result<Self, Failure> {
+        let mut decoder = ptr::null_mut();
+        let threads = threads.min(64) as i32;
+        // SAFETY: the decoder copies what it needs from the input, and does not outlive this call's borrow by reference
+        attempt(|| unsafe { ffi::rt_decoder_open(input.as_ptr(), stream as i32, threads, &mut decoder) })?;
+        Ok(Self(NonNull::new(decoder).expect("an opened decoder has an address")))
+    }
+
+    /// Gives the decoder a packet, or the end. `Ok(false)`: frames must be received first.
+    pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<bool, Failure> {
+        let packet = packet.map_or(ptr::null_mut(), Packet::as_ptr);
+        // SAFETY: null or a live packet, of which the decoder takes a reference of its own
+        match attempt_quickly(|| unsafe { ffi::rt_decoder_send(self.0.as_ptr(), packet) }) {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is_again() => Ok(false),
+            Err(failure) if failure.is_end() => Ok(true),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The next frame in presentation order.
+    pub(crate) fn receive(&mut self) -> Result<Received, Failure> {
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: the shim fills the whole struct; on success its frame is ours
+        match attempt_quickly(|| unsafe { ffi::rt_decoder_receive(self.0.as_ptr(), out.as_mut_ptr()) }) {
+            Ok(_) => Ok(Received::Frame(Decoded(unsafe { out.assume_init() }))),
+            Err(failure) if failure.is_again() => Ok(Received::NotYet),
+            Err(failure) if failure.is_end() => Ok(Received::End),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Forgets everything, as after a seek.
+    pub(crate) fn flush(&mut self) {
+        // SAFETY: ours
+        unsafe { ffi::rt_decoder_flush(self.0.as_ptr()) };
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use; frames that are still alive hold their memory themselves
+        unsafe { ffi::rt_decoder_close(self.0.as_ptr()) };
+    }
+}
+
+/// What a decoder answers.
+pub(crate) enum Received {
+    /// A frame.
+    Frame(Decoded),
+    /// Nothing before the next packet.
+    NotYet,
+    /// Nothing more.
+    End,
+}
+
+/// A decoded frame that is kept alive: its pixels belong to it, and go back to the decoder's pool when it is dropped.
+pub(crate) struct Decoded(RawFrame);
+
+// SAFETY: the frame is a counted reference to memory that is only read from here on. Decoders do not write to a frame after they gave
+// it out: where they need to (painting on the previous frame) they take a copy while another reference is alive. The counts
+// are atomic, the pools behind them locked, and they outlive their decoder.
+unsafe impl Send for Decoded {}
+// SAFETY: as above; shared references only read
+unsafe impl Sync for Decoded {}
+
+impl Decoded {
+    pub(crate) fn raw(&self) -> &RawFrame {
+        &self.0
+    }
+
+    pub(crate) fn pts(&self) -> Option<i64> {
+        known(self.0.pts)
+    }
+
+    pub(crate) fn pixels(&self) -> String {
+        // SAFETY: a constant text of FFmpeg's
+        unsafe { text(self.0.pixels.name) }.unwrap_or_default()
+    }
+
+    /// The frame as a picture of ours, without a copy, if it is laid out so.
+    pub(crate) fn into_picture(self, format: PixelFormat, width: u32, height: u32) -> Result<PixelBuffer, Self> {
+        let raw = &self.0;
+        let fits = raw.pixels.ours == code(format)
+            && raw.width == width as i32
+            && raw.height == height as i32
+            && (0..3).all(|plane| {
+                let (samples, _) = format.plane_size(width, height, plane);
+                !raw.data[plane].is_null()
+                    && usize::try_from(raw.stride[plane])
+                        .is_ok_and(|stride| stride >= samples as usize * format.bytes_per_sample())
+            });
+        if !fits {
+            return Err(self);
+        }
+        let strides = raw.stride.map(|stride| stride as usize);
+        let lengths = [0, 1, 2].map(|plane| {
+            let (samples, rows) = format.plane_size(width, height, plane);
+            strides[plane] * (rows as usize).saturating_sub(1) + samples as usize * format.bytes_per_sample()
+        });
+        Ok(PixelBuffer::new(format, width, height, strides, Arc::new(Kept { frame: self, lengths })))
+    }
+}
+
+impl Drop for Decoded {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use
+        unsafe { ffi::rt_frame_free(self.0.frame) };
+    }
+}
+
+/// A frame behind a [`PixelBuffer`].
+struct Kept {
+    frame: Decoded,
+    lengths: [usize; 3],
+}
+
+impl PixelStorage for Kept {
+    fn plane(&self, plane: usize) -> &[u8] {
+        // SAFETY: a plane of a decoded frame of this format has all its rows, `stride` bytes apart (checked to be positive), and the
+        // length ends with the last visible sample; the memory lives as long as the frame, and nobody writes to it
+        unsafe { std::slice::from_raw_parts(self.frame.0.data[plane], self.lengths[plane]) }
+    }
+}
+
+/// Makes pictures of ours from frames of any layout and size; keeps tables and memory from one to the next.
+pub(crate) struct Scaler(NonNull<ffi::RtScaler>);
+
+// SAFETY: used by one thread at a time, not bound to one
+unsafe impl Send for Scaler {}
+
+impl Scaler {
+    pub(crate) fn open() -> Result<Self, Failure> {
+        let mut scaler = ptr::null_mut();
+        // SAFETY: on success the object is ours
+        attempt(|| unsafe { ffi::rt_scaler_open(&mut scaler) })?;
+        Ok(Self(NonNull::new(scaler).expect("an opened scaler has an address")))
+    }
+
+    /// The frame as a picture of this format and size; RGB becomes YCbCr of this H.273 `matrix`.
+    pub(crate) fn convert(
+        &mut self,
+        frame: &Decoded,
+        format: PixelFormat,
+        width: u32,
+        height: u32,
+        matrix: u8,
+    ) -> Result<PixelBuffer, Failure> {
+        let mut out = MaybeUninit::uninit();
+        let (w, h) = (width as i32, height as i32);
+        // SAFETY: the frame is alive and only read; on success the new frame is ours
+        let made = unsafe {
+            attempt(|| {
+                ffi::rt_scale(self.0.as_ptr(), frame.0.frame, code(format), w, h, i32::from(matrix), out.as_mut_ptr())
+            })?;
+            Decoded(out.assume_init())
+        };
+        Ok(made.into_picture(format, width, height).ok().expect("a scaled frame is laid out as asked for"))
+    }
+}
+
+impl Drop for Scaler {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use; pictures that are still alive hold their memory themselves
+        unsafe { ffi::rt_scaler_close(self.0.as_ptr()) };
+    }
+}
+
+/// The shims' number of a format.
+pub(crate) fn code(format: PixelFormat) -> i32 {
+    match format {
+        PixelFormat::I420 => 0,
+        PixelFormat::I010 => 1,
+    }
+}

@@ -1,0 +1,292 @@
+//! The Rust side of `shim/shim.h`: change both together.
+#![allow(unsafe_code, missing_docs)]
+
+use std::ffi::{c_char, c_int};
+
+/// Equals `RT_UNKNOWN`: a time that nobody knows.
+pub(crate) const UNKNOWN: i64 = i64::MIN;
+
+pub(crate) const VIDEO: i32 = 0;
+pub(crate) const AUDIO: i32 = 1;
+pub(crate) const SUBTITLE: i32 = 2;
+pub(crate) const ATTACHMENT: i32 = 4;
+
+/// An object of FFmpeg or of the shims, known by its address only.
+macro_rules! opaque {
+    ($($name:ident),*) => {$(
+        #[repr(C)]
+        pub(crate) struct $name {
+            _private: [u8; 0],
+        }
+    )*};
+}
+opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtOutput, RtSubtitles);
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) struct Ratio {
+    pub(crate) num: i32,
+    pub(crate) den: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) struct RawColour {
+    pub(crate) primaries: i32,
+    pub(crate) transfer: i32,
+    pub(crate) matrix: i32,
+    pub(crate) range: i32,
+    pub(crate) chroma_location: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RawHdr {
+    pub(crate) has_mastering: i32,
+    pub(crate) has_light: i32,
+    pub(crate) primaries_gbr: [[u16; 2]; 3],
+    pub(crate) white_point: [u16; 2],
+    pub(crate) max_luminance: u32,
+    pub(crate) min_luminance: u32,
+    pub(crate) max_content: u16,
+    pub(crate) max_average: u16,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct RawPixels {
+    pub(crate) name: *const c_char,
+    pub(crate) depth: i32,
+    pub(crate) chroma_w: i32,
+    pub(crate) chroma_h: i32,
+    pub(crate) rgb: i32,
+    pub(crate) gray: i32,
+    pub(crate) alpha: i32,
+    pub(crate) ours: i32,
+    pub(crate) convertible: i32,
+}
+
+#[repr(C)]
+pub(crate) struct RawFilm {
+    pub(crate) format: *const c_char,
+    pub(crate) title: *const c_char,
+    pub(crate) duration: i64,
+    pub(crate) size: i64,
+    pub(crate) streams: i32,
+    pub(crate) chapters: i32,
+    pub(crate) seekable: i32,
+    pub(crate) live_times: i32,
+}
+
+#[repr(C)]
+pub(crate) struct RawStream {
+    pub(crate) kind: i32,
+    pub(crate) codec_id: i32,
+    pub(crate) cover: i32,
+    pub(crate) chapter_track: i32,
+    pub(crate) text_subtitle: i32,
+    pub(crate) decodable: i32,
+    pub(crate) dolby_vision: i32,
+    pub(crate) codec: *const c_char,
+    pub(crate) language: *const c_char,
+    pub(crate) title: *const c_char,
+    pub(crate) time_base: Ratio,
+    pub(crate) frame_rate: Ratio,
+    pub(crate) aspect: Ratio,
+    pub(crate) start: i64,
+    pub(crate) duration: i64,
+    pub(crate) frames: i64,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) sample_rate: i32,
+    pub(crate) channels: i32,
+    pub(crate) field_order: i32,
+    pub(crate) has_matrix: i32,
+    pub(crate) matrix: [i32; 9],
+    pub(crate) rotation: f64,
+    pub(crate) colour: RawColour,
+    pub(crate) hdr: RawHdr,
+    pub(crate) pixels: RawPixels,
+    pub(crate) last_byte: i64,
+    pub(crate) extradata: *const u8,
+    pub(crate) extradata_size: usize,
+    pub(crate) disposition: i32,
+    pub(crate) reserved: i32,
+}
+
+#[repr(C)]
+pub(crate) struct RawPacket {
+    pub(crate) packet: *mut AVPacket,
+    pub(crate) pts: i64,
+    pub(crate) dts: i64,
+    pub(crate) duration: i64,
+    pub(crate) position: i64,
+    pub(crate) data: *const u8,
+    pub(crate) size: usize,
+    pub(crate) stream: i32,
+    pub(crate) key: i32,
+    pub(crate) corrupt: i32,
+    pub(crate) discard: i32,
+}
+
+#[repr(C)]
+pub(crate) struct RawFrame {
+    pub(crate) frame: *mut AVFrame,
+    pub(crate) pts: i64,
+    pub(crate) duration: i64,
+    pub(crate) data: [*const u8; 3],
+    pub(crate) stride: [i32; 3],
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) key: i32,
+    pub(crate) interlaced: i32,
+    pub(crate) damaged: i32,
+    pub(crate) format: i32,
+    pub(crate) aspect: Ratio,
+    pub(crate) colour: RawColour,
+    pub(crate) hdr: RawHdr,
+    pub(crate) pixels: RawPixels,
+}
+
+#[repr(C)]
+pub(crate) struct RawVideo {
+    pub(crate) codec: *const c_char,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) picture: i32,
+    pub(crate) timescale: i32,
+    pub(crate) level: i32,
+    pub(crate) profile: i32,
+    pub(crate) tag_hvc1: i32,
+    pub(crate) time_base: Ratio,
+    pub(crate) frame_rate: Ratio,
+    pub(crate) aspect: Ratio,
+    pub(crate) config: *const u8,
+    pub(crate) config_size: usize,
+    pub(crate) colour: RawColour,
+    pub(crate) hdr: RawHdr,
+    pub(crate) has_matrix: i32,
+    pub(crate) matrix: [i32; 9],
+    pub(crate) disposition: i32,
+    pub(crate) reserved: i32,
+    pub(crate) encoder: *const c_char,
+}
+
+unsafe extern "C" {
+    pub(crate) fn rt_setup();
+    pub(crate) fn rt_last_message() -> *const c_char;
+    pub(crate) fn rt_forget();
+    pub(crate) fn rt_error_text(code: c_int, text: *mut c_char, size: usize);
+    pub(crate) fn rt_errno(code: c_int) -> c_int;
+    pub(crate) fn rt_is_end(code: c_int) -> c_int;
+    pub(crate) fn rt_is_again(code: c_int) -> c_int;
+    pub(crate) fn rt_version(out: *mut i32);
+
+    pub(crate) fn rt_open(url: *const c_char, out: *mut *mut RtInput) -> c_int;
+    pub(crate) fn rt_close(input: *mut RtInput);
+    pub(crate) fn rt_film_of(input: *mut RtInput, out: *mut RawFilm);
+    pub(crate) fn rt_stream_of(input: *mut RtInput, index: c_int, out: *mut RawStream) -> c_int;
+    pub(crate) fn rt_select(input: *mut RtInput, wanted: *const u8, count: c_int) -> c_int;
+    pub(crate) fn rt_read(input: *mut RtInput, out: *mut RawPacket) -> c_int;
+    pub(crate) fn rt_packet_free(packet: *mut AVPacket);
+    pub(crate) fn rt_seek(input: *mut RtInput, stream: c_int, time: i64) -> c_int;
+    pub(crate) fn rt_record(input: *mut RtInput);
+    pub(crate) fn rt_replay(input: *mut RtInput);
+    pub(crate) fn rt_position(input: *mut RtInput) -> i64;
+    pub(crate) fn rt_input_tag(
+        input: *mut RtInput,
+        stream: c_int,
+        number: c_int,
+        name: *mut *const c_char,
+        value: *mut *const c_char,
+    ) -> c_int;
+
+    pub(crate) fn rt_decoder_open(
+        input: *mut RtInput,
+        stream: c_int,
+        threads: c_int,
+        out: *mut *mut RtDecoder,
+    ) -> c_int;
+    pub(crate) fn rt_decoder_close(decoder: *mut RtDecoder);
+    pub(crate) fn rt_decoder_send(decoder: *mut RtDecoder, packet: *mut AVPacket) -> c_int;
+    pub(crate) fn rt_decoder_receive(decoder: *mut RtDecoder, out: *mut RawFrame) -> c_int;
+    pub(crate) fn rt_decoder_flush(decoder: *mut RtDecoder);
+    pub(crate) fn rt_frame_free(frame: *mut AVFrame);
+
+    pub(crate) fn rt_scaler_open(out: *mut *mut RtScaler) -> c_int;
+    pub(crate) fn rt_scaler_close(scaler: *mut RtScaler);
+    pub(crate) fn rt_scale(
+        scaler: *mut RtScaler,
+        from: *const AVFrame,
+        picture: c_int,
+        width: c_int,
+        height: c_int,
+        matrix: c_int,
+        out: *mut RawFrame,
+    ) -> c_int;
+
+    pub(crate) fn rt_output_open(format: *const c_char, url: *const c_char, out: *mut *mut RtOutput) -> c_int;
+    pub(crate) fn rt_output_close(output: *mut RtOutput);
+    pub(crate) fn rt_output_option(output: *mut RtOutput, name: *const c_char, value: *const c_char) -> c_int;
+    pub(crate) fn rt_output_tag(
+        output: *mut RtOutput,
+        stream: c_int,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> c_int;
+    pub(crate) fn rt_output_video(output: *mut RtOutput, video: *const RawVideo) -> c_int;
+    pub(crate) fn rt_output_can_hold(format: *const c_char, codec_id: c_int) -> c_int;
+    pub(crate) fn rt_output_copy(output: *mut RtOutput, input: *mut RtInput, stream: c_int) -> c_int;
+    pub(crate) fn rt_output_attach(
+        output: *mut RtOutput,
+        name: *const c_char,
+        mime: *const c_char,
+        data: *const u8,
+        size: usize,
+    ) -> c_int;
+    pub(crate) fn rt_output_chapters(
+        output: *mut RtOutput,
+        input: *mut RtInput,
+        shift_num: i64,
+        shift_den: i64,
+    ) -> c_int;
+    pub(crate) fn rt_output_header(output: *mut RtOutput) -> c_int;
+    pub(crate) fn rt_output_time_base(output: *const RtOutput, stream: c_int, out: *mut Ratio);
+    pub(crate) fn rt_output_write(
+        output: *mut RtOutput,
+        stream: c_int,
+        time_base: Ratio,
+        pts: i64,
+        dts: i64,
+        duration: i64,
+        key: c_int,
+        disposable: c_int,
+        data: *const u8,
+        size: usize,
+    ) -> c_int;
+    pub(crate) fn rt_output_packet(
+        output: *mut RtOutput,
+        stream: c_int,
+        time_base: Ratio,
+        packet: *const AVPacket,
+        pts: i64,
+        dts: i64,
+        duration: i64,
+    ) -> c_int;
+    pub(crate) fn rt_output_finish(output: *mut RtOutput) -> c_int;
+
+    pub(crate) fn rt_subtitles_open(
+        input: *mut RtInput,
+        stream: c_int,
+        codec: *const c_char,
+        output: *mut RtOutput,
+        out: *mut *mut RtSubtitles,
+    ) -> c_int;
+    pub(crate) fn rt_subtitles_close(subtitles: *mut RtSubtitles);
+    pub(crate) fn rt_subtitles_track(subtitles: *const RtSubtitles) -> c_int;
+    pub(crate) fn rt_subtitles_convert(
+        subtitles: *mut RtSubtitles,
+        packet: *const AVPacket,
+        out: *mut RawPacket,
+    ) -> c_int;
+}

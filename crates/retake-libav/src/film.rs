@@ -1,0 +1,196 @@
+use crate::input::Input;
+use retake_media::{Colour, ContentLight, MasteringDisplay, PixelFormat, Rational, Time};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a film is made of: the answer of [`probe`](crate::probe()).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FilmInfo {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// FFmpeg's name of the container, such as `mov,mp4,m4a,3gp,3g2,mj2`.
+    pub container: String,
+    /// Seconds, if the container says so.
+    pub duration: Option<f64>,
+    /// The earliest time stamp of all video and audio tracks, exact: what is taken off all times when the film is written anew.
+    pub start: Time,
+    /// The video that is encoded.
+    pub video: VideoTrack,
+    /// All other tracks, in the order of the file.
+    pub tracks: Vec<TrackInfo>,
+    /// Number of chapters.
+    pub chapters: usize,
+    /// Bytes; 0 if unknown, as for a pipe.
+    pub file_size: u64,
+    /// Whether it can be read from any place, and more than once.
+    pub seekable: bool,
+    /// Whether the container lists samples beyond the end of the file.
+    pub truncated: bool,
+    /// The open input of a source that can be read only once, for the first reader.
+    pub(crate) opened: Kept,
+}
+
+impl FilmInfo {
+    /// Luma samples of all frames of the film, as far as known: a measure of how long work on it will take.
+    pub fn samples_hint(&self) -> Option<u64> {
+        let frames = self.video.frames_hint?;
+        frames.checked_mul(u64::from(self.video.width) * u64::from(self.video.height))
+    }
+}
+
+/// The track that is encoded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VideoTrack {
+    /// The track's number in the file, from 0.
+    pub index: u32,
+    /// FFmpeg's name of the coding format, such as `h264`.
+    pub codec: String,
+    /// Luma samples a row, as decoded.
+    pub width: u32,
+    /// Luma rows, as decoded.
+    pub height: u32,
+    /// Seconds a tick: the unit of all time stamps of frames.
+    pub time_base: Rational,
+    /// The best guess at the average frame rate; always positive.
+    pub frame_rate: Rational,
+    /// Width of a pixel over its height; 1/1 if the source does not say.
+    pub pixel_aspect_ratio: Rational,
+    /// Colour tags of the pictures that readers give out.
+    pub colour: Colour,
+    /// HDR10 mastering display, from the container or the first frame.
+    pub mastering_display: Option<MasteringDisplay>,
+    /// HDR10 content light level, from the container or the first frame.
+    pub content_light: Option<ContentLight>,
+    /// How far the picture has to be turned clockwise to be seen upright: 0 to 359 degrees.
+    pub rotation: i32,
+    /// The display matrix behind [`VideoTrack::rotation`], which may mirror, too: nine numbers as in ISO base media files.
+    pub display_matrix: Option<[i32; 9]>,
+    /// FFmpeg's name of the pixel format that the decoder gives out.
+    pub pixel_format: String,
+    /// The nearest of our formats: I420 for 8 bit, I010 for more.
+    pub format: PixelFormat,
+    /// What is lost or changed on the way to [`VideoTrack::format`], in plain words: `4:4:4 is reduced to 4:2:0`.
+    pub converted: Option<String>,
+    /// Whether the source says that it is interlaced.
+    pub interlaced: bool,
+    /// Whether the source carries Dolby Vision metadata, which no encoder here writes.
+    pub dolby_vision: bool,
+    /// The number of frames, if the container says so, or else as length and rate suggest.
+    pub frames_hint: Option<u64>,
+    /// Whether pictures of red, green and blue become YCbCr.
+    pub(crate) from_rgb: bool,
+}
+
+impl VideoTrack {
+    /// The instant of a number of ticks.
+    pub fn time(&self, ticks: i64) -> Time {
+        ticks_to_time(ticks, self.time_base)
+    }
+}
+
+/// Ticks of a time base as an instant; invalid if the time base is not positive or the product does not fit.
+pub fn ticks_to_time(ticks: i64, time_base: Rational) -> Time {
+    match ticks.checked_mul(i64::from(time_base.num)) {
+        Some(value) => Time::new(value, time_base.den),
+        None => Time::INVALID,
+    }
+}
+
+/// An instant in ticks of a time base, rounded to nearest; `None` if it is no number or the time base not positive.
+pub fn time_to_ticks(time: Time, time_base: Rational) -> Option<i64> {
+    if !time.is_numeric() || !time_base.is_positive() {
+        return None;
+    }
+    let numerator = i128::from(time.value()) * i128::from(time_base.den);
+    let denominator = i128::from(time.timescale()) * i128::from(time_base.num);
+    let half = denominator / 2;
+    let away_from_zero = if numerator >= 0 { numerator + half } else { numerator - half };
+    i64::try_from(away_from_zero / denominator).ok()
+}
+
+/// What kind of track it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TrackKind {
+    /// Further video.
+    Video,
+    /// A picture that stands for the film.
+    Cover,
+    /// Sound.
+    Audio,
+    /// Subtitles, as text or pictures.
+    Subtitle,
+    /// A file inside the film, such as a font.
+    Attachment,
+    /// Anything else: time codes, telemetry.
+    Data,
+}
+
+impl fmt::Display for TrackKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Video => "video",
+            Self::Cover => "cover picture",
+            Self::Audio => "audio",
+            Self::Subtitle => "subtitle",
+            Self::Attachment => "attachment",
+            Self::Data => "data",
+        })
+    }
+}
+
+/// A track that is copied, not encoded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TrackInfo {
+    /// The track's number in the file, from 0.
+    pub index: u32,
+    /// What kind of track it is.
+    pub kind: TrackKind,
+    /// FFmpeg's name of the coding format, such as `aac`.
+    pub codec: String,
+    /// The language, as the container writes it.
+    pub language: Option<String>,
+    /// The title.
+    pub title: Option<String>,
+    /// Seconds a tick of its time stamps.
+    pub time_base: Rational,
+    /// Audio samples a second, or 0.
+    pub sample_rate: u32,
+    /// Audio channels, or 0.
+    pub channels: u32,
+    /// Whether it is a subtitle track that is made of text.
+    pub text: bool,
+    /// FFmpeg's number of the coding format.
+    pub(crate) codec_id: i32,
+    /// A track that only carries the names of chapters, which are copied as chapters.
+    pub(crate) chapter_names: bool,
+}
+
+impl fmt::Display for TrackInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} track {} ({})", self.kind, self.index, self.codec)
+    }
+}
+
+/// An open input that waits for its reader.
+#[derive(Clone, Default)]
+pub(crate) struct Kept(Arc<Mutex<Option<Input>>>);
+
+impl Kept {
+    pub(crate) fn put(input: Input) -> Self {
+        Self(Arc::new(Mutex::new(Some(input))))
+    }
+
+    pub(crate) fn take(&self) -> Option<Input> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}

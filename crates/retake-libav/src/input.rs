@@ -1,0 +1,183 @@
+//! An open film and its packets.
+#![allow(unsafe_code)]
+
+use crate::failure::{Failure, attempt, attempt_quickly, text, url};
+use crate::ffi::{self, RawFilm, RawPacket, RawStream};
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+/// An open film. Owns the demuxer and the file behind it; closed on drop.
+pub(crate) struct Input(NonNull<ffi::RtInput>);
+
+// SAFETY: a demuxer is used by one thread at a time (every call takes `&mut` or is a pure look), but not bound to one
+unsafe impl Send for Input {}
+
+impl Input {
+    /// Opens a film and looks into it far enough to know its tracks.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let mut input = ptr::null_mut();
+        // SAFETY: url is a terminated text; on success the shim gives an object that is ours
+        attempt(|| unsafe { ffi::rt_open(url(path).as_ptr(), &mut input) })?;
+        Ok(Self(NonNull::new(input).expect("an opened film has an address")))
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut ffi::RtInput {
+        self.0.as_ptr()
+    }
+
+    /// Facts about the film; its texts live as long as the input.
+    pub(crate) fn film(&self) -> RawFilm {
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: the shim fills the whole struct
+        unsafe {
+            ffi::rt_film_of(self.as_ptr(), out.as_mut_ptr());
+            out.assume_init()
+        }
+    }
+
+    /// Facts about a track; its texts live as long as the input.
+    pub(crate) fn stream(&self, index: u32) -> RawStream {
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: the shim fills the whole struct, with zeros if there is no such track
+        unsafe {
+            ffi::rt_stream_of(self.as_ptr(), index as i32, out.as_mut_ptr());
+            out.assume_init()
+        }
+    }
+
+    /// Reads these tracks only.
+    pub(crate) fn select(&mut self, wanted: impl Fn(u32) -> bool) {
+        let wanted: Vec<u8> = (0..self.film().streams as u32).map(|index| u8::from(wanted(index))).collect();
+        // SAFETY: as many bytes as said
+        unsafe { ffi::rt_select(self.as_ptr(), wanted.as_ptr(), wanted.len() as i32) };
+    }
+
+    /// The next packet of the selected tracks, in the order of the file; `None` at the end.
+    pub(crate) fn read(&mut self) -> Result<Option<Packet>, Failure> {
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: the shim fills the whole struct; on success its packet is ours
+        match attempt_quickly(|| unsafe { ffi::rt_read(self.as_ptr(), out.as_mut_ptr()) }) {
+            Ok(_) => Ok(Some(Packet(unsafe { out.assume_init() }))),
+            Err(failure) if failure.is_end() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Goes to the last sync sample of a track at or before a time (in the track's ticks), as far as the container knows.
+    pub(crate) fn seek(&mut self, stream: u32, time: i64) -> Result<(), Failure> {
+        // SAFETY: plain numbers
+        attempt(|| unsafe { ffi::rt_seek(self.as_ptr(), stream as i32, time) }).map(drop)
+    }
+
+    /// Keeps a copy of all packets from here on, for [`Input::replay`].
+    pub(crate) fn record(&mut self) {
+        // SAFETY: no more than a flag
+        unsafe { ffi::rt_record(self.as_ptr()) };
+    }
+
+    /// Gives the recorded packets once more, then goes on.
+    pub(crate) fn replay(&mut self) {
+        // SAFETY: no more than a flag
+        unsafe { ffi::rt_replay(self.as_ptr()) };
+    }
+
+    /// The byte where reading is; negative if unknown.
+    pub(crate) fn position(&self) -> i64 {
+        // SAFETY: a pure look
+        unsafe { ffi::rt_position(self.as_ptr()) }
+    }
+
+    /// The tags of a track, or of the film (`None`), in their order.
+    pub(crate) fn tags(&self, stream: Option<u32>) -> Vec<(String, String)> {
+        let index = stream.map_or(-1, |index| index as i32);
+        let mut tags = Vec::new();
+        let (mut name, mut value) = (ptr::null(), ptr::null());
+        // SAFETY: where the shim says 1 both texts are terminated, and copied before anything else happens
+        unsafe {
+            while ffi::rt_input_tag(self.as_ptr(), index, tags.len() as i32, &mut name, &mut value) == 1 {
+                tags.push((text(name).unwrap_or_default(), text(value).unwrap_or_default()));
+            }
+        }
+        tags
+    }
+
+    /// The decoder configuration of a track.
+    pub(crate) fn extradata(&self, stream: u32) -> Vec<u8> {
+        let raw = self.stream(stream);
+        if raw.extradata.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: as many bytes as said, alive as long as the input
+        unsafe { std::slice::from_raw_parts(raw.extradata, raw.extradata_size) }.to_vec()
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use
+        unsafe { ffi::rt_close(self.as_ptr()) };
+    }
+}
+
+/// One packet. Its bytes are shared with the demuxer's buffers, never written.
+pub(crate) struct Packet(RawPacket);
+
+// SAFETY: a packet is a counted reference to bytes that nobody writes; the count is atomic
+unsafe impl Send for Packet {}
+
+impl Packet {
+    pub(crate) fn stream(&self) -> u32 {
+        self.0.stream as u32
+    }
+
+    pub(crate) fn pts(&self) -> Option<i64> {
+        known(self.0.pts)
+    }
+
+    pub(crate) fn dts(&self) -> Option<i64> {
+        known(self.0.dts)
+    }
+
+    /// Ticks; 0 where unknown.
+    pub(crate) fn duration(&self) -> i64 {
+        self.0.duration.max(0)
+    }
+
+    pub(crate) fn is_key(&self) -> bool {
+        self.0.key != 0
+    }
+
+    /// Whether the packet is there for decoding only, and never shown.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.0.discard != 0
+    }
+
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.0.corrupt != 0
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        if self.0.data.is_null() {
+            return &[];
+        }
+        // SAFETY: as many bytes as said, alive as long as the packet
+        unsafe { std::slice::from_raw_parts(self.0.data, self.0.size) }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut ffi::AVPacket {
+        self.0.packet
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use
+        unsafe { ffi::rt_packet_free(self.0.packet) };
+    }
+}
+
+/// A time of the shims.
+pub(crate) fn known(time: i64) -> Option<i64> {
+    (time != ffi::UNKNOWN).then_some(time)
+}

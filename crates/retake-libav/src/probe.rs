@@ -1,0 +1,289 @@
+#![allow(unsafe_code)]
+
+use crate::decoder::{Decoded, Decoder};
+use crate::error::MediaError;
+use crate::failure::text;
+use crate::ffi::{self, RawColour, RawHdr, RawPixels, RawStream, Ratio};
+use crate::film::{FilmInfo, Kept, TrackInfo, TrackKind, VideoTrack, ticks_to_time};
+use crate::input::{Input, known};
+use crate::pump::Pump;
+use retake_media::{Colour, ContentLight, MasteringDisplay, PixelFormat, Range, Rational, Time};
+use std::path::Path;
+
+/// Wider and higher than anything that is encoded.
+const LARGEST: i64 = 16_384;
+
+/// What FFmpeg calls films, and nobody else does: text files drawn as terminals.
+const NO_FILMS: [&str; 8] = ["tty", "ansi", "bintext", "xbin", "idf", "adf", "bin", "lrc"];
+
+/// Looks at a film: its tracks, and its first frame.
+///
+/// `-` is standard input, and like any pipe it can be read only once: the first [`FrameReader`](crate::FrameReader) that is
+/// opened with the answer (or a clone of it) carries on where this function stopped, a second one is refused.
+///
+/// # Errors
+/// [`MediaError::Open`], [`Empty`](MediaError::Empty), [`NotAFilm`](MediaError::NotAFilm), [`NoVideo`](MediaError::NoVideo),
+/// [`NoDecoder`](MediaError::NoDecoder), [`TooLarge`](MediaError::TooLarge), [`NoFrames`](MediaError::NoFrames),
+/// [`Read`](MediaError::Read).
+pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
+    check_file(path)?;
+    let mut input = Input::open(path).map_err(|failure| MediaError::open(path, &failure))?;
+    let film = input.film();
+    // SAFETY: texts of the open input
+    let container = unsafe { text(film.format) }.unwrap_or_default();
+    let (index, tracks) = choose(path, &input, film.streams as u32)?;
+    let stream = input.stream(index);
+    let codec = name(stream.codec);
+    if NO_FILMS.contains(&container.as_str()) || NO_FILMS.contains(&codec.as_str()) {
+        return Err(MediaError::NotAFilm { file: path.into(), detail: "it is text".into() });
+    }
+    if stream.decodable == 0 {
+        return Err(MediaError::NoDecoder { file: path.into(), codec });
+    }
+    check_size(path, stream.width, stream.height)?;
+    let first = first_frame(path, &mut input, index)?;
+    check_size(path, first.raw().width, first.raw().height)?;
+
+    let time_base = ratio(stream.time_base);
+    let mut start = (0..film.streams as u32).filter_map(|i| start_of(&input.stream(i))).min();
+    if let Some(pts) = first.pts().map(|pts| ticks_to_time(pts, time_base)).filter(|time| time.is_numeric()) {
+        start = Some(start.map_or(pts, |start| start.min(pts)));
+    }
+    let duration = known(film.duration).filter(|&us| us > 0).map(|us| us as f64 / 1e6);
+    let video = describe(index, &stream, &first, duration);
+    let file_size = u64::try_from(film.size).unwrap_or(0);
+    let seekable = film.seekable != 0;
+    let truncated = file_size > 0
+        && (0..film.streams as u32).any(|i| u64::try_from(input.stream(i).last_byte).unwrap_or(0) > file_size);
+    let opened = if seekable {
+        Kept::default()
+    } else {
+        input.replay();
+        Kept::put(input)
+    };
+    Ok(FilmInfo {
+        path: path.into(),
+        container,
+        duration,
+        start: start.unwrap_or(Time::ZERO),
+        video,
+        tracks,
+        chapters: film.chapters as usize,
+        file_size,
+        seekable,
+        truncated,
+        opened,
+    })
+}
+
+fn check_file(path: &Path) -> Result<(), MediaError> {
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let open = |source| MediaError::Open { file: path.into(), source };
+    let facts = std::fs::metadata(path).map_err(open)?;
+    if facts.is_dir() {
+        return Err(open(std::io::ErrorKind::IsADirectory.into()));
+    }
+    if facts.is_file() && facts.len() == 0 {
+        return Err(MediaError::Empty { file: path.into() });
+    }
+    Ok(())
+}
+
+fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {
+    let (width, height) = (i64::from(width), i64::from(height));
+    if width > LARGEST || height > LARGEST {
+        return Err(MediaError::TooLarge { file: path.into(), width, height });
+    }
+    Ok(())
+}
+
+/// The video that is encoded (the largest that can be decoded; the first of equals), and all other tracks.
+fn choose(path: &Path, input: &Input, count: u32) -> Result<(u32, Vec<TrackInfo>), MediaError> {
+    let streams: Vec<RawStream> = (0..count).map(|index| input.stream(index)).collect();
+    let area = |s: &RawStream| i64::from(s.width) * i64::from(s.height);
+    let film = streams.iter().enumerate().filter(|(_, s)| s.kind == ffi::VIDEO && s.cover == 0).min_by_key(
+        |(index, s)| (s.decodable == 0, std::cmp::Reverse(area(s)), *index),
+    );
+    let others = |chosen: Option<usize>| {
+        let all = streams.iter().enumerate().filter(|(index, _)| Some(*index) != chosen);
+        all.map(|(index, s)| track(index as u32, s)).collect::<Vec<_>>()
+    };
+    match film {
+        Some((index, _)) => Ok((index as u32, others(Some(index)))),
+        None => {
+            let tracks: Vec<String> = others(None).iter().map(ToString::to_string).collect();
+            let tracks = if tracks.is_empty() { "nothing".into() } else { tracks.join(", ") };
+            Err(MediaError::NoVideo { file: path.into(), tracks })
+        }
+    }
+}
+
+fn track(index: u32, stream: &RawStream) -> TrackInfo {
+    let kind = match stream.kind {
+        ffi::VIDEO if stream.cover != 0 => TrackKind::Cover,
+        ffi::VIDEO => TrackKind::Video,
+        ffi::AUDIO => TrackKind::Audio,
+        ffi::SUBTITLE => TrackKind::Subtitle,
+        ffi::ATTACHMENT => TrackKind::Attachment,
+        _ => TrackKind::Data,
+    };
+    // SAFETY: texts of the open input
+    let (language, title) = unsafe { (text(stream.language), text(stream.title)) };
+    TrackInfo {
+        index,
+        kind,
+        codec: name(stream.codec),
+        language,
+        title,
+        time_base: ratio(stream.time_base),
+        sample_rate: stream.sample_rate.max(0) as u32,
+        channels: stream.channels.max(0) as u32,
+        text: stream.text_subtitle != 0,
+        codec_id: stream.codec_id,
+        chapter_names: stream.chapter_track != 0,
+    }
+}
+
+/// When a track starts, if it is one that is seen or heard all along.
+fn start_of(stream: &RawStream) -> Option<Time> {
+    let counts = (stream.kind == ffi::VIDEO && stream.cover == 0) || stream.kind == ffi::AUDIO;
+    let time = ticks_to_time(known(stream.start)?, ratio(stream.time_base));
+    (counts && time.is_numeric()).then_some(time)
+}
+
+fn first_frame(path: &Path, input: &mut Input, index: u32) -> Result<Decoded, MediaError> {
+    if input.film().seekable == 0 {
+        input.record();
+    }
+    input.select(|i| i == index);
+    let decoder = Decoder::open(input, index, 1)
+        .map_err(|failure| MediaError::internal(path, "the decoder cannot be opened", &failure))?;
+    let mut pump = Pump::new(index);
+    match pump.next(input, &mut { decoder }) {
+        Ok(Some(frame)) => Ok(frame),
+        Ok(None) => Err(MediaError::NoFrames { file: path.into(), detail: pump.complaint() }),
+        Err(failure) => Err(pump.read_error(path, 0, input, &failure)),
+    }
+}
+
+fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f64>) -> VideoTrack {
+    let raw = first.raw();
+    let time_base = ratio(stream.time_base);
+    let length = known(stream.duration).filter(|&d| d > 0).map(|d| d as f64 * time_base.to_f64()).or(duration);
+    let mut frame_rate = ratio(stream.frame_rate);
+    if !frame_rate.is_positive() {
+        frame_rate = Rational::new(25, 1);
+    }
+    let frames_hint = u64::try_from(stream.frames)
+        .ok()
+        .filter(|&frames| frames > 0)
+        .or_else(|| length.map(|seconds| (seconds * frame_rate.to_f64()).round() as u64))
+        .filter(|&frames| frames > 0);
+    let aspect = [raw.aspect, stream.aspect].map(ratio).into_iter().find(|aspect| aspect.is_positive());
+    let format = if raw.pixels.depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 };
+    let colour = colour(raw.colour, stream.colour, &raw.pixels, raw.height);
+    let (mastering_display, content_light) = hdr(&raw.hdr, &stream.hdr);
+    let rotation = if stream.rotation.is_finite() { (-stream.rotation).round() as i32 } else { 0 };
+    VideoTrack {
+        index,
+        codec: name(stream.codec),
+        width: raw.width as u32,
+        height: raw.height as u32,
+        time_base,
+        frame_rate,
+        pixel_aspect_ratio: aspect.unwrap_or(Rational::new(1, 1)),
+        colour,
+        mastering_display,
+        content_light,
+        rotation: rotation.rem_euclid(360),
+        display_matrix: (stream.has_matrix != 0).then_some(stream.matrix),
+        pixel_format: first.pixels(),
+        format,
+        converted: conversion(&raw.pixels, &colour),
+        interlaced: raw.interlaced != 0 || stream.field_order > 1,
+        dolby_vision: stream.dolby_vision != 0,
+        frames_hint,
+        from_rgb: raw.pixels.rgb != 0,
+    }
+}
+
+/// What the frame says, and where it says nothing, what the container says.
+fn colour(frame: RawColour, stream: RawColour, pixels: &RawPixels, height: i32) -> Colour {
+    let code = |of_frame: i32, of_stream: i32, unknown: i32| {
+        let chosen = if of_frame == unknown { of_stream } else { of_frame };
+        u8::try_from(chosen).unwrap_or(unknown as u8)
+    };
+    let range = code(frame.range, stream.range, 0);
+    let mut colour = Colour {
+        primaries: code(frame.primaries, stream.primaries, 2),
+        transfer: code(frame.transfer, stream.transfer, 2),
+        matrix: code(frame.matrix, stream.matrix, 2),
+        range: if range == 2 { Range::Full } else { Range::Limited },
+        range_known: range != 0,
+        chroma_location: code(frame.chroma_location, stream.chroma_location, 0),
+    };
+    if pixels.rgb != 0 {
+        // the scaler makes limited YCbCr of it, with the matrix that players assume for the size
+        colour.matrix = if height > 576 { 1 } else { 6 };
+        (colour.range, colour.range_known) = (Range::Limited, true);
+    }
+    if pixels.chroma_w != 1 || pixels.chroma_h != 1 {
+        colour.chroma_location = 0;
+    }
+    colour
+}
+
+fn hdr(frame: &RawHdr, stream: &RawHdr) -> (Option<MasteringDisplay>, Option<ContentLight>) {
+    let mastering = [frame, stream].into_iter().find(|hdr| hdr.has_mastering != 0).map(|hdr| MasteringDisplay {
+        primaries_gbr: hdr.primaries_gbr,
+        white_point: hdr.white_point,
+        max_luminance: hdr.max_luminance,
+        min_luminance: hdr.min_luminance,
+    });
+    let light = [frame, stream]
+        .into_iter()
+        .find(|hdr| hdr.has_light != 0)
+        .map(|hdr| ContentLight { max_content: hdr.max_content, max_frame_average: hdr.max_average });
+    (mastering, light)
+}
+
+fn conversion(pixels: &RawPixels, colour: &Colour) -> Option<String> {
+    let mut words = Vec::new();
+    if pixels.rgb != 0 {
+        let matrix = if colour.matrix == 1 { "BT.709" } else { "BT.601" };
+        words.push(format!("red, green and blue become 4:2:0 YCbCr ({matrix})"));
+    } else if pixels.gray != 0 {
+        words.push("grey gets neutral 4:2:0 colour".to_owned());
+    } else {
+        let sampling = match (pixels.chroma_w, pixels.chroma_h) {
+            (1, 1) => None,
+            (0, 0) => Some("4:4:4 is reduced"),
+            (1, 0) => Some("4:2:2 is reduced"),
+            (0, 1) => Some("4:4:0 is reduced"),
+            (2, 0) => Some("4:1:1 is resampled"),
+            _ => Some("its colour sampling is resampled"),
+        };
+        words.extend(sampling.map(|sampling| format!("{sampling} to 4:2:0")));
+    }
+    match pixels.depth {
+        9 => words.push("9 bit is stored as 10 bit".to_owned()),
+        depth if depth > 10 => words.push(format!("{depth} bit is reduced to 10 bit")),
+        _ => {}
+    }
+    if pixels.alpha != 0 {
+        words.push("transparency is dropped".to_owned());
+    }
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+pub(crate) fn ratio(ratio: Ratio) -> Rational {
+    Rational::new(ratio.num, ratio.den)
+}
+
+/// A constant name of FFmpeg's.
+fn name(name: *const std::ffi::c_char) -> String {
+    // SAFETY: a constant text, or one of the open input
+    unsafe { text(name) }.unwrap_or_default()
+}

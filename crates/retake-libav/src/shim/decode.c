@@ -1,0 +1,101 @@
+/* From packets to pictures. */
+#include "shim.h"
+
+#include <libavutil/mem.h>
+#include <libavutil/opt.h>
+#include <string.h>
+
+struct rt_decoder {
+    AVCodecContext *context;
+};
+
+int rt_decoder_open(rt_input *input, int index, int threads, rt_decoder **out) {
+    *out = NULL;
+    AVFormatContext *format = rt_context(input);
+    if (index < 0 || (unsigned)index >= format->nb_streams) return AVERROR(EINVAL);
+    const AVStream *stream = format->streams[index];
+    const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
+    if (!codec) return AVERROR_DECODER_NOT_FOUND;
+    rt_decoder *decoder = av_mallocz(sizeof *decoder);
+    if (!decoder) return AVERROR(ENOMEM);
+    int result = AVERROR(ENOMEM);
+    decoder->context = avcodec_alloc_context3(codec);
+    if (decoder->context) result = avcodec_parameters_to_context(decoder->context, stream->codecpar);
+    if (result >= 0) {
+        decoder->context->pkt_timebase = stream->time_base;
+        decoder->context->thread_count = threads;
+        /* what a file claims must not size an allocation */
+        decoder->context->max_pixels = 16384LL * 16384;
+        result = avcodec_open2(decoder->context, codec, NULL);
+    }
+    if (result < 0) {
+        rt_decoder_close(decoder);
+        return result;
+    }
+    *out = decoder;
+    return 0;
+}
+
+void rt_decoder_close(rt_decoder *decoder) {
+    if (!decoder) return;
+    avcodec_free_context(&decoder->context);
+    av_free(decoder);
+}
+
+int rt_decoder_send(rt_decoder *decoder, AVPacket *packet) { return avcodec_send_packet(decoder->context, packet); }
+
+static const uint8_t *frame_side_data(const AVFrame *frame, enum AVFrameSideDataType type) {
+    const AVFrameSideData *data = av_frame_get_side_data(frame, type);
+    return data ? data->data : NULL;
+}
+
+void rt_frame_describe(AVFrame *frame, rt_frame *out) {
+    memset(out, 0, sizeof *out);
+    out->frame = frame;
+    out->pts = frame->best_effort_timestamp;
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+    out->duration = frame->duration;
+#else
+    out->duration = frame->pkt_duration;
+#endif
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100)
+    out->key = !!(frame->flags & AV_FRAME_FLAG_KEY);
+    out->interlaced = !!(frame->flags & AV_FRAME_FLAG_INTERLACED);
+#else
+    out->key = frame->key_frame;
+    out->interlaced = frame->interlaced_frame;
+#endif
+    out->damaged = (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags;
+    for (int i = 0; i < 3; i++) {
+        out->data[i] = frame->data[i];
+        out->stride[i] = frame->linesize[i];
+    }
+    out->width = frame->width;
+    out->height = frame->height;
+    out->format = frame->format;
+    out->aspect = (rt_ratio){frame->sample_aspect_ratio.num, frame->sample_aspect_ratio.den};
+    out->colour = (rt_colour){frame->color_primaries, frame->color_trc, frame->colorspace, frame->color_range, frame->chroma_location};
+    if (frame->format == AV_PIX_FMT_YUVJ420P || frame->format == AV_PIX_FMT_YUVJ422P || frame->format == AV_PIX_FMT_YUVJ444P ||
+        frame->format == AV_PIX_FMT_YUVJ440P)
+        out->colour.range = AVCOL_RANGE_JPEG;
+    rt_describe_pixels(frame->format, &out->pixels);
+    rt_hdr_from(&out->hdr, frame_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA),
+                frame_side_data(frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL));
+}
+
+int rt_decoder_receive(rt_decoder *decoder, rt_frame *out) {
+    memset(out, 0, sizeof *out);
+    AVFrame *frame = av_frame_alloc();
+    if (!frame) return AVERROR(ENOMEM);
+    int result = avcodec_receive_frame(decoder->context, frame);
+    if (result < 0) {
+        av_frame_free(&frame);
+        return result;
+    }
+    rt_frame_describe(frame, out);
+    return 0;
+}
+
+void rt_decoder_flush(rt_decoder *decoder) { avcodec_flush_buffers(decoder->context); }
+
+void rt_frame_free(AVFrame *frame) { av_frame_free(&frame); }

@@ -1,0 +1,140 @@
+/* Writing a film: file, header, packets, trailer. */
+#include "shim.h"
+
+#include <libavutil/dict.h>
+#include <libavutil/mathematics.h>
+#include <libavutil/mem.h>
+#include <string.h>
+
+struct rt_output {
+    AVFormatContext *context;
+    AVDictionary *options;
+    int64_t *rescale_last; /* per track, for av_rescale_delta */
+    int header_written;
+};
+
+AVFormatContext *rt_output_context(rt_output *output) { return output->context; }
+
+int rt_output_open(const char *format, const char *url, rt_output **out) {
+    *out = NULL;
+    rt_output *output = av_mallocz(sizeof *output);
+    if (!output) return AVERROR(ENOMEM);
+    int result = avformat_alloc_output_context2(&output->context, NULL, format, url);
+    if (result >= 0) {
+        /* equal input gives equal bytes: no random identifiers, no versions, no clock */
+        output->context->flags |= AVFMT_FLAG_BITEXACT;
+        /* packets come in order already; waiting for a silent track must not hold much memory */
+        output->context->max_interleave_delta = 2 * AV_TIME_BASE;
+        result = avio_open2(&output->context->pb, url, AVIO_FLAG_WRITE, NULL, NULL);
+    }
+    if (result < 0) {
+        rt_output_close(output);
+        return result;
+    }
+    *out = output;
+    return 0;
+}
+
+void rt_output_close(rt_output *output) {
+    if (!output) return;
+    if (output->context) {
+        if (output->context->pb) avio_closep(&output->context->pb);
+        avformat_free_context(output->context);
+    }
+    av_dict_free(&output->options);
+    av_free(output->rescale_last);
+    av_free(output);
+}
+
+int rt_output_option(rt_output *output, const char *name, const char *value) {
+    return av_dict_set(&output->options, name, value, 0);
+}
+
+int rt_output_tag(rt_output *output, int stream, const char *name, const char *value) {
+    AVFormatContext *context = output->context;
+    if (stream >= 0 && (unsigned)stream >= context->nb_streams) return AVERROR(EINVAL);
+    return av_dict_set(stream < 0 ? &context->metadata : &context->streams[stream]->metadata, name, value, 0);
+}
+
+int rt_output_can_hold(const char *name, int codec_id) {
+    const AVOutputFormat *format = av_guess_format(name, NULL, NULL);
+    return format ? avformat_query_codec(format, codec_id, FF_COMPLIANCE_NORMAL) : AVERROR_MUXER_NOT_FOUND;
+}
+
+int rt_output_header(rt_output *output) {
+    output->rescale_last = av_calloc(output->context->nb_streams + 1, sizeof *output->rescale_last);
+    if (!output->rescale_last) return AVERROR(ENOMEM);
+    for (unsigned i = 0; i < output->context->nb_streams; i++) output->rescale_last[i] = AV_NOPTS_VALUE;
+    int result = avformat_write_header(output->context, &output->options);
+    if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
+    if (result >= 0) output->header_written = 1;
+    return result < 0 ? result : 0;
+}
+
+void rt_output_time_base(const rt_output *output, int stream, rt_ratio *out) {
+    AVRational base = output->context->streams[stream]->time_base;
+    *out = (rt_ratio){base.num, base.den};
+}
+
+static int write_and_free(rt_output *output, AVPacket *packet) {
+    int result = av_interleaved_write_frame(output->context, packet);
+    if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
+    av_packet_free(&packet);
+    return result < 0 ? result : 0;
+}
+
+static int64_t rescaled(int64_t time, AVRational from, AVRational to) {
+    return time == AV_NOPTS_VALUE ? time : av_rescale_q_rnd(time, from, to, AV_ROUND_NEAR_INF | AV_ROUND_PASS_MINMAX);
+}
+
+int rt_output_write(rt_output *output, int stream, rt_ratio base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
+                    const uint8_t *data, size_t size) {
+    if (stream < 0 || (unsigned)stream >= output->context->nb_streams || size > INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE)
+        return AVERROR(EINVAL);
+    AVRational from = {base.num, base.den}, to = output->context->streams[stream]->time_base;
+    AVPacket *packet = av_packet_alloc();
+    if (!packet) return AVERROR(ENOMEM);
+    int result = av_new_packet(packet, (int)size);
+    if (result < 0) {
+        av_packet_free(&packet);
+        return result;
+    }
+    if (size) memcpy(packet->data, data, size);
+    packet->stream_index = stream;
+    packet->pts = rescaled(pts, from, to);
+    packet->dts = rescaled(dts, from, to);
+    packet->duration = rescaled(duration, from, to);
+    if (key) packet->flags |= AV_PKT_FLAG_KEY;
+    if (disposable) packet->flags |= AV_PKT_FLAG_DISPOSABLE;
+    return write_and_free(output, packet);
+}
+
+int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket *from, int64_t pts, int64_t dts, int64_t duration) {
+    if (index < 0 || (unsigned)index >= output->context->nb_streams) return AVERROR(EINVAL);
+    const AVStream *stream = output->context->streams[index];
+    AVCodecParameters *par = stream->codecpar;
+    AVRational source = {base.num, base.den}, to = stream->time_base;
+    AVPacket *packet = av_packet_clone(from);
+    if (!packet) return AVERROR(ENOMEM);
+    packet->stream_index = index;
+    packet->pos = -1;
+    packet->duration = rescaled(duration, source, to);
+    packet->pts = rescaled(pts, source, to);
+    packet->dts = rescaled(dts, source, to);
+    if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate > 0) {
+        /* coarse times (Matroska's milliseconds) are smoothed by the known length of the packets */
+        int samples = av_get_audio_frame_duration2(par, packet->size);
+        if (!samples) samples = par->frame_size;
+        AVRational rate = {1, par->sample_rate};
+        packet->dts = av_rescale_delta(source, dts, rate, samples, &output->rescale_last[index], to);
+        packet->pts = packet->dts;
+    }
+    return write_and_free(output, packet);
+}
+
+int rt_output_finish(rt_output *output) {
+    int result = av_write_trailer(output->context);
+    if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
+    int closed = avio_closep(&output->context->pb);
+    return result < 0 ? result : closed;
+}

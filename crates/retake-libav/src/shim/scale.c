@@ -1,0 +1,143 @@
+/* Pictures of other layouts, depths and sizes, made into one of ours. */
+#include "shim.h"
+
+#include <libavutil/buffer.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/mem.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+struct rt_scaler {
+    struct SwsContext *context;
+    int from_format, from_width, from_height, from_range, from_matrix, to_format, to_width, to_height, to_matrix;
+    AVBufferPool *pool; /* memory of pictures; outlives the scaler as long as a picture of it is alive */
+    int pool_bytes;
+};
+
+int rt_scaler_open(rt_scaler **out) {
+    *out = av_mallocz(sizeof **out);
+    return *out ? 0 : AVERROR(ENOMEM);
+}
+
+void rt_scaler_close(rt_scaler *scaler) {
+    if (!scaler) return;
+    sws_freeContext(scaler->context);
+    av_buffer_pool_uninit(&scaler->pool);
+    av_free(scaler);
+}
+
+static AVFrame *new_picture(rt_scaler *scaler, int format, int width, int height) {
+    int bytes = av_image_get_buffer_size(format, width, height, ALIGNMENT);
+    if (bytes < 0 || bytes > INT_MAX - ALIGNMENT) return NULL;
+    bytes += ALIGNMENT; /* vector code may write past the last row */
+    if (scaler->pool_bytes != bytes) {
+        av_buffer_pool_uninit(&scaler->pool);
+        scaler->pool = av_buffer_pool_init(bytes, NULL);
+        scaler->pool_bytes = scaler->pool ? bytes : 0;
+    }
+    AVFrame *frame = av_frame_alloc();
+    if (!frame) return NULL;
+    if (scaler->pool) frame->buf[0] = av_buffer_pool_get(scaler->pool);
+    if (!frame->buf[0] ||
+        av_image_fill_arrays(frame->data, frame->linesize, frame->buf[0]->data, format, width, height, ALIGNMENT) < 0) {
+        av_frame_free(&frame);
+        return NULL;
+    }
+    frame->format = format;
+    frame->width = width;
+    frame->height = height;
+    return frame;
+}
+
+/* The same samples under the name that says nothing about their range. */
+static int without_range(int format) {
+    switch (format) {
+    case AV_PIX_FMT_YUVJ420P: return AV_PIX_FMT_YUV420P;
+    case AV_PIX_FMT_YUVJ422P: return AV_PIX_FMT_YUV422P;
+    case AV_PIX_FMT_YUVJ444P: return AV_PIX_FMT_YUV444P;
+    case AV_PIX_FMT_YUVJ440P: return AV_PIX_FMT_YUV440P;
+    case AV_PIX_FMT_YUVJ411P: return AV_PIX_FMT_YUV411P;
+    default: return format;
+    }
+}
+
+static int table_of(int matrix) {
+    switch (matrix) {
+    case AVCOL_SPC_BT709: return SWS_CS_ITU709;
+    case AVCOL_SPC_FCC: return SWS_CS_FCC;
+    case AVCOL_SPC_SMPTE240M: return SWS_CS_SMPTE240M;
+    case AVCOL_SPC_BT2020_NCL:
+    case AVCOL_SPC_BT2020_CL: return SWS_CS_BT2020;
+    default: return SWS_CS_ITU601;
+    }
+}
+
+/* Only luma, of the depth that is wanted: swscale would guess a range. */
+static int from_gray(const AVFrame *from, AVFrame *to) {
+    int deep = to->format == AV_PIX_FMT_YUV420P10LE;
+    if (from->format != (deep ? AV_PIX_FMT_GRAY10LE : AV_PIX_FMT_GRAY8) || from->width != to->width || from->height != to->height)
+        return 0;
+    size_t row = (size_t)to->width << deep;
+    for (int y = 0; y < to->height; y++)
+        memcpy(to->data[0] + (ptrdiff_t)y * to->linesize[0], from->data[0] + (ptrdiff_t)y * from->linesize[0], row);
+    for (int plane = 1; plane < 3; plane++)
+        for (int y = 0; y < (to->height + 1) / 2; y++) {
+            uint8_t *start = to->data[plane] + (ptrdiff_t)y * to->linesize[plane];
+            for (int x = 0; x < (to->width + 1) / 2; x++)
+                if (deep) start[2 * x] = 0, start[2 * x + 1] = 2; /* 512 */
+                else start[x] = 128;
+        }
+    return 1;
+}
+
+static int prepare(rt_scaler *scaler, const AVFrame *from, int format, int width, int height, int matrix) {
+    const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(from->format);
+    int rgb = description && (description->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BAYER));
+    int full = from->color_range == AVCOL_RANGE_JPEG || without_range(from->format) != from->format;
+    int from_format = without_range(from->format);
+    if (scaler->context && scaler->from_format == from_format && scaler->from_width == from->width &&
+        scaler->from_height == from->height && scaler->from_range == full && scaler->from_matrix == (int)from->colorspace &&
+        scaler->to_format == format && scaler->to_width == width && scaler->to_height == height && scaler->to_matrix == matrix)
+        return 0;
+    sws_freeContext(scaler->context);
+    scaler->context = sws_getContext(from->width, from->height, from_format, width, height, format,
+                                     SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT, NULL, NULL, NULL);
+    if (!scaler->context) return AVERROR(EINVAL);
+    scaler->from_format = from_format;
+    scaler->from_width = from->width;
+    scaler->from_height = from->height;
+    scaler->from_range = full;
+    scaler->from_matrix = from->colorspace;
+    scaler->to_format = format;
+    scaler->to_width = width;
+    scaler->to_height = height;
+    scaler->to_matrix = matrix;
+    /* RGB is full range by nature and becomes limited YUV; YUV keeps range and matrix */
+    const int *to_table = sws_getCoefficients(table_of(rgb ? matrix : (int)from->colorspace));
+    sws_setColorspaceDetails(scaler->context, sws_getCoefficients(table_of(from->colorspace)), rgb ? 1 : full, to_table,
+                             rgb ? 0 : full, 0, 1 << 16, 1 << 16);
+    return 0;
+}
+
+int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int height, int matrix, rt_frame *out) {
+    memset(out, 0, sizeof *out);
+    int format = picture == RT_PICTURE_I010 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
+    AVFrame *to = new_picture(scaler, format, width, height);
+    if (!to) return AVERROR(ENOMEM);
+    int result = 0;
+    if (!from_gray(from, to)) {
+        result = prepare(scaler, from, format, width, height, matrix);
+        if (result >= 0)
+            result = sws_scale(scaler->context, (const uint8_t *const *)from->data, from->linesize, 0, from->height, to->data,
+                               to->linesize);
+    }
+    if (result < 0) {
+        av_frame_free(&to);
+        return result;
+    }
+    rt_frame_describe(to, out);
+    return 0;
+}

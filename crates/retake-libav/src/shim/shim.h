@@ -1,0 +1,188 @@
+/* The whole border between Rust and FFmpeg: flat structs of ours in and out, so that no layout of FFmpeg's is known outside src/shim.
+ * src/ffi.rs mirrors this file; change both together.
+ *
+ * Functions return 0 (or a positive count) for success and an AVERROR code for failure. Pointers to text stay valid until the object that
+ * they were asked from is closed, or changed. */
+#ifndef RETAKE_SHIM_H
+#define RETAKE_SHIM_H
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avutil.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RT_UNKNOWN INT64_MIN /* a time that nobody knows; equals AV_NOPTS_VALUE */
+
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 100)
+#define RT_CODED_SIDE_DATA 1 /* side data of a stream lies in its codec parameters */
+#else
+#define RT_CODED_SIDE_DATA 0
+#endif
+
+enum { RT_VIDEO, RT_AUDIO, RT_SUBTITLE, RT_DATA, RT_ATTACHMENT };
+enum { RT_PICTURE_I420, RT_PICTURE_I010 };
+
+typedef struct {
+    int32_t num, den;
+} rt_ratio;
+
+/* H.273 code points; range 0 unknown, 1 limited, 2 full; chroma location as AVChromaLocation */
+typedef struct {
+    int32_t primaries, transfer, matrix, range, chroma_location;
+} rt_colour;
+
+/* HDR10 metadata in the integer units of H.265 */
+typedef struct {
+    int32_t has_mastering, has_light;
+    uint16_t primaries_gbr[3][2], white_point[2];
+    uint32_t max_luminance, min_luminance;
+    uint16_t max_content, max_average;
+} rt_hdr;
+
+/* A pixel format, in the words that matter here. */
+typedef struct {
+    const char *name;
+    int32_t depth;             /* bits of the deepest component */
+    int32_t chroma_w, chroma_h; /* log2 of subsampling */
+    int32_t rgb, gray, alpha;
+    int32_t ours;              /* RT_PICTURE_* if its first three planes are laid out so, else -1 */
+    int32_t convertible;       /* whether swscale can read it */
+} rt_pixels;
+
+typedef struct {
+    const char *format, *title;
+    int64_t duration; /* microseconds */
+    int64_t size;     /* bytes, or negative */
+    int32_t streams, chapters, seekable, live_times;
+} rt_film;
+
+typedef struct {
+    int32_t kind, codec_id, cover, chapter_track, text_subtitle, decodable, dolby_vision;
+    const char *codec, *language, *title;
+    rt_ratio time_base, frame_rate, aspect;
+    int64_t start, duration, frames;
+    int32_t width, height, sample_rate, channels, field_order, has_matrix;
+    int32_t matrix[9];
+    double rotation; /* degrees, counter-clockwise, as av_display_rotation_get */
+    rt_colour colour;
+    rt_hdr hdr;
+    rt_pixels pixels;
+    int64_t last_byte; /* end of the last sample that the container's index lists, or 0 */
+    const uint8_t *extradata;
+    size_t extradata_size;
+    int32_t disposition, reserved;
+} rt_stream;
+
+typedef struct {
+    AVPacket *packet;
+    int64_t pts, dts, duration, position;
+    const uint8_t *data;
+    size_t size;
+    int32_t stream, key, corrupt, discard;
+} rt_packet;
+
+typedef struct {
+    AVFrame *frame;
+    int64_t pts, duration;
+    const uint8_t *data[3];
+    int32_t stride[3];
+    int32_t width, height, key, interlaced, damaged, format;
+    rt_ratio aspect;
+    rt_colour colour;
+    rt_hdr hdr;
+    rt_pixels pixels;
+} rt_frame;
+
+typedef struct rt_input rt_input;
+typedef struct rt_decoder rt_decoder;
+typedef struct rt_scaler rt_scaler;
+typedef struct rt_output rt_output;
+typedef struct rt_subtitles rt_subtitles;
+
+/* common.c */
+void rt_setup(void);
+const char *rt_last_message(void); /* of this thread; empty if there was none since rt_forget */
+void rt_forget(void);
+void rt_error_text(int code, char *text, size_t size);
+int rt_errno(int code); /* the operating system's error number in it, or 0 */
+int rt_is_end(int code);
+int rt_is_again(int code);
+void rt_version(int32_t out[3]);
+void rt_describe_pixels(int format, rt_pixels *out);
+void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering, const uint8_t *light);
+const uint8_t *rt_side_data(const AVStream *stream, enum AVPacketSideDataType type);
+
+/* input.c */
+int rt_open(const char *url, rt_input **out);
+void rt_close(rt_input *input);
+void rt_film_of(rt_input *input, rt_film *out);
+int rt_stream_of(rt_input *input, int index, rt_stream *out);
+int rt_select(rt_input *input, const uint8_t *wanted, int count);
+int rt_read(rt_input *input, rt_packet *out);
+void rt_packet_free(AVPacket *packet);
+int rt_seek(rt_input *input, int stream, int64_t time);
+void rt_record(rt_input *input);                 /* keep a copy of what rt_read gives from here on */
+void rt_replay(rt_input *input);                 /* stop that, and give the copies again */
+int64_t rt_position(rt_input *input);
+AVFormatContext *rt_context(rt_input *input);    /* for the other shims only */
+
+/* decode.c */
+int rt_decoder_open(rt_input *input, int stream, int threads, rt_decoder **out);
+void rt_decoder_close(rt_decoder *decoder);
+int rt_decoder_send(rt_decoder *decoder, AVPacket *packet); /* NULL: the end. Does not take the packet. */
+int rt_decoder_receive(rt_decoder *decoder, rt_frame *out);
+void rt_decoder_flush(rt_decoder *decoder);
+void rt_frame_free(AVFrame *frame);
+void rt_frame_describe(AVFrame *frame, rt_frame *out);
+
+/* scale.c */
+int rt_scaler_open(rt_scaler **out);
+void rt_scaler_close(rt_scaler *scaler);
+/* A new frame of RT_PICTURE_* `picture`, `width` x `height`. `matrix` is the H.273 matrix to make of RGB. */
+int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int height, int matrix, rt_frame *out);
+
+/* output.c, track.c */
+typedef struct {
+    const char *codec;
+    int32_t width, height, picture, timescale, level, profile, tag_hvc1;
+    rt_ratio time_base, frame_rate, aspect;
+    const uint8_t *config;
+    size_t config_size;
+    rt_colour colour;
+    rt_hdr hdr;
+    int32_t has_matrix;
+    int32_t matrix[9];
+    int32_t disposition, reserved;
+    const char *encoder;
+} rt_video;
+
+int rt_output_open(const char *format, const char *url, rt_output **out);
+void rt_output_close(rt_output *output); /* without a trailer: what was written stays half a file */
+int rt_output_option(rt_output *output, const char *name, const char *value);
+int rt_output_tag(rt_output *output, int stream, const char *name, const char *value); /* stream -1: the film */
+int rt_output_video(rt_output *output, const rt_video *video);
+int rt_output_can_hold(const char *format, int codec_id); /* 1 yes, 0 no, negative: cannot tell */
+/* Both answer the index of the new track. `shift` ticks of the source track are taken off all its times. */
+int rt_output_copy(rt_output *output, rt_input *input, int stream);
+int rt_output_attach(rt_output *output, const char *name, const char *type, const uint8_t *data, size_t size);
+int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den);
+int rt_output_header(rt_output *output);
+void rt_output_time_base(const rt_output *output, int stream, rt_ratio *out);
+int rt_output_write(rt_output *output, int stream, rt_ratio time_base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
+                    const uint8_t *data, size_t size);
+/* Writes a packet that was read from an input, with new times (ticks of `time_base`). The packet stays the caller's. */
+int rt_output_packet(rt_output *output, int stream, rt_ratio time_base, const AVPacket *packet, int64_t pts, int64_t dts, int64_t duration);
+int rt_output_finish(rt_output *output);
+AVFormatContext *rt_output_context(rt_output *output);
+int rt_track_add_side_data(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size);
+int rt_input_tag(rt_input *input, int stream, int number, const char **name, const char **value); /* 1 while there is one */
+
+/* subtitle.c */
+int rt_subtitles_open(rt_input *input, int stream, const char *codec, rt_output *output, rt_subtitles **out);
+void rt_subtitles_close(rt_subtitles *subtitles);
+int rt_subtitles_track(const rt_subtitles *subtitles);
+/* Times in ticks of the source track. Answers 1 if a packet came out (its data valid until the next call), 0 if not. */
+int rt_subtitles_convert(rt_subtitles *subtitles, const AVPacket *packet, rt_packet *out);
+
+#endif
