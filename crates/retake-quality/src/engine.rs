@@ -37,10 +37,57 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
             large_enough(crate::vmaf::LEAST_SIZE)?;
             Ok(Some(Box::new(crate::vmaf::Vmaf::new(settings)?)))
         }
+        MetricKind::Ssim => {
+            large_enough(crate::ssim::LEAST_SIZE)?;
+            Ok(Some(Box::new(Still::new(crate::ssim::Ssim::default()))))
+        }
         MetricKind::Xpsnr => Ok(Some(Box::new(crate::xpsnr::Xpsnr::new(settings)))),
         _ => {
             large_enough(0)?;
             Err(QualityError::Missing { metric, remedy: "it is not written yet" })
         }
+    }
+}
+
+/// A metric that looks at one pair at a time.
+pub(crate) trait StillMetric: Send {
+    fn score(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<f64, String>;
+}
+
+/// Makes an engine of such a metric.
+struct Still<M> {
+    metric: M,
+    frames: Vec<Option<f64>>,
+}
+
+impl<M> Still<M> {
+    fn new(metric: M) -> Self {
+        Self { metric, frames: Vec::new() }
+    }
+}
+
+impl<M: StillMetric> Engine for Still<M> {
+    fn lead_in(&mut self, _: &PixelBuffer) -> Result<(), QualityError> {
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        reference: &PixelBuffer,
+        picture: &PixelBuffer,
+        sampled: bool,
+    ) -> Result<(), QualityError> {
+        let score = sampled.then(|| self.metric.score(reference, picture)).transpose();
+        self.frames.push(score.map_err(|code| QualityError::Library {
+            library: "the metric's library",
+            call: "a comparison",
+            frame: self.frames.len() as u64,
+            code,
+        })?);
+        Ok(())
+    }
+
+    fn finish(&mut self, _: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError> {
+        Ok(std::mem::take(&mut self.frames))
     }
 }

@@ -8,6 +8,7 @@
 //! | VMAF | libvmaf, feature `vmaf` | FFmpeg's `libvmaf` filter |
 //! | XPSNR | here | FFmpeg's `xpsnr` filter |
 //! | PSNR | here | FFmpeg's `psnr` filter |
+//! | SSIM | here | FFmpeg's `ssim` filter |
 
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ mod pool;
 mod psnr;
 mod scorer;
 mod scores;
+mod ssim;
 #[cfg(feature = "vmaf")]
 mod vmaf;
 mod xpsnr;

@@ -132,6 +132,18 @@ fn psnr_is_that_of_ffmpeg() {
 }
 
 #[test]
+fn ssim_is_that_of_ffmpeg() {
+    for (format, width, height) in SHAPES {
+        let Some(pair) = Pair::new(format, width, height) else { return };
+        let theirs = numbers(&pair.filter("24", "ssim=stats_file=log.txt", "log.txt"), " Y:");
+        let scores = pair.score(&pair.settings(MetricKind::Ssim, 24.0));
+        let what = format!("SSIM {format:?} {width}×{height}");
+        // they compute in single precision and print six digits
+        assert_close(&scores.complete().unwrap(), &theirs, 2e-6, &what);
+    }
+}
+
+#[test]
 fn xpsnr_is_that_of_ffmpeg() {
     // the last two are above the size from which pairs of samples are looked at
     let large = [(PixelFormat::I420, 2560, 1440), (PixelFormat::I010, 2560, 1440)];
