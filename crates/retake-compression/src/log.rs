@@ -6,7 +6,9 @@
 //! footer  = offset of the last record u64 | crc-32 of that offset u32 | "DONE"
 //! ```
 //!
-//! A file without a valid footer was never finished and is worth nothing: writers work under a temporary name, sync, and rename.
+//! A take's file without a valid footer was never finished and is worth nothing: writers work under a temporary name, sync, and rename.
+//! A journal never gets a footer; it is read up to its first record that is not whole ([`LogReader::open_journal`]), and carried on there
+//! ([`LogWriter::carry_on`]).
 //! Every payload is checked when it is read, so that a flipped bit is found and never believed.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -36,6 +38,19 @@ impl<W: Write> LogWriter<W> {
         out.write_all(MAGIC)?;
         out.write_all(&[kind, version])?;
         Ok(Self { out, position: HEADER, last: 0 })
+    }
+
+    /// Appends to a journal whose valid part ends at byte `position`, where `out` stands.
+    pub fn carry_on(out: W, position: u64) -> Self {
+        Self { out, position, last: 0 }
+    }
+
+    /// Hands everything to the output's own buffers.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     /// Appends a record and says where it lies.
@@ -90,18 +105,12 @@ impl<R: Read + Seek> LogReader<R> {
     ///
     /// # Errors
     /// `InvalidData` for a file of another kind or without its footer; those of `file`.
-    pub fn open(mut file: R, kind: u8) -> io::Result<Self> {
-        let size = file.seek(SeekFrom::End(0))?;
-        if size < HEADER + FOOTER {
+    pub fn open(file: R, kind: u8) -> io::Result<Self> {
+        let mut log = Self::open_journal(file, kind)?;
+        if log.end < HEADER + FOOTER {
             return Err(damaged("too short"));
         }
-        file.seek(SeekFrom::Start(0))?;
-        let mut header = [0; HEADER as usize];
-        file.read_exact(&mut header)?;
-        if &header[..6] != MAGIC || header[6] != kind {
-            return Err(damaged("not a file of this kind"));
-        }
-        let end = size - FOOTER;
+        let (end, file) = (log.end - FOOTER, &mut log.file);
         file.seek(SeekFrom::Start(end))?;
         let (mut offset, mut crc, mut done) = ([0; 8], [0; 4], [0; 4]);
         file.read_exact(&mut offset)?;
@@ -113,7 +122,30 @@ impl<R: Read + Seek> LogReader<R> {
             return Err(damaged("no valid footer: it was never finished"));
         }
         file.seek(SeekFrom::Start(HEADER))?;
-        Ok(Self { file, version: header[7], end, last, position: HEADER })
+        Ok(Self { end, last, ..log })
+    }
+
+    /// Opens a file that has no footer, to be read up to its first error: what comes behind was never completely written.
+    ///
+    /// # Errors
+    /// `InvalidData` for a file of another kind; those of `file`.
+    pub fn open_journal(mut file: R, kind: u8) -> io::Result<Self> {
+        let end = file.seek(SeekFrom::End(0))?;
+        if end < HEADER {
+            return Err(damaged("too short"));
+        }
+        file.seek(SeekFrom::Start(0))?;
+        let mut header = [0; HEADER as usize];
+        file.read_exact(&mut header)?;
+        if &header[..6] != MAGIC || header[6] != kind {
+            return Err(damaged("not a file of this kind"));
+        }
+        Ok(Self { file, version: header[7], end, last: 0, position: HEADER })
+    }
+
+    /// The byte behind the last record that was read.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// The version of the content.
@@ -211,6 +243,36 @@ mod tests {
             let last = log.last().unwrap();
             prop_assert_eq!((last.kind, last.payload), records.last().unwrap().clone());
             prop_assert_eq!(log.next().unwrap().map(|r| (r.kind, r.payload)), records.first().cloned());
+        }
+
+        /// A journal that was cut anywhere gives the records that are whole, and can be carried on.
+        #[test]
+        fn journals_survive_a_cut(records in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..50)), 1..8),
+                                  cut in any::<prop::sample::Index>()) {
+            let mut log = LogWriter::new(Vec::new(), b'J', 1).unwrap();
+            let mut ends = Vec::new();
+            for (kind, payload) in &records {
+                log.append(*kind, payload).unwrap();
+                ends.push(log.position as usize);
+            }
+            let mut bytes = log.out;
+            let cut = HEADER as usize + cut.index(bytes.len() - HEADER as usize + 1);
+            bytes.truncate(cut);
+            let mut journal = LogReader::open_journal(Cursor::new(&bytes[..]), b'J').unwrap();
+            let mut whole = 0;
+            while let Ok(Some(record)) = journal.next() {
+                prop_assert_eq!((record.kind, record.payload), records[whole].clone());
+                whole += 1;
+            }
+            prop_assert_eq!(whole, ends.iter().filter(|end| **end <= cut).count());
+            let position = journal.position();
+            bytes.truncate(position as usize);
+            let mut log = LogWriter::carry_on(bytes, position);
+            log.append(9, b"more").unwrap();
+            let bytes = log.out;
+            let mut journal = LogReader::open_journal(Cursor::new(&bytes[..]), b'J').unwrap();
+            let read = std::iter::from_fn(|| journal.next().unwrap()).count();
+            prop_assert_eq!(read, whole + 1);
         }
 
         /// A file cut anywhere, or with any bit flipped, is refused; it never gives other records.

@@ -29,8 +29,6 @@ pub struct TakeDescription {
     pub look: Option<Look>,
     /// Measure how it came out.
     pub measure: Option<Measure>,
-    /// How often this range was taken with this very description before: 0, unless a damaged result has to be replaced.
-    pub attempt: u32,
 }
 
 /// How a quick look chooses the quality of a take.
@@ -49,8 +47,19 @@ pub struct Measure {
     pub metric: String,
     /// How a take's frames become one number: `mean`, `p5`, `min`.
     pub pool: String,
-    /// Every how many frames one is scored.
+    /// Every how many frames one is scored, at most: short takes are scored more densely.
     pub stride: u32,
+}
+
+impl Measure {
+    /// Scored frames below which an estimate is not worth much.
+    const FEWEST: u64 = 12;
+
+    /// Every how many of a take's frames one is scored.
+    pub fn stride_for(&self, frames: u64) -> u32 {
+        let dense = u32::try_from(frames / Self::FEWEST).unwrap_or(u32::MAX);
+        self.stride.min(dense).max(1)
+    }
 }
 
 /// The identity of a description.
@@ -108,6 +117,8 @@ pub struct Score {
     pub error: f64,
     /// Mean luma PSNR of all frames, in dB.
     pub psnr: f64,
+    /// The score that the metric cannot exceed on these frames, where it has such a ceiling (VMAF, by the motion of the source).
+    pub ceiling: Option<f64>,
 }
 
 /// What a quick look saw.

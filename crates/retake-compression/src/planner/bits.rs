@@ -1,0 +1,227 @@
+//! The objective of a number of bytes, for a bit rate or a size: spent where they buy most quality, and met exactly.
+//!
+//! One pass moves bits between units until a byte buys the same quality everywhere (equal slope); the passes after it only correct what
+//! is left of the error, with as few frames as can carry it.
+
+use super::curve::Point;
+use super::{Brief, End, Plan, Reason, Retake, UnitState};
+
+/// How far off the target is good enough, as a share of it.
+const CLOSE: f64 = 0.003;
+
+/// Where a size that must not be exceeded is aimed, as a share of it.
+const BELOW: f64 = 0.996;
+
+/// The largest step of the quality knob that one correction makes, in doublings of bytes.
+const STEP: f64 = 0.15;
+
+/// The largest step that moving bits makes, in doublings of bytes.
+const MOVE: f64 = 1.0;
+
+/// The share of the film's frames that may be encoded again to move bits.
+const SHARE: f64 = 0.8;
+
+/// A unit as this objective sees it.
+struct Unit {
+    frames: f64,
+    /// The take that counts: the newest.
+    quality: f64,
+    bytes: f64,
+    /// Its score, or the middle of the scale where it was not measured.
+    score: f64,
+    /// Doublings of bytes per step of the knob, negative.
+    slope: f64,
+    points: Vec<Point>,
+}
+
+pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState], passes: u32) -> Plan {
+    let known: Vec<Unit> = units.iter().map(|unit| Unit::of(brief, unit)).collect();
+    let aim = target as f64 * if at_most { BELOW } else { 1.0 };
+    let total: f64 = known.iter().map(|unit| unit.bytes).sum();
+    let newest: Vec<usize> = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
+    let error = total / aim - 1.0;
+    let settled = error.abs() <= CLOSE && passes > 1;
+    let qualities = if settled {
+        None
+    } else if passes <= 1 {
+        Some(spread(brief, &known, aim))
+    } else {
+        Some(correct(brief, &known, aim))
+    };
+    let retakes: Vec<Retake> = qualities
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .filter(|(index, quality)| (quality - known[*index].quality).abs() >= brief.scale.step / 2.0)
+        .map(|(unit, quality)| Retake { unit, quality, reason: Reason::Rate })
+        .collect();
+    let end = match (settled, retakes.is_empty(), passes >= brief.max_passes) {
+        (true, _, _) => Some(End::Satisfied),
+        (false, true, _) => Some(if error.abs() <= 3.0 * CLOSE { End::Satisfied } else { End::NoGainExpected }),
+        (false, false, true) => Some(End::PassCap),
+        (false, false, false) => None,
+    };
+    let retakes = if end.is_some() { Vec::new() } else { retakes };
+    let ship = if at_most { under(units, newest, target) } else { newest };
+    Plan { retakes, end, ship }
+}
+
+impl Unit {
+    fn of(brief: &Brief, unit: &UnitState) -> Self {
+        let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
+        // a unit without takes has nothing to plan with; the first pass covers every unit
+        let last = unit.trials.last().copied().unwrap_or(super::Trial { quality: brief.scale.usual, bytes: 1, score: None });
+        let known: Vec<(f64, f64)> = unit.trials.iter().map(|trial| (trial.quality, (trial.bytes.max(1) as f64).log2())).collect();
+        Self {
+            frames: unit.range.len() as f64,
+            quality: last.quality,
+            bytes: last.bytes.max(1) as f64,
+            score: last.score.map_or(brief.family.middle(), |score| score.value),
+            slope: brief.family.bytes_slope(&known),
+            points,
+        }
+    }
+
+    fn bytes_at(&self, quality: f64) -> f64 {
+        self.bytes * ((quality - self.quality) * self.slope).exp2()
+    }
+
+    /// Quality bought by the last byte at a quality: what is made equal over all units.
+    fn worth_at(&self, brief: &Brief, quality: f64) -> f64 {
+        let loss = brief.family.loss_rate(self.score, quality - self.quality, &self.points);
+        self.frames * loss / (-self.slope * std::f64::consts::LN_2 * self.bytes_at(quality))
+    }
+}
+
+/// Qualities with which the film has `aim` bytes, and a byte buys the same everywhere.
+fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+    let level = shift(units, &vec![true; units.len()], aim, 64.0);
+    let bounds: Vec<(f64, f64)> = units
+        .iter()
+        .zip(&level)
+        .map(|(unit, quality)| {
+            let reach = MOVE / -unit.slope;
+            (brief.scale.snap(quality - reach), brief.scale.snap(quality + reach))
+        })
+        .collect();
+    // worth grows with the knob: bisect the common worth, and in each unit the knob that has it
+    let at = |worth: f64| -> Vec<f64> {
+        units
+            .iter()
+            .zip(&bounds)
+            .map(|(unit, &(low, high))| bisect(low, high, |quality| unit.worth_at(brief, quality) < worth))
+            .collect()
+    };
+    let total = |qualities: &[f64]| -> f64 { units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum() };
+    let worth = bisect(-60.0, 60.0, |log_worth| total(&at(log_worth.exp2())) > aim).exp2();
+    let ideal = at(worth);
+    // those that gain most, up to a share of the film; the others stay, and these make up for them
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    let gain = |index: usize| {
+        let unit = &units[index];
+        (ideal[index] - unit.quality).abs() * -unit.slope * unit.bytes / unit.frames
+    };
+    order.sort_by(|a, b| gain(*b).total_cmp(&gain(*a)));
+    let frames: f64 = units.iter().map(|unit| unit.frames).sum();
+    let mut moved = vec![false; units.len()];
+    let mut sum = 0.0;
+    for index in order {
+        sum += units[index].frames;
+        if sum > SHARE * frames && moved.iter().any(|moved| *moved) {
+            break;
+        }
+        moved[index] = true;
+    }
+    let started: Vec<Unit> = units
+        .iter()
+        .zip(&ideal)
+        .zip(&moved)
+        .map(|((unit, &quality), &moved)| Unit {
+            quality: if moved { quality } else { unit.quality },
+            bytes: if moved { unit.bytes_at(quality) } else { unit.bytes },
+            points: Vec::new(),
+            ..*unit
+        })
+        .collect();
+    settle(brief, units, shift(&started, &moved, aim, 2.0 * MOVE), aim)
+}
+
+/// The smallest change that brings the film to `aim` bytes.
+fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+    let total: f64 = units.iter().map(|unit| unit.bytes).sum();
+    // the units with most bytes a frame correct most with fewest frames
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by(|a, b| (units[*b].bytes / units[*b].frames).total_cmp(&(units[*a].bytes / units[*a].frames)));
+    let mut chosen = vec![false; units.len()];
+    let mut reach = 0.0;
+    for index in order {
+        chosen[index] = true;
+        reach += units[index].bytes * (1.0 - (-STEP).exp2());
+        if reach >= (total - aim).abs() {
+            break;
+        }
+    }
+    settle(brief, units, shift(units, &chosen, aim, 64.0), aim)
+}
+
+/// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.
+fn shift(units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
+    let at = |doublings: f64| units.iter().zip(chosen).map(move |(unit, &chosen)| if chosen { unit.quality + doublings / unit.slope } else { unit.quality });
+    let total = |doublings: f64| -> f64 { units.iter().zip(at(doublings)).map(|(unit, quality)| unit.bytes_at(quality)).sum() };
+    let doublings = bisect(-most, most, |doublings| total(doublings) < aim);
+    at(doublings).collect()
+}
+
+/// Snaps to what the encoder can be given, carrying the error of each unit on to the next, so that the sum stays right.
+fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f64> {
+    let mut error: f64 = units.iter().zip(&qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum::<f64>() - aim;
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by(|a, b| units[*b].bytes.total_cmp(&units[*a].bytes));
+    let mut settled = qualities.clone();
+    for index in order {
+        let (unit, wanted) = (&units[index], qualities[index]);
+        if (wanted - unit.quality).abs() < 1e-9 {
+            continue;
+        }
+        let exact = unit.bytes_at(wanted);
+        let step = brief.scale.step;
+        let nearest = brief.scale.snap(wanted);
+        let candidates = [brief.scale.snap(nearest - step), nearest, brief.scale.snap(nearest + step)];
+        let off = |quality: f64| (error + unit.bytes_at(quality) - exact).abs();
+        let chosen = candidates.into_iter().min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(nearest);
+        error += unit.bytes_at(chosen) - exact;
+        settled[index] = chosen;
+    }
+    settled
+}
+
+/// Where a condition that holds at the low end ceases to hold.
+fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (low + high) / 2.0
+}
+
+/// Exchanges takes for smaller ones of the same unit until the film is not above `target`.
+fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
+    let size = |ship: &[usize]| -> u64 { units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum() };
+    while size(&ship) > target {
+        let over = size(&ship) - target;
+        // the smallest exchange that is enough; else the largest there is
+        let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
+            let now = unit.trials[ship[index]].bytes;
+            unit.trials.iter().enumerate().filter(move |(_, trial)| trial.bytes < now).map(move |(take, trial)| (now - trial.bytes, index, take))
+        });
+        let exchanges: Vec<(u64, usize, usize)> = exchanges.collect();
+        let enough = exchanges.iter().filter(|exchange| exchange.0 >= over).min();
+        let Some(&(_, index, take)) = enough.or_else(|| exchanges.iter().max()) else { break };
+        ship[index] = take;
+    }
+    ship
+}

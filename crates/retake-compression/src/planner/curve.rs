@@ -1,0 +1,297 @@
+//! How a unit answers to the encoder's quality knob, guessed from what is known of it.
+//!
+//! Measured on films cut into units: every unit has a *ceiling* that the metric cannot exceed on it (for VMAF the motion of the source sets
+//! it), and the logarithm of the distance to the ceiling is close to a straight line in the knob, with nearly the same slope for all units.
+//! So scores are turned into a *loss* `u` in which curves are lines, and the knob is predicted from the loss by a Gaussian process around the
+//! population's line. With no point it gives the population's mean, with one it moves the line, with two or three it is within a few tenths
+//! of a point. The numbers were fitted on `reel-640x360` (22 units, leave-one-out); `docs/planner.md` tells how.
+
+use super::Trial;
+use crate::encoder::QualityScale;
+
+/// The population of curves of one encoder under one metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Family {
+    metric: Metric,
+    /// The knob at loss 0, and knob steps per unit of loss.
+    middle: f64,
+    slope: f64,
+    /// Standard deviations, in knob steps: of units' lines, of their bends (over a length of 2 in loss), of single measurements.
+    spread: f64,
+    bend: f64,
+    noise: f64,
+    /// Doublings of bytes per knob step, negative.
+    bytes: f64,
+    scale: QualityScale,
+    /// What a quick look tells.
+    look: Option<LookModel>,
+}
+
+/// What the score of a quick look says about the knob: `middle + slope × (loss(aim) − loss(look))`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LookModel {
+    /// The preset that is looked with.
+    pub preset: &'static str,
+    /// The knob that is looked with.
+    pub quality: f64,
+    middle: f64,
+    slope: f64,
+    /// Standard deviation of the prediction, in knob steps.
+    error: f64,
+}
+
+/// How a metric's scores become losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Metric {
+    /// `ln((ceiling − score) / unit)`.
+    Bounded {
+        /// The ceiling where the unit does not know its own.
+        ceiling: f64,
+        /// Distance from the ceiling at loss 0.
+        unit: f64,
+        /// The least distance that is believed: closer to the ceiling curves are flat and not monotone.
+        least: f64,
+    },
+    /// `(middle − score) / 6`, for decibels.
+    Decibels {
+        /// The score at loss 0.
+        middle: f64,
+    },
+}
+
+/// A measured point of a unit's curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The knob.
+    pub quality: f64,
+    /// The score.
+    pub score: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// The unit's ceiling, if known.
+    pub ceiling: Option<f64>,
+}
+
+impl Point {
+    /// The point that a measured take is.
+    pub fn of(trial: &Trial) -> Option<Self> {
+        let score = trial.score?;
+        Some(Self { quality: trial.quality, score: score.value, error: score.error, ceiling: score.ceiling })
+    }
+}
+
+/// Length, in loss, over which bends of curves are alike.
+const BEND_LENGTH: f64 = 2.0;
+
+impl Family {
+    /// The family of an encoder (by its name) under a metric (by its name). Encoders and metrics without recorded curves get wide guesses
+    /// derived from their scale: more passes, the same result.
+    pub fn of(encoder: &str, metric: &str, scale: QualityScale) -> Self {
+        let vmaf = Metric::Bounded { ceiling: 98.5, unit: 7.0, least: 0.7 };
+        let known = |middle, slope, spread, bend, noise, bytes, look| Self {
+            metric: vmaf,
+            middle,
+            slope,
+            spread,
+            bend,
+            noise,
+            bytes,
+            scale,
+            look: Some(look),
+        };
+        let look = |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
+        match (encoder, metric) {
+            ("x264", "vmaf") => known(26.6, 7.94, 2.58, 2.95, 0.45, -0.165, look("veryfast", 24.0, 26.6, 5.7, 1.5)),
+            ("x265", "vmaf") => known(26.47, 8.59, 2.04, 3.27, 0.44, -0.18, look("ultrafast", 26.0, 29.7, 7.5, 1.5)),
+            ("svt-av1", "vmaf") => known(39.7, 19.9, 5.0, 17.9, 1.26, -0.075, look("12", 40.0, 42.7, 14.5, 4.0)),
+            _ => {
+                // knob steps per doubling of bytes: 6 on the H.264 and HEVC scale of 51, about 14 on scales of 63
+                let step = if scale.max > 56.0 { 2.4 } else { 1.0 };
+                let metric = match metric {
+                    "vmaf" => vmaf,
+                    "ssimulacra2" => Metric::Bounded { ceiling: 100.0, unit: 28.0, least: 2.0 },
+                    "ssim" => Metric::Bounded { ceiling: 1.0, unit: 0.02, least: 0.0005 },
+                    _ => Metric::Decibels { middle: 40.0 },
+                };
+                let slope = match metric {
+                    Metric::Decibels { .. } => 11.0,
+                    Metric::Bounded { .. } => 8.0,
+                };
+                Self {
+                    metric,
+                    middle: scale.usual + 2.0 * step,
+                    slope: slope * step,
+                    spread: 3.0 * step,
+                    bend: 3.0 * step,
+                    noise: 0.5 * step,
+                    bytes: -0.17 / step,
+                    scale,
+                    look: None,
+                }
+            }
+        }
+    }
+
+    /// What a quick look needs, where it is known how to read one.
+    pub fn look(&self) -> Option<LookModel> {
+        self.look
+    }
+
+    /// The knob with which a unit of which nothing is known is expected to reach a score.
+    pub fn usual(&self, score: f64) -> f64 {
+        self.line(self.loss(score, None))
+    }
+
+    /// The knob with which a unit is expected to have a score, given points of its curve and what a look saw of it.
+    pub fn quality_for(&self, score: f64, points: &[Point], look: Option<Point>) -> f64 {
+        let ceiling = points.iter().find_map(|point| point.ceiling).or_else(|| look.and_then(|look| look.ceiling));
+        let loss = self.loss(score, ceiling);
+        let mut known: Vec<Observation> = points.iter().map(|point| self.observe(point)).collect();
+        if let (Some(look), Some(model)) = (look, self.look) {
+            let seen = self.loss(look.score, ceiling);
+            known.push(Observation { loss, quality: model.middle + model.slope * (loss - seen), variance: model.error * model.error });
+        }
+        let quality = self.predict(loss, &known);
+        // a prediction far outside what was tried is a guess about a flat curve: go there in steps
+        let reach = self.slope;
+        let near = points.iter().map(|point| point.quality);
+        let (low, high) = near.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), quality| (low.min(quality), high.max(quality)));
+        let quality = if points.is_empty() { quality } else { quality.clamp(low - reach, high + reach) };
+        quality.clamp(self.scale.min, self.scale.max)
+    }
+
+    /// By how much bytes are multiplied when the knob is moved.
+    pub fn bytes_factor(&self, by: f64) -> f64 {
+        (by * self.bytes).exp2()
+    }
+
+    /// Doublings of bytes per knob step of a unit, from takes of it (knob, log2 of bytes); near the population's where they say little.
+    pub fn bytes_slope(&self, takes: &[(f64, f64)]) -> f64 {
+        let (count, sums) = (takes.len() as f64, takes.iter().fold((0.0, 0.0), |sum, take| (sum.0 + take.0, sum.1 + take.1)));
+        let (mean_knob, mean_bytes) = (sums.0 / count.max(1.0), sums.1 / count.max(1.0));
+        let (mut xx, mut xy) = (0.0, 0.0);
+        for (knob, bytes) in takes {
+            xx += (knob - mean_knob).powi(2);
+            xy += (knob - mean_knob) * (bytes - mean_bytes);
+        }
+        // as if the population had been measured over a span of one noise-free step
+        let weight = (self.noise * 2.0).powi(2);
+        ((xy + weight * self.bytes) / (xx + weight)).clamp(2.0 * self.bytes, 0.4 * self.bytes)
+    }
+
+    /// The middle of the metric's useful scores, for units that were not measured.
+    pub fn middle(&self) -> f64 {
+        match self.metric {
+            Metric::Bounded { ceiling, unit, .. } => ceiling - unit,
+            Metric::Decibels { middle } => middle,
+        }
+    }
+
+    /// How much score is lost per knob step, when the knob of a unit that has `score` is moved `by` steps.
+    pub fn loss_rate(&self, score: f64, by: f64, points: &[Point]) -> f64 {
+        let ceiling = points.iter().find_map(|point| point.ceiling);
+        let loss = self.loss(score, ceiling) + by / self.slope;
+        match self.metric {
+            Metric::Bounded { unit, .. } => unit * loss.exp() / self.slope,
+            Metric::Decibels { .. } => 6.0 / self.slope,
+        }
+    }
+
+    fn line(&self, loss: f64) -> f64 {
+        self.middle + self.slope * loss
+    }
+
+    fn loss(&self, score: f64, own: Option<f64>) -> f64 {
+        match self.metric {
+            Metric::Bounded { ceiling, unit, least } => ((own.unwrap_or(ceiling) - score).max(least) / unit).ln(),
+            Metric::Decibels { middle } => (middle - score) / 6.0,
+        }
+    }
+
+    /// The slope of the loss by the score, as far as errors are concerned.
+    fn observe(&self, point: &Point) -> Observation {
+        let loss = self.loss(point.score, point.ceiling);
+        let off = (self.loss(point.score - 0.5 * point.error, point.ceiling) - self.loss(point.score + 0.5 * point.error, point.ceiling))
+            * self.slope;
+        Observation { loss, quality: point.quality, variance: (self.noise / 2.0).powi(2) + off * off }
+    }
+
+    fn covariance(&self, a: f64, b: f64) -> f64 {
+        let apart = (a - b) / BEND_LENGTH;
+        self.spread * self.spread + self.bend * self.bend * (-0.5 * apart * apart).exp()
+    }
+
+    /// The Gaussian process's mean.
+    fn predict(&self, loss: f64, known: &[Observation]) -> f64 {
+        let count = known.len();
+        let mut matrix: Vec<Vec<f64>> = (0..count)
+            .map(|i| (0..count).map(|j| self.covariance(known[i].loss, known[j].loss)).collect())
+            .collect();
+        for (i, observation) in known.iter().enumerate() {
+            matrix[i][i] += observation.variance;
+        }
+        let off = known.iter().map(|observation| observation.quality - self.line(observation.loss)).collect();
+        let weights = solve(matrix, off);
+        let shift: f64 = known.iter().zip(weights).map(|(observation, weight)| weight * self.covariance(loss, observation.loss)).sum();
+        self.line(loss) + shift
+    }
+}
+
+struct Observation {
+    loss: f64,
+    quality: f64,
+    variance: f64,
+}
+
+/// Solves a small symmetric positive definite system by elimination.
+fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
+    let count = right.len();
+    for pivot in 0..count {
+        for row in pivot + 1..count {
+            let factor = matrix[row][pivot] / matrix[pivot][pivot];
+            let (above, below) = matrix.split_at_mut(row);
+            for (value, over) in below[0][pivot..].iter_mut().zip(&above[pivot][pivot..]) {
+                *value -= factor * over;
+            }
+            right[row] -= factor * right[pivot];
+        }
+    }
+    for row in (0..count).rev() {
+        let sum: f64 = (row + 1..count).map(|column| matrix[row][column] * right[column]).sum();
+        right[row] = (right[row] - sum) / matrix[row][row];
+    }
+    right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn x264() -> Family {
+        Family::of("x264", "vmaf", QualityScale { min: 0.0, max: 51.0, step: 0.25, usual: 23.0 })
+    }
+
+    fn point(quality: f64, score: f64) -> Point {
+        Point { quality, score, error: 0.0, ceiling: Some(99.0) }
+    }
+
+    #[test]
+    fn a_point_at_the_target_is_the_prediction() {
+        let quality = x264().quality_for(93.0, &[point(31.0, 93.0)], None);
+        assert!((quality - 31.0).abs() < 0.1, "{quality}");
+    }
+
+    #[test]
+    fn points_on_a_line_are_carried_on() {
+        // distance to the ceiling doubles every 5 steps: 3, 6, 12
+        let family = x264();
+        let quality = family.quality_for(93.0, &[point(20.0, 96.0), point(30.0, 87.0)], None);
+        assert!((quality - 25.0).abs() < 0.5, "{quality}");
+    }
+
+    #[test]
+    fn the_system_is_solved() {
+        let solution = solve(vec![vec![4.0, 1.0], vec![1.0, 3.0]], vec![1.0, 2.0]);
+        assert!((solution[0] - 1.0 / 11.0).abs() < 1e-12 && (solution[1] - 7.0 / 11.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,103 @@
+//! The objective of a quality floor: every unit reaches it, with as few bits as is worth the work.
+//!
+//! Units are independent. A unit that misses is taken again. A unit that is better than floor plus tolerance is taken again when the
+//! expected saving, as a share of the film's bytes, is worth the share of the film's frames that have to be encoded for it.
+
+use super::curve::Point;
+use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState};
+
+/// What share of the film's bytes must be saved, in expectation, per share of the film's frames encoded again.
+const WORTH: f64 = 0.25;
+
+/// How many standard errors a sampled score must be above the floor to count.
+const CERTAINTY: f64 = 1.0;
+
+/// Where in the tolerance a first take aims, and a retake, which knows more.
+const FIRST_AIM: f64 = 0.5;
+const RETAKE_AIM: f64 = 0.3;
+
+/// The score that the first take of a unit aims at.
+pub fn first_aim(floor: f64, tolerance: f64) -> f64 {
+    floor + FIRST_AIM * tolerance
+}
+
+/// The score of a trial that can be relied on.
+fn sure(trial: &Trial) -> Option<f64> {
+    trial.score.map(|score| score.value - CERTAINTY * score.error)
+}
+
+pub(super) fn plan(brief: &Brief, floor: f64, tolerance: f64, units: &[UnitState], passes: u32) -> Plan {
+    let ship: Vec<usize> = units.iter().map(|unit| best(unit, floor)).collect();
+    let bytes: u64 = units.iter().zip(&ship).map(|(unit, &take)| unit.trials[take].bytes).sum();
+    let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
+    let film = Film { bytes: bytes as f64, frames: frames as f64 };
+    let retakes: Vec<Retake> = units
+        .iter()
+        .zip(&ship)
+        .enumerate()
+        .filter_map(|(index, (unit, &take))| retake(brief, floor, tolerance, &film, index, unit, take))
+        .collect();
+    let missed = units.iter().zip(&ship).any(|(unit, &take)| sure(&unit.trials[take]).is_none_or(|score| score < floor));
+    let end = match (missed, retakes.is_empty(), passes >= brief.max_passes) {
+        (false, true, _) => Some(End::Satisfied),
+        (true, true, _) => Some(End::NoGainExpected),
+        (false, false, true) => Some(End::Satisfied),
+        (true, false, true) => Some(End::PassCap),
+        (_, false, false) => None,
+    };
+    let retakes = if end.is_some() { Vec::new() } else { retakes };
+    Plan { retakes, end, ship }
+}
+
+struct Film {
+    bytes: f64,
+    frames: f64,
+}
+
+/// The take to ship: the smallest that reaches the floor; the best, if none does.
+fn best(unit: &UnitState, floor: f64) -> usize {
+    let reaching = unit.trials.iter().enumerate().filter(|(_, trial)| sure(trial).is_some_and(|score| score >= floor));
+    let smallest = reaching.min_by_key(|(_, trial)| trial.bytes);
+    let best = || {
+        let scored = unit.trials.iter().enumerate();
+        scored.max_by(|a, b| sure(a.1).unwrap_or(f64::MIN).total_cmp(&sure(b.1).unwrap_or(f64::MIN)))
+    };
+    smallest.or_else(best).map_or(0, |(index, _)| index)
+}
+
+fn retake(
+    brief: &Brief,
+    floor: f64,
+    tolerance: f64,
+    film: &Film,
+    index: usize,
+    unit: &UnitState,
+    take: usize,
+) -> Option<Retake> {
+    let shipped = &unit.trials[take];
+    let score = sure(shipped)?;
+    let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
+    // what is sure is the sampled score less its error: aim higher by as much
+    let margin = CERTAINTY * shipped.score.map_or(0.0, |score| score.error);
+    let aim = floor + RETAKE_AIM * tolerance + margin;
+    let guess = brief.scale.snap(brief.family.quality_for(aim, &points, None));
+    // whatever the curve says: between the best known failure and the worst known success
+    let fails = unit.trials.iter().filter(|trial| sure(trial).is_none_or(|score| score < floor)).map(|trial| trial.quality);
+    let holds = unit.trials.iter().filter(|trial| sure(trial).is_some_and(|score| score >= floor)).map(|trial| trial.quality);
+    let upper = fails.fold(f64::INFINITY, f64::min) - brief.scale.step;
+    let lower = holds.fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;
+    if score < floor {
+        let quality = brief.scale.snap(guess.min(upper));
+        return (quality < shipped.quality).then_some(Retake { unit: index, quality, reason: Reason::BelowFloor });
+    }
+    if score <= floor + tolerance {
+        return None;
+    }
+    let quality = brief.scale.snap(guess.min(upper));
+    if quality < lower {
+        return None;
+    }
+    let saved = shipped.bytes as f64 * (1.0 - brief.family.bytes_factor(quality - shipped.quality));
+    let worth = (saved / film.bytes.max(1.0)) / (unit.range.len() as f64 / film.frames.max(1.0));
+    (worth >= WORTH).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
+}

@@ -1,0 +1,190 @@
+//! From takes to the film: the chosen takes are joined, written beside the tracks that are copied, read again and compared, and only then
+//! put in place.
+
+use crate::error::ExportError;
+use crate::index::FilmMap;
+use crate::prepare::Job;
+use crate::stop::StopFlag;
+use crate::store::{TakeStore, sync_folder};
+use retake_compression::take::{TakeDescription, TakeRecord};
+use retake_libav::{Container, FilmInfo, FilmWriter, FrameReader, ReaderOptions, WriterSettings, probe};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A take that goes into the film.
+pub(crate) struct Chosen<'a> {
+    pub description: &'a TakeDescription,
+    pub record: &'a TakeRecord,
+}
+
+/// Told of progress: frames written, frames verified.
+pub(crate) struct Progress<'a> {
+    pub written: &'a dyn Fn(u64),
+    pub verified: &'a dyn Fn(u64),
+}
+
+/// Joins the takes into a film at `output` and gives back its size and what could not be kept.
+pub(crate) fn assemble(
+    job: &Job,
+    store: &TakeStore,
+    map: &FilmMap,
+    chosen: &[Chosen],
+    output: &Path,
+    stop: &StopFlag,
+    progress: &Progress,
+) -> Result<(u64, Vec<String>), ExportError> {
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let extension = output.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
+    let temporary = tempfile::Builder::new()
+        .prefix(".retake-")
+        .suffix(&extension)
+        .tempfile_in(&folder)
+        .map_err(ExportError::file(&folder, "making a temporary file"))?;
+    let notes = write(job, store, map, chosen, temporary.path(), stop, progress)?;
+    temporary.as_file().sync_all().map_err(ExportError::file(temporary.path(), "syncing the film"))?;
+    verify(job, map, chosen, temporary.path(), stop, progress)?;
+    let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
+    open_permissions(temporary.as_file());
+    temporary.persist(output).map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
+    sync_folder(&folder)?;
+    Ok((bytes, notes))
+}
+
+fn write(
+    job: &Job,
+    store: &TakeStore,
+    map: &FilmMap,
+    chosen: &[Chosen],
+    path: &Path,
+    stop: &StopFlag,
+    progress: &Progress,
+) -> Result<Vec<String>, ExportError> {
+    let first = chosen.first().ok_or_else(|| ExportError::Internal("a film without takes".into()))?;
+    let format = store.read(first.description)?.format()?;
+    let (mut writer, notes) = FilmWriter::create(&WriterSettings {
+        path,
+        container: job.container,
+        format: &format,
+        time_base: map.index.time_base,
+        frame_rate: job.film.video.frame_rate,
+        copy_from: Some(&job.film),
+        fast_start: true,
+        max_reorder: chosen.iter().map(|take| take.record.reorder_ticks).max().unwrap_or(0),
+    })?;
+    let mut written = 0;
+    for take in chosen {
+        let mut samples = store.read(take.description)?;
+        let here = samples.format()?;
+        if here != format {
+            return Err(ExportError::Internal(format!(
+                "{}: the encoder wrote other headers than for the first take",
+                take.description.range
+            )));
+        }
+        while let Some(sample) = samples.next()? {
+            stop.check()?;
+            writer.write(&sample)?;
+            written += 1;
+            if written % 64 == 0 {
+                (progress.written)(written);
+            }
+        }
+    }
+    writer.finish()?;
+    Ok(notes.into_iter().map(|note| note.to_string()).collect())
+}
+
+/// Decodes the written film and compares it with what was indexed and encoded: the number of frames, their times, and, where the encoder
+/// told what a decoder will see, every picture. So the scores that were measured in the takes are scores of this file.
+fn verify(
+    job: &Job,
+    map: &FilmMap,
+    chosen: &[Chosen],
+    path: &Path,
+    stop: &StopFlag,
+    progress: &Progress,
+) -> Result<(), ExportError> {
+    let film = probe(path)?;
+    let options = ReaderOptions { format: job.description.settings.format, threads: job.reader.threads };
+    let mut reader = FrameReader::open(&film, options)?;
+    let mut pictures = chosen.iter().flat_map(|take| {
+        let range = take.description.range;
+        (range.start..range.end).map(|frame| {
+            take.record.pictures.as_ref().map(|hashes| hashes[(frame - range.start) as usize])
+        })
+    });
+    let clock = Clock::new(map, &film);
+    let mut frames = 0u64;
+    let mut first = None;
+    while let Some(frame) = reader.next()? {
+        stop.check()?;
+        let Some(entry) = map.index.frames.get(frames as usize) else {
+            return Err(ExportError::Verification(format!("it has more than {} frames", map.index.frames.len())));
+        };
+        let first_pts = *first.get_or_insert(frame.pts);
+        if !clock.agrees(frame.pts - first_pts, entry.pts - map.index.frames[0].pts) {
+            return Err(ExportError::Verification(format!("frame {frames} is shown at another time than in the source")));
+        }
+        if let Some(Some(hash)) = pictures.next()
+            && hash != frame.hash()
+        {
+            return Err(ExportError::Verification(format!("frame {frames} decodes to another picture than was encoded")));
+        }
+        frames += 1;
+        if frames % 64 == 0 {
+            (progress.verified)(frames);
+        }
+    }
+    if frames != map.index.frames.len() as u64 {
+        return Err(ExportError::Verification(format!("it has {frames} frames instead of {}", map.index.frames.len())));
+    }
+    Ok(())
+}
+
+/// Compares times of the source with times of the film, whose container may round.
+struct Clock {
+    source: (i128, i128),
+    film: (i128, i128),
+}
+
+impl Clock {
+    fn new(map: &FilmMap, film: &FilmInfo) -> Self {
+        let parts = |base: retake_media::Rational| (i128::from(base.num), i128::from(base.den));
+        Self { source: parts(map.index.time_base), film: parts(film.video.time_base) }
+    }
+
+    /// Whether the difference is less than one tick of the film's clock: less than what rounding both ends can make.
+    fn agrees(&self, film_ticks: i64, source_ticks: i64) -> bool {
+        let film = i128::from(film_ticks) * self.film.0 * self.source.1;
+        let source = i128::from(source_ticks) * self.source.0 * self.film.1;
+        // equal to the tick where the clocks are the same; otherwise rounding may take up to one tick
+        let tolerance = if self.film == self.source { 0 } else { self.film.0 * self.source.1 };
+        (film - source).abs() <= tolerance
+    }
+}
+
+/// Bytes of a file with everything but the video samples: the other tracks, and what the container needs for each frame.
+pub(crate) fn size_without_video(film: &FilmInfo, output: &Path) -> Result<u64, ExportError> {
+    let container = Container::from_path(output)?;
+    let frames = film.video.frames_hint.unwrap_or_else(|| {
+        (film.duration.unwrap_or(0.0) * film.video.frame_rate.to_f64()).ceil() as u64
+    });
+    // sample tables of ISO files take up to 24 bytes a frame (stsz, stts, ctts, stss, chunk offsets), blocks of Matroska about 12
+    Ok(retake_libav::copied_bytes(film, container)? + 24 * frames + 4096)
+}
+
+/// Temporary files are private; a finished film is as readable as any new file.
+fn open_permissions(file: &File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mask = rustix::process::umask(rustix::fs::Mode::empty());
+        rustix::process::umask(mask);
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666 & !mask.bits()));
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+}

@@ -1,0 +1,148 @@
+use retake_compression::units::FrameRange;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What an export tells while it works. With `--json` each is a line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The source was opened and the job begins, or carries on.
+    Started {
+        /// Frames that the container promises, if it does.
+        frames: Option<u64>,
+        /// Takes that run at once.
+        jobs: u32,
+        /// Plain sentences about what the result will not be able to keep.
+        notes: Vec<String>,
+    },
+    /// The scout has decoded this many frames.
+    Indexed {
+        /// Frames from the start of the film.
+        frames: u64,
+    },
+    /// A pass begins.
+    PassStarted {
+        /// Counted from 1.
+        pass: u32,
+        /// Takes in it; unknown for the first pass over a film that is not indexed yet.
+        takes: Option<usize>,
+        /// Frames in it, if known.
+        frames: Option<u64>,
+        /// Why these ranges are encoded again.
+        reason: String,
+    },
+    /// More frames of the pass have been encoded.
+    Encoded {
+        /// The pass.
+        pass: u32,
+        /// Frames since the last such event.
+        frames: u64,
+    },
+    /// A take is finished and safe.
+    TakeFinished {
+        /// The pass.
+        pass: u32,
+        /// Its frames.
+        range: FrameRange,
+        /// Quality used, on the encoder's scale.
+        quality: Option<f64>,
+        /// Measured score.
+        score: Option<f64>,
+        /// Bytes of its samples.
+        bytes: u64,
+        /// Whether it was found from an earlier run.
+        kept: bool,
+    },
+    /// All takes are done; the film is being written.
+    Writing {
+        /// Samples to write.
+        frames: u64,
+    },
+    /// The written film is being read again and compared with what was encoded.
+    Verifying {
+        /// Frames checked so far.
+        frames: u64,
+    },
+    /// The film is in place.
+    Finished(Summary),
+}
+
+/// How an export went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The finished film.
+    pub output: PathBuf,
+    /// Frames in it.
+    pub frames: u64,
+    /// Seconds it lasts.
+    pub seconds: f64,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Bytes of its video samples.
+    pub video_bytes: u64,
+    /// Why no further pass was made.
+    pub outcome: Outcome,
+    /// What each pass did.
+    pub passes: Vec<PassSummary>,
+    /// The scores of the film, where it was measured.
+    pub quality: Option<QualitySummary>,
+    /// CPU seconds of this process, and wall clock seconds.
+    pub cpu_seconds: f64,
+    /// Wall clock seconds of this run.
+    pub wall_seconds: f64,
+    /// Plain sentences about what could not be kept.
+    pub notes: Vec<String>,
+}
+
+/// Why no further pass was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The objective is met everywhere.
+    Satisfied,
+    /// The objective is not met everywhere, and the passes that were allowed are used up.
+    PassCap,
+    /// The objective is not met everywhere, and no further take is expected to help.
+    NoGainExpected,
+    /// There was nothing to meet: a plain encode.
+    Plain,
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PassSummary {
+    /// Counted from 1.
+    pub pass: u32,
+    /// Takes in it.
+    pub takes: usize,
+    /// Frames encoded in it.
+    pub frames: u64,
+    /// Bytes of the film after it.
+    pub video_bytes: u64,
+    /// The worst unit after it.
+    pub worst: Option<f64>,
+    /// Units that miss the floor after it.
+    pub below: Option<usize>,
+}
+
+/// The scores of the finished film.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QualitySummary {
+    /// The metric.
+    pub metric: String,
+    /// How a unit's frames were pooled.
+    pub pool: String,
+    /// The mean over all frames.
+    pub mean: f64,
+    /// The worst unit, and its frames.
+    pub worst: f64,
+    /// The worst unit's frames.
+    pub worst_range: FrameRange,
+    /// The floor, if one was asked for.
+    pub floor: Option<f64>,
+    /// Units that miss it.
+    pub below: usize,
+    /// Units in all.
+    pub units: usize,
+}

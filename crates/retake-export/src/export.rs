@@ -1,0 +1,325 @@
+//! The whole job, from request to film.
+
+use crate::assemble::{self, Chosen};
+use crate::crew::{self, Call, Done, FeedSource};
+use crate::error::ExportError;
+use crate::event::{Event, Summary};
+use crate::feed::Feed;
+use crate::index::{FilmMap, Journal};
+use crate::prepare::{Job, prepare};
+use crate::request::Request;
+use crate::scout::Scout;
+use crate::shoot::{Stage, process_cpu};
+use crate::stop::StopFlag;
+use crate::store::TakeStore;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use crate::report::{pass_summary, summary};
+use retake_compression::encoder::{EncoderSettings, RateControl};
+use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial, UnitState, floor};
+use retake_compression::take::{self, Look, Measure, TakeDescription};
+use retake_compression::units::FrameRange;
+use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Runs an export to its end. `tell` is called from several threads.
+///
+/// The output path holds nothing, or what it held before, until the finished and verified film is renamed to it. What was finished is kept
+/// in the job folder whatever happens; the same request carries on from there.
+///
+/// # Errors
+/// See [`ExportError`]. After [`ExportError::Stopped`] all finished takes are kept.
+pub fn export(request: &Request, stop: &StopFlag, tell: &(dyn Fn(Event) + Sync)) -> Result<Summary, ExportError> {
+    let (began, cpu) = (Instant::now(), process_cpu());
+    let job = prepare(request)?;
+    let store = TakeStore::open(job.folder.path().join("takes"))?;
+    let (journal, map) = Journal::open(&job.folder.path().join("index"), job.film.video.time_base)?;
+    let abort = stop.child();
+    let trust = Arc::new(SeekTrust::default());
+    let production = Production { request, job: &job, store: &store, trust, stop: &abort, tell };
+    let film = production.run(journal, map).map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
+    let mut summary = film;
+    summary.cpu_seconds = process_cpu() - cpu;
+    summary.wall_seconds = began.elapsed().as_secs_f64();
+    job.folder.remove();
+    tell(Event::Finished(summary.clone()));
+    Ok(summary)
+}
+
+struct Production<'a> {
+    request: &'a Request,
+    job: &'a Job,
+    store: &'a TakeStore,
+    /// What was learned about seeking in the source.
+    trust: Arc<SeekTrust>,
+    stop: &'a StopFlag,
+    tell: &'a (dyn Fn(Event) + Sync),
+}
+
+/// A unit, and its takes in the order of the passes.
+struct Unit {
+    range: FrameRange,
+    takes: Vec<Done>,
+}
+
+impl Production<'_> {
+    fn run(&self, journal: Journal, map: FilmMap) -> Result<Summary, ExportError> {
+        let brief = Brief {
+            objective: self.job.description.objective,
+            scale: self.request.encoder.info().quality,
+            family: self.job.family,
+            max_passes: self.request.passes,
+        };
+        let (map, mut units) = self.first_pass(journal, map)?;
+        let index = Arc::new(map.index.clone());
+        let mut passes = Vec::new();
+        let mut number = 1;
+        let plan = loop {
+            let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
+            let plan = planner::plan(&brief, &states, number);
+            passes.push(pass_summary(number, &brief, &states, &plan));
+            if plan.retakes.is_empty() {
+                break plan;
+            }
+            number += 1;
+            self.retakes(number, &plan.retakes, &mut units, &index)?;
+        };
+        let chosen: Vec<Chosen> = units
+            .iter()
+            .zip(&plan.ship)
+            .map(|(unit, &take)| Chosen { description: &unit.takes[take].description, record: &unit.takes[take].record })
+            .collect();
+        (self.tell)(Event::Writing { frames: index.frames.len() as u64 });
+        let progress = assemble::Progress {
+            written: &|_| {},
+            verified: &|frames| (self.tell)(Event::Verifying { frames }),
+        };
+        let (file_bytes, mut notes) =
+            assemble::assemble(self.job, self.store, &map, &chosen, &self.request.output, self.stop, &progress)?;
+        notes.splice(0..0, self.job.notes.iter().cloned());
+        let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
+        let mut summary = summary(&brief, &states, &plan, passes);
+        summary.output = self.request.output.clone();
+        summary.seconds = self.job.film.duration.unwrap_or(0.0);
+        summary.file_bytes = file_bytes;
+        summary.notes = notes;
+        Ok(summary)
+    }
+
+    /// Covers the whole film with takes: those of units that are known from an earlier run read their frames themselves, the others get
+    /// them from the scout. What an earlier run finished is kept.
+    fn first_pass(&self, journal: Journal, map: FilmMap) -> Result<(FilmMap, Vec<Unit>), ExportError> {
+        let kept = Mutex::new(Vec::new());
+        let keep = |description: &TakeDescription| match self.store.find(description) {
+            Some((description, record)) => {
+                let done = Done { description, record };
+                self.tell_finished(1, &done, true);
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+                true
+            }
+            None => false,
+        };
+        (self.tell)(Event::Started {
+            frames: self.job.film.video.frames_hint,
+            jobs: self.job.jobs,
+            notes: self.job.notes.clone(),
+        });
+        (self.tell)(Event::PassStarted { pass: 1, takes: None, frames: None, reason: "the whole film".into() });
+        let known = Arc::new(map.index.clone());
+        let (sender, calls) = unbounded();
+        for &range in &map.units {
+            let description = self.first_take(range);
+            if !keep(&description) {
+                call(&sender, description, FeedSource::Range);
+            }
+        }
+        let lead = || {
+            if map.complete {
+                return Ok(map);
+            }
+            let scout = Scout {
+                plan: self.job.scout,
+                reader: FrameReader::open(&self.job.film, self.job.reader)?,
+                journal,
+                map,
+                stop: self.stop,
+                progress: &|frames| (self.tell)(Event::Indexed { frames }),
+                call: &|start, feed| {
+                    // the end of the range is filled in when the take has seen it
+                    let description = self.first_take(FrameRange::new(start, start));
+                    if !keep(&description) {
+                        call(&sender, description, FeedSource::Ready(feed));
+                    }
+                },
+            };
+            let map = scout.run();
+            drop(sender);
+            map
+        };
+        let mut takes = Vec::new();
+        let map = self.crew(1, calls, &known, lead, |done| takes.push(done))?;
+        takes.append(&mut kept.into_inner().unwrap_or_else(PoisonError::into_inner));
+        if map.units.is_empty() {
+            return Err(ExportError::Request(format!("{}: has no frames", self.job.film.path.display())));
+        }
+        let mut by_start: BTreeMap<u64, Done> = takes.into_iter().map(|take| (take.record.range.start, take)).collect();
+        let mut units = Vec::with_capacity(map.units.len());
+        for &range in &map.units {
+            let take = by_start.remove(&range.start).filter(|take| take.record.range == range);
+            let take = take.ok_or_else(|| ExportError::Internal(format!("{range} were not taken")))?;
+            units.push(Unit { range, takes: vec![take] });
+        }
+        Ok((map, units))
+    }
+
+    /// Encodes units again.
+    fn retakes(
+        &self,
+        pass: u32,
+        retakes: &[Retake],
+        units: &mut [Unit],
+        index: &Arc<FrameIndex>,
+    ) -> Result<(), ExportError> {
+        let frames = retakes.iter().map(|retake| units[retake.unit].range.len()).sum();
+        (self.tell)(Event::PassStarted { pass, takes: Some(retakes.len()), frames: Some(frames), reason: reasons(retakes) });
+        let (sender, calls) = unbounded();
+        let mut finished = BTreeMap::new();
+        // the longest first, so that the last ones to finish are short
+        let mut order: Vec<&Retake> = retakes.iter().collect();
+        order.sort_by_key(|retake| std::cmp::Reverse(units[retake.unit].range.len()));
+        for retake in order {
+            let description = self.retake(units[retake.unit].range, retake.quality);
+            match self.store.record(&description) {
+                Some(record) => {
+                    let done = Done { description, record };
+                    self.tell_finished(pass, &done, true);
+                    finished.insert(done.record.range.start, done);
+                }
+                None => call(&sender, description, FeedSource::Range),
+            }
+        }
+        drop(sender);
+        self.crew(pass, calls, index, || Ok(()), |done| {
+            finished.insert(done.record.range.start, done);
+        })?;
+        for retake in retakes {
+            let unit = &mut units[retake.unit];
+            let done = finished.remove(&unit.range.start);
+            unit.takes.push(done.ok_or_else(|| ExportError::Internal(format!("{} were not taken", unit.range)))?);
+        }
+        Ok(())
+    }
+
+    fn crew<T: Send>(
+        &self,
+        pass: u32,
+        calls: Receiver<Call>,
+        index: &Arc<FrameIndex>,
+        lead: impl FnOnce() -> Result<T, ExportError> + Send,
+        mut done: impl FnMut(Done),
+    ) -> Result<T, ExportError> {
+        let progress = |frames| (self.tell)(Event::Encoded { pass, frames });
+        let stage = Stage {
+            factory: &*self.request.encoder,
+            store: self.store,
+            time_base: self.job.film.video.time_base,
+            family: self.job.family,
+            stop: self.stop,
+            progress: &progress,
+        };
+        let trust = self.trust.clone();
+        let open_range = |description: &TakeDescription| {
+            let range = description.range.start..description.range.end;
+            let reader = RangeReader::open(&self.job.film, index.clone(), range, self.job.reader, trust.clone())?;
+            Ok(Feed::Range(Box::new(reader)))
+        };
+        crew::run(&stage, self.job.jobs, calls, &open_range, lead, |finished| {
+            self.tell_finished(pass, &finished, false);
+            done(finished);
+        })
+    }
+
+    /// The take that covers a unit first.
+    fn first_take(&self, range: FrameRange) -> TakeDescription {
+        let description = &self.job.description;
+        let scale = self.request.encoder.info().quality;
+        let mut settings = description.settings.clone();
+        let look = match description.objective {
+            Objective::Floor { floor, tolerance } => {
+                let aim = floor::first_aim(floor, tolerance);
+                settings.rate = RateControl::Quality(scale.snap(self.job.family.usual(aim)));
+                Some(Look { aim, preset: self.job.look_preset.clone() })
+            }
+            _ => None,
+        };
+        TakeDescription { look, ..self.description(range, settings) }
+    }
+
+    fn retake(&self, range: FrameRange, quality: f64) -> TakeDescription {
+        let mut settings = self.job.description.settings.clone();
+        settings.rate = RateControl::Quality(quality);
+        self.description(range, settings)
+    }
+
+    fn description(&self, range: FrameRange, settings: EncoderSettings) -> TakeDescription {
+        let description = &self.job.description;
+        let measure = match (&description.metric, &description.pool) {
+            (Some(metric), Some(pool)) => {
+                Some(Measure { metric: metric.clone(), pool: pool.clone(), stride: self.job.stride })
+            }
+            _ => None,
+        };
+        TakeDescription {
+            version: take::VERSION,
+            source: description.source.clone(),
+            range,
+            encoder: description.encoder.clone(),
+            settings,
+            look: None,
+            measure,
+        }
+    }
+
+    fn tell_finished(&self, pass: u32, done: &Done, kept: bool) {
+        let Done { record, .. } = done;
+        (self.tell)(Event::TakeFinished {
+            pass,
+            range: record.range,
+            quality: record.quality,
+            score: record.score.map(|score| score.value),
+            bytes: record.bytes,
+            kept,
+        });
+    }
+}
+
+impl Unit {
+    fn state(&self) -> UnitState {
+        let trials = self.takes.iter().map(|take| Trial {
+            quality: take.record.quality.unwrap_or(0.0),
+            bytes: take.record.bytes,
+            score: take.record.score,
+        });
+        UnitState { range: self.range, trials: trials.collect() }
+    }
+}
+
+fn call(sender: &Sender<Call>, description: TakeDescription, feed: FeedSource) {
+    // the crew listens until all senders are gone; if it failed, the stop flag is up
+    let _ = sender.send(Call { description, feed });
+}
+
+/// In words why units are encoded again.
+fn reasons(retakes: &[Retake]) -> String {
+    let parts = [
+        (Reason::BelowFloor, "below the floor"),
+        (Reason::AboveTolerance, "better than asked for"),
+        (Reason::Rate, "to meet the rate"),
+    ];
+    let parts = parts.iter().filter_map(|(reason, words)| {
+        let count = retakes.iter().filter(|retake| retake.reason == *reason).count();
+        (count > 0).then(|| format!("{count} {words}"))
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}

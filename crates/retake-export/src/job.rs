@@ -1,0 +1,169 @@
+//! The job folder: who may work in it, what job it belongs to, and what that job depends on.
+
+use crate::error::ExportError;
+use crate::store::sync_folder;
+use retake_compression::encoder::EncoderSettings;
+use retake_compression::planner::Objective;
+use retake_compression::units::UnitRule;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The version of the folder's layout.
+const VERSION: u32 = 1;
+const DESCRIPTION: &str = "job.json";
+const LOCK: &str = "lock";
+
+/// Everything that a job's result depends on. A folder is carried on only by the job that began it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct JobDescription {
+    pub version: u32,
+    pub source: String,
+    pub encoder: String,
+    pub settings: EncoderSettings,
+    pub objective: Objective,
+    pub metric: Option<String>,
+    pub pool: Option<String>,
+    /// Chosen when the job begins, from the memory that was there then; not compared.
+    pub rule: UnitRule,
+}
+
+impl JobDescription {
+    pub(crate) const VERSION: u32 = VERSION;
+}
+
+/// A job folder that this process owns as long as the value lives.
+pub(crate) struct JobFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl JobFolder {
+    /// Takes the folder, or makes it. With `restart`, what an earlier job left in it is removed.
+    pub(crate) fn open(path: &Path, restart: bool) -> Result<Self, ExportError> {
+        fs::create_dir_all(path).map_err(ExportError::file(path, "making the job folder"))?;
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.map_err(ExportError::file(&lock_path, "opening the lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(ExportError::Request(format!(
+                    "another retake is working on this job ({}): wait for it, or stop it",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(ExportError::file(lock_path, "locking")(error)),
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        if restart {
+            folder.clear()?;
+        }
+        Ok(folder)
+    }
+
+    /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that counts.
+    pub(crate) fn claim(&self, wanted: JobDescription) -> Result<JobDescription, ExportError> {
+        let path = self.path.join(DESCRIPTION);
+        match fs::read(&path) {
+            Ok(text) => {
+                let found: Option<JobDescription> = serde_json::from_slice(&text).ok();
+                let found = found.ok_or_else(|| {
+                    ExportError::Request(format!(
+                        "{} belongs to another version of retake: use --restart to begin anew",
+                        self.path.display()
+                    ))
+                })?;
+                let comparable = JobDescription { rule: found.rule, ..wanted };
+                if comparable == found {
+                    return Ok(found);
+                }
+                Err(ExportError::Request(format!(
+                    "the job folder {} was begun with other settings ({}): give those again to carry on, use --restart to begin anew, \
+                     or --work-dir for another folder",
+                    self.path.display(),
+                    differences(&found, &comparable)
+                )))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let text = serde_json::to_vec_pretty(&wanted).map_err(|e| ExportError::Internal(e.to_string()))?;
+                self.write_whole(&path, &text)?;
+                Ok(wanted)
+            }
+            Err(error) => Err(ExportError::file(path, "reading the job")(error)),
+        }
+    }
+
+    fn write_whole(&self, path: &Path, content: &[u8]) -> Result<(), ExportError> {
+        let fail = |doing| ExportError::file(path, doing);
+        let mut file = tempfile::Builder::new().prefix("unfinished-").tempfile_in(&self.path).map_err(fail("writing"))?;
+        file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(fail("writing"))?;
+        file.persist(path).map_err(|error| fail("naming")(error.error))?;
+        sync_folder(&self.path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes everything but the lock.
+    fn clear(&self) -> Result<(), ExportError> {
+        let entries = fs::read_dir(&self.path).map_err(ExportError::file(&self.path, "reading the job folder"))?;
+        for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
+            let path = entry.path();
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(ExportError::file(path, "removing an earlier job"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder of a finished job. What cannot be removed only takes space.
+    pub(crate) fn remove(self) {
+        let _ = self.clear();
+        let _ = fs::remove_file(self.path.join(LOCK));
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// The names and values in which two jobs differ, for people.
+fn differences(found: &JobDescription, wanted: &JobDescription) -> String {
+    let (Ok(found), Ok(wanted)) = (serde_json::to_value(found), serde_json::to_value(wanted)) else {
+        return String::new();
+    };
+    let mut list = Vec::new();
+    compare("", &found, &wanted, &mut list);
+    list.join("; ")
+}
+
+fn compare(name: &str, found: &Value, wanted: &Value, list: &mut Vec<String>) {
+    match (found, wanted) {
+        (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => {
+            for (key, value) in a {
+                compare(key, value, &b[key], list);
+            }
+        }
+        _ if found != wanted => list.push(format!("{name}: {found} then, {wanted} now")),
+        _ => {}
+    }
+}
+
+/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice another file; the frame index
+/// notices another film.
+pub(crate) fn source_identity(path: &Path) -> Result<String, ExportError> {
+    const PIECE: u64 = 1 << 20;
+    let fail = |doing| ExportError::file(path, doing);
+    let mut file = File::open(path).map_err(fail("opening"))?;
+    let size = file.metadata().map_err(fail("reading"))?.len();
+    let mut hash = Xxh3::new();
+    hash.update(&size.to_le_bytes());
+    for start in [0, size / 2, size.saturating_sub(PIECE)] {
+        let mut piece = Vec::new();
+        file.seek(SeekFrom::Start(start)).map_err(fail("reading"))?;
+        Read::by_ref(&mut file).take(PIECE).read_to_end(&mut piece).map_err(fail("reading"))?;
+        hash.update(&piece);
+    }
+    Ok(format!("{:032x}", hash.digest128()))
+}

@@ -1,0 +1,273 @@
+//! From a request to a job: everything that can be decided, and refused, before the first frame is decoded.
+
+use crate::error::ExportError;
+use crate::job::{JobDescription, JobFolder, source_identity};
+use crate::request::{Request, Target};
+use crate::scout::{ScoutPlan, held_back};
+use crate::spool;
+use retake_compression::encoder::{EncoderSettings, RateControl, RateLimit};
+use retake_compression::planner::Objective;
+use retake_compression::planner::curve::Family;
+use retake_compression::units::UnitRule;
+use retake_libav::{Container, FilmInfo, ReaderOptions, probe};
+use retake_media::PixelFormat;
+use std::path::{Path, PathBuf};
+
+/// A job that is ready to run.
+pub(crate) struct Job {
+    pub folder: JobFolder,
+    pub film: FilmInfo,
+    pub container: Container,
+    pub reader: ReaderOptions,
+    pub description: JobDescription,
+    pub family: Family,
+    pub scout: ScoutPlan,
+    pub jobs: u32,
+    pub notes: Vec<String>,
+}
+
+/// The longest planning unit, and how far a scene is looked at before it is cut, in seconds.
+const LONGEST: f64 = 4.0;
+const WINDOW: f64 = 12.0;
+/// The longest take of a plain encode, in seconds: encoders' usual key frame interval of 250 frames.
+const PLAIN_LONGEST: f64 = 10.0;
+/// The shortest scene, in seconds: faster cuts are flashes.
+const SHORTEST: f64 = 0.25;
+/// What the program itself, the demuxer and the muxer take.
+const BASE_MEMORY: u64 = 96 << 20;
+/// Frames that a decoder keeps for itself.
+const DECODER_FRAMES: u64 = 24;
+
+pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
+    let container = Container::from_path(&request.output)?;
+    let info = request.encoder.info();
+    if !container.can_hold(info.codec) {
+        return Err(ExportError::Request(format!(
+            "{}: this container cannot hold {}: choose .mp4 or .mkv, or another codec",
+            request.output.display(),
+            info.codec
+        )));
+    }
+    check_paths(request)?;
+    if request.passes == 0 {
+        return Err(ExportError::Request("at least one pass is needed: --passes 1 or more".into()));
+    }
+    let preset = request.preset.clone().unwrap_or_else(|| info.default_preset.to_owned());
+    if !info.presets.iter().any(|known| known.name == preset) {
+        let names: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
+        return Err(ExportError::Request(format!(
+            "{} has no preset '{preset}': choose one of {}",
+            info.name,
+            names.join(", ")
+        )));
+    }
+    // the source is looked at before a folder is made: bad input leaves nothing behind
+    let from_pipe = request.input == Path::new("-");
+    let film = if from_pipe { None } else { Some(probe(&request.input)?) };
+    let work_dir = request.work_dir.clone().unwrap_or_else(|| beside(&request.output));
+    let folder = JobFolder::open(&work_dir, request.restart)?;
+    let film = match film {
+        Some(film) => film,
+        None => probe(&spool::standard_input(folder.path())?)?,
+    };
+
+    let mut notes = Vec::new();
+    let video = &film.video;
+    notes.extend(video.converted.clone());
+    let format = if info.formats.contains(&video.format) {
+        video.format
+    } else {
+        notes.push(format!("{} takes 8 bits a sample: the source's {} are reduced", info.name, video.format.bit_depth()));
+        PixelFormat::I420
+    };
+    if video.interlaced {
+        notes.push("the source is interlaced; it is encoded as if it were progressive".into());
+    }
+
+    let measured = !matches!(request.target, Target::Plain(_));
+    let rate = match request.target {
+        Target::Plain(Some(quality)) => {
+            if !(info.quality.min..=info.quality.max).contains(&quality) {
+                return Err(ExportError::Request(format!(
+                    "--crf {quality} is outside {}'s scale: {} (best) to {}",
+                    info.name, info.quality.min, info.quality.max
+                )));
+            }
+            quality
+        }
+        _ => info.quality.usual,
+    };
+    let settings = EncoderSettings {
+        width: video.width,
+        height: video.height,
+        format,
+        frame_rate: video.frame_rate,
+        colour: video.colour,
+        pixel_aspect_ratio: video.pixel_aspect_ratio,
+        mastering_display: video.mastering_display,
+        content_light: video.content_light,
+        preset,
+        rate: RateControl::Quality(rate),
+        limit: request.max_bit_rate.map(|rate| RateLimit { bits_per_second: rate, window_bits: rate.saturating_mul(2) }),
+        max_key_frame_interval: 0,
+        threads: request.threads.max(1),
+        reconstruct: measured && info.reconstructs,
+        options: request.options.clone(),
+    };
+    let family = Family::of(info.name, request.metric.name(), info.quality);
+    let objective = objective(request, &film)?;
+    let memory = request.memory.unwrap_or_else(half_of_memory);
+    let streaming = !matches!(request.target, Target::Floor { .. });
+    let rule = unit_rule(&film, memory, request.target, format);
+    let description = folder.claim(JobDescription {
+        version: JobDescription::VERSION,
+        source: source_identity(&film.path)?,
+        encoder: format!("{} {}", info.name, info.version),
+        settings,
+        objective,
+        metric: measured.then(|| request.metric.name().to_owned()),
+        pool: measured.then(|| request.pool.name().to_owned()),
+        rule,
+    })?;
+
+    let rule = description.rule;
+    let budget = budget(request, &description.settings, rule, streaming, memory)?;
+    let scout = ScoutPlan {
+        rule,
+        shortest: (video.frame_rate.to_f64() * SHORTEST).floor().max(1.0) as usize,
+        streaming,
+        places: budget.places,
+    };
+    let reader = ReaderOptions { format, threads: if video.width * video.height > 1280 * 720 { 2 } else { 1 } };
+    Ok(Job { folder, container, reader, description, family, scout, jobs: budget.jobs, notes, film })
+}
+
+fn check_paths(request: &Request) -> Result<(), ExportError> {
+    let output = &request.output;
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(ExportError::Request(format!(
+            "{}: the folder {} does not exist: make it first",
+            output.display(),
+            folder.display()
+        )));
+    }
+    if output.is_dir() {
+        return Err(ExportError::Request(format!("{}: is a folder: name a file", output.display())));
+    }
+    if let (Ok(a), Ok(b)) = (request.input.canonicalize(), output.canonicalize())
+        && a == b
+    {
+        return Err(ExportError::Request(format!("{}: input and output are the same file", output.display())));
+    }
+    if output.exists() && !request.overwrite {
+        return Err(ExportError::Request(format!(
+            "{}: exists already: use --overwrite to replace it",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The job folder of an output: beside it, so that both are on one disk.
+fn beside(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".retake");
+    name.into()
+}
+
+fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportError> {
+    Ok(match request.target {
+        Target::Plain(_) => Objective::Plain,
+        Target::Floor { floor, tolerance } => {
+            Objective::Floor { floor, tolerance: tolerance.unwrap_or_else(|| request.metric.default_tolerance()) }
+        }
+        Target::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
+        Target::Size(size) => {
+            let rest = crate::assemble::size_without_video(film, &request.output)?;
+            let target = size.checked_sub(rest).filter(|bytes| *bytes > 0).ok_or_else(|| {
+                ExportError::Request(format!(
+                    "--size {size}: the other tracks alone take about {rest} bytes: allow more, or leave tracks out"
+                ))
+            })?;
+            Objective::Bytes { target, at_most: true }
+        }
+    })
+}
+
+fn bytes_at(bit_rate: u64, seconds: f64) -> u64 {
+    (bit_rate as f64 / 8.0 * seconds) as u64
+}
+
+fn seconds(film: &FilmInfo) -> Result<f64, ExportError> {
+    film.duration.filter(|seconds| *seconds > 0.0).ok_or_else(|| {
+        ExportError::Request(format!(
+            "{}: the container does not say how long the film is: ask for a quality instead of a bit rate or a size",
+            film.path.display()
+        ))
+    })
+}
+
+/// Units as long as is good for the objective, as far as their frames fit into the memory budget.
+fn unit_rule(film: &FilmInfo, memory: u64, target: Target, format: PixelFormat) -> UnitRule {
+    let rate = film.video.frame_rate.to_f64().clamp(1.0, 1000.0);
+    let frames = |seconds: f64| ((rate * seconds).round() as u64).max(1);
+    match target {
+        Target::Plain(_) => UnitRule { longest: frames(PLAIN_LONGEST), window: 0 },
+        Target::BitRate(_) | Target::Size(_) => UnitRule { longest: frames(LONGEST), window: 0 },
+        Target::Floor { .. } => {
+            let frame = format.picture_bytes(film.video.width, film.video.height).max(1);
+            let window = frames(WINDOW).min(memory / 4 / frame).max(frames(1.0));
+            UnitRule { longest: frames(LONGEST).min((window / 3).max(frames(1.0))), window }
+        }
+    }
+}
+
+struct Budget {
+    jobs: u32,
+    places: usize,
+}
+
+/// How many takes fit into the memory budget at once.
+fn budget(
+    request: &Request,
+    settings: &EncoderSettings,
+    rule: UnitRule,
+    streaming: bool,
+    memory: u64,
+) -> Result<Budget, ExportError> {
+    let frame = settings.format.picture_bytes(settings.width, settings.height);
+    let factory = &request.encoder;
+    let (delay, encoder) = (u64::from(factory.delay(settings)), factory.memory(settings));
+    // a measured take keeps the source of each frame until its reconstruction is out
+    let judged = if settings.reconstruct { (delay + 4) * frame + request.metric.memory(settings.width, settings.height) } else { 0 };
+    let unit = if streaming { delay.min(rule.longest) } else { rule.longest };
+    let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
+    let each = encoder + judged + unit * frame;
+    let fit = memory.saturating_sub(fixed) / each.max(1);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let wanted = request.jobs.map_or(cores, u64::from).max(1);
+    if fit == 0 {
+        return Err(ExportError::Request(format!(
+            "--memory {}: one take of this film with {} needs about {} MB: allow more, or choose a faster preset",
+            memory,
+            factory.info().name,
+            (fixed + each).div_ceil(1 << 20)
+        )));
+    }
+    let jobs = wanted.min(fit);
+    let places = held_back(rule, streaming) + jobs * unit.max(8);
+    Ok(Budget { jobs: jobs as u32, places: places as usize })
+}
+
+/// Half of the machine's memory, or 4 GiB where it does not say.
+fn half_of_memory() -> u64 {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    total.map_or(4 << 30, |kib| kib * 1024 / 2)
+}

@@ -1,0 +1,168 @@
+//! Scene changes, found while the film is decoded.
+//!
+//! The detector (av-scenechange) looks at a small grey copy of each picture. Its decisions lag [`LOOK_AHEAD`] frames behind, and depend on
+//! nothing before the last [`SceneDetector::restart`]: so a job that is carried on in the middle of a film finds the same scenes.
+
+use av_scenechange::{SceneChangeDetector, SceneDetectionSpeed};
+use num_rational::Rational32;
+use retake_media::{PixelBuffer, PixelFormat};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use v_frame::chroma::ChromaSubsampling;
+use v_frame::frame::{Frame, FrameBuilder};
+
+/// Frames that have to follow before a decision falls; fewer at the end of the film.
+pub(crate) const LOOK_AHEAD: usize = 5;
+
+/// The analysed size. One fixed size for all films: the library's standard mode panics on many others, and takes 0.08 ms here without
+/// assembly, so that no assembler is needed to build. On real films it finds the cuts that it finds at full size.
+const WIDTH: usize = 192;
+const HEIGHT: usize = 128;
+/// What the library's motion search needs around the picture.
+const PADDING: usize = 16;
+
+/// A decision about one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// The frame.
+    pub frame: u64,
+    /// Whether a scene begins with it.
+    pub cut: bool,
+}
+
+pub(crate) struct SceneDetector {
+    detector: SceneChangeDetector<u8>,
+    shortest: usize,
+    /// Small copies of the frames from `next - 1` on.
+    small: VecDeque<Arc<Frame<u8>>>,
+    /// The frame that the scene began with.
+    start: u64,
+    /// The next frame to decide about.
+    next: u64,
+}
+
+impl SceneDetector {
+    /// A detector for the film from frame `start` on, where a scene begins. Scenes are at least `shortest` frames long.
+    pub(crate) fn new(start: u64, shortest: usize) -> Self {
+        let detector = new_detector(shortest);
+        Self { detector, shortest, small: VecDeque::new(), start, next: start + 1 }
+    }
+
+    /// Takes in the next picture.
+    pub(crate) fn push(&mut self, picture: &PixelBuffer) {
+        self.small.push_back(Arc::new(shrink(picture)));
+    }
+
+    /// The next decision, once enough frames are known. At the end of the film (`ended`) the last frames are decided upon, too.
+    pub(crate) fn decide(&mut self, ended: bool) -> Option<Decision> {
+        let known = self.small.len();
+        if known < 2 || (!ended && known < LOOK_AHEAD + 2) {
+            return None;
+        }
+        let set: Vec<&Arc<Frame<u8>>> = self.small.iter().take(LOOK_AHEAD + 2).collect();
+        let (cut, _) = self.detector.analyze_next_frame(&set, (self.next - self.start) as usize, 0);
+        let decision = Decision { frame: self.next, cut };
+        self.small.pop_front();
+        self.next += 1;
+        Some(decision)
+    }
+
+    /// Forgets everything before the frame that was just decided to be a cut.
+    pub(crate) fn restart(&mut self) {
+        self.start = self.next - 1;
+        self.detector = new_detector(self.shortest);
+    }
+}
+
+fn new_detector(shortest: usize) -> SceneChangeDetector<u8> {
+    SceneChangeDetector::new(
+        (WIDTH, HEIGHT),
+        8,
+        // only used by modes that are not used here
+        Rational32::new_raw(1, 25),
+        ChromaSubsampling::Monochrome,
+        LOOK_AHEAD,
+        SceneDetectionSpeed::Standard,
+        shortest,
+        usize::MAX,
+    )
+}
+
+/// A small grey copy: each sample the mean of up to 4 × 4 samples spread over its block.
+fn shrink(picture: &PixelBuffer) -> Frame<u8> {
+    let mut frame = FrameBuilder::new(WIDTH, HEIGHT, ChromaSubsampling::Monochrome, 8)
+        .luma_padding_left(PADDING)
+        .luma_padding_right(PADDING)
+        .luma_padding_top(PADDING)
+        .luma_padding_bottom(PADDING)
+        .build::<u8>()
+        .expect("a constant, valid geometry");
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let columns: Vec<[usize; 4]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
+    let wide = picture.format() != PixelFormat::I420;
+    let shift = picture.format().bit_depth() - 8;
+    for (y, out) in frame.y_plane.rows_mut().enumerate() {
+        let mut sums = [0u32; WIDTH];
+        for row in spread(y, HEIGHT, height) {
+            let row = picture.row(0, row);
+            for (sum, columns) in sums.iter_mut().zip(&columns) {
+                for &column in columns {
+                    *sum += if wide {
+                        u32::from(u16::from_le_bytes([row[2 * column], row[2 * column + 1]])) >> shift
+                    } else {
+                        u32::from(row[column])
+                    };
+                }
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = (sum / 16) as u8;
+        }
+    }
+    frame
+}
+
+/// Four positions spread over the `i`-th of `parts` equal parts of `0..length`.
+fn spread(i: usize, parts: usize, length: usize) -> [usize; 4] {
+    [1, 3, 5, 7].map(|eighth| ((8 * i + eighth) * length / (8 * parts)).min(length - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retake_media::PixelBufferPool;
+
+    fn picture(pool: &PixelBufferPool, scene: u64, t: u64) -> PixelBuffer {
+        let mut buffer = pool.take();
+        for y in 0..90 {
+            for (x, sample) in buffer.row_mut(0, y).iter_mut().enumerate() {
+                let (x, y) = (x as u64 + t, y as u64);
+                *sample = ((x / 8 * 37 + y / 8 * 91 + scene * 53) * (scene + 3) % 200 + scene * 10) as u8;
+            }
+        }
+        buffer.freeze()
+    }
+
+    fn cuts(from: u64, to: u64, scene_length: u64) -> Vec<u64> {
+        let pool = PixelBufferPool::new(PixelFormat::I420, 160, 90);
+        let mut detector = SceneDetector::new(from, 6);
+        let mut cuts = Vec::new();
+        for frame in from..to {
+            detector.push(&picture(&pool, frame / scene_length, frame % scene_length));
+            while let Some(decision) = detector.decide(frame + 1 == to) {
+                if decision.cut {
+                    cuts.push(decision.frame);
+                    detector.restart();
+                }
+            }
+        }
+        cuts
+    }
+
+    /// A job carried on at a scene change finds the scenes that it would have found.
+    #[test]
+    fn detection_does_not_depend_on_what_came_before_a_cut() {
+        assert_eq!(cuts(0, 100, 20), [20, 40, 60, 80]);
+        assert_eq!(cuts(40, 100, 20), [60, 80]);
+    }
+}

@@ -1,0 +1,292 @@
+//! One take: frames in, samples to disk, pictures to the metric, and a record of how it came out.
+
+use crate::error::ExportError;
+use crate::feed::{FedFrame, Feed};
+use crate::look;
+use crate::stop::StopFlag;
+use crate::store::{TakeStore, TakeWriter};
+use retake_compression::encoder::{Encoder, EncoderFactory, FrameOptions, Output, RateControl};
+use retake_compression::take::{CpuSeconds, Score, TakeDescription, TakeRecord};
+use retake_compression::units::FrameRange;
+use retake_libav::picture_hash;
+use retake_media::{PixelBuffer, Rational, Time};
+use retake_quality::{MetricKind, Pool, Scorer, ScorerSettings};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What a take needs besides its description.
+pub(crate) struct Stage<'a> {
+    pub factory: &'a dyn EncoderFactory,
+    pub store: &'a TakeStore,
+    /// Seconds per tick of the source's time stamps.
+    pub time_base: Rational,
+    pub stop: &'a StopFlag,
+    /// Told of every few frames that went into the encoder.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// CPU seconds of the calling thread.
+pub(crate) fn thread_cpu() -> f64 {
+    seconds(rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime))
+}
+
+/// CPU seconds of all threads of the process.
+pub(crate) fn process_cpu() -> f64 {
+    seconds(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
+}
+
+fn seconds(time: rustix::time::Timespec) -> f64 {
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Encodes the frames of `feed` as `description` says, and stores the result. The description comes back with the true end of its range:
+/// takes that begin while their unit is still being decoded do not know it before.
+pub(crate) fn shoot(
+    stage: &Stage,
+    mut description: TakeDescription,
+    mut feed: Feed,
+) -> Result<(TakeDescription, TakeRecord), ExportError> {
+    let began = thread_cpu();
+    let mut frames = VecDeque::new();
+    let mut settings = description.settings.clone();
+    let mut looked = None;
+    if let (Some(look), Some(measure)) = (&description.look, &description.measure) {
+        while let Some(frame) = feed.next(stage.stop)? {
+            frames.push_back(frame);
+        }
+        let range = FrameRange::new(description.range.start, description.range.start + frames.len() as u64);
+        let (quality, record) = look::look(stage, &description, look, measure, range, frames.make_contiguous())?;
+        settings.rate = RateControl::Quality(quality);
+        looked = Some(record);
+    }
+    let look_cpu = thread_cpu() - began;
+    let start = description.range.start;
+    let mut take = Take::open(stage, &description, &settings, (!frames.is_empty()).then_some(frames.len()))?;
+    let mut since = 0;
+    loop {
+        let next = match frames.pop_front() {
+            Some(frame) => Some(frame),
+            None if looked.is_some() => None,
+            None => feed.next(stage.stop)?,
+        };
+        let Some(frame) = next else { break };
+        take.send(frame)?;
+        since += 1;
+        if since == 8 {
+            (stage.progress)(since);
+            since = 0;
+        }
+    }
+    take.encoder.finish().map_err(|source| take.encoder_error(source))?;
+    while take.receive()? {}
+    (stage.progress)(since);
+    if take.sent == 0 {
+        return Err(ExportError::Internal(format!("the take at frame {start} got no frames")));
+    }
+    description.range.end = start + take.sent;
+    let quality = match settings.rate {
+        RateControl::Quality(quality) => Some(quality),
+        RateControl::AverageBitRate(_) => None,
+    };
+    let (writer, mut record) = take.conclude(description.range)?;
+    record.quality = quality;
+    record.look = looked;
+    record.cpu.look = look_cpu;
+    record.cpu.encode = thread_cpu() - began - look_cpu - record.cpu.measure;
+    writer.finish(&description, &record)?;
+    Ok((description, record))
+}
+
+/// A running take.
+struct Take<'a> {
+    stage: &'a Stage<'a>,
+    encoder: Box<dyn Encoder>,
+    writer: TakeWriter,
+    start: u64,
+    sent: u64,
+    samples: u64,
+    bytes: u64,
+    reorder: i64,
+    reconstructs: bool,
+    hashes: Vec<u64>,
+    judge: Option<Judge>,
+    /// Reconstructed pictures that wait for an earlier one.
+    early: BTreeMap<u64, PixelBuffer>,
+}
+
+/// The metric of a take, and the source pictures that wait for their reconstruction.
+struct Judge {
+    scorer: Scorer,
+    pool: Pool,
+    sources: VecDeque<PixelBuffer>,
+    cpu: f64,
+}
+
+impl<'a> Take<'a> {
+    fn open(
+        stage: &'a Stage<'a>,
+        description: &TakeDescription,
+        settings: &retake_compression::encoder::EncoderSettings,
+        frames: Option<usize>,
+    ) -> Result<Self, ExportError> {
+        let range = description.range;
+        let encoder = stage.factory.open(settings).map_err(|source| ExportError::Encoder { range, source })?;
+        let judge = match &description.measure {
+            Some(measure) => {
+                let known = frames.map_or(range.len(), |frames| frames as u64);
+                Some(Judge {
+                    scorer: new_scorer(settings, &measure.metric, measure.stride_for(known), range)?,
+                    pool: parse(&measure.pool)?,
+                    sources: VecDeque::new(),
+                    cpu: 0.0,
+                })
+            }
+            None => None,
+        };
+        let mut writer = stage.store.begin()?;
+        writer.format(encoder.format())?;
+        Ok(Self {
+            stage,
+            encoder,
+            writer,
+            start: range.start,
+            sent: 0,
+            samples: 0,
+            bytes: 0,
+            reorder: 0,
+            reconstructs: settings.reconstruct && stage.factory.info().reconstructs,
+            hashes: Vec::new(),
+            judge,
+            early: BTreeMap::new(),
+        })
+    }
+
+    fn range(&self) -> FrameRange {
+        FrameRange::new(self.start, self.start + self.sent)
+    }
+
+    fn encoder_error(&self, source: retake_compression::encoder::EncoderError) -> ExportError {
+        ExportError::Encoder { range: self.range(), source }
+    }
+
+    fn send(&mut self, fed: FedFrame) -> Result<(), ExportError> {
+        let FedFrame { frame, .. } = &fed;
+        let pts = ticks(frame.pts, self.stage.time_base);
+        let duration = if frame.duration > 0 { ticks(frame.duration, self.stage.time_base) } else { Time::INVALID };
+        self.encoder
+            .send(&frame.picture, pts, duration, FrameOptions::default())
+            .map_err(|source| self.encoder_error(source))?;
+        self.sent += 1;
+        if let Some(judge) = &mut self.judge {
+            judge.sources.push_back(frame.picture.clone());
+        }
+        drop(fed);
+        while self.receive()? {}
+        Ok(())
+    }
+
+    /// Takes one output from the encoder; false when there is none for now.
+    fn receive(&mut self) -> Result<bool, ExportError> {
+        match self.encoder.receive().map_err(|source| self.encoder_error(source))? {
+            Output::Frame(frame) => {
+                let sample = frame.sample;
+                self.samples += 1;
+                self.bytes += sample.data.len() as u64;
+                let shift = sample.dts.subtract(sample.pts);
+                self.reorder = self.reorder.max(to_ticks(shift, self.stage.time_base));
+                self.writer.sample(&sample)?;
+            }
+            Output::Picture { index, picture } => {
+                self.early.insert(index, picture);
+                while let Some(picture) = self.early.remove(&(self.hashes.len() as u64)) {
+                    self.look_at(&picture)?;
+                }
+            }
+            Output::Pending | Output::End => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn look_at(&mut self, picture: &PixelBuffer) -> Result<(), ExportError> {
+        self.hashes.push(picture_hash(picture));
+        let range = self.range();
+        let Some(judge) = &mut self.judge else { return Ok(()) };
+        let source = judge.sources.pop_front();
+        let source = source.ok_or_else(|| ExportError::Internal("more pictures than frames".into()))?;
+        let began = thread_cpu();
+        judge.scorer.push(&source, picture).map_err(|source| ExportError::Quality { range, source })?;
+        judge.cpu += thread_cpu() - began;
+        Ok(())
+    }
+
+    fn conclude(self, range: FrameRange) -> Result<(TakeWriter, TakeRecord), ExportError> {
+        if self.samples != self.sent || (self.reconstructs && self.hashes.len() as u64 != self.sent) {
+            return Err(ExportError::Internal(format!(
+                "{range}: {} frames went in, {} samples and {} pictures came out",
+                self.sent,
+                self.samples,
+                self.hashes.len()
+            )));
+        }
+        let mut cpu = CpuSeconds::default();
+        let score = match self.judge {
+            Some(judge) => {
+                let began = thread_cpu();
+                let scores = judge.scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
+                let estimate = scores.estimate(judge.pool);
+                let psnr = scores.psnr_y.iter().sum::<f64>() / scores.psnr_y.len().max(1) as f64;
+                cpu.measure = judge.cpu + thread_cpu() - began;
+                Some(Score { value: estimate.value, error: estimate.standard_error, psnr })
+            }
+            None => None,
+        };
+        let record = TakeRecord {
+            range,
+            quality: None,
+            bytes: self.bytes,
+            reorder_ticks: self.reorder,
+            score,
+            pictures: self.reconstructs.then_some(self.hashes),
+            look: None,
+            cpu,
+        };
+        Ok((self.writer, record))
+    }
+}
+
+pub(crate) fn new_scorer(
+    settings: &retake_compression::encoder::EncoderSettings,
+    metric: &str,
+    stride: u32,
+    range: FrameRange,
+) -> Result<Scorer, ExportError> {
+    let metric: MetricKind = parse(metric)?;
+    let settings = ScorerSettings {
+        metric,
+        width: settings.width,
+        height: settings.height,
+        format: settings.format,
+        frame_rate: settings.frame_rate.to_f64(),
+        stride,
+        phase: 0,
+    };
+    Scorer::new(&settings).map_err(|source| ExportError::Quality { range, source })
+}
+
+pub(crate) fn parse<T: std::str::FromStr>(name: &str) -> Result<T, ExportError> {
+    name.parse().map_err(|_| ExportError::Request(format!("'{name}' is not known here")))
+}
+
+/// Ticks as exact time.
+pub(crate) fn ticks(value: i64, base: Rational) -> Time {
+    Time::new(value.saturating_mul(i64::from(base.num)), base.den)
+}
+
+/// Time as ticks, rounded up.
+fn to_ticks(time: Time, base: Rational) -> i64 {
+    if !time.is_numeric() || base.num <= 0 {
+        return 0;
+    }
+    let numerator = i128::from(time.value()) * i128::from(base.den);
+    let denominator = i128::from(time.timescale()) * i128::from(base.num);
+    i64::try_from(-((-numerator).div_euclid(denominator))).unwrap_or(0)
+}

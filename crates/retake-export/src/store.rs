@@ -1,0 +1,216 @@
+//! The takes of a job on disk: one file each, written under a temporary name, synced, and renamed to a name that contains the identity of
+//! the take's description.
+
+use crate::error::ExportError;
+use retake_compression::log::{LogReader, LogWriter};
+use retake_compression::take::{TakeDescription, TakeId, TakeRecord};
+use retake_media::{FormatDescription, Sample, SampleKind, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+const KIND: u8 = b'T';
+const VERSION: u8 = 1;
+const FORMAT: u8 = b'f';
+const SAMPLE: u8 = b's';
+const ENDS: u8 = b'e';
+
+/// The folder of takes.
+#[derive(Debug, Clone)]
+pub(crate) struct TakeStore {
+    folder: PathBuf,
+    /// What earlier runs left.
+    found: BTreeSet<String>,
+}
+
+impl TakeStore {
+    /// Opens the folder, or makes it, and removes what unfinished takes left.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, ExportError> {
+        fs::create_dir_all(&folder).map_err(ExportError::file(&folder, "making the folder of takes"))?;
+        let entries = fs::read_dir(&folder).map_err(ExportError::file(&folder, "reading the folder of takes"))?;
+        let mut found = BTreeSet::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(TEMPORARY) {
+                // what cannot be removed only takes space
+                let _ = fs::remove_file(entry.path());
+            } else {
+                found.insert(name);
+            }
+        }
+        Ok(Self { folder, found })
+    }
+
+    /// A take that an earlier run finished, of frames from the same one on and like `description` in everything but the end of its range.
+    pub(crate) fn find(&self, description: &TakeDescription) -> Option<(TakeDescription, TakeRecord)> {
+        let prefix = format!("{:08}-", description.range.start);
+        let names = self.found.range(prefix.clone()..).take_while(|name| name.starts_with(&prefix));
+        names.filter_map(|name| read_ends(&self.folder.join(name)).ok()).find_map(|(found, record)| {
+            let wanted = TakeDescription { range: found.range, ..description.clone() };
+            (found == wanted && record.range == found.range).then_some((found, record))
+        })
+    }
+
+    fn path(&self, start: u64, id: TakeId) -> PathBuf {
+        self.folder.join(format!("{start:08}-{id}.take"))
+    }
+
+    /// The record of a take, if it was finished and is sound at its end.
+    pub(crate) fn record(&self, description: &TakeDescription) -> Option<TakeRecord> {
+        let path = self.path(description.range.start, description.id());
+        let (_, record) = read_ends(&path).ok()?;
+        (record.range == description.range).then_some(record)
+    }
+
+    /// Begins a take.
+    pub(crate) fn begin(&self) -> Result<TakeWriter, ExportError> {
+        let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.folder);
+        let file = file.map_err(ExportError::file(&self.folder, "beginning a take"))?;
+        let path = file.path().to_owned();
+        let log = LogWriter::new(BufWriter::with_capacity(1 << 16, file), KIND, VERSION)
+            .map_err(ExportError::file(&path, "writing a take"))?;
+        Ok(TakeWriter { log, path, folder: self.folder.clone() })
+    }
+
+    /// Opens a finished take to read its samples.
+    pub(crate) fn read(&self, description: &TakeDescription) -> Result<TakeReader, ExportError> {
+        let path = self.path(description.range.start, description.id());
+        let file = File::open(&path).map_err(ExportError::file(&path, "opening a take"))?;
+        let log = LogReader::open(BufReader::new(file), KIND).map_err(ExportError::file(&path, "reading a take"))?;
+        Ok(TakeReader { log, path })
+    }
+
+    /// Removes a take that turned out to be damaged.
+    pub(crate) fn discard(&self, description: &TakeDescription) {
+        let _ = fs::remove_file(self.path(description.range.start, description.id()));
+    }
+}
+
+const TEMPORARY: &str = "unfinished-";
+
+/// What stands at the end of a take's file.
+#[derive(Serialize, Deserialize)]
+struct Ends {
+    description: TakeDescription,
+    record: TakeRecord,
+}
+
+fn read_ends(path: &Path) -> io::Result<(TakeDescription, TakeRecord)> {
+    let mut log = LogReader::open(BufReader::new(File::open(path)?), KIND)?;
+    if log.version() != VERSION {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let Ends { description, record } = serde_json::from_slice(&log.last()?.payload)?;
+    Ok((description, record))
+}
+
+/// A take being written.
+pub(crate) struct TakeWriter {
+    log: LogWriter<BufWriter<NamedTempFile>>,
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+impl TakeWriter {
+    pub(crate) fn format(&mut self, format: &FormatDescription) -> Result<(), ExportError> {
+        let text = serde_json::to_vec(format).map_err(|error| ExportError::Internal(error.to_string()))?;
+        self.append(FORMAT, &text)
+    }
+
+    pub(crate) fn sample(&mut self, sample: &Sample) -> Result<(), ExportError> {
+        let mut payload = Vec::with_capacity(HEADER + sample.data.len());
+        for time in [sample.pts, sample.dts, sample.duration] {
+            payload.extend(time.value().to_le_bytes());
+            payload.extend(time.timescale().to_le_bytes());
+        }
+        payload.push(match sample.kind {
+            SampleKind::Sync => 0,
+            SampleKind::Reference => 1,
+            SampleKind::Disposable => 2,
+        });
+        payload.extend(&sample.data);
+        self.append(SAMPLE, &payload)
+    }
+
+    /// Ends the take: after this it is on disk under its final name, whole.
+    pub(crate) fn finish(mut self, description: &TakeDescription, record: &TakeRecord) -> Result<(), ExportError> {
+        let ends = Ends { description: description.clone(), record: record.clone() };
+        let text = serde_json::to_vec(&ends).map_err(|error| ExportError::Internal(error.to_string()))?;
+        self.append(ENDS, &text)?;
+        let fail = |doing| ExportError::file(&self.path, doing);
+        let buffered = self.log.finish().map_err(fail("writing a take"))?;
+        let file = buffered.into_inner().map_err(|error| fail("writing a take")(error.into_error()))?;
+        file.as_file().sync_data().map_err(fail("syncing a take"))?;
+        let path = self.folder.join(format!("{:08}-{}.take", description.range.start, description.id()));
+        file.persist(&path).map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
+        sync_folder(&self.folder)
+    }
+
+    fn append(&mut self, kind: u8, payload: &[u8]) -> Result<(), ExportError> {
+        self.log.append(kind, payload).map_err(ExportError::file(&self.path, "writing a take"))?;
+        Ok(())
+    }
+}
+
+/// Makes a rename in `folder` survive a power failure.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), ExportError> {
+    // not every file system can sync a folder; where it cannot, the rename is as safe as it gets
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// Two times of 12 bytes and a duration, and the kind.
+const HEADER: usize = 3 * 12 + 1;
+
+/// The samples of a finished take, in decode order.
+pub(crate) struct TakeReader {
+    log: LogReader<BufReader<File>>,
+    path: PathBuf,
+}
+
+impl TakeReader {
+    /// The format description that precedes the samples.
+    pub(crate) fn format(&mut self) -> Result<FormatDescription, ExportError> {
+        let fail = ExportError::file(&self.path, "reading a take");
+        match self.log.next() {
+            Ok(Some(record)) if record.kind == FORMAT => {
+                serde_json::from_slice(&record.payload).map_err(|error| fail(error.into()))
+            }
+            Ok(_) => Err(fail(io::ErrorKind::InvalidData.into())),
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    /// The next sample.
+    pub(crate) fn next(&mut self) -> Result<Option<Sample>, ExportError> {
+        let record = self.log.next().map_err(ExportError::file(&self.path, "reading a take"))?;
+        let Some(record) = record.filter(|record| record.kind == SAMPLE) else { return Ok(None) };
+        let sample = decode(record.payload);
+        sample.map(Some).ok_or_else(|| {
+            ExportError::file(&self.path, "reading a sample")(io::ErrorKind::InvalidData.into())
+        })
+    }
+}
+
+fn decode(mut payload: Vec<u8>) -> Option<Sample> {
+    let header = payload.get(..HEADER)?;
+    let time = |at: usize| {
+        let value = i64::from_le_bytes(header[at..at + 8].try_into().ok()?);
+        let timescale = i32::from_le_bytes(header[at + 8..at + 12].try_into().ok()?);
+        Some(Time::new(value, timescale))
+    };
+    let (pts, dts, duration) = (time(0)?, time(12)?, time(24)?);
+    let kind = match header[HEADER - 1] {
+        0 => SampleKind::Sync,
+        1 => SampleKind::Reference,
+        2 => SampleKind::Disposable,
+        _ => return None,
+    };
+    payload.drain(..HEADER);
+    Some(Sample { data: payload, pts, dts, duration, kind })
+}
