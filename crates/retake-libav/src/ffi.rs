@@ -189,6 +189,12 @@ unsafe extern "C" {
     pub(crate) fn rt_select(input: *mut RtInput, wanted: *const u8, count: c_int) -> c_int;
     pub(crate) fn rt_read(input: *mut RtInput, out: *mut RawPacket) -> c_int;
     pub(crate) fn rt_packet_free(packet: *mut AVPacket);
+    pub(crate) fn rt_cover(
+        input: *mut RtInput,
+        stream: c_int,
+        data: *mut *const u8,
+        size: *mut usize,
+    ) -> c_int;
     pub(crate) fn rt_seek(input: *mut RtInput, stream: c_int, time: i64) -> c_int;
     pub(crate) fn rt_record(input: *mut RtInput);
     pub(crate) fn rt_replay(input: *mut RtInput);
@@ -274,6 +280,7 @@ unsafe extern "C" {
         duration: i64,
     ) -> c_int;
     pub(crate) fn rt_output_finish(output: *mut RtOutput) -> c_int;
+    pub(crate) fn rt_output_bytes(output: *const RtOutput) -> i64;
 
     pub(crate) fn rt_subtitles_open(
         input: *mut RtInput,

@@ -102,6 +102,16 @@ impl Input {
         tags
     }
 
+    /// The picture of a cover track.
+    pub(crate) fn cover(&self, stream: u32) -> Result<Vec<u8>, Failure> {
+        let (mut data, mut size) = (ptr::null(), 0);
+        // SAFETY: on success as many bytes as said, alive as long as the input
+        unsafe {
+            attempt(|| ffi::rt_cover(self.as_ptr(), stream as i32, &mut data, &mut size))?;
+            Ok(std::slice::from_raw_parts(data, size).to_vec())
+        }
+    }
+
     /// The decoder configuration of a track.
     pub(crate) fn extradata(&self, stream: u32) -> Vec<u8> {
         let raw = self.stream(stream);

@@ -8,6 +8,8 @@
 //! layout of its structs is known in Rust. It is silent: what it has to say is in the errors.
 
 mod clock;
+mod container;
+mod copier;
 mod decoder;
 mod error;
 mod failure;
@@ -15,13 +17,21 @@ mod ffi;
 mod film;
 mod index;
 mod input;
+mod output;
 mod probe;
 mod pump;
 mod reader;
+mod samples;
+mod tags;
+mod video;
+mod writer;
 
+pub use container::Container;
 pub use error::{ErrorKind, MediaError};
 pub use failure::library_versions;
 pub use film::{FilmInfo, TrackInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
 pub use index::{FrameEntry, FrameIndex, picture_hash};
 pub use probe::probe;
 pub use reader::{Frame, FrameReader, ReaderOptions};
+pub use samples::SampleReader;
+pub use writer::{FilmWriter, Note, WriterSettings, Written};

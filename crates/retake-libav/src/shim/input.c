@@ -200,6 +200,16 @@ int rt_read(rt_input *input, rt_packet *out) {
 
 void rt_packet_free(AVPacket *packet) { av_packet_free(&packet); }
 
+int rt_cover(rt_input *input, int index, const uint8_t **data, size_t *size) {
+    AVFormatContext *context = input->context;
+    if (index < 0 || (unsigned)index >= context->nb_streams) return AVERROR(EINVAL);
+    const AVPacket *picture = &context->streams[index]->attached_pic;
+    if (!picture->data || picture->size <= 0) return AVERROR_INVALIDDATA;
+    *data = picture->data;
+    *size = (size_t)picture->size;
+    return 0;
+}
+
 int rt_seek(rt_input *input, int stream, int64_t time) {
     drop_kept(input);
     return av_seek_frame(input->context, stream, time, AVSEEK_FLAG_BACKWARD);

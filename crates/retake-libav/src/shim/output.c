@@ -10,6 +10,7 @@ struct rt_output {
     AVFormatContext *context;
     AVDictionary *options;
     int64_t *rescale_last; /* per track, for av_rescale_delta */
+    int64_t *last;         /* per track, the last decode time */
     int header_written;
 };
 
@@ -43,6 +44,7 @@ void rt_output_close(rt_output *output) {
     }
     av_dict_free(&output->options);
     av_free(output->rescale_last);
+    av_free(output->last);
     av_free(output);
 }
 
@@ -63,8 +65,9 @@ int rt_output_can_hold(const char *name, int codec_id) {
 
 int rt_output_header(rt_output *output) {
     output->rescale_last = av_calloc(output->context->nb_streams + 1, sizeof *output->rescale_last);
-    if (!output->rescale_last) return AVERROR(ENOMEM);
-    for (unsigned i = 0; i < output->context->nb_streams; i++) output->rescale_last[i] = AV_NOPTS_VALUE;
+    output->last = av_calloc(output->context->nb_streams + 1, sizeof *output->last);
+    if (!output->rescale_last || !output->last) return AVERROR(ENOMEM);
+    for (unsigned i = 0; i < output->context->nb_streams; i++) output->rescale_last[i] = output->last[i] = AV_NOPTS_VALUE;
     int result = avformat_write_header(output->context, &output->options);
     if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
     if (result >= 0) output->header_written = 1;
@@ -129,7 +132,16 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
         packet->dts = av_rescale_delta(source, dts, rate, samples, &output->rescale_last[index], to);
         packet->pts = packet->dts;
     }
-    return write_and_free(output, packet);
+    /* times must not go back (nor stand still, in some containers) after rounding either */
+    int64_t least = output->last[index] + !(output->context->oformat->flags & AVFMT_TS_NONSTRICT);
+    int repaired = output->last[index] != AV_NOPTS_VALUE && packet->dts < least;
+    if (repaired) {
+        packet->dts = least;
+        if (packet->pts < least) packet->pts = least;
+    }
+    output->last[index] = packet->dts;
+    int result = write_and_free(output, packet);
+    return result < 0 ? result : repaired;
 }
 
 int rt_output_finish(rt_output *output) {
@@ -138,3 +150,5 @@ int rt_output_finish(rt_output *output) {
     int closed = avio_closep(&output->context->pb);
     return result < 0 ? result : closed;
 }
+
+int64_t rt_output_bytes(const rt_output *output) { return output->context->pb ? avio_tell(output->context->pb) : 0; }

@@ -121,6 +121,7 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out);
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_free(AVPacket *packet);
+int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size); /* the picture of a cover track */
 int rt_seek(rt_input *input, int stream, int64_t time);
 void rt_record(rt_input *input);                 /* keep a copy of what rt_read gives from here on */
 void rt_replay(rt_input *input);                 /* stop that, and give the copies again */
@@ -163,17 +164,20 @@ int rt_output_option(rt_output *output, const char *name, const char *value);
 int rt_output_tag(rt_output *output, int stream, const char *name, const char *value); /* stream -1: the film */
 int rt_output_video(rt_output *output, const rt_video *video);
 int rt_output_can_hold(const char *format, int codec_id); /* 1 yes, 0 no, negative: cannot tell */
-/* Both answer the index of the new track. `shift` ticks of the source track are taken off all its times. */
+/* These answer the index of the new track. */
 int rt_output_copy(rt_output *output, rt_input *input, int stream);
 int rt_output_attach(rt_output *output, const char *name, const char *type, const uint8_t *data, size_t size);
+/* All chapters, shift_num / shift_den seconds earlier. */
 int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den);
 int rt_output_header(rt_output *output);
 void rt_output_time_base(const rt_output *output, int stream, rt_ratio *out);
 int rt_output_write(rt_output *output, int stream, rt_ratio time_base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
                     const uint8_t *data, size_t size);
-/* Writes a packet that was read from an input, with new times (ticks of `time_base`). The packet stays the caller's. */
+/* Writes a packet that was read from an input, with new times (ticks of `time_base`). The packet stays the caller's.
+ * 1 if its times had to be moved, to go on from the packet before. */
 int rt_output_packet(rt_output *output, int stream, rt_ratio time_base, const AVPacket *packet, int64_t pts, int64_t dts, int64_t duration);
 int rt_output_finish(rt_output *output);
+int64_t rt_output_bytes(const rt_output *output);
 AVFormatContext *rt_output_context(rt_output *output);
 int rt_track_add_side_data(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size);
 int rt_input_tag(rt_input *input, int stream, int number, const char **name, const char **value); /* 1 while there is one */

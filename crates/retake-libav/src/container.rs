@@ -1,0 +1,156 @@
+use crate::error::MediaError;
+use crate::film::{TrackInfo, TrackKind};
+use crate::output::can_hold;
+use retake_media::Codec;
+use std::fmt;
+use std::path::Path;
+
+/// A kind of file that films are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Container {
+    /// MPEG-4 part 14: `.mp4`, `.m4v`.
+    Mp4,
+    /// QuickTime: `.mov`.
+    Mov,
+    /// Matroska: `.mkv`.
+    Mkv,
+    /// The part of Matroska for the web: `.webm`.
+    WebM,
+}
+
+/// What becomes of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Its packets are copied.
+    Copy,
+    /// Its text is written in this form.
+    Convert(&'static str),
+    /// It becomes a file inside the film.
+    Attach,
+    /// It is left out, and people are told why.
+    LeaveOut(String),
+    /// It is left out, and nobody misses it.
+    Ignore,
+}
+
+impl Container {
+    /// All containers.
+    pub const ALL: [Self; 4] = [Self::Mp4, Self::Mov, Self::Mkv, Self::WebM];
+
+    /// The container that a file name ends in.
+    ///
+    /// # Errors
+    /// [`MediaError::UnknownContainer`], which lists what would do.
+    pub fn from_path(path: &Path) -> Result<Self, MediaError> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        match ending.as_str() {
+            "mp4" | "m4v" => Ok(Self::Mp4),
+            "mov" | "qt" => Ok(Self::Mov),
+            "mkv" => Ok(Self::Mkv),
+            "webm" => Ok(Self::WebM),
+            _ => Err(MediaError::UnknownContainer { file: path.into() }),
+        }
+    }
+
+    /// The name for people: `MP4`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mp4 => "MP4",
+            Self::Mov => "MOV",
+            Self::Mkv => "MKV",
+            Self::WebM => "WebM",
+        }
+    }
+
+    /// FFmpeg's name of the writer.
+    pub(crate) const fn muxer(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Mov => "mov",
+            Self::Mkv => "matroska",
+            Self::WebM => "webm",
+        }
+    }
+
+    /// Whether the file is made of ISO boxes: times to the tick, fast start.
+    pub const fn is_iso(self) -> bool {
+        matches!(self, Self::Mp4 | Self::Mov)
+    }
+
+    /// Whether video of this codec can be written, and is played in this container.
+    pub const fn can_hold(self, codec: Codec) -> bool {
+        match self {
+            Self::Mp4 | Self::Mkv => true,
+            Self::Mov => matches!(codec, Codec::H264 | Codec::Hevc),
+            Self::WebM => matches!(codec, Codec::Av1 | Codec::Vp9),
+        }
+    }
+
+    /// The refusal to hold video of a codec, if it is one.
+    pub(crate) fn check(self, codec: Codec) -> Result<(), MediaError> {
+        if self.can_hold(codec) {
+            return Ok(());
+        }
+        let remedy = match self {
+            Self::WebM => "choose --codec av1 or vp9, or write an .mkv or .mp4 file",
+            _ => "choose --codec h264 or hevc, or write an .mp4 or .mkv file",
+        };
+        Err(MediaError::CannotHold { container: self.name(), codec: codec.name().to_ascii_uppercase(), remedy })
+    }
+
+    /// What becomes of a track of the source in this container.
+    pub(crate) fn plan(self, track: &TrackInfo) -> Plan {
+        let leave_out = |why: &str| Plan::LeaveOut(format!("{track} cannot go into {self}: left out{why}"));
+        let mkv_can = "; MKV can hold it";
+        match track.kind {
+            TrackKind::Data if track.chapter_names => Plan::Ignore,
+            TrackKind::Data => Plan::LeaveOut(format!("{track} is left out: only pictures, sound and text are copied")),
+            TrackKind::Attachment if self == Self::Mkv => Plan::Copy,
+            TrackKind::Attachment => leave_out(mkv_can),
+            TrackKind::Cover if self == Self::Mkv => Plan::Attach,
+            TrackKind::Cover if self.is_iso() && matches!(track.codec.as_str(), "mjpeg" | "png" | "bmp") => Plan::Copy,
+            TrackKind::Cover => leave_out(if matches!(track.codec.as_str(), "mjpeg" | "png") { mkv_can } else { "" }),
+            TrackKind::Subtitle => match self.subtitle(track) {
+                Some(plan) => plan,
+                None => leave_out(if can_hold("matroska", track.codec_id) { mkv_can } else { "" }),
+            },
+            TrackKind::Audio | TrackKind::Video if self.holds_as_is(track) => Plan::Copy,
+            TrackKind::Audio | TrackKind::Video => {
+                leave_out(if can_hold("matroska", track.codec_id) { mkv_can } else { "" })
+            }
+        }
+    }
+
+    fn holds_as_is(self, track: &TrackInfo) -> bool {
+        let codec = track.codec.as_str();
+        match self {
+            Self::WebM => matches!(codec, "vorbis" | "opus" | "vp8" | "vp9" | "av1"),
+            // FFmpeg writes these only as an experiment, or players do not expect them there
+            Self::Mp4 if matches!(codec, "truehd" | "mlp") || codec.starts_with("pcm_") => false,
+            Self::Mov if matches!(codec, "truehd" | "mlp" | "opus" | "flac" | "vorbis" | "av1" | "vp9") => false,
+            _ => can_hold(self.muxer(), track.codec_id),
+        }
+    }
+
+    fn subtitle(self, track: &TrackInfo) -> Option<Plan> {
+        let codec = track.codec.as_str();
+        match self {
+            Self::Mp4 | Self::Mov if codec == "mov_text" => Some(Plan::Copy),
+            Self::Mp4 | Self::Mov if track.text => Some(Plan::Convert("mov_text")),
+            Self::Mp4 if codec == "dvd_subtitle" => Some(Plan::Copy),
+            Self::Mp4 | Self::Mov => None,
+            Self::WebM if codec == "webvtt" => Some(Plan::Copy),
+            Self::WebM if track.text => Some(Plan::Convert("webvtt")),
+            Self::WebM => None,
+            Self::Mkv if codec != "mov_text" && can_hold("matroska", track.codec_id) => Some(Plan::Copy),
+            Self::Mkv if track.text => Some(Plan::Convert("subrip")),
+            Self::Mkv => None,
+        }
+    }
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,198 @@
+//! A film that is being written.
+#![allow(unsafe_code)]
+
+use crate::failure::{Failure, attempt, c_text, url};
+use crate::ffi::{self, RawPacket, RawVideo, Ratio};
+use crate::input::{Input, Packet};
+use retake_media::Rational;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+/// A muxer and its file. Closed on drop, without a trailer unless [`Output::finish`] was called.
+pub(crate) struct Output(NonNull<ffi::RtOutput>);
+
+// SAFETY: a muxer is used by one thread at a time (all calls take `&mut`), but not bound to one
+unsafe impl Send for Output {}
+
+/// Times of one packet, in ticks.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamps {
+    pub(crate) pts: i64,
+    pub(crate) dts: i64,
+    pub(crate) duration: i64,
+}
+
+impl Output {
+    /// Creates (or empties) the file.
+    pub(crate) fn create(format: &str, path: &Path) -> Result<Self, Failure> {
+        let (format, url, mut output) = (c_text(format), url(path), ptr::null_mut());
+        // SAFETY: two terminated texts; on success the object is ours
+        attempt(|| unsafe { ffi::rt_output_open(format.as_ptr(), url.as_ptr(), &mut output) })?;
+        Ok(Self(NonNull::new(output).expect("an opened output has an address")))
+    }
+
+    pub(crate) fn option(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        let (name, value) = (c_text(name), c_text(value));
+        // SAFETY: terminated texts, which the shim copies
+        attempt(|| unsafe { ffi::rt_output_option(self.0.as_ptr(), name.as_ptr(), value.as_ptr()) }).map(drop)
+    }
+
+    /// Sets a tag of a track, or of the film (`None`).
+    pub(crate) fn tag(&mut self, track: Option<u32>, name: &str, value: &str) -> Result<(), Failure> {
+        let (name, value) = (c_text(name), c_text(value));
+        let track = track.map_or(-1, |track| track as i32);
+        // SAFETY: terminated texts, which the shim copies
+        attempt(|| unsafe { ffi::rt_output_tag(self.0.as_ptr(), track, name.as_ptr(), value.as_ptr()) }).map(drop)
+    }
+
+    /// Adds the video track; its texts and bytes are copied.
+    pub(crate) fn video(&mut self, video: &RawVideo) -> Result<u32, Failure> {
+        // SAFETY: the caller's pointers are alive during the call, and the shim copies behind them
+        attempt(|| unsafe { ffi::rt_output_video(self.0.as_ptr(), video) }).map(|track| track as u32)
+    }
+
+    /// Adds a track like one of `input`.
+    pub(crate) fn copy(&mut self, input: &Input, stream: u32) -> Result<u32, Failure> {
+        // SAFETY: both are alive, and the shim copies
+        attempt(|| unsafe { ffi::rt_output_copy(self.0.as_ptr(), input.as_ptr(), stream as i32) }).map(|t| t as u32)
+    }
+
+    /// Adds a file.
+    pub(crate) fn attach(&mut self, name: &str, mime: &str, data: &[u8]) -> Result<u32, Failure> {
+        let (name, mime) = (c_text(name), c_text(mime));
+        // SAFETY: alive during the call, and the shim copies
+        attempt(|| unsafe {
+            ffi::rt_output_attach(self.0.as_ptr(), name.as_ptr(), mime.as_ptr(), data.as_ptr(), data.len())
+        })
+        .map(|track| track as u32)
+    }
+
+    /// Copies all chapters, `num / den` seconds earlier.
+    pub(crate) fn chapters(&mut self, input: &Input, num: i64, den: i64) -> Result<(), Failure> {
+        // SAFETY: both are alive, and the shim copies
+        attempt(|| unsafe { ffi::rt_output_chapters(self.0.as_ptr(), input.as_ptr(), num, den) }).map(drop)
+    }
+
+    /// Writes the head; no track can be added afterwards.
+    pub(crate) fn header(&mut self) -> Result<(), Failure> {
+        // SAFETY: ours
+        attempt(|| unsafe { ffi::rt_output_header(self.0.as_ptr()) }).map(drop)
+    }
+
+    /// The time base that a track got with the head.
+    pub(crate) fn time_base(&self, track: u32) -> Rational {
+        let mut ratio = Ratio::default();
+        // SAFETY: callers name tracks that they added
+        unsafe { ffi::rt_output_time_base(self.0.as_ptr(), track as i32, &mut ratio) };
+        Rational::new(ratio.num, ratio.den)
+    }
+
+    /// Writes bytes of ours as one packet; times in ticks of `time_base`.
+    pub(crate) fn write(
+        &mut self,
+        track: u32,
+        time_base: Rational,
+        stamps: Stamps,
+        key: bool,
+        disposable: bool,
+        data: &[u8],
+    ) -> Result<(), Failure> {
+        let Stamps { pts, dts, duration } = stamps;
+        let base = Ratio { num: time_base.num, den: time_base.den };
+        let (key, disposable) = (i32::from(key), i32::from(disposable));
+        // SAFETY: as many bytes as said, which the shim copies
+        attempt(|| unsafe {
+            let (data, size) = (data.as_ptr(), data.len());
+            ffi::rt_output_write(self.0.as_ptr(), track as i32, base, pts, dts, duration, key, disposable, data, size)
+        })
+        .map(drop)
+    }
+
+    /// Writes a packet of another file; times in ticks of `time_base`. `true`: its times had to be moved behind the packet before.
+    pub(crate) fn packet(
+        &mut self,
+        track: u32,
+        time_base: Rational,
+        stamps: Stamps,
+        packet: &Packet,
+    ) -> Result<bool, Failure> {
+        let Stamps { pts, dts, duration } = stamps;
+        let base = Ratio { num: time_base.num, den: time_base.den };
+        // SAFETY: a live packet, of which the shim takes a reference of its own
+        attempt(|| unsafe {
+            ffi::rt_output_packet(self.0.as_ptr(), track as i32, base, packet.as_ptr(), pts, dts, duration)
+        })
+        .map(|moved| moved > 0)
+    }
+
+    /// How much was written so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        // SAFETY: a pure look
+        u64::try_from(unsafe { ffi::rt_output_bytes(self.0.as_ptr()) }).unwrap_or(0)
+    }
+
+    /// Writes what is left and the trailer, and closes the file.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        // SAFETY: ours
+        attempt(|| unsafe { ffi::rt_output_finish(self.0.as_ptr()) }).map(drop)
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use
+        unsafe { ffi::rt_output_close(self.0.as_ptr()) };
+    }
+}
+
+/// Whether a container's writer knows a coding format at all.
+pub(crate) fn can_hold(format: &str, codec_id: i32) -> bool {
+    let format = c_text(format);
+    // SAFETY: a terminated text
+    unsafe { ffi::rt_output_can_hold(format.as_ptr(), codec_id) == 1 }
+}
+
+/// Writes the text subtitles of one track in another form.
+pub(crate) struct Subtitles(NonNull<ffi::RtSubtitles>);
+
+// SAFETY: two codec contexts that one thread at a time uses
+unsafe impl Send for Subtitles {}
+
+impl Subtitles {
+    /// Adds a track of this coding format to the output.
+    pub(crate) fn open(input: &Input, stream: u32, codec: &str, output: &mut Output) -> Result<Self, Failure> {
+        let (codec, mut subtitles) = (c_text(codec), ptr::null_mut());
+        // SAFETY: all are alive, and the shim copies; on success the object is ours
+        attempt(|| unsafe {
+            ffi::rt_subtitles_open(input.as_ptr(), stream as i32, codec.as_ptr(), output.0.as_ptr(), &mut subtitles)
+        })?;
+        Ok(Self(NonNull::new(subtitles).expect("an opened converter has an address")))
+    }
+
+    pub(crate) fn track(&self) -> u32 {
+        // SAFETY: a pure look
+        unsafe { ffi::rt_subtitles_track(self.0.as_ptr()) as u32 }
+    }
+
+    /// The packet in the new form (time, duration, bytes), in the source's ticks; `None` if it shows nothing.
+    pub(crate) fn convert(&mut self, packet: &Packet) -> Result<Option<(i64, i64, &[u8])>, Failure> {
+        let mut out = MaybeUninit::<RawPacket>::uninit();
+        // SAFETY: a live packet that is only read; the shim fills the struct, and its bytes live until the next call, which needs `&mut`
+        unsafe {
+            let made = attempt(|| ffi::rt_subtitles_convert(self.0.as_ptr(), packet.as_ptr(), out.as_mut_ptr()))?;
+            if made == 0 {
+                return Ok(None);
+            }
+            let out = out.assume_init();
+            Ok(Some((out.pts, out.duration, std::slice::from_raw_parts(out.data, out.size))))
+        }
+    }
+}
+
+impl Drop for Subtitles {
+    fn drop(&mut self) {
+        // SAFETY: ours, and the last use
+        unsafe { ffi::rt_subtitles_close(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,146 @@
+use crate::container::Container;
+use crate::decoder::code;
+use crate::failure::{Failure, c_text};
+use crate::ffi::{Ratio, RawColour, RawHdr, RawVideo};
+use crate::output::Output;
+use crate::writer::{Note, WriterSettings};
+use retake_media::{Codec, Colour, FormatDescription, PixelFormat, Range, Rational};
+
+/// `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
+const UNKNOWN: i32 = -99;
+
+/// Adds the video track to an output, with all that players need to know before the first sample.
+pub(crate) fn add_video(
+    settings: &WriterSettings<'_>,
+    disposition: i32,
+    output: &mut Output,
+    notes: &mut Vec<Note>,
+) -> Result<u32, Failure> {
+    let WriterSettings { format, container, .. } = *settings;
+    let codec = c_text(format.codec.name());
+    let encoder = c_text(settings.encoder);
+    let vp9 = (format.codec == Codec::Vp9).then(|| Vp9::read(&format.config)).flatten();
+    // the writer makes vpcC from the parameters; elsewhere a VP9 track has no record
+    let config = if format.codec == Codec::Vp9 { &[] } else { format.config.as_slice() };
+    let (depth, profile, level) = match vp9 {
+        Some(vp9) => (vp9.depth, vp9.profile, vp9.level),
+        None => (depth(format), UNKNOWN, UNKNOWN),
+    };
+    let picture = code(if depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 });
+    let aspect = if format.pixel_aspect_ratio.is_positive() { format.pixel_aspect_ratio } else { Rational::new(1, 1) };
+    let track = output.video(&RawVideo {
+        codec: codec.as_ptr(),
+        width: format.width as i32,
+        height: format.height as i32,
+        picture,
+        timescale: 0,
+        level,
+        profile,
+        tag_hvc1: i32::from(format.codec == Codec::Hevc && container.is_iso()),
+        time_base: ratio(settings.time_base),
+        frame_rate: ratio(settings.frame_rate),
+        aspect: ratio(aspect),
+        config: config.as_ptr(),
+        config_size: config.len(),
+        colour: colour(&format.colour),
+        hdr: hdr(format),
+        has_matrix: i32::from(settings.display_matrix.is_some()),
+        matrix: settings.display_matrix.unwrap_or_default(),
+        disposition,
+        reserved: 0,
+        encoder: encoder.as_ptr(),
+    })?;
+    if settings.display_matrix.is_some_and(|matrix| matrix != IDENTITY) && !keeps_rotation(container) {
+        let text = format!("the rotation of the picture cannot be written to {container} by this FFmpeg");
+        notes.push(Note { track: None, text: format!("{text}: players will show it as it was filmed; MP4 keeps it") });
+    }
+    Ok(track)
+}
+
+const IDENTITY: [i32; 9] = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30];
+
+/// FFmpeg writes rotation into Matroska since version 7.0 (libavformat 61).
+fn keeps_rotation(container: Container) -> bool {
+    let [format, ..] = crate::failure::library_versions();
+    let major = format.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+    container.is_iso() || major >= 61
+}
+
+/// What a `vpcC` record says.
+#[derive(Debug, PartialEq, Eq)]
+struct Vp9 {
+    profile: i32,
+    level: i32,
+    depth: u32,
+}
+
+impl Vp9 {
+    /// Reads the record, with or without the version and flags of its box.
+    fn read(config: &[u8]) -> Option<Self> {
+        let fields = if config.len() >= 12 && config[..4] == [1, 0, 0, 0] { &config[4..] } else { config };
+        let (&profile, &level, &packed) = (fields.first()?, fields.get(1)?, fields.get(2)?);
+        Some(Self { profile: profile.into(), level: level.into(), depth: u32::from(packed >> 4) })
+    }
+}
+
+/// Bits a sample, as the configuration record says.
+fn depth(format: &FormatDescription) -> u32 {
+    let config = &format.config;
+    match format.codec {
+        Codec::Hevc => config.get(17).map_or(8, |byte| 8 + u32::from(byte & 7)),
+        Codec::Av1 => config.get(2).map_or(8, |byte| if byte & 0x40 != 0 { 10 } else { 8 }),
+        // High 10 is the only profile with more than 8 bits that is encoded
+        Codec::H264 => config.get(1).map_or(8, |&profile| if profile == 110 { 10 } else { 8 }),
+        Codec::Vp9 => 8,
+    }
+}
+
+fn ratio(ratio: Rational) -> Ratio {
+    Ratio { num: ratio.num, den: ratio.den }
+}
+
+fn colour(colour: &Colour) -> RawColour {
+    let range = match (colour.range_known, colour.range) {
+        (false, _) => 0,
+        (true, Range::Limited) => 1,
+        (true, Range::Full) => 2,
+    };
+    RawColour {
+        primaries: colour.primaries.into(),
+        transfer: colour.transfer.into(),
+        matrix: colour.matrix.into(),
+        range,
+        chroma_location: colour.chroma_location.into(),
+    }
+}
+
+fn hdr(format: &FormatDescription) -> RawHdr {
+    let mut hdr = RawHdr::default();
+    if let Some(mastering) = format.mastering_display {
+        hdr.has_mastering = 1;
+        hdr.primaries_gbr = mastering.primaries_gbr;
+        hdr.white_point = mastering.white_point;
+        hdr.max_luminance = mastering.max_luminance;
+        hdr.min_luminance = mastering.min_luminance;
+    }
+    if let Some(light) = format.content_light {
+        hdr.has_light = 1;
+        hdr.max_content = light.max_content;
+        hdr.max_average = light.max_frame_average;
+    }
+    hdr
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vp9_record_is_read_with_and_without_its_box_head() {
+        let fields = [2, 31, 0xA2, 9, 16, 9, 0, 0];
+        let expected = Some(Vp9 { profile: 2, level: 31, depth: 10 });
+        assert_eq!(Vp9::read(&fields), expected);
+        assert_eq!(Vp9::read(&[&[1, 0, 0, 0], &fields[..]].concat()), expected);
+        assert_eq!(Vp9::read(&[1]), None);
+    }
+}
