@@ -1,7 +1,8 @@
 use crate::error::MediaError;
+use crate::failure::Failure;
 use crate::film::{FilmInfo, ticks_to_time};
 use crate::input::Input;
-use retake_media::{Codec, FormatDescription, Sample, SampleKind, Time};
+use retake_media::{Codec, FormatDescription, Rational, Sample, SampleKind, Time};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,9 +11,10 @@ use std::str::FromStr;
 /// Decode times are the container's own, not those of rule T-2.
 pub struct SampleReader {
     file: PathBuf,
+    stream: u32,
     input: Input,
     format: FormatDescription,
-    time_base: retake_media::Rational,
+    time_base: Rational,
     samples: u64,
 }
 
@@ -38,7 +40,7 @@ impl SampleReader {
             mastering_display: video.mastering_display,
             content_light: video.content_light,
         };
-        Ok(Self { file, input, format, time_base: video.time_base, samples: 0 })
+        Ok(Self { file, stream: video.index, input, format, time_base: video.time_base, samples: 0 })
     }
 
     /// What a decoder has to know before the first sample. The configuration is the container's own.
@@ -52,14 +54,15 @@ impl SampleReader {
     /// [`MediaError::Read`], [`MediaError::Internal`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
     pub fn next(&mut self) -> Result<Option<Sample>, MediaError> {
-        let packet = self.input.read().map_err(|failure| match failure.io() {
-            Some(source) => {
-                let (file, byte) = (self.file.clone(), self.input.position());
-                MediaError::Read { file, frame: self.samples, byte, source }
+        let packet = loop {
+            match self.input.read() {
+                // opening looked at all tracks, and gives out what it saw
+                Ok(Some(packet)) if packet.stream() != self.stream => {}
+                Ok(Some(packet)) => break packet,
+                Ok(None) => return Ok(None),
+                Err(failure) => return Err(self.error(&failure)),
             }
-            None => MediaError::internal(&self.file, "reading stopped", &failure),
-        })?;
-        let Some(packet) = packet else { return Ok(None) };
+        };
         self.samples += 1;
         let time = |ticks: Option<i64>| ticks.map_or(Time::INVALID, |ticks| ticks_to_time(ticks, self.time_base));
         Ok(Some(Sample {
@@ -69,5 +72,15 @@ impl SampleReader {
             duration: time(Some(packet.duration()).filter(|&ticks| ticks > 0)),
             kind: if packet.is_key() { SampleKind::Sync } else { SampleKind::Reference },
         }))
+    }
+
+    fn error(&self, failure: &Failure) -> MediaError {
+        match failure.io() {
+            Some(source) => {
+                let (file, byte) = (self.file.clone(), self.input.position());
+                MediaError::Read { file, frame: self.samples, byte, source }
+            }
+            None => MediaError::internal(&self.file, "reading stopped", failure),
+        }
     }
 }
