@@ -22,9 +22,6 @@ pub(crate) trait Engine: Send {
 /// The engine of a metric; `None` for PSNR, which every scorer has anyway.
 pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>>, QualityError> {
     let metric = settings.metric;
-    if let Some(remedy) = metric.remedy() {
-        return Err(QualityError::Missing { metric, remedy });
-    }
     let large_enough = |least| {
         let (width, height) = (settings.width, settings.height);
         let fits = width.min(height) >= least;
@@ -42,15 +39,29 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
             Ok(Some(Box::new(Still::new(crate::ssim::Ssim::default()))))
         }
         MetricKind::Xpsnr => Ok(Some(Box::new(crate::xpsnr::Xpsnr::new(settings)))),
-        _ => {
-            large_enough(0)?;
-            Err(QualityError::Missing { metric, remedy: "it is not written yet" })
+        #[cfg(feature = "ssimulacra2")]
+        MetricKind::Ssimulacra2 => {
+            large_enough(crate::ssimulacra2::LEAST_SIZE)?;
+            Ok(Some(Box::new(Still::new(crate::ssimulacra2::Ssimulacra2::new(settings)?))))
         }
+        #[cfg(not(feature = "vmaf"))]
+        MetricKind::Vmaf => Err(absent(metric)),
+        #[cfg(not(feature = "ssimulacra2"))]
+        MetricKind::Ssimulacra2 => Err(absent(metric)),
     }
+}
+
+/// The error for a metric that this build lacks.
+#[cfg(not(all(feature = "vmaf", feature = "ssimulacra2")))]
+fn absent(metric: MetricKind) -> QualityError {
+    QualityError::Missing { metric, remedy: metric.remedy().unwrap_or_default() }
 }
 
 /// A metric that looks at one pair at a time.
 pub(crate) trait StillMetric: Send {
+    /// Who does the work, for error messages.
+    const LIBRARY: &'static str;
+
     fn score(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<f64, String>;
 }
 
@@ -79,7 +90,7 @@ impl<M: StillMetric> Engine for Still<M> {
     ) -> Result<(), QualityError> {
         let score = sampled.then(|| self.metric.score(reference, picture)).transpose();
         self.frames.push(score.map_err(|code| QualityError::Library {
-            library: "the metric's library",
+            library: M::LIBRARY,
             call: "a comparison",
             frame: self.frames.len() as u64,
             code,

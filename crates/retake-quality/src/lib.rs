@@ -9,6 +9,7 @@
 //! | XPSNR | here | FFmpeg's `xpsnr` filter |
 //! | PSNR | here | FFmpeg's `psnr` filter |
 //! | SSIM | here | FFmpeg's `ssim` filter |
+//! | SSIMULACRA 2 | `fast-ssim2`, feature `ssimulacra2` | its own tests |
 
 mod engine;
 mod error;
@@ -20,6 +21,8 @@ mod psnr;
 mod scorer;
 mod scores;
 mod ssim;
+#[cfg(feature = "ssimulacra2")]
+mod ssimulacra2;
 #[cfg(feature = "vmaf")]
 mod vmaf;
 mod xpsnr;

@@ -99,7 +99,6 @@ impl MetricKind {
             Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
                 Some("build with the feature `ssimulacra2`")
             }
-            Self::Ssimulacra2 => Some("not written yet"),
             _ => None,
         }
     }

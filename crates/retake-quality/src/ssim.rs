@@ -42,6 +42,8 @@ pub(crate) struct Ssim {
 }
 
 impl StillMetric for Ssim {
+    const LIBRARY: &'static str = "retake-quality";
+
     fn score(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<f64, String> {
         Ok(match reference.format() {
             PixelFormat::I420 => self.score_of::<u8>(reference, picture),
