@@ -18,7 +18,8 @@ use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial, UnitState, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
-use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
+use retake_libav::{FrameIndex, FrameReader};
+use crate::range_stub::{RangeReader, SeekTrust};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -249,7 +250,8 @@ impl Production<'_> {
             Objective::Floor { floor, tolerance } => {
                 let aim = floor::first_aim(floor, tolerance);
                 settings.rate = RateControl::Quality(scale.snap(self.job.family.usual(aim)));
-                Some(Look { aim, preset: self.job.look_preset.clone() })
+                let preset = self.job.family.look().map_or(String::new(), |look| look.preset.to_owned());
+                Some(Look { aim, preset })
             }
             _ => None,
         };

@@ -1,1 +1,32 @@
-//! TODO
+//! The whole job: a source, an objective, an executor, takes on disk, a finished film.
+//!
+//! [`export`] runs a [`Request`]. It tells what it does by [`Event`]s, can be stopped by a [`StopFlag`] at any moment, and carries on where
+//! it stopped when it is called again. This crate holds no metric and no foreign code.
+
+mod assemble;
+mod crew;
+mod error;
+mod event;
+mod export;
+mod feed;
+mod index;
+mod job;
+mod look;
+mod measure;
+mod prepare;
+mod range_stub;
+mod report;
+mod request;
+mod scene;
+mod scout;
+mod shoot;
+mod spool;
+mod stop;
+mod store;
+
+pub use error::ExportError;
+pub use event::{Event, Outcome, PassSummary, QualitySummary, Summary};
+pub use export::export;
+pub use measure::{FilmScore, UnitScore, measure};
+pub use request::{Request, Target};
+pub use stop::StopFlag;

@@ -11,6 +11,7 @@ use retake_compression::planner::curve::Family;
 use retake_compression::units::UnitRule;
 use retake_libav::{Container, FilmInfo, ReaderOptions, probe};
 use retake_media::PixelFormat;
+use retake_quality::{MetricKind, Pool};
 use std::path::{Path, PathBuf};
 
 /// A job that is ready to run.
@@ -23,6 +24,8 @@ pub(crate) struct Job {
     pub family: Family,
     pub scout: ScoutPlan,
     pub jobs: u32,
+    /// Every how many frames one is scored.
+    pub stride: u32,
     pub notes: Vec<String>,
 }
 
@@ -33,6 +36,9 @@ const WINDOW: f64 = 12.0;
 const PLAIN_LONGEST: f64 = 10.0;
 /// The shortest scene, in seconds: faster cuts are flashes.
 const SHORTEST: f64 = 0.25;
+/// Every how many frames one is scored. Not 2 or 4, which would always meet the same kind of B frame, nor 5, which meets the duplicated
+/// frames of converted film.
+const STRIDE: u32 = 3;
 /// What the program itself, the demuxer and the muxer take.
 const BASE_MEMORY: u64 = 96 << 20;
 /// Frames that a decoder keeps for itself.
@@ -139,7 +145,9 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
         places: budget.places,
     };
     let reader = ReaderOptions { format, threads: if video.width * video.height > 1280 * 720 { 2 } else { 1 } };
-    Ok(Job { folder, container, reader, description, family, scout, jobs: budget.jobs, notes, film })
+    // of every third frame the mean of all can be told; of the worst ones nothing
+    let stride = if request.pool == Pool::Mean { STRIDE } else { 1 };
+    Ok(Job { stride, folder, container, reader, description, family, scout, jobs: budget.jobs, notes, film })
 }
 
 fn check_paths(request: &Request) -> Result<(), ExportError> {
@@ -183,7 +191,7 @@ fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportErro
     Ok(match request.target {
         Target::Plain(_) => Objective::Plain,
         Target::Floor { floor, tolerance } => {
-            Objective::Floor { floor, tolerance: tolerance.unwrap_or_else(|| request.metric.default_tolerance()) }
+            Objective::Floor { floor, tolerance: tolerance.unwrap_or(request.metric.unit()) }
         }
         Target::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
         Target::Size(size) => {
@@ -226,6 +234,16 @@ fn unit_rule(film: &FilmInfo, memory: u64, target: Target, format: PixelFormat) 
     }
 }
 
+/// Upper estimate of what a running metric holds: planes of single precision at full and lower scales.
+fn scorer_memory(metric: MetricKind, width: u32, height: u32) -> u64 {
+    let planes = match metric {
+        MetricKind::Vmaf => 24,
+        MetricKind::Ssimulacra2 => 60,
+        _ => 4,
+    };
+    u64::from(width) * u64::from(height) * 4 * planes
+}
+
 struct Budget {
     jobs: u32,
     places: usize,
@@ -243,7 +261,7 @@ fn budget(
     let factory = &request.encoder;
     let (delay, encoder) = (u64::from(factory.delay(settings)), factory.memory(settings));
     // a measured take keeps the source of each frame until its reconstruction is out
-    let judged = if settings.reconstruct { (delay + 4) * frame + request.metric.memory(settings.width, settings.height) } else { 0 };
+    let judged = if settings.reconstruct { (delay + 4) * frame + scorer_memory(request.metric, settings.width, settings.height) } else { 0 };
     let unit = if streaming { delay.min(rule.longest) } else { rule.longest };
     let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
     let each = encoder + judged + unit * frame;

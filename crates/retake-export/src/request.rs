@@ -57,3 +57,29 @@ pub enum Target {
     /// One pass with one quality, on the encoder's scale; its usual one if `None`.
     Plain(Option<f64>),
 }
+
+impl Request {
+    /// A request with the usual choices: a quality floor on the default metric, five passes, one thread for each take, as many takes as
+    /// cores and memory allow.
+    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>, encoder: Arc<dyn EncoderFactory>) -> Self {
+        let metric = retake_quality::default_metric();
+        Self {
+            input: input.into(),
+            output: output.into(),
+            encoder,
+            preset: None,
+            options: Vec::new(),
+            target: Target::Floor { floor: metric.default_floor(), tolerance: None },
+            metric,
+            pool: Pool::Mean,
+            max_bit_rate: None,
+            passes: 5,
+            jobs: None,
+            threads: 1,
+            memory: None,
+            work_dir: None,
+            restart: false,
+            overwrite: false,
+        }
+    }
+}

@@ -6,6 +6,7 @@ use crate::look;
 use crate::stop::StopFlag;
 use crate::store::{TakeStore, TakeWriter};
 use retake_compression::encoder::{Encoder, EncoderFactory, FrameOptions, Output, RateControl};
+use retake_compression::planner::curve::Family;
 use retake_compression::take::{CpuSeconds, Score, TakeDescription, TakeRecord};
 use retake_compression::units::FrameRange;
 use retake_libav::picture_hash;
@@ -19,6 +20,7 @@ pub(crate) struct Stage<'a> {
     pub store: &'a TakeStore,
     /// Seconds per tick of the source's time stamps.
     pub time_base: Rational,
+    pub family: Family,
     pub stop: &'a StopFlag,
     /// Told of every few frames that went into the encoder.
     pub progress: &'a (dyn Fn(u64) + Sync),
@@ -54,7 +56,7 @@ pub(crate) fn shoot(
             frames.push_back(frame);
         }
         let range = FrameRange::new(description.range.start, description.range.start + frames.len() as u64);
-        let (quality, record) = look::look(stage, &description, look, measure, range, frames.make_contiguous())?;
+        let (quality, record) = look::look(stage, &settings, look, measure, range, frames.make_contiguous())?;
         settings.rate = RateControl::Quality(quality);
         looked = Some(record);
     }
@@ -235,7 +237,7 @@ impl<'a> Take<'a> {
                 let estimate = scores.estimate(judge.pool);
                 let psnr = scores.psnr_y.iter().sum::<f64>() / scores.psnr_y.len().max(1) as f64;
                 cpu.measure = judge.cpu + thread_cpu() - began;
-                Some(Score { value: estimate.value, error: estimate.standard_error, psnr })
+                Some(Score { value: estimate.value, error: estimate.standard_error, psnr, ceiling: None })
             }
             None => None,
         };
@@ -268,6 +270,7 @@ pub(crate) fn new_scorer(
         frame_rate: settings.frame_rate.to_f64(),
         stride,
         phase: 0,
+        colour: settings.colour,
     };
     Scorer::new(&settings).map_err(|source| ExportError::Quality { range, source })
 }

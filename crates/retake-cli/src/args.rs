@@ -1,0 +1,182 @@
+//! The command line, as data.
+
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Encode video like a film crew: take, look, and take again only what did not work.
+#[derive(Debug, Parser)]
+#[command(name = "retake", version, about, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed (encoder, disk, internal); 2 wrong input or contradictory options; \
+3 done, but the objective was not met everywhere; 130 stopped, carry on with the same command.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Encode a film to a quality floor, a bit rate or a size.
+    Encode(Box<Encode>),
+    /// List the encoders and metrics of this build, or all about one encoder.
+    Encoders(Encoders),
+    /// Score a film against its source, per unit and overall, paired by frame index.
+    Measure(Measure),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+#[command(group = ArgGroup::new("target").args(["quality", "bitrate", "size", "crf"]))]
+pub(crate) struct Encode {
+    /// The source film; '-' reads a film (for instance y4m) from standard input.
+    pub input: PathBuf,
+    /// The film to make; its extension chooses the container: mp4, m4v, mov, mkv, webm.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the default target.
+    #[arg(short, long, value_name = "SCORE", help_heading = "What you want")]
+    pub quality: Option<f64>,
+    /// An average video bit rate: 4M, 350k.
+    #[arg(short, long, value_name = "RATE", value_parser = quantity, help_heading = "What you want")]
+    pub bitrate: Option<u64>,
+    /// A size of the whole file, never exceeded: 700M, 1.5G (powers of 1000).
+    #[arg(short, long, value_name = "BYTES", value_parser = quantity, help_heading = "What you want")]
+    pub size: Option<u64>,
+    /// One plain pass with this quality on the encoder's own scale (CRF, CQ); give --passes 1 with it.
+    #[arg(long, value_name = "N", help_heading = "What you want")]
+    pub crf: Option<f64>,
+    /// What quality is measured with: vmaf, xpsnr, psnr, ssim, ssimulacra2. Default: vmaf where this build has it, else xpsnr.
+    #[arg(long, value_name = "NAME", help_heading = "What you want")]
+    pub metric: Option<String>,
+    /// What has to reach the score in each unit: the mean of its frames, the 5th percentile, or every frame.
+    #[arg(long, value_name = "mean|p5|min", default_value = "mean", help_heading = "What you want")]
+    pub floor: String,
+    /// Units this much above the floor are left as they are [default: 1 VMAF point, or as much on other scales].
+    #[arg(long, value_name = "SCORE", help_heading = "What you want")]
+    pub tolerance: Option<f64>,
+    /// The bit rate is not above this in any two seconds.
+    #[arg(long, value_name = "RATE", value_parser = quantity, help_heading = "What you want")]
+    pub max_bitrate: Option<u64>,
+
+    /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
+    #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]
+    pub codec: Option<String>,
+    /// One of `retake encoders`.
+    #[arg(short, long, value_name = "NAME", help_heading = "Encoder")]
+    pub encoder: Option<String>,
+    /// One of the encoder's presets, slow to fast; see `retake encoders NAME`.
+    #[arg(short, long, value_name = "NAME", help_heading = "Encoder")]
+    pub preset: Option<String>,
+    /// A setting in the encoder's own words; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
+    pub encoder_options: Vec<(String, String)>,
+    /// Threads of each encoder. Part of the result with some encoders; takes run in parallel anyway.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Encoder")]
+    pub threads: u32,
+
+    /// Passes allowed, the first one counted.
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Work")]
+    pub passes: u32,
+    /// Takes at once [default: as many as cores and memory allow].
+    #[arg(short, long, value_name = "N", help_heading = "Work")]
+    pub jobs: Option<u32>,
+    /// Memory budget: 8G [default: half of the machine's].
+    #[arg(short, long, value_name = "BYTES", value_parser = quantity, help_heading = "Work")]
+    pub memory: Option<u64>,
+    /// Where the state of the job is kept until it is done [default: OUTPUT.retake].
+    #[arg(long, value_name = "FOLDER", help_heading = "Work")]
+    pub work_dir: Option<PathBuf>,
+    /// Begin anew: forget what an earlier run of this job left.
+    #[arg(long, help_heading = "Work")]
+    pub restart: bool,
+    /// Replace an existing output.
+    #[arg(short = 'y', long, help_heading = "Work")]
+    pub overwrite: bool,
+
+    /// One event per line, as JSON, on standard output.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Only errors.
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Encoders {
+    /// Tell all about this encoder.
+    pub name: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Measure {
+    /// The source film.
+    pub reference: PathBuf,
+    /// The film to score.
+    pub film: PathBuf,
+    /// vmaf, xpsnr, psnr, ssim, ssimulacra2.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// How the frames of a unit become one score.
+    #[arg(long, value_name = "mean|p5|min", default_value = "mean")]
+    pub floor: String,
+    /// Exit with code 3 when a unit scores less.
+    #[arg(short, long, value_name = "SCORE")]
+    pub quality: Option<f64>,
+    /// The longest unit, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
+    pub unit: f64,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A number with an optional factor: 350k, 4M, 1.5G; with an i, powers of 1024: 8Gi.
+fn quantity(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| format!("'{text}' is not a number such as 350k, 4M or 1.5G"))?;
+    let factor = match unit.trim_end_matches(['b', 'B']) {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "m" | "M" => 1e6,
+        "g" | "G" => 1e9,
+        "ki" | "Ki" => 1024.0,
+        "mi" | "Mi" => 1_048_576.0,
+        "gi" | "Gi" => 1_073_741_824.0,
+        _ => return Err(format!("'{unit}' is not a factor: use k, M or G")),
+    };
+    let value = number * factor;
+    if value < 1.0 || value > 1e18 {
+        return Err(format!("'{text}' is out of range"));
+    }
+    Ok(value as u64)
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn quantities() {
+        assert_eq!(quantity("350k"), Ok(350_000));
+        assert_eq!(quantity("1.5G"), Ok(1_500_000_000));
+        assert_eq!(quantity("8Gi"), Ok(8 << 30));
+        assert_eq!(quantity("700MB"), Ok(700_000_000));
+        assert!(quantity("fast").is_err() && quantity("0").is_err() && quantity("4X").is_err() && quantity("1e30").is_err());
+    }
+}

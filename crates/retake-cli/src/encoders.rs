@@ -1,0 +1,72 @@
+//! `retake encoders`.
+
+use crate::args::Encoders;
+use crate::exit::Usage;
+use anyhow::Result;
+use retake::EncoderInfo;
+use std::process::ExitCode;
+
+pub(crate) fn run(args: &Encoders) -> Result<ExitCode> {
+    let registry = retake::encoders();
+    if let Some(name) = &args.name {
+        let found = registry.encoders().find(|info| info.name == name);
+        let info = found.ok_or_else(|| {
+            let missing = registry.missing().iter().find(|missing| missing.name == name);
+            Usage(match missing {
+                Some(missing) => format!("{name} is not in this build: {}", missing.remedy),
+                None => format!("{name} is unknown: `retake encoders` lists them"),
+            })
+        })?;
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(info)?);
+        } else {
+            describe(info);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.json {
+        let missing: Vec<_> = registry
+            .missing()
+            .iter()
+            .map(|missing| serde_json::json!({ "name": missing.name, "codec": missing.codec, "remedy": missing.remedy }))
+            .collect();
+        let metrics: Vec<&str> = retake::metrics().iter().map(|metric| metric.name()).collect();
+        let all = serde_json::json!({
+            "encoders": registry.encoders().collect::<Vec<_>>(),
+            "missing": missing,
+            "metrics": metrics,
+        });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{:<10} {:<6} {:<34} {:<14} {:<10} licence", "encoder", "codec", "library", "quality scale", "preset");
+    for info in registry.encoders() {
+        let scale = format!("{} - {}", info.quality.min, info.quality.max);
+        println!("{:<10} {:<6} {:<34} {:<14} {:<10} {}", info.name, info.codec.name(), info.version, scale, info.default_preset, info.licence);
+    }
+    for missing in registry.missing() {
+        println!("{:<10} {:<6} not in this build: {}", missing.name, missing.codec.name(), missing.remedy);
+    }
+    println!();
+    let default = retake::default_metric();
+    for metric in retake::metrics() {
+        let note = if metric == default { " (default)" } else { "" };
+        println!("metric {:<12} {}{note}", metric.name(), metric.scale());
+    }
+    for (metric, remedy) in retake::missing_metrics() {
+        println!("metric {:<12} not in this build: {remedy}", metric.name());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(info: &EncoderInfo) {
+    println!("{}  {}  {}", info.name, info.codec, info.version);
+    println!("licence          {}", info.licence);
+    println!("quality scale    {} (best) - {}, in steps of {}", info.quality.min, info.quality.max, info.quality.step);
+    let presets: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
+    println!("presets          {} (default {})", presets.join(" "), info.default_preset);
+    let depths: Vec<String> = info.formats.iter().map(|format| format!("4:2:0 {} bit", format.bit_depth())).collect();
+    println!("pixels           {}", depths.join(", "));
+    println!("reorders         {}", if info.reorders { "yes" } else { "no" });
+    println!("reconstructs     {}", if info.reconstructs { "yes: takes are scored without a decode" } else { "no" });
+}

@@ -1,0 +1,53 @@
+//! `retake measure`.
+
+use crate::args::Measure;
+use crate::exit::{UNMET, Usage};
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use retake::{Pool, StopFlag};
+use std::process::ExitCode;
+
+pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
+    let metric = match &args.metric {
+        Some(name) => crate::encode::metric(name)?,
+        None => retake::default_metric(),
+    };
+    let pool: Pool = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
+    if !(args.unit.is_finite() && args.unit > 0.0) {
+        return Err(Usage("--unit: a number of seconds above 0 is needed".into()).into());
+    }
+    let stop = StopFlag::new();
+    let flag = stop.clone();
+    ctrlc::set_handler(move || flag.raise()).context("the signal handler could not be installed")?;
+    // hidden by indicatif where standard error is no terminal
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
+    let score = retake::measure(&args.reference, &args.film, metric, pool, args.unit, &stop, &|frames| bar.set_position(frames))?;
+    bar.finish_and_clear();
+    let missed = |unit: f64| args.quality.is_some_and(|floor| unit < floor);
+    let below = score.units.iter().filter(|unit| missed(unit.score)).count();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&score)?);
+    } else {
+        for unit in &score.units {
+            let mark = if missed(unit.score) { "  below" } else { "" };
+            println!("{:>8}-{:<8} {:>7.2}{mark}", unit.range.start, unit.range.end - 1, unit.score);
+        }
+        let worst = score.units.iter().map(|unit| unit.score).fold(f64::INFINITY, f64::min);
+        println!(
+            "{} ({}) over {} frames: mean {:.2}, 5 % below {:.2}, worst frame {:.2}, worst unit ({}) {:.2}",
+            score.metric,
+            metric.scale(),
+            score.frames,
+            score.mean,
+            score.p5,
+            score.min,
+            score.pool,
+            worst
+        );
+        if let Some(floor) = args.quality {
+            println!("{below} of {} units below {floor}", score.units.len());
+        }
+    }
+    Ok(if below > 0 { ExitCode::from(UNMET) } else { ExitCode::SUCCESS })
+}

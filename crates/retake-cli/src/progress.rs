@@ -1,0 +1,124 @@
+//! Progress for a person at a terminal; silent elsewhere.
+
+use crate::args::Encode;
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use retake::{Event, Request, Target};
+use std::sync::Mutex;
+
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    pass: u32,
+    /// Frames of the film, as far as known.
+    film: Option<u64>,
+    indexed: u64,
+    encoded: u64,
+    bytes: u64,
+    taken: u64,
+}
+
+impl Progress {
+    pub(crate) fn new(args: &Encode, request: &Request) -> Self {
+        let quiet = args.quiet || args.json;
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        if !quiet && !bar.is_hidden() {
+            let info = request.encoder.info();
+            let target = match request.target {
+                Target::Floor { floor, .. } => {
+                    format!("every unit at {} {floor} ({}) or better", request.metric.name(), request.pool.name())
+                }
+                Target::BitRate(rate) => format!("{} kb/s", rate / 1000),
+                Target::Size(size) => format!("at most {size} bytes"),
+                Target::Plain(_) => "one plain pass".to_owned(),
+            };
+            bar.println(format!("{} → {}: {} {}, {target}", request.input.display(), request.output.display(), info.name, info.version));
+        }
+        Self { bar, quiet, state: Mutex::default() }
+    }
+
+    pub(crate) fn show(&self, event: &Event) {
+        if self.quiet {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match event {
+            Event::Started { frames, notes, jobs } => {
+                state.film = *frames;
+                for note in notes {
+                    self.bar.println(format!("note: {note}"));
+                }
+                self.bar.println(format!("{jobs} take{} at once", if *jobs == 1 { "" } else { "s" }));
+            }
+            Event::Indexed { frames } => {
+                state.indexed = *frames;
+                self.message(&state);
+            }
+            Event::PassStarted { pass, frames, reason, takes } => {
+                state.pass = *pass;
+                state.encoded = 0;
+                let takes = takes.map_or(String::new(), |takes| format!("{takes} takes: "));
+                self.bar.println(format!("pass {pass}: {takes}{reason}"));
+                self.bar.reset();
+                self.bar.set_style(style("frames"));
+                match frames.or(state.film) {
+                    Some(frames) => self.bar.set_length(frames),
+                    None => self.bar.set_style(open_style()),
+                }
+            }
+            Event::Encoded { frames, .. } => {
+                state.encoded += frames;
+                self.bar.inc(*frames);
+            }
+            Event::TakeFinished { range, bytes, kept, pass, .. } => {
+                if *pass == 1 {
+                    state.bytes += bytes;
+                    state.taken += range.len();
+                }
+                if *kept {
+                    self.bar.inc(range.len());
+                }
+                self.message(&state);
+            }
+            Event::Writing { frames } => {
+                self.bar.println("writing and verifying");
+                self.bar.reset();
+                self.bar.set_style(style("frames verified"));
+                self.bar.set_length(*frames);
+                self.bar.set_message("");
+            }
+            Event::Verifying { frames } => self.bar.set_position(*frames),
+            _ => {}
+        }
+    }
+
+    fn message(&self, state: &State) {
+        let mut words = Vec::new();
+        if state.pass == 1 {
+            words.push(format!("{} indexed", state.indexed));
+            if let (Some(film), true) = (state.film, state.taken > 0) {
+                let expected = state.bytes as f64 * film as f64 / state.taken as f64;
+                words.push(format!("about {}", HumanBytes(expected as u64)));
+            }
+        }
+        self.bar.set_message(words.join(", "));
+    }
+
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(unit: &str) -> ProgressStyle {
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
+    // the template is a constant but for the unit
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn open_style() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
