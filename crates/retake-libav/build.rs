@@ -19,10 +19,16 @@ fn main() {
                 build.includes(found.include_paths);
             }
             Err(error) => {
-                eprintln!("\nRetake reads and writes films with FFmpeg 5.1 or newer, and {library} was not found.");
+                eprintln!(
+                    "\nRetake reads and writes films with FFmpeg 5.1 or newer, and {library} was not found."
+                );
                 eprintln!("On Debian and Ubuntu install it with:\n");
-                eprintln!("    apt install pkg-config libavformat-dev libavcodec-dev libswscale-dev libavutil-dev\n");
-                eprintln!("Elsewhere install FFmpeg with its headers, and point PKG_CONFIG_PATH to its .pc files.\n");
+                eprintln!(
+                    "    apt install pkg-config libavformat-dev libavcodec-dev libswscale-dev libavutil-dev\n"
+                );
+                eprintln!(
+                    "Elsewhere install FFmpeg with its headers, and point PKG_CONFIG_PATH to its .pc files.\n"
+                );
                 eprintln!("{error}");
                 exit(1);
             }

@@ -16,7 +16,8 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn new(video: &VideoTrack) -> Self {
         let (base, rate) = (video.time_base, video.frame_rate);
-        let ticks = i64::from(rate.den) * i64::from(base.den) / (i64::from(rate.num) * i64::from(base.num)).max(1);
+        let ticks =
+            i64::from(rate.den) * i64::from(base.den) / (i64::from(rate.num) * i64::from(base.num)).max(1);
         Self { nominal: ticks.max(1), last: None, offset: 0, repaired: 0 }
     }
 

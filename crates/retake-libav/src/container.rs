@@ -42,7 +42,8 @@ impl Container {
     /// # Errors
     /// [`MediaError::UnknownContainer`], which lists what would do.
     pub fn from_path(path: &Path) -> Result<Self, MediaError> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let ending =
+            path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         match ending.as_str() {
             "mp4" | "m4v" => Ok(Self::Mp4),
             "mov" | "qt" => Ok(Self::Mov),
@@ -95,7 +96,11 @@ impl Container {
             Self::WebM => "choose --codec av1 or vp9, or write an .mkv or .mp4 file",
             _ => "choose --codec h264 or hevc, or write an .mp4 or .mkv file",
         };
-        Err(MediaError::CannotHold { container: self.name(), codec: codec.name().to_ascii_uppercase(), remedy })
+        Err(MediaError::CannotHold {
+            container: self.name(),
+            codec: codec.name().to_ascii_uppercase(),
+            remedy,
+        })
     }
 
     /// What becomes of a track of the source in this container.
@@ -104,12 +109,18 @@ impl Container {
         let mkv_can = "; MKV can hold it";
         match track.kind {
             TrackKind::Data if track.chapter_names => Plan::Ignore,
-            TrackKind::Data => Plan::LeaveOut(format!("{track} is left out: only pictures, sound and text are copied")),
+            TrackKind::Data => {
+                Plan::LeaveOut(format!("{track} is left out: only pictures, sound and text are copied"))
+            }
             TrackKind::Attachment if self == Self::Mkv => Plan::Copy,
             TrackKind::Attachment => leave_out(mkv_can),
             TrackKind::Cover if self == Self::Mkv => Plan::Attach,
-            TrackKind::Cover if self.is_iso() && matches!(track.codec.as_str(), "mjpeg" | "png" | "bmp") => Plan::Copy,
-            TrackKind::Cover => leave_out(if matches!(track.codec.as_str(), "mjpeg" | "png") { mkv_can } else { "" }),
+            TrackKind::Cover if self.is_iso() && matches!(track.codec.as_str(), "mjpeg" | "png" | "bmp") => {
+                Plan::Copy
+            }
+            TrackKind::Cover => {
+                leave_out(if matches!(track.codec.as_str(), "mjpeg" | "png") { mkv_can } else { "" })
+            }
             TrackKind::Subtitle => match self.subtitle(track) {
                 Some(plan) => plan,
                 None => leave_out(if can_hold("matroska", track.codec_id) { mkv_can } else { "" }),
@@ -127,7 +138,9 @@ impl Container {
             Self::WebM => matches!(codec, "vorbis" | "opus" | "vp8" | "vp9" | "av1"),
             // FFmpeg writes these only as an experiment, or players do not expect them there
             Self::Mp4 if matches!(codec, "truehd" | "mlp") || codec.starts_with("pcm_") => false,
-            Self::Mov if matches!(codec, "truehd" | "mlp" | "opus" | "flac" | "vorbis" | "av1" | "vp9") => false,
+            Self::Mov if matches!(codec, "truehd" | "mlp" | "opus" | "flac" | "vorbis" | "av1" | "vp9") => {
+                false
+            }
             _ => can_hold(self.muxer(), track.codec_id),
         }
     }

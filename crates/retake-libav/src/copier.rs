@@ -67,12 +67,14 @@ impl Copier {
                 Plan::Copy => (output.copy(&input, track.index)?, None),
                 Plan::Convert(form) => match Subtitles::open(&input, track.index, form, output) {
                     Ok(subtitles) => {
-                        let text = format!("{track} is written as {form}: {container} cannot hold it as it is");
+                        let text =
+                            format!("{track} is written as {form}: {container} cannot hold it as it is");
                         notes.push(Note { track: Some(track.index), text });
                         (subtitles.track(), Some(subtitles))
                     }
                     Err(failure) => {
-                        let text = format!("{track} is left out: it cannot be converted ({})", failure.message());
+                        let text =
+                            format!("{track} is left out: it cannot be converted ({})", failure.message());
                         notes.push(Note { track: Some(track.index), text });
                         continue;
                     }
@@ -107,10 +109,16 @@ impl Copier {
     }
 
     /// Writes all packets that are decoded before or at `until`, on the clock of the source.
-    pub(crate) fn advance(&mut self, until: Time, target: &Path, output: &mut Output) -> Result<(), MediaError> {
+    pub(crate) fn advance(
+        &mut self,
+        until: Time,
+        target: &Path,
+        output: &mut Output,
+    ) -> Result<(), MediaError> {
         loop {
             self.read_ahead(until)?;
-            let next = self.tracks.iter().enumerate().filter_map(|(i, t)| t.queue.front().map(|q| (q.0, i))).min();
+            let next =
+                self.tracks.iter().enumerate().filter_map(|(i, t)| t.queue.front().map(|q| (q.0, i))).min();
             match next {
                 Some((time, index)) if time <= until => self.emit(index, target, output)?,
                 _ => return Ok(()),
@@ -149,7 +157,9 @@ impl Copier {
     }
 
     fn accept(&mut self, packet: Packet) {
-        let Some(track) = self.tracks.iter_mut().find(|track| track.info.index == packet.stream()) else { return };
+        let Some(track) = self.tracks.iter_mut().find(|track| track.info.index == packet.stream()) else {
+            return;
+        };
         match track.stamp(&packet) {
             Some(stamps) => {
                 let time = ticks_to_time(stamps.dts, track.info.time_base);
@@ -187,7 +197,12 @@ impl Copier {
                 self.packets += 1;
             }
             Err(failure) if failure.io().is_some() => {
-                return Err(MediaError::write(target, output.bytes(), "a copied track cannot be written", &failure));
+                return Err(MediaError::write(
+                    target,
+                    output.bytes(),
+                    "a copied track cannot be written",
+                    &failure,
+                ));
             }
             // the container's writer does not like this one packet: the film is worth more than that
             Err(_) => track.skipped += 1,
@@ -199,9 +214,13 @@ impl Copier {
     pub(crate) fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
         for track in &self.tracks {
-            let counted = [(track.repaired, "had times that were repaired"), (track.skipped, "could not be copied: left out")];
+            let counted = [
+                (track.repaired, "had times that were repaired"),
+                (track.skipped, "could not be copied: left out"),
+            ];
             for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
-                let text = format!("{}: {count} packet{} {what}", track.info, if count == 1 { "" } else { "s" });
+                let text =
+                    format!("{}: {count} packet{} {what}", track.info, if count == 1 { "" } else { "s" });
                 notes.push(Note { track: Some(track.info.index), text });
             }
         }
@@ -261,7 +280,12 @@ pub(crate) fn copy_tags(
 }
 
 /// Matroska keeps covers as files with well-known names.
-fn attach_cover(input: &Input, track: &TrackInfo, output: &mut Output, notes: &mut Vec<Note>) -> Result<(), Failure> {
+fn attach_cover(
+    input: &Input,
+    track: &TrackInfo,
+    output: &mut Output,
+    notes: &mut Vec<Note>,
+) -> Result<(), Failure> {
     let (name, mime) = match track.codec.as_str() {
         "mjpeg" => ("cover.jpg", "image/jpeg"),
         "png" => ("cover.png", "image/png"),

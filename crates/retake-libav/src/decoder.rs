@@ -98,7 +98,12 @@ impl Decoded {
     }
 
     /// The frame as a picture of ours, without a copy, if it is laid out so.
-    pub(crate) fn into_picture(self, format: PixelFormat, width: u32, height: u32) -> Result<PixelBuffer, Self> {
+    pub(crate) fn into_picture(
+        self,
+        format: PixelFormat,
+        width: u32,
+        height: u32,
+    ) -> Result<PixelBuffer, Self> {
         let raw = &self.0;
         let fits = raw.pixels.ours == code(format)
             && raw.width == width as i32
@@ -170,7 +175,15 @@ impl Scaler {
         // SAFETY: the frame is alive and only read; on success the new frame is ours
         let made = unsafe {
             attempt(|| {
-                ffi::rt_scale(self.0.as_ptr(), frame.0.frame, code(format), w, h, i32::from(matrix), out.as_mut_ptr())
+                ffi::rt_scale(
+                    self.0.as_ptr(),
+                    frame.0.frame,
+                    code(format),
+                    w,
+                    h,
+                    i32::from(matrix),
+                    out.as_mut_ptr(),
+                )
             })?;
             Decoded(out.assume_init())
         };

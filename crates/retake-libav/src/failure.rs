@@ -25,7 +25,8 @@ impl Failure {
         // SAFETY: a pure function
         let number = unsafe { ffi::rt_errno(self.code) };
         // FFmpeg uses a few error numbers for malformed content, too
-        const ABOUT_CONTENT: [i32; 5] = [22 /* EINVAL */, 33 /* EDOM */, 34 /* ERANGE */, 38 /* ENOSYS */, 11];
+        const ABOUT_CONTENT: [i32; 5] =
+            [22 /* EINVAL */, 33 /* EDOM */, 34 /* ERANGE */, 38 /* ENOSYS */, 11];
         (number != 0 && !ABOUT_CONTENT.contains(&number)).then(|| io::Error::from_raw_os_error(number))
     }
 

@@ -231,9 +231,11 @@ unsafe extern "C" {
         out: *mut RawFrame,
     ) -> c_int;
 
-    pub(crate) fn rt_output_open(format: *const c_char, url: *const c_char, out: *mut *mut RtOutput) -> c_int;
+    pub(crate) fn rt_output_open(format: *const c_char, url: *const c_char, out: *mut *mut RtOutput)
+    -> c_int;
     pub(crate) fn rt_output_close(output: *mut RtOutput);
-    pub(crate) fn rt_output_option(output: *mut RtOutput, name: *const c_char, value: *const c_char) -> c_int;
+    pub(crate) fn rt_output_option(output: *mut RtOutput, name: *const c_char, value: *const c_char)
+    -> c_int;
     pub(crate) fn rt_output_tag(
         output: *mut RtOutput,
         stream: c_int,
@@ -257,7 +259,6 @@ unsafe extern "C" {
         shift_den: i64,
     ) -> c_int;
     pub(crate) fn rt_output_header(output: *mut RtOutput) -> c_int;
-    pub(crate) fn rt_output_time_base(output: *const RtOutput, stream: c_int, out: *mut Ratio);
     pub(crate) fn rt_output_write(
         output: *mut RtOutput,
         stream: c_int,

@@ -80,8 +80,6 @@ pub struct VideoTrack {
     pub dolby_vision: bool,
     /// The number of frames, if the container says so, or else as length and rate suggest.
     pub frames_hint: Option<u64>,
-    /// Whether pictures of red, green and blue become YCbCr.
-    pub(crate) from_rgb: bool,
 }
 
 impl VideoTrack {

@@ -158,15 +158,6 @@ impl Packet {
         self.0.key != 0
     }
 
-    /// Whether the packet is there for decoding only, and never shown.
-    pub(crate) fn is_discarded(&self) -> bool {
-        self.0.discard != 0
-    }
-
-    pub(crate) fn is_corrupt(&self) -> bool {
-        self.0.corrupt != 0
-    }
-
     pub(crate) fn data(&self) -> &[u8] {
         if self.0.data.is_null() {
             return &[];

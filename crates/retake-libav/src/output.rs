@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::failure::{Failure, attempt, c_text, url};
-use crate::ffi::{self, RawPacket, RawVideo, Ratio};
+use crate::ffi::{self, Ratio, RawPacket, RawVideo};
 use crate::input::{Input, Packet};
 use retake_media::Rational;
 use std::mem::MaybeUninit;
@@ -43,7 +43,8 @@ impl Output {
         let (name, value) = (c_text(name), c_text(value));
         let track = track.map_or(-1, |track| track as i32);
         // SAFETY: terminated texts, which the shim copies
-        attempt(|| unsafe { ffi::rt_output_tag(self.0.as_ptr(), track, name.as_ptr(), value.as_ptr()) }).map(drop)
+        attempt(|| unsafe { ffi::rt_output_tag(self.0.as_ptr(), track, name.as_ptr(), value.as_ptr()) })
+            .map(drop)
     }
 
     /// Adds the video track; its texts and bytes are copied.
@@ -55,7 +56,8 @@ impl Output {
     /// Adds a track like one of `input`.
     pub(crate) fn copy(&mut self, input: &Input, stream: u32) -> Result<u32, Failure> {
         // SAFETY: both are alive, and the shim copies
-        attempt(|| unsafe { ffi::rt_output_copy(self.0.as_ptr(), input.as_ptr(), stream as i32) }).map(|t| t as u32)
+        attempt(|| unsafe { ffi::rt_output_copy(self.0.as_ptr(), input.as_ptr(), stream as i32) })
+            .map(|t| t as u32)
     }
 
     /// Adds a file.
@@ -80,14 +82,6 @@ impl Output {
         attempt(|| unsafe { ffi::rt_output_header(self.0.as_ptr()) }).map(drop)
     }
 
-    /// The time base that a track got with the head.
-    pub(crate) fn time_base(&self, track: u32) -> Rational {
-        let mut ratio = Ratio::default();
-        // SAFETY: callers name tracks that they added
-        unsafe { ffi::rt_output_time_base(self.0.as_ptr(), track as i32, &mut ratio) };
-        Rational::new(ratio.num, ratio.den)
-    }
-
     /// Writes bytes of ours as one packet; times in ticks of `time_base`.
     pub(crate) fn write(
         &mut self,
@@ -104,7 +98,18 @@ impl Output {
         // SAFETY: as many bytes as said, which the shim copies
         attempt(|| unsafe {
             let (data, size) = (data.as_ptr(), data.len());
-            ffi::rt_output_write(self.0.as_ptr(), track as i32, base, pts, dts, duration, key, disposable, data, size)
+            ffi::rt_output_write(
+                self.0.as_ptr(),
+                track as i32,
+                base,
+                pts,
+                dts,
+                duration,
+                key,
+                disposable,
+                data,
+                size,
+            )
         })
         .map(drop)
     }
@@ -161,11 +166,22 @@ unsafe impl Send for Subtitles {}
 
 impl Subtitles {
     /// Adds a track of this coding format to the output.
-    pub(crate) fn open(input: &Input, stream: u32, codec: &str, output: &mut Output) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        input: &Input,
+        stream: u32,
+        codec: &str,
+        output: &mut Output,
+    ) -> Result<Self, Failure> {
         let (codec, mut subtitles) = (c_text(codec), ptr::null_mut());
         // SAFETY: all are alive, and the shim copies; on success the object is ours
         attempt(|| unsafe {
-            ffi::rt_subtitles_open(input.as_ptr(), stream as i32, codec.as_ptr(), output.0.as_ptr(), &mut subtitles)
+            ffi::rt_subtitles_open(
+                input.as_ptr(),
+                stream as i32,
+                codec.as_ptr(),
+                output.0.as_ptr(),
+                &mut subtitles,
+            )
         })?;
         Ok(Self(NonNull::new(subtitles).expect("an opened converter has an address")))
     }
@@ -180,7 +196,8 @@ impl Subtitles {
         let mut out = MaybeUninit::<RawPacket>::uninit();
         // SAFETY: a live packet that is only read; the shim fills the struct, and its bytes live until the next call, which needs `&mut`
         unsafe {
-            let made = attempt(|| ffi::rt_subtitles_convert(self.0.as_ptr(), packet.as_ptr(), out.as_mut_ptr()))?;
+            let made =
+                attempt(|| ffi::rt_subtitles_convert(self.0.as_ptr(), packet.as_ptr(), out.as_mut_ptr()))?;
             if made == 0 {
                 return Ok(None);
             }

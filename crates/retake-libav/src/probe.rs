@@ -3,7 +3,7 @@
 use crate::decoder::{Decoded, Decoder};
 use crate::error::MediaError;
 use crate::failure::text;
-use crate::ffi::{self, RawColour, RawHdr, RawPixels, RawStream, Ratio};
+use crate::ffi::{self, Ratio, RawColour, RawHdr, RawPixels, RawStream};
 use crate::film::{FilmInfo, Kept, TrackInfo, TrackKind, VideoTrack, ticks_to_time};
 use crate::input::{Input, known};
 use crate::pump::Pump;
@@ -54,7 +54,8 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
     let file_size = u64::try_from(film.size).unwrap_or(0);
     let seekable = film.seekable != 0;
     let truncated = file_size > 0
-        && (0..film.streams as u32).any(|i| u64::try_from(input.stream(i).last_byte).unwrap_or(0) > file_size);
+        && (0..film.streams as u32)
+            .any(|i| u64::try_from(input.stream(i).last_byte).unwrap_or(0) > file_size);
     let opened = if seekable {
         Kept::default()
     } else {
@@ -103,9 +104,11 @@ fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {
 fn choose(path: &Path, input: &Input, count: u32) -> Result<(u32, Vec<TrackInfo>), MediaError> {
     let streams: Vec<RawStream> = (0..count).map(|index| input.stream(index)).collect();
     let area = |s: &RawStream| i64::from(s.width) * i64::from(s.height);
-    let film = streams.iter().enumerate().filter(|(_, s)| s.kind == ffi::VIDEO && s.cover == 0).min_by_key(
-        |(index, s)| (s.decodable == 0, std::cmp::Reverse(area(s)), *index),
-    );
+    let film = streams
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| s.kind == ffi::VIDEO && s.cover == 0)
+        .min_by_key(|(index, s)| (s.decodable == 0, std::cmp::Reverse(area(s)), *index));
     let others = |chosen: Option<usize>| {
         let all = streams.iter().enumerate().filter(|(index, _)| Some(*index) != chosen);
         all.map(|(index, s)| track(index as u32, s)).collect::<Vec<_>>()
@@ -171,7 +174,8 @@ fn first_frame(path: &Path, input: &mut Input, index: u32) -> Result<Decoded, Me
 fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f64>) -> VideoTrack {
     let raw = first.raw();
     let time_base = ratio(stream.time_base);
-    let length = known(stream.duration).filter(|&d| d > 0).map(|d| d as f64 * time_base.to_f64()).or(duration);
+    let length =
+        known(stream.duration).filter(|&d| d > 0).map(|d| d as f64 * time_base.to_f64()).or(duration);
     let mut frame_rate = ratio(stream.frame_rate);
     if !frame_rate.is_positive() {
         frame_rate = Rational::new(25, 1);
@@ -205,7 +209,6 @@ fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f6
         interlaced: raw.interlaced != 0 || stream.field_order > 1,
         dolby_vision: stream.dolby_vision != 0,
         frames_hint,
-        from_rgb: raw.pixels.rgb != 0,
     }
 }
 
@@ -236,12 +239,13 @@ fn colour(frame: RawColour, stream: RawColour, pixels: &RawPixels, height: i32) 
 }
 
 fn hdr(frame: &RawHdr, stream: &RawHdr) -> (Option<MasteringDisplay>, Option<ContentLight>) {
-    let mastering = [frame, stream].into_iter().find(|hdr| hdr.has_mastering != 0).map(|hdr| MasteringDisplay {
-        primaries_gbr: hdr.primaries_gbr,
-        white_point: hdr.white_point,
-        max_luminance: hdr.max_luminance,
-        min_luminance: hdr.min_luminance,
-    });
+    let mastering =
+        [frame, stream].into_iter().find(|hdr| hdr.has_mastering != 0).map(|hdr| MasteringDisplay {
+            primaries_gbr: hdr.primaries_gbr,
+            white_point: hdr.white_point,
+            max_luminance: hdr.max_luminance,
+            min_luminance: hdr.min_luminance,
+        });
     let light = [frame, stream]
         .into_iter()
         .find(|hdr| hdr.has_light != 0)

@@ -38,7 +38,11 @@ impl Pump {
     }
 
     /// The next frame; `None` at the end. An error is one of reading; damage only counts.
-    pub(crate) fn next(&mut self, input: &mut Input, decoder: &mut Decoder) -> Result<Option<Decoded>, Failure> {
+    pub(crate) fn next(
+        &mut self,
+        input: &mut Input,
+        decoder: &mut Decoder,
+    ) -> Result<Option<Decoded>, Failure> {
         let mut failures = 0;
         loop {
             match decoder.receive() {

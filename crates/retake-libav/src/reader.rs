@@ -9,7 +9,7 @@ use retake_media::{PixelBuffer, PixelFormat};
 use std::path::PathBuf;
 
 /// How a reader works.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReaderOptions {
     /// The format of the pictures it gives out; [`VideoTrack::format`](crate::VideoTrack::format) costs least.
     pub format: PixelFormat,
@@ -92,10 +92,6 @@ impl FrameReader {
     /// How many frames had another size than the first, and were scaled to it.
     pub fn rescaled(&self) -> u64 {
         self.decoding.rescaled
-    }
-
-    pub(crate) fn position(&self) -> u64 {
-        self.index
     }
 }
 

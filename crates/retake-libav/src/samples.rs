@@ -64,7 +64,8 @@ impl SampleReader {
             }
         };
         self.samples += 1;
-        let time = |ticks: Option<i64>| ticks.map_or(Time::INVALID, |ticks| ticks_to_time(ticks, self.time_base));
+        let time =
+            |ticks: Option<i64>| ticks.map_or(Time::INVALID, |ticks| ticks_to_time(ticks, self.time_base));
         Ok(Some(Sample {
             data: packet.data().to_vec(),
             pts: time(packet.pts()),

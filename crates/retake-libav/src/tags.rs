@@ -42,7 +42,8 @@ pub(crate) fn keeps_for_film(name: &str) -> bool {
 pub(crate) fn keeps_for_track(name: &str, container: Container, encoded_anew: bool) -> bool {
     let name = name.to_ascii_lowercase();
     // names of boxes: other containers have no place for them
-    let of_boxes = matches!(name.as_str(), "handler_name" | "vendor_id") && (!container.is_iso() || name == "vendor_id");
+    let of_boxes =
+        matches!(name.as_str(), "handler_name" | "vendor_id") && (!container.is_iso() || name == "vendor_id");
     !is_statistic(&name) && !of_boxes && !(encoded_anew && OF_THE_ENCODING.contains(&name.as_str()))
 }
 

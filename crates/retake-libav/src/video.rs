@@ -27,7 +27,8 @@ pub(crate) fn add_video(
         None => (depth(format), UNKNOWN, UNKNOWN),
     };
     let picture = code(if depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 });
-    let aspect = if format.pixel_aspect_ratio.is_positive() { format.pixel_aspect_ratio } else { Rational::new(1, 1) };
+    let aspect =
+        if format.pixel_aspect_ratio.is_positive() { format.pixel_aspect_ratio } else { Rational::new(1, 1) };
     let track = output.video(&RawVideo {
         codec: codec.as_ptr(),
         width: format.width as i32,
@@ -52,7 +53,10 @@ pub(crate) fn add_video(
     })?;
     if settings.display_matrix.is_some_and(|matrix| matrix != IDENTITY) && !keeps_rotation(container) {
         let text = format!("the rotation of the picture cannot be written to {container} by this FFmpeg");
-        notes.push(Note { track: None, text: format!("{text}: players will show it as it was filmed; MP4 keeps it") });
+        notes.push(Note {
+            track: None,
+            text: format!("{text}: players will show it as it was filmed; MP4 keeps it"),
+        });
     }
     Ok(track)
 }

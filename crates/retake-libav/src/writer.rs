@@ -93,11 +93,13 @@ impl FilmWriter {
     pub fn create(settings: &WriterSettings<'_>) -> Result<(Self, Vec<Note>), MediaError> {
         let WriterSettings { path, container, format, time_base, start, .. } = *settings;
         container.check(format.codec)?;
-        let refused = |failure: Failure| MediaError::write(path, 0, "the head of the file cannot be written", &failure);
+        let refused =
+            |failure: Failure| MediaError::write(path, 0, "the head of the file cannot be written", &failure);
         let mut notes = Vec::new();
         let source = open_source(settings, &mut notes)?;
         let mut output = Output::create(container.muxer(), path).map_err(refused)?;
-        let disposition = source.as_ref().map_or(0, |(info, input)| input.stream(info.video.index).disposition);
+        let disposition =
+            source.as_ref().map_or(0, |(info, input)| input.stream(info.video.index).disposition);
         let track = add_video(settings, disposition, &mut output, &mut notes).map_err(refused)?;
         let copier = match source {
             Some((info, input)) => {
@@ -111,7 +113,8 @@ impl FilmWriter {
         if container.is_iso() {
             let scale = timescale(time_base);
             let rates = copier.iter().flat_map(Copier::sample_rates);
-            let movie = rates.fold(scale, |all, rate| common_multiple(all, rate, FINEST_MOVIE_SCALE).unwrap_or(all));
+            let movie =
+                rates.fold(scale, |all, rate| common_multiple(all, rate, FINEST_MOVIE_SCALE).unwrap_or(all));
             output.option("video_track_timescale", &scale.to_string()).map_err(refused)?;
             output.option("movie_timescale", &movie.to_string()).map_err(refused)?;
             if settings.fast_start {
@@ -163,7 +166,9 @@ impl FilmWriter {
         let disposable = sample.kind == SampleKind::Disposable;
         self.output
             .write(self.track, self.time_base, stamps, sample.is_sync(), disposable, &sample.data)
-            .map_err(|failure| MediaError::write(&self.path, self.output.bytes(), "a sample cannot be written", &failure))?;
+            .map_err(|failure| {
+                MediaError::write(&self.path, self.output.bytes(), "a sample cannot be written", &failure)
+            })?;
         self.samples += 1;
         Ok(())
     }
@@ -180,9 +185,9 @@ impl FilmWriter {
             copied_packets = copier.packets;
         }
         let bytes = self.output.bytes();
-        self.output
-            .finish()
-            .map_err(|failure| MediaError::write(&self.path, bytes, "the file cannot be completed", &failure))?;
+        self.output.finish().map_err(|failure| {
+            MediaError::write(&self.path, bytes, "the file cannot be completed", &failure)
+        })?;
         let written = |source| MediaError::Write { file: self.path.clone(), byte: bytes, source };
         let file = File::options().read(true).write(true).open(&self.path).map_err(written)?;
         let length = file.metadata().map_err(written)?;

@@ -74,11 +74,6 @@ int rt_output_header(rt_output *output) {
     return result < 0 ? result : 0;
 }
 
-void rt_output_time_base(const rt_output *output, int stream, rt_ratio *out) {
-    AVRational base = output->context->streams[stream]->time_base;
-    *out = (rt_ratio){base.num, base.den};
-}
-
 static int write_and_free(rt_output *output, AVPacket *packet) {
     int result = av_interleaved_write_frame(output->context, packet);
     if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;

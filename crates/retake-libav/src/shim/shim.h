@@ -170,7 +170,6 @@ int rt_output_attach(rt_output *output, const char *name, const char *type, cons
 /* All chapters, shift_num / shift_den seconds earlier. */
 int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den);
 int rt_output_header(rt_output *output);
-void rt_output_time_base(const rt_output *output, int stream, rt_ratio *out);
 int rt_output_write(rt_output *output, int stream, rt_ratio time_base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
                     const uint8_t *data, size_t size);
 /* Writes a packet that was read from an input, with new times (ticks of `time_base`). The packet stays the caller's.

@@ -1,0 +1,270 @@
+use crate::error::MediaError;
+use crate::film::FilmInfo;
+use crate::index::{FrameEntry, FrameIndex, picture_hash};
+use crate::reader::{Decoding, Frame, ReaderOptions};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Decoders that wait for the next range of the same film.
+const MOST_PARKED: usize = 2;
+
+/// What was learned about seeking in one film, shared by all its range readers.
+///
+/// Some films decode to other pictures after a seek than from the start. Once that showed, nobody tries again: all later ranges are
+/// decoded from the start, or from where an earlier reader stopped.
+#[derive(Default)]
+pub struct SeekTrust {
+    linear_only: AtomicBool,
+    parked: Mutex<Vec<Parked>>,
+}
+
+impl SeekTrust {
+    /// Trust, until it is betrayed.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Whether seeking gave wrong pictures, so that ranges are decoded from the start.
+    pub fn is_lost(&self) -> bool {
+        self.linear_only.load(Ordering::Relaxed)
+    }
+
+    /// Decodes all ranges linearly from here on.
+    pub fn lose(&self) {
+        self.linear_only.store(true, Ordering::Relaxed);
+    }
+
+    fn park(&self, parked: Parked) {
+        let mut list = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.len() == MOST_PARKED {
+            list.remove(0);
+        }
+        list.push(parked);
+    }
+
+    /// The parked decoder that is nearest before `start`, but not before `earliest`.
+    fn take(&self, earliest: u64, start: u64, options: ReaderOptions) -> Option<Parked> {
+        let mut list = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits =
+            |parked: &Parked| (earliest..=start).contains(&parked.position) && parked.options == options;
+        let best = list.iter().enumerate().filter(|(_, p)| fits(p)).max_by_key(|(_, p)| p.position)?.0;
+        Some(list.remove(best))
+    }
+}
+
+/// A decoder that stopped before frame `position`.
+struct Parked {
+    decoding: Decoding,
+    position: u64,
+    options: ReaderOptions,
+    way: Way,
+}
+
+/// How a reader comes to its frames; each next one is slower and surer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// From the sync frame before the range.
+    Near,
+    /// From the sync frame before that.
+    Earlier,
+    /// From the start of the film, counting.
+    Linear,
+}
+
+/// Gives out exactly the frames of one range of a film, each checked against the index.
+///
+/// It seeks to the sync frame before the range. If a frame then is not the one that linear decoding found, it falls back by
+/// itself: to an earlier sync frame, and at last to decoding from the start.
+pub struct RangeReader {
+    info: FilmInfo,
+    index: Arc<FrameIndex>,
+    options: ReaderOptions,
+    trust: Arc<SeekTrust>,
+    way: Way,
+    at: Option<At>,
+    next: u64,
+    end: u64,
+    fallbacks: u32,
+    /// Seeks that led to wrong frames.
+    lies: u32,
+}
+
+/// An open decoder, and the number of the frame that it gives out next, once that is known.
+struct At {
+    decoding: Decoding,
+    position: Option<u64>,
+}
+
+/// What became of one step.
+enum Step {
+    Skipped,
+    Frame(Frame),
+    Wrong,
+}
+
+impl RangeReader {
+    /// Reads frames `range.start` to `range.end` (not included), as numbered by the index.
+    ///
+    /// # Errors
+    /// [`MediaError::NotSeekable`] for a pipe, [`MediaError::OutOfRange`] if the index has no such frames.
+    pub fn open(
+        info: &FilmInfo,
+        index: Arc<FrameIndex>,
+        range: Range<u64>,
+        options: ReaderOptions,
+        trust: Arc<SeekTrust>,
+    ) -> Result<Self, MediaError> {
+        let (start, end, frames) = (range.start, range.end, index.frames.len() as u64);
+        if start > end || end > frames {
+            return Err(MediaError::OutOfRange { file: info.path.clone(), start, end, frames });
+        }
+        if !info.seekable {
+            return Err(MediaError::NotSeekable { file: info.path.clone() });
+        }
+        let way = if trust.is_lost() { Way::Linear } else { Way::Near };
+        Ok(Self {
+            info: info.clone(),
+            index,
+            options,
+            trust,
+            way,
+            at: None,
+            next: start,
+            end,
+            fallbacks: 0,
+            lies: 0,
+        })
+    }
+
+    /// The next frame of the range; `None` after its last. Time, duration and sync flag are those of the index.
+    ///
+    /// # Errors
+    /// [`MediaError::SourceChanged`] if linear decoding, too, gives another picture than the index says; else as
+    /// [`FrameReader::next`](crate::FrameReader::next).
+    #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
+    pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
+        while self.next < self.end {
+            match self.step() {
+                Ok(Step::Skipped) => {}
+                Ok(Step::Frame(frame)) => {
+                    // one lie can be a container's imprecise index; two, where linear decoding is right, are a habit
+                    if self.lies > 1 && self.way == Way::Linear {
+                        self.trust.lose();
+                    }
+                    self.next += 1;
+                    if self.next == self.end {
+                        self.park();
+                    }
+                    return Ok(Some(frame));
+                }
+                Ok(Step::Wrong) => {
+                    let error = MediaError::SourceChanged { file: self.info.path.clone(), frame: self.next };
+                    self.fall_back(error)?;
+                }
+                Err(error) => self.fall_back(error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// How often the reader had to start anew because a frame was not the right one.
+    pub fn fallbacks(&self) -> u32 {
+        self.fallbacks
+    }
+
+    fn step(&mut self) -> Result<Step, MediaError> {
+        let at = match &mut self.at {
+            Some(at) => at,
+            none => {
+                let (at, way) =
+                    start(&self.info, &self.index, self.next, self.options, &self.trust, self.way)?;
+                self.way = way;
+                none.insert(at)
+            }
+        };
+        let entry = self.index.frames[self.next as usize];
+        let Some(decoded) = at.decoding.next(self.next)? else { return Ok(Step::Wrong) };
+        // linear decoding counts; after a seek, time stamps tell which frame it is
+        if self.way != Way::Linear || at.position.is_none() {
+            match decoded.pts() {
+                Some(pts) if at.position.is_none() && pts < entry.pts => return Ok(Step::Skipped),
+                Some(pts) if at.position.is_none() && pts == entry.pts => at.position = Some(self.next),
+                Some(pts) if at.position.is_some_and(|p| self.index.frames[p as usize].pts == pts) => {}
+                _ => return Ok(Step::Wrong),
+            }
+        }
+        let position = at.position.unwrap_or(self.next);
+        at.position = Some(position + 1);
+        if position < self.next {
+            return Ok(Step::Skipped);
+        }
+        let picture = at.decoding.picture(decoded, self.next)?;
+        if picture_hash(&picture) != entry.hash {
+            return Ok(Step::Wrong);
+        }
+        let FrameEntry { pts, duration, sync, .. } = entry;
+        Ok(Step::Frame(Frame { index: self.next, pts, duration, sync, picture }))
+    }
+
+    /// Starts anew on the next surer way, or gives up with `error` if there is none.
+    fn fall_back(&mut self, error: MediaError) -> Result<(), MediaError> {
+        self.at = None;
+        self.fallbacks += 1;
+        self.lies += u32::from(self.way != Way::Linear);
+        self.way = match self.way {
+            Way::Near => Way::Earlier,
+            Way::Earlier => Way::Linear,
+            Way::Linear => {
+                self.end = self.next; // nothing follows an error
+                return Err(error);
+            }
+        };
+        Ok(())
+    }
+
+    /// Leaves the decoder to the next range.
+    fn park(&mut self) {
+        if let Some(At { decoding, position: Some(position) }) = self.at.take() {
+            self.trust.park(Parked { decoding, position, options: self.options, way: self.way });
+        }
+    }
+}
+
+/// A decoder on its way to frame `next`, and the way it really took.
+fn start(
+    info: &FilmInfo,
+    index: &FrameIndex,
+    next: u64,
+    options: ReaderOptions,
+    trust: &SeekTrust,
+    way: Way,
+) -> Result<(At, Way), MediaError> {
+    let sync_before =
+        |frame: u64| index.frames[..=frame as usize].iter().rposition(|entry| entry.sync).unwrap_or(0) as u64;
+    let near = sync_before(next);
+    let from = match way {
+        Way::Near => near,
+        Way::Earlier if near > 0 => sync_before(near - 1),
+        Way::Earlier | Way::Linear => 0,
+    };
+    let parked = match way {
+        Way::Near => trust.take(near, next, options),
+        // one that saw all frames from the first on is as good as starting there
+        Way::Linear => trust.take(0, next, options).filter(|parked| parked.way == Way::Linear),
+        Way::Earlier => None,
+    };
+    if let Some(Parked { decoding, position, way, .. }) = parked {
+        return Ok((At { decoding, position: Some(position) }, way));
+    }
+    let mut decoding = Decoding::open(info, options)?;
+    if from == 0 {
+        return Ok((At { decoding, position: Some(0) }, Way::Linear));
+    }
+    if decoding.seek(index.frames[from as usize].pts) {
+        return Ok((At { decoding, position: None }, way));
+    }
+    // a failed seek may have moved something
+    drop(decoding);
+    Ok((At { decoding: Decoding::open(info, options)?, position: Some(0) }, Way::Linear))
+}

@@ -1,0 +1,130 @@
+//! What all tests share: films rendered by the `ffmpeg` program, clips, and comparison with what `ffmpeg` decodes.
+#![allow(dead_code, unreachable_pub)] // each test file uses its part
+
+use retake_libav::{FilmInfo, Frame, FrameEntry, FrameIndex, FrameReader, ReaderOptions, probe};
+use retake_media::PixelBuffer;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A folder for the films of one test; removed at its end.
+pub struct Studio(TempDir);
+
+impl Studio {
+    /// `None`, with a visible word, if there is no `ffmpeg` program.
+    pub fn open() -> Option<Self> {
+        let there = |program| {
+            Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        };
+        if there("ffmpeg") && there("ffprobe") {
+            return Some(Self(TempDir::new().unwrap()));
+        }
+        eprintln!("SKIPPED: the ffmpeg and ffprobe programs are needed");
+        None
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Renders a film with `ffmpeg ARGUMENTS name`; arguments are split at spaces.
+    pub fn render(&self, arguments: &str, name: &str) -> PathBuf {
+        let path = self.path(name);
+        let mut words: Vec<&str> = arguments.split_whitespace().collect();
+        words.push(path.to_str().unwrap());
+        ffmpeg(&words);
+        path
+    }
+}
+
+/// Runs `ffmpeg` and gives what it wrote to standard output.
+pub fn ffmpeg(arguments: &[&str]) -> Vec<u8> {
+    let run = Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-v", "error", "-y", "-threads", "1"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "ffmpeg {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    run.stdout
+}
+
+/// Runs `ffprobe` and gives its lines.
+pub fn ffprobe(arguments: &str, film: &Path) -> Vec<String> {
+    let run = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "csv=p=0"])
+        .args(arguments.split_whitespace())
+        .arg(film)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "ffprobe {arguments}: {}", String::from_utf8_lossy(&run.stderr));
+    let text = String::from_utf8_lossy(&run.stdout);
+    text.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// A clip of real film: from the folder in RETAKE_CLIPS, or beside the repository. `None`, with a visible word, if it is not there.
+pub fn clip(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("RETAKE_CLIPS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips"), PathBuf::from);
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("SKIPPED: no {name} in {}", folder.display());
+    None
+}
+
+pub fn options(info: &FilmInfo) -> ReaderOptions {
+    ReaderOptions { format: info.video.format, threads: 1 }
+}
+
+/// All frames of a film, with what `look` makes of each.
+pub fn read_all<T>(path: &Path, mut look: impl FnMut(&Frame) -> T) -> Vec<T> {
+    let info = probe(path).unwrap();
+    let mut reader = FrameReader::open(&info, options(&info)).unwrap();
+    let mut seen = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        seen.push(look(&frame));
+    }
+    seen
+}
+
+pub fn index(path: &Path) -> Arc<FrameIndex> {
+    let time_base = probe(path).unwrap().video.time_base;
+    Arc::new(FrameIndex { time_base, frames: read_all(path, |frame| FrameEntry::from(frame)) })
+}
+
+/// The checksum that `ffmpeg -f framecrc` writes: Adler-32 that starts at 0, over the visible samples.
+pub fn checksum(picture: &PixelBuffer) -> u32 {
+    let (mut a, mut b) = (0u32, 0u32);
+    for plane in 0..3 {
+        for row in picture.rows(plane) {
+            for &byte in row {
+                a = (a + u32::from(byte)) % 65_521;
+                b = (b + a) % 65_521;
+            }
+        }
+    }
+    b << 16 | a
+}
+
+/// The checksums of all frames of the film's video, as the `ffmpeg` program decodes it.
+pub fn reference(path: &Path) -> Vec<u32> {
+    let film = path.to_str().unwrap();
+    let out = ffmpeg(&["-i", film, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", "-"]);
+    let text = String::from_utf8(out).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            u32::from_str_radix(line.split("0x").nth(1).unwrap().split(',').next().unwrap(), 16).unwrap()
+        })
+        .collect()
+}
+
+/// The time stamps of all frames of the film's video, as the `ffprobe` program sees them.
+pub fn reference_times(path: &Path) -> Vec<i64> {
+    ffprobe("-select_streams v:0 -show_entries frame=best_effort_timestamp", path)
+        .iter()
+        .map(|line| line.parse().unwrap())
+        .collect()
+}
