@@ -3,7 +3,7 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::input::{Input, Packet};
-use crate::output::{Output, Stamps, Subtitles};
+use crate::output::{Output, Stamps, Subtitles, Text};
 use crate::tags::keeps_for_track;
 use crate::writer::Note;
 use retake_media::{Rational, Time};
@@ -179,7 +179,7 @@ impl Copier {
         let written = match &mut track.subtitles {
             None => output.packet(track.track, base, shifted, &packet),
             Some(subtitles) => match subtitles.convert(&packet) {
-                Ok(Some((pts, duration, text))) => {
+                Ok(Some(Text { pts, duration, text })) => {
                     let pts = pts.saturating_add(shifted.pts - packet.pts().unwrap_or(shifted.pts));
                     let stamps = Stamps { pts, dts: pts, duration };
                     output.write(track.track, base, stamps, true, false, text).map(|()| false)
@@ -256,7 +256,8 @@ impl Copied {
             dts = dts.saturating_add(ahead);
             pts = pts.saturating_add(ahead);
         }
-        self.repaired += u64::from(repaired);
+        // a cover has no time
+        self.repaired += u64::from(repaired && self.info.kind != TrackKind::Cover);
         self.last = Some((dts, packet.duration()));
         Some(Stamps { pts: pts.max(dts), dts, duration: packet.duration() })
     }

@@ -42,7 +42,7 @@ impl Decoder {
         let mut out = MaybeUninit::uninit();
         // SAFETY: the shim fills the whole struct; on success its frame is ours
         match attempt_quickly(|| unsafe { ffi::rt_decoder_receive(self.0.as_ptr(), out.as_mut_ptr()) }) {
-            Ok(_) => Ok(Received::Frame(Decoded(unsafe { out.assume_init() }))),
+            Ok(_) => Ok(Received::Frame(Decoded(Box::new(unsafe { out.assume_init() })))),
             Err(failure) if failure.is_again() => Ok(Received::NotYet),
             Err(failure) if failure.is_end() => Ok(Received::End),
             Err(failure) => Err(failure),
@@ -74,7 +74,7 @@ pub(crate) enum Received {
 }
 
 /// A decoded frame that is kept alive: its pixels belong to it, and go back to the decoder's pool when it is dropped.
-pub(crate) struct Decoded(RawFrame);
+pub(crate) struct Decoded(Box<RawFrame>);
 
 // SAFETY: the frame is a counted reference to memory that is only read from here on. Decoders do not write to a frame after they gave
 // it out: where they need to (painting on the previous frame) they take a copy while another reference is alive. The counts
@@ -185,7 +185,7 @@ impl Scaler {
                     out.as_mut_ptr(),
                 )
             })?;
-            Decoded(out.assume_init())
+            Decoded(Box::new(out.assume_init()))
         };
         Ok(made.into_picture(format, width, height).ok().expect("a scaled frame is laid out as asked for"))
     }

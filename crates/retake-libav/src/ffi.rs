@@ -100,6 +100,7 @@ pub(crate) struct RawStream {
     pub(crate) height: i32,
     pub(crate) sample_rate: i32,
     pub(crate) channels: i32,
+    pub(crate) padding: i32,
     pub(crate) field_order: i32,
     pub(crate) has_matrix: i32,
     pub(crate) matrix: [i32; 9],
@@ -111,7 +112,6 @@ pub(crate) struct RawStream {
     pub(crate) extradata: *const u8,
     pub(crate) extradata_size: usize,
     pub(crate) disposition: i32,
-    pub(crate) reserved: i32,
 }
 
 #[repr(C)]

@@ -151,7 +151,7 @@ pub struct TrackInfo {
     pub codec: String,
     /// The language, as the container writes it.
     pub language: Option<String>,
-    /// The title.
+    /// The title; the name of an attached file.
     pub title: Option<String>,
     /// Seconds a tick of its time stamps.
     pub time_base: Rational,
@@ -169,7 +169,8 @@ pub struct TrackInfo {
 
 impl fmt::Display for TrackInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} track {} ({})", self.kind, self.index, self.codec)
+        let name = self.title.as_ref().filter(|_| self.kind == TrackKind::Attachment).unwrap_or(&self.codec);
+        write!(f, "{} track {} ({name})", self.kind, self.index)
     }
 }
 

@@ -158,6 +158,13 @@ pub(crate) fn can_hold(format: &str, codec_id: i32) -> bool {
     unsafe { ffi::rt_output_can_hold(format.as_ptr(), codec_id) == 1 }
 }
 
+/// A subtitle in its new form; times in ticks of the source track.
+pub(crate) struct Text<'a> {
+    pub(crate) pts: i64,
+    pub(crate) duration: i64,
+    pub(crate) text: &'a [u8],
+}
+
 /// Writes the text subtitles of one track in another form.
 pub(crate) struct Subtitles(NonNull<ffi::RtSubtitles>);
 
@@ -191,8 +198,8 @@ impl Subtitles {
         unsafe { ffi::rt_subtitles_track(self.0.as_ptr()) as u32 }
     }
 
-    /// The packet in the new form (time, duration, bytes), in the source's ticks; `None` if it shows nothing.
-    pub(crate) fn convert(&mut self, packet: &Packet) -> Result<Option<(i64, i64, &[u8])>, Failure> {
+    /// The packet in the new form; `None` if it shows nothing.
+    pub(crate) fn convert(&mut self, packet: &Packet) -> Result<Option<Text<'_>>, Failure> {
         let mut out = MaybeUninit::<RawPacket>::uninit();
         // SAFETY: a live packet that is only read; the shim fills the struct, and its bytes live until the next call, which needs `&mut`
         unsafe {
@@ -202,7 +209,8 @@ impl Subtitles {
                 return Ok(None);
             }
             let out = out.assume_init();
-            Ok(Some((out.pts, out.duration, std::slice::from_raw_parts(out.data, out.size))))
+            let text = std::slice::from_raw_parts(out.data, out.size);
+            Ok(Some(Text { pts: out.pts, duration: out.duration, text }))
         }
     }
 }

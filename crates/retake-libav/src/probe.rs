@@ -152,7 +152,11 @@ fn track(index: u32, stream: &RawStream) -> TrackInfo {
 /// When a track starts, if it is one that is seen or heard all along.
 fn start_of(stream: &RawStream) -> Option<Time> {
     let counts = (stream.kind == ffi::VIDEO && stream.cover == 0) || stream.kind == ffi::AUDIO;
-    let time = ticks_to_time(known(stream.start)?, ratio(stream.time_base));
+    let mut time = ticks_to_time(known(stream.start)?, ratio(stream.time_base));
+    if time < Time::ZERO && stream.padding > 0 {
+        // what a decoder needs to warm up is not heard: sound starts after it
+        time = time.add(Time::new(stream.padding.into(), stream.sample_rate)).min(Time::ZERO);
+    }
     (counts && time.is_numeric()).then_some(time)
 }
 

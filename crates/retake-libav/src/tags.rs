@@ -42,9 +42,9 @@ pub(crate) fn keeps_for_film(name: &str) -> bool {
 pub(crate) fn keeps_for_track(name: &str, container: Container, encoded_anew: bool) -> bool {
     let name = name.to_ascii_lowercase();
     // names of boxes: other containers have no place for them
-    let of_boxes =
-        matches!(name.as_str(), "handler_name" | "vendor_id") && (!container.is_iso() || name == "vendor_id");
-    !is_statistic(&name) && !of_boxes && !(encoded_anew && OF_THE_ENCODING.contains(&name.as_str()))
+    let of_boxes = name == "vendor_id" || (name == "handler_name" && !container.is_iso());
+    let outdated = encoded_anew && OF_THE_ENCODING.contains(&name.as_str());
+    !(is_statistic(&name) || of_boxes || outdated)
 }
 
 fn is_statistic(name: &str) -> bool {

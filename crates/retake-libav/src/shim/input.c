@@ -118,7 +118,7 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     /* the mov demuxer turns off the track that holds chapter names, and nothing else does that */
     out->chapter_track = out->kind == RT_DATA && stream->discard == AVDISCARD_ALL && context->nb_chapters > 0;
     out->language = tag(stream->metadata, "language");
-    out->title = tag(stream->metadata, "title");
+    out->title = tag(stream->metadata, out->kind == RT_ATTACHMENT ? "filename" : "title");
     out->time_base = (rt_ratio){stream->time_base.num, stream->time_base.den};
     out->start = stream->start_time;
     out->duration = stream->duration;
@@ -129,6 +129,7 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     if (out->kind == RT_AUDIO) {
         out->sample_rate = par->sample_rate;
         out->channels = par->ch_layout.nb_channels;
+        out->padding = par->initial_padding;
     }
     if (out->kind == RT_VIDEO) describe_video(context, stream, out);
     int entries = avformat_index_get_entries_count(stream);

@@ -127,6 +127,15 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
         packet->dts = av_rescale_delta(source, dts, rate, samples, &output->rescale_last[index], to);
         packet->pts = packet->dts;
     }
+#if LIBAVFORMAT_VERSION_INT < AV_VERSION_INT(59, 31, 100)
+    /* up to FFmpeg 5.1, what is taken off Opus times when Matroska is read is not added when it is written */
+    const char *format = output->context->oformat->name;
+    if (par->codec_id == AV_CODEC_ID_OPUS && (!strcmp(format, "matroska") || !strcmp(format, "webm"))) {
+        int64_t delay = av_rescale_q(par->initial_padding, (AVRational){1, 48000}, to);
+        packet->dts += delay;
+        packet->pts += delay;
+    }
+#endif
     /* times must not go back (nor stand still, in some containers) after rounding either */
     int64_t least = output->last[index] + !(output->context->oformat->flags & AVFMT_TS_NONSTRICT);
     int repaired = output->last[index] != AV_NOPTS_VALUE && packet->dts < least;

@@ -62,7 +62,7 @@ typedef struct {
     const char *codec, *language, *title;
     rt_ratio time_base, frame_rate, aspect;
     int64_t start, duration, frames;
-    int32_t width, height, sample_rate, channels, field_order, has_matrix;
+    int32_t width, height, sample_rate, channels, padding, field_order, has_matrix;
     int32_t matrix[9];
     double rotation; /* degrees, counter-clockwise, as av_display_rotation_get */
     rt_colour colour;
@@ -71,7 +71,7 @@ typedef struct {
     int64_t last_byte; /* end of the last sample that the container's index lists, or 0 */
     const uint8_t *extradata;
     size_t extradata_size;
-    int32_t disposition, reserved;
+    int32_t disposition;
 } rt_stream;
 
 typedef struct {

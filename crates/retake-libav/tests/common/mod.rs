@@ -1,8 +1,11 @@
 //! What all tests share: films rendered by the `ffmpeg` program, clips, and comparison with what `ffmpeg` decodes.
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
-use retake_libav::{FilmInfo, Frame, FrameEntry, FrameIndex, FrameReader, ReaderOptions, probe};
-use retake_media::PixelBuffer;
+use retake_libav::{
+    Container, FilmInfo, FilmWriter, Frame, FrameEntry, FrameIndex, FrameReader, MediaError, ReaderOptions, SampleReader,
+    WriterSettings, Written, probe, time_to_ticks,
+};
+use retake_media::{FormatDescription, PixelBuffer, Sample};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -127,4 +130,63 @@ pub fn reference_times(path: &Path) -> Vec<i64> {
         .iter()
         .map(|line| line.parse().unwrap())
         .collect()
+}
+
+/// A film as an encoder would hand it to a writer.
+pub struct Takes {
+    pub info: FilmInfo,
+    pub format: FormatDescription,
+    pub samples: Vec<Sample>,
+    pub max_reorder: i64,
+}
+
+impl Takes {
+    /// The samples of a film's video, with decode times by rule T-2.
+    pub fn of(film: &Path) -> Self {
+        let info = probe(film).unwrap();
+        let mut reader = SampleReader::open(&info).unwrap();
+        let mut samples: Vec<Sample> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+        let mut times: Vec<_> = samples.iter().map(|sample| sample.pts).collect();
+        times.sort();
+        let mut max_reorder = 0;
+        for (sample, dts) in samples.iter_mut().zip(times) {
+            sample.dts = dts;
+            let early = time_to_ticks(dts.subtract(sample.pts), info.video.time_base).unwrap();
+            max_reorder = max_reorder.max(early);
+        }
+        Self { format: reader.format().clone(), info, samples, max_reorder }
+    }
+
+    pub fn settings<'a>(&'a self, path: &'a Path) -> WriterSettings<'a> {
+        WriterSettings {
+            path,
+            container: Container::from_path(path).unwrap_or(Container::Mp4),
+            format: &self.format,
+            time_base: self.info.video.time_base,
+            frame_rate: self.info.video.frame_rate,
+            start: self.info.start,
+            max_reorder: self.max_reorder,
+            display_matrix: self.info.video.display_matrix,
+            copy_from: Some(&self.info),
+            fast_start: true,
+            encoder: "Retake test",
+        }
+    }
+
+    /// Writes the film; answers what was written and all notes.
+    pub fn write(&self, settings: &WriterSettings<'_>) -> Result<(Written, Vec<String>), MediaError> {
+        let (mut writer, notes) = FilmWriter::create(settings)?;
+        for sample in &self.samples {
+            writer.write(sample)?;
+        }
+        let written = writer.finish()?;
+        let notes = notes.iter().chain(&written.notes).map(ToString::to_string).collect();
+        Ok((written, notes))
+    }
+}
+
+/// Rewraps a film; answers the notes.
+pub fn rewrap(from: &Path, to: &Path) -> Vec<String> {
+    let takes = Takes::of(from);
+    takes.write(&takes.settings(to)).unwrap().1
 }
