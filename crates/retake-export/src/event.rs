@@ -1,3 +1,4 @@
+use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub enum Event {
         bytes: u64,
         /// Whether it was found from an earlier run.
         kept: bool,
+        /// CPU seconds of its thread, by what they were spent on.
+        cpu: CpuSeconds,
     },
     /// All takes are done; the film is being written.
     Writing {

@@ -18,8 +18,7 @@ use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial, UnitState, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
-use retake_libav::{FrameIndex, FrameReader};
-use crate::range_stub::{RangeReader, SeekTrust};
+use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -292,6 +291,7 @@ impl Production<'_> {
             score: record.score.map(|score| score.value),
             bytes: record.bytes,
             kept,
+            cpu: record.cpu,
         });
     }
 }

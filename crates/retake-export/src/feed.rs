@@ -3,8 +3,7 @@
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use retake_libav::Frame;
-use crate::range_stub::RangeReader;
+use retake_libav::{Frame, RangeReader};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 

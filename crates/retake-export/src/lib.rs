@@ -14,7 +14,6 @@ mod job;
 mod look;
 mod measure;
 mod prepare;
-mod range_stub;
 mod report;
 mod request;
 mod scene;
