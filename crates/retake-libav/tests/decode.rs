@@ -1,4 +1,5 @@
 //! Linear decoding gives what the `ffmpeg` program gives, to the sample and to the tick.
+#![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
 

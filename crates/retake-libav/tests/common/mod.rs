@@ -1,9 +1,9 @@
 //! What all tests share: films rendered by the `ffmpeg` program, clips, and comparison with what `ffmpeg` decodes.
-#![allow(dead_code, unreachable_pub)] // each test file uses its part
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
 use retake_libav::{
-    Container, FilmInfo, FilmWriter, Frame, FrameEntry, FrameIndex, FrameReader, MediaError, ReaderOptions, SampleReader,
-    WriterSettings, Written, probe, time_to_ticks,
+    Container, FilmInfo, FilmWriter, Frame, FrameEntry, FrameIndex, FrameReader, MediaError, ReaderOptions,
+    SampleReader, WriterSettings, Written, probe, time_to_ticks,
 };
 use retake_media::{FormatDescription, PixelBuffer, Sample};
 use std::path::{Path, PathBuf};
