@@ -17,11 +17,19 @@ pub(crate) trait Engine: Send {
 
     /// A score for every sampled pair, `None` for the others. `after` is the source picture after the last pair. Comes once.
     fn finish(&mut self, after: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError>;
+
+    /// The motion of every frame, after [`finish`](Self::finish), where the metric measured it anyway.
+    fn motion(&mut self) -> Vec<f64> {
+        Vec::new()
+    }
 }
 
 /// The engine of a metric; `None` for PSNR, which every scorer has anyway.
 pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>>, QualityError> {
     let metric = settings.metric;
+    if let Some(remedy) = metric.remedy() {
+        return Err(QualityError::Missing { metric, remedy });
+    }
     let large_enough = |least| {
         let (width, height) = (settings.width, settings.height);
         let fits = width.min(height) >= least;
@@ -44,17 +52,10 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
             large_enough(crate::ssimulacra2::LEAST_SIZE)?;
             Ok(Some(Box::new(Still::new(crate::ssimulacra2::Ssimulacra2::new(settings)?))))
         }
-        #[cfg(not(feature = "vmaf"))]
-        MetricKind::Vmaf => Err(absent(metric)),
-        #[cfg(not(feature = "ssimulacra2"))]
-        MetricKind::Ssimulacra2 => Err(absent(metric)),
+        // no other metric is without a remedy
+        #[cfg(not(all(feature = "vmaf", feature = "ssimulacra2")))]
+        _ => Err(QualityError::Missing { metric, remedy: "build with all features" }),
     }
-}
-
-/// The error for a metric that this build lacks.
-#[cfg(not(all(feature = "vmaf", feature = "ssimulacra2")))]
-fn absent(metric: MetricKind) -> QualityError {
-    QualityError::Missing { metric, remedy: metric.remedy().unwrap_or_default() }
 }
 
 /// A metric that looks at one pair at a time.

@@ -10,16 +10,14 @@ pub struct Estimate {
     pub standard_error: f64,
 }
 
-/// Samples below which the slope of score over PSNR is taken from the metric and not fitted.
-const FITTED: usize = 8;
-
 impl Scores {
     /// The pooled score of all frames. Exact where every frame has a score; otherwise:
     ///
-    /// * mean: the regression estimator. The mean of the sample is moved by what the PSNR of the frames that were not sampled
-    ///   says they differ by; slope and error come from the sample.
-    /// * p5 and min: frames without a score get the one that the regression expects of their PSNR; the error is that of a single such
-    ///   frame. They are extremes of few frames, so treat the result as a hint and score all frames before a promise is made.
+    /// * mean: the regression estimator. The mean of the sample is moved by what is known of all frames (luma PSNR, and motion for VMAF)
+    ///   says that the others differ by. The slopes come from the sample; the fewer frames it has and the more alike they are, the
+    ///   nearer they stay to usual slopes.
+    /// * p5 and min: frames without a score get the one that the regression expects; the error is that of one such frame. They are
+    ///   extremes of few frames, so treat the result as a hint and score all frames before a promise is made.
     ///
     /// NaN with an infinite error where no frame has a score.
     pub fn estimate(&self, pool: Pool) -> Estimate {
@@ -27,53 +25,133 @@ impl Scores {
             let standard_error = if all.is_empty() { f64::INFINITY } else { 0.0 };
             return Estimate { value: pool.pool(&all), standard_error };
         }
-        let sample: Vec<(f64, f64)> =
-            self.frames.iter().zip(&self.psnr_y).filter_map(|(score, &db)| Some((db, (*score)?))).collect();
-        if sample.is_empty() {
+        let Some(fit) = Fit::of(self) else {
             return Estimate { value: f64::NAN, standard_error: f64::INFINITY };
-        }
-        let line = Line::through(&sample, self.metric.points_per_db());
-        let (all, scored) = (self.frames.len() as f64, sample.len() as f64);
+        };
+        let (all, scored) = (self.frames.len() as f64, self.scored() as f64);
+        let expected = (0..self.frames.len()).map(|frame| fit.expect(known(self, frame)));
         match pool {
             Pool::Mean => {
-                let value = line.at(Pool::Mean.pool(&self.psnr_y)).min(self.metric.best());
+                let value = (expected.sum::<f64>() / all).min(self.metric.best());
                 let unseen = 1.0 - scored / all;
-                Estimate { value, standard_error: (unseen * line.variance / scored).sqrt() }
+                Estimate { value, standard_error: (unseen * fit.variance / scored).sqrt() }
             }
             Pool::P5 | Pool::Min => {
-                let expected = |(score, &db): (&Option<f64>, &f64)| score.unwrap_or_else(|| line.at(db));
-                let filled: Vec<f64> = self.frames.iter().zip(&self.psnr_y).map(expected).collect();
-                Estimate { value: pool.pool(&filled), standard_error: line.variance.sqrt() }
+                let filled: Vec<f64> = self
+                    .frames
+                    .iter()
+                    .zip(expected)
+                    .map(|(score, expected)| score.unwrap_or(expected))
+                    .collect();
+                Estimate { value: pool.pool(&filled), standard_error: fit.variance.sqrt() }
             }
         }
     }
 }
 
-/// Score as a function of PSNR: a straight line through the middle of a sample.
-struct Line {
-    middle: (f64, f64),
-    slope: f64,
-    /// Of the scores around the line.
+/// What is known of a frame without its score: luma PSNR, and the root of its motion (0 where the metric measures none).
+fn known(scores: &Scores, frame: usize) -> [f64; 2] {
+    [scores.psnr_y[frame], scores.motion.get(frame).map_or(0.0, |motion| motion.max(0.0).sqrt())]
+}
+
+/// How much the usual slopes count, as a sum of squares of a sample that had them: of 8 dB², and of 1 unit of motion.
+const TRUST: [f64; 2] = [8.0, 1.0];
+
+/// Score as a linear function of what is known of a frame: ridge regression towards the metric's usual slopes.
+struct Fit {
+    middle: [f64; 2],
+    mean: f64,
+    slopes: [f64; 2],
+    /// Of scores around what the fit expects.
     variance: f64,
 }
 
-impl Line {
-    fn through(sample: &[(f64, f64)], usual_slope: f64) -> Self {
+impl Fit {
+    fn of(scores: &Scores) -> Option<Self> {
+        let scored = |(frame, score): (usize, &Option<f64>)| Some((known(scores, frame), (*score)?));
+        let sample: Vec<([f64; 2], f64)> = scores.frames.iter().enumerate().filter_map(scored).collect();
+        if sample.is_empty() {
+            return None;
+        }
         let n = sample.len() as f64;
-        let sum = |term: &dyn Fn(f64, f64) -> f64| sample.iter().map(|&(x, y)| term(x, y)).sum::<f64>();
-        let middle = (sum(&|x, _| x) / n, sum(&|_, y| y) / n);
-        let spread = sum(&|x, _| (x - middle.0).powi(2));
-        let fitted = sample.len() >= FITTED && spread > 1e-9;
-        let slope = if fitted { sum(&|x, y| (x - middle.0) * (y - middle.1)) / spread } else { usual_slope };
-        let line = Self { middle, slope, variance: 0.0 };
-        let residuals = sum(&|x, y| (y - line.at(x)).powi(2));
-        let freedom = (n - if fitted { 2.0 } else { 1.0 }).max(1.0);
-        // a single score has no spread: what frames of one take usually differ by, beyond their PSNR, stands in
-        let variance = if sample.len() == 1 { (2.0 * usual_slope).powi(2) } else { residuals / freedom };
-        Self { variance, ..line }
+        let sum = |term: &dyn Fn([f64; 2], f64) -> f64| sample.iter().map(|&(x, y)| term(x, y)).sum::<f64>();
+        let middle = [0, 1].map(|which| sum(&|x, _| x[which]) / n);
+        let mean = sum(&|_, y| y) / n;
+        let product = |i: usize, j: usize| sum(&|x, _| (x[i] - middle[i]) * (x[j] - middle[j]));
+        let with_score = |i: usize| sum(&|x, y| (x[i] - middle[i]) * (y - mean));
+
+        let usual = scores.metric.usual_slopes();
+        let (a, b, d) = (product(0, 0) + TRUST[0], product(0, 1), product(1, 1) + TRUST[1]);
+        let right = [0, 1].map(|which| with_score(which) + TRUST[which] * usual[which]);
+        // the trust keeps it above 0
+        let determinant = a * d - b * b;
+        let slopes =
+            [(right[0] * d - right[1] * b) / determinant, (right[1] * a - right[0] * b) / determinant];
+
+        let fit = Self { middle, mean, slopes, variance: 0.0 };
+        let residuals = sum(&|x, y| (y - fit.expect(x)).powi(2));
+        // one more residual of the usual size, so that two or three frames that happen to agree prove little
+        let usual_residual = (0.4 * usual[0]).powi(2);
+        let variance = (residuals + usual_residual) / ((n - 2.0).max(0.0) + 1.0);
+        Some(Self { variance, ..fit })
     }
 
-    fn at(&self, db: f64) -> f64 {
-        self.middle.1 + self.slope * (db - self.middle.0)
+    fn expect(&self, known: [f64; 2]) -> f64 {
+        let [x, y] = [0, 1].map(|which| self.slopes[which] * (known[which] - self.middle[which]));
+        self.mean + x + y
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MetricKind;
+
+    fn scores(frames: &[Option<f64>], psnr_y: &[f64], motion: &[f64]) -> Scores {
+        Scores {
+            metric: MetricKind::Vmaf,
+            frames: frames.into(),
+            psnr_y: psnr_y.into(),
+            motion: motion.into(),
+        }
+    }
+
+    #[test]
+    fn complete_scores_are_not_estimated() {
+        let all = scores(&[Some(90.0), Some(94.0)], &[38.0, 30.0], &[]);
+        assert_eq!(all.estimate(Pool::Mean), Estimate { value: 92.0, standard_error: 0.0 });
+        assert_eq!(all.estimate(Pool::Min), Estimate { value: 90.0, standard_error: 0.0 });
+    }
+
+    #[test]
+    fn nothing_scored_is_nothing_known() {
+        let none = scores(&[None, None], &[38.0, 30.0], &[]);
+        assert!(Pool::ALL.iter().all(|&pool| none.estimate(pool).value.is_nan()));
+        assert_eq!(none.estimate(Pool::Mean).standard_error, f64::INFINITY);
+        assert!(scores(&[], &[], &[]).estimate(Pool::Mean).value.is_nan());
+    }
+
+    #[test]
+    fn one_frame_speaks_for_the_others_by_the_usual_slope() {
+        let one = scores(&[Some(90.0), None], &[38.0, 40.0], &[]);
+        let estimate = one.estimate(Pool::Mean);
+        assert!((estimate.value - (90.0 + 2.5)).abs() < 1e-9, "half of the frames are 2 dB better");
+        assert!(estimate.standard_error > 0.3);
+        assert_eq!(one.estimate(Pool::Min).value, 90.0);
+    }
+
+    #[test]
+    fn a_linear_film_is_found_exactly() {
+        let known = |frame: usize| (36.0 + 5.0 * ((frame * 37 % 100) as f64 / 100.0), (frame % 7) as f64);
+        let truth = |frame: usize| 50.0 + known(frame).0 + 1.5 * known(frame).1.sqrt();
+        let psnr: Vec<f64> = (0..900).map(|frame| known(frame).0).collect();
+        let motion: Vec<f64> = (0..900).map(|frame| known(frame).1).collect();
+        let sampled: Vec<_> = (0..900).map(|frame| (frame % 5 == 2).then(|| truth(frame))).collect();
+        let mean = (0..900).map(truth).sum::<f64>() / 900.0;
+        let estimate = scores(&sampled, &psnr, &motion).estimate(Pool::Mean);
+        assert!(
+            (estimate.value - mean).abs() < 0.01 && estimate.standard_error < 0.02,
+            "{estimate:?}, {mean}"
+        );
     }
 }

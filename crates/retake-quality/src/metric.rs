@@ -78,23 +78,27 @@ impl MetricKind {
         matches!(self, Self::Vmaf | Self::Xpsnr)
     }
 
-    /// Points that a score rises by for 1 dB more luma PSNR, where films are usually looked at: the slope for estimates from
-    /// samples too few to fit one.
-    pub(crate) const fn points_per_db(self) -> f64 {
+    /// What a score usually rises by for 1 dB more luma PSNR and for 1 more of the root of VMAF's motion, in the range where films are
+    /// usually looked at: where estimates from small samples lean to. Fitted to encodes by x264, x265 and SVT-AV1.
+    pub(crate) const fn usual_slopes(self) -> [f64; 2] {
         match self {
-            Self::Vmaf => 2.5,
-            Self::Xpsnr => 0.9,
-            Self::Psnr => 1.0,
-            Self::Ssim => 0.003,
-            Self::Ssimulacra2 => 4.0,
+            Self::Vmaf => [2.5, 2.0],
+            Self::Xpsnr => [0.9, 0.0],
+            Self::Psnr => [1.0, 0.0],
+            Self::Ssim => [0.003, 0.0],
+            Self::Ssimulacra2 => [4.0, 0.0],
         }
     }
 
     /// Why the metric is not in this build and what to do about it; `None` where it is.
-    pub(crate) const fn remedy(self) -> Option<&'static str> {
+    pub(crate) fn remedy(self) -> Option<&'static str> {
         match self {
             Self::Vmaf if !cfg!(feature = "vmaf") => Some(
                 "install a C compiler, meson, ninja, nasm and xxd, and build with the default feature `vmaf`",
+            ),
+            #[cfg(feature = "vmaf")]
+            Self::Vmaf if !crate::vmaf::has_model() => Some(
+                "libvmaf was built without its models: install xxd, run `cargo clean -p vmaf-head-sys`, and build again",
             ),
             Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
                 Some("build with the feature `ssimulacra2`")
@@ -116,7 +120,7 @@ pub fn missing() -> Vec<(MetricKind, &'static str)> {
 
 /// VMAF where it is built in, else XPSNR.
 pub fn default_metric() -> MetricKind {
-    if cfg!(feature = "vmaf") { MetricKind::Vmaf } else { MetricKind::Xpsnr }
+    if MetricKind::Vmaf.remedy().is_none() { MetricKind::Vmaf } else { MetricKind::Xpsnr }
 }
 
 impl fmt::Display for MetricKind {

@@ -17,9 +17,12 @@ pub struct ScorerSettings {
     pub colour: Colour,
     /// Frames per second; XPSNR looks further back above 32.
     pub frame_rate: f64,
-    /// Score one frame in this many; 1 scores all. At least 1.
+    /// Score one frame in each run of this many; 1 scores all. At least 1.
+    ///
+    /// Which one of a run changes from run to run, the same way for every take: at equal distances, a sample may meet the same kind of
+    /// frame each time (of a pyramid of B-frames, or of a film whose frames repeat in a rhythm) and miss the mean by several points.
     pub stride: u32,
-    /// Which of them: frame number modulo `stride`. The phases 0 to `stride` − 1 share the frames out among them. Below `stride`.
+    /// Which sample: the phases 0 to `stride` − 1 share the frames out among them, and 0 has frame 0. Below `stride`.
     pub phase: u32,
 }
 
@@ -31,8 +34,16 @@ impl ScorerSettings {
 
     /// Whether a frame of the take (counted from 0) is scored.
     pub fn samples(&self, frame: usize) -> bool {
-        frame as u64 % u64::from(self.stride) == u64::from(self.phase)
+        let (stride, frame) = (u64::from(self.stride.max(1)), frame as u64);
+        let run = frame / stride;
+        (frame + turn(run)) % stride == u64::from(self.phase)
     }
+}
+
+/// By how much a run of frames is turned: 0 for the first, any number for the others.
+fn turn(run: u64) -> u64 {
+    let mixed = run.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33
 }
 
 /// Scores the pictures of a take against their source pictures, pair by pair, in the thread that pushes them.
@@ -98,11 +109,11 @@ impl Scorer {
     }
 
     fn end(mut self, after: Option<&PixelBuffer>) -> Result<Scores, QualityError> {
-        let frames = match &mut self.engine {
-            Some(engine) => engine.finish(after)?,
-            None => self.psnr_y.iter().copied().map(Some).collect(),
+        let (frames, motion) = match &mut self.engine {
+            Some(engine) => (engine.finish(after)?, engine.motion()),
+            None => (self.psnr_y.iter().copied().map(Some).collect(), Vec::new()),
         };
-        Ok(Scores { metric: self.settings.metric, frames, psnr_y: self.psnr_y })
+        Ok(Scores { metric: self.settings.metric, frames, psnr_y: self.psnr_y, motion })
     }
 
     fn check(&self, found: &PixelBuffer, which: &'static str) -> Result<(), QualityError> {
@@ -117,5 +128,42 @@ impl Scorer {
             found: name(found.format(), found.width(), found.height()),
             expected: name(format, width, height),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_share_the_frames_out() {
+        let usual = ScorerSettings::new(MetricKind::Psnr, 64, 64, PixelFormat::I420, 25.0);
+        for stride in 1..=9 {
+            let phases = (0..stride).map(|phase| ScorerSettings { stride, phase, ..usual });
+            let phases: Vec<_> = phases.collect();
+            assert!(phases[0].samples(0));
+            for run in 0..200 {
+                let run = run * stride as usize..(run + 1) * stride as usize;
+                for phase in &phases {
+                    assert_eq!(run.clone().filter(|&frame| phase.samples(frame)).count(), 1);
+                }
+                assert!(
+                    run.clone().all(|frame| phases.iter().filter(|phase| phase.samples(frame)).count() == 1)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        let good = ScorerSettings::new(MetricKind::Psnr, 64, 64, PixelFormat::I420, 25.0);
+        assert!(Scorer::new(&good).is_ok());
+        let bad = [
+            ScorerSettings { stride: 0, ..good },
+            ScorerSettings { stride: 3, phase: 3, ..good },
+            ScorerSettings { width: 0, ..good },
+            ScorerSettings { frame_rate: f64::NAN, ..good },
+        ];
+        assert!(bad.iter().all(|settings| Scorer::new(settings).is_err()));
     }
 }

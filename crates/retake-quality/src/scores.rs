@@ -11,6 +11,9 @@ pub struct Scores {
     pub frames: Vec<Option<f64>>,
     /// Luma PSNR of every frame in dB, at most 100.
     pub psnr_y: Vec<f64>,
+    /// Motion of the source at every frame, as VMAF understands it (its feature *motion2*); empty for other metrics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub motion: Vec<f64>,
 }
 
 impl Scores {
@@ -37,7 +40,7 @@ impl Scores {
         if self.frames.len() != other.frames.len() || self.psnr_y.len() != other.psnr_y.len() {
             return Err(QualityError::Merge("they are of different numbers of frames"));
         }
-        if self.psnr_y != other.psnr_y {
+        if self.psnr_y != other.psnr_y || self.motion != other.motion {
             return Err(QualityError::Merge("they are of different pictures"));
         }
         for (mine, theirs) in self.frames.iter_mut().zip(&other.frames) {

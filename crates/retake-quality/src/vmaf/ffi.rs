@@ -2,8 +2,8 @@
 //!
 //! What libvmaf promises and all blocks here rely on: with `n_threads` 0 it starts no thread and does everything inside the call; it
 //! keeps no pointer to anything of ours (pictures come from its own pool, names are copied or compared); a context and a model are
-//! freed once, by us. Its global state is the detected CPU flags and a division table that every context writes with the same
-//! values, as libvmaf's own thread pool does.
+//! freed once, by us. Its global state is a division table that every context writes with the same values, as libvmaf's own thread
+//! pool does, and the instructions that extractors may choose from when they see their first picture: [`Context::read`] guards them.
 
 #![allow(unsafe_code)]
 
@@ -11,6 +11,7 @@ use crate::planes::Sample;
 use retake_media::{PixelBuffer, PixelFormat};
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
+use std::sync::{Mutex, PoisonError};
 use vmaf_head_sys as sys;
 
 /// A call that libvmaf refused, and its answer (a negated errno).
@@ -26,6 +27,36 @@ fn check(call: &'static str, code: c_int) -> Result<(), Refused> {
 
 /// Pictures of a context's pool: two of the running call, the two reference pictures before it that libvmaf keeps, and one spare.
 const POOL: u32 = 5;
+
+/// Held while extractors choose their code, which depends on a global setting.
+static CHOICE: Mutex<()> = Mutex::new(());
+
+/// Which code extractors run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// The fastest that the processor has.
+    Fast,
+    /// The plain one, without vector instructions of its own.
+    Plain,
+}
+
+impl Code {
+    /// Opens an instance, which sets the instructions for all instances whose extractors have not chosen yet.
+    fn open(self) -> Result<NonNull<sys::VmafContext>, Refused> {
+        let config = sys::VmafConfiguration {
+            log_level: sys::VmafLogLevel_VMAF_LOG_LEVEL_NONE,
+            n_threads: 0,
+            n_subsample: 1,
+            cpumask: if self == Self::Plain { u64::from(u32::MAX) } else { 0 },
+            gpumask: 0,
+        };
+        let mut raw = ptr::null_mut();
+        // SAFETY: the pointer to be set is valid, the configuration is passed by value.
+        let code = unsafe { sys::vmaf_init(&mut raw, config) };
+        check("vmaf_init", code)?;
+        NonNull::new(raw).ok_or(Refused { call: "vmaf_init", code })
+    }
+}
 
 /// A loaded model.
 pub(super) struct Model(NonNull<sys::VmafModel>);
@@ -53,7 +84,12 @@ impl Drop for Model {
 }
 
 /// A libvmaf instance with the feature extractors it was asked for.
-pub(super) struct Context(NonNull<sys::VmafContext>);
+pub(super) struct Context {
+    raw: NonNull<sys::VmafContext>,
+    code: Code,
+    /// Whether the extractors have seen a picture.
+    started: bool,
+}
 
 // SAFETY: libvmaf keeps no thread-local state, and its locks are free between calls; every call here borrows the context.
 unsafe impl Send for Context {}
@@ -62,26 +98,18 @@ impl Context {
     /// A context for pictures of one format and size whose luma goes through `features`.
     pub(super) fn new(
         features: &[&CStr],
+        code: Code,
         format: PixelFormat,
         width: u32,
         height: u32,
     ) -> Result<Self, Refused> {
-        let config = sys::VmafConfiguration {
-            log_level: sys::VmafLogLevel_VMAF_LOG_LEVEL_NONE,
-            n_threads: 0,
-            n_subsample: 1,
-            cpumask: 0,
-            gpumask: 0,
-        };
-        let mut raw = ptr::null_mut();
-        // SAFETY: the pointer to be set is valid, the configuration is passed by value.
-        let code = unsafe { sys::vmaf_init(&mut raw, config) };
-        check("vmaf_init", code)?;
-        let context = Self(NonNull::new(raw).ok_or(Refused { call: "vmaf_init", code })?);
+        let guard = CHOICE.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = Self { raw: code.open()?, code, started: false };
+        drop(guard);
         for feature in features {
             // SAFETY: the context lives, the name is a C string that is only compared, no options are handed over.
             let code =
-                unsafe { sys::vmaf_use_feature(context.0.as_ptr(), feature.as_ptr(), ptr::null_mut()) };
+                unsafe { sys::vmaf_use_feature(context.raw.as_ptr(), feature.as_ptr(), ptr::null_mut()) };
             check("vmaf_use_feature", code)?;
         }
         let pictures = sys::VmafPictureConfiguration {
@@ -94,7 +122,7 @@ impl Context {
             pic_cnt: POOL,
         };
         // SAFETY: the context lives and has no pool yet.
-        let code = unsafe { sys::vmaf_preallocate_pictures(context.0.as_ptr(), pictures) };
+        let code = unsafe { sys::vmaf_preallocate_pictures(context.raw.as_ptr(), pictures) };
         check("vmaf_preallocate_pictures", code)?;
         Ok(context)
     }
@@ -113,9 +141,18 @@ impl Context {
         if let Some(picture) = picture {
             second.fill(picture);
         }
+        let mut guard = None;
+        if !self.started {
+            guard = Some(CHOICE.lock().unwrap_or_else(PoisonError::into_inner));
+            let setter = self.code.open()?;
+            // SAFETY: the instance was opened a line above, and nothing else knows it.
+            unsafe { sys::vmaf_close(setter.as_ptr()) };
+            self.started = true;
+        }
         // SAFETY: context and pictures live. libvmaf takes its references over and blanks the two structs; where it fails early it
         // leaves them, and `Picture` gives them back.
-        let code = unsafe { sys::vmaf_read_pictures(self.0.as_ptr(), &mut first.0, &mut second.0, index) };
+        let code = unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), &mut first.0, &mut second.0, index) };
+        drop(guard);
         check("vmaf_read_pictures", code)
     }
 
@@ -124,14 +161,14 @@ impl Context {
         let mut value = 0.0;
         // SAFETY: all pointers are valid for the call; the name is only compared.
         let code =
-            unsafe { sys::vmaf_feature_score_at_index(self.0.as_ptr(), name.as_ptr(), &mut value, index) };
+            unsafe { sys::vmaf_feature_score_at_index(self.raw.as_ptr(), name.as_ptr(), &mut value, index) };
         check("vmaf_feature_score_at_index", code).map(|()| value)
     }
 
     /// Adds the value of a feature that was found elsewhere.
     pub(super) fn import(&mut self, name: &CStr, value: f64, index: u32) -> Result<(), Refused> {
         // SAFETY: the context lives, the name is copied.
-        let code = unsafe { sys::vmaf_import_feature_score(self.0.as_ptr(), name.as_ptr(), value, index) };
+        let code = unsafe { sys::vmaf_import_feature_score(self.raw.as_ptr(), name.as_ptr(), value, index) };
         check("vmaf_import_feature_score", code)
     }
 
@@ -139,7 +176,8 @@ impl Context {
     pub(super) fn score(&mut self, model: &mut Model, index: u32) -> Result<f64, Refused> {
         let mut value = 0.0;
         // SAFETY: context, model and the place for the score live; both are borrowed exclusively.
-        let code = unsafe { sys::vmaf_score_at_index(self.0.as_ptr(), model.0.as_ptr(), &mut value, index) };
+        let code =
+            unsafe { sys::vmaf_score_at_index(self.raw.as_ptr(), model.0.as_ptr(), &mut value, index) };
         check("vmaf_score_at_index", code).map(|()| value)
     }
 }
@@ -148,7 +186,7 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: the context is ours and used no more. Closing waits for pictures that were not given back: `Picture` never outlives
         // `read`, and the context's own references are dropped first, so that there is none.
-        unsafe { sys::vmaf_close(self.0.as_ptr()) };
+        unsafe { sys::vmaf_close(self.raw.as_ptr()) };
     }
 }
 
@@ -168,7 +206,7 @@ impl Picture {
             priv_: ptr::null_mut(),
         };
         // SAFETY: the context lives and has a pool of more pictures than can be out at once, so that this does not wait.
-        let code = unsafe { sys::vmaf_fetch_preallocated_picture(context.0.as_ptr(), &mut raw) };
+        let code = unsafe { sys::vmaf_fetch_preallocated_picture(context.raw.as_ptr(), &mut raw) };
         check("vmaf_fetch_preallocated_picture", code)?;
         Ok(Self(raw))
     }

@@ -10,40 +10,62 @@ mod ffi;
 
 use crate::engine::Engine;
 use crate::{QualityError, ScorerSettings};
-use ffi::{Context, Model, Refused};
+use ffi::{Code, Context, Model, Refused};
 use retake_media::PixelBuffer;
 use std::ffi::CStr;
+use std::sync::OnceLock;
 
 const MODEL: &CStr = c"vmaf_v0.6.1";
 const MOTION: &CStr = c"VMAF_integer_feature_motion_sad_score";
 const MOTION2: &CStr = c"VMAF_integer_feature_motion2_score";
 
-/// The least width and height: below, VIF's filters at its fourth scale are wider than the picture.
-pub(crate) const LEAST_SIZE: u32 = 32;
+const ADM: &CStr = c"VMAF_integer_feature_adm2_score";
+
+/// The least width and height: up to 32, ADM reads memory that nobody wrote.
+pub(crate) const LEAST_SIZE: u32 = 40;
+
+/// Below this width, libvmaf's vector code for ADM takes the edges for something else: identical pictures do not score 1, equal ones
+/// not the same twice (found up to 372). Its plain code is right from 33 on.
+const ADM_LEAST_FAST_WIDTH: u32 = 384;
+
+/// Whether libvmaf has the model: a build of it without the tool `xxd` lacks all models, and does not say so.
+pub(crate) fn has_model() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| Model::load(MODEL).is_ok())
+}
 
 pub(crate) struct Vmaf {
     model: Model,
     motion: Context,
+    /// VIF, and ADM unless there is a context for it.
     detail: Context,
+    /// ADM for narrow pictures.
+    adm: Option<Context>,
     /// References that went through `motion`.
     references: u32,
     /// The difference of each frame's reference to the one before; 0 where there is none.
     differences: Vec<f64>,
+    /// *motion2* of each frame, in the end.
+    motions: Vec<f64>,
     /// Whether each frame went through `detail`.
     sampled: Vec<bool>,
 }
 
 impl Vmaf {
     pub(crate) fn new(settings: &ScorerSettings) -> Result<Self, QualityError> {
-        let context = |features: &[&CStr]| {
-            Context::new(features, settings.format, settings.width, settings.height).map_err(at(0))
+        let context = |features: &[&CStr], code| {
+            Context::new(features, code, settings.format, settings.width, settings.height).map_err(at(0))
         };
+        let narrow = settings.width < ADM_LEAST_FAST_WIDTH;
+        let with_vif: &[&CStr] = if narrow { &[c"vif"] } else { &[c"vif", c"adm"] };
         Ok(Self {
             model: Model::load(MODEL).map_err(at(0))?,
-            motion: context(&[c"motion"])?,
-            detail: context(&[c"vif", c"adm"])?,
+            motion: context(&[c"motion"], Code::Fast)?,
+            detail: context(with_vif, Code::Fast)?,
+            adm: narrow.then(|| context(&[c"adm"], Code::Plain)).transpose()?,
             references: 0,
             differences: Vec::new(),
+            motions: Vec::new(),
             sampled: Vec::new(),
         })
     }
@@ -55,12 +77,25 @@ impl Vmaf {
         self.motion.feature(MOTION, index)
     }
 
-    fn score(&mut self, frame: usize, after: Option<f64>) -> Result<f64, Refused> {
+    fn compare(&mut self, reference: &PixelBuffer, picture: &PixelBuffer, index: u32) -> Result<(), Refused> {
+        self.detail.read(reference, Some(picture), index)?;
+        if let Some(adm) = &mut self.adm {
+            adm.read(reference, Some(picture), index)?;
+            self.detail.import(ADM, adm.feature(ADM, index)?, index)?;
+        }
+        Ok(())
+    }
+
+    /// The lesser of the differences before and after each frame. The first frame of a film has no motion, the last one that of its past.
+    fn motion2(&self, after: Option<f64>) -> Vec<f64> {
+        let before = self.differences.iter().copied();
+        let after = self.differences.iter().copied().skip(1).chain(after);
+        before.zip(after.map(Some).chain([None])).map(|(b, a)| b.min(a.unwrap_or(b))).collect()
+    }
+
+    fn score(&mut self, frame: usize) -> Result<f64, Refused> {
         let index = frame as u32;
-        let before = self.differences[frame];
-        let after = self.differences.get(frame + 1).copied().or(after);
-        // the first frame of a film has no motion, the last one that of its past
-        self.detail.import(MOTION2, before.min(after.unwrap_or(before)), index)?;
+        self.detail.import(MOTION2, self.motions[frame], index)?;
         self.detail.score(&mut self.model, index)
     }
 }
@@ -80,7 +115,7 @@ impl Engine for Vmaf {
         let difference = self.next_difference(reference).map_err(at(frame))?;
         self.differences.push(difference);
         if sampled {
-            self.detail.read(reference, Some(picture), frame as u32).map_err(at(frame))?;
+            self.compare(reference, picture, frame as u32).map_err(at(frame))?;
         }
         self.sampled.push(sampled);
         Ok(())
@@ -89,13 +124,18 @@ impl Engine for Vmaf {
     fn finish(&mut self, after: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError> {
         let frames = self.sampled.len();
         let after = after.map(|reference| self.next_difference(reference)).transpose().map_err(at(frames))?;
+        self.motions = self.motion2(after);
         let score = |frame: usize| {
             if !self.sampled[frame] {
                 return Ok(None);
             }
-            self.score(frame, after).map(Some).map_err(at(frame))
+            self.score(frame).map(Some).map_err(at(frame))
         };
         (0..frames).map(score).collect()
+    }
+
+    fn motion(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.motions)
     }
 }
 

@@ -4,7 +4,6 @@ use super::activity::{add_change, add_change_of_pairs, add_errors, add_high_pass
 use crate::ScorerSettings;
 use crate::planes::{Sample, plane_sse};
 use retake_media::{PixelBuffer, PixelFormat};
-use std::borrow::Cow;
 
 /// Luma samples of a UHD picture, for which the paper's constants are.
 const UHD: f64 = 3840.0 * 2160.0;
@@ -29,7 +28,6 @@ pub(super) struct Blocks {
     errors: Vec<u64>,
     sums: [Vec<u32>; 3],
     scratch: Vec<i16>,
-    zeros: Vec<u16>,
 }
 
 impl Blocks {
@@ -50,7 +48,6 @@ impl Blocks {
             errors: Vec::new(),
             sums: [(); 3].map(|()| vec![0; width]),
             scratch: vec![0; width],
-            zeros: vec![0; width],
         }
     }
 
@@ -109,11 +106,10 @@ impl Blocks {
         top: usize,
         bottom: usize,
     ) {
-        let zeros: &[S] = &bytemuck::cast_slice(&self.zeros)[..self.width];
+        let past = before[0].as_ref().unwrap_or(reference);
+        let past = [past, before[1].as_ref().unwrap_or(past)];
         let here = |y| S::cast(reference.row(0, y));
-        let then = |which: usize, y| {
-            before[which].as_ref().map_or(Cow::Borrowed(zeros), |picture| S::cast(picture.row(0, y)))
-        };
+        let then = |which: usize, y| S::cast(past[which].row(0, y));
         let [errors, high, change] = &mut self.sums;
         errors.fill(0);
         high.fill(0);
@@ -128,11 +124,11 @@ impl Blocks {
             }
             for y in (top..bottom).step_by(2).filter(|y| y + 1 < self.height) {
                 let pair = |which| [then(which, y), then(which, y + 1)];
-                let (now, past, earlier) = ([here(y), here(y + 1)], pair(0), pair(1));
+                let (now, before, earlier) = ([here(y), here(y + 1)], pair(0), pair(1));
                 add_change_of_pairs(
                     change,
                     now.each_ref().map(|row| &row[..]),
-                    past.each_ref().map(|row| &row[..]),
+                    before.each_ref().map(|row| &row[..]),
                     self.second_order.then(|| earlier.each_ref().map(|row| &row[..])),
                 );
             }

@@ -4,8 +4,9 @@
 //! signal-to-noise ratio (XPSNR) for video compression with different resolutions and bit depths*, ITU Journal: ICT Discoveries
 //! 3(1), 2020. A block's weight is √(a_pic / a_k): a_k is the activity of the reference in the block, squared, made of the mean
 //! magnitudes of a spatial high pass and of twice the change in time; a_pic normalises it for size and bit depth. Numbers agree with those
-//! of FFmpeg's filter of the same name, whose conventions hold where the paper leaves room (a missing picture before the first counts
-//! as black; rates below 32 frames per second look at one picture before, others at two).
+//! of FFmpeg's filter of the same name (rates below 32 frames per second look at one picture before, others at two), with one difference:
+//! where there is no picture before, the filter puts a black one, which makes the first frame look ten dB better than it is; here nothing is taken to
+//! have changed, which errs on the strict side.
 //!
 //! The score of a frame joins its planes where they add up, in the domain of errors: −10·log₁₀ of
 //! (4·10^(−Y/10) + 10^(−U/10) + 10^(−V/10)) / 6, the weights that are usual for 4:2:0.
