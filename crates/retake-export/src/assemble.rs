@@ -3,7 +3,7 @@
 
 use crate::error::ExportError;
 use crate::index::FilmMap;
-use crate::prepare::Job;
+use crate::prepare::{Job, frames};
 use crate::stop::StopFlag;
 use crate::store::{TakeStore, sync_folder};
 use retake_compression::take::{TakeDescription, TakeRecord};
@@ -172,11 +172,8 @@ impl Clock {
 /// Bytes of a file with everything but the video samples: the other tracks, and what the container needs for each frame.
 pub(crate) fn size_without_video(film: &FilmInfo, output: &Path) -> Result<u64, ExportError> {
     let container = Container::from_path(output)?;
-    let frames = film.video.frames_hint.unwrap_or_else(|| {
-        (film.duration.unwrap_or(0.0) * film.video.frame_rate.to_f64()).ceil() as u64
-    });
     // sample tables of ISO files take up to 24 bytes a frame (stsz, stts, ctts, stss, chunk offsets), blocks of Matroska about 12
-    Ok(0u64 + 24 * frames + 4096)
+    Ok(0u64 + 24 * frames(film) + 4096)
 }
 
 /// Temporary files are private; a finished film is as readable as any new file.

@@ -252,7 +252,11 @@ impl Production<'_> {
                 let preset = self.job.family.look().map_or(String::new(), |look| look.preset.to_owned());
                 Some(Look { aim, preset })
             }
-            _ => None,
+            Objective::Bytes { target, .. } => {
+                settings.rate = RateControl::Quality(scale.snap(self.job.family.usual_for_bits(self.job.bits_per_pixel(target))));
+                None
+            }
+            Objective::Plain => None,
         };
         TakeDescription { look, ..self.description(range, settings) }
     }

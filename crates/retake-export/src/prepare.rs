@@ -29,6 +29,21 @@ pub(crate) struct Job {
     pub notes: Vec<String>,
 }
 
+impl Job {
+    /// Bits a pixel of a film whose samples take `bytes`, as far as the container says how many frames there are.
+    pub(crate) fn bits_per_pixel(&self, bytes: u64) -> f64 {
+        let video = &self.film.video;
+        let pixels = frames(&self.film) as f64 * f64::from(video.width) * f64::from(video.height);
+        bytes as f64 * 8.0 / pixels.max(1.0)
+    }
+}
+
+/// Frames of the film, as far as the container tells.
+pub(crate) fn frames(film: &FilmInfo) -> u64 {
+    let by_time = || (film.duration.unwrap_or(0.0) * film.video.frame_rate.to_f64()).ceil() as u64;
+    film.video.frames_hint.unwrap_or_else(by_time)
+}
+
 /// The longest planning unit, and how far a scene is looked at before it is cut, in seconds.
 const LONGEST: f64 = 4.0;
 const WINDOW: f64 = 12.0;

@@ -88,7 +88,7 @@ fn new_detector(shortest: usize) -> SceneChangeDetector<u8> {
     )
 }
 
-/// A small grey copy: each sample the mean of up to 4 × 4 samples spread over its block.
+/// A small grey copy: each sample the mean of 2 × 2 samples spread over its block.
 fn shrink(picture: &PixelBuffer) -> Frame<u8> {
     let mut frame = FrameBuilder::new(WIDTH, HEIGHT, ChromaSubsampling::Monochrome, 8)
         .luma_padding_left(PADDING)
@@ -98,7 +98,7 @@ fn shrink(picture: &PixelBuffer) -> Frame<u8> {
         .build::<u8>()
         .expect("a constant, valid geometry");
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let columns: Vec<[usize; 4]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
+    let columns: Vec<[usize; 2]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
     let wide = picture.format() != PixelFormat::I420;
     let shift = picture.format().bit_depth() - 8;
     for (y, out) in frame.y_plane.rows_mut().enumerate() {
@@ -116,15 +116,15 @@ fn shrink(picture: &PixelBuffer) -> Frame<u8> {
             }
         }
         for (out, sum) in out.iter_mut().zip(sums) {
-            *out = (sum / 16) as u8;
+            *out = (sum / 4) as u8;
         }
     }
     frame
 }
 
-/// Four positions spread over the `i`-th of `parts` equal parts of `0..length`.
-fn spread(i: usize, parts: usize, length: usize) -> [usize; 4] {
-    [1, 3, 5, 7].map(|eighth| ((8 * i + eighth) * length / (8 * parts)).min(length - 1))
+/// Two positions spread over the `i`-th of `parts` equal parts of `0..length`.
+fn spread(i: usize, parts: usize, length: usize) -> [usize; 2] {
+    [1, 3].map(|quarter| ((4 * i + quarter) * length / (4 * parts)).min(length - 1))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! One pass moves bits between units until a byte buys the same quality everywhere (equal slope); the passes after it only correct what
 //! is left of the error, with as few frames as can carry it.
 
-use super::curve::Point;
 use super::{Brief, End, Plan, Reason, Retake, UnitState};
+use std::f64::consts::LN_2;
 
 /// How far off the target is good enough, as a share of it.
 const CLOSE: f64 = 0.003;
@@ -13,7 +13,7 @@ const CLOSE: f64 = 0.003;
 const BELOW: f64 = 0.996;
 
 /// The largest step of the quality knob that one correction makes, in doublings of bytes.
-const STEP: f64 = 0.15;
+const STEP: f64 = 0.3;
 
 /// The largest step that moving bits makes, in doublings of bytes.
 const MOVE: f64 = 1.0;
@@ -31,7 +31,8 @@ struct Unit {
     score: f64,
     /// Doublings of bytes per step of the knob, negative.
     slope: f64,
-    points: Vec<Point>,
+    /// The unit's ceiling, if known.
+    ceiling: Option<f64>,
 }
 
 pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState], passes: u32) -> Plan {
@@ -53,7 +54,10 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
         .into_iter()
         .enumerate()
         .filter(|(index, quality)| (quality - known[*index].quality).abs() >= brief.scale.step / 2.0)
-        .map(|(unit, quality)| Retake { unit, quality, reason: Reason::Rate })
+        .filter_map(|(unit, quality)| {
+            let quality = untried(brief, &units[unit], quality)?;
+            Some(Retake { unit, quality, reason: Reason::Rate })
+        })
         .collect();
     let end = match (settled, retakes.is_empty(), passes >= brief.max_passes) {
         (true, _, _) => Some(End::Satisfied),
@@ -66,9 +70,16 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
     Plan { retakes, end, ship }
 }
 
+/// The quality nearest to the wanted one that the unit was not taken with yet: the same take again gives the same bytes again.
+fn untried(brief: &Brief, unit: &UnitState, wanted: f64) -> Option<f64> {
+    let step = brief.scale.step;
+    let tried = |quality: f64| unit.trials.iter().any(|trial| (trial.quality - quality).abs() < step / 2.0);
+    let steps = [0.0, 1.0, -1.0, 2.0, -2.0].map(|steps| brief.scale.snap(wanted + steps * step));
+    steps.into_iter().find(|quality| !tried(*quality))
+}
+
 impl Unit {
     fn of(brief: &Brief, unit: &UnitState) -> Self {
-        let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
         // a unit without takes has nothing to plan with; the first pass covers every unit
         let last = unit.trials.last().copied().unwrap_or(super::Trial { quality: brief.scale.usual, bytes: 1, score: None });
         let known: Vec<(f64, f64)> = unit.trials.iter().map(|trial| (trial.quality, (trial.bytes.max(1) as f64).log2())).collect();
@@ -78,7 +89,7 @@ impl Unit {
             bytes: last.bytes.max(1) as f64,
             score: last.score.map_or(brief.family.middle(), |score| score.value),
             slope: brief.family.bytes_slope(&known),
-            points,
+            ceiling: last.score.and_then(|score| score.ceiling),
         }
     }
 
@@ -86,10 +97,13 @@ impl Unit {
         self.bytes * ((quality - self.quality) * self.slope).exp2()
     }
 
-    /// Quality bought by the last byte at a quality: what is made equal over all units.
-    fn worth_at(&self, brief: &Brief, quality: f64) -> f64 {
-        let loss = brief.family.loss_rate(self.score, quality - self.quality, &self.points);
-        self.frames * loss / (-self.slope * std::f64::consts::LN_2 * self.bytes_at(quality))
+    /// The quality where the last byte buys as much as `log_worth` says (its logarithm). Both what a step of the knob costs in score
+    /// and what it saves in bytes are exponential in the knob, so the logarithm of their ratio is a straight line.
+    fn quality_worth(&self, brief: &Brief, log_worth: f64) -> f64 {
+        let (log_loss, growth) = brief.family.log_loss_rate(self.score, self.ceiling);
+        let doublings = -self.slope * LN_2;
+        let here = (self.frames / (doublings * self.bytes)).ln() + log_loss;
+        self.quality + (log_worth - here) / (growth + doublings)
     }
 }
 
@@ -104,17 +118,12 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
             (brief.scale.snap(quality - reach), brief.scale.snap(quality + reach))
         })
         .collect();
-    // worth grows with the knob: bisect the common worth, and in each unit the knob that has it
-    let at = |worth: f64| -> Vec<f64> {
-        units
-            .iter()
-            .zip(&bounds)
-            .map(|(unit, &(low, high))| bisect(low, high, |quality| unit.worth_at(brief, quality) < worth))
-            .collect()
+    let at = |log_worth: f64| -> Vec<f64> {
+        let bounded = units.iter().zip(&bounds);
+        bounded.map(|(unit, &(low, high))| unit.quality_worth(brief, log_worth).clamp(low, high)).collect()
     };
     let total = |qualities: &[f64]| -> f64 { units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum() };
-    let worth = bisect(-60.0, 60.0, |log_worth| total(&at(log_worth.exp2())) > aim).exp2();
-    let ideal = at(worth);
+    let ideal = at(bisect(-50.0, 50.0, |log_worth| total(&at(log_worth)) > aim));
     // those that gain most, up to a share of the film; the others stay, and these make up for them
     let mut order: Vec<usize> = (0..units.len()).collect();
     let gain = |index: usize| {
@@ -139,15 +148,20 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         .map(|((unit, &quality), &moved)| Unit {
             quality: if moved { quality } else { unit.quality },
             bytes: if moved { unit.bytes_at(quality) } else { unit.bytes },
-            points: Vec::new(),
             ..*unit
         })
         .collect();
     settle(brief, units, shift(&started, &moved, aim, 2.0 * MOVE), aim)
 }
 
+/// A knob whose steps change a unit's bytes by more doublings than this is coarse: it is moved step by step.
+const COARSE: f64 = 0.03;
+
 /// The smallest change that brings the film to `aim` bytes.
 fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+    if brief.scale.step * -brief.family.bytes_slope(&[]) > COARSE {
+        return correct_by_steps(brief, units, aim);
+    }
     let total: f64 = units.iter().map(|unit| unit.bytes).sum();
     // the units with most bytes a frame correct most with fewest frames
     let mut order: Vec<usize> = (0..units.len()).collect();
@@ -162,6 +176,26 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         }
     }
     settle(brief, units, shift(units, &chosen, aim, 64.0), aim)
+}
+
+/// For coarse knobs: the move of one unit that leaves least of the error, again and again, until none makes it smaller.
+fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+    let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
+    let mut error = units.iter().map(|unit| unit.bytes).sum::<f64>() - aim;
+    while error.abs() > CLOSE / 4.0 * aim {
+        let moves = units.iter().enumerate().filter(|(index, unit)| qualities[*index] == unit.quality).flat_map(|(index, unit)| {
+            [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|steps| {
+                let quality = brief.scale.snap(unit.quality + steps * brief.scale.step);
+                (index, quality, error + unit.bytes_at(quality) - unit.bytes)
+            })
+        });
+        let Some((index, quality, left)) = moves.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs())) else { break };
+        if left.abs() >= error.abs() {
+            break;
+        }
+        (qualities[index], error) = (quality, left);
+    }
+    qualities
 }
 
 /// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.

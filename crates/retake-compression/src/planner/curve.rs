@@ -22,6 +22,8 @@ pub struct Family {
     noise: f64,
     /// Doublings of bytes per knob step, negative.
     bytes: f64,
+    /// The logarithm to base 2 of the bits a pixel that films take at `middle`.
+    bits: f64,
     scale: QualityScale,
     /// What a quick look tells.
     look: Option<LookModel>,
@@ -88,7 +90,7 @@ impl Family {
     /// derived from their scale: more passes, the same result.
     pub fn of(encoder: &str, metric: &str, scale: QualityScale) -> Self {
         let vmaf = Metric::Bounded { ceiling: 98.5, unit: 7.0, least: 0.7 };
-        let known = |middle, slope, spread, bend, noise, bytes, look| Self {
+        let known = |middle, slope, spread, bend, noise, bytes, bits, look| Self {
             metric: vmaf,
             middle,
             slope,
@@ -96,14 +98,15 @@ impl Family {
             bend,
             noise,
             bytes,
+            bits,
             scale,
             look: Some(look),
         };
         let look = |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
         match (encoder, metric) {
-            ("x264", "vmaf") => known(26.6, 7.94, 2.58, 2.95, 0.45, -0.165, look("veryfast", 24.0, 26.6, 5.7, 1.5)),
-            ("x265", "vmaf") => known(26.47, 8.59, 2.04, 3.27, 0.44, -0.18, look("ultrafast", 26.0, 29.7, 7.5, 1.5)),
-            ("svt-av1", "vmaf") => known(39.7, 19.9, 5.0, 17.9, 1.26, -0.075, look("12", 40.0, 42.7, 14.5, 4.0)),
+            ("x264", "vmaf") => known(26.6, 7.94, 2.58, 2.95, 0.45, -0.19, -4.2, look("veryfast", 24.0, 26.6, 5.7, 1.5)),
+            ("x265", "vmaf") => known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, look("ultrafast", 26.0, 29.7, 7.5, 1.5)),
+            ("svt-av1", "vmaf") => known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, look("12", 40.0, 42.7, 14.5, 4.0)),
             _ => {
                 // knob steps per doubling of bytes: 6 on the H.264 and HEVC scale of 51, about 14 on scales of 63
                 let step = if scale.max > 56.0 { 2.4 } else { 1.0 };
@@ -125,6 +128,7 @@ impl Family {
                     bend: 3.0 * step,
                     noise: 0.5 * step,
                     bytes: -0.17 / step,
+                    bits: -4.5,
                     scale,
                     look: None,
                 }
@@ -160,6 +164,12 @@ impl Family {
         quality.clamp(self.scale.min, self.scale.max)
     }
 
+    /// The knob with which a film of which nothing is known is expected to take so many bits a pixel.
+    pub fn usual_for_bits(&self, bits_per_pixel: f64) -> f64 {
+        let quality = self.middle + (bits_per_pixel.max(1e-6).log2() - self.bits) / self.bytes;
+        quality.clamp(self.scale.min, self.scale.max)
+    }
+
     /// By how much bytes are multiplied when the knob is moved.
     pub fn bytes_factor(&self, by: f64) -> f64 {
         (by * self.bytes).exp2()
@@ -187,13 +197,11 @@ impl Family {
         }
     }
 
-    /// How much score is lost per knob step, when the knob of a unit that has `score` is moved `by` steps.
-    pub fn loss_rate(&self, score: f64, by: f64, points: &[Point]) -> f64 {
-        let ceiling = points.iter().find_map(|point| point.ceiling);
-        let loss = self.loss(score, ceiling) + by / self.slope;
+    /// The logarithm of how much score a knob step costs where a unit has `score`, and how much it grows with every further step.
+    pub fn log_loss_rate(&self, score: f64, ceiling: Option<f64>) -> (f64, f64) {
         match self.metric {
-            Metric::Bounded { unit, .. } => unit * loss.exp() / self.slope,
-            Metric::Decibels { .. } => 6.0 / self.slope,
+            Metric::Bounded { unit, .. } => ((unit / self.slope).ln() + self.loss(score, ceiling), 1.0 / self.slope),
+            Metric::Decibels { .. } => ((6.0 / self.slope).ln(), 0.0),
         }
     }
 

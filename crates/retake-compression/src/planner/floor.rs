@@ -12,6 +12,9 @@ const WORTH: f64 = 0.25;
 /// How many standard errors a sampled score must be above the floor to count.
 const CERTAINTY: f64 = 1.0;
 
+/// Takes after which a unit that reaches the floor is left as it is: its curve is not what the model believes.
+const ENOUGH: usize = 3;
+
 /// Where in the tolerance a first take aims, and a retake, which knows more.
 const FIRST_AIM: f64 = 0.5;
 const RETAKE_AIM: f64 = 0.3;
@@ -90,7 +93,7 @@ fn retake(
         let quality = brief.scale.snap(guess.min(upper));
         return (quality < shipped.quality).then_some(Retake { unit: index, quality, reason: Reason::BelowFloor });
     }
-    if score <= floor + tolerance {
+    if score <= floor + tolerance || unit.trials.len() >= ENOUGH {
         return None;
     }
     let quality = brief.scale.snap(guess.min(upper));

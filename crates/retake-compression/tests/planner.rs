@@ -1,0 +1,194 @@
+//! The planner on recorded curves: for every unit of a real film, bytes and score at many qualities, measured once (`tests/data`).
+//! "Encoding" here is interpolation between recorded points, in the logarithm of bytes and in the score.
+
+use retake_compression::encoder::QualityScale;
+use retake_compression::planner::curve::Family;
+use retake_compression::planner::{Brief, End, Objective, Reason, Trial, UnitState, floor, plan};
+use retake_compression::take::Score;
+use retake_compression::units::FrameRange;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Recorded {
+    encoder: String,
+    metric: String,
+    units: Vec<RecordedUnit>,
+}
+
+#[derive(Deserialize)]
+struct RecordedUnit {
+    start: u64,
+    end: u64,
+    ceiling: f64,
+    /// Quality, bytes, score; by rising quality number.
+    points: Vec<[f64; 3]>,
+}
+
+impl RecordedUnit {
+    fn encode(&self, quality: f64) -> Trial {
+        let points = &self.points;
+        let after = points.iter().position(|point| point[0] >= quality).unwrap_or(points.len() - 1).max(1);
+        let (a, b) = (points[after - 1], points[after]);
+        let at = (quality - a[0]) / (b[0] - a[0]);
+        let bytes = (a[1].ln() + at * (b[1].ln() - a[1].ln())).exp();
+        let score = Score { value: a[2] + at * (b[2] - a[2]), error: 0.1, psnr: 40.0, ceiling: Some(self.ceiling) };
+        Trial { quality, bytes: bytes as u64, score: Some(score) }
+    }
+}
+
+fn recorded(encoder: &str) -> (Recorded, QualityScale) {
+    let (text, scale) = match encoder {
+        "x264" => (include_str!("data/x264.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 23.0 }),
+        "x265" => (include_str!("data/x265.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 26.0 }),
+        _ => (include_str!("data/svt-av1.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 }),
+    };
+    (serde_json::from_str(text).unwrap(), scale)
+}
+
+struct Outcome {
+    end: End,
+    passes: u32,
+    bytes: u64,
+    /// Frames encoded, as a multiple of the film's.
+    work: f64,
+    below: usize,
+    worst: f64,
+}
+
+/// Runs passes until the planner is content. `first` is the quality of the first pass over everything.
+fn run(film: &Recorded, scale: QualityScale, objective: Objective, max_passes: u32) -> Outcome {
+    let family = Family::of(&film.encoder, &film.metric, scale);
+    let brief = Brief { objective, scale, family, max_passes };
+    let first = match objective {
+        Objective::Floor { floor, tolerance } => scale.snap(family.usual(floor::first_aim(floor, tolerance))),
+        Objective::Bytes { target, .. } => scale.snap(family.usual_for_bits(target as f64 * 8.0 / (1333.0 * 640.0 * 360.0))),
+        Objective::Plain => scale.usual,
+    };
+    let mut units: Vec<UnitState> = film
+        .units
+        .iter()
+        .map(|unit| UnitState { range: FrameRange::new(unit.start, unit.end), trials: vec![unit.encode(first)] })
+        .collect();
+    let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
+    let (mut passes, mut taken) = (1, frames);
+    loop {
+        let planned = plan(&brief, &units, passes);
+        if let Some(end) = planned.end {
+            let shipped: Vec<&Trial> = units.iter().zip(&planned.ship).map(|(unit, &take)| &unit.trials[take]).collect();
+            let scores = shipped.iter().map(|trial| trial.score.unwrap().value);
+            let floor = match objective {
+                Objective::Floor { floor, .. } => floor,
+                _ => 0.0,
+            };
+            return Outcome {
+                end,
+                passes,
+                bytes: shipped.iter().map(|trial| trial.bytes).sum(),
+                work: taken as f64 / frames as f64,
+                below: scores.clone().filter(|score| *score < floor).count(),
+                worst: scores.fold(f64::INFINITY, f64::min),
+            };
+        }
+        assert!(!planned.retakes.is_empty(), "no end and nothing to do");
+        for retake in planned.retakes {
+            let unit = &mut units[retake.unit];
+            assert!(unit.trials.iter().all(|trial| trial.quality != retake.quality), "asked twice for the same");
+            taken += unit.range.len();
+            unit.trials.push(film.units[retake.unit].encode(retake.quality));
+        }
+        passes += 1;
+        let now: u64 = units.iter().map(|unit| unit.trials.last().unwrap().bytes).sum();
+        if std::env::var_os("TRACE").is_some() { println!("   pass {passes} bytes {now} work {:.2}", taken as f64 / frames as f64); }
+    }
+}
+
+/// Bytes of the film if every unit were exactly at the floor.
+fn ideal(film: &Recorded, floor: f64) -> f64 {
+    let at_floor = |unit: &RecordedUnit| {
+        let (mut low, mut high) = (unit.points[0][0], unit.points[unit.points.len() - 1][0]);
+        for _ in 0..50 {
+            let middle = (low + high) / 2.0;
+            if unit.encode(middle).score.unwrap().value >= floor { low = middle } else { high = middle }
+        }
+        unit.encode(low).bytes as f64
+    };
+    film.units.iter().map(at_floor).sum()
+}
+
+/// MP-30, MP-31: every floor is met by all units, in few passes, near the ideal, with bounded work.
+#[test]
+fn floors_are_met_near_the_ideal() {
+    for encoder in ["x264", "x265", "svt-av1"] {
+        let (film, scale) = recorded(encoder);
+        for floor in [88.0, 90.0, 93.0, 95.0] {
+            let outcome = run(&film, scale, Objective::Floor { floor, tolerance: 1.0 }, 5);
+            let over = outcome.bytes as f64 / ideal(&film, floor);
+            println!(
+                "{encoder} floor {floor}: {} passes, work {:.2}, bytes {over:.3} × ideal, worst {:.2}",
+                outcome.passes, outcome.work, outcome.worst
+            );
+            assert_eq!((outcome.end, outcome.below), (End::Satisfied, 0), "{encoder} {floor}");
+            assert!(over < 1.25, "{encoder} {floor}: {over}");
+            assert!(outcome.work < 2.2, "{encoder} {floor}: {}", outcome.work);
+        }
+    }
+}
+
+/// A floor that some units cannot reach at any quality ends with *no gain expected* or the pass cap, and ships the best there is.
+#[test]
+fn an_unreachable_floor_ends() {
+    let (film, scale) = recorded("x264");
+    let outcome = run(&film, QualityScale { min: 20.0, ..scale }, Objective::Floor { floor: 97.5, tolerance: 1.0 }, 9);
+    assert!(matches!(outcome.end, End::NoGainExpected | End::PassCap));
+    assert!(outcome.below > 0);
+}
+
+/// MP-32: the merged film has the bytes that were asked for.
+#[test]
+fn bytes_are_met() {
+    for encoder in ["x264", "x265", "svt-av1"] {
+        let (film, scale) = recorded(encoder);
+        for (target, at_most) in [(1_500_000, false), (2_333_000, false), (2_333_000, true)] {
+            let outcome = run(&film, scale, Objective::Bytes { target, at_most }, 5);
+            let off = outcome.bytes as f64 / target as f64 - 1.0;
+            println!("{encoder} {target}: {} passes, work {:.2}, off {:.4}, worst {:.2}", outcome.passes, outcome.work, off, outcome.worst);
+            assert_eq!(outcome.end, End::Satisfied, "{encoder} {target} off {off}");
+            assert!(off.abs() < 0.01, "{encoder} {target}: off by {off}");
+            assert!(!at_most || off <= 0.0, "{encoder} {target}: above a size that must hold");
+            assert!(outcome.work < 2.6, "{encoder} {target}: {}", outcome.work);
+        }
+    }
+}
+
+/// The planner is a function: the same takes, the same plan.
+#[test]
+fn planning_is_repeatable() {
+    let (film, scale) = recorded("x264");
+    let family = Family::of("x264", "vmaf", scale);
+    let brief = Brief { objective: Objective::Floor { floor: 93.0, tolerance: 1.0 }, scale, family, max_passes: 5 };
+    let units: Vec<UnitState> = film
+        .units
+        .iter()
+        .map(|unit| UnitState { range: FrameRange::new(unit.start, unit.end), trials: vec![unit.encode(24.0)] })
+        .collect();
+    let first = plan(&brief, &units, 1);
+    assert_eq!(first, plan(&brief, &units, 1));
+    assert!(first.retakes.iter().any(|retake| retake.reason == Reason::BelowFloor));
+}
+
+/// Ten thousand units are planned in far less than a pass takes.
+#[test]
+fn many_units_are_no_problem() {
+    let (film, scale) = recorded("x264");
+    let family = Family::of("x264", "vmaf", scale);
+    for objective in [Objective::Floor { floor: 93.0, tolerance: 1.0 }, Objective::Bytes { target: 1_000_000_000, at_most: false }] {
+        let units: Vec<UnitState> = (0..10_000)
+            .map(|i| {
+                let unit = &film.units[i % film.units.len()];
+                UnitState { range: FrameRange::new(i as u64 * 100, i as u64 * 100 + 100), trials: vec![unit.encode(24.0)] }
+            })
+            .collect();
+        let brief = Brief { objective, scale, family, max_passes: 5 };
+        assert_eq!(plan(&brief, &units, 1).ship.len(), 10_000);
+    }
+}
