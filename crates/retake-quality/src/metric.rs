@@ -52,7 +52,8 @@ impl MetricKind {
         }
     }
 
-    /// A floor that means "looks like the source to most people, at a normal distance", alike for all metrics.
+    /// A floor that means "looks like the source to most people, at a normal distance". Customary values, not matched to each other by
+    /// measurement.
     pub const fn default_floor(self) -> f64 {
         match self {
             Self::Vmaf => 93.0,
@@ -79,7 +80,8 @@ impl MetricKind {
     }
 
     /// What a score usually rises by for 1 dB more luma PSNR and for 1 more of the root of VMAF's motion, in the range where films are
-    /// usually looked at: where estimates from small samples lean to. Fitted to encodes by x264, x265 and SVT-AV1.
+    /// usually looked at: where estimates from small samples lean to. Round numbers: those of VMAF were tried on encodes by x264, x265 and
+    /// SVT-AV1 of one mixed film, the others are assumed.
     pub(crate) const fn usual_slopes(self) -> [f64; 2] {
         match self {
             Self::Vmaf => [2.5, 2.0],
