@@ -165,6 +165,22 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
     Ok(())
 }
 
+/// 4:2:0 pictures of H.264 and HEVC are cropped in steps of two samples.
+pub(crate) fn even_sides(encoder: &str, settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
+    let (width, height) = (settings.width, settings.height);
+    if width % 2 == 0 && height % 2 == 0 {
+        return Ok(());
+    }
+    let (even_width, even_height) = (width & !1, height & !1);
+    Err((
+        "size",
+        format!(
+            "{width}×{height} has an odd side, which {encoder} cannot signal with 4:2:0 chroma: crop or scale to \
+             {even_width}×{even_height}, or choose vp9"
+        ),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::reduce;

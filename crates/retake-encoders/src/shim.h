@@ -78,6 +78,9 @@ struct retake_shim {
     int32_t (*receive)(void *handle, struct retake_event_data *event, struct retake_fault *fault);
     /* copies the picture that a RETAKE_PICTURE event announced; before any other call on the handle */
     void (*picture)(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]);
+    /* NULL, or: waits for the work that close would have to wait for; may take as long as encoding what was sent. Called when an
+     * encode is given up, on a thread of its own, before close. */
+    void (*abandon)(void *handle);
     void (*close)(void *handle);
 };
 

@@ -84,6 +84,7 @@ pub(crate) struct ShimTable {
     send: unsafe extern "C" fn(*mut c_void, *const RawFrame, *mut RawFault) -> i32,
     receive: unsafe extern "C" fn(*mut c_void, *mut RawEvent, *mut RawFault) -> i32,
     picture: unsafe extern "C" fn(*mut c_void, *const *mut u8, *const isize),
+    abandon: Option<unsafe extern "C" fn(*mut c_void)>,
     close: unsafe extern "C" fn(*mut c_void),
 }
 
@@ -135,6 +136,7 @@ impl ShimTable {
 pub(crate) struct Shim {
     table: &'static ShimTable,
     handle: NonNull<c_void>,
+    ended: bool,
 }
 
 // SAFETY: no shim keeps anything that belongs to a thread, and `&mut self` keeps two threads from being inside at once.
@@ -146,7 +148,7 @@ impl Shim {
         let mut fault = RawFault::empty();
         // SAFETY: `settings` and what it points to are alive during the call; shims keep no pointer into it.
         let handle = unsafe { (table.open)(settings, &mut fault) };
-        NonNull::new(handle).map(|handle| Self { table, handle }).ok_or_else(|| fault.read())
+        NonNull::new(handle).map(|handle| Self { table, handle, ended: false }).ok_or_else(|| fault.read())
     }
 
     /// Parameter sets as the library writes them.
@@ -201,7 +203,10 @@ impl Shim {
                 qp: event.qp,
             }),
             2 => Ok(Event::Picture { index: event.index }),
-            3 => Ok(Event::End),
+            3 => {
+                self.ended = true;
+                Ok(Event::End)
+            }
             _ => Err(fault.read()),
         }
     }
@@ -220,6 +225,35 @@ impl Shim {
 }
 
 impl Drop for Shim {
+    /// Closes. A library that insists on encoding everything it was sent does so on a thread of its own, so that giving up an encode
+    /// takes no time.
+    fn drop(&mut self) {
+        let closing = Closing { table: self.table, handle: self.handle };
+        match self.table.abandon {
+            Some(abandon) if !self.ended => {
+                let run = move || {
+                    let closing = closing; // the whole of it, not its parts
+                    // SAFETY: the handle is open and nobody else has it any more.
+                    unsafe { abandon(closing.handle.as_ptr()) }
+                };
+                // where no thread can be had, the closure is dropped, and `close` waits here
+                let _ = std::thread::Builder::new().name("encoder-abandon".to_owned()).spawn(run);
+            }
+            _ => drop(closing),
+        }
+    }
+}
+
+/// A handle that nobody uses any more.
+struct Closing {
+    table: &'static ShimTable,
+    handle: NonNull<c_void>,
+}
+
+// SAFETY: as for `Shim`.
+unsafe impl Send for Closing {}
+
+impl Drop for Closing {
     fn drop(&mut self) {
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the handle is open and never used again.

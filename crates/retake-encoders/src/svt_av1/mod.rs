@@ -3,6 +3,7 @@
 
 use crate::factory::Spec;
 use crate::options::{Refused, reason};
+use crate::settings::even_sides;
 use crate::shim::ShimTable;
 use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_media::Codec;
@@ -86,12 +87,7 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     if width < 64 || height < 64 {
         return Err(("size", format!("{width}×{height} is too small for SVT-AV1: at least 64×64, or choose another encoder")));
     }
-    if width % 2 != 0 || height % 2 != 0 {
-        return Err((
-            "size",
-            format!("{width}×{height} has an odd side, which SVT-AV1 does not take: scale or crop to even sides, or choose another encoder"),
-        ));
-    }
+    even_sides("SVT-AV1", settings)?;
     if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
         return Err(("limit", "SVT-AV1 caps the rate of constant quality only: set a quality, or leave out the limit".to_owned()));
     }

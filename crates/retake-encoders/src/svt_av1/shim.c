@@ -1,4 +1,5 @@
 /* SVT-AV1 behind the table of shim.h. */
+#define _GNU_SOURCE
 #include "../shim.h"
 
 #include <EbSvtAv1Enc.h>
@@ -7,14 +8,22 @@
 #error "SVT-AV1 is older than 1.0"
 #endif
 
+#include "copies.h"
+
 struct encoder {
+    struct copy *library;
     EbComponentType *svt;
-    EbBufferHeaderType *headers, *packet; /* owned by the library, to be released */
+    EbBufferHeaderType *packet; /* owned by the library, to be released */
+    EbSvtAv1EncConfiguration *config;
+    uint8_t *headers;
+    size_t headers_size;
     EbBufferHeaderType recon;
     uint8_t *recon_bytes;
     int32_t width, height, bytes; /* bytes a sample */
-    int started, flushing, ended, reconstruct;
-    int64_t sent, samples, pictures;
+    int started, flushing, ended, reconstruct; /* ended: the library said so */
+    int average;          /* forced key frames are for constant quality only */
+    int64_t sent;
+    int64_t next_key, key_interval;
 };
 
 static const char *version(void) { return svt_av1_get_version(); }
@@ -22,6 +31,7 @@ static const char *version(void) { return svt_av1_get_version(); }
 static int32_t has_depth(int32_t depth) { return depth == 8 || depth == 10; }
 
 static int set(EbSvtAv1EncConfiguration *config, const char *key, const char *value) {
+    /* reads nothing but its arguments: any copy will do */
     return svt_av1_enc_parse_parameter(config, key, value) == EB_ErrorNone ? 0 : -1;
 }
 
@@ -51,6 +61,13 @@ static int hdr(EbSvtAv1EncConfiguration *config, const struct retake_settings *s
     return failed;
 }
 
+/* The library's own default: about five seconds, in whole mini-groups of 32. */
+static int32_t key_interval(const struct retake_settings *s) {
+    if (s->key_interval) return s->key_interval;
+    int64_t groups = (5 * (int64_t)s->fps_num / s->fps_den + 31) / 32;
+    return 32 * (int32_t)(groups < 1 ? 1 : groups > 8 ? 8 : groups);
+}
+
 static int configure(EbSvtAv1EncConfiguration *config, const struct retake_settings *s, struct retake_fault *fault) {
     config->enc_mode = (int8_t)atoi(s->preset);
     config->source_width = (uint32_t)s->width;
@@ -76,7 +93,9 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
         return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
     }
     if (s->limit_rate) config->max_bit_rate = (uint32_t)s->limit_rate;
-    config->intra_period_length = s->key_interval ? s->key_interval - 1 : -2;
+    /* With forced key frames, 1.4 forgets its own interval where it is short: the shim counts. Without any, it does not force. */
+    config->force_key_frames = !s->average;
+    config->intra_period_length = s->average || s->key_interval > 32 ? key_interval(s) - 1 : 255;
 
     for (size_t i = 0; i < s->option_count; i++)
         if (set(config, s->options[i].key, s->options[i].value))
@@ -85,7 +104,6 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
 
     /* the contract: closed groups, exact forced key frames, as many threads as the settings say */
     config->intra_refresh_type = SVT_AV1_KF_REFRESH;
-    config->force_key_frames = 1;
     config->recon_enabled = s->reconstruct != 0;
 #if !SVT_AV1_CHECK_VERSION(3, 0, 0)
     config->logical_processors = (uint32_t)s->threads;
@@ -98,55 +116,98 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
 /* Mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the pipeline. */
 static int32_t delay(const struct retake_settings *s) { return 100 + s->threads; }
 
+static void abandon(void *handle);
+
 static void close_encoder(void *handle) {
     struct encoder *e = handle;
-    if (e->packet) svt_av1_enc_release_out_buffer(&e->packet);
-    if (e->headers) svt_av1_enc_stream_header_release(e->headers);
+    abandon(e);
+    if (e->packet) e->library->svt_av1_enc_release_out_buffer(&e->packet);
     if (e->svt) {
-        if (e->started) svt_av1_enc_deinit(e->svt);
-        svt_av1_enc_deinit_handle(e->svt);
+        if (e->started) e->library->svt_av1_enc_deinit(e->svt);
+        e->library->svt_av1_enc_deinit_handle(e->svt);
     }
+    if (e->library) e->library->busy = 0;
     free(e->recon_bytes);
+    free(e->headers);
+    free(e->config);
     free(e);
 }
 
-static void *open_encoder(const struct retake_settings *s, struct retake_fault *fault) {
+/* Starts the library with e->config. */
+static int start(struct encoder *e, struct retake_fault *fault) {
+    EbErrorType result = e->library->svt_av1_enc_set_parameter(e->svt, e->config);
+    if (result != EB_ErrorNone)
+        return retake_fail(fault, "", "the library refused these settings (0x%x); SVT_LOG=1 in the environment makes it say why",
+                           (unsigned)result), -1;
+    result = e->library->svt_av1_enc_init(e->svt);
+    if (result != EB_ErrorNone)
+        return retake_fail(fault, "", "svt_av1_enc_init returned 0x%x; the usual cause is too little memory", (unsigned)result), -1;
+    e->started = 1;
+    return 0;
+}
+
+/* A handle and the library's default settings, in e->config. */
+static struct encoder *prepare(struct retake_fault *fault) {
     struct encoder *e = calloc(1, sizeof *e);
-    EbSvtAv1EncConfiguration *config = calloc(1, sizeof *config); /* several kilobytes on some generations */
-    if (!e || !config) return free(e), free(config), retake_fail(fault, "", "out of memory"), NULL;
-    int failed = -1;
+    if (!e) return retake_fail(fault, "", "out of memory"), NULL;
+    if (!(e->config = calloc(1, sizeof *e->config))) return free(e), retake_fail(fault, "", "out of memory"), NULL;
+    if (!(e->library = take_copy(fault))) return close_encoder(e), NULL;
 #if SVT_AV1_CHECK_VERSION(3, 0, 0)
-    EbErrorType result = svt_av1_enc_init_handle(&e->svt, config);
+    EbErrorType result = e->library->svt_av1_enc_init_handle(&e->svt, e->config);
 #else
-    EbErrorType result = svt_av1_enc_init_handle(&e->svt, NULL, config);
+    EbErrorType result = e->library->svt_av1_enc_init_handle(&e->svt, NULL, e->config);
 #endif
-    if (result != EB_ErrorNone) {
-        retake_fail(fault, "", "svt_av1_enc_init_handle returned 0x%x", (unsigned)result);
-    } else if (configure(config, s, fault) == 0) {
-        if ((result = svt_av1_enc_set_parameter(e->svt, config)) != EB_ErrorNone)
-            retake_fail(fault, "", "the library refused these settings (0x%x); SVT_LOG=1 in the environment makes it say why",
-                        (unsigned)result);
-        else if ((result = svt_av1_enc_init(e->svt)) != EB_ErrorNone)
-            retake_fail(fault, "", "svt_av1_enc_init returned 0x%x; the usual cause is too little memory", (unsigned)result);
-        else
-            failed = 0;
-        e->started = result == EB_ErrorNone;
-    }
-    free(config);
-    if (failed) return close_encoder(e), NULL;
+    if (result == EB_ErrorNone) return e;
+    retake_fail(fault, "", "svt_av1_enc_init_handle returned 0x%x", (unsigned)result);
+    e->svt = NULL;
+    return close_encoder(e), NULL;
+}
+
+static void *open_encoder(const struct retake_settings *s, struct retake_fault *fault) {
+    struct encoder *e = prepare(fault);
+    if (!e) return NULL;
     e->width = s->width;
     e->height = s->height;
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
+    e->average = s->average;
+    e->key_interval = key_interval(s);
+    if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
     return e;
 }
 
+static int32_t receive(void *handle, struct retake_event_data *event, struct retake_fault *fault);
+static int send_grey(struct encoder *e, struct retake_fault *fault);
+static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault);
+
+/* svt_av1_enc_stream_header describes tools that the library only decides on with the first picture: its sequence header is not the one
+ * in the stream. So one grey picture is encoded, as coarsely as can be. What is decided depends on size, depth and preset, and neither on
+ * the picture nor on the rate (tested). */
 static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
-    struct encoder *e = handle;
-    if (!e->headers && svt_av1_enc_stream_header(e->svt, &e->headers) != EB_ErrorNone)
-        return retake_fail(fault, "", "the library gave no headers"), -1;
-    *data = e->headers->p_buffer;
-    *size = e->headers->n_filled_len;
+    struct encoder *e = handle, *probe = NULL;
+    struct retake_event_data event;
+    if (!e->headers) {
+        if (!(probe = prepare(fault))) return -1;
+        *probe->config = *e->config;
+        probe->config->rate_control_mode = SVT_AV1_RC_MODE_CQP_OR_CRF;
+        probe->config->qp = 63;
+        probe->config->max_bit_rate = 0;
+        probe->config->recon_enabled = 0;
+        probe->width = e->width, probe->height = e->height, probe->bytes = e->bytes, probe->key_interval = e->key_interval;
+        int32_t result = start(probe, fault) || send_grey(probe, fault) || send(probe, NULL, fault) ? RETAKE_ERROR
+                                                                                                  : receive(probe, &event, fault);
+        if (result == RETAKE_SAMPLE && (e->headers = malloc(event.size))) {
+            memcpy(e->headers, event.data, event.size);
+            e->headers_size = event.size;
+        }
+        close_encoder(probe);
+        if (!e->headers) {
+            if (result != RETAKE_ERROR) retake_fail(fault, "", "the library gave no headers");
+            return -1;
+        }
+    }
+    *data = e->headers;
+    *size = e->headers_size;
     return 0;
 }
 
@@ -160,7 +221,7 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     if (!frame) {
         if (e->flushing) return 0;
         e->flushing = 1;
-        if (e->sent == 0) return e->ended = 1, 0;
+        if (e->sent == 0) return 0; /* the library would not answer */
         header.flags = EB_BUFFERFLAG_EOS;
     } else {
         planes.luma = (uint8_t *)frame->plane[0];
@@ -178,10 +239,16 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         header.p_buffer = (uint8_t *)&planes;
         header.n_filled_len = (uint32_t)((size_t)e->width * e->height * e->bytes * 3 / 2);
         header.pts = frame->index;
-        if (frame->force_key) header.pic_type = EB_AV1_KEY_PICTURE;
+        if (frame->force_key && frame->index > 0 && e->average)
+            return retake_fail(fault, "", "SVT-AV1 cannot force a key frame while it controls an average bit rate: set a quality instead, "
+                                          "or begin another take there"), -1;
+        if (!e->average && (frame->force_key || frame->index >= e->next_key)) {
+            header.pic_type = EB_AV1_KEY_PICTURE;
+            e->next_key = frame->index + e->key_interval;
+        }
         e->sent++;
     }
-    EbErrorType result = svt_av1_enc_send_picture(e->svt, &header);
+    EbErrorType result = e->library->svt_av1_enc_send_picture(e->svt, &header);
     if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_enc_send_picture returned 0x%x", (unsigned)result), -1;
     return 0;
 }
@@ -200,27 +267,26 @@ static int receive_recon(struct encoder *e, struct retake_fault *fault) {
     e->recon.size = sizeof e->recon;
     e->recon.p_buffer = e->recon_bytes;
     e->recon.n_alloc_len = (uint32_t)room;
-    EbErrorType result = svt_av1_get_recon(e->svt, &e->recon);
+    EbErrorType result = e->library->svt_av1_get_recon(e->svt, &e->recon);
     if (result == EB_NoErrorEmptyQueue) return 0;
     if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_get_recon returned 0x%x", (unsigned)result), -1;
     if (e->recon.flags & EB_BUFFERFLAG_EOS && e->recon.n_filled_len == 0) return 0;
     if (e->recon.n_filled_len != recon_size(e))
         return retake_fail(fault, "", "a reconstructed picture of %u bytes where %zu were expected", e->recon.n_filled_len, recon_size(e)), -1;
-    e->pictures++;
     return 1;
 }
 
 static int32_t receive(void *handle, struct retake_event_data *event, struct retake_fault *fault) {
     struct encoder *e = handle;
-    if (e->packet) svt_av1_enc_release_out_buffer(&e->packet);
+    if (e->packet) e->library->svt_av1_enc_release_out_buffer(&e->packet);
     e->packet = NULL;
     if (e->reconstruct && e->sent) {
         int got = receive_recon(e, fault);
         if (got < 0) return RETAKE_ERROR;
         if (got) return event->index = e->recon.pts, RETAKE_PICTURE;
     }
-    while (!e->ended) {
-        EbErrorType result = svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)e->flushing);
+    while (!e->ended && (e->sent || !e->flushing)) {
+        EbErrorType result = e->library->svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)e->flushing);
         if (result == EB_NoErrorEmptyQueue) {
             e->packet = NULL;
             if (!e->flushing) return RETAKE_PENDING;
@@ -238,7 +304,6 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
                                                                     : RETAKE_REFERENCE,
             .qp = (float)e->packet->qp,
         };
-        e->samples++;
         return RETAKE_SAMPLE;
     }
     return RETAKE_END;
@@ -255,6 +320,33 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
     }
 }
 
+static int send_grey(struct encoder *e, struct retake_fault *fault) {
+    ptrdiff_t row = (ptrdiff_t)e->width * e->bytes;
+    uint8_t *grey = calloc((size_t)e->height, (size_t)row);
+    if (!grey) return retake_fail(fault, "", "out of memory"), -1;
+    struct retake_frame frame = {{grey, grey, grey}, {row, row, row}, 0, 0};
+    int failed = send(e, &frame, fault);
+    free(grey);
+    return failed;
+}
+
+/* svt_av1_enc_deinit waits for the end of the stream, for ever if that was never announced; and an announcement without any picture
+ * before it is not answered. */
+static void abandon(void *handle) {
+    struct encoder *e = handle;
+    struct retake_fault ignored;
+    struct retake_event_data event;
+    if (e->ended || !e->started) return;
+    if (e->sent == 0) {
+        e->flushing = 0;
+        if (send_grey(e, &ignored)) return;
+    }
+    send(e, NULL, &ignored);
+    int32_t result;
+    do result = receive(e, &event, &ignored);
+    while (result != RETAKE_END && result != RETAKE_ERROR);
+}
+
 /* CRF 0 is lossless on some generations. */
 const struct retake_shim retake_svt_av1 = {
     .quality_min = 1,
@@ -266,5 +358,5 @@ const struct retake_shim retake_svt_av1 = {
     .quality_max = 63, .quality_step = 1, .preset_max = 13,
 #endif
     .version = version, .has_depth = has_depth, .delay = delay, .open = open_encoder, .headers = headers, .send = send,
-    .receive = receive, .picture = picture, .close = close_encoder,
+    .receive = receive, .picture = picture, .abandon = abandon, .close = close_encoder,
 };

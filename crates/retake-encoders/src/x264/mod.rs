@@ -3,6 +3,7 @@
 
 use crate::factory::Spec;
 use crate::options::{Refused, reason};
+use crate::settings::even_sides;
 use crate::shim::ShimTable;
 use retake_compression::encoder::EncoderSettings;
 use retake_media::Codec;
@@ -96,7 +97,7 @@ pub(crate) fn spec() -> Spec {
         usual_quality: 23.0,
         reorders: true,
         refused: REFUSED,
-        check: |_| Ok(()),
+        check: |settings| even_sides("x264", settings),
         memory,
     }
 }
