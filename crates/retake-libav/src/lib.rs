@@ -4,7 +4,7 @@
 //! [`FilmWriter`] writes compressed samples together with copies of all other tracks. This crate decides nothing: it plans
 //! no takes and chooses no settings.
 //!
-//! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 8 work from one source and no
+//! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 9 work from one source and no
 //! layout of its structs is known in Rust. It is silent: what it has to say is in the errors.
 
 mod clock;
