@@ -138,7 +138,8 @@ pub(crate) struct Measure {
 fn quantity(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| format!("'{text}' is not a number such as 350k, 4M or 1.5G"))?;
+    let number: f64 =
+        number.parse().map_err(|_| format!("'{text}' is not a number such as 350k, 4M or 1.5G"))?;
     let factor = match unit.trim_end_matches(['b', 'B']) {
         "" => 1.0,
         "k" | "K" => 1e3,
@@ -177,6 +178,11 @@ mod tests {
         assert_eq!(quantity("1.5G"), Ok(1_500_000_000));
         assert_eq!(quantity("8Gi"), Ok(8 << 30));
         assert_eq!(quantity("700MB"), Ok(700_000_000));
-        assert!(quantity("fast").is_err() && quantity("0").is_err() && quantity("4X").is_err() && quantity("1e30").is_err());
+        assert!(
+            quantity("fast").is_err()
+                && quantity("0").is_err()
+                && quantity("4X").is_err()
+                && quantity("1e30").is_err()
+        );
     }
 }

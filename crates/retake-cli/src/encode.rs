@@ -2,10 +2,13 @@
 
 use crate::args::Encode;
 use crate::exit::{UNMET, Usage};
+use crate::output;
 use crate::progress::Progress;
 use crate::table;
 use anyhow::{Context, Result};
-use retake::{Codec, EncoderFactory, Event, ExportError, MetricKind, Outcome, Pool, Request, StopFlag, Target};
+use retake::{
+    Codec, EncoderFactory, Event, ExportError, MetricKind, Outcome, Pool, Request, StopFlag, Target,
+};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,10 +28,6 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     progress.end();
     let summary = match summary {
         Ok(summary) => summary,
-        Err(ExportError::Stopped) => {
-            let error = anyhow::Error::from(ExportError::Stopped);
-            return Err(error.context("all finished takes are kept: run the same command again to carry on"));
-        }
         Err(error) => return Err(error.into()),
     };
     if !args.json && !args.quiet {
@@ -41,14 +40,22 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
 }
 
 fn print_json(event: &Event) {
-    use std::io::Write;
     if let Ok(line) = serde_json::to_string(event) {
-        // who does not read on does not stop the encode
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        output::print(&(line + "\n"));
     }
 }
 
 fn request(args: &Encode) -> Result<Request> {
+    for (flag, value) in
+        [("--jobs", args.jobs), ("--threads", Some(args.threads)), ("--passes", Some(args.passes))]
+    {
+        if value == Some(0) {
+            return Err(Usage(format!("{flag} 0: at least 1 is needed")).into());
+        }
+    }
+    if let Some(tolerance) = args.tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance > 0.0)) {
+        return Err(Usage(format!("--tolerance {tolerance}: a number above 0 is needed")).into());
+    }
     let metric = match &args.metric {
         Some(name) => self::metric(name)?,
         None => retake::default_metric(),
@@ -59,18 +66,28 @@ fn request(args: &Encode) -> Result<Request> {
         (_, _, Some(size), _) => Target::Size(size),
         (_, _, _, Some(crf)) => Target::Plain(Some(crf)),
         (None, ..) if args.passes == 1 => Target::Plain(None),
-        (quality, ..) => Target::Floor { floor: quality.unwrap_or(metric.default_floor()), tolerance: args.tolerance },
+        (quality, ..) => {
+            Target::Floor { floor: quality.unwrap_or(metric.default_floor()), tolerance: args.tolerance }
+        }
     };
     if let Target::Plain(Some(_)) = target
         && args.passes > 1
         && args.passes != DEFAULT_PASSES
     {
-        return Err(Usage("--crf asks for one plain pass: leave --passes out, or give --passes 1".into()).into());
+        return Err(
+            Usage("--crf asks for one plain pass: leave --passes out, or give --passes 1".into()).into()
+        );
     }
     if let Target::Floor { floor, .. } = target
-        && !(floor.is_finite() && floor < metric.best())
+        && !(floor.is_finite() && floor > 0.0 && floor < metric.best())
     {
-        return Err(Usage(format!("--quality {floor}: {}'s scale is {}", metric.name(), metric.scale())).into());
+        return Err(Usage(format!(
+            "--quality {floor}: ask for more than 0 and less than {}: {}'s scale is {}",
+            metric.best(),
+            metric.name(),
+            metric.scale()
+        ))
+        .into());
     }
     if !matches!(target, Target::Floor { .. }) && args.tolerance.is_some() {
         return Err(Usage("--tolerance belongs to a quality target: give --quality with it".into()).into());
@@ -122,7 +139,11 @@ fn encoder(args: &Encode) -> Result<Arc<dyn EncoderFactory>> {
     if let Some(name) = &args.codec {
         let codec: Codec = name.parse().map_err(|error| Usage(format!("--codec: {error}")))?;
         return registry.by_codec(codec).ok_or_else(|| {
-            let remedy = registry.missing().iter().find(|missing| missing.codec == codec).map_or("", |missing| missing.remedy);
+            let remedy = registry
+                .missing()
+                .iter()
+                .find(|missing| missing.codec == codec)
+                .map_or("", |missing| missing.remedy);
             Usage(format!("--codec {codec}: this build has no encoder for it: {remedy}")).into()
         });
     }

@@ -2,11 +2,20 @@
 
 use crate::args::Encoders;
 use crate::exit::Usage;
+use crate::output;
 use anyhow::Result;
 use retake::EncoderInfo;
+use std::fmt::Write;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &Encoders) -> Result<ExitCode> {
+    let mut text = String::new();
+    list(args, &mut text)?;
+    output::print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(args: &Encoders, text: &mut String) -> Result<()> {
     let registry = retake::encoders();
     if let Some(name) = &args.name {
         let found = registry.encoders().find(|info| info.name == name);
@@ -18,11 +27,11 @@ pub(crate) fn run(args: &Encoders) -> Result<ExitCode> {
             })
         })?;
         if args.json {
-            println!("{}", serde_json::to_string_pretty(info)?);
+            writeln!(text, "{}", serde_json::to_string_pretty(info)?)?;
         } else {
-            describe(info);
+            describe(info, text)?;
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     if args.json {
         let missing: Vec<_> = registry
@@ -36,37 +45,66 @@ pub(crate) fn run(args: &Encoders) -> Result<ExitCode> {
             "missing": missing,
             "metrics": metrics,
         });
-        println!("{}", serde_json::to_string_pretty(&all)?);
-        return Ok(ExitCode::SUCCESS);
+        writeln!(text, "{}", serde_json::to_string_pretty(&all)?)?;
+        return Ok(());
     }
-    println!("{:<10} {:<6} {:<34} {:<14} {:<10} licence", "encoder", "codec", "library", "quality scale", "preset");
+    writeln!(
+        text,
+        "{:<10} {:<6} {:<34} {:<14} {:<10} licence",
+        "encoder", "codec", "library", "quality scale", "preset"
+    )?;
     for info in registry.encoders() {
         let scale = format!("{} - {}", info.quality.min, info.quality.max);
-        println!("{:<10} {:<6} {:<34} {:<14} {:<10} {}", info.name, info.codec.name(), info.version, scale, info.default_preset, info.licence);
+        writeln!(
+            text,
+            "{:<10} {:<6} {:<34} {:<14} {:<10} {}",
+            info.name,
+            info.codec.name(),
+            info.version,
+            scale,
+            info.default_preset,
+            info.licence
+        )?;
     }
     for missing in registry.missing() {
-        println!("{:<10} {:<6} not in this build: {}", missing.name, missing.codec.name(), missing.remedy);
+        writeln!(
+            text,
+            "{:<10} {:<6} not in this build: {}",
+            missing.name,
+            missing.codec.name(),
+            missing.remedy
+        )?;
     }
-    println!();
+    writeln!(text)?;
     let default = retake::default_metric();
     for metric in retake::metrics() {
         let note = if metric == default { " (default)" } else { "" };
-        println!("metric {:<12} {}{note}", metric.name(), metric.scale());
+        writeln!(text, "metric {:<12} {}{note}", metric.name(), metric.scale())?;
     }
     for (metric, remedy) in retake::missing_metrics() {
-        println!("metric {:<12} not in this build: {remedy}", metric.name());
+        writeln!(text, "metric {:<12} not in this build: {remedy}", metric.name())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn describe(info: &EncoderInfo) {
-    println!("{}  {}  {}", info.name, info.codec, info.version);
-    println!("licence          {}", info.licence);
-    println!("quality scale    {} (best) - {}, in steps of {}", info.quality.min, info.quality.max, info.quality.step);
+fn describe(info: &EncoderInfo, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "{}  {}  {}", info.name, info.codec, info.version)?;
+    writeln!(text, "licence          {}", info.licence)?;
+    writeln!(
+        text,
+        "quality scale    {} (best) - {}, in steps of {}",
+        info.quality.min, info.quality.max, info.quality.step
+    )?;
     let presets: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
-    println!("presets          {} (default {})", presets.join(" "), info.default_preset);
-    let depths: Vec<String> = info.formats.iter().map(|format| format!("4:2:0 {} bit", format.bit_depth())).collect();
-    println!("pixels           {}", depths.join(", "));
-    println!("reorders         {}", if info.reorders { "yes" } else { "no" });
-    println!("reconstructs     {}", if info.reconstructs { "yes: takes are scored without a decode" } else { "no" });
+    writeln!(text, "presets          {} (default {})", presets.join(" "), info.default_preset)?;
+    let depths: Vec<String> =
+        info.formats.iter().map(|format| format!("4:2:0 {} bit", format.bit_depth())).collect();
+    writeln!(text, "pixels           {}", depths.join(", "))?;
+    writeln!(text, "reorders         {}", if info.reorders { "yes" } else { "no" })?;
+    writeln!(
+        text,
+        "reconstructs     {}",
+        if info.reconstructs { "yes: takes are scored without a decode" } else { "no" }
+    )?;
+    Ok(())
 }

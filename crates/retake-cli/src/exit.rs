@@ -1,6 +1,6 @@
 //! Errors as one line and an exit code.
 
-use retake::{ExportError, MediaErrorKind};
+use retake::{ExportError, MediaError, MediaErrorKind};
 use std::process::ExitCode;
 
 /// The user can mend it: wrong input, contradictory options.
@@ -22,9 +22,18 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What clap has to say about a mistake, in one line.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let mistake = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let mistake = mistake.collect::<Vec<_>>().join(" ");
+    format!("{} (see `retake --help`, `retake encode --help`)", mistake.trim_start_matches("error: "))
+}
+
 /// Prints an error and gives its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("retake: {error:#}");
+    // the texts of the library's errors name their causes themselves
+    eprintln!("retake: {error}");
     ExitCode::from(code(error))
 }
 
@@ -35,6 +44,7 @@ fn code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ExportError>() {
         Some(ExportError::Request(_)) => USAGE,
         Some(ExportError::Stopped) => STOPPED,
+        Some(ExportError::Media(MediaError::Open { .. })) => USAGE,
         Some(ExportError::Media(media)) => match media.kind() {
             MediaErrorKind::BadInput | MediaErrorKind::Unsupported => USAGE,
             MediaErrorKind::Io | MediaErrorKind::Internal => 1,

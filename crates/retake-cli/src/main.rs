@@ -5,6 +5,7 @@ mod encode;
 mod encoders;
 mod exit;
 mod measure;
+mod output;
 mod progress;
 mod table;
 
@@ -14,10 +15,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // clap prints help and version to standard output, and mistakes to standard error with code 2
-            error.exit();
-        }
+        // help and version go to standard output
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => return exit::report(&exit::Usage(exit::one_line(&error)).into()),
     };
     let result = match args.command {
         args::Command::Encode(args) => encode::run(&args),

@@ -2,9 +2,11 @@
 
 use crate::args::Measure;
 use crate::exit::{UNMET, Usage};
+use crate::output;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use retake::{Pool, StopFlag};
+use std::fmt::Write;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
@@ -22,19 +24,23 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     // hidden by indicatif where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
-    let score = retake::measure(&args.reference, &args.film, metric, pool, args.unit, &stop, &|frames| bar.set_position(frames))?;
+    let score = retake::measure(&args.reference, &args.film, metric, pool, args.unit, &stop, &|frames| {
+        bar.set_position(frames)
+    })?;
     bar.finish_and_clear();
     let missed = |unit: f64| args.quality.is_some_and(|floor| unit < floor);
     let below = score.units.iter().filter(|unit| missed(unit.score)).count();
+    let mut text = String::new();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&score)?);
+        writeln!(text, "{}", serde_json::to_string_pretty(&score)?)?;
     } else {
         for unit in &score.units {
             let mark = if missed(unit.score) { "  below" } else { "" };
-            println!("{:>8}-{:<8} {:>7.2}{mark}", unit.range.start, unit.range.end - 1, unit.score);
+            writeln!(text, "{:>8}-{:<8} {:>7.2}{mark}", unit.range.start, unit.range.end - 1, unit.score)?;
         }
         let worst = score.units.iter().map(|unit| unit.score).fold(f64::INFINITY, f64::min);
-        println!(
+        writeln!(
+            text,
             "{} ({}) over {} frames: mean {:.2}, 5 % below {:.2}, worst frame {:.2}, worst unit ({}) {:.2}",
             score.metric,
             metric.scale(),
@@ -44,10 +50,11 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
             score.min,
             score.pool,
             worst
-        );
+        )?;
         if let Some(floor) = args.quality {
-            println!("{below} of {} units below {floor}", score.units.len());
+            writeln!(text, "{below} of {} units below {floor}", score.units.len())?;
         }
     }
+    output::print(&text);
     Ok(if below > 0 { ExitCode::from(UNMET) } else { ExitCode::SUCCESS })
 }

@@ -30,13 +30,23 @@ impl Progress {
             let info = request.encoder.info();
             let target = match request.target {
                 Target::Floor { floor, .. } => {
-                    format!("every unit at {} {floor} ({}) or better", request.metric.name(), request.pool.name())
+                    format!(
+                        "every unit at {} {floor} ({}) or better",
+                        request.metric.name(),
+                        request.pool.name()
+                    )
                 }
                 Target::BitRate(rate) => format!("{} kb/s", rate / 1000),
                 Target::Size(size) => format!("at most {size} bytes"),
                 Target::Plain(_) => "one plain pass".to_owned(),
             };
-            bar.println(format!("{} → {}: {} {}, {target}", request.input.display(), request.output.display(), info.name, info.version));
+            bar.println(format!(
+                "{} → {}: {} {}, {target}",
+                request.input.display(),
+                request.output.display(),
+                info.name,
+                info.version
+            ));
         }
         Self { bar, quiet, state: Mutex::default() }
     }
@@ -120,5 +130,6 @@ fn style(unit: &str) -> ProgressStyle {
 }
 
 fn open_style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

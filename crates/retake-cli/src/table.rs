@@ -1,14 +1,24 @@
 //! The table at the end.
 
+use crate::output;
 use retake::{Outcome, Summary};
+use std::fmt::Write;
 
 pub(crate) fn print(summary: &Summary) {
-    println!("pass  takes   frames  video kB    kb/s  worst unit  below");
+    let mut text = String::new();
+    // writing to a string cannot fail
+    let _ = render(summary, &mut text);
+    output::print(&text);
+}
+
+fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "pass  takes   frames  video kB    kb/s  worst unit  below")?;
     let rate = |bytes: u64| bytes as f64 * 8.0 / 1000.0 / summary.seconds.max(1e-9);
     for pass in &summary.passes {
         let worst = pass.worst.map_or("-".into(), |worst| format!("{worst:.2}"));
         let below = pass.below.map_or("-".into(), |below| below.to_string());
-        println!(
+        writeln!(
+            text,
             "{:>4} {:>6} {:>8} {:>9} {:>7.0} {:>11} {:>6}",
             pass.pass,
             pass.takes,
@@ -17,13 +27,14 @@ pub(crate) fn print(summary: &Summary) {
             rate(pass.video_bytes),
             worst,
             below
-        );
+        )?;
     }
     if let Some(quality) = &summary.quality {
-        println!(
+        writeln!(
+            text,
             "{} ({} of each unit): mean {:.2}, worst unit {:.2} ({})",
             quality.metric, quality.pool, quality.mean, quality.worst, quality.worst_range
-        );
+        )?;
     }
     let outcome = match summary.outcome {
         Outcome::Satisfied => "satisfied",
@@ -31,18 +42,17 @@ pub(crate) fn print(summary: &Summary) {
         Outcome::NoGainExpected => "not satisfied everywhere: no further take is expected to help",
         Outcome::Plain => "one plain pass",
     };
-    println!(
-        "{outcome}; {:.1} CPU seconds in {:.1} s",
-        summary.cpu_seconds, summary.wall_seconds
-    );
+    writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds);
     for note in &summary.notes {
-        println!("note: {note}");
+        writeln!(text, "note: {note}")?;
     }
-    println!(
+    writeln!(
+        text,
         "{}: {} frames, {:.2} s, {} bytes",
         summary.output.display(),
         summary.frames,
         summary.seconds,
         summary.file_bytes
-    );
+    )?;
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::stop::StopFlag;
 use crate::store::{TakeStore, sync_folder};
 use retake_compression::take::{TakeDescription, TakeRecord};
 use retake_libav::{Container, FilmInfo, FilmWriter, FrameReader, ReaderOptions, WriterSettings, probe};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// A take that goes into the film.
@@ -37,10 +37,13 @@ pub(crate) fn assemble(
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    let extension = output.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
+    // one fixed name: what a killed run left is replaced by the next, which holds the lock of the job
+    let name = output.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!(".{name}.retake-unfinished");
+    let _ = fs::remove_file(folder.join(&name));
     let temporary = tempfile::Builder::new()
-        .prefix(".retake-")
-        .suffix(&extension)
+        .prefix(&name)
+        .rand_bytes(0)
         .tempfile_in(&folder)
         .map_err(ExportError::file(&folder, "making a temporary file"))?;
     let notes = write(job, store, map, chosen, temporary.path(), stop, progress)?;
@@ -48,7 +51,9 @@ pub(crate) fn assemble(
     verify(job, map, chosen, temporary.path(), stop, progress)?;
     let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
     open_permissions(temporary.as_file());
-    temporary.persist(output).map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
+    temporary
+        .persist(output)
+        .map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
     sync_folder(&folder)?;
     Ok((bytes, notes))
 }
@@ -125,16 +130,23 @@ fn verify(
     while let Some(frame) = reader.next()? {
         stop.check()?;
         let Some(entry) = map.index.frames.get(frames as usize) else {
-            return Err(ExportError::Verification(format!("it has more than {} frames", map.index.frames.len())));
+            return Err(ExportError::Verification(format!(
+                "it has more than {} frames",
+                map.index.frames.len()
+            )));
         };
         let first_pts = *first.get_or_insert(frame.pts);
         if !clock.agrees(frame.pts - first_pts, entry.pts - map.index.frames[0].pts) {
-            return Err(ExportError::Verification(format!("frame {frames} is shown at another time than in the source")));
+            return Err(ExportError::Verification(format!(
+                "frame {frames} is shown at another time than in the source"
+            )));
         }
         if let Some(Some(hash)) = pictures.next()
             && hash != frame.hash()
         {
-            return Err(ExportError::Verification(format!("frame {frames} decodes to another picture than was encoded")));
+            return Err(ExportError::Verification(format!(
+                "frame {frames} decodes to another picture than was encoded"
+            )));
         }
         frames += 1;
         if frames % 64 == 0 {
@@ -142,7 +154,10 @@ fn verify(
         }
     }
     if frames != map.index.frames.len() as u64 {
-        return Err(ExportError::Verification(format!("it has {frames} frames instead of {}", map.index.frames.len())));
+        return Err(ExportError::Verification(format!(
+            "it has {frames} frames instead of {}",
+            map.index.frames.len()
+        )));
     }
     Ok(())
 }

@@ -43,7 +43,9 @@ pub enum ExportError {
         source: io::Error,
     },
     /// The finished film is not what was encoded: a defect in an encoder, a container library or memory. Nothing was put in place.
-    #[error("the written film failed verification: {0}; the job folder keeps all takes: run the same command again")]
+    #[error(
+        "the written film failed verification: {0}; the job folder keeps all takes: run the same command again"
+    )]
     Verification(String),
     /// The user stopped it. All finished takes are kept.
     #[error("stopped")]

@@ -6,14 +6,14 @@ use crate::error::ExportError;
 use crate::event::{Event, Summary};
 use crate::feed::Feed;
 use crate::index::{FilmMap, Journal};
-use crate::prepare::{Job, prepare};
-use crate::request::Request;
+use crate::prepare::{Job, bytes_at, prepare};
+use crate::report::{pass_summary, summary};
+use crate::request::{Request, Target};
 use crate::scout::Scout;
 use crate::shoot::{Stage, process_cpu};
 use crate::stop::StopFlag;
 use crate::store::TakeStore;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use crate::report::{pass_summary, summary};
 use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial, UnitState, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
@@ -30,7 +30,11 @@ use std::time::Instant;
 ///
 /// # Errors
 /// See [`ExportError`]. After [`ExportError::Stopped`] all finished takes are kept.
-pub fn export(request: &Request, stop: &StopFlag, tell: &(dyn Fn(Event) + Sync)) -> Result<Summary, ExportError> {
+pub fn export(
+    request: &Request,
+    stop: &StopFlag,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Summary, ExportError> {
     let (began, cpu) = (Instant::now(), process_cpu());
     let job = prepare(request)?;
     let store = TakeStore::open(job.folder.path().join("takes"))?;
@@ -38,7 +42,9 @@ pub fn export(request: &Request, stop: &StopFlag, tell: &(dyn Fn(Event) + Sync))
     let abort = stop.child();
     let trust = Arc::new(SeekTrust::default());
     let production = Production { request, job: &job, store: &store, trust, stop: &abort, tell };
-    let film = production.run(journal, map).map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
+    let film = production
+        .run(journal, map)
+        .map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
     let mut summary = film;
     summary.cpu_seconds = process_cpu() - cpu;
     summary.wall_seconds = began.elapsed().as_secs_f64();
@@ -65,13 +71,20 @@ struct Unit {
 
 impl Production<'_> {
     fn run(&self, journal: Journal, map: FilmMap) -> Result<Summary, ExportError> {
+        let (map, mut units) = self.first_pass(journal, map)?;
+        let seconds = seconds(&map.index);
+        let objective = match (self.request.target, self.job.description.objective) {
+            (Target::BitRate(rate), Objective::Bytes { at_most, .. }) => {
+                Objective::Bytes { target: bytes_at(rate, seconds), at_most }
+            }
+            (_, objective) => objective,
+        };
         let brief = Brief {
-            objective: self.job.description.objective,
+            objective,
             scale: self.request.encoder.info().quality,
             family: self.job.family,
             max_passes: self.request.passes,
         };
-        let (map, mut units) = self.first_pass(journal, map)?;
         let index = Arc::new(map.index.clone());
         let mut passes = Vec::new();
         let mut number = 1;
@@ -88,20 +101,35 @@ impl Production<'_> {
         let chosen: Vec<Chosen> = units
             .iter()
             .zip(&plan.ship)
-            .map(|(unit, &take)| Chosen { description: &unit.takes[take].description, record: &unit.takes[take].record })
+            .map(|(unit, &take)| Chosen {
+                description: &unit.takes[take].description,
+                record: &unit.takes[take].record,
+            })
             .collect();
         (self.tell)(Event::Writing { frames: index.frames.len() as u64 });
         let progress = assemble::Progress {
             written: &|_| {},
             verified: &|frames| (self.tell)(Event::Verifying { frames }),
         };
-        let (file_bytes, mut notes) =
-            assemble::assemble(self.job, self.store, &map, &chosen, &self.request.output, self.stop, &progress)?;
+        let (file_bytes, mut notes) = assemble::assemble(
+            self.job,
+            self.store,
+            &map,
+            &chosen,
+            &self.request.output,
+            self.stop,
+            &progress,
+        )?;
         notes.splice(0..0, self.job.notes.iter().cloned());
+        let chosen_measure = chosen.first().and_then(|take| take.description.measure.clone());
         let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
         let mut summary = summary(&brief, &states, &plan, passes);
         summary.output = self.request.output.clone();
-        summary.seconds = self.job.film.duration.unwrap_or(0.0);
+        summary.seconds = seconds;
+        if let (Some(quality), Some(measure)) = (&mut summary.quality, &chosen_measure) {
+            quality.metric.clone_from(&measure.metric);
+            quality.pool.clone_from(&measure.pool);
+        }
         summary.file_bytes = file_bytes;
         summary.notes = notes;
         Ok(summary)
@@ -125,7 +153,12 @@ impl Production<'_> {
             jobs: self.job.jobs,
             notes: self.job.notes.clone(),
         });
-        (self.tell)(Event::PassStarted { pass: 1, takes: None, frames: None, reason: "the whole film".into() });
+        (self.tell)(Event::PassStarted {
+            pass: 1,
+            takes: None,
+            frames: None,
+            reason: "the whole film".into(),
+        });
         let known = Arc::new(map.index.clone());
         let (sender, calls) = unbounded();
         for &range in &map.units {
@@ -163,7 +196,8 @@ impl Production<'_> {
         if map.units.is_empty() {
             return Err(ExportError::Request(format!("{}: has no frames", self.job.film.path.display())));
         }
-        let mut by_start: BTreeMap<u64, Done> = takes.into_iter().map(|take| (take.record.range.start, take)).collect();
+        let mut by_start: BTreeMap<u64, Done> =
+            takes.into_iter().map(|take| (take.record.range.start, take)).collect();
         let mut units = Vec::with_capacity(map.units.len());
         for &range in &map.units {
             let take = by_start.remove(&range.start).filter(|take| take.record.range == range);
@@ -182,7 +216,12 @@ impl Production<'_> {
         index: &Arc<FrameIndex>,
     ) -> Result<(), ExportError> {
         let frames = retakes.iter().map(|retake| units[retake.unit].range.len()).sum();
-        (self.tell)(Event::PassStarted { pass, takes: Some(retakes.len()), frames: Some(frames), reason: reasons(retakes) });
+        (self.tell)(Event::PassStarted {
+            pass,
+            takes: Some(retakes.len()),
+            frames: Some(frames),
+            reason: reasons(retakes),
+        });
         let (sender, calls) = unbounded();
         let mut finished = BTreeMap::new();
         // the longest first, so that the last ones to finish are short
@@ -200,13 +239,20 @@ impl Production<'_> {
             }
         }
         drop(sender);
-        self.crew(pass, calls, index, || Ok(()), |done| {
-            finished.insert(done.record.range.start, done);
-        })?;
+        self.crew(
+            pass,
+            calls,
+            index,
+            || Ok(()),
+            |done| {
+                finished.insert(done.record.range.start, done);
+            },
+        )?;
         for retake in retakes {
             let unit = &mut units[retake.unit];
             let done = finished.remove(&unit.range.start);
-            unit.takes.push(done.ok_or_else(|| ExportError::Internal(format!("{} were not taken", unit.range)))?);
+            unit.takes
+                .push(done.ok_or_else(|| ExportError::Internal(format!("{} were not taken", unit.range)))?);
         }
         Ok(())
     }
@@ -231,7 +277,8 @@ impl Production<'_> {
         let trust = self.trust.clone();
         let open_range = |description: &TakeDescription| {
             let range = description.range.start..description.range.end;
-            let reader = RangeReader::open(&self.job.film, index.clone(), range, self.job.reader, trust.clone())?;
+            let reader =
+                RangeReader::open(&self.job.film, index.clone(), range, self.job.reader, trust.clone())?;
             Ok(Feed::Range(Box::new(reader)))
         };
         crew::run(&stage, self.job.jobs, calls, &open_range, lead, |finished| {
@@ -253,7 +300,9 @@ impl Production<'_> {
                 Some(Look { aim, preset })
             }
             Objective::Bytes { target, .. } => {
-                settings.rate = RateControl::Quality(scale.snap(self.job.family.usual_for_bits(self.job.bits_per_pixel(target))));
+                settings.rate = RateControl::Quality(
+                    scale.snap(self.job.family.usual_for_bits(self.job.bits_per_pixel(target))),
+                );
                 None
             }
             Objective::Plain => None,
@@ -309,6 +358,14 @@ impl Unit {
         });
         UnitState { range: self.range, trials: trials.collect() }
     }
+}
+
+/// How long the film lasts: to the end of its last frame, or, where that has no duration, as long again as the frame before.
+fn seconds(index: &FrameIndex) -> f64 {
+    let (Some(first), Some(last)) = (index.frames.first(), index.frames.last()) else { return 0.0 };
+    let before = index.frames.iter().rev().nth(1).map_or(0, |before| last.pts - before.pts);
+    let tail = if last.duration > 0 { last.duration } else { before };
+    (last.pts - first.pts + tail) as f64 * index.time_base.to_f64()
 }
 
 fn call(sender: &Sender<Call>, description: TakeDescription, feed: FeedSource) {

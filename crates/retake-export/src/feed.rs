@@ -33,7 +33,9 @@ impl Feed {
             Self::Range(reader) => Ok(reader.next()?.map(|frame| FedFrame { frame, _place: None })),
             Self::Live(receiver) => loop {
                 match receiver.recv_timeout(PATIENCE) {
-                    Ok(LiveFrame { frame, place }) => return Ok(Some(FedFrame { frame, _place: Some(place) })),
+                    Ok(LiveFrame { frame, place }) => {
+                        return Ok(Some(FedFrame { frame, _place: Some(place) }));
+                    }
                     Err(RecvTimeoutError::Disconnected) => {
                         // a scout that failed or was stopped also lets go of its end
                         stop.check()?;

@@ -43,8 +43,11 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens the journal at `path`, or begins one where there is none or nothing valid in it.
     pub(crate) fn open(path: &Path, time_base: Rational) -> Result<(Self, FilmMap), ExportError> {
-        let mut map =
-            FilmMap { index: FrameIndex { time_base, frames: Vec::new() }, units: Vec::new(), complete: false };
+        let mut map = FilmMap {
+            index: FrameIndex { time_base, frames: Vec::new() },
+            units: Vec::new(),
+            complete: false,
+        };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(ExportError::file(path, "opening the frame index"))?;
         let valid = read(&file, &mut map);

@@ -38,12 +38,15 @@ impl JobDescription {
 /// A job folder that this process owns as long as the value lives.
 pub(crate) struct JobFolder {
     path: PathBuf,
+    /// Whether there was no such folder before.
+    new: bool,
     _lock: File,
 }
 
 impl JobFolder {
     /// Takes the folder, or makes it. With `restart`, what an earlier job left in it is removed.
     pub(crate) fn open(path: &Path, restart: bool) -> Result<Self, ExportError> {
+        let new = !path.exists();
         fs::create_dir_all(path).map_err(ExportError::file(path, "making the job folder"))?;
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
@@ -58,7 +61,7 @@ impl JobFolder {
             }
             Err(TryLockError::Error(error)) => return Err(ExportError::file(lock_path, "locking")(error)),
         }
-        let folder = Self { path: path.to_owned(), _lock: lock };
+        let folder = Self { path: path.to_owned(), new, _lock: lock };
         if restart {
             folder.clear()?;
         }
@@ -89,7 +92,8 @@ impl JobFolder {
                 )))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let text = serde_json::to_vec_pretty(&wanted).map_err(|e| ExportError::Internal(e.to_string()))?;
+                let text =
+                    serde_json::to_vec_pretty(&wanted).map_err(|e| ExportError::Internal(e.to_string()))?;
                 self.write_whole(&path, &text)?;
                 Ok(wanted)
             }
@@ -99,7 +103,10 @@ impl JobFolder {
 
     fn write_whole(&self, path: &Path, content: &[u8]) -> Result<(), ExportError> {
         let fail = |doing| ExportError::file(path, doing);
-        let mut file = tempfile::Builder::new().prefix("unfinished-").tempfile_in(&self.path).map_err(fail("writing"))?;
+        let mut file = tempfile::Builder::new()
+            .prefix("unfinished-")
+            .tempfile_in(&self.path)
+            .map_err(fail("writing"))?;
         file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(fail("writing"))?;
         file.persist(path).map_err(|error| fail("naming")(error.error))?;
         sync_folder(&self.path)
@@ -111,13 +118,21 @@ impl JobFolder {
 
     /// Removes everything but the lock.
     fn clear(&self) -> Result<(), ExportError> {
-        let entries = fs::read_dir(&self.path).map_err(ExportError::file(&self.path, "reading the job folder"))?;
+        let entries =
+            fs::read_dir(&self.path).map_err(ExportError::file(&self.path, "reading the job folder"))?;
         for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
             let path = entry.path();
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(ExportError::file(path, "removing an earlier job"))?;
         }
         Ok(())
+    }
+
+    /// Removes a folder that was made for a request that was then refused.
+    pub(crate) fn remove_if_new(self) {
+        if self.new {
+            self.remove();
+        }
     }
 
     /// Removes the folder of a finished job. What cannot be removed only takes space.

@@ -74,7 +74,8 @@ fn probe(
                     early.insert(index, picture);
                     while let Some(picture) = early.remove(&scored) {
                         let source = chosen.get(scored as usize);
-                        let source = source.ok_or_else(|| ExportError::Internal("more pictures than frames".into()))?;
+                        let source = source
+                            .ok_or_else(|| ExportError::Internal("more pictures than frames".into()))?;
                         scorer
                             .push(&source.frame.picture, &picture)
                             .map_err(|source| ExportError::Quality { range, source })?;
@@ -103,5 +104,5 @@ fn probe(
         RateControl::Quality(quality) => quality,
         RateControl::AverageBitRate(_) => 0.0,
     };
-    Ok(Point { quality, score: estimate.value, error: estimate.standard_error, ceiling: None })
+    Ok(Point { quality, score: estimate.value, error: estimate.standard_error, ceiling: scores.ceiling() })
 }

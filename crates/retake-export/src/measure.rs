@@ -73,7 +73,8 @@ pub fn measure(
         ..ScorerSettings::new(metric, a.width, a.height, format, rate)
     })
     .map_err(|source| ExportError::Request(source.to_string()))?;
-    let (mut references, mut films) = (FrameReader::open(&source, options)?, FrameReader::open(&other, options)?);
+    let (mut references, mut films) =
+        (FrameReader::open(&source, options)?, FrameReader::open(&other, options)?);
     let longest = ((longest * rate).round() as u64).max(1);
     let mut cutter = UnitCutter::new(UnitRule { longest, window: u64::MAX }, 0);
     let mut detector = SceneDetector::new(0, (rate / 4.0).floor().max(1.0) as usize);
@@ -94,7 +95,9 @@ pub fn measure(
         match (reference_frame, film_frame) {
             (Some(a), Some(b)) => {
                 let range = FrameRange::new(frames, frames + 1);
-                scorer.push(&a.picture, &b.picture).map_err(|source| ExportError::Quality { range, source })?;
+                scorer
+                    .push(&a.picture, &b.picture)
+                    .map_err(|source| ExportError::Quality { range, source })?;
                 frames += 1;
                 if frames % 16 == 0 {
                     progress(frames);
@@ -124,7 +127,10 @@ pub fn measure(
         min: Pool::Min.pool(&scores),
         units: units
             .into_iter()
-            .map(|range| UnitScore { range, score: pool.pool(&scores[range.start as usize..range.end as usize]) })
+            .map(|range| UnitScore {
+                range,
+                score: pool.pool(&scores[range.start as usize..range.end as usize]),
+            })
             .collect(),
     })
 }

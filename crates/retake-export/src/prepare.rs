@@ -8,7 +8,7 @@ use crate::spool;
 use retake_compression::encoder::{EncoderSettings, RateControl, RateLimit};
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Family;
-use retake_compression::units::UnitRule;
+use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{Container, FilmInfo, ReaderOptions, probe};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pool};
@@ -60,6 +60,17 @@ const BASE_MEMORY: u64 = 96 << 20;
 const DECODER_FRAMES: u64 = 24;
 
 pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
+    let mut folder = None;
+    let job = prepare_in(request, &mut folder);
+    if let (Err(_), Some(folder)) = (&job, folder) {
+        // a refused request leaves nothing behind
+        folder.remove_if_new();
+    }
+    job
+}
+
+/// `opened` keeps the folder when it was opened and the request is then refused.
+fn prepare_in(request: &Request, opened: &mut Option<JobFolder>) -> Result<Job, ExportError> {
     let container = Container::from_path(&request.output)?;
     let info = request.encoder.info();
     if !container.can_hold(info.codec) {
@@ -82,14 +93,12 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
             names.join(", ")
         )));
     }
-    // the source is looked at before a folder is made: bad input leaves nothing behind
-    let from_pipe = request.input == Path::new("-");
-    let film = if from_pipe { None } else { Some(probe(&request.input)?) };
     let work_dir = request.work_dir.clone().unwrap_or_else(|| beside(&request.output));
-    let folder = JobFolder::open(&work_dir, request.restart)?;
-    let film = match film {
-        Some(film) => film,
-        None => probe(&spool::standard_input(folder.path())?)?,
+    let film = if request.input == Path::new("-") {
+        let folder = opened.insert(JobFolder::open(&work_dir, request.restart)?);
+        probe(&spool::standard_input(folder.path())?)?
+    } else {
+        probe(&request.input)?
     };
 
     let mut notes = Vec::new();
@@ -98,7 +107,11 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
     let format = if info.formats.contains(&video.format) {
         video.format
     } else {
-        notes.push(format!("{} takes 8 bits a sample: the source's {} are reduced", info.name, video.format.bit_depth()));
+        notes.push(format!(
+            "{} takes 8 bits a sample: the source's {} are reduced",
+            info.name,
+            video.format.bit_depth()
+        ));
         PixelFormat::I420
     };
     if video.interlaced {
@@ -129,7 +142,9 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
         content_light: video.content_light,
         preset,
         rate: RateControl::Quality(rate),
-        limit: request.max_bit_rate.map(|rate| RateLimit { bits_per_second: rate, window_bits: rate.saturating_mul(2) }),
+        limit: request
+            .max_bit_rate
+            .map(|rate| RateLimit { bits_per_second: rate, window_bits: rate.saturating_mul(2) }),
         max_key_frame_interval: 0,
         threads: request.threads.max(1),
         reconstruct: measured && info.reconstructs,
@@ -140,6 +155,14 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
     let memory = request.memory.unwrap_or_else(half_of_memory);
     let streaming = !matches!(request.target, Target::Floor { .. });
     let rule = unit_rule(&film, memory, request.target, format);
+    // what the encoder refuses is refused before there is a job
+    let range = FrameRange::new(0, 0);
+    request.encoder.open(&settings).map_err(|source| ExportError::Encoder { range, source })?;
+    budget(request, &settings, rule, streaming, memory)?;
+    let folder = match opened {
+        Some(folder) => folder,
+        None => opened.insert(JobFolder::open(&work_dir, request.restart)?),
+    };
     let description = folder.claim(JobDescription {
         version: JobDescription::VERSION,
         source: source_identity(&film.path)?,
@@ -159,9 +182,12 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
         streaming,
         places: budget.places,
     };
-    let reader = ReaderOptions { format, threads: if video.width * video.height > 1280 * 720 { 2 } else { 1 } };
+    let reader =
+        ReaderOptions { format, threads: if video.width * video.height > 1280 * 720 { 2 } else { 1 } };
     // of every third frame the mean of all can be told; of the worst ones nothing
     let stride = if request.pool == Pool::Mean { STRIDE } else { 1 };
+    let folder =
+        opened.take().ok_or_else(|| ExportError::Internal("the job folder was not opened".into()))?;
     Ok(Job { stride, folder, container, reader, description, family, scout, jobs: budget.jobs, notes, film })
 }
 
@@ -184,7 +210,10 @@ fn check_paths(request: &Request) -> Result<(), ExportError> {
     if let (Ok(a), Ok(b)) = (request.input.canonicalize(), output.canonicalize())
         && a == b
     {
-        return Err(ExportError::Request(format!("{}: input and output are the same file", output.display())));
+        return Err(ExportError::Request(format!(
+            "{}: input and output are the same file",
+            output.display()
+        )));
     }
     if output.exists() && !request.overwrite {
         return Err(ExportError::Request(format!(
@@ -208,6 +237,7 @@ fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportErro
         Target::Floor { floor, tolerance } => {
             Objective::Floor { floor, tolerance: tolerance.unwrap_or(request.metric.unit()) }
         }
+        // the exact length is known after the first pass
         Target::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
         Target::Size(size) => {
             let rest = crate::assemble::size_without_video(film, &request.output)?;
@@ -221,12 +251,14 @@ fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportErro
     })
 }
 
-fn bytes_at(bit_rate: u64, seconds: f64) -> u64 {
+/// Bytes that a bit rate makes in so many seconds.
+pub(crate) fn bytes_at(bit_rate: u64, seconds: f64) -> u64 {
     (bit_rate as f64 / 8.0 * seconds) as u64
 }
 
 fn seconds(film: &FilmInfo) -> Result<f64, ExportError> {
-    film.duration.filter(|seconds| *seconds > 0.0).ok_or_else(|| {
+    let video = frames(film) as f64 / film.video.frame_rate.to_f64().max(1e-3);
+    Some(video).filter(|seconds| *seconds > 0.0).ok_or_else(|| {
         ExportError::Request(format!(
             "{}: the container does not say how long the film is: ask for a quality instead of a bit rate or a size",
             film.path.display()
@@ -276,7 +308,11 @@ fn budget(
     let factory = &request.encoder;
     let (delay, encoder) = (u64::from(factory.delay(settings)), factory.memory(settings));
     // a measured take keeps the source of each frame until its reconstruction is out
-    let judged = if settings.reconstruct { (delay + 4) * frame + scorer_memory(request.metric, settings.width, settings.height) } else { 0 };
+    let judged = if settings.reconstruct {
+        (delay + 4) * frame + scorer_memory(request.metric, settings.width, settings.height)
+    } else {
+        0
+    };
     let unit = if streaming { delay.min(rule.longest) } else { rule.longest };
     let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
     let each = encoder + judged + unit * frame;

@@ -19,11 +19,16 @@ fn floor_of(brief: &Brief) -> Option<f64> {
 
 fn below(floor: Option<f64>, units: &[UnitState], plan: &Plan) -> Option<usize> {
     let floor = floor?;
-    Some(shipped(units, plan).filter(|(_, trial)| trial.score.is_some_and(|score| score.value < floor)).count())
+    Some(
+        shipped(units, plan)
+            .filter(|(_, trial)| trial.score.is_some_and(|score| score.value < floor))
+            .count(),
+    )
 }
 
 pub(crate) fn pass_summary(pass: u32, brief: &Brief, units: &[UnitState], plan: &Plan) -> PassSummary {
-    let taken: Vec<&UnitState> = units.iter().filter(|unit| unit.trials.len() >= pass as usize || pass == 1).collect();
+    let taken: Vec<&UnitState> =
+        units.iter().filter(|unit| unit.trials.len() >= pass as usize || pass == 1).collect();
     PassSummary {
         pass,
         takes: taken.len(),
@@ -44,7 +49,8 @@ pub(crate) fn summary(brief: &Brief, units: &[UnitState], plan: &Plan, passes: V
     let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
     let floor = floor_of(brief);
     let quality = worst(units, plan).map(|(worst_range, worst)| {
-        let weighted = shipped(units, plan).filter_map(|(range, trial)| Some(range.len() as f64 * trial.score?.value));
+        let weighted =
+            shipped(units, plan).filter_map(|(range, trial)| Some(range.len() as f64 * trial.score?.value));
         QualitySummary {
             metric: String::new(),
             pool: String::new(),

@@ -61,7 +61,11 @@ pub enum Target {
 impl Request {
     /// A request with the usual choices: a quality floor on the default metric, five passes, one thread for each take, as many takes as
     /// cores and memory allow.
-    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>, encoder: Arc<dyn EncoderFactory>) -> Self {
+    pub fn new(
+        input: impl Into<PathBuf>,
+        output: impl Into<PathBuf>,
+        encoder: Arc<dyn EncoderFactory>,
+    ) -> Self {
         let metric = retake_quality::default_metric();
         Self {
             input: input.into(),

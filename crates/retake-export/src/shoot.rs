@@ -131,7 +131,8 @@ impl<'a> Take<'a> {
         frames: Option<usize>,
     ) -> Result<Self, ExportError> {
         let range = description.range;
-        let encoder = stage.factory.open(settings).map_err(|source| ExportError::Encoder { range, source })?;
+        let encoder =
+            stage.factory.open(settings).map_err(|source| ExportError::Encoder { range, source })?;
         let judge = match &description.measure {
             Some(measure) => {
                 let known = frames.map_or(range.len(), |frames| frames as u64);
@@ -173,7 +174,8 @@ impl<'a> Take<'a> {
     fn send(&mut self, fed: FedFrame) -> Result<(), ExportError> {
         let FedFrame { frame, .. } = &fed;
         let pts = ticks(frame.pts, self.stage.time_base);
-        let duration = if frame.duration > 0 { ticks(frame.duration, self.stage.time_base) } else { Time::INVALID };
+        let duration =
+            if frame.duration > 0 { ticks(frame.duration, self.stage.time_base) } else { Time::INVALID };
         self.encoder
             .send(&frame.picture, pts, duration, FrameOptions::default())
             .map_err(|source| self.encoder_error(source))?;
@@ -233,11 +235,17 @@ impl<'a> Take<'a> {
         let score = match self.judge {
             Some(judge) => {
                 let began = thread_cpu();
-                let scores = judge.scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
+                let scores =
+                    judge.scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
                 let estimate = scores.estimate(judge.pool);
                 let psnr = scores.psnr_y.iter().sum::<f64>() / scores.psnr_y.len().max(1) as f64;
                 cpu.measure = judge.cpu + thread_cpu() - began;
-                Some(Score { value: estimate.value, error: estimate.standard_error, psnr, ceiling: None })
+                Some(Score {
+                    value: estimate.value,
+                    error: estimate.standard_error,
+                    psnr,
+                    ceiling: scores.ceiling(),
+                })
             }
             None => None,
         };

@@ -30,7 +30,8 @@ impl TakeStore {
     /// Opens the folder, or makes it, and removes what unfinished takes left.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, ExportError> {
         fs::create_dir_all(&folder).map_err(ExportError::file(&folder, "making the folder of takes"))?;
-        let entries = fs::read_dir(&folder).map_err(ExportError::file(&folder, "reading the folder of takes"))?;
+        let entries =
+            fs::read_dir(&folder).map_err(ExportError::file(&folder, "reading the folder of takes"))?;
         let mut found = BTreeSet::new();
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -79,7 +80,8 @@ impl TakeStore {
     pub(crate) fn read(&self, description: &TakeDescription) -> Result<TakeReader, ExportError> {
         let path = self.path(description.range.start, description.id());
         let file = File::open(&path).map_err(ExportError::file(&path, "opening a take"))?;
-        let log = LogReader::open(BufReader::new(file), KIND).map_err(ExportError::file(&path, "reading a take"))?;
+        let log = LogReader::open(BufReader::new(file), KIND)
+            .map_err(ExportError::file(&path, "reading a take"))?;
         Ok(TakeReader { log, path })
     }
 
@@ -136,7 +138,11 @@ impl TakeWriter {
     }
 
     /// Ends the take: after this it is on disk under its final name, whole.
-    pub(crate) fn finish(mut self, description: &TakeDescription, record: &TakeRecord) -> Result<(), ExportError> {
+    pub(crate) fn finish(
+        mut self,
+        description: &TakeDescription,
+        record: &TakeRecord,
+    ) -> Result<(), ExportError> {
         let ends = Ends { description: description.clone(), record: record.clone() };
         let text = serde_json::to_vec(&ends).map_err(|error| ExportError::Internal(error.to_string()))?;
         self.append(ENDS, &text)?;

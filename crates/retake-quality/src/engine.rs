@@ -18,6 +18,11 @@ pub(crate) trait Engine: Send {
     /// A score for every sampled pair, `None` for the others. `after` is the source picture after the last pair. Comes once.
     fn finish(&mut self, after: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError>;
 
+    /// The scores that are certain already, of the frames from the first one on.
+    fn settled(&self) -> &[Option<f64>] {
+        &[]
+    }
+
     /// The motion of every frame, after [`finish`](Self::finish), where the metric measured it anyway.
     fn motion(&mut self) -> Vec<f64> {
         Vec::new()
@@ -101,5 +106,9 @@ impl<M: StillMetric> Engine for Still<M> {
 
     fn finish(&mut self, _: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError> {
         Ok(std::mem::take(&mut self.frames))
+    }
+
+    fn settled(&self) -> &[Option<f64>] {
+        &self.frames
     }
 }

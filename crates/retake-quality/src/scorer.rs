@@ -17,12 +17,10 @@ pub struct ScorerSettings {
     pub colour: Colour,
     /// Frames per second; XPSNR looks further back above 32.
     pub frame_rate: f64,
-    /// Score one frame in each run of this many; 1 scores all. At least 1.
-    ///
-    /// Which one of a run changes from run to run, the same way for every take: at equal distances, a sample may meet the same kind of
-    /// frame each time (of a pyramid of B-frames, or of a film whose frames repeat in a rhythm) and miss the mean by several points.
+    /// Score every how-manieth frame; 1 scores all. At least 1. On films with B-frame pyramids and on converted films whose frames
+    /// repeat in a rhythm of five, 3 meets all kinds of frames alike; 2, 4 and 5 do not, and miss the mean by up to several points.
     pub stride: u32,
-    /// Which sample: the phases 0 to `stride` − 1 share the frames out among them, and 0 has frame 0. Below `stride`.
+    /// Which sample: the phases 0 to `stride` − 1 share the frames out among them. Phase 0 begins in the middle of a stride. Below `stride`.
     pub phase: u32,
 }
 
@@ -34,16 +32,9 @@ impl ScorerSettings {
 
     /// Whether a frame of the take (counted from 0) is scored.
     pub fn samples(&self, frame: usize) -> bool {
-        let (stride, frame) = (u64::from(self.stride.max(1)), frame as u64);
-        let run = frame / stride;
-        (frame + turn(run)) % stride == u64::from(self.phase)
+        let stride = u64::from(self.stride.max(1));
+        frame as u64 % stride == (u64::from(self.phase) + stride / 2) % stride
     }
-}
-
-/// By how much a run of frames is turned: 0 for the first, any number for the others.
-fn turn(run: u64) -> u64 {
-    let mixed = run.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed ^ (mixed >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33
 }
 
 /// Scores the pictures of a take against their source pictures, pair by pair, in the thread that pushes them.
@@ -97,6 +88,11 @@ impl Scorer {
         Ok(())
     }
 
+    /// The scores that are certain already, of the frames from the first one on; empty for metrics that score only in the end.
+    pub fn settled(&self) -> &[Option<f64>] {
+        self.engine.as_deref().map_or(&[], Engine::settled)
+    }
+
     /// The scores of all frames.
     pub fn finish(self) -> Result<Scores, QualityError> {
         self.end(None)
@@ -141,7 +137,7 @@ mod tests {
         for stride in 1..=9 {
             let phases = (0..stride).map(|phase| ScorerSettings { stride, phase, ..usual });
             let phases: Vec<_> = phases.collect();
-            assert!(phases[0].samples(0));
+            assert!(phases[0].samples(stride as usize / 2));
             for run in 0..200 {
                 let run = run * stride as usize..(run + 1) * stride as usize;
                 for phase in &phases {

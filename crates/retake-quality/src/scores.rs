@@ -32,6 +32,18 @@ impl Scores {
         self.frames.iter().copied().collect()
     }
 
+    /// The score that no encode of these frames can exceed, where the metric has such a ceiling.
+    ///
+    /// VMAF does not give 100 to pictures without a flaw: the model adds 1.39 points per unit of motion to about 97.5, and curves of
+    /// score over quality bend towards that ceiling. (Fitted on source pictures scored against themselves; motion above 3 counts as 3.)
+    pub fn ceiling(&self) -> Option<f64> {
+        if self.motion.is_empty() {
+            return None;
+        }
+        let motion = self.motion.iter().map(|motion| motion.min(3.0)).sum::<f64>() / self.motion.len() as f64;
+        Some(97.73 + 1.39 * motion)
+    }
+
     /// Takes over the scores that `other` has and `self` lacks: another phase of the same pictures with the same metric.
     pub fn merge(&mut self, other: &Self) -> Result<(), QualityError> {
         if self.metric != other.metric {

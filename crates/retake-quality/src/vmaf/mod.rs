@@ -45,10 +45,12 @@ pub(crate) struct Vmaf {
     references: u32,
     /// The difference of each frame's reference to the one before; 0 where there is none.
     differences: Vec<f64>,
-    /// *motion2* of each frame, in the end.
+    /// *motion2* of the frames that have a score.
     motions: Vec<f64>,
     /// Whether each frame went through `detail`.
     sampled: Vec<bool>,
+    /// Scores of the frames whose *motion2* is known: all but the last.
+    scores: Vec<Option<f64>>,
 }
 
 impl Vmaf {
@@ -67,6 +69,7 @@ impl Vmaf {
             differences: Vec::new(),
             motions: Vec::new(),
             sampled: Vec::new(),
+            scores: Vec::new(),
         })
     }
 
@@ -86,11 +89,15 @@ impl Vmaf {
         Ok(())
     }
 
-    /// The lesser of the differences before and after each frame. The first frame of a film has no motion, the last one that of its past.
-    fn motion2(&self, after: Option<f64>) -> Vec<f64> {
-        let before = self.differences.iter().copied();
-        let after = self.differences.iter().copied().skip(1).chain(after);
-        before.zip(after.map(Some).chain([None])).map(|(b, a)| b.min(a.unwrap_or(b))).collect()
+    /// Settles the first frame without a score: its *motion2* is the lesser of the differences before and after it. The first frame of a
+    /// film has no motion, the last one that of its past.
+    fn settle(&mut self, after: Option<f64>) -> Result<(), Refused> {
+        let frame = self.scores.len();
+        let before = self.differences[frame];
+        self.motions.push(before.min(after.unwrap_or(before)));
+        let score = self.sampled[frame].then(|| self.score(frame)).transpose()?;
+        self.scores.push(score);
+        Ok(())
     }
 
     fn score(&mut self, frame: usize) -> Result<f64, Refused> {
@@ -114,6 +121,9 @@ impl Engine for Vmaf {
         let frame = self.sampled.len();
         let difference = self.next_difference(reference).map_err(at(frame))?;
         self.differences.push(difference);
+        if frame > 0 {
+            self.settle(Some(difference)).map_err(at(frame - 1))?;
+        }
         if sampled {
             self.compare(reference, picture, frame as u32).map_err(at(frame))?;
         }
@@ -124,14 +134,14 @@ impl Engine for Vmaf {
     fn finish(&mut self, after: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError> {
         let frames = self.sampled.len();
         let after = after.map(|reference| self.next_difference(reference)).transpose().map_err(at(frames))?;
-        self.motions = self.motion2(after);
-        let score = |frame: usize| {
-            if !self.sampled[frame] {
-                return Ok(None);
-            }
-            self.score(frame).map(Some).map_err(at(frame))
-        };
-        (0..frames).map(score).collect()
+        if frames > 0 {
+            self.settle(after).map_err(at(frames - 1))?;
+        }
+        Ok(std::mem::take(&mut self.scores))
+    }
+
+    fn settled(&self) -> &[Option<f64>] {
+        &self.scores
     }
 
     fn motion(&mut self) -> Vec<f64> {
