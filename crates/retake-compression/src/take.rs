@@ -27,6 +27,8 @@ pub struct TakeDescription {
     pub settings: EncoderSettings,
     /// Choose the quality by a quick look at the frames first.
     pub look: Option<Look>,
+    /// Correct the quality while the take runs, so that its mean score comes out here.
+    pub steer: Option<f64>,
     /// Measure how it came out.
     pub measure: Option<Measure>,
 }

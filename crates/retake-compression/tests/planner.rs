@@ -31,16 +31,23 @@ impl RecordedUnit {
         let (a, b) = (points[after - 1], points[after]);
         let at = (quality - a[0]) / (b[0] - a[0]);
         let bytes = (a[1].ln() + at * (b[1].ln() - a[1].ln())).exp();
-        let score = Score { value: a[2] + at * (b[2] - a[2]), error: 0.1, psnr: 40.0, ceiling: Some(self.ceiling) };
+        let score =
+            Score { value: a[2] + at * (b[2] - a[2]), error: 0.1, psnr: 40.0, ceiling: Some(self.ceiling) };
         Trial { quality, bytes: bytes as u64, score: Some(score) }
     }
 }
 
 fn recorded(encoder: &str) -> (Recorded, QualityScale) {
     let (text, scale) = match encoder {
-        "x264" => (include_str!("data/x264.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 23.0 }),
-        "x265" => (include_str!("data/x265.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 26.0 }),
-        _ => (include_str!("data/svt-av1.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 }),
+        "x264" => {
+            (include_str!("data/x264.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 23.0 })
+        }
+        "x265" => {
+            (include_str!("data/x265.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 26.0 })
+        }
+        _ => {
+            (include_str!("data/svt-av1.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 })
+        }
     };
     (serde_json::from_str(text).unwrap(), scale)
 }
@@ -61,20 +68,26 @@ fn run(film: &Recorded, scale: QualityScale, objective: Objective, max_passes: u
     let brief = Brief { objective, scale, family, max_passes };
     let first = match objective {
         Objective::Floor { floor, tolerance } => scale.snap(family.usual(floor::first_aim(floor, tolerance))),
-        Objective::Bytes { target, .. } => scale.snap(family.usual_for_bits(target as f64 * 8.0 / (1333.0 * 640.0 * 360.0))),
+        Objective::Bytes { target, .. } => {
+            scale.snap(family.usual_for_bits(target as f64 * 8.0 / (1333.0 * 640.0 * 360.0)))
+        }
         Objective::Plain => scale.usual,
     };
     let mut units: Vec<UnitState> = film
         .units
         .iter()
-        .map(|unit| UnitState { range: FrameRange::new(unit.start, unit.end), trials: vec![unit.encode(first)] })
+        .map(|unit| UnitState {
+            range: FrameRange::new(unit.start, unit.end),
+            trials: vec![unit.encode(first)],
+        })
         .collect();
     let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
     let (mut passes, mut taken) = (1, frames);
     loop {
         let planned = plan(&brief, &units, passes);
         if let Some(end) = planned.end {
-            let shipped: Vec<&Trial> = units.iter().zip(&planned.ship).map(|(unit, &take)| &unit.trials[take]).collect();
+            let shipped: Vec<&Trial> =
+                units.iter().zip(&planned.ship).map(|(unit, &take)| &unit.trials[take]).collect();
             let scores = shipped.iter().map(|trial| trial.score.unwrap().value);
             let floor = match objective {
                 Objective::Floor { floor, .. } => floor,
@@ -92,13 +105,18 @@ fn run(film: &Recorded, scale: QualityScale, objective: Objective, max_passes: u
         assert!(!planned.retakes.is_empty(), "no end and nothing to do");
         for retake in planned.retakes {
             let unit = &mut units[retake.unit];
-            assert!(unit.trials.iter().all(|trial| trial.quality != retake.quality), "asked twice for the same");
+            assert!(
+                unit.trials.iter().all(|trial| trial.quality != retake.quality),
+                "asked twice for the same"
+            );
             taken += unit.range.len();
             unit.trials.push(film.units[retake.unit].encode(retake.quality));
         }
         passes += 1;
         let now: u64 = units.iter().map(|unit| unit.trials.last().unwrap().bytes).sum();
-        if std::env::var_os("TRACE").is_some() { println!("   pass {passes} bytes {now} work {:.2}", taken as f64 / frames as f64); }
+        if std::env::var_os("TRACE").is_some() {
+            println!("   pass {passes} bytes {now} work {:.2}", taken as f64 / frames as f64);
+        }
     }
 }
 
@@ -138,7 +156,8 @@ fn floors_are_met_near_the_ideal() {
 #[test]
 fn an_unreachable_floor_ends() {
     let (film, scale) = recorded("x264");
-    let outcome = run(&film, QualityScale { min: 20.0, ..scale }, Objective::Floor { floor: 97.5, tolerance: 1.0 }, 9);
+    let outcome =
+        run(&film, QualityScale { min: 20.0, ..scale }, Objective::Floor { floor: 97.5, tolerance: 1.0 }, 9);
     assert!(matches!(outcome.end, End::NoGainExpected | End::PassCap));
     assert!(outcome.below > 0);
 }
@@ -151,7 +170,10 @@ fn bytes_are_met() {
         for (target, at_most) in [(1_500_000, false), (2_333_000, false), (2_333_000, true)] {
             let outcome = run(&film, scale, Objective::Bytes { target, at_most }, 5);
             let off = outcome.bytes as f64 / target as f64 - 1.0;
-            println!("{encoder} {target}: {} passes, work {:.2}, off {:.4}, worst {:.2}", outcome.passes, outcome.work, off, outcome.worst);
+            println!(
+                "{encoder} {target}: {} passes, work {:.2}, off {:.4}, worst {:.2}",
+                outcome.passes, outcome.work, off, outcome.worst
+            );
             assert_eq!(outcome.end, End::Satisfied, "{encoder} {target} off {off}");
             assert!(off.abs() < 0.01, "{encoder} {target}: off by {off}");
             assert!(!at_most || off <= 0.0, "{encoder} {target}: above a size that must hold");
@@ -165,11 +187,15 @@ fn bytes_are_met() {
 fn planning_is_repeatable() {
     let (film, scale) = recorded("x264");
     let family = Family::of("x264", "vmaf", scale);
-    let brief = Brief { objective: Objective::Floor { floor: 93.0, tolerance: 1.0 }, scale, family, max_passes: 5 };
+    let brief =
+        Brief { objective: Objective::Floor { floor: 93.0, tolerance: 1.0 }, scale, family, max_passes: 5 };
     let units: Vec<UnitState> = film
         .units
         .iter()
-        .map(|unit| UnitState { range: FrameRange::new(unit.start, unit.end), trials: vec![unit.encode(24.0)] })
+        .map(|unit| UnitState {
+            range: FrameRange::new(unit.start, unit.end),
+            trials: vec![unit.encode(24.0)],
+        })
         .collect();
     let first = plan(&brief, &units, 1);
     assert_eq!(first, plan(&brief, &units, 1));
@@ -181,11 +207,17 @@ fn planning_is_repeatable() {
 fn many_units_are_no_problem() {
     let (film, scale) = recorded("x264");
     let family = Family::of("x264", "vmaf", scale);
-    for objective in [Objective::Floor { floor: 93.0, tolerance: 1.0 }, Objective::Bytes { target: 1_000_000_000, at_most: false }] {
+    for objective in [
+        Objective::Floor { floor: 93.0, tolerance: 1.0 },
+        Objective::Bytes { target: 1_000_000_000, at_most: false },
+    ] {
         let units: Vec<UnitState> = (0..10_000)
             .map(|i| {
                 let unit = &film.units[i % film.units.len()];
-                UnitState { range: FrameRange::new(i as u64 * 100, i as u64 * 100 + 100), trials: vec![unit.encode(24.0)] }
+                UnitState {
+                    range: FrameRange::new(i as u64 * 100, i as u64 * 100 + 100),
+                    trials: vec![unit.encode(24.0)],
+                }
             })
             .collect();
         let brief = Brief { objective, scale, family, max_passes: 5 };

@@ -71,6 +71,10 @@ impl Encoder for Driver {
         &self.description
     }
 
+    fn set_quality(&mut self, quality: f64) -> bool {
+        self.shim.set_quality(quality)
+    }
+
     fn send(
         &mut self,
         picture: &PixelBuffer,

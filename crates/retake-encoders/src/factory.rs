@@ -55,6 +55,7 @@ impl Factory {
                 usual: spec.usual_quality,
             },
             reconstructs: true,
+            steers: shim.set_quality.is_some(),
             reorders: spec.reorders,
             licence: spec.licence,
         };

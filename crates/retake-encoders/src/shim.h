@@ -78,6 +78,8 @@ struct retake_shim {
     int32_t (*receive)(void *handle, struct retake_event_data *event, struct retake_fault *fault);
     /* copies the picture that a RETAKE_PICTURE event announced; before any other call on the handle */
     void (*picture)(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]);
+    /* NULL, or: constant quality for frames that are not coded yet. 0 ok, -1 refused */
+    int32_t (*set_quality)(void *handle, double quality);
     /* NULL, or: waits for the work that close would have to wait for; may take as long as encoding what was sent. Called when an
      * encode is given up, on a thread of its own, before close. */
     void (*abandon)(void *handle);

@@ -84,6 +84,7 @@ pub(crate) struct ShimTable {
     send: unsafe extern "C" fn(*mut c_void, *const RawFrame, *mut RawFault) -> i32,
     receive: unsafe extern "C" fn(*mut c_void, *mut RawEvent, *mut RawFault) -> i32,
     picture: unsafe extern "C" fn(*mut c_void, *const *mut u8, *const isize),
+    pub(crate) set_quality: Option<unsafe extern "C" fn(*mut c_void, f64) -> i32>,
     abandon: Option<unsafe extern "C" fn(*mut c_void)>,
     close: unsafe extern "C" fn(*mut c_void),
 }
@@ -151,8 +152,9 @@ impl Shim {
         NonNull::new(handle).map(|handle| Self { table, handle, ended: false }).ok_or_else(|| fault.read())
     }
 
-    /// Parameter sets as the library writes them.
+    /// Parameter sets as the library writes them. Some shims open another encode to get them.
     pub(crate) fn headers(&mut self) -> Result<Vec<u8>, Fault> {
+        let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut data, mut size, mut fault) = (null(), 0, RawFault::empty());
         // SAFETY: the handle is open, the out-pointers are ours.
         let result = unsafe { (self.table.headers)(self.handle.as_ptr(), &mut data, &mut size, &mut fault) };
@@ -209,6 +211,13 @@ impl Shim {
             }
             _ => Err(fault.read()),
         }
+    }
+
+    /// Changes the constant quality of frames that are not coded yet; false where the library cannot.
+    pub(crate) fn set_quality(&mut self, quality: f64) -> bool {
+        let Some(set_quality) = self.table.set_quality else { return false };
+        // SAFETY: the handle is open; a plain number goes in.
+        unsafe { set_quality(self.handle.as_ptr(), quality) == 0 }
     }
 
     /// Copies the picture that [`Event::Picture`] announced; nothing else may be called between.

@@ -19,6 +19,7 @@ use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial,
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
 use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
+use retake_quality::Pool;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -292,11 +293,15 @@ impl Production<'_> {
         let description = &self.job.description;
         let scale = self.request.encoder.info().quality;
         let mut settings = description.settings.clone();
+        let mut steer = None;
         let look = match description.objective {
             Objective::Floor { floor, tolerance } => {
                 let aim = floor::first_aim(floor, tolerance);
                 settings.rate = RateControl::Quality(scale.snap(self.job.family.usual(aim)));
-                let preset = self.job.family.look().map_or(String::new(), |look| look.preset.to_owned());
+                steer = self.steers().then_some(aim);
+                // a take that corrects itself needs no look first
+                let looks = self.job.family.look().filter(|_| steer.is_none());
+                let preset = looks.map_or(String::new(), |look| look.preset.to_owned());
                 Some(Look { aim, preset })
             }
             Objective::Bytes { target, .. } => {
@@ -307,7 +312,12 @@ impl Production<'_> {
             }
             Objective::Plain => None,
         };
-        TakeDescription { look, ..self.description(range, settings) }
+        TakeDescription { look, steer, ..self.description(range, settings) }
+    }
+
+    /// Whether takes correct themselves: the encoder can, and it is the mean that counts.
+    fn steers(&self) -> bool {
+        self.request.encoder.info().steers && self.request.pool == Pool::Mean
     }
 
     fn retake(&self, range: FrameRange, quality: f64) -> TakeDescription {
@@ -331,6 +341,7 @@ impl Production<'_> {
             encoder: description.encoder.clone(),
             settings,
             look: None,
+            steer: None,
             measure,
         }
     }

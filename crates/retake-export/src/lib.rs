@@ -20,6 +20,7 @@ mod scene;
 mod scout;
 mod shoot;
 mod spool;
+mod steer;
 mod stop;
 mod store;
 

@@ -25,7 +25,7 @@ pub(crate) fn look(
     frames: &[FedFrame],
 ) -> Result<(f64, LookRecord), ExportError> {
     let scale = stage.factory.info().quality;
-    let Some(model) = stage.family.look() else {
+    let Some(model) = stage.family.look().filter(|_| !look.preset.is_empty()) else {
         let quality = scale.snap(stage.family.usual(look.aim));
         return Ok((quality, LookRecord { probes: Vec::new() }));
     };

@@ -3,6 +3,7 @@
 use crate::error::ExportError;
 use crate::feed::{FedFrame, Feed};
 use crate::look;
+use crate::steer::Pilot;
 use crate::stop::StopFlag;
 use crate::store::{TakeStore, TakeWriter};
 use retake_compression::encoder::{Encoder, EncoderFactory, FrameOptions, Output, RateControl};
@@ -62,7 +63,8 @@ pub(crate) fn shoot(
     }
     let look_cpu = thread_cpu() - began;
     let start = description.range.start;
-    let mut take = Take::open(stage, &description, &settings, (!frames.is_empty()).then_some(frames.len()))?;
+    let known = if frames.is_empty() { description.range.len() } else { frames.len() as u64 };
+    let mut take = Take::open(stage, &description, &settings, known)?;
     let mut since = 0;
     loop {
         let next = match frames.pop_front() {
@@ -86,7 +88,7 @@ pub(crate) fn shoot(
     }
     description.range.end = start + take.sent;
     let quality = match settings.rate {
-        RateControl::Quality(quality) => Some(quality),
+        RateControl::Quality(quality) => Some(take.pilot.as_ref().map_or(quality, Pilot::average)),
         RateControl::AverageBitRate(_) => None,
     };
     let (writer, mut record) = take.conclude(description.range)?;
@@ -111,6 +113,7 @@ struct Take<'a> {
     reconstructs: bool,
     hashes: Vec<u64>,
     judge: Option<Judge>,
+    pilot: Option<Pilot>,
     /// Reconstructed pictures that wait for an earlier one.
     early: BTreeMap<u64, PixelBuffer>,
 }
@@ -128,22 +131,25 @@ impl<'a> Take<'a> {
         stage: &'a Stage<'a>,
         description: &TakeDescription,
         settings: &retake_compression::encoder::EncoderSettings,
-        frames: Option<usize>,
+        frames: u64,
     ) -> Result<Self, ExportError> {
         let range = description.range;
         let encoder =
             stage.factory.open(settings).map_err(|source| ExportError::Encoder { range, source })?;
         let judge = match &description.measure {
-            Some(measure) => {
-                let known = frames.map_or(range.len(), |frames| frames as u64);
-                Some(Judge {
-                    scorer: new_scorer(settings, &measure.metric, measure.stride_for(known), range)?,
-                    pool: parse(&measure.pool)?,
-                    sources: VecDeque::new(),
-                    cpu: 0.0,
-                })
-            }
+            Some(measure) => Some(Judge {
+                scorer: new_scorer(settings, &measure.metric, measure.stride_for(frames), range)?,
+                pool: parse(&measure.pool)?,
+                sources: VecDeque::new(),
+                cpu: 0.0,
+            }),
             None => None,
+        };
+        let pilot = match (description.steer, settings.rate) {
+            (Some(aim), RateControl::Quality(quality)) if stage.factory.info().steers => {
+                Some(Pilot::new(stage.family, stage.factory.info().quality, aim, frames, quality))
+            }
+            _ => None,
         };
         let mut writer = stage.store.begin()?;
         writer.format(encoder.format())?;
@@ -159,6 +165,7 @@ impl<'a> Take<'a> {
             reconstructs: settings.reconstruct && stage.factory.info().reconstructs,
             hashes: Vec::new(),
             judge,
+            pilot,
             early: BTreeMap::new(),
         })
     }
@@ -193,6 +200,9 @@ impl<'a> Take<'a> {
         match self.encoder.receive().map_err(|source| self.encoder_error(source))? {
             Output::Frame(frame) => {
                 let sample = frame.sample;
+                if let Some(pilot) = &mut self.pilot {
+                    pilot.coded();
+                }
                 self.samples += 1;
                 self.bytes += sample.data.len() as u64;
                 let shift = sample.dts.subtract(sample.pts);
@@ -219,6 +229,11 @@ impl<'a> Take<'a> {
         let began = thread_cpu();
         judge.scorer.push(&source, picture).map_err(|source| ExportError::Quality { range, source })?;
         judge.cpu += thread_cpu() - began;
+        if let Some(pilot) = &mut self.pilot
+            && let Some(quality) = pilot.correct(judge.scorer.settled())
+        {
+            self.encoder.set_quality(quality);
+        }
         Ok(())
     }
 

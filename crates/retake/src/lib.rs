@@ -27,12 +27,14 @@
 pub use retake_compression::encoder::{Encoder, EncoderFactory, EncoderInfo, MissingEncoder, Registry};
 pub use retake_compression::units::FrameRange;
 pub use retake_export::{
-    Event, ExportError, FilmScore, Outcome, PassSummary, QualitySummary, Request, StopFlag, Summary, Target, UnitScore,
-    export, measure,
+    Event, ExportError, FilmScore, Outcome, PassSummary, QualitySummary, Request, StopFlag, Summary, Target,
+    UnitScore, export, measure,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{Codec, Time, TimeRange};
-pub use retake_quality::{MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics};
+pub use retake_quality::{
+    MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,
+};
 
 /// The encoders of this build.
 pub fn encoders() -> Registry {

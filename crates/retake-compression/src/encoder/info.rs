@@ -23,6 +23,8 @@ pub struct EncoderInfo {
     pub quality: QualityScale,
     /// Whether it gives back the pictures that a decoder will see ([`Output::Picture`](super::Output)).
     pub reconstructs: bool,
+    /// Whether quality can be changed in a running encode ([`Encoder::set_quality`](super::Encoder::set_quality)).
+    pub steers: bool,
     /// Whether samples come out in another order than frames went in.
     #[doc(alias = "kVTVideoEncoderList_SupportsFrameReordering")]
     pub reorders: bool,

@@ -45,7 +45,21 @@ pub trait Encoder: Send {
     ///
     /// # Errors
     /// [`EncoderError::Malfunction`] when the library fails; the encode is then of no further use.
-    fn send(&mut self, picture: &PixelBuffer, pts: Time, duration: Time, options: FrameOptions) -> Result<(), EncoderError>;
+    fn send(
+        &mut self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+    ) -> Result<(), EncoderError>;
+
+    /// Changes the constant quality of frames that are not coded yet, on the encoder's own scale. False where the encoder cannot do that
+    /// in a running encode, or runs by bit rate; nothing has changed then.
+    #[doc(alias = "kVTCompressionPropertyKey_Quality")]
+    fn set_quality(&mut self, quality: f64) -> bool {
+        let _ = quality;
+        false
+    }
 
     /// Says that no more frames follow. Repeating it does nothing.
     ///

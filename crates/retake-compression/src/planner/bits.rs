@@ -61,7 +61,9 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
         .collect();
     let end = match (settled, retakes.is_empty(), passes >= brief.max_passes) {
         (true, _, _) => Some(End::Satisfied),
-        (false, true, _) => Some(if error.abs() <= 3.0 * CLOSE { End::Satisfied } else { End::NoGainExpected }),
+        (false, true, _) => {
+            Some(if error.abs() <= 3.0 * CLOSE { End::Satisfied } else { End::NoGainExpected })
+        }
         (false, false, true) => Some(End::PassCap),
         (false, false, false) => None,
     };
@@ -81,8 +83,13 @@ fn untried(brief: &Brief, unit: &UnitState, wanted: f64) -> Option<f64> {
 impl Unit {
     fn of(brief: &Brief, unit: &UnitState) -> Self {
         // a unit without takes has nothing to plan with; the first pass covers every unit
-        let last = unit.trials.last().copied().unwrap_or(super::Trial { quality: brief.scale.usual, bytes: 1, score: None });
-        let known: Vec<(f64, f64)> = unit.trials.iter().map(|trial| (trial.quality, (trial.bytes.max(1) as f64).log2())).collect();
+        let last = unit.trials.last().copied().unwrap_or(super::Trial {
+            quality: brief.scale.usual,
+            bytes: 1,
+            score: None,
+        });
+        let known: Vec<(f64, f64)> =
+            unit.trials.iter().map(|trial| (trial.quality, (trial.bytes.max(1) as f64).log2())).collect();
         Self {
             frames: unit.range.len() as f64,
             quality: last.quality,
@@ -122,7 +129,9 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         let bounded = units.iter().zip(&bounds);
         bounded.map(|(unit, &(low, high))| unit.quality_worth(brief, log_worth).clamp(low, high)).collect()
     };
-    let total = |qualities: &[f64]| -> f64 { units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum() };
+    let total = |qualities: &[f64]| -> f64 {
+        units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum()
+    };
     let ideal = at(bisect(-50.0, 50.0, |log_worth| total(&at(log_worth)) > aim));
     // those that gain most, up to a share of the film; the others stay, and these make up for them
     let mut order: Vec<usize> = (0..units.len()).collect();
@@ -165,7 +174,9 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let total: f64 = units.iter().map(|unit| unit.bytes).sum();
     // the units with most bytes a frame correct most with fewest frames
     let mut order: Vec<usize> = (0..units.len()).collect();
-    order.sort_by(|a, b| (units[*b].bytes / units[*b].frames).total_cmp(&(units[*a].bytes / units[*a].frames)));
+    order.sort_by(|a, b| {
+        (units[*b].bytes / units[*b].frames).total_cmp(&(units[*a].bytes / units[*a].frames))
+    });
     let mut chosen = vec![false; units.len()];
     let mut reach = 0.0;
     for index in order {
@@ -183,13 +194,18 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
     let mut error = units.iter().map(|unit| unit.bytes).sum::<f64>() - aim;
     while error.abs() > CLOSE / 4.0 * aim {
-        let moves = units.iter().enumerate().filter(|(index, unit)| qualities[*index] == unit.quality).flat_map(|(index, unit)| {
-            [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|steps| {
-                let quality = brief.scale.snap(unit.quality + steps * brief.scale.step);
-                (index, quality, error + unit.bytes_at(quality) - unit.bytes)
-            })
-        });
-        let Some((index, quality, left)) = moves.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs())) else { break };
+        let moves =
+            units.iter().enumerate().filter(|(index, unit)| qualities[*index] == unit.quality).flat_map(
+                |(index, unit)| {
+                    [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|steps| {
+                        let quality = brief.scale.snap(unit.quality + steps * brief.scale.step);
+                        (index, quality, error + unit.bytes_at(quality) - unit.bytes)
+                    })
+                },
+            );
+        let Some((index, quality, left)) = moves.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs())) else {
+            break;
+        };
         if left.abs() >= error.abs() {
             break;
         }
@@ -200,15 +216,22 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
 
 /// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.
 fn shift(units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
-    let at = |doublings: f64| units.iter().zip(chosen).map(move |(unit, &chosen)| if chosen { unit.quality + doublings / unit.slope } else { unit.quality });
-    let total = |doublings: f64| -> f64 { units.iter().zip(at(doublings)).map(|(unit, quality)| unit.bytes_at(quality)).sum() };
+    let at = |doublings: f64| {
+        units.iter().zip(chosen).map(move |(unit, &chosen)| {
+            if chosen { unit.quality + doublings / unit.slope } else { unit.quality }
+        })
+    };
+    let total = |doublings: f64| -> f64 {
+        units.iter().zip(at(doublings)).map(|(unit, quality)| unit.bytes_at(quality)).sum()
+    };
     let doublings = bisect(-most, most, |doublings| total(doublings) < aim);
     at(doublings).collect()
 }
 
 /// Snaps to what the encoder can be given, carrying the error of each unit on to the next, so that the sum stays right.
 fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f64> {
-    let mut error: f64 = units.iter().zip(&qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum::<f64>() - aim;
+    let mut error: f64 =
+        units.iter().zip(&qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum::<f64>() - aim;
     let mut order: Vec<usize> = (0..units.len()).collect();
     order.sort_by(|a, b| units[*b].bytes.total_cmp(&units[*a].bytes));
     let mut settled = qualities.clone();
@@ -244,13 +267,18 @@ fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
 
 /// Exchanges takes for smaller ones of the same unit until the film is not above `target`.
 fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
-    let size = |ship: &[usize]| -> u64 { units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum() };
+    let size =
+        |ship: &[usize]| -> u64 { units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum() };
     while size(&ship) > target {
         let over = size(&ship) - target;
         // the smallest exchange that is enough; else the largest there is
         let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
             let now = unit.trials[ship[index]].bytes;
-            unit.trials.iter().enumerate().filter(move |(_, trial)| trial.bytes < now).map(move |(take, trial)| (now - trial.bytes, index, take))
+            unit.trials
+                .iter()
+                .enumerate()
+                .filter(move |(_, trial)| trial.bytes < now)
+                .map(move |(take, trial)| (now - trial.bytes, index, take))
         });
         let exchanges: Vec<(u64, usize, usize)> = exchanges.collect();
         let enough = exchanges.iter().filter(|exchange| exchange.0 >= over).min();

@@ -102,11 +102,18 @@ impl Family {
             scale,
             look: Some(look),
         };
-        let look = |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
+        let look =
+            |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
         match (encoder, metric) {
-            ("x264", "vmaf") => known(26.6, 7.94, 2.58, 2.95, 0.45, -0.19, -4.2, look("veryfast", 24.0, 26.6, 5.7, 1.5)),
-            ("x265", "vmaf") => known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, look("ultrafast", 26.0, 29.7, 7.5, 1.5)),
-            ("svt-av1", "vmaf") => known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, look("12", 40.0, 42.7, 14.5, 4.0)),
+            ("x264", "vmaf") => {
+                known(26.6, 7.94, 2.58, 2.95, 0.45, -0.19, -4.2, look("veryfast", 24.0, 26.6, 5.7, 1.5))
+            }
+            ("x265", "vmaf") => {
+                known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, look("ultrafast", 26.0, 29.7, 7.5, 1.5))
+            }
+            ("svt-av1", "vmaf") => {
+                known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, look("12", 40.0, 42.7, 14.5, 4.0))
+            }
             _ => {
                 // knob steps per doubling of bytes: 6 on the H.264 and HEVC scale of 51, about 14 on scales of 63
                 let step = if scale.max > 56.0 { 2.4 } else { 1.0 };
@@ -148,18 +155,25 @@ impl Family {
 
     /// The knob with which a unit is expected to have a score, given points of its curve and what a look saw of it.
     pub fn quality_for(&self, score: f64, points: &[Point], look: Option<Point>) -> f64 {
-        let ceiling = points.iter().find_map(|point| point.ceiling).or_else(|| look.and_then(|look| look.ceiling));
+        let ceiling =
+            points.iter().find_map(|point| point.ceiling).or_else(|| look.and_then(|look| look.ceiling));
         let loss = self.loss(score, ceiling);
         let mut known: Vec<Observation> = points.iter().map(|point| self.observe(point)).collect();
         if let (Some(look), Some(model)) = (look, self.look) {
             let seen = self.loss(look.score, ceiling);
-            known.push(Observation { loss, quality: model.middle + model.slope * (loss - seen), variance: model.error * model.error });
+            known.push(Observation {
+                loss,
+                quality: model.middle + model.slope * (loss - seen),
+                variance: model.error * model.error,
+            });
         }
         let quality = self.predict(loss, &known);
         // a prediction far outside what was tried is a guess about a flat curve: go there in steps
         let reach = self.slope;
         let near = points.iter().map(|point| point.quality);
-        let (low, high) = near.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), quality| (low.min(quality), high.max(quality)));
+        let (low, high) = near.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), quality| {
+            (low.min(quality), high.max(quality))
+        });
         let quality = if points.is_empty() { quality } else { quality.clamp(low - reach, high + reach) };
         quality.clamp(self.scale.min, self.scale.max)
     }
@@ -177,7 +191,8 @@ impl Family {
 
     /// Doublings of bytes per knob step of a unit, from takes of it (knob, log2 of bytes); near the population's where they say little.
     pub fn bytes_slope(&self, takes: &[(f64, f64)]) -> f64 {
-        let (count, sums) = (takes.len() as f64, takes.iter().fold((0.0, 0.0), |sum, take| (sum.0 + take.0, sum.1 + take.1)));
+        let (count, sums) =
+            (takes.len() as f64, takes.iter().fold((0.0, 0.0), |sum, take| (sum.0 + take.0, sum.1 + take.1)));
         let (mean_knob, mean_bytes) = (sums.0 / count.max(1.0), sums.1 / count.max(1.0));
         let (mut xx, mut xy) = (0.0, 0.0);
         for (knob, bytes) in takes {
@@ -200,8 +215,18 @@ impl Family {
     /// The logarithm of how much score a knob step costs where a unit has `score`, and how much it grows with every further step.
     pub fn log_loss_rate(&self, score: f64, ceiling: Option<f64>) -> (f64, f64) {
         match self.metric {
-            Metric::Bounded { unit, .. } => ((unit / self.slope).ln() + self.loss(score, ceiling), 1.0 / self.slope),
+            Metric::Bounded { unit, .. } => {
+                ((unit / self.slope).ln() + self.loss(score, ceiling), 1.0 / self.slope)
+            }
             Metric::Decibels { .. } => ((6.0 / self.slope).ln(), 0.0),
+        }
+    }
+
+    /// The score that is left of `score` after so much loss.
+    pub fn worse(&self, score: f64, loss: f64) -> f64 {
+        match self.metric {
+            Metric::Bounded { ceiling, .. } => ceiling - (ceiling - score) * loss.exp(),
+            Metric::Decibels { .. } => score - 6.0 * loss,
         }
     }
 
@@ -211,7 +236,9 @@ impl Family {
 
     fn loss(&self, score: f64, own: Option<f64>) -> f64 {
         match self.metric {
-            Metric::Bounded { ceiling, unit, least } => ((own.unwrap_or(ceiling) - score).max(least) / unit).ln(),
+            Metric::Bounded { ceiling, unit, least } => {
+                ((own.unwrap_or(ceiling) - score).max(least) / unit).ln()
+            }
             Metric::Decibels { middle } => (middle - score) / 6.0,
         }
     }
@@ -219,7 +246,8 @@ impl Family {
     /// The slope of the loss by the score, as far as errors are concerned.
     fn observe(&self, point: &Point) -> Observation {
         let loss = self.loss(point.score, point.ceiling);
-        let off = (self.loss(point.score - 0.5 * point.error, point.ceiling) - self.loss(point.score + 0.5 * point.error, point.ceiling))
+        let off = (self.loss(point.score - 0.5 * point.error, point.ceiling)
+            - self.loss(point.score + 0.5 * point.error, point.ceiling))
             * self.slope;
         Observation { loss, quality: point.quality, variance: (self.noise / 2.0).powi(2) + off * off }
     }
@@ -240,7 +268,11 @@ impl Family {
         }
         let off = known.iter().map(|observation| observation.quality - self.line(observation.loss)).collect();
         let weights = solve(matrix, off);
-        let shift: f64 = known.iter().zip(weights).map(|(observation, weight)| weight * self.covariance(loss, observation.loss)).sum();
+        let shift: f64 = known
+            .iter()
+            .zip(weights)
+            .map(|(observation, weight)| weight * self.covariance(loss, observation.loss))
+            .sum();
         self.line(loss) + shift
     }
 }

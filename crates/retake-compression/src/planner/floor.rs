@@ -24,6 +24,11 @@ pub fn first_aim(floor: f64, tolerance: f64) -> f64 {
     floor + FIRST_AIM * tolerance
 }
 
+/// The score that further takes aim at.
+pub fn retake_aim(floor: f64, tolerance: f64) -> f64 {
+    floor + RETAKE_AIM * tolerance
+}
+
 /// The score of a trial that can be relied on.
 fn sure(trial: &Trial) -> Option<f64> {
     trial.score.map(|score| score.value - CERTAINTY * score.error)
@@ -40,7 +45,10 @@ pub(super) fn plan(brief: &Brief, floor: f64, tolerance: f64, units: &[UnitState
         .enumerate()
         .filter_map(|(index, (unit, &take))| retake(brief, floor, tolerance, &film, index, unit, take))
         .collect();
-    let missed = units.iter().zip(&ship).any(|(unit, &take)| sure(&unit.trials[take]).is_none_or(|score| score < floor));
+    let missed = units
+        .iter()
+        .zip(&ship)
+        .any(|(unit, &take)| sure(&unit.trials[take]).is_none_or(|score| score < floor));
     let end = match (missed, retakes.is_empty(), passes >= brief.max_passes) {
         (false, true, _) => Some(End::Satisfied),
         (true, true, _) => Some(End::NoGainExpected),
@@ -59,7 +67,8 @@ struct Film {
 
 /// The take to ship: the smallest that reaches the floor; the best, if none does.
 fn best(unit: &UnitState, floor: f64) -> usize {
-    let reaching = unit.trials.iter().enumerate().filter(|(_, trial)| sure(trial).is_some_and(|score| score >= floor));
+    let reaching =
+        unit.trials.iter().enumerate().filter(|(_, trial)| sure(trial).is_some_and(|score| score >= floor));
     let smallest = reaching.min_by_key(|(_, trial)| trial.bytes);
     let best = || {
         let scored = unit.trials.iter().enumerate();
@@ -82,16 +91,28 @@ fn retake(
     let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
     // what is sure is the sampled score less its error: aim higher by as much
     let margin = CERTAINTY * shipped.score.map_or(0.0, |score| score.error);
-    let aim = floor + RETAKE_AIM * tolerance + margin;
+    let aim = retake_aim(floor, tolerance) + margin;
     let guess = brief.scale.snap(brief.family.quality_for(aim, &points, None));
     // whatever the curve says: between the best known failure and the worst known success
-    let fails = unit.trials.iter().filter(|trial| sure(trial).is_none_or(|score| score < floor)).map(|trial| trial.quality);
-    let holds = unit.trials.iter().filter(|trial| sure(trial).is_some_and(|score| score >= floor)).map(|trial| trial.quality);
+    let fails = unit
+        .trials
+        .iter()
+        .filter(|trial| sure(trial).is_none_or(|score| score < floor))
+        .map(|trial| trial.quality);
+    let holds = unit
+        .trials
+        .iter()
+        .filter(|trial| sure(trial).is_some_and(|score| score >= floor))
+        .map(|trial| trial.quality);
     let upper = fails.fold(f64::INFINITY, f64::min) - brief.scale.step;
     let lower = holds.fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;
     if score < floor {
         let quality = brief.scale.snap(guess.min(upper));
-        return (quality < shipped.quality).then_some(Retake { unit: index, quality, reason: Reason::BelowFloor });
+        return (quality < shipped.quality).then_some(Retake {
+            unit: index,
+            quality,
+            reason: Reason::BelowFloor,
+        });
     }
     if score <= floor + tolerance || unit.trials.len() >= ENOUGH {
         return None;

@@ -221,6 +221,16 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
     }
 }
 
+/* x264 decides about a frame's quantizer when it codes it, after the look-ahead: so this reaches the very next frame. */
+static int32_t set_quality(void *handle, double quality) {
+    struct encoder *e = handle;
+    x264_param_t p;
+    x264_encoder_parameters(e->x264, &p);
+    if (p.rc.i_rc_method != X264_RC_CRF) return -1;
+    p.rc.f_rf_constant = (float)quality;
+    return x264_encoder_reconfig(e->x264, &p) < 0 ? -1 : 0;
+}
+
 /* x264 keeps chroma as pairs of Cb and Cr. */
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
@@ -244,5 +254,5 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
 const struct retake_shim retake_x264 = {
     .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
-    .close = close_encoder,
+    .set_quality = set_quality, .close = close_encoder,
 };
