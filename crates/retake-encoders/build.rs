@@ -66,7 +66,7 @@ fn main() {
 
 fn build(library: &Library, sanitize: bool) {
     let shim = format!("src/{}/shim.c", library.folder);
-    println!("cargo:rerun-if-changed={shim}");
+    println!("cargo:rerun-if-changed=src/{}", library.folder);
     let found = match pkg_config::Config::new().atleast_version(library.minimum).probe(library.pkg_config) {
         Ok(found) => found,
         Err(_) => {

@@ -29,6 +29,10 @@ struct copy {
     struct copy *next;
 };
 
+#define RETAKE_LINKED(name) .name = name,
+static struct copy linked_copy = {RETAKE_SVT_FUNCTIONS(RETAKE_LINKED).busy = 0, .next = NULL};
+#undef RETAKE_LINKED
+
 #ifdef __linux__
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -71,8 +75,9 @@ static int load_copy(struct copy *copy, struct retake_fault *fault) {
     if (file < 0) return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RETAKE_BIND);
-    close(file);
+    /* The file stays open on purpose: the loader takes a path that it has seen before for the library that it loaded then. */
     if (!library) {
+        close(file);
         retake_fail(fault, "", "SVT-AV1 shares memory between encodes, and no copy of it could be loaded: run one encode at a time (%s)",
                     dlerror());
         return -1;
@@ -82,6 +87,9 @@ static int load_copy(struct copy *copy, struct retake_fault *fault) {
     RETAKE_SVT_FUNCTIONS(RETAKE_LOAD)
 #undef RETAKE_LOAD
     if (missing) return retake_fail(fault, "", "a copy of the SVT-AV1 library lacks functions"), -1;
+    for (struct copy *other = &linked_copy; other; other = other->next)
+        if (other->svt_av1_enc_init == copy->svt_av1_enc_init)
+            return retake_fail(fault, "", "SVT-AV1 shares memory between encodes, and the loader gave the same copy twice"), -1;
     return 0;
 }
 #else
@@ -90,10 +98,6 @@ static int load_copy(struct copy *copy, struct retake_fault *fault) {
     return retake_fail(fault, "", "SVT-AV1 shares memory between encodes: run one encode at a time"), -1;
 }
 #endif
-
-#define RETAKE_LINKED(name) .name = name,
-static struct copy linked_copy = {RETAKE_SVT_FUNCTIONS(RETAKE_LINKED).busy = 0, .next = NULL};
-#undef RETAKE_LINKED
 
 static struct copy *take_copy(struct retake_fault *fault) {
     struct copy *copy = &linked_copy;

@@ -105,10 +105,12 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     /* the contract: closed groups, exact forced key frames, as many threads as the settings say */
     config->intra_refresh_type = SVT_AV1_KF_REFRESH;
     config->recon_enabled = s->reconstruct != 0;
+    /* its bit rate control looks at what happens to be finished: with two threads, 1.4 gives other bytes at every second run */
+    int32_t threads = s->average ? 1 : s->threads;
 #if !SVT_AV1_CHECK_VERSION(3, 0, 0)
-    config->logical_processors = (uint32_t)s->threads;
+    config->logical_processors = (uint32_t)threads;
 #else
-    config->level_of_parallelism = (uint32_t)(s->threads > 6 ? 6 : s->threads);
+    config->level_of_parallelism = (uint32_t)(threads > 6 ? 6 : threads);
 #endif
     return 0;
 }
