@@ -1,0 +1,9 @@
+//! What all themes share: a folder to work in, films to work on, and the command.
+
+mod film;
+mod probe;
+mod run;
+
+pub(crate) use film::{FRAMES, Studio, ffmpeg};
+pub(crate) use probe::{between, frame_times, packet_hashes, picture_hashes, probe, video_bytes};
+pub(crate) use run::{Moment, Run, Running, encoders, fast};

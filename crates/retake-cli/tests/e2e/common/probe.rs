@@ -1,0 +1,58 @@
+//! Independent evidence: what `ffprobe` and `ffmpeg` see in a film.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs `ffprobe` and gives its lines, as comma separated values.
+pub(crate) fn probe(film: &Path, arguments: &str) -> Vec<String> {
+    let run = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "csv=p=0"])
+        .args(arguments.split_whitespace())
+        .arg(film)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "ffprobe {arguments}: {}", String::from_utf8_lossy(&run.stderr));
+    let text = String::from_utf8_lossy(&run.stdout);
+    text.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// Hashes of the packets of the first track of a kind (`v`, `a`, `s`).
+pub(crate) fn packet_hashes(film: &Path, kind: &str) -> Vec<String> {
+    probe(
+        film,
+        &format!("-select_streams {kind}:0 -show_packets -show_data_hash md5 -show_entries packet=data_hash"),
+    )
+}
+
+/// Bytes and number of the video packets.
+pub(crate) fn video_bytes(film: &Path) -> (u64, u64) {
+    let sizes = probe(film, "-select_streams v:0 -show_entries packet=size");
+    (
+        sizes.iter().map(|size| size.split(',').next().unwrap().parse::<u64>().unwrap()).sum(),
+        sizes.len() as u64,
+    )
+}
+
+/// Hashes of all pictures, as the `ffmpeg` program decodes them.
+pub(crate) fn picture_hashes(film: &Path) -> Vec<String> {
+    let folder = film.parent().unwrap();
+    let name = film.file_name().unwrap().to_str().unwrap();
+    let out = super::ffmpeg(folder, &format!("-i {name} -map 0:v:0 -fps_mode passthrough -f framemd5 -"));
+    let text = String::from_utf8(out).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
+}
+
+/// The times at which frames of the first video track are shown, as fractions of a second: ticks, and ticks per second.
+pub(crate) fn frame_times(film: &Path) -> (Vec<i64>, (i64, i64)) {
+    let base = probe(film, "-select_streams v:0 -show_entries stream=time_base");
+    let base = base[0].split_once('/').unwrap();
+    let times = probe(film, "-select_streams v:0 -show_entries frame=best_effort_timestamp");
+    let times = times.iter().map(|time| time.split(',').next().unwrap().parse().unwrap()).collect();
+    (times, (base.0.parse().unwrap(), base.1.parse().unwrap()))
+}
+
+/// Whether a number is in a range, with words for when it is not.
+pub(crate) fn between(what: &str, value: f64, least: f64, most: f64) {
+    assert!((least..=most).contains(&value), "{what}: {value} is not within {least} and {most}");
+}

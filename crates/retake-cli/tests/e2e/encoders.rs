@@ -1,0 +1,54 @@
+//! Every encoder of this build, end to end.
+
+use crate::common::{FRAMES, Studio, encoders, picture_hashes, probe};
+
+#[test]
+fn every_encoder_meets_a_quality_objective() {
+    let Some(studio) = Studio::open() else { return };
+    for encoder in encoders() {
+        for container in ["mp4", "mkv"] {
+            let name = format!("{}.{container}", encoder.name);
+            let run = studio.encode(&format!("film.mkv -o {name} {} --metric psnr -q 35", encoder.flags));
+            assert_eq!(run.summary()["outcome"], "satisfied");
+            let film = studio.path(&name);
+            assert_eq!(probe(&film, "-select_streams v -show_entries stream=codec_name"), [encoder.ffmpeg]);
+            assert_eq!(picture_hashes(&film).len() as u64, FRAMES, "{name}");
+            let measured = studio.retake(&format!("measure film.mkv {name} --metric psnr -q 35"));
+            assert_eq!(measured.code, 0, "{name}: {measured:?}");
+        }
+    }
+}
+
+/// With the default metric, and with every other one of this build.
+#[test]
+fn every_metric_can_be_the_objective() {
+    let Some(studio) = Studio::open() else { return };
+    let list: serde_json::Value = serde_json::from_str(&studio.retake("encoders --json").out).unwrap();
+    let metrics = list["metrics"].as_array().unwrap();
+    assert!(metrics.len() >= 3, "{metrics:?}");
+    for metric in metrics {
+        let metric = metric.as_str().unwrap();
+        let floor = match metric {
+            "vmaf" => 75.0,
+            "ssim" => 0.94,
+            "ssimulacra2" => 50.0,
+            _ => 35.0,
+        };
+        let name = format!("{metric}.mp4");
+        studio.encode(&format!("film.mkv -o {name} {} --metric {metric} -q {floor}", crate::common::fast()));
+        let measured = studio.retake(&format!("measure film.mkv {name} --metric {metric} -q {floor}"));
+        assert_eq!(measured.code, 0, "{measured:?}");
+    }
+}
+
+/// `retake encode IN -o OUT` does the right thing with no other flag.
+#[test]
+fn no_flags_at_all() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render("-i film.mkv -t 2 -map 0 -c copy", "short.mkv");
+    let run = studio.retake("encode short.mkv -o out.mp4");
+    assert!([0, 3].contains(&run.code), "{run:?}");
+    assert!(run.err.is_empty(), "{run:?}");
+    let measured = studio.retake("measure short.mkv out.mp4");
+    assert_eq!(measured.code, 0, "{measured:?}");
+}

@@ -1,0 +1,161 @@
+//! Job folders: who may work in them, with which settings, and how a person stops a job.
+
+use crate::common::{Studio, fast};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+fn job() -> String {
+    format!("film.mkv -o out.mp4 {} --metric psnr -q 36", fast())
+}
+
+fn takes(studio: &Studio) -> BTreeSet<String> {
+    let entries = fs::read_dir(studio.path("out.mp4.retake/takes")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".take")).collect()
+}
+
+fn is_take(event: &Value) -> bool {
+    event["event"] == "take_finished"
+}
+
+/// The number of takes at once changes nothing in the film.
+#[test]
+fn one_job_and_two_jobs_make_the_same_bytes() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} --metric psnr -q 36", fast());
+    for jobs in [1, 2, 3] {
+        let run = studio.encode(&format!("film.mkv -o jobs{jobs}.mp4 {flags} --jobs {jobs}"));
+        assert_eq!(run.events()[0]["jobs"], jobs);
+        assert!(studio.read("jobs1.mp4") == studio.read(&format!("jobs{jobs}.mp4")), "{jobs} jobs");
+    }
+}
+
+/// With each encoder of this build, and as many threads as it likes.
+#[test]
+fn every_encoder_repeats_itself() {
+    let Some(studio) = Studio::open() else { return };
+    for encoder in crate::common::encoders() {
+        let (name, flags) = (&encoder.name, &encoder.flags);
+        for (run, jobs) in [("a", 1), ("b", 2)] {
+            studio.encode(&format!("film.mkv -o {name}-{run}.mkv {flags} --crf 40 --jobs {jobs}"));
+        }
+        assert!(studio.read(&format!("{name}-a.mkv")) == studio.read(&format!("{name}-b.mkv")), "{name}");
+    }
+}
+
+/// Ctrl-C ends the job within two seconds with exit code 130 and one line that says how to go on; the same command does.
+#[test]
+fn ctrl_c_stops_at_once_and_says_how_to_go_on() {
+    let Some(studio) = Studio::open() else { return };
+    let moments: [(&str, fn(&Value) -> bool); 5] = [
+        ("started", |event| event["event"] == "started"),
+        ("a take is finished", is_take),
+        ("pass 2", |event| event["event"] == "pass_started" && event["pass"] == 2),
+        ("writing", |event| event["event"] == "writing"),
+        ("verifying", |event| event["event"] == "verifying"),
+    ];
+    let mut stopped = 0;
+    for (number, (name, moment)) in (0..).zip(moments) {
+        let mut running = studio.start(&job());
+        running.until(&mut { moment });
+        running.signal(if number % 2 == 0 { "INT" } else { "TERM" });
+        let (run, _, took) = running.end();
+        assert!(took < Duration::from_secs(2), "{name}: took {took:?}");
+        if run.code == 0 {
+            eprintln!("{name}: the job was done before the signal came");
+            fs::remove_file(studio.path("out.mp4")).unwrap();
+            continue;
+        }
+        stopped += 1;
+        run.refused(130, &["the same command"]);
+        assert_eq!(studio.names(), ["film.mkv", "out.mp4.retake"].map(str::to_owned).into(), "{name}");
+    }
+    assert!(stopped > 0, "no signal came in time");
+    studio.encode(&job());
+    assert_eq!(studio.names(), ["film.mkv", "out.mp4"].map(str::to_owned).into());
+}
+
+/// A job folder is carried on only by the job that began it; others are told, and nothing is lost. `--restart` begins anew.
+#[test]
+fn other_settings_on_an_old_job_folder() {
+    let Some(studio) = Studio::open() else { return };
+    let mut running = studio.start(&job());
+    running.until(&mut |event| is_take(event) && event["range"]["start"] != 0);
+    running.signal("KILL");
+    drop(running);
+    let before = takes(&studio);
+    assert!(!before.is_empty());
+    let other = format!("film.mkv -o out.mp4 {} --metric psnr -q 35", fast());
+    let run = studio.retake(&format!("encode {other}"));
+    run.refused(2, &["out.mp4.retake", "other settings", "36", "35", "--restart", "--work-dir"]);
+    assert_eq!(takes(&studio), before, "nothing is lost");
+
+    // another folder for the other job, while the first one waits
+    studio.encode(&format!("{other} --work-dir elsewhere"));
+    assert_eq!(takes(&studio), before, "nothing is lost");
+    fs::rename(studio.path("out.mp4"), studio.path("other.mp4")).unwrap();
+
+    let run = studio.encode(&format!("{other} --restart"));
+    assert!(
+        run.events().iter().filter(|event| is_take(event)).all(|take| take["kept"] == false),
+        "begun anew: {run:?}"
+    );
+    assert!(studio.read("out.mp4") == studio.read("other.mp4"));
+    assert_eq!(studio.names(), ["film.mkv", "other.mp4", "out.mp4"].map(str::to_owned).into());
+}
+
+/// A source that changed is noticed.
+#[test]
+fn another_film_under_the_same_name() {
+    let Some(studio) = Studio::open() else { return };
+    let mut running = studio.start(&job());
+    running.until(&mut is_take);
+    running.signal("KILL");
+    drop(running);
+    let mut film = studio.read("film.mkv");
+    let last = film.len() - 1;
+    film[last] ^= 1;
+    fs::remove_file(studio.path("film.mkv")).unwrap(); // it is shared with other tests
+    fs::write(studio.path("film.mkv"), film).unwrap();
+    let run = studio.retake(&format!("encode {}", job()));
+    run.refused(2, &["--restart"]);
+}
+
+/// Two processes never work in one folder.
+#[test]
+fn a_second_process_is_refused() {
+    let Some(studio) = Studio::open() else { return };
+    let mut first = studio.start(&job());
+    assert!(first.until(&mut |event| event["event"] == "started"));
+    first.signal("STOP");
+    for restart in ["", "--restart"] {
+        let second = studio.retake(&format!("encode {} {restart}", job()));
+        second.refused(2, &["another retake", "out.mp4.retake"]);
+    }
+    first.signal("CONT");
+    let (run, ..) = first.end();
+    assert_eq!(run.code, 0, "the first one goes on: {run:?}");
+}
+
+/// A job in a folder of its own leaves nothing behind there, either.
+#[test]
+fn a_work_folder_elsewhere() {
+    let Some(studio) = Studio::open() else { return };
+    studio.encode(&format!("film.mkv -o out.mp4 {} --crf 40 --work-dir work", fast()));
+    assert_eq!(studio.names(), ["film.mkv", "out.mp4"].map(str::to_owned).into());
+    let again = studio.retake(&format!("encode film.mkv -o out.mp4 {} --crf 41 --overwrite --json", fast()));
+    assert_eq!(again.code, 0, "{again:?}");
+}
+
+/// A work folder in a folder that does not exist: refused, or made and removed again.
+#[test]
+fn a_work_folder_nowhere() {
+    let Some(studio) = Studio::open() else { return };
+    let run = studio.retake(&format!("encode film.mkv -o out.mp4 {} --crf 40 --work-dir none/work", fast()));
+    if run.code != 0 {
+        run.refused(2, &["none"]);
+    }
+    assert!(!studio.path("none").exists(), "{:?}", studio.names());
+}

@@ -1,0 +1,18 @@
+//! The command from end to end: the real binary on films that the `ffmpeg` program renders, judged by `ffprobe` and `ffmpeg`.
+//!
+//! One file per theme. Without `ffmpeg` and `ffprobe` the tests say so and pass.
+#![allow(clippy::unwrap_used)] // everything here is a test
+
+mod bad_input;
+mod common;
+mod disk;
+mod encoders;
+mod jobs;
+mod pictures;
+mod pipe;
+mod quality;
+mod rate;
+mod resume;
+mod times;
+mod tracks;
+mod words;

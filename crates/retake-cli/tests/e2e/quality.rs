@@ -1,0 +1,106 @@
+//! A quality objective is met on every unit of the file that is shipped, and the summary tells the truth about it.
+
+use crate::common::{FRAMES, Studio, between, fast, ffmpeg, probe, video_bytes};
+use serde_json::Value;
+
+/// `retake measure` finds no unit below the floor, and the events agree with each other and with the file.
+#[test]
+fn the_floor_holds_on_every_unit_and_the_summary_is_consistent() {
+    let Some(studio) = Studio::open() else { return };
+    let run = studio.encode(&format!("film.mkv -o out.mp4 {} --metric xpsnr -q 36", fast()));
+    let summary = run.summary();
+    let measured = studio.retake("measure film.mkv out.mp4 --metric xpsnr --quality 36 --json");
+    assert_eq!(measured.code, 0, "{measured:?}");
+
+    let (bytes, frames) = video_bytes(&studio.path("out.mp4"));
+    assert_eq!((frames, &summary["frames"]), (FRAMES, &Value::from(FRAMES)));
+    assert_eq!(summary["video_bytes"], bytes);
+    assert_eq!(summary["file_bytes"], studio.read("out.mp4").len());
+    assert_eq!((&summary["outcome"], &summary["quality"]["below"]), (&"satisfied".into(), &0.into()));
+    assert_eq!(
+        (&summary["quality"]["metric"], &summary["quality"]["pool"]),
+        (&"xpsnr".into(), &"mean".into())
+    );
+    assert_eq!(summary["quality"]["floor"], 36.0);
+    between("seconds", summary["seconds"].as_f64().unwrap(), 8.99, 9.01);
+
+    let events = run.events();
+    let takes: Vec<&Value> = events.iter().filter(|event| event["event"] == "take_finished").collect();
+    let passes = summary["passes"].as_array().unwrap();
+    for (number, pass) in (1..).zip(passes) {
+        let takes: Vec<&&Value> = takes.iter().filter(|take| take["pass"] == number).collect();
+        let length = |take: &&&Value| {
+            take["range"]["end"].as_u64().unwrap() - take["range"]["start"].as_u64().unwrap()
+        };
+        assert_eq!(
+            (pass["pass"].clone(), pass["takes"].clone()),
+            (number.into(), takes.len().into()),
+            "{pass}"
+        );
+        assert_eq!(pass["frames"], takes.iter().map(length).sum::<u64>(), "{pass}");
+        assert!(takes.iter().all(|take| take["kept"] == false), "{takes:?}");
+    }
+    assert_eq!(passes[0]["frames"], FRAMES);
+    let worst = passes.last().unwrap()["worst"].as_f64().unwrap();
+    assert_eq!(summary["quality"]["worst"], worst);
+    // takes sample frames; the measurement looks at all
+    let measured: Value = serde_json::from_str(&measured.out).unwrap();
+    between(
+        "mean",
+        measured["mean"].as_f64().unwrap() - summary["quality"]["mean"].as_f64().unwrap(),
+        -0.5,
+        0.5,
+    );
+    let units = measured["units"].as_array().unwrap();
+    assert_eq!(summary["quality"]["units"], units.len());
+    assert!(units.len() >= 6, "the scenes of the film were found: {units:?}");
+}
+
+/// Every single frame reaches a floor for the worst frame, by FFmpeg's own measurement.
+#[test]
+fn ffmpeg_agrees_that_every_frame_reaches_the_floor() {
+    let Some(studio) = Studio::open() else { return };
+    studio.encode(&format!("film.mkv -o out.mkv {} --metric psnr -q 34 --floor min --passes 8", fast()));
+    let folder = studio.path("out.mkv").parent().unwrap().to_owned();
+    ffmpeg(&folder, "-i out.mkv -i film.mkv -lavfi [0:v][1:v]psnr=stats_file=psnr.txt -f null -");
+    let text = String::from_utf8(studio.read("psnr.txt")).unwrap();
+    let scores = text.split_whitespace().filter_map(|word| word.strip_prefix("psnr_y:"));
+    let scores: Vec<f64> =
+        scores.map(|score| if score == "inf" { 100.0 } else { score.parse().unwrap() }).collect();
+    assert_eq!(scores.len() as u64, FRAMES);
+    // FFmpeg writes two decimals
+    assert!(scores.iter().all(|&score| score >= 33.995), "{scores:?}");
+}
+
+/// Where the objective cannot be met, the exit code says so, and the film is there.
+#[test]
+fn an_objective_out_of_reach_is_told_by_exit_code_3() {
+    let Some(studio) = Studio::open() else { return };
+    let run = studio
+        .retake(&format!("encode film.mkv -o out.mp4 {} --metric psnr -q 99 --passes 2 --json", fast()));
+    assert_eq!(run.code, 3, "{run:?}");
+    let summary = run.summary();
+    assert_ne!(summary["outcome"], "satisfied");
+    assert!(summary["quality"]["below"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!(
+        probe(
+            &studio.path("out.mp4"),
+            "-select_streams v -count_packets -show_entries stream=nb_read_packets"
+        ),
+        [FRAMES.to_string()]
+    );
+    let measured = studio.retake("measure film.mkv out.mp4 --metric psnr -q 99");
+    assert_eq!(measured.code, 3, "{measured:?}");
+}
+
+/// One plain pass, with nothing measured.
+#[test]
+fn a_plain_pass() {
+    let Some(studio) = Studio::open() else { return };
+    let run = studio.encode(&format!("film.mkv -o out.mkv {} --crf 35", fast()));
+    let summary = run.summary();
+    assert_eq!((&summary["outcome"], &summary["quality"]), (&"plain".into(), &Value::Null));
+    assert_eq!(summary["passes"].as_array().unwrap().len(), 1);
+    let one = studio.encode(&format!("film.mkv -o one.mkv {} --passes 1", fast()));
+    assert_eq!(one.summary()["outcome"], "plain");
+}

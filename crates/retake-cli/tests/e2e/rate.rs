@@ -1,0 +1,61 @@
+//! A bit rate is met, and a size is never exceeded.
+
+use crate::common::{FRAMES, Studio, between, encoders, fast, video_bytes};
+
+const SECONDS: f64 = FRAMES as f64 / 24.0;
+
+/// The video's own rate, over the time that the video lasts, is within one percent of what was asked for.
+#[test]
+fn a_bit_rate_is_met_within_one_percent() {
+    let Some(studio) = Studio::open() else { return };
+    for encoder in encoders() {
+        for rate in [250.0, 700.0] {
+            let name = format!("{}-{rate}.mp4", encoder.name);
+            let run = studio.retake(&format!(
+                "encode film.mkv -o {name} {} --metric psnr --bitrate {rate}k --json",
+                encoder.flags
+            ));
+            let (bytes, frames) = video_bytes(&studio.path(&name));
+            assert_eq!(frames, FRAMES);
+            let found = bytes as f64 * 8.0 / 1000.0 / SECONDS;
+            let off = found / rate - 1.0;
+            eprintln!("{name}: {found:.1} kb/s, exit code {}", run.code);
+            assert_eq!(
+                run.code,
+                if off.abs() <= 0.01 { 0 } else { 3 },
+                "{name}: the exit code tells the truth about {found} kb/s"
+            );
+            between(&format!("{name}: kb/s"), found, rate * 0.99, rate * 1.01);
+        }
+    }
+}
+
+/// The whole file, with everything in it, is not larger than asked for, and not much smaller.
+#[test]
+fn a_size_is_never_exceeded() {
+    let Some(studio) = Studio::open() else { return };
+    for encoder in encoders() {
+        for container in ["mp4", "mkv"] {
+            let name = format!("{}.{container}", encoder.name);
+            let run = studio.retake(&format!(
+                "encode film.mkv -o {name} {} --metric psnr --size 700k --json",
+                encoder.flags
+            ));
+            let size = studio.read(&name).len();
+            eprintln!("{name}: {size} bytes, exit code {}", run.code);
+            between(&format!("{name}: bytes"), size as f64, 700e3 * 0.97, 700e3);
+            assert_eq!(run.code, 0, "{name}");
+        }
+    }
+}
+
+/// A film with much sound and little video: the sound counts, too.
+#[test]
+fn sound_counts_in_a_size() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render("-i film.mkv -map 0:v -map 0:a -c:v copy -c:a flac", "loud.mkv");
+    let run =
+        studio.retake(&format!("encode loud.mkv -o out.mkv {} --metric psnr --size 900k --json", fast()));
+    assert!([0, 3].contains(&run.code), "{run:?}");
+    between("bytes", studio.read("out.mkv").len() as f64, 900e3 * 0.95, 900e3);
+}

@@ -1,0 +1,99 @@
+//! Times of variable frame rate films survive to the tick, and sound stays where it was.
+
+use crate::common::{Studio, between, fast, frame_times, probe};
+use std::path::Path;
+
+/// A film with irregular times, whose sound begins later than its pictures.
+fn irregular(studio: &Studio) {
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x90:r=25:d=4 -itsoffset 0.37 -f lavfi -i sine=d=3:sample_rate=48000 \
+         -filter_complex [0:v]settb=1/1000,setpts=N*40+mod(N*N*7\\,31)[v] -map [v] -map 1:a \
+         -fps_mode passthrough -enc_time_base 1:1000 -c:v mpeg4 -bf 2 -q:v 3 -c:a aac",
+        "irregular.mkv",
+    );
+}
+
+/// Seconds after the first picture at which each packet of the sound is heard.
+fn sound(film: &Path) -> Vec<f64> {
+    let (pictures, base) = frame_times(film);
+    let first = pictures[0] as f64 * base.0 as f64 / base.1 as f64;
+    let times = probe(film, "-select_streams a:0 -show_entries packet=pts_time");
+    times.iter().map(|time| time.split(',').next().unwrap().parse::<f64>().unwrap() - first).collect()
+}
+
+/// Compares exactly: `a` ticks of `p/q` seconds with `b` ticks of `r/s` seconds, from the first frame on.
+fn same_times(source: &Path, film: &Path) {
+    let ((a, (p, q)), (b, (r, s))) = (frame_times(source), frame_times(film));
+    assert_eq!(a.len(), b.len());
+    for (frame, (x, y)) in a.iter().zip(&b).enumerate() {
+        assert_eq!((x - a[0]) * p * s, (y - b[0]) * r * q, "frame {frame} of {}", film.display());
+    }
+}
+
+#[test]
+fn irregular_times_survive_to_the_tick() {
+    let Some(studio) = Studio::empty() else { return };
+    irregular(&studio);
+    let source = studio.path("irregular.mkv");
+    let (times, _) = frame_times(&source);
+    let steps: std::collections::BTreeSet<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(times.len() == 100 && steps.len() > 10, "irregular indeed: {times:?}");
+    for encoder in crate::common::encoders() {
+        for container in ["mp4", "mkv"] {
+            let name = format!("{}.{container}", encoder.name);
+            studio.encode(&format!("irregular.mkv -o {name} {} --crf 40", encoder.flags));
+            same_times(&source, &studio.path(&name));
+        }
+    }
+}
+
+#[test]
+fn sound_stays_where_it_was() {
+    let Some(studio) = Studio::empty() else { return };
+    irregular(&studio);
+    let expected = sound(&studio.path("irregular.mkv"));
+    between("the sound begins late", expected[0], 0.3, 0.4);
+    for container in ["mp4", "mkv"] {
+        let name = format!("out.{container}");
+        studio.encode(&format!("irregular.mkv -o {name} {} --crf 40", fast()));
+        let found = sound(&studio.path(&name));
+        assert_eq!(found.len(), expected.len());
+        for (packet, (a, b)) in expected.iter().zip(&found).enumerate() {
+            // the source's clock has milliseconds
+            between(&format!("{container}: packet {packet} of the sound"), b - a, -0.0011, 0.0011);
+        }
+    }
+}
+
+/// A film whose clock does not begin at zero: pictures and sound stay together.
+#[test]
+fn a_film_that_begins_late() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render("-i film.mkv -map 0:v -map 0:a -c copy -output_ts_offset 7.5", "late.mkv");
+    let expected = sound(&studio.path("late.mkv"));
+    for container in ["mp4", "mkv"] {
+        let name = format!("out.{container}");
+        studio.encode(&format!("late.mkv -o {name} {} --crf 40", fast()));
+        same_times(&studio.path("late.mkv"), &studio.path(&name));
+        let found = sound(&studio.path(&name));
+        assert_eq!(found.len(), expected.len());
+        between(&format!("{container}: the sound moved"), found[10] - expected[10], -0.0011, 0.0011);
+    }
+}
+
+/// NTSC's 30000/1001 and a clock as fine as a camera's stay exact in MP4.
+#[test]
+fn exact_frame_rates() {
+    let Some(studio) = Studio::empty() else { return };
+    for rate in ["30000/1001", "24000/1001", "60", "25"] {
+        studio.render(
+            &format!("-f lavfi -i testsrc2=s=160x90:r={rate}:d=2 -c:v mpeg4 -bf 2 -q:v 5"),
+            "source.mp4",
+        );
+        studio.encode(&format!("source.mp4 -o out.mp4 {} --crf 40 --overwrite", fast()));
+        same_times(&studio.path("source.mp4"), &studio.path("out.mp4"));
+        let found = probe(&studio.path("out.mp4"), "-select_streams v -show_entries stream=avg_frame_rate");
+        let expected = if rate.contains('/') { rate.to_owned() } else { format!("{rate}/1") };
+        assert_eq!(found, [expected]);
+    }
+}

@@ -1,0 +1,129 @@
+//! Everything but the video is copied, and what a container cannot hold is said.
+
+use crate::common::{Studio, fast, ffmpeg, packet_hashes, probe};
+use std::path::Path;
+
+/// Chapters and tags as `ffprobe` reports them.
+fn chapters(film: &Path) -> Vec<String> {
+    probe(film, "-show_chapters -show_entries chapter=start_time,end_time:chapter_tags=title")
+}
+
+fn tag(film: &Path, name: &str) -> Vec<String> {
+    probe(film, &format!("-show_entries format_tags={name}"))
+}
+
+/// The samples of the sound are the source's, bit for bit.
+#[test]
+fn sound_is_copied_bit_for_bit() {
+    let Some(studio) = Studio::open() else { return };
+    let expected = packet_hashes(&studio.path("film.mkv"), "a");
+    assert!(expected.len() > 400);
+    for container in ["mp4", "mkv", "mov"] {
+        let flags = if container == "mov" { "-c h264 -p superfast" } else { fast() };
+        if container == "mov" && !crate::common::encoders().iter().any(|encoder| encoder.name == "x264") {
+            continue;
+        }
+        studio.encode(&format!("film.mkv -o out.{container} {flags} --crf 40"));
+        let found = packet_hashes(&studio.path(&format!("out.{container}")), "a");
+        assert!(found == expected, "{container}: {} packets of {}", found.len(), expected.len());
+    }
+    // and out of an MP4 file
+    studio.encode(&format!("out.mp4 -o again.mkv {} --crf 40", fast()));
+    assert!(packet_hashes(&studio.path("again.mkv"), "a") == expected);
+}
+
+#[test]
+fn subtitles_chapters_and_tags_are_kept() {
+    let Some(studio) = Studio::open() else { return };
+    let source = studio.path("film.mkv");
+    let folder = source.parent().unwrap();
+    let text =
+        |name: &str| String::from_utf8(ffmpeg(folder, &format!("-i {name} -map 0:s:0 -f srt -"))).unwrap();
+    assert_eq!(chapters(&source).len(), 2);
+    for container in ["mkv", "mp4"] {
+        let name = format!("out.{container}");
+        let run = studio.encode(&format!("film.mkv -o {name} {} --crf 40", fast()));
+        let film = studio.path(&name);
+        assert_eq!(text(&name), text("film.mkv"), "{container}");
+        assert_eq!(chapters(&film), chapters(&source), "{container}");
+        for name in ["title", "artist"] {
+            assert_eq!(tag(&film, name), tag(&source, name), "{container}");
+        }
+        assert_eq!(
+            probe(&film, "-select_streams a -show_entries stream_tags=language"),
+            ["fra"],
+            "{container}"
+        );
+        let about_text = run.notes().iter().any(|note| note.contains("subtitle"));
+        assert_eq!(about_text, container == "mp4", "{container}: {:?}", run.notes());
+    }
+}
+
+#[test]
+fn what_a_container_cannot_hold_is_said() {
+    let Some(studio) = Studio::open() else { return };
+    std::fs::write(studio.path("font.ttf"), b"not really a font").unwrap();
+    studio.render(
+        "-i film.mkv -map 0:v -map 0:a -c:v copy -c:a pcm_s16le -attach font.ttf -metadata:s:t mimetype=application/x-truetype-font",
+        "rich.mkv",
+    );
+    let run = studio.encode(&format!("rich.mkv -o out.mp4 {} --crf 40", fast()));
+    let notes = run.notes();
+    assert!(notes.iter().any(|note| note.contains("pcm_s16le") && note.contains("MP4")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("attachment") && note.contains("MP4")), "{notes:?}");
+    // chapters of an MP4 file are a track of their own, of data
+    let kinds = probe(&studio.path("out.mp4"), "-show_entries stream=codec_type");
+    assert!(!kinds.iter().any(|kind| ["audio", "attachment"].contains(&kind.as_str())), "{kinds:?}");
+    // a person is told, too
+    let run = studio.retake(&format!("encode rich.mkv -o person.mp4 {} --crf 40", fast()));
+    assert!(run.out.contains("note: ") && run.out.contains("pcm_s16le"), "{run:?}");
+    // Matroska holds all of it
+    let run = studio.encode(&format!("rich.mkv -o out.mkv {} --crf 40", fast()));
+    assert!(run.notes().is_empty(), "{:?}", run.notes());
+    assert_eq!(packet_hashes(&studio.path("out.mkv"), "a"), packet_hashes(&studio.path("rich.mkv"), "a"));
+    assert_eq!(
+        probe(&studio.path("out.mkv"), "-select_streams t -show_entries stream_tags=filename"),
+        ["font.ttf"]
+    );
+}
+
+/// WebM holds neither AAC nor SubRip, but the film is made.
+#[test]
+fn webm() {
+    let Some(studio) = Studio::open() else { return };
+    let all = crate::common::encoders();
+    let Some(encoder) = all.iter().find(|encoder| ["av1", "vp9"].contains(&encoder.codec.as_str())) else {
+        eprintln!("SKIPPED: no encoder for WebM in this build");
+        return;
+    };
+    let run = studio.encode(&format!("film.mkv -o out.webm {} --crf 50", encoder.flags));
+    assert!(
+        run.notes().iter().any(|note| note.contains("aac") && note.contains("WebM")),
+        "{:?}",
+        run.notes()
+    );
+    assert_eq!(
+        probe(&studio.path("out.webm"), "-select_streams v -show_entries stream=codec_name"),
+        [encoder.ffmpeg]
+    );
+}
+
+/// Several tracks of sound keep their order and their languages.
+#[test]
+fn several_tracks_of_sound() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render(
+        "-i film.mkv -f lavfi -i sine=f=880:d=9 -map 0:v -map 0:a -map 1:a -c:v copy -c:a:0 copy -c:a:1 flac \
+         -metadata:s:a:1 language=deu",
+        "two.mkv",
+    );
+    for container in ["mkv", "mp4"] {
+        let name = format!("out.{container}");
+        studio.encode(&format!("two.mkv -o {name} {} --crf 40", fast()));
+        let found = probe(
+            &studio.path(&name),
+            "-select_streams a -show_entries stream=codec_name:stream_tags=language",
+        );
+        assert_eq!(found, ["aac,fra", "flac,deu"], "{container}");
+    }
+}
