@@ -5,7 +5,9 @@ use crate::times::Times;
 use retake_compression::encoder::{
     EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output,
 };
-use retake_media::{Codec, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time};
+use retake_media::{
+    Codec, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time,
+};
 
 /// Runs one encode of a shim: the library sees frame indices, the caller sees times.
 pub(crate) struct Driver {
@@ -46,8 +48,9 @@ impl Driver {
             mastering_display: settings.mastering_display,
             content_light: settings.content_light,
         };
-        let pool =
-            settings.reconstruct.then(|| PixelBufferPool::new(settings.format, settings.width, settings.height));
+        let pool = settings
+            .reconstruct
+            .then(|| PixelBufferPool::new(settings.format, settings.width, settings.height));
         let times = Times::default();
         Ok(Self { name, shim, bitstream, description, format: settings.format, times, pool, finished: false })
     }
@@ -60,7 +63,9 @@ impl Driver {
         let pictures = if self.pool.is_some() { self.times.missing_pictures() } else { 0 };
         match (self.times.missing(), pictures) {
             (0, 0) => Ok(Output::End),
-            (0, lost) => Err(self.malfunction(format!("the library kept {lost} reconstructed pictures for itself"))),
+            (0, lost) => {
+                Err(self.malfunction(format!("the library kept {lost} reconstructed pictures for itself")))
+            }
             (lost, _) => Err(self.malfunction(format!("the library lost {lost} frames"))),
         }
     }
@@ -88,7 +93,8 @@ impl Encoder for Driver {
         let (width, height) = (self.description.width, self.description.height);
         if (picture.width(), picture.height(), picture.format()) != (width, height, self.format) {
             let wanted = self.format;
-            return Err(self.malfunction(format!("{picture:?} was sent where {wanted:?} {width}×{height} is encoded")));
+            return Err(self
+                .malfunction(format!("{picture:?} was sent where {wanted:?} {width}×{height} is encoded")));
         }
         let index = self.times.accept(pts, duration).map_err(|reason| self.malfunction(reason))?;
         let force_key = options.force_key_frame || index == 0;
@@ -114,7 +120,8 @@ impl Encoder for Driver {
                 };
                 self.bitstream.sample(data, sync).and_then(|data| {
                     let stamp = self.times.emit(index)?;
-                    let sample = Sample { data, pts: stamp.pts, dts: stamp.dts, duration: stamp.duration, kind };
+                    let sample =
+                        Sample { data, pts: stamp.pts, dts: stamp.dts, duration: stamp.duration, kind };
                     Ok(Output::Frame(EncodedFrame { sample, index: index as u64, qp }))
                 })
             }

@@ -73,7 +73,8 @@ impl EncoderFactory for Factory {
     }
 
     fn delay(&self, settings: &EncoderSettings) -> u32 {
-        Lowered::new(&self.spec, &self.info, settings).map_or(0, |lowered| self.spec.shim.delay(lowered.raw()))
+        Lowered::new(&self.spec, &self.info, settings)
+            .map_or(0, |lowered| self.spec.shim.delay(lowered.raw()))
     }
 
     fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {

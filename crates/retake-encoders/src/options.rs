@@ -17,14 +17,17 @@ fn normalise(key: &str) -> String {
 
 /// Reasons that more than one encoder gives.
 pub(crate) mod reason {
-    pub(crate) const THREADS: &str = "threads are part of the settings, because bytes depend on them: set the number of threads instead";
+    pub(crate) const THREADS: &str =
+        "threads are part of the settings, because bytes depend on them: set the number of threads instead";
     pub(crate) const DETERMINISM: &str = "equal settings would no longer give equal bytes";
     pub(crate) const STREAM: &str = "the form of the stream is fixed, so that takes can be joined";
-    pub(crate) const CLOSED: &str = "takes need closed groups of pictures, so that each can be replaced alone";
+    pub(crate) const CLOSED: &str =
+        "takes need closed groups of pictures, so that each can be replaced alone";
     pub(crate) const RATE: &str = "set the quality or the average bit rate instead";
     pub(crate) const LIMIT: &str = "set the limit of the data rate instead";
     pub(crate) const KEYS: &str = "set the maximum key frame interval instead";
-    pub(crate) const INPUT: &str = "it follows from the source: size, rate, depth and colour are settings of their own";
+    pub(crate) const INPUT: &str =
+        "it follows from the source: size, rate, depth and colour are settings of their own";
     pub(crate) const PASSES: &str = "passes are planned by Retake";
     pub(crate) const FILES: &str = "an encode writes no files of its own";
     pub(crate) const PRESET: &str = "set the preset instead";
@@ -39,7 +42,8 @@ mod tests {
     #[test]
     fn spelling_does_not_get_past() {
         const REFUSED: Refused = &[("repeat-headers", "no"), ("threads", "no")];
-        for key in ["repeat-headers", "repeat_headers", "no-repeat-headers", "norepeat_headers", "--threads"] {
+        for key in ["repeat-headers", "repeat_headers", "no-repeat-headers", "norepeat_headers", "--threads"]
+        {
             assert!(refusal(REFUSED, key).is_some(), "{key}");
         }
         assert_eq!(refusal(REFUSED, "me"), None);

@@ -19,7 +19,11 @@ pub(crate) struct Lowered {
 
 impl Lowered {
     /// Checks and lowers.
-    pub(crate) fn new(spec: &Spec, info: &EncoderInfo, settings: &EncoderSettings) -> Result<Self, EncoderError> {
+    pub(crate) fn new(
+        spec: &Spec,
+        info: &EncoderInfo,
+        settings: &EncoderSettings,
+    ) -> Result<Self, EncoderError> {
         let refuse = |setting: &str, reason: String| EncoderError::Settings {
             encoder: info.name,
             setting: setting.to_owned(),
@@ -62,8 +66,10 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
     let aspect = settings.pixel_aspect_ratio;
     let (sar_num, sar_den) = if aspect.is_positive() { reduce(aspect.num, aspect.den) } else { (0, 0) };
     let mastering = settings.mastering_display.map_or([0; 10], |display| {
-        let xy = display.primaries_gbr.as_flattened().iter().chain(&display.white_point).map(|v| i32::from(*v));
-        let luminance = [display.max_luminance, display.min_luminance].map(|v| i32::try_from(v).unwrap_or(i32::MAX));
+        let xy =
+            display.primaries_gbr.as_flattened().iter().chain(&display.white_point).map(|v| i32::from(*v));
+        let luminance =
+            [display.max_luminance, display.min_luminance].map(|v| i32::try_from(v).unwrap_or(i32::MAX));
         let mut values = [0; 10];
         for (to, from) in values.iter_mut().zip(xy.chain(luminance)) {
             *to = from;
@@ -147,7 +153,10 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
     }
     match settings.rate {
         RateControl::Quality(value) if !(info.quality.min..=info.quality.max).contains(&value) => {
-            return Err(("quality", format!("{value} is not between {} and {}", info.quality.min, info.quality.max)));
+            return Err((
+                "quality",
+                format!("{value} is not between {} and {}", info.quality.min, info.quality.max),
+            ));
         }
         RateControl::AverageBitRate(rate) if !(1000..=4_000_000_000).contains(&rate) => {
             return Err(("bit rate", format!("{rate} bit/s is not between 1 kbit/s and 4 Gbit/s")));
@@ -155,11 +164,16 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
         _ => {}
     }
     if let Some(limit) = settings.limit {
-        if !(1000..=4_000_000_000).contains(&limit.bits_per_second) || !(1000..=1 << 40).contains(&limit.window_bits) {
+        if !(1000..=4_000_000_000).contains(&limit.bits_per_second)
+            || !(1000..=1 << 40).contains(&limit.window_bits)
+        {
             return Err(("limit", "the rate and the window have to be at least 1000 bits".to_owned()));
         }
         if matches!(settings.rate, RateControl::AverageBitRate(rate) if rate > limit.bits_per_second) {
-            return Err(("limit", "is below the average bit rate: lower the average, or raise the limit".to_owned()));
+            return Err((
+                "limit",
+                "is below the average bit rate: lower the average, or raise the limit".to_owned(),
+            ));
         }
     }
     Ok(())

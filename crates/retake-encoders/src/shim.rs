@@ -277,7 +277,8 @@ impl RawFault {
 
     fn read(&self) -> Fault {
         // SAFETY: the arrays begin as zeros and shims write into them with snprintf, which ends its text with a zero.
-        let text = |chars: &[c_char]| unsafe { CStr::from_ptr(chars.as_ptr()) }.to_string_lossy().into_owned();
+        let text =
+            |chars: &[c_char]| unsafe { CStr::from_ptr(chars.as_ptr()) }.to_string_lossy().into_owned();
         Fault { setting: text(&self.setting), reason: text(&self.reason) }
     }
 }

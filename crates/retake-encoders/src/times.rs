@@ -35,7 +35,10 @@ impl Times {
             return Err(format!("a frame with the time {pts}: give every frame a numeric time"));
         }
         if let Some(last) = self.frames.back().filter(|last| last.pts >= pts) {
-            return Err(format!("a frame at {pts} after one at {}: send frames in presentation order", last.pts));
+            return Err(format!(
+                "a frame at {pts} after one at {}: send frames in presentation order",
+                last.pts
+            ));
         }
         // one frame that came out already stays, to compare the next one with
         while self.frames.len() > 1 && self.frames[0].emitted && self.first < self.emitted {

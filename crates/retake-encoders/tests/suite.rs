@@ -1,5 +1,7 @@
 //! What every encoder has to keep of the contract: one suite, run over all encoders of the build.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{decode, elementary, encode, encoders, ffmpeg, flat, luma_error, probe, render, settings, time};
@@ -55,7 +57,13 @@ fn times_follow_rule_t2() {
         assert_eq!(reordered, factory.info().reorders, "{}", factory.info().name);
         assert!(take.frames[0].sample.is_sync());
         assert!(take.held <= factory.delay(&settings) + 1, "{} held {}", factory.info().name, take.held);
-        println!("{}: {} bytes, held {} of {}", factory.info().name, take.bytes(), take.held, factory.delay(&settings));
+        println!(
+            "{}: {} bytes, held {} of {}",
+            factory.info().name,
+            take.bytes(),
+            take.held,
+            factory.delay(&settings)
+        );
     }
 }
 
@@ -177,7 +185,11 @@ fn bytes_repeat_also_in_company() {
             settings(&*factory),
             EncoderSettings { threads: 1, ..settings(&*factory) },
             EncoderSettings { threads: 4, width: 320, height: 240, ..settings(&*factory) },
-            EncoderSettings { rate: RateControl::AverageBitRate(200_000), reconstruct: false, ..settings(&*factory) },
+            EncoderSettings {
+                rate: RateControl::AverageBitRate(200_000),
+                reconstruct: false,
+                ..settings(&*factory)
+            },
         ];
         for settings in &variants {
             let frames = render(settings, 30, 14, 3);
@@ -231,7 +243,9 @@ fn headers_are_equal_in_all_takes() {
         }
         let big = EncoderSettings { width: 1280, height: 720, ..base };
         let configs: Vec<_> = [RateControl::Quality(30.0), RateControl::AverageBitRate(40_000_000)]
-            .map(|rate| factory.open(&EncoderSettings { rate, ..big.clone() }).unwrap().format().config.clone())
+            .map(|rate| {
+                factory.open(&EncoderSettings { rate, ..big.clone() }).unwrap().format().config.clone()
+            })
             .into();
         assert_eq!(configs[0], configs[1], "{name}");
     }
@@ -275,7 +289,8 @@ fn join(factory: &Arc<dyn EncoderFactory>, settings: &EncoderSettings) {
     if !ffmpeg() {
         return;
     }
-    let samples: Vec<&Sample> = takes.iter().flat_map(|take| &take.frames).map(|frame| &frame.sample).collect();
+    let samples: Vec<&Sample> =
+        takes.iter().flat_map(|take| &take.frames).map(|frame| &frame.sample).collect();
     let decoded = decode(&takes[0].format, settings.format, &samples);
     let pictures: Vec<Vec<u8>> = takes.iter().flat_map(|take| take.pictures.values()).map(flat).collect();
     assert_eq!(decoded.len(), pictures.len(), "{name} {settings:?}");
@@ -291,8 +306,10 @@ fn reconstruction_changes_nothing() {
         let with = settings(&*factory);
         let without = EncoderSettings { reconstruct: false, ..with.clone() };
         let frames = render(&with, 30, 12, 1);
-        let (with, without) =
-            (encode(&*factory, &with, &frames, &[]).unwrap(), encode(&*factory, &without, &frames, &[]).unwrap());
+        let (with, without) = (
+            encode(&*factory, &with, &frames, &[]).unwrap(),
+            encode(&*factory, &without, &frames, &[]).unwrap(),
+        );
         assert!(with.data() == without.data(), "{}", factory.info().name);
         assert!(without.pictures.is_empty());
     }
@@ -355,7 +372,12 @@ fn colour_and_hdr_arrive() {
         let said = probe(&take.format, &samples);
         let mut wanted = vec!["color_space=bt2020nc"];
         if name != "vp9" {
-            wanted.extend(["color_transfer=smpte2084", "color_primaries=bt2020", "chroma_location=topleft", "color_range=tv"]);
+            wanted.extend([
+                "color_transfer=smpte2084",
+                "color_primaries=bt2020",
+                "chroma_location=topleft",
+                "color_range=tv",
+            ]);
         }
         if matches!(name, "x264" | "x265") {
             wanted.push("sample_aspect_ratio=4:3");
@@ -371,7 +393,11 @@ fn colour_and_hdr_arrive() {
             assert!(has(&[144, 4, 4, 210, 1, 65]), "{name}: content light");
         }
         if matches!(name, "svt-av1" | "x265") {
-            wanted.extend(["max_content=1234", "max_average=321", "side_data_type=Mastering display metadata"]);
+            wanted.extend([
+                "max_content=1234",
+                "max_average=321",
+                "side_data_type=Mastering display metadata",
+            ]);
         }
         if name == "x265" {
             wanted.extend(["red_x=35400/50000", "max_luminance=10000000/10000", "min_luminance=50/10000"]);
@@ -394,10 +420,16 @@ fn colour_and_hdr_arrive() {
 #[test]
 fn limits_hold_or_are_refused() {
     for factory in encoders() {
-        for rate in [RateControl::Quality(factory.info().quality.min + 9.0), RateControl::AverageBitRate(400_000)] {
+        for rate in
+            [RateControl::Quality(factory.info().quality.min + 9.0), RateControl::AverageBitRate(400_000)]
+        {
             let limit = RateLimit { bits_per_second: 500_000, window_bits: 500_000 };
-            let settings =
-                EncoderSettings { rate, limit: Some(limit), frame_rate: Rational::new(24000, 1001), ..settings(&*factory) };
+            let settings = EncoderSettings {
+                rate,
+                limit: Some(limit),
+                frame_rate: Rational::new(24000, 1001),
+                ..settings(&*factory)
+            };
             let frames = render(&settings, 60, 30, 1);
             let take = match encode(&*factory, &settings, &frames, &[]) {
                 Err(EncoderError::Settings { setting, reason, .. }) => {
@@ -407,7 +439,8 @@ fn limits_hold_or_are_refused() {
                 }
                 result => result.unwrap(),
             };
-            let sizes: Vec<f64> = take.frames.iter().map(|frame| frame.sample.data.len() as f64 * 8.0).collect();
+            let sizes: Vec<f64> =
+                take.frames.iter().map(|frame| frame.sample.data.len() as f64 * 8.0).collect();
             // the leaky bucket: it may overflow nowhere
             let mut level: f64 = 0.0;
             let mut worst: f64 = 0.0;
@@ -415,7 +448,12 @@ fn limits_hold_or_are_refused() {
                 level = (level - 500_000.0 * 1001.0 / 24000.0).max(0.0) + bits;
                 worst = worst.max(level);
             }
-            println!("{} {rate:?}: {:.0} bits at most, {} in all", factory.info().name, worst, take.bytes() * 8);
+            println!(
+                "{} {rate:?}: {:.0} bits at most, {} in all",
+                factory.info().name,
+                worst,
+                take.bytes() * 8
+            );
             let slack = if matches!(factory.info().name, "x264" | "x265") { 1.0 } else { 1.6 };
             assert!(worst <= 500_000.0 * slack, "{}: {worst}", factory.info().name);
             let free = encode(&*factory, &EncoderSettings { limit: None, ..settings }, &frames, &[]).unwrap();
@@ -433,7 +471,9 @@ fn rates_have_an_effect() {
         let name = factory.info().name;
         let base = settings(&*factory);
         let frames = render(&base, 60, 30, 1);
-        let bytes = |rate| encode(&*factory, &EncoderSettings { rate, ..base.clone() }, &frames, &[]).unwrap().bytes();
+        let bytes = |rate| {
+            encode(&*factory, &EncoderSettings { rate, ..base.clone() }, &frames, &[]).unwrap().bytes()
+        };
         let usual = factory.info().quality.usual;
         let sizes = [usual - 8.0, usual, usual + 8.0].map(|quality| bytes(RateControl::Quality(quality)));
         assert!(sizes[0] > sizes[1] && sizes[1] > sizes[2], "{name} {sizes:?}");
@@ -477,10 +517,22 @@ fn what_cannot_be_done_is_refused_by_name() {
         assert_eq!(refused(EncoderSettings { preset: "quick".to_owned(), ..base.clone() }), "preset");
         assert_eq!(refused(EncoderSettings { width: 0, ..base.clone() }), "size");
         assert_eq!(refused(EncoderSettings { threads: 0, ..base.clone() }), "threads");
-        assert_eq!(refused(EncoderSettings { frame_rate: Rational::new(0, 1), ..base.clone() }), "frame rate");
-        assert_eq!(refused(EncoderSettings { rate: RateControl::Quality(1000.0), ..base.clone() }), "quality");
-        assert_eq!(refused(EncoderSettings { rate: RateControl::Quality(f64::NAN), ..base.clone() }), "quality");
-        assert_eq!(refused(EncoderSettings { rate: RateControl::AverageBitRate(0), ..base.clone() }), "bit rate");
+        assert_eq!(
+            refused(EncoderSettings { frame_rate: Rational::new(0, 1), ..base.clone() }),
+            "frame rate"
+        );
+        assert_eq!(
+            refused(EncoderSettings { rate: RateControl::Quality(1000.0), ..base.clone() }),
+            "quality"
+        );
+        assert_eq!(
+            refused(EncoderSettings { rate: RateControl::Quality(f64::NAN), ..base.clone() }),
+            "quality"
+        );
+        assert_eq!(
+            refused(EncoderSettings { rate: RateControl::AverageBitRate(0), ..base.clone() }),
+            "bit rate"
+        );
         let mut encoder = factory.open(&base).unwrap();
         let other = render(&EncoderSettings { width: 64, height: 64, ..base.clone() }, 1, 9, 1);
         assert!(encoder.send(&other[0], Time::ZERO, Time::INVALID, Default::default()).is_err());
@@ -567,7 +619,11 @@ fn streams_are_of_the_size_and_depth_that_was_asked_for() {
                 format!("height={}", settings.height),
                 format!("pix_fmt={}", if format == PixelFormat::I420 { "yuv420p" } else { "yuv420p10le" }),
             ] {
-                assert!(said.lines().any(|said| said == line), "{} lacks {line}:\n{said}", factory.info().name);
+                assert!(
+                    said.lines().any(|said| said == line),
+                    "{} lacks {line}:\n{said}",
+                    factory.info().name
+                );
             }
         }
     }

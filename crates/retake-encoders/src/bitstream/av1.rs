@@ -72,8 +72,8 @@ pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u
         }
     }
     let obu = found.ok_or("the library gave no sequence header")?;
-    let Level { profile, level, tier } =
-        Level::read(&mut Bits::new(obu.payload)).ok_or("the library gave a sequence header that ends too early")?;
+    let Level { profile, level, tier } = Level::read(&mut Bits::new(obu.payload))
+        .ok_or("the library gave a sequence header that ends too early")?;
     let high_depth = u8::from(settings.format.bit_depth() > 8);
     let chroma_position = match settings.colour.chroma_location {
         1 => 1,
@@ -81,7 +81,8 @@ pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u
         _ => 0,
     };
     // 4:2:0 in every case: both subsampling flags
-    let mut record = vec![0x81, profile << 5 | level, tier << 7 | high_depth << 6 | 0b1100 | chroma_position, 0];
+    let mut record =
+        vec![0x81, profile << 5 | level, tier << 7 | high_depth << 6 | 0b1100 | chroma_position, 0];
     record.extend(obu.whole);
     Ok(record)
 }

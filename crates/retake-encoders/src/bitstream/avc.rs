@@ -48,7 +48,8 @@ pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
     record.extend(pps);
     if matches!(sps[1], 100 | 110 | 122 | 144 | 244) {
         let raw = nal::unescape(&sps[4..]);
-        let format = high_profile_format(&mut Bits::new(&raw)).ok_or("the library gave an SPS that ends too early")?;
+        let format =
+            high_profile_format(&mut Bits::new(&raw)).ok_or("the library gave an SPS that ends too early")?;
         record.extend([0xfc | format[0], 0xf8 | format[1], 0xf8 | format[2], 0]);
     }
     Ok(record)

@@ -52,7 +52,8 @@ pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
         record.push(0x80 | wanted); // all sets of this kind are here, none in samples
         record.extend((units.len() as u16).to_be_bytes());
         for unit in units {
-            let length = u16::try_from(unit.len()).map_err(|_| "the library gave a parameter set of an impossible size")?;
+            let length = u16::try_from(unit.len())
+                .map_err(|_| "the library gave a parameter set of an impossible size")?;
             record.extend(length.to_be_bytes());
             record.extend(unit);
         }

@@ -20,7 +20,11 @@ pub(crate) struct Bitstream {
 
 impl Bitstream {
     /// From the library's headers; with it, the decoder configuration record.
-    pub(crate) fn new(codec: Codec, headers: &[u8], settings: &EncoderSettings) -> Result<(Self, Vec<u8>), String> {
+    pub(crate) fn new(
+        codec: Codec,
+        headers: &[u8],
+        settings: &EncoderSettings,
+    ) -> Result<(Self, Vec<u8>), String> {
         let (config, sync_prefix) = match codec {
             Codec::H264 => (avc::config(headers)?, Vec::new()),
             Codec::Hevc => (hevc::config(headers)?, hevc::sync_prefix(headers)?),
@@ -34,7 +38,9 @@ impl Bitstream {
     pub(crate) fn sample(&self, data: &[u8], sync: bool) -> Result<Vec<u8>, String> {
         match self.codec {
             Codec::H264 => nal::keep(data, &[], avc::belongs_in_samples),
-            Codec::Hevc => nal::keep(data, if sync { &self.sync_prefix } else { &[] }, hevc::belongs_in_samples),
+            Codec::Hevc => {
+                nal::keep(data, if sync { &self.sync_prefix } else { &[] }, hevc::belongs_in_samples)
+            }
             Codec::Av1 => av1::sample(data),
             Codec::Vp9 => Ok(data.to_vec()),
         }

@@ -85,11 +85,18 @@ pub(crate) fn spec() -> Spec {
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
     if width < 64 || height < 64 {
-        return Err(("size", format!("{width}×{height} is too small for SVT-AV1: at least 64×64, or choose another encoder")));
+        return Err((
+            "size",
+            format!("{width}×{height} is too small for SVT-AV1: at least 64×64, or choose another encoder"),
+        ));
     }
     even_sides("SVT-AV1", settings)?;
     if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
-        return Err(("limit", "SVT-AV1 caps the rate of constant quality only: set a quality, or leave out the limit".to_owned()));
+        return Err((
+            "limit",
+            "SVT-AV1 caps the rate of constant quality only: set a quality, or leave out the limit"
+                .to_owned(),
+        ));
     }
     Ok(())
 }

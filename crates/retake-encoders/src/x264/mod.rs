@@ -91,7 +91,16 @@ pub(crate) fn spec() -> Spec {
         // SAFETY: a constant that nobody writes to.
         shim: unsafe { &retake_x264 },
         presets: &[
-            "placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast",
+            "placebo",
+            "veryslow",
+            "slower",
+            "slow",
+            "medium",
+            "fast",
+            "faster",
+            "veryfast",
+            "superfast",
+            "ultrafast",
         ],
         default_preset: "medium",
         usual_quality: 23.0,

@@ -1,5 +1,5 @@
 //! Rendered frames, whole encodes, and an independent decoder: the `ffmpeg` program.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use retake_compression::encoder::{
     EncodedFrame, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
@@ -64,7 +64,8 @@ pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -
                     for x in 0..width {
                         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                         let (f, p) = (frame as u32, plane as u32);
-                        let slope = (x * (1 + scene % 3) + y * (2 + scene % 2) + f * (3 - p) + scene * 37) / 2;
+                        let slope =
+                            (x * (1 + scene % 3) + y * (2 + scene % 2) + f * (3 - p) + scene * 37) / 2;
                         let block = ((x + f * 2) / 16 + y / 16 + scene) % 3 * 30;
                         let value = (40 + slope % 120 + block + (noise >> 28)).min(235) * scale;
                         match settings.format.bytes_per_sample() {
@@ -154,7 +155,10 @@ pub fn ffmpeg() -> bool {
 }
 
 /// An elementary stream of samples that follow each other in decode order.
-pub fn elementary(format: &FormatDescription, samples: &[&Sample]) -> (tempfile::NamedTempFile, &'static str) {
+pub fn elementary(
+    format: &FormatDescription,
+    samples: &[&Sample],
+) -> (tempfile::NamedTempFile, &'static str) {
     let mut stream = Vec::new();
     let name = match format.codec {
         Codec::H264 | Codec::Hevc => {
@@ -255,7 +259,18 @@ pub fn decode(format: &FormatDescription, pixels: PixelFormat, samples: &[&Sampl
 pub fn probe(format: &FormatDescription, samples: &[&Sample]) -> String {
     let (file, name) = elementary(format, samples);
     let output = Command::new("ffprobe")
-        .args(["-v", "error", "-f", name, "-show_frames", "-show_streams", "-read_intervals", "%+#1", "-of", "default"])
+        .args([
+            "-v",
+            "error",
+            "-f",
+            name,
+            "-show_frames",
+            "-show_streams",
+            "-read_intervals",
+            "%+#1",
+            "-of",
+            "default",
+        ])
         .arg(file.path())
         .output()
         .unwrap();
