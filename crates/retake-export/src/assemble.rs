@@ -3,11 +3,13 @@
 
 use crate::error::ExportError;
 use crate::index::FilmMap;
-use crate::prepare::{Job, frames};
+use crate::prepare::Job;
 use crate::stop::StopFlag;
 use crate::store::{TakeStore, sync_folder};
 use retake_compression::take::{TakeDescription, TakeRecord};
-use retake_libav::{Container, FilmInfo, FilmWriter, FrameReader, ReaderOptions, WriterSettings, probe};
+use retake_libav::{
+    FilmInfo, FilmWriter, FrameReader, ReaderOptions, SampleReader, WriterSettings, probe, time_to_ticks,
+};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +50,11 @@ pub(crate) fn assemble(
         .map_err(ExportError::file(&folder, "making a temporary file"))?;
     let notes = write(job, store, map, chosen, temporary.path(), stop, progress)?;
     temporary.as_file().sync_all().map_err(ExportError::file(temporary.path(), "syncing the film"))?;
-    verify(job, map, chosen, temporary.path(), stop, progress)?;
+    if chosen.iter().all(|take| take.record.pictures.is_some()) {
+        verify_pictures(job, map, chosen, temporary.path(), stop, progress)?;
+    } else {
+        verify_samples(job, store, map, chosen, temporary.path(), stop, progress)?;
+    }
     let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
     open_permissions(temporary.as_file());
     temporary
@@ -105,9 +111,9 @@ fn write(
     Ok(notes.into_iter().map(|note| note.to_string()).collect())
 }
 
-/// Decodes the written film and compares it with what was indexed and encoded: the number of frames, their times, and, where the encoder
-/// told what a decoder will see, every picture. So the scores that were measured in the takes are scores of this file.
-fn verify(
+/// Decodes the written film and compares it with what was indexed and encoded: the number of frames, their times, and every picture. So the
+/// scores that were measured in the takes are scores of this file.
+fn verify_pictures(
     job: &Job,
     map: &FilmMap,
     chosen: &[Chosen],
@@ -118,48 +124,117 @@ fn verify(
     let film = probe(path)?;
     let options = ReaderOptions { format: job.description.settings.format, threads: job.reader.threads };
     let mut reader = FrameReader::open(&film, options)?;
-    let mut pictures = chosen.iter().flat_map(|take| {
-        let range = take.description.range;
-        (range.start..range.end).map(move |frame| {
-            take.record.pictures.as_ref().map(|hashes| hashes[(frame - range.start) as usize])
-        })
-    });
-    let clock = Clock::new(map, &film);
-    let mut frames = 0u64;
-    let mut first = None;
+    let mut hashes = chosen.iter().filter_map(|take| take.record.pictures.as_ref()).flatten();
+    let mut times = Times::new(map, &film);
     while let Some(frame) = reader.next()? {
         stop.check()?;
-        let Some(entry) = map.index.frames.get(frames as usize) else {
+        times.next(frame.pts)?;
+        if hashes.next() != Some(&frame.hash()) {
             return Err(ExportError::Verification(format!(
-                "it has more than {} frames",
-                map.index.frames.len()
+                "frame {} decodes to another picture than was encoded",
+                frame.index
             )));
+        }
+        if times.frames % 64 == 0 {
+            (progress.verified)(times.frames);
+        }
+    }
+    times.end()
+}
+
+/// Where the encoder was not asked what a decoder will see: compares every sample of the written film, byte for byte, with the take that it
+/// comes from, and all times, and decodes every sync frame. Decoding all would cost a twentieth of the encode.
+fn verify_samples(
+    job: &Job,
+    store: &TakeStore,
+    map: &FilmMap,
+    chosen: &[Chosen],
+    path: &Path,
+    stop: &StopFlag,
+    progress: &Progress,
+) -> Result<(), ExportError> {
+    let film = probe(path)?;
+    let mut samples = SampleReader::open(&film)?;
+    let (mut shown, mut syncs) = (Vec::new(), 0u64);
+    for take in chosen {
+        let mut taken = store.read(take.description)?;
+        taken.format()?;
+        while let Some(expected) = taken.next()? {
+            stop.check()?;
+            let found = samples.next()?;
+            let found =
+                found.filter(|found| found.data == expected.data && found.is_sync() == expected.is_sync());
+            let found = found.ok_or_else(|| {
+                ExportError::Verification(format!("sample {} is not the one that was encoded", shown.len()))
+            })?;
+            let pts = time_to_ticks(found.pts, film.video.time_base);
+            shown.push(
+                pts.ok_or_else(|| ExportError::Verification(format!("sample {} has no time", shown.len())))?,
+            );
+            syncs += u64::from(found.is_sync());
+        }
+        (progress.verified)(shown.len() as u64);
+    }
+    if samples.next()?.is_some() {
+        return Err(ExportError::Verification("it has more samples than were encoded".into()));
+    }
+    shown.sort_unstable();
+    let mut times = Times::new(map, &film);
+    shown.into_iter().try_for_each(|pts| times.next(pts))?;
+    times.end()?;
+    let options = ReaderOptions { format: job.description.settings.format, threads: job.reader.threads };
+    let mut reader = FrameReader::open(&film, options)?;
+    reader.sync_frames_only();
+    let mut decoded = 0;
+    while reader.next()?.is_some() {
+        stop.check()?;
+        decoded += 1;
+    }
+    if (decoded, reader.damaged()) == (syncs, 0) {
+        return Ok(());
+    }
+    Err(ExportError::Verification(format!(
+        "of {syncs} sync frames {decoded} decode, {} with damage",
+        reader.damaged()
+    )))
+}
+
+/// Compares the times of the film's frames, in presentation order, with the source's.
+struct Times<'a> {
+    map: &'a FilmMap,
+    clock: Clock,
+    first: Option<i64>,
+    frames: u64,
+}
+
+impl<'a> Times<'a> {
+    fn new(map: &'a FilmMap, film: &FilmInfo) -> Self {
+        Self { map, clock: Clock::new(map, film), first: None, frames: 0 }
+    }
+
+    fn next(&mut self, pts: i64) -> Result<(), ExportError> {
+        let source = &self.map.index.frames;
+        let Some(entry) = source.get(self.frames as usize) else {
+            return Err(ExportError::Verification(format!("it has more than {} frames", source.len())));
         };
-        let first_pts = *first.get_or_insert(frame.pts);
-        if !clock.agrees(frame.pts - first_pts, entry.pts - map.index.frames[0].pts) {
+        let first = *self.first.get_or_insert(pts);
+        if !self.clock.agrees(pts - first, entry.pts - source[0].pts) {
             return Err(ExportError::Verification(format!(
-                "frame {frames} is shown at another time than in the source"
+                "frame {} is shown at another time than in the source",
+                self.frames
             )));
         }
-        if let Some(Some(hash)) = pictures.next()
-            && hash != frame.hash()
-        {
-            return Err(ExportError::Verification(format!(
-                "frame {frames} decodes to another picture than was encoded"
-            )));
-        }
-        frames += 1;
-        if frames % 64 == 0 {
-            (progress.verified)(frames);
-        }
+        self.frames += 1;
+        Ok(())
     }
-    if frames != map.index.frames.len() as u64 {
-        return Err(ExportError::Verification(format!(
-            "it has {frames} frames instead of {}",
-            map.index.frames.len()
-        )));
+
+    fn end(&self) -> Result<(), ExportError> {
+        let wanted = self.map.index.frames.len();
+        if self.frames == wanted as u64 {
+            return Ok(());
+        }
+        Err(ExportError::Verification(format!("it has {} frames instead of {wanted}", self.frames)))
     }
-    Ok(())
 }
 
 /// Compares times of the source with times of the film, whose container may round.
@@ -184,11 +259,24 @@ impl Clock {
     }
 }
 
-/// Bytes of a file with everything but the video samples: the other tracks, and what the container needs for each frame.
-pub(crate) fn size_without_video(film: &FilmInfo, output: &Path) -> Result<u64, ExportError> {
-    let container = Container::from_path(output)?;
-    // sample tables of ISO files take up to 24 bytes a frame (stsz, stts, ctts, stss, chunk offsets), blocks of Matroska about 12
-    Ok(0u64 + 24 * frames(film) + 4096)
+/// Bytes that the film takes beside its video samples: the other tracks, and what the container needs. Found by writing it.
+pub(crate) fn overhead(
+    job: &Job,
+    store: &TakeStore,
+    map: &FilmMap,
+    chosen: &[Chosen],
+    stop: &StopFlag,
+) -> Result<u64, ExportError> {
+    let folder = job.folder.path();
+    let temporary = tempfile::Builder::new()
+        .prefix("unfinished-")
+        .tempfile_in(folder)
+        .map_err(ExportError::file(folder, "making a temporary file"))?;
+    let silent = Progress { written: &|_| {}, verified: &|_| {} };
+    write(job, store, map, chosen, temporary.path(), stop, &silent)?;
+    let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
+    let video: u64 = chosen.iter().map(|take| take.record.bytes).sum();
+    Ok(bytes.saturating_sub(video))
 }
 
 /// Temporary files are private; a finished film is as readable as any new file.

@@ -3,7 +3,7 @@
 use crate::assemble::{self, Chosen};
 use crate::crew::{self, Call, Done, FeedSource};
 use crate::error::ExportError;
-use crate::event::{Event, Summary};
+use crate::event::{Event, Outcome, Summary};
 use crate::feed::Feed;
 use crate::index::{FilmMap, Journal};
 use crate::prepare::{Job, bytes_at, prepare};
@@ -78,6 +78,10 @@ impl Production<'_> {
             (Target::BitRate(rate), Objective::Bytes { at_most, .. }) => {
                 Objective::Bytes { target: bytes_at(rate, seconds), at_most }
             }
+            (Target::Size(size), Objective::Bytes { at_most, .. }) => {
+                let target = self.video_bytes(size, &map, &units)?;
+                Objective::Bytes { target, at_most }
+            }
             (_, objective) => objective,
         };
         let brief = Brief {
@@ -99,14 +103,7 @@ impl Production<'_> {
             number += 1;
             self.retakes(number, &plan.retakes, &mut units, &index)?;
         };
-        let chosen: Vec<Chosen> = units
-            .iter()
-            .zip(&plan.ship)
-            .map(|(unit, &take)| Chosen {
-                description: &unit.takes[take].description,
-                record: &unit.takes[take].record,
-            })
-            .collect();
+        let chosen = choose(&units, &plan.ship);
         (self.tell)(Event::Writing { frames: index.frames.len() as u64 });
         let progress = assemble::Progress {
             written: &|_| {},
@@ -132,8 +129,26 @@ impl Production<'_> {
             quality.pool.clone_from(&measure.pool);
         }
         summary.file_bytes = file_bytes;
+        if let Target::Size(size) = self.request.target
+            && file_bytes > size
+        {
+            summary.outcome = Outcome::NoGainExpected;
+        }
         summary.notes = notes;
         Ok(summary)
+    }
+
+    /// What the video of a file of `size` bytes may take.
+    fn video_bytes(&self, size: u64, map: &FilmMap, units: &[Unit]) -> Result<u64, ExportError> {
+        let newest: Vec<usize> = units.iter().map(|unit| unit.takes.len() - 1).collect();
+        let rest = assemble::overhead(self.job, self.store, map, &choose(units, &newest), self.stop)?;
+        // sizes of samples are stored in as many bytes as they need: they may need one more
+        let rest = rest + map.index.frames.len() as u64 + 64;
+        size.checked_sub(rest).filter(|bytes| *bytes > 0).ok_or_else(|| {
+            ExportError::Request(format!(
+                "--size {size}: the other tracks and the container alone take {rest} bytes: allow more, or leave tracks out"
+            ))
+        })
     }
 
     /// Covers the whole film with takes: those of units that are known from an earlier run read their frames themselves, the others get
@@ -369,6 +384,12 @@ impl Unit {
         });
         UnitState { range: self.range, trials: trials.collect() }
     }
+}
+
+/// The takes that go into the film.
+fn choose<'a>(units: &'a [Unit], ship: &[usize]) -> Vec<Chosen<'a>> {
+    let chosen = units.iter().zip(ship).map(|(unit, &take)| &unit.takes[take]);
+    chosen.map(|take| Chosen { description: &take.description, record: &take.record }).collect()
 }
 
 /// How long the film lasts: to the end of its last frame, or, where that has no duration, as long again as the frame before.

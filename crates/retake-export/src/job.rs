@@ -47,7 +47,9 @@ impl JobFolder {
     /// Takes the folder, or makes it. With `restart`, what an earlier job left in it is removed.
     pub(crate) fn open(path: &Path, restart: bool) -> Result<Self, ExportError> {
         let new = !path.exists();
-        fs::create_dir_all(path).map_err(ExportError::file(path, "making the job folder"))?;
+        if new {
+            fs::create_dir(path).map_err(ExportError::file(path, "making the job folder"))?;
+        }
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(ExportError::file(&lock_path, "opening the lock"))?;

@@ -77,7 +77,7 @@ fn probe(
                         let source = source
                             .ok_or_else(|| ExportError::Internal("more pictures than frames".into()))?;
                         scorer
-                            .push(&source.frame.picture, &picture)
+                            .push(&source.frame.picture.cropped(settings.width, settings.height), &picture)
                             .map_err(|source| ExportError::Quality { range, source })?;
                         scored += 1;
                     }
@@ -91,7 +91,8 @@ fn probe(
             stage.stop.check()?;
             let pts = Time::new(sent, 1_000_000);
             let options = FrameOptions { force_key_frame: position == 0 };
-            encoder.send(&fed.frame.picture, pts, Time::INVALID, options).map_err(fail)?;
+            let picture = fed.frame.picture.cropped(settings.width, settings.height);
+            encoder.send(&picture, pts, Time::INVALID, options).map_err(fail)?;
             sent += 1;
             drain(&mut *encoder)?;
         }

@@ -131,7 +131,7 @@ fn prepare_in(request: &Request, opened: &mut Option<JobFolder>) -> Result<Job, 
         }
         _ => info.quality.usual,
     };
-    let settings = EncoderSettings {
+    let mut settings = EncoderSettings {
         width: video.width,
         height: video.height,
         format,
@@ -156,8 +156,18 @@ fn prepare_in(request: &Request, opened: &mut Option<JobFolder>) -> Result<Job, 
     let streaming = !matches!(request.target, Target::Floor { .. });
     let rule = unit_rule(&film, memory, request.target, format);
     // what the encoder refuses is refused before there is a job
-    let range = FrameRange::new(0, 0);
-    request.encoder.open(&settings).map_err(|source| ExportError::Encoder { range, source })?;
+    if let Err(error) = request.encoder.open(&settings) {
+        let refused = |source| ExportError::Encoder { range: FrameRange::new(0, 0), source };
+        let even = EncoderSettings { width: video.width & !1, height: video.height & !1, ..settings.clone() };
+        if even == settings || request.encoder.open(&even).is_err() {
+            return Err(refused(error));
+        }
+        notes.push(format!(
+            "{} takes even sizes only: {}×{} is cropped to {}×{}",
+            info.name, video.width, video.height, even.width, even.height
+        ));
+        settings = even;
+    }
     budget(request, &settings, rule, streaming, memory)?;
     let folder = match opened {
         Some(folder) => folder,
@@ -239,15 +249,8 @@ fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportErro
         }
         // the exact length is known after the first pass
         Target::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
-        Target::Size(size) => {
-            let rest = crate::assemble::size_without_video(film, &request.output)?;
-            let target = size.checked_sub(rest).filter(|bytes| *bytes > 0).ok_or_else(|| {
-                ExportError::Request(format!(
-                    "--size {size}: the other tracks alone take about {rest} bytes: allow more, or leave tracks out"
-                ))
-            })?;
-            Objective::Bytes { target, at_most: true }
-        }
+        // what the other tracks and the container take is known after the first pass
+        Target::Size(size) => Objective::Bytes { target: size, at_most: true },
     })
 }
 

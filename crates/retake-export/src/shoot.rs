@@ -106,6 +106,8 @@ struct Take<'a> {
     encoder: Box<dyn Encoder>,
     writer: TakeWriter,
     start: u64,
+    /// Width and height of the encode; the source may be a row or a column larger.
+    size: (u32, u32),
     sent: u64,
     samples: u64,
     bytes: u64,
@@ -158,6 +160,7 @@ impl<'a> Take<'a> {
             encoder,
             writer,
             start: range.start,
+            size: (settings.width, settings.height),
             sent: 0,
             samples: 0,
             bytes: 0,
@@ -183,12 +186,13 @@ impl<'a> Take<'a> {
         let pts = ticks(frame.pts, self.stage.time_base);
         let duration =
             if frame.duration > 0 { ticks(frame.duration, self.stage.time_base) } else { Time::INVALID };
+        let picture = frame.picture.cropped(self.size.0, self.size.1);
         self.encoder
-            .send(&frame.picture, pts, duration, FrameOptions::default())
+            .send(&picture, pts, duration, FrameOptions::default())
             .map_err(|source| self.encoder_error(source))?;
         self.sent += 1;
         if let Some(judge) = &mut self.judge {
-            judge.sources.push_back(frame.picture.clone());
+            judge.sources.push_back(picture);
         }
         drop(fed);
         while self.receive()? {}

@@ -14,11 +14,18 @@ pub(crate) struct Pump {
     damaged: u64,
     complaint: String,
     at_end: bool,
+    /// Leave out everything but sync samples.
+    sync_only: bool,
 }
 
 impl Pump {
     pub(crate) fn new(stream: u32) -> Self {
-        Self { stream, damaged: 0, complaint: String::new(), at_end: false }
+        Self { stream, damaged: 0, complaint: String::new(), at_end: false, sync_only: false }
+    }
+
+    /// From here on only sync samples are decoded.
+    pub(crate) fn sync_only(&mut self) {
+        self.sync_only = true;
     }
 
     /// How many packets or frames were damaged so far.
@@ -72,7 +79,8 @@ impl Pump {
         let mut failures = 0;
         let packet = loop {
             match input.read() {
-                Ok(Some(packet)) if packet.stream() != self.stream => {}
+                Ok(Some(packet))
+                    if packet.stream() != self.stream || (self.sync_only && !packet.is_key()) => {}
                 Ok(packet) => break packet,
                 Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
                 Err(failure) if failure.io().is_some() => return Err(failure),

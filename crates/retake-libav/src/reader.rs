@@ -79,6 +79,11 @@ impl FrameReader {
         Ok(Some(Frame { index, pts, duration, sync, picture }))
     }
 
+    /// From here on only sync frames are decoded, and counted: a quick check that a film decodes at every place where decoding can start.
+    pub fn sync_frames_only(&mut self) {
+        self.decoding.pump.sync_only();
+    }
+
     /// How many packets or frames were damaged so far. What FFmpeg could make of them was given out.
     pub fn damaged(&self) -> u64 {
         self.decoding.pump.damaged()

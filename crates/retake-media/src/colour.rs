@@ -34,7 +34,14 @@ pub struct Colour {
 
 impl Default for Colour {
     fn default() -> Self {
-        Self { primaries: 2, transfer: 2, matrix: 2, range: Range::Limited, range_known: false, chroma_location: 0 }
+        Self {
+            primaries: 2,
+            transfer: 2,
+            matrix: 2,
+            range: Range::Limited,
+            range_known: false,
+            chroma_location: 0,
+        }
     }
 }
 

@@ -96,6 +96,11 @@ impl PixelBuffer {
         buffer
     }
 
+    /// The upper left part of the picture, in the same memory. Sizes beyond the picture's are cut to them.
+    pub fn cropped(&self, width: u32, height: u32) -> Self {
+        Self { width: width.min(self.width), height: height.min(self.height), ..self.clone() }
+    }
+
     /// How samples lie in memory.
     pub fn format(&self) -> PixelFormat {
         self.format

@@ -179,7 +179,8 @@ impl Time {
         let flags = (self.flags | other.flags) & ROUNDED;
         let (a, b) = (i128::from(self.timescale), i128::from(other.timescale));
         let common = a / gcd(a, b) * b;
-        let sum = i128::from(self.value) * (common / a) + i128::from(sign) * i128::from(other.value) * (common / b);
+        let sum =
+            i128::from(self.value) * (common / a) + i128::from(sign) * i128::from(other.value) * (common / b);
         let scale = i32::try_from(common).unwrap_or(i32::MAX);
         self.fit(sum * i128::from(scale), common, scale, epoch, flags)
     }

@@ -39,7 +39,10 @@ impl TimeRange {
 
     /// Whether start and duration are valid, and the duration is in epoch 0 and not negative.
     pub fn is_valid(self) -> bool {
-        self.start.is_valid() && self.duration.is_valid() && self.duration.epoch() == 0 && self.duration >= Time::ZERO
+        self.start.is_valid()
+            && self.duration.is_valid()
+            && self.duration.epoch() == 0
+            && self.duration >= Time::ZERO
     }
 
     /// Whether start and duration are numbers: the sense in which silo and pass ranges are meant.

@@ -55,6 +55,14 @@ pub struct QualityScale {
 impl QualityScale {
     /// The nearest value that the encoder can be given.
     pub fn snap(&self, value: f64) -> f64 {
-        ((value / self.step).round() * self.step).clamp(self.min, self.max)
+        // by division where the step is a simple fraction: 0.1 × 3 is not 0.3
+        let per_unit = (1.0 / self.step).round();
+        let exact = (per_unit * self.step - 1.0).abs() < 1e-9;
+        let snapped = if exact {
+            (value * per_unit).round() / per_unit
+        } else {
+            (value / self.step).round() * self.step
+        };
+        snapped.clamp(self.min, self.max)
     }
 }
