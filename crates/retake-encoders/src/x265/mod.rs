@@ -1,0 +1,162 @@
+//! x265: what is particular to it. The mapping to its own settings is in `shim.c`.
+#![allow(unsafe_code)]
+
+use crate::factory::Spec;
+use crate::options::{Refused, reason};
+use crate::settings::even_sides;
+use crate::shim::ShimTable;
+use retake_compression::encoder::EncoderSettings;
+use retake_media::Codec;
+
+// SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
+unsafe extern "C" {
+    static retake_x265: ShimTable;
+}
+
+const REFUSED: Refused = &[
+    ("preset", reason::PRESET),
+    ("pools", reason::THREADS),
+    ("numa-pools", reason::THREADS),
+    ("threads", reason::THREADS),
+    ("frame-threads", reason::THREADS),
+    ("lookahead-threads", reason::THREADS),
+    ("wpp", reason::THREADS),
+    ("pmode", reason::THREADS),
+    ("pme", reason::THREADS),
+    ("asm", reason::DETERMINISM),
+    ("cpuid", reason::DETERMINISM),
+    ("const-vbv", reason::DETERMINISM),
+    ("copy-pic", reason::DETERMINISM),
+    ("svt", reason::DETERMINISM),
+    ("svt-hme", reason::DETERMINISM),
+    ("annexb", reason::STREAM),
+    ("repeat-headers", reason::STREAM),
+    ("aud", reason::STREAM),
+    ("eob", reason::STREAM),
+    ("eos", reason::STREAM),
+    ("info", reason::STREAM),
+    ("hash", reason::STREAM),
+    ("hrd", reason::STREAM),
+    ("hrd-concat", reason::STREAM),
+    ("vui-timing-info", reason::STREAM),
+    ("vui-hrd-info", reason::STREAM),
+    ("temporal-layers", reason::STREAM),
+    ("single-sei", reason::STREAM),
+    ("idr-recovery-sei", reason::STREAM),
+    ("opt-qp-pps", reason::STREAM),
+    ("opt-ref-list-length-pps", reason::STREAM),
+    ("multi-pass-opt-rps", reason::STREAM),
+    ("lossless", reason::STREAM),
+    ("filler", reason::STREAM),
+    ("alpha", reason::STREAM),
+    ("num-views", reason::STREAM),
+    ("scc", reason::STREAM),
+    ("open-gop", reason::CLOSED),
+    ("intra-refresh", reason::CLOSED),
+    ("radl", reason::CLOSED),
+    ("interlace", reason::INPUT),
+    ("interlaceMode", reason::INPUT),
+    ("field", reason::INPUT),
+    ("frame-dup", reason::INPUT),
+    ("dup-threshold", reason::INPUT),
+    ("pic-struct", reason::INPUT),
+    ("fps", reason::INPUT),
+    ("input", reason::INPUT),
+    ("input-res", reason::INPUT),
+    ("input-depth", reason::INPUT),
+    ("input-csp", reason::INPUT),
+    ("output-depth", reason::INPUT),
+    ("frames", reason::INPUT),
+    ("total-frames", reason::INPUT),
+    ("seek", reason::INPUT),
+    ("chunk-start", reason::INPUT),
+    ("chunk-end", reason::INPUT),
+    ("sar", reason::INPUT),
+    ("range", reason::INPUT),
+    ("fullrange", reason::INPUT),
+    ("videoformat", reason::INPUT),
+    ("colorprim", reason::INPUT),
+    ("transfer", reason::INPUT),
+    ("colormatrix", reason::INPUT),
+    ("chromaloc", reason::INPUT),
+    ("crop-rect", reason::INPUT),
+    ("display-window", reason::INPUT),
+    ("video-signal-type-preset", reason::INPUT),
+    ("master-display", reason::INPUT),
+    ("max-cll", reason::INPUT),
+    ("cll", reason::INPUT),
+    ("hdr", reason::INPUT),
+    ("hdr10", reason::INPUT),
+    ("atc-sei", reason::INPUT),
+    ("keyint", reason::KEYS),
+    ("crf", reason::RATE),
+    ("crf-max", reason::RATE),
+    ("crf-min", reason::RATE),
+    ("qp", reason::RATE),
+    ("bitrate", reason::RATE),
+    ("strict-cbr", reason::RATE),
+    ("vbv-maxrate", reason::LIMIT),
+    ("vbv-bufsize", reason::LIMIT),
+    ("pass", reason::PASSES),
+    ("multi-pass-opt-analysis", reason::PASSES),
+    ("multi-pass-opt-distortion", reason::PASSES),
+    ("vbv-live-multi-pass", reason::PASSES),
+    ("zones", reason::PASSES),
+    ("rezone", reason::PASSES),
+    ("zonefile", reason::FILES),
+    ("stats", reason::FILES),
+    ("analysis-save", reason::FILES),
+    ("analysis-load", reason::FILES),
+    ("analysis-reuse-file", reason::FILES),
+    ("analysis-reuse-mode", reason::FILES),
+    ("lambda-file", reason::FILES),
+    ("qpfile", reason::FILES),
+    ("nalu-file", reason::FILES),
+    ("dolby-vision-rpu", reason::FILES),
+    ("dolby-vision-profile", reason::FILES),
+    ("dhdr10-info", reason::FILES),
+    ("dhdr10-opt", reason::FILES),
+    ("film-grain", reason::FILES),
+    ("aom-film-grain", reason::FILES),
+    ("output", reason::FILES),
+    ("csv", reason::FILES),
+    ("csv-log-level", reason::FILES),
+    ("recon", reason::RECONSTRUCT),
+    ("recon-depth", reason::RECONSTRUCT),
+    ("recon-y4m-exec", reason::RECONSTRUCT),
+    ("log", reason::LOG),
+    ("log-level", reason::LOG),
+    ("log-file", reason::LOG),
+    ("log-file-level", reason::LOG),
+    ("progress", reason::LOG),
+    ("psnr", reason::LOG),
+    ("ssim", reason::LOG),
+    ("cu-stats", reason::LOG),
+];
+
+pub(crate) fn spec() -> Spec {
+    Spec {
+        name: "x265",
+        codec: Codec::Hevc,
+        library: "libx265",
+        licence: "GPL-2.0-or-later",
+        // SAFETY: a constant that nobody writes to.
+        shim: unsafe { &retake_x265 },
+        presets: &[
+            "placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast",
+        ],
+        default_preset: "medium",
+        usual_quality: 26.0,
+        reorders: true,
+        refused: REFUSED,
+        check: |settings| even_sides("x265", settings),
+        memory,
+    }
+}
+
+/// x265 holds the frames that wait, with half-size copies, vectors and costs beside, and tables for each thread.
+fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    let frames = u64::from(delay) + 20 + 2 * u64::from(settings.threads);
+    16 * 1024 * 1024 + picture * frames * 2
+}

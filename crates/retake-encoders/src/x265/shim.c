@@ -1,0 +1,303 @@
+/* x265 behind the table of shim.h. */
+#include "../shim.h"
+
+#include <x265.h>
+
+/* Builds with layers want a row of output pictures. */
+#if X265_BUILD >= 210 && X265_BUILD < 213
+#define RETAKE_LAYERS MAX_SCALABLE_LAYERS
+#else
+#define RETAKE_LAYERS 1
+#endif
+
+struct encoder {
+    const x265_api *api;
+    x265_encoder *x265;
+    x265_param *param; /* what the encoder was opened with */
+    int32_t width, height, bytes; /* bytes a sample */
+    int reconstruct, flushing;
+    int has_sample, has_picture; /* what the last encode call left */
+    uint8_t *headers;
+    size_t headers_size;
+    struct retake_event_data sample;
+    x265_picture *input, *recon[RETAKE_LAYERS]; /* recon points into x265's own frame, which the next encode call may reuse */
+};
+
+static const char *version(void) { return x265_version_str; }
+
+static int32_t has_depth(int32_t depth) {
+    const x265_api *api = x265_api_get(depth);
+    return api && api->bit_depth == depth;
+}
+
+/* Frames in parallel follow from the threads alone: the machine must not decide, because bytes depend on it. */
+static int frame_threads(int32_t threads) { return threads < 4 ? 1 : threads < 8 ? 2 : threads < 16 ? 3 : 4; }
+
+static int parse(const x265_api *api, x265_param *p, const char *key, const char *value, struct retake_fault *fault) {
+    int result = api->param_parse(p, key, *value ? value : NULL);
+    if (result == X265_PARAM_BAD_NAME) return retake_fail(fault, key, "x265 has no such option"), -1;
+    if (result) return retake_fail(fault, key, "x265 does not take the value '%s'", value), -1;
+    return 0;
+}
+
+static int parameters(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
+    const char *tune = retake_option_value(s, "tune"), *profile = retake_option_value(s, "profile");
+    char text[256];
+    if (api->param_default_preset(p, s->preset, NULL) < 0)
+        return retake_fail(fault, "preset", "'%s' is not a preset of x265", s->preset), -1;
+    if (tune && api->param_default_preset(p, s->preset, tune) < 0)
+        return retake_fail(fault, "tune", "'%s' is not a tune of x265", tune), -1;
+    p->logLevel = X265_LOG_NONE;
+
+    for (size_t i = 0; i < s->option_count; i++) {
+        const char *key = s->options[i].key;
+        if (!strcmp(key, "tune") || !strcmp(key, "profile")) continue;
+        if (parse(api, p, key, s->options[i].value, fault)) return -1;
+    }
+
+    p->sourceWidth = s->width;
+    p->sourceHeight = s->height;
+    p->internalBitDepth = s->bit_depth;
+    p->internalCsp = X265_CSP_I420;
+    p->fpsNum = (uint32_t)s->fps_num;
+    p->fpsDenom = (uint32_t)s->fps_den;
+    if (s->sar_num == 1 && s->sar_den == 1) {
+        p->vui.aspectRatioIdc = 1;
+    } else if (s->sar_num) {
+        p->vui.aspectRatioIdc = X265_EXTENDED_SAR;
+        p->vui.sarWidth = s->sar_num;
+        p->vui.sarHeight = s->sar_den;
+    }
+    int described = s->primaries != 2 || s->transfer != 2 || s->matrix != 2;
+    p->vui.colorPrimaries = s->primaries;
+    p->vui.transferCharacteristics = s->transfer;
+    p->vui.matrixCoeffs = s->matrix;
+    p->vui.bEnableColorDescriptionPresentFlag = described;
+    p->vui.bEnableVideoSignalTypePresentFlag = described || s->range >= 0;
+    p->vui.bEnableVideoFullRangeFlag = s->range > 0;
+    if (s->chroma_location > 0) {
+        p->vui.bEnableChromaLocInfoPresentFlag = 1;
+        p->vui.chromaSampleLocTypeTopField = p->vui.chromaSampleLocTypeBottomField = s->chroma_location - 1;
+    }
+    if (s->has_mastering) {
+        const int32_t *m = s->mastering;
+        snprintf(text, sizeof text, "G(%d,%d)B(%d,%d)R(%d,%d)WP(%d,%d)L(%d,%d)", m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8],
+                 m[9]);
+        if (parse(api, p, "master-display", text, fault)) return -1;
+    }
+    if (s->has_content_light) {
+        p->maxCLL = (uint16_t)s->max_content;
+        p->maxFALL = (uint16_t)s->max_frame_average;
+        p->bEmitCLL = 1;
+    }
+#if X265_BUILD >= 188
+    p->bEmitHDR10SEI = s->has_mastering || s->has_content_light;
+#else
+    p->bEmitHDRSEI = s->has_mastering || s->has_content_light;
+#endif
+
+    if (s->average) {
+        p->rc.rateControlMode = X265_RC_ABR;
+        p->rc.bitrate = (int)retake_kilo(s->bit_rate + 500);
+    } else {
+        p->rc.rateControlMode = X265_RC_CRF;
+        p->rc.rfConstant = s->quality;
+    }
+    if (s->limit_rate) {
+        p->rc.vbvMaxBitrate = (int)retake_kilo(s->limit_rate);
+        p->rc.vbvBufferSize = (int)retake_kilo(s->limit_window);
+        p->rc.bEnableConstVbv = 1;
+    }
+    if (s->key_interval) p->keyframeMax = s->key_interval;
+
+    /* the contract: closed groups, equal headers, length-prefixed units, equal bytes at every repetition */
+    snprintf(text, sizeof text, "%d", s->threads);
+    if (parse(api, p, "pools", s->threads > 1 ? text : "none", fault)) return -1;
+    p->bEnableWavefront = s->threads > 1;
+    p->frameNumThreads = frame_threads(s->threads);
+    p->lookaheadThreads = 0;
+    p->bOpenGOP = 0;
+    p->bIntraRefresh = 0;
+    p->radl = 0;
+    p->bRepeatHeaders = 0;
+    p->bAnnexB = 0;
+    p->bEnableAccessUnitDelimiters = 0;
+    p->bEmitHRDSEI = 0;
+    p->bEmitInfoSEI = 0;
+    p->bEmitIDRRecoverySEI = 0;
+    p->decodedPictureHashSEI = 0;
+    p->bEnableTemporalSubLayers = 0;
+    p->bOptQpPPS = 0;
+    p->bOptRefListLengthPPS = 0;
+    p->bMultiPassOptRPS = 0;
+    p->bEnablePsnr = p->bEnableSsim = 0;
+    if (profile && api->param_apply_profile(p, profile) < 0)
+        return retake_fail(fault, "profile", "x265 does not know '%s', or it does not fit the other settings", profile), -1;
+    return 0;
+}
+
+static int32_t delay(const struct retake_settings *s) {
+    const x265_api *api = x265_api_get(s->bit_depth);
+    x265_param *p = api ? api->param_alloc() : NULL;
+    struct retake_fault ignored;
+    int32_t frames = 0;
+    if (p && parameters(api, p, s, &ignored) == 0)
+        frames = (p->lookaheadDepth > p->bframes ? p->lookaheadDepth : p->bframes) + p->bframes + p->frameNumThreads + 2;
+    if (p) api->param_free(p);
+    return frames;
+}
+
+static void close_encoder(void *handle) {
+    struct encoder *e = handle;
+    if (e->x265) e->api->encoder_close(e->x265);
+    if (e->param) e->api->param_free(e->param);
+    if (e->input) e->api->picture_free(e->input);
+    for (int i = 0; i < RETAKE_LAYERS; i++)
+        if (e->recon[i]) e->api->picture_free(e->recon[i]);
+    free(e->headers);
+    free(e);
+}
+
+/* x265 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
+ * the one that constant quality would get. Slices do not depend on it, so that the headers may come from another encode. */
+static int fix_level(struct encoder *e) {
+    if (e->param->rc.rateControlMode != X265_RC_ABR || e->param->rc.vbvMaxBitrate > 0) return 0;
+    int failed = 1, bitrate = e->param->rc.bitrate;
+    x265_nal *nals;
+    uint32_t count;
+    e->param->rc.rateControlMode = X265_RC_CRF;
+    e->param->rc.rfConstant = 28;
+    e->param->rc.bitrate = 0;
+    x265_encoder *probe = e->api->encoder_open(e->param);
+    if (probe) {
+        int bytes = e->api->encoder_headers(probe, &nals, &count);
+        if (bytes > 0 && (e->headers = malloc((size_t)bytes))) {
+            memcpy(e->headers, nals[0].payload, (size_t)bytes);
+            e->headers_size = (size_t)bytes;
+            failed = 0;
+        }
+        e->api->encoder_close(probe);
+    }
+    e->param->rc.rateControlMode = X265_RC_ABR;
+    e->param->rc.bitrate = bitrate;
+    return failed;
+}
+
+static void *open_encoder(const struct retake_settings *s, struct retake_fault *fault) {
+    struct encoder *e = calloc(1, sizeof *e);
+    if (!e) return retake_fail(fault, "", "out of memory"), NULL;
+    e->api = x265_api_get(s->bit_depth);
+    if (!e->api) {
+        retake_fail(fault, "format", "the library has no %d bit", s->bit_depth);
+        return free(e), NULL;
+    }
+    int failed = !(e->param = e->api->param_alloc()) || !(e->input = e->api->picture_alloc());
+    for (int i = 0; i < RETAKE_LAYERS; i++) failed |= !(e->recon[i] = e->api->picture_alloc());
+    if (failed) retake_fail(fault, "", "out of memory");
+    failed = failed || parameters(e->api, e->param, s, fault);
+    if (!failed && (fix_level(e) || !(e->x265 = e->api->encoder_open(e->param)))) {
+        failed = 1;
+        retake_fail(fault, "", "the library refused a %dx%d encode with these settings; leave out options one by one to find the cause",
+                    s->width, s->height);
+    }
+    if (failed) return close_encoder(e), NULL;
+    e->width = s->width;
+    e->height = s->height;
+    e->bytes = s->bit_depth > 8 ? 2 : 1;
+    e->reconstruct = s->reconstruct;
+    return e;
+}
+
+static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    x265_nal *nals;
+    uint32_t count;
+    if (e->headers) {
+        *data = e->headers;
+        *size = e->headers_size;
+        return 0;
+    }
+    int bytes = e->api->encoder_headers(e->x265, &nals, &count);
+    if (bytes <= 0) return retake_fail(fault, "", "the library gave no headers"), -1;
+    *data = nals[0].payload;
+    *size = (size_t)bytes;
+    return 0;
+}
+
+static int32_t kind(uint32_t type) {
+    if (type == NAL_UNIT_CODED_SLICE_IDR_W_RADL || type == NAL_UNIT_CODED_SLICE_IDR_N_LP) return RETAKE_SYNC;
+    return type < 16 && type % 2 == 0 ? RETAKE_DISPOSABLE : RETAKE_REFERENCE;
+}
+
+static int encode(struct encoder *e, x265_picture *input, struct retake_fault *fault) {
+    x265_nal *nals;
+    uint32_t count = 0;
+    e->has_sample = e->has_picture = 0;
+#if RETAKE_LAYERS > 1
+    int result = e->api->encoder_encode(e->x265, &nals, &count, input, e->recon);
+#else
+    int result = e->api->encoder_encode(e->x265, &nals, &count, input, e->recon[0]);
+#endif
+    if (result < 0) return retake_fail(fault, "", "x265_encoder_encode returned %d", result), -1;
+    if (result == 0 || count == 0) return 0;
+    size_t size = 0;
+    e->sample.kind = RETAKE_REFERENCE;
+    for (uint32_t i = 0; i < count; i++) {
+        if (nals[i].payload != nals[0].payload + size) return retake_fail(fault, "", "the units of a frame do not lie together"), -1;
+        size += nals[i].sizeBytes;
+        if (nals[i].type < NAL_UNIT_VPS) e->sample.kind = kind(nals[i].type);
+    }
+    e->sample.data = nals[0].payload;
+    e->sample.size = size;
+    e->sample.index = e->recon[0]->pts;
+    e->sample.qp = (float)e->recon[0]->frameData.qp;
+    e->has_sample = 1;
+    e->has_picture = e->reconstruct;
+    return 1;
+}
+
+/* x265 copies the planes into a frame of its own before the call returns: the caller's picture is free then. */
+static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    if (!frame) {
+        e->flushing = 1;
+        return 0;
+    }
+    e->api->picture_init(e->param, e->input);
+    for (int i = 0; i < 3; i++) {
+        e->input->planes[i] = (void *)frame->plane[i];
+        e->input->stride[i] = (int)frame->stride[i];
+    }
+    e->input->pts = frame->index;
+    /* anything weaker than IDR would be softened when it is nearer to the last one than the shortest interval */
+    e->input->sliceType = frame->force_key ? X265_TYPE_IDR : X265_TYPE_AUTO;
+    return encode(e, e->input, fault) < 0 ? -1 : 0;
+}
+
+static int32_t receive(void *handle, struct retake_event_data *event, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    for (;;) {
+        *event = e->sample;
+        if (e->has_sample) return e->has_sample = 0, RETAKE_SAMPLE;
+        if (e->has_picture) return e->has_picture = 0, RETAKE_PICTURE;
+        if (!e->flushing) return RETAKE_PENDING;
+        int result = encode(e, NULL, fault);
+        if (result < 0) return RETAKE_ERROR;
+        if (result == 0) return RETAKE_END;
+    }
+}
+
+static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
+    struct encoder *e = handle;
+    for (int i = 0; i < 3; i++) {
+        size_t width = (size_t)(i ? (e->width + 1) / 2 : e->width);
+        int32_t height = i ? (e->height + 1) / 2 : e->height;
+        retake_copy_plane(plane[i], stride[i], e->recon[0]->planes[i], e->recon[0]->stride[i], width * e->bytes, height);
+    }
+}
+
+const struct retake_shim retake_x265 = {
+    .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
+    .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
+    .close = close_encoder,
+};
