@@ -49,7 +49,8 @@ fn every_encoder_repeats_itself() {
 #[test]
 fn ctrl_c_stops_at_once_and_says_how_to_go_on() {
     let Some(studio) = Studio::open() else { return };
-    let moments: [(&str, fn(&Value) -> bool); 5] = [
+    type Test = fn(&Value) -> bool;
+    let moments: [(&str, Test); 5] = [
         ("started", |event| event["event"] == "started"),
         ("a take is finished", is_take),
         ("pass 2", |event| event["event"] == "pass_started" && event["pass"] == 2),

@@ -186,7 +186,8 @@ fn killed_between_the_rename_and_the_end() {
 fn a_damaged_take_is_made_again() {
     let Some(studio) = Studio::open() else { return };
     let expected = uninterrupted(&studio);
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
         ("cut short", |bytes| bytes.truncate(bytes.len() / 2)),
         ("a flipped bit", |bytes| {
             let middle = bytes.len() / 2;
