@@ -25,7 +25,9 @@ pub(crate) struct Progress<'a> {
     pub verified: &'a dyn Fn(u64),
 }
 
-/// Joins the takes into a film at `output` and gives back its size and what could not be kept.
+/// Joins the takes into a film at `output`. `verified` is told of the finished film, its size and what could not be kept, before the film is
+/// put in place.
+#[allow(clippy::too_many_arguments)] // each is another thing; a struct for one call would only rename them
 pub(crate) fn assemble(
     job: &Job,
     store: &TakeStore,
@@ -34,7 +36,8 @@ pub(crate) fn assemble(
     output: &Path,
     stop: &StopFlag,
     progress: &Progress,
-) -> Result<(u64, Vec<String>), ExportError> {
+    verified: impl FnOnce(&Path, u64, Vec<String>) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
     let folder = match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -57,11 +60,11 @@ pub(crate) fn assemble(
     }
     let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
     open_permissions(temporary.as_file());
+    verified(temporary.path(), bytes, notes)?;
     temporary
         .persist(output)
         .map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
-    sync_folder(&folder)?;
-    Ok((bytes, notes))
+    sync_folder(&folder)
 }
 
 fn write(

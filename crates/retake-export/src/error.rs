@@ -48,7 +48,7 @@ pub enum ExportError {
     )]
     Verification(String),
     /// The user stopped it. All finished takes are kept.
-    #[error("stopped")]
+    #[error("stopped; all finished takes are kept: run the same command again to carry on")]
     Stopped,
     /// An invariant of this crate is broken.
     #[error("internal error: {0}")]

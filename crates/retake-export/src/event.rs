@@ -1,6 +1,6 @@
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What an export tells while it works. With `--json` each is a line.
@@ -72,7 +72,7 @@ pub enum Event {
 }
 
 /// How an export went.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The finished film.
     pub output: PathBuf,
@@ -99,7 +99,7 @@ pub struct Summary {
 }
 
 /// Why no further pass was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The objective is met everywhere.
@@ -113,7 +113,7 @@ pub enum Outcome {
 }
 
 /// What one pass did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PassSummary {
     /// Counted from 1.
     pub pass: u32,
@@ -130,7 +130,7 @@ pub struct PassSummary {
 }
 
 /// The scores of the finished film.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QualitySummary {
     /// The metric.
     pub metric: String,

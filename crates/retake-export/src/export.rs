@@ -6,7 +6,8 @@ use crate::error::ExportError;
 use crate::event::{Event, Outcome, Summary};
 use crate::feed::Feed;
 use crate::index::{FilmMap, Journal};
-use crate::prepare::{Job, bytes_at, prepare};
+use crate::job::finished_before;
+use crate::prepare::{Job, bytes_at, prepare, work_dir};
 use crate::report::{pass_summary, summary};
 use crate::request::{Request, Target};
 use crate::scout::Scout;
@@ -21,6 +22,7 @@ use retake_compression::units::FrameRange;
 use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
 use retake_quality::Pool;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -36,20 +38,23 @@ pub fn export(
     stop: &StopFlag,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary, ExportError> {
-    let (began, cpu) = (Instant::now(), process_cpu());
-    let job = prepare(request)?;
-    let store = TakeStore::open(job.folder.path().join("takes"))?;
-    let (journal, map) = Journal::open(&job.folder.path().join("index"), job.film.video.time_base)?;
-    let abort = stop.child();
-    let trust = Arc::new(SeekTrust::default());
-    let production = Production { request, job: &job, store: &store, trust, stop: &abort, tell };
-    let film = production
-        .run(journal, map)
-        .map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
-    let mut summary = film;
-    summary.cpu_seconds = process_cpu() - cpu;
-    summary.wall_seconds = began.elapsed().as_secs_f64();
-    job.folder.remove();
+    let began = (Instant::now(), process_cpu());
+    let summary = match finished_before(&work_dir(request), &request.output, &request.fingerprint()) {
+        Some(summary) if !request.overwrite && !request.restart => summary,
+        _ => {
+            let job = prepare(request, stop)?;
+            let store = TakeStore::open(job.folder.path().join("takes"))?;
+            let (journal, map) = Journal::open(&job.folder.path().join("index"), job.film.video.time_base)?;
+            let abort = stop.child();
+            let trust = SeekTrust::new();
+            let production =
+                Production { request, job: &job, store: &store, trust, stop: &abort, tell, began };
+            let film = production.run(journal, map);
+            let film = film.map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
+            job.folder.remove();
+            film
+        }
+    };
     tell(Event::Finished(summary.clone()));
     Ok(summary)
 }
@@ -62,6 +67,8 @@ struct Production<'a> {
     trust: Arc<SeekTrust>,
     stop: &'a StopFlag,
     tell: &'a (dyn Fn(Event) + Sync),
+    /// When the job began, and the CPU seconds of the process then.
+    began: (Instant, f64),
 }
 
 /// A unit, and its takes in the order of the passes.
@@ -109,33 +116,29 @@ impl Production<'_> {
             written: &|_| {},
             verified: &|frames| (self.tell)(Event::Verifying { frames }),
         };
-        let (file_bytes, mut notes) = assemble::assemble(
-            self.job,
-            self.store,
-            &map,
-            &chosen,
-            &self.request.output,
-            self.stop,
-            &progress,
-        )?;
-        notes.splice(0..0, self.job.notes.iter().cloned());
-        let chosen_measure = chosen.first().and_then(|take| take.description.measure.clone());
         let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
-        let mut summary = summary(&brief, &states, &plan, passes);
-        summary.output = self.request.output.clone();
-        summary.seconds = seconds;
-        if let (Some(quality), Some(measure)) = (&mut summary.quality, &chosen_measure) {
+        let mut film = summary(&brief, &states, &plan, passes);
+        film.output = self.request.output.clone();
+        film.seconds = seconds;
+        let measure = chosen.first().and_then(|take| take.description.measure.as_ref());
+        if let (Some(quality), Some(measure)) = (&mut film.quality, measure) {
             quality.metric.clone_from(&measure.metric);
             quality.pool.clone_from(&measure.pool);
         }
-        summary.file_bytes = file_bytes;
-        if let Target::Size(size) = self.request.target
-            && file_bytes > size
-        {
-            summary.outcome = Outcome::NoGainExpected;
-        }
-        summary.notes = notes;
-        Ok(summary)
+        film.notes.clone_from(&self.job.notes);
+        let verified = |path: &Path, bytes: u64, notes: Vec<String>| {
+            film.file_bytes = bytes;
+            film.notes.extend(notes);
+            if matches!(self.request.target, Target::Size(size) if bytes > size) {
+                film.outcome = Outcome::NoGainExpected;
+            }
+            film.cpu_seconds = process_cpu() - self.began.1;
+            film.wall_seconds = self.began.0.elapsed().as_secs_f64();
+            self.job.folder.note_finished(path, &self.request.fingerprint(), &film)
+        };
+        let output = &self.request.output;
+        assemble::assemble(self.job, self.store, &map, &chosen, output, self.stop, &progress, verified)?;
+        Ok(film)
     }
 
     /// What the video of a file of `size` bytes may take.

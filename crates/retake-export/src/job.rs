@@ -1,6 +1,7 @@
 //! The job folder: who may work in it, what job it belongs to, and what that job depends on.
 
 use crate::error::ExportError;
+use crate::event::Summary;
 use crate::store::sync_folder;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
@@ -16,6 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 const VERSION: u32 = 1;
 const DESCRIPTION: &str = "job.json";
 const LOCK: &str = "lock";
+const FINISHED: &str = "finished.json";
 
 /// Everything that a job's result depends on. A folder is carried on only by the job that began it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +120,20 @@ impl JobFolder {
         &self.path
     }
 
+    /// Writes down, just before the film is put in place, that it is done: a run that is killed before it could remove the folder leaves
+    /// this behind, and the next one needs only tidy up.
+    pub(crate) fn note_finished(
+        &self,
+        film: &Path,
+        request: &str,
+        summary: &Summary,
+    ) -> Result<(), ExportError> {
+        let finished =
+            Finished { film: source_identity(film)?, request: request.to_owned(), summary: summary.clone() };
+        let text = serde_json::to_vec(&finished).map_err(|error| ExportError::Internal(error.to_string()))?;
+        self.write_whole(&self.path.join(FINISHED), &text)
+    }
+
     /// Removes everything but the lock.
     fn clear(&self) -> Result<(), ExportError> {
         let entries =
@@ -143,6 +159,26 @@ impl JobFolder {
         let _ = fs::remove_file(self.path.join(LOCK));
         let _ = fs::remove_dir(&self.path);
     }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Finished {
+    /// The identity of the film that was put in place.
+    film: String,
+    /// What was asked for.
+    request: String,
+    summary: Summary,
+}
+
+/// What an earlier run of the same request did, if it put `film` in place and was stopped before it could remove its folder, which is removed now.
+pub(crate) fn finished_before(folder: &Path, film: &Path, request: &str) -> Option<Summary> {
+    let text = fs::read(folder.join(FINISHED)).ok()?;
+    let finished: Finished = serde_json::from_slice(&text).ok()?;
+    if finished.request != request || source_identity(film).ok()? != finished.film {
+        return None;
+    }
+    JobFolder::open(folder, false).ok()?.remove();
+    Some(finished.summary)
 }
 
 /// The names and values in which two jobs differ, for people.

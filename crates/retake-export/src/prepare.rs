@@ -5,11 +5,12 @@ use crate::job::{JobDescription, JobFolder, source_identity};
 use crate::request::{Request, Target};
 use crate::scout::{ScoutPlan, held_back};
 use crate::spool;
+use crate::stop::StopFlag;
 use retake_compression::encoder::{EncoderSettings, RateControl, RateLimit};
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Family;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{Container, FilmInfo, ReaderOptions, probe};
+use retake_libav::{Container, FilmInfo, MediaError, ReaderOptions, probe};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pool};
 use std::path::{Path, PathBuf};
@@ -59,9 +60,9 @@ const BASE_MEMORY: u64 = 96 << 20;
 /// Frames that a decoder keeps for itself.
 const DECODER_FRAMES: u64 = 24;
 
-pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
+pub(crate) fn prepare(request: &Request, stop: &StopFlag) -> Result<Job, ExportError> {
     let mut folder = None;
-    let job = prepare_in(request, &mut folder);
+    let job = prepare_in(request, stop, &mut folder);
     if let (Err(_), Some(folder)) = (&job, folder) {
         // a refused request leaves nothing behind
         folder.remove_if_new();
@@ -70,7 +71,11 @@ pub(crate) fn prepare(request: &Request) -> Result<Job, ExportError> {
 }
 
 /// `opened` keeps the folder when it was opened and the request is then refused.
-fn prepare_in(request: &Request, opened: &mut Option<JobFolder>) -> Result<Job, ExportError> {
+fn prepare_in(
+    request: &Request,
+    stop: &StopFlag,
+    opened: &mut Option<JobFolder>,
+) -> Result<Job, ExportError> {
     let container = Container::from_path(&request.output)?;
     let info = request.encoder.info();
     if !container.can_hold(info.codec) {
@@ -93,10 +98,11 @@ fn prepare_in(request: &Request, opened: &mut Option<JobFolder>) -> Result<Job, 
             names.join(", ")
         )));
     }
-    let work_dir = request.work_dir.clone().unwrap_or_else(|| beside(&request.output));
+    let work_dir = work_dir(request);
     let film = if request.input == Path::new("-") {
         let folder = opened.insert(JobFolder::open(&work_dir, request.restart)?);
-        probe(&spool::standard_input(folder.path())?)?
+        probe(&spool::standard_input(folder.path(), stop)?)
+            .map_err(|error| name_standard_input(error, folder.path()))?
     } else {
         probe(&request.input)?
     };
@@ -199,6 +205,17 @@ fn prepare_in(request: &Request, opened: &mut Option<JobFolder>) -> Result<Job, 
     let folder =
         opened.take().ok_or_else(|| ExportError::Internal("the job folder was not opened".into()))?;
     Ok(Job { stride, folder, container, reader, description, family, scout, jobs: budget.jobs, notes, film })
+}
+
+/// Errors about the copy of standard input name standard input.
+fn name_standard_input(error: MediaError, folder: &Path) -> ExportError {
+    let copy = folder.join("input").display().to_string();
+    ExportError::Request(error.to_string().replace(&copy, "standard input"))
+}
+
+/// Where the state of a request's job lives.
+pub(crate) fn work_dir(request: &Request) -> PathBuf {
+    request.work_dir.clone().unwrap_or_else(|| beside(&request.output))
 }
 
 fn check_paths(request: &Request) -> Result<(), ExportError> {

@@ -1,6 +1,7 @@
 //! What is told about passes and the finished film.
 
 use crate::event::{Outcome, PassSummary, QualitySummary, Summary};
+use retake_compression::planner::floor::misses;
 use retake_compression::planner::{Brief, End, Objective, Plan, Trial, UnitState};
 use retake_compression::units::FrameRange;
 use std::path::PathBuf;

@@ -59,6 +59,12 @@ pub enum Target {
 }
 
 impl Request {
+    /// Everything that the result depends on, in one line.
+    pub(crate) fn fingerprint(&self) -> String {
+        let what = (&self.input, self.encoder.info().name, &self.preset, &self.options, self.target);
+        format!("{what:?} {:?}", (self.metric, self.pool, self.max_bit_rate, self.passes, self.threads))
+    }
+
     /// A request with the usual choices: a quality floor on the default metric, five passes, one thread for each take, as many takes as
     /// cores and memory allow.
     pub fn new(

@@ -38,10 +38,21 @@ struct Unit {
 pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState], passes: u32) -> Plan {
     let known: Vec<Unit> = units.iter().map(|unit| Unit::of(brief, unit)).collect();
     let aim = target as f64 * if at_most { BELOW } else { 1.0 };
-    let total: f64 = known.iter().map(|unit| unit.bytes).sum();
-    let newest: Vec<usize> = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
-    let error = total / aim - 1.0;
-    let settled = error.abs() <= CLOSE && passes > 1;
+    let off = |ship: &[usize]| bytes(units, ship) as f64 / aim - 1.0;
+    let mut ship: Vec<usize> = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
+    let last = passes >= brief.max_passes;
+    if passes > 1 && off(&ship).abs() > CLOSE {
+        // perhaps takes that are there already add up to it
+        let combined = combine(units, ship.clone(), aim);
+        if last || off(&combined).abs() <= CLOSE {
+            ship = combined;
+        }
+    }
+    if at_most {
+        ship = under(units, ship, target);
+    }
+    let error = off(&ship);
+    let settled = passes > 1 && error.abs() <= if last { 3.0 * CLOSE } else { CLOSE };
     let qualities = if settled {
         None
     } else if passes <= 1 {
@@ -59,7 +70,7 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
             Some(Retake { unit, quality, reason: Reason::Rate })
         })
         .collect();
-    let end = match (settled, retakes.is_empty(), passes >= brief.max_passes) {
+    let end = match (settled, retakes.is_empty(), last) {
         (true, _, _) => Some(End::Satisfied),
         (false, true, _) => {
             Some(if error.abs() <= 3.0 * CLOSE { End::Satisfied } else { End::NoGainExpected })
@@ -68,8 +79,35 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
         (false, false, false) => None,
     };
     let retakes = if end.is_some() { Vec::new() } else { retakes };
-    let ship = if at_most { under(units, newest, target) } else { newest };
     Plan { retakes, end, ship }
+}
+
+fn bytes(units: &[UnitState], ship: &[usize]) -> u64 {
+    units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum()
+}
+
+/// Exchanges takes for others of the same unit as long as that brings the film nearer to `aim` bytes: the exchange that leaves least of the
+/// error first.
+fn combine(units: &[UnitState], mut ship: Vec<usize>, aim: f64) -> Vec<usize> {
+    let mut error = bytes(units, &ship) as f64 - aim;
+    // every exchange takes another unit's take; a few bring the error down to that of the smallest difference
+    for _ in 0..64 {
+        let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
+            let now = unit.trials[ship[index]].bytes as f64;
+            unit.trials
+                .iter()
+                .enumerate()
+                .map(move |(take, trial)| (error + trial.bytes as f64 - now, index, take))
+        });
+        let Some((left, index, take)) = exchanges.min_by(|a, b| a.0.abs().total_cmp(&b.0.abs())) else {
+            break;
+        };
+        if left.abs() >= error.abs() {
+            break;
+        }
+        (ship[index], error) = (take, left);
+    }
+    ship
 }
 
 /// The quality nearest to the wanted one that the unit was not taken with yet: the same take again gives the same bytes again.
@@ -186,7 +224,7 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
             break;
         }
     }
-    settle(brief, units, shift(units, &chosen, aim, 64.0), aim)
+    settle(brief, units, shift(units, &chosen, aim, MOVE), aim)
 }
 
 /// For coarse knobs: the move of one unit that leaves least of the error, again and again, until none makes it smaller.
@@ -269,8 +307,8 @@ fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
 fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
     let size =
         |ship: &[usize]| -> u64 { units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum() };
-    while size(&ship) > target {
-        let over = size(&ship) - target;
+    while bytes(units, &ship) > target {
+        let over = bytes(units, &ship) - target;
         // the smallest exchange that is enough; else the largest there is
         let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
             let now = unit.trials[ship[index]].bytes;

@@ -222,6 +222,11 @@ impl Family {
         }
     }
 
+    /// A step of the knob that is sure to be seen in the score, whatever the curve: about a tenth of a loss.
+    pub fn nudge(&self) -> f64 {
+        (0.1 * self.slope).max(self.scale.step)
+    }
+
     /// The score that is left of `score` after so much loss.
     pub fn worse(&self, score: f64, loss: f64) -> f64 {
         match self.metric {

@@ -29,6 +29,11 @@ pub fn retake_aim(floor: f64, tolerance: f64) -> f64 {
     floor + RETAKE_AIM * tolerance
 }
 
+/// Whether a take misses the floor, as far as its score can be relied on.
+pub fn misses(trial: &Trial, floor: f64) -> bool {
+    sure(trial).is_none_or(|score| score < floor)
+}
+
 /// The score of a trial that can be relied on.
 fn sure(trial: &Trial) -> Option<f64> {
     trial.score.map(|score| score.value - CERTAINTY * score.error)
@@ -43,12 +48,11 @@ pub(super) fn plan(brief: &Brief, floor: f64, tolerance: f64, units: &[UnitState
         .iter()
         .zip(&ship)
         .enumerate()
-        .filter_map(|(index, (unit, &take))| retake(brief, floor, tolerance, &film, index, unit, take))
+        .filter_map(|(index, (unit, &take))| {
+            retake(brief, floor, tolerance, &film, passes, index, unit, take)
+        })
         .collect();
-    let missed = units
-        .iter()
-        .zip(&ship)
-        .any(|(unit, &take)| sure(&unit.trials[take]).is_none_or(|score| score < floor));
+    let missed = units.iter().zip(&ship).any(|(unit, &take)| misses(&unit.trials[take], floor));
     let end = match (missed, retakes.is_empty(), passes >= brief.max_passes) {
         (false, true, _) => Some(End::Satisfied),
         (true, true, _) => Some(End::NoGainExpected),
@@ -77,11 +81,13 @@ fn best(unit: &UnitState, floor: f64) -> usize {
     smallest.or_else(best).map_or(0, |(index, _)| index)
 }
 
+#[allow(clippy::too_many_arguments)] // one call; each is another thing
 fn retake(
     brief: &Brief,
     floor: f64,
     tolerance: f64,
     film: &Film,
+    passes: u32,
     index: usize,
     unit: &UnitState,
     take: usize,
@@ -91,23 +97,18 @@ fn retake(
     let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
     // what is sure is the sampled score less its error: aim higher by as much
     let margin = CERTAINTY * shipped.score.map_or(0.0, |score| score.error);
-    let aim = retake_aim(floor, tolerance) + margin;
+    let failed = unit.trials.iter().filter(|trial| misses(trial, floor));
+    // a unit that has missed more than once is not like the model: go for sure, the further the fewer passes are left
+    let again = failed.clone().count().saturating_sub(1) as f64
+        + if passes + 1 >= brief.max_passes { 1.0 } else { 0.0 };
+    let aim = retake_aim(floor, tolerance * (1.0 + 2.0 * again)) + margin;
     let guess = brief.scale.snap(brief.family.quality_for(aim, &points, None));
     // whatever the curve says: between the best known failure and the worst known success
-    let fails = unit
-        .trials
-        .iter()
-        .filter(|trial| sure(trial).is_none_or(|score| score < floor))
-        .map(|trial| trial.quality);
-    let holds = unit
-        .trials
-        .iter()
-        .filter(|trial| sure(trial).is_some_and(|score| score >= floor))
-        .map(|trial| trial.quality);
-    let upper = fails.fold(f64::INFINITY, f64::min) - brief.scale.step;
-    let lower = holds.fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;
+    let held = unit.trials.iter().filter(|trial| !misses(trial, floor));
+    let upper = failed.map(|trial| trial.quality).fold(f64::INFINITY, f64::min) - brief.scale.step;
+    let lower = held.map(|trial| trial.quality).fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;
     if score < floor {
-        let quality = brief.scale.snap(guess.min(upper));
+        let quality = brief.scale.snap(guess.min(upper - again * brief.family.nudge()));
         return (quality < shipped.quality).then_some(Retake {
             unit: index,
             quality,

@@ -68,6 +68,8 @@ int rt_output_header(rt_output *output) {
     output->last = av_calloc(output->context->nb_streams + 1, sizeof *output->last);
     if (!output->rescale_last || !output->last) return AVERROR(ENOMEM);
     for (unsigned i = 0; i < output->context->nb_streams; i++) output->rescale_last[i] = output->last[i] = AV_NOPTS_VALUE;
+    /* FLAC, Opus and TrueHD in ISO files are published mappings that older versions call experimental */
+    output->context->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
     int result = avformat_write_header(output->context, &output->options);
     if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
     if (result >= 0) output->header_written = 1;
