@@ -549,7 +549,7 @@ fn options_have_an_effect() {
             "x264" => &[("bframes", "0"), ("tune", "grain"), ("profile", "main"), ("no-deblock", "1")],
             "x265" => &[("bframes", "0"), ("tune", "grain"), ("aq_mode", "0")],
             "svt-av1" => &[("tile-rows", "1"), ("aq-mode", "0"), ("enable-tf", "0")],
-            _ => &[("tune-content", "screen"), ("sharpness", "5")],
+            _ => &[("aq_mode", "1"), ("tune", "ssim"), ("sharpness", "5")],
         };
         let plain = encode(&*factory, &base, &frames, &[]).unwrap();
         for &(key, value) in options {

@@ -1,0 +1,92 @@
+//! VP9 by libvpx: what is particular to it. The mapping to its own settings is in `shim.c`.
+#![allow(unsafe_code)]
+
+use crate::factory::Spec;
+use crate::options::{Refused, reason};
+use crate::shim::ShimTable;
+use retake_compression::encoder::EncoderSettings;
+use retake_media::Codec;
+
+// SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
+unsafe extern "C" {
+    static retake_vp9: ShimTable;
+}
+
+const REFUSED: Refused = &[
+    ("preset", reason::PRESET),
+    ("cpu-used", reason::PRESET),
+    ("deadline", reason::PRESET),
+    ("best", reason::PRESET),
+    ("good", reason::PRESET),
+    ("rt", reason::PRESET),
+    ("threads", reason::THREADS),
+    ("row-mt", reason::THREADS),
+    ("codec", reason::STREAM),
+    ("profile", reason::INPUT),
+    ("target-level", reason::STREAM),
+    ("error-resilient", reason::STREAM),
+    ("drop-frame", reason::STREAM),
+    ("resize-allowed", reason::STREAM),
+    ("resize-mode", reason::STREAM),
+    ("resize-up", reason::STREAM),
+    ("resize-down", reason::STREAM),
+    ("resize-width", reason::STREAM),
+    ("resize-height", reason::STREAM),
+    ("kf-min-dist", reason::KEYS),
+    ("kf-max-dist", reason::KEYS),
+    ("kf-mode", reason::KEYS),
+    ("disable-kf", reason::KEYS),
+    ("end-usage", reason::RATE),
+    ("cq-level", reason::RATE),
+    ("target-bitrate", reason::RATE),
+    ("lossless", reason::RATE),
+    ("buf-sz", reason::LIMIT),
+    ("buf-initial-sz", reason::LIMIT),
+    ("buf-optimal-sz", reason::LIMIT),
+    ("pass", reason::PASSES),
+    ("passes", reason::PASSES),
+    ("fpf", reason::FILES),
+    ("limit", reason::INPUT),
+    ("skip", reason::INPUT),
+    ("width", reason::INPUT),
+    ("height", reason::INPUT),
+    ("timebase", reason::INPUT),
+    ("fps", reason::INPUT),
+    ("bit-depth", reason::INPUT),
+    ("input-bit-depth", reason::INPUT),
+    ("color-space", reason::INPUT),
+    ("color-range", reason::INPUT),
+    ("psnr", reason::LOG),
+    ("verbose", reason::LOG),
+];
+
+pub(crate) fn spec() -> Spec {
+    Spec {
+        name: "vp9",
+        codec: Codec::Vp9,
+        library: "libvpx",
+        licence: "BSD-3-Clause",
+        // SAFETY: a constant that nobody writes to.
+        shim: unsafe { &retake_vp9 },
+        presets: &[],
+        default_preset: "3",
+        usual_quality: 32.0,
+        reorders: false,
+        refused: REFUSED,
+        check,
+        memory,
+    }
+}
+
+fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
+    if settings.limit.is_some() {
+        return Err(("limit", "VP9 cannot keep one: leave out the limit, or choose x264 or x265".to_owned()));
+    }
+    Ok(())
+}
+
+/// libvpx holds the frames that wait and the references, with wide borders, and tables for every block.
+fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    64 * 1024 * 1024 + picture * (u64::from(delay) + 20) * 2
+}
