@@ -54,7 +54,7 @@ fn main() {
     println!("cargo:rerun-if-env-changed=RETAKE_ASAN");
     let sanitize = std::env::var_os("RETAKE_ASAN").is_some_and(|value| value == "1");
     if sanitize {
-        println!("cargo:rustc-link-arg=-fsanitize=address");
+        println!("cargo:rustc-link-arg=-lasan");
     }
     for library in &LIBRARIES {
         println!("cargo:rustc-check-cfg=cfg({})", library.cfg);

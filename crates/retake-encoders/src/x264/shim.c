@@ -105,7 +105,7 @@ static int32_t delay(const struct retake_settings *s) {
     int32_t frames = 0;
     if (parameters(&p, s, &ignored) == 0) {
         int lookahead = p.rc.b_mb_tree || p.rc.i_vbv_buffer_size ? p.rc.i_lookahead : 0;
-        frames = (lookahead > p.i_bframe ? lookahead : p.i_bframe) + p.i_threads + 1;
+        frames = (lookahead > p.i_bframe ? lookahead : p.i_bframe) + p.i_threads + 2 + p.i_bframe / 4;
     }
     x264_param_cleanup(&p);
     return frames;

@@ -1,0 +1,65 @@
+//! Not a test of right and wrong: prints CPU time and memory of one encode, and what the factory estimated.
+//! `ENCODER=x264 WIDTH=1920 HEIGHT=1080 cargo test --release -p retake-encoders --test measure -- --ignored --nocapture`
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{encode, encoders, render, settings};
+use retake_compression::encoder::EncoderSettings;
+
+fn variable(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
+}
+
+/// Peak resident memory in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
+    line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// Seconds of all threads, in user mode and in the kernel.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn one_encode() {
+    let name = variable("ENCODER", "x264");
+    let factory = encoders().into_iter().find(|factory| factory.info().name == name).unwrap();
+    let number = |name: &str, default: &str| variable(name, default).parse::<u32>().unwrap();
+    let settings = EncoderSettings {
+        width: number("WIDTH", "640"),
+        height: number("HEIGHT", "360"),
+        threads: number("THREADS", "1"),
+        reconstruct: number("RECONSTRUCT", "0") == 1,
+        preset: variable("PRESET", factory.info().default_preset),
+        ..settings(&*factory)
+    };
+    // a few pictures, shown again and again there and back, so that the film itself takes no memory to speak of
+    let few = render(&settings, 12, 99, 1);
+    let frames: Vec<_> =
+        few.iter().chain(few.iter().rev()).cycle().take(number("FRAMES", "150") as usize).cloned().collect();
+    let (before, started) = (peak(), cpu());
+    let take = encode(&*factory, &settings, &frames, &[]).unwrap();
+    let pictures: u64 = take.pictures.values().map(|picture| picture.memory()).sum();
+    println!(
+        "{name} {}x{} threads {} preset {} reconstruct {}: {:.2} CPU s, {} MB more ({} MB of it pictures kept by the test), estimate {} MB, held {} of {}, {} bytes",
+        settings.width,
+        settings.height,
+        settings.threads,
+        settings.preset,
+        settings.reconstruct,
+        cpu() - started,
+        (peak() - before) >> 20,
+        pictures >> 20,
+        factory.memory(&settings) >> 20,
+        take.held,
+        factory.delay(&settings),
+        take.bytes(),
+    );
+}
