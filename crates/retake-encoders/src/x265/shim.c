@@ -42,7 +42,6 @@ static int parse(const x265_api *api, x265_param *p, const char *key, const char
 
 static int parameters(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
     const char *tune = retake_option_value(s, "tune"), *profile = retake_option_value(s, "profile");
-    char text[256];
     if (api->param_default_preset(p, s->preset, NULL) < 0)
         return retake_fail(fault, "preset", "'%s' is not a preset of x265", s->preset), -1;
     if (tune && api->param_default_preset(p, s->preset, tune) < 0)
@@ -79,17 +78,11 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
         p->vui.bEnableChromaLocInfoPresentFlag = 1;
         p->vui.chromaSampleLocTypeTopField = p->vui.chromaSampleLocTypeBottomField = s->chroma_location - 1;
     }
-    if (s->has_mastering) {
-        const int32_t *m = s->mastering;
-        snprintf(text, sizeof text, "G(%d,%d)B(%d,%d)R(%d,%d)WP(%d,%d)L(%d,%d)", m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8],
-                 m[9]);
-        if (parse(api, p, "master-display", text, fault)) return -1;
-    }
     if (s->has_content_light) {
         p->maxCLL = (uint16_t)s->max_content;
         p->maxFALL = (uint16_t)s->max_frame_average;
-        p->bEmitCLL = 1;
     }
+    p->bEmitCLL = s->has_content_light;
 #if X265_BUILD >= 188
     p->bEmitHDR10SEI = s->has_mastering || s->has_content_light;
 #else
@@ -111,9 +104,9 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
     if (s->key_interval) p->keyframeMax = s->key_interval;
 
     /* the contract: closed groups, equal headers, length-prefixed units, equal bytes at every repetition */
-    snprintf(text, sizeof text, "%d", s->threads);
-    if (parse(api, p, "pools", s->threads > 1 ? text : "none", fault)) return -1;
+    /* with neither of these two there is no pool of threads */
     p->bEnableWavefront = s->threads > 1;
+    if (s->threads == 1) p->lookaheadSlices = 0;
     p->frameNumThreads = frame_threads(s->threads);
     p->lookaheadThreads = 0;
     p->bOpenGOP = 0;
@@ -134,6 +127,20 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
     if (profile && api->param_apply_profile(p, profile) < 0)
         return retake_fail(fault, "profile", "x265 does not know '%s', or it does not fit the other settings", profile), -1;
     return 0;
+}
+
+/* Strings go with the encoder, not with the parameters (builds before 3.5 free them when it closes; newer ones keep copies of a few
+ * bytes for ever): so only for parameters that are opened, and once. */
+static int strings(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
+    char text[256];
+    const int32_t *m = s->mastering;
+    if (s->has_mastering) {
+        snprintf(text, sizeof text, "G(%d,%d)B(%d,%d)R(%d,%d)WP(%d,%d)L(%d,%d)", m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8],
+                 m[9]);
+        if (parse(api, p, "master-display", text, fault)) return -1;
+    }
+    snprintf(text, sizeof text, "%d", s->threads);
+    return s->threads > 1 ? parse(api, p, "pools", text, fault) : 0;
 }
 
 static int32_t delay(const struct retake_settings *s) {
@@ -160,15 +167,18 @@ static void close_encoder(void *handle) {
 
 /* x265 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
  * the one that constant quality would get. Slices do not depend on it, so that the headers may come from another encode. */
-static int fix_level(struct encoder *e) {
-    if (e->param->rc.rateControlMode != X265_RC_ABR || e->param->rc.vbvMaxBitrate > 0) return 0;
-    int failed = 1, bitrate = e->param->rc.bitrate;
+static int fix_level(struct encoder *e, const struct retake_settings *s, struct retake_fault *fault) {
+    if (!s->average || s->limit_rate) return 0;
+    struct retake_settings settings = *s;
+    settings.average = 0;
+    settings.quality = 28;
+    int failed = 1;
     x265_nal *nals;
     uint32_t count;
-    e->param->rc.rateControlMode = X265_RC_CRF;
-    e->param->rc.rfConstant = 28;
-    e->param->rc.bitrate = 0;
-    x265_encoder *probe = e->api->encoder_open(e->param);
+    x265_param *p = e->api->param_alloc();
+    x265_encoder *probe = NULL;
+    if (p && parameters(e->api, p, &settings, fault) == 0 && strings(e->api, p, &settings, fault) == 0)
+        probe = e->api->encoder_open(p);
     if (probe) {
         int bytes = e->api->encoder_headers(probe, &nals, &count);
         if (bytes > 0 && (e->headers = malloc((size_t)bytes))) {
@@ -178,8 +188,7 @@ static int fix_level(struct encoder *e) {
         }
         e->api->encoder_close(probe);
     }
-    e->param->rc.rateControlMode = X265_RC_ABR;
-    e->param->rc.bitrate = bitrate;
+    if (p) e->api->param_free(p);
     return failed;
 }
 
@@ -194,8 +203,8 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     int failed = !(e->param = e->api->param_alloc()) || !(e->input = e->api->picture_alloc());
     for (int i = 0; i < RETAKE_LAYERS; i++) failed |= !(e->recon[i] = e->api->picture_alloc());
     if (failed) retake_fail(fault, "", "out of memory");
-    failed = failed || parameters(e->api, e->param, s, fault);
-    if (!failed && (fix_level(e) || !(e->x265 = e->api->encoder_open(e->param)))) {
+    failed = failed || parameters(e->api, e->param, s, fault) || strings(e->api, e->param, s, fault);
+    if (!failed && (fix_level(e, s, fault) || !(e->x265 = e->api->encoder_open(e->param)))) {
         failed = 1;
         retake_fail(fault, "", "the library refused a %dx%d encode with these settings; leave out options one by one to find the cause",
                     s->width, s->height);
@@ -296,6 +305,7 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
     }
 }
 
+/* No set_quality: x265_encoder_reconfig takes a new constant quality and says that all is well, and no byte changes (3.5). */
 const struct retake_shim retake_x265 = {
     .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
