@@ -4,6 +4,12 @@
 //! is particular to it; everything else lives once: settings are checked and lowered in `settings`, times are kept in `times`, headers and
 //! payloads are put in ISO form in `bitstream`, and `driver` runs a shim as an encoder.
 
+// a build that lacks encoders leaves parts of the common code without a caller
+#![cfg_attr(
+    not(all(has_svt_av1, has_x264, has_x265, has_vp9)),
+    allow(dead_code, unused_imports, unused_macros, unused_mut)
+)]
+
 mod bitstream;
 mod driver;
 mod factory;
@@ -21,37 +27,32 @@ mod x264;
 #[cfg(has_x265)]
 mod x265;
 
-use retake_compression::encoder::{MissingEncoder, Registry};
-use retake_media::Codec;
+use retake_compression::encoder::Registry;
 use std::sync::Arc;
 
+/// Adds an encoder, or the note that this build lacks it.
+macro_rules! register {
+    ($registry:ident, $found:ident, $module:ident, $name:literal, $codec:ident, $package:literal) => {
+        #[cfg($found)]
+        $registry.add(Arc::new(factory::Factory::new($module::spec())));
+        #[cfg(not($found))]
+        $registry.add_missing(retake_compression::encoder::MissingEncoder {
+            name: $name,
+            codec: retake_media::Codec::$codec,
+            remedy: concat!("install ", $package, " and build with the feature ", $name),
+        });
+    };
+}
+
 /// The encoders of this build. Of two for one codec, the first is the default.
+///
+/// Call it before other threads run that may read the environment from C: it sets `SVT_LOG` there, unless the user has, because SVT-AV1
+/// cannot be kept silent in another way.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
-    let missing = |registry: &mut Registry, name, codec, remedy| {
-        registry.add_missing(MissingEncoder { name, codec, remedy });
-    };
-
-    #[cfg(has_svt_av1)]
-    registry.add(Arc::new(factory::Factory::new(svt_av1::spec())));
-    #[cfg(not(has_svt_av1))]
-    missing(&mut registry, "svt-av1", Codec::Av1, "install libsvtav1enc-dev and build with the feature svt-av1");
-
-    #[cfg(has_x264)]
-    registry.add(Arc::new(factory::Factory::new(x264::spec())));
-    #[cfg(not(has_x264))]
-    missing(&mut registry, "x264", Codec::H264, "install libx264-dev and build with the feature x264");
-
-    #[cfg(has_x265)]
-    registry.add(Arc::new(factory::Factory::new(x265::spec())));
-    #[cfg(not(has_x265))]
-    missing(&mut registry, "x265", Codec::Hevc, "install libx265-dev and build with the feature x265");
-
-    #[cfg(has_vp9)]
-    registry.add(Arc::new(factory::Factory::new(vp9::spec())));
-    #[cfg(not(has_vp9))]
-    missing(&mut registry, "vp9", Codec::Vp9, "install libvpx-dev and build with the feature vp9");
-
-    let _ = missing;
+    register!(registry, has_svt_av1, svt_av1, "svt-av1", Av1, "libsvtav1enc-dev");
+    register!(registry, has_x264, x264, "x264", H264, "libx264-dev");
+    register!(registry, has_x265, x265, "x265", Hevc, "libx265-dev");
+    register!(registry, has_vp9, vp9, "vp9", Vp9, "libvpx-dev");
     registry
 }
