@@ -6,8 +6,10 @@
 /* Builds with layers want a row of output pictures. */
 #if X265_BUILD >= 210 && X265_BUILD < 213
 #define RETAKE_LAYERS MAX_SCALABLE_LAYERS
+#define RETAKE_OUTPUT(e) (e)->recon
 #else
 #define RETAKE_LAYERS 1
+#define RETAKE_OUTPUT(e) (e)->recon[0]
 #endif
 
 struct encoder {
@@ -82,8 +84,8 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
         p->maxCLL = (uint16_t)s->max_content;
         p->maxFALL = (uint16_t)s->max_frame_average;
     }
-    p->bEmitCLL = s->has_content_light;
 #if X265_BUILD >= 188
+    p->bEmitCLL = s->has_content_light;
     p->bEmitHDR10SEI = s->has_mastering || s->has_content_light;
 #else
     p->bEmitHDRSEI = s->has_mastering || s->has_content_light;
@@ -242,11 +244,7 @@ static int encode(struct encoder *e, x265_picture *input, struct retake_fault *f
     x265_nal *nals;
     uint32_t count = 0;
     e->has_sample = e->has_picture = 0;
-#if RETAKE_LAYERS > 1
-    int result = e->api->encoder_encode(e->x265, &nals, &count, input, e->recon);
-#else
-    int result = e->api->encoder_encode(e->x265, &nals, &count, input, e->recon[0]);
-#endif
+    int result = e->api->encoder_encode(e->x265, &nals, &count, input, RETAKE_OUTPUT(e));
     if (result < 0) return retake_fail(fault, "", "x265_encoder_encode returned %d", result), -1;
     if (result == 0 || count == 0) return 0;
     size_t size = 0;
