@@ -151,7 +151,7 @@ fn quantity(text: &str) -> Result<u64, String> {
         _ => return Err(format!("'{unit}' is not a factor: use k, M or G")),
     };
     let value = number * factor;
-    if value < 1.0 || value > 1e18 {
+    if !(1.0..=1e18).contains(&value) {
         return Err(format!("'{text}' is out of range"));
     }
     Ok(value as u64)

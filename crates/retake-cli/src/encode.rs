@@ -6,9 +6,7 @@ use crate::output;
 use crate::progress::Progress;
 use crate::table;
 use anyhow::{Context, Result};
-use retake::{
-    Codec, EncoderFactory, Event, ExportError, MetricKind, Outcome, Pool, Request, StopFlag, Target,
-};
+use retake::{Codec, EncoderFactory, Event, MetricKind, Outcome, Pool, Request, StopFlag, Target};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,10 +24,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         }
     });
     progress.end();
-    let summary = match summary {
-        Ok(summary) => summary,
-        Err(error) => return Err(error.into()),
-    };
+    let summary = summary?;
     if !args.json && !args.quiet {
         table::print(&summary);
     }

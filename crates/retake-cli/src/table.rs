@@ -42,7 +42,7 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         Outcome::NoGainExpected => "not satisfied everywhere: no further take is expected to help",
         Outcome::Plain => "one plain pass",
     };
-    writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds);
+    writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds)?;
     for note in &summary.notes {
         writeln!(text, "note: {note}")?;
     }

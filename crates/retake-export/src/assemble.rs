@@ -91,7 +91,7 @@ fn write(
         fast_start: true,
         max_reorder: chosen.iter().map(|take| take.record.reorder_ticks).max().unwrap_or(0),
     })?;
-    let mut written = 0;
+    let mut written = 0u64;
     for take in chosen {
         let mut samples = store.read(take.description)?;
         let here = samples.format()?;
@@ -105,7 +105,7 @@ fn write(
             stop.check()?;
             writer.write(&sample)?;
             written += 1;
-            if written % 64 == 0 {
+            if written.is_multiple_of(64) {
                 (progress.written)(written);
             }
         }
@@ -138,7 +138,7 @@ fn verify_pictures(
                 frame.index
             )));
         }
-        if times.frames % 64 == 0 {
+        if times.frames.is_multiple_of(64) {
             (progress.verified)(times.frames);
         }
     }

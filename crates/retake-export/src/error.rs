@@ -42,6 +42,14 @@ pub enum ExportError {
         /// What the system said.
         source: io::Error,
     },
+    /// A stored take is not what was written: a defect of disk or memory.
+    #[error("{path}: a stored take is damaged ({source}): run the same command again to encode it anew")]
+    DamagedTake {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The finished film is not what was encoded: a defect in an encoder, a container library or memory. Nothing was put in place.
     #[error(
         "the written film failed verification: {0}; the job folder keeps all takes: run the same command again"

@@ -43,13 +43,18 @@ pub fn export(
         Some(summary) if !request.overwrite && !request.restart => summary,
         _ => {
             let job = prepare(request, stop)?;
-            let store = TakeStore::open(job.folder.path().join("takes"))?;
-            let (journal, map) = Journal::open(&job.folder.path().join("index"), job.film.video.time_base)?;
-            let abort = stop.child();
-            let trust = SeekTrust::new();
-            let production =
-                Production { request, job: &job, store: &store, trust, stop: &abort, tell, began };
-            let film = production.run(journal, map);
+            let mut mended = 0;
+            let film = loop {
+                let film = produce(request, &job, stop, tell, began);
+                match film {
+                    Err(ExportError::DamagedTake { path, .. }) if mended < MENDED_TAKES => {
+                        // what cannot be removed fails again, and then ends the job
+                        let _ = std::fs::remove_file(path);
+                        mended += 1;
+                    }
+                    other => break other,
+                }
+            };
             let film = film.map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
             job.folder.remove();
             film
@@ -57,6 +62,25 @@ pub fn export(
     };
     tell(Event::Finished(summary.clone()));
     Ok(summary)
+}
+
+/// Damaged takes that are encoded anew before the disk is given up.
+const MENDED_TAKES: u32 = 8;
+
+/// Runs a prepared job; all that an earlier run finished is found and kept.
+fn produce(
+    request: &Request,
+    job: &Job,
+    stop: &StopFlag,
+    tell: &(dyn Fn(Event) + Sync),
+    began: (Instant, f64),
+) -> Result<Summary, ExportError> {
+    let store = TakeStore::open(job.folder.path().join("takes"))?;
+    let (journal, map) = Journal::open(&job.folder.path().join("index"), job.film.video.time_base)?;
+    let abort = stop.child();
+    let production =
+        Production { request, job, store: &store, trust: SeekTrust::new(), stop: &abort, tell, began };
+    production.run(journal, map)
 }
 
 struct Production<'a> {
@@ -314,7 +338,7 @@ impl Production<'_> {
         let mut steer = None;
         let look = match description.objective {
             Objective::Floor { floor, tolerance } => {
-                let aim = floor::first_aim(floor, tolerance);
+                let aim = floor::first_aim(floor, tolerance, self.steers());
                 settings.rate = RateControl::Quality(scale.snap(self.job.family.usual(aim)));
                 steer = self.steers().then_some(aim);
                 // a take that corrects itself needs no look first

@@ -46,7 +46,7 @@ pub(crate) fn look(
 /// Windows around a quarter and three quarters of a unit; all of a short one.
 fn windows(frames: usize) -> Vec<Range<usize>> {
     if frames < 3 * WINDOW {
-        return vec![0..frames];
+        return std::iter::once(0..frames).collect();
     }
     [frames / 4, 3 * frames / 4].map(|middle| middle - WINDOW / 2..middle + WINDOW / 2).into()
 }

@@ -79,7 +79,7 @@ pub fn measure(
     let mut cutter = UnitCutter::new(UnitRule { longest, window: u64::MAX }, 0);
     let mut detector = SceneDetector::new(0, (rate / 4.0).floor().max(1.0) as usize);
     let mut units = Vec::new();
-    let mut frames = 0;
+    let mut frames = 0u64;
     loop {
         stop.check()?;
         let (reference_frame, film_frame) = (references.next()?, films.next()?);
@@ -99,7 +99,7 @@ pub fn measure(
                     .push(&a.picture, &b.picture)
                     .map_err(|source| ExportError::Quality { range, source })?;
                 frames += 1;
-                if frames % 16 == 0 {
+                if frames.is_multiple_of(16) {
                     progress(frames);
                 }
             }

@@ -20,11 +20,7 @@ fn floor_of(brief: &Brief) -> Option<f64> {
 
 fn below(floor: Option<f64>, units: &[UnitState], plan: &Plan) -> Option<usize> {
     let floor = floor?;
-    Some(
-        shipped(units, plan)
-            .filter(|(_, trial)| trial.score.is_some_and(|score| score.value < floor))
-            .count(),
-    )
+    Some(shipped(units, plan).filter(|(_, trial)| misses(trial, floor)).count())
 }
 
 pub(crate) fn pass_summary(pass: u32, brief: &Brief, units: &[UnitState], plan: &Plan) -> PassSummary {

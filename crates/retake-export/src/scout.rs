@@ -54,7 +54,7 @@ impl Scout<'_> {
         while let Some(frame) = self.reader.next()? {
             self.stop.check()?;
             end = frame.index + 1;
-            if end % 16 == 0 {
+            if end.is_multiple_of(16) {
                 (self.progress)(end);
             }
             if end <= known {

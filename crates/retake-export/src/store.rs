@@ -84,11 +84,6 @@ impl TakeStore {
             .map_err(ExportError::file(&path, "reading a take"))?;
         Ok(TakeReader { log, path })
     }
-
-    /// Removes a take that turned out to be damaged.
-    pub(crate) fn discard(&self, description: &TakeDescription) {
-        let _ = fs::remove_file(self.path(description.range.start, description.id()));
-    }
 }
 
 const TEMPORARY: &str = "unfinished-";
@@ -182,24 +177,22 @@ pub(crate) struct TakeReader {
 impl TakeReader {
     /// The format description that precedes the samples.
     pub(crate) fn format(&mut self) -> Result<FormatDescription, ExportError> {
-        let fail = ExportError::file(&self.path, "reading a take");
-        match self.log.next() {
-            Ok(Some(record)) if record.kind == FORMAT => {
-                serde_json::from_slice(&record.payload).map_err(|error| fail(error.into()))
-            }
-            Ok(_) => Err(fail(io::ErrorKind::InvalidData.into())),
-            Err(error) => Err(fail(error)),
-        }
+        let record = self.log.next().map_err(|error| self.damaged(error))?;
+        let record = record.filter(|record| record.kind == FORMAT);
+        let format = record.and_then(|record| serde_json::from_slice(&record.payload).ok());
+        format.ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))
     }
 
     /// The next sample.
     pub(crate) fn next(&mut self) -> Result<Option<Sample>, ExportError> {
-        let record = self.log.next().map_err(ExportError::file(&self.path, "reading a take"))?;
+        let record = self.log.next().map_err(|error| self.damaged(error))?;
         let Some(record) = record.filter(|record| record.kind == SAMPLE) else { return Ok(None) };
         let sample = decode(record.payload);
-        sample.map(Some).ok_or_else(|| {
-            ExportError::file(&self.path, "reading a sample")(io::ErrorKind::InvalidData.into())
-        })
+        sample.map(Some).ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))
+    }
+
+    fn damaged(&self, source: io::Error) -> ExportError {
+        ExportError::DamagedTake { path: self.path.clone(), source }
     }
 }
 

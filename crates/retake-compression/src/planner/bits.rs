@@ -305,8 +305,6 @@ fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
 
 /// Exchanges takes for smaller ones of the same unit until the film is not above `target`.
 fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
-    let size =
-        |ship: &[usize]| -> u64 { units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum() };
     while bytes(units, &ship) > target {
         let over = bytes(units, &ship) - target;
         // the smallest exchange that is enough; else the largest there is

@@ -7,7 +7,7 @@ use super::curve::Point;
 use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState};
 
 /// What share of the film's bytes must be saved, in expectation, per share of the film's frames encoded again.
-const WORTH: f64 = 0.25;
+const WORTH: f64 = 0.4;
 
 /// How many standard errors a sampled score must be above the floor to count.
 const CERTAINTY: f64 = 1.0;
@@ -15,13 +15,14 @@ const CERTAINTY: f64 = 1.0;
 /// Takes after which a unit that reaches the floor is left as it is: its curve is not what the model believes.
 const ENOUGH: usize = 3;
 
-/// Where in the tolerance a first take aims, and a retake, which knows more.
-const FIRST_AIM: f64 = 0.5;
+/// Where in the tolerance a first take aims that corrects itself, one that does not, and a retake, which knows more.
+const STEERED_AIM: f64 = 0.5;
+const FIRST_AIM: f64 = 0.8;
 const RETAKE_AIM: f64 = 0.3;
 
-/// The score that the first take of a unit aims at.
-pub fn first_aim(floor: f64, tolerance: f64) -> f64 {
-    floor + FIRST_AIM * tolerance
+/// The score that the first take of a unit aims at, which may be `steered`: it corrects itself while it runs.
+pub fn first_aim(floor: f64, tolerance: f64, steered: bool) -> f64 {
+    floor + tolerance * if steered { STEERED_AIM } else { FIRST_AIM }
 }
 
 /// The score that further takes aim at.
