@@ -80,13 +80,17 @@ pub(crate) fn spec() -> Spec {
 
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     if settings.limit.is_some() {
-        return Err(("limit", "VP9 cannot keep one: leave out the limit, or choose x264 or x265".to_owned()));
+        return Err(("limit", "VP9 overshoots limits many times over: leave it out, or choose x264 or x265".to_owned()));
     }
     Ok(())
 }
 
-/// libvpx holds the frames that wait and the references, with wide borders, and tables for every block.
+/// Measured: the references, tables for every block, one set of them for each thread that has tiles of its own,
+/// frames that wait with wide borders, and the decoder's frames where pictures are wanted.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let picture = settings.format.picture_bytes(settings.width, settings.height);
-    64 * 1024 * 1024 + picture * (u64::from(delay) + 20) * 2
+    let pixels = u64::from(settings.width) * u64::from(settings.height);
+    let threads = settings.threads.min(settings.width / 256).max(1);
+    let frames = if settings.reconstruct { 26 } else { 20 };
+    (16 + 5 * u64::from(threads)) * 1024 * 1024 + 56 * pixels + frames * picture + u64::from(delay) * picture * 13 / 5
 }

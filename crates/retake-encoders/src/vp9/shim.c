@@ -1,6 +1,7 @@
 /* libvpx's VP9 behind the table of shim.h. */
 #include "../shim.h"
 
+#include <limits.h>
 #include <math.h>
 #include <vpx/vp8cx.h>
 #include <vpx/vp8dx.h>
@@ -162,7 +163,7 @@ static void time_base(struct parameters *p, const struct retake_settings *s) {
     /* a deadline that is shorter than a frame would mean the real-time mode */
     double frame = 1e6 * (double)num * (double)ticks / (double)den;
     p->deadline = VPX_DL_GOOD_QUALITY;
-    if (2 * frame > (double)p->deadline) p->deadline = 2 * frame < 4e9 ? (unsigned long)(2 * frame) : 4000000000ul;
+    if (2 * frame > (double)p->deadline) p->deadline = 2 * frame < ULONG_MAX / 2.0 ? (unsigned long)(2 * frame) : ULONG_MAX / 2;
 }
 
 static int parameters(struct parameters *p, const struct retake_settings *s, struct retake_fault *fault) {
