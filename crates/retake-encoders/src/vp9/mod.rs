@@ -80,7 +80,10 @@ pub(crate) fn spec() -> Spec {
 
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     if settings.limit.is_some() {
-        return Err(("limit", "VP9 overshoots limits many times over: leave it out, or choose x264 or x265".to_owned()));
+        return Err((
+            "limit",
+            "VP9 overshoots limits many times over: leave it out, or choose x264 or x265".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -92,5 +95,8 @@ fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let pixels = u64::from(settings.width) * u64::from(settings.height);
     let threads = settings.threads.min(settings.width / 256).max(1);
     let frames = if settings.reconstruct { 26 } else { 20 };
-    (16 + 5 * u64::from(threads)) * 1024 * 1024 + 56 * pixels + frames * picture + u64::from(delay) * picture * 13 / 5
+    (16 + 5 * u64::from(threads)) * 1024 * 1024
+        + 56 * pixels
+        + frames * picture
+        + u64::from(delay) * picture * 13 / 5
 }
