@@ -50,6 +50,14 @@ impl JobFolder {
     pub(crate) fn open(path: &Path, restart: bool) -> Result<Self, ExportError> {
         let new = !path.exists();
         if new {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+                return Err(ExportError::Request(format!(
+                    "--work-dir {}: the folder {} does not exist: make it first",
+                    path.display(),
+                    parent.display()
+                )));
+            }
             fs::create_dir(path).map_err(ExportError::file(path, "making the job folder"))?;
         }
         let lock_path = path.join(LOCK);
@@ -177,6 +185,7 @@ pub(crate) fn finished_before(folder: &Path, film: &Path, request: &str) -> Opti
     if finished.request != request || source_identity(film).ok()? != finished.film {
         return None;
     }
+    // a job that another process holds is not finished
     JobFolder::open(folder, false).ok()?.remove();
     Some(finished.summary)
 }
@@ -219,4 +228,49 @@ pub(crate) fn source_identity(path: &Path) -> Result<String, ExportError> {
         hash.update(&piece);
     }
     Ok(format!("{:032x}", hash.digest128()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+
+    /// A machine may die between the rename of the film and the removal of the job folder.
+    #[test]
+    fn a_job_that_was_finished_is_tidied_up() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, film) = (place.path().join("job"), place.path().join("film.mp4"));
+        fs::write(&film, b"the film").unwrap();
+        let summary = Summary {
+            output: film.clone(),
+            frames: 1,
+            seconds: 1.0,
+            file_bytes: 8,
+            video_bytes: 4,
+            outcome: Outcome::Satisfied,
+            passes: Vec::new(),
+            quality: None,
+            cpu_seconds: 0.1,
+            wall_seconds: 0.2,
+            notes: Vec::new(),
+        };
+        let job = JobFolder::open(&folder, false).unwrap();
+        job.note_finished(&film, "a request", &summary).unwrap();
+        assert_eq!(finished_before(&folder, &film, "a request"), None, "somebody is still at work");
+        drop(job);
+        assert_eq!(finished_before(&folder, &film, "another request"), None);
+        assert!(folder.exists());
+        assert_eq!(finished_before(&folder, &film, "a request"), Some(summary));
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn another_film_is_not_taken_for_the_finished_one() {
+        let place = tempfile::tempdir().unwrap();
+        let film = place.path().join("film.mp4");
+        fs::write(&film, b"the film").unwrap();
+        let before = source_identity(&film).unwrap();
+        fs::write(&film, b"the filn").unwrap();
+        assert_ne!(source_identity(&film).unwrap(), before);
+    }
 }

@@ -6,10 +6,10 @@ use crate::request::{Request, Target};
 use crate::scout::{ScoutPlan, held_back};
 use crate::spool;
 use crate::stop::StopFlag;
-use retake_compression::encoder::{EncoderSettings, RateControl, RateLimit};
+use retake_compression::encoder::{EncoderError, EncoderSettings, RateControl, RateLimit};
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Family;
-use retake_compression::units::{FrameRange, UnitRule};
+use retake_compression::units::UnitRule;
 use retake_libav::{Container, FilmInfo, MediaError, ReaderOptions, probe};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pool};
@@ -50,6 +50,8 @@ const LONGEST: f64 = 4.0;
 const WINDOW: f64 = 12.0;
 /// The longest take of a plain encode, in seconds: encoders' usual key frame interval of 250 frames.
 const PLAIN_LONGEST: f64 = 10.0;
+/// Fewer bytes a frame than any encoder and container can do with.
+const SMALLEST_FRAME: u64 = 32;
 /// The shortest scene, in seconds: faster cuts are flashes.
 const SHORTEST: f64 = 0.25;
 /// Every how many frames one is scored. Not 2 or 4, which would always meet the same kind of B frame, nor 5, which meets the duplicated
@@ -163,7 +165,8 @@ fn prepare_in(
     let rule = unit_rule(&film, memory, request.target, format);
     // what the encoder refuses is refused before there is a job
     if let Err(error) = request.encoder.open(&settings) {
-        let refused = |source| ExportError::Encoder { range: FrameRange::new(0, 0), source };
+        // whatever it is: this film with these settings is not possible
+        let refused = |source: EncoderError| ExportError::Request(source.to_string());
         let even = EncoderSettings { width: video.width & !1, height: video.height & !1, ..settings.clone() };
         if even == settings || request.encoder.open(&even).is_err() {
             return Err(refused(error));
@@ -267,6 +270,13 @@ fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportErro
         // the exact length is known after the first pass
         Target::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
         // what the other tracks and the container take is known after the first pass
+        Target::Size(size) if size < SMALLEST_FRAME * frames(film) => {
+            return Err(ExportError::Request(format!(
+                "--size {size}: too small for a film of {} frames: allow more, at least {}",
+                frames(film),
+                SMALLEST_FRAME * frames(film)
+            )));
+        }
         Target::Size(size) => Objective::Bytes { target: size, at_most: true },
     })
 }

@@ -34,7 +34,10 @@ fn ten_bits_stay_ten_bits() {
 #[test]
 fn odd_sizes() {
     let Some(studio) = Studio::empty() else { return };
-    studio.render("-f lavfi -i testsrc2=s=177x99:r=25:d=1 -pix_fmt yuv420p -c:v ffv1", "odd.mkv");
+    studio.render(
+        "-f lavfi -i testsrc2=s=354x198:r=25:d=1 -vf scale=177:99,format=yuv420p -c:v ffv1",
+        "odd.mkv",
+    );
     for encoder in encoders() {
         let name = format!("{}.mp4", encoder.name);
         let run = studio.encode(&format!("odd.mkv -o {name} {} --metric psnr -q 34", encoder.flags));

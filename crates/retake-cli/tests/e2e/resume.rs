@@ -3,7 +3,6 @@
 use crate::common::{Moment, Run, Studio, fast};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::{fs, iter};
 
 fn job() -> String {
@@ -160,27 +159,6 @@ fn killed_again_and_again() {
     carried_on(&studio, &expected, &safe);
 }
 
-/// A machine may die between the rename of the film and the removal of the job folder.
-#[test]
-fn killed_between_the_rename_and_the_end() {
-    let Some(studio) = Studio::open() else { return };
-    let expected = uninterrupted(&studio);
-    let mut running = studio.start(&job());
-    if !running.until(&mut |event| event["event"] == "writing") {
-        panic!("a film is written");
-    }
-    running.signal("STOP");
-    copy_folder(&studio.path("out.mp4.retake"), &studio.path("copy"));
-    running.signal("CONT");
-    let (run, ..) = running.end();
-    assert_eq!(run.code, expected.code, "{run:?}");
-    fs::rename(studio.path("copy"), studio.path("out.mp4.retake")).unwrap();
-    let run = studio.retake(&format!("encode {} --json", job()));
-    assert_eq!(run.code, expected.code, "the same command ends well: {run:?}");
-    assert!(finished(&run.events(), false).is_empty(), "nothing is made twice: {run:?}");
-    same_film_and_nothing_else(&studio, &expected);
-}
-
 /// A damaged take is made again; it never gets into the film.
 #[test]
 fn a_damaged_take_is_made_again() {
@@ -211,18 +189,5 @@ fn a_damaged_take_is_made_again() {
         assert!(good.is_some(), "{name}: {runs:?}");
         same_film_and_nothing_else(&studio, &expected);
         fs::remove_file(studio.path("out.mp4")).unwrap();
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }

@@ -70,6 +70,14 @@ struct Film {
     frames: f64,
 }
 
+/// How far the knob was moved last, if that gained less than a third of what was missing: where a curve is flat (noise often is), steps
+/// have to grow.
+fn stuck(unit: &UnitState, floor: f64) -> f64 {
+    let [.., before, last] = unit.trials.as_slice() else { return 0.0 };
+    let (Some(a), Some(b)) = (sure(before), sure(last)) else { return 0.0 };
+    if b - a < (floor - a) / 3.0 { (before.quality - last.quality).max(0.0) } else { 0.0 }
+}
+
 /// The take to ship: the smallest that reaches the floor; the best, if none does.
 fn best(unit: &UnitState, floor: f64) -> usize {
     let reaching =
@@ -109,7 +117,8 @@ fn retake(
     let upper = failed.map(|trial| trial.quality).fold(f64::INFINITY, f64::min) - brief.scale.step;
     let lower = held.map(|trial| trial.quality).fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;
     if score < floor {
-        let quality = brief.scale.snap(guess.min(upper - again * brief.family.nudge()));
+        let stride = again * brief.family.nudge() + stuck(unit, floor);
+        let quality = brief.scale.snap(guess.min(upper - stride));
         return (quality < shipped.quality).then_some(Retake {
             unit: index,
             quality,
