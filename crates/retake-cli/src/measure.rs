@@ -15,6 +15,9 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         None => retake::default_metric(),
     };
     let pool: Pool = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
+    if args.quality.is_some_and(|quality| !quality.is_finite()) {
+        return Err(Usage("--quality: a number is needed".into()).into());
+    }
     if !(args.unit.is_finite() && args.unit > 0.0) {
         return Err(Usage("--unit: a number of seconds above 0 is needed".into()).into());
     }

@@ -51,6 +51,8 @@ pub struct Measure {
     pub pool: String,
     /// Every how many frames one is scored, at most: short takes are scored more densely.
     pub stride: u32,
+    /// Score short takes more densely. Not for takes that begin before their length is known.
+    pub adapt: bool,
 }
 
 impl Measure {
@@ -59,6 +61,9 @@ impl Measure {
 
     /// Every how many of a take's frames one is scored.
     pub fn stride_for(&self, frames: u64) -> u32 {
+        if !self.adapt {
+            return self.stride.max(1);
+        }
         let dense = u32::try_from(frames / Self::FEWEST).unwrap_or(u32::MAX);
         self.stride.min(dense).max(1)
     }

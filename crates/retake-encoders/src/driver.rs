@@ -1,4 +1,5 @@
 use crate::bitstream::Bitstream;
+use crate::headers;
 use crate::settings::Lowered;
 use crate::shim::{Event, Fault, Shim, ShimTable};
 use crate::times::Times;
@@ -27,6 +28,7 @@ impl Driver {
         name: &'static str,
         codec: Codec,
         table: &'static ShimTable,
+        dear_headers: bool,
         lowered: &Lowered,
         settings: &EncoderSettings,
     ) -> Result<Self, EncoderError> {
@@ -35,7 +37,9 @@ impl Driver {
             false => EncoderError::Settings { encoder: name, setting: fault.setting, reason: fault.reason },
         };
         let mut shim = Shim::open(table, lowered.raw()).map_err(refused)?;
-        let headers = shim.headers().map_err(refused)?;
+        let headers =
+            if dear_headers { headers::cached(name, settings, || shim.headers()) } else { shim.headers() };
+        let headers = headers.map_err(refused)?;
         let (bitstream, config) = Bitstream::new(codec, &headers, settings)
             .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
         let description = FormatDescription {

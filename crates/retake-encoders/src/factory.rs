@@ -19,6 +19,8 @@ pub(crate) struct Spec {
     pub(crate) default_preset: &'static str,
     pub(crate) usual_quality: f64,
     pub(crate) reorders: bool,
+    /// Whether the library gives headers only by encoding something.
+    pub(crate) dear_headers: bool,
     pub(crate) refused: Refused,
     /// Settings that this encoder alone refuses.
     pub(crate) check: fn(&EncoderSettings) -> Result<(), (&'static str, String)>,
@@ -79,6 +81,13 @@ impl EncoderFactory for Factory {
 
     fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {
         let lowered = Lowered::new(&self.spec, &self.info, settings)?;
-        Ok(Box::new(Driver::open(self.spec.name, self.spec.codec, self.spec.shim, &lowered, settings)?))
+        Ok(Box::new(Driver::open(
+            self.spec.name,
+            self.spec.codec,
+            self.spec.shim,
+            self.spec.dear_headers,
+            &lowered,
+            settings,
+        )?))
     }
 }

@@ -13,6 +13,7 @@
 mod bitstream;
 mod driver;
 mod factory;
+mod headers;
 mod options;
 mod settings;
 mod shim;

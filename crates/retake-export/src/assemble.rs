@@ -61,9 +61,9 @@ pub(crate) fn assemble(
     let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
     open_permissions(temporary.as_file());
     verified(temporary.path(), bytes, notes)?;
-    temporary
-        .persist(output)
-        .map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
+    // somebody may have put another file there meanwhile
+    let placed = if job.overwrite { temporary.persist(output) } else { temporary.persist_noclobber(output) };
+    placed.map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
     sync_folder(&folder)
 }
 
@@ -125,7 +125,7 @@ fn verify_pictures(
     progress: &Progress,
 ) -> Result<(), ExportError> {
     let film = probe(path)?;
-    let options = ReaderOptions { format: job.description.settings.format, threads: job.reader.threads };
+    let options = ReaderOptions { format: job.description.settings.format, threads: job.jobs.min(8) };
     let mut reader = FrameReader::open(&film, options)?;
     let mut hashes = chosen.iter().filter_map(|take| take.record.pictures.as_ref()).flatten();
     let mut times = Times::new(map, &film);

@@ -2,10 +2,11 @@
 
 use crate::error::ExportError;
 use crate::feed::Feed;
-use crate::shoot::{Stage, shoot};
+use crate::shoot::{Shot, Stage, shoot};
 use crate::stop::StopFlag;
 use crossbeam_channel::{Receiver, unbounded};
 use retake_compression::take::{TakeDescription, TakeRecord};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 /// A take to run.
@@ -41,7 +42,8 @@ pub(crate) fn run<T: Send>(
     let (results, finished) = unbounded();
     thread::scope(|scope| {
         let lead = thread::Builder::new().name("scout".into()).spawn_scoped(scope, move || {
-            let result = lead();
+            let result = catch_unwind(AssertUnwindSafe(lead))
+                .unwrap_or_else(|_| Err(ExportError::Internal("the scout panicked".into())));
             if result.is_err() {
                 stop.raise();
             }
@@ -52,11 +54,19 @@ pub(crate) fn run<T: Send>(
             let (calls, results) = (calls.clone(), results.clone());
             let worker = move || {
                 for Call { description, feed } in calls {
-                    let feed = match feed {
-                        FeedSource::Ready(feed) => Ok(feed),
-                        FeedSource::Range => open_range(&description),
+                    let start = description.range.start;
+                    let take = || {
+                        stop.check()?;
+                        let feed = match feed {
+                            FeedSource::Ready(feed) => feed,
+                            FeedSource::Range => open_range(&description)?,
+                        };
+                        shoot(stage, description, feed)
                     };
-                    let result = feed.and_then(|feed| shoot(stage, description, feed));
+                    // it is made safe by the thread that listens, so that no core waits for the disk
+                    let result = catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|_| {
+                        Err(ExportError::Internal(format!("the take at frame {start} panicked")))
+                    });
                     if result.is_err() {
                         stop.raise();
                     }
@@ -73,9 +83,12 @@ pub(crate) fn run<T: Send>(
         drop((results, calls));
         let mut failure = None;
         for result in finished {
-            match result {
+            match result.and_then(Shot::keep) {
                 Ok((description, record)) => done(Done { description, record }),
-                Err(error) => keep_cause(&mut failure, error),
+                Err(error) => {
+                    stop.raise();
+                    keep_cause(&mut failure, error);
+                }
             }
         }
         let lead = lead.join().unwrap_or_else(|_| Err(ExportError::Internal("the scout panicked".into())));

@@ -124,14 +124,16 @@ impl Production<'_> {
         let index = Arc::new(map.index.clone());
         let mut passes = Vec::new();
         let mut number = 1;
+        let mut taken: Vec<usize> = (0..units.len()).collect();
         let plan = loop {
             let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
             let plan = planner::plan(&brief, &states, number);
-            passes.push(pass_summary(number, &brief, &states, &plan));
+            passes.push(pass_summary(number, &taken, &brief, &states, &plan));
             if plan.retakes.is_empty() {
                 break plan;
             }
             number += 1;
+            taken = plan.retakes.iter().map(|retake| retake.unit).collect();
             self.retakes(number, &plan.retakes, &mut units, &index)?;
         };
         let chosen = choose(&units, &plan.ship);
@@ -206,7 +208,8 @@ impl Production<'_> {
         let (sender, calls) = unbounded();
         for &range in &map.units {
             let description = self.first_take(range);
-            if !keep(&description) {
+            // exactly this range: only takes that are still to be scouted may differ in their end
+            if self.store.record(&description).is_none() || !keep(&description) {
                 call(&sender, description, FeedSource::Range);
             }
         }
@@ -371,9 +374,12 @@ impl Production<'_> {
     fn description(&self, range: FrameRange, settings: EncoderSettings) -> TakeDescription {
         let description = &self.job.description;
         let measure = match (&description.metric, &description.pool) {
-            (Some(metric), Some(pool)) => {
-                Some(Measure { metric: metric.clone(), pool: pool.clone(), stride: self.job.stride })
-            }
+            (Some(metric), Some(pool)) => Some(Measure {
+                metric: metric.clone(),
+                pool: pool.clone(),
+                stride: self.job.stride,
+                adapt: !self.job.scout.streaming,
+            }),
             _ => None,
         };
         TakeDescription {
@@ -424,7 +430,9 @@ fn seconds(index: &FrameIndex) -> f64 {
     let (Some(first), Some(last)) = (index.frames.first(), index.frames.last()) else { return 0.0 };
     let before = index.frames.iter().rev().nth(1).map_or(0, |before| last.pts - before.pts);
     let tail = if last.duration > 0 { last.duration } else { before };
-    (last.pts - first.pts + tail) as f64 * index.time_base.to_f64()
+    let seconds = (last.pts - first.pts + tail) as f64 * index.time_base.to_f64();
+    // a film of one frame that does not say how long it is shown
+    if seconds > 0.0 { seconds } else { 0.04 }
 }
 
 fn call(sender: &Sender<Call>, description: TakeDescription, feed: FeedSource) {

@@ -12,8 +12,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A supply of the consecutive frames of one take.
 pub(crate) enum Feed {
-    /// Frames that the scout hands over as it decodes them.
-    Live(Receiver<LiveFrame>),
+    /// Frames that the scout hands over as it decodes them, and `None` at the end of the take.
+    Live(Receiver<Option<LiveFrame>>),
     /// Frames that are decoded for this take alone.
     Range(Box<RangeReader>),
 }
@@ -33,14 +33,12 @@ impl Feed {
             Self::Range(reader) => Ok(reader.next()?.map(|frame| FedFrame { frame, _place: None })),
             Self::Live(receiver) => loop {
                 match receiver.recv_timeout(PATIENCE) {
-                    Ok(LiveFrame { frame, place }) => {
+                    Ok(Some(LiveFrame { frame, place })) => {
                         return Ok(Some(FedFrame { frame, _place: Some(place) }));
                     }
-                    Err(RecvTimeoutError::Disconnected) => {
-                        // a scout that failed or was stopped also lets go of its end
-                        stop.check()?;
-                        return Ok(None);
-                    }
+                    Ok(None) => return Ok(None),
+                    // a scout that failed lets go without a word: what came so far is not a whole take
+                    Err(RecvTimeoutError::Disconnected) => return Err(ExportError::Stopped),
                     Err(RecvTimeoutError::Timeout) => stop.check()?,
                 }
             },

@@ -18,6 +18,8 @@ const VERSION: u32 = 1;
 const DESCRIPTION: &str = "job.json";
 const LOCK: &str = "lock";
 const FINISHED: &str = "finished.json";
+/// How files begin that were not written to their end.
+const UNFINISHED: &str = "unfinished-";
 
 /// Everything that a job's result depends on. A folder is carried on only by the job that began it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,12 @@ impl JobFolder {
     /// Takes the folder, or makes it. With `restart`, what an earlier job left in it is removed.
     pub(crate) fn open(path: &Path, restart: bool) -> Result<Self, ExportError> {
         let new = !path.exists();
+        if !new && !is_ours(path) {
+            return Err(ExportError::Request(format!(
+                "--work-dir {}: this folder holds other things than a job: name a new or an empty folder",
+                path.display()
+            )));
+        }
         if new {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
@@ -76,6 +84,8 @@ impl JobFolder {
         let folder = Self { path: path.to_owned(), new, _lock: lock };
         if restart {
             folder.clear()?;
+        } else {
+            folder.remove_if(|name| name.starts_with(UNFINISHED))?;
         }
         Ok(folder)
     }
@@ -142,11 +152,15 @@ impl JobFolder {
         self.write_whole(&self.path.join(FINISHED), &text)
     }
 
-    /// Removes everything but the lock.
+    /// Removes all that a job leaves, but the lock.
     fn clear(&self) -> Result<(), ExportError> {
+        self.remove_if(|name| name != LOCK && is_ours_name(name))
+    }
+
+    fn remove_if(&self, chosen: impl Fn(&str) -> bool) -> Result<(), ExportError> {
         let entries =
             fs::read_dir(&self.path).map_err(ExportError::file(&self.path, "reading the job folder"))?;
-        for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
+        for entry in entries.flatten().filter(|entry| chosen(&entry.file_name().to_string_lossy())) {
             let path = entry.path();
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(ExportError::file(path, "removing an earlier job"))?;
@@ -167,6 +181,16 @@ impl JobFolder {
         let _ = fs::remove_file(self.path.join(LOCK));
         let _ = fs::remove_dir(&self.path);
     }
+}
+
+/// Whether all that a folder holds may be a job's: it may then be carried on, emptied, and removed in the end.
+fn is_ours(folder: &Path) -> bool {
+    let Ok(mut entries) = fs::read_dir(folder) else { return false };
+    entries.all(|entry| entry.is_ok_and(|entry| is_ours_name(&entry.file_name().to_string_lossy())))
+}
+
+fn is_ours_name(name: &str) -> bool {
+    [DESCRIPTION, LOCK, FINISHED, "index", "input", "takes"].contains(&name) || name.starts_with(UNFINISHED)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -262,6 +286,15 @@ mod tests {
         assert!(folder.exists());
         assert_eq!(finished_before(&folder, &film, "a request"), Some(summary));
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_folder_of_other_things_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("holiday.mkv"), b"dear").unwrap();
+        let refused = JobFolder::open(place.path(), true);
+        assert!(matches!(refused, Err(ExportError::Request(_))));
+        assert!(place.path().join("holiday.mkv").exists() && !place.path().join("lock").exists());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub family: Family,
     pub scout: ScoutPlan,
     pub jobs: u32,
+    /// Replace an existing output.
+    pub overwrite: bool,
     /// Every how many frames one is scored.
     pub stride: u32,
     pub notes: Vec<String>,
@@ -207,7 +209,20 @@ fn prepare_in(
     let stride = if request.pool == Pool::Mean { STRIDE } else { 1 };
     let folder =
         opened.take().ok_or_else(|| ExportError::Internal("the job folder was not opened".into()))?;
-    Ok(Job { stride, folder, container, reader, description, family, scout, jobs: budget.jobs, notes, film })
+    let overwrite = request.overwrite;
+    Ok(Job {
+        stride,
+        overwrite,
+        folder,
+        container,
+        reader,
+        description,
+        family,
+        scout,
+        jobs: budget.jobs,
+        notes,
+        film,
+    })
 }
 
 /// Errors about the copy of standard input name standard input.
@@ -270,11 +285,11 @@ fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportErro
         // the exact length is known after the first pass
         Target::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
         // what the other tracks and the container take is known after the first pass
-        Target::Size(size) if size < SMALLEST_FRAME * frames(film) => {
+        Target::Size(size) if size < SMALLEST_FRAME.saturating_mul(frames(film)) => {
             return Err(ExportError::Request(format!(
                 "--size {size}: too small for a film of {} frames: allow more, at least {}",
                 frames(film),
-                SMALLEST_FRAME * frames(film)
+                SMALLEST_FRAME.saturating_mul(frames(film))
             )));
         }
         Target::Size(size) => Objective::Bytes { target: size, at_most: true },

@@ -23,13 +23,18 @@ fn below(floor: Option<f64>, units: &[UnitState], plan: &Plan) -> Option<usize> 
     Some(shipped(units, plan).filter(|(_, trial)| misses(trial, floor)).count())
 }
 
-pub(crate) fn pass_summary(pass: u32, brief: &Brief, units: &[UnitState], plan: &Plan) -> PassSummary {
-    let taken: Vec<&UnitState> =
-        units.iter().filter(|unit| unit.trials.len() >= pass as usize || pass == 1).collect();
+/// What a pass did, which encoded the units `taken`, and what would be shipped after it.
+pub(crate) fn pass_summary(
+    pass: u32,
+    taken: &[usize],
+    brief: &Brief,
+    units: &[UnitState],
+    plan: &Plan,
+) -> PassSummary {
     PassSummary {
         pass,
         takes: taken.len(),
-        frames: taken.iter().map(|unit| unit.range.len()).sum(),
+        frames: taken.iter().map(|&unit| units[unit].range.len()).sum(),
         video_bytes: shipped(units, plan).map(|(_, trial)| trial.bytes).sum(),
         worst: worst(units, plan).map(|(_, score)| score),
         below: below(floor_of(brief), units, plan),

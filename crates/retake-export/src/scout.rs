@@ -154,14 +154,16 @@ struct Queue<'a> {
 
 struct Open {
     start: u64,
-    frames: Sender<LiveFrame>,
+    frames: Sender<Option<LiveFrame>>,
 }
 
 impl Queue<'_> {
     /// Hands over all frames of a unit, and ends its feed.
     fn hand_over(&mut self, unit: FrameRange) {
         self.pass(unit.start, unit.end - 1);
-        self.open = None;
+        if let Some(open) = self.open.take() {
+            let _ = open.frames.send(None);
+        }
     }
 
     /// Hands over the frames up to and with `last`, which belong to the unit that starts at `start`.
@@ -177,7 +179,7 @@ impl Queue<'_> {
         while self.pending.front().is_some_and(|live| live.frame.index <= last) {
             if let Some(live) = self.pending.pop_front() {
                 // nobody listens to a unit that was taken in an earlier run
-                let _ = open.frames.send(live);
+                let _ = open.frames.send(Some(live));
             }
         }
     }

@@ -41,13 +41,28 @@ fn seconds(time: rustix::time::Timespec) -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// Encodes the frames of `feed` as `description` says, and stores the result. The description comes back with the true end of its range:
-/// takes that begin while their unit is still being decoded do not know it before.
+/// A take that was encoded, and is not safe on disk yet.
+pub(crate) struct Shot {
+    writer: TakeWriter,
+    description: TakeDescription,
+    record: TakeRecord,
+}
+
+impl Shot {
+    /// Makes it safe: after this it survives everything. Waits for the disk.
+    pub(crate) fn keep(self) -> Result<(TakeDescription, TakeRecord), ExportError> {
+        self.writer.finish(&self.description, &self.record)?;
+        Ok((self.description, self.record))
+    }
+}
+
+/// Encodes the frames of `feed` as `description` says. The description comes back with the true end of its range: takes that begin while
+/// their unit is still being decoded do not know it before.
 pub(crate) fn shoot(
     stage: &Stage,
     mut description: TakeDescription,
     mut feed: Feed,
-) -> Result<(TakeDescription, TakeRecord), ExportError> {
+) -> Result<Shot, ExportError> {
     let began = thread_cpu();
     let mut frames = VecDeque::new();
     let mut settings = description.settings.clone();
@@ -96,8 +111,7 @@ pub(crate) fn shoot(
     record.look = looked;
     record.cpu.look = look_cpu;
     record.cpu.encode = thread_cpu() - began - look_cpu - record.cpu.measure;
-    writer.finish(&description, &record)?;
-    Ok((description, record))
+    Ok(Shot { writer, description, record })
 }
 
 /// A running take.

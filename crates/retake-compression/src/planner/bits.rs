@@ -75,6 +75,7 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
         (false, true, _) => {
             Some(if error.abs() <= 3.0 * CLOSE { End::Satisfied } else { End::NoGainExpected })
         }
+        (false, false, true) if error.abs() <= 3.0 * CLOSE => Some(End::Satisfied),
         (false, false, true) => Some(End::PassCap),
         (false, false, false) => None,
     };

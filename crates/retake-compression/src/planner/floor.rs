@@ -37,7 +37,8 @@ pub fn misses(trial: &Trial, floor: f64) -> bool {
 
 /// The score of a trial that can be relied on.
 fn sure(trial: &Trial) -> Option<f64> {
-    trial.score.map(|score| score.value - CERTAINTY * score.error)
+    let score = trial.score.map(|score| score.value - CERTAINTY * score.error);
+    score.filter(|score| score.is_finite())
 }
 
 pub(super) fn plan(brief: &Brief, floor: f64, tolerance: f64, units: &[UnitState], passes: u32) -> Plan {

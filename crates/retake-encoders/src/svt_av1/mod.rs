@@ -76,6 +76,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "8",
         usual_quality: 32.0,
         reorders: false,
+        dear_headers: true,
         refused: REFUSED,
         check,
         memory,

@@ -72,6 +72,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "3",
         usual_quality: 32.0,
         reorders: false,
+        dear_headers: false,
         refused: REFUSED,
         check,
         memory,

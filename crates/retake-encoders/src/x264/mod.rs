@@ -105,6 +105,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "medium",
         usual_quality: 23.0,
         reorders: true,
+        dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x264", settings),
         memory,

@@ -160,6 +160,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "medium",
         usual_quality: 26.0,
         reorders: true,
+        dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x265", settings),
         memory,
