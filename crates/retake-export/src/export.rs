@@ -341,7 +341,7 @@ impl Production<'_> {
         let mut steer = None;
         let look = match description.objective {
             Objective::Floor { floor, tolerance } => {
-                let aim = floor::first_aim(floor, tolerance, self.steers());
+                let aim = floor::first_aim(&self.job.family, floor, tolerance, self.steers());
                 settings.rate = RateControl::Quality(scale.snap(self.job.family.usual(aim)));
                 steer = self.steers().then_some(aim);
                 // a take that corrects itself needs no look first

@@ -222,6 +222,17 @@ impl Family {
         }
     }
 
+    /// How high above the floor a first take should aim, in tolerances: one that corrects itself lands nearer to it.
+    pub fn first_aim(&self, steered: bool) -> f64 {
+        if steered { 0.5 } else { 0.8 }
+    }
+
+    /// What share of the film's bytes a retake must be expected to save, per share of the film's frames that it encodes again. Where a look
+    /// tells little, many units come out too good, and only the worst of them are worth the work.
+    pub fn worth(&self) -> f64 {
+        if self.look.is_some_and(|look| look.error > 3.0) { 0.7 } else { 0.4 }
+    }
+
     /// A step of the knob that is sure to be seen in the score, whatever the curve: about a tenth of a loss.
     pub fn nudge(&self) -> f64 {
         (0.1 * self.slope).max(self.scale.step)

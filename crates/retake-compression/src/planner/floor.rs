@@ -3,11 +3,8 @@
 //! Units are independent. A unit that misses is taken again. A unit that is better than floor plus tolerance is taken again when the
 //! expected saving, as a share of the film's bytes, is worth the share of the film's frames that have to be encoded for it.
 
-use super::curve::Point;
+use super::curve::{Family, Point};
 use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState};
-
-/// What share of the film's bytes must be saved, in expectation, per share of the film's frames encoded again.
-const WORTH: f64 = 0.4;
 
 /// How many standard errors a sampled score must be above the floor to count.
 const CERTAINTY: f64 = 1.0;
@@ -15,14 +12,12 @@ const CERTAINTY: f64 = 1.0;
 /// Takes after which a unit that reaches the floor is left as it is: its curve is not what the model believes.
 const ENOUGH: usize = 3;
 
-/// Where in the tolerance a first take aims that corrects itself, one that does not, and a retake, which knows more.
-const STEERED_AIM: f64 = 0.5;
-const FIRST_AIM: f64 = 0.8;
+/// Where in the tolerance a retake aims; a first take, which knows less, aims higher.
 const RETAKE_AIM: f64 = 0.3;
 
 /// The score that the first take of a unit aims at, which may be `steered`: it corrects itself while it runs.
-pub fn first_aim(floor: f64, tolerance: f64, steered: bool) -> f64 {
-    floor + tolerance * if steered { STEERED_AIM } else { FIRST_AIM }
+pub fn first_aim(family: &Family, floor: f64, tolerance: f64, steered: bool) -> f64 {
+    floor + tolerance * family.first_aim(steered)
 }
 
 /// The score that further takes aim at.
@@ -135,5 +130,5 @@ fn retake(
     }
     let saved = shipped.bytes as f64 * (1.0 - brief.family.bytes_factor(quality - shipped.quality));
     let worth = (saved / film.bytes.max(1.0)) / (unit.range.len() as f64 / film.frames.max(1.0));
-    (worth >= WORTH).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
+    (worth >= brief.family.worth()).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
 }
