@@ -19,9 +19,8 @@ pub(crate) struct Chosen<'a> {
     pub record: &'a TakeRecord,
 }
 
-/// Told of progress: frames written, frames verified.
+/// Told of progress: frames verified.
 pub(crate) struct Progress<'a> {
-    pub written: &'a dyn Fn(u64),
     pub verified: &'a dyn Fn(u64),
 }
 
@@ -51,7 +50,7 @@ pub(crate) fn assemble(
         .rand_bytes(0)
         .tempfile_in(&folder)
         .map_err(ExportError::file(&folder, "making a temporary file"))?;
-    let notes = write(job, store, map, chosen, temporary.path(), stop, progress)?;
+    let notes = write(job, store, map, chosen, temporary.path(), stop)?;
     temporary.as_file().sync_all().map_err(ExportError::file(temporary.path(), "syncing the film"))?;
     if chosen.iter().all(|take| take.record.pictures.is_some()) {
         verify_pictures(job, map, chosen, temporary.path(), stop, progress)?;
@@ -74,7 +73,6 @@ fn write(
     chosen: &[Chosen],
     path: &Path,
     stop: &StopFlag,
-    progress: &Progress,
 ) -> Result<Vec<String>, ExportError> {
     let first = chosen.first().ok_or_else(|| ExportError::Internal("a film without takes".into()))?;
     let format = store.read(first.description)?.format()?;
@@ -91,7 +89,6 @@ fn write(
         fast_start: true,
         max_reorder: chosen.iter().map(|take| take.record.reorder_ticks).max().unwrap_or(0),
     })?;
-    let mut written = 0u64;
     for take in chosen {
         let mut samples = store.read(take.description)?;
         let here = samples.format()?;
@@ -104,10 +101,6 @@ fn write(
         while let Some(sample) = samples.next()? {
             stop.check()?;
             writer.write(&sample)?;
-            written += 1;
-            if written.is_multiple_of(64) {
-                (progress.written)(written);
-            }
         }
     }
     writer.finish()?;
@@ -275,8 +268,7 @@ pub(crate) fn overhead(
         .prefix("unfinished-")
         .tempfile_in(folder)
         .map_err(ExportError::file(folder, "making a temporary file"))?;
-    let silent = Progress { written: &|_| {}, verified: &|_| {} };
-    write(job, store, map, chosen, temporary.path(), stop, &silent)?;
+    write(job, store, map, chosen, temporary.path(), stop)?;
     let bytes = temporary.as_file().metadata().map_err(ExportError::file(temporary.path(), "reading"))?.len();
     let video: u64 = chosen.iter().map(|take| take.record.bytes).sum();
     Ok(bytes.saturating_sub(video))

@@ -138,10 +138,7 @@ impl Production<'_> {
         };
         let chosen = choose(&units, &plan.ship);
         (self.tell)(Event::Writing { frames: index.frames.len() as u64 });
-        let progress = assemble::Progress {
-            written: &|_| {},
-            verified: &|frames| (self.tell)(Event::Verifying { frames }),
-        };
+        let progress = assemble::Progress { verified: &|frames| (self.tell)(Event::Verifying { frames }) };
         let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
         let mut film = summary(&brief, &states, &plan, passes);
         film.output = self.request.output.clone();

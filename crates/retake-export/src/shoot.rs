@@ -10,7 +10,7 @@ use retake_compression::encoder::{Encoder, EncoderFactory, FrameOptions, Output,
 use retake_compression::planner::curve::Family;
 use retake_compression::take::{CpuSeconds, Score, TakeDescription, TakeRecord};
 use retake_compression::units::FrameRange;
-use retake_libav::picture_hash;
+use retake_libav::{picture_hash, ticks_to_time, time_to_ticks};
 use retake_media::{PixelBuffer, Rational, Time};
 use retake_quality::{MetricKind, Pool, Scorer, ScorerSettings};
 use std::collections::{BTreeMap, VecDeque};
@@ -197,9 +197,12 @@ impl<'a> Take<'a> {
 
     fn send(&mut self, fed: FedFrame) -> Result<(), ExportError> {
         let FedFrame { frame, .. } = &fed;
-        let pts = ticks(frame.pts, self.stage.time_base);
-        let duration =
-            if frame.duration > 0 { ticks(frame.duration, self.stage.time_base) } else { Time::INVALID };
+        let pts = ticks_to_time(frame.pts, self.stage.time_base);
+        let duration = if frame.duration > 0 {
+            ticks_to_time(frame.duration, self.stage.time_base)
+        } else {
+            Time::INVALID
+        };
         let picture = frame.picture.cropped(self.size.0, self.size.1);
         self.encoder
             .send(&picture, pts, duration, FrameOptions::default())
@@ -224,7 +227,7 @@ impl<'a> Take<'a> {
                 self.samples += 1;
                 self.bytes += sample.data.len() as u64;
                 let shift = sample.dts.subtract(sample.pts);
-                self.reorder = self.reorder.max(to_ticks(shift, self.stage.time_base));
+                self.reorder = self.reorder.max(time_to_ticks(shift, self.stage.time_base).unwrap_or(0));
                 self.writer.sample(&sample)?;
             }
             Output::Picture { index, picture } => {
@@ -318,19 +321,4 @@ pub(crate) fn new_scorer(
 
 pub(crate) fn parse<T: std::str::FromStr>(name: &str) -> Result<T, ExportError> {
     name.parse().map_err(|_| ExportError::Request(format!("'{name}' is not known here")))
-}
-
-/// Ticks as exact time.
-pub(crate) fn ticks(value: i64, base: Rational) -> Time {
-    Time::new(value.saturating_mul(i64::from(base.num)), base.den)
-}
-
-/// Time as ticks, rounded up.
-fn to_ticks(time: Time, base: Rational) -> i64 {
-    if !time.is_numeric() || base.num <= 0 {
-        return 0;
-    }
-    let numerator = i128::from(time.value()) * i128::from(base.den);
-    let denominator = i128::from(time.timescale()) * i128::from(base.num);
-    i64::try_from(-((-numerator).div_euclid(denominator))).unwrap_or(0)
 }
