@@ -126,7 +126,14 @@ impl Encoder for Driver {
                     let stamp = self.times.emit(index)?;
                     let sample =
                         Sample { data, pts: stamp.pts, dts: stamp.dts, duration: stamp.duration, kind };
-                    Ok(Output::Frame(EncodedFrame { sample, index: index as u64, qp }))
+                    Ok(Output::Frame(EncodedFrame {
+                        sample,
+                        index: index as u64,
+                        qp,
+                        error: None,
+                        token: None,
+                        layer: 0,
+                    }))
                 })
             }
             Ok(Event::Picture { index }) => match &self.pool {

@@ -3,7 +3,7 @@ use crate::options::Refused;
 use crate::settings::Lowered;
 use crate::shim::ShimTable;
 use retake_compression::encoder::{
-    Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, Preset, QualityScale,
+    ControlSupport, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, Preset, QualityScale,
 };
 use retake_media::{Codec, PixelFormat};
 
@@ -60,6 +60,7 @@ impl Factory {
             steers: shim.set_quality.is_some(),
             reorders: spec.reorders,
             licence: spec.licence,
+            controls: ControlSupport::default(),
         };
         Self { spec, info }
     }

@@ -80,6 +80,8 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
     let (average, quality, bit_rate) = match settings.rate {
         RateControl::Quality(value) => (0, info.quality.snap(value), 0),
         RateControl::AverageBitRate(rate) => (1, 0.0, rate.min(i64::MAX as u64) as i64),
+        // refused by `check`
+        RateControl::ConstantBitRate(_) | RateControl::Lossless => (0, info.quality.usual, 0),
     };
     RawSettings {
         width: settings.width as i32,
@@ -151,7 +153,16 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
         let names: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
         return Err(("preset", format!("'{}' is not one of {}", settings.preset, names.join(", "))));
     }
+    if !settings.controls.is_default() {
+        return Err(("controls", "this encoder has none of them".to_owned()));
+    }
     match settings.rate {
+        RateControl::ConstantBitRate(_) | RateControl::Lossless => {
+            return Err((
+                "rate control",
+                "this encoder has constant quality and average bit rates".to_owned(),
+            ));
+        }
         RateControl::Quality(value) if !(info.quality.min..=info.quality.max).contains(&value) => {
             return Err((
                 "quality",

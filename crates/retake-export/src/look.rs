@@ -90,7 +90,7 @@ fn probe(
         for (position, fed) in frames[window.clone()].iter().enumerate() {
             stage.stop.check()?;
             let pts = Time::new(sent, 1_000_000);
-            let options = FrameOptions { force_key_frame: position == 0 };
+            let options = FrameOptions { force_key_frame: position == 0, ..FrameOptions::default() };
             let picture = fed.frame.picture.cropped(settings.width, settings.height);
             encoder.send(&picture, pts, Time::INVALID, options).map_err(fail)?;
             sent += 1;
@@ -103,7 +103,7 @@ fn probe(
     let estimate = scores.estimate(parse::<Pool>(&measure.pool)?);
     let quality = match settings.rate {
         RateControl::Quality(quality) => quality,
-        RateControl::AverageBitRate(_) => 0.0,
+        _ => 0.0,
     };
     Ok(Point { quality, score: estimate.value, error: estimate.standard_error, ceiling: scores.ceiling() })
 }

@@ -6,7 +6,7 @@ use crate::request::{Request, Target};
 use crate::scout::{ScoutPlan, held_back};
 use crate::spool;
 use crate::stop::StopFlag;
-use retake_compression::encoder::{EncoderError, EncoderSettings, RateControl, RateLimit};
+use retake_compression::encoder::{Controls, EncoderError, EncoderSettings, RateControl, RateLimit};
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Family;
 use retake_compression::units::UnitRule;
@@ -158,6 +158,7 @@ fn prepare_in(
         max_key_frame_interval: 0,
         threads: request.threads.max(1),
         reconstruct: measured && info.reconstructs,
+        controls: Controls::default(),
         options: request.options.clone(),
     };
     let family = Family::of(info.name, request.metric.name(), info.quality);

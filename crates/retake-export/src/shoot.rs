@@ -104,7 +104,7 @@ pub(crate) fn shoot(
     description.range.end = start + take.sent;
     let quality = match settings.rate {
         RateControl::Quality(quality) => Some(take.pilot.as_ref().map_or(quality, Pilot::average)),
-        RateControl::AverageBitRate(_) => None,
+        _ => None,
     };
     let (writer, mut record) = take.conclude(description.range)?;
     record.quality = quality;

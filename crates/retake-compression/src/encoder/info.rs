@@ -1,3 +1,4 @@
+use super::ControlSupport;
 use retake_media::{Codec, PixelFormat};
 use serde::Serialize;
 
@@ -30,6 +31,8 @@ pub struct EncoderInfo {
     pub reorders: bool,
     /// Its licence, as SPDX identifier: it becomes a condition on binaries that link it.
     pub licence: &'static str,
+    /// Which controls it obeys.
+    pub controls: ControlSupport,
 }
 
 /// A named point between speed and compression.

@@ -3,15 +3,17 @@
 //! An [`EncoderFactory`] describes what a library can do and opens [`Encoder`]s. One [`Encoder`] encodes one take: it begins with a
 //! sync frame, closes its GOPs, and ends with [`Encoder::finish`]. It is driven from one thread; "not yet" is an ordinary answer.
 
+mod controls;
 mod error;
 mod info;
 mod output;
 mod registry;
 mod settings;
 
+pub use controls::{ControlSupport, Controls, RateBuffer, Reconfiguration};
 pub use error::EncoderError;
 pub use info::{EncoderInfo, Preset, QualityScale};
-pub use output::{EncodedFrame, Output};
+pub use output::{EncodedFrame, FrameError, Output};
 pub use registry::{MissingEncoder, Registry};
 pub use settings::{EncoderSettings, FrameOptions, RateControl, RateLimit};
 
@@ -59,6 +61,15 @@ pub trait Encoder: Send {
     fn set_quality(&mut self, quality: f64) -> bool {
         let _ = quality;
         false
+    }
+
+    /// Changes what can be changed in a running encode, for frames that are not sent yet. False where the encoder cannot do all of it;
+    /// nothing has changed then.
+    ///
+    /// # Errors
+    /// [`EncoderError::Settings`] for a value it does not take; nothing has changed then either.
+    fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
+        Ok(*change == Reconfiguration::default())
     }
 
     /// Says that no more frames follow. Repeating it does nothing.

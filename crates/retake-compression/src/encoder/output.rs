@@ -28,4 +28,23 @@ pub struct EncodedFrame {
     pub index: u64,
     /// The average quantizer that the frame was coded with, on the encoder's own scale; 0 where it does not say.
     pub qp: f32,
+    /// Mean squared errors against the source, where they were asked for.
+    #[doc(alias = "kVTSampleAttachmentKey_QualityMetrics")]
+    pub error: Option<FrameError>,
+    /// The frame is kept as a long-term reference: the receiver is asked to acknowledge this number.
+    #[doc(alias = "kVTSampleAttachmentKey_RequireLTRAcknowledgementToken")]
+    pub token: Option<u64>,
+    /// The temporal layer, 0 the base.
+    pub layer: u32,
+}
+
+/// Mean squared errors of a frame, in squares of sample values of its own bit depth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FrameError {
+    /// Of luma.
+    pub luma: f64,
+    /// Of Cb.
+    pub blue: f64,
+    /// Of Cr.
+    pub red: f64,
 }

@@ -1,3 +1,4 @@
+use super::Controls;
 use retake_media::{Colour, ContentLight, MasteringDisplay, PixelFormat, Rational};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct EncoderSettings {
     pub threads: u32,
     /// Whether reconstructed pictures are wanted.
     pub reconstruct: bool,
+    /// What a session asks for beyond this.
+    #[serde(default, skip_serializing_if = "Controls::is_default")]
+    pub controls: Controls,
     /// Anything else, in the encoder's own words, in the order given. An unknown key is an error.
     pub options: Vec<(String, String)>,
 }
@@ -49,6 +53,12 @@ pub enum RateControl {
     /// An average, in bits per second.
     #[doc(alias = "kVTCompressionPropertyKey_AverageBitRate")]
     AverageBitRate(u64),
+    /// The same number of bits in every second, small frames padded; in bits per second. Needs a
+    /// [`RateBuffer`](super::RateBuffer).
+    #[doc(alias = "kVTCompressionPropertyKey_ConstantBitRate")]
+    ConstantBitRate(u64),
+    /// Nothing is lost.
+    Lossless,
 }
 
 /// A leaky bucket: it fills at `bits_per_second` and holds `window_bits`.
@@ -61,9 +71,18 @@ pub struct RateLimit {
 }
 
 /// Wishes for one frame.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FrameOptions {
     /// The frame must be a sync frame.
     #[doc(alias = "kVTEncodeFrameOptionKey_ForceKeyFrame")]
     pub force_key_frame: bool,
+    /// The frame's quantizer, on the encoder's own scale; on all frames or on none ([`Controls::base_qp`]).
+    #[doc(alias = "kVTEncodeFrameOptionKey_BaseFrameQP")]
+    pub base_qp: Option<u32>,
+    /// Tokens of long-term references that the receiver has; only with [`Controls::long_term_references`]. Unknown ones are ignored.
+    #[doc(alias = "kVTEncodeFrameOptionKey_AcknowledgedLTRTokens")]
+    pub acknowledged: Vec<u64>,
+    /// Predict this frame from an acknowledged long-term reference alone, or, where there is none, make it a sync frame.
+    #[doc(alias = "kVTEncodeFrameOptionKey_ForceLTRRefresh")]
+    pub refresh: bool,
 }

@@ -158,6 +158,7 @@ mod tests {
             max_key_frame_interval: 0,
             threads: 1,
             reconstruct: false,
+            controls: Default::default(),
             options: Vec::new(),
         }
     }

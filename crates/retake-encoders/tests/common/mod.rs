@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use retake_compression::encoder::{
-    EncodedFrame, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
+    Controls, EncodedFrame, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
 };
 use retake_media::{
     Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Sample, Time,
@@ -35,6 +35,7 @@ pub fn settings(factory: &dyn EncoderFactory) -> EncoderSettings {
         max_key_frame_interval: 0,
         threads: 2,
         reconstruct: true,
+        controls: Controls::default(),
         options: Vec::new(),
     }
 }
