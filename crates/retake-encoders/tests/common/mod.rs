@@ -122,7 +122,7 @@ pub fn encode(
                 frame,
                 time(index),
                 step,
-                FrameOptions { force_key_frame: forced.contains(&index) },
+                FrameOptions { force_key_frame: forced.contains(&index), ..FrameOptions::default() },
             )?,
             None => encoder.finish()?,
         }
