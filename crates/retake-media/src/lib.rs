@@ -9,6 +9,7 @@ mod pixel;
 mod pool;
 mod rational;
 mod sample;
+mod sample_buffer;
 mod time;
 mod time_range;
 
@@ -18,5 +19,6 @@ pub use pixel::{PixelBuffer, PixelFormat, PixelStorage, PlaneGeometry};
 pub use pool::{PixelBufferPool, WritableBuffer};
 pub use rational::Rational;
 pub use sample::{Sample, SampleKind};
+pub use sample_buffer::{SampleAttachments, SampleBuffer};
 pub use time::Time;
 pub use time_range::TimeRange;

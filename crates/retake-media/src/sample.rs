@@ -17,7 +17,6 @@ pub enum SampleKind {
 /// H.264 and HEVC payloads are NAL units behind 4-byte big-endian lengths, without parameter sets (those are in the
 /// [`FormatDescription`](crate::FormatDescription)); AV1 payloads are temporal units without temporal delimiters; VP9 payloads are
 /// (super)frames.
-#[doc(alias = "CMSampleBuffer")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The payload.

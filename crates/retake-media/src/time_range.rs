@@ -53,7 +53,21 @@ impl TimeRange {
     /// Whether an instant lies inside. The end does not.
     #[doc(alias = "CMTimeRangeContainsTime")]
     pub fn contains(self, time: Time) -> bool {
-        self.is_valid() && time.is_numeric() && self.start <= time && time < self.end()
+        self.is_valid() && time.is_numeric() && self.start <= time && !self.ends_by(time)
+    }
+
+    /// Whether the range is over at a numeric instant: `end <= time`, decided exactly even where [`TimeRange::end`] has to round.
+    pub fn ends_by(self, time: Time) -> bool {
+        if !self.is_numeric() || !time.is_numeric() {
+            return self.end() <= time;
+        }
+        if self.start.epoch() != time.epoch() {
+            return self.start.epoch() < time.epoch();
+        }
+        // a/s + b/t <= c/u, multiplied out: 95 bits on either side, 31 more by the other's timescale, so that nothing overflows
+        let [s, t, u] = [self.start, self.duration, time].map(|time| i128::from(time.timescale()));
+        let [a, b, c] = [self.start, self.duration, time].map(|time| i128::from(time.value()));
+        (a * t + b * s) * u <= c * s * t
     }
 }
 
@@ -80,5 +94,18 @@ mod tests {
         assert!(!TimeRange::INVALID.contains(Time::ZERO));
         assert!(TimeRange::EVERYTHING.contains(Time::new(i64::MAX, 1)));
         assert!(TimeRange::EVERYTHING.is_valid() && !TimeRange::EVERYTHING.is_numeric());
+    }
+
+    /// T-1: where the end has no exact [`Time`] (the timescales have too large a common multiple), containment is exact all the same.
+    #[test]
+    fn the_end_is_exact_on_any_timescales() {
+        let (p, q) = (2_147_483_629, 2_147_483_587);
+        let range = TimeRange::new(Time::new(1, p), Time::new(1, q));
+        assert!(range.end().has_been_rounded());
+        // 1/p + 1/q < 2/q, and they differ by some 10^-17
+        assert!(range.ends_by(Time::new(2, q)) && !range.contains(Time::new(2, q)));
+        assert!(!range.ends_by(Time::new(2, p)) && range.contains(Time::new(2, p)));
+        let far = TimeRange::new(Time::new(i64::MAX, i32::MAX), Time::new(i64::MAX, i32::MAX));
+        assert!(far.contains(Time::new(i64::MAX, i32::MAX)) && !far.contains(Time::new(i64::MAX, 1)));
     }
 }
