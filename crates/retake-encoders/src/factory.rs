@@ -43,6 +43,9 @@ impl Factory {
             spec.presets.iter().map(|&name| name.to_owned()).collect()
         };
         let formats = [PixelFormat::I420, PixelFormat::I010];
+        let mut controls = ControlSupport::default();
+        controls.rate_limit = matches!(spec.name, "x264" | "x265");
+        controls.forced_at_rate = spec.name != "svt-av1";
         let info = EncoderInfo {
             name: spec.name,
             codec: spec.codec,
@@ -60,7 +63,7 @@ impl Factory {
             steers: shim.set_quality.is_some(),
             reorders: spec.reorders,
             licence: spec.licence,
-            controls: ControlSupport::default(),
+            controls,
         };
         Self { spec, info }
     }

@@ -121,6 +121,11 @@ pub struct ControlSupport {
     pub variable_bit_rate: bool,
     /// [`RateControl::Lossless`](super::RateControl).
     pub lossless: bool,
+    /// [`EncoderSettings::limit`](super::EncoderSettings::limit).
+    pub rate_limit: bool,
+    /// [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) at an average or constant bit rate; at constant quality
+    /// every encoder has it.
+    pub forced_at_rate: bool,
     /// Names for [`Controls::profile`], each with the bit depth that it allows at most.
     pub profiles: Vec<(&'static str, u32)>,
     /// Levels, times ten.
