@@ -5,7 +5,7 @@
 
 use av_scenechange::{SceneChangeDetector, SceneDetectionSpeed};
 use num_rational::Rational32;
-use retake_media::{PixelBuffer, PixelFormat};
+use retake_media::PixelBuffer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use v_frame::chroma::ChromaSubsampling;
@@ -99,7 +99,7 @@ fn shrink(picture: &PixelBuffer) -> Frame<u8> {
         .expect("a constant, valid geometry");
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let columns: Vec<[usize; 2]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
-    let wide = picture.format() != PixelFormat::I420;
+    let wide = picture.format().bytes_per_sample() > 1;
     let shift = picture.format().bit_depth() - 8;
     for (y, out) in frame.y_plane.rows_mut().enumerate() {
         let mut sums = [0u32; WIDTH];
@@ -130,7 +130,7 @@ fn spread(i: usize, parts: usize, length: usize) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retake_media::PixelBufferPool;
+    use retake_media::{PixelBufferPool, PixelFormat};
 
     fn picture(pool: &PixelBufferPool, scene: u64, t: u64) -> PixelBuffer {
         let mut buffer = pool.take();

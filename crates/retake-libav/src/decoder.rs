@@ -105,7 +105,7 @@ impl Decoded {
         height: u32,
     ) -> Result<PixelBuffer, Self> {
         let raw = &self.0;
-        let fits = raw.pixels.ours == code(format)
+        let fits = Some(raw.pixels.ours) == code(format)
             && raw.width == width as i32
             && raw.height == height as i32
             && (0..3).all(|plane| {
@@ -172,13 +172,14 @@ impl Scaler {
     ) -> Result<PixelBuffer, Failure> {
         let mut out = MaybeUninit::uninit();
         let (w, h) = (width as i32, height as i32);
+        let picture = code(format).expect("a reader was refused other formats when it was opened");
         // SAFETY: the frame is alive and only read; on success the new frame is ours
         let made = unsafe {
             attempt(|| {
                 ffi::rt_scale(
                     self.0.as_ptr(),
                     frame.0.frame,
-                    code(format),
+                    picture,
                     w,
                     h,
                     i32::from(matrix),
@@ -198,10 +199,11 @@ impl Drop for Scaler {
     }
 }
 
-/// The shims' number of a format.
-pub(crate) fn code(format: PixelFormat) -> i32 {
+/// The shims' number of a format; `None` where films are not decoded to it.
+pub(crate) fn code(format: PixelFormat) -> Option<i32> {
     match format {
-        PixelFormat::I420 => 0,
-        PixelFormat::I010 => 1,
+        PixelFormat::I420 => Some(ffi::I420),
+        PixelFormat::I010 => Some(ffi::I010),
+        _ => None,
     }
 }

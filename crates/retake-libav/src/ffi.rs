@@ -6,6 +6,10 @@ use std::ffi::{c_char, c_int};
 /// Equals `RT_UNKNOWN`: a time that nobody knows.
 pub(crate) const UNKNOWN: i64 = i64::MIN;
 
+/// Equal `RT_PICTURE_*`.
+pub(crate) const I420: i32 = 0;
+pub(crate) const I010: i32 = 1;
+
 pub(crate) const VIDEO: i32 = 0;
 pub(crate) const AUDIO: i32 = 1;
 pub(crate) const SUBTITLE: i32 = 2;

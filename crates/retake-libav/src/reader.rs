@@ -1,5 +1,5 @@
 use crate::clock::Clock;
-use crate::decoder::{Decoded, Decoder, Scaler};
+use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::error::MediaError;
 use crate::film::FilmInfo;
 use crate::index::picture_hash;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// How a reader works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// The format of the pictures it gives out; [`VideoTrack::format`](crate::VideoTrack::format) costs least.
+    /// The format of the pictures it gives out, [`PixelFormat::I420`] or [`PixelFormat::I010`]; [`VideoTrack::format`](crate::VideoTrack::format) costs least.
     pub format: PixelFormat,
     /// Threads of the decoder; 0 takes one per processor.
     pub threads: u32,
@@ -119,6 +119,11 @@ impl Decoding {
     pub(crate) fn open(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let file = info.path.clone();
         let video = &info.video;
+        if code(options.format).is_none() {
+            let detail =
+                format!("{:?} was asked for, and films are decoded to I420 and I010", options.format);
+            return Err(MediaError::Convert { file, frame: 0, pixels: video.pixel_format.clone(), detail });
+        }
         let mut input = if info.seekable {
             Input::open(&file).map_err(|failure| MediaError::open(&file, &failure))?
         } else {

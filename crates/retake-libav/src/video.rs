@@ -1,10 +1,9 @@
 use crate::container::Container;
-use crate::decoder::code;
 use crate::failure::{Failure, c_text};
-use crate::ffi::{Ratio, RawColour, RawHdr, RawVideo};
+use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
 use crate::output::Output;
 use crate::writer::{Note, WriterSettings};
-use retake_media::{Codec, Colour, FormatDescription, PixelFormat, Range, Rational};
+use retake_media::{Codec, Colour, FormatDescription, Range, Rational};
 
 /// `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
 const UNKNOWN: i32 = -99;
@@ -26,7 +25,7 @@ pub(crate) fn add_video(
         Some(vp9) => (vp9.depth, vp9.profile, vp9.level),
         None => (depth(format), UNKNOWN, UNKNOWN),
     };
-    let picture = code(if depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 });
+    let picture = if depth > 8 { ffi::I010 } else { ffi::I420 };
     let aspect =
         if format.pixel_aspect_ratio.is_positive() { format.pixel_aspect_ratio } else { Rational::new(1, 1) };
     let track = output.video(&RawVideo {

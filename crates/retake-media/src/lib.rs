@@ -3,6 +3,7 @@
 //!
 //! This crate does no input or output, and knows no codec library.
 
+mod aperture;
 mod colour;
 mod format;
 mod pixel;
@@ -12,7 +13,9 @@ mod sample;
 mod sample_buffer;
 mod time;
 mod time_range;
+mod transfer;
 
+pub use aperture::CleanAperture;
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use format::{Codec, FormatDescription};
 pub use pixel::{PixelBuffer, PixelFormat, PixelStorage, PlaneGeometry};
@@ -22,3 +25,4 @@ pub use sample::{Sample, SampleKind};
 pub use sample_buffer::{SampleAttachments, SampleBuffer};
 pub use time::Time;
 pub use time_range::TimeRange;
+pub use transfer::{Downsampling, PixelTransfer, ScalingMode, TransferError, TransferOptions};

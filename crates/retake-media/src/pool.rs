@@ -29,10 +29,7 @@ struct Layout {
 impl PixelBufferPool {
     /// A pool of pictures of one format and size (in luma samples).
     pub fn new(format: PixelFormat, width: u32, height: u32) -> Self {
-        let strides = [0, 1, 2].map(|plane| {
-            let (samples, _) = format.plane_size(width, height, plane);
-            (samples as usize * format.bytes_per_sample()).next_multiple_of(ALIGNMENT)
-        });
+        let strides = [0, 1, 2].map(|plane| format.row_bytes(width, plane).next_multiple_of(ALIGNMENT));
         Self { layout: Layout { format, width, height, strides }, idle: Arc::default() }
     }
 
@@ -87,6 +84,21 @@ pub struct WritableBuffer {
 }
 
 impl WritableBuffer {
+    /// How samples lie in memory.
+    pub fn format(&self) -> PixelFormat {
+        self.layout.format
+    }
+
+    /// Pixels a row.
+    pub fn width(&self) -> u32 {
+        self.layout.width
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> u32 {
+        self.layout.height
+    }
+
     /// Bytes from row to row of a plane.
     pub fn stride(&self, plane: usize) -> usize {
         self.layout.strides[plane]
@@ -100,8 +112,7 @@ impl WritableBuffer {
 
     /// One row of a plane, without padding.
     pub fn row_mut(&mut self, plane: usize, row: usize) -> &mut [u8] {
-        let (samples, _) = self.layout.format.plane_size(self.layout.width, self.layout.height, plane);
-        let (stride, bytes) = (self.stride(plane), samples as usize * self.layout.format.bytes_per_sample());
+        let (stride, bytes) = (self.stride(plane), self.layout.format.row_bytes(self.layout.width, plane));
         &mut self.plane_mut(plane)[row * stride..][..bytes]
     }
 

@@ -24,7 +24,7 @@ fn picture(
                 let value = wave as u32 + (x as u32 * 7 + y as u32 * 5) % 16 + (state >> 24) * noise / 256;
                 match format {
                     PixelFormat::I420 => row[x] = value as u8,
-                    PixelFormat::I010 => row[2 * x..][..2].copy_from_slice(&(4 * value as u16).to_le_bytes()),
+                    _ => row[2 * x..][..2].copy_from_slice(&(4 * value as u16).to_le_bytes()),
                 }
             }
         }

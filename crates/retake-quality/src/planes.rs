@@ -1,6 +1,6 @@
 //! Rows of samples, whatever their width in memory.
 
-use retake_media::{PixelBuffer, PixelFormat};
+use retake_media::PixelBuffer;
 
 /// A sample as it lies in memory.
 pub(crate) trait Sample: bytemuck::Pod {
@@ -68,8 +68,8 @@ fn row_sse<S: Sample>(a: &[S], b: &[S]) -> u64 {
 /// The sum of squared differences of a plane of two pictures of one format and size.
 pub(crate) fn plane_sse(a: &PixelBuffer, b: &PixelBuffer, plane: usize) -> u64 {
     let rows = a.rows(plane).zip(b.rows(plane));
-    match a.format() {
-        PixelFormat::I420 => rows.map(|(a, b)| row_sse(a, b)).sum(),
-        PixelFormat::I010 => rows.map(|(a, b)| row_sse::<u16>(&u16::cast(a), &u16::cast(b))).sum(),
+    match a.format().bytes_per_sample() {
+        1 => rows.map(|(a, b)| row_sse(a, b)).sum(),
+        _ => rows.map(|(a, b)| row_sse::<u16>(&u16::cast(a), &u16::cast(b))).sum(),
     }
 }

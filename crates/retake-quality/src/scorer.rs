@@ -11,7 +11,7 @@ pub struct ScorerSettings {
     pub width: u32,
     /// Luma rows of all pictures.
     pub height: u32,
-    /// How all pictures lie in memory.
+    /// How all pictures lie in memory: 4:2:0 in three planes ([`PixelFormat::is_planar_420`]).
     pub format: PixelFormat,
     /// How the samples are to be seen; SSIMULACRA 2 alone asks.
     pub colour: Colour,
@@ -59,6 +59,9 @@ impl Scorer {
         }
         if settings.width == 0 || settings.height == 0 {
             return Err(QualityError::Settings("pictures without pixels"));
+        }
+        if !settings.format.is_planar_420() {
+            return Err(QualityError::Settings("pictures that are not 4:2:0 in three planes"));
         }
         if !(settings.frame_rate.is_finite() && settings.frame_rate > 0.0) {
             return Err(QualityError::Settings("a frame rate that is not above 0"));
@@ -158,6 +161,8 @@ mod tests {
             ScorerSettings { stride: 0, ..good },
             ScorerSettings { stride: 3, phase: 3, ..good },
             ScorerSettings { width: 0, ..good },
+            ScorerSettings { format: PixelFormat::Nv12, ..good },
+            ScorerSettings { format: PixelFormat::I444, ..good },
             ScorerSettings { frame_rate: f64::NAN, ..good },
         ];
         assert!(bad.iter().all(|settings| Scorer::new(settings).is_err()));

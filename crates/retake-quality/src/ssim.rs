@@ -45,9 +45,9 @@ impl StillMetric for Ssim {
     const LIBRARY: &'static str = "retake-quality";
 
     fn score(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<f64, String> {
-        Ok(match reference.format() {
-            PixelFormat::I420 => self.score_of::<u8>(reference, picture),
-            PixelFormat::I010 => self.score_of::<u16>(reference, picture),
+        Ok(match reference.format().bytes_per_sample() {
+            1 => self.score_of::<u8>(reference, picture),
+            _ => self.score_of::<u16>(reference, picture),
         })
     }
 }

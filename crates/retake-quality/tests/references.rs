@@ -48,7 +48,7 @@ impl Pair {
     fn name(format: PixelFormat) -> &'static str {
         match format {
             PixelFormat::I420 => "yuv420p",
-            PixelFormat::I010 => "yuv420p10le",
+            _ => "yuv420p10le",
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::ScorerSettings;
 use crate::planes::Sample;
-use retake_media::{Colour, PixelBuffer, PixelFormat, Range};
+use retake_media::{Colour, PixelBuffer, Range};
 
 pub(super) struct ToRgb {
     /// The value of black, and factors from sample values to luma in 0…1 and chroma in −½…½.
@@ -65,9 +65,9 @@ impl ToRgb {
 
     /// Fills `rgb` with the interleaved samples of a picture of the announced size.
     pub(super) fn convert(&mut self, picture: &PixelBuffer, rgb: &mut [u16]) {
-        match picture.format() {
-            PixelFormat::I420 => self.convert_of::<u8>(picture, rgb),
-            PixelFormat::I010 => self.convert_of::<u16>(picture, rgb),
+        match picture.format().bytes_per_sample() {
+            1 => self.convert_of::<u8>(picture, rgb),
+            _ => self.convert_of::<u16>(picture, rgb),
         }
     }
 
@@ -121,7 +121,7 @@ fn between(position: usize, samples: usize, cosited: bool) -> (usize, usize, f32
 mod tests {
     use super::*;
     use crate::MetricKind;
-    use retake_media::PixelBufferPool;
+    use retake_media::{PixelBufferPool, PixelFormat};
 
     /// The RGB of a picture of one colour.
     fn rgb_of(format: PixelFormat, colour: Colour, samples: [u16; 3]) -> [f32; 3] {

@@ -3,7 +3,7 @@
 use super::activity::{add_change, add_change_of_pairs, add_errors, add_high_pass, add_high_pass_of_pairs};
 use crate::ScorerSettings;
 use crate::planes::{Sample, plane_sse};
-use retake_media::{PixelBuffer, PixelFormat};
+use retake_media::PixelBuffer;
 
 /// Luma samples of a UHD picture, for which the paper's constants are.
 const UHD: f64 = 3840.0 * 2160.0;
@@ -66,9 +66,9 @@ impl Blocks {
         if self.size == 0 {
             return [0, 1, 2].map(|plane| plane_sse(reference, picture, plane) as f64);
         }
-        match reference.format() {
-            PixelFormat::I420 => self.weighted_errors_of::<u8>(reference, picture, before),
-            PixelFormat::I010 => self.weighted_errors_of::<u16>(reference, picture, before),
+        match reference.format().bytes_per_sample() {
+            1 => self.weighted_errors_of::<u8>(reference, picture, before),
+            _ => self.weighted_errors_of::<u16>(reference, picture, before),
         }
     }
 

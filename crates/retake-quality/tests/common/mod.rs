@@ -30,7 +30,7 @@ impl Shape {
                     let value = sample(plane, x, y);
                     match self.format {
                         PixelFormat::I420 => row[x] = value as u8,
-                        PixelFormat::I010 => row[2 * x..][..2].copy_from_slice(&value.to_le_bytes()),
+                        _ => row[2 * x..][..2].copy_from_slice(&value.to_le_bytes()),
                     }
                 }
             }

@@ -1,47 +1,6 @@
-use serde::{Deserialize, Serialize};
+use crate::PixelFormat;
 use std::fmt;
 use std::sync::Arc;
-
-/// How the samples of a picture lie in memory. All formats here are planar: Y, then Cb, then Cr.
-#[doc(alias = "CVPixelFormat")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum PixelFormat {
-    /// 4:2:0, one byte a sample.
-    #[doc(alias = "kCVPixelFormatType_420YpCbCr8Planar")]
-    I420,
-    /// 4:2:0, ten bits in the low end of two little-endian bytes.
-    I010,
-}
-
-impl PixelFormat {
-    /// Bits a sample: 8 or 10.
-    pub const fn bit_depth(self) -> u32 {
-        match self {
-            Self::I420 => 8,
-            Self::I010 => 10,
-        }
-    }
-
-    /// Bytes that one sample takes in memory: 1 or 2.
-    pub const fn bytes_per_sample(self) -> usize {
-        if self.bit_depth() > 8 { 2 } else { 1 }
-    }
-
-    /// Samples a row and rows of a plane (0 luma, 1 and 2 chroma) of a picture; odd sizes round chroma up.
-    pub const fn plane_size(self, width: u32, height: u32, plane: usize) -> (u32, u32) {
-        if plane == 0 { (width, height) } else { (width.div_ceil(2), height.div_ceil(2)) }
-    }
-
-    /// Bytes of a whole picture with rows as tight as they can be.
-    pub fn picture_bytes(self, width: u32, height: u32) -> u64 {
-        (0..3)
-            .map(|plane| {
-                let (w, h) = self.plane_size(width, height, plane);
-                u64::from(w) * u64::from(h) * self.bytes_per_sample() as u64
-            })
-            .sum()
-    }
-}
 
 /// Where one plane lies: `stride` bytes from row to row, `rows` rows of `samples` samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +15,8 @@ pub struct PlaneGeometry {
 
 /// The memory behind a [`PixelBuffer`]: a pool's allocation, or a decoder's frame that is kept alive as long as the buffer.
 pub trait PixelStorage: Send + Sync {
-    /// The bytes of a plane, from the first byte of its first row on; at least `stride × (rows − 1)` plus one row.
+    /// The bytes of a plane, from the first byte of its first row on; at least `stride × (rows − 1)` plus one row. Empty for planes that
+    /// the format does not have.
     fn plane(&self, plane: usize) -> &[u8];
 }
 
@@ -73,7 +33,7 @@ pub struct PixelBuffer {
 }
 
 impl PixelBuffer {
-    /// Wraps memory that lies as `strides` (bytes a row, per plane) say.
+    /// Wraps memory that lies as `strides` (bytes a row, per plane) say; those of planes that the format does not have are not looked at.
     ///
     /// # Panics
     /// If a plane is too small for the picture, or a stride for a row: that is a defect in the caller, not in a film.
@@ -85,7 +45,7 @@ impl PixelBuffer {
         storage: Arc<dyn PixelStorage>,
     ) -> Self {
         let buffer = Self { format, width, height, strides, storage };
-        for plane in 0..3 {
+        for plane in 0..format.planes() {
             let PlaneGeometry { stride, samples, rows } = buffer.geometry(plane);
             let row = samples * format.bytes_per_sample();
             assert!(stride >= row, "plane {plane}: rows of {row} bytes do not fit a stride of {stride}");
@@ -106,20 +66,24 @@ impl PixelBuffer {
         self.format
     }
 
-    /// Luma samples a row.
+    /// Pixels a row.
+    #[doc(alias = "CVPixelBufferGetWidth")]
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Luma rows.
+    /// Rows of pixels.
+    #[doc(alias = "CVPixelBufferGetHeight")]
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// Where a plane's samples lie.
+    /// Where a plane's samples lie; all zero for planes that the format does not have.
+    #[doc(alias = "CVPixelBufferGetBytesPerRowOfPlane")]
     pub fn geometry(&self, plane: usize) -> PlaneGeometry {
         let (samples, rows) = self.format.plane_size(self.width, self.height, plane);
-        PlaneGeometry { stride: self.strides[plane], samples: samples as usize, rows: rows as usize }
+        let stride = if plane < self.format.planes() { self.strides[plane] } else { 0 };
+        PlaneGeometry { stride, samples: samples as usize, rows: rows as usize }
     }
 
     /// The bytes of a plane, with whatever lies between its rows.
@@ -140,7 +104,7 @@ impl PixelBuffer {
 
     /// Bytes of memory that the picture keeps alive.
     pub fn memory(&self) -> u64 {
-        (0..3).map(|plane| self.plane(plane).len() as u64).sum()
+        (0..self.format.planes()).map(|plane| self.plane(plane).len() as u64).sum()
     }
 }
 

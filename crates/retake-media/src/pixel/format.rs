@@ -1,0 +1,383 @@
+use crate::Range;
+use serde::{Deserialize, Serialize};
+
+/// How the samples of a picture lie in memory. Samples of more than 8 bits are little-endian pairs of bytes.
+///
+/// # Range
+/// As at Apple, a format code can state which sample values are used: `420v` and `420f` differ in nothing else.
+/// [`PixelFormat::range`] is that statement, and where there is one, it holds whatever a [`Colour`](crate::Colour) says
+/// ([`Colour::in_format`](crate::Colour::in_format) makes the two agree). The planar formats of decoders (`I…` without `Full`) state
+/// nothing: [`Colour::range`](crate::Colour::range) decides, limited where it is not known. So a picture in [`PixelFormat::I420Full`] and one in
+/// [`PixelFormat::I420`] with a colour of full range are the same.
+#[doc(alias = "CVPixelFormat")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PixelFormat {
+    /// `y420`: 4:2:0, one byte a sample, in three planes Y, Cb, Cr; range as the colour says.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr8Planar")]
+    I420,
+    /// `f420`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr8PlanarFullRange")]
+    I420Full,
+    /// `I010` (a code of our own): 4:2:0 in three planes, ten bits in the low end of two bytes; range as the colour says.
+    I010,
+    /// `I422` (our own): 4:2:2, one byte a sample, in three planes; range as the colour says.
+    I422,
+    /// `I210` (our own): 4:2:2 in three planes, ten bits in the low end of two bytes; range as the colour says.
+    I210,
+    /// `I444` (our own): 4:4:4, one byte a sample, in three planes; range as the colour says.
+    I444,
+    /// `I410` (our own): 4:4:4 in three planes, ten bits in the low end of two bytes; range as the colour says.
+    I410,
+    /// `420v`: 4:2:0, one byte a sample, a plane of Y and one of Cb, Cr pairs; limited range.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange")]
+    Nv12,
+    /// `420f`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr8BiPlanarFullRange")]
+    Nv12Full,
+    /// `422v`: 4:2:2, one byte a sample, a plane of Y and one of Cb, Cr pairs; limited range.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr8BiPlanarVideoRange")]
+    Nv16,
+    /// `422f`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr8BiPlanarFullRange")]
+    Nv16Full,
+    /// `444v`: 4:4:4, one byte a sample, a plane of Y and one of Cb, Cr pairs; limited range.
+    #[doc(alias = "kCVPixelFormatType_444YpCbCr8BiPlanarVideoRange")]
+    Nv24,
+    /// `444f`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_444YpCbCr8BiPlanarFullRange")]
+    Nv24Full,
+    /// `x420`: 4:2:0, a plane of Y and one of Cb, Cr pairs, ten bits in the *high* end of two bytes (value × 64; the low six bits are
+    /// zero, and not looked at); limited range.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr10BiPlanarVideoRange")]
+    P010,
+    /// `xf20`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_420YpCbCr10BiPlanarFullRange")]
+    P010Full,
+    /// `x422`: 4:2:2 laid out like [`PixelFormat::P010`]; limited range.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr10BiPlanarVideoRange")]
+    P210,
+    /// `xf22`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr10BiPlanarFullRange")]
+    P210Full,
+    /// `x444`: 4:4:4 laid out like [`PixelFormat::P010`]; limited range.
+    #[doc(alias = "kCVPixelFormatType_444YpCbCr10BiPlanarVideoRange")]
+    P410,
+    /// `xf44`: the same in full range.
+    #[doc(alias = "kCVPixelFormatType_444YpCbCr10BiPlanarFullRange")]
+    P410Full,
+    /// `2vuy`: 4:2:2, one plane of Cb, Y, Cr, Y for each two pixels; limited range.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr8")]
+    Uyvy,
+    /// `yuvs`: 4:2:2, one plane of Y, Cb, Y, Cr for each two pixels; limited range.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr8_yuvs")]
+    Yuyv,
+    /// `BGRA`: one plane of blue, green, red, alpha; full range.
+    #[doc(alias = "kCVPixelFormatType_32BGRA")]
+    Bgra,
+    /// Alpha, red, green, blue in one plane, full range. Apple's code is the number 32; `ARGB` is understood, too.
+    #[doc(alias = "kCVPixelFormatType_32ARGB")]
+    Argb,
+    /// `RGBA`: one plane of red, green, blue, alpha; full range.
+    #[doc(alias = "kCVPixelFormatType_32RGBA")]
+    Rgba,
+    /// `L008`: one plane of one byte a pixel, full range.
+    #[doc(alias = "kCVPixelFormatType_OneComponent8")]
+    Gray8,
+}
+
+/// What one plane is made of: `samples` of them for each block of 2^`x` × 2^`y` pixels.
+#[derive(Clone, Copy)]
+struct Plane {
+    samples: u32,
+    x: u32,
+    y: u32,
+}
+
+impl Plane {
+    const FULL: Self = Self::of(1, 0, 0);
+    const NONE: Self = Self::of(0, 0, 0);
+
+    const fn of(samples: u32, x: u32, y: u32) -> Self {
+        Self { samples, x, y }
+    }
+}
+
+/// A line of the table of formats.
+struct Facts {
+    code: [u8; 4],
+    depth: u32,
+    /// Unused bits below each sample.
+    shift: u32,
+    range: Option<Range>,
+    planes: [Plane; 3],
+}
+
+const fn planar(code: &[u8; 4], depth: u32, x: u32, y: u32) -> Facts {
+    let chroma = Plane::of(1, x, y);
+    Facts { code: *code, depth, shift: 0, range: None, planes: [Plane::FULL, chroma, chroma] }
+}
+
+const fn bi_planar(code: &[u8; 4], depth: u32, x: u32, y: u32, range: Range) -> Facts {
+    let shift = if depth > 8 { 16 - depth } else { 0 };
+    Facts {
+        code: *code,
+        depth,
+        shift,
+        range: Some(range),
+        planes: [Plane::FULL, Plane::of(2, x, y), Plane::NONE],
+    }
+}
+
+const fn packed(code: &[u8; 4], plane: Plane, range: Range) -> Facts {
+    Facts { code: *code, depth: 8, shift: 0, range: Some(range), planes: [plane, Plane::NONE, Plane::NONE] }
+}
+
+impl PixelFormat {
+    /// Every format.
+    pub const ALL: [Self; 25] = [
+        Self::I420,
+        Self::I420Full,
+        Self::I010,
+        Self::I422,
+        Self::I210,
+        Self::I444,
+        Self::I410,
+        Self::Nv12,
+        Self::Nv12Full,
+        Self::Nv16,
+        Self::Nv16Full,
+        Self::Nv24,
+        Self::Nv24Full,
+        Self::P010,
+        Self::P010Full,
+        Self::P210,
+        Self::P210Full,
+        Self::P410,
+        Self::P410Full,
+        Self::Uyvy,
+        Self::Yuyv,
+        Self::Bgra,
+        Self::Argb,
+        Self::Rgba,
+        Self::Gray8,
+    ];
+
+    const fn facts(self) -> Facts {
+        use Range::{Full, Limited};
+        match self {
+            Self::I420 => planar(b"y420", 8, 1, 1),
+            Self::I420Full => Facts { range: Some(Full), ..planar(b"f420", 8, 1, 1) },
+            Self::I010 => planar(b"I010", 10, 1, 1),
+            Self::I422 => planar(b"I422", 8, 1, 0),
+            Self::I210 => planar(b"I210", 10, 1, 0),
+            Self::I444 => planar(b"I444", 8, 0, 0),
+            Self::I410 => planar(b"I410", 10, 0, 0),
+            Self::Nv12 => bi_planar(b"420v", 8, 1, 1, Limited),
+            Self::Nv12Full => bi_planar(b"420f", 8, 1, 1, Full),
+            Self::Nv16 => bi_planar(b"422v", 8, 1, 0, Limited),
+            Self::Nv16Full => bi_planar(b"422f", 8, 1, 0, Full),
+            Self::Nv24 => bi_planar(b"444v", 8, 0, 0, Limited),
+            Self::Nv24Full => bi_planar(b"444f", 8, 0, 0, Full),
+            Self::P010 => bi_planar(b"x420", 10, 1, 1, Limited),
+            Self::P010Full => bi_planar(b"xf20", 10, 1, 1, Full),
+            Self::P210 => bi_planar(b"x422", 10, 1, 0, Limited),
+            Self::P210Full => bi_planar(b"xf22", 10, 1, 0, Full),
+            Self::P410 => bi_planar(b"x444", 10, 0, 0, Limited),
+            Self::P410Full => bi_planar(b"xf44", 10, 0, 0, Full),
+            Self::Uyvy => packed(b"2vuy", Plane::of(4, 1, 0), Limited),
+            Self::Yuyv => packed(b"yuvs", Plane::of(4, 1, 0), Limited),
+            Self::Bgra => packed(b"BGRA", Plane::of(4, 0, 0), Full),
+            Self::Argb => packed(&[0, 0, 0, 32], Plane::of(4, 0, 0), Full),
+            Self::Rgba => packed(b"RGBA", Plane::of(4, 0, 0), Full),
+            Self::Gray8 => packed(b"L008", Plane::FULL, Full),
+        }
+    }
+
+    /// The code by which the format is known; Apple's, where it has one.
+    #[doc(alias = "CVPixelBufferGetPixelFormatType")]
+    pub const fn four_cc(self) -> [u8; 4] {
+        self.facts().code
+    }
+
+    /// The format of a code; `None` for those that are not supported.
+    pub fn from_four_cc(code: [u8; 4]) -> Option<Self> {
+        let code = if code == *b"ARGB" { Self::Argb.four_cc() } else { code };
+        Self::ALL.into_iter().find(|format| format.four_cc() == code)
+    }
+
+    /// The range that the code states; `None` where [`Colour::range`](crate::Colour::range) decides.
+    pub const fn range(self) -> Option<Range> {
+        self.facts().range
+    }
+
+    /// The format with the same layout that is used for pictures of `range`; itself where there is no other.
+    ///
+    /// An encoder that takes [`PixelFormat::I420`] takes [`PixelFormat::I420Full`] as well, if it is told that the range is full.
+    pub fn with_range(self, range: Range) -> Self {
+        match self.range() {
+            Some(own) if own == range => self,
+            None if range == Range::Limited => self,
+            _ => {
+                Self::ALL.into_iter().find(|other| *other != self && other.same_layout(self)).unwrap_or(self)
+            }
+        }
+    }
+
+    /// Whether the bytes of two formats lie alike, so that they differ in the meaning of the values at most (by their range).
+    pub fn same_layout(self, other: Self) -> bool {
+        const PAIRS: [(PixelFormat, PixelFormat); 7] = [
+            (PixelFormat::I420, PixelFormat::I420Full),
+            (PixelFormat::Nv12, PixelFormat::Nv12Full),
+            (PixelFormat::Nv16, PixelFormat::Nv16Full),
+            (PixelFormat::Nv24, PixelFormat::Nv24Full),
+            (PixelFormat::P010, PixelFormat::P010Full),
+            (PixelFormat::P210, PixelFormat::P210Full),
+            (PixelFormat::P410, PixelFormat::P410Full),
+        ];
+        self == other || PAIRS.contains(&(self, other)) || PAIRS.contains(&(other, self))
+    }
+
+    /// Bits a sample: 8 or 10.
+    pub const fn bit_depth(self) -> u32 {
+        self.facts().depth
+    }
+
+    /// Unused bits below the bits of a sample: 6 for bi-planar formats of ten bits, else 0.
+    pub const fn bit_shift(self) -> u32 {
+        self.facts().shift
+    }
+
+    /// Bytes that one sample takes in memory: 1 or 2.
+    pub const fn bytes_per_sample(self) -> usize {
+        if self.bit_depth() > 8 { 2 } else { 1 }
+    }
+
+    /// Planes: 1 to 3.
+    #[doc(alias = "CVPixelBufferGetPlaneCount")]
+    pub const fn planes(self) -> usize {
+        let planes = self.facts().planes;
+        if planes[2].samples > 0 {
+            3
+        } else if planes[1].samples > 0 {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// Whether Y, Cb and Cr have a plane each: what encoders, decoders and metrics work on.
+    #[doc(alias = "CVPixelBufferIsPlanar")]
+    pub const fn is_planar(self) -> bool {
+        self.planes() == 3
+    }
+
+    /// Whether this is 4:2:0 in three planes, of 8 or 10 bits in the low end: the formats that every encoder and metric is written for.
+    pub const fn is_planar_420(self) -> bool {
+        matches!(self, Self::I420 | Self::I420Full | Self::I010)
+    }
+
+    /// Whether samples are red, green and blue, so that there is no matrix.
+    pub const fn is_rgb(self) -> bool {
+        matches!(self, Self::Bgra | Self::Argb | Self::Rgba)
+    }
+
+    /// Whether pixels carry an alpha value.
+    pub const fn has_alpha(self) -> bool {
+        self.is_rgb()
+    }
+
+    /// How many pixels share a chroma sample: (1, 1) in 4:4:4 and RGB, (2, 1) in 4:2:2, (2, 2) in 4:2:0; `None` without chroma.
+    pub const fn chroma_block(self) -> Option<(u32, u32)> {
+        let planes = self.facts().planes;
+        match self {
+            Self::Gray8 => None,
+            _ if self.planes() == 1 => Some((1 << planes[0].x, 1 << planes[0].y)),
+            _ => Some((1 << planes[1].x, 1 << planes[1].y)),
+        }
+    }
+
+    /// Samples a row and rows of a plane of a picture; odd sizes round up. Samples of several kinds in one plane all count: a row of
+    /// `420v` chroma has as many samples as luma, one of `BGRA` four for each pixel. (0, 0) for planes that the format does not have.
+    pub const fn plane_size(self, width: u32, height: u32, plane: usize) -> (u32, u32) {
+        if plane >= self.planes() {
+            return (0, 0);
+        }
+        let Plane { samples, x, y } = self.facts().planes[plane];
+        (width.div_ceil(1 << x).saturating_mul(samples), height.div_ceil(1 << y))
+    }
+
+    /// Bytes of one row of a plane without padding.
+    pub const fn row_bytes(self, width: u32, plane: usize) -> usize {
+        self.plane_size(width, 1, plane).0 as usize * self.bytes_per_sample()
+    }
+
+    /// Bytes of a whole picture with rows as tight as they can be.
+    pub fn picture_bytes(self, width: u32, height: u32) -> u64 {
+        (0..self.planes())
+            .map(|plane| {
+                let (w, h) = self.plane_size(width, height, plane);
+                u64::from(w) * u64::from(h) * self.bytes_per_sample() as u64
+            })
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Colour;
+
+    /// Spec 12.1: the codes of Apple, each known by one format only.
+    #[test]
+    fn codes_are_unique_and_known() {
+        for format in PixelFormat::ALL {
+            assert_eq!(PixelFormat::from_four_cc(format.four_cc()), Some(format));
+        }
+        let must = [b"420v", b"420f", b"y420", b"f420", b"BGRA", b"x420", b"xf20"];
+        assert!(must.into_iter().all(|code| PixelFormat::from_four_cc(*code).is_some()));
+        assert_eq!(PixelFormat::from_four_cc(*b"ARGB"), Some(PixelFormat::Argb));
+        assert_eq!(PixelFormat::from_four_cc(*b"v210"), None);
+    }
+
+    /// Sizes by hand, odd ones among them.
+    #[test]
+    fn planes_have_the_right_sizes() {
+        use PixelFormat::*;
+        let planes = |format: PixelFormat| [0, 1, 2].map(|plane| format.plane_size(5, 3, plane));
+        assert_eq!(planes(I420), [(5, 3), (3, 2), (3, 2)]);
+        assert_eq!(planes(I422), [(5, 3), (3, 3), (3, 3)]);
+        assert_eq!(planes(I444), [(5, 3), (5, 3), (5, 3)]);
+        assert_eq!(planes(Nv12), [(5, 3), (6, 2), (0, 0)]);
+        assert_eq!(planes(P210), [(5, 3), (6, 3), (0, 0)]);
+        assert_eq!(planes(Nv24), [(5, 3), (10, 3), (0, 0)]);
+        assert_eq!(planes(Uyvy), [(12, 3), (0, 0), (0, 0)]);
+        assert_eq!(planes(Bgra), [(20, 3), (0, 0), (0, 0)]);
+        assert_eq!(planes(Gray8), [(5, 3), (0, 0), (0, 0)]);
+        assert_eq!((P010.row_bytes(5, 1), P010.picture_bytes(5, 3)), (12, 2 * (15 + 12)));
+        assert_eq!((P010.bit_depth(), P010.bit_shift(), I010.bit_shift()), (10, 6, 0));
+        assert_eq!(
+            [Gray8, Bgra, Uyvy, Nv12].map(PixelFormat::chroma_block),
+            [None, Some((1, 1)), Some((2, 1)), Some((2, 2))]
+        );
+    }
+
+    /// Table 12.4: a code and its full-range sibling differ in nothing but the range.
+    #[test]
+    fn ranges_of_codes_and_colours_agree() {
+        use PixelFormat::*;
+        let pairs = [(I420, I420Full), (Nv12, Nv12Full), (P010, P010Full), (P410, P410Full)];
+        for (limited, full) in pairs {
+            assert_eq!((limited.with_range(Range::Full), full.with_range(Range::Limited)), (full, limited));
+            assert_eq!((limited.with_range(Range::Limited), full.with_range(Range::Full)), (limited, full));
+            assert_eq!(limited.picture_bytes(7, 9), full.picture_bytes(7, 9));
+            assert_eq!(full.range(), Some(Range::Full));
+        }
+        assert_eq!((I010.with_range(Range::Full), Bgra.with_range(Range::Limited)), (I010, Bgra));
+
+        let full = Colour { range: Range::Full, range_known: true, ..Colour::default() };
+        assert_eq!(full.in_format(Nv12).range, Range::Limited);
+        assert_eq!(full.in_format(I420), full);
+        assert_eq!(Colour::default().in_format(I420), Colour::default());
+        assert_eq!(Colour::default().in_format(I420Full), full);
+    }
+}
