@@ -18,8 +18,12 @@ mod transfer;
 pub use aperture::CleanAperture;
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use format::{Codec, FormatDescription};
-pub use pixel::{PixelBuffer, PixelFormat, PixelStorage, PlaneGeometry};
-pub use pool::{PixelBufferPool, WritableBuffer};
+pub use pixel::{
+    AlphaMode, Attachment, AttachmentKey, AttachmentMode, AttachmentValue, Attachments, ExtendedPixels,
+    FieldDetail, Fields, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage,
+    PlaneGeometry, Reconciled, WritableBuffer,
+};
+pub use pool::{BufferAge, Clock, FreeBufferObserver, PixelBufferPool, PoolAttributes};
 pub use rational::Rational;
 pub use sample::{Sample, SampleKind};
 pub use sample_buffer::{SampleAttachments, SampleBuffer};

@@ -1,4 +1,6 @@
-use crate::PixelFormat;
+use super::attributes::check_size;
+use super::{Attachments, PixelBufferError, PixelFormat};
+use crate::Colour;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ pub struct PixelBuffer {
     height: u32,
     strides: [usize; 3],
     storage: Arc<dyn PixelStorage>,
+    attachments: Option<Arc<Attachments>>,
 }
 
 impl PixelBuffer {
@@ -44,16 +47,65 @@ impl PixelBuffer {
         strides: [usize; 3],
         storage: Arc<dyn PixelStorage>,
     ) -> Self {
-        let buffer = Self { format, width, height, strides, storage };
-        for plane in 0..format.planes() {
-            let PlaneGeometry { stride, samples, rows } = buffer.geometry(plane);
-            let row = samples * format.bytes_per_sample();
-            assert!(stride >= row, "plane {plane}: rows of {row} bytes do not fit a stride of {stride}");
-            let needed = stride * rows.saturating_sub(1) + row;
-            let has = buffer.storage.plane(plane).len();
-            assert!(has >= needed, "plane {plane}: {has} bytes where {needed} are needed");
+        Self::try_new(format, width, height, strides, storage).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(super) fn try_new(
+        format: PixelFormat,
+        width: u32,
+        height: u32,
+        strides: [usize; 3],
+        storage: Arc<dyn PixelStorage>,
+    ) -> Result<Self, PixelBufferError> {
+        check_size(width, height)?;
+        let buffer = Self { format, width, height, strides, storage, attachments: None };
+        for (plane, stride) in strides.into_iter().enumerate().take(format.planes()) {
+            let row = format.row_bytes(width, plane);
+            if stride < row {
+                let text = format!("plane {plane}: rows of {row} bytes do not fit a stride of {stride}");
+                return Err(PixelBufferError::InvalidArgument(text));
+            }
+            let (has, needed) = (buffer.storage.plane(plane).len(), buffer.least_bytes(plane));
+            if has < needed {
+                let text = format!("plane {plane}: {has} bytes where {needed} are needed");
+                return Err(PixelBufferError::InvalidArgument(text));
+            }
         }
-        buffer
+        Ok(buffer)
+    }
+
+    /// Bytes from the first visible one of a plane to the last.
+    fn least_bytes(&self, plane: usize) -> usize {
+        let PlaneGeometry { stride, rows, .. } = self.geometry(plane);
+        stride.saturating_mul(rows.saturating_sub(1)).saturating_add(self.format.row_bytes(self.width, plane))
+    }
+
+    /// The same picture with these attachments instead of its own.
+    #[must_use]
+    pub fn with_attachments(self, attachments: Attachments) -> Self {
+        Self { attachments: (!attachments.is_empty()).then(|| Arc::new(attachments)), ..self }
+    }
+
+    /// What is known about the picture. Clones share it; a picture with other attachments is made by [`PixelBuffer::with_attachments`].
+    #[doc(alias = "CVBufferCopyAttachments")]
+    pub fn attachments(&self) -> &Attachments {
+        static NONE: Attachments = Attachments::NONE;
+        self.attachments.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The colour tags that hold: those attached, in the range that the format's code states, if it does
+    /// ([`Colour::in_format`]).
+    pub fn colour(&self) -> Colour {
+        self.attachments().colour().unwrap_or_default().in_format(self.format)
+    }
+
+    /// Access to the samples for reading. It is there for those who look for it: pixels are never written after a picture was made, so
+    /// there is nothing to lock, any number may read at once, and the borrow ends by itself.
+    #[doc(alias = "CVPixelBufferLockBaseAddress")]
+    #[doc(alias = "CVPixelBufferUnlockBaseAddress")]
+    #[doc(alias = "kCVPixelBufferLock_ReadOnly")]
+    pub fn lock_read_only(&self) -> &Self {
+        self
     }
 
     /// The upper left part of the picture, in the same memory. Sizes beyond the picture's are cut to them.
@@ -87,14 +139,20 @@ impl PixelBuffer {
     }
 
     /// The bytes of a plane, with whatever lies between its rows.
+    ///
+    /// # Panics
+    /// If the storage has fewer bytes than when the buffer was made: what reads them elsewhere relies on this check.
+    #[doc(alias = "CVPixelBufferGetBaseAddressOfPlane")]
     pub fn plane(&self, plane: usize) -> &[u8] {
-        self.storage.plane(plane)
+        let bytes = self.storage.plane(plane);
+        assert!(bytes.len() >= self.least_bytes(plane), "plane {plane} has shrunk to {} bytes", bytes.len());
+        bytes
     }
 
     /// The bytes of one row of a plane, without padding. Two bytes a sample, little-endian, for 10-bit formats.
     pub fn row(&self, plane: usize, row: usize) -> &[u8] {
-        let PlaneGeometry { stride, samples, .. } = self.geometry(plane);
-        &self.plane(plane)[row * stride..][..samples * self.format.bytes_per_sample()]
+        let bytes = self.format.row_bytes(self.width, plane);
+        &self.storage.plane(plane)[row * self.geometry(plane).stride..][..bytes]
     }
 
     /// All rows of a plane, top to bottom, without padding.

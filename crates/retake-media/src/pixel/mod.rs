@@ -1,7 +1,22 @@
-//! Uncompressed pictures: how their samples lie in memory, and the buffers that hold them.
+//! Uncompressed pictures: how their samples lie in memory, the buffers that hold them, and what is asked of and known about those.
 
+mod attachments;
+mod attributes;
 mod buffer;
+mod error;
 mod format;
+mod memory;
+mod reconcile;
+mod wrap;
+mod writable;
 
+pub use attachments::{
+    AlphaMode, Attachment, AttachmentKey, AttachmentMode, AttachmentValue, Attachments, FieldDetail, Fields,
+};
+pub use attributes::{ExtendedPixels, PixelBufferAttributes};
 pub use buffer::{PixelBuffer, PixelStorage, PlaneGeometry};
+pub use error::PixelBufferError;
 pub use format::PixelFormat;
+pub(crate) use memory::{Layout, Memory};
+pub use reconcile::Reconciled;
+pub use writable::WritableBuffer;

@@ -1,0 +1,110 @@
+use super::memory::{Layout, Memory};
+use super::{Attachments, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage};
+use crate::pool::Home;
+use std::mem;
+use std::sync::{Arc, Weak};
+
+/// A picture that is being filled. [`WritableBuffer::freeze`] makes it a [`PixelBuffer`] that nobody writes to any more.
+///
+/// Nothing has to be locked: whoever holds a `&mut WritableBuffer` is the only one who can reach its samples.
+pub struct WritableBuffer {
+    memory: Memory,
+    layout: Layout,
+    attachments: Attachments,
+    /// Where the memory goes in the end; nowhere for a buffer on its own.
+    home: Weak<Home>,
+}
+
+impl WritableBuffer {
+    /// A buffer on its own, of the first of the formats. Its content is undefined.
+    ///
+    /// # Errors
+    /// [`PixelBufferError::InvalidPixelFormat`] and [`InvalidSize`](PixelBufferError::InvalidSize) if no format or size is asked for;
+    /// [`InvalidAttributes`](PixelBufferError::InvalidAttributes); [`AllocationFailed`](PixelBufferError::AllocationFailed).
+    #[doc(alias = "CVPixelBufferCreate")]
+    pub fn create(attributes: &PixelBufferAttributes) -> Result<Self, PixelBufferError> {
+        let layout = Layout::of(attributes)?;
+        Ok(Self::new(Memory::allocate(&layout)?, layout, attributes.attachments.clone(), Weak::new()))
+    }
+
+    pub(crate) fn new(memory: Memory, layout: Layout, attachments: Attachments, home: Weak<Home>) -> Self {
+        Self { memory, layout, attachments, home }
+    }
+
+    /// How samples lie in memory.
+    pub fn format(&self) -> PixelFormat {
+        self.layout.format
+    }
+
+    /// Pixels a row.
+    pub fn width(&self) -> u32 {
+        self.layout.width
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> u32 {
+        self.layout.height
+    }
+
+    /// Access to the samples for reading and writing. It is there for those who look for it: the borrow is the lock, and ends by itself.
+    #[doc(alias = "CVPixelBufferLockBaseAddress")]
+    #[doc(alias = "CVPixelBufferUnlockBaseAddress")]
+    pub fn lock(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Bytes from row to row of a plane; 0 for planes that the format does not have.
+    pub fn stride(&self, plane: usize) -> usize {
+        self.layout.strides.get(plane).copied().unwrap_or(0)
+    }
+
+    /// The bytes of a plane, rows `stride` bytes apart; none for planes that the format does not have.
+    #[doc(alias = "CVPixelBufferGetBaseAddressOfPlane")]
+    pub fn plane_mut(&mut self, plane: usize) -> &mut [u8] {
+        self.memory.plane_mut(&self.layout, plane)
+    }
+
+    /// One row of a plane, without padding.
+    pub fn row_mut(&mut self, plane: usize, row: usize) -> &mut [u8] {
+        let (stride, bytes) = (self.stride(plane), self.layout.format.row_bytes(self.layout.width, plane));
+        &mut self.plane_mut(plane)[row * stride..][..bytes]
+    }
+
+    /// The bytes of a plane with the extended pixels around it, and where in them the first visible one lies: those above begin
+    /// `stride` bytes earlier for each row, those to the left lie right before.
+    #[doc(alias = "CVPixelBufferGetExtendedPixels")]
+    pub fn extended_plane_mut(&mut self, plane: usize) -> (&mut [u8], usize) {
+        self.memory.extended_plane_mut(&self.layout, plane)
+    }
+
+    /// What is known about the picture.
+    pub fn attachments(&self) -> &Attachments {
+        &self.attachments
+    }
+
+    /// What is known about the picture, to be changed.
+    pub fn attachments_mut(&mut self) -> &mut Attachments {
+        &mut self.attachments
+    }
+
+    /// The finished picture, with its attachments.
+    pub fn freeze(mut self) -> PixelBuffer {
+        let Layout { format, width, height, strides, .. } = self.layout;
+        let attachments = mem::take(&mut self.attachments);
+        PixelBuffer::new(format, width, height, strides, Arc::new(self)).with_attachments(attachments)
+    }
+}
+
+impl PixelStorage for WritableBuffer {
+    fn plane(&self, plane: usize) -> &[u8] {
+        self.memory.plane(&self.layout, plane)
+    }
+}
+
+impl Drop for WritableBuffer {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.upgrade() {
+            home.give_back(mem::take(&mut self.memory));
+        }
+    }
+}

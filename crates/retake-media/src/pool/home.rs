@@ -1,0 +1,159 @@
+//! Where the memory of a pool's buffers comes back to.
+
+use super::attributes::{BufferAge, Clock, PoolAttributes};
+use crate::PixelBufferError;
+use crate::pixel::Memory;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// The part of a pool that its buffers know. They hold it weakly: a pool may go before its buffers.
+pub(crate) struct Home {
+    attributes: PoolAttributes,
+    clock: Box<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Memory that nobody uses and when it came back, the oldest first.
+    idle: VecDeque<(Memory, Duration)>,
+    /// Buffers in use and idle.
+    allocated: usize,
+    /// How often memory was allocated, ever.
+    allocations: u64,
+    /// Whether a threshold refused a request since the last notification.
+    refused: bool,
+    observers: Vec<(u64, Callback)>,
+    next_observer: u64,
+}
+
+/// Memory for a buffer: from the pool, or to be allocated, which the count includes already.
+pub(super) enum Grant {
+    Recycled(Memory),
+    Allocate,
+}
+
+impl Home {
+    pub(super) fn new(attributes: PoolAttributes, clock: Box<dyn Clock>) -> Self {
+        Self { attributes, clock, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // no code of others runs under the lock, so that nothing is left half done
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn attributes(&self) -> PoolAttributes {
+        self.attributes
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.lock().idle.len()
+    }
+
+    pub(super) fn allocated(&self) -> usize {
+        self.lock().allocated
+    }
+
+    pub(super) fn allocations(&self) -> u64 {
+        self.lock().allocations
+    }
+
+    /// The most recently used memory, since it is the warmest; else leave to allocate, unless a threshold forbids it.
+    pub(super) fn grant(&self, threshold: Option<usize>) -> Result<Grant, PixelBufferError> {
+        let mut state = self.lock();
+        let recycled = state.idle.pop_back();
+        // freed after the lock is gone
+        let _aged = self.take_aged(&mut state);
+        match (recycled, threshold) {
+            (Some((memory, _)), _) => Ok(Grant::Recycled(memory)),
+            (None, Some(threshold)) if state.allocated >= threshold => {
+                state.refused = true;
+                let allocated = state.allocated;
+                Err(PixelBufferError::WouldExceedAllocationThreshold { allocated, threshold })
+            }
+            (None, _) => {
+                state.allocated += 1;
+                state.allocations += 1;
+                Ok(Grant::Allocate)
+            }
+        }
+    }
+
+    /// Takes back a leave to allocate that failed.
+    pub(super) fn not_allocated(&self) {
+        let mut state = self.lock();
+        state.allocated -= 1;
+        state.allocations -= 1;
+    }
+
+    pub(crate) fn give_back(&self, memory: Memory) {
+        let mut state = self.lock();
+        let now = self.now();
+        state.idle.push_back((memory, now));
+        let aged = self.take_aged(&mut state);
+        let refused = std::mem::take(&mut state.refused);
+        let waiting: Vec<Callback> = match refused {
+            true => state.observers.iter().map(|(_, callback)| callback.clone()).collect(),
+            false => Vec::new(),
+        };
+        drop(state);
+        drop(aged);
+        // without the lock, so that a callback may ask for the buffer at once
+        waiting.iter().for_each(|callback| callback());
+    }
+
+    /// Frees what nobody used for too long, or all that nobody uses.
+    pub(super) fn flush(&self, excess: bool) {
+        let mut state = self.lock();
+        let _freed = if excess {
+            state.allocated -= state.idle.len();
+            std::mem::take(&mut state.idle)
+        } else {
+            self.take_aged(&mut state)
+        };
+    }
+
+    fn now(&self) -> Duration {
+        match self.attributes.maximum_age {
+            BufferAge::After(_) => self.clock.now(),
+            BufferAge::Never | BufferAge::Immediately => Duration::ZERO,
+        }
+    }
+
+    fn take_aged(&self, state: &mut State) -> VecDeque<(Memory, Duration)> {
+        let age = match self.attributes.maximum_age {
+            BufferAge::Never => return VecDeque::new(),
+            BufferAge::After(age) => age,
+            BufferAge::Immediately => Duration::ZERO,
+        };
+        if state.idle.is_empty() {
+            return VecDeque::new();
+        }
+        let now = self.now();
+        let aged = state.idle.iter().take_while(|(_, since)| now.saturating_sub(*since) >= age).count();
+        let beyond = state.allocated.saturating_sub(self.attributes.minimum_count);
+        let freed: VecDeque<_> = state.idle.drain(..aged.min(beyond)).collect();
+        state.allocated -= freed.len();
+        freed
+    }
+
+    pub(super) fn observe(&self, callback: Callback) -> u64 {
+        let mut state = self.lock();
+        state.next_observer += 1;
+        let number = state.next_observer;
+        state.observers.push((number, callback));
+        number
+    }
+
+    pub(super) fn forget(&self, number: u64) {
+        let mut state = self.lock();
+        // dropped after the lock is gone: what a callback holds may be buffers of this pool
+        let found = state.observers.iter().position(|(own, _)| *own == number);
+        let _callback = found.map(|position| state.observers.remove(position));
+        drop(state);
+    }
+}

@@ -1,0 +1,184 @@
+//! Where pixel buffers are recycled.
+
+mod attributes;
+mod home;
+
+pub use attributes::{BufferAge, Clock, PoolAttributes};
+pub(crate) use home::Home;
+
+use crate::pixel::{Layout, Memory};
+use crate::{PixelBufferAttributes, PixelBufferError, PixelFormat, WritableBuffer};
+use attributes::MachineClock;
+use home::Grant;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Recycles the memory of pictures of one format and size.
+///
+/// A buffer comes back when its last clone is dropped; buffers may outlive the pool. Unless a threshold is given
+/// ([`PixelBufferPool::create_buffer_within`]), the pool grows as far as it is asked to. Idle buffers are freed by age, lazily: at the next call,
+/// or the next buffer that comes back. All calls may be made from all threads. Clones are the same pool.
+#[doc(alias = "CVPixelBufferPool")]
+#[derive(Clone)]
+pub struct PixelBufferPool(Arc<Inner>);
+
+struct Inner {
+    layout: Layout,
+    attributes: PixelBufferAttributes,
+    home: Arc<Home>,
+}
+
+impl PixelBufferPool {
+    /// A pool of buffers with these attributes: of the first of their formats.
+    ///
+    /// # Errors
+    /// [`PixelBufferError::InvalidPixelFormat`] and [`InvalidSize`](PixelBufferError::InvalidSize) if no format or size is asked for,
+    /// [`InvalidAttributes`](PixelBufferError::InvalidAttributes), [`InvalidPoolAttributes`](PixelBufferError::InvalidPoolAttributes).
+    #[doc(alias = "CVPixelBufferPoolCreate")]
+    pub fn create(pool: PoolAttributes, buffers: PixelBufferAttributes) -> Result<Self, PixelBufferError> {
+        Self::create_with_clock(pool, buffers, Box::new(MachineClock::start()))
+    }
+
+    /// The same with a clock of the caller's, for tests that cannot wait.
+    ///
+    /// # Errors
+    /// As [`PixelBufferPool::create`].
+    pub fn create_with_clock(
+        pool: PoolAttributes,
+        buffers: PixelBufferAttributes,
+        clock: Box<dyn Clock>,
+    ) -> Result<Self, PixelBufferError> {
+        if pool.maximum_age == BufferAge::After(Duration::ZERO) {
+            let text = "a maximum age of zero can mean two things: say Never or Immediately".to_owned();
+            return Err(PixelBufferError::InvalidPoolAttributes(text));
+        }
+        let layout = Layout::of(&buffers)?;
+        let home = Arc::new(Home::new(pool, clock));
+        Ok(Self(Arc::new(Inner { layout, attributes: buffers, home })))
+    }
+
+    /// A pool of pictures of one format and size (in pixels) whose idle buffers do not age: for code that knows what it holds.
+    ///
+    /// # Panics
+    /// If the size is not between 1×1 and 32768×32768.
+    pub fn new(format: PixelFormat, width: u32, height: u32) -> Self {
+        let pool = PoolAttributes { maximum_age: BufferAge::Never, ..PoolAttributes::default() };
+        Self::create(pool, PixelBufferAttributes::of(format, width, height)).expect("a picture has a size")
+    }
+
+    /// A buffer to write into, recycled or new, with the attachments of the pool's attributes and no others. Its content is undefined.
+    ///
+    /// # Errors
+    /// [`PixelBufferError::AllocationFailed`].
+    #[doc(alias = "CVPixelBufferPoolCreatePixelBuffer")]
+    pub fn create_buffer(&self) -> Result<WritableBuffer, PixelBufferError> {
+        self.buffer(None)
+    }
+
+    /// The same, as long as a recycled buffer will do or the pool has fewer than `threshold` buffers, in use and idle. The
+    /// threshold holds for this call.
+    ///
+    /// # Errors
+    /// [`PixelBufferError::WouldExceedAllocationThreshold`]: observers ([`PixelBufferPool::on_free_buffer`]) are told when it is worth another attempt.
+    /// [`PixelBufferError::AllocationFailed`].
+    #[doc(alias = "CVPixelBufferPoolCreatePixelBufferWithAuxAttributes")]
+    #[doc(alias = "kCVPixelBufferPoolAllocationThresholdKey")]
+    pub fn create_buffer_within(&self, threshold: usize) -> Result<WritableBuffer, PixelBufferError> {
+        self.buffer(Some(threshold))
+    }
+
+    /// [`PixelBufferPool::create_buffer`] for code that, like most, has nothing to do without memory.
+    ///
+    /// # Panics
+    /// If the system has no memory for the buffer.
+    pub fn take(&self) -> WritableBuffer {
+        self.create_buffer().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn buffer(&self, threshold: Option<usize>) -> Result<WritableBuffer, PixelBufferError> {
+        let Inner { layout, attributes, home } = &*self.0;
+        let memory = match home.grant(threshold)? {
+            Grant::Recycled(memory) => memory,
+            Grant::Allocate => Memory::allocate(layout).inspect_err(|_| home.not_allocated())?,
+        };
+        Ok(WritableBuffer::new(memory, *layout, attributes.attachments.clone(), Arc::downgrade(home)))
+    }
+
+    /// Calls `callback` each time a buffer comes back after a threshold refused a request: once, however many requests were
+    /// refused. It is called on the thread that drops the buffer, may call the pool, should be quick and must not panic. It stays
+    /// until the observer is dropped.
+    #[doc(alias = "kCVPixelBufferPoolFreeBufferNotification")]
+    pub fn on_free_buffer(&self, callback: impl Fn() + Send + Sync + 'static) -> FreeBufferObserver {
+        let number = self.0.home.observe(Arc::new(callback));
+        FreeBufferObserver { number, home: Arc::downgrade(&self.0.home) }
+    }
+
+    /// Frees the idle buffers that are older than the pool's maximum age.
+    #[doc(alias = "CVPixelBufferPoolFlush")]
+    pub fn flush_aged(&self) {
+        self.0.home.flush(false);
+    }
+
+    /// Frees all idle buffers, whatever their age and the minimum count.
+    #[doc(alias = "CVPixelBufferPoolFlush")]
+    #[doc(alias = "kCVPixelBufferPoolFlushExcessBuffers")]
+    pub fn flush_excess(&self) {
+        self.0.home.flush(true);
+    }
+
+    /// What the pool was made with.
+    #[doc(alias = "CVPixelBufferPoolGetAttributes")]
+    pub fn pool_attributes(&self) -> PoolAttributes {
+        self.0.home.attributes()
+    }
+
+    /// What its buffers were asked to be.
+    #[doc(alias = "CVPixelBufferPoolGetPixelBufferAttributes")]
+    pub fn buffer_attributes(&self) -> &PixelBufferAttributes {
+        &self.0.attributes
+    }
+
+    /// Whether two are the same pool.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Buffers that wait for their next use.
+    pub fn idle(&self) -> usize {
+        self.0.home.idle()
+    }
+
+    /// Buffers that there are, in use and idle.
+    pub fn allocated(&self) -> usize {
+        self.0.home.allocated()
+    }
+
+    /// How often memory was allocated since the pool was made. It stands still as long as buffers are recycled.
+    pub fn allocations(&self) -> u64 {
+        self.0.home.allocations()
+    }
+}
+
+impl fmt::Debug for PixelBufferPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Layout { format, width, height, .. } = self.0.layout;
+        let (allocated, idle) = (self.allocated(), self.idle());
+        write!(f, "PixelBufferPool({format:?} {width}×{height}, {idle} of {allocated} idle)")
+    }
+}
+
+/// Keeps a callback of [`PixelBufferPool::on_free_buffer`]; when it is dropped, the callback is not called any more.
+#[must_use = "the callback is forgotten with it"]
+pub struct FreeBufferObserver {
+    number: u64,
+    home: Weak<Home>,
+}
+
+impl Drop for FreeBufferObserver {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.upgrade() {
+            home.forget(self.number);
+        }
+    }
+}
