@@ -52,6 +52,8 @@ const LONGEST: f64 = 4.0;
 const WINDOW: f64 = 12.0;
 /// The longest take of a plain encode, in seconds: encoders' usual key frame interval of 250 frames.
 const PLAIN_LONGEST: f64 = 10.0;
+/// A short film is cut into so many takes at least, none shorter than [`LONGEST`] for that: else most cores would wait for the last one.
+const PLAIN_TAKES: u64 = 16;
 /// Fewer bytes a frame than any encoder and container can do with.
 const SMALLEST_FRAME: u64 = 32;
 /// The shortest scene, in seconds: faster cuts are flashes.
@@ -61,6 +63,8 @@ const SHORTEST: f64 = 0.25;
 const STRIDE: u32 = 3;
 /// What the program itself, the demuxer and the muxer take.
 const BASE_MEMORY: u64 = 96 << 20;
+/// The most that is spent for each further take at once on frames decoded ahead of need.
+const AHEAD_MEMORY: u64 = 256 << 20;
 /// Frames that a decoder keeps for itself.
 const DECODER_FRAMES: u64 = 24;
 
@@ -317,7 +321,11 @@ fn unit_rule(film: &FilmInfo, memory: u64, target: Target, format: PixelFormat) 
     let rate = film.video.frame_rate.to_f64().clamp(1.0, 1000.0);
     let frames = |seconds: f64| ((rate * seconds).round() as u64).max(1);
     match target {
-        Target::Plain(_) => UnitRule { longest: frames(PLAIN_LONGEST), window: 0 },
+        Target::Plain(_) => {
+            let known = Some(self::frames(film)).filter(|frames| *frames > 0);
+            let fair = known.map_or(u64::MAX, |frames| frames / PLAIN_TAKES);
+            UnitRule { longest: fair.clamp(frames(LONGEST), frames(PLAIN_LONGEST)), window: 0 }
+        }
         Target::BitRate(_) | Target::Size(_) => UnitRule { longest: frames(LONGEST), window: 0 },
         Target::Floor { .. } => {
             let frame = format.picture_bytes(film.video.width, film.video.height).max(1);
@@ -359,9 +367,10 @@ fn budget(
     } else {
         0
     };
-    let unit = if streaming { delay.min(rule.longest) } else { rule.longest };
+    let least = if streaming { delay.min(rule.longest) } else { rule.longest };
     let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
-    let each = encoder + judged + unit * frame;
+    // in later passes each take has a decoder of its own, in the place of frames that wait
+    let each = encoder + judged + least.max(DECODER_FRAMES) * frame;
     let fit = memory.saturating_sub(fixed) / each.max(1);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let wanted = request.jobs.map_or(cores, u64::from).max(1);
@@ -374,7 +383,10 @@ fn budget(
         )));
     }
     let jobs = wanted.min(fit);
-    let places = held_back(rule, streaming) + jobs * unit.max(8);
+    // takes beside the first have frames to begin with only when the scout may be whole takes ahead
+    let spare = memory.saturating_sub(fixed + jobs * each) / frame.max(1);
+    let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
+    let places = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
     Ok(Budget { jobs: jobs as u32, places: places as usize })
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
     };
     match metric {
         MetricKind::Psnr => Ok(None),
-        #[cfg(feature = "vmaf")]
+        #[cfg(vmaf)]
         MetricKind::Vmaf => {
             large_enough(crate::vmaf::LEAST_SIZE)?;
             Ok(Some(Box::new(crate::vmaf::Vmaf::new(settings)?)))
@@ -58,7 +58,7 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
             Ok(Some(Box::new(Still::new(crate::ssimulacra2::Ssimulacra2::new(settings)?))))
         }
         // no other metric is without a remedy
-        #[cfg(not(all(feature = "vmaf", feature = "ssimulacra2")))]
+        #[cfg(not(all(vmaf, feature = "ssimulacra2")))]
         _ => Err(QualityError::Missing { metric, remedy: "build with all features" }),
     }
 }

@@ -23,7 +23,7 @@ mod scores;
 mod ssim;
 #[cfg(feature = "ssimulacra2")]
 mod ssimulacra2;
-#[cfg(feature = "vmaf")]
+#[cfg(vmaf)]
 mod vmaf;
 mod xpsnr;
 

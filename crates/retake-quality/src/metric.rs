@@ -95,12 +95,12 @@ impl MetricKind {
     /// Why the metric is not in this build and what to do about it; `None` where it is.
     pub(crate) fn remedy(self) -> Option<&'static str> {
         match self {
-            Self::Vmaf if !cfg!(feature = "vmaf") => Some(
+            Self::Vmaf if !cfg!(vmaf) => Some(
                 "install a C compiler, meson, ninja, nasm and xxd, and build with the default feature `vmaf`",
             ),
-            #[cfg(feature = "vmaf")]
+            #[cfg(vmaf)]
             Self::Vmaf if !crate::vmaf::has_model() => Some(
-                "libvmaf was built without its models: install xxd, run `cargo clean -p vmaf-head-sys`, and build again",
+                "libvmaf was built without its models: install xxd, run `cargo clean -p retake-quality`, and build again",
             ),
             Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
                 Some("build with the feature `ssimulacra2`")

@@ -7,12 +7,12 @@
 
 #![allow(unsafe_code)]
 
+use super::sys;
 use crate::planes::Sample;
 use retake_media::{PixelBuffer, PixelFormat};
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, PoisonError};
-use vmaf_head_sys as sys;
 
 /// A call that libvmaf refused, and its answer (a negated errno).
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ impl Code {
     /// Opens an instance, which sets the instructions for all instances whose extractors have not chosen yet.
     fn open(self) -> Result<NonNull<sys::VmafContext>, Refused> {
         let config = sys::VmafConfiguration {
-            log_level: sys::VmafLogLevel_VMAF_LOG_LEVEL_NONE,
+            log_level: sys::LOG_LEVEL_NONE,
             n_threads: 0,
             n_subsample: 1,
             cpumask: if self == Self::Plain { u64::from(u32::MAX) } else { 0 },
@@ -113,12 +113,10 @@ impl Context {
             check("vmaf_use_feature", code)?;
         }
         let pictures = sys::VmafPictureConfiguration {
-            pic_params: sys::VmafPictureConfiguration__bindgen_ty_1 {
-                w: width,
-                h: height,
-                bpc: format.bit_depth(),
-                pix_fmt: sys::VmafPixelFormat_VMAF_PIX_FMT_YUV400P,
-            },
+            w: width,
+            h: height,
+            bpc: format.bit_depth(),
+            pix_fmt: sys::PIX_FMT_YUV400P,
             pic_cnt: POOL,
         };
         // SAFETY: the context lives and has no pool yet.
@@ -202,8 +200,8 @@ impl Picture {
             h: [0; 3],
             stride: [0; 3],
             data: [ptr::null_mut(); 3],
-            ref_: ptr::null_mut(),
-            priv_: ptr::null_mut(),
+            reference: ptr::null_mut(),
+            private: ptr::null_mut(),
         };
         // SAFETY: the context lives and has a pool of more pictures than can be out at once, so that this does not wait.
         let code = unsafe { sys::vmaf_fetch_preallocated_picture(context.raw.as_ptr(), &mut raw) };
@@ -244,7 +242,7 @@ fn copy_row(to: &mut [u8], from: &[u8], format: PixelFormat) {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        if !self.0.ref_.is_null() {
+        if !self.0.reference.is_null() {
             // SAFETY: a picture with a reference is still ours: libvmaf blanks those it takes over.
             unsafe { sys::vmaf_picture_unref(&mut self.0) };
         }

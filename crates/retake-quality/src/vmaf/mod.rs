@@ -7,6 +7,8 @@
 //! pictures around a take ([`Scorer::lead_in`](crate::Scorer::lead_in)) the one that a run over the whole film gives it.
 
 mod ffi;
+#[allow(unsafe_code)]
+mod sys;
 
 use crate::engine::Engine;
 use crate::{QualityError, ScorerSettings};
