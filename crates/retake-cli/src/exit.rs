@@ -22,6 +22,18 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// A signal stopped something that leaves nothing to carry on with.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// What clap has to say about a mistake, in one line.
 pub(crate) fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
@@ -40,6 +52,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 fn code(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() {
         return USAGE;
+    }
+    if error.is::<Stopped>() {
+        return STOPPED;
     }
     match error.downcast_ref::<ExportError>() {
         Some(ExportError::Request(_)) => USAGE,

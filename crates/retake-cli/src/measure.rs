@@ -1,11 +1,11 @@
 //! `retake measure`.
 
 use crate::args::Measure;
-use crate::exit::{UNMET, Usage};
+use crate::exit::{Stopped, UNMET, Usage};
 use crate::output;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use retake::{Pool, StopFlag};
+use retake::{ExportError, Pool, StopFlag};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -27,9 +27,14 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     // hidden by indicatif where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
-    let score = retake::measure(&args.reference, &args.film, metric, pool, args.unit, &stop, &|frames| {
+    let measured = retake::measure(&args.reference, &args.film, metric, pool, args.unit, &stop, &|frames| {
         bar.set_position(frames)
-    })?;
+    });
+    let score = match measured {
+        // nothing is kept of a measurement
+        Err(ExportError::Stopped) => return Err(Stopped.into()),
+        other => other?,
+    };
     bar.finish_and_clear();
     let missed = |unit: f64| args.quality.is_some_and(|floor| unit < floor);
     let below = score.units.iter().filter(|unit| missed(unit.score)).count();

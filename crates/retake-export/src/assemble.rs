@@ -12,6 +12,7 @@ use retake_libav::{
 };
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A take that goes into the film.
 pub(crate) struct Chosen<'a> {
@@ -41,9 +42,13 @@ pub(crate) fn assemble(
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    // one fixed name: what a killed run left is replaced by the next, which holds the lock of the job
+    // one name for a job: what a killed run left is replaced by the next, which holds the lock of the job; another job with the same
+    // output has another name
     let name = output.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = format!(".{name}.retake-unfinished");
+    let home = job.folder.path();
+    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
+    let name =
+        format!(".{name}.{:08x}.retake-unfinished", xxh3_64(home.as_os_str().as_encoded_bytes()) as u32);
     let _ = fs::remove_file(folder.join(&name));
     let temporary = tempfile::Builder::new()
         .prefix(&name)
@@ -53,7 +58,7 @@ pub(crate) fn assemble(
     let notes = write(job, store, map, chosen, temporary.path(), stop)?;
     temporary.as_file().sync_all().map_err(ExportError::file(temporary.path(), "syncing the film"))?;
     if chosen.iter().all(|take| take.record.pictures.is_some()) {
-        verify_pictures(job, map, chosen, temporary.path(), stop, progress)?;
+        verify_pictures(job, store, map, chosen, temporary.path(), stop, progress)?;
     } else {
         verify_samples(job, store, map, chosen, temporary.path(), stop, progress)?;
     }
@@ -111,6 +116,7 @@ fn write(
 /// scores that were measured in the takes are scores of this file.
 fn verify_pictures(
     job: &Job,
+    store: &TakeStore,
     map: &FilmMap,
     chosen: &[Chosen],
     path: &Path,
@@ -126,10 +132,12 @@ fn verify_pictures(
         stop.check()?;
         times.next(frame.pts)?;
         if hashes.next() != Some(&frame.hash()) {
-            return Err(ExportError::Verification(format!(
-                "frame {} decodes to another picture than was encoded",
-                frame.index
-            )));
+            let what = format!("frame {} decodes to another picture than was encoded", frame.index);
+            let shown = |take: &&Chosen| take.record.range.end > frame.index;
+            return Err(match chosen.iter().find(shown) {
+                Some(take) => store.disowned(take.description, what),
+                None => ExportError::Verification(what),
+            });
         }
         if times.frames.is_multiple_of(64) {
             (progress.verified)(times.frames);

@@ -42,7 +42,7 @@ pub enum ExportError {
         /// What the system said.
         source: io::Error,
     },
-    /// A stored take is not what was written: a defect of disk or memory.
+    /// A stored take is not what was written, or does not decode to what was scored: a defect of disk, memory or an encoder.
     #[error("{path}: a stored take is damaged ({source}): run the same command again to encode it anew")]
     DamagedTake {
         /// The file.

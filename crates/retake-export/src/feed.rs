@@ -3,7 +3,7 @@
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use retake_libav::{Frame, RangeReader};
+use retake_libav::{Advance, Frame, RangeReader};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +30,13 @@ impl Feed {
     pub(crate) fn next(&mut self, stop: &StopFlag) -> Result<Option<FedFrame>, ExportError> {
         stop.check()?;
         match self {
-            Self::Range(reader) => Ok(reader.next()?.map(|frame| FedFrame { frame, _place: None })),
+            Self::Range(reader) => loop {
+                match reader.advance()? {
+                    Advance::Frame(frame) => return Ok(Some(FedFrame { frame: *frame, _place: None })),
+                    Advance::End => return Ok(None),
+                    Advance::NotYet => stop.check()?,
+                }
+            },
             Self::Live(receiver) => loop {
                 match receiver.recv_timeout(PATIENCE) {
                     Ok(Some(LiveFrame { frame, place })) => {

@@ -59,6 +59,12 @@ impl TakeStore {
         self.folder.join(format!("{start:08}-{id}.take"))
     }
 
+    /// The error that a take turned out not to be what its record says.
+    pub(crate) fn disowned(&self, description: &TakeDescription, what: String) -> ExportError {
+        let path = self.path(description.range.start, description.id());
+        ExportError::DamagedTake { path, source: io::Error::other(what) }
+    }
+
     /// The record of a take, if it was finished and is sound at its end.
     pub(crate) fn record(&self, description: &TakeDescription) -> Option<TakeRecord> {
         let path = self.path(description.range.start, description.id());

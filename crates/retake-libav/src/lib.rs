@@ -33,7 +33,7 @@ pub use failure::library_versions;
 pub use film::{FilmInfo, TrackInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
 pub use index::{FrameEntry, FrameIndex, picture_hash};
 pub use probe::probe;
-pub use range::{RangeReader, SeekTrust};
+pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{Frame, FrameReader, ReaderOptions};
 pub use samples::SampleReader;
 pub use writer::{FilmWriter, Note, WriterSettings, Written};

@@ -96,6 +96,17 @@ struct At {
     position: Option<u64>,
 }
 
+/// What [`RangeReader::advance`] came to.
+#[derive(Debug)]
+pub enum Advance {
+    /// The next frame; the caller owns it.
+    Frame(Box<Frame>),
+    /// Another picture was decoded and passed over: go on.
+    NotYet,
+    /// All frames were given out.
+    End,
+}
+
 /// What became of one step.
 enum Step {
     Skipped,
@@ -144,28 +155,44 @@ impl RangeReader {
     /// [`FrameReader::next`](crate::FrameReader::next).
     #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
-        while self.next < self.end {
-            match self.step() {
-                Ok(Step::Skipped) => {}
-                Ok(Step::Frame(frame)) => {
-                    // one lie can be a container's imprecise index; two, where linear decoding is right, are a habit
-                    if self.lies > 1 && self.way == Way::Linear {
-                        self.trust.lose();
-                    }
-                    self.next += 1;
-                    if self.next == self.end {
-                        self.park();
-                    }
-                    return Ok(Some(frame));
-                }
-                Ok(Step::Wrong) => {
-                    let error = MediaError::SourceChanged { file: self.info.path.clone(), frame: self.next };
-                    self.fall_back(error)?;
-                }
-                Err(error) => self.fall_back(error)?,
+        loop {
+            match self.advance()? {
+                Advance::NotYet => {}
+                Advance::Frame(frame) => return Ok(Some(*frame)),
+                Advance::End => return Ok(None),
             }
         }
-        Ok(None)
+    }
+
+    /// Decodes one picture on the way to the next frame of the range: for callers who must not wait while a reader that cannot seek
+    /// decodes half a film.
+    ///
+    /// # Errors
+    /// As [`RangeReader::next`].
+    pub fn advance(&mut self) -> Result<Advance, MediaError> {
+        if self.next >= self.end {
+            return Ok(Advance::End);
+        }
+        match self.step() {
+            Ok(Step::Skipped) => {}
+            Ok(Step::Frame(frame)) => {
+                // one lie can be a container's imprecise index; two, where linear decoding is right, are a habit
+                if self.lies > 1 && self.way == Way::Linear {
+                    self.trust.lose();
+                }
+                self.next += 1;
+                if self.next == self.end {
+                    self.park();
+                }
+                return Ok(Advance::Frame(Box::new(frame)));
+            }
+            Ok(Step::Wrong) => {
+                let error = MediaError::SourceChanged { file: self.info.path.clone(), frame: self.next };
+                self.fall_back(error)?;
+            }
+            Err(error) => self.fall_back(error)?,
+        }
+        Ok(Advance::NotYet)
     }
 
     /// How often the reader had to start anew because a frame was not the right one.
