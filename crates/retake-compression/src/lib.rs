@@ -6,5 +6,7 @@
 pub mod encoder;
 pub mod log;
 pub mod planner;
+pub mod property;
+pub mod session;
 pub mod take;
 pub mod units;

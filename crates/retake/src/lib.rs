@@ -24,14 +24,21 @@
 //! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds SSIMULACRA 2. The encoders are found by
 //! pkg-config when this crate is built: those whose library is missing are left out, and [`encoders`] says so.
 
-pub use retake_compression::encoder::{Encoder, EncoderFactory, EncoderInfo, MissingEncoder, Registry};
+pub use retake_compression::encoder::{
+    Encoder, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
+};
 pub use retake_compression::units::FrameRange;
+pub use retake_compression::{property, session};
 pub use retake_export::{
     Event, ExportError, FilmScore, Outcome, PassSummary, QualitySummary, Request, StopFlag, Summary, Target,
     UnitScore, export, measure,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
-pub use retake_media::{Codec, Time, TimeRange};
+pub use retake_media::{
+    Codec, Colour, ContentLight, FormatDescription, MasteringDisplay, PixelBuffer, PixelBufferPool,
+    PixelFormat, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind, Time, TimeRange,
+    WritableBuffer,
+};
 pub use retake_quality::{
     MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,
 };

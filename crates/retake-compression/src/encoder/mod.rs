@@ -14,7 +14,7 @@ pub use controls::{ControlSupport, Controls, RateBuffer, Reconfiguration};
 pub use error::EncoderError;
 pub use info::{EncoderInfo, Preset, QualityScale};
 pub use output::{EncodedFrame, FrameError, Output};
-pub use registry::{MissingEncoder, Registry};
+pub use registry::{MissingEncoder, Registry, TransferMaker};
 pub use settings::{EncoderSettings, FrameOptions, RateControl, RateLimit};
 
 use retake_media::{FormatDescription, PixelBuffer, Time};

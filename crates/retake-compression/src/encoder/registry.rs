@@ -1,12 +1,16 @@
 use super::{EncoderFactory, EncoderInfo};
-use retake_media::Codec;
+use retake_media::{Codec, PixelTransfer};
 use std::sync::Arc;
+
+/// Makes converters of pictures, one for each session that needs one.
+pub type TransferMaker = Arc<dyn Fn() -> Box<dyn PixelTransfer> + Send + Sync>;
 
 /// The encoders of this build, and what is known about those it lacks.
 #[derive(Clone, Default)]
 pub struct Registry {
     present: Vec<Arc<dyn EncoderFactory>>,
     missing: Vec<MissingEncoder>,
+    transfer: Option<TransferMaker>,
 }
 
 /// An encoder that Retake knows and this build does not have.
@@ -34,6 +38,16 @@ impl Registry {
     /// Notes that an encoder is not in this build.
     pub fn add_missing(&mut self, missing: MissingEncoder) {
         self.missing.push(missing);
+    }
+
+    /// Lets sessions convert pictures that their encoder does not take as they are.
+    pub fn set_transfer(&mut self, maker: TransferMaker) {
+        self.transfer = Some(maker);
+    }
+
+    /// What converts pictures; none where every picture has to fit.
+    pub fn transfer(&self) -> Option<&TransferMaker> {
+        self.transfer.as_ref()
     }
 
     /// All encoders.

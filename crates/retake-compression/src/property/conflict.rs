@@ -1,0 +1,124 @@
+//! Which properties exclude each other, and which hold only together with others. Judged on all values at once, so that the order of sets
+//! never counts.
+
+use super::row::Environment;
+use super::store::{Values, set_value};
+use super::{H264EntropyMode, PropertyError, PropertyKey, profile};
+use PropertyKey as Key;
+
+/// The matrix of section 5.3: of each pair, only one may be set.
+const EXCLUSIVE: &[(Key, Key)] = &[
+    (Key::AverageBitRate, Key::ConstantBitRate),
+    (Key::AverageBitRate, Key::VariableBitRate),
+    (Key::AverageBitRate, Key::VBVMaxBitRate),
+    (Key::AverageBitRate, Key::VBVBufferDuration),
+    (Key::AverageBitRate, Key::VBVInitialDelayPercentage),
+    (Key::DataRateLimits, Key::ConstantBitRate),
+    (Key::DataRateLimits, Key::VariableBitRate),
+    (Key::DataRateLimits, Key::VBVMaxBitRate),
+    (Key::DataRateLimits, Key::VBVBufferDuration),
+    (Key::DataRateLimits, Key::VBVInitialDelayPercentage),
+    (Key::ConstantBitRate, Key::VariableBitRate),
+    (Key::ConstantBitRate, Key::VBVMaxBitRate),
+];
+
+/// Whether a value is there that asks for something: zero leaves the average bit rate to the encoder, no pairs are no limit.
+fn asks(values: &Values, key: Key) -> bool {
+    match key {
+        Key::AverageBitRate => set_value!(values, AverageBitRate).is_some_and(|&rate| rate > 0),
+        Key::DataRateLimits => set_value!(values, DataRateLimits).is_some_and(|limits| !limits.is_empty()),
+        _ => values.has(key),
+    }
+}
+
+/// Refuses values that cannot hold together. `last` is what was set last: the error names it.
+pub(super) fn check(
+    environment: &Environment<'_>,
+    values: &Values,
+    last: Option<Key>,
+) -> Result<(), PropertyError> {
+    for &(one, other) in EXCLUSIVE {
+        if asks(values, one) && asks(values, other) {
+            let (blamed, present) = if last == Some(one) { (one, other) } else { (other, one) };
+            let reason = format!("cannot be set together with {present}: reset that first");
+            return Err(PropertyError::parameter(blamed, reason));
+        }
+    }
+    rates(environment, values)?;
+    delays(environment, values)?;
+    formats(environment, values)
+}
+
+fn rates(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
+    let (least, most) =
+        (set_value!(values, MinAllowedFrameQP).copied(), set_value!(values, MaxAllowedFrameQP).copied());
+    if let (Some(least), Some(most)) = (least, most)
+        && least > most
+    {
+        let reason = format!("{least} is above MaxAllowedFrameQP, {most}");
+        return Err(PropertyError::parameter(Key::MinAllowedFrameQP, reason));
+    }
+    if let (Some(average), Some(peak)) =
+        (set_value!(values, VariableBitRate), set_value!(values, VBVMaxBitRate))
+        && peak < average
+    {
+        let reason = format!("{peak} is below VariableBitRate, {average}");
+        return Err(PropertyError::parameter(Key::VBVMaxBitRate, reason));
+    }
+    let by_rate = asks(values, Key::AverageBitRate)
+        || values.has(Key::VariableBitRate)
+        || values.has(Key::ConstantBitRate);
+    let controls = &environment.info.controls;
+    if by_rate && values.has(Key::Quality) && !controls.quality_ceiling && controls.qp_bounds.is_none() {
+        let reason = format!("{} has no ceiling of quality at a bit rate", environment.info.name);
+        return Err(PropertyError::parameter(Key::Quality, reason));
+    }
+    let layers = set_value!(values, BaseLayerFrameRateFraction).is_some_and(|&share| share < 1.0)
+        || values.has(Key::BaseLayerFrameRate);
+    if values.has(Key::BaseLayerBitRateFraction) && !layers {
+        let reason = "needs temporal layers: set BaseLayerFrameRateFraction to 0.5 with it";
+        return Err(PropertyError::parameter(Key::BaseLayerBitRateFraction, reason));
+    }
+    if let Some(&base) = set_value!(values, BaseLayerFrameRate) {
+        let whole = set_value!(values, ExpectedFrameRate).copied().unwrap_or(0.0);
+        if (base * 2.0 - whole).abs() > 0.01 * whole.max(1.0) {
+            let reason =
+                format!("{base} is not half of ExpectedFrameRate, {whole}: two layers are what there is");
+            return Err(PropertyError::parameter(Key::BaseLayerFrameRate, reason));
+        }
+    }
+    Ok(())
+}
+
+fn delays(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
+    let real_time = set_value!(values, RealTime) == Some(&true);
+    if set_value!(values, MaximumRealTimeFrameRate).is_some_and(|&rate| rate > 0.0) && !real_time {
+        let reason = "holds only while RealTime is true: set that with it";
+        return Err(PropertyError::parameter(Key::MaximumRealTimeFrameRate, reason));
+    }
+    if let (Some(&ahead), Some(&delay)) =
+        (set_value!(values, SuggestedLookAheadFrameCount), set_value!(values, MaxFrameDelayCount))
+        && delay >= 0
+        && i64::from(ahead) > i64::from(delay)
+        && !environment.low_latency
+    {
+        let reason = format!("{ahead} is above MaxFrameDelayCount, {delay}");
+        return Err(PropertyError::parameter(Key::SuggestedLookAheadFrameCount, reason));
+    }
+    Ok(())
+}
+
+fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
+    let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name));
+    let Some(profile) = profile else { return Ok(()) };
+    if set_value!(values, H264EntropyMode) == Some(&H264EntropyMode::Cabac) && profile.profile == "baseline" {
+        return Err(PropertyError::parameter(Key::H264EntropyMode, "Baseline has no CABAC"));
+    }
+    if let Some(&depth) = set_value!(values, OutputBitDepth)
+        && depth > profile.depth
+    {
+        let reason = format!("{depth} bits are more than the {} that ProfileLevel allows", profile.depth);
+        return Err(PropertyError::parameter(Key::OutputBitDepth, reason));
+    }
+    Ok(())
+}

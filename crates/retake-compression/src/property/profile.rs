@@ -1,0 +1,66 @@
+//! Names of profiles and levels on the wire, made of what an encoder says it has.
+
+use crate::encoder::EncoderInfo;
+use retake_media::Codec;
+
+const AUTO: &str = "AutoLevel";
+
+/// What a name of ProfileLevel asks of the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProfileLevel {
+    /// The encoder's own name.
+    pub(crate) profile: &'static str,
+    /// The most bits of a sample that it allows.
+    pub(crate) depth: u32,
+    /// Times ten; none is left to the encoder.
+    pub(crate) level: Option<u32>,
+}
+
+/// All names that the encoder takes: `H264_High_4_1`, `HEVC_Main10_AutoLevel` …
+pub(crate) fn names(info: &EncoderInfo) -> Vec<String> {
+    let levels = || info.controls.levels.iter().copied().map(Some).chain([None]);
+    info.controls
+        .profiles
+        .iter()
+        .flat_map(|(profile, _)| levels().map(move |level| name(info.codec, profile, level)))
+        .collect()
+}
+
+/// What a name stands for, if the encoder takes it.
+pub(crate) fn parse(info: &EncoderInfo, wanted: &str) -> Option<ProfileLevel> {
+    let levels = || info.controls.levels.iter().copied().map(Some).chain([None]);
+    info.controls.profiles.iter().find_map(|&(profile, depth)| {
+        let level = levels().find(|&level| name(info.codec, profile, level) == wanted)?;
+        Some(ProfileLevel { profile, depth, level })
+    })
+}
+
+fn name(codec: Codec, profile: &str, level: Option<u32>) -> String {
+    let codec = match codec {
+        Codec::H264 => "H264",
+        Codec::Hevc => "HEVC",
+        Codec::Av1 => "AV1",
+        Codec::Vp9 => "VP9",
+    };
+    let mut letters = profile.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
+    // main422-10 becomes Main42210, as the original has it
+    let profile: String = first.chain(letters.filter(char::is_ascii_alphanumeric)).collect();
+    match level {
+        Some(level) => format!("{codec}_{profile}_{}_{}", level / 10, level % 10),
+        None => format!("{codec}_{profile}_{AUTO}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_original() {
+        assert_eq!(name(Codec::H264, "high", Some(41)), "H264_High_4_1");
+        assert_eq!(name(Codec::H264, "baseline", None), "H264_Baseline_AutoLevel");
+        assert_eq!(name(Codec::Hevc, "main10", None), "HEVC_Main10_AutoLevel");
+        assert_eq!(name(Codec::Hevc, "main422-10", None), "HEVC_Main42210_AutoLevel");
+    }
+}

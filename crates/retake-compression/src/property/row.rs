@@ -1,0 +1,119 @@
+use super::{PropertyKey, PropertyValue};
+use crate::encoder::EncoderInfo;
+
+/// What the table says about one property.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The property.
+    pub key: PropertyKey,
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// The name that Apple's headers give it; none for those of our own.
+    pub apple: Option<&'static str>,
+    /// What it does, in a sentence or two.
+    pub documentation: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// Least and greatest value of a number, before an encoder narrows it.
+    pub range: Option<(f64, f64)>,
+    /// What a number counts; empty where there is nothing to say.
+    pub unit: &'static str,
+    /// When it may be set.
+    pub class: Class,
+    /// Whether saved settings hold it.
+    pub saved: bool,
+    /// What holds while nobody has set it. None is "no value": the encoder decides, or there is nothing to say.
+    pub(crate) default: fn(&Environment<'_>) -> Option<PropertyValue>,
+    /// Which values an encoder takes; none where it does not have the property.
+    pub(crate) support: fn(&Environment<'_>) -> Option<Allowed>,
+}
+
+impl Row {
+    pub(super) const fn new(
+        key: PropertyKey,
+        name: &'static str,
+        apple: Option<&'static str>,
+        documentation: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            name,
+            apple,
+            documentation,
+            kind: Kind::Boolean,
+            range: None,
+            unit: "",
+            class: Class::Before,
+            saved: true,
+            default: |_| None,
+            support: |_| Some(Allowed::All),
+        }
+    }
+}
+
+/// What the values of a property are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Yes or no.
+    #[doc(alias = "kVTPropertyType_Boolean")]
+    Boolean,
+    /// A whole number; fractions are refused.
+    #[doc(alias = "kVTPropertyType_Number")]
+    Count,
+    /// A whole number; fractions are cut off towards zero.
+    #[doc(alias = "kVTPropertyType_Number")]
+    Rate,
+    /// Any number.
+    #[doc(alias = "kVTPropertyType_Number")]
+    Number,
+    /// One of a list of words.
+    #[doc(alias = "kVTPropertyType_Enumeration")]
+    Enumeration,
+    /// Any words.
+    Text,
+    /// Several values in a row.
+    Array,
+    /// So many bytes.
+    Data(usize),
+    /// Values by name.
+    Dictionary,
+}
+
+impl Kind {
+    /// Whether values are numbers.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Self::Count | Self::Rate | Self::Number)
+    }
+}
+
+/// When a property may be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Before the first frame.
+    Before,
+    /// Also between frames; holds from the next submitted frame on.
+    Between,
+    /// Never.
+    ReadOnly,
+}
+
+/// What decides which properties there are: the encoder, and how the session was created.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment<'a> {
+    pub(crate) info: &'a EncoderInfo,
+    pub(crate) low_latency: bool,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// Whether sessions convert pictures.
+    pub(crate) transfers: bool,
+}
+
+/// Which values of a property an encoder takes.
+pub(crate) enum Allowed {
+    /// All that the row allows.
+    All,
+    /// Numbers from one to another.
+    Range(f64, f64),
+    /// These words.
+    List(Vec<String>),
+}

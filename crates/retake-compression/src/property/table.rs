@@ -1,0 +1,435 @@
+//! The one table of properties. Everything that knows properties is made from it: keys, typed values, the layer by names, what an encoder
+//! supports, the pages that `retake encoders` prints.
+
+use super::profile;
+use super::row::{Allowed, Class, Environment, Kind, Row};
+use super::typed::Typed;
+use super::{
+    ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue,
+    TransferFunction, YCbCrMatrix,
+};
+use retake_media::{ContentLight, MasteringDisplay, Rational, TransferOptions};
+
+const MAX_RATE: f64 = 4e9;
+const MAX_COUNT: f64 = i32::MAX as f64;
+
+/// Makes keys, typed values and rows of the same lines.
+macro_rules! table {
+    (
+        writable { $(
+            $(#[doc = $doc:literal])+
+            $key:ident($type:ty) $(as $apple:literal)? { $($field:tt)* }
+        )* }
+        read_only { $(
+            $(#[doc = $rdoc:literal])+
+            $rkey:ident $(as $rapple:literal)? { $($rfield:tt)* }
+        )* }
+    ) => {
+        /// The name of a property.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum PropertyKey {
+            $($(#[doc = $doc])+ $(#[doc(alias = $apple)])? $key,)*
+            $($(#[doc = $rdoc])+ $(#[doc(alias = $rapple)])? $rkey,)*
+        }
+
+        /// A property that can be set, with a value of its own type.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Property {
+            $($(#[doc = $doc])+ $(#[doc(alias = $apple)])? $key($type),)*
+        }
+
+        impl Property {
+            /// Its name.
+            pub const fn key(&self) -> PropertyKey {
+                match self { $(Self::$key(_) => PropertyKey::$key,)* }
+            }
+
+            /// Its value without the type.
+            pub fn value(&self) -> PropertyValue {
+                match self { $(Self::$key(value) => Typed::to_value(value),)* }
+            }
+
+            /// The property of that name with that value, if the name can be set and the value is of its type.
+            pub fn from_value(key: PropertyKey, value: &PropertyValue) -> Option<Self> {
+                match key {
+                    $(PropertyKey::$key => <$type as Typed>::from_value(value).map(Self::$key),)*
+                    _ => None,
+                }
+            }
+        }
+
+        static ROWS: &[Row] = &[
+            $(Row {
+                $($field)*
+                ..Row::new(PropertyKey::$key, stringify!($key), table!(@apple $($apple)?), concat!($($doc),+))
+            },)*
+            $(Row {
+                class: Class::ReadOnly,
+                saved: false,
+                $($rfield)*
+                ..Row::new(PropertyKey::$rkey, stringify!($rkey), table!(@apple $($rapple)?), concat!($($rdoc),+))
+            },)*
+        ];
+    };
+    (@apple) => { None };
+    (@apple $apple:literal) => { Some($apple) };
+}
+
+fn when(condition: bool) -> Option<Allowed> {
+    condition.then_some(Allowed::All)
+}
+
+fn range(bounds: Option<(u32, u32)>) -> Option<Allowed> {
+    bounds.map(|(least, most)| Allowed::Range(least.into(), most.into()))
+}
+
+fn list(words: Vec<String>) -> Option<Allowed> {
+    (!words.is_empty()).then_some(Allowed::List(words))
+}
+
+fn buffer(environment: &Environment<'_>) -> bool {
+    let controls = &environment.info.controls;
+    (controls.constant_bit_rate || controls.variable_bit_rate) && !environment.low_latency
+}
+
+fn never(_: &Environment<'_>) -> Option<Allowed> {
+    None
+}
+
+table! {
+    writable {
+        /// The most frames from one sync frame to the next; 1 makes every frame a sync frame, 0 leaves it to the encoder.
+        MaxKeyFrameInterval(u32) as "kVTCompressionPropertyKey_MaxKeyFrameInterval" {
+            kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "frames", class: Class::Between,
+            default: |_| Some(0u32.into()),
+        }
+        /// The longest time from one sync frame to the next; 0 sets no limit. Of this and MaxKeyFrameInterval, what is hit first counts.
+        MaxKeyFrameIntervalDuration(f64) as "kVTCompressionPropertyKey_MaxKeyFrameIntervalDuration" {
+            kind: Kind::Number, range: Some((0.0, 1e6)), unit: "s", class: Class::Between,
+            default: |_| Some(0.0.into()),
+        }
+        /// False: sync frames only, whatever the intervals say.
+        AllowTemporalCompression(bool) as "kVTCompressionPropertyKey_AllowTemporalCompression" {
+            default: |_| Some(true.into()),
+        }
+        /// False: samples come out in the order in which frames went in. Reads back what really happens.
+        AllowFrameReordering(bool) as "kVTCompressionPropertyKey_AllowFrameReordering" {
+            default: |environment| Some((environment.info.reorders && !environment.low_latency).into()),
+        }
+        /// True: groups of pictures may be open. Decoding then may lose frames before a sync frame it begins with.
+        AllowOpenGOP(bool) as "kVTCompressionPropertyKey_AllowOpenGOP" {
+            support: |environment| when(environment.info.controls.open_gop), default: |_| Some(false.into()),
+        }
+        /// The most reference pictures.
+        ReferenceBufferCount(u32) as "kVTCompressionPropertyKey_ReferenceBufferCount" {
+            kind: Kind::Count, range: Some((0.0, 64.0)), unit: "frames",
+            support: |environment| range(environment.info.controls.references),
+        }
+        /// Every sample brings the mean squared errors of its frame.
+        CalculateMeanSquaredError(bool) as "kVTCompressionPropertyKey_CalculateMeanSquaredError" {
+            support: |environment| when(environment.info.controls.frame_errors), default: |_| Some(false.into()),
+        }
+        /// The bit rate over the long run; 0 leaves it to the encoder.
+        AverageBitRate(u64) as "kVTCompressionPropertyKey_AverageBitRate" {
+            kind: Kind::Rate, range: Some((0.0, MAX_RATE)), unit: "bit/s", class: Class::Between,
+            default: |_| Some(0u32.into()),
+        }
+        /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there more bytes.
+        DataRateLimits(Vec<DataRateLimit>) as "kVTCompressionPropertyKey_DataRateLimits" {
+            kind: Kind::Array, unit: "bytes, s", class: Class::Between,
+            support: |environment| when(environment.info.controls.rate_limit),
+        }
+        /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it is a ceiling.
+        Quality(f64) as "kVTCompressionPropertyKey_Quality" {
+            kind: Kind::Number, range: Some((0.0, 1.0)), class: Class::Between,
+        }
+        /// Frames of another session are joined before these.
+        MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
+            saved: false, default: |_| Some(false.into()),
+        }
+        /// Frames of another session are joined after these.
+        MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
+            saved: false, default: |_| Some(false.into()),
+        }
+        /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset does not.
+        PrioritizeEncodingSpeedOverQuality(bool) as "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality" {}
+        /// The same number of bits in every second, small frames padded. Set ExpectedFrameRate with it.
+        ConstantBitRate(u64) as "kVTCompressionPropertyKey_ConstantBitRate" {
+            kind: Kind::Rate, range: Some((1000.0, MAX_RATE)), unit: "bit/s",
+            support: |environment| when(environment.info.controls.constant_bit_rate),
+        }
+        /// An average bit rate within a decoder's buffer.
+        VariableBitRate(u64) as "kVTCompressionPropertyKey_VariableBitRate" {
+            kind: Kind::Rate, range: Some((1000.0, MAX_RATE)), unit: "bit/s",
+            support: |environment| when(environment.info.controls.variable_bit_rate && !environment.low_latency),
+        }
+        /// The rate at which the decoder's buffer is filled at most; with VariableBitRate, half as much again where it is not set.
+        VBVMaxBitRate(u64) as "kVTCompressionPropertyKey_VBVMaxBitRate" {
+            kind: Kind::Rate, range: Some((1000.0, MAX_RATE)), unit: "bit/s",
+            support: |environment| when(environment.info.controls.variable_bit_rate && !environment.low_latency),
+        }
+        /// The size of the decoder's buffer, in seconds of its greatest rate.
+        VBVBufferDuration(f64) as "kVTCompressionPropertyKey_VBVBufferDuration" {
+            kind: Kind::Number, range: Some((0.01, 600.0)), unit: "s",
+            support: |environment| when(buffer(environment)), default: |_| Some(2.5.into()),
+        }
+        /// How full the decoder's buffer is when the first frame is taken out.
+        VBVInitialDelayPercentage(f64) as "kVTCompressionPropertyKey_VBVInitialDelayPercentage" {
+            kind: Kind::Number, range: Some((0.0, 100.0)), unit: "%",
+            support: |environment| when(buffer(environment)), default: |_| Some(90.0.into()),
+        }
+        /// The base layer's share of the bit rate; only with temporal layers.
+        BaseLayerBitRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerBitRateFraction" {
+            kind: Kind::Number, range: Some((0.0, 1.0)),
+            support: |environment| when(environment.info.controls.base_layer_share),
+        }
+        /// The largest quantizer of a frame, on the encoder's own scale.
+        MaxAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MaxAllowedFrameQP" {
+            kind: Kind::Count, range: Some((0.0, 255.0)), class: Class::Between,
+            support: |environment| range(environment.info.controls.qp_bounds),
+        }
+        /// The smallest quantizer of a frame, on the encoder's own scale.
+        MinAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MinAllowedFrameQP" {
+            kind: Kind::Count, range: Some((0.0, 255.0)), class: Class::Between,
+            support: |environment| range(environment.info.controls.qp_bounds),
+        }
+        /// 0: quantizers of blocks do not follow spatial statistics. -1: the encoder's way. Always 0 in low-latency sessions.
+        SpatialAdaptiveQPLevel(i32) as "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel" {
+            kind: Kind::Count, range: Some((-1.0, 0.0)),
+            support: |environment| {
+                let least = if environment.low_latency { 0.0 } else { -1.0 };
+                environment.info.controls.spatial_adaptation.then_some(Allowed::Range(least, 0.0))
+            },
+            default: |environment| Some(if environment.low_latency { 0 } else { -1 }.into()),
+        }
+        /// Profile and level of the stream; AutoLevel leaves the level to the encoder.
+        ProfileLevel(String) as "kVTCompressionPropertyKey_ProfileLevel" {
+            kind: Kind::Enumeration, support: |environment| list(profile::names(environment.info)),
+        }
+        /// Bits of a sample in the stream. Unset: those of the source, or the most that ProfileLevel allows.
+        OutputBitDepth(u32) as "kVTCompressionPropertyKey_OutputBitDepth" {
+            kind: Kind::Count, range: Some((8.0, 16.0)), unit: "bits",
+            support: |environment| {
+                let depths = environment.info.formats.iter().map(|format| format.bit_depth());
+                depths.clone().min().zip(depths.max()).map(|(least, most)| Allowed::Range(least.into(), most.into()))
+            },
+        }
+        /// How symbols of H.264 are written.
+        H264EntropyMode(H264EntropyMode) as "kVTCompressionPropertyKey_H264EntropyMode" {
+            kind: Kind::Enumeration,
+            support: |environment| {
+                environment.info.controls.cabac.then(|| Allowed::List(H264EntropyMode::names()))
+            },
+        }
+        /// The most bytes of a slice, aimed at; 0 sets no limit.
+        MaxH264SliceBytes(u32) as "kVTCompressionPropertyKey_MaxH264SliceBytes" {
+            kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "bytes",
+            support: |environment| when(environment.info.controls.slice_bytes), default: |_| Some(0u32.into()),
+        }
+        /// Which HDR metadata goes into the stream and its description.
+        HDRMetadataInsertionMode(HdrMetadataInsertionMode) as "kVTCompressionPropertyKey_HDRMetadataInsertionMode" {
+            kind: Kind::Enumeration,
+            support: |_| Some(Allowed::List(HdrMetadataInsertionMode::names())),
+            default: |_| Some(HdrMetadataInsertionMode::Auto.into()),
+        }
+        /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no limit.
+        MaxFrameDelayCount(i32) as "kVTCompressionPropertyKey_MaxFrameDelayCount" {
+            kind: Kind::Count, range: Some((-1.0, 4096.0)), unit: "frames", default: |_| Some((-1).into()),
+        }
+        /// True: frames come as they are shot; work keeps pace, and frames that come too fast are dropped. False: take all the time.
+        RealTime(bool) as "kVTCompressionPropertyKey_RealTime" { class: Class::Between, }
+        /// True: one thread, so that other work on the machine is not disturbed. RealTime has precedence.
+        MaximizePowerEfficiency(bool) as "kVTCompressionPropertyKey_MaximizePowerEfficiency" {
+            class: Class::Between, default: |_| Some(false.into()),
+        }
+        /// How many frames will come; 0 is unknown.
+        SourceFrameCount(u64) as "kVTCompressionPropertyKey_SourceFrameCount" {
+            kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "frames", saved: false,
+            default: |_| Some(0u32.into()),
+        }
+        /// Frames per second that rate control counts with; 0: from the duration of the first frame. Times of frames stay as they are.
+        ExpectedFrameRate(f64) as "kVTCompressionPropertyKey_ExpectedFrameRate" {
+            kind: Kind::Number, range: Some((0.0, 1000.0)), unit: "frames/s", class: Class::Between,
+            default: |_| Some(0.0.into()),
+        }
+        /// The most frames per second that will come; only while RealTime is true.
+        MaximumRealTimeFrameRate(f64) as "kVTCompressionPropertyKey_MaximumRealTimeFrameRate" {
+            kind: Kind::Number, range: Some((0.0, 1000.0)), unit: "frames/s", default: |_| Some(0.0.into()),
+        }
+        /// How long the source is; stands in for SourceFrameCount.
+        ExpectedDuration(f64) as "kVTCompressionPropertyKey_ExpectedDuration" {
+            kind: Kind::Number, range: Some((0.0, 1e9)), unit: "s", saved: false, default: |_| Some(0.0.into()),
+        }
+        /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate.
+        BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {
+            kind: Kind::Number, range: Some((0.1, 500.0)), unit: "frames/s",
+            support: |environment| when(environment.info.controls.temporal_layers >= 2),
+        }
+        /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no other needs. 1: no layers.
+        BaseLayerFrameRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRateFraction" {
+            kind: Kind::Number, range: Some((0.5, 1.0)),
+            support: |environment| when(environment.info.controls.temporal_layers >= 2),
+        }
+        /// Width of a pixel over its height.
+        PixelAspectRatio(Rational) as "kVTCompressionPropertyKey_PixelAspectRatio" { kind: Kind::Dictionary, }
+        /// Colour primaries. Unset: those of the first frame.
+        ColorPrimaries(ColorPrimaries) as "kVTCompressionPropertyKey_ColorPrimaries" {
+            kind: Kind::Enumeration, support: |_| Some(Allowed::List(ColorPrimaries::names())),
+        }
+        /// Transfer function. Unset: that of the first frame.
+        TransferFunction(TransferFunction) as "kVTCompressionPropertyKey_TransferFunction" {
+            kind: Kind::Enumeration, support: |_| Some(Allowed::List(TransferFunction::names())),
+        }
+        /// Matrix. Unset: that of the first frame.
+        YCbCrMatrix(YCbCrMatrix) as "kVTCompressionPropertyKey_YCbCrMatrix" {
+            kind: Kind::Enumeration, support: |_| Some(Allowed::List(YCbCrMatrix::names())),
+        }
+        /// HDR10 mastering display: 24 bytes, big-endian, as in the SEI message.
+        MasteringDisplayColorVolume(MasteringDisplay) as "kVTCompressionPropertyKey_MasteringDisplayColorVolume" {
+            kind: Kind::Data(24),
+        }
+        /// HDR10 content light level: 4 bytes, big-endian, as in the SEI message.
+        ContentLightLevelInfo(ContentLight) as "kVTCompressionPropertyKey_ContentLightLevelInfo" {
+            kind: Kind::Data(4),
+        }
+        /// About as many frames are looked at ahead. At most MaxFrameDelayCount; without effect in low-latency sessions and at Quality 1.
+        SuggestedLookAheadFrameCount(u32) as "kVTCompressionPropertyKey_SuggestedLookAheadFrameCount" {
+            kind: Kind::Count, range: Some((0.0, 4096.0)), unit: "frames",
+            support: |environment| range(environment.info.controls.look_ahead),
+        }
+        /// Long-term references that the receiver acknowledges; only in low-latency sessions.
+        EnableLTR(bool) as "kVTCompressionPropertyKey_EnableLTR" {
+            support: |environment| when(environment.info.controls.long_term_references && environment.low_latency),
+            default: |_| Some(false.into()),
+        }
+        /// How pictures that do not fit are converted: ScalingMode, DownsamplingMode. Does not by itself convert anything.
+        PixelTransferProperties(TransferOptions) as "kVTCompressionPropertyKey_PixelTransferProperties" {
+            kind: Kind::Dictionary, class: Class::Between, support: |environment| when(environment.transfers),
+        }
+        /// One of the encoder's presets, as `retake encoders NAME` lists them. Unset: chosen by the hints on speed.
+        EncoderPreset(String) {
+            kind: Kind::Enumeration,
+            support: |environment| list(environment.info.presets.iter().map(|preset| preset.name.clone()).collect()),
+        }
+        /// Threads that the encoder may use. Unset: as many as the machine has cores, at most 8. The bytes of some encoders depend on it.
+        ThreadCount(u32) { kind: Kind::Count, range: Some((1.0, 1024.0)), unit: "threads", }
+        /// Anything else, in the encoder's own words: an array of KEY=VALUE.
+        EncoderOptions(Vec<(String, String)>) { kind: Kind::Array, }
+    }
+    read_only {
+        /// Frames accepted and not yet out.
+        NumberOfPendingFrames as "kVTCompressionPropertyKey_NumberOfPendingFrames" { kind: Kind::Count, unit: "frames", }
+        /// True: buffers of the session's pool go to the encoder as they are. False: every one is converted.
+        PixelBufferPoolIsShared as "kVTCompressionPropertyKey_PixelBufferPoolIsShared" {}
+        /// What buffers the encoder takes as they are.
+        VideoEncoderPixelBufferAttributes as "kVTCompressionPropertyKey_VideoEncoderPixelBufferAttributes" {
+            kind: Kind::Dictionary,
+        }
+        /// Bytes that a frame is likely to take, by the rates that are set; no value where only quality is.
+        EstimatedAverageBytesPerFrame as "kVTCompressionPropertyKey_EstimatedAverageBytesPerFrame" {
+            kind: Kind::Number, unit: "bytes",
+        }
+        /// Properties by the name of a preset, to be set as they are or changed.
+        SupportedPresetDictionaries as "kVTCompressionPropertyKey_SupportedPresetDictionaries" { kind: Kind::Dictionary, }
+        /// Whether the encoder is hardware. None is, here.
+        UsingHardwareAcceleratedVideoEncoder as "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder" {}
+        /// The graphics processor that encodes: no value, as none does.
+        UsingGPURegistryID as "kVTCompressionPropertyKey_UsingGPURegistryID" { kind: Kind::Count, }
+        /// The encoder, by the name that a specification takes.
+        EncoderID as "kVTCompressionPropertyKey_EncoderID" { kind: Kind::Text, }
+        /// Whether frames may bring quantizers of their own.
+        SupportsBaseFrameQP as "kVTCompressionPropertyKey_SupportsBaseFrameQP" {}
+        /// How many sessions with this configuration run well side by side on this machine.
+        RecommendedParallelizationLimit as "kVTCompressionPropertyKey_RecommendedParallelizationLimit" {
+            kind: Kind::Count, unit: "sessions",
+        }
+        /// The fewest frames that are worth a session of their own.
+        RecommendedParallelizedSubdivisionMinimumFrameCount
+        as "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumFrameCount" {
+            kind: Kind::Count, unit: "frames",
+        }
+        /// The shortest duration that is worth a session of its own.
+        RecommendedParallelizedSubdivisionMinimumDuration
+        as "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumDuration" {
+            kind: Kind::Dictionary,
+        }
+        /// Whether alpha is kept. No encoder here has alpha.
+        PreserveAlphaChannel as "kVTCompressionPropertyKey_PreserveAlphaChannel" { support: never, }
+        /// Quality of alpha. No encoder here has alpha.
+        TargetQualityForAlpha as "kVTCompressionPropertyKey_TargetQualityForAlpha" { kind: Kind::Number, support: never, }
+        /// How alpha was multiplied. No encoder here has alpha.
+        AlphaChannelMode as "kVTCompressionPropertyKey_AlphaChannelMode" { kind: Kind::Enumeration, support: never, }
+        /// The part of the picture that is meant to be seen. Nothing here writes it.
+        CleanAperture as "kVTCompressionPropertyKey_CleanAperture" { kind: Kind::Dictionary, support: never, }
+        /// DV only. No encoder here is one.
+        AspectRatio16x9 as "kVTCompressionPropertyKey_AspectRatio16x9" { support: never, }
+        /// DV only. No encoder here is one.
+        ProgressiveScan as "kVTCompressionPropertyKey_ProgressiveScan" { support: never, }
+        /// Fields of a frame. No encoder here is driven interlaced.
+        FieldCount as "kVTCompressionPropertyKey_FieldCount" { kind: Kind::Count, support: never, }
+        /// Order of fields. No encoder here is driven interlaced.
+        FieldDetail as "kVTCompressionPropertyKey_FieldDetail" { kind: Kind::Enumeration, support: never, }
+        /// Code of raw pixel formats. No encoder here is bound to one.
+        Depth as "kVTCompressionPropertyKey_Depth" { kind: Kind::Count, support: never, }
+        /// A decoder's gamma. Nothing here writes it.
+        GammaLevel as "kVTCompressionPropertyKey_GammaLevel" { kind: Kind::Number, support: never, }
+        /// A colour profile. Nothing here writes it.
+        ICCProfile as "kVTCompressionPropertyKey_ICCProfile" { kind: Kind::Data(0), support: never, }
+        /// Dynamic HDR metadata. No encoder here carries it.
+        PreserveDynamicHDRMetadata as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" { support: never, }
+        /// Layers of multi-view HEVC. No encoder here has them.
+        MVHEVCVideoLayerIDs as "kVTCompressionPropertyKey_MVHEVCVideoLayerIDs" { kind: Kind::Array, support: never, }
+        /// Views of multi-view HEVC. No encoder here has them.
+        MVHEVCViewIDs as "kVTCompressionPropertyKey_MVHEVCViewIDs" { kind: Kind::Array, support: never, }
+        /// Left and right view of multi-view HEVC. No encoder here has them.
+        MVHEVCLeftAndRightViewIDs as "kVTCompressionPropertyKey_MVHEVCLeftAndRightViewIDs" {
+            kind: Kind::Array, support: never,
+        }
+    }
+}
+
+/// Names of keys that are spelt in another way than the key.
+const ODD_NAMES: &[(&str, PropertyKey)] = &[
+    ("kVTCodecPropertyKey_PreserveAlphaChannel", PropertyKey::PreserveAlphaChannel),
+    ("kVTProCodecPropertyKey_AverageBytesPerFrame", PropertyKey::EstimatedAverageBytesPerFrame),
+    ("UsingMetalRegistryID", PropertyKey::UsingGPURegistryID),
+    ("ThrottleForBackground", PropertyKey::MaximizePowerEfficiency),
+];
+
+impl PropertyKey {
+    /// Every property, those that can be set first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(|row| row.key)
+    }
+
+    /// What the table says about it.
+    pub fn row(self) -> &'static Row {
+        // rows stand in the order of the keys: both are made of the same lines
+        &ROWS[self as usize]
+    }
+
+    /// Whether it can be set, at some time.
+    pub fn is_writable(self) -> bool {
+        self.row().class != Class::ReadOnly
+    }
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The property of that name; names as in Apple's headers and their odd spellings are known too.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let odd = ODD_NAMES.iter().find(|(odd, _)| *odd == name).map(|(_, key)| *key);
+        let named = || ROWS.iter().find(|row| row.name == name || row.apple == Some(name)).map(|row| row.key);
+        odd.or_else(named)
+    }
+}
+
+impl std::fmt::Display for PropertyKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,184 @@
+//! Between values of a type and values without one.
+
+use super::{
+    ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue, TransferFunction, YCbCrMatrix,
+};
+use retake_media::{ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, TransferOptions};
+use std::collections::BTreeMap;
+
+/// A type that a property's values have.
+pub(crate) trait Typed: Sized {
+    fn to_value(&self) -> PropertyValue;
+    fn from_value(value: &PropertyValue) -> Option<Self>;
+}
+
+macro_rules! typed {
+    ($($type:ty: |$value:ident| $read:expr;)*) => {$(
+        impl Typed for $type {
+            fn to_value(&self) -> PropertyValue {
+                self.clone().into()
+            }
+
+            fn from_value($value: &PropertyValue) -> Option<Self> {
+                $read
+            }
+        }
+    )*};
+}
+
+typed! {
+    bool: |value| value.as_bool();
+    u32: |value| value.as_i64().and_then(|value| value.try_into().ok());
+    i32: |value| value.as_i64().and_then(|value| value.try_into().ok());
+    u64: |value| value.as_i64().and_then(|value| value.try_into().ok());
+    f64: |value| value.as_f64();
+    String: |value| value.as_str().map(str::to_owned);
+    ColorPrimaries: |value| value.as_str().and_then(Self::from_name);
+    TransferFunction: |value| value.as_str().and_then(Self::from_name);
+    YCbCrMatrix: |value| value.as_str().and_then(Self::from_name);
+    H264EntropyMode: |value| value.as_str().and_then(Self::from_name);
+    HdrMetadataInsertionMode: |value| value.as_str().and_then(Self::from_name);
+}
+
+/// A hard limit: in no window of `seconds` of decode time are there more than `bytes`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DataRateLimit {
+    /// The most bytes; more than 0.
+    pub bytes: u64,
+    /// The length of the window; more than 0.
+    pub seconds: f64,
+}
+
+impl Typed for Vec<DataRateLimit> {
+    fn to_value(&self) -> PropertyValue {
+        PropertyValue::Array(
+            self.iter().flat_map(|limit| [limit.bytes.into(), limit.seconds.into()]).collect(),
+        )
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let PropertyValue::Array(values) = value else { return None };
+        if values.len() > 4 || values.len() % 2 != 0 {
+            return None;
+        }
+        values
+            .chunks_exact(2)
+            .map(|pair| {
+                let (bytes, seconds) = (pair[0].as_i64()?, pair[1].as_f64()?);
+                let bytes = u64::try_from(bytes).ok().filter(|&bytes| bytes > 0 && bytes < 1 << 50)?;
+                (seconds > 0.0 && seconds < 1e6).then_some(DataRateLimit { bytes, seconds })
+            })
+            .collect()
+    }
+}
+
+impl Typed for Vec<(String, String)> {
+    fn to_value(&self) -> PropertyValue {
+        PropertyValue::Array(
+            self.iter().map(|(key, value)| PropertyValue::Text(format!("{key}={value}"))).collect(),
+        )
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let PropertyValue::Array(values) = value else { return None };
+        let pair = |value: &PropertyValue| {
+            let (key, value) = value.as_str()?.split_once('=')?;
+            Some((key.to_owned(), value.to_owned()))
+        };
+        values.iter().map(pair).collect()
+    }
+}
+
+const HORIZONTAL: &str = "HorizontalSpacing";
+const VERTICAL: &str = "VerticalSpacing";
+
+impl Typed for Rational {
+    fn to_value(&self) -> PropertyValue {
+        PropertyValue::Dictionary(BTreeMap::from([
+            (HORIZONTAL.to_owned(), self.num.into()),
+            (VERTICAL.to_owned(), self.den.into()),
+        ]))
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let PropertyValue::Dictionary(values) = value else { return None };
+        let part = |name| values.get(name)?.as_i64().and_then(|part| i32::try_from(part).ok());
+        let ratio = Self::new(part(HORIZONTAL)?, part(VERTICAL)?);
+        ratio.is_positive().then_some(ratio)
+    }
+}
+
+const SCALING: &[(&str, ScalingMode)] = &[
+    ("Normal", ScalingMode::Normal),
+    ("CropSourceToCleanAperture", ScalingMode::CropSourceToCleanAperture),
+    ("Letterbox", ScalingMode::Letterbox),
+    ("Trim", ScalingMode::Trim),
+];
+const DOWNSAMPLING: &[(&str, Downsampling)] =
+    &[("Decimate", Downsampling::Decimate), ("Average", Downsampling::Average)];
+
+impl Typed for TransferOptions {
+    fn to_value(&self) -> PropertyValue {
+        let scaling = SCALING.iter().find(|(_, mode)| *mode == self.scaling_mode);
+        let downsampling = DOWNSAMPLING.iter().find(|(_, mode)| *mode == self.downsampling);
+        let named = [
+            ("ScalingMode", scaling.map(|(name, _)| *name)),
+            ("DownsamplingMode", downsampling.map(|(name, _)| *name)),
+        ];
+        PropertyValue::Dictionary(
+            named.into_iter().filter_map(|(key, name)| Some((key.to_owned(), name?.into()))).collect(),
+        )
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let PropertyValue::Dictionary(values) = value else { return None };
+        let mut options = Self::default();
+        for (key, value) in values {
+            let word = value.as_str()?;
+            match key.as_str() {
+                "ScalingMode" => options.scaling_mode = SCALING.iter().find(|(name, _)| *name == word)?.1,
+                "DownsamplingMode" => {
+                    options.downsampling = DOWNSAMPLING.iter().find(|(name, _)| *name == word)?.1;
+                }
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
+impl Typed for MasteringDisplay {
+    fn to_value(&self) -> PropertyValue {
+        let corners = self.primaries_gbr.iter().chain([&self.white_point]).flatten();
+        let mut bytes: Vec<u8> = corners.flat_map(|part| part.to_be_bytes()).collect();
+        bytes.extend(self.max_luminance.to_be_bytes());
+        bytes.extend(self.min_luminance.to_be_bytes());
+        PropertyValue::from_bytes(&bytes)
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let bytes: [u8; 24] = value.to_bytes()?.try_into().ok()?;
+        let short = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let long = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let point = |at: usize| [short(at), short(at + 2)];
+        Some(Self {
+            primaries_gbr: [point(0), point(4), point(8)],
+            white_point: point(12),
+            max_luminance: long(16),
+            min_luminance: long(20),
+        })
+    }
+}
+
+impl Typed for ContentLight {
+    fn to_value(&self) -> PropertyValue {
+        let [a, b] = self.max_content.to_be_bytes();
+        let [c, d] = self.max_frame_average.to_be_bytes();
+        PropertyValue::from_bytes(&[a, b, c, d])
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let [a, b, c, d]: [u8; 4] = value.to_bytes()?.try_into().ok()?;
+        Some(Self { max_content: u16::from_be_bytes([a, b]), max_frame_average: u16::from_be_bytes([c, d]) })
+    }
+}

@@ -1,0 +1,110 @@
+use super::engine::{self, Handler};
+use super::state::Shared;
+use super::{CompressionSession, EncodedOutcome, EncoderSpecification, Outcomes, SessionError};
+use crate::encoder::Registry;
+use retake_media::{Codec, PixelBufferAttributes};
+use std::sync::Arc;
+use std::sync::mpsc;
+
+/// What a session is created from. [`CompressionSession::builder`] makes one.
+#[doc(alias = "VTCompressionSessionCreate")]
+pub struct SessionBuilder<'a, T = ()> {
+    width: u32,
+    height: u32,
+    codec: Codec,
+    registry: &'a Registry,
+    specification: EncoderSpecification,
+    source: Option<PixelBufferAttributes>,
+    handler: Option<Handler<T>>,
+}
+
+impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
+    pub(super) fn new(registry: &'a Registry, width: u32, height: u32, codec: Codec) -> Self {
+        let specification = EncoderSpecification::default();
+        Self { width, height, codec, registry, specification, source: None, handler: None }
+    }
+
+    /// Exactly this encoder, by its id or its short name.
+    #[doc(alias = "kVTVideoEncoderSpecification_EncoderID")]
+    pub fn encoder(mut self, name: impl Into<String>) -> Self {
+        self.specification.encoder = Some(name.into());
+        self
+    }
+
+    /// All that decides which encoder it is.
+    pub fn specification(mut self, specification: EncoderSpecification) -> Self {
+        self.specification = specification;
+        self
+    }
+
+    /// What the client means to feed: the session then has a pool of such buffers ([`CompressionSession::pixel_buffer_pool`]). The default
+    /// attributes ask for whatever the encoder likes best. Other pictures may be fed as well.
+    #[doc(alias = "sourceImageBufferAttributes")]
+    pub fn source_attributes(mut self, attributes: PixelBufferAttributes) -> Self {
+        self.source = Some(attributes);
+        self
+    }
+
+    /// Calls this with the outcome of every frame, on the session's own thread, in decode order. While it runs, no more frames are
+    /// encoded. It may call [`SessionHandle`](super::SessionHandle)s; it must not wait for a thread that waits for this session.
+    #[doc(alias = "VTCompressionOutputCallback")]
+    pub fn on_output(mut self, handler: impl FnMut(EncodedOutcome<T>) + Send + 'static) -> Self {
+        self.handler = Some(Box::new(handler));
+        self
+    }
+
+    /// Creates the session. No encode is opened before [`CompressionSession::prepare`] or the first frame.
+    ///
+    /// # Errors
+    /// [`SessionError::Parameter`] for a size that no picture has, or where there is no handler;
+    /// [`SessionError::EncoderNotFound`] where nothing meets the specification.
+    pub fn build(mut self) -> Result<CompressionSession<T>, SessionError> {
+        let handler = self.handler.take();
+        let handler = handler.ok_or_else(|| {
+            SessionError::parameter("build", "nobody takes the outcomes: give on_output, or build_pull")
+        })?;
+        self.start(handler)
+    }
+
+    /// Creates the session, and an iterator that gives the outcomes to whoever asks, in decode order. Outcomes that nobody has taken yet
+    /// are kept; encoding does not wait for them.
+    ///
+    /// # Errors
+    /// As [`SessionBuilder::build`].
+    pub fn build_pull(mut self) -> Result<(CompressionSession<T>, Outcomes<T>), SessionError> {
+        if self.handler.take().is_some() {
+            return Err(SessionError::parameter("build_pull", "on_output takes the outcomes already"));
+        }
+        let (sender, receiver) = mpsc::channel();
+        // where nobody takes outcomes any more they are dropped
+        let session = self.start(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        Ok((session, Outcomes::new(receiver)))
+    }
+
+    fn start(self, handler: Handler<T>) -> Result<CompressionSession<T>, SessionError> {
+        check_size(self.width, self.height)?;
+        let factory = self.specification.find(self.registry, self.codec)?;
+        let low_latency = self.specification.low_latency;
+        let shared = Arc::new(Shared::new(
+            factory,
+            low_latency,
+            (self.width, self.height),
+            self.registry.transfer().cloned(),
+            self.source,
+        ));
+        let of_thread = shared.clone();
+        std::thread::Builder::new()
+            .name("compression-session".to_owned())
+            .spawn(move || engine::run(of_thread, handler))
+            .map_err(|error| SessionError::Malfunction(format!("no thread could be had: {error}")))?;
+        Ok(CompressionSession::new(shared))
+    }
+}
+
+/// CS-1: a size that a picture can have.
+pub(super) fn check_size(width: u32, height: u32) -> Result<(), SessionError> {
+    if (1..=16384).contains(&width) && (1..=16384).contains(&height) {
+        return Ok(());
+    }
+    Err(SessionError::parameter("build", format!("{width}×{height} is not between 1×1 and 16384×16384")))
+}

@@ -1,0 +1,73 @@
+use crate::encoder::EncoderError;
+use crate::property::PropertyError;
+use retake_media::TransferError;
+use thiserror::Error;
+
+/// What can go wrong with a session.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// A property was refused; nothing was changed. The caller's to mend.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// A call with a wrong argument, or in the wrong state; nothing was changed. The caller's to mend.
+    #[error("{call}: {reason}")]
+    Parameter {
+        /// What was called.
+        call: &'static str,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The session was invalidated: create another one.
+    #[error("the session was invalidated")]
+    Invalidated,
+    /// No encoder of this build is what the specification asks for.
+    #[error("no encoder: {0}")]
+    EncoderNotFound(String),
+    /// A frame has another format or size than the encoder takes, and this session cannot convert it.
+    #[error("a frame cannot be converted: {0}")]
+    PixelTransferNotSupported(String),
+    /// There is no memory for a picture.
+    #[error("no memory: {0}")]
+    AllocationFailed(String),
+    /// A frame could not be converted for the encoder.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The encoder refused a setting, did not open, or failed during the encode. After a failure the session is of no further use: create
+    /// another one.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// The session itself failed: its handler panicked, or an encoder broke its contract. Create another one, and report it.
+    #[error("the session failed: {0}")]
+    Malfunction(String),
+}
+
+impl SessionError {
+    /// The stable number of the error.
+    #[doc(alias(
+        "kVTInvalidSessionErr",
+        "kVTParameterErr",
+        "kVTCouldNotFindVideoEncoderErr",
+        "kVTAllocationFailedErr",
+        "kVTPixelTransferNotSupportedErr",
+        "kVTVideoEncoderMalfunctionErr",
+        "kVTSessionMalfunctionErr"
+    ))]
+    pub const fn code(&self) -> i32 {
+        match self {
+            Self::Property(error) => error.code(),
+            Self::Parameter { .. } => -12902,
+            Self::Invalidated => -12903,
+            Self::AllocationFailed(_) => -12904,
+            Self::PixelTransferNotSupported(_) => -12905,
+            Self::Transfer(error) => error.code(),
+            Self::EncoderNotFound(_) => -12908,
+            Self::Encoder(error) => error.code(),
+            Self::Malfunction(_) => -17691,
+        }
+    }
+
+    pub(crate) fn parameter(call: &'static str, reason: impl Into<String>) -> Self {
+        Self::Parameter { call, reason: reason.into() }
+    }
+}

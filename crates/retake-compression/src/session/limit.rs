@@ -1,0 +1,84 @@
+//! DataRateLimits: from windows to a bucket that keeps them, and the watch over what comes out.
+
+use crate::encoder::RateLimit;
+use crate::property::DataRateLimit;
+use retake_media::Time;
+use std::collections::VecDeque;
+
+/// What of a window is left unused, because encoders overshoot their bucket by a little.
+const MARGIN: f64 = 0.95;
+
+/// A leaky bucket under which no window can hold more than its limit.
+///
+/// What a bucket of size b that fills at r lets through in s seconds is at most b + r·s. So for every pair, b is what r·s leaves of the
+/// window. r is a little above the average where one is asked for, and never below half or above four fifths of the tightest rate: a bucket
+/// that is too small for a sync frame would cost more than a low rate.
+pub(super) fn bucket(limits: &[DataRateLimit], average: Option<u64>) -> Option<RateLimit> {
+    let bits = |limit: &DataRateLimit| limit.bytes as f64 * 8.0 * MARGIN;
+    let tightest = limits.iter().map(|limit| bits(limit) / limit.seconds).reduce(f64::min)?;
+    let wanted = average.map_or(0.6 * tightest, |average| average as f64 * 1.05);
+    let rate = wanted.clamp(0.5 * tightest, 0.8 * tightest);
+    let size = limits.iter().map(|limit| bits(limit) - rate * limit.seconds).reduce(f64::min)?;
+    Some(RateLimit { bits_per_second: rate.max(1000.0) as u64, window_bits: size.max(1000.0) as u64 })
+}
+
+/// The bytes of the last seconds of decode time.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    samples: VecDeque<(f64, u64)>,
+}
+
+impl Watch {
+    /// Notes a sample, and tells how full the fullest window that ends with it is: above 1, a limit is broken.
+    pub(super) fn note(&mut self, limits: &[DataRateLimit], dts: Time, bytes: u64) -> f64 {
+        let now = dts.seconds();
+        self.samples.push_back((now, bytes));
+        let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
+        while self.samples.front().is_some_and(|&(then, _)| then <= now - longest) {
+            self.samples.pop_front();
+        }
+        limits
+            .iter()
+            .map(|limit| {
+                let inside = self.samples.iter().rev().take_while(|&&(then, _)| then > now - limit.seconds);
+                inside.map(|&(_, bytes)| bytes).sum::<u64>() as f64 / limit.bytes as f64
+            })
+            .fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A10, as arithmetic: whatever greedy sender keeps within the bucket keeps within every window.
+        #[test]
+        fn the_bucket_keeps_every_window(
+            bytes in 20_000u64..1_000_000, seconds in 0.2..4.0f64, factor in 1.0..6.0f64, excess in 0.5..2.0f64,
+            average in proptest::option::of(1u64..20_000_000), greed in proptest::collection::vec(0.0..1.0f64, 200),
+        ) {
+            let second = DataRateLimit { bytes: (bytes as f64 * factor * excess) as u64, seconds: seconds * factor };
+            let limits = [DataRateLimit { bytes, seconds }, second];
+            let bucket = bucket(&limits, average).unwrap();
+            let (mut level, mut watch) = (bucket.window_bits as f64, Watch::default());
+            for (frame, share) in greed.iter().enumerate() {
+                let spent = (level * share / 8.0).floor();
+                let fullest = watch.note(&limits, Time::new(frame as i64, 25), spent as u64);
+                prop_assert!(fullest <= 1.0, "{fullest} at frame {frame}");
+                level = (level - spent * 8.0 + bucket.bits_per_second as f64 / 25.0).min(bucket.window_bits as f64);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_follows_the_window() {
+        let mut watch = Watch::default();
+        let limits = [DataRateLimit { bytes: 1000, seconds: 1.0 }];
+        for frame in 0..10_000 {
+            assert!(watch.note(&limits, Time::new(frame, 25), 40) <= 1.0);
+        }
+        assert!(watch.samples.len() <= 26);
+    }
+}

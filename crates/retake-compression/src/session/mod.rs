@@ -1,0 +1,169 @@
+//! A client's conversation with one encoder: set properties, send frames, get one outcome for each.
+//!
+//! ```text
+//!  caller ──encode──► queue ──► the session's thread ──► encoder
+//!    ▲ waits while it is full        │
+//!    └── complete, invalidate        └──► handler: one outcome a frame, in decode order
+//! ```
+//!
+//! Calls only look at a shared state; the encoder and the handler are called from one thread of the session's own. What a frame is encoded
+//! with are the properties that held when it was submitted.
+
+mod builder;
+mod engine;
+mod error;
+mod key_frames;
+mod limit;
+mod list;
+mod outcome;
+mod outcomes;
+mod pictures;
+mod properties;
+mod quality;
+mod settings;
+mod specification;
+mod state;
+
+pub use builder::SessionBuilder;
+pub use error::SessionError;
+pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
+pub use outcome::{Emission, EncodeInfo, EncodedOutcome};
+pub use outcomes::Outcomes;
+pub use specification::EncoderSpecification;
+
+pub(crate) use list::ID_PREFIX;
+
+use crate::encoder::{EncoderInfo, FrameOptions, Registry};
+use retake_media::{Codec, PixelBuffer, PixelBufferPool, Time};
+use settings::Hints;
+use state::Shared;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Encodes frames with one encoder. May be moved between threads; [handles](SessionHandle) may be used from several at once. Dropping it
+/// invalidates it.
+#[doc(alias = "VTCompressionSession")]
+pub struct CompressionSession<T = ()> {
+    shared: Arc<Shared<T>>,
+    /// One owner at a time: what others may do, they do by a handle.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+impl<T: Send + 'static> CompressionSession<T> {
+    /// Begins a session that encodes pictures of this size, with one of the encoders of `registry`.
+    #[doc(alias = "VTCompressionSessionCreate")]
+    pub fn builder(registry: &Registry, width: u32, height: u32, codec: Codec) -> SessionBuilder<'_, T> {
+        SessionBuilder::new(registry, width, height, codec)
+    }
+
+    fn new(shared: Arc<Shared<T>>) -> Self {
+        Self { shared, not_sync: PhantomData }
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &EncoderInfo {
+        self.shared.info()
+    }
+
+    /// A handle for other threads and for the handler.
+    pub fn handle(&self) -> SessionHandle<T> {
+        SessionHandle { shared: self.shared.clone() }
+    }
+
+    /// A pool of buffers to fill and send; none where no source attributes were given, or the session is over. The same pool until a
+    /// property changes what the encoder takes; buffers of an earlier one may still be sent.
+    #[doc(alias = "VTCompressionSessionGetPixelBufferPool")]
+    pub fn pixel_buffer_pool(&self) -> Option<PixelBufferPool> {
+        let values = self.shared.get_values().ok()?;
+        self.shared.pool(&values).0
+    }
+
+    /// Opens the encoder, which the first frame would do otherwise. Repeating it does nothing. Properties that are decided by the first
+    /// frame are decided from here on.
+    ///
+    /// # Errors
+    /// Where the encoder refuses the properties, or does not open; they can then be set otherwise.
+    #[doc(alias = "VTCompressionSessionPrepareToEncodeFrames")]
+    pub fn prepare(&self) -> Result<(), SessionError> {
+        let format =
+            self.pixel_buffer_pool().and_then(|pool| pool.buffer_attributes().formats.first().copied());
+        self.shared.prepare(Hints { format, ..Hints::default() })
+    }
+
+    /// Submits a frame; its outcome brings `token` back. `pts` rises from frame to frame; `duration` may be [`Time::INVALID`]. Waits while
+    /// too many frames wait, unless the session's own handler calls it.
+    ///
+    /// # Errors
+    /// The frame was not accepted then, and there is no outcome for it: a wrong time, an option that the encoder does not have, a session
+    /// that is over, or, with the first frame, an encoder that does not open.
+    #[doc(alias = "VTCompressionSessionEncodeFrame")]
+    pub fn encode(
+        &self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+        token: T,
+    ) -> Result<EncodeInfo, SessionError> {
+        self.shared.encode(picture, pts, duration, options, token)
+    }
+
+    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is not numeric. More frames may
+    /// follow; where the encoder had to be emptied, they begin with a sync frame.
+    ///
+    /// # Errors
+    /// [`SessionError::Invalidated`], or what made the session fail. A handler that calls it gets [`SessionError::Parameter`].
+    #[doc(alias = "VTCompressionSessionCompleteFrames")]
+    pub fn complete_frames(&self, until: Time) -> Result<(), SessionError> {
+        self.shared.complete(until)
+    }
+
+    /// Ends the session: frames that are pending get their outcome, [`SessionError::Invalidated`]; after it returns, the handler is not
+    /// called any more. A handler that calls it is let finish first. Repeating it does nothing.
+    #[doc(alias = "VTCompressionSessionInvalidate")]
+    pub fn invalidate(&self) {
+        self.shared.invalidate();
+    }
+}
+
+impl<T> Drop for CompressionSession<T> {
+    /// CS-15.
+    fn drop(&mut self) {
+        self.shared.invalidate();
+    }
+}
+
+/// Another way to a session, for other threads and for its handler. It does not keep the session alive: when the session is dropped, every
+/// call answers [`SessionError::Invalidated`].
+pub struct SessionHandle<T = ()> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Clone for SessionHandle<T> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<T: Send + 'static> SessionHandle<T> {
+    /// As [`CompressionSession::encode`].
+    ///
+    /// # Errors
+    /// As [`CompressionSession::encode`].
+    pub fn encode(
+        &self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+        token: T,
+    ) -> Result<EncodeInfo, SessionError> {
+        self.shared.encode(picture, pts, duration, options, token)
+    }
+
+    /// As [`CompressionSession::invalidate`].
+    pub fn invalidate(&self) {
+        self.shared.invalidate();
+    }
+}

@@ -1,0 +1,62 @@
+use super::SessionError;
+use retake_media::{SampleBuffer, Time};
+
+/// What became of one accepted frame. There is exactly one for each.
+#[derive(Debug)]
+pub struct EncodedOutcome<T = ()> {
+    /// What came with the frame.
+    pub token: T,
+    /// The frame's time.
+    pub pts: Time,
+    /// Its sample, that it was dropped, or why it failed.
+    pub result: Result<Emission, SessionError>,
+}
+
+impl<T> EncodedOutcome<T> {
+    /// The sample, where there is one.
+    pub fn sample(&self) -> Option<&SampleBuffer> {
+        match &self.result {
+            Ok(Emission::Sample { buffer, .. }) => Some(buffer),
+            _ => None,
+        }
+    }
+
+    /// The sample, or the error; none for a dropped frame.
+    ///
+    /// # Errors
+    /// Those of the frame.
+    pub fn into_sample(self) -> Result<Option<SampleBuffer>, SessionError> {
+        match self.result? {
+            Emission::Sample { buffer, .. } => Ok(Some(buffer)),
+            Emission::Dropped => Ok(None),
+        }
+    }
+}
+
+/// What came out for a frame.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // almost all are samples
+pub enum Emission {
+    /// A sample; the receiver owns it.
+    Sample {
+        /// The sample, with its description and attachments.
+        buffer: SampleBuffer,
+        /// The average quantizer that the frame was coded with, on the encoder's own scale; 0 where the encoder does not say.
+        qp: f32,
+    },
+    /// The frame was left out, because frames came faster than they could be encoded.
+    #[doc(alias = "kVTEncodeInfo_FrameDropped")]
+    Dropped,
+}
+
+/// What is known about a frame when the call that brought it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "VTEncodeInfoFlags")]
+pub struct EncodeInfo {
+    /// The frame is encoded, or was, on the session's own thread.
+    #[doc(alias = "kVTEncodeInfo_Asynchronous")]
+    pub asynchronous: bool,
+    /// The frame was dropped; its outcome says so as well.
+    #[doc(alias = "kVTEncodeInfo_FrameDropped")]
+    pub dropped: bool,
+}

@@ -1,0 +1,262 @@
+//! Rendered frames, whole encodes by a session, and an independent decoder: the `ffmpeg` program.
+#![allow(dead_code)]
+
+use retake::property::{Property, PropertyKey, PropertyValue};
+use retake::session::{CompressionSession, Outcomes};
+use retake::{
+    Codec, EncoderInfo, FormatDescription, FrameOptions, PixelBuffer, PixelBufferPool, PixelFormat,
+    SampleBuffer, Time,
+};
+use std::io::Write;
+use std::process::Command;
+
+pub(crate) const WIDTH: u32 = 176;
+pub(crate) const HEIGHT: u32 = 144;
+
+/// All encoders of this build.
+pub(crate) fn encoders() -> Vec<EncoderInfo> {
+    retake::encoders().encoders().cloned().collect()
+}
+
+pub(crate) type Pull = (CompressionSession<usize>, Outcomes<usize>);
+
+/// A session with a fast preset, two threads, and 24 frames per second.
+pub(crate) fn session(info: &EncoderInfo) -> Pull {
+    let (session, outcomes) = CompressionSession::builder(&retake::encoders(), WIDTH, HEIGHT, info.codec)
+        .encoder(info.name)
+        .build_pull()
+        .unwrap();
+    session.set_all(&usual(info)).unwrap();
+    (session, outcomes)
+}
+
+pub(crate) fn usual(info: &EncoderInfo) -> Vec<Property> {
+    vec![
+        Property::EncoderPreset(fast_preset(info).to_owned()),
+        Property::ThreadCount(2),
+        Property::ExpectedFrameRate(24.0),
+    ]
+}
+
+/// Fast, but with reordering where the encoder has it.
+pub(crate) fn fast_preset(info: &EncoderInfo) -> &'static str {
+    match info.name {
+        "x264" | "x265" => "veryfast",
+        "svt-av1" => "8",
+        _ => "5",
+    }
+}
+
+/// Moving slopes and blocks with some noise; another scene every `cut` frames.
+pub(crate) fn render(count: usize, cut: usize, noise: u32) -> Vec<PixelBuffer> {
+    render_as(PixelFormat::I420, WIDTH, HEIGHT, count, cut, noise)
+}
+
+pub(crate) fn render_as(
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    count: usize,
+    cut: usize,
+    noise: u32,
+) -> Vec<PixelBuffer> {
+    let pool = PixelBufferPool::new(format, width, height);
+    let deep = format.bit_depth() > 8;
+    let mut state = 1u32;
+    (0..count)
+        .map(|frame| {
+            let mut buffer = pool.take();
+            let scene = (frame / cut) as u32;
+            for plane in 0..3u32 {
+                let (columns, rows) = format.plane_size(width, height, plane as usize);
+                for y in 0..rows {
+                    let row = buffer.row_mut(plane as usize, y as usize);
+                    for x in 0..columns {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        let moved = x + frame as u32 * (1 + scene % 2);
+                        let slope = (moved * (1 + scene % 3) + y * 2 + scene * 37) / 2 % 110;
+                        let block = (moved / 16 + y / 16 + scene) % 3 * 30;
+                        let grain = if noise == 0 { 0 } else { (state >> 20) % noise };
+                        let value = (30 + slope + block + grain).min(235);
+                        match deep {
+                            false => row[x as usize] = value as u8,
+                            true => row[x as usize * 2..][..2]
+                                .copy_from_slice(&((value * 4 + (state >> 25) % 4) as u16).to_le_bytes()),
+                        }
+                    }
+                }
+            }
+            buffer.freeze()
+        })
+        .collect()
+}
+
+/// The time of a frame at 24 per second.
+pub(crate) fn at(index: usize) -> Time {
+    Time::new(index as i64 + 5, 24)
+}
+
+pub(crate) const STEP: Time = Time::new(1, 24);
+
+pub(crate) fn forced(force: bool) -> FrameOptions {
+    FrameOptions { force_key_frame: force, ..FrameOptions::default() }
+}
+
+/// Sends all frames, completes, and gives the samples in the order in which they came.
+pub(crate) fn encode(pull: &Pull, frames: &[PixelBuffer], keys: &[usize]) -> Vec<(usize, SampleBuffer)> {
+    for (index, frame) in frames.iter().enumerate() {
+        pull.0.encode(frame, at(index), STEP, forced(keys.contains(&index)), index).unwrap();
+    }
+    pull.0.complete_frames(Time::INVALID).unwrap();
+    taken(pull)
+}
+
+/// The samples that are out, with their tokens.
+pub(crate) fn taken(pull: &Pull) -> Vec<(usize, SampleBuffer)> {
+    std::iter::from_fn(|| pull.1.try_receive())
+        .map(|outcome| (outcome.token, outcome.into_sample().unwrap().expect("nothing was dropped")))
+        .collect()
+}
+
+pub(crate) fn bytes(samples: &[(usize, SampleBuffer)]) -> usize {
+    samples.iter().map(|(_, buffer)| buffer.sample.data.len()).sum()
+}
+
+/// The frames that are sync samples, in presentation order.
+pub(crate) fn syncs(samples: &[(usize, SampleBuffer)]) -> Vec<usize> {
+    let mut syncs: Vec<usize> =
+        samples.iter().filter(|(_, buffer)| buffer.sample.is_sync()).map(|(index, _)| *index).collect();
+    syncs.sort_unstable();
+    syncs
+}
+
+pub(crate) fn integer(session: &CompressionSession<usize>, key: PropertyKey) -> i64 {
+    match session.get(key).unwrap() {
+        Some(PropertyValue::Integer(value)) => value,
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+/// Whether the independent decoder is here; says so if not.
+pub(crate) fn ffmpeg() -> bool {
+    let here = Command::new("ffmpeg").arg("-version").output().is_ok();
+    if !here {
+        eprintln!("SKIPPED: no ffmpeg program on PATH, so that nothing was decoded");
+    }
+    here
+}
+
+/// An elementary stream of samples that follow each other in decode order, and the name of its format.
+pub(crate) fn elementary(format: &FormatDescription, samples: &[&SampleBuffer]) -> (Vec<u8>, &'static str) {
+    let mut stream = Vec::new();
+    match format.codec {
+        Codec::H264 | Codec::Hevc => {
+            for set in parameter_sets(format) {
+                stream.extend([0, 0, 0, 1]);
+                stream.extend(set);
+            }
+            for buffer in samples {
+                for unit in units(&buffer.sample.data) {
+                    stream.extend([0, 0, 0, 1]);
+                    stream.extend(unit);
+                }
+            }
+            (stream, if format.codec == Codec::H264 { "h264" } else { "hevc" })
+        }
+        Codec::Av1 | Codec::Vp9 => {
+            stream.extend(b"DKIF\0\0\x20\0");
+            stream.extend(if format.codec == Codec::Av1 { b"AV01" } else { b"VP90" });
+            stream.extend((format.width as u16).to_le_bytes());
+            stream.extend((format.height as u16).to_le_bytes());
+            stream.extend(24u32.to_le_bytes());
+            stream.extend(1u32.to_le_bytes());
+            stream.extend((samples.len() as u32).to_le_bytes());
+            stream.extend([0; 4]);
+            for (index, buffer) in samples.iter().enumerate() {
+                let delimiter: &[u8] = if format.codec == Codec::Av1 { &[0x12, 0] } else { &[] };
+                stream.extend(((buffer.sample.data.len() + delimiter.len()) as u32).to_le_bytes());
+                stream.extend((index as u64).to_le_bytes());
+                stream.extend(delimiter);
+                stream.extend(&buffer.sample.data);
+            }
+            (stream, "ivf")
+        }
+    }
+}
+
+/// The units behind four-byte lengths.
+pub(crate) fn units(data: &[u8]) -> Vec<&[u8]> {
+    let (mut rest, mut units) = (data, Vec::new());
+    while !rest.is_empty() {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+        units.push(&rest[4..4 + length]);
+        rest = &rest[4 + length..];
+    }
+    units
+}
+
+/// The parameter sets of `avcC` and `hvcC`, by the rules of ISO/IEC 14496-15.
+pub(crate) fn parameter_sets(format: &FormatDescription) -> Vec<Vec<u8>> {
+    let config = &format.config;
+    let mut sets = Vec::new();
+    let unit = |at: &mut usize| {
+        let length = usize::from(u16::from_be_bytes([config[*at], config[*at + 1]]));
+        *at += 2 + length;
+        config[*at - length..*at].to_vec()
+    };
+    match format.codec {
+        Codec::H264 => {
+            let mut at = 5;
+            for mask in [31, 255] {
+                let count = config[at] & mask;
+                at += 1;
+                for _ in 0..count {
+                    sets.push(unit(&mut at));
+                }
+            }
+        }
+        Codec::Hevc => {
+            let mut at = 23;
+            for _ in 0..config[22] {
+                let count = u16::from_be_bytes([config[at + 1], config[at + 2]]);
+                at += 3;
+                for _ in 0..count {
+                    sets.push(unit(&mut at));
+                }
+            }
+        }
+        Codec::Av1 | Codec::Vp9 => {}
+    }
+    sets
+}
+
+/// Decodes with the `ffmpeg` program, which must not complain: the pictures' bytes.
+pub(crate) fn decode(samples: &[&SampleBuffer]) -> Vec<Vec<u8>> {
+    let format = &samples[0].format;
+    let (stream, name) = elementary(format, samples);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&stream).unwrap();
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-xerror", "-f", name, "-i"])
+        .arg(file.path())
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
+        .output()
+        .unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && messages.trim().is_empty(), "ffmpeg: {messages}");
+    let size = (format.width * format.height * 3 / 2) as usize;
+    assert_eq!(output.stdout.len() % size, 0, "pictures of another size");
+    output.stdout.chunks_exact(size).map(<[u8]>::to_vec).collect()
+}
+
+/// Mean squared error of luma between a decoded picture and its source.
+pub(crate) fn luma_error(decoded: &[u8], source: &PixelBuffer) -> f64 {
+    let width = source.width() as usize;
+    let sum: f64 = source
+        .rows(0)
+        .zip(decoded.chunks_exact(width))
+        .flat_map(|(a, b)| a.iter().zip(b))
+        .map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2))
+        .sum();
+    sum / f64::from(source.width() * source.height())
+}

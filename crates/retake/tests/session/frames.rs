@@ -1,0 +1,312 @@
+//! Times, outcomes, order: the life of a session.
+
+use crate::common::{
+    STEP, at, decode, encode, encoders, ffmpeg, forced, integer, render, session, syncs, taken,
+};
+use retake::property::{Property, PropertyKey};
+use retake::session::{CompressionSession, EncodedOutcome, SessionError, SessionHandle};
+use retake::{FrameOptions, Time};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+
+/// A1 (T-2 to T-4): all times come back; decode times are the sorted presentation times; frames that are reordered are shown before they
+/// are decoded.
+#[test]
+fn a1_decode_times_are_sorted_presentation_times() {
+    for info in encoders() {
+        let pull = session(&info);
+        let samples = encode(&pull, &render(60, 25, 8), &[]);
+        let mut shown: Vec<Time> = samples.iter().map(|(_, buffer)| buffer.sample.pts).collect();
+        let decoded: Vec<Time> = samples.iter().map(|(_, buffer)| buffer.sample.dts).collect();
+        assert_eq!(decoded[0], shown[0]);
+        let early = samples.iter().any(|(_, buffer)| buffer.sample.pts < buffer.sample.dts);
+        assert_eq!(early, info.reorders, "{}", info.name);
+        shown.sort();
+        assert_eq!(shown, (0..60).map(at).collect::<Vec<_>>());
+        assert_eq!(decoded, shown, "{}", info.name);
+    }
+}
+
+/// A3 (EF-5, EF-6): one outcome for each accepted frame, with its own token; none for a refused one.
+#[test]
+fn a3_one_outcome_for_each_accepted_frame() {
+    for info in encoders() {
+        let pull = session(&info);
+        let frames = render(20, 99, 4);
+        let mut accepted = Vec::new();
+        for (index, frame) in frames.iter().enumerate() {
+            // every fourth comes too late, and is refused
+            let time = if index % 4 == 3 { at(0) } else { at(index) };
+            if pull.0.encode(frame, time, STEP, FrameOptions::default(), index).is_ok() {
+                accepted.push(index);
+            }
+        }
+        pull.0.complete_frames(Time::INVALID).unwrap();
+        let mut tokens: Vec<usize> = taken(&pull).into_iter().map(|(token, _)| token).collect();
+        tokens.sort_unstable();
+        assert_eq!(tokens, accepted, "{}", info.name);
+        assert_eq!(accepted.len(), 15);
+    }
+}
+
+/// A4 (EF-1, EF-2): a time that does not rise, or is none, is refused; frames after it are not disturbed.
+#[test]
+fn a4_times_that_do_not_rise_are_refused() {
+    for info in encoders() {
+        let (session, outcomes) = session(&info);
+        let frames = render(6, 99, 4);
+        let send = |index: usize, pts, duration| {
+            session.encode(&frames[index], pts, duration, FrameOptions::default(), index)
+        };
+        send(0, at(0), STEP).unwrap();
+        send(1, at(3), STEP).unwrap();
+        for (pts, duration) in [
+            (at(3), STEP),
+            (at(2), STEP),
+            (Time::INVALID, STEP),
+            (Time::POSITIVE_INFINITY, STEP),
+            (at(4), Time::new(-1, 24)),
+            (at(4), Time::INDEFINITE),
+        ] {
+            let error = send(2, pts, duration).unwrap_err();
+            assert_eq!(error.code(), -12902, "{error}");
+        }
+        send(4, at(4), Time::INVALID).unwrap();
+        session.complete_frames(Time::INVALID).unwrap();
+        let mut tokens: Vec<usize> = std::iter::from_fn(|| outcomes.try_receive())
+            .map(|outcome| {
+                let sample = outcome.sample().unwrap();
+                assert_eq!(sample.sample.duration.is_valid(), outcome.token != 4);
+                outcome.token
+            })
+            .collect();
+        tokens.sort_unstable();
+        assert_eq!(tokens, [0, 1, 4]);
+    }
+}
+
+/// A6 (CS-8, CS-9, CS-11, resolution 13): after a numeric time all frames up to it are out; after none, all are. The session goes on.
+#[test]
+fn a6_complete_frames_puts_out_what_it_says() {
+    for info in encoders() {
+        let pull = session(&info);
+        let frames = render(30, 99, 4);
+        let mut out = Vec::new();
+        for (index, frame) in frames.iter().enumerate() {
+            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            if index == 14 {
+                pull.0.complete_frames(at(9)).unwrap();
+                out.extend(taken(&pull));
+                assert!((0..=9).all(|index| out.iter().any(|(token, _)| *token == index)), "{}", info.name);
+            }
+        }
+        pull.0.complete_frames(Time::POSITIVE_INFINITY).unwrap();
+        assert_eq!(integer(&pull.0, PropertyKey::NumberOfPendingFrames), 0);
+        out.extend(taken(&pull));
+        assert_eq!(out.len(), 30);
+        assert!(out.windows(2).all(|pair| pair[0].1.sample.dts < pair[1].1.sample.dts), "{}", info.name);
+        // nothing is pending: nothing to wait for
+        pull.0.complete_frames(at(9)).unwrap();
+        if ffmpeg() {
+            let samples: Vec<_> = out.iter().map(|(_, buffer)| buffer).collect();
+            assert_eq!(decode(&samples).len(), 30, "{}", info.name);
+        }
+    }
+}
+
+/// A9 (section 4.3): a forced frame is a sync frame, also the first; decoding can begin there.
+#[test]
+fn a9_forced_frames_are_sync_frames() {
+    for info in encoders() {
+        for rate in [None, Some(Property::AverageBitRate(200_000))] {
+            let pull = session(&info);
+            if let Some(rate) = rate {
+                pull.0.set(rate).unwrap();
+            }
+            let samples = encode(&pull, &render(40, 99, 4), &[0, 7, 8, 23]);
+            for key in [0, 7, 8, 23] {
+                assert!(syncs(&samples).contains(&key), "{}: {key} of {:?}", info.name, syncs(&samples));
+            }
+            if ffmpeg() {
+                let from = samples.iter().position(|(index, _)| *index == 23).unwrap();
+                let rest: Vec<_> = samples[from..].iter().map(|(_, buffer)| buffer).collect();
+                assert_eq!(decode(&rest).len(), 17, "{}", info.name);
+            }
+        }
+    }
+}
+
+/// A42 (EF-13): a handler that sets a property and submits frames does not stop anything.
+#[test]
+fn a42_a_handler_may_call_back() {
+    for info in encoders() {
+        let frames = Arc::new(render(60, 99, 4));
+        let handle: Arc<OnceLock<SessionHandle<usize>>> = Arc::default();
+        let (send, outcomes) = mpsc::channel();
+        let (of_handler, pictures) = (handle.clone(), frames.clone());
+        let next = Arc::new(AtomicUsize::new(30));
+        let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .encoder(info.name)
+            .on_output(move |outcome: EncodedOutcome<usize>| {
+                if outcome.token < 30 {
+                    let handle = of_handler.get().unwrap();
+                    handle.set(Property::MaxKeyFrameInterval(40)).unwrap();
+                    handle.get(PropertyKey::NumberOfPendingFrames).unwrap();
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    // times of the two callers cross: some of these frames are refused
+                    let _ = handle.encode(&pictures[index], at(index), STEP, FrameOptions::default(), index);
+                }
+                send.send(outcome.token).unwrap();
+            })
+            .build()
+            .unwrap();
+        session.set_all(&crate::common::usual(&info)).unwrap();
+        assert!(handle.set(session.handle()).is_ok());
+        let mut accepted = 0;
+        for (index, frame) in frames.iter().take(30).enumerate() {
+            accepted +=
+                usize::from(session.encode(frame, at(index), STEP, FrameOptions::default(), index).is_ok());
+        }
+        session.complete_frames(Time::INVALID).unwrap();
+        session.complete_frames(Time::INVALID).unwrap();
+        drop(session);
+        let tokens: Vec<usize> = outcomes.iter().collect();
+        assert_eq!(tokens.iter().filter(|&&token| token < 30).count(), accepted, "{}", info.name);
+    }
+}
+
+/// CS-17: a handler that completes or invalidates its own session is told, or let finish; nothing hangs.
+#[test]
+fn a_handler_that_ends_its_session_is_let_finish() {
+    for info in encoders() {
+        let handle: Arc<OnceLock<SessionHandle<usize>>> = Arc::default();
+        let of_handler = handle.clone();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .encoder(info.name)
+            .on_output(move |_: EncodedOutcome<usize>| {
+                of_handler.get().unwrap().invalidate();
+                counted.fetch_add(1, Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        session.set_all(&crate::common::usual(&info)).unwrap();
+        assert!(handle.set(session.handle()).is_ok());
+        let mut accepted = 0;
+        for (index, frame) in render(20, 99, 4).iter().enumerate() {
+            accepted +=
+                usize::from(session.encode(frame, at(index), STEP, FrameOptions::default(), index).is_ok());
+        }
+        let _ = session.complete_frames(Time::INVALID);
+        session.invalidate();
+        assert_eq!(calls.load(Ordering::Relaxed), accepted, "{}", info.name);
+    }
+}
+
+/// A7 for a drain (CS-13, CS-15, resolution 14): invalidated from another thread while frames are drained, each pending frame has one
+/// outcome with -12903 before it returns; none comes after; every call answers -12903.
+#[test]
+fn invalidation_ends_a_drain() {
+    for info in encoders() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (first, held) = mpsc::channel();
+        let over = Arc::new(AtomicBool::new(false));
+        let (record, closed) = (seen.clone(), over.clone());
+        let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .encoder(info.name)
+            .on_output(move |outcome: EncodedOutcome<usize>| {
+                assert!(!closed.load(Ordering::SeqCst), "an outcome after the end");
+                record.lock().unwrap().push((outcome.token, outcome.result.err().map(|error| error.code())));
+                let _ = first.send(());
+            })
+            .build()
+            .unwrap();
+        session.set_all(&crate::common::usual(&info)).unwrap();
+        let handle = session.handle();
+        let ended = std::thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                held.recv().unwrap();
+                handle.invalidate();
+                over.store(true, Ordering::SeqCst);
+            });
+            let mut accepted = 0;
+            for (index, frame) in render(40, 99, 4).iter().enumerate() {
+                accepted += usize::from(
+                    session.encode(frame, at(index), STEP, FrameOptions::default(), index).is_ok(),
+                );
+            }
+            let completed = session.complete_frames(Time::INVALID);
+            other.join().unwrap();
+            assert_eq!(completed.unwrap_err(), SessionError::Invalidated, "{}", info.name);
+            accepted
+        });
+        let mut outcomes = seen.lock().unwrap().clone();
+        assert!(outcomes.iter().all(|(_, code)| code.is_none_or(|code| code == -12903)), "{outcomes:?}");
+        assert!(outcomes.iter().any(|(_, code)| code.is_some()), "{}: nothing was pending", info.name);
+        outcomes.sort_unstable_by_key(|(token, _)| *token);
+        outcomes.dedup_by_key(|(token, _)| *token);
+        assert_eq!(outcomes.len(), ended, "{}", info.name);
+        let codes = [
+            session.set(Property::RealTime(true)).unwrap_err().code(),
+            session.get(PropertyKey::EncoderID).unwrap_err().code(),
+            session.supported_properties().unwrap_err().code(),
+            session.serializable_properties().unwrap_err().code(),
+            session.prepare().unwrap_err().code(),
+            session.complete_frames(Time::INVALID).unwrap_err().code(),
+        ];
+        assert_eq!(codes, [-12903; 6], "PR-6");
+        session.invalidate();
+    }
+}
+
+/// EF-12, resolution 17: a full queue makes the caller wait; in real time the frame is dropped, and its outcome says so.
+#[test]
+fn frames_are_dropped_in_real_time_alone() {
+    for info in encoders() {
+        for real_time in [false, true] {
+            let (open, gate) = mpsc::channel::<()>();
+            let (send, outcomes) = mpsc::channel();
+            let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+                .encoder(info.name)
+                .on_output(move |outcome: EncodedOutcome<usize>| {
+                    // the first outcome is held until the other side opens or goes
+                    let _ = gate.recv();
+                    let dropped = matches!(outcome.result, Ok(retake::session::Emission::Dropped));
+                    send.send((outcome.token, dropped)).unwrap();
+                })
+                .build()
+                .unwrap();
+            session.set_all(&crate::common::usual(&info)).unwrap();
+            session.set_all(&[Property::RealTime(real_time), Property::ExpectedFrameRate(200.0)]).unwrap();
+            // in real time the handler is held, so that nothing leaves the queue
+            let open = real_time.then_some(open);
+            let mut told = Vec::new();
+            for (index, frame) in render(90, 99, 2).iter().enumerate() {
+                let info = session.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+                if info.dropped {
+                    told.push(index);
+                    break;
+                }
+            }
+            assert_eq!(told.is_empty(), !real_time, "{}", info.name);
+            drop(open);
+            session.complete_frames(Time::INVALID).unwrap();
+            drop(session);
+            let dropped: Vec<usize> =
+                outcomes.iter().filter(|(_, dropped)| *dropped).map(|(token, _)| token).collect();
+            assert_eq!(dropped, told, "{}", info.name);
+        }
+    }
+}
+
+/// Section 4.3, 11: forced frames by the caller and by the intervals do not add up.
+#[test]
+fn a_forced_first_frame_is_harmless() {
+    for info in encoders() {
+        let pull = session(&info);
+        pull.0.encode(&render(1, 9, 4)[0], at(0), STEP, forced(true), 0).unwrap();
+        pull.0.complete_frames(at(0)).unwrap();
+        assert_eq!(taken(&pull).len(), 1, "{}", info.name);
+    }
+}

@@ -1,0 +1,7 @@
+//! Sessions over every encoder of the build, judged by what comes out: tests are named after the acceptance catalogue where it has them.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod frames;
+mod properties;

@@ -1,0 +1,424 @@
+//! The table of properties, walked: every encoder, every key.
+
+use crate::common::{encoders, session, usual};
+use proptest::prelude::*;
+use retake::property::{
+    Class, DataRateLimit, Kind, Property, PropertyKey, PropertyValue, SavedProperties, SupportedProperties,
+};
+use retake::session::{
+    CompressionSession, EncoderSpecification, encoder_list, supported_properties_for_encoder,
+};
+use retake::{Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational};
+use std::collections::BTreeMap;
+
+pub(crate) const MASTERING: MasteringDisplay = MasteringDisplay {
+    primaries_gbr: [[13250, 34500], [7500, 3000], [34000, 16000]],
+    white_point: [15635, 16450],
+    max_luminance: 10_000_000,
+    min_luminance: 50,
+};
+pub(crate) const LIGHT: ContentLight = ContentLight { max_content: 1000, max_frame_average: 400 };
+
+/// A value that every encoder takes which has the property, other than the default; with what it needs beside it.
+fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, Vec<Property>) {
+    let entry = &supported[&key];
+    let value = match key {
+        PropertyKey::AverageBitRate | PropertyKey::ConstantBitRate => 200_000u32.into(),
+        PropertyKey::VariableBitRate => 200_000u32.into(),
+        PropertyKey::VBVMaxBitRate => 400_000u32.into(),
+        PropertyKey::DataRateLimits => {
+            Property::DataRateLimits(vec![DataRateLimit { bytes: 40_000, seconds: 1.0 }]).value()
+        }
+        PropertyKey::BaseLayerFrameRate => {
+            return (12.0.into(), vec![Property::ExpectedFrameRate(24.0)]);
+        }
+        PropertyKey::BaseLayerFrameRateFraction => 0.5.into(),
+        PropertyKey::BaseLayerBitRateFraction => {
+            return (0.6.into(), vec![Property::BaseLayerFrameRateFraction(0.5)]);
+        }
+        PropertyKey::MaximumRealTimeFrameRate => return (60.0.into(), vec![Property::RealTime(true)]),
+        PropertyKey::PixelAspectRatio => Property::PixelAspectRatio(Rational::new(4, 3)).value(),
+        PropertyKey::MasteringDisplayColorVolume => Property::MasteringDisplayColorVolume(MASTERING).value(),
+        PropertyKey::ContentLightLevelInfo => Property::ContentLightLevelInfo(LIGHT).value(),
+        PropertyKey::EncoderOptions => PropertyValue::Array(vec!["a=b".into()]),
+        PropertyKey::PixelTransferProperties => {
+            PropertyValue::Dictionary(BTreeMap::from([("ScalingMode".to_owned(), "Letterbox".into())]))
+        }
+        _ => match (key.row().kind, entry.minimum, entry.maximum) {
+            (Kind::Boolean, ..) => (entry.default != Some(true.into())).into(),
+            (Kind::Enumeration, ..) => entry.list[0].as_str().into(),
+            (Kind::Count | Kind::Rate, Some(least), Some(most)) => {
+                PropertyValue::Integer((least + (most - least).min(2.0)) as i64)
+            }
+            (Kind::Number, Some(least), Some(most)) => PropertyValue::Number((least + most).min(1.5) / 2.0),
+            (kind, ..) => panic!("{key}: no sample of {kind:?}"),
+        },
+    };
+    (value, Vec::new())
+}
+
+fn fresh(info: &EncoderInfo) -> CompressionSession<usize> {
+    let registry = retake::encoders();
+    CompressionSession::builder(&registry, 176, 144, info.codec).encoder(info.name).build_pull().unwrap().0
+}
+
+/// A12 (PR-1, PR-2, PR-4, PR-7, G-1): a key is supported if and only if it can be told, and set unless it is read-only; the errors are those
+/// of the contract.
+#[test]
+fn a12_supported_is_what_can_be_set_and_told() {
+    for info in encoders() {
+        let supported = fresh(&info).supported_properties().unwrap();
+        for key in PropertyKey::all() {
+            let (session, name) = (fresh(&info), format!("{}: {key}", info.name));
+            let Some(entry) = supported.get(&key) else {
+                assert_eq!(session.get(key).unwrap_err().code(), -12900, "{name}");
+                let set = session.set_named(key.name(), Some(1.into()));
+                assert_eq!(set.unwrap_err().code(), -12900, "{name}");
+                continue;
+            };
+            assert!(session.get(key).unwrap().is_some() || entry.default.is_none(), "{name}");
+            if !entry.writable {
+                let set = session.set_named(key.name(), Some(1.into()));
+                assert_eq!(set.unwrap_err().code(), -12901, "{name}");
+                continue;
+            }
+            let (value, with) = sample(key, &supported);
+            session.set_all(&with).unwrap();
+            session
+                .set_named(key.name(), Some(value.clone()))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let told = session.get(key).unwrap().unwrap();
+            match (told.as_f64(), value.as_f64()) {
+                (Some(told), Some(value)) => assert_eq!(told, value, "{name}"),
+                // what really happens is told, not what was asked for
+                _ if key == PropertyKey::AllowFrameReordering => assert_eq!(told, false.into()),
+                _ if key == PropertyKey::PixelTransferProperties => {}
+                _ => assert_eq!(told, value, "{name}"),
+            }
+            let wrong = session.set_named(key.name(), Some(PropertyValue::Dictionary(BTreeMap::new())));
+            if key != PropertyKey::PixelTransferProperties {
+                assert_eq!(wrong.unwrap_err().code(), -12902, "{name}");
+                assert_eq!(session.get(key).unwrap().unwrap(), told, "{name}: changed by a refused value");
+            }
+            for bound in [entry.minimum.map(|least| least - 1.0), entry.maximum.map(|most| most * 2.0 + 1.0)]
+                .into_iter()
+                .flatten()
+            {
+                let set = session.set_named(key.name(), Some(bound.into()));
+                assert_eq!(set.unwrap_err().code(), -12902, "{name}: {bound}");
+            }
+        }
+        assert_eq!(fresh(&info).set_named("Nonsense", None).unwrap_err().code(), -12900);
+    }
+}
+
+/// A41 (PR-1): no value is the default again, for every key that can be set.
+#[test]
+fn a41_reset_restores_the_default() {
+    for info in encoders() {
+        let supported = fresh(&info).supported_properties().unwrap();
+        for (key, _) in supported.iter().filter(|(_, entry)| entry.writable) {
+            let session = fresh(&info);
+            let before = session.get(*key).unwrap();
+            let (value, with) = sample(*key, &supported);
+            session.set_all(&with).unwrap();
+            session.set_named(key.name(), Some(value)).unwrap();
+            session.set_named(key.name(), None).unwrap();
+            assert_eq!(session.get(*key).unwrap(), before, "{}: {key}", info.name);
+            assert_eq!(session.get(*key).unwrap(), supported[key].default, "{}: {key}", info.name);
+        }
+    }
+}
+
+/// A11 (resolution 10): of each pair that excludes itself, the second set is refused, in either order; when the first is reset, it is not.
+#[test]
+fn a11_the_conflict_matrix_holds_in_both_orders() {
+    use PropertyKey as Key;
+    let buffers = [Key::VBVMaxBitRate, Key::VBVBufferDuration, Key::VBVInitialDelayPercentage];
+    let mut pairs =
+        vec![(Key::ConstantBitRate, Key::VariableBitRate), (Key::ConstantBitRate, Key::VBVMaxBitRate)];
+    for rate in [Key::AverageBitRate, Key::DataRateLimits] {
+        pairs.extend([(rate, Key::ConstantBitRate), (rate, Key::VariableBitRate)]);
+        pairs.extend(buffers.map(|buffer| (rate, buffer)));
+    }
+    for info in encoders() {
+        let supported = fresh(&info).supported_properties().unwrap();
+        let set = |session: &CompressionSession<usize>, key: Key| {
+            session.set_named(key.name(), Some(sample(key, &supported).0))
+        };
+        let mut judged = 0;
+        for (one, other) in pairs.iter().flat_map(|&(one, other)| [(one, other), (other, one)]) {
+            if !supported.contains_key(&one) || !supported.contains_key(&other) {
+                continue;
+            }
+            let session = fresh(&info);
+            set(&session, one).unwrap();
+            let error = set(&session, other).unwrap_err();
+            assert_eq!(error.code(), -12902, "{}: {one}, {other}", info.name);
+            assert!(error.to_string().contains(one.name()), "{error}");
+            session.reset(one).unwrap();
+            set(&session, other).unwrap();
+            judged += 1;
+        }
+        for (one, other) in [
+            (Key::AverageBitRate, Key::DataRateLimits),
+            (Key::ConstantBitRate, Key::VBVBufferDuration),
+            (Key::VariableBitRate, Key::VBVMaxBitRate),
+        ] {
+            if supported.contains_key(&one) && supported.contains_key(&other) {
+                let session = fresh(&info);
+                set(&session, one).unwrap();
+                set(&session, other).unwrap();
+            }
+        }
+        println!("{}: {judged} conflicts", info.name);
+    }
+}
+
+/// PR-3, resolution 11: a group is set as a whole, or not at all; it is judged as a whole, so that what excludes an old value may come with
+/// its reset.
+#[test]
+fn groups_are_set_as_a_whole() {
+    for info in encoders() {
+        let session = fresh(&info);
+        let group = [Property::MaxKeyFrameInterval(12), Property::Quality(0.6), Property::ThreadCount(0)];
+        assert_eq!(session.set_all(&group).unwrap_err().code(), -12902);
+        assert_eq!(session.get(PropertyKey::MaxKeyFrameInterval).unwrap(), Some(0.into()));
+        assert_eq!(session.get(PropertyKey::Quality).unwrap(), None);
+        session.set_all(&group[..2]).unwrap();
+        // it holds only together with RealTime, which comes after it
+        session.set_all(&[Property::MaximumRealTimeFrameRate(60.0), Property::RealTime(true)]).unwrap();
+    }
+}
+
+/// PR-8, resolution 12: numbers of any kind, as long as nothing is lost that has a meaning.
+#[test]
+fn numbers_are_taken_in_any_form() {
+    for info in encoders() {
+        let session = fresh(&info);
+        let set = |name: &str, value: PropertyValue| session.set_named(name, Some(value));
+        set("MaxKeyFrameInterval", 24.0.into()).unwrap();
+        assert_eq!(session.get_named("MaxKeyFrameInterval").unwrap(), Some(24.into()));
+        assert_eq!(set("MaxKeyFrameInterval", 24.5.into()).unwrap_err().code(), -12902);
+        set("AverageBitRate", 200_000.9.into()).unwrap();
+        assert_eq!(session.get_named("AverageBitRate").unwrap(), Some(200_000.into()));
+        set("ExpectedFrameRate", 24.into()).unwrap();
+        assert_eq!(set("RealTime", 1.into()).unwrap_err().code(), -12902);
+        assert_eq!(set("Quality", f64::NAN.into()).unwrap_err().code(), -12902);
+        assert_eq!(set("Quality", "high".into()).unwrap_err().code(), -12902);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// PR-1, PR-3: whatever comes in by name, in whatever order, is taken or refused with a known number; what is refused changes nothing.
+    #[test]
+    fn nothing_that_is_refused_changes_anything(
+        sets in proptest::collection::vec((0..90usize, -3.0..3e6f64, any::<bool>()), 1..24)
+    ) {
+        let keys: Vec<PropertyKey> = PropertyKey::all().collect();
+        let info = &encoders()[0];
+        let session = fresh(info);
+        for (key, number, as_flag) in sets {
+            let key = keys[key % keys.len()];
+            let value = if as_flag { PropertyValue::Boolean(number > 1.0) } else { number.into() };
+            let before = session.serializable_properties().unwrap();
+            match session.set_named(key.name(), Some(value)) {
+                Ok(()) => prop_assert!(key.is_writable()),
+                Err(error) => {
+                    prop_assert!(matches!(error.code(), -12902..=-12900), "{error}");
+                    prop_assert_eq!(&before, &session.serializable_properties().unwrap());
+                }
+            }
+        }
+    }
+}
+
+/// PR-5: what is saved can be kept as text and set in another session; nothing of this session alone is among it.
+#[test]
+fn saved_properties_make_an_equal_session() {
+    for info in encoders() {
+        let one = fresh(&info);
+        one.set_all(&usual(&info)).unwrap();
+        one.set_all(&[
+            Property::SourceFrameCount(77),
+            Property::MasteringDisplayColorVolume(MASTERING),
+            Property::PixelAspectRatio(Rational::new(4, 3)),
+            Property::RealTime(false),
+        ])
+        .unwrap();
+        let saved = one.serializable_properties().unwrap();
+        assert!(!saved.0.contains_key("SourceFrameCount"));
+        assert!(
+            saved.0.keys().all(|name| PropertyKey::from_name(name).unwrap().row().class != Class::ReadOnly)
+        );
+        let other = fresh(&info);
+        assert!(other.serializable_properties().unwrap().0.is_empty());
+        other.set_saved(&saved).unwrap();
+        assert_eq!(other.serializable_properties().unwrap(), saved);
+    }
+    let old = SavedProperties(BTreeMap::from([("RealTime".to_owned(), 1.into())]));
+    let session = fresh(&encoders()[0]);
+    session.set_saved(&old).unwrap();
+    assert_eq!(session.get(PropertyKey::RealTime).unwrap(), Some(true.into()));
+}
+
+/// Section 0.6: the names of Apple's headers and their odd spellings are known.
+#[test]
+fn odd_names_are_known() {
+    for (name, key) in [
+        ("AverageBitRate", PropertyKey::AverageBitRate),
+        ("kVTCompressionPropertyKey_AverageBitRate", PropertyKey::AverageBitRate),
+        ("kVTProCodecPropertyKey_AverageBytesPerFrame", PropertyKey::EstimatedAverageBytesPerFrame),
+        ("kVTCodecPropertyKey_PreserveAlphaChannel", PropertyKey::PreserveAlphaChannel),
+        ("UsingMetalRegistryID", PropertyKey::UsingGPURegistryID),
+    ] {
+        assert_eq!(PropertyKey::from_name(name), Some(key));
+    }
+    let keys: Vec<PropertyKey> = PropertyKey::all().collect();
+    for key in keys {
+        assert_eq!(PropertyKey::from_name(key.name()), Some(key));
+        assert_eq!(key.row().key, key, "rows stand in the order of the keys");
+        assert!(!key.row().documentation.is_empty());
+    }
+}
+
+/// EL-1, 14.1, 14.3: the list has unique ids that select; properties without a session are those with one.
+#[test]
+fn el1_properties_without_a_session_are_those_with_one() {
+    let registry = retake::encoders();
+    let list = encoder_list(&registry);
+    assert_eq!(list.len(), registry.encoders().count());
+    for entry in &list {
+        assert_eq!(list.iter().filter(|other| other.id == entry.id).count(), 1);
+        for low_latency in [false, true] {
+            let specification =
+                EncoderSpecification { encoder: Some(entry.id.clone()), low_latency, ..Default::default() };
+            let known = supported_properties_for_encoder(&registry, 176, 144, entry.codec, &specification);
+            let session = CompressionSession::<()>::builder(&registry, 176, 144, entry.codec)
+                .specification(specification)
+                .build_pull();
+            match (known, session) {
+                (Ok((id, properties)), Ok((session, _))) => {
+                    assert_eq!(id, entry.id);
+                    assert_eq!(session.supported_properties().unwrap(), properties);
+                    assert_eq!(session.get(PropertyKey::EncoderID).unwrap(), Some(id.into()));
+                }
+                (known, session) => {
+                    assert!(low_latency, "{}: {:?}", entry.id, known.err());
+                    assert_eq!((known.unwrap_err().code(), session.err().unwrap().code()), (-12908, -12908));
+                }
+            }
+        }
+    }
+}
+
+/// CS-1, CS-2, 14.3: sizes that are none, and specifications that nobody meets.
+#[test]
+fn sessions_that_cannot_be_are_refused() {
+    let registry = retake::encoders();
+    let build = |width, height, specification: EncoderSpecification| {
+        CompressionSession::<()>::builder(&registry, width, height, Codec::H264)
+            .specification(specification)
+            .build_pull()
+            .err()
+            .map_or(0, |error| error.code())
+    };
+    let any = EncoderSpecification::default;
+    assert_eq!(build(0, 144, any()), -12902);
+    assert_eq!(build(176, 40_000, any()), -12902);
+    assert_eq!(build(176, 144, EncoderSpecification { encoder: Some("nobody".into()), ..any() }), -12908);
+    assert_eq!(build(176, 144, EncoderSpecification { encoder: Some("vp9".into()), ..any() }), -12908);
+    assert_eq!(build(176, 144, EncoderSpecification { require_hardware: true, ..any() }), -12908);
+    assert_eq!(build(176, 144, EncoderSpecification { required_gpu: Some(1), ..any() }), -12908);
+    assert_eq!(build(176, 144, EncoderSpecification { enable_hardware: false, ..any() }), 0);
+}
+
+/// 5.3: what SupportedPresetDictionaries offers can be set as it is.
+#[test]
+fn preset_dictionaries_can_be_set() {
+    for info in encoders() {
+        let dictionaries = fresh(&info).get(PropertyKey::SupportedPresetDictionaries).unwrap().unwrap();
+        let PropertyValue::Dictionary(presets) = dictionaries else { panic!("{dictionaries}") };
+        for name in ["HighQuality", "Balanced", "HighSpeed"] {
+            assert!(presets.contains_key(name), "{}: {name}", info.name);
+        }
+        for (name, preset) in presets {
+            let PropertyValue::Dictionary(values) = preset else { panic!("{name}") };
+            fresh(&info)
+                .set_saved(&SavedProperties(values))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
+
+/// 3.3, resolution 15: from the first frame on, or prepare, class B answers -12902 and class F is taken.
+#[test]
+fn what_the_first_frame_decides_is_frozen() {
+    for info in encoders() {
+        let (session, _outcomes) = session(&info);
+        session.prepare().unwrap();
+        session.prepare().unwrap();
+        let supported = session.supported_properties().unwrap();
+        for (key, entry) in supported.iter().filter(|(_, entry)| entry.writable) {
+            let name = key.name();
+            let (value, with) = sample(*key, &supported);
+            let all_live = with.iter().all(|property| supported[&property.key()].live);
+            if entry.live && all_live {
+                session.set_all(&with).unwrap();
+                session.set_named(name, Some(value)).unwrap_or_else(|error| panic!("{}: {error}", info.name));
+                session.set_named(name, None).unwrap();
+            } else {
+                let error = session.set_named(name, Some(value)).unwrap_err();
+                assert_eq!(error.code(), -12902, "{}: {name}", info.name);
+            }
+        }
+    }
+}
+
+/// The matrix encoder × property, printed with --nocapture: what is effective, and what is absent.
+#[test]
+fn property_matrix() {
+    let all: Vec<(EncoderInfo, SupportedProperties)> = encoders()
+        .into_iter()
+        .map(|info| {
+            let supported = fresh(&info).supported_properties().unwrap();
+            (info, supported)
+        })
+        .collect();
+    print!("{:<52}", "property");
+    for (info, _) in &all {
+        print!("{:<11}", info.name);
+    }
+    println!();
+    for key in PropertyKey::all() {
+        print!("{:<52}", key.name());
+        for (_, supported) in &all {
+            let word = match supported.get(&key) {
+                Some(entry) if entry.writable => "effective",
+                Some(_) => "read-only",
+                None => "-",
+            };
+            print!("{word:<11}");
+        }
+        println!();
+    }
+    // what the contract grades MUST for every encoder is there
+    for (info, supported) in &all {
+        for key in [
+            PropertyKey::AverageBitRate,
+            PropertyKey::Quality,
+            PropertyKey::MaxKeyFrameInterval,
+            PropertyKey::MaxKeyFrameIntervalDuration,
+            PropertyKey::AllowFrameReordering,
+            PropertyKey::AllowTemporalCompression,
+            PropertyKey::MaxFrameDelayCount,
+            PropertyKey::RealTime,
+            PropertyKey::NumberOfPendingFrames,
+            PropertyKey::PixelBufferPoolIsShared,
+            PropertyKey::EncoderID,
+        ] {
+            assert!(supported.contains_key(&key), "{}: {key}", info.name);
+        }
+    }
+}
