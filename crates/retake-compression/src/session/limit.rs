@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 /// What of a window is left unused, because encoders overshoot their bucket by a little.
 const MARGIN: f64 = 0.95;
+/// Less than the distance of any two times of films: what seconds lose as floating point numbers.
+const TICK: f64 = 1e-7;
 
 /// A leaky bucket under which no window can hold more than its limit.
 ///
@@ -34,13 +36,14 @@ impl Watch {
         let now = dts.seconds();
         self.samples.push_back((now, bytes));
         let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
-        while self.samples.front().is_some_and(|&(then, _)| then <= now - longest) {
+        while self.samples.front().is_some_and(|&(then, _)| then <= now - longest + TICK) {
             self.samples.pop_front();
         }
         limits
             .iter()
             .map(|limit| {
-                let inside = self.samples.iter().rev().take_while(|&&(then, _)| then > now - limit.seconds);
+                let inside =
+                    self.samples.iter().rev().take_while(|&&(then, _)| then > now - limit.seconds + TICK);
                 inside.map(|&(_, bytes)| bytes).sum::<u64>() as f64 / limit.bytes as f64
             })
             .fold(0.0, f64::max)
