@@ -1,10 +1,11 @@
 //! The crew runs the takes of a pass: as many at once as there are places, none depending on another.
 
+use crate::board::Board;
 use crate::error::ExportError;
 use crate::feed::Feed;
 use crate::shoot::{Shot, Stage, shoot};
 use crate::stop::StopFlag;
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::unbounded;
 use retake_compression::take::{TakeDescription, TakeRecord};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -33,7 +34,7 @@ pub(crate) struct Done {
 pub(crate) fn run<T: Send>(
     stage: &Stage,
     jobs: u32,
-    calls: Receiver<Call>,
+    calls: &Board,
     open_range: &(dyn Fn(&TakeDescription) -> Result<Feed, ExportError> + Sync),
     lead: impl FnOnce() -> Result<T, ExportError> + Send,
     mut done: impl FnMut(Done),
@@ -51,9 +52,9 @@ pub(crate) fn run<T: Send>(
         });
         let lead = lead.map_err(thread_error)?;
         for number in 0..jobs {
-            let (calls, results) = (calls.clone(), results.clone());
+            let results = results.clone();
             let worker = move || {
-                for Call { description, feed } in calls {
+                while let Some(Call { description, feed }) = calls.next() {
                     let start = description.range.start;
                     let take = || {
                         stop.check()?;
@@ -80,7 +81,7 @@ pub(crate) fn run<T: Send>(
                 return Err(thread_error(error));
             }
         }
-        drop((results, calls));
+        drop(results);
         let mut failure = None;
         for result in finished {
             match result.and_then(Shot::keep) {

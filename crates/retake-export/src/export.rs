@@ -1,6 +1,7 @@
 //! The whole job, from request to film.
 
 use crate::assemble::{self, Chosen};
+use crate::board::{Board, board};
 use crate::crew::{self, Call, Done, FeedSource};
 use crate::error::ExportError;
 use crate::event::{Event, Outcome, Summary};
@@ -14,7 +15,6 @@ use crate::scout::Scout;
 use crate::shoot::{Stage, process_cpu};
 use crate::stop::StopFlag;
 use crate::store::TakeStore;
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial, UnitState, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
@@ -202,12 +202,12 @@ impl Production<'_> {
             reason: "the whole film".into(),
         });
         let known = Arc::new(map.index.clone());
-        let (sender, calls) = unbounded();
+        let (caller, calls) = board();
         for &range in &map.units {
             let description = self.first_take(range);
             // exactly this range: only takes that are still to be scouted may differ in their end
             if self.store.record(&description).is_none() || !keep(&description) {
-                call(&sender, description, FeedSource::Range);
+                caller.call(Call { description, feed: FeedSource::Range });
             }
         }
         let lead = || {
@@ -225,12 +225,12 @@ impl Production<'_> {
                     // the end of the range is filled in when the take has seen it
                     let description = self.first_take(FrameRange::new(start, start));
                     if !keep(&description) {
-                        call(&sender, description, FeedSource::Ready(feed));
+                        caller.call(Call { description, feed: FeedSource::Ready(feed) });
                     }
                 },
             };
             let map = scout.run();
-            drop(sender);
+            drop(caller);
             map
         };
         let mut takes = Vec::new();
@@ -265,12 +265,9 @@ impl Production<'_> {
             frames: Some(frames),
             reason: reasons(retakes),
         });
-        let (sender, calls) = unbounded();
+        let (caller, calls) = board();
         let mut finished = BTreeMap::new();
-        // the longest first, so that the last ones to finish are short
-        let mut order: Vec<&Retake> = retakes.iter().collect();
-        order.sort_by_key(|retake| std::cmp::Reverse(units[retake.unit].range.len()));
-        for retake in order {
+        for retake in retakes {
             let description = self.retake(units[retake.unit].range, retake.quality);
             match self.store.record(&description) {
                 Some(record) => {
@@ -278,10 +275,10 @@ impl Production<'_> {
                     self.tell_finished(pass, &done, true);
                     finished.insert(done.record.range.start, done);
                 }
-                None => call(&sender, description, FeedSource::Range),
+                None => caller.call(Call { description, feed: FeedSource::Range }),
             }
         }
-        drop(sender);
+        drop(caller);
         self.crew(
             pass,
             calls,
@@ -303,7 +300,7 @@ impl Production<'_> {
     fn crew<T: Send>(
         &self,
         pass: u32,
-        calls: Receiver<Call>,
+        calls: Board,
         index: &Arc<FrameIndex>,
         lead: impl FnOnce() -> Result<T, ExportError> + Send,
         mut done: impl FnMut(Done),
@@ -324,7 +321,7 @@ impl Production<'_> {
                 RangeReader::open(&self.job.film, index.clone(), range, self.job.reader, trust.clone())?;
             Ok(Feed::Range(Box::new(reader)))
         };
-        crew::run(&stage, self.job.jobs, calls, &open_range, lead, |finished| {
+        crew::run(&stage, self.job.jobs, &calls, &open_range, lead, |finished| {
             self.tell_finished(pass, &finished, false);
             done(finished);
         })
@@ -430,11 +427,6 @@ fn seconds(index: &FrameIndex) -> f64 {
     let seconds = (last.pts - first.pts + tail) as f64 * index.time_base.to_f64();
     // a film of one frame that does not say how long it is shown
     if seconds > 0.0 { seconds } else { 0.04 }
-}
-
-fn call(sender: &Sender<Call>, description: TakeDescription, feed: FeedSource) {
-    // the crew listens until all senders are gone; if it failed, the stop flag is up
-    let _ = sender.send(Call { description, feed });
 }
 
 /// In words why units are encoded again.

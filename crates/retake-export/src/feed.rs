@@ -26,6 +26,14 @@ pub(crate) struct LiveFrame {
 }
 
 impl Feed {
+    /// Frames that are here already; of a range, none before it is read.
+    pub(crate) fn waiting(&self) -> u64 {
+        match self {
+            Self::Live(frames) => frames.len() as u64,
+            Self::Range(_) => 0,
+        }
+    }
+
     /// The next frame, or nothing at the end of the take.
     pub(crate) fn next(&mut self, stop: &StopFlag) -> Result<Option<FedFrame>, ExportError> {
         stop.check()?;

@@ -4,6 +4,7 @@
 //! it stopped when it is called again. This crate holds no metric and no foreign code.
 
 mod assemble;
+mod board;
 mod crew;
 mod error;
 mod event;

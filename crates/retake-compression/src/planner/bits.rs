@@ -16,10 +16,13 @@ const BELOW: f64 = 0.996;
 const STEP: f64 = 0.3;
 
 /// The largest step that moving bits makes, in doublings of bytes.
-const MOVE: f64 = 1.0;
+const MOVE: f64 = 0.5;
+
+/// How far to go from equal quality settings towards those that the models find best.
+const TRUST: f64 = 0.5;
 
 /// The share of the film's frames that may be encoded again to move bits.
-const SHARE: f64 = 0.8;
+const SHARE: f64 = 0.75;
 
 /// A unit as this objective sees it.
 struct Unit {
@@ -143,12 +146,12 @@ impl Unit {
         self.bytes * ((quality - self.quality) * self.slope).exp2()
     }
 
-    /// The quality where the last byte buys as much as `log_worth` says (its logarithm). Both what a step of the knob costs in score
+    /// The quality where the last byte buys as much as `log_worth` says (its logarithm). Both what a step of the knob costs
     /// and what it saves in bytes are exponential in the knob, so the logarithm of their ratio is a straight line.
     fn quality_worth(&self, brief: &Brief, log_worth: f64) -> f64 {
-        let (log_loss, growth) = brief.family.log_loss_rate(self.score, self.ceiling);
+        let (log_cost, growth) = brief.family.log_cost_rate(self.score, self.ceiling);
         let doublings = -self.slope * LN_2;
-        let here = (self.frames / (doublings * self.bytes)).ln() + log_loss;
+        let here = (self.frames / (doublings * self.bytes)).ln() + log_cost;
         self.quality + (log_worth - here) / (growth + doublings)
     }
 }
@@ -166,7 +169,11 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         .collect();
     let at = |log_worth: f64| -> Vec<f64> {
         let bounded = units.iter().zip(&bounds);
-        bounded.map(|(unit, &(low, high))| unit.quality_worth(brief, log_worth).clamp(low, high)).collect()
+        let wanted = |unit: &Unit, level: f64| level + TRUST * (unit.quality_worth(brief, log_worth) - level);
+        bounded
+            .zip(&level)
+            .map(|((unit, &(low, high)), &level)| wanted(unit, level).clamp(low, high))
+            .collect()
     };
     let total = |qualities: &[f64]| -> f64 {
         units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum()

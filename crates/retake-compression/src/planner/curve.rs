@@ -178,9 +178,11 @@ impl Family {
         quality.clamp(self.scale.min, self.scale.max)
     }
 
-    /// The knob with which a film of which nothing is known is expected to take so many bits a pixel.
+    /// The knob to begin with where a film of which nothing is known is to take so many bits a pixel. It aims a quarter above: what is too
+    /// good can stay as it is, and pay for it elsewhere; what is too bad has to be encoded again.
     pub fn usual_for_bits(&self, bits_per_pixel: f64) -> f64 {
-        let quality = self.middle + (bits_per_pixel.max(1e-6).log2() - self.bits) / self.bytes;
+        let aim = 1.25 * bits_per_pixel.max(1e-6);
+        let quality = self.middle + (aim.log2() - self.bits) / self.bytes;
         quality.clamp(self.scale.min, self.scale.max)
     }
 
@@ -212,11 +214,13 @@ impl Family {
         }
     }
 
-    /// The logarithm of how much score a knob step costs where a unit has `score`, and how much it grows with every further step.
-    pub fn log_loss_rate(&self, score: f64, ceiling: Option<f64>) -> (f64, f64) {
+    /// The logarithm of what a knob step costs where a unit has `score`, and how much it grows with every further step. The cost of a loss
+    /// is its square: what is bad already weighs more, so that a byte goes to the worse of two units that it would improve equally.
+    pub fn log_cost_rate(&self, score: f64, ceiling: Option<f64>) -> (f64, f64) {
         match self.metric {
             Metric::Bounded { unit, .. } => {
-                ((unit / self.slope).ln() + self.loss(score, ceiling), 1.0 / self.slope)
+                let loss = self.loss(score, ceiling);
+                ((2.0 * unit * unit / self.slope).ln() + 2.0 * loss, 2.0 / self.slope)
             }
             Metric::Decibels { .. } => ((6.0 / self.slope).ln(), 0.0),
         }
