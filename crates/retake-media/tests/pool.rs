@@ -33,7 +33,10 @@ fn small() -> PixelBufferAttributes {
 fn pool(minimum_count: usize, maximum_age: BufferAge) -> (PixelBufferPool, Hand) {
     let hand = Hand::default();
     let attributes = PoolAttributes { minimum_count, maximum_age };
-    (PixelBufferPool::create_with_clock(attributes, small(), Box::new(hand.clone())).unwrap(), hand)
+    (
+        PixelBufferPool::create_with_clock(attributes, small(), Box::new(hand.clone())).expect("a good pool"),
+        hand,
+    )
 }
 
 const SECOND: BufferAge = BufferAge::After(Duration::from_secs(1));
