@@ -24,7 +24,7 @@ macro_rules! opaque {
         }
     )*};
 }
-opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtOutput, RtSubtitles);
+opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles);
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -191,6 +191,14 @@ pub(crate) struct RawAudio {
     pub(crate) config_size: usize,
 }
 
+#[repr(C)]
+pub(crate) struct RawPlanes {
+    pub(crate) data: [*mut u8; 3],
+    pub(crate) stride: [i32; 3],
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+}
+
 unsafe extern "C" {
     pub(crate) fn rt_setup();
     pub(crate) fn rt_last_message() -> *const c_char;
@@ -249,6 +257,16 @@ unsafe extern "C" {
         height: c_int,
         matrix: c_int,
         out: *mut RawFrame,
+    ) -> c_int;
+
+    pub(crate) fn rt_resizer_open(out: *mut *mut RtResizer) -> c_int;
+    pub(crate) fn rt_resizer_close(resizer: *mut RtResizer);
+    pub(crate) fn rt_resize(
+        resizer: *mut RtResizer,
+        planar: c_int,
+        location: c_int,
+        from: *const RawPlanes,
+        to: *const RawPlanes,
     ) -> c_int;
 
     pub(crate) fn rt_output_open(format: *const c_char, url: *const c_char, out: *mut *mut RtOutput)

@@ -354,6 +354,11 @@ proptest! {
             prop_assert!(bytes[..start].iter().all(|&byte| byte == 0xEE));
             prop_assert!(bytes[start + stride * rows..].iter().all(|&byte| byte == 0xEE));
         }
+        let lengths = [0, 1, 2].map(|plane| buffer.plane(plane).len());
+        for (plane, bytes) in buffer.planes_mut().into_iter().enumerate() {
+            prop_assert_eq!(bytes.len(), lengths[plane]);
+            prop_assert!(bytes.first().is_none_or(|&byte| byte == plane as u8));
+        }
         let picture = buffer.freeze();
         prop_assert!((0..3).all(|plane| picture.rows(plane).flatten().all(|&byte| byte == plane as u8)));
     }

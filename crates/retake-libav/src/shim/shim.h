@@ -22,6 +22,7 @@
 
 enum { RT_VIDEO, RT_AUDIO, RT_SUBTITLE, RT_DATA, RT_ATTACHMENT };
 enum { RT_PICTURE_I420, RT_PICTURE_I010 };
+enum { RT_PLANAR_420, RT_PLANAR_422, RT_PLANAR_444, RT_PLANAR_GRAY, RT_PLANAR_420_10, RT_PLANAR_422_10, RT_PLANAR_444_10 };
 
 typedef struct {
     int32_t num, den;
@@ -107,6 +108,7 @@ typedef struct {
 typedef struct rt_input rt_input;
 typedef struct rt_decoder rt_decoder;
 typedef struct rt_scaler rt_scaler;
+typedef struct rt_resizer rt_resizer;
 typedef struct rt_output rt_output;
 typedef struct rt_subtitles rt_subtitles;
 
@@ -153,6 +155,19 @@ int rt_scaler_open(rt_scaler **out);
 void rt_scaler_close(rt_scaler *scaler);
 /* A new frame of RT_PICTURE_* `picture`, `width` x `height`. `matrix` is the H.273 matrix to make of RGB. */
 int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int height, int matrix, rt_frame *out);
+
+/* resize.c */
+typedef struct {
+    uint8_t *data[3];
+    int32_t stride[3];
+    int32_t width, height;
+} rt_planes;
+
+int rt_resizer_open(rt_resizer **out);
+void rt_resizer_close(rt_resizer *resizer);
+/* Pictures of RT_PLANAR_* `planar`; chroma lies as H.273 says (type plus one), and stays there. Rows of `from` can be read, and those of `to`
+ * written, 64 bytes beyond their end. */
+int rt_resize(rt_resizer *resizer, int planar, int location, const rt_planes *from, const rt_planes *to);
 
 /* output.c, track.c */
 typedef struct {
