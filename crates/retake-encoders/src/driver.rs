@@ -1,66 +1,68 @@
 use crate::bitstream::Bitstream;
-use crate::headers;
-use crate::settings::Lowered;
-use crate::shim::{Event, Fault, Shim, ShimTable};
+use crate::controls::{Refusal, check_frame};
+use crate::errors::Errors;
+use crate::factory::Library;
+use crate::live::Live;
+use crate::opening::{Opened, open};
+use crate::raw::RawChange;
+use crate::shim::{Event, RawSample, Shim};
 use crate::times::Times;
 use retake_compression::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output,
+    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, Reconfiguration,
 };
-use retake_media::{
-    Codec, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time,
-};
+use retake_media::{FormatDescription, PixelBuffer, PixelBufferPool, Sample, SampleKind, Time};
+use std::sync::Arc;
 
 /// Runs one encode of a shim: the library sees frame indices, the caller sees times.
 pub(crate) struct Driver {
-    name: &'static str,
+    library: Arc<Library>,
+    settings: EncoderSettings,
     shim: Shim,
     bitstream: Bitstream,
     description: FormatDescription,
-    format: PixelFormat,
     times: Times,
-    /// Where reconstructed pictures go, if they are wanted.
+    /// Where reconstructed pictures go, if they are needed.
     pool: Option<PixelBufferPool>,
+    /// Errors of frames on the way, if they are wanted.
+    errors: Option<Errors>,
+    live: Live,
     finished: bool,
 }
 
 impl Driver {
-    pub(crate) fn open(
-        name: &'static str,
-        codec: Codec,
-        table: &'static ShimTable,
-        dear_headers: bool,
-        lowered: &Lowered,
-        settings: &EncoderSettings,
-    ) -> Result<Self, EncoderError> {
-        let refused = |fault: Fault| match fault.setting.is_empty() {
-            true => EncoderError::Open { encoder: name, reason: fault.reason },
-            false => EncoderError::Settings { encoder: name, setting: fault.setting, reason: fault.reason },
-        };
-        let mut shim = Shim::open(table, lowered.raw()).map_err(refused)?;
-        let headers =
-            if dear_headers { headers::cached(name, settings, || shim.headers()) } else { shim.headers() };
-        let headers = headers.map_err(refused)?;
-        let (bitstream, config) = Bitstream::new(codec, &headers, settings)
-            .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
-        let description = FormatDescription {
-            codec,
-            width: settings.width,
-            height: settings.height,
-            config,
-            colour: settings.colour,
-            pixel_aspect_ratio: settings.pixel_aspect_ratio,
-            mastering_display: settings.mastering_display,
-            content_light: settings.content_light,
-        };
-        let pool = settings
-            .reconstruct
+    pub(crate) fn open(library: Arc<Library>, settings: &EncoderSettings) -> Result<Self, EncoderError> {
+        let Opened { shim, bitstream, description } = open(&library, settings)?;
+        let pool = (settings.reconstruct || settings.controls.frame_errors)
             .then(|| PixelBufferPool::new(settings.format, settings.width, settings.height));
-        let times = Times::default();
-        Ok(Self { name, shim, bitstream, description, format: settings.format, times, pool, finished: false })
+        Ok(Self {
+            live: Live::new(&library.info, settings),
+            library,
+            settings: settings.clone(),
+            shim,
+            bitstream,
+            description,
+            times: Times::default(),
+            pool,
+            errors: settings.controls.frame_errors.then(Errors::default),
+            finished: false,
+        })
+    }
+
+    fn refused(&self, (setting, reason): Refusal) -> EncoderError {
+        EncoderError::Settings { encoder: self.library.spec.name, setting: setting.to_owned(), reason }
     }
 
     fn malfunction(&self, reason: String) -> EncoderError {
-        EncoderError::Malfunction { encoder: self.name, frame: self.times.accepted(), reason }
+        EncoderError::Malfunction { encoder: self.library.spec.name, frame: self.times.accepted(), reason }
+    }
+
+    /// The picture that the library announced.
+    fn picture(&mut self, index: i64) -> Result<PixelBuffer, String> {
+        let pool = self.pool.as_ref().ok_or("the library gave a picture that nobody asked for")?;
+        self.times.picture(index)?;
+        let mut buffer = pool.take();
+        self.shim.picture(&mut buffer);
+        Ok(buffer.freeze())
     }
 
     fn at_end(&self) -> Result<Output, EncoderError> {
@@ -81,7 +83,22 @@ impl Encoder for Driver {
     }
 
     fn set_quality(&mut self, quality: f64) -> bool {
-        self.shim.set_quality(quality)
+        let done = self.shim.set_quality(quality);
+        if done {
+            self.live.set_quality(quality);
+        }
+        done
+    }
+
+    fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
+        let planned = self.live.plan(change).map_err(|refusal| self.refused(refusal))?;
+        let Some((raw, live)) = planned else { return Ok(false) };
+        let done = raw == RawChange::NOTHING
+            || self.shim.reconfigure(&raw).map_err(|fault| self.malfunction(fault.reason))?;
+        if done {
+            self.live = live;
+        }
+        Ok(done)
     }
 
     fn send(
@@ -89,20 +106,27 @@ impl Encoder for Driver {
         picture: &PixelBuffer,
         pts: Time,
         duration: Time,
-        options: FrameOptions,
+        mut options: FrameOptions,
     ) -> Result<(), EncoderError> {
         if self.finished {
             return Err(self.malfunction("a frame was sent after the last one".to_owned()));
         }
         let (width, height) = (self.description.width, self.description.height);
-        if (picture.width(), picture.height(), picture.format()) != (width, height, self.format) {
-            let wanted = self.format;
+        let wanted = self.settings.format;
+        if (picture.width(), picture.height(), picture.format()) != (width, height, wanted) {
             return Err(self
                 .malfunction(format!("{picture:?} was sent where {wanted:?} {width}×{height} is encoded")));
         }
+        let (controls, scale) = (&self.settings.controls, self.library.info.controls.qp_bounds);
+        check_frame(controls, scale, &options).map_err(|refusal| self.refused(refusal))?;
         let index = self.times.accept(pts, duration).map_err(|reason| self.malfunction(reason))?;
-        let force_key = options.force_key_frame || index == 0;
-        self.shim.send(picture, index as i64, force_key).map_err(|fault| self.malfunction(fault.reason))
+        options.force_key_frame |= index == 0;
+        let sent = self.shim.send(picture, index as i64, &options);
+        sent.map_err(|fault| self.malfunction(fault.reason))?;
+        if let Some(errors) = &mut self.errors {
+            errors.sent(index, picture);
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), EncoderError> {
@@ -113,39 +137,47 @@ impl Encoder for Driver {
     }
 
     fn receive(&mut self) -> Result<Output, EncoderError> {
-        let outcome = match self.shim.receive() {
-            Ok(Event::Pending) => return Ok(Output::Pending),
-            Ok(Event::End) => return self.at_end(),
-            Ok(Event::Sample { data, index, sync, disposable, qp }) => {
-                let kind = match (sync, disposable) {
-                    (true, _) => SampleKind::Sync,
-                    (_, true) => SampleKind::Disposable,
-                    _ => SampleKind::Reference,
-                };
-                self.bitstream.sample(data, sync).and_then(|data| {
-                    let stamp = self.times.emit(index)?;
-                    let sample =
-                        Sample { data, pts: stamp.pts, dts: stamp.dts, duration: stamp.duration, kind };
-                    Ok(Output::Frame(EncodedFrame {
-                        sample,
-                        index: index as u64,
-                        qp,
-                        error: None,
-                        token: None,
-                        layer: 0,
-                    }))
-                })
+        loop {
+            if let Some(frame) = self.errors.as_mut().and_then(Errors::next) {
+                return Ok(Output::Frame(frame));
             }
-            Ok(Event::Picture { index }) => match &self.pool {
-                None => Err("the library gave a picture that nobody asked for".to_owned()),
-                Some(pool) => self.times.picture(index).map(|()| {
-                    let mut buffer = pool.take();
-                    self.shim.picture(&mut buffer);
-                    Output::Picture { index: index as u64, picture: buffer.freeze() }
-                }),
-            },
-            Err(fault) => Err(fault.reason),
-        };
-        outcome.map_err(|reason| self.malfunction(reason))
+            match self.shim.receive() {
+                Ok(Event::Pending) => return Ok(Output::Pending),
+                Ok(Event::End) => return self.at_end(),
+                Ok(Event::Sample(raw)) => {
+                    let frame = encoded(&self.bitstream, &mut self.times, raw);
+                    let frame = frame.map_err(|reason| self.malfunction(reason))?;
+                    match &mut self.errors {
+                        Some(errors) => errors.coded(frame),
+                        None => return Ok(Output::Frame(frame)),
+                    }
+                }
+                Ok(Event::Picture { index }) => {
+                    let picture = self.picture(index).map_err(|reason| self.malfunction(reason))?;
+                    let index = index as u64;
+                    if let Some(errors) = &mut self.errors {
+                        errors.reconstructed(index, &picture);
+                    }
+                    if self.settings.reconstruct {
+                        return Ok(Output::Picture { index, picture });
+                    }
+                }
+                Err(fault) => return Err(self.malfunction(fault.reason)),
+            }
+        }
     }
+}
+
+/// A sample in ISO form, with its times.
+fn encoded(bitstream: &Bitstream, times: &mut Times, raw: RawSample<'_>) -> Result<EncodedFrame, String> {
+    let kind = match (raw.sync, raw.disposable) {
+        (true, _) => SampleKind::Sync,
+        (_, true) => SampleKind::Disposable,
+        _ => SampleKind::Reference,
+    };
+    let data = bitstream.sample(raw.data, raw.sync)?;
+    let stamp = times.emit(raw.index)?;
+    let sample = Sample { data, pts: stamp.pts, dts: stamp.dts, duration: stamp.duration, kind };
+    let (index, qp) = (raw.index as u64, raw.qp);
+    Ok(EncodedFrame { sample, index, qp, error: None, token: raw.token, layer: raw.layer })
 }

@@ -6,6 +6,7 @@ use retake_compression::encoder::{
     ControlSupport, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, Preset, QualityScale,
 };
 use retake_media::{Codec, PixelFormat};
+use std::sync::Arc;
 
 /// What is particular to one encoder, apart from its shim.
 pub(crate) struct Spec {
@@ -24,14 +25,28 @@ pub(crate) struct Spec {
     pub(crate) refused: Refused,
     /// Settings that this encoder alone refuses.
     pub(crate) check: fn(&EncoderSettings) -> Result<(), (&'static str, String)>,
+    /// What it obeys. The shim does the rest of what is told here.
+    pub(crate) controls: fn() -> ControlSupport,
     /// Bytes that an encode holds, from the settings and the frames that wait inside.
     pub(crate) memory: fn(&EncoderSettings, delay: u32) -> u64,
 }
 
 /// An encoder library as the registry holds it.
 pub(crate) struct Factory {
-    spec: Spec,
-    info: EncoderInfo,
+    library: Arc<Library>,
+}
+
+/// What is known of a library; shared with its encodes.
+pub(crate) struct Library {
+    pub(crate) spec: Spec,
+    pub(crate) info: EncoderInfo,
+}
+
+impl Library {
+    /// Settings as the shim takes them.
+    pub(crate) fn lower(&self, settings: &EncoderSettings) -> Result<Lowered, EncoderError> {
+        Lowered::new(&self.spec, &self.info, settings)
+    }
 }
 
 impl Factory {
@@ -43,9 +58,6 @@ impl Factory {
             spec.presets.iter().map(|&name| name.to_owned()).collect()
         };
         let formats = [PixelFormat::I420, PixelFormat::I010];
-        let mut controls = ControlSupport::default();
-        controls.rate_limit = matches!(spec.name, "x264" | "x265");
-        controls.forced_at_rate = spec.name != "svt-av1";
         let info = EncoderInfo {
             name: spec.name,
             codec: spec.codec,
@@ -63,35 +75,27 @@ impl Factory {
             steers: shim.set_quality.is_some(),
             reorders: spec.reorders,
             licence: spec.licence,
-            controls,
+            controls: (spec.controls)(),
         };
-        Self { spec, info }
+        Self { library: Arc::new(Library { spec, info }) }
     }
 }
 
 impl EncoderFactory for Factory {
     fn info(&self) -> &EncoderInfo {
-        &self.info
+        &self.library.info
     }
 
     fn memory(&self, settings: &EncoderSettings) -> u64 {
-        (self.spec.memory)(settings, self.delay(settings))
+        (self.library.spec.memory)(settings, self.delay(settings))
     }
 
     fn delay(&self, settings: &EncoderSettings) -> u32 {
-        Lowered::new(&self.spec, &self.info, settings)
-            .map_or(0, |lowered| self.spec.shim.delay(lowered.raw()))
+        let shim = self.library.spec.shim;
+        self.library.lower(settings).map_or(0, |lowered| shim.delay(lowered.raw()))
     }
 
     fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {
-        let lowered = Lowered::new(&self.spec, &self.info, settings)?;
-        Ok(Box::new(Driver::open(
-            self.spec.name,
-            self.spec.codec,
-            self.spec.shim,
-            self.spec.dear_headers,
-            &lowered,
-            settings,
-        )?))
+        Ok(Box::new(Driver::open(Arc::clone(&self.library), settings)?))
     }
 }

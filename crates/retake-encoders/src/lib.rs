@@ -11,10 +11,15 @@
 )]
 
 mod bitstream;
+mod controls;
 mod driver;
+mod errors;
 mod factory;
 mod headers;
+mod live;
+mod opening;
 mod options;
+mod raw;
 mod settings;
 mod shim;
 mod times;

@@ -1,9 +1,10 @@
 //! From [`EncoderSettings`] to what a shim takes: checks that all encoders share, and the lowering.
 #![allow(unsafe_code)]
 
+use crate::controls;
 use crate::factory::Spec;
 use crate::options::refusal;
-use crate::shim::{RawOption, RawSettings};
+use crate::raw::{RawOption, RawRate, RawSettings};
 use retake_compression::encoder::{EncoderError, EncoderInfo, EncoderSettings, RateControl};
 use retake_media::Range;
 use std::ffi::CString;
@@ -13,6 +14,7 @@ use std::ptr::null;
 pub(crate) struct Lowered {
     raw: RawSettings,
     _preset: CString,
+    _profile: Option<CString>,
     _options: Vec<RawOption>,
     _strings: Vec<CString>,
 }
@@ -29,7 +31,9 @@ impl Lowered {
             setting: setting.to_owned(),
             reason,
         };
-        check(info, settings).map_err(|(setting, reason)| refuse(setting, reason))?;
+        check(info, settings)
+            .and_then(|()| controls::check(info, settings))
+            .map_err(|(setting, reason)| refuse(setting, reason))?;
         (spec.check)(settings).map_err(|(setting, reason)| refuse(setting, reason))?;
 
         let mut strings = Vec::new();
@@ -47,12 +51,15 @@ impl Lowered {
             .collect();
         let preset = if settings.preset.is_empty() { info.default_preset } else { &settings.preset };
         let preset = CString::new(preset).map_err(|_| refuse("preset", "contains a zero byte".to_owned()))?;
+        let profile = settings.controls.profile.as_deref().map(CString::new).transpose();
+        let profile = profile.map_err(|_| refuse("profile", "contains a zero byte".to_owned()))?;
         let mut raw = lower(info, settings);
         // the heap blocks behind these stay where they are when `Lowered` moves
         raw.preset = preset.as_ptr();
+        raw.controls.profile = profile.as_ref().map_or(null(), |profile| profile.as_ptr());
         raw.options = options.as_ptr();
         raw.option_count = options.len();
-        Ok(Self { raw, _preset: preset, _options: options, _strings: strings })
+        Ok(Self { raw, _preset: preset, _profile: profile, _options: options, _strings: strings })
     }
 
     /// What the shim gets; alive as long as `self`.
@@ -77,11 +84,12 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         values
     });
     let light = settings.content_light;
-    let (average, quality, bit_rate) = match settings.rate {
-        RateControl::Quality(value) => (0, info.quality.snap(value), 0),
-        RateControl::AverageBitRate(rate) => (1, 0.0, rate.min(i64::MAX as u64) as i64),
-        // refused by `check`
-        RateControl::ConstantBitRate(_) | RateControl::Lossless => (0, info.quality.usual, 0),
+    let bits = |rate: u64| rate.min(i64::MAX as u64) as i64;
+    let (rate, quality, bit_rate) = match settings.rate {
+        RateControl::Quality(value) => (RawRate::Quality, info.quality.snap(value), 0),
+        RateControl::AverageBitRate(rate) => (RawRate::Average, 0.0, bits(rate)),
+        RateControl::ConstantBitRate(rate) => (RawRate::Constant, 0.0, bits(rate)),
+        RateControl::Lossless => (RawRate::Lossless, 0.0, 0),
     };
     RawSettings {
         width: settings.width as i32,
@@ -105,10 +113,13 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         mastering,
         max_content: light.map_or(0, |light| light.max_content.into()),
         max_frame_average: light.map_or(0, |light| light.max_frame_average.into()),
-        average,
-        key_interval: settings.max_key_frame_interval.min(i32::MAX as u32) as i32,
+        rate,
+        key_interval: match settings.controls.intra_only {
+            true => 1,
+            false => settings.max_key_frame_interval.min(i32::MAX as u32) as i32,
+        },
         threads: settings.threads.min(1024) as i32,
-        reconstruct: (settings.reconstruct && info.reconstructs).into(),
+        reconstruct: ((settings.reconstruct || settings.controls.frame_errors) && info.reconstructs).into(),
         quality,
         bit_rate,
         limit_rate: settings.limit.map_or(0, |limit| limit.bits_per_second as i64),
@@ -116,6 +127,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         preset: null(),
         options: null(),
         option_count: 0,
+        controls: controls::lower(info, &settings.controls),
     }
 }
 
@@ -153,15 +165,12 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
         let names: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
         return Err(("preset", format!("'{}' is not one of {}", settings.preset, names.join(", "))));
     }
-    if !settings.controls.is_default() {
-        return Err(("controls", "this encoder has none of them".to_owned()));
-    }
     match settings.rate {
-        RateControl::ConstantBitRate(_) | RateControl::Lossless => {
-            return Err((
-                "rate control",
-                "this encoder has constant quality and average bit rates".to_owned(),
-            ));
+        RateControl::ConstantBitRate(_) if !info.controls.constant_bit_rate => {
+            return Err(("rate control", "this encoder has no constant bit rate".to_owned()));
+        }
+        RateControl::Lossless if !info.controls.lossless => {
+            return Err(("rate control", "this encoder has no lossless coding".to_owned()));
         }
         RateControl::Quality(value) if !(info.quality.min..=info.quality.max).contains(&value) => {
             return Err((
@@ -169,7 +178,9 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
                 format!("{value} is not between {} and {}", info.quality.min, info.quality.max),
             ));
         }
-        RateControl::AverageBitRate(rate) if !(1000..=4_000_000_000).contains(&rate) => {
+        RateControl::AverageBitRate(rate) | RateControl::ConstantBitRate(rate)
+            if !(1000..=4_000_000_000).contains(&rate) =>
+        {
             return Err(("bit rate", format!("{rate} bit/s is not between 1 kbit/s and 4 Gbit/s")));
         }
         _ => {}
@@ -179,6 +190,9 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
             || !(1000..=1 << 40).contains(&limit.window_bits)
         {
             return Err(("limit", "the rate and the window have to be at least 1000 bits".to_owned()));
+        }
+        if matches!(settings.rate, RateControl::ConstantBitRate(_) | RateControl::Lossless) {
+            return Err(("limit", "goes with a quality or an average bit rate only".to_owned()));
         }
         if matches!(settings.rate, RateControl::AverageBitRate(rate) if rate > limit.bits_per_second) {
             return Err((

@@ -15,6 +15,33 @@ struct retake_option {
     const char *value;
 };
 
+enum retake_rate { RETAKE_QUALITY = 0, RETAKE_AVERAGE = 1, RETAKE_CONSTANT = 2, RETAKE_LOSSLESS = 3 };
+
+/* What a session asks for. Every value that is said in brackets leaves the choice to the encoder; Rust has refused what the
+ * encoder's list of controls lacks. */
+struct retake_controls {
+    int32_t no_reordering, open_gop;
+    int32_t references;                        /* (0) */
+    int32_t look_ahead;                        /* frames (-1) */
+    int32_t max_delay;                         /* frames (-1) */
+    int32_t low_latency;
+    int32_t min_qp, max_qp;                    /* on the encoder's scale for 8 bit (-1) */
+    int32_t no_spatial_adaptation;
+    int32_t base_qp;                           /* every frame brings one */
+    int32_t level;                             /* times ten (0) */
+    int32_t cabac;                             /* (-1) */
+    int32_t slice_bytes;                       /* (0) */
+    int32_t layers;                            /* 1: one for all */
+    int32_t long_term;
+    int32_t more_before, more_after;
+    int64_t frame_count;                       /* (0) */
+    int64_t buffer_rate, buffer_bits;          /* bits per second, bits (0) */
+    double buffer_initial;                     /* 0 to 1; with buffer_rate only */
+    double ceiling;                            /* quality that an average rate does not exceed (-1) */
+    double base_share;                         /* of the base layer in the rate (-1) */
+    const char *profile;                       /* (NULL) */
+};
+
 /* All strings and arrays are borrowed for the length of one call. */
 struct retake_settings {
     int32_t width, height, bit_depth;
@@ -26,8 +53,8 @@ struct retake_settings {
     int32_t has_mastering, has_content_light;
     int32_t mastering[10];                     /* Gx Gy Bx By Rx Ry Wx Wy in 0.00002; max, min luminance in 0.0001 cd/m2 */
     int32_t max_content, max_frame_average;
-    int32_t average;                           /* 0: constant quality, 1: average bit rate */
-    int32_t key_interval;                      /* 0: the encoder's default */
+    int32_t rate;                              /* enum retake_rate */
+    int32_t key_interval;                      /* 0: the encoder's default; 1: every frame is a key frame */
     int32_t threads, reconstruct;
     double quality;
     int64_t bit_rate;                          /* bits per second */
@@ -35,6 +62,14 @@ struct retake_settings {
     const char *preset;
     const struct retake_option *options;
     size_t option_count;
+    struct retake_controls controls;
+};
+
+/* Another value for what a running encode was opened with; (-1) leaves it. */
+struct retake_change {
+    int64_t bit_rate, limit_rate, limit_window;
+    double quality;
+    int32_t min_qp, max_qp;
 };
 
 /* Why a call failed. An empty `setting` means that no single setting is to blame. */
@@ -48,6 +83,10 @@ struct retake_frame {
     ptrdiff_t stride[3]; /* bytes */
     int64_t index;
     int32_t force_key;
+    int32_t base_qp; /* on the scale for 8 bit; -1 none */
+    int32_t refresh; /* predict from an acknowledged long-term reference alone */
+    const uint64_t *acknowledged; /* tokens */
+    size_t acknowledged_count;
 };
 
 enum retake_event { RETAKE_ERROR = -1, RETAKE_PENDING = 0, RETAKE_SAMPLE = 1, RETAKE_PICTURE = 2, RETAKE_END = 3 };
@@ -59,7 +98,9 @@ struct retake_event_data {
     size_t size;
     int64_t index;
     int32_t kind;
-    float qp;
+    float qp;        /* on the scale for 8 bit */
+    int32_t layer;
+    uint64_t token;  /* of a long-term reference; 0 none */
 };
 
 struct retake_shim {
@@ -80,6 +121,8 @@ struct retake_shim {
     void (*picture)(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]);
     /* NULL, or: constant quality for frames that are not coded yet. 0 ok, -1 refused */
     int32_t (*set_quality)(void *handle, double quality);
+    /* NULL, or: changes what frames that are not sent yet are coded with, all of it or nothing. 0 done, 1 the library cannot, -1 fault */
+    int32_t (*reconfigure)(void *handle, const struct retake_change *change, struct retake_fault *fault);
     /* NULL, or: waits for the work that close would have to wait for; may take as long as encoding what was sent. Called when an
      * encode is given up, on a thread of its own, before close. */
     void (*abandon)(void *handle);
@@ -107,6 +150,9 @@ static inline void retake_copy_plane(uint8_t *to, ptrdiff_t to_stride, const uin
                                      size_t row_bytes, int32_t rows) {
     for (int32_t y = 0; y < rows; y++) memcpy(to + y * to_stride, from + y * from_stride, row_bytes);
 }
+
+static inline int32_t retake_min(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t retake_max(int32_t a, int32_t b) { return a > b ? a : b; }
 
 static inline int64_t retake_kilo(int64_t bits) {
     int64_t kilo = bits / 1000;

@@ -3,71 +3,12 @@
 //! `shim.h` is the other half; both files must say the same.
 #![allow(unsafe_code)]
 
+use crate::raw::{Fault, RawChange, RawEvent, RawFault, RawFrame, RawSettings};
+use retake_compression::encoder::FrameOptions;
 use retake_media::{PixelBuffer, WritableBuffer};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Mutex, PoisonError};
-
-#[repr(C)]
-pub(crate) struct RawOption {
-    pub(crate) key: *const c_char,
-    pub(crate) value: *const c_char,
-}
-
-#[repr(C)]
-pub(crate) struct RawSettings {
-    pub(crate) width: i32,
-    pub(crate) height: i32,
-    pub(crate) bit_depth: i32,
-    pub(crate) fps_num: i32,
-    pub(crate) fps_den: i32,
-    pub(crate) sar_num: i32,
-    pub(crate) sar_den: i32,
-    pub(crate) primaries: i32,
-    pub(crate) transfer: i32,
-    pub(crate) matrix: i32,
-    pub(crate) range: i32,
-    pub(crate) chroma_location: i32,
-    pub(crate) has_mastering: i32,
-    pub(crate) has_content_light: i32,
-    pub(crate) mastering: [i32; 10],
-    pub(crate) max_content: i32,
-    pub(crate) max_frame_average: i32,
-    pub(crate) average: i32,
-    pub(crate) key_interval: i32,
-    pub(crate) threads: i32,
-    pub(crate) reconstruct: i32,
-    pub(crate) quality: f64,
-    pub(crate) bit_rate: i64,
-    pub(crate) limit_rate: i64,
-    pub(crate) limit_window: i64,
-    pub(crate) preset: *const c_char,
-    pub(crate) options: *const RawOption,
-    pub(crate) option_count: usize,
-}
-
-#[repr(C)]
-struct RawFault {
-    setting: [c_char; 64],
-    reason: [c_char; 256],
-}
-
-#[repr(C)]
-struct RawFrame {
-    plane: [*const u8; 3],
-    stride: [isize; 3],
-    index: i64,
-    force_key: i32,
-}
-
-#[repr(C)]
-struct RawEvent {
-    data: *const u8,
-    size: usize,
-    index: i64,
-    kind: i32,
-    qp: f32,
-}
 
 /// `struct retake_shim`.
 #[repr(C)]
@@ -85,15 +26,9 @@ pub(crate) struct ShimTable {
     receive: unsafe extern "C" fn(*mut c_void, *mut RawEvent, *mut RawFault) -> i32,
     picture: unsafe extern "C" fn(*mut c_void, *const *mut u8, *const isize),
     pub(crate) set_quality: Option<unsafe extern "C" fn(*mut c_void, f64) -> i32>,
+    reconfigure: Option<unsafe extern "C" fn(*mut c_void, *const RawChange, *mut RawFault) -> i32>,
     abandon: Option<unsafe extern "C" fn(*mut c_void)>,
     close: unsafe extern "C" fn(*mut c_void),
-}
-
-/// Why a library refused; an empty setting means that no single one is to blame.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) setting: String,
-    pub(crate) reason: String,
 }
 
 /// What a compressed frame depends on, as the shims say it (`enum retake_kind`).
@@ -103,9 +38,20 @@ const KIND_DISPOSABLE: i32 = 2;
 /// What [`Shim::receive`] found.
 pub(crate) enum Event<'a> {
     Pending,
-    Sample { data: &'a [u8], index: i64, sync: bool, disposable: bool, qp: f32 },
+    Sample(RawSample<'a>),
     Picture { index: i64 },
     End,
+}
+
+/// A compressed frame as a library gives it.
+pub(crate) struct RawSample<'a> {
+    pub(crate) data: &'a [u8],
+    pub(crate) index: i64,
+    pub(crate) sync: bool,
+    pub(crate) disposable: bool,
+    pub(crate) qp: f32,
+    pub(crate) layer: u32,
+    pub(crate) token: Option<u64>,
 }
 
 /// x265 and SVT-AV1 set up tables that all their encodes share whenever one is opened: one at a time.
@@ -166,12 +112,21 @@ impl Shim {
     }
 
     /// Hands over a frame. All four libraries copy the samples during the call, so that nothing of `picture` is kept.
-    pub(crate) fn send(&mut self, picture: &PixelBuffer, index: i64, force_key: bool) -> Result<(), Fault> {
+    pub(crate) fn send(
+        &mut self,
+        picture: &PixelBuffer,
+        index: i64,
+        options: &FrameOptions,
+    ) -> Result<(), Fault> {
         let frame = RawFrame {
             plane: [0, 1, 2].map(|plane| picture.plane(plane).as_ptr()),
             stride: [0, 1, 2].map(|plane| picture.geometry(plane).stride as isize),
             index,
-            force_key: force_key.into(),
+            force_key: options.force_key_frame.into(),
+            base_qp: options.base_qp.and_then(|qp| i32::try_from(qp).ok()).unwrap_or(-1),
+            refresh: options.refresh.into(),
+            acknowledged: options.acknowledged.as_ptr(),
+            acknowledged_count: options.acknowledged.len(),
         };
         self.send_raw(&frame)
     }
@@ -191,19 +146,21 @@ impl Shim {
 
     /// What is ready.
     pub(crate) fn receive(&mut self) -> Result<Event<'_>, Fault> {
-        let mut event = RawEvent { data: null(), size: 0, index: 0, kind: 0, qp: 0.0 };
+        let mut event = RawEvent::empty();
         let mut fault = RawFault::empty();
         // SAFETY: the handle is open, the out-pointers are ours.
         match unsafe { (self.table.receive)(self.handle.as_ptr(), &mut event, &mut fault) } {
             0 => Ok(Event::Pending),
-            1 => Ok(Event::Sample {
+            1 => Ok(Event::Sample(RawSample {
                 // SAFETY: the shim says where `size` bytes lie until the next call, and the borrow of `self` forbids one.
                 data: unsafe { bytes(event.data, event.size) },
                 index: event.index,
                 sync: event.kind == KIND_SYNC,
                 disposable: event.kind == KIND_DISPOSABLE,
                 qp: event.qp,
-            }),
+                layer: event.layer.max(0) as u32,
+                token: (event.token != 0).then_some(event.token),
+            })),
             2 => Ok(Event::Picture { index: event.index }),
             3 => {
                 self.ended = true;
@@ -218,6 +175,18 @@ impl Shim {
         let Some(set_quality) = self.table.set_quality else { return false };
         // SAFETY: the handle is open; a plain number goes in.
         unsafe { set_quality(self.handle.as_ptr(), quality) == 0 }
+    }
+
+    /// Changes what frames that are not sent yet are coded with; false, and nothing has changed, where the library cannot.
+    pub(crate) fn reconfigure(&mut self, change: &RawChange) -> Result<bool, Fault> {
+        let Some(reconfigure) = self.table.reconfigure else { return Ok(false) };
+        let mut fault = RawFault::empty();
+        // SAFETY: the handle is open; `change` is numbers, `fault` is ours.
+        match unsafe { reconfigure(self.handle.as_ptr(), change, &mut fault) } {
+            0 => Ok(true),
+            1.. => Ok(false),
+            _ => Err(fault.read()),
+        }
     }
 
     /// Copies the picture that [`Event::Picture`] announced; nothing else may be called between.
@@ -267,19 +236,6 @@ impl Drop for Closing {
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the handle is open and never used again.
         unsafe { (self.table.close)(self.handle.as_ptr()) }
-    }
-}
-
-impl RawFault {
-    fn empty() -> Self {
-        Self { setting: [0; 64], reason: [0; 256] }
-    }
-
-    fn read(&self) -> Fault {
-        // SAFETY: the arrays begin as zeros and shims write into them with snprintf, which ends its text with a zero.
-        let text =
-            |chars: &[c_char]| unsafe { CStr::from_ptr(chars.as_ptr()) }.to_string_lossy().into_owned();
-        Fault { setting: text(&self.setting), reason: text(&self.reason) }
     }
 }
 

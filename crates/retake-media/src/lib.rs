@@ -4,7 +4,6 @@
 //! This crate does no input or output, and knows no codec library.
 
 mod aperture;
-mod audio;
 mod colour;
 mod format;
 mod pixel;
@@ -17,7 +16,6 @@ mod time_range;
 mod transfer;
 
 pub use aperture::CleanAperture;
-pub use audio::AudioFormat;
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use format::{Codec, FormatDescription};
 pub use pixel::{

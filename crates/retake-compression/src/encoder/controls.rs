@@ -139,7 +139,7 @@ pub struct ControlSupport {
     pub long_term_references: bool,
     /// The stream carries mastering display and content light level (the container always does).
     pub hdr_in_stream: bool,
-    /// [`Encoder::reconfigure`](super::Encoder::reconfigure) obeys a new rate.
+    /// [`Encoder::reconfigure`](super::Encoder::reconfigure) obeys a new rate; not in every encode, which its answer tells.
     pub live_rate: bool,
     /// … new quantizer bounds.
     pub live_qp_bounds: bool,

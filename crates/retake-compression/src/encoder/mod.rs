@@ -46,7 +46,8 @@ pub trait Encoder: Send {
     /// Hands over the next frame in presentation order. The encoder keeps a reference to the picture as long as it needs it.
     ///
     /// # Errors
-    /// [`EncoderError::Malfunction`] when the library fails; the encode is then of no further use.
+    /// [`EncoderError::Settings`] for options that do not fit what the encode was opened with: the frame was not taken, and the encode
+    /// goes on. [`EncoderError::Malfunction`] when the library fails; the encode is then of no further use.
     fn send(
         &mut self,
         picture: &PixelBuffer,

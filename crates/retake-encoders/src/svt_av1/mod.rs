@@ -5,7 +5,7 @@ use crate::factory::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::{EncoderSettings, RateControl};
+use retake_compression::encoder::{ControlSupport, EncoderSettings, RateControl};
 use retake_media::Codec;
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
@@ -79,9 +79,13 @@ pub(crate) fn spec() -> Spec {
         dear_headers: true,
         refused: REFUSED,
         check,
+        controls,
         memory,
     }
 }
+
+/// What its pipeline may hold back beside one frame for each thread.
+const DELAY: u32 = 100;
 
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
@@ -92,6 +96,13 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
         ));
     }
     even_sides("SVT-AV1", settings)?;
+    if let Some(most) = settings.controls.max_delay.filter(|most| *most < DELAY + settings.threads) {
+        let least = DELAY + settings.threads;
+        return Err((
+            "max_delay",
+            format!("SVT-AV1 holds back {least} frames, not {most}: choose another encoder"),
+        ));
+    }
     if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
         return Err((
             "limit",
@@ -100,6 +111,12 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
         ));
     }
     Ok(())
+}
+
+fn controls() -> ControlSupport {
+    let mut support = ControlSupport::default();
+    support.frame_errors = true;
+    support
 }
 
 /// SVT-AV1 allocates its whole pipeline when it opens. Measured with preset 8: 180 MB at 360p, 910 MB at 1080p.

@@ -86,7 +86,7 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
                                                                : EB_CSP_UNKNOWN;
     if (hdr(config, s)) return retake_fail(fault, "HDR metadata", "the library does not take these values"), -1;
 
-    if (s->average) {
+    if (s->rate == RETAKE_AVERAGE) {
         config->rate_control_mode = SVT_AV1_RC_MODE_VBR;
         config->target_bit_rate = (uint32_t)s->bit_rate;
     } else if (set_number(config, "crf", s->quality)) {
@@ -94,8 +94,8 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     }
     if (s->limit_rate) config->max_bit_rate = (uint32_t)s->limit_rate;
     /* With forced key frames, 1.4 forgets its own interval where it is short: the shim counts. Without any, it does not force. */
-    config->force_key_frames = !s->average;
-    config->intra_period_length = s->average || s->key_interval > 32 ? key_interval(s) - 1 : 255;
+    config->force_key_frames = s->rate != RETAKE_AVERAGE;
+    config->intra_period_length = s->rate == RETAKE_AVERAGE || s->key_interval > 32 ? key_interval(s) - 1 : 255;
 
     for (size_t i = 0; i < s->option_count; i++)
         if (set(config, s->options[i].key, s->options[i].value))
@@ -106,7 +106,7 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     config->intra_refresh_type = SVT_AV1_KF_REFRESH;
     config->recon_enabled = s->reconstruct != 0;
     /* its bit rate control looks at what happens to be finished: with two threads, 1.4 gives other bytes at every second run */
-    int32_t threads = s->average ? 1 : s->threads;
+    int32_t threads = s->rate == RETAKE_AVERAGE ? 1 : s->threads;
 #if !SVT_AV1_CHECK_VERSION(3, 0, 0)
     config->logical_processors = (uint32_t)threads;
 #else
@@ -172,7 +172,7 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->height = s->height;
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
-    e->average = s->average;
+    e->average = s->rate == RETAKE_AVERAGE;
     e->key_interval = key_interval(s);
     if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
     return e;
@@ -326,7 +326,7 @@ static int send_grey(struct encoder *e, struct retake_fault *fault) {
     ptrdiff_t row = (ptrdiff_t)e->width * e->bytes;
     uint8_t *grey = calloc((size_t)e->height, (size_t)row);
     if (!grey) return retake_fail(fault, "", "out of memory"), -1;
-    struct retake_frame frame = {{grey, grey, grey}, {row, row, row}, 0, 0};
+    struct retake_frame frame = {.plane = {grey, grey, grey}, .stride = {row, row, row}, .base_qp = -1};
     int failed = send(e, &frame, fault);
     free(grey);
     return failed;

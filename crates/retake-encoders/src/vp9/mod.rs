@@ -4,7 +4,7 @@
 use crate::factory::Spec;
 use crate::options::{Refused, reason};
 use crate::shim::ShimTable;
-use retake_compression::encoder::EncoderSettings;
+use retake_compression::encoder::{ControlSupport, EncoderSettings};
 use retake_media::Codec;
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
@@ -75,6 +75,7 @@ pub(crate) fn spec() -> Spec {
         dear_headers: false,
         refused: REFUSED,
         check,
+        controls,
         memory,
     }
 }
@@ -87,6 +88,13 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
         ));
     }
     Ok(())
+}
+
+fn controls() -> ControlSupport {
+    let mut support = ControlSupport::default();
+    support.frame_errors = true;
+    support.forced_at_rate = true;
+    support
 }
 
 /// Measured: the references, tables for every block, one set of them for each thread that has tiles of its own,

@@ -199,7 +199,7 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
     cfg->kf_max_dist = s->key_interval ? (unsigned int)s->key_interval : 9999;
     if (cfg->rc_min_quantizer > cfg->rc_max_quantizer)
         return retake_fail(fault, "min-q", "%u is above the max-q of %u", cfg->rc_min_quantizer, cfg->rc_max_quantizer), -1;
-    if (s->average) {
+    if (s->rate == RETAKE_AVERAGE) {
         int64_t kilo = retake_kilo(s->bit_rate + 500);
         cfg->rc_end_usage = VPX_VBR;
         cfg->rc_target_bitrate = (unsigned int)(kilo < 2000000 ? kilo : 2000000);
@@ -262,7 +262,7 @@ static int start(struct encoder *e, const struct retake_settings *s, struct reta
     e->width = s->width;
     e->height = s->height;
     e->bytes = s->bit_depth > 8 ? 2 : 1;
-    e->average = s->average;
+    e->average = s->rate == RETAKE_AVERAGE;
     e->quality = (int)lrint(s->quality);
     e->ticks = p.ticks;
     e->deadline = p.deadline;

@@ -5,7 +5,7 @@ use crate::factory::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::EncoderSettings;
+use retake_compression::encoder::{ControlSupport, EncoderSettings};
 use retake_media::Codec;
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
@@ -108,8 +108,35 @@ pub(crate) fn spec() -> Spec {
         dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x264", settings),
+        controls,
         memory,
     }
+}
+
+fn controls() -> ControlSupport {
+    let mut support = ControlSupport::default();
+    support.open_gop = true;
+    support.references = Some((1, 16));
+    support.look_ahead = Some((0, 250));
+    support.low_latency = true;
+    support.qp_bounds = Some((0, 51));
+    support.spatial_adaptation = true;
+    support.base_qp = true;
+    support.quality_ceiling = true;
+    support.constant_bit_rate = true;
+    support.variable_bit_rate = true;
+    support.lossless = true;
+    support.rate_limit = true;
+    support.forced_at_rate = true;
+    support.profiles = vec![("baseline", 8), ("main", 8), ("high", 8), ("high10", 10)];
+    support.levels = vec![10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52, 60, 61, 62];
+    support.cabac = true;
+    support.slice_bytes = true;
+    support.frame_errors = true;
+    support.temporal_layers = 2;
+    support.hdr_in_stream = true;
+    support.live_rate = true;
+    support
 }
 
 /// x264 holds the frames that wait, the references and one set of planes for each thread, with half-size copies beside and with motion

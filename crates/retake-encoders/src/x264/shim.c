@@ -3,10 +3,17 @@
 
 #include <x264.h>
 
+#include "controls.h"
+
 struct encoder {
     x264_t *x264;
     int32_t width, height, bytes; /* bytes a sample */
     int reconstruct, flushing;
+    struct retake_settings settings; /* what it was opened with, as far as numbers go */
+    int64_t key_interval, last_key;  /* with layers the shim decides about types */
+    /* of the frames that were begun and are not out: with threads, x264 tells about another frame than the one that it gives */
+    int32_t qps[256];
+    uint32_t qps_in, qps_out;
     int has_sample, has_picture; /* what the last encode call left */
     struct retake_event_data sample;
     x264_picture_t recon; /* points into x264's own frame, which the next encode call may reuse */
@@ -19,86 +26,6 @@ static int32_t has_depth(int32_t depth) {
     return X264_BIT_DEPTH == 0 ? depth == 8 || depth == 10 : depth == X264_BIT_DEPTH;
 }
 
-static int parameters(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
-    const char *tune = retake_option_value(s, "tune"), *profile = retake_option_value(s, "profile");
-    if (x264_param_default_preset(p, s->preset, NULL) < 0)
-        return retake_fail(fault, "preset", "'%s' is not a preset of x264", s->preset), -1;
-    if (tune && x264_param_default_preset(p, s->preset, tune) < 0)
-        return retake_fail(fault, "tune", "'%s' is not a tune of x264", tune), -1;
-    p->i_log_level = X264_LOG_NONE;
-
-    for (size_t i = 0; i < s->option_count; i++) {
-        const char *key = s->options[i].key, *value = s->options[i].value;
-        if (!strcmp(key, "tune") || !strcmp(key, "profile")) continue;
-        int result = x264_param_parse(p, key, *value ? value : NULL);
-        if (result == X264_PARAM_BAD_NAME) return retake_fail(fault, key, "x264 has no such option"), -1;
-        if (result) return retake_fail(fault, key, "x264 does not take the value '%s'", value), -1;
-    }
-
-    p->i_width = s->width;
-    p->i_height = s->height;
-    p->i_bitdepth = s->bit_depth;
-    p->i_csp = X264_CSP_I420;
-    /* ticks are frame indices: the rate control sees a constant rate, and the headers do not claim a fixed one */
-    p->b_vfr_input = 1;
-    p->i_fps_num = p->i_timebase_den = s->fps_num;
-    p->i_fps_den = p->i_timebase_num = s->fps_den;
-    p->vui.i_sar_width = s->sar_num;
-    p->vui.i_sar_height = s->sar_den;
-    p->vui.i_colorprim = s->primaries;
-    p->vui.i_transfer = s->transfer;
-    p->vui.i_colmatrix = s->matrix;
-    if (s->range >= 0) p->vui.b_fullrange = s->range;
-    p->vui.i_chroma_loc = s->chroma_location > 0 ? s->chroma_location - 1 : 0;
-#if X264_BUILD >= 164
-    if (s->has_mastering) {
-        const int32_t *m = s->mastering;
-        p->mastering_display.b_mastering_display = 1;
-        p->mastering_display.i_green_x = m[0], p->mastering_display.i_green_y = m[1];
-        p->mastering_display.i_blue_x = m[2], p->mastering_display.i_blue_y = m[3];
-        p->mastering_display.i_red_x = m[4], p->mastering_display.i_red_y = m[5];
-        p->mastering_display.i_white_x = m[6], p->mastering_display.i_white_y = m[7];
-        p->mastering_display.i_display_max = m[8], p->mastering_display.i_display_min = m[9];
-    }
-    if (s->has_content_light) {
-        p->content_light_level.b_cll = 1;
-        p->content_light_level.i_max_cll = s->max_content;
-        p->content_light_level.i_max_fall = s->max_frame_average;
-    }
-#endif
-
-    if (s->average) {
-        p->rc.i_rc_method = X264_RC_ABR;
-        p->rc.i_bitrate = (int)retake_kilo(s->bit_rate + 500);
-    } else {
-        p->rc.i_rc_method = X264_RC_CRF;
-        p->rc.f_rf_constant = (float)s->quality;
-    }
-    if (s->limit_rate) {
-        p->rc.i_vbv_max_bitrate = (int)retake_kilo(s->limit_rate);
-        p->rc.i_vbv_buffer_size = (int)retake_kilo(s->limit_window);
-    }
-    if (s->key_interval) p->i_keyint_max = s->key_interval;
-
-    /* the contract: closed groups, equal headers, length-prefixed units, equal bytes at every repetition */
-    p->i_threads = s->threads;
-    p->b_sliced_threads = 0;
-    p->i_sync_lookahead = 0;
-    p->b_deterministic = 1;
-    p->b_cpu_independent = 1;
-    p->b_open_gop = 0;
-    p->b_intra_refresh = 0;
-    p->b_stitchable = 1;
-    p->b_repeat_headers = 0;
-    p->b_annexb = 0;
-    p->b_aud = 0;
-    p->b_opencl = 0;
-    p->b_full_recon = s->reconstruct != 0;
-    if (profile && x264_param_apply_profile(p, profile) < 0)
-        return retake_fail(fault, "profile", "x264 does not know '%s', or it does not fit the other settings", profile), -1;
-    return 0;
-}
-
 static int32_t delay(const struct retake_settings *s) {
     x264_param_t p;
     struct retake_fault ignored;
@@ -106,16 +33,19 @@ static int32_t delay(const struct retake_settings *s) {
     if (parameters(&p, s, &ignored) == 0) {
         int lookahead = p.rc.b_mb_tree || p.rc.i_vbv_buffer_size ? p.rc.i_lookahead : 0;
         frames = (lookahead > p.i_bframe ? lookahead : p.i_bframe) + p.i_threads + 2 + p.i_bframe / 4;
+        if (s->controls.low_latency) frames = 0;
+        if (s->controls.max_delay >= 0) frames = retake_min(frames, s->controls.max_delay);
     }
     x264_param_cleanup(&p);
     return frames;
 }
 
 /* x264 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
- * the one that constant quality would get. */
-static int fix_level(x264_param_t *p) {
-    if (p->i_level_idc > 0 || p->rc.i_rc_method != X264_RC_ABR || p->rc.i_vbv_buffer_size > 0) return 0;
+ * the one that constant quality would get, unless a limit or a buffer was asked for. */
+static int fix_level(x264_param_t *p, int asked_for) {
+    if (p->i_level_idc > 0 || p->rc.i_rc_method != X264_RC_ABR || asked_for) return 0;
     x264_param_t probe = *p; /* x264 copies the strings that it keeps */
+    probe.rc.i_vbv_max_bitrate = probe.rc.i_vbv_buffer_size = 0;
     probe.rc.i_rc_method = X264_RC_CRF;
     probe.rc.f_rf_constant = 23;
     probe.i_threads = 1;
@@ -140,7 +70,7 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     if (!e) return retake_fail(fault, "", "out of memory"), NULL;
     int failed = parameters(&p, s, fault);
     if (!failed) {
-        if (fix_level(&p) == 0) e->x264 = x264_encoder_open(&p);
+        if (fix_level(&p, s->limit_rate || s->controls.buffer_rate) == 0) e->x264 = x264_encoder_open(&p);
         if (!e->x264) {
             failed = -1;
             retake_fail(fault, "", "the library refused a %dx%d encode with these settings; leave out options one by one to find the cause",
@@ -153,6 +83,11 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->height = s->height;
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
+    e->settings = *s;
+    e->settings.preset = e->settings.controls.profile = NULL;
+    e->settings.options = NULL;
+    e->settings.option_count = 0;
+    e->key_interval = p.i_keyint_max;
     return e;
 }
 
@@ -174,19 +109,30 @@ static int encode(struct encoder *e, x264_picture_t *input, struct retake_fault 
     x264_picture_init(&e->recon);
     int bytes = x264_encoder_encode(e->x264, &nals, &count, input, &e->recon);
     if (bytes < 0) return retake_fail(fault, "", "x264_encoder_encode returned %d", bytes), -1;
+    if (e->recon.i_qpplus1 > 0) e->qps[e->qps_in++ % 256] = e->recon.i_qpplus1 - 1;
     if (bytes == 0) return 0;
-    int referenced = 0;
+    int referenced = 0, depth = e->settings.bit_depth;
     for (int i = 0; i < count; i++) referenced |= nals[i].i_ref_idc != NAL_PRIORITY_DISPOSABLE;
     e->sample = (struct retake_event_data){
         .data = nals[0].p_payload,
         .size = (size_t)bytes,
         .index = e->recon.i_pts,
-        .kind = e->recon.i_type == X264_TYPE_IDR ? RETAKE_SYNC : referenced ? RETAKE_REFERENCE : RETAKE_DISPOSABLE,
-        .qp = e->recon.i_qpplus1 > 0 ? (float)(e->recon.i_qpplus1 - 1) : 0,
+        /* a key frame that is no IDR is one of an open group: decoding can start there */
+        .kind = e->recon.b_keyframe ? RETAKE_SYNC : referenced ? RETAKE_REFERENCE : RETAKE_DISPOSABLE,
+        .qp = e->qps_out != e->qps_in ? (float)(e->qps[e->qps_out++ % 256] - qp_offset(depth)) : 0,
+        .layer = e->settings.controls.layers > 1 && !referenced,
     };
     e->has_sample = 1;
     e->has_picture = e->reconstruct;
     return 0;
+}
+
+static int type(struct encoder *e, const struct retake_frame *frame) {
+    if (frame->force_key) return e->last_key = frame->index, X264_TYPE_IDR;
+    if (e->settings.controls.layers < 2) return X264_TYPE_AUTO;
+    int64_t distance = frame->index - e->last_key;
+    if (distance >= e->key_interval) return e->last_key = frame->index, X264_TYPE_IDR;
+    return distance % 2 ? X264_TYPE_B : X264_TYPE_P;
 }
 
 /* x264 copies the planes into a frame of its own before the call returns: the caller's picture is free then. */
@@ -205,7 +151,8 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         picture.img.i_stride[i] = (int)frame->stride[i];
     }
     picture.i_pts = frame->index;
-    picture.i_type = frame->force_key ? X264_TYPE_IDR : X264_TYPE_AUTO;
+    picture.i_type = type(e, frame);
+    if (frame->base_qp >= 0) picture.i_qpplus1 = frame->base_qp + qp_offset(e->settings.bit_depth) + 1;
     return encode(e, &picture, fault);
 }
 
@@ -231,6 +178,24 @@ static int32_t set_quality(void *handle, double quality) {
     return x264_encoder_reconfig(e->x264, &p) < 0 ? -1 : 0;
 }
 
+/* x264 has no other quantizer bounds on the way, and takes another average only where that is the rate of a buffer. The buffer of a
+ * constant bit rate is written in the headers. */
+static int32_t reconfigure(void *handle, const struct retake_change *change, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    struct retake_settings next = e->settings;
+    x264_param_t p;
+    if (next.rate == RETAKE_CONSTANT || change->min_qp >= 0 || change->max_qp >= 0) return 1;
+    if (change->bit_rate >= 0) next.bit_rate = change->bit_rate;
+    if (change->limit_rate >= 0) next.limit_rate = change->limit_rate, next.limit_window = change->limit_window;
+    if (change->quality >= 0) next.quality = change->quality;
+    x264_encoder_parameters(e->x264, &p);
+    if (change->bit_rate >= 0 && p.rc.i_vbv_max_bitrate != retake_kilo(e->settings.bit_rate)) return 1;
+    rate_control(&p, &next);
+    if (x264_encoder_reconfig(e->x264, &p) < 0) return retake_fail(fault, "", "x264_encoder_reconfig failed"), -1;
+    e->settings = next;
+    return 0;
+}
+
 /* x264 keeps chroma as pairs of Cb and Cr. */
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
@@ -254,5 +219,5 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
 const struct retake_shim retake_x264 = {
     .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
-    .set_quality = set_quality, .close = close_encoder,
+    .set_quality = set_quality, .reconfigure = reconfigure, .close = close_encoder,
 };

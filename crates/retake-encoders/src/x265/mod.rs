@@ -5,7 +5,7 @@ use crate::factory::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::EncoderSettings;
+use retake_compression::encoder::{ControlSupport, EncoderSettings};
 use retake_media::Codec;
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
@@ -163,8 +163,32 @@ pub(crate) fn spec() -> Spec {
         dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x265", settings),
+        controls,
         memory,
     }
+}
+
+fn controls() -> ControlSupport {
+    let mut support = ControlSupport::default();
+    support.open_gop = true;
+    support.references = Some((2, 16));
+    support.look_ahead = Some((0, 250));
+    support.low_latency = true;
+    support.qp_bounds = Some((0, 51));
+    support.spatial_adaptation = true;
+    support.base_qp = true;
+    support.quality_ceiling = true;
+    support.constant_bit_rate = true;
+    support.variable_bit_rate = true;
+    support.lossless = true;
+    support.rate_limit = true;
+    support.forced_at_rate = true;
+    support.profiles = vec![("main", 8), ("main10", 10)];
+    support.levels = vec![10, 20, 21, 30, 31, 40, 41, 50, 51, 52, 60, 61, 62];
+    support.frame_errors = true;
+    support.temporal_layers = 2;
+    support.hdr_in_stream = true;
+    support
 }
 
 /// x265 holds each frame that waits with wide margins, four half-size copies, and vectors and costs of all distances; each frame that is

@@ -3,6 +3,8 @@
 
 #include <x265.h>
 
+#include "controls.h"
+
 /* Builds with layers want a row of output pictures. */
 #if X265_BUILD >= 210 && X265_BUILD < 213
 #define RETAKE_LAYERS MAX_SCALABLE_LAYERS
@@ -18,6 +20,8 @@ struct encoder {
     x265_param *param; /* what the encoder was opened with */
     int32_t width, height, bytes; /* bytes a sample */
     int reconstruct, flushing;
+    struct retake_settings settings; /* what it was opened with, as far as numbers go */
+    int64_t last_key; /* with layers the shim decides about types */
     int has_sample, has_picture; /* what the last encode call left */
     uint8_t *headers;
     size_t headers_size;
@@ -30,105 +34,6 @@ static const char *version(void) { return x265_version_str; }
 static int32_t has_depth(int32_t depth) {
     const x265_api *api = x265_api_get(depth);
     return api && api->bit_depth == depth;
-}
-
-/* Frames in parallel follow from the threads alone: the machine must not decide, because bytes depend on it. */
-static int frame_threads(int32_t threads) { return threads < 4 ? 1 : threads < 8 ? 2 : threads < 16 ? 3 : 4; }
-
-static int parse(const x265_api *api, x265_param *p, const char *key, const char *value, struct retake_fault *fault) {
-    int result = api->param_parse(p, key, *value ? value : NULL);
-    if (result == X265_PARAM_BAD_NAME) return retake_fail(fault, key, "x265 has no such option"), -1;
-    if (result) return retake_fail(fault, key, "x265 does not take the value '%s'", value), -1;
-    return 0;
-}
-
-static int parameters(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
-    const char *tune = retake_option_value(s, "tune"), *profile = retake_option_value(s, "profile");
-    if (api->param_default_preset(p, s->preset, NULL) < 0)
-        return retake_fail(fault, "preset", "'%s' is not a preset of x265", s->preset), -1;
-    if (tune && api->param_default_preset(p, s->preset, tune) < 0)
-        return retake_fail(fault, "tune", "'%s' is not a tune of x265", tune), -1;
-    p->logLevel = X265_LOG_NONE;
-
-    for (size_t i = 0; i < s->option_count; i++) {
-        const char *key = s->options[i].key;
-        if (!strcmp(key, "tune") || !strcmp(key, "profile")) continue;
-        if (parse(api, p, key, s->options[i].value, fault)) return -1;
-    }
-
-    p->sourceWidth = s->width;
-    p->sourceHeight = s->height;
-    p->internalBitDepth = s->bit_depth;
-    p->internalCsp = X265_CSP_I420;
-    p->fpsNum = (uint32_t)s->fps_num;
-    p->fpsDenom = (uint32_t)s->fps_den;
-    if (s->sar_num == 1 && s->sar_den == 1) {
-        p->vui.aspectRatioIdc = 1;
-    } else if (s->sar_num) {
-        p->vui.aspectRatioIdc = X265_EXTENDED_SAR;
-        p->vui.sarWidth = s->sar_num;
-        p->vui.sarHeight = s->sar_den;
-    }
-    int described = s->primaries != 2 || s->transfer != 2 || s->matrix != 2;
-    p->vui.colorPrimaries = s->primaries;
-    p->vui.transferCharacteristics = s->transfer;
-    p->vui.matrixCoeffs = s->matrix;
-    p->vui.bEnableColorDescriptionPresentFlag = described;
-    p->vui.bEnableVideoSignalTypePresentFlag = described || s->range >= 0;
-    p->vui.bEnableVideoFullRangeFlag = s->range > 0;
-    if (s->chroma_location > 0) {
-        p->vui.bEnableChromaLocInfoPresentFlag = 1;
-        p->vui.chromaSampleLocTypeTopField = p->vui.chromaSampleLocTypeBottomField = s->chroma_location - 1;
-    }
-    if (s->has_content_light) {
-        p->maxCLL = (uint16_t)s->max_content;
-        p->maxFALL = (uint16_t)s->max_frame_average;
-    }
-#if X265_BUILD >= 188
-    p->bEmitCLL = s->has_content_light;
-    p->bEmitHDR10SEI = s->has_mastering || s->has_content_light;
-#else
-    p->bEmitHDRSEI = s->has_mastering || s->has_content_light;
-#endif
-
-    if (s->average) {
-        p->rc.rateControlMode = X265_RC_ABR;
-        p->rc.bitrate = (int)retake_kilo(s->bit_rate + 500);
-    } else {
-        p->rc.rateControlMode = X265_RC_CRF;
-        p->rc.rfConstant = s->quality;
-    }
-    if (s->limit_rate) {
-        p->rc.vbvMaxBitrate = (int)retake_kilo(s->limit_rate);
-        p->rc.vbvBufferSize = (int)retake_kilo(s->limit_window);
-        p->rc.bEnableConstVbv = 1;
-    }
-    if (s->key_interval) p->keyframeMax = s->key_interval;
-
-    /* the contract: closed groups, equal headers, length-prefixed units, equal bytes at every repetition */
-    /* with neither of these two there is no pool of threads */
-    p->bEnableWavefront = s->threads > 1;
-    if (s->threads == 1) p->lookaheadSlices = 0;
-    p->frameNumThreads = frame_threads(s->threads);
-    p->lookaheadThreads = 0;
-    p->bOpenGOP = 0;
-    p->bIntraRefresh = 0;
-    p->radl = 0;
-    p->bRepeatHeaders = 0;
-    p->bAnnexB = 0;
-    p->bEnableAccessUnitDelimiters = 0;
-    p->bEmitHRDSEI = 0;
-    p->bEmitInfoSEI = 0;
-    p->bEmitIDRRecoverySEI = 0;
-    p->decodedPictureHashSEI = 0;
-    p->bEnableTemporalSubLayers = 0;
-    p->bOptQpPPS = 0;
-    p->bOptRefListLengthPPS = 0;
-    p->bMultiPassOptRPS = 0;
-    p->bEnablePsnr = p->bEnableSsim = 0;
-    if (profile && api->param_apply_profile(p, profile) < 0)
-        return retake_fail(fault, "profile", "x265 does not know '%s', or it does not fit the other settings", profile), -1;
-    return 0;
 }
 
 /* Strings go with the encoder, not with the parameters (builds before 3.5 free them when it closes; newer ones keep copies of a few
@@ -151,7 +56,7 @@ static int32_t delay(const struct retake_settings *s) {
     struct retake_fault ignored;
     int32_t frames = 0;
     if (p && parameters(api, p, s, &ignored) == 0)
-        frames = (p->lookaheadDepth > p->bframes ? p->lookaheadDepth : p->bframes) + p->bframes + p->frameNumThreads + 2;
+        frames = waiting(p);
     if (p) api->param_free(p);
     return frames;
 }
@@ -170,10 +75,12 @@ static void close_encoder(void *handle) {
 /* x265 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
  * the one that constant quality would get. Slices do not depend on it, so that the headers may come from another encode. */
 static int fix_level(struct encoder *e, const struct retake_settings *s, struct retake_fault *fault) {
-    if (!s->average || s->limit_rate) return 0;
+    const struct retake_controls *c = &s->controls;
+    if (s->rate != RETAKE_AVERAGE || s->limit_rate || c->buffer_rate) return 0;
     struct retake_settings settings = *s;
-    settings.average = 0;
+    settings.rate = RETAKE_QUALITY;
     settings.quality = 28;
+    settings.controls.ceiling = -1;
     int failed = 1;
     x265_nal *nals;
     uint32_t count;
@@ -216,6 +123,10 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->height = s->height;
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
+    e->settings = *s;
+    e->settings.preset = e->settings.controls.profile = NULL;
+    e->settings.options = NULL;
+    e->settings.option_count = 0;
     return e;
 }
 
@@ -236,7 +147,9 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
 }
 
 static int32_t kind(uint32_t type) {
-    if (type == NAL_UNIT_CODED_SLICE_IDR_W_RADL || type == NAL_UNIT_CODED_SLICE_IDR_N_LP) return RETAKE_SYNC;
+    /* after a CRA, which begins an open group, decoding can start as well */
+    if (type == NAL_UNIT_CODED_SLICE_IDR_W_RADL || type == NAL_UNIT_CODED_SLICE_IDR_N_LP || type == NAL_UNIT_CODED_SLICE_CRA)
+        return RETAKE_SYNC;
     return type < 16 && type % 2 == 0 ? RETAKE_DISPOSABLE : RETAKE_REFERENCE;
 }
 
@@ -252,7 +165,11 @@ static int encode(struct encoder *e, x265_picture *input, struct retake_fault *f
     for (uint32_t i = 0; i < count; i++) {
         if (nals[i].payload != nals[0].payload + size) return retake_fail(fault, "", "the units of a frame do not lie together"), -1;
         size += nals[i].sizeBytes;
-        if (nals[i].type < NAL_UNIT_VPS) e->sample.kind = kind(nals[i].type);
+        if (nals[i].type < NAL_UNIT_VPS) {
+            e->sample.kind = kind(nals[i].type);
+            /* behind the length and the first byte of the unit's header */
+            e->sample.layer = nals[i].sizeBytes > 5 ? (nals[i].payload[5] & 7) - 1 : 0;
+        }
     }
     e->sample.data = nals[0].payload;
     e->sample.size = size;
@@ -261,6 +178,14 @@ static int encode(struct encoder *e, x265_picture *input, struct retake_fault *f
     e->has_sample = 1;
     e->has_picture = e->reconstruct;
     return 1;
+}
+
+static int type(struct encoder *e, const struct retake_frame *frame) {
+    if (frame->force_key) return e->last_key = frame->index, X265_TYPE_IDR;
+    if (e->settings.controls.layers < 2) return X265_TYPE_AUTO;
+    int64_t distance = frame->index - e->last_key;
+    if (e->param->keyframeMax > 0 && distance >= e->param->keyframeMax) return e->last_key = frame->index, X265_TYPE_IDR;
+    return distance % 2 ? X265_TYPE_B : X265_TYPE_P;
 }
 
 /* x265 copies the planes into a frame of its own before the call returns: the caller's picture is free then. */
@@ -277,7 +202,8 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     }
     e->input->pts = frame->index;
     /* anything weaker than IDR would be softened when it is nearer to the last one than the shortest interval */
-    e->input->sliceType = frame->force_key ? X265_TYPE_IDR : X265_TYPE_AUTO;
+    e->input->sliceType = type(e, frame);
+    e->input->forceqp = frame->base_qp >= 0 ? frame->base_qp + 1 : X265_QP_AUTO;
     return encode(e, e->input, fault) < 0 ? -1 : 0;
 }
 
@@ -303,7 +229,8 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
     }
 }
 
-/* No set_quality: x265_encoder_reconfig takes a new constant quality and says that all is well, and no byte changes (3.5). */
+/* No set_quality and no reconfigure: x265_encoder_reconfig takes another quality, rate or buffer and says that all is well, and no byte
+ * changes (3.5). */
 const struct retake_shim retake_x265 = {
     .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,

@@ -12,10 +12,16 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
-/// All encoders of this build.
+/// All encoders of this build, or the one that the variable `ENCODER` names.
 pub fn encoders() -> Vec<Arc<dyn EncoderFactory>> {
     let registry = retake_encoders::registry();
-    registry.encoders().map(|info| registry.by_name(info.name).unwrap()).collect()
+    let only = std::env::var("ENCODER").ok();
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    registry
+        .encoders()
+        .filter(|info| wanted(info.name))
+        .map(|info| registry.by_name(info.name).unwrap())
+        .collect()
 }
 
 /// Small, fast and ordinary.

@@ -1,0 +1,28 @@
+/* The buffer model that x264 and x265 share: which bucket an encode keeps to. */
+#ifndef RETAKE_BUCKET_H
+#define RETAKE_BUCKET_H
+
+/* How full a buffer is where one encode ends and the next begins: what the look-ahead of both tends to. */
+#define RETAKE_NOMINAL_FULLNESS 0.5
+
+static int retake_by_rate(const struct retake_settings *s) { return s->rate == RETAKE_AVERAGE || s->rate == RETAKE_CONSTANT; }
+
+/* The limit, the buffer of the settings, or the one that a mode needs, in bits per second and bits. False: none. */
+static int retake_bucket(const struct retake_settings *s, int64_t *rate, int64_t *bits) {
+    const struct retake_controls *c = &s->controls;
+    *rate = *bits = 0;
+    if (c->base_qp || s->rate == RETAKE_LOSSLESS) return 0;
+    if (c->buffer_rate) {
+        *rate = c->buffer_rate, *bits = c->buffer_bits;
+    } else if (retake_by_rate(s) && c->low_latency) {
+        /* little more than a frame */
+        *rate = s->bit_rate, *bits = 2 * s->bit_rate * s->fps_den / s->fps_num;
+    } else if (retake_by_rate(s) && c->ceiling >= 0) {
+        *rate = s->bit_rate, *bits = 2 * s->bit_rate;
+    }
+    if (s->limit_rate && (!*rate || s->limit_rate < *rate)) *rate = s->limit_rate;
+    if (s->limit_rate && (!*bits || s->limit_window < *bits)) *bits = s->limit_window;
+    return *rate > 0;
+}
+
+#endif

@@ -1,0 +1,187 @@
+//! What a session asks for beyond a take: checks by what an encoder says it obeys, and the lowering.
+
+use crate::raw::RawControls;
+use retake_compression::encoder::{
+    Controls, EncoderInfo, EncoderSettings, FrameOptions, RateBuffer, RateControl,
+};
+use std::ptr::null;
+
+/// The name of a setting, and what is wrong with it.
+pub(crate) type Refusal = (&'static str, String);
+
+/// Refuses what the encoder's [`ControlSupport`](retake_compression::encoder::ControlSupport) lacks, and what contradicts itself.
+pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), Refusal> {
+    let (controls, has) = (&settings.controls, &info.controls);
+    let depth = settings.format.bit_depth();
+    let supported = [
+        ("open_gop", controls.open_gop, has.open_gop),
+        ("look_ahead", controls.look_ahead.is_some(), has.look_ahead.is_some()),
+        ("low_latency", controls.low_latency, has.low_latency),
+        ("no_spatial_adaptation", controls.no_spatial_adaptation, has.spatial_adaptation),
+        ("base_qp", controls.base_qp, has.base_qp),
+        ("quality_ceiling", controls.quality_ceiling.is_some(), has.quality_ceiling),
+        ("cabac", controls.cabac.is_some(), has.cabac),
+        ("slice_bytes", controls.slice_bytes.is_some(), has.slice_bytes),
+        ("frame_errors", controls.frame_errors, has.frame_errors),
+        ("base_layer_share", controls.base_layer_share.is_some(), has.base_layer_share),
+        ("long_term_references", controls.long_term_references, has.long_term_references),
+    ];
+    for (name, asked, obeyed) in supported {
+        if asked && !obeyed {
+            return Err((name, "this encoder does not have it: leave it out".to_owned()));
+        }
+    }
+    within("references", controls.references, has.references)?;
+    within("min_qp", controls.min_qp, has.qp_bounds)?;
+    within("max_qp", controls.max_qp, has.qp_bounds)?;
+    if matches!((controls.min_qp, controls.max_qp), (Some(min), Some(max)) if min > max) {
+        return Err(("min_qp", "is above max_qp".to_owned()));
+    }
+    if let Some(profile) = &controls.profile {
+        let Some((_, most)) = has.profiles.iter().find(|(name, _)| name == profile) else {
+            let names: Vec<&str> = has.profiles.iter().map(|(name, _)| *name).collect();
+            return Err(("profile", format!("'{profile}' is not one of: {}", names.join(", "))));
+        };
+        if depth > *most {
+            return Err(("profile", format!("{profile} ends at {most} bit, and frames have {depth}")));
+        }
+    }
+    if let Some(level) = controls.level.filter(|level| !has.levels.contains(level)) {
+        let names: Vec<String> = has.levels.iter().map(u32::to_string).collect();
+        return Err(("level", format!("{level} is not one of: {}", names.join(", "))));
+    }
+    let layers = controls.temporal_layers.unwrap_or(1);
+    if layers > has.temporal_layers.max(1) {
+        return Err(("temporal_layers", format!("this encoder has at most {}", has.temporal_layers.max(1))));
+    }
+    if let Some(share) = controls.base_layer_share
+        && (layers < 2 || !(share > 0.0 && share < 1.0))
+    {
+        return Err(("base_layer_share", "is a share between 0 and 1 of two temporal layers".to_owned()));
+    }
+    if controls.long_term_references && !controls.low_latency {
+        return Err(("long_term_references", "needs low_latency".to_owned()));
+    }
+    if let Some(ceiling) = controls.quality_ceiling {
+        if !matches!(settings.rate, RateControl::AverageBitRate(_)) || controls.buffer.is_some() {
+            return Err((
+                "quality_ceiling",
+                "goes with an average bit rate without a buffer only".to_owned(),
+            ));
+        }
+        if !(info.quality.min..=info.quality.max).contains(&ceiling) {
+            return Err((
+                "quality_ceiling",
+                format!("{ceiling} is not between {} and {}", info.quality.min, info.quality.max),
+            ));
+        }
+    }
+    if controls.base_qp && matches!(settings.rate, RateControl::Lossless) {
+        return Err(("base_qp", "nothing is quantized where nothing is lost".to_owned()));
+    }
+    check_buffer(info, settings)
+}
+
+fn within(name: &'static str, value: Option<u32>, range: Option<(u32, u32)>) -> Result<(), Refusal> {
+    match (value, range) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err((name, "this encoder does not have it: leave it out".to_owned())),
+        (Some(value), Some((min, max))) if (min..=max).contains(&value) => Ok(()),
+        (Some(value), Some((min, max))) => {
+            Err((name, format!("{value} is not a whole number from {min} to {max}")))
+        }
+    }
+}
+
+fn check_buffer(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), Refusal> {
+    let refuse = |reason: &str| Err(("buffer", reason.to_owned()));
+    let Some(RateBuffer { max_rate, seconds, initial }) = settings.controls.buffer else {
+        return match settings.rate {
+            RateControl::ConstantBitRate(_) => refuse("a constant bit rate needs one"),
+            _ => Ok(()),
+        };
+    };
+    match settings.rate {
+        RateControl::ConstantBitRate(rate) if rate != max_rate => {
+            return refuse("of a constant bit rate fills at that rate: give it as max_rate");
+        }
+        RateControl::AverageBitRate(_) if !info.controls.variable_bit_rate => {
+            return refuse("this encoder does not keep to one beside an average bit rate: leave it out");
+        }
+        RateControl::AverageBitRate(rate) if rate > max_rate => {
+            return refuse("max_rate is below the average bit rate");
+        }
+        RateControl::Quality(_) | RateControl::Lossless => {
+            return refuse("goes with a constant or average bit rate only");
+        }
+        _ => {}
+    }
+    if settings.controls.low_latency {
+        return refuse("low_latency has its own: leave one of them out");
+    }
+    if settings.limit.is_some() {
+        return Err(("limit", "there is a buffer already: leave one of them out".to_owned()));
+    }
+    if !(1000..=4_000_000_000).contains(&max_rate)
+        || !(0.01..=600.0).contains(&seconds)
+        || !(0.0..=1.0).contains(&initial)
+    {
+        return refuse("holds 0.01 to 600 seconds of at least 1 kbit/s, and begins between 0 and 1");
+    }
+    Ok(())
+}
+
+/// Refuses wishes for a frame that do not fit what the encode was opened with.
+pub(crate) fn check_frame(
+    controls: &Controls,
+    scale: Option<(u32, u32)>,
+    options: &FrameOptions,
+) -> Result<(), Refusal> {
+    if options.base_qp.is_some() != controls.base_qp {
+        return Err((
+            "base_qp",
+            "is given with every frame or with none, as the encode was opened".to_owned(),
+        ));
+    }
+    within("base_qp", options.base_qp, scale)?;
+    if !controls.long_term_references && (options.refresh || !options.acknowledged.is_empty()) {
+        let name = if options.refresh { "refresh" } else { "acknowledged" };
+        return Err((name, "needs an encode that was opened with long_term_references".to_owned()));
+    }
+    Ok(())
+}
+
+/// As a shim takes them, the string apart.
+pub(crate) fn lower(info: &EncoderInfo, controls: &Controls) -> RawControls {
+    let number =
+        |value: Option<u32>, none: i32| value.map_or(none, |value| value.min(i32::MAX as u32) as i32);
+    let look_ahead =
+        controls.look_ahead.zip(info.controls.look_ahead).map(|(frames, (min, max))| frames.clamp(min, max));
+    let buffer = controls.buffer;
+    RawControls {
+        no_reordering: controls.no_reordering.into(),
+        open_gop: controls.open_gop.into(),
+        references: number(controls.references, 0),
+        look_ahead: number(look_ahead, -1),
+        max_delay: number(controls.max_delay, -1),
+        low_latency: controls.low_latency.into(),
+        min_qp: number(controls.min_qp, -1),
+        max_qp: number(controls.max_qp, -1),
+        no_spatial_adaptation: controls.no_spatial_adaptation.into(),
+        base_qp: controls.base_qp.into(),
+        level: number(controls.level, 0),
+        cabac: controls.cabac.map_or(-1, i32::from),
+        slice_bytes: number(controls.slice_bytes, 0),
+        layers: number(controls.temporal_layers, 1).max(1),
+        long_term: controls.long_term_references.into(),
+        more_before: controls.more_before.into(),
+        more_after: controls.more_after.into(),
+        frame_count: controls.frame_count.min(i64::MAX as u64) as i64,
+        buffer_rate: buffer.map_or(0, |buffer| buffer.max_rate as i64),
+        buffer_bits: buffer.map_or(0, |buffer| (buffer.max_rate as f64 * buffer.seconds) as i64),
+        buffer_initial: buffer.map_or(0.0, |buffer| buffer.initial),
+        ceiling: controls.quality_ceiling.map_or(-1.0, |ceiling| info.quality.snap(ceiling)),
+        base_share: controls.base_layer_share.unwrap_or(-1.0),
+        profile: null(),
+    }
+}

@@ -1,0 +1,42 @@
+use crate::bitstream::Bitstream;
+use crate::factory::Library;
+use crate::headers;
+use crate::raw::Fault;
+use crate::shim::Shim;
+use retake_compression::encoder::{EncoderError, EncoderSettings};
+use retake_media::FormatDescription;
+
+/// A library that was opened, and what has to be known about its stream.
+pub(crate) struct Opened {
+    pub(crate) shim: Shim,
+    pub(crate) bitstream: Bitstream,
+    pub(crate) description: FormatDescription,
+}
+
+/// Opens a library and asks it for its headers.
+pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Opened, EncoderError> {
+    let (name, codec) = (library.spec.name, library.spec.codec);
+    let refused = |fault: Fault| match fault.setting.is_empty() {
+        true => EncoderError::Open { encoder: name, reason: fault.reason },
+        false => EncoderError::Settings { encoder: name, setting: fault.setting, reason: fault.reason },
+    };
+    let lowered = library.lower(settings)?;
+    let mut shim = Shim::open(library.spec.shim, lowered.raw()).map_err(refused)?;
+    let headers = match library.spec.dear_headers {
+        true => headers::cached(name, settings, || shim.headers()),
+        false => shim.headers(),
+    };
+    let (bitstream, config) = Bitstream::new(codec, &headers.map_err(refused)?, settings)
+        .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
+    let description = FormatDescription {
+        codec,
+        width: settings.width,
+        height: settings.height,
+        config,
+        colour: settings.colour,
+        pixel_aspect_ratio: settings.pixel_aspect_ratio,
+        mastering_display: settings.mastering_display,
+        content_light: settings.content_light,
+    };
+    Ok(Opened { shim, bitstream, description })
+}

@@ -1,0 +1,98 @@
+//! How long an encoder keeps frames.
+
+use crate::common::{decode, encoders, ffmpeg, flat, render};
+use crate::run::{film, refusal, samples, steps, sync_distances, with};
+use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, RateControl};
+
+/// A5, EF-11: before the call with frame N returns, frame N - M is out.
+#[test]
+fn a5_no_more_frames_are_held_back_than_allowed() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        for threads in [1, 4] {
+            for most in [0u32, 1, 2, 3, 5, 9, 20] {
+                let controls = Controls { max_delay: Some(most), ..Controls::default() };
+                let settings = EncoderSettings { threads, ..with(&*factory, controls) };
+                if let Some(refused) = refusal(&*factory, &settings) {
+                    assert_eq!((refused.as_str(), name), ("max_delay", "svt-av1"));
+                    continue;
+                }
+                let frames = render(&settings, 50, 20, 1);
+                let (take, out) = steps(&*factory, &settings, &frames, |_, _, _| FrameOptions::default());
+                for (sent, out) in out[..50].iter().enumerate() {
+                    for index in 0..(sent + 1).saturating_sub(most as usize) as u64 {
+                        assert!(
+                            out.contains(&index),
+                            "{name} threads {threads}: {index} is not out after {sent} with {most}"
+                        );
+                    }
+                }
+                assert!(factory.delay(&settings) <= most);
+                // B frames are worth more delay than they cost here
+                let reordered = !take.frames.is_sorted_by_key(|frame| frame.index);
+                assert!(
+                    reordered || !factory.info().reorders || most < 9,
+                    "{name}: no B frames with a delay of {most}"
+                );
+            }
+        }
+    }
+}
+
+/// 6.2: the look-ahead is part of the delay, and changes what is coded.
+#[test]
+fn look_ahead_has_an_effect() {
+    for factory in encoders() {
+        let Some((min, max)) = factory.info().controls.look_ahead else { continue };
+        let takes: Vec<_> = [min, 20.min(max)]
+            .map(|frames| {
+                let controls = Controls { look_ahead: Some(frames), ..Controls::default() };
+                film(&*factory, &with(&*factory, controls), 60)
+            })
+            .into();
+        let name = factory.info().name;
+        assert!(takes[0].data() != takes[1].data(), "{name}");
+        assert!(takes[0].held < takes[1].held, "{name}: {} {}", takes[0].held, takes[1].held);
+    }
+}
+
+/// A38 without references for the long term; LL-1, LL-2: one sync frame, then predicted ones for ever, each out at once and in order. A
+/// forced key frame is one more. With a rate, the bucket holds little more than a frame.
+#[test]
+fn a38_low_latency_is_one_sync_frame_and_no_delay() {
+    for factory in encoders() {
+        if !factory.info().controls.low_latency {
+            continue;
+        }
+        let name = factory.info().name;
+        for rate in [RateControl::Quality(factory.info().quality.usual), RateControl::AverageBitRate(400_000)]
+        {
+            for threads in [1, 3] {
+                let controls = Controls { low_latency: true, ..Controls::default() };
+                let settings = EncoderSettings { rate, threads, ..with(&*factory, controls) };
+                let frames = render(&settings, 90, 40, 1);
+                let (take, out) = steps(&*factory, &settings, &frames, |index, _, _| FrameOptions {
+                    force_key_frame: index == 60,
+                    ..FrameOptions::default()
+                });
+                assert!(
+                    out.iter().enumerate().take(90).all(|(sent, out)| out.len() == sent + 1),
+                    "{name}: held back"
+                );
+                assert!(take.frames.is_sorted_by_key(|frame| frame.index), "{name}: reordered");
+                assert_eq!(sync_distances(&take), [60, 30], "{name}");
+                if ffmpeg() {
+                    let decoded = decode(&take.format, settings.format, &samples(&take));
+                    assert!(decoded.iter().zip(take.pictures.values()).all(|(a, b)| *a == flat(b)), "{name}");
+                }
+                if let RateControl::AverageBitRate(rate) = rate {
+                    let steady: usize =
+                        take.frames[5..35].iter().map(|frame| frame.sample.data.len() * 8).max().unwrap();
+                    let frame = rate as usize * 1001 / 24000;
+                    println!("{name}: largest frame {:.2} of the even share", steady as f64 / frame as f64);
+                    assert!(steady < 3 * frame, "{name}: {steady} bits where {frame} are the even share");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! G-1: a control that an encoder says it obeys has an effect on what comes out, and one that it lacks is refused by name. Every
+//! test runs over all encoders of the build, and looks at the stream with another program.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod delay;
+mod dependencies;
+mod frames;
+mod live;
+mod rates;
+mod refusals;
+mod run;
+mod stream;

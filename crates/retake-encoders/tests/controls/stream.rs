@@ -1,0 +1,155 @@
+//! What stands in the headers.
+
+use crate::common::{decode, encoders, ffmpeg, flat};
+use crate::run::{film, refusal, samples, syntax, with};
+use retake_compression::encoder::{Controls, EncoderSettings};
+use retake_media::{Codec, PixelFormat};
+
+/// The profile and the level byte of a decoder configuration record.
+fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
+    match codec {
+        Codec::H264 => (config[1], config[3]),
+        Codec::Hevc => (config[1] & 31, config[12]),
+        Codec::Av1 => (config[1] >> 5, config[1] & 31),
+        Codec::Vp9 => (config[4], config[5]),
+    }
+}
+
+/// 5.4, ProfileLevel: the record and the stream say the profile that was asked for, with every preset.
+#[test]
+fn profiles_are_signalled() {
+    for factory in encoders() {
+        let info = factory.info();
+        for &(profile, depth) in &info.controls.profiles {
+            for preset in &info.presets[info.presets.len() / 2..] {
+                let format = if depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 };
+                let controls = Controls { profile: Some(profile.to_owned()), ..Controls::default() };
+                let settings =
+                    EncoderSettings { format, preset: preset.name.clone(), ..with(&*factory, controls) };
+                let take = film(&*factory, &settings, 6);
+                let wanted = match profile {
+                    "baseline" => 66,
+                    "main" if take.format.codec == Codec::H264 => 77,
+                    "high" => 100,
+                    "high10" => 110,
+                    "main" => 1,
+                    "main10" => 2,
+                    other => panic!("{}: {other} is not in this list", info.name),
+                };
+                let said = profile_and_level(take.format.codec, &take.format.config).0;
+                assert_eq!(said, wanted, "{} {profile} {}", info.name, preset.name);
+                if ffmpeg() {
+                    assert_eq!(decode(&take.format, format, &samples(&take)).len(), 6);
+                }
+            }
+        }
+        for &(profile, depth) in info.controls.profiles.iter().filter(|(_, depth)| *depth == 8) {
+            if info.formats.contains(&PixelFormat::I010) {
+                let controls = Controls { profile: Some(profile.to_owned()), ..Controls::default() };
+                let settings = EncoderSettings { format: PixelFormat::I010, ..with(&*factory, controls) };
+                assert_eq!(refusal(&*factory, &settings).as_deref(), Some("profile"), "{depth}");
+            }
+        }
+    }
+}
+
+/// 5.4: a level that was asked for stands in the record; one that is too low for the pictures is refused.
+#[test]
+fn levels_are_signalled_or_refused() {
+    for factory in encoders() {
+        let info = factory.info();
+        let Some(&lowest) = info.controls.levels.first() else { continue };
+        for level in [30, 40, 51] {
+            let controls = Controls { level: Some(level), ..Controls::default() };
+            let format = factory.open(&with(&*factory, controls)).unwrap().format().clone();
+            let wanted = match format.codec {
+                Codec::H264 | Codec::Vp9 => level,
+                Codec::Hevc => level * 3,
+                Codec::Av1 => (level / 10 - 2) * 4 + level % 10,
+            };
+            assert_eq!(u32::from(profile_and_level(format.codec, &format.config).1), wanted, "{}", info.name);
+        }
+        let controls = Controls { level: Some(lowest), ..Controls::default() };
+        let big = EncoderSettings { width: 1920, height: 1080, ..with(&*factory, controls) };
+        assert_eq!(refusal(&*factory, &big).as_deref(), Some("level"), "{}", info.name);
+    }
+}
+
+/// 5.2: more reference pictures than the level holds are an error.
+#[test]
+fn references_above_the_level_are_refused() {
+    for factory in encoders() {
+        let info = factory.info();
+        let Some((_, most)) = info.controls.references.filter(|_| !info.controls.levels.is_empty()) else {
+            continue;
+        };
+        let controls = Controls { level: Some(40), references: Some(most), ..Controls::default() };
+        let big = EncoderSettings { width: 1920, height: 1080, ..with(&*factory, controls) };
+        assert_eq!(refusal(&*factory, &big).as_deref(), Some("references"), "{}", info.name);
+    }
+}
+
+/// 5.4, H264EntropyMode and MaxH264SliceBytes.
+#[test]
+fn entropy_coding_and_slices_are_as_asked_for() {
+    for factory in encoders() {
+        let has = &factory.info().controls;
+        if !ffmpeg() {
+            return;
+        }
+        for cabac in [false, true].into_iter().filter(|_| has.cabac) {
+            let controls = Controls { cabac: Some(cabac), ..Controls::default() };
+            let take = film(&*factory, &with(&*factory, controls), 4);
+            assert!(
+                syntax(&take.format, &samples(&take), "entropy_coding_mode_flag")
+                    .iter()
+                    .all(|flag| *flag == i64::from(cabac))
+            );
+        }
+        if has.cabac {
+            let controls =
+                Controls { cabac: Some(true), profile: Some("baseline".to_owned()), ..Controls::default() };
+            assert_eq!(refusal(&*factory, &with(&*factory, controls)).as_deref(), Some("cabac"));
+        }
+        if has.slice_bytes {
+            let controls = Controls { slice_bytes: Some(400), ..Controls::default() };
+            let settings = with(&*factory, controls);
+            let take = film(&*factory, &settings, 10);
+            let mut sizes = Vec::new();
+            for frame in &take.frames {
+                let mut rest = frame.sample.data.as_slice();
+                while let Some((length, more)) = rest.split_first_chunk::<4>() {
+                    let (unit, more) = more.split_at(u32::from_be_bytes(*length) as usize);
+                    sizes.push(unit.len());
+                    rest = more;
+                }
+            }
+            assert!(sizes.iter().all(|size| *size <= 400), "{sizes:?}");
+            assert!(sizes.len() > 15, "{sizes:?}");
+            let decoded = decode(&take.format, settings.format, &samples(&take));
+            assert!(decoded.iter().zip(take.pictures.values()).all(|(a, b)| *a == flat(b)));
+        }
+    }
+}
+
+/// PA-7: equal controls give equal headers, whatever the rate, the position and the frames.
+#[test]
+fn equal_controls_give_equal_headers() {
+    for factory in encoders() {
+        let variants = [
+            Controls { more_before: true, more_after: true, frame_count: 30, ..Controls::default() },
+            Controls { more_before: true, ..Controls::default() },
+        ];
+        let plain = factory.open(&with(&*factory, Controls::default())).unwrap().format().clone();
+        for controls in variants {
+            use retake_compression::encoder::RateControl::{AverageBitRate, Quality};
+            for rate in
+                [Quality(factory.info().quality.usual), AverageBitRate(200_000), AverageBitRate(9_000_000)]
+            {
+                let settings = EncoderSettings { rate, ..with(&*factory, controls.clone()) };
+                let format = factory.open(&settings).unwrap().format().clone();
+                assert_eq!(format, plain, "{} {controls:?} {rate:?}", factory.info().name);
+            }
+        }
+    }
+}
