@@ -1,6 +1,6 @@
 use crate::error::MediaError;
 use crate::film::{TrackInfo, TrackKind};
-use crate::output::can_hold;
+use crate::output::{can_hold, can_hold_named};
 use retake_media::Codec;
 use std::fmt;
 use std::path::Path;
@@ -132,16 +132,25 @@ impl Container {
         }
     }
 
+    /// Whether sound of this coding format (FFmpeg's name) can be written, and is played in this container.
+    pub fn can_hold_sound(self, codec: &str) -> bool {
+        self.plays(codec).unwrap_or_else(|| can_hold_named(self.muxer(), codec))
+    }
+
     fn holds_as_is(self, track: &TrackInfo) -> bool {
-        let codec = track.codec.as_str();
+        self.plays(&track.codec).unwrap_or_else(|| can_hold(self.muxer(), track.codec_id))
+    }
+
+    /// What is known of a coding format in this container, besides what FFmpeg says.
+    fn plays(self, codec: &str) -> Option<bool> {
         match self {
-            Self::WebM => matches!(codec, "vorbis" | "opus" | "vp8" | "vp9" | "av1"),
+            Self::WebM => Some(matches!(codec, "vorbis" | "opus" | "vp8" | "vp9" | "av1")),
             // FFmpeg writes these only as an experiment, or players do not expect them there
-            Self::Mp4 if matches!(codec, "truehd" | "mlp") || codec.starts_with("pcm_") => false,
+            Self::Mp4 if matches!(codec, "truehd" | "mlp") || codec.starts_with("pcm_") => Some(false),
             Self::Mov if matches!(codec, "truehd" | "mlp" | "opus" | "flac" | "vorbis" | "av1" | "vp9") => {
-                false
+                Some(false)
             }
-            _ => can_hold(self.muxer(), track.codec_id),
+            _ => None,
         }
     }
 

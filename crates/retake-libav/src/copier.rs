@@ -304,7 +304,7 @@ fn attach_cover(
 }
 
 /// The least common multiple, if it stays below a bound.
-pub(crate) fn common_multiple(a: u32, b: u32, most: u32) -> Option<u32> {
+pub fn common_multiple(a: u32, b: u32, most: u32) -> Option<u32> {
     let (mut x, mut y) = (a, b);
     while y != 0 {
         (x, y) = (y, x % y);

@@ -24,7 +24,7 @@ macro_rules! opaque {
         }
     )*};
 }
-opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtOutput, RtSubtitles);
+opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles);
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -176,6 +176,29 @@ pub(crate) struct RawVideo {
     pub(crate) encoder: *const c_char,
 }
 
+#[repr(C)]
+pub(crate) struct RawAudio {
+    pub(crate) codec: *const c_char,
+    pub(crate) sample_rate: i32,
+    pub(crate) channels: i32,
+    pub(crate) frame_size: i32,
+    pub(crate) block_align: i32,
+    pub(crate) bits_per_sample: i32,
+    pub(crate) padding: i32,
+    pub(crate) layout: u64,
+    pub(crate) bit_rate: i64,
+    pub(crate) config: *const u8,
+    pub(crate) config_size: usize,
+}
+
+#[repr(C)]
+pub(crate) struct RawPlanes {
+    pub(crate) data: [*mut u8; 3],
+    pub(crate) stride: [i32; 3],
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+}
+
 unsafe extern "C" {
     pub(crate) fn rt_setup();
     pub(crate) fn rt_last_message() -> *const c_char;
@@ -187,6 +210,7 @@ unsafe extern "C" {
     pub(crate) fn rt_version(out: *mut i32);
 
     pub(crate) fn rt_open(url: *const c_char, out: *mut *mut RtInput) -> c_int;
+    pub(crate) fn rt_audio_of(input: *mut RtInput, index: c_int, out: *mut RawAudio) -> c_int;
     pub(crate) fn rt_close(input: *mut RtInput);
     pub(crate) fn rt_film_of(input: *mut RtInput, out: *mut RawFilm);
     pub(crate) fn rt_stream_of(input: *mut RtInput, index: c_int, out: *mut RawStream) -> c_int;
@@ -235,8 +259,25 @@ unsafe extern "C" {
         out: *mut RawFrame,
     ) -> c_int;
 
+    pub(crate) fn rt_resizer_open(out: *mut *mut RtResizer) -> c_int;
+    pub(crate) fn rt_resizer_close(resizer: *mut RtResizer);
+    pub(crate) fn rt_resize(
+        resizer: *mut RtResizer,
+        planar: c_int,
+        location: c_int,
+        from: *const RawPlanes,
+        to: *const RawPlanes,
+    ) -> c_int;
+
     pub(crate) fn rt_output_open(format: *const c_char, url: *const c_char, out: *mut *mut RtOutput)
     -> c_int;
+    pub(crate) fn rt_output_open_memory(format: *const c_char, out: *mut *mut RtOutput) -> c_int;
+    pub(crate) fn rt_output_in_order(output: *mut RtOutput);
+    pub(crate) fn rt_output_take(output: *mut RtOutput, data: *mut *mut u8, size: *mut usize) -> c_int;
+    pub(crate) fn rt_bytes_free(data: *mut u8);
+    pub(crate) fn rt_output_flush(output: *mut RtOutput) -> c_int;
+    pub(crate) fn rt_output_time_base(output: *const RtOutput, stream: c_int, out: *mut Ratio) -> c_int;
+    pub(crate) fn rt_output_audio(output: *mut RtOutput, audio: *const RawAudio, time_base: Ratio) -> c_int;
     pub(crate) fn rt_output_close(output: *mut RtOutput);
     pub(crate) fn rt_output_option(output: *mut RtOutput, name: *const c_char, value: *const c_char)
     -> c_int;
@@ -248,6 +289,7 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn rt_output_video(output: *mut RtOutput, video: *const RawVideo) -> c_int;
     pub(crate) fn rt_output_can_hold(format: *const c_char, codec_id: c_int) -> c_int;
+    pub(crate) fn rt_output_can_hold_named(format: *const c_char, codec: *const c_char) -> c_int;
     pub(crate) fn rt_output_copy(output: *mut RtOutput, input: *mut RtInput, stream: c_int) -> c_int;
     pub(crate) fn rt_output_attach(
         output: *mut RtOutput,

@@ -2,7 +2,8 @@
 #![allow(unsafe_code)]
 
 use crate::failure::{Failure, attempt, attempt_quickly, text, url};
-use crate::ffi::{self, RawFilm, RawPacket, RawStream};
+use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
+use retake_media::AudioFormat;
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -43,6 +44,35 @@ impl Input {
         unsafe {
             ffi::rt_stream_of(self.as_ptr(), index as i32, out.as_mut_ptr());
             out.assume_init()
+        }
+    }
+
+    /// What an audio track is made of; `None` for other tracks.
+    pub(crate) fn audio(&self, index: u32) -> Option<AudioFormat> {
+        let mut out = MaybeUninit::<RawAudio>::uninit();
+        // SAFETY: on success the shim has filled the struct, and its text and bytes live as long as the input
+        unsafe {
+            if ffi::rt_audio_of(self.as_ptr(), index as i32, out.as_mut_ptr()) < 0 {
+                return None;
+            }
+            let raw = out.assume_init();
+            let config = match raw.config.is_null() {
+                true => Vec::new(),
+                false => std::slice::from_raw_parts(raw.config, raw.config_size).to_vec(),
+            };
+            let positive = |number: i32| u32::try_from(number).unwrap_or(0);
+            Some(AudioFormat {
+                codec: text(raw.codec).unwrap_or_default(),
+                sample_rate: positive(raw.sample_rate),
+                channels: positive(raw.channels),
+                layout: raw.layout,
+                frame_size: positive(raw.frame_size),
+                block_align: positive(raw.block_align),
+                bits_per_sample: positive(raw.bits_per_sample),
+                priming: positive(raw.padding),
+                bit_rate: u64::try_from(raw.bit_rate).unwrap_or(0),
+                config,
+            })
         }
     }
 

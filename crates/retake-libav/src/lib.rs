@@ -1,7 +1,7 @@
 //! Films in, films out: the room where FFmpeg lives.
 //!
 //! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact ranges of it, and
-//! [`FilmWriter`] writes compressed samples together with copies of all other tracks. This crate decides nothing: it plans
+//! [`FilmWriter`] writes compressed samples together with copies of all other tracks. [`PictureTransfer`] makes pictures of other formats and sizes. This crate decides nothing: it plans
 //! no takes and chooses no settings.
 //!
 //! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 9 work from one source and no
@@ -17,6 +17,7 @@ mod ffi;
 mod film;
 mod index;
 mod input;
+mod muxer;
 mod output;
 mod probe;
 mod pump;
@@ -24,16 +25,20 @@ mod range;
 mod reader;
 mod samples;
 mod tags;
+mod transfer;
 mod video;
 mod writer;
 
 pub use container::Container;
+pub use copier::common_multiple;
 pub use error::{ErrorKind, MediaError};
 pub use failure::library_versions;
 pub use film::{FilmInfo, TrackInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
 pub use index::{FrameEntry, FrameIndex, picture_hash};
+pub use muxer::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, TrackFormat};
 pub use probe::probe;
 pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{Frame, FrameReader, ReaderOptions};
-pub use samples::SampleReader;
+pub use samples::{SampleReader, TrackReader};
+pub use transfer::PictureTransfer;
 pub use writer::{FilmWriter, Note, WriterSettings, Written};

@@ -2,9 +2,9 @@
 #![allow(unsafe_code)]
 
 use crate::failure::{Failure, attempt, c_text, url};
-use crate::ffi::{self, Ratio, RawPacket, RawVideo};
+use crate::ffi::{self, Ratio, RawAudio, RawPacket, RawVideo};
 use crate::input::{Input, Packet};
-use retake_media::Rational;
+use retake_media::{AudioFormat, Rational};
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -30,6 +30,71 @@ impl Output {
         // SAFETY: two terminated texts; on success the object is ours
         attempt(|| unsafe { ffi::rt_output_open(format.as_ptr(), url.as_ptr(), &mut output) })?;
         Ok(Self(NonNull::new(output).expect("an opened output has an address")))
+    }
+
+    /// Writes to memory: [`Output::take`] fetches it.
+    pub(crate) fn in_memory(format: &str) -> Result<Self, Failure> {
+        let (format, mut output) = (c_text(format), ptr::null_mut());
+        // SAFETY: a terminated text; on success the object is ours
+        attempt(|| unsafe { ffi::rt_output_open_memory(format.as_ptr(), &mut output) })?;
+        Ok(Self(NonNull::new(output).expect("an opened output has an address")))
+    }
+
+    /// Writes packets as they come from here on: whoever gives them has interleaved them.
+    pub(crate) fn in_order(&mut self) {
+        // SAFETY: no more than a flag
+        unsafe { ffi::rt_output_in_order(self.0.as_ptr()) };
+    }
+
+    /// What was written to memory since the last call.
+    pub(crate) fn take(&mut self) -> Result<Vec<u8>, Failure> {
+        let (mut data, mut size) = (ptr::null_mut(), 0);
+        // SAFETY: the shim gives as many bytes as it says, which are ours to free whatever it answers
+        unsafe {
+            let taken = attempt(|| ffi::rt_output_take(self.0.as_ptr(), &mut data, &mut size));
+            let bytes = match data.is_null() {
+                true => Vec::new(),
+                false => std::slice::from_raw_parts(data, size).to_vec(),
+            };
+            ffi::rt_bytes_free(data);
+            taken.map(|_| bytes)
+        }
+    }
+
+    /// Ends a fragment.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        // SAFETY: ours
+        attempt(|| unsafe { ffi::rt_output_flush(self.0.as_ptr()) }).map(drop)
+    }
+
+    /// Seconds a tick of a track, once the head is written.
+    pub(crate) fn time_base(&self, track: u32) -> Result<Rational, Failure> {
+        let mut out = Ratio::default();
+        // SAFETY: the shim writes one struct
+        attempt(|| unsafe { ffi::rt_output_time_base(self.0.as_ptr(), track as i32, &mut out) })?;
+        Ok(Rational::new(out.num, out.den))
+    }
+
+    /// Adds an audio track; its texts and bytes are copied.
+    pub(crate) fn audio(&mut self, format: &AudioFormat, time_base: Rational) -> Result<u32, Failure> {
+        let codec = c_text(&format.codec);
+        let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let raw = RawAudio {
+            codec: codec.as_ptr(),
+            sample_rate: number(format.sample_rate),
+            channels: number(format.channels),
+            frame_size: number(format.frame_size),
+            block_align: number(format.block_align),
+            bits_per_sample: number(format.bits_per_sample),
+            padding: number(format.priming),
+            layout: format.layout,
+            bit_rate: i64::try_from(format.bit_rate).unwrap_or(0),
+            config: format.config.as_ptr(),
+            config_size: format.config.len(),
+        };
+        let base = Ratio { num: time_base.num, den: time_base.den };
+        // SAFETY: pointers into `codec` and `format`, alive during the call; the shim copies behind them
+        attempt(|| unsafe { ffi::rt_output_audio(self.0.as_ptr(), &raw, base) }).map(|track| track as u32)
     }
 
     pub(crate) fn option(&mut self, name: &str, value: &str) -> Result<(), Failure> {
@@ -156,6 +221,13 @@ pub(crate) fn can_hold(format: &str, codec_id: i32) -> bool {
     let format = c_text(format);
     // SAFETY: a terminated text
     unsafe { ffi::rt_output_can_hold(format.as_ptr(), codec_id) == 1 }
+}
+
+/// The same for a coding format by its name.
+pub(crate) fn can_hold_named(format: &str, codec: &str) -> bool {
+    let (format, codec) = (c_text(format), c_text(codec));
+    // SAFETY: terminated texts
+    unsafe { ffi::rt_output_can_hold_named(format.as_ptr(), codec.as_ptr()) == 1 }
 }
 
 /// A subtitle in its new form; times in ticks of the source track.

@@ -1,50 +1,53 @@
 use crate::error::MediaError;
 use crate::failure::Failure;
-use crate::film::{FilmInfo, ticks_to_time};
+use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
+use crate::muxer::TrackFormat;
 use retake_media::{Codec, FormatDescription, Rational, Sample, SampleKind, Time};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Gives out the compressed samples of a film's video, as the container holds them: no decoding.
+/// Gives out the samples of one track, as the container holds them: no decoding.
 ///
 /// Decode times are the container's own, not those of rule T-2.
-pub struct SampleReader {
+pub struct TrackReader {
     file: PathBuf,
     stream: u32,
     input: Input,
-    format: FormatDescription,
+    format: TrackFormat,
     time_base: Rational,
+    audio: bool,
     samples: u64,
 }
 
-impl SampleReader {
-    /// Starts at the first sample.
+impl TrackReader {
+    /// Starts at the first sample of the video, or of an audio track, by its number in the file.
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] if the codec is none of [`Codec::ALL`]; else as [`probe`](crate::probe()).
-    pub fn open(info: &FilmInfo) -> Result<Self, MediaError> {
+    /// [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], or a track that is neither video nor
+    /// sound; else as [`probe`](crate::probe()).
+    pub fn open(info: &FilmInfo, track: u32) -> Result<Self, MediaError> {
         let file = info.path.clone();
-        let video = &info.video;
-        let codec = Codec::from_str(&video.codec)
-            .map_err(|_| MediaError::NoDecoder { file: file.clone(), codec: video.codec.clone() })?;
-        let mut input = Input::open(&file).map_err(|failure| MediaError::open(&file, &failure))?;
-        input.select(|index| index == video.index);
-        let format = FormatDescription {
-            codec,
-            width: video.width,
-            height: video.height,
-            config: input.extradata(video.index),
-            colour: video.colour,
-            pixel_aspect_ratio: video.pixel_aspect_ratio,
-            mastering_display: video.mastering_display,
-            content_light: video.content_light,
+        let (time_base, named) = match info.tracks.iter().find(|other| other.index == track) {
+            Some(other) if other.kind == TrackKind::Audio => (other.time_base, other.codec.as_str()),
+            Some(other) => {
+                return Err(MediaError::NoDecoder { file, codec: other.to_string() });
+            }
+            None => (info.video.time_base, info.video.codec.as_str()),
         };
-        Ok(Self { file, stream: video.index, input, format, time_base: video.time_base, samples: 0 })
+        let audio = track != info.video.index;
+        let unknown = || MediaError::NoDecoder { file: file.clone(), codec: named.to_owned() };
+        let mut input = Input::open(&file).map_err(|failure| MediaError::open(&file, &failure))?;
+        input.select(|index| index == track);
+        let format = match audio {
+            true => TrackFormat::Audio(input.audio(track).ok_or_else(unknown)?),
+            false => TrackFormat::Video(video_format(info, input.extradata(track)).ok_or_else(unknown)?),
+        };
+        Ok(Self { file, stream: track, input, format, time_base, audio, samples: 0 })
     }
 
     /// What a decoder has to know before the first sample. The configuration is the container's own.
-    pub fn format(&self) -> &FormatDescription {
+    pub fn format(&self) -> &TrackFormat {
         &self.format
     }
 
@@ -71,7 +74,7 @@ impl SampleReader {
             pts: time(packet.pts()),
             dts: time(packet.dts()),
             duration: time(Some(packet.duration()).filter(|&ticks| ticks > 0)),
-            kind: if packet.is_key() { SampleKind::Sync } else { SampleKind::Reference },
+            kind: if self.audio || packet.is_key() { SampleKind::Sync } else { SampleKind::Reference },
         }))
     }
 
@@ -83,5 +86,49 @@ impl SampleReader {
             }
             None => MediaError::internal(&self.file, "reading stopped", failure),
         }
+    }
+}
+
+fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {
+    let video = &info.video;
+    Some(FormatDescription {
+        codec: Codec::from_str(&video.codec).ok()?,
+        width: video.width,
+        height: video.height,
+        config,
+        colour: video.colour,
+        pixel_aspect_ratio: video.pixel_aspect_ratio,
+        mastering_display: video.mastering_display,
+        content_light: video.content_light,
+    })
+}
+
+/// Gives out the compressed samples of a film's video: a [`TrackReader`] of it.
+pub struct SampleReader(TrackReader);
+
+impl SampleReader {
+    /// Starts at the first sample.
+    ///
+    /// # Errors
+    /// As [`TrackReader::open`].
+    pub fn open(info: &FilmInfo) -> Result<Self, MediaError> {
+        TrackReader::open(info, info.video.index).map(Self)
+    }
+
+    /// What a decoder has to know before the first sample. The configuration is the container's own.
+    pub fn format(&self) -> &FormatDescription {
+        match self.0.format() {
+            TrackFormat::Video(format) => format,
+            TrackFormat::Audio(_) => unreachable!("opened on the film's video"),
+        }
+    }
+
+    /// The next sample, in decode order; `None` after the last.
+    ///
+    /// # Errors
+    /// As [`TrackReader::next`].
+    #[allow(clippy::should_implement_trait)] // as there
+    pub fn next(&mut self) -> Result<Option<Sample>, MediaError> {
+        self.0.next()
     }
 }

@@ -2,20 +2,31 @@ use crate::container::Container;
 use crate::failure::{Failure, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
 use crate::output::Output;
-use crate::writer::{Note, WriterSettings};
+use crate::writer::Note;
 use retake_media::{Codec, Colour, FormatDescription, Range, Rational};
 
 /// `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
 const UNKNOWN: i32 = -99;
 
+/// A video track that is to be written.
+#[derive(Clone, Copy)]
+pub(crate) struct NewVideo<'a> {
+    pub(crate) container: Container,
+    pub(crate) format: &'a FormatDescription,
+    pub(crate) time_base: Rational,
+    pub(crate) frame_rate: Rational,
+    pub(crate) display_matrix: Option<[i32; 9]>,
+    pub(crate) disposition: i32,
+    pub(crate) encoder: &'a str,
+}
+
 /// Adds the video track to an output, with all that players need to know before the first sample.
 pub(crate) fn add_video(
-    settings: &WriterSettings<'_>,
-    disposition: i32,
+    settings: NewVideo<'_>,
     output: &mut Output,
     notes: &mut Vec<Note>,
 ) -> Result<u32, Failure> {
-    let WriterSettings { format, container, .. } = *settings;
+    let NewVideo { format, container, disposition, .. } = settings;
     let codec = c_text(format.codec.name());
     let encoder = c_text(settings.encoder);
     let vp9 = (format.codec == Codec::Vp9).then(|| Vp9::read(&format.config)).flatten();

@@ -6,7 +6,7 @@ use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
 use crate::input::Input;
 use crate::output::{Output, Stamps};
 use crate::tags::keeps_for_film;
-use crate::video::add_video;
+use crate::video::{NewVideo, add_video};
 use retake_media::{FormatDescription, Rational, Sample, SampleKind, Time};
 use std::fmt;
 use std::fs::File;
@@ -100,7 +100,16 @@ impl FilmWriter {
         let mut output = Output::create(container.muxer(), path).map_err(refused)?;
         let disposition =
             source.as_ref().map_or(0, |(info, input)| input.stream(info.video.index).disposition);
-        let track = add_video(settings, disposition, &mut output, &mut notes).map_err(refused)?;
+        let video = NewVideo {
+            container,
+            format,
+            time_base,
+            frame_rate: settings.frame_rate,
+            display_matrix: settings.display_matrix,
+            disposition,
+            encoder: settings.encoder,
+        };
+        let track = add_video(video, &mut output, &mut notes).map_err(refused)?;
         let copier = match source {
             Some((info, input)) => {
                 copy_film_tags(&input, info, &mut output, track, container, start).map_err(refused)?;

@@ -4,6 +4,7 @@
 //! This crate does no input or output, and knows no codec library.
 
 mod aperture;
+mod audio;
 mod colour;
 mod format;
 mod pixel;
@@ -16,6 +17,7 @@ mod time_range;
 mod transfer;
 
 pub use aperture::CleanAperture;
+pub use audio::AudioFormat;
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use format::{Codec, FormatDescription};
 pub use pixel::{

@@ -33,7 +33,10 @@ fn small() -> PixelBufferAttributes {
 fn pool(minimum_count: usize, maximum_age: BufferAge) -> (PixelBufferPool, Hand) {
     let hand = Hand::default();
     let attributes = PoolAttributes { minimum_count, maximum_age };
-    (PixelBufferPool::create_with_clock(attributes, small(), Box::new(hand.clone())).unwrap(), hand)
+    (
+        PixelBufferPool::create_with_clock(attributes, small(), Box::new(hand.clone())).expect("a good pool"),
+        hand,
+    )
 }
 
 const SECOND: BufferAge = BufferAge::After(Duration::from_secs(1));
@@ -350,6 +353,11 @@ proptest! {
             prop_assert_eq!(marked, rows * format.row_bytes(width, plane));
             prop_assert!(bytes[..start].iter().all(|&byte| byte == 0xEE));
             prop_assert!(bytes[start + stride * rows..].iter().all(|&byte| byte == 0xEE));
+        }
+        let lengths = [0, 1, 2].map(|plane| buffer.plane(plane).len());
+        for (plane, bytes) in buffer.planes_mut().into_iter().enumerate() {
+            prop_assert_eq!(bytes.len(), lengths[plane]);
+            prop_assert!(bytes.first().is_none_or(|&byte| byte == plane as u8));
         }
         let picture = buffer.freeze();
         prop_assert!((0..3).all(|plane| picture.rows(plane).flatten().all(|&byte| byte == plane as u8)));

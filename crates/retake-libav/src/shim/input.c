@@ -139,6 +139,27 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     return 0;
 }
 
+int rt_audio_of(rt_input *input, int index, rt_audio *out) {
+    memset(out, 0, sizeof *out);
+    AVFormatContext *context = input->context;
+    if (index < 0 || (unsigned)index >= context->nb_streams) return AVERROR(EINVAL);
+    const AVCodecParameters *par = context->streams[index]->codecpar;
+    if (par->codec_type != AVMEDIA_TYPE_AUDIO) return AVERROR(EINVAL);
+    const AVCodecDescriptor *codec = avcodec_descriptor_get(par->codec_id);
+    out->codec = codec ? codec->name : "unknown";
+    out->sample_rate = par->sample_rate;
+    out->channels = par->ch_layout.nb_channels;
+    out->layout = par->ch_layout.order == AV_CHANNEL_ORDER_NATIVE ? par->ch_layout.u.mask : 0;
+    out->frame_size = par->frame_size;
+    out->block_align = par->block_align;
+    out->bits_per_sample = par->bits_per_coded_sample;
+    out->padding = par->initial_padding;
+    out->bit_rate = par->bit_rate;
+    out->config = par->extradata;
+    out->config_size = par->extradata_size > 0 ? (size_t)par->extradata_size : 0;
+    return 0;
+}
+
 int rt_select(rt_input *input, const uint8_t *wanted, int count) {
     AVFormatContext *context = input->context;
     for (unsigned i = 0; i < context->nb_streams; i++)

@@ -12,11 +12,13 @@ struct rt_output {
     int64_t *rescale_last; /* per track, for av_rescale_delta */
     int64_t *last;         /* per track, the last decode time */
     int header_written;
+    int in_memory; /* what is written is fetched by rt_output_take */
+    int in_order;  /* packets are written as they come: the caller has interleaved them */
 };
 
 AVFormatContext *rt_output_context(rt_output *output) { return output->context; }
 
-int rt_output_open(const char *format, const char *url, rt_output **out) {
+static int open_output(const char *format, const char *url, rt_output **out) {
     *out = NULL;
     rt_output *output = av_mallocz(sizeof *output);
     if (!output) return AVERROR(ENOMEM);
@@ -26,7 +28,8 @@ int rt_output_open(const char *format, const char *url, rt_output **out) {
         output->context->flags |= AVFMT_FLAG_BITEXACT;
         /* packets come in order already; waiting for a silent track must not hold much memory */
         output->context->max_interleave_delta = 2 * AV_TIME_BASE;
-        result = avio_open2(&output->context->pb, url, AVIO_FLAG_WRITE, NULL, NULL);
+        output->in_memory = !url;
+        result = url ? avio_open2(&output->context->pb, url, AVIO_FLAG_WRITE, NULL, NULL) : avio_open_dyn_buf(&output->context->pb);
     }
     if (result < 0) {
         rt_output_close(output);
@@ -36,10 +39,51 @@ int rt_output_open(const char *format, const char *url, rt_output **out) {
     return 0;
 }
 
+int rt_output_open(const char *format, const char *url, rt_output **out) { return open_output(format, url, out); }
+
+int rt_output_open_memory(const char *format, rt_output **out) { return open_output(format, NULL, out); }
+
+void rt_output_in_order(rt_output *output) { output->in_order = 1; }
+
+static int close_bytes(rt_output *output) {
+    if (!output->in_memory) return avio_closep(&output->context->pb);
+    uint8_t *bytes = NULL;
+    if (output->context->pb) avio_close_dyn_buf(output->context->pb, &bytes);
+    output->context->pb = NULL;
+    av_free(bytes);
+    return 0;
+}
+
+int rt_output_take(rt_output *output, uint8_t **data, size_t *size) {
+    *data = NULL;
+    *size = 0;
+    if (!output->in_memory || !output->context->pb) return AVERROR(EINVAL);
+    int written = avio_close_dyn_buf(output->context->pb, data);
+    output->context->pb = NULL;
+    if (written > 0) *size = (size_t)written;
+    int result = avio_open_dyn_buf(&output->context->pb);
+    return result < 0 ? result : 0;
+}
+
+void rt_bytes_free(uint8_t *data) { av_free(data); }
+
+int rt_output_flush(rt_output *output) {
+    int result = av_write_frame(output->context, NULL);
+    if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
+    return result < 0 ? result : 0;
+}
+
+int rt_output_time_base(const rt_output *output, int stream, rt_ratio *out) {
+    if (stream < 0 || (unsigned)stream >= output->context->nb_streams) return AVERROR(EINVAL);
+    AVRational base = output->context->streams[stream]->time_base;
+    *out = (rt_ratio){base.num, base.den};
+    return 0;
+}
+
 void rt_output_close(rt_output *output) {
     if (!output) return;
     if (output->context) {
-        if (output->context->pb) avio_closep(&output->context->pb);
+        if (output->context->pb) close_bytes(output);
         avformat_free_context(output->context);
     }
     av_dict_free(&output->options);
@@ -63,6 +107,11 @@ int rt_output_can_hold(const char *name, int codec_id) {
     return format ? avformat_query_codec(format, codec_id, FF_COMPLIANCE_NORMAL) : AVERROR_MUXER_NOT_FOUND;
 }
 
+int rt_output_can_hold_named(const char *format, const char *codec) {
+    const AVCodecDescriptor *found = avcodec_descriptor_get_by_name(codec);
+    return found ? rt_output_can_hold(format, found->id) : 0;
+}
+
 int rt_output_header(rt_output *output) {
     output->rescale_last = av_calloc(output->context->nb_streams + 1, sizeof *output->rescale_last);
     output->last = av_calloc(output->context->nb_streams + 1, sizeof *output->last);
@@ -77,7 +126,7 @@ int rt_output_header(rt_output *output) {
 }
 
 static int write_and_free(rt_output *output, AVPacket *packet) {
-    int result = av_interleaved_write_frame(output->context, packet);
+    int result = output->in_order ? av_write_frame(output->context, packet) : av_interleaved_write_frame(output->context, packet);
     if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
     av_packet_free(&packet);
     return result < 0 ? result : 0;
@@ -153,7 +202,7 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
 int rt_output_finish(rt_output *output) {
     int result = av_write_trailer(output->context);
     if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
-    int closed = avio_closep(&output->context->pb);
+    int closed = output->in_memory ? 0 : close_bytes(output);
     return result < 0 ? result : closed;
 }
 

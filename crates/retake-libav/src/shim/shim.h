@@ -22,6 +22,7 @@
 
 enum { RT_VIDEO, RT_AUDIO, RT_SUBTITLE, RT_DATA, RT_ATTACHMENT };
 enum { RT_PICTURE_I420, RT_PICTURE_I010 };
+enum { RT_PLANAR_420, RT_PLANAR_422, RT_PLANAR_444, RT_PLANAR_GRAY, RT_PLANAR_420_10, RT_PLANAR_422_10, RT_PLANAR_444_10 };
 
 typedef struct {
     int32_t num, den;
@@ -94,9 +95,20 @@ typedef struct {
     rt_pixels pixels;
 } rt_frame;
 
+/* Audio as codec parameters have it; `layout` is a channel mask, or 0 for the usual one of so many channels. */
+typedef struct {
+    const char *codec;
+    int32_t sample_rate, channels, frame_size, block_align, bits_per_sample, padding;
+    uint64_t layout;
+    int64_t bit_rate;
+    const uint8_t *config;
+    size_t config_size;
+} rt_audio;
+
 typedef struct rt_input rt_input;
 typedef struct rt_decoder rt_decoder;
 typedef struct rt_scaler rt_scaler;
+typedef struct rt_resizer rt_resizer;
 typedef struct rt_output rt_output;
 typedef struct rt_subtitles rt_subtitles;
 
@@ -118,6 +130,7 @@ int rt_open(const char *url, rt_input **out);
 void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
+int rt_audio_of(rt_input *input, int index, rt_audio *out); /* texts and bytes as rt_stream_of */
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_free(AVPacket *packet);
@@ -143,6 +156,19 @@ void rt_scaler_close(rt_scaler *scaler);
 /* A new frame of RT_PICTURE_* `picture`, `width` x `height`. `matrix` is the H.273 matrix to make of RGB. */
 int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int height, int matrix, rt_frame *out);
 
+/* resize.c */
+typedef struct {
+    uint8_t *data[3];
+    int32_t stride[3];
+    int32_t width, height;
+} rt_planes;
+
+int rt_resizer_open(rt_resizer **out);
+void rt_resizer_close(rt_resizer *resizer);
+/* Pictures of RT_PLANAR_* `planar`; chroma lies as H.273 says (type plus one), and stays there. Rows of `from` can be read, and those of `to`
+ * written, 64 bytes beyond their end. */
+int rt_resize(rt_resizer *resizer, int planar, int location, const rt_planes *from, const rt_planes *to);
+
 /* output.c, track.c */
 typedef struct {
     const char *codec;
@@ -159,11 +185,20 @@ typedef struct {
 } rt_video;
 
 int rt_output_open(const char *format, const char *url, rt_output **out);
+int rt_output_open_memory(const char *format, rt_output **out); /* no file: see rt_output_take */
+void rt_output_in_order(rt_output *output);                     /* packets are interleaved already */
+/* All bytes since the last call; the caller's, to be freed by rt_bytes_free. */
+int rt_output_take(rt_output *output, uint8_t **data, size_t *size);
+void rt_bytes_free(uint8_t *data);
+int rt_output_flush(rt_output *output); /* ends a fragment, where the container has such */
+int rt_output_time_base(const rt_output *output, int stream, rt_ratio *out); /* the one in force after rt_output_header */
 void rt_output_close(rt_output *output); /* without a trailer: what was written stays half a file */
 int rt_output_option(rt_output *output, const char *name, const char *value);
 int rt_output_tag(rt_output *output, int stream, const char *name, const char *value); /* stream -1: the film */
 int rt_output_video(rt_output *output, const rt_video *video);
+int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base);
 int rt_output_can_hold(const char *format, int codec_id); /* 1 yes, 0 no, negative: cannot tell */
+int rt_output_can_hold_named(const char *format, const char *codec);
 /* These answer the index of the new track. */
 int rt_output_copy(rt_output *output, rt_input *input, int stream);
 int rt_output_attach(rt_output *output, const char *name, const char *type, const uint8_t *data, size_t size);

@@ -98,6 +98,31 @@ int rt_output_video(rt_output *output, const rt_video *video) {
     return result < 0 ? result : stream->index;
 }
 
+int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base) {
+    const AVCodecDescriptor *codec = avcodec_descriptor_get_by_name(audio->codec);
+    if (!codec || codec->type != AVMEDIA_TYPE_AUDIO) return AVERROR_ENCODER_NOT_FOUND;
+    AVStream *stream = avformat_new_stream(rt_output_context(output), NULL);
+    if (!stream) return AVERROR(ENOMEM);
+    AVCodecParameters *par = stream->codecpar;
+    par->codec_type = AVMEDIA_TYPE_AUDIO;
+    par->codec_id = codec->id;
+    par->sample_rate = audio->sample_rate;
+    if (audio->layout) {
+        int result = av_channel_layout_from_mask(&par->ch_layout, audio->layout);
+        if (result < 0) return result;
+    } else {
+        av_channel_layout_default(&par->ch_layout, audio->channels);
+    }
+    par->frame_size = audio->frame_size;
+    par->block_align = audio->block_align;
+    par->bits_per_coded_sample = audio->bits_per_sample;
+    par->initial_padding = audio->padding;
+    par->bit_rate = audio->bit_rate;
+    stream->time_base = (AVRational){time_base.num, time_base.den};
+    int result = set_extradata(par, audio->config, audio->config_size);
+    return result < 0 ? result : stream->index;
+}
+
 /* The source's own code for a coding format is kept where the new container knows it too. */
 static uint32_t tag_for(const AVOutputFormat *format, const AVCodecParameters *par) {
     unsigned other = 0;

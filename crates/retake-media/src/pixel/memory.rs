@@ -2,6 +2,7 @@
 
 use super::attributes::{MAX_SIZE, alignment};
 use super::{PixelBufferAttributes, PixelBufferError, PixelFormat};
+use std::mem;
 use std::ops::Range;
 
 /// The alignment where nobody asks for another: the widest vector that encoders load at once.
@@ -103,6 +104,21 @@ impl Memory {
 
     pub(crate) fn plane_mut(&mut self, layout: &Layout, plane: usize) -> &mut [u8] {
         &mut self.bytes[self.origin..][layout.visible(plane)]
+    }
+
+    pub(crate) fn planes_mut(&mut self, layout: &Layout) -> [&mut [u8]; 3] {
+        let mut rest = &mut self.bytes[self.origin..];
+        let mut taken = 0;
+        [0, 1, 2].map(|plane| {
+            let range = layout.visible(plane);
+            if range.is_empty() {
+                return <&mut [u8]>::default();
+            }
+            let from_start = mem::take(&mut rest).split_at_mut(range.start - taken).1;
+            let (bytes, behind) = from_start.split_at_mut(range.len());
+            (rest, taken) = (behind, range.end);
+            bytes
+        })
     }
 
     pub(crate) fn extended_plane_mut(&mut self, layout: &Layout, plane: usize) -> (&mut [u8], usize) {

@@ -64,6 +64,11 @@ impl WritableBuffer {
         self.memory.plane_mut(&self.layout, plane)
     }
 
+    /// The bytes of all planes at once, for code that writes them through pointers.
+    pub fn planes_mut(&mut self) -> [&mut [u8]; 3] {
+        self.memory.planes_mut(&self.layout)
+    }
+
     /// One row of a plane, without padding.
     pub fn row_mut(&mut self, plane: usize, row: usize) -> &mut [u8] {
         let (stride, bytes) = (self.stride(plane), self.layout.format.row_bytes(self.layout.width, plane));

@@ -1,0 +1,81 @@
+//! Putting the finished index into the file: where it was, or in front.
+
+use super::movie::shift_positions;
+use super::tree::{Node, u32_at, u64_at};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+/// An index larger than this is not one that was written here.
+const MOST_INDEX: u64 = 1 << 32;
+
+/// The top of a film: where its index begins, which is its last box.
+pub(crate) struct Layout {
+    /// Length of the first box, `ftyp`.
+    pub(crate) head: u64,
+    /// Where `moov` begins.
+    pub(crate) index_at: u64,
+    /// The index.
+    pub(crate) moov: Node,
+}
+
+/// Reads the index of a film that ends with it.
+pub(crate) fn read_index(file: &mut File) -> io::Result<Layout> {
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the index of the film is damaged");
+    let end = file.seek(SeekFrom::End(0))?;
+    let (mut at, mut head) = (0, 0);
+    while at < end {
+        file.seek(SeekFrom::Start(at))?;
+        let mut bytes = [0; 16];
+        let long = end - at >= 16;
+        file.read_exact(&mut bytes[..if long { 16 } else { 8 }])?;
+        let size = match u32_at(&bytes, 0) {
+            Some(0) => end - at,
+            Some(1) => u64_at(&bytes, 8).ok_or_else(damaged)?,
+            size => size.map(u64::from).ok_or_else(damaged)?,
+        };
+        if size < 8 || size > end - at {
+            return Err(damaged());
+        }
+        if at == 0 {
+            head = size;
+        }
+        if bytes[4..8] == *b"moov" {
+            if at + size != end || size > MOST_INDEX {
+                return Err(damaged());
+            }
+            let mut index = Vec::new();
+            file.seek(SeekFrom::Start(at))?;
+            file.take(size).read_to_end(&mut index)?;
+            let moov = Node::parse(&index).and_then(|mut nodes| nodes.pop()).ok_or_else(damaged)?;
+            return Ok(Layout { head, index_at: at, moov });
+        }
+        at += size;
+    }
+    Err(damaged())
+}
+
+/// Writes the index over the old one.
+pub(crate) fn replace_index(file: &mut File, layout: &Layout) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(layout.moov.size());
+    layout.moov.write(&mut bytes);
+    file.set_len(layout.index_at)?;
+    file.seek(SeekFrom::Start(layout.index_at))?;
+    file.write_all(&bytes)
+}
+
+/// Writes the film to another file with the index in front, so that it plays while it is downloaded.
+pub(crate) fn index_in_front(file: &mut File, layout: &mut Layout, out: &mut File) -> io::Result<()> {
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "the index of the film has no positions");
+    // the index may grow by at most its own length when its positions become long
+    let long = layout.index_at + 2 * layout.moov.size() as u64 > u64::from(u32::MAX);
+    shift_positions(&mut layout.moov, 0, long).ok_or_else(odd)?;
+    let shift = layout.moov.size() as u64;
+    shift_positions(&mut layout.moov, shift, long).ok_or_else(odd)?;
+    let mut bytes = Vec::with_capacity(layout.moov.size());
+    layout.moov.write(&mut bytes);
+    file.seek(SeekFrom::Start(0))?;
+    io::copy(&mut (&mut *file).take(layout.head), out)?;
+    out.write_all(&bytes)?;
+    io::copy(&mut file.take(layout.index_at - layout.head), out)?;
+    Ok(())
+}

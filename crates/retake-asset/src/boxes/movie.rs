@@ -1,0 +1,174 @@
+//! The index of a whole film, finished by hand.
+
+use super::edit::{Edit, edit_box, edits};
+use super::tree::{Node, put_u32, u32_at, u64_at};
+use crate::core::timeline::Extent;
+
+/// What is to be true of one track.
+#[derive(Debug, Clone)]
+pub(crate) struct TrackFinish {
+    /// What was stored.
+    pub(crate) extent: Extent,
+    /// By how much the muxer was told to decode earlier than the samples say.
+    pub(crate) lead: i64,
+    /// Where the session ends, in ticks of the track from its start.
+    pub(crate) end: Option<i64>,
+    /// What the header says besides.
+    pub(crate) header: TrackHeader,
+}
+
+/// Fields of a track's header.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrackHeader {
+    pub(crate) enabled: bool,
+    pub(crate) alternate_group: u16,
+    pub(crate) volume: Option<f32>,
+    pub(crate) language_tag: Option<String>,
+}
+
+/// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in the index. `None` if the index
+/// is not as libavformat writes it.
+pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Option<u64>) -> Option<()> {
+    let movie_scale = header_scale(moov.find(&[b"mvhd"])?)?;
+    let mut longest = length.unwrap_or(0);
+    for trak in moov.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
+        let number = track_number(trak)?;
+        if let Some(track) = tracks.get((number as usize).checked_sub(1)?)?.as_ref() {
+            longest = longest.max(finish_track(trak, track, movie_scale)?);
+        }
+    }
+    set_duration(moov.find_mut(&[b"mvhd"])?, 16, longest)
+}
+
+fn finish_track(trak: &mut Node, track: &TrackFinish, movie_scale: u32) -> Option<u64> {
+    let scale = header_scale(trak.find(&[b"mdia", b"mdhd"])?)?;
+    let media = u64::try_from(track.extent.media).ok()?;
+    set_duration(trak.find_mut(&[b"mdia", b"mdhd"])?, 16, media)?;
+    let edits = edits(&track.extent, scale, movie_scale, track.end);
+    let whole = [Edit {
+        duration: (u128::from(media) * u128::from(movie_scale) / u128::from(scale.max(1))) as u64,
+        media: None,
+    }];
+    let shown = if edits.is_empty() { &whole[..] } else { &edits };
+    let duration = shown.iter().map(|edit| edit.duration).sum();
+    set_duration(trak.find_mut(&[b"tkhd"])?, 20, duration)?;
+    set_edits(trak, &edits)?;
+    set_header(trak, &track.header)?;
+    let offsets = trak.find_mut(&[b"mdia", b"minf", b"stbl"])?;
+    shift_composition(offsets, track.lead - track.extent.reorder)?;
+    Some(duration)
+}
+
+/// Replaces the edit list: by none if it is empty.
+pub(crate) fn set_edits(trak: &mut Node, edits: &[Edit]) -> Option<()> {
+    let children = trak.children_mut()?;
+    children.retain(|child| child.kind != *b"edts");
+    if !edits.is_empty() {
+        let behind_header = children.iter().position(|child| child.kind == *b"tkhd")? + 1;
+        children.insert(behind_header, edit_box(edits));
+    }
+    Some(())
+}
+
+/// The number that a track has in this file.
+pub(crate) fn track_number(trak: &Node) -> Option<u32> {
+    let fields = trak.find(&[b"tkhd"])?.as_fields();
+    u32_at(fields, if fields.first()? & 1 == 1 { 20 } else { 12 })
+}
+
+/// Ticks a second, of `mvhd` and `mdhd`.
+pub(crate) fn header_scale(header: &Node) -> Option<u32> {
+    let fields = header.as_fields();
+    u32_at(fields, if fields.first()? & 1 == 1 { 20 } else { 12 })
+}
+
+/// Writes the duration into a header whose short form has it at `at`; one that does not fit makes the form long.
+fn set_duration(header: &mut Node, at: usize, duration: u64) -> Option<()> {
+    let fields = header.fields_mut()?;
+    let long_at = at + 8; // two longer times before it
+    if *fields.first()? == 0 {
+        if let Ok(short) = u32::try_from(duration) {
+            return put_u32(fields, at, short);
+        }
+        let mut long = vec![1];
+        long.extend(fields.get(1..4)?);
+        for time in [4, 8] {
+            long.extend(u64::from(u32_at(fields, time)?).to_be_bytes());
+        }
+        long.extend(fields.get(12..at)?);
+        long.extend(duration.to_be_bytes());
+        long.extend(fields.get(at + 4..)?);
+        *fields = long;
+        return Some(());
+    }
+    fields.get_mut(long_at..long_at + 8)?.copy_from_slice(&duration.to_be_bytes());
+    Some(())
+}
+
+pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
+    let fields = trak.find_mut(&[b"tkhd"])?.fields_mut()?;
+    let enabled = fields.get_mut(3)?;
+    *enabled = *enabled & !1 | u8::from(header.enabled);
+    // behind the duration: 8 reserved bytes, layer, alternate group, volume
+    let group = if fields.first()? & 1 == 1 { 46 } else { 34 };
+    fields.get_mut(group..group + 2)?.copy_from_slice(&header.alternate_group.to_be_bytes());
+    if let Some(volume) = header.volume {
+        let fixed = (volume.clamp(0.0, 127.0) * 256.0) as u16;
+        fields.get_mut(group + 2..group + 4)?.copy_from_slice(&fixed.to_be_bytes());
+    }
+    if let Some(tag) = &header.language_tag {
+        let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
+        let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;
+        let fields = [&[0; 4], tag.as_bytes(), &[0]].concat();
+        children.insert(behind_header, Node::fields(b"elng", fields));
+    }
+    Some(())
+}
+
+/// Takes `shift` ticks off all composition offsets; drops the table if nothing is left of it.
+fn shift_composition(table: &mut Node, shift: i64) -> Option<()> {
+    let children = table.children_mut()?;
+    let Some(position) = children.iter().position(|child| child.kind == *b"ctts") else {
+        return (shift == 0).then_some(());
+    };
+    let fields = children[position].fields_mut()?;
+    let mut nothing_left = true;
+    for entry in fields.get_mut(8..)?.chunks_exact_mut(8) {
+        let offset = i64::from(u32_at(entry, 4)?) - shift;
+        nothing_left &= offset == 0;
+        put_u32(entry, 4, u32::try_from(offset).ok()?)?;
+    }
+    if nothing_left {
+        children.remove(position);
+    }
+    Some(())
+}
+
+/// Moves all positions of media by `shift` bytes, with long positions where short ones do not do. `None` if there is no such table.
+pub(crate) fn shift_positions(moov: &mut Node, shift: u64, long: bool) -> Option<()> {
+    for trak in moov.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
+        let tables = trak.find_mut(&[b"mdia", b"minf", b"stbl"])?.children_mut()?;
+        let table = tables.iter_mut().find(|table| table.kind == *b"stco" || table.kind == *b"co64")?;
+        let positions: Vec<u64> = positions(table)?.map(|position| position + shift).collect();
+        let mut fields = vec![0; 4];
+        fields.extend((positions.len() as u32).to_be_bytes());
+        for position in positions {
+            match long {
+                true => fields.extend(position.to_be_bytes()),
+                false => fields.extend(u32::try_from(position).ok()?.to_be_bytes()),
+            }
+        }
+        *table = Node::fields(if long { b"co64" } else { b"stco" }, fields);
+    }
+    Some(())
+}
+
+/// All positions of media, of a `stco` or `co64` box.
+fn positions(table: &Node) -> Option<impl Iterator<Item = u64>> {
+    let (fields, long) = (table.as_fields().get(8..)?, table.kind == *b"co64");
+    let width = if long { 8 } else { 4 };
+    Some(fields.chunks_exact(width).map(move |entry| match long {
+        true => u64_at(entry, 0).unwrap_or(0),
+        false => u32_at(entry, 0).map_or(0, u64::from),
+    }))
+}

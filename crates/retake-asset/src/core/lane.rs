@@ -1,0 +1,173 @@
+//! One input as its writer sees it: readiness, passes, requests.
+
+use super::{Core, Shared};
+use crate::input::AssetWriterInput;
+use crate::media::MediaSample;
+use crate::options::MediaDataLocation;
+use crate::passes::machine::PassMachine;
+use crate::queue::Queue;
+use retake_media::Time;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Block = Arc<Mutex<dyn FnMut(&AssetWriterInput) + Send>>;
+type Observer = Arc<dyn Fn(bool) + Send + Sync>;
+
+/// A standing request for media data.
+pub(crate) struct Request {
+    queue: Arc<dyn Queue>,
+    block: Block,
+    /// Tells requests of one input apart.
+    number: u64,
+    state: RequestState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestState {
+    /// Nothing to do: not ready, or called in vain.
+    Idle,
+    /// Waits in its queue, or runs there.
+    Out,
+    /// Was called, and appended nothing though it could: called again when something else moves (resolution 28).
+    Parked,
+}
+
+/// One input of a writer.
+pub(crate) struct Lane {
+    pub(crate) input: AssetWriterInput,
+    pub(crate) ready: bool,
+    pub(crate) passes: PassMachine,
+    pub(crate) last: Option<Time>,
+    pub(crate) appended: u64,
+    request: Option<Request>,
+    requests: u64,
+    observers: Vec<Observer>,
+}
+
+impl Lane {
+    pub(crate) fn new(input: AssetWriterInput) -> Self {
+        Self {
+            input,
+            ready: false,
+            passes: PassMachine::new(),
+            last: None,
+            appended: 0,
+            request: None,
+            requests: 0,
+            observers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observers.push(observer);
+    }
+
+    pub(crate) fn has_request(&self) -> bool {
+        self.request.is_some()
+    }
+
+    pub(crate) fn request(&mut self, queue: Arc<dyn Queue>, block: Block) {
+        self.requests += 1;
+        self.request = Some(Request { queue, block, number: self.requests, state: RequestState::Idle });
+    }
+
+    /// No block is called any more, except one that runs already.
+    pub(crate) fn drop_request(&mut self) {
+        self.request = None;
+    }
+
+    /// Whether all other inputs wait until this one is finished.
+    pub(crate) fn comes_first(&self) -> bool {
+        let first = self.input.options().media_data_location == MediaDataLocation::BeforeMainNotInterleaved;
+        first || self.passes.is_multiple()
+    }
+
+    /// Nothing is taken any more.
+    pub(crate) fn close(&mut self) {
+        self.drop_request();
+    }
+}
+
+impl Core {
+    /// Brings readiness up to date, and calls those who wait for it.
+    pub(super) fn settle(&mut self, shared: &Arc<Shared>) {
+        for index in 0..self.lanes.len() {
+            let ready =
+                self.is_open() && self.lanes[index].passes.is_open() && self.interleaver.has_room(index);
+            let lane = &mut self.lanes[index];
+            if lane.ready != ready {
+                lane.ready = ready;
+                for observer in lane.observers.clone() {
+                    self.tell(move || observer(ready));
+                }
+                self.unpark(index);
+            }
+        }
+        for index in 0..self.lanes.len() {
+            self.call(shared, index);
+        }
+    }
+
+    /// Takes a sample in.
+    pub(crate) fn push(&mut self, index: usize, sample: MediaSample) {
+        self.lanes[index].last = Some(sample.decode_time());
+        self.lanes[index].appended += 1;
+        self.interleaver.push(index, sample);
+        // the others may have waited for just this
+        for other in 0..self.lanes.len() {
+            if other != index {
+                self.unpark(other);
+            }
+        }
+    }
+
+    fn unpark(&mut self, index: usize) {
+        if let Some(request) = &mut self.lanes[index].request
+            && request.state == RequestState::Parked
+        {
+            request.state = RequestState::Idle;
+        }
+    }
+
+    /// Sends the block of a ready input to its queue, unless it is there.
+    fn call(&mut self, shared: &Arc<Shared>, index: usize) {
+        let lane = &mut self.lanes[index];
+        if !lane.ready {
+            return;
+        }
+        if let Some(request) = &mut lane.request
+            && request.state == RequestState::Idle
+        {
+            request.state = RequestState::Out;
+            let (queue, number) = (request.queue.clone(), request.number);
+            let shared = shared.clone();
+            self.tell(move || queue.dispatch(Box::new(move || run(&shared, index, number))));
+        }
+    }
+}
+
+/// What runs in the client's queue: its block, if it is still wanted.
+fn run(shared: &Arc<Shared>, index: usize, number: u64) {
+    let block = shared.change(|core| {
+        let lane = core.lanes.get_mut(index)?;
+        let (ready, appended, input) = (lane.ready, lane.appended, lane.input.clone());
+        let request = lane.request.as_mut().filter(|request| request.number == number)?;
+        if !ready {
+            request.state = RequestState::Idle;
+            return None;
+        }
+        Some((request.block.clone(), appended, input))
+    });
+    let Some((block, before, input)) = block else { return };
+    {
+        // a request has one call out at a time: this never waits
+        let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
+        (*block)(&input);
+    }
+    shared.change(|core| {
+        let Some(lane) = core.lanes.get_mut(index) else { return };
+        let moved = lane.appended != before;
+        if let Some(request) = lane.request.as_mut().filter(|request| request.number == number) {
+            request.state = if moved { RequestState::Idle } else { RequestState::Parked };
+        }
+    });
+}

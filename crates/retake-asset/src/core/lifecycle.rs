@@ -1,0 +1,145 @@
+//! The life of a writer (section 16.1): what each call does in each status.
+
+use super::interleave::Pace;
+use super::{Completion, Core, Session};
+use crate::error::{CallError, Mistake, UsageError, WriterError};
+use crate::options::MediaDataLocation;
+use crate::place::Place;
+use crate::status::WriterStatus;
+use retake_media::Time;
+
+impl Core {
+    /// From *not started* to *writing*, or to *failed*.
+    pub(crate) fn start(&mut self) -> Result<(), CallError> {
+        const CALL: &str = "start_writing";
+        if self.status != WriterStatus::Unknown {
+            return Err(self.wrong_status(CALL, "not started").into());
+        }
+        match self.prepare() {
+            Ok(place) => {
+                self.place = Some(place);
+                self.status = WriterStatus::Writing;
+                Ok(())
+            }
+            Err(error) => {
+                self.end(WriterStatus::Failed, Some(error.clone()));
+                Err(error.into())
+            }
+        }
+    }
+
+    fn prepare(&mut self) -> Result<Place, WriterError> {
+        let options: Vec<_> = self.lanes.iter().map(|lane| lane.input.options()).collect();
+        if options.is_empty() {
+            return Err(WriterError::Misconfigured("it has no inputs: add them first"));
+        }
+        if options.iter().any(|input| input.multi_pass) && options.iter().any(|input| input.real_time) {
+            return Err(WriterError::Misconfigured("several passes cannot be had of inputs in real time"));
+        }
+        let place = Place::find(&self.target.file)?;
+        if let Some(folder) = &self.options.directory_for_temporary_files {
+            // told now, not when all is encoded
+            crate::place::temporary(folder, &self.target.file)?;
+        }
+        crate::place::temporary(place.folder(), &self.target.file)?;
+        for options in &options {
+            let sparse = options.media_data_location == MediaDataLocation::SparselyInterleaved;
+            self.interleaver.add(match (sparse, options.real_time) {
+                (true, _) => Pace::Sparse,
+                (false, true) => Pace::Live,
+                (false, false) => Pace::Steady,
+            });
+        }
+        for lane in &mut self.lanes {
+            lane.passes.start(lane.input.can_perform_multiple_passes());
+        }
+        self.release_lanes();
+        Ok(place)
+    }
+
+    /// Lanes that have to wait for others are held: behind media that comes before all else, and behind inputs whose frames are encoded in
+    /// several passes (AM-14).
+    pub(crate) fn release_lanes(&mut self) {
+        let first: Vec<bool> = self.lanes.iter().map(|lane| lane.comes_first()).collect();
+        let waiting = self.lanes.iter().zip(&first).any(|(lane, &first)| first && !lane.passes.is_finished());
+        for (index, first) in first.into_iter().enumerate() {
+            self.interleaver.hold(index, waiting && !first);
+        }
+    }
+
+    pub(crate) fn start_session(&mut self, start: Time) -> Result<(), UsageError> {
+        const CALL: &str = "start_session";
+        let wrong = |mistake| Err(UsageError { call: CALL, mistake });
+        if !self.is_open() {
+            return Err(self.wrong_status(CALL, "writing"));
+        }
+        if self.session != Session::None {
+            return wrong(Mistake::SecondSession);
+        }
+        if !start.is_numeric() {
+            return wrong(Mistake::BadTime(start));
+        }
+        self.session = Session::Started { start };
+        Ok(())
+    }
+
+    pub(crate) fn end_session(&mut self, end: Time) -> Result<(), UsageError> {
+        const CALL: &str = "end_session";
+        let wrong = |mistake| Err(UsageError { call: CALL, mistake });
+        if !self.is_open() {
+            return Err(self.wrong_status(CALL, "writing"));
+        }
+        match self.session {
+            Session::None => wrong(Mistake::NoSession),
+            Session::Ended { .. } => wrong(Mistake::SessionEnded),
+            Session::Started { start } if !end.is_numeric() || end < start => wrong(Mistake::BadTime(end)),
+            Session::Started { start } => {
+                self.session = Session::Ended { start, end };
+                Ok(())
+            }
+        }
+    }
+
+    /// Marks all inputs as finished; what waits is stored, then `completion` is told, whatever comes.
+    pub(crate) fn finish(&mut self, completion: Completion) -> Result<(), UsageError> {
+        match self.status {
+            WriterStatus::Failed => {
+                // it may have failed a moment ago, which no client can know
+                let error = self.error.clone().unwrap_or(WriterError::Cancelled);
+                self.tell(move || completion(Err(error)));
+                return Ok(());
+            }
+            WriterStatus::Writing if !self.finishing && !self.cancelling => {}
+            _ => return Err(self.wrong_status("finish_writing", "writing")),
+        }
+        self.finishing = true;
+        self.completion = Some(completion);
+        for index in 0..self.lanes.len() {
+            self.lanes[index].passes.keep();
+            self.lanes[index].drop_request();
+            self.interleaver.finish(index);
+        }
+        self.release_lanes();
+        if self.session == Session::None {
+            self.end(WriterStatus::Failed, Some(WriterError::NoSession));
+        }
+        Ok(())
+    }
+
+    /// The client brings no more media to an input.
+    pub(crate) fn mark_finished(&mut self, index: usize) -> Result<(), UsageError> {
+        const CALL: &str = "mark_as_finished";
+        match self.status {
+            WriterStatus::Unknown => return Err(self.wrong_status(CALL, "writing")),
+            // a client that marks an input just when the writer failed did nothing wrong
+            status if status.is_terminal() => return Ok(()),
+            _ => {}
+        }
+        let lane = &mut self.lanes[index];
+        lane.passes.finish().map_err(|mistake| UsageError { call: CALL, mistake })?;
+        lane.drop_request();
+        self.interleaver.finish(index);
+        self.release_lanes();
+        Ok(())
+    }
+}

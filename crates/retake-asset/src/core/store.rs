@@ -1,0 +1,175 @@
+//! The thread of a writer: it takes samples out in their order, and has them stored.
+
+use super::clock::{movie_timescale, timescale};
+use super::timeline::Timeline;
+use super::{Core, Session, Shared};
+use crate::boxes::movie::TrackHeader;
+use crate::error::WriterError;
+use crate::media::{MediaSample, MediaType};
+use crate::place::Place;
+use crate::sink::{Ending, FilmSink, Sink, SinkPlan, SinkTrack};
+use crate::status::WriterStatus;
+use retake_libav::{TrackFormat, time_to_ticks};
+use retake_media::{Rational, Time};
+use std::sync::Arc;
+
+/// So many samples are taken out at once.
+const BATCH: usize = 64;
+
+/// What the thread is to do next.
+enum Task {
+    Open(Box<SinkPlan>, Place, Time),
+    Store(Vec<(usize, MediaSample)>),
+    Finish(Session),
+    Stop,
+}
+
+/// Runs until the writer has ended.
+pub(crate) fn run(shared: &Arc<Shared>) {
+    let mut work = None;
+    let outcome = loop {
+        let task = shared.wait(|core| next_task(core, work.is_some()));
+        let done = match task {
+            Task::Stop => break Err(WriterError::Cancelled),
+            Task::Open(plan, place, start) => open(*plan, place, start).map(|opened| work = Some(opened)),
+            Task::Store(batch) => {
+                // room was made
+                shared.change(|_| ());
+                work.as_mut().map_or(Ok(()), |work| store(work, batch))
+            }
+            Task::Finish(session) => break work.take().map_or(Ok(()), |work| finish(work, session)),
+        };
+        if let Err(error) = done {
+            break Err(error);
+        }
+    };
+    // temporary files go before anybody hears of the end
+    drop(work);
+    shared.change(|core| {
+        match outcome {
+            _ if core.cancelling => core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled)),
+            Ok(()) => core.end(WriterStatus::Completed, None),
+            Err(error) => core.end(WriterStatus::Failed, Some(error)),
+        }
+        core.worker = None;
+    });
+}
+
+fn next_task(core: &mut Core, opened: bool) -> Option<Task> {
+    if core.cancelling || core.status.is_terminal() {
+        return Some(Task::Stop);
+    }
+    let start = match core.session {
+        Session::None => return None,
+        Session::Started { start } | Session::Ended { start, .. } => start,
+    };
+    if !opened {
+        let all_in = core.finishing && core.interleaver.is_done();
+        if !all_in && !core.interleaver.is_primed() {
+            return None;
+        }
+        let place = core.place.take()?;
+        return Some(Task::Open(Box::new(plan(core)), place, start));
+    }
+    let batch: Vec<_> = std::iter::from_fn(|| core.interleaver.pop()).take(BATCH).collect();
+    if !batch.is_empty() {
+        return Some(Task::Store(batch));
+    }
+    (core.finishing && core.interleaver.is_done()).then_some(Task::Finish(core.session))
+}
+
+/// What the first samples tell of the film.
+fn plan(core: &Core) -> SinkPlan {
+    let tracks = core.lanes.iter().enumerate().filter_map(|(index, lane)| {
+        let (format, options) = (lane.input.format()?, lane.input.options());
+        let scale = match &format {
+            TrackFormat::Audio(sound) => sound.sample_rate,
+            _ if options.media_time_scale > 0 => options.media_time_scale,
+            _ => timescale(core.interleaver.waiting(index)),
+        };
+        let group = core.groups.iter().position(|group| group.contains(&index));
+        let header = TrackHeader {
+            enabled: group.map_or(options.enabled, |group| core.groups[group].first() == Some(&index)),
+            alternate_group: group.map_or(0, |group| group as u16 + 1),
+            volume: options.preferred_volume,
+            language_tag: options.extended_language_tag,
+        };
+        Some(SinkTrack {
+            format,
+            timescale: scale,
+            frame_rate: options.frame_rate,
+            display_matrix: options.transform,
+            language: options.language_code,
+            tags: options.metadata,
+            header,
+        })
+    });
+    let tracks: Vec<SinkTrack> = tracks.collect();
+    let movie_timescale = match core.options.movie_time_scale {
+        0 => movie_timescale(tracks.iter().map(|track| track.timescale)),
+        scale => scale,
+    };
+    SinkPlan {
+        container: core.target.container,
+        output: core.target.file.clone(),
+        temporary: core.options.directory_for_temporary_files.clone(),
+        fast_start: core.options.fast_start,
+        tracks,
+        tags: core.options.metadata.clone(),
+        movie_timescale,
+    }
+}
+
+/// The sink, and the time lines of all tracks.
+struct Work {
+    sink: Box<dyn Sink>,
+    tracks: Vec<Timeline>,
+    movie: Rational,
+}
+
+fn open(plan: SinkPlan, place: Place, start: Time) -> Result<Work, WriterError> {
+    let movie = Rational::new(1, i32::try_from(plan.movie_timescale).unwrap_or(i32::MAX));
+    let sounds: Vec<bool> =
+        plan.tracks.iter().map(|track| MediaType::of(&track.format) == MediaType::Audio).collect();
+    let sink = FilmSink::create(plan, place)?;
+    let tracks = sounds.into_iter().enumerate();
+    let tracks = tracks.map(|(index, sound)| Timeline::new(sink.time_base(index), start, sound)).collect();
+    Ok(Work { sink: Box::new(sink), tracks, movie })
+}
+
+fn store(work: &mut Work, batch: Vec<(usize, MediaSample)>) -> Result<(), WriterError> {
+    for (track, sample) in batch {
+        let timeline = &mut work.tracks[track];
+        let number = timeline.samples();
+        let bad = |detail| WriterError::BadSample { input: track, sample: number, detail };
+        for stored in timeline.accept(sample).map_err(bad)?.into_iter().flatten() {
+            work.sink.write(track, &stored)?;
+        }
+    }
+    Ok(())
+}
+
+fn finish(mut work: Work, session: Session) -> Result<(), WriterError> {
+    let mut last: Vec<_> = Vec::new();
+    for (track, timeline) in work.tracks.iter_mut().enumerate() {
+        if let Some(stored) = timeline.finish() {
+            let seconds = stored.dts as f64 * timeline.base().to_f64();
+            last.push((seconds, track, stored));
+        }
+    }
+    last.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (_, track, stored) in &last {
+        work.sink.write(*track, stored)?;
+    }
+    let length = match session {
+        Session::Ended { start, end } => Some(end.subtract(start)),
+        _ => None,
+    };
+    let in_ticks = |base| length.and_then(|length| time_to_ticks(length, base));
+    let ending = Ending {
+        extents: work.tracks.iter().map(Timeline::extent).collect(),
+        ends: work.tracks.iter().map(|track| in_ticks(track.base())).collect(),
+        length: in_ticks(work.movie).and_then(|ticks| u64::try_from(ticks).ok()),
+    };
+    work.sink.finish(&ending)
+}

@@ -1,0 +1,31 @@
+//! Films are written and read here as AVFoundation does it: an [`AssetWriter`] with inputs that say when they are ready.
+//!
+//! A writer is set up, started, given samples by its inputs, and finished; it is used once. Container bytes are libavformat's work (by
+//! `retake-libav`), behaviour is this crate's: what may be called when, how tracks are interleaved in bounded memory, what a session's start
+//! and end do to the film, and that the output's place holds nothing or the finished film.
+//!
+//! Two kinds of trouble are kept apart (AW-2): a [`UsageError`] is a call that should not have been made, and changes nothing; a
+//! [`WriterError`] is why a film cannot be written, and makes the writer's status *failed*.
+
+mod boxes;
+mod core;
+mod error;
+mod input;
+mod media;
+mod options;
+mod passes;
+mod place;
+mod queue;
+mod sink;
+mod status;
+mod writer;
+
+pub use error::{AppendError, CallError, Mistake, UsageError, WriterError};
+pub use input::AssetWriterInput;
+pub use media::{MediaSample, MediaType};
+pub use options::{InputOptions, MediaDataLocation, WriterOptions};
+pub use passes::PassDescription;
+pub use queue::{Queue, SerialQueue};
+pub use retake_libav::{Container, TrackFormat};
+pub use status::WriterStatus;
+pub use writer::AssetWriter;

@@ -1,0 +1,167 @@
+//! The passes of one input, as a state machine (section 18.1). Pure: what has to be done is answered, not done.
+
+use crate::error::Mistake;
+use retake_media::{Time, TimeRange};
+use std::sync::Arc;
+
+/// What one pass asks for.
+#[doc(alias = "AVAssetWriterInputPassDescription")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassDescription {
+    ranges: Arc<[TimeRange]>,
+}
+
+impl PassDescription {
+    pub(crate) fn new(ranges: impl Into<Arc<[TimeRange]>>) -> Self {
+        Self { ranges: ranges.into() }
+    }
+
+    /// The parts of the source that have to be appended in this pass, all of them and nothing else: ascending and apart, in the source's own
+    /// time, whatever the session's start is. Of the first pass: [`TimeRange::EVERYTHING`], which stands for all that there is, before zero too.
+    #[doc(alias = "sourceTimeRanges")]
+    pub fn source_time_ranges(&self) -> &[TimeRange] {
+        &self.ranges
+    }
+}
+
+/// Where an input is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Before,
+    Pass { description: PassDescription, number: u32 },
+    Deciding { description: PassDescription, number: u32 },
+    Done,
+    Finished { description: Option<PassDescription> },
+}
+
+/// The passes of one input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PassMachine {
+    state: State,
+    multiple: bool,
+}
+
+/// What follows from the end of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PassEnd {
+    /// The encoder has to say whether it wants another one: [`PassMachine::decided`].
+    Analyse,
+    /// There is no other.
+    NoMore,
+}
+
+impl PassMachine {
+    pub(crate) const fn new() -> Self {
+        Self { state: State::Before, multiple: false }
+    }
+
+    /// Writing starts; `multiple` says whether the encoder can take several passes. It is final from here on (AM-3).
+    pub(crate) fn start(&mut self, multiple: bool) {
+        self.multiple = multiple;
+        // the first is everything, with one pass too (AM-4)
+        let description = PassDescription::new([TimeRange::EVERYTHING]);
+        self.state = State::Pass { description, number: 1 };
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.state != State::Before
+    }
+
+    pub(crate) fn is_multiple(&self) -> bool {
+        self.multiple
+    }
+
+    /// Stays as it was while the next pass is being decided on, and when the input is finished within a pass.
+    pub(crate) fn description(&self) -> Option<&PassDescription> {
+        match &self.state {
+            State::Pass { description, .. } | State::Deciding { description, .. } => Some(description),
+            State::Finished { description } => description.as_ref(),
+            State::Before | State::Done => None,
+        }
+    }
+
+    /// Whether media is taken.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Pass { .. })
+    }
+
+    pub(crate) fn is_deciding(&self) -> bool {
+        matches!(self.state, State::Deciding { .. })
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished { .. })
+    }
+
+    /// Whether no pass will follow: what was encoded is what is kept.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.state, State::Done | State::Finished { .. })
+    }
+
+    /// The number of the pass, from 1.
+    pub(crate) fn number(&self) -> u32 {
+        match self.state {
+            State::Pass { number, .. } | State::Deciding { number, .. } => number,
+            _ => 0,
+        }
+    }
+
+    /// Whether media of this time belongs into the pass.
+    pub(crate) fn admits(&self, time: Time) -> Result<(), Mistake> {
+        match &self.state {
+            State::Pass { description, number } => {
+                let inside = |range: &TimeRange| range.contains(time);
+                match *number == 1 || description.ranges.iter().any(inside) {
+                    true => Ok(()),
+                    false => Err(Mistake::OutsidePass(time)),
+                }
+            }
+            State::Finished { .. } => Err(Mistake::InputFinished),
+            State::Before | State::Deciding { .. } | State::Done => Err(Mistake::NoPass),
+        }
+    }
+
+    /// All media of the pass came.
+    pub(crate) fn end_pass(&mut self) -> Result<PassEnd, Mistake> {
+        match (&self.state, self.multiple) {
+            (State::Pass { description, number }, true) => {
+                self.state = State::Deciding { description: description.clone(), number: *number };
+                Ok(PassEnd::Analyse)
+            }
+            (State::Pass { .. }, false) => {
+                self.state = State::Done;
+                Ok(PassEnd::NoMore)
+            }
+            (State::Finished { .. }, _) => Err(Mistake::InputFinished),
+            _ => Err(Mistake::NoPass),
+        }
+    }
+
+    /// The encoder wants these ranges again, or is satisfied. Means nothing once the input was finished meanwhile.
+    pub(crate) fn decided(&mut self, wanted: Option<PassDescription>) {
+        if let State::Deciding { number, .. } = self.state {
+            self.state = match wanted.filter(|wanted| !wanted.ranges.is_empty()) {
+                Some(description) => State::Pass { description, number: number + 1 },
+                None => State::Done,
+            };
+        }
+    }
+
+    /// The client wants no further pass: the newest version of each frame is kept (AM-10). Not while the next is being decided on (AM-11);
+    /// once more is nothing (AI-13).
+    pub(crate) fn finish(&mut self) -> Result<(), Mistake> {
+        match &self.state {
+            State::Before | State::Deciding { .. } => return Err(Mistake::NoPass),
+            State::Finished { .. } => {}
+            State::Pass { .. } | State::Done => self.keep(),
+        }
+        Ok(())
+    }
+
+    /// The whole writer finishes: as [`PassMachine::finish`], at any time (AM-16).
+    pub(crate) fn keep(&mut self) {
+        if !self.is_finished() {
+            self.state = State::Finished { description: self.description().cloned() };
+        }
+    }
+}

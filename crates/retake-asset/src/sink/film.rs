@@ -1,0 +1,95 @@
+use super::{Ending, Sink, SinkPlan};
+use crate::boxes::file::{index_in_front, read_index, replace_index};
+use crate::boxes::movie::{TrackFinish, finish};
+use crate::core::timeline::Stored;
+use crate::error::WriterError;
+use crate::place::{Place, temporary};
+use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack};
+use retake_media::Rational;
+use std::io;
+use tempfile::NamedTempFile;
+
+/// One whole film: written under another name, and renamed when it is complete and on the disk.
+pub(crate) struct FilmSink {
+    plan: SinkPlan,
+    muxer: Muxer,
+    file: NamedTempFile,
+    place: Place,
+}
+
+impl FilmSink {
+    pub(crate) fn create(plan: SinkPlan, place: Place) -> Result<Self, WriterError> {
+        let folder = match &plan.temporary {
+            // only what is copied once more can be elsewhere: a rename does not leave its file system
+            Some(folder) if plan.moves_index() => folder.clone(),
+            _ => place.folder().to_owned(),
+        };
+        let file = temporary(&folder, &plan.output)?;
+        let tracks: Vec<MuxerTrack<'_>> = plan.tracks.iter().map(|track| track.as_muxer_track()).collect();
+        let settings = MuxerSettings {
+            container: plan.container,
+            kind: MuxerKind::Whole,
+            path: file.path(),
+            tracks: &tracks,
+            tags: &plan.tags,
+            movie_timescale: plan.movie_timescale,
+        };
+        let (muxer, _) = Muxer::create(&settings)?;
+        Ok(Self { plan, muxer, file, place })
+    }
+
+    fn finish_index(
+        plan: &SinkPlan,
+        file: NamedTempFile,
+        place: &Place,
+        ending: &Ending,
+    ) -> Result<NamedTempFile, WriterError> {
+        let failed = |source| WriterError::io(file.path())(source);
+        let odd = || io::Error::new(io::ErrorKind::InvalidData, "the index of the film cannot be finished");
+        let mut reopened =
+            std::fs::File::options().read(true).write(true).open(file.path()).map_err(failed)?;
+        let mut layout = read_index(&mut reopened).map_err(failed)?;
+        let tracks = plan.tracks.iter().zip(&ending.extents).zip(&ending.ends);
+        let tracks = tracks.map(|((track, extent), end)| {
+            let header = track.header.clone();
+            extent.map(|extent| TrackFinish { extent, lead: track.lead(), end: *end, header })
+        });
+        let tracks: Vec<_> = tracks.collect();
+        finish(&mut layout.moov, &tracks, ending.length).ok_or_else(odd).map_err(failed)?;
+        if !plan.moves_index() {
+            replace_index(&mut reopened, &layout).map_err(failed)?;
+            return Ok(file);
+        }
+        let mut front = temporary(place.folder(), &plan.output)?;
+        index_in_front(&mut reopened, &mut layout, front.as_file_mut())
+            .map_err(|source| WriterError::io(front.path())(source))?;
+        Ok(front)
+    }
+}
+
+impl SinkPlan {
+    fn moves_index(&self) -> bool {
+        self.fast_start && self.container.is_iso()
+    }
+}
+
+impl Sink for FilmSink {
+    fn time_base(&self, track: usize) -> Rational {
+        self.muxer.time_base(track)
+    }
+
+    fn write(&mut self, track: usize, sample: &Stored) -> Result<(), WriterError> {
+        let Stored { pts, dts, duration, sync, disposable, ref data } = *sample;
+        let dts = dts - self.plan.tracks[track].lead();
+        Ok(self.muxer.write(track, MuxerSample { pts, dts, duration, sync, disposable, data })?)
+    }
+
+    fn finish(self: Box<Self>, ending: &Ending) -> Result<(), WriterError> {
+        let Self { plan, muxer, mut file, place } = *self;
+        muxer.finish()?;
+        if plan.container.is_iso() {
+            file = Self::finish_index(&plan, file, &place, ending)?;
+        }
+        place.fill(file)
+    }
+}

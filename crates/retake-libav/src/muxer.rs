@@ -1,0 +1,234 @@
+use crate::container::Container;
+use crate::error::MediaError;
+use crate::failure::Failure;
+use crate::output::{Output, Stamps};
+use crate::video::{NewVideo, add_video};
+use crate::writer::Note;
+use retake_media::{AudioFormat, FormatDescription, Rational};
+use std::path::{Path, PathBuf};
+
+/// What a track is made of.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum TrackFormat {
+    /// Compressed pictures.
+    Video(FormatDescription),
+    /// Sound.
+    Audio(AudioFormat),
+}
+
+/// How the film is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MuxerKind {
+    /// One whole: an ISO file ends with its index. Goes to a file.
+    Whole,
+    /// ISO fragments, ended by [`Muxer::flush`]. Go to memory, for [`Muxer::take`].
+    Fragments {
+        /// Number of the first fragment.
+        first: u32,
+    },
+}
+
+/// One track to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct MuxerTrack<'a> {
+    /// What it is made of.
+    pub format: &'a TrackFormat,
+    /// Ticks a second that the track should have; ISO files may double it. Audio in ISO files always ticks by its sample rate.
+    pub timescale: u32,
+    /// The average frame rate of video, if known.
+    pub frame_rate: Option<Rational>,
+    /// How the picture is to be turned or mirrored: a matrix as in ISO files.
+    pub display_matrix: Option<[i32; 9]>,
+    /// The language: three letters of ISO 639-2.
+    pub language: Option<&'a str>,
+    /// Tags of the track.
+    pub tags: &'a [(String, String)],
+}
+
+/// What a film is written with.
+#[derive(Debug, Clone, Copy)]
+pub struct MuxerSettings<'a> {
+    /// The kind of file.
+    pub container: Container,
+    /// How it is laid out.
+    pub kind: MuxerKind,
+    /// The file to write, which is emptied first; only a name for messages where nothing goes to a file.
+    pub path: &'a Path,
+    /// All tracks.
+    pub tracks: &'a [MuxerTrack<'a>],
+    /// Tags of the film.
+    pub tags: &'a [(String, String)],
+    /// Ticks a second of the whole film, in ISO files.
+    pub movie_timescale: u32,
+}
+
+/// One sample as it is stored. Times in ticks of [`Muxer::time_base`].
+#[derive(Debug, Clone, Copy)]
+pub struct MuxerSample<'a> {
+    /// When it is shown.
+    pub pts: i64,
+    /// When it is decoded: not after it is shown, and after the sample before.
+    pub dts: i64,
+    /// How long it lasts; counts for the last sample of a track or fragment.
+    pub duration: i64,
+    /// Whether decoding can start here.
+    pub sync: bool,
+    /// Whether nothing depends on it.
+    pub disposable: bool,
+    /// The payload.
+    pub data: &'a [u8],
+}
+
+/// Writes compressed samples of several tracks, in exactly the order they come in. It has no policy: whoever uses it interleaves the
+/// tracks and chooses the times.
+pub struct Muxer {
+    path: PathBuf,
+    output: Output,
+    time_bases: Vec<Rational>,
+}
+
+impl Muxer {
+    /// Creates the file, or the place in memory, and writes the head. The notes say what the container cannot express.
+    ///
+    /// # Errors
+    /// [`MediaError::CannotHold`], [`MediaError::Write`] if the system cannot write, [`MediaError::Mux`] if FFmpeg refuses a track.
+    pub fn create(settings: &MuxerSettings<'_>) -> Result<(Self, Vec<Note>), MediaError> {
+        let MuxerSettings { container, kind, path, tracks, .. } = *settings;
+        let refused =
+            |failure: Failure| MediaError::write(path, 0, "the head of the file cannot be written", &failure);
+        let to_file = kind == MuxerKind::Whole;
+        let opened = match to_file {
+            true => Output::create(container.muxer(), path),
+            false => Output::in_memory(container.muxer()),
+        };
+        let mut output = opened.map_err(refused)?;
+        output.in_order();
+        let mut notes = Vec::new();
+        for (name, value) in settings.tags {
+            output.tag(None, name, value).map_err(refused)?;
+        }
+        for track in tracks {
+            if let TrackFormat::Video(format) = track.format {
+                container.check(format.codec)?;
+            }
+            add_track(container, track, &mut output, &mut notes).map_err(refused)?;
+        }
+        if container.is_iso() {
+            options(settings, &mut output).map_err(refused)?;
+        }
+        output.header().map_err(refused)?;
+        let bases = (0..tracks.len() as u32).map(|track| output.time_base(track));
+        let time_bases = bases.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        Ok((Self { path: path.into(), output, time_bases }, notes))
+    }
+
+    /// Seconds a tick of a track.
+    ///
+    /// # Panics
+    /// If there is no such track.
+    pub fn time_base(&self, track: usize) -> Rational {
+        self.time_bases[track]
+    }
+
+    /// Writes a sample.
+    ///
+    /// # Errors
+    /// [`MediaError::Write`], [`MediaError::Mux`]. What was written is of no use afterwards.
+    ///
+    /// # Panics
+    /// If there is no such track.
+    pub fn write(&mut self, track: usize, sample: MuxerSample<'_>) -> Result<(), MediaError> {
+        let base = self.time_bases[track];
+        let MuxerSample { pts, dts, duration, sync, disposable, data } = sample;
+        let stamps = Stamps { pts, dts, duration };
+        let written = self.output.write(track as u32, base, stamps, sync, disposable, data);
+        written.map_err(|failure| self.error("a sample cannot be written", &failure))
+    }
+
+    /// Ends a fragment: everything written so far is in what [`Muxer::take`] gives.
+    ///
+    /// # Errors
+    /// As [`Muxer::write`].
+    pub fn flush(&mut self) -> Result<(), MediaError> {
+        self.output.flush().map_err(|failure| self.error("a fragment cannot be written", &failure))
+    }
+
+    /// The bytes since the last call, of a muxer that writes to memory.
+    ///
+    /// # Errors
+    /// [`MediaError::Mux`] if memory ran out, or if this one writes to a file.
+    pub fn take(&mut self) -> Result<Vec<u8>, MediaError> {
+        self.output.take().map_err(|failure| self.error("a fragment cannot be fetched", &failure))
+    }
+
+    /// How many bytes were written; of no meaning in memory.
+    pub fn bytes(&self) -> u64 {
+        self.output.bytes()
+    }
+
+    /// Writes the index and closes the file, without waiting for the disk.
+    ///
+    /// # Errors
+    /// As [`Muxer::write`].
+    pub fn finish(self) -> Result<(), MediaError> {
+        let Self { path, output, .. } = self;
+        let bytes = output.bytes();
+        output
+            .finish()
+            .map_err(|failure| MediaError::write(&path, bytes, "the file cannot be completed", &failure))?;
+        Ok(())
+    }
+
+    fn error(&self, what: &str, failure: &Failure) -> MediaError {
+        MediaError::write(&self.path, self.output.bytes(), what, failure)
+    }
+}
+
+fn add_track(
+    container: Container,
+    track: &MuxerTrack<'_>,
+    output: &mut Output,
+    notes: &mut Vec<Note>,
+) -> Result<(), Failure> {
+    let time_base = Rational::new(1, i32::try_from(track.timescale.max(1)).unwrap_or(i32::MAX));
+    let index = match track.format {
+        TrackFormat::Video(format) => {
+            let video = NewVideo {
+                container,
+                format,
+                time_base,
+                frame_rate: track.frame_rate.unwrap_or(Rational::new(0, 1)),
+                display_matrix: track.display_matrix,
+                disposition: 0,
+                encoder: "",
+            };
+            add_video(video, output, notes)?
+        }
+        TrackFormat::Audio(format) => output.audio(format, time_base)?,
+    };
+    if let Some(language) = track.language {
+        output.tag(Some(index), "language", language)?;
+    }
+    for (name, value) in track.tags {
+        output.tag(Some(index), name, value)?;
+    }
+    Ok(())
+}
+
+fn options(settings: &MuxerSettings<'_>, output: &mut Output) -> Result<(), Failure> {
+    // times are written as they are given: edit lists are the caller's work, and nothing is shifted to make them nice
+    output.option("avoid_negative_ts", "disabled")?;
+    output.option("use_editlist", "1")?;
+    output.option("movie_timescale", &settings.movie_timescale.max(1).to_string())?;
+    let scales = settings.tracks.iter().filter(|track| matches!(track.format, TrackFormat::Video(_)));
+    let mut scales = scales.map(|track| track.timescale);
+    if let Some(first) = scales.next().filter(|&first| scales.all(|scale| scale == first)) {
+        output.option("video_track_timescale", &first.to_string())?;
+    }
+    if let MuxerKind::Fragments { first } = settings.kind {
+        output.option("movflags", "+frag_custom+delay_moov+default_base_moof+skip_trailer")?;
+        output.option("fragment_index", &first.to_string())?;
+    }
+    Ok(())
+}

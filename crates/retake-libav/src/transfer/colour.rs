@@ -1,0 +1,194 @@
+//! What samples mean, and what they are to mean afterwards.
+
+use retake_media::{
+    Colour, Downsampling, PixelBuffer, PixelFormat, Range, TransferError, TransferOptions, WritableBuffer,
+};
+
+/// H.273: what is not known, and planes of green, blue and red.
+const UNKNOWN: u8 = 2;
+const IDENTITY: u8 = 0;
+
+/// The meaning of planar samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Space {
+    pub(super) model: Model,
+    pub(super) range: Range,
+    pub(super) depth: u32,
+}
+
+/// What the planes are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Model {
+    /// Green, blue, red.
+    Rgb,
+    /// Y, Cb, Cr, with the weights of red and blue in Y.
+    YCbCr { red: f64, blue: f64 },
+}
+
+/// The way of colours from a source to a destination.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Passage {
+    pub(super) from: Space,
+    pub(super) to: Space,
+    /// The tags of the result.
+    pub(super) colour: Colour,
+}
+
+impl Passage {
+    pub(super) fn find(
+        source: &PixelBuffer,
+        destination: &WritableBuffer,
+        options: &TransferOptions,
+    ) -> Result<Self, TransferError> {
+        let (from, to) = (source.format(), destination.format());
+        let refuse = |reason| TransferError::NotSupported { from, to, reason };
+        let colour = source.colour();
+        let tagged = destination.attachments().colour();
+        let wish = |option: Option<u8>, tag: fn(&Colour) -> u8| {
+            option.or(tagged.as_ref().map(tag)).filter(|&wished| wished != UNKNOWN)
+        };
+        let primaries = wish(options.destination_primaries, |colour| colour.primaries);
+        let primaries =
+            without_light("colour primaries", colour.primaries, primaries, primaries_of).map_err(refuse)?;
+        let transfer = wish(options.destination_transfer, |colour| colour.transfer);
+        let transfer =
+            without_light("transfer function", colour.transfer, transfer, curve_of).map_err(refuse)?;
+
+        let wished = wish(options.destination_matrix, |colour| colour.matrix);
+        let (from_kind, to_kind) = kinds(source, destination, wished);
+        let matrix = match (from_kind, to_kind) {
+            (_, Kind::Rgb) if !to.is_rgb() => IDENTITY,
+            // packed RGB keeps the matrix of the YCbCr that it came from, or is to become
+            (Kind::YCbCr(matrix), Kind::Rgb) => matrix,
+            (Kind::Rgb, Kind::Rgb) => colour.matrix,
+            (from, to) if from == to && wished.is_none() => colour.matrix,
+            (_, Kind::YCbCr(matrix)) => matrix,
+        };
+        let space = |kind: Kind, range, format: PixelFormat| {
+            let model = kind.model(from_kind == to_kind).map_err(refuse)?;
+            Ok(Space { model, range, depth: format.bit_depth() })
+        };
+        // neutral formats keep the range of YCbCr, and are limited otherwise
+        let video = !from.is_rgb() && from.chroma_block().is_some();
+        let tagged_range = tagged.filter(|tagged| tagged.range_known).map(|tagged| tagged.range);
+        let kept = if video { colour.range } else { Range::Limited };
+        let range = to.range().or(tagged_range).unwrap_or(kept);
+        let range_known = tagged_range.is_some() || !video || colour.range_known;
+        let chroma_location = location(source, destination, options.downsampling, from_kind, to_kind);
+        let result = Colour { primaries, transfer, matrix, range, range_known, chroma_location };
+        Ok(Self {
+            from: space(from_kind, colour.range, from)?,
+            to: space(to_kind, range, to)?,
+            colour: result.in_format(to),
+        })
+    }
+}
+
+/// Red, green and blue, or Y, Cb and Cr by a matrix of H.273.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Rgb,
+    YCbCr(u8),
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        // 5 and 6 are two names of one matrix
+        let name = |matrix: u8| if matrix == 5 { 6 } else { matrix };
+        match (self, other) {
+            (Self::Rgb, Self::Rgb) => true,
+            (Self::YCbCr(a), Self::YCbCr(b)) => name(*a) == name(*b),
+            _ => false,
+        }
+    }
+}
+
+impl Kind {
+    /// The weights of red and blue in luma; where nothing is converted, any will do.
+    fn model(self, unchanged: bool) -> Result<Model, String> {
+        let (red, blue) = match self {
+            Self::Rgb => return Ok(Model::Rgb),
+            Self::YCbCr(1) => (0.2126, 0.0722),
+            Self::YCbCr(4) => (0.30, 0.11),
+            Self::YCbCr(5 | 6) => (0.299, 0.114),
+            Self::YCbCr(7) => (0.212, 0.087),
+            Self::YCbCr(9) => (0.2627, 0.0593),
+            Self::YCbCr(_) if unchanged => (0.299, 0.114),
+            Self::YCbCr(matrix) => return Err(format!("matrix {matrix} is not one that is converted")),
+        };
+        Ok(Model::YCbCr { red, blue })
+    }
+}
+
+/// What source and destination are, by formats, tags and wishes. An unknown matrix is taken for the one that is usual for the size.
+fn kinds(source: &PixelBuffer, destination: &WritableBuffer, wished: Option<u8>) -> (Kind, Kind) {
+    let colour = source.colour();
+    let usual = |height: u32| if height >= 720 { 1 } else { 6 };
+    let known = (colour.matrix != UNKNOWN && colour.matrix != IDENTITY).then_some(colour.matrix);
+    let full_chroma = |format: PixelFormat| format.chroma_block() == Some((1, 1));
+    let planes_of_rgb =
+        full_chroma(source.format()) && colour.matrix == IDENTITY && !source.format().is_rgb();
+    let from = match source.format().is_rgb() || planes_of_rgb {
+        true => Kind::Rgb,
+        false => Kind::YCbCr(known.unwrap_or(usual(source.height()))),
+    };
+    let stays_rgb = wished == Some(IDENTITY) || (wished.is_none() && planes_of_rgb);
+    let to = match (from, wished.filter(|&wished| wished != IDENTITY).or(known)) {
+        _ if destination.format().is_rgb() => Kind::Rgb,
+        _ if stays_rgb && full_chroma(destination.format()) => Kind::Rgb,
+        (_, Some(matrix)) => Kind::YCbCr(matrix),
+        (Kind::Rgb, None) => Kind::YCbCr(usual(destination.height())),
+        (from, None) => from,
+    };
+    (from, to)
+}
+
+/// The tag of the result, as long as that is no conversion of light: equal, or unknown on one side.
+fn without_light(what: &str, tag: u8, wished: Option<u8>, same: fn(u8) -> u8) -> Result<u8, String> {
+    match wished {
+        Some(wished) if tag != UNKNOWN && same(tag) != same(wished) => {
+            Err(format!("{what} {tag} cannot be converted to {wished}: say nothing, and it is kept"))
+        }
+        wished => Ok(wished.unwrap_or(tag)),
+    }
+}
+
+/// One of the code points that mean the same primaries.
+fn primaries_of(code: u8) -> u8 {
+    if code == 7 { 6 } else { code }
+}
+
+/// One of the code points that mean the same curve.
+fn curve_of(code: u8) -> u8 {
+    if matches!(code, 6 | 14 | 15) { 1 } else { code }
+}
+
+/// Where the chroma samples of the result lie, as [`Colour::chroma_location`].
+fn location(
+    source: &PixelBuffer,
+    destination: &WritableBuffer,
+    downsampling: Downsampling,
+    from: Kind,
+    to: Kind,
+) -> u8 {
+    let (before, after) = (source.format().chroma_block(), destination.format().chroma_block());
+    let before = if from == Kind::Rgb { Some((1, 1)) } else { before };
+    let (Some(before), Some(after)) = (before, after) else { return 0 };
+    if after == (1, 1) || to == Kind::Rgb {
+        return 0;
+    }
+    let own = source.colour().chroma_location;
+    if before == after {
+        return own;
+    }
+    let mean = downsampling == Downsampling::Average;
+    // 1 left, 2 centre, 3 upper left, 4 upper centre, 5 lower left, 6 lower centre
+    let centred = if before.0 < after.0 { mean } else { matches!(own, 2 | 4 | 6) };
+    let upper = if before.1 < after.1 { !mean } else { after.1 > 1 && matches!(own, 3 | 4) };
+    match (upper, centred) {
+        (false, false) => 1,
+        (false, true) => 2,
+        (true, false) => 3,
+        (true, true) => 4,
+    }
+}

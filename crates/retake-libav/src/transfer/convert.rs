@@ -1,0 +1,256 @@
+//! Colours, ranges, depths and chroma of planar pictures of one size. Every sample of the result is the nearest to what exact
+//! arithmetic gives; where chroma is spread, all pixels of a block have its value.
+
+use super::colour::{Model, Passage, Space};
+use super::view::{Target, View};
+use retake_media::{Downsampling, Range};
+
+/// Three rows of numbers and an offset: what becomes of a triple of codes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Affine {
+    rows: [[f64; 3]; 3],
+    offset: [f64; 3],
+}
+
+impl Affine {
+    /// From codes of one space to codes of another.
+    pub(super) fn between(passage: &Passage) -> Self {
+        let (from, to) = (passage.from, passage.to);
+        let (scale, zero) = codes(from);
+        let (target_scale, target_zero) = codes(to);
+        let change = match from.model == to.model {
+            true => IDENTITY,
+            false => product(from_rgb(to.model), to_rgb(from.model)),
+        };
+        let mut rows = [[0.0; 3]; 3];
+        let mut offset = target_zero;
+        for i in 0..3 {
+            for j in 0..3 {
+                rows[i][j] = change[i][j] * target_scale[i] / scale[j];
+                offset[i] -= rows[i][j] * zero[j];
+            }
+        }
+        Self { rows, offset }
+    }
+
+    /// Whether nothing changes.
+    pub(super) fn is_identity(&self) -> bool {
+        self.rows == IDENTITY && self.offset == [0.0; 3]
+    }
+
+    /// Whether each plane depends on itself alone.
+    fn is_separable(&self) -> bool {
+        (0..3).all(|i| (0..3).all(|j| i == j || self.rows[i][j] == 0.0))
+    }
+}
+
+type Matrix = [[f64; 3]; 3];
+const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+
+fn product(a: Matrix, b: Matrix) -> Matrix {
+    [0, 1, 2].map(|i| [0, 1, 2].map(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
+}
+
+/// How many codes one is, and the code of zero, for each plane.
+fn codes(space: Space) -> ([f64; 3], [f64; 3]) {
+    let unit = f64::from(1_u32 << (space.depth - 8));
+    let peak = f64::from((1_u32 << space.depth) - 1);
+    let (luma, black, chroma) = match space.range {
+        Range::Limited => (219.0 * unit, 16.0 * unit, 224.0 * unit),
+        Range::Full => (peak, 0.0, peak),
+    };
+    match space.model {
+        Model::Rgb => ([luma; 3], [black; 3]),
+        Model::YCbCr { .. } => ([luma, chroma, chroma], [black, 128.0 * unit, 128.0 * unit]),
+    }
+}
+
+/// Green, blue and red from the planes of a model.
+fn to_rgb(model: Model) -> Matrix {
+    let Model::YCbCr { red, blue } = model else { return IDENTITY };
+    let green = 1.0 - red - blue;
+    let (cr, cb) = (2.0 * (1.0 - red), 2.0 * (1.0 - blue));
+    [[1.0, -cb * blue / green, -cr * red / green], [1.0, cb, 0.0], [1.0, 0.0, cr]]
+}
+
+/// The planes of a model from green, blue and red.
+fn from_rgb(model: Model) -> Matrix {
+    let Model::YCbCr { red, blue } = model else { return IDENTITY };
+    let green = 1.0 - red - blue;
+    let (cr, cb) = (2.0 * (1.0 - red), 2.0 * (1.0 - blue));
+    [
+        [green, blue, red],
+        [-green / cb, (1.0 - blue) / cb, -red / cb],
+        [-green / cr, -blue / cr, (1.0 - red) / cr],
+    ]
+}
+
+/// Converts planar pictures; keeps its rows from one picture to the next.
+#[derive(Default)]
+pub(super) struct Converter {
+    /// The source's planes at full width.
+    wide: [Vec<f32>; 3],
+    /// The planes of the result at full width.
+    made: [Vec<f32>; 3],
+    /// Sums of the chroma of a row of blocks.
+    sums: [Vec<f32>; 2],
+}
+
+impl Converter {
+    pub(super) fn convert(
+        &mut self,
+        from: &View<'_>,
+        to: &mut Target<'_>,
+        passage: &Passage,
+        downsampling: Downsampling,
+    ) {
+        let affine = Affine::between(passage);
+        let (before, after) = (from.format.chroma_block(), to.format.chroma_block());
+        let alike = before == after || after.is_none();
+        if affine.is_separable() && alike {
+            for plane in 0..to.format.planes() {
+                map_plane(from, to, plane, affine.rows[plane][plane], affine.offset[plane]);
+            }
+        } else {
+            self.convert_blocks(from, to, &affine, passage, downsampling);
+        }
+    }
+
+    /// All else, one row of chroma blocks of the destination after the other.
+    fn convert_blocks(
+        &mut self,
+        from: &View<'_>,
+        to: &mut Target<'_>,
+        affine: &Affine,
+        passage: &Passage,
+        downsampling: Downsampling,
+    ) {
+        let width = from.width as usize;
+        let (across, down) = to.format.chroma_block().map_or((1, 1), |(x, y)| (x as usize, y as usize));
+        let wide = from.format.chroma_block().map(|(x, y)| (x as usize, y as usize));
+        let neutral = codes(passage.from).1[1] as f32;
+        for row in self.wide.iter_mut().chain(&mut self.made) {
+            row.resize(width, neutral);
+        }
+        for sums in &mut self.sums {
+            sums.resize(width.div_ceil(across), 0.0);
+        }
+        let height = from.height as usize;
+        for block in 0..height.div_ceil(down) {
+            let rows = block * down..(block * down + down).min(height);
+            for y in rows.clone() {
+                load(from, 0, y, 1, &mut self.wide[0]);
+                match wide {
+                    Some((x, rows)) => {
+                        for plane in 1..3 {
+                            load(from, plane, y / rows, x, &mut self.wide[plane]);
+                        }
+                    }
+                    None => self.wide[1..].iter_mut().for_each(|row| row.fill(neutral)),
+                }
+                self.apply(affine);
+                store(&self.made[0], 1.0, to, 0, y);
+                if to.format.planes() == 1 || (downsampling == Downsampling::Decimate && y != rows.start) {
+                    continue;
+                }
+                for (sums, made) in self.sums.iter_mut().zip(&self.made[1..]) {
+                    match downsampling {
+                        Downsampling::Decimate => decimate(made, across, sums),
+                        Downsampling::Average => add_means(made, across, y == rows.start, sums),
+                    }
+                }
+            }
+            if to.format.planes() > 1 {
+                let count = if downsampling == Downsampling::Average { rows.len() } else { 1 };
+                for plane in 1..3 {
+                    store(&self.sums[plane - 1], 1.0 / count as f32, to, plane, block);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, affine: &Affine) {
+        let [a, b, c] = &self.wide;
+        for (made, (row, offset)) in self.made.iter_mut().zip(affine.rows.iter().zip(affine.offset)) {
+            let [x, y, z] = row.map(|factor| factor as f32);
+            let offset = offset as f32;
+            for (((made, a), b), c) in made.iter_mut().zip(a).zip(b).zip(c) {
+                *made = a * x + b * y + c * z + offset;
+            }
+        }
+    }
+}
+
+/// One plane by a table of all codes.
+fn map_plane(from: &View<'_>, to: &mut Target<'_>, plane: usize, factor: f64, offset: f64) {
+    let peak = f64::from((1_u32 << to.format.bit_depth()) - 1);
+    let table: Vec<u16> = (0..1_u32 << from.format.bit_depth())
+        .map(|code| (f64::from(code) * factor + offset).round().clamp(0.0, peak) as u16)
+        .collect();
+    // bits above the depth have no meaning
+    let mask = table.len() - 1;
+    let (deep_from, deep_to) = (from.format.bytes_per_sample() == 2, to.format.bytes_per_sample() == 2);
+    let lookup = |code: usize| table[code & mask];
+    for row in 0..to.rows(plane) {
+        let (codes, out) = (from.row(plane, row), to.row(plane, row));
+        let pairs = codes.chunks_exact(2).map(|pair| lookup(u16::from_le_bytes([pair[0], pair[1]]).into()));
+        let bytes = codes.iter().map(|&byte| lookup(byte.into()));
+        match (deep_from, deep_to) {
+            (false, false) => out.iter_mut().zip(bytes).for_each(|(out, code)| *out = code as u8),
+            (true, false) => out.iter_mut().zip(pairs).for_each(|(out, code)| *out = code as u8),
+            (false, true) => put_pairs(out, bytes),
+            (true, true) => put_pairs(out, pairs),
+        }
+    }
+}
+
+fn put_pairs(out: &mut [u8], codes: impl Iterator<Item = u16>) {
+    for (out, code) in out.chunks_exact_mut(2).zip(codes) {
+        out.copy_from_slice(&code.to_le_bytes());
+    }
+}
+
+/// A row of samples as numbers, each `times` times.
+fn load(from: &View<'_>, plane: usize, row: usize, times: usize, out: &mut [f32]) {
+    let bytes = from.row(plane, row);
+    if from.format.bytes_per_sample() == 2 {
+        let codes = bytes.chunks_exact(2).map(|pair| f32::from(u16::from_le_bytes([pair[0], pair[1]])));
+        spread(codes, times, out);
+    } else {
+        spread(bytes.iter().map(|&byte| f32::from(byte)), times, out);
+    }
+}
+
+fn spread(codes: impl Iterator<Item = f32>, times: usize, out: &mut [f32]) {
+    if times == 1 {
+        out.iter_mut().zip(codes).for_each(|(out, code)| *out = code);
+    } else {
+        out.chunks_mut(times).zip(codes).for_each(|(out, code)| out.fill(code));
+    }
+}
+
+/// A row of numbers, times a factor, as the nearest samples.
+fn store(numbers: &[f32], factor: f32, to: &mut Target<'_>, plane: usize, row: usize) {
+    let peak = ((1_u32 << to.format.bit_depth()) - 1) as f32;
+    let deep = to.format.bytes_per_sample() == 2;
+    // cut off after a half is added: numbers are not below zero by then
+    let codes = numbers.iter().map(|&number| (number * factor).clamp(0.0, peak) + 0.5);
+    let out = to.row(plane, row);
+    if deep {
+        put_pairs(out, codes.map(|code| code as u16));
+    } else {
+        out.iter_mut().zip(codes).for_each(|(out, code)| *out = code as u8);
+    }
+}
+
+fn decimate(row: &[f32], across: usize, out: &mut [f32]) {
+    out.iter_mut().zip(row.iter().step_by(across)).for_each(|(out, number)| *out = *number);
+}
+
+/// Adds the mean of each block's part of the row.
+fn add_means(row: &[f32], across: usize, first: bool, sums: &mut [f32]) {
+    for (sum, part) in sums.iter_mut().zip(row.chunks(across)) {
+        let mean = part.iter().sum::<f32>() / part.len() as f32;
+        *sum = if first { mean } else { *sum + mean };
+    }
+}

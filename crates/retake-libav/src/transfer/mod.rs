@@ -1,0 +1,192 @@
+//! Copying pictures into others of any format, size and colour.
+//!
+//! The way of a picture: its planes are taken apart (`pack`), scaled (`resize`, by FFmpeg), converted (`convert`) and put together again,
+//! each step only where something is to be done. Everything but scaling is exact; docs/pixel-transfer.md tells why it is not left to FFmpeg.
+
+mod colour;
+mod convert;
+mod describe;
+mod geometry;
+mod pack;
+mod resize;
+mod view;
+
+use colour::Passage;
+use convert::{Affine, Converter};
+use geometry::Placement;
+use pack::{is_plain, twin};
+use resize::{Resizer, has_room, roomy};
+use retake_media::{
+    Downsampling, PixelBuffer, PixelFormat, PixelTransfer, TransferError, TransferOptions, WritableBuffer,
+};
+use std::mem;
+use view::{Rect, Target, View, copy};
+
+/// A [`PixelTransfer`] between all pixel formats.
+///
+/// It converts matrices, ranges, depths and chroma. Where chroma is spread, all pixels of a block have its value, so that a picture that
+/// comes back is the one that went. Colour primaries and transfer functions are not converted: a wish for other ones than the source has
+/// is refused with -12905, and so is a matrix that is not one of BT.709, FCC, BT.601, SMPTE 240M and BT.2020 (non-constant luminance).
+#[doc(alias = "VTPixelTransferSessionCreate")]
+#[derive(Default)]
+pub struct PictureTransfer {
+    resizer: Option<Resizer>,
+    converter: Converter,
+    /// Pictures between two steps: taken apart, copied to where there is room around them, scaled, converted.
+    between: [Option<WritableBuffer>; 4],
+    /// Alpha values before and after scaling.
+    alpha: [Option<WritableBuffer>; 2],
+}
+
+impl PictureTransfer {
+    /// A transfer without tables and memory; they are made with the first picture.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn fill(
+        &mut self,
+        source: &PixelBuffer,
+        destination: &mut WritableBuffer,
+        place: &Placement,
+        passage: &Passage,
+        downsampling: Downsampling,
+    ) -> Result<(), TransferError> {
+        let (from_format, to_format) = (source.format(), destination.format());
+        let (plain, goal) = (twin(from_format), twin(to_format));
+        let resizes = place.from.size() != place.to.size();
+        let converts = plain != goal || !Affine::between(passage).is_identity();
+        if place.to != Rect::whole(destination.width(), destination.height()) {
+            describe::paint_black(destination, &passage.to);
+        }
+        let whole = View::of(source, place.from);
+        if from_format.same_layout(to_format) && !resizes && !converts {
+            copy(&whole, &mut Target::new(destination, place.to));
+            return Ok(());
+        }
+        if is_plain(to_format) && !resizes && !converts {
+            pack::unpack(&whole, &mut Target::new(destination, place.to));
+            return Ok(());
+        }
+        // taken out, so that one can be read while another is written
+        let [mut apart, mut roomed, mut scaled, mut converted] = mem::take(&mut self.between);
+        let mut view = whole.named(plain);
+        if !is_plain(from_format) {
+            let buffer = between(&mut apart, plain, place.from)?;
+            pack::unpack(&whole, &mut Target::all(buffer));
+            view = View::of_all(buffer);
+        }
+        if resizes {
+            let location = source.colour().chroma_location;
+            view = self.scale(view, &mut roomed, &mut scaled, place.to, location, to_format)?;
+        }
+        if converts && is_plain(to_format) {
+            let mut target = Target::new(destination, place.to);
+            self.converter.convert(&view, &mut target, passage, downsampling);
+        } else if converts {
+            let buffer = between(&mut converted, goal, place.to)?;
+            self.converter.convert(&view, &mut Target::all(buffer), passage, downsampling);
+            pack::pack(&View::of_all(buffer), &mut Target::new(destination, place.to));
+        } else if is_plain(to_format) {
+            copy(&view, &mut Target::new(destination, place.to));
+        } else {
+            pack::pack(&view, &mut Target::new(destination, place.to));
+        }
+        self.between = [apart, roomed, scaled, converted];
+        if to_format.has_alpha() {
+            self.fill_alpha(&whole, destination, place)?;
+        }
+        Ok(())
+    }
+
+    /// The picture in the size of `to`, in `scaled`; a copy with room around it is in `roomed`, if it needs one.
+    fn scale<'a>(
+        &mut self,
+        view: View<'a>,
+        roomed: &'a mut Option<WritableBuffer>,
+        scaled: &'a mut Option<WritableBuffer>,
+        to: Rect,
+        location: u8,
+        to_format: PixelFormat,
+    ) -> Result<View<'a>, TransferError> {
+        let refuse =
+            |reason: String| TransferError::NotSupported { from: view.format, to: to_format, reason };
+        let view = match has_room(&view) {
+            true => view,
+            false => {
+                let buffer = between(roomed, view.format, Rect::whole(view.width, view.height))?;
+                copy(&view, &mut Target::all(buffer));
+                View::of_all(buffer)
+            }
+        };
+        let buffer = between(scaled, view.format, to)?;
+        let resizer = match &mut self.resizer {
+            Some(resizer) => resizer,
+            none => none.insert(Resizer::open().map_err(|failure| refuse(failure.message().to_owned()))?),
+        };
+        resizer.resize(&view, buffer, location).map_err(|failure| {
+            let sizes = format!("{}×{} to {}×{}", view.width, view.height, to.width, to.height);
+            refuse(format!("it cannot be scaled from {sizes}: {}", failure.message()))
+        })?;
+        Ok(View::of_all(buffer))
+    }
+
+    /// Gives the destination the alpha values of the source, or makes it opaque.
+    fn fill_alpha(
+        &mut self,
+        source: &View<'_>,
+        destination: &mut WritableBuffer,
+        place: &Placement,
+    ) -> Result<(), TransferError> {
+        let to_format = destination.format();
+        let mut target = Target::new(destination, place.to);
+        if !source.format.has_alpha() {
+            pack::pack_alpha(None, &mut target);
+            return Ok(());
+        }
+        let [mut apart, mut scaled] = mem::take(&mut self.alpha);
+        let mut roomed = None;
+        let buffer = between(&mut apart, PixelFormat::Gray8, place.from)?;
+        pack::unpack_alpha(source, &mut Target::all(buffer));
+        let view = View::of_all(buffer);
+        let view = match place.from.size() == place.to.size() {
+            true => view,
+            false => self.scale(view, &mut roomed, &mut scaled, place.to, 0, to_format)?,
+        };
+        pack::pack_alpha(Some(&view), &mut target);
+        self.alpha = [apart, scaled];
+        Ok(())
+    }
+}
+
+impl PixelTransfer for PictureTransfer {
+    fn transfer(
+        &mut self,
+        source: &PixelBuffer,
+        destination: &mut WritableBuffer,
+        options: &TransferOptions,
+    ) -> Result<(), TransferError> {
+        let place = geometry::place(source, destination, options)?;
+        let passage = Passage::find(source, destination, options)?;
+        self.fill(source, destination, &place, &passage, options.downsampling)?;
+        let attachments = describe::attachments(source, destination, options, &passage);
+        *destination.attachments_mut() = attachments;
+        Ok(())
+    }
+}
+
+/// A picture between two steps: the one of the last time, or a new one where the shape has changed.
+fn between(
+    kept: &mut Option<WritableBuffer>,
+    format: PixelFormat,
+    size: Rect,
+) -> Result<&mut WritableBuffer, TransferError> {
+    let fits = |buffer: &WritableBuffer| {
+        (buffer.format(), buffer.width(), buffer.height()) == (format, size.width, size.height)
+    };
+    let buffer = match kept.take().filter(fits) {
+        Some(buffer) => buffer,
+        None => roomy(format, size.width, size.height).map_err(|_| TransferError::OutOfMemory)?,
+    };
+    Ok(kept.insert(buffer))
+}

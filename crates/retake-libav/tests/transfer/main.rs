@@ -1,0 +1,7 @@
+//! Transfers between pictures (spec 13), against plain references in floating point.
+
+mod attachments;
+mod colours;
+mod geometry;
+mod pictures;
+mod repacking;

@@ -1,0 +1,105 @@
+//! Pictures for tests, and their samples looked up one by one.
+
+use retake_libav::PictureTransfer;
+use retake_media::{
+    Attachment, Attachments, Colour, PixelBuffer, PixelBufferAttributes, PixelFormat, PixelTransfer,
+    TransferError, TransferOptions, WritableBuffer,
+};
+
+pub(crate) fn buffer(format: PixelFormat, width: u32, height: u32) -> WritableBuffer {
+    WritableBuffer::create(&PixelBufferAttributes::of(format, width, height)).expect("a size and a format")
+}
+
+/// A picture whose bytes come from a small generator of random numbers.
+pub(crate) fn random(format: PixelFormat, width: u32, height: u32, seed: u32) -> PixelBuffer {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut next = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 16
+    };
+    filled(format, width, height, |_, _, _| next() & ((1 << format.bit_depth()) - 1))
+}
+
+/// A picture whose every sample in memory is `code(plane, index in its row, row)`.
+pub(crate) fn filled(
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    mut code: impl FnMut(usize, usize, usize) -> u32,
+) -> PixelBuffer {
+    let mut buffer = buffer(format, width, height);
+    for plane in 0..format.planes() {
+        let (samples, rows) = format.plane_size(width, height, plane);
+        for row in 0..rows as usize {
+            for i in 0..samples as usize {
+                let code = code(plane, i, row) << format.bit_shift();
+                let bytes = format.bytes_per_sample();
+                let place = &mut buffer.row_mut(plane, row)[i * bytes..][..bytes];
+                place.copy_from_slice(&code.to_le_bytes()[..bytes]);
+            }
+        }
+    }
+    buffer.freeze()
+}
+
+pub(crate) fn tagged(picture: PixelBuffer, colour: Colour) -> PixelBuffer {
+    picture.with_attachments(Attachments::NONE.with(Attachment::Colour(colour)))
+}
+
+/// A picture in one colour: its three codes as [`codes`] gives them.
+pub(crate) fn solid(format: PixelFormat, width: u32, height: u32, colour: [u32; 3]) -> PixelBuffer {
+    filled(format, width, height, |plane, i, _| match format {
+        PixelFormat::Bgra => [colour[2], colour[1], colour[0], 255][i % 4],
+        PixelFormat::Rgba => [colour[0], colour[1], colour[2], 255][i % 4],
+        PixelFormat::Argb => [255, colour[0], colour[1], colour[2]][i % 4],
+        PixelFormat::Uyvy => [colour[1], colour[0], colour[2], colour[0]][i % 4],
+        PixelFormat::Yuyv => [colour[0], colour[1], colour[0], colour[2]][i % 4],
+        _ if format.planes() == 2 && plane == 1 => colour[1 + i % 2],
+        _ => colour[plane],
+    })
+}
+
+/// Red, green, blue or Y, Cb, Cr of a pixel, as codes; luma alone has neutral chroma.
+pub(crate) fn codes(picture: &PixelBuffer, x: u32, y: u32) -> [u32; 3] {
+    let format = picture.format();
+    let sample = |plane: usize, i: u32, row: u32| {
+        let (i, row) = (i as usize, picture.row(plane, row as usize));
+        match format.bytes_per_sample() {
+            1 => u32::from(row[i]),
+            _ => u32::from(u16::from_le_bytes([row[2 * i], row[2 * i + 1]])) >> format.bit_shift(),
+        }
+    };
+    let (across, down) = format.chroma_block().unwrap_or((1, 1));
+    let (cx, cy) = (x / across, y / down);
+    match format {
+        PixelFormat::Bgra => [2, 1, 0].map(|i| sample(0, 4 * x + i, y)),
+        PixelFormat::Rgba => [0, 1, 2].map(|i| sample(0, 4 * x + i, y)),
+        PixelFormat::Argb => [1, 2, 3].map(|i| sample(0, 4 * x + i, y)),
+        PixelFormat::Uyvy => [2 * x + 1, 4 * cx, 4 * cx + 2].map(|i| sample(0, i, y)),
+        PixelFormat::Yuyv => [2 * x, 4 * cx + 1, 4 * cx + 3].map(|i| sample(0, i, y)),
+        PixelFormat::Gray8 => [sample(0, x, y), 128, 128],
+        _ if format.planes() == 2 => [sample(0, x, y), sample(1, 2 * cx, cy), sample(1, 2 * cx + 1, cy)],
+        _ => [sample(0, x, y), sample(1, cx, cy), sample(2, cx, cy)],
+    }
+}
+
+/// The visible bytes of a picture.
+pub(crate) fn bytes(picture: &PixelBuffer) -> Vec<u8> {
+    (0..picture.format().planes()).flat_map(|plane| picture.rows(plane).flatten().copied()).collect()
+}
+
+pub(crate) fn transfer(
+    source: &PixelBuffer,
+    format: PixelFormat,
+    (width, height): (u32, u32),
+    options: &TransferOptions,
+) -> Result<PixelBuffer, TransferError> {
+    let mut destination = buffer(format, width, height);
+    PictureTransfer::new().transfer(source, &mut destination, options).map(|()| destination.freeze())
+}
+
+/// The same size, with the default options.
+pub(crate) fn convert(source: &PixelBuffer, format: PixelFormat) -> PixelBuffer {
+    let size = (source.width(), source.height());
+    transfer(source, format, size, &TransferOptions::default()).expect("all formats are converted")
+}
