@@ -69,6 +69,9 @@ pub enum Mistake {
     /// Samples were asked for already.
     #[error("media data was requested already: once an input, or a pass of it")]
     SecondRequest,
+    /// The input has an adaptor or a receiver already.
+    #[error("the input has an adaptor or a receiver already: each has one")]
+    Adapted,
     /// The input takes other things: samples, pictures, or what its adaptor takes.
     #[error("the input takes {0}")]
     WrongMedia(&'static str),

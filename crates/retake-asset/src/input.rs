@@ -1,13 +1,17 @@
+use crate::core::encoding::{self, Encoding};
 use crate::core::{Core, Session, Shared};
-use crate::error::{AppendError, Mistake, UsageError, WriterError};
+use crate::encoder::InputEncoder;
+use crate::error::{AppendError, CallError, Mistake, UsageError, WriterError};
 use crate::media::{MediaSample, MediaType};
 use crate::options::InputOptions;
 use crate::passes::PassDescription;
 use crate::queue::Queue;
 use crate::status::WriterStatus;
 use retake_libav::TrackFormat;
+use retake_media::{PixelBuffer, Time};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// One track of a film that is being written: what a client appends to. Handles are shared: all clones are the same input.
@@ -16,9 +20,26 @@ use std::time::Duration;
 pub struct AssetWriterInput(Arc<Inner>);
 
 struct Inner {
-    format: TrackFormat,
+    source: Source,
+    face: OnceLock<Face>,
     options: Mutex<InputOptions>,
     attachment: OnceLock<Attachment>,
+}
+
+/// Where samples come from.
+enum Source {
+    /// The client, in this format.
+    Samples(TrackFormat),
+    /// An encoder, of pictures.
+    Pictures(Encoding),
+}
+
+/// What a client appends by, where it is not the input itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Face {
+    Adaptor,
+    SampleReceiver,
+    PixelBufferReceiver,
 }
 
 struct Attachment {
@@ -31,12 +52,26 @@ impl AssetWriterInput {
     /// An input for samples that are stored as they come, of this format.
     #[doc(alias = "initWithMediaType:outputSettings:sourceFormatHint:")]
     pub fn passthrough(format: TrackFormat) -> Self {
-        Self(Arc::new(Inner { format, options: Mutex::default(), attachment: OnceLock::new() }))
+        Self::of(Source::Samples(format))
+    }
+
+    /// An input for pictures, which this encoder encodes. They are appended by a [`PixelBufferAdaptor`](crate::PixelBufferAdaptor) or a
+    /// [`PixelBufferReceiver`](crate::PixelBufferReceiver).
+    pub fn encoding(encoder: impl InputEncoder + 'static) -> Self {
+        Self::of(Source::Pictures(Encoding::new(Box::new(encoder))))
+    }
+
+    fn of(source: Source) -> Self {
+        let (face, options, attachment) = (OnceLock::new(), Mutex::default(), OnceLock::new());
+        Self(Arc::new(Inner { source, face, options, attachment }))
     }
 
     /// What kind of media it takes.
     pub fn media_type(&self) -> MediaType {
-        MediaType::of(&self.0.format)
+        match &self.0.source {
+            Source::Samples(format) => MediaType::of(format),
+            Source::Pictures(_) => MediaType::Video,
+        }
     }
 
     /// A copy of its properties.
@@ -112,8 +147,20 @@ impl AssetWriterInput {
     /// after the input was finished, and for samples that do not belong here; all of these change nothing.
     #[doc(alias = "appendSampleBuffer:")]
     pub fn append(&self, sample: impl Into<MediaSample>) -> Result<(), AppendError<MediaSample>> {
+        match self.0.face.get() {
+            Some(Face::SampleReceiver) => {
+                let mistake = Mistake::WrongMedia("what its receiver appends, and nothing else");
+                Err(AppendError::usage("append", mistake))
+            }
+            _ => self.append_sample(sample.into()),
+        }
+    }
+
+    pub(crate) fn append_sample(&self, sample: MediaSample) -> Result<(), AppendError<MediaSample>> {
         const CALL: &str = "append";
-        let sample = sample.into();
+        if self.encoder().is_some() {
+            return Err(AppendError::usage(CALL, Mistake::PICTURES));
+        }
         let Some((writer, index)) = self.attached() else {
             return Err(AppendError::usage(CALL, self.unattached()));
         };
@@ -179,14 +226,54 @@ impl AssetWriterInput {
     #[doc(alias = "markAsFinished")]
     pub fn mark_as_finished(&self) -> Result<(), UsageError> {
         let (writer, index) = self.require("mark_as_finished")?;
-        writer.change(|core| core.mark_finished(index))
+        writer.change(|core| core.mark_finished(&writer, index))
     }
 
     /// Whether several passes can be had. False until they are asked for by [`InputOptions::multi_pass`]; final once the writer has started. It
     /// does not promise a second pass.
     #[doc(alias = "canPerformMultiplePasses")]
     pub fn can_perform_multiple_passes(&self) -> bool {
-        false
+        let wanted = self.options_lock().multi_pass;
+        let able = |encoding: &Encoding| encoding.opened().is_none_or(|opened| opened.multiple_passes);
+        wanted && self.encoder().is_some_and(able)
+    }
+
+    /// Says that all media of this pass came. With several passes, the input is not ready until it is decided what is wanted again, and
+    /// [`current_pass_description`](Self::current_pass_description) says so then; with one, that is nothing at once. It does not finish the
+    /// input. A standing request for media data ends: each pass has its own.
+    ///
+    /// # Errors
+    /// Before the writer starts, while the next pass is being decided on, when all passes are over, and for an input that is finished.
+    #[doc(alias = "markCurrentPassAsFinished")]
+    pub fn mark_current_pass_as_finished(&self) -> Result<(), UsageError> {
+        let (writer, index) = self.require("mark_current_pass_as_finished")?;
+        writer.change(|core| core.mark_pass_finished(&writer, index))
+    }
+
+    /// Has `block` called in `queue` for the current pass, for each one that follows, and at last when there is none any more. The block looks at
+    /// [`current_pass_description`](Self::current_pass_description): if there is one it goes to its ranges in the source and requests media data;
+    /// if not it calls [`mark_as_finished`](Self::mark_as_finished), after which it is called no more.
+    ///
+    /// # Errors
+    /// Before the writer starts, and a second time.
+    #[doc(alias = "respondToEachPassDescriptionOnQueue:usingBlock:")]
+    pub fn respond_to_each_pass_description(
+        &self,
+        queue: Arc<dyn Queue>,
+        block: impl FnMut(&Self) + Send + 'static,
+    ) -> Result<(), UsageError> {
+        const CALL: &str = "respond_to_each_pass_description";
+        let (writer, index) = self.require(CALL)?;
+        writer.change(|core| {
+            if core.status != WriterStatus::Writing || core.finishing {
+                return Err(core.wrong_status(CALL, "writing"));
+            }
+            if !core.lanes[index].respond(queue, Arc::new(Mutex::new(block))) {
+                return Err(UsageError { call: CALL, mistake: Mistake::SecondRequest });
+            }
+            core.announce_pass(&writer, index);
+            Ok(())
+        })
     }
 
     /// What the current pass asks for. Nothing before the writer starts, and when all passes are over. Of an input with one pass: everything.
@@ -196,7 +283,89 @@ impl AssetWriterInput {
     }
 
     pub(crate) fn format(&self) -> Option<TrackFormat> {
-        Some(self.0.format.clone())
+        match &self.0.source {
+            Source::Samples(format) => Some(format.clone()),
+            Source::Pictures(encoding) => encoding.opened().map(|opened| opened.format.clone()),
+        }
+    }
+
+    pub(crate) fn encoder(&self) -> Option<&Encoding> {
+        match &self.0.source {
+            Source::Samples(_) => None,
+            Source::Pictures(encoding) => Some(encoding),
+        }
+    }
+
+    /// Whether its writer has started, whatever became of it.
+    pub(crate) fn has_started(&self) -> bool {
+        match self.attached() {
+            Some((writer, _)) => writer.look(|core| core.status) != WriterStatus::Unknown,
+            None => self.is_attached(),
+        }
+    }
+
+    /// Makes something the only one that appends.
+    pub(crate) fn take_face(&self, call: &'static str, face: Face) -> Result<(), UsageError> {
+        let refuse = |mistake| Err(UsageError { call, mistake });
+        if (face == Face::SampleReceiver) == self.encoder().is_some() {
+            let fits = if face == Face::SampleReceiver { Mistake::PICTURES } else { Mistake::SAMPLES };
+            return refuse(fits);
+        }
+        if self.has_started() {
+            let is = self.with(|core, _| core.status).unwrap_or(WriterStatus::Cancelled);
+            return refuse(Mistake::Status { is, wants: "not started" });
+        }
+        self.0.face.set(face).or_else(|_| refuse(Mistake::Adapted))
+    }
+
+    pub(crate) fn append_picture(
+        &self,
+        picture: PixelBuffer,
+        time: Time,
+        call: &'static str,
+    ) -> Result<(), AppendError<PixelBuffer>> {
+        let Some((writer, index)) = self.attached() else {
+            return Err(AppendError::usage(call, self.unattached()));
+        };
+        match self.encoder() {
+            Some(encoding) => encoding::append(&writer, index, encoding, picture, time, call),
+            None => Err(AppendError::usage(call, Mistake::SAMPLES)),
+        }
+    }
+
+    pub(crate) fn is_in_pass(&self) -> bool {
+        self.with(|core, index| core.lanes[index].passes.is_open()).unwrap_or(false)
+    }
+
+    /// Has a future woken when the input may be ready. `true` if it is worth another attempt at once.
+    pub(crate) fn wake_when_ready(&self, waker: &Waker) -> bool {
+        let Some((writer, index)) = self.attached() else { return true };
+        writer.change(|core| {
+            core.lanes[index].wake(waker);
+            core.lanes[index].ready || !core.is_open()
+        })
+    }
+
+    /// The pass that it is in, when that is decided; else a future is woken then.
+    pub(crate) fn pass_or_wake(&self, waker: &Waker) -> Poll<Result<Option<PassDescription>, CallError>> {
+        const CALL: &str = "next";
+        let Some((writer, index)) = self.attached() else {
+            return Poll::Ready(Err(UsageError { call: CALL, mistake: self.unattached() }.into()));
+        };
+        writer.change(|core| match core.status {
+            WriterStatus::Failed => {
+                Poll::Ready(Err(core.error.clone().unwrap_or(WriterError::Cancelled).into()))
+            }
+            WriterStatus::Writing if core.lanes[index].passes.is_deciding() => {
+                core.lanes[index].wake_later(waker);
+                Poll::Pending
+            }
+            WriterStatus::Writing => {
+                let passes = &core.lanes[index].passes;
+                Poll::Ready(Ok(passes.description().filter(|_| passes.is_open()).cloned()))
+            }
+            _ => Poll::Ready(Err(core.wrong_status(CALL, "writing").into())),
+        })
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -209,8 +378,8 @@ impl AssetWriterInput {
     }
 
     fn check_format(&self, sample: &MediaSample) -> Result<(), Mistake> {
-        match (&sample.format, &self.0.format) {
-            (Some(format), TrackFormat::Video(own)) if **format == *own => Ok(()),
+        match (&sample.format, &self.0.source) {
+            (Some(format), Source::Samples(TrackFormat::Video(own))) if **format == *own => Ok(()),
             (Some(_), _) => Err(Mistake::WrongMedia("samples of the format that it was made with")),
             (None, _) => Ok(()),
         }
@@ -252,7 +421,7 @@ impl Attachment {
 
 impl Core {
     /// Whether media can come to an input at all, ready or not (AI-9).
-    fn admits<T>(&self, call: &'static str, index: usize) -> Result<(), AppendError<T>> {
+    pub(crate) fn admits<T>(&self, call: &'static str, index: usize) -> Result<(), AppendError<T>> {
         if self.status == WriterStatus::Failed {
             let error = self.error.clone().unwrap_or(WriterError::Cancelled);
             return Err(AppendError::Failed(error));

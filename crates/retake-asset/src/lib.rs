@@ -7,8 +7,10 @@
 //! Two kinds of trouble are kept apart (AW-2): a [`UsageError`] is a call that should not have been made, and changes nothing; a
 //! [`WriterError`] is why a film cannot be written, and makes the writer's status *failed*.
 
+mod adaptor;
 mod boxes;
 mod core;
+mod encoder;
 mod error;
 mod input;
 mod media;
@@ -16,16 +18,20 @@ mod options;
 mod passes;
 mod place;
 mod queue;
+mod receiver;
 mod sink;
 mod status;
 mod writer;
 
+pub use adaptor::PixelBufferAdaptor;
+pub use encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 pub use error::{AppendError, CallError, Mistake, UsageError, WriterError};
 pub use input::AssetWriterInput;
 pub use media::{MediaSample, MediaType};
 pub use options::{InputOptions, MediaDataLocation, WriterOptions};
 pub use passes::PassDescription;
 pub use queue::{Queue, SerialQueue};
+pub use receiver::{MultiPassController, PixelBufferReceiver, SampleReceiver};
 pub use retake_libav::{Container, TrackFormat};
 pub use status::WriterStatus;
 pub use writer::AssetWriter;

@@ -1,9 +1,11 @@
+use crate::core::encoding::Encoding;
 use crate::core::lane::Lane;
 use crate::core::{Completion, Shared, Target, store};
+use crate::encoder::EncoderSetup;
 use crate::error::{CallError, Mistake, UsageError, WriterError};
-use crate::input::AssetWriterInput;
+use crate::input::{AssetWriterInput, Face};
 use crate::media::MediaType;
-use crate::options::WriterOptions;
+use crate::options::{InputOptions, WriterOptions};
 use crate::status::WriterStatus;
 use retake_libav::{Container, TrackFormat};
 use retake_media::Time;
@@ -108,16 +110,34 @@ impl AssetWriter {
     /// container does not take.
     #[doc(alias = "addInput:")]
     pub fn add(&self, input: &AssetWriterInput) -> Result<(), UsageError> {
-        const CALL: &str = "add";
+        self.attach("add", input)
+    }
+
+    /// Adds an input that only something else appends to.
+    pub(crate) fn add_with_face(
+        &self,
+        call: &'static str,
+        input: &AssetWriterInput,
+        face: Face,
+    ) -> Result<(), UsageError> {
+        if !self.can_add(input) {
+            // for the reason that adding gives
+            return self.attach(call, input);
+        }
+        input.take_face(call, face)?;
+        self.attach(call, input)
+    }
+
+    fn attach(&self, call: &'static str, input: &AssetWriterInput) -> Result<(), UsageError> {
         self.shared.change(|core| {
             if core.status != WriterStatus::Unknown {
-                return Err(core.wrong_status(CALL, "not started"));
+                return Err(core.wrong_status(call, "not started"));
             }
             if let Some(mistake) = self.refusal(input) {
-                return Err(UsageError { call: CALL, mistake });
+                return Err(UsageError { call, mistake });
             }
             if !input.attach(&self.shared, core.lanes.len()) {
-                return Err(UsageError { call: CALL, mistake: Mistake::Attached });
+                return Err(UsageError { call, mistake: Mistake::Attached });
             }
             core.lanes.push(Lane::new(input.clone()));
             Ok(())
@@ -148,6 +168,18 @@ impl AssetWriter {
     /// [`WriterError::Io`] for a folder that cannot be written to, [`WriterError::Misconfigured`].
     #[doc(alias = "startWriting")]
     pub fn start_writing(&self) -> Result<(), CallError> {
+        let inputs = self.shared.change(|core| core.begin_start())?;
+        let options = self.options();
+        for input in inputs {
+            let Some(encoding) = input.encoder() else { continue };
+            let InputOptions { multi_pass, real_time, .. } = input.options();
+            let directory_for_temporary_files = options.directory_for_temporary_files.clone();
+            let setup = EncoderSetup { multi_pass, real_time, directory_for_temporary_files };
+            if let Err(error) = encoding.open(&setup) {
+                self.shared.change(|core| core.end(WriterStatus::Failed, Some(error.clone())));
+                return Err(error.into());
+            }
+        }
         self.shared.change(|core| core.start())?;
         let shared = self.shared.clone();
         let spawned = thread::Builder::new().name("retake writer".into()).spawn(move || {
@@ -195,7 +227,7 @@ impl AssetWriter {
         completion: impl FnOnce(Result<(), WriterError>) + Send + 'static,
     ) -> Result<(), UsageError> {
         let completion: Completion = Box::new(completion);
-        self.shared.change(|core| core.finish(completion))
+        self.shared.change(|core| core.finish(&self.shared, completion))
     }
 
     /// [`finish_writing`](Self::finish_writing), and waits for the end. Not to be called on a thread of the writer.
@@ -216,11 +248,16 @@ impl AssetWriter {
     /// Stops, and removes everything that was written. Returns when that is done. Nothing happens to a writer that has completed or failed.
     #[doc(alias = "cancelWriting")]
     pub fn cancel_writing(&self) {
+        let mut interrupted = Vec::new();
         self.shared.change(|core| match core.status {
             WriterStatus::Unknown => core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled)),
-            WriterStatus::Writing => core.cancelling = true,
+            WriterStatus::Writing => {
+                core.cancelling = true;
+                interrupted.extend(core.lanes.iter().map(|lane| lane.input.clone()));
+            }
             _ => {}
         });
+        interrupted.iter().filter_map(AssetWriterInput::encoder).for_each(Encoding::interrupt);
         self.wait_for_worker();
     }
 
@@ -228,7 +265,7 @@ impl AssetWriter {
     fn wait_for_worker(&self) {
         let own = thread::current().id();
         self.shared.wait(|core| {
-            let runs = core.status == WriterStatus::Writing || core.worker.is_some();
+            let runs = core.status == WriterStatus::Writing || core.worker.is_some() || core.helpers > 0;
             (!runs || core.worker == Some(own)).then_some(())
         });
     }

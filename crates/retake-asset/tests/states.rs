@@ -219,7 +219,8 @@ fn a29_a_writer_is_used_once() {
     assert!(!input.is_ready_for_more_media_data());
 
     let (writer, _input) = reach(Started, &studio);
-    writer.finish_writing(|ended| assert_eq!(ended.unwrap_err().code(), -11800)).unwrap();
+    let Err(CallError::Failed(error)) = writer.finish_writing_and_wait() else { panic!("finished") };
+    assert_eq!(error.code(), -11800);
     assert_eq!(writer.status(), WriterStatus::Failed);
 }
 

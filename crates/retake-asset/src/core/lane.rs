@@ -8,8 +8,10 @@ use crate::passes::machine::PassMachine;
 use crate::queue::Queue;
 use retake_media::Time;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 type Block = Arc<Mutex<dyn FnMut(&AssetWriterInput) + Send>>;
+type PassBlock = Arc<Mutex<dyn FnMut(&AssetWriterInput) + Send>>;
 type Observer = Arc<dyn Fn(bool) + Send + Sync>;
 
 /// A standing request for media data.
@@ -31,6 +33,13 @@ enum RequestState {
     Parked,
 }
 
+/// Who hears of each pass.
+#[derive(Clone)]
+struct Responder {
+    queue: Arc<dyn Queue>,
+    block: PassBlock,
+}
+
 /// One input of a writer.
 pub(crate) struct Lane {
     pub(crate) input: AssetWriterInput,
@@ -41,6 +50,9 @@ pub(crate) struct Lane {
     request: Option<Request>,
     requests: u64,
     observers: Vec<Observer>,
+    responder: Option<Responder>,
+    wakers: Vec<Waker>,
+    pass_wakers: Vec<Waker>,
 }
 
 impl Lane {
@@ -54,6 +66,9 @@ impl Lane {
             request: None,
             requests: 0,
             observers: Vec::new(),
+            responder: None,
+            wakers: Vec::new(),
+            pass_wakers: Vec::new(),
         }
     }
 
@@ -70,6 +85,29 @@ impl Lane {
         self.request = Some(Request { queue, block, number: self.requests, state: RequestState::Idle });
     }
 
+    /// Has `block` told of each pass; `false` if there is one that is told.
+    pub(crate) fn respond(&mut self, queue: Arc<dyn Queue>, block: PassBlock) -> bool {
+        let free = self.responder.is_none();
+        if free {
+            self.responder = Some(Responder { queue, block });
+        }
+        free
+    }
+
+    /// Wakes a future at the next change of whatever it may wait for.
+    pub(crate) fn wake(&mut self, waker: &Waker) {
+        if !self.wakers.iter().any(|known| known.will_wake(waker)) {
+            self.wakers.push(waker.clone());
+        }
+    }
+
+    /// The same for a future that waits for a pass, which readiness does not end.
+    pub(crate) fn wake_later(&mut self, waker: &Waker) {
+        if !self.pass_wakers.iter().any(|known| known.will_wake(waker)) {
+            self.pass_wakers.push(waker.clone());
+        }
+    }
+
     /// No block is called any more, except one that runs already.
     pub(crate) fn drop_request(&mut self) {
         self.request = None;
@@ -84,15 +122,16 @@ impl Lane {
     /// Nothing is taken any more.
     pub(crate) fn close(&mut self) {
         self.drop_request();
+        self.responder = None;
     }
 }
 
 impl Core {
     /// Brings readiness up to date, and calls those who wait for it.
     pub(super) fn settle(&mut self, shared: &Arc<Shared>) {
+        let open = self.is_open();
         for index in 0..self.lanes.len() {
-            let ready =
-                self.is_open() && self.lanes[index].passes.is_open() && self.interleaver.has_room(index);
+            let ready = open && self.lanes[index].passes.is_open() && self.interleaver.has_room(index);
             let lane = &mut self.lanes[index];
             if lane.ready != ready {
                 lane.ready = ready;
@@ -100,6 +139,18 @@ impl Core {
                     self.tell(move || observer(ready));
                 }
                 self.unpark(index);
+            }
+            let lane = &mut self.lanes[index];
+            // what futures wait for: readiness, a pass, or the end of all waiting
+            let mut woken = Vec::new();
+            if ready || !lane.passes.is_open() || !open {
+                woken.append(&mut lane.wakers);
+            }
+            if !lane.passes.is_deciding() || !open {
+                woken.append(&mut lane.pass_wakers);
+            }
+            if !woken.is_empty() {
+                self.tell(move || woken.into_iter().for_each(Waker::wake));
             }
         }
         for index in 0..self.lanes.len() {
@@ -112,12 +163,35 @@ impl Core {
         self.lanes[index].last = Some(sample.decode_time());
         self.lanes[index].appended += 1;
         self.interleaver.push(index, sample);
-        // the others may have waited for just this
+        self.unpark_others(index);
+    }
+
+    /// The others may have waited for just what this one did.
+    pub(super) fn unpark_others(&mut self, index: usize) {
         for other in 0..self.lanes.len() {
             if other != index {
                 self.unpark(other);
             }
         }
+    }
+
+    /// Tells of the pass that an input is in now, or that there is none any more (AM-12).
+    pub(crate) fn announce_pass(&mut self, shared: &Arc<Shared>, index: usize) {
+        let Some(Responder { queue, block }) = self.lanes[index].responder.clone() else { return };
+        let (input, shared) = (self.lanes[index].input.clone(), shared.clone());
+        let told = self.lanes[index].passes.description().cloned();
+        let work = move || {
+            // an input that was finished meanwhile hears nothing more, and one that went on hears of the newest pass
+            let current = shared.look(|core| {
+                let passes = &core.lanes[index].passes;
+                (!passes.is_finished() && !passes.is_deciding()).then(|| passes.description().cloned())
+            });
+            if current == Some(told) {
+                let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
+                (*block)(&input);
+            }
+        };
+        self.tell(move || queue.dispatch(Box::new(work)));
     }
 
     fn unpark(&mut self, index: usize) {

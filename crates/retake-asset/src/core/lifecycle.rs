@@ -1,17 +1,20 @@
 //! The life of a writer (section 16.1): what each call does in each status.
 
 use super::interleave::Pace;
-use super::{Completion, Core, Session};
+use super::{Completion, Core, Session, Shared};
 use crate::error::{CallError, Mistake, UsageError, WriterError};
+use crate::input::AssetWriterInput;
 use crate::options::MediaDataLocation;
 use crate::place::Place;
 use crate::status::WriterStatus;
 use retake_media::Time;
+use std::sync::Arc;
 
 impl Core {
     /// From *not started* to *writing*, or to *failed*.
     pub(crate) fn start(&mut self) -> Result<(), CallError> {
         const CALL: &str = "start_writing";
+        self.starting = false;
         if self.status != WriterStatus::Unknown {
             return Err(self.wrong_status(CALL, "not started").into());
         }
@@ -26,6 +29,15 @@ impl Core {
                 Err(error.into())
             }
         }
+    }
+
+    /// The first half of starting: nobody else does, and the inputs to be opened without the lock.
+    pub(crate) fn begin_start(&mut self) -> Result<Vec<AssetWriterInput>, UsageError> {
+        if self.status != WriterStatus::Unknown || self.starting {
+            return Err(self.wrong_status("start_writing", "not started"));
+        }
+        self.starting = true;
+        Ok(self.lanes.iter().map(|lane| lane.input.clone()).collect())
     }
 
     fn prepare(&mut self) -> Result<Place, WriterError> {
@@ -101,7 +113,7 @@ impl Core {
     }
 
     /// Marks all inputs as finished; what waits is stored, then `completion` is told, whatever comes.
-    pub(crate) fn finish(&mut self, completion: Completion) -> Result<(), UsageError> {
+    pub(crate) fn finish(&mut self, shared: &Arc<Shared>, completion: Completion) -> Result<(), UsageError> {
         match self.status {
             WriterStatus::Failed => {
                 // it may have failed a moment ago, which no client can know
@@ -115,19 +127,29 @@ impl Core {
         self.finishing = true;
         self.completion = Some(completion);
         for index in 0..self.lanes.len() {
-            self.lanes[index].passes.keep();
-            self.lanes[index].drop_request();
-            self.interleaver.finish(index);
+            if !self.lanes[index].passes.is_finished() {
+                self.lanes[index].passes.keep();
+                self.finish_lane(shared, index);
+            }
         }
         self.release_lanes();
         if self.session == Session::None {
-            self.end(WriterStatus::Failed, Some(WriterError::NoSession));
+            self.fail(WriterError::NoSession);
         }
         Ok(())
     }
 
+    /// Nothing more comes from the client: what an encoder still holds does.
+    fn finish_lane(&mut self, shared: &Arc<Shared>, index: usize) {
+        self.lanes[index].drop_request();
+        match self.lanes[index].input.encoder() {
+            Some(_) => self.drain(shared, index),
+            None => self.interleaver.finish(index),
+        }
+    }
+
     /// The client brings no more media to an input.
-    pub(crate) fn mark_finished(&mut self, index: usize) -> Result<(), UsageError> {
+    pub(crate) fn mark_finished(&mut self, shared: &Arc<Shared>, index: usize) -> Result<(), UsageError> {
         const CALL: &str = "mark_as_finished";
         match self.status {
             WriterStatus::Unknown => return Err(self.wrong_status(CALL, "writing")),
@@ -136,10 +158,12 @@ impl Core {
             _ => {}
         }
         let lane = &mut self.lanes[index];
+        let before = lane.passes.is_finished();
         lane.passes.finish().map_err(|mistake| UsageError { call: CALL, mistake })?;
-        lane.drop_request();
-        self.interleaver.finish(index);
-        self.release_lanes();
+        if !before {
+            self.finish_lane(shared, index);
+            self.release_lanes();
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! meanwhile, and told afterwards.
 
 pub(crate) mod clock;
+pub(crate) mod encoding;
 pub(crate) mod interleave;
 pub(crate) mod lane;
 pub(crate) mod lifecycle;
@@ -54,6 +55,12 @@ pub(crate) struct Core {
     pub(crate) interleaver: Interleaver,
     pub(crate) finishing: bool,
     pub(crate) cancelling: bool,
+    /// Why the thread that stores is to give up.
+    pub(crate) failure: Option<WriterError>,
+    /// Inputs are being opened.
+    pub(crate) starting: bool,
+    /// Threads that end passes and inputs.
+    pub(crate) helpers: usize,
     pub(crate) completion: Option<Completion>,
     pub(crate) place: Option<Place>,
     /// The thread that stores, while it runs.
@@ -81,6 +88,9 @@ impl Shared {
             interleaver: Interleaver::default(),
             finishing: false,
             cancelling: false,
+            failure: None,
+            starting: false,
+            helpers: 0,
             completion: None,
             place: None,
             worker: None,
@@ -148,7 +158,7 @@ impl Core {
 
     /// Whether samples are taken at all.
     pub(crate) fn is_open(&self) -> bool {
-        self.status == WriterStatus::Writing && !self.finishing && !self.cancelling
+        self.status == WriterStatus::Writing && !self.finishing && !self.cancelling && self.failure.is_none()
     }
 
     /// The refusal of a call that needs a status which is not there.

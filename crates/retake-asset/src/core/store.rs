@@ -21,6 +21,7 @@ enum Task {
     Open(Box<SinkPlan>, Place, Time),
     Store(Vec<(usize, MediaSample)>),
     Finish(Session),
+    Fail(WriterError),
     Stop,
 }
 
@@ -31,6 +32,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         let task = shared.wait(|core| next_task(core, work.is_some()));
         let done = match task {
             Task::Stop => break Err(WriterError::Cancelled),
+            Task::Fail(error) => break Err(error),
             Task::Open(plan, place, start) => open(*plan, place, start).map(|opened| work = Some(opened)),
             Task::Store(batch) => {
                 // room was made
@@ -59,6 +61,9 @@ fn next_task(core: &mut Core, opened: bool) -> Option<Task> {
     if core.cancelling || core.status.is_terminal() {
         return Some(Task::Stop);
     }
+    if let Some(error) = &core.failure {
+        return Some(Task::Fail(error.clone()));
+    }
     let start = match core.session {
         Session::None => return None,
         Session::Started { start } | Session::Ended { start, .. } => start,
@@ -81,7 +86,10 @@ fn next_task(core: &mut Core, opened: bool) -> Option<Task> {
 /// What the first samples tell of the film.
 fn plan(core: &Core) -> SinkPlan {
     let tracks = core.lanes.iter().enumerate().filter_map(|(index, lane)| {
-        let (format, options) = (lane.input.format()?, lane.input.options());
+        let options = lane.input.options();
+        // what the first sample says of itself is better than what an encoder could say before it
+        let told = core.interleaver.waiting(index).find_map(|sample| sample.format.as_deref().cloned());
+        let format = told.map(TrackFormat::Video).or_else(|| lane.input.format())?;
         let scale = match &format {
             TrackFormat::Audio(sound) => sound.sample_rate,
             _ if options.media_time_scale > 0 => options.media_time_scale,

@@ -63,10 +63,6 @@ impl PassMachine {
         self.state = State::Pass { description, number: 1 };
     }
 
-    pub(crate) fn has_started(&self) -> bool {
-        self.state != State::Before
-    }
-
     pub(crate) fn is_multiple(&self) -> bool {
         self.multiple
     }
@@ -91,19 +87,6 @@ impl PassMachine {
 
     pub(crate) fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished { .. })
-    }
-
-    /// Whether no pass will follow: what was encoded is what is kept.
-    pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.state, State::Done | State::Finished { .. })
-    }
-
-    /// The number of the pass, from 1.
-    pub(crate) fn number(&self) -> u32 {
-        match self.state {
-            State::Pass { number, .. } | State::Deciding { number, .. } => number,
-            _ => 0,
-        }
     }
 
     /// Whether media of this time belongs into the pass.

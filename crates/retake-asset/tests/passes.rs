@@ -1,0 +1,575 @@
+//! Inputs that encode, in one pass or several, with an encoder that does what the test tells it (sections 18 and 19).
+#![allow(clippy::unwrap_used)] // a test's panic is its answer
+
+mod common;
+
+use common::*;
+use retake_asset::{
+    AppendError, AssetWriter, AssetWriterInput, CallError, Container, EncoderSetup, InputEncoder,
+    MediaSample, Mistake, OpenedEncoder, PixelBufferAdaptor, SerialQueue, WriterError, WriterStatus,
+};
+use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, PixelFormat, Time, TimeRange};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+/// What the test and its encoder share.
+#[derive(Default)]
+struct Script {
+    state: Mutex<ScriptState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct ScriptState {
+    /// What is asked for after each pass.
+    wanted: Vec<Vec<TimeRange>>,
+    /// Whether deciding takes until it is let go.
+    thinking: bool,
+    interrupted: bool,
+    passes: u32,
+}
+
+impl Script {
+    fn new(wanted: &[&[TimeRange]], thinking: bool) -> Arc<Self> {
+        let wanted = wanted.iter().map(|ranges| ranges.to_vec()).collect();
+        let state = ScriptState { wanted, thinking, ..ScriptState::default() };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut ScriptState)) {
+        change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+    }
+}
+
+/// Keeps the newest version of each frame, and says in its bytes which one it is.
+struct Scripted {
+    script: Arc<Script>,
+    able: bool,
+    multi: bool,
+    kept: BTreeMap<i64, u32>,
+    finished: bool,
+}
+
+fn number(time: Time) -> i64 {
+    time.value() * 24 / i64::from(time.timescale())
+}
+
+/// What a frame looks like in a file.
+fn mark(index: i64, version: u32) -> Vec<u8> {
+    [b"frame".as_slice(), &index.to_be_bytes(), b"version", &version.to_be_bytes()].concat()
+}
+
+impl InputEncoder for Scripted {
+    fn open(&mut self, setup: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
+        self.multi = setup.multi_pass && self.able;
+        let script = self.script.clone();
+        let interrupt = Arc::new(move || script.change(|state| state.interrupted = true));
+        Ok(OpenedEncoder { format: video_format(), multiple_passes: self.able, interrupt })
+    }
+
+    fn encode(&mut self, _: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
+        let pass = self.script.state.lock().unwrap().passes + 1;
+        self.kept.insert(number(pts), pass);
+        Ok(())
+    }
+
+    fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
+        if self.multi && !self.finished {
+            return Ok(None);
+        }
+        Ok(self.kept.pop_first().map(|(index, version)| {
+            let mut sample = picture(index);
+            sample.data = mark(index, version);
+            sample.into()
+        }))
+    }
+
+    fn end_pass(&mut self) -> Result<Option<Vec<TimeRange>>, WriterError> {
+        let state = self.script.state.lock().unwrap();
+        let mut state = self.script.changed.wait_while(state, |s| s.thinking && !s.interrupted).unwrap();
+        if state.interrupted {
+            return Err(WriterError::EncodeFailed { code: -12903, detail: "invalidated".into() });
+        }
+        state.passes += 1;
+        let next = state.wanted.get(state.passes as usize - 1).cloned();
+        Ok(next)
+    }
+
+    fn finish(&mut self) -> Result<(), WriterError> {
+        self.finished = true;
+        Ok(())
+    }
+}
+
+fn encoding(script: &Arc<Script>, able: bool) -> AssetWriterInput {
+    let (kept, finished, multi) = (BTreeMap::new(), false, false);
+    let input = AssetWriterInput::encoding(Scripted { script: script.clone(), able, multi, kept, finished });
+    input.configure(|options| options.multi_pass = true).unwrap();
+    input
+}
+
+fn range(start: i64, end: i64) -> TimeRange {
+    TimeRange::between(Time::new(start, 24), Time::new(end, 24))
+}
+
+fn blank() -> PixelBuffer {
+    PixelBufferPool::new(PixelFormat::I420, 16, 16).take().freeze()
+}
+
+struct Set {
+    writer: AssetWriter,
+    input: AssetWriterInput,
+    adaptor: PixelBufferAdaptor,
+}
+
+fn set(studio: &Studio, script: &Arc<Script>, able: bool) -> Set {
+    let writer = AssetWriter::new(studio.path("film.mp4"), Container::Mp4);
+    let input = encoding(script, able);
+    let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+    writer.add(&input).unwrap();
+    Set { writer, input, adaptor }
+}
+
+impl Set {
+    fn start(&self) {
+        self.writer.start_writing().unwrap();
+        self.writer.start_session(Time::ZERO).unwrap();
+    }
+
+    fn append(&self, indices: std::ops::Range<i64>) {
+        for index in indices {
+            assert!(self.input.wait_until_ready(LONG));
+            self.adaptor.append(blank(), Time::new(index, 24)).unwrap();
+        }
+    }
+
+    /// Waits until the next pass is decided on.
+    fn decided(&self) {
+        let (tell, told) = channel();
+        let queue = Arc::new(SerialQueue::new("passes").unwrap());
+        self.input
+            .respond_to_each_pass_description(queue, move |input| {
+                let _ = tell.send(input.current_pass_description());
+            })
+            .unwrap();
+        let first = |ranges: &[TimeRange]| ranges == [TimeRange::EVERYTHING];
+        while told.recv_timeout(LONG).unwrap().is_some_and(|pass| first(pass.source_time_ranges())) {}
+    }
+
+    fn ranges(&self) -> Option<Vec<TimeRange>> {
+        self.input.current_pass_description().map(|description| description.source_time_ranges().to_vec())
+    }
+}
+
+/// The version of each frame that is in the file, which has each once.
+fn versions(studio: &Studio, frames: i64) -> Vec<u32> {
+    let bytes = std::fs::read(studio.path("film.mp4")).unwrap();
+    let found = |index, version| {
+        let mark = mark(index, version);
+        bytes.windows(mark.len()).filter(|window| *window == mark).count()
+    };
+    let version = |index| {
+        let there: Vec<u32> = (1..9).filter(|&version| found(index, version) == 1).collect();
+        assert_eq!(there.len(), 1, "frame {index}");
+        there[0]
+    };
+    (0..frames).map(version).collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Before,
+    First,
+    Deciding,
+    Second,
+    Done,
+    Finished,
+    /// One pass is all there is.
+    Single,
+    SingleDone,
+}
+use State::*;
+
+fn reach(state: State, studio: &Studio) -> (Set, Arc<Script>) {
+    let again = [range(12, 24)];
+    let again: &[&[TimeRange]] = if state == Done { &[] } else { &[&again] };
+    let script = Script::new(again, state == Deciding);
+    let set = set(studio, &script, !matches!(state, Single | SingleDone));
+    if state != Before {
+        set.start();
+        set.append(0..24);
+    }
+    match state {
+        Before | First | Single => {}
+        Finished => set.input.mark_as_finished().unwrap(),
+        Deciding | SingleDone => set.input.mark_current_pass_as_finished().unwrap(),
+        Second | Done => {
+            set.input.mark_current_pass_as_finished().unwrap();
+            set.decided();
+        }
+    }
+    (set, script)
+}
+
+/// A30 and AM-3…12: every call in every state of the passes of an input, and what it is told of its pass.
+#[test]
+fn a30_passes_of_an_input_in_every_state() {
+    type Call = fn(&Set) -> Result<(), Mistake>;
+    let mark_pass: Call = |set| set.input.mark_current_pass_as_finished().map_err(|error| error.mistake);
+    let finish: Call = |set| set.input.mark_as_finished().map_err(|error| error.mistake);
+    let request: Call = |set| {
+        let queue = Arc::new(SerialQueue::new("request").unwrap());
+        set.input.request_media_data_when_ready(queue, |_| ()).map_err(|error| error.mistake)
+    };
+    let append_at = |set: &Set, index| match set.adaptor.append(blank(), Time::new(index, 24)) {
+        Ok(()) | Err(AppendError::NotReady(_)) => Ok(()),
+        Err(AppendError::Usage(error)) => Err(error.mistake),
+        Err(AppendError::Failed(error)) => panic!("{error}"),
+    };
+    let states = [Before, First, Deciding, Second, Done, Finished, Single, SingleDone];
+    let open = |state| matches!(state, First | Second | Single);
+    for state in states {
+        let studio = Studio::empty();
+        let fresh = || {
+            let _ = std::fs::remove_file(studio.path("film.mp4"));
+            reach(state, &studio)
+        };
+        let refused = |call: Result<(), Mistake>| match call {
+            Ok(()) => None,
+            Err(Mistake::Status { .. }) => Some("status"),
+            Err(Mistake::NoPass) => Some("no pass"),
+            Err(Mistake::InputFinished) => Some("finished"),
+            Err(Mistake::OutsidePass(_)) => Some("outside"),
+            Err(other) => panic!("{other}"),
+        };
+        let usual = match state {
+            Before => Some("status"),
+            Deciding | Done | SingleDone => Some("no pass"),
+            Finished => Some("finished"),
+            First | Second | Single => None,
+        };
+        let (set, _script) = fresh();
+        let expected = match state {
+            First | Deciding | Single => Some(vec![TimeRange::EVERYTHING]),
+            Finished => Some(vec![TimeRange::EVERYTHING]),
+            Second => Some(vec![range(12, 24)]),
+            Before | Done | SingleDone => None,
+        };
+        assert_eq!(set.ranges(), expected, "{state:?}");
+        assert_eq!(set.input.is_ready_for_more_media_data(), open(state), "{state:?}");
+        assert_eq!(
+            set.input.can_perform_multiple_passes(),
+            !matches!(state, Single | SingleDone),
+            "{state:?}"
+        );
+
+        assert_eq!(refused(mark_pass(&set)), usual, "mark pass when {state:?}");
+        if state == Single {
+            assert_eq!(set.ranges(), None, "AM-7: at once");
+        }
+        let (set, _script) = fresh();
+        let expected = match state {
+            Before => Some("status"),
+            Deciding => Some("no pass"),
+            _ => None, // AM-8 after the last pass, AM-10 in one, AI-13 once more
+        };
+        assert_eq!(refused(finish(&set)), expected, "finish when {state:?}");
+
+        let (set, _script) = fresh();
+        assert_eq!(refused(request(&set)), usual, "request when {state:?}");
+        if open(state) {
+            assert_eq!(request(&set), Err(Mistake::SecondRequest), "AM-9 when {state:?}");
+        }
+        let (set, _script) = fresh();
+        assert_eq!(
+            refused(append_at(&set, 24 + 3)),
+            if state == Second { Some("outside") } else { usual },
+            "append when {state:?}"
+        );
+        if state == Second {
+            assert_eq!(refused(append_at(&set, 11)), Some("outside"));
+            assert_eq!(refused(append_at(&set, 12)), None);
+            assert!(matches!(append_at(&set, 12), Err(Mistake::TimeGoesBack(_))), "AD-4");
+        }
+    }
+}
+
+/// AM-10, AM-15, AM-16: the newest version of each frame is what is in the film, whether all passes came to their end or the client stopped.
+#[test]
+fn a31_the_newest_version_of_each_frame_is_kept() {
+    for (name, stop) in [("to the end", 3), ("stopped in the second", 2), ("stopped in the first", 1)] {
+        let studio = Studio::empty();
+        let script = Script::new(&[&[range(3, 6), range(9, 12)], &[range(9, 12)]], false);
+        let set = set(&studio, &script, true);
+        set.start();
+        set.append(0..12);
+        let queue = Arc::new(SerialQueue::new("passes").unwrap());
+        let (tell, told) = channel();
+        let heard = Arc::new(AtomicU32::new(0));
+        let count = heard.clone();
+        set.input
+            .respond_to_each_pass_description(queue, move |input| {
+                count.fetch_add(1, Ordering::SeqCst);
+                tell.send(input.current_pass_description()).unwrap();
+            })
+            .unwrap();
+        let next = || told.recv_timeout(LONG).unwrap().map(|pass| pass.source_time_ranges().to_vec());
+        assert_eq!(next(), Some(vec![TimeRange::EVERYTHING]));
+        if stop > 1 {
+            set.input.mark_current_pass_as_finished().unwrap();
+            assert_eq!(next(), Some(vec![range(3, 6), range(9, 12)]));
+            set.append(3..6);
+            set.append(9..12);
+        }
+        if stop > 2 {
+            set.input.mark_current_pass_as_finished().unwrap();
+            assert_eq!(next(), Some(vec![range(9, 12)]));
+            set.append(9..12);
+            set.input.mark_current_pass_as_finished().unwrap();
+            assert_eq!(next(), None);
+        }
+        // AM-16: finishing is marking all as finished
+        set.writer.finish_writing_and_wait().unwrap();
+        let expected = match stop {
+            1 => [1; 12],
+            2 => [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2],
+            _ => [1, 1, 1, 2, 2, 2, 1, 1, 1, 3, 3, 3],
+        };
+        assert_eq!(versions(&studio, 12), expected, "{name}");
+        assert_eq!(heard.load(Ordering::SeqCst), [1, 2, 4][stop - 1], "AM-12 {name}");
+    }
+}
+
+/// Feeds a range list to an input by requests: one for each pass (AM-9), marking the pass at its end (AM-13).
+fn feed_passes(input: &AssetWriterInput, adaptor: Arc<PixelBufferAdaptor>, frames: i64, done: Sender<()>) {
+    let queue = Arc::new(SerialQueue::new("video").unwrap());
+    let own = queue.clone();
+    input
+        .respond_to_each_pass_description(queue, move |input| {
+            let Some(pass) = input.current_pass_description() else {
+                input.mark_as_finished().unwrap();
+                done.send(()).unwrap();
+                return;
+            };
+            let inside = move |index: &i64| {
+                let time = Time::new(*index, 24);
+                pass.source_time_ranges().iter().any(|range| range.contains(time))
+            };
+            let mut left: Vec<i64> = (0..frames).filter(inside).collect();
+            left.reverse();
+            let adaptor = adaptor.clone();
+            input
+                .request_media_data_when_ready(own.clone(), move |input| {
+                    while input.is_ready_for_more_media_data() {
+                        match left.pop() {
+                            Some(index) => adaptor.append(blank(), Time::new(index, 24)).unwrap(),
+                            None => return input.mark_current_pass_as_finished().unwrap(),
+                        }
+                    }
+                })
+                .unwrap();
+        })
+        .unwrap();
+}
+
+/// A32: beside video of several passes, sound is not ready until the last pass is over; with a thread for each nothing waits for ever.
+#[test]
+fn a32_sound_waits_for_the_last_pass_of_the_video() {
+    let studio = Studio::empty();
+    let script = Script::new(&[&[range(0, 24)], &[range(48, 60)]], true);
+    let set = set(&studio, &script, true);
+    let sound_input = AssetWriterInput::passthrough(audio_format());
+    set.writer.add(&sound_input).unwrap();
+    set.start();
+    assert!(!sound_input.is_ready_for_more_media_data());
+    assert!(matches!(sound_input.append(sound(0)), Err(AppendError::NotReady(_))));
+    let (tell, told) = channel();
+    let Set { writer, input, adaptor } = set;
+    feed_passes(&input, Arc::new(adaptor), 96, tell);
+    let feeder = std::thread::spawn(move || {
+        let mut index = 0;
+        while index < 180 {
+            append(&sound_input, sound(index));
+            index += 1;
+        }
+        sound_input.mark_as_finished().unwrap();
+    });
+    // the feeder cannot be ahead: the video's first pass is still being decided on
+    script.change(|state| state.thinking = false);
+    told.recv_timeout(LONG).unwrap();
+    feeder.join().unwrap();
+    writer.finish_writing_and_wait().unwrap();
+    let expected: Vec<u32> = (0..96)
+        .map(|index| {
+            if index < 24 {
+                2
+            } else if (48..60).contains(&index) {
+                3
+            } else {
+                1
+            }
+        })
+        .collect();
+    assert_eq!(versions(&studio, 96), expected);
+}
+
+/// A33, AM-17: cancelling while the next pass is being decided on interrupts that, and leaves no file.
+#[test]
+fn a33_cancelling_interrupts_the_analysis() {
+    let studio = Studio::empty();
+    let (set, script) = reach(Deciding, &studio);
+    set.writer.cancel_writing();
+    assert_eq!(set.writer.status(), WriterStatus::Cancelled);
+    assert!(script.state.lock().unwrap().interrupted);
+    assert_eq!(studio.files(), Vec::<String>::new());
+}
+
+/// AM-16: finishing while the next pass is being decided on keeps what there is.
+#[test]
+fn finishing_while_deciding_keeps_what_there_is() {
+    let studio = Studio::empty();
+    let (set, script) = reach(Deciding, &studio);
+    let (tell, told) = channel();
+    set.writer.finish_writing(move |ended| tell.send(ended.is_ok()).unwrap()).unwrap();
+    script.change(|state| state.thinking = false);
+    assert!(told.recv_timeout(LONG).unwrap());
+    assert_eq!(versions(&studio, 24), [1; 24]);
+}
+
+/// AM-18: an encoder that fails makes the writer fail, and no file is left.
+#[test]
+fn an_encoder_that_fails_ends_the_writer() {
+    let studio = Studio::empty();
+    let (set, script) = reach(First, &studio);
+    script.change(|state| state.interrupted = true);
+    set.input.mark_current_pass_as_finished().unwrap();
+    let (tell, told) = channel();
+    // the failure may have come already, and is heard of all the same
+    let _ = set.writer.finish_writing(move |ended| tell.send(ended).unwrap());
+    assert_eq!(told.recv_timeout(LONG).unwrap().unwrap_err().code(), -11883);
+    assert_eq!(set.writer.status(), WriterStatus::Failed);
+    drop(set);
+    assert_eq!(studio.files(), Vec::<String>::new());
+}
+
+/// Resolution 29: several passes and real time contradict each other.
+#[test]
+fn several_passes_in_real_time_do_not_start() {
+    let studio = Studio::empty();
+    let set = set(&studio, &Script::new(&[], false), true);
+    let live = AssetWriterInput::passthrough(audio_format());
+    live.configure(|options| options.real_time = true).unwrap();
+    set.writer.add(&live).unwrap();
+    let Err(CallError::Failed(error)) = set.writer.start_writing() else { panic!("started") };
+    assert_eq!((error.code(), set.writer.status()), (-11875, WriterStatus::Failed));
+}
+
+/// AD-1, AD-2, AD-3: one adaptor for an input, its pool when the writer has started, times that are numbers.
+#[test]
+fn adaptors_have_a_pool_when_the_writer_has_started() {
+    let studio = Studio::empty();
+    let script = Script::new(&[], false);
+    let writer = AssetWriter::new(studio.path("film.mp4"), Container::Mp4);
+    let input = encoding(&script, true);
+    let attributes = PixelBufferAttributes::of(PixelFormat::I420, 32, 16);
+    let adaptor = PixelBufferAdaptor::new(&input, Some(attributes)).unwrap();
+    assert_eq!(PixelBufferAdaptor::new(&input, None).unwrap_err().mistake, Mistake::Adapted);
+    assert!(PixelBufferAdaptor::new(&AssetWriterInput::passthrough(video_format()), None).is_err());
+    writer.add(&input).unwrap();
+    assert!(adaptor.pool().is_none());
+    writer.start_writing().unwrap();
+    let picture = adaptor.pool().unwrap().take().freeze();
+    assert_eq!((picture.width(), picture.height()), (32, 16));
+    writer.start_session(Time::ZERO).unwrap();
+    assert!(
+        matches!(adaptor.append(picture, Time::INVALID), Err(AppendError::Usage(error)) if matches!(error.mistake, Mistake::BadTime(_)))
+    );
+}
+
+struct Parker(Thread);
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The least of all executors: one future, on this thread.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let waker = Waker::from(Arc::new(Parker(std::thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// AD-7, AD-8, AD-9: a receiver waits without a thread; asking for the next pass ends the one before.
+#[test]
+fn a31_receivers_go_through_the_passes() {
+    let studio = Studio::empty();
+    let script = Script::new(&[&[range(24, 36)]], false);
+    let writer = AssetWriter::new(studio.path("film.mp4"), Container::Mp4);
+    let input = encoding(&script, true);
+    let (receiver, mut passes) = writer.pixel_buffer_receiver_requesting_multi_pass(&input).unwrap();
+    assert!(run(passes.next()).is_err());
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    let seen = run(async {
+        let mut seen = Vec::new();
+        while let Some(pass) = passes.next().await.unwrap() {
+            for index in 0..48 {
+                let time = Time::new(index, 24);
+                if pass.source_time_ranges().iter().any(|range| range.contains(time)) {
+                    receiver.append(blank(), time).await.unwrap();
+                }
+            }
+            seen.push(pass.source_time_ranges().to_vec());
+        }
+        seen
+    });
+    assert_eq!(seen, [vec![TimeRange::EVERYTHING], vec![range(24, 36)]]);
+    receiver.finish().unwrap();
+    writer.finish_writing_and_wait().unwrap();
+    let expected: Vec<u32> = (0..48).map(|index| 1 + u32::from((24..36).contains(&index))).collect();
+    assert_eq!(versions(&studio, 48), expected);
+}
+
+/// AD-10: a client that asks for several passes and ignores the controller gets one; beside it, sound by a receiver (AD-6), whose input refuses
+/// everybody else.
+#[test]
+fn a31_a_receiver_that_ignores_its_passes_gets_one() {
+    let studio = Studio::empty();
+    let script = Script::new(&[&[range(0, 12)]], false);
+    let writer = AssetWriter::new(studio.path("film.mp4"), Container::Mp4);
+    let (input, other) = (encoding(&script, true), AssetWriterInput::passthrough(audio_format()));
+    let (receiver, _controller) = writer.pixel_buffer_receiver_requesting_multi_pass(&input).unwrap();
+    let sounds = writer.sample_receiver(&other).unwrap();
+    assert!(writer.add(&other).is_err());
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    assert!(matches!(other.append(sound(0)), Err(AppendError::Usage(_))));
+    assert!(matches!(sounds.append_immediately(sound(0)), Err(AppendError::NotReady(_))), "AM-14");
+    run(async {
+        for index in 0..30 {
+            receiver.append(blank(), Time::new(index, 24)).await.unwrap();
+        }
+    });
+    receiver.finish().unwrap();
+    run(async {
+        for index in 0..60 {
+            sounds.append(sound(index)).await.unwrap();
+        }
+    });
+    sounds.finish().unwrap();
+    writer.finish_writing_and_wait().unwrap();
+    assert_eq!(versions(&studio, 30), [1; 30]);
+}
