@@ -1,5 +1,6 @@
 //! What an encoder is to Retake, and what is decided about encodes: the [`encoder`] contract and registry, the [`take`] as the unit of
-//! work, the [`units`] that a film is planned in, the [`planner`] that asks for takes again, and the [`log`] files that keep them.
+//! work, the [`units`] that a film is planned in, and the [`planner`] that asks for takes again. A [`session`] is a client's conversation with an
+//! encoder. All files are [`log`]s.
 //!
 //! This crate opens no container and links no encoder. The planner reads no clock, no file and no random number.
 

@@ -1,22 +1,20 @@
 //! What is known of the source: its frame index and its units, kept in a journal that may be cut off at any byte.
 //!
-//! A record of the journal holds one scene: its units and the index entries of its frames. A scene that the journal does not hold is found
+//! A commit of the journal holds one scene: its units and the index entries of its frames. A scene that the journal does not hold is found
 //! again by decoding; detection can start at every scene.
 
 use crate::error::ExportError;
-use retake_compression::log::{LogReader, LogWriter};
+use retake_compression::log::{Cursor, Log};
 use retake_compression::units::FrameRange;
 use retake_libav::{FrameEntry, FrameIndex};
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const KIND: u8 = b'I';
-const VERSION: u8 = 1;
-const SCENE: u8 = b's';
-const END: u8 = b'e';
+const VERSION: u8 = 2;
 
 /// Frames and units from the start of the film on.
 #[derive(Debug, Clone)]
@@ -36,7 +34,7 @@ pub(crate) struct Scene {
 
 /// The journal on disk, open for more.
 pub(crate) struct Journal {
-    log: LogWriter<File>,
+    log: Log<File>,
     path: PathBuf,
 }
 
@@ -49,58 +47,62 @@ impl Journal {
             complete: false,
         };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = file.map_err(ExportError::file(path, "opening the frame index"))?;
-        let valid = read(&file, &mut map);
-        let log = match valid {
-            Some(position) => file
-                .set_len(position)
-                .and_then(|()| file.seek(SeekFrom::Start(position)))
-                .map(|_| LogWriter::carry_on(file, position)),
-            None => file
-                .set_len(0)
-                .and_then(|()| file.seek(SeekFrom::Start(0)))
-                .and_then(|_| LogWriter::new(file, KIND, VERSION)),
+        let file = file.map_err(ExportError::file(path, "opening the frame index"))?;
+        let fail = ExportError::file(path, "writing the frame index");
+        let log = match file.try_clone().and_then(|file| Log::open(file, KIND, VERSION)) {
+            Ok(mut log) => {
+                read(&mut log, &mut map);
+                log
+            }
+            Err(_) => Log::create(file, KIND, VERSION).map_err(fail)?,
         };
-        let log = log.map_err(ExportError::file(path, "writing the frame index"))?;
         Ok((Self { log, path: path.to_owned() }, map))
     }
 
     /// Adds a scene.
     pub(crate) fn add(&mut self, scene: &Scene) -> Result<(), ExportError> {
-        let text = serde_json::to_vec(scene).map_err(|error| ExportError::Internal(error.to_string()))?;
-        self.append(SCENE, &text)
+        self.commit(&Entry::Scene(scene.clone()))
     }
 
     /// Notes that the film has ended.
     pub(crate) fn end(&mut self) -> Result<(), ExportError> {
-        self.append(END, &[])
+        self.commit(&Entry::End)
     }
 
-    fn append(&mut self, kind: u8, payload: &[u8]) -> Result<(), ExportError> {
-        self.log.append(kind, payload).map_err(ExportError::file(&self.path, "writing the frame index"))?;
-        Ok(())
+    fn commit(&mut self, entry: &Entry) -> Result<(), ExportError> {
+        let text = serde_json::to_vec(entry).map_err(|error| ExportError::Internal(error.to_string()))?;
+        let added = self.log.commit(&text).and_then(|()| self.log.flush());
+        added.map_err(ExportError::file(&self.path, "writing the frame index"))
     }
 }
 
-/// Reads all whole scenes and says where the last of them ends.
-fn read(file: &File, map: &mut FilmMap) -> Option<u64> {
-    let mut log = LogReader::open_journal(BufReader::new(file), KIND).ok()?;
-    if log.version() != VERSION {
-        return None;
-    }
-    let mut valid = log.position();
-    while let Ok(Some(record)) = log.next() {
-        if record.kind == END {
-            map.complete = true;
-        } else if let Ok(scene) = serde_json::from_slice::<Scene>(&record.payload) {
-            map.units.extend(scene.units);
-            map.index.frames.extend(scene.frames);
-        } else {
-            break;
+/// What a commit of the journal says.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Entry {
+    Scene(Scene),
+    End,
+}
+
+/// Reads the entries, as far as they are what was written: those behind are found again.
+fn read(log: &mut Log<File>, map: &mut FilmMap) {
+    let mut cursor = Cursor::default();
+    loop {
+        let sound = cursor.clone();
+        let entry = match log.next(&mut cursor) {
+            Ok(Some(record)) => serde_json::from_slice(&record.payload).map_err(io::Error::from),
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        match entry {
+            Ok(Entry::Scene(Scene { units, frames })) => {
+                map.units.extend(units);
+                map.index.frames.extend(frames);
+            }
+            Ok(Entry::End) => map.complete = true,
+            Err(_) => return log.rewind(&sound),
         }
-        valid = log.position();
     }
-    Some(valid)
 }
 
 #[cfg(test)]
@@ -134,6 +136,32 @@ mod tests {
             journal.end().unwrap();
             let (_, map) = Journal::open(&torn, base).unwrap();
             assert_eq!((map.units.len(), map.index.frames[3].hash, map.complete), (2, u64::MAX - 3, true));
+        }
+    }
+
+    #[test]
+    fn a_damaged_scene_ends_what_is_believed_and_the_journal_goes_on_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let base = Rational::new(1, 25);
+        let scene = |start: u64| Scene { units: vec![FrameRange::new(start, start + 2)], frames: Vec::new() };
+        let (mut journal, _) = Journal::open(&path, base).unwrap();
+        for start in [0, 2, 4] {
+            journal.add(&scene(start)).unwrap();
+        }
+        drop(journal);
+        let sound = std::fs::read(&path).unwrap();
+        for at in 0..sound.len() {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 4;
+            std::fs::write(&path, &bytes).unwrap();
+            let (mut journal, map) = Journal::open(&path, base).unwrap();
+            let starts: Vec<u64> = map.units.iter().map(|unit| unit.start).collect();
+            assert_eq!(starts, [0, 2, 4][..starts.len()]);
+            assert!(starts.len() < 3);
+            journal.add(&scene(starts.len() as u64 * 2)).unwrap();
+            let (_, again) = Journal::open(&path, base).unwrap();
+            assert_eq!(again.units.len(), starts.len() + 1);
         }
     }
 }

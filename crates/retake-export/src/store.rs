@@ -2,21 +2,20 @@
 //! the take's description.
 
 use crate::error::ExportError;
-use retake_compression::log::{LogReader, LogWriter};
+use retake_compression::log::{Cursor, Log};
 use retake_compression::take::{TakeDescription, TakeId, TakeRecord};
 use retake_media::{FormatDescription, Sample, SampleKind, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter};
+use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 const KIND: u8 = b'T';
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const FORMAT: u8 = b'f';
 const SAMPLE: u8 = b's';
-const ENDS: u8 = b'e';
 
 /// The folder of takes.
 #[derive(Debug, Clone)]
@@ -76,19 +75,16 @@ impl TakeStore {
     pub(crate) fn begin(&self) -> Result<TakeWriter, ExportError> {
         let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.folder);
         let file = file.map_err(ExportError::file(&self.folder, "beginning a take"))?;
-        let path = file.path().to_owned();
-        let log = LogWriter::new(BufWriter::with_capacity(1 << 16, file), KIND, VERSION)
-            .map_err(ExportError::file(&path, "writing a take"))?;
+        let (file, path) = file.into_parts();
+        let log = Log::create(file, KIND, VERSION).map_err(ExportError::file(&*path, "writing a take"))?;
         Ok(TakeWriter { log, path, folder: self.folder.clone() })
     }
 
     /// Opens a finished take to read its samples.
     pub(crate) fn read(&self, description: &TakeDescription) -> Result<TakeReader, ExportError> {
         let path = self.path(description.range.start, description.id());
-        let file = File::open(&path).map_err(ExportError::file(&path, "opening a take"))?;
-        let log = LogReader::open(BufReader::new(file), KIND)
-            .map_err(ExportError::file(&path, "reading a take"))?;
-        Ok(TakeReader { log, path })
+        let log = open(&path).map_err(ExportError::file(&path, "opening a take"))?;
+        Ok(TakeReader { log, cursor: Cursor::default(), path })
     }
 }
 
@@ -101,41 +97,42 @@ struct Ends {
     record: TakeRecord,
 }
 
+/// Opens a take that is whole: it ends with its commit.
+fn open(path: &Path) -> io::Result<Log<File>> {
+    let log = Log::open(File::open(path)?, KIND, VERSION)?;
+    if log.is_torn() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(log) }
+}
+
 fn read_ends(path: &Path) -> io::Result<(TakeDescription, TakeRecord)> {
-    let mut log = LogReader::open(BufReader::new(File::open(path)?), KIND)?;
-    if log.version() != VERSION {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let Ends { description, record } = serde_json::from_slice(&log.last()?.payload)?;
+    let Ends { description, record } = serde_json::from_slice(&open(path)?.last_index()?)?;
     Ok((description, record))
 }
 
 /// A take being written.
 pub(crate) struct TakeWriter {
-    log: LogWriter<BufWriter<NamedTempFile>>,
-    path: PathBuf,
+    log: Log<File>,
+    path: TempPath,
     folder: PathBuf,
 }
 
 impl TakeWriter {
     pub(crate) fn format(&mut self, format: &FormatDescription) -> Result<(), ExportError> {
         let text = serde_json::to_vec(format).map_err(|error| ExportError::Internal(error.to_string()))?;
-        self.append(FORMAT, &text)
+        self.append(FORMAT, &[&text])
     }
 
     pub(crate) fn sample(&mut self, sample: &Sample) -> Result<(), ExportError> {
-        let mut payload = Vec::with_capacity(HEADER + sample.data.len());
+        let mut header = Vec::with_capacity(HEADER);
         for time in [sample.pts, sample.dts, sample.duration] {
-            payload.extend(time.value().to_le_bytes());
-            payload.extend(time.timescale().to_le_bytes());
+            header.extend(time.value().to_le_bytes());
+            header.extend(time.timescale().to_le_bytes());
         }
-        payload.push(match sample.kind {
+        header.push(match sample.kind {
             SampleKind::Sync => 0,
             SampleKind::Reference => 1,
             SampleKind::Disposable => 2,
         });
-        payload.extend(&sample.data);
-        self.append(SAMPLE, &payload)
+        self.append(SAMPLE, &[&header, &sample.data])
     }
 
     /// Ends the take: after this it is on disk under its final name, whole.
@@ -146,18 +143,15 @@ impl TakeWriter {
     ) -> Result<(), ExportError> {
         let ends = Ends { description: description.clone(), record: record.clone() };
         let text = serde_json::to_vec(&ends).map_err(|error| ExportError::Internal(error.to_string()))?;
-        self.append(ENDS, &text)?;
-        let fail = |doing| ExportError::file(&self.path, doing);
-        let buffered = self.log.finish().map_err(fail("writing a take"))?;
-        let file = buffered.into_inner().map_err(|error| fail("writing a take")(error.into_error()))?;
-        file.as_file().sync_data().map_err(fail("syncing a take"))?;
+        self.log.commit(&text).map_err(ExportError::file(&*self.path, "writing a take"))?;
+        self.log.sync().map_err(ExportError::file(&*self.path, "syncing a take"))?;
         let path = self.folder.join(format!("{:08}-{}.take", description.range.start, description.id()));
-        file.persist(&path).map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
+        self.path.persist(&path).map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
         sync_folder(&self.folder)
     }
 
-    fn append(&mut self, kind: u8, payload: &[u8]) -> Result<(), ExportError> {
-        self.log.append(kind, payload).map_err(ExportError::file(&self.path, "writing a take"))?;
+    fn append(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), ExportError> {
+        self.log.append(kind, parts).map_err(ExportError::file(&*self.path, "writing a take"))?;
         Ok(())
     }
 }
@@ -176,22 +170,23 @@ const HEADER: usize = 3 * 12 + 1;
 
 /// The samples of a finished take, in decode order.
 pub(crate) struct TakeReader {
-    log: LogReader<BufReader<File>>,
+    log: Log<File>,
+    cursor: Cursor,
     path: PathBuf,
 }
 
 impl TakeReader {
     /// The format description that precedes the samples.
     pub(crate) fn format(&mut self) -> Result<FormatDescription, ExportError> {
-        let record = self.log.next().map_err(|error| self.damaged(error))?;
+        let record = self.log.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
         let record = record.filter(|record| record.kind == FORMAT);
         let format = record.and_then(|record| serde_json::from_slice(&record.payload).ok());
         format.ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))
     }
 
-    /// The next sample.
+    /// The next sample; nothing behind the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Sample>, ExportError> {
-        let record = self.log.next().map_err(|error| self.damaged(error))?;
+        let record = self.log.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
         let Some(record) = record.filter(|record| record.kind == SAMPLE) else { return Ok(None) };
         let sample = decode(record.payload);
         sample.map(Some).ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))

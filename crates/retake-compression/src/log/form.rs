@@ -1,0 +1,147 @@
+//! The bytes of headers and trailers, and what makes them believable.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+
+const MAGIC: &[u8; 6] = b"RETAKE";
+const DONE: &[u8; 4] = b"DONE";
+
+pub(super) const FILE_HEADER: u64 = 20;
+pub(super) const RECORD_HEADER: u64 = 13;
+pub(super) const TRAILER: u64 = 16;
+
+/// The kind of commit records; never one of a client's.
+pub const COMMIT: u8 = 0;
+
+/// The largest payload: a length that was never written must not size an allocation.
+pub const LARGEST_PAYLOAD: u32 = 1 << 30;
+
+/// Where a record lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its first byte, counted from the start of the log.
+    pub offset: u64,
+    /// The length of its payload, in bytes.
+    pub length: u32,
+}
+
+impl Place {
+    /// The byte behind the record.
+    pub(super) fn end(self) -> u64 {
+        self.offset.saturating_add(RECORD_HEADER + u64::from(self.length))
+    }
+}
+
+/// What every header of one file is checked with: its salt, so that a piece of another log (an earlier file in the same blocks of a disk, a
+/// payload that is a log itself) is never taken for a record of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal {
+    salt: u64,
+}
+
+/// The header of a record, checked.
+pub(super) struct Header {
+    pub kind: u8,
+    pub length: u32,
+    checksum: u32,
+}
+
+impl Header {
+    /// Whether this payload is the one that was written.
+    pub(super) fn fits(&self, payload: &[u8]) -> bool {
+        payload.len() == self.length as usize && crc32fast::hash(payload) == self.checksum
+    }
+}
+
+impl Seal {
+    /// A new file's seal and header.
+    pub(super) fn new(kind: u8, version: u8) -> (Self, [u8; FILE_HEADER as usize]) {
+        // the standard library seeds every such state from the system's random numbers
+        let salt = RandomState::new().hash_one(kind);
+        let mut header = [0; FILE_HEADER as usize];
+        header[..6].copy_from_slice(MAGIC);
+        header[6] = kind;
+        header[7] = version;
+        header[8..16].copy_from_slice(&salt.to_le_bytes());
+        let checksum = crc32fast::hash(&header[..16]);
+        header[16..].copy_from_slice(&checksum.to_le_bytes());
+        (Self { salt }, header)
+    }
+
+    /// The seal in the header of a file that must be of this kind and version.
+    pub(super) fn read(header: &[u8; FILE_HEADER as usize], kind: u8, version: u8) -> io::Result<Self> {
+        if &header[..6] != MAGIC || header[6] != kind {
+            return Err(damaged("not a file of this kind"));
+        }
+        let (checked, checksum) = header.split_at(16);
+        if crc32fast::hash(checked).to_le_bytes() != checksum {
+            return Err(damaged("its header is damaged, or from an earlier Retake"));
+        }
+        if header[7] != version {
+            return Err(damaged(&format!("its version is {}, not {version}", header[7])));
+        }
+        let mut salt = [0; 8];
+        salt.copy_from_slice(&header[8..16]);
+        Ok(Self { salt: u64::from_le_bytes(salt) })
+    }
+
+    /// The header of a record at `offset`.
+    pub(super) fn record(self, offset: u64, kind: u8, parts: &[&[u8]]) -> io::Result<(Place, [u8; 13])> {
+        let length = parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        let length = u32::try_from(length).ok().filter(|length| *length <= LARGEST_PAYLOAD);
+        let length = length
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record larger than a gibibyte"))?;
+        let mut hasher = crc32fast::Hasher::new();
+        parts.iter().for_each(|part| hasher.update(part));
+        let mut header = [0; RECORD_HEADER as usize];
+        header[..4].copy_from_slice(&length.to_le_bytes());
+        header[4] = kind;
+        header[5..9].copy_from_slice(&hasher.finalize().to_le_bytes());
+        let checksum = self.checksum(offset, &header[..9]);
+        header[9..].copy_from_slice(&checksum.to_le_bytes());
+        Ok((Place { offset, length }, header))
+    }
+
+    /// Reads the header of a record at `offset` of a log that ends at `end`; nothing where there is none.
+    pub(super) fn header(self, offset: u64, end: u64, bytes: [u8; 13]) -> Option<Header> {
+        let [a, b, c, d, kind, e, f, g, h, rest @ ..] = bytes;
+        if self.checksum(offset, &bytes[..9]) != u32::from_le_bytes(rest) {
+            return None;
+        }
+        let length = u32::from_le_bytes([a, b, c, d]);
+        let fits = length <= LARGEST_PAYLOAD && Place { offset, length }.end() <= end;
+        fits.then_some(Header { kind, length, checksum: u32::from_le_bytes([e, f, g, h]) })
+    }
+
+    /// What follows a commit record, so that it is found from the end of the file.
+    pub(super) fn trailer(self, commit: Place) -> [u8; TRAILER as usize] {
+        let mut trailer = [0; TRAILER as usize];
+        trailer[..8].copy_from_slice(&commit.offset.to_le_bytes());
+        let checksum = self.checksum(commit.end(), &trailer[..8]);
+        trailer[8..12].copy_from_slice(&checksum.to_le_bytes());
+        trailer[12..].copy_from_slice(DONE);
+        trailer
+    }
+
+    /// The offset of the commit record that a trailer at `offset` belongs to.
+    pub(super) fn commit_before(self, offset: u64, bytes: &[u8]) -> Option<u64> {
+        let [commit @ .., a, b, c, d, _, _, _, _] = bytes else { return None };
+        let commit: [u8; 8] = commit.try_into().ok()?;
+        let sound =
+            bytes.ends_with(DONE) && self.checksum(offset, &commit) == u32::from_le_bytes([*a, *b, *c, *d]);
+        let commit = u64::from_le_bytes(commit);
+        (sound && commit < offset).then_some(commit)
+    }
+
+    fn checksum(self, offset: u64, bytes: &[u8]) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.salt.to_le_bytes());
+        hasher.update(&offset.to_le_bytes());
+        hasher.update(bytes);
+        hasher.finalize()
+    }
+}
+
+pub(super) fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

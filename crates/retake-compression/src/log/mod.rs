@@ -1,0 +1,222 @@
+//! The one way in which Retake keeps data in files: a log of checked records, and commits that say how far it counts.
+//!
+//! ```text
+//! file    = "RETAKE" kind[1] version[1] salt[8] crc[4]  ( record | commit )*
+//! record  = length u32 | kind u8 | crc of the payload u32 | crc of salt, offset and these nine bytes u32 | payload
+//! commit  = a record of kind 0: offset of the commit before u64, index | trailer
+//! trailer = offset of the commit u64 | crc of salt, own offset and these eight bytes u32 | "DONE"         (all little-endian)
+//! ```
+//!
+//! A log is only ever appended to. What lies behind its last commit does not count: a crash at any moment leaves the log as it was at
+//! some commit. A commit carries an index of the client's own making, and points to the commit before it, so that a log is opened again in
+//! time that follows its commits ([`Log::replay`]), not its bytes. Every payload is checked when it is read: a flipped bit is found and
+//! never believed. `docs/storage-format.md` has the argument.
+
+mod backend;
+mod cursor;
+mod form;
+mod recover;
+
+#[cfg(test)]
+pub(crate) mod faults;
+#[cfg(test)]
+mod tests;
+
+pub use backend::Backend;
+pub use cursor::Cursor;
+pub use form::{COMMIT, LARGEST_PAYLOAD, Place};
+
+use form::{FILE_HEADER, Header, RECORD_HEADER, Seal, TRAILER, damaged};
+use std::io;
+
+/// Bytes that are gathered before they are handed to the backend.
+const BUFFER: usize = 1 << 16;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What the payload is.
+    pub kind: u8,
+    /// The payload, checked.
+    pub payload: Vec<u8>,
+}
+
+/// A log, open for reading and appending. It owns its backend and never flushes by itself when it is dropped.
+#[derive(Debug)]
+pub struct Log<B> {
+    backend: B,
+    seal: Seal,
+    /// Appended, and not handed to the backend yet.
+    buffer: Vec<u8>,
+    /// Where the buffer belongs: the bytes of the backend that count.
+    flushed: u64,
+    /// Whether the backend may hold more than that, to be cut off before it is appended to.
+    tail: bool,
+    commit: Option<Place>,
+}
+
+impl<B: Backend> Log<B> {
+    /// Begins a log of the given kind and version of its content. What the backend held is gone.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn create(mut backend: B, kind: u8, version: u8) -> io::Result<Self> {
+        backend.truncate(0)?;
+        let (seal, header) = Seal::new(kind, version);
+        let mut log = Self { backend, seal, buffer: header.to_vec(), flushed: 0, tail: false, commit: None };
+        log.flush()?;
+        Ok(log)
+    }
+
+    /// Opens a log as it was at its last commit. Nothing is written before something is appended.
+    ///
+    /// # Errors
+    /// `InvalidData` for anything but a log of this kind and version; those of the backend.
+    pub fn open(backend: B, kind: u8, version: u8) -> io::Result<Self> {
+        let length = backend.length()?;
+        if length < FILE_HEADER {
+            return Err(damaged("too short"));
+        }
+        let mut header = [0; FILE_HEADER as usize];
+        backend.read_at(0, &mut header)?;
+        let seal = Seal::read(&header, kind, version)?;
+        let commit = recover::last_commit(&backend, seal, length)?;
+        let flushed = commit.map_or(FILE_HEADER, |commit| commit.end() + TRAILER);
+        Ok(Self { backend, seal, buffer: Vec::new(), flushed, tail: length > flushed, commit })
+    }
+
+    /// Whether bytes lie behind the last commit of a log that was just opened: it was not finished as its writer meant to.
+    pub fn is_torn(&self) -> bool {
+        self.tail
+    }
+
+    /// The byte behind the last record.
+    pub fn end(&self) -> u64 {
+        self.flushed + self.buffer.len() as u64
+    }
+
+    /// What it is kept in.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Appends a record, its payload in pieces, and says where it lies. It counts from the next commit on. Where this fails, nothing has
+    /// been appended, and the call may be repeated.
+    ///
+    /// # Errors
+    /// Those of the backend, and `InvalidInput` for kind 0 and for a payload above [`LARGEST_PAYLOAD`].
+    pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<Place> {
+        if kind == COMMIT {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "records of kind 0 are commits"));
+        }
+        let (place, header) = self.seal.record(self.end(), kind, parts)?;
+        self.write(&header, parts, &[])?;
+        Ok(place)
+    }
+
+    /// Makes everything appended so far count, with an index that helps the client to find it again. It survives a crash of the process
+    /// after [`Log::flush`], and one of the machine after [`Log::sync`]. Where this fails, nothing has changed.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn commit(&mut self, index: &[u8]) -> io::Result<()> {
+        let before = self.commit.map_or(0, |commit| commit.offset).to_le_bytes();
+        let parts = [&before[..], index];
+        let (place, header) = self.seal.record(self.end(), COMMIT, &parts)?;
+        self.write(&header, &parts, &self.seal.trailer(place))?;
+        self.commit = Some(place);
+        Ok(())
+    }
+
+    /// Hands everything to the backend.
+    ///
+    /// # Errors
+    /// Those of the backend; nothing is lost then, and the call may be repeated.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.cut()?;
+        if !self.buffer.is_empty() {
+            self.tail = true;
+            self.backend.append(&self.buffer)?;
+            self.tail = false;
+            self.flushed += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the backend and waits until it would survive a power failure.
+    ///
+    /// # Errors
+    /// As [`Log::flush`].
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.backend.sync()
+    }
+
+    /// Reads the record at a place.
+    ///
+    /// # Errors
+    /// `InvalidData` where it is not what was written; those of the backend.
+    pub fn read(&self, place: Place) -> io::Result<Record> {
+        if place.end() > self.end() {
+            return Err(broken(place.offset));
+        }
+        let mut bytes = vec![0; RECORD_HEADER as usize + place.length as usize];
+        self.bytes(place.offset, &mut bytes)?;
+        let payload = bytes.split_off(RECORD_HEADER as usize);
+        let header = bytes.try_into().map_err(|_| broken(place.offset))?;
+        let header: Option<Header> = self.seal.header(place.offset, self.end(), header);
+        match header.filter(|header| header.fits(&payload)) {
+            Some(Header { kind, .. }) => Ok(Record { kind, payload }),
+            None => Err(broken(place.offset)),
+        }
+    }
+
+    /// The index of the last commit.
+    ///
+    /// # Errors
+    /// As [`Log::read`]; `InvalidData` where there is none.
+    pub fn last_index(&self) -> io::Result<Vec<u8>> {
+        let commit = self.commit.ok_or_else(|| damaged("nothing was ever committed"))?;
+        let mut payload = self.read(commit)?.payload;
+        payload.drain(..payload.len().min(8));
+        Ok(payload)
+    }
+
+    /// Cuts off what a failed append or a crash left behind.
+    fn cut(&mut self) -> io::Result<()> {
+        if self.tail {
+            self.backend.truncate(self.flushed)?;
+            self.tail = false;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, header: &[u8], parts: &[&[u8]], trailer: &[u8]) -> io::Result<()> {
+        let pieces = || [header].into_iter().chain(parts.iter().copied()).chain([trailer]);
+        let total = pieces().map(<[u8]>::len).sum::<usize>();
+        if self.buffer.len() + total > BUFFER {
+            self.flush()?;
+        }
+        if total <= BUFFER {
+            pieces().for_each(|piece| self.buffer.extend_from_slice(piece));
+            return Ok(());
+        }
+        self.cut()?;
+        self.tail = true;
+        for piece in pieces() {
+            if let Err(error) = self.backend.append(piece) {
+                // gives the space back if that is possible now; if not, it is done before the next write
+                let _ = self.cut();
+                return Err(error);
+            }
+        }
+        self.tail = false;
+        self.flushed += total as u64;
+        Ok(())
+    }
+}
+
+fn broken(offset: u64) -> io::Error {
+    damaged(&format!("the record at byte {offset} is damaged"))
+}

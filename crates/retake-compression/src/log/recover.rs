@@ -1,0 +1,109 @@
+//! Finding the commits of a log again: the last one from the end of the file, the others by their chain.
+
+use super::form::{COMMIT, FILE_HEADER, Place, RECORD_HEADER, Seal, TRAILER, damaged};
+use super::{Backend, Log};
+use std::io;
+
+/// Bytes that are looked through at a time for the last trailer. More than a trailer.
+const WINDOW: u64 = 1 << 16;
+
+/// The last commit that is whole. Usually the file ends with it; after a crash there may be a torn rest behind it.
+pub(super) fn last_commit(backend: &impl Backend, seal: Seal, length: u64) -> io::Result<Option<Place>> {
+    let mut window = Vec::new();
+    let mut end = length;
+    // a window begins a trailer's length before the end of the one behind it, so that none is cut in two
+    while end >= FILE_HEADER + TRAILER {
+        let start = end.saturating_sub(WINDOW).max(FILE_HEADER);
+        window.resize((end - start) as usize, 0);
+        backend.read_at(start, &mut window)?;
+        let trailers = window.windows(TRAILER as usize).enumerate().rev();
+        for (at, bytes) in trailers {
+            let offset = start + at as u64;
+            if let Some(commit) = seal.commit_before(offset, bytes)
+                && let Some(commit) = check(backend, seal, commit, offset)?
+            {
+                return Ok(Some(commit));
+            }
+        }
+        if start == FILE_HEADER {
+            break;
+        }
+        end = start + TRAILER - 1;
+    }
+    Ok(None)
+}
+
+/// The commit at `offset`, if it is whole and ends at `end`.
+fn check(backend: &impl Backend, seal: Seal, offset: u64, end: u64) -> io::Result<Option<Place>> {
+    if offset < FILE_HEADER || end - offset < RECORD_HEADER {
+        return Ok(None);
+    }
+    let mut header = [0; RECORD_HEADER as usize];
+    backend.read_at(offset, &mut header)?;
+    let Some(header) = seal.header(offset, end, header) else { return Ok(None) };
+    let place = Place { offset, length: header.length };
+    if header.kind != COMMIT || place.end() != end {
+        return Ok(None);
+    }
+    let mut payload = vec![0; header.length as usize];
+    backend.read_at(offset + RECORD_HEADER, &mut payload)?;
+    Ok((header.fits(&payload) && payload.len() >= 8).then_some(place))
+}
+
+impl<B: Backend> Log<B> {
+    /// Hands the index of every commit to `each`, from the first to the last.
+    ///
+    /// # Errors
+    /// `InvalidData` where a commit is not what was written; those of the backend; those of `each`, which end it.
+    pub fn replay(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut chain: Vec<Place> = self.commit.into_iter().collect();
+        while let Some(before) = chain.last().and_then(|commit| self.before(*commit).transpose()) {
+            chain.push(before?);
+        }
+        let mut expected = 0u64;
+        for commit in chain.into_iter().rev() {
+            let payload = self.read(commit)?.payload;
+            let (before, index) = payload.split_at_checked(8).ok_or_else(|| super::broken(commit.offset))?;
+            // the way back was followed without checking payloads
+            if before != expected.to_le_bytes() {
+                return Err(super::broken(commit.offset));
+            }
+            expected = commit.offset;
+            each(index)?;
+        }
+        Ok(())
+    }
+
+    /// The commit before a commit. Offsets fall strictly, so that every chain ends.
+    fn before(&self, commit: Place) -> io::Result<Option<Place>> {
+        let start = commit.offset + RECORD_HEADER;
+        let mut before = [0; 8];
+        self.bytes(start, &mut before)?;
+        match u64::from_le_bytes(before) {
+            0 => Ok(None),
+            offset if offset < commit.offset => {
+                let mut header = [0; RECORD_HEADER as usize];
+                self.bytes(offset, &mut header)?;
+                let header = self.seal.header(offset, commit.offset, header);
+                let header = header.filter(|header| header.kind == COMMIT && header.length >= 8);
+                let header = header.ok_or_else(|| super::broken(offset))?;
+                Ok(Some(Place { offset, length: header.length }))
+            }
+            _ => Err(damaged("a commit points behind itself")),
+        }
+    }
+
+    /// Bytes of the log, wherever they are.
+    pub(super) fn bytes(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset.saturating_add(buffer.len() as u64);
+        if end > self.end() {
+            return Err(super::broken(offset));
+        }
+        match offset.checked_sub(self.flushed) {
+            // bounded by the length of the buffer: see above
+            Some(start) => buffer.copy_from_slice(&self.buffer[start as usize..][..buffer.len()]),
+            None => self.backend.read_at(offset, buffer)?,
+        }
+        Ok(())
+    }
+}
