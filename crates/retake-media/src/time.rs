@@ -93,6 +93,25 @@ impl Time {
         self.epoch
     }
 
+    /// The flag word: 1 valid, 2 rounded, 4 and 8 positive and negative infinity, 16 indefinite.
+    #[doc(alias = "CMTimeFlags")]
+    pub const fn flags(self) -> u32 {
+        self.flags
+    }
+
+    /// A time from the four parts that it is kept as. Parts that contradict each other, as those of a file that nobody wrote may, give
+    /// [`Time::INVALID`].
+    #[doc(alias = "CMTimeMakeFromDictionary")]
+    pub const fn from_parts(value: i64, timescale: i32, flags: u32, epoch: i64) -> Self {
+        if flags & VALID == 0 || flags & !(VALID | ROUNDED | IMPLIED) != 0 {
+            return Self::INVALID;
+        }
+        if flags & IMPLIED != 0 {
+            return Self { value: 0, timescale: 0, flags, epoch };
+        }
+        if timescale <= 0 { Self::INVALID } else { Self { value, timescale, flags, epoch } }
+    }
+
     /// Whether this is a time at all (numeric, indefinite or infinite).
     pub const fn is_valid(self) -> bool {
         self.flags & VALID != 0
@@ -299,6 +318,21 @@ mod tests {
     fn equal_instants_on_different_scales_are_equal() {
         assert_eq!(Time::new(300, 30_000), Time::new(1, 100));
         assert_ne!(Time::new(i64::MAX, 3), Time::new(i64::MAX - 1, 3));
+    }
+
+    /// Section 1.1: a time is given back by its parts; parts that nobody wrote give no time.
+    #[test]
+    fn parts_make_the_time_again() {
+        for time in
+            [Time::new(-7, 90_000).with_epoch(3), Time::from_seconds(0.1, 3), Time::INDEFINITE, Time::INVALID]
+        {
+            let again = Time::from_parts(time.value(), time.timescale(), time.flags(), time.epoch());
+            assert_eq!(again, time);
+            assert_eq!(again.flags(), time.flags());
+        }
+        for (timescale, flags) in [(0, 1), (-1, 3), (1, 0), (1, 33)] {
+            assert!(!Time::from_parts(1, timescale, flags, 0).is_valid());
+        }
     }
 
     /// Section 1.1: −infinity < numeric < indefinite < +infinity < invalid.

@@ -28,7 +28,7 @@ pub use retake_compression::encoder::{
     Encoder, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
 };
 pub use retake_compression::units::FrameRange;
-pub use retake_compression::{property, session};
+pub use retake_compression::{property, session, silo, storage};
 pub use retake_export::{
     Event, ExportError, FilmScore, Outcome, PassSummary, QualitySummary, Request, StopFlag, Summary, Target,
     UnitScore, export, measure,

@@ -14,7 +14,9 @@
 
 mod backend;
 mod cursor;
+pub(crate) mod fields;
 mod form;
+pub(crate) mod home;
 mod recover;
 
 #[cfg(test)]

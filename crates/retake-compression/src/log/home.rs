@@ -1,0 +1,105 @@
+//! Where the file of a silo or a storage lives, and what becomes of it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file's place. Dropping it deletes the file, unless it is to stay.
+#[derive(Debug)]
+pub(crate) struct Home {
+    path: Option<PathBuf>,
+    /// Where temporary files go, if not where the system keeps them.
+    folder: Option<PathBuf>,
+    /// Whether the file was there before.
+    existed: bool,
+    keep: bool,
+}
+
+impl Home {
+    /// Opens the file at `path`, or creates it; without a path, a temporary file in `folder`, or where the system keeps such files,
+    /// that nobody else can read or find. A file that was there before stays, and so does a new one if `keep` is set. The file is locked:
+    /// another process that wants it gets `WouldBlock`.
+    pub(crate) fn open(path: Option<&Path>, folder: Option<&Path>, keep: bool) -> io::Result<(Self, File)> {
+        let Some(path) = path else {
+            let home = Self { path: None, folder: folder.map(Path::to_owned), existed: false, keep: false };
+            return Ok((home, nameless(folder)?));
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let (file, existed) = match options.clone().create_new(true).open(path) {
+            Ok(file) => (file, false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.open(path)?, true),
+            Err(error) => return Err(error),
+        };
+        lock(&file)?;
+        // later current directories must not matter
+        let path = std::path::absolute(path)?;
+        Ok((Self { path: Some(path), folder: None, existed, keep: keep || existed }, file))
+    }
+
+    /// Whether the file was there before.
+    pub(crate) fn existed(&self) -> bool {
+        self.existed
+    }
+
+    /// The file's path; none for a temporary file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether somebody can open the file again once this process is gone.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// A file to write a new content into, beside this one.
+    pub(crate) fn rebuild(&self) -> io::Result<Rebuilt> {
+        let Some(path) = &self.path else {
+            return Ok(Rebuilt { file: nameless(self.folder.as_deref())?, path: None });
+        };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let (file, path) = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(folder)?.into_parts();
+        lock(&file)?;
+        Ok(Rebuilt { file, path: Some(path) })
+    }
+
+    /// Puts a new content, synced, in the place of the old one, in one step.
+    pub(crate) fn replace(&self, rebuilt: Rebuilt) -> io::Result<()> {
+        if let (Some(new), Some(path)) = (rebuilt.path, &self.path) {
+            new.persist(path).map_err(|error| error.error)?;
+            if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
+                // not every file system can sync a folder; where it cannot, the rename is as safe as it gets
+                let _ = folder.sync_all();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that is to take the place of another. It is gone when it is dropped before that.
+#[derive(Debug)]
+pub(crate) struct Rebuilt {
+    pub(crate) file: File,
+    path: Option<tempfile::TempPath>,
+}
+
+fn nameless(folder: Option<&Path>) -> io::Result<File> {
+    folder.map_or_else(tempfile::tempfile, tempfile::tempfile_in)
+}
+
+/// Keeps other processes out, where the file system can.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.as_ref().filter(|_| !self.keep) {
+            // there is nobody left to tell
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The silo without its lock and its file: samples in a log, and the rules of passes.
+
+use super::SiloError;
+use super::coding::{self, Event};
+use super::entries::{Entries, Entry};
+use super::ranges::Ranges;
+use super::snapshot::Snapshot;
+use crate::log::{Backend, Log, Place};
+use retake_media::{FormatDescription, SampleBuffer, Time, TimeRange};
+use std::io;
+use std::sync::Arc;
+
+pub(super) const KIND: u8 = b'S';
+pub(super) const VERSION: u8 = 1;
+const FORMAT: u8 = b'f';
+const SAMPLE: u8 = b's';
+
+/// Bytes of events that are gathered before they are committed: some thousand samples.
+const EVENTS: usize = 1 << 17;
+/// Bytes of records that are appended between commits, so that a crash leaves little behind the last one.
+const UNCOMMITTED: u64 = 1 << 24;
+
+/// A pass: what may be added, and how far it is.
+#[derive(Debug, Clone, Default)]
+struct Pass {
+    /// Nothing restricts the first pass.
+    ranges: Option<Ranges>,
+    last: Option<Time>,
+    /// Seconds of the ranges that have been added (FS-20).
+    reached: f64,
+}
+
+pub(super) struct Core<B> {
+    pub(super) log: Log<B>,
+    /// Whether commits are written: there is no use for them in a file that nobody can open again.
+    lasting: bool,
+    /// The range that the silo was created for, if it is a number.
+    hint: Option<Ranges>,
+    /// Samples of earlier passes, and of this one.
+    older: Entries,
+    newer: Entries,
+    pass: Pass,
+    /// The pass before a replacement and its samples, to go back to; set while one runs.
+    before: Option<(Pass, Entries)>,
+    formats: Vec<Arc<FormatDescription>>,
+    events: Vec<u8>,
+    /// Where the log ended at the last commit.
+    committed: u64,
+    /// Bytes of records that are in the silo, and of those that no longer are.
+    live: u64,
+    dead: u64,
+}
+
+impl<B: Backend> Core<B> {
+    pub(super) fn create(backend: B, lasting: bool, hint: TimeRange) -> io::Result<Self> {
+        Ok(Self::new(Log::create(backend, KIND, VERSION)?, lasting, hint))
+    }
+
+    fn new(log: Log<B>, lasting: bool, hint: TimeRange) -> Self {
+        Self {
+            committed: log.end(),
+            log,
+            lasting,
+            hint: Ranges::new(&[hint]).ok(),
+            older: Entries::default(),
+            newer: Entries::default(),
+            pass: Pass::default(),
+            before: None,
+            formats: Vec::new(),
+            events: Vec::new(),
+            live: 0,
+            dead: 0,
+        }
+    }
+
+    /// Opens a silo as it was at its last commit. A replacement that was going on then is abandoned.
+    pub(super) fn open(backend: B, hint: TimeRange) -> io::Result<Self> {
+        let log = Log::open(backend, KIND, VERSION)?;
+        let mut silo = Self::new(log, true, hint);
+        let mut events = Vec::new();
+        silo.log.replay(|mut index| {
+            while !index.is_empty() {
+                events.push(Event::decode(&mut index).ok_or(io::ErrorKind::InvalidData)?);
+            }
+            Ok(())
+        })?;
+        for event in events {
+            silo.apply(event)?;
+        }
+        if silo.before.is_some() {
+            silo.abandon().map_err(|_| io::ErrorKind::InvalidData)?;
+        }
+        Ok(silo)
+    }
+
+    /// FS-4 … FS-10: adds a sample, or changes nothing.
+    pub(super) fn add(&mut self, buffer: &SampleBuffer) -> Result<(), Failure> {
+        let sample = &buffer.sample;
+        if sample.data.is_empty() {
+            return Err(SiloError::Parameter(
+                "a sample without data cannot be added: it is a marker, not a frame",
+            )
+            .into());
+        }
+        let key = if sample.dts.is_valid() { sample.dts } else { sample.pts };
+        self.check(key)?;
+        let attachments = coding::attachments(&buffer.attachments)
+            .ok_or(SiloError::Parameter("an attachment holds something that is not a number"))?;
+        self.commit_if_due()?;
+        let format = self.format(&buffer.format)?;
+        let header = coding::sample_header(sample, format, &attachments);
+        let place = self.log.append(SAMPLE, &[&header, &attachments, &sample.data])?;
+        self.insert(Entry { key, place }, sample.duration);
+        self.note(&Event::Sample(key, place));
+        Ok(())
+    }
+
+    fn check(&self, key: Time) -> Result<(), SiloError> {
+        let refuse = |reason: String| Err(SiloError::TimeStamp { key, reason });
+        if !key.is_numeric() {
+            return refuse("it is not a number".into());
+        }
+        if let Some(last) = self.pass.last.filter(|last| key <= *last) {
+            return refuse(format!("samples of a pass come in decode order, and the last one has {last}"));
+        }
+        if self.pass.ranges.as_ref().is_some_and(|ranges| ranges.find(key).is_none()) {
+            return refuse("it is in none of the time ranges of this pass".into());
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, entry: Entry, duration: Time) {
+        self.newer.push(entry);
+        self.pass.last = Some(entry.key);
+        if let Some(ranges) = self.pass.ranges.as_ref().or(self.hint.as_ref()) {
+            self.pass.reached = self.pass.reached.max(ranges.seconds_until(entry.key, duration));
+        }
+        self.live += u64::from(entry.place.length);
+    }
+
+    /// FS-12 … FS-18: begins a pass over these ranges. What is in them is gone.
+    pub(super) fn begin_pass(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
+        let checked = Ranges::new(ranges)?;
+        self.no_replacement()?;
+        self.commit_if_due()?;
+        self.start_pass(checked);
+        self.note(&Event::Pass(ranges.to_vec()));
+        Ok(())
+    }
+
+    /// Begins a pass over these ranges whose samples take the place of those in them only when it is committed.
+    pub(super) fn begin_replacement(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
+        let checked = Ranges::new(ranges)?;
+        self.no_replacement()?;
+        self.commit_if_due()?;
+        self.start_replacement(checked);
+        self.note(&Event::Replacement(ranges.to_vec()));
+        Ok(())
+    }
+
+    pub(super) fn commit(&mut self) -> Result<(), Failure> {
+        self.replacement()?;
+        self.commit_if_due()?;
+        self.end_replacement();
+        self.note(&Event::Commit);
+        Ok(())
+    }
+
+    pub(super) fn abandon(&mut self) -> Result<(), Failure> {
+        self.replacement()?;
+        self.commit_if_due()?;
+        self.drop_replacement();
+        self.note(&Event::Abandon);
+        Ok(())
+    }
+
+    fn no_replacement(&self) -> Result<(), SiloError> {
+        match self.before {
+            Some(_) => Err(SiloError::Parameter("a replacement is going on: commit or abandon it first")),
+            None => Ok(()),
+        }
+    }
+
+    fn replacement(&self) -> Result<(), SiloError> {
+        match self.before {
+            Some(_) => Ok(()),
+            None => Err(SiloError::Parameter("there is no replacement to commit or abandon")),
+        }
+    }
+
+    fn start_pass(&mut self, ranges: Ranges) {
+        self.settle();
+        let removed = self.older.remove(|key| ranges.find(key).is_some());
+        self.forget(&removed);
+        self.pass = Pass { ranges: Some(ranges), ..Pass::default() };
+    }
+
+    fn start_replacement(&mut self, ranges: Ranges) {
+        let pass = std::mem::replace(&mut self.pass, Pass { ranges: Some(ranges), ..Pass::default() });
+        self.before = Some((pass, std::mem::take(&mut self.newer)));
+    }
+
+    fn end_replacement(&mut self) {
+        if let Some((_, before)) = self.before.take() {
+            let newer = std::mem::replace(&mut self.newer, before);
+            self.settle();
+            self.newer = newer;
+        }
+        if let Some(ranges) = &self.pass.ranges {
+            let removed = self.older.remove(|key| ranges.find(key).is_some());
+            self.forget(&removed);
+        }
+    }
+
+    fn drop_replacement(&mut self) {
+        let (pass, newer) = self.before.take().unwrap_or_default();
+        self.pass = pass;
+        let dropped = std::mem::replace(&mut self.newer, newer);
+        let dropped: Vec<Place> = dropped.iter().map(|entry| entry.place).collect();
+        self.forget(&dropped);
+    }
+
+    /// Makes the samples of this pass ones of an earlier pass.
+    fn settle(&mut self) {
+        let newer = std::mem::take(&mut self.newer);
+        let replaced = self.older.merge(newer);
+        self.forget(&replaced);
+    }
+
+    fn forget(&mut self, places: &[Place]) {
+        let bytes: u64 = places.iter().map(|place| u64::from(place.length)).sum();
+        self.live -= bytes;
+        self.dead += bytes;
+    }
+
+    /// FS-19 … FS-22.
+    pub(super) fn progress(&self) -> Result<f32, SiloError> {
+        let Some(ranges) = self.pass.ranges.as_ref().or(self.hint.as_ref()) else {
+            return Err(SiloError::TimeRange {
+                range: TimeRange::INVALID,
+                reason: "progress needs a numeric time range, of this pass or of the silo from its creation",
+            });
+        };
+        let all = ranges.seconds();
+        if all <= 0.0 {
+            return Ok(1.0);
+        }
+        Ok((self.pass.reached / all).clamp(0.0, 1.0) as f32)
+    }
+
+    /// What is in the silo now: during a replacement, what was before it.
+    pub(super) fn snapshot(&self, range: TimeRange) -> Result<Snapshot, SiloError> {
+        if range.is_valid() && !range.is_numeric() {
+            let reason = "samples are read in a numeric time range, or all of them with an invalid one";
+            return Err(SiloError::TimeRange { range, reason });
+        }
+        let newer = self.before.as_ref().map_or(&self.newer, |(_, newer)| newer);
+        Ok(Snapshot::new(self.older.clone(), newer.clone(), range))
+    }
+
+    pub(super) fn read(&self, place: Place) -> io::Result<SampleBuffer> {
+        let record = self.log.read(place)?;
+        let sample = coding::sample(&record.payload, &self.formats);
+        sample.filter(|_| record.kind == SAMPLE).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The number of a format description: an equal one has the same (FS-26).
+    fn format(&mut self, format: &Arc<FormatDescription>) -> io::Result<u32> {
+        let found = self.formats.iter().rposition(|known| Arc::ptr_eq(known, format) || known == format);
+        if let Some(found) = found {
+            return Ok(found as u32);
+        }
+        let place = self.log.append(FORMAT, &[&serde_json::to_vec(&**format)?])?;
+        self.note(&Event::Format(place));
+        self.formats.push(format.clone());
+        Ok(self.formats.len() as u32 - 1)
+    }
+
+    fn note(&mut self, event: &Event) {
+        if self.lasting {
+            event.encode(&mut self.events);
+        }
+    }
+
+    fn commit_if_due(&mut self) -> io::Result<()> {
+        let due = self.events.len() >= EVENTS || self.log.end() - self.committed >= UNCOMMITTED;
+        if due { self.keep() } else { Ok(()) }
+    }
+
+    /// Commits what has happened.
+    pub(super) fn keep(&mut self) -> io::Result<()> {
+        if self.lasting && !self.events.is_empty() {
+            self.log.commit(&self.events)?;
+            self.events.clear();
+        }
+        self.committed = self.log.end();
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event) -> io::Result<()> {
+        let ranges = |ranges: &[TimeRange]| Ranges::new(ranges).map_err(|_| io::ErrorKind::InvalidData);
+        match event {
+            Event::Format(place) => {
+                let format = serde_json::from_slice(&self.log.read(place)?.payload)?;
+                self.formats.push(Arc::new(format));
+            }
+            Event::Sample(key, place) => {
+                self.check(key).map_err(|_| io::ErrorKind::InvalidData)?;
+                self.insert(Entry { key, place }, Time::INVALID);
+            }
+            Event::Pass(list) => self.start_pass(ranges(&list)?),
+            Event::Replacement(list) => self.start_replacement(ranges(&list)?),
+            Event::Commit => self.end_replacement(),
+            Event::Abandon => self.drop_replacement(),
+        }
+        Ok(())
+    }
+
+    /// Whether it is worth while to write the file anew, without what is no longer in the silo.
+    pub(super) fn is_wasteful(&self, least: u64) -> bool {
+        self.before.is_none() && self.dead >= least && self.dead >= self.live
+    }
+
+    /// The same silo in a new backend, without what is no longer in it.
+    pub(super) fn rebuilt<C: Backend>(&self, backend: C) -> io::Result<Core<C>> {
+        let mut new = Core::new(Log::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
+        new.hint = self.hint.clone();
+        for format in &self.formats {
+            new.format(format)?;
+        }
+        new.copy(self, &self.older)?;
+        if let Some(ranges) = &self.pass.ranges {
+            new.settle();
+            new.note(&Event::Pass(ranges.as_slice().to_vec()));
+        }
+        new.pass = self.pass.clone();
+        new.copy(self, &self.newer)?;
+        new.pass = self.pass.clone();
+        new.keep()?;
+        Ok(new)
+    }
+
+    fn copy<A: Backend>(&mut self, from: &Core<A>, entries: &Entries) -> io::Result<()> {
+        for Entry { key, place } in entries.iter() {
+            self.commit_if_due()?;
+            let record = from.log.read(place)?;
+            let place = self.log.append(record.kind, &[&record.payload])?;
+            self.insert(Entry { key, place }, Time::INVALID);
+            self.note(&Event::Sample(key, place));
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong in the core: the file's name is added outside.
+pub(super) enum Failure {
+    Silo(SiloError),
+    Io(io::Error),
+}
+
+impl From<SiloError> for Failure {
+    fn from(error: SiloError) -> Self {
+        Self::Silo(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the samples of a silo lie, in the order of their decode times.
+
+use crate::log::Place;
+use retake_media::Time;
+use std::sync::Arc;
+
+/// Entries in a block: what a snapshot may have to copy when a sample is added meanwhile.
+const BLOCK: usize = 1024;
+
+/// A sample's decode time and its record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub key: Time,
+    pub place: Place,
+}
+
+/// Entries in strictly ascending order, in blocks that snapshots share.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Entries {
+    blocks: Vec<Arc<Vec<Entry>>>,
+}
+
+impl Entries {
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Adds an entry above all others.
+    pub(super) fn push(&mut self, entry: Entry) {
+        match self.blocks.last_mut().filter(|block| block.len() < BLOCK) {
+            Some(block) => Arc::make_mut(block).push(entry),
+            None => {
+                let mut block = Vec::with_capacity(BLOCK);
+                block.push(entry);
+                self.blocks.push(Arc::new(block));
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.blocks.iter().flat_map(|block| block.iter().copied())
+    }
+
+    /// The first entry at or above `key`, and those behind it.
+    pub(super) fn from(&self, key: Option<Time>) -> Position {
+        let Some(key) = key else { return Position::default() };
+        let block = self.blocks.partition_point(|block| block.last().is_some_and(|entry| entry.key < key));
+        let index = self.blocks.get(block).map_or(0, |block| block.partition_point(|entry| entry.key < key));
+        Position { block, index }
+    }
+
+    /// The entry at a position, which moves to the next.
+    pub(super) fn next(&self, position: &mut Position) -> Option<Entry> {
+        let block = self.blocks.get(position.block)?;
+        let entry = *block.get(position.index)?;
+        position.index += 1;
+        if position.index == block.len() {
+            *position = Position { block: position.block + 1, index: 0 };
+        }
+        Some(entry)
+    }
+
+    /// Removes the entries for which `remove` holds.
+    pub(super) fn remove(&mut self, mut remove: impl FnMut(Time) -> bool) -> Vec<Place> {
+        let mut removed = Vec::new();
+        for block in &mut self.blocks {
+            if block.iter().any(|entry| remove(entry.key)) {
+                removed.extend(block.iter().filter(|entry| remove(entry.key)).map(|entry| entry.place));
+                Arc::make_mut(block).retain(|entry| !remove(entry.key));
+            }
+        }
+        self.blocks.retain(|block| !block.is_empty());
+        removed
+    }
+
+    /// Puts in the entries of `newer`; of two with one key, the newer stays. Returns the places of the others.
+    pub(super) fn merge(&mut self, newer: Self) -> Vec<Place> {
+        let mut replaced = Vec::new();
+        if newer.is_empty() {
+            return replaced;
+        }
+        let older = std::mem::take(self);
+        let (mut left, mut right) = (older.iter().peekable(), newer.iter().peekable());
+        loop {
+            let next = match (left.peek(), right.peek()) {
+                (Some(old), Some(new)) if old.key < new.key => left.next(),
+                (Some(old), Some(new)) if old.key == new.key => {
+                    replaced.push(old.place);
+                    left.next();
+                    right.next()
+                }
+                (_, Some(_)) => right.next(),
+                (Some(_), None) => left.next(),
+                (None, None) => return replaced,
+            };
+            next.into_iter().for_each(|entry| self.push(entry));
+        }
+    }
+}
+
+/// A place in the order of entries.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Position {
+    block: usize,
+    index: usize,
+}

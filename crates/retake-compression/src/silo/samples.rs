@@ -1,0 +1,83 @@
+//! Reading a silo.
+
+use super::snapshot::Snapshot;
+use super::{FrameSilo, SiloError};
+use retake_media::{SampleBuffer, TimeRange};
+use std::thread;
+
+impl FrameSilo {
+    /// The samples with decode times in a range, in decode order; all of them with [`TimeRange::INVALID`]. It is a picture of this moment:
+    /// what is added or removed afterwards does not change it. Reading takes nothing away.
+    ///
+    /// # Errors
+    /// [`SiloError::TimeRange`] for a range that is valid, but not numeric.
+    #[doc(alias = "VTFrameSiloCallBlockForEachSampleBuffer")]
+    pub fn samples(&self, range: TimeRange) -> Result<Samples<'_>, SiloError> {
+        let mut state = self.lock();
+        let snapshot = state.core.snapshot(range)?;
+        state.readers += 1;
+        Ok(Samples { silo: self, snapshot })
+    }
+
+    /// Calls back for each of [`FrameSilo::samples`], on the calling thread, until `each` fails; its error is returned as it is. The silo
+    /// cannot be changed from inside the callback.
+    ///
+    /// # Errors
+    /// As [`FrameSilo::samples`]; [`SiloError::File`] for a sample that cannot be read; those of `each`.
+    #[doc(alias = "VTFrameSiloCallFunctionForEachSampleBuffer")]
+    pub fn for_each<E: From<SiloError>>(
+        &self,
+        range: TimeRange,
+        mut each: impl FnMut(SampleBuffer) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let samples = self.samples(range)?;
+        let _inside = Callback::enter(self);
+        for sample in samples {
+            each(sample?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Samples of a silo as they were when reading began, in decode order.
+pub struct Samples<'a> {
+    silo: &'a FrameSilo,
+    snapshot: Snapshot,
+}
+
+impl Iterator for Samples<'_> {
+    type Item = Result<SampleBuffer, SiloError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.snapshot.next()?;
+        let sample = self.silo.lock().core.read(entry.place);
+        Some(sample.map_err(|error| self.silo.fail("reading a sample")(error)))
+    }
+}
+
+impl Drop for Samples<'_> {
+    fn drop(&mut self) {
+        self.silo.lock().readers -= 1;
+    }
+}
+
+/// A thread is in a callback as long as this lives, also where the callback panics.
+struct Callback<'a>(&'a FrameSilo);
+
+impl<'a> Callback<'a> {
+    fn enter(silo: &'a FrameSilo) -> Self {
+        silo.lock().callbacks.push(thread::current().id());
+        Self(silo)
+    }
+}
+
+impl Drop for Callback<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        let callbacks = &mut state.callbacks;
+        let mine = thread::current().id();
+        if let Some(index) = callbacks.iter().position(|thread| *thread == mine) {
+            callbacks.swap_remove(index);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The content of a storage: frames and notes in a log, found again by its commits. `docs/storage-format.md` has the layout.
+
+use super::{FrameRecord, NoteKey, StorageIdentity};
+use crate::log::fields::{place, put_place, take};
+use crate::log::{Backend, Log, Place};
+use std::collections::BTreeMap;
+use std::io;
+use xxhash_rust::xxh3::Xxh3;
+
+const KIND: u8 = b'M';
+const VERSION: u8 = 1;
+const IDENTITY: u8 = b'i';
+const FRAMES: u8 = b'n';
+const NOTE: u8 = b't';
+
+/// Frames that are gathered before they are written: what a crash costs at most.
+const BATCH: usize = 256;
+
+pub(super) struct Content<B> {
+    log: Log<B>,
+    pub(super) identity: Option<StorageIdentity>,
+    /// Where the frames of each pass lie, in batches.
+    batches: BTreeMap<u32, Vec<Place>>,
+    notes: BTreeMap<NoteKey, Place>,
+    /// How each pass ended: its frames, and their digest.
+    ended: BTreeMap<u32, Ended>,
+    /// The pass that is being recorded, and its frames that are not written yet.
+    pass: u32,
+    batch: Vec<FrameRecord>,
+    /// What the next commit will tell.
+    index: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub frames: u64,
+    pub digest: u128,
+}
+
+impl<B: Backend> Content<B> {
+    pub(super) fn create(backend: B) -> io::Result<Self> {
+        Ok(Self::new(Log::create(backend, KIND, VERSION)?))
+    }
+
+    pub(super) fn open(backend: B) -> io::Result<Self> {
+        let mut content = Self::new(Log::open(backend, KIND, VERSION)?);
+        let mut indices = Vec::new();
+        content.log.replay(|index| {
+            indices.push(index.to_vec());
+            Ok(())
+        })?;
+        for index in indices {
+            content.apply(&index)?;
+        }
+        Ok(content)
+    }
+
+    fn new(log: Log<B>) -> Self {
+        Self {
+            log,
+            identity: None,
+            batches: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            pass: 0,
+            batch: Vec::new(),
+            index: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, mut index: &[u8]) -> io::Result<()> {
+        while !index.is_empty() {
+            self.event(&mut index)?.ok_or(io::ErrorKind::InvalidData)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, index: &mut &[u8]) -> io::Result<Option<()>> {
+        let number = |index: &mut &[u8]| take(index).map(u32::from_le_bytes);
+        let (Some([kind]), Some(pass)) = (take(index), number(index)) else { return Ok(None) };
+        match kind {
+            IDENTITY => {
+                let Some(place) = place(index) else { return Ok(None) };
+                self.identity = Some(serde_json::from_slice(&self.log.read(place)?.payload)?);
+            }
+            FRAMES => {
+                let Some(place) = place(index) else { return Ok(None) };
+                self.batches.entry(pass).or_default().push(place);
+            }
+            NOTE => {
+                let (Some([topic]), Some(unit), Some(place)) = (take(index), number(index), place(index))
+                else {
+                    return Ok(None);
+                };
+                self.notes.insert(NoteKey { topic, pass, unit }, place);
+            }
+            b'b' => self.forget(pass),
+            b'e' => {
+                let (Some(frames), Some(digest)) = (take(index), take(index)) else { return Ok(None) };
+                let ended = Ended { frames: u64::from_le_bytes(frames), digest: u128::from_le_bytes(digest) };
+                self.ended.insert(pass, ended);
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(()))
+    }
+
+    /// Forgets what is known of a pass and those after it.
+    fn forget(&mut self, pass: u32) {
+        self.batches.retain(|known, _| *known < pass);
+        self.notes.retain(|key, _| key.pass < pass);
+        self.ended.retain(|known, _| *known < pass);
+    }
+
+    pub(super) fn set_identity(&mut self, identity: &StorageIdentity) -> io::Result<()> {
+        let place = self.log.append(IDENTITY, &[&serde_json::to_vec(identity)?])?;
+        self.tell(IDENTITY, 0, |index| put_place(index, place));
+        self.commit()?;
+        self.identity = Some(identity.clone());
+        Ok(())
+    }
+
+    /// Begins to record a pass, in the place of an earlier one of that number and of those after it.
+    pub(super) fn begin_pass(&mut self, pass: u32) -> io::Result<()> {
+        self.forget(pass);
+        self.tell(b'b', pass, |_| ());
+        (self.pass, self.batch) = (pass, Vec::new());
+        self.commit()
+    }
+
+    pub(super) fn push_frame(&mut self, frame: FrameRecord) -> io::Result<()> {
+        // the batch before is written first, so that a full disk refuses a frame and changes nothing
+        if self.batch.len() >= BATCH {
+            self.write_batch()?;
+        }
+        self.batch.push(frame);
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> io::Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let mut payload = Vec::with_capacity(self.batch.len() * FrameRecord::BYTES);
+        self.batch.iter().for_each(|frame| frame.encode(&mut payload));
+        let (pass, place) = (self.pass, self.log.append(FRAMES, &[&payload])?);
+        self.tell(FRAMES, pass, |index| put_place(index, place));
+        self.batches.entry(pass).or_default().push(place);
+        self.batch.clear();
+        self.commit()
+    }
+
+    pub(super) fn put_note(&mut self, key: NoteKey, note: &[u8]) -> io::Result<()> {
+        let place = self.log.append(NOTE, &[note])?;
+        self.tell(NOTE, key.pass, |index| {
+            index.push(key.topic);
+            index.extend(key.unit.to_le_bytes());
+            put_place(index, place);
+        });
+        self.notes.insert(key, place);
+        Ok(())
+    }
+
+    pub(super) fn note(&self, key: NoteKey) -> io::Result<Option<Vec<u8>>> {
+        self.notes.get(&key).map(|place| Ok(self.log.read(*place)?.payload)).transpose()
+    }
+
+    pub(super) fn notes(&self) -> impl Iterator<Item = NoteKey> + '_ {
+        self.notes.keys().copied()
+    }
+
+    /// Hands the frames of a pass to `each`, in the order in which they were recorded.
+    pub(super) fn frames(&self, pass: u32, mut each: impl FnMut(FrameRecord)) -> io::Result<()> {
+        for place in self.batches.get(&pass).into_iter().flatten() {
+            let payload = self.log.read(*place)?.payload;
+            let mut bytes = &payload[..];
+            while !bytes.is_empty() {
+                each(FrameRecord::decode(&mut bytes).ok_or(io::ErrorKind::InvalidData)?);
+            }
+        }
+        if pass == self.pass {
+            self.batch.iter().copied().for_each(each);
+        }
+        Ok(())
+    }
+
+    /// Ends the pass that is being recorded, with the digest of its frames: their times and options, in presentation order.
+    pub(super) fn end_pass(&mut self) -> io::Result<Ended> {
+        self.write_batch()?;
+        let mut list = Vec::new();
+        self.frames(self.pass, |frame| list.push((frame.pts, frame.duration, frame.options)))?;
+        list.sort_by_key(|(pts, ..)| *pts);
+        let mut digest = Xxh3::new();
+        for (pts, duration, options) in &list {
+            for time in [pts, duration] {
+                digest.update(&time.value().to_le_bytes());
+                digest.update(&time.timescale().to_le_bytes());
+                digest.update(&time.epoch().to_le_bytes());
+            }
+            digest.update(&options.to_le_bytes());
+        }
+        let ended = Ended { frames: list.len() as u64, digest: digest.digest128() };
+        self.tell(b'e', self.pass, |index| {
+            index.extend(ended.frames.to_le_bytes());
+            index.extend(ended.digest.to_le_bytes());
+        });
+        self.ended.insert(self.pass, ended);
+        self.commit()?;
+        Ok(ended)
+    }
+
+    pub(super) fn ended(&self, pass: u32) -> Option<Ended> {
+        self.ended.get(&pass).copied()
+    }
+
+    /// Passes that ended, counted from 0.
+    pub(super) fn passes(&self) -> u32 {
+        self.ended.keys().last().map_or(0, |last| last + 1)
+    }
+
+    /// Writes and commits everything; with `sync`, so that it survives a power failure.
+    pub(super) fn keep(&mut self, sync: bool) -> io::Result<()> {
+        self.write_batch()?;
+        self.commit()?;
+        if sync { self.log.sync() } else { self.log.flush() }
+    }
+
+    fn commit(&mut self) -> io::Result<()> {
+        if !self.index.is_empty() {
+            self.log.commit(&self.index)?;
+            self.index.clear();
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, kind: u8, pass: u32, rest: impl FnOnce(&mut Vec<u8>)) {
+        self.index.push(kind);
+        self.index.extend(pass.to_le_bytes());
+        rest(&mut self.index);
+    }
+}
