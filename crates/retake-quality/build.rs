@@ -52,16 +52,26 @@ fn has(tool: &str) -> bool {
 }
 
 fn build() -> Result<(), String> {
-    let source = source()?.join("vendored/vmaf/libvmaf");
     let (build, prefix) = (out_dir().join("libvmaf"), out_dir().join("install"));
-    for folder in [&build, &prefix] {
+    // an environment that changed, and nothing else, is no reason to compile it all again
+    let stamp = prefix.join("stamp");
+    if !fs::read_to_string(&stamp).is_ok_and(|built| built == VERSION) {
+        compile(&build, &prefix)?;
+        fs::write(stamp, VERSION).map_err(|error| error.to_string())?;
+    }
+    link(&prefix)
+}
+
+fn compile(build: &Path, prefix: &Path) -> Result<(), String> {
+    let source = source()?.join("vendored/vmaf/libvmaf");
+    for folder in [build, prefix] {
         // what an earlier run left may be of another version; what cannot be removed makes meson fail below
         let _ = fs::remove_dir_all(folder);
     }
     let on_x86 = matches!(variable("CARGO_CFG_TARGET_ARCH").as_str(), "x86" | "x86_64");
     let asm = on_x86 || variable("CARGO_CFG_TARGET_ARCH") == "aarch64";
     let mut setup = Command::new("meson");
-    setup.arg("setup").args([&build, &source]).arg(format!("--prefix={}", prefix.display()));
+    setup.arg("setup").args([build, &source]).arg(format!("--prefix={}", prefix.display()));
     setup.args(["--libdir=lib", "--default-library=static", "--buildtype=release", "-Db_ndebug=if-release"]);
     setup.args([
         "-Denable_tests=false",
@@ -71,7 +81,10 @@ fn build() -> Result<(), String> {
     ]);
     setup.args([format!("-Denable_asm={asm}"), format!("-Denable_avx512={on_x86}")]);
     run(&mut setup)?;
-    run(Command::new("meson").args(["install", "-C"]).arg(&build))?;
+    run(Command::new("meson").args(["install", "-C"]).arg(build)).map(|_| ())
+}
+
+fn link(prefix: &Path) -> Result<(), String> {
     // our declarations are compared with its headers
     cc::Build::new()
         .file("src/vmaf/layout.c")
