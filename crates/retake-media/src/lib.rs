@@ -10,6 +10,7 @@ mod format;
 mod pixel;
 mod pool;
 mod rational;
+mod rotation;
 mod sample;
 mod sample_buffer;
 mod time;
@@ -27,6 +28,7 @@ pub use pixel::{
 };
 pub use pool::{BufferAge, Clock, FreeBufferObserver, PixelBufferPool, PoolAttributes};
 pub use rational::Rational;
+pub use rotation::{Rotation, RotationOptions, rotate};
 pub use sample::{Sample, SampleKind};
 pub use sample_buffer::{SampleAttachments, SampleBuffer};
 pub use time::Time;
