@@ -221,20 +221,28 @@ fn load(from: &View<'_>, plane: usize, row: usize, times: usize, out: &mut [f32]
     }
 }
 
-fn spread(codes: impl Iterator<Item = f32>, times: usize, out: &mut [f32]) {
+fn spread(mut codes: impl Iterator<Item = f32>, times: usize, out: &mut [f32]) {
     if times == 1 {
         out.iter_mut().zip(codes).for_each(|(out, code)| *out = code);
-    } else {
-        out.chunks_mut(times).zip(codes).for_each(|(out, code)| out.fill(code));
+        return;
+    }
+    // no block is wider than two
+    let mut pairs = out.chunks_exact_mut(2);
+    for (pair, code) in pairs.by_ref().zip(codes.by_ref()) {
+        pair.fill(code);
+    }
+    if let ([last], Some(code)) = (pairs.into_remainder(), codes.next()) {
+        *last = code;
     }
 }
 
 /// A row of numbers, times a factor, as the nearest samples.
 fn store(numbers: &[f32], factor: f32, to: &mut Target<'_>, plane: usize, row: usize) {
+    // where a number has no bits left for fractions, adding rounds, and the low bits are the code: vector code on every processor
+    const ROUND: f32 = (1_u32 << 23) as f32;
     let peak = ((1_u32 << to.format.bit_depth()) - 1) as f32;
+    let codes = numbers.iter().map(|&number| ((number * factor).max(0.0).min(peak) + ROUND).to_bits());
     let deep = to.format.bytes_per_sample() == 2;
-    // cut off after a half is added: numbers are not below zero by then
-    let codes = numbers.iter().map(|&number| (number * factor).clamp(0.0, peak) + 0.5);
     let out = to.row(plane, row);
     if deep {
         put_pairs(out, codes.map(|code| code as u16));
@@ -249,8 +257,17 @@ fn decimate(row: &[f32], across: usize, out: &mut [f32]) {
 
 /// Adds the mean of each block's part of the row.
 fn add_means(row: &[f32], across: usize, first: bool, sums: &mut [f32]) {
-    for (sum, part) in sums.iter_mut().zip(row.chunks(across)) {
-        let mean = part.iter().sum::<f32>() / part.len() as f32;
-        *sum = if first { mean } else { *sum + mean };
+    if first {
+        sums.fill(0.0);
     }
+    if across == 1 {
+        sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
+        return;
+    }
+    // no block is wider than two, and the last one may be cut
+    let pairs = row.chunks_exact(2);
+    if let ([last], Some(sum)) = (pairs.remainder(), sums.last_mut()) {
+        *sum += last;
+    }
+    sums.iter_mut().zip(pairs).for_each(|(sum, pair)| *sum += (pair[0] + pair[1]) * 0.5);
 }

@@ -83,19 +83,17 @@ impl PictureTransfer {
         if converts && is_plain(to_format) {
             let mut target = Target::new(destination, place.to);
             self.converter.convert(&view, &mut target, passage, downsampling);
-        } else if converts {
-            let buffer = between(&mut converted, goal, place.to)?;
-            self.converter.convert(&view, &mut Target::all(buffer), passage, downsampling);
-            pack::pack(&View::of_all(buffer), &mut Target::new(destination, place.to));
         } else if is_plain(to_format) {
             copy(&view, &mut Target::new(destination, place.to));
         } else {
-            pack::pack(&view, &mut Target::new(destination, place.to));
+            if converts {
+                let buffer = between(&mut converted, goal, place.to)?;
+                self.converter.convert(&view, &mut Target::all(buffer), passage, downsampling);
+                view = View::of_all(buffer);
+            }
+            self.put_together(&view, &whole, destination, place)?;
         }
         self.between = [apart, roomed, scaled, converted];
-        if to_format.has_alpha() {
-            self.fill_alpha(&whole, destination, place)?;
-        }
         Ok(())
     }
 
@@ -131,29 +129,30 @@ impl PictureTransfer {
         Ok(View::of_all(buffer))
     }
 
-    /// Gives the destination the alpha values of the source, or makes it opaque.
-    fn fill_alpha(
+    /// Packs the planes of the result; RGB gets the alpha values of the source, if it has any.
+    fn put_together(
         &mut self,
+        planes: &View<'_>,
         source: &View<'_>,
         destination: &mut WritableBuffer,
         place: &Placement,
     ) -> Result<(), TransferError> {
         let to_format = destination.format();
         let mut target = Target::new(destination, place.to);
-        if !source.format.has_alpha() {
-            pack::pack_alpha(None, &mut target);
+        if !(to_format.has_alpha() && source.format.has_alpha()) {
+            pack::pack(planes, None, &mut target);
             return Ok(());
         }
         let [mut apart, mut scaled] = mem::take(&mut self.alpha);
         let mut roomed = None;
         let buffer = between(&mut apart, PixelFormat::Gray8, place.from)?;
         pack::unpack_alpha(source, &mut Target::all(buffer));
-        let view = View::of_all(buffer);
-        let view = match place.from.size() == place.to.size() {
-            true => view,
-            false => self.scale(view, &mut roomed, &mut scaled, place.to, 0, to_format)?,
+        let alpha = View::of_all(buffer);
+        let alpha = match place.from.size() == place.to.size() {
+            true => alpha,
+            false => self.scale(alpha, &mut roomed, &mut scaled, place.to, 0, to_format)?,
         };
-        pack::pack_alpha(Some(&view), &mut target);
+        pack::pack(planes, Some(&alpha), &mut target);
         self.alpha = [apart, scaled];
         Ok(())
     }

@@ -44,42 +44,86 @@ pub(super) fn unpack(from: &View<'_>, to: &mut Target<'_>) {
         for row in 0..to.rows(plane) {
             let out = to.row(plane, row);
             match from.format.planes() {
-                1 if from.format.is_rgb() => pick::<4>(from.row(0, row), rgb_order(from.format)[plane], out),
-                1 if plane == 0 => pick::<2>(from.row(0, row), packed_order(from.format)[0], out),
-                1 => pick::<4>(from.row(0, row), packed_order(from.format)[plane], out),
+                1 if from.format.is_rgb() => {
+                    pick_of_four(from.row(0, row), rgb_order(from.format)[plane], out)
+                }
+                1 if plane == 0 => pick_of_two(from.row(0, row), packed_order(from.format)[0], out),
+                1 => pick_of_four(from.row(0, row), packed_order(from.format)[plane], out),
                 _ if plane == 0 && deep => lower(from.row(0, row), out),
                 _ if plane == 0 => out.copy_from_slice(from.row(0, row)),
                 _ if deep => pick_deep(from.row(1, row), plane - 1, out),
-                _ => pick::<2>(from.row(1, row), plane - 1, out),
+                _ => pick_of_two(from.row(1, row), plane - 1, out),
             }
         }
     }
 }
 
-/// Puts a picture together from its planar twin; alpha is left alone.
-pub(super) fn pack(from: &View<'_>, to: &mut Target<'_>) {
-    let (format, deep) = (to.format, to.format.bytes_per_sample() == 2);
-    for plane in 0..3 {
-        for row in 0..from.rows(plane) {
-            let samples = from.row(plane, row);
-            match format.planes() {
-                1 if format.is_rgb() => put::<4>(samples, rgb_order(format)[plane], to.row(0, row)),
-                1 if plane == 0 => put::<2>(samples, packed_order(format)[0], to.row(0, row)),
-                1 => put::<4>(samples, packed_order(format)[plane], to.row(0, row)),
-                _ if plane == 0 && deep => raise(samples, to.row(0, row)),
-                _ if plane == 0 => to.row(0, row).copy_from_slice(samples),
-                _ if deep => put_deep(samples, plane - 1, to.row(1, row)),
-                _ => put::<2>(samples, plane - 1, to.row(1, row)),
-            }
+/// Puts a picture together from its planar twin; RGB with these alpha values, or opaque.
+pub(super) fn pack(from: &View<'_>, alpha: Option<&View<'_>>, to: &mut Target<'_>) {
+    let format = to.format;
+    match format.planes() {
+        1 if format.is_rgb() => pack_rgb(from, alpha, to),
+        1 => pack_macropixels(from, to),
+        _ => pack_pairs(from, to),
+    }
+}
+
+fn pack_rgb(from: &View<'_>, alpha: Option<&View<'_>>, to: &mut Target<'_>) {
+    let [g, b, r, a] = rgb_order(to.format).map(|place| 8 * place as u32);
+    let put = |pixel: &mut [u8], green: u8, blue: u8, red: u8, alpha: u8| {
+        let value =
+            u32::from(green) << g | u32::from(blue) << b | u32::from(red) << r | u32::from(alpha) << a;
+        pixel.copy_from_slice(&value.to_le_bytes());
+    };
+    for row in 0..from.rows(0) {
+        let planes = from.row(0, row).iter().zip(from.row(1, row)).zip(from.row(2, row));
+        let pixels = to.row(0, row).chunks_exact_mut(4).zip(planes);
+        match alpha {
+            None => pixels.for_each(|(pixel, ((g, b), r))| put(pixel, *g, *b, *r, 255)),
+            Some(alpha) => pixels
+                .zip(alpha.row(0, row))
+                .for_each(|((pixel, ((g, b), r)), alpha)| put(pixel, *g, *b, *r, *alpha)),
         }
     }
-    // an odd number of pixels leaves half a macropixel over
-    if format.chroma_block() == Some((2, 1)) && format.planes() == 1 && from.width % 2 == 1 {
-        let second = packed_order(format)[0] + 2;
-        for row in 0..from.rows(0) {
-            let last = from.row(0, row)[from.width as usize - 1];
-            let macropixel = to.row(0, row).len() - 4;
-            to.row(0, row)[macropixel + second] = last;
+}
+
+fn pack_macropixels(from: &View<'_>, to: &mut Target<'_>) {
+    let [y, cb, cr] = packed_order(to.format);
+    for row in 0..from.rows(0) {
+        let (luma, blue, red) = (from.row(0, row), from.row(1, row), from.row(2, row));
+        let chroma = blue.iter().zip(red);
+        for ((macropixel, luma), (blue, red)) in
+            to.row(0, row).chunks_exact_mut(4).zip(luma.chunks(2)).zip(chroma)
+        {
+            macropixel[y] = luma[0];
+            // an odd number of pixels leaves half a macropixel over
+            macropixel[y + 2] = luma[luma.len() - 1];
+            (macropixel[cb], macropixel[cr]) = (*blue, *red);
+        }
+    }
+}
+
+fn pack_pairs(from: &View<'_>, to: &mut Target<'_>) {
+    let deep = to.format.bytes_per_sample() == 2;
+    for row in 0..from.rows(0) {
+        match deep {
+            true => raise(from.row(0, row), to.row(0, row)),
+            false => to.row(0, row).copy_from_slice(from.row(0, row)),
+        }
+    }
+    for row in 0..from.rows(1) {
+        let (blue, red, out) = (from.row(1, row), from.row(2, row), to.row(1, row));
+        if deep {
+            let samples = blue.chunks_exact(2).zip(red.chunks_exact(2));
+            for (pair, (blue, red)) in out.chunks_exact_mut(4).zip(samples) {
+                // without bits above ten, which would cross from one sample into the other
+                let value = u32::from_le_bytes([blue[0], blue[1], red[0], red[1]]) & 0x03FF_03FF;
+                pair.copy_from_slice(&(value << SHIFT).to_le_bytes());
+            }
+        } else {
+            for (pair, (blue, red)) in out.chunks_exact_mut(2).zip(blue.iter().zip(red)) {
+                pair.copy_from_slice(&u16::from_le_bytes([*blue, *red]).to_le_bytes());
+            }
         }
     }
 }
@@ -87,31 +131,26 @@ pub(super) fn pack(from: &View<'_>, to: &mut Target<'_>) {
 /// The alpha values of a picture.
 pub(super) fn unpack_alpha(from: &View<'_>, to: &mut Target<'_>) {
     for row in 0..from.rows(0) {
-        pick::<4>(from.row(0, row), rgb_order(from.format)[3], to.row(0, row));
+        pick_of_four(from.row(0, row), rgb_order(from.format)[3], to.row(0, row));
     }
 }
 
-/// Gives a picture its alpha values; without any, it is opaque.
-pub(super) fn pack_alpha(from: Option<&View<'_>>, to: &mut Target<'_>) {
-    let place = rgb_order(to.format)[3];
-    for row in 0..to.rows(0) {
-        match from {
-            Some(from) => put::<4>(from.row(0, row), place, to.row(0, row)),
-            None => to.row(0, row).chunks_exact_mut(4).for_each(|pixel| pixel[place] = 255),
-        }
+// Bytes are picked by shifts of whole groups, which compilers make vector code of for every processor.
+
+/// Every second byte from `first` on.
+fn pick_of_two(from: &[u8], first: usize, to: &mut [u8]) {
+    let pairs = from.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    match first {
+        0 => to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair as u8),
+        _ => to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = (pair >> 8) as u8),
     }
 }
 
-/// Every `N`th byte from `first` on.
-fn pick<const N: usize>(from: &[u8], first: usize, to: &mut [u8]) {
-    for (to, group) in to.iter_mut().zip(from.chunks_exact(N)) {
-        *to = group[first];
-    }
-}
-
-fn put<const N: usize>(from: &[u8], first: usize, to: &mut [u8]) {
-    for (from, group) in from.iter().zip(to.chunks_exact_mut(N)) {
-        group[first] = *from;
+/// Every fourth byte from `first` on.
+fn pick_of_four(from: &[u8], first: usize, to: &mut [u8]) {
+    let shift = 8 * first as u32;
+    for (to, group) in to.iter_mut().zip(from.chunks_exact(4)) {
+        *to = (u32::from_le_bytes([group[0], group[1], group[2], group[3]]) >> shift) as u8;
     }
 }
 
@@ -134,12 +173,5 @@ fn pick_deep(from: &[u8], which: usize, to: &mut [u8]) {
     for (to, pair) in to.chunks_exact_mut(2).zip(from.chunks_exact(4)) {
         let sample = u16::from_le_bytes([pair[2 * which], pair[2 * which + 1]]);
         to.copy_from_slice(&(sample >> SHIFT).to_le_bytes());
-    }
-}
-
-fn put_deep(from: &[u8], which: usize, to: &mut [u8]) {
-    for (pair, from) in to.chunks_exact_mut(4).zip(from.chunks_exact(2)) {
-        let sample = u16::from_le_bytes([from[0], from[1]]) << SHIFT;
-        pair[2 * which..][..2].copy_from_slice(&sample.to_le_bytes());
     }
 }
