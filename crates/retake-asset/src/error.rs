@@ -84,6 +84,9 @@ pub enum Mistake {
     /// The picture differs from the one that came in the first pass at this time.
     #[error("the frame at {0} is not one of the first pass")]
     NotTheSame(Time),
+    /// Segments end by themselves, or there are none.
+    #[error("segments are ended by the client only with a delegate and an indefinite interval")]
+    NotByClient,
     /// Times have to go up.
     #[error("the time {0} is not after the one before")]
     TimeGoesBack(Time),
@@ -116,9 +119,6 @@ pub enum WriterError {
     /// The writer was told to finish, and no session was started.
     #[error("there is nothing to write: no session was started before the end")]
     NoSession,
-    /// The container cannot express a film without samples.
-    #[error("there is nothing to write: not one sample was appended")]
-    NoSamples,
     /// A sample cannot be stored.
     #[error("sample {sample} of input {input} cannot be stored: {detail}")]
     BadSample {
@@ -151,6 +151,9 @@ pub enum WriterError {
     /// The settings cannot be encoded with.
     #[error("these settings cannot be encoded with: {0}")]
     BadSettings(String),
+    /// Code that the writer was given panicked: a delegate, or an encoder.
+    #[error("{0} panicked")]
+    Panicked(&'static str),
     /// The writer was cancelled.
     #[error("writing was cancelled")]
     Cancelled,
@@ -169,7 +172,7 @@ impl WriterError {
                 _ => -11800,
             },
             Self::Misconfigured(_) => -11875,
-            Self::NoSession | Self::NoSamples | Self::BadSample { .. } => -11800,
+            Self::NoSession | Self::BadSample { .. } | Self::Panicked(_) => -11800,
             Self::NoSyncAtSegmentStart { .. } => -11876,
             Self::NoEncoder(_) => -11834,
             Self::EncodeFailed { .. } => -11883,

@@ -45,6 +45,8 @@ pub struct MediaSample {
     pub attachments: SampleAttachments,
     /// What it is decoded with, where that is known; has to be what the input was made with.
     pub format: Option<Arc<FormatDescription>>,
+    /// The client ended the segment before it.
+    pub(crate) starts_segment: bool,
 }
 
 impl MediaSample {
@@ -61,12 +63,13 @@ impl MediaSample {
 
 impl From<Sample> for MediaSample {
     fn from(sample: Sample) -> Self {
-        Self { sample, attachments: SampleAttachments::default(), format: None }
+        Self { sample, attachments: SampleAttachments::default(), format: None, starts_segment: false }
     }
 }
 
 impl From<SampleBuffer> for MediaSample {
     fn from(buffer: SampleBuffer) -> Self {
-        Self { sample: buffer.sample, attachments: buffer.attachments, format: Some(buffer.format) }
+        let SampleBuffer { sample, attachments, format } = buffer;
+        Self { sample, attachments, format: Some(format), starts_segment: false }
     }
 }

@@ -1,11 +1,12 @@
 use crate::core::encoding::Encoding;
 use crate::core::lane::Lane;
-use crate::core::{Completion, Shared, Target, store};
+use crate::core::{Completion, Core, Shared, Target, store};
 use crate::encoder::EncoderSetup;
 use crate::error::{CallError, Mistake, UsageError, WriterError};
 use crate::input::{AssetWriterInput, Face};
 use crate::media::MediaType;
 use crate::options::{InputOptions, WriterOptions};
+use crate::segment::{SegmentDelegate, SegmentProfile};
 use crate::status::WriterStatus;
 use retake_libav::{Container, TrackFormat};
 use retake_media::Time;
@@ -32,8 +33,28 @@ impl AssetWriter {
     #[doc(alias = "initWithURL:fileType:error:")]
     pub fn new(file: impl Into<PathBuf>, container: Container) -> Self {
         let file = file.into();
-        let shared = Shared::new(Target { container, file: file.clone() });
+        let shared = Shared::new(Target { container, file: file.clone(), segments: None });
         Self { shared, file, container }
+    }
+
+    /// A writer that gives segments to a delegate, and writes no file: for streams of this profile.
+    #[doc(alias = "initWithContentType:")]
+    #[doc(alias = "outputFileTypeProfile")]
+    pub fn segments(profile: SegmentProfile, delegate: impl SegmentDelegate + 'static) -> Self {
+        let (file, container) = (PathBuf::from("segments"), Container::Mp4);
+        let shared = Shared::new(Target { container, file: file.clone(), segments: Some(profile) });
+        shared.change(|core| core.delegate = Some(Box::new(delegate)));
+        Self { shared, file, container }
+    }
+
+    /// Ends the segment before the next sample, which has to be a sync sample. The segment goes to the delegate when that sample comes, or at the
+    /// end.
+    ///
+    /// # Errors
+    /// Without a delegate, with an interval that is not [`Time::INDEFINITE`], without a session, in any status but *writing*.
+    #[doc(alias = "flushSegment")]
+    pub fn flush_segment(&self) -> Result<(), UsageError> {
+        self.shared.change(|core| core.flush_segment())
     }
 
     /// Where the film is to be.
@@ -100,7 +121,9 @@ impl AssetWriter {
     /// Whether [`add`](Self::add) would take the input.
     #[doc(alias = "canAddInput:")]
     pub fn can_add(&self, input: &AssetWriterInput) -> bool {
-        self.shared.look(|core| core.status) == WriterStatus::Unknown && self.refusal(input).is_none()
+        let status = self.shared.look(|core| core.status);
+        let refusal = || self.shared.look(|core| self.refusal(core, input));
+        status == WriterStatus::Unknown && refusal().is_none()
     }
 
     /// Adds an input; it becomes the next track of the film.
@@ -133,7 +156,7 @@ impl AssetWriter {
             if core.status != WriterStatus::Unknown {
                 return Err(core.wrong_status(call, "not started"));
             }
-            if let Some(mistake) = self.refusal(input) {
+            if let Some(mistake) = self.refusal(core, input) {
                 return Err(UsageError { call, mistake });
             }
             if !input.attach(&self.shared, core.lanes.len()) {
@@ -149,9 +172,19 @@ impl AssetWriter {
         self.shared.look(|core| core.lanes.iter().map(|lane| lane.input.clone()).collect())
     }
 
-    fn refusal(&self, input: &AssetWriterInput) -> Option<Mistake> {
+    fn refusal(&self, core: &Core, input: &AssetWriterInput) -> Option<Mistake> {
         if input.is_attached() {
             return Some(Mistake::Attached);
+        }
+        let same = |lane: &Lane| lane.input.media_type() == input.media_type();
+        match core.target.segments {
+            Some(SegmentProfile::Cmaf) if !core.lanes.is_empty() => {
+                return Some(Mistake::CannotAdd("each stream of this profile has one track"));
+            }
+            Some(SegmentProfile::AppleHls) if core.lanes.iter().any(same) => {
+                return Some(Mistake::CannotAdd("segments hold one track of each media type"));
+            }
+            _ => {}
         }
         match input.format() {
             Some(format) if !self.can_apply(&format) => {

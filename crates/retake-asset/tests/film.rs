@@ -145,7 +145,9 @@ fn stored_durations(studio: &Studio, name: &str, last: Time, marker: Option<Time
         let mut sample = picture(3);
         (sample.pts, sample.dts, sample.data) = (time, time, Vec::new());
         let attachments = SampleAttachments { ends_previous_duration: true, ..SampleAttachments::default() };
-        append(&inputs[0], MediaSample { sample, attachments, format: None });
+        let mut marker = MediaSample::from(sample);
+        marker.attachments = attachments;
+        append(&inputs[0], marker);
     }
     writer.finish_writing_and_wait().unwrap();
     let bytes = std::fs::read(&file).unwrap();

@@ -3,5 +3,6 @@
 
 pub(crate) mod edit;
 pub(crate) mod file;
+pub(crate) mod fragment;
 pub(crate) mod movie;
 pub(crate) mod tree;

@@ -9,6 +9,7 @@ use crate::media::MediaSample;
 use crate::passes::machine::{PassDescription, PassEnd};
 use crate::status::WriterStatus;
 use retake_media::{PixelBuffer, Time};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
@@ -144,8 +145,13 @@ impl Core {
         self.tell(move || {
             let own = shared.clone();
             let spawned = thread::Builder::new().name("retake input".into()).spawn(move || {
-                work(&own, index, &input);
-                own.change(|core| core.helpers -= 1);
+                let done = catch_unwind(AssertUnwindSafe(|| work(&own, index, &input)));
+                own.change(|core| {
+                    core.helpers -= 1;
+                    if done.is_err() {
+                        core.fail(WriterError::Panicked("the encoder of an input"));
+                    }
+                });
             });
             if let Err(error) = spawned {
                 shared.change(|core| {

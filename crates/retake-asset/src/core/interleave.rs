@@ -140,3 +140,125 @@ impl Lane {
                 || self.span() >= Time::new(windows as i64, least as i32));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use retake_media::{Sample, SampleKind};
+
+    fn sample(time: Time, bytes: usize) -> MediaSample {
+        let data = vec![0; bytes];
+        Sample { data, pts: time, dts: time, duration: Time::INVALID, kind: SampleKind::Sync }.into()
+    }
+
+    #[derive(Debug, Clone)]
+    struct Client {
+        pace: Pace,
+        /// Ticks of a thousandth between samples, and how many there are.
+        step: i64,
+        length: i64,
+        bytes: usize,
+    }
+
+    fn client() -> impl Strategy<Value = Client> {
+        let pace = prop::sample::select(vec![Pace::Steady, Pace::Live, Pace::Sparse]);
+        (pace, 1i64..700, 0i64..120, prop::sample::select(vec![1, 1000, 3 << 20]))
+            .prop_map(|(pace, step, length, bytes)| Client { pace, step, length, bytes })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// AW-4 to AW-6: clients that append only when there is room, each on a thread of its own, and the thread that stores, in any
+        /// order: somebody can always move until all is stored; what is waiting is bounded; each lane comes out whole and in order.
+        #[test]
+        fn no_schedule_of_threads_stands_still(clients in prop::collection::vec(client(), 1..4),
+                                               schedule in prop::collection::vec(any::<u8>(), 64)) {
+            let mut lanes = Interleaver::default();
+            clients.iter().for_each(|client| lanes.add(client.pace));
+            let mut next = vec![0; clients.len()];
+            let mut stored = vec![0; clients.len()];
+            let total: i64 = clients.iter().map(|client| client.length + 1).sum();
+            let mut moves = 0;
+            // every round that moves nobody is the end, one way or the other
+            let mut turn = schedule.iter().cycle().map(|&byte| usize::from(byte));
+            loop {
+                let first = turn.next().unwrap_or(0);
+                let moved = (0..=clients.len()).map(|i| (first + i) % (clients.len() + 1)).any(|who| {
+                    if let Some(client) = clients.get(who) {
+                        if next[who] == client.length && !lanes.lanes[who].finished {
+                            lanes.finish(who);
+                            return true;
+                        }
+                        if !lanes.has_room(who) {
+                            return false;
+                        }
+                        lanes.push(who, sample(Time::new(next[who] * client.step, 1000), client.bytes));
+                        next[who] += 1;
+                        return true;
+                    }
+                    match lanes.pop() {
+                        Some((lane, sample)) => {
+                            assert_eq!(sample.sample.pts, Time::new(stored[lane] * clients[lane].step, 1000));
+                            stored[lane] += 1;
+                            true
+                        }
+                        None => false,
+                    }
+                });
+                for lane in &lanes.lanes {
+                    prop_assert!(lane.queue.len() <= 2 || lane.bytes <= (MOST_BYTES + (3 << 20)) * LIVE_WINDOWS);
+                    prop_assert!(lane.queue.len() <= 2 || lane.span() <= Time::new(LIVE_WINDOWS as i64 + 1, 1));
+                }
+                if !moved {
+                    break;
+                }
+                moves += 1;
+                prop_assert!(moves <= 2 * total);
+            }
+            prop_assert!(lanes.is_done());
+            prop_assert!(clients.iter().zip(&stored).all(|(client, &stored)| client.length == stored));
+        }
+    }
+
+    /// AW-4: tracks that keep step come out in the order of their decode times.
+    #[test]
+    fn steady_lanes_come_out_by_time() {
+        let mut lanes = Interleaver::default();
+        lanes.add(Pace::Steady);
+        lanes.add(Pace::Steady);
+        let (mut next, mut last, mut count) = ([0, 0], Time::NEGATIVE_INFINITY, 0);
+        while !lanes.is_done() {
+            for (lane, (step, length)) in [(40, 250), (21, 480)].into_iter().enumerate() {
+                while lanes.has_room(lane) && next[lane] < length {
+                    lanes.push(lane, sample(Time::new(next[lane] * step, 1000), 10));
+                    next[lane] += 1;
+                }
+                if next[lane] == length {
+                    lanes.finish(lane);
+                }
+            }
+            while let Some((_, sample)) = lanes.pop() {
+                assert!(last <= sample.sample.dts);
+                last = sample.sample.dts;
+                count += 1;
+            }
+        }
+        assert_eq!(count, 730);
+    }
+
+    /// A lane that is held has no room and is not waited for.
+    #[test]
+    fn held_lanes_hold_up_nobody() {
+        let mut lanes = Interleaver::default();
+        lanes.add(Pace::Steady);
+        lanes.add(Pace::Steady);
+        lanes.hold(1, true);
+        lanes.push(0, sample(Time::ZERO, 1));
+        lanes.push(0, sample(Time::new(1, 25), 1));
+        assert!(!lanes.has_room(1) && lanes.pop().is_some());
+        lanes.hold(1, false);
+        assert!(lanes.has_room(1) && lanes.pop().is_none());
+    }
+}

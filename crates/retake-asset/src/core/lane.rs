@@ -2,7 +2,7 @@
 
 use super::{Core, Shared};
 use crate::input::AssetWriterInput;
-use crate::media::MediaSample;
+use crate::media::{MediaSample, MediaType};
 use crate::options::MediaDataLocation;
 use crate::passes::machine::PassMachine;
 use crate::queue::Queue;
@@ -159,11 +159,20 @@ impl Core {
     }
 
     /// Takes a sample in.
-    pub(crate) fn push(&mut self, index: usize, sample: MediaSample) {
+    pub(crate) fn push(&mut self, index: usize, mut sample: MediaSample) {
+        if self.flushing && index == self.deciding_track() {
+            (sample.starts_segment, self.flushing) = (true, false);
+        }
         self.lanes[index].last = Some(sample.decode_time());
         self.lanes[index].appended += 1;
         self.interleaver.push(index, sample);
         self.unpark_others(index);
+    }
+
+    /// The track whose sync samples begin segments: video, if there is one.
+    pub(crate) fn deciding_track(&self) -> usize {
+        let video = |lane: &Lane| lane.input.media_type() == MediaType::Video;
+        self.lanes.iter().position(video).unwrap_or(0)
     }
 
     /// The others may have waited for just what this one did.

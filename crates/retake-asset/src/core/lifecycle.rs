@@ -1,11 +1,11 @@
 //! The life of a writer (section 16.1): what each call does in each status.
 
 use super::interleave::Pace;
-use super::{Completion, Core, Session, Shared};
+use super::{Completion, Core, Destination, Session, Shared};
 use crate::error::{CallError, Mistake, UsageError, WriterError};
 use crate::input::AssetWriterInput;
 use crate::options::MediaDataLocation;
-use crate::place::Place;
+use crate::place::{Place, temporary};
 use crate::status::WriterStatus;
 use retake_media::Time;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ impl Core {
             return Err(self.wrong_status(CALL, "not started").into());
         }
         match self.prepare() {
-            Ok(place) => {
-                self.place = Some(place);
+            Ok(destination) => {
+                self.destination = Some(destination);
                 self.status = WriterStatus::Writing;
                 Ok(())
             }
@@ -36,11 +36,17 @@ impl Core {
         if self.status != WriterStatus::Unknown || self.starting {
             return Err(self.wrong_status("start_writing", "not started"));
         }
+        let interval = self.options.preferred_output_segment_interval;
+        let start = self.options.initial_segment_start_time;
+        if self.target.segments.is_some() && interval.is_numeric() && !start.is_numeric() {
+            let mistake = Mistake::BadValue("segments of an interval need an initial_segment_start_time");
+            return Err(UsageError { call: "start_writing", mistake });
+        }
         self.starting = true;
         Ok(self.lanes.iter().map(|lane| lane.input.clone()).collect())
     }
 
-    fn prepare(&mut self) -> Result<Place, WriterError> {
+    fn prepare(&mut self) -> Result<Destination, WriterError> {
         let options: Vec<_> = self.lanes.iter().map(|lane| lane.input.options()).collect();
         if options.is_empty() {
             return Err(WriterError::Misconfigured("it has no inputs: add them first"));
@@ -48,12 +54,13 @@ impl Core {
         if options.iter().any(|input| input.multi_pass) && options.iter().any(|input| input.real_time) {
             return Err(WriterError::Misconfigured("several passes cannot be had of inputs in real time"));
         }
-        let place = Place::find(&self.target.file)?;
-        if let Some(folder) = &self.options.directory_for_temporary_files {
-            // told now, not when all is encoded
-            crate::place::temporary(folder, &self.target.file)?;
+        let by_client = self.options.preferred_output_segment_interval == Time::INDEFINITE;
+        if self.target.segments.is_some() && by_client && options.iter().any(|input| input.multi_pass) {
+            return Err(WriterError::Misconfigured(
+                "segments that the client ends cannot be had in several passes",
+            ));
         }
-        crate::place::temporary(place.folder(), &self.target.file)?;
+        let destination = self.destination()?;
         for options in &options {
             let sparse = options.media_data_location == MediaDataLocation::SparselyInterleaved;
             self.interleaver.add(match (sparse, options.real_time) {
@@ -66,7 +73,39 @@ impl Core {
             lane.passes.start(lane.input.can_perform_multiple_passes());
         }
         self.release_lanes();
-        Ok(place)
+        Ok(destination)
+    }
+
+    fn destination(&mut self) -> Result<Destination, WriterError> {
+        if let (Some(profile), Some(delegate)) = (self.target.segments, self.delegate.take()) {
+            return Ok(Destination::Segments(profile, delegate));
+        }
+        let place = Place::find(&self.target.file)?;
+        if let Some(folder) = &self.options.directory_for_temporary_files {
+            // told now, not when all is encoded
+            temporary(folder, &self.target.file)?;
+        }
+        temporary(place.folder(), &self.target.file)?;
+        Ok(Destination::Film(place))
+    }
+
+    /// The next sample begins a segment (SG-4).
+    pub(crate) fn flush_segment(&mut self) -> Result<(), UsageError> {
+        const CALL: &str = "flush_segment";
+        let wrong = |mistake| Err(UsageError { call: CALL, mistake });
+        if !self.is_open() {
+            return Err(self.wrong_status(CALL, "writing"));
+        }
+        let by_client = self.options.preferred_output_segment_interval == Time::INDEFINITE;
+        if self.target.segments.is_none() || !by_client {
+            return wrong(Mistake::NotByClient);
+        }
+        if self.session == Session::None {
+            return wrong(Mistake::NoSession);
+        }
+        // with nothing before it there is nothing to end
+        self.flushing = self.lanes[self.deciding_track()].appended > 0;
+        Ok(())
     }
 
     /// Lanes that have to wait for others are held: behind media that comes before all else, and behind inputs whose frames are encoded in

@@ -13,6 +13,7 @@ pub(crate) mod timeline;
 use crate::error::{Mistake, UsageError, WriterError};
 use crate::options::WriterOptions;
 use crate::place::Place;
+use crate::segment::{SegmentDelegate, SegmentProfile};
 use crate::status::WriterStatus;
 use interleave::Interleaver;
 use lane::Lane;
@@ -40,7 +41,15 @@ pub(crate) enum Session {
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) container: Container,
+    /// Only a name for messages when segments go to a delegate.
     pub(crate) file: PathBuf,
+    pub(crate) segments: Option<SegmentProfile>,
+}
+
+/// The same, once the writer has started.
+pub(crate) enum Destination {
+    Film(Place),
+    Segments(SegmentProfile, Box<dyn SegmentDelegate>),
 }
 
 /// All state of a writer.
@@ -62,7 +71,10 @@ pub(crate) struct Core {
     /// Threads that end passes and inputs.
     pub(crate) helpers: usize,
     pub(crate) completion: Option<Completion>,
-    pub(crate) place: Option<Place>,
+    pub(crate) delegate: Option<Box<dyn SegmentDelegate>>,
+    pub(crate) destination: Option<Destination>,
+    /// The next sample of the track that decides begins a segment.
+    pub(crate) flushing: bool,
     /// The thread that stores, while it runs.
     pub(crate) worker: Option<ThreadId>,
     told: Vec<Told>,
@@ -92,7 +104,9 @@ impl Shared {
             starting: false,
             helpers: 0,
             completion: None,
-            place: None,
+            delegate: None,
+            destination: None,
+            flushing: false,
             worker: None,
             told: Vec::new(),
         };
@@ -179,7 +193,7 @@ impl Core {
             self.error = error.clone();
         }
         self.interleaver = Interleaver::default();
-        self.place = None;
+        (self.destination, self.delegate) = (None, None);
         for lane in &mut self.lanes {
             lane.close();
         }

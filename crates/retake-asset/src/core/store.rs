@@ -2,23 +2,27 @@
 
 use super::clock::{movie_timescale, timescale};
 use super::timeline::Timeline;
-use super::{Core, Session, Shared};
+use super::{Core, Destination, Session, Shared};
 use crate::boxes::movie::TrackHeader;
 use crate::error::WriterError;
 use crate::media::{MediaSample, MediaType};
-use crate::place::Place;
-use crate::sink::{Ending, FilmSink, Sink, SinkPlan, SinkTrack};
+use crate::options::WriterOptions;
+use crate::sink::{Cut, Ending, FilmSink, FragmentSink, Intervals, SegmentSink, Sink, SinkPlan, SinkTrack};
 use crate::status::WriterStatus;
 use retake_libav::{TrackFormat, time_to_ticks};
 use retake_media::{Rational, Time};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+/// How long segments are where nobody says.
+const USUAL_SEGMENT: Time = Time::new(6, 1);
 
 /// So many samples are taken out at once.
 const BATCH: usize = 64;
 
 /// What the thread is to do next.
 enum Task {
-    Open(Box<SinkPlan>, Place, Time),
+    Open(Box<SinkPlan>, Destination, Cut),
     Store(Vec<(usize, MediaSample)>),
     Finish(Session),
     Fail(WriterError),
@@ -27,26 +31,9 @@ enum Task {
 
 /// Runs until the writer has ended.
 pub(crate) fn run(shared: &Arc<Shared>) {
-    let mut work = None;
-    let outcome = loop {
-        let task = shared.wait(|core| next_task(core, work.is_some()));
-        let done = match task {
-            Task::Stop => break Err(WriterError::Cancelled),
-            Task::Fail(error) => break Err(error),
-            Task::Open(plan, place, start) => open(*plan, place, start).map(|opened| work = Some(opened)),
-            Task::Store(batch) => {
-                // room was made
-                shared.change(|_| ());
-                work.as_mut().map_or(Ok(()), |work| store(work, batch))
-            }
-            Task::Finish(session) => break work.take().map_or(Ok(()), |work| finish(work, session)),
-        };
-        if let Err(error) = done {
-            break Err(error);
-        }
-    };
-    // temporary files go before anybody hears of the end
-    drop(work);
+    // a delegate's panic must not leave everybody waiting
+    let outcome = catch_unwind(AssertUnwindSafe(|| store_all(shared)));
+    let outcome = outcome.unwrap_or(Err(WriterError::Panicked("the segment delegate")));
     shared.change(|core| {
         match outcome {
             _ if core.cancelling => core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled)),
@@ -55,6 +42,24 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         }
         core.worker = None;
     });
+}
+
+/// Stores until all is stored, or cannot be. Temporary files are gone when it returns.
+fn store_all(shared: &Arc<Shared>) -> Result<(), WriterError> {
+    let mut work = None;
+    loop {
+        match shared.wait(|core| next_task(core, work.is_some())) {
+            Task::Stop => return Err(WriterError::Cancelled),
+            Task::Fail(error) => return Err(error),
+            Task::Open(plan, to, cut) => work = Some(open(*plan, to, cut)?),
+            Task::Store(batch) => {
+                // room was made
+                shared.change(|_| ());
+                work.as_mut().map_or(Ok(()), |work| store(work, batch))?;
+            }
+            Task::Finish(session) => return work.take().map_or(Ok(()), |work| finish(work, session)),
+        }
+    }
 }
 
 fn next_task(core: &mut Core, opened: bool) -> Option<Task> {
@@ -73,14 +78,25 @@ fn next_task(core: &mut Core, opened: bool) -> Option<Task> {
         if !all_in && !core.interleaver.is_primed() {
             return None;
         }
-        let place = core.place.take()?;
-        return Some(Task::Open(Box::new(plan(core)), place, start));
+        let destination = core.destination.take()?;
+        return Some(Task::Open(Box::new(plan(core)), destination, cut(core, start)));
     }
     let batch: Vec<_> = std::iter::from_fn(|| core.interleaver.pop()).take(BATCH).collect();
     if !batch.is_empty() {
         return Some(Task::Store(batch));
     }
     (core.finishing && core.interleaver.is_done()).then_some(Task::Finish(core.session))
+}
+
+/// Where segments are to end.
+fn cut(core: &Core, session: Time) -> Cut {
+    let interval = core.options.preferred_output_segment_interval;
+    let next = match interval {
+        _ if interval == Time::INDEFINITE => None,
+        _ if interval.is_numeric() => Some((core.options.initial_segment_start_time.add(interval), interval)),
+        _ => Some((session.add(USUAL_SEGMENT), USUAL_SEGMENT)),
+    };
+    Cut { session, next, track: core.deciding_track() }
 }
 
 /// What the first samples tell of the film.
@@ -122,10 +138,23 @@ fn plan(core: &Core) -> SinkPlan {
         output: core.target.file.clone(),
         temporary: core.options.directory_for_temporary_files.clone(),
         fast_start: core.options.fast_start,
+        intervals: intervals(core),
         tracks,
         tags: core.options.metadata.clone(),
         movie_timescale,
     }
+}
+
+/// How often fragments end, if there are any.
+fn intervals(core: &Core) -> Option<Intervals> {
+    let WriterOptions { movie_fragment_interval, initial_movie_fragment_interval, .. } = core.options;
+    let wanted = movie_fragment_interval.is_numeric() && core.target.container.is_iso();
+    wanted.then_some(Intervals {
+        first: initial_movie_fragment_interval,
+        others: movie_fragment_interval,
+        number: core.options.initial_movie_fragment_sequence_number,
+        duration: core.options.overall_duration_hint,
+    })
 }
 
 /// The sink, and the time lines of all tracks.
@@ -135,14 +164,21 @@ struct Work {
     movie: Rational,
 }
 
-fn open(plan: SinkPlan, place: Place, start: Time) -> Result<Work, WriterError> {
+fn open(plan: SinkPlan, to: Destination, cut: Cut) -> Result<Work, WriterError> {
+    let start = cut.session;
     let movie = Rational::new(1, i32::try_from(plan.movie_timescale).unwrap_or(i32::MAX));
     let sounds: Vec<bool> =
         plan.tracks.iter().map(|track| MediaType::of(&track.format) == MediaType::Audio).collect();
-    let sink = FilmSink::create(plan, place)?;
+    let sink: Box<dyn Sink> = match to {
+        Destination::Segments(profile, delegate) => {
+            Box::new(SegmentSink::create(plan, cut, profile, delegate)?)
+        }
+        Destination::Film(place) if plan.intervals.is_some() => Box::new(FragmentSink::create(plan, place)?),
+        Destination::Film(place) => Box::new(FilmSink::create(plan, place)?),
+    };
     let tracks = sounds.into_iter().enumerate();
     let tracks = tracks.map(|(index, sound)| Timeline::new(sink.time_base(index), start, sound)).collect();
-    Ok(Work { sink: Box::new(sink), tracks, movie })
+    Ok(Work { sink, tracks, movie })
 }
 
 fn store(work: &mut Work, batch: Vec<(usize, MediaSample)>) -> Result<(), WriterError> {

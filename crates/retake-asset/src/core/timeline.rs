@@ -12,6 +12,7 @@ pub(crate) struct Stored {
     pub(crate) duration: i64,
     pub(crate) sync: bool,
     pub(crate) disposable: bool,
+    pub(crate) starts_segment: bool,
     pub(crate) data: Vec<u8>,
 }
 
@@ -91,6 +92,7 @@ impl Timeline {
             duration: 0,
             sync: sample.sample.kind == SampleKind::Sync,
             disposable: sample.sample.kind == SampleKind::Disposable,
+            starts_segment: sample.starts_segment,
             data: sample.sample.data,
         };
         if let Some(last) = self.last {

@@ -79,7 +79,7 @@ impl Sink for FilmSink {
     }
 
     fn write(&mut self, track: usize, sample: &Stored) -> Result<(), WriterError> {
-        let Stored { pts, dts, duration, sync, disposable, ref data } = *sample;
+        let Stored { pts, dts, duration, sync, disposable, ref data, .. } = *sample;
         let dts = dts - self.plan.tracks[track].lead();
         Ok(self.muxer.write(track, MuxerSample { pts, dts, duration, sync, disposable, data })?)
     }

@@ -2,8 +2,13 @@
 //! over; it decides nothing.
 
 mod film;
+mod fragmenter;
+mod fragments;
+mod segments;
 
 pub(crate) use film::FilmSink;
+pub(crate) use fragments::{FragmentSink, Intervals};
+pub(crate) use segments::{Cut, SegmentSink};
 
 use crate::boxes::movie::TrackHeader;
 use crate::core::timeline::{Extent, Stored};
@@ -53,6 +58,7 @@ pub(crate) struct SinkPlan {
     pub(crate) output: PathBuf,
     pub(crate) temporary: Option<PathBuf>,
     pub(crate) fast_start: bool,
+    pub(crate) intervals: Option<Intervals>,
     pub(crate) tracks: Vec<SinkTrack>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) movie_timescale: u32,

@@ -1,0 +1,198 @@
+//! Fragments as libavformat writes them, put on the session's time line.
+
+use super::edit::Edit;
+use super::movie::{TrackHeader, set_edits, set_header, track_number};
+use super::tree::{Node, head, put_u32, u32_at, u64_at};
+
+/// How the times of one track are moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Placement {
+    /// Decode time of the track's first sample, in ticks from the start of the session; the muxer counts from there.
+    pub(crate) first: i64,
+    /// Where the start of the session lies in the media, in ticks.
+    pub(crate) zero: i64,
+    /// How much later than decoded everything is shown at least, in ticks.
+    pub(crate) reorder: i64,
+    /// How much later the muxer was told.
+    pub(crate) lead: i64,
+}
+
+/// A sample as it lies in a fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The track, from 0.
+    pub(crate) track: usize,
+    /// Where its bytes begin, counted from the start of the run of boxes.
+    pub(crate) offset: u64,
+    /// How many there are.
+    pub(crate) length: u32,
+}
+
+/// The boxes of a fragment: what comes before the first media, and the media.
+pub(crate) struct Parts {
+    /// `ftyp` and `moov`, if they are there.
+    pub(crate) head: Vec<u8>,
+    /// `moof` and `mdat`, again and again.
+    pub(crate) media: Vec<u8>,
+}
+
+/// Takes apart what the muxer wrote. `None` if it does not add up.
+pub(crate) fn split(mut bytes: &[u8]) -> Option<Parts> {
+    let mut parts = Parts { head: Vec::new(), media: Vec::new() };
+    while !bytes.is_empty() {
+        let (kind, _, size) = head(bytes)?;
+        match &kind {
+            b"ftyp" | b"moov" => parts.head.extend_from_slice(&bytes[..size]),
+            b"moof" | b"mdat" => parts.media.extend_from_slice(&bytes[..size]),
+            // an index of segments would be wrong once times are moved, and nobody needs it
+            _ => {}
+        }
+        bytes = &bytes[size..];
+    }
+    Some(parts)
+}
+
+/// What the head of a film in fragments is to say.
+pub(crate) struct Head<'a> {
+    pub(crate) headers: &'a [TrackHeader],
+    /// Where each track's media is entered, if there are edits.
+    pub(crate) placements: Option<&'a [Placement]>,
+    /// Length of the whole in ticks of the film, if known.
+    pub(crate) duration: Option<u64>,
+    /// Brands of the file, if others than the muxer's.
+    pub(crate) brands: Option<&'a [&'a [u8; 4]]>,
+}
+
+/// Finishes `ftyp` and `moov`.
+pub(crate) fn finish_head(bytes: &[u8], head: &Head<'_>) -> Option<Vec<u8>> {
+    let mut nodes = Node::parse(bytes)?;
+    let mut out = Vec::with_capacity(bytes.len() + 256);
+    for node in &mut nodes {
+        if node.kind == *b"ftyp"
+            && let Some(brands) = head.brands
+        {
+            *node = type_box(b"ftyp", brands);
+        }
+        if node.kind == *b"moov" {
+            for trak in node.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
+                let track = (track_number(trak)? as usize).checked_sub(1)?;
+                set_header(trak, head.headers.get(track)?)?;
+                let zero =
+                    head.placements.map_or(0, |placements| placements.get(track).map_or(0, |p| p.zero));
+                // a duration of zero: to the end, whenever that is
+                let edits = [Edit { duration: 0, media: Some(zero) }];
+                set_edits(trak, if zero == 0 { &[] } else { &edits })?;
+            }
+            if let Some(duration) = head.duration {
+                let fields = [&[1, 0, 0, 0], duration.to_be_bytes().as_slice()].concat();
+                node.find_mut(&[b"mvex"])?.children_mut()?.insert(0, Node::fields(b"mehd", fields));
+            }
+        }
+        node.write(&mut out);
+    }
+    Some(out)
+}
+
+/// `ftyp` or `styp` with these brands, the first of them the major one.
+pub(crate) fn type_box(kind: &[u8; 4], brands: &[&[u8; 4]]) -> Node {
+    let mut fields = brands.first().map_or_else(Vec::new, |major| major.to_vec());
+    fields.extend([0; 4]);
+    brands.iter().for_each(|brand| fields.extend(**brand));
+    Node::fields(kind, fields)
+}
+
+/// Puts the fragments in `media` on the session's time line, in place, and answers where each sample lies.
+pub(crate) fn place(media: &mut [u8], placements: &[Placement]) -> Option<Vec<Piece>> {
+    let (mut at, mut pieces) = (0, Vec::new());
+    while at < media.len() {
+        let (kind, head_size, size) = head(&media[at..])?;
+        if kind == *b"moof" {
+            let moof = &mut media[at..at + size];
+            for_each(&mut moof[head_size..], b"traf", &mut |traf| {
+                place_track(traf, at as u64, placements, &mut pieces)
+            })?;
+        }
+        at += size;
+    }
+    Some(pieces)
+}
+
+/// Calls `visit` with the body of each child of a kind.
+fn for_each(
+    bytes: &mut [u8],
+    wanted: &[u8; 4],
+    visit: &mut dyn FnMut(&mut [u8]) -> Option<()>,
+) -> Option<()> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let (kind, head_size, size) = head(&bytes[at..])?;
+        if kind == *wanted {
+            visit(&mut bytes[at + head_size..at + size])?;
+        }
+        at += size;
+    }
+    Some(())
+}
+
+fn place_track(traf: &mut [u8], moof: u64, placements: &[Placement], pieces: &mut Vec<Piece>) -> Option<()> {
+    let (mut track, mut usual_size) = (None, 0);
+    for_each(traf, b"tfhd", &mut |fields| {
+        let flags = u32_at(fields, 0)?;
+        track = (u32_at(fields, 4)? as usize).checked_sub(1);
+        // base data offset, sample description, default duration, default size
+        let before: usize = [(1, 8), (2, 4), (8, 4)]
+            .iter()
+            .map(|(flag, size)| if flags & flag != 0 { *size } else { 0 })
+            .sum();
+        if flags & 0x10 != 0 {
+            usual_size = u32_at(fields, 8 + before)?;
+        }
+        Some(())
+    })?;
+    let track = track?;
+    let placement = placements.get(track)?;
+    for_each(traf, b"tfdt", &mut |fields| {
+        let moved = |time: u64| {
+            i64::try_from(time).ok()?.checked_add(placement.first + placement.zero - placement.reorder)
+        };
+        if *fields.first()? == 1 {
+            let time = u64::try_from(moved(u64_at(fields, 4)?)?).ok()?;
+            fields.get_mut(4..12)?.copy_from_slice(&time.to_be_bytes());
+            return Some(());
+        }
+        let time = u32::try_from(moved(u32_at(fields, 4)?.into())?).ok()?;
+        put_u32(fields, 4, time)
+    })?;
+    let mut data = None;
+    for_each(traf, b"trun", &mut |fields| {
+        let flags = u32_at(fields, 0)?;
+        let count = u32_at(fields, 4)? as usize;
+        let mut at = 8;
+        if flags & 1 != 0 {
+            data = moof.checked_add_signed(i64::from(u32_at(fields, at)? as i32));
+            at += 4;
+        }
+        at += if flags & 4 != 0 { 4 } else { 0 };
+        if flags & 0x800 != 0 {
+            *fields.first_mut()? = 1; // offsets have a sign
+        }
+        for _ in 0..count {
+            at += if flags & 0x100 != 0 { 4 } else { 0 };
+            let mut length = usual_size;
+            if flags & 0x200 != 0 {
+                length = u32_at(fields, at)?;
+                at += 4;
+            }
+            at += if flags & 0x400 != 0 { 4 } else { 0 };
+            if flags & 0x800 != 0 {
+                let offset = i64::from(u32_at(fields, at)?) - placement.lead + placement.reorder;
+                put_u32(fields, at, i32::try_from(offset).ok()? as u32)?;
+                at += 4;
+            }
+            let offset = data?;
+            pieces.push(Piece { track, offset, length });
+            data = offset.checked_add(length.into());
+        }
+        Some(())
+    })
+}

@@ -1,0 +1,154 @@
+use super::SinkPlan;
+use crate::boxes::fragment::{Piece, Placement, place, split};
+use crate::core::timeline::Stored;
+use crate::error::WriterError;
+use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, ticks_to_time};
+use retake_media::{Rational, Time};
+use std::io;
+
+/// A fragment never holds more than this, whatever its interval.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Makes fragments in memory, on the session's time line.
+pub(crate) struct Fragmenter {
+    muxer: Muxer,
+    leads: Vec<i64>,
+    seen: Vec<Option<Placement>>,
+    /// Final once the first fragment is out: the head speaks of them.
+    placements: Option<Vec<Placement>>,
+    keeps_reorder: bool,
+    waiting: Vec<Waiting>,
+    bytes: usize,
+}
+
+/// A sample of the fragment that is being made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    pub(crate) track: usize,
+    pub(crate) pts: i64,
+    pub(crate) dts: i64,
+    pub(crate) duration: i64,
+    pub(crate) sync: bool,
+    pub(crate) disposable: bool,
+}
+
+/// A fragment.
+pub(crate) struct Fragment {
+    /// `ftyp` and `moov` as the muxer wrote them, with the first one.
+    pub(crate) head: Option<Vec<u8>>,
+    /// `moof` and `mdat`.
+    pub(crate) media: Vec<u8>,
+    /// Its samples, and where each lies in the media.
+    pub(crate) samples: Vec<(Waiting, Piece)>,
+}
+
+impl Fragmenter {
+    /// With `edits`, media is decoded as early as the first fragment needs it, and an edit list says where it begins; without, pictures may
+    /// be decoded later than shown, as numbers, and there is none.
+    pub(crate) fn create(plan: &SinkPlan, first: u32, edits: bool) -> Result<Self, WriterError> {
+        let tracks: Vec<MuxerTrack<'_>> = plan.tracks.iter().map(|track| track.as_muxer_track()).collect();
+        let settings = MuxerSettings {
+            container: plan.container,
+            kind: MuxerKind::Fragments { first },
+            path: &plan.output,
+            tracks: &tracks,
+            tags: &plan.tags,
+            movie_timescale: plan.movie_timescale,
+        };
+        let (muxer, _) = Muxer::create(&settings)?;
+        let leads: Vec<i64> = plan.tracks.iter().map(|track| track.lead()).collect();
+        Ok(Self {
+            muxer,
+            seen: vec![None; leads.len()],
+            leads,
+            placements: None,
+            keeps_reorder: edits,
+            waiting: Vec::new(),
+            bytes: 0,
+        })
+    }
+
+    pub(crate) fn time_base(&self, track: usize) -> Rational {
+        self.muxer.time_base(track)
+    }
+
+    /// The instant of a number of ticks, from the start of the session.
+    pub(crate) fn time(&self, track: usize, ticks: i64) -> Time {
+        ticks_to_time(ticks, self.time_base(track))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether the fragment has to end whatever its interval.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= MOST_BYTES
+    }
+
+    /// How the tracks lie, as the head says.
+    pub(crate) fn placements(&self) -> &[Placement] {
+        self.placements.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn write(&mut self, track: usize, sample: &Stored) -> Result<(), WriterError> {
+        let Stored { pts, dts, duration, sync, disposable, ref data, .. } = *sample;
+        let lead = self.leads[track];
+        self.muxer.write(track, MuxerSample { pts, dts: dts - lead, duration, sync, disposable, data })?;
+        let seen = self.seen[track].get_or_insert(Placement { first: dts, lead, ..Placement::default() });
+        seen.reorder = seen.reorder.max(dts - pts);
+        self.waiting.push(Waiting { track, pts, dts, duration, sync, disposable });
+        self.bytes += data.len();
+        Ok(())
+    }
+
+    /// Ends the fragment; nothing if it is empty.
+    pub(crate) fn cut(&mut self) -> Result<Option<Fragment>, WriterError> {
+        if self.waiting.is_empty() {
+            return Ok(None);
+        }
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a fragment cannot be put in its place");
+        let odd = || WriterError::io("fragment")(damaged());
+        let (mut head, mut media) = (Vec::new(), Vec::new());
+        // the first time, the muxer writes the head only
+        for _ in 0..2 {
+            self.muxer.flush()?;
+            let parts = split(&self.muxer.take()?).ok_or_else(odd)?;
+            head.extend(parts.head);
+            media.extend(parts.media);
+            if !media.is_empty() {
+                break;
+            }
+        }
+        let keeps = self.keeps_reorder;
+        let settled = |seen: &Option<Placement>| {
+            let mut placement = seen.unwrap_or_default();
+            placement.reorder = if keeps { placement.reorder } else { 0 };
+            placement.zero = (placement.reorder - placement.first).max(0);
+            placement
+        };
+        let first = self.placements.get_or_insert_with(|| self.seen.iter().map(settled).collect());
+        for (placement, seen) in first.iter_mut().zip(&self.seen) {
+            // a track that begins later counts from where it begins
+            if let Some(seen) = seen {
+                (placement.first, placement.lead) = (seen.first, seen.lead);
+            }
+        }
+        let pieces = place(&mut media, first).ok_or_else(odd)?;
+        let mut samples = Vec::with_capacity(pieces.len());
+        // in the fragment, each track's samples lie in their order, but not among those of others
+        let mut left: Vec<_> = first.iter().map(|_| Vec::new()).collect();
+        for waiting in self.waiting.drain(..).rev() {
+            left[waiting.track].push(waiting);
+        }
+        for piece in pieces {
+            let waiting = left.get_mut(piece.track).and_then(Vec::pop).ok_or_else(odd)?;
+            samples.push((waiting, piece));
+        }
+        if left.iter().any(|track| !track.is_empty()) {
+            return Err(odd());
+        }
+        self.bytes = 0;
+        Ok(Some(Fragment { head: (!head.is_empty()).then_some(head), media, samples }))
+    }
+}

@@ -1,0 +1,164 @@
+//! Segments for streams (section 20).
+#![allow(clippy::unwrap_used)] // a test's panic is its answer
+
+mod common;
+
+use common::*;
+use retake_asset::{
+    AssetWriter, AssetWriterInput, CallError, Mistake, SegmentKind, SegmentProfile, SegmentReport,
+    WriterError,
+};
+use retake_media::{Sample, Time};
+use std::sync::{Arc, Mutex};
+
+/// Six seconds with a sync sample a second, B frames, AAC with priming.
+const FILM: &str = "-f lavfi -i testsrc2=s=160x90:r=24:d=6 -f lavfi -i sine=r=48000:d=6 -c:v libx264 -bf 3 -g 24 -sc_threshold 0 -c:a aac";
+
+type Segments = Vec<(Vec<u8>, SegmentReport)>;
+type Collected = Arc<Mutex<Segments>>;
+
+fn collector(profile: SegmentProfile) -> (AssetWriter, Collected) {
+    let collected: Collected = Arc::default();
+    let keep = collected.clone();
+    let writer = AssetWriter::segments(profile, move |data: Vec<u8>, report: &SegmentReport| {
+        keep.lock().unwrap().push((data, report.clone()));
+    });
+    (writer, collected)
+}
+
+/// A37: the initialization segment comes first and once; segments begin with the first sync sample at or after each multiple of the interval; what
+/// the reports say of bytes and times is so; the stream decodes to the film.
+#[test]
+fn a37_segments_begin_at_multiples_with_sync_samples() {
+    let Some(studio) = Studio::open() else { return };
+    let film = studio.render(FILM, "a.mp4");
+    for interval in [Time::new(2, 1), Time::new(3, 2)] {
+        let tracks = [Track::read(&film, 0), Track::read(&film, 1)];
+        let (writer, collected) = collector(SegmentProfile::AppleHls);
+        writer
+            .configure(|options| {
+                options.preferred_output_segment_interval = interval;
+                options.initial_segment_start_time = Time::ZERO;
+            })
+            .unwrap();
+        let inputs: Vec<_> =
+            tracks.iter().map(|track| AssetWriterInput::passthrough(track.format.clone())).collect();
+        inputs.iter().for_each(|input| writer.add(input).unwrap());
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        append_all(&inputs, &tracks);
+        writer.finish_writing_and_wait().unwrap();
+        let collected = collected.lock().unwrap();
+
+        assert_eq!(collected[0].1.kind, SegmentKind::Initialization);
+        assert_eq!(&collected[0].0[4..8], b"ftyp");
+        // the reference: walk the sync samples
+        let sync = |sample: &&Sample| sample.is_sync();
+        let (mut boundary, mut expected) = (Time::ZERO, Vec::new());
+        for sample in tracks[0].samples.iter().filter(sync) {
+            if sample.pts >= boundary {
+                expected.push(sample.pts);
+                while boundary <= sample.pts {
+                    boundary = boundary.add(interval);
+                }
+            }
+        }
+        let firsts = collected[1..].iter().map(|(data, report)| {
+            assert_eq!((report.kind, &data[4..8]), (SegmentKind::Separable, b"styp".as_slice()));
+            let video = &report.tracks[0];
+            let first = video.first_video_sample.unwrap();
+            assert!(first.is_sync && first.presentation_time == video.earliest_presentation_time);
+            let sample =
+                tracks[0].samples.iter().find(|sample| sample.pts == first.presentation_time).unwrap();
+            let bytes = &data[first.offset as usize..(first.offset + first.length) as usize];
+            assert_eq!(bytes, sample.data, "SG-6");
+            assert!(report.tracks[1].first_video_sample.is_none());
+            first.presentation_time
+        });
+        assert_eq!(firsts.collect::<Vec<_>>(), expected);
+        let ends = collected[1..].windows(2).map(|pair| {
+            let video = &pair[0].1.tracks[0];
+            let end = video.earliest_presentation_time.add(video.duration);
+            (end, pair[1].1.tracks[0].earliest_presentation_time)
+        });
+        assert!(ends.into_iter().all(|(end, next)| end == next));
+
+        let stream = studio.path("stream.mp4");
+        let bytes: Vec<u8> = collected.iter().flat_map(|(data, _)| data.clone()).collect();
+        std::fs::write(&stream, bytes).unwrap();
+        let (all, got) = (frames(&film, "v:0"), frames(&stream, "v:0"));
+        let hashes = |list: &[(i64, String)]| list.iter().map(|frame| frame.1.clone()).collect::<Vec<_>>();
+        assert_eq!(hashes(&got), hashes(&all));
+        let distance = got[0].0 - all[0].0;
+        assert!(got.iter().zip(&all).all(|(a, b)| (a.0 - b.0 - distance).abs() <= 1));
+    }
+}
+
+/// Two and a half seconds of pictures in one track, flushed where the test says.
+fn flushed(at: &[i64]) -> (Result<(), CallError>, Segments) {
+    let (writer, collected) = collector(SegmentProfile::Cmaf);
+    writer.configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE).unwrap();
+    let input = AssetWriterInput::passthrough(video_format());
+    writer.add(&input).unwrap();
+    let other = AssetWriterInput::passthrough(audio_format());
+    assert!(!writer.can_add(&other), "SG-8");
+    assert!(matches!(writer.flush_segment().unwrap_err().mistake, Mistake::Status { .. }));
+    writer.start_writing().unwrap();
+    assert_eq!(writer.flush_segment().unwrap_err().mistake, Mistake::NoSession);
+    writer.start_session(Time::ZERO).unwrap();
+    for index in 0..60 {
+        if at.contains(&index) {
+            writer.flush_segment().unwrap();
+        }
+        if !input.wait_until_ready(LONG) || input.append(picture(index)).is_err() {
+            break; // it has failed
+        }
+    }
+    let ended = writer.finish_writing_and_wait();
+    let collected = collected.lock().unwrap().clone();
+    (ended, collected)
+}
+
+/// A37, SG-4: with an indefinite interval the client ends segments, and the next sample has to be a sync sample: else -11876.
+#[test]
+fn a37_segments_that_the_client_ends() {
+    let (ended, segments) = flushed(&[0, 24, 36]);
+    ended.unwrap();
+    let starts: Vec<Time> =
+        segments[1..].iter().map(|(_, report)| report.tracks[0].earliest_presentation_time).collect();
+    assert_eq!(starts, [Time::ZERO, Time::new(24, 24), Time::new(36, 24)]);
+
+    let (ended, segments) = flushed(&[24, 30]);
+    let Err(CallError::Failed(error)) = ended else { panic!("{ended:?}") };
+    assert!(matches!(error, WriterError::NoSyncAtSegmentStart { time } if time == Time::new(30, 24)));
+    assert_eq!((error.code(), segments.len()), (-11876, 2));
+}
+
+/// SG-1: an interval that is a number needs a start that is one; and segments that end by themselves are not ended by the client.
+#[test]
+fn segments_of_an_interval_need_a_start() {
+    let (writer, _) = collector(SegmentProfile::AppleHls);
+    writer.configure(|options| options.preferred_output_segment_interval = Time::new(2, 1)).unwrap();
+    writer.add(&AssetWriterInput::passthrough(video_format())).unwrap();
+    assert!(matches!(writer.start_writing(), Err(CallError::Usage(_))));
+    writer.configure(|options| options.initial_segment_start_time = Time::ZERO).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    assert_eq!(writer.flush_segment().unwrap_err().mistake, Mistake::NotByClient);
+}
+
+/// A delegate that panics ends the writer, and nobody waits for ever.
+#[test]
+fn a_delegate_that_panics_ends_the_writer() {
+    let writer = AssetWriter::segments(SegmentProfile::AppleHls, |_: Vec<u8>, _: &SegmentReport| {
+        panic!("by the test")
+    });
+    let input = AssetWriterInput::passthrough(video_format());
+    writer.add(&input).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    for index in 0..20 {
+        append(&input, picture(index));
+    }
+    assert!(matches!(writer.finish_writing_and_wait(), Err(CallError::Failed(WriterError::Panicked(_)))));
+}
