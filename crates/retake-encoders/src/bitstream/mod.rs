@@ -8,6 +8,8 @@ mod hevc;
 mod nal;
 mod vp9;
 
+pub(crate) use vp9::{level as vp9_level, levels as vp9_levels};
+
 use retake_compression::encoder::EncoderSettings;
 use retake_media::Codec;
 

@@ -21,10 +21,13 @@ const LEVELS: [(u8, u64, u64, u32, u64); 14] = [
     (62, 4_706_009_088, 35_651_584, 16_832, 480_000),
 ];
 
-/// The record. The level follows from size and frame rate, and not from the bit rate: that differs between takes.
-pub(super) fn config(settings: &EncoderSettings) -> Vec<u8> {
-    let depth = settings.format.bit_depth() as u8;
-    let profile = if depth > 8 { 2 } else { 0 };
+/// All levels, times ten.
+pub(crate) fn levels() -> Vec<u32> {
+    LEVELS.iter().map(|level| level.0.into()).collect()
+}
+
+/// The lowest level that holds such pictures, times ten.
+pub(crate) fn level(settings: &EncoderSettings) -> u32 {
     let picture = u64::from(settings.width) * u64::from(settings.height);
     let rate = (picture as f64 * settings.frame_rate.to_f64()).ceil() as u64;
     let side = settings.width.max(settings.height);
@@ -33,6 +36,14 @@ pub(super) fn config(settings: &EncoderSettings) -> Vec<u8> {
         .iter()
         .find(|level| rate <= level.1 && picture <= level.2 && side <= level.3 && limit <= level.4)
         .map_or(62, |level| level.0);
+    u32::from(level)
+}
+
+/// The record. The level follows from size and frame rate, and not from the bit rate: that differs between takes.
+pub(super) fn config(settings: &EncoderSettings) -> Vec<u8> {
+    let depth = settings.format.bit_depth() as u8;
+    let profile = if depth > 8 { 2 } else { 0 };
+    let level = settings.controls.level.unwrap_or_else(|| level(settings)) as u8;
     let chroma = if settings.colour.chroma_location == 3 { 1 } else { 0 };
     let full = u8::from(settings.colour.range_known && settings.colour.range == Range::Full);
     let colour = settings.colour;

@@ -1,6 +1,7 @@
 //! VP9 by libvpx: what is particular to it. The mapping to its own settings is in `shim.c`.
 #![allow(unsafe_code)]
 
+use crate::bitstream::{vp9_level, vp9_levels};
 use crate::factory::Spec;
 use crate::options::{Refused, reason};
 use crate::shim::ShimTable;
@@ -87,13 +88,33 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
             "VP9 overshoots limits many times over: leave it out, or choose x264 or x265".to_owned(),
         ));
     }
+    let controls = &settings.controls;
+    if controls.profile.as_deref() == Some("profile2") && settings.format.bit_depth() == 8 {
+        return Err(("profile", "8 bit is profile0: ask for that, or give 10 bit".to_owned()));
+    }
+    if let Some(level) = controls.level.filter(|level| *level < vp9_level(settings)) {
+        let least = vp9_level(settings);
+        return Err(("level", format!("{level} is too low for this size and frame rate: at least {least}")));
+    }
     Ok(())
 }
 
 fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
-    support.frame_errors = true;
+    support.low_latency = true;
+    support.qp_bounds = Some((0, 63));
+    support.base_qp = true;
+    support.quality_ceiling = true;
+    support.constant_bit_rate = true;
+    support.lossless = true;
     support.forced_at_rate = true;
+    support.profiles = vec![("profile0", 8), ("profile2", 10)];
+    support.levels = vp9_levels();
+    support.frame_errors = true;
+    support.temporal_layers = 2;
+    support.long_term_references = true;
+    support.live_rate = true;
+    support.live_qp_bounds = true;
     support
 }
 

@@ -10,6 +10,7 @@ mod delay;
 mod dependencies;
 mod frames;
 mod live;
+mod long_term;
 mod rates;
 mod refusals;
 mod run;

@@ -32,7 +32,10 @@ fn profiles_are_signalled() {
                     "main" if take.format.codec == Codec::H264 => 77,
                     "high" => 100,
                     "high10" => 110,
+                    "main" if take.format.codec == Codec::Av1 => 0,
                     "main" => 1,
+                    "profile0" => 0,
+                    "profile2" => 2,
                     "main10" => 2,
                     other => panic!("{}: {other} is not in this list", info.name),
                 };
