@@ -151,6 +151,18 @@ fn other_chroma_keeps_its_luma() {
     }
 }
 
+/// Films are decoded to planar pictures; for others there is a transfer.
+#[test]
+fn other_layouts_are_not_decoded_to() {
+    let Some(studio) = Studio::open() else { return };
+    let film = studio.render("-f lavfi -i testsrc2=s=64x64:r=25:d=0.2 -pix_fmt nv12 -c:v rawvideo", "a.mkv");
+    let info = probe(&film).unwrap();
+    let open = |format| FrameReader::open(&info, ReaderOptions { format, threads: 1 });
+    assert!(open(PixelFormat::I420).is_ok());
+    let refused = open(PixelFormat::Nv12).err().expect("two planes");
+    assert_eq!(refused.kind(), retake_libav::ErrorKind::Unsupported);
+}
+
 #[test]
 fn twelve_bits_become_ten() {
     let Some(studio) = Studio::open() else { return };

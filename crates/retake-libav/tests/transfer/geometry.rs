@@ -146,27 +146,27 @@ fn impossible_geometry_is_refused() {
 /// Scaling moves nothing: a ramp stays the ramp that it was, in luma and in chroma, wherever chroma lies.
 #[test]
 fn ramps_stay_in_place() {
-    // a ramp along x for chroma location 1 (left) and 2 (centre), in luma columns
+    // a steep ramp along x, in ten bits; chroma lies at the left of its pixels (1) or between them (2)
     for (location, shift) in [(1, 0.0), (2, 0.5)] {
         for (from, to) in [(128_u32, 64_u32), (64, 96), (96, 64), (64, 128)] {
-            let ramp = |position: f64| 40.0 + 150.0 * position / f64::from(from);
-            let source = filled(PixelFormat::I420, from, 16, |plane, x, _| {
+            let ramp = |position: f64| 160.0 + 700.0 * position / f64::from(from);
+            let source = filled(PixelFormat::I010, from, 16, |plane, x, _| {
                 let position = if plane == 0 { x as f64 } else { 2.0 * x as f64 + shift };
                 ramp(position).round() as u32
             });
-            let colour = Colour { chroma_location: location, ..Colour::default() };
-            let made =
-                transfer(&tagged(source, colour), PixelFormat::I420, (to, 16), &TransferOptions::default())
-                    .unwrap();
-            let back = |position: f64| (position + 0.5) * f64::from(from) / f64::from(to) - 0.5;
+            let source = tagged(source, Colour { chroma_location: location, ..Colour::default() });
+            let made = transfer(&source, PixelFormat::I010, (to, 16), &TransferOptions::default()).unwrap();
+            let back = |position: f64| ramp((position + 0.5) * f64::from(from) / f64::from(to) - 0.5);
             for x in 8..to - 8 {
-                let [y, cb, cr] = codes(&made, x, 8).map(f64::from);
-                assert!((y - ramp(back(f64::from(x)))).abs() < 1.3, "luma {x} of {from} to {to}: {y}");
-                let chroma = ramp(back(2.0 * f64::from(x / 2) + shift));
-                assert!(
-                    (cb - chroma).abs() < 1.3 && (cr - chroma).abs() < 1.3,
-                    "chroma {x} of {from} to {to}: {cb} is not {chroma}"
-                );
+                let chroma = back(2.0 * f64::from(x / 2) + shift);
+                let expected = [back(f64::from(x)), chroma, chroma];
+                for (got, expected) in codes(&made, x, 8).into_iter().zip(expected) {
+                    let error = (f64::from(got) - expected).abs();
+                    assert!(
+                        error < 1.3,
+                        "{x} of {from} to {to}, location {location}: {got} is not {expected}"
+                    );
+                }
             }
         }
     }
