@@ -2,7 +2,7 @@
 
 use crate::args::Encoders;
 use crate::exit::Usage;
-use crate::output;
+use crate::{output, properties};
 use anyhow::Result;
 use retake::EncoderInfo;
 use std::fmt::Write;
@@ -27,9 +27,15 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
             })
         })?;
         if args.json {
-            writeln!(text, "{}", serde_json::to_string_pretty(info)?)?;
+            let (id, properties) = properties::of(&registry, info)?;
+            let mut all = serde_json::to_value(info)?;
+            all["id"] = id.into();
+            all["properties"] = serde_json::to_value(properties)?;
+            writeln!(text, "{}", serde_json::to_string_pretty(&all)?)?;
         } else {
-            describe(info, text)?;
+            let (id, properties) = properties::of(&registry, info)?;
+            describe(info, &id, text)?;
+            properties::describe(&properties, text)?;
         }
         return Ok(());
     }
@@ -42,6 +48,7 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
         let metrics: Vec<&str> = retake::metrics().iter().map(|metric| metric.name()).collect();
         let all = serde_json::json!({
             "encoders": registry.encoders().collect::<Vec<_>>(),
+            "list": retake::session::encoder_list(&registry),
             "missing": missing,
             "metrics": metrics,
         });
@@ -87,8 +94,9 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
     Ok(())
 }
 
-fn describe(info: &EncoderInfo, text: &mut String) -> std::fmt::Result {
+fn describe(info: &EncoderInfo, id: &str, text: &mut String) -> std::fmt::Result {
     writeln!(text, "{}  {}  {}", info.name, info.codec, info.version)?;
+    writeln!(text, "id               {id}")?;
     writeln!(text, "licence          {}", info.licence)?;
     writeln!(
         text,

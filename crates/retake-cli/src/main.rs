@@ -7,6 +7,7 @@ mod exit;
 mod measure;
 mod output;
 mod progress;
+mod properties;
 mod table;
 
 use clap::Parser;

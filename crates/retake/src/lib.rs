@@ -19,6 +19,44 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Sessions
+//!
+//! A [`session`] is pushed frames and gives one outcome for each, as VideoToolbox does:
+//!
+//! ```no_run
+//! use retake::property::Property;
+//! use retake::session::CompressionSession;
+//! use retake::{Codec, FrameOptions, PixelBufferAttributes, Time};
+//!
+//! let session = CompressionSession::<u64>::builder(&retake::encoders(), 1280, 720, Codec::H264)
+//!     .source_attributes(PixelBufferAttributes::default())
+//!     .on_output(|outcome| match outcome.into_sample() {
+//!         Ok(Some(buffer)) => println!("{} bytes, shown at {}", buffer.sample.data.len(), buffer.sample.pts),
+//!         Ok(None) => println!("dropped"),
+//!         Err(error) => eprintln!("{} ({})", error, error.code()),
+//!     })
+//!     .build()?;
+//! session.set_all(&[Property::AverageBitRate(2_000_000), Property::MaxKeyFrameIntervalDuration(2.0)])?;
+//!
+//! let pool = session.pixel_buffer_pool().ok_or("no pool")?;
+//! for index in 0..250 {
+//!     let mut picture = pool.create_buffer()?;
+//!     for plane in 0..picture.format().planes() {
+//!         picture.plane_mut(plane).fill(128); // your pixels
+//!     }
+//!     let (pts, duration) = (Time::new(index, 25), Time::new(1, 25));
+//!     // the last argument comes back with the frame's outcome
+//!     session.encode(&picture.freeze(), pts, duration, FrameOptions::default(), index as u64)?;
+//! }
+//! session.complete_frames(Time::INVALID)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What can be set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME` tell which of it an
+//! encoder has. Where outcomes are to be asked for instead of handled, build the session with
+//! [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real time, a transcode, a bounded pool, and a list of
+//! properties.
+//!
 //! # Features
 //!
 //! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds SSIMULACRA 2. The encoders are found by
@@ -35,15 +73,17 @@ pub use retake_export::{
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
-    Codec, Colour, ContentLight, FormatDescription, MasteringDisplay, PixelBuffer, PixelBufferPool,
-    PixelFormat, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind, Time, TimeRange,
-    WritableBuffer,
+    Attachment, Attachments, Codec, Colour, ContentLight, FormatDescription, MasteringDisplay, PixelBuffer,
+    PixelBufferAttributes, PixelBufferError, PixelBufferPool, PixelFormat, Range, Rational, Sample,
+    SampleAttachments, SampleBuffer, SampleKind, Time, TimeRange, WritableBuffer,
 };
 pub use retake_quality::{
     MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,
 };
 
-/// The encoders of this build.
+/// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are.
 pub fn encoders() -> Registry {
-    retake_encoders::registry()
+    let mut registry = retake_encoders::registry();
+    registry.set_transfer(std::sync::Arc::new(|| Box::new(retake_libav::PictureTransfer::new())));
+    registry
 }

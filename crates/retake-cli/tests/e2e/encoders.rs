@@ -52,3 +52,21 @@ fn no_flags_at_all() {
     let measured = studio.retake("measure short.mkv out.mp4");
     assert_eq!(measured.code, 0, "{measured:?}");
 }
+
+/// Section 14: an encoder tells its id and every property, to people and to programs.
+#[test]
+fn an_encoder_tells_its_properties() {
+    let Some(studio) = Studio::open() else { return };
+    for encoder in encoders() {
+        let name = &encoder.name;
+        let all: serde_json::Value =
+            serde_json::from_str(&studio.retake(&format!("encoders {name} --json")).out).unwrap();
+        assert_eq!(all["id"], format!("org.retake.encoder.{name}"));
+        assert_eq!(all["properties"]["AverageBitRate"]["PropertyType"], "Number");
+        assert_eq!(all["properties"]["EncoderID"]["ReadWriteStatus"], "ReadOnly");
+        let text = studio.retake(&format!("encoders {name}")).out;
+        for property in all["properties"].as_object().unwrap().keys() {
+            assert!(text.contains(property.as_str()), "{name}: {property}");
+        }
+    }
+}

@@ -182,7 +182,7 @@ table! {
         }
         /// The base layer's share of the bit rate; only with temporal layers.
         BaseLayerBitRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerBitRateFraction" {
-            kind: Kind::Number, range: Some((0.0, 1.0)),
+            kind: Kind::Number, range: Some((0.01, 0.99)),
             support: |environment| when(environment.info.controls.base_layer_share),
         }
         /// The largest quantizer of a frame, on the encoder's own scale.

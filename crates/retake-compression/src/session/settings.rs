@@ -154,8 +154,10 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
     let ceiling = set_value!(values, Quality)
         .filter(|_| average(values).is_some())
         .map(|&quality| quality::on_scale(&info.quality, quality));
+    let buffer = buffer(values);
+    let has_ceiling = support.quality_ceiling && buffer.is_none();
     // where there is no ceiling as such, the smallest quantizer is one: both are on the same scale
-    let floor = ceiling.filter(|_| !support.quality_ceiling).map(|ceiling| ceiling.ceil() as u32);
+    let floor = ceiling.filter(|_| !has_ceiling).map(|ceiling| ceiling.ceil() as u32);
     let layered = set_value!(values, BaseLayerFrameRateFraction).is_some_and(|&share| share < 1.0)
         || values.has(PropertyKey::BaseLayerFrameRate);
     let delay = set_value!(values, MaxFrameDelayCount).copied().and_then(|delay| u32::try_from(delay).ok());
@@ -167,13 +169,17 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
         look_ahead: set_value!(values, SuggestedLookAheadFrameCount).copied().filter(|_| !low_latency),
         max_delay: delay,
         low_latency,
-        min_qp: bounds.0.max(floor).filter(|_| !hints.base_qp),
+        min_qp: bounds
+            .0
+            .max(floor)
+            .map(|qp| bounds.1.map_or(qp, |most| qp.min(most)))
+            .filter(|_| !hints.base_qp),
         max_qp: bounds.1.filter(|_| !hints.base_qp),
         no_spatial_adaptation: set_value!(values, SpatialAdaptiveQPLevel) == Some(&0)
             || low_latency && support.spatial_adaptation,
         base_qp: hints.base_qp,
-        quality_ceiling: ceiling.filter(|_| support.quality_ceiling),
-        buffer: buffer(values),
+        quality_ceiling: ceiling.filter(|_| has_ceiling),
+        buffer,
         profile: profile.as_ref().map(|profile| profile.profile.to_owned()),
         level: profile.and_then(|profile| profile.level),
         cabac: set_value!(values, H264EntropyMode).map(|&mode| mode == H264EntropyMode::Cabac),

@@ -260,3 +260,46 @@ pub(crate) fn luma_error(decoded: &[u8], source: &PixelBuffer) -> f64 {
         .sum();
     sum / f64::from(source.width() * source.height())
 }
+
+/// Whether the encoder obeys controls at all.
+pub(crate) fn obeys(info: &EncoderInfo) -> bool {
+    let obeys = info.controls.frame_errors;
+    if !obeys {
+        eprintln!("SKIPPED: {} has no controls in this build", info.name);
+    }
+    obeys
+}
+
+/// Whether the session has a property.
+pub(crate) fn has(pull: &Pull, key: PropertyKey) -> bool {
+    pull.0.supported_properties().unwrap().contains_key(&key)
+}
+
+/// All frames came out, once, and the stream decodes without a complaint.
+pub(crate) fn whole(info: &EncoderInfo, samples: &[(usize, SampleBuffer)], count: usize) {
+    let mut indices: Vec<usize> = samples.iter().map(|(index, _)| *index).collect();
+    indices.sort_unstable();
+    assert_eq!(indices, (0..count).collect::<Vec<_>>(), "{}", info.name);
+    // where the description changed, the parts are decoded each with its own
+    if ffmpeg() {
+        let mut decoded = 0;
+        for part in samples.chunk_by(|one, next| one.1.format == next.1.format) {
+            decoded += decode(&part.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>()).len();
+        }
+        assert_eq!(decoded, count, "{}", info.name);
+    }
+}
+
+/// What `ffprobe` says about the first frame and the stream.
+pub(crate) fn probe(samples: &[&SampleBuffer]) -> String {
+    let (stream, name) = elementary(&samples[0].format, samples);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&stream).unwrap();
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-f", name, "-show_frames", "-show_streams", "-read_intervals", "%+#1"])
+        .args(["-of", "default"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}

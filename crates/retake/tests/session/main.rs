@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod effects;
 mod frames;
+mod modes;
+mod pictures;
 mod properties;
+mod rates;

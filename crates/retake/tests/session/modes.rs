@@ -1,0 +1,226 @@
+//! Delay, reordering, low latency, layers, quantizers of frames, HDR: modes that an encoder has or has not.
+
+use crate::common::{
+    HEIGHT, Pull, STEP, WIDTH, at, bytes, decode, encode, encoders, ffmpeg, forced, has, integer, luma_error,
+    obeys, probe, render, session, syncs, taken, usual, whole,
+};
+use crate::properties::{LIGHT, MASTERING};
+use retake::property::{HdrMetadataInsertionMode, Property, PropertyKey, TransferFunction};
+use retake::session::{CompressionSession, EncoderSpecification};
+use retake::{Codec, EncoderInfo, FrameOptions, SampleKind};
+
+/// A2 (5.2): without reordering, samples come in the order of frames, and decode times are presentation times. The value reads back.
+#[test]
+fn a2_without_reordering_order_is_kept() {
+    for info in encoders().into_iter().filter(obeys) {
+        let pull = session(&info);
+        assert_eq!(pull.0.get(PropertyKey::AllowFrameReordering).unwrap(), Some(info.reorders.into()));
+        pull.0.set(Property::AllowFrameReordering(false)).unwrap();
+        assert_eq!(pull.0.get(PropertyKey::AllowFrameReordering).unwrap(), Some(false.into()));
+        let samples = encode(&pull, &render(40, 25, 8), &[]);
+        let order: Vec<usize> = samples.iter().map(|(index, _)| *index).collect();
+        assert_eq!(order, (0..40).collect::<Vec<_>>(), "{}", info.name);
+        assert!(samples.iter().all(|(_, buffer)| buffer.sample.dts == buffer.sample.pts), "{}", info.name);
+    }
+}
+
+/// A5 (EF-11): before the call with frame N returns, frame N - M is out.
+#[test]
+fn a5_no_more_frames_are_held_back_than_asked_for() {
+    for info in encoders().into_iter().filter(obeys) {
+        for most in [0usize, 1, 3] {
+            let pull = session(&info);
+            pull.0.set(Property::MaxFrameDelayCount(most as i32)).unwrap();
+            if let Err(error) = pull.0.prepare() {
+                // an encoder that cannot says so before the first frame; those that everybody uses for it can
+                assert!(error.code() == -12902 && info.name == "svt-av1", "{error}");
+                println!("{}: refused with {most}", info.name);
+                continue;
+            }
+            let mut out = 0;
+            for (index, frame) in render(30, 99, 8).iter().enumerate() {
+                pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+                out += taken(&pull).len();
+                assert!(out + most > index, "{}: {out} are out after frame {index} with {most}", info.name);
+            }
+        }
+    }
+}
+
+/// A session with low latency, if the encoder has it.
+fn low_latency(info: &EncoderInfo) -> Option<Pull> {
+    let specification =
+        EncoderSpecification { encoder: Some(info.name.into()), low_latency: true, ..Default::default() };
+    let registry = retake::encoders();
+    let built = CompressionSession::builder(&registry, WIDTH, HEIGHT, info.codec)
+        .specification(specification)
+        .build_pull();
+    match built {
+        Ok(pull) => {
+            pull.0.set_all(&usual(info)).unwrap();
+            Some(pull)
+        }
+        Err(error) => {
+            assert_eq!((error.code(), info.controls.low_latency), (-12908, false));
+            None
+        }
+    }
+}
+
+/// A38 (LL-1, LL-2, LL-6, 6.4): one sync frame, unless another is forced; no reordering; the keys of the buffer model are not there. Long-term
+/// references are not tested here: no encoder of the build has them unless it says so.
+#[test]
+fn a38_low_latency_has_one_sync_frame() {
+    for info in encoders() {
+        let Some(pull) = low_latency(&info) else { continue };
+        pull.0.set(Property::AverageBitRate(300_000)).unwrap();
+        for key in [PropertyKey::VariableBitRate, PropertyKey::VBVMaxBitRate, PropertyKey::VBVBufferDuration]
+        {
+            assert_eq!(pull.0.get(key).unwrap_err().code(), -12900, "{}: {key}", info.name);
+        }
+        assert_eq!(pull.0.get(PropertyKey::AllowFrameReordering).unwrap(), Some(false.into()));
+        // content that is cut: an encoder left to itself would put sync frames there
+        let mut samples = Vec::new();
+        for (index, frame) in render(90, 30, 8).iter().enumerate() {
+            pull.0.encode(frame, at(index), STEP, forced(index == 70), index).unwrap();
+            samples.extend(taken(&pull));
+        }
+        pull.0.complete_frames(retake::Time::INVALID).unwrap();
+        samples.extend(taken(&pull));
+        assert_eq!(syncs(&samples), [0, 70], "{}", info.name);
+        assert!(samples.iter().all(|(_, buffer)| buffer.sample.dts == buffer.sample.pts), "{}", info.name);
+        whole(&info, &samples, 90);
+    }
+}
+
+/// A39 (6.5): with two temporal layers, the samples that nothing depends on can be left out, and half of the frames remain.
+#[test]
+fn a39_the_upper_layer_can_be_left_out() {
+    for info in encoders() {
+        let pull = session(&info);
+        if !has(&pull, PropertyKey::BaseLayerFrameRateFraction) {
+            continue;
+        }
+        pull.0.set(Property::BaseLayerFrameRateFraction(0.5)).unwrap();
+        let samples = encode(&pull, &render(48, 99, 8), &[]);
+        let base: Vec<_> = samples
+            .iter()
+            .map(|(_, buffer)| buffer)
+            .filter(|buffer| buffer.sample.kind != SampleKind::Disposable)
+            .collect();
+        println!("{}: {} of 48 in the base layer", info.name, base.len());
+        assert!((23..=25).contains(&base.len()), "{}: {}", info.name, base.len());
+        if ffmpeg() {
+            assert_eq!(decode(&base).len(), base.len(), "{}", info.name);
+        }
+    }
+}
+
+/// A40 (HD-1, HD-2, 5.8): mastering display and light level arrive as they were given, in the description and, where the encoder can, in the
+/// stream; with mode None they do not.
+#[test]
+fn a40_hdr_metadata_arrives_or_is_left_out() {
+    for info in encoders() {
+        for mode in [HdrMetadataInsertionMode::Auto, HdrMetadataInsertionMode::None] {
+            let pull = session(&info);
+            pull.0
+                .set_all(&[
+                    Property::MasteringDisplayColorVolume(MASTERING),
+                    Property::ContentLightLevelInfo(LIGHT),
+                    Property::TransferFunction(TransferFunction::Pq),
+                    Property::HDRMetadataInsertionMode(mode),
+                ])
+                .unwrap();
+            let samples = encode(&pull, &render(6, 99, 4), &[]);
+            let wanted = mode == HdrMetadataInsertionMode::Auto;
+            let (format, name) = (&samples[0].1.format, info.name);
+            assert_eq!(format.mastering_display, wanted.then_some(MASTERING), "{name}");
+            assert_eq!(format.content_light, wanted.then_some(LIGHT), "{name}");
+            assert_eq!(format.colour.transfer, 16, "{name}");
+            if matches!(info.codec, Codec::H264 | Codec::Hevc) {
+                // ST 2086 and CTA-861.3 as the SEI messages carry them: type, length, payload
+                let corners = MASTERING.primaries_gbr.iter().chain([&MASTERING.white_point]).flatten();
+                let mastering: Vec<u8> = [137, 24]
+                    .into_iter()
+                    .chain(corners.flat_map(|value| value.to_be_bytes()))
+                    .chain(MASTERING.max_luminance.to_be_bytes())
+                    .collect();
+                let first = &samples[0].1.sample.data;
+                let has = |bytes: &[u8]| first.windows(bytes.len()).any(|window| window == bytes);
+                assert_eq!(has(&mastering), wanted && info.controls.hdr_in_stream, "{name}");
+                assert_eq!(has(&[144, 4, 3, 232, 1, 144]), wanted && info.controls.hdr_in_stream, "{name}");
+            } else if ffmpeg() && info.controls.hdr_in_stream {
+                let text = probe(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>());
+                assert_eq!(text.contains("max_content=1000"), wanted, "{name}: {text}");
+                assert_eq!(text.contains("Mastering display metadata"), wanted, "{name}: {text}");
+            }
+        }
+    }
+}
+
+/// 4.3, resolution 18: quantizers of frames go with all frames or none, and only where the encoder has them.
+#[test]
+fn quantizers_of_frames_go_with_all_or_none() {
+    for info in encoders() {
+        let with = |qp: Option<u32>| FrameOptions { base_qp: qp, ..FrameOptions::default() };
+        let frames = render(24, 99, 20);
+        let coded = |qp: u32| {
+            let pull = session(&info);
+            for (index, frame) in frames.iter().enumerate() {
+                pull.0.encode(frame, at(index), STEP, with(Some(qp)), index).unwrap();
+            }
+            pull.0.complete_frames(retake::Time::INVALID).unwrap();
+            bytes(&taken(&pull))
+        };
+        let pull = session(&info);
+        let supported = pull.0.get(PropertyKey::SupportsBaseFrameQP).unwrap() == Some(true.into());
+        let first = pull.0.encode(&frames[0], at(0), STEP, with(Some(30)), 0);
+        assert_eq!(first.is_ok(), supported, "{}", info.name);
+        if !supported {
+            assert_eq!(first.unwrap_err().code(), -12902);
+            continue;
+        }
+        let mixed = pull.0.encode(&frames[1], at(1), STEP, with(None), 1).unwrap_err();
+        assert_eq!(mixed.code(), -12902, "{}", info.name);
+        let (fine, coarse) = (coded(20), coded(40));
+        assert!(coarse * 2 < fine, "{}: {fine} and {coarse}", info.name);
+    }
+}
+
+/// 4.5: the errors that samples bring are those of the decoded pictures.
+#[test]
+fn mean_squared_errors_are_those_of_the_pictures() {
+    for info in encoders() {
+        let pull = session(&info);
+        if !has(&pull, PropertyKey::CalculateMeanSquaredError) {
+            continue;
+        }
+        pull.0.set(Property::CalculateMeanSquaredError(true)).unwrap();
+        let frames = render(16, 99, 20);
+        let samples = encode(&pull, &frames, &[]);
+        if !ffmpeg() {
+            return;
+        }
+        let pictures = decode(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>());
+        for (index, buffer) in &samples {
+            let [luma, ..] = buffer.attachments.mean_squared_errors[0];
+            let measured = luma_error(&pictures[*index], &frames[*index]);
+            assert!((luma - measured).abs() <= 0.02 * measured + 0.05, "{}: {luma}, {measured}", info.name);
+        }
+    }
+}
+
+/// 5.1: what is pending falls to nothing, and is never more than what was sent.
+#[test]
+fn pending_frames_are_counted() {
+    for info in encoders() {
+        let pull = session(&info);
+        for (index, frame) in render(20, 99, 4).iter().enumerate() {
+            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            let pending = integer(&pull.0, PropertyKey::NumberOfPendingFrames);
+            assert!((0..=index as i64 + 1).contains(&pending), "{}: {pending}", info.name);
+        }
+        pull.0.complete_frames(retake::Time::INVALID).unwrap();
+        assert_eq!(integer(&pull.0, PropertyKey::NumberOfPendingFrames), 0);
+    }
+}

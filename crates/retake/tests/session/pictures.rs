@@ -1,0 +1,155 @@
+//! Pools, and pictures that an encoder does not take as they are.
+
+use crate::common::{
+    HEIGHT, Pull, STEP, WIDTH, at, decode, encode, encoders, ffmpeg, luma_error, render, render_as, session,
+    taken, usual,
+};
+use retake::property::{Property, PropertyKey};
+use retake::session::CompressionSession;
+use retake::{
+    Attachment, Attachments, Colour, EncoderInfo, FrameOptions, PixelBufferAttributes, PixelFormat, Range,
+    Rational,
+};
+
+fn feeding(info: &EncoderInfo, attributes: PixelBufferAttributes) -> Pull {
+    let registry = retake::encoders();
+    let pull = CompressionSession::builder(&registry, WIDTH, HEIGHT, info.codec)
+        .encoder(info.name)
+        .source_attributes(attributes)
+        .build_pull()
+        .unwrap();
+    pull.0.set_all(&usual(info)).unwrap();
+    pull
+}
+
+fn formats(formats: &[PixelFormat]) -> PixelBufferAttributes {
+    PixelBufferAttributes { formats: formats.to_vec(), ..Default::default() }
+}
+
+/// A13 (PB-14, PB-15, PB-18, PB-20, table 12.4): what the client asks for and what the encoder takes make the pool; it is the same one each
+/// time.
+#[test]
+fn a13_the_pool_is_shared_where_it_can_be() {
+    use PixelFormat::{Bgra, I420, I420Full};
+    for info in encoders() {
+        for (client, expected, shared) in [
+            (formats(&[]), I420, true),
+            (formats(&[I420Full]), I420Full, true),
+            (formats(&[Bgra]), Bgra, false),
+            (formats(&[Bgra, I420]), I420, true),
+            (PixelBufferAttributes { width: Some(320), height: Some(180), ..formats(&[]) }, I420, false),
+            (PixelBufferAttributes { row_alignment: Some(128), ..formats(&[]) }, I420, true),
+        ] {
+            let (session, _outcomes) = feeding(&info, client.clone());
+            let pool = session.pixel_buffer_pool().unwrap();
+            let attributes = pool.buffer_attributes();
+            assert_eq!(attributes.formats, [expected], "{}: {client:?}", info.name);
+            assert_eq!(attributes.width, client.width.or(Some(WIDTH)));
+            assert_eq!(
+                session.get(PropertyKey::PixelBufferPoolIsShared).unwrap(),
+                Some(shared.into()),
+                "{client:?}"
+            );
+            assert!(session.pixel_buffer_pool().unwrap().is_same(&pool));
+            session.set(Property::MaxKeyFrameInterval(9)).unwrap();
+            assert!(session.pixel_buffer_pool().unwrap().is_same(&pool));
+        }
+        let (session, _outcomes) = session(&info);
+        assert!(session.pixel_buffer_pool().is_none(), "nobody asked for one");
+    }
+}
+
+/// PB-17: another depth is another pool; buffers of the old one may still be sent.
+#[test]
+fn another_depth_is_another_pool() {
+    for info in encoders().into_iter().filter(|info| info.formats.contains(&PixelFormat::I010)) {
+        let pull = feeding(&info, formats(&[]));
+        let old = pull.0.pixel_buffer_pool().unwrap();
+        pull.0.set(Property::OutputBitDepth(10)).unwrap();
+        let new = pull.0.pixel_buffer_pool().unwrap();
+        assert!(!new.is_same(&old), "{}", info.name);
+        assert_eq!(new.buffer_attributes().formats, [PixelFormat::I010]);
+        let samples = encode(&pull, &render(6, 99, 4), &[]);
+        assert_eq!(samples.len(), 6, "{}", info.name);
+    }
+}
+
+/// EF-10, PB-19: pictures of other formats and sizes are converted; what comes out looks like what went in.
+#[test]
+fn pictures_of_any_kind_may_be_sent() {
+    for info in encoders() {
+        let straight = render(8, 99, 0);
+        let larger = render_as(PixelFormat::I420, WIDTH * 2, HEIGHT * 2, 8, 99, 0);
+        let deeper = render_as(PixelFormat::I010, WIDTH, HEIGHT, 8, 99, 0);
+        for (name, frames, near) in [("10 bit", &deeper, true), ("larger", &larger, false)] {
+            let pull = session(&info);
+            pull.0.set_all(&[Property::OutputBitDepth(8), Property::Quality(0.9)]).unwrap();
+            let samples = encode(&pull, frames, &[]);
+            assert_eq!(samples.len(), 8, "{}: {name}", info.name);
+            assert_eq!((samples[0].1.format.width, samples[0].1.format.height), (WIDTH, HEIGHT));
+            if ffmpeg() {
+                let pictures = decode(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>());
+                assert_eq!(pictures.len(), 8);
+                let error = luma_error(&pictures[4], &straight[4]);
+                assert!(!near || error < 12.0, "{}: {name}: {error}", info.name);
+            }
+        }
+    }
+}
+
+/// EF-9: what the first picture says about itself is in the description; properties have precedence.
+#[test]
+fn attachments_count_where_properties_say_nothing() {
+    let colour = Colour {
+        primaries: 9,
+        transfer: 18,
+        matrix: 9,
+        range: Range::Limited,
+        range_known: true,
+        chroma_location: 0,
+    };
+    for info in encoders() {
+        for over in [false, true] {
+            let pull = session(&info);
+            // an encoder that was opened before has to follow the first picture, too
+            pull.0.prepare().unwrap();
+            let pull = if over { session(&info) } else { pull };
+            if over {
+                pull.0.set(Property::YCbCrMatrix(retake::property::YCbCrMatrix::Bt601)).unwrap();
+            }
+            let known = Attachments::default()
+                .with(Attachment::Colour(colour))
+                .with(Attachment::PixelAspectRatio(Rational::new(4, 3)));
+            let frames: Vec<_> =
+                render(4, 99, 4).into_iter().map(|frame| frame.with_attachments(known.clone())).collect();
+            let samples = encode(&pull, &frames, &[]);
+            let format = &samples[0].1.format;
+            assert_eq!((format.colour.primaries, format.colour.transfer), (9, 18), "{}", info.name);
+            assert_eq!(format.colour.matrix, if over { 6 } else { 9 }, "{}", info.name);
+            assert_eq!(format.pixel_aspect_ratio, Rational::new(4, 3), "{}", info.name);
+        }
+    }
+}
+
+/// 1.3: one description for all samples, and the same value after the encoder was emptied.
+#[test]
+fn the_description_is_shared() {
+    for info in encoders() {
+        let pull = session(&info);
+        for (index, frame) in render(12, 99, 4).iter().enumerate() {
+            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            if index == 5 {
+                pull.0.complete_frames(at(5)).unwrap();
+            }
+        }
+        pull.0.complete_frames(at(11)).unwrap();
+        let samples = taken(&pull);
+        assert_eq!(samples.len(), 12);
+        let first = &samples[0].1.format;
+        assert!(
+            samples.iter().all(|(_, buffer)| std::sync::Arc::ptr_eq(&buffer.format, first)),
+            "{}",
+            info.name
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! Rates, limits and quality, judged by the bytes that come out.
+
+use crate::common::{
+    Pull, STEP, at, bytes, encode, encoders, has, obeys, render, session, syncs, taken, whole,
+};
+use retake::property::{DataRateLimit, Property, PropertyKey};
+use retake::{FrameOptions, PixelBuffer, SampleBuffer, Time};
+
+/// Noise enough that no rate here is too high for it, and a cut every second and a half.
+fn film(count: usize) -> Vec<PixelBuffer> {
+    render(count, 36, 60)
+}
+
+fn bits_per_second(samples: &[(usize, SampleBuffer)]) -> f64 {
+    bytes(samples) as f64 * 8.0 * 24.0 / samples.len() as f64
+}
+
+/// The most bytes in any window of decode time that begins with a sample, in plain arithmetic of whole ticks.
+fn fullest_window(samples: &[(usize, SampleBuffer)], ticks: i64) -> u64 {
+    let times: Vec<(i64, u64)> = samples
+        .iter()
+        .map(|(_, buffer)| (buffer.sample.dts.value(), buffer.sample.data.len() as u64))
+        .collect();
+    assert!(samples.iter().all(|(_, buffer)| buffer.sample.dts.timescale() == 24));
+    times
+        .iter()
+        .map(|&(start, _)| {
+            times.iter().filter(|&&(at, _)| at >= start && at < start + ticks).map(|&(_, size)| size).sum()
+        })
+        .max()
+        .unwrap()
+}
+
+/// A10 (5.3): with one pair and with two, alone and with an average, no window holds more than it may; and the limit is not kept by
+/// sending next to nothing.
+#[test]
+fn a10_no_window_is_above_its_limit() {
+    let (one, two) =
+        (DataRateLimit { bytes: 45_000, seconds: 1.0 }, DataRateLimit { bytes: 110_000, seconds: 3.0 });
+    for info in encoders() {
+        for (limits, average) in [
+            (vec![one], None),
+            (vec![one], Some(300_000)),
+            (vec![one, two], None),
+            (vec![one, two], Some(250_000)),
+        ] {
+            let pull = session(&info);
+            if !has(&pull, PropertyKey::DataRateLimits) {
+                continue;
+            }
+            pull.0.set(Property::DataRateLimits(limits.clone())).unwrap();
+            if let Some(average) = average {
+                pull.0.set(Property::AverageBitRate(average)).unwrap();
+            }
+            let samples = encode(&pull, &film(240), &[]);
+            for limit in &limits {
+                let most = fullest_window(&samples, (limit.seconds * 24.0) as i64);
+                let name = info.name;
+                println!("{name} {average:?}: {most} of {} in {} s", limit.bytes, limit.seconds);
+                assert!(most <= limit.bytes, "{name} {average:?}: {most} above {limit:?}");
+                assert!(most > limit.bytes / 4, "{name} {average:?}: {most} is next to nothing of {limit:?}");
+            }
+        }
+    }
+}
+
+/// 5.3: an average bit rate is met over the long run. The film is short, so that the bound is wide.
+#[test]
+fn an_average_bit_rate_is_met() {
+    for info in encoders() {
+        for rate in [300_000, 600_000] {
+            let pull = session(&info);
+            pull.0.set(Property::AverageBitRate(rate)).unwrap();
+            let got = bits_per_second(&encode(&pull, &film(240), &[]));
+            println!("{}: {got:.0} for {rate}", info.name);
+            assert!((0.75..1.25).contains(&(got / rate as f64)), "{}: {got:.0} for {rate}", info.name);
+        }
+    }
+}
+
+/// 3.3, 5.3: another rate between frames holds from there on, whether the encoder takes it or a new encode does.
+#[test]
+fn a_rate_may_change_between_frames() {
+    for info in encoders() {
+        let pull = session(&info);
+        let frames = film(240);
+        pull.0.set(Property::AverageBitRate(500_000)).unwrap();
+        let mut samples = Vec::new();
+        for (index, frame) in frames.iter().enumerate() {
+            if index == 120 {
+                pull.0.set(Property::AverageBitRate(120_000)).unwrap();
+            }
+            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+        }
+        pull.0.complete_frames(Time::INVALID).unwrap();
+        samples.extend(taken(&pull));
+        whole(&info, &samples, 240);
+        let (first, second): (Vec<_>, Vec<_>) = samples.into_iter().partition(|(index, _)| *index < 120);
+        let (first, second) = (bits_per_second(&first), bits_per_second(&second));
+        println!("{}: {first:.0}, then {second:.0}", info.name);
+        assert!(second < first * 0.6, "{}: {first:.0}, then {second:.0}", info.name);
+    }
+}
+
+/// 5.3: more quality is more bytes; 1 is the best that the encoder has.
+#[test]
+fn more_quality_takes_more_bytes() {
+    for info in encoders() {
+        let sizes: Vec<usize> = [0.25, 0.5, 0.75, 1.0]
+            .into_iter()
+            .map(|quality| {
+                let pull = session(&info);
+                pull.0.set(Property::Quality(quality)).unwrap();
+                bytes(&encode(&pull, &render(24, 99, 20), &[]))
+            })
+            .collect();
+        println!("{}: {sizes:?}", info.name);
+        assert!(sizes.windows(2).all(|pair| pair[0] < pair[1]), "{}: {sizes:?}", info.name);
+    }
+}
+
+/// Resolution 10: with an average that is more than is needed, quality is a ceiling; in either order of sets.
+#[test]
+fn quality_is_a_ceiling_of_an_average() {
+    for info in encoders() {
+        let run = |properties: &[Property]| {
+            let pull = session(&info);
+            if properties.iter().any(|property| pull.0.set(property.clone()).is_err()) {
+                return None;
+            }
+            Some(encode(&pull, &render(96, 36, 20), &[]))
+        };
+        let (rate, ceiling) = (Property::AverageBitRate(2_000_000), Property::Quality(0.4));
+        let (Some(capped), Some(turned)) =
+            (run(&[rate.clone(), ceiling.clone()]), run(&[ceiling, rate.clone()]))
+        else {
+            continue;
+        };
+        let free = run(&[rate]).unwrap();
+        println!("{}: {} capped, {} free", info.name, bytes(&capped), bytes(&free));
+        assert!(bytes(&capped) < bytes(&free) * 3 / 4, "{}", info.name);
+        assert_eq!(bytes(&capped), bytes(&turned), "{}", info.name);
+    }
+}
+
+/// A8 (5.2): of a bound in frames and one in time, what is hit first counts: 12 frames are half a second at 24.
+#[test]
+fn a8_sync_frames_are_not_further_apart_than_asked_for() {
+    for info in encoders() {
+        let pull = session(&info);
+        pull.0.set(Property::MaxKeyFrameInterval(30)).unwrap();
+        pull.0.set(Property::MaxKeyFrameIntervalDuration(0.5)).unwrap();
+        let samples = encode(&pull, &render(90, 999, 4), &[]);
+        let distances = distances(&samples, 90);
+        assert!(distances.iter().all(|&distance| distance <= 12), "{}: {distances:?}", info.name);
+    }
+}
+
+/// 5.2: the bound in frames alone; the bound in time with frames that do not come evenly; no temporal compression at all.
+#[test]
+fn intervals_hold_alone() {
+    for info in encoders() {
+        let pull = session(&info);
+        pull.0.set(Property::MaxKeyFrameInterval(10)).unwrap();
+        let samples = encode(&pull, &render(45, 999, 4), &[]);
+        assert!(distances(&samples, 45).iter().all(|&distance| distance <= 10), "{}", info.name);
+
+        let pull: Pull = session(&info);
+        pull.0.set(Property::MaxKeyFrameIntervalDuration(1.0)).unwrap();
+        let times: Vec<i64> = (0..40i64).map(|index| index * 2 + index * index / 7).collect();
+        for (index, frame) in render(40, 999, 4).iter().enumerate() {
+            let pts = Time::new(times[index], 24);
+            pull.0.encode(frame, pts, Time::INVALID, FrameOptions::default(), index).unwrap();
+        }
+        pull.0.complete_frames(Time::INVALID).unwrap();
+        let keys = syncs(&taken(&pull));
+        for (index, &time) in times.iter().enumerate() {
+            // resolution of 3.2: at a distance of a second or more, the frame itself is one
+            let last = keys.iter().copied().filter(|&key| key <= index).max().unwrap();
+            assert!(last == index || time - times[last] < 24, "{}: {index} of {keys:?}", info.name);
+        }
+
+        if !obeys(&info) {
+            continue;
+        }
+        let pull = session(&info);
+        pull.0.set(Property::AllowTemporalCompression(false)).unwrap();
+        let samples = encode(&pull, &render(12, 999, 4), &[]);
+        assert_eq!(syncs(&samples), (0..12).collect::<Vec<_>>(), "{}", info.name);
+    }
+}
+
+/// 3.3: a shorter interval that is set between frames holds from there on.
+#[test]
+fn an_interval_may_change_between_frames() {
+    for info in encoders() {
+        let pull = session(&info);
+        pull.0.set(Property::MaxKeyFrameInterval(60)).unwrap();
+        for (index, frame) in render(60, 999, 4).iter().enumerate() {
+            if index == 30 {
+                pull.0.set(Property::MaxKeyFrameInterval(5)).unwrap();
+            }
+            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+        }
+        pull.0.complete_frames(Time::INVALID).unwrap();
+        let keys = syncs(&taken(&pull));
+        let late: Vec<usize> = keys.into_iter().filter(|&key| key >= 30).collect();
+        let apart = late.windows(2).all(|pair| pair[1] - pair[0] <= 5);
+        assert!(apart && late[0] <= 35 && late[late.len() - 1] >= 55, "{}: {late:?}", info.name);
+    }
+}
+
+/// 5.3: a constant bit rate is one, with all its padding; a variable one keeps to its average.
+#[test]
+fn constant_and_variable_bit_rates_are_met() {
+    for info in encoders() {
+        for (property, low, high) in
+            [(Property::ConstantBitRate(300_000), 0.9, 1.1), (Property::VariableBitRate(300_000), 0.7, 1.25)]
+        {
+            let pull = session(&info);
+            if !has(&pull, property.key()) {
+                continue;
+            }
+            pull.0.set(property.clone()).unwrap();
+            let got = bits_per_second(&encode(&pull, &film(240), &[])) / 300_000.0;
+            println!("{}: {got:.2} of {property:?}", info.name);
+            assert!((low..high).contains(&got), "{}: {got:.2} of {property:?}", info.name);
+        }
+    }
+}
+
+fn distances(samples: &[(usize, SampleBuffer)], count: usize) -> Vec<usize> {
+    let mut keys = syncs(samples);
+    keys.push(count);
+    keys.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
