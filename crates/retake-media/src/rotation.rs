@@ -37,7 +37,8 @@ pub struct RotationOptions {
     pub flip_vertical: bool,
 }
 
-/// Where a place of the result lies in the source: whether its column and row are exchanged, and which of the source's are counted backwards.
+/// Where a place of the result lies in the source: whether its column and row are exchanged, and which of the source's are counted
+/// backwards.
 #[derive(Clone, Copy)]
 struct Turn {
     swap: bool,
@@ -62,8 +63,9 @@ impl From<&RotationOptions> for Turn {
 /// what turns with the picture turned.
 ///
 /// # Errors
-/// [`TransferError::RotationNotSupported`] if the formats are not the same; if the sizes do not fit, which are exchanged by a quarter turn; if
-/// 4:2:2 is to be turned by a quarter; if chroma is shared and an odd number of pixels is counted backwards, so that other pixels would share it.
+/// [`TransferError::RotationNotSupported`] if the formats are not the same; if the sizes do not fit, which are exchanged by a quarter
+/// turn; if 4:2:2 is to be turned by a quarter; if chroma is shared and an odd number of pixels is counted backwards, so that other
+/// pixels would share it.
 #[doc(alias = "VTPixelRotationSessionRotateImage")]
 #[doc(alias = "VTPixelRotationSessionCreate")]
 pub fn rotate(

@@ -70,10 +70,12 @@ pub struct TransferOptions {
     pub destination_pixel_aspect_ratio: Option<Rational>,
     /// How chroma is reduced. [`Downsampling::Decimate`] by default.
     pub downsampling: Downsampling,
-    /// Colour primaries of the result, as [`Colour::primaries`](crate::Colour::primaries). `None`: those attached to the destination, else no conversion.
+    /// Colour primaries of the result, as [`Colour::primaries`](crate::Colour::primaries). `None`: those attached to the destination,
+    /// else no conversion.
     #[doc(alias = "kVTPixelTransferPropertyKey_DestinationColorPrimaries")]
     pub destination_primaries: Option<u8>,
-    /// Transfer function of the result, as [`Colour::transfer`](crate::Colour::transfer). `None`: the one attached to the destination, else no conversion.
+    /// Transfer function of the result, as [`Colour::transfer`](crate::Colour::transfer). `None`: the one attached to the destination,
+    /// else no conversion.
     #[doc(alias = "kVTPixelTransferPropertyKey_DestinationTransferFunction")]
     pub destination_transfer: Option<u8>,
     /// Matrix of the result, as [`Colour::matrix`](crate::Colour::matrix). `None`: the one attached to the destination, else no conversion.

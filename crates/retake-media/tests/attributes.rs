@@ -148,7 +148,8 @@ fn meets(pool: &PixelBufferAttributes, wish: &PixelBufferAttributes) -> bool {
 }
 
 proptest! {
-    /// PB-15: the client always gets what it asked for; the pool is shared exactly if a pool that serves both is possible, and then serves both.
+    /// PB-15: the client always gets what it asked for; the pool is shared exactly if a pool that serves both is possible, and then
+    /// serves both.
     #[test]
     fn the_client_gets_what_it_asked_for(client in wishes(), likes in wishes()) {
         let likes = PixelBufferAttributes {

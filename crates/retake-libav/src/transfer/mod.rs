@@ -1,7 +1,8 @@
 //! Copying pictures into others of any format, size and colour.
 //!
 //! The way of a picture: its planes are taken apart (`pack`), scaled (`resize`, by FFmpeg), converted (`convert`) and put together again,
-//! each step only where something is to be done. Everything but scaling is exact; docs/pixel-transfer.md tells why it is not left to FFmpeg.
+//! each step only where something is to be done. Everything but scaling is exact; docs/pixel-transfer.md tells why it is not left to
+//! FFmpeg.
 
 mod colour;
 mod convert;

@@ -3,8 +3,8 @@
 use super::view::{Target, View};
 use retake_media::PixelFormat;
 
-/// The planar format with the same samples; itself where a format is planar, or has luma alone. RGB becomes 4:4:4 planes of green, blue, red,
-/// as matrix 0 of H.273 orders them.
+/// The planar format with the same samples; itself where a format is planar, or has luma alone. RGB becomes 4:4:4 planes of green, blue,
+/// red, as matrix 0 of H.273 orders them.
 pub(super) fn twin(format: PixelFormat) -> PixelFormat {
     use PixelFormat::*;
     match format {

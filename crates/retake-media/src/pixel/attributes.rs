@@ -60,9 +60,10 @@ impl PixelBufferAttributes {
         Self { formats: vec![format], width: Some(width), height: Some(height), ..Self::default() }
     }
 
-    /// The attributes that meet all of these. Formats are those that all know, in the order of the first who names any; a planar format that
-    /// states no range takes in the one that does ([`PixelFormat::with_range`]), and the result states it. Sizes have to be equal, alignments become their least common
-    /// multiple, extended pixels the largest; attachments and preserved entries are joined, and have to be equal where two name the same.
+    /// The attributes that meet all of these. Formats are those that all know, in the order of the first who names any; a planar format
+    /// that states no range takes in the one that does ([`PixelFormat::with_range`]), and the result states it. Sizes have to be equal,
+    /// alignments become their least common multiple, extended pixels the largest; attachments and preserved entries are joined, and have
+    /// to be equal where two name the same.
     ///
     /// # Errors
     /// [`PixelBufferError::InvalidPixelFormat`], [`InvalidSize`](PixelBufferError::InvalidSize) or

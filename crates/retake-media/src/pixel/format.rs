@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 /// How the samples of a picture lie in memory. Samples of more than 8 bits are little-endian pairs of bytes.
 ///
 /// # Range
-/// As at Apple, a format code can state which sample values are used: `420v` and `420f` differ in nothing else.
-/// [`PixelFormat::range`] is that statement, and where there is one, it holds whatever a [`Colour`](crate::Colour) says
+/// As at Apple, a format code can state which sample values are used: `420v` and `420f` differ in nothing else. [`PixelFormat::range`] is
+/// that statement, and where there is one, it holds whatever a [`Colour`](crate::Colour) says
 /// ([`Colour::in_format`](crate::Colour::in_format) makes the two agree). The planar formats of decoders (`I…` without `Full`) state
-/// nothing: [`Colour::range`](crate::Colour::range) decides, limited where it is not known. So a picture in [`PixelFormat::I420Full`] and one in
-/// [`PixelFormat::I420`] with a colour of full range are the same.
+/// nothing: [`Colour::range`](crate::Colour::range) decides, limited where it is not known. So a picture in [`PixelFormat::I420Full`] and
+/// one in [`PixelFormat::I420`] with a colour of full range are the same.
 #[doc(alias = "CVPixelFormat")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PixelFormat {

@@ -45,7 +45,8 @@ impl PixelBuffer {
     }
 
     /// A picture in memory of the client's, a piece for each plane, whose rows lie `strides` bytes apart. The memory is given back to
-    /// `release` when the last clone is dropped, on the thread that drops it: exactly once, also if this call fails. `release` must not panic.
+    /// `release` when the last clone is dropped, on the thread that drops it: exactly once, also if this call fails. `release` must not
+    /// panic.
     ///
     /// # Errors
     /// [`PixelBufferError::InvalidArgument`] if there are not as many planes as the format has, a plane is too small for the picture, or a

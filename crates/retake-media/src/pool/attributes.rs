@@ -50,7 +50,7 @@ impl BufferAge {
 
 /// What tells a pool the time. The real one is used unless a test gives its own.
 pub trait Clock: Send + Sync {
-    /// The time since any fixed instant; never less than before.
+    /// The time since any fixed instant; never less than before. It is asked under the pool's lock, and must not call the pool.
     fn now(&self) -> Duration;
 }
 

@@ -30,6 +30,16 @@ struct State {
     next_observer: u64,
 }
 
+impl State {
+    /// Who is to be told that a refused request may be made again: nobody, if none was refused.
+    fn end_episode(&mut self) -> Vec<Callback> {
+        match std::mem::take(&mut self.refused) {
+            true => self.observers.iter().map(|(_, callback)| callback.clone()).collect(),
+            false => Vec::new(),
+        }
+    }
+}
+
 /// Memory for a buffer: from the pool, or to be allocated, which the count includes already.
 pub(super) enum Grant {
     Recycled(Memory),
@@ -42,7 +52,7 @@ impl Home {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // no code of others runs under the lock, so that nothing is left half done
+        // no code of others but the clock's runs under the lock, and that before anything is changed by halves
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,9 +76,8 @@ impl Home {
     pub(super) fn grant(&self, threshold: Option<usize>) -> Result<Grant, PixelBufferError> {
         let mut state = self.lock();
         let recycled = state.idle.pop_back();
-        // freed after the lock is gone
-        let _aged = self.take_aged(&mut state);
-        match (recycled, threshold) {
+        let aged = self.take_aged(&mut state);
+        let grant = match (recycled, threshold) {
             (Some((memory, _)), _) => Ok(Grant::Recycled(memory)),
             (None, Some(threshold)) if state.allocated >= threshold => {
                 state.refused = true;
@@ -80,14 +89,21 @@ impl Home {
                 state.allocations += 1;
                 Ok(Grant::Allocate)
             }
-        }
+        };
+        // memory is freed without the lock
+        drop(state);
+        drop(aged);
+        grant
     }
 
-    /// Takes back a leave to allocate that failed.
+    /// Takes back a leave to allocate that failed; another request may have been refused for its sake.
     pub(super) fn not_allocated(&self) {
         let mut state = self.lock();
         state.allocated -= 1;
         state.allocations -= 1;
+        let waiting = state.end_episode();
+        drop(state);
+        waiting.iter().for_each(|callback| callback());
     }
 
     pub(crate) fn give_back(&self, memory: Memory) {
@@ -95,11 +111,7 @@ impl Home {
         let now = self.now();
         state.idle.push_back((memory, now));
         let aged = self.take_aged(&mut state);
-        let refused = std::mem::take(&mut state.refused);
-        let waiting: Vec<Callback> = match refused {
-            true => state.observers.iter().map(|(_, callback)| callback.clone()).collect(),
-            false => Vec::new(),
-        };
+        let waiting = state.end_episode();
         drop(state);
         drop(aged);
         // without the lock, so that a callback may ask for the buffer at once
@@ -109,12 +121,14 @@ impl Home {
     /// Frees what nobody used for too long, or all that nobody uses.
     pub(super) fn flush(&self, excess: bool) {
         let mut state = self.lock();
-        let _freed = if excess {
+        let freed = if excess {
             state.allocated -= state.idle.len();
             std::mem::take(&mut state.idle)
         } else {
             self.take_aged(&mut state)
         };
+        drop(state);
+        drop(freed);
     }
 
     fn now(&self) -> Duration {
@@ -153,7 +167,8 @@ impl Home {
         let mut state = self.lock();
         // dropped after the lock is gone: what a callback holds may be buffers of this pool
         let found = state.observers.iter().position(|(own, _)| *own == number);
-        let _callback = found.map(|position| state.observers.remove(position));
+        let callback = found.map(|position| state.observers.remove(position));
         drop(state);
+        drop(callback);
     }
 }

@@ -17,8 +17,8 @@ use std::time::Duration;
 /// Recycles the memory of pictures of one format and size.
 ///
 /// A buffer comes back when its last clone is dropped; buffers may outlive the pool. Unless a threshold is given
-/// ([`PixelBufferPool::create_buffer_within`]), the pool grows as far as it is asked to. Idle buffers are freed by age, lazily: at the next call,
-/// or the next buffer that comes back. All calls may be made from all threads. Clones are the same pool.
+/// ([`PixelBufferPool::create_buffer_within`]), the pool grows as far as it is asked to. Idle buffers are freed by age, lazily: at the
+/// next call, or the next buffer that comes back. All calls may be made from all threads. Clones are the same pool.
 #[doc(alias = "CVPixelBufferPool")]
 #[derive(Clone)]
 pub struct PixelBufferPool(Arc<Inner>);
@@ -80,8 +80,8 @@ impl PixelBufferPool {
     /// threshold holds for this call.
     ///
     /// # Errors
-    /// [`PixelBufferError::WouldExceedAllocationThreshold`]: observers ([`PixelBufferPool::on_free_buffer`]) are told when it is worth another attempt.
-    /// [`PixelBufferError::AllocationFailed`].
+    /// [`PixelBufferError::WouldExceedAllocationThreshold`]: observers ([`PixelBufferPool::on_free_buffer`]) are told when it is worth
+    /// another attempt. [`PixelBufferError::AllocationFailed`].
     #[doc(alias = "CVPixelBufferPoolCreatePixelBufferWithAuxAttributes")]
     #[doc(alias = "kCVPixelBufferPoolAllocationThresholdKey")]
     pub fn create_buffer_within(&self, threshold: usize) -> Result<WritableBuffer, PixelBufferError> {
