@@ -22,6 +22,7 @@ mod receiver;
 mod segment;
 mod sink;
 mod status;
+mod video;
 mod writer;
 
 pub use adaptor::PixelBufferAdaptor;
@@ -36,4 +37,5 @@ pub use receiver::{MultiPassController, PixelBufferReceiver, SampleReceiver};
 pub use retake_libav::{Container, TrackFormat};
 pub use segment::{SampleInfo, SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, TrackReport};
 pub use status::WriterStatus;
+pub use video::VideoSettings;
 pub use writer::AssetWriter;
