@@ -87,6 +87,37 @@ pub(crate) fn spec() -> Spec {
 /// What its pipeline may hold back beside one frame for each thread.
 const DELAY: u32 = 100;
 
+/// Level times ten, luma samples of a picture, largest width and height, luma samples a second (AV1, A.3).
+const LEVELS: [(u32, u64, u32, u32, u64); 14] = [
+    (20, 147_456, 2048, 1152, 4_423_680),
+    (21, 278_784, 2816, 1584, 8_363_520),
+    (30, 665_856, 4352, 2448, 19_975_680),
+    (31, 1_065_024, 5504, 3096, 31_950_720),
+    (40, 2_359_296, 6144, 3456, 70_778_880),
+    (41, 2_359_296, 6144, 3456, 141_557_760),
+    (50, 8_912_896, 8192, 4352, 267_386_880),
+    (51, 8_912_896, 8192, 4352, 534_773_760),
+    (52, 8_912_896, 8192, 4352, 1_069_547_520),
+    (53, 8_912_896, 8192, 4352, 1_069_547_520),
+    (60, 35_651_584, 16384, 8704, 1_069_547_520),
+    (61, 35_651_584, 16384, 8704, 2_139_095_040),
+    (62, 35_651_584, 16384, 8704, 4_278_190_080),
+    (63, 35_651_584, 16384, 8704, 4_278_190_080),
+];
+
+/// Whether a level holds such pictures. The library writes any level that it is told.
+fn holds(level: u32, settings: &EncoderSettings) -> bool {
+    let picture = u64::from(settings.width) * u64::from(settings.height);
+    let second = picture as f64 * settings.frame_rate.to_f64();
+    LEVELS.iter().any(|&(name, most, width, height, rate)| {
+        name == level
+            && picture <= most
+            && settings.width <= width
+            && settings.height <= height
+            && second <= rate as f64
+    })
+}
+
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
     if width < 64 || height < 64 {
@@ -110,12 +141,26 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
                 .to_owned(),
         ));
     }
+    if let Some(level) = settings.controls.level.filter(|level| !holds(*level, settings)) {
+        return Err(("level", format!("{level} is too low for this size and frame rate")));
+    }
+    let bounds = [("min_qp", settings.controls.min_qp), ("max_qp", settings.controls.max_qp)];
+    let by_quality = !matches!(settings.rate, RateControl::AverageBitRate(_));
+    if let Some((name, _)) = bounds.into_iter().find(|(_, qp)| qp.is_some() && by_quality) {
+        return Err((name, "SVT-AV1 has bounds beside an average bit rate only: leave it out".to_owned()));
+    }
     Ok(())
 }
 
+/// Not there, because the library takes them without effect, or not on every frame (1.4): look-ahead, quantizers of single frames.
 fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
+    support.qp_bounds = Some((1, 63));
+    support.spatial_adaptation = true;
+    support.profiles = vec![("main", 10)];
+    support.levels = LEVELS.iter().map(|level| level.0).collect();
     support.frame_errors = true;
+    support.hdr_in_stream = true;
     support
 }
 

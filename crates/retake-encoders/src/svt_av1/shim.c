@@ -86,9 +86,12 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
                                                                : EB_CSP_UNKNOWN;
     if (hdr(config, s)) return retake_fail(fault, "HDR metadata", "the library does not take these values"), -1;
 
+    const struct retake_controls *c = &s->controls;
     if (s->rate == RETAKE_AVERAGE) {
         config->rate_control_mode = SVT_AV1_RC_MODE_VBR;
         config->target_bit_rate = (uint32_t)s->bit_rate;
+        if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)c->min_qp;
+        if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)c->max_qp;
     } else if (set_number(config, "crf", s->quality)) {
         return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
     }
@@ -101,6 +104,9 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
         if (set(config, s->options[i].key, s->options[i].value))
             return retake_fail(fault, s->options[i].key, "SVT-AV1 has no such option, or does not take the value '%s'",
                                s->options[i].value), -1;
+
+    if (c->level) config->level = (uint32_t)c->level;
+    if (c->no_spatial_adaptation) config->enable_adaptive_quantization = 0;
 
     /* the contract: closed groups, exact forced key frames, as many threads as the settings say */
     config->intra_refresh_type = SVT_AV1_KF_REFRESH;

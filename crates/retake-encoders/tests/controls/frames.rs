@@ -26,11 +26,11 @@ fn frames_are_coded_with_the_quantizer_that_they_bring() {
                     ..FrameOptions::default()
                 });
                 for frame in &take.frames {
-                    let (said, wanted) = (frame.qp, wish(frame.index as usize) as f32);
+                    let wanted = wish(frame.index as usize) as f32;
+                    let (index, said) = (frame.index, frame.qp);
                     assert!(
                         (said - wanted).abs() <= 1.0,
-                        "{name} {format:?} frame {}: {said}, not {wanted}",
-                        frame.index
+                        "{name} {format:?} frame {index}: {said}, not {wanted}"
                     );
                 }
                 let fine = |base_qp: u32| {
