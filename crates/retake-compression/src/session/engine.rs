@@ -7,7 +7,7 @@ use super::settings::{self, Hints};
 use super::state::{Frame, Job, Shared, Ticket};
 use super::{Emission, EncodedOutcome, SessionError};
 use crate::encoder::{
-    EncodedFrame, Encoder, EncoderSettings, FrameOptions, Output, RateControl, Reconfiguration,
+    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, Reconfiguration,
 };
 use crate::property::{Values, set_value};
 use retake_media::{FormatDescription, PixelBuffer, SampleAttachments, SampleBuffer, Time};
@@ -142,13 +142,24 @@ impl<T: Send> Engine<T> {
                 return Ok(());
             }
         };
-        self.key_frames.sent(ticket.pts, sync);
         let pts = ticket.pts;
         // redundant on the first frame, which is a sync frame anyway
         let options = FrameOptions { force_key_frame: sync && running.sent > 0, ..options };
-        running.inside.insert(running.sent, ticket);
+        let index = running.sent;
+        running.inside.insert(index, ticket);
+        match running.encoder.send(&picture, pts, duration, options) {
+            Ok(()) => {}
+            // the frame was not taken, and the encode goes on
+            Err(error @ EncoderError::Settings { .. }) => {
+                if let Some(ticket) = running.inside.remove(&index) {
+                    self.tell(ticket, Err(error.into()));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
         running.sent += 1;
-        running.encoder.send(&picture, pts, duration, options)?;
+        self.key_frames.sent(pts, sync);
         drop(picture);
         self.collect().map(|_| ())
     }

@@ -246,6 +246,10 @@ impl<T> Shared<T> {
         if options.base_qp.is_some() && !self.info().controls.base_qp {
             return refuse(format!("{} takes no quantizers of frames", self.info().name));
         }
+        let long_term = set_value!(state.values, EnableLTR) == Some(&true);
+        if (options.refresh || !options.acknowledged.is_empty()) && !long_term {
+            return refuse("long-term references were not enabled: set EnableLTR before".to_owned());
+        }
         if let (Some(qp), Some((least, most))) = (options.base_qp, self.info().controls.qp_bounds)
             && !(least..=most).contains(&qp)
         {

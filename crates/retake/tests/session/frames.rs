@@ -85,6 +85,23 @@ fn a4_times_that_do_not_rise_are_refused() {
     }
 }
 
+/// 4.3, 6.3: options that need long-term references are refused where they are not enabled, and nothing else is disturbed.
+#[test]
+fn long_term_options_need_long_term_references() {
+    for info in encoders() {
+        let pull = session(&info);
+        let frames = render(3, 99, 4);
+        for options in [
+            FrameOptions { refresh: true, ..FrameOptions::default() },
+            FrameOptions { acknowledged: vec![7], ..FrameOptions::default() },
+        ] {
+            let error = pull.0.encode(&frames[0], at(0), STEP, options, 0).unwrap_err();
+            assert_eq!(error.code(), -12902, "{}", info.name);
+        }
+        assert_eq!(encode(&pull, &frames, &[]).len(), 3, "{}", info.name);
+    }
+}
+
 /// A6 (CS-8, CS-9, CS-11, resolution 13): after a numeric time all frames up to it are out; after none, all are. The session goes on.
 #[test]
 fn a6_complete_frames_puts_out_what_it_says() {
@@ -211,6 +228,8 @@ fn invalidation_ends_a_drain() {
     for info in encoders() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (first, held) = mpsc::channel();
+        let of_session: Arc<OnceLock<SessionHandle<usize>>> = Arc::default();
+        let inside = of_session.clone();
         let over = Arc::new(AtomicBool::new(false));
         let (record, closed) = (seen.clone(), over.clone());
         let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
@@ -219,11 +238,16 @@ fn invalidation_ends_a_drain() {
                 assert!(!closed.load(Ordering::SeqCst), "an outcome after the end");
                 record.lock().unwrap().push((outcome.token, outcome.result.err().map(|error| error.code())));
                 let _ = first.send(());
+                // the first outcome is held until the other thread has begun: frames are pending then
+                while inside.get().is_some_and(|handle| handle.get(PropertyKey::EncoderID).is_ok()) {
+                    std::thread::yield_now();
+                }
             })
             .build()
             .unwrap();
         session.set_all(&crate::common::usual(&info)).unwrap();
         let handle = session.handle();
+        assert!(of_session.set(session.handle()).is_ok());
         let ended = std::thread::scope(|scope| {
             let other = scope.spawn(move || {
                 held.recv().unwrap();
