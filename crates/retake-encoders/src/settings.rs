@@ -68,6 +68,9 @@ impl Lowered {
     }
 }
 
+/// Frames between key frames that the libraries can count without overflow.
+const LONGEST_INTERVAL: u32 = 1 << 24;
+
 fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
     let colour = settings.colour;
     let aspect = settings.pixel_aspect_ratio;
@@ -116,7 +119,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         rate,
         key_interval: match settings.controls.intra_only {
             true => 1,
-            false => settings.max_key_frame_interval.min(i32::MAX as u32) as i32,
+            false => settings.max_key_frame_interval.min(LONGEST_INTERVAL) as i32,
         },
         threads: settings.threads.min(1024) as i32,
         reconstruct: ((settings.reconstruct || settings.controls.frame_errors) && info.reconstructs).into(),

@@ -75,7 +75,10 @@ fn a38_low_latency_is_one_sync_frame_and_no_delay() {
         {
             for threads in [1, 3] {
                 let controls = Controls { low_latency: true, ..Controls::default() };
-                let settings = EncoderSettings { rate, threads, ..with(&*factory, controls) };
+                // no interval, and one that never ends
+                let max_key_frame_interval = if threads == 1 { 0 } else { i32::MAX as u32 };
+                let settings =
+                    EncoderSettings { rate, threads, max_key_frame_interval, ..with(&*factory, controls) };
                 let frames = render(&settings, 90, 40, 1);
                 let (take, out) = steps(&*factory, &settings, &frames, |index, _, _| FrameOptions {
                     force_key_frame: index == 60,
