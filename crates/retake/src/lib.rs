@@ -62,6 +62,14 @@
 //! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds SSIMULACRA 2. The encoders are found by
 //! pkg-config when this crate is built: those whose library is missing are left out, and [`encoders`] says so.
 
+/// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and pictures.
+///
+/// Set a writer up, add inputs, start writing and a session, append to the inputs, finish. `examples/write_film.rs` writes pictures and sound,
+/// `examples/hls.rs` segments for HTTP Live Streaming.
+pub mod asset {
+    pub use retake_asset::*;
+}
+
 pub use retake_compression::encoder::{
     Encoder, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
 };
@@ -73,9 +81,9 @@ pub use retake_export::{
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
-    Attachment, Attachments, Codec, Colour, ContentLight, FormatDescription, MasteringDisplay, PixelBuffer,
-    PixelBufferAttributes, PixelBufferError, PixelBufferPool, PixelFormat, Range, Rational, Sample,
-    SampleAttachments, SampleBuffer, SampleKind, Time, TimeRange, WritableBuffer,
+    Attachment, Attachments, AudioFormat, Codec, Colour, ContentLight, FormatDescription, MasteringDisplay,
+    PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelBufferPool, PixelFormat, Range, Rational,
+    Sample, SampleAttachments, SampleBuffer, SampleKind, Time, TimeRange, WritableBuffer,
 };
 pub use retake_quality::{
     MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,

@@ -1,0 +1,89 @@
+//! Writes a film from generated pictures and a tone of uncompressed sound, in fragments: should it be killed, what is there plays.
+//!
+//!     cargo run --example write_film -- film.mov
+
+use retake::asset::{
+    AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, TrackFormat, VideoSettings,
+};
+use retake::property::Property;
+use retake::{AudioFormat, Codec, PixelBufferAttributes, PixelFormat, Sample, SampleKind, Time};
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, error, thread};
+
+const SECONDS: i64 = 10;
+const RATE: i64 = 48_000;
+const LONG: Duration = Duration::from_secs(60);
+
+fn main() -> Result<(), Box<dyn error::Error>> {
+    let film = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| "film.mov".into()));
+    let writer = AssetWriter::new(film, Container::Mov);
+    writer.configure(|options| {
+        options.metadata = vec![("title".into(), "Stripes and a tone".into())];
+        options.movie_fragment_interval = Time::new(2, 1);
+        options.fast_start = true;
+    })?;
+    let mut settings = VideoSettings::new(Codec::H264, 320, 240);
+    settings.properties = vec![Property::Quality(0.6)];
+    let pictures = AssetWriterInput::video(&settings, &retake::encoders())?;
+    let adaptor =
+        PixelBufferAdaptor::new(&pictures, Some(PixelBufferAttributes::of(PixelFormat::I420, 320, 240)))?;
+    let sounds = AssetWriterInput::passthrough(TrackFormat::Audio(AudioFormat {
+        codec: "pcm_s16le".into(),
+        sample_rate: RATE as u32,
+        channels: 1,
+        block_align: 2,
+        bits_per_sample: 16,
+        ..AudioFormat::default()
+    }));
+    sounds.configure(|options| options.language_code = Some("eng".into()))?;
+    writer.add(&pictures)?;
+    writer.add(&sounds)?;
+    writer.start_writing()?;
+    writer.start_session(Time::ZERO)?;
+    // each input has a thread: one that waits never keeps the other from bringing what the writer waits for
+    thread::scope(|scope| {
+        scope.spawn(|| tone(&sounds).unwrap_or_else(|error| eprintln!("sound: {error}")));
+        scope.spawn(|| stripes(&pictures, &adaptor).unwrap_or_else(|error| eprintln!("pictures: {error}")));
+    });
+    writer.finish_writing_and_wait()?;
+    Ok(())
+}
+
+fn stripes(input: &AssetWriterInput, adaptor: &PixelBufferAdaptor) -> Result<(), Box<dyn error::Error>> {
+    for index in 0..SECONDS * 24 {
+        if !input.wait_until_ready(LONG) {
+            break; // it has failed: finishing says why
+        }
+        let mut picture = adaptor.pool().ok_or("no pool")?.take();
+        for plane in 0..3 {
+            picture.plane_mut(plane).fill(128);
+        }
+        for row in 0..240 {
+            picture.row_mut(0, row).fill(((row as i64 / 16 + index) * 16) as u8);
+        }
+        adaptor.append(picture.freeze(), Time::new(index, 24))?;
+    }
+    Ok(input.mark_as_finished()?)
+}
+
+fn tone(input: &AssetWriterInput) -> Result<(), Box<dyn error::Error>> {
+    const PACKET: i64 = 1024;
+    for first in (0..SECONDS * RATE).step_by(PACKET as usize) {
+        if !input.wait_until_ready(LONG) {
+            break;
+        }
+        let wave = |index: i64| {
+            (f64::sin(index as f64 * 440.0 * std::f64::consts::TAU / RATE as f64) * 8000.0) as i16
+        };
+        let time = Time::new(first, RATE as i32);
+        input.append(Sample {
+            data: (first..first + PACKET).flat_map(|index| wave(index).to_le_bytes()).collect(),
+            pts: time,
+            dts: time,
+            duration: Time::new(PACKET, RATE as i32),
+            kind: SampleKind::Sync,
+        })?;
+    }
+    Ok(input.mark_as_finished()?)
+}
