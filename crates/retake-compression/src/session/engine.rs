@@ -2,6 +2,7 @@
 
 use super::key_frames::KeyFrames;
 use super::limit::Watch;
+use super::passes::Start;
 use super::pictures::Conversion;
 use super::settings::{self, Hints};
 use super::state::{Frame, Job, Shared, Ticket};
@@ -33,6 +34,8 @@ pub(super) struct Engine<T> {
     conversion: Conversion,
     /// By how much the smallest quantizer is raised, because a window is nearly full.
     raised: u32,
+    /// In a later pass: the quality of the unit that is being encoded again.
+    quality: Option<f64>,
 }
 
 /// An open encode.
@@ -66,6 +69,7 @@ pub(super) fn run<T: Send>(shared: Arc<Shared<T>>, handler: Handler<T>) {
         watch: Watch::default(),
         conversion: Conversion::default(),
         raised: 0,
+        quality: None,
     };
     while let Some(job) = shared.next_job() {
         if let Err(error) = engine.work(job) {
@@ -101,10 +105,15 @@ impl<T: Send> Engine<T> {
     }
 
     fn open(&mut self, values: &Arc<Values>) -> Result<(), SessionError> {
-        let settings = settings::derive(&self.shared.environment(), values, &self.hints)?;
+        let settings = self.settings(values)?;
         let encoder = self.shared.factory.open(&settings)?;
         let format = match &self.format {
             Some(format) if **format == *encoder.format() => format.clone(),
+            // MP-20: samples of all passes are decoded with one description
+            Some(_) if self.quality.is_some() => {
+                let reason = "the headers of a unit encoded again differ from those of the first pass";
+                return Err(SessionError::Malfunction(reason.to_owned()));
+            }
             _ => Arc::new(encoder.format().clone()),
         };
         self.format = Some(format.clone());
@@ -120,8 +129,27 @@ impl<T: Send> Engine<T> {
         Ok(())
     }
 
+    /// What an encode with these values is determined by.
+    fn settings(&self, values: &Values) -> Result<EncoderSettings, SessionError> {
+        let mut settings = settings::derive(&self.shared.environment(), values, &self.hints)?;
+        if let Some(quality) = self.quality {
+            settings.rate = RateControl::Quality(quality);
+            settings.controls.quality_ceiling = None;
+        }
+        Ok(settings)
+    }
+
     fn frame(&mut self, frame: Frame<T>) -> Result<(), SessionError> {
-        let Frame { ticket, picture, duration, options, values } = frame;
+        let Frame { ticket, picture, duration, options, values, start } = frame;
+        if let Some(Start { quality }) = start {
+            let untouched = self.running.as_ref().is_none_or(|running| running.sent == 0);
+            if !untouched {
+                self.drain()?;
+            } else if quality != self.quality {
+                self.running = None;
+            }
+            self.quality = quality;
+        }
         if let Err(error) = self.make_ready(&picture, &options, &values, (ticket.pts, duration)) {
             self.tell(ticket, Err(error.clone()));
             return Err(error);
@@ -208,7 +236,7 @@ impl<T: Send> Engine<T> {
 
     /// Makes a running encode obey other values. False where that takes a new encode.
     fn adapt(&mut self, values: &Arc<Values>) -> Result<bool, SessionError> {
-        let new = settings::derive(&self.shared.environment(), values, &self.hints)?;
+        let new = self.settings(values)?;
         let controls = &self.shared.info().controls;
         let Some(running) = &mut self.running else { return Ok(true) };
         let old = &running.settings;
@@ -309,6 +337,7 @@ impl<T: Send> Engine<T> {
             ..SampleAttachments::default()
         };
         let (dts, bytes) = (frame.sample.dts, frame.sample.data.len() as u64);
+        self.shared.emitted(&frame.sample, frame.qp);
         let buffer = SampleBuffer { sample: frame.sample, format: running.format.clone(), attachments };
         self.tell(ticket, Ok(Emission::Sample { buffer, qp: frame.qp }));
         self.watch(dts, bytes)

@@ -1,6 +1,8 @@
 use crate::encoder::EncoderError;
 use crate::property::PropertyError;
+use crate::storage::StorageError;
 use retake_media::TransferError;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// What can go wrong with a session.
@@ -37,6 +39,9 @@ pub enum SessionError {
     /// another one.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
+    /// The multi-pass storage cannot be used, or could not be written: its word is the source.
+    #[error("{0}")]
+    Storage(#[source] Arc<StorageError>),
     /// The session itself failed: its handler panicked, or an encoder broke its contract. Create another one, and report it.
     #[error("the session failed: {0}")]
     Malfunction(String),
@@ -53,7 +58,7 @@ impl SessionError {
         "kVTVideoEncoderMalfunctionErr",
         "kVTSessionMalfunctionErr"
     ))]
-    pub const fn code(&self) -> i32 {
+    pub fn code(&self) -> i32 {
         match self {
             Self::Property(error) => error.code(),
             Self::Parameter { .. } => -12902,
@@ -63,11 +68,18 @@ impl SessionError {
             Self::Transfer(error) => error.code(),
             Self::EncoderNotFound(_) => -12908,
             Self::Encoder(error) => error.code(),
+            Self::Storage(error) => error.code(),
             Self::Malfunction(_) => -17691,
         }
     }
 
     pub(crate) fn parameter(call: &'static str, reason: impl Into<String>) -> Self {
         Self::Parameter { call, reason: reason.into() }
+    }
+}
+
+impl From<StorageError> for SessionError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Arc::new(error))
     }
 }

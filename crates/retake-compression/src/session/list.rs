@@ -66,7 +66,7 @@ pub fn encoder_list(registry: &Registry) -> Vec<EncoderEntry> {
                 instance_limit: false,
                 hardware_accelerated: false,
                 supports_frame_reordering: info.reorders,
-                supports_multi_pass: false,
+                supports_multi_pass: true,
             }
         })
         .collect()

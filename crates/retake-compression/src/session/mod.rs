@@ -17,6 +17,7 @@ mod limit;
 mod list;
 mod outcome;
 mod outcomes;
+mod passes;
 mod pictures;
 mod properties;
 mod quality;
@@ -29,6 +30,7 @@ pub use error::SessionError;
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome};
 pub use outcomes::Outcomes;
+pub use passes::{NextPass, PassOptions};
 pub use specification::EncoderSpecification;
 
 pub(crate) use list::ID_PREFIX;

@@ -1,12 +1,13 @@
 //! Setting and telling properties of a session.
 
 use super::list::encoder_id;
+use super::passes::Passes;
 use super::settings::{self, Hints};
 use super::state::Shared;
 use super::{CompressionSession, SessionError, SessionHandle};
 use crate::property::{
-    Property, PropertyKey, PropertyValue, SavedProperties, SupportedProperties, Values, not_supported,
-    preset_dictionaries, set_value, supported,
+    Property, PropertyError, PropertyKey, PropertyValue, SavedProperties, SupportedProperties, Values,
+    not_supported, preset_dictionaries, set_value, supported,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,17 @@ use std::sync::Arc;
 fn four_cc(code: [u8; 4]) -> String {
     String::from_utf8_lossy(&code).into_owned()
 }
+
+/// MP-28: what may be set between passes.
+const MERE_HINTS: [PropertyKey; 3] = [
+    PropertyKey::RealTime,
+    PropertyKey::MaximizePowerEfficiency,
+    PropertyKey::PrioritizeEncodingSpeedOverQuality,
+];
+
+/// Units could not be replaced, or the encoder could not be emptied at their ends.
+const NOT_WITH_PASSES: [PropertyKey; 2] =
+    [PropertyKey::AllowOpenGOP, PropertyKey::SuggestedLookAheadFrameCount];
 
 /// Frames between sync frames that are reckoned with where neither properties nor encoder say how many.
 const USUAL_INTERVAL: u32 = 250;
@@ -24,6 +36,20 @@ impl<T> Shared<T> {
         let mut state = self.lock();
         state.dead()?;
         let frozen = state.frozen();
+        if state.passes.as_ref().is_some_and(Passes::has_begun)
+            && let Some((key, _)) = changes.iter().find(|(key, _)| !MERE_HINTS.contains(key))
+        {
+            let reason = "every pass has to encode with the same: it cannot be set once the first has begun";
+            return Err(PropertyError::parameter(*key, reason).into());
+        }
+        if state.passes.is_some()
+            && let Some((key, _)) = changes.iter().find(|(key, value)| {
+                NOT_WITH_PASSES.contains(key)
+                    && value.as_ref().is_some_and(|value| *value != PropertyValue::from(false))
+            })
+        {
+            return Err(PropertyError::parameter(*key, "does not go with a multi-pass storage").into());
+        }
         state.values = Arc::new(state.values.with(&self.environment(), changes, frozen)?);
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! What a session's callers and its thread share.
 
+use super::passes::{Passes, Start};
 use super::pictures::{ClientPool, encoder_attributes};
 use super::settings::Hints;
 use super::{SessionError, outcome::EncodeInfo};
 use crate::encoder::{EncoderFactory, EncoderInfo, FrameOptions, TransferMaker};
 use crate::property::{Environment, Values, set_value};
-use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time};
+use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Sample, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -42,9 +43,11 @@ pub(super) struct State<T> {
     /// Accepted frames that are not out, by their number.
     pending: BTreeMap<u64, Time>,
     accepted: u64,
-    last_pts: Option<Time>,
+    pub(super) last_pts: Option<Time>,
     /// Whether frames bring quantizers: decided by the first.
-    base_qp: Option<bool>,
+    pub(super) base_qp: Option<bool>,
+    /// Set with a multi-pass storage.
+    pub(super) passes: Option<Passes>,
     /// The session's thread waits for work.
     idle: bool,
     worker: Option<ThreadId>,
@@ -85,6 +88,8 @@ pub(super) struct Frame<T> {
     pub(super) options: FrameOptions,
     /// The values that held when it was submitted.
     pub(super) values: Arc<Values>,
+    /// In a session of several passes: an encode of its own begins with this frame.
+    pub(super) start: Option<Start>,
 }
 
 /// What is owed for an accepted frame.
@@ -102,6 +107,12 @@ impl<T> State<T> {
             Phase::Failed(error) => Err(error.clone()),
             Phase::Configured | Phase::Encoding => Ok(()),
         }
+    }
+
+    /// What frames are encoded with: in a session of several passes, what held when the first was begun (CS-19).
+    fn values_of_frames(&self) -> Arc<Values> {
+        let fixed = self.passes.as_ref().and_then(|passes| passes.values.clone());
+        fixed.unwrap_or_else(|| self.values.clone())
     }
 
     /// Whether properties of class B are decided.
@@ -142,6 +153,7 @@ impl<T> Shared<T> {
             accepted: 0,
             last_pts: None,
             base_qp: None,
+            passes: None,
             idle: false,
             worker: None,
             ended: false,
@@ -197,7 +209,7 @@ impl<T> Shared<T> {
     }
 
     /// Whether the caller is the session's own thread: a handler that calls back.
-    fn on_worker(state: &State<T>) -> bool {
+    pub(super) fn on_worker(state: &State<T>) -> bool {
         state.worker == Some(std::thread::current().id())
     }
 
@@ -258,7 +270,7 @@ impl<T> Shared<T> {
         if state.base_qp.is_some_and(|all| all != options.base_qp.is_some()) {
             return refuse("either all frames bring a quantizer or none does".to_owned());
         }
-        Ok(())
+        state.passes.as_ref().map_or(Ok(()), |passes| passes.check(pts, duration, options))
     }
 
     pub(super) fn encode(
@@ -290,8 +302,9 @@ impl<T> Shared<T> {
             self.prepare(*hints)?;
             state = self.lock();
         }
-        let values = state.values.clone();
-        let real_time = set_value!(values, RealTime) == Some(&true);
+        let values = state.values_of_frames();
+        // MP-26: nothing is dropped where there is another pass to keep time in
+        let real_time = set_value!(values, RealTime) == Some(&true) && state.passes.is_none();
         let patience =
             Duration::from_secs_f64(1.0 / super::settings::frame_rate(&values, hints).to_f64().max(1.0));
         let deadline = Instant::now() + patience;
@@ -315,13 +328,21 @@ impl<T> Shared<T> {
         state.last_pts = Some(pts);
         state.base_qp = Some(options.base_qp.is_some());
         state.pending.insert(number, pts);
+        let start = state.passes.as_mut().and_then(|passes| passes.accept(pts, duration, &options));
         let ticket = Ticket { number, pts, token };
         if dropped {
             state.jobs.push_back(Job::Dropped(ticket));
         } else {
             state.queued += 1;
-            let values = state.values.clone();
-            state.jobs.push_back(Job::Frame(Box::new(Frame { ticket, picture, duration, options, values })));
+            let values = state.values_of_frames();
+            state.jobs.push_back(Job::Frame(Box::new(Frame {
+                ticket,
+                picture,
+                duration,
+                options,
+                values,
+                start,
+            })));
         }
         self.changed.notify_all();
         let delay = set_value!(values, MaxFrameDelayCount).copied().unwrap_or(-1);
@@ -370,6 +391,8 @@ impl<T> Shared<T> {
     pub(super) fn invalidate(&self) {
         let mut state = self.lock();
         state.phase = Phase::Invalid;
+        // the storage is free for another session; it stays open (CS-16)
+        state.passes = None;
         self.invalid.store(true, Ordering::Release);
         self.changed.notify_all();
         while !state.ended && state.worker.is_some() && !Self::on_worker(&state) {
@@ -418,6 +441,13 @@ impl<T> Shared<T> {
 
     pub(super) fn needs_drain(&self, until: u64) -> bool {
         self.lock().is_pending(until)
+    }
+
+    /// A sample came out: a session of several passes remembers it.
+    pub(super) fn emitted(&self, sample: &Sample, qp: f32) {
+        if let Some(passes) = &mut self.lock().passes {
+            passes.emitted(sample, qp);
+        }
     }
 
     /// The handler has returned for a frame.

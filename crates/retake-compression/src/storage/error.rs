@@ -64,3 +64,12 @@ impl StorageError {
         }
     }
 }
+
+/// What the system said is compared by its words: its errors cannot be compared otherwise.
+impl PartialEq for StorageError {
+    fn eq(&self, other: &Self) -> bool {
+        self.code() == other.code() && self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for StorageError {}

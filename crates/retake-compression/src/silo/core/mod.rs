@@ -1,5 +1,8 @@
 //! The silo without its lock and its file: samples in a log, and the rules of passes.
 
+mod rebuild;
+mod replay;
+
 use super::SiloError;
 use super::coding::{self, Event};
 use super::entries::{Entries, Entry};
@@ -71,26 +74,6 @@ impl<B: Backend> Core<B> {
             live: 0,
             dead: 0,
         }
-    }
-
-    /// Opens a silo as it was at its last commit. A replacement that was going on then is abandoned.
-    pub(super) fn open(backend: B, hint: TimeRange) -> io::Result<Self> {
-        let log = Log::open(backend, KIND, VERSION)?;
-        let mut silo = Self::new(log, true, hint);
-        let mut events = Vec::new();
-        silo.log.replay(|mut index| {
-            while !index.is_empty() {
-                events.push(Event::decode(&mut index).ok_or(io::ErrorKind::InvalidData)?);
-            }
-            Ok(())
-        })?;
-        for event in events {
-            silo.apply(event)?;
-        }
-        if silo.before.is_some() {
-            silo.abandon().map_err(|_| io::ErrorKind::InvalidData)?;
-        }
-        Ok(silo)
     }
 
     /// FS-4 … FS-10: adds a sample, or changes nothing.
@@ -294,60 +277,6 @@ impl<B: Backend> Core<B> {
             self.events.clear();
         }
         self.committed = self.log.end();
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Event) -> io::Result<()> {
-        let ranges = |ranges: &[TimeRange]| Ranges::new(ranges).map_err(|_| io::ErrorKind::InvalidData);
-        match event {
-            Event::Format(place) => {
-                let format = serde_json::from_slice(&self.log.read(place)?.payload)?;
-                self.formats.push(Arc::new(format));
-            }
-            Event::Sample(key, place) => {
-                self.check(key).map_err(|_| io::ErrorKind::InvalidData)?;
-                self.insert(Entry { key, place }, Time::INVALID);
-            }
-            Event::Pass(list) => self.start_pass(ranges(&list)?),
-            Event::Replacement(list) => self.start_replacement(ranges(&list)?),
-            Event::Commit => self.end_replacement(),
-            Event::Abandon => self.drop_replacement(),
-        }
-        Ok(())
-    }
-
-    /// Whether it is worth while to write the file anew, without what is no longer in the silo.
-    pub(super) fn is_wasteful(&self, least: u64) -> bool {
-        self.before.is_none() && self.dead >= least && self.dead >= self.live
-    }
-
-    /// The same silo in a new backend, without what is no longer in it.
-    pub(super) fn rebuilt<C: Backend>(&self, backend: C) -> io::Result<Core<C>> {
-        let mut new = Core::new(Log::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
-        new.hint = self.hint.clone();
-        for format in &self.formats {
-            new.format(format)?;
-        }
-        new.copy(self, &self.older)?;
-        if let Some(ranges) = &self.pass.ranges {
-            new.settle();
-            new.note(&Event::Pass(ranges.as_slice().to_vec()));
-        }
-        new.pass = self.pass.clone();
-        new.copy(self, &self.newer)?;
-        new.pass = self.pass.clone();
-        new.keep()?;
-        Ok(new)
-    }
-
-    fn copy<A: Backend>(&mut self, from: &Core<A>, entries: &Entries) -> io::Result<()> {
-        for Entry { key, place } in entries.iter() {
-            self.commit_if_due()?;
-            let record = from.log.read(place)?;
-            let place = self.log.append(record.kind, &[&record.payload])?;
-            self.insert(Entry { key, place }, Time::INVALID);
-            self.note(&Event::Sample(key, place));
-        }
         Ok(())
     }
 }

@@ -1,0 +1,210 @@
+use super::ledger::{Passes, Start};
+use super::plan::Wish;
+use super::{NextPass, PassOptions};
+use crate::encoder::{ControlSupport, EncoderInfo, FrameOptions, QualityScale};
+use crate::session::SessionError;
+use crate::storage::{MultiPassStorage, StorageIdentity, StorageOptions};
+use proptest::prelude::*;
+use retake_media::{Codec, Sample, SampleKind, Time, TimeRange};
+use std::sync::Arc;
+
+fn info() -> EncoderInfo {
+    EncoderInfo {
+        name: "x264",
+        codec: Codec::H264,
+        version: "1".into(),
+        formats: Vec::new(),
+        presets: Vec::new(),
+        default_preset: "",
+        quality: QualityScale { min: 0.0, max: 51.0, step: 0.1, usual: 23.0 },
+        reconstructs: false,
+        steers: false,
+        reorders: true,
+        licence: "MIT",
+        controls: ControlSupport::default(),
+    }
+}
+
+fn passes(options: PassOptions) -> (Passes, Arc<MultiPassStorage>) {
+    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default()).unwrap();
+    let identity = StorageIdentity {
+        encoder: "x264".into(),
+        version: "1".into(),
+        codec: Codec::H264,
+        width: 64,
+        height: 64,
+        settings: String::new(),
+    };
+    (Passes::new(storage.attach(&identity).unwrap(), options), storage)
+}
+
+/// Ten frames a second, a sync frame every ten.
+const STEP: Time = Time::new(1, 10);
+
+fn at(frame: i64) -> Time {
+    Time::new(frame, 10)
+}
+
+fn send(passes: &mut Passes, frame: i64, bytes: usize) -> Result<Option<Start>, SessionError> {
+    passes.check(at(frame), STEP, &FrameOptions::default())?;
+    let start = passes.accept(at(frame), STEP, &FrameOptions::default());
+    let kind = if frame % 10 == 0 { SampleKind::Sync } else { SampleKind::Reference };
+    passes.emitted(
+        &Sample { data: vec![0; bytes], pts: at(frame), dts: at(frame), duration: STEP, kind },
+        25.0,
+    );
+    Ok(start)
+}
+
+fn end(passes: &mut Passes, last: bool, rate: Option<u64>) -> Result<NextPass, SessionError> {
+    let info = info();
+    passes.end(last, || Wish { rate, info: &info, pixels: 64 * 64 })
+}
+
+fn begin(passes: &mut Passes, last: bool) -> Result<(), SessionError> {
+    passes.begin(last, &Arc::default())
+}
+
+/// Bytes a second of forty frames with a hundred bytes each.
+const RATE: u64 = 8 * 1000;
+
+proptest! {
+    /// A16, MP-4 … MP-17: calls in any order answer as a plain table of states does, and a refused call changes nothing.
+    #[test]
+    fn a16_every_order_of_calls(calls in prop::collection::vec(0..6u8, 1..14)) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State { Before, Open(bool), Between, Over }
+        let (mut passes, _storage) = passes(PassOptions::default());
+        let (mut state, mut count, mut asked) = (State::Before, 0, false);
+        for call in calls {
+            let (found, expected) = match call {
+                0 | 1 => {
+                    let legal = matches!(state, State::Before | State::Between);
+                    if legal {
+                        (state, count) = (State::Open(call == 1), count + 1);
+                    }
+                    (begin(&mut passes, call == 1).is_ok(), legal)
+                }
+                2 | 3 => {
+                    let open = matches!(state, State::Open(_));
+                    let ended = end(&mut passes, call == 3, None);
+                    if let State::Open(promised) = state {
+                        state = if call == 3 || promised { State::Over } else { State::Between };
+                        asked = false;
+                    }
+                    prop_assert!(ended.is_err() || ended == Ok(NextPass::Finished));
+                    (ended.is_ok(), open)
+                }
+                // frames of a first pass are free to come; those of another have to be known
+                4 => (send(&mut passes, 0, 9).is_ok(), matches!(state, State::Open(_)) && (count == 1)),
+                _ => (passes.ranges().is_ok(), asked),
+            };
+            if call == 4 && count == 1 && found {
+                // one frame is enough: the same again would be another source
+                return Ok(());
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    /// MP-18, MP-20, MP-23, MP-24, MP-32, MP-34: whatever the first pass took, ranges are whole units, each begins an encode of its own, what
+    /// does not belong to them is refused, and the passes end.
+    #[test]
+    fn ranges_are_whole_units(bytes in prop::collection::vec(20usize..400, 4..12), options in any::<bool>(), answer in 0.7f64..1.4) {
+        let frames = bytes.len() as i64 * 10;
+        let (mut passes, _storage) = passes(PassOptions { whole_source: options, ..PassOptions::default() });
+        begin(&mut passes, false).unwrap();
+        for frame in 0..frames {
+            let start = send(&mut passes, frame, bytes[frame as usize / 10]).unwrap();
+            prop_assert_eq!(start, (frame == 0).then_some(Start { quality: None }));
+        }
+        let mut next = end(&mut passes, false, Some(RATE)).unwrap();
+        let mut count = 1;
+        while let NextPass::Requested(ranges) = next {
+            prop_assert_eq!(passes.ranges().unwrap(), ranges.clone());
+            prop_assert!(!ranges.is_empty() && ranges.iter().all(|range| range.is_numeric() && range.duration > Time::ZERO));
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].end() < pair[1].start));
+            let on_unit = |time: Time| time.convert_scale(10).value() % 10 == 0;
+            prop_assert!(ranges.iter().all(|range| on_unit(range.start) && on_unit(range.end())));
+            prop_assert!(!options || ranges.len() == 1 && ranges[0] == TimeRange::new(at(0), at(frames)));
+            begin(&mut passes, false).unwrap();
+            for frame in 0..frames {
+                let inside = ranges.iter().any(|range| range.contains(at(frame)));
+                match send(&mut passes, frame, (bytes[frame as usize / 10] as f64 * answer) as usize) {
+                    Ok(start) => {
+                        prop_assert!(inside);
+                        prop_assert_eq!(start.is_some(), frame % 10 == 0);
+                        prop_assert!(start.is_none_or(|start| start.quality.is_some()));
+                    }
+                    Err(error) => prop_assert!(!inside && error.code() == -12902),
+                }
+            }
+            prop_assert_eq!(passes.check(at(frames), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
+            next = end(&mut passes, false, Some(RATE)).unwrap();
+            count += 1;
+        }
+        prop_assert!(count <= 5);
+        prop_assert!(passes.ranges().is_err());
+    }
+}
+
+/// MP-13, MP-14: where the client says that it is the last pass, nothing is asked for.
+#[test]
+fn the_last_pass_is_the_last() {
+    for (promised, last) in [(true, false), (false, true)] {
+        let (mut passes, _storage) = passes(PassOptions::default());
+        begin(&mut passes, promised).unwrap();
+        (0..40).for_each(|frame| assert!(send(&mut passes, frame, 900).is_ok()));
+        assert_eq!(end(&mut passes, last, Some(RATE)), Ok(NextPass::Finished));
+        assert_eq!(begin(&mut passes, false).unwrap_err().code(), -12902);
+        assert_eq!(passes.ranges().unwrap_err().code(), -12902);
+    }
+}
+
+/// MP-24: a pass in which frames are missing fails, and is over; so does a frame that is not the one of the first pass.
+#[test]
+fn frames_have_to_be_those_of_the_first_pass() {
+    let (mut passes, _storage) = passes(PassOptions { whole_source: true, ..PassOptions::default() });
+    begin(&mut passes, false).unwrap();
+    (0..40).for_each(|frame| assert!(send(&mut passes, frame, 900).is_ok()));
+    assert!(matches!(end(&mut passes, false, Some(RATE)), Ok(NextPass::Requested(_))));
+    begin(&mut passes, false).unwrap();
+    let forced = FrameOptions { force_key_frame: true, ..FrameOptions::default() };
+    assert_eq!(passes.check(at(0), STEP, &forced).unwrap_err().code(), -12902);
+    assert_eq!(passes.check(at(0), at(2), &FrameOptions::default()).unwrap_err().code(), -12902);
+    assert_eq!(passes.check(Time::new(1, 20), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
+    (0..39).for_each(|frame| assert!(send(&mut passes, frame, 900).is_ok()));
+    assert_eq!(end(&mut passes, false, Some(RATE)).unwrap_err().code(), -12902);
+    assert_eq!(begin(&mut passes, false).unwrap_err().code(), -12902);
+}
+
+/// MP-9, resolution 9: a pass that was not asked for is one over everything, encoded as the first; and one can be asked for always.
+#[test]
+fn another_pass_over_everything() {
+    for request_once in [false, true] {
+        let (mut passes, _storage) = passes(PassOptions { request_once, ..PassOptions::default() });
+        for pass in 0..3 {
+            begin(&mut passes, false).unwrap();
+            for frame in 0..40 {
+                let start = send(&mut passes, frame, 100).unwrap();
+                assert_eq!(start, (frame == 0).then_some(Start { quality: None }));
+            }
+            let whole: Arc<[TimeRange]> = [TimeRange::new(at(0), at(40))].into();
+            let asked = request_once && pass == 0;
+            let expected = if asked { NextPass::Requested(whole) } else { NextPass::Finished };
+            assert_eq!(end(&mut passes, false, None), Ok(expected));
+        }
+    }
+}
+
+/// ST-7: a storage that is closed while a pass is open ends it with the storage's number.
+#[test]
+fn a_closed_storage_ends_the_passes() {
+    let (mut passes, storage) = passes(PassOptions::default());
+    begin(&mut passes, false).unwrap();
+    send(&mut passes, 0, 9).unwrap();
+    storage.close().unwrap();
+    assert_eq!(send(&mut passes, 1, 9).unwrap_err().code(), -12214);
+    assert_eq!(end(&mut passes, false, None).unwrap_err().code(), -12214);
+    assert_eq!(begin(&mut passes, false).unwrap_err().code(), -12214);
+}

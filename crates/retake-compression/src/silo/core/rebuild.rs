@@ -1,0 +1,45 @@
+//! Giving back the space of samples that are no longer in a silo.
+
+use super::{Core, KIND, VERSION};
+use crate::log::{Backend, Log};
+use crate::silo::coding::Event;
+use crate::silo::entries::{Entries, Entry};
+use retake_media::{Time, TimeRange};
+use std::io;
+
+impl<B: Backend> Core<B> {
+    /// Whether it is worth while to write the file anew, without what is no longer in the silo.
+    pub(in crate::silo) fn is_wasteful(&self, least: u64) -> bool {
+        self.before.is_none() && self.dead >= least && self.dead >= self.live
+    }
+
+    /// The same silo in a new backend, without what is no longer in it.
+    pub(in crate::silo) fn rebuilt<C: Backend>(&self, backend: C) -> io::Result<Core<C>> {
+        let mut new = Core::new(Log::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
+        new.hint = self.hint.clone();
+        for format in &self.formats {
+            new.format(format)?;
+        }
+        new.copy(self, &self.older)?;
+        if let Some(ranges) = &self.pass.ranges {
+            new.settle();
+            new.note(&Event::Pass(ranges.as_slice().to_vec()));
+        }
+        new.pass = self.pass.clone();
+        new.copy(self, &self.newer)?;
+        new.pass = self.pass.clone();
+        new.keep()?;
+        Ok(new)
+    }
+
+    fn copy<A: Backend>(&mut self, from: &Core<A>, entries: &Entries) -> io::Result<()> {
+        for Entry { key, place } in entries.iter() {
+            self.commit_if_due()?;
+            let record = from.log.read(place)?;
+            let place = self.log.append(record.kind, &[&record.payload])?;
+            self.insert(Entry { key, place }, Time::INVALID);
+            self.note(&Event::Sample(key, place));
+        }
+        Ok(())
+    }
+}

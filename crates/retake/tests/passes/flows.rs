@@ -1,0 +1,110 @@
+//! Whole conversations, as clients have them, and what they get wrong.
+
+use super::{FRAMES, bytes, film, send, session, storage, whole};
+use crate::common::{self, STEP, at, forced};
+use retake::session::{NextPass, PassOptions};
+use retake::silo::FrameSilo;
+use retake::storage::{MultiPassStorage, StorageOptions};
+use retake::{Time, TimeRange};
+
+/// A20 (a): a storage in a file, and two passes over everything, whatever the session asks for.
+#[test]
+fn a20_two_passes_over_everything() {
+    let frames = film();
+    let folder = tempfile::tempdir().unwrap();
+    for info in common::encoders() {
+        let path = folder.path().join(info.name);
+        let storage =
+            MultiPassStorage::create(Some(&path), TimeRange::INVALID, &StorageOptions::default()).unwrap();
+        let pull = super::at_rate(&info);
+        let options = PassOptions { request_once: true, whole_source: true, ..PassOptions::default() };
+        pull.0.set_multi_pass_storage(Some(&storage), options).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        let first = send(&pull, &frames, None);
+        let next = pull.0.end_pass().unwrap();
+        assert_eq!(next, NextPass::Requested([whole()].into()), "{}", info.name);
+        assert_eq!(*pull.0.time_ranges_for_next_pass().unwrap(), [whole()]);
+        pull.0.begin_pass(true).unwrap();
+        let second = send(&pull, &frames, None);
+        pull.0.end_final_pass().unwrap();
+        pull.0.invalidate();
+        assert!(path.exists());
+        storage.close().unwrap();
+        assert_eq!((first.len(), second.len()), (FRAMES, FRAMES));
+        assert!(bytes(&second) > 0 && second[0].format == first[0].format);
+        drop((pull, storage));
+        assert!(!path.exists());
+    }
+}
+
+/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read.
+#[test]
+fn a20_ranges_go_from_session_to_silo() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, storage) = session(&info, PassOptions::default());
+        let silo = FrameSilo::temporary(whole()).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        send(&pull, &frames, None).iter().for_each(|sample| silo.add(sample).unwrap());
+        if let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() {
+            silo.set_time_ranges_for_next_pass(&ranges).unwrap();
+            pull.0.begin_pass(true).unwrap();
+            send(&pull, &frames, Some(&ranges)).iter().for_each(|sample| silo.add(sample).unwrap());
+            pull.0.end_final_pass().unwrap();
+        }
+        pull.0.invalidate();
+        storage.close().unwrap();
+        drop((pull, storage));
+        assert_eq!(silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).count(), FRAMES);
+    }
+}
+
+/// A21, MP-23, MP-24: frames outside the ranges, unknown ones, other options, and missing ones get their error, and those that come are not harmed.
+#[test]
+fn a21_frames_that_do_not_belong_to_a_pass() {
+    let frames = film();
+    let info = common::encoders().into_iter().next().expect("an encoder is built");
+    let options = PassOptions { request_once: true, whole_source: true, ..PassOptions::default() };
+    let (pull, _storage) = session(&info, options);
+    pull.0.begin_pass(false).unwrap();
+    assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12902);
+    send(&pull, &frames, None);
+    pull.0.end_pass().unwrap();
+    assert_eq!(pull.0.end_pass().unwrap_err().code(), -12902);
+    assert_eq!(pull.0.encode(&frames[0], at(0), STEP, forced(false), 0).unwrap_err().code(), -12902);
+    pull.0.begin_pass(false).unwrap();
+    for (pts, duration, key) in
+        [(at(FRAMES), STEP, false), (at(0), Time::INVALID, false), (at(0), STEP, true)]
+    {
+        assert_eq!(pull.0.encode(&frames[0], pts, duration, forced(key), 0).unwrap_err().code(), -12902);
+    }
+    assert_eq!(send(&pull, &frames[..FRAMES - 1], None).len(), FRAMES - 1);
+    assert_eq!(pull.0.end_pass().unwrap_err().code(), -12902);
+    assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12902);
+    pull.0.invalidate();
+    let other = storage();
+    assert_eq!(pull.0.set_multi_pass_storage(Some(&other), options).unwrap_err().code(), -12903);
+}
+
+/// A7, CS-14: a session that is invalidated from another thread ends its pass with the error of an invalid session.
+#[test]
+fn a7_invalidated_while_a_pass_ends() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, storage) = session(&info, PassOptions::default());
+        pull.0.begin_pass(false).unwrap();
+        for (index, frame) in frames.iter().enumerate() {
+            pull.0.encode(frame, at(index), STEP, forced(false), index).unwrap();
+        }
+        let handle = pull.0.handle();
+        let ended = std::thread::scope(|scope| {
+            scope.spawn(move || handle.invalidate());
+            pull.0.end_pass()
+        });
+        // whichever of the two was first
+        assert!(ended.is_ok() || ended.as_ref().unwrap_err().code() == -12903, "{ended:?}");
+        assert_eq!(pull.0.end_pass().unwrap_err().code(), -12903);
+        assert!(!storage.is_closed(), "it is the client's");
+        storage.close().unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! What several passes come to, merged.
+
+use super::{FRAMES, RATE, bytes, film, send, session, whole};
+use crate::common::{self, at, decode, ffmpeg};
+use retake::session::{NextPass, PassOptions};
+use retake::silo::FrameSilo;
+use retake::{SampleBuffer, TimeRange};
+
+fn all(silo: &FrameSilo) -> Vec<SampleBuffer> {
+    silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect()
+}
+
+/// MP-18 … MP-24, MP-32: passes over parts of the film bring it nearer to its rate; the silo's samples are all frames, in order, and decode.
+/// (A18 asks for 2 % of the rate: that is not reached here.)
+#[test]
+fn passes_over_parts_bring_a_film_nearer_to_its_rate() {
+    let frames = film();
+    let target = RATE as f64 / 8.0 * FRAMES as f64 / 24.0;
+    for info in common::encoders() {
+        let (pull, _storage) = session(&info, PassOptions::default());
+        let silo = FrameSilo::temporary(whole()).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        let first = send(&pull, &frames, None);
+        first.iter().for_each(|sample| silo.add(sample).unwrap());
+        let (mut passes, mut partial, mut next) = (1, false, pull.0.end_pass().unwrap());
+        while let NextPass::Requested(ranges) = next {
+            silo.set_time_ranges_for_next_pass(&ranges).unwrap();
+            pull.0.begin_pass(false).unwrap();
+            let samples = send(&pull, &frames, Some(&ranges));
+            samples.iter().for_each(|sample| silo.add(sample).unwrap());
+            assert_eq!(silo.progress_of_current_pass().unwrap(), 1.0);
+            assert!(samples.iter().all(|sample| sample.format == first[0].format));
+            partial |= samples.len() < FRAMES;
+            (passes, next) = (passes + 1, pull.0.end_pass().unwrap());
+        }
+        let merged = all(&silo);
+        let (before, after) = (bytes(&first) as f64 / target - 1.0, bytes(&merged) as f64 / target - 1.0);
+        println!("{}: {passes} passes, {:+.2} % becomes {:+.2} %", info.name, before * 100.0, after * 100.0);
+        assert_eq!(merged.len(), FRAMES);
+        let mut shown: Vec<_> = merged.iter().map(|sample| sample.sample.pts).collect();
+        assert!(merged.windows(2).all(|pair| pair[0].sample.dts < pair[1].sample.dts));
+        shown.sort();
+        assert!(shown.into_iter().eq((0..FRAMES).map(at)));
+        assert!(after.abs() <= before.abs(), "{}: {before} {after}", info.name);
+        assert!(after.abs() < before.abs() || !partial, "{}: {before} {after}", info.name);
+        if ffmpeg() {
+            assert_eq!(decode(&merged.iter().collect::<Vec<_>>()).len(), FRAMES, "{}", info.name);
+        }
+    }
+}
+
+/// A19, MP-20: whichever of the ranges are replaced, and whichever are not, the stream decodes to all frames.
+#[test]
+fn a19_any_of_the_ranges_may_be_replaced() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, _storage) = session(&info, PassOptions { most: 2, ..PassOptions::default() });
+        pull.0.begin_pass(false).unwrap();
+        let first = send(&pull, &frames, None);
+        let Ok(NextPass::Requested(ranges)) = pull.0.end_pass() else {
+            println!("{}: met its rate at once", info.name);
+            continue;
+        };
+        pull.0.begin_pass(true).unwrap();
+        let second = send(&pull, &frames, Some(&ranges));
+        pull.0.end_final_pass().unwrap();
+        // every subset of few ranges, some of many
+        let subsets = if ranges.len() <= 3 {
+            (0..1u32 << ranges.len()).collect()
+        } else {
+            vec![0b1, 0b10, 0b101, 0b1010, !0]
+        };
+        for subset in subsets {
+            let chosen: Vec<TimeRange> = ranges
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| subset & (1 << (index % 32)) != 0)
+                .map(|(_, range)| *range)
+                .collect();
+            let silo = FrameSilo::temporary(whole()).unwrap();
+            first.iter().for_each(|sample| silo.add(sample).unwrap());
+            silo.set_time_ranges_for_next_pass(&chosen).unwrap();
+            for sample in &second {
+                let inside = chosen.iter().any(|range| range.contains(sample.sample.dts));
+                assert_eq!(silo.add(sample).is_ok(), inside, "{}", info.name);
+            }
+            let merged = all(&silo);
+            assert_eq!(merged.len(), FRAMES);
+            if ffmpeg() {
+                assert_eq!(
+                    decode(&merged.iter().collect::<Vec<_>>()).len(),
+                    FRAMES,
+                    "{}: {subset:b}",
+                    info.name
+                );
+            }
+        }
+    }
+}
