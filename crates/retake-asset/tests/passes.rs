@@ -16,6 +16,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 /// What the test and its encoder share.
 #[derive(Default)]
@@ -449,8 +450,13 @@ fn an_encoder_that_fails_ends_the_writer() {
     let (set, script) = reach(First, &studio);
     script.change(|state| state.interrupted = true);
     set.input.mark_current_pass_as_finished().unwrap();
+    // a writer that is told to finish while the encoder decides keeps what it has (AM-16): the failure has to come first
+    let patience = Instant::now();
+    while set.writer.status() == WriterStatus::Writing && patience.elapsed() < LONG {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let (tell, told) = channel();
-    // the failure may have come already, and is heard of all the same
+    // the failure has come already, and is heard of all the same
     let _ = set.writer.finish_writing(move |ended| tell.send(ended).unwrap());
     assert_eq!(told.recv_timeout(LONG).unwrap().unwrap_err().code(), -11883);
     assert_eq!(set.writer.status(), WriterStatus::Failed);
