@@ -15,8 +15,11 @@ const BELOW: f64 = 0.996;
 /// The largest step of the quality knob that one correction makes, in doublings of bytes.
 const STEP: f64 = 0.3;
 
-/// The largest step that moving bits makes, in doublings of bytes.
-const MOVE: f64 = 0.5;
+/// The largest step that meeting the rate makes, in doublings of bytes.
+const MOVE: f64 = 1.0;
+
+/// How far a unit may be moved from equal quality, in doublings of bytes: beyond it the models are not to be trusted.
+const REACH: f64 = 0.5;
 
 /// How far to go from equal quality settings towards those that the models find best.
 const TRUST: f64 = 0.5;
@@ -163,7 +166,7 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         .iter()
         .zip(&level)
         .map(|(unit, quality)| {
-            let reach = MOVE / -unit.slope;
+            let reach = REACH / -unit.slope;
             (brief.scale.snap(quality - reach), brief.scale.snap(quality + reach))
         })
         .collect();
