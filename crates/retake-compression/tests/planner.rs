@@ -198,6 +198,43 @@ fn bytes_are_met() {
     }
 }
 
+/// MP-30, MP-32: a film of a few long units whose first pass took several times too many or too few bytes still meets them, in five passes.
+#[test]
+fn bytes_are_met_from_far_away() {
+    for (encoder, doubling) in [("x264", 5.0), ("x265", 5.0), ("svt-av1", 12.0)] {
+        let (mut film, scale) = recorded(encoder);
+        film.units.truncate(4);
+        for doublings in [-2.0, -1.0, 1.0, 2.0, 3.0] {
+            let target = film.units.iter().map(|unit| unit.encode(scale.usual).bytes).sum();
+            let objective = Objective::Bytes { target, at_most: false };
+            let usual = Family::of(encoder, &film.metric, scale)
+                .usual_for_bits(target as f64 * 8.0 / (1333.0 * 640.0 * 360.0));
+            let off = scale.usual - usual - doubling * doublings;
+            let outcome = run_from(&film, scale, objective, 5, off);
+            let error = outcome.bytes as f64 / target as f64 - 1.0;
+            println!("{encoder} {doublings:+}: {} passes, off {error:+.4}", outcome.passes);
+            assert!(error.abs() < 0.01, "{encoder} {doublings:+}: off by {error}");
+        }
+    }
+}
+
+/// Units at the end of a coarse scale have nowhere to go: the planner says so. It went round for ever.
+#[test]
+fn the_end_of_the_scale_is_an_end() {
+    let scale = QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 };
+    let objective = Objective::Bytes { target: 100_000, at_most: false };
+    let family = Family::of("svt-av1", "psnr", scale);
+    let brief = Brief { objective, scale, family, max_passes: 5 };
+    for bytes in 50_500..50_900 {
+        let unit = |start| UnitState {
+            range: FrameRange::new(start, start + 100),
+            trials: vec![Trial { quality: 63.0, bytes, score: None }],
+        };
+        let planned = plan(&brief, &[unit(0), unit(100)], 2);
+        assert!(planned.retakes.iter().all(|retake| retake.quality < 63.0), "{bytes}");
+    }
+}
+
 /// Mean and worst unit of the film at one quality for all, chosen to have so many bytes.
 fn constant(film: &Recorded, scale: QualityScale, bytes: u64) -> (f64, f64) {
     let at = |quality: f64| film.units.iter().map(move |unit| (unit.end - unit.start, unit.encode(quality)));

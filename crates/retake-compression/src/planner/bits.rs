@@ -3,7 +3,8 @@
 //! One pass moves bits between units until a byte buys the same quality everywhere (equal slope); the passes after it only correct what
 //! is left of the error, with as few frames as can carry it.
 
-use super::{Brief, End, Plan, Reason, Retake, UnitState};
+use super::bytes::ByteCurve;
+use super::{Brief, End, Plan, Reason, Retake, UnitState, bisect};
 use std::f64::consts::LN_2;
 
 /// How far off the target is good enough, as a share of it.
@@ -28,6 +29,7 @@ const TRUST: f64 = 0.5;
 const SHARE: f64 = 0.75;
 
 /// A unit as this objective sees it.
+#[derive(Clone)]
 struct Unit {
     frames: f64,
     /// The take that counts: the newest.
@@ -35,7 +37,9 @@ struct Unit {
     bytes: f64,
     /// Its score, or the middle of the scale where it was not measured.
     score: f64,
-    /// Doublings of bytes per step of the knob, negative.
+    /// How its bytes answer to the knob.
+    curve: ByteCurve,
+    /// Doublings of bytes per step of the knob where it is, negative.
     slope: f64,
     /// The unit's ceiling, if known.
     ceiling: Option<f64>,
@@ -133,20 +137,20 @@ impl Unit {
             bytes: 1,
             score: None,
         });
-        let known: Vec<(f64, f64)> =
-            unit.trials.iter().map(|trial| (trial.quality, (trial.bytes.max(1) as f64).log2())).collect();
+        let curve = ByteCurve::of(&brief.family, &unit.trials);
         Self {
             frames: unit.range.len() as f64,
             quality: last.quality,
             bytes: last.bytes.max(1) as f64,
             score: last.score.map_or(brief.family.middle(), |score| score.value),
-            slope: brief.family.bytes_slope(&known),
+            slope: curve.slope_at(last.quality),
+            curve,
             ceiling: last.score.and_then(|score| score.ceiling),
         }
     }
 
     fn bytes_at(&self, quality: f64) -> f64 {
-        self.bytes * ((quality - self.quality) * self.slope).exp2()
+        self.curve.log_at(quality).exp2()
     }
 
     /// The quality where the last byte buys as much as `log_worth` says (its logarithm). Both what a step of the knob costs
@@ -161,7 +165,7 @@ impl Unit {
 
 /// Qualities with which the film has `aim` bytes, and a byte buys the same everywhere.
 fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
-    let level = shift(units, &vec![true; units.len()], aim, 64.0);
+    let level = shift(brief, units, &vec![true; units.len()], aim, 64.0);
     let bounds: Vec<(f64, f64)> = units
         .iter()
         .zip(&level)
@@ -206,23 +210,31 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         .map(|((unit, &quality), &moved)| Unit {
             quality: if moved { quality } else { unit.quality },
             bytes: if moved { unit.bytes_at(quality) } else { unit.bytes },
-            ..*unit
+            ..unit.clone()
         })
         .collect();
-    settle(brief, units, shift(&started, &moved, aim, 2.0 * MOVE), aim)
+    settle(brief, units, shift(brief, &started, &moved, aim, 2.0 * MOVE), aim)
 }
 
-/// A knob whose steps change a unit's bytes by more doublings than this is coarse: it is moved step by step.
+/// A knob whose steps change a unit's bytes by more doublings than this is coarse: the last of an error is left to single steps.
 const COARSE: f64 = 0.03;
+
+/// The error, as a share of the film, that single steps of a coarse knob are left to correct.
+const FINE: f64 = 0.03;
 
 /// The smallest change that brings the film to `aim` bytes.
 fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
-    if brief.scale.step * -brief.family.bytes_slope(&[]) > COARSE {
+    let total: f64 = units.iter().map(|unit| unit.bytes).sum();
+    let coarse = brief.scale.step * -brief.family.bytes_slope(&[]) > COARSE;
+    if coarse && (total / aim - 1.0).abs() < FINE {
         return correct_by_steps(brief, units, aim);
     }
-    let total: f64 = units.iter().map(|unit| unit.bytes).sum();
+    // at the end of the scale there is nothing to correct with
+    let (scale, more) = (brief.scale, total < aim);
+    let room = |quality: f64| if more { quality - scale.min } else { scale.max - quality };
+    let movable = |index: &usize| room(units[*index].quality) > scale.step / 2.0;
     // the units with most bytes a frame correct most with fewest frames
-    let mut order: Vec<usize> = (0..units.len()).collect();
+    let mut order: Vec<usize> = (0..units.len()).filter(movable).collect();
     order.sort_by(|a, b| {
         (units[*b].bytes / units[*b].frames).total_cmp(&(units[*a].bytes / units[*a].frames))
     });
@@ -235,7 +247,7 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
             break;
         }
     }
-    settle(brief, units, shift(units, &chosen, aim, MOVE), aim)
+    settle(brief, units, shift(brief, units, &chosen, aim, MOVE), aim)
 }
 
 /// For coarse knobs: the move of one unit that leaves least of the error, again and again, until none makes it smaller.
@@ -246,10 +258,11 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         let moves =
             units.iter().enumerate().filter(|(index, unit)| qualities[*index] == unit.quality).flat_map(
                 |(index, unit)| {
-                    [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|steps| {
-                        let quality = brief.scale.snap(unit.quality + steps * brief.scale.step);
-                        (index, quality, error + unit.bytes_at(quality) - unit.bytes)
-                    })
+                    let steps = [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].into_iter();
+                    let quality = move |steps| brief.scale.snap(unit.quality + steps * brief.scale.step);
+                    // beyond the end of the scale there is no other quality to move to
+                    let moves = steps.map(quality).filter(|quality| *quality != unit.quality);
+                    moves.map(move |quality| (index, quality, error + unit.bytes_at(quality) - unit.bytes))
                 },
             );
         let Some((index, quality, left)) = moves.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs())) else {
@@ -263,18 +276,32 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     qualities
 }
 
-/// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.
-fn shift(units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
-    let at = |doublings: f64| {
-        units.iter().zip(chosen).map(move |(unit, &chosen)| {
-            if chosen { unit.quality + doublings / unit.slope } else { unit.quality }
-        })
-    };
-    let total = |doublings: f64| -> f64 {
-        units.iter().zip(at(doublings)).map(|(unit, quality)| unit.bytes_at(quality)).sum()
-    };
-    let doublings = bisect(-most, most, |doublings| total(doublings) < aim);
-    at(doublings).collect()
+/// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes. Those that come to an end of the
+/// scale stay there, and the others go further for them.
+fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
+    let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
+    let mut free: Vec<usize> = (0..units.len()).filter(|index| chosen[*index]).collect();
+    let stays = units.iter().zip(chosen).filter(|(_, chosen)| !**chosen);
+    let mut kept: f64 = stays.map(|(unit, _)| unit.bytes).sum();
+    loop {
+        let moved: f64 = free.iter().map(|index| units[*index].bytes).sum();
+        // where what is kept is too much already, as far down as it goes
+        let doublings = ((aim - kept) / moved).max(f64::MIN_POSITIVE).log2().clamp(-most, most);
+        let at = |unit: &Unit| unit.curve.knob_at(unit.bytes.log2() + doublings);
+        let before = free.len();
+        free.retain(|&index| {
+            let wanted = at(&units[index]);
+            let quality = wanted.clamp(brief.scale.min, brief.scale.max);
+            qualities[index] = quality;
+            if quality != wanted {
+                kept += units[index].bytes_at(quality);
+            }
+            quality == wanted
+        });
+        if free.is_empty() || free.len() == before {
+            return qualities;
+        }
+    }
 }
 
 /// Snaps to what the encoder can be given, carrying the error of each unit on to the next, so that the sum stays right.
@@ -299,19 +326,6 @@ fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f
         settled[index] = chosen;
     }
     settled
-}
-
-/// Where a condition that holds at the low end ceases to hold.
-fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if holds(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    (low + high) / 2.0
 }
 
 /// Exchanges takes for smaller ones of the same unit until the film is not above `target`.

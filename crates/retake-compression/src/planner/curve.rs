@@ -183,7 +183,9 @@ impl Family {
     pub fn usual_for_bits(&self, bits_per_pixel: f64) -> f64 {
         let aim = 1.25 * bits_per_pixel.max(1e-6);
         let quality = self.middle + (aim.log2() - self.bits) / self.bytes;
-        quality.clamp(self.scale.min, self.scale.max)
+        // towards its ends the line says nothing: a noisy film took nine times its bytes there, and every unit twice the passes
+        let QualityScale { min, max, usual, .. } = self.scale;
+        quality.clamp(usual - 0.4 * (usual - min), usual + 0.7 * (max - usual))
     }
 
     /// By how much bytes are multiplied when the knob is moved.

@@ -1,9 +1,10 @@
 //! The planner looks at all takes so far and the objective, and answers *satisfied*, or *these units again, with these qualities*.
 //!
 //! It is a pure function: no clock, no file, no random number. [`plan`] may be replayed from recorded takes with another objective.
-//! The parts: [`curve`] predicts how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives.
+//! The parts: [`curve`] and `bytes` predict how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives.
 
 mod bits;
+mod bytes;
 pub mod curve;
 pub mod floor;
 
@@ -124,4 +125,17 @@ pub fn plan(brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
         Objective::Floor { floor, tolerance } => floor::plan(brief, floor, tolerance, units, passes),
         Objective::Bytes { target, at_most } => bits::plan(brief, target, at_most, units, passes),
     }
+}
+
+/// Where a condition that holds at the low end ceases to hold.
+fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (low + high) / 2.0
 }
