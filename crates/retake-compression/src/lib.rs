@@ -8,6 +8,7 @@ pub mod encoder;
 pub mod log;
 pub mod planner;
 pub mod property;
+pub mod scorer;
 pub mod session;
 pub mod silo;
 pub mod storage;

@@ -80,7 +80,7 @@ fn run_from(
     off: f64,
 ) -> Outcome {
     let family = Family::of(&film.encoder, &film.metric, scale);
-    let brief = Brief { objective, scale, family, max_passes };
+    let brief = Brief { objective, scale, family, max_passes, newest_only: false };
     let first = match objective {
         Objective::Floor { floor, tolerance } => {
             scale.snap(family.usual(floor::first_aim(&family, floor, tolerance, false)))
@@ -224,7 +224,7 @@ fn the_end_of_the_scale_is_an_end() {
     let scale = QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 };
     let objective = Objective::Bytes { target: 100_000, at_most: false };
     let family = Family::of("svt-av1", "psnr", scale);
-    let brief = Brief { objective, scale, family, max_passes: 5 };
+    let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
     for bytes in 50_500..50_900 {
         let unit = |start| UnitState {
             range: FrameRange::new(start, start + 100),
@@ -283,8 +283,13 @@ fn bytes_are_well_spent() {
 fn planning_is_repeatable() {
     let (film, scale) = recorded("x264");
     let family = Family::of("x264", "vmaf", scale);
-    let brief =
-        Brief { objective: Objective::Floor { floor: 93.0, tolerance: 1.0 }, scale, family, max_passes: 5 };
+    let brief = Brief {
+        objective: Objective::Floor { floor: 93.0, tolerance: 1.0 },
+        scale,
+        family,
+        max_passes: 5,
+        newest_only: false,
+    };
     let units: Vec<UnitState> = film
         .units
         .iter()
@@ -316,7 +321,7 @@ fn many_units_are_no_problem() {
                 }
             })
             .collect();
-        let brief = Brief { objective, scale, family, max_passes: 5 };
+        let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
         assert_eq!(plan(&brief, &units, 1).ship.len(), 10_000);
     }
 }

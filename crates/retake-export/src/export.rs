@@ -120,6 +120,7 @@ impl Production<'_> {
             scale: self.request.encoder.info().quality,
             family: self.job.family,
             max_passes: self.request.passes,
+            newest_only: false,
         };
         let index = Arc::new(map.index.clone());
         let mut passes = Vec::new();

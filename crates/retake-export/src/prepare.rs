@@ -59,7 +59,7 @@ const SMALLEST_FRAME: u64 = 32;
 const SHORTEST: f64 = 0.25;
 /// Every how many frames one is scored. Not 2 or 4, which would always meet the same kind of B frame, nor 5, which meets the duplicated
 /// frames of converted film.
-const STRIDE: u32 = 3;
+pub(crate) const STRIDE: u32 = 3;
 /// What the program itself, the demuxer and the muxer take.
 const BASE_MEMORY: u64 = 96 << 20;
 /// The most that is spent for each further take at once on frames decoded ahead of need.

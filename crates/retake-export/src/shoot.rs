@@ -3,16 +3,17 @@
 use crate::error::ExportError;
 use crate::feed::{FedFrame, Feed};
 use crate::look;
+use crate::scorers;
 use crate::steer::Pilot;
 use crate::stop::StopFlag;
 use crate::store::{TakeStore, TakeWriter};
 use retake_compression::encoder::{Encoder, EncoderFactory, FrameOptions, Output, RateControl};
 use retake_compression::planner::curve::Family;
-use retake_compression::take::{CpuSeconds, Score, TakeDescription, TakeRecord};
+use retake_compression::take::{CpuSeconds, TakeDescription, TakeRecord};
 use retake_compression::units::FrameRange;
 use retake_libav::{picture_hash, ticks_to_time, time_to_ticks};
 use retake_media::{PixelBuffer, Rational, Time};
-use retake_quality::{MetricKind, Pool, Scorer, ScorerSettings};
+use retake_quality::{MetricKind, Pool, Scorer};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a take needs besides its description.
@@ -271,17 +272,9 @@ impl<'a> Take<'a> {
         let score = match self.judge {
             Some(judge) => {
                 let began = thread_cpu();
-                let scores =
-                    judge.scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
-                let estimate = scores.estimate(judge.pool);
-                let psnr = scores.psnr_y.iter().sum::<f64>() / scores.psnr_y.len().max(1) as f64;
+                let score = scorers::finish(judge.scorer, judge.pool);
                 cpu.measure = judge.cpu + thread_cpu() - began;
-                Some(Score {
-                    value: estimate.value,
-                    error: estimate.standard_error,
-                    psnr,
-                    ceiling: scores.ceiling(),
-                })
+                Some(score.map_err(|source| ExportError::Quality { range, source })?)
             }
             None => None,
         };
@@ -306,17 +299,7 @@ pub(crate) fn new_scorer(
     range: FrameRange,
 ) -> Result<Scorer, ExportError> {
     let metric: MetricKind = parse(metric)?;
-    let settings = ScorerSettings {
-        metric,
-        width: settings.width,
-        height: settings.height,
-        format: settings.format,
-        frame_rate: settings.frame_rate.to_f64(),
-        stride,
-        phase: 0,
-        colour: settings.colour,
-    };
-    Scorer::new(&settings).map_err(|source| ExportError::Quality { range, source })
+    scorers::open(settings, metric, stride).map_err(|source| ExportError::Quality { range, source })
 }
 
 pub(crate) fn parse<T: std::str::FromStr>(name: &str) -> Result<T, ExportError> {

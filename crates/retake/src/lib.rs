@@ -89,9 +89,11 @@ pub use retake_quality::{
     MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,
 };
 
-/// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are.
+/// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are, and those of several passes
+/// judge what they encode by the metrics of this build.
 pub fn encoders() -> Registry {
     let mut registry = retake_encoders::registry();
     registry.set_transfer(std::sync::Arc::new(|| Box::new(retake_libav::PictureTransfer::new())));
+    registry.set_scorers(std::sync::Arc::new(retake_export::QualityScorers::new()));
     registry
 }

@@ -1,4 +1,5 @@
 use super::{EncoderFactory, EncoderInfo};
+use crate::scorer::SharedScorers;
 use retake_media::{Codec, PixelTransfer};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub struct Registry {
     present: Vec<Arc<dyn EncoderFactory>>,
     missing: Vec<MissingEncoder>,
     transfer: Option<TransferMaker>,
+    scorers: Option<SharedScorers>,
 }
 
 /// An encoder that Retake knows and this build does not have.
@@ -48,6 +50,16 @@ impl Registry {
     /// What converts pictures; none where every picture has to fit.
     pub fn transfer(&self) -> Option<&TransferMaker> {
         self.transfer.as_ref()
+    }
+
+    /// Lets sessions of several passes judge what they encode.
+    pub fn set_scorers(&mut self, scorers: SharedScorers) {
+        self.scorers = Some(scorers);
+    }
+
+    /// What judges takes; none where sessions know bytes alone.
+    pub fn scorers(&self) -> Option<&SharedScorers> {
+        self.scorers.as_ref()
     }
 
     /// All encoders.

@@ -4,11 +4,18 @@
 //! is left of the error, with as few frames as can carry it.
 
 use super::bytes::ByteCurve;
+use super::pace::Expected;
 use super::{Brief, End, Plan, Reason, Retake, UnitState, bisect};
 use std::f64::consts::LN_2;
 
 /// How far off the target is good enough, as a share of it.
 const CLOSE: f64 = 0.003;
+
+/// How far off a bit rate may be when the passes are used up, and still be met: what is promised.
+const MET: f64 = 0.005;
+
+/// The same for a size, which is a limit: a little less of it is no failure.
+const BELOW_MET: f64 = 0.009;
 
 /// Where a size that must not be exceeded is aimed, as a share of it.
 const BELOW: f64 = 0.996;
@@ -35,8 +42,8 @@ struct Unit {
     /// The take that counts: the newest.
     quality: f64,
     bytes: f64,
-    /// Its score, or the middle of the scale where it was not measured.
-    score: f64,
+    /// Its score, where it was measured.
+    score: Option<f64>,
     /// How its bytes answer to the knob.
     curve: ByteCurve,
     /// Doublings of bytes per step of the knob where it is, negative.
@@ -51,18 +58,19 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
     let off = |ship: &[usize]| bytes(units, ship) as f64 / aim - 1.0;
     let mut ship: Vec<usize> = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
     let last = passes >= brief.max_passes;
-    if passes > 1 && off(&ship).abs() > CLOSE {
+    let met = if at_most { BELOW_MET } else { MET };
+    if passes > 1 && !brief.newest_only && off(&ship).abs() > CLOSE {
         // perhaps takes that are there already add up to it
         let combined = combine(units, ship.clone(), aim);
         if last || off(&combined).abs() <= CLOSE {
             ship = combined;
         }
     }
-    if at_most {
+    if at_most && !brief.newest_only {
         ship = under(units, ship, target);
     }
     let error = off(&ship);
-    let settled = passes > 1 && error.abs() <= if last { 3.0 * CLOSE } else { CLOSE };
+    let settled = passes > 1 && error.abs() <= if last { met } else { CLOSE };
     let qualities = if settled {
         None
     } else if passes <= 1 {
@@ -82,15 +90,19 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
         .collect();
     let end = match (settled, retakes.is_empty(), last) {
         (true, _, _) => Some(End::Satisfied),
-        (false, true, _) => {
-            Some(if error.abs() <= 3.0 * CLOSE { End::Satisfied } else { End::NoGainExpected })
-        }
-        (false, false, true) if error.abs() <= 3.0 * CLOSE => Some(End::Satisfied),
+        (false, true, _) => Some(if error.abs() <= met { End::Satisfied } else { End::NoGainExpected }),
+        (false, false, true) if error.abs() <= met => Some(End::Satisfied),
         (false, false, true) => Some(End::PassCap),
         (false, false, false) => None,
     };
     let retakes = if end.is_some() { Vec::new() } else { retakes };
     Plan { retakes, end, ship }
+}
+
+/// What a unit is expected to take with another quality than that of its newest take.
+pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
+    let known = Unit::of(brief, unit);
+    Expected { quality, bytes: known.bytes_at(quality), slope: known.slope, best: brief.scale.min }
 }
 
 fn bytes(units: &[UnitState], ship: &[usize]) -> u64 {
@@ -142,7 +154,7 @@ impl Unit {
             frames: unit.range.len() as f64,
             quality: last.quality,
             bytes: last.bytes.max(1) as f64,
-            score: last.score.map_or(brief.family.middle(), |score| score.value),
+            score: last.score.map(|score| score.value),
             slope: curve.slope_at(last.quality),
             curve,
             ceiling: last.score.and_then(|score| score.ceiling),
@@ -155,32 +167,33 @@ impl Unit {
 
     /// The quality where the last byte buys as much as `log_worth` says (its logarithm). Both what a step of the knob costs
     /// and what it saves in bytes are exponential in the knob, so the logarithm of their ratio is a straight line.
-    fn quality_worth(&self, brief: &Brief, log_worth: f64) -> f64 {
-        let (log_cost, growth) = brief.family.log_cost_rate(self.score, self.ceiling);
+    ///
+    /// None where the unit was not measured: then nobody knows where bytes are worth more.
+    fn quality_worth(&self, brief: &Brief, log_worth: f64) -> Option<f64> {
+        let score = self.score?;
+        let (log_cost, growth) = brief.family.log_cost_rate(score, self.ceiling);
         let doublings = -self.slope * LN_2;
         let here = (self.frames / (doublings * self.bytes)).ln() + log_cost;
-        self.quality + (log_worth - here) / (growth + doublings)
+        Some(self.quality + (log_worth - here) / (growth + doublings))
     }
 }
 
 /// Qualities with which the film has `aim` bytes, and a byte buys the same everywhere.
 fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
-    let level = shift(brief, units, &vec![true; units.len()], aim, 64.0);
+    let level = level(brief, units, aim);
     let bounds: Vec<(f64, f64)> = units
         .iter()
-        .zip(&level)
-        .map(|(unit, quality)| {
+        .map(|unit| {
+            let quality = level;
             let reach = REACH / -unit.slope;
             (brief.scale.snap(quality - reach), brief.scale.snap(quality + reach))
         })
         .collect();
     let at = |log_worth: f64| -> Vec<f64> {
         let bounded = units.iter().zip(&bounds);
-        let wanted = |unit: &Unit, level: f64| level + TRUST * (unit.quality_worth(brief, log_worth) - level);
-        bounded
-            .zip(&level)
-            .map(|((unit, &(low, high)), &level)| wanted(unit, level).clamp(low, high))
-            .collect()
+        let worth = |unit: &Unit| unit.quality_worth(brief, log_worth).unwrap_or(level);
+        let wanted = |unit: &Unit| level + TRUST * (worth(unit) - level);
+        bounded.map(|(unit, &(low, high))| wanted(unit).clamp(low, high)).collect()
     };
     let total = |qualities: &[f64]| -> f64 {
         units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum()
@@ -214,6 +227,12 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         })
         .collect();
     settle(brief, units, shift(brief, &started, &moved, aim, 2.0 * MOVE), aim)
+}
+
+/// The one quality with which the film has `aim` bytes.
+fn level(brief: &Brief, units: &[Unit], aim: f64) -> f64 {
+    let total = |quality: f64| -> f64 { units.iter().map(|unit| unit.bytes_at(quality)).sum() };
+    bisect(brief.scale.min, brief.scale.max, |quality| total(quality) > aim)
 }
 
 /// A knob whose steps change a unit's bytes by more doublings than this is coarse: the last of an error is left to single steps.

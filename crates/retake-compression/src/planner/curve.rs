@@ -24,6 +24,8 @@ pub struct Family {
     bytes: f64,
     /// The logarithm to base 2 of the bits a pixel that films take at `middle`.
     bits: f64,
+    /// By how much the mean quantizer of a unit's frames is above the knob.
+    quantizer: f64,
     scale: QualityScale,
     /// What a quick look tells.
     look: Option<LookModel>,
@@ -90,7 +92,7 @@ impl Family {
     /// derived from their scale: more passes, the same result.
     pub fn of(encoder: &str, metric: &str, scale: QualityScale) -> Self {
         let vmaf = Metric::Bounded { ceiling: 98.5, unit: 7.0, least: 0.7 };
-        let known = |middle, slope, spread, bend, noise, bytes, bits, look| Self {
+        let known = |middle, slope, spread, bend, noise, bytes, bits, quantizer, look| Self {
             metric: vmaf,
             middle,
             slope,
@@ -99,6 +101,7 @@ impl Family {
             noise,
             bytes,
             bits,
+            quantizer,
             scale,
             look: Some(look),
         };
@@ -106,13 +109,13 @@ impl Family {
             |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
         match (encoder, metric) {
             ("x264", "vmaf") => {
-                known(26.6, 7.94, 2.58, 2.95, 0.45, -0.19, -4.2, look("veryfast", 24.0, 26.6, 5.7, 1.5))
+                known(26.6, 7.94, 2.58, 2.95, 0.45, -0.19, -4.2, 5.0, look("veryfast", 24.0, 26.6, 5.7, 1.5))
             }
             ("x265", "vmaf") => {
-                known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, look("ultrafast", 26.0, 29.7, 7.5, 1.5))
+                known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, 4.6, look("ultrafast", 26.0, 29.7, 7.5, 1.5))
             }
             ("svt-av1", "vmaf") => {
-                known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, look("12", 40.0, 42.7, 14.5, 4.0))
+                known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, 0.0, look("12", 40.0, 42.7, 14.5, 4.0))
             }
             _ => {
                 // knob steps per doubling of bytes: 6 on the H.264 and HEVC scale of 51, about 14 on scales of 63
@@ -136,6 +139,7 @@ impl Family {
                     noise: 0.5 * step,
                     bytes: -0.17 / step,
                     bits: -4.5,
+                    quantizer: 0.0,
                     scale,
                     look: None,
                 }
@@ -188,6 +192,16 @@ impl Family {
         quality.clamp(usual - 0.4 * (usual - min), usual + 0.7 * (max - usual))
     }
 
+    /// The knob that a unit would have needed to come out as it did by a rate: with this mean quantizer (0 where the encoder does not say) and
+    /// so many bits a pixel.
+    pub fn quality_of(&self, quantizer: f64, bits_per_pixel: f64) -> f64 {
+        let quality = match quantizer > 0.0 {
+            true => quantizer - self.quantizer,
+            false => self.middle + (bits_per_pixel.max(1e-6).log2() - self.bits) / self.bytes,
+        };
+        quality.clamp(self.scale.min, self.scale.max)
+    }
+
     /// By how much bytes are multiplied when the knob is moved.
     pub fn bytes_factor(&self, by: f64) -> f64 {
         (by * self.bytes).exp2()
@@ -206,14 +220,6 @@ impl Family {
         // as if the population had been measured over a span of one noise-free step
         let weight = (self.noise * 2.0).powi(2);
         ((xy + weight * self.bytes) / (xx + weight)).clamp(2.0 * self.bytes, 0.4 * self.bytes)
-    }
-
-    /// The middle of the metric's useful scores, for units that were not measured.
-    pub fn middle(&self) -> f64 {
-        match self.metric {
-            Metric::Bounded { ceiling, unit, .. } => ceiling - unit,
-            Metric::Decibels { middle } => middle,
-        }
     }
 
     /// The logarithm of what a knob step costs where a unit has `score`, and how much it grows with every further step. The cost of a loss

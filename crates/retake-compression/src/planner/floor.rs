@@ -37,7 +37,9 @@ fn sure(trial: &Trial) -> Option<f64> {
 }
 
 pub(super) fn plan(brief: &Brief, floor: f64, tolerance: f64, units: &[UnitState], passes: u32) -> Plan {
-    let ship: Vec<usize> = units.iter().map(|unit| best(unit, floor)).collect();
+    let newest = |unit: &UnitState| unit.trials.len().saturating_sub(1);
+    let ship = |unit| if brief.newest_only { newest(unit) } else { best(unit, floor) };
+    let ship: Vec<usize> = units.iter().map(ship).collect();
     let bytes: u64 = units.iter().zip(&ship).map(|(unit, &take)| unit.trials[take].bytes).sum();
     let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
     let film = Film { bytes: bytes as f64, frames: frames as f64 };

@@ -1,12 +1,16 @@
 //! The planner looks at all takes so far and the objective, and answers *satisfied*, or *these units again, with these qualities*.
 //!
 //! It is a pure function: no clock, no file, no random number. [`plan`] may be replayed from recorded takes with another objective.
-//! The parts: [`curve`] and `bytes` predict how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives.
+//! The parts: [`curve`] and `bytes` predict how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives;
+//! [`pace`] keeps a pass whose units are encoded one after another on its way to its bytes.
 
 mod bits;
 mod bytes;
 pub mod curve;
 pub mod floor;
+pub mod pace;
+
+pub use bits::expected;
 
 use crate::encoder::QualityScale;
 use crate::take::Score;
@@ -47,6 +51,8 @@ pub struct Brief {
     pub family: Family,
     /// Passes allowed, the first one counted.
     pub max_passes: u32,
+    /// Only the newest take of a unit can be shipped: the client of a session has no other. False where all are kept.
+    pub newest_only: bool,
 }
 
 /// A finished take of a unit, as far as the planner cares.

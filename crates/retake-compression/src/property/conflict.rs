@@ -6,7 +6,7 @@ use super::store::{Values, set_value};
 use super::{H264EntropyMode, PropertyError, PropertyKey, profile};
 use PropertyKey as Key;
 
-/// The matrix of section 5.3: of each pair, only one may be set.
+/// The matrix of section 5.3, and what does not go with passes: of each pair, only one may be set.
 const EXCLUSIVE: &[(Key, Key)] = &[
     (Key::AverageBitRate, Key::ConstantBitRate),
     (Key::AverageBitRate, Key::VariableBitRate),
@@ -20,12 +20,19 @@ const EXCLUSIVE: &[(Key, Key)] = &[
     (Key::DataRateLimits, Key::VBVInitialDelayPercentage),
     (Key::ConstantBitRate, Key::VariableBitRate),
     (Key::ConstantBitRate, Key::VBVMaxBitRate),
+    (Key::MultiPassStorage, Key::ConstantBitRate),
+    (Key::MultiPassStorage, Key::SuggestedLookAheadFrameCount),
+    (Key::MultiPassStorage, Key::AllowOpenGOP),
+    (Key::QualityFloor, Key::AverageBitRate),
+    (Key::QualityFloor, Key::VariableBitRate),
+    (Key::QualityFloor, Key::ConstantBitRate),
 ];
 
 /// Whether a value is there that asks for something: zero leaves the average bit rate to the encoder, no pairs are no limit.
 fn asks(values: &Values, key: Key) -> bool {
     match key {
         Key::AverageBitRate => set_value!(values, AverageBitRate).is_some_and(|&rate| rate > 0),
+        Key::AllowOpenGOP => set_value!(values, AllowOpenGOP) == Some(&true),
         Key::DataRateLimits => set_value!(values, DataRateLimits).is_some_and(|limits| !limits.is_empty()),
         _ => values.has(key),
     }

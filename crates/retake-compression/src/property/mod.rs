@@ -22,7 +22,9 @@ pub use names::{ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, Trans
 pub use row::{Class, Kind, Row};
 pub use saved::SavedProperties;
 pub use support::{PropertyType, SupportedProperties, SupportedProperty};
+pub(crate) use table::USUAL_PASSES;
 pub use table::{Property, PropertyKey};
+
 pub use typed::DataRateLimit;
 pub use value::PropertyValue;
 

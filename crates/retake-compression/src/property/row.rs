@@ -1,5 +1,6 @@
 use super::{PropertyKey, PropertyValue};
 use crate::encoder::EncoderInfo;
+use crate::scorer::Metric;
 
 /// What the table says about one property.
 #[derive(Clone, Copy)]
@@ -77,6 +78,8 @@ pub enum Kind {
     Data(usize),
     /// Values by name.
     Dictionary,
+    /// An object of the library: its entry has no type, and it is never saved.
+    Object,
 }
 
 impl Kind {
@@ -106,6 +109,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) height: u32,
     /// Whether sessions convert pictures.
     pub(crate) transfers: bool,
+    /// What takes can be judged by, the default one first.
+    pub(crate) metrics: &'a [Metric],
 }
 
 /// Which values of a property an encoder takes.

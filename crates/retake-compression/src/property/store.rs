@@ -116,5 +116,6 @@ fn expected(kind: Kind) -> String {
         Kind::Array => "an array of this kind".into(),
         Kind::Data(size) => format!("{size} bytes"),
         Kind::Dictionary => "a dictionary of this kind".into(),
+        Kind::Object => "an object of this kind".into(),
     }
 }

@@ -10,7 +10,7 @@ pub type SupportedProperties = BTreeMap<PropertyKey, SupportedProperty>;
 /// What may be asked about a property before it is set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SupportedProperty {
-    /// What its values are; none for arrays, dictionaries and data.
+    /// What its values are; none for arrays, dictionaries, data and objects.
     #[doc(alias = "kVTPropertyTypeKey")]
     #[serde(rename = "PropertyType", skip_serializing_if = "Option::is_none")]
     pub property_type: Option<PropertyType>,

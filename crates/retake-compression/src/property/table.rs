@@ -8,7 +8,12 @@ use super::{
     ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue,
     TransferFunction, YCbCrMatrix,
 };
+use crate::storage::MultiPassStorage;
 use retake_media::{ContentLight, MasteringDisplay, Rational, TransferOptions};
+use std::sync::Arc;
+
+/// Passes of a session at most, where nobody says otherwise.
+pub(crate) const USUAL_PASSES: u32 = 5;
 
 const MAX_RATE: f64 = 4e9;
 const MAX_COUNT: f64 = i32::MAX as f64;
@@ -92,6 +97,15 @@ fn list(words: Vec<String>) -> Option<Allowed> {
 fn buffer(environment: &Environment<'_>) -> bool {
     let controls = &environment.info.controls;
     (controls.constant_bit_rate || controls.variable_bit_rate) && !environment.low_latency
+}
+
+fn passes(environment: &Environment<'_>) -> Option<Allowed> {
+    when(!environment.low_latency)
+}
+
+fn scores(environment: &Environment<'_>) -> Option<Allowed> {
+    let best = environment.metrics.iter().map(|metric| metric.best).reduce(f64::max)?;
+    (!environment.low_latency).then_some(Allowed::Range(0.0, best))
 }
 
 fn never(_: &Environment<'_>) -> Option<Allowed> {
@@ -233,6 +247,37 @@ table! {
             kind: Kind::Enumeration,
             support: |_| Some(Allowed::List(HdrMetadataInsertionMode::names())),
             default: |_| Some(HdrMetadataInsertionMode::Auto.into()),
+        }
+        /// Makes it a session of several passes, which keeps in the storage what it learns. Frames are then taken between the beginning and the
+        /// end of a pass only, none is dropped, and from the first pass on what changes samples can no longer be set. The session has
+        /// the storage to itself until it is over or the property is reset.
+        MultiPassStorage(Arc<MultiPassStorage>) as "kVTCompressionPropertyKey_MultiPassStorage" {
+            kind: Kind::Object, support: passes, saved: false,
+        }
+        /// An extension, for sessions of several passes. The most passes that a session asks for, the first one counted.
+        MaxPassCount(u32) {
+            kind: Kind::Count, range: Some((1.0, 100.0)), unit: "passes", support: passes,
+            default: |_| Some(USUAL_PASSES.into()),
+        }
+        /// An extension, for sessions of several passes and clients that cannot merge. True: whenever something is to be encoded again, all is.
+        RequestWholeSourcePasses(bool) { support: passes, default: |_| Some(false.into()), }
+        /// An extension, for sessions of several passes and clients that always make two. True: a second pass is asked for also where nothing
+        /// better is expected of it.
+        AlwaysRequestSecondPass(bool) { support: passes, default: |_| Some(false.into()), }
+        /// An extension, for sessions of several passes. The mean score by QualityMetric that every unit (from one sync frame to the next) is
+        /// to reach, with as few bits as possible. Where Quality is not set either, it also says where the first pass begins.
+        QualityFloor(f64) { kind: Kind::Number, range: Some((0.0, 100.0)), support: scores, }
+        /// An extension, with QualityFloor. Scores up to so much above it are good enough to keep. Unset: a difference that is worth talking about,
+        /// 1 for VMAF.
+        QualityTolerance(f64) { kind: Kind::Number, range: Some((0.0, 100.0)), support: scores, }
+        /// An extension, for sessions of several passes. What units are judged by. With AverageBitRate, bits go where it says that they buy
+        /// most. Unset: nothing is judged, unless there is a QualityFloor; then by the first of the list.
+        QualityMetric(String) {
+            kind: Kind::Enumeration,
+            support: |environment| {
+                let names = environment.metrics.iter().map(|metric| metric.name.to_owned());
+                passes(environment).and_then(|_| list(names.collect()))
+            },
         }
         /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no limit.
         MaxFrameDelayCount(i32) as "kVTCompressionPropertyKey_MaxFrameDelayCount" {

@@ -3,8 +3,10 @@
 use super::{
     ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue, TransferFunction, YCbCrMatrix,
 };
+use crate::storage::MultiPassStorage;
 use retake_media::{ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, TransferOptions};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A type that a property's values have.
 pub(crate) trait Typed: Sized {
@@ -33,6 +35,10 @@ typed! {
     u64: |value| value.as_i64().and_then(|value| value.try_into().ok());
     f64: |value| value.as_f64();
     String: |value| value.as_str().map(str::to_owned);
+    Arc<MultiPassStorage>: |value| match value {
+        PropertyValue::Storage(storage) => Some(storage.clone()),
+        _ => None,
+    };
     ColorPrimaries: |value| value.as_str().and_then(Self::from_name);
     TransferFunction: |value| value.as_str().and_then(Self::from_name);
     YCbCrMatrix: |value| value.as_str().and_then(Self::from_name);

@@ -1,6 +1,8 @@
+use crate::storage::MultiPassStorage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A property's value without its type: what the layer by names, saved settings and [`get`](crate::session::CompressionSession::get) speak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub enum PropertyValue {
     Array(Vec<PropertyValue>),
     /// Values by name.
     Dictionary(BTreeMap<String, PropertyValue>),
+    /// A multi-pass storage. Has no form in text.
+    #[serde(skip)]
+    Storage(Arc<MultiPassStorage>),
 }
 
 impl PropertyValue {
@@ -95,6 +100,7 @@ impl fmt::Display for PropertyValue {
                 }
                 f.write_str("}")
             }
+            Self::Storage(_) => f.write_str("a multi-pass storage"),
         }
     }
 }
@@ -120,4 +126,5 @@ from! {
     f64 => |value| Self::Number(value);
     &str => |value| Self::Text(value.to_owned());
     String => |value| Self::Text(value);
+    Arc<MultiPassStorage> => |value| Self::Storage(value);
 }

@@ -89,7 +89,7 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
             factory,
             low_latency,
             (self.width, self.height),
-            self.registry.transfer().cloned(),
+            (self.registry.transfer().cloned(), self.registry.scorers().cloned()),
             self.source,
         ));
         let of_thread = shared.clone();

@@ -1,8 +1,9 @@
 //! The session's own thread: it calls the encoder, and the handler with what comes out.
 
+use super::judge::Judge;
 use super::key_frames::KeyFrames;
 use super::limit::Watch;
-use super::passes::Start;
+use super::passes::Beginning;
 use super::pictures::Conversion;
 use super::settings::{self, Hints};
 use super::state::{Frame, Job, Shared, Ticket};
@@ -47,6 +48,8 @@ struct Running<T> {
     /// Frames inside, by their index in this encode.
     inside: BTreeMap<u64, Ticket<T>>,
     sent: u64,
+    /// In a session of several passes that judges what it encodes.
+    judge: Option<Judge>,
 }
 
 /// Runs until the session is over. However it ends, everybody who waits is told.
@@ -116,6 +119,9 @@ impl<T: Send> Engine<T> {
             }
             _ => Arc::new(encoder.format().clone()),
         };
+        let judged = settings::judged(&self.shared.environment(), values).filter(|_| settings.reconstruct);
+        let splits = self.quality.is_none();
+        let judge = judged.map(|judged| Judge::new(judged.metric.to_owned(), settings.clone(), splits));
         self.format = Some(format.clone());
         self.raised = 0;
         self.running = Some(Running {
@@ -125,6 +131,7 @@ impl<T: Send> Engine<T> {
             format,
             inside: BTreeMap::new(),
             sent: 0,
+            judge,
         });
         Ok(())
     }
@@ -141,14 +148,17 @@ impl<T: Send> Engine<T> {
 
     fn frame(&mut self, frame: Frame<T>) -> Result<(), SessionError> {
         let Frame { ticket, picture, duration, options, values, start } = frame;
-        if let Some(Start { quality }) = start {
-            let untouched = self.running.as_ref().is_none_or(|running| running.sent == 0);
-            if !untouched {
+        if start.is_some() {
+            if self.running.as_ref().is_some_and(|running| running.sent > 0) {
                 self.drain()?;
-            } else if quality != self.quality {
+            }
+            // only now is known what everything before it took
+            let Beginning { quality, before } = self.shared.beginning(ticket.pts);
+            if quality != self.quality {
                 self.running = None;
             }
             self.quality = quality;
+            self.watch = Watch::of(before);
         }
         if let Err(error) = self.make_ready(&picture, &options, &values, (ticket.pts, duration)) {
             self.tell(ticket, Err(error.clone()));
@@ -175,11 +185,18 @@ impl<T: Send> Engine<T> {
         let options = FrameOptions { force_key_frame: sync && running.sent > 0, ..options };
         let index = running.sent;
         running.inside.insert(index, ticket);
+        if let Some(judge) = &mut running.judge {
+            judge.sent(index, pts, picture.clone());
+        }
         match running.encoder.send(&picture, pts, duration, options) {
             Ok(()) => {}
             // the frame was not taken, and the encode goes on
             Err(error @ EncoderError::Settings { .. }) => {
-                if let Some(ticket) = running.inside.remove(&index) {
+                let ticket = running.inside.remove(&index);
+                if let Some(judge) = &mut running.judge {
+                    judge.refused(index);
+                }
+                if let Some(ticket) = ticket {
                     self.tell(ticket, Err(error.into()));
                 }
                 return Ok(());
@@ -300,7 +317,10 @@ impl<T: Send> Engine<T> {
         running.encoder.finish()?;
         while !self.shared.is_invalid() {
             if self.collect()? {
-                self.running = None;
+                let mut judge = self.running.take().and_then(|running| running.judge);
+                if let Some((first, score)) = judge.as_mut().and_then(Judge::finish) {
+                    self.shared.scored(first, score);
+                }
                 break;
             }
         }
@@ -315,7 +335,12 @@ impl<T: Send> Engine<T> {
             }
             match running.encoder.receive()? {
                 Output::Frame(frame) => self.sample(frame)?,
-                Output::Picture { .. } => {}
+                Output::Picture { index, picture } => {
+                    if let Some(judge) = &mut running.judge {
+                        judge.seen(index, picture);
+                        self.judge();
+                    }
+                }
                 Output::Pending => return Ok(false),
                 Output::End => return Ok(true),
             }
@@ -337,10 +362,23 @@ impl<T: Send> Engine<T> {
             ..SampleAttachments::default()
         };
         let (dts, bytes) = (frame.sample.dts, frame.sample.data.len() as u64);
+        if let Some(judge) = &mut running.judge {
+            judge.coded(frame.index, frame.sample.is_sync());
+        }
         self.shared.emitted(&frame.sample, frame.qp);
         let buffer = SampleBuffer { sample: frame.sample, format: running.format.clone(), attachments };
         self.tell(ticket, Ok(Emission::Sample { buffer, qp: frame.qp }));
+        self.judge();
         self.watch(dts, bytes)
+    }
+
+    /// Scores what can be scored.
+    fn judge(&mut self) {
+        let judge = self.running.as_mut().and_then(|running| running.judge.as_mut());
+        let (Some(judge), Some(scorers)) = (judge, &self.shared.scorers) else { return };
+        while let Some((first, score)) = judge.score(&**scorers) {
+            self.shared.scored(first, score);
+        }
     }
 
     /// Makes frames coarser while a window of DataRateLimits is nearly full, where the encoder takes other bounds in a running encode.

@@ -31,6 +31,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// A watch that begins behind these samples.
+    pub(super) fn of(samples: impl IntoIterator<Item = (Time, u64)>) -> Self {
+        Self { samples: samples.into_iter().map(|(dts, bytes)| (dts.seconds(), bytes)).collect() }
+    }
+
     /// Notes a sample, and tells how full the fullest window that ends with it is: above 1, a limit is broken.
     pub(super) fn note(&mut self, limits: &[DataRateLimit], dts: Time, bytes: u64) -> f64 {
         let now = dts.seconds();

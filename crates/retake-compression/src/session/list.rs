@@ -96,6 +96,7 @@ pub fn supported_properties_for_encoder(
             width,
             height,
             transfers: registry.transfer().is_some(),
+            metrics: registry.scorers().map_or(&[], |scorers| scorers.metrics()),
         }),
     ))
 }

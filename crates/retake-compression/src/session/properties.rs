@@ -17,22 +17,21 @@ fn four_cc(code: [u8; 4]) -> String {
 }
 
 /// MP-28: what may be set between passes.
-const MERE_HINTS: [PropertyKey; 3] = [
+pub(super) const MERE_HINTS: [PropertyKey; 3] = [
     PropertyKey::RealTime,
     PropertyKey::MaximizePowerEfficiency,
     PropertyKey::PrioritizeEncodingSpeedOverQuality,
 ];
-
-/// Units could not be replaced, or the encoder could not be emptied at their ends.
-const NOT_WITH_PASSES: [PropertyKey; 2] =
-    [PropertyKey::AllowOpenGOP, PropertyKey::SuggestedLookAheadFrameCount];
 
 /// Frames between sync frames that are reckoned with where neither properties nor encoder say how many.
 const USUAL_INTERVAL: u32 = 250;
 
 impl<T> Shared<T> {
     /// All changes, or an error and none (PR-1, PR-3).
-    fn change(&self, changes: &[(PropertyKey, Option<PropertyValue>)]) -> Result<(), SessionError> {
+    pub(super) fn change(
+        &self,
+        changes: &[(PropertyKey, Option<PropertyValue>)],
+    ) -> Result<(), SessionError> {
         let mut state = self.lock();
         state.dead()?;
         let frozen = state.frozen();
@@ -42,15 +41,13 @@ impl<T> Shared<T> {
             let reason = "every pass has to encode with the same: it cannot be set once the first has begun";
             return Err(PropertyError::parameter(*key, reason).into());
         }
-        if state.passes.is_some()
-            && let Some((key, _)) = changes.iter().find(|(key, value)| {
-                NOT_WITH_PASSES.contains(key)
-                    && value.as_ref().is_some_and(|value| *value != PropertyValue::from(false))
-            })
-        {
-            return Err(PropertyError::parameter(*key, "does not go with a multi-pass storage").into());
+        let values = state.values.with(&self.environment(), changes, frozen)?;
+        let storage = set_value!(values, MultiPassStorage);
+        if storage != set_value!(state.values, MultiPassStorage) {
+            // the lease of an earlier storage is given back when the new one is had
+            state.passes = storage.map(|storage| self.passes(storage)).transpose()?;
         }
-        state.values = Arc::new(state.values.with(&self.environment(), changes, frozen)?);
+        state.values = Arc::new(values);
         Ok(())
     }
 

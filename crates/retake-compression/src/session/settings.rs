@@ -2,7 +2,9 @@
 
 use super::pictures::encoded_colour;
 use super::{SessionError, limit, quality};
-use crate::encoder::{Controls, EncoderSettings, RateBuffer, RateControl};
+use crate::encoder::{Controls, EncoderInfo, EncoderSettings, RateBuffer, RateControl};
+use crate::planner::curve::Family;
+use crate::planner::floor;
 use crate::property::{
     Environment, H264EntropyMode, HdrMetadataInsertionMode, PropertyKey, Values, hinted_preset,
     parse_profile, set_value,
@@ -96,7 +98,7 @@ pub(super) fn derive(
             (false, _) => interval,
         },
         threads: threads(values),
-        reconstruct: false,
+        reconstruct: judged(environment, values).is_some() && info.reconstructs,
         controls: controls(environment, values, hints, intra_only),
         options: set_value!(values, EncoderOptions).cloned().unwrap_or_default(),
     })
@@ -109,7 +111,38 @@ pub(super) fn average(values: &Values) -> Option<u64> {
     average.or(variable).or(set_value!(values, ConstantBitRate).copied())
 }
 
-fn rate(environment: &Environment<'_>, values: &Values) -> (RateControl, Option<crate::encoder::RateLimit>) {
+/// What units are judged by, if by anything.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Judged<'a> {
+    pub(super) metric: &'a str,
+    /// The score that all have to reach, and the tolerance above it.
+    pub(super) floor: Option<(f64, f64)>,
+}
+
+/// What a session of several passes judges its units by.
+pub(super) fn judged<'a>(environment: &Environment<'a>, values: &'a Values) -> Option<Judged<'a>> {
+    if !values.has(PropertyKey::MultiPassStorage) {
+        return None;
+    }
+    let named = set_value!(values, QualityMetric);
+    let floor = set_value!(values, QualityFloor).copied();
+    let chosen = |metric: &&crate::scorer::Metric| named.is_none_or(|name| name == metric.name);
+    let metric = environment.metrics.iter().find(chosen).filter(|_| named.is_some() || floor.is_some())?;
+    let tolerance = set_value!(values, QualityTolerance).copied().unwrap_or(metric.unit);
+    Some(Judged { metric: metric.name, floor: floor.map(|floor| (floor, tolerance)) })
+}
+
+/// The quality that a first pass begins with under a floor.
+fn first_quality(info: &EncoderInfo, judged: Judged<'_>) -> Option<f64> {
+    let (floor, tolerance) = judged.floor?;
+    let family = Family::of(info.name, judged.metric, info.quality);
+    Some(info.quality.snap(family.usual(floor::first_aim(&family, floor, tolerance, false))))
+}
+
+pub(super) fn rate(
+    environment: &Environment<'_>,
+    values: &Values,
+) -> (RateControl, Option<crate::encoder::RateLimit>) {
     let info = environment.info;
     let quality = set_value!(values, Quality).copied();
     let by_quality = quality.map(|quality| quality::rate(&info.quality, info.controls.lossless, quality));
@@ -139,7 +172,10 @@ fn rate(environment: &Environment<'_>, values: &Values) -> (RateControl, Option<
         (None, Some(limit), None) if !pairs.is_empty() => {
             RateControl::AverageBitRate(((limit.bits_per_second as f64 * 0.85) as u64).max(1000))
         }
-        (None, _, None) => RateControl::Quality(info.quality.usual),
+        (None, _, None) => {
+            let first = judged(environment, values).and_then(|judged| first_quality(info, judged));
+            RateControl::Quality(first.unwrap_or(info.quality.usual))
+        }
     };
     (rate, limit)
 }

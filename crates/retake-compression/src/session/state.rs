@@ -1,11 +1,13 @@
 //! What a session's callers and its thread share.
 
-use super::passes::{Passes, Start};
+use super::passes::{Beginning, Passes, Start};
 use super::pictures::{ClientPool, encoder_attributes};
 use super::settings::Hints;
 use super::{SessionError, outcome::EncodeInfo};
 use crate::encoder::{EncoderFactory, EncoderInfo, FrameOptions, TransferMaker};
 use crate::property::{Environment, Values, set_value};
+use crate::scorer::SharedScorers;
+use crate::take::Score;
 use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Sample, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +27,7 @@ pub(super) struct Shared<T> {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) transfer: Option<TransferMaker>,
+    pub(super) scorers: Option<SharedScorers>,
     /// What the client means to feed; none if it wants no pool.
     source: Option<PixelBufferAttributes>,
     pool: Mutex<ClientPool>,
@@ -141,7 +144,7 @@ impl<T> Shared<T> {
         factory: Arc<dyn EncoderFactory>,
         low_latency: bool,
         (width, height): (u32, u32),
-        transfer: Option<TransferMaker>,
+        (transfer, scorers): (Option<TransferMaker>, Option<SharedScorers>),
         source: Option<PixelBufferAttributes>,
     ) -> Self {
         let state = State {
@@ -164,6 +167,7 @@ impl<T> Shared<T> {
             width,
             height,
             transfer,
+            scorers,
             source,
             pool: Mutex::default(),
             state: Mutex::new(state),
@@ -178,7 +182,9 @@ impl<T> Shared<T> {
 
     pub(super) fn environment(&self) -> Environment<'_> {
         let Self { low_latency, width, height, .. } = *self;
-        Environment { info: self.info(), low_latency, width, height, transfers: self.transfer.is_some() }
+        let metrics = self.scorers.as_ref().map_or(&[][..], |scorers| scorers.metrics());
+        let transfers = self.transfer.is_some();
+        Environment { info: self.info(), low_latency, width, height, transfers, metrics }
     }
 
     /// What the encoder takes as it is.
@@ -447,6 +453,18 @@ impl<T> Shared<T> {
     pub(super) fn emitted(&self, sample: &Sample, qp: f32) {
         if let Some(passes) = &mut self.lock().passes {
             passes.emitted(sample, qp);
+        }
+    }
+
+    /// How the encode begins that begins with a frame of a pass.
+    pub(super) fn beginning(&self, pts: Time) -> Beginning {
+        self.lock().passes.as_mut().map_or_else(Beginning::default, |passes| passes.beginning(pts))
+    }
+
+    /// The frames from one on were scored.
+    pub(super) fn scored(&self, first: Time, score: Result<Score, String>) {
+        if let Some(passes) = &mut self.lock().passes {
+            passes.scored(first, score);
         }
     }
 

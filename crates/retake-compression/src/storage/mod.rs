@@ -143,6 +143,15 @@ impl Drop for MultiPassStorage {
     }
 }
 
+/// Equal is what is the same storage.
+impl PartialEq for MultiPassStorage {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for MultiPassStorage {}
+
 impl fmt::Debug for MultiPassStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MultiPassStorage").field("path", &self.home.path()).finish_non_exhaustive()

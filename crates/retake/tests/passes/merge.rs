@@ -4,16 +4,24 @@ use super::{FRAMES, RATE, bytes, film, send, session, whole};
 use crate::common::{self, at, decode, ffmpeg};
 use retake::session::{NextPass, PassOptions};
 use retake::silo::FrameSilo;
-use retake::{SampleBuffer, TimeRange};
+use retake::{PixelBuffer, SampleBuffer, TimeRange};
 
 fn all(silo: &FrameSilo) -> Vec<SampleBuffer> {
     silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect()
 }
 
-/// MP-18 … MP-24, MP-32: passes over parts of the film bring it nearer to its rate; the silo's samples are all frames, in order, and decode.
-/// (A18 asks for 2 % of the rate: that is not reached here.)
+/// Mean squared error of luma over the film, as another decoder shows it.
+fn error(samples: &[SampleBuffer], frames: &[PixelBuffer]) -> f64 {
+    let shown = decode(&samples.iter().collect::<Vec<_>>());
+    assert_eq!(shown.len(), frames.len());
+    let errors = shown.iter().zip(frames).map(|(shown, frame)| common::luma_error(shown, frame));
+    errors.sum::<f64>() / frames.len() as f64
+}
+
+/// A18 (MP-18 … MP-33, FS-4 … FS-25): the loop of 8.5 with passes over parts of the film: all frames, once, in order; another decoder shows them;
+/// bytes within 2 % of the rate; and not worse than the first pass.
 #[test]
-fn passes_over_parts_bring_a_film_nearer_to_its_rate() {
+fn a18_passes_over_parts_meet_the_rate() {
     let frames = film();
     let target = RATE as f64 / 8.0 * FRAMES as f64 / 24.0;
     for info in common::encoders() {
@@ -22,7 +30,9 @@ fn passes_over_parts_bring_a_film_nearer_to_its_rate() {
         pull.0.begin_pass(false).unwrap();
         let first = send(&pull, &frames, None);
         first.iter().for_each(|sample| silo.add(sample).unwrap());
-        let (mut passes, mut partial, mut next) = (1, false, pull.0.end_pass().unwrap());
+        let (mut passes, mut partial, mut work) = (1, false, FRAMES);
+        let mut next = pull.0.end_pass().unwrap();
+        println!("{}: {:+.2} %", info.name, (bytes(&first) as f64 / target - 1.0) * 100.0);
         while let NextPass::Requested(ranges) = next {
             silo.set_time_ranges_for_next_pass(&ranges).unwrap();
             pull.0.begin_pass(false).unwrap();
@@ -31,20 +41,30 @@ fn passes_over_parts_bring_a_film_nearer_to_its_rate() {
             assert_eq!(silo.progress_of_current_pass().unwrap(), 1.0);
             assert!(samples.iter().all(|sample| sample.format == first[0].format));
             partial |= samples.len() < FRAMES;
+            work += samples.len();
+            let off = bytes(&all(&silo)) as f64 / target - 1.0;
+            println!("{}: {} frames again, {:+.2} %", info.name, samples.len(), off * 100.0);
             (passes, next) = (passes + 1, pull.0.end_pass().unwrap());
         }
         let merged = all(&silo);
-        let (before, after) = (bytes(&first) as f64 / target - 1.0, bytes(&merged) as f64 / target - 1.0);
-        println!("{}: {passes} passes, {:+.2} % becomes {:+.2} %", info.name, before * 100.0, after * 100.0);
+        let off = bytes(&merged) as f64 / target - 1.0;
+        println!(
+            "{}: {passes} passes, {:.2} films, {:+.2} %",
+            info.name,
+            work as f64 / FRAMES as f64,
+            off * 100.0
+        );
+        assert!(partial && passes > 1, "{}: no part was encoded again", info.name);
         assert_eq!(merged.len(), FRAMES);
         let mut shown: Vec<_> = merged.iter().map(|sample| sample.sample.pts).collect();
         assert!(merged.windows(2).all(|pair| pair[0].sample.dts < pair[1].sample.dts));
         shown.sort();
         assert!(shown.into_iter().eq((0..FRAMES).map(at)));
-        assert!(after.abs() <= before.abs(), "{}: {before} {after}", info.name);
-        assert!(after.abs() < before.abs() || !partial, "{}: {before} {after}", info.name);
+        assert!(off.abs() < 0.02, "{}: {off}", info.name);
         if ffmpeg() {
-            assert_eq!(decode(&merged.iter().collect::<Vec<_>>()).len(), FRAMES, "{}", info.name);
+            let (before, after) = (error(&first, &frames), error(&merged, &frames));
+            println!("{}: error {before:.2} becomes {after:.2}", info.name);
+            assert!(after <= before, "{}: {before} {after}", info.name);
         }
     }
 }

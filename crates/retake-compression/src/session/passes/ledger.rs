@@ -1,18 +1,20 @@
 //! What a session of several passes remembers, and which call may follow which.
 
-use super::plan::{Unit, Wish};
-use super::{NextPass, PassOptions};
-use crate::encoder::FrameOptions;
-use crate::property::Values;
+use super::NextPass;
+use super::frames::{Frames, digest};
+use super::kept::{Earlier, Kept, Next, STATE};
+use super::limits;
+use super::plan::Wish;
+use super::units::{self, Unit};
+use crate::encoder::{FrameOptions, QualityScale};
+use crate::planner::pace::Pace;
+use crate::property::{DataRateLimit, Values, set_value};
 use crate::session::SessionError;
-use crate::storage::{FrameRecord, NoteKey, StorageError, StorageLease};
+use crate::storage::{NoteKey, StorageError, StorageLease};
+use crate::take::Score;
 use retake_media::{Sample, Time, TimeRange};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
-
-/// The notes of this room: for each unit that a pass has encoded, its quality and bytes.
-const UNITS: u8 = b'u';
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -26,58 +28,67 @@ enum Stage {
     Over,
 }
 
-/// Where a frame begins an encode of its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::session) struct Start {
+/// An encode of its own begins with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) struct Start;
+
+/// How an encode begins.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::session) struct Beginning {
     /// Its quality, on the encoder's scale; none to encode as the properties say.
     pub(in crate::session) quality: Option<f64>,
-}
-
-/// A source frame as the first pass saw it, and what became of it last.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    pts: Time,
-    duration: Time,
-    options: u64,
-    bits: u64,
-    qp: f32,
-    sync: bool,
-    /// In this pass: whether it came, and whether its sample did.
-    sent: bool,
-    out: bool,
+    /// The samples of the merged stream that windows of data rate limits still hold when it begins.
+    pub(in crate::session) before: Vec<(Time, u64)>,
 }
 
 pub(in crate::session) struct Passes {
     lease: StorageLease,
-    options: PassOptions,
+    scale: QualityScale,
     /// What all passes encode with.
     pub(in crate::session) values: Option<Arc<Values>>,
+    /// The same as text.
+    settings: String,
+    earlier: Option<Earlier>,
     stage: Stage,
-    /// Passes that were begun.
+    /// Passes that were begun, by earlier sessions too.
     begun: u32,
-    frames: Vec<Frame>,
+    frames: Frames,
     units: Vec<Unit>,
-    /// The units of the next pass, with their qualities.
-    takes: BTreeMap<usize, f64>,
+    /// What the next pass is to do, or the one that is open does.
+    next: Next,
     ranges: Option<Arc<[TimeRange]>>,
-    /// What happened to the storage while samples came out.
-    trouble: Option<StorageError>,
+    pace: Option<Pace>,
+    /// In this pass: the unit that is being encoded again, and the qualities of all that were.
+    current: Option<usize>,
+    used: BTreeMap<usize, f64>,
+    /// In this pass: scores of units, by their first frame.
+    scores: BTreeMap<usize, Score>,
+    /// What happened while samples came out.
+    trouble: Option<SessionError>,
 }
 
 impl Passes {
-    pub(super) fn new(lease: StorageLease, options: PassOptions) -> Self {
-        Self {
+    /// Passes that are recorded by this lease. What an earlier session recorded is looked at, and gone on with if the client asks for its ranges.
+    pub(super) fn new(lease: StorageLease, scale: QualityScale) -> Result<Self, StorageError> {
+        let earlier = Earlier::of(&lease)?;
+        Ok(Self {
             lease,
-            options,
+            scale,
             values: None,
+            settings: String::new(),
+            earlier,
             stage: Stage::Before,
             begun: 0,
-            frames: Vec::new(),
+            frames: Frames::default(),
             units: Vec::new(),
-            takes: BTreeMap::new(),
+            next: Next::default(),
             ranges: None,
+            pace: None,
+            current: None,
+            used: BTreeMap::new(),
+            scores: BTreeMap::new(),
             trouble: None,
-        }
+        })
     }
 
     pub(in crate::session) fn has_begun(&self) -> bool {
@@ -91,8 +102,13 @@ impl Passes {
         }
     }
 
-    /// MP-5 … MP-10.
-    pub(super) fn begin(&mut self, last: bool, values: &Arc<Values>) -> Result<(), SessionError> {
+    /// MP-5 … MP-10. `settings` are what every pass encodes with, as text.
+    pub(super) fn begin(
+        &mut self,
+        last: bool,
+        values: &Arc<Values>,
+        settings: &str,
+    ) -> Result<(), SessionError> {
         let refuse = |reason| Err(SessionError::parameter("begin_pass", reason));
         self.lease.passes()?;
         match self.stage {
@@ -100,12 +116,20 @@ impl Passes {
             Stage::Over => return refuse("the last pass was made: create another session"),
             Stage::Before | Stage::Between => {}
         }
+        if self.begun > 0 && self.stage == Stage::Before && self.settings != settings {
+            let (stored, wanted) = (self.settings.clone(), settings.to_owned());
+            return Err(StorageError::Mismatch { what: "settings", stored, wanted }.into());
+        }
         self.lease.begin_pass(self.begun)?;
-        let whole = self.takes.is_empty();
+        let whole = self.next.takes.is_empty();
         self.values.get_or_insert_with(|| values.clone());
-        self.frames.iter_mut().for_each(|frame| (frame.sent, frame.out) = (false, false));
+        settings.clone_into(&mut self.settings);
+        self.earlier = None;
+        self.frames.0.iter_mut().for_each(|frame| (frame.sent, frame.out) = (false, false));
         self.begun += 1;
         self.stage = Stage::Open { whole, last };
+        let Next { takes, bytes } = &self.next;
+        self.pace = bytes.map(|bytes| Pace::new(self.scale, bytes, takes.values().copied()));
         Ok(())
     }
 
@@ -119,14 +143,17 @@ impl Passes {
         const CALL: &str = "encode";
         self.is_open(CALL)?;
         self.lease.passes()?;
+        let refuse = |reason: String| Err(SessionError::parameter(CALL, reason));
+        if options.base_qp.is_some() {
+            return refuse("frames of several passes bring no quantizers of their own".to_owned());
+        }
         if self.begun == 1 {
             return Ok(());
         }
-        let refuse = |reason: String| Err(SessionError::parameter(CALL, reason));
-        let Some(index) = self.find(pts) else {
+        let Some(index) = self.frames.find(pts) else {
             return refuse(format!("there was no frame at {pts} in the first pass"));
         };
-        let frame = &self.frames[index];
+        let frame = &self.frames.0[index];
         if frame.duration != duration || frame.options != digest(options) {
             return refuse(format!(
                 "the frame at {pts} is not the one of the first pass: duration or options differ"
@@ -138,7 +165,7 @@ impl Passes {
         Ok(())
     }
 
-    /// Notes a frame that was accepted. Says where an encode of its own begins with it.
+    /// Notes a frame that was accepted. Says whether an encode of its own begins with it.
     pub(in crate::session) fn accept(
         &mut self,
         pts: Time,
@@ -146,98 +173,129 @@ impl Passes {
         options: &FrameOptions,
     ) -> Option<Start> {
         if self.begun == 1 {
-            let options = digest(options);
-            self.frames.push(Frame {
-                pts,
-                duration,
-                options,
-                bits: 0,
-                qp: 0.0,
-                sync: false,
-                sent: true,
-                out: false,
-            });
-            return (self.frames.len() == 1).then_some(Start { quality: None });
+            self.frames.push(pts, duration, digest(options));
+            return (self.frames.0.len() == 1).then_some(Start);
         }
-        let index = self.find(pts)?;
-        self.frames[index].sent = true;
-        if self.takes.is_empty() {
-            return (index == 0).then_some(Start { quality: None });
-        }
-        let unit = self.unit_of(index);
-        let begins = self.units[unit].first == index;
-        self.takes.get(&unit).filter(|_| begins).map(|quality| Start { quality: Some(*quality) })
+        let index = self.frames.find(pts)?;
+        self.frames.0[index].sent = true;
+        let begins = match self.next.takes.is_empty() {
+            true => index == 0,
+            false => self.units[units::unit_of(&self.units, index)].first == index,
+        };
+        begins.then_some(Start)
     }
 
-    /// Notes the sample of a frame.
-    pub(in crate::session) fn emitted(&mut self, sample: &Sample, qp: f32) {
-        let Some(index) = self.find(sample.pts) else { return };
-        let frame = &mut self.frames[index];
-        frame.bits = sample.data.len() as u64 * 8;
-        (frame.qp, frame.sync, frame.out) = (qp, sample.is_sync(), true);
-        let record = FrameRecord {
-            pts: frame.pts,
-            duration: frame.duration,
-            options: frame.options,
-            kind: sample.kind,
-            bits: frame.bits,
-            qp,
+    /// How the encode begins that begins with a frame. Everything before it in this pass is out.
+    pub(in crate::session) fn beginning(&mut self, pts: Time) -> Beginning {
+        self.end_unit();
+        let Some(index) = self.frames.find(pts).filter(|_| !self.next.takes.is_empty()) else {
+            return Beginning::default();
         };
+        let unit = units::unit_of(&self.units, index);
+        let planned = self.next.takes.get(&unit).map(|take| take.quality);
+        let quality =
+            self.pace.as_ref().and_then(Pace::quality).or(planned).map(|quality| self.scale.snap(quality));
+        self.current = quality.map(|quality| {
+            self.used.insert(unit, quality);
+            unit
+        });
+        Beginning { quality, before: limits::before(&self.frames, self.limits(), pts) }
+    }
+
+    /// All of a unit that was encoded again is out: what it took tells what the others may take.
+    fn end_unit(&mut self) {
+        let Some(unit) = self.current.take() else { return };
+        let frames = &self.frames.0[self.units[unit].first..self.units[unit].end];
+        if let (Some(pace), Some(quality)) = (&mut self.pace, self.used.get(&unit)) {
+            pace.is_out(*quality, frames.iter().map(|frame| frame.bytes).sum());
+        }
+    }
+
+    fn limits(&self) -> &[DataRateLimit] {
+        let values = self.values.as_deref();
+        values.and_then(|values| set_value!(values, DataRateLimits)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes the sample of a frame. ST-9: where that cannot be kept, the end of the pass says so; the sample is good all the same.
+    pub(in crate::session) fn emitted(&mut self, sample: &Sample, qp: f32) {
+        let Some(index) = self.frames.find(sample.pts) else { return };
+        let record = self.frames.emitted(index, sample.dts, sample.data.len() as u64, qp, sample.kind);
         if let Err(error) = self.lease.push_frame(record) {
-            self.trouble.get_or_insert(error);
+            self.trouble.get_or_insert(error.into());
+        }
+    }
+
+    /// Notes the score of the frames from one on to the next that a score was begun with.
+    pub(in crate::session) fn scored(&mut self, first: Time, score: Result<Score, String>) {
+        match (self.frames.find(first), score) {
+            (Some(index), Ok(score)) => {
+                self.scores.insert(index, score);
+            }
+            (_, Err(reason)) => {
+                let error = SessionError::Malfunction(format!("a unit could not be scored: {reason}"));
+                self.trouble.get_or_insert(error);
+            }
+            (None, Ok(_)) => {}
         }
     }
 
     /// MP-11 … MP-15: all samples of the pass are out.
-    pub(super) fn end<'a>(
-        &mut self,
-        last: bool,
-        wish: impl FnOnce() -> Wish<'a>,
-    ) -> Result<NextPass, SessionError> {
+    pub(super) fn end(&mut self, last: bool, wish: &Wish) -> Result<NextPass, SessionError> {
         self.is_open("end_pass")?;
         let Stage::Open { whole, last: promised } = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(NextPass::Finished);
         };
+        self.end_unit();
         if let Some(error) = self.trouble.take() {
-            return Err(error.into());
+            return Err(error);
         }
+        let wanted = |index: &usize| self.is_wanted(*index);
         if let Some(missing) =
-            (0..self.frames.len()).find(|&index| self.is_wanted(index) && !self.frames[index].sent)
+            (0..self.frames.0.len()).filter(wanted).find(|&index| !self.frames.0[index].sent)
         {
-            let pts = self.frames[missing].pts;
+            let pts = self.frames.0[missing].pts;
             let reason = format!("the frame at {pts} is missing: all frames of the ranges have to come");
             return Err(SessionError::parameter("end_pass", reason));
         }
-        let complete = (0..self.frames.len()).all(|index| !self.is_wanted(index) || self.frames[index].out);
-        self.measure(whole)?;
+        let complete = (0..self.frames.0.len()).filter(wanted).all(|index| self.frames.0[index].out);
+        self.measure(whole, wish.first);
+        let ended = last || promised || !complete || self.begun >= wish.most || self.frames.0.is_empty();
+        let wanted = if ended { None } else { self.wanted(wish) };
+        let kept = Kept { settings: self.settings.clone(), units: self.units.clone(), next: wanted.clone() };
+        let note = serde_json::to_vec(&kept)
+            .map_err(|error| SessionError::Malfunction(format!("units cannot be kept: {error}")))?;
+        self.lease.put_note(NoteKey { topic: STATE, pass: self.begun - 1, unit: 0 }, &note)?;
         self.lease.end_pass()?;
+        if !(last || promised) {
+            self.stage = Stage::Between;
+        }
         self.ranges = None;
-        self.takes.clear();
-        if last || promised {
-            return Ok(NextPass::Finished);
-        }
-        self.stage = Stage::Between;
-        if !complete || self.begun >= self.options.most {
-            return Ok(NextPass::Finished);
-        }
-        let wish = wish();
-        self.takes = wish.takes(&self.units, self.seconds());
-        if self.takes.is_empty() {
-            if self.begun > 1 || !self.options.request_once || self.frames.is_empty() {
-                return Ok(NextPass::Finished);
-            }
-        } else if self.options.whole_source {
-            for (index, quality) in wish.estimates(&self.units).into_iter().enumerate() {
-                self.takes.entry(index).or_insert(quality);
-            }
-        }
-        let ranges: Arc<[TimeRange]> = self.wanted_ranges().into();
+        self.next = wanted.clone().unwrap_or_default();
+        let Some(next) = wanted else { return Ok(NextPass::Finished) };
+        let ranges = self.ranges_of(&next);
         self.ranges = Some(ranges.clone());
         Ok(NextPass::Requested(ranges))
     }
 
-    /// MP-17, MP-19.
-    pub(super) fn ranges(&self) -> Result<Arc<[TimeRange]>, SessionError> {
+    /// What to ask for, if anything.
+    fn wanted(&self, wish: &Wish) -> Option<Next> {
+        let broken = limits::broken(&self.frames, &self.units, self.limits());
+        let next = wish.next(&self.units, self.frames.seconds(), &broken);
+        let asked = !next.takes.is_empty() || (self.begun == 1 && wish.always);
+        asked.then_some(next)
+    }
+
+    /// MP-17, MP-19, MP-25: the ranges that the last pass ended with; in a new session, that of the session before.
+    pub(super) fn ranges(&mut self) -> Result<Arc<[TimeRange]>, SessionError> {
+        if self.stage == Stage::Before
+            && let Some(earlier) = self.earlier.take_if(|earlier| earlier.kept.next.is_some())
+        {
+            let Kept { settings, units, next } = earlier.kept;
+            (self.settings, self.units, self.frames) = (settings, units, earlier.frames);
+            self.next = next.unwrap_or_default();
+            self.begun = earlier.passes;
+            self.ranges = Some(self.ranges_of(&self.next));
+        }
         let none = || {
             SessionError::parameter("time_ranges_for_next_pass", "the last pass did not ask for another one")
         };
@@ -245,83 +303,31 @@ impl Passes {
     }
 
     /// Reckons what the units of this pass have become.
-    fn measure(&mut self, whole: bool) -> Result<(), SessionError> {
+    fn measure(&mut self, whole: bool, first: Option<f64>) {
         if whole {
-            let starts = (0..self.frames.len()).filter(|&index| index == 0 || self.frames[index].sync);
-            let starts: Vec<usize> = starts.collect();
-            let ends = starts.iter().skip(1).copied().chain([self.frames.len()]);
-            self.units =
-                starts.iter().zip(ends).map(|(&first, end)| Unit { first, end, ..Unit::default() }).collect();
+            self.units = units::cut(&self.frames);
         }
-        for index in 0..self.units.len() {
-            if !whole && !self.takes.contains_key(&index) {
-                continue;
+        let used = std::mem::take(&mut self.used);
+        let scores = std::mem::take(&mut self.scores);
+        for (index, unit) in self.units.iter_mut().enumerate() {
+            if whole || self.next.takes.contains_key(&index) {
+                let quality = used.get(&index).copied().or(first.filter(|_| whole));
+                units::measure(unit, &self.frames, quality, scores.get(&unit.first).copied());
             }
-            let unit = &mut self.units[index];
-            let frames = &self.frames[unit.first..unit.end];
-            unit.bytes = frames.iter().map(|frame| frame.bits / 8).sum();
-            unit.quality = self.takes.get(&index).copied();
-            if unit.quality.is_none() {
-                let quantizers = frames.iter().map(|frame| f64::from(frame.qp)).sum::<f64>();
-                unit.by_rate = (quantizers / frames.len().max(1) as f64, unit.bytes);
-            }
-            let quality = unit.quality.unwrap_or(unit.by_rate.0);
-            let note = [quality.to_le_bytes(), unit.bytes.to_le_bytes()].concat();
-            let unit = u32::try_from(index).unwrap_or(u32::MAX);
-            self.lease.put_note(NoteKey { topic: UNITS, pass: self.begun - 1, unit }, &note)?;
         }
-        Ok(())
-    }
-
-    fn find(&self, pts: Time) -> Option<usize> {
-        self.frames.binary_search_by(|frame| frame.pts.cmp(&pts)).ok()
-    }
-
-    fn unit_of(&self, frame: usize) -> usize {
-        self.units.partition_point(|unit| unit.end <= frame)
     }
 
     fn is_wanted(&self, frame: usize) -> bool {
-        self.takes.is_empty() || self.takes.contains_key(&self.unit_of(frame))
+        let takes = &self.next.takes;
+        takes.is_empty() || takes.contains_key(&units::unit_of(&self.units, frame))
     }
 
-    /// Resolution 36: where the source ends.
-    fn source_end(&self) -> Time {
-        let Some(last) = self.frames.last() else { return Time::INVALID };
-        if last.duration.is_numeric() && last.duration > Time::ZERO {
-            return last.pts.add(last.duration);
-        }
-        match self.frames.len().checked_sub(2).map(|before| self.frames[before].pts) {
-            Some(before) => last.pts.add(last.pts.subtract(before)),
-            None => last.pts.add(Time::new(1, last.pts.timescale())),
-        }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.frames.first().map_or(0.0, |first| self.source_end().subtract(first.pts).seconds())
-    }
-
-    /// MP-18, MP-20: whole units, those side by side as one range; the whole source where no unit stands for itself.
-    fn wanted_ranges(&self) -> Vec<TimeRange> {
-        let start = |unit: usize| self.frames[self.units[unit].first].pts;
-        let end = |unit: usize| match self.units.get(unit + 1) {
-            Some(next) => self.frames[next.first].pts,
-            None => self.source_end(),
-        };
-        let wanted: Vec<usize> = match self.takes.is_empty() {
+    /// The ranges of what is asked for; the whole source where no unit stands for itself.
+    fn ranges_of(&self, next: &Next) -> Arc<[TimeRange]> {
+        let wanted: Vec<usize> = match next.takes.is_empty() {
             true => (0..self.units.len()).collect(),
-            false => self.takes.keys().copied().collect(),
+            false => next.takes.keys().copied().collect(),
         };
-        let runs = wanted.chunk_by(|a, b| a + 1 == *b);
-        runs.map(|run| TimeRange::between(start(run[0]), end(run[run.len() - 1]))).collect()
+        units::ranges(&self.units, &self.frames, &wanted).into()
     }
-}
-
-/// Equal for equal options.
-fn digest(options: &FrameOptions) -> u64 {
-    let FrameOptions { force_key_frame, base_qp, acknowledged, refresh } = options;
-    let mut bytes = vec![u8::from(*force_key_frame), u8::from(*refresh), u8::from(base_qp.is_some())];
-    bytes.extend(base_qp.unwrap_or(0).to_le_bytes());
-    acknowledged.iter().for_each(|token| bytes.extend(token.to_le_bytes()));
-    xxh3_64(&bytes)
 }

@@ -7,23 +7,30 @@
 //! The first pass is an ordinary encode. It is cut into units, from one sync frame to the next; ranges are made of whole units, and each unit is
 //! encoded anew by an encode of its own, with a quality that the [planner](crate::planner) chose from what earlier passes took.
 
+mod frames;
+mod kept;
 mod ledger;
+mod limits;
 mod plan;
+mod units;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use ledger::{Passes, Start};
+pub(super) use ledger::{Beginning, Passes, Start};
 
-use super::settings;
-use super::state::{Phase, Shared};
-use super::{CompressionSession, SessionError};
-use crate::property::{PropertyKey, not_supported, set_value};
+use self::plan::Wish;
+use super::properties::MERE_HINTS;
+use super::state::Shared;
+use super::{CompressionSession, SessionError, quality, settings};
+use crate::encoder::RateControl;
+use crate::property::{Property, PropertyKey, USUAL_PASSES, Values, set_value};
 use crate::storage::{MultiPassStorage, StorageIdentity};
 use retake_media::{Time, TimeRange};
 use std::sync::Arc;
 
-/// How often a session may ask, and for what. Extensions: Apple's sessions decide that for themselves.
+/// Three properties that go with a storage, set with it: [`Property::MaxPassCount`], [`Property::AlwaysRequestSecondPass`] and
+/// [`Property::RequestWholeSourcePasses`]. What is left at its default leaves the property as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PassOptions {
     /// Passes at most, the first one counted. At least 1. Default: 5.
@@ -50,48 +57,19 @@ pub enum NextPass {
 }
 
 impl<T> Shared<T> {
-    fn set_storage(
-        &self,
-        storage: Option<&Arc<MultiPassStorage>>,
-        options: PassOptions,
-    ) -> Result<(), SessionError> {
-        const CALL: &str = "set_multi_pass_storage";
-        let mut state = self.lock();
-        state.dead()?;
-        if self.low_latency {
-            return Err(not_supported(&self.environment(), "MultiPassStorage").into());
-        }
-        if state.phase != Phase::Configured || state.passes.as_ref().is_some_and(Passes::has_begun) {
-            return Err(SessionError::parameter(CALL, "set it before the first frame and the first pass"));
-        }
-        if set_value!(state.values, AllowOpenGOP) == Some(&true) {
-            return Err(SessionError::parameter(
-                CALL,
-                "open groups of pictures cannot be replaced: reset AllowOpenGOP",
-            ));
-        }
-        if state.values.has(PropertyKey::SuggestedLookAheadFrameCount) {
-            let reason = "SuggestedLookAheadFrameCount does not go with passes: reset it";
-            return Err(SessionError::parameter(CALL, reason));
-        }
-        if options.most == 0 {
-            return Err(SessionError::parameter(CALL, "there is one pass at least"));
-        }
-        // the lease of an earlier one is given back first: it may be the same
-        state.passes = None;
-        if let Some(storage) = storage {
-            let info = self.info();
-            let identity = StorageIdentity {
-                encoder: info.name.to_owned(),
-                version: info.version.clone(),
-                codec: info.codec,
-                width: self.width,
-                height: self.height,
-                settings: String::new(),
-            };
-            state.passes = Some(Passes::new(storage.attach(&identity)?, options));
-        }
-        Ok(())
+    /// Takes a storage for the passes of this session (MP-2, MP-3).
+    pub(super) fn passes(&self, storage: &Arc<MultiPassStorage>) -> Result<Passes, SessionError> {
+        let info = self.info();
+        let identity = StorageIdentity {
+            encoder: info.name.to_owned(),
+            version: info.version.clone(),
+            codec: info.codec,
+            width: self.width,
+            height: self.height,
+            // those of passes are not all set yet: they are compared when one begins
+            settings: String::new(),
+        };
+        Ok(Passes::new(storage.attach(&identity)?, info.quality)?)
     }
 
     fn begin_pass(&self, last: bool) -> Result<(), SessionError> {
@@ -102,7 +80,7 @@ impl<T> Shared<T> {
         }
         let values = state.values.clone();
         let passes = state.passes.as_mut().ok_or_else(|| no_storage("begin_pass"))?;
-        passes.begin(last, &values)?;
+        passes.begin(last, &values, &settings_text(&values))?;
         state.last_pts = None;
         Ok(())
     }
@@ -120,21 +98,58 @@ impl<T> Shared<T> {
         self.complete(Time::INVALID)?;
         let mut state = self.lock();
         state.dead()?;
-        let (values, base_qp) = (state.values.clone(), state.base_qp == Some(true));
+        let values = state.values.clone();
         let passes = state.passes.as_mut().ok_or_else(|| no_storage(CALL))?;
-        passes.end(last, || {
-            let constant = set_value!(values, ConstantBitRate).is_some()
-                || set_value!(values, VariableBitRate).is_some();
-            let rate = settings::average(&values).filter(|_| !constant && !base_qp);
-            plan::Wish { rate, info: self.info(), pixels: u64::from(self.width) * u64::from(self.height) }
-        })
+        passes.end(last, &self.wish(&values))
+    }
+
+    /// What the properties say that the merged stream is to become.
+    fn wish<'a>(&'a self, values: &'a Values) -> Wish<'a> {
+        let environment = self.environment();
+        let judged = settings::judged(&environment, values);
+        let variable = set_value!(values, VariableBitRate).is_some();
+        let scale = &self.info().quality;
+        let flag = |value: Option<&bool>| value == Some(&true);
+        Wish {
+            rate: settings::average(values).filter(|_| !variable),
+            floor: judged.and_then(|judged| judged.floor),
+            metric: judged.map_or("", |judged| judged.metric),
+            first: match settings::rate(&environment, values).0 {
+                RateControl::Quality(quality) => Some(quality),
+                _ => None,
+            },
+            best: set_value!(values, Quality).map(|&quality| quality::on_scale(scale, quality)),
+            info: self.info(),
+            pixels: u64::from(self.width) * u64::from(self.height),
+            most: set_value!(values, MaxPassCount).copied().unwrap_or(USUAL_PASSES),
+            whole: flag(set_value!(values, RequestWholeSourcePasses)),
+            always: flag(set_value!(values, AlwaysRequestSecondPass)),
+        }
     }
 
     fn ranges(&self) -> Result<Arc<[TimeRange]>, SessionError> {
-        let state = self.lock();
+        let mut state = self.lock();
         state.dead()?;
-        state.passes.as_ref().ok_or_else(|| no_storage("time_ranges_for_next_pass"))?.ranges()
+        state.passes.as_mut().ok_or_else(|| no_storage("time_ranges_for_next_pass"))?.ranges()
     }
+}
+
+/// What samples depend on, as text that is equal for equal values: a storage goes on with equal ones only (MP-3).
+fn settings_text(values: &Values) -> String {
+    let of_passes = |key| {
+        matches!(
+            key,
+            PropertyKey::MultiPassStorage
+                | PropertyKey::MaxPassCount
+                | PropertyKey::RequestWholeSourcePasses
+                | PropertyKey::AlwaysRequestSecondPass
+        )
+    };
+    let counted = |key| !of_passes(key) && !MERE_HINTS.contains(&key);
+    let counted = values.iter().filter(|property| counted(property.key()));
+    let text: Vec<String> =
+        counted.map(|property| format!("{}={}", property.key(), property.value())).collect();
+    text.join("; ")
 }
 
 fn no_storage(call: &'static str) -> SessionError {
@@ -148,12 +163,10 @@ impl<T: Send + 'static> CompressionSession<T> {
         !self.shared.low_latency
     }
 
-    /// Makes it a session of several passes, which keeps what it learns in `storage`; or of one again, with none. Frames are then taken
-    /// between [`CompressionSession::begin_pass`] and [`CompressionSession::end_pass`] only, none is dropped, and from the first pass on
-    /// properties that change samples can no longer be set. The session has the storage to itself until it is over.
+    /// Sets [`Property::MultiPassStorage`], or resets it with none, and what `options` say beside it.
     ///
     /// # Errors
-    /// [`SessionError::Storage`] where the storage is closed, in use, or of another encoder; [`SessionError::Parameter`] when it is too late,
+    /// [`SessionError::Storage`] where the storage is closed, in use, or of another encoder; [`SessionError::Property`] when it is too late,
     /// and for properties that do not go with passes. Nothing has changed then.
     #[doc(alias = "kVTCompressionPropertyKey_MultiPassStorage")]
     pub fn set_multi_pass_storage(
@@ -161,7 +174,18 @@ impl<T: Send + 'static> CompressionSession<T> {
         storage: Option<&Arc<MultiPassStorage>>,
         options: PassOptions,
     ) -> Result<(), SessionError> {
-        self.shared.set_storage(storage, options)
+        let usual = PassOptions::default();
+        let mut changes =
+            vec![(PropertyKey::MultiPassStorage, storage.map(|storage| storage.clone().into()))];
+        let mut set = |differs: bool, property: Property| {
+            if differs {
+                changes.push((property.key(), Some(property.value())));
+            }
+        };
+        set(options.most != usual.most, Property::MaxPassCount(options.most));
+        set(options.request_once, Property::AlwaysRequestSecondPass(true));
+        set(options.whole_source, Property::RequestWholeSourcePasses(true));
+        self.shared.change(&changes)
     }
 
     /// Begins a pass: the first over everything, a later one over the ranges that the session asked for, or over everything where it asked for
@@ -195,6 +219,12 @@ impl<T: Send + 'static> CompressionSession<T> {
     }
 
     /// The ranges that the last pass ended with, until the next one ends.
+    ///
+    /// Before its first pass, a session whose storage was kept by an earlier one ([`StorageOptions::do_not_delete`]) tells the ranges that
+    /// the earlier one asked for, and by that goes on where it ended: the next pass is one over these ranges. A client that does not ask
+    /// begins anew.
+    ///
+    /// [`StorageOptions::do_not_delete`]: crate::storage::StorageOptions::do_not_delete
     ///
     /// # Errors
     /// [`SessionError::Parameter`] where no other pass was asked for.

@@ -1,98 +1,204 @@
-//! Which units are worth another pass.
+//! Which units are worth another pass, with which qualities: the planner of exports, asked with what a session knows.
 
+use super::kept::Next;
+use super::units::Unit;
 use crate::encoder::EncoderInfo;
 use crate::planner::curve::Family;
-use crate::planner::{self, Brief, Objective, Trial, UnitState};
+use crate::planner::pace::Expected;
+use crate::planner::{self, Brief, Objective, Retake, Trial, UnitState};
 use crate::units::FrameRange;
 use std::collections::BTreeMap;
 
 /// Passes that the planner reckons with: how many there are is the session's affair.
 const MANY: u32 = u32::MAX;
 
-/// A knob whose steps change bytes by more doublings than this is too coarse to bring a stream to a rate: units encoded again could miss by
-/// more than the first pass did.
-const COARSE: f64 = 0.03;
+/// A first pass that is as far off its rate, or as uneven, is worth to be evened out; what is less only has its sum corrected. As a share
+/// of the bytes, and in doublings of bytes in the mean.
+const FAR: f64 = 0.03;
+const UNEVEN: f64 = 0.12;
 
-/// Frames from one sync frame to the next, and how they came out last.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Unit {
-    /// Its first frame, and the first that is not in it.
-    pub(super) first: usize,
-    pub(super) end: usize,
-    /// Its bytes, as they came out last.
-    pub(super) bytes: u64,
-    /// The quality that it was encoded again with; none since it was encoded by rate.
-    pub(super) quality: Option<f64>,
-    /// How it came out by rate: its average quantizer (0 where the encoder does not say) and its bytes.
-    pub(super) by_rate: (f64, u64),
-}
+/// What of a window of a data rate limit a unit is to be encoded again for that had a part in breaking it.
+const WITHIN: f64 = 0.93;
 
 /// What the merged stream is to become.
 pub(super) struct Wish<'a> {
     /// Bits per second in the mean, if that is asked for.
     pub(super) rate: Option<u64>,
+    /// The score that every unit is to reach, and the tolerance above it.
+    pub(super) floor: Option<(f64, f64)>,
+    /// What units are judged by; empty if by nothing.
+    pub(super) metric: &'a str,
+    /// The quality that the first pass was encoded with; none where a rate decided.
+    pub(super) first: Option<f64>,
+    /// The best quality that any unit may be given.
+    pub(super) best: Option<f64>,
     pub(super) info: &'a EncoderInfo,
     pub(super) pixels: u64,
+    /// Passes at most, the first one counted.
+    pub(super) most: u32,
+    /// Ask for the whole source, never for parts of it.
+    pub(super) whole: bool,
+    /// Ask for a second pass in any case.
+    pub(super) always: bool,
 }
 
 impl Wish<'_> {
-    /// The units to encode again, with their qualities. MP-30, MP-31: as few as can bring the stream to its rate, and none where it is there
-    /// already. MP-32: what is not encoded again counts.
-    pub(super) fn takes(&self, units: &[Unit], seconds: f64) -> BTreeMap<usize, f64> {
-        let Some(rate) = self.rate.filter(|_| seconds > 0.0 && !units.is_empty()) else {
-            return BTreeMap::new();
+    /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is not encoded again counts.
+    /// `broken` are the units that have a part in windows above their limits, and by how much.
+    pub(super) fn next(&self, units: &[Unit], seconds: f64, broken: &BTreeMap<usize, f64>) -> Next {
+        let family = self.family();
+        let objective = match (self.rate, self.floor) {
+            (Some(rate), _) if seconds > 0.0 => {
+                Objective::Bytes { target: (rate as f64 * seconds / 8.0) as u64, at_most: false }
+            }
+            (None, Some((floor, tolerance))) => Objective::Floor { floor, tolerance },
+            _ => Objective::Plain,
         };
         let scale = self.info.quality;
-        let family = self.family();
-        if scale.step * -family.bytes_slope(&[]) > COARSE {
-            return BTreeMap::new();
-        }
-        let target = (rate as f64 * seconds / 8.0) as u64;
-        let estimates = self.estimates(units);
-        let states: Vec<UnitState> = units
-            .iter()
-            .zip(&estimates)
-            .map(|(unit, quality)| {
-                let trial = Trial { quality: *quality, bytes: unit.bytes, score: None };
-                // what came out last is what is shipped: earlier takes are gone
-                UnitState { range: FrameRange::new(unit.first as u64, unit.end as u64), trials: vec![trial] }
-            })
+        let brief = Brief { objective, scale, family, max_passes: MANY, newest_only: true };
+        let states = self.states(units);
+        let mut takes: BTreeMap<usize, Expected> = self
+            .retakes(&brief, units, &states)
+            .into_iter()
+            .map(|retake| (retake.unit, planner::expected(&brief, &states[retake.unit], retake.quality)))
             .collect();
-        let objective = Objective::Bytes { target, at_most: false };
-        let brief = Brief { objective, scale, family, max_passes: MANY };
-        // nothing was scored, so that bits are not moved from unit to unit: as after the second pass, only the sum is corrected
-        let plan = planner::plan(&brief, &states, 2);
-        let retakes = plan.retakes.iter().map(|retake| (retake.unit, retake.quality));
-        if units.iter().any(|unit| unit.quality.is_some()) {
-            return retakes.collect();
+        if self.whole && !takes.is_empty() {
+            for (unit, state) in states.iter().enumerate() {
+                let as_it_is = state.trials.last().map_or(scale.usual, |trial| trial.quality);
+                takes.entry(unit).or_insert_with(|| planner::expected(&brief, state, as_it_is));
+            }
         }
-        // what a rate is on the scale of qualities is a guess before the first unit: that one alone can be wrong by much
-        retakes.max_by_key(|(unit, _)| units[*unit].bytes).into_iter().collect()
+        self.keep_limits(&brief, &states, broken, &mut takes);
+        for take in takes.values_mut() {
+            take.best = take.best.max(self.best.unwrap_or(scale.min));
+            take.quality = take.quality.max(take.best);
+        }
+        let same = |unit: usize, take: &Expected| {
+            let newest = units[unit].newest().and_then(|newest| newest.quality);
+            newest.is_some_and(|quality| (quality - take.quality).abs() < scale.step / 2.0)
+        };
+        // the same again gives the same again
+        if takes.iter().all(|(unit, take)| same(*unit, take)) {
+            takes.clear();
+        } else if !self.whole {
+            takes.retain(|unit, take| !same(*unit, take));
+        }
+        let bytes = match objective {
+            Objective::Bytes { target, .. } => {
+                let kept = units.iter().enumerate().filter(|(unit, _)| !takes.contains_key(unit));
+                Some(target as f64 - kept.map(|(_, unit)| unit.bytes()).sum::<u64>() as f64)
+            }
+            _ => None,
+        };
+        Next { takes, bytes }
     }
 
-    fn family(&self) -> Family {
-        Family::of(self.info.name, "vmaf", self.info.quality)
+    fn retakes(&self, brief: &Brief, units: &[Unit], states: &[UnitState]) -> Vec<Retake> {
+        let Objective::Bytes { target, .. } = brief.objective else {
+            return planner::plan(brief, states, 1).retakes;
+        };
+        let all: u64 = units.iter().map(Unit::bytes).sum();
+        let known: Vec<usize> = (0..units.len()).filter(|&unit| has_quality(&units[unit])).collect();
+        if known.is_empty() || self.first.is_some() && units.iter().all(|unit| unit.takes.len() == 1) {
+            let spread = planner::plan(brief, states, 1).retakes;
+            let measured = states.iter().all(|state| state.trials.iter().all(|trial| trial.score.is_some()));
+            let far = (all as f64 / target.max(1) as f64 - 1.0).abs() > FAR;
+            if measured || far || self.unevenness(brief, states, &spread, all) > UNEVEN {
+                return spread;
+            }
+            return planner::plan(brief, states, 2).retakes;
+        }
+        // units whose quality is known answer as expected: the others stay as they are, if these can carry what is left of the error
+        let others: u64 = all - known.iter().map(|&unit| units[unit].bytes()).sum::<u64>();
+        let some: Vec<UnitState> = known.iter().map(|&unit| states[unit].clone()).collect();
+        let error = all.abs_diff(target);
+        if error * 3 <= (all - others).min(target.saturating_sub(others)) {
+            // close enough is judged on the film, and the planner sees a part of it: what is close there is closer here
+            let objective = Objective::Bytes { target: target - others, at_most: false };
+            let plan = planner::plan(&Brief { objective, ..*brief }, &some, 2);
+            return plan
+                .retakes
+                .into_iter()
+                .map(|retake| Retake { unit: known[retake.unit], ..retake })
+                .collect();
+        }
+        planner::plan(brief, states, 2).retakes
     }
 
-    /// The quality that each unit has now. Where it was encoded by rate, that is its quantizer, moved by as much as those of units were that
-    /// were encoded again.
-    pub(super) fn estimates(&self, units: &[Unit]) -> Vec<f64> {
-        let (scale, family) = (self.info.quality, self.family());
+    /// By how many doublings the bytes of the film would be moved in the mean.
+    fn unevenness(&self, brief: &Brief, states: &[UnitState], retakes: &[Retake], all: u64) -> f64 {
+        let moved = |retake: &Retake| {
+            let newest = states[retake.unit].trials.last()?;
+            let slope = planner::expected(brief, &states[retake.unit], retake.quality).slope;
+            Some(((retake.quality - newest.quality) * slope).abs() * newest.bytes as f64)
+        };
+        retakes.iter().filter_map(moved).sum::<f64>() / all.max(1) as f64
+    }
+
+    /// MP-33: units that have a part in a window above its limit are encoded again, coarser.
+    fn keep_limits(
+        &self,
+        brief: &Brief,
+        states: &[UnitState],
+        broken: &BTreeMap<usize, f64>,
+        takes: &mut BTreeMap<usize, Expected>,
+    ) {
+        for (&unit, fullness) in broken {
+            let Some(newest) = states[unit].trials.last() else { continue };
+            let known = planner::expected(brief, &states[unit], newest.quality);
+            let coarser = newest.quality + ((WITHIN / fullness).log2() / known.slope).max(brief.scale.step);
+            let best = brief.scale.snap(coarser);
+            let take = takes.entry(unit).or_insert_with(|| planner::expected(brief, &states[unit], best));
+            take.quality = take.quality.max(best);
+            take.best = take.best.max(best);
+        }
+    }
+
+    pub(super) fn family(&self) -> Family {
+        let metric = if self.metric.is_empty() { "vmaf" } else { self.metric };
+        Family::of(self.info.name, metric, self.info.quality)
+    }
+
+    /// Units as the planner sees them: with the takes whose quality is known, or else with an estimate of it.
+    fn states(&self, units: &[Unit]) -> Vec<UnitState> {
+        let family = self.family();
         let guess = |unit: &Unit| {
-            let (quantizer, bytes) = unit.by_rate;
+            let take = unit.takes.iter().rev().find(|take| take.quality.is_none())?;
             let pixels = ((unit.end - unit.first) as u64 * self.pixels).max(1);
-            let bits = bytes as f64 * 8.0 / pixels as f64;
-            if quantizer > 0.0 { quantizer } else { family.usual_for_bits(bits) }
+            let guess = family.quality_of(take.qp, take.bytes as f64 * 8.0 / pixels as f64);
+            Some((guess, take.bytes.max(1) as f64))
         };
         let doublings = family.bytes_slope(&[]);
-        let moved: Vec<f64> = units
+        // by how much guesses are off, from units that were encoded both by rate and by quality
+        let off: Vec<f64> = units
             .iter()
             .filter_map(|unit| {
-                let ratio = unit.by_rate.1.max(1) as f64 / unit.bytes.max(1) as f64;
-                Some(unit.quality? + ratio.log2() / doublings - guess(unit))
+                let take = unit.newest()?;
+                let (guess, bytes) = guess(unit)?;
+                Some(take.quality? + (bytes / take.bytes.max(1) as f64).log2() / doublings - guess)
             })
             .collect();
-        let offset = moved.iter().sum::<f64>() / moved.len().max(1) as f64;
-        units.iter().map(|unit| scale.snap(unit.quality.unwrap_or_else(|| guess(unit) + offset))).collect()
+        let off = off.iter().sum::<f64>() / off.len().max(1) as f64;
+        units
+            .iter()
+            .map(|unit| {
+                let known = |take: &super::units::UnitTake| {
+                    Some(Trial { quality: take.quality?, bytes: take.bytes, score: take.score })
+                };
+                let mut trials: Vec<Trial> = unit.takes.iter().filter_map(known).collect();
+                if !has_quality(unit) {
+                    let quality = guess(unit).map_or(self.info.quality.usual, |(guess, _)| guess + off);
+                    let score = unit.newest().and_then(|take| take.score);
+                    let quality = quality.clamp(self.info.quality.min, self.info.quality.max);
+                    trials = vec![Trial { quality, bytes: unit.bytes(), score }];
+                }
+                UnitState { range: FrameRange::new(unit.first as u64, unit.end as u64), trials }
+            })
+            .collect()
     }
+}
+
+/// Whether the newest take was encoded with a quality that is known.
+fn has_quality(unit: &Unit) -> bool {
+    unit.newest().is_some_and(|take| take.quality.is_some())
 }

@@ -1,4 +1,4 @@
-use super::ledger::{Passes, Start};
+use super::ledger::{Beginning, Passes, Start};
 use super::plan::Wish;
 use super::{NextPass, PassOptions};
 use crate::encoder::{ControlSupport, EncoderInfo, FrameOptions, QualityScale};
@@ -25,7 +25,13 @@ fn info() -> EncoderInfo {
     }
 }
 
-fn passes(options: PassOptions) -> (Passes, Arc<MultiPassStorage>) {
+/// Passes, and what the properties say about them.
+struct Session {
+    passes: Passes,
+    options: PassOptions,
+}
+
+fn passes(options: PassOptions) -> (Session, Arc<MultiPassStorage>) {
     let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default()).unwrap();
     let identity = StorageIdentity {
         encoder: "x264".into(),
@@ -35,7 +41,8 @@ fn passes(options: PassOptions) -> (Passes, Arc<MultiPassStorage>) {
         height: 64,
         settings: String::new(),
     };
-    (Passes::new(storage.attach(&identity).unwrap(), options), storage)
+    let passes = Passes::new(storage.attach(&identity).unwrap(), info().quality).unwrap();
+    (Session { passes, options }, storage)
 }
 
 /// Ten frames a second, a sync frame every ten.
@@ -45,24 +52,39 @@ fn at(frame: i64) -> Time {
     Time::new(frame, 10)
 }
 
-fn send(passes: &mut Passes, frame: i64, bytes: usize) -> Result<Option<Start>, SessionError> {
+fn send(session: &mut Session, frame: i64, bytes: usize) -> Result<Option<Beginning>, SessionError> {
+    let passes = &mut session.passes;
     passes.check(at(frame), STEP, &FrameOptions::default())?;
     let start = passes.accept(at(frame), STEP, &FrameOptions::default());
+    let beginning = start.map(|Start| passes.beginning(at(frame)));
     let kind = if frame % 10 == 0 { SampleKind::Sync } else { SampleKind::Reference };
     passes.emitted(
         &Sample { data: vec![0; bytes], pts: at(frame), dts: at(frame), duration: STEP, kind },
         25.0,
     );
-    Ok(start)
+    Ok(beginning)
 }
 
-fn end(passes: &mut Passes, last: bool, rate: Option<u64>) -> Result<NextPass, SessionError> {
+fn end(session: &mut Session, last: bool, rate: Option<u64>) -> Result<NextPass, SessionError> {
     let info = info();
-    passes.end(last, || Wish { rate, info: &info, pixels: 64 * 64 })
+    let PassOptions { most, request_once, whole_source } = session.options;
+    let wish = Wish {
+        rate,
+        floor: None,
+        metric: "",
+        first: None,
+        best: None,
+        info: &info,
+        pixels: 64 * 64,
+        most,
+        whole: whole_source,
+        always: request_once,
+    };
+    session.passes.end(last, &wish)
 }
 
-fn begin(passes: &mut Passes, last: bool) -> Result<(), SessionError> {
-    passes.begin(last, &Arc::default())
+fn begin(session: &mut Session, last: bool) -> Result<(), SessionError> {
+    session.passes.begin(last, &Arc::default(), "")
 }
 
 /// Bytes a second of forty frames with a hundred bytes each.
@@ -97,7 +119,7 @@ proptest! {
                 }
                 // frames of a first pass are free to come; those of another have to be known
                 4 => (send(&mut passes, 0, 9).is_ok(), matches!(state, State::Open(_)) && (count == 1)),
-                _ => (passes.ranges().is_ok(), asked),
+                _ => (passes.passes.ranges().is_ok(), asked),
             };
             if call == 4 && count == 1 && found {
                 // one frame is enough: the same again would be another source
@@ -116,12 +138,12 @@ proptest! {
         begin(&mut passes, false).unwrap();
         for frame in 0..frames {
             let start = send(&mut passes, frame, bytes[frame as usize / 10]).unwrap();
-            prop_assert_eq!(start, (frame == 0).then_some(Start { quality: None }));
+            prop_assert_eq!(start, (frame == 0).then(Beginning::default));
         }
         let mut next = end(&mut passes, false, Some(RATE)).unwrap();
         let mut count = 1;
         while let NextPass::Requested(ranges) = next {
-            prop_assert_eq!(passes.ranges().unwrap(), ranges.clone());
+            prop_assert_eq!(passes.passes.ranges().unwrap(), ranges.clone());
             prop_assert!(!ranges.is_empty() && ranges.iter().all(|range| range.is_numeric() && range.duration > Time::ZERO));
             prop_assert!(ranges.windows(2).all(|pair| pair[0].end() < pair[1].start));
             let on_unit = |time: Time| time.convert_scale(10).value() % 10 == 0;
@@ -139,12 +161,12 @@ proptest! {
                     Err(error) => prop_assert!(!inside && error.code() == -12902),
                 }
             }
-            prop_assert_eq!(passes.check(at(frames), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
+            prop_assert_eq!(passes.passes.check(at(frames), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
             next = end(&mut passes, false, Some(RATE)).unwrap();
             count += 1;
         }
         prop_assert!(count <= 5);
-        prop_assert!(passes.ranges().is_err());
+        prop_assert!(passes.passes.ranges().is_err());
     }
 }
 
@@ -157,7 +179,7 @@ fn the_last_pass_is_the_last() {
         (0..40).for_each(|frame| assert!(send(&mut passes, frame, 900).is_ok()));
         assert_eq!(end(&mut passes, last, Some(RATE)), Ok(NextPass::Finished));
         assert_eq!(begin(&mut passes, false).unwrap_err().code(), -12902);
-        assert_eq!(passes.ranges().unwrap_err().code(), -12902);
+        assert_eq!(passes.passes.ranges().unwrap_err().code(), -12902);
     }
 }
 
@@ -170,9 +192,12 @@ fn frames_have_to_be_those_of_the_first_pass() {
     assert!(matches!(end(&mut passes, false, Some(RATE)), Ok(NextPass::Requested(_))));
     begin(&mut passes, false).unwrap();
     let forced = FrameOptions { force_key_frame: true, ..FrameOptions::default() };
-    assert_eq!(passes.check(at(0), STEP, &forced).unwrap_err().code(), -12902);
-    assert_eq!(passes.check(at(0), at(2), &FrameOptions::default()).unwrap_err().code(), -12902);
-    assert_eq!(passes.check(Time::new(1, 20), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
+    assert_eq!(passes.passes.check(at(0), STEP, &forced).unwrap_err().code(), -12902);
+    assert_eq!(passes.passes.check(at(0), at(2), &FrameOptions::default()).unwrap_err().code(), -12902);
+    assert_eq!(
+        passes.passes.check(Time::new(1, 20), STEP, &FrameOptions::default()).unwrap_err().code(),
+        -12902
+    );
     (0..39).for_each(|frame| assert!(send(&mut passes, frame, 900).is_ok()));
     assert_eq!(end(&mut passes, false, Some(RATE)).unwrap_err().code(), -12902);
     assert_eq!(begin(&mut passes, false).unwrap_err().code(), -12902);
@@ -187,7 +212,7 @@ fn another_pass_over_everything() {
             begin(&mut passes, false).unwrap();
             for frame in 0..40 {
                 let start = send(&mut passes, frame, 100).unwrap();
-                assert_eq!(start, (frame == 0).then_some(Start { quality: None }));
+                assert_eq!(start, (frame == 0).then(Beginning::default));
             }
             let whole: Arc<[TimeRange]> = [TimeRange::new(at(0), at(40))].into();
             let asked = request_once && pass == 0;
