@@ -115,7 +115,7 @@ impl Family {
                 known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, 4.6, look("ultrafast", 26.0, 29.7, 7.5, 1.5))
             }
             ("svt-av1", "vmaf") => {
-                known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, 0.0, look("12", 40.0, 42.7, 14.5, 4.0))
+                known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, -3.5, look("12", 40.0, 42.7, 14.5, 4.0))
             }
             _ => {
                 // knob steps per doubling of bytes: 6 on the H.264 and HEVC scale of 51, about 14 on scales of 63
@@ -137,9 +137,9 @@ impl Family {
                     spread: 3.0 * step,
                     bend: 3.0 * step,
                     noise: 0.5 * step,
-                    bytes: -0.17 / step,
+                    bytes: if encoder == "vp9" { -0.11 } else { -0.17 / step },
                     bits: -4.5,
-                    quantizer: 0.0,
+                    quantizer: if encoder == "vp9" { -3.0 } else { 0.0 },
                     scale,
                     look: None,
                 }

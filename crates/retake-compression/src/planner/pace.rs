@@ -9,8 +9,9 @@ use crate::encoder::QualityScale;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// How far the rest of a pass may be moved from its plan, in doublings of bytes.
-const REACH: f64 = 1.0;
+/// How far the rest of a pass may be moved to make up for what its beginning took too much or too little, in doublings of bytes: a few units
+/// that pay for all others would be the worst of the film, or the best. What is left of the error is for another pass.
+const REACH: f64 = 0.4;
 
 /// How many units' worth of trust the expectations have before the first unit is out.
 const PRIOR: f64 = 0.4;
@@ -64,8 +65,7 @@ impl Pace {
     fn doublings(&self) -> f64 {
         let expected: f64 = self.rest.iter().map(|unit| unit.bytes).sum();
         let off = self.off.0 / (self.off.1 + PRIOR);
-        let wanted = (self.left.max(1.0) / expected.max(1.0)).log2() - off;
-        wanted.clamp(-REACH, REACH)
+        (self.left.max(1.0) / expected.max(1.0)).log2().clamp(-REACH, REACH) - off
     }
 }
 

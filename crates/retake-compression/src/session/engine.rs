@@ -9,7 +9,8 @@ use super::settings::{self, Hints};
 use super::state::{Frame, Job, Shared, Ticket};
 use super::{Emission, EncodedOutcome, SessionError};
 use crate::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, Reconfiguration,
+    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, RateLimit,
+    Reconfiguration,
 };
 use crate::property::{Values, set_value};
 use retake_media::{FormatDescription, PixelBuffer, SampleAttachments, SampleBuffer, Time};
@@ -35,8 +36,9 @@ pub(super) struct Engine<T> {
     conversion: Conversion,
     /// By how much the smallest quantizer is raised, because a window is nearly full.
     raised: u32,
-    /// In a later pass: the quality of the unit that is being encoded again.
+    /// In a later pass: the quality of the unit that is being encoded again, and what samples before it leave of the limit.
     quality: Option<f64>,
+    limit: Option<RateLimit>,
 }
 
 /// An open encode.
@@ -73,6 +75,7 @@ pub(super) fn run<T: Send>(shared: Arc<Shared<T>>, handler: Handler<T>) {
         conversion: Conversion::default(),
         raised: 0,
         quality: None,
+        limit: None,
     };
     while let Some(job) = shared.next_job() {
         if let Err(error) = engine.work(job) {
@@ -108,8 +111,15 @@ impl<T: Send> Engine<T> {
     }
 
     fn open(&mut self, values: &Arc<Values>) -> Result<(), SessionError> {
-        let settings = self.settings(values)?;
-        let encoder = self.shared.factory.open(&settings)?;
+        let mut settings = self.settings(values)?;
+        let (usual, limit) = (settings.limit, self.limit.or(settings.limit));
+        settings.limit = limit;
+        let mut encoder = self.shared.factory.open(&settings)?;
+        if limit != usual && self.format.as_ref().is_some_and(|format| **format != *encoder.format()) {
+            // a level that follows from the limit, for one
+            settings.limit = usual;
+            encoder = self.shared.factory.open(&settings)?;
+        }
         let format = match &self.format {
             Some(format) if **format == *encoder.format() => format.clone(),
             // MP-20: samples of all passes are decoded with one description
@@ -158,6 +168,8 @@ impl<T: Send> Engine<T> {
                 self.running = None;
             }
             self.quality = quality;
+            let usual = settings::rate(&self.shared.environment(), &values).1;
+            self.limit = usual.filter(|_| quality.is_some()).map(|limit| limit.behind(&before, ticket.pts));
             self.watch = Watch::of(before);
         }
         if let Err(error) = self.make_ready(&picture, &options, &values, (ticket.pts, duration)) {

@@ -24,6 +24,23 @@ pub(super) fn bucket(limits: &[DataRateLimit], average: Option<u64>) -> Option<R
     Some(RateLimit { bits_per_second: rate.max(1000.0) as u64, window_bits: size.max(1000.0) as u64 })
 }
 
+/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame.
+const LEAST: f64 = 0.25;
+
+impl RateLimit {
+    /// The bucket of an encode that begins at `start`, behind these samples of the same stream: what they have left of it.
+    pub(super) fn behind(self, samples: &[(Time, u64)], start: Time) -> Self {
+        let (rate, size) = (self.bits_per_second as f64, self.window_bits as f64);
+        let (mut level, mut last) = (size, samples.first().map_or(start, |(dts, _)| *dts));
+        for (dts, bytes) in samples {
+            level = (level + rate * dts.subtract(last).seconds()).min(size) - *bytes as f64 * 8.0;
+            last = *dts;
+        }
+        level = (level + rate * start.subtract(last).seconds()).min(size);
+        Self { window_bits: level.max(LEAST * size) as u64, ..self }
+    }
+}
+
 /// The bytes of the last seconds of decode time.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -78,6 +95,18 @@ mod tests {
                 level = (level - spent * 8.0 + bucket.bits_per_second as f64 / 25.0).min(bucket.window_bits as f64);
             }
         }
+    }
+
+    /// MP-33: behind a stream that has emptied the bucket there is little left, behind one that keeps half its rate nearly all of it.
+    #[test]
+    fn a_bucket_behind_others_has_what_they_left() {
+        let limit = RateLimit { bits_per_second: 80_000, window_bits: 40_000 };
+        let stream = |bytes: u64| (0..25).map(|frame| (Time::new(frame, 25), bytes)).collect::<Vec<_>>();
+        let behind = |bytes| limit.behind(&stream(bytes), Time::new(1, 1)).window_bits;
+        assert_eq!((behind(200), behind(600)), (40_000, 10_000));
+        assert_eq!(limit.behind(&[], Time::new(1, 1)), limit);
+        // 24 of 25 refills of 3200 bits come between them, and one behind them: 40000 - 25 × 4000 + 25 × 3200
+        assert_eq!(behind(500), 20_000);
     }
 
     #[test]

@@ -2,6 +2,7 @@ use super::ledger::{Beginning, Passes, Start};
 use super::plan::Wish;
 use super::{NextPass, PassOptions};
 use crate::encoder::{ControlSupport, EncoderInfo, FrameOptions, QualityScale};
+use crate::property::{Environment, Property};
 use crate::session::SessionError;
 use crate::storage::{MultiPassStorage, StorageIdentity, StorageOptions};
 use proptest::prelude::*;
@@ -25,6 +26,23 @@ fn info() -> EncoderInfo {
     }
 }
 
+fn info_with_limits() -> EncoderInfo {
+    let mut info = info();
+    info.controls.rate_limit = true;
+    info
+}
+
+fn identity() -> StorageIdentity {
+    StorageIdentity {
+        encoder: "x264".into(),
+        version: "1".into(),
+        codec: Codec::H264,
+        width: 64,
+        height: 64,
+        settings: String::new(),
+    }
+}
+
 /// Passes, and what the properties say about them.
 struct Session {
     passes: Passes,
@@ -33,15 +51,7 @@ struct Session {
 
 fn passes(options: PassOptions) -> (Session, Arc<MultiPassStorage>) {
     let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default()).unwrap();
-    let identity = StorageIdentity {
-        encoder: "x264".into(),
-        version: "1".into(),
-        codec: Codec::H264,
-        width: 64,
-        height: 64,
-        settings: String::new(),
-    };
-    let passes = Passes::new(storage.attach(&identity).unwrap(), info().quality).unwrap();
+    let passes = Passes::new(storage.attach(&identity()).unwrap(), info().quality).unwrap();
     (Session { passes, options }, storage)
 }
 
@@ -219,6 +229,90 @@ fn another_pass_over_everything() {
             let expected = if asked { NextPass::Requested(whole) } else { NextPass::Finished };
             assert_eq!(end(&mut passes, false, None), Ok(expected));
         }
+    }
+}
+
+/// MP-33, MP-30: a window across the join of two units that is above its limit has both encoded again, coarser; when it is not any more,
+/// nothing is asked for.
+#[test]
+fn windows_above_their_limit_are_encoded_again() {
+    use crate::property::{DataRateLimit, PropertyKey, Values};
+    let limits = Property::DataRateLimits(vec![DataRateLimit { bytes: 1500, seconds: 1.0 }]);
+    let (info, limits) = (info_with_limits(), [(PropertyKey::DataRateLimits, Some(limits.value()))]);
+    let environment = Environment {
+        info: &info,
+        low_latency: false,
+        width: 64,
+        height: 64,
+        transfers: false,
+        metrics: &[],
+    };
+    let values = Arc::new(Values::default().with(&environment, &limits, false).unwrap());
+    let (mut session, _storage) = passes(PassOptions::default());
+    session.passes.begin(false, &values, "").unwrap();
+    // the last half second of the second unit and the first of the third hold 1800 bytes
+    let bytes = |frame: i64| if (15..25).contains(&frame) { 180 } else { 60 };
+    for frame in 0..40 {
+        send(&mut session, frame, bytes(frame)).unwrap();
+    }
+    let range = TimeRange::between(at(10), at(30));
+    assert_eq!(end(&mut session, false, None), Ok(NextPass::Requested([range].into())));
+    session.passes.begin(false, &values, "").unwrap();
+    for frame in 10..30 {
+        if let Some(Beginning { quality, before }) = send(&mut session, frame, bytes(frame) * 4 / 5).unwrap()
+        {
+            // what came before is known to the encode: of the first unit as it was, of the second as it is now
+            assert_eq!(before.len(), 10);
+            assert_eq!(before[9].1, if frame == 10 { 60 } else { 144 });
+            // 20.0 is what a quantizer of 25 stands for
+            assert!(quality.unwrap() > 20.0);
+        }
+    }
+    assert_eq!(end(&mut session, false, None), Ok(NextPass::Finished));
+}
+
+/// MP-25, MP-3: a session that asks a kept storage for its ranges goes on with them, with the frames of the first pass; one that does not ask begins
+/// anew; other settings are refused.
+#[test]
+fn a_kept_storage_is_gone_on_with() {
+    let ranges = |session: &mut Session| {
+        begin(session, false).unwrap();
+        for frame in 0..80 {
+            send(session, frame, if frame < 40 { 20 } else { 200 }).unwrap();
+        }
+        let Ok(NextPass::Requested(ranges)) = end(session, false, Some(RATE)) else {
+            panic!("nothing wanted")
+        };
+        ranges
+    };
+    for (goes_on, settings) in [(true, ""), (true, "other"), (false, "other")] {
+        let (mut session, storage) = passes(PassOptions::default());
+        let wanted = ranges(&mut session);
+        let Session { passes, options } = session;
+        drop(passes);
+        let passes = Passes::new(storage.attach(&identity()).unwrap(), info().quality).unwrap();
+        let mut session = Session { passes, options };
+        if !goes_on {
+            session.passes.begin(false, &Arc::default(), settings).unwrap();
+            assert!(send(&mut session, 100, 9).is_ok(), "another source may come");
+            continue;
+        }
+        assert_eq!(session.passes.ranges(), Ok(wanted.clone()));
+        if !settings.is_empty() {
+            assert_eq!(session.passes.begin(false, &Arc::default(), settings).unwrap_err().code(), -12213);
+            continue;
+        }
+        begin(&mut session, false).unwrap();
+        let mut begun = 0;
+        for frame in 0..80 {
+            let inside = wanted.iter().any(|range| range.contains(at(frame)));
+            match send(&mut session, frame, 100) {
+                Ok(beginning) => begun += usize::from(beginning.is_some_and(|one| one.quality.is_some())),
+                Err(error) => assert!(!inside && error.code() == -12902),
+            }
+        }
+        assert!(begun > 1);
+        assert!(end(&mut session, false, Some(RATE)).is_ok());
     }
 }
 
