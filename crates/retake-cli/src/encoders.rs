@@ -106,7 +106,7 @@ fn describe(info: &EncoderInfo, id: &str, text: &mut String) -> std::fmt::Result
     let presets: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
     writeln!(text, "presets          {} (default {})", presets.join(" "), info.default_preset)?;
     let depths: Vec<String> =
-        info.formats.iter().map(|format| format!("4:2:0 {} bit", format.bit_depth())).collect();
+        info.formats.iter().map(|format| format!("{format:?} (4:2:0 {} bit)", format.bit_depth())).collect();
     writeln!(text, "pixels           {}", depths.join(", "))?;
     writeln!(text, "reorders         {}", if info.reorders { "yes" } else { "no" })?;
     writeln!(

@@ -10,7 +10,7 @@ use crate::times::Times;
 use retake_compression::encoder::{
     EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, Reconfiguration,
 };
-use retake_media::{FormatDescription, PixelBuffer, PixelBufferPool, Sample, SampleKind, Time};
+use retake_media::{FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time};
 use std::sync::Arc;
 
 /// Runs one encode of a shim: the library sees frame indices, the caller sees times.
@@ -33,7 +33,7 @@ impl Driver {
     pub(crate) fn open(library: Arc<Library>, settings: &EncoderSettings) -> Result<Self, EncoderError> {
         let Opened { shim, bitstream, description } = open(&library, settings)?;
         let pool = (settings.reconstruct || settings.controls.frame_errors)
-            .then(|| PixelBufferPool::new(settings.format, settings.width, settings.height));
+            .then(|| PixelBufferPool::new(planar(settings.format), settings.width, settings.height));
         Ok(Self {
             live: Live::new(&library.info, settings),
             library,
@@ -166,6 +166,11 @@ impl Encoder for Driver {
             }
         }
     }
+}
+
+/// What reconstructed pictures come in: three planes, whatever went in.
+fn planar(format: PixelFormat) -> PixelFormat {
+    if format.bit_depth() > 8 { PixelFormat::I010 } else { PixelFormat::I420 }
 }
 
 /// A sample in ISO form, with its times.

@@ -20,6 +20,8 @@ pub(crate) struct Spec {
     pub(crate) default_preset: &'static str,
     pub(crate) usual_quality: f64,
     pub(crate) reorders: bool,
+    /// Whether the library takes chroma as pairs of Cb and Cr, too; of 8 bit.
+    pub(crate) pairs: bool,
     /// Whether the library gives headers only by encoding something.
     pub(crate) dear_headers: bool,
     pub(crate) refused: Refused,
@@ -57,12 +59,14 @@ impl Factory {
         } else {
             spec.presets.iter().map(|&name| name.to_owned()).collect()
         };
-        let formats = [PixelFormat::I420, PixelFormat::I010];
+        let pairs = spec.pairs.then_some(PixelFormat::Nv12);
+        let formats = [Some(PixelFormat::I420), pairs, Some(PixelFormat::I010)];
+        let has_depth = |format: &PixelFormat| shim.has_depth(format.bit_depth());
         let info = EncoderInfo {
             name: spec.name,
             codec: spec.codec,
             version: format!("{} {}", spec.library, shim.version()),
-            formats: formats.into_iter().filter(|format| shim.has_depth(format.bit_depth())).collect(),
+            formats: formats.into_iter().flatten().filter(has_depth).collect(),
             presets: names.into_iter().map(|name| Preset { name }).collect(),
             default_preset: spec.default_preset,
             quality: QualityScale {

@@ -98,6 +98,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         width: settings.width as i32,
         height: settings.height as i32,
         bit_depth: settings.format.bit_depth() as i32,
+        pairs: (!settings.format.is_planar()).into(),
         fps_num: settings.frame_rate.num,
         fps_den: settings.frame_rate.den,
         sar_num,
@@ -154,9 +155,8 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
         return Err(("size", format!("{width}×{height} is not between 2×2 and 16384×16384")));
     }
     if !info.formats.contains(&settings.format) {
-        let depths: Vec<String> = info.formats.iter().map(|format| format.bit_depth().to_string()).collect();
-        let depth = settings.format.bit_depth();
-        return Err(("format", format!("the linked library has {} bit, not {depth}", depths.join(" and "))));
+        let reason = format!("the linked library takes {:?}, not {:?}", info.formats, settings.format);
+        return Err(("format", reason));
     }
     if !settings.frame_rate.is_positive() {
         return Err(("frame rate", format!("{} is not a positive fraction", settings.frame_rate)));

@@ -45,6 +45,7 @@ struct retake_controls {
 /* All strings and arrays are borrowed for the length of one call. */
 struct retake_settings {
     int32_t width, height, bit_depth;
+    int32_t pairs;                             /* chroma comes as pairs of Cb and Cr, in plane 1; 8 bit only */
     int32_t fps_num, fps_den;
     int32_t sar_num, sar_den;                  /* 0:0 unknown */
     int32_t primaries, transfer, matrix;       /* H.273; 2 unspecified */

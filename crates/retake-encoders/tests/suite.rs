@@ -4,8 +4,12 @@
 
 mod common;
 
-use common::{decode, elementary, encode, encoders, ffmpeg, flat, luma_error, probe, render, settings, time};
-use retake_compression::encoder::{EncoderError, EncoderFactory, EncoderSettings, RateControl, RateLimit};
+use common::{
+    Take, decode, elementary, encode, encoders, ffmpeg, flat, luma_error, probe, render, settings, time,
+};
+use retake_compression::encoder::{
+    Controls, EncoderError, EncoderFactory, EncoderSettings, RateControl, RateLimit,
+};
 use retake_media::{
     Codec, Colour, ContentLight, MasteringDisplay, PixelFormat, Range, Rational, Sample, SampleKind, Time,
 };
@@ -23,9 +27,10 @@ fn odd(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> EncoderSetti
     }
 }
 
-/// SVT-AV1 refuses to force key frames while it controls an average bit rate.
+/// SVT-AV1 refuses to force key frames while it controls an average bit rate, or where its delay is bounded.
 fn can_force(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> bool {
-    factory.info().name != "svt-av1" || matches!(settings.rate, RateControl::Quality(_))
+    factory.info().name != "svt-av1"
+        || matches!(settings.rate, RateControl::Quality(_)) && settings.controls.max_delay.is_none()
 }
 
 #[test]
@@ -181,7 +186,9 @@ fn key_frame_interval_is_a_bound() {
 #[test]
 fn bytes_repeat_also_in_company() {
     for factory in encoders() {
-        let variants: Vec<EncoderSettings> = vec![
+        let limit = Some(RateLimit { bits_per_second: 300_000, window_bits: 150_000 });
+        let within = |max_delay| Controls { max_delay: Some(max_delay), ..Controls::default() };
+        let mut variants: Vec<EncoderSettings> = vec![
             settings(&*factory),
             EncoderSettings { threads: 1, ..settings(&*factory) },
             EncoderSettings { threads: 4, width: 320, height: 240, ..settings(&*factory) },
@@ -190,7 +197,14 @@ fn bytes_repeat_also_in_company() {
                 reconstruct: false,
                 ..settings(&*factory)
             },
+            EncoderSettings { threads: 2, controls: within(8), ..settings(&*factory) },
         ];
+        // buffers: what is in flight in other threads must not count
+        for threads in [2, 4] {
+            let limited = EncoderSettings { limit, threads, ..settings(&*factory) };
+            let averages = EncoderSettings { rate: RateControl::AverageBitRate(250_000), ..limited.clone() };
+            variants.extend([limited, averages].into_iter().filter(|one| factory.open(one).is_ok()));
+        }
         for settings in &variants {
             let frames = render(settings, 30, 14, 3);
             let forced: &[usize] = if can_force(&*factory, settings) { &[9] } else { &[] };
@@ -601,6 +615,26 @@ fn hundreds_of_encodes_in_four_threads() {
     }
 }
 
+/// Section 12.4: where chroma may come in pairs, equal pictures give equal bytes in either layout, and equal errors.
+#[test]
+fn pairs_of_chroma_make_no_difference() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        assert_eq!(factory.info().formats.contains(&PixelFormat::Nv12), ["x264", "vp9"].contains(&name));
+        if !factory.info().formats.contains(&PixelFormat::Nv12) {
+            continue;
+        }
+        let controls = Controls { frame_errors: true, ..Controls::default() };
+        let planar = EncoderSettings { width: 182, height: 142, controls, ..settings(&*factory) };
+        let paired = EncoderSettings { format: PixelFormat::Nv12, ..planar.clone() };
+        let [one, other] = [planar, paired]
+            .map(|settings| encode(&*factory, &settings, &render(&settings, 30, 15, 1), &[]).unwrap());
+        assert!(one.data() == other.data() && one.format == other.format, "{name}");
+        let errors = |take: &Take| take.frames.iter().map(|frame| frame.error).collect::<Vec<_>>();
+        assert_eq!(errors(&one), errors(&other), "{name}");
+    }
+}
+
 /// The record is what the elementary stream says, as far as another reader can tell.
 #[test]
 fn streams_are_of_the_size_and_depth_that_was_asked_for() {
@@ -617,7 +651,7 @@ fn streams_are_of_the_size_and_depth_that_was_asked_for() {
             for line in [
                 format!("width={}", settings.width),
                 format!("height={}", settings.height),
-                format!("pix_fmt={}", if format == PixelFormat::I420 { "yuv420p" } else { "yuv420p10le" }),
+                format!("pix_fmt={}", if format.bit_depth() == 8 { "yuv420p" } else { "yuv420p10le" }),
             ] {
                 assert!(
                     said.lines().any(|said| said == line),

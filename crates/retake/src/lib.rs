@@ -83,7 +83,8 @@ pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
     Attachment, Attachments, AudioFormat, Codec, Colour, ContentLight, FormatDescription, MasteringDisplay,
     PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelBufferPool, PixelFormat, Range, Rational,
-    Sample, SampleAttachments, SampleBuffer, SampleKind, Time, TimeRange, WritableBuffer,
+    Sample, SampleAttachments, SampleBuffer, SampleKind, ScalingMode, Time, TimeRange, TransferOptions,
+    WritableBuffer,
 };
 pub use retake_quality::{
     MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,

@@ -109,9 +109,15 @@ pub struct ControlSupport {
     pub open_gop: bool,
     pub references: Option<(u32, u32)>,
     pub look_ahead: Option<(u32, u32)>,
+    /// The least that `max_delay` can be.
+    pub least_delay: u32,
+    /// [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) in an encode with `max_delay`.
+    pub forced_within_delay: bool,
     pub low_latency: bool,
     /// The scale of quantizers, if bounds can be set.
     pub qp_bounds: Option<(u32, u32)>,
+    /// Bounds of quantizers hold beside an average bit rate alone.
+    pub qp_bounds_at_rate_only: bool,
     pub spatial_adaptation: bool,
     pub base_qp: bool,
     pub quality_ceiling: bool,

@@ -10,7 +10,7 @@ pub enum Output {
     Picture {
         /// The frame, counted in presentation order from 0 at the start of the encode.
         index: u64,
-        /// Its reconstruction. The caller owns it.
+        /// Its reconstruction, in three planes. The caller owns it.
         picture: PixelBuffer,
     },
     /// Nothing yet: send more frames.

@@ -76,6 +76,14 @@ fn rates(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyE
         || values.has(Key::VariableBitRate)
         || values.has(Key::ConstantBitRate);
     let controls = &environment.info.controls;
+    let bound = [Key::MinAllowedFrameQP, Key::MaxAllowedFrameQP].into_iter().find(|&key| values.has(key));
+    if let Some(key) = bound.filter(|_| controls.qp_bounds_at_rate_only && !by_rate) {
+        let reason = format!(
+            "{} keeps to bounds of quantizers at an average bit rate only: set AverageBitRate with it",
+            environment.info.name
+        );
+        return Err(PropertyError::parameter(key, reason));
+    }
     if by_rate && values.has(Key::Quality) && !controls.quality_ceiling && controls.qp_bounds.is_none() {
         let reason = format!("{} has no ceiling of quality at a bit rate", environment.info.name);
         return Err(PropertyError::parameter(Key::Quality, reason));
@@ -102,6 +110,14 @@ fn delays(environment: &Environment<'_>, values: &Values) -> Result<(), Property
     if set_value!(values, MaximumRealTimeFrameRate).is_some_and(|&rate| rate > 0.0) && !real_time {
         let reason = "holds only while RealTime is true: set that with it";
         return Err(PropertyError::parameter(Key::MaximumRealTimeFrameRate, reason));
+    }
+    let least = environment.info.controls.least_delay;
+    if let Some(&delay) = set_value!(values, MaxFrameDelayCount)
+        && (0..i64::from(least)).contains(&i64::from(delay))
+    {
+        let name = environment.info.name;
+        let reason = format!("{delay} is too little for {name}: at least {least}, or -1 for no limit");
+        return Err(PropertyError::parameter(Key::MaxFrameDelayCount, reason));
     }
     if let (Some(&ahead), Some(&delay)) =
         (set_value!(values, SuggestedLookAheadFrameCount), set_value!(values, MaxFrameDelayCount))

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 /// The encoder preset that the hints ask for: nothing where none is given.
 ///
-/// From the default preset towards the fastest: three quarters of the way for speed over quality, half of it for real time; towards the
-/// slowest, a quarter for quality over speed.
+/// From the default preset towards the fastest: three quarters of the way for speed over quality, and for real time with more than 60
+/// frames per second; half of it for real time; towards the slowest, a quarter for quality over speed.
 pub(crate) fn hinted_preset(info: &EncoderInfo, values: &Values) -> String {
     if let Some(name) = set_value!(values, EncoderPreset) {
         return name.clone();
@@ -18,8 +18,10 @@ pub(crate) fn hinted_preset(info: &EncoderInfo, values: &Values) -> String {
     let (slower, faster) = (position as f64, (info.presets.len().max(1) - 1 - position) as f64);
     let hint = set_value!(values, PrioritizeEncodingSpeedOverQuality).copied();
     let real_time = set_value!(values, RealTime).copied().unwrap_or(false);
+    let many = set_value!(values, MaximumRealTimeFrameRate).is_some_and(|&rate| rate > 60.0);
     let steps = match (hint, real_time) {
         (Some(true), _) => (faster * 0.75).ceil(),
+        (None, true) if many => (faster * 0.75).ceil(),
         (Some(false), _) => -(slower * 0.25).ceil(),
         (None, true) => (faster * 0.5).ceil(),
         (None, false) => return String::new(),

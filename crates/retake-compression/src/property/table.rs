@@ -199,12 +199,12 @@ table! {
             kind: Kind::Number, range: Some((0.01, 0.99)),
             support: |environment| when(environment.info.controls.base_layer_share),
         }
-        /// The largest quantizer of a frame, on the encoder's own scale.
+        /// The largest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit rate.
         MaxAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MaxAllowedFrameQP" {
             kind: Kind::Count, range: Some((0.0, 255.0)), class: Class::Between,
             support: |environment| range(environment.info.controls.qp_bounds),
         }
-        /// The smallest quantizer of a frame, on the encoder's own scale.
+        /// The smallest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit rate.
         MinAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MinAllowedFrameQP" {
             kind: Kind::Count, range: Some((0.0, 255.0)), class: Class::Between,
             support: |environment| range(environment.info.controls.qp_bounds),
@@ -279,7 +279,7 @@ table! {
                 passes(environment).and_then(|_| list(names.collect()))
             },
         }
-        /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no limit.
+        /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no limit. SVT-AV1: at least 1.
         MaxFrameDelayCount(i32) as "kVTCompressionPropertyKey_MaxFrameDelayCount" {
             kind: Kind::Count, range: Some((-1.0, 4096.0)), unit: "frames", default: |_| Some((-1).into()),
         }
@@ -289,7 +289,7 @@ table! {
         MaximizePowerEfficiency(bool) as "kVTCompressionPropertyKey_MaximizePowerEfficiency" {
             class: Class::Between, default: |_| Some(false.into()),
         }
-        /// How many frames will come; 0 is unknown.
+        /// How many frames will come; 0 is unknown. A hint: where encodes are joined, the buffer is planned to end well; x265 does.
         SourceFrameCount(u64) as "kVTCompressionPropertyKey_SourceFrameCount" {
             kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "frames", saved: false,
             default: |_| Some(0u32.into()),
@@ -299,7 +299,7 @@ table! {
             kind: Kind::Number, range: Some((0.0, 1000.0)), unit: "frames/s", class: Class::Between,
             default: |_| Some(0.0.into()),
         }
-        /// The most frames per second that will come; only while RealTime is true.
+        /// The most frames per second that will come; only while RealTime is true. Above 60, a faster preset is chosen.
         MaximumRealTimeFrameRate(f64) as "kVTCompressionPropertyKey_MaximumRealTimeFrameRate" {
             kind: Kind::Number, range: Some((0.0, 1000.0)), unit: "frames/s", default: |_| Some(0.0.into()),
         }

@@ -249,11 +249,14 @@ impl<T: Send> Engine<T> {
             self.drain()?;
         }
         if let Some(running) = &self.running {
+            let controls = &self.shared.info().controls;
             let at_rate = !matches!(running.settings.rate, RateControl::Quality(_) | RateControl::Lossless);
+            let forced = (controls.forced_at_rate || !at_rate)
+                && (controls.forced_within_delay || running.settings.controls.max_delay.is_none());
             let due = options.force_key_frame
                 || self.key_frames.due(values, running.settings.max_key_frame_interval, pts);
             // where a key frame cannot be forced, a new encode begins with one
-            if due && running.sent > 0 && at_rate && !self.shared.info().controls.forced_at_rate {
+            if due && running.sent > 0 && !forced {
                 self.drain()?;
             }
         }

@@ -322,8 +322,9 @@ fn format(
     let depth = depth(environment, values, hints.format).unwrap_or(8);
     // what a source has beyond the encoder is left out; what somebody asked for is not
     let depth = if asked { depth } else { depth.min(deepest) };
-    let same = hints.format.filter(|format| format.bit_depth() == depth && info.formats.contains(format));
-    let found = same.or_else(|| info.formats.iter().copied().find(|format| format.bit_depth() == depth));
+    let deep = || info.formats.iter().copied().filter(|format| format.bit_depth() == depth);
+    let same = hints.format.and_then(|source| deep().find(|format| format.same_layout(source)));
+    let found = same.or_else(|| deep().next());
     found.ok_or_else(|| {
         SessionError::parameter("OutputBitDepth", format!("{} has no samples of {depth} bits", info.name))
     })

@@ -190,7 +190,8 @@ impl<T> Shared<T> {
     /// What the encoder takes as it is.
     pub(super) fn encoder_attributes(&self, values: &Values) -> PixelBufferAttributes {
         let client = self.source.as_ref().and_then(|source| source.formats.first().copied());
-        let native = client.filter(|format| format.is_planar_420());
+        let own = &self.info().formats;
+        let native = client.filter(|format| own.iter().any(|own| own.same_layout(*format)));
         let environment = self.environment();
         let depth = super::settings::depth(&environment, values, native);
         encoder_attributes(&self.info().formats, depth, self.width, self.height)

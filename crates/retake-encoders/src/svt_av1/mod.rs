@@ -76,6 +76,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "8",
         usual_quality: 32.0,
         reorders: false,
+        pairs: false,
         dear_headers: true,
         refused: REFUSED,
         check,
@@ -83,9 +84,6 @@ pub(crate) fn spec() -> Spec {
         memory,
     }
 }
-
-/// What its pipeline may hold back beside one frame for each thread.
-const DELAY: u32 = 100;
 
 /// Level times ten, luma samples of a picture, largest width and height, luma samples a second (AV1, A.3).
 const LEVELS: [(u32, u64, u32, u32, u64); 14] = [
@@ -127,11 +125,10 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
         ));
     }
     even_sides("SVT-AV1", settings)?;
-    if let Some(most) = settings.controls.max_delay.filter(|most| *most < DELAY + settings.threads) {
-        let least = DELAY + settings.threads;
+    if settings.controls.max_delay == Some(0) {
         return Err((
             "max_delay",
-            format!("SVT-AV1 holds back {least} frames, not {most}: choose another encoder"),
+            "SVT-AV1 holds back 1 frame at least: allow that, or choose another encoder".to_owned(),
         ));
     }
     if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
@@ -156,6 +153,8 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
 fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
     support.qp_bounds = Some((1, 63));
+    support.qp_bounds_at_rate_only = true;
+    support.least_delay = 1;
     support.spatial_adaptation = true;
     support.profiles = vec![("main", 10)];
     support.levels = LEVELS.iter().map(|level| level.0).collect();

@@ -21,8 +21,9 @@ struct encoder {
     uint8_t *recon_bytes;
     int32_t width, height, bytes; /* bytes a sample */
     int started, flushing, ended, reconstruct; /* ended: the library said so */
-    int average;          /* forced key frames are for constant quality only */
-    int64_t sent;
+    int forces;           /* key frames can be forced */
+    int32_t most;         /* frames that may be held back; -1 any number */
+    int64_t sent, out;
     int64_t next_key, key_interval;
 };
 
@@ -68,6 +69,14 @@ static int32_t key_interval(const struct retake_settings *s) {
     return 32 * (int32_t)(groups < 1 ? 1 : groups > 8 ? 8 : groups);
 }
 
+/* Mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the pipeline. */
+static int32_t usual_delay(const struct retake_settings *s) { return 100 + s->threads; }
+
+/* Whether fewer frames may be held back than the library does by itself. */
+static int bounds_delay(const struct retake_settings *s) {
+    return s->controls.max_delay >= 0 && s->controls.max_delay < usual_delay(s);
+}
+
 static int configure(EbSvtAv1EncConfiguration *config, const struct retake_settings *s, struct retake_fault *fault) {
     config->enc_mode = (int8_t)atoi(s->preset);
     config->source_width = (uint32_t)s->width;
@@ -87,8 +96,12 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     if (hdr(config, s)) return retake_fail(fault, "HDR metadata", "the library does not take these values"), -1;
 
     const struct retake_controls *c = &s->controls;
+    /* Frames are predicted from earlier ones alone: then each comes out when the next one goes in. No key frame can be forced, and what
+     * keeps an average there is the mode for constant rates. */
+    int low_delay = bounds_delay(s);
+    if (low_delay) config->pred_structure = 1;
     if (s->rate == RETAKE_AVERAGE) {
-        config->rate_control_mode = SVT_AV1_RC_MODE_VBR;
+        config->rate_control_mode = low_delay ? SVT_AV1_RC_MODE_CBR : SVT_AV1_RC_MODE_VBR;
         config->target_bit_rate = (uint32_t)s->bit_rate;
         if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)c->min_qp;
         if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)c->max_qp;
@@ -97,8 +110,9 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     }
     if (s->limit_rate) config->max_bit_rate = (uint32_t)s->limit_rate;
     /* With forced key frames, 1.4 forgets its own interval where it is short: the shim counts. Without any, it does not force. */
-    config->force_key_frames = s->rate != RETAKE_AVERAGE;
-    config->intra_period_length = s->rate == RETAKE_AVERAGE || s->key_interval > 32 ? key_interval(s) - 1 : 255;
+    int forces = s->rate != RETAKE_AVERAGE && !low_delay;
+    config->force_key_frames = forces;
+    config->intra_period_length = !forces || s->key_interval > 32 ? key_interval(s) - 1 : 255;
 
     for (size_t i = 0; i < s->option_count; i++)
         if (set(config, s->options[i].key, s->options[i].value))
@@ -112,7 +126,7 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     config->intra_refresh_type = SVT_AV1_KF_REFRESH;
     config->recon_enabled = s->reconstruct != 0;
     /* its bit rate control looks at what happens to be finished: with two threads, 1.4 gives other bytes at every second run */
-    int32_t threads = s->rate == RETAKE_AVERAGE ? 1 : s->threads;
+    int32_t threads = s->rate == RETAKE_AVERAGE || s->limit_rate ? 1 : s->threads;
 #if !SVT_AV1_CHECK_VERSION(3, 0, 0)
     config->logical_processors = (uint32_t)threads;
 #else
@@ -121,8 +135,7 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     return 0;
 }
 
-/* Mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the pipeline. */
-static int32_t delay(const struct retake_settings *s) { return 100 + s->threads; }
+static int32_t delay(const struct retake_settings *s) { return bounds_delay(s) ? retake_min(s->controls.max_delay, 2) : usual_delay(s); }
 
 static void abandon(void *handle);
 
@@ -158,6 +171,7 @@ static int start(struct encoder *e, struct retake_fault *fault) {
 static struct encoder *prepare(struct retake_fault *fault) {
     struct encoder *e = calloc(1, sizeof *e);
     if (!e) return retake_fail(fault, "", "out of memory"), NULL;
+    e->most = -1;
     if (!(e->config = calloc(1, sizeof *e->config))) return free(e), retake_fail(fault, "", "out of memory"), NULL;
     if (!(e->library = take_copy(fault))) return close_encoder(e), NULL;
 #if SVT_AV1_CHECK_VERSION(3, 0, 0)
@@ -178,7 +192,8 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->height = s->height;
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
-    e->average = s->rate == RETAKE_AVERAGE;
+    e->forces = s->rate != RETAKE_AVERAGE && !bounds_delay(s);
+    e->most = s->controls.max_delay;
     e->key_interval = key_interval(s);
     if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
     return e;
@@ -202,6 +217,7 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
         probe->config->max_bit_rate = 0;
         probe->config->recon_enabled = 0;
         probe->width = e->width, probe->height = e->height, probe->bytes = e->bytes, probe->key_interval = e->key_interval;
+        probe->forces = e->forces;
         int32_t result = start(probe, fault) || send_grey(probe, fault) || send(probe, NULL, fault) ? RETAKE_ERROR
                                                                                                   : receive(probe, &event, fault);
         if (result == RETAKE_SAMPLE && (e->headers = malloc(event.size))) {
@@ -247,10 +263,10 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         header.p_buffer = (uint8_t *)&planes;
         header.n_filled_len = (uint32_t)((size_t)e->width * e->height * e->bytes * 3 / 2);
         header.pts = frame->index;
-        if (frame->force_key && frame->index > 0 && e->average)
-            return retake_fail(fault, "", "SVT-AV1 cannot force a key frame while it controls an average bit rate: set a quality instead, "
-                                          "or begin another take there"), -1;
-        if (!e->average && (frame->force_key || frame->index >= e->next_key)) {
+        if (frame->force_key && frame->index > 0 && !e->forces)
+            return retake_fail(fault, "", "SVT-AV1 cannot force a key frame while it controls an average bit rate or its delay is bounded: "
+                                          "set a quality and no bound instead, or begin another take there"), -1;
+        if (e->forces && (frame->force_key || frame->index >= e->next_key)) {
             header.pic_type = EB_AV1_KEY_PICTURE;
             e->next_key = frame->index + e->key_interval;
         }
@@ -294,15 +310,18 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
         if (got) return event->index = e->recon.pts, RETAKE_PICTURE;
     }
     while (!e->ended && (e->sent || !e->flushing)) {
-        EbErrorType result = e->library->svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)e->flushing);
+        /* what has to be out is waited for: the library has all that it needs */
+        int due = e->flushing || (e->most >= 0 && e->sent - e->out > e->most);
+        EbErrorType result = e->library->svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)due);
         if (result == EB_NoErrorEmptyQueue) {
             e->packet = NULL;
-            if (!e->flushing) return RETAKE_PENDING;
+            if (!due) return RETAKE_PENDING;
             continue;
         }
         if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_enc_get_packet returned 0x%x", (unsigned)result), RETAKE_ERROR;
         e->ended = (e->packet->flags & EB_BUFFERFLAG_EOS) != 0;
         if (e->packet->n_filled_len == 0) continue;
+        e->out++;
         *event = (struct retake_event_data){
             .data = e->packet->p_buffer,
             .size = e->packet->n_filled_len,

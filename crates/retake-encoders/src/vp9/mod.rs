@@ -73,6 +73,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "3",
         usual_quality: 32.0,
         reorders: false,
+        pairs: true,
         dear_headers: false,
         refused: REFUSED,
         check,
@@ -108,6 +109,7 @@ fn controls() -> ControlSupport {
     support.constant_bit_rate = true;
     support.lossless = true;
     support.forced_at_rate = true;
+    support.forced_within_delay = true;
     support.profiles = vec![("profile0", 8), ("profile2", 10)];
     support.levels = vp9_levels();
     support.frame_errors = true;

@@ -175,13 +175,17 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     }
     if (frame->base_qp >= 0 && bounds(e, frame->base_qp, frame->base_qp, fault) < 0) return -1;
     vpx_image_t image;
-    vpx_img_fmt_t format = e->bytes > 1 ? VPX_IMG_FMT_I42016 : VPX_IMG_FMT_I420;
+    vpx_img_fmt_t format = e->settings.pairs ? VPX_IMG_FMT_NV12 : e->bytes > 1 ? VPX_IMG_FMT_I42016 : VPX_IMG_FMT_I420;
     if (!vpx_img_wrap(&image, format, (unsigned int)e->width, (unsigned int)e->height, 1, (unsigned char *)frame->plane[0]))
         return retake_fail(fault, "", "vpx_img_wrap refused the picture"), -1;
     if (e->bytes > 1) image.bit_depth = 10;
     for (int i = 0; i < 3; i++) {
         image.planes[i] = (unsigned char *)frame->plane[i];
         image.stride[i] = (int)frame->stride[i];
+    }
+    if (e->settings.pairs) {
+        image.planes[VPX_PLANE_V] = image.planes[VPX_PLANE_U] + 1;
+        image.stride[VPX_PLANE_V] = image.stride[VPX_PLANE_U];
     }
     return encode(e, &image, frame->index, decide(&e->references, frame), fault) < 0 ? -1 : 0;
 }

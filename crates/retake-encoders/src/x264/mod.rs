@@ -105,6 +105,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "medium",
         usual_quality: 23.0,
         reorders: true,
+        pairs: true,
         dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x264", settings),
@@ -128,6 +129,7 @@ fn controls() -> ControlSupport {
     support.lossless = true;
     support.rate_limit = true;
     support.forced_at_rate = true;
+    support.forced_within_delay = true;
     support.profiles = vec![("baseline", 8), ("main", 8), ("high", 8), ("high10", 10)];
     support.levels = vec![10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52, 60, 61, 62];
     support.cabac = true;

@@ -144,9 +144,9 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     }
     x264_picture_t picture;
     x264_picture_init(&picture);
-    picture.img.i_csp = X264_CSP_I420 | (e->bytes > 1 ? X264_CSP_HIGH_DEPTH : 0);
-    picture.img.i_plane = 3;
-    for (int i = 0; i < 3; i++) {
+    picture.img.i_csp = e->settings.pairs ? X264_CSP_NV12 : X264_CSP_I420 | (e->bytes > 1 ? X264_CSP_HIGH_DEPTH : 0);
+    picture.img.i_plane = e->settings.pairs ? 2 : 3;
+    for (int i = 0; i < picture.img.i_plane; i++) {
         picture.img.plane[i] = (uint8_t *)frame->plane[i];
         picture.img.i_stride[i] = (int)frame->stride[i];
     }

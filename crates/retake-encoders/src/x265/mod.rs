@@ -160,6 +160,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "medium",
         usual_quality: 26.0,
         reorders: true,
+        pairs: false,
         dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x265", settings),
@@ -183,6 +184,7 @@ fn controls() -> ControlSupport {
     support.lossless = true;
     support.rate_limit = true;
     support.forced_at_rate = true;
+    support.forced_within_delay = true;
     support.profiles = vec![("main", 8), ("main10", 10)];
     support.levels = vec![10, 20, 21, 30, 31, 40, 41, 50, 51, 52, 60, 61, 62];
     support.frame_errors = true;

@@ -57,6 +57,10 @@ fn fast_preset(factory: &dyn EncoderFactory) -> &'static str {
 
 /// Moving gradients with noise, and another scene from `cut` on.
 pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -> Vec<PixelBuffer> {
+    if settings.format == PixelFormat::Nv12 {
+        let planar = EncoderSettings { format: PixelFormat::I420, ..settings.clone() };
+        return render(&planar, count, cut, seed).iter().map(paired).collect();
+    }
     let pool = PixelBufferPool::new(settings.format, settings.width, settings.height);
     let scale = 1u32 << (settings.format.bit_depth() - 8);
     let mut noise = seed.wrapping_mul(2_654_435_761) | 1;
@@ -86,6 +90,19 @@ pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -
             buffer.freeze()
         })
         .collect()
+}
+
+/// The same picture with chroma in pairs.
+pub fn paired(planar: &PixelBuffer) -> PixelBuffer {
+    let mut buffer = PixelBufferPool::new(PixelFormat::Nv12, planar.width(), planar.height()).take();
+    for (y, row) in planar.rows(0).enumerate() {
+        buffer.row_mut(0, y).copy_from_slice(row);
+    }
+    for (y, (blue, red)) in planar.rows(1).zip(planar.rows(2)).enumerate() {
+        let pairs: Vec<u8> = blue.iter().zip(red).flat_map(|(&blue, &red)| [blue, red]).collect();
+        buffer.row_mut(1, y).copy_from_slice(&pairs);
+    }
+    buffer.freeze()
 }
 
 /// What came out of an encode.
@@ -251,7 +268,7 @@ pub fn decode(format: &FormatDescription, pixels: PixelFormat, samples: &[&Sampl
         .args(["-nostdin", "-v", "error", "-xerror", "-f", name, "-i"])
         .arg(file.path())
         .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt"])
-        .arg(if pixels == PixelFormat::I420 { "yuv420p" } else { "yuv420p10le" })
+        .arg(if pixels.bit_depth() == 8 { "yuv420p" } else { "yuv420p10le" })
         .arg("-")
         .output()
         .unwrap();
@@ -286,7 +303,13 @@ pub fn probe(format: &FormatDescription, samples: &[&Sample]) -> String {
 
 /// A picture as [`decode`] gives it.
 pub fn flat(picture: &PixelBuffer) -> Vec<u8> {
-    (0..3).flat_map(|plane| picture.rows(plane).flatten().copied().collect::<Vec<_>>()).collect()
+    let plane = |plane| picture.rows(plane).flatten().copied().collect::<Vec<_>>();
+    if picture.format() == PixelFormat::Nv12 {
+        let pairs = plane(1);
+        let every_second = |first: usize| pairs.iter().skip(first).step_by(2).copied().collect();
+        return [plane(0), every_second(0), every_second(1)].concat();
+    }
+    (0..3).flat_map(plane).collect()
 }
 
 /// Mean squared error of luma, in units of 8 bit.

@@ -5,7 +5,10 @@
 mod common;
 mod effects;
 mod frames;
+mod hints;
+mod memory;
 mod modes;
 mod pictures;
 mod properties;
 mod rates;
+mod recorder;

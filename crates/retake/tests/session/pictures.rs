@@ -7,8 +7,8 @@ use crate::common::{
 use retake::property::{Property, PropertyKey};
 use retake::session::CompressionSession;
 use retake::{
-    Attachment, Attachments, Colour, EncoderInfo, FrameOptions, PixelBufferAttributes, PixelFormat, Range,
-    Rational,
+    Attachment, Attachments, Colour, EncoderInfo, FrameOptions, PixelBuffer, PixelBufferAttributes,
+    PixelBufferPool, PixelFormat, Range, Rational, ScalingMode, TransferOptions,
 };
 
 fn feeding(info: &EncoderInfo, attributes: PixelBufferAttributes) -> Pull {
@@ -30,11 +30,15 @@ fn formats(formats: &[PixelFormat]) -> PixelBufferAttributes {
 /// time.
 #[test]
 fn a13_the_pool_is_shared_where_it_can_be() {
-    use PixelFormat::{Bgra, I420, I420Full};
+    use PixelFormat::{Bgra, I420, I420Full, Nv12, Nv12Full};
     for info in encoders() {
+        let pairs = info.formats.contains(&Nv12);
         for (client, expected, shared) in [
             (formats(&[]), I420, true),
             (formats(&[I420Full]), I420Full, true),
+            (formats(&[Nv12]), Nv12, pairs),
+            (formats(&[Nv12Full]), Nv12Full, pairs),
+            (formats(&[Bgra, Nv12]), if pairs { Nv12 } else { Bgra }, pairs),
             (formats(&[Bgra]), Bgra, false),
             (formats(&[Bgra, I420]), I420, true),
             (PixelBufferAttributes { width: Some(320), height: Some(180), ..formats(&[]) }, I420, false),
@@ -81,12 +85,21 @@ fn pictures_of_any_kind_may_be_sent() {
         let straight = render(8, 99, 0);
         let larger = render_as(PixelFormat::I420, WIDTH * 2, HEIGHT * 2, 8, 99, 0);
         let deeper = render_as(PixelFormat::I010, WIDTH, HEIGHT, 8, 99, 0);
-        for (name, frames, near) in [("10 bit", &deeper, true), ("larger", &larger, false)] {
+        let paired: Vec<_> = straight.iter().map(|frame| in_pairs(frame, PixelFormat::Nv12)).collect();
+        let full: Vec<_> = straight.iter().map(|frame| in_pairs(frame, PixelFormat::Nv12Full)).collect();
+        for (name, frames, near) in [
+            ("10 bit", &deeper, true),
+            ("larger", &larger, false),
+            ("pairs", &paired, true),
+            ("pairs in full range", &full, false),
+        ] {
             let pull = session(&info);
             pull.0.set_all(&[Property::OutputBitDepth(8), Property::Quality(0.9)]).unwrap();
             let samples = encode(&pull, frames, &[]);
             assert_eq!(samples.len(), 8, "{}: {name}", info.name);
-            assert_eq!((samples[0].1.format.width, samples[0].1.format.height), (WIDTH, HEIGHT));
+            let format = &samples[0].1.format;
+            assert_eq!((format.width, format.height), (WIDTH, HEIGHT));
+            assert_eq!(format.colour.range == Range::Full, frames[0].format().range() == Some(Range::Full));
             if ffmpeg() {
                 let pictures = decode(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>());
                 assert_eq!(pictures.len(), 8);
@@ -95,6 +108,50 @@ fn pictures_of_any_kind_may_be_sent() {
             }
         }
     }
+}
+
+/// Section 13, PixelTransferProperties: how a picture of another shape is fitted in. One that is half as high as the session's is stretched,
+/// gets bars above and below, or loses its sides.
+#[test]
+fn pictures_are_fitted_as_the_session_is_told() {
+    let modes = [ScalingMode::Normal, ScalingMode::Letterbox, ScalingMode::Trim];
+    for info in encoders() {
+        let low = render_as(PixelFormat::I420, WIDTH, HEIGHT / 2, 4, 99, 0);
+        let coded = modes.map(|scaling_mode| {
+            let pull = session(&info);
+            let options = TransferOptions { scaling_mode, ..TransferOptions::default() };
+            pull.0.set_all(&[Property::PixelTransferProperties(options), Property::Quality(0.9)]).unwrap();
+            encode(&pull, &low, &[])
+        });
+        assert!(coded[0][0].1.sample.data != coded[2][0].1.sample.data, "{}", info.name);
+        if !ffmpeg() {
+            continue;
+        }
+        let [normal, letterbox, trim] = coded
+            .map(|samples| decode(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>()).remove(0));
+        let row = |picture: &[u8], y: u32| {
+            let row = &picture[(y * WIDTH) as usize..][..WIDTH as usize];
+            row.iter().map(|&code| f64::from(code)).sum::<f64>() / f64::from(WIDTH)
+        };
+        for y in [2, HEIGHT / 4 - 4, HEIGHT * 3 / 4 + 4, HEIGHT - 3] {
+            assert!(row(&letterbox, y) < 20.0, "{}: no bar in row {y}", info.name);
+            assert!(row(&normal, y) > 40.0 && row(&trim, y) > 40.0, "{}: a bar in row {y}", info.name);
+        }
+        assert!(row(&letterbox, HEIGHT / 2) > 40.0, "{}", info.name);
+    }
+}
+
+/// The same codes, in the layout with pairs of chroma.
+fn in_pairs(planar: &PixelBuffer, format: PixelFormat) -> PixelBuffer {
+    let mut buffer = PixelBufferPool::new(format, planar.width(), planar.height()).take();
+    for (y, row) in planar.rows(0).enumerate() {
+        buffer.row_mut(0, y).copy_from_slice(row);
+    }
+    for (y, (blue, red)) in planar.rows(1).zip(planar.rows(2)).enumerate() {
+        let pairs: Vec<u8> = blue.iter().zip(red).flat_map(|(&blue, &red)| [blue, red]).collect();
+        buffer.row_mut(1, y).copy_from_slice(&pairs);
+    }
+    buffer.freeze()
 }
 
 /// EF-9: what the first picture says about itself is in the description; properties have precedence.

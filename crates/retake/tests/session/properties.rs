@@ -33,6 +33,10 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
             return (12.0.into(), vec![Property::ExpectedFrameRate(24.0)]);
         }
         PropertyKey::BaseLayerFrameRateFraction => 0.5.into(),
+        PropertyKey::MinAllowedFrameQP | PropertyKey::MaxAllowedFrameQP => {
+            return (30.into(), vec![Property::AverageBitRate(200_000)]);
+        }
+        PropertyKey::MaxFrameDelayCount => 9.into(),
         PropertyKey::BaseLayerBitRateFraction => {
             return (0.6.into(), vec![Property::BaseLayerFrameRateFraction(0.5)]);
         }
@@ -46,7 +50,11 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         }
         _ => match (key.row().kind, entry.minimum, entry.maximum) {
             (Kind::Boolean, ..) => (entry.default != Some(true.into())).into(),
-            (Kind::Enumeration, ..) => entry.list[0].as_str().into(),
+            // levels that are named may be too low for the size
+            (Kind::Enumeration, ..) => {
+                let auto = entry.list.iter().find(|name| name.ends_with("AutoLevel"));
+                auto.unwrap_or(&entry.list[0]).as_str().into()
+            }
             (Kind::Count | Kind::Rate, Some(least), Some(most)) => {
                 PropertyValue::Integer((least + (most - least).min(2.0)) as i64)
             }
@@ -106,6 +114,11 @@ fn a12_supported_is_what_can_be_set_and_told() {
             {
                 let set = session.set_named(key.name(), Some(bound.into()));
                 assert_eq!(set.unwrap_err().code(), -12902, "{name}: {bound}");
+            }
+            // what was taken is what the encoder opens with; options in its own words are known to it alone
+            if !matches!(key, PropertyKey::EncoderOptions | PropertyKey::EncoderPreset) {
+                session.set_all(&usual(&info)[..1]).unwrap();
+                session.prepare().unwrap_or_else(|error| panic!("{name}: {error}"));
             }
         }
         assert_eq!(fresh(&info).set_named("Nonsense", None).unwrap_err().code(), -12900);

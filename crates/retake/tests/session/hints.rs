@@ -1,0 +1,57 @@
+//! Properties that are hints: what an encoder is opened with because of them.
+
+use crate::common::{STEP, at, render};
+use crate::recorder::recording;
+use retake::property::Property;
+use retake::{FrameOptions, Rational, Time};
+use retake_compression::encoder::EncoderSettings;
+
+/// What an encode is opened with under these properties.
+pub(crate) fn opened(properties: &[Property]) -> EncoderSettings {
+    let (session, _outcomes, log) = recording(|_, _, _| 100, (176, 144), None);
+    session.set_all(properties).unwrap();
+    session.encode(&render(1, 9, 4)[0], at(0), STEP, FrameOptions::default(), 0).unwrap();
+    session.complete_frames(Time::INVALID).unwrap();
+    log.lock().unwrap().opened.last().unwrap().clone()
+}
+
+/// 5.5, 5.6, G-1: each hint arrives where it has its effect: threads, preset, frame rate of rate control, number of frames.
+#[test]
+fn hints_arrive() {
+    let cores = std::thread::available_parallelism().unwrap().get().min(8) as u32;
+    assert_eq!(opened(&[]).threads, cores);
+    assert_eq!(opened(&[Property::ThreadCount(3)]).threads, 3);
+    assert_eq!(opened(&[Property::MaximizePowerEfficiency(true)]).threads, 1);
+    let both = [Property::MaximizePowerEfficiency(true), Property::RealTime(true)];
+    assert_eq!(opened(&both).threads, cores, "real time has precedence");
+
+    // slow, usual, fast: half or three quarters of one step are one
+    assert_eq!(opened(&[]).preset, "");
+    assert_eq!(opened(&[Property::RealTime(true)]).preset, "fast");
+    assert_eq!(opened(&[Property::PrioritizeEncodingSpeedOverQuality(false)]).preset, "slow");
+    assert_eq!(opened(&[Property::EncoderPreset("usual".into()), Property::RealTime(true)]).preset, "usual");
+
+    assert_eq!(opened(&[]).frame_rate, Rational::new(24, 1), "that of the first frame");
+    assert_eq!(opened(&[Property::ExpectedFrameRate(29.97)]).frame_rate, Rational::new(30000, 1001));
+    assert_eq!(opened(&[Property::SourceFrameCount(77)]).controls.frame_count, 77);
+    assert_eq!(opened(&[Property::ExpectedDuration(3.0)]).controls.frame_count, 72);
+    let both = [Property::ExpectedDuration(3.0), Property::SourceFrameCount(77)];
+    assert_eq!(opened(&both).controls.frame_count, 77);
+    assert!(opened(&[Property::MoreFramesBeforeStart(true)]).controls.more_before);
+    assert!(opened(&[Property::MoreFramesAfterEnd(true)]).controls.more_after);
+    let options = vec![("a".to_owned(), "b".to_owned())];
+    assert_eq!(opened(&[Property::EncoderOptions(options.clone())]).options, options);
+}
+
+/// 5.6, MaximumRealTimeFrameRate: many frames a second ask for a faster preset, with every encoder that has one between.
+#[test]
+fn many_frames_a_second_ask_for_speed() {
+    let session = |rate: f64| {
+        let info = crate::common::encoders().into_iter().find(|info| info.name == "x264")?;
+        let pull = crate::common::session(&info);
+        pull.0.reset(retake::property::PropertyKey::EncoderPreset).unwrap();
+        pull.0.set_all(&[Property::RealTime(true), Property::MaximumRealTimeFrameRate(rate)]).unwrap();
+        Some(crate::common::bytes(&crate::common::encode(&pull, &render(12, 99, 30), &[])))
+    };
+    assert!(session(30.0).is_none() || session(30.0) != session(120.0));
+}
