@@ -81,9 +81,13 @@ pub enum Mistake {
     /// The sample lies outside of what this pass encodes again.
     #[error("the time {0} lies outside of the ranges of this pass")]
     OutsidePass(Time),
-    /// The picture differs from the one that came in the first pass at this time.
-    #[error("the frame at {0} is not one of the first pass")]
+    /// In the first pass there was no picture at this time, or one of another size or pixel format.
+    #[error("the frame at {0} is not one of the first pass: later passes bring the same frames again")]
     NotTheSame(Time),
+    /// A picture of the ranges of this pass was left out. It can still be appended; without it, the input can be marked as finished, which keeps
+    /// what was there before.
+    #[error("the frame at {0} is missing: all frames of the ranges have to come")]
+    FrameMissing(Time),
     /// Segments end by themselves, or there are none.
     #[error("segments are ended by the client only with a delegate and an indefinite interval")]
     NotByClient,

@@ -1,10 +1,10 @@
-use crate::core::encoding::{self, Encoding};
+use crate::core::encoding::{self, Encodes, Encoding};
 use crate::core::{Core, Session, Shared};
 use crate::encoder::InputEncoder;
 use crate::error::{AppendError, CallError, Mistake, UsageError, WriterError};
 use crate::media::{MediaSample, MediaType};
 use crate::options::InputOptions;
-use crate::passes::PassDescription;
+use crate::passes::{PassDescription, Shape};
 use crate::queue::Queue;
 use crate::status::WriterStatus;
 use retake_libav::TrackFormat;
@@ -31,7 +31,7 @@ enum Source {
     /// The client, in this format.
     Samples(TrackFormat),
     /// An encoder, of pictures.
-    Pictures(Encoding),
+    Pictures(Encoding<PixelBuffer>),
 }
 
 /// What a client appends by, where it is not the input itself.
@@ -234,8 +234,8 @@ impl AssetWriterInput {
     #[doc(alias = "canPerformMultiplePasses")]
     pub fn can_perform_multiple_passes(&self) -> bool {
         let wanted = self.options_lock().multi_pass;
-        let able = |encoding: &Encoding| encoding.opened().is_none_or(|opened| opened.multiple_passes);
-        wanted && self.encoder().is_some_and(able)
+        // before it is known, the switch decides (AM-3)
+        wanted && self.encoder().is_some_and(|encoder| encoder.takes_passes().unwrap_or(true))
     }
 
     /// Says that all media of this pass came. With several passes, the input is not ready until it is decided what is wanted again, and
@@ -285,11 +285,11 @@ impl AssetWriterInput {
     pub(crate) fn format(&self) -> Option<TrackFormat> {
         match &self.0.source {
             Source::Samples(format) => Some(format.clone()),
-            Source::Pictures(encoding) => encoding.opened().map(|opened| opened.format.clone()),
+            Source::Pictures(encoding) => encoding.format(),
         }
     }
 
-    pub(crate) fn encoder(&self) -> Option<&Encoding> {
+    pub(crate) fn encoder(&self) -> Option<&dyn Encodes> {
         match &self.0.source {
             Source::Samples(_) => None,
             Source::Pictures(encoding) => Some(encoding),
@@ -327,10 +327,18 @@ impl AssetWriterInput {
         let Some((writer, index)) = self.attached() else {
             return Err(AppendError::usage(call, self.unattached()));
         };
-        match self.encoder() {
-            Some(encoding) => encoding::append(&writer, index, encoding, picture, time, call),
-            None => Err(AppendError::usage(call, Mistake::SAMPLES)),
-        }
+        let Source::Pictures(encoding) = &self.0.source else {
+            return Err(AppendError::usage(call, Mistake::SAMPLES));
+        };
+        let shape = Shape::of(&picture);
+        encoding::append(
+            (&writer, index),
+            encoding,
+            (picture, time),
+            call,
+            |lane| lane.admits_picture(time, shape),
+            |lane| lane.took_picture(time, shape),
+        )
     }
 
     pub(crate) fn is_in_pass(&self) -> bool {

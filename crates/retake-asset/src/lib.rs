@@ -21,6 +21,7 @@ mod queue;
 mod reader;
 mod receiver;
 mod segment;
+mod session;
 mod sink;
 mod status;
 mod video;

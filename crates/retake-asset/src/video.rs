@@ -1,13 +1,10 @@
-use crate::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::error::WriterError;
 use crate::input::AssetWriterInput;
-use crate::media::MediaSample;
-use retake_compression::encoder::{FrameOptions, Registry};
+use crate::session::{SessionEncoder, refused};
+use retake_compression::encoder::Registry;
 use retake_compression::property::Property;
-use retake_compression::session::{CompressionSession, Outcomes, SessionError};
-use retake_libav::TrackFormat;
-use retake_media::{Codec, Colour, FormatDescription, PixelBuffer, Rational, Time, TimeRange};
-use std::sync::Arc;
+use retake_compression::session::CompressionSession;
+use retake_media::{Codec, Colour, FormatDescription, Rational};
 
 /// What an input encodes pictures to.
 #[doc(alias = "outputSettings")]
@@ -63,61 +60,6 @@ impl AssetWriterInput {
             mastering_display: None,
             content_light: None,
         };
-        Ok(Self::encoding(SessionEncoder { session, outcomes, format }))
+        Ok(Self::encoding(SessionEncoder::new(session, outcomes, format)))
     }
-}
-
-/// A compression session as an input's encoder. It takes one pass.
-struct SessionEncoder {
-    session: CompressionSession,
-    outcomes: Outcomes,
-    /// What is known before the first sample: its own description says the rest.
-    format: FormatDescription,
-}
-
-impl InputEncoder for SessionEncoder {
-    fn open(&mut self, setup: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
-        if setup.real_time {
-            self.session.set(Property::RealTime(true)).map_err(refused)?;
-        }
-        let handle = self.session.handle();
-        let format = TrackFormat::Video(self.format.clone());
-        let interrupt = Arc::new(move || handle.invalidate());
-        Ok(OpenedEncoder { format, multiple_passes: false, interrupt })
-    }
-
-    fn encode(&mut self, picture: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
-        // how long a frame is shown is what the next one says: it has to be the same in every pass
-        self.session.encode(picture, pts, Time::INVALID, FrameOptions::default(), ()).map_err(failed)?;
-        Ok(())
-    }
-
-    fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
-        while let Some(outcome) = self.outcomes.try_receive() {
-            // a dropped frame leaves a gap, which the one before it fills
-            if let Some(buffer) = outcome.into_sample().map_err(failed)? {
-                return Ok(Some(buffer.into()));
-            }
-        }
-        Ok(None)
-    }
-
-    fn end_pass(&mut self) -> Result<Option<Vec<TimeRange>>, WriterError> {
-        Ok(None)
-    }
-
-    fn finish(&mut self) -> Result<(), WriterError> {
-        self.session.complete_frames(Time::INVALID).map_err(failed)
-    }
-}
-
-fn refused(error: SessionError) -> WriterError {
-    match error {
-        SessionError::EncoderNotFound(what) => WriterError::NoEncoder(what),
-        other => WriterError::BadSettings(other.to_string()),
-    }
-}
-
-fn failed(error: SessionError) -> WriterError {
-    WriterError::EncodeFailed { code: error.code(), detail: error.to_string() }
 }

@@ -1,4 +1,4 @@
-use crate::core::encoding::Encoding;
+use crate::core::encoding;
 use crate::core::lane::Lane;
 use crate::core::{Completion, Core, Shared, Target, store};
 use crate::encoder::EncoderSetup;
@@ -169,7 +169,7 @@ impl AssetWriter {
 
     /// All inputs, in the order they were added.
     pub fn inputs(&self) -> Vec<AssetWriterInput> {
-        self.shared.look(|core| core.lanes.iter().map(|lane| lane.input.clone()).collect())
+        self.shared.look(|core| core.inputs())
     }
 
     fn refusal(&self, core: &Core, input: &AssetWriterInput) -> Option<Mistake> {
@@ -202,18 +202,14 @@ impl AssetWriter {
     #[doc(alias = "startWriting")]
     pub fn start_writing(&self) -> Result<(), CallError> {
         let inputs = self.shared.change(|core| core.begin_start())?;
-        let options = self.options();
-        for input in inputs {
-            let Some(encoding) = input.encoder() else { continue };
-            let InputOptions { multi_pass, real_time, .. } = input.options();
-            let directory_for_temporary_files = options.directory_for_temporary_files.clone();
-            let setup = EncoderSetup { multi_pass, real_time, directory_for_temporary_files };
-            if let Err(error) = encoding.open(&setup) {
+        let begun = self.open(&inputs).and_then(|()| self.shared.change(|core| core.start()));
+        if let Err(error) = begun {
+            encoding::release(&inputs);
+            if let CallError::Failed(error) = &error {
                 self.shared.change(|core| core.end(WriterStatus::Failed, Some(error.clone())));
-                return Err(error.into());
             }
+            return Err(error);
         }
-        self.shared.change(|core| core.start())?;
         let shared = self.shared.clone();
         let spawned = thread::Builder::new().name("retake writer".into()).spawn(move || {
             shared.change(|core| core.worker = Some(thread::current().id()));
@@ -221,9 +217,23 @@ impl AssetWriter {
         });
         spawned.map(drop).map_err(|error| {
             let error = WriterError::io(&self.file)(error);
+            encoding::release(&inputs);
             self.shared.change(|core| core.end(WriterStatus::Failed, Some(error.clone())));
             error.into()
         })
+    }
+
+    /// Opens the encoders.
+    fn open(&self, inputs: &[AssetWriterInput]) -> Result<(), CallError> {
+        let options = self.options();
+        let segments = self.shared.look(|core| core.segment_boundaries());
+        for input in inputs {
+            let Some(encoder) = input.encoder() else { continue };
+            let InputOptions { multi_pass, real_time, .. } = input.options();
+            let directory_for_temporary_files = options.directory_for_temporary_files.clone();
+            encoder.open(&EncoderSetup { multi_pass, real_time, directory_for_temporary_files, segments })?;
+        }
+        Ok(())
     }
 
     /// Starts the session: what is shown at `start` in the source's time is the beginning of the film. Media before it is stored, and
@@ -281,16 +291,19 @@ impl AssetWriter {
     /// Stops, and removes everything that was written. Returns when that is done. Nothing happens to a writer that has completed or failed.
     #[doc(alias = "cancelWriting")]
     pub fn cancel_writing(&self) {
-        let mut interrupted = Vec::new();
+        let mut inputs = Vec::new();
         self.shared.change(|core| match core.status {
-            WriterStatus::Unknown => core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled)),
+            WriterStatus::Unknown => {
+                core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled));
+                inputs = core.inputs();
+            }
             WriterStatus::Writing => {
                 core.cancelling = true;
-                interrupted.extend(core.lanes.iter().map(|lane| lane.input.clone()));
+                inputs = core.inputs();
             }
             _ => {}
         });
-        interrupted.iter().filter_map(AssetWriterInput::encoder).for_each(Encoding::interrupt);
+        encoding::release(&inputs);
         self.wait_for_worker();
     }
 

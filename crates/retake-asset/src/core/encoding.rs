@@ -1,6 +1,7 @@
-//! Inputs that encode: pictures in, samples into the interleaver, passes in between. Encoders are called without the lock of the state, and one
-//! at a time for each input: by the client's thread that appends, and by a helper that ends a pass or an input.
+//! Inputs that encode: pictures or sound in, samples into the interleaver, passes in between. Encoders are called without the lock of the state, and
+//! one at a time for each input: by the client's thread that appends, and by a helper that ends a pass or an input.
 
+use super::lane::Lane;
 use super::{Core, Shared};
 use crate::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::error::{AppendError, Mistake, UsageError, WriterError};
@@ -8,77 +9,151 @@ use crate::input::AssetWriterInput;
 use crate::media::MediaSample;
 use crate::passes::machine::{PassDescription, PassEnd};
 use crate::status::WriterStatus;
-use retake_media::{PixelBuffer, Time};
+use retake_libav::TrackFormat;
+use retake_media::Time;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 /// The encoder of an input.
-pub(crate) struct Encoding {
-    encoder: Mutex<Box<dyn InputEncoder>>,
+pub(crate) struct Encoding<M: ?Sized> {
+    /// None once the writer has ended.
+    encoder: Mutex<Option<Box<dyn InputEncoder<M>>>>,
+    expected: Option<TrackFormat>,
     opened: OnceLock<OpenedEncoder>,
 }
 
-impl Encoding {
-    pub(crate) fn new(encoder: Box<dyn InputEncoder>) -> Self {
-        Self { encoder: Mutex::new(encoder), opened: OnceLock::new() }
+/// What a writer does with the encoder of an input, whatever it encodes.
+pub(crate) trait Encodes {
+    /// What comes out, as far as that is known.
+    fn format(&self) -> Option<TrackFormat>;
+
+    /// Whether it takes several passes; `None` before it was opened.
+    fn takes_passes(&self) -> Option<bool>;
+
+    fn open(&self, setup: &EncoderSetup) -> Result<(), WriterError>;
+
+    /// Makes calls of the encoder return soon.
+    fn interrupt(&self);
+
+    /// Drops the encoder and all that it keeps. Waits for the call that runs, if one does.
+    fn release(&self);
+
+    /// Ends a pass in the encoder, and begins the next.
+    fn analyse(&self, shared: &Arc<Shared>, index: usize);
+
+    /// Gives the interleaver all that the encoder holds, no faster than it can be stored.
+    fn pour(&self, shared: &Arc<Shared>, index: usize);
+}
+
+impl<M: ?Sized> Encoding<M> {
+    pub(crate) fn new(encoder: Box<dyn InputEncoder<M>>) -> Self {
+        let expected = encoder.expected_format();
+        Self { encoder: Mutex::new(Some(encoder)), expected, opened: OnceLock::new() }
     }
 
-    pub(crate) fn opened(&self) -> Option<&OpenedEncoder> {
-        self.opened.get()
-    }
-
-    pub(crate) fn open(&self, setup: &EncoderSetup) -> Result<(), WriterError> {
-        let opened = self.lock().open(setup)?;
-        // a writer opens its inputs once
-        let _ = self.opened.set(opened);
-        Ok(())
-    }
-
-    pub(crate) fn interrupt(&self) {
-        if let Some(opened) = self.opened.get() {
-            (opened.interrupt)();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Box<dyn InputEncoder>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn InputEncoder<M>>>> {
         // an encoder that panicked answers for itself
         self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Encodes a picture, if the input is ready and the time belongs into the pass.
-pub(crate) fn append(
-    shared: &Arc<Shared>,
-    index: usize,
-    encoding: &Encoding,
-    picture: PixelBuffer,
-    time: Time,
+impl<M: ?Sized> Encodes for Encoding<M> {
+    fn format(&self) -> Option<TrackFormat> {
+        self.opened.get().map(|opened| opened.format.clone()).or_else(|| self.expected.clone())
+    }
+
+    fn takes_passes(&self) -> Option<bool> {
+        self.opened.get().map(|opened| opened.multiple_passes)
+    }
+
+    fn open(&self, setup: &EncoderSetup) -> Result<(), WriterError> {
+        let mut encoder = self.lock();
+        let opened = encoder.as_mut().ok_or(WriterError::Cancelled)?.open(setup)?;
+        // a writer opens its inputs once
+        let _ = self.opened.set(opened);
+        Ok(())
+    }
+
+    fn interrupt(&self) {
+        if let Some(opened) = self.opened.get() {
+            (opened.interrupt)();
+        }
+    }
+
+    fn release(&self) {
+        let encoder = self.lock().take();
+        drop(encoder);
+    }
+
+    fn analyse(&self, shared: &Arc<Shared>, index: usize) {
+        let wanted = self.lock().as_mut().map_or(Err(WriterError::Cancelled), |encoder| encoder.end_pass());
+        shared.change(|core| match wanted {
+            Ok(wanted) => {
+                let lane = &mut core.lanes[index];
+                lane.passes.decided(wanted.map(PassDescription::new));
+                lane.last = None;
+                core.announce_pass(shared, index);
+            }
+            Err(error) => core.fail(error),
+        });
+    }
+
+    fn pour(&self, shared: &Arc<Shared>, index: usize) {
+        let mut encoder = self.lock();
+        let Some(encoder) = encoder.as_mut() else { return };
+        let poured = encoder.finish().and_then(|()| {
+            while let Some(sample) = encoder.next_sample()? {
+                let wanted = shared.wait(|core| match core.takes_encoded() {
+                    true => core.interleaver.has_room(index).then_some(true),
+                    false => Some(false),
+                });
+                if !wanted {
+                    return Ok(());
+                }
+                shared.change(|core| core.take_encoded(index, sample));
+            }
+            Ok(())
+        });
+        shared.change(|core| match poured {
+            Ok(()) if core.takes_encoded() => core.interleaver.finish(index),
+            Ok(()) => {}
+            Err(error) => core.fail(error),
+        });
+    }
+}
+
+/// Encodes what is appended to an input at a time: if `admit` takes it, and the input is ready. `accept` notes that it was taken.
+pub(crate) fn append<M: ?Sized, T: std::borrow::Borrow<M>>(
+    (shared, index): (&Arc<Shared>, usize),
+    encoding: &Encoding<M>,
+    (media, time): (T, Time),
     call: &'static str,
-) -> Result<(), AppendError<PixelBuffer>> {
+    admit: impl FnOnce(&Lane) -> Result<(), Mistake>,
+    accept: impl FnOnce(&mut Lane),
+) -> Result<(), AppendError<T>> {
     // a second thread waits here, and finds the input as the first has left it
     let mut encoder = encoding.lock();
-    let picture = shared.change(|core| {
+    let media = shared.change(|core| {
         core.admits(call, index)?;
         let refuse = |mistake| Err(AppendError::usage(call, mistake));
         if !time.is_numeric() {
             return refuse(Mistake::BadTime(time));
         }
         let lane = &mut core.lanes[index];
-        if lane.last.is_some_and(|last| time <= last) {
-            return refuse(Mistake::TimeGoesBack(time));
-        }
-        if let Err(mistake) = lane.passes.admits(time) {
+        if let Err(mistake) = admit(lane) {
             return refuse(mistake);
         }
         if !lane.ready {
-            return Err(AppendError::NotReady(Box::new(picture)));
+            return Err(AppendError::NotReady(Box::new(media)));
         }
-        lane.last = Some(time);
+        accept(lane);
         lane.appended += 1;
-        Ok(picture)
+        Ok(media)
     })?;
-    let encoded = encoder.encode(&picture, time).and_then(|()| {
+    // it is there as long as the writer writes
+    let encoded = encoder.as_mut().map_or(Err(WriterError::Cancelled), |encoder| {
+        encoder.encode(media.borrow(), time)?;
         while let Some(sample) = encoder.next_sample()? {
             shared.change(|core| core.take_encoded(index, sample));
         }
@@ -123,29 +198,32 @@ impl Core {
             _ => {}
         }
         let lane = &mut self.lanes[index];
-        let end = lane.passes.end_pass().map_err(|mistake| UsageError { call: CALL, mistake })?;
+        let end = lane.passes.end_pass(lane.last).map_err(|mistake| UsageError { call: CALL, mistake })?;
         lane.drop_request();
         match end {
             PassEnd::NoMore => self.announce_pass(shared, index),
-            PassEnd::Analyse => self.help(shared, index, analyse),
+            PassEnd::Analyse => {
+                self.help(shared, index, |encoder, shared, index| encoder.analyse(shared, index))
+            }
         }
         Ok(())
     }
 
     /// An input is over: its encoder gives what it still holds.
     pub(crate) fn drain(&mut self, shared: &Arc<Shared>, index: usize) {
-        self.help(shared, index, pour);
+        self.help(shared, index, |encoder, shared, index| encoder.pour(shared, index));
     }
 
     /// Runs something that takes long on a thread of its own.
-    fn help(&mut self, shared: &Arc<Shared>, index: usize, work: fn(&Arc<Shared>, usize, &AssetWriterInput)) {
+    fn help(&mut self, shared: &Arc<Shared>, index: usize, work: fn(&dyn Encodes, &Arc<Shared>, usize)) {
         let input = self.lanes[index].input.clone();
         self.helpers += 1;
         let shared = shared.clone();
         self.tell(move || {
             let own = shared.clone();
             let spawned = thread::Builder::new().name("retake input".into()).spawn(move || {
-                let done = catch_unwind(AssertUnwindSafe(|| work(&own, index, &input)));
+                let work = || input.encoder().map(|encoder| work(encoder, &own, index));
+                let done = catch_unwind(AssertUnwindSafe(work));
                 own.change(|core| {
                     core.helpers -= 1;
                     if done.is_err() {
@@ -164,43 +242,9 @@ impl Core {
     }
 }
 
-/// Ends a pass in the encoder, and begins the next.
-fn analyse(shared: &Arc<Shared>, index: usize, input: &AssetWriterInput) {
-    let Some(encoding) = input.encoder() else { return };
-    let wanted = encoding.lock().end_pass();
-    shared.change(|core| {
-        match wanted {
-            Ok(wanted) => {
-                let lane = &mut core.lanes[index];
-                lane.passes.decided(wanted.map(PassDescription::new));
-                lane.last = None;
-                core.announce_pass(shared, index);
-            }
-            Err(error) => core.fail(error),
-        };
-    });
-}
-
-/// Gives the interleaver all that the encoder holds, no faster than it can be stored.
-fn pour(shared: &Arc<Shared>, index: usize, input: &AssetWriterInput) {
-    let Some(encoding) = input.encoder() else { return };
-    let mut encoder = encoding.lock();
-    let poured = encoder.finish().and_then(|()| {
-        while let Some(sample) = encoder.next_sample()? {
-            let wanted = shared.wait(|core| match core.takes_encoded() {
-                true => core.interleaver.has_room(index).then_some(true),
-                false => Some(false),
-            });
-            if !wanted {
-                return Ok(());
-            }
-            shared.change(|core| core.take_encoded(index, sample));
-        }
-        Ok(())
-    });
-    shared.change(|core| match poured {
-        Ok(()) if core.takes_encoded() => core.interleaver.finish(index),
-        Ok(()) => {}
-        Err(error) => core.fail(error),
-    });
+/// Drops the encoders of all inputs, with all that they keep, as soon as they stop.
+pub(crate) fn release(inputs: &[AssetWriterInput]) {
+    let encoders = || inputs.iter().filter_map(AssetWriterInput::encoder);
+    encoders().for_each(Encodes::interrupt);
+    encoders().for_each(Encodes::release);
 }

@@ -1,9 +1,11 @@
 //! One input as its writer sees it: readiness, passes, requests.
 
 use super::{Core, Shared};
+use crate::error::Mistake;
 use crate::input::AssetWriterInput;
 use crate::media::{MediaSample, MediaType};
 use crate::options::MediaDataLocation;
+use crate::passes::Shape;
 use crate::passes::machine::PassMachine;
 use crate::queue::Queue;
 use retake_media::Time;
@@ -117,6 +119,19 @@ impl Lane {
     pub(crate) fn comes_first(&self) -> bool {
         let first = self.input.options().media_data_location == MediaDataLocation::BeforeMainNotInterleaved;
         first || self.passes.is_multiple()
+    }
+
+    /// Whether a picture can come now (AD-4, AM-20).
+    pub(crate) fn admits_picture(&self, time: Time, shape: Shape) -> Result<(), Mistake> {
+        if self.last.is_some_and(|last| time <= last) {
+            return Err(Mistake::TimeGoesBack(time));
+        }
+        self.passes.admits_picture(time, shape, self.last)
+    }
+
+    pub(crate) fn took_picture(&mut self, time: Time, shape: Shape) {
+        self.last = Some(time);
+        self.passes.took(time, shape);
     }
 
     /// Nothing is taken any more.

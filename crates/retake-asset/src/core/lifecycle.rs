@@ -43,7 +43,7 @@ impl Core {
             return Err(UsageError { call: "start_writing", mistake });
         }
         self.starting = true;
-        Ok(self.lanes.iter().map(|lane| lane.input.clone()).collect())
+        Ok(self.inputs())
     }
 
     fn prepare(&mut self) -> Result<Destination, WriterError> {

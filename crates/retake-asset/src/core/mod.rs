@@ -11,6 +11,7 @@ pub(crate) mod store;
 pub(crate) mod timeline;
 
 use crate::error::{Mistake, UsageError, WriterError};
+use crate::input::AssetWriterInput;
 use crate::options::WriterOptions;
 use crate::place::Place;
 use crate::segment::{SegmentDelegate, SegmentProfile};
@@ -168,6 +169,11 @@ impl Core {
     /// Has something told when the lock is free.
     pub(crate) fn tell(&mut self, told: impl FnOnce() + Send + 'static) {
         self.told.push(Box::new(told));
+    }
+
+    /// All inputs.
+    pub(crate) fn inputs(&self) -> Vec<AssetWriterInput> {
+        self.lanes.iter().map(|lane| lane.input.clone()).collect()
     }
 
     /// Whether samples are taken at all.

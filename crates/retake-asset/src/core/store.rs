@@ -1,6 +1,7 @@
 //! The thread of a writer: it takes samples out in their order, and has them stored.
 
 use super::clock::{movie_timescale, timescale};
+use super::encoding;
 use super::timeline::Timeline;
 use super::{Core, Destination, Session, Shared};
 use crate::boxes::movie::TrackHeader;
@@ -34,6 +35,14 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     // a delegate's panic must not leave everybody waiting
     let outcome = catch_unwind(AssertUnwindSafe(|| store_all(shared)));
     let outcome = outcome.unwrap_or(Err(WriterError::Panicked("the segment delegate")));
+    let inputs = shared.change(|core| {
+        if let Err(error) = &outcome {
+            // nobody waits for room that will not come
+            core.fail(error.clone());
+        }
+        core.inputs()
+    });
+    encoding::release(&inputs);
     shared.change(|core| {
         match outcome {
             _ if core.cancelling => core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled)),
@@ -90,13 +99,22 @@ fn next_task(core: &mut Core, opened: bool) -> Option<Task> {
 
 /// Where segments are to end.
 fn cut(core: &Core, session: Time) -> Cut {
-    let interval = core.options.preferred_output_segment_interval;
-    let next = match interval {
-        _ if interval == Time::INDEFINITE => None,
-        _ if interval.is_numeric() => Some((core.options.initial_segment_start_time.add(interval), interval)),
-        _ => Some((session.add(USUAL_SEGMENT), USUAL_SEGMENT)),
-    };
+    let next =
+        core.segment_boundaries().map(|(interval, start)| (start.unwrap_or(session).add(interval), interval));
     Cut { session, next, track: core.deciding_track() }
+}
+
+impl Core {
+    /// The distance of the boundaries of segments, and where the first segment begins; the session's start if nothing is said. None where
+    /// the client ends segments, or there are none.
+    pub(crate) fn segment_boundaries(&self) -> Option<(Time, Option<Time>)> {
+        let interval = self.options.preferred_output_segment_interval;
+        match interval {
+            _ if self.target.segments.is_none() || interval == Time::INDEFINITE => None,
+            _ if interval.is_numeric() => Some((interval, Some(self.options.initial_segment_start_time))),
+            _ => Some((USUAL_SEGMENT, None)),
+        }
+    }
 }
 
 /// What the first samples tell of the film.

@@ -1,5 +1,6 @@
 //! The passes of one input, as a state machine (section 18.1). Pure: what has to be done is answered, not done.
 
+use super::first::{FirstPass, Shape};
 use crate::error::Mistake;
 use retake_media::{Time, TimeRange};
 use std::sync::Arc;
@@ -35,10 +36,12 @@ enum State {
 }
 
 /// The passes of one input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct PassMachine {
     state: State,
     multiple: bool,
+    /// Of an input with several passes.
+    first: FirstPass,
 }
 
 /// What follows from the end of a pass.
@@ -51,8 +54,8 @@ pub(crate) enum PassEnd {
 }
 
 impl PassMachine {
-    pub(crate) const fn new() -> Self {
-        Self { state: State::Before, multiple: false }
+    pub(crate) fn new() -> Self {
+        Self { state: State::Before, multiple: false, first: FirstPass::default() }
     }
 
     /// Writing starts; `multiple` says whether the encoder can take several passes. It is final from here on (AM-3).
@@ -89,7 +92,7 @@ impl PassMachine {
         matches!(self.state, State::Finished { .. })
     }
 
-    /// Whether media of this time belongs into the pass.
+    /// Whether media of this time can come now: in a later pass, whether it lies in the ranges.
     pub(crate) fn admits(&self, time: Time) -> Result<(), Mistake> {
         match &self.state {
             State::Pass { description, number } => {
@@ -104,8 +107,31 @@ impl PassMachine {
         }
     }
 
-    /// All media of the pass came.
-    pub(crate) fn end_pass(&mut self) -> Result<PassEnd, Mistake> {
+    /// As [`PassMachine::admits`], for a picture that comes after that of `last`: in a later pass, it has to be the next one of the ranges (AM-20).
+    pub(crate) fn admits_picture(&self, time: Time, shape: Shape, last: Option<Time>) -> Result<(), Mistake> {
+        self.admits(time)?;
+        match &self.state {
+            State::Pass { description, number: 2.. } => {
+                self.first.check(time, shape, last, &description.ranges)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of a picture that was taken.
+    pub(crate) fn took(&mut self, time: Time, shape: Shape) {
+        if self.multiple && matches!(self.state, State::Pass { number: 1, .. }) {
+            self.first.note(time, shape);
+        }
+    }
+
+    /// All media of the pass came, the last of it at `last`. A later pass has to be complete.
+    pub(crate) fn end_pass(&mut self, last: Option<Time>) -> Result<PassEnd, Mistake> {
+        if let State::Pass { description, number: 2.. } = &self.state
+            && let Some(missing) = self.first.next(last, &description.ranges)
+        {
+            return Err(Mistake::FrameMissing(missing));
+        }
         match (&self.state, self.multiple) {
             (State::Pass { description, number }, true) => {
                 self.state = State::Deciding { description: description.clone(), number: *number };

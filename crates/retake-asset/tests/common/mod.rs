@@ -1,11 +1,19 @@
 //! What all tests share: films rendered by the `ffmpeg` program, tracks read from them, and `ffprobe`'s word on what was written.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
-use retake_asset::{AppendError, AssetWriter, AssetWriterInput, MediaSample, TrackFormat};
+use retake_asset::{
+    AppendError, AssetWriter, AssetWriterInput, MediaSample, PixelBufferAdaptor, SerialQueue, TrackFormat,
+};
+use retake_compression::encoder::{EncoderInfo, Registry};
+use retake_compression::property::Property;
 use retake_libav::{TrackReader, probe};
-use retake_media::{AudioFormat, Codec, Colour, FormatDescription, Rational, Sample, SampleKind, Time};
+use retake_media::{
+    AudioFormat, Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational,
+    Sample, SampleKind, Time, TimeRange,
+};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -207,4 +215,84 @@ pub fn started(file: &Path, formats: &[TrackFormat]) -> (AssetWriter, Vec<AssetW
     inputs.iter().for_each(|input| writer.add(input).unwrap());
     writer.start_writing().unwrap();
     (writer, inputs)
+}
+
+/// The encoders of this build, with conversion of pictures.
+pub fn registry() -> Registry {
+    let mut registry = retake_encoders::registry();
+    registry.set_transfer(Arc::new(|| Box::new(retake_libav::PictureTransfer::new())));
+    registry
+}
+
+/// A fast preset, but one with reordering where the encoder has it.
+pub fn fast(info: &EncoderInfo) -> Property {
+    Property::EncoderPreset(
+        match info.name {
+            "x264" | "x265" => "veryfast",
+            "svt-av1" => "8",
+            _ => "5",
+        }
+        .to_owned(),
+    )
+}
+
+/// Picture number `index` of a film of scenes of a second that cost differently: moving slopes and blocks, and noise in every other scene.
+pub fn scene(index: i64, width: u32, height: u32) -> PixelBuffer {
+    let mut buffer = PixelBufferPool::new(PixelFormat::I420, width, height).take();
+    let (index, scene) = (index as u32, index as u32 / 24);
+    let mut state = index.wrapping_mul(2_654_435_761) | 1;
+    let noise = [6, 30, 1, 44, 12][scene as usize % 5];
+    for plane in 0..3 {
+        let (columns, rows) =
+            if plane == 0 { (width, height) } else { (width.div_ceil(2), height.div_ceil(2)) };
+        for y in 0..rows {
+            let row = buffer.row_mut(plane, y as usize);
+            for x in 0..columns {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let moved = x + index * (1 + scene % 2);
+                let slope = (moved * (1 + scene % 3) + y * 2 + scene * 37) / 2 % 110;
+                let block = (moved / 16 + y / 16 + scene) % 3 * 30;
+                row[x as usize] = (30 + slope + block + (state >> 20) % noise).min(235) as u8;
+            }
+        }
+    }
+    buffer.freeze()
+}
+
+/// Answers every pass of an input in the way that is usual for clients (AM-13): one request for a pass, whose block appends the pictures of its ranges
+/// while the input is ready, and then ends the pass; at the end of all it marks the input as finished. `saw` hears of each pass, and answers
+/// whether to go on with it, or to mark the input as finished instead.
+pub fn answer_passes(
+    input: &AssetWriterInput,
+    adaptor: Arc<PixelBufferAdaptor>,
+    times: Arc<[Time]>,
+    picture: impl Fn(usize) -> PixelBuffer + Send + Sync + 'static,
+    mut saw: impl FnMut(Option<&[TimeRange]>) -> bool + Send + 'static,
+) {
+    let (queue, picture) = (Arc::new(SerialQueue::new("pictures").unwrap()), Arc::new(picture));
+    let own = queue.clone();
+    input
+        .respond_to_each_pass_description(queue, move |input| {
+            let pass = input.current_pass_description();
+            let goes_on = saw(pass.as_ref().map(|pass| pass.source_time_ranges()));
+            let Some(pass) = pass.filter(|_| goes_on) else {
+                return input.mark_as_finished().unwrap();
+            };
+            let ranges = pass.source_time_ranges();
+            let inside = |index: &usize| ranges.iter().any(|range| range.contains(times[*index]));
+            let mut left: Vec<usize> = (0..times.len()).filter(inside).rev().collect();
+            let (adaptor, times, picture) = (adaptor.clone(), times.clone(), picture.clone());
+            input
+                .request_media_data_when_ready(own.clone(), move |input| {
+                    while input.is_ready_for_more_media_data() {
+                        match left.pop() {
+                            // a writer that is cancelled or has failed takes no more
+                            Some(index) => drop(adaptor.append(picture(index), times[index])),
+                            None => return input.mark_current_pass_as_finished().unwrap(),
+                        }
+                    }
+                })
+                .unwrap();
+        })
+        .unwrap();
 }
