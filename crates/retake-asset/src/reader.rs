@@ -1,5 +1,5 @@
 use crate::error::{Mistake, UsageError};
-use retake_libav::{FilmInfo, FrameReader, MediaError, ReaderOptions, TrackReader, probe};
+use retake_libav::{FilmInfo, FrameReader, MediaError, ReaderOptions, TrackFormat, TrackReader, probe};
 use retake_media::{PixelBuffer, Sample, Time, TimeRange};
 use std::path::Path;
 
@@ -24,7 +24,17 @@ impl AssetReader {
         &self.film
     }
 
+    /// What a track is made of: the format of an input that its samples are passed through to.
+    ///
+    /// # Errors
+    /// [`MediaError::NoDecoder`] for a track that is neither video nor sound, or of an unknown codec.
+    #[doc(alias = "formatDescriptions")]
+    pub fn track_format(&self, track: u32) -> Result<TrackFormat, MediaError> {
+        Ok(TrackReader::open(&self.film, track)?.format().clone())
+    }
+
     /// An output of the video's pictures, decoded.
+    #[doc(alias = "AVAssetReaderTrackOutput")]
     pub fn pictures(&self, options: ReaderOptions) -> ReaderOutput<Pictures> {
         ReaderOutput::new(Pictures { film: self.film.clone(), options, reader: None })
     }
