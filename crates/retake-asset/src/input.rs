@@ -113,13 +113,14 @@ impl AssetWriterInput {
         self.with(|core, index| core.lanes[index].ready).unwrap_or(false)
     }
 
-    /// Waits until the input is ready, or until it never will be again (finished, failed, cancelled), at most so long. Answers whether it is.
+    /// Waits until the input is ready, or until it never will be again (all passes over, finished, failed, cancelled), at most so long. Answers
+    /// whether it is.
     ///
     /// A client that feeds several inputs from one thread must not wait here for one while another is empty and not finished: the
     /// writer waits for that one, to interleave (AW-5).
     pub fn wait_until_ready(&self, longest: Duration) -> bool {
         let Some((writer, index)) = self.attached() else { return false };
-        let over = |core: &Core| !core.is_open() || core.lanes[index].passes.is_finished();
+        let over = |core: &Core| !core.is_open() || core.lanes[index].passes.is_over();
         let answer = writer.wait_for(longest, |core| match core.lanes[index].ready {
             true => Some(true),
             false => over(core).then_some(false),

@@ -3,124 +3,23 @@
 
 mod common;
 
+use common::scripted::*;
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, CallError, Container, EncoderSetup, InputEncoder,
-    MediaSample, Mistake, OpenedEncoder, PixelBufferAdaptor, SerialQueue, WriterError, WriterStatus,
+    AppendError, AssetWriter, AssetWriterInput, CallError, Container, Mistake, PixelBufferAdaptor,
+    SerialQueue, WriterStatus,
 };
-use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, PixelFormat, Time, TimeRange};
-use std::collections::BTreeMap;
+use retake_media::{PixelBufferAttributes, PixelFormat, Time, TimeRange};
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// What the test and its encoder share.
-#[derive(Default)]
-struct Script {
-    state: Mutex<ScriptState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct ScriptState {
-    /// What is asked for after each pass.
-    wanted: Vec<Vec<TimeRange>>,
-    /// Whether deciding takes until it is let go.
-    thinking: bool,
-    interrupted: bool,
-    passes: u32,
-}
-
-impl Script {
-    fn new(wanted: &[&[TimeRange]], thinking: bool) -> Arc<Self> {
-        let wanted = wanted.iter().map(|ranges| ranges.to_vec()).collect();
-        let state = ScriptState { wanted, thinking, ..ScriptState::default() };
-        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
-    }
-
-    fn change(&self, change: impl FnOnce(&mut ScriptState)) {
-        change(&mut self.state.lock().unwrap());
-        self.changed.notify_all();
-    }
-}
-
-/// Keeps the newest version of each frame, and says in its bytes which one it is.
-struct Scripted {
-    script: Arc<Script>,
-    able: bool,
-    multi: bool,
-    kept: BTreeMap<i64, u32>,
-    finished: bool,
-}
-
-fn number(time: Time) -> i64 {
-    time.value() * 24 / i64::from(time.timescale())
-}
-
-/// What a frame looks like in a file.
-fn mark(index: i64, version: u32) -> Vec<u8> {
-    [b"frame".as_slice(), &index.to_be_bytes(), b"version", &version.to_be_bytes()].concat()
-}
-
-impl InputEncoder for Scripted {
-    fn open(&mut self, setup: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
-        self.multi = setup.multi_pass && self.able;
-        let script = self.script.clone();
-        let interrupt = Arc::new(move || script.change(|state| state.interrupted = true));
-        Ok(OpenedEncoder { format: video_format(), multiple_passes: self.able, interrupt })
-    }
-
-    fn encode(&mut self, _: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
-        let pass = self.script.state.lock().unwrap().passes + 1;
-        self.kept.insert(number(pts), pass);
-        Ok(())
-    }
-
-    fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
-        if self.multi && !self.finished {
-            return Ok(None);
-        }
-        Ok(self.kept.pop_first().map(|(index, version)| {
-            let mut sample = picture(index);
-            sample.data = mark(index, version);
-            sample.into()
-        }))
-    }
-
-    fn end_pass(&mut self) -> Result<Option<Vec<TimeRange>>, WriterError> {
-        let state = self.script.state.lock().unwrap();
-        let mut state = self.script.changed.wait_while(state, |s| s.thinking && !s.interrupted).unwrap();
-        if state.interrupted {
-            return Err(WriterError::EncodeFailed { code: -12903, detail: "invalidated".into() });
-        }
-        state.passes += 1;
-        let next = state.wanted.get(state.passes as usize - 1).cloned();
-        Ok(next)
-    }
-
-    fn finish(&mut self) -> Result<(), WriterError> {
-        self.finished = true;
-        Ok(())
-    }
-}
-
-fn encoding(script: &Arc<Script>, able: bool) -> AssetWriterInput {
-    let (kept, finished, multi) = (BTreeMap::new(), false, false);
-    let input = AssetWriterInput::encoding(Scripted { script: script.clone(), able, multi, kept, finished });
-    input.configure(|options| options.multi_pass = true).unwrap();
-    input
-}
-
-fn range(start: i64, end: i64) -> TimeRange {
-    TimeRange::between(Time::new(start, 24), Time::new(end, 24))
-}
-
-fn blank() -> PixelBuffer {
-    PixelBufferPool::new(PixelFormat::I420, 16, 16).take().freeze()
+fn versions_in(studio: &Studio, frames: i64) -> Vec<u32> {
+    versions(&std::fs::read(studio.path("film.mp4")).unwrap(), frames)
 }
 
 struct Set {
@@ -166,21 +65,6 @@ impl Set {
     fn ranges(&self) -> Option<Vec<TimeRange>> {
         self.input.current_pass_description().map(|description| description.source_time_ranges().to_vec())
     }
-}
-
-/// The version of each frame that is in the file, which has each once.
-fn versions(studio: &Studio, frames: i64) -> Vec<u32> {
-    let bytes = std::fs::read(studio.path("film.mp4")).unwrap();
-    let found = |index, version| {
-        let mark = mark(index, version);
-        bytes.windows(mark.len()).filter(|window| *window == mark).count()
-    };
-    let version = |index| {
-        let there: Vec<u32> = (1..9).filter(|&version| found(index, version) == 1).collect();
-        assert_eq!(there.len(), 1, "frame {index}");
-        there[0]
-    };
-    (0..frames).map(version).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -349,41 +233,9 @@ fn a31_the_newest_version_of_each_frame_is_kept() {
             2 => [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2],
             _ => [1, 1, 1, 2, 2, 2, 1, 1, 1, 3, 3, 3],
         };
-        assert_eq!(versions(&studio, 12), expected, "{name}");
+        assert_eq!(versions_in(&studio, 12), expected, "{name}");
         assert_eq!(heard.load(Ordering::SeqCst), [1, 2, 4][stop - 1], "AM-12 {name}");
     }
-}
-
-/// Feeds a range list to an input by requests: one for each pass (AM-9), marking the pass at its end (AM-13).
-fn feed_passes(input: &AssetWriterInput, adaptor: Arc<PixelBufferAdaptor>, frames: i64, done: Sender<()>) {
-    let queue = Arc::new(SerialQueue::new("video").unwrap());
-    let own = queue.clone();
-    input
-        .respond_to_each_pass_description(queue, move |input| {
-            let Some(pass) = input.current_pass_description() else {
-                input.mark_as_finished().unwrap();
-                done.send(()).unwrap();
-                return;
-            };
-            let inside = move |index: &i64| {
-                let time = Time::new(*index, 24);
-                pass.source_time_ranges().iter().any(|range| range.contains(time))
-            };
-            let mut left: Vec<i64> = (0..frames).filter(inside).collect();
-            left.reverse();
-            let adaptor = adaptor.clone();
-            input
-                .request_media_data_when_ready(own.clone(), move |input| {
-                    while input.is_ready_for_more_media_data() {
-                        match left.pop() {
-                            Some(index) => adaptor.append(blank(), Time::new(index, 24)).unwrap(),
-                            None => return input.mark_current_pass_as_finished().unwrap(),
-                        }
-                    }
-                })
-                .unwrap();
-        })
-        .unwrap();
 }
 
 /// A32: beside video of several passes, sound is not ready until the last pass is over; with a thread for each nothing waits for ever.
@@ -399,7 +251,19 @@ fn a32_sound_waits_for_the_last_pass_of_the_video() {
     assert!(matches!(sound_input.append(sound(0)), Err(AppendError::NotReady(_))));
     let (tell, told) = channel();
     let Set { writer, input, adaptor } = set;
-    feed_passes(&input, Arc::new(adaptor), 96, tell);
+    let times: Arc<[Time]> = (0..96).map(|index| Time::new(index, 24)).collect();
+    answer_passes(
+        &input,
+        Arc::new(adaptor),
+        times,
+        |_| blank(),
+        move |pass| {
+            if pass.is_none() {
+                tell.send(()).unwrap();
+            }
+            true
+        },
+    );
     let feeder = std::thread::spawn(move || {
         let mut index = 0;
         while index < 180 {
@@ -424,7 +288,7 @@ fn a32_sound_waits_for_the_last_pass_of_the_video() {
             }
         })
         .collect();
-    assert_eq!(versions(&studio, 96), expected);
+    assert_eq!(versions_in(&studio, 96), expected);
 }
 
 /// A33, AM-17: cancelling while the next pass is being decided on interrupts that, and leaves no file.
@@ -447,7 +311,7 @@ fn finishing_while_deciding_keeps_what_there_is() {
     set.writer.finish_writing(move |ended| tell.send(ended.is_ok()).unwrap()).unwrap();
     script.change(|state| state.thinking = false);
     assert!(told.recv_timeout(LONG).unwrap());
-    assert_eq!(versions(&studio, 24), [1; 24]);
+    assert_eq!(versions_in(&studio, 24), [1; 24]);
 }
 
 /// AM-18: an encoder that fails makes the writer fail, and no file is left.
@@ -553,7 +417,7 @@ fn a31_receivers_go_through_the_passes() {
     receiver.finish().unwrap();
     writer.finish_writing_and_wait().unwrap();
     let expected: Vec<u32> = (0..48).map(|index| 1 + u32::from((24..36).contains(&index))).collect();
-    assert_eq!(versions(&studio, 48), expected);
+    assert_eq!(versions_in(&studio, 48), expected);
 }
 
 /// AD-10: a client that asks for several passes and ignores the controller gets one; beside it, sound by a receiver (AD-6), whose input refuses
@@ -584,5 +448,5 @@ fn a31_a_receiver_that_ignores_its_passes_gets_one() {
     });
     sounds.finish().unwrap();
     writer.finish_writing_and_wait().unwrap();
-    assert_eq!(versions(&studio, 30), [1; 30]);
+    assert_eq!(versions_in(&studio, 30), [1; 30]);
 }

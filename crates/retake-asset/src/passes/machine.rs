@@ -88,6 +88,11 @@ impl PassMachine {
         matches!(self.state, State::Deciding { .. })
     }
 
+    /// Whether nothing will be taken any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Done | State::Finished { .. })
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished { .. })
     }

@@ -1,6 +1,8 @@
 //! What all tests share: films rendered by the `ffmpeg` program, tracks read from them, and `ffprobe`'s word on what was written.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
+pub mod scripted;
+
 use retake_asset::{
     AppendError, AssetWriter, AssetWriterInput, MediaSample, PixelBufferAdaptor, SerialQueue, TrackFormat,
 };
