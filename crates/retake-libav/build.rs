@@ -7,7 +7,8 @@ use std::process::exit;
 const LIBRARIES: [(&str, &str); 4] =
     [("libavformat", "59.27"), ("libavcodec", "59.37"), ("libswscale", "6.7"), ("libavutil", "57.28")];
 
-const SHIMS: [&str; 8] = ["common", "input", "decode", "scale", "resize", "subtitle", "output", "track"];
+const SHIMS: [&str; 9] =
+    ["common", "input", "decode", "scale", "resize", "subtitle", "sound", "output", "track"];
 
 fn main() {
     let shim = Path::new("src/shim");

@@ -55,4 +55,6 @@ impl PixelBufferAdaptor {
 impl Mistake {
     pub(crate) const PICTURES: Self = Self::WrongMedia("pictures, by its adaptor or receiver");
     pub(crate) const SAMPLES: Self = Self::WrongMedia("samples: it encodes nothing");
+    pub(crate) const SOUND: Self = Self::WrongMedia("uncompressed sound, by append_sound or its receiver");
+    pub(crate) const RECEIVER: Self = Self::WrongMedia("what its receiver appends, and nothing else");
 }

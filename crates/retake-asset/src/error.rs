@@ -91,6 +91,9 @@ pub enum Mistake {
     /// Segments end by themselves, or there are none.
     #[error("segments are ended by the client only with a delegate and an indefinite interval")]
     NotByClient,
+    /// Sound has a gap.
+    #[error("sound goes on at {0}, and nowhere else: append silence where there is none")]
+    SoundGap(Time),
     /// Times have to go up.
     #[error("the time {0} is not after the one before")]
     TimeGoesBack(Time),

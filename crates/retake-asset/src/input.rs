@@ -6,6 +6,7 @@ use crate::media::{MediaSample, MediaType};
 use crate::options::InputOptions;
 use crate::passes::{PassDescription, Shape};
 use crate::queue::Queue;
+use crate::sound::SoundLayout;
 use crate::status::WriterStatus;
 use retake_libav::TrackFormat;
 use retake_media::{PixelBuffer, Time};
@@ -32,6 +33,8 @@ enum Source {
     Samples(TrackFormat),
     /// An encoder, of pictures.
     Pictures(Encoding<PixelBuffer>),
+    /// An encoder, of sound.
+    Sound(Encoding<[f32]>, SoundLayout),
 }
 
 /// What a client appends by, where it is not the input itself.
@@ -40,6 +43,7 @@ pub(crate) enum Face {
     Adaptor,
     SampleReceiver,
     PixelBufferReceiver,
+    SoundReceiver,
 }
 
 struct Attachment {
@@ -61,6 +65,10 @@ impl AssetWriterInput {
         Self::of(Source::Pictures(Encoding::new(Box::new(encoder))))
     }
 
+    pub(crate) fn of_sound(encoder: Box<dyn InputEncoder<[f32]>>, layout: SoundLayout) -> Self {
+        Self::of(Source::Sound(Encoding::new(encoder), layout))
+    }
+
     fn of(source: Source) -> Self {
         let (face, options, attachment) = (OnceLock::new(), Mutex::default(), OnceLock::new());
         Self(Arc::new(Inner { source, face, options, attachment }))
@@ -71,6 +79,7 @@ impl AssetWriterInput {
         match &self.0.source {
             Source::Samples(format) => MediaType::of(format),
             Source::Pictures(_) => MediaType::Video,
+            Source::Sound(..) => MediaType::Audio,
         }
     }
 
@@ -149,10 +158,7 @@ impl AssetWriterInput {
     #[doc(alias = "appendSampleBuffer:")]
     pub fn append(&self, sample: impl Into<MediaSample>) -> Result<(), AppendError<MediaSample>> {
         match self.0.face.get() {
-            Some(Face::SampleReceiver) => {
-                let mistake = Mistake::WrongMedia("what its receiver appends, and nothing else");
-                Err(AppendError::usage("append", mistake))
-            }
+            Some(Face::SampleReceiver) => Err(AppendError::usage("append", Mistake::RECEIVER)),
             _ => self.append_sample(sample.into()),
         }
     }
@@ -160,7 +166,7 @@ impl AssetWriterInput {
     pub(crate) fn append_sample(&self, sample: MediaSample) -> Result<(), AppendError<MediaSample>> {
         const CALL: &str = "append";
         if self.encoder().is_some() {
-            return Err(AppendError::usage(CALL, Mistake::PICTURES));
+            return Err(AppendError::usage(CALL, self.wrong_media()));
         }
         let Some((writer, index)) = self.attached() else {
             return Err(AppendError::usage(CALL, self.unattached()));
@@ -287,6 +293,7 @@ impl AssetWriterInput {
         match &self.0.source {
             Source::Samples(format) => Some(format.clone()),
             Source::Pictures(encoding) => encoding.format(),
+            Source::Sound(encoding, _) => encoding.format(),
         }
     }
 
@@ -294,6 +301,7 @@ impl AssetWriterInput {
         match &self.0.source {
             Source::Samples(_) => None,
             Source::Pictures(encoding) => Some(encoding),
+            Source::Sound(encoding, _) => Some(encoding),
         }
     }
 
@@ -308,9 +316,13 @@ impl AssetWriterInput {
     /// Makes something the only one that appends.
     pub(crate) fn take_face(&self, call: &'static str, face: Face) -> Result<(), UsageError> {
         let refuse = |mistake| Err(UsageError { call, mistake });
-        if (face == Face::SampleReceiver) == self.encoder().is_some() {
-            let fits = if face == Face::SampleReceiver { Mistake::PICTURES } else { Mistake::SAMPLES };
-            return refuse(fits);
+        let fits = match &self.0.source {
+            Source::Samples(_) => face == Face::SampleReceiver,
+            Source::Pictures(_) => matches!(face, Face::Adaptor | Face::PixelBufferReceiver),
+            Source::Sound(..) => face == Face::SoundReceiver,
+        };
+        if !fits {
+            return refuse(self.wrong_media());
         }
         if self.has_started() {
             let is = self.with(|core, _| core.status).unwrap_or(WriterStatus::Cancelled);
@@ -329,7 +341,7 @@ impl AssetWriterInput {
             return Err(AppendError::usage(call, self.unattached()));
         };
         let Source::Pictures(encoding) = &self.0.source else {
-            return Err(AppendError::usage(call, Mistake::SAMPLES));
+            return Err(AppendError::usage(call, self.wrong_media()));
         };
         let shape = Shape::of(&picture);
         encoding::append(
@@ -394,12 +406,32 @@ impl AssetWriterInput {
         }
     }
 
-    fn attached(&self) -> Option<(Arc<Shared>, usize)> {
+    pub(crate) fn face(&self) -> Option<Face> {
+        self.0.face.get().copied()
+    }
+
+    /// What it takes instead of something else.
+    pub(crate) fn wrong_media(&self) -> Mistake {
+        match &self.0.source {
+            Source::Samples(_) => Mistake::SAMPLES,
+            Source::Pictures(_) => Mistake::PICTURES,
+            Source::Sound(..) => Mistake::SOUND,
+        }
+    }
+
+    pub(crate) fn sound_encoding(&self) -> Option<(&Encoding<[f32]>, SoundLayout)> {
+        match &self.0.source {
+            Source::Sound(encoding, layout) => Some((encoding, *layout)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn attached(&self) -> Option<(Arc<Shared>, usize)> {
         let attachment = self.0.attachment.get()?;
         Some((attachment.writer.upgrade()?, attachment.index))
     }
 
-    fn unattached(&self) -> Mistake {
+    pub(crate) fn unattached(&self) -> Mistake {
         match self.is_attached() {
             // a writer that is dropped is cancelled
             true => Mistake::Status { is: WriterStatus::Cancelled, wants: "writing" },

@@ -17,6 +17,11 @@ pub struct SampleReceiver(AssetWriterInput);
 #[derive(Debug)]
 pub struct PixelBufferReceiver(AssetWriterInput);
 
+/// Appends sound to an input that encodes it, and waits without holding up a thread. Made by [`AssetWriter::sound_receiver`].
+#[doc(alias = "AVAssetWriterInput.SampleBufferReceiver")]
+#[derive(Debug)]
+pub struct SoundReceiver(AssetWriterInput);
+
 /// The passes of an input: what to append, one pass after the other. Made by [`AssetWriter::pixel_buffer_receiver_requesting_multi_pass`].
 #[doc(alias = "AVAssetWriterInput.MultiPassController")]
 #[derive(Debug)]
@@ -46,7 +51,17 @@ impl AssetWriter {
         Ok(PixelBufferReceiver(input.clone()))
     }
 
-    /// The same, asking for several passes. A client that ignores the controller gets the result of one pass.
+    /// Adds an input that encodes sound, and gives what appends to it.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::add`]; [`Mistake::WrongMedia`](crate::Mistake::WrongMedia) for an input of anything else.
+    #[doc(alias = "inputReceiver(for:)")]
+    pub fn sound_receiver(&self, input: &AssetWriterInput) -> Result<SoundReceiver, UsageError> {
+        self.add_with_face("sound_receiver", input, Face::SoundReceiver)?;
+        Ok(SoundReceiver(input.clone()))
+    }
+
+    /// The same as [`pixel_buffer_receiver`](Self::pixel_buffer_receiver), asking for several passes. A client that ignores the controller gets the result of one pass.
     ///
     /// # Errors
     /// As [`AssetWriter::pixel_buffer_receiver`].
@@ -122,6 +137,35 @@ impl PixelBufferReceiver {
     ///
     /// # Errors
     /// As [`AssetWriterInput::mark_as_finished`].
+    pub fn finish(self) -> Result<(), UsageError> {
+        self.0.mark_as_finished()
+    }
+}
+
+impl SoundReceiver {
+    /// Encodes a stretch of sound as soon as the input is ready.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::append_sound`], and never [`AppendError::NotReady`].
+    pub async fn append(&self, samples: Vec<f32>, time: Time) -> Result<(), AppendError<Vec<f32>>> {
+        let mut samples = Some(samples);
+        let append = |input: &AssetWriterInput, samples| input.append_stretch(samples, time, "append");
+        poll_fn(|context| self.0.poll_append(context, &mut samples, append)).await
+    }
+
+    /// Encodes a stretch of sound if the input is ready now.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::append_sound`].
+    #[doc(alias = "appendImmediately")]
+    pub fn append_immediately(&self, samples: Vec<f32>, time: Time) -> Result<(), AppendError<Vec<f32>>> {
+        self.0.append_stretch(samples, time, "append_immediately")
+    }
+
+    /// Nothing more comes: as [`AssetWriterInput::mark_as_finished`].
+    ///
+    /// # Errors
+    /// As there.
     pub fn finish(self) -> Result<(), UsageError> {
         self.0.mark_as_finished()
     }

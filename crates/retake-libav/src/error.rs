@@ -171,6 +171,14 @@ pub enum MediaError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Sound cannot be encoded: this FFmpeg has no such encoder, or it refuses what it was given.
+    #[error("sound cannot be encoded by {codec}: {detail}")]
+    Sound {
+        /// FFmpeg's name of the encoder.
+        codec: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
     /// FFmpeg failed where it should not.
     #[error("{}: {what}: {detail}", .file.display())]
     Internal {
@@ -197,7 +205,8 @@ impl MediaError {
             | Self::Convert { .. }
             | Self::NotSeekable { .. }
             | Self::UnknownContainer { .. }
-            | Self::CannotHold { .. } => ErrorKind::Unsupported,
+            | Self::CannotHold { .. }
+            | Self::Sound { .. } => ErrorKind::Unsupported,
             Self::Open { .. } | Self::Read { .. } | Self::Write { .. } => ErrorKind::Io,
             Self::OutOfRange { .. } | Self::Mux { .. } | Self::BadSample { .. } | Self::Internal { .. } => {
                 ErrorKind::Internal

@@ -24,7 +24,7 @@ macro_rules! opaque {
         }
     )*};
 }
-opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles);
+opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles, RtSound);
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -328,6 +328,18 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn rt_output_finish(output: *mut RtOutput) -> c_int;
     pub(crate) fn rt_output_bytes(output: *const RtOutput) -> i64;
+
+    pub(crate) fn rt_sound_open(
+        encoder: *const c_char,
+        rate: c_int,
+        channels: c_int,
+        bit_rate: i64,
+        out: *mut *mut RtSound,
+    ) -> c_int;
+    pub(crate) fn rt_sound_close(sound: *mut RtSound);
+    pub(crate) fn rt_sound_of(sound: *const RtSound, out: *mut RawAudio);
+    pub(crate) fn rt_sound_send(sound: *mut RtSound, samples: *const f32, pts: i64) -> c_int;
+    pub(crate) fn rt_sound_receive(sound: *mut RtSound, out: *mut RawPacket) -> c_int;
 
     pub(crate) fn rt_subtitles_open(
         input: *mut RtInput,

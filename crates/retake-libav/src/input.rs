@@ -55,24 +55,7 @@ impl Input {
             if ffi::rt_audio_of(self.as_ptr(), index as i32, out.as_mut_ptr()) < 0 {
                 return None;
             }
-            let raw = out.assume_init();
-            let config = match raw.config.is_null() {
-                true => Vec::new(),
-                false => std::slice::from_raw_parts(raw.config, raw.config_size).to_vec(),
-            };
-            let positive = |number: i32| u32::try_from(number).unwrap_or(0);
-            Some(AudioFormat {
-                codec: text(raw.codec).unwrap_or_default(),
-                sample_rate: positive(raw.sample_rate),
-                channels: positive(raw.channels),
-                layout: raw.layout,
-                frame_size: positive(raw.frame_size),
-                block_align: positive(raw.block_align),
-                bits_per_sample: positive(raw.bits_per_sample),
-                priming: positive(raw.padding),
-                bit_rate: u64::try_from(raw.bit_rate).unwrap_or(0),
-                config,
-            })
+            Some(audio_format(&out.assume_init()))
         }
     }
 
@@ -157,6 +140,34 @@ impl Drop for Input {
     fn drop(&mut self) {
         // SAFETY: ours, and the last use
         unsafe { ffi::rt_close(self.as_ptr()) };
+    }
+}
+
+/// A copy of what the shims say about sound.
+///
+/// # Safety
+/// The text and the bytes are there, or null.
+pub(crate) unsafe fn audio_format(raw: &RawAudio) -> AudioFormat {
+    // SAFETY: as the caller promised
+    let (codec, config) = unsafe {
+        let config = match raw.config.is_null() {
+            true => Vec::new(),
+            false => std::slice::from_raw_parts(raw.config, raw.config_size).to_vec(),
+        };
+        (text(raw.codec).unwrap_or_default(), config)
+    };
+    let positive = |number: i32| u32::try_from(number).unwrap_or(0);
+    AudioFormat {
+        codec,
+        sample_rate: positive(raw.sample_rate),
+        channels: positive(raw.channels),
+        layout: raw.layout,
+        frame_size: positive(raw.frame_size),
+        block_align: positive(raw.block_align),
+        bits_per_sample: positive(raw.bits_per_sample),
+        priming: positive(raw.padding),
+        bit_rate: u64::try_from(raw.bit_rate).unwrap_or(0),
+        config,
     }
 }
 

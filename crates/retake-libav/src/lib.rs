@@ -1,7 +1,8 @@
 //! Films in, films out: the room where FFmpeg lives.
 //!
 //! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact ranges of it, and
-//! [`FilmWriter`] writes compressed samples together with copies of all other tracks. [`PictureTransfer`] makes pictures of other formats and sizes. This crate decides nothing: it plans
+//! [`FilmWriter`] writes compressed samples together with copies of all other tracks. [`PictureTransfer`] makes pictures of other formats and sizes,
+//! [`SoundEncoder`] encodes sound. This crate decides nothing: it plans
 //! no takes and chooses no settings.
 //!
 //! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 9 work from one source and no
@@ -24,6 +25,7 @@ mod pump;
 mod range;
 mod reader;
 mod samples;
+mod sound;
 mod tags;
 mod transfer;
 mod video;
@@ -40,5 +42,6 @@ pub use probe::probe;
 pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{Frame, FrameReader, ReaderOptions};
 pub use samples::{SampleReader, TrackReader};
+pub use sound::{SoundCodec, SoundEncoder, SoundPacket};
 pub use transfer::PictureTransfer;
 pub use writer::{FilmWriter, Note, WriterSettings, Written};

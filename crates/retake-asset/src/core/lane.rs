@@ -134,6 +134,20 @@ impl Lane {
         self.passes.took(time, shape);
     }
 
+    /// Whether a stretch of sound can come now: where the last one ended, within a `sample`.
+    pub(crate) fn admits_sound(&self, time: Time, sample: Time) -> Result<(), Mistake> {
+        self.passes.admits(time)?;
+        match self.last {
+            Some(end) if time.add(sample) <= end => Err(Mistake::TimeGoesBack(time)),
+            Some(end) if time >= end.add(sample) => Err(Mistake::SoundGap(end)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn took_sound(&mut self, time: Time, length: Time) {
+        self.last = Some(self.last.unwrap_or(time).add(length));
+    }
+
     /// Nothing is taken any more.
     pub(crate) fn close(&mut self) {
         self.drop_request();

@@ -111,6 +111,7 @@ typedef struct rt_scaler rt_scaler;
 typedef struct rt_resizer rt_resizer;
 typedef struct rt_output rt_output;
 typedef struct rt_subtitles rt_subtitles;
+typedef struct rt_sound rt_sound;
 
 /* common.c */
 void rt_setup(void);
@@ -222,5 +223,13 @@ void rt_subtitles_close(rt_subtitles *subtitles);
 int rt_subtitles_track(const rt_subtitles *subtitles);
 /* Times in ticks of the source track. Answers 1 if a packet came out (its data valid until the next call), 0 if not. */
 int rt_subtitles_convert(rt_subtitles *subtitles, const AVPacket *packet, rt_packet *out);
+
+/* sound.c */
+int rt_sound_open(const char *encoder, int rate, int channels, int64_t bit_rate, rt_sound **out);
+void rt_sound_close(rt_sound *sound);
+void rt_sound_of(const rt_sound *sound, rt_audio *out); /* texts and bytes live as long as the encoder */
+/* As many samples of each channel as rt_audio.frame_size says, one of each after the other; NULL: the end. */
+int rt_sound_send(rt_sound *sound, const float *samples, int64_t pts);
+int rt_sound_receive(rt_sound *sound, rt_packet *out);
 
 #endif
