@@ -1,3 +1,4 @@
+use crate::association::TrackAssociation;
 use crate::core::encoding::{self, Encodes, Encoding};
 use crate::core::{Core, Session, Shared};
 use crate::encoder::InputEncoder;
@@ -24,6 +25,9 @@ struct Inner {
     source: Source,
     face: OnceLock<Face>,
     options: Mutex<InputOptions>,
+    associations: Mutex<Vec<(TrackAssociation, Weak<Inner>)>>,
+    /// Its group decides whether its track is enabled.
+    grouped: OnceLock<()>,
     attachment: OnceLock<Attachment>,
 }
 
@@ -70,8 +74,14 @@ impl AssetWriterInput {
     }
 
     fn of(source: Source) -> Self {
-        let (face, options, attachment) = (OnceLock::new(), Mutex::default(), OnceLock::new());
-        Self(Arc::new(Inner { source, face, options, attachment }))
+        Self(Arc::new(Inner {
+            source,
+            face: OnceLock::new(),
+            options: Mutex::default(),
+            associations: Mutex::default(),
+            grouped: OnceLock::new(),
+            attachment: OnceLock::new(),
+        }))
     }
 
     /// What kind of media it takes.
@@ -98,6 +108,11 @@ impl AssetWriterInput {
             let mut options = self.options();
             change(&mut options);
             options.check().map_err(|mistake| UsageError { call: CALL, mistake })?;
+            if self.is_grouped() && options.enabled != self.options().enabled {
+                let mistake =
+                    Mistake::BadValue("the group of the input decides whether its track is enabled");
+                return Err(UsageError { call: CALL, mistake });
+            }
             *self.options_lock() = options;
             Ok(())
         };
@@ -325,7 +340,7 @@ impl AssetWriterInput {
             return refuse(self.wrong_media());
         }
         if self.has_started() {
-            let is = self.with(|core, _| core.status).unwrap_or(WriterStatus::Cancelled);
+            let is = self.writer_status().unwrap_or(WriterStatus::Cancelled);
             return refuse(Mistake::Status { is, wants: "not started" });
         }
         self.0.face.set(face).or_else(|_| refuse(Mistake::Adapted))
@@ -406,6 +421,33 @@ impl AssetWriterInput {
         }
     }
 
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.0.grouped.get().is_some()
+    }
+
+    /// Makes it one of a group; its track is enabled if it is the default.
+    pub(crate) fn join_group(&self, default: bool) {
+        // an input is in one group
+        let _ = self.0.grouped.set(());
+        self.options_lock().enabled = default;
+    }
+
+    /// The inputs whose tracks are something to its own.
+    pub(crate) fn associations(&self) -> Vec<(TrackAssociation, Self)> {
+        let known = self.0.associations.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter_map(|(kind, input)| Some((*kind, Self(input.upgrade()?)))).collect()
+    }
+
+    pub(crate) fn associate(&self, other: &Self, kind: TrackAssociation) {
+        // two that are something to each other must not keep each other alive
+        let other = Arc::downgrade(&other.0);
+        self.0.associations.lock().unwrap_or_else(PoisonError::into_inner).push((kind, other));
+    }
+
+    pub(crate) fn writer_status(&self) -> Option<WriterStatus> {
+        self.with(|core, _| core.status)
+    }
+
     pub(crate) fn face(&self) -> Option<Face> {
         self.0.face.get().copied()
     }
@@ -482,6 +524,15 @@ impl Core {
         }
     }
 }
+
+impl PartialEq for AssetWriterInput {
+    /// Whether they are the same input.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for AssetWriterInput {}
 
 impl fmt::Debug for AssetWriterInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

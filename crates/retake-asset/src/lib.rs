@@ -8,10 +8,12 @@
 //! [`WriterError`] is why a film cannot be written, and makes the writer's status *failed*.
 
 mod adaptor;
+mod association;
 mod boxes;
 mod core;
 mod encoder;
 mod error;
+mod group;
 mod input;
 mod media;
 mod options;
@@ -29,8 +31,10 @@ mod video;
 mod writer;
 
 pub use adaptor::PixelBufferAdaptor;
+pub use association::TrackAssociation;
 pub use encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 pub use error::{AppendError, CallError, Mistake, UsageError, WriterError};
+pub use group::AssetWriterInputGroup;
 pub use input::AssetWriterInput;
 pub use media::{MediaSample, MediaType};
 pub use options::{InputOptions, MediaDataLocation, WriterOptions};

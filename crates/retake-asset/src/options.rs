@@ -112,6 +112,9 @@ pub struct InputOptions {
     /// How the picture is to be turned or mirrored for display: nine numbers as in ISO files, the first six in 1/65536, the right column in
     /// 1/2³⁰. Default: as it is.
     pub transform: Option<[i32; 9]>,
+    /// The size that the picture is shown in, if not that of the coded picture by its pixel aspect ratio: width and height. ISO files only.
+    #[doc(alias = "naturalSize")]
+    pub natural_size: Option<(u16, u16)>,
     /// The language, by ISO 639-2 (`eng`). Default: not said.
     #[doc(alias = "languageCode")]
     pub language_code: Option<String>,
@@ -143,6 +146,7 @@ impl Default for InputOptions {
             multi_pass: false,
             metadata: Vec::new(),
             transform: None,
+            natural_size: None,
             language_code: None,
             extended_language_tag: None,
             enabled: true,
@@ -159,6 +163,21 @@ impl InputOptions {
         // finer clocks leave too little room for offsets of 32 bits
         if self.media_time_scale > 10_000_000 {
             return Err(Mistake::BadValue("a media time scale is at most 10000000"));
+        }
+        let letters = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+        if !self.language_code.as_ref().is_none_or(letters) {
+            return Err(Mistake::BadValue("a language code is three small letters"));
+        }
+        let tag = |tag: &String| {
+            let part = |part: &str| {
+                (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            };
+            tag.len() < 256 && tag.split('-').all(part)
+        };
+        if !self.extended_language_tag.as_ref().is_none_or(tag) {
+            return Err(Mistake::BadValue(
+                "a language tag is words of letters and digits, joined by hyphens",
+            ));
         }
         if self.preferred_volume.is_some_and(|volume| !(0.0..=127.0).contains(&volume)) {
             return Err(Mistake::BadValue("a volume is 0 to 127"));

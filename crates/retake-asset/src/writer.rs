@@ -151,6 +151,10 @@ impl AssetWriter {
         self.attach(call, input)
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     fn attach(&self, call: &'static str, input: &AssetWriterInput) -> Result<(), UsageError> {
         self.shared.change(|core| {
             if core.status != WriterStatus::Unknown {

@@ -23,7 +23,11 @@ pub(crate) struct TrackHeader {
     pub(crate) enabled: bool,
     pub(crate) alternate_group: u16,
     pub(crate) volume: Option<f32>,
+    /// Width and height.
+    pub(crate) size: Option<(u16, u16)>,
     pub(crate) language_tag: Option<String>,
+    /// Kinds of references to other tracks, and the numbers of those.
+    pub(crate) references: Vec<([u8; 4], u32)>,
 }
 
 /// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in the index. `None` if the index
@@ -116,11 +120,38 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
         let fixed = (volume.clamp(0.0, 127.0) * 256.0) as u16;
         fields.get_mut(group + 2..group + 4)?.copy_from_slice(&fixed.to_be_bytes());
     }
+    if let Some((width, height)) = header.size {
+        // fixed point, at the end
+        let at = fields.len().checked_sub(8)?;
+        put_u32(fields, at, u32::from(width) << 16)?;
+        put_u32(fields, at + 4, u32::from(height) << 16)?;
+    }
+    set_references(trak, &header.references)?;
     if let Some(tag) = &header.language_tag {
         let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
         let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;
         let fields = [&[0; 4], tag.as_bytes(), &[0]].concat();
         children.insert(behind_header, Node::fields(b"elng", fields));
+    }
+    Some(())
+}
+
+/// Adds references to other tracks: those of one kind in one box.
+fn set_references(trak: &mut Node, references: &[([u8; 4], u32)]) -> Option<()> {
+    let mut kinds: Vec<Node> = Vec::new();
+    for (kind, track) in references {
+        let known = kinds.iter().position(|node| node.kind == *kind);
+        let known = known.unwrap_or_else(|| {
+            kinds.push(Node::fields(kind, Vec::new()));
+            kinds.len() - 1
+        });
+        kinds[known].fields_mut()?.extend(track.to_be_bytes());
+    }
+    if !kinds.is_empty() {
+        let children = trak.children_mut()?;
+        // behind the edit list, where there is one
+        let media = children.iter().position(|child| child.kind == *b"mdia")?;
+        children.insert(media, Node::parent(b"tref", kinds));
     }
     Some(())
 }

@@ -54,6 +54,13 @@ impl Core {
         if options.iter().any(|input| input.multi_pass) && options.iter().any(|input| input.real_time) {
             return Err(WriterError::Misconfigured("several passes cannot be had of inputs in real time"));
         }
+        let inputs = self.inputs();
+        let associated = inputs.iter().flat_map(AssetWriterInput::associations);
+        if associated.into_iter().any(|(_, input)| !inputs.contains(&input)) {
+            return Err(WriterError::Misconfigured(
+                "a track is associated with one that is not here: add both inputs to one writer",
+            ));
+        }
         let by_client = self.options.preferred_output_segment_interval == Time::INDEFINITE;
         if self.target.segments.is_some() && by_client && options.iter().any(|input| input.multi_pass) {
             return Err(WriterError::Misconfigured(
@@ -62,11 +69,11 @@ impl Core {
         }
         let destination = self.destination()?;
         for options in &options {
-            let sparse = options.media_data_location == MediaDataLocation::SparselyInterleaved;
-            self.interleaver.add(match (sparse, options.real_time) {
-                (true, _) => Pace::Sparse,
-                (false, true) => Pace::Live,
-                (false, false) => Pace::Steady,
+            self.interleaver.add(match (options.media_data_location, options.real_time) {
+                (MediaDataLocation::BeforeMainNotInterleaved, _) => Pace::First,
+                (MediaDataLocation::SparselyInterleaved, _) => Pace::Sparse,
+                (MediaDataLocation::Interleaved, true) => Pace::Live,
+                (MediaDataLocation::Interleaved, false) => Pace::Steady,
             });
         }
         for lane in &mut self.lanes {

@@ -11,6 +11,7 @@ pub(crate) mod store;
 pub(crate) mod timeline;
 
 use crate::error::{Mistake, UsageError, WriterError};
+use crate::group::AssetWriterInputGroup;
 use crate::input::AssetWriterInput;
 use crate::options::WriterOptions;
 use crate::place::Place;
@@ -61,7 +62,7 @@ pub(crate) struct Core {
     pub(crate) options: WriterOptions,
     pub(crate) session: Session,
     pub(crate) lanes: Vec<Lane>,
-    pub(crate) groups: Vec<Vec<usize>>,
+    pub(crate) groups: Vec<AssetWriterInputGroup>,
     pub(crate) interleaver: Interleaver,
     pub(crate) finishing: bool,
     pub(crate) cancelling: bool,

@@ -6,6 +6,7 @@ use super::timeline::Timeline;
 use super::{Core, Destination, Session, Shared};
 use crate::boxes::movie::TrackHeader;
 use crate::error::WriterError;
+use crate::input::AssetWriterInput;
 use crate::media::{MediaSample, MediaType};
 use crate::options::WriterOptions;
 use crate::sink::{Cut, Ending, FilmSink, FragmentSink, Intervals, SegmentSink, Sink, SinkPlan, SinkTrack};
@@ -129,12 +130,19 @@ fn plan(core: &Core) -> SinkPlan {
             _ if options.media_time_scale > 0 => options.media_time_scale,
             _ => timescale(core.interleaver.waiting(index)),
         };
-        let group = core.groups.iter().position(|group| group.contains(&index));
+        let group = core.groups.iter().position(|group| group.inputs().contains(&lane.input));
+        let number = |input: &AssetWriterInput| core.lanes.iter().position(|lane| lane.input == *input);
+        let associations = lane.input.associations();
+        let references = associations
+            .iter()
+            .filter_map(|(kind, input)| Some((kind.reference(), number(input)? as u32 + 1)));
         let header = TrackHeader {
-            enabled: group.map_or(options.enabled, |group| core.groups[group].first() == Some(&index)),
+            enabled: options.enabled,
             alternate_group: group.map_or(0, |group| group as u16 + 1),
             volume: options.preferred_volume,
+            size: options.natural_size,
             language_tag: options.extended_language_tag,
+            references: references.collect(),
         };
         Some(SinkTrack {
             format,

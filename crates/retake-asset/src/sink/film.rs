@@ -51,7 +51,11 @@ impl FilmSink {
         let mut layout = read_index(&mut reopened).map_err(failed)?;
         let tracks = plan.tracks.iter().zip(&ending.extents).zip(&ending.ends);
         let tracks = tracks.map(|((track, extent), end)| {
-            let header = track.header.clone();
+            let mut header = track.header.clone();
+            // tracks without samples are not in the index
+            header
+                .references
+                .retain(|(_, track)| matches!(ending.extents.get(*track as usize - 1), Some(Some(_))));
             extent.map(|extent| TrackFinish { extent, lead: track.lead(), end: *end, header })
         });
         let tracks: Vec<_> = tracks.collect();
