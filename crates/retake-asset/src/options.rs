@@ -134,6 +134,9 @@ pub struct InputOptions {
     /// How samples lie among those of others. Default: interleaved.
     #[doc(alias = "mediaDataLocation")]
     pub media_data_location: MediaDataLocation,
+    /// How much later than they are decoded pictures are shown at most, where that is known before they come: for fragments and segments,
+    /// whose head is written before the rest. Default: [`Time::INVALID`], what the first of them shows.
+    pub reorder_delay: Time,
     /// The average frame rate of pictures, where it is known: for the headers of some containers. Default: not said.
     #[doc(alias = "AVVideoExpectedSourceFrameRateKey")]
     pub frame_rate: Option<retake_media::Rational>,
@@ -153,6 +156,7 @@ impl Default for InputOptions {
             media_time_scale: 0,
             preferred_volume: None,
             media_data_location: MediaDataLocation::Interleaved,
+            reorder_delay: Time::INVALID,
             frame_rate: None,
         }
     }

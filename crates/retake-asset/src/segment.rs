@@ -14,11 +14,12 @@ pub enum SegmentProfile {
 }
 
 impl SegmentProfile {
-    /// Pictures may be decoded later than they are shown, which is what `iso6` and `cmf2` stand for.
+    /// Nothing is shown before it is decoded, and edit lists say where a track begins, which `cmf2` would forbid: players that are not told so
+    /// (FFmpeg's among them) show reordered pictures too late.
     pub(crate) const fn brands(self) -> &'static [&'static [u8; 4]] {
         match self {
             Self::AppleHls => &[b"iso6", b"mp41", b"hlsf"],
-            Self::Cmaf => &[b"cmf2", b"iso6", b"cmfc"],
+            Self::Cmaf => &[b"cmfc", b"iso6"],
         }
     }
 

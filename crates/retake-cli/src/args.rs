@@ -30,7 +30,7 @@ pub(crate) enum Command {
 pub(crate) struct Encode {
     /// The source film; '-' reads a film (for instance y4m) from standard input.
     pub input: PathBuf,
-    /// The film to make; its extension chooses the container: mp4, m4v, mov, mkv, webm.
+    /// The film to make; its extension chooses the container: mp4, m4v, mov, mkv, webm; m3u8 for a stream (HLS).
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 

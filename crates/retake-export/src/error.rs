@@ -1,3 +1,4 @@
+use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
 use retake_compression::units::FrameRange;
 use retake_libav::MediaError;
@@ -32,6 +33,9 @@ pub enum ExportError {
         /// What the metric said.
         source: QualityError,
     },
+    /// The asset writer.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
     /// A file of the job could not be read or written.
     #[error("{path}: {doing}: {source}")]
     File {

@@ -150,7 +150,7 @@ impl Production<'_> {
             quality.pool.clone_from(&measure.pool);
         }
         film.notes.clone_from(&self.job.notes);
-        let verified = |path: &Path, bytes: u64, notes: Vec<String>| {
+        let verified = Box::new(|path: &Path, bytes: u64, notes: Vec<String>| {
             film.file_bytes = bytes;
             film.notes.extend(notes);
             if matches!(self.request.target, Target::Size(size) if bytes > size) {
@@ -159,7 +159,7 @@ impl Production<'_> {
             film.cpu_seconds = process_cpu() - self.began.1;
             film.wall_seconds = self.began.0.elapsed().as_secs_f64();
             self.job.folder.note_finished(path, &self.request.fingerprint(), &film)
-        };
+        });
         let output = &self.request.output;
         assemble::assemble(self.job, self.store, &map, &chosen, output, self.stop, &progress, verified)?;
         Ok(film)

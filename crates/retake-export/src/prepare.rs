@@ -1,6 +1,7 @@
 //! From a request to a job: everything that can be decided, and refused, before the first frame is decoded.
 
 use crate::error::ExportError;
+use crate::hls;
 use crate::job::{JobDescription, JobFolder, source_identity};
 use crate::request::{Request, Target};
 use crate::scout::{ScoutPlan, held_back};
@@ -15,11 +16,37 @@ use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pool};
 use std::path::{Path, PathBuf};
 
+/// What a job makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputKind {
+    /// One file.
+    Film(Container),
+    /// Playlists and segments.
+    Stream,
+}
+
+impl OutputKind {
+    fn of(output: &Path) -> Result<Self, ExportError> {
+        match output.extension() {
+            Some(ending) if ending.eq_ignore_ascii_case("m3u8") => Ok(Self::Stream),
+            _ => Ok(Self::Film(Container::from_path(output)?)),
+        }
+    }
+
+    /// The container of the film, or of each segment.
+    fn container(self) -> Container {
+        match self {
+            Self::Film(container) => container,
+            Self::Stream => Container::Mp4,
+        }
+    }
+}
+
 /// A job that is ready to run.
 pub(crate) struct Job {
     pub folder: JobFolder,
     pub film: FilmInfo,
-    pub container: Container,
+    pub output: OutputKind,
     pub reader: ReaderOptions,
     pub description: JobDescription,
     pub family: Family,
@@ -83,9 +110,9 @@ fn prepare_in(
     stop: &StopFlag,
     opened: &mut Option<JobFolder>,
 ) -> Result<Job, ExportError> {
-    let container = Container::from_path(&request.output)?;
+    let output = OutputKind::of(&request.output)?;
     let info = request.encoder.info();
-    if !container.can_hold(info.codec) {
+    if !output.container().can_hold(info.codec) {
         return Err(ExportError::Request(format!(
             "{}: this container cannot hold {}: choose .mp4 or .mkv, or another codec",
             request.output.display(),
@@ -93,6 +120,9 @@ fn prepare_in(
         )));
     }
     check_paths(request)?;
+    if output == OutputKind::Stream {
+        check_media(request)?;
+    }
     if request.passes == 0 {
         return Err(ExportError::Request("at least one pass is needed: --passes 1 or more".into()));
     }
@@ -168,7 +198,7 @@ fn prepare_in(
     let objective = objective(request, &film)?;
     let memory = request.memory.unwrap_or_else(half_of_memory);
     let streaming = !matches!(request.target, Target::Floor { .. });
-    let rule = unit_rule(&film, memory, request.target, format);
+    let rule = unit_rule(&film, memory, request.target, format, output);
     // what the encoder refuses is refused before there is a job
     if let Err(error) = request.encoder.open(&settings) {
         // whatever it is: this film with these settings is not possible
@@ -218,7 +248,7 @@ fn prepare_in(
         stride,
         overwrite,
         folder,
-        container,
+        output,
         reader,
         description,
         family,
@@ -273,6 +303,20 @@ fn check_paths(request: &Request) -> Result<(), ExportError> {
     Ok(())
 }
 
+/// The folder of media of a stream: what is there may be replaced only if it is one of a stream, and nothing but a killed run leaves it
+/// there without its playlist.
+fn check_media(request: &Request) -> Result<(), ExportError> {
+    let media = hls::media_of(&request.output);
+    if media.symlink_metadata().is_err() || hls::is_media(&media) {
+        return Ok(());
+    }
+    Err(ExportError::Request(format!(
+        "{}: is in the way: the segments of {} go into a folder of this name; move it, or name another output",
+        media.display(),
+        request.output.display()
+    )))
+}
+
 /// The job folder of an output: beside it, so that both are on one disk.
 fn beside(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
@@ -316,12 +360,20 @@ fn seconds(film: &FilmInfo) -> Result<f64, ExportError> {
 }
 
 /// Units as long as is good for the objective, as far as their frames fit into the memory budget.
-fn unit_rule(film: &FilmInfo, memory: u64, target: Target, format: PixelFormat) -> UnitRule {
+fn unit_rule(
+    film: &FilmInfo,
+    memory: u64,
+    target: Target,
+    format: PixelFormat,
+    output: OutputKind,
+) -> UnitRule {
     let rate = film.video.frame_rate.to_f64().clamp(1.0, 1000.0);
     let frames = |seconds: f64| ((rate * seconds).round() as u64).max(1);
     match target {
         Target::Plain(_) | Target::BitRate(_) | Target::Size(_) => {
-            UnitRule { longest: frames(LONGEST_TAKE), window: 0 }
+            // segments begin where takes do
+            let longest = if output == OutputKind::Stream { hls::LONGEST as f64 } else { LONGEST_TAKE };
+            UnitRule { longest: frames(longest), window: 0 }
         }
 
         Target::Floor { .. } => {

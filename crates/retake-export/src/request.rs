@@ -8,7 +8,8 @@ use std::sync::Arc;
 pub struct Request {
     /// The source film; `-` is standard input.
     pub input: PathBuf,
-    /// The film to make. Its extension decides the container: `mp4`, `m4v`, `mov`, `mkv`, `webm`.
+    /// The film to make. Its extension decides the container: `mp4`, `m4v`, `mov`, `mkv`, `webm`. `m3u8` makes a stream for HTTP Live
+    /// Streaming: this playlist, and a folder of the same name that ends in `.media`, with further playlists and segments.
     pub output: PathBuf,
     /// The encoder.
     pub encoder: Arc<dyn EncoderFactory>,

@@ -1,45 +1,28 @@
 use crate::container::{Container, Plan};
 use crate::error::MediaError;
 use crate::failure::Failure;
-use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
-use crate::input::{Input, Packet};
+use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
+use crate::input::Input;
 use crate::output::{Output, Stamps, Subtitles, Text};
+use crate::source::{Source, Taken};
 use crate::tags::keeps_for_track;
 use crate::writer::Note;
 use retake_media::{Rational, Time};
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Packets that wait for the video to catch up may take this many bytes. A source that needs more than that for its tracks to meet
-/// is written as badly interleaved as it was read.
-const MOST_WAITING: usize = 16 << 20;
-
-/// So many failures in a row, with nothing good between them, end a source.
-const PATIENCE: u32 = 64;
+use std::path::Path;
 
 /// Copies all tracks but the video from a source, in step with the video that is written.
 pub(crate) struct Copier {
-    file: PathBuf,
-    input: Input,
+    source: Source,
+    /// In the order of the source's.
     tracks: Vec<Copied>,
-    waiting: usize,
-    ended: bool,
     pub(crate) packets: u64,
 }
 
 struct Copied {
-    info: TrackInfo,
     track: u32,
     subtitles: Option<Subtitles>,
     /// Ticks that are taken off all times.
     shift: i64,
-    /// Added after a break of the source's clock.
-    offset: i64,
-    last: Option<(i64, i64)>,
-    queue: VecDeque<(Time, Stamps, Packet)>,
-    repaired: u64,
-    skipped: u64,
 }
 
 impl Copier {
@@ -52,7 +35,7 @@ impl Copier {
         output: &mut Output,
         notes: &mut Vec<Note>,
     ) -> Result<Self, Failure> {
-        let mut tracks: Vec<Copied> = Vec::new();
+        let (mut read, mut tracks) = (Vec::new(), Vec::new());
         for track in &info.tracks {
             let (number, subtitles) = match container.plan(track) {
                 Plan::Ignore => continue,
@@ -84,28 +67,17 @@ impl Copier {
             if track.kind == TrackKind::Attachment {
                 continue; // no packets
             }
-            tracks.push(Copied {
-                shift: time_to_ticks(start, track.time_base).unwrap_or(0),
-                info: track.clone(),
-                track: number,
-                subtitles,
-                offset: 0,
-                last: None,
-                queue: VecDeque::new(),
-                repaired: 0,
-                skipped: 0,
-            });
+            let shift = time_to_ticks(start, track.time_base).unwrap_or(0);
+            tracks.push(Copied { track: number, subtitles, shift });
+            read.push(track.clone());
         }
-        let mut copier =
-            Self { file: info.path.clone(), ended: tracks.is_empty(), input, tracks, waiting: 0, packets: 0 };
-        let wanted: Vec<u32> = copier.tracks.iter().map(|track| track.info.index).collect();
-        copier.input.select(|index| wanted.contains(&index));
-        Ok(copier)
+        let source = Source::new(info.path.clone(), input, read, start);
+        Ok(Self { source, tracks, packets: 0 })
     }
 
     /// Sample rates of all audio tracks.
     pub(crate) fn sample_rates(&self) -> impl Iterator<Item = u32> {
-        self.tracks.iter().map(|track| track.info.sample_rate).filter(|&rate| rate > 0)
+        self.source.tracks.iter().map(|track| track.info.sample_rate).filter(|&rate| rate > 0)
     }
 
     /// Writes all packets that are decoded before or at `until`, on the clock of the source.
@@ -115,67 +87,17 @@ impl Copier {
         target: &Path,
         output: &mut Output,
     ) -> Result<(), MediaError> {
-        loop {
-            self.read_ahead(until)?;
-            let next =
-                self.tracks.iter().enumerate().filter_map(|(i, t)| t.queue.front().map(|q| (q.0, i))).min();
-            match next {
-                Some((time, index)) if time <= until => self.emit(index, target, output)?,
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    /// Reads until every track that sounds all along is beyond `until`, as far as the memory for waiting packets allows.
-    fn read_ahead(&mut self, until: Time) -> Result<(), MediaError> {
-        let mut failures = 0;
-        while !self.ended && self.waiting < MOST_WAITING && !self.is_ahead(until) {
-            match self.input.read() {
-                Ok(Some(packet)) => {
-                    failures = 0;
-                    self.accept(packet);
-                }
-                Ok(None) => self.ended = true,
-                Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
-                Err(failure) => {
-                    if let Some(source) = failure.io() {
-                        let byte = self.input.position();
-                        return Err(MediaError::Read { file: self.file.clone(), frame: 0, byte, source });
-                    }
-                    failures += 1;
-                    self.ended = failures > PATIENCE;
-                }
-            }
+        while let Some(taken) = self.source.next(until)? {
+            self.emit(taken, target, output)?;
         }
         Ok(())
     }
 
-    fn is_ahead(&self, until: Time) -> bool {
-        let mut sounding = self.tracks.iter().filter(|track| track.info.kind == TrackKind::Audio).peekable();
-        let ahead = |track: &Copied| track.queue.back().is_some_and(|(time, ..)| *time > until);
-        if sounding.peek().is_some() { sounding.all(ahead) } else { self.tracks.iter().any(ahead) }
-    }
-
-    fn accept(&mut self, packet: Packet) {
-        let Some(track) = self.tracks.iter_mut().find(|track| track.info.index == packet.stream()) else {
-            return;
-        };
-        match track.stamp(&packet) {
-            Some(stamps) => {
-                let time = ticks_to_time(stamps.dts, track.info.time_base);
-                self.waiting += packet.data().len() + 256;
-                track.queue.push_back((time, stamps, packet));
-            }
-            None => track.skipped += 1,
-        }
-    }
-
-    fn emit(&mut self, index: usize, target: &Path, output: &mut Output) -> Result<(), MediaError> {
-        let track = &mut self.tracks[index];
-        let Some((_, stamps, packet)) = track.queue.pop_front() else { return Ok(()) };
-        self.waiting -= packet.data().len() + 256;
+    fn emit(&mut self, taken: Taken, target: &Path, output: &mut Output) -> Result<(), MediaError> {
+        let Taken { track: index, stamps, packet } = taken;
+        let (track, read) = (&mut self.tracks[index], &mut self.source.tracks[index]);
         let shifted = Stamps { pts: stamps.pts - track.shift, dts: stamps.dts - track.shift, ..stamps };
-        let base = track.info.time_base;
+        let base = read.info.time_base;
         let written = match &mut track.subtitles {
             None => output.packet(track.track, base, shifted, &packet),
             Some(subtitles) => match subtitles.convert(&packet) {
@@ -186,14 +108,14 @@ impl Copier {
                 }
                 Ok(None) => return Ok(()),
                 Err(_) => {
-                    track.skipped += 1;
+                    read.skipped += 1;
                     return Ok(());
                 }
             },
         };
         match written {
             Ok(moved) => {
-                track.repaired += u64::from(moved);
+                read.repaired += u64::from(moved);
                 self.packets += 1;
             }
             Err(failure) if failure.io().is_some() => {
@@ -205,7 +127,7 @@ impl Copier {
                 ));
             }
             // the container's writer does not like this one packet: the film is worth more than that
-            Err(_) => track.skipped += 1,
+            Err(_) => read.skipped += 1,
         }
         Ok(())
     }
@@ -213,7 +135,7 @@ impl Copier {
     /// What was repaired or skipped on the way.
     pub(crate) fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
-        for track in &self.tracks {
+        for track in &self.source.tracks {
             let counted = [
                 (track.repaired, "had times that were repaired"),
                 (track.skipped, "could not be copied: left out"),
@@ -225,41 +147,6 @@ impl Copier {
             }
         }
         notes
-    }
-}
-
-impl Copied {
-    /// The times of the next packet: known, and never going back. `None`: there is nothing to go by, or nothing in it.
-    fn stamp(&mut self, packet: &Packet) -> Option<Stamps> {
-        if packet.data().is_empty() && self.info.kind != TrackKind::Subtitle {
-            return None;
-        }
-        let follow = |(dts, duration): (i64, i64)| dts.saturating_add(duration.max(1));
-        let given = packet.dts().or(packet.pts()).map(|dts| dts.saturating_add(self.offset));
-        let (mut dts, mut repaired) = match (given, self.last) {
-            (Some(dts), _) => (dts, false),
-            (None, Some(last)) => (follow(last), true),
-            (None, None) => (self.shift, true),
-        };
-        let mut pts = packet.pts().map_or(dts, |pts| pts.saturating_add(self.offset));
-        if let Some(last) = self.last.filter(|last| dts < last.0) {
-            repaired = true;
-            let second = time_to_ticks(Time::new(1, 1), self.info.time_base).unwrap_or(1);
-            let ahead = if last.0.saturating_sub(dts) > second {
-                // a break in the source's clock: everything that follows moves, too
-                let ahead = follow(last).saturating_sub(dts);
-                self.offset = self.offset.saturating_add(ahead);
-                ahead
-            } else {
-                last.0 - dts
-            };
-            dts = dts.saturating_add(ahead);
-            pts = pts.saturating_add(ahead);
-        }
-        // a cover has no time
-        self.repaired += u64::from(repaired && self.info.kind != TrackKind::Cover);
-        self.last = Some((dts, packet.duration()));
-        Some(Stamps { pts: pts.max(dts), dts, duration: packet.duration() })
     }
 }
 

@@ -126,7 +126,7 @@ pub enum MediaError {
         frames: u64,
     },
     /// The name of the output says no container that is known.
-    #[error("{}: cannot tell the container by this name: end it in .mp4, .m4v, .mov, .mkv or .webm", .file.display())]
+    #[error("{}: cannot tell the container by this name: end it in .mp4, .m4v, .mov, .mkv, .webm or .m3u8", .file.display())]
     UnknownContainer {
         /// The file.
         file: PathBuf,

@@ -211,6 +211,7 @@ unsafe extern "C" {
 
     pub(crate) fn rt_open(url: *const c_char, out: *mut *mut RtInput) -> c_int;
     pub(crate) fn rt_audio_of(input: *mut RtInput, index: c_int, out: *mut RawAudio) -> c_int;
+    pub(crate) fn rt_sound_samples(input: *mut RtInput, index: c_int, bytes: c_int) -> c_int;
     pub(crate) fn rt_close(input: *mut RtInput);
     pub(crate) fn rt_film_of(input: *mut RtInput, out: *mut RawFilm);
     pub(crate) fn rt_stream_of(input: *mut RtInput, index: c_int, out: *mut RawStream) -> c_int;

@@ -59,6 +59,13 @@ impl Input {
         }
     }
 
+    /// Samples that a packet of so many bytes of an audio track decodes to; 0 where that is not known.
+    pub(crate) fn sound_samples(&self, index: u32, bytes: usize) -> i64 {
+        let bytes = i32::try_from(bytes).unwrap_or(0);
+        // SAFETY: a pure look
+        i64::from(unsafe { ffi::rt_sound_samples(self.as_ptr(), index as i32, bytes) }.max(0))
+    }
+
     /// Reads these tracks only.
     pub(crate) fn select(&mut self, wanted: impl Fn(u32) -> bool) {
         let wanted: Vec<u8> = (0..self.film().streams as u32).map(|index| u8::from(wanted(index))).collect();

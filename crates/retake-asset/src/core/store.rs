@@ -150,6 +150,7 @@ fn plan(core: &Core) -> SinkPlan {
             frame_rate: options.frame_rate,
             display_matrix: options.transform,
             language: options.language_code,
+            reorder_delay: options.reorder_delay,
             tags: options.metadata,
             header,
         })

@@ -1,8 +1,8 @@
-use super::SinkPlan;
+use super::{SinkPlan, SinkTrack};
 use crate::boxes::fragment::{Piece, Placement, place, split};
 use crate::core::timeline::Stored;
 use crate::error::WriterError;
-use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, ticks_to_time};
+use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, ticks_to_time, time_to_ticks};
 use retake_media::{Rational, Time};
 use std::io;
 
@@ -16,7 +16,8 @@ pub(crate) struct Fragmenter {
     seen: Vec<Option<Placement>>,
     /// Final once the first fragment is out: the head speaks of them.
     placements: Option<Vec<Placement>>,
-    keeps_reorder: bool,
+    /// The depth of reordering of each track, as far as somebody said.
+    depths: Vec<i64>,
     waiting: Vec<Waiting>,
     bytes: usize,
 }
@@ -43,9 +44,8 @@ pub(crate) struct Fragment {
 }
 
 impl Fragmenter {
-    /// With `edits`, media is decoded as early as the first fragment needs it, and an edit list says where it begins; without, pictures may
-    /// be decoded later than shown, as numbers, and there is none.
-    pub(crate) fn create(plan: &SinkPlan, first: u32, edits: bool) -> Result<Self, WriterError> {
+    /// Media is decoded as early as the first fragment needs it, or as was said to be needed, and an edit list says where it begins.
+    pub(crate) fn create(plan: &SinkPlan, first: u32) -> Result<Self, WriterError> {
         let tracks: Vec<MuxerTrack<'_>> = plan.tracks.iter().map(|track| track.as_muxer_track()).collect();
         let settings = MuxerSettings {
             container: plan.container,
@@ -56,13 +56,17 @@ impl Fragmenter {
             movie_timescale: plan.movie_timescale,
         };
         let (muxer, _) = Muxer::create(&settings)?;
+        let depth = |(index, track): (usize, &SinkTrack)| {
+            time_to_ticks(track.reorder_delay, muxer.time_base(index)).unwrap_or(0)
+        };
+        let depths = plan.tracks.iter().enumerate().map(depth).collect();
         let leads: Vec<i64> = plan.tracks.iter().map(|track| track.lead()).collect();
         Ok(Self {
             muxer,
             seen: vec![None; leads.len()],
             leads,
             placements: None,
-            keeps_reorder: edits,
+            depths,
             waiting: Vec::new(),
             bytes: 0,
         })
@@ -120,14 +124,14 @@ impl Fragmenter {
                 break;
             }
         }
-        let keeps = self.keeps_reorder;
-        let settled = |seen: &Option<Placement>| {
+        let settled = |(seen, depth): (&Option<Placement>, &i64)| {
             let mut placement = seen.unwrap_or_default();
-            placement.reorder = if keeps { placement.reorder } else { 0 };
+            placement.reorder = placement.reorder.max(*depth);
             placement.zero = (placement.reorder - placement.first).max(0);
             placement
         };
-        let first = self.placements.get_or_insert_with(|| self.seen.iter().map(settled).collect());
+        let first =
+            self.placements.get_or_insert_with(|| self.seen.iter().zip(&self.depths).map(settled).collect());
         for (placement, seen) in first.iter_mut().zip(&self.seen) {
             // a track that begins later counts from where it begins
             if let Some(seen) = seen {

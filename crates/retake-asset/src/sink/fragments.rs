@@ -44,7 +44,7 @@ impl FragmentSink {
         let folder = plan.temporary.clone().unwrap_or_else(|| place.folder().to_owned());
         let file = temporary(&folder, &plan.output)?;
         let number = plan.intervals.map_or(1, |intervals| intervals.number);
-        let fragmenter = Fragmenter::create(&plan, number, true)?;
+        let fragmenter = Fragmenter::create(&plan, number)?;
         Ok(Self { plan, place, fragmenter, file, written: 0, began: None, fragments: 0, samples: Vec::new() })
     }
 

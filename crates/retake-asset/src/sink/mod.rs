@@ -14,7 +14,7 @@ use crate::boxes::movie::TrackHeader;
 use crate::core::timeline::{Extent, Stored};
 use crate::error::WriterError;
 use retake_libav::{Container, MuxerTrack, TrackFormat};
-use retake_media::Rational;
+use retake_media::{Rational, Time};
 use std::path::PathBuf;
 
 /// The muxer is told to decode everything so many ticks earlier than the samples say. It wants to know the depth of reordering before
@@ -29,6 +29,8 @@ pub(crate) struct SinkTrack {
     pub(crate) frame_rate: Option<Rational>,
     pub(crate) display_matrix: Option<[i32; 9]>,
     pub(crate) language: Option<String>,
+    /// How much later than decoded pictures are shown at most, if known before they come.
+    pub(crate) reorder_delay: Time,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) header: TrackHeader,
 }

@@ -36,7 +36,7 @@ impl SegmentSink {
         profile: SegmentProfile,
         delegate: Box<dyn SegmentDelegate>,
     ) -> Result<Self, WriterError> {
-        let fragmenter = Fragmenter::create(&plan, 1, false)?;
+        let fragmenter = Fragmenter::create(&plan, 1)?;
         Ok(Self { plan, fragmenter, cut, profile, delegate })
     }
 

@@ -17,8 +17,11 @@ pub(super) struct Judge {
     splits: bool,
     /// Frames whose picture or sample is not out yet, by their index in this encode.
     waiting: BTreeMap<u64, Waiting>,
-    scorer: Option<(Time, Result<Box<dyn Scorer>, String>)>,
+    /// Of the unit that began at a time: what scores it, or why nothing does.
+    scorer: Option<(Time, Opened)>,
 }
+
+type Opened = Result<Box<dyn Scorer>, String>;
 
 struct Waiting {
     pts: Time,

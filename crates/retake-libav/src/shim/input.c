@@ -160,6 +160,15 @@ int rt_audio_of(rt_input *input, int index, rt_audio *out) {
     return 0;
 }
 
+int rt_sound_samples(rt_input *input, int index, int bytes) {
+    AVFormatContext *context = input->context;
+    if (index < 0 || (unsigned)index >= context->nb_streams) return 0;
+    AVCodecParameters *par = context->streams[index]->codecpar;
+    if (par->codec_type != AVMEDIA_TYPE_AUDIO) return 0;
+    int samples = av_get_audio_frame_duration2(par, bytes);
+    return samples > 0 ? samples : par->frame_size;
+}
+
 int rt_select(rt_input *input, const uint8_t *wanted, int count) {
     AVFormatContext *context = input->context;
     for (unsigned i = 0; i < context->nb_streams; i++)

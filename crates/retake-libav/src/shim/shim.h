@@ -132,6 +132,7 @@ void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
 int rt_audio_of(rt_input *input, int index, rt_audio *out); /* texts and bytes as rt_stream_of */
+int rt_sound_samples(rt_input *input, int index, int bytes); /* samples in a packet; 0 or less: not known */
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_free(AVPacket *packet);

@@ -1,9 +1,11 @@
 //! What all themes share: a folder to work in, films to work on, and the command.
 
 mod film;
+mod gst;
 mod probe;
 mod run;
 
 pub(crate) use film::{FRAMES, Studio, ffmpeg};
+pub(crate) use gst::Seen;
 pub(crate) use probe::{between, frame_times, packet_hashes, picture_hashes, probe, video_bytes};
 pub(crate) use run::{Moment, Run, Running, encoders, fast};

@@ -1,0 +1,277 @@
+//! Streams for HTTP Live Streaming: `retake encode … -o stream.m3u8`.
+
+use crate::common::{
+    FRAMES, Seen, Studio, encoders, fast, frame_times, packet_hashes, picture_hashes, probe,
+};
+use m3u8_rs::{MasterPlaylist, MediaPlaylist};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Rounding of `EXTINF` to microseconds.
+const MICROSECOND: f64 = 1.1e-6;
+
+fn master(studio: &Studio, name: &str) -> MasterPlaylist {
+    m3u8_rs::parse_master_playlist(&studio.read(name)).unwrap().1
+}
+
+fn media(path: &Path) -> MediaPlaylist {
+    m3u8_rs::parse_media_playlist(&fs::read(path).unwrap()).unwrap().1
+}
+
+/// A film of the initialization segment and one media segment, or a part of it, as a program that knows no playlists reads it.
+fn alone(studio: &Studio, folder: &Path, segment: &str, bytes: Option<u64>) -> PathBuf {
+    let mut film = fs::read(folder.join("init.mp4")).unwrap();
+    let segment = fs::read(folder.join(segment)).unwrap();
+    film.extend(&segment[..bytes.map_or(segment.len(), |bytes| bytes as usize)]);
+    let path = studio.path("alone.mp4");
+    fs::write(&path, film).unwrap();
+    path
+}
+
+/// When the packets of a film are shown, in seconds, in order.
+fn shown(film: &Path) -> Vec<f64> {
+    let times = probe(film, "-show_entries packet=pts_time");
+    let mut times: Vec<f64> =
+        times.iter().map(|time| time.split(',').next().unwrap().parse().unwrap()).collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// The stream holds the very pictures and sound of a film that is made with the same settings, at the same times; its sound is the source's, and
+/// as far from the pictures as there. What it cannot hold is said.
+#[test]
+fn a_stream_is_the_film() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} --metric psnr -q 36", fast());
+    let run = studio.encode(&format!("film.mkv -o out.m3u8 {flags}"));
+    studio.encode(&format!("film.mkv -o out.mp4 {flags}"));
+    assert_eq!(
+        studio.names(),
+        ["film.mkv", "out.m3u8", "out.media", "out.mp4"].map(str::to_owned).into(),
+        "nothing is left over"
+    );
+    let (stream, film) = (studio.path("out.m3u8"), studio.path("out.mp4"));
+    assert!(picture_hashes(&stream) == picture_hashes(&film));
+    assert_eq!(picture_hashes(&stream).len() as u64, FRAMES);
+    assert!(packet_hashes(&stream, "a") == packet_hashes(&studio.path("film.mkv"), "a"));
+    let ((a, (p, q)), (b, (r, s))) = (frame_times(&film), frame_times(&stream));
+    for (frame, (x, y)) in a.iter().zip(&b).enumerate() {
+        assert_eq!((x - a[0]) * p * s, (y - b[0]) * r * q, "frame {frame}");
+    }
+    let distance = |film: &Path| {
+        let first = |kind| {
+            let times = probe(film, &format!("-select_streams {kind}:0 -show_entries packet=pts_time"));
+            times.iter().map(|t| t.split(',').next().unwrap().parse().unwrap()).fold(f64::MAX, f64::min)
+        };
+        first("a") - first("v")
+    };
+    assert!((distance(&stream) - distance(&film)).abs() < 0.0005, "sound and pictures are as far apart");
+    let notes = run.notes();
+    for what in ["chapters", "subtitle"] {
+        assert!(notes.iter().any(|note| note.contains(what) && note.contains("stream")), "{notes:?}");
+    }
+    let bytes: u64 = ["out.media/video", "out.media/sound-1"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(studio.path(folder)).unwrap())
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(run.summary()["file_bytes"], bytes + studio.read("out.m3u8").len() as u64);
+}
+
+/// What playlists say is so, by another parser and another demuxer: every segment begins with a sync frame and lasts as long as it says, none is longer
+/// than the target or faster than the bandwidth, and pieces of the list of sync frames are decoded by themselves.
+#[test]
+fn playlists_say_what_is_there() {
+    let Some(studio) = Studio::open() else { return };
+    let all = encoders().iter().map(|encoder| (encoder, format!("{} --crf 40", encoder.flags)));
+    for (encoder, flags) in all {
+        studio.encode(&format!("film.mkv -o out.m3u8 {flags} --overwrite"));
+        let master = master(&studio, "out.m3u8");
+        assert!(master.independent_segments && master.version.unwrap() >= 6);
+        let [variant, sync_frames] = &master.variants[..] else { panic!("{master:?}") };
+        assert!(!variant.is_i_frame && sync_frames.is_i_frame);
+        let resolution = variant.resolution.unwrap();
+        assert_eq!((resolution.width, resolution.height, variant.frame_rate), (320, 180, Some(24.0)));
+        let codecs = variant.codecs.as_deref().unwrap();
+        let start = match encoder.codec.as_str() {
+            "h264" => "avc1.",
+            "hevc" => "hvc1.1.",
+            "av1" => "av01.0.",
+            _ => "vp09.00.",
+        };
+        assert!(codecs.starts_with(start) && codecs.ends_with(",mp4a.40.2"), "{codecs}");
+        if encoder.codec == "h264" {
+            let film = alone(&studio, &studio.path("out.media/video"), "00001.m4s", None);
+            let level: u32 = probe(&film, "-show_entries stream=level")[0].parse().unwrap();
+            assert!(codecs.contains(&format!("{level:02X},")), "{codecs}: level {level}");
+        }
+        let [sound] = &master.alternatives[..] else { panic!("{master:?}") };
+        assert_eq!((sound.language.as_deref(), sound.default), (Some("fr"), true));
+
+        let mut rate = 0.0;
+        for uri in [&variant.uri, sound.uri.as_ref().unwrap()] {
+            let (path, video) = (studio.path(uri), *uri == variant.uri);
+            let (list, folder) = (media(&path), path.parent().unwrap().to_owned());
+            assert!(list.end_list && list.segments.len() > 1, "{list:?}");
+            let mut expected: f64 = 0.0;
+            let mut fastest: f64 = 0.0;
+            for (number, segment) in list.segments.iter().enumerate() {
+                let seconds = f64::from(segment.duration);
+                assert!(
+                    segment.duration.round() as u64 <= list.target_duration && (!video || seconds <= 6.0)
+                );
+                let film = alone(&studio, &folder, &segment.uri, None);
+                let times = shown(&film);
+                if video {
+                    let key = probe(&film, "-select_streams v -show_entries packet=flags");
+                    assert!(key[0].starts_with('K'), "segment {number} begins with a sync frame");
+                }
+                if number > 0 {
+                    assert!((times[0] - expected).abs() < 0.0005, "segment {number} begins at {expected}");
+                }
+                expected = times[0] + seconds;
+                let size = fs::metadata(folder.join(&segment.uri)).unwrap().len();
+                fastest = fastest.max(size as f64 * 8.0 / seconds);
+                if number + 1 == list.segments.len() {
+                    let frame = times[1] - times[0];
+                    assert!((times[times.len() - 1] + frame - expected).abs() < frame / 2.0 + MICROSECOND);
+                }
+            }
+            rate += fastest;
+        }
+        assert!(variant.bandwidth as f64 >= rate * 0.999 && variant.average_bandwidth.unwrap() > 0);
+        first_frames(&studio, &sync_frames.uri, &variant.uri);
+    }
+}
+
+fn first_frames(studio: &Studio, uri: &str, pictures: &str) {
+    let all = picture_hashes(&studio.path(pictures));
+    let (path, list) = (studio.path(uri), media(&studio.path(uri)));
+    assert!(list.i_frames_only);
+    for segment in &list.segments {
+        let range = segment.byte_range.as_ref().unwrap();
+        let folder = path.parent().unwrap();
+        let film = alone(studio, folder, &segment.uri, Some(range.length));
+        let one = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "quiet", "-i"])
+            .arg(&film)
+            .args(["-frames:v", "1", "-f", "framemd5", "-"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(one.stdout).unwrap();
+        let frame = text.lines().find(|line| !line.starts_with('#'));
+        let hash =
+            frame.unwrap_or_else(|| panic!("{}: no frame", segment.uri)).rsplit(',').next().unwrap().trim();
+        let place = all.iter().position(|other| other == hash);
+        assert!(place.is_some(), "{}: another picture", segment.uri);
+    }
+}
+
+/// GStreamer plays the stream, and sees every picture and every sample of sound when FFmpeg does.
+#[test]
+fn another_player_agrees() {
+    let Some(studio) = Studio::open() else { return };
+    studio.encode(&format!("film.mkv -o out.m3u8 {} --crf 40", fast()));
+    let mut first = Vec::new();
+    for (folder, count) in [("video", FRAMES as usize), ("sound-1", 0)] {
+        let playlist = studio.path(&format!("out.media/{folder}/index.m3u8"));
+        let Some(seen) = Seen::in_film("hlsdemux ! qtdemux", &playlist, &[]) else { return };
+        let mut times: Vec<i64> = seen.video.iter().chain(&seen.sound).map(|sample| sample.pts).collect();
+        times.sort_unstable();
+        let expected = shown(&playlist);
+        assert_eq!(times.len(), expected.len());
+        assert!(count == 0 || times.len() == count);
+        for (sample, (time, expected)) in times.iter().zip(expected).enumerate() {
+            assert!((*time as f64 / 1e9 - expected).abs() < 2e-6, "{folder}: sample {sample}");
+        }
+        first.push(times[0]);
+    }
+    // 1024 samples of priming, which the source tells in milliseconds
+    assert!((first[0] - first[1] - 21_000_000).abs() < 1_000_000, "{first:?}");
+}
+
+/// Several tracks of sound are renditions of one group; the size that was asked for counts all files.
+#[test]
+fn several_tracks_of_sound_within_a_size() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render(
+        "-i film.mkv -f lavfi -i sine=f=880:d=12 -f lavfi -i sine=f=220:d=9 -map 0:v -map 0:a -map 1:a -map 2:a -c copy \
+         -c:a:1 flac -c:a:2 pcm_s16le -metadata:s:a:1 language=deu",
+        "three.mkv",
+    );
+    let run = studio.encode(&format!("three.mkv -o out.m3u8 {} --metric psnr -s 900k", fast()));
+    assert!(run.notes().iter().any(|note| note.contains("pcm_s16le")), "{:?}", run.notes());
+    let master = master(&studio, "out.m3u8");
+    let sounds: Vec<_> = master.alternatives.iter().map(|sound| sound.language.as_deref()).collect();
+    assert_eq!(sounds, [Some("fr"), Some("de")]);
+    assert!(master.variants[0].codecs.as_deref().unwrap().ends_with(",mp4a.40.2,fLaC"));
+    assert!(run.summary()["file_bytes"].as_u64().unwrap() <= 900_000);
+    // sound that is longer than the pictures is cut all the same
+    let long = media(&studio.path("out.media/sound-2/index.m3u8"));
+    assert!(long.segments.iter().all(|segment| segment.duration < 6.2));
+    let seconds: f32 = long.segments.iter().map(|segment| segment.duration).sum();
+    assert!((seconds - 12.0).abs() < 0.1, "{seconds}");
+}
+
+/// What is there stays until it is to be replaced, and what is not a stream's stays for ever.
+#[test]
+fn what_is_there_is_kept() {
+    let Some(studio) = Studio::open() else { return };
+    let job = |more: &str| format!("encode film.mkv -o out.m3u8 {} --crf 45 {more}", fast());
+    fs::create_dir(studio.path("out.media")).unwrap();
+    fs::write(studio.path("out.media/holiday.mkv"), "dear").unwrap();
+    studio.retake(&job("--overwrite")).refused(2, &["out.media", "in the way"]);
+    assert_eq!(studio.read("out.media/holiday.mkv"), b"dear");
+    fs::remove_file(studio.path("out.media/holiday.mkv")).unwrap();
+    // an empty one may be what a killed run left
+    assert_eq!(studio.retake(&job("")).code, 0);
+    let before = studio.read("out.m3u8");
+    studio.retake(&job("")).refused(2, &["out.m3u8", "--overwrite"]);
+    assert!(studio.read("out.m3u8") == before);
+    fs::write(studio.path("out.media/video/99999.m4s"), "of another stream").unwrap();
+    let run = studio.retake(&job("--overwrite"));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(studio.read("out.m3u8") == before && !studio.path("out.media/video/99999.m4s").exists());
+    assert_eq!(studio.names(), ["film.mkv", "out.m3u8", "out.media"].map(str::to_owned).into());
+}
+
+/// `kill -9` while the stream is written and verified: there is no playlist, and the same command comes to the same files.
+#[test]
+fn killed_and_carried_on() {
+    let Some(studio) = Studio::open() else { return };
+    let job = |name: &str| format!("film.mkv -o {name}.m3u8 {} --metric psnr -q 36", fast());
+    studio.encode(&job("whole"));
+    let files = |name: &str| {
+        let mut all =
+            vec![String::from_utf8(studio.read(&format!("{name}.m3u8"))).unwrap().replace(name, "")];
+        for folder in ["video", "sound-1"] {
+            let folder = studio.path(&format!("{name}.media/{folder}"));
+            let mut names: Vec<_> =
+                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            names.sort();
+            all.extend(
+                names.iter().map(|path| format!("{:?} {:?}", path.file_name(), fs::read(path).unwrap())),
+            );
+        }
+        all
+    };
+    for moment in ["writing", "verifying"] {
+        let mut running = studio.start(&job("out"));
+        assert!(running.until(&mut |event| event["event"] == moment));
+        running.signal("KILL");
+        running.end();
+        // the run may have been done before the signal came
+        if !studio.path("out.m3u8").exists() {
+            let run = studio.encode(&job("out"));
+            let made =
+                |event: &&serde_json::Value| event["event"] == "take_finished" && event["kept"] == false;
+            assert_eq!(run.events().iter().filter(made).count(), 0, "all takes were kept");
+        }
+        assert!(files("out") == files("whole"), "the same files");
+        let names = ["film.mkv", "out.m3u8", "out.media", "whole.m3u8", "whole.media"];
+        assert_eq!(studio.names(), names.map(str::to_owned).into());
+        fs::remove_file(studio.path("out.m3u8")).unwrap();
+        fs::remove_dir_all(studio.path("out.media")).unwrap();
+    }
+}

@@ -1,0 +1,119 @@
+use crate::error::MediaError;
+use crate::film::{FilmInfo, TrackKind, ticks_to_time};
+use crate::input::Input;
+use crate::source::{Source, Taken};
+use retake_media::{AudioFormat, Rational, Sample, SampleKind, Time};
+
+/// Gives out the samples of several tracks of sound, as the container holds them, ordered by decode time.
+///
+/// Their times are on the clock of the film, and never go back. Where the container's clock is coarser than the sound's (Matroska's
+/// milliseconds), they follow from the length of the samples, as far as the container agrees.
+pub struct SoundReader {
+    source: Source,
+    tracks: Vec<(AudioFormat, SoundClock)>,
+}
+
+impl SoundReader {
+    /// Starts at the first samples of tracks of sound, by their numbers in the file.
+    ///
+    /// # Errors
+    /// [`MediaError::NoDecoder`] for a track that is not sound; else as [`probe`](crate::probe()).
+    pub fn open(info: &FilmInfo, tracks: &[u32]) -> Result<Self, MediaError> {
+        let file = &info.path;
+        let input = Input::open(file).map_err(|failure| MediaError::open(file, &failure))?;
+        let (mut wanted, mut clocks) = (Vec::new(), Vec::new());
+        for &number in tracks {
+            let sound = |track: &&crate::TrackInfo| track.index == number && track.kind == TrackKind::Audio;
+            let no_sound =
+                || MediaError::NoDecoder { file: file.clone(), codec: format!("track {number} as sound") };
+            let track = info.tracks.iter().find(sound).ok_or_else(no_sound)?;
+            let format = input.audio(number).ok_or_else(no_sound)?;
+            clocks.push((format.clone(), SoundClock::new(track.time_base, format.sample_rate)));
+            wanted.push(track.clone());
+        }
+        let source = Source::new(file.clone(), input, wanted, info.start);
+        Ok(Self { source, tracks: clocks })
+    }
+
+    /// What a track is made of; `index` counts the tracks that were asked for.
+    ///
+    /// # Panics
+    /// If there is no such track.
+    pub fn format(&self, index: usize) -> &AudioFormat {
+        &self.tracks[index].0
+    }
+
+    /// The next sample, and which of the tracks it belongs to; `None` after the last.
+    ///
+    /// # Errors
+    /// [`MediaError::Read`].
+    #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
+    pub fn next(&mut self) -> Result<Option<(usize, Sample)>, MediaError> {
+        let Some(Taken { track, stamps, packet }) = self.source.next(Time::POSITIVE_INFINITY)? else {
+            return Ok(None);
+        };
+        let length = self.source.sound_samples(track, packet.data().len());
+        let (time, duration) = self.tracks[track].1.place(stamps.dts, stamps.duration, length);
+        let data = packet.data().to_vec();
+        Ok(Some((track, Sample { data, pts: time, dts: time, duration, kind: SampleKind::Sync })))
+    }
+}
+
+/// From a container's times to those of the sound itself.
+struct SoundClock {
+    base: Rational,
+    /// Seconds a sample of sound, if the container's clock is coarser.
+    fine: Option<Rational>,
+    /// Where the packet before ended, in samples of sound.
+    end: Option<i64>,
+}
+
+impl SoundClock {
+    fn new(base: Rational, sample_rate: u32) -> Self {
+        let fine = Rational::new(1, i32::try_from(sample_rate).unwrap_or(0));
+        let coarser = i64::from(base.num) * i64::from(fine.den) > i64::from(base.den) && fine.is_positive();
+        Self { base, fine: coarser.then_some(fine), end: None }
+    }
+
+    /// Time and duration of a packet of `length` samples, 0 where that is not known.
+    fn place(&mut self, ticks: i64, duration: i64, length: i64) -> (Time, Time) {
+        let long = |ticks: i64, base| if ticks > 0 { ticks_to_time(ticks, base) } else { Time::INVALID };
+        let given = ticks_to_time(ticks, self.base);
+        let Some(fine) = self.fine.filter(|_| length > 0) else {
+            self.end = None;
+            return (given, long(duration, self.base));
+        };
+        let samples = crate::time_to_ticks(given, fine).unwrap_or(0);
+        // what rounding to the container's clock can make of it
+        let tick = crate::time_to_ticks(ticks_to_time(1, self.base), fine).unwrap_or(0);
+        let place = self.end.filter(|end| end.abs_diff(samples) <= tick.unsigned_abs()).unwrap_or(samples);
+        self.end = Some(place.saturating_add(length));
+        (ticks_to_time(place, fine), long(length, fine))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets of 1024 samples at 48 kHz whose times were rounded to milliseconds come out where they were; a gap stays a gap.
+    #[test]
+    fn rounded_times_become_exact_again() {
+        let mut clock = SoundClock::new(Rational::new(1, 1000), 48_000);
+        for packet in 0..500 {
+            let exact = packet * 1024;
+            let rounded = (exact * 1000 + 24_000) / 48_000;
+            let (time, duration) = clock.place(rounded, 21, 1024);
+            assert_eq!((time, duration), (Time::new(exact, 48_000), Time::new(1024, 48_000)));
+        }
+        let (time, _) = clock.place(20_000, 21, 1024);
+        assert_eq!(time, Time::new(20, 1));
+    }
+
+    #[test]
+    fn a_clock_that_is_fine_enough_is_left_alone() {
+        let mut clock = SoundClock::new(Rational::new(1, 48_000), 48_000);
+        assert_eq!(clock.place(1000, 1024, 1024), (Time::new(1000, 48_000), Time::new(1024, 48_000)));
+        assert_eq!(clock.place(2100, 1024, 1024).0, Time::new(2100, 48_000));
+    }
+}
