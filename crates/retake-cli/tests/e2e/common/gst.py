@@ -1,7 +1,7 @@
 """What GStreamer sees in a film, as JSON: usage: gst.py ELEMENTS FILM [SECOND...]
 
 ELEMENTS are the demuxers behind the file, such as `qtdemux` or `hlsdemux ! qtdemux`. Prints the duration, all samples of pictures and sound
-(time when shown and when decoded in nanoseconds of running time, whether decoding can start there, bytes), and where a seek to each SECOND
+(time when shown and when decoded in nanoseconds of stream time, whether decoding can start there, bytes), and where a seek to each SECOND
 comes out. Exit code 77: GStreamer, or an element, is not there.
 """
 
@@ -27,7 +27,7 @@ class Track:
     """Follows the samples of one track."""
 
     def __init__(self, pipeline, pad, kind):
-        self.kind, self.samples, self.segment, self.sought = kind, [], None, None
+        self.kind, self.samples, self.segment = kind, [], None
         queue, self.sink = (Gst.ElementFactory.make(name) for name in ("queue", "fakesink"))
         queue.set_property("max-size-bytes", 0)
         queue.set_property("max-size-buffers", 0)
@@ -48,21 +48,20 @@ class Track:
         if info.type & Gst.PadProbeType.BUFFER:
             buffer = info.get_buffer()
             sync = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-            self.samples.append([self.running(buffer.pts), self.running(buffer.dts), sync, buffer.get_size()])
+            self.samples.append([self.stream(buffer.pts), self.stream(buffer.dts), sync, buffer.get_size()])
         elif info.get_event().type == Gst.EventType.SEGMENT:
             self.segment = info.get_event().parse_segment()
         elif info.get_event().type == Gst.EventType.FLUSH_STOP:
             self.samples.clear()
         return Gst.PadProbeReturn.OK
 
-    def running(self, time):
+    def stream(self, time):
         if time == Gst.CLOCK_TIME_NONE:
             return None
+        if "matroska" in elements:
+            return time  # no edits: the segment only says where playing started
         # plain arithmetic: what is outside of the segment has a time, too
-        return time - self.segment.start + self.segment.base
-
-    def shown(self, time):
-        return time + self.segment.time
+        return time - self.segment.start + self.segment.time
 
 
 def tracks_of(pipeline):
@@ -109,6 +108,6 @@ for second in seconds:
     wait(pipeline, Gst.MessageType.ASYNC_DONE)
     first = next(track for track in tracks if track.kind == "video")
     time, _, sync, _ = first.samples[0]
-    answer["seeks"].append([first.shown(time), sync])
+    answer["seeks"].append([time, sync])
 pipeline.set_state(Gst.State.NULL)
 print(json.dumps(answer))

@@ -14,7 +14,7 @@ pub(crate) struct Seen {
     pub seeks: Vec<(i64, bool)>,
 }
 
-/// A sample. Times are nanoseconds of running time: what an edit list leaves out lies before zero.
+/// A sample. Times are nanoseconds of stream time: what an edit list leaves out lies before zero.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Buffer {
     pub pts: i64,
