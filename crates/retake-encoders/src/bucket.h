@@ -7,6 +7,13 @@
 
 static int retake_by_rate(const struct retake_settings *s) { return s->rate == RETAKE_AVERAGE || s->rate == RETAKE_CONSTANT; }
 
+/* Where samples of other encodes are joined before or after, each encode keeps to half of the bucket: then any window across a join holds
+ * no more than the whole bucket lets through, whatever either encode does there. Full of the half is the nominal fullness of the whole.
+ * The bucket of a constant bit rate is written in the headers, and is what it was asked to be. */
+static int retake_halves(const struct retake_settings *s) {
+    return (s->controls.more_before || s->controls.more_after) && s->rate != RETAKE_CONSTANT;
+}
+
 /* The limit, the buffer of the settings, or the one that a mode needs, in bits per second and bits. False: none. */
 static int retake_bucket(const struct retake_settings *s, int64_t *rate, int64_t *bits) {
     const struct retake_controls *c = &s->controls;
@@ -22,6 +29,7 @@ static int retake_bucket(const struct retake_settings *s, int64_t *rate, int64_t
     }
     if (s->limit_rate && (!*rate || s->limit_rate < *rate)) *rate = s->limit_rate;
     if (s->limit_rate && (!*bits || s->limit_window < *bits)) *bits = s->limit_window;
+    if (retake_halves(s) && (s->limit_rate || c->buffer_rate)) *bits /= 2;
     return *rate > 0;
 }
 

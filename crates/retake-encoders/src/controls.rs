@@ -25,6 +25,8 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         ("frame_errors", controls.frame_errors, has.frame_errors),
         ("base_layer_share", controls.base_layer_share.is_some(), has.base_layer_share),
         ("long_term_references", controls.long_term_references, has.long_term_references),
+        ("more_before", controls.more_before, has.steady_start),
+        ("more_after", controls.more_after, has.steady_end),
     ];
     for (name, asked, obeyed) in supported {
         if asked && !obeyed {
@@ -151,8 +153,8 @@ pub(crate) fn check_frame(
     Ok(())
 }
 
-/// As a shim takes them, the string apart.
-pub(crate) fn lower(info: &EncoderInfo, controls: &Controls) -> RawControls {
+/// As a shim takes them, the string apart; `warm_up` frames are sent twice.
+pub(crate) fn lower(info: &EncoderInfo, controls: &Controls, warm_up: u32) -> RawControls {
     let number =
         |value: Option<u32>, none: i32| value.map_or(none, |value| value.min(i32::MAX as u32) as i32);
     let look_ahead =
@@ -176,7 +178,11 @@ pub(crate) fn lower(info: &EncoderInfo, controls: &Controls) -> RawControls {
         long_term: controls.long_term_references.into(),
         more_before: controls.more_before.into(),
         more_after: controls.more_after.into(),
-        frame_count: controls.frame_count.min(i64::MAX as u64) as i64,
+        // those that the library sees
+        frame_count: match controls.frame_count {
+            0 => 0,
+            frames => frames.saturating_add(warm_up.into()).min(i64::MAX as u64) as i64,
+        },
         buffer_rate: buffer.map_or(0, |buffer| buffer.max_rate as i64),
         buffer_bits: buffer.map_or(0, |buffer| (buffer.max_rate as f64 * buffer.seconds) as i64),
         buffer_initial: buffer.map_or(0.0, |buffer| buffer.initial),

@@ -7,6 +7,7 @@ use crate::opening::{Opened, open};
 use crate::raw::RawChange;
 use crate::shim::{Event, RawSample, Shim};
 use crate::times::Times;
+use crate::warm_up::{self, WarmUp};
 use retake_compression::encoder::{
     EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, Reconfiguration,
 };
@@ -26,16 +27,19 @@ pub(crate) struct Driver {
     /// Errors of frames on the way, if they are wanted.
     errors: Option<Errors>,
     live: Live,
+    warm_up: WarmUp,
     finished: bool,
 }
 
 impl Driver {
     pub(crate) fn open(library: Arc<Library>, settings: &EncoderSettings) -> Result<Self, EncoderError> {
+        let warm_up = WarmUp::new(warm_up::frames(&library.info, settings));
         let Opened { shim, bitstream, description } = open(&library, settings)?;
         let pool = (settings.reconstruct || settings.controls.frame_errors)
             .then(|| PixelBufferPool::new(planar(settings.format), settings.width, settings.height));
         Ok(Self {
             live: Live::new(&library.info, settings),
+            warm_up,
             library,
             settings: settings.clone(),
             shim,
@@ -63,6 +67,82 @@ impl Driver {
         let mut buffer = pool.take();
         self.shim.picture(&mut buffer);
         Ok(buffer.freeze())
+    }
+
+    /// Encodes the kept frames twice in a row; only the second time counts.
+    fn begin(&mut self) -> Result<(), EncoderError> {
+        let frames = self.warm_up.begin();
+        for (index, (picture, options)) in (0..).zip(&frames) {
+            let sent = self.shim.send(picture, index, options);
+            sent.map_err(|fault| self.malfunction(fault.reason))?;
+            self.collect()?;
+        }
+        for (index, (picture, options)) in (0..).zip(&frames) {
+            self.pass_on(picture, index, options)?;
+            self.collect()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what is ready for later: a library may forget it with the next frame.
+    fn collect(&mut self) -> Result<(), EncoderError> {
+        loop {
+            match self.pull()? {
+                Output::Pending | Output::End => return Ok(()),
+                output => self.warm_up.ready.push_back(output),
+            }
+        }
+    }
+
+    fn pass_on(
+        &mut self,
+        picture: &PixelBuffer,
+        index: u64,
+        options: &FrameOptions,
+    ) -> Result<(), EncoderError> {
+        let sent = self.shim.send(picture, (index + self.warm_up.before) as i64, options);
+        sent.map_err(|fault| self.malfunction(fault.reason))?;
+        if let Some(errors) = &mut self.errors {
+            errors.sent(index, picture);
+        }
+        Ok(())
+    }
+
+    /// The next output of the library that counts.
+    fn pull(&mut self) -> Result<Output, EncoderError> {
+        let before = self.warm_up.before as i64;
+        loop {
+            if let Some(frame) = self.errors.as_mut().and_then(Errors::next) {
+                return Ok(Output::Frame(frame));
+            }
+            match self.shim.receive() {
+                Ok(Event::Pending) => return Ok(Output::Pending),
+                Ok(Event::End) => return self.at_end(),
+                Ok(Event::Sample(raw)) if raw.index < before => {}
+                Ok(Event::Picture { index }) if index < before => {}
+                Ok(Event::Sample(raw)) => {
+                    let raw = RawSample { index: raw.index - before, ..raw };
+                    let frame = encoded(&self.bitstream, &mut self.times, raw);
+                    let frame = frame.map_err(|reason| self.malfunction(reason))?;
+                    match &mut self.errors {
+                        Some(errors) => errors.coded(frame),
+                        None => return Ok(Output::Frame(frame)),
+                    }
+                }
+                Ok(Event::Picture { index }) => {
+                    let index = index - before;
+                    let picture = self.picture(index).map_err(|reason| self.malfunction(reason))?;
+                    let index = index as u64;
+                    if let Some(errors) = &mut self.errors {
+                        errors.reconstructed(index, &picture);
+                    }
+                    if self.settings.reconstruct {
+                        return Ok(Output::Picture { index, picture });
+                    }
+                }
+                Err(fault) => return Err(self.malfunction(fault.reason)),
+            }
+        }
     }
 
     fn at_end(&self) -> Result<Output, EncoderError> {
@@ -93,6 +173,10 @@ impl Encoder for Driver {
     fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
         let planned = self.live.plan(change).map_err(|refusal| self.refused(refusal))?;
         let Some((raw, live)) = planned else { return Ok(false) };
+        if self.warm_up.is_waiting() {
+            // frames that came before the change are encoded as it was then
+            self.begin()?;
+        }
         let done = raw == RawChange::NOTHING
             || self.shim.reconfigure(&raw).map_err(|fault| self.malfunction(fault.reason))?;
         if done {
@@ -121,10 +205,11 @@ impl Encoder for Driver {
         check_frame(controls, scale, &options).map_err(|refusal| self.refused(refusal))?;
         let index = self.times.accept(pts, duration).map_err(|reason| self.malfunction(reason))?;
         options.force_key_frame |= index == 0;
-        let sent = self.shim.send(picture, index as i64, &options);
-        sent.map_err(|fault| self.malfunction(fault.reason))?;
-        if let Some(errors) = &mut self.errors {
-            errors.sent(index, picture);
+        if !self.warm_up.is_waiting() {
+            return self.pass_on(picture, index, &options);
+        }
+        if self.warm_up.keep(picture, options) {
+            self.begin()?;
         }
         Ok(())
     }
@@ -133,37 +218,16 @@ impl Encoder for Driver {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }
+        if self.warm_up.is_waiting() {
+            self.begin()?;
+        }
         self.shim.flush().map_err(|fault| self.malfunction(fault.reason))
     }
 
     fn receive(&mut self) -> Result<Output, EncoderError> {
-        loop {
-            if let Some(frame) = self.errors.as_mut().and_then(Errors::next) {
-                return Ok(Output::Frame(frame));
-            }
-            match self.shim.receive() {
-                Ok(Event::Pending) => return Ok(Output::Pending),
-                Ok(Event::End) => return self.at_end(),
-                Ok(Event::Sample(raw)) => {
-                    let frame = encoded(&self.bitstream, &mut self.times, raw);
-                    let frame = frame.map_err(|reason| self.malfunction(reason))?;
-                    match &mut self.errors {
-                        Some(errors) => errors.coded(frame),
-                        None => return Ok(Output::Frame(frame)),
-                    }
-                }
-                Ok(Event::Picture { index }) => {
-                    let picture = self.picture(index).map_err(|reason| self.malfunction(reason))?;
-                    let index = index as u64;
-                    if let Some(errors) = &mut self.errors {
-                        errors.reconstructed(index, &picture);
-                    }
-                    if self.settings.reconstruct {
-                        return Ok(Output::Picture { index, picture });
-                    }
-                }
-                Err(fault) => return Err(self.malfunction(fault.reason)),
-            }
+        match self.warm_up.ready.pop_front() {
+            Some(output) => Ok(output),
+            None => self.pull(),
         }
     }
 }

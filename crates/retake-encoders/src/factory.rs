@@ -2,6 +2,7 @@ use crate::driver::Driver;
 use crate::options::Refused;
 use crate::settings::Lowered;
 use crate::shim::ShimTable;
+use crate::warm_up;
 use retake_compression::encoder::{
     ControlSupport, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, Preset, QualityScale,
 };
@@ -31,6 +32,10 @@ pub(crate) struct Spec {
     pub(crate) controls: fn() -> ControlSupport,
     /// Bytes that an encode holds, from the settings and the frames that wait inside.
     pub(crate) memory: fn(&EncoderSettings, delay: u32) -> u64,
+    /// Threads that can have work at once, whatever the settings allow.
+    pub(crate) parallelism: fn(&EncoderSettings) -> u32,
+    /// Frames from one sync frame to the next where the settings leave it to the encoder.
+    pub(crate) usual_interval: fn(&EncoderSettings) -> u32,
 }
 
 /// An encoder library as the registry holds it.
@@ -83,6 +88,12 @@ impl Factory {
         };
         Self { library: Arc::new(Library { spec, info }) }
     }
+
+    /// Frames that wait in the library.
+    fn inside(&self, settings: &EncoderSettings) -> u32 {
+        let shim = self.library.spec.shim;
+        self.library.lower(settings).map_or(0, |lowered| shim.delay(lowered.raw()))
+    }
 }
 
 impl EncoderFactory for Factory {
@@ -91,12 +102,25 @@ impl EncoderFactory for Factory {
     }
 
     fn memory(&self, settings: &EncoderSettings) -> u64 {
-        (self.library.spec.memory)(settings, self.delay(settings))
+        let picture = settings.format.picture_bytes(settings.width, settings.height);
+        let kept = u64::from(warm_up::frames(&self.library.info, settings));
+        (self.library.spec.memory)(settings, self.inside(settings)) + kept * picture
     }
 
     fn delay(&self, settings: &EncoderSettings) -> u32 {
-        let shim = self.library.spec.shim;
-        self.library.lower(settings).map_or(0, |lowered| shim.delay(lowered.raw()))
+        self.inside(settings) + warm_up::frames(&self.library.info, settings)
+    }
+
+    fn useful_threads(&self, settings: &EncoderSettings) -> u32 {
+        (self.library.spec.parallelism)(settings).clamp(1, settings.threads.max(1))
+    }
+
+    fn key_frame_interval(&self, settings: &EncoderSettings) -> u32 {
+        match settings.max_key_frame_interval {
+            _ if settings.controls.intra_only => 1,
+            0 => (self.library.spec.usual_interval)(settings),
+            frames => frames,
+        }
     }
 
     fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {

@@ -23,6 +23,7 @@ mod raw;
 mod settings;
 mod shim;
 mod times;
+mod warm_up;
 
 #[cfg(has_svt_av1)]
 mod svt_av1;

@@ -5,6 +5,7 @@ use crate::controls;
 use crate::factory::Spec;
 use crate::options::refusal;
 use crate::raw::{RawOption, RawRate, RawSettings};
+use crate::warm_up;
 use retake_compression::encoder::{EncoderError, EncoderInfo, EncoderSettings, RateControl};
 use retake_media::Range;
 use std::ffi::CString;
@@ -131,7 +132,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         preset: null(),
         options: null(),
         option_count: 0,
-        controls: controls::lower(info, &settings.controls),
+        controls: controls::lower(info, &settings.controls, warm_up::frames(info, settings)),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::error::ExportError;
 use crate::hls;
 use crate::index::FilmMap;
+use crate::join::Joined;
 use crate::place::Place;
 use crate::prepare::{Job, OutputKind};
 use crate::stop::StopFlag;
@@ -11,7 +12,7 @@ use crate::store::TakeStore;
 use crate::verify::verify;
 use retake_compression::take::{TakeDescription, TakeRecord};
 use retake_libav::{Container, FilmWriter, WriterSettings};
-use retake_media::{FormatDescription, Rational};
+use retake_media::Rational;
 use std::path::Path;
 
 /// A take that goes into the film.
@@ -23,23 +24,6 @@ pub(crate) struct Chosen<'a> {
 /// Told of progress: frames verified.
 pub(crate) struct Progress<'a> {
     pub verified: &'a dyn Fn(u64),
-}
-
-impl Chosen<'_> {
-    /// Refuses a take that a decoder of the first take could not go on with.
-    pub(crate) fn check_format(
-        &self,
-        format: &FormatDescription,
-        first: &FormatDescription,
-    ) -> Result<(), ExportError> {
-        if format == first {
-            return Ok(());
-        }
-        Err(ExportError::Internal(format!(
-            "{}: the encoder wrote other headers than for the first take",
-            self.description.range
-        )))
-    }
 }
 
 /// Told of the finished film (or the playlist that stands for it), its size and what could not be kept, before it is put in place.
@@ -88,12 +72,11 @@ fn write(
     path: &Path,
     stop: &StopFlag,
 ) -> Result<Vec<String>, ExportError> {
-    let first = chosen.first().ok_or_else(|| ExportError::Internal("a film without takes".into()))?;
-    let format = store.read(first.description)?.format()?;
+    let mut samples = Joined::open(store, chosen)?;
     let (mut writer, notes) = FilmWriter::create(&WriterSettings {
         path,
         container,
-        format: &format,
+        format: &samples.format,
         time_base,
         frame_rate: job.film.video.frame_rate,
         display_matrix: job.film.video.display_matrix,
@@ -103,13 +86,9 @@ fn write(
         fast_start: true,
         max_reorder: chosen.iter().map(|take| take.record.reorder_ticks).max().unwrap_or(0),
     })?;
-    for take in chosen {
-        let mut samples = store.read(take.description)?;
-        take.check_format(&samples.format()?, &format)?;
-        while let Some(sample) = samples.next()? {
-            stop.check()?;
-            writer.write(&sample)?;
-        }
+    while let Some(sample) = samples.next()? {
+        stop.check()?;
+        writer.write(&sample)?;
     }
     writer.finish()?;
     Ok(notes.into_iter().map(|note| note.to_string()).collect())

@@ -5,7 +5,7 @@ use crate::error::ExportError;
 use crate::feed::Feed;
 use crate::shoot::{Shot, Stage, shoot};
 use crate::stop::StopFlag;
-use crossbeam_channel::unbounded;
+use retake_compression::parallel::{Crew, CrewError};
 use retake_compression::take::{TakeDescription, TakeRecord};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -40,78 +40,57 @@ pub(crate) fn run<T: Send>(
     mut done: impl FnMut(Done),
 ) -> Result<T, ExportError> {
     let stop: &StopFlag = stage.stop;
-    let (results, finished) = unbounded();
+    let raise = || stop.raise();
+    let take = |Call { description, feed }| {
+        stop.check()?;
+        let feed = match feed {
+            FeedSource::Ready(feed) => feed,
+            FeedSource::Range => open_range(&description)?,
+        };
+        // it is made safe by the thread that listens, so that no core waits for the disk
+        shoot(stage, description, feed)
+    };
     thread::scope(|scope| {
         let lead = thread::Builder::new().name("scout".into()).spawn_scoped(scope, move || {
             let result = catch_unwind(AssertUnwindSafe(lead))
-                .unwrap_or_else(|_| Err(ExportError::Internal("the scout panicked".into())));
+                .unwrap_or_else(|_| Err(ExportError::broken("the scout panicked".into())));
             if result.is_err() {
                 stop.raise();
             }
             result
         });
-        let lead = lead.map_err(thread_error)?;
-        for number in 0..jobs {
-            let results = results.clone();
-            let worker = move || {
-                while let Some(Call { description, feed }) = calls.next() {
-                    let start = description.range.start;
-                    let take = || {
-                        stop.check()?;
-                        let feed = match feed {
-                            FeedSource::Ready(feed) => feed,
-                            FeedSource::Range => open_range(&description)?,
-                        };
-                        shoot(stage, description, feed)
-                    };
-                    // it is made safe by the thread that listens, so that no core waits for the disk
-                    let result = catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|_| {
-                        Err(ExportError::Internal(format!("the take at frame {start} panicked")))
-                    });
-                    if result.is_err() {
-                        stop.raise();
-                    }
-                    // the receiver outlives all senders: it is drained below
-                    let _ = results.send(result);
-                }
-            };
-            let spawned = thread::Builder::new().name(format!("take-{number}")).spawn_scoped(scope, worker);
-            if let Err(error) = spawned {
-                stop.raise();
-                return Err(thread_error(error));
-            }
-        }
-        drop(results);
-        let mut failure = None;
-        for result in finished {
-            match result.and_then(Shot::keep) {
-                Ok((description, record)) => done(Done { description, record }),
-                Err(error) => {
-                    stop.raise();
-                    keep_cause(&mut failure, error);
-                }
-            }
-        }
-        let lead = lead.join().unwrap_or_else(|_| Err(ExportError::Internal("the scout panicked".into())));
-        match (failure, lead) {
-            (None, lead) => lead,
-            (Some(error), Ok(_)) => Err(error),
-            (Some(error), Err(other)) => {
-                let mut failure = Some(error);
-                keep_cause(&mut failure, other);
-                Err(failure.unwrap_or(ExportError::Stopped))
+        let lead =
+            lead.map_err(|error| ExportError::broken(format!("no thread could be started: {error}")))?;
+        let crew = Crew { threads: jobs, name: "take", stop: &raise };
+        let takes = crew.run(
+            || calls.next(),
+            |call| format!("the take at frame {}", call.description.range.start),
+            take,
+            |shot: Shot| {
+                let (description, record) = shot.keep()?;
+                done(Done { description, record });
+                Ok(())
+            },
+        );
+        let lead = lead.join().unwrap_or_else(|_| Err(ExportError::broken("the scout panicked".into())));
+        match (takes, lead) {
+            (Ok(()), lead) => lead,
+            (Err(error), Ok(_)) => Err(error),
+            (Err(error), Err(other)) => {
+                let mut cause = Some(error);
+                other.keep_cause(&mut cause);
+                Err(cause.unwrap_or(ExportError::Stopped))
             }
         }
     })
 }
 
-/// Keeps the error that made the others stop.
-fn keep_cause(failure: &mut Option<ExportError>, error: ExportError) {
-    if failure.is_none() || matches!(failure, Some(ExportError::Stopped)) {
-        *failure = Some(error);
+impl CrewError for ExportError {
+    fn broken(what: String) -> Self {
+        Self::Internal(what)
     }
-}
 
-fn thread_error(error: std::io::Error) -> ExportError {
-    ExportError::Internal(format!("no thread could be started: {error}"))
+    fn is_consequence(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
 }

@@ -8,6 +8,7 @@ use crate::scout::{ScoutPlan, held_back};
 use crate::spool;
 use crate::stop::StopFlag;
 use retake_compression::encoder::{Controls, EncoderError, EncoderSettings, RateControl, RateLimit};
+use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Family;
 use retake_compression::units::UnitRule;
@@ -437,13 +438,4 @@ fn budget(
     let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
     let places = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
     Ok(Budget { jobs: jobs as u32, places: places as usize })
-}
-
-/// Half of the machine's memory, or 4 GiB where it does not say.
-fn half_of_memory() -> u64 {
-    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    total.map_or(4 << 30, |kib| kib * 1024 / 2)
 }

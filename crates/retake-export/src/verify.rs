@@ -3,6 +3,7 @@
 use crate::assemble::{Chosen, Progress};
 use crate::error::ExportError;
 use crate::index::FilmMap;
+use crate::join::Joined;
 use crate::prepare::Job;
 use crate::stop::StopFlag;
 use crate::store::TakeStore;
@@ -74,24 +75,23 @@ fn verify_samples(
     let film = probe(path)?;
     let mut samples = SampleReader::open(&film)?;
     let (mut shown, mut syncs) = (Vec::new(), 0u64);
-    for take in chosen {
-        let mut taken = store.read(take.description)?;
-        taken.format()?;
-        while let Some(expected) = taken.next()? {
-            stop.check()?;
-            let found = samples.next()?;
-            let found =
-                found.filter(|found| found.data == expected.data && found.is_sync() == expected.is_sync());
-            let found = found.ok_or_else(|| {
-                ExportError::Verification(format!("sample {} is not the one that was encoded", shown.len()))
-            })?;
-            let pts = time_to_ticks(found.pts, film.video.time_base);
-            shown.push(
-                pts.ok_or_else(|| ExportError::Verification(format!("sample {} has no time", shown.len())))?,
-            );
-            syncs += u64::from(found.is_sync());
+    let mut taken = Joined::open(store, chosen)?;
+    while let Some(expected) = taken.next()? {
+        stop.check()?;
+        let found = samples.next()?;
+        let found =
+            found.filter(|found| found.data == expected.data && found.is_sync() == expected.is_sync());
+        let found = found.ok_or_else(|| {
+            ExportError::Verification(format!("sample {} is not the one that was encoded", shown.len()))
+        })?;
+        let pts = time_to_ticks(found.pts, film.video.time_base);
+        shown.push(
+            pts.ok_or_else(|| ExportError::Verification(format!("sample {} has no time", shown.len())))?,
+        );
+        syncs += u64::from(found.is_sync());
+        if shown.len() % 64 == 0 {
+            (progress.verified)(shown.len() as u64);
         }
-        (progress.verified)(shown.len() as u64);
     }
     if samples.next()?.is_some() {
         return Err(ExportError::Verification("it has more samples than were encoded".into()));

@@ -70,6 +70,14 @@ pub mod asset {
     pub use retake_asset::*;
 }
 
+/// One source, several sessions: its division into parts, what runs them, and what joins them.
+///
+/// [`ParallelEncode`](parallel::ParallelEncode) does it all; `examples/four_sessions.rs` does it by hand.
+pub mod parallel {
+    pub use retake_compression::parallel::*;
+    pub use retake_export::FilmSource;
+}
+
 pub use retake_compression::encoder::{
     Encoder, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
 };

@@ -68,10 +68,10 @@ pub struct Controls {
     /// Long-term references with acknowledgements; only with `low_latency`.
     #[doc(alias = "kVTCompressionPropertyKey_EnableLTR")]
     pub long_term_references: bool,
-    /// Frames of another encode are joined before these: the buffer starts at its nominal fullness, not full.
+    /// Frames of another encode are joined before these: rate control begins as in the middle of a film, and limits hold across the join.
     #[doc(alias = "kVTCompressionPropertyKey_MoreFramesBeforeStart")]
     pub more_before: bool,
-    /// Frames of another encode are joined after these: the buffer ends at its nominal fullness.
+    /// Frames of another encode are joined after these: limits hold across the join.
     #[doc(alias = "kVTCompressionPropertyKey_MoreFramesAfterEnd")]
     pub more_after: bool,
     /// How many frames will come; 0 is unknown.
@@ -143,6 +143,10 @@ pub struct ControlSupport {
     pub temporal_layers: u32,
     pub base_layer_share: bool,
     pub long_term_references: bool,
+    /// [`Controls::more_before`], in encodes by a bit rate.
+    pub steady_start: bool,
+    /// [`Controls::more_after`], in encodes with a limit or a buffer.
+    pub steady_end: bool,
     /// The stream carries mastering display and content light level (the container always does).
     pub hdr_in_stream: bool,
     /// [`Encoder::reconfigure`](super::Encoder::reconfigure) obeys a new rate; not in every encode, which its answer tells.

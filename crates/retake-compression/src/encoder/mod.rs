@@ -19,6 +19,9 @@ pub use settings::{EncoderSettings, FrameOptions, RateControl, RateLimit};
 
 use retake_media::{FormatDescription, PixelBuffer, Time};
 
+/// Frames between sync frames that are reckoned with where nothing says how many: the default of x264 and x265.
+const USUAL_INTERVAL: u32 = 250;
+
 /// An encoder library: what it can do, and the door to its encodes.
 pub trait EncoderFactory: Send + Sync {
     /// Name, codec, presets, quality scale.
@@ -29,6 +32,17 @@ pub trait EncoderFactory: Send + Sync {
 
     /// Upper estimate of the frames that go in before the first sample comes out (look-ahead, reordering, threads).
     fn delay(&self, settings: &EncoderSettings) -> u32;
+
+    /// Threads beyond which another one is of little use to an encode with these settings: of those that it may use.
+    fn useful_threads(&self, settings: &EncoderSettings) -> u32 {
+        settings.threads
+    }
+
+    /// The most frames from one sync frame to the next in an encode with these settings, as far as that is known; where scenes alone decide,
+    /// a number to reckon with.
+    fn key_frame_interval(&self, settings: &EncoderSettings) -> u32 {
+        if settings.max_key_frame_interval > 0 { settings.max_key_frame_interval } else { USUAL_INTERVAL }
+    }
 
     /// Opens an encode.
     ///

@@ -33,3 +33,5 @@ pub(crate) use profile::parse as parse_profile;
 pub(crate) use row::Environment;
 pub(crate) use store::{Values, not_supported, set_value};
 pub(crate) use support::supported;
+pub(crate) use typed::time_of;
+pub(crate) use typed::time_value;

@@ -108,6 +108,12 @@ fn scores(environment: &Environment<'_>) -> Option<Allowed> {
     (!environment.low_latency).then_some(Allowed::Range(0.0, best))
 }
 
+/// Whether it makes a difference how many frames will come.
+fn counts(environment: &Environment<'_>) -> bool {
+    let controls = &environment.info.controls;
+    controls.steady_start || controls.steady_end
+}
+
 fn never(_: &Environment<'_>) -> Option<Allowed> {
     None
 }
@@ -159,13 +165,14 @@ table! {
         Quality(f64) as "kVTCompressionPropertyKey_Quality" {
             kind: Kind::Number, range: Some((0.0, 1.0)), class: Class::Between,
         }
-        /// Frames of another session are joined before these.
+        /// Frames of another session are joined before these: a bit rate begins as in the middle of a film, which encodes the first second
+        /// twice, and limits hold across the join.
         MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
-            saved: false, default: |_| Some(false.into()),
+            saved: false, support: |environment| when(environment.info.controls.steady_start), default: |_| Some(false.into()),
         }
-        /// Frames of another session are joined after these.
+        /// Frames of another session are joined after these: limits hold across the join.
         MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
-            saved: false, default: |_| Some(false.into()),
+            saved: false, support: |environment| when(environment.info.controls.steady_end), default: |_| Some(false.into()),
         }
         /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset does not.
         PrioritizeEncodingSpeedOverQuality(bool) as "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality" {}
@@ -289,10 +296,10 @@ table! {
         MaximizePowerEfficiency(bool) as "kVTCompressionPropertyKey_MaximizePowerEfficiency" {
             class: Class::Between, default: |_| Some(false.into()),
         }
-        /// How many frames will come; 0 is unknown. A hint: where encodes are joined, the buffer is planned to end well; x265 does.
+        /// How many frames will come; 0 is unknown. Of a part, the frames of that part.
         SourceFrameCount(u64) as "kVTCompressionPropertyKey_SourceFrameCount" {
             kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "frames", saved: false,
-            default: |_| Some(0u32.into()),
+            support: |environment| when(counts(environment)), default: |_| Some(0u32.into()),
         }
         /// Frames per second that rate control counts with; 0: from the duration of the first frame. Times of frames stay as they are.
         ExpectedFrameRate(f64) as "kVTCompressionPropertyKey_ExpectedFrameRate" {
@@ -305,7 +312,8 @@ table! {
         }
         /// How long the source is; stands in for SourceFrameCount.
         ExpectedDuration(f64) as "kVTCompressionPropertyKey_ExpectedDuration" {
-            kind: Kind::Number, range: Some((0.0, 1e9)), unit: "s", saved: false, default: |_| Some(0.0.into()),
+            kind: Kind::Number, range: Some((0.0, 1e9)), unit: "s", saved: false,
+            support: |environment| when(counts(environment)), default: |_| Some(0.0.into()),
         }
         /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate.
         BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {

@@ -4,7 +4,9 @@ use super::{
     ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue, TransferFunction, YCbCrMatrix,
 };
 use crate::storage::MultiPassStorage;
-use retake_media::{ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, TransferOptions};
+use retake_media::{
+    ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, Time, TransferOptions,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -93,6 +95,27 @@ impl Typed for Vec<(String, String)> {
         };
         values.iter().map(pair).collect()
     }
+}
+
+/// A time in the form of a dictionary (1.1).
+#[doc(alias = "CMTimeCopyAsDictionary")]
+pub(crate) fn time_value(time: Time) -> PropertyValue {
+    PropertyValue::Dictionary(BTreeMap::from([
+        ("value".to_owned(), time.value().into()),
+        ("timescale".to_owned(), time.timescale().into()),
+        ("epoch".to_owned(), time.epoch().into()),
+        ("flags".to_owned(), time.flags().into()),
+    ]))
+}
+
+/// The time of such a dictionary.
+#[doc(alias = "CMTimeMakeFromDictionary")]
+pub(crate) fn time_of(value: &PropertyValue) -> Option<Time> {
+    let PropertyValue::Dictionary(values) = value else { return None };
+    let part = |name| values.get(name)?.as_i64();
+    let timescale = i32::try_from(part("timescale")?).ok()?;
+    let flags = u32::try_from(part("flags")?).ok()?;
+    Some(Time::from_parts(part("value")?, timescale, flags, part("epoch")?))
 }
 
 const HORIZONTAL: &str = "HorizontalSpacing";

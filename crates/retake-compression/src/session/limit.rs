@@ -43,7 +43,7 @@ impl RateLimit {
 
 /// The bytes of the last seconds of decode time.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     samples: VecDeque<(f64, u64)>,
 }
 
@@ -55,20 +55,25 @@ impl Watch {
 
     /// Notes a sample, and tells how full the fullest window that ends with it is: above 1, a limit is broken.
     pub(super) fn note(&mut self, limits: &[DataRateLimit], dts: Time, bytes: u64) -> f64 {
+        self.push(dts, bytes, limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max));
+        let fullness = |limit: &DataRateLimit| self.inside(limit.seconds) as f64 / limit.bytes as f64;
+        limits.iter().map(fullness).fold(0.0, f64::max)
+    }
+
+    /// Notes a sample, and forgets those that are no longer in the longest window that ends with it.
+    pub(crate) fn push(&mut self, dts: Time, bytes: u64, longest: f64) {
         let now = dts.seconds();
         self.samples.push_back((now, bytes));
-        let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
         while self.samples.front().is_some_and(|&(then, _)| then <= now - longest + TICK) {
             self.samples.pop_front();
         }
-        limits
-            .iter()
-            .map(|limit| {
-                let inside =
-                    self.samples.iter().rev().take_while(|&&(then, _)| then > now - limit.seconds + TICK);
-                inside.map(|&(_, bytes)| bytes).sum::<u64>() as f64 / limit.bytes as f64
-            })
-            .fold(0.0, f64::max)
+    }
+
+    /// Bytes in the window of so many seconds that ends with the last sample.
+    pub(crate) fn inside(&self, seconds: f64) -> u64 {
+        let now = self.samples.back().map_or(0.0, |&(now, _)| now);
+        let inside = self.samples.iter().rev().take_while(|&&(then, _)| then > now - seconds + TICK);
+        inside.map(|&(_, bytes)| bytes).sum()
     }
 }
 

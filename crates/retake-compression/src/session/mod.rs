@@ -34,6 +34,7 @@ pub use outcomes::Outcomes;
 pub use passes::{NextPass, PassOptions};
 pub use specification::EncoderSpecification;
 
+pub(crate) use limit::Watch;
 pub(crate) use list::ID_PREFIX;
 
 use crate::encoder::{EncoderInfo, FrameOptions, Registry};

@@ -5,10 +5,12 @@ use super::passes::Passes;
 use super::settings::{self, Hints};
 use super::state::Shared;
 use super::{CompressionSession, SessionError, SessionHandle};
+use crate::parallel::sessions_at_once;
 use crate::property::{
     Property, PropertyError, PropertyKey, PropertyValue, SavedProperties, SupportedProperties, Values,
-    not_supported, preset_dictionaries, set_value, supported,
+    not_supported, preset_dictionaries, set_value, supported, time_value,
 };
+use retake_media::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,9 +24,6 @@ pub(super) const MERE_HINTS: [PropertyKey; 3] = [
     PropertyKey::MaximizePowerEfficiency,
     PropertyKey::PrioritizeEncodingSpeedOverQuality,
 ];
-
-/// Frames between sync frames that are reckoned with where neither properties nor encoder say how many.
-const USUAL_INTERVAL: u32 = 250;
 
 impl<T> Shared<T> {
     /// All changes, or an error and none (PR-1, PR-3).
@@ -106,32 +105,31 @@ impl<T> Shared<T> {
             PropertyKey::EncoderID => Some(encoder_id(info).into()),
             PropertyKey::SupportsBaseFrameQP => Some(info.controls.base_qp.into()),
             PropertyKey::RecommendedParallelizationLimit => {
-                let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-                let threads = set_value!(values, ThreadCount).copied().unwrap_or(1);
-                Some((cores / threads).max(1).into())
+                let settings = settings::derive(&self.environment(), values, &Hints::default());
+                Some(settings.map_or(1, |settings| sessions_at_once(&*self.factory, &settings)).into())
             }
             PropertyKey::RecommendedParallelizedSubdivisionMinimumFrameCount => {
                 Some(self.least_subdivision(values).into())
             }
             PropertyKey::RecommendedParallelizedSubdivisionMinimumDuration => {
                 let rate = settings::frame_rate(values, &Hints::default());
-                let value = i64::from(self.least_subdivision(values)) * i64::from(rate.den);
-                Some(PropertyValue::Dictionary(BTreeMap::from([
-                    ("value".to_owned(), value.into()),
-                    ("timescale".to_owned(), rate.num.into()),
-                    ("epoch".to_owned(), 0.into()),
-                    ("flags".to_owned(), 1.into()),
-                ])))
+                let ticks = i64::from(self.least_subdivision(values)) * i64::from(rate.den);
+                Some(time_value(Time::new(ticks, rate.num)))
             }
             _ => None,
         }
     }
 
-    /// Two groups of pictures, and more than the encoder looks ahead.
+    /// The fewest frames of a part: two groups of pictures, so that the sync frame at its start is not one more than there would be for long,
+    /// and no fewer than the encoder has to see before its first sample.
     fn least_subdivision(&self, values: &Values) -> u32 {
-        let interval = set_value!(values, MaxKeyFrameInterval).copied().filter(|&frames| frames > 0);
-        let ahead = set_value!(values, SuggestedLookAheadFrameCount).copied().unwrap_or(0);
-        interval.unwrap_or(USUAL_INTERVAL).saturating_mul(2).max(ahead)
+        let Ok(settings) = settings::derive(&self.environment(), values, &Hints::default()) else {
+            return 1;
+        };
+        let seconds = set_value!(values, MaxKeyFrameIntervalDuration).copied().filter(|&most| most > 0.0);
+        let by_time = seconds.map_or(u32::MAX, |most| (most * settings.frame_rate.to_f64()) as u32);
+        let interval = self.factory.key_frame_interval(&settings).min(by_time).max(1);
+        interval.saturating_mul(2).max(self.factory.delay(&settings))
     }
 
     fn saved(&self) -> Result<SavedProperties, SessionError> {

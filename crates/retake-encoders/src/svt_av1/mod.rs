@@ -82,6 +82,12 @@ pub(crate) fn spec() -> Spec {
         check,
         controls,
         memory,
+        // by bit rate the shim gives it one thread; else pictures and their parts are coded by as many as there are
+        parallelism: |settings| match settings.rate {
+            RateControl::AverageBitRate(_) => 1,
+            _ => u32::MAX,
+        },
+        usual_interval,
     }
 }
 
@@ -161,6 +167,11 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.hdr_in_stream = true;
     support
+}
+
+/// About five seconds, in whole mini-groups of 32, as the shim has it.
+fn usual_interval(settings: &EncoderSettings) -> u32 {
+    32 * ((5.0 * settings.frame_rate.to_f64()) as u32).div_ceil(32).clamp(1, 8)
 }
 
 /// SVT-AV1 allocates its whole pipeline when it opens. Measured with preset 8: 180 MB at 360p, 910 MB at 1080p.

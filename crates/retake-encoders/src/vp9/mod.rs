@@ -79,6 +79,15 @@ pub(crate) fn spec() -> Spec {
         check,
         controls,
         memory,
+        // columns of tiles, as the shim cuts them
+        parallelism: |settings| match settings.width {
+            ..640 => 1,
+            640..1280 => 2,
+            1280..2560 => 4,
+            _ => 8,
+        },
+        // scenes alone decide: a number to reckon with
+        usual_interval: |_| 250,
     }
 }
 
@@ -115,6 +124,7 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.temporal_layers = 2;
     support.long_term_references = true;
+    support.steady_start = true;
     support.live_rate = true;
     support.live_qp_bounds = true;
     support

@@ -24,7 +24,7 @@ static void rate_control(x264_param_t *p, const struct retake_settings *s) {
         p->rc.i_vbv_max_bitrate = (int)retake_kilo(rate);
         p->rc.i_vbv_buffer_size = (int)retake_kilo(bits);
         if (c->buffer_rate) p->rc.f_vbv_buffer_init = (float)c->buffer_initial;
-        if (c->more_before || c->ceiling >= 0) p->rc.f_vbv_buffer_init = RETAKE_NOMINAL_FULLNESS;
+        if ((c->more_before && s->rate == RETAKE_CONSTANT) || c->ceiling >= 0) p->rc.f_vbv_buffer_init = RETAKE_NOMINAL_FULLNESS;
     }
     if (s->rate == RETAKE_CONSTANT && !c->base_qp) p->i_nal_hrd = X264_NAL_HRD_CBR;
     if (c->base_qp) {

@@ -111,6 +111,8 @@ pub(crate) fn spec() -> Spec {
         check: |settings| even_sides("x264", settings),
         controls,
         memory,
+        parallelism,
+        usual_interval: |_| 250,
     }
 }
 
@@ -137,8 +139,15 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.temporal_layers = 2;
     support.hdr_in_stream = true;
+    support.steady_start = true;
+    support.steady_end = true;
     support.live_rate = true;
     support
+}
+
+/// As many as x264 takes by itself at most: a thread for two rows of macroblocks.
+fn parallelism(settings: &EncoderSettings) -> u32 {
+    settings.height.div_ceil(16) / 2
 }
 
 /// x264 holds the frames that wait, the references and one set of planes for each thread, with half-size copies beside and with motion

@@ -31,13 +31,17 @@ static void rate_control(x265_param *p, const struct retake_settings *s) {
         p->rc.vbvBufferSize = (int)retake_kilo(bits);
         p->rc.bEnableConstVbv = 1;
         if (c->buffer_rate) p->rc.vbvBufferInit = c->buffer_initial;
-        if (c->more_before || c->ceiling >= 0) p->rc.vbvBufferInit = RETAKE_NOMINAL_FULLNESS;
-        if (c->more_after && c->frame_count > 0 && c->frame_count <= INT32_MAX) {
+        if ((c->more_before && s->rate == RETAKE_CONSTANT) || c->ceiling >= 0) p->rc.vbvBufferInit = RETAKE_NOMINAL_FULLNESS;
+        if (c->more_after && s->rate == RETAKE_CONSTANT && c->frame_count > 0 && c->frame_count <= INT32_MAX) {
             p->vbvBufferEnd = RETAKE_NOMINAL_FULLNESS;
             p->totalFrames = (int)c->frame_count;
         }
     }
-    if (s->rate == RETAKE_CONSTANT && !c->base_qp) p->rc.bStrictCbr = p->bEmitHRDSEI = 1;
+    if (s->rate == RETAKE_CONSTANT && !c->base_qp) {
+        p->rc.bStrictCbr = p->bEmitHRDSEI = 1;
+        /* the first buffering period says that it follows another stream */
+        p->bEnableHRDConcatFlag = c->more_before;
+    }
     if (c->base_qp) {
         p->rc.cuTree = 0;
         p->rc.aqMode = X265_AQ_NONE;

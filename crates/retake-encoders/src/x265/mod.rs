@@ -166,6 +166,8 @@ pub(crate) fn spec() -> Spec {
         check: |settings| even_sides("x265", settings),
         controls,
         memory,
+        parallelism,
+        usual_interval: |_| 250,
     }
 }
 
@@ -190,7 +192,22 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.temporal_layers = 2;
     support.hdr_in_stream = true;
+    support.steady_start = true;
+    support.steady_end = true;
     support
+}
+
+/// Rows of 64×64 blocks are a wavefront: each is two blocks behind the one above, so that half the rows, or half the columns, are at work. The
+/// shim codes one frame after the other below four threads, then two at once, three, four.
+fn parallelism(settings: &EncoderSettings) -> u32 {
+    let (columns, rows) = (settings.width.div_ceil(64), settings.height.div_ceil(64));
+    let frames = match settings.threads {
+        ..4 => 1,
+        4..8 => 2,
+        8..16 => 3,
+        _ => 4,
+    };
+    columns.min(rows).div_ceil(2) * frames
 }
 
 /// x265 holds each frame that waits with wide margins, four half-size copies, and vectors and costs of all distances; each frame that is

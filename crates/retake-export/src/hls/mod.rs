@@ -25,6 +25,7 @@ pub(crate) use cuts::LONGEST;
 use crate::assemble::Chosen;
 use crate::error::ExportError;
 use crate::index::FilmMap;
+use crate::join::Joined;
 use crate::prepare::Job;
 use crate::stop::StopFlag;
 use crate::store::{TakeStore, sync_folder};
@@ -186,8 +187,8 @@ fn pictures(
     (depth, start, cuts): (Time, Time, &[Time]),
     stop: &StopFlag,
 ) -> Result<(FormatDescription, Vec<Segment>), ExportError> {
-    let first = chosen.first().ok_or_else(|| ExportError::Internal("a film without takes".into()))?;
-    let format = store.read(first.description)?.format()?;
+    let mut samples = Joined::open(store, chosen)?;
+    let format = samples.format.clone();
     let video = &job.film.video;
     let input = AssetWriterInput::passthrough(TrackFormat::Video(format.clone()));
     let options = |options: &mut retake_asset::InputOptions| {
@@ -196,13 +197,9 @@ fn pictures(
         options.reorder_delay = depth;
     };
     let mut rendition = Rendition::create(folder, input, options, start, (cuts, None))?;
-    for take in chosen {
-        let mut samples = store.read(take.description)?;
-        take.check_format(&samples.format()?, &format)?;
-        while let Some(sample) = samples.next()? {
-            stop.check()?;
-            rendition.append(sample, stop)?;
-        }
+    while let Some(sample) = samples.next()? {
+        stop.check()?;
+        rendition.append(sample, stop)?;
     }
     Ok((format, rendition.finish()?))
 }

@@ -253,8 +253,10 @@ fn saved_properties_make_an_equal_session() {
     for info in encoders() {
         let one = fresh(&info);
         one.set_all(&usual(&info)).unwrap();
+        if one.supported_properties().unwrap().contains_key(&PropertyKey::SourceFrameCount) {
+            one.set(Property::SourceFrameCount(77)).unwrap();
+        }
         one.set_all(&[
-            Property::SourceFrameCount(77),
             Property::MasteringDisplayColorVolume(MASTERING),
             Property::PixelAspectRatio(Rational::new(4, 3)),
             Property::RealTime(false),

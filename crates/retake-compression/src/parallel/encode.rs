@@ -1,0 +1,242 @@
+use super::crew::Crew;
+use super::error::ParallelError;
+use super::join::{JoinReport, Joiner};
+use super::part::{EncodedPart, PartProgress, Running};
+use super::plan::{Part, Subdivision};
+use super::sessions::Sessions;
+use super::source::FrameSource;
+use crate::encoder::Registry;
+use crate::property::{DataRateLimit, Property, PropertyKey, PropertyValue, time_of};
+use crate::session::{CompressionSession, EncoderSpecification, PassOptions, SessionBuilder, SessionError};
+use crate::units::FrameRange;
+use retake_media::{Codec, FormatDescription, SampleBuffer, Time, TimeRange};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Encodes one source by several sessions side by side: a part of the source, a session, a silo, and the passes that it asks for, each; to be
+/// joined in order.
+///
+/// What comes out depends on the source, the properties and the parts, and neither on how many sessions run at once nor on which is first
+/// (rule PA-12). That needs a number of threads that does not depend on the machine: where [`Property::ThreadCount`] is not among the
+/// properties, each session encodes with one thread.
+///
+/// A bit rate is a target for each part. Where the properties have no expected frame rate and the source knows its duration, sessions reckon
+/// with the average over the whole source, so that all parts get equal headers.
+#[derive(Clone)]
+pub struct ParallelEncode<'a> {
+    registry: &'a Registry,
+    width: u32,
+    height: u32,
+    codec: Codec,
+    specification: EncoderSpecification,
+    properties: Vec<Property>,
+    subdivision: Option<Subdivision>,
+    at_once: Option<u32>,
+    passes: Option<PassOptions>,
+    folder: Option<PathBuf>,
+}
+
+impl<'a> ParallelEncode<'a> {
+    /// An encode of pictures of this size with one of the encoders of `registry`. Everything else has a default.
+    pub fn new(registry: &'a Registry, width: u32, height: u32, codec: Codec) -> Self {
+        Self {
+            registry,
+            width,
+            height,
+            codec,
+            specification: EncoderSpecification::default(),
+            properties: Vec::new(),
+            subdivision: None,
+            at_once: None,
+            passes: None,
+            folder: None,
+        }
+    }
+
+    /// What decides which encoder it is. Default: the first for the codec.
+    pub fn specification(mut self, specification: EncoderSpecification) -> Self {
+        self.specification = specification;
+        self
+    }
+
+    /// What all sessions are set to, but for what tells a session its [place](Part::properties). Default: nothing.
+    pub fn properties(mut self, properties: impl Into<Vec<Property>>) -> Self {
+        self.properties = properties.into();
+        self
+    }
+
+    /// How the source may be divided. Default: as a session with these properties recommends on this machine. Equal bytes on different
+    /// machines need equal parts, so that this has to be said then.
+    pub fn subdivision(mut self, subdivision: Subdivision) -> Self {
+        self.subdivision = Some(subdivision);
+        self
+    }
+
+    /// Sessions at once, at least 1. Default: as many as a session with these properties recommends on this machine. Changes no byte.
+    pub fn at_once(mut self, sessions: u32) -> Self {
+        self.at_once = Some(sessions);
+        self
+    }
+
+    /// Several passes for each part, each with a storage of its own (rule PA-15). Default: one pass.
+    pub fn passes(mut self, options: PassOptions) -> Self {
+        self.passes = Some(options);
+        self
+    }
+
+    /// Where silos and storages are kept while they are needed. Default: where the system keeps temporary files.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// What a session with these properties recommends (rule PA-4).
+    ///
+    /// # Errors
+    /// [`ParallelError::Session`]: there is no such encoder, or it refuses the properties.
+    pub fn recommended(&self) -> Result<Subdivision, ParallelError> {
+        let nothing = FrameRange::new(0, 0);
+        self.ask().map_err(ParallelError::session(nothing))
+    }
+
+    fn ask(&self) -> Result<Subdivision, SessionError> {
+        let session: CompressionSession = self.begin().on_output(drop).build()?;
+        session.set_all(&self.common(None))?;
+        let count = |key| Ok::<_, SessionError>(session.get(key)?.as_ref().and_then(PropertyValue::as_i64));
+        let limit = count(PropertyKey::RecommendedParallelizationLimit)?;
+        let frames = count(PropertyKey::RecommendedParallelizedSubdivisionMinimumFrameCount)?;
+        let duration = session.get(PropertyKey::RecommendedParallelizedSubdivisionMinimumDuration)?;
+        Ok(Subdivision {
+            limit: limit.and_then(|limit| limit.try_into().ok()).unwrap_or(1),
+            least_frames: frames.and_then(|frames| frames.try_into().ok()).unwrap_or(1),
+            least_duration: duration.as_ref().and_then(time_of).unwrap_or(Time::INVALID),
+        })
+    }
+
+    /// The parts that a source is divided into.
+    ///
+    /// # Errors
+    /// As [`ParallelEncode::recommended`], where nothing else was said.
+    pub fn plan(&self, source: &dyn FrameSource) -> Result<Vec<Part>, ParallelError> {
+        let subdivision = self.subdivision.map_or_else(|| self.recommended(), Ok)?;
+        Ok(subdivision.parts(source.frame_count(), source.duration()))
+    }
+
+    /// Encodes all parts of a source. `progress` is told of every frame sent, from several threads; where it answers false, everything stops.
+    ///
+    /// # Errors
+    /// The first failure, which ends all sessions (rule PA-13); [`ParallelError::Stopped`] where `progress` said so.
+    pub fn run(
+        &self,
+        source: &dyn FrameSource,
+        progress: &(dyn Fn(PartProgress) -> bool + Sync),
+    ) -> Result<EncodedParts, ParallelError> {
+        let plan = self.plan(source)?;
+        if plan.is_empty() {
+            return Err(ParallelError::NoFrames);
+        }
+        let at_once = self.at_once.map_or_else(|| self.recommended().map(|all| all.limit), Ok)?;
+        let sessions = Sessions::default();
+        let waiting = Mutex::new(plan.iter().copied().enumerate());
+        let stop = || sessions.stop();
+        let crew = Crew { threads: at_once.clamp(1, plan.len() as u32), name: "part", stop: &stop };
+        let mut parts: Vec<Option<EncodedPart>> = plan.iter().map(|_| None).collect();
+        crew.run(
+            || waiting.lock().ok()?.next(),
+            |(_, part)| format!("the part of {}", part.range),
+            |(index, part)| {
+                let encoded = Running::encode(self, &sessions, source, progress, (index, part))?;
+                Ok::<_, ParallelError>((index, encoded))
+            },
+            |(index, encoded)| {
+                parts[index] = Some(encoded);
+                Ok(())
+            },
+        )?;
+        let limits = self.properties.iter().find_map(|property| match property {
+            Property::DataRateLimits(limits) => Some(limits.clone()),
+            _ => None,
+        });
+        Ok(EncodedParts { parts: parts.into_iter().flatten().collect(), limits: limits.unwrap_or_default() })
+    }
+
+    pub(super) fn begin(&self) -> SessionBuilder<'_> {
+        CompressionSession::builder(self.registry, self.width, self.height, self.codec)
+            .specification(self.specification.clone())
+    }
+
+    /// What every session is set to.
+    fn common(&self, source: Option<&dyn FrameSource>) -> Vec<Property> {
+        let mut properties = self.properties.clone();
+        let lacks = |key| !self.properties.iter().any(|property| property.key() == key);
+        if lacks(PropertyKey::ThreadCount) {
+            properties.push(Property::ThreadCount(1));
+        }
+        if let Some(source) = source.filter(|_| lacks(PropertyKey::ExpectedFrameRate)) {
+            let rate = source.frame_count() as f64 / source.duration().seconds();
+            if rate.is_finite() && (0.001..=1000.0).contains(&rate) {
+                properties.push(Property::ExpectedFrameRate(rate));
+            }
+        }
+        properties
+    }
+
+    /// What the session of a part is set to.
+    pub(super) fn configure(
+        &self,
+        session: &CompressionSession,
+        part: &Part,
+        source: &dyn FrameSource,
+    ) -> Result<(), SessionError> {
+        let place = part.properties(&session.supported_properties()?);
+        session.set_all(&[self.common(Some(source)), place].concat())
+    }
+
+    pub(super) fn pass_options(&self) -> Option<PassOptions> {
+        self.passes
+    }
+
+    pub(super) fn home(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+}
+
+/// All parts of a source, encoded.
+pub struct EncodedParts {
+    parts: Vec<EncodedPart>,
+    limits: Vec<DataRateLimit>,
+}
+
+impl EncodedParts {
+    /// The parts, in their order.
+    pub fn parts(&self) -> &[EncodedPart] {
+        &self.parts
+    }
+
+    /// Hands out the samples of all parts in decode order, as those of one film (rule PA-10). It can be repeated.
+    ///
+    /// # Errors
+    /// [`ParallelError::Join`] where the parts do not make one film, [`ParallelError::Silo`] where a sample cannot be read; those of `each`.
+    pub fn join<E: From<ParallelError>>(
+        &self,
+        mut each: impl FnMut(SampleBuffer) -> Result<(), E>,
+    ) -> Result<JoinReport, E> {
+        let mut joiner = Joiner::new(self.limits.clone());
+        let joined = |error| E::from(ParallelError::Join(error));
+        for EncodedPart { part, silo, .. } in &self.parts {
+            let fail = ParallelError::silo(part.range);
+            let mut format: Option<Arc<FormatDescription>> = None;
+            for sample in silo.samples(TimeRange::INVALID).map_err(&fail)? {
+                let mut buffer = sample.map_err(&fail)?;
+                // a silo shares one description among all samples that have an equal one
+                if !format.as_ref().is_some_and(|format| Arc::ptr_eq(format, &buffer.format)) {
+                    joiner.format(&buffer.format, format.is_none()).map_err(joined)?;
+                    format = Some(buffer.format.clone());
+                }
+                joiner.sample(&mut buffer.sample).map_err(joined)?;
+                each(buffer)?;
+            }
+        }
+        joiner.finish().map_err(joined)
+    }
+}

@@ -1,0 +1,118 @@
+use super::crew::CrewError;
+use super::join::JoinError;
+use super::source::SourceError;
+use crate::session::SessionError;
+use crate::silo::SiloError;
+use crate::storage::StorageError;
+use crate::units::FrameRange;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// What can go wrong with an encode in parts.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum ParallelError {
+    /// A session refused or failed.
+    #[error("{range}: {source}")]
+    Session {
+        /// The frames of its part.
+        range: FrameRange,
+        /// What the session said.
+        source: SessionError,
+    },
+    /// A part's samples could not be kept.
+    #[error("{range}: {source}")]
+    Silo {
+        /// The frames of its part.
+        range: FrameRange,
+        /// What the silo said.
+        source: Arc<SiloError>,
+    },
+    /// What a part's passes learn could not be kept.
+    #[error("{range}: {source}")]
+    Storage {
+        /// The frames of its part.
+        range: FrameRange,
+        /// What the storage said.
+        source: Arc<StorageError>,
+    },
+    /// Frames could not be read.
+    #[error("{range}: {source}")]
+    Source {
+        /// The frames of its part.
+        range: FrameRange,
+        /// What the source said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The source gave another number of frames than it said.
+    #[error("{range}: the source gave {given} frames")]
+    Frames {
+        /// The frames that were asked for.
+        range: FrameRange,
+        /// How many came.
+        given: u64,
+    },
+    /// The source has no frames.
+    #[error("the source has no frames")]
+    NoFrames,
+    /// The parts do not make one film.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The folder for files cannot be used.
+    #[error("{path}: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// Somebody asked to stop, or another part failed.
+    #[error("stopped")]
+    Stopped,
+    /// A defect: report it.
+    #[error("the encode in parts failed: {0}")]
+    Broken(String),
+}
+
+impl ParallelError {
+    /// The stable number of the error (section 15 of the contract).
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Session { source, .. } => source.code(),
+            Self::Silo { source, .. } => source.code(),
+            Self::Storage { source, .. } => source.code(),
+            Self::NoFrames => -12902,
+            Self::Stopped => -12903,
+            Self::Folder { .. } => -12904,
+            Self::Source { .. } | Self::Frames { .. } | Self::Join(_) => -12912,
+            Self::Broken(_) => -17691,
+        }
+    }
+
+    pub(super) fn session(range: FrameRange) -> impl Fn(SessionError) -> Self {
+        move |source| match source {
+            // nobody but the crew invalidates these sessions
+            SessionError::Invalidated => Self::Stopped,
+            source => Self::Session { range, source },
+        }
+    }
+
+    pub(super) fn silo(range: FrameRange) -> impl Fn(SiloError) -> Self {
+        move |source| Self::Silo { range, source: Arc::new(source) }
+    }
+
+    pub(super) fn source(range: FrameRange) -> impl Fn(SourceError) -> Self {
+        move |source| Self::Source { range, source: source.into() }
+    }
+}
+
+impl CrewError for ParallelError {
+    fn broken(what: String) -> Self {
+        Self::Broken(what)
+    }
+
+    fn is_consequence(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+}

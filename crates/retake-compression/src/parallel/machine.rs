@@ -1,0 +1,26 @@
+//! What this machine has room for.
+
+use crate::encoder::{EncoderFactory, EncoderSettings};
+
+/// Frames that a session holds beside those inside its encoder: those that wait, and those that the client is filling.
+const SESSION_FRAMES: u64 = 8;
+
+/// Sessions with these settings that run well side by side: as many as have cores for the threads that are of use to each, and fit into half
+/// of the memory (resolution 43: whatever else runs). At least 1.
+pub(crate) fn sessions_at_once(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let by_cores = cores / u64::from(factory.useful_threads(settings).max(1));
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    let each = factory.memory(settings).saturating_add(SESSION_FRAMES * picture);
+    let by_memory = half_of_memory() / each.max(1);
+    u32::try_from(by_cores.min(by_memory).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Half of the machine's memory in bytes, or 4 GiB where it does not say.
+pub fn half_of_memory() -> u64 {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    total.map_or(4 << 30, |kib| kib * 1024 / 2)
+}

@@ -1,0 +1,35 @@
+//! One source, several sessions: how it is divided, what runs the parts, and how they are joined.
+//!
+//! ```text
+//!  source ─┬─ part 0 ─► session ─► silo ─┐
+//!          ├─ part 1 ─► session ─► silo ─┼─► joiner ─► samples of one film
+//!          └─ part 2 ─► session ─► silo ─┘
+//! ```
+//!
+//! A [`Subdivision`] divides a source into [`Part`]s; what a configured session recommends can be asked of it. Each part is encoded by a session
+//! that knows nothing of the others but that their output is joined to its own. A [`Joiner`] takes the samples part by part, proves that they
+//! make one film, and gives them out. [`ParallelEncode`] does all of it for a [`FrameSource`]; the [`Crew`] beneath runs any independent jobs.
+
+mod crew;
+mod encode;
+mod error;
+mod idr;
+mod join;
+mod machine;
+mod part;
+mod plan;
+mod sessions;
+mod source;
+mod windows;
+
+pub use crew::{Crew, CrewError};
+pub use encode::{EncodedParts, ParallelEncode};
+pub use error::ParallelError;
+pub use join::{JoinError, JoinReport, Joiner};
+pub use machine::half_of_memory;
+pub use part::{EncodedPart, PartProgress};
+pub use plan::{Part, Subdivision};
+pub use source::{FrameReading, FrameSource, SourceError, SourceFrame};
+pub use windows::Violation;
+
+pub(crate) use machine::sessions_at_once;

@@ -1,0 +1,61 @@
+//! The sessions of all parts that are being encoded, so that one failure ends them all (rule PA-13).
+
+use super::error::ParallelError;
+use crate::session::SessionHandle;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[derive(Default)]
+pub(super) struct Sessions {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stopped: bool,
+    next: u64,
+    running: Vec<(u64, SessionHandle)>,
+}
+
+/// A session is among those that are stopped as long as this lives.
+pub(super) struct Registered<'a> {
+    sessions: &'a Sessions,
+    number: u64,
+}
+
+impl Sessions {
+    /// Puts a session among those that are stopped.
+    ///
+    /// # Errors
+    /// [`ParallelError::Stopped`] where that has happened.
+    pub(super) fn register(&self, session: SessionHandle) -> Result<Registered<'_>, ParallelError> {
+        let mut state = self.lock();
+        if state.stopped {
+            return Err(ParallelError::Stopped);
+        }
+        let number = state.next;
+        state.next += 1;
+        state.running.push((number, session));
+        Ok(Registered { sessions: self, number })
+    }
+
+    /// Invalidates all sessions, also those that would come.
+    pub(super) fn stop(&self) {
+        let running = {
+            let mut state = self.lock();
+            state.stopped = true;
+            std::mem::take(&mut state.running)
+        };
+        running.iter().for_each(|(_, session)| session.invalidate());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // a list and a flag are sound whatever a panicking holder was doing
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.sessions.lock().running.retain(|(number, _)| *number != self.number);
+    }
+}

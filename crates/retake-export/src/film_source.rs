@@ -1,0 +1,76 @@
+use retake_compression::encoder::FrameOptions;
+use retake_compression::parallel::{FrameReading, FrameSource, SourceError, SourceFrame};
+use retake_compression::units::FrameRange;
+use retake_libav::{
+    FilmInfo, FrameEntry, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust, probe,
+    ticks_to_time,
+};
+use retake_media::{PixelFormat, Time};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The pictures of a film, by exact ranges: what sessions that share a source read from.
+pub struct FilmSource {
+    film: FilmInfo,
+    index: Arc<FrameIndex>,
+    options: ReaderOptions,
+    trust: Arc<SeekTrust>,
+}
+
+impl FilmSource {
+    /// Decodes a film once, to learn which frames it has; they are read as `format`, or as they are without one. Ranges are checked against
+    /// that, so that no seek leads to other frames. Keeps some twenty bytes a frame.
+    ///
+    /// # Errors
+    /// Those of `probe` and of decoding; [`MediaError::NotSeekable`] for a pipe.
+    pub fn open(path: &Path, format: Option<PixelFormat>) -> Result<Self, MediaError> {
+        let film = probe(path)?;
+        if !film.seekable {
+            return Err(MediaError::NotSeekable { file: film.path });
+        }
+        let options = ReaderOptions { format: format.unwrap_or(film.video.format), threads: 1 };
+        let mut index = FrameIndex::new(film.video.time_base);
+        let mut reader = FrameReader::open(&film, options)?;
+        while let Some(frame) = reader.next()? {
+            index.frames.push(FrameEntry::from(&frame));
+        }
+        Ok(Self { film, index: Arc::new(index), options, trust: SeekTrust::new() })
+    }
+
+    /// What the film is made of.
+    pub fn film(&self) -> &FilmInfo {
+        &self.film
+    }
+}
+
+impl FrameSource for FilmSource {
+    fn frame_count(&self) -> u64 {
+        self.index.frames.len() as u64
+    }
+
+    fn duration(&self) -> Time {
+        let (Some(first), Some(last)) = (self.index.frames.first(), self.index.frames.last()) else {
+            return Time::INVALID;
+        };
+        let ticks = last.pts.saturating_add(last.duration).saturating_sub(first.pts);
+        ticks_to_time(ticks, self.index.time_base)
+    }
+
+    fn open(&self, range: FrameRange) -> Result<FrameReading<'_>, SourceError> {
+        let FrameRange { start, end } = range;
+        let (index, trust) = (self.index.clone(), self.trust.clone());
+        let mut reader = RangeReader::open(&self.film, index, start..end, self.options, trust)?;
+        Ok(Box::new(std::iter::from_fn(move || {
+            let frame = reader.next().map_err(SourceError::from).transpose()?;
+            Some(frame.map(|frame| SourceFrame {
+                pts: self.film.video.time(frame.pts),
+                duration: match frame.duration {
+                    0 => Time::INVALID,
+                    ticks => ticks_to_time(ticks, self.film.video.time_base),
+                },
+                picture: frame.picture,
+                options: FrameOptions::default(),
+            }))
+        })))
+    }
+}

@@ -1,0 +1,140 @@
+//! What joins cost: `joins FROM TO ENCODER PRESET TARGET SECONDS HOW [INTERVAL]` encodes a film in parts of so many seconds, and joins them.
+//!
+//! TARGET is a quality (0.5) or a bit rate (350k). HOW is `parts` (each session is told its place), `plain` (it is not), `serial` (one session,
+//! with sync frames where the others have them), or `context` (as `plain`, and each encoder sees 40 frames before and behind its part, whose
+//! samples are thrown away). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
+
+use retake::parallel::{FilmSource, FrameSource, Joiner, Part, SourceError, Subdivision};
+use retake::property::Property;
+use retake::session::CompressionSession;
+use retake::{FrameOptions, FrameRange, SampleBuffer, Time};
+use retake_libav::{Container, FilmWriter, WriterSettings, time_to_ticks};
+use std::path::Path;
+
+/// Frames of the neighbours that an encoder sees: more than any of them looks ahead by default.
+const CONTEXT: u64 = 40;
+
+struct Job {
+    source: FilmSource,
+    encoder: String,
+    properties: Vec<Property>,
+}
+
+fn main() -> Result<(), SourceError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [from, to, encoder, preset, target, seconds, how, interval @ ..] = &arguments[..] else {
+        return Err("usage: joins FROM TO ENCODER PRESET TARGET SECONDS HOW [INTERVAL]".into());
+    };
+    let source = FilmSource::open(Path::new(from), None)?;
+    let rate = source.film().video.frame_rate.to_f64();
+    let target = match target.strip_suffix('k') {
+        Some(kilobits) => Property::AverageBitRate(kilobits.parse::<u64>()? * 1000),
+        None => Property::Quality(target.parse()?),
+    };
+    let properties = vec![
+        target,
+        Property::EncoderPreset(preset.clone()),
+        Property::ThreadCount(1),
+        Property::ExpectedFrameRate(rate),
+        Property::MaxKeyFrameInterval(interval.first().map_or(Ok(0), |frames| frames.parse())?),
+    ];
+    let frames = source.frame_count();
+    let longest = (seconds.parse::<f64>()? * rate).round().max(1.0) as u64;
+    let parts = Subdivision::at_most(frames.div_ceil(longest) as u32).parts(frames, Time::INVALID);
+    let job = Job { source, encoder: encoder.clone(), properties };
+    let mut samples = Vec::new();
+    match how.as_str() {
+        "serial" => {
+            let keys: Vec<u64> = parts.iter().map(|part| part.range.start).collect();
+            samples = job.encode(FrameRange::new(0, frames), None, &keys)?;
+        }
+        "parts" | "plain" | "context" => {
+            let mut joiner = Joiner::default();
+            for part in &parts {
+                let part_samples = job.part(part, how, frames)?;
+                joiner.begin(&part_samples.first().ok_or("a part without samples")?.format)?;
+                for mut buffer in part_samples {
+                    joiner.sample(&mut buffer.sample)?;
+                    samples.push(buffer);
+                }
+            }
+            joiner.finish()?;
+        }
+        other => return Err(format!("'{other}' is none of parts, plain, serial, context").into()),
+    }
+    write(&job.source, Path::new(to), &samples)
+}
+
+impl Job {
+    fn part(&self, part: &Part, how: &str, frames: u64) -> Result<Vec<SampleBuffer>, SourceError> {
+        let FrameRange { start, end } = part.range;
+        match how {
+            "plain" => self.encode(part.range, None, &[]),
+            "parts" => self.encode(part.range, Some(part), &[]),
+            _ => {
+                let seen = FrameRange::new(start.saturating_sub(CONTEXT), (end + CONTEXT).min(frames));
+                let samples = self.encode(seen, None, &[start, end])?;
+                let wanted = self.times(part.range)?;
+                Ok(samples.into_iter().filter(|buffer| wanted.contains(&buffer.sample.pts)).collect())
+            }
+        }
+    }
+
+    fn times(&self, range: FrameRange) -> Result<Vec<Time>, SourceError> {
+        self.source.open(range)?.map(|frame| frame.map(|frame| frame.pts)).collect()
+    }
+
+    /// One session over a range, with sync frames at `keys`.
+    fn encode(
+        &self,
+        range: FrameRange,
+        place: Option<&Part>,
+        keys: &[u64],
+    ) -> Result<Vec<SampleBuffer>, SourceError> {
+        let registry = retake::encoders();
+        let codec = registry.by_name(&self.encoder).ok_or("no such encoder in this build")?.info().codec;
+        let video = &self.source.film().video;
+        let (session, outcomes) =
+            CompressionSession::<()>::builder(&registry, video.width, video.height, codec)
+                .encoder(&*self.encoder)
+                .build_pull()?;
+        session.set_all(&self.properties)?;
+        if let Some(part) = place {
+            session.set_all(&part.properties(&session.supported_properties()?))?;
+        }
+        for (frame, index) in self.source.open(range)?.zip(range.start..) {
+            let frame = frame?;
+            let options = FrameOptions { force_key_frame: keys.contains(&index), ..frame.options };
+            session.encode(&frame.picture, frame.pts, frame.duration, options, ())?;
+        }
+        session.complete_frames(Time::INVALID)?;
+        let samples = std::iter::from_fn(|| outcomes.try_receive());
+        Ok(samples.filter_map(|outcome| outcome.into_sample().transpose()).collect::<Result<_, _>>()?)
+    }
+}
+
+fn write(source: &FilmSource, to: &Path, samples: &[SampleBuffer]) -> Result<(), SourceError> {
+    let (film, first) = (source.film(), samples.first().ok_or("the film has no frames")?);
+    let time_base = film.video.time_base;
+    let early = samples
+        .iter()
+        .filter_map(|buffer| time_to_ticks(buffer.sample.dts.subtract(buffer.sample.pts), time_base));
+    let (mut writer, _notes) = FilmWriter::create(&WriterSettings {
+        path: to,
+        container: Container::from_path(to)?,
+        format: &first.format,
+        time_base,
+        frame_rate: film.video.frame_rate,
+        start: first.sample.pts,
+        max_reorder: early.max().unwrap_or(0),
+        display_matrix: film.video.display_matrix,
+        copy_from: None,
+        fast_start: true,
+        encoder: "retake joins",
+    })?;
+    for buffer in samples {
+        writer.write(&buffer.sample)?;
+    }
+    writer.finish()?;
+    Ok(())
+}

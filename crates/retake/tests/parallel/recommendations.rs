@@ -1,0 +1,74 @@
+//! PA-4: what a configured session recommends.
+
+use crate::common::{self, HEIGHT, WIDTH, integer, session};
+use retake::parallel::ParallelEncode;
+use retake::property::{Property, PropertyKey, PropertyValue};
+use retake::session::{CompressionSession, EncoderSpecification};
+use retake::{EncoderInfo, Time};
+
+const LIMIT: PropertyKey = PropertyKey::RecommendedParallelizationLimit;
+const FRAMES: PropertyKey = PropertyKey::RecommendedParallelizedSubdivisionMinimumFrameCount;
+const DURATION: PropertyKey = PropertyKey::RecommendedParallelizedSubdivisionMinimumDuration;
+
+fn limit(info: &EncoderInfo, width: u32, height: u32, more: &[Property]) -> i64 {
+    let (session, _) = CompressionSession::builder(&retake::encoders(), width, height, info.codec)
+        .encoder(info.name)
+        .build_pull()
+        .unwrap();
+    session.set_all(more).unwrap();
+    integer(&session, LIMIT)
+}
+
+/// As many sessions as have cores for the threads that are of use to each, and memory for their pictures.
+#[test]
+fn the_limit_follows_from_threads_and_memory() {
+    let cores = std::thread::available_parallelism().unwrap().get() as i64;
+    for info in common::encoders() {
+        let threads = |count: i64| Property::ThreadCount(count as u32);
+        assert_eq!(limit(&info, WIDTH, HEIGHT, &[threads(1)]), cores, "{}", info.name);
+        let all = limit(&info, 1280, 720, &[threads(cores)]);
+        assert!((1..=cores).contains(&all), "{}: {all}", info.name);
+        if info.name == "x264" {
+            assert_eq!(all, 1, "x264 has use for every thread at that size");
+        }
+        if info.name == "vp9" {
+            assert_eq!(
+                limit(&info, WIDTH, HEIGHT, &[threads(cores)]),
+                cores,
+                "one column of tiles, one thread"
+            );
+        }
+        assert_eq!(limit(&info, 16384, 16384, &[threads(1)]), 1, "{}: memory for one at most", info.name);
+    }
+}
+
+/// Two groups of pictures, and no fewer frames than the encoder has to see before the first sample.
+#[test]
+fn the_minima_follow_from_intervals_and_delay() {
+    for info in common::encoders() {
+        let pull = session(&info);
+        let (usual, minimum) = (integer(&pull.0, FRAMES), |more: &[Property]| {
+            let pull = session(&info);
+            pull.0.set_all(more).unwrap();
+            integer(&pull.0, FRAMES)
+        });
+        assert!(usual >= 200, "{}: {usual}", info.name);
+        assert_eq!(minimum(&[Property::MaxKeyFrameInterval(300)]), 600, "{}", info.name);
+        assert_eq!(minimum(&[Property::MaxKeyFrameIntervalDuration(10.0)]).min(480), usual.min(480));
+        let by_delay = minimum(&[Property::AllowTemporalCompression(false)]);
+        assert!((2..200).contains(&by_delay), "{}: {by_delay}", info.name);
+        // 24 frames a second, as a time in the form of a dictionary
+        let Some(PropertyValue::Dictionary(duration)) = pull.0.get(DURATION).unwrap() else { panic!() };
+        let part = |name: &str| duration[name].as_i64().unwrap();
+        let duration = Time::new(part("value"), part("timescale") as i32);
+        assert_eq!(duration, Time::new(usual, 24), "{}", info.name);
+        assert_eq!((part("flags"), part("epoch")), (1, 0));
+        // the helper divides as a session recommends
+        let registry = retake::encoders();
+        let job = ParallelEncode::new(&registry, WIDTH, HEIGHT, info.codec)
+            .specification(EncoderSpecification { encoder: Some(info.name.to_owned()), ..Default::default() })
+            .properties(common::usual(&info));
+        let recommended = job.recommended().unwrap();
+        assert_eq!((recommended.least_frames, recommended.least_duration), (usual as u64, duration));
+    }
+}

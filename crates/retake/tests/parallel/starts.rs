@@ -1,0 +1,89 @@
+//! PA-8: what a session makes of it that other frames come before its own.
+
+use super::{Film, RATE, at};
+use crate::common::{self, HEIGHT, WIDTH, decode, luma_error};
+use retake::parallel::{Part, Subdivision};
+use retake::property::{Property, PropertyKey};
+use retake::session::CompressionSession;
+use retake::{EncoderInfo, FrameOptions, SampleBuffer, Time};
+
+fn encode(info: &EncoderInfo, film: &Film, part: Option<&Part>) -> Vec<SampleBuffer> {
+    let (session, outcomes) =
+        CompressionSession::<()>::builder(&retake::encoders(), WIDTH, HEIGHT, info.codec)
+            .encoder(info.name)
+            .build_pull()
+            .unwrap();
+    session.set_all(&common::usual(info)).unwrap();
+    session
+        .set_all(&[
+            Property::AverageBitRate(120_000),
+            Property::MaxKeyFrameInterval(RATE as u32),
+            Property::ExpectedFrameRate(RATE as f64),
+        ])
+        .unwrap();
+    if let Some(part) = part {
+        session.set_all(&part.properties(&session.supported_properties().unwrap())).unwrap();
+    }
+    let step = Time::new(1, RATE as i32);
+    for (index, picture) in film.0.iter().enumerate() {
+        session.encode(picture, at(index), step, FrameOptions::default(), ()).unwrap();
+    }
+    session.complete_frames(Time::INVALID).unwrap();
+    std::iter::from_fn(|| outcomes.try_receive())
+        .map(|outcome| outcome.into_sample().unwrap().unwrap())
+        .collect()
+}
+
+/// How many decibels the frames behind the first are worse (or better) than those in the middle of the part.
+fn dip(film: &Film, samples: &[SampleBuffer]) -> f64 {
+    let pictures = decode(&samples.iter().collect::<Vec<_>>());
+    let errors: Vec<f64> =
+        pictures.iter().zip(&film.0).map(|(picture, source)| luma_error(picture, source)).collect();
+    let level = |errors: &[f64]| -10.0 * (errors.iter().sum::<f64>() / errors.len() as f64).log10();
+    level(&errors[1..RATE / 2]) - level(&errors[2 * RATE..])
+}
+
+/// With the flag, a bit rate begins nearer to where it stays; samples, times and description are as without. Encoders that have nothing to make
+/// of it do not have the property.
+#[test]
+fn a_part_begins_as_in_the_middle_of_a_film() {
+    let film = Film(common::render(4 * RATE, 4 * RATE, 4));
+    let part = Subdivision::at_most(2).parts(8 * RATE as u64, Time::INVALID)[1];
+    for info in common::encoders() {
+        let pull = common::session(&info);
+        if !common::has(&pull, PropertyKey::MoreFramesBeforeStart) {
+            let set = pull.0.set(Property::MoreFramesBeforeStart(true)).unwrap_err();
+            assert_eq!(set.code(), -12900, "{}", info.name);
+            assert!(part.properties(&pull.0.supported_properties().unwrap()).is_empty(), "{}", info.name);
+            println!("{}: every start is alike", info.name);
+            continue;
+        }
+        let (plain, inner) = (encode(&info, &film, None), encode(&info, &film, Some(&part)));
+        assert_eq!(inner.len(), film.0.len(), "{}", info.name);
+        assert!(
+            inner.iter().zip(&plain).all(|(inner, plain)| {
+                inner.format == plain.format && inner.sample.dts == plain.sample.dts
+            })
+        );
+        if common::ffmpeg() {
+            let (plain, inner) = (dip(&film, &plain), dip(&film, &inner));
+            println!("{}: {plain:+.2} dB at a start, {inner:+.2} dB between others", info.name);
+            assert!(inner.abs() < plain.abs() * 0.6, "{}: {inner} where {plain} is usual", info.name);
+        }
+    }
+}
+
+/// A session is told fewer frames than a second has, or gets fewer: it keeps to what it has.
+#[test]
+fn few_frames_are_enough() {
+    for info in common::encoders() {
+        for frames in [1, 2, 5, 9] {
+            let film = Film(common::render(frames, 40, 4));
+            for count in [0, frames as u64, 400] {
+                let mut part = Subdivision::at_most(2).parts(2 * count.max(1), Time::INVALID)[1];
+                part.range.end = part.range.start + count;
+                assert_eq!(encode(&info, &film, Some(&part)).len(), frames, "{}", info.name);
+            }
+        }
+    }
+}
