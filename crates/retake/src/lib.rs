@@ -54,8 +54,8 @@
 //!
 //! What can be set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME` tell which of it an
 //! encoder has. Where outcomes are to be asked for instead of handled, build the session with
-//! [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real time, a transcode, a bounded pool, and a list of
-//! properties.
+//! [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real time, a transcode, a bounded pool, four
+//! sessions over one film, and a list of properties.
 //!
 //! # Features
 //!

@@ -7,6 +7,7 @@ mod common;
 mod failures;
 mod joins;
 mod recommendations;
+mod source;
 mod starts;
 
 use common::{HEIGHT, WIDTH};

@@ -73,6 +73,32 @@ fn a_part_begins_as_in_the_middle_of_a_film() {
     }
 }
 
+/// Nothing of the frames that are encoded twice comes out: errors of samples are those of the pictures that a decoder gives.
+#[test]
+fn errors_are_those_of_the_frames_that_count() {
+    let film = Film(common::render(2 * RATE, 2 * RATE, 4));
+    let part = Subdivision::at_most(2).parts(4 * RATE as u64, Time::INVALID)[1];
+    for info in common::encoders() {
+        let pull = common::session(&info);
+        if !common::has(&pull, PropertyKey::MoreFramesBeforeStart) || !common::ffmpeg() {
+            continue;
+        }
+        pull.0.set_all(&part.properties(&pull.0.supported_properties().unwrap())).unwrap();
+        pull.0
+            .set_all(&[Property::AverageBitRate(100_000), Property::CalculateMeanSquaredError(true)])
+            .unwrap();
+        let mut samples = common::encode(&pull, &film.0, &[]);
+        let pictures = decode(&samples.iter().map(|(_, sample)| sample).collect::<Vec<_>>());
+        assert_eq!(pictures.len(), film.0.len(), "{}", info.name);
+        samples.sort_by_key(|(index, _)| *index);
+        for ((index, sample), picture) in samples.iter().zip(&pictures) {
+            let (told, seen) =
+                (sample.attachments.mean_squared_errors[0][0], luma_error(picture, &film.0[*index]));
+            assert!((told - seen).abs() < 1e-6, "{}: frame {index}: {told} and {seen}", info.name);
+        }
+    }
+}
+
 /// A session is told fewer frames than a second has, or gets fewer: it keeps to what it has.
 #[test]
 fn few_frames_are_enough() {

@@ -1,0 +1,56 @@
+//! Films as sources of parallel sessions.
+
+use crate::common::{self, decode};
+use retake::parallel::{FilmSource, FrameSource, ParallelEncode, ParallelError, SourceFrame, Subdivision};
+use retake::property::Property;
+use retake::{FrameRange, Time};
+use std::process::Command;
+
+/// Every range gives the frames that the whole gives, in whatever order ranges are read; and parts of the film make a film.
+#[test]
+fn a_film_is_read_by_exact_ranges() {
+    if !common::ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mkv");
+    let made = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=176x144:r=25"])
+        .args(["-frames:v", "60", "-g", "13", "-bf", "2", "-c:v", "mpeg4", "-q:v", "3"])
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let source = FilmSource::open(&path, None).unwrap();
+    let read = |start, end| {
+        let frames = source.open(FrameRange::new(start, end)).unwrap();
+        frames.collect::<Result<Vec<SourceFrame>, _>>().unwrap()
+    };
+    let whole = read(0, 60);
+    assert_eq!((source.frame_count(), source.duration().seconds().round()), (60, 2.0));
+    for (start, end) in [(41, 60), (0, 17), (17, 41), (59, 60)] {
+        let part = read(start, end);
+        assert_eq!(part.len() as u64, end - start);
+        for (frame, expected) in part.iter().zip(&whole[start as usize..]) {
+            assert_eq!((frame.pts, frame.duration), (expected.pts, expected.duration));
+            assert!((0..3).all(|plane| frame.picture.rows(plane).eq(expected.picture.rows(plane))));
+        }
+    }
+    assert!(source.open(FrameRange::new(0, 61)).is_err());
+
+    let registry = retake::encoders();
+    let info = common::encoders().into_iter().next().expect("an encoder is built");
+    let job = ParallelEncode::new(&registry, 176, 144, info.codec)
+        .properties([Property::EncoderPreset(common::fast_preset(&info).to_owned())])
+        .subdivision(Subdivision::at_most(3));
+    let parts = job.run(&source, &|_| true).unwrap();
+    let mut samples = Vec::new();
+    let report = parts.join(|sample| {
+        samples.push(sample);
+        Ok::<_, ParallelError>(())
+    });
+    assert_eq!(report.unwrap().parts, 3);
+    assert!(samples.iter().map(|sample| sample.sample.dts).eq(whole.iter().map(|frame| frame.pts)));
+    assert_eq!(decode(&samples.iter().collect::<Vec<_>>()).len(), 60);
+    assert!(samples[0].sample.pts >= Time::ZERO);
+}
