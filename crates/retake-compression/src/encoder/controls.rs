@@ -26,7 +26,8 @@ pub struct Controls {
     /// The most frames held back: before `send` of frame N returns, frame N - M can be received. 0 is synchronous.
     #[doc(alias = "kVTCompressionPropertyKey_MaxFrameDelayCount")]
     pub max_delay: Option<u32>,
-    /// One sync frame, then predicted frames for ever; no look-ahead, no reordering, and a bucket of little more than a frame.
+    /// One sync frame, then predicted frames for ever; no look-ahead, no reordering, and a bucket of little more than a frame. Speed comes
+    /// first: with several threads, the bytes of x264 at a rate need not be the same at every run.
     #[doc(alias = "kVTVideoEncoderSpecification_EnableLowLatencyRateControl")]
     pub low_latency: bool,
     /// The smallest quantizer, on the encoder's own scale.
@@ -127,7 +128,7 @@ pub struct ControlSupport {
     pub variable_bit_rate: bool,
     /// [`RateControl::Lossless`](super::RateControl).
     pub lossless: bool,
-    /// [`EncoderSettings::limit`](super::EncoderSettings::limit).
+    /// [`EncoderSettings::limit`](super::EncoderSettings::limit). Sessions keep to limits with every encoder that has bounds of quantizers.
     pub rate_limit: bool,
     /// [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) at an average or constant bit rate; at constant quality
     /// every encoder has it.

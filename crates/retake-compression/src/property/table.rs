@@ -156,10 +156,11 @@ table! {
             kind: Kind::Rate, range: Some((0.0, MAX_RATE)), unit: "bit/s", class: Class::Between,
             default: |_| Some(0u32.into()),
         }
-        /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there more bytes.
+        /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there more bytes. What an encoder makes
+        /// too large is encoded again, coarser, from a sync frame on; what nothing makes small enough is dropped.
         DataRateLimits(Vec<DataRateLimit>) as "kVTCompressionPropertyKey_DataRateLimits" {
             kind: Kind::Array, unit: "bytes, s", class: Class::Between,
-            support: |environment| when(environment.info.controls.rate_limit),
+            support: |environment| when(environment.info.controls.rate_limit || environment.info.controls.qp_bounds.is_some()),
         }
         /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it is a ceiling.
         Quality(f64) as "kVTCompressionPropertyKey_Quality" {
@@ -366,7 +367,8 @@ table! {
             kind: Kind::Enumeration,
             support: |environment| list(environment.info.presets.iter().map(|preset| preset.name.clone()).collect()),
         }
-        /// Threads that the encoder may use. Unset: as many as the machine has cores, at most 8. The bytes of some encoders depend on it.
+        /// Threads that the encoder may use. Unset: as many as the machine has cores, at most 8. The bytes of some encoders depend on it. Where
+        /// several would make bytes depend on chance, one is used: x264 under a limit or with a buffer, SVT-AV1 at an average bit rate.
         ThreadCount(u32) { kind: Kind::Count, range: Some((1.0, 1024.0)), unit: "threads", }
         /// Anything else, in the encoder's own words: an array of KEY=VALUE.
         EncoderOptions(Vec<(String, String)>) { kind: Kind::Array, }

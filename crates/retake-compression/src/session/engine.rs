@@ -1,5 +1,6 @@
 //! The session's own thread: it calls the encoder, and the handler with what comes out.
 
+use super::guard::{Coarseness, Excess, Held, Sending, excess};
 use super::judge::Judge;
 use super::key_frames::KeyFrames;
 use super::limit::Watch;
@@ -14,14 +15,11 @@ use crate::encoder::{
 };
 use crate::property::{Values, set_value};
 use retake_media::{FormatDescription, PixelBuffer, SampleAttachments, SampleBuffer, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// What a session calls with every outcome.
 pub(super) type Handler<T> = Box<dyn FnMut(EncodedOutcome<T>) + Send>;
-
-/// A window of a data rate limit that is fuller than this makes frames coarser, emptier than that finer again.
-const TIGHT: (f64, f64) = (0.9, 0.75);
 
 pub(super) struct Engine<T> {
     shared: Arc<Shared<T>>,
@@ -34,8 +32,11 @@ pub(super) struct Engine<T> {
     key_frames: KeyFrames,
     watch: Watch,
     conversion: Conversion,
-    /// By how much the smallest quantizer is raised, because a window is nearly full.
-    raised: u32,
+    /// Frames whose samples did not fit under a limit, with all that came after them: for another encode.
+    again: VecDeque<Sending<T>>,
+    coarseness: Coarseness,
+    /// The next frame begins an encode that may be finer.
+    finer: bool,
     /// In a later pass: the quality of the unit that is being encoded again, and what samples before it leave of the limit.
     quality: Option<f64>,
     limit: Option<RateLimit>,
@@ -48,10 +49,25 @@ struct Running<T> {
     values: Arc<Values>,
     format: Arc<FormatDescription>,
     /// Frames inside, by their index in this encode.
-    inside: BTreeMap<u64, Ticket<T>>,
+    inside: BTreeMap<u64, Inside<T>>,
     sent: u64,
     /// In a session of several passes that judges what it encodes.
     judge: Option<Judge>,
+    /// Under a limit: what waits until it is known to fit.
+    held: Option<Held>,
+}
+
+/// What is owed for a frame inside, and under a limit the frame itself.
+struct Inside<T> {
+    ticket: Ticket<T>,
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    picture: PixelBuffer,
+    duration: Time,
+    options: FrameOptions,
+    values: Arc<Values>,
 }
 
 /// Runs until the session is over. However it ends, everybody who waits is told.
@@ -73,7 +89,9 @@ pub(super) fn run<T: Send>(shared: Arc<Shared<T>>, handler: Handler<T>) {
         key_frames: KeyFrames::default(),
         watch: Watch::default(),
         conversion: Conversion::default(),
-        raised: 0,
+        again: VecDeque::new(),
+        coarseness: Coarseness::default(),
+        finer: false,
         quality: None,
         limit: None,
     };
@@ -133,7 +151,10 @@ impl<T: Send> Engine<T> {
         let splits = self.quality.is_none();
         let judge = judged.map(|judged| Judge::new(judged.metric.to_owned(), settings.clone(), splits));
         self.format = Some(format.clone());
-        self.raised = 0;
+        let limited = set_value!(values, DataRateLimits).is_some_and(|limits| !limits.is_empty());
+        // in a later pass, encoders that know the limit are told what is left of it
+        let told = self.quality.is_some() && self.shared.info().controls.rate_limit;
+        let guarded = limited && !settings.controls.base_qp && !told;
         self.running = Some(Running {
             encoder,
             settings,
@@ -142,6 +163,7 @@ impl<T: Send> Engine<T> {
             inside: BTreeMap::new(),
             sent: 0,
             judge,
+            held: guarded.then(Held::default),
         });
         Ok(())
     }
@@ -153,6 +175,7 @@ impl<T: Send> Engine<T> {
             settings.rate = RateControl::Quality(quality);
             settings.controls.quality_ceiling = None;
         }
+        self.coarseness.apply(self.shared.info(), &mut settings);
         Ok(settings)
     }
 
@@ -171,6 +194,7 @@ impl<T: Send> Engine<T> {
             let usual = settings::rate(&self.shared.environment(), &values).1;
             self.limit = usual.filter(|_| quality.is_some()).map(|limit| limit.behind(&before, ticket.pts));
             self.watch = Watch::of(before);
+            (self.coarseness, self.finer) = (Coarseness::default(), false);
         }
         if let Err(error) = self.make_ready(&picture, &options, &values, (ticket.pts, duration)) {
             self.tell(ticket, Err(error.clone()));
@@ -193,32 +217,66 @@ impl<T: Send> Engine<T> {
             }
         };
         let pts = ticket.pts;
+        let options = FrameOptions { force_key_frame: sync, ..options };
+        if self.send(Sending { ticket, picture, duration, options, values })? {
+            self.key_frames.sent(pts, sync);
+        }
+        self.feed()
+    }
+
+    /// Gives a frame to the open encode. False if it was not taken; its owner knows then, and the encode goes on.
+    fn send(&mut self, frame: Sending<T>) -> Result<bool, SessionError> {
+        let Some(running) = &mut self.running else { return Ok(false) };
+        let Sending { ticket, picture, duration, options, values } = frame;
+        let (index, pts) = (running.sent, ticket.pts);
+        let kept = running.held.is_some().then(|| Kept {
+            picture: picture.clone(),
+            duration,
+            options: options.clone(),
+            values,
+        });
+        running.inside.insert(index, Inside { ticket, kept });
         // redundant on the first frame, which is a sync frame anyway
-        let options = FrameOptions { force_key_frame: sync && running.sent > 0, ..options };
-        let index = running.sent;
-        running.inside.insert(index, ticket);
         if let Some(judge) = &mut running.judge {
             judge.sent(index, pts, picture.clone());
         }
+        let options = FrameOptions { force_key_frame: options.force_key_frame && index > 0, ..options };
         match running.encoder.send(&picture, pts, duration, options) {
-            Ok(()) => {}
-            // the frame was not taken, and the encode goes on
+            Ok(()) => {
+                running.sent += 1;
+                Ok(true)
+            }
             Err(error @ EncoderError::Settings { .. }) => {
-                let ticket = running.inside.remove(&index);
+                let inside = running.inside.remove(&index);
                 if let Some(judge) = &mut running.judge {
                     judge.refused(index);
                 }
-                if let Some(ticket) = ticket {
-                    self.tell(ticket, Err(error.into()));
+                if let Some(inside) = inside {
+                    self.tell(inside.ticket, Err(error.into()));
                 }
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Hands out what is ready, and sends what was called back, until nothing is.
+    fn feed(&mut self) -> Result<(), SessionError> {
+        loop {
+            self.collect()?;
+            if self.shared.is_invalid() {
                 return Ok(());
             }
-            Err(error) => return Err(error.into()),
+            let Some(next) = self.again.pop_front() else { return Ok(()) };
+            if self.running.is_none() {
+                let values = next.values.clone();
+                if let Err(error) = self.open(&values) {
+                    self.again.push_front(next);
+                    return Err(error);
+                }
+            }
+            self.send(next)?;
         }
-        running.sent += 1;
-        self.key_frames.sent(pts, sync);
-        drop(picture);
-        self.collect().map(|_| ())
     }
 
     /// Sees to it that an encode is open which encodes with these values, and can do with this frame what is wanted.
@@ -259,6 +317,9 @@ impl<T: Send> Engine<T> {
             if due && running.sent > 0 && !forced {
                 self.drain()?;
             }
+        }
+        if std::mem::take(&mut self.finer) {
+            self.drain()?;
         }
         if self.running.is_none() {
             self.open(values)?;
@@ -328,18 +389,29 @@ impl<T: Send> Engine<T> {
 
     /// Puts out everything; the next frame begins a new encode.
     fn drain(&mut self) -> Result<(), SessionError> {
-        let Some(running) = &mut self.running else { return Ok(()) };
-        running.encoder.finish()?;
-        while !self.shared.is_invalid() {
-            if self.collect()? {
-                let mut judge = self.running.take().and_then(|running| running.judge);
-                if let Some((first, score)) = judge.as_mut().and_then(Judge::finish) {
-                    self.shared.scored(first, score);
+        while let Some(running) = &mut self.running {
+            running.encoder.finish()?;
+            while self.running.is_some() {
+                if self.shared.is_invalid() {
+                    return Ok(());
                 }
-                break;
+                if self.collect()? {
+                    self.over();
+                }
             }
+            // what was called back on the way goes into another encode, which is to be emptied as well
+            self.feed()?;
         }
         Ok(())
+    }
+
+    /// The open encode is over: what it was judged is known.
+    fn over(&mut self) -> Option<Running<T>> {
+        let mut running = self.running.take()?;
+        if let Some((first, score)) = running.judge.as_mut().and_then(Judge::finish) {
+            self.shared.scored(first, score);
+        }
+        Some(running)
     }
 
     /// Hands out what is ready. True at the end of the encode.
@@ -365,7 +437,45 @@ impl<T: Send> Engine<T> {
 
     fn sample(&mut self, frame: EncodedFrame) -> Result<(), SessionError> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let Some(ticket) = running.inside.remove(&frame.index) else {
+        let Some(held) = &mut running.held else { return self.hand_out(frame) };
+        let ready = held.add(frame);
+        let limits = set_value!(running.values, DataRateLimits).map_or(&[][..], Vec::as_slice);
+        let share = self.coarseness.share(self.shared.info(), running.settings.rate);
+        match excess(&self.watch, limits, &ready, share) {
+            Some(excess) => self.call_back(excess),
+            None => ready.into_iter().try_for_each(|frame| self.hand_out(frame)),
+        }
+    }
+
+    /// Gives up the open encode: its frames that are not out go into another one, which is coarser.
+    fn call_back(&mut self, excess: Excess) -> Result<(), SessionError> {
+        let Some(running) = self.over() else { return Ok(()) };
+        for (_, Inside { ticket, kept }) in running.inside.into_iter().rev() {
+            match kept {
+                Some(Kept { picture, duration, options, values }) => {
+                    self.again.push_front(Sending { ticket, picture, duration, options, values });
+                }
+                None => {
+                    let reason = "a frame that has to be encoded again was not kept";
+                    self.tell(ticket, Err(SessionError::Malfunction(reason.to_owned())));
+                }
+            }
+        }
+        let first = self.again.front().map_or(Time::INVALID, |frame| frame.ticket.pts);
+        // nothing coarser is left: the frame has no room
+        if !self.coarseness.raise(self.shared.info(), &running.settings, excess, first)
+            && let Some(frame) = self.again.pop_front()
+        {
+            self.tell(frame.ticket, Ok(Emission::Dropped));
+        }
+        self.key_frames
+            .again(self.again.iter().map(|frame| (frame.ticket.pts, frame.options.force_key_frame)));
+        Ok(())
+    }
+
+    fn hand_out(&mut self, frame: EncodedFrame) -> Result<(), SessionError> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(Inside { ticket, .. }) = running.inside.remove(&frame.index) else {
             let reason = format!("the encoder gave frame {}, which is not inside", frame.index);
             return Err(SessionError::Malfunction(reason));
         };
@@ -384,7 +494,12 @@ impl<T: Send> Engine<T> {
         let buffer = SampleBuffer { sample: frame.sample, format: running.format.clone(), attachments };
         self.tell(ticket, Ok(Emission::Sample { buffer, qp: frame.qp }));
         self.judge();
-        self.watch(dts, bytes)
+        let Some(running) = &self.running else { return Ok(()) };
+        if let Some(limits) = set_value!(running.values, DataRateLimits) {
+            let fullest = self.watch.note(limits, dts, bytes);
+            self.finer |= self.coarseness.may_end(limits, fullest, dts);
+        }
+        Ok(())
     }
 
     /// Scores what can be scored.
@@ -394,34 +509,6 @@ impl<T: Send> Engine<T> {
         while let Some((first, score)) = judge.score(&**scorers) {
             self.shared.scored(first, score);
         }
-    }
-
-    /// Makes frames coarser while a window of DataRateLimits is nearly full, where the encoder takes other bounds in a running encode.
-    fn watch(&mut self, dts: Time, bytes: u64) -> Result<(), SessionError> {
-        let Some(running) = &mut self.running else { return Ok(()) };
-        let Some(limits) = set_value!(running.values, DataRateLimits) else { return Ok(()) };
-        let fullest = self.watch.note(limits, dts, bytes);
-        let controls = &self.shared.info().controls;
-        let Some((least, most)) = controls.qp_bounds.filter(|_| controls.live_qp_bounds) else {
-            return Ok(());
-        };
-        let raised = match fullest {
-            full if full > TIGHT.0 => self.raised + 2,
-            full if full < TIGHT.1 => self.raised.saturating_sub(1),
-            _ => self.raised,
-        };
-        // half of the scale is coarse enough for anything
-        let raised = raised.min((most - least) / 2);
-        if raised != self.raised {
-            let floor = running.settings.controls.min_qp.unwrap_or(least);
-            let highest = running.settings.controls.max_qp.unwrap_or(most);
-            let base = least + (most - least) / 3;
-            let min_qp = if raised == 0 { floor } else { (base + raised).clamp(floor, highest) };
-            if running.encoder.reconfigure(&Reconfiguration { min_qp: Some(min_qp), ..Default::default() })? {
-                self.raised = raised;
-            }
-        }
-        Ok(())
     }
 
     fn tell(&mut self, ticket: Ticket<T>, result: Result<Emission, SessionError>) {
@@ -434,7 +521,9 @@ impl<T: Send> Engine<T> {
     fn give_up(&mut self) {
         let (error, jobs) = self.shared.rest();
         let inside = self.running.take().map(|running| running.inside).unwrap_or_default();
-        for (_, ticket) in inside {
+        let again = std::mem::take(&mut self.again);
+        let tickets = inside.into_values().map(|inside| inside.ticket);
+        for ticket in tickets.chain(again.into_iter().map(|frame| frame.ticket)) {
             self.tell(ticket, Err(error.clone()));
         }
         for job in jobs {

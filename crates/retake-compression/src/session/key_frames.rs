@@ -27,6 +27,13 @@ impl KeyFrames {
         frames > 0 && !kept_by_encoder && self.since >= frames
     }
 
+    /// Notes frames that are sent again, the first of which begins an encode, in place of all since then.
+    pub(super) fn again(&mut self, frames: impl Iterator<Item = (Time, bool)>) {
+        for (number, (pts, forced)) in frames.enumerate() {
+            self.sent(pts, forced || number == 0);
+        }
+    }
+
     /// Notes a frame that is sent.
     pub(super) fn sent(&mut self, pts: Time, sync: bool) {
         if sync {

@@ -42,7 +42,7 @@ impl RateLimit {
 }
 
 /// The bytes of the last seconds of decode time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Watch {
     samples: VecDeque<(f64, u64)>,
 }
@@ -74,6 +74,14 @@ impl Watch {
         let now = self.samples.back().map_or(0.0, |&(now, _)| now);
         let inside = self.samples.iter().rev().take_while(|&&(then, _)| then > now - seconds + TICK);
         inside.map(|&(_, bytes)| bytes).sum()
+    }
+
+    /// How full the fullest window would be if all went on as in its last quarter.
+    pub(super) fn pace(&self, limits: &[DataRateLimit]) -> f64 {
+        const PART: f64 = 0.25;
+        let full =
+            |limit: &DataRateLimit| self.inside(limit.seconds * PART) as f64 / (limit.bytes as f64 * PART);
+        limits.iter().map(full).fold(0.0, f64::max)
     }
 }
 

@@ -12,6 +12,7 @@
 mod builder;
 mod engine;
 mod error;
+mod guard;
 mod judge;
 mod key_frames;
 mod limit;

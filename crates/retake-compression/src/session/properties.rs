@@ -81,6 +81,9 @@ impl<T> Shared<T> {
             && set_value!(values, AllowTemporalCompression) != Some(&false)
             && set_value!(values, MaxKeyFrameInterval) != Some(&1)
             && set_value!(values, MaxFrameDelayCount) != Some(&0)
+            // samples under a limit wait for what is shown before them: that would be a delay of its own
+            && !(values.has(PropertyKey::DataRateLimits)
+                && set_value!(values, MaxFrameDelayCount).is_some_and(|&delay| delay >= 0))
     }
 
     fn tell_fixed(&self, key: PropertyKey, values: &Values) -> Option<PropertyValue> {

@@ -167,17 +167,36 @@ pub(super) fn rate(
         }
         (Some(rate), None, _) => RateControl::AverageBitRate(rate.max(1000)),
         // nothing lossless fits under a limit
-        (None, Some(_), Some(RateControl::Lossless)) => RateControl::Quality(info.quality.min),
-        (None, _, Some(quality)) => quality,
-        (None, Some(limit), None) if !pairs.is_empty() => {
+        (None, Some(_), Some(RateControl::Lossless)) if info.controls.rate_limit => {
+            RateControl::Quality(info.quality.min)
+        }
+        (None, _, Some(quality)) if pairs.is_empty() || info.controls.rate_limit => quality,
+        (None, Some(limit), _) if !pairs.is_empty() => {
             RateControl::AverageBitRate(((limit.bits_per_second as f64 * 0.85) as u64).max(1000))
         }
-        (None, _, None) => {
+        (None, _, _) => {
             let first = judged(environment, values).and_then(|judged| first_quality(info, judged));
             RateControl::Quality(first.unwrap_or(info.quality.usual))
         }
     };
-    (rate, limit)
+    // where an encoder has no bucket, the session alone sees to the limit; a constant rate leaves it least to do
+    match (rate, limit) {
+        (RateControl::AverageBitRate(rate), Some(_)) if replaces_limit(info) => {
+            (RateControl::ConstantBitRate(rate), None)
+        }
+        (rate, limit) => (rate, limit.filter(|_| info.controls.rate_limit)),
+    }
+}
+
+/// Whether a rate is aimed at because an encoder knows nothing of limits. Quality is a ceiling then.
+fn aims_below_limit(info: &EncoderInfo, values: &Values) -> bool {
+    let limited = set_value!(values, DataRateLimits).is_some_and(|pairs| !pairs.is_empty());
+    limited && !info.controls.rate_limit
+}
+
+/// Whether a constant bit rate stands in for a limit.
+fn replaces_limit(info: &EncoderInfo) -> bool {
+    !info.controls.rate_limit && info.controls.constant_bit_rate
 }
 
 fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra_only: bool) -> Controls {
@@ -188,9 +207,9 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
     let bounds =
         (set_value!(values, MinAllowedFrameQP).copied(), set_value!(values, MaxAllowedFrameQP).copied());
     let ceiling = set_value!(values, Quality)
-        .filter(|_| average(values).is_some())
+        .filter(|_| average(values).is_some() || aims_below_limit(info, values))
         .map(|&quality| quality::on_scale(&info.quality, quality));
-    let buffer = buffer(values);
+    let buffer = buffer(environment, values);
     let has_ceiling = support.quality_ceiling && buffer.is_none();
     // where there is no ceiling as such, the smallest quantizer is one: both are on the same scale
     let floor = ceiling.filter(|_| !has_ceiling).map(|ceiling| ceiling.ceil() as u32);
@@ -199,7 +218,9 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
     let delay = set_value!(values, MaxFrameDelayCount).copied().and_then(|delay| u32::try_from(delay).ok());
     Controls {
         intra_only,
-        no_reordering: set_value!(values, AllowFrameReordering) == Some(&false) || low_latency,
+        no_reordering: set_value!(values, AllowFrameReordering) == Some(&false)
+            || low_latency
+            || delay.is_some() && values.has(PropertyKey::DataRateLimits),
         open_gop: set_value!(values, AllowOpenGOP) == Some(&true),
         references: set_value!(values, ReferenceBufferCount).copied(),
         look_ahead: set_value!(values, SuggestedLookAheadFrameCount).copied().filter(|_| !low_latency),
@@ -231,7 +252,12 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
 }
 
 /// The decoder's buffer of a constant or variable bit rate.
-fn buffer(values: &Values) -> Option<RateBuffer> {
+fn buffer(environment: &Environment<'_>, values: &Values) -> Option<RateBuffer> {
+    if let (RateControl::ConstantBitRate(rate), true) =
+        (rate(environment, values).0, values.has(PropertyKey::DataRateLimits))
+    {
+        return Some(RateBuffer { max_rate: rate, seconds: 0.5, initial: 0.5 });
+    }
     let max_rate = match (set_value!(values, ConstantBitRate), set_value!(values, VariableBitRate)) {
         (Some(&rate), _) => rate,
         (None, Some(&rate)) => {

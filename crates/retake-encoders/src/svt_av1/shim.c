@@ -103,8 +103,9 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     if (s->rate == RETAKE_AVERAGE) {
         config->rate_control_mode = low_delay ? SVT_AV1_RC_MODE_CBR : SVT_AV1_RC_MODE_VBR;
         config->target_bit_rate = (uint32_t)s->bit_rate;
-        if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)c->min_qp;
-        if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)c->max_qp;
+        if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)retake_max(c->max_qp, 2);
+        /* the library wants one of them to be less than the other */
+        if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)retake_min(c->min_qp, (int32_t)config->max_qp_allowed - 1);
     } else if (set_number(config, "crf", s->quality)) {
         return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
     }

@@ -117,8 +117,8 @@ static int profile_and_level(x264_param_t *p, const struct retake_settings *s, s
 static int controls(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
     const struct retake_controls *c = &s->controls;
     rate_control(p, s);
-    /* frames in parallel would count what others have written so far: bytes would depend on which thread runs when */
-    if (p->rc.i_vbv_buffer_size && p->i_threads > 1) p->b_sliced_threads = 1;
+    /* threads look at what the others have written so far, those of slices too: bytes would depend on which runs when */
+    if (p->rc.i_vbv_buffer_size && !c->low_latency) p->i_threads = 1;
     dependencies(p, c);
     if (c->look_ahead >= 0) p->rc.i_lookahead = c->look_ahead;
     if (c->look_ahead == 0) p->rc.b_mb_tree = 0;
