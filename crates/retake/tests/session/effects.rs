@@ -28,6 +28,8 @@ enum Proof {
     Group(Vec<Property>),
     /// By the test of that name.
     Test(&'static str),
+    /// By the tests of passes, of sessions and in their own folder.
+    Passes,
 }
 
 /// The proof for each property that can be set.
@@ -117,6 +119,13 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
         PropertyKey::EncoderOptions => {
             vec![Property::EncoderOptions(vec![(option.0.to_owned(), option.1.to_owned())])]
         }
+        PropertyKey::MultiPassStorage
+        | PropertyKey::MaxPassCount
+        | PropertyKey::RequestWholeSourcePasses
+        | PropertyKey::AlwaysRequestSecondPass
+        | PropertyKey::QualityFloor
+        | PropertyKey::QualityTolerance
+        | PropertyKey::QualityMetric => return Proof::Passes,
         key => panic!("{key} can be set, and nobody proves that it has an effect: add it here"),
     })
 }

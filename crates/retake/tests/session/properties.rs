@@ -8,7 +8,8 @@ use retake::property::{
 use retake::session::{
     CompressionSession, EncoderSpecification, encoder_list, supported_properties_for_encoder,
 };
-use retake::{Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational};
+use retake::storage::{MultiPassStorage, StorageOptions};
+use retake::{Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational, TimeRange};
 use std::collections::BTreeMap;
 
 pub(crate) const MASTERING: MasteringDisplay = MasteringDisplay {
@@ -44,6 +45,10 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         PropertyKey::PixelAspectRatio => Property::PixelAspectRatio(Rational::new(4, 3)).value(),
         PropertyKey::MasteringDisplayColorVolume => Property::MasteringDisplayColorVolume(MASTERING).value(),
         PropertyKey::ContentLightLevelInfo => Property::ContentLightLevelInfo(LIGHT).value(),
+        PropertyKey::MultiPassStorage => {
+            let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default());
+            Property::MultiPassStorage(storage.unwrap()).value()
+        }
         PropertyKey::EncoderOptions => PropertyValue::Array(vec!["a=b".into()]),
         PropertyKey::PixelTransferProperties => {
             PropertyValue::Dictionary(BTreeMap::from([("ScalingMode".to_owned(), "Letterbox".into())]))

@@ -47,7 +47,7 @@ pub(crate) fn recorder(size: Size) -> (Registry, Arc<Mutex<Log>>) {
         codec: Codec::H264,
         version: "1".to_owned(),
         formats: vec![PixelFormat::I420, PixelFormat::Nv12, PixelFormat::I010],
-        presets: ["slow", "usual", "fast"].map(|name| Preset { name: name.to_owned() }).into(),
+        presets: ["slow", "usual", "1", "2", "3", "4"].map(|name| Preset { name: name.to_owned() }).into(),
         default_preset: "usual",
         quality: QualityScale { min: 1.0, max: 51.0, step: 1.0, usual: 23.0 },
         reconstructs: false,
