@@ -124,6 +124,12 @@ impl<T: Send> Engine<T> {
             }
             Job::Drain { until } if self.shared.needs_drain(until) => self.drain(),
             Job::Drain { .. } => Ok(()),
+            Job::End { reply } => {
+                let ended = self.drain();
+                // the caller may have gone: then the session is over, and nobody is to be told
+                let _ = reply.send(ended.clone());
+                ended
+            }
             Job::Frame(frame) => self.frame(*frame),
         }
     }
@@ -530,7 +536,7 @@ impl<T: Send> Engine<T> {
             match job {
                 Job::Frame(frame) => self.tell(frame.ticket, Err(error.clone())),
                 Job::Dropped(ticket) => self.tell(ticket, Ok(Emission::Dropped)),
-                Job::Open { .. } | Job::Drain { .. } => {}
+                Job::Open { .. } | Job::Drain { .. } | Job::End { .. } => {}
             }
         }
     }

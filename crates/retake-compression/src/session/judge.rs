@@ -17,10 +17,11 @@ pub(super) struct Judge {
     splits: bool,
     /// Frames whose picture or sample is not out yet, by their index in this encode.
     waiting: BTreeMap<u64, Waiting>,
-    /// Of the unit that began at a time: what scores it, or why nothing does.
+    /// The unit that is being scored, by the time of its first frame.
     scorer: Option<(Time, Opened)>,
 }
 
+/// A scorer, or why it is of no further use.
 type Opened = Result<Box<dyn Scorer>, String>;
 
 struct Waiting {

@@ -81,6 +81,8 @@ pub(super) enum Job<T> {
     Dropped(Ticket<T>),
     /// Put out everything up to a frame.
     Drain { until: u64 },
+    /// End the encode, and all that belongs to it, and say so.
+    End { reply: SyncSender<Result<(), SessionError>> },
 }
 
 /// A frame on its way to the encoder.
@@ -392,6 +394,21 @@ impl<T> Shared<T> {
             }
         }
         state.dead()
+    }
+
+    /// All frames are out, and what is reckoned of them is known. Ends early when the session is over.
+    pub(super) fn settle(&self) -> Result<(), SessionError> {
+        self.complete(Time::INVALID)?;
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let mut state = self.lock();
+        state.dead()?;
+        state.jobs.push_back(Job::End { reply });
+        drop(state);
+        self.changed.notify_all();
+        // a thread that ends drops its jobs, and with them the other end: the state then says why
+        let ended = answer.recv().unwrap_or(Ok(()));
+        self.lock().dead()?;
+        ended
     }
 
     /// CS-13 to CS-17. Returns when no handler will run any more; at once where a handler calls it.

@@ -2,10 +2,14 @@
 
 use super::{FRAMES, bytes, film, send, session, storage, whole};
 use crate::common::{self, STEP, at, forced};
+use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
+use retake::property::Property;
 use retake::session::{NextPass, PassOptions};
 use retake::silo::FrameSilo;
 use retake::storage::{MultiPassStorage, StorageOptions};
 use retake::{Time, TimeRange};
+use std::process::Command;
+use std::time::Duration;
 
 /// A20 (a): a storage in a file, and two passes over everything, whatever the session asks for.
 #[test]
@@ -37,25 +41,56 @@ fn a20_two_passes_over_everything() {
     }
 }
 
-/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read.
+/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read, and a passthrough writer makes a
+/// film of it that another program counts and decodes.
 #[test]
-fn a20_ranges_go_from_session_to_silo() {
-    let frames = film();
+fn a20_ranges_go_from_session_to_silo_to_film() {
+    let (frames, folder) = (film(), tempfile::tempdir().unwrap());
     for info in common::encoders() {
-        let (pull, storage) = session(&info, PassOptions::default());
+        let (pull, storage) = (super::at_rate(&info), {
+            MultiPassStorage::create(None, whole(), &StorageOptions::default()).unwrap()
+        });
+        pull.0.set(Property::MultiPassStorage(storage.clone())).unwrap();
         let silo = FrameSilo::temporary(whole()).unwrap();
         pull.0.begin_pass(false).unwrap();
         send(&pull, &frames, None).iter().for_each(|sample| silo.add(sample).unwrap());
-        if let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() {
-            silo.set_time_ranges_for_next_pass(&ranges).unwrap();
-            pull.0.begin_pass(true).unwrap();
-            send(&pull, &frames, Some(&ranges)).iter().for_each(|sample| silo.add(sample).unwrap());
-            pull.0.end_final_pass().unwrap();
-        }
+        let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() else {
+            panic!("{}: met its rate at once", info.name)
+        };
+        silo.set_time_ranges_for_next_pass(&ranges).unwrap();
+        pull.0.begin_pass(true).unwrap();
+        send(&pull, &frames, Some(&ranges)).iter().for_each(|sample| silo.add(sample).unwrap());
+        pull.0.end_final_pass().unwrap();
         pull.0.invalidate();
         storage.close().unwrap();
         drop((pull, storage));
-        assert_eq!(silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).count(), FRAMES);
+
+        let film = folder.path().join(info.name).with_extension("mp4");
+        let first = silo.samples(TimeRange::INVALID).unwrap().next().unwrap().unwrap();
+        let writer = AssetWriter::new(film.clone(), Container::Mp4);
+        let input = AssetWriterInput::passthrough(TrackFormat::Video((*first.format).clone()));
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(first.sample.pts).unwrap();
+        for sample in silo.samples(TimeRange::INVALID).unwrap() {
+            assert!(input.wait_until_ready(Duration::from_secs(60)));
+            input.append(sample.unwrap()).unwrap();
+        }
+        input.mark_as_finished().unwrap();
+        writer.finish_writing_and_wait().unwrap();
+        if !common::ffmpeg() {
+            continue;
+        }
+        let decoded = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-xerror", "-i"])
+            .arg(&film)
+            .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&decoded.stderr);
+        assert!(decoded.status.success() && said.trim().is_empty(), "{}: {said}", info.name);
+        let pictures = decoded.stdout.len() / (common::WIDTH * common::HEIGHT) as usize;
+        assert_eq!(pictures, FRAMES, "{}", info.name);
     }
 }
 

@@ -5,11 +5,13 @@
 #[path = "../session/common.rs"]
 mod common;
 mod flows;
+mod kept;
 mod merge;
+mod objectives;
 
 use common::{Pull, STEP, at, forced, taken};
-use retake::property::Property;
-use retake::session::{NextPass, PassOptions};
+use retake::property::{Property, PropertyKey};
+use retake::session::{CompressionSession, EncoderSpecification, NextPass, PassOptions};
 use retake::storage::{MultiPassStorage, StorageOptions};
 use retake::{EncoderInfo, FrameOptions, PixelBuffer, SampleBuffer, Time, TimeRange};
 use std::sync::Arc;
@@ -69,6 +71,9 @@ fn a16_passes_need_a_storage() {
     for info in common::encoders() {
         let pull = common::session(&info);
         assert!(pull.0.supports_multi_pass());
+        // PR-4, PR-5, PR-7: the key is there, without a type, and can be set; it is never saved
+        let entry = &pull.0.supported_properties().unwrap()[&PropertyKey::MultiPassStorage];
+        assert!(entry.property_type.is_none() && entry.writable && !entry.serializable);
         assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12902);
         assert_eq!(pull.0.end_pass().unwrap_err().code(), -12902);
         assert_eq!(pull.0.end_final_pass().unwrap_err().code(), -12902);
@@ -76,7 +81,10 @@ fn a16_passes_need_a_storage() {
         // and with one, frames come in passes only (EF-14)
         let frame = &common::render(1, 24, 0)[0];
         let storage = storage();
-        pull.0.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap();
+        pull.0.set(Property::MultiPassStorage(storage.clone())).unwrap();
+        let held = pull.0.get(PropertyKey::MultiPassStorage).unwrap();
+        assert_eq!(held, Some(storage.clone().into()));
+        assert!(!pull.0.serializable_properties().unwrap().0.contains_key("MultiPassStorage"));
         let refused = pull.0.encode(frame, at(0), STEP, FrameOptions::default(), 0).unwrap_err();
         assert_eq!(refused.code(), -12902);
         // MP-3, MP-28: one session has it, and rates are decided
@@ -86,10 +94,72 @@ fn a16_passes_need_a_storage() {
         pull.0.begin_pass(false).unwrap();
         assert_eq!(pull.0.set(Property::AverageBitRate(1000)).unwrap_err().code(), -12902);
         assert!(pull.0.set(Property::AllowOpenGOP(true)).is_err());
+        assert_eq!(pull.0.reset(PropertyKey::MultiPassStorage).unwrap_err().code(), -12902);
         drop(pull);
+        // reset before the first pass, it is free again
+        other.0.set(Property::MultiPassStorage(storage.clone())).unwrap();
+        other.0.reset(PropertyKey::MultiPassStorage).unwrap();
+        assert_eq!(other.0.begin_pass(false).unwrap_err().code(), -12902);
         other.0.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap();
         storage.close().unwrap();
         assert_eq!(other.0.begin_pass(false).unwrap_err().code(), -12214);
+        let third = common::session(&info);
+        assert_eq!(third.0.set(Property::MultiPassStorage(storage)).unwrap_err().code(), -12214);
+    }
+}
+
+/// MP-1, resolution 21: low-latency sessions do not have the key, nor those that go with it.
+#[test]
+fn a16_low_latency_has_no_passes() {
+    let registry = retake::encoders();
+    for info in common::encoders().into_iter().filter(|info| info.controls.low_latency) {
+        let (session, _outcomes) =
+            CompressionSession::<()>::builder(&registry, common::WIDTH, common::HEIGHT, info.codec)
+                .specification(EncoderSpecification {
+                    encoder: Some(info.name.to_owned()),
+                    low_latency: true,
+                    ..EncoderSpecification::default()
+                })
+                .build_pull()
+                .unwrap();
+        let supported = session.supported_properties().unwrap();
+        for property in
+            [Property::MultiPassStorage(storage()), Property::MaxPassCount(2), Property::QualityFloor(40.0)]
+        {
+            assert!(!supported.contains_key(&property.key()), "{}", info.name);
+            assert_eq!(session.set(property).unwrap_err().code(), -12900, "{}", info.name);
+        }
+        assert!(!session.supports_multi_pass());
+    }
+}
+
+/// 5.3, 6.2, MP-28: what does not go with passes is refused in both orders, as are quantizers of single frames; hints may change.
+#[test]
+fn what_does_not_go_with_passes_is_refused() {
+    for info in common::encoders() {
+        for other in [
+            Property::SuggestedLookAheadFrameCount(8),
+            Property::AllowOpenGOP(true),
+            Property::ConstantBitRate(200_000),
+        ] {
+            let pull = common::session(&info);
+            if !common::has(&pull, other.key()) {
+                continue;
+            }
+            let passes = Property::MultiPassStorage(storage());
+            for (one, two) in [(&passes, &other), (&other, &passes)] {
+                pull.0.set(one.clone()).unwrap();
+                assert_eq!(pull.0.set(two.clone()).unwrap_err().code(), -12902, "{}: {two:?}", info.name);
+                pull.0.reset(one.key()).unwrap();
+            }
+        }
+        let (pull, _storage) = session(&info, PassOptions::default());
+        pull.0.begin_pass(false).unwrap();
+        let quantized = FrameOptions { base_qp: Some(30), ..FrameOptions::default() };
+        let frame = &common::render(1, 24, 0)[0];
+        assert_eq!(pull.0.encode(frame, at(0), STEP, quantized, 0).unwrap_err().code(), -12902);
+        pull.0.set(Property::RealTime(true)).unwrap();
+        assert_eq!(pull.0.set(Property::MaxPassCount(3)).unwrap_err().code(), -12902);
     }
 }
 

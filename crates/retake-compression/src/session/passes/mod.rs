@@ -26,7 +26,7 @@ use super::{CompressionSession, SessionError, quality, settings};
 use crate::encoder::RateControl;
 use crate::property::{Property, PropertyKey, USUAL_PASSES, Values, set_value};
 use crate::storage::{MultiPassStorage, StorageIdentity};
-use retake_media::{Time, TimeRange};
+use retake_media::TimeRange;
 use std::sync::Arc;
 
 /// Three properties that go with a storage, set with it: [`Property::MaxPassCount`], [`Property::AlwaysRequestSecondPass`] and
@@ -95,7 +95,7 @@ impl<T> Shared<T> {
             }
             state.passes.as_ref().ok_or_else(|| no_storage(CALL))?.is_open(CALL)?;
         }
-        self.complete(Time::INVALID)?;
+        self.settle()?;
         let mut state = self.lock();
         state.dead()?;
         let values = state.values.clone();

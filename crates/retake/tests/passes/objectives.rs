@@ -1,0 +1,92 @@
+//! What passes are made for beside a rate: a floor of quality, and limits that hold across joins.
+
+use super::{FRAMES, film, send, session, storage};
+use crate::common::{self, decode, ffmpeg, luma_error};
+use retake::property::{DataRateLimit, Property, PropertyKey};
+use retake::session::{NextPass, PassOptions};
+use retake::{PixelBuffer, SampleBuffer};
+
+/// All passes that a session asks for, merged by hand: the newest sample of each frame, in decode order. Gives what the first pass made, too,
+/// and how many passes there were.
+fn run(pull: &common::Pull, frames: &[PixelBuffer]) -> (Vec<SampleBuffer>, Vec<SampleBuffer>, usize) {
+    pull.0.begin_pass(false).unwrap();
+    let first = send(pull, frames, None);
+    let (mut merged, mut passes) = (first.clone(), 1);
+    while let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() {
+        pull.0.begin_pass(false).unwrap();
+        for sample in send(pull, frames, Some(&ranges)) {
+            let place = merged.iter().position(|known| known.sample.dts == sample.sample.dts).unwrap();
+            merged[place] = sample;
+        }
+        passes += 1;
+    }
+    (first, merged, passes)
+}
+
+/// Mean PSNR of luma of every second, as another decoder shows it.
+fn psnr(samples: &[SampleBuffer], frames: &[PixelBuffer]) -> Vec<f64> {
+    let shown = decode(&samples.iter().collect::<Vec<_>>());
+    assert_eq!(shown.len(), FRAMES);
+    let of = |(shown, frame): (&Vec<u8>, &PixelBuffer)| {
+        10.0 * (255.0f64.powi(2) / luma_error(shown, frame)).log10()
+    };
+    let all: Vec<f64> = shown.iter().zip(frames).map(of).collect();
+    all.chunks(24).map(|second| second.iter().sum::<f64>() / second.len() as f64).collect()
+}
+
+/// Extensions: every unit reaches the floor that some of the first pass do not, as another decoder shows it.
+#[test]
+fn a_quality_floor_is_reached_by_every_unit() {
+    const FLOOR: f64 = 33.0;
+    let frames = film();
+    for info in common::encoders() {
+        let pull = common::session(&info);
+        if !common::has(&pull, PropertyKey::QualityFloor) || !ffmpeg() {
+            println!("SKIPPED: no metrics, or no decoder");
+            return;
+        }
+        pull.0
+            .set_all(&[
+                Property::MaxKeyFrameInterval(24),
+                Property::MultiPassStorage(storage()),
+                Property::QualityMetric("psnr".to_owned()),
+                Property::QualityFloor(FLOOR),
+                Property::QualityTolerance(0.5),
+            ])
+            .unwrap();
+        let (first, merged, passes) = run(&pull, &frames);
+        let (before, after) = (psnr(&first, &frames), psnr(&merged, &frames));
+        println!("{}: {passes} passes, {before:.2?} became {after:.2?}", info.name);
+        assert!(before.iter().any(|unit| *unit < FLOOR), "{}: nothing to mend", info.name);
+        // every third frame is scored: what the others have is an estimate
+        assert!(after.iter().all(|unit| *unit > FLOOR - 0.2), "{}: {after:?}", info.name);
+    }
+}
+
+/// The most bytes in any window of so many frames of decode time.
+fn fullest(samples: &[SampleBuffer], frames: usize) -> usize {
+    let sizes: Vec<usize> = samples.iter().map(|buffer| buffer.sample.data.len()).collect();
+    sizes.windows(frames).map(|window| window.iter().sum()).max().unwrap()
+}
+
+/// MP-33: no second of the merged stream is above the limit, those across the joins of passes included, and the rate is met as well.
+#[test]
+fn mp33_limits_hold_across_joins() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, _storage) = session(&info, PassOptions::default());
+        if !common::has(&pull, PropertyKey::DataRateLimits) {
+            continue;
+        }
+        let limit = DataRateLimit { bytes: 90_000, seconds: 1.0 };
+        pull.0.set(Property::DataRateLimits(vec![limit])).unwrap();
+        let (_, merged, passes) = run(&pull, &frames);
+        let off = merged.iter().map(|buffer| buffer.sample.data.len()).sum::<usize>() as f64
+            / (super::RATE as f64 / 8.0 * FRAMES as f64 / 24.0)
+            - 1.0;
+        println!("{}: {passes} passes, {:+.2} %, {} bytes", info.name, off * 100.0, fullest(&merged, 24));
+        assert!(passes > 1 && merged.windows(2).all(|pair| pair[0].sample.dts < pair[1].sample.dts));
+        assert!(fullest(&merged, 24) <= limit.bytes as usize, "{}", info.name);
+        assert!(off.abs() < 0.05, "{}: {off}", info.name);
+    }
+}
