@@ -9,10 +9,12 @@ use crate::property::{
     Environment, H264EntropyMode, HdrMetadataInsertionMode, PropertyKey, Values, hinted_preset,
     parse_profile, set_value,
 };
-use retake_media::{Colour, ContentLight, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time};
+use retake_media::{Codec, Colour, ContentLight, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time};
 
 /// The most threads of an encode where nobody says how many.
 const MAX_THREADS: usize = 8;
+/// Frames between sync frames where neither properties nor encoder say how many.
+pub(super) const USUAL_INTERVAL: u32 = 250;
 /// Frames per second where neither properties nor frames say how many.
 const USUAL_FRAME_RATE: Rational = Rational::new(30, 1);
 
@@ -95,6 +97,7 @@ pub(super) fn derive(
             (true, _) => 1,
             // one sync frame, unless somebody asks for more
             (false, true) if interval == 0 => i32::MAX as u32,
+            (false, false) if interval == 0 => passes_interval(info, values),
             (false, _) => interval,
         },
         threads: threads(values),
@@ -102,6 +105,13 @@ pub(super) fn derive(
         controls: controls(environment, values, hints, intra_only),
         options: set_value!(values, EncoderOptions).cloned().unwrap_or_default(),
     })
+}
+
+/// The most frames between sync frames where nobody says how many. Passes encode from one sync frame to the next again, and libvpx alone puts
+/// none where it is not told to.
+fn passes_interval(info: &EncoderInfo, values: &Values) -> u32 {
+    let unbounded = info.codec == Codec::Vp9 && values.has(PropertyKey::MultiPassStorage);
+    if unbounded { USUAL_INTERVAL } else { 0 }
 }
 
 /// The average that is asked for, by whichever property.
