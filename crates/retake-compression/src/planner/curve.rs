@@ -84,6 +84,22 @@ impl Point {
     }
 }
 
+/// How much larger steps are that mean the same: 6 make a doubling of bytes on the H.264 and HEVC scale of 51, about 14 on scales of 63.
+fn steps(scale: QualityScale) -> f64 {
+    if scale.max > 56.0 { 2.4 } else { 1.0 }
+}
+
+/// Doublings of bytes per knob step, and by how much the mean quantizer of a unit's frames is above the knob. No affair of the metric.
+fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
+    match encoder {
+        "x264" => (-0.19, 5.0),
+        "x265" => (-0.2, 4.6),
+        "svt-av1" => (-0.085, -3.5),
+        "vp9" => (-0.11, -3.0),
+        _ => (-0.17 / steps(scale), 0.0),
+    }
+}
+
 /// Length, in loss, over which bends of curves are alike.
 const BEND_LENGTH: f64 = 2.0;
 
@@ -92,7 +108,8 @@ impl Family {
     /// derived from their scale: more passes, the same result.
     pub fn of(encoder: &str, metric: &str, scale: QualityScale) -> Self {
         let vmaf = Metric::Bounded { ceiling: 98.5, unit: 7.0, least: 0.7 };
-        let known = |middle, slope, spread, bend, noise, bytes, bits, quantizer, look| Self {
+        let (bytes, quantizer) = bytes_and_quantizer(encoder, scale);
+        let known = |middle, slope, spread, bend, noise, bits, look| Self {
             metric: vmaf,
             middle,
             slope,
@@ -109,17 +126,16 @@ impl Family {
             |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
         match (encoder, metric) {
             ("x264", "vmaf") => {
-                known(26.6, 7.94, 2.58, 2.95, 0.45, -0.19, -4.2, 5.0, look("veryfast", 24.0, 26.6, 5.7, 1.5))
+                known(26.6, 7.94, 2.58, 2.95, 0.45, -4.2, look("veryfast", 24.0, 26.6, 5.7, 1.5))
             }
             ("x265", "vmaf") => {
-                known(26.47, 8.59, 2.04, 3.27, 0.44, -0.2, -4.5, 4.6, look("ultrafast", 26.0, 29.7, 7.5, 1.5))
+                known(26.47, 8.59, 2.04, 3.27, 0.44, -4.5, look("ultrafast", 26.0, 29.7, 7.5, 1.5))
             }
             ("svt-av1", "vmaf") => {
-                known(39.7, 19.9, 5.0, 17.9, 1.26, -0.085, -4.8, -3.5, look("12", 40.0, 42.7, 14.5, 4.0))
+                known(39.7, 19.9, 5.0, 17.9, 1.26, -4.8, look("12", 40.0, 42.7, 14.5, 4.0))
             }
             _ => {
-                // knob steps per doubling of bytes: 6 on the H.264 and HEVC scale of 51, about 14 on scales of 63
-                let step = if scale.max > 56.0 { 2.4 } else { 1.0 };
+                let step = steps(scale);
                 let metric = match metric {
                     "vmaf" => vmaf,
                     "ssimulacra2" => Metric::Bounded { ceiling: 100.0, unit: 28.0, least: 2.0 },
@@ -137,9 +153,9 @@ impl Family {
                     spread: 3.0 * step,
                     bend: 3.0 * step,
                     noise: 0.5 * step,
-                    bytes: if encoder == "vp9" { -0.11 } else { -0.17 / step },
+                    bytes,
                     bits: -4.5,
-                    quantizer: if encoder == "vp9" { -3.0 } else { 0.0 },
+                    quantizer,
                     scale,
                     look: None,
                 }

@@ -121,6 +121,46 @@ fn a21_frames_that_do_not_belong_to_a_pass() {
     assert_eq!(pull.0.set_multi_pass_storage(Some(&other), options).unwrap_err().code(), -12903);
 }
 
+/// ST-7, ST-6: a storage that is closed while a pass is open ends the session's passes with its number, and harms nothing else.
+#[test]
+fn st7_a_storage_closed_too_early() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, storage) = session(&info, PassOptions::default());
+        let silo = FrameSilo::temporary(whole()).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        send(&pull, &frames[..24], None).iter().for_each(|sample| silo.add(sample).unwrap());
+        storage.close().unwrap();
+        assert_eq!(storage.close().unwrap_err().code(), -12214);
+        let refused = pull.0.encode(&frames[24], at(24), STEP, forced(false), 24).unwrap_err();
+        assert_eq!(refused.code(), -12214, "{}", info.name);
+        assert_eq!(pull.0.end_pass().unwrap_err().code(), -12214, "{}", info.name);
+        assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12214, "{}", info.name);
+        pull.0.invalidate();
+        assert_eq!(silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).count(), 24);
+    }
+}
+
+/// MP-11, resolution 6: whether the client completes the frames before it ends the pass or not, the pass comes to the same.
+#[test]
+fn mp11_a_pass_ends_by_itself() {
+    let frames = film();
+    let info = common::encoders().into_iter().next().expect("an encoder is built");
+    let ended = |complete: bool| {
+        let (pull, _storage) = session(&info, PassOptions::default());
+        pull.0.begin_pass(false).unwrap();
+        for (index, frame) in frames.iter().enumerate() {
+            pull.0.encode(frame, at(index), STEP, forced(false), index).unwrap();
+        }
+        if complete {
+            pull.0.complete_frames(Time::INVALID).unwrap();
+        }
+        let next = pull.0.end_pass().unwrap();
+        (common::taken(&pull), next)
+    };
+    assert!(ended(true) == ended(false));
+}
+
 /// A7, CS-14: a session that is invalidated from another thread ends its pass with the error of an invalid session.
 #[test]
 fn a7_invalidated_while_a_pass_ends() {

@@ -63,6 +63,27 @@ fn a_quality_floor_is_reached_by_every_unit() {
     }
 }
 
+/// MP-32, extensions: a rate is met as well where bits go where a metric says that they buy most; and the samples of the first pass are those of a
+/// session that measures nothing.
+#[test]
+fn a_rate_is_met_by_measured_quality() {
+    let frames = film();
+    for info in common::encoders().into_iter().take(2) {
+        let (pull, _storage) = session(&info, PassOptions::default());
+        if !common::has(&pull, PropertyKey::QualityMetric) {
+            println!("SKIPPED: no metrics");
+            return;
+        }
+        pull.0.set(Property::QualityMetric("psnr".to_owned())).unwrap();
+        let (first, merged, passes) = run(&pull, &frames);
+        let plain = send(&super::at_rate(&info), &frames, None);
+        assert!(plain.iter().zip(&first).all(|(a, b)| a.sample == b.sample), "{}", info.name);
+        let off = super::bytes(&merged) as f64 / (super::RATE as f64 / 8.0 * FRAMES as f64 / 24.0) - 1.0;
+        println!("{}: {passes} passes, {:+.2} %", info.name, off * 100.0);
+        assert!(passes > 1 && off.abs() < 0.03, "{}: {off}", info.name);
+    }
+}
+
 /// The most bytes in any window of so many frames of decode time.
 fn fullest(samples: &[SampleBuffer], frames: usize) -> usize {
     let sizes: Vec<usize> = samples.iter().map(|buffer| buffer.sample.data.len()).collect();
