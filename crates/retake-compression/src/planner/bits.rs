@@ -102,7 +102,12 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
 /// What a unit is expected to take with another quality than that of its newest take.
 pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
     let known = Unit::of(brief, unit);
-    Expected { quality, bytes: known.bytes_at(quality), slope: known.slope, best: brief.scale.min }
+    Expected {
+        quality,
+        bytes: known.bytes_at(quality),
+        slope: known.curve.slope_at(quality),
+        best: brief.scale.min,
+    }
 }
 
 fn bytes(units: &[UnitState], ship: &[usize]) -> u64 {

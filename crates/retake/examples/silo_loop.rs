@@ -1,4 +1,4 @@
-//! A film to a bit rate, in as many passes as its encoder asks for: `multi_pass FROM TO.mp4 [ENCODER [KBPS [METRIC]]]`.
+//! A film to a bit rate, in as many passes as its encoder asks for: `silo_loop FROM TO.mp4 [ENCODER [KBPS [METRIC]]]`.
 //!
 //! The canonical loop: a storage keeps what the session learns, a silo the newest sample of every frame; after each pass the session's ranges go to
 //! the silo as they are, and only the frames in them are encoded again. At the end the silo's samples are written as they are.
@@ -16,7 +16,7 @@ use std::time::Duration;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [from, to, rest @ ..] = &arguments[..] else {
-        return Err("usage: multi_pass FROM TO.mp4 [ENCODER [KBPS [METRIC]]]".into());
+        return Err("usage: silo_loop FROM TO.mp4 [ENCODER [KBPS [METRIC]]]".into());
     };
     let encoder = rest.first().map_or("x264", String::as_str);
     let rate = 1000 * rest.get(1).map_or(Ok(1000), |word| word.parse::<u64>())?;
