@@ -129,21 +129,23 @@ pub(crate) fn append<M: ?Sized, T: std::borrow::Borrow<M>>(
     encoding: &Encoding<M>,
     (media, time): (T, Time),
     call: &'static str,
-    admit: impl FnOnce(&Lane) -> Result<(), Mistake>,
+    admit: impl Fn(&Lane) -> Result<(), Mistake>,
     accept: impl FnOnce(&mut Lane),
 ) -> Result<(), AppendError<T>> {
+    let admits = |core: &Core| {
+        core.admits(call, index)?;
+        if !time.is_numeric() {
+            return Err(AppendError::usage(call, Mistake::BadTime(time)));
+        }
+        admit(&core.lanes[index]).map_err(|mistake| AppendError::usage(call, mistake))
+    };
+    // what is refused does not wait for an encoder that ends a pass
+    shared.look(admits)?;
     // a second thread waits here, and finds the input as the first has left it
     let mut encoder = encoding.lock();
     let media = shared.change(|core| {
-        core.admits(call, index)?;
-        let refuse = |mistake| Err(AppendError::usage(call, mistake));
-        if !time.is_numeric() {
-            return refuse(Mistake::BadTime(time));
-        }
+        admits(core)?;
         let lane = &mut core.lanes[index];
-        if let Err(mistake) = admit(lane) {
-            return refuse(mistake);
-        }
         if !lane.ready {
             return Err(AppendError::NotReady(Box::new(media)));
         }
