@@ -70,6 +70,41 @@ fn pictures_become_a_film() {
     }
 }
 
+/// AD-4: the last picture is shown until the session ends, if that is told, else as long as the one before it.
+#[test]
+fn the_last_picture_is_shown_to_the_end_of_the_session() {
+    let Some(studio) = Studio::open() else { return };
+    let registry = registry();
+    for (end, expected) in [(None, 10), (Some(Time::new(60, 25)), 51), (Some(Time::new(8, 25)), 8)] {
+        let input = match AssetWriterInput::video(&VideoSettings::new(Codec::H264, 128, 96), &registry) {
+            Ok(input) => input,
+            Err(error) => return eprintln!("SKIPPED: {error}"),
+        };
+        let file = studio.path(&format!("{expected}.mp4"));
+        let writer = AssetWriter::new(&file, Container::Mp4);
+        let attributes = PixelBufferAttributes::of(PixelFormat::I420, 128, 96);
+        let adaptor = PixelBufferAdaptor::new(&input, Some(attributes)).unwrap();
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        for index in 0..10 {
+            assert!(input.wait_until_ready(LONG));
+            adaptor.append(draw(&adaptor, index), Time::new(index, 25)).unwrap();
+        }
+        if let Some(end) = end {
+            writer.end_session(end).unwrap();
+        }
+        writer.finish_writing_and_wait().unwrap();
+        let length = end.map_or(10, |end| end.value());
+        let seconds: f64 = ffprobe("-show_entries format=duration", &file)[0].parse().unwrap();
+        assert!((seconds - length as f64 / 25.0).abs() < 0.001, "{seconds} for {end:?}");
+        let header = &boxes(&std::fs::read(&file).unwrap(), &[b"moov", b"trak", b"mdia", b"mdhd"])[0];
+        let media = f64::from(number(&header[16..20])) / f64::from(number(&header[12..16]));
+        let kept = if end == Some(Time::new(60, 25)) { 60.0 } else { 10.0 };
+        assert!((media - kept / 25.0).abs() < 0.001, "{media} for {end:?}");
+    }
+}
+
 /// AI-3: an encoder that there is not, and a property that it refuses, show when the input is made.
 #[test]
 fn settings_that_cannot_be_encoded_with() {

@@ -192,6 +192,37 @@ fn a30_passes_of_an_input_in_every_state() {
     }
 }
 
+/// AM-16, AM-17, A33: in every state of the passes, the writer can be finished, which keeps what there is, and cancelled, which keeps nothing; its session can
+/// end, after which nothing can be appended.
+#[test]
+fn a30_writers_end_in_every_state_of_the_passes() {
+    for state in [First, Deciding, Second, Done, Finished, Single, SingleDone] {
+        let studio = Studio::empty();
+        let (set, script) = reach(state, &studio);
+        let (tell, told) = channel();
+        set.writer.finish_writing(move |ended| tell.send(ended.is_ok()).unwrap()).unwrap();
+        script.change(|state| state.thinking = false);
+        assert!(told.recv_timeout(LONG).unwrap(), "finish when {state:?}");
+        assert_eq!(versions_in(&studio, 24), [1; 24], "finish when {state:?}");
+        std::fs::remove_file(studio.path("film.mp4")).unwrap();
+
+        let (set, _script) = reach(state, &studio);
+        set.writer.cancel_writing();
+        assert_eq!(set.writer.status(), WriterStatus::Cancelled, "cancel when {state:?}");
+        assert_eq!(studio.files(), Vec::<String>::new(), "cancel when {state:?}");
+
+        let (set, script) = reach(state, &studio);
+        set.writer.end_session(Time::new(1, 1)).unwrap();
+        let refused = set.adaptor.append(blank(), Time::new(23, 24));
+        assert!(matches!(refused, Err(AppendError::Usage(_))), "append after the session when {state:?}");
+        script.change(|state| state.thinking = false);
+        set.writer.finish_writing_and_wait().unwrap();
+        assert_eq!(versions_in(&studio, 24), [1; 24], "end of the session when {state:?}");
+        let late = PixelBufferAdaptor::new(&encoding(&script, true), None);
+        assert!(late.is_ok() && PixelBufferAdaptor::new(&set.input, None).is_err(), "AD-1");
+    }
+}
+
 /// AM-10, AM-15, AM-16: the newest version of each frame is what is in the film, whether all passes came to their end or the client stopped.
 #[test]
 fn a31_the_newest_version_of_each_frame_is_kept() {

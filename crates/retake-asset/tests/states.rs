@@ -3,14 +3,16 @@
 
 mod common;
 
+use common::scripted::*;
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, CallError, Container, Mistake, SerialQueue, UsageError,
-    WriterStatus,
+    AppendError, AssetWriter, AssetWriterInput, AssetWriterInputGroup, CallError, Container, Mistake,
+    PixelBufferAdaptor, SerialQueue, TrackAssociation, UsageError, WriterStatus,
 };
-use retake_media::Time;
+use retake_media::{Time, TimeRange};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 /// The states that calls can come in. The session makes three of *writing*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +21,16 @@ enum State {
     Started,
     InSession,
     AfterSession,
+    /// Told to finish, and not done yet: a pass of another input is still being decided on.
+    Finishing,
     Completed,
     Failed,
     Cancelled,
 }
 
 use State::*;
-const STATES: [State; 7] = [Unknown, Started, InSession, AfterSession, Completed, Failed, Cancelled];
+const STATES: [State; 8] =
+    [Unknown, Started, InSession, AfterSession, Finishing, Completed, Failed, Cancelled];
 
 /// What a call answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,10 @@ fn reach(state: State, studio: &Studio) -> (AssetWriter, AssetWriterInput) {
     let writer = AssetWriter::new(&file, Container::Mp4);
     let input = AssetWriterInput::passthrough(video_format());
     writer.add(&input).unwrap();
+    let slow = encoding(&Script::new(&[], true), true);
+    if state == Finishing {
+        writer.add(&slow).unwrap();
+    }
     if state == Failed {
         std::fs::write(&file, "in the way").unwrap();
     }
@@ -62,12 +71,19 @@ fn reach(state: State, studio: &Studio) -> (AssetWriter, AssetWriterInput) {
         Failed => assert_eq!(call(writer.start_writing()), Answer::Failure),
         _ => writer.start_writing().unwrap(),
     }
-    if matches!(state, InSession | AfterSession | Completed) {
+    if matches!(state, InSession | AfterSession | Finishing | Completed) {
         writer.start_session(Time::ZERO).unwrap();
-        append(&input, picture(0));
+        // beside an input of several passes, others wait
+        if state != Finishing {
+            append(&input, picture(0));
+        }
     }
     match state {
         AfterSession => writer.end_session(Time::new(1, 1)).unwrap(),
+        Finishing => {
+            slow.mark_current_pass_as_finished().unwrap();
+            writer.finish_writing(|_| ()).unwrap();
+        }
         Completed => writer.finish_writing_and_wait().unwrap(),
         _ => {}
     }
@@ -77,7 +93,7 @@ fn reach(state: State, studio: &Studio) -> (AssetWriter, AssetWriterInput) {
 fn status_of(state: State) -> WriterStatus {
     match state {
         Unknown => WriterStatus::Unknown,
-        Started | InSession | AfterSession => WriterStatus::Writing,
+        Started | InSession | AfterSession | Finishing => WriterStatus::Writing,
         Completed => WriterStatus::Completed,
         Failed => WriterStatus::Failed,
         Cancelled => WriterStatus::Cancelled,
@@ -87,7 +103,7 @@ fn status_of(state: State) -> WriterStatus {
 type Call = fn(&AssetWriter, &AssetWriterInput) -> Answer;
 
 /// A call, its name, and the states in which it is done; in all others it is a usage error.
-const CALLS: [(&str, Call, &[State]); 14] = [
+const CALLS: [(&str, Call, &[State]); 23] = [
     ("configure", |writer, _| usage(writer.configure(|options| options.fast_start = true)), &[Unknown]),
     ("configure input", |_, input| usage(input.configure(|options| options.enabled = false)), &[Unknown]),
     ("add", |writer, _| usage(writer.add(&AssetWriterInput::passthrough(audio_format()))), &[Unknown]),
@@ -119,9 +135,71 @@ const CALLS: [(&str, Call, &[State]); 14] = [
     (
         "mark_as_finished",
         |_, input| usage(input.mark_as_finished()),
-        // of a writer that has ended it is nothing
+        // of a writer that has ended, or ends, it is nothing
+        &[Started, InSession, AfterSession, Finishing, Completed, Failed, Cancelled],
+    ),
+    (
+        "mark_current_pass_as_finished",
+        |_, input| usage(input.mark_current_pass_as_finished()),
         &[Started, InSession, AfterSession, Completed, Failed, Cancelled],
     ),
+    (
+        "respond_to_each_pass_description",
+        |_, input| {
+            let queue = Arc::new(SerialQueue::new("test").unwrap());
+            usage(input.respond_to_each_pass_description(queue, |_| ()))
+        },
+        &[Started, InSession, AfterSession],
+    ),
+    (
+        "add_group",
+        |writer, input| {
+            let other = AssetWriterInput::passthrough(video_format());
+            let added = writer.add(&other);
+            let group = AssetWriterInputGroup::new(vec![input.clone(), other], None).unwrap();
+            assert_eq!(writer.can_add_group(&group), added.is_ok());
+            usage(writer.add_group(&group))
+        },
+        &[Unknown],
+    ),
+    (
+        "add_track_association",
+        |_, input| {
+            let other = AssetWriterInput::passthrough(video_format());
+            let (kind, can) = (
+                TrackAssociation::ChapterList,
+                input.can_add_track_association(&other, TrackAssociation::ChapterList),
+            );
+            let answer = usage(input.add_track_association(&other, kind));
+            assert_eq!(can, answer == Answer::Done);
+            answer
+        },
+        &[Unknown],
+    ),
+    (
+        "sample_receiver",
+        |writer, _| usage(writer.sample_receiver(&AssetWriterInput::passthrough(audio_format())).map(drop)),
+        &[Unknown],
+    ),
+    (
+        "sample_receiver of an input that is added",
+        |writer, input| usage(writer.sample_receiver(input).map(drop)),
+        &[],
+    ),
+    (
+        "adaptor of an input that does not encode",
+        |_, input| usage(PixelBufferAdaptor::new(input, None).map(drop)),
+        &[],
+    ),
+    (
+        "append_sound to what takes samples",
+        |_, input| match input.append_sound(vec![0.0], Time::ZERO) {
+            Err(AppendError::Usage(_)) => Answer::Usage,
+            other => panic!("{other:?}"),
+        },
+        &[],
+    ),
+    ("flush_segment of a film", |writer, _| usage(writer.flush_segment()), &[]),
     ("observe_readiness", |_, input| usage(input.observe_readiness(|_| ())), &STATES),
     (
         "set twice what cannot be",
@@ -167,6 +245,31 @@ fn a29_calls_in_the_wrong_state_are_usage_errors_and_change_nothing() {
     }
 }
 
+/// A29: what only looks says what is so in every state, and changes nothing.
+#[test]
+fn a29_looking_changes_nothing() {
+    for state in STATES {
+        let studio = Studio::empty();
+        let (writer, input) = reach(state, &studio);
+        let files = studio.files().len();
+        assert_eq!(writer.can_add(&AssetWriterInput::passthrough(audio_format())), state == Unknown);
+        assert!(!writer.can_add(&input), "it is there already");
+        assert!(writer.can_apply(&video_format()) && !writer.available_media_types().is_empty());
+        let open = matches!(state, Started | InSession | AfterSession);
+        assert_eq!(input.is_ready_for_more_media_data(), open, "{state:?}");
+        assert_eq!(input.wait_until_ready(Duration::ZERO), open, "{state:?}");
+        assert!(!input.can_perform_multiple_passes());
+        // of an input with one pass, too; it stays as it was when the writer ends (AM-4)
+        let first = input.current_pass_description().map(|pass| pass.source_time_ranges().to_vec());
+        let expected = !matches!(state, Unknown | Failed | Cancelled);
+        assert_eq!(first, expected.then(|| vec![TimeRange::EVERYTHING]), "{state:?}");
+        assert_eq!(writer.inputs().first(), Some(&input));
+        assert_eq!((writer.container(), writer.input_groups().len()), (Container::Mp4, 0));
+        assert_eq!(writer.output_file(), studio.path("film.mp4"));
+        assert_eq!((writer.status(), studio.files().len()), (status_of(state), files), "{state:?}");
+    }
+}
+
 /// AW-1: starting, finishing and cancelling, in every state.
 #[test]
 fn a29_the_ways_between_the_states() {
@@ -180,7 +283,7 @@ fn a29_the_ways_between_the_states() {
         let (tell, told) = channel();
         let answer = usage(writer.finish_writing(move |ended| tell.send(ended.is_ok()).unwrap()));
         let (expected, ended) = match state {
-            Unknown | Completed | Cancelled => (Answer::Usage, None),
+            Unknown | Finishing | Completed | Cancelled => (Answer::Usage, None),
             // there is no session
             Started | Failed => (Answer::Done, Some(false)),
             InSession | AfterSession => (Answer::Done, Some(true)),

@@ -146,6 +146,7 @@ fn plan(core: &Core) -> SinkPlan {
         };
         Some(SinkTrack {
             format,
+            encoded: lane.input.encoder().is_some(),
             timescale: scale,
             frame_rate: options.frame_rate,
             display_matrix: options.transform,
@@ -194,8 +195,8 @@ struct Work {
 fn open(plan: SinkPlan, to: Destination, cut: Cut) -> Result<Work, WriterError> {
     let start = cut.session;
     let movie = Rational::new(1, i32::try_from(plan.movie_timescale).unwrap_or(i32::MAX));
-    let sounds: Vec<bool> =
-        plan.tracks.iter().map(|track| MediaType::of(&track.format) == MediaType::Audio).collect();
+    let sound = |track: &SinkTrack| MediaType::of(&track.format) == MediaType::Audio;
+    let kinds: Vec<_> = plan.tracks.iter().map(|track| (sound(track), track.encoded)).collect();
     let sink: Box<dyn Sink> = match to {
         Destination::Segments(profile, delegate) => {
             Box::new(SegmentSink::create(plan, cut, profile, delegate)?)
@@ -203,8 +204,9 @@ fn open(plan: SinkPlan, to: Destination, cut: Cut) -> Result<Work, WriterError> 
         Destination::Film(place) if plan.intervals.is_some() => Box::new(FragmentSink::create(plan, place)?),
         Destination::Film(place) => Box::new(FilmSink::create(plan, place)?),
     };
-    let tracks = sounds.into_iter().enumerate();
-    let tracks = tracks.map(|(index, sound)| Timeline::new(sink.time_base(index), start, sound)).collect();
+    let tracks = kinds.into_iter().enumerate();
+    let timeline = |(index, (sound, encoded))| Timeline::new(sink.time_base(index), start, sound, encoded);
+    let tracks = tracks.map(timeline).collect();
     Ok(Work { sink, tracks, movie })
 }
 
@@ -221,9 +223,14 @@ fn store(work: &mut Work, batch: Vec<(usize, MediaSample)>) -> Result<(), Writer
 }
 
 fn finish(mut work: Work, session: Session) -> Result<(), WriterError> {
+    let length = match session {
+        Session::Ended { start, end } => Some(end.subtract(start)),
+        _ => None,
+    };
+    let in_ticks = |base| length.and_then(|length| time_to_ticks(length, base));
     let mut last: Vec<_> = Vec::new();
     for (track, timeline) in work.tracks.iter_mut().enumerate() {
-        if let Some(stored) = timeline.finish() {
+        if let Some(stored) = timeline.finish(in_ticks(timeline.base())) {
             let seconds = stored.dts as f64 * timeline.base().to_f64();
             last.push((seconds, track, stored));
         }
@@ -232,11 +239,6 @@ fn finish(mut work: Work, session: Session) -> Result<(), WriterError> {
     for (_, track, stored) in &last {
         work.sink.write(*track, stored)?;
     }
-    let length = match session {
-        Session::Ended { start, end } => Some(end.subtract(start)),
-        _ => None,
-    };
-    let in_ticks = |base| length.and_then(|length| time_to_ticks(length, base));
     let ending = Ending {
         extents: work.tracks.iter().map(Timeline::extent).collect(),
         ends: work.tracks.iter().map(|track| in_ticks(track.base())).collect(),

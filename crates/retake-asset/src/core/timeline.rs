@@ -37,6 +37,8 @@ pub(crate) struct Timeline {
     base: Rational,
     session: Time,
     sound: bool,
+    /// Whether its samples come from an encoder of the writer.
+    encoded: bool,
     held: Option<Held>,
     last: Option<i64>,
     step: Option<i64>,
@@ -55,11 +57,12 @@ struct Held {
 
 impl Timeline {
     /// A track that ticks by `base`, in a session that starts at `session`.
-    pub(crate) fn new(base: Rational, session: Time, sound: bool) -> Self {
+    pub(crate) fn new(base: Rational, session: Time, sound: bool, encoded: bool) -> Self {
         Self {
             base,
             session,
             sound,
+            encoded,
             held: None,
             last: None,
             step: None,
@@ -104,8 +107,12 @@ impl Timeline {
         Ok([before, at_once])
     }
 
-    /// The last sample, with the last of the three sources of its duration that there is: its own, or that of the sample before.
-    pub(crate) fn finish(&mut self) -> Option<Stored> {
+    /// The last sample, with the last of the three sources of its duration that there is: its own, or that of the sample before. A picture that was
+    /// encoded here is shown until the session ends, if that was told (AD-4).
+    pub(crate) fn finish(&mut self, end: Option<i64>) -> Option<Stored> {
+        if let Some(held) = self.held.as_mut().filter(|held| held.given.is_none() && self.encoded) {
+            held.given = end.map(|end| end - held.stored.pts).filter(|&ticks| ticks > 0);
+        }
         self.close(None)
     }
 

@@ -25,6 +25,8 @@ const LEAD: i64 = 1 << 30;
 #[derive(Debug, Clone)]
 pub(crate) struct SinkTrack {
     pub(crate) format: TrackFormat,
+    /// Whether its samples come from an encoder of the writer.
+    pub(crate) encoded: bool,
     pub(crate) timescale: u32,
     pub(crate) frame_rate: Option<Rational>,
     pub(crate) display_matrix: Option<[i32; 9]>,

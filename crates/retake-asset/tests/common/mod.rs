@@ -298,3 +298,24 @@ pub fn answer_passes(
         })
         .unwrap();
 }
+
+/// Contents of all boxes at a path of kinds, found without any code of ours.
+pub fn boxes(bytes: &[u8], path: &[&[u8; 4]]) -> Vec<Vec<u8>> {
+    let [kind, rest @ ..] = path else { return vec![bytes.to_vec()] };
+    let (mut at, mut found) = (0, Vec::new());
+    while at + 8 <= bytes.len() {
+        let size = match u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize {
+            0 => bytes.len() - at,
+            size => size,
+        };
+        if bytes[at + 4..at + 8] == **kind {
+            found.extend(boxes(&bytes[at + 8..at + size], rest));
+        }
+        at += size;
+    }
+    found
+}
+
+pub fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
