@@ -238,3 +238,35 @@ impl<T> AppendError<T> {
         Self::Usage(UsageError { call, mistake })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 16.6: the numbers that clients look at.
+    #[test]
+    fn numbers_are_stable() {
+        let io = |kind: io::ErrorKind| WriterError::io("a.mp4")(kind.into());
+        let cannot_hold = MediaError::CannotHold { container: "webm", codec: "H264".into(), remedy: "" };
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let full = MediaError::Write { file: "a.mp4".into(), byte: 7, source: full };
+        for (error, code) in [
+            (io(io::ErrorKind::PermissionDenied), -11800),
+            (io(io::ErrorKind::OutOfMemory), -11801),
+            (io(io::ErrorKind::StorageFull), -11807),
+            (full.into(), -11807),
+            (cannot_hold.into(), -11864),
+            (WriterError::FileExists { file: "a.mp4".into() }, -11823),
+            (WriterError::NoEncoder("none".into()), -11834),
+            (WriterError::BadSettings("none".into()), -11861),
+            (WriterError::Misconfigured("so"), -11875),
+            (WriterError::NoSyncAtSegmentStart { time: Time::ZERO }, -11876),
+            (WriterError::Cancelled, -11878),
+            (WriterError::EncodeFailed { code: -12912, detail: "so".into() }, -11883),
+            (WriterError::NoSession, -11800),
+        ] {
+            assert_eq!(error.code(), code, "{error}");
+        }
+        assert_eq!(UsageError { call: "add", mistake: Mistake::Attached }.code(), -11862);
+    }
+}

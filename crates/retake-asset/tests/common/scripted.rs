@@ -66,7 +66,7 @@ pub fn random(state: &mut u64) -> u64 {
     *state
 }
 
-pub fn number(time: Time) -> i64 {
+fn index_of(time: Time) -> i64 {
     time.value() * 24 / i64::from(time.timescale())
 }
 
@@ -85,7 +85,7 @@ impl InputEncoder for Scripted {
 
     fn encode(&mut self, _: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
         let pass = self.script.work();
-        self.kept.insert(number(pts), pass);
+        self.kept.insert(index_of(pts), pass);
         Ok(())
     }
 

@@ -1,0 +1,285 @@
+//! Properties of writers, and what they do to files (sections 16.2, 16.3, 17.1).
+#![allow(clippy::unwrap_used)] // a test's panic is its answer
+
+mod common;
+
+use common::scripted::*;
+use common::*;
+use retake_asset::{
+    AppendError, AssetWriter, AssetWriterInput, CallError, Container, MediaSample, Mistake,
+    PixelBufferAdaptor, SegmentProfile, SegmentReport, VideoSettings, WriterError, WriterStatus,
+};
+use retake_compression::property::{ColorPrimaries, Property, TransferFunction, YCbCrMatrix};
+use retake_media::{Codec, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Time, TransferOptions};
+use retake_media::{SampleBuffer, ScalingMode};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Section 16.3: the first fragment has an interval of its own, fragments are numbered from where the client says, and their head says how long all
+/// will be. What is unfinished lies in the folder for temporary files, and is gone at the end.
+#[test]
+fn fragments_as_the_client_wants_them() {
+    for cancel in [false, true] {
+        let studio = Studio::empty();
+        let folder = studio.path("temporary");
+        std::fs::create_dir(&folder).unwrap();
+        let writer = AssetWriter::new(studio.path("a.mp4"), Container::Mp4);
+        writer
+            .configure(|options| {
+                options.movie_fragment_interval = Time::new(1, 1);
+                options.initial_movie_fragment_interval = Time::new(1, 2);
+                options.initial_movie_fragment_sequence_number = 7;
+                options.overall_duration_hint = Time::new(10, 1);
+                options.movie_time_scale = 600;
+                options.fast_start = true;
+                options.directory_for_temporary_files = Some(folder.clone());
+            })
+            .unwrap();
+        let input = AssetWriterInput::passthrough(video_format());
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        (0..96).for_each(|index| append(&input, picture(index)));
+        let patience = Instant::now();
+        let bytes = loop {
+            assert!(patience.elapsed() < LONG, "no three fragments come");
+            let bytes = files(&folder).first().map_or(Vec::new(), |file| std::fs::read(file).unwrap());
+            // boxes are looked at when all is there that was begun
+            let whole = bytes.windows(4).filter(|four| *four == b"mfhd").count();
+            if whole >= 3 && bytes.windows(4).filter(|four| *four == b"mdat").count() >= 3 {
+                break bytes;
+            }
+            std::thread::yield_now();
+        };
+        // the last one may be half written
+        let third = bytes.windows(4).enumerate().filter(|(_, four)| *four == b"moof").nth(2).unwrap().0 - 4;
+        let numbers: Vec<u32> =
+            boxes(&bytes[..third], &[b"moof", b"mfhd"]).iter().map(|mfhd| number(&mfhd[4..8])).collect();
+        assert_eq!(numbers, [7, 8]);
+        let counts: Vec<u32> = boxes(&bytes[..third], &[b"moof", b"traf", b"trun"])
+            .iter()
+            .map(|trun| number(&trun[4..8]))
+            .collect();
+        assert_eq!(counts, [12, 24]);
+        let hint = &boxes(&bytes[..third], &[b"moov", b"mvex", b"mehd"])[0];
+        assert_eq!(number(&hint[4..]), 10 * 600);
+        assert!(!studio.path("a.mp4").exists());
+        if cancel {
+            writer.cancel_writing();
+            assert_eq!(studio.files(), ["temporary"]);
+        } else {
+            writer.finish_writing_and_wait().unwrap();
+            let bytes = std::fs::read(studio.path("a.mp4")).unwrap();
+            let at = |kind: &[u8]| bytes.windows(4).position(|four| four == kind).unwrap();
+            assert!(at(b"moov") < at(b"mdat") && !bytes.windows(4).any(|four| four == b"moof"));
+            assert_eq!(studio.files(), ["a.mp4", "temporary"]);
+        }
+        assert_eq!(files(&folder), Vec::<PathBuf>::new());
+    }
+}
+
+/// Section 16.2: a folder that is not there, or is none, is told when the writer starts; a name that says another kind of file is the client's choice.
+#[test]
+fn places_where_no_film_can_be() {
+    let studio = Studio::empty();
+    std::fs::write(studio.path("file"), "no folder").unwrap();
+    for place in ["nowhere/a.mp4", "file/a.mp4"] {
+        let writer = AssetWriter::new(studio.path(place), Container::Mp4);
+        writer.add(&AssetWriterInput::passthrough(video_format())).unwrap();
+        assert!(matches!(writer.start_writing(), Err(CallError::Failed(WriterError::Io { .. }))), "{place}");
+        assert_eq!(writer.status(), WriterStatus::Failed);
+    }
+    let nothing = AssetWriter::new(studio.path("a.mp4"), Container::Mp4);
+    let Err(CallError::Failed(error)) = nothing.start_writing() else { panic!("started without inputs") };
+    assert_eq!(error.code(), -11875);
+    let (writer, inputs) = {
+        let writer = AssetWriter::new(studio.path("film.dat"), Container::Mp4);
+        let input = AssetWriterInput::passthrough(video_format());
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        (writer, [input])
+    };
+    writer.start_session(Time::ZERO).unwrap();
+    append(&inputs[0], picture(0));
+    writer.finish_writing_and_wait().unwrap();
+    assert_eq!(studio.files(), ["file", "film.dat"]);
+}
+
+/// Section 16.2, resolution 26: a session without samples lasts as long as was told.
+#[test]
+fn an_empty_session_has_its_length() {
+    let studio = Studio::empty();
+    let (writer, _inputs) = started(&studio.path("a.mp4"), &[video_format()]);
+    writer.start_session(Time::new(5, 1)).unwrap();
+    writer.end_session(Time::new(8, 1)).unwrap();
+    writer.finish_writing_and_wait().unwrap();
+    let header = &boxes(&std::fs::read(studio.path("a.mp4")).unwrap(), &[b"moov", b"mvhd"])[0];
+    assert_eq!(f64::from(number(&header[16..20])) / f64::from(number(&header[12..16])), 3.0);
+}
+
+/// Section 16.2: cancelled while it finishes, a writer is cancelled, and the completion hears of it, once.
+#[test]
+fn cancelled_while_it_finishes() {
+    let studio = Studio::empty();
+    let script = Script::new(&[], true);
+    let writer = AssetWriter::new(studio.path("a.mp4"), Container::Mp4);
+    let input = encoding(&script, true);
+    let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+    writer.add(&input).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    adaptor.append(blank(), Time::ZERO).unwrap();
+    input.mark_current_pass_as_finished().unwrap();
+    let (tell, told) = channel();
+    writer.finish_writing(move |ended| tell.send(ended).unwrap()).unwrap();
+    assert_eq!(writer.status(), WriterStatus::Writing);
+    writer.cancel_writing();
+    assert!(matches!(told.recv_timeout(LONG).unwrap(), Err(WriterError::Cancelled)));
+    assert!(told.recv().is_err() && writer.error().is_none());
+    assert_eq!((writer.status(), studio.files().len()), (WriterStatus::Cancelled, 0));
+}
+
+/// SG-1, SG-7, resolution 31: segments have an interval where nobody says one; properties of films do nothing to them; ended by the client, they
+/// do not go with passes.
+#[test]
+fn segments_and_properties_of_films() {
+    let stream = |set: &dyn Fn(&AssetWriter)| {
+        let starts: Arc<Mutex<Vec<Time>>> = Arc::default();
+        let keep = starts.clone();
+        let writer =
+            AssetWriter::segments(SegmentProfile::Cmaf, move |_: Vec<u8>, report: &SegmentReport| {
+                keep.lock()
+                    .unwrap()
+                    .extend(report.tracks.iter().map(|track| track.earliest_presentation_time));
+            });
+        set(&writer);
+        let input = AssetWriterInput::passthrough(video_format());
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::new(1, 1)).unwrap();
+        (24..24 * 16).for_each(|index| append(&input, picture(index)));
+        writer.finish_writing_and_wait().unwrap();
+        starts.lock().unwrap().clone()
+    };
+    let plain = stream(&|_| ());
+    assert_eq!(plain, [Time::new(1, 1), Time::new(7, 1), Time::new(13, 1)]);
+    let same = stream(&|writer| {
+        writer
+            .configure(|options| {
+                options.movie_fragment_interval = Time::new(1, 1);
+                options.fast_start = true;
+            })
+            .unwrap();
+    });
+    assert_eq!(same, plain);
+
+    let writer = AssetWriter::segments(SegmentProfile::Cmaf, |_: Vec<u8>, _: &SegmentReport| ());
+    writer.configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE).unwrap();
+    writer.add(&encoding(&Script::new(&[], false), true)).unwrap();
+    let Err(CallError::Failed(error)) = writer.start_writing() else { panic!("started") };
+    assert_eq!(error.code(), -11875);
+}
+
+/// AI-4, AI-8: samples of another format than the input's, of another medium, and pictures where samples belong.
+#[test]
+fn samples_of_other_formats() {
+    let studio = Studio::empty();
+    let (writer, inputs) = started(&studio.path("a.mp4"), &[video_format(), audio_format()]);
+    writer.start_session(Time::ZERO).unwrap();
+    let retake_asset::TrackFormat::Video(mut other) = video_format() else { panic!() };
+    other.width = 128;
+    let foreign = MediaSample::from(SampleBuffer::new(picture(0), Arc::new(other)));
+    for input in &inputs {
+        match input.append(foreign.clone()) {
+            Err(AppendError::Usage(error)) => assert!(matches!(error.mistake, Mistake::WrongMedia(_))),
+            other => panic!("{other:?}"),
+        }
+    }
+    append(&inputs[0], picture(0));
+    writer.finish_writing_and_wait().unwrap();
+}
+
+/// Section 16.2: what an input will encode to is known before the writer starts, and refused by a container that cannot hold it.
+#[test]
+fn encoders_that_a_container_cannot_hold() {
+    for (codec, container, holds) in [
+        (Codec::H264, Container::WebM, false),
+        (Codec::H264, Container::Mp4, true),
+        (Codec::Vp9, Container::Mov, false),
+        (Codec::Vp9, Container::WebM, true),
+    ] {
+        let Ok(input) = AssetWriterInput::video(&VideoSettings::new(codec, 64, 64), &registry()) else {
+            eprintln!("SKIPPED: no encoder for {codec}");
+            continue;
+        };
+        let writer = AssetWriter::new("nowhere", container);
+        assert_eq!(writer.can_add(&input), holds, "{codec}");
+        assert_eq!(writer.add(&input).is_ok(), holds, "{codec}");
+    }
+}
+
+fn half(width: u32, height: u32) -> PixelBuffer {
+    let mut buffer = PixelBufferPool::new(PixelFormat::I420, width, height).take();
+    for plane in 0..3 {
+        buffer.plane_mut(plane).fill(if plane == 0 { 200 } else { 128 });
+    }
+    buffer.freeze()
+}
+
+/// AI-3: settings of pictures are properties of the session: shape of pixels, colours, and how pictures of another size are fitted.
+#[test]
+fn settings_of_pictures() {
+    let Some(studio) = Studio::open() else { return };
+    let mut settings = VideoSettings::new(Codec::H264, 128, 128);
+    let letterbox = TransferOptions { scaling_mode: ScalingMode::Letterbox, ..TransferOptions::default() };
+    settings.properties = vec![
+        Property::PixelAspectRatio(Rational::new(4, 3)),
+        Property::ColorPrimaries(ColorPrimaries::Bt2020),
+        Property::TransferFunction(TransferFunction::Hlg),
+        Property::YCbCrMatrix(YCbCrMatrix::Bt2020),
+        Property::PixelTransferProperties(letterbox),
+        Property::Quality(0.9),
+    ];
+    let input = match AssetWriterInput::video(&settings, &registry()) {
+        Ok(input) => input,
+        Err(error) => return eprintln!("SKIPPED: {error}"),
+    };
+    let film = studio.path("a.mp4");
+    let writer = AssetWriter::new(&film, Container::Mp4);
+    let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+    writer.add(&input).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    for index in 0..5 {
+        assert!(input.wait_until_ready(LONG));
+        adaptor.append(half(256, 64), Time::new(index, 25)).unwrap();
+    }
+    writer.finish_writing_and_wait().unwrap();
+    let said = ffprobe(
+        "-select_streams v:0 -show_entries stream=width,height,sample_aspect_ratio,color_primaries,color_transfer,color_space",
+        &film,
+    );
+    assert_eq!(said, ["128,128,4:3,bt2020nc,arib-std-b67,bt2020"]);
+    // bars above and below
+    let raw = studio.path("raw");
+    ffmpeg(&[
+        "-i",
+        film.to_str().unwrap(),
+        "-frames:v",
+        "1",
+        "-pix_fmt",
+        "yuv420p",
+        "-f",
+        "rawvideo",
+        raw.to_str().unwrap(),
+    ]);
+    let pixels = std::fs::read(raw).unwrap();
+    let row = |row: usize| pixels[row * 128 + 64];
+    assert!(row(4) < 40 && row(64) > 170 && row(123) < 40, "{} {} {}", row(4), row(64), row(123));
+}
