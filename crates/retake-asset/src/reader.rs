@@ -1,7 +1,13 @@
 use crate::error::{Mistake, UsageError};
-use retake_libav::{FilmInfo, FrameReader, MediaError, ReaderOptions, TrackFormat, TrackReader, probe};
+use retake_libav::{
+    FilmInfo, Frame, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust, TrackFormat,
+    TrackReader, probe,
+};
 use retake_media::{PixelBuffer, Sample, Time, TimeRange};
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Reads a film: its pictures, or the samples of a track as they are stored.
 #[doc(alias = "AVAssetReader")]
@@ -36,7 +42,16 @@ impl AssetReader {
     /// An output of the video's pictures, decoded.
     #[doc(alias = "AVAssetReaderTrackOutput")]
     pub fn pictures(&self, options: ReaderOptions) -> ReaderOutput<Pictures> {
-        ReaderOutput::new(Pictures { film: self.film.clone(), options, reader: None })
+        let index = FrameIndex::new(self.film.video.time_base);
+        let position = Position::Start;
+        ReaderOutput::new(Pictures {
+            film: self.film.clone(),
+            options,
+            position,
+            index,
+            learns: false,
+            trust: SeekTrust::new(),
+        })
     }
 
     /// An output of the samples of a track, by its number in the file, as they are stored.
@@ -50,14 +65,17 @@ pub trait OutputSource {
     /// What comes out.
     type Item;
 
-    /// The next one, from the start after [`rewind`](Self::rewind) and at first; `None` after the last.
+    /// Said before anything is read, if there will be a [`rewind`](Self::rewind).
+    fn expect_rewind(&mut self) {}
+
+    /// The next one, from the start at first; `None` after the last.
     ///
     /// # Errors
     /// Those of the readers of `retake-libav`.
     fn next(&mut self) -> Result<Option<Self::Item>, MediaError>;
 
-    /// Begins again.
-    fn rewind(&mut self);
+    /// Begins again, after the last: everything in these ranges comes next, and what lies outside may come as well.
+    fn rewind(&mut self, ranges: &[TimeRange]);
 
     /// When it is shown.
     fn time(item: &Self::Item) -> Time;
@@ -74,31 +92,106 @@ pub struct Picture {
     pub duration: Time,
 }
 
-/// Decodes pictures.
+/// Decodes pictures: all of them from the start, then exact ranges, each picture checked against what it was the first time.
 pub struct Pictures {
     film: FilmInfo,
     options: ReaderOptions,
-    reader: Option<FrameReader>,
+    position: Position,
+    /// What was there the first time, if it is to be read again.
+    index: FrameIndex,
+    learns: bool,
+    trust: Arc<SeekTrust>,
+}
+
+/// Where the pictures come from.
+enum Position {
+    Start,
+    Linear(Box<FrameReader>),
+    End,
+    /// Numbers of the frames that come next, and the reader of the first of them.
+    Ranges(Arc<FrameIndex>, VecDeque<Range<u64>>, Option<Box<RangeReader>>),
+}
+
+impl Pictures {
+    fn next_frame(&mut self) -> Result<Option<Frame>, MediaError> {
+        loop {
+            match &mut self.position {
+                Position::Start => {
+                    let reader = FrameReader::open(&self.film, self.options)?;
+                    self.position = Position::Linear(Box::new(reader));
+                }
+                Position::Linear(reader) => {
+                    let next = reader.next()?;
+                    match &next {
+                        Some(frame) if self.learns => self.index.frames.push(frame.into()),
+                        Some(_) => {}
+                        None => self.position = Position::End,
+                    }
+                    return Ok(next);
+                }
+                Position::Ranges(_, _, Some(reader)) => match reader.next()? {
+                    Some(frame) => return Ok(Some(frame)),
+                    None => self.leave_range(),
+                },
+                Position::Ranges(index, ranges, none) => {
+                    let Some(range) = ranges.pop_front() else { return Ok(None) };
+                    let (index, trust) = (index.clone(), self.trust.clone());
+                    *none = Some(Box::new(RangeReader::open(&self.film, index, range, self.options, trust)?));
+                }
+                Position::End => return Ok(None),
+            }
+        }
+    }
+
+    fn leave_range(&mut self) {
+        if let Position::Ranges(_, _, reader) = &mut self.position {
+            *reader = None;
+        }
+    }
 }
 
 impl OutputSource for Pictures {
     type Item = Picture;
 
     fn next(&mut self) -> Result<Option<Picture>, MediaError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            none => none.insert(FrameReader::open(&self.film, self.options)?),
-        };
+        let next = self.next_frame()?;
         let video = &self.film.video;
-        Ok(reader.next()?.map(|frame| Picture {
+        Ok(next.map(|frame| Picture {
             pts: video.time(frame.pts),
             duration: if frame.duration > 0 { video.time(frame.duration) } else { Time::INVALID },
             picture: frame.picture,
         }))
     }
 
-    fn rewind(&mut self) {
-        self.reader = None;
+    fn expect_rewind(&mut self) {
+        self.learns = true;
+    }
+
+    fn rewind(&mut self, ranges: &[TimeRange]) {
+        let index = match std::mem::replace(&mut self.position, Position::Start) {
+            Position::Ranges(index, ..) => index,
+            Position::End => {
+                Arc::new(std::mem::replace(&mut self.index, FrameIndex::new(self.film.video.time_base)))
+            }
+            // nothing that can be relied on is known: from the start
+            Position::Start | Position::Linear(_) => return,
+        };
+        let time = |frame: u64| self.film.video.time(index.frames[frame as usize].pts);
+        let count = index.frames.len() as u64;
+        let find = |before: &dyn Fn(Time) -> bool| {
+            let (mut low, mut high) = (0, count);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if before(time(middle)) { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        let frames = ranges.iter().map(|range| match *range == TimeRange::EVERYTHING {
+            true => 0..count,
+            false => find(&|time| time < range.start)..find(&|time| !range.ends_by(time)),
+        });
+        let frames = frames.filter(|frames| !frames.is_empty()).collect();
+        self.position = Position::Ranges(index, frames, None);
     }
 
     fn time(item: &Picture) -> Time {
@@ -124,7 +217,7 @@ impl OutputSource for Samples {
         reader.next()
     }
 
-    fn rewind(&mut self) {
+    fn rewind(&mut self, _: &[TimeRange]) {
         self.reader = None;
     }
 
@@ -148,7 +241,8 @@ enum State {
 /// Gives out what one track holds, from the start to the end; with random access, then again what is asked for, as the passes of a writer's
 /// input need it: read until `None`, end the pass, [`reset_for_reading`](Self::reset_for_reading) with the ranges of the next.
 ///
-/// Ranges are read from the start of the film, and what is outside is left out: that is exact with every film, which seeking is not.
+/// Pictures are read by seeking, and checked against those that were read first; where a film decodes to others after a seek, it is decoded from
+/// the start. Samples are read from the start, and those outside are left out.
 #[doc(alias = "AVAssetReaderOutput")]
 pub struct ReaderOutput<S> {
     source: S,
@@ -189,7 +283,12 @@ impl<S: OutputSource> ReaderOutput<S> {
     #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
     pub fn next(&mut self) -> Result<Option<S::Item>, MediaError> {
         match self.state {
-            State::Before => self.state = State::Reading,
+            State::Before => {
+                self.state = State::Reading;
+                if self.random_access {
+                    self.source.expect_rewind();
+                }
+            }
             State::Reading => {}
             State::Exhausted | State::Final | State::Failed => return Ok(None),
         }
@@ -238,7 +337,7 @@ impl<S: OutputSource> ReaderOutput<S> {
             return Err(wrong(CALL, "ranges have to be numbers, ascending and apart"));
         }
         self.ranges = Some(ranges.to_vec());
-        self.source.rewind();
+        self.source.rewind(ranges);
         self.state = State::Reading;
         Ok(())
     }
