@@ -84,8 +84,9 @@ pub use retake_compression::encoder::{
 pub use retake_compression::units::FrameRange;
 pub use retake_compression::{property, session, silo, storage};
 pub use retake_export::{
-    Event, ExportError, FilmScore, Outcome, PassSummary, QualitySummary, Request, StopFlag, Summary, Target,
-    UnitScore, export, measure,
+    AlreadyStarted, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus, FilmScore,
+    Outcome, PassSummary, QualitySummary, Request, RunError, StopFlag, Summary, Target, UnitScore, export,
+    measure,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{

@@ -1,0 +1,186 @@
+//! An export as a session: what can be set when, passes, progress, cancelling, temporary files (section 21.2).
+#![allow(clippy::unwrap_used)] // everything here is a test
+
+use retake::{
+    AlreadyStarted, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus, MetricKind,
+    Outcome, RunError, Target,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+const SIZE: (usize, usize) = (128, 96);
+
+/// Three scenes of noise that grows coarser, in a format without a library: YUV4MPEG2.
+fn source(folder: &Path) -> PathBuf {
+    let (width, height) = SIZE;
+    let mut film = format!("YUV4MPEG2 W{width} H{height} F24:1 Ip A1:1 C420\n").into_bytes();
+    let mut random = 1u32;
+    for frame in 0..72usize {
+        film.extend(b"FRAME\n");
+        let cell = 1 << (frame / 24 * 2);
+        let noise: Vec<u8> = (0..width * height)
+            .map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 24) as u8
+            })
+            .collect();
+        for row in 0..height {
+            for column in 0..width {
+                let place = row / cell * cell * width + column / cell * cell;
+                film.push(((column + frame) as u8 / 2).saturating_add(noise[place] / 3).max(16));
+            }
+        }
+        film.extend(vec![(100 + frame / 24 * 20) as u8; width * height / 4]);
+        film.extend(vec![128u8; width * height / 4]);
+    }
+    let path = folder.join("source.y4m");
+    fs::write(&path, film).unwrap();
+    path
+}
+
+/// An export of the source on PSNR, which costs little.
+fn builder(folder: &Path) -> Option<ExportBuilder> {
+    let Some(encoder) = retake::encoders().by_name("x264") else {
+        eprintln!("SKIPPED: no x264 in this build");
+        return None;
+    };
+    let builder = Export::builder(source(folder), folder.join("out.mp4"), encoder);
+    let configured = builder.configure(|request| {
+        request.metric = MetricKind::Psnr;
+        request.preset = Some("ultrafast".into());
+    });
+    Some(configured.target(Target::Floor { floor: 34.0, tolerance: Some(0.2) }))
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Further passes are made where they are allowed, and bring the film nearer; without, there is one.
+#[test]
+fn passes_over_the_source_only_where_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worst = Vec::new();
+    for allowed in [false, true] {
+        let Some(builder) = builder(folder.path()) else { return };
+        let builder = builder.configure(|request| request.overwrite = true);
+        let export = builder.build();
+        assert!(!export.can_perform_multiple_passes_over_source_media_data(), "the default");
+        export.set_can_perform_multiple_passes_over_source_media_data(allowed).unwrap();
+        let summary = export.run().unwrap();
+        assert_eq!(summary.passes.len() > 1, allowed, "{summary:?}");
+        let quality = summary.quality.unwrap();
+        worst.push(quality.below);
+        if allowed {
+            assert_eq!((summary.outcome, quality.below), (Outcome::Satisfied, 0));
+        }
+    }
+    assert!(worst[0] > 0, "one pass misses what several meet, or the test shows nothing");
+}
+
+/// What is set before the start holds; afterwards setting is refused, in every status, and changes nothing.
+#[test]
+fn properties_are_set_before_the_start_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let Some(builder) = builder(folder.path()) else { return };
+    let handle: Arc<Mutex<Option<Export>>> = Arc::default();
+    let (inner, place) = (handle.clone(), temporary.path().to_owned());
+    let seen: Arc<Mutex<Vec<f32>>> = Arc::default();
+    let heard = seen.clone();
+    let export = builder
+        .can_perform_multiple_passes_over_source_media_data(true)
+        .on_event(move |event| {
+            let export = inner.lock().unwrap().clone().unwrap();
+            heard.lock().unwrap().push(export.progress());
+            if matches!(event, Event::PassStarted { pass: 1, .. }) {
+                assert_eq!(export.status(), ExportStatus::Exporting);
+                refused(&export);
+                // the job is where it was asked to be
+                assert_eq!(names(&place).len(), 1);
+            }
+        })
+        .build();
+    handle.lock().unwrap().replace(export.clone());
+    assert_eq!((export.status(), export.progress()), (ExportStatus::Unknown, 0.0));
+    let place = Some(temporary.path().to_owned());
+    export.set_directory_for_temporary_files(place.clone()).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    export.start(move |done| sender.send(done).unwrap()).unwrap();
+    let summary = receiver.recv().unwrap().unwrap();
+    assert_eq!((export.status(), export.progress()), (ExportStatus::Completed, 1.0));
+    refused(&export);
+    assert_eq!(export.directory_for_temporary_files(), place);
+    assert!(matches!(export.run(), Err(RunError::AlreadyStarted(AlreadyStarted))));
+    assert!(matches!(export.start(|_| panic!("never called")), Err(RunError::AlreadyStarted(_))));
+    assert!(names(temporary.path()).is_empty() && names(folder.path()) == ["out.mp4", "source.y4m"]);
+    assert_eq!(summary.output, export.output());
+    let seen = seen.lock().unwrap();
+    let steps: std::collections::BTreeSet<u32> = seen.iter().map(|value| (value * 1000.0) as u32).collect();
+    assert!(steps.len() > 5 && seen.iter().all(|value| (0.0..=1.0).contains(value)), "{seen:?}");
+}
+
+fn refused(export: &Export) {
+    let before = export.can_perform_multiple_passes_over_source_media_data();
+    assert_eq!(export.set_can_perform_multiple_passes_over_source_media_data(!before), Err(AlreadyStarted));
+    assert_eq!(export.set_directory_for_temporary_files(None), Err(AlreadyStarted));
+    assert_eq!(export.can_perform_multiple_passes_over_source_media_data(), before);
+}
+
+/// A cancelled export leaves no film, and keeps its takes for the next one like it.
+#[test]
+fn cancelled_and_carried_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(first) = builder(folder.path()) else { return };
+    let handle: Arc<Mutex<Option<Export>>> = Arc::default();
+    let inner = handle.clone();
+    let export = first
+        .on_event(move |event| {
+            if matches!(event, Event::Writing { .. }) {
+                inner.lock().unwrap().as_ref().unwrap().cancel();
+            }
+        })
+        .build();
+    handle.lock().unwrap().replace(export.clone());
+    assert!(matches!(export.run(), Err(RunError::Failed(ExportError::Stopped))));
+    assert_eq!(export.status(), ExportStatus::Cancelled);
+    assert!(export.progress() < 1.0 && !folder.path().join("out.mp4").exists());
+
+    let Some(again) = builder(folder.path()) else { return };
+    let made: Arc<Mutex<u32>> = Arc::default();
+    let count = made.clone();
+    let export = again.on_event(move |event| {
+        *count.lock().unwrap() += u32::from(matches!(event, Event::TakeFinished { kept: false, .. }));
+    });
+    export.build().run().unwrap();
+    assert_eq!(*made.lock().unwrap(), 0, "all takes were kept");
+
+    let Some(never) = builder(folder.path()) else { return };
+    let export = never.build();
+    export.cancel();
+    assert_eq!(export.status(), ExportStatus::Cancelled);
+    assert!(matches!(export.run(), Err(RunError::Failed(ExportError::Stopped))));
+}
+
+/// An export that fails says so, and its request's fault is an error of the request.
+#[test]
+fn failures_and_presets() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(builder) = builder(folder.path()) else { return };
+    let export = builder
+        .preset(ExportPreset::Preview)
+        .directory_for_temporary_files(folder.path().join("nowhere"))
+        .build();
+    assert!(
+        matches!(export.run(), Err(RunError::Failed(ExportError::Request(text))) if text.contains("nowhere"))
+    );
+    assert_eq!(export.status(), ExportStatus::Failed);
+    assert_eq!(names(folder.path()), ["source.y4m"]);
+}
