@@ -37,6 +37,7 @@ mod verify;
 pub use error::ExportError;
 pub use event::{Event, Outcome, PassSummary, QualitySummary, Summary};
 pub use export::export;
+pub use film_source::FilmSource;
 pub use intent::ExportPreset;
 pub use measure::{FilmScore, UnitScore, measure};
 pub use request::{Request, Target};

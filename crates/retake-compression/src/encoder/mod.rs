@@ -20,7 +20,7 @@ pub use settings::{EncoderSettings, FrameOptions, RateControl, RateLimit};
 use retake_media::{FormatDescription, PixelBuffer, Time};
 
 /// Frames between sync frames that are reckoned with where nothing says how many: the default of x264 and x265.
-const USUAL_INTERVAL: u32 = 250;
+pub(crate) const USUAL_INTERVAL: u32 = 250;
 
 /// An encoder library: what it can do, and the door to its encodes.
 pub trait EncoderFactory: Send + Sync {

@@ -2,7 +2,7 @@
 
 use super::pictures::encoded_colour;
 use super::{SessionError, limit, quality};
-use crate::encoder::{Controls, EncoderInfo, EncoderSettings, RateBuffer, RateControl};
+use crate::encoder::{Controls, EncoderInfo, EncoderSettings, RateBuffer, RateControl, USUAL_INTERVAL};
 use crate::planner::curve::Family;
 use crate::planner::floor;
 use crate::property::{
@@ -13,8 +13,6 @@ use retake_media::{Codec, Colour, ContentLight, MasteringDisplay, PixelBuffer, P
 
 /// The most threads of an encode where nobody says how many.
 const MAX_THREADS: usize = 8;
-/// Frames between sync frames where neither properties nor encoder say how many.
-pub(super) const USUAL_INTERVAL: u32 = 250;
 /// Frames per second where neither properties nor frames say how many.
 const USUAL_FRAME_RATE: Rational = Rational::new(30, 1);
 
