@@ -57,6 +57,7 @@ impl AssetWriterInput {
             config: Vec::new(),
             colour: Colour::default(),
             pixel_aspect_ratio: Rational::new(1, 1),
+            clean_aperture: None,
             mastering_display: None,
             content_light: None,
         };

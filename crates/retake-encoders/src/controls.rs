@@ -78,6 +78,11 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
             ));
         }
     }
+    if let Some(aperture) = controls.clean_aperture
+        && aperture.rectangle(settings.width, settings.height).is_none()
+    {
+        return Err(("clean_aperture", "does not lie within the picture".to_owned()));
+    }
     if controls.base_qp && matches!(settings.rate, RateControl::Lossless) {
         return Err(("base_qp", "nothing is quantized where nothing is lost".to_owned()));
     }
@@ -153,8 +158,20 @@ pub(crate) fn check_frame(
     Ok(())
 }
 
+/// Pixels off the left, top, right and bottom of the picture that its clean aperture leaves out; none where there is nothing to leave out, or
+/// an edge goes through a block of chroma.
+pub(crate) fn crop(settings: &EncoderSettings) -> Option<[u32; 4]> {
+    let (width, height) = (settings.width, settings.height);
+    let [left, top, across, down] = settings.controls.clean_aperture?.rectangle(width, height)?;
+    let edges = [left, top, f64::from(width) - left - across, f64::from(height) - top - down]
+        .map(|edge| edge.max(0.0));
+    let even = edges.iter().all(|edge| edge % 2.0 == 0.0);
+    (even && edges != [0.0; 4]).then(|| edges.map(|edge| edge as u32))
+}
+
 /// As a shim takes them, the string apart; `warm_up` frames are sent twice.
-pub(crate) fn lower(info: &EncoderInfo, controls: &Controls, warm_up: u32) -> RawControls {
+pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32) -> RawControls {
+    let controls = &settings.controls;
     let number =
         |value: Option<u32>, none: i32| value.map_or(none, |value| value.min(i32::MAX as u32) as i32);
     let look_ahead =
@@ -178,6 +195,7 @@ pub(crate) fn lower(info: &EncoderInfo, controls: &Controls, warm_up: u32) -> Ra
         long_term: controls.long_term_references.into(),
         more_before: controls.more_before.into(),
         more_after: controls.more_after.into(),
+        crop: crop(settings).unwrap_or_default().map(|pixels| pixels as i32),
         // those that the library sees
         frame_count: match controls.frame_count {
             0 => 0,

@@ -195,7 +195,7 @@ impl Encoder for Driver {
         if self.finished {
             return Err(self.malfunction("a frame was sent after the last one".to_owned()));
         }
-        let (width, height) = (self.description.width, self.description.height);
+        let (width, height) = (self.settings.width, self.settings.height);
         let wanted = self.settings.format;
         if (picture.width(), picture.height(), picture.format()) != (width, height, wanted) {
             return Err(self

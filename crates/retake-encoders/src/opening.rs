@@ -1,10 +1,11 @@
 use crate::bitstream::Bitstream;
+use crate::controls::crop;
 use crate::factory::Library;
 use crate::headers;
 use crate::raw::Fault;
 use crate::shim::Shim;
 use retake_compression::encoder::{EncoderError, EncoderSettings};
-use retake_media::FormatDescription;
+use retake_media::{CleanAperture, Codec, FormatDescription};
 
 /// A library that was opened, and what has to be known about its stream.
 pub(crate) struct Opened {
@@ -28,15 +29,22 @@ pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Open
     };
     let (bitstream, config) = Bitstream::new(codec, &headers.map_err(refused)?, settings)
         .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
-    let description = FormatDescription {
+    let mut description = FormatDescription {
         codec,
         width: settings.width,
         height: settings.height,
+        clean_aperture: settings.controls.clean_aperture,
         config,
         colour: settings.colour,
         pixel_aspect_ratio: settings.pixel_aspect_ratio,
         mastering_display: settings.mastering_display,
         content_light: settings.content_light,
     };
+    // an H.264 decoder gives out what is left
+    if let (Codec::H264, Some([left, top, right, bottom])) = (codec, crop(settings)) {
+        (description.width, description.height) =
+            (settings.width - left - right, settings.height - top - bottom);
+        description.clean_aperture = Some(CleanAperture::full(description.width, description.height));
+    }
     Ok(Opened { shim, bitstream, description })
 }

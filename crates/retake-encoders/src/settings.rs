@@ -132,7 +132,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         preset: null(),
         options: null(),
         option_count: 0,
-        controls: controls::lower(info, &settings.controls, warm_up::frames(info, settings)),
+        controls: controls::lower(info, settings, warm_up::frames(info, settings)),
     }
 }
 

@@ -34,6 +34,7 @@ struct retake_controls {
     int32_t layers;                            /* 1: one for all */
     int32_t long_term;
     int32_t more_before, more_after;
+    int32_t crop[4];                           /* even numbers of pixels off the left, top, right and bottom (0) */
     int64_t frame_count;                       /* (0) */
     int64_t buffer_rate, buffer_bits;          /* bits per second, bits (0) */
     double buffer_initial;                     /* 0 to 1; with buffer_rate only */

@@ -98,6 +98,7 @@ fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {
         config,
         colour: video.colour,
         pixel_aspect_ratio: video.pixel_aspect_ratio,
+        clean_aperture: None,
         mastering_display: video.mastering_display,
         content_light: video.content_light,
     })

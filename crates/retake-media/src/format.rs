@@ -1,4 +1,4 @@
-use crate::{Colour, ContentLight, MasteringDisplay, Rational};
+use crate::{CleanAperture, Colour, ContentLight, MasteringDisplay, Rational};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -82,6 +82,10 @@ pub struct FormatDescription {
     /// Width of a pixel over its height; `1/1` square.
     #[doc(alias = "kVTCompressionPropertyKey_PixelAspectRatio")]
     pub pixel_aspect_ratio: Rational,
+    /// The part of the picture that is meant to be seen; `None`: all of it.
+    #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_aperture: Option<CleanAperture>,
     /// HDR10 mastering display, if known.
     pub mastering_display: Option<MasteringDisplay>,
     /// HDR10 content light level, if known.

@@ -143,6 +143,10 @@ fn plan(core: &Core) -> SinkPlan {
             size: options.natural_size,
             language_tag: options.extended_language_tag,
             references: references.collect(),
+            clean_aperture: match &format {
+                TrackFormat::Video(video) => video.clean_aperture,
+                _ => None,
+            },
         };
         Some(SinkTrack {
             format,

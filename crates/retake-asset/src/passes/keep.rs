@@ -153,6 +153,7 @@ mod tests {
             config: Vec::new(),
             colour: Colour::default(),
             pixel_aspect_ratio: Rational::new(1, 1),
+            clean_aperture: None,
             mastering_display: None,
             content_light: None,
         };

@@ -144,6 +144,7 @@ pub fn video_format() -> TrackFormat {
         config: vec![1, 100, 0, 10, 0xFF, 0xE0, 0],
         colour: Colour::default(),
         pixel_aspect_ratio: Rational::new(1, 1),
+        clean_aperture: None,
         mastering_display: None,
         content_light: None,
     })

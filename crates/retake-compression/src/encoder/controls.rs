@@ -1,3 +1,4 @@
+use retake_media::CleanAperture;
 use serde::{Deserialize, Serialize};
 
 /// What a session may ask of an encoder beyond what every take is determined by. The default asks for nothing: each choice is the
@@ -78,6 +79,10 @@ pub struct Controls {
     /// How many frames will come; 0 is unknown.
     #[doc(alias = "kVTCompressionPropertyKey_SourceFrameCount")]
     pub frame_count: u64,
+    /// The part of the picture that is meant to be seen: for the description, and where its edges lie between blocks of chroma for the stream.
+    /// H.264 crops to it, so that the description has its size; HEVC keeps the whole picture, and signals a display window.
+    #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
+    pub clean_aperture: Option<CleanAperture>,
 }
 
 impl Controls {

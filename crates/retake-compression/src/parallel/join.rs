@@ -224,6 +224,7 @@ mod tests {
             config: vec![config],
             colour: Colour::default(),
             pixel_aspect_ratio: Rational::new(1, 1),
+            clean_aperture: None,
             mastering_display: None,
             content_light: None,
         }

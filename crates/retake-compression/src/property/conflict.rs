@@ -132,6 +132,11 @@ fn delays(environment: &Environment<'_>, values: &Values) -> Result<(), Property
 }
 
 fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
+    let (width, height) = (environment.width, environment.height);
+    if set_value!(values, CleanAperture).is_some_and(|aperture| aperture.rectangle(width, height).is_none()) {
+        let reason = format!("does not lie within {width}×{height}");
+        return Err(PropertyError::parameter(Key::CleanAperture, reason));
+    }
     let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name));
     let Some(profile) = profile else { return Ok(()) };
     if set_value!(values, H264EntropyMode) == Some(&H264EntropyMode::Cabac) && profile.profile == "baseline" {

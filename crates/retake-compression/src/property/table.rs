@@ -9,7 +9,7 @@ use super::{
     TransferFunction, YCbCrMatrix,
 };
 use crate::storage::MultiPassStorage;
-use retake_media::{ContentLight, MasteringDisplay, Rational, TransferOptions};
+use retake_media::{CleanAperture, ContentLight, MasteringDisplay, Rational, TransferOptions};
 use std::sync::Arc;
 
 /// Passes of a session at most, where nobody says otherwise.
@@ -328,6 +328,10 @@ table! {
         }
         /// Width of a pixel over its height.
         PixelAspectRatio(Rational) as "kVTCompressionPropertyKey_PixelAspectRatio" { kind: Kind::Dictionary, }
+        /// The part of the picture that is meant to be seen, in pixels: Width, Height, and how far its centre lies to the right of and below
+        /// the picture's. Whole numbers, or arrays of numerator and denominator. Unset: that of the first frame, or all of it. H.264 crops
+        /// to it, and HEVC signals a display window, where its edges lie between blocks of chroma.
+        CleanAperture(CleanAperture) as "kVTCompressionPropertyKey_CleanAperture" { kind: Kind::Dictionary, }
         /// Colour primaries. Unset: those of the first frame.
         ColorPrimaries(ColorPrimaries) as "kVTCompressionPropertyKey_ColorPrimaries" {
             kind: Kind::Enumeration, support: |_| Some(Allowed::List(ColorPrimaries::names())),
@@ -416,8 +420,6 @@ table! {
         TargetQualityForAlpha as "kVTCompressionPropertyKey_TargetQualityForAlpha" { kind: Kind::Number, support: never, }
         /// How alpha was multiplied. No encoder here has alpha.
         AlphaChannelMode as "kVTCompressionPropertyKey_AlphaChannelMode" { kind: Kind::Enumeration, support: never, }
-        /// The part of the picture that is meant to be seen. Nothing here writes it.
-        CleanAperture as "kVTCompressionPropertyKey_CleanAperture" { kind: Kind::Dictionary, support: never, }
         /// DV only. No encoder here is one.
         AspectRatio16x9 as "kVTCompressionPropertyKey_AspectRatio16x9" { support: never, }
         /// DV only. No encoder here is one.

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::storage::MultiPassStorage;
 use retake_media::{
-    ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, Time, TransferOptions,
+    CleanAperture, ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, Time, TransferOptions,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,6 +134,53 @@ impl Typed for Rational {
         let part = |name| values.get(name)?.as_i64().and_then(|part| i32::try_from(part).ok());
         let ratio = Self::new(part(HORIZONTAL)?, part(VERTICAL)?);
         ratio.is_positive().then_some(ratio)
+    }
+}
+
+/// A whole number, or an array of numerator and denominator.
+fn fraction(value: Rational) -> PropertyValue {
+    if value.den == 1 {
+        value.num.into()
+    } else {
+        PropertyValue::Array(vec![value.num.into(), value.den.into()])
+    }
+}
+
+fn as_fraction(value: &PropertyValue) -> Option<Rational> {
+    let part = |value: &PropertyValue| value.as_i64().and_then(|part| i32::try_from(part).ok());
+    match value {
+        PropertyValue::Array(parts) => match &parts[..] {
+            [num, den] => Some(Rational::new(part(num)?, part(den).filter(|den| *den > 0)?)),
+            _ => None,
+        },
+        value if value.as_f64().is_some_and(|number| number.fract() == 0.0) => {
+            Some(Rational::new(part(value)?, 1))
+        }
+        _ => None,
+    }
+}
+
+impl Typed for CleanAperture {
+    fn to_value(&self) -> PropertyValue {
+        let named = [
+            ("Width", self.width),
+            ("Height", self.height),
+            ("HorizontalOffset", self.horizontal_offset),
+            ("VerticalOffset", self.vertical_offset),
+        ];
+        PropertyValue::Dictionary(named.map(|(name, value)| (name.to_owned(), fraction(value))).into())
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let PropertyValue::Dictionary(values) = value else { return None };
+        let part = |name| as_fraction(values.get(name)?);
+        let aperture = Self {
+            width: part("Width")?,
+            height: part("Height")?,
+            horizontal_offset: part("HorizontalOffset")?,
+            vertical_offset: part("VerticalOffset")?,
+        };
+        (aperture.width.is_positive() && aperture.height.is_positive()).then_some(aperture)
     }
 }
 

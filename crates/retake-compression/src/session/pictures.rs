@@ -4,7 +4,7 @@ use super::SessionError;
 use crate::encoder::{EncoderSettings, TransferMaker};
 use retake_media::{
     Colour, PixelBuffer, PixelBufferAttributes, PixelBufferPool, PixelFormat, PixelStorage, PixelTransfer,
-    PoolAttributes, Range, Reconciled, TransferOptions,
+    PoolAttributes, Range, Reconciled, ScalingMode, TransferOptions,
 };
 use std::sync::Arc;
 
@@ -82,6 +82,10 @@ impl Conversion {
         // frames of one range go into a stream that is tagged with another only converted
         let range = picture.format().range().unwrap_or(settings.colour.range);
         let same_range = range == settings.colour.range;
+        // what is meant to be seen of a picture goes where it is to be seen
+        let same_shape = options.scaling_mode == ScalingMode::Normal
+            || picture.attachments().clean_aperture() == settings.controls.clean_aperture;
+        let same_size = same_size && same_shape;
         if same_size && same_range && picture.format() == wanted {
             return Ok(picture.clone());
         }
@@ -106,6 +110,12 @@ impl Conversion {
             destination_matrix: options
                 .destination_matrix
                 .or(Some(settings.colour.matrix).filter(|&matrix| matrix != 2)),
+            destination_clean_aperture: options
+                .destination_clean_aperture
+                .or(settings.controls.clean_aperture),
+            destination_pixel_aspect_ratio: options
+                .destination_pixel_aspect_ratio
+                .or(Some(settings.pixel_aspect_ratio).filter(|ratio| ratio.is_positive())),
             ..*options
         };
         let transfer = self.transfer.get_or_insert_with(|| maker());

@@ -9,7 +9,9 @@ use crate::property::{
     Environment, H264EntropyMode, HdrMetadataInsertionMode, PropertyKey, Values, hinted_preset,
     parse_profile, set_value,
 };
-use retake_media::{Codec, Colour, ContentLight, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time};
+use retake_media::{
+    CleanAperture, Codec, Colour, ContentLight, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time,
+};
 
 /// The most threads of an encode where nobody says how many.
 const MAX_THREADS: usize = 8;
@@ -22,6 +24,8 @@ pub(super) struct Hints {
     pub(super) format: Option<PixelFormat>,
     pub(super) colour: Colour,
     pub(super) pixel_aspect_ratio: Rational,
+    /// With the size of the picture that it is part of.
+    pub(super) clean_aperture: Option<(CleanAperture, (u32, u32))>,
     pub(super) mastering_display: Option<MasteringDisplay>,
     pub(super) content_light: Option<ContentLight>,
     pub(super) duration: Time,
@@ -38,6 +42,9 @@ impl Hints {
             format: Some(picture.format()),
             colour: encoded_colour(picture),
             pixel_aspect_ratio: known.pixel_aspect_ratio().unwrap_or(Rational::new(1, 1)),
+            clean_aperture: known
+                .clean_aperture()
+                .map(|aperture| (aperture, (picture.width(), picture.height()))),
             mastering_display: known.mastering_display(),
             content_light: known.content_light(),
             duration,
@@ -53,6 +60,7 @@ impl Default for Hints {
             format: None,
             colour: Colour::default(),
             pixel_aspect_ratio: Rational::new(1, 1),
+            clean_aperture: None,
             mastering_display: None,
             content_light: None,
             duration: Time::INVALID,
@@ -256,7 +264,17 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
         more_before: set_value!(values, MoreFramesBeforeStart) == Some(&true),
         more_after: set_value!(values, MoreFramesAfterEnd) == Some(&true),
         frame_count: frame_count(values, hints),
+        clean_aperture: aperture(environment, values, hints),
     }
+}
+
+/// What of the session's pictures is meant to be seen. What a frame of another size says of itself is about that.
+fn aperture(environment: &Environment<'_>, values: &Values, hints: &Hints) -> Option<CleanAperture> {
+    let (width, height) = (environment.width, environment.height);
+    let of_frame = hints
+        .clean_aperture
+        .filter(|(aperture, size)| *size == (width, height) && aperture.rectangle(width, height).is_some());
+    set_value!(values, CleanAperture).copied().or(of_frame.map(|(aperture, _)| aperture))
 }
 
 /// The decoder's buffer of a constant or variable bit rate.

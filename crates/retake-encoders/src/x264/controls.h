@@ -182,6 +182,9 @@ static int parameters(x264_param_t *p, const struct retake_settings *s, struct r
     }
 #endif
 
+    const int32_t *crop = s->controls.crop;
+    p->crop_rect.i_left = crop[0], p->crop_rect.i_top = crop[1], p->crop_rect.i_right = crop[2], p->crop_rect.i_bottom = crop[3];
+
     if (s->key_interval) p->i_keyint_max = s->key_interval;
 
     /* the contract: equal headers, length-prefixed units, equal bytes at every repetition */

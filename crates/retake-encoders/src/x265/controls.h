@@ -203,6 +203,14 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
     p->bEmitHDRSEI = s->has_mastering || s->has_content_light;
 #endif
 
+    const int32_t *crop = s->controls.crop;
+    if (crop[0] || crop[1] || crop[2] || crop[3]) {
+        /* in blocks of chroma; the library has no name for the conformance window, which is that of the whole picture */
+        p->vui.bEnableDefaultDisplayWindowFlag = 1;
+        p->vui.defDispWinLeftOffset = crop[0] / 2, p->vui.defDispWinTopOffset = crop[1] / 2;
+        p->vui.defDispWinRightOffset = crop[2] / 2, p->vui.defDispWinBottomOffset = crop[3] / 2;
+    }
+
     if (s->key_interval) p->keyframeMax = s->key_interval;
 
     /* the contract: equal headers, length-prefixed units, equal bytes at every repetition */

@@ -86,6 +86,7 @@ mod tests {
                 config: config.to_vec(),
                 colour: Colour::default(),
                 pixel_aspect_ratio: Rational::new(1, 1),
+                clean_aperture: None,
                 mastering_display: None,
                 content_light: None,
             })

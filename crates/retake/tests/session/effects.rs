@@ -108,6 +108,7 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
         PropertyKey::BaseLayerFrameRate => vec![Property::BaseLayerFrameRate(12.0)],
         PropertyKey::BaseLayerFrameRateFraction => vec![Property::BaseLayerFrameRateFraction(0.5)],
         PropertyKey::PixelAspectRatio => vec![Property::PixelAspectRatio(Rational::new(4, 3))],
+        PropertyKey::CleanAperture => return Test("clean_apertures_are_in_stream_and_file"),
         PropertyKey::ColorPrimaries => vec![Property::ColorPrimaries(ColorPrimaries::Bt2020)],
         PropertyKey::TransferFunction => vec![Property::TransferFunction(TransferFunction::Hlg)],
         PropertyKey::YCbCrMatrix => vec![Property::YCbCrMatrix(YCbCrMatrix::Bt2020)],
@@ -162,6 +163,7 @@ fn each_property_has_an_effect() {
 #[test]
 fn proofs_by_name_are_tests() {
     let sources = [
+        include_str!("apertures.rs"),
         include_str!("effects.rs"),
         include_str!("frames.rs"),
         include_str!("hints.rs"),

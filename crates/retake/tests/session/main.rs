@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod apertures;
 mod common;
 mod effects;
 mod frames;

@@ -9,7 +9,7 @@ use retake::session::{
     CompressionSession, EncoderSpecification, encoder_list, supported_properties_for_encoder,
 };
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational, TimeRange};
+use retake::{CleanAperture, Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational, TimeRange};
 use std::collections::BTreeMap;
 
 pub(crate) const MASTERING: MasteringDisplay = MasteringDisplay {
@@ -43,6 +43,7 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         }
         PropertyKey::MaximumRealTimeFrameRate => return (60.0.into(), vec![Property::RealTime(true)]),
         PropertyKey::PixelAspectRatio => Property::PixelAspectRatio(Rational::new(4, 3)).value(),
+        PropertyKey::CleanAperture => Property::CleanAperture(CleanAperture::full(160, 120)).value(),
         PropertyKey::MasteringDisplayColorVolume => Property::MasteringDisplayColorVolume(MASTERING).value(),
         PropertyKey::ContentLightLevelInfo => Property::ContentLightLevelInfo(LIGHT).value(),
         PropertyKey::MultiPassStorage => {

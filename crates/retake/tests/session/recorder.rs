@@ -102,6 +102,7 @@ impl EncoderFactory for Recorder {
             config: Vec::new(),
             colour: settings.colour,
             pixel_aspect_ratio: settings.pixel_aspect_ratio,
+            clean_aperture: None,
             mastering_display: None,
             content_light: None,
         };

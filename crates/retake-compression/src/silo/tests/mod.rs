@@ -15,6 +15,7 @@ fn format(width: u32) -> Arc<FormatDescription> {
         config: vec![1, 2, 3],
         colour: Colour::default(),
         pixel_aspect_ratio: Rational::new(1, 1),
+        clean_aperture: None,
         mastering_display: None,
         content_light: None,
     })
