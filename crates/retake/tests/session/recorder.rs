@@ -42,6 +42,7 @@ pub(crate) fn recorder(size: Size) -> (Registry, Arc<Mutex<Log>>) {
     controls.variable_bit_rate = true;
     controls.forced_at_rate = true;
     controls.forced_within_delay = true;
+    (controls.steady_start, controls.steady_end) = (true, true);
     let info = EncoderInfo {
         name: "recorder",
         codec: Codec::H264,
