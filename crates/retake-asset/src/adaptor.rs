@@ -27,6 +27,7 @@ impl PixelBufferAdaptor {
     }
 
     /// The input.
+    #[doc(alias = "assetWriterInput")]
     pub fn input(&self) -> &AssetWriterInput {
         &self.input
     }

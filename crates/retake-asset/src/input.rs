@@ -85,6 +85,7 @@ impl AssetWriterInput {
     }
 
     /// What kind of media it takes.
+    #[doc(alias = "mediaType")]
     pub fn media_type(&self) -> MediaType {
         match &self.0.source {
             Source::Samples(format) => MediaType::of(format),
@@ -156,6 +157,7 @@ impl AssetWriterInput {
     ///
     /// # Errors
     /// [`Mistake::NotAttached`].
+    #[doc(alias = "isReadyForMoreMediaData")]
     pub fn observe_readiness(
         &self,
         observer: impl Fn(bool) + Send + Sync + 'static,

@@ -42,6 +42,7 @@ pub struct MediaSample {
     /// What else is said about it. The writer heeds what is trimmed, and
     /// [`ends_previous_duration`](SampleAttachments::ends_previous_duration): a sample without data that carries it is no sample,
     /// but says when the one before it ends.
+    #[doc(alias = "CMSampleBufferGetSampleAttachmentsArray")]
     pub attachments: SampleAttachments,
     /// What it is decoded with, where that is known; has to be what the input was made with.
     pub format: Option<Arc<FormatDescription>>,

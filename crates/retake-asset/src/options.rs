@@ -7,6 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub struct WriterOptions {
     /// Tags of the film: names as FFmpeg has them (`title`, `artist`, `comment`, `date`, …). Default: none.
+    #[doc(alias = "AVAssetWriter.metadata")]
     pub metadata: Vec<(String, String)>,
     /// Whether a film starts with its index, so that it plays while it is downloaded. It is copied once more for that. Default: no. Of
     /// no effect on Matroska and on segments.
@@ -108,9 +109,11 @@ pub struct InputOptions {
     #[doc(alias = "performsMultiPassEncodingIfSupported")]
     pub multi_pass: bool,
     /// Tags of the track. Default: none.
+    #[doc(alias = "AVAssetWriterInput.metadata")]
     pub metadata: Vec<(String, String)>,
     /// How the picture is to be turned or mirrored for display: nine numbers as in ISO files, the first six in 1/65536, the right column in
     /// 1/2³⁰. Default: as it is.
+    #[doc(alias = "AVAssetWriterInput.transform")]
     pub transform: Option<[i32; 9]>,
     /// The size that the picture is shown in, if not that of the coded picture by its pixel aspect ratio: width and height. ISO files only.
     #[doc(alias = "naturalSize")]

@@ -21,6 +21,7 @@ impl AssetReader {
     ///
     /// # Errors
     /// Those of [`probe`].
+    #[doc(alias = "initWithAsset:error:")]
     pub fn open(file: &Path) -> Result<Self, MediaError> {
         Ok(Self { film: probe(file)? })
     }
@@ -361,6 +362,7 @@ impl<S: OutputSource> ReaderOutput<S> {
     }
 
     /// Whether nothing more will come, whatever is called.
+    #[doc(alias = "AVAssetReaderStatusCompleted")]
     pub fn is_completed(&self) -> bool {
         matches!(self.state, State::Final | State::Failed)
     }

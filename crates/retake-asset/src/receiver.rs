@@ -81,6 +81,7 @@ impl SampleReceiver {
     ///
     /// # Errors
     /// As [`AssetWriterInput::append`], and never [`AppendError::NotReady`].
+    #[doc(alias = "SampleBufferReceiver.append")]
     pub async fn append(&self, sample: impl Into<MediaSample>) -> Result<(), AppendError<MediaSample>> {
         let mut sample = Some(sample.into());
         poll_fn(|context| {
@@ -114,6 +115,7 @@ impl PixelBufferReceiver {
     ///
     /// # Errors
     /// As [`PixelBufferAdaptor::append`](crate::PixelBufferAdaptor::append), and never [`AppendError::NotReady`].
+    #[doc(alias = "PixelBufferReceiver.append")]
     pub async fn append(&self, picture: PixelBuffer, time: Time) -> Result<(), AppendError<PixelBuffer>> {
         let mut picture = Some(picture);
         let append = |input: &AssetWriterInput, picture| input.append_picture(picture, time, "append");
@@ -173,6 +175,7 @@ impl SoundReceiver {
 
 impl MultiPassController {
     /// Whether several passes can be had; final once the writer has started.
+    #[doc(alias = "canPerformMultiplePasses")]
     pub fn can_perform_multiple_passes(&self) -> bool {
         self.input.can_perform_multiple_passes()
     }

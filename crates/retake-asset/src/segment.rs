@@ -47,6 +47,7 @@ pub enum SegmentKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentReport {
     /// What kind of segment it is.
+    #[doc(alias = "segmentType")]
     pub kind: SegmentKind,
     /// What is in it of each track; nothing in an initialization segment.
     #[doc(alias = "trackReports")]
@@ -58,6 +59,7 @@ pub struct SegmentReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackReport {
     /// The track's number in the stream, from 1.
+    #[doc(alias = "trackID")]
     pub track_id: u32,
     /// What it holds.
     pub media_type: MediaType,
@@ -76,6 +78,7 @@ pub struct TrackReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleInfo {
     /// When it is shown, in the source's time.
+    #[doc(alias = "presentationTimeStamp")]
     pub presentation_time: Time,
     /// Its first byte, counted from the start of the segment.
     pub offset: u64,

@@ -76,11 +76,13 @@ impl AssetWriter {
     }
 
     /// Where it is in its life. Still [`WriterStatus::Writing`] while it finishes.
+    #[doc(alias = "AVAssetWriter.status")]
     pub fn status(&self) -> WriterStatus {
         self.shared.look(|core| core.status)
     }
 
     /// Why it failed; nothing in any other status.
+    #[doc(alias = "AVAssetWriter.error")]
     pub fn error(&self) -> Option<WriterError> {
         self.shared.look(|core| core.error.clone())
     }
@@ -172,6 +174,7 @@ impl AssetWriter {
     }
 
     /// All inputs, in the order they were added.
+    #[doc(alias = "AVAssetWriter.inputs")]
     pub fn inputs(&self) -> Vec<AssetWriterInput> {
         self.shared.look(|core| core.inputs())
     }

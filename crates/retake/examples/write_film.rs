@@ -1,12 +1,12 @@
-//! Writes a film from generated pictures and a tone of uncompressed sound, in fragments: should it be killed, what is there plays.
+//! Writes a film from generated pictures and a tone, both encoded, in fragments: should it be killed, what is there plays.
 //!
 //!     cargo run --example write_film -- film.mov
 
 use retake::asset::{
-    AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, TrackFormat, VideoSettings,
+    AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, SoundCodec, SoundSettings, VideoSettings,
 };
 use retake::property::Property;
-use retake::{AudioFormat, Codec, PixelBufferAttributes, PixelFormat, Sample, SampleKind, Time};
+use retake::{Codec, PixelBufferAttributes, PixelFormat, Time};
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, error, thread};
@@ -28,14 +28,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let pictures = AssetWriterInput::video(&settings, &retake::encoders())?;
     let adaptor =
         PixelBufferAdaptor::new(&pictures, Some(PixelBufferAttributes::of(PixelFormat::I420, 320, 240)))?;
-    let sounds = AssetWriterInput::passthrough(TrackFormat::Audio(AudioFormat {
-        codec: "pcm_s16le".into(),
-        sample_rate: RATE as u32,
-        channels: 1,
-        block_align: 2,
-        bits_per_sample: 16,
-        ..AudioFormat::default()
-    }));
+    let sounds = AssetWriterInput::sound(&SoundSettings::new(SoundCodec::Aac, RATE as u32, 1))?;
     sounds.configure(|options| options.language_code = Some("eng".into()))?;
     writer.add(&pictures)?;
     writer.add(&sounds)?;
@@ -68,22 +61,14 @@ fn stripes(input: &AssetWriterInput, adaptor: &PixelBufferAdaptor) -> Result<(),
 }
 
 fn tone(input: &AssetWriterInput) -> Result<(), Box<dyn error::Error>> {
-    const PACKET: i64 = 1024;
-    for first in (0..SECONDS * RATE).step_by(PACKET as usize) {
+    const PORTION: i64 = 4800;
+    for first in (0..SECONDS * RATE).step_by(PORTION as usize) {
         if !input.wait_until_ready(LONG) {
             break;
         }
-        let wave = |index: i64| {
-            (f64::sin(index as f64 * 440.0 * std::f64::consts::TAU / RATE as f64) * 8000.0) as i16
-        };
-        let time = Time::new(first, RATE as i32);
-        input.append(Sample {
-            data: (first..first + PACKET).flat_map(|index| wave(index).to_le_bytes()).collect(),
-            pts: time,
-            dts: time,
-            duration: Time::new(PACKET, RATE as i32),
-            kind: SampleKind::Sync,
-        })?;
+        let wave =
+            |index: i64| f64::sin(index as f64 * 440.0 * std::f64::consts::TAU / RATE as f64) as f32 * 0.25;
+        input.append_sound((first..first + PORTION).map(wave).collect(), Time::new(first, RATE as i32))?;
     }
     Ok(input.mark_as_finished()?)
 }

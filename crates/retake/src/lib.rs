@@ -65,6 +65,7 @@
 /// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and pictures.
 ///
 /// Set a writer up, add inputs, start writing and a session, append to the inputs, finish. `examples/write_film.rs` writes pictures and sound,
+/// `examples/multipass.rs` encodes a film again in several passes,
 /// `examples/hls.rs` segments for HTTP Live Streaming.
 pub mod asset {
     pub use retake_asset::*;
