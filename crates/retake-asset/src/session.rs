@@ -19,6 +19,8 @@ pub(crate) struct SessionEncoder {
     /// What is known before the first sample: its own description says the rest.
     format: FormatDescription,
     keep: Option<Keep>,
+    /// What the session learns in its passes.
+    storage: Option<Arc<MultiPassStorage>>,
     boundaries: Option<Boundaries>,
     first_pass: bool,
     /// No picture comes any more: what is kept can go into the film.
@@ -36,7 +38,16 @@ struct Boundaries {
 
 impl SessionEncoder {
     pub(crate) fn new(session: CompressionSession, outcomes: Outcomes, format: FormatDescription) -> Self {
-        Self { session, outcomes, format, keep: None, boundaries: None, first_pass: true, over: false }
+        Self {
+            session,
+            outcomes,
+            format,
+            keep: None,
+            storage: None,
+            boundaries: None,
+            first_pass: true,
+            over: false,
+        }
     }
 
     /// Makes the session one of several passes; `false` if it cannot be one, with the properties that it has.
@@ -56,6 +67,7 @@ impl SessionEncoder {
             Err(SessionError::Parameter { .. } | SessionError::Property(_)) => return Ok(false),
             Err(error) => return Err(failed(error)),
         }
+        self.storage = Some(storage);
         self.keep = Some(Keep::create(folder)?);
         self.session.begin_pass(false).map_err(refused)?;
         Ok(true)
@@ -100,6 +112,17 @@ impl SessionEncoder {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for SessionEncoder {
+    /// The files of passes go now, whoever still has a handle of the session.
+    fn drop(&mut self) {
+        self.session.invalidate();
+        if let Some(storage) = &self.storage {
+            // nobody reads it again
+            let _ = storage.close();
+        }
     }
 }
 

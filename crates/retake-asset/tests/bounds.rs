@@ -136,19 +136,18 @@ fn bring_sounds(sounds: Sounds, count: i64, mut step: Step, done: Sender<()>) {
         Sounds::Requests(input) => {
             let queue = Arc::new(SerialQueue::new("sound").unwrap());
             let mut index = 0;
-            input
-                .request_media_data_when_ready(queue, move |input| {
-                    while input.is_ready_for_more_media_data() {
-                        step.take();
-                        if index == count || input.append(sound(index)).is_err() {
-                            let _ = input.mark_as_finished();
-                            let _ = done.send(());
-                            return;
-                        }
-                        index += 1;
+            let requested = input.request_media_data_when_ready(queue, move |input| {
+                while input.is_ready_for_more_media_data() {
+                    step.take();
+                    if index == count || input.append(sound(index)).is_err() {
+                        let _ = input.mark_as_finished();
+                        let _ = done.send(());
+                        return;
                     }
-                })
-                .unwrap();
+                    index += 1;
+                }
+            });
+            unless_ended(requested);
         }
         Sounds::Receives(receiver) => {
             pollster::block_on(async {

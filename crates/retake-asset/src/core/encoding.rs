@@ -20,7 +20,9 @@ pub(crate) struct Encoding<M: ?Sized> {
     /// None once the writer has ended.
     encoder: Mutex<Option<Box<dyn InputEncoder<M>>>>,
     expected: Option<TrackFormat>,
-    opened: OnceLock<OpenedEncoder>,
+    /// What comes out, and whether it takes several passes.
+    opened: OnceLock<(TrackFormat, bool)>,
+    interrupt: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 /// What a writer does with the encoder of an input, whatever it encodes.
@@ -49,7 +51,8 @@ pub(crate) trait Encodes {
 impl<M: ?Sized> Encoding<M> {
     pub(crate) fn new(encoder: Box<dyn InputEncoder<M>>) -> Self {
         let expected = encoder.expected_format();
-        Self { encoder: Mutex::new(Some(encoder)), expected, opened: OnceLock::new() }
+        let (encoder, interrupt) = (Mutex::new(Some(encoder)), Mutex::default());
+        Self { encoder, expected, opened: OnceLock::new(), interrupt }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<dyn InputEncoder<M>>>> {
@@ -60,30 +63,35 @@ impl<M: ?Sized> Encoding<M> {
 
 impl<M: ?Sized> Encodes for Encoding<M> {
     fn format(&self) -> Option<TrackFormat> {
-        self.opened.get().map(|opened| opened.format.clone()).or_else(|| self.expected.clone())
+        self.opened.get().map(|opened| opened.0.clone()).or_else(|| self.expected.clone())
     }
 
     fn takes_passes(&self) -> Option<bool> {
-        self.opened.get().map(|opened| opened.multiple_passes)
+        self.opened.get().map(|opened| opened.1)
     }
 
     fn open(&self, setup: &EncoderSetup) -> Result<(), WriterError> {
         let mut encoder = self.lock();
         let opened = encoder.as_mut().ok_or(WriterError::Cancelled)?.open(setup)?;
+        let OpenedEncoder { format, multiple_passes, interrupt } = opened;
         // a writer opens its inputs once
-        let _ = self.opened.set(opened);
+        let _ = self.opened.set((format, multiple_passes));
+        *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
         Ok(())
     }
 
     fn interrupt(&self) {
-        if let Some(opened) = self.opened.get() {
-            (opened.interrupt)();
+        let interrupt = self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(interrupt) = interrupt {
+            interrupt();
         }
     }
 
     fn release(&self) {
         let encoder = self.lock().take();
         drop(encoder);
+        // it may hold on to what the encoder had
+        self.interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn analyse(&self, shared: &Arc<Shared>, index: usize) {

@@ -4,7 +4,8 @@
 pub mod scripted;
 
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, MediaSample, PixelBufferAdaptor, SerialQueue, TrackFormat,
+    AppendError, AssetWriter, AssetWriterInput, MediaSample, Mistake, PixelBufferAdaptor, SerialQueue,
+    TrackFormat, UsageError,
 };
 use retake_compression::encoder::{EncoderInfo, Registry};
 use retake_compression::property::Property;
@@ -262,6 +263,14 @@ pub fn scene(index: i64, width: u32, height: u32) -> PixelBuffer {
     buffer.freeze()
 }
 
+/// An answer that may be the refusal of a writer that was cancelled meanwhile.
+pub fn unless_ended(answer: Result<(), UsageError>) {
+    match answer {
+        Err(UsageError { mistake: Mistake::Status { .. }, .. }) => {}
+        answer => answer.unwrap(),
+    }
+}
+
 /// Answers every pass of an input in the way that is usual for clients (AM-13): one request for a pass, whose block appends the pictures of its ranges
 /// while the input is ready, and then ends the pass; at the end of all it marks the input as finished. `saw` hears of each pass, and answers
 /// whether to go on with it, or to mark the input as finished instead.
@@ -274,30 +283,28 @@ pub fn answer_passes(
 ) {
     let (queue, picture) = (Arc::new(SerialQueue::new("pictures").unwrap()), Arc::new(picture));
     let own = queue.clone();
-    input
-        .respond_to_each_pass_description(queue, move |input| {
-            let pass = input.current_pass_description();
-            let goes_on = saw(pass.as_ref().map(|pass| pass.source_time_ranges()));
-            let Some(pass) = pass.filter(|_| goes_on) else {
-                return input.mark_as_finished().unwrap();
-            };
-            let ranges = pass.source_time_ranges();
-            let inside = |index: &usize| ranges.iter().any(|range| range.contains(times[*index]));
-            let mut left: Vec<usize> = (0..times.len()).filter(inside).rev().collect();
-            let (adaptor, times, picture) = (adaptor.clone(), times.clone(), picture.clone());
-            input
-                .request_media_data_when_ready(own.clone(), move |input| {
-                    while input.is_ready_for_more_media_data() {
-                        match left.pop() {
-                            // a writer that is cancelled or has failed takes no more
-                            Some(index) => drop(adaptor.append(picture(index), times[index])),
-                            None => return input.mark_current_pass_as_finished().unwrap(),
-                        }
-                    }
-                })
-                .unwrap();
-        })
-        .unwrap();
+    let answer = input.respond_to_each_pass_description(queue, move |input| {
+        let pass = input.current_pass_description();
+        let goes_on = saw(pass.as_ref().map(|pass| pass.source_time_ranges()));
+        let Some(pass) = pass.filter(|_| goes_on) else {
+            return input.mark_as_finished().unwrap();
+        };
+        let ranges = pass.source_time_ranges();
+        let inside = |index: &usize| ranges.iter().any(|range| range.contains(times[*index]));
+        let mut left: Vec<usize> = (0..times.len()).filter(inside).rev().collect();
+        let (adaptor, times, picture) = (adaptor.clone(), times.clone(), picture.clone());
+        let requested = input.request_media_data_when_ready(own.clone(), move |input| {
+            while input.is_ready_for_more_media_data() {
+                match left.pop() {
+                    // a writer that is cancelled or has failed takes no more
+                    Some(index) => drop(adaptor.append(picture(index), times[index])),
+                    None => return unless_ended(input.mark_current_pass_as_finished()),
+                }
+            }
+        });
+        unless_ended(requested);
+    });
+    unless_ended(answer);
 }
 
 /// Contents of all boxes at a path of kinds, found without any code of ours.
