@@ -189,7 +189,7 @@ fn passes_of_real_encoders() {
             assert!(stored == by_hand(&info, most), "{name}");
             println!("{name}: {} further passes", again.len());
             asks = !again.is_empty();
-            if most > 1 && matches!(info.name, "x264" | "x265") {
+            if most > 1 {
                 let parts = |ranges: &Vec<TimeRange>| {
                     let inside = |index: &i64| ranges.iter().any(|range| range.contains(time(*index)));
                     (0..FRAMES).filter(inside).count() < FRAMES as usize
