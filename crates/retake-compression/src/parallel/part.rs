@@ -57,7 +57,7 @@ impl Sink {
         let sample = outcome.into_sample().map_err(ParallelError::session(range));
         let added = sample.and_then(|sample| match (sample, &kept.silo) {
             (Some(sample), Some(silo)) => silo.add(&sample).map_err(ParallelError::silo(range)),
-            // nothing is dropped where nobody keeps time
+            // a frame that a limit left no room for
             _ => Ok(()),
         });
         if let Err(error) = added {
