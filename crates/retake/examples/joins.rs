@@ -1,8 +1,8 @@
 //! What joins cost: `joins FROM TO ENCODER PRESET TARGET SECONDS HOW [INTERVAL]` encodes a film in parts of so many seconds, and joins them.
 //!
 //! TARGET is a quality (0.5) or a bit rate (350k). HOW is `parts` (each session is told its place), `plain` (it is not), `serial` (one session,
-//! with sync frames where the others have them), or `context` (as `plain`, and each encoder sees 40 frames before and behind its part, whose
-//! samples are thrown away). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
+//! with sync frames where the others have them), `ahead` (as `plain`, and each encoder sees 40 frames behind its part, whose samples are
+//! thrown away), or `context` (40 frames before it as well). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
 
 use retake::parallel::{FilmSource, FrameSource, Joiner, Part, SourceError, Subdivision};
 use retake::property::Property;
@@ -48,7 +48,7 @@ fn main() -> Result<(), SourceError> {
             let keys: Vec<u64> = parts.iter().map(|part| part.range.start).collect();
             samples = job.encode(FrameRange::new(0, frames), None, &keys)?;
         }
-        "parts" | "plain" | "context" => {
+        "parts" | "plain" | "ahead" | "context" => {
             let mut joiner = Joiner::default();
             for part in &parts {
                 let part_samples = job.part(part, how, frames)?;
@@ -60,7 +60,7 @@ fn main() -> Result<(), SourceError> {
             }
             joiner.finish()?;
         }
-        other => return Err(format!("'{other}' is none of parts, plain, serial, context").into()),
+        other => return Err(format!("'{other}' is none of parts, plain, serial, ahead, context").into()),
     }
     write(&job.source, Path::new(to), &samples)
 }
@@ -72,7 +72,8 @@ impl Job {
             "plain" => self.encode(part.range, None, &[]),
             "parts" => self.encode(part.range, Some(part), &[]),
             _ => {
-                let seen = FrameRange::new(start.saturating_sub(CONTEXT), (end + CONTEXT).min(frames));
+                let before = if how == "ahead" { 0 } else { CONTEXT };
+                let seen = FrameRange::new(start.saturating_sub(before), (end + CONTEXT).min(frames));
                 let samples = self.encode(seen, None, &[start, end])?;
                 let wanted = self.times(part.range)?;
                 Ok(samples.into_iter().filter(|buffer| wanted.contains(&buffer.sample.pts)).collect())
