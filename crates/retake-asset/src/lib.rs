@@ -37,7 +37,7 @@ pub use error::{AppendError, CallError, Mistake, UsageError, WriterError};
 pub use group::AssetWriterInputGroup;
 pub use input::AssetWriterInput;
 pub use media::{MediaSample, MediaType};
-pub use options::{InputOptions, MediaDataLocation, WriterOptions};
+pub use options::{InputOptions, MediaDataLocation, OtherTracks, WriterOptions};
 pub use passes::PassDescription;
 pub use queue::{Queue, SerialQueue};
 pub use reader::{AssetReader, OutputSource, Picture, Pictures, ReaderOutput, Samples};

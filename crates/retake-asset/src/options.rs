@@ -1,6 +1,8 @@
-use crate::error::Mistake;
+use crate::error::{Mistake, WriterError};
+use retake_libav::{FilmInfo, probe};
 use retake_media::Time;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Properties of a writer. All can be set until it starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,10 @@ pub struct WriterOptions {
     /// exactly, if there is one below a thousand million.
     #[doc(alias = "movieTimeScale")]
     pub movie_time_scale: u32,
+    /// A film whose other tracks go along: all but its video, and its chapters and tags. They are copied as far as the container holds them,
+    /// interleaved with what is appended, and moved by the session's start, which is on that film's clock. [`AssetWriter::notes`](crate::AssetWriter::notes)
+    /// tells what stayed behind. Default: none. Not into fragments and segments.
+    pub other_tracks: Option<OtherTracks>,
     /// How long segments are at least: each begins with the first sync sample after a multiple of it. [`Time::INDEFINITE`] for
     /// segments that the client ends by `flush_segment`. Default: [`Time::INVALID`], six seconds. For segments only.
     #[doc(alias = "preferredOutputSegmentInterval")]
@@ -55,6 +61,7 @@ impl Default for WriterOptions {
             initial_movie_fragment_sequence_number: 1,
             overall_duration_hint: Time::INVALID,
             movie_time_scale: 0,
+            other_tracks: None,
             preferred_output_segment_interval: Time::INVALID,
             initial_segment_start_time: Time::INVALID,
         }
@@ -74,6 +81,9 @@ impl WriterOptions {
         if self.movie_time_scale > i32::MAX as u32 {
             return bad("a time scale is at most 2147483647");
         }
+        if self.other_tracks.is_some() && self.movie_fragment_interval.is_numeric() {
+            return bad("the tracks of another film cannot be copied into fragments");
+        }
         let segments = self.preferred_output_segment_interval;
         if !interval(segments) && segments != Time::INDEFINITE {
             return bad(
@@ -81,6 +91,41 @@ impl WriterOptions {
             );
         }
         Ok(())
+    }
+}
+
+/// The tracks of a film that are copied beside what is appended to inputs.
+#[derive(Debug, Clone)]
+pub struct OtherTracks(Arc<FilmInfo>);
+
+impl OtherTracks {
+    /// Those of a film file.
+    ///
+    /// # Errors
+    /// As those of [`probe`].
+    pub fn of_file(file: &Path) -> Result<Self, WriterError> {
+        Ok(probe(file)?.into())
+    }
+
+    pub(crate) fn film(&self) -> &FilmInfo {
+        &self.0
+    }
+
+    /// Samples a second of each track of sound.
+    pub(crate) fn sample_rates(&self) -> impl Iterator<Item = u32> + Clone {
+        self.0.tracks.iter().map(|track| track.sample_rate).filter(|&rate| rate > 0)
+    }
+}
+
+impl From<FilmInfo> for OtherTracks {
+    fn from(film: FilmInfo) -> Self {
+        Self(Arc::new(film))
+    }
+}
+
+impl PartialEq for OtherTracks {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

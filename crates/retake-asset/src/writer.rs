@@ -87,6 +87,12 @@ impl AssetWriter {
         self.shared.look(|core| core.error.clone())
     }
 
+    /// What the container could not keep of the inputs and of [`WriterOptions::other_tracks`], in plain sentences. Complete when the
+    /// writer has completed.
+    pub fn notes(&self) -> Vec<String> {
+        self.shared.look(|core| core.notes.clone())
+    }
+
     /// A copy of its properties.
     pub fn options(&self) -> WriterOptions {
         self.shared.look(|core| core.options.clone())

@@ -9,10 +9,11 @@ use crate::place::Place;
 use crate::prepare::{Job, OutputKind};
 use crate::stop::StopFlag;
 use crate::store::TakeStore;
+use crate::track::{TrackWriter, misused};
 use crate::verify::verify;
+use retake_asset::{AssetWriter, AssetWriterInput, Container, InputOptions, TrackFormat, WriterOptions};
 use retake_compression::take::{TakeDescription, TakeRecord};
-use retake_libav::{Container, FilmWriter, WriterSettings};
-use retake_media::Rational;
+use std::fs;
 use std::path::Path;
 
 /// A take that goes into the film.
@@ -44,14 +45,12 @@ pub(crate) fn assemble(
     let place = Place::of(job, output);
     match job.output {
         OutputKind::Film(container) => {
-            let film = place.file()?;
-            let notes = write(job, container, store, chosen, map.index.time_base, film.path(), stop)?;
-            film.as_file().sync_all().map_err(ExportError::file(film.path(), "syncing the film"))?;
-            verify(job, store, map, chosen, film.path(), stop, progress)?;
-            let metadata = film.as_file().metadata();
-            let bytes = metadata.map_err(ExportError::file(film.path(), "reading"))?.len();
-            verified(film.path(), bytes, notes)?;
-            place.fill(film)
+            let folder = place.folder()?;
+            let film = folder.path().join(place.name());
+            let notes = write(job, container, store, chosen, &film, stop)?;
+            verify(job, store, map, chosen, &film, stop, progress)?;
+            verified(&film, size(&film)?, notes)?;
+            place.fill(&film)
         }
         OutputKind::Stream => {
             let folder = place.folder()?;
@@ -63,35 +62,42 @@ pub(crate) fn assemble(
     }
 }
 
+/// Writes the film at `path`, where nothing is yet.
 fn write(
     job: &Job,
     container: Container,
     store: &TakeStore,
     chosen: &[Chosen],
-    time_base: Rational,
     path: &Path,
     stop: &StopFlag,
 ) -> Result<Vec<String>, ExportError> {
     let mut samples = Joined::open(store, chosen)?;
-    let (mut writer, notes) = FilmWriter::create(&WriterSettings {
-        path,
-        container,
-        format: &samples.format,
-        time_base,
-        frame_rate: job.film.video.frame_rate,
-        display_matrix: job.film.video.display_matrix,
-        start: job.film.start,
-        encoder: &job.description.encoder,
-        copy_from: Some(&job.film),
-        fast_start: true,
-        max_reorder: chosen.iter().map(|take| take.record.reorder_ticks).max().unwrap_or(0),
-    })?;
+    let (video, encoder) = (&job.film.video, &job.description.encoder);
+    let writer = AssetWriter::new(path, container);
+    let set_up = |options: &mut WriterOptions| {
+        options.fast_start = true;
+        options.metadata = vec![("encoding_tool".into(), encoder.clone())];
+        options.other_tracks = Some(job.film.clone().into());
+    };
+    writer.configure(set_up).map_err(misused)?;
+    let input = AssetWriterInput::passthrough(TrackFormat::Video(samples.format.clone()));
+    let set_up = |options: &mut InputOptions| {
+        options.frame_rate = Some(video.frame_rate);
+        options.transform = video.display_matrix;
+        options.metadata = vec![("encoder".into(), encoder.clone())];
+    };
+    input.configure(set_up).map_err(misused)?;
+    let track = TrackWriter::start(writer, input, job.film.start)?;
     while let Some(sample) = samples.next()? {
         stop.check()?;
-        writer.write(&sample)?;
+        track.append(sample, stop)?;
     }
-    writer.finish()?;
-    Ok(notes.into_iter().map(|note| note.to_string()).collect())
+    track.finish()?;
+    Ok(track.writer().notes())
+}
+
+fn size(file: &Path) -> Result<u64, ExportError> {
+    Ok(fs::metadata(file).map_err(ExportError::file(file, "reading"))?.len())
 }
 
 /// Bytes that the film takes beside its video samples: the other tracks, and what the container needs. Found by writing it.
@@ -103,20 +109,15 @@ pub(crate) fn overhead(
     stop: &StopFlag,
 ) -> Result<u64, ExportError> {
     let folder = job.folder.path();
-    let unfinished = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("unfinished-");
-        builder
-    };
-    let fail = || ExportError::file(folder, "making a temporary file");
+    let temporary = tempfile::Builder::new().prefix("unfinished-").tempdir_in(folder);
+    let temporary = temporary.map_err(ExportError::file(folder, "making a temporary folder"))?;
     let bytes = match job.output {
         OutputKind::Film(container) => {
-            let film = unfinished().tempfile_in(folder).map_err(fail())?;
-            write(job, container, store, chosen, map.index.time_base, film.path(), stop)?;
-            film.as_file().metadata().map_err(ExportError::file(film.path(), "reading"))?.len()
+            let film = temporary.path().join("film");
+            write(job, container, store, chosen, &film, stop)?;
+            size(&film)?
         }
         OutputKind::Stream => {
-            let temporary = unfinished().tempdir_in(folder).map_err(fail())?;
             let names = (temporary.path(), Path::new("stream.m3u8"));
             hls::write(job, store, map, chosen, names, stop)?.bytes()?
         }

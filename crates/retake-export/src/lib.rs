@@ -32,6 +32,7 @@ mod spool;
 mod steer;
 mod stop;
 mod store;
+mod track;
 mod verify;
 
 pub use error::ExportError;

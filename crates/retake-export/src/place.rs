@@ -4,10 +4,11 @@ use crate::error::ExportError;
 use crate::hls::{Stream, media_of};
 use crate::prepare::Job;
 use crate::store::sync_folder;
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::{NamedTempFile, TempDir, TempPath};
+use tempfile::{TempDir, TempPath};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Where an output is to be, and what is written beside it until then.
@@ -35,30 +36,24 @@ impl Place {
         Self { output: output.to_owned(), folder, unfinished, overwrite: job.overwrite }
     }
 
-    /// A new file that goes away unless it is put in place.
-    pub(crate) fn file(&self) -> Result<NamedTempFile, ExportError> {
-        let _ = fs::remove_file(self.folder.join(&self.unfinished));
-        let file = self.builder().tempfile_in(&self.folder);
-        file.map_err(ExportError::file(&self.folder, "making a temporary file"))
+    /// The name of the output.
+    pub(crate) fn name(&self) -> &OsStr {
+        self.output.file_name().unwrap_or_default()
     }
 
-    /// The same, a folder.
+    /// A new folder beside the output, which goes away with what is left in it.
     pub(crate) fn folder(&self) -> Result<TempDir, ExportError> {
-        let _ = fs::remove_dir_all(self.folder.join(&self.unfinished));
-        let folder = self.builder().tempdir_in(&self.folder);
+        let left = self.folder.join(&self.unfinished);
+        // earlier versions left a file there
+        let _ = fs::remove_dir_all(&left).or_else(|_| fs::remove_file(&left));
+        let folder = tempfile::Builder::new().prefix(&self.unfinished).rand_bytes(0).tempdir_in(&self.folder);
         folder.map_err(ExportError::file(&self.folder, "making a temporary folder"))
     }
 
-    fn builder(&self) -> tempfile::Builder<'_, '_> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&self.unfinished).rand_bytes(0);
-        builder
-    }
-
     /// Puts a film in place.
-    pub(crate) fn fill(&self, film: NamedTempFile) -> Result<(), ExportError> {
-        open_permissions(film.as_file());
-        self.rename(film.into_temp_path())
+    pub(crate) fn fill(&self, film: &Path) -> Result<(), ExportError> {
+        let film = TempPath::try_from_path(film).map_err(ExportError::file(film, "naming"))?;
+        self.rename(film)
     }
 
     /// Puts a stream in place: its media first, so that a playlist never names what is not there.
@@ -72,8 +67,7 @@ impl Place {
             fs::rename(&stream.media, &media).map_err(fail())?;
         }
         sync_folder(&self.folder)?;
-        let playlist = TempPath::try_from_path(&stream.playlist);
-        self.rename(playlist.map_err(ExportError::file(&stream.playlist, "naming"))?)
+        self.fill(&stream.playlist)
     }
 
     /// Somebody may have put another file there meanwhile.
@@ -96,17 +90,4 @@ fn exchange(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
     }
     fs::rename(old, aside)?;
     fs::rename(new, old)
-}
-
-/// Temporary files are private; a finished film is as readable as any new file.
-fn open_permissions(file: &File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mask = rustix::process::umask(rustix::fs::Mode::empty());
-        rustix::process::umask(mask);
-        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666 & !mask.bits()));
-    }
-    #[cfg(not(unix))]
-    let _ = file;
 }

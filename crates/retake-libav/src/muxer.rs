@@ -1,10 +1,14 @@
 use crate::container::Container;
+use crate::copier::{Copier, copy_tags};
 use crate::error::MediaError;
 use crate::failure::Failure;
+use crate::film::FilmInfo;
+use crate::input::Input;
 use crate::output::{Output, Stamps};
+use crate::tags::keeps_for_film;
 use crate::video::{NewVideo, add_video};
 use crate::writer::Note;
-use retake_media::{AudioFormat, FormatDescription, Rational};
+use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use std::path::{Path, PathBuf};
 
 /// What a track is made of.
@@ -61,6 +65,9 @@ pub struct MuxerSettings<'a> {
     pub tags: &'a [(String, String)],
     /// Ticks a second of the whole film, in ISO files.
     pub movie_timescale: u32,
+    /// A film whose other tracks, chapters and tags are copied, behind the tracks above, by [`Muxer::copy_until`]; and what is taken off
+    /// their times. Only into [`MuxerKind::Whole`].
+    pub copy_from: Option<(&'a FilmInfo, Time)>,
 }
 
 /// One sample as it is stored. Times in ticks of [`Muxer::time_base`].
@@ -86,13 +93,15 @@ pub struct Muxer {
     path: PathBuf,
     output: Output,
     time_bases: Vec<Rational>,
+    copier: Option<Copier>,
 }
 
 impl Muxer {
     /// Creates the file, or the place in memory, and writes the head. The notes say what the container cannot express.
     ///
     /// # Errors
-    /// [`MediaError::CannotHold`], [`MediaError::Write`] if the system cannot write, [`MediaError::Mux`] if FFmpeg refuses a track.
+    /// [`MediaError::CannotHold`], [`MediaError::Write`] if the system cannot write, [`MediaError::Mux`] if FFmpeg refuses a track, and those
+    /// of [`probe`](crate::probe()) if the film that is copied from cannot be opened again.
     pub fn create(settings: &MuxerSettings<'_>) -> Result<(Self, Vec<Note>), MediaError> {
         let MuxerSettings { container, kind, path, tracks, .. } = *settings;
         let refused =
@@ -105,22 +114,38 @@ impl Muxer {
         let mut output = opened.map_err(refused)?;
         output.in_order();
         let mut notes = Vec::new();
+        let source = match settings.copy_from {
+            Some((info, start)) => open_source(info, &mut notes)?.map(|input| (info, input, start)),
+            None => None,
+        };
+        if let Some((_, input, start)) = &source {
+            copy_film_tags(input, &mut output, *start).map_err(refused)?;
+        }
         for (name, value) in settings.tags {
             output.tag(None, name, value).map_err(refused)?;
         }
+        let mut first = source.as_ref().map(|(info, input, _)| (input, info.video.index));
         for track in tracks {
+            let mut like = None;
             if let TrackFormat::Video(format) = track.format {
                 container.check(format.codec)?;
+                like = first.take();
             }
-            add_track(container, track, &mut output, &mut notes).map_err(refused)?;
+            add_track(container, track, like, &mut output, &mut notes).map_err(refused)?;
         }
+        let copier = match source {
+            Some((info, input, start)) => {
+                Some(Copier::open(info, input, container, start, &mut output, &mut notes).map_err(refused)?)
+            }
+            None => None,
+        };
         if container.is_iso() {
             options(settings, &mut output).map_err(refused)?;
         }
         output.header().map_err(refused)?;
         let bases = (0..tracks.len() as u32).map(|track| output.time_base(track));
         let time_bases = bases.collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        Ok((Self { path: path.into(), output, time_bases }, notes))
+        Ok((Self { path: path.into(), output, time_bases, copier }, notes))
     }
 
     /// Seconds a tick of a track.
@@ -146,6 +171,17 @@ impl Muxer {
         written.map_err(|failure| self.error("a sample cannot be written", &failure))
     }
 
+    /// Copies what is decoded before or at a time, on the clock of the film that is copied from.
+    ///
+    /// # Errors
+    /// As [`Muxer::write`]; [`MediaError::Read`] of a copied track.
+    pub fn copy_until(&mut self, time: Time) -> Result<(), MediaError> {
+        match &mut self.copier {
+            Some(copier) => copier.advance(time, &self.path, &mut self.output),
+            None => Ok(()),
+        }
+    }
+
     /// Ends a fragment: everything written so far is in what [`Muxer::take`] gives.
     ///
     /// # Errors
@@ -167,17 +203,19 @@ impl Muxer {
         self.output.bytes()
     }
 
-    /// Writes the index and closes the file, without waiting for the disk.
+    /// Copies what is left, writes the index and closes the file, without waiting for the disk. The notes say what had to be repaired or left
+    /// out on the way.
     ///
     /// # Errors
-    /// As [`Muxer::write`].
-    pub fn finish(self) -> Result<(), MediaError> {
-        let Self { path, output, .. } = self;
+    /// As [`Muxer::copy_until`].
+    pub fn finish(mut self) -> Result<Vec<Note>, MediaError> {
+        self.copy_until(Time::POSITIVE_INFINITY)?;
+        let Self { path, output, copier, .. } = self;
         let bytes = output.bytes();
         output
             .finish()
             .map_err(|failure| MediaError::write(&path, bytes, "the file cannot be completed", &failure))?;
-        Ok(())
+        Ok(copier.map_or_else(Vec::new, |copier| copier.notes()))
     }
 
     fn error(&self, what: &str, failure: &Failure) -> MediaError {
@@ -185,9 +223,38 @@ impl Muxer {
     }
 }
 
+/// The film that is copied from, opened again.
+fn open_source(info: &FilmInfo, notes: &mut Vec<Note>) -> Result<Option<Input>, MediaError> {
+    if !info.seekable {
+        if !info.tracks.is_empty() {
+            let text = "only the video is written: the source is a pipe, which cannot be read a second time";
+            notes.push(Note { track: None, text: text.into() });
+        }
+        return Ok(None);
+    }
+    let input = Input::open(&info.path).map_err(|failure| MediaError::open(&info.path, &failure))?;
+    if input.film().streams as usize <= info.tracks.len() {
+        return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
+    }
+    Ok(Some(input))
+}
+
+fn copy_film_tags(input: &Input, output: &mut Output, start: Time) -> Result<(), Failure> {
+    for (name, value) in input.tags(None) {
+        if keeps_for_film(&name) {
+            output.tag(None, &name, &value)?;
+        }
+    }
+    if start.is_numeric() {
+        output.chapters(input, start.value(), i64::from(start.timescale()))?;
+    }
+    Ok(())
+}
+
 fn add_track(
     container: Container,
     track: &MuxerTrack<'_>,
+    like: Option<(&Input, u32)>,
     output: &mut Output,
     notes: &mut Vec<Note>,
 ) -> Result<(), Failure> {
@@ -200,10 +267,14 @@ fn add_track(
                 time_base,
                 frame_rate: track.frame_rate.unwrap_or(Rational::new(0, 1)),
                 display_matrix: track.display_matrix,
-                disposition: 0,
+                disposition: like.map_or(0, |(input, stream)| input.stream(stream).disposition),
                 encoder: "",
             };
-            add_video(video, output, notes)?
+            let index = add_video(video, output, notes)?;
+            if let Some((input, stream)) = like {
+                copy_tags(input, stream, output, index, container, true)?;
+            }
+            index
         }
         TrackFormat::Audio(format) => output.audio(format, time_base)?,
     };

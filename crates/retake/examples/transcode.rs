@@ -3,13 +3,13 @@
 //! Shows a session whose outcomes are pulled, and what a container wants to know. For real work there is [`retake::export`], which plans,
 //! scores, and carries on where it stopped.
 
+use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use retake::property::Property;
 use retake::session::{CompressionSession, Outcomes, SessionError};
 use retake::{Codec, FrameOptions, SampleBuffer, Time};
-use retake_libav::{
-    Container, FilmWriter, FrameReader, ReaderOptions, WriterSettings, probe, ticks_to_time, time_to_ticks,
-};
+use retake_libav::{FrameReader, ReaderOptions, probe, ticks_to_time};
 use std::path::Path;
+use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -57,27 +57,28 @@ fn write(
     samples: &[SampleBuffer],
 ) -> Result<(), Box<dyn std::error::Error>> {
     let first = samples.first().ok_or("the film has no frames")?;
-    // frames are shown before they are decoded by as much as decode times have to be shifted
-    let early = samples.iter().filter_map(|buffer| {
-        time_to_ticks(buffer.sample.dts.subtract(buffer.sample.pts), info.video.time_base)
-    });
-    let (mut writer, _notes) = FilmWriter::create(&WriterSettings {
-        path: to,
-        container: Container::from_path(to)?,
-        format: &first.format,
-        time_base: info.video.time_base,
-        frame_rate: info.video.frame_rate,
-        start: info.start,
-        max_reorder: early.max().unwrap_or(0),
-        display_matrix: info.video.display_matrix,
-        copy_from: Some(info),
-        fast_start: true,
-        encoder: "retake transcode",
+    let writer = AssetWriter::new(to, Container::from_path(to)?);
+    writer.configure(|options| {
+        options.fast_start = true;
+        // sound, subtitles, chapters
+        options.other_tracks = Some(info.clone().into());
     })?;
+    let input = AssetWriterInput::passthrough(TrackFormat::Video(first.format.as_ref().clone()));
+    input.configure(|options| {
+        options.frame_rate = Some(info.video.frame_rate);
+        options.transform = info.video.display_matrix;
+    })?;
+    writer.add(&input)?;
+    writer.start_writing()?;
+    writer.start_session(info.start)?;
     for buffer in samples {
-        writer.write(&buffer.sample)?;
+        if !input.wait_until_ready(Duration::from_secs(60)) {
+            break; // it has failed: finishing says why
+        }
+        input.append(buffer.clone())?;
     }
-    let written = writer.finish()?;
-    println!("{} bytes, {} samples", written.bytes, written.samples);
+    writer.finish_writing_and_wait()?;
+    writer.notes().iter().for_each(|note| println!("note: {note}"));
+    println!("{} samples", samples.len());
     Ok(())
 }

@@ -3,14 +3,14 @@
 //! For clients that write samples as they come and cannot merge those of several passes: they keep those of the last one. The session is told so
 //! by two properties, and then asks for everything, once.
 
+use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use retake::property::Property;
 use retake::session::{CompressionSession, NextPass, Outcomes};
 use retake::storage::{MultiPassStorage, StorageOptions};
 use retake::{FrameOptions, SampleBuffer, Time, TimeRange};
-use retake_libav::{
-    Container, FilmInfo, FilmWriter, FrameReader, ReaderOptions, WriterSettings, probe, time_to_ticks,
-};
+use retake_libav::{FilmInfo, FrameReader, ReaderOptions, probe};
 use std::path::Path;
+use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -77,25 +77,26 @@ fn bytes(samples: &[SampleBuffer]) -> usize {
 
 fn write(info: &FilmInfo, to: &Path, samples: &[SampleBuffer]) -> Result<(), Box<dyn std::error::Error>> {
     let first = samples.first().ok_or("the film has no frames")?;
-    let early = samples.iter().filter_map(|buffer| {
-        time_to_ticks(buffer.sample.dts.subtract(buffer.sample.pts), info.video.time_base)
-    });
-    let (mut writer, _notes) = FilmWriter::create(&WriterSettings {
-        path: to,
-        container: Container::from_path(to)?,
-        format: &first.format,
-        time_base: info.video.time_base,
-        frame_rate: info.video.frame_rate,
-        start: info.start,
-        max_reorder: early.max().unwrap_or(0),
-        display_matrix: info.video.display_matrix,
-        copy_from: Some(info),
-        fast_start: true,
-        encoder: "retake two_passes",
+    let writer = AssetWriter::new(to, Container::from_path(to)?);
+    writer.configure(|options| {
+        options.fast_start = true;
+        // sound, subtitles, chapters
+        options.other_tracks = Some(info.clone().into());
     })?;
+    let input = AssetWriterInput::passthrough(TrackFormat::Video(first.format.as_ref().clone()));
+    input.configure(|options| {
+        options.frame_rate = Some(info.video.frame_rate);
+        options.transform = info.video.display_matrix;
+    })?;
+    writer.add(&input)?;
+    writer.start_writing()?;
+    writer.start_session(info.start)?;
     for buffer in samples {
-        writer.write(&buffer.sample)?;
+        if !input.wait_until_ready(Duration::from_secs(60)) {
+            break; // it has failed: finishing says why
+        }
+        input.append(buffer.clone())?;
     }
-    writer.finish()?;
+    writer.finish_writing_and_wait()?;
     Ok(())
 }

@@ -33,18 +33,27 @@ pub(crate) struct TrackHeader {
     pub(crate) references: Vec<([u8; 4], u32)>,
 }
 
-/// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in the index. `None` if the index
+/// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in the index, and
+/// those that are copied come behind. `None` if the index
 /// is not as libavformat writes it.
 pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Option<u64>) -> Option<()> {
     let movie_scale = header_scale(moov.find(&[b"mvhd"])?)?;
     let mut longest = length.unwrap_or(0);
     for trak in moov.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
-        let number = track_number(trak)?;
-        if let Some(track) = tracks.get((number as usize).checked_sub(1)?)?.as_ref() {
-            longest = longest.max(finish_track(trak, track, movie_scale)?);
-        }
+        let number = (track_number(trak)? as usize).checked_sub(1)?;
+        longest = longest.max(match tracks.get(number) {
+            Some(Some(track)) => finish_track(trak, track, movie_scale)?,
+            // copied as it was, or the names of chapters: the muxer knows
+            _ => track_duration(trak)?,
+        });
     }
     set_duration(moov.find_mut(&[b"mvhd"])?, 16, longest)
+}
+
+/// How long a track is shown, in ticks of the film.
+fn track_duration(trak: &Node) -> Option<u64> {
+    let fields = trak.find(&[b"tkhd"])?.as_fields();
+    if fields.first()? & 1 == 1 { u64_at(fields, 28) } else { u32_at(fields, 20).map(u64::from) }
 }
 
 fn finish_track(trak: &mut Node, track: &TrackFinish, movie_scale: u32) -> Option<u64> {

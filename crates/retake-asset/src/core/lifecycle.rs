@@ -54,6 +54,11 @@ impl Core {
         if options.iter().any(|input| input.multi_pass) && options.iter().any(|input| input.real_time) {
             return Err(WriterError::Misconfigured("several passes cannot be had of inputs in real time"));
         }
+        if self.target.segments.is_some() && self.options.other_tracks.is_some() {
+            return Err(WriterError::Misconfigured(
+                "the tracks of another film cannot be copied into segments",
+            ));
+        }
         let inputs = self.inputs();
         let associated = inputs.iter().flat_map(AssetWriterInput::associations);
         if associated.into_iter().any(|(_, input)| !inputs.contains(&input)) {

@@ -60,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) error: Option<WriterError>,
     pub(crate) target: Target,
     pub(crate) options: WriterOptions,
+    /// What could not be kept.
+    pub(crate) notes: Vec<String>,
     pub(crate) session: Session,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) groups: Vec<AssetWriterInputGroup>,
@@ -96,6 +98,7 @@ impl Shared {
             error: None,
             target,
             options: WriterOptions::default(),
+            notes: Vec::new(),
             session: Session::None,
             lanes: Vec::new(),
             groups: Vec::new(),

@@ -8,7 +8,7 @@ use crate::boxes::movie::TrackHeader;
 use crate::error::WriterError;
 use crate::input::AssetWriterInput;
 use crate::media::{MediaSample, MediaType};
-use crate::options::WriterOptions;
+use crate::options::{OtherTracks, WriterOptions};
 use crate::sink::{Cut, Ending, FilmSink, FragmentSink, Intervals, SegmentSink, Sink, SinkPlan, SinkTrack};
 use crate::status::WriterStatus;
 use retake_libav::{TrackFormat, time_to_ticks};
@@ -47,15 +47,18 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     shared.change(|core| {
         match outcome {
             _ if core.cancelling => core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled)),
-            Ok(()) => core.end(WriterStatus::Completed, None),
+            Ok(notes) => {
+                core.notes = notes;
+                core.end(WriterStatus::Completed, None);
+            }
             Err(error) => core.end(WriterStatus::Failed, Some(error)),
         }
         core.worker = None;
     });
 }
 
-/// Stores until all is stored, or cannot be. Temporary files are gone when it returns.
-fn store_all(shared: &Arc<Shared>) -> Result<(), WriterError> {
+/// Stores until all is stored, or cannot be; answers what could not be kept. Temporary files are gone when it returns.
+fn store_all(shared: &Arc<Shared>) -> Result<Vec<String>, WriterError> {
     let mut work = None;
     loop {
         match shared.wait(|core| next_task(core, work.is_some())) {
@@ -67,7 +70,7 @@ fn store_all(shared: &Arc<Shared>) -> Result<(), WriterError> {
                 shared.change(|_| ());
                 work.as_mut().map_or(Ok(()), |work| store(work, batch))?;
             }
-            Task::Finish(session) => return work.take().map_or(Ok(()), |work| finish(work, session)),
+            Task::Finish(session) => return work.take().map_or(Ok(Vec::new()), |work| finish(work, session)),
         }
     }
 }
@@ -162,8 +165,15 @@ fn plan(core: &Core) -> SinkPlan {
     });
     let tracks: Vec<SinkTrack> = tracks.collect();
     let movie_timescale = match core.options.movie_time_scale {
-        0 => movie_timescale(tracks.iter().map(|track| track.timescale)),
+        0 => {
+            let copied = core.options.other_tracks.iter().flat_map(OtherTracks::sample_rates);
+            movie_timescale(tracks.iter().map(|track| track.timescale).chain(copied))
+        }
         scale => scale,
+    };
+    let session = match core.session {
+        Session::None => Time::ZERO,
+        Session::Started { start } | Session::Ended { start, .. } => start,
     };
     SinkPlan {
         container: core.target.container,
@@ -174,6 +184,8 @@ fn plan(core: &Core) -> SinkPlan {
         tracks,
         tags: core.options.metadata.clone(),
         movie_timescale,
+        session,
+        other_tracks: core.options.other_tracks.clone(),
     }
 }
 
@@ -226,7 +238,7 @@ fn store(work: &mut Work, batch: Vec<(usize, MediaSample)>) -> Result<(), Writer
     Ok(())
 }
 
-fn finish(mut work: Work, session: Session) -> Result<(), WriterError> {
+fn finish(mut work: Work, session: Session) -> Result<Vec<String>, WriterError> {
     let length = match session {
         Session::Ended { start, end } => Some(end.subtract(start)),
         _ => None,

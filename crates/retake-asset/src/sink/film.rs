@@ -4,7 +4,7 @@ use crate::boxes::movie::{TrackFinish, finish};
 use crate::core::timeline::Stored;
 use crate::error::WriterError;
 use crate::place::{Place, temporary};
-use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack};
+use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, Note, ticks_to_time};
 use retake_media::Rational;
 use std::io;
 use tempfile::NamedTempFile;
@@ -15,6 +15,7 @@ pub(crate) struct FilmSink {
     muxer: Muxer,
     file: NamedTempFile,
     place: Place,
+    notes: Vec<Note>,
 }
 
 impl FilmSink {
@@ -33,9 +34,10 @@ impl FilmSink {
             tracks: &tracks,
             tags: &plan.tags,
             movie_timescale: plan.movie_timescale,
+            copy_from: plan.other_tracks.as_ref().map(|film| (film.film(), plan.session)),
         };
-        let (muxer, _) = Muxer::create(&settings)?;
-        Ok(Self { plan, muxer, file, place })
+        let (muxer, notes) = Muxer::create(&settings)?;
+        Ok(Self { plan, muxer, file, place, notes })
     }
 
     fn finish_index(
@@ -84,16 +86,21 @@ impl Sink for FilmSink {
 
     fn write(&mut self, track: usize, sample: &Stored) -> Result<(), WriterError> {
         let Stored { pts, dts, duration, sync, disposable, ref data, .. } = *sample;
+        if self.plan.other_tracks.is_some() {
+            let decoded = ticks_to_time(dts, self.muxer.time_base(track));
+            self.muxer.copy_until(decoded.add(self.plan.session))?;
+        }
         let dts = dts - self.plan.tracks[track].lead();
         Ok(self.muxer.write(track, MuxerSample { pts, dts, duration, sync, disposable, data })?)
     }
 
-    fn finish(self: Box<Self>, ending: &Ending) -> Result<(), WriterError> {
-        let Self { plan, muxer, mut file, place } = *self;
-        muxer.finish()?;
+    fn finish(self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError> {
+        let Self { plan, muxer, mut file, place, mut notes } = *self;
+        notes.extend(muxer.finish()?);
         if plan.container.is_iso() {
             file = Self::finish_index(&plan, file, &place, ending)?;
         }
-        place.fill(file)
+        place.fill(file)?;
+        Ok(notes.iter().map(ToString::to_string).collect())
     }
 }

@@ -54,6 +54,7 @@ impl Fragmenter {
             tracks: &tracks,
             tags: &plan.tags,
             movie_timescale: plan.movie_timescale,
+            copy_from: None,
         };
         let (muxer, _) = Muxer::create(&settings)?;
         let depth = |(index, track): (usize, &SinkTrack)| {

@@ -108,7 +108,7 @@ impl Sink for FragmentSink {
         self.fragmenter.write(track, sample)
     }
 
-    fn finish(mut self: Box<Self>, ending: &Ending) -> Result<(), WriterError> {
+    fn finish(mut self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError> {
         self.cut()?;
         let Self { plan, place, file, mut samples, fragmenter, .. } = *self;
         let failed = |source| WriterError::io(file.path())(source);

@@ -13,6 +13,7 @@ pub(crate) use segments::{Cut, SegmentSink};
 use crate::boxes::movie::TrackHeader;
 use crate::core::timeline::{Extent, Stored};
 use crate::error::WriterError;
+use crate::options::OtherTracks;
 use retake_libav::{Container, MuxerTrack, TrackFormat};
 use retake_media::{Rational, Time};
 use std::path::PathBuf;
@@ -66,6 +67,9 @@ pub(crate) struct SinkPlan {
     pub(crate) tracks: Vec<SinkTrack>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) movie_timescale: u32,
+    /// Where the session starts, in the source's time.
+    pub(crate) session: Time,
+    pub(crate) other_tracks: Option<OtherTracks>,
 }
 
 /// How the session ended, for each track.
@@ -87,6 +91,6 @@ pub(crate) trait Sink: Send {
     /// Stores the next sample, in the order in which samples are to lie in the film.
     fn write(&mut self, track: usize, sample: &Stored) -> Result<(), WriterError>;
 
-    /// Completes the output and puts it in place. A sink that is dropped without leaves nothing behind.
-    fn finish(self: Box<Self>, ending: &Ending) -> Result<(), WriterError>;
+    /// Completes the output and puts it in place. A sink that is dropped without leaves nothing behind. Answers what could not be kept.
+    fn finish(self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError>;
 }

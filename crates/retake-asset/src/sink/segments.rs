@@ -132,7 +132,8 @@ impl Sink for SegmentSink {
         self.fragmenter.write(track, sample)
     }
 
-    fn finish(mut self: Box<Self>, _: &Ending) -> Result<(), WriterError> {
-        self.end_segment()
+    fn finish(mut self: Box<Self>, _: &Ending) -> Result<Vec<String>, WriterError> {
+        self.end_segment()?;
+        Ok(Vec::new())
     }
 }

@@ -3,20 +3,14 @@
 use super::playlist::INIT;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
-use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, CallError, InputOptions, SegmentKind, SegmentProfile,
-    SegmentReport,
-};
+use crate::track::{TrackWriter, misused};
+use retake_asset::{AssetWriter, AssetWriterInput, InputOptions, SegmentKind, SegmentProfile, SegmentReport};
 use retake_media::{Sample, Time};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// How long the writer is waited for before it is asked whether all is well.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What was written of a segment.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +34,7 @@ impl Segment {
 
 /// A track that is being written.
 pub(super) struct Rendition {
-    writer: AssetWriter,
-    input: AssetWriterInput,
+    track: TrackWriter,
     cuts: VecDeque<Time>,
     /// How far the next cut is behind the last one, if there are more than were said.
     step: Option<Time>,
@@ -70,19 +63,16 @@ impl Rendition {
         let delegate = move |data: Vec<u8>, report: &SegmentReport| lock(&keep).add(&data, report);
         // one track in each stream, so that a film may have several of sound, and players fetch what they play
         let writer = AssetWriter::segments(SegmentProfile::Cmaf, delegate);
-        let usage = |error: retake_asset::UsageError| ExportError::Internal(error.to_string());
         writer
             .configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE)
-            .map_err(usage)?;
-        input.configure(options).map_err(usage)?;
-        writer.add(&input).map_err(usage)?;
-        writer.start_writing().map_err(failed)?;
-        writer.start_session(start).map_err(usage)?;
+            .map_err(misused)?;
+        input.configure(options).map_err(misused)?;
+        let track = TrackWriter::start(writer, input, start)?;
         let mut cuts: VecDeque<Time> = cuts.iter().copied().collect();
         if let Some(step) = step.filter(|_| cuts.is_empty()) {
             cuts.push_back(start.add(step));
         }
-        Ok(Self { writer, input, cuts, step, written })
+        Ok(Self { track, cuts, step, written })
     }
 
     /// Writes the next sample.
@@ -94,31 +84,22 @@ impl Rendition {
                     self.cuts.push_back(cut.add(step));
                 }
             }
-            self.writer.flush_segment().map_err(|error| ExportError::Internal(error.to_string()))?;
-        }
-        while !self.input.wait_until_ready(PATIENCE) {
-            stop.check()?;
-            if let Some(error) = self.writer.error() {
-                return Err(error.into());
-            }
+            self.track.writer().flush_segment().map_err(misused)?;
         }
         if let Some(failure) = lock(&self.written).failure.take() {
             return Err(failure);
         }
-        self.input.append(sample).map_err(|error| match error {
-            AppendError::Failed(error) => error.into(),
-            other => ExportError::Internal(other.to_string()),
-        })
+        self.track.append(sample, stop)
     }
 
     /// Ends the track; gives its segments.
     pub(super) fn finish(self) -> Result<Vec<Segment>, ExportError> {
-        let ended = self.writer.finish_writing_and_wait();
+        let ended = self.track.finish();
         let mut written = lock(&self.written);
         if let Some(failure) = written.failure.take() {
             return Err(failure);
         }
-        ended.map_err(failed)?;
+        ended?;
         let mut segments = std::mem::take(&mut written.segments);
         let starts: Vec<Time> = segments.iter().skip(1).map(|segment| segment.starts).collect();
         for (number, segment) in segments.iter_mut().enumerate() {
@@ -168,11 +149,4 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), ExportError>
 
 fn lock(written: &Mutex<Written>) -> MutexGuard<'_, Written> {
     written.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn failed(error: CallError) -> ExportError {
-    match error {
-        CallError::Failed(error) => error.into(),
-        CallError::Usage(error) => ExportError::Internal(error.to_string()),
-    }
 }

@@ -1,0 +1,65 @@
+//! An asset writer with one input, fed from one thread.
+
+use crate::error::ExportError;
+use crate::stop::StopFlag;
+use retake_asset::{AppendError, AssetWriter, AssetWriterInput, CallError, UsageError};
+use retake_media::{Sample, Time};
+use std::time::Duration;
+
+/// How long the writer is waited for before it is asked whether all is well.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A track that is being written.
+pub(crate) struct TrackWriter {
+    writer: AssetWriter,
+    input: AssetWriterInput,
+}
+
+impl TrackWriter {
+    /// Starts a writer that is set up, with its input and a session that starts at `start`.
+    pub(crate) fn start(
+        writer: AssetWriter,
+        input: AssetWriterInput,
+        start: Time,
+    ) -> Result<Self, ExportError> {
+        writer.add(&input).map_err(misused)?;
+        writer.start_writing().map_err(failed)?;
+        writer.start_session(start).map_err(misused)?;
+        Ok(Self { writer, input })
+    }
+
+    pub(crate) fn writer(&self) -> &AssetWriter {
+        &self.writer
+    }
+
+    /// Writes the next sample, when there is room for it.
+    pub(crate) fn append(&self, sample: Sample, stop: &StopFlag) -> Result<(), ExportError> {
+        while !self.input.wait_until_ready(PATIENCE) {
+            stop.check()?;
+            if let Some(error) = self.writer.error() {
+                return Err(error.into());
+            }
+        }
+        self.input.append(sample).map_err(|error| match error {
+            AppendError::Failed(error) => error.into(),
+            other => ExportError::Internal(other.to_string()),
+        })
+    }
+
+    /// Ends it.
+    pub(crate) fn finish(&self) -> Result<(), ExportError> {
+        self.writer.finish_writing_and_wait().map_err(failed)
+    }
+}
+
+/// A call that this crate should not have made.
+pub(crate) fn misused(error: UsageError) -> ExportError {
+    ExportError::Internal(error.to_string())
+}
+
+fn failed(error: CallError) -> ExportError {
+    match error {
+        CallError::Failed(error) => error.into(),
+        CallError::Usage(error) => misused(error),
+    }
+}
