@@ -180,6 +180,9 @@ impl<T: Send> Engine<T> {
         if let Some(quality) = self.quality {
             settings.rate = RateControl::Quality(quality);
             settings.controls.quality_ceiling = None;
+            // a buffer at constant quality is what encoders have that know limits
+            settings.controls.buffer =
+                settings.controls.buffer.filter(|_| self.shared.info().controls.rate_limit);
         }
         self.coarseness.apply(self.shared.info(), &mut settings);
         Ok(settings)
@@ -447,9 +450,12 @@ impl<T: Send> Engine<T> {
         let ready = held.add(frame);
         let limits = set_value!(running.values, DataRateLimits).map_or(&[][..], Vec::as_slice);
         let share = self.coarseness.share(self.shared.info(), running.settings.rate);
+        // MP-26: in passes a frame is out in any case; a later pass has to make room for it
+        let kept =
+            self.coarseness.is_at_end(self.shared.info(), &running.settings) && self.shared.has_passes();
         match excess(&self.watch, limits, &ready, share) {
-            Some(excess) => self.call_back(excess),
-            None => ready.into_iter().try_for_each(|frame| self.hand_out(frame)),
+            Some(excess) if !kept => self.call_back(excess),
+            _ => ready.into_iter().try_for_each(|frame| self.hand_out(frame)),
         }
     }
 

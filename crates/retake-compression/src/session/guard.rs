@@ -92,6 +92,11 @@ impl Coarseness {
         if looks || self.floor.is_some() { 1.0 } else { WARNING }
     }
 
+    /// Whether nothing coarser is left.
+    pub(super) fn is_at_end(&self, info: &EncoderInfo, settings: &EncoderSettings) -> bool {
+        self.floor == Some(scale(info, settings).1)
+    }
+
     /// Makes frames from this one on coarser. False if they are as coarse as can be.
     pub(super) fn raise(
         &mut self,
@@ -101,7 +106,7 @@ impl Coarseness {
         from: Time,
     ) -> bool {
         let (least, most) = scale(info, settings);
-        if self.floor == Some(most) {
+        if self.is_at_end(info, settings) {
             return false;
         }
         let span = f64::from(most - least);

@@ -24,7 +24,7 @@ pub(super) fn bucket(limits: &[DataRateLimit], average: Option<u64>) -> Option<R
     Some(RateLimit { bits_per_second: rate.max(1000.0) as u64, window_bits: size.max(1000.0) as u64 })
 }
 
-/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame.
+/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame. Encoders take none below 1000 bits.
 const LEAST: f64 = 0.25;
 
 impl RateLimit {
@@ -37,7 +37,7 @@ impl RateLimit {
             last = *dts;
         }
         level = (level + rate * start.subtract(last).seconds()).min(size);
-        Self { window_bits: level.max(LEAST * size) as u64, ..self }
+        Self { window_bits: level.max(LEAST * size).max(1000.0) as u64, ..self }
     }
 }
 

@@ -415,8 +415,9 @@ impl<T> Shared<T> {
     pub(super) fn invalidate(&self) {
         let mut state = self.lock();
         state.phase = Phase::Invalid;
-        // the storage is free for another session; it stays open (CS-16)
+        // the storage is free for another session, and no longer kept for this one; it stays open (CS-16)
         state.passes = None;
+        state.values = Arc::default();
         self.invalid.store(true, Ordering::Release);
         self.changed.notify_all();
         while !state.ended && state.worker.is_some() && !Self::on_worker(&state) {
@@ -461,6 +462,10 @@ impl<T> Shared<T> {
 
     pub(super) fn is_invalid(&self) -> bool {
         self.invalid.load(Ordering::Acquire)
+    }
+
+    pub(super) fn has_passes(&self) -> bool {
+        self.lock().passes.is_some()
     }
 
     pub(super) fn needs_drain(&self, until: u64) -> bool {

@@ -90,6 +90,29 @@ fn fullest(samples: &[SampleBuffer], frames: usize) -> usize {
     sizes.windows(frames).map(|window| window.iter().sum()).max().unwrap()
 }
 
+/// MP-26: where nothing fits under a limit, a session of passes drops no frame all the same: each pass gives one sample for each that came.
+#[test]
+fn mp26_no_frame_is_dropped_in_passes() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, _storage) = session(&info, PassOptions { most: 2, ..PassOptions::default() });
+        if !common::has(&pull, PropertyKey::DataRateLimits) {
+            continue;
+        }
+        pull.0.set(Property::DataRateLimits(vec![DataRateLimit { bytes: 700, seconds: 1.0 }])).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        // the helper fails on a frame without a sample
+        assert_eq!(send(&pull, &frames[144..], None).len(), FRAMES - 144, "{}", info.name);
+        if let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() {
+            pull.0.begin_pass(true).unwrap();
+            let wanted =
+                (0..48).filter(|&index| ranges.iter().any(|range| range.contains(common::at(index)))).count();
+            assert_eq!(send(&pull, &frames[144..], Some(&ranges)).len(), wanted, "{}", info.name);
+            pull.0.end_final_pass().unwrap();
+        }
+    }
+}
+
 /// MP-33: no second of the merged stream is above the limit, those across the joins of passes included, and the rate is met as well.
 #[test]
 fn mp33_limits_hold_across_joins() {
@@ -108,6 +131,8 @@ fn mp33_limits_hold_across_joins() {
         println!("{}: {passes} passes, {:+.2} %, {} bytes", info.name, off * 100.0, fullest(&merged, 24));
         assert!(passes > 1 && merged.windows(2).all(|pair| pair[0].sample.dts < pair[1].sample.dts));
         assert!(fullest(&merged, 24) <= limit.bytes as usize, "{}", info.name);
-        assert!(off.abs() < 0.05, "{}: {off}", info.name);
+        // where frames are called back because the encoder does not look at windows, part of the rate is left unspent
+        let least = if info.controls.rate_limit { -0.05 } else { -0.2 };
+        assert!((least..0.05).contains(&off), "{}: {off}", info.name);
     }
 }
