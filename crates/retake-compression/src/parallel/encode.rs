@@ -33,7 +33,6 @@ pub struct ParallelEncode<'a> {
     subdivision: Option<Subdivision>,
     at_once: Option<u32>,
     passes: Option<PassOptions>,
-    ahead: u32,
     folder: Option<PathBuf>,
 }
 
@@ -50,7 +49,6 @@ impl<'a> ParallelEncode<'a> {
             subdivision: None,
             at_once: None,
             passes: None,
-            ahead: 0,
             folder: None,
         }
     }
@@ -77,14 +75,6 @@ impl<'a> ParallelEncode<'a> {
     /// Sessions at once, at least 1. Default: as many as a session with these properties recommends on this machine. Changes no byte.
     pub fn at_once(mut self, sessions: u32) -> Self {
         self.at_once = Some(sessions);
-        self
-    }
-
-    /// Shows each session so many frames of the next part behind its own, from a sync frame on, and throws their samples away: look-ahead then
-    /// does not end where the part does. An extension, which rule PA-1 does not have; every such frame is encoded twice. Not with several passes.
-    /// Default: 0.
-    pub fn ahead(mut self, frames: u32) -> Self {
-        self.ahead = frames;
         self
     }
 
@@ -135,16 +125,12 @@ impl<'a> ParallelEncode<'a> {
     /// Encodes all parts of a source. `progress` is told of every frame sent, from several threads; where it answers false, everything stops.
     ///
     /// # Errors
-    /// The first failure, which ends all sessions (rule PA-13); [`ParallelError::Stopped`] where `progress` said so;
-    /// [`ParallelError::AheadInPasses`].
+    /// The first failure, which ends all sessions (rule PA-13); [`ParallelError::Stopped`] where `progress` said so.
     pub fn run(
         &self,
         source: &dyn FrameSource,
         progress: &(dyn Fn(PartProgress) -> bool + Sync),
     ) -> Result<EncodedParts, ParallelError> {
-        if self.ahead > 0 && self.passes.is_some() {
-            return Err(ParallelError::AheadInPasses);
-        }
         let plan = self.plan(source)?;
         if plan.is_empty() {
             return Err(ParallelError::NoFrames);
@@ -208,12 +194,6 @@ impl<'a> ParallelEncode<'a> {
 
     pub(super) fn pass_options(&self) -> Option<PassOptions> {
         self.passes
-    }
-
-    /// The frames of the next part that a session is shown behind its own.
-    pub(super) fn shown_behind(&self, part: &Part, frames: u64) -> FrameRange {
-        let end = part.range.end;
-        FrameRange::new(end, end.saturating_add(self.ahead.into()).min(frames).max(end))
     }
 
     pub(super) fn home(&self) -> Option<&Path> {

@@ -56,9 +56,6 @@ pub enum ParallelError {
     /// The source has no frames.
     #[error("the source has no frames")]
     NoFrames,
-    /// Frames behind the parts are to be shown to sessions of several passes.
-    #[error("frames behind a part go with one pass only: leave out ahead, or passes")]
-    AheadInPasses,
     /// The parts do not make one film.
     #[error(transparent)]
     Join(#[from] JoinError),
@@ -85,7 +82,7 @@ impl ParallelError {
             Self::Session { source, .. } => source.code(),
             Self::Silo { source, .. } => source.code(),
             Self::Storage { source, .. } => source.code(),
-            Self::NoFrames | Self::AheadInPasses => -12902,
+            Self::NoFrames => -12902,
             Self::Stopped => -12903,
             Self::Folder { .. } => -12904,
             Self::Source { .. } | Self::Frames { .. } | Self::Join(_) => -12912,

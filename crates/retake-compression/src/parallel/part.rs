@@ -39,14 +39,12 @@ struct Sink(Mutex<Kept>);
 struct Kept {
     /// Until the part is done.
     silo: Option<FrameSilo>,
-    /// Frames from here on are those of the next part.
-    end: Option<Time>,
     failure: Option<ParallelError>,
 }
 
 impl Sink {
     fn new(silo: FrameSilo) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Kept { silo: Some(silo), end: None, failure: None })))
+        Arc::new(Self(Mutex::new(Kept { silo: Some(silo), failure: None })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -56,9 +54,6 @@ impl Sink {
 
     fn take(&self, range: FrameRange, outcome: EncodedOutcome) {
         let kept = &mut *self.lock();
-        if kept.end.is_some_and(|end| outcome.pts >= end) {
-            return;
-        }
         let sample = outcome.into_sample().map_err(ParallelError::session(range));
         let added = sample.and_then(|sample| match (sample, &kept.silo) {
             (Some(sample), Some(silo)) => silo.add(&sample).map_err(ParallelError::silo(range)),
@@ -99,7 +94,6 @@ pub(super) struct Running<'a> {
     sink: Arc<Sink>,
     index: usize,
     part: Part,
-    behind: FrameRange,
     /// When its frames are shown, from the first pass on.
     times: Vec<Time>,
     pass: u32,
@@ -129,9 +123,7 @@ impl<'a> Running<'a> {
             .map_err(ParallelError::session(range))?;
         job.configure(&session, &part, source).map_err(ParallelError::session(range))?;
         let _registered = sessions.register(session.handle())?;
-        let behind = job.shown_behind(&part, source.frame_count());
-        let times = Vec::new();
-        let mut running = Self { source, progress, session, sink, index, part, behind, times, pass: 0 };
+        let mut running = Self { source, progress, session, sink, index, part, times: Vec::new(), pass: 0 };
         running.passes(job.pass_options(), job.home())?;
         let Self { session, sink, pass, .. } = running;
         // no handler is called after this
@@ -179,26 +171,7 @@ impl<'a> Running<'a> {
         if sent != range.len() {
             return Err(ParallelError::Frames { range, given: sent });
         }
-        self.show_behind()?;
         self.complete()
-    }
-
-    /// Sends frames of the next part, from a sync frame on; their samples are thrown away.
-    fn show_behind(&self) -> Result<(), ParallelError> {
-        let (source, behind) = (self.source, self.behind);
-        if behind.is_empty() {
-            return Ok(());
-        }
-        for (frame, index) in source.open(behind).map_err(ParallelError::source(behind))?.zip(behind.start..)
-        {
-            let mut frame = frame.map_err(ParallelError::source(behind))?;
-            if index == behind.start {
-                self.sink.lock().end = Some(frame.pts);
-                frame.options.force_key_frame = true;
-            }
-            self.send(frame, self.part.range.len())?;
-        }
-        Ok(())
     }
 
     /// A later pass, over the frames in these ranges.

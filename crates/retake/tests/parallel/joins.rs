@@ -129,25 +129,6 @@ fn a28_the_number_of_sessions_at_once_changes_no_byte() {
     }
 }
 
-/// An extension: sessions that are shown what comes behind their parts give the same frames, and none of the next part; the last part, behind
-/// which nothing comes, is as without.
-#[test]
-fn what_is_shown_behind_a_part_does_not_come_out() {
-    let film = Film(common::render(96, 96, 8));
-    let registry = retake::encoders();
-    for info in common::encoders() {
-        let job = job(&registry, &info, &[Property::Quality(0.4)]);
-        let plain = is_one_film(&info, &job.run(&film, &|_| true).unwrap(), 96);
-        let shown = is_one_film(&info, &job.clone().ahead(15).run(&film, &|_| true).unwrap(), 96);
-        assert!(plain[72..] == shown[72..], "{}", info.name);
-        if info.codec == Codec::H264 {
-            assert!(plain[..72] != shown[..72], "it makes a difference to a look-ahead");
-        }
-        let error = job.ahead(1).passes(PassOptions::default()).run(&film, &|_| true).err().unwrap();
-        assert_eq!(error.code(), -12902);
-    }
-}
-
 /// PA-15: each part makes passes of its own, over ranges that lie within it; joined, they are one film.
 #[test]
 fn parts_make_passes_of_their_own() {
