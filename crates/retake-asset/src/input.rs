@@ -2,19 +2,16 @@ use crate::association::TrackAssociation;
 use crate::core::encoding::{self, Encodes, Encoding};
 use crate::core::{Core, Session, Shared};
 use crate::encoder::InputEncoder;
-use crate::error::{AppendError, CallError, Mistake, UsageError, WriterError};
+use crate::error::{AppendError, Mistake, UsageError, WriterError};
 use crate::media::{MediaSample, MediaType};
 use crate::options::InputOptions;
-use crate::passes::{PassDescription, Shape};
-use crate::queue::Queue;
+use crate::passes::Shape;
 use crate::sound::SoundLayout;
 use crate::status::WriterStatus;
 use retake_libav::TrackFormat;
 use retake_media::{PixelBuffer, Time};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Poll, Waker};
-use std::time::Duration;
 
 /// One track of a film that is being written: what a client appends to. Handles are shared: all clones are the same input.
 #[doc(alias = "AVAssetWriterInput")]
@@ -131,42 +128,6 @@ impl AssetWriterInput {
         }
     }
 
-    /// Whether more is welcome: appending now fits the writer's memory and keeps the tracks together. A level that goes up and down;
-    /// false before the writer starts, and when it ends.
-    #[doc(alias = "isReadyForMoreMediaData")]
-    pub fn is_ready_for_more_media_data(&self) -> bool {
-        self.with(|core, index| core.lanes[index].ready).unwrap_or(false)
-    }
-
-    /// Waits until the input is ready, or until it never will be again (all passes over, finished, failed, cancelled), at most so long. Answers
-    /// whether it is.
-    ///
-    /// A client that feeds several inputs from one thread must not wait here for one while another is empty and not finished: the
-    /// writer waits for that one, to interleave (AW-5).
-    pub fn wait_until_ready(&self, longest: Duration) -> bool {
-        let Some((writer, index)) = self.attached() else { return false };
-        let over = |core: &Core| !core.is_open() || core.lanes[index].passes.is_over();
-        let answer = writer.wait_for(longest, |core| match core.lanes[index].ready {
-            true => Some(true),
-            false => over(core).then_some(false),
-        });
-        answer.unwrap_or(false)
-    }
-
-    /// Has every change of readiness told, on whatever thread it happens. The observer must not wait for the writer.
-    ///
-    /// # Errors
-    /// [`Mistake::NotAttached`].
-    #[doc(alias = "isReadyForMoreMediaData")]
-    pub fn observe_readiness(
-        &self,
-        observer: impl Fn(bool) + Send + Sync + 'static,
-    ) -> Result<(), UsageError> {
-        let (writer, index) = self.require("observe_readiness")?;
-        writer.change(|core| core.lanes[index].observe(Arc::new(observer)));
-        Ok(())
-    }
-
     /// Appends a sample; the input owns it then. Samples come in decode order.
     ///
     /// # Errors
@@ -207,41 +168,6 @@ impl AssetWriterInput {
         })
     }
 
-    /// Has `block` called in `queue` whenever the input is ready, one call at a time, until the input is finished. The block appends while
-    /// [`is_ready_for_more_media_data`](Self::is_ready_for_more_media_data), and at the end of its source calls
-    /// [`mark_as_finished`](Self::mark_as_finished). One that returns without appending, though it could, is called again when something else
-    /// moves; never in a hot loop.
-    ///
-    /// # Errors
-    /// Before the writer starts, after the input is finished, and for a second request.
-    #[doc(alias = "requestMediaDataWhenReadyOnQueue:usingBlock:")]
-    pub fn request_media_data_when_ready(
-        &self,
-        queue: Arc<dyn Queue>,
-        block: impl FnMut(&Self) + Send + 'static,
-    ) -> Result<(), UsageError> {
-        const CALL: &str = "request_media_data_when_ready";
-        let (writer, index) = self.require(CALL)?;
-        writer.change(|core| {
-            let wrong = |mistake| Err(UsageError { call: CALL, mistake });
-            if core.status != WriterStatus::Writing || core.finishing {
-                return Err(core.wrong_status(CALL, "writing"));
-            }
-            let lane = &mut core.lanes[index];
-            if lane.passes.is_finished() {
-                return wrong(Mistake::InputFinished);
-            }
-            if !lane.passes.is_open() {
-                return wrong(Mistake::NoPass);
-            }
-            if lane.has_request() {
-                return wrong(Mistake::SecondRequest);
-            }
-            lane.request(queue, Arc::new(Mutex::new(block)));
-            Ok(())
-        })
-    }
-
     /// Says that nothing more comes. Others no longer wait for this input. In an input with several passes, the newest version of each frame is
     /// kept. Once more is nothing.
     ///
@@ -251,59 +177,6 @@ impl AssetWriterInput {
     pub fn mark_as_finished(&self) -> Result<(), UsageError> {
         let (writer, index) = self.require("mark_as_finished")?;
         writer.change(|core| core.mark_finished(&writer, index))
-    }
-
-    /// Whether several passes can be had. False until they are asked for by [`InputOptions::multi_pass`]; final once the writer has started. It
-    /// does not promise a second pass.
-    #[doc(alias = "canPerformMultiplePasses")]
-    pub fn can_perform_multiple_passes(&self) -> bool {
-        let wanted = self.options_lock().multi_pass;
-        // before it is known, the switch decides (AM-3)
-        wanted && self.encoder().is_some_and(|encoder| encoder.takes_passes().unwrap_or(true))
-    }
-
-    /// Says that all media of this pass came. With several passes, the input is not ready until it is decided what is wanted again, and
-    /// [`current_pass_description`](Self::current_pass_description) says so then; with one, that is nothing at once. It does not finish the
-    /// input. A standing request for media data ends: each pass has its own.
-    ///
-    /// # Errors
-    /// Before the writer starts, while the next pass is being decided on, when all passes are over, and for an input that is finished.
-    #[doc(alias = "markCurrentPassAsFinished")]
-    pub fn mark_current_pass_as_finished(&self) -> Result<(), UsageError> {
-        let (writer, index) = self.require("mark_current_pass_as_finished")?;
-        writer.change(|core| core.mark_pass_finished(&writer, index))
-    }
-
-    /// Has `block` called in `queue` for the current pass, for each one that follows, and at last when there is none any more. The block looks at
-    /// [`current_pass_description`](Self::current_pass_description): if there is one it goes to its ranges in the source and requests media data;
-    /// if not it calls [`mark_as_finished`](Self::mark_as_finished), after which it is called no more.
-    ///
-    /// # Errors
-    /// Before the writer starts, and a second time.
-    #[doc(alias = "respondToEachPassDescriptionOnQueue:usingBlock:")]
-    pub fn respond_to_each_pass_description(
-        &self,
-        queue: Arc<dyn Queue>,
-        block: impl FnMut(&Self) + Send + 'static,
-    ) -> Result<(), UsageError> {
-        const CALL: &str = "respond_to_each_pass_description";
-        let (writer, index) = self.require(CALL)?;
-        writer.change(|core| {
-            if core.status != WriterStatus::Writing || core.finishing {
-                return Err(core.wrong_status(CALL, "writing"));
-            }
-            if !core.lanes[index].respond(queue, Arc::new(Mutex::new(block))) {
-                return Err(UsageError { call: CALL, mistake: Mistake::SecondRequest });
-            }
-            core.announce_pass(&writer, index);
-            Ok(())
-        })
-    }
-
-    /// What the current pass asks for. Nothing before the writer starts, and when all passes are over. Of an input with one pass: everything.
-    #[doc(alias = "currentPassDescription")]
-    pub fn current_pass_description(&self) -> Option<PassDescription> {
-        self.with(|core, index| core.lanes[index].passes.description().cloned())?
     }
 
     pub(crate) fn format(&self) -> Option<TrackFormat> {
@@ -369,41 +242,6 @@ impl AssetWriterInput {
             |lane| lane.admits_picture(time, shape),
             |lane| lane.took_picture(time, shape),
         )
-    }
-
-    pub(crate) fn is_in_pass(&self) -> bool {
-        self.with(|core, index| core.lanes[index].passes.is_open()).unwrap_or(false)
-    }
-
-    /// Has a future woken when the input may be ready. `true` if it is worth another attempt at once.
-    pub(crate) fn wake_when_ready(&self, waker: &Waker) -> bool {
-        let Some((writer, index)) = self.attached() else { return true };
-        writer.change(|core| {
-            core.lanes[index].wake(waker);
-            core.lanes[index].ready || !core.is_open()
-        })
-    }
-
-    /// The pass that it is in, when that is decided; else a future is woken then.
-    pub(crate) fn pass_or_wake(&self, waker: &Waker) -> Poll<Result<Option<PassDescription>, CallError>> {
-        const CALL: &str = "next";
-        let Some((writer, index)) = self.attached() else {
-            return Poll::Ready(Err(UsageError { call: CALL, mistake: self.unattached() }.into()));
-        };
-        writer.change(|core| match core.status {
-            WriterStatus::Failed => {
-                Poll::Ready(Err(core.error.clone().unwrap_or(WriterError::Cancelled).into()))
-            }
-            WriterStatus::Writing if core.lanes[index].passes.is_deciding() => {
-                core.lanes[index].wake_later(waker);
-                Poll::Pending
-            }
-            WriterStatus::Writing => {
-                let passes = &core.lanes[index].passes;
-                Poll::Ready(Ok(passes.description().filter(|_| passes.is_open()).cloned()))
-            }
-            _ => Poll::Ready(Err(core.wrong_status(CALL, "writing").into())),
-        })
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -483,16 +321,16 @@ impl AssetWriterInput {
         }
     }
 
-    fn require(&self, call: &'static str) -> Result<(Arc<Shared>, usize), UsageError> {
+    pub(crate) fn require(&self, call: &'static str) -> Result<(Arc<Shared>, usize), UsageError> {
         self.attached().ok_or_else(|| UsageError { call, mistake: self.unattached() })
     }
 
-    fn with<T>(&self, look: impl FnOnce(&Core, usize) -> T) -> Option<T> {
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&Core, usize) -> T) -> Option<T> {
         let (writer, index) = self.attached()?;
         Some(writer.look(|core| look(core, index)))
     }
 
-    fn options_lock(&self) -> MutexGuard<'_, InputOptions> {
+    pub(crate) fn options_lock(&self) -> MutexGuard<'_, InputOptions> {
         self.0.options.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

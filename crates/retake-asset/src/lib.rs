@@ -21,6 +21,7 @@ mod passes;
 mod place;
 mod queue;
 mod reader;
+mod readiness;
 mod receiver;
 mod segment;
 mod session;

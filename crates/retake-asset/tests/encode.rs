@@ -105,6 +105,36 @@ fn the_last_picture_is_shown_to_the_end_of_the_session() {
     }
 }
 
+/// Section 17.2: pictures in real time, faster than they can be encoded: some are dropped, by the client or the session; what is in the film has the
+/// times that it came with.
+#[test]
+fn pictures_in_real_time() {
+    let Some(studio) = Studio::open() else { return };
+    let input = match AssetWriterInput::video(&VideoSettings::new(Codec::H264, 128, 96), &registry()) {
+        Ok(input) => input,
+        Err(error) => return eprintln!("SKIPPED: {error}"),
+    };
+    input.configure(|options| options.real_time = true).unwrap();
+    let file = studio.path("a.mp4");
+    let writer = AssetWriter::new(&file, Container::Mp4);
+    let attributes = PixelBufferAttributes::of(PixelFormat::I420, 128, 96);
+    let adaptor = PixelBufferAdaptor::new(&input, Some(attributes)).unwrap();
+    writer.add(&input).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    let mut appended = Vec::new();
+    for index in 0..200 {
+        match adaptor.append(draw(&adaptor, index), Time::new(index, 25)) {
+            Ok(()) => appended.push(index * 40_000),
+            Err(AppendError::NotReady(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    writer.finish_writing_and_wait().unwrap();
+    let shown: Vec<i64> = frames(&file, "v:0").into_iter().map(|frame| frame.0).collect();
+    assert!(!shown.is_empty() && shown.is_sorted() && shown.iter().all(|time| appended.contains(time)));
+}
+
 /// AI-3: an encoder that there is not, and a property that it refuses, show when the input is made.
 #[test]
 fn settings_that_cannot_be_encoded_with() {

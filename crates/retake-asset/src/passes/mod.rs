@@ -1,5 +1,6 @@
 //! Passes: what an input asks its client for, one after the other, and what it keeps meanwhile.
 
+mod calls;
 mod first;
 pub(crate) mod keep;
 pub(crate) mod machine;
