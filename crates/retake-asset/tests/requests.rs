@@ -152,8 +152,8 @@ fn readiness_is_a_level_that_is_told() {
     };
     fill(&inputs[0]);
     assert!(!inputs[0].is_ready_for_more_media_data() && inputs[1].is_ready_for_more_media_data());
-    // two seconds of sound
-    for packet in 0..94 {
+    // some more sound than there are pictures, and not so much that it would have to wait for them (AW-5)
+    for packet in 0..60 {
         append(&inputs[1], sound(packet));
     }
     assert!(inputs[0].wait_until_ready(LONG));
