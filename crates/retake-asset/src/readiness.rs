@@ -32,7 +32,8 @@ impl AssetWriterInput {
         answer.unwrap_or(false)
     }
 
-    /// Has every change of readiness told, on whatever thread it happens. The observer must not wait for the writer.
+    /// Has changes of readiness told, on whatever thread they happen. What an observer hears is other than before, and what it hears last is so; a
+    /// change that is over before it can be told is not. The observer must not wait for the writer.
     ///
     /// # Errors
     /// [`Mistake::NotAttached`].

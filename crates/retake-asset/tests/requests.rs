@@ -9,6 +9,7 @@ use retake_media::Time;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -157,6 +158,11 @@ fn readiness_is_a_level_that_is_told() {
         append(&inputs[1], sound(packet));
     }
     assert!(inputs[0].wait_until_ready(LONG));
+    let patience = Instant::now();
+    while told.lock().unwrap().last() != Some(&true) {
+        assert!(patience.elapsed() < LONG, "nobody is told");
+        std::thread::yield_now();
+    }
     fill(&inputs[0]);
     writer.finish_writing_and_wait().unwrap();
     assert!(!inputs[0].is_ready_for_more_media_data());

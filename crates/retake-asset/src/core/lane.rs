@@ -52,6 +52,9 @@ pub(crate) struct Lane {
     request: Option<Request>,
     requests: u64,
     observers: Vec<Observer>,
+    /// The readiness that observers heard of last, and whether a thread is telling them.
+    told: bool,
+    telling: bool,
     responder: Option<Responder>,
     wakers: Vec<Waker>,
     pass_wakers: Vec<Waker>,
@@ -68,6 +71,8 @@ impl Lane {
             request: None,
             requests: 0,
             observers: Vec::new(),
+            told: false,
+            telling: false,
             responder: None,
             wakers: Vec::new(),
             pass_wakers: Vec::new(),
@@ -164,8 +169,12 @@ impl Core {
             let lane = &mut self.lanes[index];
             if lane.ready != ready {
                 lane.ready = ready;
-                for observer in lane.observers.clone() {
-                    self.tell(move || observer(ready));
+                if lane.observers.is_empty() {
+                    lane.told = ready;
+                } else if !lane.telling {
+                    lane.telling = true;
+                    let shared = shared.clone();
+                    self.tell(move || tell_readiness(&shared, index));
                 }
                 self.unpark(index);
             }
@@ -254,6 +263,21 @@ impl Core {
             let shared = shared.clone();
             self.tell(move || queue.dispatch(Box::new(move || run(&shared, index, number))));
         }
+    }
+}
+
+/// Tells observers of an input what its readiness is, until they know: one thread at a time, so that what they hear last is so.
+fn tell_readiness(shared: &Arc<Shared>, index: usize) {
+    let next = || {
+        shared.change(|core| {
+            let lane = &mut core.lanes[index];
+            lane.telling = lane.told != lane.ready;
+            lane.told = lane.ready;
+            lane.telling.then(|| (lane.ready, lane.observers.clone()))
+        })
+    };
+    while let Some((ready, observers)) = next() {
+        observers.iter().for_each(|observer| observer(ready));
     }
 }
 
