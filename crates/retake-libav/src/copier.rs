@@ -3,11 +3,11 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
 use crate::input::Input;
+use crate::muxer::Note;
 use crate::output::{Output, Stamps, Subtitles, Text};
 use crate::source::{Source, Taken};
 use crate::tags::keeps_for_track;
-use crate::writer::Note;
-use retake_media::{Rational, Time};
+use retake_media::Time;
 use std::path::Path;
 
 /// Copies all tracks but the video from a source, in step with the video that is written.
@@ -15,7 +15,6 @@ pub(crate) struct Copier {
     source: Source,
     /// In the order of the source's.
     tracks: Vec<Copied>,
-    pub(crate) packets: u64,
 }
 
 struct Copied {
@@ -72,12 +71,7 @@ impl Copier {
             read.push(track.clone());
         }
         let source = Source::new(info.path.clone(), input, read, start);
-        Ok(Self { source, tracks, packets: 0 })
-    }
-
-    /// Sample rates of all audio tracks.
-    pub(crate) fn sample_rates(&self) -> impl Iterator<Item = u32> {
-        self.source.tracks.iter().map(|track| track.info.sample_rate).filter(|&rate| rate > 0)
+        Ok(Self { source, tracks })
     }
 
     /// Writes all packets that are decoded before or at `until`, on the clock of the source.
@@ -116,7 +110,6 @@ impl Copier {
         match written {
             Ok(moved) => {
                 read.repaired += u64::from(moved);
-                self.packets += 1;
             }
             Err(failure) if failure.io().is_some() => {
                 return Err(MediaError::write(
@@ -198,13 +191,4 @@ pub fn common_multiple(a: u32, b: u32, most: u32) -> Option<u32> {
     }
     let product = u64::from(a) / u64::from(x.max(1)) * u64::from(b);
     u32::try_from(product).ok().filter(|&product| product <= most && product > 0)
-}
-
-/// A time base as a timescale for ISO files: exact, and fine enough for players.
-pub(crate) fn timescale(time_base: Rational) -> u32 {
-    let mut scale = time_base.den.max(1) as u32;
-    while scale < 10_000 {
-        scale *= 2;
-    }
-    scale
 }

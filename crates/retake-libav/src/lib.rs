@@ -1,7 +1,7 @@
 //! Films in, films out: the room where FFmpeg lives.
 //!
 //! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact ranges of it, and
-//! [`FilmWriter`] writes compressed samples together with copies of all other tracks. [`PictureTransfer`] makes pictures of other formats and sizes,
+//! [`Muxer`] writes compressed samples together with copies of all other tracks. [`PictureTransfer`] makes pictures of other formats and sizes,
 //! [`SoundEncoder`] encodes sound. This crate decides nothing: it plans
 //! no takes and chooses no settings.
 //!
@@ -31,7 +31,6 @@ mod source;
 mod tags;
 mod transfer;
 mod video;
-mod writer;
 
 pub use container::Container;
 pub use copier::common_multiple;
@@ -39,7 +38,7 @@ pub use error::{ErrorKind, MediaError};
 pub use failure::library_versions;
 pub use film::{FilmInfo, TrackInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
 pub use index::{FrameEntry, FrameIndex, picture_hash};
-pub use muxer::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, TrackFormat};
+pub use muxer::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, Note, TrackFormat};
 pub use probe::probe;
 pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{Frame, FrameReader, ReaderOptions};
@@ -47,4 +46,3 @@ pub use samples::{SampleReader, TrackReader};
 pub use sound::{SoundCodec, SoundEncoder, SoundPacket};
 pub use sound_reader::SoundReader;
 pub use transfer::PictureTransfer;
-pub use writer::{FilmWriter, Note, WriterSettings, Written};

@@ -1,8 +1,8 @@
 use crate::container::Container;
 use crate::failure::{Failure, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
+use crate::muxer::Note;
 use crate::output::Output;
-use crate::writer::Note;
 use retake_media::{Codec, Colour, FormatDescription, Range, Rational};
 
 /// `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use retake_libav::{ErrorKind, FrameReader, MediaError, RangeReader, SeekTrust, probe};
+use retake_libav::{Container, ErrorKind, FrameReader, MediaError, RangeReader, SeekTrust, probe};
 use std::io::{ErrorKind as Cause, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -78,8 +78,7 @@ fn a_full_disk_is_told() {
     );
     let takes = Takes::of(&film);
     for container in retake_libav::Container::ALL {
-        let settings = retake_libav::WriterSettings { container, ..takes.settings(full) };
-        match takes.write(&settings) {
+        match takes.write(full, container) {
             Err(MediaError::CannotHold { .. }) => {}
             Err(error) => {
                 assert!(
@@ -99,15 +98,16 @@ fn child_writes_under_a_limit() {
     let film = std::env::var("RETAKE_TEST_FILM").unwrap();
     let takes = Takes::of(Path::new(&film));
     let out = std::env::var("RETAKE_TEST_OUT").unwrap();
-    match takes.write(&takes.settings(Path::new(&out))) {
+    let out = Path::new(&out);
+    match takes.write(out, Container::from_path(out).unwrap()) {
         Err(MediaError::Write { source, byte, .. }) if source.kind() == Cause::FileTooLarge => {
             println!("REFUSED at {byte}")
         }
-        other => panic!("{:?}", other.map(|(written, _)| written)),
+        other => panic!("{other:?}"),
     }
 }
 
-/// The limit strikes while samples are written, and where it is set higher, while the index is moved to the front.
+/// The limit strikes while samples are written, and where it is set higher, while the index is.
 #[test]
 fn a_size_limit_is_told() {
     let Some(studio) = Studio::open() else { return };
@@ -146,7 +146,7 @@ fn a_folder_that_is_not_there_is_told() {
     let film = studio.render("-f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -c:v libx264", "a.mp4");
     let takes = Takes::of(&film);
     let out = studio.path("nowhere/b.mp4");
-    let error = takes.write(&takes.settings(&out)).unwrap_err();
+    let error = takes.write(&out, Container::Mp4).unwrap_err();
     assert!(
         matches!(&error, MediaError::Write { source, byte: 0, .. } if source.kind() == Cause::NotFound),
         "{error}"

@@ -3,6 +3,7 @@
 //! Divides the film, tells each session its place, keeps the samples of each in a silo, and joins them into one film. What can be had ready
 //! made is [`retake::parallel::ParallelEncode`].
 
+use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use retake::parallel::{Joiner, Part, Subdivision};
 use retake::property::{Property, PropertyKey};
 use retake::session::CompressionSession;
@@ -10,10 +11,10 @@ use retake::silo::FrameSilo;
 use retake::{
     EncoderInfo, FrameOptions, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Registry, Time, TimeRange,
 };
-use retake_libav::{Container, FilmWriter, WriterSettings, time_to_ticks};
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 180;
@@ -134,25 +135,20 @@ fn write(to: &Path, silos: &[Arc<FrameSilo>]) -> Result<()> {
     }
     println!("{:?}", joiner.finish()?);
     let format = samples.first().ok_or("no samples")?.format.clone();
-    let time_base = Rational::new(1, RATE);
-    let early =
-        samples.iter().filter_map(|one| time_to_ticks(one.sample.dts.subtract(one.sample.pts), time_base));
-    let (mut writer, _notes) = FilmWriter::create(&WriterSettings {
-        path: to,
-        container: Container::from_path(to)?,
-        format: &format,
-        time_base,
-        frame_rate: Rational::new(RATE, 1),
-        start: Time::ZERO,
-        max_reorder: early.max().unwrap_or(0),
-        display_matrix: None,
-        copy_from: None,
-        fast_start: true,
-        encoder: "retake four_sessions",
-    })?;
+    let writer = AssetWriter::new(to, Container::from_path(to)?);
+    writer.configure(|options| options.fast_start = true)?;
+    let input = AssetWriterInput::passthrough(TrackFormat::Video(format.as_ref().clone()));
+    input.configure(|options| options.frame_rate = Some(Rational::new(RATE, 1)))?;
+    writer.add(&input)?;
+    writer.start_writing()?;
+    writer.start_session(Time::ZERO)?;
     for buffer in &samples {
-        writer.write(&buffer.sample)?;
+        if !input.wait_until_ready(Duration::from_secs(60)) {
+            break; // it has failed: finishing says why
+        }
+        input.append(buffer.sample.clone()).map_err(|error| error.to_string())?;
     }
-    println!("{} bytes, {} samples", writer.finish()?.bytes, samples.len());
+    writer.finish_writing_and_wait()?;
+    println!("{} samples", samples.len());
     Ok(())
 }

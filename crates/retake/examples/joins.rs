@@ -4,12 +4,13 @@
 //! with sync frames where the others have them), `ahead` (as `plain`, and each encoder sees 40 frames behind its part, whose samples are
 //! thrown away), or `context` (40 frames before it as well). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
 
+use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use retake::parallel::{FilmSource, FrameSource, Joiner, Part, SourceError, Subdivision};
 use retake::property::Property;
 use retake::session::CompressionSession;
 use retake::{FrameOptions, FrameRange, SampleBuffer, Time};
-use retake_libav::{Container, FilmWriter, WriterSettings, time_to_ticks};
 use std::path::Path;
+use std::time::Duration;
 
 /// Frames of the neighbours that an encoder sees: more than any of them looks ahead by default.
 const CONTEXT: u64 = 40;
@@ -116,26 +117,25 @@ impl Job {
 
 fn write(source: &FilmSource, to: &Path, samples: &[SampleBuffer]) -> Result<(), SourceError> {
     let (film, first) = (source.film(), samples.first().ok_or("the film has no frames")?);
-    let time_base = film.video.time_base;
-    let early = samples
-        .iter()
-        .filter_map(|buffer| time_to_ticks(buffer.sample.dts.subtract(buffer.sample.pts), time_base));
-    let (mut writer, _notes) = FilmWriter::create(&WriterSettings {
-        path: to,
-        container: Container::from_path(to)?,
-        format: &first.format,
-        time_base,
-        frame_rate: film.video.frame_rate,
-        start: first.sample.pts,
-        max_reorder: early.max().unwrap_or(0),
-        display_matrix: film.video.display_matrix,
-        copy_from: None,
-        fast_start: true,
-        encoder: "retake joins",
-    })?;
-    for buffer in samples {
-        writer.write(&buffer.sample)?;
+    if to.exists() {
+        std::fs::remove_file(to)?;
     }
-    writer.finish()?;
+    let writer = AssetWriter::new(to, Container::from_path(to)?);
+    writer.configure(|options| options.fast_start = true)?;
+    let input = AssetWriterInput::passthrough(TrackFormat::Video(first.format.as_ref().clone()));
+    input.configure(|options| {
+        options.frame_rate = Some(film.video.frame_rate);
+        options.transform = film.video.display_matrix;
+    })?;
+    writer.add(&input)?;
+    writer.start_writing()?;
+    writer.start_session(first.sample.pts)?;
+    for buffer in samples {
+        if !input.wait_until_ready(Duration::from_secs(60)) {
+            break; // it has failed: finishing says why
+        }
+        input.append(buffer.sample.clone()).map_err(|error| error.to_string())?;
+    }
+    writer.finish_writing_and_wait()?;
     Ok(())
 }

@@ -2,10 +2,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
 use retake_libav::{
-    Container, FilmInfo, FilmWriter, Frame, FrameEntry, FrameIndex, FrameReader, MediaError, ReaderOptions,
-    SampleReader, WriterSettings, Written, probe, time_to_ticks,
+    Container, FilmInfo, Frame, FrameEntry, FrameIndex, FrameReader, MediaError, Muxer, MuxerKind,
+    MuxerSample, MuxerSettings, MuxerTrack, ReaderOptions, SampleReader, TrackFormat, probe, time_to_ticks,
 };
-use retake_media::{FormatDescription, PixelBuffer, Sample};
+use retake_media::{FormatDescription, PixelBuffer, Sample, Time};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -157,36 +157,44 @@ impl Takes {
         Self { format: reader.format().clone(), info, samples, max_reorder }
     }
 
-    pub fn settings<'a>(&'a self, path: &'a Path) -> WriterSettings<'a> {
-        WriterSettings {
+    /// Writes the film, with all other tracks; answers all notes.
+    pub fn write(&self, path: &Path, container: Container) -> Result<Vec<String>, MediaError> {
+        let format = TrackFormat::Video(self.format.clone());
+        let (info, base) = (&self.info, self.info.video.time_base);
+        let track = MuxerTrack {
+            format: &format,
+            timescale: base.den as u32,
+            frame_rate: Some(info.video.frame_rate),
+            display_matrix: info.video.display_matrix,
+            language: None,
+            tags: &[],
+        };
+        let (mut muxer, mut notes) = Muxer::create(&MuxerSettings {
+            container,
+            kind: MuxerKind::Whole,
             path,
-            container: Container::from_path(path).unwrap_or(Container::Mp4),
-            format: &self.format,
-            time_base: self.info.video.time_base,
-            frame_rate: self.info.video.frame_rate,
-            start: self.info.start,
-            max_reorder: self.max_reorder,
-            display_matrix: self.info.video.display_matrix,
-            copy_from: Some(&self.info),
-            fast_start: true,
-            encoder: "Retake test",
-        }
-    }
-
-    /// Writes the film; answers what was written and all notes.
-    pub fn write(&self, settings: &WriterSettings<'_>) -> Result<(Written, Vec<String>), MediaError> {
-        let (mut writer, notes) = FilmWriter::create(settings)?;
+            tracks: &[track],
+            tags: &[],
+            movie_timescale: 1000,
+            copy_from: Some((info, info.start)),
+        })?;
+        let own = muxer.time_base(0);
+        let ticks = |time: Time| time_to_ticks(time, own).unwrap();
+        let late = ticks(info.video.time(self.max_reorder));
         for sample in &self.samples {
-            writer.write(sample)?;
+            muxer.copy_until(sample.dts)?;
+            let (pts, dts) = (ticks(sample.pts.subtract(info.start)), ticks(sample.dts.subtract(info.start)));
+            let (sync, duration) = (sample.is_sync(), ticks(sample.duration));
+            let sample =
+                MuxerSample { pts, dts: dts - late, duration, sync, disposable: false, data: &sample.data };
+            muxer.write(0, sample)?;
         }
-        let written = writer.finish()?;
-        let notes = notes.iter().chain(&written.notes).map(ToString::to_string).collect();
-        Ok((written, notes))
+        notes.extend(muxer.finish()?);
+        Ok(notes.iter().map(ToString::to_string).collect())
     }
 }
 
-/// Rewraps a film; answers the notes.
+/// Writes a film anew; answers the notes.
 pub fn rewrap(from: &Path, to: &Path) -> Vec<String> {
-    let takes = Takes::of(from);
-    takes.write(&takes.settings(to)).unwrap().1
+    Takes::of(from).write(to, Container::from_path(to).unwrap_or(Container::Mp4)).unwrap()
 }
