@@ -52,7 +52,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What can be set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME` tell which of it an
+//! [`session::encoder_list`] tells which encoders there are, with their ids and what they can. What can be set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME` tell which of it an
 //! encoder has. Where outcomes are to be asked for instead of handled, build the session with
 //! [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real time, a transcode, a bounded pool, four
 //! sessions over one film, and a list of properties.
@@ -61,6 +61,18 @@
 //!
 //! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds SSIMULACRA 2. The encoders are found by
 //! pkg-config when this crate is built: those whose library is missing are left out, and [`encoders`] says so.
+
+/// Pixel buffers in depth: pools with a threshold and an age, attachments, wrapped memory, transfer between formats and sizes, rotation.
+///
+/// What every client needs (`PixelBuffer`, `PixelBufferPool`, `TransferOptions` …) is at the root of the crate.
+pub mod pixel {
+    pub use retake_libav::PictureTransfer;
+    pub use retake_media::{
+        AlphaMode, AttachmentKey, AttachmentMode, AttachmentValue, BufferAge, Clock, Downsampling,
+        ExtendedPixels, FieldDetail, Fields, FreeBufferObserver, PixelStorage, PixelTransfer, PlaneGeometry,
+        PoolAttributes, Reconciled, Rotation, RotationOptions, TransferError, rotate,
+    };
+}
 
 /// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and pictures.
 ///

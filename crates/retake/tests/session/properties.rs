@@ -418,7 +418,7 @@ fn property_matrix() {
             let word = match supported.get(&key) {
                 Some(entry) if entry.writable => "effective",
                 Some(_) => "read-only",
-                None => "-",
+                None => "absent",
             };
             print!("{word:<11}");
         }
