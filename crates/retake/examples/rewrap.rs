@@ -12,6 +12,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let info = probe(Path::new(from))?;
     let mut reader = TrackReader::open(&info, info.video.index)?;
+    let mut samples = Vec::new();
+    while let Some(sample) = reader.next()? {
+        samples.push(sample);
+    }
+    // not every container knows when samples are decoded: in the order of the times at which they are shown
+    let mut times: Vec<_> = samples.iter().map(|sample| sample.pts).collect();
+    times.sort();
+    samples.iter_mut().zip(times).for_each(|(sample, time)| sample.dts = time);
     let writer = AssetWriter::new(to, Container::from_path(Path::new(to))?);
     writer.configure(|options| {
         options.fast_start = true;
@@ -25,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     writer.add(&input)?;
     writer.start_writing()?;
     writer.start_session(info.start)?;
-    while let Some(sample) = reader.next()? {
+    for sample in samples {
         if !input.wait_until_ready(Duration::from_secs(60)) {
             break; // it has failed: finishing says why
         }
