@@ -45,16 +45,17 @@ type Teller = Box<dyn Fn(&Event) + Send + Sync>;
 /// Handles are shared: all clones are the same export. It runs once.
 ///
 /// ```no_run
-/// use retake::{Export, ExportPreset};
-///
-/// let encoder = retake::encoders().by_name("x264").ok_or("no x264 in this build")?;
+/// # use retake_export::{Export, ExportPreset};
+/// # fn run(encoder: std::sync::Arc<dyn retake_compression::encoder::EncoderFactory>) -> Result<(), Box<dyn std::error::Error>> {
+/// // one of `retake::encoders()`
 /// let export = Export::builder("film.mkv", "film.mp4", encoder)
 ///     .preset(ExportPreset::Viewing)
 ///     .can_perform_multiple_passes_over_source_media_data(true)
 ///     .build();
 /// let summary = export.run()?;
 /// println!("{} bytes", summary.file_bytes);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
+/// # }
 /// ```
 #[doc(alias = "AVAssetExportSession")]
 #[derive(Clone)]
