@@ -96,7 +96,8 @@ fn write(
     Ok(track.writer().notes())
 }
 
-fn size(file: &Path) -> Result<u64, ExportError> {
+/// Bytes of a file.
+pub(crate) fn size(file: &Path) -> Result<u64, ExportError> {
     Ok(fs::metadata(file).map_err(ExportError::file(file, "reading"))?.len())
 }
 

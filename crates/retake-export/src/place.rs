@@ -50,10 +50,13 @@ impl Place {
         folder.map_err(ExportError::file(&self.folder, "making a temporary folder"))
     }
 
-    /// Puts a film in place.
+    /// Puts a film in place. Somebody may have put another file there meanwhile.
     pub(crate) fn fill(&self, film: &Path) -> Result<(), ExportError> {
+        let (output, overwrite) = (&self.output, self.overwrite);
         let film = TempPath::try_from_path(film).map_err(ExportError::file(film, "naming"))?;
-        self.rename(film)
+        let placed = if overwrite { film.persist(output) } else { film.persist_noclobber(output) };
+        placed.map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
+        sync_folder(&self.folder)
     }
 
     /// Puts a stream in place: its media first, so that a playlist never names what is not there.
@@ -68,14 +71,6 @@ impl Place {
         }
         sync_folder(&self.folder)?;
         self.fill(&stream.playlist)
-    }
-
-    /// Somebody may have put another file there meanwhile.
-    fn rename(&self, file: TempPath) -> Result<(), ExportError> {
-        let (output, overwrite) = (&self.output, self.overwrite);
-        let placed = if overwrite { file.persist(output) } else { file.persist_noclobber(output) };
-        placed.map_err(|error| ExportError::file(output, "putting the film in place")(error.error))?;
-        sync_folder(&self.folder)
     }
 }
 

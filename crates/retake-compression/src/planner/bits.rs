@@ -189,9 +189,8 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let bounds: Vec<(f64, f64)> = units
         .iter()
         .map(|unit| {
-            let quality = level;
             let reach = REACH / -unit.slope;
-            (brief.scale.snap(quality - reach), brief.scale.snap(quality + reach))
+            (brief.scale.snap(level - reach), brief.scale.snap(level + reach))
         })
         .collect();
     let at = |log_worth: f64| -> Vec<f64> {

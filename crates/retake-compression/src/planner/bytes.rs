@@ -61,7 +61,7 @@ impl ByteCurve {
     /// The logarithm of the bytes at a knob.
     pub(super) fn log_at(&self, knob: f64) -> f64 {
         let after = self.nodes.partition_point(|node| node.knob < knob);
-        match (after.checked_sub(1).and_then(|before| self.nodes.get(before)), self.nodes.get(after)) {
+        match self.around(after) {
             (Some(a), Some(b)) => between(a, b, knob),
             (Some(end), None) | (None, Some(end)) => end.log + end.slope * (knob - end.knob),
             // a unit without takes has nothing to tell
@@ -72,11 +72,16 @@ impl ByteCurve {
     /// The knob at which the unit takes bytes with this logarithm.
     pub(super) fn knob_at(&self, log: f64) -> f64 {
         let after = self.nodes.partition_point(|node| node.log > log);
-        match (after.checked_sub(1).and_then(|before| self.nodes.get(before)), self.nodes.get(after)) {
+        match self.around(after) {
             (Some(a), Some(b)) => super::bisect(a.knob, b.knob, |knob| between(a, b, knob) > log),
             (Some(end), None) | (None, Some(end)) => end.knob + (log - end.log) / end.slope,
             (None, None) => 0.0,
         }
+    }
+
+    /// The node before the one with this index, and that one.
+    fn around(&self, after: usize) -> (Option<&Node>, Option<&Node>) {
+        (after.checked_sub(1).and_then(|before| self.nodes.get(before)), self.nodes.get(after))
     }
 }
 

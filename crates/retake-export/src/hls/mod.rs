@@ -22,7 +22,7 @@ mod sound;
 
 pub(crate) use cuts::LONGEST;
 
-use crate::assemble::Chosen;
+use crate::assemble::{Chosen, size};
 use crate::error::ExportError;
 use crate::index::FilmMap;
 use crate::join::Joined;
@@ -229,10 +229,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
     let fail = || ExportError::file(folder, "reading a folder");
     let entries = fs::read_dir(folder).map_err(fail())?;
     entries.map(|entry| Ok(entry.map_err(fail())?.path())).collect()
-}
-
-fn size(file: &Path) -> Result<u64, ExportError> {
-    Ok(fs::metadata(file).map_err(ExportError::file(file, "reading"))?.len())
 }
 
 #[cfg(test)]
