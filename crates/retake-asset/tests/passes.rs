@@ -345,6 +345,20 @@ fn finishing_while_deciding_keeps_what_there_is() {
     assert_eq!(versions_in(&studio, 24), [1; 24]);
 }
 
+/// AM-16: what is told to the encoder of an input comes in its order: first the end of the pass, then that of the media. The threads that
+/// tell it are started one right after the other, and the later must not overtake.
+#[test]
+fn finishing_does_not_overtake_the_end_of_a_pass() {
+    for _ in 0..300 {
+        let studio = Studio::empty();
+        let (set, script) = reach(First, &studio);
+        set.input.mark_current_pass_as_finished().unwrap();
+        set.writer.finish_writing_and_wait().unwrap();
+        let state = script.state.lock().unwrap();
+        assert!(state.passes == 1 && !state.overtaken);
+    }
+}
+
 /// AM-18: an encoder that fails makes the writer fail, and no file is left.
 #[test]
 fn an_encoder_that_fails_ends_the_writer() {

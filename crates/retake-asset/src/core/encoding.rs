@@ -25,6 +25,9 @@ pub(crate) struct Encoding<M: ?Sized> {
     interrupt: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
+/// What takes long with the encoder of an input.
+pub(crate) type Errand = fn(&dyn Encodes, &Arc<Shared>, usize);
+
 /// What a writer does with the encoder of an input, whatever it encodes.
 pub(crate) trait Encodes {
     /// What comes out, as far as that is known.
@@ -224,32 +227,53 @@ impl Core {
         self.help(shared, index, |encoder, shared, index| encoder.pour(shared, index));
     }
 
-    /// Runs something that takes long on a thread of its own.
-    fn help(&mut self, shared: &Arc<Shared>, index: usize, work: fn(&dyn Encodes, &Arc<Shared>, usize)) {
-        let input = self.lanes[index].input.clone();
+    /// Has a thread do something that takes long, after all that it does for this input already: an input that is told to end ends after the
+    /// pass that is being ended, not instead of it.
+    fn help(&mut self, shared: &Arc<Shared>, index: usize, errand: Errand) {
+        let lane = &mut self.lanes[index];
+        lane.errands.push_back(errand);
+        // the first of them is being done
+        if lane.errands.len() > 1 {
+            return;
+        }
+        let input = lane.input.clone();
         self.helpers += 1;
         let shared = shared.clone();
         self.tell(move || {
             let own = shared.clone();
             let spawned = thread::Builder::new().name("retake input".into()).spawn(move || {
-                let work = || input.encoder().map(|encoder| work(encoder, &own, index));
-                let done = catch_unwind(AssertUnwindSafe(work));
-                own.change(|core| {
-                    core.helpers -= 1;
-                    if done.is_err() {
-                        core.fail(WriterError::Panicked("the encoder of an input"));
-                    }
-                });
+                while let Some(errand) = next_errand(&own, index) {
+                    let work = || input.encoder().map(|encoder| errand(encoder, &own, index));
+                    let done = catch_unwind(AssertUnwindSafe(work));
+                    own.change(|core| match done {
+                        Ok(_) => drop(core.lanes[index].errands.pop_front()),
+                        Err(_) => core.drop_errands(index, WriterError::Panicked("the encoder of an input")),
+                    });
+                }
             });
             if let Err(error) = spawned {
                 shared.change(|core| {
                     core.helpers -= 1;
                     let file = core.target.file.clone();
-                    core.fail(WriterError::io(file)(error));
+                    core.drop_errands(index, WriterError::io(file)(error));
                 });
             }
         });
     }
+
+    fn drop_errands(&mut self, index: usize, error: WriterError) {
+        self.lanes[index].errands.clear();
+        self.fail(error);
+    }
+}
+
+/// What the thread of an input is to do, unless it is done.
+fn next_errand(shared: &Arc<Shared>, index: usize) -> Option<Errand> {
+    shared.change(|core| {
+        let next = core.lanes[index].errands.front().copied();
+        core.helpers -= usize::from(next.is_none());
+        next
+    })
 }
 
 /// Drops the encoders of all inputs, with all that they keep, as soon as they stop.

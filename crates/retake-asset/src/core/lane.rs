@@ -1,5 +1,6 @@
 //! One input as its writer sees it: readiness, passes, requests.
 
+use super::encoding::Errand;
 use super::{Core, Shared};
 use crate::error::Mistake;
 use crate::input::AssetWriterInput;
@@ -9,6 +10,7 @@ use crate::passes::Shape;
 use crate::passes::machine::PassMachine;
 use crate::queue::Queue;
 use retake_media::Time;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -49,6 +51,8 @@ pub(crate) struct Lane {
     pub(crate) passes: PassMachine,
     pub(crate) last: Option<Time>,
     pub(crate) appended: u64,
+    /// What a thread does for the input, one after the other.
+    pub(crate) errands: VecDeque<Errand>,
     request: Option<Request>,
     requests: u64,
     observers: Vec<Observer>,
@@ -68,6 +72,7 @@ impl Lane {
             passes: PassMachine::new(),
             last: None,
             appended: 0,
+            errands: VecDeque::new(),
             request: None,
             requests: 0,
             observers: Vec::new(),

@@ -21,6 +21,8 @@ pub struct ScriptState {
     pub thinking: bool,
     pub interrupted: bool,
     pub passes: u32,
+    /// Whether the end of the media came before the end of a pass.
+    pub overtaken: bool,
     /// Lets others run so often, more or less, while it works.
     pub slowness: u64,
 }
@@ -102,7 +104,8 @@ impl InputEncoder for Scripted {
 
     fn end_pass(&mut self) -> Result<Option<Vec<TimeRange>>, WriterError> {
         self.script.work();
-        let state = self.script.state.lock().unwrap();
+        let mut state = self.script.state.lock().unwrap();
+        state.overtaken |= self.finished;
         let mut state = self.script.changed.wait_while(state, |s| s.thinking && !s.interrupted).unwrap();
         if state.interrupted {
             return Err(WriterError::EncodeFailed { code: -12903, detail: "invalidated".into() });
