@@ -25,6 +25,7 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         ("frame_errors", controls.frame_errors, has.frame_errors),
         ("base_layer_share", controls.base_layer_share.is_some(), has.base_layer_share),
         ("long_term_references", controls.long_term_references, has.long_term_references),
+        ("first_pass", controls.first_pass.is_some(), has.first_pass),
         ("more_before", controls.more_before, has.steady_start),
         ("more_after", controls.more_after, has.steady_end),
     ];
@@ -82,6 +83,21 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         && aperture.rectangle(settings.width, settings.height).is_none()
     {
         return Err(("clean_aperture", "does not lie within the picture".to_owned()));
+    }
+    if controls.first_pass == Some(0) {
+        return Err(("first_pass", "is the most frames that may come: at least 1".to_owned()));
+    }
+    if controls.first_pass.is_some()
+        && (!matches!(settings.rate, RateControl::Quality(_))
+            || controls.base_qp
+            || controls.low_latency
+            || controls.max_delay.is_some()
+            || layers > 1)
+    {
+        return Err((
+            "first_pass",
+            "goes with a constant quality only, and with nothing that needs frames at once".to_owned(),
+        ));
     }
     if controls.base_qp && matches!(settings.rate, RateControl::Lossless) {
         return Err(("base_qp", "nothing is quantized where nothing is lost".to_owned()));

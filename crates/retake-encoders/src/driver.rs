@@ -2,14 +2,15 @@ use crate::bitstream::Bitstream;
 use crate::controls::{Refusal, check_frame};
 use crate::errors::Errors;
 use crate::factory::Library;
+use crate::first_pass::{FirstPass, Told};
 use crate::live::Live;
-use crate::opening::{Opened, open};
+use crate::opening::{Opened, open, open_second};
 use crate::raw::RawChange;
 use crate::shim::{Event, RawSample, Shim};
 use crate::times::Times;
 use crate::warm_up::{self, WarmUp};
 use retake_compression::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, Reconfiguration,
+    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, Reconfiguration,
 };
 use retake_media::{FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub(crate) struct Driver {
     errors: Option<Errors>,
     live: Live,
     warm_up: WarmUp,
+    /// If the library makes two passes of its own.
+    first_pass: Option<FirstPass>,
     finished: bool,
 }
 
@@ -40,6 +43,7 @@ impl Driver {
         Ok(Self {
             live: Live::new(&library.info, settings),
             warm_up,
+            first_pass: settings.controls.first_pass.map(FirstPass::new),
             library,
             settings: settings.clone(),
             shim,
@@ -108,6 +112,31 @@ impl Driver {
         Ok(())
     }
 
+    /// Ends the first of the library's own passes, and opens it for the second.
+    fn begin_second(&mut self) -> Result<(), EncoderError> {
+        self.shim.flush().map_err(|fault| self.malfunction(fault.reason))?;
+        let Some(first) = self.first_pass.as_mut().filter(|first| !first.is_empty()) else { return Ok(()) };
+        first.begin_second();
+        let statistics = match self.shim.receive() {
+            Ok(Event::End) => self.shim.statistics(),
+            Ok(_) => return Err(self.malfunction("the library's first pass did not end".to_owned())),
+            Err(fault) => Err(fault),
+        };
+        let statistics = statistics.map_err(|fault| self.malfunction(fault.reason))?;
+        self.shim = open_second(&self.library, &self.settings, statistics)?;
+        Ok(())
+    }
+
+    /// Tells the library what it has not been told; false where there is nothing.
+    fn tell(&mut self) -> Result<bool, EncoderError> {
+        match self.first_pass.as_mut().map_or(Told::Nothing, FirstPass::tell) {
+            Told::Frame(picture, index, options) => self.pass_on(&picture, index, &options)?,
+            Told::NoMore => self.shim.flush().map_err(|fault| self.malfunction(fault.reason))?,
+            Told::Nothing => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// The next output of the library that counts.
     fn pull(&mut self) -> Result<Output, EncoderError> {
         let before = self.warm_up.before as i64;
@@ -116,7 +145,11 @@ impl Driver {
                 return Ok(Output::Frame(frame));
             }
             match self.shim.receive() {
-                Ok(Event::Pending) => return Ok(Output::Pending),
+                Ok(Event::Pending) => {
+                    if !self.tell()? {
+                        return Ok(Output::Pending);
+                    }
+                }
                 Ok(Event::End) => return self.at_end(),
                 Ok(Event::Sample(raw)) if raw.index < before => {}
                 Ok(Event::Picture { index }) if index < before => {}
@@ -145,6 +178,10 @@ impl Driver {
         }
     }
 
+    fn is_looking(&self) -> bool {
+        self.first_pass.as_ref().is_some_and(FirstPass::is_looking)
+    }
+
     fn at_end(&self) -> Result<Output, EncoderError> {
         let pictures = if self.pool.is_some() { self.times.missing_pictures() } else { 0 };
         match (self.times.missing(), pictures) {
@@ -163,6 +200,12 @@ impl Encoder for Driver {
     }
 
     fn set_quality(&mut self, quality: f64) -> bool {
+        if self.is_looking() {
+            self.settings.rate = RateControl::Quality(
+                quality.clamp(self.library.info.quality.min, self.library.info.quality.max),
+            );
+            return true;
+        }
         let done = self.shim.set_quality(quality);
         if done {
             self.live.set_quality(quality);
@@ -171,6 +214,9 @@ impl Encoder for Driver {
     }
 
     fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
+        if self.first_pass.is_some() {
+            return Ok(*change == Reconfiguration::default());
+        }
         let planned = self.live.plan(change).map_err(|refusal| self.refused(refusal))?;
         let Some((raw, live)) = planned else { return Ok(false) };
         if self.warm_up.is_waiting() {
@@ -203,8 +249,18 @@ impl Encoder for Driver {
         }
         let (controls, scale) = (&self.settings.controls, self.library.info.controls.qp_bounds);
         check_frame(controls, scale, &options).map_err(|refusal| self.refused(refusal))?;
+        if self.first_pass.as_ref().is_some_and(FirstPass::is_full) {
+            return Err(
+                self.refused(("first_pass", "more frames came than were allowed: allow more".to_owned()))
+            );
+        }
         let index = self.times.accept(pts, duration).map_err(|reason| self.malfunction(reason))?;
         options.force_key_frame |= index == 0;
+        if let Some(first) = &mut self.first_pass {
+            let looked = self.shim.send(picture, index as i64, &options);
+            first.keep(picture, options);
+            return looked.map_err(|fault| self.malfunction(fault.reason));
+        }
         if !self.warm_up.is_waiting() {
             return self.pass_on(picture, index, &options);
         }
@@ -220,6 +276,9 @@ impl Encoder for Driver {
         }
         if self.warm_up.is_waiting() {
             self.begin()?;
+        }
+        if self.first_pass.is_some() {
+            return self.begin_second();
         }
         self.shim.flush().map_err(|fault| self.malfunction(fault.reason))
     }

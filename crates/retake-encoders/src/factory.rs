@@ -96,6 +96,11 @@ impl Factory {
     }
 }
 
+/// Frames that are kept before the library codes the first of them.
+fn kept(info: &EncoderInfo, settings: &EncoderSettings) -> u32 {
+    settings.controls.first_pass.unwrap_or_else(|| warm_up::frames(info, settings))
+}
+
 impl EncoderFactory for Factory {
     fn info(&self) -> &EncoderInfo {
         &self.library.info
@@ -103,12 +108,12 @@ impl EncoderFactory for Factory {
 
     fn memory(&self, settings: &EncoderSettings) -> u64 {
         let picture = settings.format.picture_bytes(settings.width, settings.height);
-        let kept = u64::from(warm_up::frames(&self.library.info, settings));
+        let kept = u64::from(kept(&self.library.info, settings));
         (self.library.spec.memory)(settings, self.inside(settings)) + kept * picture
     }
 
     fn delay(&self, settings: &EncoderSettings) -> u32 {
-        self.inside(settings) + warm_up::frames(&self.library.info, settings)
+        self.inside(settings) + kept(&self.library.info, settings)
     }
 
     fn useful_threads(&self, settings: &EncoderSettings) -> u32 {

@@ -15,6 +15,7 @@ mod controls;
 mod driver;
 mod errors;
 mod factory;
+mod first_pass;
 mod headers;
 mod live;
 mod opening;

@@ -14,14 +14,31 @@ pub(crate) struct Opened {
     pub(crate) description: FormatDescription,
 }
 
-/// Opens a library and asks it for its headers.
-pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Opened, EncoderError> {
-    let (name, codec) = (library.spec.name, library.spec.codec);
-    let refused = |fault: Fault| match fault.setting.is_empty() {
+fn refused(name: &'static str, fault: Fault) -> EncoderError {
+    match fault.setting.is_empty() {
         true => EncoderError::Open { encoder: name, reason: fault.reason },
         false => EncoderError::Settings { encoder: name, setting: fault.setting, reason: fault.reason },
-    };
-    let lowered = library.lower(settings)?;
+    }
+}
+
+/// Opens a library for the second of its own passes. The stream is described by what [`open`] has said.
+pub(crate) fn open_second(
+    library: &Library,
+    settings: &EncoderSettings,
+    statistics: Vec<u8>,
+) -> Result<Shim, EncoderError> {
+    let lowered = library.lower(settings)?.second_pass(statistics);
+    Shim::open(library.spec.shim, lowered.raw()).map_err(|fault| refused(library.spec.name, fault))
+}
+
+/// Opens a library, for the first of its own passes if it makes two, and asks it for its headers.
+pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Opened, EncoderError> {
+    let (name, codec) = (library.spec.name, library.spec.codec);
+    let refused = |fault| refused(name, fault);
+    let mut lowered = library.lower(settings)?;
+    if settings.controls.first_pass.is_some() {
+        lowered = lowered.first_pass();
+    }
     let mut shim = Shim::open(library.spec.shim, lowered.raw()).map_err(refused)?;
     let headers = match library.spec.dear_headers {
         true => headers::cached(name, settings, || shim.headers()),

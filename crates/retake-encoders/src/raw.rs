@@ -20,6 +20,15 @@ pub(crate) enum RawRate {
     Lossless = 3,
 }
 
+/// `enum retake_pass`.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub(crate) enum RawPass {
+    Only = 0,
+    First = 1,
+    Second = 2,
+}
+
 #[repr(C)]
 pub(crate) struct RawControls {
     pub(crate) no_reordering: i32,
@@ -80,6 +89,9 @@ pub(crate) struct RawSettings {
     pub(crate) preset: *const c_char,
     pub(crate) options: *const RawOption,
     pub(crate) option_count: usize,
+    pub(crate) pass: RawPass,
+    pub(crate) statistics: *const u8,
+    pub(crate) statistics_size: usize,
     pub(crate) controls: RawControls,
 }
 

@@ -4,7 +4,7 @@
 use crate::controls;
 use crate::factory::Spec;
 use crate::options::refusal;
-use crate::raw::{RawOption, RawRate, RawSettings};
+use crate::raw::{RawOption, RawPass, RawRate, RawSettings};
 use crate::warm_up;
 use retake_compression::encoder::{EncoderError, EncoderInfo, EncoderSettings, RateControl};
 use retake_media::Range;
@@ -18,6 +18,7 @@ pub(crate) struct Lowered {
     _profile: Option<CString>,
     _options: Vec<RawOption>,
     _strings: Vec<CString>,
+    _statistics: Vec<u8>,
 }
 
 impl Lowered {
@@ -60,7 +61,28 @@ impl Lowered {
         raw.controls.profile = profile.as_ref().map_or(null(), |profile| profile.as_ptr());
         raw.options = options.as_ptr();
         raw.option_count = options.len();
-        Ok(Self { raw, _preset: preset, _profile: profile, _options: options, _strings: strings })
+        Ok(Self {
+            raw,
+            _preset: preset,
+            _profile: profile,
+            _options: options,
+            _strings: strings,
+            _statistics: Vec::new(),
+        })
+    }
+
+    /// For the library's first pass.
+    pub(crate) fn first_pass(mut self) -> Self {
+        self.raw.pass = RawPass::First;
+        self
+    }
+
+    /// For the second, with what the first has found.
+    pub(crate) fn second_pass(mut self, statistics: Vec<u8>) -> Self {
+        self.raw.statistics = statistics.as_ptr();
+        self.raw.statistics_size = statistics.len();
+        self._statistics = statistics;
+        self
     }
 
     /// What the shim gets; alive as long as `self`.
@@ -132,6 +154,9 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         preset: null(),
         options: null(),
         option_count: 0,
+        pass: if settings.controls.first_pass.is_some() { RawPass::Second } else { RawPass::Only },
+        statistics: null(),
+        statistics_size: 0,
         controls: controls::lower(info, settings, warm_up::frames(info, settings)),
     }
 }

@@ -17,6 +17,9 @@ struct retake_option {
 
 enum retake_rate { RETAKE_QUALITY = 0, RETAKE_AVERAGE = 1, RETAKE_CONSTANT = 2, RETAKE_LOSSLESS = 3 };
 
+/* Of the library's own passes. The first gives no samples, and its statistics at the end; the second may be asked for its delay without any. */
+enum retake_pass { RETAKE_ONLY_PASS = 0, RETAKE_FIRST_PASS = 1, RETAKE_SECOND_PASS = 2 };
+
 /* What a session asks for. Every value that is said in brackets leaves the choice to the encoder; Rust has refused what the
  * encoder's list of controls lacks. */
 struct retake_controls {
@@ -64,6 +67,9 @@ struct retake_settings {
     const char *preset;
     const struct retake_option *options;
     size_t option_count;
+    int32_t pass;                              /* enum retake_pass */
+    const uint8_t *statistics;                 /* of the first pass, for the second */
+    size_t statistics_size;
     struct retake_controls controls;
 };
 
@@ -125,6 +131,8 @@ struct retake_shim {
     int32_t (*set_quality)(void *handle, double quality);
     /* NULL, or: changes what frames that are not sent yet are coded with, all of it or nothing. 0 done, 1 the library cannot, -1 fault */
     int32_t (*reconfigure)(void *handle, const struct retake_change *change, struct retake_fault *fault);
+    /* NULL, or: what a first pass has found, once receive has said RETAKE_END; valid until close. 0 ok, -1 fault */
+    int32_t (*statistics)(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault);
     /* NULL, or: waits for the work that close would have to wait for; may take as long as encoding what was sent. Called when an
      * encode is given up, on a thread of its own, before close. */
     void (*abandon)(void *handle);

@@ -27,6 +27,7 @@ pub(crate) struct ShimTable {
     picture: unsafe extern "C" fn(*mut c_void, *const *mut u8, *const isize),
     pub(crate) set_quality: Option<unsafe extern "C" fn(*mut c_void, f64) -> i32>,
     reconfigure: Option<unsafe extern "C" fn(*mut c_void, *const RawChange, *mut RawFault) -> i32>,
+    statistics: Option<unsafe extern "C" fn(*mut c_void, *mut *const u8, *mut usize, *mut RawFault) -> i32>,
     abandon: Option<unsafe extern "C" fn(*mut c_void)>,
     close: unsafe extern "C" fn(*mut c_void),
 }
@@ -168,6 +169,19 @@ impl Shim {
             }
             _ => Err(fault.read()),
         }
+    }
+
+    /// What a first pass has found, after [`Event::End`]; nothing where the library has none.
+    pub(crate) fn statistics(&mut self) -> Result<Vec<u8>, Fault> {
+        let Some(statistics) = self.table.statistics else { return Ok(Vec::new()) };
+        let (mut data, mut size, mut fault) = (null(), 0, RawFault::empty());
+        // SAFETY: the handle is open, the out-pointers are ours.
+        let result = unsafe { statistics(self.handle.as_ptr(), &mut data, &mut size, &mut fault) };
+        if result < 0 {
+            return Err(fault.read());
+        }
+        // SAFETY: on success the shim says where `size` bytes lie until it is closed.
+        Ok(unsafe { bytes(data, size) }.to_vec())
     }
 
     /// Changes the constant quality of frames that are not coded yet; false where the library cannot.

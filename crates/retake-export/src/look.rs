@@ -3,7 +3,9 @@
 use crate::error::ExportError;
 use crate::feed::FedFrame;
 use crate::shoot::{Stage, new_scorer, parse};
-use retake_compression::encoder::{EncoderError, EncoderSettings, FrameOptions, Output, RateControl};
+use retake_compression::encoder::{
+    Controls, EncoderError, EncoderSettings, FrameOptions, Output, RateControl,
+};
 use retake_compression::planner::curve::Point;
 use retake_compression::take::{Look, LookRecord, Measure};
 use retake_compression::units::FrameRange;
@@ -36,6 +38,8 @@ pub(crate) fn look(
         reconstruct: true,
         // meant for the real encode, and perhaps not even valid with this preset
         options: Vec::new(),
+        // a few frames are looked at, from places apart
+        controls: Controls { first_pass: None, ..settings.controls.clone() },
         ..settings.clone()
     };
     let point = probe(stage, &settings, measure, range, frames)?;

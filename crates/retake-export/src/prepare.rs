@@ -92,6 +92,8 @@ pub(crate) const STRIDE: u32 = 3;
 const BASE_MEMORY: u64 = 96 << 20;
 /// The most that is spent for each further take at once on frames decoded ahead of need.
 const AHEAD_MEMORY: u64 = 256 << 20;
+/// What part of the memory budget the frames of one take may fill for a first pass.
+const FIRST_PASS_MEMORY: u64 = 6;
 /// Frames that a decoder keeps for itself.
 const DECODER_FRAMES: u64 = 24;
 
@@ -200,6 +202,7 @@ fn prepare_in(
     let memory = request.memory.unwrap_or_else(half_of_memory);
     let streaming = !matches!(request.target, Target::Floor { .. });
     let rule = unit_rule(&film, memory, request.target, format, output);
+    settings.controls.first_pass = first_pass(request, &settings, rule, memory);
     // what the encoder refuses is refused before there is a job
     if let Err(error) = request.encoder.open(&settings) {
         // whatever it is: this film with these settings is not possible
@@ -385,6 +388,14 @@ fn unit_rule(
     }
 }
 
+/// The most frames that the library is to look at before it codes them, if it gives bits better for that and they fit into memory. Plain takes
+/// are what the library makes of each frame as it comes.
+fn first_pass(request: &Request, settings: &EncoderSettings, rule: UnitRule, memory: u64) -> Option<u32> {
+    let better = request.encoder.info().controls.first_pass && !matches!(request.target, Target::Plain(_));
+    let frames = rule.longest.saturating_mul(settings.format.picture_bytes(settings.width, settings.height));
+    u32::try_from(rule.longest).ok().filter(|_| better && frames <= memory / FIRST_PASS_MEMORY)
+}
+
 /// Upper estimate of what a running metric holds: planes of single precision at full and lower scales.
 fn scorer_memory(metric: MetricKind, width: u32, height: u32) -> u64 {
     let planes = match metric {
@@ -410,7 +421,10 @@ fn budget(
 ) -> Result<Budget, ExportError> {
     let frame = settings.format.picture_bytes(settings.width, settings.height);
     let factory = &request.encoder;
-    let (delay, encoder) = (u64::from(factory.delay(settings)), factory.memory(settings));
+    // frames that a first pass keeps are in what the encoder holds, and are sources and places no more
+    let kept = u64::from(settings.controls.first_pass.unwrap_or(0));
+    let delay = u64::from(factory.delay(settings)).saturating_sub(kept);
+    let encoder = factory.memory(settings);
     // a measured take keeps the source of each frame until its reconstruction is out
     let judged = if settings.reconstruct {
         (delay + 4) * frame + scorer_memory(request.metric, settings.width, settings.height)

@@ -76,6 +76,9 @@ pub struct Controls {
     /// Frames of another encode are joined after these: limits hold across the join.
     #[doc(alias = "kVTCompressionPropertyKey_MoreFramesAfterEnd")]
     pub more_after: bool,
+    /// The library's own first pass: it looks at all frames before it codes the first of them, and nothing comes out until then. This is how
+    /// many frames there are at most; their pictures are kept so long. At constant quality only.
+    pub first_pass: Option<u32>,
     /// How many frames will come; 0 is unknown.
     #[doc(alias = "kVTCompressionPropertyKey_SourceFrameCount")]
     pub frame_count: u64,
@@ -149,6 +152,7 @@ pub struct ControlSupport {
     pub temporal_layers: u32,
     pub base_layer_share: bool,
     pub long_term_references: bool,
+    pub first_pass: bool,
     /// [`Controls::more_before`], in encodes by a bit rate.
     pub steady_start: bool,
     /// [`Controls::more_after`], in encodes with a limit or a buffer.

@@ -263,6 +263,7 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
         long_term_references: set_value!(values, EnableLTR) == Some(&true),
         more_before: set_value!(values, MoreFramesBeforeStart) == Some(&true),
         more_after: set_value!(values, MoreFramesAfterEnd) == Some(&true),
+        first_pass: None,
         frame_count: frame_count(values, hints),
         clean_aperture: aperture(environment, values, hints),
     }

@@ -195,7 +195,7 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
         return retake_fail(fault, "", "the library has no VP9 encoder inside"), -1;
 
     /* libvpx looks ahead, and places hidden frames, in the second of two passes only: in one pass every lag gives equal bytes */
-    cfg->g_lag_in_frames = 0;
+    if (s->pass == RETAKE_ONLY_PASS) cfg->g_lag_in_frames = 0;
     put(p, NULL, VP8E_SET_ENABLEAUTOALTREF, 1);
     /* by width only: equal pictures and settings give equal bytes with any number of threads */
     put(p, NULL, VP9E_SET_TILE_COLUMNS, s->width >= 2560 ? 3 : s->width >= 1280 ? 2 : s->width >= 640 ? 1 : 0);
@@ -211,7 +211,9 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
     cfg->g_bit_depth = s->bit_depth > 8 ? VPX_BITS_10 : VPX_BITS_8;
     cfg->g_input_bit_depth = (unsigned int)s->bit_depth;
     time_base(p, s);
-    cfg->g_pass = VPX_RC_ONE_PASS;
+    cfg->g_pass = s->pass == RETAKE_FIRST_PASS    ? VPX_RC_FIRST_PASS
+                  : s->pass == RETAKE_SECOND_PASS ? VPX_RC_LAST_PASS
+                                                  : VPX_RC_ONE_PASS;
     cfg->g_threads = (unsigned int)(s->threads < 64 ? s->threads : 64);
     cfg->g_error_resilient = 0;
     cfg->rc_dropframe_thresh = 0;

@@ -124,6 +124,7 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.temporal_layers = 2;
     support.long_term_references = true;
+    support.first_pass = true;
     support.steady_start = true;
     support.live_rate = true;
     support.live_qp_bounds = true;

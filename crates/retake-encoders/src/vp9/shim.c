@@ -32,6 +32,10 @@ struct encoder {
     struct packet *first, **last; /* that nobody has fetched yet */
     struct packet *fetched;
     int has_picture;
+    struct statistics {
+        uint8_t *data;
+        size_t size, room;
+    } statistics; /* that a first pass finds, or that the second has; the library reads them as it goes */
     const vpx_image_t *recon; /* of the packet fetched last; the decoder owns it */
 };
 
@@ -58,6 +62,7 @@ static void close_encoder(void *handle) {
     if (e->open) vpx_codec_destroy(&e->vpx);
     if (e->decoder_open) vpx_codec_destroy(&e->decoder);
     free(e->fetched);
+    free(e->statistics.data);
     while (e->first) {
         struct packet *packet = e->first;
         e->first = packet->next;
@@ -66,9 +71,28 @@ static void close_encoder(void *handle) {
     free(e);
 }
 
+static int keep_statistics(struct encoder *e, const void *data, size_t size, struct retake_fault *fault) {
+    struct statistics *s = &e->statistics;
+    if (!size) return 0;
+    if (size > s->room - s->size) {
+        size_t room = 2 * s->room + size;
+        uint8_t *more = realloc(s->data, room);
+        if (!more) return retake_fail(fault, "", "out of memory"), -1;
+        s->data = more;
+        s->room = room;
+    }
+    memcpy(s->data + s->size, data, size);
+    s->size += size;
+    return 0;
+}
+
 static int start(struct encoder *e, const struct retake_settings *s, struct retake_fault *fault) {
     struct parameters p;
     if (parameters(&p, s, fault) < 0) return -1;
+    if (s->pass == RETAKE_SECOND_PASS) {
+        if (keep_statistics(e, s->statistics, s->statistics_size, fault) < 0) return -1;
+        p.cfg.rc_twopass_stats_in = (vpx_fixed_buf_t){e->statistics.data, e->statistics.size};
+    }
     if (vpx_codec_enc_init(&e->vpx, vpx_codec_vp9_cx(), &p.cfg, s->bit_depth > 8 ? VPX_CODEC_USE_HIGHBITDEPTH : 0))
         return retake_fail(fault, "", "%s", detail(&e->vpx)), -1;
     e->open = 1;
@@ -77,7 +101,7 @@ static int start(struct encoder *e, const struct retake_settings *s, struct reta
         if (vpx_codec_control_(&e->vpx, c->id, c->value))
             return retake_fail(fault, c->key ? c->key : "", "the library does not take %d: %s", c->value, detail(&e->vpx)), -1;
     }
-    if (s->reconstruct) {
+    if (s->reconstruct && s->pass != RETAKE_FIRST_PASS) {
         /* the pictures are what a decoder sees: libvpx's encoder offers only the last one of several that it coded in one call */
         vpx_codec_dec_cfg_t cfg = {.threads = 1, .w = p.cfg.g_w, .h = p.cfg.g_h};
         if (vpx_codec_dec_init(&e->decoder, vpx_codec_vp9_dx(), &cfg, 0))
@@ -131,6 +155,9 @@ static int encode(struct encoder *e, const vpx_image_t *image, int64_t index, st
     vpx_codec_iter_t iter = NULL;
     const vpx_codec_cx_pkt_t *from;
     while ((from = vpx_codec_get_cx_data(&e->vpx, &iter))) {
+        if (from->kind == VPX_CODEC_STATS_PKT &&
+            keep_statistics(e, from->data.twopass_stats.buf, from->data.twopass_stats.sz, fault) < 0)
+            return -1;
         if (from->kind != VPX_CODEC_CX_FRAME_PKT || !from->data.frame.sz) continue;
         struct packet *packet = malloc(sizeof *packet + from->data.frame.sz);
         if (!packet) return retake_fail(fault, "", "out of memory"), -1;
@@ -243,6 +270,14 @@ static int32_t reconfigure(void *handle, const struct retake_change *change, str
     return configure(e, &cfg, fault);
 }
 
+static int32_t statistics(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
+    struct encoder *e = handle;
+    (void)fault;
+    *data = e->statistics.data;
+    *size = e->statistics.size;
+    return 0;
+}
+
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
     for (int i = 0; i < 3; i++) {
@@ -255,5 +290,5 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
 const struct retake_shim retake_vp9 = {
     .quality_min = 1, .quality_max = 63, .quality_step = 1, .preset_max = 5, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
-    .set_quality = set_quality, .reconfigure = reconfigure, .close = close_encoder,
+    .set_quality = set_quality, .reconfigure = reconfigure, .statistics = statistics, .close = close_encoder,
 };

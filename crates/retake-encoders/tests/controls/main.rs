@@ -8,6 +8,7 @@ mod common;
 
 mod delay;
 mod dependencies;
+mod first_pass;
 mod frames;
 mod live;
 mod long_term;

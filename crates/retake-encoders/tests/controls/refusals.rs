@@ -29,6 +29,7 @@ fn cases(
         ("buffer", has.variable_bit_rate, Controls { buffer: Some(buffer(600_000)), ..none() }, average),
         ("cabac", has.cabac, Controls { cabac: Some(true), ..none() }, quality),
         ("slice_bytes", has.slice_bytes, Controls { slice_bytes: Some(500), ..none() }, quality),
+        ("first_pass", has.first_pass, Controls { first_pass: Some(30), ..none() }, quality),
         ("frame_errors", has.frame_errors, Controls { frame_errors: true, ..none() }, quality),
         (
             "temporal_layers",

@@ -1,0 +1,154 @@
+//! The library's own first pass: all frames are looked at before the first of them is coded.
+
+use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render, settings, time};
+use crate::run::{refusal, steps};
+use retake_compression::encoder::{
+    Controls, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
+    Reconfiguration,
+};
+use retake_media::{Sample, Time};
+use std::sync::Arc;
+
+const FRAMES: u32 = 60;
+
+fn able() -> impl Iterator<Item = (Arc<dyn EncoderFactory>, EncoderSettings)> {
+    encoders().into_iter().filter(|factory| factory.info().controls.first_pass).map(|factory| {
+        let usual = settings(&*factory);
+        let controls = Controls { first_pass: Some(FRAMES), ..Controls::default() };
+        (factory, EncoderSettings { controls, reconstruct: true, ..usual })
+    })
+}
+
+/// What a decoder sees, from a sync frame on, is what the encoder reconstructed: also from one that lies within a group that the library
+/// would have liked better without it.
+fn decodes(take: &Take, settings: &EncoderSettings, start: u64) {
+    let from = take.frames.iter().position(|frame| frame.index == start).unwrap();
+    assert!(
+        take.frames[from].sample.is_sync() && take.frames[from..].iter().all(|frame| frame.index >= start)
+    );
+    if !ffmpeg() {
+        return;
+    }
+    let samples: Vec<&Sample> = take.frames[from..].iter().map(|frame| &frame.sample).collect();
+    let decoded = decode(&take.format, settings.format, &samples);
+    assert_eq!(decoded.len() as u64, take.frames.len() as u64 - start);
+    for (picture, index) in decoded.iter().zip(start..) {
+        assert!(*picture == flat(&take.pictures[&index]), "picture {index}");
+    }
+}
+
+/// Nothing comes out before the end, then everything does, every time the same, with pictures or without.
+#[test]
+fn all_frames_are_looked_at_before_the_first_is_coded() {
+    for (factory, settings) in able() {
+        let frames = render(&settings, FRAMES as usize, 25, 1);
+        let forced = [7, 33, 34];
+        let force =
+            |index: usize| FrameOptions { force_key_frame: forced.contains(&index), ..Default::default() };
+        let (take, out) = steps(&*factory, &settings, &frames, |index, _, _| force(index));
+        assert!(out[..frames.len()].iter().all(Vec::is_empty) && out[frames.len()].len() == frames.len());
+        assert!(frames.len() as u32 <= factory.delay(&settings));
+        for start in [0].iter().chain(&forced) {
+            decodes(&take, &settings, *start as u64);
+        }
+        let without = EncoderSettings { reconstruct: false, ..settings.clone() };
+        let again = encode(&*factory, &without, &frames, &forced).unwrap();
+        assert!(take.data() == again.data());
+        // it is not one pass by another name
+        let single = EncoderSettings { controls: Controls::default(), ..settings.clone() };
+        assert!(take.data() != encode(&*factory, &single, &frames, &forced).unwrap().data());
+        for length in [0, 1, 2, 5] {
+            let take = encode(&*factory, &settings, &frames[..length], &[]).unwrap();
+            assert_eq!((take.frames.len(), take.pictures.len()), (length, length));
+        }
+    }
+}
+
+/// Another quality, while frames are looked at or coded, has an effect on what is coded then.
+#[test]
+fn quality_changes_in_both_passes() {
+    for (factory, settings) in able() {
+        let frames = render(&settings, FRAMES as usize, 99, 1);
+        let scale = factory.info().quality;
+        let coarse = scale.snap(scale.usual * 1.6);
+        let (usual, _) = steps(&*factory, &settings, &frames, |_, _, _| FrameOptions::default());
+        let (looking, _) = steps(&*factory, &settings, &frames, |index, encoder, _| {
+            assert!(index != 20 || encoder.set_quality(coarse));
+            FrameOptions::default()
+        });
+        let rate = RateControl::Quality(coarse);
+        let opened = encode(&*factory, &EncoderSettings { rate, ..settings.clone() }, &frames, &[]).unwrap();
+        assert!(looking.data() == opened.data(), "what was looked at before the change is coded after it");
+        assert!(opened.bytes() * 10 < usual.bytes() * 9);
+
+        // while samples come out
+        let mut encoder = factory.open(&settings).unwrap();
+        for (index, frame) in frames.iter().enumerate() {
+            encoder.send(frame, time(index), Time::INVALID, FrameOptions::default()).unwrap();
+        }
+        assert!(!encoder.reconfigure(&Reconfiguration { min_qp: Some(5), ..Default::default() }).unwrap());
+        encoder.finish().unwrap();
+        let mut bytes = 0;
+        loop {
+            match encoder.receive().unwrap() {
+                Output::Frame(frame) => {
+                    bytes += frame.sample.data.len();
+                    assert!(frame.index != 3 || encoder.set_quality(coarse));
+                }
+                Output::Picture { .. } => {}
+                Output::Pending => panic!("nothing is missing"),
+                Output::End => break,
+            }
+        }
+        assert!(opened.bytes() < bytes && bytes < usual.bytes());
+    }
+}
+
+/// More frames than were allowed are refused by the name of the control, and what came before is whole; so are settings that need frames at once.
+#[test]
+fn first_passes_have_bounds() {
+    for (factory, settings) in able() {
+        let frames = render(&settings, 6, 99, 1);
+        let with = |controls, rate| EncoderSettings { controls, rate, ..settings.clone() };
+        let few = with(Controls { first_pass: Some(5), ..Controls::default() }, settings.rate);
+        let mut encoder = factory.open(&few).unwrap();
+        for (index, frame) in frames.iter().enumerate() {
+            let sent = encoder.send(frame, time(index), Time::INVALID, FrameOptions::default());
+            match sent {
+                Err(EncoderError::Settings { setting, .. }) => {
+                    assert_eq!((index, &*setting), (5, "first_pass"))
+                }
+                sent => assert!(index < 5 && sent.is_ok()),
+            }
+        }
+        encoder.finish().unwrap();
+        let mut count = 0;
+        while !matches!(encoder.receive().unwrap(), Output::End) {
+            count += 1;
+        }
+        assert_eq!(count, 10, "five samples and their pictures");
+
+        let first_pass = Some(FRAMES);
+        let none = Controls::default;
+        for (controls, rate) in [
+            (Controls { first_pass, ..none() }, RateControl::AverageBitRate(300_000)),
+            (Controls { first_pass: Some(0), ..none() }, settings.rate),
+            (Controls { first_pass, low_latency: true, ..none() }, settings.rate),
+            (Controls { first_pass, max_delay: Some(0), ..none() }, settings.rate),
+            (Controls { first_pass, base_qp: true, ..none() }, settings.rate),
+        ] {
+            assert_eq!(refusal(&*factory, &with(controls, rate)).as_deref(), Some("first_pass"));
+        }
+        // given up in the first pass, between the two, and in the second
+        for (sent, received) in [(0, 0), (3, 0), (6, 0), (6, 2)] {
+            let mut encoder = factory.open(&settings).unwrap();
+            for (index, frame) in frames[..sent].iter().enumerate() {
+                encoder.send(frame, time(index), Time::INVALID, FrameOptions::default()).unwrap();
+            }
+            if sent == 6 {
+                encoder.finish().unwrap();
+            }
+            (0..received).for_each(|_| drop(encoder.receive().unwrap()));
+        }
+    }
+}
