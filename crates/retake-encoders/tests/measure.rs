@@ -5,7 +5,7 @@
 mod common;
 
 use common::{encode, encoders, render, settings};
-use retake_compression::encoder::EncoderSettings;
+use retake_compression::encoder::{Controls, EncoderSettings};
 
 fn variable(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
@@ -38,6 +38,10 @@ fn one_encode() {
         threads: number("THREADS", "1"),
         reconstruct: number("RECONSTRUCT", "0") == 1,
         preset: variable("PRESET", factory.info().default_preset),
+        controls: Controls {
+            first_pass: Some(number("FIRST_PASS", "0")).filter(|frames| *frames > 0),
+            ..Controls::default()
+        },
         ..settings(&*factory)
     };
     // a few pictures, shown again and again there and back, so that the film itself takes no memory to speak of
