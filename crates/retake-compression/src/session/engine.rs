@@ -18,6 +18,9 @@ use retake_media::{FormatDescription, PixelBuffer, SampleAttachments, SampleBuff
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+/// The most bytes of pictures that are kept for an encoder's first pass.
+const FIRST_PASS_MEMORY: u64 = 256 << 20;
+
 /// What a session calls with every outcome.
 pub(super) type Handler<T> = Box<dyn FnMut(EncodedOutcome<T>) + Send>;
 
@@ -40,6 +43,8 @@ pub(super) struct Engine<T> {
     /// In a later pass: the quality of the unit that is being encoded again, and what samples before it leave of the limit.
     quality: Option<f64>,
     limit: Option<RateLimit>,
+    /// … and how many frames it has, if the encoder may look at all of them first.
+    first_pass: Option<u32>,
 }
 
 /// An open encode.
@@ -94,6 +99,7 @@ pub(super) fn run<T: Send>(shared: Arc<Shared<T>>, handler: Handler<T>) {
         finer: false,
         quality: None,
         limit: None,
+        first_pass: None,
     };
     while let Some(job) = shared.next_job() {
         if let Err(error) = engine.work(job) {
@@ -183,9 +189,19 @@ impl<T: Send> Engine<T> {
             // a buffer at constant quality is what encoders have that know limits
             settings.controls.buffer =
                 settings.controls.buffer.filter(|_| self.shared.info().controls.rate_limit);
+            settings.controls.first_pass = self.first_pass(values, &settings);
         }
         self.coarseness.apply(self.shared.info(), &mut settings);
         Ok(settings)
+    }
+
+    /// A unit that is encoded again is there as a whole: an encoder that gives bits better for that may look at all of it. Not under a limit, where
+    /// what comes out decides how the rest is encoded, and not where frames of others would have to wait for too much memory.
+    fn first_pass(&self, values: &Values, settings: &EncoderSettings) -> Option<u32> {
+        let limited = set_value!(values, DataRateLimits).is_some_and(|limits| !limits.is_empty());
+        let picture = settings.format.picture_bytes(settings.width, settings.height);
+        let fits = |frames: &u32| u64::from(*frames).saturating_mul(picture) <= FIRST_PASS_MEMORY;
+        self.first_pass.filter(fits).filter(|_| self.shared.info().controls.first_pass && !limited)
     }
 
     fn frame(&mut self, frame: Frame<T>) -> Result<(), SessionError> {
@@ -195,11 +211,12 @@ impl<T: Send> Engine<T> {
                 self.drain()?;
             }
             // only now is known what everything before it took
-            let Beginning { quality, before } = self.shared.beginning(ticket.pts);
-            if quality != self.quality {
+            let Beginning { quality, frames, before } = self.shared.beginning(ticket.pts);
+            let first_pass = quality.and_then(|_| u32::try_from(frames).ok()).filter(|frames| *frames > 0);
+            if (quality, first_pass) != (self.quality, self.first_pass) {
                 self.running = None;
             }
-            self.quality = quality;
+            (self.quality, self.first_pass) = (quality, first_pass);
             let usual = settings::rate(&self.shared.environment(), &values).1;
             self.limit = usual.filter(|_| quality.is_some()).map(|limit| limit.behind(&before, ticket.pts));
             self.watch = Watch::of(before);

@@ -37,6 +37,8 @@ pub(in crate::session) struct Start;
 pub(in crate::session) struct Beginning {
     /// Its quality, on the encoder's scale; none to encode as the properties say.
     pub(in crate::session) quality: Option<f64>,
+    /// How many frames it has; 0 where that is not known.
+    pub(in crate::session) frames: usize,
     /// The samples of the merged stream that windows of data rate limits still hold when it begins.
     pub(in crate::session) before: Vec<(Time, u64)>,
 }
@@ -199,7 +201,9 @@ impl Passes {
             self.used.insert(unit, quality);
             unit
         });
-        Beginning { quality, before: limits::before(&self.frames, self.limits(), pts) }
+        let Unit { first, end, .. } = self.units[unit];
+        let before = limits::before(&self.frames, self.limits(), pts);
+        Beginning { quality, frames: end - first, before }
     }
 
     /// All of a unit that was encoded again is out: what it took tells what the others may take.

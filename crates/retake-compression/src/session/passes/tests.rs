@@ -259,7 +259,8 @@ fn windows_above_their_limit_are_encoded_again() {
     assert_eq!(end(&mut session, false, None), Ok(NextPass::Requested([range].into())));
     session.passes.begin(false, &values, "").unwrap();
     for frame in 10..30 {
-        if let Some(Beginning { quality, before }) = send(&mut session, frame, bytes(frame) * 4 / 5).unwrap()
+        if let Some(Beginning { quality, before, .. }) =
+            send(&mut session, frame, bytes(frame) * 4 / 5).unwrap()
         {
             // what came before is known to the encode: of the first unit as it was, of the second as it is now
             assert_eq!(before.len(), 10);
