@@ -39,6 +39,8 @@ impl RecordedUnit {
     }
 }
 
+const ENCODERS: [&str; 4] = ["x264", "x265", "svt-av1", "vp9"];
+
 fn recorded(encoder: &str) -> (Recorded, QualityScale) {
     let (text, scale) = match encoder {
         "x264" => {
@@ -46,6 +48,9 @@ fn recorded(encoder: &str) -> (Recorded, QualityScale) {
         }
         "x265" => {
             (include_str!("data/x265.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 26.0 })
+        }
+        "vp9" => {
+            (include_str!("data/vp9.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 32.0 })
         }
         _ => {
             (include_str!("data/svt-av1.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 })
@@ -152,7 +157,7 @@ fn ideal(film: &Recorded, floor: f64) -> f64 {
 /// MP-30, MP-31: every floor is met by all units, in few passes, near the ideal, with bounded work.
 #[test]
 fn floors_are_met_near_the_ideal() {
-    for encoder in ["x264", "x265", "svt-av1"] {
+    for encoder in ENCODERS {
         let (film, scale) = recorded(encoder);
         for floor in [88.0, 90.0, 93.0, 95.0] {
             let outcome = run(&film, scale, Objective::Floor { floor, tolerance: 1.0 }, 5);
@@ -181,7 +186,7 @@ fn an_unreachable_floor_ends() {
 /// MP-32: the merged film has the bytes that were asked for.
 #[test]
 fn bytes_are_met() {
-    for encoder in ["x264", "x265", "svt-av1"] {
+    for encoder in ENCODERS {
         let (film, scale) = recorded(encoder);
         for (target, at_most) in [(1_500_000, false), (2_333_000, false), (2_333_000, true)] {
             let outcome = run(&film, scale, Objective::Bytes { target, at_most }, 5);
@@ -201,7 +206,7 @@ fn bytes_are_met() {
 /// MP-30, MP-32: a film of a few long units whose first pass took several times too many or too few bytes still meets them, in five passes.
 #[test]
 fn bytes_are_met_from_far_away() {
-    for (encoder, doubling) in [("x264", 5.0), ("x265", 5.0), ("svt-av1", 12.0)] {
+    for (encoder, doubling) in [("x264", 5.0), ("x265", 5.0), ("svt-av1", 12.0), ("vp9", 12.0)] {
         let (mut film, scale) = recorded(encoder);
         film.units.truncate(4);
         for doublings in [-2.0, -1.0, 1.0, 2.0, 3.0] {
@@ -254,7 +259,7 @@ fn constant(film: &Recorded, scale: QualityScale, bytes: u64) -> (f64, f64) {
 /// worse, however wrong the first guess, with at most 1.8 times the film's frames encoded.
 #[test]
 fn bytes_are_well_spent() {
-    for encoder in ["x264", "x265", "svt-av1"] {
+    for encoder in ENCODERS {
         let (film, scale) = recorded(encoder);
         for target in [1_500_000, 2_333_000] {
             for off in [-2.0, -1.0, 0.0, 1.0, 2.0] {

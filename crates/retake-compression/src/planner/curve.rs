@@ -95,7 +95,7 @@ fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
         "x264" => (-0.19, 5.0),
         "x265" => (-0.2, 4.6),
         "svt-av1" => (-0.085, -3.5),
-        "vp9" => (-0.11, -3.0),
+        "vp9" => (-0.085, -3.0),
         _ => (-0.17 / steps(scale), 0.0),
     }
 }
@@ -120,10 +120,10 @@ impl Family {
             bits,
             quantizer,
             scale,
-            look: Some(look),
+            look,
         };
         let look =
-            |preset, quality, middle, slope, error| LookModel { preset, quality, middle, slope, error };
+            |preset, quality, middle, slope, error| Some(LookModel { preset, quality, middle, slope, error });
         match (encoder, metric) {
             ("x264", "vmaf") => {
                 known(26.6, 7.94, 2.58, 2.95, 0.45, -4.2, look("veryfast", 24.0, 26.6, 5.7, 1.5))
@@ -134,6 +134,8 @@ impl Family {
             ("svt-av1", "vmaf") => {
                 known(39.7, 19.9, 5.0, 17.9, 1.26, -4.8, look("12", 40.0, 42.7, 14.5, 4.0))
             }
+            // its takes correct themselves
+            ("vp9", "vmaf") => known(38.5, 19.0, 5.0, 10.0, 1.2, -4.8, None),
             _ => {
                 let step = steps(scale);
                 let metric = match metric {
