@@ -10,6 +10,7 @@
 //! with are the properties that held when it was submitted.
 
 mod builder;
+mod count;
 mod engine;
 mod error;
 mod guard;
@@ -28,6 +29,7 @@ mod specification;
 mod state;
 
 pub use builder::SessionBuilder;
+pub use count::FrameCountMismatch;
 pub use error::SessionError;
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome};
@@ -122,6 +124,12 @@ impl<T: Send + 'static> CompressionSession<T> {
     #[doc(alias = "VTCompressionSessionCompleteFrames")]
     pub fn complete_frames(&self, until: Time) -> Result<(), SessionError> {
         self.shared.complete(until)
+    }
+
+    /// Whether other frames came than [`SourceFrameCount`](crate::property::Property::SourceFrameCount) told of: more, at any time, or fewer,
+    /// once all were completed or the session was ended. Of several passes the first counts.
+    pub fn frame_count_mismatch(&self) -> Option<FrameCountMismatch> {
+        self.shared.frame_count_mismatch()
     }
 
     /// Ends the session: frames that are pending get their outcome, [`SessionError::Invalidated`]; after it returns, the handler is not

@@ -1,5 +1,6 @@
 //! What a session's callers and its thread share.
 
+use super::count::{FrameCount, FrameCountMismatch};
 use super::passes::{Beginning, Passes, Start};
 use super::pictures::{ClientPool, encoder_attributes};
 use super::settings::Hints;
@@ -46,6 +47,7 @@ pub(super) struct State<T> {
     /// Accepted frames that are not out, by their number.
     pending: BTreeMap<u64, Time>,
     accepted: u64,
+    count: FrameCount,
     pub(super) last_pts: Option<Time>,
     /// Whether frames bring quantizers: decided by the first.
     pub(super) base_qp: Option<bool>,
@@ -105,6 +107,11 @@ pub(super) struct Ticket<T> {
 }
 
 impl<T> State<T> {
+    /// How many frames the client said will come.
+    fn told(&self) -> Option<u64> {
+        set_value!(self.values, SourceFrameCount).copied()
+    }
+
     /// Why nothing more can be asked of the session.
     pub(super) fn dead(&self) -> Result<(), SessionError> {
         match &self.phase {
@@ -156,6 +163,7 @@ impl<T> Shared<T> {
             queued: 0,
             pending: BTreeMap::new(),
             accepted: 0,
+            count: FrameCount::default(),
             last_pts: None,
             base_qp: None,
             passes: None,
@@ -334,6 +342,9 @@ impl<T> Shared<T> {
         self.check(&state, pts, duration, &options)?;
         let number = state.accepted;
         state.accepted += 1;
+        if state.passes.as_ref().is_none_or(Passes::is_first) {
+            state.count.accepted();
+        }
         state.last_pts = Some(pts);
         state.base_qp = Some(options.base_qp.is_some());
         state.pending.insert(number, pts);
@@ -393,7 +404,16 @@ impl<T> Shared<T> {
                 state = self.wait(state);
             }
         }
+        if !until.is_numeric() {
+            state.count.completed();
+        }
         state.dead()
+    }
+
+    /// PA-14.
+    pub(super) fn frame_count_mismatch(&self) -> Option<FrameCountMismatch> {
+        let state = self.lock();
+        state.count.mismatch(state.told())
     }
 
     /// All frames are out, and what is reckoned of them is known. Ends early when the session is over.
@@ -417,6 +437,8 @@ impl<T> Shared<T> {
         state.phase = Phase::Invalid;
         // the storage is free for another session, and no longer kept for this one; it stays open (CS-16)
         state.passes = None;
+        let told = state.told();
+        state.count.ended(told);
         state.values = Arc::default();
         self.invalid.store(true, Ordering::Release);
         self.changed.notify_all();

@@ -4,6 +4,7 @@
 
 #[path = "../session/common.rs"]
 mod common;
+mod disk;
 mod flows;
 mod kept;
 mod merge;

@@ -3,6 +3,7 @@
 use crate::common::{STEP, at, render};
 use crate::recorder::recording;
 use retake::property::Property;
+use retake::session::FrameCountMismatch;
 use retake::{FrameOptions, Rational, Time};
 use retake_compression::encoder::EncoderSettings;
 
@@ -49,4 +50,32 @@ fn hints_arrive() {
 fn many_frames_a_second_ask_for_speed() {
     let preset = |rate| opened(&[Property::RealTime(true), Property::MaximumRealTimeFrameRate(rate)]).preset;
     assert_eq!([preset(60.0), preset(61.0)], ["2", "3"]);
+}
+
+/// PA-14, resolution 7: another number of frames than was told is no error, and can be asked for; one that was right, or was never told, cannot.
+#[test]
+fn pa14_other_frames_than_were_told() {
+    let came = |told: Option<u64>, frames: usize| {
+        let (session, outcomes, _) = recording(|_, _, _| 100, (176, 144), None);
+        session.set_all(&told.map(Property::SourceFrameCount).into_iter().collect::<Vec<_>>()).unwrap();
+        let mut seen = Vec::new();
+        for (index, picture) in render(frames, 9, 4).iter().enumerate() {
+            session.encode(picture, at(index), STEP, FrameOptions::default(), index).unwrap();
+            seen.push(session.frame_count_mismatch().is_some());
+        }
+        session.complete_frames(at(0)).unwrap();
+        seen.push(session.frame_count_mismatch().is_some());
+        session.complete_frames(Time::INVALID).unwrap();
+        let complete = session.frame_count_mismatch();
+        session.invalidate();
+        assert_eq!(session.frame_count_mismatch(), complete);
+        assert_eq!(outcomes.filter(|outcome| outcome.result.is_ok()).count(), frames);
+        (seen, complete)
+    };
+    let mismatch = |told, came| Some(FrameCountMismatch { told, came });
+    assert_eq!(came(Some(4), 3), (vec![false; 4], mismatch(4, 3)), "fewer only when no more are to come");
+    assert_eq!(came(Some(2), 3), (vec![false, false, true, true], mismatch(2, 3)));
+    for told in [None, Some(0), Some(3)] {
+        assert_eq!(came(told, 3), (vec![false; 4], None));
+    }
 }

@@ -97,6 +97,11 @@ impl Passes {
         self.stage != Stage::Before
     }
 
+    /// Whether the first pass is open, or was the last.
+    pub(in crate::session) fn is_first(&self) -> bool {
+        self.begun == 1
+    }
+
     pub(super) fn is_open(&self, call: &'static str) -> Result<(), SessionError> {
         match self.stage {
             Stage::Open { .. } => Ok(()),
