@@ -108,10 +108,16 @@ fn scores(environment: &Environment<'_>) -> Option<Allowed> {
     (!environment.low_latency).then_some(Allowed::Range(0.0, best))
 }
 
+/// Whether limits hold: the encoder knows them, or the session sees to it.
+fn limits(environment: &Environment<'_>) -> bool {
+    let controls = &environment.info.controls;
+    controls.rate_limit || controls.qp_bounds.is_some()
+}
+
 /// Whether it makes a difference how many frames will come.
 fn counts(environment: &Environment<'_>) -> bool {
     let controls = &environment.info.controls;
-    controls.steady_start || controls.steady_end
+    controls.steady_start || controls.steady_end || limits(environment)
 }
 
 fn never(_: &Environment<'_>) -> Option<Allowed> {
@@ -160,7 +166,7 @@ table! {
         /// too large is encoded again, coarser, from a sync frame on; what nothing makes small enough is dropped.
         DataRateLimits(Vec<DataRateLimit>) as "kVTCompressionPropertyKey_DataRateLimits" {
             kind: Kind::Array, unit: "bytes, s", class: Class::Between,
-            support: |environment| when(environment.info.controls.rate_limit || environment.info.controls.qp_bounds.is_some()),
+            support: |environment| when(limits(environment)),
         }
         /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it is a ceiling.
         Quality(f64) as "kVTCompressionPropertyKey_Quality" {
@@ -169,11 +175,11 @@ table! {
         /// Frames of another session are joined before these: a bit rate begins as in the middle of a film, which encodes the first second
         /// twice, and limits hold across the join.
         MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
-            saved: false, support: |environment| when(environment.info.controls.steady_start), default: |_| Some(false.into()),
+            saved: false, support: |environment| when(environment.info.controls.steady_start || limits(environment)), default: |_| Some(false.into()),
         }
         /// Frames of another session are joined after these: limits hold across the join.
         MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
-            saved: false, support: |environment| when(environment.info.controls.steady_end), default: |_| Some(false.into()),
+            saved: false, support: |environment| when(environment.info.controls.steady_end || limits(environment)), default: |_| Some(false.into()),
         }
         /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset does not.
         PrioritizeEncodingSpeedOverQuality(bool) as "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality" {}

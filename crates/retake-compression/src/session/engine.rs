@@ -1,5 +1,6 @@
 //! The session's own thread: it calls the encoder, and the handler with what comes out.
 
+use super::edges::{Edges, End};
 use super::guard::{Coarseness, Excess, Held, Sending, excess};
 use super::judge::Judge;
 use super::key_frames::KeyFrames;
@@ -10,8 +11,8 @@ use super::settings::{self, Hints};
 use super::state::{Frame, Job, Shared, Ticket};
 use super::{Emission, EncodedOutcome, SessionError};
 use crate::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, RateLimit,
-    Reconfiguration,
+    EncodedFrame, Encoder, EncoderError, EncoderInfo, EncoderSettings, FrameOptions, Output, RateControl,
+    RateLimit, Reconfiguration,
 };
 use crate::property::{Values, set_value};
 use retake_media::{FormatDescription, PixelBuffer, SampleAttachments, SampleBuffer, Time};
@@ -34,6 +35,8 @@ pub(super) struct Engine<T> {
     format: Option<Arc<FormatDescription>>,
     key_frames: KeyFrames,
     watch: Watch,
+    /// The time of the session's first frame, which is its first decode time (T-2).
+    start: Option<Time>,
     conversion: Conversion,
     /// Frames whose samples did not fit under a limit, with all that came after them: for another encode.
     again: VecDeque<Sending<T>>,
@@ -75,6 +78,28 @@ struct Kept {
     values: Arc<Values>,
 }
 
+/// The edges of a part, for encoders that do not look at limits there themselves.
+fn edges<T>(info: &EncoderInfo, running: &Running<T>, start: Option<Time>) -> Option<Edges> {
+    let flag = |value: Option<&bool>| value == Some(&true);
+    let before = flag(set_value!(running.values, MoreFramesBeforeStart));
+    let after = flag(set_value!(running.values, MoreFramesAfterEnd));
+    if info.controls.rate_limit || !(before || after) {
+        return None;
+    }
+    let length = match (set_value!(running.values, ExpectedDuration), running.settings.controls.frame_count) {
+        (Some(&seconds), _) if seconds > 0.0 => Some(seconds),
+        (_, 0) => None,
+        (_, frames) => Some(frames as f64 / running.settings.frame_rate.to_f64()),
+    };
+    let end = match length.zip(start) {
+        _ if !after => End::Free,
+        Some((seconds, start)) => End::At(start.add(Time::from_seconds(seconds, 90_000))),
+        None => End::Unknown,
+    };
+    let average = settings::average(&running.values);
+    Some(Edges { start: start.filter(|_| before), end, average })
+}
+
 /// Runs until the session is over. However it ends, everybody who waits is told.
 pub(super) fn run<T: Send>(shared: Arc<Shared<T>>, handler: Handler<T>) {
     struct Ending<'a, T>(&'a Shared<T>);
@@ -93,6 +118,7 @@ pub(super) fn run<T: Send>(shared: Arc<Shared<T>>, handler: Handler<T>) {
         format: None,
         key_frames: KeyFrames::default(),
         watch: Watch::default(),
+        start: None,
         conversion: Conversion::default(),
         again: VecDeque::new(),
         coarseness: Coarseness::default(),
@@ -206,6 +232,7 @@ impl<T: Send> Engine<T> {
 
     fn frame(&mut self, frame: Frame<T>) -> Result<(), SessionError> {
         let Frame { ticket, picture, duration, options, values, start } = frame;
+        self.start.get_or_insert(ticket.pts);
         if start.is_some() {
             if self.running.as_ref().is_some_and(|running| running.sent > 0) {
                 self.drain()?;
@@ -470,7 +497,8 @@ impl<T: Send> Engine<T> {
         // MP-26: in passes a frame is out in any case; a later pass has to make room for it
         let kept =
             self.coarseness.is_at_end(self.shared.info(), &running.settings) && self.shared.has_passes();
-        match excess(&self.watch, limits, &ready, share) {
+        let edges = edges(self.shared.info(), running, self.start);
+        match excess(&self.watch, limits, edges.as_ref(), &ready, share) {
             Some(excess) if !kept => self.call_back(excess),
             _ => ready.into_iter().try_for_each(|frame| self.hand_out(frame)),
         }
@@ -525,7 +553,8 @@ impl<T: Send> Engine<T> {
         self.judge();
         let Some(running) = &self.running else { return Ok(()) };
         if let Some(limits) = set_value!(running.values, DataRateLimits) {
-            let fullest = self.watch.note(limits, dts, bytes);
+            let edges = edges(self.shared.info(), running, self.start);
+            let fullest = self.watch.note(limits, edges.as_ref(), dts, bytes);
             self.finer |= self.coarseness.may_end(limits, fullest, dts);
         }
         Ok(())

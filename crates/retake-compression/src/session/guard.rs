@@ -5,6 +5,7 @@
 //! encode, with a larger smallest quantizer; where there is none larger, a frame is dropped. For that, pictures are kept as long as their
 //! frames are inside the encoder.
 
+use super::edges::Edges;
 use super::limit::Watch;
 use super::state::Ticket;
 use crate::encoder::{EncodedFrame, EncoderInfo, EncoderSettings, FrameOptions, RateControl};
@@ -63,12 +64,13 @@ pub(super) struct Excess {
 pub(super) fn excess(
     watch: &Watch,
     limits: &[DataRateLimit],
+    edges: Option<&Edges>,
     samples: &[EncodedFrame],
     share: f64,
 ) -> Option<Excess> {
     let mut watch = watch.clone();
     samples.iter().find_map(|frame| {
-        let fullest = watch.note(limits, frame.sample.dts, frame.sample.data.len() as u64);
+        let fullest = watch.note(limits, edges, frame.sample.dts, frame.sample.data.len() as u64);
         let times = (fullest / share).max(watch.pace(limits));
         (fullest > share).then_some(Excess { times, qp: frame.qp })
     })

@@ -1,5 +1,6 @@
 //! DataRateLimits: from windows to a bucket that keeps them, and the watch over what comes out.
 
+use super::edges::Edges;
 use crate::encoder::RateLimit;
 use crate::property::DataRateLimit;
 use retake_media::Time;
@@ -53,11 +54,19 @@ impl Watch {
         Self { samples: samples.into_iter().map(|(dts, bytes)| (dts.seconds(), bytes)).collect() }
     }
 
-    /// Notes a sample, and tells how full the fullest window that ends with it is: above 1, a limit is broken.
-    pub(super) fn note(&mut self, limits: &[DataRateLimit], dts: Time, bytes: u64) -> f64 {
+    /// Notes a sample, and tells how full the fullest window that ends with it is, or, of a part, that reaches into its neighbours: above 1, a
+    /// limit is broken, or could be.
+    pub(super) fn note(
+        &mut self,
+        limits: &[DataRateLimit],
+        edges: Option<&Edges>,
+        dts: Time,
+        bytes: u64,
+    ) -> f64 {
         self.push(dts, bytes, limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max));
         let fullness = |limit: &DataRateLimit| self.inside(limit.seconds) as f64 / limit.bytes as f64;
-        limits.iter().map(fullness).fold(0.0, f64::max)
+        let edge = edges.map_or(0.0, |edges| edges.fullness(limits, &self.samples));
+        limits.iter().map(fullness).fold(edge, f64::max)
     }
 
     /// Notes a sample, and forgets those that are no longer in the longest window that ends with it.
@@ -103,7 +112,7 @@ mod tests {
             let (mut level, mut watch) = (bucket.window_bits as f64, Watch::default());
             for (frame, share) in greed.iter().enumerate() {
                 let spent = (level * share / 8.0).floor();
-                let fullest = watch.note(&limits, Time::new(frame as i64, 25), spent as u64);
+                let fullest = watch.note(&limits, None, Time::new(frame as i64, 25), spent as u64);
                 prop_assert!(fullest <= 1.0, "{fullest} at frame {frame}");
                 level = (level - spent * 8.0 + bucket.bits_per_second as f64 / 25.0).min(bucket.window_bits as f64);
             }
@@ -127,7 +136,7 @@ mod tests {
         let mut watch = Watch::default();
         let limits = [DataRateLimit { bytes: 1000, seconds: 1.0 }];
         for frame in 0..10_000 {
-            assert!(watch.note(&limits, Time::new(frame, 25), 40) <= 1.0);
+            assert!(watch.note(&limits, None, Time::new(frame, 25), 40) <= 1.0);
         }
         assert!(watch.samples.len() <= 26);
     }

@@ -11,6 +11,7 @@
 
 mod builder;
 mod count;
+mod edges;
 mod engine;
 mod error;
 mod guard;

@@ -3,7 +3,7 @@
 use super::{Film, RATE, at};
 use crate::common::{self, HEIGHT, WIDTH, decode, luma_error};
 use retake::parallel::{Part, Subdivision};
-use retake::property::{Property, PropertyKey};
+use retake::property::Property;
 use retake::session::CompressionSession;
 use retake::{EncoderInfo, FrameOptions, SampleBuffer, Time};
 
@@ -51,11 +51,9 @@ fn a_part_begins_as_in_the_middle_of_a_film() {
     let part = Subdivision::at_most(2).parts(8 * RATE as u64, Time::INVALID)[1];
     for info in common::encoders() {
         let pull = common::session(&info);
-        if !common::has(&pull, PropertyKey::MoreFramesBeforeStart) {
-            let set = pull.0.set(Property::MoreFramesBeforeStart(true)).unwrap_err();
-            assert_eq!(set.code(), -12900, "{}", info.name);
-            assert!(part.properties(&pull.0.supported_properties().unwrap()).is_empty(), "{}", info.name);
-            println!("{}: every start is alike", info.name);
+        assert_eq!(part.properties(&pull.0.supported_properties().unwrap()).len(), 3, "{}", info.name);
+        if !info.controls.steady_start {
+            println!("{}: every start is alike, but for limits", info.name);
             continue;
         }
         let (plain, inner) = (encode(&info, &film, None), encode(&info, &film, Some(&part)));
@@ -80,7 +78,7 @@ fn errors_are_those_of_the_frames_that_count() {
     let part = Subdivision::at_most(2).parts(4 * RATE as u64, Time::INVALID)[1];
     for info in common::encoders() {
         let pull = common::session(&info);
-        if !common::has(&pull, PropertyKey::MoreFramesBeforeStart) || !common::ffmpeg() {
+        if !info.controls.steady_start || !common::ffmpeg() {
             continue;
         }
         pull.0.set_all(&part.properties(&pull.0.supported_properties().unwrap())).unwrap();
