@@ -285,7 +285,7 @@ impl AssetWriterInput {
     }
 
     pub(crate) fn writer_status(&self) -> Option<WriterStatus> {
-        self.with(|core, _| core.status)
+        self.with(|core, _| core.visible_status())
     }
 
     pub(crate) fn face(&self) -> Option<Face> {
@@ -345,8 +345,8 @@ impl Attachment {
 impl Core {
     /// Whether media can come to an input at all, ready or not (AI-9).
     pub(crate) fn admits<T>(&self, call: &'static str, index: usize) -> Result<(), AppendError<T>> {
-        if self.status == WriterStatus::Failed {
-            let error = self.error.clone().unwrap_or(WriterError::Cancelled);
+        if self.visible_status() == WriterStatus::Failed {
+            let error = self.visible_error().unwrap_or(WriterError::Cancelled);
             return Err(AppendError::Failed(error));
         }
         if !self.is_open() {

@@ -78,13 +78,13 @@ impl AssetWriter {
     /// Where it is in its life. Still [`WriterStatus::Writing`] while it finishes.
     #[doc(alias = "AVAssetWriter.status")]
     pub fn status(&self) -> WriterStatus {
-        self.shared.look(|core| core.status)
+        self.shared.look(Core::visible_status)
     }
 
     /// Why it failed; nothing in any other status.
     #[doc(alias = "AVAssetWriter.error")]
     pub fn error(&self) -> Option<WriterError> {
-        self.shared.look(|core| core.error.clone())
+        self.shared.look(Core::visible_error)
     }
 
     /// What the container could not keep of the inputs and of [`WriterOptions::other_tracks`], in plain sentences. Complete when the
@@ -310,7 +310,8 @@ impl AssetWriter {
                 core.end(WriterStatus::Cancelled, Some(WriterError::Cancelled));
                 inputs = core.inputs();
             }
-            WriterStatus::Writing => {
+            // one that is about to fail fails
+            WriterStatus::Writing if core.failure.is_none() => {
                 core.cancelling = true;
                 inputs = core.inputs();
             }

@@ -91,3 +91,24 @@ fn outputs_without_random_access_are_read_once() {
     fn is_send<T: Send>(_: &T) {}
     is_send::<ReaderOutput<_>>(&reader.samples(0));
 }
+
+/// RD-2: after a failure a reset is accepted, and the next thing read is nothing.
+#[test]
+fn a_reset_after_a_failure_gives_nothing() {
+    let Some(studio) = Studio::open() else { return };
+    let film = studio.render(FILM, "a.mp4");
+    let reader = AssetReader::open(&film).unwrap();
+    let options = ReaderOptions { format: reader.film().video.format, threads: 1 };
+    let mut output = reader.pictures(options);
+    output.set_supports_random_access(true).unwrap();
+    while output.next().unwrap().is_some() {}
+    // the film goes away between two passes
+    std::fs::write(&film, "").unwrap();
+    output.reset_for_reading(&[range(10, 20)]).unwrap();
+    let error = output.next().err().unwrap();
+    assert!(error.to_string().contains("a.mp4"), "{error}");
+    assert!(output.is_completed() && output.next().unwrap().is_none());
+    output.reset_for_reading(&[range(0, 5)]).unwrap();
+    assert!(output.next().unwrap().is_none());
+    output.mark_configuration_as_final().unwrap();
+}

@@ -185,6 +185,23 @@ impl Core {
         self.status == WriterStatus::Writing && !self.finishing && !self.cancelling && self.failure.is_none()
     }
 
+    /// The status that clients see: a writer has failed as soon as it is certain that it will, so that who is refused a sample finds out why;
+    /// files go a moment later.
+    pub(crate) fn visible_status(&self) -> WriterStatus {
+        match self.status {
+            WriterStatus::Writing if self.failure.is_some() && !self.cancelling => WriterStatus::Failed,
+            status => status,
+        }
+    }
+
+    /// Why it failed, or is about to.
+    pub(crate) fn visible_error(&self) -> Option<WriterError> {
+        match self.status {
+            WriterStatus::Writing if !self.cancelling => self.failure.clone(),
+            _ => self.error.clone(),
+        }
+    }
+
     /// The refusal of a call that needs a status which is not there.
     pub(crate) fn wrong_status(&self, call: &'static str, wants: &'static str) -> UsageError {
         match self.status {
