@@ -1,4 +1,4 @@
-use retake_media::CleanAperture;
+use retake_media::{CleanAperture, Fields};
 use serde::{Deserialize, Serialize};
 
 /// What a session may ask of an encoder beyond what every take is determined by. The default asks for nothing: each choice is the
@@ -83,6 +83,11 @@ pub struct Controls {
     /// H.264 crops to it, so that the description has its size; HEVC keeps the whole picture, and signals a display window.
     #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
     pub clean_aperture: Option<CleanAperture>,
+    /// Two fields: rows of pictures alternate between them, and each is coded so. One field, or none said: whole frames.
+    #[doc(alias = "kVTCompressionPropertyKey_FieldCount")]
+    #[doc(alias = "kVTCompressionPropertyKey_FieldDetail")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
 }
 
 impl Controls {
@@ -153,12 +158,35 @@ pub struct ControlSupport {
     pub steady_start: bool,
     /// [`Controls::more_after`], in encodes with a limit or a buffer.
     pub steady_end: bool,
+    /// Two fields of [`Controls::fields`].
+    pub fields: Option<FieldSupport>,
     /// The stream carries mastering display and content light level (the container always does).
     pub hdr_in_stream: bool,
     /// [`Encoder::reconfigure`](super::Encoder::reconfigure) obeys a new rate; not in every encode, which its answer tells.
     pub live_rate: bool,
     /// … new quantizer bounds.
     pub live_qp_bounds: bool,
+}
+
+/// Which pictures can be coded as two fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldSupport {
+    /// The most pixels of a picture, in whole blocks of 16 by 16.
+    pub pixels: u64,
+    /// What the height has to be a multiple of.
+    pub row_step: u32,
+    /// Names among [`ControlSupport::profiles`] that have none.
+    pub not_in_profiles: Vec<&'static str>,
+    /// Levels, times ten, that have them.
+    pub levels: (u32, u32),
+}
+
+impl FieldSupport {
+    /// Whether pictures of a size can be coded so.
+    pub fn fits(&self, width: u32, height: u32) -> bool {
+        let whole = |side: u32| u64::from(side.div_ceil(16)) * 16;
+        whole(width) * whole(height) <= self.pixels && height.is_multiple_of(self.row_step)
+    }
 }
 
 /// A change to a running encode. Fields that are none stay as they are.

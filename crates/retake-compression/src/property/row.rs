@@ -74,7 +74,7 @@ pub enum Kind {
     Text,
     /// Several values in a row.
     Array,
-    /// So many bytes.
+    /// So many bytes; 0: any number.
     Data(usize),
     /// Values by name.
     Dictionary,

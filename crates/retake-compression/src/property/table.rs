@@ -3,13 +3,15 @@
 
 use super::profile;
 use super::row::{Allowed, Class, Environment, Kind, Row};
-use super::typed::Typed;
+use super::typed::{FIELD_DETAILS, Typed};
 use super::{
     ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue,
     TransferFunction, YCbCrMatrix,
 };
 use crate::storage::MultiPassStorage;
-use retake_media::{CleanAperture, ContentLight, MasteringDisplay, Rational, TransferOptions};
+use retake_media::{
+    CleanAperture, ContentLight, FieldDetail, IccProfile, MasteringDisplay, Rational, TransferOptions,
+};
 use std::sync::Arc;
 
 /// Passes of a session at most, where nobody says otherwise.
@@ -112,6 +114,12 @@ fn scores(environment: &Environment<'_>) -> Option<Allowed> {
 fn counts(environment: &Environment<'_>) -> bool {
     let controls = &environment.info.controls;
     controls.steady_start || controls.steady_end
+}
+
+/// Whether pictures of this size can be coded as two fields.
+fn fields(environment: &Environment<'_>) -> bool {
+    let support = environment.info.controls.fields.as_ref();
+    support.is_some_and(|support| support.fits(environment.width, environment.height))
 }
 
 fn never(_: &Environment<'_>) -> Option<Allowed> {
@@ -332,6 +340,20 @@ table! {
         /// the picture's. Whole numbers, or arrays of numerator and denominator. Unset: that of the first frame, or all of it. H.264 crops
         /// to it, and HEVC signals a display window, where its edges lie between blocks of chroma.
         CleanAperture(CleanAperture) as "kVTCompressionPropertyKey_CleanAperture" { kind: Kind::Dictionary, }
+        /// 2: rows of pictures alternate between two fields, each of a time of its own, and are coded so. 1: whole frames. Unset: whole frames,
+        /// and nothing is said of it. H.264 only: HEVC has fields as pictures of their own, which decoders give out at half the height.
+        FieldCount(u32) as "kVTCompressionPropertyKey_FieldCount" {
+            kind: Kind::Count, range: Some((1.0, 2.0)), unit: "fields", support: |environment| when(fields(environment)),
+        }
+        /// Which of two fields is the earlier one: with TemporalTopFirst and SpatialFirstLineEarly the one with the first row, with the others the
+        /// other one. Temporal and spatial differ in what files say of it; rows of the pictures alternate with all. Unset: the first row
+        /// is the earlier one.
+        FieldDetail(FieldDetail) as "kVTCompressionPropertyKey_FieldDetail" {
+            kind: Kind::Enumeration,
+            support: |environment| {
+                fields(environment).then(|| list(FIELD_DETAILS.iter().map(|(name, _)| (*name).to_owned()).collect()))?
+            },
+        }
         /// Colour primaries. Unset: those of the first frame.
         ColorPrimaries(ColorPrimaries) as "kVTCompressionPropertyKey_ColorPrimaries" {
             kind: Kind::Enumeration, support: |_| Some(Allowed::List(ColorPrimaries::names())),
@@ -344,6 +366,13 @@ table! {
         YCbCrMatrix(YCbCrMatrix) as "kVTCompressionPropertyKey_YCbCrMatrix" {
             kind: Kind::Enumeration, support: |_| Some(Allowed::List(YCbCrMatrix::names())),
         }
+        /// The gamma that samples were made for, where no TransferFunction says it; samples stay what they are. MOV files hold any; 2.2 and 2.8
+        /// have names in the tags of all streams, for others those are taken away.
+        GammaLevel(f64) as "kVTCompressionPropertyKey_GammaLevel" {
+            kind: Kind::Number, range: Some((0.1, 10.0)),
+        }
+        /// A colour profile of at most 1 MiB, which says the same as the tags do; samples stay what they are. MP4 and MOV files hold it.
+        ICCProfile(IccProfile) as "kVTCompressionPropertyKey_ICCProfile" { kind: Kind::Data(0), unit: "bytes", }
         /// HDR10 mastering display: 24 bytes, big-endian, as in the SEI message.
         MasteringDisplayColorVolume(MasteringDisplay) as "kVTCompressionPropertyKey_MasteringDisplayColorVolume" {
             kind: Kind::Data(24),
@@ -424,16 +453,8 @@ table! {
         AspectRatio16x9 as "kVTCompressionPropertyKey_AspectRatio16x9" { support: never, }
         /// DV only. No encoder here is one.
         ProgressiveScan as "kVTCompressionPropertyKey_ProgressiveScan" { support: never, }
-        /// Fields of a frame. No encoder here is driven interlaced.
-        FieldCount as "kVTCompressionPropertyKey_FieldCount" { kind: Kind::Count, support: never, }
-        /// Order of fields. No encoder here is driven interlaced.
-        FieldDetail as "kVTCompressionPropertyKey_FieldDetail" { kind: Kind::Enumeration, support: never, }
         /// Code of raw pixel formats. No encoder here is bound to one.
         Depth as "kVTCompressionPropertyKey_Depth" { kind: Kind::Count, support: never, }
-        /// A decoder's gamma. Nothing here writes it.
-        GammaLevel as "kVTCompressionPropertyKey_GammaLevel" { kind: Kind::Number, support: never, }
-        /// A colour profile. Nothing here writes it.
-        ICCProfile as "kVTCompressionPropertyKey_ICCProfile" { kind: Kind::Data(0), support: never, }
         /// Dynamic HDR metadata. No encoder here carries it.
         PreserveDynamicHDRMetadata as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" { support: never, }
         /// Layers of multi-view HEVC. No encoder here has them.

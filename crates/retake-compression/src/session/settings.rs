@@ -10,7 +10,8 @@ use crate::property::{
     parse_profile, set_value,
 };
 use retake_media::{
-    CleanAperture, Codec, Colour, ContentLight, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time,
+    CleanAperture, Codec, Colour, ContentLight, Fields, FormatDescription, MasteringDisplay, PixelBuffer,
+    PixelFormat, Rational, Time,
 };
 
 /// The most threads of an encode where nobody says how many.
@@ -265,6 +266,7 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
         more_after: set_value!(values, MoreFramesAfterEnd) == Some(&true),
         frame_count: frame_count(values, hints),
         clean_aperture: aperture(environment, values, hints),
+        fields: fields(values),
     }
 }
 
@@ -339,9 +341,35 @@ fn rational(rate: f64) -> Rational {
 fn colour(values: &Values, source: Colour) -> Colour {
     Colour {
         primaries: set_value!(values, ColorPrimaries).map_or(source.primaries, |one| one.code_point()),
-        transfer: set_value!(values, TransferFunction).map_or(source.transfer, |one| one.code_point()),
+        transfer: match (set_value!(values, TransferFunction), set_value!(values, GammaLevel)) {
+            (Some(function), _) => function.code_point(),
+            (None, Some(&gamma)) => gamma_code_point(gamma),
+            (None, None) => source.transfer,
+        },
         matrix: set_value!(values, YCbCrMatrix).map_or(source.matrix, |one| one.code_point()),
         ..source
+    }
+}
+
+/// H.273 has names for two gammas; of others, containers at most can tell.
+fn gamma_code_point(gamma: f64) -> u8 {
+    let named = [(2.2, 4), (2.8, 5)].into_iter().find(|(known, _)| (gamma - known).abs() < 1e-6);
+    named.map_or(2, |(_, code)| code)
+}
+
+/// How pictures are made of fields, if anybody says.
+fn fields(values: &Values) -> Option<Fields> {
+    let count = set_value!(values, FieldCount).copied()?;
+    // the range of the property is 1 to 2
+    Some(Fields { count: count as u8, detail: set_value!(values, FieldDetail).copied() })
+}
+
+/// An encoder's description, with what it has no part in.
+pub(super) fn described(values: &Values, format: &FormatDescription) -> FormatDescription {
+    FormatDescription {
+        gamma: set_value!(values, GammaLevel).copied(),
+        icc_profile: set_value!(values, ICCProfile).cloned(),
+        ..format.clone()
     }
 }
 

@@ -111,6 +111,30 @@ pub enum FieldDetail {
     SpatialFirstLineLate,
 }
 
+impl FieldDetail {
+    /// Whether the field with the first row is the earlier one.
+    pub const fn is_top_first(self) -> bool {
+        matches!(self, Self::TemporalTopFirst | Self::SpatialFirstLineEarly)
+    }
+
+    /// The number that QuickTime, ISO and Matroska files have for it.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::TemporalTopFirst => 1,
+            Self::TemporalBottomFirst => 6,
+            Self::SpatialFirstLineEarly => 9,
+            Self::SpatialFirstLineLate => 14,
+        }
+    }
+}
+
+impl Fields {
+    /// Two fields; top field first where nobody says which is earlier. None: whole frames.
+    pub fn top_first(self) -> Option<bool> {
+        (self.count == 2).then(|| self.detail.is_none_or(FieldDetail::is_top_first))
+    }
+}
+
 impl Attachment {
     /// By what it is found.
     pub fn key(&self) -> AttachmentKey {

@@ -41,6 +41,8 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         PropertyKey::BaseLayerBitRateFraction => {
             return (0.6.into(), vec![Property::BaseLayerFrameRateFraction(0.5)]);
         }
+        PropertyKey::FieldDetail => return ("TemporalTopFirst".into(), vec![Property::FieldCount(2)]),
+        PropertyKey::ICCProfile => Property::ICCProfile(crate::gamma::profile(300)).value(),
         PropertyKey::MaximumRealTimeFrameRate => return (60.0.into(), vec![Property::RealTime(true)]),
         PropertyKey::PixelAspectRatio => Property::PixelAspectRatio(Rational::new(4, 3)).value(),
         PropertyKey::CleanAperture => Property::CleanAperture(CleanAperture::full(160, 120)).value(),
@@ -156,6 +158,7 @@ fn a11_the_conflict_matrix_holds_in_both_orders() {
     let buffers = [Key::VBVMaxBitRate, Key::VBVBufferDuration, Key::VBVInitialDelayPercentage];
     let mut pairs =
         vec![(Key::ConstantBitRate, Key::VariableBitRate), (Key::ConstantBitRate, Key::VBVMaxBitRate)];
+    pairs.push((Key::GammaLevel, Key::TransferFunction));
     for rate in [Key::AverageBitRate, Key::DataRateLimits] {
         pairs.extend([(rate, Key::ConstantBitRate), (rate, Key::VariableBitRate)]);
         pairs.extend(buffers.map(|buffer| (rate, buffer)));
