@@ -1,32 +1,14 @@
 //! Two fields of a frame: in the description, the stream and the file.
 
 use crate::common::{
-    HEIGHT, WIDTH, bytes, decode, encode, encoders, ffmpeg, has, luma_error, probe, render_as, session,
+    HEIGHT, WIDTH, bytes, decode, encode, encoders, ffmpeg, has, luma_error, probe, render_as, session, woven,
 };
 use crate::film::{box_fields, film};
 use retake::asset::Container;
 use retake::pixel::{FieldDetail, Fields};
 use retake::property::{DataRateLimit, H264EntropyMode, Property, PropertyKey};
 use retake::session::{CompressionSession, EncoderSpecification};
-use retake::{Codec, EncoderInfo, PixelBuffer, PixelBufferPool, PixelFormat, SampleBuffer};
-
-/// Pictures of which every second row is half a frame later: what a camera with two fields films.
-pub(crate) fn woven(format: PixelFormat, count: usize, top_first: bool) -> Vec<PixelBuffer> {
-    let moments = render_as(format, WIDTH, HEIGHT, count * 2, 2 * count, 6);
-    let pool = PixelBufferPool::new(format, WIDTH, HEIGHT);
-    let weave = |pair: &[PixelBuffer]| {
-        let mut buffer = pool.take();
-        for plane in 0..format.planes() {
-            for y in 0..format.plane_size(WIDTH, HEIGHT, plane).1 as usize {
-                let late = (y % 2 == 0) != top_first;
-                let row = pair[usize::from(late)].rows(plane).nth(y).unwrap();
-                buffer.row_mut(plane, y)[..row.len()].copy_from_slice(row);
-            }
-        }
-        buffer.freeze()
-    };
-    moments.chunks_exact(2).map(weave).collect()
-}
+use retake::{CleanAperture, Codec, EncoderInfo, PixelBuffer, PixelFormat, SampleBuffer};
 
 /// The encoders with fields.
 fn with_fields() -> Vec<EncoderInfo> {
@@ -225,6 +207,25 @@ fn fields_go_with_everything_else() {
                 let found = luma_error(&pictures[*index], &frames[*index]);
                 assert!((said - found).abs() < 0.01, "{group:?}: frame {index}: {said}, {found}");
                 assert!(found < 1e-9 || group != [Property::Quality(1.0)], "lossless");
+            }
+        }
+    }
+}
+
+/// 5.8, CleanAperture: with two fields, a row of chroma of each is four rows, and what lies between is not cropped.
+#[test]
+fn whole_rows_of_both_fields_are_cropped() {
+    for info in with_fields() {
+        let frames = woven(PixelFormat::I420, 4, true);
+        for (rows, cropped) in [(128, true), (124, false)] {
+            let aperture = CleanAperture::full(WIDTH, rows);
+            let samples =
+                coded(&info, &frames, &[Property::FieldCount(2), Property::CleanAperture(aperture)]);
+            let format = &samples[0].1.format;
+            assert_eq!(format.height, if cropped { rows } else { HEIGHT }, "{}", info.name);
+            assert!(cropped || format.clean_aperture == Some(aperture));
+            if ffmpeg() {
+                assert_eq!(decoded(&samples).len(), 4, "{}", info.name);
             }
         }
     }
