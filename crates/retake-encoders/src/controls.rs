@@ -34,12 +34,12 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
             return Err((name, "this encoder does not have it: leave it out".to_owned()));
         }
     }
-    if let Some(support) = has.fields.as_ref().filter(|_| two_fields(controls)) {
-        if !support.fits(settings.width, settings.height) {
-            let (rows, pixels) = (support.row_step, support.pixels);
-            let reason = format!("needs a height that is a multiple of {rows}, and at most {pixels} pixels");
-            return Err(("fields", reason));
-        }
+    if let Some(support) = has.fields.as_ref().filter(|_| two_fields(controls))
+        && !support.fits(settings.width, settings.height)
+    {
+        let (rows, pixels) = (support.row_step, support.pixels);
+        let reason = format!("needs a height that is a multiple of {rows}, and at most {pixels} pixels");
+        return Err(("fields", reason));
     }
     within("references", controls.references, has.references)?;
     within("min_qp", controls.min_qp, has.qp_bounds)?;

@@ -6,6 +6,7 @@
 
 mod conflict;
 mod error;
+mod line;
 mod names;
 mod preset;
 mod profile;

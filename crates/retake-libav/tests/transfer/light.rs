@@ -26,7 +26,7 @@ fn wishes(to: Colour) -> TransferOptions {
 
 fn made(source: &PixelBuffer, from: Colour, format: PixelFormat, to: Colour) -> PixelBuffer {
     let size = (source.width(), source.height());
-    transfer(&tagged(source.clone(), from), format, size, &wishes(to)).unwrap()
+    transfer(&tagged(source.clone(), from), format, size, &wishes(to)).expect("all of it is converted")
 }
 
 /// BT.2087: from BT.709 light to that of BT.2020.
@@ -137,8 +137,9 @@ fn zimg(source: &PixelBuffer, from: Colour, to: Colour) -> Option<Vec<u16>> {
         .spawn();
     let mut run = run.ok()?;
     let bytes: Vec<u8> = (0..3).flat_map(|plane| source.rows(plane).flatten().copied()).collect();
-    run.stdin.take().unwrap().write_all(&bytes).unwrap();
-    let output = run.wait_with_output().unwrap();
+    // a filter that is not there ends the program before it has read all
+    let _ = run.stdin.take()?.write_all(&bytes);
+    let output = run.wait_with_output().ok()?;
     output
         .status
         .success()
