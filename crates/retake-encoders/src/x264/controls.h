@@ -73,8 +73,11 @@ static int fields(x264_param_t *p, const struct retake_settings *s, struct retak
     p->b_interlaced = 1;
     p->b_tff = s->controls.fields == 1;
     p->b_pic_struct = 1;
-    /* x264 counts references that no level with fields holds; the settings have been asked first */
-    int32_t places = (int32_t)retake_min((int32_t)(level->dpb / blocks), 16);
+    /* slow presets have more references than a level with fields holds */
+    int32_t places = retake_min((int32_t)(level->dpb / blocks), 16);
+    if (s->controls.references > places)
+        return retake_fail(fault, "references", "the highest level with fields, %d.%d, holds %d pictures of %dx%d", level->level_idc / 10,
+                           level->level_idc % 10, places, s->width, s->height), -1;
     p->i_frame_reference = retake_min(p->i_frame_reference, places);
     return 0;
 }

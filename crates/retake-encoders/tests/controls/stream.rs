@@ -103,6 +103,9 @@ fn fields_are_signalled() {
                 (all.width, all.height, all.frame_rate) = (1920, 1080, Rational::new(60, 1));
             };
             assert_eq!(refused(controls.clone(), fast).as_deref(), named);
+            let many = Controls { references: Some(16), ..controls.clone() };
+            let large = |all: &mut EncoderSettings| (all.width, all.height) = (1920, 1080);
+            assert_eq!(refused(many, large).as_deref(), Some("references"));
             let limited = |all: &mut EncoderSettings| {
                 all.limit = Some(RateLimit { bits_per_second: 400_000_000, window_bits: 400_000_000 });
             };
