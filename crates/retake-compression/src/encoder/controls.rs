@@ -1,4 +1,4 @@
-use retake_media::{CleanAperture, Fields};
+use retake_media::{CleanAperture, Fields, Rational};
 use serde::{Deserialize, Serialize};
 
 /// What a session may ask of an encoder beyond what every take is determined by. The default asks for nothing: each choice is the
@@ -173,6 +173,8 @@ pub struct ControlSupport {
 pub struct FieldSupport {
     /// The most pixels of a picture, in whole blocks of 16 by 16.
     pub pixels: u64,
+    /// The most of such pixels in a second.
+    pub pixel_rate: u64,
     /// What the height has to be a multiple of.
     pub row_step: u32,
     /// Names among [`ControlSupport::profiles`] that have none.
@@ -184,9 +186,19 @@ pub struct FieldSupport {
 impl FieldSupport {
     /// Whether pictures of a size can be coded so.
     pub fn fits(&self, width: u32, height: u32) -> bool {
-        let whole = |side: u32| u64::from(side.div_ceil(16)) * 16;
-        whole(width) * whole(height) <= self.pixels && height.is_multiple_of(self.row_step)
+        blocks(width, height) <= self.pixels && height.is_multiple_of(self.row_step)
     }
+
+    /// Whether so many of them a second can be.
+    pub fn keeps_up(&self, width: u32, height: u32, frame_rate: Rational) -> bool {
+        blocks(width, height) as f64 * frame_rate.to_f64() <= self.pixel_rate as f64
+    }
+}
+
+/// The pixels of a picture in whole blocks.
+fn blocks(width: u32, height: u32) -> u64 {
+    let whole = |side: u32| u64::from(side.div_ceil(16)) * 16;
+    whole(width) * whole(height)
 }
 
 /// A change to a running encode. Fields that are none stay as they are.

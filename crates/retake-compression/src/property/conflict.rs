@@ -133,6 +133,25 @@ fn delays(environment: &Environment<'_>, values: &Values) -> Result<(), Property
     Ok(())
 }
 
+/// Why frames cannot be two fields with these values, if they cannot.
+pub(crate) fn why_no_fields(environment: &Environment<'_>, values: &Values) -> Option<String> {
+    let Some(support) = &environment.info.controls.fields else {
+        return Some(format!("{} has no fields", environment.info.name));
+    };
+    let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name))?;
+    let (least, most) = support.levels;
+    let level = profile.level.unwrap_or(least);
+    let refused = support.not_in_profiles.contains(&profile.profile) || !(least..=most).contains(&level);
+    refused.then(|| {
+        format!(
+            "two fields need a profile other than {}, and a level from {} to {}",
+            support.not_in_profiles.join(", "),
+            f64::from(least) / 10.0,
+            f64::from(most) / 10.0
+        )
+    })
+}
+
 fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
     let (width, height) = (environment.width, environment.height);
     if set_value!(values, CleanAperture).is_some_and(|aperture| aperture.rectangle(width, height).is_none()) {
@@ -146,18 +165,8 @@ fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), Propert
     }
     let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name));
     let Some(profile) = profile else { return Ok(()) };
-    if let Some(support) = environment.info.controls.fields.as_ref().filter(|_| two) {
-        let (least, most) = support.levels;
-        let level = profile.level.unwrap_or(least);
-        if support.not_in_profiles.contains(&profile.profile) || !(least..=most).contains(&level) {
-            let reason = format!(
-                "two fields need a profile other than {}, and a level from {} to {}",
-                support.not_in_profiles.join(", "),
-                f64::from(least) / 10.0,
-                f64::from(most) / 10.0
-            );
-            return Err(PropertyError::parameter(Key::FieldCount, reason));
-        }
+    if let Some(reason) = why_no_fields(environment, values).filter(|_| two) {
+        return Err(PropertyError::parameter(Key::FieldCount, reason));
     }
     if set_value!(values, H264EntropyMode) == Some(&H264EntropyMode::Cabac) && profile.profile == "baseline" {
         return Err(PropertyError::parameter(Key::H264EntropyMode, "Baseline has no CABAC"));

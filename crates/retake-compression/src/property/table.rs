@@ -360,8 +360,8 @@ table! {
         /// the picture's. Whole numbers, or arrays of numerator and denominator. Unset: that of the first frame, or all of it. H.264 crops
         /// to it, and HEVC signals a display window, where its edges lie between blocks of chroma.
         CleanAperture(CleanAperture) as "kVTCompressionPropertyKey_CleanAperture" { kind: Dictionary, }
-        /// 2: rows of pictures alternate between two fields, each of a time of its own, and are coded so. 1: whole frames. Unset: whole frames,
-        /// and nothing is said of it. H.264 only: HEVC has fields as pictures of their own, which decoders give out at half the height.
+        /// 2: rows of pictures alternate between two fields, each of a time of its own, and are coded so. 1: whole frames. Unset: what the first
+        /// frame says, if it can be coded so, else whole frames, and nothing is said of it. H.264 only: HEVC has fields as pictures of their own, which decoders give out at half the height.
         FieldCount(u32) as "kVTCompressionPropertyKey_FieldCount" {
             kind: Count, range: 1 to 2, unit: "fields", on: "x264",
             support: |environment| when(fields(environment)),

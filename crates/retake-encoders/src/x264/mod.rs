@@ -139,8 +139,9 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.temporal_layers = 2;
     support.fields = Some(FieldSupport {
-        // 8192 macroblocks are what level 4.1 holds, the highest with fields
+        // 8192 macroblocks are what level 4.1 holds, the highest with fields, and 245760 what it decodes in a second
         pixels: 8192 * 256,
+        pixel_rate: 245_760 * 256,
         row_step: 4,
         not_in_profiles: vec!["baseline"],
         levels: (21, 41),

@@ -8,7 +8,10 @@ use retake::asset::Container;
 use retake::pixel::{FieldDetail, Fields};
 use retake::property::{DataRateLimit, H264EntropyMode, Property, PropertyKey};
 use retake::session::{CompressionSession, EncoderSpecification};
-use retake::{CleanAperture, Codec, EncoderInfo, PixelBuffer, PixelFormat, SampleBuffer};
+use retake::{
+    Attachment, Attachments, CleanAperture, Codec, EncoderInfo, PixelBuffer, PixelFormat, Rational,
+    SampleBuffer,
+};
 
 /// The encoders with fields.
 fn with_fields() -> Vec<EncoderInfo> {
@@ -89,6 +92,44 @@ fn two_fields_cost_less_than_combed_frames() {
                     .sum::<f64>()
             });
             assert!(errors[1] < errors[0] * 1.15, "{}: {errors:?}", info.name);
+        }
+    }
+}
+
+/// EF-9: what the first picture says of itself counts where the property says nothing and the encoder can; else frames are whole.
+#[test]
+fn fields_of_pictures_count() {
+    let said = Fields { count: 2, detail: Some(FieldDetail::SpatialFirstLineLate) };
+    let known = Attachments::default().with(Attachment::Fields(said));
+    let mark = |frames: Vec<PixelBuffer>| -> Vec<PixelBuffer> {
+        frames.into_iter().map(|frame| frame.with_attachments(known.clone())).collect()
+    };
+    for info in encoders() {
+        let can = info.controls.fields.is_some();
+        let frames = mark(woven(PixelFormat::I420, 3, false));
+        let large = mark(render_as(PixelFormat::I420, WIDTH * 2, HEIGHT * 2, 3, 9, 6));
+        let mut cases = vec![(&frames, vec![], can.then_some(said)), (&large, vec![], None)];
+        if can {
+            let whole = Some(Fields { count: 1, detail: None });
+            cases.push((&frames, vec![Property::FieldCount(1)], whole));
+            cases.push((&frames, vec![Property::ProfileLevel("H264_Baseline_AutoLevel".into())], None));
+            // 99 macroblocks, 2482 times a second
+            assert!(info.controls.fields.as_ref().unwrap().keeps_up(WIDTH, HEIGHT, Rational::new(2482, 1)));
+            assert!(!info.controls.fields.as_ref().unwrap().keeps_up(WIDTH, HEIGHT, Rational::new(2483, 1)));
+        }
+        for (frames, properties, expected) in cases {
+            let samples = coded(&info, frames, &properties);
+            assert_eq!(samples[0].1.format.fields, expected, "{}: {properties:?}", info.name);
+            if ffmpeg() {
+                let stream = probe(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>());
+                let interlaced = expected == Some(said);
+                assert_eq!(
+                    stream.contains("interlaced_frame=1"),
+                    interlaced,
+                    "{}: {properties:?}",
+                    info.name
+                );
+            }
         }
     }
 }
