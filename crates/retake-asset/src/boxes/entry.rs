@@ -64,3 +64,42 @@ pub(crate) fn add(table: &mut Vec<u8>, boxes: &[Node]) -> Option<()> {
     let size = u32::try_from(table.len() - 8).ok()?;
     put_u32(table, 8, size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A table of one entry with these boxes inside.
+    fn table(inside: &[Node]) -> Vec<u8> {
+        let mut table = vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        table.extend(b"avc1");
+        table.extend([7; ENTRY - 8]);
+        inside.iter().for_each(|node| node.write(&mut table));
+        let size = table.len() as u32 - 8;
+        put_u32(&mut table, 8, size).unwrap();
+        table
+    }
+
+    /// Boxes of one kind are replaced, tags of colour stay beside a profile, and the entry is as long as it says.
+    #[test]
+    fn boxes_are_put_in_place_of_old_ones() {
+        let node = |kind: &[u8; 4], fields: &[u8]| Node::fields(kind, fields.to_vec());
+        let old = [node(b"avcC", &[1, 2]), node(b"colr", b"nclx"), node(b"fiel", &[1, 0])];
+        let new = [node(b"fiel", &[2, 9]), node(b"colr", b"prof")];
+        let mut made = table(&old);
+        add(&mut made, &new).unwrap();
+        assert_eq!(made, table(&[&old[..2], &new[..]].concat()));
+        let mut kept = table(&old);
+        add(&mut kept, &[]).unwrap();
+        assert_eq!(kept, table(&old));
+    }
+
+    proptest! {
+        #[test]
+        fn any_table_is_refused_or_taken_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = bytes;
+            let _ = add(&mut bytes, &[Node::fields(b"fiel", vec![2, 9])]);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What of a picture is meant to be seen, and the shape of its pixels: in the description, the stream and the file.
 
 use crate::common::{HEIGHT, WIDTH, decode, elementary, encode, encoders, ffmpeg, probe, render, session};
-use crate::film::film;
+use crate::film::{Film, film};
 use retake::asset::Container;
 use retake::property::{Property, PropertyKey};
 use retake::{Attachment, Attachments, CleanAperture, Codec, EncoderInfo, Rational, SampleBuffer};
@@ -55,7 +55,7 @@ fn clean_apertures_are_in_stream_and_file() {
         let name = info.name;
         let plain = coded(&info, &[]);
         assert_eq!(plain[0].1.format.clean_aperture, None);
-        assert_eq!(numbers(&film(&plain, Container::Mp4).1, b"clap", 8), None, "{name}");
+        assert_eq!(numbers(&film(&plain, Container::Mp4).bytes, b"clap", 8), None, "{name}");
         for aperture in [WHOLE, PARTS] {
             let samples = coded(&info, &[Property::CleanAperture(aperture)]);
             let format = &samples[0].1.format;
@@ -63,7 +63,7 @@ fn clean_apertures_are_in_stream_and_file() {
             let expected = if crops { CleanAperture::full(112, 128) } else { aperture };
             assert_eq!(format.clean_aperture, Some(expected), "{name}");
             assert_eq!((format.width, format.height), if crops { (112, 128) } else { (WIDTH, HEIGHT) });
-            let (_folder, bytes, said) = film(&samples, Container::Mp4);
+            let Film { bytes, said, .. } = film(&samples, Container::Mp4);
             assert_eq!(numbers(&bytes, b"clap", 8), Some(fields(expected)), "{name}");
             if !ffmpeg() {
                 continue;
@@ -130,7 +130,7 @@ fn pixel_aspect_ratios_are_in_stream_and_file() {
     for info in encoders() {
         let samples = coded(&info, &[Property::PixelAspectRatio(Rational::new(64, 45))]);
         assert_eq!(samples[0].1.format.pixel_aspect_ratio, Rational::new(64, 45));
-        let (_folder, bytes, said) = film(&samples, Container::Mp4);
+        let Film { bytes, said, .. } = film(&samples, Container::Mp4);
         assert_eq!(numbers(&bytes, b"pasp", 2), Some(vec![64, 45]), "{}", info.name);
         if ffmpeg() {
             assert!(said.contains("sample_aspect_ratio=64:45"), "{}: {said}", info.name);

@@ -3,7 +3,7 @@
 use crate::common::{
     HEIGHT, WIDTH, bytes, decode, encode, encoders, ffmpeg, has, luma_error, probe, render_as, session, woven,
 };
-use crate::film::{box_fields, film};
+use crate::film::{Film, box_fields, film};
 use retake::asset::Container;
 use retake::pixel::{FieldDetail, Fields};
 use retake::property::{DataRateLimit, H264EntropyMode, Property, PropertyKey};
@@ -47,7 +47,7 @@ fn fields_are_in_stream_and_file() {
             let said = Fields { count: 2, detail: Some(detail) };
             assert_eq!(samples[0].1.format.fields, Some(said), "{}", info.name);
             for container in [Container::Mp4, Container::Mov, Container::Mkv] {
-                let (_folder, bytes, stream) = film(&samples, container);
+                let Film { bytes, said: stream, .. } = film(&samples, container);
                 if container != Container::Mkv {
                     assert_eq!(box_fields(&bytes, b"fiel", &[]), Some(vec![2, code]), "{container}");
                 }
@@ -140,14 +140,14 @@ fn whole_frames_are_whole() {
     for info in with_fields() {
         let frames = woven(PixelFormat::I420, 6, true);
         let samples = coded(&info, &frames, &[Property::FieldCount(1)]);
-        let (_folder, bytes, stream) = film(&samples, Container::Mov);
+        let Film { bytes, said: stream, .. } = film(&samples, Container::Mov);
         assert_eq!(box_fields(&bytes, b"fiel", &[]), Some(vec![1, 0]));
         if ffmpeg() {
             assert!(stream.contains("interlaced_frame=0"), "{stream}");
         }
         let silent = coded(&info, &frames, &[]);
         assert_eq!(silent[0].1.format.fields, None);
-        assert_eq!(box_fields(&film(&silent, Container::Mov).1, b"fiel", &[]), None);
+        assert_eq!(box_fields(&film(&silent, Container::Mov).bytes, b"fiel", &[]), None);
         let payloads = |samples: &[(usize, SampleBuffer)]| {
             samples.iter().map(|(_, buffer)| buffer.sample.data.clone()).collect::<Vec<_>>()
         };

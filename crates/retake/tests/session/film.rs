@@ -6,11 +6,15 @@ use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use std::process::Command;
 use std::time::Duration;
 
-/// The samples as a film, its bytes, and what `ffprobe` says of its streams and its first frame.
-pub(crate) fn film(
-    samples: &[(usize, SampleBuffer)],
-    container: Container,
-) -> (tempfile::TempDir, Vec<u8>, String) {
+/// A film, what `ffprobe` says of its streams and its first frame, and what the writer could not keep.
+pub(crate) struct Film {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) said: String,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The samples as a film.
+pub(crate) fn film(samples: &[(usize, SampleBuffer)], container: Container) -> Film {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film").with_extension(container.name().to_lowercase());
     let writer = AssetWriter::new(&path, container);
@@ -31,7 +35,7 @@ pub(crate) fn film(
         .arg(&path)
         .output()
         .map_or_else(|_| String::new(), |output| String::from_utf8(output.stdout).unwrap());
-    (folder, bytes, output)
+    Film { bytes, said: output, notes: writer.notes() }
 }
 
 /// The fields of the first box of a name behind which these bytes follow; none if there is none in the file.

@@ -1,7 +1,7 @@
 //! Gamma and colour profiles: what the description and the file say of colours beside the tags.
 
 use crate::common::{encode, encoders, ffmpeg, render, session};
-use crate::film::{box_fields, film};
+use crate::film::{Film, box_fields, film};
 use retake::asset::Container;
 use retake::property::{Property, PropertyKey, PropertyValue, TransferFunction};
 use retake::{Codec, EncoderInfo, IccProfile, SampleBuffer};
@@ -51,10 +51,12 @@ fn profiles_are_in_the_description_and_the_file() {
             assert_eq!(samples[0].1.format.icc_profile, Some(profile.clone()));
             assert_eq!(payloads(&samples), payloads(&plain), "{}", info.name);
             for &container in containers(info.codec) {
-                let (_folder, bytes, stream) = film(&samples, container);
+                let Film { bytes, said: stream, notes } = film(&samples, container);
                 let found = box_fields(&bytes, b"colr", b"prof");
                 let expected = container.is_iso().then(|| [b"prof", profile.as_bytes()].concat());
                 assert!(found == expected, "{} in {container}", info.name);
+                let lost = notes.iter().any(|note| note.contains("colour profile") && note.contains("MP4"));
+                assert_eq!(lost, !container.is_iso(), "{container}: {notes:?}");
                 let tagged =
                     [b"nclx", b"nclc"].iter().any(|kind| box_fields(&bytes, b"colr", *kind).is_some());
                 assert_eq!(tagged, container.is_iso(), "{} in {container}", info.name);
@@ -102,7 +104,7 @@ fn gamma_is_in_the_description_and_the_file() {
                 }
             );
             for &container in containers(info.codec) {
-                let (_folder, bytes, stream) = film(&samples, container);
+                let Film { bytes, said: stream, notes } = film(&samples, container);
                 let fixed = ((gamma * 65536.0).round() as u32).to_be_bytes().to_vec();
                 let found = box_fields(&bytes, b"gama", &[]);
                 assert_eq!(
@@ -111,6 +113,8 @@ fn gamma_is_in_the_description_and_the_file() {
                     "{} {container}",
                     info.name
                 );
+                let kept = named.is_some() || container == Container::Mov;
+                assert_eq!(notes.iter().all(|note| !note.contains("gamma")), kept, "{container}: {notes:?}");
                 if let Some(name) = named.filter(|_| ffmpeg() && info.codec != Codec::Vp9) {
                     assert!(stream.contains(&format!("color_transfer={name}")), "{container}: {stream}");
                 }
