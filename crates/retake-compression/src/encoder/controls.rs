@@ -171,7 +171,7 @@ pub struct ControlSupport {
 /// Which pictures can be coded as two fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldSupport {
-    /// The most pixels of a picture, in whole blocks of 16 by 16.
+    /// The most pixels of a picture, in whole pairs of blocks of 16 by 16.
     pub pixels: u64,
     /// The most of such pixels in a second.
     pub pixel_rate: u64,
@@ -195,10 +195,9 @@ impl FieldSupport {
     }
 }
 
-/// The pixels of a picture in whole blocks.
+/// The pixels of a picture in whole pairs of blocks, one above the other.
 fn blocks(width: u32, height: u32) -> u64 {
-    let whole = |side: u32| u64::from(side.div_ceil(16)) * 16;
-    whole(width) * whole(height)
+    u64::from(width.div_ceil(16)) * 16 * u64::from(height.div_ceil(32)) * 32
 }
 
 /// A change to a running encode. Fields that are none stay as they are.

@@ -113,9 +113,9 @@ fn fields_of_pictures_count() {
             let whole = Some(Fields { count: 1, detail: None });
             cases.push((&frames, vec![Property::FieldCount(1)], whole));
             cases.push((&frames, vec![Property::ProfileLevel("H264_Baseline_AutoLevel".into())], None));
-            // 99 macroblocks, 2482 times a second
-            assert!(info.controls.fields.as_ref().unwrap().keeps_up(WIDTH, HEIGHT, Rational::new(2482, 1)));
-            assert!(!info.controls.fields.as_ref().unwrap().keeps_up(WIDTH, HEIGHT, Rational::new(2483, 1)));
+            // 110 macroblocks, 2234 times a second
+            assert!(info.controls.fields.as_ref().unwrap().keeps_up(WIDTH, HEIGHT, Rational::new(2234, 1)));
+            assert!(!info.controls.fields.as_ref().unwrap().keeps_up(WIDTH, HEIGHT, Rational::new(2235, 1)));
         }
         for (frames, properties, expected) in cases {
             let samples = coded(&info, frames, &properties);
