@@ -26,6 +26,7 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         ("base_layer_share", controls.base_layer_share.is_some(), has.base_layer_share),
         ("long_term_references", controls.long_term_references, has.long_term_references),
         ("first_pass", controls.first_pass.is_some(), has.first_pass),
+        ("fields", two_fields(controls), has.fields.is_some()),
         ("more_before", controls.more_before, has.steady_start),
         ("more_after", controls.more_after, has.steady_end),
     ];
@@ -33,6 +34,13 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         if asked && !obeyed {
             return Err((name, "this encoder does not have it: leave it out".to_owned()));
         }
+    }
+    if let Some(support) = has.fields.as_ref().filter(|_| two_fields(controls))
+        && !support.fits(settings.width, settings.height)
+    {
+        let (rows, pixels) = (support.row_step, support.pixels);
+        let reason = format!("needs a height that is a multiple of {rows}, and at most {pixels} pixels");
+        return Err(("fields", reason));
     }
     within("references", controls.references, has.references)?;
     within("min_qp", controls.min_qp, has.qp_bounds)?;
@@ -103,6 +111,10 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         return Err(("base_qp", "nothing is quantized where nothing is lost".to_owned()));
     }
     check_buffer(info, settings)
+}
+
+fn two_fields(controls: &Controls) -> bool {
+    controls.fields.is_some_and(|fields| fields.count == 2)
 }
 
 fn within(name: &'static str, value: Option<u32>, range: Option<(u32, u32)>) -> Result<(), Refusal> {
@@ -181,7 +193,10 @@ pub(crate) fn crop(settings: &EncoderSettings) -> Option<[u32; 4]> {
     let [left, top, across, down] = settings.controls.clean_aperture?.rectangle(width, height)?;
     let edges = [left, top, f64::from(width) - left - across, f64::from(height) - top - down]
         .map(|edge| edge.max(0.0));
-    let even = edges.iter().all(|edge| edge % 2.0 == 0.0);
+    // a row of chroma of each of two fields is four rows
+    let down = if two_fields(&settings.controls) { 4.0 } else { 2.0 };
+    let steps = [2.0, down, 2.0, down];
+    let even = edges.iter().zip(steps).all(|(edge, step)| edge % step == 0.0);
     (even && edges != [0.0; 4]).then(|| edges.map(|edge| edge as u32))
 }
 
@@ -211,6 +226,11 @@ pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32
         long_term: controls.long_term_references.into(),
         more_before: controls.more_before.into(),
         more_after: controls.more_after.into(),
+        fields: match controls.fields.and_then(|fields| fields.top_first()) {
+            None => 0,
+            Some(true) => 1,
+            Some(false) => 2,
+        },
         crop: crop(settings).unwrap_or_default().map(|pixels| pixels as i32),
         // those that the library sees
         frame_count: match controls.frame_count {

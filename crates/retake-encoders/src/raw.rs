@@ -48,6 +48,7 @@ pub(crate) struct RawControls {
     pub(crate) long_term: i32,
     pub(crate) more_before: i32,
     pub(crate) more_after: i32,
+    pub(crate) fields: i32,
     pub(crate) crop: [i32; 4],
     pub(crate) frame_count: i64,
     pub(crate) buffer_rate: i64,

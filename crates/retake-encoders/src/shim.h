@@ -37,6 +37,7 @@ struct retake_controls {
     int32_t layers;                            /* 1: one for all */
     int32_t long_term;
     int32_t more_before, more_after;
+    int32_t fields;                            /* 1 top field first, 2 bottom field first; 0 whole frames */
     int32_t crop[4];                           /* even numbers of pixels off the left, top, right and bottom (0) */
     int64_t frame_count;                       /* (0) */
     int64_t buffer_rate, buffer_bits;          /* bits per second, bits (0) */

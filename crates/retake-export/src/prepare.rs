@@ -12,7 +12,7 @@ use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Family;
 use retake_compression::units::UnitRule;
-use retake_libav::{Container, FilmInfo, MediaError, ReaderOptions, probe};
+use retake_libav::{Container, FilmInfo, MediaError, ReaderOptions, VideoTrack, probe};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pool};
 use std::path::{Path, PathBuf};
@@ -107,6 +107,39 @@ pub(crate) fn prepare(request: &Request, stop: &StopFlag) -> Result<Job, ExportE
     job
 }
 
+/// Two fields of the source stay two fields where the encoder has them, and no conversion on the way mixes their rows.
+fn keep_fields(
+    request: &Request,
+    video: &VideoTrack,
+    settings: &mut EncoderSettings,
+    notes: &mut Vec<String>,
+) {
+    if video.fields.is_none() {
+        return;
+    }
+    let info = request.encoder.info();
+    let whole_chroma =
+        ["yuv420p", "yuvj420p", "nv12", "p010"].iter().any(|known| video.pixel_format.starts_with(known));
+    let mut in_fields = settings.clone();
+    in_fields.controls.fields = video.fields;
+    let reason = match &info.controls.fields {
+        None => format!("{} has no fields (x264 has)", info.name),
+        Some(support) if !support.fits(video.width, video.height) => {
+            format!("{} has none of {}×{}", info.name, video.width, video.height)
+        }
+        Some(_) if !whole_chroma => "the conversion of its colours mixes them".to_owned(),
+        Some(_) => match request.encoder.open(&in_fields) {
+            Ok(_) => {
+                *settings = in_fields;
+                return;
+            }
+            // what is refused for another reason is refused again
+            Err(error) => error.to_string(),
+        },
+    };
+    notes.push(format!("the source is interlaced, and its fields are coded as whole frames: {reason}"));
+}
+
 /// `opened` keeps the folder when it was opened and the request is then refused.
 fn prepare_in(
     request: &Request,
@@ -160,9 +193,6 @@ fn prepare_in(
         ));
         PixelFormat::I420
     };
-    if video.interlaced {
-        notes.push("the source is interlaced; it is encoded as if it were progressive".into());
-    }
 
     let measured = !matches!(request.target, Target::Plain(_));
     let rate = match request.target {
@@ -197,6 +227,7 @@ fn prepare_in(
         controls: Controls::default(),
         options: request.options.clone(),
     };
+    keep_fields(request, video, &mut settings, &mut notes);
     let family = Family::of(info.name, request.metric.name(), info.quality);
     let objective = objective(request, &film)?;
     let memory = request.memory.unwrap_or_else(half_of_memory);

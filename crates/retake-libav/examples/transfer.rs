@@ -90,6 +90,33 @@ fn main() {
         let Case { what, .. } = case;
         println!("| {what} | {our_time:.2} | {their_time:.2} | {:.2} % | {most} |", 100.0 * differing);
     }
+    light();
+}
+
+/// Primaries and transfer functions, which libswscale does not convert.
+fn light() {
+    println!("\n| transfer of light | retake ms |\n|---|---|");
+    for (what, format, from, to) in [
+        ("y420, BT.601 to BT.709 primaries", I420, [6, 6, 6], [1, 1, 1]),
+        ("I010, PQ to BT.709", I010, [9, 16, 9], [1, 1, 1]),
+        ("I010, HLG to PQ", I010, [9, 18, 9], [9, 16, 9]),
+    ] {
+        let case = Case { what, from: format, to: format, size: SIZE, matrices: (from[2], to[2]) };
+        let colour = Colour { primaries: from[0], transfer: from[1], matrix: from[2], ..Colour::default() };
+        let source = picture(&case).with_attachments(Attachments::NONE.with(Attachment::Colour(colour)));
+        let options = TransferOptions {
+            downsampling: Downsampling::Average,
+            destination_primaries: Some(to[0]),
+            destination_transfer: Some(to[1]),
+            destination_matrix: Some(to[2]),
+            ..TransferOptions::default()
+        };
+        let mut transfer = PictureTransfer::new();
+        let run = |to: &mut WritableBuffer| {
+            transfer.transfer(&source, to, &options).expect("all cases are supported");
+        };
+        println!("| {what} | {:.2} |", timed(run, &case).1);
+    }
 }
 
 /// A picture of slopes and noise.

@@ -172,7 +172,7 @@ pub(crate) struct RawVideo {
     pub(crate) has_matrix: i32,
     pub(crate) matrix: [i32; 9],
     pub(crate) disposition: i32,
-    pub(crate) reserved: i32,
+    pub(crate) fields: i32,
     pub(crate) encoder: *const c_char,
 }
 

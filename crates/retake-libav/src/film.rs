@@ -1,5 +1,5 @@
 use crate::input::Input;
-use retake_media::{Colour, ContentLight, MasteringDisplay, PixelFormat, Rational, Time};
+use retake_media::{Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,8 +74,8 @@ pub struct VideoTrack {
     pub format: PixelFormat,
     /// What is lost or changed on the way to [`VideoTrack::format`], in plain words: `4:4:4 is reduced to 4:2:0`.
     pub converted: Option<String>,
-    /// Whether the source says that it is interlaced.
-    pub interlaced: bool,
+    /// How pictures are made of two fields; none for whole frames.
+    pub fields: Option<Fields>,
     /// Whether the source carries Dolby Vision metadata, which no encoder here writes.
     pub dolby_vision: bool,
     /// The number of frames, if the container says so, or else as length and rate suggest.

@@ -7,7 +7,9 @@ use crate::ffi::{self, Ratio, RawColour, RawHdr, RawPixels, RawStream};
 use crate::film::{FilmInfo, Kept, TrackInfo, TrackKind, VideoTrack, ticks_to_time};
 use crate::input::{Input, known};
 use crate::pump::Pump;
-use retake_media::{Colour, ContentLight, MasteringDisplay, PixelFormat, Range, Rational, Time};
+use retake_media::{
+    Colour, ContentLight, FieldDetail, Fields, MasteringDisplay, PixelFormat, Range, Rational, Time,
+};
 use std::path::Path;
 
 /// Wider and higher than anything that is encoded.
@@ -210,10 +212,24 @@ fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f6
         pixel_format: first.pixels(),
         format,
         converted: conversion(&raw.pixels, &colour),
-        interlaced: raw.interlaced != 0 || stream.field_order > 1,
+        fields: fields(raw.interlaced, stream.field_order),
         dolby_vision: stream.dolby_vision != 0,
         frames_hint,
     }
+}
+
+/// What the first frame says, and where it says nothing, what the container says. Rows alternate in pictures of decoders.
+fn fields(frame: i32, stream: i32) -> Option<Fields> {
+    const UNKNOWN_OR_WHOLE: i32 = 1;
+    // FFmpeg's orders: both top first, both bottom first, and woven with the one or the other first
+    let top_first = match (frame, stream) {
+        (0, ..=UNKNOWN_OR_WHOLE) => return None,
+        (0, stream) => matches!(stream, 2 | 4),
+        (frame, _) => frame == 1,
+    };
+    let detail =
+        if top_first { FieldDetail::SpatialFirstLineEarly } else { FieldDetail::SpatialFirstLineLate };
+    Some(Fields { count: 2, detail: Some(detail) })
 }
 
 /// What the frame says, and where it says nothing, what the container says.

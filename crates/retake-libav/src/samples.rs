@@ -99,6 +99,9 @@ fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {
         colour: video.colour,
         pixel_aspect_ratio: video.pixel_aspect_ratio,
         clean_aperture: None,
+        fields: video.fields,
+        gamma: None,
+        icc_profile: None,
         mastering_display: video.mastering_display,
         content_light: video.content_light,
     })

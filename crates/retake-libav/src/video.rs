@@ -3,7 +3,7 @@ use crate::failure::{Failure, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
 use crate::muxer::Note;
 use crate::output::Output;
-use retake_media::{Codec, Colour, FormatDescription, Range, Rational};
+use retake_media::{Codec, Colour, FieldDetail, FormatDescription, Range, Rational};
 
 /// `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
 const UNKNOWN: i32 = -99;
@@ -58,7 +58,7 @@ pub(crate) fn add_video(
         has_matrix: i32::from(settings.display_matrix.is_some()),
         matrix: settings.display_matrix.unwrap_or_default(),
         disposition,
-        reserved: 0,
+        fields: fields(format),
         encoder: encoder.as_ptr(),
     })?;
     if settings.display_matrix.is_some_and(|matrix| matrix != IDENTITY) && !keeps_rotation(container) {
@@ -67,6 +67,17 @@ pub(crate) fn add_video(
             track: None,
             text: format!("{text}: players will show it as it was filmed; MP4 keeps it"),
         });
+    }
+    let mut lost = |what: &str, keeps: &str| {
+        let text = format!("{what} cannot be written to {container}: {keeps} keeps it");
+        notes.push(Note { track: None, text });
+    };
+    if format.icc_profile.is_some() && !container.is_iso() {
+        lost("the colour profile of the picture", "MP4");
+    }
+    // BT.470's two gammas have names in the tags of all containers
+    if format.gamma.is_some() && container != Container::Mov && !matches!(format.colour.transfer, 4 | 5) {
+        lost("the gamma level of the picture", "MOV");
     }
     Ok(track)
 }
@@ -107,6 +118,12 @@ fn depth(format: &FormatDescription) -> u32 {
         Codec::H264 => config.get(1).map_or(8, |&profile| if profile == 110 { 10 } else { 8 }),
         Codec::Vp9 => 8,
     }
+}
+
+/// How fields are arranged, where there are two: rows alternate, unless it is said otherwise.
+fn fields(format: &FormatDescription) -> i32 {
+    let two = format.fields.filter(|fields| fields.count == 2);
+    two.map_or(0, |fields| fields.detail.unwrap_or(FieldDetail::SpatialFirstLineEarly).code().into())
 }
 
 fn ratio(ratio: Rational) -> Ratio {

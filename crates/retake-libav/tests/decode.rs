@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use retake_libav::{FrameReader, ReaderOptions, probe};
-use retake_media::{PixelFormat, Range, Rational};
+use retake_media::{FieldDetail, Fields, PixelFormat, Range, Rational};
 use std::path::Path;
 
 fn assert_exact(path: &Path) {
@@ -260,9 +260,14 @@ fn rotation_and_aspect_are_told() {
 #[test]
 fn interlaced_films_are_told() {
     let Some(studio) = Studio::open() else { return };
-    let film = studio
-        .render("-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v mpeg2video -flags +ildct+ilme -top 1", "i.ts");
-    assert!(probe(&film).unwrap().video.interlaced);
+    for (top, detail) in [(1, FieldDetail::SpatialFirstLineEarly), (0, FieldDetail::SpatialFirstLineLate)] {
+        let source = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v mpeg2video -flags +ildct+ilme";
+        let film = studio.render(&format!("{source} -top {top}"), &format!("{top}.ts"));
+        let fields = probe(&film).unwrap().video.fields;
+        assert_eq!(fields, Some(Fields { count: 2, detail: Some(detail) }));
+    }
+    let film = studio.render("-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v mpeg2video", "whole.ts");
+    assert_eq!(probe(&film).unwrap().video.fields, None);
 }
 
 #[test]

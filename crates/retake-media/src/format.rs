@@ -1,4 +1,4 @@
-use crate::{CleanAperture, Colour, ContentLight, MasteringDisplay, Rational};
+use crate::{CleanAperture, Colour, ContentLight, Fields, IccProfile, MasteringDisplay, Rational};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -86,6 +86,19 @@ pub struct FormatDescription {
     #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clean_aperture: Option<CleanAperture>,
+    /// How pictures are made of fields; `None`: nobody said, which players take for whole frames.
+    #[doc(alias = "kCMFormatDescriptionExtension_FieldCount")]
+    #[doc(alias = "kCMFormatDescriptionExtension_FieldDetail")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+    /// The gamma that samples were made for, where no transfer function says it.
+    #[doc(alias = "kCMFormatDescriptionExtension_GammaLevel")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f64>,
+    /// A colour profile, beside the tags.
+    #[doc(alias = "kCMFormatDescriptionExtension_ICCProfile")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icc_profile: Option<IccProfile>,
     /// HDR10 mastering display, if known.
     pub mastering_display: Option<MasteringDisplay>,
     /// HDR10 content light level, if known.

@@ -7,6 +7,7 @@ mod aperture;
 mod audio;
 mod colour;
 mod format;
+mod icc;
 mod pixel;
 mod pool;
 mod rational;
@@ -21,6 +22,7 @@ pub use aperture::CleanAperture;
 pub use audio::AudioFormat;
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use format::{Codec, FormatDescription};
+pub use icc::IccProfile;
 pub use pixel::{
     AlphaMode, Attachment, AttachmentKey, AttachmentMode, AttachmentValue, Attachments, ExtendedPixels,
     FieldDetail, Fields, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage,

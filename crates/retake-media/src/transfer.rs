@@ -71,7 +71,7 @@ pub struct TransferOptions {
     /// How chroma is reduced. [`Downsampling::Decimate`] by default.
     pub downsampling: Downsampling,
     /// Colour primaries of the result, as [`Colour::primaries`](crate::Colour::primaries). `None`: those attached to the destination,
-    /// else no conversion.
+    /// else no conversion. What lies outside of them is cut off.
     #[doc(alias = "kVTPixelTransferPropertyKey_DestinationColorPrimaries")]
     pub destination_primaries: Option<u8>,
     /// Transfer function of the result, as [`Colour::transfer`](crate::Colour::transfer). `None`: the one attached to the destination,

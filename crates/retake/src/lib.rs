@@ -104,9 +104,9 @@ pub use retake_export::{
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
     Attachment, Attachments, AudioFormat, CleanAperture, Codec, Colour, ContentLight, FormatDescription,
-    MasteringDisplay, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelBufferPool, PixelFormat,
-    Range, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind, ScalingMode, Time, TimeRange,
-    TransferOptions, WritableBuffer,
+    IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelBufferPool,
+    PixelFormat, Range, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind, ScalingMode, Time,
+    TimeRange, TransferOptions, WritableBuffer,
 };
 pub use retake_quality::{
     MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,

@@ -2,6 +2,7 @@
 //! does, composition offsets once the depth of reordering is known, and fields that its interface has no name for.
 
 pub(crate) mod edit;
+pub(crate) mod entry;
 pub(crate) mod file;
 pub(crate) mod fragment;
 pub(crate) mod movie;

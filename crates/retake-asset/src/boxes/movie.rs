@@ -1,9 +1,9 @@
 //! The index of a whole film, finished by hand.
 
 use super::edit::{Edit, edit_box, edits};
+use super::entry;
 use super::tree::{Node, put_u32, u32_at, u64_at};
 use crate::core::timeline::Extent;
-use retake_media::CleanAperture;
 
 /// What is to be true of one track.
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ pub(crate) struct TrackHeader {
     /// Width and height.
     pub(crate) size: Option<(u16, u16)>,
     pub(crate) language_tag: Option<String>,
-    /// Of video: the part of the picture that is meant to be seen.
-    pub(crate) clean_aperture: Option<CleanAperture>,
+    /// Of video: boxes of its description.
+    pub(crate) entry: Vec<Node>,
     /// Kinds of references to other tracks, and the numbers of those.
     pub(crate) references: Vec<([u8; 4], u32)>,
 }
@@ -139,9 +139,7 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
         put_u32(fields, at + 4, u32::from(height) << 16)?;
     }
     set_references(trak, &header.references)?;
-    if let Some(aperture) = &header.clean_aperture {
-        add_aperture(trak.find_mut(&[b"mdia", b"minf", b"stbl", b"stsd"])?.fields_mut()?, aperture)?;
-    }
+    entry::add(trak.find_mut(&[b"mdia", b"minf", b"stbl", b"stsd"])?.fields_mut()?, &header.entry)?;
     if let Some(tag) = &header.language_tag {
         let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
         let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;
@@ -168,23 +166,6 @@ fn set_references(trak: &mut Node, references: &[([u8; 4], u32)]) -> Option<()> 
         let media = children.iter().position(|child| child.kind == *b"mdia")?;
         children.insert(media, Node::parent(b"tref", kinds));
     }
-    Some(())
-}
-
-/// Appends `clap` (ISO/IEC 14496-12, 12.1.4) to the one entry of a table of sample descriptions.
-fn add_aperture(table: &mut Vec<u8>, aperture: &CleanAperture) -> Option<()> {
-    let parts = [aperture.width, aperture.height, aperture.horizontal_offset, aperture.vertical_offset]
-        .map(|part| [part.num, part.den]);
-    let mut fields = Vec::with_capacity(40);
-    Node::fields(b"clap", parts.as_flattened().iter().flat_map(|number| number.to_be_bytes()).collect())
-        .write(&mut fields);
-    // behind version, flags and the number of entries
-    let size = u32_at(table, 8)?;
-    if u32_at(table, 4)? != 1 || size as usize + 8 != table.len() {
-        return None;
-    }
-    put_u32(table, 8, size + fields.len() as u32)?;
-    table.extend(fields);
     Some(())
 }
 

@@ -4,6 +4,7 @@ use super::clock::{movie_timescale, timescale};
 use super::encoding;
 use super::timeline::Timeline;
 use super::{Core, Destination, Session, Shared};
+use crate::boxes::entry;
 use crate::boxes::movie::TrackHeader;
 use crate::error::WriterError;
 use crate::input::AssetWriterInput;
@@ -146,9 +147,9 @@ fn plan(core: &Core) -> SinkPlan {
             size: options.natural_size,
             language_tag: options.extended_language_tag,
             references: references.collect(),
-            clean_aperture: match &format {
-                TrackFormat::Video(video) => video.clean_aperture,
-                _ => None,
+            entry: match &format {
+                TrackFormat::Video(video) => entry::boxes(video, core.target.container),
+                _ => Vec::new(),
             },
         };
         Some(SinkTrack {

@@ -30,6 +30,45 @@ fn ten_bits_stay_ten_bits() {
     }
 }
 
+/// A film of two fields a frame stays one where the encoder has fields, and the loss is said where it has none.
+#[test]
+fn fields_stay_fields() {
+    let Some(studio) = Studio::empty() else { return };
+    for (order, first) in [("interleave_top", 1), ("interleave_bottom", 0)] {
+        let source = format!("{order}.mkv");
+        studio.render(
+            &format!(
+                "-f lavfi -i testsrc2=s=192x112:r=50:d=1 -vf tinterlace={order},setfield={} -pix_fmt yuv420p -c:v ffv1 \
+                 -field_order {}",
+                if first == 1 { "tff" } else { "bff" },
+                if first == 1 { "tt" } else { "bb" }
+            ),
+            &source,
+        );
+        for encoder in encoders() {
+            for container in ["mp4", "mkv"] {
+                let name = format!("{order}-{}.{container}", encoder.name);
+                let run = studio.encode(&format!("{source} -o {name} {} --metric psnr -q 34", encoder.flags));
+                let film = studio.path(&name);
+                let frame = "-select_streams v:0 -read_intervals %+#1 -show_entries frame=interlaced_frame,top_field_first";
+                let fields = probe(&film, frame).join(" ");
+                let kept = encoder.name == "x264";
+                assert!(
+                    fields.contains(&if kept { format!("1,{first}") } else { "0,0".to_owned() }),
+                    "{name}: {fields}"
+                );
+                let said = run
+                    .notes()
+                    .iter()
+                    .any(|note| note.contains("interlaced") && note.contains("whole frames"));
+                assert_eq!(said, !kept, "{name}: {:?}", run.notes());
+                let measured = studio.retake(&format!("measure {source} {name} --metric psnr -q 34"));
+                assert_eq!(measured.code, 0, "{name}: {measured:?}");
+            }
+        }
+    }
+}
+
 /// Odd sizes keep their size, or the loss is said.
 #[test]
 fn odd_sizes() {

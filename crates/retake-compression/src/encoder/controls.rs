@@ -1,4 +1,4 @@
-use retake_media::CleanAperture;
+use retake_media::{CleanAperture, Fields, Rational};
 use serde::{Deserialize, Serialize};
 
 /// What a session may ask of an encoder beyond what every take is determined by. The default asks for nothing: each choice is the
@@ -86,6 +86,11 @@ pub struct Controls {
     /// H.264 crops to it, so that the description has its size; HEVC keeps the whole picture, and signals a display window.
     #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
     pub clean_aperture: Option<CleanAperture>,
+    /// Two fields: rows of pictures alternate between them, and each is coded so. One field, or none said: whole frames.
+    #[doc(alias = "kVTCompressionPropertyKey_FieldCount")]
+    #[doc(alias = "kVTCompressionPropertyKey_FieldDetail")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
 }
 
 impl Controls {
@@ -157,12 +162,46 @@ pub struct ControlSupport {
     pub steady_start: bool,
     /// [`Controls::more_after`], in encodes with a limit or a buffer.
     pub steady_end: bool,
+    /// Two fields of [`Controls::fields`].
+    pub fields: Option<FieldSupport>,
     /// The stream carries mastering display and content light level (the container always does).
     pub hdr_in_stream: bool,
     /// [`Encoder::reconfigure`](super::Encoder::reconfigure) obeys a new rate; not in every encode, which its answer tells.
     pub live_rate: bool,
     /// … new quantizer bounds.
     pub live_qp_bounds: bool,
+}
+
+/// Which pictures can be coded as two fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldSupport {
+    /// The most pixels of a picture, in whole pairs of blocks of 16 by 16.
+    pub pixels: u64,
+    /// The most of such pixels in a second.
+    pub pixel_rate: u64,
+    /// What the height has to be a multiple of.
+    pub row_step: u32,
+    /// Names among [`ControlSupport::profiles`] that have none.
+    pub not_in_profiles: Vec<&'static str>,
+    /// Levels, times ten, that have them.
+    pub levels: (u32, u32),
+}
+
+impl FieldSupport {
+    /// Whether pictures of a size can be coded so.
+    pub fn fits(&self, width: u32, height: u32) -> bool {
+        blocks(width, height) <= self.pixels && height.is_multiple_of(self.row_step)
+    }
+
+    /// Whether so many of them a second can be.
+    pub fn keeps_up(&self, width: u32, height: u32, frame_rate: Rational) -> bool {
+        blocks(width, height) as f64 * frame_rate.to_f64() <= self.pixel_rate as f64
+    }
+}
+
+/// The pixels of a picture in whole pairs of blocks, one above the other.
+fn blocks(width: u32, height: u32) -> u64 {
+    u64::from(width.div_ceil(16)) * 16 * u64::from(height.div_ceil(32)) * 32
 }
 
 /// A change to a running encode. Fields that are none stay as they are.

@@ -26,6 +26,8 @@ const EXCLUSIVE: &[(Key, Key)] = &[
     (Key::QualityFloor, Key::AverageBitRate),
     (Key::QualityFloor, Key::VariableBitRate),
     (Key::QualityFloor, Key::ConstantBitRate),
+    // one curve, said once
+    (Key::GammaLevel, Key::TransferFunction),
 ];
 
 /// Whether a value is there that asks for something: zero leaves the average bit rate to the encoder, no pairs are no limit.
@@ -131,14 +133,41 @@ fn delays(environment: &Environment<'_>, values: &Values) -> Result<(), Property
     Ok(())
 }
 
+/// Why frames cannot be two fields with these values, if they cannot.
+pub(crate) fn why_no_fields(environment: &Environment<'_>, values: &Values) -> Option<String> {
+    let Some(support) = &environment.info.controls.fields else {
+        return Some(format!("{} has no fields", environment.info.name));
+    };
+    let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name))?;
+    let (least, most) = support.levels;
+    let level = profile.level.unwrap_or(least);
+    let refused = support.not_in_profiles.contains(&profile.profile) || !(least..=most).contains(&level);
+    refused.then(|| {
+        format!(
+            "two fields need a profile other than {}, and a level from {} to {}",
+            support.not_in_profiles.join(", "),
+            f64::from(least) / 10.0,
+            f64::from(most) / 10.0
+        )
+    })
+}
+
 fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
     let (width, height) = (environment.width, environment.height);
     if set_value!(values, CleanAperture).is_some_and(|aperture| aperture.rectangle(width, height).is_none()) {
         let reason = format!("does not lie within {width}×{height}");
         return Err(PropertyError::parameter(Key::CleanAperture, reason));
     }
+    let two = set_value!(values, FieldCount) == Some(&2);
+    if values.has(Key::FieldDetail) && !two {
+        let reason = "says how two fields are arranged: set FieldCount to 2 with it";
+        return Err(PropertyError::parameter(Key::FieldDetail, reason));
+    }
     let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name));
     let Some(profile) = profile else { return Ok(()) };
+    if let Some(reason) = why_no_fields(environment, values).filter(|_| two) {
+        return Err(PropertyError::parameter(Key::FieldCount, reason));
+    }
     if set_value!(values, H264EntropyMode) == Some(&H264EntropyMode::Cabac) && profile.profile == "baseline" {
         return Err(PropertyError::parameter(Key::H264EntropyMode, "Baseline has no CABAC"));
     }

@@ -6,6 +6,7 @@
 
 mod conflict;
 mod error;
+mod line;
 mod names;
 mod preset;
 mod profile;
@@ -28,6 +29,7 @@ pub use table::{Property, PropertyKey};
 pub use typed::DataRateLimit;
 pub use value::PropertyValue;
 
+pub(crate) use conflict::why_no_fields;
 pub(crate) use preset::{hinted_preset, preset_dictionaries};
 pub(crate) use profile::parse as parse_profile;
 pub(crate) use row::Environment;

@@ -13,6 +13,10 @@ pub struct Row {
     pub apple: Option<&'static str>,
     /// What it does, in a sentence or two.
     pub documentation: &'static str,
+    /// Values, default, class and encoders as a list in Markdown, as rustdoc has it.
+    pub facts: &'static str,
+    /// The encoders that have it in some kind of session, by their names; `all`, or `none` of those that are known here.
+    pub encoders: &'static str,
     /// What its values are.
     pub kind: Kind,
     /// Least and greatest value of a number, before an encoder narrows it.
@@ -41,6 +45,8 @@ impl Row {
             name,
             apple,
             documentation,
+            facts: "",
+            encoders: "all",
             kind: Kind::Boolean,
             range: None,
             unit: "",
@@ -76,6 +82,8 @@ pub enum Kind {
     Array,
     /// So many bytes.
     Data(usize),
+    /// Bytes, whose number is their own.
+    Bytes,
     /// Values by name.
     Dictionary,
     /// An object of the library: its entry has no type, and it is never saved.

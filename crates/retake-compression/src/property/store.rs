@@ -97,7 +97,13 @@ fn check(
         return refuse(format!("{value} is not one of {}", words.join(", ")));
     }
     let Some(property) = Property::from_value(key, value) else {
-        return refuse(format!("{value} is not {}", expected(row.kind)));
+        return match (row.kind, value) {
+            // a profile may be a million numbers
+            (Kind::Data(_) | Kind::Bytes, PropertyValue::Array(values)) => {
+                refuse(format!("these {} numbers are not {}", values.len(), expected(row.kind)))
+            }
+            (kind, value) => refuse(format!("{value} is not {}", expected(kind))),
+        };
     };
     if let Property::BaseLayerFrameRateFraction(share) = property
         && share != 0.5
@@ -114,6 +120,7 @@ fn expected(kind: Kind) -> String {
         Kind::Count | Kind::Rate | Kind::Number => "a number of this kind".into(),
         Kind::Enumeration | Kind::Text => "a word".into(),
         Kind::Array => "an array of this kind".into(),
+        Kind::Bytes => "the bytes of this kind".into(),
         Kind::Data(size) => format!("{size} bytes"),
         Kind::Dictionary => "a dictionary of this kind".into(),
         Kind::Object => "an object of this kind".into(),

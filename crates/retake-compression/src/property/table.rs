@@ -1,22 +1,22 @@
 //! The one table of properties. Everything that knows properties is made from it: keys, typed values, the layer by names, what an encoder
 //! supports, the pages that `retake encoders` prints.
 
+use super::line::{facts, row};
 use super::profile;
 use super::row::{Allowed, Class, Environment, Kind, Row};
-use super::typed::Typed;
+use super::typed::{FIELD_DETAILS, Typed};
 use super::{
     ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue,
     TransferFunction, YCbCrMatrix,
 };
 use crate::storage::MultiPassStorage;
-use retake_media::{CleanAperture, ContentLight, MasteringDisplay, Rational, TransferOptions};
+use retake_media::{
+    CleanAperture, ContentLight, FieldDetail, IccProfile, MasteringDisplay, Rational, TransferOptions,
+};
 use std::sync::Arc;
 
 /// Passes of a session at most, where nobody says otherwise.
 pub(crate) const USUAL_PASSES: u32 = 5;
-
-const MAX_RATE: f64 = 4e9;
-const MAX_COUNT: f64 = i32::MAX as f64;
 
 /// Makes keys, typed values and rows of the same lines.
 macro_rules! table {
@@ -34,15 +34,15 @@ macro_rules! table {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum PropertyKey {
-            $($(#[doc = $doc])+ $(#[doc(alias = $apple)])? $key,)*
-            $($(#[doc = $rdoc])+ $(#[doc(alias = $rapple)])? $rkey,)*
+            $($(#[doc = $doc])+ #[doc = ""] #[doc = facts!(writable; $($field)*)] $(#[doc(alias = $apple)])? $key,)*
+            $($(#[doc = $rdoc])+ #[doc = ""] #[doc = facts!(read_only; $($rfield)*)] $(#[doc(alias = $rapple)])? $rkey,)*
         }
 
         /// A property that can be set, with a value of its own type.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum Property {
-            $($(#[doc = $doc])+ $(#[doc(alias = $apple)])? $key($type),)*
+            $($(#[doc = $doc])+ #[doc = ""] #[doc = facts!(writable; $($field)*)] $(#[doc(alias = $apple)])? $key($type),)*
         }
 
         impl Property {
@@ -66,15 +66,17 @@ macro_rules! table {
         }
 
         static ROWS: &[Row] = &[
-            $(Row {
-                $($field)*
-                ..Row::new(PropertyKey::$key, stringify!($key), table!(@apple $($apple)?), concat!($($doc),+))
-            },)*
+            $(row!(
+                Row::new(PropertyKey::$key, stringify!($key), table!(@apple $($apple)?), concat!($($doc),+));
+                facts!(writable; $($field)*); $($field)*
+            ),)*
             $(Row {
                 class: Class::ReadOnly,
                 saved: false,
-                $($rfield)*
-                ..Row::new(PropertyKey::$rkey, stringify!($rkey), table!(@apple $($rapple)?), concat!($($rdoc),+))
+                ..row!(
+                    Row::new(PropertyKey::$rkey, stringify!($rkey), table!(@apple $($rapple)?), concat!($($rdoc),+));
+                    facts!(read_only; $($rfield)*); $($rfield)*
+                )
             },)*
         ];
     };
@@ -120,6 +122,12 @@ fn counts(environment: &Environment<'_>) -> bool {
     controls.steady_start || controls.steady_end || limits(environment)
 }
 
+/// Whether pictures of this size can be coded as two fields.
+fn fields(environment: &Environment<'_>) -> bool {
+    let support = environment.info.controls.fields.as_ref();
+    support.is_some_and(|support| support.fits(environment.width, environment.height))
+}
+
 fn never(_: &Environment<'_>) -> Option<Allowed> {
     None
 }
@@ -128,117 +136,117 @@ table! {
     writable {
         /// The most frames from one sync frame to the next; 1 makes every frame a sync frame, 0 leaves it to the encoder.
         MaxKeyFrameInterval(u32) as "kVTCompressionPropertyKey_MaxKeyFrameInterval" {
-            kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "frames", class: Class::Between,
-            default: |_| Some(0u32.into()),
+            kind: Count, range: 0 to 2_147_483_647, unit: "frames", class: Between, default: 0,
         }
         /// The longest time from one sync frame to the next; 0 sets no limit. Of this and MaxKeyFrameInterval, what is hit first counts.
         MaxKeyFrameIntervalDuration(f64) as "kVTCompressionPropertyKey_MaxKeyFrameIntervalDuration" {
-            kind: Kind::Number, range: Some((0.0, 1e6)), unit: "s", class: Class::Between,
-            default: |_| Some(0.0.into()),
+            kind: Number, range: 0 to 1_000_000, unit: "s", class: Between, default: 0.0,
         }
         /// False: sync frames only, whatever the intervals say.
-        AllowTemporalCompression(bool) as "kVTCompressionPropertyKey_AllowTemporalCompression" {
-            default: |_| Some(true.into()),
-        }
+        AllowTemporalCompression(bool) as "kVTCompressionPropertyKey_AllowTemporalCompression" { default: true, }
         /// False: samples come out in the order in which frames went in. Reads back what really happens.
         AllowFrameReordering(bool) as "kVTCompressionPropertyKey_AllowFrameReordering" {
-            default: |environment| Some((environment.info.reorders && !environment.low_latency).into()),
+            chosen: |environment| Some((environment.info.reorders && !environment.low_latency).into())
+                => "true where the encoder reorders, but in low-latency sessions",
         }
         /// True: groups of pictures may be open. Decoding then may lose frames before a sync frame it begins with.
         AllowOpenGOP(bool) as "kVTCompressionPropertyKey_AllowOpenGOP" {
-            support: |environment| when(environment.info.controls.open_gop), default: |_| Some(false.into()),
+            on: "x264, x265",
+            support: |environment| when(environment.info.controls.open_gop),
+            default: false,
         }
         /// The most reference pictures.
         ReferenceBufferCount(u32) as "kVTCompressionPropertyKey_ReferenceBufferCount" {
-            kind: Kind::Count, range: Some((0.0, 64.0)), unit: "frames",
+            kind: Count, range: 0 to 64, unit: "frames", on: "x264, x265",
             support: |environment| range(environment.info.controls.references),
         }
         /// Every sample brings the mean squared errors of its frame.
         CalculateMeanSquaredError(bool) as "kVTCompressionPropertyKey_CalculateMeanSquaredError" {
-            support: |environment| when(environment.info.controls.frame_errors), default: |_| Some(false.into()),
+            support: |environment| when(environment.info.controls.frame_errors),
+            default: false,
         }
         /// The bit rate over the long run; 0 leaves it to the encoder.
         AverageBitRate(u64) as "kVTCompressionPropertyKey_AverageBitRate" {
-            kind: Kind::Rate, range: Some((0.0, MAX_RATE)), unit: "bit/s", class: Class::Between,
-            default: |_| Some(0u32.into()),
+            kind: Rate, range: 0 to 4e9, unit: "bit/s", class: Between, default: 0,
         }
         /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there more bytes. What an encoder makes
         /// too large is encoded again, coarser, from a sync frame on; what nothing makes small enough is dropped.
         DataRateLimits(Vec<DataRateLimit>) as "kVTCompressionPropertyKey_DataRateLimits" {
-            kind: Kind::Array, unit: "bytes, s", class: Class::Between,
+            kind: Array, unit: "bytes, s", class: Between,
             support: |environment| when(limits(environment)),
         }
         /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it is a ceiling.
-        Quality(f64) as "kVTCompressionPropertyKey_Quality" {
-            kind: Kind::Number, range: Some((0.0, 1.0)), class: Class::Between,
-        }
+        Quality(f64) as "kVTCompressionPropertyKey_Quality" { kind: Number, range: 0 to 1, class: Between, }
         /// Frames of another session are joined before these: a bit rate begins as in the middle of a film, which encodes the first second
         /// twice, and limits hold across the join.
         MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
-            saved: false, support: |environment| when(environment.info.controls.steady_start || limits(environment)), default: |_| Some(false.into()),
+            saved: false, support: |environment| when(environment.info.controls.steady_start || limits(environment)), default: false,
         }
         /// Frames of another session are joined after these: limits hold across the join.
         MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
-            saved: false, support: |environment| when(environment.info.controls.steady_end || limits(environment)), default: |_| Some(false.into()),
+            saved: false, support: |environment| when(environment.info.controls.steady_end || limits(environment)), default: false,
         }
         /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset does not.
         PrioritizeEncodingSpeedOverQuality(bool) as "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality" {}
         /// The same number of bits in every second, small frames padded. Set ExpectedFrameRate with it.
         ConstantBitRate(u64) as "kVTCompressionPropertyKey_ConstantBitRate" {
-            kind: Kind::Rate, range: Some((1000.0, MAX_RATE)), unit: "bit/s",
+            kind: Rate, range: 1_000 to 4e9, unit: "bit/s", on: "x264, x265, vp9",
             support: |environment| when(environment.info.controls.constant_bit_rate),
         }
         /// An average bit rate within a decoder's buffer.
         VariableBitRate(u64) as "kVTCompressionPropertyKey_VariableBitRate" {
-            kind: Kind::Rate, range: Some((1000.0, MAX_RATE)), unit: "bit/s",
+            kind: Rate, range: 1_000 to 4e9, unit: "bit/s", on: "x264, x265",
             support: |environment| when(environment.info.controls.variable_bit_rate && !environment.low_latency),
         }
         /// The rate at which the decoder's buffer is filled at most; with VariableBitRate, half as much again where it is not set.
         VBVMaxBitRate(u64) as "kVTCompressionPropertyKey_VBVMaxBitRate" {
-            kind: Kind::Rate, range: Some((1000.0, MAX_RATE)), unit: "bit/s",
+            kind: Rate, range: 1_000 to 4e9, unit: "bit/s", on: "x264, x265",
             support: |environment| when(environment.info.controls.variable_bit_rate && !environment.low_latency),
         }
         /// The size of the decoder's buffer, in seconds of its greatest rate.
         VBVBufferDuration(f64) as "kVTCompressionPropertyKey_VBVBufferDuration" {
-            kind: Kind::Number, range: Some((0.01, 600.0)), unit: "s",
-            support: |environment| when(buffer(environment)), default: |_| Some(2.5.into()),
+            kind: Number, range: 0.01 to 600, unit: "s", on: "x264, x265, vp9",
+            support: |environment| when(buffer(environment)),
+            default: 2.5,
         }
         /// How full the decoder's buffer is when the first frame is taken out.
         VBVInitialDelayPercentage(f64) as "kVTCompressionPropertyKey_VBVInitialDelayPercentage" {
-            kind: Kind::Number, range: Some((0.0, 100.0)), unit: "%",
-            support: |environment| when(buffer(environment)), default: |_| Some(90.0.into()),
+            kind: Number, range: 0 to 100, unit: "%", on: "x264, x265, vp9",
+            support: |environment| when(buffer(environment)),
+            default: 90.0,
         }
         /// The base layer's share of the bit rate; only with temporal layers.
         BaseLayerBitRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerBitRateFraction" {
-            kind: Kind::Number, range: Some((0.01, 0.99)),
+            kind: Number, range: 0.01 to 0.99, on: "none",
             support: |environment| when(environment.info.controls.base_layer_share),
         }
         /// The largest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit rate.
         MaxAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MaxAllowedFrameQP" {
-            kind: Kind::Count, range: Some((0.0, 255.0)), class: Class::Between,
+            kind: Count, range: 0 to 255, class: Between,
             support: |environment| range(environment.info.controls.qp_bounds),
         }
         /// The smallest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit rate.
         MinAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MinAllowedFrameQP" {
-            kind: Kind::Count, range: Some((0.0, 255.0)), class: Class::Between,
+            kind: Count, range: 0 to 255, class: Between,
             support: |environment| range(environment.info.controls.qp_bounds),
         }
         /// 0: quantizers of blocks do not follow spatial statistics. -1: the encoder's way. Always 0 in low-latency sessions.
         SpatialAdaptiveQPLevel(i32) as "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel" {
-            kind: Kind::Count, range: Some((-1.0, 0.0)),
+            kind: Count, range: -1 to 0, on: "x264, x265, svt-av1",
             support: |environment| {
                 let least = if environment.low_latency { 0.0 } else { -1.0 };
                 environment.info.controls.spatial_adaptation.then_some(Allowed::Range(least, 0.0))
             },
-            default: |environment| Some(if environment.low_latency { 0 } else { -1 }.into()),
+            chosen: |environment| Some(if environment.low_latency { 0 } else { -1 }.into()) => "-1, in low-latency sessions 0",
         }
         /// Profile and level of the stream; AutoLevel leaves the level to the encoder.
         ProfileLevel(String) as "kVTCompressionPropertyKey_ProfileLevel" {
-            kind: Kind::Enumeration, support: |environment| list(profile::names(environment.info)),
+            kind: Enumeration,
+            support: |environment| list(profile::names(environment.info)),
         }
         /// Bits of a sample in the stream. Unset: those of the source, or the most that ProfileLevel allows.
         OutputBitDepth(u32) as "kVTCompressionPropertyKey_OutputBitDepth" {
-            kind: Kind::Count, range: Some((8.0, 16.0)), unit: "bits",
+            kind: Count, range: 8 to 16, unit: "bits",
             support: |environment| {
                 let depths = environment.info.formats.iter().map(|format| format.bit_depth());
                 depths.clone().min().zip(depths.max()).map(|(least, most)| Allowed::Range(least.into(), most.into()))
@@ -246,48 +254,63 @@ table! {
         }
         /// How symbols of H.264 are written.
         H264EntropyMode(H264EntropyMode) as "kVTCompressionPropertyKey_H264EntropyMode" {
-            kind: Kind::Enumeration,
+            kind: Enumeration, on: "x264",
             support: |environment| {
                 environment.info.controls.cabac.then(|| Allowed::List(H264EntropyMode::names()))
             },
         }
         /// The most bytes of a slice, aimed at; 0 sets no limit.
         MaxH264SliceBytes(u32) as "kVTCompressionPropertyKey_MaxH264SliceBytes" {
-            kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "bytes",
-            support: |environment| when(environment.info.controls.slice_bytes), default: |_| Some(0u32.into()),
+            kind: Count, range: 0 to 2_147_483_647, unit: "bytes", on: "x264",
+            support: |environment| when(environment.info.controls.slice_bytes),
+            default: 0,
         }
         /// Which HDR metadata goes into the stream and its description.
         HDRMetadataInsertionMode(HdrMetadataInsertionMode) as "kVTCompressionPropertyKey_HDRMetadataInsertionMode" {
-            kind: Kind::Enumeration,
+            kind: Enumeration,
             support: |_| Some(Allowed::List(HdrMetadataInsertionMode::names())),
-            default: |_| Some(HdrMetadataInsertionMode::Auto.into()),
+            chosen: |_| Some(HdrMetadataInsertionMode::Auto.into()) => "Auto",
         }
         /// Makes it a session of several passes, which keeps in the storage what it learns. Frames are then taken between the beginning and the
         /// end of a pass only, none is dropped, and from the first pass on what changes samples can no longer be set. The session has
         /// the storage to itself until it is over or the property is reset.
         MultiPassStorage(Arc<MultiPassStorage>) as "kVTCompressionPropertyKey_MultiPassStorage" {
-            kind: Kind::Object, support: passes, saved: false,
+            kind: Object, saved: false,
+            support: passes,
         }
         /// An extension, for sessions of several passes. The most passes that a session asks for, the first one counted.
         MaxPassCount(u32) {
-            kind: Kind::Count, range: Some((1.0, 100.0)), unit: "passes", support: passes,
-            default: |_| Some(USUAL_PASSES.into()),
+            kind: Count, range: 1 to 100, unit: "passes",
+            support: passes,
+            chosen: |_| Some(USUAL_PASSES.into()) => "5",
         }
         /// An extension, for sessions of several passes and clients that cannot merge. True: whenever something is to be encoded again, all is.
-        RequestWholeSourcePasses(bool) { support: passes, default: |_| Some(false.into()), }
+        RequestWholeSourcePasses(bool) {
+            support: passes,
+            default: false,
+        }
         /// An extension, for sessions of several passes and clients that always make two. True: a second pass is asked for also where nothing
         /// better is expected of it.
-        AlwaysRequestSecondPass(bool) { support: passes, default: |_| Some(false.into()), }
+        AlwaysRequestSecondPass(bool) {
+            support: passes,
+            default: false,
+        }
         /// An extension, for sessions of several passes. The mean score by QualityMetric that every unit (from one sync frame to the next) is
         /// to reach, with as few bits as possible. Where Quality is not set either, it also says where the first pass begins.
-        QualityFloor(f64) { kind: Kind::Number, range: Some((0.0, 100.0)), support: scores, }
+        QualityFloor(f64) {
+            kind: Number, range: 0 to 100,
+            support: scores,
+        }
         /// An extension, with QualityFloor. Scores up to so much above it are good enough to keep. Unset: a difference that is worth talking about,
         /// 1 for VMAF.
-        QualityTolerance(f64) { kind: Kind::Number, range: Some((0.0, 100.0)), support: scores, }
+        QualityTolerance(f64) {
+            kind: Number, range: 0 to 100,
+            support: scores,
+        }
         /// An extension, for sessions of several passes. What units are judged by. With AverageBitRate, bits go where it says that they buy
         /// most. Unset: nothing is judged, unless there is a QualityFloor; then by the first of the list.
         QualityMetric(String) {
-            kind: Kind::Enumeration,
+            kind: Enumeration,
             support: |environment| {
                 let names = environment.metrics.iter().map(|metric| metric.name.to_owned());
                 passes(environment).and_then(|_| list(names.collect()))
@@ -295,160 +318,204 @@ table! {
         }
         /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no limit. SVT-AV1: at least 1.
         MaxFrameDelayCount(i32) as "kVTCompressionPropertyKey_MaxFrameDelayCount" {
-            kind: Kind::Count, range: Some((-1.0, 4096.0)), unit: "frames", default: |_| Some((-1).into()),
+            kind: Count, range: -1 to 4_096, unit: "frames", default: -1,
         }
         /// True: frames come as they are shot; work keeps pace, and frames that come too fast are dropped. False: take all the time.
-        RealTime(bool) as "kVTCompressionPropertyKey_RealTime" { class: Class::Between, }
+        RealTime(bool) as "kVTCompressionPropertyKey_RealTime" { class: Between, }
         /// True: one thread, so that other work on the machine is not disturbed. RealTime has precedence.
         MaximizePowerEfficiency(bool) as "kVTCompressionPropertyKey_MaximizePowerEfficiency" {
-            class: Class::Between, default: |_| Some(false.into()),
+            class: Between, default: false,
         }
         /// How many frames will come; 0 is unknown. Of a part, the frames of that part.
         SourceFrameCount(u64) as "kVTCompressionPropertyKey_SourceFrameCount" {
-            kind: Kind::Count, range: Some((0.0, MAX_COUNT)), unit: "frames", saved: false,
-            support: |environment| when(counts(environment)), default: |_| Some(0u32.into()),
+            kind: Count, range: 0 to 2_147_483_647, unit: "frames", saved: false, on: "x264, x265, vp9",
+            support: |environment| when(counts(environment)),
+            default: 0,
         }
         /// Frames per second that rate control counts with; 0: from the duration of the first frame. Times of frames stay as they are.
         ExpectedFrameRate(f64) as "kVTCompressionPropertyKey_ExpectedFrameRate" {
-            kind: Kind::Number, range: Some((0.0, 1000.0)), unit: "frames/s", class: Class::Between,
-            default: |_| Some(0.0.into()),
+            kind: Number, range: 0 to 1_000, unit: "frames/s", class: Between, default: 0.0,
         }
         /// The most frames per second that will come; only while RealTime is true. Above 60, a faster preset is chosen.
         MaximumRealTimeFrameRate(f64) as "kVTCompressionPropertyKey_MaximumRealTimeFrameRate" {
-            kind: Kind::Number, range: Some((0.0, 1000.0)), unit: "frames/s", default: |_| Some(0.0.into()),
+            kind: Number, range: 0 to 1_000, unit: "frames/s", default: 0.0,
         }
         /// How long the source is; stands in for SourceFrameCount.
         ExpectedDuration(f64) as "kVTCompressionPropertyKey_ExpectedDuration" {
-            kind: Kind::Number, range: Some((0.0, 1e9)), unit: "s", saved: false,
-            support: |environment| when(counts(environment)), default: |_| Some(0.0.into()),
+            kind: Number, range: 0 to 1_000_000_000, unit: "s", saved: false, on: "x264, x265, vp9",
+            support: |environment| when(counts(environment)),
+            default: 0.0,
         }
         /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate.
         BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {
-            kind: Kind::Number, range: Some((0.1, 500.0)), unit: "frames/s",
+            kind: Number, range: 0.1 to 500, unit: "frames/s", on: "x264, x265, vp9",
             support: |environment| when(environment.info.controls.temporal_layers >= 2),
         }
         /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no other needs. 1: no layers.
         BaseLayerFrameRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRateFraction" {
-            kind: Kind::Number, range: Some((0.5, 1.0)),
+            kind: Number, range: 0.5 to 1, on: "x264, x265, vp9",
             support: |environment| when(environment.info.controls.temporal_layers >= 2),
         }
         /// Width of a pixel over its height.
-        PixelAspectRatio(Rational) as "kVTCompressionPropertyKey_PixelAspectRatio" { kind: Kind::Dictionary, }
+        PixelAspectRatio(Rational) as "kVTCompressionPropertyKey_PixelAspectRatio" { kind: Dictionary, }
         /// The part of the picture that is meant to be seen, in pixels: Width, Height, and how far its centre lies to the right of and below
         /// the picture's. Whole numbers, or arrays of numerator and denominator. Unset: that of the first frame, or all of it. H.264 crops
         /// to it, and HEVC signals a display window, where its edges lie between blocks of chroma.
-        CleanAperture(CleanAperture) as "kVTCompressionPropertyKey_CleanAperture" { kind: Kind::Dictionary, }
+        CleanAperture(CleanAperture) as "kVTCompressionPropertyKey_CleanAperture" { kind: Dictionary, }
+        /// 2: rows of pictures alternate between two fields, each of a time of its own, and are coded so. 1: whole frames. Unset: what the first
+        /// frame says, if it can be coded so, else whole frames, and nothing is said of it. H.264 only: HEVC has fields as pictures of their own, which decoders give out at half the height.
+        FieldCount(u32) as "kVTCompressionPropertyKey_FieldCount" {
+            kind: Count, range: 1 to 2, unit: "fields", on: "x264",
+            support: |environment| when(fields(environment)),
+        }
+        /// Which of two fields is the earlier one: with TemporalTopFirst and SpatialFirstLineEarly the one with the first row, with the others the
+        /// other one. Temporal and spatial differ in what files say of it; rows of the pictures alternate with all. Unset: the first row
+        /// is the earlier one.
+        FieldDetail(FieldDetail) as "kVTCompressionPropertyKey_FieldDetail" {
+            kind: Enumeration, on: "x264",
+            support: |environment| {
+                fields(environment).then(|| list(FIELD_DETAILS.iter().map(|(name, _)| (*name).to_owned()).collect()))?
+            },
+        }
         /// Colour primaries. Unset: those of the first frame.
         ColorPrimaries(ColorPrimaries) as "kVTCompressionPropertyKey_ColorPrimaries" {
-            kind: Kind::Enumeration, support: |_| Some(Allowed::List(ColorPrimaries::names())),
+            kind: Enumeration,
+            support: |_| Some(Allowed::List(ColorPrimaries::names())),
         }
         /// Transfer function. Unset: that of the first frame.
         TransferFunction(TransferFunction) as "kVTCompressionPropertyKey_TransferFunction" {
-            kind: Kind::Enumeration, support: |_| Some(Allowed::List(TransferFunction::names())),
+            kind: Enumeration,
+            support: |_| Some(Allowed::List(TransferFunction::names())),
         }
         /// Matrix. Unset: that of the first frame.
         YCbCrMatrix(YCbCrMatrix) as "kVTCompressionPropertyKey_YCbCrMatrix" {
-            kind: Kind::Enumeration, support: |_| Some(Allowed::List(YCbCrMatrix::names())),
+            kind: Enumeration,
+            support: |_| Some(Allowed::List(YCbCrMatrix::names())),
         }
+        /// The gamma that samples were made for, where no TransferFunction says it; samples stay what they are. MOV files hold any; 2.2 and 2.8
+        /// have names in the tags of all streams, for others those are taken away.
+        GammaLevel(f64) as "kVTCompressionPropertyKey_GammaLevel" { kind: Number, range: 0.1 to 10, }
+        /// A colour profile of at most 1 MiB, which says the same as the tags do; samples stay what they are. MP4 and MOV files hold it.
+        ICCProfile(IccProfile) as "kVTCompressionPropertyKey_ICCProfile" { kind: Bytes, }
         /// HDR10 mastering display: 24 bytes, big-endian, as in the SEI message.
         MasteringDisplayColorVolume(MasteringDisplay) as "kVTCompressionPropertyKey_MasteringDisplayColorVolume" {
-            kind: Kind::Data(24),
+            kind: Data(24),
         }
         /// HDR10 content light level: 4 bytes, big-endian, as in the SEI message.
-        ContentLightLevelInfo(ContentLight) as "kVTCompressionPropertyKey_ContentLightLevelInfo" {
-            kind: Kind::Data(4),
-        }
+        ContentLightLevelInfo(ContentLight) as "kVTCompressionPropertyKey_ContentLightLevelInfo" { kind: Data(4), }
         /// About as many frames are looked at ahead. At most MaxFrameDelayCount; without effect in low-latency sessions and at Quality 1.
         SuggestedLookAheadFrameCount(u32) as "kVTCompressionPropertyKey_SuggestedLookAheadFrameCount" {
-            kind: Kind::Count, range: Some((0.0, 4096.0)), unit: "frames",
+            kind: Count, range: 0 to 4_096, unit: "frames", on: "x264, x265",
             support: |environment| range(environment.info.controls.look_ahead),
         }
         /// Long-term references that the receiver acknowledges; only in low-latency sessions.
         EnableLTR(bool) as "kVTCompressionPropertyKey_EnableLTR" {
+            on: "vp9",
             support: |environment| when(environment.info.controls.long_term_references && environment.low_latency),
-            default: |_| Some(false.into()),
+            default: false,
         }
         /// How pictures that do not fit are converted: ScalingMode, DownsamplingMode. Does not by itself convert anything.
         PixelTransferProperties(TransferOptions) as "kVTCompressionPropertyKey_PixelTransferProperties" {
-            kind: Kind::Dictionary, class: Class::Between, support: |environment| when(environment.transfers),
+            kind: Dictionary, class: Between,
+            support: |environment| when(environment.transfers),
         }
         /// One of the encoder's presets, as `retake encoders NAME` lists them. Unset: chosen by the hints on speed.
         EncoderPreset(String) {
-            kind: Kind::Enumeration,
+            kind: Enumeration,
             support: |environment| list(environment.info.presets.iter().map(|preset| preset.name.clone()).collect()),
         }
         /// Threads that the encoder may use. Unset: as many as the machine has cores, at most 8. The bytes of some encoders depend on it. Where
         /// several would make bytes depend on chance, one is used: x264 under a limit or with a buffer, SVT-AV1 at an average bit rate.
-        ThreadCount(u32) { kind: Kind::Count, range: Some((1.0, 1024.0)), unit: "threads", }
+        ThreadCount(u32) { kind: Count, range: 1 to 1_024, unit: "threads", }
         /// Anything else, in the encoder's own words: an array of KEY=VALUE.
-        EncoderOptions(Vec<(String, String)>) { kind: Kind::Array, }
+        EncoderOptions(Vec<(String, String)>) { kind: Array, }
     }
     read_only {
         /// Frames accepted and not yet out.
-        NumberOfPendingFrames as "kVTCompressionPropertyKey_NumberOfPendingFrames" { kind: Kind::Count, unit: "frames", }
+        NumberOfPendingFrames as "kVTCompressionPropertyKey_NumberOfPendingFrames" { kind: Count, unit: "frames", }
         /// True: buffers of the session's pool go to the encoder as they are. False: every one is converted.
         PixelBufferPoolIsShared as "kVTCompressionPropertyKey_PixelBufferPoolIsShared" {}
         /// What buffers the encoder takes as they are.
         VideoEncoderPixelBufferAttributes as "kVTCompressionPropertyKey_VideoEncoderPixelBufferAttributes" {
-            kind: Kind::Dictionary,
+            kind: Dictionary,
         }
         /// Bytes that a frame is likely to take, by the rates that are set; no value where only quality is.
         EstimatedAverageBytesPerFrame as "kVTCompressionPropertyKey_EstimatedAverageBytesPerFrame" {
-            kind: Kind::Number, unit: "bytes",
+            kind: Number, unit: "bytes",
         }
         /// Properties by the name of a preset, to be set as they are or changed.
-        SupportedPresetDictionaries as "kVTCompressionPropertyKey_SupportedPresetDictionaries" { kind: Kind::Dictionary, }
+        SupportedPresetDictionaries as "kVTCompressionPropertyKey_SupportedPresetDictionaries" { kind: Dictionary, }
         /// Whether the encoder is hardware. None is, here.
         UsingHardwareAcceleratedVideoEncoder as "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder" {}
         /// The graphics processor that encodes: no value, as none does.
-        UsingGPURegistryID as "kVTCompressionPropertyKey_UsingGPURegistryID" { kind: Kind::Count, }
+        UsingGPURegistryID as "kVTCompressionPropertyKey_UsingGPURegistryID" { kind: Count, }
         /// The encoder, by the name that a specification takes.
-        EncoderID as "kVTCompressionPropertyKey_EncoderID" { kind: Kind::Text, }
+        EncoderID as "kVTCompressionPropertyKey_EncoderID" { kind: Text, }
         /// Whether frames may bring quantizers of their own.
         SupportsBaseFrameQP as "kVTCompressionPropertyKey_SupportsBaseFrameQP" {}
         /// How many sessions with this configuration run well side by side on this machine.
         RecommendedParallelizationLimit as "kVTCompressionPropertyKey_RecommendedParallelizationLimit" {
-            kind: Kind::Count, unit: "sessions",
+            kind: Count, unit: "sessions",
         }
         /// The fewest frames that are worth a session of their own.
         RecommendedParallelizedSubdivisionMinimumFrameCount
         as "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumFrameCount" {
-            kind: Kind::Count, unit: "frames",
+            kind: Count, unit: "frames",
         }
         /// The shortest duration that is worth a session of its own.
         RecommendedParallelizedSubdivisionMinimumDuration
         as "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumDuration" {
-            kind: Kind::Dictionary,
+            kind: Dictionary,
         }
         /// Whether alpha is kept. No encoder here has alpha.
-        PreserveAlphaChannel as "kVTCompressionPropertyKey_PreserveAlphaChannel" { support: never, }
+        PreserveAlphaChannel as "kVTCompressionPropertyKey_PreserveAlphaChannel" {
+            on: "none",
+            support: never,
+        }
         /// Quality of alpha. No encoder here has alpha.
-        TargetQualityForAlpha as "kVTCompressionPropertyKey_TargetQualityForAlpha" { kind: Kind::Number, support: never, }
+        TargetQualityForAlpha as "kVTCompressionPropertyKey_TargetQualityForAlpha" {
+            kind: Number, on: "none",
+            support: never,
+        }
         /// How alpha was multiplied. No encoder here has alpha.
-        AlphaChannelMode as "kVTCompressionPropertyKey_AlphaChannelMode" { kind: Kind::Enumeration, support: never, }
+        AlphaChannelMode as "kVTCompressionPropertyKey_AlphaChannelMode" {
+            kind: Enumeration, on: "none",
+            support: never,
+        }
         /// DV only. No encoder here is one.
-        AspectRatio16x9 as "kVTCompressionPropertyKey_AspectRatio16x9" { support: never, }
+        AspectRatio16x9 as "kVTCompressionPropertyKey_AspectRatio16x9" {
+            on: "none",
+            support: never,
+        }
         /// DV only. No encoder here is one.
-        ProgressiveScan as "kVTCompressionPropertyKey_ProgressiveScan" { support: never, }
-        /// Fields of a frame. No encoder here is driven interlaced.
-        FieldCount as "kVTCompressionPropertyKey_FieldCount" { kind: Kind::Count, support: never, }
-        /// Order of fields. No encoder here is driven interlaced.
-        FieldDetail as "kVTCompressionPropertyKey_FieldDetail" { kind: Kind::Enumeration, support: never, }
+        ProgressiveScan as "kVTCompressionPropertyKey_ProgressiveScan" {
+            on: "none",
+            support: never,
+        }
         /// Code of raw pixel formats. No encoder here is bound to one.
-        Depth as "kVTCompressionPropertyKey_Depth" { kind: Kind::Count, support: never, }
-        /// A decoder's gamma. Nothing here writes it.
-        GammaLevel as "kVTCompressionPropertyKey_GammaLevel" { kind: Kind::Number, support: never, }
-        /// A colour profile. Nothing here writes it.
-        ICCProfile as "kVTCompressionPropertyKey_ICCProfile" { kind: Kind::Data(0), support: never, }
+        Depth as "kVTCompressionPropertyKey_Depth" {
+            kind: Count, on: "none",
+            support: never,
+        }
         /// Dynamic HDR metadata. No encoder here carries it.
-        PreserveDynamicHDRMetadata as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" { support: never, }
+        PreserveDynamicHDRMetadata as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" {
+            on: "none",
+            support: never,
+        }
         /// Layers of multi-view HEVC. No encoder here has them.
-        MVHEVCVideoLayerIDs as "kVTCompressionPropertyKey_MVHEVCVideoLayerIDs" { kind: Kind::Array, support: never, }
+        MVHEVCVideoLayerIDs as "kVTCompressionPropertyKey_MVHEVCVideoLayerIDs" {
+            kind: Array, on: "none",
+            support: never,
+        }
         /// Views of multi-view HEVC. No encoder here has them.
-        MVHEVCViewIDs as "kVTCompressionPropertyKey_MVHEVCViewIDs" { kind: Kind::Array, support: never, }
+        MVHEVCViewIDs as "kVTCompressionPropertyKey_MVHEVCViewIDs" {
+            kind: Array, on: "none",
+            support: never,
+        }
         /// Left and right view of multi-view HEVC. No encoder here has them.
         MVHEVCLeftAndRightViewIDs as "kVTCompressionPropertyKey_MVHEVCLeftAndRightViewIDs" {
-            kind: Kind::Array, support: never,
+            kind: Array, on: "none",
+            support: never,
         }
     }
 }

@@ -5,7 +5,8 @@ use super::{
 };
 use crate::storage::MultiPassStorage;
 use retake_media::{
-    CleanAperture, ContentLight, Downsampling, MasteringDisplay, Rational, ScalingMode, Time, TransferOptions,
+    CleanAperture, ContentLight, Downsampling, FieldDetail, IccProfile, MasteringDisplay, Rational,
+    ScalingMode, Time, TransferOptions,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -220,6 +221,39 @@ impl Typed for TransferOptions {
             }
         }
         Some(options)
+    }
+}
+
+/// The words for arrangements of fields.
+pub(super) const FIELD_DETAILS: &[(&str, FieldDetail)] = &[
+    ("TemporalTopFirst", FieldDetail::TemporalTopFirst),
+    ("TemporalBottomFirst", FieldDetail::TemporalBottomFirst),
+    ("SpatialFirstLineEarly", FieldDetail::SpatialFirstLineEarly),
+    ("SpatialFirstLineLate", FieldDetail::SpatialFirstLineLate),
+];
+
+impl Typed for FieldDetail {
+    fn to_value(&self) -> PropertyValue {
+        let named = FIELD_DETAILS.iter().find(|(_, detail)| detail == self);
+        named.map_or_else(|| PropertyValue::Text(String::new()), |(name, _)| (*name).into())
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        let word = value.as_str()?;
+        FIELD_DETAILS.iter().find(|(name, _)| *name == word).map(|(_, detail)| *detail)
+    }
+}
+
+impl Typed for IccProfile {
+    fn to_value(&self) -> PropertyValue {
+        PropertyValue::from_bytes(self.as_bytes())
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        match value {
+            PropertyValue::Array(bytes) if bytes.len() > Self::LARGEST => None,
+            value => Self::new(value.to_bytes()?),
+        }
     }
 }
 

@@ -171,19 +171,21 @@ impl<T: Send> Engine<T> {
         let (usual, limit) = (settings.limit, self.limit.or(settings.limit));
         settings.limit = limit;
         let mut encoder = self.shared.factory.open(&settings)?;
-        if limit != usual && self.format.as_ref().is_some_and(|format| **format != *encoder.format()) {
+        let mut described = settings::described(values, encoder.format());
+        if limit != usual && self.format.as_ref().is_some_and(|format| **format != described) {
             // a level that follows from the limit, for one
             settings.limit = usual;
             encoder = self.shared.factory.open(&settings)?;
+            described = settings::described(values, encoder.format());
         }
         let format = match &self.format {
-            Some(format) if **format == *encoder.format() => format.clone(),
+            Some(format) if **format == described => format.clone(),
             // MP-20: samples of all passes are decoded with one description
             Some(_) if self.quality.is_some() => {
                 let reason = "the headers of a unit encoded again differ from those of the first pass";
                 return Err(SessionError::Malfunction(reason.to_owned()));
             }
-            _ => Arc::new(encoder.format().clone()),
+            _ => Arc::new(described),
         };
         let judged = settings::judged(&self.shared.environment(), values).filter(|_| settings.reconstruct);
         let splits = self.quality.is_none();

@@ -92,6 +92,12 @@ impl Conversion {
         if same_size && same_range && picture.format().same_layout(wanted) {
             return Ok(relabelled(picture, wanted));
         }
+        if fields_mix(settings, picture, same_size) {
+            return Err(SessionError::PixelTransferNotSupported(format!(
+                "{picture:?} came where two fields of {width}×{height} are encoded: scaling, and taking chroma from every second row, would \
+                 mix them. Send 4:2:0 pictures of that size, or leave FieldCount out"
+            )));
+        }
         let Some(maker) = maker else {
             return Err(SessionError::PixelTransferNotSupported(format!(
                 "{picture:?} came where {wanted:?} {width}×{height} is encoded, and the registry has no conversion"
@@ -123,6 +129,13 @@ impl Conversion {
         let picture = destination.freeze();
         Ok(if target == wanted { picture } else { relabelled(&picture, wanted) })
     }
+}
+
+/// Whether the conversion to what is encoded would make rows of both fields one.
+fn fields_mix(settings: &EncoderSettings, picture: &PixelBuffer, same_size: bool) -> bool {
+    let two = settings.controls.fields.is_some_and(|fields| fields.count == 2);
+    let rows = |format: PixelFormat| format.chroma_block().map(|(_, rows)| rows);
+    two && !(same_size && rows(picture.format()).is_none_or(|found| Some(found) == rows(settings.format)))
 }
 
 /// The same picture under a format of the same layout.

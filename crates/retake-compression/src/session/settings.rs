@@ -7,10 +7,11 @@ use crate::planner::curve::Family;
 use crate::planner::floor;
 use crate::property::{
     Environment, H264EntropyMode, HdrMetadataInsertionMode, PropertyKey, Values, hinted_preset,
-    parse_profile, set_value,
+    parse_profile, set_value, why_no_fields,
 };
 use retake_media::{
-    CleanAperture, Codec, Colour, ContentLight, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time,
+    CleanAperture, Codec, Colour, ContentLight, Fields, FormatDescription, MasteringDisplay, PixelBuffer,
+    PixelFormat, Rational, Time,
 };
 
 /// The most threads of an encode where nobody says how many.
@@ -26,6 +27,8 @@ pub(super) struct Hints {
     pub(super) pixel_aspect_ratio: Rational,
     /// With the size of the picture that it is part of.
     pub(super) clean_aperture: Option<(CleanAperture, (u32, u32))>,
+    /// With the size of the picture that is made of them.
+    pub(super) fields: Option<(Fields, (u32, u32))>,
     pub(super) mastering_display: Option<MasteringDisplay>,
     pub(super) content_light: Option<ContentLight>,
     pub(super) duration: Time,
@@ -45,6 +48,7 @@ impl Hints {
             clean_aperture: known
                 .clean_aperture()
                 .map(|aperture| (aperture, (picture.width(), picture.height()))),
+            fields: known.fields().map(|fields| (fields, (picture.width(), picture.height()))),
             mastering_display: known.mastering_display(),
             content_light: known.content_light(),
             duration,
@@ -61,6 +65,7 @@ impl Default for Hints {
             colour: Colour::default(),
             pixel_aspect_ratio: Rational::new(1, 1),
             clean_aperture: None,
+            fields: None,
             mastering_display: None,
             content_light: None,
             duration: Time::INVALID,
@@ -266,6 +271,7 @@ fn controls(environment: &Environment<'_>, values: &Values, hints: &Hints, intra
         first_pass: None,
         frame_count: frame_count(values, hints),
         clean_aperture: aperture(environment, values, hints),
+        fields: fields(environment, values, hints),
     }
 }
 
@@ -340,9 +346,48 @@ fn rational(rate: f64) -> Rational {
 fn colour(values: &Values, source: Colour) -> Colour {
     Colour {
         primaries: set_value!(values, ColorPrimaries).map_or(source.primaries, |one| one.code_point()),
-        transfer: set_value!(values, TransferFunction).map_or(source.transfer, |one| one.code_point()),
+        transfer: match (set_value!(values, TransferFunction), set_value!(values, GammaLevel)) {
+            (Some(function), _) => function.code_point(),
+            (None, Some(&gamma)) => gamma_code_point(gamma),
+            (None, None) => source.transfer,
+        },
         matrix: set_value!(values, YCbCrMatrix).map_or(source.matrix, |one| one.code_point()),
         ..source
+    }
+}
+
+/// H.273 has names for two gammas; of others, containers at most can tell.
+fn gamma_code_point(gamma: f64) -> u8 {
+    let named = [(2.2, 4), (2.8, 5)].into_iter().find(|(known, _)| (gamma - known).abs() < 1e-6);
+    named.map_or(2, |(_, code)| code)
+}
+
+/// How pictures are made of fields, if anybody says. EF-9: what a frame says of itself counts where the property says nothing, as long as
+/// the encoder can do it, and the frame is not one whose conversion would mix its fields.
+fn fields(environment: &Environment<'_>, values: &Values, hints: &Hints) -> Option<Fields> {
+    if let Some(&count) = set_value!(values, FieldCount) {
+        // the range of the property is 1 to 2
+        return Some(Fields { count: count as u8, detail: set_value!(values, FieldDetail).copied() });
+    }
+    let (width, height) = (environment.width, environment.height);
+    let (fields, size) = hints.fields?;
+    let support = environment.info.controls.fields.as_ref()?;
+    let rows = hints.format.and_then(PixelFormat::chroma_block).map_or(2, |(_, rows)| rows);
+    let can = fields.count == 2
+        && support.fits(width, height)
+        && support.keeps_up(width, height, frame_rate(values, hints))
+        && size == (width, height)
+        && rows == 2
+        && why_no_fields(environment, values).is_none();
+    can.then_some(fields)
+}
+
+/// An encoder's description, with what it has no part in.
+pub(super) fn described(values: &Values, format: &FormatDescription) -> FormatDescription {
+    FormatDescription {
+        gamma: set_value!(values, GammaLevel).copied(),
+        icc_profile: set_value!(values, ICCProfile).cloned(),
+        ..format.clone()
     }
 }
 

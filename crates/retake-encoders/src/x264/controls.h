@@ -55,6 +55,33 @@ static void dependencies(x264_param_t *p, const struct retake_controls *c) {
     p->b_open_gop = c->open_gop;
 }
 
+/* Of the levels that allow fields, the highest. */
+static const x264_level_t *highest_with_fields(void) {
+    const x264_level_t *found = NULL;
+    for (const x264_level_t *level = x264_levels; level->level_idc; level++)
+        if (!level->frame_only) found = level;
+    return found;
+}
+
+/* Each macroblock pair is coded as rows of a frame or of two fields, as costs less. */
+static int fields(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
+    if (!s->controls.fields) return 0;
+    const x264_level_t *level = highest_with_fields();
+    int64_t blocks = ((s->width + 15) / 16) * (int64_t)((s->height + 31) / 32 * 2);
+    if (!level || blocks > level->frame_size || blocks * s->fps_num > (int64_t)level->mbps * s->fps_den)
+        return retake_fail(fault, "fields", "H.264 has no level for two fields of %dx%d at this frame rate", s->width, s->height), -1;
+    p->b_interlaced = 1;
+    p->b_tff = s->controls.fields == 1;
+    p->b_pic_struct = 1;
+    /* slow presets have more references than a level with fields holds */
+    int32_t places = retake_min((int32_t)(level->dpb / blocks), 16);
+    if (s->controls.references > places)
+        return retake_fail(fault, "references", "the highest level with fields, %d.%d, holds %d pictures of %dx%d", level->level_idc / 10,
+                           level->level_idc % 10, places, s->width, s->height), -1;
+    p->i_frame_reference = retake_min(p->i_frame_reference, places);
+    return 0;
+}
+
 /* What waits: frames whose type is not decided, the threads, reordering, and one whose duration is not known yet. */
 static int32_t waiting(const x264_param_t *p) {
     int32_t undecided = p->i_bframe_adaptive == X264_B_ADAPT_TRELLIS && p->i_bframe ? 4 * retake_max(p->i_bframe, 3) : p->i_bframe;
@@ -103,6 +130,8 @@ static int profile_and_level(x264_param_t *p, const struct retake_settings *s, s
     if (blocks > level->frame_size || blocks * s->fps_num > (int64_t)level->mbps * s->fps_den)
         return retake_fail(fault, "level", "%d.%d is too low for %dx%d at this frame rate", c->level / 10, c->level % 10, s->width,
                            s->height), -1;
+    if (c->fields && level->frame_only)
+        return retake_fail(fault, "level", "%d.%d has no fields: choose one from 2.1 to 4.1", c->level / 10, c->level % 10), -1;
     int32_t places = retake_min((int32_t)(level->dpb / blocks), 16);
     if (c->references > places)
         return retake_fail(fault, "references", "level %d.%d holds %d pictures of %dx%d", c->level / 10, c->level % 10, places, s->width,
@@ -120,6 +149,7 @@ static int controls(x264_param_t *p, const struct retake_settings *s, struct ret
     /* threads look at what the others have written so far, those of slices too: bytes would depend on which runs when */
     if (p->rc.i_vbv_buffer_size && !c->low_latency) p->i_threads = 1;
     dependencies(p, c);
+    if (fields(p, s, fault) < 0) return -1;
     if (c->look_ahead >= 0) p->rc.i_lookahead = c->look_ahead;
     if (c->look_ahead == 0) p->rc.b_mb_tree = 0;
     if (c->low_latency) {

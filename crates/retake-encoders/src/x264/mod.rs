@@ -5,7 +5,7 @@ use crate::factory::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::{ControlSupport, EncoderSettings};
+use retake_compression::encoder::{ControlSupport, EncoderSettings, FieldSupport};
 use retake_media::Codec;
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
@@ -138,6 +138,14 @@ fn controls() -> ControlSupport {
     support.slice_bytes = true;
     support.frame_errors = true;
     support.temporal_layers = 2;
+    support.fields = Some(FieldSupport {
+        // 8192 macroblocks are what level 4.1 holds, the highest with fields, and 245760 what it decodes in a second
+        pixels: 8192 * 256,
+        pixel_rate: 245_760 * 256,
+        row_step: 4,
+        not_in_profiles: vec!["baseline"],
+        levels: (21, 41),
+    });
     support.hdr_in_stream = true;
     support.steady_start = true;
     support.steady_end = true;

@@ -58,6 +58,15 @@ static int fix_level(x264_param_t *p, int asked_for) {
     return 0;
 }
 
+/* A rate or a buffer may need a level that has no fields: x264 opens all the same, and the stream would break the standard. */
+static int level_has_fields(x264_t *encoder) {
+    x264_param_t p;
+    x264_encoder_parameters(encoder, &p);
+    for (const x264_level_t *level = x264_levels; level->level_idc; level++)
+        if (level->level_idc == p.i_level_idc) return !level->frame_only;
+    return 0;
+}
+
 static void close_encoder(void *handle) {
     struct encoder *e = handle;
     if (e->x264) x264_encoder_close(e->x264);
@@ -76,6 +85,10 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
             retake_fail(fault, "", "the library refused a %dx%d encode with these settings; leave out options one by one to find the cause",
                         s->width, s->height);
         }
+    }
+    if (!failed && s->controls.fields && !level_has_fields(e->x264)) {
+        failed = -1;
+        retake_fail(fault, "fields", "this rate needs a level that has no fields: lower the rate, the limit or the buffer");
     }
     x264_param_cleanup(&p);
     if (failed) return close_encoder(e), NULL;

@@ -3,6 +3,7 @@
 use crate::common::{encoders, settings};
 use crate::run::{refusal, with};
 use retake_compression::encoder::{Controls, EncoderSettings, RateBuffer, RateControl, RateLimit};
+use retake_media::Fields;
 
 /// A control, whether the encoder says that it obeys, and the rate that it goes with.
 fn cases(
@@ -52,6 +53,12 @@ fn cases(
             has.long_term_references,
             Controls { long_term_references: true, low_latency: has.low_latency, ..none() },
             average,
+        ),
+        (
+            "fields",
+            has.fields.is_some(),
+            Controls { fields: Some(Fields { count: 2, detail: None }), ..none() },
+            quality,
         ),
         ("rate control", has.lossless, none(), RateControl::Lossless),
         (

@@ -2,8 +2,8 @@
 
 use crate::common::{decode, encoders, ffmpeg, flat};
 use crate::run::{film, refusal, samples, syntax, with};
-use retake_compression::encoder::{Controls, EncoderSettings};
-use retake_media::{Codec, PixelFormat};
+use retake_compression::encoder::{Controls, EncoderSettings, RateLimit};
+use retake_media::{Codec, FieldDetail, Fields, PixelFormat, Rational};
 
 /// The profile and the level byte of a decoder configuration record.
 fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
@@ -52,6 +52,64 @@ fn profiles_are_signalled() {
                 let settings = EncoderSettings { format: PixelFormat::I010, ..with(&*factory, controls) };
                 assert_eq!(refusal(&*factory, &settings).as_deref(), Some("profile"), "{depth}");
             }
+        }
+    }
+}
+
+/// 5.8, FieldCount: the headers say that macroblocks come in pairs and which field is first, and another decoder shows the pictures that the
+/// library says it made. Levels, rates and pictures without fields are refused by name.
+#[test]
+fn fields_are_signalled() {
+    for factory in encoders() {
+        let info = factory.info();
+        let Some(support) = &info.controls.fields else { continue };
+        for (detail, order) in
+            [(FieldDetail::SpatialFirstLineEarly, 3), (FieldDetail::TemporalBottomFirst, 4)]
+        {
+            let fields = Some(Fields { count: 2, detail: Some(detail) });
+            let controls = Controls { fields, ..Controls::default() };
+            for (preset, threads) in [(0, 1), (info.presets.len() / 2, 2), (info.presets.len() - 1, 1)] {
+                let preset = info.presets[preset].name.clone();
+                let settings = EncoderSettings { preset, threads, ..with(&*factory, controls.clone()) };
+                let take = film(&*factory, &settings, 8);
+                assert_eq!(take.format.fields, fields);
+                if !ffmpeg() {
+                    continue;
+                }
+                let samples = samples(&take);
+                let whole = syntax(&take.format, &samples, "frame_mbs_only_flag");
+                assert!(!whole.is_empty() && whole.iter().all(|&whole| whole == 0), "{whole:?}");
+                let orders = syntax(&take.format, &samples, "pic_struct");
+                assert!(orders.len() == 8 && orders.iter().all(|&said| said == order), "{orders:?}");
+                let decoded = decode(&take.format, settings.format, &samples);
+                let made: Vec<_> = take.pictures.values().map(flat).collect();
+                assert!(decoded == made, "{} {}: other pictures", info.name, settings.preset);
+            }
+            let refused = |controls: Controls, change: fn(&mut EncoderSettings)| {
+                let mut settings = with(&*factory, controls);
+                change(&mut settings);
+                refusal(&*factory, &settings)
+            };
+            let level = |level| Controls { level: Some(level), ..controls.clone() };
+            assert_eq!(refused(level(support.levels.1 + 1), |_| ()).as_deref(), Some("level"));
+            assert_eq!(refused(level(support.levels.1), |_| ()), None);
+            let named = Some("fields");
+            assert_eq!(refused(controls.clone(), |all| all.height += 2).as_deref(), named);
+            assert_eq!(
+                refused(controls.clone(), |all| (all.width, all.height) = (2048, 1100)).as_deref(),
+                named
+            );
+            let fast = |all: &mut EncoderSettings| {
+                (all.width, all.height, all.frame_rate) = (1920, 1080, Rational::new(60, 1));
+            };
+            assert_eq!(refused(controls.clone(), fast).as_deref(), named);
+            let many = Controls { references: Some(16), ..controls.clone() };
+            let large = |all: &mut EncoderSettings| (all.width, all.height) = (1920, 1080);
+            assert_eq!(refused(many, large).as_deref(), Some("references"));
+            let limited = |all: &mut EncoderSettings| {
+                all.limit = Some(RateLimit { bits_per_second: 400_000_000, window_bits: 400_000_000 });
+            };
+            assert_eq!(refused(controls.clone(), limited).as_deref(), named);
         }
     }
 }

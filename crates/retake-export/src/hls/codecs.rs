@@ -87,6 +87,9 @@ mod tests {
                 colour: Colour::default(),
                 pixel_aspect_ratio: Rational::new(1, 1),
                 clean_aperture: None,
+                fields: None,
+                gamma: None,
+                icc_profile: None,
                 mastering_display: None,
                 content_light: None,
             })

@@ -60,10 +60,10 @@ void rt_frame_describe(AVFrame *frame, rt_frame *out) {
 #endif
 #if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100)
     out->key = !!(frame->flags & AV_FRAME_FLAG_KEY);
-    out->interlaced = !!(frame->flags & AV_FRAME_FLAG_INTERLACED);
+    if (frame->flags & AV_FRAME_FLAG_INTERLACED) out->interlaced = frame->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST ? 1 : 2;
 #else
     out->key = frame->key_frame;
-    out->interlaced = frame->interlaced_frame;
+    if (frame->interlaced_frame) out->interlaced = frame->top_field_first ? 1 : 2;
 #endif
     out->damaged = (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags;
     for (int i = 0; i < 3; i++) {

@@ -88,7 +88,9 @@ typedef struct {
     int64_t pts, duration;
     const uint8_t *data[3];
     int32_t stride[3];
-    int32_t width, height, key, interlaced, damaged, format;
+    int32_t width, height, key;
+    int32_t interlaced; /* 1 top field first, 2 bottom field first, 0 whole */
+    int32_t damaged, format;
     rt_ratio aspect;
     rt_colour colour;
     rt_hdr hdr;
@@ -182,7 +184,8 @@ typedef struct {
     rt_hdr hdr;
     int32_t has_matrix;
     int32_t matrix[9];
-    int32_t disposition, reserved;
+    int32_t disposition;
+    int32_t fields; /* 0 whole frames, else as QuickTime counts: 1, 6, 9, 14 */
     const char *encoder;
 } rt_video;
 

@@ -64,6 +64,16 @@ static int add_hdr(AVStream *stream, const rt_hdr *hdr) {
     return result;
 }
 
+static enum AVFieldOrder field_order(int32_t fields) {
+    switch (fields) {
+    case 1: return AV_FIELD_TT;
+    case 6: return AV_FIELD_BB;
+    case 9: return AV_FIELD_TB;
+    case 14: return AV_FIELD_BT;
+    default: return AV_FIELD_PROGRESSIVE;
+    }
+}
+
 int rt_output_video(rt_output *output, const rt_video *video) {
     AVStream *stream = avformat_new_stream(rt_output_context(output), NULL);
     if (!stream) return AVERROR(ENOMEM);
@@ -84,7 +94,7 @@ int rt_output_video(rt_output *output, const rt_video *video) {
     par->color_space = video->colour.matrix;
     par->color_range = video->colour.range;
     par->chroma_location = video->colour.chroma_location;
-    par->field_order = AV_FIELD_PROGRESSIVE;
+    par->field_order = field_order(video->fields);
     par->sample_aspect_ratio = (AVRational){video->aspect.num, video->aspect.den};
     stream->sample_aspect_ratio = par->sample_aspect_ratio;
     stream->time_base = (AVRational){video->time_base.num, video->time_base.den};

@@ -1,5 +1,6 @@
 //! What samples mean, and what they are to mean afterwards.
 
+use super::light::{Light, Tags};
 use retake_media::{
     Colour, Downsampling, PixelBuffer, PixelFormat, Range, TransferError, TransferOptions, WritableBuffer,
 };
@@ -30,6 +31,8 @@ pub(super) enum Model {
 pub(super) struct Passage {
     pub(super) from: Space,
     pub(super) to: Space,
+    /// What light they stand for, if that changes.
+    pub(super) light: Option<Light>,
     /// The tags of the result.
     pub(super) colour: Colour,
 }
@@ -47,12 +50,12 @@ impl Passage {
         let wish = |option: Option<u8>, tag: fn(&Colour) -> u8| {
             option.or(tagged.as_ref().map(tag)).filter(|&wished| wished != UNKNOWN)
         };
-        let primaries = wish(options.destination_primaries, |colour| colour.primaries);
         let primaries =
-            without_light("colour primaries", colour.primaries, primaries, primaries_of).map_err(refuse)?;
-        let transfer = wish(options.destination_transfer, |colour| colour.transfer);
+            wish(options.destination_primaries, |colour| colour.primaries).unwrap_or(colour.primaries);
         let transfer =
-            without_light("transfer function", colour.transfer, transfer, curve_of).map_err(refuse)?;
+            wish(options.destination_transfer, |colour| colour.transfer).unwrap_or(colour.transfer);
+        let own = Tags { primaries: colour.primaries, transfer: colour.transfer };
+        let light = Light::between(own, Tags { primaries, transfer }).map_err(refuse)?;
 
         let wished = wish(options.destination_matrix, |colour| colour.matrix);
         let (from_kind, to_kind) = kinds(source, destination, wished);
@@ -65,7 +68,7 @@ impl Passage {
             (_, Kind::YCbCr(matrix)) => matrix,
         };
         let space = |kind: Kind, range, format: PixelFormat| {
-            let model = kind.model(from_kind == to_kind).map_err(refuse)?;
+            let model = kind.model(from_kind == to_kind && light.is_none()).map_err(refuse)?;
             Ok(Space { model, range, depth: format.bit_depth() })
         };
         // neutral formats keep the range of YCbCr, and are limited otherwise
@@ -79,6 +82,7 @@ impl Passage {
         Ok(Self {
             from: space(from_kind, colour.range, from)?,
             to: space(to_kind, range, to)?,
+            light,
             colour: result.in_format(to),
         })
     }
@@ -141,26 +145,6 @@ fn kinds(source: &PixelBuffer, destination: &WritableBuffer, wished: Option<u8>)
         (from, None) => from,
     };
     (from, to)
-}
-
-/// The tag of the result, as long as that is no conversion of light: equal, or unknown on one side.
-fn without_light(what: &str, tag: u8, wished: Option<u8>, same: fn(u8) -> u8) -> Result<u8, String> {
-    match wished {
-        Some(wished) if tag != UNKNOWN && same(tag) != same(wished) => {
-            Err(format!("{what} {tag} cannot be converted to {wished}: say nothing, and it is kept"))
-        }
-        wished => Ok(wished.unwrap_or(tag)),
-    }
-}
-
-/// One of the code points that mean the same primaries.
-fn primaries_of(code: u8) -> u8 {
-    if code == 7 { 6 } else { code }
-}
-
-/// One of the code points that mean the same curve.
-fn curve_of(code: u8) -> u8 {
-    if matches!(code, 6 | 14 | 15) { 1 } else { code }
 }
 
 /// Where the chroma samples of the result lie, as [`Colour::chroma_location`].

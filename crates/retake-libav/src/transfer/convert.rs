@@ -2,6 +2,8 @@
 //! arithmetic gives; where chroma is spread, all pixels of a block have its value.
 
 use super::colour::{Model, Passage, Space};
+use super::light::Lamp;
+use super::primaries::{IDENTITY, Matrix, product};
 use super::view::{Target, View};
 use retake_media::{Downsampling, Range};
 
@@ -33,6 +35,36 @@ impl Affine {
         Self { rows, offset }
     }
 
+    /// From codes to green, blue and red between 0 and 1.
+    fn to_rgb(space: Space) -> Self {
+        let (scale, zero) = codes(space);
+        let change = to_rgb(space.model);
+        let mut offset = [0.0; 3];
+        let rows = [0, 1, 2].map(|i| {
+            let row = [0, 1, 2].map(|j| change[i][j] / scale[j]);
+            offset[i] = -row.iter().zip(zero).map(|(factor, zero)| factor * zero).sum::<f64>();
+            row
+        });
+        Self { rows, offset }
+    }
+
+    /// From green, blue and red between 0 and 1 to codes.
+    fn from_rgb(space: Space) -> Self {
+        let (scale, offset) = codes(space);
+        let change = from_rgb(space.model);
+        Self { rows: [0, 1, 2].map(|i| change[i].map(|factor| factor * scale[i])), offset }
+    }
+
+    fn apply(&self, [a, b, c]: &[Vec<f32>; 3], made: &mut [Vec<f32>; 3]) {
+        for (made, (row, offset)) in made.iter_mut().zip(self.rows.iter().zip(self.offset)) {
+            let [x, y, z] = row.map(|factor| factor as f32);
+            let offset = offset as f32;
+            for (((made, a), b), c) in made.iter_mut().zip(a).zip(b).zip(c) {
+                *made = a * x + b * y + c * z + offset;
+            }
+        }
+    }
+
     /// Whether nothing changes.
     pub(super) fn is_identity(&self) -> bool {
         self.rows == IDENTITY && self.offset == [0.0; 3]
@@ -42,13 +74,6 @@ impl Affine {
     fn is_separable(&self) -> bool {
         (0..3).all(|i| (0..3).all(|j| i == j || self.rows[i][j] == 0.0))
     }
-}
-
-type Matrix = [[f64; 3]; 3];
-const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-
-fn product(a: Matrix, b: Matrix) -> Matrix {
-    [0, 1, 2].map(|i| [0, 1, 2].map(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
 }
 
 /// How many codes one is, and the code of zero, for each plane.
@@ -63,6 +88,14 @@ fn codes(space: Space) -> ([f64; 3], [f64; 3]) {
         Model::Rgb => ([luma; 3], [black; 3]),
         Model::YCbCr { .. } => ([luma, chroma, chroma], [black, 128.0 * unit, 128.0 * unit]),
     }
+}
+
+/// The least and the greatest of green, blue and red that a range has codes for. What lies beyond is cut off there: cut off in luma and
+/// chroma, it would be another colour.
+fn reach(space: Space) -> [f32; 2] {
+    let ([unit, ..], [zero, ..]) = codes(Space { model: Model::Rgb, ..space });
+    let peak = f64::from((1_u32 << space.depth) - 1);
+    [(-zero / unit) as f32, ((peak - zero) / unit) as f32]
 }
 
 /// Green, blue and red from the planes of a model.
@@ -92,6 +125,9 @@ pub(super) struct Converter {
     wide: [Vec<f32>; 3],
     /// The planes of the result at full width.
     made: [Vec<f32>; 3],
+    /// Green, blue and red at full width, where light changes, and how.
+    rgb: [Vec<f32>; 3],
+    lamp: Option<Lamp>,
     /// Sums of the chroma of a row of blocks.
     sums: [Vec<f32>; 2],
 }
@@ -105,9 +141,11 @@ impl Converter {
         downsampling: Downsampling,
     ) {
         let affine = Affine::between(passage);
+        let kept = self.lamp.take().filter(|lamp| Some(lamp.light) == passage.light);
+        self.lamp = kept.or(passage.light.map(Lamp::new));
         let (before, after) = (from.format.chroma_block(), to.format.chroma_block());
         let alike = before == after || after.is_none();
-        if affine.is_separable() && alike {
+        if self.lamp.is_none() && affine.is_separable() && alike {
             for plane in 0..to.format.planes() {
                 map_plane(from, to, plane, affine.rows[plane][plane], affine.offset[plane]);
             }
@@ -129,7 +167,7 @@ impl Converter {
         let (across, down) = to.format.chroma_block().map_or((1, 1), |(x, y)| (x as usize, y as usize));
         let wide = from.format.chroma_block().map(|(x, y)| (x as usize, y as usize));
         let neutral = codes(passage.from).1[1] as f32;
-        for row in self.wide.iter_mut().chain(&mut self.made) {
+        for row in self.wide.iter_mut().chain(&mut self.made).chain(&mut self.rgb) {
             row.resize(width, neutral);
         }
         for sums in &mut self.sums {
@@ -148,7 +186,7 @@ impl Converter {
                     }
                     None => self.wide[1..].iter_mut().for_each(|row| row.fill(neutral)),
                 }
-                self.apply(affine);
+                self.apply(affine, passage);
                 store(&self.made[0], 1.0, to, 0, y);
                 if to.format.planes() == 1 || (downsampling == Downsampling::Decimate && y != rows.start) {
                     continue;
@@ -169,15 +207,12 @@ impl Converter {
         }
     }
 
-    fn apply(&mut self, affine: &Affine) {
-        let [a, b, c] = &self.wide;
-        for (made, (row, offset)) in self.made.iter_mut().zip(affine.rows.iter().zip(affine.offset)) {
-            let [x, y, z] = row.map(|factor| factor as f32);
-            let offset = offset as f32;
-            for (((made, a), b), c) in made.iter_mut().zip(a).zip(b).zip(c) {
-                *made = a * x + b * y + c * z + offset;
-            }
-        }
+    /// A row of codes becomes one of other codes.
+    fn apply(&mut self, affine: &Affine, passage: &Passage) {
+        let Some(lamp) = &self.lamp else { return affine.apply(&self.wide, &mut self.made) };
+        Affine::to_rgb(passage.from).apply(&self.wide, &mut self.rgb);
+        lamp.change(&mut self.rgb, reach(passage.to));
+        Affine::from_rgb(passage.to).apply(&self.rgb, &mut self.made);
     }
 }
 

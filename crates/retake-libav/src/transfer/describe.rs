@@ -20,6 +20,11 @@ pub(super) fn attachments(
     for converted in [AttachmentKey::Colour, AttachmentKey::PixelAspectRatio, AttachmentKey::CleanAperture] {
         result.remove(&converted);
     }
+    if passage.light.is_some() {
+        // they tell of light that is no longer there
+        result.remove(&AttachmentKey::MasteringDisplay);
+        result.remove(&AttachmentKey::ContentLight);
+    }
     if !destination.format().has_alpha() {
         result.remove(&AttachmentKey::AlphaMode);
     }

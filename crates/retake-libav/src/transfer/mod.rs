@@ -6,9 +6,12 @@
 
 mod colour;
 mod convert;
+mod curve;
 mod describe;
 mod geometry;
+mod light;
 mod pack;
+mod primaries;
 mod resize;
 mod view;
 
@@ -26,8 +29,10 @@ use view::{Rect, Target, View, copy};
 /// A [`PixelTransfer`] between all pixel formats.
 ///
 /// It converts matrices, ranges, depths and chroma. Where chroma is spread, all pixels of a block have its value, so that a picture that
-/// comes back is the one that went. Colour primaries and transfer functions are not converted: a wish for other ones than the source has
-/// is refused with -12905, and so is a matrix that is not one of BT.709, FCC, BT.601, SMPTE 240M and BT.2020 (non-constant luminance).
+/// comes back is the one that went. Colour primaries and transfer functions are converted where another is wished for than the source has:
+/// as light of a screen with a white of 100 cd/m², and what the result has no samples for is cut off; there is no tone mapping. A matrix
+/// that is not one of BT.709, FCC, BT.601, SMPTE 240M and BT.2020 (non-constant luminance) is refused with -12905, and so are
+/// primaries and curves that H.273 does not number, or that hardly anybody uses.
 #[doc(alias = "VTPixelTransferSessionCreate")]
 #[derive(Default)]
 pub struct PictureTransfer {
@@ -56,7 +61,7 @@ impl PictureTransfer {
         let (from_format, to_format) = (source.format(), destination.format());
         let (plain, goal) = (twin(from_format), twin(to_format));
         let resizes = place.from.size() != place.to.size();
-        let converts = plain != goal || !Affine::between(passage).is_identity();
+        let converts = plain != goal || passage.light.is_some() || !Affine::between(passage).is_identity();
         if place.to != Rect::whole(destination.width(), destination.height()) {
             describe::paint_black(destination, &passage.to);
         }

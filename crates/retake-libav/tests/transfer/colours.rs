@@ -183,8 +183,10 @@ fn what_is_not_converted_is_refused() {
     let usual = TransferOptions::default();
     assert_eq!(code(usual), None);
     assert_eq!(code(TransferOptions { destination_primaries: Some(9), ..usual }), None);
-    assert_eq!(code(TransferOptions { destination_primaries: Some(1), ..usual }), Some(-12905));
-    assert_eq!(code(TransferOptions { destination_transfer: Some(1), ..usual }), Some(-12905));
+    assert_eq!(code(TransferOptions { destination_primaries: Some(1), ..usual }), None);
+    assert_eq!(code(TransferOptions { destination_primaries: Some(99), ..usual }), Some(-12905));
+    assert_eq!(code(TransferOptions { destination_transfer: Some(1), ..usual }), None);
+    assert_eq!(code(TransferOptions { destination_transfer: Some(9), ..usual }), Some(-12905));
     assert_eq!(code(TransferOptions { destination_matrix: Some(1), ..usual }), None);
     assert_eq!(code(TransferOptions { destination_matrix: Some(10), ..usual }), Some(-12905));
 }

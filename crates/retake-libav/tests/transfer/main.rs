@@ -3,5 +3,6 @@
 mod attachments;
 mod colours;
 mod geometry;
+mod light;
 mod pictures;
 mod repacking;

@@ -93,22 +93,46 @@ pub struct Fields {
     pub detail: Option<FieldDetail>,
 }
 
-/// How the two fields of a picture lie in memory and time.
+/// How two fields lie in compressed data and in time. In the memory of a picture, their rows alternate.
 #[doc(alias = "kVTCompressionPropertyKey_FieldDetail")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FieldDetail {
-    /// One field lies behind the other in memory; the top field is the earlier one.
+    /// One field is stored behind the other; the top field is the earlier one.
     #[doc(alias = "kCVImageBufferFieldDetailTemporalTopFirst")]
     TemporalTopFirst,
-    /// One field lies behind the other in memory; the bottom field is the earlier one.
+    /// One field is stored behind the other; the bottom field is the earlier one.
     #[doc(alias = "kCVImageBufferFieldDetailTemporalBottomFirst")]
     TemporalBottomFirst,
-    /// Rows alternate; the field with the first row is the earlier one.
+    /// Rows are stored alternately; the field with the first row is the earlier one.
     #[doc(alias = "kCVImageBufferFieldDetailSpatialFirstLineEarly")]
     SpatialFirstLineEarly,
-    /// Rows alternate; the field with the first row is the later one.
+    /// Rows are stored alternately; the field with the first row is the later one.
     #[doc(alias = "kCVImageBufferFieldDetailSpatialFirstLineLate")]
     SpatialFirstLineLate,
+}
+
+impl FieldDetail {
+    /// Whether the field with the first row is the earlier one.
+    pub const fn is_top_first(self) -> bool {
+        matches!(self, Self::TemporalTopFirst | Self::SpatialFirstLineEarly)
+    }
+
+    /// The number that QuickTime, ISO and Matroska files have for it.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::TemporalTopFirst => 1,
+            Self::TemporalBottomFirst => 6,
+            Self::SpatialFirstLineEarly => 9,
+            Self::SpatialFirstLineLate => 14,
+        }
+    }
+}
+
+impl Fields {
+    /// Two fields; top field first where nobody says which is earlier. None: whole frames.
+    pub fn top_first(self) -> Option<bool> {
+        (self.count == 2).then(|| self.detail.is_none_or(FieldDetail::is_top_first))
+    }
 }
 
 impl Attachment {

@@ -84,6 +84,9 @@ fn a27_all_intra() {
         if info.codec == Codec::H264 {
             let cavlc = Property::H264EntropyMode(H264EntropyMode::Cavlc);
             variants.push([variants[0].clone(), vec![cavlc]].concat());
+            for properties in variants.clone() {
+                variants.push([properties, vec![Property::FieldCount(2)]].concat());
+            }
         }
         for properties in variants {
             let parts = job(&registry, &info, &properties).run(&film, &|_| true).unwrap();

@@ -2,10 +2,11 @@
 
 use super::{FRAMES, RATE, bytes, film, send, session, whole};
 use crate::common::{self, at, decode, ffmpeg};
+use retake::pixel::FieldDetail;
 use retake::property::Property;
 use retake::session::{NextPass, PassOptions};
 use retake::silo::FrameSilo;
-use retake::{EncoderInfo, PixelBuffer, SampleBuffer, TimeRange};
+use retake::{EncoderInfo, PixelBuffer, PixelFormat, SampleBuffer, TimeRange};
 
 fn all(silo: &FrameSilo) -> Vec<SampleBuffer> {
     silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect()
@@ -24,6 +25,32 @@ fn plain(info: &EncoderInfo, rate: u64, frames: &[PixelBuffer]) -> Vec<SampleBuf
     let pull = super::at_rate(info);
     pull.0.set(Property::AverageBitRate(rate)).unwrap();
     send(&pull, frames, None)
+}
+
+/// 5.8, FieldCount, MP-20: units that are encoded again are made of the same fields, under one description.
+#[test]
+fn passes_keep_fields() {
+    let frames = common::woven(PixelFormat::I420, 96, false);
+    for info in common::encoders().iter().filter(|info| info.controls.fields.is_some()) {
+        let (pull, _storage) = session(info, PassOptions { request_once: true, ..PassOptions::default() });
+        let fields = [Property::FieldCount(2), Property::FieldDetail(FieldDetail::SpatialFirstLineLate)];
+        pull.0.set_all(&fields).unwrap();
+        let silo = FrameSilo::temporary(whole()).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        send(&pull, &frames, None).iter().for_each(|sample| silo.add(sample).unwrap());
+        let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() else { panic!("no second pass") };
+        silo.set_time_ranges_for_next_pass(&ranges).unwrap();
+        pull.0.begin_pass(false).unwrap();
+        send(&pull, &frames, Some(&ranges)).iter().for_each(|sample| silo.add(sample).unwrap());
+        let merged = all(&silo);
+        assert!(merged.iter().all(|sample| sample.format == merged[0].format));
+        if ffmpeg() {
+            let off = error(&merged, &frames);
+            assert!(off < 60.0, "{}: {off}", info.name);
+            let said = common::probe(&merged.iter().collect::<Vec<_>>());
+            assert!(said.contains("interlaced_frame=1\ntop_field_first=0"), "{said}");
+        }
+    }
 }
 
 /// A18 (MP-18 … MP-33, FS-4 … FS-25): the loop of 8.5 with passes over parts of the film: all frames, once, in order; another decoder shows them;

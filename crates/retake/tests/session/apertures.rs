@@ -1,14 +1,12 @@
 //! What of a picture is meant to be seen, and the shape of its pixels: in the description, the stream and the file.
 
-use crate::common::{
-    HEIGHT, WIDTH, at, decode, elementary, encode, encoders, ffmpeg, probe, render, session,
-};
-use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
+use crate::common::{HEIGHT, WIDTH, decode, elementary, encode, encoders, ffmpeg, probe, render, session};
+use crate::film::{Film, film};
+use retake::asset::Container;
 use retake::property::{Property, PropertyKey};
 use retake::{Attachment, Attachments, CleanAperture, Codec, EncoderInfo, Rational, SampleBuffer};
 use std::io::Write;
 use std::process::Command;
-use std::time::Duration;
 
 /// 64 pixels off the left (FFmpeg crops the left by multiples of that), none off the right, 8 off the top and the bottom.
 const WHOLE: CleanAperture = CleanAperture {
@@ -36,31 +34,6 @@ fn seen(picture: &[u8]) -> Vec<u8> {
     picture.chunks_exact(WIDTH as usize).skip(8).take(128).flat_map(|row| &row[64..]).copied().collect()
 }
 
-/// The samples as a film, written by the asset writer.
-fn film(samples: &[(usize, SampleBuffer)]) -> (tempfile::TempDir, Vec<u8>, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("film.mp4");
-    let writer = AssetWriter::new(&path, Container::Mp4);
-    let format = TrackFormat::Video((*samples[0].1.format).clone());
-    let input = AssetWriterInput::passthrough(format);
-    writer.add(&input).unwrap();
-    writer.start_writing().unwrap();
-    writer.start_session(at(0)).unwrap();
-    for (_, buffer) in samples {
-        assert!(input.wait_until_ready(Duration::from_secs(60)));
-        input.append(buffer.clone()).unwrap();
-    }
-    input.mark_as_finished().unwrap();
-    writer.finish_writing_and_wait().unwrap();
-    let bytes = std::fs::read(&path).unwrap();
-    let output = Command::new("ffprobe")
-        .args(["-v", "error", "-show_streams", "-of", "default"])
-        .arg(&path)
-        .output()
-        .map_or_else(|_| String::new(), |output| String::from_utf8(output.stdout).unwrap());
-    (folder, bytes, output)
-}
-
 /// The numbers of a box, by its name and the length that it has; none if it is not in the file.
 fn numbers(film: &[u8], name: &[u8; 4], count: usize) -> Option<Vec<i32>> {
     let length = (8 + 4 * count as u32).to_be_bytes();
@@ -82,7 +55,7 @@ fn clean_apertures_are_in_stream_and_file() {
         let name = info.name;
         let plain = coded(&info, &[]);
         assert_eq!(plain[0].1.format.clean_aperture, None);
-        assert_eq!(numbers(&film(&plain).1, b"clap", 8), None, "{name}");
+        assert_eq!(numbers(&film(&plain, Container::Mp4).bytes, b"clap", 8), None, "{name}");
         for aperture in [WHOLE, PARTS] {
             let samples = coded(&info, &[Property::CleanAperture(aperture)]);
             let format = &samples[0].1.format;
@@ -90,7 +63,7 @@ fn clean_apertures_are_in_stream_and_file() {
             let expected = if crops { CleanAperture::full(112, 128) } else { aperture };
             assert_eq!(format.clean_aperture, Some(expected), "{name}");
             assert_eq!((format.width, format.height), if crops { (112, 128) } else { (WIDTH, HEIGHT) });
-            let (_folder, bytes, said) = film(&samples);
+            let Film { bytes, said, .. } = film(&samples, Container::Mp4);
             assert_eq!(numbers(&bytes, b"clap", 8), Some(fields(expected)), "{name}");
             if !ffmpeg() {
                 continue;
@@ -157,7 +130,7 @@ fn pixel_aspect_ratios_are_in_stream_and_file() {
     for info in encoders() {
         let samples = coded(&info, &[Property::PixelAspectRatio(Rational::new(64, 45))]);
         assert_eq!(samples[0].1.format.pixel_aspect_ratio, Rational::new(64, 45));
-        let (_folder, bytes, said) = film(&samples);
+        let Film { bytes, said, .. } = film(&samples, Container::Mp4);
         assert_eq!(numbers(&bytes, b"pasp", 2), Some(vec![64, 45]), "{}", info.name);
         if ffmpeg() {
             assert!(said.contains("sample_aspect_ratio=64:45"), "{}: {said}", info.name);

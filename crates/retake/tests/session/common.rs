@@ -91,6 +91,24 @@ pub(crate) fn render_as(
         .collect()
 }
 
+/// Pictures of which every second row is half a frame later: what a camera with two fields films.
+pub(crate) fn woven(format: PixelFormat, count: usize, top_first: bool) -> Vec<PixelBuffer> {
+    let moments = render_as(format, WIDTH, HEIGHT, count * 2, 2 * count, 6);
+    let pool = PixelBufferPool::new(format, WIDTH, HEIGHT);
+    let weave = |pair: &[PixelBuffer]| {
+        let mut buffer = pool.take();
+        for plane in 0..format.planes() {
+            for y in 0..format.plane_size(WIDTH, HEIGHT, plane).1 as usize {
+                let late = (y % 2 == 0) != top_first;
+                let row = pair[usize::from(late)].rows(plane).nth(y).unwrap();
+                buffer.row_mut(plane, y)[..row.len()].copy_from_slice(row);
+            }
+        }
+        buffer.freeze()
+    };
+    moments.chunks_exact(2).map(weave).collect()
+}
+
 /// The time of a frame at 24 per second.
 pub(crate) fn at(index: usize) -> Time {
     Time::new(index as i64 + 5, 24)

@@ -1,6 +1,7 @@
 //! The table walk, second half: each property that can be set has an effect, seen from outside.
 
 use crate::common::{decode, encode, encoders, ffmpeg, has, obeys, render, session, units};
+use retake::pixel::FieldDetail;
 use retake::property::{
     ColorPrimaries, DataRateLimit, H264EntropyMode, Property, PropertyKey, TransferFunction, YCbCrMatrix,
 };
@@ -109,6 +110,12 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
         PropertyKey::BaseLayerFrameRateFraction => vec![Property::BaseLayerFrameRateFraction(0.5)],
         PropertyKey::PixelAspectRatio => vec![Property::PixelAspectRatio(Rational::new(4, 3))],
         PropertyKey::CleanAperture => return Test("clean_apertures_are_in_stream_and_file"),
+        PropertyKey::FieldCount => vec![Property::FieldCount(2)],
+        PropertyKey::FieldDetail => {
+            vec![Property::FieldDetail(FieldDetail::TemporalBottomFirst), Property::FieldCount(2)]
+        }
+        PropertyKey::GammaLevel => vec![Property::GammaLevel(2.2)],
+        PropertyKey::ICCProfile => return Test("profiles_are_in_the_description_and_the_file"),
         PropertyKey::ColorPrimaries => vec![Property::ColorPrimaries(ColorPrimaries::Bt2020)],
         PropertyKey::TransferFunction => vec![Property::TransferFunction(TransferFunction::Hlg)],
         PropertyKey::YCbCrMatrix => vec![Property::YCbCrMatrix(YCbCrMatrix::Bt2020)],
@@ -165,6 +172,7 @@ fn proofs_by_name_are_tests() {
     let sources = [
         include_str!("apertures.rs"),
         include_str!("effects.rs"),
+        include_str!("gamma.rs"),
         include_str!("frames.rs"),
         include_str!("hints.rs"),
         include_str!("modes.rs"),

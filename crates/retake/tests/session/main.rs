@@ -5,7 +5,10 @@
 mod apertures;
 mod common;
 mod effects;
+mod fields;
+mod film;
 mod frames;
+mod gamma;
 mod hints;
 mod memory;
 mod modes;

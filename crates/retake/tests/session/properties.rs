@@ -41,6 +41,8 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         PropertyKey::BaseLayerBitRateFraction => {
             return (0.6.into(), vec![Property::BaseLayerFrameRateFraction(0.5)]);
         }
+        PropertyKey::FieldDetail => return ("TemporalTopFirst".into(), vec![Property::FieldCount(2)]),
+        PropertyKey::ICCProfile => Property::ICCProfile(crate::gamma::profile(300)).value(),
         PropertyKey::MaximumRealTimeFrameRate => return (60.0.into(), vec![Property::RealTime(true)]),
         PropertyKey::PixelAspectRatio => Property::PixelAspectRatio(Rational::new(4, 3)).value(),
         PropertyKey::CleanAperture => Property::CleanAperture(CleanAperture::full(160, 120)).value(),
@@ -156,6 +158,7 @@ fn a11_the_conflict_matrix_holds_in_both_orders() {
     let buffers = [Key::VBVMaxBitRate, Key::VBVBufferDuration, Key::VBVInitialDelayPercentage];
     let mut pairs =
         vec![(Key::ConstantBitRate, Key::VariableBitRate), (Key::ConstantBitRate, Key::VBVMaxBitRate)];
+    pairs.push((Key::GammaLevel, Key::TransferFunction));
     for rate in [Key::AverageBitRate, Key::DataRateLimits] {
         pairs.extend([(rate, Key::ConstantBitRate), (rate, Key::VariableBitRate)]);
         pairs.extend(buffers.map(|buffer| (rate, buffer)));
@@ -301,6 +304,90 @@ fn odd_names_are_known() {
         assert_eq!(PropertyKey::from_name(key.name()), Some(key));
         assert_eq!(key.row().key, key, "rows stand in the order of the keys");
         assert!(!key.row().documentation.is_empty());
+    }
+}
+
+/// What is counted by nothing: shares, scores of a metric, the scale of an encoder, an exponent, numbers that name something.
+const WITHOUT_UNIT: [PropertyKey; 12] = [
+    PropertyKey::Quality,
+    PropertyKey::QualityFloor,
+    PropertyKey::QualityTolerance,
+    PropertyKey::BaseLayerBitRateFraction,
+    PropertyKey::BaseLayerFrameRateFraction,
+    PropertyKey::MinAllowedFrameQP,
+    PropertyKey::MaxAllowedFrameQP,
+    PropertyKey::SpatialAdaptiveQPLevel,
+    PropertyKey::GammaLevel,
+    PropertyKey::TargetQualityForAlpha,
+    PropertyKey::UsingGPURegistryID,
+    PropertyKey::Depth,
+];
+
+/// What follows a word in the facts of a key.
+fn fact(key: PropertyKey, name: &str) -> &'static str {
+    let line = key.row().facts.lines().find_map(|line| line.strip_prefix(&format!("* {name}: ")));
+    line.and_then(|line| line.strip_suffix('.')).unwrap_or_else(|| panic!("{key} says no {name}"))
+}
+
+/// 2.2, PropertyDocumentation: rustdoc says of every key what its row says: no number without what it counts, least and greatest value of each
+/// that can be set, when it can be set.
+#[test]
+fn documentation_says_what_rows_say() {
+    for key in PropertyKey::all() {
+        let row = key.row();
+        let values = fact(key, "Values");
+        assert!(row.documentation.trim().ends_with('.'), "{key}: {}", row.documentation);
+        assert_eq!(
+            row.kind.is_number() && row.unit.is_empty(),
+            row.kind.is_number() && WITHOUT_UNIT.contains(&key),
+            "{key}"
+        );
+        assert!(row.unit.is_empty() || values.ends_with(&format!(", in {}", row.unit)), "{key}: {values}");
+        let bounds = values.split(", ").find_map(|part| part.split_once(" to "));
+        let number = |text: &str| text.replace('_', "").parse::<f64>().unwrap();
+        assert_eq!(bounds.map(|(least, most)| (number(least), number(most))), row.range, "{key}: {values}");
+        assert!(!(key.is_writable() && row.kind.is_number()) || row.range.is_some(), "{key} has no bounds");
+        let expected = match row.class {
+            Class::Before => "before the first frame",
+            Class::Between => "before the first frame and between frames",
+            Class::ReadOnly => "never",
+        };
+        assert_eq!(fact(key, "Set"), expected, "{key}");
+    }
+}
+
+/// G-1: the encoders that rustdoc names are those that have the property, and the default that it names is the one they have.
+#[test]
+fn documentation_names_those_that_have_it() {
+    let registry = retake::encoders();
+    for info in encoders() {
+        let supported = |low_latency| {
+            let specification =
+                EncoderSpecification { encoder: Some(info.name.into()), low_latency, ..Default::default() };
+            let known = supported_properties_for_encoder(&registry, 176, 144, info.codec, &specification);
+            known.map(|(_, properties)| properties).unwrap_or_default()
+        };
+        let (usual, fast) = (supported(false), supported(true));
+        for key in PropertyKey::all() {
+            let named = key.row().encoders;
+            assert_eq!(named, fact(key, "Encoders"), "{key}");
+            let has = usual.contains_key(&key) || fast.contains_key(&key);
+            let says = named == "all" || named.split(", ").any(|name| name == info.name);
+            assert_eq!(has, says, "{key} is said to be had by {named}, and {} {has}", info.name);
+            let told = usual.get(&key).map(|entry| entry.default.as_ref());
+            let default = fact(key, "Default");
+            let number = |text: &str| text.parse::<f64>().ok();
+            match told {
+                Some(None) => assert!(default == "no value" || !key.is_writable(), "{key}: {default}"),
+                Some(Some(value)) if !default.contains(' ') => {
+                    let same = value
+                        .as_f64()
+                        .map_or(value.to_string() == default, |value| number(default) == Some(value));
+                    assert!(same, "{key}: {default}, {value}");
+                }
+                _ => {}
+            }
+        }
     }
 }
 

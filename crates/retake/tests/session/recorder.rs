@@ -104,6 +104,9 @@ impl EncoderFactory for Recorder {
             colour: settings.colour,
             pixel_aspect_ratio: settings.pixel_aspect_ratio,
             clean_aperture: None,
+            fields: None,
+            gamma: None,
+            icc_profile: None,
             mastering_display: None,
             content_light: None,
         };
