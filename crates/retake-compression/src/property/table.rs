@@ -328,7 +328,7 @@ table! {
         }
         /// How many frames will come; 0 is unknown. Of a part, the frames of that part.
         SourceFrameCount(u64) as "kVTCompressionPropertyKey_SourceFrameCount" {
-            kind: Count, range: 0 to 2_147_483_647, unit: "frames", saved: false, on: "x264, x265, vp9",
+            kind: Count, range: 0 to 2_147_483_647, unit: "frames", saved: false,
             support: |environment| when(counts(environment)),
             default: 0,
         }
@@ -342,7 +342,7 @@ table! {
         }
         /// How long the source is; stands in for SourceFrameCount.
         ExpectedDuration(f64) as "kVTCompressionPropertyKey_ExpectedDuration" {
-            kind: Number, range: 0 to 1_000_000_000, unit: "s", saved: false, on: "x264, x265, vp9",
+            kind: Number, range: 0 to 1_000_000_000, unit: "s", saved: false,
             support: |environment| when(counts(environment)),
             default: 0.0,
         }
