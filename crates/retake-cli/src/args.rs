@@ -55,7 +55,7 @@ pub(crate) struct Encode {
     /// Units this much above the floor are left as they are [default: 1 VMAF point, or as much on other scales].
     #[arg(long, value_name = "SCORE", help_heading = "What you want")]
     pub tolerance: Option<f64>,
-    /// The bit rate is not above this in any two seconds.
+    /// The bit rate is not above this in any two seconds, whatever else is asked for.
     #[arg(long, value_name = "RATE", value_parser = quantity, help_heading = "What you want")]
     pub max_bitrate: Option<u64>,
 

@@ -1,6 +1,6 @@
 //! What an encoder is to Retake, and what is decided about encodes: the [`encoder`] contract and registry, the [`take`] as the unit of
 //! work, the [`units`] that a film is planned in, and the [`planner`] that asks for takes again. A [`session`] is a client's conversation with an
-//! encoder, [`parallel`] sessions share one source, a [`silo`] merges the samples of several passes, a [`storage`] keeps what each pass has learned. All files are [`log`]s.
+//! encoder, [`parallel`] sessions share one source, a [`silo`] merges the samples of several passes, a [`storage`] keeps what each pass has learned. All files are [`log`]s, and [`windows`] of the merged film are looked at.
 //!
 //! This crate opens no container and links no encoder. The planner reads no clock, no file and no random number.
 
@@ -15,3 +15,4 @@ pub mod silo;
 pub mod storage;
 pub mod take;
 pub mod units;
+pub mod windows;

@@ -5,9 +5,11 @@
 
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
-use retake_compression::planner::{Brief, End, Objective, Reason, Trial, UnitState, floor, plan};
+use retake_compression::planner::{Brief, Caps, End, Objective, Reason, Trial, UnitState, floor, plan};
+use retake_compression::property::DataRateLimit;
 use retake_compression::take::Score;
 use retake_compression::units::FrameRange;
+use retake_compression::windows::{TimedBytes, overfull};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -328,5 +330,76 @@ fn many_units_are_no_problem() {
             .collect();
         let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
         assert_eq!(plan(&brief, &units, 1).ship.len(), 10_000);
+    }
+}
+
+/// `--max-bitrate`, MP-33: no two seconds hold more than they may, in five passes, whatever the objective wants; units that have no part in such
+/// windows reach the floor all the same. Frames of a unit take equal parts of its bytes.
+#[test]
+fn a_highest_rate_goes_before_the_objective() {
+    for encoder in ENCODERS {
+        let (film, scale) = recorded(encoder);
+        let family = Family::of(encoder, &film.metric, scale);
+        for objective in [
+            Objective::Floor { floor: 93.0, tolerance: 1.0 },
+            Objective::Bytes { target: 1_500_000, at_most: false },
+        ] {
+            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+            let first = scale.snap(family.usual(93.5));
+            let state = |unit: &RecordedUnit| UnitState {
+                range: FrameRange::new(unit.start, unit.end),
+                trials: vec![unit.encode(first)],
+            };
+            let mut units: Vec<UnitState> = film.units.iter().map(state).collect();
+            let samples = |units: &[UnitState], ship: &[usize]| {
+                let takes = units.iter().zip(ship).enumerate();
+                let samples = takes.flat_map(|(index, (unit, &take))| {
+                    let bytes = unit.trials[take].bytes / unit.range.len();
+                    let frame = move |frame| TimedBytes { seconds: frame as f64 / 25.0, bytes, unit: index };
+                    (unit.range.start..unit.range.end).map(frame)
+                });
+                samples.collect::<Vec<_>>()
+            };
+            let most =
+                50 * units.iter().map(|unit| unit.trials[0].bytes / unit.range.len()).max().unwrap() * 7 / 10;
+            let limit = DataRateLimit { bytes: most, seconds: 2.0 };
+            let mut caps = Caps::new(units.len(), Some(most as f64 / 50.0));
+            let mut passes = 1;
+            let (mut met, mut bad) = (0, 0);
+            let shipped = loop {
+                let (planned, broken) = loop {
+                    let planned = caps.plan(&brief, &units, passes);
+                    let broken = overfull(&samples(&units, &planned.ship), limit);
+                    if !caps.learn(&brief, &units, &planned.ship, &broken) {
+                        break (planned, broken);
+                    }
+                };
+                if planned.end.is_some() {
+                    bad += broken.len();
+                    break planned.ship;
+                }
+                met += broken.len();
+                assert!(!planned.retakes.is_empty() && passes < 5, "{encoder} {objective:?}");
+                for retake in planned.retakes {
+                    let unit = &mut units[retake.unit];
+                    assert!(unit.trials.iter().all(|trial| trial.quality != retake.quality));
+                    unit.trials.push(film.units[retake.unit].encode(retake.quality));
+                }
+                passes += 1;
+            };
+            let rates = units.iter().zip(&shipped).map(|(unit, &take)| {
+                (unit.trials[take], unit.trials[take].bytes as f64 / unit.range.len() as f64)
+            });
+            let below = rates.clone().filter(|(trial, _)| trial.score.unwrap().value < 93.0).count();
+            println!(
+                "{encoder} {objective:?}: {passes} passes, {met} above the rate on the way, {below} below 93"
+            );
+            assert!(met > 0 && bad == 0, "{encoder} {objective:?}: {bad}");
+            if matches!(objective, Objective::Floor { .. }) {
+                let easy = rates.filter(|(_, rate)| *rate < most as f64 / 50.0 / 2.0);
+                assert!(easy.clone().count() > 2, "{encoder}");
+                assert!(easy.clone().all(|(trial, _)| trial.score.unwrap().value >= 93.0), "{encoder}");
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::event::{Event, Outcome, Summary};
 use crate::feed::Feed;
 use crate::index::{FilmMap, Journal};
 use crate::job::finished_before;
+use crate::peaks::Peaks;
 use crate::prepare::{Job, bytes_at, prepare, work_dir};
 use crate::report::{pass_summary, summary};
 use crate::request::{Request, Target};
@@ -16,7 +17,7 @@ use crate::shoot::{Stage, process_cpu};
 use crate::stop::StopFlag;
 use crate::store::TakeStore;
 use retake_compression::encoder::{EncoderSettings, RateControl};
-use retake_compression::planner::{self, Brief, Objective, Reason, Retake, Trial, UnitState, floor};
+use retake_compression::planner::{Brief, Caps, Objective, Reason, Retake, Trial, UnitState, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
 use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
@@ -126,12 +127,24 @@ impl Production<'_> {
         let mut passes = Vec::new();
         let mut number = 1;
         let mut taken: Vec<usize> = (0..units.len()).collect();
-        let plan = loop {
+        let mut peaks = Peaks::new(self.store, self.job.description.max_bit_rate);
+        let per_frame = |rate: u64| rate as f64 / 8.0 * seconds / map.index.frames.len().max(1) as f64;
+        let mut caps = Caps::new(units.len(), self.job.description.max_bit_rate.map(per_frame));
+        let (plan, broken) = loop {
             let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
-            let plan = planner::plan(&brief, &states, number);
+            if self.job.description.max_bit_rate.is_some() {
+                caps.learn_bounds(&brief, &states);
+            }
+            let (plan, broken) = loop {
+                let plan = caps.plan(&brief, &states, number);
+                let broken = peaks.broken(&choose(&units, &plan.ship))?;
+                if !caps.learn(&brief, &states, &plan.ship, &broken) {
+                    break (plan, broken);
+                }
+            };
             passes.push(pass_summary(number, &taken, &brief, &states, &plan));
             if plan.retakes.is_empty() {
-                break plan;
+                break (plan, broken);
             }
             number += 1;
             taken = plan.retakes.iter().map(|retake| retake.unit).collect();
@@ -150,6 +163,12 @@ impl Production<'_> {
             quality.pool.clone_from(&measure.pool);
         }
         film.notes.clone_from(&self.job.notes);
+        if let Some(note) = peaks.note(&broken, &units.iter().map(|unit| unit.range).collect::<Vec<_>>()) {
+            film.notes.push(note);
+            if film.outcome == Outcome::Satisfied {
+                film.outcome = Outcome::NoGainExpected;
+            }
+        }
         let verified = Box::new(|path: &Path, bytes: u64, notes: Vec<String>| {
             film.file_bytes = bytes;
             film.notes.extend(notes);
@@ -436,6 +455,7 @@ fn reasons(retakes: &[Retake]) -> String {
         (Reason::BelowFloor, "below the floor"),
         (Reason::AboveTolerance, "better than asked for"),
         (Reason::Rate, "to meet the rate"),
+        (Reason::Cap, "above the highest rate"),
     ];
     let parts = parts.iter().filter_map(|(reason, words)| {
         let count = retakes.iter().filter(|retake| retake.reason == *reason).count();

@@ -31,7 +31,10 @@ pub(crate) struct JobDescription {
     pub objective: Objective,
     pub metric: Option<String>,
     pub pool: Option<String>,
-    /// Chosen when the job begins, from the memory that was there then; not compared.
+    /// Bits per second that no two seconds exceed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bit_rate: Option<u64>,
+    /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a first pass.
     pub rule: UnitRule,
 }
 
@@ -102,7 +105,9 @@ impl JobFolder {
                         self.path.display()
                     ))
                 })?;
-                let comparable = JobDescription { rule: found.rule, ..wanted };
+                let mut comparable = JobDescription { rule: found.rule, ..wanted };
+                // follows from the rule and the memory
+                comparable.settings.controls.first_pass = found.settings.controls.first_pass;
                 if comparable == found {
                     return Ok(found);
                 }

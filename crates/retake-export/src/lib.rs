@@ -18,6 +18,7 @@ mod job;
 mod join;
 mod look;
 mod measure;
+mod peaks;
 mod place;
 mod prepare;
 mod progress;

@@ -207,6 +207,8 @@ fn prepare_in(
         }
         _ => info.quality.usual,
     };
+    // where nothing is encoded again, an encoder that does not know limits says so
+    let told = info.controls.rate_limit || !measured;
     let mut settings = EncoderSettings {
         width: video.width,
         height: video.height,
@@ -218,9 +220,7 @@ fn prepare_in(
         content_light: video.content_light,
         preset,
         rate: RateControl::Quality(rate),
-        limit: request
-            .max_bit_rate
-            .map(|rate| RateLimit { bits_per_second: rate, window_bits: rate.saturating_mul(2) }),
+        limit: request.max_bit_rate.filter(|_| told).map(|rate| bucket(rate, measured)),
         max_key_frame_interval: 0,
         threads: request.threads.max(1),
         reconstruct: measured && info.reconstructs,
@@ -261,6 +261,7 @@ fn prepare_in(
         objective,
         metric: measured.then(|| request.metric.name().to_owned()),
         pool: measured.then(|| request.pool.name().to_owned()),
+        max_bit_rate: request.max_bit_rate,
         rule,
     })?;
 
@@ -417,6 +418,13 @@ fn unit_rule(
             UnitRule { longest: frames(LONGEST).min((window / 3).max(frames(1.0))), window }
         }
     }
+}
+
+/// What encoders are told of a rate that no two seconds exceed: what flows into two seconds and a bucket are those two seconds at the rate. Two
+/// takes may both make use of their buckets at a join; those are encoded again. Where nothing is, each take has half of the bucket.
+fn bucket(rate: u64, measured: bool) -> RateLimit {
+    let part = |percent: u64| (rate / 100).saturating_mul(percent).max(1000);
+    RateLimit { bits_per_second: part(75), window_bits: part(if measured { 50 } else { 25 }) }
 }
 
 /// The most frames that the library is to look at before it codes them, if it gives bits better for that and they fit into memory. Plain takes

@@ -1,6 +1,6 @@
 //! A bit rate is met, and a size is never exceeded.
 
-use crate::common::{FRAMES, Studio, between, encoders, fast, video_bytes};
+use crate::common::{FRAMES, Studio, between, encoders, fast, packets, video_bytes};
 
 const SECONDS: f64 = FRAMES as f64 / 24.0;
 
@@ -60,4 +60,54 @@ fn sound_counts_in_a_size() {
         studio.retake(&format!("encode loud.mkv -o out.mkv {} --metric psnr --size 900k --json", fast()));
     assert!([0, 3].contains(&run.code), "{run:?}");
     between("bytes", studio.read("out.mkv").len() as f64, 900e3 * 0.95, 900e3);
+}
+
+/// `--max-bitrate`: no two seconds of the film exceed it, across takes too, by the times and sizes that ffprobe reads; with every encoder, for a floor and
+/// for a bit rate. What cannot be reached within it is told; where nothing can be encoded again, an encoder that cannot keep to it is refused.
+#[test]
+fn a_highest_bit_rate_is_nowhere_exceeded() {
+    let Some(studio) = Studio::open() else { return };
+    let fullest = |name: &str| {
+        let mut samples = packets(&studio.path(name));
+        samples.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let window = |from: usize| {
+            let inside = samples[from..].iter().take_while(|sample| sample.0 < samples[from].0 + 2.0 - 1e-4);
+            inside.map(|sample| sample.1).sum::<u64>() as f64 * 8.0 / 2000.0
+        };
+        (0..samples.len()).map(window).fold(0.0, f64::max)
+    };
+    for encoder in encoders() {
+        for (target, most, kind) in [("-q 40", 0.7, "floor"), ("--bitrate 500k", 0.8, "rate")] {
+            let name = format!("{}-{kind}.mp4", encoder.name);
+            let encode = |how: &str| {
+                let flags = &encoder.flags;
+                studio.retake(&format!(
+                    "encode film.mkv -o {name} {flags} --metric psnr {target} {how} --overwrite --json"
+                ))
+            };
+            assert!([0, 3].contains(&encode("").code), "{name}");
+            let free = fullest(&name);
+            let most = (free * most).round();
+            let run = encode(&format!("--max-bitrate {most}k"));
+            let held = fullest(&name);
+            eprintln!(
+                "{name}: {held:.0} kb/s at most, {free:.0} without a limit of {most}, exit code {}",
+                run.code
+            );
+            assert!([0, 3].contains(&run.code), "{name}: {run:?}");
+            assert!(held <= most * 1.001, "{name}: {held} above {most}");
+            assert!(held > most * 0.5, "{name}: {held} is much less than {most}");
+        }
+        let plain = format!(
+            "encode film.mkv -o plain.mp4 {} --crf 30 --passes 1 --max-bitrate 900k --overwrite",
+            encoder.flags
+        );
+        let run = studio.retake(&plain);
+        assert_eq!(run.code, if encoder.name == "vp9" { 2 } else { 0 }, "{run:?}");
+        assert!(
+            encoder.name == "vp9"
+                || fullest("plain.mp4") <= 900.0
+                || run.out.contains("--max-bitrate is exceeded")
+        );
+    }
 }

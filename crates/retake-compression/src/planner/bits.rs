@@ -50,11 +50,27 @@ struct Unit {
     slope: f64,
     /// The unit's ceiling, if known.
     ceiling: Option<f64>,
+    /// The finest quality that it may have.
+    finest: f64,
 }
 
-pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState], passes: u32) -> Plan {
-    let known: Vec<Unit> = units.iter().map(|unit| Unit::of(brief, unit)).collect();
+/// `finest` is the finest quality that each unit may have; the scale's where there is none.
+pub(super) fn plan(
+    brief: &Brief,
+    (target, at_most): (u64, bool),
+    units: &[UnitState],
+    finest: &[f64],
+    passes: u32,
+) -> Plan {
+    let mut known: Vec<Unit> = units.iter().map(|unit| Unit::of(brief, unit)).collect();
     let aim = target as f64 * if at_most { BELOW } else { 1.0 };
+    if !finest.is_empty() {
+        // what some may not have, others get no more of than they could make good use of
+        let level = level(brief, &known, aim);
+        for (unit, finest) in known.iter_mut().zip(finest) {
+            unit.finest = finest.max(brief.scale.snap(level - REACH / -unit.slope));
+        }
+    }
     let off = |ship: &[usize]| bytes(units, ship) as f64 / aim - 1.0;
     let mut ship: Vec<usize> = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
     let last = passes >= brief.max_passes;
@@ -84,7 +100,7 @@ pub(super) fn plan(brief: &Brief, target: u64, at_most: bool, units: &[UnitState
         .enumerate()
         .filter(|(index, quality)| (quality - known[*index].quality).abs() >= brief.scale.step / 2.0)
         .filter_map(|(unit, quality)| {
-            let quality = untried(brief, &units[unit], quality)?;
+            let quality = untried(brief, &units[unit], quality, known[unit].finest)?;
             Some(Retake { unit, quality, reason: Reason::Rate })
         })
         .collect();
@@ -108,6 +124,12 @@ pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
         slope: known.curve.slope_at(quality),
         best: brief.scale.min,
     }
+}
+
+/// The finest quality with which a unit is expected to take no more than so many bytes.
+pub(super) fn finest_within(brief: &Brief, unit: &UnitState, bytes: f64) -> f64 {
+    let known = Unit::of(brief, unit);
+    known.curve.knob_at(bytes.max(1.0).log2()).clamp(brief.scale.min, brief.scale.max)
 }
 
 fn bytes(units: &[UnitState], ship: &[usize]) -> u64 {
@@ -139,11 +161,11 @@ fn combine(units: &[UnitState], mut ship: Vec<usize>, aim: f64) -> Vec<usize> {
 }
 
 /// The quality nearest to the wanted one that the unit was not taken with yet: the same take again gives the same bytes again.
-fn untried(brief: &Brief, unit: &UnitState, wanted: f64) -> Option<f64> {
+fn untried(brief: &Brief, unit: &UnitState, wanted: f64, finest: f64) -> Option<f64> {
     let step = brief.scale.step;
     let tried = |quality: f64| unit.trials.iter().any(|trial| (trial.quality - quality).abs() < step / 2.0);
     let steps = [0.0, 1.0, -1.0, 2.0, -2.0].map(|steps| brief.scale.snap(wanted + steps * step));
-    steps.into_iter().find(|quality| !tried(*quality))
+    steps.into_iter().find(|quality| *quality >= finest && !tried(*quality))
 }
 
 impl Unit {
@@ -163,6 +185,7 @@ impl Unit {
             slope: curve.slope_at(last.quality),
             curve,
             ceiling: last.score.and_then(|score| score.ceiling),
+            finest: brief.scale.min,
         }
     }
 
@@ -190,7 +213,8 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         .iter()
         .map(|unit| {
             let reach = REACH / -unit.slope;
-            (brief.scale.snap(level - reach), brief.scale.snap(level + reach))
+            let low = brief.scale.snap(level - reach).max(unit.finest);
+            (low, brief.scale.snap(level + reach).max(low))
         })
         .collect();
     let at = |log_worth: f64| -> Vec<f64> {
@@ -233,9 +257,10 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     settle(brief, units, shift(brief, &started, &moved, aim, 2.0 * MOVE), aim)
 }
 
-/// The one quality with which the film has `aim` bytes.
+/// The one quality with which the film has `aim` bytes, for all units that may have it.
 fn level(brief: &Brief, units: &[Unit], aim: f64) -> f64 {
-    let total = |quality: f64| -> f64 { units.iter().map(|unit| unit.bytes_at(quality)).sum() };
+    let total =
+        |quality: f64| -> f64 { units.iter().map(|unit| unit.bytes_at(quality.max(unit.finest))).sum() };
     bisect(brief.scale.min, brief.scale.max, |quality| total(quality) > aim)
 }
 
@@ -254,8 +279,8 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     }
     // at the end of the scale there is nothing to correct with
     let (scale, more) = (brief.scale, total < aim);
-    let room = |quality: f64| if more { quality - scale.min } else { scale.max - quality };
-    let movable = |index: &usize| room(units[*index].quality) > scale.step / 2.0;
+    let room = |unit: &Unit| if more { unit.quality - unit.finest } else { scale.max - unit.quality };
+    let movable = |index: &usize| room(&units[*index]) > scale.step / 2.0;
     // the units with most bytes a frame correct most with fewest frames
     let mut order: Vec<usize> = (0..units.len()).filter(movable).collect();
     order.sort_by(|a, b| {
@@ -284,7 +309,8 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
                     let steps = [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].into_iter();
                     let quality = move |steps| brief.scale.snap(unit.quality + steps * brief.scale.step);
                     // beyond the end of the scale there is no other quality to move to
-                    let moves = steps.map(quality).filter(|quality| *quality != unit.quality);
+                    let other = |quality: &f64| *quality != unit.quality && *quality >= unit.finest;
+                    let moves = steps.map(quality).filter(other);
                     moves.map(move |quality| (index, quality, error + unit.bytes_at(quality) - unit.bytes))
                 },
             );
@@ -314,7 +340,7 @@ fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) ->
         let before = free.len();
         free.retain(|&index| {
             let wanted = at(&units[index]);
-            let quality = wanted.clamp(brief.scale.min, brief.scale.max);
+            let quality = wanted.clamp(units[index].finest, brief.scale.max);
             qualities[index] = quality;
             if quality != wanted {
                 kept += units[index].bytes_at(quality);
@@ -344,7 +370,8 @@ fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f
         let nearest = brief.scale.snap(wanted);
         let candidates = [brief.scale.snap(nearest - step), nearest, brief.scale.snap(nearest + step)];
         let off = |quality: f64| (error + unit.bytes_at(quality) - exact).abs();
-        let chosen = candidates.into_iter().min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(nearest);
+        let allowed = candidates.into_iter().filter(|quality| *quality >= unit.finest);
+        let chosen = allowed.min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(nearest);
         error += unit.bytes_at(chosen) - exact;
         settled[index] = chosen;
     }

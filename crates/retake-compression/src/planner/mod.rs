@@ -1,16 +1,18 @@
 //! The planner looks at all takes so far and the objective, and answers *satisfied*, or *these units again, with these qualities*.
 //!
 //! It is a pure function: no clock, no file, no random number. [`plan`] may be replayed from recorded takes with another objective.
-//! The parts: [`curve`] and `bytes` predict how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives;
+//! [`Caps`] put a rate that is nowhere exceeded before the objective. The parts: [`curve`] and `bytes` predict how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives;
 //! [`pace`] keeps a pass whose units are encoded one after another on its way to its bytes.
 
 mod bits;
 mod bytes;
+mod cap;
 pub mod curve;
 pub mod floor;
 pub mod pace;
 
 pub use bits::expected;
+pub use cap::{Caps, coarser};
 
 use crate::encoder::QualityScale;
 use crate::take::Score;
@@ -96,6 +98,8 @@ pub enum Reason {
     AboveTolerance,
     /// Bits are moved to or from it to meet the rate.
     Rate,
+    /// It has a part in a window above the rate that is nowhere to be exceeded.
+    Cap,
 }
 
 /// What the planner says.
@@ -123,13 +127,18 @@ pub enum End {
 
 /// Plans the next pass, after `passes` passes.
 pub fn plan(brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
+    bounded(brief, units, &[], passes)
+}
+
+/// As [`plan`], with the finest quality that each unit may have. A floor wants what it wants: it is for the caller to refuse.
+fn bounded(brief: &Brief, units: &[UnitState], finest: &[f64], passes: u32) -> Plan {
     match brief.objective {
         Objective::Plain => {
             let ship = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
             Plan { retakes: Vec::new(), end: Some(End::Satisfied), ship }
         }
         Objective::Floor { floor, tolerance } => floor::plan(brief, floor, tolerance, units, passes),
-        Objective::Bytes { target, at_most } => bits::plan(brief, target, at_most, units, passes),
+        Objective::Bytes { target, at_most } => bits::plan(brief, (target, at_most), units, finest, passes),
     }
 }
 

@@ -33,6 +33,16 @@ pub(crate) fn video_bytes(film: &Path) -> (u64, u64) {
     )
 }
 
+/// When each sample of the first video track is decoded, in seconds, and its bytes.
+pub(crate) fn packets(film: &Path) -> Vec<(f64, u64)> {
+    let lines = probe(film, "-select_streams v:0 -show_entries packet=dts_time,size");
+    let packet = |line: &String| {
+        let mut fields = line.split(',');
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    lines.iter().map(|line| packet(line).unwrap()).collect()
+}
+
 /// Hashes of all pictures, as the `ffmpeg` program decodes them.
 pub(crate) fn picture_hashes(film: &Path) -> Vec<String> {
     let folder = film.parent().unwrap();

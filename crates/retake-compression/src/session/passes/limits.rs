@@ -3,40 +3,33 @@
 use super::frames::Frames;
 use super::units::{Unit, unit_of};
 use crate::property::DataRateLimit;
+use crate::windows::{TimedBytes, overfull};
 use retake_media::Time;
 use std::collections::BTreeMap;
 
 /// Less than the distance of any two times of films: what seconds lose as floating point numbers.
 const TICK: f64 = 1e-7;
 
-/// When each sample is decoded, in seconds, and its bytes, in decode order, with its frame.
-fn timeline(frames: &Frames) -> Vec<(f64, u64, usize)> {
+/// The samples in decode order.
+fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
     let out = frames.0.iter().enumerate().filter(|(_, frame)| frame.dts.is_numeric());
-    let mut samples: Vec<_> = out.map(|(index, frame)| (frame.dts.seconds(), frame.bytes, index)).collect();
-    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let timed = out.map(|(index, frame)| TimedBytes {
+        seconds: frame.dts.seconds(),
+        bytes: frame.bytes,
+        unit: unit_of(units, index),
+    });
+    let mut samples: Vec<_> = timed.collect();
+    samples.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     samples
 }
 
 /// The units that have a part in windows above their limit, with the fullest of those: its bytes over those that it may have.
 pub(super) fn broken(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
-    let samples = timeline(frames);
+    let samples = timeline(frames, units);
     let mut broken: BTreeMap<usize, f64> = BTreeMap::new();
-    for limit in limits {
-        let (mut end, mut sum) = (0, 0);
-        for start in 0..samples.len() {
-            while end < samples.len() && samples[end].0 < samples[start].0 + limit.seconds - TICK {
-                sum += samples[end].1;
-                end += 1;
-            }
-            if sum > limit.bytes {
-                let fullness = sum as f64 / limit.bytes as f64;
-                for (_, _, frame) in &samples[start..end] {
-                    let most = broken.entry(unit_of(units, *frame)).or_default();
-                    *most = most.max(fullness);
-                }
-            }
-            sum -= samples[start].1;
-        }
+    for (unit, fullness) in limits.iter().flat_map(|limit| overfull(&samples, *limit)) {
+        let most = broken.entry(unit).or_default();
+        *most = most.max(fullness);
     }
     broken
 }

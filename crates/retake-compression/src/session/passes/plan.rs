@@ -17,9 +17,6 @@ const MANY: u32 = u32::MAX;
 const FAR: f64 = 0.03;
 const UNEVEN: f64 = 0.12;
 
-/// What of a window of a data rate limit a unit is to be encoded again for that had a part in breaking it.
-const WITHIN: f64 = 0.93;
-
 /// What the merged stream is to become.
 pub(super) struct Wish<'a> {
     /// Bits per second in the mean, if that is asked for.
@@ -145,9 +142,7 @@ impl Wish<'_> {
     ) {
         for (&unit, fullness) in broken {
             let Some(newest) = states[unit].trials.last() else { continue };
-            let known = planner::expected(brief, &states[unit], newest.quality);
-            let coarser = newest.quality + ((WITHIN / fullness).log2() / known.slope).max(brief.scale.step);
-            let best = brief.scale.snap(coarser);
+            let best = planner::coarser(brief, &states[unit], newest, *fullness);
             let take = takes.entry(unit).or_insert_with(|| planner::expected(brief, &states[unit], best));
             take.quality = take.quality.max(best);
             take.best = take.best.max(best);

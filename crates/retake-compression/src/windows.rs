@@ -1,0 +1,98 @@
+//! Windows of decode time that hold more bytes than they may: of the samples of passes, takes and parts, once they are one film.
+
+use crate::property::DataRateLimit;
+use std::collections::BTreeMap;
+
+/// Less than the distance of any two times of films: what seconds lose as floating point numbers.
+const TICK: f64 = 1e-7;
+
+/// A sample on the merged timeline.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedBytes {
+    /// When it is decoded, in seconds.
+    pub seconds: f64,
+    /// How large it is.
+    pub bytes: u64,
+    /// The unit that it belongs to.
+    pub unit: usize,
+}
+
+/// The units that make windows hold more than a limit, each with how many times too large its part of the worst of those is: where the others in the
+/// window stay as they are. Of the units in a window those have made it too full whose samples in it are larger than three quarters of what the
+/// limit is in the mean: what a few frames of a cut have too much is not theirs alone to save. `samples` are in decode order.
+pub fn overfull(samples: &[TimedBytes], limit: DataRateLimit) -> BTreeMap<usize, f64> {
+    let mut overfull: BTreeMap<usize, f64> = BTreeMap::new();
+    let (mut end, mut sum) = (0, 0);
+    for start in 0..samples.len() {
+        while end < samples.len() && samples[end].seconds < samples[start].seconds + limit.seconds - TICK {
+            sum += samples[end].bytes;
+            end += 1;
+        }
+        if sum > limit.bytes {
+            blame(&samples[start..end], limit.bytes, &mut overfull);
+        }
+        sum -= samples[start].bytes;
+    }
+    overfull
+}
+
+/// Samples that are larger than this share of what the limit is in the mean can be made smaller for it.
+const LARGE: f64 = 0.75;
+
+fn blame(window: &[TimedBytes], most: u64, overfull: &mut BTreeMap<usize, f64>) {
+    let part = |unit: &[TimedBytes]| {
+        let bytes: u64 = unit.iter().map(|sample| sample.bytes).sum();
+        (unit[0].unit, bytes, bytes as f64 * window.len() as f64 > LARGE * most as f64 * unit.len() as f64)
+    };
+    let parts: Vec<_> = window.chunk_by(|a, b| a.unit == b.unit).map(part).collect();
+    let sum =
+        |large: bool| parts.iter().filter(|part| part.2 == large).map(|part| part.1).sum::<u64>() as f64;
+    // those that are not too large leave something: they are below the mean of the limit
+    let times = sum(true) / (most as f64 - sum(false)).max(1.0);
+    for (unit, ..) in parts.iter().filter(|part| part.2) {
+        let worst = overfull.entry(*unit).or_default();
+        *worst = worst.max(times);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A small unit beside a large one is not to blame, and the large one has to make all the room.
+    #[test]
+    fn the_large_ones_are_to_blame() {
+        let sample = |frame: usize, bytes, unit| TimedBytes { seconds: frame as f64 / 10.0, bytes, unit };
+        let samples: Vec<_> = (0..5)
+            .map(|frame| sample(frame, 10, 0))
+            .chain((5..10).map(|frame| sample(frame, 50, 1)))
+            .collect();
+        let limit = DataRateLimit { bytes: 150, seconds: 1.0 };
+        assert_eq!(overfull(&samples, limit), [(1, 2.5)].into(), "250 where 150 less 50 of others are left");
+    }
+
+    proptest! {
+        /// MP-33: there is a unit to blame exactly if a window, summed by itself, is too full; and where all units that are to blame become as
+        /// much smaller as is said, none is.
+        #[test]
+        fn who_is_to_blame_can_mend_it(sizes in prop::collection::vec(0u64..2000, 1..60), length in 1usize..12,
+                                       bytes in 1u64..9000, part in 1usize..9) {
+            let timed = |sizes: &[u64]| -> Vec<TimedBytes> {
+                let frame = |(frame, &bytes)| TimedBytes { seconds: frame as f64 / 25.0, bytes, unit: frame / part };
+                sizes.iter().enumerate().map(frame).collect()
+            };
+            let fullest = |sizes: &[u64]| sizes.windows(length.min(sizes.len())).map(|window| window.iter().sum::<u64>()).max();
+            let limit = DataRateLimit { bytes, seconds: length as f64 / 25.0 };
+            let blamed = overfull(&timed(&sizes), limit);
+            prop_assert_eq!(blamed.is_empty(), fullest(&sizes) <= Some(bytes));
+            prop_assert!(blamed.values().all(|times| *times > 1.0));
+            let smaller: Vec<u64> = sizes
+                .iter()
+                .enumerate()
+                .map(|(frame, &size)| (size as f64 / blamed.get(&(frame / part)).unwrap_or(&1.0)) as u64)
+                .collect();
+            prop_assert!(fullest(&smaller) <= Some(bytes));
+        }
+    }
+}
