@@ -4,7 +4,7 @@ use crate::property::DataRateLimit;
 use std::collections::BTreeMap;
 
 /// Less than the distance of any two times of films: what seconds lose as floating point numbers.
-const TICK: f64 = 1e-7;
+pub(crate) const TICK: f64 = 1e-7;
 
 /// A sample on the merged timeline.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,11 +17,16 @@ pub struct TimedBytes {
     pub unit: usize,
 }
 
-/// The units that make windows hold more than a limit, each with how many times too large its part of the worst of those is: where the others in the
+/// The units that make windows hold more than one of the limits, each with how many times too large its part of the worst of those is: where the others in the
 /// window stay as they are. Of the units in a window those have made it too full whose samples in it are larger than three quarters of what the
 /// limit is in the mean: what a few frames of a cut have too much is not theirs alone to save. `samples` are in decode order.
-pub fn overfull(samples: &[TimedBytes], limit: DataRateLimit) -> BTreeMap<usize, f64> {
-    let mut overfull: BTreeMap<usize, f64> = BTreeMap::new();
+pub fn overfull(samples: &[TimedBytes], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
+    let mut overfull = BTreeMap::new();
+    limits.iter().for_each(|limit| look(samples, *limit, &mut overfull));
+    overfull
+}
+
+fn look(samples: &[TimedBytes], limit: DataRateLimit, overfull: &mut BTreeMap<usize, f64>) {
     let (mut end, mut sum) = (0, 0);
     for start in 0..samples.len() {
         while end < samples.len() && samples[end].seconds < samples[start].seconds + limit.seconds - TICK {
@@ -29,11 +34,10 @@ pub fn overfull(samples: &[TimedBytes], limit: DataRateLimit) -> BTreeMap<usize,
             end += 1;
         }
         if sum > limit.bytes {
-            blame(&samples[start..end], limit.bytes, &mut overfull);
+            blame(&samples[start..end], limit.bytes, overfull);
         }
         sum -= samples[start].bytes;
     }
-    overfull
 }
 
 /// Samples that are larger than this share of what the limit is in the mean can be made smaller for it.
@@ -69,7 +73,11 @@ mod tests {
             .chain((5..10).map(|frame| sample(frame, 50, 1)))
             .collect();
         let limit = DataRateLimit { bytes: 150, seconds: 1.0 };
-        assert_eq!(overfull(&samples, limit), [(1, 2.5)].into(), "250 where 150 less 50 of others are left");
+        assert_eq!(
+            overfull(&samples, &[limit]),
+            [(1, 2.5)].into(),
+            "250 where 150 less 50 of others are left"
+        );
     }
 
     proptest! {
@@ -84,7 +92,7 @@ mod tests {
             };
             let fullest = |sizes: &[u64]| sizes.windows(length.min(sizes.len())).map(|window| window.iter().sum::<u64>()).max();
             let limit = DataRateLimit { bytes, seconds: length as f64 / 25.0 };
-            let blamed = overfull(&timed(&sizes), limit);
+            let blamed = overfull(&timed(&sizes), &[limit]);
             prop_assert_eq!(blamed.is_empty(), fullest(&sizes) <= Some(bytes));
             prop_assert!(blamed.values().all(|times| *times > 1.0));
             let smaller: Vec<u64> = sizes

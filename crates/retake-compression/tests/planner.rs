@@ -363,13 +363,13 @@ fn a_highest_rate_goes_before_the_objective() {
             let most =
                 50 * units.iter().map(|unit| unit.trials[0].bytes / unit.range.len()).max().unwrap() * 7 / 10;
             let limit = DataRateLimit { bytes: most, seconds: 2.0 };
-            let mut caps = Caps::new(units.len(), Some(most as f64 / 50.0));
+            let mut caps = Caps::new(units.len(), most as f64 / 50.0);
             let mut passes = 1;
             let (mut met, mut bad) = (0, 0);
             let shipped = loop {
                 let (planned, broken) = loop {
                     let planned = caps.plan(&brief, &units, passes);
-                    let broken = overfull(&samples(&units, &planned.ship), limit);
+                    let broken = overfull(&samples(&units, &planned.ship), &[limit]);
                     if !caps.learn(&brief, &units, &planned.ship, &broken) {
                         break (planned, broken);
                     }

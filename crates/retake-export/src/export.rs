@@ -8,7 +8,7 @@ use crate::event::{Event, Outcome, Summary};
 use crate::feed::Feed;
 use crate::index::{FilmMap, Journal};
 use crate::job::finished_before;
-use crate::peaks::Peaks;
+use crate::peaks::{self, Peaks};
 use crate::prepare::{Job, bytes_at, prepare, work_dir};
 use crate::report::{pass_summary, summary};
 use crate::request::{Request, Target};
@@ -17,7 +17,7 @@ use crate::shoot::{Stage, process_cpu};
 use crate::stop::StopFlag;
 use crate::store::TakeStore;
 use retake_compression::encoder::{EncoderSettings, RateControl};
-use retake_compression::planner::{Brief, Caps, Objective, Reason, Retake, Trial, UnitState, floor};
+use retake_compression::planner::{self, Brief, Caps, Objective, Reason, Retake, Trial, UnitState, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
 use retake_libav::{FrameIndex, FrameReader, RangeReader, SeekTrust};
@@ -127,19 +127,25 @@ impl Production<'_> {
         let mut passes = Vec::new();
         let mut number = 1;
         let mut taken: Vec<usize> = (0..units.len()).collect();
-        let mut peaks = Peaks::new(self.store, self.job.description.max_bit_rate);
         let per_frame = |rate: u64| rate as f64 / 8.0 * seconds / map.index.frames.len().max(1) as f64;
-        let mut caps = Caps::new(units.len(), self.job.description.max_bit_rate.map(per_frame));
+        let mut highest = self
+            .job
+            .description
+            .max_bit_rate
+            .map(|rate| (Peaks::new(self.store, rate), Caps::new(units.len(), per_frame(rate))));
         let (plan, broken) = loop {
             let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
-            if self.job.description.max_bit_rate.is_some() {
-                caps.learn_bounds(&brief, &states);
-            }
-            let (plan, broken) = loop {
-                let plan = caps.plan(&brief, &states, number);
-                let broken = peaks.broken(&choose(&units, &plan.ship))?;
-                if !caps.learn(&brief, &states, &plan.ship, &broken) {
-                    break (plan, broken);
+            let (plan, broken) = match &mut highest {
+                None => (planner::plan(&brief, &states, number), BTreeMap::new()),
+                Some((peaks, caps)) => {
+                    caps.learn_bounds(&brief, &states);
+                    loop {
+                        let plan = caps.plan(&brief, &states, number);
+                        let broken = peaks.broken(&choose(&units, &plan.ship))?;
+                        if !caps.learn(&brief, &states, &plan.ship, &broken) {
+                            break (plan, broken);
+                        }
+                    }
                 }
             };
             passes.push(pass_summary(number, &taken, &brief, &states, &plan));
@@ -163,7 +169,7 @@ impl Production<'_> {
             quality.pool.clone_from(&measure.pool);
         }
         film.notes.clone_from(&self.job.notes);
-        if let Some(note) = peaks.note(&broken, &units.iter().map(|unit| unit.range).collect::<Vec<_>>()) {
+        if let Some(note) = peaks::note(&broken, &states) {
             film.notes.push(note);
             if film.outcome == Outcome::Satisfied {
                 film.outcome = Outcome::NoGainExpected;

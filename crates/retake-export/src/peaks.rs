@@ -3,9 +3,9 @@
 use crate::assemble::Chosen;
 use crate::error::ExportError;
 use crate::store::TakeStore;
+use retake_compression::planner::UnitState;
 use retake_compression::property::DataRateLimit;
 use retake_compression::take::TakeId;
-use retake_compression::units::FrameRange;
 use retake_compression::windows::{TimedBytes, overfull};
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,30 +16,27 @@ type Sizes = Vec<(f64, u64)>;
 
 pub(crate) struct Peaks<'a> {
     store: &'a TakeStore,
-    limit: Option<DataRateLimit>,
+    limit: DataRateLimit,
     /// Of takes that were looked at.
     known: HashMap<TakeId, Sizes>,
 }
 
 impl<'a> Peaks<'a> {
-    pub(crate) fn new(store: &'a TakeStore, rate: Option<u64>) -> Self {
-        let limit = rate.map(|rate| DataRateLimit {
-            // `as` saturates, so that no rate is too much
-            bytes: ((rate as f64 * SECONDS / 8.0) as u64).max(1),
-            seconds: SECONDS,
-        });
+    pub(crate) fn new(store: &'a TakeStore, rate: u64) -> Self {
+        // `as` saturates, so that no rate is too much
+        let bytes = ((rate as f64 * SECONDS / 8.0) as u64).max(1);
+        let limit = DataRateLimit { bytes, seconds: SECONDS };
         Self { store, limit, known: HashMap::new() }
     }
 
     /// Of the takes of all units: those that have a part in two seconds above the rate, and how many times the rate that is.
     pub(crate) fn broken(&mut self, chosen: &[Chosen<'_>]) -> Result<BTreeMap<usize, f64>, ExportError> {
-        let Some(limit) = self.limit else { return Ok(BTreeMap::new()) };
         let mut samples = Vec::new();
         for (unit, take) in chosen.iter().enumerate() {
             let sizes = self.sizes(take)?;
             samples.extend(sizes.iter().map(|&(seconds, bytes)| TimedBytes { seconds, bytes, unit }));
         }
-        Ok(overfull(&samples, limit))
+        Ok(overfull(&samples, &[self.limit]))
     }
 
     fn sizes(&mut self, take: &Chosen<'_>) -> Result<&Sizes, ExportError> {
@@ -56,15 +53,15 @@ impl<'a> Peaks<'a> {
         // it was put there, if it was not there before
         Ok(self.known.entry(id).or_default())
     }
+}
 
-    /// In words, what is left of windows above the rate.
-    pub(crate) fn note(&self, broken: &BTreeMap<usize, f64>, units: &[FrameRange]) -> Option<String> {
-        let (unit, times) = broken.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
-        Some(format!(
-            "--max-bitrate is exceeded in {} of {} units, at most {times:.2} times ({}): allow more passes, or a higher rate",
-            broken.len(),
-            units.len(),
-            units.get(*unit)?,
-        ))
-    }
+/// In words, what is left of windows above the rate.
+pub(crate) fn note(broken: &BTreeMap<usize, f64>, units: &[UnitState]) -> Option<String> {
+    let (unit, times) = broken.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
+    Some(format!(
+        "--max-bitrate is exceeded in {} of {} units, at most {times:.2} times ({}): allow more passes, or a higher rate",
+        broken.len(),
+        units.len(),
+        units.get(*unit)?.range,
+    ))
 }

@@ -19,11 +19,15 @@ pub fn coarser(brief: &Brief, unit: &UnitState, take: &Trial, fullness: f64) -> 
     // two takes that are nearly equally large would have the next one far away
     let slope = expected(brief, unit, take.quality).slope.min(brief.family.bytes_slope(&[]) / 2.0);
     // where the encoder keeps to a rate by itself, a coarser take comes out as large as a finer one, until it is coarse enough: longer steps
-    let finer = |other: &&Trial| other.quality < take.quality - brief.scale.step / 2.0;
-    let in_vain =
-        unit.trials.iter().filter(finer).filter(|other| other.bytes as f64 <= take.bytes as f64 * VAIN);
-    let step = (WITHIN / fullness).log2() / slope * (1.0 + 2.0 * in_vain.count() as f64);
+    let in_vain = finer_within(brief, unit, take, VAIN);
+    let step = (WITHIN / fullness).log2() / slope * (1.0 + 2.0 * in_vain as f64);
     brief.scale.snap(take.quality + step.max(brief.scale.step))
+}
+
+/// How many takes of a unit are finer than one of them, and take at most so many times its bytes.
+fn finer_within(brief: &Brief, unit: &UnitState, take: &Trial, times: f64) -> usize {
+    let (quality, bytes) = (take.quality - brief.scale.step / 2.0, take.bytes as f64 * times);
+    unit.trials.iter().filter(|other| other.quality < quality && other.bytes as f64 <= bytes).count()
 }
 
 /// The finest quality that each unit may have, as far as that is known.
@@ -31,22 +35,21 @@ pub fn coarser(brief: &Brief, unit: &UnitState, take: &Trial, fullness: f64) -> 
 pub struct Caps {
     finest: Vec<f64>,
     /// Bytes that a frame may have in the mean of a unit.
-    most: Option<f64>,
+    most: f64,
 }
 
 impl Caps {
-    /// For so many units, of which nothing is known but how many bytes a frame may have in the mean, if there is a highest rate.
-    pub fn new(units: usize, most: Option<f64>) -> Self {
+    /// For so many units, of which nothing is known but how many bytes a frame may have in the mean.
+    pub fn new(units: usize, most: f64) -> Self {
         Self { finest: vec![f64::NEG_INFINITY; units], most }
     }
 
     /// The finest quality of each unit that is worth a try.
     fn bounds(&self, brief: &Brief, units: &[UnitState]) -> Vec<f64> {
-        let by_rate = |unit: &UnitState| {
-            let bytes = self.most? * WITHIN * unit.range.len() as f64;
-            Some(brief.scale.snap(finest_within(brief, unit, bytes) + brief.scale.step / 2.0))
+        let bound = |(cap, unit): (&f64, &UnitState)| {
+            let bytes = self.most * WITHIN * unit.range.len() as f64;
+            cap.max(brief.scale.snap(finest_within(brief, unit, bytes) + brief.scale.step / 2.0))
         };
-        let bound = |(cap, unit): (&f64, &UnitState)| by_rate(unit).map_or(*cap, |rate| cap.max(rate));
         self.finest.iter().zip(units).map(bound).collect()
     }
 
@@ -78,15 +81,8 @@ impl Caps {
     /// Learns where the encoder keeps to the rate by itself: beyond the coarser of two takes that are equally large, nothing is to be had.
     pub fn learn_bounds(&mut self, brief: &Brief, units: &[UnitState]) {
         for (cap, unit) in self.finest.iter_mut().zip(units) {
-            let finer = |take: &Trial| {
-                let no_larger = |other: &&Trial| {
-                    other.quality < take.quality - brief.scale.step / 2.0
-                        && other.bytes as f64 <= take.bytes as f64 * BOUND
-                };
-                unit.trials.iter().any(|other| no_larger(&other))
-            };
-            let bound = unit.trials.iter().filter(|take| finer(take)).map(|take| take.quality);
-            *cap = bound.fold(*cap, f64::max);
+            let bound = |take: &&Trial| finer_within(brief, unit, take, BOUND) > 0;
+            *cap = unit.trials.iter().filter(bound).map(|take| take.quality).fold(*cap, f64::max);
         }
     }
 

@@ -3,13 +3,12 @@
 use super::edges::Edges;
 use crate::encoder::RateLimit;
 use crate::property::DataRateLimit;
+use crate::windows::TICK;
 use retake_media::Time;
 use std::collections::VecDeque;
 
 /// What of a window is left unused, because encoders overshoot their bucket by a little.
 const MARGIN: f64 = 0.95;
-/// Less than the distance of any two times of films: what seconds lose as floating point numbers.
-const TICK: f64 = 1e-7;
 
 /// A leaky bucket under which no window can hold more than its limit.
 ///

@@ -3,12 +3,9 @@
 use super::frames::Frames;
 use super::units::{Unit, unit_of};
 use crate::property::DataRateLimit;
-use crate::windows::{TimedBytes, overfull};
+use crate::windows::{TICK, TimedBytes, overfull};
 use retake_media::Time;
 use std::collections::BTreeMap;
-
-/// Less than the distance of any two times of films: what seconds lose as floating point numbers.
-const TICK: f64 = 1e-7;
 
 /// The samples in decode order.
 fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
@@ -23,15 +20,9 @@ fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
     samples
 }
 
-/// The units that have a part in windows above their limit, with the fullest of those: its bytes over those that it may have.
+/// The units that make windows hold more than a limit, each with how many times too large it is ([`overfull`]).
 pub(super) fn broken(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
-    let samples = timeline(frames, units);
-    let mut broken: BTreeMap<usize, f64> = BTreeMap::new();
-    for (unit, fullness) in limits.iter().flat_map(|limit| overfull(&samples, *limit)) {
-        let most = broken.entry(unit).or_default();
-        *most = most.max(fullness);
-    }
-    broken
+    overfull(&timeline(frames, units), limits)
 }
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.
