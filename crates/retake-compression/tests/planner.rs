@@ -71,6 +71,8 @@ struct Outcome {
     worst: f64,
     /// Mean over the film's frames.
     mean: f64,
+    /// Every plan on the way, to the last bit.
+    plans: String,
 }
 
 /// Runs passes until the planner is content. `first` is the quality of the first pass over everything.
@@ -107,9 +109,10 @@ fn run_from(
         })
         .collect();
     let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
-    let (mut passes, mut taken) = (1, frames);
+    let (mut passes, mut taken, mut plans) = (1, frames, String::new());
     loop {
         let planned = plan(&brief, &units, passes);
+        plans += &format!("{planned:?}\n");
         if let Some(end) = planned.end {
             let shipped: Vec<&Trial> =
                 units.iter().zip(&planned.ship).map(|(unit, &take)| &unit.trials[take]).collect();
@@ -127,6 +130,7 @@ fn run_from(
                 worst: scores.clone().fold(f64::INFINITY, f64::min),
                 mean: scores.zip(&units).map(|(score, unit)| score * unit.range.len() as f64).sum::<f64>()
                     / frames as f64,
+                plans,
             };
         }
         assert!(!planned.retakes.is_empty(), "no end and nothing to do");
@@ -154,6 +158,23 @@ fn ideal(film: &Recorded, floor: f64) -> f64 {
         unit.encode(low).bytes as f64
     };
     film.units.iter().map(at_floor).sum()
+}
+
+/// The plans on the recorded curves are those that were recorded, to the last bit.
+#[test]
+fn golden_plans_on_the_recorded_curves() {
+    let mut golden = retake_testing::Golden::open(env!("CARGO_MANIFEST_DIR"), "plans");
+    for encoder in ENCODERS {
+        let (film, scale) = recorded(encoder);
+        let floors = [88.0, 93.0, 95.0].map(|floor| Objective::Floor { floor, tolerance: 1.0 });
+        let bytes = [(1_500_000, false), (2_333_000, false), (2_333_000, true)]
+            .map(|(target, at_most)| Objective::Bytes { target, at_most });
+        for objective in floors.into_iter().chain(bytes) {
+            let plans = run(&film, scale, objective, 5).plans;
+            golden.case(&format!("{encoder} {objective:?}"), "the curves in tests/data", plans.as_bytes());
+        }
+    }
+    golden.compare();
 }
 
 /// MP-30, MP-31: every floor is met by all units, in few passes, near the ideal, with bounded work.

@@ -7,6 +7,7 @@ mod bad_input;
 mod common;
 mod disk;
 mod encoders;
+mod golden;
 mod jobs;
 mod pictures;
 mod pipe;

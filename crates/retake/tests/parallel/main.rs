@@ -5,6 +5,7 @@
 #[path = "../session/common.rs"]
 mod common;
 mod failures;
+mod golden;
 mod joins;
 mod recommendations;
 mod source;

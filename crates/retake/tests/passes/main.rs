@@ -6,6 +6,7 @@
 mod common;
 mod disk;
 mod flows;
+mod golden;
 mod kept;
 mod merge;
 mod objectives;

@@ -8,7 +8,10 @@ use retake::{PixelBuffer, SampleBuffer};
 
 /// All passes that a session asks for, merged by hand: the newest sample of each frame, in decode order. Gives what the first pass made, too,
 /// and how many passes there were.
-fn run(pull: &common::Pull, frames: &[PixelBuffer]) -> (Vec<SampleBuffer>, Vec<SampleBuffer>, usize) {
+pub(crate) fn run(
+    pull: &common::Pull,
+    frames: &[PixelBuffer],
+) -> (Vec<SampleBuffer>, Vec<SampleBuffer>, usize) {
     pull.0.begin_pass(false).unwrap();
     let first = send(pull, frames, None);
     let (mut merged, mut passes) = (first.clone(), 1);

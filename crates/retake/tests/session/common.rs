@@ -129,6 +129,16 @@ pub(crate) fn encode(pull: &Pull, frames: &[PixelBuffer], keys: &[usize]) -> Vec
     taken(pull)
 }
 
+/// Times, kinds and data of all samples, as one string of bytes.
+pub(crate) fn flat(samples: &[SampleBuffer]) -> Vec<u8> {
+    let one = |buffer: &SampleBuffer| {
+        let sample = &buffer.sample;
+        let head = format!("{} {} {} {:?}", sample.pts, sample.dts, sample.duration, sample.kind);
+        [head.as_bytes(), &sample.data].concat()
+    };
+    samples.iter().flat_map(one).collect()
+}
+
 /// The samples that are out, with their tokens.
 pub(crate) fn taken(pull: &Pull) -> Vec<(usize, SampleBuffer)> {
     std::iter::from_fn(|| pull.1.try_receive())

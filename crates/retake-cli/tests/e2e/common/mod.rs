@@ -8,4 +8,4 @@ mod run;
 pub(crate) use film::{FRAMES, Studio, ffmpeg};
 pub(crate) use gst::Seen;
 pub(crate) use probe::{between, frame_times, packet_hashes, packets, picture_hashes, probe, video_bytes};
-pub(crate) use run::{Moment, Run, Running, encoders, fast};
+pub(crate) use run::{EncoderInfo, Moment, Run, Running, encoders, fast};

@@ -131,6 +131,7 @@ impl Drop for Running {
 #[derive(Debug, Clone)]
 pub(crate) struct EncoderInfo {
     pub name: String,
+    pub version: String,
     pub codec: String,
     /// FFmpeg's name of the coding format.
     pub ffmpeg: &'static str,
@@ -153,6 +154,7 @@ pub(crate) fn encoders() -> &'static [EncoderInfo] {
             let preset = presets[presets.len().saturating_sub(2)]["name"].as_str().unwrap();
             EncoderInfo {
                 name: name.to_owned(),
+                version: info["version"].as_str().unwrap().to_owned(),
                 codec: codec.to_owned(),
                 ffmpeg: ["h264", "hevc", "av1", "vp9"].into_iter().find(|known| *known == codec).unwrap(),
                 flags: format!("-e {name} -p {preset}"),
