@@ -4,6 +4,7 @@
 //!
 //! This crate opens no container and links no encoder. The planner reads no clock, no file and no random number.
 
+pub mod encode_run;
 pub mod encoder;
 pub mod log;
 pub mod parallel;

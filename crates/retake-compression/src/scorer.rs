@@ -12,7 +12,8 @@ pub struct Metric {
     pub name: &'static str,
     /// The best score there is.
     pub best: f64,
-    /// The size of a difference that is worth talking about: the tolerance above a floor where nobody says otherwise.
+    /// The size of a difference that is worth talking about: the tolerance above a floor where nobody says
+    /// otherwise.
     pub unit: f64,
 }
 
@@ -25,23 +26,30 @@ pub trait Scorers: Send + Sync {
     ///
     /// # Errors
     /// A reason in words, where these pictures cannot be scored by it.
-    fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<Box<dyn Scorer>, String>;
+    fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<AnyScorer, String>;
 }
 
-/// Scores the pictures of one take against their source pictures.
+/// Scores the pictures of one take, or of one unit, against their source pictures.
 pub trait Scorer: Send {
-    /// Takes the next frame in presentation order: its source picture, and the picture that a decoder will see.
+    /// Why pictures could not be scored.
+    type Error: Send;
+
+    /// Takes the next frame in presentation order: its source picture, and the picture that a decoder will
+    /// see.
     ///
     /// # Errors
-    /// A reason in words; the scorer is of no further use.
-    fn push(&mut self, source: &PixelBuffer, picture: &PixelBuffer) -> Result<(), String>;
+    /// The reason; the scorer is of no further use then.
+    fn push(&mut self, source: &PixelBuffer, picture: &PixelBuffer) -> Result<(), Self::Error>;
 
-    /// The take's score.
+    /// The score of everything that was pushed.
     ///
     /// # Errors
     /// As [`Scorer::push`].
-    fn finish(self: Box<Self>) -> Result<Score, String>;
+    fn finish(self: Box<Self>) -> Result<Score, Self::Error>;
 }
+
+/// A scorer by any metric. Its errors are reasons in words, because this crate does not know the metrics.
+pub type AnyScorer = Box<dyn Scorer<Error = String>>;
 
 /// The metrics of a build, shared by all sessions.
 pub type SharedScorers = Arc<dyn Scorers>;

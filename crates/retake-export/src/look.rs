@@ -73,7 +73,7 @@ fn probe(
     let mut drain = |encoder: &mut dyn retake_compression::encoder::Encoder| -> Result<(), ExportError> {
         loop {
             match encoder.receive().map_err(fail)? {
-                Output::Frame(_) => {}
+                Output::Frame(_) | Output::Dropped { .. } => {}
                 Output::Picture { index, picture } => {
                     early.insert(index, picture);
                     while let Some(picture) = early.remove(&scored) {

@@ -2,7 +2,7 @@
 
 use crate::prepare::STRIDE;
 use retake_compression::encoder::EncoderSettings;
-use retake_compression::scorer::{Metric, Scorer as TakeScorer, Scorers};
+use retake_compression::scorer::{AnyScorer, Metric, Scorer as TakeScorer, Scorers};
 use retake_compression::take::Score;
 use retake_media::PixelBuffer;
 use retake_quality::{MetricKind, Pool, QualityError, Scorer, ScorerSettings, available, default_metric};
@@ -62,7 +62,7 @@ impl Scorers for QualityScorers {
         &self.0
     }
 
-    fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<Box<dyn TakeScorer>, String> {
+    fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<AnyScorer, String> {
         let scorer = metric.parse().and_then(|metric| open(settings, metric, STRIDE));
         Ok(Box::new(OfTake(scorer.map_err(|error| error.to_string())?)))
     }
@@ -71,6 +71,8 @@ impl Scorers for QualityScorers {
 struct OfTake(Scorer);
 
 impl TakeScorer for OfTake {
+    type Error = String;
+
     fn push(&mut self, source: &PixelBuffer, picture: &PixelBuffer) -> Result<(), String> {
         self.0.push(source, picture).map_err(|error| error.to_string())
     }

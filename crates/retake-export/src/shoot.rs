@@ -237,6 +237,8 @@ impl<'a> Take<'a> {
                     self.look_at(&picture)?;
                 }
             }
+            // that a frame is missing is found out at the end
+            Output::Dropped { .. } => {}
             Output::Pending | Output::End => return Ok(false),
         }
         Ok(true)

@@ -100,3 +100,35 @@ pub trait Encoder: Send {
     /// As [`Encoder::send`].
     fn receive(&mut self) -> Result<Output, EncoderError>;
 }
+
+impl<E: Encoder + ?Sized> Encoder for Box<E> {
+    fn format(&self) -> &FormatDescription {
+        (**self).format()
+    }
+
+    fn send(
+        &mut self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+    ) -> Result<(), EncoderError> {
+        (**self).send(picture, pts, duration, options)
+    }
+
+    fn set_quality(&mut self, quality: f64) -> bool {
+        (**self).set_quality(quality)
+    }
+
+    fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
+        (**self).reconfigure(change)
+    }
+
+    fn finish(&mut self) -> Result<(), EncoderError> {
+        (**self).finish()
+    }
+
+    fn receive(&mut self) -> Result<Output, EncoderError> {
+        (**self).receive()
+    }
+}

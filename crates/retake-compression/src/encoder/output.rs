@@ -13,6 +13,12 @@ pub enum Output {
         /// Its reconstruction, in three planes. The caller owns it.
         picture: PixelBuffer,
     },
+    /// A frame that no sample and no picture comes of, because a limit of the rate left no room for it. Only encodes
+    /// under such a limit drop frames.
+    Dropped {
+        /// The frame, counted in presentation order from 0 at the start of the encode.
+        index: u64,
+    },
     /// Nothing yet: send more frames.
     Pending,
     /// Nothing any more.

@@ -483,6 +483,14 @@ impl<T: Send> Engine<T> {
                         self.judge();
                     }
                 }
+                Output::Dropped { index } => {
+                    if let Some(judge) = &mut running.judge {
+                        judge.refused(index);
+                    }
+                    if let Some(inside) = running.inside.remove(&index) {
+                        self.tell(inside.ticket, Ok(Emission::Dropped));
+                    }
+                }
                 Output::Pending => return Ok(false),
                 Output::End => return Ok(true),
             }

@@ -1,7 +1,7 @@
 //! Scoring while encoding: source pictures wait for what a decoder will see of them, and each unit has a score of its own.
 
 use crate::encoder::EncoderSettings;
-use crate::scorer::{Scorer, Scorers};
+use crate::scorer::{AnyScorer, Scorers};
 use crate::take::Score;
 use retake_media::{PixelBuffer, Time};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(super) struct Judge {
 }
 
 /// A scorer, or why it is of no further use.
-type Opened = Result<Box<dyn Scorer>, String>;
+type Opened = Result<AnyScorer, String>;
 
 struct Waiting {
     pts: Time,

@@ -153,6 +153,7 @@ pub fn encode(
             match encoder.receive()? {
                 Output::Frame(frame) => take.frames.push(frame),
                 Output::Picture { index, picture } => assert!(take.pictures.insert(index, picture).is_none()),
+                Output::Dropped { index } => panic!("an encoder by itself dropped frame {index}"),
                 Output::Pending => {
                     assert!(index < frames.len(), "pending after the end");
                     break;

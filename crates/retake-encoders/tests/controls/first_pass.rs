@@ -96,6 +96,7 @@ fn quality_changes_in_both_passes() {
                     assert!(frame.index != 3 || encoder.set_quality(coarse));
                 }
                 Output::Picture { .. } => {}
+                Output::Dropped { index } => panic!("an encoder by itself dropped frame {index}"),
                 Output::Pending => panic!("nothing is missing"),
                 Output::End => break,
             }

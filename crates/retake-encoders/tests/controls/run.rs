@@ -55,6 +55,7 @@ pub fn steps(
             match encoder.receive().unwrap() {
                 Output::Frame(frame) => take.frames.push(frame),
                 Output::Picture { index, picture } => assert!(take.pictures.insert(index, picture).is_none()),
+                Output::Dropped { index } => panic!("an encoder by itself dropped frame {index}"),
                 Output::Pending | Output::End => break,
             }
         }
