@@ -91,7 +91,8 @@ impl Encoder for Scripted {
 
     fn receive(&mut self) -> Result<Output, EncoderError> {
         let sent = if self.finished { u64::MAX } else { self.sent };
-        let Some((_, gives)) = self.script.pop_front_if(|(after, _)| *after <= sent) else {
+        let ready = self.script.front().is_some_and(|(after, _)| *after <= sent);
+        let Some((_, gives)) = ready.then(|| self.script.pop_front()).flatten() else {
             return Ok(if self.finished { Output::End } else { Output::Pending });
         };
         self.given += 1;
