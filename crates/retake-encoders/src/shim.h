@@ -38,7 +38,7 @@ struct retake_controls {
     int32_t long_term;
     int32_t more_before, more_after;
     int32_t fields;                            /* 1 top field first, 2 bottom field first; 0 whole frames */
-    int32_t crop[4];                           /* even numbers of pixels off the left, top, right and bottom (0) */
+    int32_t crop[4];                           /* even numbers, off left, top, right and bottom (0) */
     int64_t frame_count;                       /* (0) */
     int64_t buffer_rate, buffer_bits;          /* bits per second, bits (0) */
     double buffer_initial;                     /* 0 to 1; with buffer_rate only */
@@ -50,14 +50,15 @@ struct retake_controls {
 /* All strings and arrays are borrowed for the length of one call. */
 struct retake_settings {
     int32_t width, height, bit_depth;
-    int32_t pairs;                             /* chroma comes as pairs of Cb and Cr, in plane 1; 8 bit only */
+    int32_t pairs;                             /* chroma comes as pairs of Cb and Cr in plane 1; only 8 bit */
     int32_t fps_num, fps_den;
     int32_t sar_num, sar_den;                  /* 0:0 unknown */
     int32_t primaries, transfer, matrix;       /* H.273; 2 unspecified */
     int32_t range;                             /* 0 limited, 1 full, -1 not known */
     int32_t chroma_location;                   /* H.273 type plus one; 0 unknown */
     int32_t has_mastering, has_content_light;
-    int32_t mastering[10];                     /* Gx Gy Bx By Rx Ry Wx Wy in 0.00002; max, min luminance in 0.0001 cd/m2 */
+    /* Gx Gy Bx By Rx Ry Wx Wy in 0.00002; max, min luminance in 0.0001 cd/m2 */
+    int32_t mastering[10];
     int32_t max_content, max_frame_average;
     int32_t rate;                              /* enum retake_rate */
     int32_t key_interval;                      /* 0: the encoder's default; 1: every frame is a key frame */

@@ -99,7 +99,8 @@ impl Level {
         let profile = bits.read(3)? as u8;
         bits.read(1)?; // still_picture
         if bits.flag()? {
-            return Some(Self { profile, level: bits.read(5)? as u8, tier: 0 }); // reduced_still_picture_header
+            // reduced_still_picture_header
+            return Some(Self { profile, level: bits.read(5)? as u8, tier: 0 });
         }
         if bits.flag()? {
             bits.read(32)?; // num_units_in_display_tick

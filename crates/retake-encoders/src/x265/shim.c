@@ -26,7 +26,8 @@ struct encoder {
     uint8_t *headers;
     size_t headers_size;
     struct retake_event_data sample;
-    x265_picture *input, *recon[RETAKE_LAYERS]; /* recon points into x265's own frame, which the next encode call may reuse */
+    /* recon points into x265's own frame, which the next encode call may use again */
+    x265_picture *input, *recon[RETAKE_LAYERS];
 };
 
 static const char *version(void) { return x265_version_str; }

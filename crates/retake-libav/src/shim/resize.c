@@ -56,7 +56,8 @@ static int prepare(rt_resizer *resizer, struct key key) {
         int value;
     } options[] = {
         {"srcw", key.from_width}, {"srch", key.from_height}, {"src_format", format}, {"dstw", key.to_width}, {"dsth", key.to_height},
-        {"dst_format", format}, {"src_range", 1}, {"dst_range", 1}, /* equal: nothing is converted, and nothing clipped */
+        /* ranges are equal: nothing is converted, and nothing clipped */
+        {"dst_format", format}, {"src_range", 1}, {"dst_range", 1},
         {"src_h_chr_pos", x}, {"dst_h_chr_pos", x}, {"src_v_chr_pos", y}, {"dst_v_chr_pos", y},
         {"sws_flags", SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT},
     };

@@ -138,7 +138,8 @@ int rt_sound_samples(rt_input *input, int index, int bytes); /* samples in a pac
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_free(AVPacket *packet);
-int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size); /* the picture of a cover track */
+/* the picture of a cover track */
+int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);
 int rt_seek(rt_input *input, int stream, int64_t time);
 void rt_record(rt_input *input);                 /* keep a copy of what rt_read gives from here on */
 void rt_replay(rt_input *input);                 /* stop that, and give the copies again */
@@ -196,10 +197,12 @@ void rt_output_in_order(rt_output *output);                     /* packets are i
 int rt_output_take(rt_output *output, uint8_t **data, size_t *size);
 void rt_bytes_free(uint8_t *data);
 int rt_output_flush(rt_output *output); /* ends a fragment, where the container has such */
-int rt_output_time_base(const rt_output *output, int stream, rt_ratio *out); /* the one in force after rt_output_header */
+/* the one in force after rt_output_header */
+int rt_output_time_base(const rt_output *output, int stream, rt_ratio *out);
 void rt_output_close(rt_output *output); /* without a trailer: what was written stays half a file */
 int rt_output_option(rt_output *output, const char *name, const char *value);
-int rt_output_tag(rt_output *output, int stream, const char *name, const char *value); /* stream -1: the film */
+/* stream -1: the film */
+int rt_output_tag(rt_output *output, int stream, const char *name, const char *value);
 int rt_output_video(rt_output *output, const rt_video *video);
 int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base);
 int rt_output_can_hold(const char *format, int codec_id); /* 1 yes, 0 no, negative: cannot tell */
@@ -219,7 +222,8 @@ int rt_output_finish(rt_output *output);
 int64_t rt_output_bytes(const rt_output *output);
 AVFormatContext *rt_output_context(rt_output *output);
 int rt_track_add_side_data(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size);
-int rt_input_tag(rt_input *input, int stream, int number, const char **name, const char **value); /* 1 while there is one */
+/* 1 while there is one */
+int rt_input_tag(rt_input *input, int stream, int number, const char **name, const char **value);
 
 /* subtitle.c */
 int rt_subtitles_open(rt_input *input, int stream, const char *codec, rt_output *output, rt_subtitles **out);
