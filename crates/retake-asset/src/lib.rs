@@ -6,6 +6,9 @@
 //!
 //! Two kinds of trouble are kept apart (AW-2): a [`UsageError`] is a call that should not have been made, and changes nothing; a
 //! [`WriterError`] is why a film cannot be written, and makes the writer's status *failed*.
+//!
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where it
+//! is told what every call must do.
 
 mod adaptor;
 mod association;

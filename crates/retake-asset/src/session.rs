@@ -12,7 +12,7 @@ use retake_libav::TrackFormat;
 use retake_media::{FormatDescription, PixelBuffer, SampleBuffer, Time, TimeRange};
 use std::sync::Arc;
 
-/// Encodes by a session, in one pass or in several. With several, samples are kept until the last is over (spec 17.4, AM-15).
+/// Encodes by a session, in one pass or in several. With several, samples are kept until the last is over (section 17.4, AM-15).
 pub(crate) struct SessionEncoder {
     session: CompressionSession,
     outcomes: Outcomes,

@@ -68,7 +68,7 @@ fn by_turns<T: Send + 'static>(
     }))
 }
 
-/// AD-6…AD-9, AM-14: with each executor, pictures of several passes and sound beside them; what is in the film is the newest version of each frame.
+/// AD-6, AD-7, AD-8, AD-9, AM-14: with each executor, pictures of several passes and sound beside them; what is in the film is the newest version of each frame.
 #[test]
 fn receivers_run_in_any_executor() {
     for turns in [false, true] {

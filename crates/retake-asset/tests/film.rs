@@ -35,7 +35,7 @@ fn rewrap(
     writer.finish_writing_and_wait()
 }
 
-/// Section 16.2: what is appended is what is decoded, at the same times, in every container, and with the index in front.
+/// AI-1, section 16.2: what is appended is what is decoded, at the same times, in every container, and with the index in front.
 #[test]
 fn films_decode_to_what_was_appended() {
     let Some(studio) = Studio::open() else { return };

@@ -63,7 +63,7 @@ fn set(studio: &Studio, name: &str, info: &EncoderInfo) -> Set {
     let writer = AssetWriter::new(studio.path(name), Container::from_path(Path::new(name)).unwrap());
     writer.configure(|options| options.directory_for_temporary_files = Some(folder)).unwrap();
     let input = AssetWriterInput::video(&settings(info), &registry()).unwrap();
-    assert!(!input.can_perform_multiple_passes());
+    assert!(!input.can_perform_multiple_passes(), "AM-1: only where it is asked for");
     input.configure(|options| options.multi_pass = true).unwrap();
     assert!(input.can_perform_multiple_passes(), "AM-3: from the moment on at which it is asked for");
     let attributes = PixelBufferAttributes::of(PixelFormat::I420, 176, 144);
@@ -145,7 +145,7 @@ fn assert_whole(film: &Path, what: &str) {
     assert!(got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= 1), "{what}: {got:?}");
 }
 
-/// AM-3…AM-10, AM-15, AM-20 with every encoder, whether the client goes through all passes, or stops after the first: the film holds what the session
+/// AM-3, AM-4, AM-5, AM-6, AM-8, AM-9, AM-10, AM-15, AM-20, MP-16 with every encoder, whether the client goes through all passes, or stops after the first: the film holds what the session
 /// and a silo come to without a writer, sample for sample, and another program decodes it whole. Samples of earlier passes wait in the folder
 /// for temporary files, which are gone at the end.
 #[test]

@@ -102,7 +102,7 @@ fn reach(state: State, studio: &Studio) -> (Set, Arc<Script>) {
     (set, script)
 }
 
-/// A30 and AM-3…12: every call in every state of the passes of an input, and what it is told of its pass.
+/// A30, AM-3, AM-4, AM-5, AM-6, AM-7, AM-8, AM-9, AM-10, AM-11: every call in every state of the passes of an input, and what it is told of its pass.
 #[test]
 fn a30_passes_of_an_input_in_every_state() {
     type Call = fn(&Set) -> Result<(), Mistake>;
@@ -380,7 +380,7 @@ fn an_encoder_that_fails_ends_the_writer() {
     assert_eq!(studio.files(), Vec::<String>::new());
 }
 
-/// Resolution 29: several passes and real time contradict each other.
+/// AM-2, resolution 29: several passes and real time contradict each other.
 #[test]
 fn several_passes_in_real_time_do_not_start() {
     let studio = Studio::empty();

@@ -26,7 +26,7 @@ fn collector(profile: SegmentProfile) -> (AssetWriter, Collected) {
     (writer, collected)
 }
 
-/// A37: the initialization segment comes first and once; segments begin with the first sync sample at or after each multiple of the interval; what
+/// A37, SG-2, SG-3, SG-6, SG-9: the initialization segment comes first and once; segments begin with the first sync sample at or after each multiple of the interval; what
 /// the reports say of bytes and times is so; the stream decodes to the film.
 #[test]
 fn a37_segments_begin_at_multiples_with_sync_samples() {

@@ -103,9 +103,10 @@ fn status_of(state: State) -> WriterStatus {
 type Call = fn(&AssetWriter, &AssetWriterInput) -> Answer;
 
 /// A call, its name, and the states in which it is done; in all others it is a usage error.
-const CALLS: [(&str, Call, &[State]); 23] = [
+const CALLS: [(&str, Call, &[State]); 24] = [
     ("configure", |writer, _| usage(writer.configure(|options| options.fast_start = true)), &[Unknown]),
     ("configure input", |_, input| usage(input.configure(|options| options.enabled = false)), &[Unknown]),
+    ("several passes", |_, input| usage(input.configure(|options| options.multi_pass = true)), &[Unknown]),
     ("add", |writer, _| usage(writer.add(&AssetWriterInput::passthrough(audio_format()))), &[Unknown]),
     ("add twice", |writer, input| usage(writer.add(input)), &[]),
     ("start_session", |writer, _| usage(writer.start_session(Time::ZERO)), &[Started]),
@@ -216,7 +217,7 @@ const CALLS: [(&str, Call, &[State]); 23] = [
     ),
 ];
 
-/// A29: every call in every state: those that are not allowed are usage errors, and change neither status nor files. Appending to a writer that
+/// A29, AM-1, AW-1, AW-2, AW-3: every call in every state: those that are not allowed are usage errors, and change neither status nor files. Appending to a writer that
 /// has failed is no mistake of the client, who cannot know: it answers the failure.
 #[test]
 fn a29_calls_in_the_wrong_state_are_usage_errors_and_change_nothing() {

@@ -3,6 +3,9 @@
 //! [`registry`] gives the encoders of this build. Each has a folder with a C shim over the system library (`shim.c`) and the table of what
 //! is particular to it; everything else lives once: settings are checked and lowered in `settings`, times are kept in `times`, headers and
 //! payloads are put in ISO form in `bitstream`, and `driver` runs a shim as an encoder.
+//!
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where it
+//! is told what every call must do.
 
 // a build that lacks encoders leaves parts of the common code without a caller
 #![cfg_attr(

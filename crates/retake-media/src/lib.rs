@@ -2,6 +2,9 @@
 //! [`PixelBufferPool`] they are recycled in, compressed [`Sample`]s and the [`FormatDescription`] they are decoded with.
 //!
 //! This crate does no input or output, and knows no codec library.
+//!
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where it
+//! is told what every call must do.
 
 mod aperture;
 mod audio;

@@ -1,4 +1,4 @@
-//! The pixel buffer pool, by rules PB-1 to PB-13.
+//! The pixel buffer pool (section 12.2).
 
 use proptest::prelude::*;
 use retake_media::{

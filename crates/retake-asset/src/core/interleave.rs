@@ -175,7 +175,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
-        /// AW-4 to AW-6: clients that append only when there is room, each on a thread of its own, and the thread that stores, in any
+        /// AW-4, AW-5, AW-6: clients that append only when there is room, each on a thread of its own, and the thread that stores, in any
         /// order: somebody can always move until all is stored; what is waiting is bounded; each lane comes out whole and in order.
         #[test]
         fn no_schedule_of_threads_stands_still(clients in prop::collection::vec(client(), 1..4),

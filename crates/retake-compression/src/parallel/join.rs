@@ -4,7 +4,7 @@ use crate::property::DataRateLimit;
 use retake_media::{Codec, FormatDescription, Sample, Time};
 use thiserror::Error;
 
-/// Joins the samples of parts, one part entirely after the other, into those of one film (rules PA-5 to PA-8, PA-10), and sees to it that
+/// Joins the samples of parts, one part entirely after the other, into those of one film (rules PA-5, PA-6, PA-7, PA-8, PA-10), and sees to it that
 /// they make one.
 ///
 /// Call [`begin`](Self::begin) before each part and [`sample`](Self::sample) with each of its samples in decode order; samples pass as they
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(Joiner::default().finish().unwrap(), JoinReport::default());
     }
 
-    /// PA-5 to PA-7: each of what must not be is found, and told of the part it is in.
+    /// PA-5, PA-6, PA-7: each of what must not be is found, and told of the part it is in.
     #[test]
     fn what_makes_no_film_is_refused() {
         use SampleKind::{Reference, Sync};

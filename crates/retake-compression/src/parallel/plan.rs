@@ -92,7 +92,7 @@ mod tests {
         Subdivision::at_most(limit).parts(frames, Time::INVALID).iter().map(|part| part.range.len()).collect()
     }
 
-    /// A25: the table of the header, to the letter.
+    /// A25, PA-1, PA-2: the table of the header, to the letter.
     #[test]
     fn a25_four_hundred_frames_in_four_parts() {
         let parts = Subdivision::at_most(4).parts(400, Time::INVALID);

@@ -431,7 +431,7 @@ impl<T> Shared<T> {
         ended
     }
 
-    /// CS-13 to CS-17. Returns when no handler will run any more; at once where a handler calls it.
+    /// CS-13, CS-14, CS-15, CS-16, CS-17. Returns when no handler will run any more; at once where a handler calls it.
     pub(super) fn invalidate(&self) {
         let mut state = self.lock();
         state.phase = Phase::Invalid;

@@ -31,7 +31,7 @@ fn create(path: Option<&Path>, do_not_delete: bool) -> Result<Arc<MultiPassStora
     MultiPassStorage::create(path, TimeRange::INVALID, &options)
 }
 
-/// ST-3, ST-6: what becomes of the file in every case: new, there before, or none named; kept or not; closed or not.
+/// A24, ST-1, ST-3, ST-6: what becomes of the file in every case: new, there before, or none named; kept or not; closed or not.
 #[test]
 fn a24_the_file_goes_only_if_the_storage_made_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +108,7 @@ fn a_kept_storage_goes_on() {
     }
 }
 
-/// MP-3, 23 no. 38: one session at a time, and one process.
+/// MP-3, resolution 38: one session at a time, and one process.
 #[test]
 fn a_storage_is_exclusive() {
     let folder = tempfile::tempdir().unwrap();

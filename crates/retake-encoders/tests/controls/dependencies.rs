@@ -87,7 +87,7 @@ fn references_are_capped() {
     }
 }
 
-/// A39, 6.5: with two temporal layers the samples of the upper one can be left out; what stays decodes to the same pictures at half the
+/// A39, LL-4, section 6.5: with two temporal layers the samples of the upper one can be left out; what stays decodes to the same pictures at half the
 /// rate.
 #[test]
 fn a39_the_base_layer_decodes_alone_at_half_rate() {

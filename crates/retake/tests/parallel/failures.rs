@@ -1,4 +1,4 @@
-//! PA-13: one failure ends all.
+//! One failure ends all.
 
 use super::{Film, job};
 use crate::common;
@@ -32,7 +32,7 @@ impl FrameSource for Broken {
     }
 }
 
-/// The first failure is the one that is told, whatever the others then say; what has not begun does not begin.
+/// PA-13: the first failure is the one that is told, whatever the others then say; what has not begun does not begin.
 #[test]
 fn one_failure_ends_all() {
     let registry = retake::encoders();

@@ -1,4 +1,4 @@
-//! A26 to A28: what parts come to, joined.
+//! What parts come to, joined.
 
 use super::{Film, RATE, is_one_film, job, joined};
 use crate::common::{self, decode, ffmpeg};
@@ -13,8 +13,8 @@ fn sizes(samples: &[SampleBuffer]) -> Vec<usize> {
     samples.iter().map(|sample| sample.sample.data.len()).collect()
 }
 
-/// A26, PA-5 to PA-8: 400 frames in four parts make one film; no window of a second with a join in it holds more than 1.1 times the largest
-/// window beside it.
+/// A26, PA-1, PA-5, PA-6, PA-7, PA-8, PA-10: 400 frames in four parts, of which none sees the frames of another, make one
+/// film in their order; no window of a second with a join in it holds more than 1.1 times the largest window beside it.
 #[test]
 fn a26_four_parts_make_one_film_with_steady_joins() {
     let film = Film(common::render(400, 400, 12));
@@ -114,7 +114,7 @@ fn a27_all_intra() {
     }
 }
 
-/// A28, PA-12: one session at once, two, or four: the bytes are the same, by quality and by rate.
+/// A28, PA-10, PA-12: one session at once, two, or four: the bytes are the same, by quality and by rate.
 #[test]
 fn a28_the_number_of_sessions_at_once_changes_no_byte() {
     let film = Film(common::render(96, 96, 8));

@@ -73,7 +73,7 @@ fn joined(parts: &EncodedParts) -> (Vec<SampleBuffer>, JoinReport) {
     (samples, report.unwrap())
 }
 
-/// PA-5 to PA-7: one description, all times, decode times that rise, sync frames where parts begin; and the samples one after the other decode
+/// PA-5, PA-6, PA-7: one description, all times, decode times that rise, sync frames where parts begin; and the samples one after the other decode
 /// to all frames.
 fn is_one_film(info: &EncoderInfo, parts: &EncodedParts, frames: usize) -> Vec<SampleBuffer> {
     let (samples, report) = joined(parts);

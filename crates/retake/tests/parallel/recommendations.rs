@@ -1,4 +1,4 @@
-//! PA-4: what a configured session recommends.
+//! What a configured session recommends.
 
 use crate::common::{self, HEIGHT, WIDTH, integer, session};
 use retake::parallel::ParallelEncode;
@@ -19,7 +19,7 @@ fn limit(info: &EncoderInfo, width: u32, height: u32, more: &[Property]) -> i64 
     integer(&session, LIMIT)
 }
 
-/// As many sessions as have cores for the threads that are of use to each, and memory for their pictures.
+/// PA-4: as many sessions as have cores for the threads that are of use to each, and memory for their pictures.
 #[test]
 fn the_limit_follows_from_threads_and_memory() {
     let cores = std::thread::available_parallelism().unwrap().get() as i64;
@@ -42,7 +42,7 @@ fn the_limit_follows_from_threads_and_memory() {
     }
 }
 
-/// Two groups of pictures, and no fewer frames than the encoder has to see before the first sample.
+/// PA-4: two groups of pictures, and no fewer frames than the encoder has to see before the first sample.
 #[test]
 fn the_minima_follow_from_intervals_and_delay() {
     for info in common::encoders() {

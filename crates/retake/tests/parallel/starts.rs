@@ -1,4 +1,4 @@
-//! PA-8: what a session makes of it that other frames come before its own.
+//! What a session makes of it that other frames come before its own.
 
 use super::{Film, RATE, at};
 use crate::common::{self, HEIGHT, WIDTH, decode, luma_error};
@@ -43,7 +43,7 @@ fn dip(film: &Film, samples: &[SampleBuffer]) -> f64 {
     level(&errors[1..RATE / 2]) - level(&errors[2 * RATE..])
 }
 
-/// With the flag, a bit rate begins nearer to where it stays; samples, times and description are as without. Encoders that have nothing to make
+/// PA-8: with the flag, a bit rate begins nearer to where it stays; samples, times and description are as without. Encoders that have nothing to make
 /// of it do not have the property.
 #[test]
 fn a_part_begins_as_in_the_middle_of_a_film() {
@@ -97,7 +97,7 @@ fn errors_are_those_of_the_frames_that_count() {
     }
 }
 
-/// A session is told fewer frames than a second has, or gets fewer: it keeps to what it has.
+/// PA-8: a session is told fewer frames than a second has, or gets fewer: it keeps to what it has.
 #[test]
 fn few_frames_are_enough() {
     for info in common::encoders() {

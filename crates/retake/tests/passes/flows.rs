@@ -11,7 +11,7 @@ use retake::{Time, TimeRange};
 use std::process::Command;
 use std::time::Duration;
 
-/// A20 (a): a storage in a file, and two passes over everything, whatever the session asks for.
+/// A20 (a), ST-2: a storage in a file, and two passes over everything, whatever the session asks for.
 #[test]
 fn a20_two_passes_over_everything() {
     let frames = film();
@@ -41,7 +41,7 @@ fn a20_two_passes_over_everything() {
     }
 }
 
-/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read, and a passthrough writer makes a
+/// A20 (b), ST-2: ranges go from the session to the silo as they are; the session is gone before the silo is read, and a passthrough writer makes a
 /// film of it that another program counts and decodes.
 #[test]
 fn a20_ranges_go_from_session_to_silo_to_film() {
@@ -161,7 +161,7 @@ fn mp11_a_pass_ends_by_itself() {
     assert!(ended(true) == ended(false));
 }
 
-/// A7, CS-14: a session that is invalidated from another thread ends its pass with the error of an invalid session.
+/// A7, CS-14, CS-16, MP-12: a session that is invalidated from another thread ends its pass with the error of an invalid session.
 #[test]
 fn a7_invalidated_while_a_pass_ends() {
     let frames = film();

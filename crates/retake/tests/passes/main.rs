@@ -89,7 +89,7 @@ fn a16_passes_need_a_storage() {
         assert!(!pull.0.serializable_properties().unwrap().0.contains_key("MultiPassStorage"));
         let refused = pull.0.encode(frame, at(0), STEP, FrameOptions::default(), 0).unwrap_err();
         assert_eq!(refused.code(), -12902);
-        // MP-3, MP-28: one session has it, and rates are decided
+        // MP-2, MP-3, MP-28: one session has it, rates are decided, and so is the storage
         let other = common::session(&info);
         let in_use = other.0.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap_err();
         assert_eq!(in_use.code(), -12213);

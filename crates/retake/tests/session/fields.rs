@@ -291,7 +291,7 @@ fn fields_without_delay() {
     }
 }
 
-/// 13: a conversion that would make one row of both fields is refused, that picture alone; other formats of the same chroma are not.
+/// CS-12, section 13: a conversion that would make one row of both fields is refused, that picture alone; other formats of the same chroma are not.
 #[test]
 fn conversions_do_not_mix_fields() {
     for info in with_fields() {

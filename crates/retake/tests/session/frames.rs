@@ -9,7 +9,7 @@ use retake::{FrameOptions, Time};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
-/// A1 (T-2 to T-4): all times come back; decode times are the sorted presentation times; frames that are reordered are shown before they
+/// A1 (T-2, T-3, T-4, EF-7): all times come back; decode times are the sorted presentation times; frames that are reordered are shown before they
 /// are decoded.
 #[test]
 fn a1_decode_times_are_sorted_presentation_times() {
@@ -102,7 +102,7 @@ fn long_term_options_need_long_term_references() {
     }
 }
 
-/// A6 (CS-8, CS-9, CS-11, resolution 13): after a numeric time all frames up to it are out; after none, all are. The session goes on.
+/// A6 (CS-8, CS-9, CS-10, CS-11, resolution 13): after a numeric time all frames up to it are out; after none, all are. The session goes on.
 #[test]
 fn a6_complete_frames_puts_out_what_it_says() {
     for info in encoders() {
@@ -284,7 +284,8 @@ fn invalidation_ends_a_drain() {
     }
 }
 
-/// EF-12, resolution 17: a full queue makes the caller wait; in real time the frame is dropped, and its outcome says so.
+/// EF-8, EF-12, T-5, resolution 17: a full queue makes the caller wait; in real time the frame is dropped, its outcome says so,
+/// and no sample gets its decode time.
 #[test]
 fn frames_are_dropped_in_real_time_alone() {
     for info in encoders() {
@@ -296,8 +297,9 @@ fn frames_are_dropped_in_real_time_alone() {
                 .on_output(move |outcome: EncodedOutcome<usize>| {
                     // the first outcome is held until the other side opens or goes
                     let _ = gate.recv();
+                    let dts = outcome.sample().map(|buffer| buffer.sample.dts);
                     let dropped = matches!(outcome.result, Ok(retake::session::Emission::Dropped));
-                    send.send((outcome.token, dropped)).unwrap();
+                    send.send((outcome.token, dropped, dts)).unwrap();
                 })
                 .build()
                 .unwrap();
@@ -305,9 +307,12 @@ fn frames_are_dropped_in_real_time_alone() {
             session.set_all(&[Property::RealTime(real_time), Property::ExpectedFrameRate(200.0)]).unwrap();
             // in real time the handler is held, so that nothing leaves the queue
             let open = real_time.then_some(open);
-            let mut told = Vec::new();
-            for (index, frame) in render(90, 99, 2).iter().enumerate() {
+            let (mut told, mut sent) = (Vec::new(), 0);
+            let frames = render(90, 99, 2);
+            for (index, frame) in frames.iter().enumerate() {
                 let info = session.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+                sent = index + 1;
+                assert!(info.asynchronous, "EF-8: every session has a thread of its own");
                 if info.dropped {
                     told.push(index);
                     break;
@@ -316,15 +321,80 @@ fn frames_are_dropped_in_real_time_alone() {
             assert_eq!(told.is_empty(), !real_time, "{}", info.name);
             drop(open);
             session.complete_frames(Time::INVALID).unwrap();
+            // frames behind the dropped one, of which none has to wait
+            for index in sent..(sent + 3).min(frames.len()) {
+                session.encode(&frames[index], at(index), STEP, FrameOptions::default(), index).unwrap();
+                session.complete_frames(Time::INVALID).unwrap();
+                sent = index + 1;
+            }
             drop(session);
+            let outcomes: Vec<_> = outcomes.iter().collect();
             let dropped: Vec<usize> =
-                outcomes.iter().filter(|(_, dropped)| *dropped).map(|(token, _)| token).collect();
+                outcomes.iter().filter(|(_, dropped, _)| *dropped).map(|(token, ..)| *token).collect();
             assert_eq!(dropped, told, "{}", info.name);
+            let decoded: Vec<Time> = outcomes.iter().filter_map(|(.., dts)| *dts).collect();
+            let kept: Vec<Time> = (0..sent).filter(|index| !told.contains(index)).map(at).collect();
+            assert_eq!(decoded, kept, "{}: T-5", info.name);
         }
     }
 }
 
-/// Section 4.3, 11: forced frames by the caller and by the intervals do not add up.
+/// PR-9: a session moves to another thread; it is not for several at once, which its handles are.
+#[test]
+fn a_session_moves_between_threads() {
+    // compiles only where the type is not `Sync`: else both implementations would fit
+    trait NotSync<A> {
+        fn holds() {}
+    }
+    impl<T: ?Sized> NotSync<()> for T {}
+    impl<T: ?Sized + Sync> NotSync<u8> for T {}
+    <CompressionSession<usize> as NotSync<_>>::holds();
+    for info in encoders() {
+        let pull = session(&info);
+        let pull = std::thread::spawn(move || {
+            pull.0.encode(&render(1, 9, 4)[0], at(0), STEP, FrameOptions::default(), 0).unwrap();
+            pull
+        });
+        let pull = pull.join().unwrap();
+        pull.0.complete_frames(Time::INVALID).unwrap();
+        assert_eq!(taken(&pull).len(), 1, "{}", info.name);
+    }
+}
+
+/// PR-10: every property can be asked for while the session's thread is held up, so that it is not waited for.
+#[test]
+fn asking_does_not_wait_for_the_encoder() {
+    for info in encoders() {
+        let (inside, held) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .encoder(info.name)
+            .on_output(move |_: EncodedOutcome<usize>| {
+                let _ = inside.send(());
+                let _ = gate.recv();
+            })
+            .build()
+            .unwrap();
+        session.set_all(&crate::common::usual(&info)).unwrap();
+        let handle = session.handle();
+        let supported = session.supported_properties().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for (index, frame) in render(20, 99, 4).iter().enumerate() {
+                    session.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+                }
+                session.complete_frames(Time::INVALID).unwrap();
+            });
+            held.recv().unwrap();
+            for key in supported.keys() {
+                assert!(handle.get(*key).is_ok(), "{}: {key}", info.name);
+            }
+            drop(open);
+        });
+    }
+}
+
+/// Section 4.3, resolution 19: forced frames by the caller and by the intervals do not add up.
 #[test]
 fn a_forced_first_frame_is_harmless() {
     for info in encoders() {

@@ -24,7 +24,7 @@ fn a2_without_reordering_order_is_kept() {
     }
 }
 
-/// A5 (EF-11): before the call with frame N returns, frame N - M is out.
+/// A5 (EF-4, EF-11): before the call with frame N returns, frame N - M is out.
 #[test]
 fn a5_no_more_frames_are_held_back_than_asked_for() {
     for info in encoders().into_iter().filter(obeys) {
@@ -79,7 +79,8 @@ fn low_latency(info: &EncoderInfo) -> Option<Pull> {
     }
 }
 
-/// A38 (LL-1, LL-2, LL-6, 6.4): one sync frame, unless another is forced; no reordering; the keys of the buffer model are not there.
+/// A38 (LL-1, LL-2, LL-3, LL-5, LL-6, section 6.4): one sync frame, unless another is forced; no reordering; the family of High
+/// profiles; no frame is dropped where nothing forces it; the keys of the buffer model are not there.
 #[test]
 fn a38_low_latency_has_one_sync_frame() {
     for info in encoders() {
@@ -99,6 +100,13 @@ fn a38_low_latency_has_one_sync_frame() {
         pull.0.complete_frames(Time::INVALID).unwrap();
         samples.extend(taken(&pull));
         assert_eq!(syncs(&samples), [0, 70], "{}", info.name);
+        // LL-3: profile_idc of avcC, general_profile_idc of hvcC
+        let configuration = &samples[0].1.format.config;
+        match info.codec {
+            Codec::H264 => assert_eq!(configuration[1], 100, "High"),
+            Codec::Hevc => assert_eq!(configuration[1] & 0x1f, 1, "Main"),
+            _ => {}
+        }
         assert!(samples.iter().all(|(_, buffer)| buffer.sample.dts == buffer.sample.pts), "{}", info.name);
         whole(&info, &samples, 90);
     }

@@ -26,7 +26,7 @@ fn formats(formats: &[PixelFormat]) -> PixelBufferAttributes {
     PixelBufferAttributes { formats: formats.to_vec(), ..Default::default() }
 }
 
-/// A13 (PB-14, PB-15, PB-18, PB-20, table 12.4): what the client asks for and what the encoder takes make the pool; it is the same one each
+/// A13 (CS-3, PB-14, PB-15, PB-18, PB-20, table 12.4): what the client asks for and what the encoder takes make the pool; it is the same one each
 /// time.
 #[test]
 fn a13_the_pool_is_shared_where_it_can_be() {
@@ -78,7 +78,7 @@ fn another_depth_is_another_pool() {
     }
 }
 
-/// EF-10, PB-19: pictures of other formats and sizes are converted; what comes out looks like what went in.
+/// CS-3, EF-10, PB-19: pictures of other formats and sizes are converted; what comes out looks like what went in.
 #[test]
 fn pictures_of_any_kind_may_be_sent() {
     for info in encoders() {

@@ -287,7 +287,7 @@ fn saved_properties_make_an_equal_session() {
     assert_eq!(session.get(PropertyKey::RealTime).unwrap(), Some(true.into()));
 }
 
-/// Section 0.6: the names of Apple's headers and their odd spellings are known.
+/// Section 0.5: the names of Apple's headers and their odd spellings are known.
 #[test]
 fn odd_names_are_known() {
     for (name, key) in [
@@ -460,7 +460,7 @@ fn preset_dictionaries_can_be_set() {
     }
 }
 
-/// 3.3, resolution 15: from the first frame on, or prepare, class B answers -12902 and class F is taken.
+/// CS-5, CS-7, section 3.3, resolution 15: from the first frame on, or prepare, class B answers -12902 and class F is taken.
 #[test]
 fn what_the_first_frame_decides_is_frozen() {
     for info in encoders() {

@@ -109,7 +109,7 @@ impl Passes {
         }
     }
 
-    /// MP-5 … MP-10. `settings` are what every pass encodes with, as text.
+    /// MP-5, MP-6, MP-7, MP-8, MP-9, MP-10. `settings` are what every pass encodes with, as text.
     pub(super) fn begin(
         &mut self,
         last: bool,
@@ -248,7 +248,7 @@ impl Passes {
         }
     }
 
-    /// MP-11 … MP-15: all samples of the pass are out.
+    /// MP-11, MP-13, MP-14, MP-15: all samples of the pass are out.
     pub(super) fn end(&mut self, last: bool, wish: &Wish) -> Result<NextPass, SessionError> {
         self.is_open("end_pass")?;
         let Stage::Open { whole, last: promised } = std::mem::replace(&mut self.stage, Stage::Over) else {

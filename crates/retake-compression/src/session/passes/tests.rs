@@ -101,7 +101,8 @@ fn begin(session: &mut Session, last: bool) -> Result<(), SessionError> {
 const RATE: u64 = 8 * 1000;
 
 proptest! {
-    /// A16, MP-4 … MP-17: calls in any order answer as a plain table of states does, and a refused call changes nothing.
+    /// A16, MP-5, MP-6, MP-7, MP-8, MP-9, MP-13, MP-15, MP-17: calls in any order answer as a plain table of states does, and a
+    /// refused call changes nothing.
     #[test]
     fn a16_every_order_of_calls(calls in prop::collection::vec(0..6u8, 1..14)) {
         #[derive(Clone, Copy, PartialEq)]
@@ -139,7 +140,7 @@ proptest! {
         }
     }
 
-    /// MP-18, MP-20, MP-23, MP-24, MP-32, MP-34: whatever the first pass took, ranges are whole units, each begins an encode of its own, what
+    /// MP-17, MP-18, MP-19, MP-20, MP-22, MP-23, MP-24, MP-30, MP-32, MP-34: whatever the first pass took, ranges are whole units, each begins an encode of its own, what
     /// does not belong to them is refused, and the passes end.
     #[test]
     fn ranges_are_whole_units(bytes in prop::collection::vec(20usize..400, 4..12), options in any::<bool>(), answer in 0.7f64..1.4) {
@@ -154,6 +155,7 @@ proptest! {
         let mut count = 1;
         while let NextPass::Requested(ranges) = next {
             prop_assert_eq!(passes.passes.ranges().unwrap(), ranges.clone());
+            prop_assert_eq!(passes.passes.ranges().unwrap(), ranges.clone(), "MP-17: as often as it is asked for");
             prop_assert!(!ranges.is_empty() && ranges.iter().all(|range| range.is_numeric() && range.duration > Time::ZERO));
             prop_assert!(ranges.windows(2).all(|pair| pair[0].end() < pair[1].start));
             let on_unit = |time: Time| time.convert_scale(10).value() % 10 == 0;
@@ -171,6 +173,7 @@ proptest! {
                     Err(error) => prop_assert!(!inside && error.code() == -12902),
                 }
             }
+            prop_assert_eq!(passes.passes.ranges().unwrap(), ranges, "MP-19: through the whole pass");
             prop_assert_eq!(passes.passes.check(at(frames), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
             next = end(&mut passes, false, Some(RATE)).unwrap();
             count += 1;
@@ -193,7 +196,7 @@ fn the_last_pass_is_the_last() {
     }
 }
 
-/// MP-24: a pass in which frames are missing fails, and is over; so does a frame that is not the one of the first pass.
+/// MP-23, MP-24, MP-29: a pass in which frames are missing fails, and is over; so does a frame that is not the one of the first pass.
 #[test]
 fn frames_have_to_be_those_of_the_first_pass() {
     let (mut passes, _storage) = passes(PassOptions { whole_source: true, ..PassOptions::default() });
@@ -213,7 +216,7 @@ fn frames_have_to_be_those_of_the_first_pass() {
     assert_eq!(begin(&mut passes, false).unwrap_err().code(), -12902);
 }
 
-/// MP-9, resolution 9: a pass that was not asked for is one over everything, encoded as the first; and one can be asked for always.
+/// MP-9, MP-10, resolution 9: a pass that was not asked for is one over everything, encoded as the first; and one can be asked for always.
 #[test]
 fn another_pass_over_everything() {
     for request_once in [false, true] {

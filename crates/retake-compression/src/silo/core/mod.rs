@@ -76,7 +76,7 @@ impl<B: Backend> Core<B> {
         }
     }
 
-    /// FS-4 … FS-10: adds a sample, or changes nothing.
+    /// FS-4, FS-5, FS-6, FS-7, FS-8, FS-9, FS-10: adds a sample, or changes nothing.
     pub(super) fn add(&mut self, buffer: &SampleBuffer) -> Result<(), Failure> {
         let sample = &buffer.sample;
         if sample.data.is_empty() {
@@ -121,7 +121,7 @@ impl<B: Backend> Core<B> {
         self.live += u64::from(entry.place.length);
     }
 
-    /// FS-12 … FS-18: begins a pass over these ranges. What is in them is gone.
+    /// FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18: begins a pass over these ranges. What is in them is gone.
     pub(super) fn begin_pass(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
         let checked = Ranges::new(ranges)?;
         self.no_replacement()?;
@@ -216,7 +216,7 @@ impl<B: Backend> Core<B> {
         self.dead += bytes;
     }
 
-    /// FS-19 … FS-22.
+    /// FS-19, FS-20, FS-21, FS-22.
     pub(super) fn progress(&self) -> Result<f32, SiloError> {
         let Some(ranges) = self.pass.ranges.as_ref().or(self.hint.as_ref()) else {
             return Err(SiloError::TimeRange {

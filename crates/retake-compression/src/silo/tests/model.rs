@@ -1,4 +1,4 @@
-//! A22: the silo against a plain list that does what the rules say, one after the other.
+//! The silo against a plain list that does what the rules say, one after the other.
 
 use super::super::core::{Core, Failure};
 use super::super::snapshot::Snapshot;
@@ -185,8 +185,9 @@ fn read(core: &Core<Memory>, range: TimeRange) -> Result<Vec<SampleBuffer>, i32>
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// FS-4 … FS-26, and the replacement: each call answers as the model does, and leaves the same samples and the same progress behind,
-    /// after errors too.
+    /// A22, FS-2, FS-4, FS-5, FS-6, FS-7, FS-8, FS-9, FS-10, FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18, FS-19, FS-20,
+    /// FS-21, FS-22, FS-23, FS-25, FS-26, and the replacement: each call answers as the model does, and leaves the same samples
+    /// and the same progress behind, after errors too.
     #[test]
     fn a22_the_silo_does_what_a_plain_list_does(
         hint in prop_oneof![Just(TimeRange::INVALID), Just(TimeRange::EVERYTHING), (time(), 0i64..20).prop_map(|(start, seconds)| TimeRange::new(start, Time::new(seconds, 1)))],

@@ -20,7 +20,7 @@ fn ten() -> FrameSilo {
     silo
 }
 
-/// FS-1, FS-3, 23 no. 44: files are made, kept and deleted as they should be; what is not a silo is never touched.
+/// FS-1, FS-3, resolution 44: files are made, kept and deleted as they should be; what is not a silo is never touched.
 #[test]
 fn files_of_silos() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn files_of_silos() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// FS-4 … FS-6, FS-10, FS-21: each mistake has its number and changes nothing.
+/// FS-4, FS-5, FS-6, FS-10, FS-12, FS-13, FS-21, FS-23: each mistake has its number and changes nothing.
 #[test]
 fn mistakes_have_their_numbers() {
     let silo = FrameSilo::temporary(TimeRange::EVERYTHING).unwrap();
