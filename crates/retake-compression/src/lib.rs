@@ -1,6 +1,8 @@
-//! What an encoder is to Retake, and what is decided about encodes: the [`encoder`] contract and registry, the [`take`] as the unit of
-//! work, the [`units`] that a film is planned in, and the [`planner`] that asks for takes again. A [`session`] is a client's conversation with an
-//! encoder, [`parallel`] sessions share one source, a [`silo`] merges the samples of several passes, a [`storage`] keeps what each pass has learned. All files are [`log`]s, and [`windows`] of the merged film are looked at.
+//! What an encoder is to Retake, and what is decided about encodes: the [`encoder`] contract and registry,
+//! the [`take`] as the unit of work, the [`units`] that a film is planned in, and the [`planner`] that asks
+//! for takes again. A [`session`] is a client's conversation with an encoder, [`parallel`] sessions share one
+//! source, a [`silo`] merges the samples of several passes, a [`storage`] keeps what each pass has learned.
+//! All files are [`journal`]s, and [`windows`] of the merged film are looked at.
 //!
 //! This crate opens no container and links no encoder. The planner reads no clock, no file and no random number.
 //!
@@ -9,7 +11,7 @@
 
 pub mod encode_run;
 pub mod encoder;
-pub mod log;
+pub mod journal;
 pub mod parallel;
 pub mod planner;
 pub mod property;

@@ -1,10 +1,11 @@
-//! What is known of the source: its frame index and its units, kept in a journal that may be cut off at any byte.
+//! What is known of the source: its frame index and its units, kept in a journal that may be cut off at any
+//! byte.
 //!
-//! A commit of the journal holds one scene: its units and the index entries of its frames. A scene that the journal does not hold is found
-//! again by decoding; detection can start at every scene.
+//! A commit of the journal holds one scene: its units and the index entries of its frames. A scene that the
+//! journal does not hold is found again by decoding; detection can start at every scene.
 
 use crate::error::ExportError;
-use retake_compression::log::{Cursor, Log};
+use retake_compression::journal::{Cursor, Journal as Log};
 use retake_compression::units::FrameRange;
 use retake_libav::{FrameEntry, FrameIndex};
 use retake_media::Rational;

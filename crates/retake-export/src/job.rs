@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The version of the folder's layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const DESCRIPTION: &str = "job.json";
 const LOCK: &str = "lock";
 const FINISHED: &str = "finished.json";
@@ -34,7 +34,8 @@ pub(crate) struct JobDescription {
     /// Bits per second that no two seconds exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bit_rate: Option<u64>,
-    /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a first pass.
+    /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a
+    /// first pass.
     pub rule: UnitRule,
 }
 
@@ -93,7 +94,8 @@ impl JobFolder {
         Ok(folder)
     }
 
-    /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that counts.
+    /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that
+    /// counts.
     pub(crate) fn claim(&self, wanted: JobDescription) -> Result<JobDescription, ExportError> {
         let path = self.path.join(DESCRIPTION);
         match fs::read(&path) {
@@ -143,8 +145,8 @@ impl JobFolder {
         &self.path
     }
 
-    /// Writes down, just before the film is put in place, that it is done: a run that is killed before it could remove the folder leaves
-    /// this behind, and the next one needs only tidy up.
+    /// Writes down, just before the film is put in place, that it is done: a run that is killed before it
+    /// could remove the folder leaves this behind, and the next one needs only tidy up.
     pub(crate) fn note_finished(
         &self,
         film: &Path,
@@ -188,7 +190,8 @@ impl JobFolder {
     }
 }
 
-/// Whether all that a folder holds may be a job's: it may then be carried on, emptied, and removed in the end.
+/// Whether all that a folder holds may be a job's: it may then be carried on, emptied, and removed in the
+/// end.
 fn is_ours(folder: &Path) -> bool {
     let Ok(mut entries) = fs::read_dir(folder) else { return false };
     entries.all(|entry| entry.is_ok_and(|entry| is_ours_name(&entry.file_name().to_string_lossy())))
@@ -207,7 +210,8 @@ struct Finished {
     summary: Summary,
 }
 
-/// What an earlier run of the same request did, if it put `film` in place and was stopped before it could remove its folder, which is removed now.
+/// What an earlier run of the same request did, if it put `film` in place and was stopped before it could
+/// remove its folder, which is removed now.
 pub(crate) fn finished_before(folder: &Path, film: &Path, request: &str) -> Option<Summary> {
     let text = fs::read(folder.join(FINISHED)).ok()?;
     let finished: Finished = serde_json::from_slice(&text).ok()?;
@@ -241,8 +245,8 @@ fn compare(name: &str, found: &Value, wanted: &Value, list: &mut Vec<String>) {
     }
 }
 
-/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice another file; the frame index
-/// notices another film.
+/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice
+/// another file; the frame index notices another film.
 pub(crate) fn source_identity(path: &Path) -> Result<String, ExportError> {
     const PIECE: u64 = 1 << 20;
     let fail = |doing| ExportError::file(path, doing);

@@ -1,10 +1,11 @@
-//! The takes of a job on disk: one file each, written under a temporary name, synced, and renamed to a name that contains the identity of
-//! the take's description.
+//! The takes of a job on disk: one file each, written under a temporary name, synced, and renamed to a name
+//! that contains the identity of the take's description.
 
 use crate::error::ExportError;
-use retake_compression::log::{Cursor, Log};
+use retake_compression::journal::{Cursor, Journal};
 use retake_compression::take::{TakeDescription, TakeId, TakeRecord};
-use retake_media::{FormatDescription, Sample, SampleKind, Time};
+use retake_media::sample_codec::{self, SampleCodecError};
+use retake_media::{FormatDescription, Sample, SampleAttachments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 const KIND: u8 = b'T';
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const FORMAT: u8 = b'f';
 const SAMPLE: u8 = b's';
 
@@ -44,7 +45,8 @@ impl TakeStore {
         Ok(Self { folder, found })
     }
 
-    /// A take that an earlier run finished, of frames from the same one on and like `description` in everything but the end of its range.
+    /// A take that an earlier run finished, of frames from the same one on and like `description` in
+    /// everything but the end of its range.
     pub(crate) fn find(&self, description: &TakeDescription) -> Option<(TakeDescription, TakeRecord)> {
         let prefix = format!("{:08}-", description.range.start);
         let names = self.found.range(prefix.clone()..).take_while(|name| name.starts_with(&prefix));
@@ -76,15 +78,16 @@ impl TakeStore {
         let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.folder);
         let file = file.map_err(ExportError::file(&self.folder, "beginning a take"))?;
         let (file, path) = file.into_parts();
-        let log = Log::create(file, KIND, VERSION).map_err(ExportError::file(&*path, "writing a take"))?;
-        Ok(TakeWriter { log, path, folder: self.folder.clone() })
+        let journal =
+            Journal::create(file, KIND, VERSION).map_err(ExportError::file(&*path, "writing a take"))?;
+        Ok(TakeWriter { journal, path, folder: self.folder.clone() })
     }
 
     /// Opens a finished take to read its samples.
     pub(crate) fn read(&self, description: &TakeDescription) -> Result<TakeReader, ExportError> {
         let path = self.path(description.range.start, description.id());
-        let log = open(&path).map_err(ExportError::file(&path, "opening a take"))?;
-        Ok(TakeReader { log, cursor: Cursor::default(), path })
+        let journal = open(&path).map_err(ExportError::file(&path, "opening a take"))?;
+        Ok(TakeReader { journal, cursor: Cursor::default(), path })
     }
 }
 
@@ -98,9 +101,9 @@ struct Ends {
 }
 
 /// Opens a take that is whole: it ends with its commit.
-fn open(path: &Path) -> io::Result<Log<File>> {
-    let log = Log::open(File::open(path)?, KIND, VERSION)?;
-    if log.is_torn() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(log) }
+fn open(path: &Path) -> io::Result<Journal<File>> {
+    let journal = Journal::open(File::open(path)?, KIND, VERSION)?;
+    if journal.is_torn() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(journal) }
 }
 
 fn read_ends(path: &Path) -> io::Result<(TakeDescription, TakeRecord)> {
@@ -110,7 +113,7 @@ fn read_ends(path: &Path) -> io::Result<(TakeDescription, TakeRecord)> {
 
 /// A take being written.
 pub(crate) struct TakeWriter {
-    log: Log<File>,
+    journal: Journal<File>,
     path: TempPath,
     folder: PathBuf,
 }
@@ -122,17 +125,9 @@ impl TakeWriter {
     }
 
     pub(crate) fn sample(&mut self, sample: &Sample) -> Result<(), ExportError> {
-        let mut header = Vec::with_capacity(HEADER);
-        for time in [sample.pts, sample.dts, sample.duration] {
-            header.extend(time.value().to_le_bytes());
-            header.extend(time.timescale().to_le_bytes());
-        }
-        header.push(match sample.kind {
-            SampleKind::Sync => 0,
-            SampleKind::Reference => 1,
-            SampleKind::Disposable => 2,
-        });
-        self.append(SAMPLE, &[&header, &sample.data])
+        let head = sample_codec::encode_head(sample, 0, &SampleAttachments::default());
+        let head = head.map_err(|error| ExportError::Internal(error.to_string()))?;
+        self.append(SAMPLE, &[&head, &sample.data])
     }
 
     /// Ends the take: after this it is on disk under its final name, whole.
@@ -143,15 +138,15 @@ impl TakeWriter {
     ) -> Result<(), ExportError> {
         let ends = Ends { description: description.clone(), record: record.clone() };
         let text = serde_json::to_vec(&ends).map_err(|error| ExportError::Internal(error.to_string()))?;
-        self.log.commit(&text).map_err(ExportError::file(&*self.path, "writing a take"))?;
-        self.log.sync().map_err(ExportError::file(&*self.path, "syncing a take"))?;
+        self.journal.commit(&text).map_err(ExportError::file(&*self.path, "writing a take"))?;
+        self.journal.sync().map_err(ExportError::file(&*self.path, "syncing a take"))?;
         let path = self.folder.join(format!("{:08}-{}.take", description.range.start, description.id()));
         self.path.persist(&path).map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
         sync_folder(&self.folder)
     }
 
     fn append(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), ExportError> {
-        self.log.append(kind, parts).map_err(ExportError::file(&*self.path, "writing a take"))?;
+        self.journal.append(kind, parts).map_err(ExportError::file(&*self.path, "writing a take"))?;
         Ok(())
     }
 }
@@ -165,12 +160,9 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Two times of 12 bytes and a duration, and the kind.
-const HEADER: usize = 3 * 12 + 1;
-
 /// The samples of a finished take, in decode order.
 pub(crate) struct TakeReader {
-    log: Log<File>,
+    journal: Journal<File>,
     cursor: Cursor,
     path: PathBuf,
 }
@@ -178,7 +170,7 @@ pub(crate) struct TakeReader {
 impl TakeReader {
     /// The format description that precedes the samples.
     pub(crate) fn format(&mut self) -> Result<FormatDescription, ExportError> {
-        let record = self.log.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
+        let record = self.journal.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
         let record = record.filter(|record| record.kind == FORMAT);
         let format = record.and_then(|record| serde_json::from_slice(&record.payload).ok());
         format.ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))
@@ -186,10 +178,9 @@ impl TakeReader {
 
     /// The next sample; nothing behind the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Sample>, ExportError> {
-        let record = self.log.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
+        let record = self.journal.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
         let Some(record) = record.filter(|record| record.kind == SAMPLE) else { return Ok(None) };
-        let sample = decode(record.payload);
-        sample.map(Some).ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))
+        decode(record.payload).map(Some).map_err(|error| self.damaged(error))
     }
 
     fn damaged(&self, source: io::Error) -> ExportError {
@@ -197,20 +188,13 @@ impl TakeReader {
     }
 }
 
-fn decode(mut payload: Vec<u8>) -> Option<Sample> {
-    let header = payload.get(..HEADER)?;
-    let time = |at: usize| {
-        let value = i64::from_le_bytes(header[at..at + 8].try_into().ok()?);
-        let timescale = i32::from_le_bytes(header[at + 8..at + 12].try_into().ok()?);
-        Some(Time::new(value, timescale))
-    };
-    let (pts, dts, duration) = (time(0)?, time(12)?, time(24)?);
-    let kind = match header[HEADER - 1] {
-        0 => SampleKind::Sync,
-        1 => SampleKind::Reference,
-        2 => SampleKind::Disposable,
-        _ => return None,
-    };
-    payload.drain(..HEADER);
-    Some(Sample { data: payload, pts, dts, duration, kind })
+/// A take has one format description, number 0, and what else could be said about its samples follows from
+/// it.
+fn decode(payload: Vec<u8>) -> io::Result<Sample> {
+    let invalid = |error: SampleCodecError| io::Error::new(io::ErrorKind::InvalidData, error);
+    let stored = sample_codec::decode(payload).map_err(invalid)?;
+    if stored.format != 0 || !stored.attachments.is_empty() {
+        return Err(invalid(SampleCodecError::Attachments));
+    }
+    Ok(stored.sample)
 }

@@ -1,5 +1,6 @@
 //! The values that every room of Retake shares: exact [`Time`]s and [`TimeRange`]s, [`PixelBuffer`]s and the
-//! [`PixelBufferPool`] they are recycled in, compressed [`Sample`]s and the [`FormatDescription`] they are decoded with.
+//! [`PixelBufferPool`] they are recycled in, compressed [`Sample`]s and the [`FormatDescription`] they are
+//! decoded with.
 //!
 //! This crate does no input or output, and knows no codec library.
 //!
@@ -17,6 +18,7 @@ mod rational;
 mod rotation;
 mod sample;
 mod sample_buffer;
+pub mod sample_codec;
 mod time;
 mod time_range;
 mod transfer;

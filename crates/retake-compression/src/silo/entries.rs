@@ -1,6 +1,6 @@
 //! Where the samples of a silo lie, in the order of their decode times.
 
-use crate::log::Place;
+use crate::journal::RecordLocation;
 use retake_media::Time;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ const BLOCK: usize = 1024;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub key: Time,
-    pub place: Place,
+    pub location: RecordLocation,
 }
 
 /// Entries in strictly ascending order, in blocks that snapshots share.
@@ -61,11 +61,11 @@ impl Entries {
     }
 
     /// Removes the entries for which `remove` holds.
-    pub(super) fn remove(&mut self, mut remove: impl FnMut(Time) -> bool) -> Vec<Place> {
+    pub(super) fn remove(&mut self, mut remove: impl FnMut(Time) -> bool) -> Vec<RecordLocation> {
         let mut removed = Vec::new();
         for block in &mut self.blocks {
             if block.iter().any(|entry| remove(entry.key)) {
-                removed.extend(block.iter().filter(|entry| remove(entry.key)).map(|entry| entry.place));
+                removed.extend(block.iter().filter(|entry| remove(entry.key)).map(|entry| entry.location));
                 Arc::make_mut(block).retain(|entry| !remove(entry.key));
             }
         }
@@ -73,8 +73,9 @@ impl Entries {
         removed
     }
 
-    /// Puts in the entries of `newer`; of two with one key, the newer stays. Returns the places of the others.
-    pub(super) fn merge(&mut self, newer: Self) -> Vec<Place> {
+    /// Puts in the entries of `newer`; of two with one key, the newer stays. Returns the locations of the
+    /// others.
+    pub(super) fn merge(&mut self, newer: Self) -> Vec<RecordLocation> {
         let mut replaced = Vec::new();
         if newer.is_empty() {
             return replaced;
@@ -85,7 +86,7 @@ impl Entries {
             let next = match (left.peek(), right.peek()) {
                 (Some(old), Some(new)) if old.key < new.key => left.next(),
                 (Some(old), Some(new)) if old.key == new.key => {
-                    replaced.push(old.place);
+                    replaced.push(old.location);
                     left.next();
                     right.next()
                 }
@@ -98,7 +99,7 @@ impl Entries {
     }
 }
 
-/// A place in the order of entries.
+/// A location in the order of entries.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Position {
     block: usize,

@@ -7,8 +7,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SiloError {
-    /// A decode time that this pass cannot take: not a number, not above the one added last, or outside the pass's ranges. The client's
-    /// to mend.
+    /// A decode time that this pass cannot take: not a number, not above the one added last, or outside the
+    /// pass's ranges. The client's to mend.
     #[doc(alias = "kVTFrameSiloInvalidTimeStampErr")]
     #[error("a sample with decode time {key} cannot be added: {reason}")]
     TimeStamp {

@@ -1,11 +1,12 @@
-//! The frame silo: the newest sample of every frame, whatever pass it came from, in decode order and in a file.
+//! The frame silo: the newest sample of every frame, whatever pass it came from, in decode order and in a
+//! file.
 //!
-//! A client of several passes adds each sample as it comes out of the session. Before a later pass it tells the silo the time ranges of that
-//! pass: what is in them is removed, and only samples in them are taken. At the end the silo hands out all samples in decode order, for a
-//! writer.
+//! A client of several passes adds each sample as it comes out of the session. Before a later pass it tells
+//! the silo the time ranges of that pass: what is in them is removed, and only samples in them are taken. At
+//! the end the silo hands out all samples in decode order, for a writer.
 //!
-//! Samples are kept in a [`log`](crate::log); in memory there are forty bytes for each (its decode time and its place). Space of samples
-//! that are no longer in the silo is given back between passes.
+//! Samples are kept in a [`journal`](crate::journal); in memory there are forty bytes for each (its decode
+//! time and its location). Space of samples that are no longer in the silo is given back between passes.
 
 mod coding;
 mod core;
@@ -22,8 +23,8 @@ pub use error::SiloError;
 pub use samples::Samples;
 
 use self::core::{Core, Failure, KIND, VERSION};
-use crate::log::Log;
-use crate::log::home::Home;
+use crate::journal::backing_file::BackingFile;
+use crate::journal::{Journal, OtherVersion};
 use retake_media::{SampleBuffer, TimeRange};
 use std::fs::File;
 use std::io;
@@ -46,25 +47,25 @@ pub enum ExistingSilo {
 
 /// Samples of several passes merged: an ordered collection keyed by decode time, in a file.
 ///
-/// All calls take `&self` and may come from several threads: one adds while another reads. Dropping a silo deletes its file, unless the
-/// file was there before the silo.
+/// All calls take `&self` and may come from several threads: one adds while another reads. Dropping a silo
+/// deletes its file, unless the file was there before the silo.
 #[doc(alias = "VTFrameSilo")]
 pub struct FrameSilo {
     state: Mutex<State>,
-    home: Home,
+    backing: BackingFile,
 }
 
 struct State {
     core: Core<File>,
     /// Threads in a callback of [`FrameSilo::for_each`].
     callbacks: Vec<ThreadId>,
-    /// Readers, whose places must stay what they are.
+    /// Readers, whose locations must stay what they are.
     readers: usize,
 }
 
 impl FrameSilo {
-    /// A silo in a temporary file that nobody else can read or find, where the system keeps such files. `time_range` is what progress is
-    /// told of in the first pass; it restricts nothing, and may be invalid.
+    /// A silo in a temporary file that nobody else can read or find, where the system keeps such files.
+    /// `time_range` is what progress is told of in the first pass; it restricts nothing, and may be invalid.
     ///
     /// # Errors
     /// [`SiloError::File`].
@@ -73,7 +74,8 @@ impl FrameSilo {
         Self::begin(None, None, time_range, ExistingSilo::Refuse)
     }
 
-    /// As [`FrameSilo::temporary`], in a folder of the client's choice: samples of a long film may need more room than `/tmp` has.
+    /// As [`FrameSilo::temporary`], in a folder of the client's choice: samples of a long film may need more
+    /// room than `/tmp` has.
     ///
     /// # Errors
     /// [`SiloError::File`].
@@ -97,18 +99,19 @@ impl FrameSilo {
         existing: ExistingSilo,
     ) -> Result<Self, SiloError> {
         let fail = |doing| file_error(path.map(Path::to_owned), doing);
-        let (home, file) = Home::open(path, folder, false).map_err(fail("creating it"))?;
-        if let Some(path) = path.filter(|_| home.existed()) {
+        let (backing, file) = BackingFile::open(path, folder, false).map_err(fail("creating it"))?;
+        if let Some(path) = path.filter(|_| backing.existed()) {
             let empty = file.metadata().map_err(fail("looking at it"))?.len() == 0;
-            let silo = file.try_clone().and_then(|file| Log::open(file, KIND, VERSION));
+            let silo = file.try_clone().and_then(|file| Journal::open(file, KIND, VERSION));
             let reason = match silo {
                 Err(error) if !empty && error.kind() != io::ErrorKind::InvalidData => {
                     return Err(fail("reading it")(error));
                 }
-                Err(_) if !empty => {
+                // a silo of another version may be emptied as any silo may
+                Err(error) if !empty && !OtherVersion::is_cause_of(&error) => {
                     Some("there is a file already, and it is not a frame silo: choose another path")
                 }
-                Ok(_) if existing == ExistingSilo::Refuse => {
+                _ if !empty && existing == ExistingSilo::Refuse => {
                     Some("there is a frame silo already: open it, have it emptied, or choose another path")
                 }
                 _ => None,
@@ -117,46 +120,47 @@ impl FrameSilo {
                 return Err(SiloError::Occupied { path: path.to_owned(), reason });
             }
         }
-        let core = Core::create(file, home.is_lasting(), time_range).map_err(fail("creating it"))?;
-        Ok(Self::new(core, home))
+        let core = Core::create(file, backing.is_lasting(), time_range).map_err(fail("creating it"))?;
+        Ok(Self::new(core, backing))
     }
 
-    /// Opens the silo in a file that an earlier process left, as it was when it was last [kept](FrameSilo::sync) or a little later. A
-    /// replacement that had not been committed is abandoned. The file is never deleted. An extension: Apple's silos cannot be opened again.
+    /// Opens the silo in a file that an earlier process left, as it was when it was last
+    /// [kept](FrameSilo::sync) or a little later. A replacement that had not been committed is abandoned. The
+    /// file is never deleted. An extension: Apple's silos cannot be opened again.
     ///
     /// # Errors
     /// [`SiloError::File`], also for a file that is damaged or no silo, and for one that is in use.
     pub fn open(path: &Path, time_range: TimeRange) -> Result<Self, SiloError> {
         let fail = |doing| file_error(Some(path.to_owned()), doing);
         std::fs::metadata(path).map_err(fail("opening it"))?;
-        let (home, file) = Home::open(Some(path), None, true).map_err(fail("opening it"))?;
+        let (backing, file) = BackingFile::open(Some(path), None, true).map_err(fail("opening it"))?;
         let core = Core::open(file, time_range).map_err(fail("opening it"))?;
-        Ok(Self::new(core, home))
+        Ok(Self::new(core, backing))
     }
 
-    fn new(core: Core<File>, home: Home) -> Self {
-        Self { state: Mutex::new(State { core, callbacks: Vec::new(), readers: 0 }), home }
+    fn new(core: Core<File>, backing: BackingFile) -> Self {
+        Self { state: Mutex::new(State { core, callbacks: Vec::new(), readers: 0 }), backing }
     }
 
-    /// Adds a sample. Its decode time (its presentation time, if it has no decode time) must be above that of the sample added last in this
-    /// pass, and in one of the pass's ranges, if it has any. A sample of an earlier pass with an equal time is replaced. The silo keeps a
-    /// copy in its file.
+    /// Adds a sample. Its decode time (its presentation time, if it has no decode time) must be above that of
+    /// the sample added last in this pass, and in one of the pass's ranges, if it has any. A sample of an
+    /// earlier pass with an equal time is replaced. The silo keeps a copy in its file.
     ///
     /// # Errors
-    /// [`SiloError::TimeStamp`]; [`SiloError::Parameter`] for a sample without data, and from inside [`FrameSilo::for_each`];
-    /// [`SiloError::File`]. The silo is as it was then.
+    /// [`SiloError::TimeStamp`]; [`SiloError::Parameter`] for a sample without data, and from inside
+    /// [`FrameSilo::for_each`]; [`SiloError::File`]. The silo is as it was then.
     #[doc(alias = "VTFrameSiloAddSampleBuffer")]
     pub fn add(&self, sample: &SampleBuffer) -> Result<(), SiloError> {
         self.change("adding a sample", |core| core.add(sample))
     }
 
-    /// Begins the next pass: removes every sample in the ranges, and from now on takes samples in them only. Ranges are numeric, ascending,
-    /// and do not overlap; they may touch, be empty, or be none at all. Removal is final: [`FrameSilo::begin_replacement`] is for those who
-    /// may give up a pass.
+    /// Begins the next pass: removes every sample in the ranges, and from now on takes samples in them only.
+    /// Ranges are numeric, ascending, and do not overlap; they may touch, be empty, or be none at all.
+    /// Removal is final: [`FrameSilo::begin_replacement`] is for those who may give up a pass.
     ///
     /// # Errors
-    /// [`SiloError::TimeRange`]; [`SiloError::Parameter`] from inside [`FrameSilo::for_each`] and during a replacement; [`SiloError::File`].
-    /// The silo is as it was then.
+    /// [`SiloError::TimeRange`]; [`SiloError::Parameter`] from inside [`FrameSilo::for_each`] and during a
+    /// replacement; [`SiloError::File`]. The silo is as it was then.
     #[doc(alias = "VTFrameSiloSetTimeRangesForNextPass")]
     pub fn set_time_ranges_for_next_pass(&self, ranges: &[TimeRange]) -> Result<(), SiloError> {
         self.change("beginning a pass", |core| core.begin_pass(ranges))?;
@@ -164,9 +168,9 @@ impl FrameSilo {
         Ok(())
     }
 
-    /// Begins the next pass as [`FrameSilo::set_time_ranges_for_next_pass`] does, but lets the samples in the ranges stay until
-    /// [`FrameSilo::commit_replacement`]. Until then the silo hands out the old ones. A pass that is given up, or whose process dies, leaves
-    /// no hole. An extension.
+    /// Begins the next pass as [`FrameSilo::set_time_ranges_for_next_pass`] does, but lets the samples in the
+    /// ranges stay until [`FrameSilo::commit_replacement`]. Until then the silo hands out the old ones. A
+    /// pass that is given up, or whose process dies, leaves no hole. An extension.
     ///
     /// # Errors
     /// As [`FrameSilo::set_time_ranges_for_next_pass`].
@@ -174,11 +178,12 @@ impl FrameSilo {
         self.change("beginning a replacement", |core| core.begin_replacement(ranges))
     }
 
-    /// Puts the samples added since [`FrameSilo::begin_replacement`] in the place of those that were in the ranges: all at once, also where
-    /// the machine stops meanwhile. The pass goes on as an ordinary one.
+    /// Puts the samples added since [`FrameSilo::begin_replacement`] in the place of those that were in the
+    /// ranges: all at once, also where the machine stops meanwhile. The pass goes on as an ordinary one.
     ///
     /// # Errors
-    /// [`SiloError::Parameter`] where there is no replacement, and from inside [`FrameSilo::for_each`]; [`SiloError::File`].
+    /// [`SiloError::Parameter`] where there is no replacement, and from inside [`FrameSilo::for_each`];
+    /// [`SiloError::File`].
     pub fn commit_replacement(&self) -> Result<(), SiloError> {
         self.change("committing a replacement", |core| core.commit())?;
         self.sync()?;
@@ -194,8 +199,9 @@ impl FrameSilo {
         self.change("abandoning a replacement", |core| core.abandon())
     }
 
-    /// How much of this pass has been added, 0 to 1, by the time of the sample added last: of the pass's ranges, or, in a first pass
-    /// without ranges, of the range that the silo was created for. It never falls within a pass.
+    /// How much of this pass has been added, 0 to 1, by the time of the sample added last: of the pass's
+    /// ranges, or, in a first pass without ranges, of the range that the silo was created for. It never falls
+    /// within a pass.
     ///
     /// # Errors
     /// [`SiloError::TimeRange`] where there is no numeric range to measure by.
@@ -204,17 +210,18 @@ impl FrameSilo {
         self.lock().core.progress()
     }
 
-    /// Makes everything added so far survive a power failure. Does nothing for a temporary file. An extension.
+    /// Makes everything added so far survive a power failure. Does nothing for a temporary file. An
+    /// extension.
     ///
     /// # Errors
     /// [`SiloError::File`].
     pub fn sync(&self) -> Result<(), SiloError> {
-        if !self.home.is_lasting() {
+        if !self.backing.is_lasting() {
             return Ok(());
         }
         let mut state = self.lock();
         let core = &mut state.core;
-        core.keep().and_then(|()| core.log.sync()).map_err(self.fail("syncing it"))
+        core.keep().and_then(|()| core.journal.sync()).map_err(self.fail("syncing it"))
     }
 
     fn change(
@@ -232,7 +239,8 @@ impl FrameSilo {
         })
     }
 
-    /// Gives back the space of samples that are no longer in the silo. Where that fails, the file stays as it is.
+    /// Gives back the space of samples that are no longer in the silo. Where that fails, the file stays as it
+    /// is.
     fn reclaim(&self) {
         let mut state = self.lock();
         if state.readers > 0 || !state.core.is_wasteful(WORTH_REBUILDING) {
@@ -244,17 +252,17 @@ impl FrameSilo {
     }
 
     fn rebuilt(&self, core: &Core<File>) -> io::Result<Core<File>> {
-        let rebuilt = self.home.rebuild()?;
+        let rebuilt = self.backing.rebuild()?;
         let mut new = core.rebuilt(rebuilt.file.try_clone()?)?;
-        if self.home.is_lasting() {
-            new.log.sync()?;
+        if self.backing.is_lasting() {
+            new.journal.sync()?;
         }
-        self.home.replace(rebuilt)?;
+        self.backing.replace(rebuilt)?;
         Ok(new)
     }
 
     fn fail(&self, doing: &'static str) -> impl Fn(io::Error) -> SiloError {
-        file_error(self.home.path().map(Path::to_owned), doing)
+        file_error(self.backing.path().map(Path::to_owned), doing)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -269,11 +277,11 @@ fn file_error(path: Option<PathBuf>, doing: &'static str) -> impl Fn(io::Error) 
 
 impl Drop for FrameSilo {
     fn drop(&mut self) {
-        if self.home.is_lasting() {
+        if self.backing.is_lasting() {
             let mut state = self.lock();
             let core = &mut state.core;
             // there is nobody left to tell; those who need to know call `sync`
-            let _ = core.keep().and_then(|()| core.log.flush());
+            let _ = core.keep().and_then(|()| core.journal.flush());
         }
     }
 }

@@ -52,8 +52,8 @@ impl Ranges {
         self.before[self.ranges.len()]
     }
 
-    /// How much of them lies before a sample's end, in seconds (FS-20). A sample outside (in an unrestricted pass) is measured from the
-    /// first range's start.
+    /// How much of them lies before a sample's end, in seconds (FS-20). A sample outside (in an unrestricted
+    /// pass) is measured from the first range's start.
     pub(super) fn seconds_until(&self, key: Time, duration: Time) -> f64 {
         let index = self.find(key).unwrap_or(0);
         let start = self.ranges.get(index).map_or(key, |range| range.start);

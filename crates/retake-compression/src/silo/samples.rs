@@ -6,8 +6,9 @@ use retake_media::{SampleBuffer, TimeRange};
 use std::thread;
 
 impl FrameSilo {
-    /// The samples with decode times in a range, in decode order; all of them with [`TimeRange::INVALID`]. It is a picture of this moment:
-    /// what is added or removed afterwards does not change it. Reading takes nothing away.
+    /// The samples with decode times in a range, in decode order; all of them with [`TimeRange::INVALID`]. It
+    /// is a picture of this moment: what is added or removed afterwards does not change it. Reading takes
+    /// nothing away.
     ///
     /// # Errors
     /// [`SiloError::TimeRange`] for a range that is valid, but not numeric.
@@ -19,8 +20,8 @@ impl FrameSilo {
         Ok(Samples { silo: self, snapshot })
     }
 
-    /// Calls back for each of [`FrameSilo::samples`], on the calling thread, until `each` fails; its error is returned as it is. The silo
-    /// cannot be changed from inside the callback.
+    /// Calls back for each of [`FrameSilo::samples`], on the calling thread, until `each` fails; its error is
+    /// returned as it is. The silo cannot be changed from inside the callback.
     ///
     /// # Errors
     /// As [`FrameSilo::samples`]; [`SiloError::File`] for a sample that cannot be read; those of `each`.
@@ -50,7 +51,7 @@ impl Iterator for Samples<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.snapshot.next()?;
-        let sample = self.silo.lock().core.read(entry.place);
+        let sample = self.silo.lock().core.read(entry.location);
         Some(sample.map_err(|error| self.silo.fail("reading a sample")(error)))
     }
 }

@@ -1,8 +1,9 @@
-//! The content of a storage: frames and notes in a log, found again by its commits. `docs/storage-format.md` has the layout.
+//! The content of a storage: frames and notes in a journal, found again by its commits.
+//! `docs/storage-format.md` has the layout.
 
 use super::{FrameRecord, NoteKey, StorageIdentity};
-use crate::log::fields::{place, put_place, take};
-use crate::log::{Backend, Log, Place};
+use crate::journal::fields::{location, put_location, take};
+use crate::journal::{Backend, Journal, RecordLocation};
 use std::collections::BTreeMap;
 use std::io;
 use xxhash_rust::xxh3::Xxh3;
@@ -17,11 +18,11 @@ const NOTE: u8 = b't';
 const BATCH: usize = 256;
 
 pub(super) struct Content<B> {
-    log: Log<B>,
+    journal: Journal<B>,
     pub(super) identity: Option<StorageIdentity>,
     /// Where the frames of each pass lie, in batches.
-    batches: BTreeMap<u32, Vec<Place>>,
-    notes: BTreeMap<NoteKey, Place>,
+    batches: BTreeMap<u32, Vec<RecordLocation>>,
+    notes: BTreeMap<NoteKey, RecordLocation>,
     /// How each pass ended: its frames, and their digest.
     ended: BTreeMap<u32, Ended>,
     /// The pass that is being recorded, and its frames that are not written yet.
@@ -39,13 +40,13 @@ pub(super) struct Ended {
 
 impl<B: Backend> Content<B> {
     pub(super) fn create(backend: B) -> io::Result<Self> {
-        Ok(Self::new(Log::create(backend, KIND, VERSION)?))
+        Ok(Self::new(Journal::create(backend, KIND, VERSION)?))
     }
 
     pub(super) fn open(backend: B) -> io::Result<Self> {
-        let mut content = Self::new(Log::open(backend, KIND, VERSION)?);
+        let mut content = Self::new(Journal::open(backend, KIND, VERSION)?);
         let mut indices = Vec::new();
-        content.log.replay(|index| {
+        content.journal.replay(|index| {
             indices.push(index.to_vec());
             Ok(())
         })?;
@@ -55,9 +56,9 @@ impl<B: Backend> Content<B> {
         Ok(content)
     }
 
-    fn new(log: Log<B>) -> Self {
+    fn new(journal: Journal<B>) -> Self {
         Self {
-            log,
+            journal,
             identity: None,
             batches: BTreeMap::new(),
             notes: BTreeMap::new(),
@@ -80,19 +81,20 @@ impl<B: Backend> Content<B> {
         let (Some([kind]), Some(pass)) = (take(index), number(index)) else { return Ok(None) };
         match kind {
             IDENTITY => {
-                let Some(place) = place(index) else { return Ok(None) };
-                self.identity = Some(serde_json::from_slice(&self.log.read(place)?.payload)?);
+                let Some(location) = location(index) else { return Ok(None) };
+                self.identity = Some(serde_json::from_slice(&self.journal.read(location)?.payload)?);
             }
             FRAMES => {
-                let Some(place) = place(index) else { return Ok(None) };
-                self.batches.entry(pass).or_default().push(place);
+                let Some(location) = location(index) else { return Ok(None) };
+                self.batches.entry(pass).or_default().push(location);
             }
             NOTE => {
-                let (Some([topic]), Some(unit), Some(place)) = (take(index), number(index), place(index))
+                let (Some([topic]), Some(unit), Some(location)) =
+                    (take(index), number(index), location(index))
                 else {
                     return Ok(None);
                 };
-                self.notes.insert(NoteKey { topic, pass, unit }, place);
+                self.notes.insert(NoteKey { topic, pass, unit }, location);
             }
             b'b' => self.forget(pass),
             b'e' => {
@@ -113,8 +115,8 @@ impl<B: Backend> Content<B> {
     }
 
     pub(super) fn set_identity(&mut self, identity: &StorageIdentity) -> io::Result<()> {
-        let place = self.log.append(IDENTITY, &[&serde_json::to_vec(identity)?])?;
-        self.tell(IDENTITY, 0, |index| put_place(index, place));
+        let location = self.journal.append(IDENTITY, &[&serde_json::to_vec(identity)?])?;
+        self.tell(IDENTITY, 0, |index| put_location(index, location));
         self.commit()?;
         self.identity = Some(identity.clone());
         Ok(())
@@ -143,26 +145,26 @@ impl<B: Backend> Content<B> {
         }
         let mut payload = Vec::with_capacity(self.batch.len() * FrameRecord::BYTES);
         self.batch.iter().for_each(|frame| frame.encode(&mut payload));
-        let (pass, place) = (self.pass, self.log.append(FRAMES, &[&payload])?);
-        self.tell(FRAMES, pass, |index| put_place(index, place));
-        self.batches.entry(pass).or_default().push(place);
+        let (pass, location) = (self.pass, self.journal.append(FRAMES, &[&payload])?);
+        self.tell(FRAMES, pass, |index| put_location(index, location));
+        self.batches.entry(pass).or_default().push(location);
         self.batch.clear();
         self.commit()
     }
 
     pub(super) fn put_note(&mut self, key: NoteKey, note: &[u8]) -> io::Result<()> {
-        let place = self.log.append(NOTE, &[note])?;
+        let location = self.journal.append(NOTE, &[note])?;
         self.tell(NOTE, key.pass, |index| {
             index.push(key.topic);
             index.extend(key.unit.to_le_bytes());
-            put_place(index, place);
+            put_location(index, location);
         });
-        self.notes.insert(key, place);
+        self.notes.insert(key, location);
         Ok(())
     }
 
     pub(super) fn note(&self, key: NoteKey) -> io::Result<Option<Vec<u8>>> {
-        self.notes.get(&key).map(|place| Ok(self.log.read(*place)?.payload)).transpose()
+        self.notes.get(&key).map(|location| Ok(self.journal.read(*location)?.payload)).transpose()
     }
 
     pub(super) fn notes(&self) -> impl Iterator<Item = NoteKey> + '_ {
@@ -171,8 +173,8 @@ impl<B: Backend> Content<B> {
 
     /// Hands the frames of a pass to `each`, in the order in which they were recorded.
     pub(super) fn frames(&self, pass: u32, mut each: impl FnMut(FrameRecord)) -> io::Result<()> {
-        for place in self.batches.get(&pass).into_iter().flatten() {
-            let payload = self.log.read(*place)?.payload;
+        for location in self.batches.get(&pass).into_iter().flatten() {
+            let payload = self.journal.read(*location)?.payload;
             let mut bytes = &payload[..];
             while !bytes.is_empty() {
                 each(FrameRecord::decode(&mut bytes).ok_or(io::ErrorKind::InvalidData)?);
@@ -184,7 +186,8 @@ impl<B: Backend> Content<B> {
         Ok(())
     }
 
-    /// Ends the pass that is being recorded, with the digest of its frames: their times and options, in presentation order.
+    /// Ends the pass that is being recorded, with the digest of its frames: their times and options, in
+    /// presentation order.
     pub(super) fn end_pass(&mut self) -> io::Result<Ended> {
         self.write_batch()?;
         let mut list = Vec::new();
@@ -222,12 +225,12 @@ impl<B: Backend> Content<B> {
     pub(super) fn keep(&mut self, sync: bool) -> io::Result<()> {
         self.write_batch()?;
         self.commit()?;
-        if sync { self.log.sync() } else { self.log.flush() }
+        if sync { self.journal.sync() } else { self.journal.flush() }
     }
 
     fn commit(&mut self) -> io::Result<()> {
         if !self.index.is_empty() {
-            self.log.commit(&self.index)?;
+            self.journal.commit(&self.index)?;
             self.index.clear();
         }
         Ok(())

@@ -6,7 +6,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// It holds what another kind of encode learned. The client's to mend: with the same settings, or another storage.
+    /// It holds what another kind of encode learned. The client's to mend: with the same settings, or another
+    /// storage.
     #[doc(alias = "kVTMultiPassStorageIdentifierMismatchErr")]
     #[error(
         "the multi-pass storage was written for {what} {stored}, not {wanted}: use the same, or another storage"

@@ -1,4 +1,5 @@
-use crate::log::fields::{TIME, put_time, take, time};
+use crate::journal::fields::take;
+use retake_media::sample_codec::{TIME_BYTES, put_kind, put_time, take_kind, take_time};
 use retake_media::{SampleKind, Time};
 
 /// What a pass learned of one frame (MP-29).
@@ -19,17 +20,13 @@ pub struct FrameRecord {
 }
 
 impl FrameRecord {
-    pub(super) const BYTES: usize = 2 * TIME + 8 + 1 + 8 + 4;
+    pub(super) const BYTES: usize = 2 * TIME_BYTES + 8 + 1 + 8 + 4;
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_time(out, self.pts);
         put_time(out, self.duration);
         out.extend(self.options.to_le_bytes());
-        out.push(match self.kind {
-            SampleKind::Sync => 0,
-            SampleKind::Reference => 1,
-            SampleKind::Disposable => 2,
-        });
+        put_kind(out, self.kind);
         out.extend(self.bits.to_le_bytes());
         out.extend(self.qp.to_le_bytes());
     }
@@ -37,15 +34,10 @@ impl FrameRecord {
     /// The first frame of `bytes`, which then begin behind it.
     pub(super) fn decode(bytes: &mut &[u8]) -> Option<Self> {
         Some(Self {
-            pts: time(bytes)?,
-            duration: time(bytes)?,
+            pts: take_time(bytes)?,
+            duration: take_time(bytes)?,
             options: u64::from_le_bytes(take(bytes)?),
-            kind: match take(bytes)? {
-                [0] => SampleKind::Sync,
-                [1] => SampleKind::Reference,
-                [2] => SampleKind::Disposable,
-                _ => return None,
-            },
+            kind: take_kind(bytes)?,
             bits: u64::from_le_bytes(take(bytes)?),
             qp: f32::from_le_bytes(take(bytes)?),
         })

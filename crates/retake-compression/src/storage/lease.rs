@@ -24,8 +24,8 @@ pub struct PassEnd {
     pub digest: u128,
 }
 
-/// A session's hold on a storage: exclusive until it is dropped. Every call fails with [`StorageError::Closed`] once the client has closed
-/// the storage.
+/// A session's hold on a storage: exclusive until it is dropped. Every call fails with
+/// [`StorageError::Closed`] once the client has closed the storage.
 #[derive(Debug)]
 pub struct StorageLease {
     storage: Arc<MultiPassStorage>,

@@ -1,6 +1,6 @@
 use super::content::Content;
 use super::*;
-use crate::log::faults::{Memory, cuts};
+use crate::journal::faults::{Memory, cuts};
 use proptest::prelude::*;
 use retake_media::{Codec, SampleKind, Time};
 
@@ -99,7 +99,8 @@ fn a_kept_storage_goes_on() {
     assert_eq!(session.note(note).unwrap().unwrap(), b"statistics");
     assert_eq!(session.notes(b'p').unwrap(), [note]);
     assert!(session.note(NoteKey { pass: 1, ..note }).unwrap().is_none());
-    // the same frames have the same digest, others another one; a pass that begins again forgets what was known of it
+    // the same frames have the same digest, others another one; a pass that begins again forgets what was
+    // known of it
     for (last, same) in [(999, true), (998, false)] {
         session.begin_pass(0).unwrap();
         assert_eq!((session.passes().unwrap(), session.notes(b'p').unwrap()), (0, Vec::new()));
@@ -247,7 +248,8 @@ proptest! {
         }
     }
 
-    /// ST-9: a full disk refuses, says so with the system's word, and changes nothing; with room again it goes on.
+    /// ST-9: a full disk refuses, says so with the system's word, and changes nothing; with room again it
+    /// goes on.
     #[test]
     fn a_full_disk_keeps_its_word(room in 20u64..80_000) {
         let memory = Memory::default();

@@ -1,20 +1,21 @@
-//! The silo without its lock and its file: samples in a log, and the rules of passes.
+//! The silo without its lock and its file: samples in a journal, and the rules of passes.
 
 mod rebuild;
 mod replay;
 
 use super::SiloError;
-use super::coding::{self, Event};
+use super::coding::Event;
 use super::entries::{Entries, Entry};
 use super::ranges::Ranges;
 use super::snapshot::Snapshot;
-use crate::log::{Backend, Log, Place};
+use crate::journal::{Backend, Journal, RecordLocation};
+use retake_media::sample_codec::{self, SampleCodecError};
 use retake_media::{FormatDescription, SampleBuffer, Time, TimeRange};
 use std::io;
 use std::sync::Arc;
 
 pub(super) const KIND: u8 = b'S';
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 const FORMAT: u8 = b'f';
 const SAMPLE: u8 = b's';
 
@@ -34,7 +35,7 @@ struct Pass {
 }
 
 pub(super) struct Core<B> {
-    pub(super) log: Log<B>,
+    pub(super) journal: Journal<B>,
     /// Whether commits are written: there is no use for them in a file that nobody can open again.
     lasting: bool,
     /// The range that the silo was created for, if it is a number.
@@ -47,7 +48,7 @@ pub(super) struct Core<B> {
     before: Option<(Pass, Entries)>,
     formats: Vec<Arc<FormatDescription>>,
     events: Vec<u8>,
-    /// Where the log ended at the last commit.
+    /// Where the journal ended at the last commit.
     committed: u64,
     /// Bytes of records that are in the silo, and of those that no longer are.
     live: u64,
@@ -56,13 +57,13 @@ pub(super) struct Core<B> {
 
 impl<B: Backend> Core<B> {
     pub(super) fn create(backend: B, lasting: bool, hint: TimeRange) -> io::Result<Self> {
-        Ok(Self::new(Log::create(backend, KIND, VERSION)?, lasting, hint))
+        Ok(Self::new(Journal::create(backend, KIND, VERSION)?, lasting, hint))
     }
 
-    fn new(log: Log<B>, lasting: bool, hint: TimeRange) -> Self {
+    fn new(journal: Journal<B>, lasting: bool, hint: TimeRange) -> Self {
         Self {
-            committed: log.end(),
-            log,
+            committed: journal.end(),
+            journal,
             lasting,
             hint: Ranges::new(&[hint]).ok(),
             older: Entries::default(),
@@ -87,14 +88,20 @@ impl<B: Backend> Core<B> {
         }
         let key = if sample.dts.is_valid() { sample.dts } else { sample.pts };
         self.check(key)?;
-        let attachments = coding::attachments(&buffer.attachments)
-            .ok_or(SiloError::Parameter("an attachment holds something that is not a number"))?;
+        // what cannot be written is refused before anything is
+        let head = |format| sample_codec::encode_head(sample, format, &buffer.attachments);
+        head(0).map_err(|error| match error {
+            SampleCodecError::NotANumber => {
+                SiloError::Parameter("an attachment holds something that is not a number")
+            }
+            _ => SiloError::Parameter("the attachments of a sample are too many"),
+        })?;
         self.commit_if_due()?;
         let format = self.format(&buffer.format)?;
-        let header = coding::sample_header(sample, format, &attachments);
-        let place = self.log.append(SAMPLE, &[&header, &attachments, &sample.data])?;
-        self.insert(Entry { key, place }, sample.duration);
-        self.note(&Event::Sample(key, place));
+        let head = head(format).map_err(io::Error::other)?;
+        let location = self.journal.append(SAMPLE, &[&head, &sample.data])?;
+        self.insert(Entry { key, location }, sample.duration);
+        self.note(&Event::Sample(key, location));
         Ok(())
     }
 
@@ -118,7 +125,7 @@ impl<B: Backend> Core<B> {
         if let Some(ranges) = self.pass.ranges.as_ref().or(self.hint.as_ref()) {
             self.pass.reached = self.pass.reached.max(ranges.seconds_until(entry.key, duration));
         }
-        self.live += u64::from(entry.place.length);
+        self.live += u64::from(entry.location.length);
     }
 
     /// FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18: begins a pass over these ranges. What is in them is gone.
@@ -131,7 +138,8 @@ impl<B: Backend> Core<B> {
         Ok(())
     }
 
-    /// Begins a pass over these ranges whose samples take the place of those in them only when it is committed.
+    /// Begins a pass over these ranges whose samples take the place of those in them only when it is
+    /// committed.
     pub(super) fn begin_replacement(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
         let checked = Ranges::new(ranges)?;
         self.no_replacement()?;
@@ -199,7 +207,7 @@ impl<B: Backend> Core<B> {
         let (pass, newer) = self.before.take().unwrap_or_default();
         self.pass = pass;
         let dropped = std::mem::replace(&mut self.newer, newer);
-        let dropped: Vec<Place> = dropped.iter().map(|entry| entry.place).collect();
+        let dropped: Vec<RecordLocation> = dropped.iter().map(|entry| entry.location).collect();
         self.forget(&dropped);
     }
 
@@ -210,8 +218,8 @@ impl<B: Backend> Core<B> {
         self.forget(&replaced);
     }
 
-    fn forget(&mut self, places: &[Place]) {
-        let bytes: u64 = places.iter().map(|place| u64::from(place.length)).sum();
+    fn forget(&mut self, locations: &[RecordLocation]) {
+        let bytes: u64 = locations.iter().map(|location| u64::from(location.length)).sum();
         self.live -= bytes;
         self.dead += bytes;
     }
@@ -241,10 +249,16 @@ impl<B: Backend> Core<B> {
         Ok(Snapshot::new(self.older.clone(), newer.clone(), range))
     }
 
-    pub(super) fn read(&self, place: Place) -> io::Result<SampleBuffer> {
-        let record = self.log.read(place)?;
-        let sample = coding::sample(&record.payload, &self.formats);
-        sample.filter(|_| record.kind == SAMPLE).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    pub(super) fn read(&self, location: RecordLocation) -> io::Result<SampleBuffer> {
+        let record = self.journal.read(location)?;
+        if record.kind != SAMPLE {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let stored = sample_codec::decode(record.payload)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let format = usize::try_from(stored.format).ok().and_then(|format| self.formats.get(format));
+        let format = format.ok_or(io::ErrorKind::InvalidData)?.clone();
+        Ok(SampleBuffer { sample: stored.sample, format, attachments: stored.attachments })
     }
 
     /// The number of a format description: an equal one has the same (FS-26).
@@ -253,8 +267,8 @@ impl<B: Backend> Core<B> {
         if let Some(found) = found {
             return Ok(found as u32);
         }
-        let place = self.log.append(FORMAT, &[&serde_json::to_vec(&**format)?])?;
-        self.note(&Event::Format(place));
+        let location = self.journal.append(FORMAT, &[&serde_json::to_vec(&**format)?])?;
+        self.note(&Event::Format(location));
         self.formats.push(format.clone());
         Ok(self.formats.len() as u32 - 1)
     }
@@ -266,17 +280,17 @@ impl<B: Backend> Core<B> {
     }
 
     fn commit_if_due(&mut self) -> io::Result<()> {
-        let due = self.events.len() >= EVENTS || self.log.end() - self.committed >= UNCOMMITTED;
+        let due = self.events.len() >= EVENTS || self.journal.end() - self.committed >= UNCOMMITTED;
         if due { self.keep() } else { Ok(()) }
     }
 
     /// Commits what has happened.
     pub(super) fn keep(&mut self) -> io::Result<()> {
         if self.lasting && !self.events.is_empty() {
-            self.log.commit(&self.events)?;
+            self.journal.commit(&self.events)?;
             self.events.clear();
         }
-        self.committed = self.log.end();
+        self.committed = self.journal.end();
         Ok(())
     }
 }

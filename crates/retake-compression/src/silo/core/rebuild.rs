@@ -1,7 +1,7 @@
 //! Giving back the space of samples that are no longer in a silo.
 
 use super::{Core, KIND, VERSION};
-use crate::log::{Backend, Log};
+use crate::journal::{Backend, Journal};
 use crate::silo::coding::Event;
 use crate::silo::entries::{Entries, Entry};
 use retake_media::{Time, TimeRange};
@@ -15,7 +15,7 @@ impl<B: Backend> Core<B> {
 
     /// The same silo in a new backend, without what is no longer in it.
     pub(in crate::silo) fn rebuilt<C: Backend>(&self, backend: C) -> io::Result<Core<C>> {
-        let mut new = Core::new(Log::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
+        let mut new = Core::new(Journal::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
         new.hint = self.hint.clone();
         for format in &self.formats {
             new.format(format)?;
@@ -33,12 +33,12 @@ impl<B: Backend> Core<B> {
     }
 
     fn copy<A: Backend>(&mut self, from: &Core<A>, entries: &Entries) -> io::Result<()> {
-        for Entry { key, place } in entries.iter() {
+        for Entry { key, location } in entries.iter() {
             self.commit_if_due()?;
-            let record = from.log.read(place)?;
-            let place = self.log.append(record.kind, &[&record.payload])?;
-            self.insert(Entry { key, place }, Time::INVALID);
-            self.note(&Event::Sample(key, place));
+            let record = from.journal.read(location)?;
+            let location = self.journal.append(record.kind, &[&record.payload])?;
+            self.insert(Entry { key, location }, Time::INVALID);
+            self.note(&Event::Sample(key, location));
         }
         Ok(())
     }

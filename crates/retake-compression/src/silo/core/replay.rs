@@ -1,7 +1,7 @@
 //! Opening a silo again: what happened to it happens once more, without its samples.
 
 use super::{Core, KIND, VERSION};
-use crate::log::{Backend, Log};
+use crate::journal::{Backend, Journal};
 use crate::silo::coding::Event;
 use crate::silo::entries::Entry;
 use crate::silo::ranges::Ranges;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 impl<B: Backend> Core<B> {
     /// Opens a silo as it was at its last commit. A replacement that was going on then is abandoned.
     pub(in crate::silo) fn open(backend: B, hint: TimeRange) -> io::Result<Self> {
-        let log = Log::open(backend, KIND, VERSION)?;
-        let mut silo = Self::new(log, true, hint);
+        let journal = Journal::open(backend, KIND, VERSION)?;
+        let mut silo = Self::new(journal, true, hint);
         let mut events = Vec::new();
-        silo.log.replay(|mut index| {
+        silo.journal.replay(|mut index| {
             while !index.is_empty() {
                 events.push(Event::decode(&mut index).ok_or(io::ErrorKind::InvalidData)?);
             }
@@ -33,13 +33,13 @@ impl<B: Backend> Core<B> {
     fn apply(&mut self, event: Event) -> io::Result<()> {
         let ranges = |ranges: &[TimeRange]| Ranges::new(ranges).map_err(|_| io::ErrorKind::InvalidData);
         match event {
-            Event::Format(place) => {
-                let format = serde_json::from_slice(&self.log.read(place)?.payload)?;
+            Event::Format(location) => {
+                let format = serde_json::from_slice(&self.journal.read(location)?.payload)?;
                 self.formats.push(Arc::new(format));
             }
-            Event::Sample(key, place) => {
+            Event::Sample(key, location) => {
                 self.check(key).map_err(|_| io::ErrorKind::InvalidData)?;
-                self.insert(Entry { key, place }, Time::INVALID);
+                self.insert(Entry { key, location }, Time::INVALID);
             }
             Event::Pass(list) => self.start_pass(ranges(&list)?),
             Event::Replacement(list) => self.start_replacement(ranges(&list)?),

@@ -2,7 +2,7 @@
 
 use super::super::core::{Core, Failure};
 use super::at;
-use crate::log::faults::{Memory, cuts};
+use crate::journal::faults::{Memory, cuts};
 use proptest::prelude::*;
 use retake_media::{Time, TimeRange};
 use std::io;
@@ -11,7 +11,7 @@ fn seconds(core: &Core<Memory>) -> io::Result<Vec<(i64, Vec<u8>)>> {
     let mut snapshot = core.snapshot(TimeRange::INVALID).unwrap();
     let entries = std::iter::from_fn(|| snapshot.next());
     entries
-        .map(|entry| core.read(entry.place).map(|buffer| (buffer.sample.dts.value(), buffer.sample.data)))
+        .map(|entry| core.read(entry.location).map(|buffer| (buffer.sample.dts.value(), buffer.sample.data)))
         .collect()
 }
 
@@ -23,14 +23,14 @@ fn ok(result: Result<(), Failure>) {
     assert!(result.is_ok());
 }
 
-/// Runs a pass of ten samples, a pass over a range, a replacement that is given up and one that counts, each step kept and synced; gives what
-/// the silo held after every step.
+/// Runs a pass of ten samples, a pass over a range, a replacement that is given up and one that counts, each
+/// step kept and synced; gives what the silo held after every step.
 fn film(memory: &Memory) -> Vec<Vec<(i64, Vec<u8>)>> {
     let mut core = Core::create(memory.clone(), true, range(0, 10)).unwrap();
     let mut states = vec![Vec::new()];
     let mut keep = |core: &mut Core<Memory>| {
         core.keep().unwrap();
-        core.log.sync().unwrap();
+        core.journal.sync().unwrap();
         states.push(seconds(core).unwrap());
     };
     let again = |second: i64| {
@@ -61,7 +61,8 @@ fn film(memory: &Memory) -> Vec<Vec<(i64, Vec<u8>)>> {
     states
 }
 
-/// A power cut at any byte leaves the silo as it was after some step, and not before the last one synced; a replacement leaves no hole.
+/// A power cut at any byte leaves the silo as it was after some step, and not before the last one synced; a
+/// replacement leaves no hole.
 #[test]
 fn every_power_cut_leaves_an_earlier_silo() {
     let memory = Memory::default();
@@ -84,7 +85,8 @@ fn every_power_cut_leaves_an_earlier_silo() {
     assert!(replaced > 100);
 }
 
-/// A flipped bit never gives a sample that was not added: opening fails, reading does, or the silo is as it was before.
+/// A flipped bit never gives a sample that was not added: opening fails, reading does, or the silo is as it
+/// was before.
 #[test]
 fn every_flipped_bit_is_found() {
     let memory = Memory::default();
@@ -124,7 +126,7 @@ proptest! {
         prop_assert_eq!(seconds(&core).unwrap().len(), 20);
         memory.limit(None);
         core.keep().unwrap();
-        core.log.flush().unwrap();
+        core.journal.flush().unwrap();
         let core = Core::open(Memory::with(memory.bytes()), TimeRange::INVALID).unwrap();
         prop_assert_eq!(seconds(&core).unwrap().len(), 20);
     }

@@ -3,7 +3,7 @@
 use super::super::core::{Core, Failure};
 use super::super::snapshot::Snapshot;
 use super::{format, sample};
-use crate::log::faults::Memory;
+use crate::journal::faults::Memory;
 use proptest::prelude::*;
 use retake_media::{SampleAttachments, SampleBuffer, Time, TimeRange};
 use std::sync::Arc;
@@ -174,7 +174,7 @@ fn code(result: Result<(), Failure>) -> i32 {
 fn read(core: &Core<Memory>, range: TimeRange) -> Result<Vec<SampleBuffer>, i32> {
     let mut snapshot: Snapshot = core.snapshot(range).map_err(|error| error.code())?;
     let samples: Vec<SampleBuffer> =
-        std::iter::from_fn(|| snapshot.next()).map(|entry| core.read(entry.place).unwrap()).collect();
+        std::iter::from_fn(|| snapshot.next()).map(|entry| core.read(entry.location).unwrap()).collect();
     // FS-26: one description for all that have an equal one
     for pair in samples.windows(2) {
         assert_eq!(pair[0].format == pair[1].format, Arc::ptr_eq(&pair[0].format, &pair[1].format));
@@ -217,8 +217,8 @@ proptest! {
                 }
                 Step::Reopen => {
                     core.keep().unwrap();
-                    core.log.flush().unwrap();
-                    core = Core::open(Memory::with(core.log.backend().bytes()), hint).unwrap();
+                    core.journal.flush().unwrap();
+                    core = Core::open(Memory::with(core.journal.backend().bytes()), hint).unwrap();
                     // what was not committed is given up
                     model.abandon();
                     opened = true;

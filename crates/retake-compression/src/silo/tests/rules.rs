@@ -2,6 +2,7 @@
 
 use super::super::{ExistingSilo, FrameSilo, SiloError};
 use super::{at, format, sample};
+use crate::journal::Journal;
 use retake_media::{SampleAttachments, SampleBuffer, Time, TimeRange};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +54,22 @@ fn files_of_silos() {
     drop(silo);
     assert!(path.exists());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// A silo of another version of the format is not read, and the error says which it is; it can be emptied as
+/// any silo can.
+#[test]
+fn another_version_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.silo");
+    Journal::create(std::fs::File::create(&path).unwrap(), b'S', 1).unwrap();
+    let error = FrameSilo::open(&path, TimeRange::INVALID).err().unwrap();
+    assert!(matches!(error, SiloError::File { .. }) && error.to_string().contains("version 1"), "{error}");
+    let create = |existing| FrameSilo::create(&path, TimeRange::INVALID, existing);
+    let error = create(ExistingSilo::Refuse).err().unwrap();
+    assert!(error.code() == -12902 && error.to_string().contains("there is a frame silo already"), "{error}");
+    create(ExistingSilo::Empty).unwrap().add(&at(1)).unwrap();
+    assert_eq!(keys(&FrameSilo::open(&path, TimeRange::INVALID).unwrap(), TimeRange::INVALID), [1]);
 }
 
 /// FS-4, FS-5, FS-6, FS-10, FS-12, FS-13, FS-21, FS-23: each mistake has its number and changes nothing.
@@ -120,7 +137,8 @@ fn unusual_passes() {
     assert_eq!(keys(&silo, TimeRange::INVALID), [1, 5, 6, 7, 9]);
 }
 
-/// FS-24, FS-25, FS-27, FS-28: a callback's error ends the reading and comes back as it is; from inside, the silo cannot be changed.
+/// FS-24, FS-25, FS-27, FS-28: a callback's error ends the reading and comes back as it is; from inside, the
+/// silo cannot be changed.
 #[test]
 fn callbacks() {
     #[derive(Debug, PartialEq)]

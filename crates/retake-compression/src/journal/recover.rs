@@ -1,14 +1,19 @@
-//! Finding the commits of a log again: the last one from the end of the file, the others by their chain.
+//! Finding the commits of a journal again: the last one from the end of the file, the others by their chain.
 
-use super::form::{COMMIT, FILE_HEADER, Place, RECORD_HEADER, Seal, TRAILER, damaged};
-use super::{Backend, Log};
+use super::form::{COMMIT, FILE_HEADER, RECORD_HEADER, RecordLocation, Seal, TRAILER, damaged};
+use super::{Backend, Journal};
 use std::io;
 
 /// Bytes that are looked through at a time for the last trailer. More than a trailer.
 const WINDOW: u64 = 1 << 16;
 
-/// The last commit that is whole. Usually the file ends with it; after a crash there may be a torn rest behind it.
-pub(super) fn last_commit(backend: &impl Backend, seal: Seal, length: u64) -> io::Result<Option<Place>> {
+/// The last commit that is whole. Usually the file ends with it; after a crash there may be a torn rest
+/// behind it.
+pub(super) fn last_commit(
+    backend: &impl Backend,
+    seal: Seal,
+    length: u64,
+) -> io::Result<Option<RecordLocation>> {
     let mut window = Vec::new();
     let mut end = length;
     // a window begins a trailer's length before the end of the one behind it, so that none is cut in two
@@ -34,29 +39,30 @@ pub(super) fn last_commit(backend: &impl Backend, seal: Seal, length: u64) -> io
 }
 
 /// The commit at `offset`, if it is whole and ends at `end`.
-fn check(backend: &impl Backend, seal: Seal, offset: u64, end: u64) -> io::Result<Option<Place>> {
+fn check(backend: &impl Backend, seal: Seal, offset: u64, end: u64) -> io::Result<Option<RecordLocation>> {
     if offset < FILE_HEADER || end - offset < RECORD_HEADER {
         return Ok(None);
     }
     let mut header = [0; RECORD_HEADER as usize];
     backend.read_at(offset, &mut header)?;
     let Some(header) = seal.header(offset, end, header) else { return Ok(None) };
-    let place = Place { offset, length: header.length };
-    if header.kind != COMMIT || place.end() != end {
+    let location = RecordLocation { offset, length: header.length };
+    if header.kind != COMMIT || location.end() != end {
         return Ok(None);
     }
     let mut payload = vec![0; header.length as usize];
     backend.read_at(offset + RECORD_HEADER, &mut payload)?;
-    Ok((header.fits(&payload) && payload.len() >= 8).then_some(place))
+    Ok((header.fits(&payload) && payload.len() >= 8).then_some(location))
 }
 
-impl<B: Backend> Log<B> {
+impl<B: Backend> Journal<B> {
     /// Hands the index of every commit to `each`, from the first to the last.
     ///
     /// # Errors
-    /// `InvalidData` where a commit is not what was written; those of the backend; those of `each`, which end it.
+    /// `InvalidData` where a commit is not what was written; those of the backend; those of `each`, which end
+    /// it.
     pub fn replay(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut chain: Vec<Place> = self.commit.into_iter().collect();
+        let mut chain: Vec<RecordLocation> = self.commit.into_iter().collect();
         while let Some(before) = chain.last().and_then(|commit| self.before(*commit).transpose()) {
             chain.push(before?);
         }
@@ -75,7 +81,7 @@ impl<B: Backend> Log<B> {
     }
 
     /// The commit before a commit. Offsets fall strictly, so that every chain ends.
-    fn before(&self, commit: Place) -> io::Result<Option<Place>> {
+    fn before(&self, commit: RecordLocation) -> io::Result<Option<RecordLocation>> {
         let start = commit.offset + RECORD_HEADER;
         let mut before = [0; 8];
         self.bytes(start, &mut before)?;
@@ -87,13 +93,13 @@ impl<B: Backend> Log<B> {
                 let header = self.seal.header(offset, commit.offset, header);
                 let header = header.filter(|header| header.kind == COMMIT && header.length >= 8);
                 let header = header.ok_or_else(|| super::broken(offset))?;
-                Ok(Some(Place { offset, length: header.length }))
+                Ok(Some(RecordLocation { offset, length: header.length }))
             }
             _ => Err(damaged("a commit points behind itself")),
         }
     }
 
-    /// Bytes of the log, wherever they are.
+    /// Bytes of the journal, wherever they are.
     pub(super) fn bytes(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = offset.saturating_add(buffer.len() as u64);
         if end > self.end() {

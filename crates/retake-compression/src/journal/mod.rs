@@ -1,4 +1,5 @@
-//! The one way in which Retake keeps data in files: a log of checked records, and commits that say how far it counts.
+//! The one way in which Retake keeps data in files: a journal of checked records, and commits that say how
+//! far it counts.
 //!
 //! ```text
 //! file    = "RETAKE" kind[1] version[1] salt[8] crc[4]  ( record | commit )*
@@ -7,16 +8,17 @@
 //! trailer = offset of the commit u64 | crc of salt, own offset and these eight bytes u32 | "DONE"         (all little-endian)
 //! ```
 //!
-//! A log is only ever appended to. What lies behind its last commit does not count: a crash at any moment leaves the log as it was at
-//! some commit. A commit carries an index of the client's own making, and points to the commit before it, so that a log is opened again in
-//! time that follows its commits ([`Log::replay`]), not its bytes. Every payload is checked when it is read: a flipped bit is found and
+//! A journal is only ever appended to. What lies behind its last commit does not count: a crash at any moment
+//! leaves the journal as it was at some commit. A commit carries an index of the client's own making, and
+//! points to the commit before it, so that a journal is opened again in time that follows its commits
+//! ([`Journal::replay`]), not its bytes. Every payload is checked when it is read: a flipped bit is found and
 //! never believed. `docs/storage-format.md` has the argument.
 
 mod backend;
+pub(crate) mod backing_file;
 mod cursor;
 pub(crate) mod fields;
 mod form;
-pub(crate) mod home;
 mod recover;
 
 #[cfg(test)]
@@ -26,7 +28,8 @@ mod tests;
 
 pub use backend::Backend;
 pub use cursor::Cursor;
-pub use form::{COMMIT, LARGEST_PAYLOAD, Place};
+pub(crate) use form::OtherVersion;
+pub use form::{COMMIT, LARGEST_PAYLOAD, RecordLocation};
 
 use form::{FILE_HEADER, Header, RECORD_HEADER, Seal, TRAILER, damaged};
 use std::io;
@@ -43,9 +46,10 @@ pub struct Record {
     pub payload: Vec<u8>,
 }
 
-/// A log, open for reading and appending. It owns its backend and never flushes by itself when it is dropped.
+/// A journal, open for reading and appending. It owns its backend and never flushes by itself when it is
+/// dropped.
 #[derive(Debug)]
-pub struct Log<B> {
+pub struct Journal<B> {
     backend: B,
     seal: Seal,
     /// Appended, and not handed to the backend yet.
@@ -54,26 +58,27 @@ pub struct Log<B> {
     flushed: u64,
     /// Whether the backend may hold more than that, to be cut off before it is appended to.
     tail: bool,
-    commit: Option<Place>,
+    commit: Option<RecordLocation>,
 }
 
-impl<B: Backend> Log<B> {
-    /// Begins a log of the given kind and version of its content. What the backend held is gone.
+impl<B: Backend> Journal<B> {
+    /// Begins a journal of the given kind and version of its content. What the backend held is gone.
     ///
     /// # Errors
     /// Those of the backend.
     pub fn create(mut backend: B, kind: u8, version: u8) -> io::Result<Self> {
         backend.truncate(0)?;
         let (seal, header) = Seal::new(kind, version);
-        let mut log = Self { backend, seal, buffer: header.to_vec(), flushed: 0, tail: false, commit: None };
-        log.flush()?;
-        Ok(log)
+        let mut journal =
+            Self { backend, seal, buffer: header.to_vec(), flushed: 0, tail: false, commit: None };
+        journal.flush()?;
+        Ok(journal)
     }
 
-    /// Opens a log as it was at its last commit. Nothing is written before something is appended.
+    /// Opens a journal as it was at its last commit. Nothing is written before something is appended.
     ///
     /// # Errors
-    /// `InvalidData` for anything but a log of this kind and version; those of the backend.
+    /// `InvalidData` for anything but a journal of this kind and version; those of the backend.
     pub fn open(backend: B, kind: u8, version: u8) -> io::Result<Self> {
         let length = backend.length()?;
         if length < FILE_HEADER {
@@ -87,7 +92,8 @@ impl<B: Backend> Log<B> {
         Ok(Self { backend, seal, buffer: Vec::new(), flushed, tail: length > flushed, commit })
     }
 
-    /// Whether bytes lie behind the last commit of a log that was just opened: it was not finished as its writer meant to.
+    /// Whether bytes lie behind the last commit of a journal that was just opened: it was not finished as its
+    /// writer meant to.
     pub fn is_torn(&self) -> bool {
         self.tail
     }
@@ -102,31 +108,32 @@ impl<B: Backend> Log<B> {
         &self.backend
     }
 
-    /// Appends a record, its payload in pieces, and says where it lies. It counts from the next commit on. Where this fails, nothing has
-    /// been appended, and the call may be repeated.
+    /// Appends a record, its payload in pieces, and says where it lies. It counts from the next commit on.
+    /// Where this fails, nothing has been appended, and the call may be repeated.
     ///
     /// # Errors
     /// Those of the backend, and `InvalidInput` for kind 0 and for a payload above [`LARGEST_PAYLOAD`].
-    pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<Place> {
+    pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<RecordLocation> {
         if kind == COMMIT {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "records of kind 0 are commits"));
         }
-        let (place, header) = self.seal.record(self.end(), kind, parts)?;
+        let (location, header) = self.seal.record(self.end(), kind, parts)?;
         self.write(&header, parts, &[])?;
-        Ok(place)
+        Ok(location)
     }
 
-    /// Makes everything appended so far count, with an index that helps the client to find it again. It survives a crash of the process
-    /// after [`Log::flush`], and one of the machine after [`Log::sync`]. Where this fails, nothing has changed.
+    /// Makes everything appended so far count, with an index that helps the client to find it again. It
+    /// survives a crash of the process after [`Journal::flush`], and one of the machine after
+    /// [`Journal::sync`]. Where this fails, nothing has changed.
     ///
     /// # Errors
-    /// As [`Log::append`].
+    /// As [`Journal::append`].
     pub fn commit(&mut self, index: &[u8]) -> io::Result<()> {
         let before = self.commit.map_or(0, |commit| commit.offset).to_le_bytes();
         let parts = [&before[..], index];
-        let (place, header) = self.seal.record(self.end(), COMMIT, &parts)?;
-        self.write(&header, &parts, &self.seal.trailer(place))?;
-        self.commit = Some(place);
+        let (location, header) = self.seal.record(self.end(), COMMIT, &parts)?;
+        self.write(&header, &parts, &self.seal.trailer(location))?;
+        self.commit = Some(location);
         Ok(())
     }
 
@@ -149,35 +156,35 @@ impl<B: Backend> Log<B> {
     /// Hands everything to the backend and waits until it would survive a power failure.
     ///
     /// # Errors
-    /// As [`Log::flush`].
+    /// As [`Journal::flush`].
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
         self.backend.sync()
     }
 
-    /// Reads the record at a place.
+    /// Reads the record at a location.
     ///
     /// # Errors
     /// `InvalidData` where it is not what was written; those of the backend.
-    pub fn read(&self, place: Place) -> io::Result<Record> {
-        if place.end() > self.end() {
-            return Err(broken(place.offset));
+    pub fn read(&self, location: RecordLocation) -> io::Result<Record> {
+        if location.end() > self.end() {
+            return Err(broken(location.offset));
         }
-        let mut bytes = vec![0; RECORD_HEADER as usize + place.length as usize];
-        self.bytes(place.offset, &mut bytes)?;
+        let mut bytes = vec![0; RECORD_HEADER as usize + location.length as usize];
+        self.bytes(location.offset, &mut bytes)?;
         let payload = bytes.split_off(RECORD_HEADER as usize);
-        let header = bytes.try_into().map_err(|_| broken(place.offset))?;
-        let header: Option<Header> = self.seal.header(place.offset, self.end(), header);
+        let header = bytes.try_into().map_err(|_| broken(location.offset))?;
+        let header: Option<Header> = self.seal.header(location.offset, self.end(), header);
         match header.filter(|header| header.fits(&payload)) {
             Some(Header { kind, .. }) => Ok(Record { kind, payload }),
-            None => Err(broken(place.offset)),
+            None => Err(broken(location.offset)),
         }
     }
 
     /// The index of the last commit.
     ///
     /// # Errors
-    /// As [`Log::read`]; `InvalidData` where there is none.
+    /// As [`Journal::read`]; `InvalidData` where there is none.
     pub fn last_index(&self) -> io::Result<Vec<u8>> {
         let commit = self.commit.ok_or_else(|| damaged("nothing was ever committed"))?;
         let mut payload = self.read(commit)?.payload;

@@ -1,7 +1,8 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// What a [`Log`](super::Log) needs of the thing that it is kept in. A file is one; a crash, a full disk and a flipped bit are others.
+/// What a [`Journal`](super::Journal) needs of the thing that it is kept in. A file is one; a crash, a full
+/// disk and a flipped bit are others.
 pub trait Backend: Send {
     /// How many bytes there are.
     ///

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 const KIND: u8 = b'X';
 
-/// What a client does with a log.
+/// What a client does with a journal.
 #[derive(Debug, Clone)]
 enum Step {
     Append(u8, Vec<u8>),
@@ -23,80 +23,81 @@ fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
 
 type Content = Vec<(u8, Vec<u8>)>;
 
-/// Runs the steps, and says what the log holds at each commit, and how many commits each sync has made safe.
+/// Runs the steps, and says what the journal holds at each commit, and how many commits each sync has made
+/// safe.
 fn run(memory: &Memory, steps: &[Step]) -> (Vec<Content>, Vec<usize>) {
-    let mut log = Log::create(memory.clone(), KIND, 1).unwrap();
+    let mut journal = Journal::create(memory.clone(), KIND, 1).unwrap();
     let (mut content, mut committed, mut synced) = (Content::new(), vec![Content::new()], vec![0]);
     for step in steps {
         match step {
             Step::Append(kind, payload) => {
                 let (front, back) = payload.split_at(payload.len() / 2);
-                let place = log.append(*kind, &[front, back]).unwrap();
-                assert_eq!(log.read(place).unwrap(), Record { kind: *kind, payload: payload.clone() });
+                let location = journal.append(*kind, &[front, back]).unwrap();
+                assert_eq!(journal.read(location).unwrap(), Record { kind: *kind, payload: payload.clone() });
                 content.push((*kind, payload.clone()));
             }
             Step::Commit => {
-                log.commit(&(content.len() as u64).to_le_bytes()).unwrap();
+                journal.commit(&(content.len() as u64).to_le_bytes()).unwrap();
                 committed.push(content.clone());
             }
             Step::Sync => {
-                log.sync().unwrap();
+                journal.sync().unwrap();
                 synced.push(committed.len() - 1);
             }
         }
     }
-    log.flush().unwrap();
+    journal.flush().unwrap();
     (committed, synced)
 }
 
-/// Everything that a log holds, by its chain of commits and by its cursor.
-fn content(log: &Log<Memory>) -> io::Result<(Content, Vec<u64>)> {
+/// Everything that a journal holds, by its chain of commits and by its cursor.
+fn content(journal: &Journal<Memory>) -> io::Result<(Content, Vec<u64>)> {
     let mut records = Content::new();
     let mut cursor = Cursor::default();
-    while let Some(Record { kind, payload }) = log.next(&mut cursor)? {
+    while let Some(Record { kind, payload }) = journal.next(&mut cursor)? {
         if kind != COMMIT {
             records.push((kind, payload));
         }
     }
     let mut indices = Vec::new();
-    log.replay(|index| {
+    journal.replay(|index| {
         indices.push(u64::from_le_bytes(index.try_into().map_err(|_| damaged("index"))?));
         Ok(())
     })?;
     Ok((records, indices))
 }
 
-fn reopen(bytes: Vec<u8>) -> io::Result<Log<Memory>> {
-    Log::open(Memory::with(bytes), KIND, 1)
+fn reopen(bytes: Vec<u8>) -> io::Result<Journal<Memory>> {
+    Journal::open(Memory::with(bytes), KIND, 1)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// ST-8: whatever the moment of a power cut, the log is as it was at some commit, and not before the last synced one; and it can be
-    /// carried on.
+    /// ST-8: whatever the moment of a power cut, the journal is as it was at some commit, and not before the
+    /// last synced one; and it can be carried on.
     #[test]
     fn every_power_cut_leaves_an_earlier_state(steps in steps(60)) {
         let memory = Memory::default();
         let (committed, synced) = run(&memory, &steps);
         for (bytes, syncs) in cuts(&memory.deeds()).filter(|(bytes, _)| bytes.len() as u64 >= FILE_HEADER) {
-            let mut log = reopen(bytes).unwrap();
-            let (records, indices) = content(&log).unwrap();
+            let mut journal = reopen(bytes).unwrap();
+            let (records, indices) = content(&journal).unwrap();
             let found = committed.iter().rposition(|state| *state == records);
             prop_assert!(found.is_some_and(|found| found >= synced[syncs]));
             prop_assert!(committed[indices.len()] == records);
             prop_assert!(indices.iter().zip(&committed[1..]).all(|(index, state)| *index == state.len() as u64));
-            log.append(9, &[b"more"]).unwrap();
-            log.commit(&1u64.to_le_bytes()).unwrap();
-            log.flush().unwrap();
-            let log = reopen(log.backend().bytes()).unwrap();
-            prop_assert!(!log.is_torn());
-            prop_assert_eq!(content(&log).unwrap().0.len(), records.len() + 1);
+            journal.append(9, &[b"more"]).unwrap();
+            journal.commit(&1u64.to_le_bytes()).unwrap();
+            journal.flush().unwrap();
+            let journal = reopen(journal.backend().bytes()).unwrap();
+            prop_assert!(!journal.is_torn());
+            prop_assert_eq!(content(&journal).unwrap().0.len(), records.len() + 1);
         }
     }
 
-    /// ST-8: where what was appended after a sync comes to the disk in part or not at all, the log is still as it was at some commit, or
-    /// says that it is damaged; what was synced stays.
+    /// ST-8: where what was appended after a sync comes to the disk in part or not at all, the journal is
+    /// still as it was at some commit, or says that it is damaged; what was synced stays.
     #[test]
     fn unsynced_bytes_that_never_came_are_not_believed(steps in steps(60), holes in prop::collection::vec(any::<prop::sample::Index>(), 1..4)) {
         let memory = Memory::default();
@@ -110,14 +111,15 @@ proptest! {
             let end = bytes.len().min(start + 30);
             bytes[start.min(end)..end].fill(0);
         }
-        let log = reopen(bytes).unwrap();
-        if let Ok((records, _)) = content(&log) {
+        let journal = reopen(bytes).unwrap();
+        if let Ok((records, _)) = content(&journal) {
             let found = committed.iter().rposition(|state| *state == records);
             prop_assert!(found.is_some_and(|found| found >= *synced.last().unwrap()));
         }
     }
 
-    /// A flipped bit never gives other records: the file is refused, a record is, or an earlier commit counts.
+    /// A flipped bit never gives other records: the file is refused, a record is, or an earlier commit
+    /// counts.
     #[test]
     fn every_flipped_bit_is_found(steps in steps(20)) {
         let memory = Memory::default();
@@ -126,67 +128,70 @@ proptest! {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let Ok(log) = reopen(flipped) else { continue };
-            let Ok((records, _)) = content(&log) else { continue };
+            let Ok(journal) = reopen(flipped) else { continue };
+            let Ok((records, _)) = content(&journal) else { continue };
             prop_assert!(committed.contains(&records));
         }
     }
 
-    /// Bytes that nobody wrote are refused or read as an empty log; never a panic, never more memory than there are bytes.
+    /// Bytes that nobody wrote are refused or read as an empty journal; never a panic, never more memory than
+    /// there are bytes.
     #[test]
     fn noise_is_harmless(noise in prop::collection::vec(any::<u8>(), 0..300), keep in any::<bool>()) {
         let memory = Memory::default();
-        Log::create(memory.clone(), KIND, 1).unwrap();
+        Journal::create(memory.clone(), KIND, 1).unwrap();
         let header = if keep { memory.bytes() } else { Vec::new() };
-        if let Ok(log) = reopen([header, noise].concat()) {
-            prop_assert_eq!(content(&log).unwrap(), (Vec::new(), Vec::new()));
+        if let Ok(journal) = reopen([header, noise].concat()) {
+            prop_assert_eq!(content(&journal).unwrap(), (Vec::new(), Vec::new()));
         }
     }
 
-    /// A full disk refuses what does not fit, changes nothing, and the log goes on when there is room again.
+    /// A full disk refuses what does not fit, changes nothing, and the journal goes on when there is room
+    /// again.
     #[test]
     fn a_full_disk_changes_nothing(steps in steps(90_000), room in 20u64..200_000) {
         let memory = Memory::default();
-        let mut log = Log::create(memory.clone(), KIND, 1).unwrap();
+        let mut journal = Journal::create(memory.clone(), KIND, 1).unwrap();
         memory.limit(Some(room));
         let (mut all, mut committed) = (Content::new(), 0);
         for step in &steps {
-            let end = log.end();
+            let end = journal.end();
             let result = match step {
-                Step::Append(kind, payload) => log.append(*kind, &[payload]).map(|_| all.push((*kind, payload.clone()))),
-                Step::Commit => log.commit(&(all.len() as u64).to_le_bytes()).map(|()| committed = all.len()),
-                Step::Sync => log.sync(),
+                Step::Append(kind, payload) => journal.append(*kind, &[payload]).map(|_| all.push((*kind, payload.clone()))),
+                Step::Commit => journal.commit(&(all.len() as u64).to_le_bytes()).map(|()| committed = all.len()),
+                Step::Sync => journal.sync(),
             };
             if let Err(error) = result {
                 prop_assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-                prop_assert_eq!(log.end(), end);
+                prop_assert_eq!(journal.end(), end);
             }
         }
         memory.limit(None);
-        log.commit(&(all.len() as u64).to_le_bytes()).unwrap();
-        log.sync().unwrap();
+        journal.commit(&(all.len() as u64).to_le_bytes()).unwrap();
+        journal.sync().unwrap();
         prop_assert!(committed <= all.len());
-        let log = reopen(memory.bytes()).unwrap();
-        prop_assert!(!log.is_torn());
-        prop_assert_eq!(content(&log).unwrap().0, all);
+        let journal = reopen(memory.bytes()).unwrap();
+        prop_assert!(!journal.is_torn());
+        prop_assert_eq!(content(&journal).unwrap().0, all);
     }
 }
 
-/// A log inside a log: the payload holds whole records and commits, and the outer log ends torn. None of the inner ones is believed.
+/// A journal inside a journal: the payload holds whole records and commits, and the outer journal ends torn.
+/// None of the inner ones is believed.
 #[test]
 fn a_payload_that_is_a_log_itself_is_not_believed() {
     let inner = Memory::default();
     run(&inner, &[Step::Append(7, vec![1; 30]), Step::Commit]);
     let outer = Memory::default();
-    let mut log = Log::create(outer.clone(), KIND, 1).unwrap();
-    log.append(1, &[&inner.bytes()]).unwrap();
-    log.flush().unwrap();
-    let log = reopen(outer.bytes()).unwrap();
-    assert!(log.is_torn());
-    assert_eq!(content(&log).unwrap(), (Vec::new(), Vec::new()));
+    let mut journal = Journal::create(outer.clone(), KIND, 1).unwrap();
+    journal.append(1, &[&inner.bytes()]).unwrap();
+    journal.flush().unwrap();
+    let journal = reopen(outer.bytes()).unwrap();
+    assert!(journal.is_torn());
+    assert_eq!(content(&journal).unwrap(), (Vec::new(), Vec::new()));
 }
 
-/// Opening follows commits, not bytes: a log of many records and few commits is opened with few reads.
+/// Opening follows commits, not bytes: a journal of many records and few commits is opened with few reads.
 #[test]
 fn opening_takes_time_in_commits() {
     struct Counting(Memory, std::sync::Mutex<u64>);
@@ -209,24 +214,25 @@ fn opening_takes_time_in_commits() {
         }
     }
     let memory = Memory::default();
-    let mut log = Log::create(memory.clone(), KIND, 1).unwrap();
+    let mut journal = Journal::create(memory.clone(), KIND, 1).unwrap();
     for _ in 0..10 {
         for _ in 0..1000 {
-            log.append(1, &[&[5; 1000]]).unwrap();
+            journal.append(1, &[&[5; 1000]]).unwrap();
         }
-        log.commit(&0u64.to_le_bytes()).unwrap();
+        journal.commit(&0u64.to_le_bytes()).unwrap();
     }
     // a crash leaves a rest behind
-    log.append(1, &[&[5; 100_000]]).unwrap();
-    log.flush().unwrap();
-    let log = Log::open(Counting(memory, 0.into()), KIND, 1).unwrap();
+    journal.append(1, &[&[5; 100_000]]).unwrap();
+    journal.flush().unwrap();
+    let journal = Journal::open(Counting(memory, 0.into()), KIND, 1).unwrap();
     let mut commits = 0;
-    log.replay(|_| {
-        commits += 1;
-        Ok(())
-    })
-    .unwrap();
+    journal
+        .replay(|_| {
+            commits += 1;
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(commits, 10);
-    let read = *log.backend().1.lock().unwrap();
+    let read = *journal.backend().1.lock().unwrap();
     assert!(read < 300_000, "{read} bytes read of 10 million");
 }

@@ -1,10 +1,10 @@
-//! Backends that fail: what a power cut, a full disk and a bad bit look like to a log.
+//! Backends that fail: what a power cut, a full disk and a bad bit look like to a journal.
 
 use super::Backend;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// What a log did to its backend.
+/// What a journal did to its backend.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
     Append(Vec<u8>),
@@ -79,8 +79,8 @@ impl Backend for Memory {
     }
 }
 
-/// Every content that a power cut can leave behind, when deeds reach the disk in their order: after each deed, and in the middle of each.
-/// With each, whether everything up to a sync of that number is there.
+/// Every content that a power cut can leave behind, when deeds reach the disk in their order: after each
+/// deed, and in the middle of each. With each, whether everything up to a sync of that number is there.
 pub(crate) fn cuts(deeds: &[Deed]) -> impl Iterator<Item = (Vec<u8>, usize)> + '_ {
     let (mut bytes, mut syncs) = (Vec::new(), 0);
     deeds.iter().flat_map(move |deed| {

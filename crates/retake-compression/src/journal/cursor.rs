@@ -1,14 +1,14 @@
-//! Reading a log from front to back.
+//! Reading a journal from front to back.
 
-use super::form::{COMMIT, FILE_HEADER, Place, RECORD_HEADER, TRAILER};
-use super::{Backend, Log, Record, broken};
+use super::form::{COMMIT, FILE_HEADER, RECORD_HEADER, RecordLocation, TRAILER};
+use super::{Backend, Journal, Record, broken};
 use std::io;
 
-/// How far a log has been read.
+/// How far a journal has been read.
 #[derive(Debug, Clone)]
 pub struct Cursor {
     position: u64,
-    commit: Option<Place>,
+    commit: Option<RecordLocation>,
 }
 
 impl Default for Cursor {
@@ -17,11 +17,13 @@ impl Default for Cursor {
     }
 }
 
-impl<B: Backend> Log<B> {
-    /// The next record behind the cursor, or nothing behind the last one. A commit is a record of kind [`COMMIT`], its payload the index.
+impl<B: Backend> Journal<B> {
+    /// The next record behind the cursor, or nothing behind the last one. A commit is a record of kind
+    /// [`COMMIT`], its payload the index.
     ///
     /// # Errors
-    /// `InvalidData` where a record is not what was written; those of the backend. The cursor has not moved then.
+    /// `InvalidData` where a record is not what was written; those of the backend. The cursor has not moved
+    /// then.
     pub fn next(&self, cursor: &mut Cursor) -> io::Result<Option<Record>> {
         let offset = cursor.position;
         if offset >= self.end() {
@@ -30,24 +32,26 @@ impl<B: Backend> Log<B> {
         let mut header = [0; RECORD_HEADER as usize];
         self.bytes(offset, &mut header)?;
         let header = self.seal.header(offset, self.end(), header).ok_or_else(|| broken(offset))?;
-        let place = Place { offset, length: header.length };
-        let mut record = self.read(place)?;
-        cursor.position = place.end();
+        let location = RecordLocation { offset, length: header.length };
+        let mut record = self.read(location)?;
+        cursor.position = location.end();
         if record.kind == COMMIT {
             let mut trailer = [0; TRAILER as usize];
-            let sound = self.bytes(place.end(), &mut trailer).is_ok() && trailer == self.seal.trailer(place);
+            let sound =
+                self.bytes(location.end(), &mut trailer).is_ok() && trailer == self.seal.trailer(location);
             if !sound || record.payload.len() < 8 {
                 cursor.position = offset;
                 return Err(broken(offset));
             }
             record.payload.drain(..8);
             cursor.position += TRAILER;
-            cursor.commit = Some(place);
+            cursor.commit = Some(location);
         }
         Ok(Some(record))
     }
 
-    /// Gives up everything behind the last commit that the cursor has passed: for a log whose later part is damaged and can be made again.
+    /// Gives up everything behind the last commit that the cursor has passed: for a journal whose later part
+    /// is damaged and can be made again.
     pub fn rewind(&mut self, cursor: &Cursor) {
         self.commit = cursor.commit;
         self.flushed = cursor.commit.map_or(FILE_HEADER, |commit| commit.end() + TRAILER);

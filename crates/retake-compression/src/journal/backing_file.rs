@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A file's place. Dropping it deletes the file, unless it is to stay.
 #[derive(Debug)]
-pub(crate) struct Home {
+pub(crate) struct BackingFile {
     path: Option<PathBuf>,
     /// Where temporary files go, if not where the system keeps them.
     folder: Option<PathBuf>,
@@ -15,14 +15,15 @@ pub(crate) struct Home {
     keep: bool,
 }
 
-impl Home {
-    /// Opens the file at `path`, or creates it; without a path, a temporary file in `folder`, or where the system keeps such files,
-    /// that nobody else can read or find. A file that was there before stays, and so does a new one if `keep` is set. The file is locked:
-    /// another process that wants it gets `WouldBlock`.
+impl BackingFile {
+    /// Opens the file at `path`, or creates it; without a path, a temporary file in `folder`, or where the
+    /// system keeps such files, that nobody else can read or find. A file that was there before stays, and so
+    /// does a new one if `keep` is set. The file is locked: another process that wants it gets `WouldBlock`.
     pub(crate) fn open(path: Option<&Path>, folder: Option<&Path>, keep: bool) -> io::Result<(Self, File)> {
         let Some(path) = path else {
-            let home = Self { path: None, folder: folder.map(Path::to_owned), existed: false, keep: false };
-            return Ok((home, nameless(folder)?));
+            let backing =
+                Self { path: None, folder: folder.map(Path::to_owned), existed: false, keep: false };
+            return Ok((backing, nameless(folder)?));
         };
         let mut options = OpenOptions::new();
         options.read(true).write(true);
@@ -95,7 +96,7 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-impl Drop for Home {
+impl Drop for BackingFile {
     fn drop(&mut self) {
         if let Some(path) = self.path.as_ref().filter(|_| !self.keep) {
             // there is nobody left to tell

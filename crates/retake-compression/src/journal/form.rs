@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use thiserror::Error;
 
 const MAGIC: &[u8; 6] = b"RETAKE";
 const DONE: &[u8; 4] = b"DONE";
@@ -18,22 +19,23 @@ pub const LARGEST_PAYLOAD: u32 = 1 << 30;
 
 /// Where a record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Its first byte, counted from the start of the log.
+pub struct RecordLocation {
+    /// Its first byte, counted from the start of the journal.
     pub offset: u64,
     /// The length of its payload, in bytes.
     pub length: u32,
 }
 
-impl Place {
+impl RecordLocation {
     /// The byte behind the record.
     pub(super) fn end(self) -> u64 {
         self.offset.saturating_add(RECORD_HEADER + u64::from(self.length))
     }
 }
 
-/// What every header of one file is checked with: its salt, so that a piece of another log (an earlier file in the same blocks of a disk, a
-/// payload that is a log itself) is never taken for a record of this one.
+/// What every header of one file is checked with: its salt, so that a piece of another journal (an earlier
+/// file in the same blocks of a disk, a payload that is a journal itself) is never taken for a record of this
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seal {
     salt: u64,
@@ -78,7 +80,8 @@ impl Seal {
             return Err(damaged("its header is damaged, or from an earlier Retake"));
         }
         if header[7] != version {
-            return Err(damaged(&format!("its version is {}, not {version}", header[7])));
+            let error = OtherVersion { found: header[7], wanted: version };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         let mut salt = [0; 8];
         salt.copy_from_slice(&header[8..16]);
@@ -86,7 +89,12 @@ impl Seal {
     }
 
     /// The header of a record at `offset`.
-    pub(super) fn record(self, offset: u64, kind: u8, parts: &[&[u8]]) -> io::Result<(Place, [u8; 13])> {
+    pub(super) fn record(
+        self,
+        offset: u64,
+        kind: u8,
+        parts: &[&[u8]],
+    ) -> io::Result<(RecordLocation, [u8; 13])> {
         let length = parts.iter().map(|part| part.len() as u64).sum::<u64>();
         let length = u32::try_from(length).ok().filter(|length| *length <= LARGEST_PAYLOAD);
         let length = length
@@ -99,22 +107,22 @@ impl Seal {
         header[5..9].copy_from_slice(&hasher.finalize().to_le_bytes());
         let checksum = self.checksum(offset, &header[..9]);
         header[9..].copy_from_slice(&checksum.to_le_bytes());
-        Ok((Place { offset, length }, header))
+        Ok((RecordLocation { offset, length }, header))
     }
 
-    /// Reads the header of a record at `offset` of a log that ends at `end`; nothing where there is none.
+    /// Reads the header of a record at `offset` of a journal that ends at `end`; nothing where there is none.
     pub(super) fn header(self, offset: u64, end: u64, bytes: [u8; 13]) -> Option<Header> {
         let [a, b, c, d, kind, e, f, g, h, rest @ ..] = bytes;
         if self.checksum(offset, &bytes[..9]) != u32::from_le_bytes(rest) {
             return None;
         }
         let length = u32::from_le_bytes([a, b, c, d]);
-        let fits = length <= LARGEST_PAYLOAD && Place { offset, length }.end() <= end;
+        let fits = length <= LARGEST_PAYLOAD && RecordLocation { offset, length }.end() <= end;
         fits.then_some(Header { kind, length, checksum: u32::from_le_bytes([e, f, g, h]) })
     }
 
     /// What follows a commit record, so that it is found from the end of the file.
-    pub(super) fn trailer(self, commit: Place) -> [u8; TRAILER as usize] {
+    pub(super) fn trailer(self, commit: RecordLocation) -> [u8; TRAILER as usize] {
         let mut trailer = [0; TRAILER as usize];
         trailer[..8].copy_from_slice(&commit.offset.to_le_bytes());
         let checksum = self.checksum(commit.end(), &trailer[..8]);
@@ -139,6 +147,25 @@ impl Seal {
         hasher.update(&offset.to_le_bytes());
         hasher.update(bytes);
         hasher.finalize()
+    }
+}
+
+/// A journal of the kind that was asked for, with a content of another version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "it was written in version {found} of its format, and this Retake reads version {wanted}: use the Retake that wrote it, or begin anew"
+)]
+pub(crate) struct OtherVersion {
+    /// The version of the file.
+    pub(crate) found: u8,
+    /// The one that this Retake reads.
+    pub(crate) wanted: u8,
+}
+
+impl OtherVersion {
+    /// Whether that is what `error` says.
+    pub(crate) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|source| source.is::<Self>())
     }
 }
 
