@@ -1,4 +1,5 @@
 use crate::WriterStatus;
+use crate::output::OutputError;
 use retake_libav::MediaError;
 use retake_media::Time;
 use std::io;
@@ -191,6 +192,15 @@ impl WriterError {
     pub(crate) fn io(file: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let file = file.into();
         |source| Self::Io { file, source: Arc::new(source) }
+    }
+}
+
+impl From<OutputError> for WriterError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Exists { path } => Self::FileExists { file: path },
+            OutputError::Io { path, source, .. } => Self::Io { file: path, source },
+        }
     }
 }
 

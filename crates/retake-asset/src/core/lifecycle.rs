@@ -5,7 +5,7 @@ use super::{Completion, Core, Destination, Session, Shared};
 use crate::error::{CallError, Mistake, UsageError, WriterError};
 use crate::input::AssetWriterInput;
 use crate::options::MediaDataLocation;
-use crate::place::{Place, temporary};
+use crate::output::{Existing, OutputTarget};
 use crate::status::WriterStatus;
 use retake_media::Time;
 use std::sync::Arc;
@@ -92,13 +92,14 @@ impl Core {
         if let (Some(profile), Some(delegate)) = (self.target.segments, self.delegate.take()) {
             return Ok(Destination::Segments(profile, delegate));
         }
-        let place = Place::find(&self.target.file)?;
+        let output = OutputTarget::new(&self.target.file, Existing::Keep);
+        output.check()?;
         if let Some(folder) = &self.options.directory_for_temporary_files {
             // told now, not when all is encoded
-            temporary(folder, &self.target.file)?;
+            output.unfinished_file(folder)?;
         }
-        temporary(place.folder(), &self.target.file)?;
-        Ok(Destination::Film(place))
+        output.unfinished_file(output.folder())?;
+        Ok(Destination::Film(output))
     }
 
     /// The next sample begins a segment (SG-4).

@@ -14,7 +14,7 @@ use crate::error::{Mistake, UsageError, WriterError};
 use crate::group::AssetWriterInputGroup;
 use crate::input::AssetWriterInput;
 use crate::options::WriterOptions;
-use crate::place::Place;
+use crate::output::OutputTarget;
 use crate::segment::{SegmentDelegate, SegmentProfile};
 use crate::status::WriterStatus;
 use interleave::Interleaver;
@@ -50,7 +50,7 @@ pub(crate) struct Target {
 
 /// The same, once the writer has started.
 pub(crate) enum Destination {
-    Film(Place),
+    Film(OutputTarget),
     Segments(SegmentProfile, Box<dyn SegmentDelegate>),
 }
 

@@ -218,8 +218,10 @@ fn open(plan: SinkPlan, to: Destination, cut: Cut) -> Result<Work, WriterError> 
         Destination::Segments(profile, delegate) => {
             Box::new(SegmentSink::create(plan, cut, profile, delegate)?)
         }
-        Destination::Film(place) if plan.intervals.is_some() => Box::new(FragmentSink::create(plan, place)?),
-        Destination::Film(place) => Box::new(FilmSink::create(plan, place)?),
+        Destination::Film(target) if plan.intervals.is_some() => {
+            Box::new(FragmentSink::create(plan, target)?)
+        }
+        Destination::Film(target) => Box::new(FilmSink::create(plan, target)?),
     };
     let tracks = kinds.into_iter().enumerate();
     let timeline = |(index, (sound, encoded))| Timeline::new(sink.time_base(index), start, sound, encoded);

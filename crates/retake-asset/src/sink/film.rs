@@ -3,7 +3,7 @@ use crate::boxes::file::{index_in_front, read_index, replace_index};
 use crate::boxes::movie::{TrackFinish, finish};
 use crate::core::timeline::Stored;
 use crate::error::WriterError;
-use crate::place::{Place, temporary};
+use crate::output::OutputTarget;
 use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, Note, ticks_to_time};
 use retake_media::Rational;
 use std::io;
@@ -14,18 +14,18 @@ pub(crate) struct FilmSink {
     plan: SinkPlan,
     muxer: Muxer,
     file: NamedTempFile,
-    place: Place,
+    target: OutputTarget,
     notes: Vec<Note>,
 }
 
 impl FilmSink {
-    pub(crate) fn create(plan: SinkPlan, place: Place) -> Result<Self, WriterError> {
+    pub(crate) fn create(plan: SinkPlan, target: OutputTarget) -> Result<Self, WriterError> {
         let folder = match &plan.temporary {
             // only what is copied once more can be elsewhere: a rename does not leave its file system
             Some(folder) if plan.moves_index() => folder.clone(),
-            _ => place.folder().to_owned(),
+            _ => target.folder().to_owned(),
         };
-        let file = temporary(&folder, &plan.output)?;
+        let file = target.unfinished_file(&folder)?;
         let tracks: Vec<MuxerTrack<'_>> = plan.tracks.iter().map(|track| track.as_muxer_track()).collect();
         let settings = MuxerSettings {
             container: plan.container,
@@ -37,13 +37,13 @@ impl FilmSink {
             copy_from: plan.other_tracks.as_ref().map(|film| (film.film(), plan.session)),
         };
         let (muxer, notes) = Muxer::create(&settings)?;
-        Ok(Self { plan, muxer, file, place, notes })
+        Ok(Self { plan, muxer, file, target, notes })
     }
 
     fn finish_index(
         plan: &SinkPlan,
         file: NamedTempFile,
-        place: &Place,
+        target: &OutputTarget,
         ending: &Ending,
     ) -> Result<NamedTempFile, WriterError> {
         let failed = |source| WriterError::io(file.path())(source);
@@ -66,7 +66,7 @@ impl FilmSink {
             replace_index(&mut reopened, &layout).map_err(failed)?;
             return Ok(file);
         }
-        let mut front = temporary(place.folder(), &plan.output)?;
+        let mut front = target.unfinished_file(target.folder())?;
         index_in_front(&mut reopened, &mut layout, front.as_file_mut())
             .map_err(|source| WriterError::io(front.path())(source))?;
         Ok(front)
@@ -95,12 +95,12 @@ impl Sink for FilmSink {
     }
 
     fn finish(self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError> {
-        let Self { plan, muxer, mut file, place, mut notes } = *self;
+        let Self { plan, muxer, mut file, target, mut notes } = *self;
         notes.extend(muxer.finish()?);
         if plan.container.is_iso() {
-            file = Self::finish_index(&plan, file, &place, ending)?;
+            file = Self::finish_index(&plan, file, &target, ending)?;
         }
-        place.fill(file)?;
+        target.put_file(file)?;
         Ok(notes.iter().map(ToString::to_string).collect())
     }
 }

@@ -4,7 +4,7 @@ use crate::boxes::fragment::{Head, finish_head};
 use crate::boxes::movie::TrackHeader;
 use crate::core::timeline::Stored;
 use crate::error::WriterError;
-use crate::place::{Place, temporary};
+use crate::output::OutputTarget;
 use retake_libav::time_to_ticks;
 use retake_media::{Rational, Time};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 /// A film in fragments while it is written, which plays as far as it got; at the end it becomes a plain film (SG-10).
 pub(crate) struct FragmentSink {
     plan: SinkPlan,
-    place: Place,
+    target: OutputTarget,
     fragmenter: Fragmenter,
     file: NamedTempFile,
     written: u64,
@@ -40,12 +40,21 @@ struct Kept {
 }
 
 impl FragmentSink {
-    pub(crate) fn create(plan: SinkPlan, place: Place) -> Result<Self, WriterError> {
-        let folder = plan.temporary.clone().unwrap_or_else(|| place.folder().to_owned());
-        let file = temporary(&folder, &plan.output)?;
+    pub(crate) fn create(plan: SinkPlan, target: OutputTarget) -> Result<Self, WriterError> {
+        let folder = plan.temporary.clone().unwrap_or_else(|| target.folder().to_owned());
+        let file = target.unfinished_file(&folder)?;
         let number = plan.intervals.map_or(1, |intervals| intervals.number);
         let fragmenter = Fragmenter::create(&plan, number)?;
-        Ok(Self { plan, place, fragmenter, file, written: 0, began: None, fragments: 0, samples: Vec::new() })
+        Ok(Self {
+            plan,
+            target,
+            fragmenter,
+            file,
+            written: 0,
+            began: None,
+            fragments: 0,
+            samples: Vec::new(),
+        })
     }
 
     fn is_over(&self, time: Time) -> bool {
@@ -110,12 +119,12 @@ impl Sink for FragmentSink {
 
     fn finish(mut self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError> {
         self.cut()?;
-        let Self { plan, place, file, mut samples, fragmenter, .. } = *self;
+        let Self { plan, target, file, mut samples, fragmenter, .. } = *self;
         let failed = |source| WriterError::io(file.path())(source);
         let seconds = |kept: &Kept| kept.sample.dts as f64 * fragmenter.time_base(kept.sample.track).to_f64();
         // fragments hold one track after the other: interleave them anew
         samples.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
-        let mut film = FilmSink::create(plan, place)?;
+        let mut film = FilmSink::create(plan, target)?;
         let mut from = io::BufReader::with_capacity(1 << 20, file.as_file());
         let mut position = 0;
         for Kept { sample, offset, length } in samples {
