@@ -1,4 +1,3 @@
-use crate::PixelFormat;
 use serde::{Deserialize, Serialize};
 
 /// Which sample values are used.
@@ -42,17 +41,6 @@ impl Default for Colour {
             range: Range::Limited,
             range_known: false,
             chroma_location: 0,
-        }
-    }
-}
-
-impl Colour {
-    /// The same tags as they hold for samples in `format`: where its code states a range, that one is used and known.
-    #[must_use]
-    pub fn in_format(self, format: PixelFormat) -> Self {
-        match format.range() {
-            Some(range) => Self { range, range_known: true, ..self },
-            None => self,
         }
     }
 }

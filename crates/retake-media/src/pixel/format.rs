@@ -1,4 +1,4 @@
-use crate::Range;
+use crate::{Colour, Range};
 use serde::{Deserialize, Serialize};
 
 /// How the samples of a picture lie in memory. Samples of more than 8 bits are little-endian pairs of bytes.
@@ -322,10 +322,20 @@ impl PixelFormat {
     }
 }
 
+impl Colour {
+    /// The same tags as they hold for samples in `format`: where its code states a range, that one is used and known.
+    #[must_use]
+    pub fn in_format(self, format: PixelFormat) -> Self {
+        match format.range() {
+            Some(range) => Self { range, range_known: true, ..self },
+            None => self,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Colour;
 
     /// Spec 12.1: the codes of Apple, each known by one format only.
     #[test]

@@ -1,6 +1,6 @@
 use super::memory::{Layout, Memory};
 use super::{Attachments, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage};
-use crate::pool::Home;
+use crate::pool::PoolState;
 use std::mem;
 use std::sync::{Arc, Weak};
 
@@ -12,7 +12,7 @@ pub struct WritableBuffer {
     layout: Layout,
     attachments: Attachments,
     /// Where the memory goes in the end; nowhere for a buffer on its own.
-    home: Weak<Home>,
+    pool: Weak<PoolState>,
 }
 
 impl WritableBuffer {
@@ -27,8 +27,13 @@ impl WritableBuffer {
         Ok(Self::new(Memory::allocate(&layout)?, layout, attributes.attachments.clone(), Weak::new()))
     }
 
-    pub(crate) fn new(memory: Memory, layout: Layout, attachments: Attachments, home: Weak<Home>) -> Self {
-        Self { memory, layout, attachments, home }
+    pub(crate) fn new(
+        memory: Memory,
+        layout: Layout,
+        attachments: Attachments,
+        pool: Weak<PoolState>,
+    ) -> Self {
+        Self { memory, layout, attachments, pool }
     }
 
     /// How samples lie in memory.
@@ -108,8 +113,8 @@ impl PixelStorage for WritableBuffer {
 
 impl Drop for WritableBuffer {
     fn drop(&mut self) {
-        if let Some(home) = self.home.upgrade() {
-            home.give_back(mem::take(&mut self.memory));
+        if let Some(pool) = self.pool.upgrade() {
+            pool.give_back(mem::take(&mut self.memory));
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Where pixel buffers are recycled.
 
 mod attributes;
-mod home;
+mod state;
 
 pub use attributes::{BufferAge, Clock, PoolAttributes};
-pub(crate) use home::Home;
+pub(crate) use state::PoolState;
 
 use crate::pixel::{Layout, Memory};
 use crate::{PixelBufferAttributes, PixelBufferError, PixelFormat, WritableBuffer};
 use attributes::MachineClock;
-use home::Grant;
+use state::Grant;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct PixelBufferPool(Arc<Inner>);
 struct Inner {
     layout: Layout,
     attributes: PixelBufferAttributes,
-    home: Arc<Home>,
+    state: Arc<PoolState>,
 }
 
 impl PixelBufferPool {
@@ -54,8 +54,8 @@ impl PixelBufferPool {
             return Err(PixelBufferError::InvalidPoolAttributes(text));
         }
         let layout = Layout::of(&buffers)?;
-        let home = Arc::new(Home::new(pool, clock));
-        Ok(Self(Arc::new(Inner { layout, attributes: buffers, home })))
+        let state = Arc::new(PoolState::new(pool, clock));
+        Ok(Self(Arc::new(Inner { layout, attributes: buffers, state })))
     }
 
     /// A pool of pictures of one format and size (in pixels) whose idle buffers do not age: for code that knows what it holds.
@@ -97,12 +97,12 @@ impl PixelBufferPool {
     }
 
     fn buffer(&self, threshold: Option<usize>) -> Result<WritableBuffer, PixelBufferError> {
-        let Inner { layout, attributes, home } = &*self.0;
-        let memory = match home.grant(threshold)? {
+        let Inner { layout, attributes, state } = &*self.0;
+        let memory = match state.grant(threshold)? {
             Grant::Recycled(memory) => memory,
-            Grant::Allocate => Memory::allocate(layout).inspect_err(|_| home.not_allocated())?,
+            Grant::Allocate => Memory::allocate(layout).inspect_err(|_| state.not_allocated())?,
         };
-        Ok(WritableBuffer::new(memory, *layout, attributes.attachments.clone(), Arc::downgrade(home)))
+        Ok(WritableBuffer::new(memory, *layout, attributes.attachments.clone(), Arc::downgrade(state)))
     }
 
     /// Calls `callback` each time a buffer comes back after a threshold refused a request: once, however many requests were
@@ -110,27 +110,27 @@ impl PixelBufferPool {
     /// until the observer is dropped.
     #[doc(alias = "kCVPixelBufferPoolFreeBufferNotification")]
     pub fn on_free_buffer(&self, callback: impl Fn() + Send + Sync + 'static) -> FreeBufferObserver {
-        let number = self.0.home.observe(Arc::new(callback));
-        FreeBufferObserver { number, home: Arc::downgrade(&self.0.home) }
+        let number = self.0.state.observe(Arc::new(callback));
+        FreeBufferObserver { number, state: Arc::downgrade(&self.0.state) }
     }
 
     /// Frees the idle buffers that are older than the pool's maximum age.
     #[doc(alias = "CVPixelBufferPoolFlush")]
     pub fn flush_aged(&self) {
-        self.0.home.flush(false);
+        self.0.state.flush(false);
     }
 
     /// Frees all idle buffers, whatever their age and the minimum count.
     #[doc(alias = "CVPixelBufferPoolFlush")]
     #[doc(alias = "kCVPixelBufferPoolFlushExcessBuffers")]
     pub fn flush_excess(&self) {
-        self.0.home.flush(true);
+        self.0.state.flush(true);
     }
 
     /// What the pool was made with.
     #[doc(alias = "CVPixelBufferPoolGetAttributes")]
     pub fn pool_attributes(&self) -> PoolAttributes {
-        self.0.home.attributes()
+        self.0.state.attributes()
     }
 
     /// What its buffers were asked to be.
@@ -146,17 +146,17 @@ impl PixelBufferPool {
 
     /// Buffers that wait for their next use.
     pub fn idle(&self) -> usize {
-        self.0.home.idle()
+        self.0.state.idle()
     }
 
     /// Buffers that there are, in use and idle.
     pub fn allocated(&self) -> usize {
-        self.0.home.allocated()
+        self.0.state.allocated()
     }
 
     /// How often memory was allocated since the pool was made. It stands still as long as buffers are recycled.
     pub fn allocations(&self) -> u64 {
-        self.0.home.allocations()
+        self.0.state.allocations()
     }
 }
 
@@ -172,13 +172,13 @@ impl fmt::Debug for PixelBufferPool {
 #[must_use = "the callback is forgotten with it"]
 pub struct FreeBufferObserver {
     number: u64,
-    home: Weak<Home>,
+    state: Weak<PoolState>,
 }
 
 impl Drop for FreeBufferObserver {
     fn drop(&mut self) {
-        if let Some(home) = self.home.upgrade() {
-            home.forget(self.number);
+        if let Some(state) = self.state.upgrade() {
+            state.forget(self.number);
         }
     }
 }

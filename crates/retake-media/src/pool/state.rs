@@ -10,14 +10,14 @@ use std::time::Duration;
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
 /// The part of a pool that its buffers know. They hold it weakly: a pool may go before its buffers.
-pub(crate) struct Home {
+pub(crate) struct PoolState {
     attributes: PoolAttributes,
     clock: Box<dyn Clock>,
-    state: Mutex<State>,
+    buffers: Mutex<Buffers>,
 }
 
 #[derive(Default)]
-struct State {
+struct Buffers {
     /// Memory that nobody uses and when it came back, the oldest first.
     idle: VecDeque<(Memory, Duration)>,
     /// Buffers in use and idle.
@@ -30,7 +30,7 @@ struct State {
     next_observer: u64,
 }
 
-impl State {
+impl Buffers {
     /// Who is to be told that a refused request may be made again: nobody, if none was refused.
     fn end_episode(&mut self) -> Vec<Callback> {
         match std::mem::take(&mut self.refused) {
@@ -46,14 +46,14 @@ pub(super) enum Grant {
     Allocate,
 }
 
-impl Home {
+impl PoolState {
     pub(super) fn new(attributes: PoolAttributes, clock: Box<dyn Clock>) -> Self {
-        Self { attributes, clock, state: Mutex::default() }
+        Self { attributes, clock, buffers: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Buffers> {
         // no code of others but the clock's runs under the lock, and that before anything is changed by halves
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn attributes(&self) -> PoolAttributes {
@@ -74,45 +74,45 @@ impl Home {
 
     /// The most recently used memory, since it is the warmest; else leave to allocate, unless a threshold forbids it.
     pub(super) fn grant(&self, threshold: Option<usize>) -> Result<Grant, PixelBufferError> {
-        let mut state = self.lock();
-        let recycled = state.idle.pop_back();
-        let aged = self.take_aged(&mut state);
+        let mut buffers = self.lock();
+        let recycled = buffers.idle.pop_back();
+        let aged = self.take_aged(&mut buffers);
         let grant = match (recycled, threshold) {
             (Some((memory, _)), _) => Ok(Grant::Recycled(memory)),
-            (None, Some(threshold)) if state.allocated >= threshold => {
-                state.refused = true;
-                let allocated = state.allocated;
+            (None, Some(threshold)) if buffers.allocated >= threshold => {
+                buffers.refused = true;
+                let allocated = buffers.allocated;
                 Err(PixelBufferError::WouldExceedAllocationThreshold { allocated, threshold })
             }
             (None, _) => {
-                state.allocated += 1;
-                state.allocations += 1;
+                buffers.allocated += 1;
+                buffers.allocations += 1;
                 Ok(Grant::Allocate)
             }
         };
         // memory is freed without the lock
-        drop(state);
+        drop(buffers);
         drop(aged);
         grant
     }
 
     /// Takes back a leave to allocate that failed; another request may have been refused for its sake.
     pub(super) fn not_allocated(&self) {
-        let mut state = self.lock();
-        state.allocated -= 1;
-        state.allocations -= 1;
-        let waiting = state.end_episode();
-        drop(state);
+        let mut buffers = self.lock();
+        buffers.allocated -= 1;
+        buffers.allocations -= 1;
+        let waiting = buffers.end_episode();
+        drop(buffers);
         waiting.iter().for_each(|callback| callback());
     }
 
     pub(crate) fn give_back(&self, memory: Memory) {
-        let mut state = self.lock();
+        let mut buffers = self.lock();
         let now = self.now();
-        state.idle.push_back((memory, now));
-        let aged = self.take_aged(&mut state);
-        let waiting = state.end_episode();
-        drop(state);
+        buffers.idle.push_back((memory, now));
+        let aged = self.take_aged(&mut buffers);
+        let waiting = buffers.end_episode();
+        drop(buffers);
         drop(aged);
         // without the lock, so that a callback may ask for the buffer at once
         waiting.iter().for_each(|callback| callback());
@@ -120,14 +120,14 @@ impl Home {
 
     /// Frees what nobody used for too long, or all that nobody uses.
     pub(super) fn flush(&self, excess: bool) {
-        let mut state = self.lock();
+        let mut buffers = self.lock();
         let freed = if excess {
-            state.allocated -= state.idle.len();
-            std::mem::take(&mut state.idle)
+            buffers.allocated -= buffers.idle.len();
+            std::mem::take(&mut buffers.idle)
         } else {
-            self.take_aged(&mut state)
+            self.take_aged(&mut buffers)
         };
-        drop(state);
+        drop(buffers);
         drop(freed);
     }
 
@@ -138,37 +138,37 @@ impl Home {
         }
     }
 
-    fn take_aged(&self, state: &mut State) -> VecDeque<(Memory, Duration)> {
+    fn take_aged(&self, buffers: &mut Buffers) -> VecDeque<(Memory, Duration)> {
         let age = match self.attributes.maximum_age {
             BufferAge::Never => return VecDeque::new(),
             BufferAge::After(age) => age,
             BufferAge::Immediately => Duration::ZERO,
         };
-        if state.idle.is_empty() {
+        if buffers.idle.is_empty() {
             return VecDeque::new();
         }
         let now = self.now();
-        let aged = state.idle.iter().take_while(|(_, since)| now.saturating_sub(*since) >= age).count();
-        let beyond = state.allocated.saturating_sub(self.attributes.minimum_count);
-        let freed: VecDeque<_> = state.idle.drain(..aged.min(beyond)).collect();
-        state.allocated -= freed.len();
+        let aged = buffers.idle.iter().take_while(|(_, since)| now.saturating_sub(*since) >= age).count();
+        let beyond = buffers.allocated.saturating_sub(self.attributes.minimum_count);
+        let freed: VecDeque<_> = buffers.idle.drain(..aged.min(beyond)).collect();
+        buffers.allocated -= freed.len();
         freed
     }
 
     pub(super) fn observe(&self, callback: Callback) -> u64 {
-        let mut state = self.lock();
-        state.next_observer += 1;
-        let number = state.next_observer;
-        state.observers.push((number, callback));
+        let mut buffers = self.lock();
+        buffers.next_observer += 1;
+        let number = buffers.next_observer;
+        buffers.observers.push((number, callback));
         number
     }
 
     pub(super) fn forget(&self, number: u64) {
-        let mut state = self.lock();
+        let mut buffers = self.lock();
         // dropped after the lock is gone: what a callback holds may be buffers of this pool
-        let found = state.observers.iter().position(|(own, _)| *own == number);
-        let callback = found.map(|position| state.observers.remove(position));
-        drop(state);
+        let found = buffers.observers.iter().position(|(own, _)| *own == number);
+        let callback = found.map(|position| buffers.observers.remove(position));
+        drop(buffers);
         drop(callback);
     }
 }
