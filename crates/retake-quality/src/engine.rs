@@ -1,6 +1,6 @@
 //! What every metric does: take consecutive pairs of pictures, and say in the end what each sampled one scored.
 
-use crate::{MetricKind, QualityError, ScorerSettings};
+use crate::error::QualityError;
 use retake_media::PixelBuffer;
 
 pub(crate) trait Engine: Send {
@@ -29,40 +29,6 @@ pub(crate) trait Engine: Send {
     }
 }
 
-/// The engine of a metric; `None` for PSNR, which every scorer has anyway.
-pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>>, QualityError> {
-    let metric = settings.metric;
-    if let Some(remedy) = metric.remedy() {
-        return Err(QualityError::Missing { metric, remedy });
-    }
-    let large_enough = |least| {
-        let (width, height) = (settings.width, settings.height);
-        let fits = width.min(height) >= least;
-        fits.then_some(()).ok_or(QualityError::TooSmall { metric, width, height, least })
-    };
-    match metric {
-        MetricKind::Psnr => Ok(None),
-        #[cfg(vmaf)]
-        MetricKind::Vmaf => {
-            large_enough(crate::vmaf::LEAST_SIZE)?;
-            Ok(Some(Box::new(crate::vmaf::Vmaf::new(settings)?)))
-        }
-        MetricKind::Ssim => {
-            large_enough(crate::ssim::LEAST_SIZE)?;
-            Ok(Some(Box::new(Still::new(crate::ssim::Ssim::default()))))
-        }
-        MetricKind::Xpsnr => Ok(Some(Box::new(crate::xpsnr::Xpsnr::new(settings)))),
-        #[cfg(feature = "ssimulacra2")]
-        MetricKind::Ssimulacra2 => {
-            large_enough(crate::ssimulacra2::LEAST_SIZE)?;
-            Ok(Some(Box::new(Still::new(crate::ssimulacra2::Ssimulacra2::new(settings)?))))
-        }
-        // no other metric is without a remedy
-        #[cfg(not(all(vmaf, feature = "ssimulacra2")))]
-        _ => Err(QualityError::Missing { metric, remedy: "build with all features" }),
-    }
-}
-
 /// A metric that looks at one pair at a time.
 pub(crate) trait StillMetric: Send {
     /// Who does the work, for error messages.
@@ -72,13 +38,13 @@ pub(crate) trait StillMetric: Send {
 }
 
 /// Makes an engine of such a metric.
-struct Still<M> {
+pub(crate) struct Still<M> {
     metric: M,
     frames: Vec<Option<f64>>,
 }
 
 impl<M> Still<M> {
-    fn new(metric: M) -> Self {
+    pub(crate) fn new(metric: M) -> Self {
         Self { metric, frames: Vec::new() }
     }
 }

@@ -11,6 +11,7 @@
 //! | SSIM | here | FFmpeg's `ssim` filter |
 //! | SSIMULACRA 2 | `fast-ssim2`, feature `ssimulacra2` | its own tests |
 
+mod available;
 mod engine;
 mod error;
 mod estimate;
@@ -20,6 +21,7 @@ mod pool;
 mod psnr;
 mod scorer;
 mod scores;
+mod settings;
 mod ssim;
 #[cfg(feature = "ssimulacra2")]
 mod ssimulacra2;
@@ -27,9 +29,11 @@ mod ssimulacra2;
 mod vmaf;
 mod xpsnr;
 
+pub use available::{available, default_metric, missing};
 pub use error::QualityError;
 pub use estimate::Estimate;
-pub use metric::{MetricKind, available, default_metric, missing};
+pub use metric::MetricKind;
 pub use pool::Pool;
-pub use scorer::{Scorer, ScorerSettings};
+pub use scorer::Scorer;
 pub use scores::Scores;
+pub use settings::ScorerSettings;

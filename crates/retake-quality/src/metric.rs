@@ -1,7 +1,5 @@
-use crate::QualityError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
 
 /// How a picture is judged against the source picture it was made from. Higher is better, for all of them.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -91,68 +89,10 @@ impl MetricKind {
             Self::Ssimulacra2 => [4.0, 0.0],
         }
     }
-
-    /// Why the metric is not in this build and what to do about it; `None` where it is.
-    pub(crate) fn remedy(self) -> Option<&'static str> {
-        match self {
-            Self::Vmaf if !cfg!(vmaf) => Some(
-                "install a C compiler, meson, ninja, nasm and xxd, and build with the default feature `vmaf`",
-            ),
-            #[cfg(vmaf)]
-            Self::Vmaf if !crate::vmaf::has_model() => Some(
-                "libvmaf was built without its models: install xxd, run `cargo clean -p retake-quality`, and build again",
-            ),
-            Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
-                Some("build with the feature `ssimulacra2`")
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The metrics of this build, best first.
-pub fn available() -> Vec<MetricKind> {
-    MetricKind::ALL.into_iter().filter(|kind| kind.remedy().is_none()).collect()
-}
-
-/// The metrics that this build lacks, and how to get each.
-pub fn missing() -> Vec<(MetricKind, &'static str)> {
-    MetricKind::ALL.into_iter().filter_map(|kind| Some((kind, kind.remedy()?))).collect()
-}
-
-/// VMAF where it is built in, else XPSNR.
-pub fn default_metric() -> MetricKind {
-    if MetricKind::Vmaf.remedy().is_none() { MetricKind::Vmaf } else { MetricKind::Xpsnr }
 }
 
 impl fmt::Display for MetricKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-impl FromStr for MetricKind {
-    type Err = QualityError;
-
-    fn from_str(name: &str) -> Result<Self, QualityError> {
-        let found = Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
-        found.ok_or_else(|| QualityError::UnknownMetric(name.to_owned()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_back_and_the_rest_is_refused() {
-        for kind in MetricKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
-        }
-        assert_eq!("VMAF".parse(), Ok(MetricKind::Vmaf));
-        assert!("vmaf2".parse::<MetricKind>().is_err());
-        assert_eq!(available().len() + missing().len(), MetricKind::ALL.len());
-        assert!(available().contains(&default_metric()));
     }
 }
