@@ -3,7 +3,7 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
 use crate::input::Input;
-use crate::muxer::Note;
+use crate::note::Note;
 use crate::output::{Output, Stamps, Subtitles, Text};
 use crate::source::{Source, Taken};
 use crate::tags::keeps_for_track;

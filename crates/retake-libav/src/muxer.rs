@@ -4,11 +4,11 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::FilmInfo;
 use crate::input::Input;
+use crate::note::Note;
 use crate::output::{Output, Stamps};
 use crate::tags::keeps_for_film;
 use crate::video::{NewVideo, add_video};
 use retake_media::{AudioFormat, FormatDescription, Rational, Time};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What a track is made of.
@@ -19,21 +19,6 @@ pub enum TrackFormat {
     Video(FormatDescription),
     /// Sound.
     Audio(AudioFormat),
-}
-
-/// One thing that is different in the new file, in a plain sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The track of the source, if it is about one.
-    pub track: Option<u32>,
-    /// The sentence, without a full stop.
-    pub text: String,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
 }
 
 /// How the film is laid out.

@@ -1,7 +1,8 @@
 use crate::error::MediaError;
 use crate::film::FilmInfo;
-use crate::index::{FrameEntry, FrameIndex, picture_hash};
-use crate::reader::{Decoding, Frame, ReaderOptions};
+use crate::frame::{Frame, picture_hash};
+use crate::index::{FrameEntry, FrameIndex};
+use crate::reader::{Decoding, ReaderOptions};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,7 @@ use crate::clock::Clock;
 use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::error::MediaError;
 use crate::film::FilmInfo;
-use crate::index::picture_hash;
+use crate::frame::Frame;
 use crate::input::Input;
 use crate::pump::Pump;
 use retake_media::{PixelBuffer, PixelFormat};
@@ -15,28 +15,6 @@ pub struct ReaderOptions {
     pub format: PixelFormat,
     /// Threads of the decoder; 0 takes one per processor.
     pub threads: u32,
-}
-
-/// One frame of a film.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    /// Its number in presentation order, from 0.
-    pub index: u64,
-    /// When it is shown, in ticks of the track's time base; strictly increasing.
-    pub pts: i64,
-    /// How long it is shown, in ticks; 0 where the source does not say.
-    pub duration: i64,
-    /// Whether decoding can start at this frame of the source.
-    pub sync: bool,
-    /// The picture; shared, never copied by a clone.
-    pub picture: PixelBuffer,
-}
-
-impl Frame {
-    /// A fingerprint of the visible samples: see [`picture_hash`].
-    pub fn hash(&self) -> u64 {
-        picture_hash(&self.picture)
-    }
 }
 
 /// Gives out all frames of a film, from the first to the last.

@@ -1,7 +1,7 @@
 use crate::container::Container;
 use crate::failure::{Failure, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
-use crate::muxer::Note;
+use crate::note::Note;
 use crate::output::Output;
 use retake_media::{Codec, Colour, FieldDetail, FormatDescription, Range, Rational};
 
