@@ -1,8 +1,8 @@
 use crate::bitstream::Bitstream;
 use crate::controls::{Refusal, check_frame};
 use crate::errors::Errors;
-use crate::factory::Library;
 use crate::first_pass::{FirstPass, Told};
+use crate::library::Library;
 use crate::live::Live;
 use crate::opening::{Opened, open, open_second};
 use crate::raw::RawChange;

@@ -20,6 +20,7 @@ mod errors;
 mod factory;
 mod first_pass;
 mod headers;
+mod library;
 mod live;
 mod opening;
 mod options;

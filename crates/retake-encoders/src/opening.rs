@@ -1,8 +1,9 @@
 use crate::bitstream::Bitstream;
 use crate::controls::crop;
-use crate::factory::Library;
 use crate::headers;
+use crate::library::Library;
 use crate::raw::Fault;
+use crate::settings::Lowered;
 use crate::shim::Shim;
 use retake_compression::encoder::{EncoderError, EncoderSettings};
 use retake_media::{CleanAperture, Codec, FormatDescription};
@@ -27,7 +28,7 @@ pub(crate) fn open_second(
     settings: &EncoderSettings,
     statistics: Vec<u8>,
 ) -> Result<Shim, EncoderError> {
-    let lowered = library.lower(settings)?.second_pass(statistics);
+    let lowered = Lowered::new(library, settings)?.second_pass(statistics);
     Shim::open(library.spec.shim, lowered.raw()).map_err(|fault| refused(library.spec.name, fault))
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn open_second(
 pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Opened, EncoderError> {
     let (name, codec) = (library.spec.name, library.spec.codec);
     let refused = |fault| refused(name, fault);
-    let mut lowered = library.lower(settings)?;
+    let mut lowered = Lowered::new(library, settings)?;
     if settings.controls.first_pass.is_some() {
         lowered = lowered.first_pass();
     }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::controls;
-use crate::factory::Spec;
+use crate::library::Library;
 use crate::options::refusal;
 use crate::raw::{RawOption, RawPass, RawRate, RawSettings};
 use crate::warm_up;
@@ -23,11 +23,8 @@ pub(crate) struct Lowered {
 
 impl Lowered {
     /// Checks and lowers.
-    pub(crate) fn new(
-        spec: &Spec,
-        info: &EncoderInfo,
-        settings: &EncoderSettings,
-    ) -> Result<Self, EncoderError> {
+    pub(crate) fn new(library: &Library, settings: &EncoderSettings) -> Result<Self, EncoderError> {
+        let Library { spec, info } = library;
         let refuse = |setting: &str, reason: String| EncoderError::Settings {
             encoder: info.name,
             setting: setting.to_owned(),

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::bitstream::{vp9_level, vp9_levels};
-use crate::factory::Spec;
+use crate::library::Spec;
 use crate::options::{Refused, reason};
 use crate::shim::ShimTable;
 use retake_compression::encoder::{ControlSupport, EncoderSettings};

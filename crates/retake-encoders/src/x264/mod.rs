@@ -1,7 +1,7 @@
 //! x264: what is particular to it. The mapping to its own settings is in `shim.c`.
 #![allow(unsafe_code)]
 
-use crate::factory::Spec;
+use crate::library::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;

@@ -1,0 +1,76 @@
+//! What is known of an encoder library before anything is encoded with it: the table of what is particular to it, and the account of it
+//! that clients read.
+
+use crate::options::Refused;
+use crate::shim::ShimTable;
+use retake_compression::encoder::{ControlSupport, EncoderInfo, EncoderSettings, Preset, QualityScale};
+use retake_media::{Codec, PixelFormat};
+
+/// What is particular to one encoder, apart from its shim.
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) codec: Codec,
+    pub(crate) library: &'static str,
+    pub(crate) licence: &'static str,
+    pub(crate) shim: &'static ShimTable,
+    /// From the slowest to the fastest; empty where presets are numbers from 0 on.
+    pub(crate) presets: &'static [&'static str],
+    pub(crate) default_preset: &'static str,
+    pub(crate) usual_quality: f64,
+    pub(crate) reorders: bool,
+    /// Whether the library takes chroma as pairs of Cb and Cr, too; of 8 bit.
+    pub(crate) pairs: bool,
+    /// Whether the library gives headers only by encoding something.
+    pub(crate) dear_headers: bool,
+    pub(crate) refused: Refused,
+    /// Settings that this encoder alone refuses.
+    pub(crate) check: fn(&EncoderSettings) -> Result<(), (&'static str, String)>,
+    /// What it obeys. The shim does the rest of what is told here.
+    pub(crate) controls: fn() -> ControlSupport,
+    /// Bytes that an encode holds, from the settings and the frames that wait inside.
+    pub(crate) memory: fn(&EncoderSettings, delay: u32) -> u64,
+    /// Threads that can have work at once, whatever the settings allow.
+    pub(crate) parallelism: fn(&EncoderSettings) -> u32,
+    /// Frames from one sync frame to the next where the settings leave it to the encoder.
+    pub(crate) usual_interval: fn(&EncoderSettings) -> u32,
+}
+
+/// What is known of a library; shared with its encodes.
+pub(crate) struct Library {
+    pub(crate) spec: Spec,
+    pub(crate) info: EncoderInfo,
+}
+
+impl Library {
+    pub(crate) fn new(spec: Spec) -> Self {
+        let shim = spec.shim;
+        let names: Vec<String> = if spec.presets.is_empty() {
+            (0..=shim.preset_max).map(|number| number.to_string()).collect()
+        } else {
+            spec.presets.iter().map(|&name| name.to_owned()).collect()
+        };
+        let pairs = spec.pairs.then_some(PixelFormat::Nv12);
+        let formats = [Some(PixelFormat::I420), pairs, Some(PixelFormat::I010)];
+        let has_depth = |format: &PixelFormat| shim.has_depth(format.bit_depth());
+        let info = EncoderInfo {
+            name: spec.name,
+            codec: spec.codec,
+            version: format!("{} {}", spec.library, shim.version()),
+            formats: formats.into_iter().flatten().filter(has_depth).collect(),
+            presets: names.into_iter().map(|name| Preset { name }).collect(),
+            default_preset: spec.default_preset,
+            quality: QualityScale {
+                min: shim.quality_min,
+                max: shim.quality_max,
+                step: shim.quality_step,
+                usual: spec.usual_quality,
+            },
+            reconstructs: true,
+            steers: shim.set_quality.is_some(),
+            reorders: spec.reorders,
+            licence: spec.licence,
+            controls: (spec.controls)(),
+        };
+        Self { spec, info }
+    }
+}
