@@ -1,27 +1,30 @@
+//! The clean aperture of a picture, and the rectangle of pixels that it selects.
+
 use crate::Rational;
 use serde::{Deserialize, Serialize};
 
-/// The part of a picture that is meant to be seen, in pixels, as the `clap` box of ISO files tells it.
+/// The part of a picture that is meant to be seen, in pixels, as the `clap` box of ISO files states it.
+#[doc(alias = "clap")]
 #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
 #[doc(alias = "kCVImageBufferCleanApertureKey")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CleanAperture {
-    /// Width; above 0.
+    /// The width of the part in pixels; it must be above 0.
     #[doc(alias = "kCVImageBufferCleanApertureWidthKey")]
     pub width: Rational,
-    /// Height; above 0.
+    /// The height of the part in pixels; it must be above 0.
     #[doc(alias = "kCVImageBufferCleanApertureHeightKey")]
     pub height: Rational,
-    /// How far its centre lies to the right of the picture's centre.
+    /// The distance in pixels by which the centre of the part lies to the right of the picture's centre.
     #[doc(alias = "kCVImageBufferCleanApertureHorizontalOffsetKey")]
     pub horizontal_offset: Rational,
-    /// How far its centre lies below the picture's centre.
+    /// The distance in pixels by which the centre of the part lies below the picture's centre.
     #[doc(alias = "kCVImageBufferCleanApertureVerticalOffsetKey")]
     pub vertical_offset: Rational,
 }
 
 impl CleanAperture {
-    /// A whole picture.
+    /// Returns the aperture that covers a whole picture of `width` × `height` pixels.
     pub fn full(width: u32, height: u32) -> Self {
         let whole = |length: u32| Rational::new(length.min(i32::MAX as u32) as i32, 1);
         Self {
@@ -32,7 +35,8 @@ impl CleanAperture {
         }
     }
 
-    /// Left, top, width and height in a picture of `width` × `height` pixels; `None` if it has no area or does not lie within the picture.
+    /// Returns left, top, width and height of the aperture in a picture of `width` × `height` pixels; `None`
+    /// if it has no area or does not lie within the picture.
     pub fn rectangle(&self, width: u32, height: u32) -> Option<[f64; 4]> {
         let span = |length: Rational, offset: Rational, whole: u32| {
             if !length.is_positive() || offset.den <= 0 {
@@ -40,7 +44,8 @@ impl CleanAperture {
             }
             let (length, whole) = (length.to_f64(), f64::from(whole));
             let start = (whole - length) / 2.0 + offset.to_f64();
-            // a thousandth of a pixel for what fractions lose
+            // A thousandth of a pixel is tolerated, because fractions lose that much when they become
+            // numbers.
             let inside = start > -1e-3 && start + length < whole + 1e-3;
             inside.then_some((start.max(0.0), length.min(whole)))
         };
@@ -54,7 +59,8 @@ impl CleanAperture {
 mod tests {
     use super::*;
 
-    /// By hand: offsets move the centre, and what leaves the picture is refused.
+    /// Offsets move the centre, and an aperture that leaves the picture is refused; the numbers were found by
+    /// hand.
     #[test]
     fn rectangles_are_found_from_the_centre() {
         let whole = |n| Rational::new(n, 1);

@@ -1,31 +1,35 @@
+//! ICC colour profiles as containers carry them.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What every profile begins with (ICC.1, 7.2).
+/// Every profile begins with a header of so many bytes (ICC.1, 7.2).
 const HEADER: usize = 128;
-/// Profiles of displays and cameras are smaller; what is larger is no profile, or one for printers.
+/// Profiles of displays and cameras are smaller; a larger file is no profile, or one for printers.
 const LARGEST: usize = 1 << 20;
 
-/// An ICC colour profile: how the colours of a picture are to be seen, where tags do not say it.
+/// An ICC colour profile tells how the colours of a picture must be shown where tags do not say it.
 ///
-/// Bytes that come from anywhere: only what a container has to rely on is looked at, the length and the mark of the header.
+/// The bytes may come from anywhere. A container relies on their length and on the mark of the header, so
+/// only these are checked.
 #[doc(alias = "kVTCompressionPropertyKey_ICCProfile")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
 pub struct IccProfile(Vec<u8>);
 
 impl IccProfile {
-    /// The most bytes of a profile: 1 MiB.
+    /// The largest number of bytes that a profile may have: 1 MiB.
     pub const LARGEST: usize = LARGEST;
 
-    /// A profile of these bytes; none if they are not one, or more than [`IccProfile::LARGEST`].
+    /// Takes these bytes as a profile. Returns `None` if they are not one, or more than
+    /// [`IccProfile::LARGEST`].
     pub fn new(bytes: Vec<u8>) -> Option<Self> {
         let fits = (HEADER..=LARGEST).contains(&bytes.len());
         let size = bytes.first_chunk::<4>().map(|size| u32::from_be_bytes(*size) as usize);
         (fits && size == Some(bytes.len()) && bytes[36..40] == *b"acsp").then_some(Self(bytes))
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the profile.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -62,7 +66,7 @@ mod tests {
         bytes
     }
 
-    /// Spec 5.8, ICCProfile: what is not a profile, or too large for one, is refused.
+    /// Spec 5.8, ICCProfile: bytes that are no profile, or too many for one, are refused.
     #[test]
     fn only_profiles_are_taken() {
         for length in [HEADER, 560, LARGEST] {

@@ -1,11 +1,11 @@
-//! The values that every room of Retake shares: exact [`Time`]s and [`TimeRange`]s, [`PixelBuffer`]s and the
-//! [`PixelBufferPool`] they are recycled in, compressed [`Sample`]s and the [`FormatDescription`] they are
-//! decoded with.
+//! This crate holds the values that all parts of Retake share: exact [`Time`]s and [`TimeRange`]s,
+//! [`PixelBuffer`]s and the [`PixelBufferPool`] that recycles them, compressed [`Sample`]s and the
+//! [`FormatDescription`] that they are decoded with.
 //!
-//! This crate does no input or output, and knows no codec library.
+//! It does no input or output, and must not know any codec library.
 //!
-//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where it
-//! is told what every call must do.
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, which
+//! defines what every call must do.
 
 mod aperture;
 mod audio;

@@ -1,32 +1,36 @@
+//! Fractions as containers store them.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A fraction of two 32-bit integers, as containers use for frame rates, time bases and pixel aspect ratios.
+/// A fraction of two 32-bit integers, as containers use it for frame rates, time bases and pixel aspect
+/// ratios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rational {
-    /// Numerator.
+    /// The numerator.
     pub num: i32,
-    /// Denominator; a fraction with a denominator of zero is *unknown*.
+    /// The denominator; a fraction with a denominator of zero is *unknown*.
     pub den: i32,
 }
 
 impl Rational {
-    /// A fraction as given, not reduced.
+    /// Makes a fraction of two numbers as they are, without reducing it.
     pub const fn new(num: i32, den: i32) -> Self {
         Self { num, den }
     }
 
-    /// Whether both parts are positive, so that the fraction can be a rate, a time base or an aspect ratio.
+    /// Returns whether both parts are positive, so that the fraction can be a rate, a time base or an aspect
+    /// ratio.
     pub const fn is_positive(self) -> bool {
         self.num > 0 && self.den > 0
     }
 
-    /// The nearest floating point number; 0 for an unknown fraction.
+    /// Returns the nearest floating point number; 0 for an unknown fraction.
     pub fn to_f64(self) -> f64 {
         if self.den == 0 { 0.0 } else { f64::from(self.num) / f64::from(self.den) }
     }
 
-    /// The fraction turned upside down: a frame rate becomes a frame duration.
+    /// Returns the fraction turned upside down, so that a frame rate becomes a frame duration.
     pub const fn inverse(self) -> Self {
         Self { num: self.den, den: self.num }
     }

@@ -1,44 +1,44 @@
-//! Turning and mirroring pictures, sample by sample: exact.
+//! Turns and mirrors pictures sample by sample, so that the result is exact.
 
 use crate::{
     Attachment, AttachmentKey, AttachmentMode, CleanAperture, Colour, PixelBuffer, PixelFormat, Rational,
     TransferError, WritableBuffer,
 };
 
-/// How far a picture is turned.
+/// States how far a picture is turned.
 #[doc(alias = "kVTPixelRotationPropertyKey_Rotation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rotation {
-    /// Not at all.
+    /// The picture is not turned.
     #[doc(alias = "kVTRotation_0")]
     #[default]
     None,
-    /// A quarter to the right.
+    /// The picture is turned by a quarter to the right.
     #[doc(alias = "kVTRotation_CW90")]
     Clockwise,
-    /// Upside down.
+    /// The picture is turned upside down.
     #[doc(alias = "kVTRotation_180")]
     Half,
-    /// A quarter to the left.
+    /// The picture is turned by a quarter to the left.
     #[doc(alias = "kVTRotation_CCW90")]
     CounterClockwise,
 }
 
-/// How a picture is turned and mirrored. The default leaves it as it is.
+/// States how a picture is turned and mirrored. The default leaves it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RotationOptions {
-    /// How far it is turned, first.
+    /// The turn, which comes first.
     pub rotation: Rotation,
-    /// Whether left and right are exchanged, afterwards.
+    /// Whether left and right are exchanged after the turn.
     #[doc(alias = "kVTPixelRotationPropertyKey_FlipHorizontalOrientation")]
     pub flip_horizontal: bool,
-    /// Whether top and bottom are exchanged, afterwards.
+    /// Whether top and bottom are exchanged after the turn.
     #[doc(alias = "kVTPixelRotationPropertyKey_FlipVerticalOrientation")]
     pub flip_vertical: bool,
 }
 
-/// Where a place of the result lies in the source: whether its column and row are exchanged, and which of the source's are counted
-/// backwards.
+/// Maps a place of the result to its place in the source: tells whether column and row are exchanged, and
+/// which of the source's are counted backwards.
 #[derive(Clone, Copy)]
 struct Turn {
     swap: bool,
@@ -59,13 +59,14 @@ impl From<&RotationOptions> for Turn {
     }
 }
 
-/// Fills `destination` with `source`, turned and mirrored. Its attachments are replaced by those of the source that go along, with
-/// what turns with the picture turned.
+/// Fills `destination` with `source`, turned and mirrored. The destination's attachments are replaced by
+/// those attachments of the source that propagate; whatever has a direction is turned, too. Both pictures
+/// stay the caller's.
 ///
 /// # Errors
-/// [`TransferError::RotationNotSupported`] if the formats are not the same; if the sizes do not fit, which are exchanged by a quarter
-/// turn; if 4:2:2 is to be turned by a quarter; if chroma is shared and an odd number of pixels is counted backwards, so that other
-/// pixels would share it.
+/// Returns [`TransferError::RotationNotSupported`] if the formats differ; if the sizes do not fit, which a
+/// quarter turn exchanges; if 4:2:2 is to be turned by a quarter; or if chroma is shared and an odd number of
+/// pixels is counted backwards, because other pixels would share it then.
 #[doc(alias = "VTPixelRotationSessionRotateImage")]
 #[doc(alias = "VTPixelRotationSessionCreate")]
 pub fn rotate(
@@ -94,7 +95,8 @@ pub fn rotate(
             attachments.set(attachment, AttachmentMode::Propagate);
         }
     }
-    // rows of fields are columns now, or in another order
+    // The rows of the fields have become columns, or have changed their order, so the statement is no longer
+    // true.
     if (turn.swap || turn.mirror_y) && told.fields().is_some_and(|fields| fields.count > 1) {
         attachments.remove(&AttachmentKey::Fields);
     }
@@ -130,7 +132,7 @@ fn check(source: &PixelBuffer, destination: &WritableBuffer, turn: Turn) -> Resu
 
 fn turn_plane(source: &PixelBuffer, destination: &mut WritableBuffer, plane: usize, turn: Turn) {
     let format = source.format();
-    // what lies in one column: a sample, a pair, a pixel, or a macropixel
+    // One column holds a unit of so many bytes: a sample, a pair, a pixel, or a macropixel.
     let size = format.row_bytes(1, plane);
     let columns = format.row_bytes(source.width(), plane) / size;
     let rows = source.geometry(plane).rows;
@@ -153,7 +155,7 @@ fn turn_plane(source: &PixelBuffer, destination: &mut WritableBuffer, plane: usi
         }
         for (out, element) in out.chunks_exact_mut(size).zip(row.chunks_exact(size).rev()) {
             out.copy_from_slice(element);
-            // the two pixels of a macropixel change places, too
+            // The two pixels of a macropixel must change places, too.
             match format {
                 PixelFormat::Uyvy => out.swap(1, 3),
                 PixelFormat::Yuyv => out.swap(0, 2),
@@ -163,7 +165,8 @@ fn turn_plane(source: &PixelBuffer, destination: &mut WritableBuffer, plane: usi
     }
 }
 
-/// Chroma that lay beside or above its pixels lies where no code says.
+/// Marks the location of chroma as unknown where it lay beside or above its pixels, because no code names the
+/// place where it lies after the turn.
 fn turned_colour(colour: Colour, turn: Turn) -> Colour {
     let kept = match colour.chroma_location {
         2 => true,

@@ -1,4 +1,4 @@
-//! How the wishes of a client and an encoder become one (12.1 "resolve attributes", 12.4).
+//! The requirements of a client and an encoder become one (12.1 "resolve attributes", 12.4).
 
 use PixelFormat::{Argb, Bgra, I010, I420, I420Full, Nv12, Nv12Full, P010};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn encoder(formats: &[PixelFormat]) -> PixelBufferAttributes {
     PixelBufferAttributes { formats: formats.to_vec(), ..sized }
 }
 
-/// The pool that comes of it, and whether it is shared.
+/// Returns the pool that the two agree on, and whether it is shared.
 fn reconcile(
     client: &PixelBufferAttributes,
     encoder: &PixelBufferAttributes,
@@ -26,30 +26,30 @@ fn reconcile(
     (pool.expect("the client wants one"), shared)
 }
 
-/// A13, the table of 12.4, row by row.
+/// A13: the table of 12.4 holds row by row.
 #[test]
 fn a13_reconciliation_table() {
     let both = encoder(&[Nv12, Nv12Full]);
     let pool = |format| PixelBufferAttributes::of(format, 1280, 720);
-    // nothing specific
+    // The client requires nothing specific.
     assert_eq!(reconcile(&formats(&[]), &both), (pool(Nv12), true));
-    // 420f
+    // The client requires 420f.
     assert_eq!(reconcile(&formats(&[Nv12Full]), &both), (pool(Nv12Full), true));
-    // BGRA
+    // The client requires BGRA.
     assert_eq!(reconcile(&formats(&[Bgra]), &both), (pool(Bgra), false));
-    // [BGRA, 420v] against [420v]
+    // The client accepts BGRA and 420v, the encoder 420v.
     assert_eq!(reconcile(&formats(&[Bgra, Nv12]), &encoder(&[Nv12])), (pool(Nv12), true));
-    // another size
+    // The client requires another size.
     let other = PixelBufferAttributes { width: Some(1920), height: Some(1080), ..formats(&[]) };
     assert_eq!(reconcile(&other, &both), (PixelBufferAttributes::of(Nv12, 1920, 1080), false));
-    // alignment 64 against 16
+    // The client requires an alignment of 64, the encoder of 16.
     let client = PixelBufferAttributes { row_alignment: Some(64), ..formats(&[]) };
     let likes = PixelBufferAttributes { row_alignment: Some(16), ..both.clone() };
     assert_eq!(
         reconcile(&client, &likes),
         (PixelBufferAttributes { row_alignment: Some(64), ..pool(Nv12) }, true)
     );
-    // surface and Metal keys
+    // The client adds keys for surfaces and Metal.
     let preserved = [("IOSurfaceProperties", AttachmentValue::Text(String::new()))];
     let preserved = preserved.map(|(key, value)| (key.to_owned(), value)).into();
     let client = PixelBufferAttributes { preserved, ..formats(&[]) };
@@ -57,27 +57,28 @@ fn a13_reconciliation_table() {
     assert_eq!(reconcile(&client, &both), (expected, true));
 }
 
-/// PB-14: no attributes, no pool. The mapping below table 12.4: an encoder of planar pictures does not share bi-planar ones.
+/// PB-14: without attributes there is no pool. By the mapping below table 12.4, an encoder of planar pictures
+/// does not share bi-planar ones.
 #[test]
 fn a13_what_the_table_leaves_to_rules() {
     let planar = encoder(&[I420, I010]);
     let none = PixelBufferAttributes::reconcile(None, &planar);
     assert_eq!(none, Reconciled { pool: None, shared: false });
     assert_eq!(reconcile(&formats(&[Nv12]), &planar), (PixelBufferAttributes::of(Nv12, 1280, 720), false));
-    // f420 is y420 in another range, which the encoder is told by the colour
+    // The format f420 is y420 in another range, which the colour tells the encoder.
     assert_eq!(
         reconcile(&formats(&[I420Full]), &planar),
         (PixelBufferAttributes::of(I420Full, 1280, 720), true)
     );
-    // the encoder's order of preference counts among common formats, the client's where nothing is common
+    // The encoder's order of preference counts among common formats, the client's where none is common.
     assert_eq!(reconcile(&formats(&[I010, I420]), &planar).0.formats, [I420]);
     assert_eq!(reconcile(&formats(&[P010, Bgra]), &planar).0.formats, [P010]);
-    // half a size is filled up (PB-20)
+    // The missing half of a size is filled in (PB-20).
     let wide = PixelBufferAttributes { width: Some(1920), ..formats(&[Nv12]) };
     assert_eq!(reconcile(&wide, &planar), (PixelBufferAttributes::of(Nv12, 1920, 720), false));
 }
 
-/// Spec 12.1: what is merged how, and how it fails.
+/// Spec 12.1: attributes are merged by kind, and fail with the error of their kind.
 #[test]
 fn attributes_are_resolved_or_refused() {
     let resolve = |a: &PixelBufferAttributes, b: &PixelBufferAttributes| {
@@ -135,7 +136,7 @@ fn wishes() -> impl Strategy<Value = PixelBufferAttributes> {
     )
 }
 
-/// Whether buffers of `pool` are what `wish` asks for.
+/// Returns whether buffers of `pool` meet the requirements of `wish`.
 fn meets(pool: &PixelBufferAttributes, wish: &PixelBufferAttributes) -> bool {
     let aligned = |got: Option<usize>, asked: Option<usize>| {
         asked.is_none_or(|asked| got.is_some_and(|got| got % asked == 0))
@@ -148,8 +149,8 @@ fn meets(pool: &PixelBufferAttributes, wish: &PixelBufferAttributes) -> bool {
 }
 
 proptest! {
-    /// PB-15: the client always gets what it asked for; the pool is shared exactly if a pool that serves both is possible, and then
-    /// serves both.
+    /// PB-15: the client always gets what it requires; the pool is shared exactly if a pool that serves both
+    /// is possible, and then serves both.
     #[test]
     fn the_client_gets_what_it_asked_for(client in wishes(), likes in wishes()) {
         let likes = PixelBufferAttributes {
@@ -161,13 +162,13 @@ proptest! {
         let (pool, shared) = reconcile(&client, &likes);
         prop_assert!(meets(&pool, &client));
         prop_assert_eq!(shared, meets(&pool, &likes));
-        // no other format or size would have served both: alignments can always be met
+        // No other format or size would have served both, and alignments can always be met.
         let common = client.formats.is_empty() || client.formats.iter().any(|format| likes.formats.contains(format));
         let sizes = client.width != Some(66) && client.height != Some(64);
         prop_assert_eq!(shared, common && sizes);
     }
 
-    /// Resolving is the same in any order but for the order of formats, and once more changes nothing.
+    /// Resolving gives the same in any order but for the order of formats, and repeating it changes nothing.
     #[test]
     fn resolving_has_no_order(a in wishes(), b in wishes(), c in wishes()) {
         let sorted = |all: &[&PixelBufferAttributes]| {

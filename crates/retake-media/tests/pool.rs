@@ -1,4 +1,4 @@
-//! The pixel buffer pool (section 12.2).
+//! The pixel buffer pool keeps the rules of section 12.2.
 
 use proptest::prelude::*;
 use retake_media::{
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A clock that goes when it is told to.
+/// A clock that the test moves by hand.
 #[derive(Clone, Default)]
 struct Hand(Arc<AtomicU64>);
 
@@ -47,7 +47,7 @@ fn counted(pool: &PixelBufferPool) -> (retake_media::FreeBufferObserver, Arc<Ato
     (pool.on_free_buffer(move || _ = own.fetch_add(1, Ordering::SeqCst)), count)
 }
 
-/// PB-1: what is not sufficient is refused when the pool is made.
+/// PB-1: insufficient attributes are refused when the pool is made.
 #[test]
 fn insufficient_attributes_are_refused() {
     let code = |pool, buffers| PixelBufferPool::create(pool, buffers).err().map(|error| error.code());
@@ -65,7 +65,7 @@ fn insufficient_attributes_are_refused() {
     assert_eq!(code(zero, small()), Some(-6691));
 }
 
-/// Resolution 1: zero seconds are *never* in C.
+/// Resolution 1: zero seconds mean *never* in C.
 #[test]
 fn zero_seconds_are_never() {
     assert_eq!(BufferAge::from_seconds(0.0), Ok(BufferAge::Never));
@@ -91,7 +91,7 @@ fn attachments_do_not_survive_recycling() {
     assert_eq!(pool.allocations(), 1);
 }
 
-/// PB-5, PB-11: memory returns with the last reference, and a buffer outlives its pool.
+/// PB-5, PB-11: memory returns with the last reference, and a buffer may outlive its pool.
 #[test]
 fn memory_is_recycled_with_the_last_clone() {
     let pool = PixelBufferPool::new(PixelFormat::I010, 35, 17);
@@ -125,11 +125,11 @@ fn a14_threshold_refuses_allocations_and_notifies_once() {
     assert_eq!(notified.load(Ordering::SeqCst), 1);
     held.pop();
     assert_eq!(notified.load(Ordering::SeqCst), 1);
-    // recycled buffers are handed out whatever the threshold says
+    // Recycled buffers are handed out whatever the threshold says.
     held.push(pool.create_buffer_within(0).unwrap());
     held.push(pool.create_buffer_within(3).unwrap());
     assert_eq!((pool.allocated(), pool.allocations()), (3, 3));
-    // the threshold is per call, and another failure is another episode
+    // The threshold holds per call, and another failure begins another episode.
     assert_eq!(pool.create_buffer_within(3).err().map(|error| error.code()), Some(-6689));
     held.push(pool.create_buffer_within(4).unwrap());
     held.push(pool.create_buffer().unwrap());
@@ -137,7 +137,7 @@ fn a14_threshold_refuses_allocations_and_notifies_once() {
     assert_eq!((pool.allocated(), notified.load(Ordering::SeqCst)), (5, 2));
 }
 
-/// A14 (PB-7, PB-8): without a threshold nothing is refused, and nobody is notified.
+/// A14 (PB-7, PB-8): without a threshold nothing is refused, so no observer is notified.
 #[test]
 fn a14_no_threshold_no_notification() {
     let (pool, _) = pool(0, BufferAge::Never);
@@ -146,7 +146,8 @@ fn a14_no_threshold_no_notification() {
     assert_eq!((pool.allocated(), pool.idle(), notified.load(Ordering::SeqCst)), (50, 50, 0));
 }
 
-/// PB-7: a buffer that is freed at once counts as come back, a dropped observer hears nothing, and a callback may use the pool.
+/// PB-7: a buffer that is freed at once counts as come back, a dropped observer is not notified, and a
+/// callback may use the pool.
 #[test]
 fn notifications_reach_who_listens() {
     let (pool, _) = pool(0, BufferAge::Immediately);
@@ -165,7 +166,7 @@ fn notifications_reach_who_listens() {
     assert_eq!(pool.allocated(), 0);
 }
 
-/// A15 (PB-2, PB-3, PB-9): both kinds of flush, and the minimum count.
+/// A15 (PB-2, PB-3, PB-9): both kinds of flush free what they must, and the minimum count is kept.
 #[test]
 fn a15_flush_and_age() {
     let (pool, hand) = pool(2, SECOND);
@@ -177,7 +178,7 @@ fn a15_flush_and_age() {
     assert_eq!((pool.idle(), pool.allocated()), (5, 6));
     hand.advance(1);
     pool.flush_aged();
-    // two remain: the one in use, and one that does not age out
+    // Two remain: the one in use, and one that does not age out.
     assert_eq!((pool.idle(), pool.allocated()), (1, 2));
     drop(in_use);
     hand.advance(100_000);
@@ -191,7 +192,7 @@ fn a15_flush_and_age() {
     assert_eq!((pool.idle(), pool.allocated(), pool.allocations()), (0, 0, 6));
 }
 
-/// PB-3, PB-13: each policy, without any call to flush.
+/// PB-3, PB-13: each policy works without any call to flush.
 #[test]
 fn a15_buffers_age_by_policy() {
     let left = |age, wait| {
@@ -204,12 +205,12 @@ fn a15_buffers_age_by_policy() {
     assert_eq!(left(BufferAge::Never, u64::MAX / 2), 2);
     assert_eq!(left(BufferAge::Immediately, 0), 0);
     assert_eq!(left(SECOND, 999), 2);
-    // an aged buffer that is asked for is better than a new one
+    // An aged buffer that is asked for is better than a new one.
     assert_eq!(left(SECOND, 1000), 1);
     assert_eq!(BufferAge::default(), SECOND);
 }
 
-/// PB-10: the getters give back what was given.
+/// PB-10: the getters return what the pool was made with.
 #[test]
 fn attributes_are_given_back() {
     let buffers = PixelBufferAttributes {
@@ -225,7 +226,7 @@ fn attributes_are_given_back() {
     assert!(!pool.is_same(&PixelBufferPool::create(attributes, buffers).unwrap()));
 }
 
-/// PB-12: from many threads at once, no buffer is given to two, and none is lost.
+/// PB-12: when many threads ask at once, no buffer is given to two, and none is lost.
 #[test]
 fn threads_share_a_pool() {
     const THRESHOLD: usize = 5;
@@ -266,7 +267,7 @@ proptest! {
         let (pool, hand) = pool(minimum, SECOND);
         let (_observer, notified) = counted(&pool);
         let mut held: Vec<PixelBuffer> = Vec::new();
-        // when each idle buffer came back; the last one is used first
+        // Each number is the time when an idle buffer came back; the last one is used first.
         let (mut idle, mut now): (Vec<u64>, u64) = (Vec::new(), 0);
         let (mut refused, mut episodes) = (false, 0);
         for (step, n) in steps {
@@ -311,7 +312,8 @@ proptest! {
         }
     }
 
-    /// Spec 12.1, attributes: alignments and extended pixels are as asked for, and no plane reaches into another.
+    /// Spec 12.1, attributes: alignments and extended pixels are as required, and no plane reaches into
+    /// another.
     #[test]
     fn memory_lies_as_asked_for(
         index in 0..PixelFormat::ALL.len(),

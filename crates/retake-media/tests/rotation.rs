@@ -1,4 +1,4 @@
-//! Turned and mirrored pictures, pixel by pixel.
+//! Turned and mirrored pictures are compared pixel by pixel.
 
 use proptest::prelude::*;
 use retake_media::{
@@ -29,7 +29,7 @@ fn turned(source: &PixelBuffer, options: RotationOptions) -> Result<PixelBuffer,
     rotate(source, &mut destination, &options).map(|()| destination.freeze())
 }
 
-/// The bytes of luma and of shared chroma, or of the whole, of one pixel.
+/// Returns the bytes of one pixel: luma and the shared chroma, or the whole.
 fn pixel(picture: &PixelBuffer, x: u32, y: u32) -> Vec<u8> {
     let format = picture.format();
     let (across, down) = format.chroma_block().unwrap_or((1, 1));
@@ -53,7 +53,7 @@ fn any_rotation() -> impl Strategy<Value = Rotation> {
 }
 
 proptest! {
-    /// Spec 13, rotation: each pixel is where a turn, and then the flips, take it.
+    /// Spec 13, rotation: each pixel lies where a turn, and then the flips, take it.
     #[test]
     fn pixels_go_where_they_should(
         format in prop::sample::select(PixelFormat::ALL.to_vec()),
@@ -67,7 +67,7 @@ proptest! {
         let made = match turned(&source, options) {
             Ok(made) => made,
             Err(error) => {
-                // only where chroma stands in the way
+                // A refusal is right only where chroma stands in the way.
                 prop_assert_eq!(error.code(), -12914);
                 let (across, down) = format.chroma_block().unwrap_or((1, 1));
                 prop_assert!(across != down || width % across != 0 || height % down != 0);
@@ -92,7 +92,8 @@ proptest! {
     }
 }
 
-/// What does not fit is refused with -12914: sizes, formats, and chroma that would be shared by other pixels.
+/// Pictures that do not fit are refused with -12914: for their sizes, their formats, or chroma that other
+/// pixels would share.
 #[test]
 fn what_cannot_be_turned_is_refused() {
     let quarter = RotationOptions { rotation: Rotation::Clockwise, ..RotationOptions::default() };
@@ -105,12 +106,12 @@ fn what_cannot_be_turned_is_refused() {
     assert_eq!(code(Nv12, (8, 4), buffer(I420, 4, 8), quarter), Some(-12914));
     assert_eq!(code(Nv16, (8, 4), buffer(Nv16, 4, 8), quarter), Some(-12914));
     assert_eq!(code(Bgra, (7, 3), buffer(Bgra, 3, 7), quarter), None);
-    // the odd row is counted backwards, the odd column is not
+    // The odd row is counted backwards, the odd column is not.
     assert_eq!(code(Nv12, (7, 4), buffer(Nv12, 4, 7), quarter), None);
     assert_eq!(code(Nv12, (8, 3), buffer(Nv12, 3, 8), quarter), Some(-12914));
 }
 
-/// What is said about directions turns with the picture.
+/// Attachments that state a direction turn with the picture.
 #[test]
 fn attachments_turn_along() {
     let number = |n| Rational::new(n, 1);
@@ -132,7 +133,7 @@ fn attachments_turn_along() {
         (attachments.pixel_aspect_ratio(), attachments.clean_aperture(), attachments.colour())
     };
     assert_eq!(told(Rotation::None), (Some(Rational::new(4, 3)), Some(aperture), Some(colour)));
-    // 1 to the right and 1 up is, a quarter turn later, 1 down and 1 to the right
+    // A quarter turn takes 1 to the right and 1 up to 1 down and 1 to the right.
     let expected = CleanAperture {
         width: number(2),
         height: number(6),

@@ -102,25 +102,6 @@ mod tests {
     use crate::MetricKind;
 
     #[test]
-    fn phases_share_the_frames_out() {
-        let usual = ScorerSettings::new(MetricKind::Psnr, 64, 64, PixelFormat::I420, 25.0);
-        for stride in 1..=9 {
-            let phases = (0..stride).map(|phase| ScorerSettings { stride, phase, ..usual });
-            let phases: Vec<_> = phases.collect();
-            assert!(phases[0].samples(stride as usize / 2));
-            for run in 0..200 {
-                let run = run * stride as usize..(run + 1) * stride as usize;
-                for phase in &phases {
-                    assert_eq!(run.clone().filter(|&frame| phase.samples(frame)).count(), 1);
-                }
-                assert!(
-                    run.clone().all(|frame| phases.iter().filter(|phase| phase.samples(frame)).count() == 1)
-                );
-            }
-        }
-    }
-
-    #[test]
     fn settings_that_cannot_be_are_refused() {
         let good = ScorerSettings::new(MetricKind::Psnr, 64, 64, PixelFormat::I420, 25.0);
         assert!(Scorer::new(&good).is_ok());

@@ -1,40 +1,40 @@
-//! What is said about a picture beside its samples.
+//! Attachments state facts about a picture that its samples do not.
 
 use crate::{CleanAperture, Colour, ContentLight, MasteringDisplay, Rational};
 use serde::{Deserialize, Serialize};
 
-/// Something that is known about a picture.
+/// One fact about a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attachment {
-    /// How its samples are to be seen.
+    /// The colour tags of the samples.
     #[doc(alias = "kCVImageBufferColorPrimariesKey")]
     #[doc(alias = "kCVImageBufferTransferFunctionKey")]
     #[doc(alias = "kCVImageBufferYCbCrMatrixKey")]
     Colour(Colour),
-    /// Width of a pixel over its height.
+    /// The width of a pixel divided by its height.
     #[doc(alias = "kCVImageBufferPixelAspectRatioKey")]
     PixelAspectRatio(Rational),
-    /// The part that is meant to be seen.
+    /// The part of the picture that is meant to be seen.
     #[doc(alias = "kCVImageBufferCleanApertureKey")]
     CleanAperture(CleanAperture),
-    /// How fields are woven into the picture.
+    /// The way in which fields are woven into the picture.
     #[doc(alias = "kCVImageBufferFieldCountKey")]
     #[doc(alias = "kCVImageBufferFieldDetailKey")]
     Fields(Fields),
-    /// HDR10: the display that the film was mastered on.
+    /// The display that the film was mastered on (HDR10).
     #[doc(alias = "kCVImageBufferMasteringDisplayColorVolumeKey")]
     MasteringDisplay(MasteringDisplay),
-    /// HDR10: how light the film is.
+    /// The light level of the film (HDR10).
     #[doc(alias = "kCVImageBufferContentLightLevelInfoKey")]
     ContentLight(ContentLight),
     /// Whether colours are multiplied with alpha already.
     #[doc(alias = "kCVImageBufferAlphaChannelModeKey")]
     AlphaMode(AlphaMode),
-    /// Anything else, under a name of the client's. It goes along, and is not looked at.
+    /// Any other fact, under a name of the client's. It propagates like the others, and is not interpreted.
     Other(String, AttachmentValue),
 }
 
-/// By what an [`Attachment`] is found.
+/// The key that an [`Attachment`] is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the variants are those of `Attachment`
 pub enum AttachmentKey {
@@ -48,7 +48,7 @@ pub enum AttachmentKey {
     Other(String),
 }
 
-/// A value of a client's own.
+/// A value that only the client interprets.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // the names say it
 pub enum AttachmentValue {
@@ -59,41 +59,42 @@ pub enum AttachmentValue {
     Data(Vec<u8>),
 }
 
-/// Whether an attachment goes along when a picture is made from another.
+/// States whether an attachment goes along when a picture is made from another.
 #[doc(alias = "CVAttachmentMode")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttachmentMode {
-    /// It is about this buffer only.
+    /// The attachment is about this buffer only.
     #[doc(alias = "kCVAttachmentMode_ShouldNotPropagate")]
     DoNotPropagate = 0,
-    /// It is about the picture, and goes along.
+    /// The attachment is about the picture, so it goes along.
     #[doc(alias = "kCVAttachmentMode_ShouldPropagate")]
     Propagate = 1,
 }
 
-/// Whether colours are multiplied with alpha.
+/// States whether colours are multiplied with alpha.
 #[doc(alias = "kVTCompressionPropertyKey_AlphaChannelMode")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AlphaMode {
-    /// They are not.
+    /// Colours are not multiplied with alpha.
     #[doc(alias = "kCVImageBufferAlphaChannelMode_StraightAlpha")]
     Straight,
-    /// They are.
+    /// Colours are multiplied with alpha.
     #[doc(alias = "kCVImageBufferAlphaChannelMode_PremultipliedAlpha")]
     Premultiplied,
 }
 
-/// How a picture is made of fields.
+/// States how a picture is made of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fields {
-    /// 1 progressive, 2 interlaced.
+    /// The number of fields: 1 is progressive, 2 interlaced.
     #[doc(alias = "kVTCompressionPropertyKey_FieldCount")]
     pub count: u8,
-    /// How the two fields are arranged, if it is known.
+    /// The arrangement of the two fields, if it is known.
     pub detail: Option<FieldDetail>,
 }
 
-/// How two fields lie in compressed data and in time. In the memory of a picture, their rows alternate.
+/// States how two fields lie in compressed data and in time. In the memory of a picture their rows always
+/// alternate.
 #[doc(alias = "kVTCompressionPropertyKey_FieldDetail")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FieldDetail {
@@ -112,12 +113,12 @@ pub enum FieldDetail {
 }
 
 impl FieldDetail {
-    /// Whether the field with the first row is the earlier one.
+    /// Returns whether the field with the first row is the earlier one.
     pub const fn is_top_first(self) -> bool {
         matches!(self, Self::TemporalTopFirst | Self::SpatialFirstLineEarly)
     }
 
-    /// The number that QuickTime, ISO and Matroska files have for it.
+    /// Returns the number that QuickTime, ISO and Matroska files use for it.
     pub const fn code(self) -> u8 {
         match self {
             Self::TemporalTopFirst => 1,
@@ -129,14 +130,15 @@ impl FieldDetail {
 }
 
 impl Fields {
-    /// Two fields; top field first where nobody says which is earlier. None: whole frames.
+    /// Returns whether the top field is the earlier of two, which is assumed where the order is not known;
+    /// `None` for whole frames.
     pub fn top_first(self) -> Option<bool> {
         (self.count == 2).then(|| self.detail.is_none_or(FieldDetail::is_top_first))
     }
 }
 
 impl Attachment {
-    /// By what it is found.
+    /// Returns the key that the attachment is found by.
     pub fn key(&self) -> AttachmentKey {
         match self {
             Self::Colour(_) => AttachmentKey::Colour,
@@ -159,12 +161,12 @@ impl Attachment {
     }
 }
 
-/// What is known about a picture: at most one [`Attachment`] of each key. Empty by default.
+/// All that is known about a picture: at most one [`Attachment`] of each key. It is empty by default.
 #[doc(alias = "CVBufferSetAttachments")]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attachments(Vec<(Attachment, AttachmentMode)>);
 
-/// Getters of the attachments that have a type of their own.
+/// Makes getters of the attachments that have a type of their own.
 macro_rules! typed {
     ($($(#[$doc:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
         $($(#[$doc])*
@@ -178,27 +180,28 @@ macro_rules! typed {
 }
 
 impl Attachments {
-    /// Nothing.
+    /// No attachments at all.
     pub const NONE: Self = Self(Vec::new());
 
     typed! {
-        /// [`Attachment::Colour`], as it was attached: see [`PixelBuffer::colour`](crate::PixelBuffer::colour) for what holds.
+        /// Returns [`Attachment::Colour`] as it was attached;
+        /// [`PixelBuffer::colour`](crate::PixelBuffer::colour) returns the tags that hold.
         colour: Colour -> Colour;
-        /// [`Attachment::PixelAspectRatio`].
+        /// Returns [`Attachment::PixelAspectRatio`].
         pixel_aspect_ratio: PixelAspectRatio -> Rational;
-        /// [`Attachment::CleanAperture`].
+        /// Returns [`Attachment::CleanAperture`].
         clean_aperture: CleanAperture -> CleanAperture;
-        /// [`Attachment::Fields`].
+        /// Returns [`Attachment::Fields`].
         fields: Fields -> Fields;
-        /// [`Attachment::MasteringDisplay`].
+        /// Returns [`Attachment::MasteringDisplay`].
         mastering_display: MasteringDisplay -> MasteringDisplay;
-        /// [`Attachment::ContentLight`].
+        /// Returns [`Attachment::ContentLight`].
         content_light: ContentLight -> ContentLight;
-        /// [`Attachment::AlphaMode`].
+        /// Returns [`Attachment::AlphaMode`].
         alpha_mode: AlphaMode -> AlphaMode;
     }
 
-    /// Attaches something, in place of what had the same key.
+    /// Attaches a fact, in place of the one that had the same key.
     #[doc(alias = "CVBufferSetAttachment")]
     pub fn set(&mut self, attachment: Attachment, mode: AttachmentMode) {
         let key = attachment.key();
@@ -208,43 +211,44 @@ impl Attachments {
         }
     }
 
-    /// The same as [`Attachments::set`] for what goes along with the picture, in a chain of calls.
+    /// Attaches a fact that propagates, like [`Attachments::set`], in a chain of calls.
     #[must_use]
     pub fn with(mut self, attachment: Attachment) -> Self {
         self.set(attachment, AttachmentMode::Propagate);
         self
     }
 
-    /// What is attached under a key, and whether it goes along.
+    /// Returns the attachment under a key, and whether it propagates.
     #[doc(alias = "CVBufferCopyAttachment")]
     pub fn get(&self, key: &AttachmentKey) -> Option<(&Attachment, AttachmentMode)> {
         self.iter().find(|(attachment, _)| attachment.has_key(key))
     }
 
-    /// Takes away what is attached under a key.
+    /// Removes the attachment under a key and returns it.
     #[doc(alias = "CVBufferRemoveAttachment")]
     pub fn remove(&mut self, key: &AttachmentKey) -> Option<Attachment> {
         let found = self.0.iter().position(|(attachment, _)| attachment.has_key(key))?;
         Some(self.0.remove(found).0)
     }
 
-    /// Takes away everything.
+    /// Removes all attachments.
     #[doc(alias = "CVBufferRemoveAllAttachments")]
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// All attachments, in the order in which their keys were first set.
+    /// Iterates over all attachments, in the order in which their keys were first set.
     pub fn iter(&self) -> impl Iterator<Item = (&Attachment, AttachmentMode)> {
         self.0.iter().map(|(attachment, mode)| (attachment, *mode))
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Attaches what goes along with a picture that was made from one with these; it replaces what has the same keys.
+    /// Attaches the propagating ones to a picture that was made from the picture with these; they replace
+    /// those with the same keys.
     #[doc(alias = "CVBufferPropagateAttachments")]
     pub fn propagate_to(&self, other: &mut Self) {
         for (attachment, mode) in self.iter().filter(|(_, mode)| *mode == AttachmentMode::Propagate) {
@@ -262,7 +266,7 @@ mod tests {
         Attachment::Other(name.to_owned(), AttachmentValue::Integer(value))
     }
 
-    /// Spec 12.1, attachments: one for each key, and only those that propagate go along.
+    /// Spec 12.1, attachments: each key has one, and only those that propagate go along.
     #[test]
     fn only_what_propagates_goes_along() {
         let mut source = Attachments::NONE.with(Attachment::AlphaMode(AlphaMode::Straight));
@@ -283,7 +287,7 @@ mod tests {
         assert_eq!((made.alpha_mode(), made.pixel_aspect_ratio()), (Some(AlphaMode::Straight), None));
     }
 
-    /// A name of the client's is never mistaken for a key of ours.
+    /// A name that a client chose must never be mistaken for a key of ours.
     #[test]
     fn keys_are_kept_apart() {
         let mut all = Attachments::default();

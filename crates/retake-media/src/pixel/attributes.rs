@@ -1,46 +1,51 @@
-//! What a client or an encoder asks of pixel buffers, and how the wishes of several become one.
+//! Attributes state what a client or an encoder requires of pixel buffers; this module merges the
+//! requirements of several into one.
 
 use super::{AttachmentValue, Attachments, PixelBufferError, PixelFormat};
 use std::collections::BTreeMap;
 
 /// The largest width and height of a picture.
 pub(crate) const MAX_SIZE: u32 = 32768;
-/// The largest alignment, of rows and of planes.
+/// The largest alignment of rows and of planes, in bytes.
 const MAX_ALIGNMENT: usize = 65536;
 
-/// What is asked of pixel buffers. The default asks for nothing.
+/// States requirements on pixel buffers. The default requires nothing.
 #[doc(alias = "pixelBufferAttributes")]
 #[doc(alias = "sourceImageBufferAttributes")]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PixelBufferAttributes {
-    /// Formats that will do, the preferred one first; empty: any.
+    /// The acceptable formats, the preferred one first; an empty list accepts any.
     #[doc(alias = "kCVPixelBufferPixelFormatTypeKey")]
     pub formats: Vec<PixelFormat>,
-    /// Pixels a row, 1 to 32768; `None`: any.
+    /// The width in pixels, 1 to 32768; `None` accepts any.
     #[doc(alias = "kCVPixelBufferWidthKey")]
     pub width: Option<u32>,
-    /// Rows of pixels, 1 to 32768; `None`: any.
+    /// The height in pixels, 1 to 32768; `None` accepts any.
     #[doc(alias = "kCVPixelBufferHeightKey")]
     pub height: Option<u32>,
-    /// Memory around the picture.
+    /// The memory around the picture.
     pub extended: ExtendedPixels,
-    /// Bytes that the distance of two rows is a multiple of, 1 to 65536; `None`: whatever is fast (64).
+    /// The number of bytes, 1 to 65536, that the distance of two rows must be a multiple of; `None` stands
+    /// for a fast one (64).
     #[doc(alias = "kCVPixelBufferBytesPerRowAlignmentKey")]
     pub row_alignment: Option<usize>,
-    /// Bytes that the address of each plane is a multiple of, 1 to 65536; `None`: whatever is fast (64).
+    /// The number of bytes, 1 to 65536, that the address of each plane must be a multiple of; `None` stands
+    /// for a fast one (64).
     #[doc(alias = "kCVPixelBufferPlaneAlignmentKey")]
     pub plane_alignment: Option<usize>,
-    /// What a fresh buffer has attached.
+    /// The attachments that a fresh buffer has.
     #[doc(alias = "kCVBufferPropagatedAttachmentsKey")]
     #[doc(alias = "kCVBufferNonPropagatedAttachmentsKey")]
     pub attachments: Attachments,
-    /// Anything else, by the client's names (`IOSurfaceProperties`, `MetalCompatibility` …): kept and given back, without effect.
+    /// Any other requirement, under the client's names (`IOSurfaceProperties`, `MetalCompatibility` …). It is
+    /// kept and given back, and has no effect.
     #[doc(alias = "kCVPixelBufferIOSurfacePropertiesKey")]
     #[doc(alias = "kCVPixelBufferMetalCompatibilityKey")]
     pub preserved: BTreeMap<String, AttachmentValue>,
 }
 
-/// Pixels of memory on each side of a picture, at least; for code that reads or writes beyond its edges.
+/// States how many pixels of memory there must be at least on each side of a picture, for code that reads or
+/// writes beyond its edges.
 #[doc(alias = "kCVPixelBufferExtendedPixelsLeftKey")]
 #[doc(alias = "kCVPixelBufferExtendedPixelsTopKey")]
 #[doc(alias = "kCVPixelBufferExtendedPixelsRightKey")]
@@ -55,19 +60,21 @@ pub struct ExtendedPixels {
 }
 
 impl PixelBufferAttributes {
-    /// Pictures of one format and size.
+    /// Requires pictures of one format and size.
     pub fn of(format: PixelFormat, width: u32, height: u32) -> Self {
         Self { formats: vec![format], width: Some(width), height: Some(height), ..Self::default() }
     }
 
-    /// The attributes that meet all of these. Formats are those that all know, in the order of the first who names any; a planar format
-    /// that states no range takes in the one that does ([`PixelFormat::with_range`]), and the result states it. Sizes have to be equal,
-    /// alignments become their least common multiple, extended pixels the largest; attachments and preserved entries are joined, and have
-    /// to be equal where two name the same.
+    /// Returns the attributes that meet all of these. Formats are those that all accept, in the order of the
+    /// first who names any; a planar format that states no range accepts the one that does
+    /// ([`PixelFormat::with_range`]), and the result states it. Sizes must be equal, alignments become their
+    /// least common multiple, extended pixels the largest; attachments and preserved entries are joined, and
+    /// must be equal where two have the same name.
     ///
     /// # Errors
-    /// [`PixelBufferError::InvalidPixelFormat`], [`InvalidSize`](PixelBufferError::InvalidSize) or
-    /// [`InvalidAttributes`](PixelBufferError::InvalidAttributes), as what they do not agree on.
+    /// Returns [`PixelBufferError::InvalidPixelFormat`], [`InvalidSize`](PixelBufferError::InvalidSize) or
+    /// [`InvalidAttributes`](PixelBufferError::InvalidAttributes), depending on where the requirements
+    /// disagree.
     #[doc(alias = "CVPixelBufferCreateResolvedAttributesDictionary")]
     pub fn resolve(all: &[&Self]) -> Result<Self, PixelBufferError> {
         all.iter().try_fold(Self::default(), |merged, next| merged.merge(next))
@@ -95,7 +102,7 @@ impl PixelBufferAttributes {
         Ok(self)
     }
 
-    /// The format and size, if they are there and have a meaning.
+    /// Returns the format and size if both are there and have a meaning.
     pub(crate) fn shape(&self) -> Result<(PixelFormat, u32, u32), PixelBufferError> {
         let format = *self.formats.first().ok_or_else(PixelBufferError::no_format)?;
         let given = |name: &str, size: Option<u32>| {
@@ -107,7 +114,7 @@ impl PixelBufferAttributes {
     }
 }
 
-/// Whether a picture can have this size.
+/// Checks that a picture can have this size.
 pub(super) fn check_size(width: u32, height: u32) -> Result<(), PixelBufferError> {
     match (width, height) {
         (1..=MAX_SIZE, 1..=MAX_SIZE) => Ok(()),
@@ -139,7 +146,7 @@ fn intersection(ours: &[PixelFormat], theirs: &[PixelFormat]) -> Result<Vec<Pixe
     let mut common = Vec::new();
     for own in ours {
         let met = theirs.iter().filter_map(|other| meet(*own, *other));
-        // an equal format before one that only shares the layout
+        // An equal format goes before one that only shares the layout.
         if let Some(format) = met.max_by_key(|format| format == own).filter(|format| !common.contains(format))
         {
             common.push(format);
@@ -153,7 +160,7 @@ fn intersection(ours: &[PixelFormat], theirs: &[PixelFormat]) -> Result<Vec<Pixe
     }
 }
 
-/// The format that is both; a format that states no range is that of either range.
+/// Returns the format that is both; one that states no range stands for either range.
 fn meet(a: PixelFormat, b: PixelFormat) -> Option<PixelFormat> {
     match (a.range(), b.range()) {
         _ if a == b => Some(a),
@@ -172,7 +179,7 @@ fn agreed(name: &str, ours: Option<u32>, theirs: Option<u32>) -> Result<Option<u
     }
 }
 
-/// The alignment that serves both.
+/// Returns the alignment that serves both.
 pub(crate) fn common_multiple(a: Option<usize>, b: Option<usize>) -> Result<Option<usize>, PixelBufferError> {
     let (Some(first), Some(second)) = (a, b) else { return Ok(a.or(b)) };
     let (first, second) = (alignment(first)?, alignment(second)?);
@@ -180,11 +187,11 @@ pub(crate) fn common_multiple(a: Option<usize>, b: Option<usize>) -> Result<Opti
     while y != 0 {
         (x, y) = (y, x % y);
     }
-    // both are at most 65536, so that the product fits even 32 bits unless it is refused
+    // Both are at most 65536, so that the product fits even 32 bits unless it is refused.
     alignment((first / x).saturating_mul(second)).map(Some)
 }
 
-/// An alignment with a meaning.
+/// Checks that an alignment has a meaning.
 pub(crate) fn alignment(bytes: usize) -> Result<usize, PixelBufferError> {
     match bytes {
         1..=MAX_ALIGNMENT => Ok(bytes),

@@ -1,29 +1,34 @@
+//! Finished pictures: samples in shared memory that is never written again, with their attachments.
+
 use super::attributes::check_size;
 use super::{Attachments, PixelBufferError, PixelFormat};
 use crate::Colour;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where one plane lies: `stride` bytes from row to row, `rows` rows of `samples` samples.
+/// States where one plane lies: `rows` rows of `samples` samples, `stride` bytes apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaneGeometry {
-    /// Bytes from the start of a row to the start of the next; at least `samples` × bytes per sample.
+    /// The number of bytes from the start of a row to the start of the next; at least `samples` × bytes per
+    /// sample.
     pub stride: usize,
-    /// Samples a row.
+    /// The number of samples a row.
     pub samples: usize,
-    /// Rows.
+    /// The number of rows.
     pub rows: usize,
 }
 
-/// The memory behind a [`PixelBuffer`]: a pool's allocation, or a decoder's frame that is kept alive as long as the buffer.
+/// The memory behind a [`PixelBuffer`]: the allocation of a pool, or a decoder's frame that must live as long
+/// as the buffer.
 pub trait PixelStorage: Send + Sync {
-    /// The bytes of a plane, from the first byte of its first row on; at least `stride × (rows − 1)` plus one row. Empty for planes that
-    /// the format does not have.
+    /// Returns the bytes of a plane from the first byte of its first row on; at least `stride × (rows − 1)`
+    /// plus one row. The slice must be empty for planes that the format does not have.
     fn plane(&self, plane: usize) -> &[u8];
 }
 
-/// An uncompressed picture. Cloning shares the pixels; they are never written again after the buffer was made, so that an encoder,
-/// a metric and a cache can hold the same picture at once. The memory goes back to its pool (or decoder) with the last clone.
+/// An uncompressed picture. Cloning shares the pixels. They are never written again after the buffer was
+/// made, so that an encoder, a metric and a cache can hold the same picture at once. The memory goes back to
+/// its pool (or decoder) with the last clone.
 #[doc(alias = "CVPixelBuffer")]
 #[derive(Clone)]
 pub struct PixelBuffer {
@@ -36,10 +41,12 @@ pub struct PixelBuffer {
 }
 
 impl PixelBuffer {
-    /// Wraps memory that lies as `strides` (bytes a row, per plane) say; those of planes that the format does not have are not looked at.
+    /// Wraps memory whose rows lie `strides` bytes apart, one stride per plane; strides of planes that the
+    /// format does not have are ignored.
     ///
     /// # Panics
-    /// If a plane is too small for the picture, or a stride for a row: that is a defect in the caller, not in a film.
+    /// Panics if a plane is too small for the picture, or a stride for a row, because that is a defect in the
+    /// caller, not in a film.
     pub fn new(
         format: PixelFormat,
         width: u32,
@@ -74,33 +81,34 @@ impl PixelBuffer {
         Ok(buffer)
     }
 
-    /// Bytes from the first visible one of a plane to the last.
+    /// Returns the number of bytes from the first visible one of a plane to the last.
     fn least_bytes(&self, plane: usize) -> usize {
         let PlaneGeometry { stride, rows, .. } = self.geometry(plane);
         stride.saturating_mul(rows.saturating_sub(1)).saturating_add(self.format.row_bytes(self.width, plane))
     }
 
-    /// The same picture with these attachments instead of its own.
+    /// Returns the same picture with these attachments instead of its own.
     #[must_use]
     pub fn with_attachments(self, attachments: Attachments) -> Self {
         Self { attachments: (!attachments.is_empty()).then(|| Arc::new(attachments)), ..self }
     }
 
-    /// What is known about the picture. Clones share it; a picture with other attachments is made by [`PixelBuffer::with_attachments`].
+    /// Returns the attachments of the picture. Clones share them; [`PixelBuffer::with_attachments`] makes a
+    /// picture with others.
     #[doc(alias = "CVBufferCopyAttachments")]
     pub fn attachments(&self) -> &Attachments {
         static NONE: Attachments = Attachments::NONE;
         self.attachments.as_deref().unwrap_or(&NONE)
     }
 
-    /// The colour tags that hold: those attached, in the range that the format's code states, if it does
-    /// ([`Colour::in_format`]).
+    /// Returns the colour tags that hold: those attached, in the range that the format's code states, if it
+    /// states one ([`Colour::in_format`]).
     pub fn colour(&self) -> Colour {
         self.attachments().colour().unwrap_or_default().in_format(self.format)
     }
 
-    /// Access to the samples for reading. It is there for those who look for it: pixels are never written after a picture was made, so
-    /// there is nothing to lock, any number may read at once, and the borrow ends by itself.
+    /// Returns the picture itself, for readers of Apple's calls. Pixels are never written after a picture was
+    /// made, so there is nothing to lock: any number may read at once, and the borrow ends by itself.
     #[doc(alias = "CVPixelBufferLockBaseAddress")]
     #[doc(alias = "CVPixelBufferUnlockBaseAddress")]
     #[doc(alias = "kCVPixelBufferLock_ReadOnly")]
@@ -108,29 +116,30 @@ impl PixelBuffer {
         self
     }
 
-    /// The upper left part of the picture, in the same memory. Sizes beyond the picture's are cut to them.
+    /// Returns the upper left part of the picture, in the same memory. Sizes beyond the picture's are cut to
+    /// them.
     pub fn cropped(&self, width: u32, height: u32) -> Self {
         Self { width: width.min(self.width), height: height.min(self.height), ..self.clone() }
     }
 
-    /// How samples lie in memory.
+    /// Returns how samples lie in memory.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Pixels a row.
+    /// Returns the width in pixels.
     #[doc(alias = "CVPixelBufferGetWidth")]
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows of pixels.
+    /// Returns the height in pixels.
     #[doc(alias = "CVPixelBufferGetHeight")]
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// Where a plane's samples lie; all zero for planes that the format does not have.
+    /// Returns where a plane's samples lie; all numbers are zero for planes that the format does not have.
     #[doc(alias = "CVPixelBufferGetBytesPerRowOfPlane")]
     pub fn geometry(&self, plane: usize) -> PlaneGeometry {
         let (samples, rows) = self.format.plane_size(self.width, self.height, plane);
@@ -138,10 +147,11 @@ impl PixelBuffer {
         PlaneGeometry { stride, samples: samples as usize, rows: rows as usize }
     }
 
-    /// The bytes of a plane, with whatever lies between its rows.
+    /// Returns the bytes of a plane, including those between its rows.
     ///
     /// # Panics
-    /// If the storage has fewer bytes than when the buffer was made: what reads them elsewhere relies on this check.
+    /// Panics if the storage has fewer bytes than when the buffer was made, because code that reads them
+    /// through pointers relies on this check.
     #[doc(alias = "CVPixelBufferGetBaseAddressOfPlane")]
     pub fn plane(&self, plane: usize) -> &[u8] {
         let bytes = self.storage.plane(plane);
@@ -149,18 +159,19 @@ impl PixelBuffer {
         bytes
     }
 
-    /// The bytes of one row of a plane, without padding. Two bytes a sample, little-endian, for 10-bit formats.
+    /// Returns the bytes of one row of a plane, without padding. Formats of 10 bits have two bytes a sample,
+    /// little-endian.
     pub fn row(&self, plane: usize, row: usize) -> &[u8] {
         let bytes = self.format.row_bytes(self.width, plane);
         &self.storage.plane(plane)[row * self.geometry(plane).stride..][..bytes]
     }
 
-    /// All rows of a plane, top to bottom, without padding.
+    /// Iterates over all rows of a plane from top to bottom, without padding.
     pub fn rows(&self, plane: usize) -> impl Iterator<Item = &[u8]> {
         (0..self.geometry(plane).rows).map(move |row| self.row(plane, row))
     }
 
-    /// Bytes of memory that the picture keeps alive.
+    /// Returns the number of bytes of memory that the picture keeps alive.
     pub fn memory(&self) -> u64 {
         (0..self.format.planes()).map(|plane| self.plane(plane).len() as u64).sum()
     }

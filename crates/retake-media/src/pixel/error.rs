@@ -1,35 +1,37 @@
+//! The errors of pixel buffers and their pools.
+
 use crate::PixelFormat;
 
-/// Why there is no pixel buffer, or no pool. Nothing was changed.
+/// States why there is no pixel buffer, or no pool. Nothing was changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PixelBufferError {
-    /// An argument has no meaning. The caller's fault.
+    /// An argument has no meaning, which is the caller's fault.
     #[error("a pixel buffer cannot be made so: {0}")]
     InvalidArgument(String),
-    /// The system has no memory of this size: use smaller pictures, or fewer at once.
+    /// The system has no memory of this size; smaller pictures, or fewer at once, may help.
     #[error("there is no memory for a picture of {bytes} bytes")]
     AllocationFailed {
-        /// What was asked for.
+        /// The number of bytes that was required.
         bytes: usize,
     },
-    /// There is no format in what is asked for, or none that all sides agree on: name one.
+    /// The requirements name no format, or none that all sides accept; the caller must name one.
     #[error("no pixel format will do: {0}")]
     InvalidPixelFormat(String),
-    /// A size is missing, zero, larger than 32768×32768, or not agreed on.
+    /// A size is missing, zero, larger than 32768×32768, or the sides disagree on it.
     #[error("no size will do: {0}")]
     InvalidSize(String),
     /// Attributes contradict each other or have no meaning.
     #[error("pixel buffer attributes: {0}")]
     InvalidAttributes(String),
-    /// All buffers that the threshold allows are in use: wait until one comes back.
+    /// All buffers that the threshold allows are in use; the caller must wait until one comes back.
     #[error(
         "{allocated} buffers are allocated, and no more than {threshold} are allowed: wait until one comes back"
     )]
     WouldExceedAllocationThreshold {
-        /// Buffers of the pool, in use and idle.
+        /// The number of buffers of the pool, in use and idle.
         allocated: usize,
-        /// What the request allows.
+        /// The threshold of the request.
         threshold: usize,
     },
     /// The attributes of a pool have no meaning.
@@ -38,7 +40,7 @@ pub enum PixelBufferError {
 }
 
 impl PixelBufferError {
-    /// The stable number of the error.
+    /// Returns the stable number of the error.
     #[doc(alias = "CVReturn")]
     pub const fn code(&self) -> i32 {
         match self {

@@ -1,91 +1,99 @@
+//! The table of pixel formats: code, range, planes and depth of each.
+
 use crate::{Colour, Range};
 use serde::{Deserialize, Serialize};
 
-/// How the samples of a picture lie in memory. Samples of more than 8 bits are little-endian pairs of bytes.
+/// States how the samples of a picture lie in memory. Samples of more than 8 bits are little-endian pairs of
+/// bytes.
 ///
 /// # Range
-/// As at Apple, a format code can state which sample values are used: `420v` and `420f` differ in nothing else. [`PixelFormat::range`] is
-/// that statement, and where there is one, it holds whatever a [`Colour`](crate::Colour) says
-/// ([`Colour::in_format`](crate::Colour::in_format) makes the two agree). The planar formats of decoders (`I…` without `Full`) state
-/// nothing: [`Colour::range`](crate::Colour::range) decides, limited where it is not known. So a picture in [`PixelFormat::I420Full`] and
-/// one in [`PixelFormat::I420`] with a colour of full range are the same.
+/// As at Apple, a format code can state which sample values are used: `420v` and `420f` differ in nothing
+/// else. [`PixelFormat::range`] returns that statement; where there is one, it overrides
+/// [`Colour`](crate::Colour) ([`Colour::in_format`](crate::Colour::in_format) makes the two agree). The
+/// planar formats of decoders (`I…` without `Full`) state nothing: [`Colour::range`](crate::Colour::range)
+/// decides, and is limited where it is not known. So a picture in [`PixelFormat::I420Full`] equals one in
+/// [`PixelFormat::I420`] whose colour has full range.
 #[doc(alias = "CVPixelFormat")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PixelFormat {
-    /// `y420`: 4:2:0, one byte a sample, in three planes Y, Cb, Cr; range as the colour says.
+    /// `y420` is 4:2:0 in three planes Y, Cb, Cr with one byte a sample; the colour states the range.
     #[doc(alias = "kCVPixelFormatType_420YpCbCr8Planar")]
     I420,
-    /// `f420`: the same in full range.
+    /// `f420` is [`PixelFormat::I420`] in full range.
     #[doc(alias = "kCVPixelFormatType_420YpCbCr8PlanarFullRange")]
     I420Full,
-    /// `I010` (a code of our own): 4:2:0 in three planes, ten bits in the low end of two bytes; range as the colour says.
+    /// `I010` (a code of our own) is 4:2:0 in three planes, with ten bits in the low end of two bytes; the
+    /// colour states the range.
     I010,
-    /// `I422` (our own): 4:2:2, one byte a sample, in three planes; range as the colour says.
+    /// `I422` (our own) is 4:2:2 in three planes with one byte a sample; the colour states the range.
     I422,
-    /// `I210` (our own): 4:2:2 in three planes, ten bits in the low end of two bytes; range as the colour says.
+    /// `I210` (our own) is 4:2:2 in three planes, with ten bits in the low end of two bytes; the colour
+    /// states the range.
     I210,
-    /// `I444` (our own): 4:4:4, one byte a sample, in three planes; range as the colour says.
+    /// `I444` (our own) is 4:4:4 in three planes with one byte a sample; the colour states the range.
     I444,
-    /// `I410` (our own): 4:4:4 in three planes, ten bits in the low end of two bytes; range as the colour says.
+    /// `I410` (our own) is 4:4:4 in three planes, with ten bits in the low end of two bytes; the colour
+    /// states the range.
     I410,
-    /// `420v`: 4:2:0, one byte a sample, a plane of Y and one of Cb, Cr pairs; limited range.
+    /// `420v` is 4:2:0 in a plane of Y and one of Cb, Cr pairs, with one byte a sample, in limited range.
     #[doc(alias = "kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange")]
     Nv12,
-    /// `420f`: the same in full range.
+    /// `420f` is [`PixelFormat::Nv12`] in full range.
     #[doc(alias = "kCVPixelFormatType_420YpCbCr8BiPlanarFullRange")]
     Nv12Full,
-    /// `422v`: 4:2:2, one byte a sample, a plane of Y and one of Cb, Cr pairs; limited range.
+    /// `422v` is 4:2:2 in a plane of Y and one of Cb, Cr pairs, with one byte a sample, in limited range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr8BiPlanarVideoRange")]
     Nv16,
-    /// `422f`: the same in full range.
+    /// `422f` is [`PixelFormat::Nv16`] in full range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr8BiPlanarFullRange")]
     Nv16Full,
-    /// `444v`: 4:4:4, one byte a sample, a plane of Y and one of Cb, Cr pairs; limited range.
+    /// `444v` is 4:4:4 in a plane of Y and one of Cb, Cr pairs, with one byte a sample, in limited range.
     #[doc(alias = "kCVPixelFormatType_444YpCbCr8BiPlanarVideoRange")]
     Nv24,
-    /// `444f`: the same in full range.
+    /// `444f` is [`PixelFormat::Nv24`] in full range.
     #[doc(alias = "kCVPixelFormatType_444YpCbCr8BiPlanarFullRange")]
     Nv24Full,
-    /// `x420`: 4:2:0, a plane of Y and one of Cb, Cr pairs, ten bits in the *high* end of two bytes (value × 64; the low six bits are
-    /// zero, and not looked at); limited range.
+    /// `x420` is 4:2:0 in a plane of Y and one of Cb, Cr pairs, in limited range. Its ten bits lie in the
+    /// *high* end of two bytes (value × 64); the low six bits are written as zero, and ignored when read.
     #[doc(alias = "kCVPixelFormatType_420YpCbCr10BiPlanarVideoRange")]
     P010,
-    /// `xf20`: the same in full range.
+    /// `xf20` is [`PixelFormat::P010`] in full range.
     #[doc(alias = "kCVPixelFormatType_420YpCbCr10BiPlanarFullRange")]
     P010Full,
-    /// `x422`: 4:2:2 laid out like [`PixelFormat::P010`]; limited range.
+    /// `x422` is 4:2:2 laid out like [`PixelFormat::P010`], in limited range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr10BiPlanarVideoRange")]
     P210,
-    /// `xf22`: the same in full range.
+    /// `xf22` is [`PixelFormat::P210`] in full range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr10BiPlanarFullRange")]
     P210Full,
-    /// `x444`: 4:4:4 laid out like [`PixelFormat::P010`]; limited range.
+    /// `x444` is 4:4:4 laid out like [`PixelFormat::P010`], in limited range.
     #[doc(alias = "kCVPixelFormatType_444YpCbCr10BiPlanarVideoRange")]
     P410,
-    /// `xf44`: the same in full range.
+    /// `xf44` is [`PixelFormat::P410`] in full range.
     #[doc(alias = "kCVPixelFormatType_444YpCbCr10BiPlanarFullRange")]
     P410Full,
-    /// `2vuy`: 4:2:2, one plane of Cb, Y, Cr, Y for each two pixels; limited range.
+    /// `2vuy` is 4:2:2 in one plane of Cb, Y, Cr, Y for each two pixels, in limited range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr8")]
     Uyvy,
-    /// `yuvs`: 4:2:2, one plane of Y, Cb, Y, Cr for each two pixels; limited range.
+    /// `yuvs` is 4:2:2 in one plane of Y, Cb, Y, Cr for each two pixels, in limited range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr8_yuvs")]
     Yuyv,
-    /// `BGRA`: one plane of blue, green, red, alpha; full range.
+    /// `BGRA` is one plane of blue, green, red, alpha, in full range.
     #[doc(alias = "kCVPixelFormatType_32BGRA")]
     Bgra,
-    /// Alpha, red, green, blue in one plane, full range. Apple's code is the number 32; `ARGB` is understood, too.
+    /// This format is one plane of alpha, red, green, blue, in full range. Apple's code is the number 32;
+    /// `ARGB` is understood, too.
     #[doc(alias = "kCVPixelFormatType_32ARGB")]
     Argb,
-    /// `RGBA`: one plane of red, green, blue, alpha; full range.
+    /// `RGBA` is one plane of red, green, blue, alpha, in full range.
     #[doc(alias = "kCVPixelFormatType_32RGBA")]
     Rgba,
-    /// `L008`: one plane of one byte a pixel, full range.
+    /// `L008` is one plane of one byte a pixel, in full range.
     #[doc(alias = "kCVPixelFormatType_OneComponent8")]
     Gray8,
 }
 
-/// What one plane is made of: `samples` of them for each block of 2^`x` × 2^`y` pixels.
+/// Describes one plane: it has `samples` of them for each block of 2^`x` × 2^`y` pixels.
 #[derive(Clone, Copy)]
 struct Plane {
     samples: u32,
@@ -102,11 +110,11 @@ impl Plane {
     }
 }
 
-/// A line of the table of formats.
+/// One line of the table of formats.
 struct Facts {
     code: [u8; 4],
     depth: u32,
-    /// Unused bits below each sample.
+    /// The number of unused bits below each sample.
     shift: u32,
     range: Option<Range>,
     planes: [Plane; 3],
@@ -193,26 +201,28 @@ impl PixelFormat {
         }
     }
 
-    /// The code by which the format is known; Apple's, where it has one.
+    /// Returns the code by which the format is known; Apple's, where there is one.
     #[doc(alias = "CVPixelBufferGetPixelFormatType")]
     pub const fn four_cc(self) -> [u8; 4] {
         self.facts().code
     }
 
-    /// The format of a code; `None` for those that are not supported.
+    /// Returns the format of a code; `None` for codes that are not supported.
     pub fn from_four_cc(code: [u8; 4]) -> Option<Self> {
         let code = if code == *b"ARGB" { Self::Argb.four_cc() } else { code };
         Self::ALL.into_iter().find(|format| format.four_cc() == code)
     }
 
-    /// The range that the code states; `None` where [`Colour::range`](crate::Colour::range) decides.
+    /// Returns the range that the code states; `None` where [`Colour::range`](crate::Colour::range) decides.
     pub const fn range(self) -> Option<Range> {
         self.facts().range
     }
 
-    /// The format with the same layout that is used for pictures of `range`; itself where there is no other.
+    /// Returns the format with the same layout for pictures of `range`, or the format itself where there is
+    /// no other.
     ///
-    /// An encoder that takes [`PixelFormat::I420`] takes [`PixelFormat::I420Full`] as well, if it is told that the range is full.
+    /// An encoder that takes [`PixelFormat::I420`] takes [`PixelFormat::I420Full`] as well, if it is told
+    /// that the range is full.
     pub fn with_range(self, range: Range) -> Self {
         match self.range() {
             Some(own) if own == range => self,
@@ -223,7 +233,8 @@ impl PixelFormat {
         }
     }
 
-    /// Whether the bytes of two formats lie alike, so that they differ in the meaning of the values at most (by their range).
+    /// Returns whether the bytes of two formats lie alike, so that at most the meaning of the values differs
+    /// (by their range).
     pub fn same_layout(self, other: Self) -> bool {
         const PAIRS: [(PixelFormat, PixelFormat); 7] = [
             (PixelFormat::I420, PixelFormat::I420Full),
@@ -237,22 +248,22 @@ impl PixelFormat {
         self == other || PAIRS.contains(&(self, other)) || PAIRS.contains(&(other, self))
     }
 
-    /// Bits a sample: 8 or 10.
+    /// Returns the number of bits a sample: 8 or 10.
     pub const fn bit_depth(self) -> u32 {
         self.facts().depth
     }
 
-    /// Unused bits below the bits of a sample: 6 for bi-planar formats of ten bits, else 0.
+    /// Returns the number of unused bits below a sample: 6 for bi-planar formats of ten bits, else 0.
     pub const fn bit_shift(self) -> u32 {
         self.facts().shift
     }
 
-    /// Bytes that one sample takes in memory: 1 or 2.
+    /// Returns the number of bytes that one sample takes in memory: 1 or 2.
     pub const fn bytes_per_sample(self) -> usize {
         if self.bit_depth() > 8 { 2 } else { 1 }
     }
 
-    /// Planes: 1 to 3.
+    /// Returns the number of planes: 1 to 3.
     #[doc(alias = "CVPixelBufferGetPlaneCount")]
     pub const fn planes(self) -> usize {
         let planes = self.facts().planes;
@@ -265,28 +276,30 @@ impl PixelFormat {
         }
     }
 
-    /// Whether Y, Cb and Cr have a plane each: what encoders, decoders and metrics work on.
+    /// Returns whether Y, Cb and Cr have a plane each, as encoders, decoders and metrics need it.
     #[doc(alias = "CVPixelBufferIsPlanar")]
     pub const fn is_planar(self) -> bool {
         self.planes() == 3
     }
 
-    /// Whether this is 4:2:0 in three planes, of 8 or 10 bits in the low end: the formats that every encoder and metric is written for.
+    /// Returns whether this is 4:2:0 in three planes, of 8 or 10 bits in the low end. Every encoder and
+    /// metric is written for these formats.
     pub const fn is_planar_420(self) -> bool {
         matches!(self, Self::I420 | Self::I420Full | Self::I010)
     }
 
-    /// Whether samples are red, green and blue, so that there is no matrix.
+    /// Returns whether samples are red, green and blue, so that there is no matrix.
     pub const fn is_rgb(self) -> bool {
         matches!(self, Self::Bgra | Self::Argb | Self::Rgba)
     }
 
-    /// Whether pixels carry an alpha value.
+    /// Returns whether pixels carry an alpha value.
     pub const fn has_alpha(self) -> bool {
         self.is_rgb()
     }
 
-    /// How many pixels share a chroma sample: (1, 1) in 4:4:4 and RGB, (2, 1) in 4:2:2, (2, 2) in 4:2:0; `None` without chroma.
+    /// Returns how many pixels (across, down) share a chroma sample: (1, 1) in 4:4:4 and RGB, (2, 1) in
+    /// 4:2:2, (2, 2) in 4:2:0; `None` without chroma.
     pub const fn chroma_block(self) -> Option<(u32, u32)> {
         let planes = self.facts().planes;
         match self {
@@ -296,8 +309,9 @@ impl PixelFormat {
         }
     }
 
-    /// Samples a row and rows of a plane of a picture; odd sizes round up. Samples of several kinds in one plane all count: a row of
-    /// `420v` chroma has as many samples as luma, one of `BGRA` four for each pixel. (0, 0) for planes that the format does not have.
+    /// Returns samples a row and rows of a plane of a picture; odd sizes are rounded up. Samples of several
+    /// kinds in one plane all count: a row of `420v` chroma has as many samples as luma, one of `BGRA` four
+    /// for each pixel. It returns (0, 0) for planes that the format does not have.
     pub const fn plane_size(self, width: u32, height: u32, plane: usize) -> (u32, u32) {
         if plane >= self.planes() {
             return (0, 0);
@@ -306,12 +320,12 @@ impl PixelFormat {
         (width.div_ceil(1 << x).saturating_mul(samples), height.div_ceil(1 << y))
     }
 
-    /// Bytes of one row of a plane without padding.
+    /// Returns the number of bytes of one row of a plane without padding.
     pub const fn row_bytes(self, width: u32, plane: usize) -> usize {
         self.plane_size(width, 1, plane).0 as usize * self.bytes_per_sample()
     }
 
-    /// Bytes of a whole picture with rows as tight as they can be.
+    /// Returns the number of bytes of a whole picture without padding.
     pub fn picture_bytes(self, width: u32, height: u32) -> u64 {
         (0..self.planes())
             .map(|plane| {
@@ -323,7 +337,8 @@ impl PixelFormat {
 }
 
 impl Colour {
-    /// The same tags as they hold for samples in `format`: where its code states a range, that one is used and known.
+    /// Returns the same tags as they hold for samples in `format`: where its code states a range, that one is
+    /// used and known.
     #[must_use]
     pub fn in_format(self, format: PixelFormat) -> Self {
         match format.range() {
@@ -337,7 +352,7 @@ impl Colour {
 mod tests {
     use super::*;
 
-    /// Spec 12.1: the codes of Apple, each known by one format only.
+    /// Spec 12.1: each of Apple's codes is known by one format only.
     #[test]
     fn codes_are_unique_and_known() {
         for format in PixelFormat::ALL {
@@ -349,7 +364,7 @@ mod tests {
         assert_eq!(PixelFormat::from_four_cc(*b"v210"), None);
     }
 
-    /// Sizes by hand, odd ones among them.
+    /// The sizes were found by hand, odd ones among them.
     #[test]
     fn planes_have_the_right_sizes() {
         use PixelFormat::*;

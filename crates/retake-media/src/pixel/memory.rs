@@ -1,11 +1,12 @@
-//! Where the planes of a picture lie in one piece of memory.
+//! Lays the planes of a picture out in one piece of memory.
 
 use super::attributes::{MAX_SIZE, alignment};
 use super::{PixelBufferAttributes, PixelBufferError, PixelFormat};
 use std::mem;
 use std::ops::Range;
 
-/// The alignment where nobody asks for another: the widest vector that encoders load at once.
+/// The alignment in bytes where nobody requires another: encoders load vectors of at most so many bytes at
+/// once.
 const ALIGNMENT: usize = 64;
 
 /// The places of all planes. One plane lies behind the other, with the extended pixels around each.
@@ -15,15 +16,15 @@ pub(crate) struct Layout {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) strides: [usize; 3],
-    /// The first visible byte of each plane, counted from an aligned address.
+    /// The offset of the first visible byte of each plane from an aligned address.
     starts: [usize; 3],
-    /// Where the bytes of each plane end, those of extended pixels included.
+    /// The end of the bytes of each plane, those of extended pixels included.
     ends: [usize; 3],
     alignment: usize,
 }
 
 impl Layout {
-    /// The layout for the first of the formats.
+    /// Returns the layout for the first of the formats.
     pub(crate) fn of(attributes: &PixelBufferAttributes) -> Result<Self, PixelBufferError> {
         let (format, width, height) = attributes.shape()?;
         let row_alignment = alignment(attributes.row_alignment.unwrap_or(ALIGNMENT))?;
@@ -33,7 +34,7 @@ impl Layout {
             let text = format!("more than {MAX_SIZE} extended pixels on a side");
             return Err(PixelBufferError::InvalidAttributes(text));
         }
-        // the product of two sizes may be too large for 32-bit machines
+        // The product of two sizes may be too large for 32-bit machines.
         let place = |bytes: u64| usize::try_from(bytes).map_err(|_| too_large(width, height));
         let (mut strides, mut starts, mut ends) = ([0; 3], [0; 3], [0; 3]);
         let mut end = 0;
@@ -50,12 +51,13 @@ impl Layout {
         Ok(Self { format, width, height, strides, starts, ends, alignment: plane_alignment })
     }
 
-    /// Bytes of memory, from an aligned address on.
+    /// Returns the number of bytes of memory from an aligned address on.
     pub(crate) fn bytes(&self) -> usize {
         self.ends.into_iter().fold(0, usize::max)
     }
 
-    /// The bytes of a plane from its first visible one on, whole rows; nothing for planes that the format does not have.
+    /// Returns the whole rows of a plane from its first visible byte on; an empty range for planes that the
+    /// format does not have.
     fn visible(&self, plane: usize) -> Range<usize> {
         let rows = self.format.plane_size(self.width, self.height, plane).1 as usize;
         match plane < self.format.planes() {
@@ -64,7 +66,8 @@ impl Layout {
         }
     }
 
-    /// The bytes of a plane with all extended pixels around it, and where in them the first visible byte lies.
+    /// Returns the bytes of a plane with all extended pixels around it, and the offset of the first visible
+    /// byte in them.
     fn extended(&self, plane: usize) -> (Range<usize>, usize) {
         match plane < self.format.planes() {
             true => {
@@ -84,7 +87,8 @@ fn too_large(width: u32, height: u32) -> PixelBufferError {
 #[derive(Default)]
 pub(crate) struct Memory {
     bytes: Vec<u8>,
-    /// The first aligned byte. A vector does not move while it is not resized, and this one never is.
+    /// The offset of the first aligned byte. It stays true because a vector does not move while it is not
+    /// resized, and this one never is.
     origin: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Uncompressed pictures: how their samples lie in memory, the buffers that hold them, and what is asked of and known about those.
+//! Uncompressed pictures: the layout of their samples, the buffers that hold them, and the attributes and
+//! attachments of these.
 
 mod attachments;
 mod attributes;

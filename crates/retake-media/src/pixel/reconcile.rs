@@ -1,22 +1,23 @@
-//! Which buffers a session's pool gives out.
+//! Chooses the buffers that a session's pool gives out.
 
 use super::PixelBufferAttributes;
 
-/// What comes of a client's wishes and an encoder's.
+/// The outcome of a client's and an encoder's requirements.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reconciled {
     /// The attributes of the pool, with one format; `None` if the client wants no pool.
     pub pool: Option<PixelBufferAttributes>,
-    /// Whether the encoder takes buffers of the pool as they are. If not, each is converted.
+    /// Whether the encoder takes buffers of the pool as they are. If it does not, each must be converted.
     #[doc(alias = "kVTCompressionPropertyKey_PixelBufferPoolIsShared")]
     pub shared: bool,
 }
 
 impl PixelBufferAttributes {
-    /// The pool of a session, by rules PB-14, PB-15 and PB-20. `encoder` has the formats that it takes, the preferred one first, and the
-    /// size of the session. Where the two can be met at once, the pool meets both, in the first common format of the encoder's order.
-    /// Where they cannot, it follows the client, and the encoder fills in only what the client left open. `client` is `None` if it
-    /// wants no pool, and the default attributes if it takes whatever the encoder likes.
+    /// Returns the attributes of a session's pool, by rules PB-14, PB-15 and PB-20. `encoder` has the formats
+    /// that it takes, the preferred one first, and the size of the session. Where both can be met at once,
+    /// the pool meets both, in the first common format of the encoder's order. Where they cannot, the pool
+    /// follows the client, and the encoder fills in only what the client left open. `client` is `None` if it
+    /// wants no pool, and the default attributes if it leaves the choice to the encoder.
     pub fn reconcile(client: Option<&Self>, encoder: &Self) -> Reconciled {
         let Some(client) = client else { return Reconciled { pool: None, shared: false } };
         let (mut pool, shared) = match Self::resolve(&[encoder, client]) {

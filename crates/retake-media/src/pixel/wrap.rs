@@ -1,12 +1,13 @@
-//! Pixel buffers over memory of the client's.
+//! Makes pixel buffers over memory that belongs to the client.
 
 use super::{PixelBuffer, PixelBufferError, PixelFormat, PixelStorage};
 use std::sync::{Arc, Mutex};
 
-/// Memory of a client's, and what it wants to be done with it in the end.
+/// Memory of a client, and the callback that gets it back in the end.
 struct Wrapped<T, R: FnOnce(Vec<T>)> {
     planes: Vec<T>,
-    /// Taken when it is called, which is when this is dropped: once. Locked only so that a callback need not be `Sync`.
+    /// The callback is taken out when it is called, which is once, because that happens when this is dropped.
+    /// The lock is there only so that a callback need not be `Sync`.
     release: Mutex<Option<R>>,
 }
 
@@ -26,11 +27,12 @@ impl<T, R: FnOnce(Vec<T>)> Drop for Wrapped<T, R> {
 }
 
 impl PixelBuffer {
-    /// A picture in memory of the client's, with one plane, whose rows lie `stride` bytes apart. The memory is given back to `release`
-    /// when the last clone is dropped, on the thread that drops it: exactly once, also if this call fails. `release` must not panic.
+    /// Makes a picture of one plane in memory of the client's, whose rows lie `stride` bytes apart. The
+    /// memory is given back to `release` when the last clone is dropped, on the thread that drops it: exactly
+    /// once, also if this call fails. `release` must not panic.
     ///
     /// # Errors
-    /// As [`PixelBuffer::wrap_planes`].
+    /// Fails like [`PixelBuffer::wrap_planes`].
     #[doc(alias = "CVPixelBufferCreateWithBytes")]
     pub fn wrap<T: AsRef<[u8]> + Send + Sync + 'static>(
         format: PixelFormat,
@@ -44,13 +46,14 @@ impl PixelBuffer {
         Self::wrap_planes(format, width, height, [stride, 0, 0], vec![bytes], release)
     }
 
-    /// A picture in memory of the client's, a piece for each plane, whose rows lie `strides` bytes apart. The memory is given back to
-    /// `release` when the last clone is dropped, on the thread that drops it: exactly once, also if this call fails. `release` must not
-    /// panic.
+    /// Makes a picture in memory of the client's, with a piece for each plane, whose rows lie `strides` bytes
+    /// apart. The memory is given back to `release` when the last clone is dropped, on the thread that drops
+    /// it: exactly once, also if this call fails. `release` must not panic.
     ///
     /// # Errors
-    /// [`PixelBufferError::InvalidArgument`] if there are not as many planes as the format has, a plane is too small for the picture, or a
-    /// stride for a row; [`PixelBufferError::InvalidSize`] for a picture without pixels.
+    /// Returns [`PixelBufferError::InvalidArgument`] if the number of planes is not the format's, a plane is
+    /// too small for the picture, or a stride for a row; [`PixelBufferError::InvalidSize`] for a picture
+    /// without pixels.
     #[doc(alias = "CVPixelBufferCreateWithPlanarBytes")]
     pub fn wrap_planes<T: AsRef<[u8]> + Send + Sync + 'static>(
         format: PixelFormat,
@@ -60,7 +63,7 @@ impl PixelBuffer {
         planes: Vec<T>,
         release: impl FnOnce(Vec<T>) + Send + 'static,
     ) -> Result<Self, PixelBufferError> {
-        // from here on, every way out gives the memory back
+        // From here on every way out gives the memory back, because this drops it.
         let wrapped = Wrapped { planes, release: Mutex::new(Some(release)) };
         if wrapped.planes.len() != format.planes() {
             let (has, wants) = (wrapped.planes.len(), format.planes());
@@ -78,7 +81,8 @@ mod tests {
 
     const STRIDES: [usize; 3] = [16, 16, 0];
 
-    /// A 12×4 picture of two planes, and the bytes that came back, one number for each time.
+    /// Makes a 12×4 picture of two planes; the list gets the number of bytes each time that memory comes
+    /// back.
     fn wrapped(chroma: usize) -> (Result<PixelBuffer, PixelBufferError>, Arc<Mutex<Vec<usize>>>) {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (count, planes) = (calls.clone(), vec![vec![1; 16 * 4], vec![2; chroma]]);
@@ -100,7 +104,8 @@ mod tests {
         assert_eq!(*calls.lock().unwrap(), [64 + 28]);
     }
 
-    /// The same where the client panics with the picture in its hands, and where there never is a picture.
+    /// The memory comes back once, too, where the client panics with the picture in its hands, and where
+    /// there never is a picture.
     #[test]
     fn memory_is_released_once_when_things_go_wrong() {
         let (picture, calls) = wrapped(28);
@@ -116,7 +121,7 @@ mod tests {
         assert_eq!(*calls.lock().unwrap(), [64 + 27]);
     }
 
-    /// Spec 12.1: one plane, and every way of not fitting.
+    /// Spec 12.1: memory that does not fit one plane is refused, whichever way it does not.
     #[test]
     fn what_does_not_fit_is_refused() {
         let bytes: Arc<[u8]> = (0..40).collect();

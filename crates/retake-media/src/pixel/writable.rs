@@ -1,26 +1,31 @@
+//! Pictures that are being filled.
+
 use super::memory::{Layout, Memory};
 use super::{Attachments, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage};
 use crate::pool::PoolState;
 use std::mem;
 use std::sync::{Arc, Weak};
 
-/// A picture that is being filled. [`WritableBuffer::freeze`] makes it a [`PixelBuffer`] that nobody writes to any more.
+/// A picture that is being filled. [`WritableBuffer::freeze`] makes it a [`PixelBuffer`] that is never
+/// written again.
 ///
-/// Nothing has to be locked: whoever holds a `&mut WritableBuffer` is the only one who can reach its samples.
+/// Nothing has to be locked, because whoever holds a `&mut WritableBuffer` is the only one who can reach its
+/// samples.
 pub struct WritableBuffer {
     memory: Memory,
     layout: Layout,
     attachments: Attachments,
-    /// Where the memory goes in the end; nowhere for a buffer on its own.
+    /// The pool that gets the memory back in the end; a buffer on its own has none.
     pool: Weak<PoolState>,
 }
 
 impl WritableBuffer {
-    /// A buffer on its own, of the first of the formats. Its content is undefined.
+    /// Makes a buffer on its own, in the first of the formats. Its content is undefined.
     ///
     /// # Errors
-    /// [`PixelBufferError::InvalidPixelFormat`] and [`InvalidSize`](PixelBufferError::InvalidSize) if no format or size is asked for;
-    /// [`InvalidAttributes`](PixelBufferError::InvalidAttributes); [`AllocationFailed`](PixelBufferError::AllocationFailed).
+    /// Returns [`PixelBufferError::InvalidPixelFormat`] and [`InvalidSize`](PixelBufferError::InvalidSize) if
+    /// the attributes name no format or size; [`InvalidAttributes`](PixelBufferError::InvalidAttributes);
+    /// [`AllocationFailed`](PixelBufferError::AllocationFailed).
     #[doc(alias = "CVPixelBufferCreate")]
     pub fn create(attributes: &PixelBufferAttributes) -> Result<Self, PixelBufferError> {
         let layout = Layout::of(attributes)?;
@@ -36,68 +41,70 @@ impl WritableBuffer {
         Self { memory, layout, attachments, pool }
     }
 
-    /// How samples lie in memory.
+    /// Returns how samples lie in memory.
     pub fn format(&self) -> PixelFormat {
         self.layout.format
     }
 
-    /// Pixels a row.
+    /// Returns the width in pixels.
     pub fn width(&self) -> u32 {
         self.layout.width
     }
 
-    /// Rows of pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> u32 {
         self.layout.height
     }
 
-    /// Access to the samples for reading and writing. It is there for those who look for it: the borrow is the lock, and ends by itself.
+    /// Returns the buffer itself, for readers of Apple's calls: the borrow is the lock, and ends by itself.
     #[doc(alias = "CVPixelBufferLockBaseAddress")]
     #[doc(alias = "CVPixelBufferUnlockBaseAddress")]
     pub fn lock(&mut self) -> &mut Self {
         self
     }
 
-    /// Bytes from row to row of a plane; 0 for planes that the format does not have.
+    /// Returns the number of bytes from row to row of a plane; 0 for planes that the format does not have.
     pub fn stride(&self, plane: usize) -> usize {
         self.layout.strides.get(plane).copied().unwrap_or(0)
     }
 
-    /// The bytes of a plane, rows `stride` bytes apart; none for planes that the format does not have.
+    /// Returns the bytes of a plane, rows `stride` bytes apart; none for planes that the format does not
+    /// have.
     #[doc(alias = "CVPixelBufferGetBaseAddressOfPlane")]
     pub fn plane_mut(&mut self, plane: usize) -> &mut [u8] {
         self.memory.plane_mut(&self.layout, plane)
     }
 
-    /// The bytes of all planes at once, for code that writes them through pointers.
+    /// Returns the bytes of all planes at once, for code that writes them through pointers.
     pub fn planes_mut(&mut self) -> [&mut [u8]; 3] {
         self.memory.planes_mut(&self.layout)
     }
 
-    /// One row of a plane, without padding.
+    /// Returns the bytes of one row of a plane, without padding.
     pub fn row_mut(&mut self, plane: usize, row: usize) -> &mut [u8] {
         let (stride, bytes) = (self.stride(plane), self.layout.format.row_bytes(self.layout.width, plane));
         &mut self.plane_mut(plane)[row * stride..][..bytes]
     }
 
-    /// The bytes of a plane with the extended pixels around it, and where in them the first visible one lies: those above begin
-    /// `stride` bytes earlier for each row, those to the left lie right before.
+    /// Returns the bytes of a plane with the extended pixels around it, and the offset of the first visible
+    /// one in them: those above begin `stride` bytes earlier for each row, those to the left lie right
+    /// before.
     #[doc(alias = "CVPixelBufferGetExtendedPixels")]
     pub fn extended_plane_mut(&mut self, plane: usize) -> (&mut [u8], usize) {
         self.memory.extended_plane_mut(&self.layout, plane)
     }
 
-    /// What is known about the picture.
+    /// Returns the attachments of the picture.
     pub fn attachments(&self) -> &Attachments {
         &self.attachments
     }
 
-    /// What is known about the picture, to be changed.
+    /// Returns the attachments of the picture for changes.
     pub fn attachments_mut(&mut self) -> &mut Attachments {
         &mut self.attachments
     }
 
-    /// The finished picture, with its attachments.
+    /// Returns the finished picture, with its attachments.
     pub fn freeze(mut self) -> PixelBuffer {
         let Layout { format, width, height, strides, .. } = self.layout;
         let attachments = mem::take(&mut self.attachments);

@@ -1,28 +1,30 @@
+//! The policies of a pool: how many idle buffers it keeps, for how long, and by which clock.
+
 use crate::PixelBufferError;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What is asked of a pool beside the attributes of its buffers.
+/// States how a pool keeps its buffers; their own attributes are given separately.
 #[doc(alias = "poolAttributes")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolAttributes {
-    /// As long as the pool has no more buffers than this, in use and idle, none is freed for its age. 0 by default. Nothing is allocated
-    /// ahead.
+    /// The number of buffers, in use and idle, up to which none is freed for its age. The default is 0.
+    /// Nothing is allocated ahead.
     #[doc(alias = "kCVPixelBufferPoolMinimumBufferCountKey")]
     pub minimum_count: usize,
-    /// When idle buffers are freed: after a second by default.
+    /// The age at which idle buffers are freed. The default is one second.
     pub maximum_age: BufferAge,
 }
 
-/// When a buffer that nobody uses is freed.
+/// States when a buffer that is not used is freed.
 #[doc(alias = "kCVPixelBufferPoolMaximumBufferAgeKey")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BufferAge {
-    /// Not for its age.
+    /// Age never frees it.
     Never,
-    /// When nobody used it for so long, at the next call to its pool. Above 0.
+    /// It is freed after so long without use, at the next call to its pool. The time must be above 0.
     After(Duration),
-    /// When it comes back.
+    /// It is freed when it comes back.
     Immediately,
 }
 
@@ -33,10 +35,11 @@ impl Default for BufferAge {
 }
 
 impl BufferAge {
-    /// The age that a number of seconds means in C, where 0 means *never*.
+    /// Returns the age that a number of seconds means in C, where 0 means *never*.
     ///
     /// # Errors
-    /// [`PixelBufferError::InvalidPoolAttributes`] for numbers below 0, above 10¹⁰ and those which are none.
+    /// Returns [`PixelBufferError::InvalidPoolAttributes`] for numbers that are below 0, above 10¹⁰ or not a
+    /// number.
     pub fn from_seconds(seconds: f64) -> Result<Self, PixelBufferError> {
         match seconds {
             0.0 => Ok(Self::Never),
@@ -48,9 +51,10 @@ impl BufferAge {
     }
 }
 
-/// What tells a pool the time. The real one is used unless a test gives its own.
+/// Tells a pool the time. The machine's clock is used unless a test gives its own.
 pub trait Clock: Send + Sync {
-    /// The time since any fixed instant; never less than before. It is asked under the pool's lock, and must not call the pool.
+    /// Returns the time since any fixed instant, which must never decrease. It is called under the pool's
+    /// lock, so it must not call the pool.
     fn now(&self) -> Duration;
 }
 

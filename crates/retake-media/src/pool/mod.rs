@@ -1,4 +1,4 @@
-//! Where pixel buffers are recycled.
+//! Recycles pixel buffers.
 
 mod attributes;
 mod state;
@@ -16,9 +16,10 @@ use std::time::Duration;
 
 /// Recycles the memory of pictures of one format and size.
 ///
-/// A buffer comes back when its last clone is dropped; buffers may outlive the pool. Unless a threshold is given
-/// ([`PixelBufferPool::create_buffer_within`]), the pool grows as far as it is asked to. Idle buffers are freed by age, lazily: at the
-/// next call, or the next buffer that comes back. All calls may be made from all threads. Clones are the same pool.
+/// A buffer comes back when its last clone is dropped; buffers may outlive the pool. Unless a threshold is
+/// given ([`PixelBufferPool::create_buffer_within`]), the pool grows without limit. Idle buffers are freed
+/// lazily when they are old enough: at the next call, or when the next buffer comes back. All calls may be
+/// made from all threads. Clones are the same pool.
 #[doc(alias = "CVPixelBufferPool")]
 #[derive(Clone)]
 pub struct PixelBufferPool(Arc<Inner>);
@@ -30,20 +31,21 @@ struct Inner {
 }
 
 impl PixelBufferPool {
-    /// A pool of buffers with these attributes: of the first of their formats.
+    /// Makes a pool of buffers with these attributes, in the first of their formats.
     ///
     /// # Errors
-    /// [`PixelBufferError::InvalidPixelFormat`] and [`InvalidSize`](PixelBufferError::InvalidSize) if no format or size is asked for,
-    /// [`InvalidAttributes`](PixelBufferError::InvalidAttributes), [`InvalidPoolAttributes`](PixelBufferError::InvalidPoolAttributes).
+    /// Returns [`PixelBufferError::InvalidPixelFormat`] and [`InvalidSize`](PixelBufferError::InvalidSize) if
+    /// the attributes name no format or size, [`InvalidAttributes`](PixelBufferError::InvalidAttributes),
+    /// [`InvalidPoolAttributes`](PixelBufferError::InvalidPoolAttributes).
     #[doc(alias = "CVPixelBufferPoolCreate")]
     pub fn create(pool: PoolAttributes, buffers: PixelBufferAttributes) -> Result<Self, PixelBufferError> {
         Self::create_with_clock(pool, buffers, Box::new(MachineClock::start()))
     }
 
-    /// The same with a clock of the caller's, for tests that cannot wait.
+    /// Makes a pool with a clock of the caller's, for tests that cannot wait.
     ///
     /// # Errors
-    /// As [`PixelBufferPool::create`].
+    /// Fails like [`PixelBufferPool::create`].
     pub fn create_with_clock(
         pool: PoolAttributes,
         buffers: PixelBufferAttributes,
@@ -58,40 +60,44 @@ impl PixelBufferPool {
         Ok(Self(Arc::new(Inner { layout, attributes: buffers, state })))
     }
 
-    /// A pool of pictures of one format and size (in pixels) whose idle buffers do not age: for code that knows what it holds.
+    /// Makes a pool of pictures of one format and size (in pixels) whose idle buffers do not age, for code
+    /// that knows how many it holds.
     ///
     /// # Panics
-    /// If the size is not between 1×1 and 32768×32768.
+    /// Panics if the size is not between 1×1 and 32768×32768.
     pub fn new(format: PixelFormat, width: u32, height: u32) -> Self {
         let pool = PoolAttributes { maximum_age: BufferAge::Never, ..PoolAttributes::default() };
         Self::create(pool, PixelBufferAttributes::of(format, width, height)).expect("a picture has a size")
     }
 
-    /// A buffer to write into, recycled or new, with the attachments of the pool's attributes and no others. Its content is undefined.
+    /// Returns a buffer to write into, recycled or new, with the attachments of the pool's attributes and no
+    /// others. Its content is undefined.
     ///
     /// # Errors
-    /// [`PixelBufferError::AllocationFailed`].
+    /// Returns [`PixelBufferError::AllocationFailed`].
     #[doc(alias = "CVPixelBufferPoolCreatePixelBuffer")]
     pub fn create_buffer(&self) -> Result<WritableBuffer, PixelBufferError> {
         self.buffer(None)
     }
 
-    /// The same, as long as a recycled buffer will do or the pool has fewer than `threshold` buffers, in use and idle. The
-    /// threshold holds for this call.
+    /// Returns a buffer like [`PixelBufferPool::create_buffer`], if there is an idle one or the pool has
+    /// fewer than `threshold` buffers, in use and idle. The threshold holds for this call.
     ///
     /// # Errors
-    /// [`PixelBufferError::WouldExceedAllocationThreshold`]: observers ([`PixelBufferPool::on_free_buffer`]) are told when it is worth
-    /// another attempt. [`PixelBufferError::AllocationFailed`].
+    /// Returns [`PixelBufferError::WouldExceedAllocationThreshold`]; observers
+    /// ([`PixelBufferPool::on_free_buffer`]) are notified when another attempt is worth while. Returns
+    /// [`PixelBufferError::AllocationFailed`].
     #[doc(alias = "CVPixelBufferPoolCreatePixelBufferWithAuxAttributes")]
     #[doc(alias = "kCVPixelBufferPoolAllocationThresholdKey")]
     pub fn create_buffer_within(&self, threshold: usize) -> Result<WritableBuffer, PixelBufferError> {
         self.buffer(Some(threshold))
     }
 
-    /// [`PixelBufferPool::create_buffer`] for code that, like most, has nothing to do without memory.
+    /// Returns a buffer like [`PixelBufferPool::create_buffer`], for code that, like most, cannot go on
+    /// without memory.
     ///
     /// # Panics
-    /// If the system has no memory for the buffer.
+    /// Panics if the system has no memory for the buffer.
     pub fn take(&self) -> WritableBuffer {
         self.create_buffer().unwrap_or_else(|error| panic!("{error}"))
     }
@@ -105,9 +111,9 @@ impl PixelBufferPool {
         Ok(WritableBuffer::new(memory, *layout, attributes.attachments.clone(), Arc::downgrade(state)))
     }
 
-    /// Calls `callback` each time a buffer comes back after a threshold refused a request: once, however many requests were
-    /// refused. It is called on the thread that drops the buffer, may call the pool, should be quick and must not panic. It stays
-    /// until the observer is dropped.
+    /// Calls `callback` each time a buffer comes back after a threshold refused a request: once, however many
+    /// requests were refused. It is called on the thread that drops the buffer; it may call the pool, should
+    /// be quick and must not panic. It stays until the observer is dropped.
     #[doc(alias = "kCVPixelBufferPoolFreeBufferNotification")]
     pub fn on_free_buffer(&self, callback: impl Fn() + Send + Sync + 'static) -> FreeBufferObserver {
         let number = self.0.state.observe(Arc::new(callback));
@@ -127,34 +133,35 @@ impl PixelBufferPool {
         self.0.state.flush(true);
     }
 
-    /// What the pool was made with.
+    /// Returns the attributes that the pool was made with.
     #[doc(alias = "CVPixelBufferPoolGetAttributes")]
     pub fn pool_attributes(&self) -> PoolAttributes {
         self.0.state.attributes()
     }
 
-    /// What its buffers were asked to be.
+    /// Returns the attributes that its buffers were required to have.
     #[doc(alias = "CVPixelBufferPoolGetPixelBufferAttributes")]
     pub fn buffer_attributes(&self) -> &PixelBufferAttributes {
         &self.0.attributes
     }
 
-    /// Whether two are the same pool.
+    /// Returns whether two are the same pool.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Buffers that wait for their next use.
+    /// Returns the number of idle buffers.
     pub fn idle(&self) -> usize {
         self.0.state.idle()
     }
 
-    /// Buffers that there are, in use and idle.
+    /// Returns the number of all buffers, in use and idle.
     pub fn allocated(&self) -> usize {
         self.0.state.allocated()
     }
 
-    /// How often memory was allocated since the pool was made. It stands still as long as buffers are recycled.
+    /// Returns how often memory was allocated since the pool was made. The number stands still as long as
+    /// buffers are recycled.
     pub fn allocations(&self) -> u64 {
         self.0.state.allocations()
     }
@@ -168,7 +175,8 @@ impl fmt::Debug for PixelBufferPool {
     }
 }
 
-/// Keeps a callback of [`PixelBufferPool::on_free_buffer`]; when it is dropped, the callback is not called any more.
+/// Keeps a callback of [`PixelBufferPool::on_free_buffer`]; when it is dropped, the callback is not called
+/// any more.
 #[must_use = "the callback is forgotten with it"]
 pub struct FreeBufferObserver {
     number: u64,

@@ -1,4 +1,4 @@
-//! Where the memory of a pool's buffers comes back to.
+//! The state that a pool shares with its buffers: idle memory, counts, and observers.
 
 use super::attributes::{BufferAge, Clock, PoolAttributes};
 use crate::PixelBufferError;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
-/// The part of a pool that its buffers know. They hold it weakly: a pool may go before its buffers.
+/// The part of a pool that its buffers know. They hold it weakly, because a pool may go before its buffers.
 pub(crate) struct PoolState {
     attributes: PoolAttributes,
     clock: Box<dyn Clock>,
@@ -18,11 +18,11 @@ pub(crate) struct PoolState {
 
 #[derive(Default)]
 struct Buffers {
-    /// Memory that nobody uses and when it came back, the oldest first.
+    /// The idle memory and the times when it came back, the oldest first.
     idle: VecDeque<(Memory, Duration)>,
-    /// Buffers in use and idle.
+    /// The number of buffers in use and idle.
     allocated: usize,
-    /// How often memory was allocated, ever.
+    /// The number of allocations since the pool was made.
     allocations: u64,
     /// Whether a threshold refused a request since the last notification.
     refused: bool,
@@ -31,7 +31,8 @@ struct Buffers {
 }
 
 impl Buffers {
-    /// Who is to be told that a refused request may be made again: nobody, if none was refused.
+    /// Returns the observers that must be notified that a refused request may be made again; none if none was
+    /// refused.
     fn end_episode(&mut self) -> Vec<Callback> {
         match std::mem::take(&mut self.refused) {
             true => self.observers.iter().map(|(_, callback)| callback.clone()).collect(),
@@ -40,7 +41,7 @@ impl Buffers {
     }
 }
 
-/// Memory for a buffer: from the pool, or to be allocated, which the count includes already.
+/// Memory for a buffer: recycled, or still to be allocated, in which case the counts include it already.
 pub(super) enum Grant {
     Recycled(Memory),
     Allocate,
@@ -52,7 +53,8 @@ impl PoolState {
     }
 
     fn lock(&self) -> MutexGuard<'_, Buffers> {
-        // no code of others but the clock's runs under the lock, and that before anything is changed by halves
+        // The clock is the only foreign code that runs under the lock, and it runs before anything is half
+        // changed; so the content is whole even if it panics.
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,7 +74,8 @@ impl PoolState {
         self.lock().allocations
     }
 
-    /// The most recently used memory, since it is the warmest; else leave to allocate, unless a threshold forbids it.
+    /// Grants the most recently used memory, because it is the warmest in the caches; else leave to allocate,
+    /// unless a threshold forbids it.
     pub(super) fn grant(&self, threshold: Option<usize>) -> Result<Grant, PixelBufferError> {
         let mut buffers = self.lock();
         let recycled = buffers.idle.pop_back();
@@ -90,13 +93,14 @@ impl PoolState {
                 Ok(Grant::Allocate)
             }
         };
-        // memory is freed without the lock
+        // Memory is freed without the lock, because the system may take long.
         drop(buffers);
         drop(aged);
         grant
     }
 
-    /// Takes back a leave to allocate that failed; another request may have been refused for its sake.
+    /// Takes back a leave to allocate that failed, because another request may have been refused for its
+    /// sake.
     pub(super) fn not_allocated(&self) {
         let mut buffers = self.lock();
         buffers.allocated -= 1;
@@ -114,11 +118,11 @@ impl PoolState {
         let waiting = buffers.end_episode();
         drop(buffers);
         drop(aged);
-        // without the lock, so that a callback may ask for the buffer at once
+        // Callbacks run without the lock, so that one may ask for the buffer at once.
         waiting.iter().for_each(|callback| callback());
     }
 
-    /// Frees what nobody used for too long, or all that nobody uses.
+    /// Frees the idle memory that is too old, or all idle memory if `excess` is set.
     pub(super) fn flush(&self, excess: bool) {
         let mut buffers = self.lock();
         let freed = if excess {
@@ -165,7 +169,7 @@ impl PoolState {
 
     pub(super) fn forget(&self, number: u64) {
         let mut buffers = self.lock();
-        // dropped after the lock is gone: what a callback holds may be buffers of this pool
+        // The callback is dropped after the lock is released, because it may hold buffers of this pool.
         let found = buffers.observers.iter().position(|(own, _)| *own == number);
         let callback = found.map(|position| buffers.observers.remove(position));
         drop(buffers);
