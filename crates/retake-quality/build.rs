@@ -1,7 +1,9 @@
-//! Compiles libvmaf, where the tools for that are there; says so where they are not. A metric that is missing is never an error.
+//! Compiles libvmaf where the tools for that are installed, and reports a missing one where they are not. A
+//! missing metric must never be an error of the build.
 //!
-//! The source is the one inside the package `vmaf-head-sys`, found and checked by cargo itself. The package is not an ordinary dependency,
-//! because its own build script fails where a tool is missing, and the build of everything else with it.
+//! The source is the one inside the package `vmaf-head-sys`, found and checked by cargo itself. The package
+//! is not an ordinary dependency, because its own build script fails where a tool is missing, and the build
+//! of everything else with it.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Has to be the version that `Cargo.toml` names.
+/// It must be the version that `Cargo.toml` names.
 const SOURCE: &str = "vmaf-head-sys";
 const VERSION: &str = "=0.2.0";
 
@@ -31,7 +33,7 @@ fn main() {
     }
 }
 
-/// Names the programs that are missing, and looks again at the next build.
+/// Names the programs that are missing, and makes the next build look again.
 fn tools() -> Result<(), String> {
     let mut wanted = vec!["meson", "ninja", "xxd"];
     if matches!(variable("CARGO_CFG_TARGET_ARCH").as_str(), "x86" | "x86_64") {
@@ -41,7 +43,7 @@ fn tools() -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
-    // a file that is not there makes cargo run this again
+    // Cargo runs this script again whenever a file that it depends on does not exist.
     println!("cargo:rerun-if-changed={}", out_dir().join("tools-that-are-missing").display());
     Err(format!("{} not found: install, and build again", missing.join(", ")))
 }
@@ -53,7 +55,8 @@ fn has(tool: &str) -> bool {
 
 fn build() -> Result<(), String> {
     let (build, prefix) = (out_dir().join("libvmaf"), out_dir().join("install"));
-    // an environment that changed, and nothing else, is no reason to compile it all again
+    // A changed environment alone is no reason to compile libvmaf again, so a stamp records the version that
+    // was built.
     let stamp = prefix.join("stamp");
     if !fs::read_to_string(&stamp).is_ok_and(|built| built == VERSION) {
         compile(&build, &prefix)?;
@@ -65,7 +68,8 @@ fn build() -> Result<(), String> {
 fn compile(build: &Path, prefix: &Path) -> Result<(), String> {
     let source = source()?.join("vendored/vmaf/libvmaf");
     for folder in [build, prefix] {
-        // what an earlier run left may be of another version; what cannot be removed makes meson fail below
+        // The leftovers of an earlier run may be of another version. If they cannot be removed, meson fails
+        // below.
         let _ = fs::remove_dir_all(folder);
     }
     let on_x86 = matches!(variable("CARGO_CFG_TARGET_ARCH").as_str(), "x86" | "x86_64");
@@ -85,7 +89,7 @@ fn compile(build: &Path, prefix: &Path) -> Result<(), String> {
 }
 
 fn link(prefix: &Path) -> Result<(), String> {
-    // our declarations are compared with its headers
+    // Our declarations are compared with libvmaf's headers.
     cc::Build::new()
         .file("src/vmaf/layout.c")
         .include(prefix.join("include"))
@@ -104,7 +108,8 @@ fn link(prefix: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Where cargo keeps the source; it is downloaded if need be, and has to have the checksum of our `Cargo.lock`.
+/// Returns the folder where cargo keeps the source. Cargo downloads it if necessary, and it must have the
+/// checksum of our `Cargo.lock`.
 fn source() -> Result<PathBuf, String> {
     let folder = out_dir().join("source");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -117,7 +122,7 @@ fn source() -> Result<PathBuf, String> {
     write("Cargo.toml", &manifest)?;
     write("lib.rs", "")?;
     let root = Path::new(&variable("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
-    // a crate that was taken out of its workspace has no lock: the exact version has to do
+    // A crate that was taken out of its workspace has no lock, so the exact version must suffice.
     let _ = fs::copy(root, folder.join("Cargo.lock"));
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let ask = |offline: &[&str]| {
@@ -126,7 +131,7 @@ fn source() -> Result<PathBuf, String> {
         run(&mut metadata)
     };
     let answer = ask(&["--offline"]).or_else(|_| ask(&[]))?;
-    // the one manifest path that ends in a folder of the package's name
+    // Exactly one manifest path ends in a folder of the package's name.
     let paths = answer.split("\"manifest_path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
     let mut folders =
         paths.filter_map(|path| Path::new(&path.replace("\\\\", "\\")).parent().map(Path::to_owned));
@@ -136,7 +141,7 @@ fn source() -> Result<PathBuf, String> {
     folders.find(ours).ok_or_else(|| format!("cargo does not say where {SOURCE} is"))
 }
 
-/// Runs a program to its end; what it printed, or the last thing it said.
+/// Runs a program to its end and returns its output; on failure, its last line.
 fn run(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{program} could not be started: {error}"))?;

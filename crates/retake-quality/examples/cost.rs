@@ -1,10 +1,11 @@
-//! What each metric costs: CPU milliseconds a frame, on made-up pictures. Run it with `--release`.
+//! Measures the cost of each metric in CPU milliseconds a frame, on made-up pictures. Run it with
+//! `--release`.
 
 use retake_media::{PixelBuffer, PixelBufferPool, PixelFormat};
 use retake_quality::{QualityError, Scorer, ScorerSettings, available};
 use std::time::{Duration, Instant};
 
-/// Drifting waves, with noise of an amplitude in 8-bit steps.
+/// Draws drifting waves, with noise whose amplitude is given in 8-bit steps.
 fn picture(
     pool: &PixelBufferPool,
     format: PixelFormat,

@@ -1,4 +1,4 @@
-//! Which metrics this build has, and the engine of each.
+//! States which metrics this build has, and opens the engine of each.
 
 use crate::engine::{Engine, Still};
 use crate::error::QualityError;
@@ -7,7 +7,7 @@ use crate::settings::ScorerSettings;
 use std::str::FromStr;
 
 impl MetricKind {
-    /// Why the metric is not in this build and what to do about it; `None` where it is.
+    /// Returns why the metric is not in this build, as advice; `None` where it is.
     pub(crate) fn remedy(self) -> Option<&'static str> {
         match self {
             Self::Vmaf if !cfg!(vmaf) => Some(
@@ -25,22 +25,22 @@ impl MetricKind {
     }
 }
 
-/// The metrics of this build, best first.
+/// Returns the metrics of this build, best first.
 pub fn available() -> Vec<MetricKind> {
     MetricKind::ALL.into_iter().filter(|kind| kind.remedy().is_none()).collect()
 }
 
-/// The metrics that this build lacks, and how to get each.
+/// Returns the metrics that this build lacks, and the advice how to get each.
 pub fn missing() -> Vec<(MetricKind, &'static str)> {
     MetricKind::ALL.into_iter().filter_map(|kind| Some((kind, kind.remedy()?))).collect()
 }
 
-/// VMAF where it is built in, else XPSNR.
+/// Returns VMAF where it is built in, else XPSNR.
 pub fn default_metric() -> MetricKind {
     if MetricKind::Vmaf.remedy().is_none() { MetricKind::Vmaf } else { MetricKind::Xpsnr }
 }
 
-/// The engine of a metric; `None` for PSNR, which every scorer has anyway.
+/// Opens the engine of a metric; `None` for PSNR, which every scorer computes anyway.
 pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>>, QualityError> {
     let metric = settings.metric;
     if let Some(remedy) = metric.remedy() {
@@ -68,7 +68,7 @@ pub(crate) fn engine(settings: &ScorerSettings) -> Result<Option<Box<dyn Engine>
             large_enough(crate::ssimulacra2::LEAST_SIZE)?;
             Ok(Some(Box::new(Still::new(crate::ssimulacra2::Ssimulacra2::new(settings)?))))
         }
-        // no other metric is without a remedy
+        // Every other metric without an engine has a remedy, so this is not reached.
         #[cfg(not(all(vmaf, feature = "ssimulacra2")))]
         _ => Err(QualityError::Missing { metric, remedy: "build with all features" }),
     }

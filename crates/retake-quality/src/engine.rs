@@ -1,13 +1,14 @@
-//! What every metric does: take consecutive pairs of pictures, and say in the end what each sampled one scored.
+//! The contract of every metric: it takes consecutive pairs of pictures, and returns the scores of the
+//! sampled ones in the end.
 
 use crate::error::QualityError;
 use retake_media::PixelBuffer;
 
 pub(crate) trait Engine: Send {
-    /// The source picture before the first pair. Comes at most once, before all pairs.
+    /// Takes the source picture before the first pair. It is called at most once, before all pairs.
     fn lead_in(&mut self, reference: &PixelBuffer) -> Result<(), QualityError>;
 
-    /// The next pair. A pair that is not sampled needs no score, but may matter for its neighbours'.
+    /// Takes the next pair. A pair that is not sampled needs no score, but may influence its neighbours'.
     fn push(
         &mut self,
         reference: &PixelBuffer,
@@ -15,29 +16,31 @@ pub(crate) trait Engine: Send {
         sampled: bool,
     ) -> Result<(), QualityError>;
 
-    /// A score for every sampled pair, `None` for the others. `after` is the source picture after the last pair. Comes once.
+    /// Returns a score for every sampled pair and `None` for the others. `after` is the source picture after
+    /// the last pair. It is called once.
     fn finish(&mut self, after: Option<&PixelBuffer>) -> Result<Vec<Option<f64>>, QualityError>;
 
-    /// The scores that are certain already, of the frames from the first one on.
+    /// Returns the scores that are certain already, of the frames from the first one on.
     fn settled(&self) -> &[Option<f64>] {
         &[]
     }
 
-    /// The motion of every frame, after [`finish`](Self::finish), where the metric measured it anyway.
+    /// Returns the motion of every frame, after [`finish`](Self::finish), where the metric measured it
+    /// anyway.
     fn motion(&mut self) -> Vec<f64> {
         Vec::new()
     }
 }
 
-/// A metric that looks at one pair at a time.
+/// A metric that scores each pair on its own.
 pub(crate) trait StillMetric: Send {
-    /// Who does the work, for error messages.
+    /// The library that does the work, for error messages.
     const LIBRARY: &'static str;
 
     fn score(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<f64, String>;
 }
 
-/// Makes an engine of such a metric.
+/// Makes an engine of a metric for still pictures.
 pub(crate) struct Still<M> {
     metric: M,
     frames: Vec<Option<f64>>,

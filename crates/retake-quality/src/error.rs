@@ -1,45 +1,47 @@
+//! The errors of scoring, each with its stable number.
+
 use crate::MetricKind;
 use thiserror::Error;
 
-/// What can go wrong when pictures are scored.
+/// States why pictures could not be scored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum QualityError {
-    /// The metric is not in this build. The user's to mend.
+    /// The metric is not in this build; the user can mend that.
     #[error("{metric} is not in this build of Retake: {remedy}")]
     Missing {
-        /// The metric asked for.
+        /// The metric that was requested.
         metric: MetricKind,
-        /// How to get it.
+        /// The way to get it.
         remedy: &'static str,
     },
-    /// Pictures are too small for the metric. The user's to mend.
+    /// The pictures are too small for the metric; the user must choose another.
     #[error(
         "{metric} needs pictures of at least {least}×{least}, these are {width}×{height}: choose xpsnr, psnr or ssim"
     )]
     TooSmall {
-        /// The metric asked for.
+        /// The metric that was requested.
         metric: MetricKind,
-        /// Luma samples a row of the pictures.
+        /// The luma samples a row of the pictures.
         width: u32,
-        /// Luma rows of the pictures.
+        /// The luma rows of the pictures.
         height: u32,
         /// The least width and height.
         least: u32,
     },
-    /// Settings that no scorer can have. A defect in the caller.
+    /// No scorer can have these settings, which is a defect in the caller.
     #[error("scorer settings: {0}")]
     Settings(&'static str),
-    /// A picture that is not what the settings announced. A defect in the caller.
+    /// A picture differs from the settings, which is a defect in the caller.
     #[error("frame {frame}: the {which} picture is {found}, the scorer was made for {expected}")]
     Mismatch {
-        /// Frames scored before this one.
+        /// The number of frames scored before this one.
         frame: u64,
-        /// `reference`, `scored` or `neighbouring`.
+        /// The role of the picture: `reference`, `scored` or `neighbouring`.
         which: &'static str,
-        /// Format and size found.
+        /// The format and size of the picture.
         found: String,
-        /// Format and size expected.
+        /// The format and size of the settings.
         expected: String,
     },
     /// The library behind a metric failed.
@@ -47,26 +49,26 @@ pub enum QualityError {
     Library {
         /// The library.
         library: &'static str,
-        /// What was asked of it.
+        /// The call that failed.
         call: &'static str,
-        /// Frames scored before this one.
+        /// The number of frames scored before this one.
         frame: u64,
-        /// Its answer.
+        /// The answer of the library.
         code: String,
     },
-    /// Two lists of scores that do not belong together. A defect in the caller.
+    /// Two lists of scores do not belong together, which is a defect in the caller.
     #[error("scores cannot be merged: {0}")]
     Merge(&'static str),
-    /// A name that is no metric. The user's to mend.
+    /// The name is no metric; the user can mend that.
     #[error("there is no metric {0:?}: choose vmaf, xpsnr, psnr, ssim or ssimulacra2")]
     UnknownMetric(String),
-    /// A name that is no pooling. The user's to mend.
+    /// The name is no pooling; the user can mend that.
     #[error("there is no pooling {0:?}: choose mean, p5 or min")]
     UnknownPool(String),
 }
 
 impl QualityError {
-    /// The stable number of the error (section 15 of the contract).
+    /// Returns the stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
             Self::Missing { .. } | Self::UnknownMetric(_) | Self::UnknownPool(_) => -12900,

@@ -1,25 +1,31 @@
+//! Estimates the pooled score of all frames from a sample of them, with its uncertainty.
+
 use crate::{Pool, Scores};
 use serde::{Deserialize, Serialize};
 
-/// A pooled score of all frames, as far as the scored ones tell.
+/// The pooled score of all frames, as the scored ones suggest it.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 pub struct Estimate {
     /// The pooled score.
     pub value: f64,
-    /// Its standard error: two in three true values lie within it. 0 where every frame has a score.
+    /// The standard error of the value: two in three true values lie within it. It is 0 where every frame has
+    /// a score.
     pub standard_error: f64,
 }
 
 impl Scores {
-    /// The pooled score of all frames. Exact where every frame has a score; otherwise:
+    /// Returns the pooled score of all frames. It is exact where every frame has a score; otherwise it is
+    /// estimated:
     ///
-    /// * mean: the regression estimator. The mean of the sample is moved by what is known of all frames (luma PSNR, and motion for VMAF)
-    ///   says that the others differ by. The slopes come from the sample; the fewer frames it has and the more alike they are, the
-    ///   nearer they stay to usual slopes.
-    /// * p5 and min: frames without a score get the one that the regression expects; the error is that of one such frame. They are
-    ///   extremes of few frames, so treat the result as a hint and score all frames before a promise is made.
+    /// * The mean comes from a regression estimator, which moves the mean of the sample by the difference
+    ///   that the known properties of all frames (luma PSNR, and motion for VMAF) predict for the others. The
+    ///   slopes come from the sample; the fewer frames it has and the more alike they are, the nearer they
+    ///   stay to usual slopes.
+    /// * For p5 and min, frames without a score get the one that the regression expects, and the error is
+    ///   that of one such frame. They are extremes of few frames, so treat the result as a hint and score all
+    ///   frames before a promise is made.
     ///
-    /// NaN with an infinite error where no frame has a score.
+    /// It is NaN with an infinite error where no frame has a score.
     pub fn estimate(&self, pool: Pool) -> Estimate {
         if let Some(all) = self.complete() {
             let standard_error = if all.is_empty() { f64::INFINITY } else { 0.0 };
@@ -49,20 +55,23 @@ impl Scores {
     }
 }
 
-/// What is known of a frame without its score: luma PSNR, and the root of its motion (0 where the metric measures none).
+/// Returns the properties of a frame that are known without its score: luma PSNR, and the root of its motion
+/// (0 where the metric measures none).
 fn known(scores: &Scores, frame: usize) -> [f64; 2] {
     [scores.psnr_y[frame], scores.motion.get(frame).map_or(0.0, |motion| motion.max(0.0).sqrt())]
 }
 
-/// How much the usual slopes count, as a sum of squares of a sample that had them: of 8 dB², and of 1 unit of motion.
+/// The weight of the usual slopes, as a sum of squares of a sample that had them: of 8 dB², and of 1 unit of
+/// motion.
 const TRUST: [f64; 2] = [8.0, 1.0];
 
-/// Score as a linear function of what is known of a frame: ridge regression towards the metric's usual slopes.
+/// The score as a linear function of a frame's known properties, found by ridge regression towards the
+/// metric's usual slopes.
 struct Fit {
     middle: [f64; 2],
     mean: f64,
     slopes: [f64; 2],
-    /// Of scores around what the fit expects.
+    /// The variance of scores around those that the fit expects.
     variance: f64,
 }
 
@@ -83,14 +92,15 @@ impl Fit {
         let usual = scores.metric.usual_slopes();
         let (a, b, d) = (product(0, 0) + TRUST[0], product(0, 1), product(1, 1) + TRUST[1]);
         let right = [0, 1].map(|which| with_score(which) + TRUST[which] * usual[which]);
-        // the trust keeps it above 0
+        // The weight of the usual slopes keeps the determinant above 0.
         let determinant = a * d - b * b;
         let slopes =
             [(right[0] * d - right[1] * b) / determinant, (right[1] * a - right[0] * b) / determinant];
 
         let fit = Self { middle, mean, slopes, variance: 0.0 };
         let residuals = sum(&|x, y| (y - fit.expect(x)).powi(2));
-        // one more residual of the usual size, so that two or three frames that happen to agree prove little
+        // One more residual of the usual size is added, because two or three frames that happen to agree
+        // prove little.
         let usual_residual = (0.4 * usual[0]).powi(2);
         let variance = (residuals + usual_residual) / ((n - 2.0).max(0.0) + 1.0);
         Some(Self { variance, ..fit })

@@ -1,7 +1,7 @@
-//! Quality metrics over two pixel buffers, and their pooling.
+//! This crate has quality metrics over two pixel buffers, and their pooling.
 //!
-//! A [`Scorer`] takes the pictures of a take beside their source pictures and gives one score a frame: [`Scores`]. A [`Pool`]
-//! makes one number of them, and [`Scores::estimate`] does so from a sample.
+//! A [`Scorer`] takes the pictures of a take beside their source pictures and returns one score a frame:
+//! [`Scores`]. A [`Pool`] makes one number of them, and [`Scores::estimate`] does so from a sample.
 //!
 //! | metric | source | checked against |
 //! |---|---|---|

@@ -1,19 +1,24 @@
+//! The metrics that Retake knows, with their scales.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a picture is judged against the source picture it was made from. Higher is better, for all of them.
+/// Chooses how a picture is compared with the source picture it was made from. Higher scores are better, for
+/// all metrics.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
-    /// Netflix's VMAF with its model `vmaf_v0.6.1`, by libvmaf. Luma only. The one that follows viewers best, and the dearest.
+    /// Netflix's VMAF with its model `vmaf_v0.6.1`, by libvmaf. It looks at luma only. It follows viewers
+    /// best, and costs the most.
     Vmaf,
-    /// XPSNR (Helmrich et al., 2020): PSNR whose errors weigh less where the eye masks them, in all three planes.
+    /// XPSNR (Helmrich et al., 2020) is PSNR whose errors weigh less where the eye masks them, in all three
+    /// planes.
     Xpsnr,
-    /// Peak signal to noise ratio of luma.
+    /// The peak signal to noise ratio of luma.
     Psnr,
-    /// Structural similarity (Wang et al., 2004) of luma.
+    /// The structural similarity (Wang et al., 2004) of luma.
     Ssim,
-    /// SSIMULACRA 2 (Cloudinary): a still picture metric in a perceptual colour space.
+    /// SSIMULACRA 2 (Cloudinary) is a metric for still pictures in a perceptual colour space.
     Ssimulacra2,
 }
 
@@ -21,7 +26,7 @@ impl MetricKind {
     /// All metrics that Retake knows, in this build or not.
     pub const ALL: [Self; 5] = [Self::Vmaf, Self::Xpsnr, Self::Psnr, Self::Ssim, Self::Ssimulacra2];
 
-    /// The name that flags and files use.
+    /// Returns the name that flags and files use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Vmaf => "vmaf",
@@ -32,7 +37,7 @@ impl MetricKind {
         }
     }
 
-    /// Unit and range, for people.
+    /// Returns unit and range, for people.
     pub const fn scale(self) -> &'static str {
         match self {
             Self::Vmaf => "0-100, higher is better",
@@ -42,7 +47,7 @@ impl MetricKind {
         }
     }
 
-    /// The best score there is. (VMAF gives identical pictures 97 to 100, by how much they move.)
+    /// Returns the best score there is. (VMAF gives identical pictures 97 to 100, by how much they move.)
     pub const fn best(self) -> f64 {
         match self {
             Self::Ssim => 1.0,
@@ -50,8 +55,8 @@ impl MetricKind {
         }
     }
 
-    /// A floor that means "looks like the source to most people, at a normal distance". Customary values, not matched to each other by
-    /// measurement.
+    /// Returns a floor that means "looks like the source to most people, at a normal distance". The values
+    /// are customary; no measurement matched them to each other.
     pub const fn default_floor(self) -> f64 {
         match self {
             Self::Vmaf => 93.0,
@@ -62,7 +67,8 @@ impl MetricKind {
         }
     }
 
-    /// The size of a difference that is worth talking about: what one VMAF point is on VMAF's scale. Tolerances are multiples of it.
+    /// Returns the size of a difference that matters: as much on this scale as one VMAF point on VMAF's.
+    /// Tolerances are multiples of it.
     pub const fn unit(self) -> f64 {
         match self {
             Self::Vmaf => 1.0,
@@ -72,14 +78,15 @@ impl MetricKind {
         }
     }
 
-    /// Whether a source picture before (and after) the scored one is part of the score.
+    /// Returns whether a source picture before (and after) the scored one influences the score.
     pub const fn is_temporal(self) -> bool {
         matches!(self, Self::Vmaf | Self::Xpsnr)
     }
 
-    /// What a score usually rises by for 1 dB more luma PSNR and for 1 more of the root of VMAF's motion, in the range where films are
-    /// usually looked at: where estimates from small samples lean to. Round numbers: those of VMAF were tried on encodes by x264, x265 and
-    /// SVT-AV1 of one mixed film, the others are assumed.
+    /// Returns by how much a score usually rises for 1 dB more luma PSNR and for 1 more of the root of VMAF's
+    /// motion, in the range where films are usually watched. Estimates from small samples lean to these
+    /// slopes. The numbers are round: those of VMAF were tried on encodes by x264, x265 and SVT-AV1 of one
+    /// mixed film, the others are assumed.
     pub(crate) const fn usual_slopes(self) -> [f64; 2] {
         match self {
             Self::Vmaf => [2.5, 2.0],

@@ -1,16 +1,16 @@
-//! Rows of samples, whatever their width in memory.
+//! Reads rows of samples, whatever their width in memory.
 
 use retake_media::PixelBuffer;
 
 /// A sample as it lies in memory.
 pub(crate) trait Sample: bytemuck::Pod {
-    /// The sample as a signed number with room for sums of sixteen samples of 10 bits.
+    /// Returns the sample as a signed number with room for sums of sixteen samples of 10 bits.
     fn wide(self) -> i16;
 
-    /// The square of the difference of two samples of up to 10 bits.
+    /// Returns the square of the difference of two samples of up to 10 bits.
     fn squared_difference(self, other: Self) -> u32;
 
-    /// A row of bytes as samples; a copy only where two-byte samples lie at odd addresses.
+    /// Returns a row of bytes as samples; it copies only where two-byte samples lie at odd addresses.
     fn cast(row: &[u8]) -> std::borrow::Cow<'_, [Self]>;
 }
 
@@ -22,7 +22,7 @@ impl Sample for u8 {
 
     #[inline(always)]
     fn squared_difference(self, other: u8) -> u32 {
-        // at most 255², which fits the low half of the product
+        // The square is at most 255², which fits the low half of the product.
         let d = self.wide() - other.wide();
         u32::from(d.wrapping_mul(d) as u16)
     }
@@ -40,7 +40,7 @@ impl Sample for u16 {
 
     #[inline(always)]
     fn squared_difference(self, other: u16) -> u32 {
-        // a 16-bit difference lets compilers multiply and add pairs in one instruction
+        // The difference has 16 bits so that compilers can multiply and add pairs in one instruction.
         let d = self.wide().wrapping_sub(other.wide());
         (i32::from(d) * i32::from(d)) as u32
     }
@@ -53,10 +53,10 @@ impl Sample for u16 {
     }
 }
 
-/// Samples that a block of a row may have so that the sum of their squared differences fits 32 bits at 10 bits a sample.
+/// The largest block of a row whose sum of squared differences fits 32 bits at 10 bits a sample.
 const BLOCK: usize = 2048;
 
-/// The sum of squared differences of two rows.
+/// Returns the sum of squared differences of two rows.
 fn row_sse<S: Sample>(a: &[S], b: &[S]) -> u64 {
     let block = |(a, b): (&[S], &[S])| {
         let squares = a.iter().zip(b).map(|(&a, &b)| a.squared_difference(b));
@@ -65,7 +65,7 @@ fn row_sse<S: Sample>(a: &[S], b: &[S]) -> u64 {
     a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(block).sum()
 }
 
-/// The sum of squared differences of a plane of two pictures of one format and size.
+/// Returns the sum of squared differences of a plane of two pictures of one format and size.
 pub(crate) fn plane_sse(a: &PixelBuffer, b: &PixelBuffer, plane: usize) -> u64 {
     let rows = a.rows(plane).zip(b.rows(plane));
     match a.format().bytes_per_sample() {

@@ -1,9 +1,11 @@
+//! Pools the scores of many frames into one.
+
 use crate::QualityError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// How the scores of many frames become one.
+/// Chooses how the scores of many frames become one.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {
@@ -12,7 +14,7 @@ pub enum Pool {
     Mean,
     /// The score that 5 % of the frames do not reach: number ⌊n × 0.05⌋ of the sorted scores, counted from 0.
     P5,
-    /// The worst frame.
+    /// The score of the worst frame.
     Min,
 }
 
@@ -20,7 +22,7 @@ impl Pool {
     /// All poolings.
     pub const ALL: [Self; 3] = [Self::Mean, Self::P5, Self::Min];
 
-    /// The name that flags and files use.
+    /// Returns the name that flags and files use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mean => "mean",
@@ -29,7 +31,7 @@ impl Pool {
         }
     }
 
-    /// One score for many; NaN for none.
+    /// Returns one score for many; NaN for none.
     pub fn pool(&self, scores: &[f64]) -> f64 {
         if scores.is_empty() {
             return f64::NAN;

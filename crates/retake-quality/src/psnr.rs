@@ -1,18 +1,19 @@
-//! Peak signal to noise ratio: 10·log₁₀(peak² / mean squared error), the peak being 255 or 1023.
+//! The peak signal to noise ratio is 10·log₁₀(peak² / mean squared error), where the peak is 255 or 1023.
 
 use crate::planes::plane_sse;
 use retake_media::PixelBuffer;
 
-/// What stands for "no difference at all", where the formula has no number. Nothing is reported above it.
+/// The ratio in dB that stands for "no difference at all", where the formula has no number. Higher ones are
+/// never reported.
 pub(crate) const CAP_DB: f64 = 100.0;
 
-/// PSNR in dB of `samples` samples of `bit_depth` bits with this sum of squared differences.
+/// Returns the PSNR in dB of `samples` samples of `bit_depth` bits with this sum of squared differences.
 pub(crate) fn db(sse: f64, samples: f64, bit_depth: u32) -> f64 {
     let peak = f64::from((1_u32 << bit_depth) - 1);
     if sse <= 0.0 { CAP_DB } else { (10.0 * (peak * peak * samples / sse).log10()).min(CAP_DB) }
 }
 
-/// Luma PSNR in dB.
+/// Returns the luma PSNR in dB.
 pub(crate) fn luma(reference: &PixelBuffer, picture: &PixelBuffer) -> f64 {
     let samples = f64::from(reference.width()) * f64::from(reference.height());
     db(plane_sse(reference, picture, 0) as f64, samples, reference.format().bit_depth())

@@ -1,3 +1,5 @@
+//! Runs a metric over the frames of a take, with luma PSNR beside it.
+
 use crate::available::engine;
 use crate::engine::Engine;
 use crate::{QualityError, ScorerSettings, Scores, psnr};
@@ -5,8 +7,9 @@ use retake_media::{PixelBuffer, PixelFormat};
 
 /// Scores the pictures of a take against their source pictures, pair by pair, in the thread that pushes them.
 ///
-/// All frames are pushed, in presentation order, sampled or not: the cheap signal needs them, and temporal metrics look at the
-/// neighbours of a sampled frame. A sampled frame's score is the one it gets when every frame is scored.
+/// All frames must be pushed, in presentation order, sampled or not, because the cheap signal needs them and
+/// temporal metrics look at the neighbours of a sampled frame. A sampled frame gets the same score as when
+/// every frame is scored.
 pub struct Scorer {
     settings: ScorerSettings,
     engine: Option<Box<dyn Engine>>,
@@ -15,7 +18,11 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// A scorer for one take.
+    /// Makes a scorer for one take.
+    ///
+    /// # Errors
+    /// Returns [`QualityError::Settings`] for settings without a meaning, [`QualityError::Missing`] and
+    /// [`QualityError::TooSmall`] if the metric cannot be used.
     pub fn new(settings: &ScorerSettings) -> Result<Self, QualityError> {
         if settings.stride == 0 {
             return Err(QualityError::Settings("a stride of 0"));
@@ -35,8 +42,13 @@ impl Scorer {
         Ok(Self { settings: *settings, engine: engine(settings)?, psnr_y: Vec::new(), led_in: false })
     }
 
-    /// Shows the source picture that comes before the take, so that a temporal metric ([`MetricKind::is_temporal`]) gives the first
-    /// frame the score it has within the whole film. Without it, the take counts as a film of its own.
+    /// Takes the source picture that comes before the take, so that a temporal metric
+    /// ([`MetricKind::is_temporal`](crate::MetricKind::is_temporal)) gives the first frame the score it has
+    /// within the whole film. Without it, the take counts as a film of its own.
+    ///
+    /// # Errors
+    /// Returns [`QualityError::Settings`] if it is not the first picture, [`QualityError::Mismatch`] if it
+    /// differs from the settings.
     pub fn lead_in(&mut self, reference: &PixelBuffer) -> Result<(), QualityError> {
         if self.led_in || !self.psnr_y.is_empty() {
             return Err(QualityError::Settings("a lead-in that is not the first picture"));
@@ -47,6 +59,10 @@ impl Scorer {
     }
 
     /// Takes the next frame: its source picture and the picture to be scored.
+    ///
+    /// # Errors
+    /// Returns [`QualityError::Mismatch`] if a picture differs from the settings, [`QualityError::Library`]
+    /// if the metric fails.
     pub fn push(&mut self, reference: &PixelBuffer, picture: &PixelBuffer) -> Result<(), QualityError> {
         self.check(reference, "reference")?;
         self.check(picture, "scored")?;
@@ -57,17 +73,19 @@ impl Scorer {
         Ok(())
     }
 
-    /// The scores that are certain already, of the frames from the first one on; empty for metrics that score only in the end.
+    /// Returns the scores that are certain already, of the frames from the first one on; empty for metrics
+    /// that score only in the end.
     pub fn settled(&self) -> &[Option<f64>] {
         self.engine.as_deref().map_or(&[], Engine::settled)
     }
 
-    /// The scores of all frames.
+    /// Returns the scores of all frames.
     pub fn finish(self) -> Result<Scores, QualityError> {
         self.end(None)
     }
 
-    /// The same, with the source picture that comes after the take: the counterpart of [`lead_in`](Self::lead_in) for the last frame.
+    /// Returns the scores of all frames like [`finish`](Self::finish), with the source picture that comes
+    /// after the take: it does for the last frame what [`lead_in`](Self::lead_in) does for the first.
     pub fn finish_before(self, reference: &PixelBuffer) -> Result<Scores, QualityError> {
         self.check(reference, "neighbouring")?;
         self.end(Some(reference))

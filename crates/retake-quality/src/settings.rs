@@ -1,35 +1,39 @@
+//! The settings of a scorer, and the choice of the frames that it samples.
+
 use crate::metric::MetricKind;
 use retake_media::{Colour, PixelFormat};
 
-/// What a [`Scorer`](crate::Scorer) is made for.
+/// States the metric, the pictures and the sampling of a [`Scorer`](crate::Scorer).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScorerSettings {
     /// The metric.
     pub metric: MetricKind,
-    /// Luma samples a row of all pictures.
+    /// The luma samples a row of all pictures.
     pub width: u32,
-    /// Luma rows of all pictures.
+    /// The luma rows of all pictures.
     pub height: u32,
-    /// How all pictures lie in memory: 4:2:0 in three planes ([`PixelFormat::is_planar_420`]).
+    /// The format of all pictures, which must be 4:2:0 in three planes ([`PixelFormat::is_planar_420`]).
     pub format: PixelFormat,
-    /// How the samples are to be seen; SSIMULACRA 2 alone asks.
+    /// The colour tags of the pictures; SSIMULACRA 2 alone looks at them.
     pub colour: Colour,
-    /// Frames per second; XPSNR looks further back above 32.
+    /// The number of frames per second; XPSNR looks further back above 32.
     pub frame_rate: f64,
-    /// Score every how-manieth frame; 1 scores all. At least 1. On films with B-frame pyramids and on converted films whose frames
-    /// repeat in a rhythm of five, 3 meets all kinds of frames alike; 2, 4 and 5 do not, and miss the mean by up to several points.
+    /// The distance of scored frames, at least 1, which scores all. On films with B-frame pyramids and on
+    /// converted films whose frames repeat in a rhythm of five, 3 meets all kinds of frames alike; 2, 4 and 5
+    /// do not, and miss the mean by up to several points.
     pub stride: u32,
-    /// Which sample: the phases 0 to `stride` − 1 share the frames out among them. Phase 0 begins in the middle of a stride. Below `stride`.
+    /// The number of the sample, below `stride`: the phases 0 to `stride` − 1 share the frames out among
+    /// them. Phase 0 begins in the middle of a stride.
     pub phase: u32,
 }
 
 impl ScorerSettings {
-    /// Settings that score every frame.
+    /// Makes settings that score every frame.
     pub fn new(metric: MetricKind, width: u32, height: u32, format: PixelFormat, frame_rate: f64) -> Self {
         Self { metric, width, height, format, colour: Colour::default(), frame_rate, stride: 1, phase: 0 }
     }
 
-    /// Whether a frame of the take (counted from 0) is scored.
+    /// Returns whether a frame of the take (counted from 0) is scored.
     pub fn samples(&self, frame: usize) -> bool {
         let stride = u64::from(self.stride.max(1));
         frame as u64 % stride == (u64::from(self.phase) + stride / 2) % stride

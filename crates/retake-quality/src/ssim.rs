@@ -1,20 +1,22 @@
-//! SSIM of luma.
+//! Computes SSIM of luma.
 //!
-//! Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, *Image quality assessment: from error visibility to structural similarity*,
-//! IEEE Transactions on Image Processing 13(4), 2004, with the windows that video tools use: 8×8 samples, all alike, at every fourth row
-//! and column. K₁ is 0.01 and K₂ 0.03; a frame's score is the mean over its windows. Numbers agree with FFmpeg's filter.
+//! It follows Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, *Image quality assessment: from error
+//! visibility to structural similarity*, IEEE Transactions on Image Processing 13(4), 2004, with the windows
+//! that video tools use: 8×8 samples of equal weight, at every fourth row and column. K₁ is 0.01 and K₂ 0.03;
+//! a frame's score is the mean over its windows. Numbers agree with FFmpeg's filter.
 
 use crate::engine::StillMetric;
 use crate::planes::Sample;
 use retake_media::{PixelBuffer, PixelFormat};
 
-/// One window.
+/// The side of one window, because smaller pictures have none.
 pub(crate) const LEAST_SIZE: u32 = 8;
 
-/// Side of a cell; a window is two by two cells.
+/// The side of a cell; a window is two by two cells.
 const CELL: usize = 4;
 
-/// Sums over a part of two pictures: of their samples, of both samples' squares together, and of their products.
+/// Sums over a part of two pictures: of their samples, of both samples' squares together, and of their
+/// products.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     a: u32,
@@ -32,10 +34,10 @@ impl Sums {
     }
 }
 
-/// Memory that is used anew for each frame.
+/// Keeps memory that is used anew for each frame.
 #[derive(Default)]
 pub(crate) struct Ssim {
-    /// One of each column's four sums, over the rows of a cell.
+    /// One vector for each of the four sums, a number per column, over the rows of a cell.
     columns: [Vec<u32>; 4],
     /// The cells of two rows of cells.
     cells: [Vec<Sums>; 2],
@@ -103,7 +105,7 @@ impl Ssim {
         }));
     }
 
-    /// The sum of the scores of a row of windows.
+    /// Returns the sum of the scores of a row of windows.
     fn windows(&self, constants: &Constants) -> f64 {
         let [above, below] = &self.cells;
         let window = |(above, below): (&[Sums], &[Sums])| {
@@ -127,11 +129,11 @@ impl Constants {
     fn of(format: PixelFormat) -> Self {
         let peak = f64::from((1_u32 << format.bit_depth()) - 1);
         let constant = |k: f64, scale: f64| (k * k * peak * peak * scale).round();
-        // variances are those of a sample: over 64 × 63 instead of 64²
+        // Variances are those of a sample, so they are divided by 64 × 63 instead of 64².
         Self { mean: constant(0.01, 64.0), variance: constant(0.03, 64.0 * 63.0) }
     }
 
-    /// Luminance × contrast and structure of a window of 64 samples.
+    /// Returns luminance × contrast and structure of a window of 64 samples.
     fn similarity(&self, sums: Sums) -> f64 {
         let [a, b, squares, products] = [sums.a, sums.b, sums.squares, sums.products].map(f64::from);
         let variances = 64.0 * squares - a * a - b * b;
@@ -155,7 +157,7 @@ mod tests {
             products: 64 * a * b,
         };
         assert_eq!(constants.similarity(flat(77, 77)), 1.0);
-        // flat windows differ by their means alone: (2ab + C₁) / (a² + b² + C₁)
+        // Flat windows differ by their means alone: (2ab + C₁) / (a² + b² + C₁).
         let c1 = 416.0 / 4096.0;
         let expected = (2.0 * 100.0 * 110.0 + c1) / (100.0 * 100.0 + 110.0 * 110.0 + c1);
         assert!((constants.similarity(flat(100, 110)) - expected).abs() < 1e-9);

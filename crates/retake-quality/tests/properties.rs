@@ -1,4 +1,4 @@
-//! What holds for every metric, on made-up pictures.
+//! Tests the properties that every metric must have, on made-up pictures.
 
 #![allow(clippy::unwrap_used)]
 
@@ -43,7 +43,7 @@ proptest! {
         for metric in available() {
             let settings = settings(metric, shape);
             let found = [0, 2, 8, 24].map(|noise| mean(&settings, &source, &film(noise)));
-            // libvmaf's 97.4 for a first frame without motion and at least that for the others
+            // The least is libvmaf's 97.4 for a first frame without motion, and at least that for the others.
             let least = if metric == MetricKind::Vmaf { 97.0 } else { metric.best() - 1e-9 };
             prop_assert!(found[0] >= least && found[0] <= metric.best(), "{metric} {shape:?}: {found:?}");
             prop_assert!(found.windows(2).all(|pair| pair[0] > pair[1]), "{metric} {shape:?}: {found:?}");
@@ -76,7 +76,8 @@ proptest! {
     }
 }
 
-/// Over many films of frames of changing quality, the estimates from one frame in three miss the mean as far as they say, and no further.
+/// Over many films of frames of changing quality, estimates from one frame in three miss the mean by as much
+/// as they claim, and by no more.
 #[test]
 fn estimates_are_as_good_as_they_say() {
     let shape = Shape::new(PixelFormat::I420, 96, 64);
@@ -86,7 +87,7 @@ fn estimates_are_as_good_as_they_say() {
         for film in 0..films {
             let pairs: Vec<_> = (0..48)
                 .map(|index| {
-                    // a rhythm of good and bad frames, over a level that drifts
+                    // Good and bad frames alternate in a rhythm, over a level that drifts.
                     let noise = 3 + [0, 4, 2, 4][index % 4] + (index as u32 + 7 * film) % 16 / 4;
                     (
                         shape.frame(index + 100 * film as usize, 0),

@@ -1,4 +1,4 @@
-//! Scores against those of FFmpeg's filters, on real pictures.
+//! Compares scores with those of FFmpeg's filters, on real pictures.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,8 @@ struct Pair {
 const FRAMES: usize = 48;
 
 impl Pair {
-    /// 48 frames of a clip from a cut on (the first of them is the last of the shot before), in a size and format.
+    /// Takes 48 frames of a clip from a cut on (the first of them is the last of the shot before), in a size
+    /// and format.
     fn new(format: PixelFormat, width: u32, height: u32) -> Option<Self> {
         let (clip, ffmpeg) = (clip("bbb-1080p24.mp4")?, ffmpeg()?);
         let folder = tempfile::tempdir().unwrap();
@@ -76,7 +77,7 @@ impl Pair {
     }
 }
 
-/// The numbers after `key` in a log, one a frame.
+/// Returns the numbers after `key` in a log, one a frame.
 fn numbers(log: &str, key: &str) -> Vec<f64> {
     let number = |rest: &str| {
         let end = rest.find(|c: char| !"0123456789.-+einfa".contains(c)).unwrap_or(rest.len());
@@ -92,7 +93,7 @@ fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
     }
 }
 
-/// Sizes that vectors divide and sizes that they do not.
+/// Some sizes are multiples of a vector and some are not.
 const SHAPES: [(PixelFormat, u32, u32); 4] = [
     (PixelFormat::I420, 640, 360),
     (PixelFormat::I420, 426, 238),
@@ -105,7 +106,7 @@ fn vmaf_is_that_of_ffmpeg() {
     if !available().contains(&MetricKind::Vmaf) {
         return eprintln!("SKIPPED: built without VMAF");
     }
-    // not the narrow one: there FFmpeg's libvmaf is wrong
+    // The narrow shape is left out, because FFmpeg's libvmaf is wrong there.
     for (format, width, height) in SHAPES.into_iter().filter(|&(_, width, _)| width >= 384) {
         let Some(pair) = Pair::new(format, width, height) else { return };
         let log = pair.filter("24", "libvmaf=n_threads=2:log_fmt=json:log_path=log.json", "log.json");
@@ -126,7 +127,7 @@ fn psnr_is_that_of_ffmpeg() {
         let Some(pair) = Pair::new(format, width, height) else { return };
         let theirs = numbers(&pair.filter("24", "psnr=stats_file=log.txt", "log.txt"), "psnr_y:");
         let scores = pair.score(&pair.settings(MetricKind::Psnr, 24.0));
-        // the log has two digits behind the point
+        // The log has two digits behind the point.
         assert_close(&scores.psnr_y, &theirs, 0.0051, &format!("PSNR {format:?} {width}×{height}"));
         assert_eq!(scores.complete().unwrap(), scores.psnr_y);
     }
@@ -139,26 +140,26 @@ fn ssim_is_that_of_ffmpeg() {
         let theirs = numbers(&pair.filter("24", "ssim=stats_file=log.txt", "log.txt"), " Y:");
         let scores = pair.score(&pair.settings(MetricKind::Ssim, 24.0));
         let what = format!("SSIM {format:?} {width}×{height}");
-        // they compute in single precision and print six digits
+        // FFmpeg computes in single precision and prints six digits.
         assert_close(&scores.complete().unwrap(), &theirs, 2e-6, &what);
     }
 }
 
 #[test]
 fn xpsnr_is_that_of_ffmpeg() {
-    // the last two are above the size from which pairs of samples are looked at
+    // The last two are above the size from which pairs of samples are used.
     let large = [(PixelFormat::I420, 2560, 1440), (PixelFormat::I010, 2560, 1440)];
     for (format, width, height) in SHAPES.into_iter().chain([(PixelFormat::I420, 1280, 720)]).chain(large) {
         let Some(pair) = Pair::new(format, width, height) else { return };
         for rate in ["24", "50"] {
-            // FFmpeg weighs by the activity of its first input, which has to be the source
+            // FFmpeg weighs by the activity of its first input, which must be the source.
             let log = pair.filter(rate, "[1:v][0:v]xpsnr=stats_file=log.txt", "log.txt");
             let theirs = ["y: ", "u: ", "v: "].map(|plane| {
                 let mut numbers = numbers(&log, &format!("XPSNR {plane}"));
                 numbers.truncate(FRAMES);
                 numbers
             });
-            // one number a frame, as the metric's documentation says
+            // The planes are joined to one number a frame, as the metric's documentation defines it.
             let joined: Vec<f64> = (0..FRAMES)
                 .map(|frame| {
                     let error = |plane: usize| 10_f64.powf(-theirs[plane][frame] / 10.0);
@@ -167,7 +168,7 @@ fn xpsnr_is_that_of_ffmpeg() {
                 .collect();
             let scores = pair.score(&pair.settings(MetricKind::Xpsnr, rate.parse().unwrap()));
             let what = format!("XPSNR {format:?} {width}×{height} at {rate} fps");
-            // where there is no picture before, FFmpeg puts a black one, we do not
+            // Where there is no picture before, FFmpeg puts a black one, and this crate does not.
             let mut ours = scores.complete().unwrap();
             let first = if rate == "24" { 1 } else { 2 };
             assert!(ours[0] < joined[0], "{what}");
@@ -177,8 +178,8 @@ fn xpsnr_is_that_of_ffmpeg() {
     }
 }
 
-/// Sampled frames score what they score when all do, the phases make up the whole, and a take that is shown its surroundings scores what the
-/// whole film does.
+/// Sampled frames score the same as when all do, the phases make up the whole, and a take that is shown its
+/// surroundings scores the same as in the whole film.
 #[test]
 fn samples_and_takes_are_parts_of_the_whole() {
     let Some(pair) = Pair::new(PixelFormat::I420, 426, 238) else { return };
@@ -198,7 +199,8 @@ fn samples_and_takes_are_parts_of_the_whole() {
                 let (truth, estimate) = (whole.estimate(Pool::Mean), next.estimate(Pool::Mean));
                 let far = (estimate.value - truth.value).abs();
                 let what = format!("{metric}, stride {stride}: {estimate:?} for {truth:?}");
-                // a sample cannot know of a single frame that is unlike all others, such as the first after a cut
+                // A sample cannot reveal a single frame that is unlike all others, such as the first after a
+                // cut.
                 assert!(far <= 3.0 * estimate.standard_error + 0.5 * metric.unit(), "{what}");
                 scores.merge(&next).unwrap();
             }

@@ -1,7 +1,8 @@
-//! SSIMULACRA 2 by `fast-ssim2`: <https://github.com/cloudinary/ssimulacra2>.
+//! Computes SSIMULACRA 2 by `fast-ssim2`: <https://github.com/cloudinary/ssimulacra2>.
 //!
-//! The metric is one for RGB pictures, so chroma is scaled up and matrixed first ([`rgb`]). Pictures tagged PQ or HLG are taken as BT.2100,
-//! all others as sRGB, which is how computers show video; a wider gamut without HDR is not told apart.
+//! The metric takes RGB pictures, so chroma is scaled up and matrixed first ([`rgb`]). Pictures tagged PQ or
+//! HLG are taken as BT.2100, all others as sRGB, which is how computers show video; a wider gamut without HDR
+//! is not distinguished.
 
 mod rgb;
 
@@ -11,17 +12,17 @@ use fast_ssim2::{PixelDescriptor, PixelSlice, compute_ssimulacra2};
 use retake_media::PixelBuffer;
 use rgb::ToRgb;
 
-/// One block of the metric's coarsest useful scale.
+/// The side of one block of the metric's coarsest useful scale.
 pub(crate) const LEAST_SIZE: u32 = 8;
 
-/// H.273 code points of the transfer functions of HDR.
+/// H.273 defines these code points for the transfer functions of HDR.
 const PQ: u8 = 16;
 const HLG: u8 = 18;
 
 pub(crate) struct Ssimulacra2 {
     to_rgb: ToRgb,
     descriptor: PixelDescriptor,
-    /// Interleaved RGB of the two pictures.
+    /// The interleaved RGB of the two pictures.
     pictures: [Vec<u16>; 2],
 }
 

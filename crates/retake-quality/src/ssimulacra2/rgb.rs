@@ -1,7 +1,8 @@
-//! Y′CbCr 4:2:0 to R′G′B′ of 16 bits, full range.
+//! Converts Y′CbCr 4:2:0 to R′G′B′ of 16 bits in full range.
 //!
-//! Chroma is interpolated linearly from where its samples lie (left of centre where that is unknown, as in nearly all video); the
-//! matrix is the tagged one, or the one that is usual for the size: BT.709 from 720 rows on, else BT.601.
+//! Chroma is interpolated linearly from the places of its samples (left of centre where that is unknown, as
+//! in nearly all video); the matrix is the tagged one, or the one that is usual for the size: BT.709 from 720
+//! rows on, else BT.601.
 
 use crate::ScorerSettings;
 use crate::planes::Sample;
@@ -13,19 +14,19 @@ pub(super) struct ToRgb {
     luma: f32,
     middle: f32,
     chroma: f32,
-    /// What one unit of Cr adds to red, of Cb and Cr to green, and of Cb to blue.
+    /// The amounts that one unit of Cr adds to red, of Cb and Cr to green, and of Cb to blue.
     red: f32,
     green: [f32; 2],
     blue: f32,
     /// Whether chroma samples lie on luma columns, and on luma rows.
     on_column: bool,
     on_row: bool,
-    /// A row of each chroma plane, between two rows and then at full width.
+    /// A row of each chroma plane, interpolated between two rows and then to full width.
     half: [Vec<f32>; 2],
     full: [Vec<f32>; 2],
 }
 
-/// The weights of red and blue in luma (H.273, table 4).
+/// Returns the weights of red and blue in luma (H.273, table 4).
 fn weights(colour: &Colour, height: u32) -> (f32, f32) {
     match colour.matrix {
         1 => (0.2126, 0.0722),
@@ -103,8 +104,8 @@ impl ToRgb {
     }
 }
 
-/// The two of `samples` chroma samples that a luma position lies between, and the share of the second. Chroma samples lie on even luma
-/// positions, or half a position after them.
+/// Returns the two of `samples` chroma samples that a luma position lies between, and the share of the
+/// second. Chroma samples lie on even luma positions, or half a position after them.
 fn between(position: usize, samples: usize, cosited: bool) -> (usize, usize, f32) {
     let half = position / 2;
     let (first, share) = match (cosited, position % 2) {
@@ -123,7 +124,7 @@ mod tests {
     use crate::MetricKind;
     use retake_media::{PixelBufferPool, PixelFormat};
 
-    /// The RGB of a picture of one colour.
+    /// Returns the RGB of a picture of one colour.
     fn rgb_of(format: PixelFormat, colour: Colour, samples: [u16; 3]) -> [f32; 3] {
         let mut buffer = PixelBufferPool::new(format, 5, 3).take();
         for (plane, sample) in samples.into_iter().enumerate() {
@@ -158,7 +159,7 @@ mod tests {
         near(rgb_of(PixelFormat::I420, tagged(6, Range::Limited), [81, 90, 240]), [1.0, 0.0, 0.0]);
         near(rgb_of(PixelFormat::I010, tagged(9, Range::Limited), [294, 387, 960]), [1.0, 0.0, 0.0]);
         near(rgb_of(PixelFormat::I420, tagged(1, Range::Full), [54, 99, 255]), [0.999, 0.0, 0.0]);
-        // untagged pictures of few rows are BT.601
+        // Untagged pictures of few rows are BT.601.
         near(rgb_of(PixelFormat::I420, Colour::default(), [41, 240, 110]), [0.0, 0.0, 1.0]);
     }
 

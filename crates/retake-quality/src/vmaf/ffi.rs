@@ -1,9 +1,10 @@
-//! The only unsafe code of this crate: libvmaf's contexts, pictures and model as owned Rust values.
+//! Wraps libvmaf's contexts, pictures and model as owned Rust values. All unsafe code of this crate is here.
 //!
-//! What libvmaf promises and all blocks here rely on: with `n_threads` 0 it starts no thread and does everything inside the call; it
-//! keeps no pointer to anything of ours (pictures come from its own pool, names are copied or compared); a context and a model are
-//! freed once, by us. Its global state is a division table that every context writes with the same values, as libvmaf's own thread
-//! pool does, and the instructions that extractors may choose from when they see their first picture: [`Context::read`] guards them.
+//! All blocks rely on these properties of libvmaf: with `n_threads` 0 it starts no thread and does everything
+//! inside the call; it keeps no pointer to anything of ours (pictures come from its own pool, names are
+//! copied or compared); a context and a model are freed once, by us. Its global state is a division table
+//! that every context writes with the same values, as libvmaf's own thread pool does, and the instructions
+//! that extractors may choose from when they see their first picture; [`Context::read`] guards these.
 
 #![allow(unsafe_code)]
 
@@ -25,18 +26,19 @@ fn check(call: &'static str, code: c_int) -> Result<(), Refused> {
     if code == 0 { Ok(()) } else { Err(Refused { call, code }) }
 }
 
-/// Pictures of a context's pool: two of the running call, the two reference pictures before it that libvmaf keeps, and one spare.
+/// The number of pictures of a context's pool: two of the running call, the two reference pictures before it
+/// that libvmaf keeps, and one spare.
 const POOL: u32 = 5;
 
-/// Held while extractors choose their code, which depends on a global setting.
+/// This lock must be held while extractors choose their code, because the choice depends on a global setting.
 static CHOICE: Mutex<()> = Mutex::new(());
 
-/// Which code extractors run.
+/// Chooses the code that extractors run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
-    /// The fastest that the processor has.
+    /// The fastest code that the processor can run.
     Fast,
-    /// The plain one, without vector instructions of its own.
+    /// The plain code, which has no vector instructions of its own.
     Plain,
 }
 
@@ -61,11 +63,12 @@ impl Code {
 /// A loaded model.
 pub(super) struct Model(NonNull<sys::VmafModel>);
 
-// SAFETY: a model is plain memory without ties to the thread that loaded it, and `&Model` is not shared (no Sync).
+// SAFETY: a model is plain memory without ties to the thread that loaded it, and `&Model` is not shared (no
+// Sync).
 unsafe impl Send for Model {}
 
 impl Model {
-    /// Loads one of the models inside libvmaf. Takes about 0.35 ms.
+    /// Loads one of the models inside libvmaf, which takes about 0.35 ms.
     pub(super) fn load(version: &CStr) -> Result<Self, Refused> {
         let mut raw = ptr::null_mut();
         let mut config = sys::VmafModelConfig { name: ptr::null(), flags: 0 };
@@ -78,12 +81,13 @@ impl Model {
 
 impl Drop for Model {
     fn drop(&mut self) {
-        // SAFETY: the model is ours and used no more; contexts never hold it (it is not mounted, only passed to `score`).
+        // SAFETY: the model is ours and used no more; contexts never hold it (it is not mounted, only passed
+        // to `score`).
         unsafe { sys::vmaf_model_destroy(self.0.as_ptr()) }
     }
 }
 
-/// A libvmaf instance with the feature extractors it was asked for.
+/// A libvmaf instance with the feature extractors it was opened for.
 pub(super) struct Context {
     raw: NonNull<sys::VmafContext>,
     code: Code,
@@ -91,11 +95,12 @@ pub(super) struct Context {
     started: bool,
 }
 
-// SAFETY: libvmaf keeps no thread-local state, and its locks are free between calls; every call here borrows the context.
+// SAFETY: libvmaf keeps no thread-local state, and its locks are free between calls; every call here borrows
+// the context.
 unsafe impl Send for Context {}
 
 impl Context {
-    /// A context for pictures of one format and size whose luma goes through `features`.
+    /// Opens a context for pictures of one format and size whose luma goes through `features`.
     pub(super) fn new(
         features: &[&CStr],
         code: Code,
@@ -107,7 +112,8 @@ impl Context {
         let context = Self { raw: code.open()?, code, started: false };
         drop(guard);
         for feature in features {
-            // SAFETY: the context lives, the name is a C string that is only compared, no options are handed over.
+            // SAFETY: the context lives, the name is a C string that is only compared, no options are handed
+            // over.
             let code =
                 unsafe { sys::vmaf_use_feature(context.raw.as_ptr(), feature.as_ptr(), ptr::null_mut()) };
             check("vmaf_use_feature", code)?;
@@ -125,8 +131,9 @@ impl Context {
         Ok(context)
     }
 
-    /// Runs the extractors on the luma of two pictures of the context's format and size (the caller checked that). Without a scored
-    /// picture, for extractors that look at the reference alone, the second one is undefined.
+    /// Runs the extractors on the luma of two pictures of the context's format and size, which the caller
+    /// must have checked. Without a scored picture, for extractors that look at the reference alone, the
+    /// second one is undefined.
     pub(super) fn read(
         &mut self,
         reference: &PixelBuffer,
@@ -147,14 +154,14 @@ impl Context {
             unsafe { sys::vmaf_close(setter.as_ptr()) };
             self.started = true;
         }
-        // SAFETY: context and pictures live. libvmaf takes its references over and blanks the two structs; where it fails early it
-        // leaves them, and `Picture` gives them back.
+        // SAFETY: context and pictures live. libvmaf takes its references over and blanks the two structs;
+        // where it fails early it leaves them, and `Picture` gives them back.
         let code = unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), &mut first.0, &mut second.0, index) };
         drop(guard);
         check("vmaf_read_pictures", code)
     }
 
-    /// What an extractor found at a frame.
+    /// Returns the value that an extractor found at a frame.
     pub(super) fn feature(&self, name: &CStr, index: u32) -> Result<f64, Refused> {
         let mut value = 0.0;
         // SAFETY: all pointers are valid for the call; the name is only compared.
@@ -170,7 +177,7 @@ impl Context {
         check("vmaf_import_feature_score", code)
     }
 
-    /// The model's score of a frame all of whose features are known.
+    /// Returns the model's score of a frame all of whose features are known.
     pub(super) fn score(&mut self, model: &mut Model, index: u32) -> Result<f64, Refused> {
         let mut value = 0.0;
         // SAFETY: context, model and the place for the score live; both are borrowed exclusively.
@@ -182,8 +189,9 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: the context is ours and used no more. Closing waits for pictures that were not given back: `Picture` never outlives
-        // `read`, and the context's own references are dropped first, so that there is none.
+        // SAFETY: the context is ours and used no more. Closing waits for pictures that were not given back:
+        // `Picture` never outlives `read`, and the context's own references are dropped first, so that there
+        // is none.
         unsafe { sys::vmaf_close(self.raw.as_ptr()) };
     }
 }
@@ -203,7 +211,8 @@ impl Picture {
             reference: ptr::null_mut(),
             private: ptr::null_mut(),
         };
-        // SAFETY: the context lives and has a pool of more pictures than can be out at once, so that this does not wait.
+        // SAFETY: the context lives and has a pool of more pictures than can be out at once, so that this
+        // does not wait.
         let code = unsafe { sys::vmaf_fetch_preallocated_picture(context.raw.as_ptr(), &mut raw) };
         check("vmaf_fetch_preallocated_picture", code)?;
         Ok(Self(raw))
@@ -223,15 +232,16 @@ impl Picture {
         );
         let first: *mut u8 = self.0.data[0].cast();
         for (index, row) in from.rows(0).enumerate() {
-            // SAFETY: the pool allocated `stride × rows` bytes at `first`, the row index is below `rows` and a row's bytes fit the
-            // stride (both asserted above); the picture is ours alone until `read` hands it over, so nothing else refers to it.
+            // SAFETY: the pool allocated `stride × rows` bytes at `first`, the row index is below `rows` and
+            // a row's bytes fit the stride (both asserted above); the picture is ours alone until `read`
+            // hands it over, so nothing else refers to it.
             let to = unsafe { std::slice::from_raw_parts_mut(first.add(index * stride), row_bytes) };
             copy_row(to, row, from.format());
         }
     }
 }
 
-/// libvmaf wants two-byte samples in the machine's order, ours are little-endian.
+/// Copies a row, because libvmaf requires two-byte samples in the machine's order and ours are little-endian.
 fn copy_row(to: &mut [u8], from: &[u8], format: PixelFormat) {
     if format.bytes_per_sample() == 1 || cfg!(target_endian = "little") {
         to.copy_from_slice(from);

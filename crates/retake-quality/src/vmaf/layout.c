@@ -1,4 +1,4 @@
-/* Proves at compile time that sys.rs says what libvmaf's headers say. Nothing of this runs. */
+/* Proves at compile time that sys.rs declares the same as libvmaf's headers. This code never runs. */
 #include <libvmaf/libvmaf.h>
 #include <stddef.h>
 
@@ -15,7 +15,11 @@ struct model_config { const char *name; uint64_t flags; };
 SAME(sizeof(struct model_config) == sizeof(VmafModelConfig));
 SAME(offsetof(struct model_config, flags) == offsetof(VmafModelConfig, flags));
 
-struct picture { unsigned pix_fmt, bpc, w[3], h[3]; ptrdiff_t stride[3]; void *data[3], *reference, *private; };
+struct picture {
+    unsigned pix_fmt, bpc, w[3], h[3];
+    ptrdiff_t stride[3];
+    void *data[3], *reference, *private;
+};
 SAME(sizeof(struct picture) == sizeof(VmafPicture));
 SAME(offsetof(struct picture, bpc) == offsetof(VmafPicture, bpc));
 SAME(offsetof(struct picture, w) == offsetof(VmafPicture, w));
@@ -32,7 +36,7 @@ SAME(offsetof(struct picture_configuration, bpc) == offsetof(VmafPictureConfigur
 SAME(offsetof(struct picture_configuration, pix_fmt) == offsetof(VmafPictureConfiguration, pic_params.pix_fmt));
 SAME(offsetof(struct picture_configuration, pic_cnt) == offsetof(VmafPictureConfiguration, pic_cnt));
 
-/* the functions, as sys.rs declares them */
+/* These are the functions as sys.rs declares them. */
 int (*const init)(VmafContext **, VmafConfiguration) = vmaf_init;
 int (*const close_context)(VmafContext *) = vmaf_close;
 int (*const use_feature)(VmafContext *, const char *, VmafFeatureDictionary *) = vmaf_use_feature;

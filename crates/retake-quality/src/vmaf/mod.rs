@@ -1,10 +1,12 @@
-//! VMAF, model `vmaf_v0.6.1`, by libvmaf.
+//! Computes VMAF with its model `vmaf_v0.6.1` by libvmaf.
 //!
-//! A score is a function of six numbers a frame: four VIF scales and ADM, which compare a picture with its reference, and *motion2*,
-//! the lesser of the differences of the reference to the reference before it and after it. VIF and ADM cost 99 % of the time. Two
-//! contexts run apart so that each sees only the frames it must: one measures motion on every reference, the other VIF and ADM
-//! on the sampled frames. A sampled frame so gets the very score that a run over all frames gives it, whatever the phase; and with the
-//! pictures around a take ([`Scorer::lead_in`](crate::Scorer::lead_in)) the one that a run over the whole film gives it.
+//! A score is a function of six numbers a frame: four VIF scales and ADM, which compare a picture with its
+//! reference, and *motion2*, the lesser of the differences of the reference to the reference before it and
+//! after it. VIF and ADM cost 99 % of the time. Two contexts run apart so that each sees only the frames it
+//! must: one measures motion on every reference, the other VIF and ADM on the sampled frames. So a sampled
+//! frame gets the very score that a run over all frames gives it, whatever the phase; and with the pictures
+//! around a take ([`Scorer::lead_in`](crate::Scorer::lead_in)) the one that a run over the whole film gives
+//! it.
 
 mod ffi;
 #[allow(unsafe_code)]
@@ -23,14 +25,16 @@ const MOTION2: &CStr = c"VMAF_integer_feature_motion2_score";
 
 const ADM: &CStr = c"VMAF_integer_feature_adm2_score";
 
-/// The least width and height: up to 32, ADM reads memory that nobody wrote.
+/// The least width and height, because up to 32 ADM reads memory that was never written.
 pub(crate) const LEAST_SIZE: u32 = 40;
 
-/// Below this width, libvmaf's vector code for ADM takes the edges for something else: identical pictures do not score 1, equal ones
-/// not the same twice (found up to 372). Its plain code is right from 33 on.
+/// Narrower pictures must use libvmaf's plain code for ADM, because its vector code misreads the edges of
+/// pictures up to 372 wide: identical pictures do not score 1, equal ones not the same twice. The plain code
+/// is right from 33 on.
 const ADM_LEAST_FAST_WIDTH: u32 = 384;
 
-/// Whether libvmaf has the model: a build of it without the tool `xxd` lacks all models, and does not say so.
+/// Returns whether libvmaf has the model: a build of it without the tool `xxd` lacks all models, and does not
+/// report that.
 pub(crate) fn has_model() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
     *HAS.get_or_init(|| Model::load(MODEL).is_ok())
@@ -39,19 +43,19 @@ pub(crate) fn has_model() -> bool {
 pub(crate) struct Vmaf {
     model: Model,
     motion: Context,
-    /// VIF, and ADM unless there is a context for it.
+    /// The context for VIF, and for ADM unless there is a context of its own.
     detail: Context,
-    /// ADM for narrow pictures.
+    /// The context for ADM of narrow pictures.
     adm: Option<Context>,
-    /// References that went through `motion`.
+    /// The number of references that went through `motion`.
     references: u32,
     /// The difference of each frame's reference to the one before; 0 where there is none.
     differences: Vec<f64>,
-    /// *motion2* of the frames that have a score.
+    /// The *motion2* of the frames that have a score.
     motions: Vec<f64>,
     /// Whether each frame went through `detail`.
     sampled: Vec<bool>,
-    /// Scores of the frames whose *motion2* is known: all but the last.
+    /// The scores of the frames whose *motion2* is known: all but the last.
     scores: Vec<Option<f64>>,
 }
 
@@ -91,8 +95,8 @@ impl Vmaf {
         Ok(())
     }
 
-    /// Settles the first frame without a score: its *motion2* is the lesser of the differences before and after it. The first frame of a
-    /// film has no motion, the last one that of its past.
+    /// Settles the first frame without a score: its *motion2* is the lesser of the differences before and
+    /// after it. The first frame of a film has no motion, the last one that of its past.
     fn settle(&mut self, after: Option<f64>) -> Result<(), Refused> {
         let frame = self.scores.len();
         let before = self.differences[frame];

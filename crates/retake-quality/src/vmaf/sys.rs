@@ -1,14 +1,15 @@
-//! What this crate uses of libvmaf's C interface. `layout.c` compares it with the real headers whenever libvmaf is built.
+//! Declares the part of libvmaf's C interface that this crate uses. `layout.c` compares it with the real
+//! headers whenever libvmaf is built.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
-/// Opaque.
+/// This type is opaque.
 #[repr(C)]
 pub(super) struct VmafContext {
     _opaque: [u8; 0],
 }
 
-/// Opaque.
+/// This type is opaque.
 #[repr(C)]
 pub(super) struct VmafModel {
     _opaque: [u8; 0],
@@ -43,7 +44,7 @@ pub(super) struct VmafPicture {
     pub(super) private: *mut c_void,
 }
 
-/// Luma alone.
+/// The pixel format of luma alone.
 pub(super) const PIX_FMT_YUV400P: c_uint = 4;
 
 #[repr(C)]

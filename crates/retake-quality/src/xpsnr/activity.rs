@@ -1,4 +1,5 @@
-//! What each column of a picture adds to the sums of its block, row by row: loops over whole rows that compilers turn into vectors.
+//! Adds each column's share to the sums of its block, row by row, in loops over whole rows that compilers
+//! turn into vectors.
 
 use crate::planes::Sample;
 
@@ -9,8 +10,9 @@ pub(super) fn add_errors<S: Sample>(sums: &mut [u32], a: &[S], b: &[S]) {
     }
 }
 
-/// Adds the magnitudes of the spatial high pass at the middle of three rows: sixteen times the sample less the 3×3 binomial around it. The first and
-/// the last column have no neighbours and add nothing. `column` is scratch of a row's length.
+/// Adds the magnitudes of the spatial high pass at the middle of three rows: sixteen times the sample less
+/// the 3×3 binomial around it. The first and the last column have no neighbours and add nothing. `column` is
+/// scratch of a row's length.
 pub(super) fn add_high_pass<S: Sample>(sums: &mut [u32], column: &mut [i16], rows: [&[S]; 3]) {
     let [above, here, below] = rows;
     for (((sum, &a), &h), &b) in column.iter_mut().zip(above).zip(here).zip(below) {
@@ -25,7 +27,8 @@ pub(super) fn add_high_pass<S: Sample>(sums: &mut [u32], column: &mut [i16], row
     }
 }
 
-/// Adds the magnitudes of the change from one row to the next in time; with a row before those two, of the change of the change.
+/// Adds the magnitudes of the change from one row to the next in time; with a row before those two, of the
+/// change of the change.
 pub(super) fn add_change<S: Sample>(sums: &mut [u32], here: &[S], before: &[S], earlier: Option<&[S]>) {
     match earlier {
         None => {
@@ -41,9 +44,9 @@ pub(super) fn add_change<S: Sample>(sums: &mut [u32], here: &[S], before: &[S], 
     }
 }
 
-/// The high pass for large pictures: it looks at the sums of 2×2 samples, and at the two rings of samples around them with the
-/// weights 12, −3 (sides), −2 (corners) and −1 (second ring without its corners). `rows` are six, the pair in the middle. The sum goes to
-/// the left column of the pair.
+/// Adds the high pass for large pictures, which covers the sums of 2×2 samples and the two rings of samples
+/// around them with the weights 12, −3 (sides), −2 (corners) and −1 (second ring without its corners). `rows`
+/// are six, the pair in the middle. The sum goes to the left column of the pair.
 pub(super) fn add_high_pass_of_pairs<S: Sample>(sums: &mut [u32], rows: [&[S]; 6]) {
     let width = rows[0].len();
     let pair = |rows: (&[S], &[S]), x: usize| i32::from(rows.0[x].wide()) + i32::from(rows.1[x].wide());
@@ -59,7 +62,7 @@ pub(super) fn add_high_pass_of_pairs<S: Sample>(sums: &mut [u32], rows: [&[S]; 6
     }
 }
 
-/// The change in time of sums of 2×2 samples, for large pictures: two rows of each picture.
+/// Adds the change in time of sums of 2×2 samples, for large pictures; it takes two rows of each picture.
 pub(super) fn add_change_of_pairs<S: Sample>(
     sums: &mut [u32],
     here: [&[S]; 2],
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn high_pass_of_pairs_by_hand() {
         let dark = [5_u16; 8];
-        // the weight of each sample around the pair at 2 and 3, from the picture with a dot there
+        // The weight of each sample around the pair at 2 and 3 comes from the picture with a dot there.
         let weight = |row: usize, x: usize| {
             let mut dot = dark;
             dot[x] += 1;

@@ -1,25 +1,26 @@
-//! Blocks of a picture, their errors and their weights.
+//! Divides a picture into blocks, with their errors and their weights.
 
 use super::activity::{add_change, add_change_of_pairs, add_errors, add_high_pass, add_high_pass_of_pairs};
 use crate::ScorerSettings;
 use crate::planes::{Sample, plane_sse};
 use retake_media::PixelBuffer;
 
-/// Luma samples of a UHD picture, for which the paper's constants are.
+/// The number of luma samples of a UHD picture, which the paper's constants are for.
 const UHD: f64 = 3840.0 * 2160.0;
-/// Pictures of more samples are looked at in 2×2 samples.
+/// Pictures of more samples are processed in 2×2 samples.
 const LARGE: usize = 2048 * 1152;
 /// Pictures of no more samples have their weights smoothed.
 const SMALL: usize = 640 * 480;
 
-/// Everything about blocks that is equal for all frames of a take, and memory that is used anew for each.
+/// Holds all about blocks that is equal for all frames of a take, and memory that is used anew for each.
 pub(super) struct Blocks {
     width: usize,
     height: usize,
-    /// Width and height of a block in luma samples; 0 for pictures too small to have blocks, which score plain PSNR.
+    /// The width and height of a block in luma samples; 0 for pictures too small to have blocks, which score
+    /// plain PSNR.
     size: usize,
     columns: usize,
-    /// √a_pic.
+    /// √a_pic of the paper.
     mean_activity: f64,
     /// The least activity of a block.
     least_activity: f64,
@@ -51,12 +52,12 @@ impl Blocks {
         }
     }
 
-    /// Whether two pictures of the past matter.
+    /// Returns whether two pictures of the past influence the score.
     pub(super) fn second_order(&self) -> bool {
         self.second_order
     }
 
-    /// The weighted sum of squared errors of each plane, rounded to a whole number.
+    /// Returns the weighted sum of squared errors of each plane, rounded to a whole number.
     pub(super) fn weighted_errors(
         &mut self,
         reference: &PixelBuffer,
@@ -144,11 +145,11 @@ impl Blocks {
         }
     }
 
-    /// Error and weight of a block whose columns have been summed.
+    /// Returns error and weight of a block whose columns have been summed.
     fn block(&self, left: usize, top: usize, bottom: usize) -> (u64, f64) {
         let right = self.width.min(left + self.size);
         let sum = |which: usize| self.sums[which][left..right].iter().map(|&sum| u64::from(sum)).sum::<u64>();
-        // the high pass does not reach the picture's border
+        // The high pass does not reach the picture's border.
         let border = if self.width * self.height > LARGE { 2 } else { 1 };
         let inner = |from: usize, to: usize, end: usize| {
             let first = if from == 0 { border } else { from };
@@ -163,7 +164,7 @@ impl Blocks {
         (sum(0), 1.0 / activity.max(self.least_activity))
     }
 
-    /// No block weighs more than the heaviest of its neighbours to the left, to the right and above.
+    /// Limits each block's weight to the heaviest of its neighbours to the left, to the right and above.
     fn smooth(&mut self) {
         let (columns, blocks) = (self.columns, self.weights.len());
         for at in 0..blocks {
@@ -176,7 +177,8 @@ impl Blocks {
         }
     }
 
-    /// The weighted errors of a chroma plane, whose blocks have the weights of the luma blocks they lie in.
+    /// Returns the weighted errors of a chroma plane, whose blocks have the weights of the luma blocks they
+    /// lie in.
     fn chroma<S: Sample>(&mut self, reference: &PixelBuffer, picture: &PixelBuffer, plane: usize) -> f64 {
         let geometry = reference.geometry(plane);
         let (width, height) =

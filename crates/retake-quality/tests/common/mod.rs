@@ -1,4 +1,4 @@
-//! Pictures for the tests: made up ones, and real ones through an FFmpeg that is not ours.
+//! Makes pictures for the tests: invented ones, and real ones through an FFmpeg that is not ours.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use retake_media::{PixelBuffer, PixelBufferPool, PixelFormat, PixelStorage};
@@ -19,7 +19,7 @@ impl Shape {
         Self { format, width, height }
     }
 
-    /// A picture whose samples are what `sample(plane, x, y)` says.
+    /// Makes a picture whose samples are those of `sample(plane, x, y)`.
     pub(crate) fn picture(self, sample: impl Fn(usize, usize, usize) -> u16) -> PixelBuffer {
         let mut buffer = PixelBufferPool::new(self.format, self.width, self.height).take();
         for plane in 0..3 {
@@ -38,7 +38,8 @@ impl Shape {
         buffer.freeze()
     }
 
-    /// Frame `index` of a film of blobs that drift over a fine texture, with noise of at most ± `noise` 8-bit steps.
+    /// Makes frame `index` of a film of blobs that drift over a fine texture, with noise of at most ± `noise`
+    /// 8-bit steps.
     pub(crate) fn frame(self, index: usize, noise: u32) -> PixelBuffer {
         let scale = 1_u32 << (self.format.bit_depth() - 8);
         self.picture(|plane, x, y| {
@@ -52,7 +53,7 @@ impl Shape {
         })
     }
 
-    /// The same picture in memory with other strides and a border of rubbish.
+    /// Returns the same picture in memory with other strides and a border of arbitrary bytes.
     pub(crate) fn padded(self, picture: &PixelBuffer, extra: [usize; 3]) -> PixelBuffer {
         struct Planes([Vec<u16>; 3]);
         impl PixelStorage for Planes {
@@ -74,7 +75,7 @@ impl Shape {
         PixelBuffer::new(self.format, self.width, self.height, strides, Arc::new(Planes(planes)))
     }
 
-    /// Raw tightly packed planar pictures, one after the other.
+    /// Reads raw tightly packed planar pictures, one after the other.
     pub(crate) fn unpack(self, raw: &[u8]) -> Vec<PixelBuffer> {
         let pool = PixelBufferPool::new(self.format, self.width, self.height);
         let size = self.format.picture_bytes(self.width, self.height) as usize;
@@ -95,7 +96,7 @@ impl Shape {
     }
 }
 
-/// A number from four, the same each time.
+/// Makes a number of four, the same each time.
 pub(crate) fn hash(a: usize, b: usize, c: usize, d: usize) -> u32 {
     let mut state = (a as u64) << 42 ^ (b as u64) << 21 ^ (c as u64) << 16 ^ d as u64;
     for _ in 0..2 {
@@ -104,7 +105,7 @@ pub(crate) fn hash(a: usize, b: usize, c: usize, d: usize) -> u32 {
     (state >> 33) as u32
 }
 
-/// The clips folder: `RETAKE_CLIPS`, or `../shared/clips` beside the repository.
+/// Returns a file of the clips folder, which is `RETAKE_CLIPS`, or `../shared/clips` beside the repository.
 pub(crate) fn clip(name: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips");
     let folder = std::env::var_os("RETAKE_CLIPS").map_or(beside, PathBuf::from);
@@ -116,7 +117,8 @@ pub(crate) fn clip(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// An FFmpeg with libvmaf, xpsnr and libx264: `RETAKE_FFMPEG`, or the static one that the scoring tool keeps in the user's cache.
+/// Finds an FFmpeg with libvmaf, xpsnr and libx264: `RETAKE_FFMPEG`, or the static one that the scoring tool
+/// keeps in the user's cache.
 pub(crate) fn ffmpeg() -> Option<Ffmpeg> {
     let cached = || {
         let cache = std::env::var_os("XDG_CACHE_HOME")
