@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::exit;
 
-/// Library and its oldest version that will do: those of FFmpeg 5.1.
+/// The libraries with their oldest versions that suffice: those of FFmpeg 5.1.
 const LIBRARIES: [(&str, &str); 4] =
     [("libavformat", "59.27"), ("libavcodec", "59.37"), ("libswscale", "6.7"), ("libavutil", "57.28")];
 

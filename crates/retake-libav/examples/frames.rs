@@ -1,4 +1,5 @@
-//! Prints what a film is, and number, time, duration and fingerprint of each of its frames: `frames FILM [THREADS]`, `-` for standard input.
+//! Prints a film's description, and number, time, duration and fingerprint of each of its frames:
+//! `frames FILM [THREADS]`, where `-` is standard input.
 
 use retake_libav::{FrameReader, ReaderOptions, probe};
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Measures ranges: `ranges FILM [THREADS]` decodes a film in ranges from sync frame to sync frame, each with a reader of its own.
+//! Measures ranges: `ranges FILM [THREADS]` decodes a film in ranges from sync frame to sync frame, each with
+//! a reader of its own.
 
 use retake_libav::{FrameEntry, FrameIndex, FrameReader, RangeReader, ReaderOptions, SeekTrust, probe};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! CPU time and exactness of transfers between pictures of 1080 rows, by us and by libswscale alone, for docs/pixel-transfer.md:
-//! `cargo run --release -p retake-libav --example transfer`.
+//! Compares transfers between pictures of 1080 rows, by this crate and by libswscale alone, in CPU time and
+//! exactness, for docs/pixel-transfer.md: `cargo run --release -p retake-libav --example transfer`.
 #![allow(unsafe_code)]
 
 use PixelFormat::{Bgra, I010, I420, I420Full, Nv12, P010};
@@ -51,7 +51,7 @@ unsafe extern "C" {
 
 const SIZE: (u32, u32) = (1920, 1080);
 const SMALL: (u32, u32) = (1280, 720);
-/// `SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT`
+/// The flags are `SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT`.
 const FLAGS: c_int = 4 | 0x2000 | 0x40000 | 0x80000;
 
 struct Case {
@@ -93,7 +93,7 @@ fn main() {
     light();
 }
 
-/// Primaries and transfer functions, which libswscale does not convert.
+/// Measures primaries and transfer functions, which libswscale does not convert.
 fn light() {
     println!("\n| transfer of light | retake ms |\n|---|---|");
     for (what, format, from, to) in [
@@ -119,7 +119,7 @@ fn light() {
     }
 }
 
-/// A picture of slopes and noise.
+/// Makes a picture of slopes and noise.
 fn picture(case: &Case) -> PixelBuffer {
     let mut buffer = buffer(case.from, SIZE);
     let mut state = 1_u32;
@@ -136,7 +136,7 @@ fn picture(case: &Case) -> PixelBuffer {
             }
         }
     }
-    // in the centre, where libswscale takes chroma to be unless it is told
+    // Chroma lies in the centre, because libswscale assumes that unless it is told otherwise.
     let colour = Colour { matrix: case.matrices.0, chroma_location: 2, ..Colour::default() };
     buffer.freeze().with_attachments(Attachments::NONE.with(Attachment::Colour(colour)))
 }
@@ -145,7 +145,7 @@ fn buffer(format: PixelFormat, (width, height): (u32, u32)) -> WritableBuffer {
     WritableBuffer::create(&PixelBufferAttributes::of(format, width, height)).expect("a size and a format")
 }
 
-/// The result, and the milliseconds of CPU time that one takes.
+/// Returns the result, and the milliseconds of CPU time that one takes.
 fn timed(mut run: impl FnMut(&mut WritableBuffer), case: &Case) -> (PixelBuffer, f64) {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -184,14 +184,14 @@ impl Swscale {
                 P010 => c"p010le",
                 _ => c"bgra",
             };
-            // SAFETY: a constant text
+            // SAFETY: the text is constant.
             unsafe { av_get_pix_fmt(name.as_ptr().cast()) }
         };
         let full = |format: PixelFormat| c_int::from(format.range() == Some(Range::Full));
         let matrix = |matrix: u8| if matrix == 1 { 1 } else { 5 };
         let size = |(width, height): (u32, u32)| (width as c_int, height as c_int);
         let ((w, h), (to_w, to_h)) = (size(SIZE), size(case.size));
-        // SAFETY: plain numbers and constant tables; the context is ours
+        // SAFETY: all arguments are plain numbers and constant tables; the context is ours.
         unsafe {
             let (from, to) = (code(case.from), code(case.to));
             let context = sws_getContext(w, h, from, to_w, to_h, to, FLAGS, null_mut(), null_mut(), null());
@@ -212,7 +212,7 @@ impl Swscale {
         let (source, strides) = ([a, b, c, null()], [d, e, f, 0]);
         let (target, to_strides) = ([g, h, i, null_mut()], [j, k, l, 0]);
         let height = from.height() as c_int;
-        // SAFETY: pictures of the formats and sizes that the context was made for
+        // SAFETY: the pictures have the formats and sizes that the context was made for.
         unsafe {
             sws_scale(
                 self.0,
@@ -229,12 +229,12 @@ impl Swscale {
 
 impl Drop for Swscale {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the context is ours, and this is its last use.
         unsafe { sws_freeContext(self.0) };
     }
 }
 
-/// The share of samples that differ, and the largest difference.
+/// Returns the share of samples that differ, and the largest difference.
 fn compare(a: &PixelBuffer, b: &PixelBuffer) -> (f64, u32) {
     let (mut all, mut differing, mut most) = (0_u64, 0_u64, 0);
     let bytes = a.format().bytes_per_sample();

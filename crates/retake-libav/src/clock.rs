@@ -1,14 +1,18 @@
+//! Repairs the time stamps of decoded frames.
+
 use crate::film::VideoTrack;
 
-/// A step back by more frames than this is a break in the source's clock, not a slip.
+/// A step back by more frames than this is a break in the source's clock; a smaller one is a slip of single
+/// stamps.
 const SLIP: i64 = 8;
 
-/// Makes the time stamps of decoded frames strictly increasing, by rules that depend on the frames before only.
+/// Makes the time stamps of decoded frames strictly increasing, by rules that depend on the frames before
+/// only.
 #[derive(Debug)]
 pub(crate) struct Clock {
     nominal: i64,
     last: Option<(i64, i64)>,
-    /// Added to all stamps after a break.
+    /// The ticks that are added to all stamps after a break.
     offset: i64,
     repaired: u64,
 }
@@ -25,7 +29,7 @@ impl Clock {
         self.repaired
     }
 
-    /// Time and duration of the next frame, from what the decoder says of it.
+    /// Returns time and duration of the next frame, from the values that the decoder reports.
     pub(crate) fn stamp(&mut self, pts: Option<i64>, duration: i64) -> (i64, i64) {
         let duration = duration.max(0);
         let Some((last, last_duration)) = self.last else {

@@ -1,3 +1,5 @@
+//! The kinds of file that films are written to, and the tracks that each can hold.
+
 use crate::error::MediaError;
 use crate::film::{TrackInfo, TrackKind};
 use crate::output::{can_hold, can_hold_named};
@@ -18,7 +20,7 @@ pub enum Container {
     WebM,
 }
 
-/// What becomes of a track.
+/// Decides how a track of the source is treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// Its packets are copied.
@@ -27,9 +29,9 @@ pub(crate) enum Plan {
     Convert(&'static str),
     /// It becomes a file inside the film.
     Attach,
-    /// It is left out, and people are told why.
+    /// It is left out, and a note must tell people why.
     LeaveOut(String),
-    /// It is left out, and nobody misses it.
+    /// It is left out without a note, because nothing is lost with it.
     Ignore,
 }
 
@@ -37,10 +39,10 @@ impl Container {
     /// All containers.
     pub const ALL: [Self; 4] = [Self::Mp4, Self::Mov, Self::Mkv, Self::WebM];
 
-    /// The container that a file name ends in.
+    /// Returns the container that a file name ends in.
     ///
     /// # Errors
-    /// [`MediaError::UnknownContainer`], which lists what would do.
+    /// Returns [`MediaError::UnknownContainer`], which lists the known endings.
     pub fn from_path(path: &Path) -> Result<Self, MediaError> {
         let ending =
             path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -53,7 +55,7 @@ impl Container {
         }
     }
 
-    /// The name for people: `MP4`.
+    /// Returns the name for people: `MP4`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mp4 => "MP4",
@@ -63,7 +65,7 @@ impl Container {
         }
     }
 
-    /// FFmpeg's name of the writer.
+    /// Returns FFmpeg's name of the writer.
     pub(crate) const fn muxer(self) -> &'static str {
         match self {
             Self::Mp4 => "mp4",
@@ -73,12 +75,12 @@ impl Container {
         }
     }
 
-    /// Whether the file is made of ISO boxes: times to the tick, fast start.
+    /// Returns whether the file is made of ISO boxes: times are exact to the tick, and it can start fast.
     pub const fn is_iso(self) -> bool {
         matches!(self, Self::Mp4 | Self::Mov)
     }
 
-    /// Whether video of this codec can be written, and is played in this container.
+    /// Returns whether video of this codec can be written, and is played in this container.
     pub const fn can_hold(self, codec: Codec) -> bool {
         match self {
             Self::Mp4 | Self::Mkv => true,
@@ -87,7 +89,7 @@ impl Container {
         }
     }
 
-    /// The refusal to hold video of a codec, if it is one.
+    /// Refuses video of a codec that the container cannot hold.
     pub(crate) fn check(self, codec: Codec) -> Result<(), MediaError> {
         if self.can_hold(codec) {
             return Ok(());
@@ -103,7 +105,7 @@ impl Container {
         })
     }
 
-    /// What becomes of a track of the source in this container.
+    /// Decides how a track of the source is treated in this container.
     pub(crate) fn plan(self, track: &TrackInfo) -> Plan {
         let leave_out = |why: &str| Plan::LeaveOut(format!("{track} cannot go into {self}: left out{why}"));
         let mkv_can = "; MKV can hold it";
@@ -132,7 +134,8 @@ impl Container {
         }
     }
 
-    /// Whether sound of this coding format (FFmpeg's name) can be written, and is played in this container.
+    /// Returns whether sound of this coding format (FFmpeg's name) can be written, and is played in this
+    /// container.
     pub fn can_hold_sound(self, codec: &str) -> bool {
         self.plays(codec).unwrap_or_else(|| can_hold_named(self.muxer(), codec))
     }
@@ -141,11 +144,12 @@ impl Container {
         self.plays(&track.codec).unwrap_or_else(|| can_hold(self.muxer(), track.codec_id))
     }
 
-    /// What is known of a coding format in this container, besides what FFmpeg says.
+    /// Returns whether a coding format is played in this container, where that is known better than FFmpeg
+    /// does.
     fn plays(self, codec: &str) -> Option<bool> {
         match self {
             Self::WebM => Some(matches!(codec, "vorbis" | "opus" | "vp8" | "vp9" | "av1")),
-            // FFmpeg writes these only as an experiment, or players do not expect them there
+            // FFmpeg writes these only as an experiment, or players do not expect them there.
             Self::Mp4 if matches!(codec, "truehd" | "mlp") || codec.starts_with("pcm_") => Some(false),
             Self::Mov if matches!(codec, "truehd" | "mlp" | "opus" | "flac" | "vorbis" | "av1" | "vp9") => {
                 Some(false)

@@ -1,3 +1,5 @@
+//! Copies the other tracks of a source beside the video that is written.
+
 use crate::container::{Container, Plan};
 use crate::error::MediaError;
 use crate::failure::Failure;
@@ -13,19 +15,20 @@ use std::path::Path;
 /// Copies all tracks but the video from a source, in step with the video that is written.
 pub(crate) struct Copier {
     source: Source,
-    /// In the order of the source's.
+    /// The tracks in the order of the source's.
     tracks: Vec<Copied>,
 }
 
 struct Copied {
     track: u32,
     subtitles: Option<Subtitles>,
-    /// Ticks that are taken off all times.
+    /// The ticks that are taken off all times.
     shift: i64,
 }
 
 impl Copier {
-    /// Adds the tracks of `info` that the container can hold to the output, with their tags, and notes what stays behind.
+    /// Adds the tracks of `info` that the container can hold to the output, with their tags, and notes those
+    /// that are left out.
     pub(crate) fn open(
         info: &FilmInfo,
         input: Input,
@@ -64,7 +67,7 @@ impl Copier {
             };
             copy_tags(&input, track.index, output, number, container, false)?;
             if track.kind == TrackKind::Attachment {
-                continue; // no packets
+                continue; // attachments have no packets
             }
             let shift = time_to_ticks(start, track.time_base).unwrap_or(0);
             tracks.push(Copied { track: number, subtitles, shift });
@@ -119,13 +122,14 @@ impl Copier {
                     &failure,
                 ));
             }
-            // the container's writer does not like this one packet: the film is worth more than that
+            // The container's writer refuses this one packet. It is skipped and counted, because the film is
+            // worth more than that.
             Err(_) => read.skipped += 1,
         }
         Ok(())
     }
 
-    /// What was repaired or skipped on the way.
+    /// Returns notes about the packets that were repaired or skipped on the way.
     pub(crate) fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
         for track in &self.source.tracks {
@@ -160,7 +164,7 @@ pub(crate) fn copy_tags(
     Ok(())
 }
 
-/// Matroska keeps covers as files with well-known names.
+/// Attaches a cover picture; Matroska keeps covers as files with well-known names.
 fn attach_cover(
     input: &Input,
     track: &TrackInfo,
@@ -183,7 +187,7 @@ fn attach_cover(
     }
 }
 
-/// The least common multiple, if it stays below a bound.
+/// Returns the least common multiple; `None` if it is above `most`.
 pub fn common_multiple(a: u32, b: u32, most: u32) -> Option<u32> {
     let (mut x, mut y) = (a, b);
     while y != 0 {

@@ -1,4 +1,4 @@
-//! A video decoder, the frames that come out of it, and their conversion.
+//! Decodes video, and gives out the frames as pictures, converted where necessary.
 #![allow(unsafe_code)]
 
 use crate::failure::{Failure, attempt, attempt_quickly, text};
@@ -12,23 +12,25 @@ use std::sync::Arc;
 /// A decoder of one track.
 pub(crate) struct Decoder(NonNull<ffi::RtDecoder>);
 
-// SAFETY: a codec context is used by one thread at a time (all calls take `&mut`), but not bound to one
+// SAFETY: a codec context is used by one thread at a time, because all calls take `&mut`; it is not bound to
+// one thread.
 unsafe impl Send for Decoder {}
 
 impl Decoder {
-    /// A decoder with `threads` threads of its own; 0 takes one per processor.
+    /// Opens a decoder with `threads` threads of its own; 0 takes one per processor.
     pub(crate) fn open(input: &Input, stream: u32, threads: u32) -> Result<Self, Failure> {
         let mut decoder = ptr::null_mut();
         let threads = threads.min(64) as i32;
-        // SAFETY: the decoder copies what it needs from the input, and does not outlive this call's borrow by reference
+        // SAFETY: the decoder copies what it needs from the input, and does not outlive this call's borrow by
+        // reference.
         attempt(|| unsafe { ffi::rt_decoder_open(input.as_ptr(), stream as i32, threads, &mut decoder) })?;
         Ok(Self(NonNull::new(decoder).expect("an opened decoder has an address")))
     }
 
-    /// Gives the decoder a packet, or the end. `Ok(false)`: frames must be received first.
+    /// Gives the decoder a packet, or the end. `Ok(false)` means that frames must be received first.
     pub(crate) fn send(&mut self, packet: Option<&Packet>) -> Result<bool, Failure> {
         let packet = packet.map_or(ptr::null_mut(), Packet::as_ptr);
-        // SAFETY: null or a live packet, of which the decoder takes a reference of its own
+        // SAFETY: the pointer is null or a live packet, of which the decoder takes a reference of its own.
         match attempt_quickly(|| unsafe { ffi::rt_decoder_send(self.0.as_ptr(), packet) }) {
             Ok(_) => Ok(true),
             Err(failure) if failure.is_again() => Ok(false),
@@ -37,10 +39,10 @@ impl Decoder {
         }
     }
 
-    /// The next frame in presentation order.
+    /// Returns the next frame in presentation order.
     pub(crate) fn receive(&mut self) -> Result<Received, Failure> {
         let mut out = MaybeUninit::uninit();
-        // SAFETY: the shim fills the whole struct; on success its frame is ours
+        // SAFETY: the shim fills the whole struct; on success its frame is ours.
         match attempt_quickly(|| unsafe { ffi::rt_decoder_receive(self.0.as_ptr(), out.as_mut_ptr()) }) {
             Ok(_) => Ok(Received::Frame(Decoded(Box::new(unsafe { out.assume_init() })))),
             Err(failure) if failure.is_again() => Ok(Received::NotYet),
@@ -49,38 +51,41 @@ impl Decoder {
         }
     }
 
-    /// Forgets everything, as after a seek.
+    /// Forgets everything, as must happen after a seek.
     pub(crate) fn flush(&mut self) {
-        // SAFETY: ours
+        // SAFETY: the decoder is ours.
         unsafe { ffi::rt_decoder_flush(self.0.as_ptr()) };
     }
 }
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use; frames that are still alive hold their memory themselves
+        // SAFETY: the decoder is ours, and this is its last use; frames that are still alive hold their
+        // memory themselves.
         unsafe { ffi::rt_decoder_close(self.0.as_ptr()) };
     }
 }
 
-/// What a decoder answers.
+/// The answer of a decoder.
 pub(crate) enum Received {
-    /// A frame.
+    /// The decoder gave out a frame.
     Frame(Decoded),
-    /// Nothing before the next packet.
+    /// The decoder gives out no frame before the next packet.
     NotYet,
-    /// Nothing more.
+    /// All frames were given out.
     End,
 }
 
-/// A decoded frame that is kept alive: its pixels belong to it, and go back to the decoder's pool when it is dropped.
+/// A decoded frame that is kept alive: its pixels belong to it, and go back to the decoder's pool when it is
+/// dropped.
 pub(crate) struct Decoded(Box<RawFrame>);
 
-// SAFETY: the frame is a counted reference to memory that is only read from here on. Decoders do not write to a frame after they gave
-// it out: where they need to (painting on the previous frame) they take a copy while another reference is alive. The counts
-// are atomic, the pools behind them locked, and they outlive their decoder.
+// SAFETY: the frame is a counted reference to memory that is only read from here on. Decoders do not write to
+// a frame after they gave it out: where they need to (painting on the previous frame) they take a copy while
+// another reference is alive. The counts are atomic, the pools behind them are locked, and they outlive their
+// decoder.
 unsafe impl Send for Decoded {}
-// SAFETY: as above; shared references only read
+// SAFETY: the argument above holds here, too; shared references only read.
 unsafe impl Sync for Decoded {}
 
 impl Decoded {
@@ -93,11 +98,12 @@ impl Decoded {
     }
 
     pub(crate) fn pixels(&self) -> String {
-        // SAFETY: a constant text of FFmpeg's
+        // SAFETY: the name is a constant text of FFmpeg's.
         unsafe { text(self.0.pixels.name) }.unwrap_or_default()
     }
 
-    /// The frame as a picture of ours, without a copy, if it is laid out so.
+    /// Returns the frame as a picture without a copy, if it is laid out as this format requires; else gives
+    /// it back.
     pub(crate) fn into_picture(
         self,
         format: PixelFormat,
@@ -128,7 +134,7 @@ impl Decoded {
 
 impl Drop for Decoded {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the frame is ours, and this is its last use.
         unsafe { ffi::rt_frame_free(self.0.frame) };
     }
 }
@@ -141,27 +147,28 @@ struct Kept {
 
 impl PixelStorage for Kept {
     fn plane(&self, plane: usize) -> &[u8] {
-        // SAFETY: a plane of a decoded frame of this format has all its rows, `stride` bytes apart (checked to be positive), and the
-        // length ends with the last visible sample; the memory lives as long as the frame, and nobody writes to it
+        // SAFETY: a plane of a decoded frame of this format has all its rows, `stride` bytes apart (checked
+        // to be positive), and the length ends with the last visible sample; the memory lives as long as the
+        // frame, and is not written any more.
         unsafe { std::slice::from_raw_parts(self.frame.0.data[plane], self.lengths[plane]) }
     }
 }
 
-/// Makes pictures of ours from frames of any layout and size; keeps tables and memory from one to the next.
+/// Makes pictures from frames of any layout and size; it keeps tables and memory from one to the next.
 pub(crate) struct Scaler(NonNull<ffi::RtScaler>);
 
-// SAFETY: used by one thread at a time, not bound to one
+// SAFETY: the scaler is used by one thread at a time, and not bound to one.
 unsafe impl Send for Scaler {}
 
 impl Scaler {
     pub(crate) fn open() -> Result<Self, Failure> {
         let mut scaler = ptr::null_mut();
-        // SAFETY: on success the object is ours
+        // SAFETY: on success the object is ours.
         attempt(|| unsafe { ffi::rt_scaler_open(&mut scaler) })?;
         Ok(Self(NonNull::new(scaler).expect("an opened scaler has an address")))
     }
 
-    /// The frame as a picture of this format and size; RGB becomes YCbCr of this H.273 `matrix`.
+    /// Returns the frame as a picture of this format and size; RGB becomes YCbCr of this H.273 `matrix`.
     pub(crate) fn convert(
         &mut self,
         frame: &Decoded,
@@ -173,7 +180,7 @@ impl Scaler {
         let mut out = MaybeUninit::uninit();
         let (w, h) = (width as i32, height as i32);
         let picture = code(format).expect("a reader was refused other formats when it was opened");
-        // SAFETY: the frame is alive and only read; on success the new frame is ours
+        // SAFETY: the frame is alive and only read; on success the new frame is ours.
         let made = unsafe {
             attempt(|| {
                 ffi::rt_scale(
@@ -194,12 +201,13 @@ impl Scaler {
 
 impl Drop for Scaler {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use; pictures that are still alive hold their memory themselves
+        // SAFETY: the scaler is ours, and this is its last use; pictures that are still alive hold their
+        // memory themselves.
         unsafe { ffi::rt_scaler_close(self.0.as_ptr()) };
     }
 }
 
-/// The shims' number of a format; `None` where films are not decoded to it.
+/// Returns the shims' number of a format; `None` where films are not decoded to it.
 pub(crate) fn code(format: PixelFormat) -> Option<i32> {
     match format {
         PixelFormat::I420 => Some(ffi::I420),

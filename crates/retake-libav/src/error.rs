@@ -1,13 +1,15 @@
+//! The errors of films, each with the file, its cause, and whose fault it is.
+
 use crate::failure::Failure;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Whose fault a [`MediaError`] is: what a command turns into an exit code.
+/// States whose fault a [`MediaError`] is. A command turns it into an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The file is not what it should be: no film, damaged, empty, too large.
+    /// The file is at fault: it is no film, damaged, empty or too large.
     BadInput,
-    /// What was asked for cannot be done: an unknown container, a codec that it cannot hold, a missing decoder.
+    /// The request cannot be met: the container is unknown, cannot hold the codec, or a decoder is missing.
     Unsupported,
     /// The operating system could not read or write.
     Io,
@@ -15,7 +17,7 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// What can go wrong between a file and its frames.
+/// States why a film could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
@@ -24,7 +26,7 @@ pub enum MediaError {
     Open {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file holds no bytes.
@@ -38,7 +40,7 @@ pub enum MediaError {
     NotAFilm {
         /// The file.
         file: PathBuf,
-        /// What FFmpeg said.
+        /// The message of FFmpeg.
         detail: String,
     },
     /// The file holds no video.
@@ -46,7 +48,7 @@ pub enum MediaError {
     NoVideo {
         /// The file.
         file: PathBuf,
-        /// What it holds instead, for people.
+        /// The tracks that it holds instead, for people.
         tracks: String,
     },
     /// This FFmpeg has no decoder for the video.
@@ -62,17 +64,17 @@ pub enum MediaError {
     NoFrames {
         /// The file.
         file: PathBuf,
-        /// What FFmpeg said.
+        /// The message of FFmpeg.
         detail: String,
     },
-    /// The picture is larger than anything that is encoded.
+    /// The picture is larger than any encoder takes.
     #[error("{}: pictures of {width}×{height} are larger than 16384×16384", .file.display())]
     TooLarge {
         /// The file.
         file: PathBuf,
-        /// Luma samples a row.
+        /// The luma samples a row.
         width: i64,
-        /// Luma rows.
+        /// The luma rows.
         height: i64,
     },
     /// Reading failed in the middle.
@@ -80,26 +82,26 @@ pub enum MediaError {
     Read {
         /// The file.
         file: PathBuf,
-        /// The next frame that would have come.
+        /// The number of the frame that would have come next.
         frame: u64,
-        /// How far reading got.
+        /// The byte that reading had reached.
         byte: i64,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A picture cannot be converted to the format that was asked for.
+    /// A picture cannot be converted to the requested format.
     #[error("{}: frame {frame} ({pixels}) cannot be converted: {detail}", .file.display())]
     Convert {
         /// The file.
         file: PathBuf,
-        /// The frame.
+        /// The number of the frame.
         frame: u64,
         /// Its pixel format, in FFmpeg's words.
         pixels: String,
-        /// What FFmpeg said.
+        /// The message of FFmpeg.
         detail: String,
     },
-    /// The source cannot be read from another place than where it is: a pipe.
+    /// The source is a pipe, so it can only be read on from its current place.
     #[error("{} can only be read once, from the start: save it to a file first", .file.display())]
     NotSeekable {
         /// The file.
@@ -110,7 +112,7 @@ pub enum MediaError {
     SourceChanged {
         /// The file.
         file: PathBuf,
-        /// The frame.
+        /// The number of the frame.
         frame: u64,
     },
     /// A range reaches beyond the index.
@@ -118,14 +120,14 @@ pub enum MediaError {
     OutOfRange {
         /// The file.
         file: PathBuf,
-        /// The first frame asked for.
+        /// The first frame requested.
         start: u64,
-        /// The frame after the last.
+        /// The frame after the last one requested.
         end: u64,
-        /// The frames that there are.
+        /// The number of frames in the index.
         frames: u64,
     },
-    /// The name of the output says no container that is known.
+    /// The name of the output ends in no known container.
     #[error("{}: cannot tell the container by this name: end it in .mp4, .m4v, .mov, .mkv, .webm or .m3u8", .file.display())]
     UnknownContainer {
         /// The file.
@@ -138,7 +140,7 @@ pub enum MediaError {
         container: &'static str,
         /// The codec.
         codec: String,
-        /// What to do instead.
+        /// The way out, as advice.
         remedy: &'static str,
     },
     /// Writing failed.
@@ -146,9 +148,9 @@ pub enum MediaError {
     Write {
         /// The file.
         file: PathBuf,
-        /// How much was written.
+        /// The number of bytes that were written.
         byte: u64,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The container's writer refused.
@@ -156,9 +158,9 @@ pub enum MediaError {
     Mux {
         /// The file.
         file: PathBuf,
-        /// What was being done.
+        /// The step that failed.
         what: String,
-        /// What FFmpeg said.
+        /// The message of FFmpeg.
         detail: String,
     },
     /// Samples came without numeric times, or not in decode order.
@@ -166,17 +168,17 @@ pub enum MediaError {
     BadSample {
         /// The file being written.
         file: PathBuf,
-        /// Number of the sample, in decode order.
+        /// The number of the sample, in decode order.
         sample: u64,
-        /// What is wrong with it.
+        /// The defect of the sample.
         detail: String,
     },
-    /// Sound cannot be encoded: this FFmpeg has no such encoder, or it refuses what it was given.
+    /// Sound cannot be encoded: this FFmpeg has no such encoder, or the encoder refuses its input.
     #[error("sound cannot be encoded by {codec}: {detail}")]
     Sound {
         /// FFmpeg's name of the encoder.
         codec: &'static str,
-        /// What is wrong.
+        /// The cause.
         detail: String,
     },
     /// FFmpeg failed where it should not.
@@ -184,15 +186,15 @@ pub enum MediaError {
     Internal {
         /// The file.
         file: PathBuf,
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
-        /// What FFmpeg said.
+        /// The message of FFmpeg.
         detail: String,
     },
 }
 
 impl MediaError {
-    /// Whose fault it is.
+    /// Returns whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty { .. }
@@ -214,7 +216,7 @@ impl MediaError {
         }
     }
 
-    /// A failure to open `file`: by the system, or because of what it holds.
+    /// Makes the error of a failure to open `file`: by the system, or because of its content.
     pub(crate) fn open(file: &Path, failure: &Failure) -> Self {
         let file = file.to_path_buf();
         match failure.io() {
@@ -227,7 +229,7 @@ impl MediaError {
         Self::Internal { file: file.to_path_buf(), what, detail: failure.message().to_owned() }
     }
 
-    /// A failure to write `file` after `byte` bytes.
+    /// Makes the error of a failure to write `file` after `byte` bytes.
     pub(crate) fn write(file: &Path, byte: u64, what: &str, failure: &Failure) -> Self {
         let file = file.to_path_buf();
         match failure.io() {

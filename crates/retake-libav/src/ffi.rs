@@ -1,12 +1,12 @@
-//! The Rust side of `shim/shim.h`: change both together.
+//! The Rust side of `shim/shim.h`; both must be changed together.
 #![allow(unsafe_code, missing_docs)]
 
 use std::ffi::{c_char, c_int};
 
-/// Equals `RT_UNKNOWN`: a time that nobody knows.
+/// The number of an unknown time; it must equal `RT_UNKNOWN`.
 pub(crate) const UNKNOWN: i64 = i64::MIN;
 
-/// Equal `RT_PICTURE_*`.
+/// These numbers must equal `RT_PICTURE_*`.
 pub(crate) const I420: i32 = 0;
 pub(crate) const I010: i32 = 1;
 
@@ -15,7 +15,7 @@ pub(crate) const AUDIO: i32 = 1;
 pub(crate) const SUBTITLE: i32 = 2;
 pub(crate) const ATTACHMENT: i32 = 4;
 
-/// An object of FFmpeg or of the shims, known by its address only.
+/// Declares objects of FFmpeg or of the shims, which are known by their address only.
 macro_rules! opaque {
     ($($name:ident),*) => {$(
         #[repr(C)]

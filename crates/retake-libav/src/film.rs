@@ -1,10 +1,12 @@
+//! The description of a film: its video, its other tracks, and the facts about the file.
+
 use crate::input::Input;
 use retake_media::{Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a film is made of: the answer of [`probe`](crate::probe()).
+/// Describes a film; [`probe`](crate::probe()) returns it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FilmInfo {
@@ -12,19 +14,20 @@ pub struct FilmInfo {
     pub path: PathBuf,
     /// FFmpeg's name of the container, such as `mov,mp4,m4a,3gp,3g2,mj2`.
     pub container: String,
-    /// Seconds, if the container says so.
+    /// The duration in seconds; `None` if the container does not state it.
     pub duration: Option<f64>,
-    /// The earliest time stamp of all video and audio tracks, exact: what is taken off all times when the film is written anew.
+    /// The earliest time stamp of all video and audio tracks, exact. It is taken off all times when the film
+    /// is written anew.
     pub start: Time,
     /// The video that is encoded.
     pub video: VideoTrack,
     /// All other tracks, in the order of the file.
     pub tracks: Vec<TrackInfo>,
-    /// Number of chapters.
+    /// The number of chapters.
     pub chapters: usize,
-    /// Bytes; 0 if unknown, as for a pipe.
+    /// The size in bytes; 0 if unknown, as for a pipe.
     pub file_size: u64,
-    /// Whether it can be read from any place, and more than once.
+    /// Whether the file can be read from any place, and more than once.
     pub seekable: bool,
     /// Whether the container lists samples beyond the end of the file.
     pub truncated: bool,
@@ -33,7 +36,8 @@ pub struct FilmInfo {
 }
 
 impl FilmInfo {
-    /// Luma samples of all frames of the film, as far as known: a measure of how long work on it will take.
+    /// Returns the number of luma samples of all frames, as far as known. It measures how long work on the
+    /// film will take.
     pub fn samples_hint(&self) -> Option<u64> {
         let frames = self.video.frames_hint?;
         frames.checked_mul(u64::from(self.video.width) * u64::from(self.video.height))
@@ -48,48 +52,50 @@ pub struct VideoTrack {
     pub index: u32,
     /// FFmpeg's name of the coding format, such as `h264`.
     pub codec: String,
-    /// Luma samples a row, as decoded.
+    /// The luma samples a row, as decoded.
     pub width: u32,
-    /// Luma rows, as decoded.
+    /// The luma rows, as decoded.
     pub height: u32,
-    /// Seconds a tick: the unit of all time stamps of frames.
+    /// The seconds a tick, which is the unit of all time stamps of frames.
     pub time_base: Rational,
     /// The best guess at the average frame rate; always positive.
     pub frame_rate: Rational,
-    /// Width of a pixel over its height; 1/1 if the source does not say.
+    /// The width of a pixel divided by its height; 1/1 if the source does not state it.
     pub pixel_aspect_ratio: Rational,
-    /// Colour tags of the pictures that readers give out.
+    /// The colour tags of the pictures that readers give out.
     pub colour: Colour,
-    /// HDR10 mastering display, from the container or the first frame.
+    /// The HDR10 mastering display, from the container or the first frame.
     pub mastering_display: Option<MasteringDisplay>,
-    /// HDR10 content light level, from the container or the first frame.
+    /// The HDR10 content light level, from the container or the first frame.
     pub content_light: Option<ContentLight>,
-    /// How far the picture has to be turned clockwise to be seen upright: 0 to 359 degrees.
+    /// The angle in degrees, 0 to 359, by which the picture must be turned clockwise to be seen upright.
     pub rotation: i32,
-    /// The display matrix behind [`VideoTrack::rotation`], which may mirror, too: nine numbers as in ISO base media files.
+    /// The display matrix behind [`VideoTrack::rotation`], which may mirror, too: nine numbers as in ISO base
+    /// media files.
     pub display_matrix: Option<[i32; 9]>,
     /// FFmpeg's name of the pixel format that the decoder gives out.
     pub pixel_format: String,
-    /// The nearest of our formats: I420 for 8 bit, I010 for more.
+    /// The nearest format of [`PixelFormat`]: I420 for 8 bits, I010 for more.
     pub format: PixelFormat,
-    /// What is lost or changed on the way to [`VideoTrack::format`], in plain words: `4:4:4 is reduced to 4:2:0`.
+    /// The loss or change on the way to [`VideoTrack::format`], in plain words: `4:4:4 is reduced to 4:2:0`.
     pub converted: Option<String>,
-    /// How pictures are made of two fields; none for whole frames.
+    /// The arrangement of two fields in pictures; `None` for whole frames.
     pub fields: Option<Fields>,
     /// Whether the source carries Dolby Vision metadata, which no encoder here writes.
     pub dolby_vision: bool,
-    /// The number of frames, if the container says so, or else as length and rate suggest.
+    /// The number of frames as the container states it, or else as length and rate suggest.
     pub frames_hint: Option<u64>,
 }
 
 impl VideoTrack {
-    /// The instant of a number of ticks.
+    /// Returns the instant of a number of ticks.
     pub fn time(&self, ticks: i64) -> Time {
         ticks_to_time(ticks, self.time_base)
     }
 }
 
-/// Ticks of a time base as an instant; invalid if the time base is not positive or the product does not fit.
+/// Returns ticks of a time base as an instant, which is invalid if the time base is not positive or the
+/// product does not fit.
 pub fn ticks_to_time(ticks: i64, time_base: Rational) -> Time {
     match ticks.checked_mul(i64::from(time_base.num)) {
         Some(value) => Time::new(value, time_base.den),
@@ -97,7 +103,8 @@ pub fn ticks_to_time(ticks: i64, time_base: Rational) -> Time {
     }
 }
 
-/// An instant in ticks of a time base, rounded to nearest; `None` if it is no number or the time base not positive.
+/// Returns an instant in ticks of a time base, rounded to nearest; `None` if it is no number or the time base
+/// not positive.
 pub fn time_to_ticks(time: Time, time_base: Rational) -> Option<i64> {
     if !time.is_numeric() || !time_base.is_positive() {
         return None;
@@ -109,7 +116,7 @@ pub fn time_to_ticks(time: Time, time_base: Rational) -> Option<i64> {
     i64::try_from(away_from_zero / denominator).ok()
 }
 
-/// What kind of track it is.
+/// The kind of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TrackKind {
     /// Further video.
@@ -122,7 +129,7 @@ pub enum TrackKind {
     Subtitle,
     /// A file inside the film, such as a font.
     Attachment,
-    /// Anything else: time codes, telemetry.
+    /// Any other track: time codes, telemetry.
     Data,
 }
 
@@ -145,25 +152,25 @@ impl fmt::Display for TrackKind {
 pub struct TrackInfo {
     /// The track's number in the file, from 0.
     pub index: u32,
-    /// What kind of track it is.
+    /// The kind of the track.
     pub kind: TrackKind,
     /// FFmpeg's name of the coding format, such as `aac`.
     pub codec: String,
     /// The language, as the container writes it.
     pub language: Option<String>,
-    /// The title; the name of an attached file.
+    /// The title, or the name of an attached file.
     pub title: Option<String>,
-    /// Seconds a tick of its time stamps.
+    /// The seconds a tick of its time stamps.
     pub time_base: Rational,
-    /// Audio samples a second, or 0.
+    /// The audio samples a second, or 0.
     pub sample_rate: u32,
-    /// Audio channels, or 0.
+    /// The number of audio channels, or 0.
     pub channels: u32,
     /// Whether it is a subtitle track that is made of text.
     pub text: bool,
     /// FFmpeg's number of the coding format.
     pub(crate) codec_id: i32,
-    /// A track that only carries the names of chapters, which are copied as chapters.
+    /// Whether the track only carries the names of chapters, which are copied as chapters.
     pub(crate) chapter_names: bool,
 }
 

@@ -1,30 +1,33 @@
+//! Decoded frames, and the fingerprints that they are compared by.
+
 use retake_media::PixelBuffer;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// One frame of a film.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Its number in presentation order, from 0.
+    /// The frame's number in presentation order, from 0.
     pub index: u64,
-    /// When it is shown, in ticks of the track's time base; strictly increasing.
+    /// The time at which it is shown, in ticks of the track's time base; strictly increasing.
     pub pts: i64,
-    /// How long it is shown, in ticks; 0 where the source does not say.
+    /// The time for which it is shown, in ticks; 0 where the source does not state it.
     pub duration: i64,
     /// Whether decoding can start at this frame of the source.
     pub sync: bool,
-    /// The picture; shared, never copied by a clone.
+    /// The picture, which clones share.
     pub picture: PixelBuffer,
 }
 
 impl Frame {
-    /// A fingerprint of the visible samples: see [`picture_hash`].
+    /// Returns a fingerprint of the visible samples: see [`picture_hash`].
     pub fn hash(&self) -> u64 {
         picture_hash(&self.picture)
     }
 }
 
-/// A fingerprint of a picture: xxh3 (64 bit) of the visible samples of its planes, row by row. What lies between rows does not count,
-/// nor do strides, so that equal pictures have equal fingerprints wherever they lie.
+/// Returns a fingerprint of a picture: xxh3 (64 bit) of the visible samples of its planes, row by row. Bytes
+/// between rows do not count, nor do strides, so that equal pictures have equal fingerprints wherever they
+/// lie.
 pub fn picture_hash(picture: &PixelBuffer) -> u64 {
     let mut hash = Xxh3Default::new();
     for plane in 0..3 {

@@ -1,18 +1,20 @@
+//! The index of a film's frames, which exact ranges are checked against.
+
 use crate::frame::Frame;
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
 
-/// All frames of a film, in presentation order, as linear decoding found them.
+/// Lists all frames of a film, in presentation order, as linear decoding found them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameIndex {
-    /// Seconds a tick.
+    /// The seconds a tick.
     pub time_base: Rational,
-    /// The frames; time stamps strictly increase.
+    /// The frames, whose time stamps strictly increase.
     pub frames: Vec<FrameEntry>,
 }
 
 impl FrameIndex {
-    /// An index without frames.
+    /// Makes an index without frames.
     pub fn new(time_base: Rational) -> Self {
         Self { time_base, frames: Vec::new() }
     }
@@ -21,11 +23,11 @@ impl FrameIndex {
 /// One frame of a [`FrameIndex`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameEntry {
-    /// When it is shown, in ticks.
+    /// The time at which it is shown, in ticks.
     pub pts: i64,
-    /// How long, in ticks; 0 where the source does not say.
+    /// The time for which it is shown, in ticks; 0 where the source does not state it.
     pub duration: i64,
-    /// [`picture_hash`](crate::picture_hash) of its picture.
+    /// The [`picture_hash`](crate::picture_hash) of its picture.
     pub hash: u64,
     /// Whether decoding can start here.
     pub sync: bool,

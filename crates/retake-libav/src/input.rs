@@ -1,4 +1,4 @@
-//! An open film and its packets.
+//! Opens a film and reads its packets.
 #![allow(unsafe_code)]
 
 use crate::failure::{Failure, attempt, attempt_quickly, text, url};
@@ -8,17 +8,18 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
-/// An open film. Owns the demuxer and the file behind it; closed on drop.
+/// An open film. It owns the demuxer and the file behind it, and closes both when it is dropped.
 pub(crate) struct Input(NonNull<ffi::RtInput>);
 
-// SAFETY: a demuxer is used by one thread at a time (every call takes `&mut` or is a pure look), but not bound to one
+// SAFETY: a demuxer is used by one thread at a time (every call takes `&mut` or only reads), but not bound to
+// one.
 unsafe impl Send for Input {}
 
 impl Input {
     /// Opens a film and looks into it far enough to know its tracks.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let mut input = ptr::null_mut();
-        // SAFETY: url is a terminated text; on success the shim gives an object that is ours
+        // SAFETY: the address is a terminated text; on success the shim gives an object that is ours.
         attempt(|| unsafe { ffi::rt_open(url(path).as_ptr(), &mut input) })?;
         Ok(Self(NonNull::new(input).expect("an opened film has an address")))
     }
@@ -27,30 +28,31 @@ impl Input {
         self.0.as_ptr()
     }
 
-    /// Facts about the film; its texts live as long as the input.
+    /// Returns facts about the film; their texts live as long as the input.
     pub(crate) fn film(&self) -> RawFilm {
         let mut out = MaybeUninit::uninit();
-        // SAFETY: the shim fills the whole struct
+        // SAFETY: the shim fills the whole struct.
         unsafe {
             ffi::rt_film_of(self.as_ptr(), out.as_mut_ptr());
             out.assume_init()
         }
     }
 
-    /// Facts about a track; its texts live as long as the input.
+    /// Returns facts about a track; their texts live as long as the input.
     pub(crate) fn stream(&self, index: u32) -> RawStream {
         let mut out = MaybeUninit::uninit();
-        // SAFETY: the shim fills the whole struct, with zeros if there is no such track
+        // SAFETY: the shim fills the whole struct, with zeros if there is no such track.
         unsafe {
             ffi::rt_stream_of(self.as_ptr(), index as i32, out.as_mut_ptr());
             out.assume_init()
         }
     }
 
-    /// What an audio track is made of; `None` for other tracks.
+    /// Returns the description of an audio track; `None` for other tracks.
     pub(crate) fn audio(&self, index: u32) -> Option<AudioFormat> {
         let mut out = MaybeUninit::<RawAudio>::uninit();
-        // SAFETY: on success the shim has filled the struct, and its text and bytes live as long as the input
+        // SAFETY: on success the shim has filled the struct, and its text and bytes live as long as the
+        // input.
         unsafe {
             if ffi::rt_audio_of(self.as_ptr(), index as i32, out.as_mut_ptr()) < 0 {
                 return None;
@@ -59,24 +61,25 @@ impl Input {
         }
     }
 
-    /// Samples that a packet of so many bytes of an audio track decodes to; 0 where that is not known.
+    /// Returns the number of samples that a packet of so many bytes of an audio track decodes to; 0 where
+    /// that is not known.
     pub(crate) fn sound_samples(&self, index: u32, bytes: usize) -> i64 {
         let bytes = i32::try_from(bytes).unwrap_or(0);
-        // SAFETY: a pure look
+        // SAFETY: the call only reads.
         i64::from(unsafe { ffi::rt_sound_samples(self.as_ptr(), index as i32, bytes) }.max(0))
     }
 
-    /// Reads these tracks only.
+    /// Reads these tracks only from here on.
     pub(crate) fn select(&mut self, wanted: impl Fn(u32) -> bool) {
         let wanted: Vec<u8> = (0..self.film().streams as u32).map(|index| u8::from(wanted(index))).collect();
-        // SAFETY: as many bytes as said
+        // SAFETY: the list has as many bytes as stated.
         unsafe { ffi::rt_select(self.as_ptr(), wanted.as_ptr(), wanted.len() as i32) };
     }
 
-    /// The next packet of the selected tracks, in the order of the file; `None` at the end.
+    /// Returns the next packet of the selected tracks, in the order of the file; `None` at the end.
     pub(crate) fn read(&mut self) -> Result<Option<Packet>, Failure> {
         let mut out = MaybeUninit::uninit();
-        // SAFETY: the shim fills the whole struct; on success its packet is ours
+        // SAFETY: the shim fills the whole struct; on success its packet is ours.
         match attempt_quickly(|| unsafe { ffi::rt_read(self.as_ptr(), out.as_mut_ptr()) }) {
             Ok(_) => Ok(Some(Packet(unsafe { out.assume_init() }))),
             Err(failure) if failure.is_end() => Ok(None),
@@ -84,36 +87,38 @@ impl Input {
         }
     }
 
-    /// Goes to the last sync sample of a track at or before a time (in the track's ticks), as far as the container knows.
+    /// Goes to the last sync sample of a track at or before a time (in the track's ticks), as far as the
+    /// container knows.
     pub(crate) fn seek(&mut self, stream: u32, time: i64) -> Result<(), Failure> {
-        // SAFETY: plain numbers
+        // SAFETY: all arguments are plain numbers.
         attempt(|| unsafe { ffi::rt_seek(self.as_ptr(), stream as i32, time) }).map(drop)
     }
 
     /// Keeps a copy of all packets from here on, for [`Input::replay`].
     pub(crate) fn record(&mut self) {
-        // SAFETY: no more than a flag
+        // SAFETY: the call sets no more than a flag.
         unsafe { ffi::rt_record(self.as_ptr()) };
     }
 
-    /// Gives the recorded packets once more, then goes on.
+    /// Gives out the recorded packets once more, then goes on.
     pub(crate) fn replay(&mut self) {
-        // SAFETY: no more than a flag
+        // SAFETY: the call sets no more than a flag.
         unsafe { ffi::rt_replay(self.as_ptr()) };
     }
 
-    /// The byte where reading is; negative if unknown.
+    /// Returns the byte that reading has reached; negative if unknown.
     pub(crate) fn position(&self) -> i64 {
-        // SAFETY: a pure look
+        // SAFETY: the call only reads.
         unsafe { ffi::rt_position(self.as_ptr()) }
     }
 
-    /// The tags of a track, or of the film (`None`), in their order.
+    /// Returns the tags of a track, or of the film (`None`), in their order.
     pub(crate) fn tags(&self, stream: Option<u32>) -> Vec<(String, String)> {
         let index = stream.map_or(-1, |index| index as i32);
         let mut tags = Vec::new();
         let (mut name, mut value) = (ptr::null(), ptr::null());
-        // SAFETY: where the shim says 1 both texts are terminated, and copied before anything else happens
+        // SAFETY: where the shim answers 1 both texts are terminated, and they are copied before anything
+        // else happens.
         unsafe {
             while ffi::rt_input_tag(self.as_ptr(), index, tags.len() as i32, &mut name, &mut value) == 1 {
                 tags.push((text(name).unwrap_or_default(), text(value).unwrap_or_default()));
@@ -122,40 +127,40 @@ impl Input {
         tags
     }
 
-    /// The picture of a cover track.
+    /// Returns the picture of a cover track.
     pub(crate) fn cover(&self, stream: u32) -> Result<Vec<u8>, Failure> {
         let (mut data, mut size) = (ptr::null(), 0);
-        // SAFETY: on success as many bytes as said, alive as long as the input
+        // SAFETY: on success there are as many bytes as stated, alive as long as the input.
         unsafe {
             attempt(|| ffi::rt_cover(self.as_ptr(), stream as i32, &mut data, &mut size))?;
             Ok(std::slice::from_raw_parts(data, size).to_vec())
         }
     }
 
-    /// The decoder configuration of a track.
+    /// Returns the decoder configuration of a track.
     pub(crate) fn extradata(&self, stream: u32) -> Vec<u8> {
         let raw = self.stream(stream);
         if raw.extradata.is_null() {
             return Vec::new();
         }
-        // SAFETY: as many bytes as said, alive as long as the input
+        // SAFETY: there are as many bytes as stated, alive as long as the input.
         unsafe { std::slice::from_raw_parts(raw.extradata, raw.extradata_size) }.to_vec()
     }
 }
 
 impl Drop for Input {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the input is ours, and this is its last use.
         unsafe { ffi::rt_close(self.as_ptr()) };
     }
 }
 
-/// A copy of what the shims say about sound.
+/// Copies the description of sound that the shims give.
 ///
 /// # Safety
-/// The text and the bytes are there, or null.
+/// The text and the bytes must be there, or null.
 pub(crate) unsafe fn audio_format(raw: &RawAudio) -> AudioFormat {
-    // SAFETY: as the caller promised
+    // SAFETY: the caller promised that text and bytes are there, or null.
     let (codec, config) = unsafe {
         let config = match raw.config.is_null() {
             true => Vec::new(),
@@ -178,10 +183,10 @@ pub(crate) unsafe fn audio_format(raw: &RawAudio) -> AudioFormat {
     }
 }
 
-/// One packet. Its bytes are shared with the demuxer's buffers, never written.
+/// One packet. It shares its bytes with the demuxer's buffers, and never writes them.
 pub(crate) struct Packet(RawPacket);
 
-// SAFETY: a packet is a counted reference to bytes that nobody writes; the count is atomic
+// SAFETY: a packet is a counted reference to bytes that are never written; the count is atomic.
 unsafe impl Send for Packet {}
 
 impl Packet {
@@ -197,7 +202,7 @@ impl Packet {
         known(self.0.dts)
     }
 
-    /// Ticks; 0 where unknown.
+    /// Returns the duration in ticks; 0 where unknown.
     pub(crate) fn duration(&self) -> i64 {
         self.0.duration.max(0)
     }
@@ -210,7 +215,7 @@ impl Packet {
         if self.0.data.is_null() {
             return &[];
         }
-        // SAFETY: as many bytes as said, alive as long as the packet
+        // SAFETY: there are as many bytes as stated, alive as long as the packet.
         unsafe { std::slice::from_raw_parts(self.0.data, self.0.size) }
     }
 
@@ -221,12 +226,12 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the packet is ours, and this is its last use.
         unsafe { ffi::rt_packet_free(self.0.packet) };
     }
 }
 
-/// A time of the shims.
+/// Converts a time of the shims; `None` stands for the unknown one.
 pub(crate) fn known(time: i64) -> Option<i64> {
     (time != ffi::UNKNOWN).then_some(time)
 }

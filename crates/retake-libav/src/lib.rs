@@ -1,12 +1,13 @@
-//! Films in, films out: the room where FFmpeg lives.
+//! This crate reads and writes films. All calls into FFmpeg are here.
 //!
-//! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact ranges of it, and
-//! [`Muxer`] writes compressed samples together with copies of all other tracks. [`PictureTransfer`] makes pictures of other formats and sizes,
-//! [`SoundEncoder`] encodes sound. This crate decides nothing: it plans
-//! no takes and chooses no settings.
+//! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact
+//! ranges of it, and [`Muxer`] writes compressed samples together with copies of all other tracks.
+//! [`PictureTransfer`] makes pictures of other formats and sizes, [`SoundEncoder`] encodes sound. This crate
+//! must decide nothing: it plans no takes and chooses no settings.
 //!
-//! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 9 work from one source and no
-//! layout of its structs is known in Rust. It is silent: what it has to say is in the errors.
+//! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 9 work
+//! from one source and no layout of its structs is known in Rust. It prints nothing, because its messages go
+//! into the errors.
 
 mod clock;
 mod container;

@@ -1,3 +1,5 @@
+//! Writes films: compressed samples of several tracks, and copies of others.
+
 use crate::container::Container;
 use crate::copier::{Copier, copy_tags};
 use crate::error::MediaError;
@@ -11,7 +13,7 @@ use crate::video::{NewVideo, add_video};
 use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use std::path::{Path, PathBuf};
 
-/// What a track is made of.
+/// Describes the content of a track.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum TrackFormat {
@@ -21,14 +23,15 @@ pub enum TrackFormat {
     Audio(AudioFormat),
 }
 
-/// How the film is laid out.
+/// Chooses how the film is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MuxerKind {
-    /// One whole: an ISO file ends with its index. Goes to a file.
+    /// The film is one whole, so an ISO file ends with its index. It must go to a file.
     Whole,
-    /// ISO fragments, ended by [`Muxer::flush`]. Go to memory, for [`Muxer::take`].
+    /// The film is a row of ISO fragments, each ended by [`Muxer::flush`]. They go to memory, for
+    /// [`Muxer::take`].
     Fragments {
-        /// Number of the first fragment.
+        /// The number of the first fragment.
         first: u32,
     },
 }
@@ -36,59 +39,63 @@ pub enum MuxerKind {
 /// One track to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct MuxerTrack<'a> {
-    /// What it is made of.
+    /// The content of the track.
     pub format: &'a TrackFormat,
-    /// Ticks a second that the track should have; ISO files may double it. Audio in ISO files always ticks by its sample rate.
+    /// The ticks a second that the track should have; ISO files may double them. Audio in ISO files always
+    /// ticks by its sample rate.
     pub timescale: u32,
     /// The average frame rate of video, if known.
     pub frame_rate: Option<Rational>,
-    /// How the picture is to be turned or mirrored: a matrix as in ISO files.
+    /// The matrix by which the picture must be turned or mirrored, as in ISO files.
     pub display_matrix: Option<[i32; 9]>,
-    /// The language: three letters of ISO 639-2.
+    /// The language as three letters of ISO 639-2.
     pub language: Option<&'a str>,
-    /// Tags of the track.
+    /// The tags of the track.
     pub tags: &'a [(String, String)],
 }
 
-/// What a film is written with.
+/// Describes a film that is to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct MuxerSettings<'a> {
     /// The kind of file.
     pub container: Container,
-    /// How it is laid out.
+    /// The layout of the file.
     pub kind: MuxerKind,
-    /// The file to write, which is emptied first; only a name for messages where nothing goes to a file.
+    /// The file to write, which is emptied first. It is only a name for messages where the film goes to
+    /// memory.
     pub path: &'a Path,
     /// All tracks.
     pub tracks: &'a [MuxerTrack<'a>],
-    /// Tags of the film.
+    /// The tags of the film.
     pub tags: &'a [(String, String)],
-    /// Ticks a second of the whole film, in ISO files.
+    /// The ticks a second of the whole film, in ISO files.
     pub movie_timescale: u32,
-    /// A film whose other tracks, chapters and tags are copied, behind the tracks above, by [`Muxer::copy_until`]; and what is taken off
-    /// their times. Only into [`MuxerKind::Whole`].
+    /// A film whose other tracks, chapters and tags are copied, behind the tracks above, by
+    /// [`Muxer::copy_until`]; and the time that is taken off theirs. It is allowed only with
+    /// [`MuxerKind::Whole`].
     pub copy_from: Option<(&'a FilmInfo, Time)>,
 }
 
-/// One sample as it is stored. Times in ticks of [`Muxer::time_base`].
+/// One sample as it is stored. Its times are in ticks of [`Muxer::time_base`].
 #[derive(Debug, Clone, Copy)]
 pub struct MuxerSample<'a> {
-    /// When it is shown.
+    /// The time at which it is shown.
     pub pts: i64,
-    /// When it is decoded: not after it is shown, and after the sample before.
+    /// The time at which it is decoded; it must not be after it is shown, and must be after the sample
+    /// before.
     pub dts: i64,
-    /// How long it lasts; counts for the last sample of a track or fragment.
+    /// The time for which it lasts; it counts for the last sample of a track or fragment.
     pub duration: i64,
     /// Whether decoding can start here.
     pub sync: bool,
-    /// Whether nothing depends on it.
+    /// Whether no other sample depends on it.
     pub disposable: bool,
     /// The payload.
     pub data: &'a [u8],
 }
 
-/// Writes compressed samples of several tracks, in exactly the order they come in. It has no policy: whoever uses it interleaves the
-/// tracks and chooses the times.
+/// Writes compressed samples of several tracks, in exactly the order they come in. It has no policy: its user
+/// must interleave the tracks and choose the times.
 pub struct Muxer {
     path: PathBuf,
     output: Output,
@@ -97,11 +104,13 @@ pub struct Muxer {
 }
 
 impl Muxer {
-    /// Creates the file, or the place in memory, and writes the head. The notes say what the container cannot express.
+    /// Creates the file, or the memory in its place, and writes the head. The notes name properties that the
+    /// container cannot express.
     ///
     /// # Errors
-    /// [`MediaError::CannotHold`], [`MediaError::Write`] if the system cannot write, [`MediaError::Mux`] if FFmpeg refuses a track, and those
-    /// of [`probe`](crate::probe()) if the film that is copied from cannot be opened again.
+    /// Returns [`MediaError::CannotHold`], [`MediaError::Write`] if the system cannot write,
+    /// [`MediaError::Mux`] if FFmpeg refuses a track, and those of [`probe`](crate::probe()) if the film that
+    /// is copied from cannot be opened again.
     pub fn create(settings: &MuxerSettings<'_>) -> Result<(Self, Vec<Note>), MediaError> {
         let MuxerSettings { container, kind, path, tracks, .. } = *settings;
         let refused =
@@ -148,10 +157,10 @@ impl Muxer {
         Ok((Self { path: path.into(), output, time_bases, copier }, notes))
     }
 
-    /// Seconds a tick of a track.
+    /// Returns the seconds a tick of a track.
     ///
     /// # Panics
-    /// If there is no such track.
+    /// Panics if there is no such track.
     pub fn time_base(&self, track: usize) -> Rational {
         self.time_bases[track]
     }
@@ -159,10 +168,10 @@ impl Muxer {
     /// Writes a sample.
     ///
     /// # Errors
-    /// [`MediaError::Write`], [`MediaError::Mux`]. What was written is of no use afterwards.
+    /// Returns [`MediaError::Write`] or [`MediaError::Mux`]; the file written so far is useless then.
     ///
     /// # Panics
-    /// If there is no such track.
+    /// Panics if there is no such track.
     pub fn write(&mut self, track: usize, sample: MuxerSample<'_>) -> Result<(), MediaError> {
         let base = self.time_bases[track];
         let MuxerSample { pts, dts, duration, sync, disposable, data } = sample;
@@ -171,10 +180,10 @@ impl Muxer {
         written.map_err(|failure| self.error("a sample cannot be written", &failure))
     }
 
-    /// Copies what is decoded before or at a time, on the clock of the film that is copied from.
+    /// Copies the packets that are decoded before or at a time, on the clock of the film that is copied from.
     ///
     /// # Errors
-    /// As [`Muxer::write`]; [`MediaError::Read`] of a copied track.
+    /// Fails like [`Muxer::write`]; returns [`MediaError::Read`] of a copied track.
     pub fn copy_until(&mut self, time: Time) -> Result<(), MediaError> {
         match &mut self.copier {
             Some(copier) => copier.advance(time, &self.path, &mut self.output),
@@ -182,32 +191,32 @@ impl Muxer {
         }
     }
 
-    /// Ends a fragment: everything written so far is in what [`Muxer::take`] gives.
+    /// Ends a fragment, so that [`Muxer::take`] returns everything written so far.
     ///
     /// # Errors
-    /// As [`Muxer::write`].
+    /// Fails like [`Muxer::write`].
     pub fn flush(&mut self) -> Result<(), MediaError> {
         self.output.flush().map_err(|failure| self.error("a fragment cannot be written", &failure))
     }
 
-    /// The bytes since the last call, of a muxer that writes to memory.
+    /// Returns the bytes since the last call, of a muxer that writes to memory; the caller owns them.
     ///
     /// # Errors
-    /// [`MediaError::Mux`] if memory ran out, or if this one writes to a file.
+    /// Returns [`MediaError::Mux`] if memory ran out, or if this one writes to a file.
     pub fn take(&mut self) -> Result<Vec<u8>, MediaError> {
         self.output.take().map_err(|failure| self.error("a fragment cannot be fetched", &failure))
     }
 
-    /// How many bytes were written; of no meaning in memory.
+    /// Returns how many bytes were written; the number has no meaning in memory.
     pub fn bytes(&self) -> u64 {
         self.output.bytes()
     }
 
-    /// Copies what is left, writes the index and closes the file, without waiting for the disk. The notes say what had to be repaired or left
-    /// out on the way.
+    /// Copies the remaining packets, writes the index and closes the file, without waiting for the disk. The
+    /// notes name packets that had to be repaired or left out on the way.
     ///
     /// # Errors
-    /// As [`Muxer::copy_until`].
+    /// Fails like [`Muxer::copy_until`].
     pub fn finish(mut self) -> Result<Vec<Note>, MediaError> {
         self.copy_until(Time::POSITIVE_INFINITY)?;
         let Self { path, output, copier, .. } = self;
@@ -223,7 +232,7 @@ impl Muxer {
     }
 }
 
-/// The film that is copied from, opened again.
+/// Opens the film that is copied from again.
 fn open_source(info: &FilmInfo, notes: &mut Vec<Note>) -> Result<Option<Input>, MediaError> {
     if !info.seekable {
         if !info.tracks.is_empty() {
@@ -288,7 +297,8 @@ fn add_track(
 }
 
 fn options(settings: &MuxerSettings<'_>, output: &mut Output) -> Result<(), Failure> {
-    // times are written as they are given: edit lists are the caller's work, and nothing is shifted to make them nice
+    // Times are written as they are given, because edit lists are the caller's work and must not be shifted
+    // under it.
     output.option("avoid_negative_ts", "disabled")?;
     output.option("use_editlist", "1")?;
     output.option("movie_timescale", &settings.movie_timescale.max(1).to_string())?;

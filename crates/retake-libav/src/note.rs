@@ -1,9 +1,11 @@
+//! Notes tell people in which ways a written film differs from its source.
+
 use std::fmt;
 
-/// One thing that is different in the new file, in a plain sentence.
+/// One difference of the new file, in a plain sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The track of the source, if it is about one.
+    /// The track of the source, if the note is about one.
     pub track: Option<u32>,
     /// The sentence, without a full stop.
     pub text: String,

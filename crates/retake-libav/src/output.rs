@@ -1,4 +1,4 @@
-//! A film that is being written.
+//! Writes a film: its head, its packets, its trailer.
 #![allow(unsafe_code)]
 
 use crate::failure::{Failure, attempt, c_text, url};
@@ -9,13 +9,13 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
-/// A muxer and its file. Closed on drop, without a trailer unless [`Output::finish`] was called.
+/// A muxer and its file. Dropping it closes the file, without a trailer unless [`Output::finish`] was called.
 pub(crate) struct Output(NonNull<ffi::RtOutput>);
 
-// SAFETY: a muxer is used by one thread at a time (all calls take `&mut`), but not bound to one
+// SAFETY: a muxer is used by one thread at a time (all calls take `&mut`), but not bound to one.
 unsafe impl Send for Output {}
 
-/// Times of one packet, in ticks.
+/// The times of one packet, in ticks.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamps {
     pub(crate) pts: i64,
@@ -27,29 +27,29 @@ impl Output {
     /// Creates (or empties) the file.
     pub(crate) fn create(format: &str, path: &Path) -> Result<Self, Failure> {
         let (format, url, mut output) = (c_text(format), url(path), ptr::null_mut());
-        // SAFETY: two terminated texts; on success the object is ours
+        // SAFETY: both texts are terminated; on success the object is ours.
         attempt(|| unsafe { ffi::rt_output_open(format.as_ptr(), url.as_ptr(), &mut output) })?;
         Ok(Self(NonNull::new(output).expect("an opened output has an address")))
     }
 
-    /// Writes to memory: [`Output::take`] fetches it.
+    /// Writes to memory, from which [`Output::take`] fetches the bytes.
     pub(crate) fn in_memory(format: &str) -> Result<Self, Failure> {
         let (format, mut output) = (c_text(format), ptr::null_mut());
-        // SAFETY: a terminated text; on success the object is ours
+        // SAFETY: the text is terminated; on success the object is ours.
         attempt(|| unsafe { ffi::rt_output_open_memory(format.as_ptr(), &mut output) })?;
         Ok(Self(NonNull::new(output).expect("an opened output has an address")))
     }
 
-    /// Writes packets as they come from here on: whoever gives them has interleaved them.
+    /// Writes packets as they come from here on, because the caller has interleaved them.
     pub(crate) fn in_order(&mut self) {
-        // SAFETY: no more than a flag
+        // SAFETY: the call sets no more than a flag.
         unsafe { ffi::rt_output_in_order(self.0.as_ptr()) };
     }
 
-    /// What was written to memory since the last call.
+    /// Returns the bytes written to memory since the last call.
     pub(crate) fn take(&mut self) -> Result<Vec<u8>, Failure> {
         let (mut data, mut size) = (ptr::null_mut(), 0);
-        // SAFETY: the shim gives as many bytes as it says, which are ours to free whatever it answers
+        // SAFETY: the shim gives as many bytes as it states, which are ours to free whatever it answers.
         unsafe {
             let taken = attempt(|| ffi::rt_output_take(self.0.as_ptr(), &mut data, &mut size));
             let bytes = match data.is_null() {
@@ -63,14 +63,14 @@ impl Output {
 
     /// Ends a fragment.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        // SAFETY: ours
+        // SAFETY: the output is ours.
         attempt(|| unsafe { ffi::rt_output_flush(self.0.as_ptr()) }).map(drop)
     }
 
-    /// Seconds a tick of a track, once the head is written.
+    /// Returns the seconds a tick of a track, once the head is written.
     pub(crate) fn time_base(&self, track: u32) -> Result<Rational, Failure> {
         let mut out = Ratio::default();
-        // SAFETY: the shim writes one struct
+        // SAFETY: the shim writes one struct.
         attempt(|| unsafe { ffi::rt_output_time_base(self.0.as_ptr(), track as i32, &mut out) })?;
         Ok(Rational::new(out.num, out.den))
     }
@@ -93,13 +93,14 @@ impl Output {
             config_size: format.config.len(),
         };
         let base = Ratio { num: time_base.num, den: time_base.den };
-        // SAFETY: pointers into `codec` and `format`, alive during the call; the shim copies behind them
+        // SAFETY: the pointers into `codec` and `format` are alive during the call; the shim copies the data
+        // behind them.
         attempt(|| unsafe { ffi::rt_output_audio(self.0.as_ptr(), &raw, base) }).map(|track| track as u32)
     }
 
     pub(crate) fn option(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let (name, value) = (c_text(name), c_text(value));
-        // SAFETY: terminated texts, which the shim copies
+        // SAFETY: the texts are terminated, and the shim copies them.
         attempt(|| unsafe { ffi::rt_output_option(self.0.as_ptr(), name.as_ptr(), value.as_ptr()) }).map(drop)
     }
 
@@ -107,20 +108,20 @@ impl Output {
     pub(crate) fn tag(&mut self, track: Option<u32>, name: &str, value: &str) -> Result<(), Failure> {
         let (name, value) = (c_text(name), c_text(value));
         let track = track.map_or(-1, |track| track as i32);
-        // SAFETY: terminated texts, which the shim copies
+        // SAFETY: the texts are terminated, and the shim copies them.
         attempt(|| unsafe { ffi::rt_output_tag(self.0.as_ptr(), track, name.as_ptr(), value.as_ptr()) })
             .map(drop)
     }
 
     /// Adds the video track; its texts and bytes are copied.
     pub(crate) fn video(&mut self, video: &RawVideo) -> Result<u32, Failure> {
-        // SAFETY: the caller's pointers are alive during the call, and the shim copies behind them
+        // SAFETY: the caller's pointers are alive during the call, and the shim copies the data behind them.
         attempt(|| unsafe { ffi::rt_output_video(self.0.as_ptr(), video) }).map(|track| track as u32)
     }
 
     /// Adds a track like one of `input`.
     pub(crate) fn copy(&mut self, input: &Input, stream: u32) -> Result<u32, Failure> {
-        // SAFETY: both are alive, and the shim copies
+        // SAFETY: both are alive, and the shim copies.
         attempt(|| unsafe { ffi::rt_output_copy(self.0.as_ptr(), input.as_ptr(), stream as i32) })
             .map(|t| t as u32)
     }
@@ -128,7 +129,7 @@ impl Output {
     /// Adds a file.
     pub(crate) fn attach(&mut self, name: &str, mime: &str, data: &[u8]) -> Result<u32, Failure> {
         let (name, mime) = (c_text(name), c_text(mime));
-        // SAFETY: alive during the call, and the shim copies
+        // SAFETY: the data is alive during the call, and the shim copies it.
         attempt(|| unsafe {
             ffi::rt_output_attach(self.0.as_ptr(), name.as_ptr(), mime.as_ptr(), data.as_ptr(), data.len())
         })
@@ -137,17 +138,17 @@ impl Output {
 
     /// Copies all chapters, `num / den` seconds earlier.
     pub(crate) fn chapters(&mut self, input: &Input, num: i64, den: i64) -> Result<(), Failure> {
-        // SAFETY: both are alive, and the shim copies
+        // SAFETY: both are alive, and the shim copies.
         attempt(|| unsafe { ffi::rt_output_chapters(self.0.as_ptr(), input.as_ptr(), num, den) }).map(drop)
     }
 
     /// Writes the head; no track can be added afterwards.
     pub(crate) fn header(&mut self) -> Result<(), Failure> {
-        // SAFETY: ours
+        // SAFETY: the output is ours.
         attempt(|| unsafe { ffi::rt_output_header(self.0.as_ptr()) }).map(drop)
     }
 
-    /// Writes bytes of ours as one packet; times in ticks of `time_base`.
+    /// Writes bytes as one packet, with times in ticks of `time_base`.
     pub(crate) fn write(
         &mut self,
         track: u32,
@@ -160,7 +161,7 @@ impl Output {
         let Stamps { pts, dts, duration } = stamps;
         let base = Ratio { num: time_base.num, den: time_base.den };
         let (key, disposable) = (i32::from(key), i32::from(disposable));
-        // SAFETY: as many bytes as said, which the shim copies
+        // SAFETY: there are as many bytes as stated, and the shim copies them.
         attempt(|| unsafe {
             let (data, size) = (data.as_ptr(), data.len());
             ffi::rt_output_write(
@@ -179,7 +180,8 @@ impl Output {
         .map(drop)
     }
 
-    /// Writes a packet of another file; times in ticks of `time_base`. `true`: its times had to be moved behind the packet before.
+    /// Writes a packet of another file, with times in ticks of `time_base`. It returns `true` if the times
+    /// had to be moved behind the packet before.
     pub(crate) fn packet(
         &mut self,
         track: u32,
@@ -189,48 +191,48 @@ impl Output {
     ) -> Result<bool, Failure> {
         let Stamps { pts, dts, duration } = stamps;
         let base = Ratio { num: time_base.num, den: time_base.den };
-        // SAFETY: a live packet, of which the shim takes a reference of its own
+        // SAFETY: the packet is alive, and the shim takes a reference of its own.
         attempt(|| unsafe {
             ffi::rt_output_packet(self.0.as_ptr(), track as i32, base, packet.as_ptr(), pts, dts, duration)
         })
         .map(|moved| moved > 0)
     }
 
-    /// How much was written so far.
+    /// Returns the number of bytes that were written so far.
     pub(crate) fn bytes(&self) -> u64 {
-        // SAFETY: a pure look
+        // SAFETY: the call only reads.
         u64::try_from(unsafe { ffi::rt_output_bytes(self.0.as_ptr()) }).unwrap_or(0)
     }
 
-    /// Writes what is left and the trailer, and closes the file.
+    /// Writes the remaining packets and the trailer, and closes the file.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        // SAFETY: ours
+        // SAFETY: the output is ours.
         attempt(|| unsafe { ffi::rt_output_finish(self.0.as_ptr()) }).map(drop)
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the output is ours, and this is its last use.
         unsafe { ffi::rt_output_close(self.0.as_ptr()) };
     }
 }
 
-/// Whether a container's writer knows a coding format at all.
+/// Returns whether a container's writer knows a coding format at all.
 pub(crate) fn can_hold(format: &str, codec_id: i32) -> bool {
     let format = c_text(format);
-    // SAFETY: a terminated text
+    // SAFETY: the text is terminated.
     unsafe { ffi::rt_output_can_hold(format.as_ptr(), codec_id) == 1 }
 }
 
-/// The same for a coding format by its name.
+/// Returns the same for a coding format by its name.
 pub(crate) fn can_hold_named(format: &str, codec: &str) -> bool {
     let (format, codec) = (c_text(format), c_text(codec));
-    // SAFETY: terminated texts
+    // SAFETY: both texts are terminated.
     unsafe { ffi::rt_output_can_hold_named(format.as_ptr(), codec.as_ptr()) == 1 }
 }
 
-/// A subtitle in its new form; times in ticks of the source track.
+/// A subtitle in its new form, with times in ticks of the source track.
 pub(crate) struct Text<'a> {
     pub(crate) pts: i64,
     pub(crate) duration: i64,
@@ -240,7 +242,7 @@ pub(crate) struct Text<'a> {
 /// Writes the text subtitles of one track in another form.
 pub(crate) struct Subtitles(NonNull<ffi::RtSubtitles>);
 
-// SAFETY: two codec contexts that one thread at a time uses
+// SAFETY: two codec contexts are used by one thread at a time.
 unsafe impl Send for Subtitles {}
 
 impl Subtitles {
@@ -252,7 +254,7 @@ impl Subtitles {
         output: &mut Output,
     ) -> Result<Self, Failure> {
         let (codec, mut subtitles) = (c_text(codec), ptr::null_mut());
-        // SAFETY: all are alive, and the shim copies; on success the object is ours
+        // SAFETY: all arguments are alive, and the shim copies; on success the object is ours.
         attempt(|| unsafe {
             ffi::rt_subtitles_open(
                 input.as_ptr(),
@@ -266,14 +268,15 @@ impl Subtitles {
     }
 
     pub(crate) fn track(&self) -> u32 {
-        // SAFETY: a pure look
+        // SAFETY: the call only reads.
         unsafe { ffi::rt_subtitles_track(self.0.as_ptr()) as u32 }
     }
 
-    /// The packet in the new form; `None` if it shows nothing.
+    /// Returns the packet in the new form; `None` if it shows nothing.
     pub(crate) fn convert(&mut self, packet: &Packet) -> Result<Option<Text<'_>>, Failure> {
         let mut out = MaybeUninit::<RawPacket>::uninit();
-        // SAFETY: a live packet that is only read; the shim fills the struct, and its bytes live until the next call, which needs `&mut`
+        // SAFETY: the packet is alive and only read; the shim fills the struct, and its bytes live until the
+        // next call, which needs `&mut`.
         unsafe {
             let made =
                 attempt(|| ffi::rt_subtitles_convert(self.0.as_ptr(), packet.as_ptr(), out.as_mut_ptr()))?;
@@ -289,7 +292,7 @@ impl Subtitles {
 
 impl Drop for Subtitles {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the object is ours, and this is its last use.
         unsafe { ffi::rt_subtitles_close(self.0.as_ptr()) };
     }
 }

@@ -1,3 +1,5 @@
+//! Looks at a film: chooses the video to encode, and describes it and all other tracks.
+
 #![allow(unsafe_code)]
 
 use crate::decoder::{Decoded, Decoder};
@@ -12,26 +14,27 @@ use retake_media::{
 };
 use std::path::Path;
 
-/// Wider and higher than anything that is encoded.
+/// The largest width and height, because no encoder takes more.
 const LARGEST: i64 = 16_384;
 
-/// What FFmpeg calls films, and nobody else does: text files drawn as terminals.
+/// Formats that FFmpeg calls films and people do not: text files drawn as terminals.
 const NO_FILMS: [&str; 8] = ["tty", "ansi", "bintext", "xbin", "idf", "adf", "bin", "lrc"];
 
 /// Looks at a film: its tracks, and its first frame.
 ///
-/// `-` is standard input, and like any pipe it can be read only once: the first [`FrameReader`](crate::FrameReader) that is
-/// opened with the answer (or a clone of it) carries on where this function stopped, a second one is refused.
+/// `-` is standard input, and like any pipe it can be read only once: the first
+/// [`FrameReader`](crate::FrameReader) that is opened with the answer (or a clone of it) carries on where
+/// this function stopped, a second one is refused.
 ///
 /// # Errors
-/// [`MediaError::Open`], [`Empty`](MediaError::Empty), [`NotAFilm`](MediaError::NotAFilm), [`NoVideo`](MediaError::NoVideo),
-/// [`NoDecoder`](MediaError::NoDecoder), [`TooLarge`](MediaError::TooLarge), [`NoFrames`](MediaError::NoFrames),
-/// [`Read`](MediaError::Read).
+/// Returns [`MediaError::Open`], [`Empty`](MediaError::Empty), [`NotAFilm`](MediaError::NotAFilm),
+/// [`NoVideo`](MediaError::NoVideo), [`NoDecoder`](MediaError::NoDecoder),
+/// [`TooLarge`](MediaError::TooLarge), [`NoFrames`](MediaError::NoFrames) or [`Read`](MediaError::Read).
 pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
     check_file(path)?;
     let mut input = Input::open(path).map_err(|failure| MediaError::open(path, &failure))?;
     let film = input.film();
-    // SAFETY: texts of the open input
+    // SAFETY: these are texts of the open input.
     let container = unsafe { text(film.format) }.unwrap_or_default();
     let (index, tracks) = choose(path, &input, film.streams as u32)?;
     let stream = input.stream(index);
@@ -102,7 +105,8 @@ fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {
     Ok(())
 }
 
-/// The video that is encoded (the largest that can be decoded; the first of equals), and all other tracks.
+/// Chooses the video that is encoded (the largest that can be decoded; the first of equals), and lists all
+/// other tracks.
 fn choose(path: &Path, input: &Input, count: u32) -> Result<(u32, Vec<TrackInfo>), MediaError> {
     let streams: Vec<RawStream> = (0..count).map(|index| input.stream(index)).collect();
     let area = |s: &RawStream| i64::from(s.width) * i64::from(s.height);
@@ -134,7 +138,7 @@ fn track(index: u32, stream: &RawStream) -> TrackInfo {
         ffi::ATTACHMENT => TrackKind::Attachment,
         _ => TrackKind::Data,
     };
-    // SAFETY: texts of the open input
+    // SAFETY: these are texts of the open input.
     let (language, title) = unsafe { (text(stream.language), text(stream.title)) };
     TrackInfo {
         index,
@@ -151,12 +155,12 @@ fn track(index: u32, stream: &RawStream) -> TrackInfo {
     }
 }
 
-/// When a track starts, if it is one that is seen or heard all along.
+/// Returns when a track starts, if it is one that is seen or heard all along.
 fn start_of(stream: &RawStream) -> Option<Time> {
     let counts = (stream.kind == ffi::VIDEO && stream.cover == 0) || stream.kind == ffi::AUDIO;
     let mut time = ticks_to_time(known(stream.start)?, ratio(stream.time_base));
     if time < Time::ZERO && stream.padding > 0 {
-        // what a decoder needs to warm up is not heard: sound starts after it
+        // Sound starts after the samples that only warm a decoder up, because those are not heard.
         time = time.add(Time::new(stream.padding.into(), stream.sample_rate)).min(Time::ZERO);
     }
     (counts && time.is_numeric()).then_some(time)
@@ -218,10 +222,11 @@ fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f6
     }
 }
 
-/// What the first frame says, and where it says nothing, what the container says. Rows alternate in pictures of decoders.
+/// Returns the fields that the first frame states, or else the container. Rows always alternate in pictures
+/// of decoders.
 fn fields(frame: i32, stream: i32) -> Option<Fields> {
     const UNKNOWN_OR_WHOLE: i32 = 1;
-    // FFmpeg's orders: both top first, both bottom first, and woven with the one or the other first
+    // FFmpeg has four orders: both top first, both bottom first, and woven with the one or the other first.
     let top_first = match (frame, stream) {
         (0, ..=UNKNOWN_OR_WHOLE) => return None,
         (0, stream) => matches!(stream, 2 | 4),
@@ -232,7 +237,7 @@ fn fields(frame: i32, stream: i32) -> Option<Fields> {
     Some(Fields { count: 2, detail: Some(detail) })
 }
 
-/// What the frame says, and where it says nothing, what the container says.
+/// Returns the colour that the frame states, or else the container.
 fn colour(frame: RawColour, stream: RawColour, pixels: &RawPixels, height: i32) -> Colour {
     let code = |of_frame: i32, of_stream: i32, unknown: i32| {
         let chosen = if of_frame == unknown { of_stream } else { of_frame };
@@ -248,7 +253,7 @@ fn colour(frame: RawColour, stream: RawColour, pixels: &RawPixels, height: i32) 
         chroma_location: code(frame.chroma_location, stream.chroma_location, 0),
     };
     if pixels.rgb != 0 {
-        // the scaler makes limited YCbCr of it, with the matrix that players assume for the size
+        // The scaler makes limited YCbCr of RGB, with the matrix that players assume for the size.
         colour.matrix = if height > 576 { 1 } else { 6 };
         (colour.range, colour.range_known) = (Range::Limited, true);
     }
@@ -306,8 +311,8 @@ pub(crate) fn ratio(ratio: Ratio) -> Rational {
     Rational::new(ratio.num, ratio.den)
 }
 
-/// A constant name of FFmpeg's.
+/// Returns a constant name of FFmpeg's.
 fn name(name: *const std::ffi::c_char) -> String {
-    // SAFETY: a constant text, or one of the open input
+    // SAFETY: the text is constant, or one of the open input.
     unsafe { text(name) }.unwrap_or_default()
 }

@@ -1,3 +1,5 @@
+//! Moves packets from a demuxer to a decoder, across damage.
+
 use crate::decoder::{Decoded, Decoder, Received};
 use crate::error::MediaError;
 use crate::failure::Failure;
@@ -5,7 +7,7 @@ use crate::input::Input;
 use std::path::Path;
 use std::time::Duration;
 
-/// So many failures in a row, with nothing good between them, end a film.
+/// So many failures in a row, with no success between them, end a film, because an error may repeat for ever.
 const PATIENCE: u32 = 64;
 
 /// Moves packets from a demuxer to a decoder until a frame comes out, and carries on after damage.
@@ -14,7 +16,7 @@ pub(crate) struct Pump {
     damaged: u64,
     complaint: String,
     at_end: bool,
-    /// Leave out everything but sync samples.
+    /// Whether everything but sync samples is left out.
     sync_only: bool,
 }
 
@@ -23,28 +25,28 @@ impl Pump {
         Self { stream, damaged: 0, complaint: String::new(), at_end: false, sync_only: false }
     }
 
-    /// From here on only sync samples are decoded.
+    /// Decodes only sync samples from here on.
     pub(crate) fn sync_only(&mut self) {
         self.sync_only = true;
     }
 
-    /// How many packets or frames were damaged so far.
+    /// Returns how many packets or frames were damaged so far.
     pub(crate) fn damaged(&self) -> u64 {
         self.damaged
     }
 
-    /// The last complaint of demuxer or decoder, for an error that says that nothing came out.
+    /// Returns the last complaint of demuxer or decoder, for an error that says that no frame came out.
     pub(crate) fn complaint(&self) -> String {
         if self.complaint.is_empty() { "the track holds no frames".into() } else { self.complaint.clone() }
     }
 
-    /// Starts anew, after a seek.
+    /// Starts anew, as must happen after a seek.
     pub(crate) fn restart(&mut self, decoder: &mut Decoder) {
         decoder.flush();
         self.at_end = false;
     }
 
-    /// The next frame; `None` at the end. An error is one of reading; damage only counts.
+    /// Returns the next frame; `None` at the end. An error is one of reading; damage only counts.
     pub(crate) fn next(
         &mut self,
         input: &mut Input,

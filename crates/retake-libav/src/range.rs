@@ -1,3 +1,5 @@
+//! Decodes exact ranges of a film, and checks every frame against the index.
+
 use crate::error::MediaError;
 use crate::film::FilmInfo;
 use crate::frame::{Frame, picture_hash};
@@ -7,13 +9,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Decoders that wait for the next range of the same film.
+/// The number of decoders that wait for the next range of the same film.
 const MOST_PARKED: usize = 2;
 
-/// What was learned about seeking in one film, shared by all its range readers.
+/// Records the experience with seeking in one film, shared by all its range readers.
 ///
-/// Some films decode to other pictures after a seek than from the start. Once that showed, nobody tries again: all later ranges are
-/// decoded from the start, or from where an earlier reader stopped.
+/// Some films decode to other pictures after a seek than from the start. Once a reader saw that, no reader
+/// seeks again: all later ranges are decoded from the start, or from the place where an earlier reader
+/// stopped.
 #[derive(Default)]
 pub struct SeekTrust {
     linear_only: AtomicBool,
@@ -21,17 +24,17 @@ pub struct SeekTrust {
 }
 
 impl SeekTrust {
-    /// Trust, until it is betrayed.
+    /// Makes a record without bad experience, so that readers seek.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Whether seeking gave wrong pictures, so that ranges are decoded from the start.
+    /// Returns whether seeking gave wrong pictures, so that ranges are decoded from the start.
     pub fn is_lost(&self) -> bool {
         self.linear_only.load(Ordering::Relaxed)
     }
 
-    /// Decodes all ranges linearly from here on.
+    /// Makes all ranges decode linearly from here on.
     pub fn lose(&self) {
         self.linear_only.store(true, Ordering::Relaxed);
     }
@@ -44,7 +47,7 @@ impl SeekTrust {
         list.push(parked);
     }
 
-    /// The parked decoder that is nearest before `start`, but not before `earliest`.
+    /// Returns the parked decoder that is nearest before `start`, but not before `earliest`.
     fn take(&self, earliest: u64, start: u64, options: ReaderOptions) -> Option<Parked> {
         let mut list = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let fits =
@@ -62,21 +65,21 @@ struct Parked {
     way: Way,
 }
 
-/// How a reader comes to its frames; each next one is slower and surer.
+/// The ways in which a reader comes to its frames; each next one is slower and surer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
-    /// From the sync frame before the range.
+    /// The reader decodes from the sync frame before the range.
     Near,
-    /// From the sync frame before that.
+    /// The reader decodes from the sync frame before that.
     Earlier,
-    /// From the start of the film, counting.
+    /// The reader decodes from the start of the film, and counts.
     Linear,
 }
 
 /// Gives out exactly the frames of one range of a film, each checked against the index.
 ///
-/// It seeks to the sync frame before the range. If a frame then is not the one that linear decoding found, it falls back by
-/// itself: to an earlier sync frame, and at last to decoding from the start.
+/// It seeks to the sync frame before the range. If a frame then is not the one that linear decoding found, it
+/// falls back by itself: to an earlier sync frame, and at last to decoding from the start.
 pub struct RangeReader {
     info: FilmInfo,
     index: Arc<FrameIndex>,
@@ -87,7 +90,7 @@ pub struct RangeReader {
     next: u64,
     end: u64,
     fallbacks: u32,
-    /// Seeks that led to wrong frames.
+    /// The number of seeks that led to wrong frames.
     lies: u32,
 }
 
@@ -97,18 +100,18 @@ struct At {
     position: Option<u64>,
 }
 
-/// What [`RangeReader::advance`] came to.
+/// The outcome of [`RangeReader::advance`].
 #[derive(Debug)]
 pub enum Advance {
-    /// The next frame; the caller owns it.
+    /// The next frame, which the caller owns.
     Frame(Box<Frame>),
-    /// Another picture was decoded and passed over: go on.
+    /// Another picture was decoded and skipped; the caller must go on.
     NotYet,
     /// All frames were given out.
     End,
 }
 
-/// What became of one step.
+/// The outcome of one step.
 enum Step {
     Skipped,
     Frame(Frame),
@@ -116,10 +119,11 @@ enum Step {
 }
 
 impl RangeReader {
-    /// Reads frames `range.start` to `range.end` (not included), as numbered by the index.
+    /// Opens frames `range.start` to `range.end` (not included), as numbered by the index.
     ///
     /// # Errors
-    /// [`MediaError::NotSeekable`] for a pipe, [`MediaError::OutOfRange`] if the index has no such frames.
+    /// Returns [`MediaError::NotSeekable`] for a pipe, [`MediaError::OutOfRange`] if the index has no such
+    /// frames.
     pub fn open(
         info: &FilmInfo,
         index: Arc<FrameIndex>,
@@ -149,12 +153,13 @@ impl RangeReader {
         })
     }
 
-    /// The next frame of the range; `None` after its last. Time, duration and sync flag are those of the index.
+    /// Returns the next frame of the range; `None` after its last. Time, duration and sync flag are those of
+    /// the index.
     ///
     /// # Errors
-    /// [`MediaError::SourceChanged`] if linear decoding, too, gives another picture than the index says; else as
-    /// [`FrameReader::next`](crate::FrameReader::next).
-    #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
+    /// Returns [`MediaError::SourceChanged`] if linear decoding, too, gives another picture than the index
+    /// says; else fails like [`FrameReader::next`](crate::FrameReader::next).
+    #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
         loop {
             match self.advance()? {
@@ -165,11 +170,11 @@ impl RangeReader {
         }
     }
 
-    /// Decodes one picture on the way to the next frame of the range: for callers who must not wait while a reader that cannot seek
-    /// decodes half a film.
+    /// Decodes one picture on the way to the next frame of the range, for callers who must not wait while a
+    /// reader that cannot seek decodes half a film.
     ///
     /// # Errors
-    /// As [`RangeReader::next`].
+    /// Fails like [`RangeReader::next`].
     pub fn advance(&mut self) -> Result<Advance, MediaError> {
         if self.next >= self.end {
             return Ok(Advance::End);
@@ -177,7 +182,8 @@ impl RangeReader {
         match self.step() {
             Ok(Step::Skipped) => {}
             Ok(Step::Frame(frame)) => {
-                // one lie can be a container's imprecise index; two, where linear decoding is right, are a habit
+                // One wrong seek can come from a container's imprecise index. Two, where linear decoding is
+                // right, will happen again.
                 if self.lies > 1 && self.way == Way::Linear {
                     self.trust.lose();
                 }
@@ -196,7 +202,7 @@ impl RangeReader {
         Ok(Advance::NotYet)
     }
 
-    /// How often the reader had to start anew because a frame was not the right one.
+    /// Returns how often the reader had to start anew because a frame was not the right one.
     pub fn fallbacks(&self) -> u32 {
         self.fallbacks
     }
@@ -213,7 +219,7 @@ impl RangeReader {
         };
         let entry = self.index.frames[self.next as usize];
         let Some(decoded) = at.decoding.next(self.next)? else { return Ok(Step::Wrong) };
-        // linear decoding counts; after a seek, time stamps tell which frame it is
+        // Linear decoding counts; after a seek, time stamps tell which frame it is.
         if self.way != Way::Linear || at.position.is_none() {
             match decoded.pts() {
                 Some(pts) if at.position.is_none() && pts < entry.pts => return Ok(Step::Skipped),
@@ -244,7 +250,7 @@ impl RangeReader {
             Way::Near => Way::Earlier,
             Way::Earlier => Way::Linear,
             Way::Linear => {
-                self.end = self.next; // nothing follows an error
+                self.end = self.next; // no frame must follow an error
                 return Err(error);
             }
         };
@@ -259,7 +265,7 @@ impl RangeReader {
     }
 }
 
-/// A decoder on its way to frame `next`, and the way it really took.
+/// Returns a decoder on its way to frame `next`, and the way that it really took.
 fn start(
     info: &FilmInfo,
     index: &FrameIndex,
@@ -278,7 +284,7 @@ fn start(
     };
     let parked = match way {
         Way::Near => trust.take(near, next, options),
-        // one that saw all frames from the first on is as good as starting there
+        // A decoder that saw all frames from the first on is as good as one that starts there.
         Way::Linear => trust.take(0, next, options).filter(|parked| parked.way == Way::Linear),
         Way::Earlier => None,
     };
@@ -292,7 +298,7 @@ fn start(
     if decoding.seek(index.frames[from as usize].pts) {
         return Ok((At { decoding, position: None }, way));
     }
-    // a failed seek may have moved something
+    // A failed seek may have moved something.
     drop(decoding);
     Ok((At { decoding: Decoding::open(info, options)?, position: Some(0) }, Way::Linear))
 }

@@ -1,3 +1,5 @@
+//! Decodes a film from start to end, and holds the part that range readers share.
+
 use crate::clock::Clock;
 use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::error::MediaError;
@@ -8,12 +10,13 @@ use crate::pump::Pump;
 use retake_media::{PixelBuffer, PixelFormat};
 use std::path::PathBuf;
 
-/// How a reader works.
+/// Chooses format and threads of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// The format of the pictures it gives out, [`PixelFormat::I420`] or [`PixelFormat::I010`]; [`VideoTrack::format`](crate::VideoTrack::format) costs least.
+    /// The format of the pictures, [`PixelFormat::I420`] or [`PixelFormat::I010`];
+    /// [`VideoTrack::format`](crate::VideoTrack::format) costs least.
     pub format: PixelFormat,
-    /// Threads of the decoder; 0 takes one per processor.
+    /// The number of threads of the decoder; 0 takes one per processor.
     pub threads: u32,
 }
 
@@ -25,22 +28,23 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// Starts at the first frame.
+    /// Opens a film at its first frame.
     ///
     /// # Errors
-    /// [`MediaError::NotSeekable`] for the second reader of a pipe; else as [`probe`](crate::probe()).
+    /// Returns [`MediaError::NotSeekable`] for the second reader of a pipe; else fails like
+    /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let decoding = Decoding::open(info, options)?;
         Ok(Self { decoding, clock: Clock::new(&info.video), index: 0 })
     }
 
-    /// The next frame; `None` after the last.
+    /// Returns the next frame; `None` after the last.
     ///
     /// # Errors
-    /// [`MediaError::Read`] if the system cannot read on, [`MediaError::NoFrames`] if the film ends without a single frame,
-    /// [`MediaError::Convert`] if a picture has a layout that cannot be converted. Damaged parts are no error: they
-    /// count as [`FrameReader::damaged`].
-    #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
+    /// Returns [`MediaError::Read`] if the system cannot read on, [`MediaError::NoFrames`] if the film ends
+    /// without a single frame, [`MediaError::Convert`] if a picture has a layout that cannot be converted.
+    /// Damaged parts are no error: they count as [`FrameReader::damaged`].
+    #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
         let Some(decoded) = self.decoding.next(self.index)? else {
             if self.index == 0 {
@@ -57,28 +61,30 @@ impl FrameReader {
         Ok(Some(Frame { index, pts, duration, sync, picture }))
     }
 
-    /// From here on only sync frames are decoded, and counted: a quick check that a film decodes at every place where decoding can start.
+    /// Decodes, and counts, only sync frames from here on. This checks quickly that a film decodes at every
+    /// place where decoding can start.
     pub fn sync_frames_only(&mut self) {
         self.decoding.pump.sync_only();
     }
 
-    /// How many packets or frames were damaged so far. What FFmpeg could make of them was given out.
+    /// Returns how many packets or frames were damaged so far. The pictures that FFmpeg made of them were
+    /// given out.
     pub fn damaged(&self) -> u64 {
         self.decoding.pump.damaged()
     }
 
-    /// How many time stamps were missing, doubled or went backwards so far, and were repaired.
+    /// Returns how many time stamps were missing, doubled or went backwards so far, and were repaired.
     pub fn repaired(&self) -> u64 {
         self.clock.repaired()
     }
 
-    /// How many frames had another size than the first, and were scaled to it.
+    /// Returns how many frames had another size than the first, and were scaled to it.
     pub fn rescaled(&self) -> u64 {
         self.decoding.rescaled
     }
 }
 
-/// Demuxer, decoder and conversion: what linear and range readers share.
+/// Joins demuxer, decoder and conversion, for linear and for range readers.
 pub(crate) struct Decoding {
     pub(crate) file: PathBuf,
     stream: u32,
@@ -128,21 +134,22 @@ impl Decoding {
         })
     }
 
-    /// The next decoded frame; `frame` is its number, for errors.
+    /// Returns the next decoded frame; `frame` is its number, for errors.
     pub(crate) fn next(&mut self, frame: u64) -> Result<Option<Decoded>, MediaError> {
         self.pump
             .next(&mut self.input, &mut self.decoder)
             .map_err(|failure| self.pump.read_error(&self.file, frame, &self.input, &failure))
     }
 
-    /// Goes to the sync sample at or before a time, as far as the container knows. `false`: it cannot.
+    /// Goes to the sync sample at or before a time, as far as the container knows. It returns `false` where
+    /// seeking fails.
     pub(crate) fn seek(&mut self, time: i64) -> bool {
         let done = self.input.seek(self.stream, time).is_ok();
         self.pump.restart(&mut self.decoder);
         done
     }
 
-    /// The picture of a decoded frame, converted where needed.
+    /// Returns the picture of a decoded frame, converted where needed.
     pub(crate) fn picture(&mut self, decoded: Decoded, frame: u64) -> Result<PixelBuffer, MediaError> {
         let raw = decoded.raw();
         if (raw.width, raw.height) != (self.width as i32, self.height as i32) {

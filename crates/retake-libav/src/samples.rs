@@ -1,3 +1,5 @@
+//! Reads compressed samples of one track without decoding them.
+
 use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
@@ -7,7 +9,7 @@ use retake_media::{Codec, FormatDescription, Rational, Sample, SampleKind, Time}
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Gives out the samples of one track, as the container holds them: no decoding.
+/// Gives out the samples of one track as the container holds them, without decoding.
 ///
 /// Decode times are the container's own, not those of rule T-2.
 pub struct TrackReader {
@@ -21,11 +23,11 @@ pub struct TrackReader {
 }
 
 impl TrackReader {
-    /// Starts at the first sample of the video, or of an audio track, by its number in the file.
+    /// Opens the video, or an audio track, by its number in the file, at its first sample.
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], or a track that is neither video nor
-    /// sound; else as [`probe`](crate::probe()).
+    /// Returns [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], or a track
+    /// that is neither video nor sound; else fails like [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, track: u32) -> Result<Self, MediaError> {
         let file = info.path.clone();
         let (time_base, named) = match info.tracks.iter().find(|other| other.index == track) {
@@ -46,20 +48,20 @@ impl TrackReader {
         Ok(Self { file, stream: track, input, format, time_base, audio, samples: 0 })
     }
 
-    /// What a decoder has to know before the first sample. The configuration is the container's own.
+    /// Returns the description that the samples are decoded with. The configuration is the container's own.
     pub fn format(&self) -> &TrackFormat {
         &self.format
     }
 
-    /// The next sample, in decode order; `None` after the last.
+    /// Returns the next sample, in decode order; `None` after the last.
     ///
     /// # Errors
-    /// [`MediaError::Read`], [`MediaError::Internal`].
-    #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
+    /// Returns [`MediaError::Read`] or [`MediaError::Internal`].
+    #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Sample>, MediaError> {
         let packet = loop {
             match self.input.read() {
-                // opening looked at all tracks, and gives out what it saw
+                // Opening read packets of all tracks, and they are given out again here.
                 Ok(Some(packet)) if packet.stream() != self.stream => {}
                 Ok(Some(packet)) => break packet,
                 Ok(None) => return Ok(None),
@@ -107,19 +109,19 @@ fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {
     })
 }
 
-/// Gives out the compressed samples of a film's video: a [`TrackReader`] of it.
+/// Gives out the compressed samples of a film's video, by a [`TrackReader`] of it.
 pub struct SampleReader(TrackReader);
 
 impl SampleReader {
-    /// Starts at the first sample.
+    /// Opens the video at its first sample.
     ///
     /// # Errors
-    /// As [`TrackReader::open`].
+    /// Fails like [`TrackReader::open`].
     pub fn open(info: &FilmInfo) -> Result<Self, MediaError> {
         TrackReader::open(info, info.video.index).map(Self)
     }
 
-    /// What a decoder has to know before the first sample. The configuration is the container's own.
+    /// Returns the description that the samples are decoded with. The configuration is the container's own.
     pub fn format(&self) -> &FormatDescription {
         match self.0.format() {
             TrackFormat::Video(format) => format,
@@ -127,11 +129,11 @@ impl SampleReader {
         }
     }
 
-    /// The next sample, in decode order; `None` after the last.
+    /// Returns the next sample, in decode order; `None` after the last.
     ///
     /// # Errors
-    /// As [`TrackReader::next`].
-    #[allow(clippy::should_implement_trait)] // as there
+    /// Fails like [`TrackReader::next`].
+    #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Sample>, MediaError> {
         self.0.next()
     }

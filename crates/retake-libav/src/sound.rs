@@ -1,4 +1,4 @@
-//! Sound, encoded by libavcodec.
+//! Encodes sound by libavcodec.
 #![allow(unsafe_code)]
 
 use crate::error::MediaError;
@@ -10,19 +10,19 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-/// What sound is encoded to.
+/// The coding formats that sound is encoded to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SoundCodec {
     /// AAC, low complexity.
     #[doc(alias = "kAudioFormatMPEG4AAC")]
     Aac,
-    /// Opus, where FFmpeg was built with it. 48, 24, 16, 12 or 8 kHz.
+    /// Opus, where FFmpeg was built with it. It takes 48, 24, 16, 12 or 8 kHz.
     #[doc(alias = "kAudioFormatOpus")]
     Opus,
 }
 
 impl SoundCodec {
-    /// libavcodec's encoder.
+    /// Returns the name of libavcodec's encoder.
     const fn encoder(self) -> &'static str {
         match self {
             Self::Aac => "aac",
@@ -33,22 +33,22 @@ impl SoundCodec {
 
 /// Encodes sound, from samples in any portions to packets of equal length.
 ///
-/// Most codecs begin with sound that nobody is to hear (priming), and end with some: packets say by their place what they hold, and the priming lies
-/// before zero.
+/// Most codecs begin with sound that must not be heard (priming), and end with some: the place of a packet
+/// tells which samples it holds, and the priming lies before zero.
 pub struct SoundEncoder {
     raw: NonNull<ffi::RtSound>,
     codec: SoundCodec,
     format: AudioFormat,
     /// Samples of all channels that do not fill a packet yet.
     waiting: Vec<f32>,
-    /// Samples of one channel: that came, and that the encoder was given.
+    /// The number of samples of one channel that came, and of those that the encoder was given.
     came: u64,
     sent: u64,
     packets: VecDeque<SoundPacket>,
     over: bool,
 }
 
-// SAFETY: a codec context is used by one thread at a time (all calls take `&mut`), but not bound to one
+// SAFETY: a codec context is used by one thread at a time (all calls take `&mut`), but not bound to one.
 unsafe impl Send for SoundEncoder {}
 
 /// A packet of encoded sound.
@@ -56,17 +56,19 @@ unsafe impl Send for SoundEncoder {}
 pub struct SoundPacket {
     /// The payload.
     pub data: Vec<u8>,
-    /// Where it begins, in samples from the first one that came: before zero what primes the decoder.
+    /// The place where it begins, in samples from the first one that came. Packets that only prime the
+    /// decoder lie before zero.
     pub start: i64,
-    /// How many samples it decodes to.
+    /// The number of samples that it decodes to.
     pub length: u32,
 }
 
 impl SoundEncoder {
-    /// An encoder of so many channels, at `sample_rate` samples a second of each. `bit_rate` is in bits a second; 0 leaves it to the encoder.
+    /// Opens an encoder of so many channels, at `sample_rate` samples a second of each. `bit_rate` is in bits
+    /// a second; 0 leaves it to the encoder.
     ///
     /// # Errors
-    /// [`MediaError::Sound`] if this FFmpeg has no such encoder, or it refuses the numbers.
+    /// Returns [`MediaError::Sound`] if this FFmpeg has no such encoder, or it refuses the numbers.
     pub fn open(
         codec: SoundCodec,
         sample_rate: u32,
@@ -77,12 +79,12 @@ impl SoundEncoder {
         let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let (rate, count, bits) =
             (number(sample_rate), number(channels), i64::try_from(bit_rate).unwrap_or(i64::MAX));
-        // SAFETY: a terminated text; on success the object is ours
+        // SAFETY: the text is terminated; on success the object is ours.
         attempt(|| unsafe { ffi::rt_sound_open(name.as_ptr(), rate, count, bits, &mut sound) })
             .map_err(|failure| error(codec, &failure))?;
         let raw = NonNull::new(sound).expect("an opened encoder has an address");
         let mut out = MaybeUninit::uninit();
-        // SAFETY: the shim fills the struct, whose text and bytes live as long as the encoder
+        // SAFETY: the shim fills the struct, whose text and bytes live as long as the encoder.
         let format = unsafe {
             ffi::rt_sound_of(raw.as_ptr(), out.as_mut_ptr());
             audio_format(&out.assume_init())
@@ -91,20 +93,21 @@ impl SoundEncoder {
         Ok(Self { raw, codec, format, waiting, came: 0, sent: 0, packets, over: false })
     }
 
-    /// What a decoder has to know.
+    /// Returns the description that the packets are decoded with.
     pub fn format(&self) -> &AudioFormat {
         &self.format
     }
 
-    /// Samples of one channel that came so far.
+    /// Returns the number of samples of one channel that came so far.
     pub fn came(&self) -> u64 {
         self.came
     }
 
-    /// Takes samples, -1 to 1, one of each channel after the other. A last one that is not of all channels is an error.
+    /// Takes samples, -1 to 1, one of each channel after the other. The number of samples must be a multiple
+    /// of the channels.
     ///
     /// # Errors
-    /// [`MediaError::Sound`], also after the end. The encoder is of no use then.
+    /// Returns [`MediaError::Sound`], also after the end. The encoder is useless then.
     pub fn send(&mut self, samples: &[f32]) -> Result<(), MediaError> {
         let channels = self.format.channels.max(1) as usize;
         if self.over || !samples.len().is_multiple_of(channels) {
@@ -124,10 +127,10 @@ impl SoundEncoder {
         Ok(())
     }
 
-    /// No more samples come: what is left is encoded, filled up with silence.
+    /// Ends the sound: the remaining samples are encoded, filled up with silence.
     ///
     /// # Errors
-    /// As [`SoundEncoder::send`].
+    /// Fails like [`SoundEncoder::send`].
     pub fn finish(&mut self) -> Result<(), MediaError> {
         if std::mem::replace(&mut self.over, true) {
             return Ok(());
@@ -140,16 +143,17 @@ impl SoundEncoder {
         self.encode(None)
     }
 
-    /// The next packet that is ready.
+    /// Returns the next packet that is ready.
     pub fn next_packet(&mut self) -> Option<SoundPacket> {
         self.packets.pop_front()
     }
 
-    /// Encodes one frame of exactly the encoder's size, or the end; fetches what is ready.
+    /// Encodes one frame of exactly the encoder's size, or the end, and fetches the packets that are ready.
     fn encode(&mut self, frame: Option<&[f32]>) -> Result<(), MediaError> {
         let pts = i64::try_from(self.sent).unwrap_or(i64::MAX);
         let samples = frame.map_or(ptr::null(), <[f32]>::as_ptr);
-        // SAFETY: null, or as many samples as the shim reads: a whole frame of all channels
+        // SAFETY: the pointer is null, or points to as many samples as the shim reads: a whole frame of all
+        // channels.
         attempt(|| unsafe { ffi::rt_sound_send(self.raw.as_ptr(), samples, pts) })
             .map_err(|failure| error(self.codec, &failure))?;
         if frame.is_some() {
@@ -163,7 +167,8 @@ impl SoundEncoder {
 
     fn receive(&mut self) -> Result<Option<SoundPacket>, Failure> {
         let mut out = MaybeUninit::<RawPacket>::uninit();
-        // SAFETY: on success the shim has filled the struct, with as many bytes as it says; they are copied, and the packet freed
+        // SAFETY: on success the shim has filled the struct, with as many bytes as it states; they are
+        // copied, and the packet is freed.
         unsafe {
             match attempt_quickly(|| ffi::rt_sound_receive(self.raw.as_ptr(), out.as_mut_ptr())) {
                 Ok(_) => {}
@@ -183,7 +188,7 @@ impl SoundEncoder {
 
 impl Drop for SoundEncoder {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the encoder is ours, and this is its last use.
         unsafe { ffi::rt_sound_close(self.raw.as_ptr()) };
     }
 }
@@ -196,7 +201,7 @@ fn error(codec: SoundCodec, failure: &Failure) -> MediaError {
 mod tests {
     use super::*;
 
-    /// Portions of any size come to the same packets, which lie side by side and cover all that came.
+    /// Portions of any size become the same packets, which lie side by side and cover all samples that came.
     #[test]
     fn portions_do_not_matter() {
         let wave: Vec<f32> = (0..10_000).map(|i| (i as f32 * 0.05).sin() * 0.5).collect();

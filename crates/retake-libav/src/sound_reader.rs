@@ -1,3 +1,5 @@
+//! Reads compressed sound of several tracks, with exact times.
+
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
@@ -6,18 +8,20 @@ use retake_media::{AudioFormat, Rational, Sample, SampleKind, Time};
 
 /// Gives out the samples of several tracks of sound, as the container holds them, ordered by decode time.
 ///
-/// Their times are on the clock of the film, and never go back. Where the container's clock is coarser than the sound's (Matroska's
-/// milliseconds), they follow from the length of the samples, as far as the container agrees.
+/// Their times are on the clock of the film, and never go back. Where the container's clock is coarser than
+/// the sound's (Matroska's milliseconds), they follow from the length of the samples, as far as the container
+/// agrees.
 pub struct SoundReader {
     source: Source,
     tracks: Vec<(AudioFormat, SoundClock)>,
 }
 
 impl SoundReader {
-    /// Starts at the first samples of tracks of sound, by their numbers in the file.
+    /// Opens tracks of sound, by their numbers in the file, at their first samples.
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] for a track that is not sound; else as [`probe`](crate::probe()).
+    /// Returns [`MediaError::NoDecoder`] for a track that is not sound; else fails like
+    /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, tracks: &[u32]) -> Result<Self, MediaError> {
         let file = &info.path;
         let input = Input::open(file).map_err(|failure| MediaError::open(file, &failure))?;
@@ -35,19 +39,19 @@ impl SoundReader {
         Ok(Self { source, tracks: clocks })
     }
 
-    /// What a track is made of; `index` counts the tracks that were asked for.
+    /// Returns the description of a track; `index` counts the tracks that were opened.
     ///
     /// # Panics
-    /// If there is no such track.
+    /// Panics if there is no such track.
     pub fn format(&self, index: usize) -> &AudioFormat {
         &self.tracks[index].0
     }
 
-    /// The next sample, and which of the tracks it belongs to; `None` after the last.
+    /// Returns the next sample, and the index of its track; `None` after the last.
     ///
     /// # Errors
-    /// [`MediaError::Read`].
-    #[allow(clippy::should_implement_trait)] // an iterator would have to say what comes after an error
+    /// Returns [`MediaError::Read`].
+    #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<(usize, Sample)>, MediaError> {
         let Some(Taken { track, stamps, packet }) = self.source.next(Time::POSITIVE_INFINITY)? else {
             return Ok(None);
@@ -59,12 +63,12 @@ impl SoundReader {
     }
 }
 
-/// From a container's times to those of the sound itself.
+/// Converts a container's times to those of the sound itself.
 struct SoundClock {
     base: Rational,
-    /// Seconds a sample of sound, if the container's clock is coarser.
+    /// The seconds a sample of sound, if the container's clock is coarser.
     fine: Option<Rational>,
-    /// Where the packet before ended, in samples of sound.
+    /// The end of the packet before, in samples of sound.
     end: Option<i64>,
 }
 
@@ -75,7 +79,7 @@ impl SoundClock {
         Self { base, fine: coarser.then_some(fine), end: None }
     }
 
-    /// Time and duration of a packet of `length` samples, 0 where that is not known.
+    /// Returns time and duration of a packet of `length` samples, which is 0 where it is not known.
     fn place(&mut self, ticks: i64, duration: i64, length: i64) -> (Time, Time) {
         let long = |ticks: i64, base| if ticks > 0 { ticks_to_time(ticks, base) } else { Time::INVALID };
         let given = ticks_to_time(ticks, self.base);
@@ -84,7 +88,7 @@ impl SoundClock {
             return (given, long(duration, self.base));
         };
         let samples = crate::time_to_ticks(given, fine).unwrap_or(0);
-        // what rounding to the container's clock can make of it
+        // Times may be off by as much as rounding to the container's clock makes.
         let tick = crate::time_to_ticks(ticks_to_time(1, self.base), fine).unwrap_or(0);
         let place = self.end.filter(|end| end.abs_diff(samples) <= tick.unsigned_abs()).unwrap_or(samples);
         self.end = Some(place.saturating_add(length));
@@ -96,7 +100,8 @@ impl SoundClock {
 mod tests {
     use super::*;
 
-    /// Packets of 1024 samples at 48 kHz whose times were rounded to milliseconds come out where they were; a gap stays a gap.
+    /// Packets of 1024 samples at 48 kHz whose times were rounded to milliseconds come out at their exact
+    /// places; a gap stays a gap.
     #[test]
     fn rounded_times_become_exact_again() {
         let mut clock = SoundClock::new(Rational::new(1, 1000), 48_000);

@@ -1,3 +1,5 @@
+//! Reads the packets of tracks that are copied, in decode order.
+
 use crate::error::MediaError;
 use crate::film::{TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::input::{Input, Packet};
@@ -7,14 +9,15 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Packets that wait for others to catch up may take this many bytes. A source that needs more than that for its tracks to meet
-/// is given out as badly interleaved as it was read.
+/// The bytes of packets that may wait for other tracks to catch up. A source that needs more for its tracks
+/// to meet is given out as badly interleaved as it was read, because memory must stay bounded.
 const MOST_WAITING: usize = 16 << 20;
 
-/// So many failures in a row, with nothing good between them, end a source.
+/// So many failures in a row, with no success between them, end a source.
 const PATIENCE: u32 = 64;
 
-/// Reads several tracks of a source that are copied, ordered by decode time, with times that are known and never go back.
+/// Reads several tracks of a source that are copied, ordered by decode time, with times that are known and
+/// never go back.
 pub(crate) struct Source {
     file: PathBuf,
     input: Input,
@@ -23,12 +26,12 @@ pub(crate) struct Source {
     ended: bool,
 }
 
-/// One of its tracks.
+/// One of the tracks.
 pub(crate) struct SourceTrack {
     pub(crate) info: TrackInfo,
-    /// Where a track begins that says nothing of its times.
+    /// The start of a track whose packets have no times.
     start: i64,
-    /// Added after a break of the source's clock.
+    /// The ticks that are added after a break of the source's clock.
     offset: i64,
     last: Option<(i64, i64)>,
     queue: VecDeque<(Time, Stamps, Packet)>,
@@ -51,7 +54,7 @@ impl Source {
         Self { file, ended: tracks.is_empty(), input, tracks, waiting: 0 }
     }
 
-    /// The next packet that is decoded before or at `until`, on the clock of the source.
+    /// Returns the next packet that is decoded before or at `until`, on the clock of the source.
     pub(crate) fn next(&mut self, until: Time) -> Result<Option<Taken>, MediaError> {
         self.read_ahead(until)?;
         let heads = self.tracks.iter().enumerate();
@@ -64,12 +67,14 @@ impl Source {
         }))
     }
 
-    /// Samples of sound that a packet of so many bytes decodes to; 0 where that is not known.
+    /// Returns the number of samples of sound that a packet of so many bytes decodes to; 0 where that is not
+    /// known.
     pub(crate) fn sound_samples(&self, track: usize, bytes: usize) -> i64 {
         self.input.sound_samples(self.tracks[track].info.index, bytes)
     }
 
-    /// Reads until every track that sounds all along is beyond `until`, as far as the memory for waiting packets allows.
+    /// Reads until every track that sounds all along is beyond `until`, as far as the memory for waiting
+    /// packets allows.
     fn read_ahead(&mut self, until: Time) -> Result<(), MediaError> {
         let mut failures = 0;
         while !self.ended && self.waiting < MOST_WAITING && !self.is_ahead(until) {
@@ -120,7 +125,8 @@ impl SourceTrack {
         Self { info, start, offset: 0, last: None, queue: VecDeque::new(), repaired: 0, skipped: 0 }
     }
 
-    /// The times of the next packet: known, and never going back. `None`: there is nothing to go by, or nothing in it.
+    /// Returns the times of the next packet, which are known and never go back. `None` means that they cannot
+    /// be derived, or that the packet is empty.
     fn stamp(&mut self, packet: &Packet) -> Option<Stamps> {
         if packet.data().is_empty() && self.info.kind != TrackKind::Subtitle {
             return None;
@@ -137,7 +143,7 @@ impl SourceTrack {
             repaired = true;
             let second = time_to_ticks(Time::new(1, 1), self.info.time_base).unwrap_or(1);
             let ahead = if last.0.saturating_sub(dts) > second {
-                // a break in the source's clock: everything that follows moves, too
+                // A break in the source's clock moves everything that follows, too.
                 let ahead = follow(last).saturating_sub(dts);
                 self.offset = self.offset.saturating_add(ahead);
                 ahead
@@ -147,7 +153,7 @@ impl SourceTrack {
             dts = dts.saturating_add(ahead);
             pts = pts.saturating_add(ahead);
         }
-        // a cover has no time
+        // A cover has no time, so it does not count.
         self.repaired += u64::from(repaired && self.info.kind != TrackKind::Cover);
         self.last = Some((dts, packet.duration()));
         Some(Stamps { pts: pts.max(dts), dts, duration: packet.duration() })

@@ -1,6 +1,9 @@
+//! Decides which tags of a source are still true in a new file.
+
 use crate::container::Container;
 
-/// Tags that speak of the file they were read from: its brands, its writer, its sizes. Compared without case.
+/// Tags that describe the file they were read from: its brands, its writer, its sizes. They are compared
+/// without case.
 const OF_THE_FILE: [&str; 9] = [
     "major_brand",
     "minor_version",
@@ -13,7 +16,7 @@ const OF_THE_FILE: [&str; 9] = [
     "duration",
 ];
 
-/// Statistics that Matroska writers leave with each track; also with a language behind a dash.
+/// Statistics that Matroska writers leave with each track, also with a language behind a dash.
 const STATISTICS: [&str; 11] = [
     "bps",
     "duration",
@@ -28,20 +31,20 @@ const STATISTICS: [&str; 11] = [
     "segmentuid",
 ];
 
-/// Tags that say how a video was encoded, and are wrong once it is encoded anew.
+/// Tags that describe how a video was encoded, and are wrong once it is encoded anew.
 const OF_THE_ENCODING: [&str; 5] =
     ["encoder", "encoder_options", "encoder_settings", "encoding_settings", "encoding_params"];
 
-/// Whether a tag of the film goes into the new file.
+/// Returns whether a tag of the film goes into the new file.
 pub(crate) fn keeps_for_film(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     !OF_THE_FILE.contains(&name.as_str()) && !is_statistic(&name)
 }
 
-/// Whether a tag of a track goes into the new file.
+/// Returns whether a tag of a track goes into the new file.
 pub(crate) fn keeps_for_track(name: &str, container: Container, encoded_anew: bool) -> bool {
     let name = name.to_ascii_lowercase();
-    // names of boxes: other containers have no place for them
+    // These are names of boxes, which other containers cannot hold.
     let of_boxes = name == "vendor_id" || (name == "handler_name" && !container.is_iso());
     let outdated = encoded_anew && OF_THE_ENCODING.contains(&name.as_str());
     !(is_statistic(&name) || of_boxes || outdated)

@@ -1,3 +1,5 @@
+//! Adds a video track to a film that is being written.
+
 use crate::container::Container;
 use crate::failure::{Failure, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
@@ -5,7 +7,7 @@ use crate::note::Note;
 use crate::output::Output;
 use retake_media::{Codec, Colour, FieldDetail, FormatDescription, Range, Rational};
 
-/// `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
+/// The value of `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
 const UNKNOWN: i32 = -99;
 
 /// A video track that is to be written.
@@ -20,7 +22,7 @@ pub(crate) struct NewVideo<'a> {
     pub(crate) encoder: &'a str,
 }
 
-/// Adds the video track to an output, with all that players need to know before the first sample.
+/// Adds the video track to an output, with everything that players must know before the first sample.
 pub(crate) fn add_video(
     settings: NewVideo<'_>,
     output: &mut Output,
@@ -30,7 +32,7 @@ pub(crate) fn add_video(
     let codec = c_text(format.codec.name());
     let encoder = c_text(settings.encoder);
     let vp9 = (format.codec == Codec::Vp9).then(|| Vp9::read(&format.config)).flatten();
-    // the writer makes vpcC from the parameters; elsewhere a VP9 track has no record
+    // The writer makes vpcC from the parameters; elsewhere a VP9 track has no record.
     let config = if format.codec == Codec::Vp9 { &[] } else { format.config.as_slice() };
     let (depth, profile, level) = match vp9 {
         Some(vp9) => (vp9.depth, vp9.profile, vp9.level),
@@ -75,7 +77,7 @@ pub(crate) fn add_video(
     if format.icc_profile.is_some() && !container.is_iso() {
         lost("the colour profile of the picture", "MP4");
     }
-    // BT.470's two gammas have names in the tags of all containers
+    // BT.470's two gammas have names in the tags of all containers.
     if format.gamma.is_some() && container != Container::Mov && !matches!(format.colour.transfer, 4 | 5) {
         lost("the gamma level of the picture", "MOV");
     }
@@ -84,14 +86,15 @@ pub(crate) fn add_video(
 
 const IDENTITY: [i32; 9] = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30];
 
-/// FFmpeg writes rotation into Matroska since version 7.0 (libavformat 61).
+/// Returns whether the container can be written with a rotation; FFmpeg does so for Matroska since version
+/// 7.0 (libavformat 61).
 fn keeps_rotation(container: Container) -> bool {
     let [format, ..] = crate::failure::library_versions();
     let major = format.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     container.is_iso() || major >= 61
 }
 
-/// What a `vpcC` record says.
+/// The content of a `vpcC` record.
 #[derive(Debug, PartialEq, Eq)]
 struct Vp9 {
     profile: i32,
@@ -108,19 +111,19 @@ impl Vp9 {
     }
 }
 
-/// Bits a sample, as the configuration record says.
+/// Returns the bits a sample, as the configuration record states them.
 fn depth(format: &FormatDescription) -> u32 {
     let config = &format.config;
     match format.codec {
         Codec::Hevc => config.get(17).map_or(8, |byte| 8 + u32::from(byte & 7)),
         Codec::Av1 => config.get(2).map_or(8, |byte| if byte & 0x40 != 0 { 10 } else { 8 }),
-        // High 10 is the only profile with more than 8 bits that is encoded
+        // High 10 is the only profile with more than 8 bits that is encoded.
         Codec::H264 => config.get(1).map_or(8, |&profile| if profile == 110 { 10 } else { 8 }),
         Codec::Vp9 => 8,
     }
 }
 
-/// How fields are arranged, where there are two: rows alternate, unless it is said otherwise.
+/// Returns how two fields are arranged: rows alternate, unless the description states otherwise.
 fn fields(format: &FormatDescription) -> i32 {
     let two = format.fields.filter(|fields| fields.count == 2);
     two.map_or(0, |fields| fields.detail.unwrap_or(FieldDetail::SpatialFirstLineEarly).code().into())

@@ -1,4 +1,5 @@
-//! Whatever is given as a film: an answer, or an error that says what is wrong. No panic, no endless wait.
+//! Whatever is given as a film must lead to an answer or an error that says what is wrong, never to a panic
+//! or an endless wait.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -133,7 +134,7 @@ fn damage_in_the_middle_does_not_end_a_film() {
     }
 }
 
-/// Bytes of a small film are changed here and there: every outcome but a panic or an endless wait is fine.
+/// Bytes of a small film are changed here and there; every outcome but a panic or an endless wait is right.
 #[test]
 fn flipped_bits_never_panic() {
     let Some(studio) = Studio::open() else { return };

@@ -1,4 +1,4 @@
-//! Linear decoding gives what the `ffmpeg` program gives, to the sample and to the tick.
+//! Linear decoding gives the same as the `ffmpeg` program, to the sample and to the tick.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -151,7 +151,7 @@ fn other_chroma_keeps_its_luma() {
     }
 }
 
-/// Films are decoded to planar pictures; for others there is a transfer.
+/// Films are decoded to planar pictures only, because there is a transfer for others.
 #[test]
 fn other_layouts_are_not_decoded_to() {
     let Some(studio) = Studio::open() else { return };
@@ -250,7 +250,7 @@ fn a_change_of_size_is_scaled_to_the_first() {
 fn rotation_and_aspect_are_told() {
     let Some(studio) = Studio::open() else { return };
     let plain = studio.render("-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -vf setsar=4/3 -c:v libx264", "p.mp4");
-    // FFmpeg 5.1 writes the matrix of a quarter turn against the clock
+    // FFmpeg 5.1 writes the matrix of a quarter turn against the clock.
     let film = studio.render(&format!("-i {} -c copy -metadata:s:v rotate=90", plain.display()), "r.mp4");
     let video = probe(&film).unwrap().video;
     assert_eq!((video.rotation, video.pixel_aspect_ratio), (270, Rational::new(4, 3)));

@@ -1,4 +1,4 @@
-//! Exact ranges: whatever the structure of the film, a range holds the frames that linear decoding finds there.
+//! Whatever the structure of the film, an exact range holds the frames that linear decoding finds there.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Small, repeatable and good enough to choose ranges.
+/// A generator that is small, repeatable and good enough to choose ranges.
 struct Dice(u64);
 
 impl Dice {
@@ -36,7 +36,8 @@ fn read(path: &Path, index: &Arc<FrameIndex>, range: Range<u64>, trust: &Arc<See
     reader.fallbacks()
 }
 
-/// Random ranges, and all ranges between sync frames, one after the other. Answers how often readers had to start anew.
+/// Reads random ranges, and all ranges between sync frames, one after the other. Returns how often readers
+/// had to start anew.
 fn check(path: &Path, rolls: u64) -> (u32, Arc<SeekTrust>) {
     let index = index(path);
     let trust = SeekTrust::new();
@@ -108,7 +109,7 @@ fn raw_streams_without_times_are_read_linearly() {
     check(&film, 6);
 }
 
-/// Decodes to green after every seek, because its first frame alone carries a message that matters.
+/// The film decodes to green after every seek, because its first frame alone carries a message that matters.
 #[test]
 fn a_film_that_lies_after_seeks_is_read_linearly() {
     let Some(film) = clip("cockatoo-444.mp4") else { return };
@@ -116,7 +117,7 @@ fn a_film_that_lies_after_seeks_is_read_linearly() {
     if index(&film).frames.iter().filter(|frame| frame.sync).count() > 2 {
         assert!(trust.is_lost() && fallbacks > 0);
     }
-    // once known, nobody tries again
+    // Once that is known, no reader seeks again.
     assert!(!trust.is_lost() || read(&film, &index(&film), 200..210, &trust) == 0);
 }
 

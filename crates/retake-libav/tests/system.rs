@@ -1,4 +1,5 @@
-//! Pipes, full disks and size limits. Some tests run this very program again, with another standard input or under a limit.
+//! Pipes, full disks and size limits lead to the right errors. Some tests run this very program again, with
+//! another standard input or under a limit.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
@@ -10,7 +11,7 @@ use std::io::{ErrorKind as Cause, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// This program again, running the one hidden test `name`.
+/// Returns this program again, running the one hidden test `name`.
 fn again(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([name, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
@@ -49,7 +50,7 @@ fn films_come_through_pipes() {
         let mut pipe = child.stdin.take().unwrap();
         let bytes = std::fs::read(&film).unwrap();
         let feeding = std::thread::spawn(move || {
-            // in pieces, as pipes deliver
+            // The bytes go in pieces, as pipes deliver them.
             bytes.chunks(50_000).try_for_each(|piece| pipe.write_all(piece))
         });
         let output = child.wait_with_output().unwrap();
@@ -118,7 +119,7 @@ fn a_size_limit_is_told() {
     let blocks = std::fs::metadata(&film).unwrap().len() / 512;
     for name in ["b.mp4", "b.mkv"] {
         for limit in [8, blocks / 2, blocks - 20] {
-            // an ignored signal is inherited: the limit becomes an error of the system call
+            // An ignored signal is inherited, so that the limit becomes an error of the system call.
             let shell = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
             let child = again("child_writes_under_a_limit");
             let output = Command::new("bash")

@@ -1,4 +1,4 @@
-/* Messages, error codes, pixel formats, side data: what all shims need. */
+/* Messages, error codes, pixel formats and side data, which all shims need. */
 #include "shim.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 static _Thread_local char last_message[512];
 
-/* FFmpeg stays silent; the worst of what it would have said in this thread is kept for the error that may follow. */
+/* FFmpeg stays silent; the worst of its messages in this thread is kept for the error that may follow. */
 static void keep_message(void *context, int level, const char *format, va_list arguments) {
     (void)context;
     static _Thread_local int last_level = AV_LOG_QUIET;
@@ -37,7 +37,7 @@ void rt_error_text(int code, char *text, size_t size) {
 
 int rt_errno(int code) {
     int number = AVUNERROR(code);
-    /* FFmpeg's own codes are four letters, far above any error number */
+    /* FFmpeg's own codes are four letters, far above any error number. */
     return number > 0 && number < 4096 ? number : 0;
 }
 
@@ -87,7 +87,8 @@ void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering_bytes, const uint8_t *lig
     const AVMasteringDisplayMetadata *mastering = (const void *)mastering_bytes;
     const AVContentLightMetadata *light = (const void *)light_bytes;
     if (mastering && mastering->has_primaries && mastering->has_luminance) {
-        static const int from_rgb[3] = {1, 2, 0}; /* FFmpeg: red, green, blue; H.265: green, blue, red */
+        /* FFmpeg orders red, green, blue; H.265 orders green, blue, red. */
+        static const int from_rgb[3] = {1, 2, 0};
         hdr->has_mastering = 1;
         for (int i = 0; i < 3; i++)
             for (int axis = 0; axis < 2; axis++)

@@ -1,4 +1,4 @@
-/* From packets to pictures. */
+/* Decodes packets to pictures. */
 #include "shim.h"
 
 #include <libavutil/mem.h>
@@ -24,7 +24,7 @@ int rt_decoder_open(rt_input *input, int index, int threads, rt_decoder **out) {
     if (result >= 0) {
         decoder->context->pkt_timebase = stream->time_base;
         decoder->context->thread_count = threads;
-        /* what a file claims must not size an allocation */
+        /* The size that a file claims must not size an allocation. */
         decoder->context->max_pixels = 16384LL * 16384;
         result = avcodec_open2(decoder->context, codec, NULL);
     }

@@ -1,4 +1,4 @@
-/* Opening a film and reading its packets. */
+/* Opens a film and reads its packets. */
 #include "shim.h"
 
 #include <libavutil/avstring.h>
@@ -14,7 +14,7 @@ typedef struct kept {
 
 struct rt_input {
     AVFormatContext *context;
-    kept *first, *last; /* packets to give again */
+    kept *first, *last; /* packets that are given out again */
     int recording, replaying;
 };
 
@@ -25,7 +25,7 @@ int rt_open(const char *url, rt_input **out) {
     rt_input *input = av_mallocz(sizeof *input);
     if (!input) return AVERROR(ENOMEM);
     AVDictionary *options = NULL;
-    /* a film may name other files (playlists): none outside this machine */
+    /* A film may name other files (playlists); it must reach none outside this machine. */
     av_dict_set(&options, "protocol_whitelist", "file,pipe,crypto,data,subfile,concat", 0);
     int result = avformat_open_input(&input->context, url, NULL, &options);
     av_dict_free(&options);
@@ -115,7 +115,7 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     out->codec_id = par->codec_id;
     out->decodable = avcodec_find_decoder(par->codec_id) != NULL;
     out->cover = !!(stream->disposition & AV_DISPOSITION_ATTACHED_PIC);
-    /* the mov demuxer turns off the track that holds chapter names, and nothing else does that */
+    /* Only the mov demuxer turns a track off, and only the one that holds chapter names. */
     out->chapter_track = out->kind == RT_DATA && stream->discard == AVDISCARD_ALL && context->nb_chapters > 0;
     out->language = tag(stream->metadata, "language");
     out->title = tag(stream->metadata, out->kind == RT_ATTACHMENT ? "filename" : "title");
@@ -134,7 +134,7 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     if (out->kind == RT_VIDEO) describe_video(context, stream, out);
     int entries = avformat_index_get_entries_count(stream);
     const AVIndexEntry *last = entries > 0 ? avformat_index_get_entry(stream, entries - 1) : NULL;
-    /* only the mov demuxer knows every sample from the start */
+    /* Only the mov demuxer knows every sample from the start. */
     if (last && av_match_name("mp4", context->iformat->name)) out->last_byte = last->pos + last->size;
     return 0;
 }
@@ -219,7 +219,7 @@ int rt_read(rt_input *input, rt_packet *out) {
     int result = av_read_frame(input->context, packet);
     if (result >= 0 && input->recording) result = keep(input, packet);
     if (result < 0) {
-        /* some demuxers say "the end" where reading failed: the byte stream knows better */
+        /* Some demuxers report the end where reading failed; the byte stream knows better. */
         if (result == AVERROR_EOF && input->context->pb && input->context->pb->error < 0 && input->context->pb->error != AVERROR_EOF)
             result = input->context->pb->error;
         av_packet_free(&packet);

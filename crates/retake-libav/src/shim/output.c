@@ -1,4 +1,4 @@
-/* Writing a film: file, header, packets, trailer. */
+/* Writes a film: file, header, packets, trailer. */
 #include "shim.h"
 
 #include <libavutil/dict.h>
@@ -12,8 +12,8 @@ struct rt_output {
     int64_t *rescale_last; /* per track, for av_rescale_delta */
     int64_t *last;         /* per track, the last decode time */
     int header_written;
-    int in_memory; /* what is written is fetched by rt_output_take */
-    int in_order;  /* packets are written as they come: the caller has interleaved them */
+    int in_memory; /* whether rt_output_take fetches the bytes */
+    int in_order;  /* whether packets are written as they come, because the caller has interleaved them */
 };
 
 AVFormatContext *rt_output_context(rt_output *output) { return output->context; }
@@ -24,9 +24,9 @@ static int open_output(const char *format, const char *url, rt_output **out) {
     if (!output) return AVERROR(ENOMEM);
     int result = avformat_alloc_output_context2(&output->context, NULL, format, url);
     if (result >= 0) {
-        /* equal input gives equal bytes: no random identifiers, no versions, no clock */
+        /* Equal input must give equal bytes, so there are no random identifiers, no versions and no clock. */
         output->context->flags |= AVFMT_FLAG_BITEXACT;
-        /* packets come in order already; waiting for a silent track must not hold much memory */
+        /* Packets come in order already, and waiting for a silent track must not hold much memory. */
         output->context->max_interleave_delta = 2 * AV_TIME_BASE;
         output->in_memory = !url;
         result = url ? avio_open2(&output->context->pb, url, AVIO_FLAG_WRITE, NULL, NULL) : avio_open_dyn_buf(&output->context->pb);
@@ -117,7 +117,7 @@ int rt_output_header(rt_output *output) {
     output->last = av_calloc(output->context->nb_streams + 1, sizeof *output->last);
     if (!output->rescale_last || !output->last) return AVERROR(ENOMEM);
     for (unsigned i = 0; i < output->context->nb_streams; i++) output->rescale_last[i] = output->last[i] = AV_NOPTS_VALUE;
-    /* FLAC, Opus and TrueHD in ISO files are published mappings that older versions call experimental */
+    /* FLAC, Opus and TrueHD in ISO files are published mappings that older versions call experimental. */
     output->context->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
     int result = avformat_write_header(output->context, &output->options);
     if (result >= 0 && output->context->pb->error < 0) result = output->context->pb->error;
@@ -171,7 +171,7 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
     packet->pts = rescaled(pts, source, to);
     packet->dts = rescaled(dts, source, to);
     if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate > 0) {
-        /* coarse times (Matroska's milliseconds) are smoothed by the known length of the packets */
+        /* Coarse times (Matroska's milliseconds) are smoothed by the known length of the packets. */
         int samples = av_get_audio_frame_duration2(par, packet->size);
         if (!samples) samples = par->frame_size;
         AVRational rate = {1, par->sample_rate};
@@ -179,7 +179,7 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
         packet->pts = packet->dts;
     }
 #if LIBAVFORMAT_VERSION_INT < AV_VERSION_INT(59, 31, 100)
-    /* up to FFmpeg 5.1, what is taken off Opus times when Matroska is read is not added when it is written */
+    /* Up to FFmpeg 5.1, reading Matroska takes an offset off Opus times that writing does not add again. */
     const char *format = output->context->oformat->name;
     if (par->codec_id == AV_CODEC_ID_OPUS && (!strcmp(format, "matroska") || !strcmp(format, "webm"))) {
         int64_t delay = av_rescale_q(par->initial_padding, (AVRational){1, 48000}, to);
@@ -187,7 +187,7 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
         packet->pts += delay;
     }
 #endif
-    /* times must not go back (nor stand still, in some containers) after rounding either */
+    /* Times must not go back (nor stand still, in some containers) after rounding either. */
     int64_t least = output->last[index] + !(output->context->oformat->flags & AVFMT_TS_NONSTRICT);
     int repaired = output->last[index] != AV_NOPTS_VALUE && packet->dts < least;
     if (repaired) {

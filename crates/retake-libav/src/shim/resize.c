@@ -1,4 +1,4 @@
-/* Planar pictures in other sizes, without any other change. */
+/* Scales planar pictures to other sizes, without any other change. */
 #include "shim.h"
 
 #include <libavutil/mem.h>
@@ -6,7 +6,7 @@
 #include <libswscale/swscale.h>
 #include <string.h>
 
-/* What a context is made for. */
+/* The properties that a context is made for. */
 struct key {
     int planar, location, from_width, from_height, to_width, to_height;
 };
@@ -45,7 +45,8 @@ static int prepare(rt_resizer *resizer, struct key key) {
     struct SwsContext *context = resizer->context = sws_alloc_context();
     if (!context) return AVERROR(ENOMEM);
     enum AVPixelFormat format = format_of(key.planar);
-    /* chroma between the columns or rows of luma, or on them; in 1/256 of a luma sample */
+    /* Chroma lies between the columns or rows of luma, or on them; the offset is in 1/256 of a luma
+       sample. */
     int half_x = key.planar != RT_PLANAR_444 && key.planar != RT_PLANAR_444_10 && key.planar != RT_PLANAR_GRAY;
     int half_y = key.planar == RT_PLANAR_420 || key.planar == RT_PLANAR_420_10;
     int centred = key.location == 2 || key.location == 4 || key.location == 6;
@@ -56,7 +57,7 @@ static int prepare(rt_resizer *resizer, struct key key) {
         int value;
     } options[] = {
         {"srcw", key.from_width}, {"srch", key.from_height}, {"src_format", format}, {"dstw", key.to_width}, {"dsth", key.to_height},
-        /* ranges are equal: nothing is converted, and nothing clipped */
+        /* Both ranges are equal, so nothing is converted or clipped. */
         {"dst_format", format}, {"src_range", 1}, {"dst_range", 1},
         {"src_h_chr_pos", x}, {"dst_h_chr_pos", x}, {"src_v_chr_pos", y}, {"dst_v_chr_pos", y},
         {"sws_flags", SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT},

@@ -1,4 +1,4 @@
-/* Pictures of other layouts, depths and sizes, made into one of ours. */
+/* Converts pictures of other layouts, depths and sizes to one of ours. */
 #include "shim.h"
 
 #include <libavutil/buffer.h>
@@ -13,7 +13,8 @@ enum { ALIGNMENT = 64 };
 struct rt_scaler {
     struct SwsContext *context;
     int from_format, from_width, from_height, from_range, from_matrix, to_format, to_width, to_height, to_matrix;
-    AVBufferPool *pool; /* memory of pictures; outlives the scaler as long as a picture of it is alive */
+    /* the memory of pictures, which outlives the scaler as long as a picture of it is alive */
+    AVBufferPool *pool;
     int pool_bytes;
 };
 
@@ -32,7 +33,7 @@ void rt_scaler_close(rt_scaler *scaler) {
 static AVFrame *new_picture(rt_scaler *scaler, int format, int width, int height) {
     int bytes = av_image_get_buffer_size(format, width, height, ALIGNMENT);
     if (bytes < 0 || bytes > INT_MAX - ALIGNMENT) return NULL;
-    bytes += ALIGNMENT; /* vector code may write past the last row */
+    bytes += ALIGNMENT; /* Vector code may write past the last row. */
     if (scaler->pool_bytes != bytes) {
         av_buffer_pool_uninit(&scaler->pool);
         scaler->pool = av_buffer_pool_init(bytes, NULL);
@@ -52,7 +53,7 @@ static AVFrame *new_picture(rt_scaler *scaler, int format, int width, int height
     return frame;
 }
 
-/* The same samples under the name that says nothing about their range. */
+/* Returns the format of the same samples whose name does not state their range. */
 static int without_range(int format) {
     switch (format) {
     case AV_PIX_FMT_YUVJ420P: return AV_PIX_FMT_YUV420P;
@@ -75,7 +76,7 @@ static int table_of(int matrix) {
     }
 }
 
-/* Only luma, of the depth that is wanted: swscale would guess a range. */
+/* Converts luma alone, of the required depth, because swscale would guess a range. */
 static int from_gray(const AVFrame *from, AVFrame *to) {
     int deep = to->format == AV_PIX_FMT_YUV420P10LE;
     if (from->format != (deep ? AV_PIX_FMT_GRAY10LE : AV_PIX_FMT_GRAY8) || from->width != to->width || from->height != to->height)
@@ -87,7 +88,7 @@ static int from_gray(const AVFrame *from, AVFrame *to) {
         for (int y = 0; y < (to->height + 1) / 2; y++) {
             uint8_t *start = to->data[plane] + (ptrdiff_t)y * to->linesize[plane];
             for (int x = 0; x < (to->width + 1) / 2; x++)
-                if (deep) start[2 * x] = 0, start[2 * x + 1] = 2; /* 512 */
+                if (deep) start[2 * x] = 0, start[2 * x + 1] = 2; /* 512 is the neutral value of ten bits. */
                 else start[x] = 128;
         }
     return 1;
@@ -115,7 +116,7 @@ static int prepare(rt_scaler *scaler, const AVFrame *from, int format, int width
     scaler->to_width = width;
     scaler->to_height = height;
     scaler->to_matrix = matrix;
-    /* RGB is full range by nature and becomes limited YUV; YUV keeps range and matrix */
+    /* RGB is full range by nature and becomes limited YUV; YUV keeps range and matrix. */
     const int *to_table = sws_getCoefficients(table_of(rgb ? matrix : (int)from->colorspace));
     sws_setColorspaceDetails(scaler->context, sws_getCoefficients(table_of(from->colorspace)), rgb ? 1 : full, to_table,
                              rgb ? 0 : full, 0, 1 << 16, 1 << 16);

@@ -1,8 +1,8 @@
-/* The whole border between Rust and FFmpeg: flat structs of ours in and out, so that no layout of FFmpeg's is known outside src/shim.
- * src/ffi.rs mirrors this file; change both together.
- *
- * Functions return 0 (or a positive count) for success and an AVERROR code for failure. Pointers to text stay valid until the object that
- * they were asked from is closed, or changed. */
+/* This is the whole border between Rust and FFmpeg: flat structs of ours in and out, so that no layout of
+   FFmpeg's is known outside src/shim. src/ffi.rs mirrors this file; both must be changed together.
+
+   Functions return 0 (or a positive count) for success and an AVERROR code for failure. Pointers to text stay
+   valid until the object that they were got from is closed, or changed. */
 #ifndef RETAKE_SHIM_H
 #define RETAKE_SHIM_H
 
@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_UNKNOWN INT64_MIN /* a time that nobody knows; equals AV_NOPTS_VALUE */
+#define RT_UNKNOWN INT64_MIN /* The number of an unknown time, which equals AV_NOPTS_VALUE. */
 
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 100)
-#define RT_CODED_SIDE_DATA 1 /* side data of a stream lies in its codec parameters */
+#define RT_CODED_SIDE_DATA 1 /* Side data of a stream lies in its codec parameters. */
 #else
 #define RT_CODED_SIDE_DATA 0
 #endif
@@ -28,12 +28,12 @@ typedef struct {
     int32_t num, den;
 } rt_ratio;
 
-/* H.273 code points; range 0 unknown, 1 limited, 2 full; chroma location as AVChromaLocation */
+/* H.273 code points; range is 0 unknown, 1 limited, 2 full; chroma location is as AVChromaLocation. */
 typedef struct {
     int32_t primaries, transfer, matrix, range, chroma_location;
 } rt_colour;
 
-/* HDR10 metadata in the integer units of H.265 */
+/* HDR10 metadata in the integer units of H.265. */
 typedef struct {
     int32_t has_mastering, has_light;
     uint16_t primaries_gbr[3][2], white_point[2];
@@ -41,7 +41,7 @@ typedef struct {
     uint16_t max_content, max_average;
 } rt_hdr;
 
-/* A pixel format, in the words that matter here. */
+/* A pixel format, by the properties that matter here. */
 typedef struct {
     const char *name;
     int32_t depth;             /* bits of the deepest component */
@@ -53,8 +53,8 @@ typedef struct {
 
 typedef struct {
     const char *format, *title;
-    int64_t duration; /* microseconds */
-    int64_t size;     /* bytes, or negative */
+    int64_t duration; /* in microseconds */
+    int64_t size;     /* in bytes, or negative */
     int32_t streams, chapters, seekable, live_times;
 } rt_film;
 
@@ -65,7 +65,7 @@ typedef struct {
     int64_t start, duration, frames;
     int32_t width, height, sample_rate, channels, padding, field_order, has_matrix;
     int32_t matrix[9];
-    double rotation; /* degrees, counter-clockwise, as av_display_rotation_get */
+    double rotation; /* degrees, counter-clockwise, as av_display_rotation_get returns them */
     rt_colour colour;
     rt_hdr hdr;
     rt_pixels pixels;
@@ -89,7 +89,7 @@ typedef struct {
     const uint8_t *data[3];
     int32_t stride[3];
     int32_t width, height, key;
-    int32_t interlaced; /* 1 top field first, 2 bottom field first, 0 whole */
+    int32_t interlaced; /* 1 top field first, 2 bottom field first, 0 whole frames */
     int32_t damaged, format;
     rt_ratio aspect;
     rt_colour colour;
@@ -97,7 +97,8 @@ typedef struct {
     rt_pixels pixels;
 } rt_frame;
 
-/* Audio as codec parameters have it; `layout` is a channel mask, or 0 for the usual one of so many channels. */
+/* Audio as codec parameters have it; `layout` is a channel mask, or 0 for the usual one of so many
+   channels. */
 typedef struct {
     const char *codec;
     int32_t sample_rate, channels, frame_size, block_align, bits_per_sample, padding;
@@ -115,12 +116,12 @@ typedef struct rt_output rt_output;
 typedef struct rt_subtitles rt_subtitles;
 typedef struct rt_sound rt_sound;
 
-/* common.c */
+/* These functions are in common.c. */
 void rt_setup(void);
-const char *rt_last_message(void); /* of this thread; empty if there was none since rt_forget */
+const char *rt_last_message(void); /* The message of this thread; empty if there was none since rt_forget. */
 void rt_forget(void);
 void rt_error_text(int code, char *text, size_t size);
-int rt_errno(int code); /* the operating system's error number in it, or 0 */
+int rt_errno(int code); /* The operating system's error number in the code, or 0. */
 int rt_is_end(int code);
 int rt_is_again(int code);
 void rt_version(int32_t out[3]);
@@ -128,40 +129,44 @@ void rt_describe_pixels(int format, rt_pixels *out);
 void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering, const uint8_t *light);
 const uint8_t *rt_side_data(const AVStream *stream, enum AVPacketSideDataType type);
 
-/* input.c */
+/* These functions are in input.c. */
 int rt_open(const char *url, rt_input **out);
 void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
-int rt_audio_of(rt_input *input, int index, rt_audio *out); /* texts and bytes as rt_stream_of */
-int rt_sound_samples(rt_input *input, int index, int bytes); /* samples in a packet; 0 or less: not known */
+/* Texts and bytes live as those of rt_stream_of. */
+int rt_audio_of(rt_input *input, int index, rt_audio *out);
+/* The samples in a packet; 0 or less where they are not known. */
+int rt_sound_samples(rt_input *input, int index, int bytes);
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_free(AVPacket *packet);
-/* the picture of a cover track */
+/* Gives the picture of a cover track. */
 int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);
 int rt_seek(rt_input *input, int stream, int64_t time);
-void rt_record(rt_input *input);                 /* keep a copy of what rt_read gives from here on */
-void rt_replay(rt_input *input);                 /* stop that, and give the copies again */
+void rt_record(rt_input *input); /* Keeps a copy of the packets that rt_read gives from here on. */
+void rt_replay(rt_input *input);                 /* Stops that, and gives the copies again. */
 int64_t rt_position(rt_input *input);
-AVFormatContext *rt_context(rt_input *input);    /* for the other shims only */
+AVFormatContext *rt_context(rt_input *input);    /* Only the other shims may call this. */
 
-/* decode.c */
+/* These functions are in decode.c. */
 int rt_decoder_open(rt_input *input, int stream, int threads, rt_decoder **out);
 void rt_decoder_close(rt_decoder *decoder);
-int rt_decoder_send(rt_decoder *decoder, AVPacket *packet); /* NULL: the end. Does not take the packet. */
+/* NULL is the end. The packet stays the caller's. */
+int rt_decoder_send(rt_decoder *decoder, AVPacket *packet);
 int rt_decoder_receive(rt_decoder *decoder, rt_frame *out);
 void rt_decoder_flush(rt_decoder *decoder);
 void rt_frame_free(AVFrame *frame);
 void rt_frame_describe(AVFrame *frame, rt_frame *out);
 
-/* scale.c */
+/* These functions are in scale.c. */
 int rt_scaler_open(rt_scaler **out);
 void rt_scaler_close(rt_scaler *scaler);
-/* A new frame of RT_PICTURE_* `picture`, `width` x `height`. `matrix` is the H.273 matrix to make of RGB. */
+/* Makes a new frame of RT_PICTURE_* `picture`, `width` x `height`. `matrix` is the H.273 matrix to make of
+   RGB. */
 int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int height, int matrix, rt_frame *out);
 
-/* resize.c */
+/* These functions are in resize.c. */
 typedef struct {
     uint8_t *data[3];
     int32_t stride[3];
@@ -170,11 +175,11 @@ typedef struct {
 
 int rt_resizer_open(rt_resizer **out);
 void rt_resizer_close(rt_resizer *resizer);
-/* Pictures of RT_PLANAR_* `planar`; chroma lies as H.273 says (type plus one), and stays there. Rows of `from` can be read, and those of `to`
- * written, 64 bytes beyond their end. */
+/* Scales pictures of RT_PLANAR_* `planar`; chroma lies as H.273 says (type plus one), and stays there. Rows
+   of `from` must be readable, and those of `to` writable, 64 bytes beyond their end. */
 int rt_resize(rt_resizer *resizer, int planar, int location, const rt_planes *from, const rt_planes *to);
 
-/* output.c, track.c */
+/* These functions are in output.c and track.c. */
 typedef struct {
     const char *codec;
     int32_t width, height, picture, timescale, level, profile, tag_hvc1;
@@ -186,57 +191,62 @@ typedef struct {
     int32_t has_matrix;
     int32_t matrix[9];
     int32_t disposition;
-    int32_t fields; /* 0 whole frames, else as QuickTime counts: 1, 6, 9, 14 */
+    int32_t fields; /* 0 for whole frames, else the numbers of QuickTime: 1, 6, 9, 14 */
     const char *encoder;
 } rt_video;
 
 int rt_output_open(const char *format, const char *url, rt_output **out);
-int rt_output_open_memory(const char *format, rt_output **out); /* no file: see rt_output_take */
-void rt_output_in_order(rt_output *output);                     /* packets are interleaved already */
-/* All bytes since the last call; the caller's, to be freed by rt_bytes_free. */
+/* Writes no file; rt_output_take fetches the bytes. */
+int rt_output_open_memory(const char *format, rt_output **out);
+/* Writes packets as they come, because they are interleaved already. */
+void rt_output_in_order(rt_output *output);
+/* Gives all bytes since the last call; they are the caller's, who must free them by rt_bytes_free. */
 int rt_output_take(rt_output *output, uint8_t **data, size_t *size);
 void rt_bytes_free(uint8_t *data);
-int rt_output_flush(rt_output *output); /* ends a fragment, where the container has such */
-/* the one in force after rt_output_header */
+int rt_output_flush(rt_output *output); /* Ends a fragment, where the container has such. */
+/* Gives the time base in force after rt_output_header. */
 int rt_output_time_base(const rt_output *output, int stream, rt_ratio *out);
-void rt_output_close(rt_output *output); /* without a trailer: what was written stays half a file */
+void rt_output_close(rt_output *output); /* Closes without a trailer, so that the file stays half a file. */
 int rt_output_option(rt_output *output, const char *name, const char *value);
-/* stream -1: the film */
+/* Stream -1 is the film. */
 int rt_output_tag(rt_output *output, int stream, const char *name, const char *value);
 int rt_output_video(rt_output *output, const rt_video *video);
 int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base);
-int rt_output_can_hold(const char *format, int codec_id); /* 1 yes, 0 no, negative: cannot tell */
+/* 1 means yes, 0 no, negative that it cannot be told. */
+int rt_output_can_hold(const char *format, int codec_id);
 int rt_output_can_hold_named(const char *format, const char *codec);
-/* These answer the index of the new track. */
+/* These return the index of the new track. */
 int rt_output_copy(rt_output *output, rt_input *input, int stream);
 int rt_output_attach(rt_output *output, const char *name, const char *type, const uint8_t *data, size_t size);
-/* All chapters, shift_num / shift_den seconds earlier. */
+/* Copies all chapters, shift_num / shift_den seconds earlier. */
 int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den);
 int rt_output_header(rt_output *output);
 int rt_output_write(rt_output *output, int stream, rt_ratio time_base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
                     const uint8_t *data, size_t size);
-/* Writes a packet that was read from an input, with new times (ticks of `time_base`). The packet stays the caller's.
- * 1 if its times had to be moved, to go on from the packet before. */
+/* Writes a packet that was read from an input, with new times (ticks of `time_base`). The packet stays the
+   caller's. It returns 1 if the times had to be moved, to go on from the packet before. */
 int rt_output_packet(rt_output *output, int stream, rt_ratio time_base, const AVPacket *packet, int64_t pts, int64_t dts, int64_t duration);
 int rt_output_finish(rt_output *output);
 int64_t rt_output_bytes(const rt_output *output);
 AVFormatContext *rt_output_context(rt_output *output);
 int rt_track_add_side_data(AVStream *stream, enum AVPacketSideDataType type, const void *data, size_t size);
-/* 1 while there is one */
+/* Returns 1 while there is one. */
 int rt_input_tag(rt_input *input, int stream, int number, const char **name, const char **value);
 
-/* subtitle.c */
+/* These functions are in subtitle.c. */
 int rt_subtitles_open(rt_input *input, int stream, const char *codec, rt_output *output, rt_subtitles **out);
 void rt_subtitles_close(rt_subtitles *subtitles);
 int rt_subtitles_track(const rt_subtitles *subtitles);
-/* Times in ticks of the source track. Answers 1 if a packet came out (its data valid until the next call), 0 if not. */
+/* Times are in ticks of the source track. It returns 1 if a packet came out (its data is valid until the next
+   call), 0 if not. */
 int rt_subtitles_convert(rt_subtitles *subtitles, const AVPacket *packet, rt_packet *out);
 
-/* sound.c */
+/* These functions are in sound.c. */
 int rt_sound_open(const char *encoder, int rate, int channels, int64_t bit_rate, rt_sound **out);
 void rt_sound_close(rt_sound *sound);
-void rt_sound_of(const rt_sound *sound, rt_audio *out); /* texts and bytes live as long as the encoder */
-/* As many samples of each channel as rt_audio.frame_size says, one of each after the other; NULL: the end. */
+void rt_sound_of(const rt_sound *sound, rt_audio *out); /* Texts and bytes live as long as the encoder. */
+/* Takes as many samples of each channel as rt_audio.frame_size says, one of each after the other; NULL is the
+   end. */
 int rt_sound_send(rt_sound *sound, const float *samples, int64_t pts);
 int rt_sound_receive(rt_sound *sound, rt_packet *out);
 

@@ -1,4 +1,4 @@
-/* Sound, encoded: frames of interleaved samples in, packets out. */
+/* Encodes sound: frames of interleaved samples in, packets out. */
 #include "shim.h"
 
 #include <libavutil/channel_layout.h>
@@ -10,7 +10,8 @@ struct rt_sound {
     AVFrame *frame;
 };
 
-/* Which of the two layouts of float samples an encoder takes shows when it is opened: the lists of what it takes have moved about in FFmpeg. */
+/* Opens the encoder with one of the two layouts of float samples. Only opening shows which one it takes,
+   because the lists of supported layouts have moved about in FFmpeg. */
 static int open_as(rt_sound *sound, const AVCodec *codec, enum AVSampleFormat format, int rate, int channels, int64_t bit_rate) {
     AVCodecContext *encoder = sound->encoder = avcodec_alloc_context3(codec);
     if (!encoder) return AVERROR(ENOMEM);
@@ -20,7 +21,8 @@ static int open_as(rt_sound *sound, const AVCodec *codec, enum AVSampleFormat fo
     encoder->thread_count = 1;
     av_channel_layout_default(&encoder->ch_layout, channels);
     if (bit_rate > 0) encoder->bit_rate = bit_rate;
-    /* what decoders need lies beside the samples; equal input gives equal bytes */
+    /* Global headers put the data that decoders need beside the samples, and equal input must give equal
+       bytes. */
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
     int result = avcodec_open2(encoder, codec, NULL);
     if (result < 0) avcodec_free_context(&sound->encoder);

@@ -1,4 +1,4 @@
-/* Text subtitles written anew in the form that another container wants. */
+/* Writes text subtitles anew in the form that another container needs. */
 #include "shim.h"
 
 #include <libavutil/mem.h>
@@ -84,7 +84,7 @@ int rt_subtitles_convert(rt_subtitles *subtitles, const AVPacket *packet, rt_pac
     int got = 0;
     int result = avcodec_decode_subtitle2(subtitles->decoder, &text, &got, (AVPacket *)packet);
     if (result < 0 || !got) return result < 0 ? result : 0;
-    /* the decoder may say when the text appears and goes, in milliseconds after the packet */
+    /* The decoder may state when the text appears and goes, in milliseconds after the packet. */
     int64_t show = text.start_display_time, hide = text.end_display_time;
     text.start_display_time = 0;
     text.end_display_time = hide > show && hide != UINT32_MAX ? (uint32_t)(hide - show) : 0;

@@ -1,4 +1,4 @@
-/* The tracks of a film that is being written: its video, copies of others, attachments, chapters. */
+/* Adds the tracks of a film that is being written: its video, copies of others, attachments, chapters. */
 #include "shim.h"
 
 #include <libavutil/dict.h>
@@ -40,7 +40,8 @@ static int set_extradata(AVCodecParameters *par, const uint8_t *data, size_t siz
 static int add_hdr(AVStream *stream, const rt_hdr *hdr) {
     int result = 0;
     if (hdr->has_mastering) {
-        static const int to_rgb[3] = {2, 0, 1}; /* H.265: green, blue, red; FFmpeg: red, green, blue */
+        /* H.265 orders green, blue, red; FFmpeg orders red, green, blue. */
+        static const int to_rgb[3] = {2, 0, 1};
         AVMasteringDisplayMetadata *made = av_mastering_display_metadata_alloc();
         if (!made) return AVERROR(ENOMEM);
         for (int i = 0; i < 3; i++)
@@ -133,7 +134,7 @@ int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base
     return result < 0 ? result : stream->index;
 }
 
-/* The source's own code for a coding format is kept where the new container knows it too. */
+/* Keeps the source's own code for a coding format where the new container knows it too. */
 static uint32_t tag_for(const AVOutputFormat *format, const AVCodecParameters *par) {
     unsigned other = 0;
     if (!format->codec_tag || av_codec_get_id(format->codec_tag, par->codec_tag) == par->codec_id ||
@@ -153,7 +154,7 @@ int rt_output_copy(rt_output *output, rt_input *input, int index) {
     stream->codecpar->codec_tag = tag_for(context->oformat, source->codecpar);
     if (source->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
         (source->codecpar->codec_id == AV_CODEC_ID_AC3 || source->codecpar->codec_id == AV_CODEC_ID_MP3))
-        stream->codecpar->block_align = 0; /* says nothing outside AVI and WAV */
+        stream->codecpar->block_align = 0; /* This number has no meaning outside AVI and WAV. */
     stream->disposition = source->disposition;
     stream->time_base = source->time_base;
     stream->sample_aspect_ratio = source->sample_aspect_ratio;
@@ -183,7 +184,8 @@ int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, in
     if (!context->chapters) return AVERROR(ENOMEM);
     for (unsigned i = 0; i < from->nb_chapters; i++) {
         const AVChapter *source = from->chapters[i];
-        /* start / time_base stays exact for the time bases that demuxers use; den / num fits int there */
+        /* Dividing start by time_base stays exact for the time bases that demuxers use; den / num fits int
+           there. */
         int64_t shift = av_rescale_rnd(shift_num, source->time_base.den, shift_den * source->time_base.num, AV_ROUND_NEAR_INF);
         if (source->end != AV_NOPTS_VALUE && source->end <= shift) continue;
         AVChapter *chapter = av_mallocz(sizeof *chapter);

@@ -1,11 +1,11 @@
-//! What samples mean, and what they are to mean afterwards.
+//! Finds the meaning of samples before and after a transfer.
 
 use super::light::{Light, Tags};
 use retake_media::{
     Colour, Downsampling, PixelBuffer, PixelFormat, Range, TransferError, TransferOptions, WritableBuffer,
 };
 
-/// H.273: what is not known, and planes of green, blue and red.
+/// H.273 numbers unknown properties 2, and planes of green, blue and red 0.
 const UNKNOWN: u8 = 2;
 const IDENTITY: u8 = 0;
 
@@ -17,21 +17,21 @@ pub(super) struct Space {
     pub(super) depth: u32,
 }
 
-/// What the planes are.
+/// The meaning of the planes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Model {
-    /// Green, blue, red.
+    /// The planes are green, blue, red.
     Rgb,
-    /// Y, Cb, Cr, with the weights of red and blue in Y.
+    /// The planes are Y, Cb, Cr, with the weights of red and blue in Y.
     YCbCr { red: f64, blue: f64 },
 }
 
-/// The way of colours from a source to a destination.
+/// The conversion of colours from a source to a destination.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Passage {
     pub(super) from: Space,
     pub(super) to: Space,
-    /// What light they stand for, if that changes.
+    /// The change of the light that samples stand for, if there is one.
     pub(super) light: Option<Light>,
     /// The tags of the result.
     pub(super) colour: Colour,
@@ -61,7 +61,7 @@ impl Passage {
         let (from_kind, to_kind) = kinds(source, destination, wished);
         let matrix = match (from_kind, to_kind) {
             (_, Kind::Rgb) if !to.is_rgb() => IDENTITY,
-            // packed RGB keeps the matrix of the YCbCr that it came from, or is to become
+            // Packed RGB keeps the matrix of the YCbCr that it came from, or that it will become.
             (Kind::YCbCr(matrix), Kind::Rgb) => matrix,
             (Kind::Rgb, Kind::Rgb) => colour.matrix,
             (from, to) if from == to && wished.is_none() => colour.matrix,
@@ -71,7 +71,7 @@ impl Passage {
             let model = kind.model(from_kind == to_kind && light.is_none()).map_err(refuse)?;
             Ok(Space { model, range, depth: format.bit_depth() })
         };
-        // neutral formats keep the range of YCbCr, and are limited otherwise
+        // Neutral formats keep the range of YCbCr, and are limited otherwise.
         let video = !from.is_rgb() && from.chroma_block().is_some();
         let tagged_range = tagged.filter(|tagged| tagged.range_known).map(|tagged| tagged.range);
         let kept = if video { colour.range } else { Range::Limited };
@@ -88,7 +88,7 @@ impl Passage {
     }
 }
 
-/// Red, green and blue, or Y, Cb and Cr by a matrix of H.273.
+/// Distinguishes red, green and blue from Y, Cb and Cr by a matrix of H.273.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Rgb,
@@ -97,7 +97,7 @@ enum Kind {
 
 impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
-        // 5 and 6 are two names of one matrix
+        // The codes 5 and 6 are two names of one matrix.
         let name = |matrix: u8| if matrix == 5 { 6 } else { matrix };
         match (self, other) {
             (Self::Rgb, Self::Rgb) => true,
@@ -108,7 +108,7 @@ impl PartialEq for Kind {
 }
 
 impl Kind {
-    /// The weights of red and blue in luma; where nothing is converted, any will do.
+    /// Returns the weights of red and blue in luma; where no colour is converted, any will do.
     fn model(self, unchanged: bool) -> Result<Model, String> {
         let (red, blue) = match self {
             Self::Rgb => return Ok(Model::Rgb),
@@ -124,7 +124,8 @@ impl Kind {
     }
 }
 
-/// What source and destination are, by formats, tags and wishes. An unknown matrix is taken for the one that is usual for the size.
+/// Finds what source and destination hold, by formats, tags and options. An unknown matrix is taken for the
+/// one that is usual for the size.
 fn kinds(source: &PixelBuffer, destination: &WritableBuffer, wished: Option<u8>) -> (Kind, Kind) {
     let colour = source.colour();
     let usual = |height: u32| if height >= 720 { 1 } else { 6 };
@@ -147,7 +148,7 @@ fn kinds(source: &PixelBuffer, destination: &WritableBuffer, wished: Option<u8>)
     (from, to)
 }
 
-/// Where the chroma samples of the result lie, as [`Colour::chroma_location`].
+/// Returns the location of the chroma samples of the result, as in [`Colour::chroma_location`].
 fn location(
     source: &PixelBuffer,
     destination: &WritableBuffer,
@@ -166,7 +167,7 @@ fn location(
         return own;
     }
     let mean = downsampling == Downsampling::Average;
-    // 1 left, 2 centre, 3 upper left, 4 upper centre, 5 lower left, 6 lower centre
+    // The locations are 1 left, 2 centre, 3 upper left, 4 upper centre, 5 lower left, 6 lower centre.
     let centred = if before.0 < after.0 { mean } else { matches!(own, 2 | 4 | 6) };
     let upper = if before.1 < after.1 { !mean } else { after.1 > 1 && matches!(own, 3 | 4) };
     match (upper, centred) {

@@ -1,5 +1,6 @@
-//! Colours, ranges, depths and chroma of planar pictures of one size. Every sample of the result is the nearest to what exact
-//! arithmetic gives; where chroma is spread, all pixels of a block have its value.
+//! Converts colours, ranges, depths and chroma of planar pictures of one size. Every sample of the result is
+//! the nearest to the result of exact arithmetic; where chroma is spread, all pixels of a block get its
+//! value.
 
 use super::colour::{Model, Passage, Space};
 use super::light::Lamp;
@@ -7,7 +8,7 @@ use super::primaries::{IDENTITY, Matrix, product};
 use super::view::{Target, View};
 use retake_media::{Downsampling, Range};
 
-/// Three rows of numbers and an offset: what becomes of a triple of codes.
+/// Maps a triple of codes to another, by three rows of numbers and an offset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Affine {
     rows: [[f64; 3]; 3],
@@ -15,7 +16,7 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// From codes of one space to codes of another.
+    /// Maps codes of one space to codes of another.
     pub(super) fn between(passage: &Passage) -> Self {
         let (from, to) = (passage.from, passage.to);
         let (scale, zero) = codes(from);
@@ -35,7 +36,7 @@ impl Affine {
         Self { rows, offset }
     }
 
-    /// From codes to green, blue and red between 0 and 1.
+    /// Maps codes to green, blue and red between 0 and 1.
     fn to_rgb(space: Space) -> Self {
         let (scale, zero) = codes(space);
         let change = to_rgb(space.model);
@@ -48,7 +49,7 @@ impl Affine {
         Self { rows, offset }
     }
 
-    /// From green, blue and red between 0 and 1 to codes.
+    /// Maps green, blue and red between 0 and 1 to codes.
     fn from_rgb(space: Space) -> Self {
         let (scale, offset) = codes(space);
         let change = from_rgb(space.model);
@@ -65,18 +66,18 @@ impl Affine {
         }
     }
 
-    /// Whether nothing changes.
+    /// Returns whether it changes nothing.
     pub(super) fn is_identity(&self) -> bool {
         self.rows == IDENTITY && self.offset == [0.0; 3]
     }
 
-    /// Whether each plane depends on itself alone.
+    /// Returns whether each plane depends on itself alone.
     fn is_separable(&self) -> bool {
         (0..3).all(|i| (0..3).all(|j| i == j || self.rows[i][j] == 0.0))
     }
 }
 
-/// How many codes one is, and the code of zero, for each plane.
+/// Returns how many codes a value of one spans, and the code of zero, for each plane.
 fn codes(space: Space) -> ([f64; 3], [f64; 3]) {
     let unit = f64::from(1_u32 << (space.depth - 8));
     let peak = f64::from((1_u32 << space.depth) - 1);
@@ -90,15 +91,15 @@ fn codes(space: Space) -> ([f64; 3], [f64; 3]) {
     }
 }
 
-/// The least and the greatest of green, blue and red that a range has codes for. What lies beyond is cut off there: cut off in luma and
-/// chroma, it would be another colour.
+/// Returns the least and the greatest of green, blue and red that a range has codes for. Values beyond are
+/// clipped here, because clipping them in luma and chroma would give another colour.
 fn reach(space: Space) -> [f32; 2] {
     let ([unit, ..], [zero, ..]) = codes(Space { model: Model::Rgb, ..space });
     let peak = f64::from((1_u32 << space.depth) - 1);
     [(-zero / unit) as f32, ((peak - zero) / unit) as f32]
 }
 
-/// Green, blue and red from the planes of a model.
+/// Returns green, blue and red from the planes of a model.
 fn to_rgb(model: Model) -> Matrix {
     let Model::YCbCr { red, blue } = model else { return IDENTITY };
     let green = 1.0 - red - blue;
@@ -106,7 +107,7 @@ fn to_rgb(model: Model) -> Matrix {
     [[1.0, -cb * blue / green, -cr * red / green], [1.0, cb, 0.0], [1.0, 0.0, cr]]
 }
 
-/// The planes of a model from green, blue and red.
+/// Returns the planes of a model from green, blue and red.
 fn from_rgb(model: Model) -> Matrix {
     let Model::YCbCr { red, blue } = model else { return IDENTITY };
     let green = 1.0 - red - blue;
@@ -118,14 +119,14 @@ fn from_rgb(model: Model) -> Matrix {
     ]
 }
 
-/// Converts planar pictures; keeps its rows from one picture to the next.
+/// Converts planar pictures, and keeps its rows from one picture to the next.
 #[derive(Default)]
 pub(super) struct Converter {
     /// The source's planes at full width.
     wide: [Vec<f32>; 3],
     /// The planes of the result at full width.
     made: [Vec<f32>; 3],
-    /// Green, blue and red at full width, where light changes, and how.
+    /// Green, blue and red at full width, where light changes.
     rgb: [Vec<f32>; 3],
     lamp: Option<Lamp>,
     /// Sums of the chroma of a row of blocks.
@@ -154,7 +155,7 @@ impl Converter {
         }
     }
 
-    /// All else, one row of chroma blocks of the destination after the other.
+    /// Converts all other pictures, one row of the destination's chroma blocks after the other.
     fn convert_blocks(
         &mut self,
         from: &View<'_>,
@@ -207,7 +208,7 @@ impl Converter {
         }
     }
 
-    /// A row of codes becomes one of other codes.
+    /// Maps a row of codes to one of other codes.
     fn apply(&mut self, affine: &Affine, passage: &Passage) {
         let Some(lamp) = &self.lamp else { return affine.apply(&self.wide, &mut self.made) };
         Affine::to_rgb(passage.from).apply(&self.wide, &mut self.rgb);
@@ -216,13 +217,13 @@ impl Converter {
     }
 }
 
-/// One plane by a table of all codes.
+/// Maps one plane by a table of all codes.
 fn map_plane(from: &View<'_>, to: &mut Target<'_>, plane: usize, factor: f64, offset: f64) {
     let peak = f64::from((1_u32 << to.format.bit_depth()) - 1);
     let table: Vec<u16> = (0..1_u32 << from.format.bit_depth())
         .map(|code| (f64::from(code) * factor + offset).round().clamp(0.0, peak) as u16)
         .collect();
-    // bits above the depth have no meaning
+    // Bits above the depth have no meaning.
     let mask = table.len() - 1;
     let (deep_from, deep_to) = (from.format.bytes_per_sample() == 2, to.format.bytes_per_sample() == 2);
     let lookup = |code: usize| table[code & mask];
@@ -245,7 +246,7 @@ fn put_pairs(out: &mut [u8], codes: impl Iterator<Item = u16>) {
     }
 }
 
-/// A row of samples as numbers, each `times` times.
+/// Loads a row of samples as numbers, each `times` times.
 fn load(from: &View<'_>, plane: usize, row: usize, times: usize, out: &mut [f32]) {
     let bytes = from.row(plane, row);
     if from.format.bytes_per_sample() == 2 {
@@ -261,7 +262,7 @@ fn spread(mut codes: impl Iterator<Item = f32>, times: usize, out: &mut [f32]) {
         out.iter_mut().zip(codes).for_each(|(out, code)| *out = code);
         return;
     }
-    // no block is wider than two
+    // No block is wider than two.
     let mut pairs = out.chunks_exact_mut(2);
     for (pair, code) in pairs.by_ref().zip(codes.by_ref()) {
         pair.fill(code);
@@ -271,9 +272,10 @@ fn spread(mut codes: impl Iterator<Item = f32>, times: usize, out: &mut [f32]) {
     }
 }
 
-/// A row of numbers, times a factor, as the nearest samples.
+/// Stores a row of numbers, times a factor, as the nearest samples.
 fn store(numbers: &[f32], factor: f32, to: &mut Target<'_>, plane: usize, row: usize) {
-    // where a number has no bits left for fractions, adding rounds, and the low bits are the code: vector code on every processor
+    // A number of this size has no bits left for fractions, so adding it rounds, and the low bits are the
+    // code. Compilers make vector code of that for every processor.
     const ROUND: f32 = (1_u32 << 23) as f32;
     let peak = ((1_u32 << to.format.bit_depth()) - 1) as f32;
     let codes = numbers.iter().map(|&number| ((number * factor).max(0.0).min(peak) + ROUND).to_bits());
@@ -299,7 +301,7 @@ fn add_means(row: &[f32], across: usize, first: bool, sums: &mut [f32]) {
         sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
         return;
     }
-    // no block is wider than two, and the last one may be cut
+    // No block is wider than two, and the last one may be cut.
     let pairs = row.chunks_exact(2);
     if let ([last], Some(sum)) = (pairs.remainder(), sums.last_mut()) {
         *sum += last;

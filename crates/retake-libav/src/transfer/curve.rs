@@ -1,15 +1,15 @@
-//! Transfer functions of H.273: what light a screen makes of samples, and the samples that make a light. 1 is the white of a picture that is
-//! no HDR, and 100 cd/m² where it is: what zimg means by the same.
+//! The transfer functions of H.273: the light that a screen makes of samples, and the samples that make a
+//! light. 1 is the white of a picture that is no HDR, and 100 cd/m² where it is, as in zimg.
 
-/// cd/m² of white.
+/// The luminance of white in cd/m².
 const WHITE: f64 = 100.0;
-/// cd/m² of the brightest that PQ has, and of the screen that HLG is meant for.
+/// The greatest luminance of PQ, and of the screen that HLG is meant for, in cd/m².
 const PQ_PEAK: f64 = 10_000.0;
 const HLG_PEAK: f64 = 1_000.0;
 /// The system gamma of that screen (BT.2100).
 const HLG_GAMMA: f64 = 1.2;
 
-/// How samples become light.
+/// Maps samples to light.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Curve {
     Power { exponent: f64, scale: f64 },
@@ -20,7 +20,8 @@ pub(super) enum Curve {
 }
 
 impl Curve {
-    /// The one of a code point, if it is one that is converted. Films for cameras' curves are shown by BT.1886.
+    /// Returns the curve of a code point, if it is one that is converted. Films for cameras' curves are shown
+    /// by BT.1886.
     pub(super) fn of(code: u8) -> Option<Self> {
         let power = |exponent| Self::Power { exponent, scale: 1.0 };
         Some(match code {
@@ -36,7 +37,7 @@ impl Curve {
         })
     }
 
-    /// Light of a sample. Of HLG, that of the scene, from 0 to 1.
+    /// Returns the light of a sample; for HLG, that of the scene, from 0 to 1.
     pub(super) fn light(self, sample: f64) -> f64 {
         let positive = sample.max(0.0);
         match self {
@@ -54,7 +55,7 @@ impl Curve {
         }
     }
 
-    /// The sample of a light.
+    /// Returns the sample of a light.
     pub(super) fn sample(self, light: f64) -> f64 {
         let positive = light.max(0.0);
         match self {
@@ -72,18 +73,18 @@ impl Curve {
     }
 }
 
-/// HLG's light of a scene is a screen's times this, by the luminance of the scene.
+/// Returns the factor from HLG's light of a scene to a screen's, by the luminance of the scene.
 pub(super) fn screen_gain(luminance: f64) -> f64 {
     luminance.max(0.0).powf(HLG_GAMMA - 1.0) * HLG_PEAK / WHITE
 }
 
-/// A screen's light is HLG's of the scene times this, by the luminance of the screen.
+/// Returns the factor from a screen's light to HLG's of the scene, by the luminance of the screen.
 pub(super) fn scene_gain(luminance: f64) -> f64 {
     let peak = HLG_PEAK / WHITE;
     (luminance.max(0.0) / peak).powf((1.0 - HLG_GAMMA) / HLG_GAMMA) / peak
 }
 
-/// SMPTE ST 2084.
+/// The constants of SMPTE ST 2084.
 mod pq {
     pub(super) const M1: f64 = 2610.0 / 16384.0;
     pub(super) const M2: f64 = 2523.0 / 4096.0 * 128.0;
@@ -92,7 +93,7 @@ mod pq {
     pub(super) const C3: f64 = 2392.0 / 4096.0 * 32.0;
 }
 
-/// BT.2100.
+/// The constants of BT.2100.
 mod hlg {
     pub(super) const A: f64 = 0.178_832_77;
     pub(super) const B: f64 = 0.284_668_92;
@@ -103,7 +104,7 @@ mod hlg {
 mod tests {
     use super::*;
 
-    /// Points that the standards print: 100 cd/m² is 0.508 in PQ, 203 is 0.58; HLG is 0.5 at a twelfth.
+    /// The standards print these points: 100 cd/m² is 0.508 in PQ, 203 is 0.58; HLG is 0.5 at a twelfth.
     #[test]
     fn known_points() {
         let near = |found: f64, printed: f64| assert!((found - printed).abs() < 5e-4, "{found}, {printed}");

@@ -1,4 +1,4 @@
-//! What surrounds a picture: bars, and the attachments of the result.
+//! Makes the surroundings of a picture: bars, and the attachments of the result.
 
 use super::colour::{Model, Passage, Space};
 use super::geometry;
@@ -8,7 +8,8 @@ use retake_media::{
     TransferOptions, WritableBuffer,
 };
 
-/// The attachments of the source that go along, and what is known about the result in place of what was converted.
+/// Returns the attachments of the source that propagate, with facts about the result in place of those that
+/// were converted.
 pub(super) fn attachments(
     source: &PixelBuffer,
     destination: &WritableBuffer,
@@ -21,7 +22,7 @@ pub(super) fn attachments(
         result.remove(&converted);
     }
     if passage.light.is_some() {
-        // they tell of light that is no longer there
+        // These describe light that is no longer there.
         result.remove(&AttachmentKey::MasteringDisplay);
         result.remove(&AttachmentKey::ContentLight);
     }
@@ -53,7 +54,7 @@ pub(super) fn paint_black(buffer: &mut WritableBuffer, space: &Space) {
     }
 }
 
-/// The bytes that a plane of a black picture repeats.
+/// Returns the bytes that a plane of a black picture repeats.
 fn black(format: PixelFormat, space: &Space, plane: usize) -> Vec<u8> {
     let unit = 1_u16 << (format.bit_depth() - 8);
     let dark = if space.range == Range::Full { 0 } else { 16 * unit };

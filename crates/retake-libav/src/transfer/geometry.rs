@@ -1,4 +1,4 @@
-//! Which part of the source goes where in the destination.
+//! Places a part of the source in the destination.
 
 use super::view::Rect;
 use retake_media::{
@@ -34,7 +34,7 @@ pub(super) fn place(
     let from_shape = shape("source's", source.attachments().pixel_aspect_ratio())?;
     let to_shape = options.destination_pixel_aspect_ratio;
     let to_shape = shape("destination's", to_shape)?.unwrap_or(from_shape.unwrap_or(1.0));
-    // the source's pixels as wide as they are high in the destination's pixels
+    // The source's pixels are as wide as they are high when measured in the destination's pixels.
     let stretch = from_shape.unwrap_or(1.0) / to_shape;
     match options.scaling_mode {
         ScalingMode::Letterbox => to = within(to, from[2] * stretch / from[3]),
@@ -64,7 +64,7 @@ fn shape(whose: &str, ratio: Option<Rational>) -> Result<Option<f64>, TransferEr
     }
 }
 
-/// The largest part in the middle of `outer` whose width is `ratio` times its height.
+/// Returns the largest part in the middle of `outer` whose width is `ratio` times its height.
 fn within([left, top, width, height]: Span, ratio: f64) -> Span {
     if width > height * ratio {
         let narrow = height * ratio;
@@ -75,7 +75,8 @@ fn within([left, top, width, height]: Span, ratio: f64) -> Span {
     }
 }
 
-/// The nearest whole pixels; where pixels share chroma, whole blocks of them, but for the last column and row.
+/// Returns the nearest whole pixels; where pixels share chroma, whole blocks of them, but for the last column
+/// and row.
 fn snap([left, top, width, height]: Span, whole: (u32, u32), format: PixelFormat) -> Rect {
     let block = format.chroma_block().unwrap_or((1, 1));
     let edges = |start: f64, length: f64, whole: u32, block: u32| {
@@ -91,7 +92,7 @@ fn snap([left, top, width, height]: Span, whole: (u32, u32), format: PixelFormat
     Rect { x, y, width, height }
 }
 
-/// What is to be told about the shape of the result: its pixel aspect ratio and clean aperture.
+/// Returns the shape of the result: its pixel aspect ratio and clean aperture.
 pub(super) fn describe(
     source: &PixelBuffer,
     destination: &WritableBuffer,
@@ -104,7 +105,7 @@ pub(super) fn describe(
             let x = [destination.width(), source.width()];
             let y = [destination.height(), source.height()];
             let [width, height] = [x, y].map(|[to, from]| reduced(to.into(), from.into()));
-            // pixels get as much narrower as there are more of them
+            // Pixels get as much narrower as there are more of them.
             let stretch = reduced(u64::from(x[1]) * u64::from(y[0]), u64::from(x[0]) * u64::from(y[1]));
             let ratio = match ratio {
                 Some(ratio) if ratio.is_positive() => Some(times(ratio, stretch)),
@@ -136,7 +137,7 @@ fn times(a: Rational, b: Rational) -> Rational {
     Rational::new(if (num < 0) != (den < 0) { -reduced.num } else { reduced.num }, reduced.den)
 }
 
-/// The fraction in lowest terms, and in as many bits as there are.
+/// Returns the fraction in lowest terms, and in as many bits as there are.
 fn reduced(num: u64, den: u64) -> Rational {
     let (mut a, mut b) = (num, den);
     while b != 0 {

@@ -1,19 +1,20 @@
-//! Colour primaries and transfer functions: samples become light, light of other primaries, and samples again.
+//! Converts colour primaries and transfer functions: samples become light, light of other primaries, and
+//! samples again.
 
 use super::curve::{Curve, scene_gain, screen_gain};
 use super::primaries::{self, IDENTITY, Matrix};
 
-/// H.273: not known.
+/// The number of unknown properties in H.273.
 const UNKNOWN: u8 = 2;
 
-/// A change of what light samples stand for.
+/// A change of the light that samples stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Light {
     from: Curve,
     to: Curve,
-    /// On red, green and blue.
+    /// The matrix for red, green and blue.
     primaries: Matrix,
-    /// Shares of luminance, before and after; for HLG.
+    /// The shares of luminance, before and after, for HLG.
     weights: [[f64; 3]; 2],
 }
 
@@ -25,8 +26,8 @@ pub(super) struct Tags {
 }
 
 impl Light {
-    /// What is to be done between two kinds of samples; nothing where they mean the same, or one is not known. A curve that is not known
-    /// is taken for the usual one where primaries change.
+    /// Returns the change between two kinds of samples; `None` where they mean the same, or one is not known.
+    /// Where primaries change, an unknown curve is taken for the usual one.
     pub(super) fn between(from: Tags, to: Tags) -> Result<Option<Self>, String> {
         let differ = |a: u8, b: u8, same: fn(u8) -> u8| a != UNKNOWN && b != UNKNOWN && same(a) != same(b);
         let other_primaries = differ(from.primaries, to.primaries, primaries_of);
@@ -57,25 +58,26 @@ impl Light {
     }
 }
 
-/// One of the code points that mean the same primaries.
+/// Returns one of the code points that mean the same primaries.
 fn primaries_of(code: u8) -> u8 {
     if code == 7 { 6 } else { code }
 }
 
-/// One of the code points that mean the same curve.
+/// Returns one of the code points that mean the same curve.
 fn curve_of(code: u8) -> u8 {
     if matches!(code, 6 | 14 | 15) { 1 } else { code }
 }
 
-/// A function by a table: so many steps between a number and its double, and straight lines from one step to the next.
+/// Tabulates a function: so many steps between a number and its double, and straight lines from one step to
+/// the next.
 struct Table(Vec<f32>);
 
 impl Table {
     const STEP_BITS: u32 = 10;
-    /// The mantissa's bits below a step.
+    /// The number of the mantissa's bits below a step.
     const REST: u32 = f32::MANTISSA_DIGITS - 1 - Self::STEP_BITS;
     const LEAST: f32 = 1.0 / (1_u32 << 30) as f32;
-    /// More than all light there is.
+    /// More than the brightest light.
     const MOST: f32 = 128.0;
 
     fn new(function: impl Fn(f64) -> f64) -> Self {
@@ -85,7 +87,7 @@ impl Table {
     }
 
     fn at(&self, number: f32) -> f32 {
-        // smaller numbers, and those that are none: straight to zero
+        // Smaller numbers, and NaN, lie on a straight line to zero.
         if number.is_nan() || number < Self::LEAST {
             return number.max(0.0) / Self::LEAST * self.0[0];
         }
@@ -102,7 +104,7 @@ pub(super) struct Lamp {
     pub(super) light: Light,
     to_light: Table,
     to_sample: Table,
-    /// Of HLG, by luminance: before and after.
+    /// The gains of HLG by luminance, before and after.
     gains: [Option<Table>; 2],
     matrix: [[f32; 3]; 3],
     weights: [[f32; 3]; 2],
@@ -121,7 +123,8 @@ impl Lamp {
         }
     }
 
-    /// Rows of green, blue and red, from 0 to 1 but for what lies outside; afterwards from `least` to `most`.
+    /// Changes rows of green, blue and red, which lie from 0 to 1 but for excesses; afterwards they lie from
+    /// `least` to `most`.
     pub(super) fn change(&self, [greens, blues, reds]: &mut [Vec<f32>; 3], [least, most]: [f32; 2]) {
         for ((green, blue), red) in greens.iter_mut().zip(blues).zip(reds) {
             let mut rgb = [*red, *green, *blue].map(|sample| odd(&self.to_light, sample));
@@ -139,7 +142,8 @@ impl Lamp {
     }
 }
 
-/// Light that no screen makes is negative; it is carried as the same of the other sign, as zimg does.
+/// Maps a light by a table. Negative light, which no screen makes, is mapped as the same of the other sign,
+/// as zimg does.
 fn odd(table: &Table, number: f32) -> f32 {
     table.at(number.abs()).copysign(number)
 }

@@ -1,8 +1,8 @@
-//! Copying pictures into others of any format, size and colour.
+//! Copies pictures into others of any format, size and colour.
 //!
-//! The way of a picture: its planes are taken apart (`pack`), scaled (`resize`, by FFmpeg), converted (`convert`) and put together again,
-//! each step only where something is to be done. Everything but scaling is exact; docs/pixel-transfer.md tells why it is not left to
-//! FFmpeg.
+//! A picture passes these steps: its planes are taken apart (`pack`), scaled (`resize`, by FFmpeg), converted
+//! (`convert`) and put together again, each step only where it changes something. Everything but scaling is
+//! exact; docs/pixel-transfer.md explains why it is not left to FFmpeg.
 
 mod colour;
 mod convert;
@@ -28,24 +28,25 @@ use view::{Rect, Target, View, copy};
 
 /// A [`PixelTransfer`] between all pixel formats.
 ///
-/// It converts matrices, ranges, depths and chroma. Where chroma is spread, all pixels of a block have its value, so that a picture that
-/// comes back is the one that went. Colour primaries and transfer functions are converted where another is wished for than the source has:
-/// as light of a screen with a white of 100 cd/m², and what the result has no samples for is cut off; there is no tone mapping. A matrix
-/// that is not one of BT.709, FCC, BT.601, SMPTE 240M and BT.2020 (non-constant luminance) is refused with -12905, and so are
-/// primaries and curves that H.273 does not number, or that hardly anybody uses.
+/// It converts matrices, ranges, depths and chroma. Where chroma is spread, all pixels of a block get its
+/// value, so that a round trip restores the picture. Colour primaries and transfer functions are converted
+/// where the options require others than the source's: as light of a screen with a white of 100 cd/m².
+/// Colours for which the result has no samples are clipped; there is no tone mapping. A matrix that is not
+/// one of BT.709, FCC, BT.601, SMPTE 240M and BT.2020 (non-constant luminance) is refused with -12905, and so
+/// are primaries and curves that H.273 does not number, or that are rare.
 #[doc(alias = "VTPixelTransferSessionCreate")]
 #[derive(Default)]
 pub struct PictureTransfer {
     resizer: Option<Resizer>,
     converter: Converter,
-    /// Pictures between two steps: taken apart, copied to where there is room around them, scaled, converted.
+    /// Pictures between two steps: taken apart, copied with room around them, scaled, converted.
     between: [Option<WritableBuffer>; 4],
     /// Alpha values before and after scaling.
     alpha: [Option<WritableBuffer>; 2],
 }
 
 impl PictureTransfer {
-    /// A transfer without tables and memory; they are made with the first picture.
+    /// Makes a transfer without tables and memory, because these are made with the first picture.
     pub fn new() -> Self {
         Self::default()
     }
@@ -74,7 +75,7 @@ impl PictureTransfer {
             pack::unpack(&whole, &mut Target::new(destination, place.to));
             return Ok(());
         }
-        // taken out, so that one can be read while another is written
+        // The buffers are taken out, so that one can be read while another is written.
         let [mut apart, mut roomed, mut scaled, mut converted] = mem::take(&mut self.between);
         let mut view = whole.named(plain);
         if !is_plain(from_format) {
@@ -103,7 +104,8 @@ impl PictureTransfer {
         Ok(())
     }
 
-    /// The picture in the size of `to`, in `scaled`; a copy with room around it is in `roomed`, if it needs one.
+    /// Returns the picture in the size of `to`, in `scaled`; a copy with room around it is in `roomed`, if it
+    /// needs one.
     fn scale<'a>(
         &mut self,
         view: View<'a>,
@@ -180,7 +182,7 @@ impl PixelTransfer for PictureTransfer {
     }
 }
 
-/// A picture between two steps: the one of the last time, or a new one where the shape has changed.
+/// Returns a picture between two steps: the one of the last time, or a new one where the shape has changed.
 fn between(
     kept: &mut Option<WritableBuffer>,
     format: PixelFormat,

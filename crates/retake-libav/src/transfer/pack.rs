@@ -1,10 +1,11 @@
-//! The same samples in another order: between formats of one plane or two and their planar twins. Exact in both directions.
+//! Reorders the same samples between formats of one plane or two and their planar twins, exactly in both
+//! directions.
 
 use super::view::{Target, View};
 use retake_media::PixelFormat;
 
-/// The planar format with the same samples; itself where a format is planar, or has luma alone. RGB becomes 4:4:4 planes of green, blue,
-/// red, as matrix 0 of H.273 orders them.
+/// Returns the planar format with the same samples, or the format itself where it is planar or has luma
+/// alone. RGB becomes 4:4:4 planes of green, blue, red, as matrix 0 of H.273 orders them.
 pub(super) fn twin(format: PixelFormat) -> PixelFormat {
     use PixelFormat::*;
     match format {
@@ -18,12 +19,12 @@ pub(super) fn twin(format: PixelFormat) -> PixelFormat {
     }
 }
 
-/// Whether samples lie as in the twin already.
+/// Returns whether samples lie as in the twin already.
 pub(super) fn is_plain(format: PixelFormat) -> bool {
     format.same_layout(twin(format))
 }
 
-/// Where in a pixel of four bytes green, blue, red and alpha are.
+/// Returns the places of green, blue, red and alpha in a pixel of four bytes.
 fn rgb_order(format: PixelFormat) -> [usize; 4] {
     match format {
         PixelFormat::Argb => [2, 3, 1, 0],
@@ -32,7 +33,8 @@ fn rgb_order(format: PixelFormat) -> [usize; 4] {
     }
 }
 
-/// Where in a macropixel of four bytes the first Y, Cb and Cr are; the second Y follows two bytes later.
+/// Returns the places of the first Y, Cb and Cr in a macropixel of four bytes; the second Y follows two bytes
+/// later.
 fn packed_order(format: PixelFormat) -> [usize; 3] {
     if format == PixelFormat::Uyvy { [1, 0, 2] } else { [0, 1, 3] }
 }
@@ -96,7 +98,7 @@ fn pack_macropixels(from: &View<'_>, to: &mut Target<'_>) {
             to.row(0, row).chunks_exact_mut(4).zip(luma.chunks(2)).zip(chroma)
         {
             macropixel[y] = luma[0];
-            // an odd number of pixels leaves half a macropixel over
+            // An odd number of pixels leaves half a macropixel over.
             macropixel[y + 2] = luma[luma.len() - 1];
             (macropixel[cb], macropixel[cr]) = (*blue, *red);
         }
@@ -116,7 +118,7 @@ fn pack_pairs(from: &View<'_>, to: &mut Target<'_>) {
         if deep {
             let samples = blue.chunks_exact(2).zip(red.chunks_exact(2));
             for (pair, (blue, red)) in out.chunks_exact_mut(4).zip(samples) {
-                // without bits above ten, which would cross from one sample into the other
+                // Bits above ten are masked, because they would cross from one sample into the other.
                 let value = u32::from_le_bytes([blue[0], blue[1], red[0], red[1]]) & 0x03FF_03FF;
                 pair.copy_from_slice(&(value << SHIFT).to_le_bytes());
             }
@@ -128,16 +130,16 @@ fn pack_pairs(from: &View<'_>, to: &mut Target<'_>) {
     }
 }
 
-/// The alpha values of a picture.
+/// Copies the alpha values of a picture.
 pub(super) fn unpack_alpha(from: &View<'_>, to: &mut Target<'_>) {
     for row in 0..from.rows(0) {
         pick_of_four(from.row(0, row), rgb_order(from.format)[3], to.row(0, row));
     }
 }
 
-// Bytes are picked by shifts of whole groups, which compilers make vector code of for every processor.
+// Bytes are picked by shifts of whole groups, because compilers make vector code of that for every processor.
 
-/// Every second byte from `first` on.
+/// Picks every second byte from `first` on.
 fn pick_of_two(from: &[u8], first: usize, to: &mut [u8]) {
     let pairs = from.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     match first {
@@ -146,7 +148,7 @@ fn pick_of_two(from: &[u8], first: usize, to: &mut [u8]) {
     }
 }
 
-/// Every fourth byte from `first` on.
+/// Picks every fourth byte from `first` on.
 fn pick_of_four(from: &[u8], first: usize, to: &mut [u8]) {
     let shift = 8 * first as u32;
     for (to, group) in to.iter_mut().zip(from.chunks_exact(4)) {
@@ -154,7 +156,8 @@ fn pick_of_four(from: &[u8], first: usize, to: &mut [u8]) {
     }
 }
 
-/// How far samples of ten bits lie above the low end of their two bytes, in formats of two planes.
+/// The number of bits that samples of ten bits lie above the low end of their two bytes, in formats of two
+/// planes.
 const SHIFT: u32 = PixelFormat::P010.bit_shift();
 
 fn lower(from: &[u8], to: &mut [u8]) {

@@ -1,6 +1,6 @@
-//! Colour primaries of H.273, and what light of one kind is in another.
+//! Converts light between the colour primaries of H.273.
 
-/// x and y of red, green, blue and white.
+/// The coordinates x and y of red, green, blue and white.
 type Chromaticities = [[f64; 2]; 4];
 pub(super) type Matrix = [[f64; 3]; 3];
 
@@ -9,7 +9,7 @@ pub(super) const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0
 const D65: [f64; 2] = [0.3127, 0.3290];
 const C: [f64; 2] = [0.310, 0.316];
 
-/// Table 2 of H.273.
+/// Returns a line of table 2 of H.273.
 fn chromaticities(code: u8) -> Option<Chromaticities> {
     Some(match code {
         1 => [[0.640, 0.330], [0.300, 0.600], [0.150, 0.060], D65],
@@ -26,12 +26,13 @@ fn chromaticities(code: u8) -> Option<Chromaticities> {
     })
 }
 
-/// How much of luminance red, green and blue are.
+/// Returns the shares of red, green and blue in luminance.
 pub(super) fn luminance(code: u8) -> Option<[f64; 3]> {
     chromaticities(code).map(|known| to_xyz(known)[1])
 }
 
-/// From red, green and blue of one kind to those of another. White stays white (Bradford), as zimg has it.
+/// Returns the matrix from red, green and blue of one kind to those of another. White stays white (Bradford),
+/// as in zimg.
 pub(super) fn between(from: u8, to: u8) -> Option<Matrix> {
     let (from, to) = (chromaticities(from)?, chromaticities(to)?);
     let white = match from[3] == to[3] {
@@ -42,7 +43,7 @@ pub(super) fn between(from: u8, to: u8) -> Option<Matrix> {
 }
 
 fn xyz([x, y]: [f64; 2]) -> [f64; 3] {
-    // pure X and pure Z of the XYZ primaries have no luminance, and their own scale
+    // Pure X and pure Z of the XYZ primaries have no luminance, so they keep their own scale.
     if y == 0.0 { [x, 0.0, 1.0 - x] } else { [x / y, 1.0, (1.0 - x - y) / y] }
 }
 
@@ -71,7 +72,7 @@ fn times(matrix: Matrix, vector: [f64; 3]) -> [f64; 3] {
     matrix.map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
 }
 
-/// By minors; the matrices here are all far from singular.
+/// Inverts by minors, because all matrices here are far from singular.
 fn inverse(m: Matrix) -> Matrix {
     let minor = |i: usize, j: usize| {
         let (a, b, c, d) = ((i + 1) % 3, (i + 2) % 3, (j + 1) % 3, (j + 2) % 3);
@@ -85,7 +86,7 @@ fn inverse(m: Matrix) -> Matrix {
 mod tests {
     use super::*;
 
-    /// The numbers that BT.2087 prints for BT.709 in BT.2020, and the luma weights of both.
+    /// BT.2087 prints these numbers for BT.709 in BT.2020, and the luma weights of both are known.
     #[test]
     fn known_matrices() {
         let near = |found: [f64; 3], printed: [f64; 3]| {
@@ -99,7 +100,7 @@ mod tests {
         assert!(near(luminance(9).unwrap(), [0.2627, 0.6780, 0.0593]));
     }
 
-    /// White is white in all, and there and back is nothing.
+    /// White is white in all, and a round trip changes nothing.
     #[test]
     fn white_stays_and_all_comes_back() {
         let codes: Vec<u8> = (0..=255).filter(|&code| chromaticities(code).is_some()).collect();

@@ -1,4 +1,4 @@
-//! The one part of a transfer that FFmpeg does: planar pictures in other sizes.
+//! Scales planar pictures by FFmpeg, which is its only part in a transfer.
 #![allow(unsafe_code)]
 
 use super::view::View;
@@ -7,24 +7,25 @@ use crate::ffi::{self, RawPlanes};
 use retake_media::{ExtendedPixels, PixelBufferAttributes, PixelBufferError, PixelFormat, WritableBuffer};
 use std::ptr::{self, NonNull};
 
-/// Bytes that FFmpeg's vector code may touch beyond the end of a row.
+/// The number of bytes that FFmpeg's vector code may touch beyond the end of a row.
 const BEYOND: usize = 64;
 
-/// Scales pictures; keeps tables from one to the next of the same sizes.
+/// Scales pictures, and keeps tables from one to the next of the same sizes.
 pub(super) struct Resizer(NonNull<ffi::RtResizer>);
 
-// SAFETY: used by one thread at a time (all calls take `&mut`), not bound to one
+// SAFETY: the resizer is used by one thread at a time (all calls take `&mut`), and not bound to one.
 unsafe impl Send for Resizer {}
 
 impl Resizer {
     pub(super) fn open() -> Result<Self, Failure> {
         let mut resizer = ptr::null_mut();
-        // SAFETY: on success the object is ours
+        // SAFETY: on success the object is ours.
         attempt(|| unsafe { ffi::rt_resizer_open(&mut resizer) })?;
         Ok(Self(NonNull::new(resizer).expect("an opened resizer has an address")))
     }
 
-    /// Fills `to` with `from`, both from [`roomy`] or alike, of one planar format whose chroma lies at `location`.
+    /// Fills `to` with `from`, both from [`roomy`] or alike, of one planar format whose chroma lies at
+    /// `location`.
     pub(super) fn resize(
         &mut self,
         from: &View<'_>,
@@ -49,8 +50,8 @@ impl Resizer {
             target.stride[plane] = to.stride(plane) as i32;
         }
         target.data = to.planes_mut().map(<[u8]>::as_mut_ptr);
-        // SAFETY: both pictures have all rows of their planes and 64 bytes more (checked above), the source is only read, and both
-        // are borrowed until the call returns
+        // SAFETY: both pictures have all rows of their planes and 64 bytes more (checked above), the source
+        // is only read, and both are borrowed until the call returns.
         attempt(|| unsafe {
             ffi::rt_resize(self.0.as_ptr(), planar(format), i32::from(location), &source, &target)
         })?;
@@ -60,12 +61,12 @@ impl Resizer {
 
 impl Drop for Resizer {
     fn drop(&mut self) {
-        // SAFETY: ours, and the last use
+        // SAFETY: the resizer is ours, and this is its last use.
         unsafe { ffi::rt_resizer_close(self.0.as_ptr()) };
     }
 }
 
-/// `RT_PLANAR_*`.
+/// Returns the format as one of `RT_PLANAR_*`.
 fn planar(format: PixelFormat) -> i32 {
     let chroma = match format.chroma_block() {
         Some((2, 2)) => 0,
@@ -76,13 +77,13 @@ fn planar(format: PixelFormat) -> i32 {
     if format.bit_depth() > 8 { chroma + 4 } else { chroma }
 }
 
-/// A buffer with room for vector code around each plane.
+/// Makes a buffer with room for vector code around each plane.
 pub(super) fn roomy(
     format: PixelFormat,
     width: u32,
     height: u32,
 ) -> Result<WritableBuffer, PixelBufferError> {
-    // the widest chroma block has two pixels, and samples are a byte at least
+    // The widest chroma block has two pixels, and samples are a byte at least.
     let room = ExtendedPixels { right: 2 * BEYOND as u32, bottom: 2, ..ExtendedPixels::default() };
     WritableBuffer::create(&PixelBufferAttributes {
         extended: room,
@@ -90,7 +91,7 @@ pub(super) fn roomy(
     })
 }
 
-/// Whether vector code can look beyond the rows of a picture.
+/// Returns whether vector code can look beyond the rows of a picture.
 pub(super) fn has_room(view: &View<'_>) -> bool {
     (0..view.format.planes()).all(|plane| {
         let (bytes, stride) = view.plane(plane);

@@ -2,7 +2,8 @@
 
 use retake_media::{PixelBuffer, PixelFormat, PixelStorage, WritableBuffer};
 
-/// Whole pixels of a picture. Where chroma is shared, the left and upper edges lie between blocks of pixels that share it.
+/// Whole pixels of a picture. Where chroma is shared, the left and upper edges must lie between blocks of
+/// pixels that share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rect {
     pub(super) x: u32,
@@ -20,13 +21,13 @@ impl Rect {
         (self.width, self.height)
     }
 
-    /// The first row of a plane that belongs to it, and the first byte of each row.
+    /// Returns the first row of a plane that belongs to it, and the first byte of each row.
     fn origin(self, format: PixelFormat, plane: usize) -> (usize, usize) {
         (format.plane_size(1, self.y, plane).1 as usize, format.row_bytes(self.x, plane))
     }
 }
 
-/// A part of a picture to be read.
+/// A part of a picture that is read.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) format: PixelFormat,
@@ -57,12 +58,12 @@ impl<'a> View<'a> {
         Self { format, width: part.width, height: part.height, planes, strides }
     }
 
-    /// The same samples under the name of another format with their layout.
+    /// Returns the same samples under the name of another format with their layout.
     pub(super) fn named(self, format: PixelFormat) -> Self {
         Self { format, ..self }
     }
 
-    /// One row of a plane.
+    /// Returns one row of a plane.
     pub(super) fn row(&self, plane: usize, row: usize) -> &'a [u8] {
         &self.planes[plane][row * self.strides[plane]..][..self.format.row_bytes(self.width, plane)]
     }
@@ -71,13 +72,13 @@ impl<'a> View<'a> {
         self.format.plane_size(self.width, self.height, plane).1 as usize
     }
 
-    /// All bytes from the first of a plane on, and how far apart rows are.
+    /// Returns all bytes from the first of a plane on, and the distance of rows.
     pub(super) fn plane(&self, plane: usize) -> (&'a [u8], usize) {
         (self.planes[plane], self.strides[plane])
     }
 }
 
-/// A part of a picture to be written.
+/// A part of a picture that is written.
 pub(super) struct Target<'a> {
     pub(super) format: PixelFormat,
     part: Rect,
@@ -94,7 +95,7 @@ impl<'a> Target<'a> {
         Self::new(buffer, part)
     }
 
-    /// One row of a plane.
+    /// Returns one row of a plane for writing.
     pub(super) fn row(&mut self, plane: usize, row: usize) -> &mut [u8] {
         let (first, byte) = self.part.origin(self.format, plane);
         let length = self.format.row_bytes(self.part.width, plane);

@@ -1,4 +1,5 @@
-//! What all tests share: films rendered by the `ffmpeg` program, clips, and comparison with what `ffmpeg` decodes.
+//! Tools of all tests: films rendered by the `ffmpeg` program, clips, and comparison with `ffmpeg`'s
+//! decoding.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
 use retake_libav::{
@@ -11,11 +12,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A folder for the films of one test; removed at its end.
+/// A folder for the films of one test, which is removed at its end.
 pub struct Studio(TempDir);
 
 impl Studio {
-    /// `None`, with a visible word, if there is no `ffmpeg` program.
+    /// Opens a folder; `None`, with a visible word, if there is no `ffmpeg` program.
     pub fn open() -> Option<Self> {
         let there = |program| {
             Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
@@ -41,7 +42,7 @@ impl Studio {
     }
 }
 
-/// Runs `ffmpeg` and gives what it wrote to standard output.
+/// Runs `ffmpeg` and returns its standard output.
 pub fn ffmpeg(arguments: &[&str]) -> Vec<u8> {
     let run = Command::new("ffmpeg")
         .args(["-nostdin", "-hide_banner", "-v", "error", "-y", "-threads", "1"])
@@ -52,7 +53,7 @@ pub fn ffmpeg(arguments: &[&str]) -> Vec<u8> {
     run.stdout
 }
 
-/// Runs `ffprobe` and gives its lines.
+/// Runs `ffprobe` and returns its lines.
 pub fn ffprobe(arguments: &str, film: &Path) -> Vec<String> {
     let run = Command::new("ffprobe")
         .args(["-v", "error", "-of", "csv=p=0"])
@@ -65,7 +66,8 @@ pub fn ffprobe(arguments: &str, film: &Path) -> Vec<String> {
     text.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// A clip of real film: from the folder in RETAKE_CLIPS, or beside the repository. `None`, with a visible word, if it is not there.
+/// Returns a clip of real film from the folder in RETAKE_CLIPS, or beside the repository; `None`, with a
+/// visible word, if it is not there.
 pub fn clip(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("RETAKE_CLIPS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips"), PathBuf::from);
@@ -81,7 +83,7 @@ pub fn options(info: &FilmInfo) -> ReaderOptions {
     ReaderOptions { format: info.video.format, threads: 1 }
 }
 
-/// All frames of a film, with what `look` makes of each.
+/// Returns all frames of a film, each mapped by `look`.
 pub fn read_all<T>(path: &Path, mut look: impl FnMut(&Frame) -> T) -> Vec<T> {
     let info = probe(path).unwrap();
     let mut reader = FrameReader::open(&info, options(&info)).unwrap();
@@ -97,7 +99,8 @@ pub fn index(path: &Path) -> Arc<FrameIndex> {
     Arc::new(FrameIndex { time_base, frames: read_all(path, |frame| FrameEntry::from(frame)) })
 }
 
-/// The checksum that `ffmpeg -f framecrc` writes: Adler-32 that starts at 0, over the visible samples.
+/// Returns the checksum that `ffmpeg -f framecrc` writes: Adler-32 that starts at 0, over the visible
+/// samples.
 pub fn checksum(picture: &PixelBuffer) -> u32 {
     let (mut a, mut b) = (0u32, 0u32);
     for plane in 0..3 {
@@ -111,7 +114,7 @@ pub fn checksum(picture: &PixelBuffer) -> u32 {
     b << 16 | a
 }
 
-/// The checksums of all frames of the film's video, as the `ffmpeg` program decodes it.
+/// Returns the checksums of all frames of the film's video, as the `ffmpeg` program decodes it.
 pub fn reference(path: &Path) -> Vec<u32> {
     let film = path.to_str().unwrap();
     let out = ffmpeg(&["-i", film, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", "-"]);
@@ -124,7 +127,7 @@ pub fn reference(path: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// The time stamps of all frames of the film's video, as the `ffprobe` program sees them.
+/// Returns the time stamps of all frames of the film's video, as the `ffprobe` program sees them.
 pub fn reference_times(path: &Path) -> Vec<i64> {
     ffprobe("-select_streams v:0 -show_entries frame=best_effort_timestamp", path)
         .iter()
@@ -141,7 +144,7 @@ pub struct Takes {
 }
 
 impl Takes {
-    /// The samples of a film's video, with decode times by rule T-2.
+    /// Reads the samples of a film's video, with decode times by rule T-2.
     pub fn of(film: &Path) -> Self {
         let info = probe(film).unwrap();
         let mut reader = SampleReader::open(&info).unwrap();
@@ -157,7 +160,7 @@ impl Takes {
         Self { format: reader.format().clone(), info, samples, max_reorder }
     }
 
-    /// Writes the film, with all other tracks; answers all notes.
+    /// Writes the film, with all other tracks, and returns all notes.
     pub fn write(&self, path: &Path, container: Container) -> Result<Vec<String>, MediaError> {
         let format = TrackFormat::Video(self.format.clone());
         let (info, base) = (&self.info, self.info.video.time_base);
@@ -194,7 +197,7 @@ impl Takes {
     }
 }
 
-/// Writes a film anew; answers the notes.
+/// Writes a film anew, and returns the notes.
 pub fn rewrap(from: &Path, to: &Path) -> Vec<String> {
     Takes::of(from).write(to, Container::from_path(to).unwrap_or(Container::Mp4)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What the result says about itself.
+//! The attachments of the result describe it truly.
 
 use crate::pictures::{buffer, random, transfer};
 use retake_libav::PictureTransfer;
@@ -11,7 +11,8 @@ fn note(name: &str) -> Attachment {
     Attachment::Other(name.to_owned(), AttachmentValue::Bool(true))
 }
 
-/// Spec 13: what the destination had is replaced; what says nothing about the conversion goes along, if it is to.
+/// Spec 13: the destination's attachments are replaced; those of the source that do not concern the
+/// conversion go along, if they propagate.
 #[test]
 fn attachments_are_replaced() {
     let light = ContentLight { max_content: 1000, max_frame_average: 400 };
@@ -34,7 +35,8 @@ fn attachments_are_replaced() {
     assert_eq!(*destination.attachments(), expected);
 }
 
-/// The matrix that was used is named, also where the source does not know its own; RGB remembers it for the way back.
+/// The matrix that was used is named, also where the source does not know its own; RGB remembers it for the
+/// way back.
 #[test]
 fn the_matrix_is_named() {
     let matrix = |from, to, size| {
@@ -55,7 +57,7 @@ fn the_matrix_is_named() {
     assert_eq!((back.colour().range, back.colour().range_known), (Range::Limited, true));
 }
 
-/// Chroma lies where it was put.
+/// The location of chroma follows the downsampling.
 #[test]
 fn chroma_locations_follow_the_downsampling() {
     let location = |from, to, own, downsampling| {
@@ -74,7 +76,8 @@ fn chroma_locations_follow_the_downsampling() {
     assert_eq!(location(Nv12, Bgra, 5, Decimate), 0);
 }
 
-/// A stretched picture says by the shape of its pixels that it is to be seen as before; other modes say what they were told.
+/// A stretched picture states by the shape of its pixels that it looks as before; other modes state what the
+/// options say.
 #[test]
 fn the_shape_is_told() {
     let aperture = |width, height| CleanAperture::full(width, height);

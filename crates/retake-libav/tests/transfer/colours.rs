@@ -1,4 +1,5 @@
-//! Matrices, ranges, depths and chroma, against the formulas of H.273 in double precision, pixel by pixel.
+//! Matrices, ranges, depths and chroma are compared with the formulas of H.273 in double precision, pixel by
+//! pixel.
 
 use crate::pictures::{buffer, codes, convert, random, solid, tagged, transfer};
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use retake_media::{
 const MATRICES: [(u8, f64, f64); 5] =
     [(1, 0.2126, 0.0722), (4, 0.30, 0.11), (6, 0.299, 0.114), (7, 0.212, 0.087), (9, 0.2627, 0.0593)];
 
-/// Codes as numbers: RGB in 0…1, Y in 0…1, Cb and Cr in −½…½.
+/// Returns codes as numbers: RGB in 0…1, Y in 0…1, Cb and Cr in −½…½.
 fn normal(format: PixelFormat, range: Range, codes: [f64; 3]) -> [f64; 3] {
     let unit = f64::from(1_u32 << (format.bit_depth() - 8));
     let peak = f64::from((1_u32 << format.bit_depth()) - 1);
@@ -39,7 +40,7 @@ fn quantised(format: PixelFormat, range: Range, [a, b, c]: [f64; 3]) -> [f64; 3]
     codes.map(|code| code.clamp(0.0, peak))
 }
 
-/// Red, green and blue of normal numbers.
+/// Returns red, green and blue of normal numbers.
 fn light(format: PixelFormat, (_, kr, kb): (u8, f64, f64), [y, cb, cr]: [f64; 3]) -> [f64; 3] {
     if format.is_rgb() {
         return [y, cb, cr];
@@ -56,7 +57,7 @@ fn numbers(format: PixelFormat, (_, kr, kb): (u8, f64, f64), [r, g, b]: [f64; 3]
     [y, (b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr))]
 }
 
-/// The mean of the pixels of a chroma block, or the pixel at its upper left.
+/// Returns the mean of the pixels of a chroma block, or the pixel at its upper left.
 fn chroma(
     picture: &PixelBuffer,
     block: (u32, u32),
@@ -119,7 +120,7 @@ proptest! {
         let made = made.freeze();
         let to_range = to.range().unwrap_or(to_range);
 
-        // without chroma there is no colour to convert
+        // Without chroma there is no colour to convert.
         let gray = |format: PixelFormat| format.chroma_block().is_none();
         let exact = |x: u32, y: u32| {
             let normal = normal(from, from_range, codes(&source, x, y).map(f64::from));
@@ -150,7 +151,7 @@ proptest! {
     }
 }
 
-/// The corners of the colour cube, by the numbers that are printed in BT.601 and BT.709 tables.
+/// The corners of the colour cube have the numbers that are printed in BT.601 and BT.709 tables.
 #[test]
 fn known_colours() {
     let limited = |matrix| Colour { matrix, range_known: true, ..Colour::default() };
@@ -172,7 +173,7 @@ fn known_colours() {
     assert_eq!(yuv([255, 0, 0], 1), [63, 102, 240]);
 }
 
-/// What is not converted is refused with -12905, and not passed on under a false name.
+/// Unsupported conversions are refused with -12905, and not passed on under a false name.
 #[test]
 fn what_is_not_converted_is_refused() {
     let colour = Colour { primaries: 9, transfer: 16, matrix: 9, ..Colour::default() };

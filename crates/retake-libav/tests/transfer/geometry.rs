@@ -1,4 +1,4 @@
-//! Where the parts of a picture end up.
+//! Parts of a picture end up at their places.
 
 use crate::pictures::{codes, filled, random, solid, tagged, transfer};
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn mode(scaling_mode: ScalingMode) -> TransferOptions {
     TransferOptions { scaling_mode, ..TransferOptions::default() }
 }
 
-/// A green picture with everything outside of columns and rows in red.
+/// Makes a green picture with everything outside of columns and rows in red.
 fn framed(
     width: u32,
     height: u32,
@@ -29,7 +29,7 @@ fn framed(
     })
 }
 
-/// Left, top, right and bottom edge of what is not of the given colour.
+/// Returns left, top, right and bottom edge of the part that does not have the given colour.
 fn bounds(picture: &PixelBuffer, outside: [u32; 3]) -> [u32; 4] {
     let pixels = || (0..picture.height()).flat_map(|y| (0..picture.width()).map(move |x| (x, y)));
     let inside: Vec<(u32, u32)> = pixels().filter(|&(x, y)| codes(picture, x, y) != outside).collect();
@@ -62,7 +62,8 @@ fn normal_fills_everything() {
     assert!(all_are(&made, GREEN));
 }
 
-/// `ScalingMode::Letterbox`: 4:3 in 16:9 and the other way round, with pixels that are not square, and within an aperture.
+/// `ScalingMode::Letterbox`: 4:3 fits in 16:9 and the other way round, with pixels that are not square, and
+/// within an aperture.
 #[test]
 fn letterbox_keeps_the_shape() {
     let fitted = |from: (u32, u32), ratio: Option<Rational>, to: (u32, u32), options: TransferOptions| {
@@ -79,37 +80,37 @@ fn letterbox_keeps_the_shape() {
     assert_eq!(fitted((64, 48), None, (160, 90), letterbox), [20, 0, 140, 90]);
     assert_eq!(fitted((160, 90), None, (64, 48), letterbox), [0, 6, 64, 42]);
     assert_eq!(fitted((64, 48), None, (64, 48), letterbox), [0, 0, 64, 48]);
-    // pixels of 4:3 make 64×48 as wide as 16:9; by default they stay so
+    // Pixels of 4:3 make 64×48 as wide as 16:9; by default they stay so.
     let square = TransferOptions { destination_pixel_aspect_ratio: Some(Rational::new(1, 1)), ..letterbox };
     assert_eq!(fitted((64, 48), Some(Rational::new(4, 3)), (160, 90), square), [0, 0, 160, 90]);
     assert_eq!(fitted((64, 48), Some(Rational::new(4, 3)), (160, 90), letterbox), [20, 0, 140, 90]);
-    // 40×30 in the middle, moved by 8 to the right
+    // The aperture is 40×30 in the middle, moved by 8 to the right.
     let offset = Rational::new(8, 1);
     let aperture = CleanAperture { horizontal_offset: offset, ..CleanAperture::full(80, 30) };
     let inside = TransferOptions { destination_clean_aperture: Some(aperture), ..letterbox };
     assert_eq!(fitted((64, 48), None, (160, 90), inside), [68, 30, 108, 60]);
 }
 
-/// `ScalingMode::Trim`: the destination is full, and what is too much of the source is not seen.
+/// `ScalingMode::Trim`: the destination is full, and the excess of the source is not seen.
 #[test]
 fn trim_cuts_off_what_is_too_much() {
     let trimmed = |source: &PixelBuffer, to: (u32, u32), options| {
         all_are(&transfer(source, PixelFormat::I420, to, &options).unwrap(), GREEN)
     };
     let trim = mode(ScalingMode::Trim);
-    // 160×90 to 4:3 shows 120 columns, from 20 on
+    // 160×90 to 4:3 shows 120 columns, from 20 on.
     assert!(trimmed(&framed(160, 90, 20..140, 0..90), (64, 48), trim));
     assert!(!trimmed(&framed(160, 90, 22..140, 0..90), (64, 48), trim));
     assert!(!trimmed(&framed(160, 90, 20..138, 0..90), (64, 48), trim));
-    // 64×48 to 16:9 shows 36 rows
+    // 64×48 to 16:9 shows 36 rows.
     assert!(trimmed(&framed(64, 48, 0..64, 6..42), (160, 90), trim));
     assert!(!trimmed(&framed(64, 48, 0..64, 8..42), (160, 90), trim));
-    // pixels twice as wide as high in the destination want a source twice as wide
+    // Pixels twice as wide as high in the destination need a source twice as wide.
     let wide = TransferOptions { destination_pixel_aspect_ratio: Some(Rational::new(2, 1)), ..trim };
     assert!(trimmed(&framed(64, 64, 0..64, 16..48), (32, 32), wide));
 }
 
-/// `ScalingMode::CropSourceToCleanAperture`: aperture to aperture.
+/// `ScalingMode::CropSourceToCleanAperture`: one aperture fills the other.
 #[test]
 fn crop_shows_the_clean_aperture() {
     let aperture = CleanAperture { vertical_offset: Rational::new(-4, 1), ..CleanAperture::full(48, 24) };
@@ -120,7 +121,7 @@ fn crop_shows_the_clean_aperture() {
     let inner = TransferOptions { destination_clean_aperture: Some(CleanAperture::full(80, 12)), ..crop };
     let made = transfer(&source, PixelFormat::I420, (100, 20), &inner).unwrap();
     assert_eq!(bounds(&made, BLACK), [10, 4, 90, 16]);
-    // without an aperture, all is shown
+    // Without an aperture, the whole picture is shown.
     let whole = transfer(&framed(64, 48, 8..56, 8..32), PixelFormat::I420, (64, 48), &crop).unwrap();
     assert_eq!(bounds(&whole, RED), [8, 8, 56, 32]);
 }
@@ -146,7 +147,7 @@ fn impossible_geometry_is_refused() {
 /// Scaling moves nothing: a ramp stays the ramp that it was, in luma and in chroma, wherever chroma lies.
 #[test]
 fn ramps_stay_in_place() {
-    // a steep ramp along x, in ten bits; chroma lies at the left of its pixels (1) or between them (2)
+    // The ramp along x is steep, in ten bits; chroma lies at the left of its pixels (1) or between them (2).
     for (location, shift) in [(1, 0.0), (2, 0.5)] {
         for (from, to) in [(128_u32, 64_u32), (64, 96), (96, 64), (64, 128)] {
             let ramp = |position: f64| 160.0 + 700.0 * position / f64::from(from);
@@ -175,7 +176,8 @@ fn ramps_stay_in_place() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Any format and size, odd and tiny ones too, to any other, in any mode: one colour stays one colour.
+    /// Any format and size, odd and tiny ones too, goes to any other, in any mode, and one colour stays one
+    /// colour.
     #[test]
     fn one_colour_stays_one_colour(
         format in prop::sample::select(PixelFormat::ALL.to_vec()),
@@ -196,7 +198,8 @@ proptest! {
         }
     }
 
-    /// Any format to any other, of any size, in letterbox: no panic, and bars where the shapes differ.
+    /// Any format goes to any other, of any size, in letterbox, without a panic, and with bars where the
+    /// shapes differ.
     #[test]
     fn any_picture_can_be_letterboxed(
         formats in (0..PixelFormat::ALL.len(), 0..PixelFormat::ALL.len()),

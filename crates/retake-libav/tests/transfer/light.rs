@@ -1,4 +1,5 @@
-//! Colour primaries and transfer functions, against the printed formulas in double precision, and against zimg by the `ffmpeg` program.
+//! Colour primaries and transfer functions are compared with the printed formulas in double precision, and
+//! with zimg by the `ffmpeg` program.
 
 use crate::pictures::{codes, filled, random, solid, tagged, transfer};
 use proptest::prelude::*;
@@ -29,14 +30,15 @@ fn made(source: &PixelBuffer, from: Colour, format: PixelFormat, to: Colour) -> 
     transfer(&tagged(source.clone(), from), format, size, &wishes(to)).expect("all of it is converted")
 }
 
-/// BT.2087: from BT.709 light to that of BT.2020.
+/// BT.2087 prints this matrix from BT.709 light to that of BT.2020.
 const WIDER: [[f64; 3]; 3] =
     [[0.627404, 0.329283, 0.043313], [0.069097, 0.919540, 0.011362], [0.016391, 0.088013, 0.895595]];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Spec 13, DestinationColorPrimaries and DestinationTransferFunction: sRGB pixels in BT.2020 light, by the formulas as they are printed.
+    /// Spec 13, DestinationColorPrimaries and DestinationTransferFunction: sRGB pixels in BT.2020 light
+    /// follow the formulas as they are printed.
     #[test]
     fn srgb_in_wider_primaries((r, g, b) in (0_u32..256, 0_u32..256, 0_u32..256)) {
         let source = solid(PixelFormat::Rgba, 2, 2, [r, g, b]);
@@ -47,12 +49,12 @@ proptest! {
         });
         let exact = WIDER.map(|row| row.iter().zip(light).map(|(a, b)| a * b).sum::<f64>().powf(1.0 / 2.4) * 255.0);
         for (found, exact) in found.into_iter().zip(exact) {
-            // the printed matrix has six digits
+            // The printed matrix has six digits.
             prop_assert!((f64::from(found) - exact).abs() <= 0.52, "{found}, {exact}");
         }
     }
 
-    /// HDR of 100 cd/m² is the white of a picture that is none, and darker greys are what PQ's formula says.
+    /// HDR of 100 cd/m² is the white of a picture that is none, and darker greys follow PQ's formula.
     #[test]
     fn greys_of_pq(code in 64_u32..941) {
         let source = solid(PixelFormat::I410, 2, 2, [code, 512, 512]);
@@ -65,7 +67,7 @@ proptest! {
         prop_assert!(found[1].abs_diff(512) <= u32::from(exact < 1022.0) + 1 || exact > 940.0);
     }
 
-    /// BT.2100: HLG on its screen of 1000 cd/m2 in PQ, by luminance and not by channel, and back.
+    /// BT.2100: HLG on its screen of 1000 cd/m2 becomes PQ by luminance and not by channel, and comes back.
     #[test]
     fn hlg_is_its_screen(y in 200_u32..700, cb in 440_u32..580, cr in 440_u32..580) {
         let source = solid(PixelFormat::I410, 2, 2, [y, cb, cr]);
@@ -95,7 +97,8 @@ proptest! {
         prop_assert!(back[0].abs_diff(codes(&source, 0, 0)[0]) <= 2, "{back:?}");
     }
 
-    /// There and back, where the result has room for all: within some codes of what went, for ten bits of PQ are coarse.
+    /// A round trip ends within some codes of its start where the result has room for all, because ten bits
+    /// of PQ are coarse.
     #[test]
     fn all_comes_back(seed: u32, to in prop::sample::select(vec![(9_u8, 14_u8), (12, 13), (9, 16), (9, 18)])) {
         let noise = random(PixelFormat::Rgba, 6, 4, seed);
@@ -111,7 +114,7 @@ proptest! {
     }
 }
 
-/// What is brighter than the result can be is as bright as can be, and not another colour.
+/// Light that is brighter than the result can show becomes its white, and not another colour.
 #[test]
 fn too_bright_is_white() {
     let source = solid(PixelFormat::I410, 2, 2, [700, 570, 493]);
@@ -119,7 +122,7 @@ fn too_bright_is_white() {
     assert_eq!(found, [1023, 512, 512]);
 }
 
-/// The samples of 4:4:4 planes of ten bits as zimg makes them.
+/// Returns the samples of 4:4:4 planes of ten bits as zimg makes them.
 fn zimg(source: &PixelBuffer, from: Colour, to: Colour) -> Option<Vec<u16>> {
     let filter = format!(
         "setparams=range=tv:color_primaries={}:color_trc={}:colorspace={},zscale=p={}:t={}:m={}:r=limited",
@@ -137,7 +140,7 @@ fn zimg(source: &PixelBuffer, from: Colour, to: Colour) -> Option<Vec<u16>> {
         .spawn();
     let mut run = run.ok()?;
     let bytes: Vec<u8> = (0..3).flat_map(|plane| source.rows(plane).flatten().copied()).collect();
-    // a filter that is not there ends the program before it has read all
+    // A missing filter ends the program before it has read all.
     let _ = run.stdin.take()?.write_all(&bytes);
     let output = run.wait_with_output().ok()?;
     output
@@ -146,7 +149,7 @@ fn zimg(source: &PixelBuffer, from: Colour, to: Colour) -> Option<Vec<u16>> {
         .then(|| output.stdout.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect())
 }
 
-/// Spec 13: what zimg makes of the same, but for single samples that lie between two codes.
+/// Spec 13: zimg makes the same, but for single samples that lie between two codes.
 #[test]
 fn zimg_makes_the_same() {
     let cases = [
@@ -161,7 +164,7 @@ fn zimg_makes_the_same() {
         (tags(1, 1, 1), tags(9, 16, 9)),
     ];
     let (width, height) = (96, 64);
-    // colours that lie well within the cube: what is cut off says little
+    // Colours lie well within the cube, because clipped ones prove little.
     let source = filled(PixelFormat::I410, width, height, |plane, x, y| match plane {
         0 => 350 + (x * 5 + y * 2) as u32 % 420,
         1 => 480 + y as u32 % 64,
@@ -185,7 +188,8 @@ fn zimg_makes_the_same() {
     }
 }
 
-/// The result says what it is; what is known of light that is no longer there does not go along. Equal or unknown is no conversion.
+/// The result states its own properties; facts about light that is no longer there do not go along. Equal or
+/// unknown tags cause no conversion.
 #[test]
 fn the_result_says_what_it_is() {
     let light = ContentLight { max_content: 1000, max_frame_average: 400 };

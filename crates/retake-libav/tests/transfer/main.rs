@@ -1,4 +1,4 @@
-//! Transfers between pictures (spec 13), against plain references in floating point.
+//! Transfers between pictures (spec 13) are compared with plain references in floating point.
 
 mod attachments;
 mod colours;

@@ -1,4 +1,4 @@
-//! Pictures for tests, and their samples looked up one by one.
+//! Makes pictures for tests, and looks their samples up one by one.
 
 use retake_libav::PictureTransfer;
 use retake_media::{
@@ -10,7 +10,7 @@ pub(crate) fn buffer(format: PixelFormat, width: u32, height: u32) -> WritableBu
     WritableBuffer::create(&PixelBufferAttributes::of(format, width, height)).expect("a size and a format")
 }
 
-/// A picture whose bytes come from a small generator of random numbers.
+/// Makes a picture whose bytes come from a small generator of random numbers.
 pub(crate) fn random(format: PixelFormat, width: u32, height: u32, seed: u32) -> PixelBuffer {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     let mut next = move || {
@@ -20,7 +20,7 @@ pub(crate) fn random(format: PixelFormat, width: u32, height: u32, seed: u32) ->
     filled(format, width, height, |_, _, _| next() & ((1 << format.bit_depth()) - 1))
 }
 
-/// A picture whose every sample in memory is `code(plane, index in its row, row)`.
+/// Makes a picture whose every sample in memory is `code(plane, index in its row, row)`.
 pub(crate) fn filled(
     format: PixelFormat,
     width: u32,
@@ -46,7 +46,7 @@ pub(crate) fn tagged(picture: PixelBuffer, colour: Colour) -> PixelBuffer {
     picture.with_attachments(Attachments::NONE.with(Attachment::Colour(colour)))
 }
 
-/// A picture in one colour: its three codes as [`codes`] gives them.
+/// Makes a picture in one colour: its three codes as [`codes`] returns them.
 pub(crate) fn solid(format: PixelFormat, width: u32, height: u32, colour: [u32; 3]) -> PixelBuffer {
     filled(format, width, height, |plane, i, _| match format {
         PixelFormat::Bgra => [colour[2], colour[1], colour[0], 255][i % 4],
@@ -59,7 +59,7 @@ pub(crate) fn solid(format: PixelFormat, width: u32, height: u32, colour: [u32; 
     })
 }
 
-/// Red, green, blue or Y, Cb, Cr of a pixel, as codes; luma alone has neutral chroma.
+/// Returns red, green, blue or Y, Cb, Cr of a pixel, as codes; luma alone has neutral chroma.
 pub(crate) fn codes(picture: &PixelBuffer, x: u32, y: u32) -> [u32; 3] {
     let format = picture.format();
     let sample = |plane: usize, i: u32, row: u32| {
@@ -83,7 +83,7 @@ pub(crate) fn codes(picture: &PixelBuffer, x: u32, y: u32) -> [u32; 3] {
     }
 }
 
-/// The visible bytes of a picture.
+/// Returns the visible bytes of a picture.
 pub(crate) fn bytes(picture: &PixelBuffer) -> Vec<u8> {
     (0..picture.format().planes()).flat_map(|plane| picture.rows(plane).flatten().copied()).collect()
 }
@@ -98,7 +98,7 @@ pub(crate) fn transfer(
     PictureTransfer::new().transfer(source, &mut destination, options).map(|()| destination.freeze())
 }
 
-/// The same size, with the default options.
+/// Converts in the same size, with the default options.
 pub(crate) fn convert(source: &PixelBuffer, format: PixelFormat) -> PixelBuffer {
     let size = (source.width(), source.height());
     transfer(source, format, size, &TransferOptions::default()).expect("all formats are converted")

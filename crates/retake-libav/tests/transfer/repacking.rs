@@ -1,4 +1,4 @@
-//! The same samples in another order: bit by bit.
+//! Repacking keeps the same samples in another order, bit by bit.
 
 use crate::pictures::{buffer, bytes, codes, convert, random, tagged};
 use PixelFormat::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use retake_libav::PictureTransfer;
 use retake_media::{Colour, Downsampling, PixelFormat, PixelTransfer, Range, TransferOptions};
 
-/// Formats with the same samples, the first of which says nothing about its range.
+/// Formats with the same samples; the first of each does not state its range.
 const FAMILIES: [&[PixelFormat]; 6] = [
     &[I420, I420Full, Nv12, Nv12Full],
     &[I422, Nv16, Nv16Full, Uyvy, Yuyv],
@@ -21,7 +21,8 @@ fn full() -> Colour {
 }
 
 proptest! {
-    /// Every format of a family holds the samples of every other in the same range, and gives back all that it was given.
+    /// Every format of a family holds the samples of every other in the same range, and gives all of them
+    /// back.
     #[test]
     fn repacking_is_exact(
         family in 0..FAMILIES.len(),
@@ -41,7 +42,7 @@ proptest! {
             prop_assert_eq!(codes(&source, x, y), codes(&made, x, y));
         }
         let back = convert(&made, a);
-        // the second luma sample of half a macropixel belongs to no pixel
+        // The second luma sample of half a macropixel belongs to no pixel.
         if !(width % 2 == 1 && matches!(a, Uyvy | Yuyv)) {
             prop_assert_eq!(bytes(&back), bytes(&source));
         }
@@ -61,7 +62,7 @@ proptest! {
         prop_assert_eq!(bytes(&convert(&made, a)), bytes(&source));
     }
 
-    /// More bits and more chroma lose nothing: what comes back is what went.
+    /// More bits and more chroma lose nothing, so that a round trip restores the picture.
     #[test]
     fn wider_formats_keep_all(
         narrow in prop::sample::select(vec![I420, Nv12, I422, Nv16, I444, Nv24]),
@@ -80,7 +81,7 @@ proptest! {
     }
 }
 
-/// Six bits below a sample of ten are not looked at, and are written as zero.
+/// Six bits below a sample of ten are ignored when read, and written as zero.
 #[test]
 fn bits_below_samples_have_no_meaning() {
     let mut noisy = buffer(P010, 4, 2);
