@@ -1,9 +1,9 @@
-//! Finds the encoder libraries of the system and compiles the shim of each one that is there.
+//! Finds the encoder libraries of the system and compiles the shim of each one that is installed.
 //!
-//! An encoder is left out, with a warning that says how to get it, when its library is not installed.
+//! An encoder whose library is missing is left out, with a warning that says how to get it.
 //!
-//! `RETAKE_ASAN=1 cargo test -p retake-encoders` compiles the shims with the address sanitizer and links its runtime into the tests:
-//! see `tests/README.md`.
+//! `RETAKE_ASAN=1 cargo test -p retake-encoders` compiles the shims with the address sanitizer and links its
+//! runtime into the tests: see `tests/README.md`.
 
 struct Library {
     feature: &'static str,

@@ -1,4 +1,4 @@
-//! What a session asks for beyond a take: checks by what an encoder says it obeys, and the lowering.
+//! Checks the controls of a session against those that an encoder obeys, and lowers them for its shim.
 
 use crate::raw::RawControls;
 use retake_compression::encoder::{
@@ -6,10 +6,11 @@ use retake_compression::encoder::{
 };
 use std::ptr::null;
 
-/// The name of a setting, and what is wrong with it.
+/// The name of a setting, and the reason why it is refused.
 pub(crate) type Refusal = (&'static str, String);
 
-/// Refuses what the encoder's [`ControlSupport`](retake_compression::encoder::ControlSupport) lacks, and what contradicts itself.
+/// Refuses controls that the encoder's [`ControlSupport`](retake_compression::encoder::ControlSupport) lacks,
+/// and those that contradict each other.
 pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), Refusal> {
     let (controls, has) = (&settings.controls, &info.controls);
     let depth = settings.format.bit_depth();
@@ -166,7 +167,7 @@ fn check_buffer(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), Re
     Ok(())
 }
 
-/// Refuses wishes for a frame that do not fit what the encode was opened with.
+/// Refuses options of a frame that do not fit the settings that the encode was opened with.
 pub(crate) fn check_frame(
     controls: &Controls,
     scale: Option<(u32, u32)>,
@@ -186,21 +187,21 @@ pub(crate) fn check_frame(
     Ok(())
 }
 
-/// Pixels off the left, top, right and bottom of the picture that its clean aperture leaves out; none where there is nothing to leave out, or
-/// an edge goes through a block of chroma.
+/// Returns the pixels off the left, top, right and bottom of the picture that its clean aperture leaves out;
+/// `None` where it leaves out nothing, or an edge goes through a block of chroma.
 pub(crate) fn crop(settings: &EncoderSettings) -> Option<[u32; 4]> {
     let (width, height) = (settings.width, settings.height);
     let [left, top, across, down] = settings.controls.clean_aperture?.rectangle(width, height)?;
     let edges = [left, top, f64::from(width) - left - across, f64::from(height) - top - down]
         .map(|edge| edge.max(0.0));
-    // a row of chroma of each of two fields is four rows
+    // A row of chroma of each of two fields is four rows.
     let down = if two_fields(&settings.controls) { 4.0 } else { 2.0 };
     let steps = [2.0, down, 2.0, down];
     let even = edges.iter().zip(steps).all(|(edge, step)| edge % step == 0.0);
     (even && edges != [0.0; 4]).then(|| edges.map(|edge| edge as u32))
 }
 
-/// As a shim takes them, the string apart; `warm_up` frames are sent twice.
+/// Returns the controls as a shim takes them, without the string; `warm_up` frames are sent twice.
 pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32) -> RawControls {
     let controls = &settings.controls;
     let number =
@@ -232,7 +233,7 @@ pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32
             Some(false) => 2,
         },
         crop: crop(settings).unwrap_or_default().map(|pixels| pixels as i32),
-        // those that the library sees
+        // The library must know the number of frames that it sees.
         frame_count: match controls.frame_count {
             0 => 0,
             frames => frames.saturating_add(warm_up.into()).min(i64::MAX as u64) as i64,

@@ -1,7 +1,10 @@
+//! Runs a shim as an [`Encoder`]: keeps times, order and pictures of frames while the library works on them
+//! by index.
+
 use crate::bitstream::Bitstream;
 use crate::controls::{Refusal, check_frame};
 use crate::errors::Errors;
-use crate::first_pass::{FirstPass, Told};
+use crate::first_pass::{FirstPass, NextInput};
 use crate::library::Library;
 use crate::live::Live;
 use crate::opening::{Opened, open, open_second};
@@ -23,13 +26,13 @@ pub(crate) struct Driver {
     bitstream: Bitstream,
     description: FormatDescription,
     times: Times,
-    /// Where reconstructed pictures go, if they are needed.
+    /// The pool of reconstructed pictures, if they are needed.
     pool: Option<PixelBufferPool>,
-    /// Errors of frames on the way, if they are wanted.
+    /// The errors of frames on the way, if they are needed.
     errors: Option<Errors>,
     live: Live,
     warm_up: WarmUp,
-    /// If the library makes two passes of its own.
+    /// The library's own first pass, if it makes two.
     first_pass: Option<FirstPass>,
     finished: bool,
 }
@@ -64,7 +67,7 @@ impl Driver {
         EncoderError::Malfunction { encoder: self.library.spec.name, frame: self.times.accepted(), reason }
     }
 
-    /// The picture that the library announced.
+    /// Returns the picture that the library announced.
     fn picture(&mut self, index: i64) -> Result<PixelBuffer, String> {
         let pool = self.pool.as_ref().ok_or("the library gave a picture that nobody asked for")?;
         self.times.picture(index)?;
@@ -82,13 +85,13 @@ impl Driver {
             self.collect()?;
         }
         for (index, (picture, options)) in (0..).zip(&frames) {
-            self.pass_on(picture, index, options)?;
+            self.submit(picture, index, options)?;
             self.collect()?;
         }
         Ok(())
     }
 
-    /// Keeps what is ready for later: a library may forget it with the next frame.
+    /// Keeps the ready outputs for later, because a library may forget them with the next frame.
     fn collect(&mut self) -> Result<(), EncoderError> {
         loop {
             match self.pull()? {
@@ -98,7 +101,7 @@ impl Driver {
         }
     }
 
-    fn pass_on(
+    fn submit(
         &mut self,
         picture: &PixelBuffer,
         index: u64,
@@ -127,17 +130,17 @@ impl Driver {
         Ok(())
     }
 
-    /// Tells the library what it has not been told; false where there is nothing.
-    fn tell(&mut self) -> Result<bool, EncoderError> {
-        match self.first_pass.as_mut().map_or(Told::Nothing, FirstPass::tell) {
-            Told::Frame(picture, index, options) => self.pass_on(&picture, index, &options)?,
-            Told::NoMore => self.shim.flush().map_err(|fault| self.malfunction(fault.reason))?,
-            Told::Nothing => return Ok(false),
+    /// Gives the library its next input; false where there is none.
+    fn give_input(&mut self) -> Result<bool, EncoderError> {
+        match self.first_pass.as_mut().map_or(NextInput::Nothing, FirstPass::next_input) {
+            NextInput::Frame(picture, index, options) => self.submit(&picture, index, &options)?,
+            NextInput::NoMore => self.shim.flush().map_err(|fault| self.malfunction(fault.reason))?,
+            NextInput::Nothing => return Ok(false),
         }
         Ok(true)
     }
 
-    /// The next output of the library that counts.
+    /// Returns the next output of the library that counts.
     fn pull(&mut self) -> Result<Output, EncoderError> {
         let before = self.warm_up.before as i64;
         loop {
@@ -146,7 +149,7 @@ impl Driver {
             }
             match self.shim.receive() {
                 Ok(Event::Pending) => {
-                    if !self.tell()? {
+                    if !self.give_input()? {
                         return Ok(Output::Pending);
                     }
                 }
@@ -178,8 +181,8 @@ impl Driver {
         }
     }
 
-    fn is_looking(&self) -> bool {
-        self.first_pass.as_ref().is_some_and(FirstPass::is_looking)
+    fn is_analysing(&self) -> bool {
+        self.first_pass.as_ref().is_some_and(FirstPass::is_analysing)
     }
 
     fn at_end(&self) -> Result<Output, EncoderError> {
@@ -200,7 +203,7 @@ impl Encoder for Driver {
     }
 
     fn set_quality(&mut self, quality: f64) -> bool {
-        if self.is_looking() {
+        if self.is_analysing() {
             self.settings.rate = RateControl::Quality(
                 quality.clamp(self.library.info.quality.min, self.library.info.quality.max),
             );
@@ -220,7 +223,7 @@ impl Encoder for Driver {
         let planned = self.live.plan(change).map_err(|refusal| self.refused(refusal))?;
         let Some((raw, live)) = planned else { return Ok(false) };
         if self.warm_up.is_waiting() {
-            // frames that came before the change are encoded as it was then
+            // Frames that came before the change must be encoded as it was then.
             self.begin()?;
         }
         let done = raw == RawChange::NOTHING
@@ -257,12 +260,12 @@ impl Encoder for Driver {
         let index = self.times.accept(pts, duration).map_err(|reason| self.malfunction(reason))?;
         options.force_key_frame |= index == 0;
         if let Some(first) = &mut self.first_pass {
-            let looked = self.shim.send(picture, index as i64, &options);
+            let analysed = self.shim.send(picture, index as i64, &options);
             first.keep(picture, options);
-            return looked.map_err(|fault| self.malfunction(fault.reason));
+            return analysed.map_err(|fault| self.malfunction(fault.reason));
         }
         if !self.warm_up.is_waiting() {
-            return self.pass_on(picture, index, &options);
+            return self.submit(picture, index, &options);
         }
         if self.warm_up.keep(picture, options) {
             self.begin()?;
@@ -291,12 +294,12 @@ impl Encoder for Driver {
     }
 }
 
-/// What reconstructed pictures come in: three planes, whatever went in.
+/// Returns the format of reconstructed pictures, which have three planes whatever the format of the frames.
 fn planar(format: PixelFormat) -> PixelFormat {
     if format.bit_depth() > 8 { PixelFormat::I010 } else { PixelFormat::I420 }
 }
 
-/// A sample in ISO form, with its times.
+/// Returns a sample in ISO form, with its times.
 fn encoded(bitstream: &Bitstream, times: &mut Times, raw: RawSample<'_>) -> Result<EncodedFrame, String> {
     let kind = match (raw.sync, raw.disposable) {
         (true, _) => SampleKind::Sync,

@@ -1,11 +1,12 @@
-//! Mean squared errors of frames: what a library says of its own goes to its log alone, so they are taken from the pictures.
+//! Computes the mean squared errors of frames from the pictures, because the libraries write theirs only to
+//! their logs.
 
 use retake_compression::encoder::{EncodedFrame, FrameError};
 use retake_media::{PixelBuffer, PixelFormat};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Frames on the way to their errors. Holds a reference to each source picture until its reconstruction is there, and each sample until
-/// its errors are known.
+/// Frames on the way to their errors. It holds a reference to each source picture until its reconstruction is
+/// there, and each sample until its errors are known.
 #[derive(Default)]
 pub(crate) struct Errors {
     sources: BTreeMap<u64, PixelBuffer>,
@@ -14,7 +15,7 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    /// Notes a frame that was sent.
+    /// Records a frame that was sent.
     pub(crate) fn sent(&mut self, index: u64, source: &PixelBuffer) {
         self.sources.insert(index, source.clone());
     }
@@ -33,7 +34,7 @@ impl Errors {
         }
     }
 
-    /// The next sample in decode order, if its errors are known.
+    /// Returns the next sample in decode order, if its errors are known.
     pub(crate) fn next(&mut self) -> Option<EncodedFrame> {
         let error = self.known.remove(&self.frames.front()?.index)?;
         let frame = self.frames.pop_front()?;
@@ -41,7 +42,8 @@ impl Errors {
     }
 }
 
-/// The mean squared error of one component of two pictures; each may keep it in a plane of its own, or chroma in pairs.
+/// Returns the mean squared error of one component of two pictures; each may keep it in a plane of its own,
+/// or chroma in pairs.
 fn mean_squared_error(a: &PixelBuffer, b: &PixelBuffer, component: usize) -> f64 {
     let (layout_a, layout_b) = (Layout::of(a.format(), component), Layout::of(b.format(), component));
     let (mut sum, mut count) = (0u64, 0u64);
@@ -54,10 +56,10 @@ fn mean_squared_error(a: &PixelBuffer, b: &PixelBuffer, component: usize) -> f64
     sum as f64 / count.max(1) as f64
 }
 
-/// Where the samples of a component are.
+/// The places of the samples of a component.
 struct Layout {
     plane: usize,
-    /// Bytes to the first one of a row, from one to the next, and of one.
+    /// Bytes to the first sample of a row, from one sample to the next, and of one sample.
     first: usize,
     step: usize,
     bytes: usize,

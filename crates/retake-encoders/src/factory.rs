@@ -1,3 +1,5 @@
+//! Makes encoders of a library: the entry of the registry.
+
 use crate::driver::Driver;
 use crate::library::{Library, Spec};
 use crate::settings::Lowered;
@@ -15,14 +17,14 @@ impl Factory {
         Self { library: Arc::new(Library::new(spec)) }
     }
 
-    /// Frames that wait in the library.
+    /// Returns the number of frames that wait in the library.
     fn inside(&self, settings: &EncoderSettings) -> u32 {
         let shim = self.library.spec.shim;
         Lowered::new(&self.library, settings).map_or(0, |lowered| shim.delay(lowered.raw()))
     }
 }
 
-/// Frames that are kept before the library codes the first of them.
+/// Returns the number of frames that are kept before the library codes the first of them.
 fn kept(info: &EncoderInfo, settings: &EncoderSettings) -> u32 {
     settings.controls.first_pass.unwrap_or_else(|| warm_up::frames(info, settings))
 }

@@ -1,5 +1,6 @@
-//! The library's own first pass: it looks at all frames before it codes the first of them (`Controls::first_pass`). The frames are kept
-//! meanwhile, and sent again one by one as samples are asked for, so that no more pictures wait inside the library than in a single pass.
+//! The library's own first pass: it analyses all frames before it codes the first of them
+//! (`Controls::first_pass`). The frames are kept meanwhile, and sent again one by one as samples are
+//! requested, so that no more pictures wait inside the library than in a single pass.
 
 use retake_compression::encoder::FrameOptions;
 use retake_media::PixelBuffer;
@@ -8,16 +9,16 @@ use std::collections::VecDeque;
 pub(crate) struct FirstPass {
     most: u32,
     kept: VecDeque<(PixelBuffer, FrameOptions)>,
-    /// The index of the frame that is sent next; none as long as frames are looked at.
+    /// The index of the frame that is sent next; `None` as long as frames are analysed.
     next: Option<u64>,
     flushed: bool,
 }
 
-/// What the library is to be told when it wants more.
-pub(crate) enum Told {
+/// The next input of the library when it wants more.
+pub(crate) enum NextInput {
     Frame(PixelBuffer, u64, FrameOptions),
     NoMore,
-    /// Nothing that it has not been told.
+    /// There is no input at present.
     Nothing,
 }
 
@@ -26,12 +27,12 @@ impl FirstPass {
         Self { most, kept: VecDeque::new(), next: None, flushed: false }
     }
 
-    /// Whether frames are still looked at.
-    pub(crate) fn is_looking(&self) -> bool {
+    /// Returns whether frames are still analysed.
+    pub(crate) fn is_analysing(&self) -> bool {
         self.next.is_none()
     }
 
-    /// Whether there is no room for another frame.
+    /// Returns whether there is no room for another frame.
     pub(crate) fn is_full(&self) -> bool {
         self.kept.len() >= self.most as usize
     }
@@ -44,20 +45,20 @@ impl FirstPass {
         self.kept.push_back((picture.clone(), options));
     }
 
-    /// The second pass begins.
+    /// Begins the second pass.
     pub(crate) fn begin_second(&mut self) {
         self.next = Some(0);
     }
 
-    pub(crate) fn tell(&mut self) -> Told {
-        let Some(index) = self.next else { return Told::Nothing };
+    pub(crate) fn next_input(&mut self) -> NextInput {
+        let Some(index) = self.next else { return NextInput::Nothing };
         match self.kept.pop_front() {
             Some((picture, options)) => {
                 self.next = Some(index + 1);
-                Told::Frame(picture, index, options)
+                NextInput::Frame(picture, index, options)
             }
-            None if std::mem::replace(&mut self.flushed, true) => Told::Nothing,
-            None => Told::NoMore,
+            None if std::mem::replace(&mut self.flushed, true) => NextInput::Nothing,
+            None => NextInput::NoMore,
         }
     }
 }

@@ -1,14 +1,15 @@
-//! Headers that are dear to get, kept for the next encode with the same settings.
+//! Keeps headers that are costly to get for the next encode with the same settings.
 
 use retake_compression::encoder::{EncoderSettings, RateControl};
 use std::sync::{Mutex, PoisonError};
 
-/// Jobs have one group of settings, and perhaps one for looks.
+/// Jobs have one group of settings, and perhaps one for probes, so few headers suffice.
 const KEPT: usize = 8;
 
 static HEADERS: Mutex<Vec<(String, Vec<u8>)>> = Mutex::new(Vec::new());
 
-/// The headers for these settings: those of an earlier encode, or what `get` gives. Headers never depend on the rate.
+/// Returns the headers for these settings: those of an earlier encode, or else the answer of `get`. They can
+/// be shared because headers never depend on the rate.
 pub(crate) fn cached<E>(
     encoder: &str,
     settings: &EncoderSettings,

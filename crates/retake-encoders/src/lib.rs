@@ -1,13 +1,15 @@
-//! x264, x265, SVT-AV1 and VP9 behind the one trait [`Encoder`](retake_compression::encoder::Encoder).
+//! This crate puts x264, x265, SVT-AV1 and VP9 behind the one trait
+//! [`Encoder`](retake_compression::encoder::Encoder).
 //!
-//! [`registry`] gives the encoders of this build. Each has a folder with a C shim over the system library (`shim.c`) and the table of what
-//! is particular to it; everything else lives once: settings are checked and lowered in `settings`, times are kept in `times`, headers and
-//! payloads are put in ISO form in `bitstream`, and `driver` runs a shim as an encoder.
+//! [`registry`] returns the encoders of this build. Each has a folder with a C shim over the system library
+//! (`shim.c`) and the table of its peculiarities. All else exists once: `library` describes a library,
+//! settings are checked and lowered in `settings`, times are kept in `times`, headers and payloads are put in
+//! ISO form in `bitstream`, and `driver` runs a shim as an encoder.
 //!
-//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where it
-//! is told what every call must do.
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, which
+//! defines what every call must do.
 
-// a build that lacks encoders leaves parts of the common code without a caller
+// A build that lacks encoders leaves parts of the common code without a caller.
 #![cfg_attr(
     not(all(has_svt_av1, has_x264, has_x265, has_vp9)),
     allow(dead_code, unused_imports, unused_macros, unused_mut)
@@ -56,10 +58,14 @@ macro_rules! register {
     };
 }
 
-/// The encoders of this build. Of two for one codec, the first is the default.
+/// Returns the encoders of this build. Of two for one codec, the first is the default.
 ///
-/// Call it before other threads run that may read the environment from C: it sets `SVT_LOG` there, unless the user has, because SVT-AV1
-/// cannot be kept silent in another way.
+/// Call it before other threads run that may read the environment from C: it sets `SVT_LOG` there, unless the
+/// user has, because SVT-AV1 cannot be kept silent in another way.
+#[doc(alias = "x264")]
+#[doc(alias = "x265")]
+#[doc(alias = "svt-av1")]
+#[doc(alias = "libvpx")]
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     register!(registry, has_svt_av1, svt_av1, "svt-av1", Av1, "libsvtav1enc-dev");

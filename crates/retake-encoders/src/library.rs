@@ -1,41 +1,42 @@
-//! What is known of an encoder library before anything is encoded with it: the table of what is particular to it, and the account of it
-//! that clients read.
+//! Describes an encoder library before anything is encoded with it: the table of its peculiarities, and the
+//! account that clients read.
 
 use crate::options::Refused;
 use crate::shim::ShimTable;
 use retake_compression::encoder::{ControlSupport, EncoderInfo, EncoderSettings, Preset, QualityScale};
 use retake_media::{Codec, PixelFormat};
 
-/// What is particular to one encoder, apart from its shim.
+/// The peculiarities of one encoder, apart from its shim.
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) codec: Codec,
     pub(crate) library: &'static str,
     pub(crate) licence: &'static str,
     pub(crate) shim: &'static ShimTable,
-    /// From the slowest to the fastest; empty where presets are numbers from 0 on.
+    /// The names from the slowest to the fastest; empty where presets are numbers from 0 on.
     pub(crate) presets: &'static [&'static str],
     pub(crate) default_preset: &'static str,
     pub(crate) usual_quality: f64,
     pub(crate) reorders: bool,
-    /// Whether the library takes chroma as pairs of Cb and Cr, too; of 8 bit.
+    /// Whether the library takes chroma of 8 bits as pairs of Cb and Cr, too.
     pub(crate) pairs: bool,
     /// Whether the library gives headers only by encoding something.
     pub(crate) dear_headers: bool,
     pub(crate) refused: Refused,
-    /// Settings that this encoder alone refuses.
+    /// Refuses settings that this encoder alone cannot take.
     pub(crate) check: fn(&EncoderSettings) -> Result<(), (&'static str, String)>,
-    /// What it obeys. The shim does the rest of what is told here.
+    /// Returns the controls that it obeys. The shim must carry out the rest of those listed here.
     pub(crate) controls: fn() -> ControlSupport,
-    /// Bytes that an encode holds, from the settings and the frames that wait inside.
+    /// Returns the bytes that an encode holds, from the settings and the number of frames that wait inside.
     pub(crate) memory: fn(&EncoderSettings, delay: u32) -> u64,
-    /// Threads that can have work at once, whatever the settings allow.
+    /// Returns the number of threads that can have work at once, whatever the settings allow.
     pub(crate) parallelism: fn(&EncoderSettings) -> u32,
-    /// Frames from one sync frame to the next where the settings leave it to the encoder.
+    /// Returns the number of frames from one sync frame to the next (the GOP) where the settings leave it to
+    /// the encoder.
     pub(crate) usual_interval: fn(&EncoderSettings) -> u32,
 }
 
-/// What is known of a library; shared with its encodes.
+/// The description of a library, which its encodes share.
 pub(crate) struct Library {
     pub(crate) spec: Spec,
     pub(crate) info: EncoderInfo,

@@ -1,4 +1,5 @@
-//! Changes to a running encode: what they mean for the library, which sees frames of one nominal rate from beginning to end.
+//! Plans changes to a running encode, for a library that sees frames of one nominal rate from beginning to
+//! end.
 
 use crate::controls::Refusal;
 use crate::raw::RawChange;
@@ -7,12 +8,12 @@ use retake_compression::encoder::{
 };
 use retake_media::Rational;
 
-/// What a running encode works by.
+/// The values that a running encode works by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Live {
     qp_bounds: Option<(u32, u32)>,
     quality: QualityScale,
-    /// What the library was opened with.
+    /// The frame rate that the library was opened with.
     nominal: Rational,
     frame_rate: Rational,
     rate: RateControl,
@@ -35,12 +36,13 @@ impl Live {
         }
     }
 
-    /// Notes a quality that was set by itself.
+    /// Records a quality that was set by itself.
     pub(crate) fn set_quality(&mut self, quality: f64) {
         self.rate = RateControl::Quality(quality);
     }
 
-    /// What to tell the library, and how it stands afterwards. None where this encode cannot do it.
+    /// Returns the change for the library, and the values afterwards; `None` where this encode cannot make
+    /// it.
     pub(crate) fn plan(&self, change: &Reconfiguration) -> Result<Option<(RawChange, Self)>, Refusal> {
         let mut next = *self;
         if let Some(rate) = change.frame_rate {
@@ -117,7 +119,7 @@ impl Live {
         }
     }
 
-    /// Bits in a second as the library counts seconds: the same bits for a frame.
+    /// Returns the bits in a second as the library counts seconds, so that a frame gets the same bits.
     fn scaled(&self, bits: u64) -> i64 {
         let factor = self.nominal.to_f64() / self.frame_rate.to_f64();
         ((bits as f64 * factor).round() as i64).max(1000)

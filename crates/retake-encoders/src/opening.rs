@@ -1,3 +1,5 @@
+//! Opens a library and finds the description of its stream.
+
 use crate::bitstream::Bitstream;
 use crate::controls::crop;
 use crate::headers;
@@ -8,7 +10,7 @@ use crate::shim::Shim;
 use retake_compression::encoder::{EncoderError, EncoderSettings};
 use retake_media::{CleanAperture, Codec, FormatDescription};
 
-/// A library that was opened, and what has to be known about its stream.
+/// An open library, and the facts about its stream.
 pub(crate) struct Opened {
     pub(crate) shim: Shim,
     pub(crate) bitstream: Bitstream,
@@ -22,7 +24,7 @@ fn refused(name: &'static str, fault: Fault) -> EncoderError {
     }
 }
 
-/// Opens a library for the second of its own passes. The stream is described by what [`open`] has said.
+/// Opens a library for the second of its own passes. The description by [`open`] remains true for the stream.
 pub(crate) fn open_second(
     library: &Library,
     settings: &EncoderSettings,
@@ -61,7 +63,7 @@ pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Open
         mastering_display: settings.mastering_display,
         content_light: settings.content_light,
     };
-    // an H.264 decoder gives out what is left
+    // An H.264 decoder gives out only the part that is left.
     if let (Codec::H264, Some([left, top, right, bottom])) = (codec, crop(settings)) {
         (description.width, description.height) =
             (settings.width - left - right, settings.height - top - bottom);

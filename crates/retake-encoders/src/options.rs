@@ -1,16 +1,16 @@
-//! Options in the encoders' own words that Retake has to refuse.
+//! Refuses options in the encoders' own words that would take control from Retake.
 
-/// Option names that belong to Retake, each with what to do instead.
+/// Option names that belong to Retake, each with advice what to use instead.
 pub(crate) type Refused = &'static [(&'static str, &'static str)];
 
-/// Why an option cannot be given, if it cannot.
+/// Returns why an option must not be given; `None` if it may.
 pub(crate) fn refusal(refused: Refused, key: &str) -> Option<&'static str> {
     let key = normalise(key);
     let bare = key.strip_prefix("no-").or_else(|| key.strip_prefix("no")).unwrap_or(&key);
     refused.iter().find(|(name, _)| *name == key || *name == bare).map(|(_, reason)| *reason)
 }
 
-/// The encoders take `_` for `-`.
+/// Normalises a name, because the encoders take `_` for `-`.
 fn normalise(key: &str) -> String {
     key.trim().trim_start_matches("--").replace('_', "-")
 }

@@ -1,4 +1,4 @@
-//! The flat structures of `shim.h`, as Rust sees them.
+//! Declares the flat structures of `shim.h` for Rust.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char};
@@ -10,7 +10,7 @@ pub(crate) struct RawOption {
     pub(crate) value: *const c_char,
 }
 
-/// `enum retake_rate`.
+/// The values of `enum retake_rate`.
 #[repr(i32)]
 #[derive(Clone, Copy)]
 pub(crate) enum RawRate {
@@ -20,7 +20,7 @@ pub(crate) enum RawRate {
     Lossless = 3,
 }
 
-/// `enum retake_pass`.
+/// The values of `enum retake_pass`.
 #[repr(i32)]
 #[derive(Clone, Copy)]
 pub(crate) enum RawPass {
@@ -96,7 +96,7 @@ pub(crate) struct RawSettings {
     pub(crate) controls: RawControls,
 }
 
-/// Negative numbers change nothing.
+/// A change of a running encode; negative numbers change nothing.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RawChange {
@@ -148,7 +148,7 @@ impl RawEvent {
     }
 }
 
-/// Why a library refused; an empty setting means that no single one is to blame.
+/// The reason why a library refused; an empty setting means that no single one is to blame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) setting: String,
@@ -161,7 +161,8 @@ impl RawFault {
     }
 
     pub(crate) fn read(&self) -> Fault {
-        // SAFETY: the arrays begin as zeros and shims write into them with snprintf, which ends its text with a zero.
+        // SAFETY: the arrays begin as zeros and shims write into them with snprintf, which ends its text with
+        // a zero.
         let text =
             |chars: &[c_char]| unsafe { CStr::from_ptr(chars.as_ptr()) }.to_string_lossy().into_owned();
         Fault { setting: text(&self.setting), reason: text(&self.reason) }

@@ -1,4 +1,4 @@
-//! From [`EncoderSettings`] to what a shim takes: checks that all encoders share, and the lowering.
+//! Checks [`EncoderSettings`] as all encoders must, and lowers them to the structure that a shim takes.
 #![allow(unsafe_code)]
 
 use crate::controls;
@@ -22,7 +22,7 @@ pub(crate) struct Lowered {
 }
 
 impl Lowered {
-    /// Checks and lowers.
+    /// Checks the settings and lowers them.
     pub(crate) fn new(library: &Library, settings: &EncoderSettings) -> Result<Self, EncoderError> {
         let Library { spec, info } = library;
         let refuse = |setting: &str, reason: String| EncoderError::Settings {
@@ -53,7 +53,7 @@ impl Lowered {
         let profile = settings.controls.profile.as_deref().map(CString::new).transpose();
         let profile = profile.map_err(|_| refuse("profile", "contains a zero byte".to_owned()))?;
         let mut raw = lower(info, settings);
-        // the heap blocks behind these stay where they are when `Lowered` moves
+        // The heap blocks behind these stay where they are when `Lowered` moves.
         raw.preset = preset.as_ptr();
         raw.controls.profile = profile.as_ref().map_or(null(), |profile| profile.as_ptr());
         raw.options = options.as_ptr();
@@ -68,13 +68,13 @@ impl Lowered {
         })
     }
 
-    /// For the library's first pass.
+    /// Returns the settings for the library's first pass.
     pub(crate) fn first_pass(mut self) -> Self {
         self.raw.pass = RawPass::First;
         self
     }
 
-    /// For the second, with what the first has found.
+    /// Returns the settings for the second pass, with the statistics of the first.
     pub(crate) fn second_pass(mut self, statistics: Vec<u8>) -> Self {
         self.raw.statistics = statistics.as_ptr();
         self.raw.statistics_size = statistics.len();
@@ -82,13 +82,13 @@ impl Lowered {
         self
     }
 
-    /// What the shim gets; alive as long as `self`.
+    /// Returns the structure for the shim, which is alive as long as `self`.
     pub(crate) fn raw(&self) -> &RawSettings {
         &self.raw
     }
 }
 
-/// Frames between key frames that the libraries can count without overflow.
+/// The number of frames between key frames that the libraries can count without overflow.
 const LONGEST_INTERVAL: u32 = 1 << 24;
 
 fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
@@ -158,7 +158,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
     }
 }
 
-/// Pixel aspect ratios are 16-bit numbers in H.264 and HEVC.
+/// Reduces a pixel aspect ratio, because ratios are 16-bit numbers in H.264 and HEVC.
 fn reduce(num: i32, den: i32) -> (i32, i32) {
     let (mut a, mut b) = (num, den);
     while b != 0 {
@@ -171,7 +171,7 @@ fn reduce(num: i32, den: i32) -> (i32, i32) {
     (num, den)
 }
 
-/// What no encoder takes. The name of the setting, and what is wrong.
+/// Refuses settings that no encoder takes, by the name of the setting and the reason.
 fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
     if width < 2 || height < 2 || width > 16384 || height > 16384 {
@@ -230,7 +230,7 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
     Ok(())
 }
 
-/// 4:2:0 pictures of H.264 and HEVC are cropped in steps of two samples.
+/// Requires even sides, because 4:2:0 pictures of H.264 and HEVC are cropped in steps of two samples.
 pub(crate) fn even_sides(encoder: &str, settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
     if width % 2 == 0 && height % 2 == 0 {

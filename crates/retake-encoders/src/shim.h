@@ -1,5 +1,5 @@
-/* What every encoder shim offers to Rust: one table of functions over flat structures. No type of an encoder library passes through.
- * The Rust side is src/shim.rs; both files must say the same. */
+/* The one table of functions over flat structures that every encoder shim offers to Rust. No type of an
+   encoder library passes through. The Rust side is src/shim.rs; both files must say the same. */
 #ifndef RETAKE_SHIM_H
 #define RETAKE_SHIM_H
 
@@ -17,11 +17,12 @@ struct retake_option {
 
 enum retake_rate { RETAKE_QUALITY = 0, RETAKE_AVERAGE = 1, RETAKE_CONSTANT = 2, RETAKE_LOSSLESS = 3 };
 
-/* Of the library's own passes. The first gives no samples, and its statistics at the end; the second may be asked for its delay without any. */
+/* The library's own passes. The first gives no samples, and its statistics at the end; the second can be
+   asked for its delay before it has any. */
 enum retake_pass { RETAKE_ONLY_PASS = 0, RETAKE_FIRST_PASS = 1, RETAKE_SECOND_PASS = 2 };
 
-/* What a session asks for. Every value that is said in brackets leaves the choice to the encoder; Rust has refused what the
- * encoder's list of controls lacks. */
+/* The controls of a session. Every value in brackets leaves the choice to the encoder; Rust has refused the
+   controls that the encoder's list lacks. */
 struct retake_controls {
     int32_t no_reordering, open_gop;
     int32_t references;                        /* (0) */
@@ -30,11 +31,11 @@ struct retake_controls {
     int32_t low_latency;
     int32_t min_qp, max_qp;                    /* on the encoder's scale for 8 bit (-1) */
     int32_t no_spatial_adaptation;
-    int32_t base_qp;                           /* every frame brings one */
+    int32_t base_qp;                           /* every frame must bring one */
     int32_t level;                             /* times ten (0) */
     int32_t cabac;                             /* (-1) */
     int32_t slice_bytes;                       /* (0) */
-    int32_t layers;                            /* 1: one for all */
+    int32_t layers;                            /* 1: one for all frames */
     int32_t long_term;
     int32_t more_before, more_after;
     int32_t fields;                            /* 1 top field first, 2 bottom field first; 0 whole frames */
@@ -50,7 +51,7 @@ struct retake_controls {
 /* All strings and arrays are borrowed for the length of one call. */
 struct retake_settings {
     int32_t width, height, bit_depth;
-    int32_t pairs;                             /* chroma comes as pairs of Cb and Cr in plane 1; only 8 bit */
+    int32_t pairs;                             /* chroma is pairs of Cb and Cr in plane 1; 8 bit only */
     int32_t fps_num, fps_den;
     int32_t sar_num, sar_den;                  /* 0:0 unknown */
     int32_t primaries, transfer, matrix;       /* H.273; 2 unspecified */
@@ -75,14 +76,14 @@ struct retake_settings {
     struct retake_controls controls;
 };
 
-/* Another value for what a running encode was opened with; (-1) leaves it. */
+/* New values for some that a running encode was opened with; (-1) leaves the old one. */
 struct retake_change {
     int64_t bit_rate, limit_rate, limit_window;
     double quality;
     int32_t min_qp, max_qp;
 };
 
-/* Why a call failed. An empty `setting` means that no single setting is to blame. */
+/* The reason why a call failed. An empty `setting` means that no single setting is to blame. */
 struct retake_fault {
     char setting[64];
     char reason[256];
@@ -94,7 +95,7 @@ struct retake_frame {
     int64_t index;
     int32_t force_key;
     int32_t base_qp; /* on the scale for 8 bit; -1 none */
-    int32_t refresh; /* predict from an acknowledged long-term reference alone */
+    int32_t refresh; /* whether to predict from an acknowledged long-term reference alone */
     const uint64_t *acknowledged; /* tokens */
     size_t acknowledged_count;
 };
@@ -102,7 +103,8 @@ struct retake_frame {
 enum retake_event { RETAKE_ERROR = -1, RETAKE_PENDING = 0, RETAKE_SAMPLE = 1, RETAKE_PICTURE = 2, RETAKE_END = 3 };
 enum retake_kind { RETAKE_SYNC = 0, RETAKE_REFERENCE = 1, RETAKE_DISPOSABLE = 2 };
 
-/* `data` stays valid until the next call on the same handle. For a picture event only `index` counts. */
+/* The output of an encode. `data` stays valid until the next call on the same handle. For a picture event
+   only `index` counts. */
 struct retake_event_data {
     const uint8_t *data;
     size_t size;
@@ -117,26 +119,31 @@ struct retake_shim {
     double quality_min, quality_max, quality_step;
     int32_t preset_max; /* of numbered presets */
     const char *(*version)(void);
-    /* 1 if the linked library encodes this bit depth */
+    /* returns 1 if the linked library encodes this bit depth */
     int32_t (*has_depth)(int32_t depth);
-    /* frames that go in before the first sample comes out; 0 also when the settings are refused */
+    /* returns the number of frames that go in before the first sample comes out; 0 also when the settings are
+       refused */
     int32_t (*delay)(const struct retake_settings *settings);
     void *(*open)(const struct retake_settings *settings, struct retake_fault *fault);
-    /* parameter sets, in the form the library gives them; valid until the next call */
+    /* gives parameter sets, in the form the library writes them; valid until the next call */
     int32_t (*headers)(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault);
-    /* planes are borrowed for the call only; frame == NULL: no more follow. 0 ok, -1 fault */
+    /* takes a frame, whose planes are borrowed for the call only; NULL means that no more follow. 0 ok, -1
+       fault */
     int32_t (*send)(void *handle, const struct retake_frame *frame, struct retake_fault *fault);
     int32_t (*receive)(void *handle, struct retake_event_data *event, struct retake_fault *fault);
-    /* copies the picture that a RETAKE_PICTURE event announced; before any other call on the handle */
+    /* copies the picture that a RETAKE_PICTURE event announced; must come before any other call on the
+       handle */
     void (*picture)(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]);
-    /* NULL, or: constant quality for frames that are not coded yet. 0 ok, -1 refused */
+    /* NULL, or changes the constant quality for frames that are not coded yet. 0 ok, -1 refused */
     int32_t (*set_quality)(void *handle, double quality);
-    /* NULL, or: changes what frames that are not sent yet are coded with, all of it or nothing. 0 done, 1 the library cannot, -1 fault */
+    /* NULL, or changes the settings of frames that are not sent yet, all of them or none. 0 done, 1 the
+       library cannot, -1 fault */
     int32_t (*reconfigure)(void *handle, const struct retake_change *change, struct retake_fault *fault);
-    /* NULL, or: what a first pass has found, once receive has said RETAKE_END; valid until close. 0 ok, -1 fault */
+    /* NULL, or gives the statistics of a first pass, once receive has returned RETAKE_END; valid until close.
+       0 ok, -1 fault */
     int32_t (*statistics)(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault);
-    /* NULL, or: waits for the work that close would have to wait for; may take as long as encoding what was sent. Called when an
-     * encode is given up, on a thread of its own, before close. */
+    /* NULL, or waits for the work that close would have to wait for, which may take as long as encoding all
+       frames sent. It is called when an encode is given up, on a thread of its own, before close. */
     void (*abandon)(void *handle);
     void (*close)(void *handle);
 };
@@ -150,7 +157,8 @@ __attribute__((format(printf, 3, 4))) static inline void retake_fail(struct reta
     va_end(arguments);
 }
 
-/* The value of an option that the library's own parser does not know (tune, profile); the last one given wins. */
+/* Returns the value of an option that the library's own parser does not know (tune, profile); the last one
+   given wins. */
 static inline const char *retake_option_value(const struct retake_settings *s, const char *key) {
     const char *value = NULL;
     for (size_t i = 0; i < s->option_count; i++)

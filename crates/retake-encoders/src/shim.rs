@@ -1,4 +1,5 @@
-//! The only door to C: the table of functions that every `shim.c` offers, and [`Shim`], an open encode behind it.
+//! The only door to C: the table of functions that every `shim.c` offers, and [`Shim`], an open encode behind
+//! it.
 //!
 //! `shim.h` is the other half; both files must say the same.
 #![allow(unsafe_code)]
@@ -10,7 +11,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Mutex, PoisonError};
 
-/// `struct retake_shim`.
+/// The Rust side of `struct retake_shim`.
 #[repr(C)]
 pub(crate) struct ShimTable {
     pub(crate) quality_min: f64,
@@ -32,11 +33,11 @@ pub(crate) struct ShimTable {
     close: unsafe extern "C" fn(*mut c_void),
 }
 
-/// What a compressed frame depends on, as the shims say it (`enum retake_kind`).
+/// The kinds of compressed frames by their dependencies, as the shims number them (`enum retake_kind`).
 const KIND_SYNC: i32 = 0;
 const KIND_DISPOSABLE: i32 = 2;
 
-/// What [`Shim::receive`] found.
+/// The result of [`Shim::receive`].
 pub(crate) enum Event<'a> {
     Pending,
     Sample(RawSample<'a>),
@@ -55,27 +56,29 @@ pub(crate) struct RawSample<'a> {
     pub(crate) token: Option<u64>,
 }
 
-/// x265 and SVT-AV1 set up tables that all their encodes share whenever one is opened: one at a time.
+/// x265 and SVT-AV1 set up tables that all their encodes share whenever one is opened, so only one may be
+/// opened at a time.
 static GATE: Mutex<()> = Mutex::new(());
 
 impl ShimTable {
-    /// The version of the linked library.
+    /// Returns the version of the linked library.
     pub(crate) fn version(&self) -> String {
         // SAFETY: every shim returns a string that lives as long as the program.
         unsafe { CStr::from_ptr((self.version)()) }.to_string_lossy().into_owned()
     }
 
-    /// Whether the linked library encodes samples of so many bits.
+    /// Returns whether the linked library encodes samples of so many bits.
     pub(crate) fn has_depth(&self, depth: u32) -> bool {
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: takes and returns plain numbers.
+        // SAFETY: the function takes and returns plain numbers.
         unsafe { (self.has_depth)(depth as i32) != 0 }
     }
 
-    /// The most frames that go in before the first sample comes out; 0 for settings that the library refuses.
+    /// Returns the most frames that go in before the first sample comes out; 0 for settings that the library
+    /// refuses.
     pub(crate) fn delay(&self, settings: &RawSettings) -> u32 {
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: `settings` and what it points to (see `Lowered`) are alive during the call.
+        // SAFETY: `settings` and the data that it points to (see `Lowered`) are alive during the call.
         unsafe { (self.delay)(settings) }.max(0) as u32
     }
 }
@@ -87,19 +90,21 @@ pub(crate) struct Shim {
     ended: bool,
 }
 
-// SAFETY: no shim keeps anything that belongs to a thread, and `&mut self` keeps two threads from being inside at once.
+// SAFETY: no shim keeps anything that belongs to a thread, and `&mut self` keeps two threads from being
+// inside at once.
 unsafe impl Send for Shim {}
 
 impl Shim {
     pub(crate) fn open(table: &'static ShimTable, settings: &RawSettings) -> Result<Self, Fault> {
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut fault = RawFault::empty();
-        // SAFETY: `settings` and what it points to are alive during the call; shims keep no pointer into it.
+        // SAFETY: `settings` and the data that it points to are alive during the call; shims keep no pointer
+        // into it.
         let handle = unsafe { (table.open)(settings, &mut fault) };
         NonNull::new(handle).map(|handle| Self { table, handle, ended: false }).ok_or_else(|| fault.read())
     }
 
-    /// Parameter sets as the library writes them. Some shims open another encode to get them.
+    /// Returns the parameter sets as the library writes them. Some shims open another encode to get them.
     pub(crate) fn headers(&mut self) -> Result<Vec<u8>, Fault> {
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut data, mut size, mut fault) = (null(), 0, RawFault::empty());
@@ -108,11 +113,12 @@ impl Shim {
         if result < 0 {
             return Err(fault.read());
         }
-        // SAFETY: on success the shim says where `size` bytes lie until the next call.
+        // SAFETY: on success the shim points to `size` bytes that live until the next call.
         Ok(unsafe { bytes(data, size) }.to_vec())
     }
 
-    /// Hands over a frame. All four libraries copy the samples during the call, so that nothing of `picture` is kept.
+    /// Hands over a frame. All four libraries copy the samples during the call, so that nothing of `picture`
+    /// is kept.
     pub(crate) fn send(
         &mut self,
         picture: &PixelBuffer,
@@ -132,20 +138,20 @@ impl Shim {
         self.send_raw(&frame)
     }
 
-    /// Says that no more frames follow.
+    /// Declares that no more frames follow.
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
         self.send_raw(null())
     }
 
     fn send_raw(&mut self, frame: *const RawFrame) -> Result<(), Fault> {
         let mut fault = RawFault::empty();
-        // SAFETY: the handle is open; `frame` is null or points to planes that `PixelBuffer` vouches for: `rows` rows of the
-        // settings' size, `stride` bytes apart (the driver compares the sizes).
+        // SAFETY: the handle is open; `frame` is null or points to planes that `PixelBuffer` vouches for:
+        // `rows` rows of the settings' size, `stride` bytes apart (the driver compares the sizes).
         let result = unsafe { (self.table.send)(self.handle.as_ptr(), frame, &mut fault) };
         if result < 0 { Err(fault.read()) } else { Ok(()) }
     }
 
-    /// What is ready.
+    /// Returns the next output that is ready.
     pub(crate) fn receive(&mut self) -> Result<Event<'_>, Fault> {
         let mut event = RawEvent::empty();
         let mut fault = RawFault::empty();
@@ -153,7 +159,8 @@ impl Shim {
         match unsafe { (self.table.receive)(self.handle.as_ptr(), &mut event, &mut fault) } {
             0 => Ok(Event::Pending),
             1 => Ok(Event::Sample(RawSample {
-                // SAFETY: the shim says where `size` bytes lie until the next call, and the borrow of `self` forbids one.
+                // SAFETY: the shim points to `size` bytes that live until the next call, and the borrow of
+                // `self` forbids one.
                 data: unsafe { bytes(event.data, event.size) },
                 index: event.index,
                 sync: event.kind == KIND_SYNC,
@@ -171,7 +178,8 @@ impl Shim {
         }
     }
 
-    /// What a first pass has found, after [`Event::End`]; nothing where the library has none.
+    /// Returns the statistics of a first pass, after [`Event::End`]; they are empty where the library has
+    /// none.
     pub(crate) fn statistics(&mut self) -> Result<Vec<u8>, Fault> {
         let Some(statistics) = self.table.statistics else { return Ok(Vec::new()) };
         let (mut data, mut size, mut fault) = (null(), 0, RawFault::empty());
@@ -180,7 +188,7 @@ impl Shim {
         if result < 0 {
             return Err(fault.read());
         }
-        // SAFETY: on success the shim says where `size` bytes lie until it is closed.
+        // SAFETY: on success the shim points to `size` bytes that live until it is closed.
         Ok(unsafe { bytes(data, size) }.to_vec())
     }
 
@@ -191,7 +199,8 @@ impl Shim {
         unsafe { set_quality(self.handle.as_ptr(), quality) == 0 }
     }
 
-    /// Changes what frames that are not sent yet are coded with; false, and nothing has changed, where the library cannot.
+    /// Changes the settings of frames that are not sent yet. It returns false, and nothing has changed, where
+    /// the library cannot.
     pub(crate) fn reconfigure(&mut self, change: &RawChange) -> Result<bool, Fault> {
         let Some(reconfigure) = self.table.reconfigure else { return Ok(false) };
         let mut fault = RawFault::empty();
@@ -211,24 +220,25 @@ impl Shim {
             planes[plane] = into.plane_mut(plane).as_mut_ptr();
             strides[plane] = into.stride(plane) as isize;
         }
-        // SAFETY: the buffer comes from a pool of the settings' format and size, so that the shim stays inside its planes.
+        // SAFETY: the buffer comes from a pool of the settings' format and size, so that the shim stays
+        // inside its planes.
         unsafe { (self.table.picture)(self.handle.as_ptr(), planes.as_ptr(), strides.as_ptr()) }
     }
 }
 
 impl Drop for Shim {
-    /// Closes. A library that insists on encoding everything it was sent does so on a thread of its own, so that giving up an encode
-    /// takes no time.
+    /// Closes the encode. A library that insists on encoding everything it was sent does so on a thread of
+    /// its own, so that giving up an encode takes no time.
     fn drop(&mut self) {
         let closing = Closing { table: self.table, handle: self.handle };
         match self.table.abandon {
             Some(abandon) if !self.ended => {
                 let run = move || {
-                    let closing = closing; // the whole of it, not its parts
-                    // SAFETY: the handle is open and nobody else has it any more.
+                    let closing = closing; // The closure must own the whole value, not its parts.
+                    // SAFETY: the handle is open and was given to this thread alone.
                     unsafe { abandon(closing.handle.as_ptr()) }
                 };
-                // where no thread can be had, the closure is dropped, and `close` waits here
+                // Where no thread can be had, the closure is dropped, and `close` waits here.
                 let _ = std::thread::Builder::new().name("encoder-abandon".to_owned()).spawn(run);
             }
             _ => drop(closing),
@@ -236,13 +246,13 @@ impl Drop for Shim {
     }
 }
 
-/// A handle that nobody uses any more.
+/// A handle that is not used any more.
 struct Closing {
     table: &'static ShimTable,
     handle: NonNull<c_void>,
 }
 
-// SAFETY: as for `Shim`.
+// SAFETY: the argument for `Shim` holds here, too.
 unsafe impl Send for Closing {}
 
 impl Drop for Closing {
@@ -259,6 +269,6 @@ unsafe fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
     if data.is_null() {
         return &[];
     }
-    // SAFETY: promised by the caller.
+    // SAFETY: the caller promised that the bytes are readable.
     unsafe { std::slice::from_raw_parts(data, size) }
 }

@@ -1,11 +1,13 @@
+//! Keeps the times of frames, and assigns decode times.
+
 use retake_media::Time;
 use std::collections::VecDeque;
 
-/// Keeps the times of frames while an encoder works on them by index, and gives decode times by rule T-2: the k-th sample that comes
-/// out carries the k-th smallest presentation time.
+/// Keeps the times of frames while an encoder works on them by index, and assigns decode times by rule T-2:
+/// the k-th sample that comes out carries the k-th smallest presentation time.
 #[derive(Default)]
 pub(crate) struct Times {
-    /// Frames from `first` on: their times until they came out.
+    /// The frames from `first` on, with their times until they came out.
     frames: VecDeque<Frame>,
     first: u64,
     accepted: u64,
@@ -29,7 +31,7 @@ pub(crate) struct Stamp {
 }
 
 impl Times {
-    /// Notes the next frame and gives its index.
+    /// Records the next frame and returns its index.
     pub(crate) fn accept(&mut self, pts: Time, duration: Time) -> Result<u64, String> {
         if !pts.is_numeric() {
             return Err(format!("a frame with the time {pts}: give every frame a numeric time"));
@@ -40,7 +42,7 @@ impl Times {
                 last.pts
             ));
         }
-        // one frame that came out already stays, to compare the next one with
+        // One frame that came out already stays, because the next one is compared with it.
         while self.frames.len() > 1 && self.frames[0].emitted && self.first < self.emitted {
             self.frames.pop_front();
             self.first += 1;
@@ -50,7 +52,7 @@ impl Times {
         Ok(self.accepted - 1)
     }
 
-    /// The times of the sample that came out for a frame.
+    /// Returns the times of the sample that came out for a frame.
     pub(crate) fn emit(&mut self, index: i64) -> Result<Stamp, String> {
         let dts = self.frame(self.emitted as i64)?.pts;
         let frame = self.frame(index)?;
@@ -62,10 +64,10 @@ impl Times {
         Ok(stamp)
     }
 
-    /// Notes that the reconstruction of a frame came out.
+    /// Records that the reconstruction of a frame came out.
     pub(crate) fn picture(&mut self, index: i64) -> Result<(), String> {
         self.pictures += 1;
-        // times of frames that came out long ago may be gone: only what is still here can be checked
+        // The times of frames that came out long ago may be gone, so only the present ones can be checked.
         if index < self.first as i64 {
             return Ok(());
         }
@@ -75,17 +77,17 @@ impl Times {
         Ok(())
     }
 
-    /// Frames accepted so far.
+    /// Returns the number of frames accepted so far.
     pub(crate) fn accepted(&self) -> u64 {
         self.accepted
     }
 
-    /// Frames that never came out.
+    /// Returns the number of frames that never came out.
     pub(crate) fn missing(&self) -> u64 {
         self.accepted - self.emitted
     }
 
-    /// Frames whose picture never came out.
+    /// Returns the number of frames whose picture never came out.
     pub(crate) fn missing_pictures(&self) -> u64 {
         self.accepted.saturating_sub(self.pictures)
     }
@@ -107,7 +109,7 @@ mod tests {
         Time::new(value, 25)
     }
 
-    /// T-2 and A1: decode times are the presentation times in order, whatever comes out first.
+    /// T-2 and A1: decode times are the presentation times in order, whichever sample comes out first.
     #[test]
     fn decode_times_are_sorted_presentation_times() {
         let mut times = Times::default();

@@ -1,5 +1,6 @@
-//! Not a test of right and wrong: prints CPU time and memory of one encode, and what the factory estimated.
-//! `ENCODER=x264 WIDTH=1920 HEIGHT=1080 cargo test --release -p retake-encoders --test measure -- --ignored --nocapture`
+//! Prints CPU time and memory of one encode, and the factory's estimate. It is no test of right and wrong:
+//! `ENCODER=x264 WIDTH=1920 HEIGHT=1080 cargo test --release -p retake-encoders --test measure -- --ignored
+//! --nocapture`
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -11,14 +12,14 @@ fn variable(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// Peak resident memory in bytes.
+/// Returns the peak resident memory in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// Seconds of all threads, in user mode and in the kernel.
+/// Returns the seconds of all threads, in user mode and in the kernel.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
@@ -44,7 +45,8 @@ fn one_encode() {
         },
         ..settings(&*factory)
     };
-    // a few pictures, shown again and again there and back, so that the film itself takes no memory to speak of
+    // A few pictures are shown again and again there and back, so that the film itself takes hardly any
+    // memory.
     let few = render(&settings, 12, 99, 1);
     let frames: Vec<_> =
         few.iter().chain(few.iter().rev()).cycle().take(number("FRAMES", "150") as usize).cloned().collect();

@@ -1,4 +1,4 @@
-//! What every encoder has to keep of the contract: one suite, run over all encoders of the build.
+//! Every encoder must keep these parts of the contract: one suite, run over all encoders of the build.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use retake_media::{
 };
 use std::sync::Arc;
 
-/// An odd size where the encoder takes one.
+/// Sets an odd size where the encoder takes one.
 fn odd(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> EncoderSettings {
     let odd = EncoderSettings { width: 177, height: 145, ..settings.clone() };
     match factory.open(&odd) {
@@ -27,7 +27,8 @@ fn odd(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> EncoderSetti
     }
 }
 
-/// SVT-AV1 refuses to force key frames while it controls an average bit rate, or where its delay is bounded.
+/// Returns whether key frames can be forced; SVT-AV1 refuses that while it controls an average bit rate, or
+/// where its delay is bounded.
 fn can_force(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> bool {
     factory.info().name != "svt-av1"
         || matches!(settings.rate, RateControl::Quality(_)) && settings.controls.max_delay.is_none()
@@ -44,7 +45,8 @@ fn encoders_describe_themselves() {
     }
 }
 
-/// A1, A2, T-2: every frame comes out once with its own time; decode times are the presentation times in order.
+/// A1, A2, T-2: every frame comes out once with its own time; decode times are the presentation times in
+/// order.
 #[test]
 fn times_follow_rule_t2() {
     for factory in encoders() {
@@ -72,7 +74,7 @@ fn times_follow_rule_t2() {
     }
 }
 
-/// Times of a variable frame rate, and a duration that nobody knows, go through untouched.
+/// Times of a variable frame rate, and an unknown duration, go through unchanged.
 #[test]
 fn times_may_be_irregular() {
     for factory in encoders() {
@@ -137,7 +139,7 @@ fn encodes_may_be_dropped_at_any_time() {
     }
 }
 
-/// A9: forced key frames are where they were asked for, and decoding may start there.
+/// A9: forced key frames are exactly the requested ones, and decoding may start there.
 #[test]
 fn forced_key_frames_are_exact_and_decodable() {
     for factory in encoders() {
@@ -199,7 +201,7 @@ fn bytes_repeat_also_in_company() {
             },
             EncoderSettings { threads: 2, controls: within(8), ..settings(&*factory) },
         ];
-        // buffers: what is in flight in other threads must not count
+        // With buffers, the frames in flight in other threads must not count.
         for threads in [2, 4] {
             let limited = EncoderSettings { limit, threads, ..settings(&*factory) };
             let averages = EncoderSettings { rate: RateControl::AverageBitRate(250_000), ..limited.clone() };
@@ -214,7 +216,7 @@ fn bytes_repeat_also_in_company() {
                     .map(|run| {
                         let (factory, frames) = (&factory, &frames);
                         scope.spawn(move || {
-                            // a companion of another length, so that openings and endings are staggered
+                            // The companion has another length, so that openings and endings are staggered.
                             encode(&**factory, settings, &frames[..3 + 4 * run], &[]).unwrap();
                             encode(&**factory, settings, frames, forced).unwrap()
                         })
@@ -248,7 +250,7 @@ fn headers_are_equal_in_all_takes() {
             let take = encode(&*factory, &settings, &render(&settings, 6, 99, seed as u32), forced).unwrap();
             assert_eq!(take.format.config, reference.config, "{name} {rate:?}");
             if take.format.codec == Codec::Av1 {
-                // the sequence header in the samples is the one of the record
+                // The sequence header in the samples is the one of the record.
                 let header = &take.format.config[4..];
                 for frame in take.frames.iter().filter(|frame| frame.sample.is_sync()) {
                     assert_eq!(frame.sample.data[..header.len()], *header, "{name} {rate:?}");
@@ -265,8 +267,8 @@ fn headers_are_equal_in_all_takes() {
     }
 }
 
-/// Two takes of different quality, one after the other, decode to exactly the pictures that the encodes gave back: all depths, an odd
-/// size, one and several threads.
+/// Two takes of different quality, one after the other, decode to exactly the pictures that the encodes gave
+/// back: all depths, an odd size, one and several threads.
 #[test]
 fn joined_takes_decode_to_the_reconstruction() {
     for factory in encoders() {
@@ -313,7 +315,7 @@ fn join(factory: &Arc<dyn EncoderFactory>, settings: &EncoderSettings) {
     }
 }
 
-/// Asking for pictures changes no byte.
+/// Requesting pictures changes no byte.
 #[test]
 fn reconstruction_changes_nothing() {
     for factory in encoders() {
@@ -396,7 +398,7 @@ fn colour_and_hdr_arrive() {
         if matches!(name, "x264" | "x265") {
             wanted.push("sample_aspect_ratio=4:3");
             let first = &take.frames[0].sample.data;
-            // ST 2086 and CTA-861.3 as the SEI messages carry them: type, length, payload
+            // The SEI messages carry ST 2086 and CTA-861.3 as type, length, payload.
             let mastering: Vec<u8> = [8500u16, 39850, 6550, 2300, 35400, 14600, 15635, 16450]
                 .iter()
                 .flat_map(|value| value.to_be_bytes())
@@ -455,7 +457,7 @@ fn limits_hold_or_are_refused() {
             };
             let sizes: Vec<f64> =
                 take.frames.iter().map(|frame| frame.sample.data.len() as f64 * 8.0).collect();
-            // the leaky bucket: it may overflow nowhere
+            // The level is that of a leaky bucket, which may overflow nowhere.
             let mut level: f64 = 0.0;
             let mut worst: f64 = 0.0;
             for bits in &sizes {
@@ -501,7 +503,7 @@ fn rates_have_an_effect() {
     }
 }
 
-/// Settings that cannot be done are refused by name, with a reason.
+/// Impossible settings are refused by name, with a reason.
 #[test]
 fn what_cannot_be_done_is_refused_by_name() {
     for factory in encoders() {
@@ -593,7 +595,7 @@ fn presets_work() {
     }
 }
 
-/// Many small encodes that open and close all over each other.
+/// Many small encodes open and close all over each other.
 #[test]
 fn hundreds_of_encodes_in_four_threads() {
     for factory in encoders() {
@@ -615,7 +617,8 @@ fn hundreds_of_encodes_in_four_threads() {
     }
 }
 
-/// Section 12.4: where chroma may come in pairs, equal pictures give equal bytes in either layout, and equal errors.
+/// Section 12.4: where chroma may come in pairs, equal pictures give equal bytes in either layout, and equal
+/// errors.
 #[test]
 fn pairs_of_chroma_make_no_difference() {
     for factory in encoders() {
@@ -635,7 +638,7 @@ fn pairs_of_chroma_make_no_difference() {
     }
 }
 
-/// The record is what the elementary stream says, as far as another reader can tell.
+/// The record agrees with the elementary stream, as far as another reader can tell.
 #[test]
 fn streams_are_of_the_size_and_depth_that_was_asked_for() {
     if !ffmpeg() {

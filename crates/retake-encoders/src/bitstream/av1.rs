@@ -1,4 +1,4 @@
-//! AV1: `av1C` (AV1 in ISOBMFF, 2.3) and what stays in samples.
+//! Makes the `av1C` record of AV1 (AV1 in ISOBMFF, 2.3), and the payloads of samples.
 
 use super::bits::Bits;
 use retake_compression::encoder::EncoderSettings;
@@ -8,7 +8,7 @@ const TEMPORAL_DELIMITER: u8 = 2;
 
 struct Obu<'a> {
     kind: u8,
-    /// With header and size.
+    /// The unit with header and size.
     whole: &'a [u8],
     payload: &'a [u8],
 }
@@ -44,7 +44,8 @@ fn split(data: &[u8]) -> Option<Obu<'_>> {
     Some(Obu { kind: header >> 3 & 15, whole: data.get(..end)?, payload: &data[at..end] })
 }
 
-/// A temporal unit without its delimiter. The sequence header stays in front of key frames, as the standard wants it.
+/// Returns a temporal unit without its delimiter. The sequence header stays in front of key frames, because
+/// the standard requires it there.
 pub(super) fn sample(data: &[u8]) -> Result<Vec<u8>, String> {
     let mut kept = Vec::with_capacity(data.len());
     let mut delimiters = 0;
@@ -62,7 +63,7 @@ pub(super) fn sample(data: &[u8]) -> Result<Vec<u8>, String> {
     Ok(kept)
 }
 
-/// The record, from the sequence header among the headers.
+/// Returns the record, from the sequence header among the headers.
 pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u8>, String> {
     let mut found = None;
     for obu in obus(headers) {
@@ -80,7 +81,7 @@ pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u
         3 => 2,
         _ => 0,
     };
-    // 4:2:0 in every case: both subsampling flags
+    // Both subsampling flags are set, because pictures are always 4:2:0.
     let mut record =
         vec![0x81, profile << 5 | level, tier << 7 | high_depth << 6 | 0b1100 | chroma_position, 0];
     record.extend(obu.whole);
@@ -99,7 +100,7 @@ impl Level {
         let profile = bits.read(3)? as u8;
         bits.read(1)?; // still_picture
         if bits.flag()? {
-            // reduced_still_picture_header
+            // This is reduced_still_picture_header.
             return Some(Self { profile, level: bits.read(5)? as u8, tier: 0 });
         }
         if bits.flag()? {
@@ -123,7 +124,7 @@ impl Level {
     }
 }
 
-/// An Exp-Golomb number whose value does not matter.
+/// Skips an Exp-Golomb number whose value does not matter.
 fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
     bits.exp_golomb().map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! H.264: `avcC` (ISO/IEC 14496-15, 5.3.3) and what stays in samples.
+//! Makes the `avcC` record of H.264 (ISO/IEC 14496-15, 5.3.3), and the payloads of samples.
 
 use super::bits::Bits;
 use super::nal;
@@ -12,7 +12,8 @@ fn kind(unit: &[u8]) -> u8 {
     unit[0] & 31
 }
 
-/// Parameter sets are in the configuration record. Of SEI messages, unregistered user data goes: it is the encoder's settings as text,
+/// Returns whether a unit stays in samples. Parameter sets do not, because they are in the configuration
+/// record. Of SEI messages, unregistered user data does not, because it is the encoder's settings as text,
 /// which differ between takes.
 pub(super) fn belongs_in_samples(unit: &[u8]) -> bool {
     const USER_DATA: u8 = 5;
@@ -23,7 +24,7 @@ pub(super) fn belongs_in_samples(unit: &[u8]) -> bool {
     }
 }
 
-/// The record, from one SPS and one PPS among the headers.
+/// Returns the record, from one SPS and one PPS among the headers.
 pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
     let (mut sps, mut pps) = (None, None);
     for unit in nal::units(headers) {
@@ -55,7 +56,7 @@ pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
     Ok(record)
 }
 
-/// `chroma_format_idc` and both bit depths minus eight.
+/// Returns `chroma_format_idc` and both bit depths minus eight.
 fn high_profile_format(bits: &mut Bits<'_>) -> Option<[u8; 3]> {
     bits.exp_golomb()?; // seq_parameter_set_id
     let chroma = bits.exp_golomb()?;

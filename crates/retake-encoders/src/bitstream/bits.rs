@@ -1,4 +1,6 @@
-/// Reads bits, most significant first. Reading past the end gives `None`.
+//! Reads the bits of headers.
+
+/// Reads bits, most significant first. Reading past the end returns `None`.
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -9,7 +11,7 @@ impl<'a> Bits<'a> {
         Self { data, at: 0 }
     }
 
-    /// The next `count` bits, at most 32.
+    /// Returns the next `count` bits, at most 32.
     pub(super) fn read(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
@@ -20,12 +22,12 @@ impl<'a> Bits<'a> {
         Some(value)
     }
 
-    /// The next bit as a flag.
+    /// Returns the next bit as a flag.
     pub(super) fn flag(&mut self) -> Option<bool> {
         self.read(1).map(|bit| bit == 1)
     }
 
-    /// An Exp-Golomb number, as H.264 and HEVC write them.
+    /// Returns an Exp-Golomb number, as H.264 and HEVC write them.
     pub(super) fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.flag()? {

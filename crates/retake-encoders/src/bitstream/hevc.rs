@@ -1,4 +1,4 @@
-//! HEVC: `hvcC` (ISO/IEC 14496-15, 8.3.3) and what stays in samples.
+//! Makes the `hvcC` record of HEVC (ISO/IEC 14496-15, 8.3.3), and the payloads of samples.
 
 use super::bits::Bits;
 use super::nal;
@@ -13,23 +13,26 @@ fn kind(unit: &[u8]) -> u8 {
     unit[0] >> 1 & 63
 }
 
-/// Unregistered user data: the encoder's settings as text, which differ between takes.
+/// Returns whether a unit is unregistered user data: the encoder's settings as text, which differ between
+/// takes.
 fn is_user_data(unit: &[u8]) -> bool {
     const USER_DATA: u8 = 5;
     kind(unit) == PREFIX_SEI && unit.get(2) == Some(&USER_DATA)
 }
 
-/// Parameter sets are in the configuration record.
+/// Returns whether a unit stays in samples; parameter sets do not, because they are in the configuration
+/// record.
 pub(super) fn belongs_in_samples(unit: &[u8]) -> bool {
     !matches!(kind(unit), VPS | SPS | PPS | ACCESS_UNIT_DELIMITER) && !is_user_data(unit)
 }
 
-/// The SEI messages among the headers, behind their lengths: HDR metadata that has to be where decoding can start.
+/// Returns the SEI messages among the headers, behind their lengths. They are HDR metadata, which must be
+/// wherever decoding can start.
 pub(super) fn sync_prefix(headers: &[u8]) -> Result<Vec<u8>, String> {
     nal::keep(headers, &[], |unit| kind(unit) == PREFIX_SEI && !is_user_data(unit))
 }
 
-/// The record, from the parameter sets among the headers.
+/// Returns the record, from the parameter sets among the headers.
 pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
     let sets = |wanted: u8| -> Result<Vec<&[u8]>, String> {
         let units: Vec<&[u8]> = nal::units(headers).collect::<Result<_, _>>()?;
@@ -41,10 +44,10 @@ pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
 
     let mut record = vec![1];
     record.extend(format.profile_tier_level);
-    record.extend([0xf0, 0]); // no promise about spatial segmentation
+    record.extend([0xf0, 0]); // it promises nothing about spatial segmentation
     record.push(0xfc); // nor about parallelism
     record.extend([0xfc | format.chroma, 0xf8 | format.luma_depth, 0xf8 | format.chroma_depth]);
-    record.extend([0, 0]); // average frame rate not given
+    record.extend([0, 0]); // the average frame rate is not given
     record.push(format.layers << 3 | u8::from(format.nested) << 2 | 3);
     record.push(3);
     for wanted in [VPS, SPS, PPS] {
@@ -71,7 +74,7 @@ struct Format {
 }
 
 impl Format {
-    /// From an SPS without emulation prevention.
+    /// Reads an SPS without emulation prevention.
     fn read(sps: &[u8]) -> Option<Self> {
         let profile_tier_level = *sps.get(3..)?.first_chunk::<12>()?;
         let layers_minus_1 = sps[2] >> 1 & 7;
@@ -100,7 +103,7 @@ impl Format {
     }
 }
 
-/// The part of `profile_tier_level` about temporal layers.
+/// Skips the part of `profile_tier_level` about temporal layers.
 fn skip_layers(bits: &mut Bits<'_>, layers_minus_1: u8) -> Option<()> {
     if layers_minus_1 == 0 {
         return Some(());

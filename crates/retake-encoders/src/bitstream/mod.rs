@@ -1,5 +1,5 @@
-//! From what the libraries write to what ISO files and Retake's samples hold: decoder configuration records, and payloads without the
-//! parts that live there.
+//! Converts the output of the libraries to the form of ISO files and of Retake's samples: decoder
+//! configuration records, and payloads without the parts that are in those.
 
 mod av1;
 mod avc;
@@ -13,15 +13,16 @@ pub(crate) use vp9::{level as vp9_level, levels as vp9_levels};
 use retake_compression::encoder::EncoderSettings;
 use retake_media::Codec;
 
-/// How the payloads of one encode become samples.
+/// Makes samples of the payloads of one encode.
 pub(crate) struct Bitstream {
     codec: Codec,
-    /// Units that the library puts into the headers only, and that every sync sample has to carry (HDR metadata of HEVC).
+    /// The units that the library puts into the headers only, and that every sync sample must carry (HDR
+    /// metadata of HEVC).
     sync_prefix: Vec<u8>,
 }
 
 impl Bitstream {
-    /// From the library's headers; with it, the decoder configuration record.
+    /// Reads the library's headers; returns the decoder configuration record with it.
     pub(crate) fn new(
         codec: Codec,
         headers: &[u8],
@@ -36,7 +37,7 @@ impl Bitstream {
         Ok((Self { codec, sync_prefix }, config))
     }
 
-    /// The payload of a sample.
+    /// Returns the payload of a sample.
     pub(crate) fn sample(&self, data: &[u8], sync: bool) -> Result<Vec<u8>, String> {
         match self.codec {
             Codec::H264 => nal::keep(data, &[], avc::belongs_in_samples),

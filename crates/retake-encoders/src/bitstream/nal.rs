@@ -1,6 +1,6 @@
-//! NAL units behind 4-byte big-endian lengths.
+//! Reads and writes NAL units behind 4-byte big-endian lengths.
 
-/// The units of a payload, in order, without their lengths.
+/// Iterates over the units of a payload, in order, without their lengths.
 pub(super) fn units(data: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {
     let mut rest = data;
     std::iter::from_fn(move || {
@@ -29,7 +29,7 @@ pub(super) fn push(to: &mut Vec<u8>, unit: &[u8]) {
     to.extend(unit);
 }
 
-/// `prefix` and those units of a payload that `wanted` is true for.
+/// Returns `prefix` and those units of a payload that `wanted` is true for.
 pub(super) fn keep(data: &[u8], prefix: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, String> {
     let mut kept = Vec::with_capacity(prefix.len() + data.len());
     kept.extend(prefix);
@@ -42,7 +42,7 @@ pub(super) fn keep(data: &[u8], prefix: &[u8], wanted: impl Fn(&[u8]) -> bool) -
     Ok(kept)
 }
 
-/// A unit without its emulation prevention bytes.
+/// Returns a unit without its emulation prevention bytes.
 pub(super) fn unescape(unit: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(unit.len());
     let mut zeros = 0;

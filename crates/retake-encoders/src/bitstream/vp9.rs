@@ -1,9 +1,9 @@
-//! VP9: `vpcC` (VP Codec ISO Media File Format Binding, version 1).
+//! Makes the `vpcC` record of VP9 (VP Codec ISO Media File Format Binding, version 1).
 
 use retake_compression::encoder::EncoderSettings;
 use retake_media::Range;
 
-/// Level times ten, luma samples a second, luma samples a picture, largest side, kbit/s.
+/// Each line has the level times ten, luma samples a second, luma samples a picture, largest side, kbit/s.
 const LEVELS: [(u8, u64, u64, u32, u64); 14] = [
     (10, 829_440, 36_864, 512, 200),
     (11, 2_764_800, 73_728, 768, 800),
@@ -21,12 +21,12 @@ const LEVELS: [(u8, u64, u64, u32, u64); 14] = [
     (62, 4_706_009_088, 35_651_584, 16_832, 480_000),
 ];
 
-/// All levels, times ten.
+/// Returns all levels, times ten.
 pub(crate) fn levels() -> Vec<u32> {
     LEVELS.iter().map(|level| level.0.into()).collect()
 }
 
-/// The lowest level that holds such pictures, times ten.
+/// Returns the lowest level that holds such pictures, times ten.
 pub(crate) fn level(settings: &EncoderSettings) -> u32 {
     let picture = u64::from(settings.width) * u64::from(settings.height);
     let rate = (picture as f64 * settings.frame_rate.to_f64()).ceil() as u64;
@@ -39,7 +39,8 @@ pub(crate) fn level(settings: &EncoderSettings) -> u32 {
     u32::from(level)
 }
 
-/// The record. The level follows from size and frame rate, and not from the bit rate: that differs between takes.
+/// Returns the record. The level follows from size and frame rate, and not from the bit rate, because that
+/// differs between takes.
 pub(super) fn config(settings: &EncoderSettings) -> Vec<u8> {
     let depth = settings.format.bit_depth() as u8;
     let profile = if depth > 8 { 2 } else { 0 };

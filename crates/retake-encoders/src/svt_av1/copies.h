@@ -1,11 +1,12 @@
-/* One copy of SVT-AV1 for each encode that runs at the same time.
- *
- * The library keeps tables (wedge masks, block geometry) in static memory, and every opening clears and builds them anew, while other
- * encodes read them: with 1.4 that ends in a crash within seconds where encodes come and go in parallel, or in an encode that silently
- * uses the geometry of another preset. A lock cannot help, because the library's own threads go on working. So each encode gets a copy
- * of the library to itself: the linked one, or further ones, loaded from an anonymous file. Copies are used again and never unloaded.
- *
- * All of this runs under the lock that Rust holds around opening and closing. */
+/* Gives each encode that runs at the same time a copy of SVT-AV1.
+
+   The library keeps tables (wedge masks, block geometry) in static memory, and every opening clears and
+   builds them anew, while other encodes read them: with 1.4 that ends in a crash within seconds where encodes
+   come and go in parallel, or in an encode that silently uses the geometry of another preset. A lock cannot
+   help, because the library's own threads go on working. So each encode gets a copy of the library to itself:
+   the linked one, or further ones, loaded from an anonymous file. Copies are used again and never unloaded.
+
+   All of this must run under the lock that Rust holds around opening and closing. */
 #ifndef RETAKE_SVT_COPIES_H
 #define RETAKE_SVT_COPIES_H
 
@@ -42,12 +43,13 @@ static struct copy linked_copy = {RETAKE_SVT_FUNCTIONS(RETAKE_LINKED).busy = 0, 
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || !defined(RTLD_DEEPBIND)
-#define RETAKE_BIND 0 /* the sanitizer forbids it; the library's tables are private to each copy anyway */
+/* The sanitizer forbids this flag; the library's tables are private to each copy anyway. */
+#define RETAKE_BIND 0
 #else
 #define RETAKE_BIND RTLD_DEEPBIND
 #endif
 
-/* An anonymous file with the bytes of the linked library. */
+/* Makes an anonymous file with the bytes of the linked library. */
 static int copy_library_file(struct retake_fault *fault) {
     Dl_info info;
     struct stat status;
@@ -75,7 +77,8 @@ static int load_copy(struct copy *copy, struct retake_fault *fault) {
     if (file < 0) return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RETAKE_BIND);
-    /* The file stays open on purpose: the loader takes a path that it has seen before for the library that it loaded then. */
+    /* The file stays open on purpose, because the loader takes a path that it has seen before for the library
+       that it loaded then. */
     if (!library) {
         close(file);
         retake_fail(fault, "", "SVT-AV1 shares memory between encodes, and no copy of it could be loaded: run one encode at a time (%s)",

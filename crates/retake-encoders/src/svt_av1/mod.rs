@@ -1,4 +1,4 @@
-//! SVT-AV1: what is particular to it. The mapping to its own settings is in `shim.c`.
+//! The peculiarities of SVT-AV1. The mapping to its own settings is in `shim.c`.
 #![allow(unsafe_code)]
 
 use crate::library::Spec;
@@ -58,11 +58,11 @@ const REFUSED: Refused = &[
 ];
 
 pub(crate) fn spec() -> Spec {
-    // The library writes its settings to the error output unless this says otherwise, and offers no call for it on all generations.
-    // A user's own wish is respected.
+    // The library writes its settings to the error output unless this variable forbids it, and not all
+    // generations have a call for that. A value that the user set must be respected.
     if std::env::var_os("SVT_LOG").is_none() {
-        // SAFETY: Rust's own accesses to the environment are locked; C code in other threads must not read it at this moment, which is
-        // why `registry` is documented as a call for the start of the program.
+        // SAFETY: Rust's own accesses to the environment are locked; C code in other threads must not read it
+        // at this moment, which is why `registry` is documented as a call for the start of the program.
         unsafe { std::env::set_var("SVT_LOG", "-2") };
     }
     Spec {
@@ -70,7 +70,7 @@ pub(crate) fn spec() -> Spec {
         codec: Codec::Av1,
         library: "SVT-AV1",
         licence: "BSD-3-Clause-Clear",
-        // SAFETY: a constant that nobody writes to.
+        // SAFETY: the constant is never written.
         shim: unsafe { &retake_svt_av1 },
         presets: &[],
         default_preset: "8",
@@ -82,7 +82,8 @@ pub(crate) fn spec() -> Spec {
         check,
         controls,
         memory,
-        // by bit rate the shim gives it one thread; else pictures and their parts are coded by as many as there are
+        // By bit rate the shim gives it one thread; else pictures and their parts are coded by as many as
+        // there are.
         parallelism: |settings| match settings.rate {
             RateControl::AverageBitRate(_) => 1,
             _ => u32::MAX,
@@ -91,7 +92,8 @@ pub(crate) fn spec() -> Spec {
     }
 }
 
-/// Level times ten, luma samples of a picture, largest width and height, luma samples a second (AV1, A.3).
+/// Each line has the level times ten, luma samples of a picture, largest width and height, luma samples a
+/// second (AV1, A.3).
 const LEVELS: [(u32, u64, u32, u32, u64); 14] = [
     (20, 147_456, 2048, 1152, 4_423_680),
     (21, 278_784, 2816, 1584, 8_363_520),
@@ -109,7 +111,8 @@ const LEVELS: [(u32, u64, u32, u32, u64); 14] = [
     (63, 35_651_584, 16384, 8704, 4_278_190_080),
 ];
 
-/// Whether a level holds such pictures. The library writes any level that it is told.
+/// Returns whether a level holds such pictures. It is checked here because the library writes any level that
+/// it is given.
 fn holds(level: u32, settings: &EncoderSettings) -> bool {
     let picture = u64::from(settings.width) * u64::from(settings.height);
     let second = picture as f64 * settings.frame_rate.to_f64();
@@ -155,7 +158,8 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     Ok(())
 }
 
-/// Not there, because the library takes them without effect, or not on every frame (1.4): look-ahead, quantizers of single frames.
+/// Returns the controls that it obeys. Look-ahead and quantizers of single frames are missing, because the
+/// library takes them without effect, or not on every frame (1.4).
 fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
     support.qp_bounds = Some((1, 63));
@@ -169,12 +173,13 @@ fn controls() -> ControlSupport {
     support
 }
 
-/// About five seconds, in whole mini-groups of 32, as the shim has it.
+/// Returns about five seconds, in whole mini-groups of 32, as the shim has it.
 fn usual_interval(settings: &EncoderSettings) -> u32 {
     32 * ((5.0 * settings.frame_rate.to_f64()) as u32).div_ceil(32).clamp(1, 8)
 }
 
-/// SVT-AV1 allocates its whole pipeline when it opens. Measured with preset 8: 180 MB at 360p, 910 MB at 1080p.
+/// Returns the bytes that an encode holds. SVT-AV1 allocates its whole pipeline when it opens; preset 8 was
+/// measured with 180 MB at 360p, 910 MB at 1080p.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     128 * 1024 * 1024 + picture * u64::from(delay) * 3

@@ -1,4 +1,4 @@
-/* SVT-AV1 behind the table of shim.h. */
+/* Puts SVT-AV1 behind the table of shim.h. */
 #define _GNU_SOURCE
 #include "../shim.h"
 
@@ -13,16 +13,16 @@
 struct encoder {
     struct copy *library;
     EbComponentType *svt;
-    EbBufferHeaderType *packet; /* owned by the library, to be released */
+    EbBufferHeaderType *packet; /* owned by the library, must be released */
     EbSvtAv1EncConfiguration *config;
     uint8_t *headers;
     size_t headers_size;
     EbBufferHeaderType recon;
     uint8_t *recon_bytes;
-    int32_t width, height, bytes; /* bytes a sample */
-    int started, flushing, ended, reconstruct; /* ended: the library said so */
-    int forces;           /* key frames can be forced */
-    int32_t most;         /* frames that may be held back; -1 any number */
+    int32_t width, height, bytes; /* bytes of a sample */
+    int started, flushing, ended, reconstruct; /* `ended` is set when the library said so */
+    int forces;           /* whether key frames can be forced */
+    int32_t most;         /* number of frames that may be held back; -1 any number */
     int64_t sent, out;
     int64_t next_key, key_interval;
 };
@@ -32,7 +32,7 @@ static const char *version(void) { return svt_av1_get_version(); }
 static int32_t has_depth(int32_t depth) { return depth == 8 || depth == 10; }
 
 static int set(EbSvtAv1EncConfiguration *config, const char *key, const char *value) {
-    /* reads nothing but its arguments: any copy will do */
+    /* The parser reads nothing but its arguments, so any copy will do. */
     return svt_av1_enc_parse_parameter(config, key, value) == EB_ErrorNone ? 0 : -1;
 }
 
@@ -62,17 +62,18 @@ static int hdr(EbSvtAv1EncConfiguration *config, const struct retake_settings *s
     return failed;
 }
 
-/* The library's own default: about five seconds, in whole mini-groups of 32. */
+/* Returns the library's own default: about five seconds, in whole mini-groups of 32. */
 static int32_t key_interval(const struct retake_settings *s) {
     if (s->key_interval) return s->key_interval;
     int64_t groups = (5 * (int64_t)s->fps_num / s->fps_den + 31) / 32;
     return 32 * (int32_t)(groups < 1 ? 1 : groups > 8 ? 8 : groups);
 }
 
-/* Mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the pipeline. */
+/* Returns the mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the
+   pipeline. */
 static int32_t usual_delay(const struct retake_settings *s) { return 100 + s->threads; }
 
-/* Whether fewer frames may be held back than the library does by itself. */
+/* Returns whether fewer frames may be held back than the library does by itself. */
 static int bounds_delay(const struct retake_settings *s) {
     return s->controls.max_delay >= 0 && s->controls.max_delay < usual_delay(s);
 }
@@ -96,21 +97,23 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     if (hdr(config, s)) return retake_fail(fault, "HDR metadata", "the library does not take these values"), -1;
 
     const struct retake_controls *c = &s->controls;
-    /* Frames are predicted from earlier ones alone: then each comes out when the next one goes in. No key frame can be forced, and what
-     * keeps an average there is the mode for constant rates. */
+    /* With a bounded delay, frames are predicted from earlier ones alone, so that each comes out when the
+       next one goes in. No key frame can be forced then, and an average must be kept by the mode for constant
+       rates. */
     int low_delay = bounds_delay(s);
     if (low_delay) config->pred_structure = 1;
     if (s->rate == RETAKE_AVERAGE) {
         config->rate_control_mode = low_delay ? SVT_AV1_RC_MODE_CBR : SVT_AV1_RC_MODE_VBR;
         config->target_bit_rate = (uint32_t)s->bit_rate;
         if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)retake_max(c->max_qp, 2);
-        /* the library wants one of them to be less than the other */
+        /* The library requires one of them to be less than the other. */
         if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)retake_min(c->min_qp, (int32_t)config->max_qp_allowed - 1);
     } else if (set_number(config, "crf", s->quality)) {
         return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
     }
     if (s->limit_rate) config->max_bit_rate = (uint32_t)s->limit_rate;
-    /* With forced key frames, 1.4 forgets its own interval where it is short: the shim counts. Without any, it does not force. */
+    /* With forced key frames, 1.4 forgets its own interval where it is short, so the shim counts. Where no
+       key frame can be forced, the library counts itself. */
     int forces = s->rate != RETAKE_AVERAGE && !low_delay;
     config->force_key_frames = forces;
     config->intra_period_length = !forces || s->key_interval > 32 ? key_interval(s) - 1 : 255;
@@ -123,10 +126,12 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     if (c->level) config->level = (uint32_t)c->level;
     if (c->no_spatial_adaptation) config->enable_adaptive_quantization = 0;
 
-    /* the contract: closed groups, exact forced key frames, as many threads as the settings say */
+    /* The contract requires closed groups, exact forced key frames, and as many threads as the settings
+       say. */
     config->intra_refresh_type = SVT_AV1_KF_REFRESH;
     config->recon_enabled = s->reconstruct != 0;
-    /* its bit rate control looks at what happens to be finished: with two threads, 1.4 gives other bytes at every second run */
+    /* The library's bit rate control looks at whatever happens to be finished: with two threads, 1.4 gives
+       other bytes at every second run. */
     int32_t threads = s->rate == RETAKE_AVERAGE || s->limit_rate ? 1 : s->threads;
 #if !SVT_AV1_CHECK_VERSION(3, 0, 0)
     config->logical_processors = (uint32_t)threads;
@@ -168,7 +173,7 @@ static int start(struct encoder *e, struct retake_fault *fault) {
     return 0;
 }
 
-/* A handle and the library's default settings, in e->config. */
+/* Makes a handle, with the library's default settings in e->config. */
 static struct encoder *prepare(struct retake_fault *fault) {
     struct encoder *e = calloc(1, sizeof *e);
     if (!e) return retake_fail(fault, "", "out of memory"), NULL;
@@ -204,9 +209,10 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
 static int send_grey(struct encoder *e, struct retake_fault *fault);
 static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault);
 
-/* svt_av1_enc_stream_header describes tools that the library only decides on with the first picture: its sequence header is not the one
- * in the stream. So one grey picture is encoded, as coarsely as can be. What is decided depends on size, depth and preset, and neither on
- * the picture nor on the rate (tested). */
+/* Encodes one grey picture, as coarsely as possible, for the headers. svt_av1_enc_stream_header describes
+   tools that the library only decides on with the first picture, so its sequence header is not the one in the
+   stream. The decision depends on size, depth and preset, and neither on the picture nor on the rate
+   (tested). */
 static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
     struct encoder *e = handle, *probe = NULL;
     struct retake_event_data event;
@@ -236,7 +242,8 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
     return 0;
 }
 
-/* The library copies the planes before the call returns: the caller's picture is free then. */
+/* Sends a frame. The library copies the planes before the call returns, so that the caller's picture is free
+   then. */
 static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
     struct encoder *e = handle;
     EbSvtIOFormat planes = {0};
@@ -246,7 +253,7 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     if (!frame) {
         if (e->flushing) return 0;
         e->flushing = 1;
-        if (e->sent == 0) return 0; /* the library would not answer */
+        if (e->sent == 0) return 0; /* The library would not answer. */
         header.flags = EB_BUFFERFLAG_EOS;
     } else {
         planes.luma = (uint8_t *)frame->plane[0];
@@ -283,9 +290,9 @@ static size_t recon_size(const struct encoder *e) {
     return ((size_t)e->width * e->height + 2 * chroma) * e->bytes;
 }
 
-/* 1: a picture is in recon_bytes. */
+/* Returns 1 if a picture is in recon_bytes. */
 static int receive_recon(struct encoder *e, struct retake_fault *fault) {
-    /* rows of the library's own copy are not always as tight as they should be: leave room */
+    /* Rows of the library's own copy are not always as tight as they should be, so this leaves room. */
     size_t room = recon_size(e) * 2 + 4096;
     if (!e->recon_bytes && !(e->recon_bytes = malloc(room))) return retake_fail(fault, "", "out of memory"), -1;
     memset(&e->recon, 0, sizeof e->recon);
@@ -311,7 +318,7 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
         if (got) return event->index = e->recon.pts, RETAKE_PICTURE;
     }
     while (!e->ended && (e->sent || !e->flushing)) {
-        /* what has to be out is waited for: the library has all that it needs */
+        /* The shim waits for outputs that are due, because the library has all the input that they need. */
         int due = e->flushing || (e->most >= 0 && e->sent - e->out > e->most);
         EbErrorType result = e->library->svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)due);
         if (result == EB_NoErrorEmptyQueue) {
@@ -358,8 +365,8 @@ static int send_grey(struct encoder *e, struct retake_fault *fault) {
     return failed;
 }
 
-/* svt_av1_enc_deinit waits for the end of the stream, for ever if that was never announced; and an announcement without any picture
- * before it is not answered. */
+/* Ends the stream of an encode that is given up. svt_av1_enc_deinit waits for the end of the stream, for ever
+   if that was never announced; and an announcement without any picture before it is not answered. */
 static void abandon(void *handle) {
     struct encoder *e = handle;
     struct retake_fault ignored;
@@ -375,7 +382,7 @@ static void abandon(void *handle) {
     while (result != RETAKE_END && result != RETAKE_ERROR);
 }
 
-/* CRF 0 is lossless on some generations. */
+/* The scale does not begin at CRF 0, because that is lossless on some generations. */
 const struct retake_shim retake_svt_av1 = {
     .quality_min = 1,
 #if SVT_AV1_CHECK_VERSION(4, 0, 0)

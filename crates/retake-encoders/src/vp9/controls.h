@@ -1,24 +1,24 @@
-/* From settings to libvpx's configuration. */
+/* Maps the settings to libvpx's configuration. */
 #ifndef RETAKE_VP9_CONTROLS_H
 #define RETAKE_VP9_CONTROLS_H
 
 #define MAX_CONTROLS 64
 
 struct control {
-    const char *key; /* of the option; NULL for what the settings say */
+    const char *key; /* the name of the option; NULL for a value from the settings */
     int id, value;
 };
 
-/* What the library is told: a configuration, and controls that follow when it is open. */
+/* The input of the library: a configuration, and controls that must follow when it is open. */
 struct parameters {
     vpx_codec_enc_cfg_t cfg;
     struct control control[MAX_CONTROLS];
     int controls;
-    int64_t ticks; /* of a frame, in units of the time base */
+    int64_t ticks; /* the duration of a frame, in units of the time base */
     unsigned long deadline;
 };
 
-/* Words that stand for numbers. */
+/* A word that stands for a number. */
 struct word {
     const char *word;
     int value;
@@ -30,7 +30,7 @@ static const struct word CONTENT[] = {
 
 enum { IN_CFG = -1 };
 
-/* The options, named as vpxenc does. A row is of a control, or of a field of the configuration. */
+/* The options, with the names that vpxenc uses. A row is of a control, or of a field of the configuration. */
 static const struct {
     const char *key;
     int id;
@@ -76,7 +76,7 @@ static void put(struct parameters *p, const char *key, int id, int value) {
     if (p->controls < MAX_CONTROLS) p->control[p->controls++] = (struct control){key, id, value};
 }
 
-/* Keys may be spelt with `_` for `-`. */
+/* Compares keys, which may be spelt with `_` for `-`. */
 static int same_key(const char *a, const char *b) {
     while (*a && (*a == *b || (*a == '_' && *b == '-'))) a++, b++;
     return !*a && !*b;
@@ -105,7 +105,7 @@ static int option(struct parameters *p, const char *key, const char *value, stru
     return retake_fail(fault, key, "VP9 has no such option"), -1;
 }
 
-/* The eight values of the VP9 header stand for matrix coefficients. */
+/* Returns the value of the VP9 header for matrix coefficients; it has eight. */
 static int colour_space(const struct retake_settings *s) {
     switch (s->matrix) {
     case 1: return VPX_CS_BT_709;
@@ -118,28 +118,28 @@ static int colour_space(const struct retake_settings *s) {
     }
 }
 
-/* Frame times are indices times `ticks`. The library wants a time base of at most a second, with numbers below 10^9, and takes the
- * frame rate from the ticks. */
+/* Chooses the time base. Frame times are indices times `ticks`. The library requires a time base of at most a
+   second, with numbers below 10^9, and takes the frame rate from the ticks. */
 static void time_base(struct parameters *p, const struct retake_settings *s) {
     int64_t num = s->fps_den, den = s->fps_num, ticks = 1;
-    if (den > 1000000 * num) num = 1, den = 1000000; /* the library's own clock is not finer */
+    if (den > 1000000 * num) num = 1, den = 1000000; /* The library's own clock is not finer. */
     if (num > den) ticks = (num + den - 1) / den, den *= ticks;
     while (den > 1000000000) num = num > 1 ? num / 2 : 1, den /= 2;
     p->ticks = ticks;
     p->cfg.g_timebase = (struct vpx_rational){(int)num, (int)den};
-    /* a deadline that is shorter than a frame would mean the real-time mode */
+    /* A deadline that is shorter than a frame would mean the real-time mode. */
     double frame = 1e6 * (double)num * (double)ticks / (double)den;
     p->deadline = VPX_DL_GOOD_QUALITY;
     if (2 * frame > (double)p->deadline) p->deadline = 2 * frame < ULONG_MAX / 2.0 ? (unsigned long)(2 * frame) : ULONG_MAX / 2;
 }
 
-/* The library's limit is lower than what it can count. */
+/* Returns kilobits within the library's limit, which is lower than it can count. */
 static unsigned int kilobits(int64_t bits) {
     int64_t kilo = retake_kilo(bits + 500);
     return (unsigned int)(kilo < 2000000 ? kilo : 2000000);
 }
 
-/* How full a buffer is where one encode ends and the next begins, in thousandths. */
+/* The fullness of a buffer where one encode ends and the next begins, in thousandths. */
 #define NOMINAL_FULLNESS 500
 
 static void rate_control(struct parameters *p, const struct retake_settings *s) {
@@ -164,7 +164,8 @@ static void rate_control(struct parameters *p, const struct retake_settings *s) 
         cfg->rc_buf_initial_sz = (unsigned int)initial;
         cfg->rc_buf_optimal_sz = (unsigned int)(size * NOMINAL_FULLNESS / 1000);
         cfg->rc_undershoot_pct = cfg->rc_overshoot_pct = 50;
-        /* a key frame may take half of what is in the buffer: in percent of a frame's even share */
+        /* A key frame may take half of the buffer's content; the number is in percent of a frame's even
+           share. */
         int64_t share = (int64_t)initial * s->fps_num / 2 / 10 / s->fps_den;
         put(p, NULL, VP8E_SET_MAX_INTRA_BITRATE_PCT, share < 100 ? 100 : share > 100000 ? 100000 : (int)share);
     }
@@ -179,11 +180,11 @@ static void modes(struct parameters *p, const struct retake_settings *s) {
     if (c->low_latency) {
         cfg->g_lag_in_frames = 0;
         p->deadline = VPX_DL_REALTIME;
-        /* key frames where they are asked for alone */
+        /* Key frames are then only those that are forced. */
         if (!s->key_interval) cfg->kf_mode = VPX_KF_DISABLED;
     }
     if (c->max_delay >= 0) cfg->g_lag_in_frames = (unsigned int)retake_min((int32_t)cfg->g_lag_in_frames, c->max_delay);
-    /* a frame may be missing: nothing but pictures may pass from one to the next */
+    /* A frame may be missing, so nothing but pictures may pass from one to the next. */
     if (c->layers > 1 || c->long_term) cfg->g_error_resilient = VPX_ERROR_RESILIENT_DEFAULT;
     if (c->level) put(p, NULL, VP9E_SET_TARGET_LEVEL, c->level);
 }
@@ -194,10 +195,12 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
     if (vpx_codec_enc_config_default(vpx_codec_vp9_cx(), cfg, 0))
         return retake_fail(fault, "", "the library has no VP9 encoder inside"), -1;
 
-    /* libvpx looks ahead, and places hidden frames, in the second of two passes only: in one pass every lag gives equal bytes */
+    /* libvpx looks ahead, and places hidden frames, in the second of two passes only: in one pass every lag
+       gives equal bytes. */
     if (s->pass == RETAKE_ONLY_PASS) cfg->g_lag_in_frames = 0;
     put(p, NULL, VP8E_SET_ENABLEAUTOALTREF, 1);
-    /* by width only: equal pictures and settings give equal bytes with any number of threads */
+    /* The number depends on the width only, so that equal pictures and settings give equal bytes with any
+       number of threads. */
     put(p, NULL, VP9E_SET_TILE_COLUMNS, s->width >= 2560 ? 3 : s->width >= 1280 ? 2 : s->width >= 640 ? 1 : 0);
     put(p, NULL, VP9E_SET_TILE_ROWS, 0);
     put(p, NULL, VP9E_SET_FRAME_PARALLEL_DECODING, 0);

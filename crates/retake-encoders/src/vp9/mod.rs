@@ -1,4 +1,4 @@
-//! VP9 by libvpx: what is particular to it. The mapping to its own settings is in `shim.c`.
+//! The peculiarities of VP9 by libvpx. The mapping to its own settings is in `shim.c`.
 #![allow(unsafe_code)]
 
 use crate::bitstream::{vp9_level, vp9_levels};
@@ -67,7 +67,7 @@ pub(crate) fn spec() -> Spec {
         codec: Codec::Vp9,
         library: "libvpx",
         licence: "BSD-3-Clause",
-        // SAFETY: a constant that nobody writes to.
+        // SAFETY: the constant is never written.
         shim: unsafe { &retake_vp9 },
         presets: &[],
         default_preset: "3",
@@ -79,14 +79,14 @@ pub(crate) fn spec() -> Spec {
         check,
         controls,
         memory,
-        // columns of tiles, as the shim cuts them
+        // Each thread takes columns of tiles, as the shim cuts them.
         parallelism: |settings| match settings.width {
             ..640 => 1,
             640..1280 => 2,
             1280..2560 => 4,
             _ => 8,
         },
-        // scenes alone decide: a number to reckon with
+        // scenes alone decide, so this is only a number to reckon with
         usual_interval: |_| 250,
     }
 }
@@ -131,8 +131,9 @@ fn controls() -> ControlSupport {
     support
 }
 
-/// Measured: the references, tables for every block, one set of them for each thread that has tiles of its own,
-/// frames that wait with wide borders, and the decoder's frames where pictures are wanted.
+/// Returns the bytes that an encode holds, as measured: the references, tables for every block, one set of
+/// them for each thread that has tiles of its own, frames that wait with wide borders, and the decoder's
+/// frames where pictures are reconstructed.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     let pixels = u64::from(settings.width) * u64::from(settings.height);

@@ -1,8 +1,10 @@
-/* Which pictures a frame may refer to, where that is not the library's choice: temporal layers, and references for the long term.
- *
- * Long term: the golden and the alternative reference are two places that frames are stored in and that no frame overwrites by itself. A
- * stored frame has a token. Once the receiver has acknowledged it, frames may refer to it, and one that has to be independent of everything
- * else refers to it alone. The place that was acknowledged last is kept until another one is. */
+/* Chooses the pictures that a frame may refer to, where that is not the library's choice: for temporal layers
+   and long-term references.
+
+   Long term: the golden and the alternative reference are two places that frames are stored in and that no
+   frame overwrites by itself. A stored frame has a token. Once the receiver has acknowledged it, frames may
+   refer to it, and one that must be independent of everything else refers to it alone. The place that was
+   acknowledged last is kept until another one is. */
 #ifndef RETAKE_VP9_REFERENCES_H
 #define RETAKE_VP9_REFERENCES_H
 
@@ -12,9 +14,9 @@ static const vpx_enc_frame_flags_t NO_REFERENCE[PLACES] = {VP8_EFLAG_NO_REF_GF, 
 static const vpx_enc_frame_flags_t NO_UPDATE[PLACES] = {VP8_EFLAG_NO_UPD_GF, VP8_EFLAG_NO_UPD_ARF};
 
 struct place {
-    uint64_t token; /* 0: nothing that could be acknowledged */
+    uint64_t token; /* 0: the frame cannot be acknowledged */
     int acknowledged;
-    int64_t index; /* of the frame */
+    int64_t index; /* the index of the frame */
 };
 
 struct references {
@@ -25,7 +27,7 @@ struct references {
     int64_t last_key, last_stored;
 };
 
-/* What is decided about one frame. */
+/* The decision about one frame. */
 struct decision {
     vpx_enc_frame_flags_t flags;
     uint64_t token;
@@ -42,7 +44,7 @@ static void acknowledge(struct references *r, const struct retake_frame *frame) 
         }
 }
 
-/* A key frame is in all places. It counts as stored in the first. */
+/* Decides about a key frame, which is in all places. It counts as stored in the first. */
 static struct decision key_frame(struct references *r, int64_t index) {
     struct decision d = {.flags = VPX_EFLAG_FORCE_KF};
     r->last_key = r->last_stored = index;
@@ -52,7 +54,8 @@ static struct decision key_frame(struct references *r, int64_t index) {
     return d;
 }
 
-/* Where a frame can be stored without loss of what is kept or waits for its acknowledgement; -1 nowhere. */
+/* Returns a place where a frame can be stored without loss of one that is kept or waits for its
+   acknowledgement; -1 if there is none. */
 static int free_place(const struct references *r, int64_t index) {
     if (index - r->last_stored < STORE_AGAIN) return -1;
     for (int k = 0; k < PLACES; k++) {

@@ -1,4 +1,4 @@
-/* libvpx's VP9 behind the table of shim.h. */
+/* Puts libvpx's VP9 behind the table of shim.h. */
 #include "../shim.h"
 
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include "controls.h"
 #include "references.h"
 
-/* A copy of a packet: the library's own go with the next call. */
+/* A copy of a packet, because the library's own go with the next call. */
 struct packet {
     struct packet *next;
     struct retake_event_data event;
@@ -21,22 +21,23 @@ struct packet {
 struct encoder {
     vpx_codec_ctx_t vpx, decoder;
     int open, decoder_open;
-    int32_t width, height, bytes; /* bytes a sample */
+    int32_t width, height, bytes; /* bytes of a sample */
     int by_rate, base_qp, quality;
-    vpx_codec_enc_cfg_t cfg; /* as it stands */
-    struct retake_settings settings; /* what it was opened with, as far as numbers go */
+    vpx_codec_enc_cfg_t cfg; /* the current configuration */
+    struct retake_settings settings; /* the numbers that it was opened with */
     struct references references;
     int64_t ticks;
     unsigned long deadline;
     int flushing;
-    struct packet *first, **last; /* that nobody has fetched yet */
+    struct packet *first, **last; /* packets that were not fetched yet */
     struct packet *fetched;
     int has_picture;
     struct statistics {
         uint8_t *data;
         size_t size, room;
-    } statistics; /* that a first pass finds, or that the second has; the library reads them as it goes */
-    const vpx_image_t *recon; /* of the packet fetched last; the decoder owns it */
+    /* those that a first pass finds, or that the second has; the library reads them as it goes */
+    } statistics;
+    const vpx_image_t *recon; /* the picture of the packet fetched last; the decoder owns it */
 };
 
 static const char *version(void) { return vpx_codec_version_str(); }
@@ -102,7 +103,8 @@ static int start(struct encoder *e, const struct retake_settings *s, struct reta
             return retake_fail(fault, c->key ? c->key : "", "the library does not take %d: %s", c->value, detail(&e->vpx)), -1;
     }
     if (s->reconstruct && s->pass != RETAKE_FIRST_PASS) {
-        /* the pictures are what a decoder sees: libvpx's encoder offers only the last one of several that it coded in one call */
+        /* Pictures come from a decoder, because libvpx's encoder offers only the last one of several that it
+           coded in one call. */
         vpx_codec_dec_cfg_t cfg = {.threads = 1, .w = p.cfg.g_w, .h = p.cfg.g_h};
         if (vpx_codec_dec_init(&e->decoder, vpx_codec_vp9_dx(), &cfg, 0))
             return retake_fail(fault, "", "the library has no VP9 decoder for reconstructed pictures: %s", detail(&e->decoder)), -1;
@@ -132,7 +134,7 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     return e;
 }
 
-/* VP9 has none: what a container says about the stream follows from the settings. */
+/* Gives no headers, because VP9 has none: the container's record follows from the settings. */
 static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault) {
     (void)handle, (void)fault;
     *data = NULL;
@@ -140,13 +142,15 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
     return 0;
 }
 
-/* A frame may go unless others are coded from it: the flag is about the last frame of a superframe only. */
+/* Returns whether a frame may be dropped, which is so unless others are coded from it. The library's flag is
+   about the last frame of a superframe only. */
 static int disposable(const vpx_codec_cx_pkt_t *packet) {
     const uint8_t *data = packet->data.frame.buf;
     return (packet->data.frame.flags & VPX_FRAME_IS_DROPPABLE) && (data[packet->data.frame.sz - 1] & 0xe0) != 0xc0;
 }
 
-/* Codes; returns the number of packets that came out. libvpx puts hidden frames in front of the next shown one, into one packet. */
+/* Codes a frame, and returns the number of packets that came out. libvpx puts hidden frames in front of the
+   next shown one, into one packet. */
 static int encode(struct encoder *e, const vpx_image_t *image, int64_t index, struct decision decision, struct retake_fault *fault) {
     if (vpx_codec_encode(&e->vpx, image, index * e->ticks, (unsigned long)e->ticks, decision.flags, e->deadline))
         return retake_fail(fault, "", "vpx_codec_encode: %s", detail(&e->vpx)), -1;
@@ -168,7 +172,7 @@ static int encode(struct encoder *e, const vpx_image_t *image, int64_t index, st
             .size = from->data.frame.sz,
             .index = from->data.frame.pts / e->ticks,
             .kind = from->data.frame.flags & VPX_FRAME_IS_KEY ? RETAKE_SYNC : disposable(from) ? RETAKE_DISPOSABLE : RETAKE_REFERENCE,
-            /* at the end one call codes several frames, and the library tells about the last one only */
+            /* At the end one call codes several frames, and the library reports the last one only. */
             .qp = image ? (float)quantizer : 0,
             .layer = decision.layer,
             .token = decision.token,
@@ -193,7 +197,7 @@ static int bounds(struct encoder *e, int32_t min, int32_t max, struct retake_fau
     return configure(e, &cfg, fault);
 }
 
-/* libvpx copies the planes into its look-ahead before the call returns. */
+/* Sends a frame; libvpx copies the planes into its look-ahead before the call returns. */
 static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
     struct encoder *e = handle;
     if (!frame) {
@@ -249,7 +253,8 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
     return e->decoder_open && decode(e, e->fetched, fault) < 0 ? RETAKE_ERROR : RETAKE_SAMPLE;
 }
 
-/* libvpx decides about a frame's quantizer when it codes it, after the look-ahead: so this reaches the very next frame. */
+/* Sets the quality. libvpx decides about a frame's quantizer when it codes it, after the look-ahead, so this
+   reaches the very next frame. */
 static int32_t set_quality(void *handle, double quality) {
     struct encoder *e = handle;
     if (e->by_rate || !(quality >= 1 && quality <= 63)) return -1;
@@ -286,7 +291,7 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
     }
 }
 
-/* Level 0 would be lossless coding. */
+/* The scale does not begin at level 0, because that would be lossless coding. */
 const struct retake_shim retake_vp9 = {
     .quality_min = 1, .quality_max = 63, .quality_step = 1, .preset_max = 5, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,

@@ -1,10 +1,11 @@
-/* From settings to x264's parameters. */
+/* Maps the settings to x264's parameters. */
 #ifndef RETAKE_X264_CONTROLS_H
 #define RETAKE_X264_CONTROLS_H
 
 #include "../bucket.h"
 
-/* x264 counts quantizers of deeper samples from further up: its own scale for 8 bit begins at this number. */
+/* Returns the number at which x264's scale for 8 bit begins, because x264 counts quantizers of deeper samples
+   from further up. */
 static int32_t qp_offset(int32_t depth) { return 6 * (depth - 8); }
 
 static void rate_control(x264_param_t *p, const struct retake_settings *s) {
@@ -36,11 +37,11 @@ static void rate_control(x264_param_t *p, const struct retake_settings *s) {
     if (c->max_qp >= 0) p->rc.i_qp_max = c->max_qp + qp_offset(s->bit_depth);
 }
 
-/* Which frames may refer to which. */
+/* Sets which frames may refer to which. */
 static void dependencies(x264_param_t *p, const struct retake_controls *c) {
     if (c->no_reordering || c->low_latency) p->i_bframe = 0;
     if (c->layers > 1) {
-        /* the shim says which frames are B */
+        /* The shim states which frames are B. */
         p->i_bframe = 1;
         p->i_bframe_adaptive = X264_B_ADAPT_NONE;
         p->i_bframe_pyramid = X264_B_PYRAMID_NONE;
@@ -48,14 +49,14 @@ static void dependencies(x264_param_t *p, const struct retake_controls *c) {
     }
     if (c->references) {
         p->i_frame_reference = c->references;
-        /* reordering needs places of its own */
+        /* Reordering needs places of its own. */
         if (c->references < 4) p->i_bframe_pyramid = X264_B_PYRAMID_NONE;
         if (c->references < 2) p->i_bframe = 0;
     }
     p->b_open_gop = c->open_gop;
 }
 
-/* Of the levels that allow fields, the highest. */
+/* Returns the highest of the levels that allow fields. */
 static const x264_level_t *highest_with_fields(void) {
     const x264_level_t *found = NULL;
     for (const x264_level_t *level = x264_levels; level->level_idc; level++)
@@ -63,7 +64,7 @@ static const x264_level_t *highest_with_fields(void) {
     return found;
 }
 
-/* Each macroblock pair is coded as rows of a frame or of two fields, as costs less. */
+/* Sets up fields: each macroblock pair is coded as rows of a frame or of two fields, whichever costs less. */
 static int fields(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
     if (!s->controls.fields) return 0;
     const x264_level_t *level = highest_with_fields();
@@ -73,7 +74,7 @@ static int fields(x264_param_t *p, const struct retake_settings *s, struct retak
     p->b_interlaced = 1;
     p->b_tff = s->controls.fields == 1;
     p->b_pic_struct = 1;
-    /* slow presets have more references than a level with fields holds */
+    /* Slow presets have more references than a level with fields holds. */
     int32_t places = retake_min((int32_t)(level->dpb / blocks), 16);
     if (s->controls.references > places)
         return retake_fail(fault, "references", "the highest level with fields, %d.%d, holds %d pictures of %dx%d", level->level_idc / 10,
@@ -82,7 +83,8 @@ static int fields(x264_param_t *p, const struct retake_settings *s, struct retak
     return 0;
 }
 
-/* What waits: frames whose type is not decided, the threads, reordering, and one whose duration is not known yet. */
+/* Returns the number of frames that wait: those whose type is not decided, the threads, reordering, and one
+   whose duration is not known yet. */
 static int32_t waiting(const x264_param_t *p) {
     int32_t undecided = p->i_bframe_adaptive == X264_B_ADAPT_TRELLIS && p->i_bframe ? 4 * retake_max(p->i_bframe, 3) : p->i_bframe;
     if (p->rc.b_mb_tree || p->rc.i_vbv_buffer_size) undecided = retake_max(undecided, p->rc.i_lookahead);
@@ -90,7 +92,8 @@ static int32_t waiting(const x264_param_t *p) {
     return undecided + (p->b_sliced_threads ? 0 : p->i_threads - 1) + p->b_vfr_input + reordered;
 }
 
-/* Gives up what costs most delay for the least compression, until no more than `most` frames wait. */
+/* Gives up the tools that cost most delay for the least compression, until no more than `most` frames
+   wait. */
 static void bound_delay(x264_param_t *p, int32_t most) {
     if (most < 0 || waiting(p) <= most) return;
     if (p->i_threads > 1 && most < p->i_threads + 8) p->b_sliced_threads = 1;
@@ -113,7 +116,7 @@ static int profile_and_level(x264_param_t *p, const struct retake_settings *s, s
             return retake_fail(fault, "profile", "frames of 8 bit are signalled as high: ask for that, or give 10 bit"), -1;
         if (x264_param_apply_profile(p, c->profile) < 0)
             return retake_fail(fault, "profile", "'%s' does not fit the other settings", c->profile), -1;
-        /* x264 signals what is used: at least one tool of the profile is */
+        /* x264 signals the tools in use, so at least one tool of the profile must be. */
         if (!strcmp(c->profile, "high")) p->analyse.b_transform_8x8 = 1;
         if (!strcmp(c->profile, "main") && !p->b_cabac && !p->i_bframe && !p->analyse.i_weighted_pred)
             p->analyse.i_weighted_pred = X264_WEIGHTP_SIMPLE;
@@ -146,14 +149,15 @@ static int profile_and_level(x264_param_t *p, const struct retake_settings *s, s
 static int controls(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
     const struct retake_controls *c = &s->controls;
     rate_control(p, s);
-    /* threads look at what the others have written so far, those of slices too: bytes would depend on which runs when */
+    /* Threads look at the bits that the others have written so far, those of slices too, so the bytes would
+       depend on which runs when. */
     if (p->rc.i_vbv_buffer_size && !c->low_latency) p->i_threads = 1;
     dependencies(p, c);
     if (fields(p, s, fault) < 0) return -1;
     if (c->look_ahead >= 0) p->rc.i_lookahead = c->look_ahead;
     if (c->look_ahead == 0) p->rc.b_mb_tree = 0;
     if (c->low_latency) {
-        /* one sync frame, and predicted frames for ever */
+        /* There is one sync frame, and then predicted frames for ever. */
         p->rc.i_lookahead = p->rc.b_mb_tree = 0;
         p->i_scenecut_threshold = 0;
         if (!s->key_interval) p->i_keyint_max = X264_KEYINT_MAX_INFINITE;
@@ -184,7 +188,8 @@ static int parameters(x264_param_t *p, const struct retake_settings *s, struct r
     p->i_height = s->height;
     p->i_bitdepth = s->bit_depth;
     p->i_csp = X264_CSP_I420;
-    /* ticks are frame indices: the rate control sees a constant rate, and the headers do not claim a fixed one */
+    /* Ticks are frame indices: the rate control sees a constant rate, and the headers do not claim a fixed
+       one. */
     p->b_vfr_input = 1;
     p->i_fps_num = p->i_timebase_den = s->fps_num;
     p->i_fps_den = p->i_timebase_num = s->fps_den;
@@ -217,7 +222,7 @@ static int parameters(x264_param_t *p, const struct retake_settings *s, struct r
 
     if (s->key_interval) p->i_keyint_max = s->key_interval;
 
-    /* the contract: equal headers, length-prefixed units, equal bytes at every repetition */
+    /* The contract requires equal headers, length-prefixed units, and equal bytes at every repetition. */
     p->i_threads = s->threads;
     p->b_sliced_threads = 0;
     p->i_sync_lookahead = 0;

@@ -1,4 +1,4 @@
-//! x264: what is particular to it. The mapping to its own settings is in `shim.c`.
+//! The peculiarities of x264. The mapping to its own settings is in `shim.c`.
 #![allow(unsafe_code)]
 
 use crate::library::Spec;
@@ -88,7 +88,7 @@ pub(crate) fn spec() -> Spec {
         codec: Codec::H264,
         library: "libx264",
         licence: "GPL-2.0-or-later",
-        // SAFETY: a constant that nobody writes to.
+        // SAFETY: the constant is never written.
         shim: unsafe { &retake_x264 },
         presets: &[
             "placebo",
@@ -139,7 +139,7 @@ fn controls() -> ControlSupport {
     support.frame_errors = true;
     support.temporal_layers = 2;
     support.fields = Some(FieldSupport {
-        // 8192 macroblocks are what level 4.1 holds, the highest with fields, and 245760 what it decodes in a second
+        // Level 4.1 is the highest with fields; it holds 8192 macroblocks, and decodes 245760 in a second.
         pixels: 8192 * 256,
         pixel_rate: 245_760 * 256,
         row_step: 4,
@@ -153,14 +153,15 @@ fn controls() -> ControlSupport {
     support
 }
 
-/// As many as x264 takes by itself at most: a thread for two rows of macroblocks.
+/// Returns as many threads as x264 takes by itself at most: one for two rows of macroblocks.
 fn parallelism(settings: &EncoderSettings) -> u32 {
     settings.height.div_ceil(16) / 2
 }
 
-/// x264 holds the frames that wait, the references and one set of planes for each thread, with half-size copies beside and with motion
-/// vectors for each distance of B frames, of which slow presets have many. Measured: medium 53 MB at 360p and 368 MB at 1080p, veryslow
-/// 99 and 728 MB.
+/// Returns the bytes that an encode holds. x264 holds the frames that wait, the references and one set of
+/// planes for each thread, with half-size copies beside and with motion vectors for each distance of B
+/// frames, of which slow presets have many. Measured: medium 53 MB at 360p and 368 MB at 1080p, veryslow 99
+/// and 728 MB.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     let frames = u64::from(delay) + 20 + 2 * u64::from(settings.threads);

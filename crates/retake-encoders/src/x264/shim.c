@@ -1,4 +1,4 @@
-/* x264 behind the table of shim.h. */
+/* Puts x264 behind the table of shim.h. */
 #include "../shim.h"
 
 #include <x264.h>
@@ -7,14 +7,15 @@
 
 struct encoder {
     x264_t *x264;
-    int32_t width, height, bytes; /* bytes a sample */
+    int32_t width, height, bytes; /* bytes of a sample */
     int reconstruct, flushing;
-    struct retake_settings settings; /* what it was opened with, as far as numbers go */
+    struct retake_settings settings; /* the numbers that it was opened with */
     int64_t key_interval, last_key;  /* with layers the shim decides about types */
-    /* of the frames that were begun and are not out: with threads, x264 tells about another frame than the one that it gives */
+    /* of the frames that were begun and are not out, because with threads x264 reports another frame than the
+       one that it gives */
     int32_t qps[256];
     uint32_t qps_in, qps_out;
-    int has_sample, has_picture; /* what the last encode call left */
+    int has_sample, has_picture; /* whether the last encode call left these */
     struct retake_event_data sample;
     x264_picture_t recon; /* points into x264's own frame, which the next encode call may reuse */
 };
@@ -22,7 +23,7 @@ struct encoder {
 static const char *version(void) { return X264_POINTVER; }
 
 static int32_t has_depth(int32_t depth) {
-    /* x264_bit_depth of older builds is gone: 0 in the configuration means that all depths are inside */
+    /* x264_bit_depth of older builds is gone; 0 in the configuration means that all depths are inside. */
     return X264_BIT_DEPTH == 0 ? depth == 8 || depth == 10 : depth == X264_BIT_DEPTH;
 }
 
@@ -40,11 +41,12 @@ static int32_t delay(const struct retake_settings *s) {
     return frames;
 }
 
-/* x264 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
- * the one that constant quality would get, unless a limit or a buffer was asked for. */
+/* Chooses the level. x264 lets it depend on the average bit rate, too. Takes of one film differ in that, and
+   their headers must not: the level is the one that constant quality would get, unless a limit or a buffer
+   was asked for. */
 static int fix_level(x264_param_t *p, int asked_for) {
     if (p->i_level_idc > 0 || p->rc.i_rc_method != X264_RC_ABR || asked_for) return 0;
-    x264_param_t probe = *p; /* x264 copies the strings that it keeps */
+    x264_param_t probe = *p; /* x264 copies the strings that it keeps. */
     probe.rc.i_vbv_max_bitrate = probe.rc.i_vbv_buffer_size = 0;
     probe.rc.i_rc_method = X264_RC_CRF;
     probe.rc.f_rf_constant = 23;
@@ -58,7 +60,8 @@ static int fix_level(x264_param_t *p, int asked_for) {
     return 0;
 }
 
-/* A rate or a buffer may need a level that has no fields: x264 opens all the same, and the stream would break the standard. */
+/* Checks that the level has fields. A rate or a buffer may need one that has none: x264 opens all the same,
+   and the stream would break the standard. */
 static int level_has_fields(x264_t *encoder) {
     x264_param_t p;
     x264_encoder_parameters(encoder, &p);
@@ -130,7 +133,7 @@ static int encode(struct encoder *e, x264_picture_t *input, struct retake_fault 
         .data = nals[0].p_payload,
         .size = (size_t)bytes,
         .index = e->recon.i_pts,
-        /* a key frame that is no IDR is one of an open group: decoding can start there */
+        /* A key frame that is no IDR begins an open group, and decoding can start there. */
         .kind = e->recon.b_keyframe ? RETAKE_SYNC : referenced ? RETAKE_REFERENCE : RETAKE_DISPOSABLE,
         .qp = e->qps_out != e->qps_in ? (float)(e->qps[e->qps_out++ % 256] - qp_offset(depth)) : 0,
         .layer = e->settings.controls.layers > 1 && !referenced,
@@ -148,7 +151,8 @@ static int type(struct encoder *e, const struct retake_frame *frame) {
     return distance % 2 ? X264_TYPE_B : X264_TYPE_P;
 }
 
-/* x264 copies the planes into a frame of its own before the call returns: the caller's picture is free then. */
+/* Sends a frame. x264 copies the planes into a frame of its own before the call returns, so that the caller's
+   picture is free then. */
 static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
     struct encoder *e = handle;
     if (!frame) {
@@ -181,7 +185,8 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
     }
 }
 
-/* x264 decides about a frame's quantizer when it codes it, after the look-ahead: so this reaches the very next frame. */
+/* Sets the quality. x264 decides about a frame's quantizer when it codes it, after the look-ahead, so this
+   reaches the very next frame. */
 static int32_t set_quality(void *handle, double quality) {
     struct encoder *e = handle;
     x264_param_t p;
@@ -191,8 +196,9 @@ static int32_t set_quality(void *handle, double quality) {
     return x264_encoder_reconfig(e->x264, &p) < 0 ? -1 : 0;
 }
 
-/* x264 has no other quantizer bounds on the way, and takes another average only where that is the rate of a buffer. The buffer of a
- * constant bit rate is written in the headers. */
+/* Changes a running encode. x264 cannot change quantizer bounds on the way, and takes another average only
+   where that is the rate of a buffer. The buffer of a constant bit rate is written in the headers, so it must
+   stay. */
 static int32_t reconfigure(void *handle, const struct retake_change *change, struct retake_fault *fault) {
     struct encoder *e = handle;
     struct retake_settings next = e->settings;
@@ -209,7 +215,7 @@ static int32_t reconfigure(void *handle, const struct retake_change *change, str
     return 0;
 }
 
-/* x264 keeps chroma as pairs of Cb and Cr. */
+/* Copies the picture, in which x264 keeps chroma as pairs of Cb and Cr. */
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
     const x264_image_t *img = &e->recon.img;
@@ -228,7 +234,8 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
     }
 }
 
-/* Constant quality below 1 would be lossless coding, with another profile in the headers. */
+/* The scale begins at 1, because constant quality below would be lossless coding, with another profile in the
+   headers. */
 const struct retake_shim retake_x264 = {
     .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,

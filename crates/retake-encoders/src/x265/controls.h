@@ -1,10 +1,11 @@
-/* From settings to x265's parameters. */
+/* Maps the settings to x265's parameters. */
 #ifndef RETAKE_X265_CONTROLS_H
 #define RETAKE_X265_CONTROLS_H
 
 #include "../bucket.h"
 
-/* Frames in parallel follow from the threads alone: the machine must not decide, because bytes depend on it. */
+/* Returns the number of frames in parallel, which follows from the threads alone: the machine must not
+   decide, because bytes depend on it. */
 static int frame_threads(int32_t threads) { return threads < 4 ? 1 : threads < 8 ? 2 : threads < 16 ? 3 : 4; }
 
 static int parse(const x265_api *api, x265_param *p, const char *key, const char *value, struct retake_fault *fault) {
@@ -39,7 +40,7 @@ static void rate_control(x265_param *p, const struct retake_settings *s) {
     }
     if (s->rate == RETAKE_CONSTANT && !c->base_qp) {
         p->rc.bStrictCbr = p->bEmitHRDSEI = 1;
-        /* the first buffering period says that it follows another stream */
+        /* The first buffering period states that it follows another stream. */
         p->bEnableHRDConcatFlag = c->more_before;
     }
     if (c->base_qp) {
@@ -51,11 +52,11 @@ static void rate_control(x265_param *p, const struct retake_settings *s) {
     if (c->max_qp >= 0) p->rc.qpMax = c->max_qp;
 }
 
-/* Which frames may refer to which. */
+/* Sets which frames may refer to which. */
 static void dependencies(x265_param *p, const struct retake_controls *c) {
     if (c->no_reordering || c->low_latency) p->bframes = 0;
     if (c->layers > 1) {
-        /* the shim says which frames are B */
+        /* The shim states which frames are B. */
         p->bframes = 1;
         p->bFrameAdaptive = X265_B_ADAPT_NONE;
         p->bBPyramid = 0;
@@ -64,7 +65,7 @@ static void dependencies(x265_param *p, const struct retake_controls *c) {
     }
     if (c->references) {
         p->maxNumReferences = c->references;
-        /* reordering needs places of its own */
+        /* Reordering needs places of its own. */
         if (c->references < 4) p->bBPyramid = 0;
         if (c->references < 3) p->bframes = 0;
     }
@@ -73,17 +74,19 @@ static void dependencies(x265_param *p, const struct retake_controls *c) {
 
 static int32_t reordered(const x265_param *p) { return !p->bframes ? 0 : p->bBPyramid && p->bframes > 1 ? 2 : 1; }
 
-/* What waits: frames whose type is not decided, reordering, and the frames in parallel. */
+/* Returns the number of frames that wait: those whose type is not decided, reordering, and the frames in
+   parallel. */
 static int32_t waiting(const x265_param *p) {
     if (!p->bframes && !p->lookaheadDepth && p->frameNumThreads == 1) return 0;
     return retake_max(p->lookaheadDepth, p->bframes) + p->bframes + p->frameNumThreads + 2 + reordered(p);
 }
 
-/* Gives up what costs most delay for the least compression, until no more than `most` frames wait. */
+/* Gives up the tools that cost most delay for the least compression, until no more than `most` frames
+   wait. */
 static void bound_delay(x265_param *p, int32_t most) {
     if (most < 0 || waiting(p) <= most) return;
     if (most < 12) p->frameNumThreads = 1;
-    /* the library looks at one frame more than it reorders, or at none */
+    /* The library looks at one frame more than it reorders, or at none. */
     p->bBPyramid &= most > 12;
     while (p->bframes > 0 && 2 * p->bframes + 1 + p->frameNumThreads + 2 + reordered(p) > most) p->bframes--;
     int32_t others = p->bframes + p->frameNumThreads + 2 + reordered(p);
@@ -120,7 +123,7 @@ static int profile_and_level(const x265_api *api, x265_param *p, const struct re
     if (samples > LEVELS[i].picture || samples * s->fps_num > LEVELS[i].second * s->fps_den)
         return retake_fail(fault, "level", "%d.%d is too low for %dx%d at this frame rate", c->level / 10, c->level % 10, s->width,
                            s->height), -1;
-    /* pictures that are held, without the one that is decoded */
+    /* This counts the pictures that are held, without the one that is decoded. */
     int32_t places = 4 * samples <= LEVELS[i].picture       ? 15
                      : 2 * samples <= LEVELS[i].picture     ? 11
                      : 4 * samples <= 3 * LEVELS[i].picture ? 7
@@ -143,7 +146,7 @@ static int controls(const x265_api *api, x265_param *p, const struct retake_sett
         if (c->look_ahead == 0) p->rc.cuTree = 0;
     }
     if (c->low_latency) {
-        /* one sync frame, and predicted frames for ever */
+        /* There is one sync frame, and then predicted frames for ever. */
         p->lookaheadDepth = p->rc.cuTree = p->scenecutThreshold = 0;
         p->bFrameAdaptive = X265_B_ADAPT_NONE;
         p->frameNumThreads = 1;
@@ -205,7 +208,8 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
 
     const int32_t *crop = s->controls.crop;
     if (crop[0] || crop[1] || crop[2] || crop[3]) {
-        /* in blocks of chroma; the library has no name for the conformance window, which is that of the whole picture */
+        /* The numbers are in blocks of chroma. The library has no name for the conformance window, which is
+           that of the whole picture. */
         p->vui.bEnableDefaultDisplayWindowFlag = 1;
         p->vui.defDispWinLeftOffset = crop[0] / 2, p->vui.defDispWinTopOffset = crop[1] / 2;
         p->vui.defDispWinRightOffset = crop[2] / 2, p->vui.defDispWinBottomOffset = crop[3] / 2;
@@ -213,8 +217,8 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
 
     if (s->key_interval) p->keyframeMax = s->key_interval;
 
-    /* the contract: equal headers, length-prefixed units, equal bytes at every repetition */
-    /* with neither of these two there is no pool of threads */
+    /* The contract requires equal headers, length-prefixed units, and equal bytes at every repetition. */
+    /* With neither of these two there is no pool of threads. */
     p->bEnableWavefront = s->threads > 1;
     if (s->threads == 1) p->lookaheadSlices = 0;
     p->frameNumThreads = frame_threads(s->threads);

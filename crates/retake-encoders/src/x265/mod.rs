@@ -1,4 +1,4 @@
-//! x265: what is particular to it. The mapping to its own settings is in `shim.c`.
+//! The peculiarities of x265. The mapping to its own settings is in `shim.c`.
 #![allow(unsafe_code)]
 
 use crate::library::Spec;
@@ -143,7 +143,7 @@ pub(crate) fn spec() -> Spec {
         codec: Codec::Hevc,
         library: "libx265",
         licence: "GPL-2.0-or-later",
-        // SAFETY: a constant that nobody writes to.
+        // SAFETY: the constant is never written.
         shim: unsafe { &retake_x265 },
         presets: &[
             "placebo",
@@ -197,8 +197,9 @@ fn controls() -> ControlSupport {
     support
 }
 
-/// Rows of 64×64 blocks are a wavefront: each is two blocks behind the one above, so that half the rows, or half the columns, are at work. The
-/// shim codes one frame after the other below four threads, then two at once, three, four.
+/// Returns how many threads have work. Rows of 64×64 blocks are a wavefront: each is two blocks behind the
+/// one above, so that half the rows, or half the columns, are at work. The shim codes one frame after the
+/// other below four threads, then two at once, three, four.
 fn parallelism(settings: &EncoderSettings) -> u32 {
     let (columns, rows) = (settings.width.div_ceil(64), settings.height.div_ceil(64));
     let frames = match settings.threads {
@@ -210,9 +211,10 @@ fn parallelism(settings: &EncoderSettings) -> u32 {
     columns.min(rows).div_ceil(2) * frames
 }
 
-/// x265 holds each frame that waits with wide margins, four half-size copies, and vectors and costs of all distances; each frame that is
-/// coded or referred to with its reconstruction and the coding tree; and tables for each thread. Measured with 3.5 and `medium`: 81 MB
-/// at 640×360 and 391 MB at 1920×1080 with one thread, 637 MB at 1920×1080 in 10 bit.
+/// Returns the bytes that an encode holds. x265 holds each frame that waits with wide margins, four half-size
+/// copies, and vectors and costs of all distances; each frame that is coded or referred to with its
+/// reconstruction and the coding tree; and tables for each thread. Measured with 3.5 and `medium`: 81 MB at
+/// 640×360 and 391 MB at 1920×1080 with one thread, 637 MB at 1920×1080 in 10 bit.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     const CODED: u64 = 10;
     let bytes = settings.format.bytes_per_sample() as u64;

@@ -1,11 +1,11 @@
-/* x265 behind the table of shim.h. */
+/* Puts x265 behind the table of shim.h. */
 #include "../shim.h"
 
 #include <x265.h>
 
 #include "controls.h"
 
-/* Builds with layers want a row of output pictures. */
+/* Builds with layers take a row of output pictures. */
 #if X265_BUILD >= 210 && X265_BUILD < 213
 #define RETAKE_LAYERS MAX_SCALABLE_LAYERS
 #define RETAKE_OUTPUT(e) (e)->recon
@@ -17,16 +17,16 @@
 struct encoder {
     const x265_api *api;
     x265_encoder *x265;
-    x265_param *param; /* what the encoder was opened with */
-    int32_t width, height, bytes; /* bytes a sample */
+    x265_param *param; /* the parameters that the encoder was opened with */
+    int32_t width, height, bytes; /* bytes of a sample */
     int reconstruct, flushing;
-    struct retake_settings settings; /* what it was opened with, as far as numbers go */
+    struct retake_settings settings; /* the numbers that it was opened with */
     int64_t last_key; /* with layers the shim decides about types */
-    int has_sample, has_picture; /* what the last encode call left */
+    int has_sample, has_picture; /* whether the last encode call left these */
     uint8_t *headers;
     size_t headers_size;
     struct retake_event_data sample;
-    /* recon points into x265's own frame, which the next encode call may use again */
+    /* recon points into x265's own frame, which the next encode call may reuse */
     x265_picture *input, *recon[RETAKE_LAYERS];
 };
 
@@ -37,8 +37,9 @@ static int32_t has_depth(int32_t depth) {
     return api && api->bit_depth == depth;
 }
 
-/* Strings go with the encoder, not with the parameters (builds before 3.5 free them when it closes; newer ones keep copies of a few
- * bytes for ever): so only for parameters that are opened, and once. */
+/* Sets the strings, only for parameters that are opened, and once. Strings go with the encoder, not with the
+   parameters: builds before 3.5 free them when it closes, and newer ones keep copies of a few bytes for
+   ever. */
 static int strings(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
     char text[256];
     const int32_t *m = s->mastering;
@@ -73,8 +74,9 @@ static void close_encoder(void *handle) {
     free(e);
 }
 
-/* x265 chooses the level by the average bit rate too. Takes of one film differ in that, and their headers must not: the level is
- * the one that constant quality would get. Slices do not depend on it, so that the headers may come from another encode. */
+/* Chooses the level. x265 lets it depend on the average bit rate, too. Takes of one film differ in that, and
+   their headers must not: the level is the one that constant quality would get. Slices do not depend on it,
+   so that the headers may come from another encode. */
 static int fix_level(struct encoder *e, const struct retake_settings *s, struct retake_fault *fault) {
     const struct retake_controls *c = &s->controls;
     if (s->rate != RETAKE_AVERAGE || s->limit_rate || c->buffer_rate) return 0;
@@ -148,7 +150,7 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
 }
 
 static int32_t kind(uint32_t type) {
-    /* after a CRA, which begins an open group, decoding can start as well */
+    /* Decoding can start after a CRA, too, which begins an open group. */
     if (type == NAL_UNIT_CODED_SLICE_IDR_W_RADL || type == NAL_UNIT_CODED_SLICE_IDR_N_LP || type == NAL_UNIT_CODED_SLICE_CRA)
         return RETAKE_SYNC;
     return type < 16 && type % 2 == 0 ? RETAKE_DISPOSABLE : RETAKE_REFERENCE;
@@ -168,7 +170,7 @@ static int encode(struct encoder *e, x265_picture *input, struct retake_fault *f
         size += nals[i].sizeBytes;
         if (nals[i].type < NAL_UNIT_VPS) {
             e->sample.kind = kind(nals[i].type);
-            /* behind the length and the first byte of the unit's header */
+            /* The layer stands behind the length and the first byte of the unit's header. */
             e->sample.layer = nals[i].sizeBytes > 5 ? (nals[i].payload[5] & 7) - 1 : 0;
         }
     }
@@ -189,7 +191,8 @@ static int type(struct encoder *e, const struct retake_frame *frame) {
     return distance % 2 ? X265_TYPE_B : X265_TYPE_P;
 }
 
-/* x265 copies the planes into a frame of its own before the call returns: the caller's picture is free then. */
+/* Sends a frame. x265 copies the planes into a frame of its own before the call returns, so that the caller's
+   picture is free then. */
 static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
     struct encoder *e = handle;
     if (!frame) {
@@ -202,7 +205,8 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         e->input->stride[i] = (int)frame->stride[i];
     }
     e->input->pts = frame->index;
-    /* anything weaker than IDR would be softened when it is nearer to the last one than the shortest interval */
+    /* Anything weaker than IDR would be softened when it is nearer to the last one than the shortest
+       interval. */
     e->input->sliceType = type(e, frame);
     e->input->forceqp = frame->base_qp >= 0 ? frame->base_qp + 1 : X265_QP_AUTO;
     return encode(e, e->input, fault) < 0 ? -1 : 0;
@@ -230,8 +234,8 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
     }
 }
 
-/* No set_quality and no reconfigure: x265_encoder_reconfig takes another quality, rate or buffer and says that all is well, and no byte
- * changes (3.5). */
+/* There is no set_quality and no reconfigure, because x265_encoder_reconfig takes another quality, rate or
+   buffer and reports success, and no byte changes (3.5). */
 const struct retake_shim retake_x265 = {
     .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,

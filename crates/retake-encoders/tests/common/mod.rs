@@ -1,4 +1,4 @@
-//! Rendered frames, whole encodes, and an independent decoder: the `ffmpeg` program.
+//! Makes frames and whole encodes for the tests, and decodes them independently with the `ffmpeg` program.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use retake_compression::encoder::{
@@ -12,7 +12,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
-/// All encoders of this build, or the one that the variable `ENCODER` names.
+/// Returns all encoders of this build, or the one that the variable `ENCODER` names.
 pub fn encoders() -> Vec<Arc<dyn EncoderFactory>> {
     let registry = retake_encoders::registry();
     let only = std::env::var("ENCODER").ok();
@@ -24,7 +24,7 @@ pub fn encoders() -> Vec<Arc<dyn EncoderFactory>> {
         .collect()
 }
 
-/// Small, fast and ordinary.
+/// Returns small, fast and ordinary settings.
 pub fn settings(factory: &dyn EncoderFactory) -> EncoderSettings {
     EncoderSettings {
         width: 176,
@@ -46,7 +46,7 @@ pub fn settings(factory: &dyn EncoderFactory) -> EncoderSettings {
     }
 }
 
-/// Fast, but with reordering where the encoder has it.
+/// Returns a fast preset that reorders, where the encoder has one.
 fn fast_preset(factory: &dyn EncoderFactory) -> &'static str {
     match factory.info().name {
         "x264" | "x265" => "veryfast",
@@ -55,7 +55,7 @@ fn fast_preset(factory: &dyn EncoderFactory) -> &'static str {
     }
 }
 
-/// Moving gradients with noise, and another scene from `cut` on.
+/// Renders moving gradients with noise, and another scene from `cut` on.
 pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -> Vec<PixelBuffer> {
     if settings.format == PixelFormat::Nv12 {
         let planar = EncoderSettings { format: PixelFormat::I420, ..settings.clone() };
@@ -92,7 +92,7 @@ pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -
         .collect()
 }
 
-/// The same picture with chroma in pairs.
+/// Returns the same picture with chroma in pairs.
 pub fn paired(planar: &PixelBuffer) -> PixelBuffer {
     let mut buffer = PixelBufferPool::new(PixelFormat::Nv12, planar.width(), planar.height()).take();
     for (y, row) in planar.rows(0).enumerate() {
@@ -105,7 +105,7 @@ pub fn paired(planar: &PixelBuffer) -> PixelBuffer {
     buffer.freeze()
 }
 
-/// What came out of an encode.
+/// The output of an encode.
 pub struct Take {
     pub format: FormatDescription,
     pub frames: Vec<EncodedFrame>,
@@ -124,7 +124,7 @@ impl Take {
     }
 }
 
-/// The time of a frame at 24000/1001.
+/// Returns the time of a frame at 24000/1001.
 pub fn time(index: usize) -> Time {
     Time::new(1001 * (index as i64 + 7), 24000)
 }
@@ -170,7 +170,7 @@ pub fn encode(
     Ok(take)
 }
 
-/// Whether the independent decoder is here; says so if not.
+/// Returns whether the independent decoder is installed; prints a word if not.
 pub fn ffmpeg() -> bool {
     let here = Command::new("ffmpeg").arg("-version").output().is_ok();
     if !here {
@@ -179,7 +179,7 @@ pub fn ffmpeg() -> bool {
     here
 }
 
-/// An elementary stream of samples that follow each other in decode order.
+/// Returns an elementary stream of samples that follow each other in decode order.
 pub fn elementary(
     format: &FormatDescription,
     samples: &[&Sample],
@@ -226,7 +226,7 @@ pub fn elementary(
     (file, name)
 }
 
-/// The parameter sets of `avcC` and `hvcC`, read back by the rules of ISO/IEC 14496-15.
+/// Returns the parameter sets of `avcC` and `hvcC`, read back by the rules of ISO/IEC 14496-15.
 pub fn parameter_sets(format: &FormatDescription) -> Vec<Vec<u8>> {
     let config = &format.config;
     let mut sets = Vec::new();
@@ -280,7 +280,7 @@ pub fn decode(format: &FormatDescription, pixels: PixelFormat, samples: &[&Sampl
     output.stdout.chunks_exact(size).map(<[u8]>::to_vec).collect()
 }
 
-/// What `ffprobe` says about the first frame and the stream.
+/// Returns the report of `ffprobe` about the first frame and the stream.
 pub fn probe(format: &FormatDescription, samples: &[&Sample]) -> String {
     let (file, name) = elementary(format, samples);
     let output = Command::new("ffprobe")
@@ -302,7 +302,7 @@ pub fn probe(format: &FormatDescription, samples: &[&Sample]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A picture as [`decode`] gives it.
+/// Returns a picture in the layout of [`decode`].
 pub fn flat(picture: &PixelBuffer) -> Vec<u8> {
     let plane = |plane| picture.rows(plane).flatten().copied().collect::<Vec<_>>();
     if picture.format() == PixelFormat::Nv12 {
@@ -313,7 +313,7 @@ pub fn flat(picture: &PixelBuffer) -> Vec<u8> {
     (0..3).flat_map(plane).collect()
 }
 
-/// Mean squared error of luma, in units of 8 bit.
+/// Returns the mean squared error of luma, in units of 8 bit.
 pub fn luma_error(a: &PixelBuffer, b: &PixelBuffer) -> f64 {
     let scale = f64::from(1 << (a.format().bit_depth() - 8));
     let value = |row: &[u8], x: usize| match a.format().bytes_per_sample() {

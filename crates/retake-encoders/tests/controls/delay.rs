@@ -1,4 +1,4 @@
-//! How long an encoder keeps frames.
+//! An encoder keeps frames no longer than it may.
 
 use crate::common::{decode, encoders, ffmpeg, flat, render};
 use crate::run::{film, refusal, samples, steps, sync_distances, with};
@@ -28,7 +28,7 @@ fn a5_no_more_frames_are_held_back_than_allowed() {
                     }
                 }
                 assert!(factory.delay(&settings) <= most);
-                // B frames are worth more delay than they cost here
+                // B frames are worth more delay than they cost here.
                 let reordered = !take.frames.is_sorted_by_key(|frame| frame.index);
                 assert!(
                     reordered || !factory.info().reorders || most < 9,
@@ -39,7 +39,7 @@ fn a5_no_more_frames_are_held_back_than_allowed() {
     }
 }
 
-/// 6.2: the look-ahead is part of the delay, and changes what is coded.
+/// 6.2: the look-ahead is part of the delay, and changes the coded bytes.
 #[test]
 fn look_ahead_has_an_effect() {
     for factory in encoders() {
@@ -52,7 +52,7 @@ fn look_ahead_has_an_effect() {
             .into();
         let name = factory.info().name;
         assert!(takes[0].data() != takes[1].data(), "{name}");
-        // what SVT-AV1 holds back depends on how its threads run
+        // The number of frames that SVT-AV1 holds back depends on how its threads run.
         assert!(
             name == "svt-av1" || takes[0].held < takes[1].held,
             "{name}: {} {}",
@@ -62,8 +62,9 @@ fn look_ahead_has_an_effect() {
     }
 }
 
-/// A38 without references for the long term; LL-1, LL-2: one sync frame, then predicted ones for ever, each out at once and in order. A
-/// forced key frame is one more. With a rate, the bucket holds little more than a frame.
+/// A38 without references for the long term; LL-1, LL-2: there is one sync frame, then predicted ones for
+/// ever, each out at once and in order. A forced key frame is one more. With a rate, the bucket holds little
+/// more than a frame.
 #[test]
 fn a38_low_latency_is_one_sync_frame_and_no_delay() {
     for factory in encoders() {
@@ -75,7 +76,7 @@ fn a38_low_latency_is_one_sync_frame_and_no_delay() {
         {
             for threads in [1, 3] {
                 let controls = Controls { low_latency: true, ..Controls::default() };
-                // no interval, and one that never ends
+                // There is no interval, or one that never ends.
                 let max_key_frame_interval = if threads == 1 { 0 } else { i32::MAX as u32 };
                 let settings =
                     EncoderSettings { rate, threads, max_key_frame_interval, ..with(&*factory, controls) };

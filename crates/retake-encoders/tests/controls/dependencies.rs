@@ -1,11 +1,11 @@
-//! Which frames refer to which.
+//! Frames refer only to those that the controls allow.
 
 use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render};
 use crate::run::{film, samples, sync_distances, syntax, with};
 use retake_compression::encoder::{Controls, EncoderSettings};
 use retake_media::{Codec, Sample, SampleKind};
 
-/// 5.2, AllowTemporalCompression: false is key frames only, whatever the interval.
+/// 5.2, AllowTemporalCompression: false gives key frames only, whatever the interval.
 #[test]
 fn intra_only_makes_every_frame_a_sync_frame() {
     for factory in encoders() {
@@ -29,7 +29,8 @@ fn a2_no_reordering_keeps_the_order() {
     }
 }
 
-/// 5.2, AllowOpenGOP: true lets pictures refer across a sync frame, false does not; the interval holds in both cases.
+/// 5.2, AllowOpenGOP: true lets pictures refer across a sync frame, false does not; the interval holds in
+/// both cases.
 #[test]
 fn open_groups_reach_across_sync_frames() {
     for factory in encoders() {
@@ -42,7 +43,7 @@ fn open_groups_reach_across_sync_frames() {
             let settings = EncoderSettings { max_key_frame_interval: 12, ..with(&*factory, controls) };
             let take = encode(&*factory, &settings, &render(&settings, 60, 999, 1), &[]).unwrap();
             assert!(sync_distances(&take).iter().all(|distance| *distance <= 12), "{name}");
-            // leading pictures: after a sync frame in decode order, before it in presentation
+            // Leading pictures come after a sync frame in decode order, and before it in presentation.
             let mut last_sync = 0;
             let mut leading = 0;
             for frame in &take.frames {
@@ -74,7 +75,7 @@ fn references_are_capped() {
             let take = film(&*factory, &with(&*factory, controls), 20);
             let (element, more) = match take.format.codec {
                 Codec::H264 => ("max_num_ref_frames", 0),
-                // the picture that is being decoded is not counted
+                // The picture that is being decoded is not counted.
                 _ => ("sps_max_dec_pic_buffering_minus1[0]", 0),
             };
             let said = syntax(&take.format, &samples(&take), element);
@@ -87,8 +88,8 @@ fn references_are_capped() {
     }
 }
 
-/// A39, LL-4, section 6.5: with two temporal layers the samples of the upper one can be left out; what stays decodes to the same pictures at half the
-/// rate.
+/// A39, LL-4, section 6.5: with two temporal layers the samples of the upper one can be left out; the others
+/// decode to the same pictures at half the rate.
 #[test]
 fn a39_the_base_layer_decodes_alone_at_half_rate() {
     for factory in encoders() {

@@ -1,4 +1,4 @@
-//! The library's own first pass: all frames are looked at before the first of them is coded.
+//! The library's own first pass analyses all frames before the first of them is coded.
 
 use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render, settings, time};
 use crate::run::{refusal, steps};
@@ -19,8 +19,8 @@ fn able() -> impl Iterator<Item = (Arc<dyn EncoderFactory>, EncoderSettings)> {
     })
 }
 
-/// What a decoder sees, from a sync frame on, is what the encoder reconstructed: also from one that lies within a group that the library
-/// would have liked better without it.
+/// A decoder reconstructs the same pictures as the encoder from a sync frame on, also from one that lies
+/// within a group that the library would have liked better without it.
 fn decodes(take: &Take, settings: &EncoderSettings, start: u64) {
     let from = take.frames.iter().position(|frame| frame.index == start).unwrap();
     assert!(
@@ -54,7 +54,7 @@ fn all_frames_are_looked_at_before_the_first_is_coded() {
         let without = EncoderSettings { reconstruct: false, ..settings.clone() };
         let again = encode(&*factory, &without, &frames, &forced).unwrap();
         assert!(take.data() == again.data());
-        // it is not one pass by another name
+        // It is not one pass by another name.
         let single = EncoderSettings { controls: Controls::default(), ..settings.clone() };
         assert!(take.data() != encode(&*factory, &single, &frames, &forced).unwrap().data());
         for length in [0, 1, 2, 5] {
@@ -64,7 +64,7 @@ fn all_frames_are_looked_at_before_the_first_is_coded() {
     }
 }
 
-/// Another quality, while frames are looked at or coded, has an effect on what is coded then.
+/// Another quality, while frames are analysed or coded, has an effect on all frames coded then.
 #[test]
 fn quality_changes_in_both_passes() {
     for (factory, settings) in able() {
@@ -81,7 +81,7 @@ fn quality_changes_in_both_passes() {
         assert!(looking.data() == opened.data(), "what was looked at before the change is coded after it");
         assert!(opened.bytes() * 10 < usual.bytes() * 9);
 
-        // while samples come out
+        // The quality changes while samples come out.
         let mut encoder = factory.open(&settings).unwrap();
         for (index, frame) in frames.iter().enumerate() {
             encoder.send(frame, time(index), Time::INVALID, FrameOptions::default()).unwrap();
@@ -105,7 +105,8 @@ fn quality_changes_in_both_passes() {
     }
 }
 
-/// More frames than were allowed are refused by the name of the control, and what came before is whole; so are settings that need frames at once.
+/// More frames than were allowed are refused by the name of the control, and those that came before are
+/// whole; settings that need frames at once are refused, too.
 #[test]
 fn first_passes_have_bounds() {
     for (factory, settings) in able() {
@@ -140,7 +141,7 @@ fn first_passes_have_bounds() {
         ] {
             assert_eq!(refusal(&*factory, &with(controls, rate)).as_deref(), Some("first_pass"));
         }
-        // given up in the first pass, between the two, and in the second
+        // The encode is given up in the first pass, between the two, and in the second.
         for (sent, received) in [(0, 0), (3, 0), (6, 0), (6, 2)] {
             let mut encoder = factory.open(&settings).unwrap();
             for (index, frame) in frames[..sent].iter().enumerate() {

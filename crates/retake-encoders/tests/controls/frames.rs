@@ -1,11 +1,12 @@
-//! What is said and decided for single frames.
+//! Options and results of single frames have their effect.
 
 use crate::common::{encoders, render};
 use crate::run::{film, steps, with};
 use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, RateControl};
 use retake_media::{PixelBuffer, PixelFormat};
 
-/// 4.3, BaseFrameQP: each frame is coded with the quantizer that it brings, whatever the rate; finer ones cost more.
+/// 4.3, BaseFrameQP: each frame is coded with the quantizer that it brings, whatever the rate; finer ones
+/// cost more.
 #[test]
 fn frames_are_coded_with_the_quantizer_that_they_bring() {
     for factory in encoders() {

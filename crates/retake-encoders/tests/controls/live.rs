@@ -1,4 +1,4 @@
-//! Changes on the way (class F of section 3.3).
+//! Changes on the way have their effect (class F of section 3.3).
 
 use crate::common::{Take, encoders, render};
 use crate::run::{fullest, steps, with};
@@ -11,7 +11,7 @@ use retake_media::Rational;
 const FRAMES: usize = 240;
 const AT: usize = 120;
 
-/// An encode that is changed in the middle, and whether it took the change.
+/// Returns an encode that is changed in the middle, and whether it took the change.
 fn changed(
     factory: &dyn EncoderFactory,
     settings: &EncoderSettings,
@@ -29,7 +29,7 @@ fn changed(
     (take, done)
 }
 
-/// Bytes before the change reached the encoder, and long after.
+/// Returns the bytes before the change reached the encoder, and those long after.
 fn halves(take: &Take) -> (f64, f64) {
     let sum = |from: u64, to: u64| {
         let frames = take.frames.iter().filter(|frame| (from..to).contains(&frame.index));
@@ -38,7 +38,8 @@ fn halves(take: &Take) -> (f64, f64) {
     (sum(20, 80), sum(180, 240))
 }
 
-/// 3.3: another rate, quality or frame rate is obeyed from then on, with low latency at the least; where it is not, nothing is claimed.
+/// 3.3: another rate, quality or frame rate is obeyed from then on, with low latency at the least; where it
+/// is not, the encoder must not claim it.
 #[test]
 fn rates_change_on_the_way() {
     for factory in encoders() {
@@ -72,7 +73,8 @@ fn rates_change_on_the_way() {
     }
 }
 
-/// 3.3, DataRateLimits: another limit holds from then on; one that was not there from the beginning is not taken.
+/// 3.3, DataRateLimits: another limit holds from then on; one that was not there from the beginning is not
+/// taken.
 #[test]
 fn limits_change_on_the_way() {
     for factory in encoders() {
@@ -95,7 +97,7 @@ fn limits_change_on_the_way() {
     }
 }
 
-/// 3.3, Min/MaxAllowedFrameQP between frames.
+/// 3.3, MinAllowedFrameQP and MaxAllowedFrameQP can change between frames.
 #[test]
 fn quantizer_bounds_change_on_the_way() {
     for factory in encoders() {

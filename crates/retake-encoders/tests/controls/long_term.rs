@@ -1,4 +1,4 @@
-//! References for the long term, with a receiver that loses frames.
+//! Long-term references serve a receiver that loses frames.
 
 use crate::common::{decode, encoders, ffmpeg, flat, render};
 use crate::run::{steps, sync_distances, with};
@@ -9,7 +9,8 @@ const FRAMES: usize = 80;
 /// The receiver's last good frame is that of the first token; from there to here all is lost.
 const REFRESH: usize = 50;
 
-/// A38, 6.3: a frame that is asked to refresh after losses needs nothing but the frame that was acknowledged; unknown tokens are ignored.
+/// A38, 6.3: a frame that is asked to refresh after losses needs nothing but the frame that was acknowledged;
+/// unknown tokens are ignored.
 #[test]
 fn a38_a_refresh_needs_the_acknowledged_frame_alone() {
     for factory in encoders() {
@@ -28,7 +29,7 @@ fn a38_a_refresh_needs_the_acknowledged_frame_alone() {
             let frames = render(&settings, FRAMES, 999, 1);
             let mut known = None;
             let (take, _) = steps(&*factory, &settings, &frames, |index, _, take| {
-                // the second token: that of a predicted frame
+                // The second token is that of a predicted frame.
                 if known.is_none() {
                     known = take
                         .frames
@@ -72,7 +73,8 @@ fn a38_a_refresh_needs_the_acknowledged_frame_alone() {
     }
 }
 
-/// 6.3, 6.4: where nothing is acknowledged, or was only before the last sync frame, a refresh is a sync frame.
+/// 6.3, 6.4: where no frame is acknowledged, or only one before the last sync frame, a refresh is a sync
+/// frame.
 #[test]
 fn a_refresh_without_acknowledgement_is_a_sync_frame() {
     for factory in encoders() {

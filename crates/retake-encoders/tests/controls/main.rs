@@ -1,5 +1,6 @@
-//! G-1: a control that an encoder says it obeys has an effect on what comes out, and one that it lacks is refused by name. Every
-//! test runs over all encoders of the build, and looks at the stream with another program.
+//! G-1: a control that an encoder claims to obey has an effect on its output, and one that it lacks is
+//! refused by name. Every test runs over all encoders of the build, and looks at the stream with another
+//! program.
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 

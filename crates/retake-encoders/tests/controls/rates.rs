@@ -1,4 +1,4 @@
-//! Rate control: bounds, buffers, ceilings, and nothing lost.
+//! Rate control keeps bounds, buffers and ceilings, and lossless coding loses nothing.
 
 use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render};
 use crate::run::{film, fullest, samples, with};
@@ -8,7 +8,8 @@ fn rate_of(take: &Take) -> f64 {
     take.bytes() as f64 * 8.0 / (take.frames.len() as f64 * 1001.0 / 24000.0)
 }
 
-/// 5.3, Min/MaxAllowedFrameQP: no frame is coded with a quantizer outside, where the rate would have it so.
+/// 5.3, MinAllowedFrameQP and MaxAllowedFrameQP: no frame is coded with a quantizer outside, where the rate
+/// would have it so.
 #[test]
 fn quantizers_stay_within_their_bounds() {
     for factory in encoders() {
@@ -57,7 +58,7 @@ fn quantizers_stay_within_their_bounds() {
     }
 }
 
-/// 5.3, Quality 1.0: what is decoded is what was sent, bit for bit.
+/// 5.3, Quality 1.0: the decoded pictures equal those sent, bit for bit.
 #[test]
 fn lossless_loses_nothing() {
     for factory in encoders() {
@@ -91,8 +92,9 @@ fn lossless_loses_nothing() {
     }
 }
 
-/// The buffer model of the stream's receiver: begins at `initial`, is filled at the rate, and gives a sample at a time. The least and the most
-/// that was in it, the most counted before a sample is taken out.
+/// Models the buffer of the stream's receiver: it begins at `initial`, is filled at the rate, and gives a
+/// sample at a time. Returns the least and the most that was in it, where the most is counted before a sample
+/// is taken out.
 fn receiver(take: &Take, buffer: RateBuffer) -> (f64, f64) {
     let size = buffer.max_rate as f64 * buffer.seconds;
     let (mut level, mut least, mut most) = (size * buffer.initial, size, 0.0f64);
@@ -105,8 +107,8 @@ fn receiver(take: &Take, buffer: RateBuffer) -> (f64, f64) {
     (least, most)
 }
 
-/// 5.3, ConstantBitRate, VBVBufferDuration, VBVInitialDelayPercentage: the receiver's buffer never runs dry, and where small frames are
-/// padded, never over.
+/// 5.3, ConstantBitRate, VBVBufferDuration, VBVInitialDelayPercentage: the receiver's buffer never runs dry,
+/// and where small frames are padded, never over.
 #[test]
 fn constant_rates_keep_the_buffer_of_the_receiver() {
     for factory in encoders() {
@@ -141,12 +143,13 @@ fn constant_rates_keep_the_buffer_of_the_receiver() {
     }
 }
 
-/// Whether small frames are filled up.
+/// Returns whether small frames are padded.
 fn pads(factory: &dyn EncoderFactory) -> bool {
     matches!(factory.info().name, "x264" | "x265")
 }
 
-/// 5.3, VariableBitRate, VBVMaxBitRate: a buffer that fills at the peak rate never runs dry, and the average is kept roughly.
+/// 5.3, VariableBitRate, VBVMaxBitRate: a buffer that fills at the peak rate never runs dry, and the average
+/// is kept roughly.
 #[test]
 fn variable_rates_keep_their_peaks() {
     for factory in encoders() {
@@ -175,8 +178,8 @@ fn variable_rates_keep_their_peaks() {
     }
 }
 
-/// RESOLUTION 10: quality beside an average rate is a ceiling. Where the rate allows more, bits are left unspent; where it allows less,
-/// the rate holds.
+/// RESOLUTION 10: quality beside an average rate is a ceiling. Where the rate allows more, bits are left
+/// unspent; where it allows less, the rate holds.
 #[test]
 fn the_quality_ceiling_leaves_bits_unspent() {
     for factory in encoders() {
@@ -202,7 +205,8 @@ fn the_quality_ceiling_leaves_bits_unspent() {
     }
 }
 
-/// PA-8: an encode that others come before starts with a buffer at its nominal fullness: it spends less at the beginning.
+/// PA-8: an encode that others come before starts with a buffer at its nominal fullness, so it spends less at
+/// the beginning.
 #[test]
 fn encodes_between_others_start_at_the_nominal_fullness() {
     for factory in encoders() {

@@ -1,11 +1,11 @@
-//! What an encoder lacks is refused, by the name of the control.
+//! Controls that an encoder lacks are refused by their name.
 
 use crate::common::{encoders, settings};
 use crate::run::{refusal, with};
 use retake_compression::encoder::{Controls, EncoderSettings, RateBuffer, RateControl, RateLimit};
 use retake_media::Fields;
 
-/// A control, whether the encoder says that it obeys, and the rate that it goes with.
+/// Lists each control, whether the encoder claims to obey it, and the rate that it goes with.
 fn cases(
     has: &retake_compression::encoder::ControlSupport,
     quality: RateControl,
@@ -74,7 +74,7 @@ fn buffer(max_rate: u64) -> RateBuffer {
     RateBuffer { max_rate, seconds: 1.0, initial: 0.5 }
 }
 
-/// G-1.
+/// G-1: every unsupported control is refused by its name.
 #[test]
 fn unsupported_controls_are_refused_by_name() {
     for factory in encoders() {
@@ -149,7 +149,8 @@ fn contradictions_are_refused() {
     }
 }
 
-/// RESOLUTION 18: a quantizer comes with every frame or with none; what is refused is not taken, and the encode goes on.
+/// RESOLUTION 18: a quantizer comes with every frame or with none; a refused frame is not taken, and the
+/// encode goes on.
 #[test]
 fn frame_options_have_to_fit_the_encode() {
     use crate::common::{render, time};

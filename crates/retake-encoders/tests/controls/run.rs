@@ -1,4 +1,4 @@
-//! Whole encodes with controls, and what other programs say about them.
+//! Runs whole encodes with controls, and reads their streams with other programs.
 
 use crate::common::{Take, elementary, encode, render, settings, time};
 use retake_compression::encoder::{
@@ -7,7 +7,7 @@ use retake_compression::encoder::{
 use retake_media::{FormatDescription, PixelBuffer, Sample, Time};
 use std::process::Command;
 
-/// The usual small settings with these controls.
+/// Returns the usual small settings with these controls.
 pub fn with(factory: &dyn EncoderFactory, controls: Controls) -> EncoderSettings {
     EncoderSettings { controls, ..settings(factory) }
 }
@@ -19,7 +19,7 @@ pub fn film(factory: &dyn EncoderFactory, settings: &EncoderSettings, count: usi
     })
 }
 
-/// The name of the setting that is refused; none if the encode opens.
+/// Returns the name of the setting that is refused; `None` if the encode opens.
 pub fn refusal(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> Option<String> {
     match factory.open(settings) {
         Ok(_) => None,
@@ -31,8 +31,8 @@ pub fn refusal(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> Opti
     }
 }
 
-/// An encode whose frames bring options, with something to do before each frame. Beside the take, the indices that were out after each
-/// call.
+/// Runs an encode whose frames bring options, with a callback before each frame. Returns the take, and the
+/// indices that were out after each call.
 pub fn steps(
     factory: &dyn EncoderFactory,
     settings: &EncoderSettings,
@@ -65,12 +65,12 @@ pub fn steps(
     (take, out)
 }
 
-/// Samples in decode order.
+/// Returns the samples in decode order.
 pub fn samples(take: &Take) -> Vec<&Sample> {
     take.frames.iter().map(|frame| &frame.sample).collect()
 }
 
-/// Frames from one sync frame to the next, the end of the take counted as one.
+/// Returns the number of frames from one sync frame to the next, the end of the take counted as one.
 pub fn sync_distances(take: &Take) -> Vec<u64> {
     let mut syncs: Vec<u64> =
         take.frames.iter().filter(|frame| frame.sample.is_sync()).map(|frame| frame.index).collect();
@@ -79,7 +79,7 @@ pub fn sync_distances(take: &Take) -> Vec<u64> {
     syncs.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
-/// The values of a syntax element in the order of the stream, as FFmpeg reads it.
+/// Returns the values of a syntax element in the order of the stream, as FFmpeg reads it.
 pub fn syntax(format: &FormatDescription, samples: &[&Sample], element: &str) -> Vec<i64> {
     let (file, name) = elementary(format, samples);
     let output = Command::new("ffmpeg")
@@ -97,7 +97,8 @@ pub fn syntax(format: &FormatDescription, samples: &[&Sample], element: &str) ->
     values.collect()
 }
 
-/// The most bits that a bucket holds which is filled by samples, and drained at `rate` bits a second; it begins empty.
+/// Returns the most bits that a bucket holds which is filled by samples, and drained at `rate` bits a second;
+/// it begins empty.
 pub fn fullest(take: &Take, rate: f64) -> f64 {
     let (mut level, mut worst) = (0.0f64, 0.0f64);
     for frame in &take.frames {

@@ -1,11 +1,11 @@
-//! What stands in the headers.
+//! The headers state the properties that were asked for.
 
 use crate::common::{decode, encoders, ffmpeg, flat};
 use crate::run::{film, refusal, samples, syntax, with};
 use retake_compression::encoder::{Controls, EncoderSettings, RateLimit};
 use retake_media::{Codec, FieldDetail, Fields, PixelFormat, Rational};
 
-/// The profile and the level byte of a decoder configuration record.
+/// Returns the profile and the level byte of a decoder configuration record.
 fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
     match codec {
         Codec::H264 => (config[1], config[3]),
@@ -15,7 +15,7 @@ fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
     }
 }
 
-/// 5.4, ProfileLevel: the record and the stream say the profile that was asked for, with every preset.
+/// 5.4, ProfileLevel: the record and the stream state the profile that was asked for, with every preset.
 #[test]
 fn profiles_are_signalled() {
     for factory in encoders() {
@@ -56,8 +56,9 @@ fn profiles_are_signalled() {
     }
 }
 
-/// 5.8, FieldCount: the headers say that macroblocks come in pairs and which field is first, and another decoder shows the pictures that the
-/// library says it made. Levels, rates and pictures without fields are refused by name.
+/// 5.8, FieldCount: the headers state that macroblocks come in pairs and which field is first, and another
+/// decoder shows the pictures that the library claims to have made. Levels, rates and pictures without fields
+/// are refused by name.
 #[test]
 fn fields_are_signalled() {
     for factory in encoders() {
@@ -150,7 +151,7 @@ fn references_above_the_level_are_refused() {
     }
 }
 
-/// 5.4, H264EntropyMode and MaxH264SliceBytes.
+/// 5.4, H264EntropyMode and MaxH264SliceBytes: entropy coding and slices are as asked for.
 #[test]
 fn entropy_coding_and_slices_are_as_asked_for() {
     for factory in encoders() {
