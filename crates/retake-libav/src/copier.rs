@@ -7,7 +7,7 @@ use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
 use crate::input::Input;
 use crate::note::Note;
 use crate::output::{Output, Stamps, Subtitles, Text};
-use crate::source::{Source, Taken};
+use crate::source::{Source, SourcePacket};
 use crate::tags::keeps_for_track;
 use retake_media::Time;
 use std::path::Path;
@@ -90,8 +90,8 @@ impl Copier {
         Ok(())
     }
 
-    fn emit(&mut self, taken: Taken, target: &Path, output: &mut Output) -> Result<(), MediaError> {
-        let Taken { track: index, stamps, packet } = taken;
+    fn emit(&mut self, taken: SourcePacket, target: &Path, output: &mut Output) -> Result<(), MediaError> {
+        let SourcePacket { track: index, stamps, packet } = taken;
         let (track, read) = (&mut self.tracks[index], &mut self.source.tracks[index]);
         let shifted = Stamps { pts: stamps.pts - track.shift, dts: stamps.dts - track.shift, ..stamps };
         let base = read.info.time_base;

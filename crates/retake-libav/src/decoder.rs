@@ -128,7 +128,7 @@ impl Decoded {
             let (samples, rows) = format.plane_size(width, height, plane);
             strides[plane] * (rows as usize).saturating_sub(1) + samples as usize * format.bytes_per_sample()
         });
-        Ok(PixelBuffer::new(format, width, height, strides, Arc::new(Kept { frame: self, lengths })))
+        Ok(PixelBuffer::new(format, width, height, strides, Arc::new(DecodedPlanes { frame: self, lengths })))
     }
 }
 
@@ -140,12 +140,12 @@ impl Drop for Decoded {
 }
 
 /// A frame behind a [`PixelBuffer`].
-struct Kept {
+struct DecodedPlanes {
     frame: Decoded,
     lengths: [usize; 3],
 }
 
-impl PixelStorage for Kept {
+impl PixelStorage for DecodedPlanes {
     fn plane(&self, plane: usize) -> &[u8] {
         // SAFETY: a plane of a decoded frame of this format has all its rows, `stride` bytes apart (checked
         // to be positive), and the length ends with the last visible sample; the memory lives as long as the

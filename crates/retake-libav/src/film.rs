@@ -32,7 +32,7 @@ pub struct FilmInfo {
     /// Whether the container lists samples beyond the end of the file.
     pub truncated: bool,
     /// The open input of a source that can be read only once, for the first reader.
-    pub(crate) opened: Kept,
+    pub(crate) opened: UnreadInput,
 }
 
 impl FilmInfo {
@@ -183,9 +183,9 @@ impl fmt::Display for TrackInfo {
 
 /// An open input that waits for its reader.
 #[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Option<Input>>>);
+pub(crate) struct UnreadInput(Arc<Mutex<Option<Input>>>);
 
-impl Kept {
+impl UnreadInput {
     pub(crate) fn put(input: Input) -> Self {
         Self(Arc::new(Mutex::new(Some(input))))
     }
@@ -195,8 +195,8 @@ impl Kept {
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for UnreadInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Kept")
+        f.write_str("UnreadInput")
     }
 }

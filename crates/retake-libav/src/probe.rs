@@ -6,7 +6,7 @@ use crate::decoder::{Decoded, Decoder};
 use crate::error::MediaError;
 use crate::failure::text;
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawPixels, RawStream};
-use crate::film::{FilmInfo, Kept, TrackInfo, TrackKind, VideoTrack, ticks_to_time};
+use crate::film::{FilmInfo, TrackInfo, TrackKind, UnreadInput, VideoTrack, ticks_to_time};
 use crate::input::{Input, known};
 use crate::pump::Pump;
 use retake_media::{
@@ -62,10 +62,10 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
         && (0..film.streams as u32)
             .any(|i| u64::try_from(input.stream(i).last_byte).unwrap_or(0) > file_size);
     let opened = if seekable {
-        Kept::default()
+        UnreadInput::default()
     } else {
         input.replay();
-        Kept::put(input)
+        UnreadInput::put(input)
     };
     Ok(FilmInfo {
         path: path.into(),

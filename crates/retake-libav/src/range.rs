@@ -91,7 +91,7 @@ pub struct RangeReader {
     end: u64,
     fallbacks: u32,
     /// The number of seeks that led to wrong frames.
-    lies: u32,
+    wrong_seeks: u32,
 }
 
 /// An open decoder, and the number of the frame that it gives out next, once that is known.
@@ -149,7 +149,7 @@ impl RangeReader {
             next: start,
             end,
             fallbacks: 0,
-            lies: 0,
+            wrong_seeks: 0,
         })
     }
 
@@ -184,7 +184,7 @@ impl RangeReader {
             Ok(Step::Frame(frame)) => {
                 // One wrong seek can come from a container's imprecise index. Two, where linear decoding is
                 // right, will happen again.
-                if self.lies > 1 && self.way == Way::Linear {
+                if self.wrong_seeks > 1 && self.way == Way::Linear {
                     self.trust.lose();
                 }
                 self.next += 1;
@@ -245,7 +245,7 @@ impl RangeReader {
     fn fall_back(&mut self, error: MediaError) -> Result<(), MediaError> {
         self.at = None;
         self.fallbacks += 1;
-        self.lies += u32::from(self.way != Way::Linear);
+        self.wrong_seeks += u32::from(self.way != Way::Linear);
         self.way = match self.way {
             Way::Near => Way::Earlier,
             Way::Earlier => Way::Linear,

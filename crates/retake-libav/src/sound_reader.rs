@@ -3,7 +3,7 @@
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
-use crate::source::{Source, Taken};
+use crate::source::{Source, SourcePacket};
 use retake_media::{AudioFormat, Rational, Sample, SampleKind, Time};
 
 /// Gives out the samples of several tracks of sound, as the container holds them, ordered by decode time.
@@ -53,7 +53,7 @@ impl SoundReader {
     /// Returns [`MediaError::Read`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<(usize, Sample)>, MediaError> {
-        let Some(Taken { track, stamps, packet }) = self.source.next(Time::POSITIVE_INFINITY)? else {
+        let Some(SourcePacket { track, stamps, packet }) = self.source.next(Time::POSITIVE_INFINITY)? else {
             return Ok(None);
         };
         let length = self.source.sound_samples(track, packet.data().len());

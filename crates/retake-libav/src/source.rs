@@ -40,7 +40,7 @@ pub(crate) struct SourceTrack {
 }
 
 /// A packet, and its times in ticks of its track.
-pub(crate) struct Taken {
+pub(crate) struct SourcePacket {
     pub(crate) track: usize,
     pub(crate) stamps: Stamps,
     pub(crate) packet: Packet,
@@ -55,7 +55,7 @@ impl Source {
     }
 
     /// Returns the next packet that is decoded before or at `until`, on the clock of the source.
-    pub(crate) fn next(&mut self, until: Time) -> Result<Option<Taken>, MediaError> {
+    pub(crate) fn next(&mut self, until: Time) -> Result<Option<SourcePacket>, MediaError> {
         self.read_ahead(until)?;
         let heads = self.tracks.iter().enumerate();
         let next = heads.filter_map(|(track, t)| t.queue.front().map(|head| (head.0, track))).min();
@@ -63,7 +63,7 @@ impl Source {
         let taken = self.tracks[track].queue.pop_front();
         Ok(taken.map(|(_, stamps, packet)| {
             self.waiting -= packet.data().len() + 256;
-            Taken { track, stamps, packet }
+            SourcePacket { track, stamps, packet }
         }))
     }
 

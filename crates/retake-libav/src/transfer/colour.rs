@@ -28,7 +28,7 @@ pub(super) enum Model {
 
 /// The conversion of colours from a source to a destination.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Passage {
+pub(super) struct Conversion {
     pub(super) from: Space,
     pub(super) to: Space,
     /// The change of the light that samples stand for, if there is one.
@@ -37,7 +37,7 @@ pub(super) struct Passage {
     pub(super) colour: Colour,
 }
 
-impl Passage {
+impl Conversion {
     pub(super) fn find(
         source: &PixelBuffer,
         destination: &WritableBuffer,

@@ -2,8 +2,8 @@
 //! the nearest to the result of exact arithmetic; where chroma is spread, all pixels of a block get its
 //! value.
 
-use super::colour::{Model, Passage, Space};
-use super::light::Lamp;
+use super::colour::{Conversion, Model, Space};
+use super::light::LightTables;
 use super::primaries::{IDENTITY, Matrix, product};
 use super::view::{Target, View};
 use retake_media::{Downsampling, Range};
@@ -17,8 +17,8 @@ pub(super) struct Affine {
 
 impl Affine {
     /// Maps codes of one space to codes of another.
-    pub(super) fn between(passage: &Passage) -> Self {
-        let (from, to) = (passage.from, passage.to);
+    pub(super) fn between(conversion: &Conversion) -> Self {
+        let (from, to) = (conversion.from, conversion.to);
         let (scale, zero) = codes(from);
         let (target_scale, target_zero) = codes(to);
         let change = match from.model == to.model {
@@ -128,7 +128,7 @@ pub(super) struct Converter {
     made: [Vec<f32>; 3],
     /// Green, blue and red at full width, where light changes.
     rgb: [Vec<f32>; 3],
-    lamp: Option<Lamp>,
+    tables: Option<LightTables>,
     /// Sums of the chroma of a row of blocks.
     sums: [Vec<f32>; 2],
 }
@@ -138,20 +138,20 @@ impl Converter {
         &mut self,
         from: &View<'_>,
         to: &mut Target<'_>,
-        passage: &Passage,
+        conversion: &Conversion,
         downsampling: Downsampling,
     ) {
-        let affine = Affine::between(passage);
-        let kept = self.lamp.take().filter(|lamp| Some(lamp.light) == passage.light);
-        self.lamp = kept.or(passage.light.map(Lamp::new));
+        let affine = Affine::between(conversion);
+        let kept = self.tables.take().filter(|tables| Some(tables.light) == conversion.light);
+        self.tables = kept.or(conversion.light.map(LightTables::new));
         let (before, after) = (from.format.chroma_block(), to.format.chroma_block());
         let alike = before == after || after.is_none();
-        if self.lamp.is_none() && affine.is_separable() && alike {
+        if self.tables.is_none() && affine.is_separable() && alike {
             for plane in 0..to.format.planes() {
                 map_plane(from, to, plane, affine.rows[plane][plane], affine.offset[plane]);
             }
         } else {
-            self.convert_blocks(from, to, &affine, passage, downsampling);
+            self.convert_blocks(from, to, &affine, conversion, downsampling);
         }
     }
 
@@ -161,13 +161,13 @@ impl Converter {
         from: &View<'_>,
         to: &mut Target<'_>,
         affine: &Affine,
-        passage: &Passage,
+        conversion: &Conversion,
         downsampling: Downsampling,
     ) {
         let width = from.width as usize;
         let (across, down) = to.format.chroma_block().map_or((1, 1), |(x, y)| (x as usize, y as usize));
         let wide = from.format.chroma_block().map(|(x, y)| (x as usize, y as usize));
-        let neutral = codes(passage.from).1[1] as f32;
+        let neutral = codes(conversion.from).1[1] as f32;
         for row in self.wide.iter_mut().chain(&mut self.made).chain(&mut self.rgb) {
             row.resize(width, neutral);
         }
@@ -187,7 +187,7 @@ impl Converter {
                     }
                     None => self.wide[1..].iter_mut().for_each(|row| row.fill(neutral)),
                 }
-                self.apply(affine, passage);
+                self.apply(affine, conversion);
                 store(&self.made[0], 1.0, to, 0, y);
                 if to.format.planes() == 1 || (downsampling == Downsampling::Decimate && y != rows.start) {
                     continue;
@@ -209,11 +209,11 @@ impl Converter {
     }
 
     /// Maps a row of codes to one of other codes.
-    fn apply(&mut self, affine: &Affine, passage: &Passage) {
-        let Some(lamp) = &self.lamp else { return affine.apply(&self.wide, &mut self.made) };
-        Affine::to_rgb(passage.from).apply(&self.wide, &mut self.rgb);
-        lamp.change(&mut self.rgb, reach(passage.to));
-        Affine::from_rgb(passage.to).apply(&self.rgb, &mut self.made);
+    fn apply(&mut self, affine: &Affine, conversion: &Conversion) {
+        let Some(tables) = &self.tables else { return affine.apply(&self.wide, &mut self.made) };
+        Affine::to_rgb(conversion.from).apply(&self.wide, &mut self.rgb);
+        tables.change(&mut self.rgb, reach(conversion.to));
+        Affine::from_rgb(conversion.to).apply(&self.rgb, &mut self.made);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Makes the surroundings of a picture: bars, and the attachments of the result.
 
-use super::colour::{Model, Passage, Space};
+use super::colour::{Conversion, Model, Space};
 use super::geometry;
 use super::view::Target;
 use retake_media::{
@@ -14,14 +14,14 @@ pub(super) fn attachments(
     source: &PixelBuffer,
     destination: &WritableBuffer,
     options: &TransferOptions,
-    passage: &Passage,
+    conversion: &Conversion,
 ) -> Attachments {
     let mut result = Attachments::default();
     source.attachments().propagate_to(&mut result);
     for converted in [AttachmentKey::Colour, AttachmentKey::PixelAspectRatio, AttachmentKey::CleanAperture] {
         result.remove(&converted);
     }
-    if passage.light.is_some() {
+    if conversion.light.is_some() {
         // These describe light that is no longer there.
         result.remove(&AttachmentKey::MasteringDisplay);
         result.remove(&AttachmentKey::ContentLight);
@@ -30,7 +30,7 @@ pub(super) fn attachments(
         result.remove(&AttachmentKey::AlphaMode);
     }
     let (ratio, aperture) = geometry::describe(source, destination, options);
-    let colour = Some(passage.colour).filter(|colour| *colour != Colour::default());
+    let colour = Some(conversion.colour).filter(|colour| *colour != Colour::default());
     let known = [
         colour.map(Attachment::Colour),
         ratio.map(Attachment::PixelAspectRatio),

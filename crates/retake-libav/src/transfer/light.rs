@@ -100,7 +100,7 @@ impl Table {
 }
 
 /// A change with its tables.
-pub(super) struct Lamp {
+pub(super) struct LightTables {
     pub(super) light: Light,
     to_light: Table,
     to_sample: Table,
@@ -110,7 +110,7 @@ pub(super) struct Lamp {
     weights: [[f32; 3]; 2],
 }
 
-impl Lamp {
+impl LightTables {
     pub(super) fn new(light: Light) -> Self {
         let gain = |curve: Curve, gain: fn(f64) -> f64| (curve == Curve::Hlg).then(|| Table::new(gain));
         Self {

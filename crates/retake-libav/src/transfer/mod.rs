@@ -15,7 +15,7 @@ mod primaries;
 mod resize;
 mod view;
 
-use colour::Passage;
+use colour::Conversion;
 use convert::{Affine, Converter};
 use geometry::Placement;
 use pack::{is_plain, twin};
@@ -56,15 +56,16 @@ impl PictureTransfer {
         source: &PixelBuffer,
         destination: &mut WritableBuffer,
         place: &Placement,
-        passage: &Passage,
+        conversion: &Conversion,
         downsampling: Downsampling,
     ) -> Result<(), TransferError> {
         let (from_format, to_format) = (source.format(), destination.format());
         let (plain, goal) = (twin(from_format), twin(to_format));
         let resizes = place.from.size() != place.to.size();
-        let converts = plain != goal || passage.light.is_some() || !Affine::between(passage).is_identity();
+        let converts =
+            plain != goal || conversion.light.is_some() || !Affine::between(conversion).is_identity();
         if place.to != Rect::whole(destination.width(), destination.height()) {
-            describe::paint_black(destination, &passage.to);
+            describe::paint_black(destination, &conversion.to);
         }
         let whole = View::of(source, place.from);
         if from_format.same_layout(to_format) && !resizes && !converts {
@@ -89,13 +90,13 @@ impl PictureTransfer {
         }
         if converts && is_plain(to_format) {
             let mut target = Target::new(destination, place.to);
-            self.converter.convert(&view, &mut target, passage, downsampling);
+            self.converter.convert(&view, &mut target, conversion, downsampling);
         } else if is_plain(to_format) {
             copy(&view, &mut Target::new(destination, place.to));
         } else {
             if converts {
                 let buffer = between(&mut converted, goal, place.to)?;
-                self.converter.convert(&view, &mut Target::all(buffer), passage, downsampling);
+                self.converter.convert(&view, &mut Target::all(buffer), conversion, downsampling);
                 view = View::of_all(buffer);
             }
             self.put_together(&view, &whole, destination, place)?;
@@ -174,9 +175,9 @@ impl PixelTransfer for PictureTransfer {
         options: &TransferOptions,
     ) -> Result<(), TransferError> {
         let place = geometry::place(source, destination, options)?;
-        let passage = Passage::find(source, destination, options)?;
-        self.fill(source, destination, &place, &passage, options.downsampling)?;
-        let attachments = describe::attachments(source, destination, options, &passage);
+        let conversion = Conversion::find(source, destination, options)?;
+        self.fill(source, destination, &place, &conversion, options.downsampling)?;
+        let attachments = describe::attachments(source, destination, options, &conversion);
         *destination.attachments_mut() = attachments;
         Ok(())
     }
