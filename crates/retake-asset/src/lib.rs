@@ -16,6 +16,9 @@ mod boxes;
 mod core;
 mod encoder;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod input;
 mod media;

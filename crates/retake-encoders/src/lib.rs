@@ -21,6 +21,9 @@ mod driver;
 mod errors;
 mod factory;
 mod first_pass;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod library;
 mod live;

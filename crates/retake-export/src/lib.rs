@@ -40,6 +40,9 @@ pub use error::ExportError;
 pub use event::{Event, Outcome, PassSummary, QualitySummary, Summary};
 pub use export::export;
 pub use film_source::FilmSource;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use hls::fuzzing;
 pub use intent::ExportPreset;
 pub use measure::{FilmScore, UnitScore, measure};
 pub use request::{Request, Target};

@@ -15,6 +15,8 @@
 
 mod codecs;
 mod cuts;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod languages;
 mod playlist;
 mod rendition;

@@ -22,8 +22,8 @@ pub(super) struct Segment {
     pub(super) seconds: f64,
     /// Bytes up to the end of its first frame, of video.
     pub(super) first_frame: Option<u64>,
-    starts: Time,
-    ends: Time,
+    pub(super) starts: Time,
+    pub(super) ends: Time,
 }
 
 impl Segment {

@@ -1,0 +1,41 @@
+//! A door for fuzzing to the parsers of what encoder libraries write. It is no part of the interface: it is
+//! compiled with `cfg(fuzzing)` alone.
+
+use crate::bitstream::Bitstream;
+use retake_compression::encoder::{EncoderSettings, RateControl};
+use retake_media::{Codec, Colour, PixelFormat, Rational};
+
+/// The configuration record that headers become, and the sample that a payload becomes, if both can be read.
+///
+/// # Errors
+/// What is wrong with the headers.
+pub fn headers_and_payload(
+    codec: u8,
+    headers: &[u8],
+    payload: &[u8],
+) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
+    let settings = EncoderSettings {
+        width: 64,
+        height: 64,
+        format: PixelFormat::I420,
+        frame_rate: Rational::new(25, 1),
+        colour: Colour::default(),
+        pixel_aspect_ratio: Rational::new(1, 1),
+        mastering_display: None,
+        content_light: None,
+        preset: String::new(),
+        rate: RateControl::Quality(30.0),
+        limit: None,
+        max_key_frame_interval: 0,
+        threads: 1,
+        reconstruct: false,
+        controls: Default::default(),
+        options: Vec::new(),
+    };
+    let codec = Codec::ALL[usize::from(codec) % Codec::ALL.len()];
+    let (bitstream, config) = Bitstream::new(codec, headers, &settings)?;
+    let sample = bitstream.sample(payload, true);
+    // what differs between sync samples and others is put in front, and nothing that can fail
+    assert_eq!(sample.is_ok(), bitstream.sample(payload, false).is_ok());
+    Ok((config, sample.ok()))
+}
