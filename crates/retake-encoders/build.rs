@@ -2,8 +2,8 @@
 //!
 //! An encoder whose library is missing is left out, with a warning that says how to get it.
 //!
-//! `RETAKE_ASAN=1 cargo test -p retake-encoders` compiles the shims with the address sanitizer and links its
-//! runtime into the tests: see `tests/README.md`.
+//! With `RETAKE_ASAN=1` the shims are compiled with the address sanitizer, and the tests are linked with its
+//! runtime: `./dev sanitize` does both.
 
 struct Library {
     feature: &'static str,

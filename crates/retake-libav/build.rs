@@ -1,4 +1,7 @@
 //! Builds the shims in `src/shim` against the FFmpeg that pkg-config finds.
+//!
+//! With `RETAKE_ASAN=1` they are compiled with the address sanitizer, and the tests are linked with its
+//! runtime: `./dev sanitize` does both.
 
 use std::path::Path;
 use std::process::exit;
@@ -11,9 +14,17 @@ const SHIMS: [&str; 9] =
     ["common", "input", "decode", "scale", "resize", "subtitle", "sound", "output", "track"];
 
 fn main() {
+    if std::env::var_os("DOCS_RS").is_some() {
+        return; // its builder has no FFmpeg, and pages need none
+    }
     let shim = Path::new("src/shim");
     println!("cargo:rerun-if-changed={}", shim.display());
+    println!("cargo:rerun-if-env-changed=RETAKE_ASAN");
     let mut build = cc::Build::new();
+    if std::env::var_os("RETAKE_ASAN").is_some_and(|value| value == "1") {
+        println!("cargo:rustc-link-arg=-lasan");
+        build.flag("-fsanitize=address").flag("-fno-omit-frame-pointer").debug(true);
+    }
     for (library, version) in LIBRARIES {
         match pkg_config::Config::new().atleast_version(version).probe(library) {
             Ok(found) => {
