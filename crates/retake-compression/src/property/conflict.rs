@@ -1,5 +1,5 @@
-//! Which properties exclude each other, and which hold only together with others. Judged on all values at once, so that the order of sets
-//! never counts.
+//! Which properties exclude each other, and which hold only together with others. Judged on all values at
+//! once, so that the order of sets never counts.
 
 use super::row::Environment;
 use super::store::{Values, set_value};
@@ -30,7 +30,8 @@ const EXCLUSIVE: &[(Key, Key)] = &[
     (Key::GammaLevel, Key::TransferFunction),
 ];
 
-/// Whether a value is there that asks for something: zero leaves the average bit rate to the encoder, no pairs are no limit.
+/// Whether a value is there that asks for something: zero leaves the average bit rate to the encoder, no
+/// pairs are no limit.
 fn asks(values: &Values, key: Key) -> bool {
     match key {
         Key::AverageBitRate => set_value!(values, AverageBitRate).is_some_and(|&rate| rate > 0),

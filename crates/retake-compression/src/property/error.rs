@@ -5,7 +5,8 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PropertyError {
-    /// This encoder, or this kind of session, does not have the property. The caller's to avoid: ask what is supported first.
+    /// This encoder, or this kind of session, does not have the property. The caller's to avoid: ask what is
+    /// supported first.
     #[error("{encoder} does not have {name}: ask for its supported properties first")]
     NotSupported {
         /// The property, as the caller spelt it.
@@ -16,7 +17,8 @@ pub enum PropertyError {
     /// The property is told and never set.
     #[error("{0} is read-only")]
     ReadOnly(PropertyKey),
-    /// The value is of the wrong type, out of range, in conflict with another, or comes too late. Nothing was changed.
+    /// The value is of the wrong type, out of range, in conflict with another, or comes too late. Nothing was
+    /// changed.
     #[error("{key}: {reason}")]
     Parameter {
         /// The property.

@@ -5,7 +5,8 @@
 //! * `unit: "frames"`: what a number counts.
 //! * `class: Between`: it may also be set between frames.
 //! * `saved: false`: saved settings do not hold it.
-//! * `on: "x264, x265"`: the encoders that have it, where that is not all. A test compares this with what they say.
+//! * `on: "x264, x265"`: the encoders that have it, where that is not all. A test compares this with what
+//!   they say.
 //! * `support: |environment| ..`: which values an encoder takes in a kind of session.
 //! * `default: 0`, or `chosen: |environment| .. => "in words"`: what holds while it is not set.
 

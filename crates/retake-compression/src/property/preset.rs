@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 /// The encoder preset that the hints ask for: nothing where none is given.
 ///
-/// From the default preset towards the fastest: three quarters of the way for speed over quality, and for real time with more than 60
-/// frames per second; half of it for real time; towards the slowest, a quarter for quality over speed.
+/// From the default preset towards the fastest: three quarters of the way for speed over quality, and for
+/// real time with more than 60 frames per second; half of it for real time; towards the slowest, a quarter
+/// for quality over speed.
 pub(crate) fn hinted_preset(info: &EncoderInfo, values: &Values) -> String {
     if let Some(name) = set_value!(values, EncoderPreset) {
         return name.clone();
@@ -40,8 +41,8 @@ fn bits_per_pixel(codec: Codec) -> f64 {
     }
 }
 
-/// SupportedPresetDictionaries: only properties that this encoder has, in a combination that it takes. Rates are for the session's size at
-/// 30 frames per second.
+/// SupportedPresetDictionaries: only properties that this encoder has, in a combination that it takes. Rates
+/// are for the session's size at 30 frames per second.
 pub(crate) fn preset_dictionaries(environment: &Environment<'_>) -> PropertyValue {
     let pixels = f64::from(environment.width) * f64::from(environment.height);
     let base = pixels * 30.0 * bits_per_pixel(environment.info.codec);

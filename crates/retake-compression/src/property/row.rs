@@ -15,7 +15,8 @@ pub struct Row {
     pub documentation: &'static str,
     /// Values, default, class and encoders as a list in Markdown, as rustdoc has it.
     pub facts: &'static str,
-    /// The encoders that have it in some kind of session, by their names; `all`, or `none` of those that are known here.
+    /// The encoders that have it in some kind of session, by their names; `all`, or `none` of those that are
+    /// known here.
     pub encoders: &'static str,
     /// What its values are.
     pub kind: Kind,
@@ -27,7 +28,8 @@ pub struct Row {
     pub class: Class,
     /// Whether saved settings hold it.
     pub saved: bool,
-    /// What holds while nobody has set it. None is "no value": the encoder decides, or there is nothing to say.
+    /// What holds while nobody has set it. None is "no value": the encoder decides, or there is nothing to
+    /// say.
     pub(crate) default: fn(&Environment<'_>) -> Option<PropertyValue>,
     /// Which values an encoder takes; none where it does not have the property.
     pub(crate) support: fn(&Environment<'_>) -> Option<Allowed>,
@@ -108,17 +110,21 @@ pub enum Class {
     ReadOnly,
 }
 
-/// What decides which properties there are: the encoder, and how the session was created.
+/// What decides which properties there are, and what they mean: the encoder, and how a session is created.
 #[derive(Clone, Copy)]
-pub(crate) struct Environment<'a> {
-    pub(crate) info: &'a EncoderInfo,
-    pub(crate) low_latency: bool,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    /// Whether sessions convert pictures.
-    pub(crate) transfers: bool,
-    /// What takes can be judged by, the default one first.
-    pub(crate) metrics: &'a [Metric],
+pub struct Environment<'a> {
+    /// The encoder.
+    pub info: &'a EncoderInfo,
+    /// Whether it is a session of low latency.
+    pub low_latency: bool,
+    /// The width of the encoded pictures, in pixels: 1 to 16384.
+    pub width: u32,
+    /// Their height, in pixels: 1 to 16384.
+    pub height: u32,
+    /// Whether pictures can be converted for the encoder.
+    pub transfers: bool,
+    /// The metrics that takes can be scored by, the default one first; empty where there are none.
+    pub metrics: &'a [Metric],
 }
 
 /// Which values of a property an encoder takes.

@@ -2,14 +2,16 @@ use super::{PropertyKey, PropertyValue};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Values of a session by the names of properties, to be kept and set in another session (PR-5). Reads and writes as a plain object.
+/// Values of a session by the names of properties, to be kept and set in another session (PR-5). Reads and
+/// writes as a plain object.
 #[doc(alias = "VTSessionCopySerializableProperties")]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SavedProperties(pub BTreeMap<String, PropertyValue>);
 
 impl SavedProperties {
-    /// Keys and values, where the name is known; a zero or one stands for a Boolean here, as old files have it.
+    /// Keys and values, where the name is known; a zero or one stands for a Boolean here, as old files have
+    /// it.
     pub(crate) fn changes(&self) -> Result<Vec<(PropertyKey, Option<PropertyValue>)>, String> {
         self.0
             .iter()

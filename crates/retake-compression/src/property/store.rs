@@ -2,7 +2,8 @@ use super::row::{Allowed, Class, Environment, Kind};
 use super::{Property, PropertyError, PropertyKey, PropertyValue, conflict};
 use std::collections::BTreeMap;
 
-/// Values that were set, by property: checked one by one and against each other. What was not set is not here.
+/// Values that were set, by property: checked one by one and against each other. What was not set is not
+/// here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Values(BTreeMap<PropertyKey, Property>);
 
@@ -30,7 +31,8 @@ impl Values {
         self.0.values()
     }
 
-    /// These values with others set, or set back to their defaults (PR-1, PR-3): all of them, or an error and none.
+    /// These values with others set, or set back to their defaults (PR-1, PR-3): all of them, or an error and
+    /// none.
     ///
     /// `frozen` is true when the first frame was sent.
     pub(crate) fn with(

@@ -1,5 +1,5 @@
-//! The one table of properties. Everything that knows properties is made from it: keys, typed values, the layer by names, what an encoder
-//! supports, the pages that `retake encoders` prints.
+//! The one table of properties. Everything that knows properties is made from it: keys, typed values, the
+//! layer by names, what an encoder supports, the pages that `retake encoders` prints.
 
 use super::line::{facts, row};
 use super::profile;
@@ -56,7 +56,8 @@ macro_rules! table {
                 match self { $(Self::$key(value) => Typed::to_value(value),)* }
             }
 
-            /// The property of that name with that value, if the name can be set and the value is of its type.
+            /// The property of that name with that value, if the name can be set and the value is of its
+            /// type.
             pub fn from_value(key: PropertyKey, value: &PropertyValue) -> Option<Self> {
                 match key {
                     $(PropertyKey::$key => <$type as Typed>::from_value(value).map(Self::$key),)*
@@ -134,11 +135,13 @@ fn never(_: &Environment<'_>) -> Option<Allowed> {
 
 table! {
     writable {
-        /// The most frames from one sync frame to the next; 1 makes every frame a sync frame, 0 leaves it to the encoder.
+        /// The most frames from one sync frame to the next; 1 makes every frame a sync frame, 0 leaves it to
+        /// the encoder.
         MaxKeyFrameInterval(u32) as "kVTCompressionPropertyKey_MaxKeyFrameInterval" {
             kind: Count, range: 0 to 2_147_483_647, unit: "frames", class: Between, default: 0,
         }
-        /// The longest time from one sync frame to the next; 0 sets no limit. Of this and MaxKeyFrameInterval, what is hit first counts.
+        /// The longest time from one sync frame to the next; 0 sets no limit. Of this and
+        /// MaxKeyFrameInterval, what is hit first counts.
         MaxKeyFrameIntervalDuration(f64) as "kVTCompressionPropertyKey_MaxKeyFrameIntervalDuration" {
             kind: Number, range: 0 to 1_000_000, unit: "s", class: Between, default: 0.0,
         }
@@ -149,7 +152,8 @@ table! {
             chosen: |environment| Some((environment.info.reorders && !environment.low_latency).into())
                 => "true where the encoder reorders, but in low-latency sessions",
         }
-        /// True: groups of pictures may be open. Decoding then may lose frames before a sync frame it begins with.
+        /// True: groups of pictures may be open. Decoding then may lose frames before a sync frame it begins
+        /// with.
         AllowOpenGOP(bool) as "kVTCompressionPropertyKey_AllowOpenGOP" {
             on: "x264, x265",
             support: |environment| when(environment.info.controls.open_gop),
@@ -169,16 +173,18 @@ table! {
         AverageBitRate(u64) as "kVTCompressionPropertyKey_AverageBitRate" {
             kind: Rate, range: 0 to 4e9, unit: "bit/s", class: Between, default: 0,
         }
-        /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there more bytes. What an encoder makes
-        /// too large is encoded again, coarser, from a sync frame on; what nothing makes small enough is dropped.
+        /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there
+        /// more bytes. What an encoder makes too large is encoded again, coarser, from a sync frame on; what
+        /// nothing makes small enough is dropped.
         DataRateLimits(Vec<DataRateLimit>) as "kVTCompressionPropertyKey_DataRateLimits" {
             kind: Array, unit: "bytes, s", class: Between,
             support: |environment| when(limits(environment)),
         }
-        /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it is a ceiling.
+        /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it
+        /// is a ceiling.
         Quality(f64) as "kVTCompressionPropertyKey_Quality" { kind: Number, range: 0 to 1, class: Between, }
-        /// Frames of another session are joined before these: a bit rate begins as in the middle of a film, which encodes the first second
-        /// twice, and limits hold across the join.
+        /// Frames of another session are joined before these: a bit rate begins as in the middle of a film,
+        /// which encodes the first second twice, and limits hold across the join.
         MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
             saved: false, support: |environment| when(environment.info.controls.steady_start || limits(environment)), default: false,
         }
@@ -186,7 +192,8 @@ table! {
         MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
             saved: false, support: |environment| when(environment.info.controls.steady_end || limits(environment)), default: false,
         }
-        /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset does not.
+        /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset
+        /// does not.
         PrioritizeEncodingSpeedOverQuality(bool) as "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality" {}
         /// The same number of bits in every second, small frames padded. Set ExpectedFrameRate with it.
         ConstantBitRate(u64) as "kVTCompressionPropertyKey_ConstantBitRate" {
@@ -198,7 +205,8 @@ table! {
             kind: Rate, range: 1_000 to 4e9, unit: "bit/s", on: "x264, x265",
             support: |environment| when(environment.info.controls.variable_bit_rate && !environment.low_latency),
         }
-        /// The rate at which the decoder's buffer is filled at most; with VariableBitRate, half as much again where it is not set.
+        /// The rate at which the decoder's buffer is filled at most; with VariableBitRate, half as much again
+        /// where it is not set.
         VBVMaxBitRate(u64) as "kVTCompressionPropertyKey_VBVMaxBitRate" {
             kind: Rate, range: 1_000 to 4e9, unit: "bit/s", on: "x264, x265",
             support: |environment| when(environment.info.controls.variable_bit_rate && !environment.low_latency),
@@ -220,17 +228,20 @@ table! {
             kind: Number, range: 0.01 to 0.99, on: "none",
             support: |environment| when(environment.info.controls.base_layer_share),
         }
-        /// The largest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit rate.
+        /// The largest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit
+        /// rate.
         MaxAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MaxAllowedFrameQP" {
             kind: Count, range: 0 to 255, class: Between,
             support: |environment| range(environment.info.controls.qp_bounds),
         }
-        /// The smallest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit rate.
+        /// The smallest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit
+        /// rate.
         MinAllowedFrameQP(u32) as "kVTCompressionPropertyKey_MinAllowedFrameQP" {
             kind: Count, range: 0 to 255, class: Between,
             support: |environment| range(environment.info.controls.qp_bounds),
         }
-        /// 0: quantizers of blocks do not follow spatial statistics. -1: the encoder's way. Always 0 in low-latency sessions.
+        /// 0: quantizers of blocks do not follow spatial statistics. -1: the encoder's way. Always 0 in
+        /// low-latency sessions.
         SpatialAdaptiveQPLevel(i32) as "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel" {
             kind: Count, range: -1 to 0, on: "x264, x265, svt-av1",
             support: |environment| {
@@ -271,44 +282,49 @@ table! {
             support: |_| Some(Allowed::List(HdrMetadataInsertionMode::names())),
             chosen: |_| Some(HdrMetadataInsertionMode::Auto.into()) => "Auto",
         }
-        /// Makes it a session of several passes, which keeps in the storage what it learns. Frames are then taken between the beginning and the
-        /// end of a pass only, none is dropped, and from the first pass on what changes samples can no longer be set. The session has
-        /// the storage to itself until it is over or the property is reset.
+        /// Makes it a session of several passes, which keeps in the storage what it learns. Frames are then
+        /// taken between the beginning and the end of a pass only, none is dropped, and from the first pass
+        /// on what changes samples can no longer be set. The session has the storage to itself until it is
+        /// over or the property is reset.
         MultiPassStorage(Arc<MultiPassStorage>) as "kVTCompressionPropertyKey_MultiPassStorage" {
             kind: Object, saved: false,
             support: passes,
         }
-        /// An extension, for sessions of several passes. The most passes that a session asks for, the first one counted.
+        /// An extension, for sessions of several passes. The most passes that a session asks for, the first
+        /// one counted.
         MaxPassCount(u32) {
             kind: Count, range: 1 to 100, unit: "passes",
             support: passes,
             chosen: |_| Some(USUAL_PASSES.into()) => "5",
         }
-        /// An extension, for sessions of several passes and clients that cannot merge. True: whenever something is to be encoded again, all is.
+        /// An extension, for sessions of several passes and clients that cannot merge. True: whenever
+        /// something is to be encoded again, all is.
         RequestWholeSourcePasses(bool) {
             support: passes,
             default: false,
         }
-        /// An extension, for sessions of several passes and clients that always make two. True: a second pass is asked for also where nothing
-        /// better is expected of it.
+        /// An extension, for sessions of several passes and clients that always make two. True: a second pass
+        /// is asked for also where nothing better is expected of it.
         AlwaysRequestSecondPass(bool) {
             support: passes,
             default: false,
         }
-        /// An extension, for sessions of several passes. The mean score by QualityMetric that every unit (from one sync frame to the next) is
-        /// to reach, with as few bits as possible. Where Quality is not set either, it also says where the first pass begins.
+        /// An extension, for sessions of several passes. The mean score by QualityMetric that every unit
+        /// (from one sync frame to the next) is to reach, with as few bits as possible. Where Quality is not
+        /// set either, it also says where the first pass begins.
         QualityFloor(f64) {
             kind: Number, range: 0 to 100,
             support: scores,
         }
-        /// An extension, with QualityFloor. Scores up to so much above it are good enough to keep. Unset: a difference that is worth talking about,
-        /// 1 for VMAF.
+        /// An extension, with QualityFloor. Scores up to so much above it are good enough to keep. Unset: a
+        /// difference that is worth talking about, 1 for VMAF.
         QualityTolerance(f64) {
             kind: Number, range: 0 to 100,
             support: scores,
         }
-        /// An extension, for sessions of several passes. What units are judged by. With AverageBitRate, bits go where it says that they buy
-        /// most. Unset: nothing is judged, unless there is a QualityFloor; then by the first of the list.
+        /// An extension, for sessions of several passes. What units are judged by. With AverageBitRate, bits
+        /// go where it says that they buy most. Unset: nothing is judged, unless there is a QualityFloor;
+        /// then by the first of the list.
         QualityMetric(String) {
             kind: Enumeration,
             support: |environment| {
@@ -316,11 +332,13 @@ table! {
                 passes(environment).and_then(|_| list(names.collect()))
             },
         }
-        /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no limit. SVT-AV1: at least 1.
+        /// The most frames held back: before the call with frame N returns, frame N - M is out. -1 sets no
+        /// limit. SVT-AV1: at least 1.
         MaxFrameDelayCount(i32) as "kVTCompressionPropertyKey_MaxFrameDelayCount" {
             kind: Count, range: -1 to 4_096, unit: "frames", default: -1,
         }
-        /// True: frames come as they are shot; work keeps pace, and frames that come too fast are dropped. False: take all the time.
+        /// True: frames come as they are shot; work keeps pace, and frames that come too fast are dropped.
+        /// False: take all the time.
         RealTime(bool) as "kVTCompressionPropertyKey_RealTime" { class: Between, }
         /// True: one thread, so that other work on the machine is not disturbed. RealTime has precedence.
         MaximizePowerEfficiency(bool) as "kVTCompressionPropertyKey_MaximizePowerEfficiency" {
@@ -332,11 +350,13 @@ table! {
             support: |environment| when(counts(environment)),
             default: 0,
         }
-        /// Frames per second that rate control counts with; 0: from the duration of the first frame. Times of frames stay as they are.
+        /// Frames per second that rate control counts with; 0: from the duration of the first frame. Times of
+        /// frames stay as they are.
         ExpectedFrameRate(f64) as "kVTCompressionPropertyKey_ExpectedFrameRate" {
             kind: Number, range: 0 to 1_000, unit: "frames/s", class: Between, default: 0.0,
         }
-        /// The most frames per second that will come; only while RealTime is true. Above 60, a faster preset is chosen.
+        /// The most frames per second that will come; only while RealTime is true. Above 60, a faster preset
+        /// is chosen.
         MaximumRealTimeFrameRate(f64) as "kVTCompressionPropertyKey_MaximumRealTimeFrameRate" {
             kind: Number, range: 0 to 1_000, unit: "frames/s", default: 0.0,
         }
@@ -351,26 +371,30 @@ table! {
             kind: Number, range: 0.1 to 500, unit: "frames/s", on: "x264, x265, vp9",
             support: |environment| when(environment.info.controls.temporal_layers >= 2),
         }
-        /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no other needs. 1: no layers.
+        /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no
+        /// other needs. 1: no layers.
         BaseLayerFrameRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRateFraction" {
             kind: Number, range: 0.5 to 1, on: "x264, x265, vp9",
             support: |environment| when(environment.info.controls.temporal_layers >= 2),
         }
         /// Width of a pixel over its height.
         PixelAspectRatio(Rational) as "kVTCompressionPropertyKey_PixelAspectRatio" { kind: Dictionary, }
-        /// The part of the picture that is meant to be seen, in pixels: Width, Height, and how far its centre lies to the right of and below
-        /// the picture's. Whole numbers, or arrays of numerator and denominator. Unset: that of the first frame, or all of it. H.264 crops
-        /// to it, and HEVC signals a display window, where its edges lie between blocks of chroma.
+        /// The part of the picture that is meant to be seen, in pixels: Width, Height, and how far its centre
+        /// lies to the right of and below the picture's. Whole numbers, or arrays of numerator and
+        /// denominator. Unset: that of the first frame, or all of it. H.264 crops to it, and HEVC signals a
+        /// display window, where its edges lie between blocks of chroma.
         CleanAperture(CleanAperture) as "kVTCompressionPropertyKey_CleanAperture" { kind: Dictionary, }
-        /// 2: rows of pictures alternate between two fields, each of a time of its own, and are coded so. 1: whole frames. Unset: what the first
-        /// frame says, if it can be coded so, else whole frames, and nothing is said of it. H.264 only: HEVC has fields as pictures of their own, which decoders give out at half the height.
+        /// 2: rows of pictures alternate between two fields, each of a time of its own, and are coded so. 1:
+        /// whole frames. Unset: what the first frame says, if it can be coded so, else whole frames, and
+        /// nothing is said of it. H.264 only: HEVC has fields as pictures of their own, which decoders give
+        /// out at half the height.
         FieldCount(u32) as "kVTCompressionPropertyKey_FieldCount" {
             kind: Count, range: 1 to 2, unit: "fields", on: "x264",
             support: |environment| when(fields(environment)),
         }
-        /// Which of two fields is the earlier one: with TemporalTopFirst and SpatialFirstLineEarly the one with the first row, with the others the
-        /// other one. Temporal and spatial differ in what files say of it; rows of the pictures alternate with all. Unset: the first row
-        /// is the earlier one.
+        /// Which of two fields is the earlier one: with TemporalTopFirst and SpatialFirstLineEarly the one
+        /// with the first row, with the others the other one. Temporal and spatial differ in what files say
+        /// of it; rows of the pictures alternate with all. Unset: the first row is the earlier one.
         FieldDetail(FieldDetail) as "kVTCompressionPropertyKey_FieldDetail" {
             kind: Enumeration, on: "x264",
             support: |environment| {
@@ -392,10 +416,12 @@ table! {
             kind: Enumeration,
             support: |_| Some(Allowed::List(YCbCrMatrix::names())),
         }
-        /// The gamma that samples were made for, where no TransferFunction says it; samples stay what they are. MOV files hold any; 2.2 and 2.8
-        /// have names in the tags of all streams, for others those are taken away.
+        /// The gamma that samples were made for, where no TransferFunction says it; samples stay what they
+        /// are. MOV files hold any; 2.2 and 2.8 have names in the tags of all streams, for others those are
+        /// taken away.
         GammaLevel(f64) as "kVTCompressionPropertyKey_GammaLevel" { kind: Number, range: 0.1 to 10, }
-        /// A colour profile of at most 1 MiB, which says the same as the tags do; samples stay what they are. MP4 and MOV files hold it.
+        /// A colour profile of at most 1 MiB, which says the same as the tags do; samples stay what they are.
+        /// MP4 and MOV files hold it.
         ICCProfile(IccProfile) as "kVTCompressionPropertyKey_ICCProfile" { kind: Bytes, }
         /// HDR10 mastering display: 24 bytes, big-endian, as in the SEI message.
         MasteringDisplayColorVolume(MasteringDisplay) as "kVTCompressionPropertyKey_MasteringDisplayColorVolume" {
@@ -403,7 +429,8 @@ table! {
         }
         /// HDR10 content light level: 4 bytes, big-endian, as in the SEI message.
         ContentLightLevelInfo(ContentLight) as "kVTCompressionPropertyKey_ContentLightLevelInfo" { kind: Data(4), }
-        /// About as many frames are looked at ahead. At most MaxFrameDelayCount; without effect in low-latency sessions and at Quality 1.
+        /// About as many frames are looked at ahead. At most MaxFrameDelayCount; without effect in
+        /// low-latency sessions and at Quality 1.
         SuggestedLookAheadFrameCount(u32) as "kVTCompressionPropertyKey_SuggestedLookAheadFrameCount" {
             kind: Count, range: 0 to 4_096, unit: "frames", on: "x264, x265",
             support: |environment| range(environment.info.controls.look_ahead),
@@ -414,18 +441,21 @@ table! {
             support: |environment| when(environment.info.controls.long_term_references && environment.low_latency),
             default: false,
         }
-        /// How pictures that do not fit are converted: ScalingMode, DownsamplingMode. Does not by itself convert anything.
+        /// How pictures that do not fit are converted: ScalingMode, DownsamplingMode. Does not by itself
+        /// convert anything.
         PixelTransferProperties(TransferOptions) as "kVTCompressionPropertyKey_PixelTransferProperties" {
             kind: Dictionary, class: Between,
             support: |environment| when(environment.transfers),
         }
-        /// One of the encoder's presets, as `retake encoders NAME` lists them. Unset: chosen by the hints on speed.
+        /// One of the encoder's presets, as `retake encoders NAME` lists them. Unset: chosen by the hints on
+        /// speed.
         EncoderPreset(String) {
             kind: Enumeration,
             support: |environment| list(environment.info.presets.iter().map(|preset| preset.name.clone()).collect()),
         }
-        /// Threads that the encoder may use. Unset: as many as the machine has cores, at most 8. The bytes of some encoders depend on it. Where
-        /// several would make bytes depend on chance, one is used: x264 under a limit or with a buffer, SVT-AV1 at an average bit rate.
+        /// Threads that the encoder may use. Unset: as many as the machine has cores, at most 8. The bytes of
+        /// some encoders depend on it. Where several would make bytes depend on chance, one is used: x264
+        /// under a limit or with a buffer, SVT-AV1 at an average bit rate.
         ThreadCount(u32) { kind: Count, range: 1 to 1_024, unit: "threads", }
         /// Anything else, in the encoder's own words: an array of KEY=VALUE.
         EncoderOptions(Vec<(String, String)>) { kind: Array, }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// A property's value without its type: what the layer by names, saved settings and [`get`](crate::session::CompressionSession::get) speak.
+/// A property's value without its type: what the layer by names, saved settings and
+/// [`get`](crate::session::CompressionSession::get) speak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PropertyValue {

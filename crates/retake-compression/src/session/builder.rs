@@ -1,5 +1,5 @@
-use super::engine::{self, Handler};
-use super::state::Shared;
+use super::setup::Setup;
+use super::shell::{self, Handler, Shell};
 use super::{CompressionSession, EncodedOutcome, EncoderSpecification, Outcomes, SessionError};
 use crate::encoder::Registry;
 use retake_media::{Codec, PixelBufferAttributes};
@@ -37,16 +37,18 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
         self
     }
 
-    /// What the client means to feed: the session then has a pool of such buffers ([`CompressionSession::pixel_buffer_pool`]). The default
-    /// attributes ask for whatever the encoder likes best. Other pictures may be fed as well.
+    /// What the client means to feed: the session then has a pool of such buffers
+    /// ([`CompressionSession::pixel_buffer_pool`]). The default attributes ask for whatever the encoder likes
+    /// best. Other pictures may be fed as well.
     #[doc(alias = "sourceImageBufferAttributes")]
     pub fn source_attributes(mut self, attributes: PixelBufferAttributes) -> Self {
         self.source = Some(attributes);
         self
     }
 
-    /// Calls this with the outcome of every frame, on the session's own thread, in decode order. While it runs, no more frames are
-    /// encoded. It may call [`SessionHandle`](super::SessionHandle)s; it must not wait for a thread that waits for this session.
+    /// Calls this with the outcome of every frame, on the session's own thread, in decode order. While it
+    /// runs, no more frames are encoded. It may call [`SessionHandle`](super::SessionHandle)s; it must not
+    /// wait for a thread that waits for this session.
     #[doc(alias = "VTCompressionOutputCallback")]
     pub fn on_output(mut self, handler: impl FnMut(EncodedOutcome<T>) + Send + 'static) -> Self {
         self.handler = Some(Box::new(handler));
@@ -66,8 +68,8 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
         self.start(handler)
     }
 
-    /// Creates the session, and an iterator that gives the outcomes to whoever asks, in decode order. Outcomes that nobody has taken yet
-    /// are kept; encoding does not wait for them.
+    /// Creates the session, and an iterator that gives the outcomes to whoever asks, in decode order.
+    /// Outcomes that nobody has taken yet are kept; encoding does not wait for them.
     ///
     /// # Errors
     /// As [`SessionBuilder::build`].
@@ -84,20 +86,22 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
     fn start(self, handler: Handler<T>) -> Result<CompressionSession<T>, SessionError> {
         check_size(self.width, self.height)?;
         let factory = self.specification.find(self.registry, self.codec)?;
-        let low_latency = self.specification.low_latency;
-        let shared = Arc::new(Shared::new(
-            factory,
-            low_latency,
-            (self.width, self.height),
-            (self.registry.transfer().cloned(), self.registry.scorers().cloned()),
-            self.source,
-        ));
-        let of_thread = shared.clone();
+        let (transfer, scorers) = (self.registry.transfer().cloned(), self.registry.scorers().cloned());
+        let setup = Setup {
+            info: factory.info().clone(),
+            low_latency: self.specification.low_latency,
+            width: self.width,
+            height: self.height,
+            transfers: transfer.is_some(),
+            metrics: scorers.as_ref().map_or_else(Vec::new, |scorers| scorers.metrics().to_vec()),
+        };
+        let shell = Arc::new(Shell::new(setup, factory, self.source));
+        let of_thread = shell.clone();
         std::thread::Builder::new()
             .name("compression-session".to_owned())
-            .spawn(move || engine::run(of_thread, handler))
+            .spawn(move || shell::run(&of_thread, handler, transfer, scorers))
             .map_err(|error| SessionError::Malfunction(format!("no thread could be had: {error}")))?;
-        Ok(CompressionSession::new(shared))
+        Ok(CompressionSession::new(shell))
     }
 }
 

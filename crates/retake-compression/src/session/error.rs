@@ -35,14 +35,15 @@ pub enum SessionError {
     /// A frame could not be converted for the encoder.
     #[error(transparent)]
     Transfer(#[from] TransferError),
-    /// The encoder refused a setting, did not open, or failed during the encode. After a failure the session is of no further use: create
-    /// another one.
+    /// The encoder refused a setting, did not open, or failed during the encode. After a failure the session
+    /// is of no further use: create another one.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
     /// The multi-pass storage cannot be used, or could not be written: its word is the source.
     #[error("{0}")]
     Storage(#[source] Arc<StorageError>),
-    /// The session itself failed: its handler panicked, or an encoder broke its contract. Create another one, and report it.
+    /// The session itself failed: its handler panicked, or an encoder broke its contract. Create another one,
+    /// and report it.
     #[error("the session failed: {0}")]
     Malfunction(String),
 }

@@ -1,13 +1,13 @@
 //! DataRateLimits as a hard cap.
 //!
-//! Encoders keep to a bucket, and overshoot it: at a cut, or where even their coarsest quantizer is too fine. So under a limit samples wait
-//! until it is known that they fit into every window. Where one does not, those that wait are thrown away, and their frames begin another
-//! encode, with a larger smallest quantizer; where there is none larger, a frame is dropped. For that, pictures are kept as long as their
-//! frames are inside the encoder.
+//! Encoders keep to a bucket, and overshoot it: at a cut, or where even their coarsest quantizer is too fine.
+//! So under a limit samples wait until it is known that they fit into every window. Where one does not, those
+//! that wait are thrown away, and their frames begin another encode, with a larger smallest quantizer; where
+//! there is none larger, a frame is dropped. For that, pictures are kept as long as their frames are inside
+//! the encoder.
 
 use super::edges::Edges;
 use super::limit::Watch;
-use super::state::Ticket;
 use crate::encoder::{EncodedFrame, EncoderInfo, EncoderSettings, FrameOptions, RateControl};
 use crate::property::{DataRateLimit, Values};
 use retake_media::{PixelBuffer, Time};
@@ -21,8 +21,9 @@ const ROOM: f64 = 0.6;
 const HALVES: f64 = 6.0 / 51.0;
 
 /// A frame as an encoder gets it.
-pub(super) struct Sending<T> {
-    pub(super) ticket: Ticket<T>,
+pub(super) struct Sending {
+    pub(super) number: u64,
+    pub(super) pts: Time,
     pub(super) picture: PixelBuffer,
     pub(super) duration: Time,
     pub(super) options: FrameOptions,
@@ -38,8 +39,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes a sample, and gives all that wait as soon as nothing that is shown before one of them is missing: only there can another encode
-    /// begin.
+    /// Takes a sample, and gives all that wait as soon as nothing that is shown before one of them is
+    /// missing: only there can another encode begin.
     pub(super) fn add(&mut self, sample: EncodedFrame) -> Vec<EncodedFrame> {
         self.samples.push(sample);
         let last = self.samples.iter().map(|sample| sample.index).max().unwrap_or(0);
@@ -82,13 +83,14 @@ pub(super) struct Coarseness {
     floor: Option<u32>,
     /// Since when.
     since: Option<Time>,
-    /// How often it was needed: each time it is kept twice as long, because every change begins with a sync frame.
+    /// How often it was needed: each time it is kept twice as long, because every change begins with a sync
+    /// frame.
     times: u32,
 }
 
 impl Coarseness {
-    /// Up to which share of its limit a window may be filled. An encoder that knows nothing of the limit is stopped while there is room for
-    /// a sync frame: what begins the coarser encode.
+    /// Up to which share of its limit a window may be filled. An encoder that knows nothing of the limit is
+    /// stopped while there is room for a sync frame: what begins the coarser encode.
     pub(super) fn share(&self, info: &EncoderInfo, rate: RateControl) -> f64 {
         let looks = info.controls.rate_limit || matches!(rate, RateControl::ConstantBitRate(_));
         if looks || self.floor.is_some() { 1.0 } else { WARNING }

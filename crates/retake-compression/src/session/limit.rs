@@ -12,9 +12,10 @@ const MARGIN: f64 = 0.95;
 
 /// A leaky bucket under which no window can hold more than its limit.
 ///
-/// What a bucket of size b that fills at r lets through in s seconds is at most b + r·s. So for every pair, b is what r·s leaves of the
-/// window. r is a little above the average where one is asked for, and never below half or above four fifths of the tightest rate: a bucket
-/// that is too small for a sync frame would cost more than a low rate.
+/// What a bucket of size b that fills at r lets through in s seconds is at most b + r·s. So for every pair, b
+/// is what r·s leaves of the window. r is a little above the average where one is asked for, and never below
+/// half or above four fifths of the tightest rate: a bucket that is too small for a sync frame would cost
+/// more than a low rate.
 pub(super) fn bucket(limits: &[DataRateLimit], average: Option<u64>) -> Option<RateLimit> {
     let bits = |limit: &DataRateLimit| limit.bytes as f64 * 8.0 * MARGIN;
     let tightest = limits.iter().map(|limit| bits(limit) / limit.seconds).reduce(f64::min)?;
@@ -24,11 +25,13 @@ pub(super) fn bucket(limits: &[DataRateLimit], average: Option<u64>) -> Option<R
     Some(RateLimit { bits_per_second: rate.max(1000.0) as u64, window_bits: size.max(1000.0) as u64 })
 }
 
-/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame. Encoders take none below 1000 bits.
+/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame. Encoders
+/// take none below 1000 bits.
 const LEAST: f64 = 0.25;
 
 impl RateLimit {
-    /// The bucket of an encode that begins at `start`, behind these samples of the same stream: what they have left of it.
+    /// The bucket of an encode that begins at `start`, behind these samples of the same stream: what they
+    /// have left of it.
     pub(super) fn behind(self, samples: &[(Time, u64)], start: Time) -> Self {
         let (rate, size) = (self.bits_per_second as f64, self.window_bits as f64);
         let (mut level, mut last) = (size, samples.first().map_or(start, |(dts, _)| *dts));
@@ -53,8 +56,8 @@ impl Watch {
         Self { samples: samples.into_iter().map(|(dts, bytes)| (dts.seconds(), bytes)).collect() }
     }
 
-    /// Notes a sample, and tells how full the fullest window that ends with it is, or, of a part, that reaches into its neighbours: above 1, a
-    /// limit is broken, or could be.
+    /// Notes a sample, and tells how full the fullest window that ends with it is, or, of a part, that
+    /// reaches into its neighbours: above 1, a limit is broken, or could be.
     pub(super) fn note(
         &mut self,
         limits: &[DataRateLimit],
@@ -118,7 +121,8 @@ mod tests {
         }
     }
 
-    /// MP-33: behind a stream that has emptied the bucket there is little left, behind one that keeps half its rate nearly all of it.
+    /// MP-33: behind a stream that has emptied the bucket there is little left, behind one that keeps half
+    /// its rate nearly all of it.
     #[test]
     fn a_bucket_behind_others_has_what_they_left() {
         let limit = RateLimit { bits_per_second: 80_000, window_bits: 40_000 };

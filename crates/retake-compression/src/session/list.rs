@@ -72,7 +72,8 @@ pub fn encoder_list(registry: &Registry) -> Vec<EncoderEntry> {
         .collect()
 }
 
-/// The properties that a session with these arguments would have, and the id of its encoder, without creating one (EL-1).
+/// The properties that a session with these arguments would have, and the id of its encoder, without creating
+/// one (EL-1).
 ///
 /// # Errors
 /// As [`SessionBuilder::build`](super::SessionBuilder::build).

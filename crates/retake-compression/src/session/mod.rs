@@ -6,31 +6,32 @@
 //!    └── complete, invalidate        └──► handler: one outcome a frame, in decode order
 //! ```
 //!
-//! Calls only look at a shared state; the encoder and the handler are called from one thread of the session's own. What a frame is encoded
-//! with are the properties that held when it was submitted.
+//! [`derive`](settings_of) gives properties their meaning for an encoder. `core` is the session as a value,
+//! without lock, thread or clock; `encode` does what it asks for; `shell` puts both together: callers and one
+//! thread of the session's own share the core behind a lock, and that thread calls the encoder and the
+//! handler. A frame is encoded with the properties that held when it was submitted.
 
 mod builder;
-mod count;
+mod core;
+mod derive;
 mod edges;
-mod engine;
+mod encode;
 mod error;
 mod guard;
-mod judge;
-mod key_frames;
 mod limit;
 mod list;
 mod outcome;
 mod outcomes;
 mod passes;
-mod pictures;
+mod pool;
 mod properties;
-mod quality;
-mod settings;
+mod setup;
+mod shell;
 mod specification;
-mod state;
 
+pub use self::core::FrameCountMismatch;
 pub use builder::SessionBuilder;
-pub use count::FrameCountMismatch;
+pub use derive::{Change, Hints, settings_of};
 pub use error::SessionError;
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome};
@@ -43,17 +44,16 @@ pub(crate) use list::ID_PREFIX;
 
 use crate::encoder::{EncoderInfo, FrameOptions, Registry};
 use retake_media::{Codec, PixelBuffer, PixelBufferPool, Time};
-use settings::Hints;
-use state::Shared;
+use shell::Shell;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Encodes frames with one encoder. May be moved between threads; [handles](SessionHandle) may be used from several at once. Dropping it
-/// invalidates it.
+/// Encodes frames with one encoder. May be moved between threads; [handles](SessionHandle) may be used from
+/// several at once. Dropping it invalidates it.
 #[doc(alias = "VTCompressionSession")]
 pub struct CompressionSession<T = ()> {
-    shared: Arc<Shared<T>>,
+    shell: Arc<Shell<T>>,
     /// One owner at a time: what others may do, they do by a handle.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -65,30 +65,31 @@ impl<T: Send + 'static> CompressionSession<T> {
         SessionBuilder::new(registry, width, height, codec)
     }
 
-    fn new(shared: Arc<Shared<T>>) -> Self {
-        Self { shared, not_sync: PhantomData }
+    fn new(shell: Arc<Shell<T>>) -> Self {
+        Self { shell, not_sync: PhantomData }
     }
 
     /// The encoder.
     pub fn encoder(&self) -> &EncoderInfo {
-        self.shared.info()
+        &self.shell.setup().info
     }
 
     /// A handle for other threads and for the handler.
     pub fn handle(&self) -> SessionHandle<T> {
-        SessionHandle { shared: self.shared.clone() }
+        SessionHandle { shell: self.shell.clone() }
     }
 
-    /// A pool of buffers to fill and send; none where no source attributes were given, or the session is over. The same pool until a
-    /// property changes what the encoder takes; buffers of an earlier one may still be sent.
+    /// A pool of buffers to fill and send; none where no source attributes were given, or the session is
+    /// over. The same pool until a property changes what the encoder takes; buffers of an earlier one may
+    /// still be sent.
     #[doc(alias = "VTCompressionSessionGetPixelBufferPool")]
     pub fn pixel_buffer_pool(&self) -> Option<PixelBufferPool> {
-        let values = self.shared.get_values().ok()?;
-        self.shared.pool(&values).0
+        let values = self.shell.values().ok()?;
+        self.shell.pool(&values).0
     }
 
-    /// Opens the encoder, which the first frame would do otherwise. Repeating it does nothing. Properties that are decided by the first
-    /// frame are decided from here on.
+    /// Opens the encoder, which the first frame would do otherwise. Repeating it does nothing. Properties
+    /// that are decided by the first frame are decided from here on.
     ///
     /// # Errors
     /// Where the encoder refuses the properties, or does not open; they can then be set otherwise.
@@ -96,15 +97,16 @@ impl<T: Send + 'static> CompressionSession<T> {
     pub fn prepare(&self) -> Result<(), SessionError> {
         let format =
             self.pixel_buffer_pool().and_then(|pool| pool.buffer_attributes().formats.first().copied());
-        self.shared.prepare(Hints { format, ..Hints::default() })
+        self.shell.prepare(Hints { format, ..Hints::default() })
     }
 
-    /// Submits a frame; its outcome brings `token` back. `pts` rises from frame to frame; `duration` may be [`Time::INVALID`]. Waits while
-    /// too many frames wait, unless the session's own handler calls it.
+    /// Submits a frame; its outcome brings `token` back. `pts` rises from frame to frame; `duration` may be
+    /// [`Time::INVALID`]. Waits while too many frames wait, unless the session's own handler calls it.
     ///
     /// # Errors
-    /// The frame was not accepted then, and there is no outcome for it: a wrong time, an option that the encoder does not have, a session
-    /// that is over, or, with the first frame, an encoder that does not open.
+    /// The frame was not accepted then, and there is no outcome for it: a wrong time, an option that the
+    /// encoder does not have, a session that is over, or, with the first frame, an encoder that does not
+    /// open.
     #[doc(alias = "VTCompressionSessionEncodeFrame")]
     pub fn encode(
         &self,
@@ -114,49 +116,53 @@ impl<T: Send + 'static> CompressionSession<T> {
         options: FrameOptions,
         token: T,
     ) -> Result<EncodeInfo, SessionError> {
-        self.shared.encode(picture, pts, duration, options, token)
+        self.shell.encode(picture, pts, duration, options, token)
     }
 
-    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is not numeric. More frames may
-    /// follow; where the encoder had to be emptied, they begin with a sync frame.
+    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is
+    /// not numeric. More frames may follow; where the encoder had to be emptied, they begin with a sync
+    /// frame.
     ///
     /// # Errors
-    /// [`SessionError::Invalidated`], or what made the session fail. A handler that calls it gets [`SessionError::Parameter`].
+    /// [`SessionError::Invalidated`], or what made the session fail. A handler that calls it gets
+    /// [`SessionError::Parameter`].
     #[doc(alias = "VTCompressionSessionCompleteFrames")]
     pub fn complete_frames(&self, until: Time) -> Result<(), SessionError> {
-        self.shared.complete(until)
+        self.shell.complete(until)
     }
 
-    /// Whether other frames came than [`SourceFrameCount`](crate::property::Property::SourceFrameCount) told of: more, at any time, or fewer,
-    /// once all were completed or the session was ended. Of several passes the first counts.
+    /// Whether other frames came than [`SourceFrameCount`](crate::property::Property::SourceFrameCount) told
+    /// of: more, at any time, or fewer, once all were completed or the session was ended. Of several passes
+    /// the first counts.
     pub fn frame_count_mismatch(&self) -> Option<FrameCountMismatch> {
-        self.shared.frame_count_mismatch()
+        self.shell.frame_count_mismatch()
     }
 
-    /// Ends the session: frames that are pending get their outcome, [`SessionError::Invalidated`]; after it returns, the handler is not
-    /// called any more. A handler that calls it is let finish first. Repeating it does nothing.
+    /// Ends the session: frames that are pending get their outcome, [`SessionError::Invalidated`]; after it
+    /// returns, the handler is not called any more. A handler that calls it is let finish first. Repeating it
+    /// does nothing.
     #[doc(alias = "VTCompressionSessionInvalidate")]
     pub fn invalidate(&self) {
-        self.shared.invalidate();
+        self.shell.invalidate();
     }
 }
 
 impl<T> Drop for CompressionSession<T> {
     /// CS-15.
     fn drop(&mut self) {
-        self.shared.invalidate();
+        self.shell.invalidate();
     }
 }
 
-/// Another way to a session, for other threads and for its handler. It does not keep the session alive: when the session is dropped, every
-/// call answers [`SessionError::Invalidated`].
+/// Another way to a session, for other threads and for its handler. It does not keep the session alive: when
+/// the session is dropped, every call answers [`SessionError::Invalidated`].
 pub struct SessionHandle<T = ()> {
-    shared: Arc<Shared<T>>,
+    shell: Arc<Shell<T>>,
 }
 
 impl<T> Clone for SessionHandle<T> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
+        Self { shell: self.shell.clone() }
     }
 }
 
@@ -173,11 +179,11 @@ impl<T: Send + 'static> SessionHandle<T> {
         options: FrameOptions,
         token: T,
     ) -> Result<EncodeInfo, SessionError> {
-        self.shared.encode(picture, pts, duration, options, token)
+        self.shell.encode(picture, pts, duration, options, token)
     }
 
     /// As [`CompressionSession::invalidate`].
     pub fn invalidate(&self) {
-        self.shared.invalidate();
+        self.shell.invalidate();
     }
 }

@@ -41,7 +41,8 @@ pub enum Emission {
     Sample {
         /// The sample, with its description and attachments.
         buffer: SampleBuffer,
-        /// The average quantizer that the frame was coded with, on the encoder's own scale; 0 where the encoder does not say.
+        /// The average quantizer that the frame was coded with, on the encoder's own scale; 0 where the
+        /// encoder does not say.
         qp: f32,
     },
     /// The frame was left out, because frames came faster than they could be encoded.

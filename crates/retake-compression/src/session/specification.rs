@@ -19,7 +19,8 @@ pub struct EncoderSpecification {
     /// The graphics processor that has to encode.
     #[doc(alias = "kVTVideoEncoderSpecification_RequiredEncoderGPURegistryID")]
     pub required_gpu: Option<u64>,
-    /// Low latency: one sync frame, then predicted frames; no look-ahead, no reordering. An encoder that cannot is not found.
+    /// Low latency: one sync frame, then predicted frames; no look-ahead, no reordering. An encoder that
+    /// cannot is not found.
     #[doc(alias = "kVTVideoEncoderSpecification_EnableLowLatencyRateControl")]
     pub low_latency: bool,
 }

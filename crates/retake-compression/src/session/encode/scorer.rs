@@ -1,4 +1,5 @@
-//! Scoring while encoding: source pictures wait for what a decoder will see of them, and each unit has a score of its own.
+//! Scoring while encoding: source pictures wait for what a decoder will see of them, and each unit has a
+//! score of its own.
 
 use crate::encoder::EncoderSettings;
 use crate::scorer::{AnyScorer, Scorers};
@@ -7,18 +8,26 @@ use retake_media::{PixelBuffer, Time};
 use std::collections::BTreeMap;
 
 /// A score, or why there is none, with the time of the first frame that it is about.
-pub(super) type Verdict = (Time, Result<Score, String>);
+pub(super) type UnitScore = (Time, Result<Score, String>);
 
-/// The judge of one running encode.
-pub(super) struct Judge {
+/// Scores the units of one running encode.
+pub(super) struct UnitScorer {
     metric: String,
     settings: EncoderSettings,
-    /// Whether each sync frame begins another unit. Otherwise the encode is one.
-    splits: bool,
+    units: Units,
     /// Frames whose picture or sample is not out yet, by their index in this encode.
     waiting: BTreeMap<u64, Waiting>,
     /// The unit that is being scored, by the time of its first frame.
     scorer: Option<(Time, Opened)>,
+}
+
+/// Which frames of an encode are scored as one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Units {
+    /// Each sync frame begins another unit.
+    BySync,
+    /// The encode is one unit.
+    One,
 }
 
 /// A scorer, or why it is of no further use.
@@ -32,9 +41,9 @@ struct Waiting {
     sync: Option<bool>,
 }
 
-impl Judge {
-    pub(super) fn new(metric: String, settings: EncoderSettings, splits: bool) -> Self {
-        Self { metric, settings, splits, waiting: BTreeMap::new(), scorer: None }
+impl UnitScorer {
+    pub(super) fn new(metric: String, settings: EncoderSettings, units: Units) -> Self {
+        Self { metric, settings, units, waiting: BTreeMap::new(), scorer: None }
     }
 
     /// A frame went in. Its source is kept until its picture is out: as many are kept as the encoder holds.
@@ -47,14 +56,14 @@ impl Judge {
         self.waiting.remove(&index);
     }
 
-    /// The sample of a frame is out.
+    /// The sample of a frame came out.
     pub(super) fn coded(&mut self, index: u64, sync: bool) {
         if let Some(frame) = self.waiting.get_mut(&index) {
             frame.sync = Some(sync);
         }
     }
 
-    /// What a decoder will see of a frame is out.
+    /// What a decoder will see of a frame came out.
     pub(super) fn seen(&mut self, index: u64, picture: PixelBuffer) {
         if let Some(frame) = self.waiting.get_mut(&index) {
             frame.picture = Some(picture);
@@ -62,10 +71,10 @@ impl Judge {
     }
 
     /// Scores what can be scored, in presentation order. Gives the score of a unit that is over.
-    pub(super) fn score(&mut self, scorers: &dyn Scorers) -> Option<Verdict> {
+    pub(super) fn score(&mut self, scorers: &dyn Scorers) -> Option<UnitScore> {
         while let Some(entry) = self.waiting.first_entry() {
             let (Some(picture), Some(sync)) = (&entry.get().picture, entry.get().sync) else { return None };
-            if self.scorer.is_some() && sync && self.splits {
+            if self.scorer.is_some() && sync && self.units == Units::BySync {
                 // the frame stays, and begins another unit
                 return self.finish();
             }
@@ -78,7 +87,8 @@ impl Judge {
                 *scorer = Err(reason);
             }
             entry.remove();
-            if self.splits && self.scorer.as_ref().is_some_and(|(_, scorer)| scorer.is_err()) {
+            if self.units == Units::BySync && self.scorer.as_ref().is_some_and(|(_, scorer)| scorer.is_err())
+            {
                 return self.finish();
             }
         }
@@ -86,7 +96,7 @@ impl Judge {
     }
 
     /// The encode is over, or its unit is: the score of what was scored since the last one.
-    pub(super) fn finish(&mut self) -> Option<Verdict> {
+    pub(super) fn finish(&mut self) -> Option<UnitScore> {
         let (first, scorer) = self.scorer.take()?;
         Some((first, scorer.and_then(|scorer| scorer.finish())))
     }

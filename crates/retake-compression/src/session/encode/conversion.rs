@@ -1,66 +1,14 @@
-//! Pictures on their way to the encoder: the pool that clients draw from, and the conversion of what does not fit.
+//! The conversion of pictures that an encoder does not take as they are.
 
-use super::SessionError;
 use crate::encoder::{EncoderSettings, TransferMaker};
+use crate::session::SessionError;
 use retake_media::{
-    Colour, PixelBuffer, PixelBufferAttributes, PixelBufferPool, PixelFormat, PixelStorage, PixelTransfer,
-    PoolAttributes, Range, Reconciled, ScalingMode, TransferOptions,
+    PixelBuffer, PixelBufferPool, PixelFormat, PixelStorage, PixelTransfer, ScalingMode, TransferOptions,
 };
 use std::sync::Arc;
 
-/// The pool of a session, by rules PB-14, PB-15, PB-16, PB-17, PB-18, PB-19, PB-20: the same until what the encoder takes has changed.
-#[derive(Default)]
-pub(super) struct ClientPool {
-    current: Option<(PixelBufferAttributes, Option<PixelBufferPool>, bool)>,
-}
-
-impl ClientPool {
-    /// The pool for what the client and the encoder want, and whether the encoder takes its buffers as they are. No pool where the client
-    /// wants none, or asks for buffers that cannot be.
-    pub(super) fn pool(
-        &mut self,
-        client: Option<&PixelBufferAttributes>,
-        encoder: PixelBufferAttributes,
-    ) -> (Option<PixelBufferPool>, bool) {
-        if self.current.as_ref().is_none_or(|(made_for, ..)| *made_for != encoder) {
-            let Reconciled { pool, shared } = PixelBufferAttributes::reconcile(client, &encoder);
-            let pool = pool
-                .and_then(|attributes| PixelBufferPool::create(PoolAttributes::default(), attributes).ok());
-            self.current = Some((encoder, pool, shared));
-        }
-        self.current.as_ref().map_or((None, false), |(_, pool, shared)| (pool.clone(), *shared))
-    }
-}
-
-/// What an encoder takes as it is: its formats of a depth, each in both ranges.
-pub(super) fn encoder_attributes(
-    formats: &[PixelFormat],
-    depth: Option<u32>,
-    width: u32,
-    height: u32,
-) -> PixelBufferAttributes {
-    let fitting = formats.iter().filter(|format| depth.is_none_or(|depth| format.bit_depth() == depth));
-    let mut all: Vec<PixelFormat> = Vec::new();
-    for format in fitting.flat_map(|format| [*format, format.with_range(Range::Full)]) {
-        if !all.contains(&format) {
-            all.push(format);
-        }
-    }
-    PixelBufferAttributes { formats: all, width: Some(width), height: Some(height), ..Default::default() }
-}
-
-/// The tags of the stream for pictures of these: colours that are red, green and blue become BT.709 in limited range, unless the picture
-/// says which matrix; all others stay what they are.
-pub(super) fn encoded_colour(picture: &PixelBuffer) -> Colour {
-    let colour = picture.colour();
-    if !picture.format().is_rgb() {
-        return colour;
-    }
-    let matrix = if matches!(colour.matrix, 0 | 2) { 1 } else { colour.matrix };
-    Colour { matrix, range: Range::Limited, range_known: true, ..colour }
-}
-
-/// Converts pictures that an encoder does not take as they are. Keeps the converter, and memory, from picture to picture.
+/// Converts pictures that an encoder does not take as they are. Keeps the converter, and memory, from picture
+/// to picture.
 #[derive(Default)]
 pub(super) struct Conversion {
     transfer: Option<Box<dyn PixelTransfer>>,
@@ -79,10 +27,10 @@ impl Conversion {
         let (width, height) = (settings.width, settings.height);
         let same_size = (picture.width(), picture.height()) == (width, height);
         let wanted = settings.format;
-        // frames of one range go into a stream that is tagged with another only converted
+        // Frames of one range must be converted before they go into a stream that is tagged with another.
         let range = picture.format().range().unwrap_or(settings.colour.range);
         let same_range = range == settings.colour.range;
-        // what is meant to be seen of a picture goes where it is to be seen
+        // The part of a picture that is meant to be seen must land where the stream says that it is.
         let same_shape = options.scaling_mode == ScalingMode::Normal
             || picture.attachments().clean_aperture() == settings.controls.clean_aperture;
         let same_size = same_size && same_shape;

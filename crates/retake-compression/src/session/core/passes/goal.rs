@@ -1,35 +1,41 @@
-//! Which units are worth another pass, with which qualities: the planner of exports, asked with what a session knows.
+//! Which units are worth another pass, with which qualities: the planner of exports, asked with what a
+//! session knows.
 
-use super::kept::Next;
+use super::record::PassPlan;
 use super::units::Unit;
-use crate::encoder::EncoderInfo;
+use crate::encoder::{EncoderInfo, RateControl};
 use crate::planner::curve::Family;
 use crate::planner::pace::Expected;
 use crate::planner::{self, Brief, Objective, Retake, Trial, UnitState};
+use crate::property::{USUAL_PASSES, Values, set_value};
+use crate::session::derive;
+use crate::session::setup::Setup;
 use crate::units::FrameRange;
 use std::collections::BTreeMap;
 
 /// Passes that the planner reckons with: how many there are is the session's affair.
 const MANY: u32 = u32::MAX;
 
-/// A first pass that is as far off its rate, or as uneven, is worth to be evened out; what is less only has its sum corrected. As a share
-/// of the bytes, and in doublings of bytes in the mean.
+/// A first pass that is as far off its rate, or as uneven, is worth to be evened out; what is less only has
+/// its sum corrected. As a share of the bytes, and in doublings of bytes in the mean.
 const FAR: f64 = 0.03;
 const UNEVEN: f64 = 0.12;
 
-/// What the merged stream is to become.
-pub(super) struct Wish<'a> {
+/// What the merged stream is to become, as the properties say.
+#[derive(Debug, Clone)]
+pub(in crate::session) struct PassGoal {
     /// Bits per second in the mean, if that is asked for.
     pub(super) rate: Option<u64>,
     /// The score that every unit is to reach, and the tolerance above it.
     pub(super) floor: Option<(f64, f64)>,
-    /// What units are judged by; empty if by nothing.
-    pub(super) metric: &'a str,
+    /// The metric that units are scored by; empty where they are not.
+    pub(super) metric: String,
     /// The quality that the first pass was encoded with; none where a rate decided.
     pub(super) first: Option<f64>,
     /// The best quality that any unit may be given.
     pub(super) best: Option<f64>,
-    pub(super) info: &'a EncoderInfo,
+    pub(super) info: EncoderInfo,
+    /// Pixels of a picture.
     pub(super) pixels: u64,
     /// Passes at most, the first one counted.
     pub(super) most: u32,
@@ -39,10 +45,33 @@ pub(super) struct Wish<'a> {
     pub(super) always: bool,
 }
 
-impl Wish<'_> {
-    /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is not encoded again counts.
-    /// `broken` are the units that have a part in windows above their limits, and by how much.
-    pub(super) fn next(&self, units: &[Unit], seconds: f64, broken: &BTreeMap<usize, f64>) -> Next {
+impl PassGoal {
+    pub(in crate::session) fn of(setup: &Setup, values: &Values) -> Self {
+        let environment = setup.environment();
+        let scoring = derive::scoring(&environment, values);
+        let variable = set_value!(values, VariableBitRate).is_some();
+        let flag = |value: Option<&bool>| value == Some(&true);
+        Self {
+            rate: derive::average(values).filter(|_| !variable),
+            floor: scoring.and_then(|scoring| scoring.floor),
+            metric: scoring.map_or_else(String::new, |scoring| scoring.metric.to_owned()),
+            first: match derive::rate(&environment, values).0 {
+                RateControl::Quality(quality) => Some(quality),
+                _ => None,
+            },
+            best: set_value!(values, Quality).map(|&quality| derive::on_scale(&setup.info.quality, quality)),
+            info: setup.info.clone(),
+            pixels: u64::from(setup.width) * u64::from(setup.height),
+            most: set_value!(values, MaxPassCount).copied().unwrap_or(USUAL_PASSES),
+            whole: flag(set_value!(values, RequestWholeSourcePasses)),
+            always: flag(set_value!(values, AlwaysRequestSecondPass)),
+        }
+    }
+
+    /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is
+    /// not encoded again counts. `broken` are the units that have a part in windows above their limits, and
+    /// by how much.
+    pub(super) fn plan(&self, units: &[Unit], seconds: f64, broken: &BTreeMap<usize, f64>) -> PassPlan {
         let family = self.family();
         let objective = match (self.rate, self.floor) {
             (Some(rate), _) if seconds > 0.0 => {
@@ -87,7 +116,7 @@ impl Wish<'_> {
             }
             _ => None,
         };
-        Next { takes, bytes }
+        PassPlan { takes, bytes }
     }
 
     fn retakes(&self, brief: &Brief, units: &[Unit], states: &[UnitState]) -> Vec<Retake> {
@@ -105,12 +134,14 @@ impl Wish<'_> {
             }
             return planner::plan(brief, states, 2).retakes;
         }
-        // units whose quality is known answer as expected: the others stay as they are, if these can carry what is left of the error
+        // units whose quality is known answer as expected: the others stay as they are, if these can carry
+        // what is left of the error
         let others: u64 = all - known.iter().map(|&unit| units[unit].bytes()).sum::<u64>();
         let some: Vec<UnitState> = known.iter().map(|&unit| states[unit].clone()).collect();
         let error = all.abs_diff(target);
         if error * 3 <= (all - others).min(target.saturating_sub(others)) {
-            // close enough is judged on the film, and the planner sees a part of it: what is close there is closer here
+            // close enough is judged on the film, and the planner sees a part of it: what is close there is
+            // closer here
             let objective = Objective::Bytes { target: target - others, at_most: false };
             let plan = planner::plan(&Brief { objective, ..*brief }, &some, 2);
             return plan
@@ -150,7 +181,7 @@ impl Wish<'_> {
     }
 
     pub(super) fn family(&self) -> Family {
-        let metric = if self.metric.is_empty() { "vmaf" } else { self.metric };
+        let metric = if self.metric.is_empty() { "vmaf" } else { &self.metric };
         Family::of(self.info.name, metric, self.info.quality)
     }
 

@@ -1,7 +1,8 @@
 //! How many frames came, against how many the client said would come (PA-14).
 
-/// A session was told by [`SourceFrameCount`](crate::property::Property::SourceFrameCount) of another number of frames than it got. That is no
-/// error: what came is encoded. But the encoder spread its bits over frames that were not there, or had none left for those that were.
+/// A session was told by [`SourceFrameCount`](crate::property::Property::SourceFrameCount) of another number
+/// of frames than it got. That is no error: what came is encoded. But the encoder spread its bits over frames
+/// that were not there, or had none left for those that were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameCountMismatch {
     /// Frames that were told of.

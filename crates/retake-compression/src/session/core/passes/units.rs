@@ -1,4 +1,5 @@
-//! The units of a session of several passes: from one sync frame of the first pass to the next, with all takes of each.
+//! The units of a session of several passes: from one sync frame of the first pass to the next, with all
+//! takes of each.
 
 use super::frames::Frames;
 use crate::take::Score;

@@ -3,8 +3,8 @@
 use crate::property::{Values, set_value};
 use retake_media::Time;
 
-/// Counts from the last sync frame that was forced or began an encode. Sync frames that the encoder put in by itself are not counted from:
-/// when they become known depends on the encoder's delay, and bytes may not.
+/// Counts from the last sync frame that was forced or began an encode. Sync frames that the encoder put in by
+/// itself are not counted from: when they become known depends on the encoder's delay, and bytes may not.
 #[derive(Debug, Default)]
 pub(super) struct KeyFrames {
     last: Option<Time>,
@@ -12,7 +12,8 @@ pub(super) struct KeyFrames {
 }
 
 impl KeyFrames {
-    /// Whether the frame has to be a sync frame by the intervals. `interval` is what the encoder itself keeps; 0 if nothing.
+    /// Whether the frame has to be a sync frame by the intervals. `interval` is what the encoder itself
+    /// keeps; 0 if nothing.
     pub(super) fn due(&self, values: &Values, interval: u32, pts: Time) -> bool {
         let Some(last) = self.last else { return true };
         if set_value!(values, AllowTemporalCompression) == Some(&false) {

@@ -20,7 +20,8 @@ fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
     samples
 }
 
-/// The units that make windows hold more than a limit, each with how many times too large it is ([`overfull`]).
+/// The units that make windows hold more than a limit, each with how many times too large it is
+/// ([`overfull`]).
 pub(super) fn broken(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
     overfull(&timeline(frames, units), limits)
 }

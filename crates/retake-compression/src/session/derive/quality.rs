@@ -2,12 +2,13 @@
 
 use crate::encoder::{QualityScale, RateControl};
 
-/// Points of the curve: a quality, and where it lies between the encoder's usual value (0) and its best (positive, 1) or worst (negative,
-/// -1). Between them it is straight, so that more is never worse.
+/// Points of the curve: a quality, and where it lies between the encoder's usual value (0) and its best
+/// (positive, 1) or worst (negative, -1). Between them it is straight, so that more is never worse.
 const CURVE: &[(f64, f64)] = &[(0.0, -1.0), (0.25, -0.3), (0.5, 0.0), (0.75, 0.3), (0.9, 0.55), (1.0, 1.0)];
 
-/// Quality on the encoder's scale. 0.5 is what the encoder calls usual, 0.25 about ten steps of a CRF above that, 0.75 about seven below.
-pub(super) fn on_scale(scale: &QualityScale, quality: f64) -> f64 {
+/// Quality on the encoder's scale. 0.5 is what the encoder calls usual, 0.25 about ten steps of a CRF above
+/// that, 0.75 about seven below.
+pub(in crate::session) fn on_scale(scale: &QualityScale, quality: f64) -> f64 {
     let quality = quality.clamp(0.0, 1.0);
     let next = CURVE.iter().position(|&(at, _)| quality <= at).unwrap_or(CURVE.len() - 1).max(1);
     let ((x0, y0), (x1, y1)) = (CURVE[next - 1], CURVE[next]);

@@ -1,4 +1,5 @@
-//! The source frames of a session of several passes, as the first pass saw them, and what became of each last.
+//! The source frames of a session of several passes, as the first pass saw them, and what became of each
+//! last.
 
 use crate::encoder::FrameOptions;
 use crate::storage::FrameRecord;
@@ -24,7 +25,7 @@ pub(super) struct Frame {
 
 /// All frames, in presentation order.
 #[derive(Debug, Default)]
-pub(super) struct Frames(pub(super) Vec<Frame>);
+pub(in crate::session) struct Frames(pub(super) Vec<Frame>);
 
 impl Frames {
     /// Takes a frame that follows all others.
@@ -60,8 +61,8 @@ impl Frames {
         }
     }
 
-    /// Takes over what an earlier session recorded of a pass, in the order in which its samples came. Frames of a first pass are all new; those of
-    /// others have to be known.
+    /// Takes over what an earlier session recorded of a pass, in the order in which its samples came. Frames
+    /// of a first pass are all new; those of others have to be known.
     pub(super) fn restore(&mut self, records: &[FrameRecord]) -> Option<()> {
         let mut times: Vec<Time> = records.iter().map(|record| record.pts).collect();
         times.sort();

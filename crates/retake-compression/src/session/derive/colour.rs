@@ -1,0 +1,56 @@
+//! Colour: the tags of a stream, its HDR metadata, and what of both only the description can hold.
+
+use super::Hints;
+use crate::property::{HdrMetadataInsertionMode, Values, set_value};
+use retake_media::{Colour, ContentLight, FormatDescription, MasteringDisplay, PixelBuffer, Range};
+
+/// The tags of a stream of pictures like this one. Red, green and blue become BT.709 in limited range unless
+/// the picture says which matrix, because that is what the conversion makes of them; all other pictures keep
+/// their tags.
+pub(super) fn encoded_colour(picture: &PixelBuffer) -> Colour {
+    let colour = picture.colour();
+    if !picture.format().is_rgb() {
+        return colour;
+    }
+    let matrix = if matches!(colour.matrix, 0 | 2) { 1 } else { colour.matrix };
+    Colour { matrix, range: Range::Limited, range_known: true, ..colour }
+}
+
+/// The tags to signal: those of the properties, and those of the source where no property says anything.
+pub(super) fn colour(values: &Values, source: Colour) -> Colour {
+    Colour {
+        primaries: set_value!(values, ColorPrimaries).map_or(source.primaries, |one| one.code_point()),
+        transfer: match (set_value!(values, TransferFunction), set_value!(values, GammaLevel)) {
+            (Some(function), _) => function.code_point(),
+            (None, Some(&gamma)) => gamma_code_point(gamma),
+            (None, None) => source.transfer,
+        },
+        matrix: set_value!(values, YCbCrMatrix).map_or(source.matrix, |one| one.code_point()),
+        ..source
+    }
+}
+
+/// H.273 names two gammas. Of all others only a container can tell, so the stream says "unspecified".
+fn gamma_code_point(gamma: f64) -> u8 {
+    let named = [(2.2, 4), (2.8, 5)].into_iter().find(|(known, _)| (gamma - known).abs() < 1e-6);
+    named.map_or(2, |(_, code)| code)
+}
+
+/// The HDR10 metadata to signal: none where the client turned its insertion off.
+pub(super) fn hdr(values: &Values, hints: &Hints) -> (Option<MasteringDisplay>, Option<ContentLight>) {
+    if set_value!(values, HDRMetadataInsertionMode) == Some(&HdrMetadataInsertionMode::None) {
+        return (None, None);
+    }
+    let display = set_value!(values, MasteringDisplayColorVolume).copied().or(hints.mastering_display);
+    let light = set_value!(values, ContentLightLevelInfo).copied().or(hints.content_light);
+    (display, light)
+}
+
+/// An encoder's description with what only containers can say.
+pub(in crate::session) fn described(values: &Values, format: &FormatDescription) -> FormatDescription {
+    FormatDescription {
+        gamma: set_value!(values, GammaLevel).copied(),
+        icc_profile: set_value!(values, ICCProfile).cloned(),
+        ..format.clone()
+    }
+}

@@ -1,0 +1,71 @@
+use super::colour::encoded_colour;
+use retake_media::{
+    CleanAperture, Colour, ContentLight, Fields, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time,
+};
+
+/// What the first frame says about all of them. It counts where the properties say nothing (EF-9), because a
+/// client that tagged its pictures must not have to repeat the tags. The default is that of a session that
+/// has seen no frame yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Hints {
+    /// How the pictures lie in memory; `None` leaves the choice to the encoder.
+    pub format: Option<PixelFormat>,
+    /// The colour tags of the stream, see [`Hints::of`].
+    pub colour: Colour,
+    /// Width of a pixel over its height. Default: 1:1.
+    pub pixel_aspect_ratio: Rational,
+    /// The part of the picture that is meant to be seen, and the width and height of the picture that it is
+    /// part of, in pixels.
+    pub clean_aperture: Option<(CleanAperture, (u32, u32))>,
+    /// The fields of the picture, and the width and height of the picture that is made of them, in pixels.
+    pub fields: Option<(Fields, (u32, u32))>,
+    /// HDR10 mastering display.
+    pub mastering_display: Option<MasteringDisplay>,
+    /// HDR10 content light level.
+    pub content_light: Option<ContentLight>,
+    /// How long the first frame is shown: the frame rate follows from it. Default: not known.
+    pub duration: Time,
+    /// Whether frames bring quantizers of their own.
+    pub base_qp: bool,
+    /// Whether a frame said all this. Default: false.
+    pub from_frame: bool,
+}
+
+impl Hints {
+    /// What a frame says about itself. Colours that are red, green and blue become the tags of what they are
+    /// converted to. `base_qp` is whether the frame came with a quantizer.
+    pub fn of(picture: &PixelBuffer, duration: Time, base_qp: bool) -> Self {
+        let known = picture.attachments();
+        let size = (picture.width(), picture.height());
+        Self {
+            format: Some(picture.format()),
+            colour: encoded_colour(picture),
+            pixel_aspect_ratio: known.pixel_aspect_ratio().unwrap_or(Rational::new(1, 1)),
+            clean_aperture: known.clean_aperture().map(|aperture| (aperture, size)),
+            fields: known.fields().map(|fields| (fields, size)),
+            mastering_display: known.mastering_display(),
+            content_light: known.content_light(),
+            duration,
+            base_qp,
+            from_frame: true,
+        }
+    }
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self {
+            format: None,
+            colour: Colour::default(),
+            pixel_aspect_ratio: Rational::new(1, 1),
+            clean_aperture: None,
+            fields: None,
+            mastering_display: None,
+            content_light: None,
+            duration: Time::INVALID,
+            base_qp: false,
+            from_frame: false,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Rate: how bits are given to frames, and the limits and buffers that bound them.
+
+use super::quality;
+use super::scoring::{first_quality, scoring};
+use crate::encoder::{EncoderInfo, RateBuffer, RateControl, RateLimit};
+use crate::property::{Environment, PropertyKey, Values, set_value};
+use crate::session::limit::bucket;
+
+/// The seconds of a decoder's buffer where nobody says how many.
+const USUAL_BUFFER: f64 = 2.5;
+
+/// The average that is asked for in bits per second, by whichever property.
+pub(in crate::session) fn average(values: &Values) -> Option<u64> {
+    let average = set_value!(values, AverageBitRate).copied().filter(|&rate| rate > 0);
+    let variable = set_value!(values, VariableBitRate).copied();
+    average.or(variable).or(set_value!(values, ConstantBitRate).copied())
+}
+
+/// Whether there are data rate limits.
+pub(in crate::session) fn is_limited(values: &Values) -> bool {
+    set_value!(values, DataRateLimits).is_some_and(|pairs| !pairs.is_empty())
+}
+
+/// How bits are given to frames, and the VBV buffer that an encoder is asked to keep to where it has one.
+pub(in crate::session) fn rate(
+    environment: &Environment<'_>,
+    values: &Values,
+) -> (RateControl, Option<RateLimit>) {
+    let info = environment.info;
+    let quality = set_value!(values, Quality).copied();
+    let by_quality = quality.map(|quality| quality::rate(&info.quality, info.controls.lossless, quality));
+    if let Some(&rate) = set_value!(values, ConstantBitRate) {
+        return (RateControl::ConstantBitRate(rate), None);
+    }
+    let average = average(values);
+    let pairs = set_value!(values, DataRateLimits).cloned().unwrap_or_default();
+    let mut limit = bucket(&pairs, average);
+    if average.is_none()
+        && limit.is_none()
+        && let Some(&peak) = set_value!(values, VBVMaxBitRate)
+    {
+        let seconds = set_value!(values, VBVBufferDuration).copied().unwrap_or(USUAL_BUFFER);
+        let window_bits = ((peak as f64 * seconds) as u64).max(1000);
+        limit = Some(RateLimit { bits_per_second: peak, window_bits });
+    }
+    let rate = match (average, &limit, by_quality) {
+        // An average that the limit leaves no room for is not met, because the limit comes first.
+        (Some(rate), Some(limit), _) => {
+            RateControl::AverageBitRate(rate.min((limit.bits_per_second as f64 * 0.95) as u64).max(1000))
+        }
+        (Some(rate), None, _) => RateControl::AverageBitRate(rate.max(1000)),
+        // Nothing lossless fits under a limit.
+        (None, Some(_), Some(RateControl::Lossless)) if info.controls.rate_limit => {
+            RateControl::Quality(info.quality.min)
+        }
+        (None, _, Some(quality)) if pairs.is_empty() || info.controls.rate_limit => quality,
+        (None, Some(limit), _) if !pairs.is_empty() => {
+            RateControl::AverageBitRate(((limit.bits_per_second as f64 * 0.85) as u64).max(1000))
+        }
+        (None, _, _) => {
+            let first = scoring(environment, values).and_then(|scoring| first_quality(info, scoring));
+            RateControl::Quality(first.unwrap_or(info.quality.usual))
+        }
+    };
+    // Where an encoder has no VBV buffer, the rate cap alone sees to the limit. A constant rate leaves it the
+    // least to do.
+    match (rate, limit) {
+        (RateControl::AverageBitRate(rate), Some(_)) if replaces_limit(info) => {
+            (RateControl::ConstantBitRate(rate), None)
+        }
+        (rate, limit) => (rate, limit.filter(|_| info.controls.rate_limit)),
+    }
+}
+
+/// Whether a constant bit rate stands in for a limit.
+fn replaces_limit(info: &EncoderInfo) -> bool {
+    !info.controls.rate_limit && info.controls.constant_bit_rate
+}
+
+/// The decoder's buffer of a constant or variable bit rate.
+pub(super) fn buffer(environment: &Environment<'_>, values: &Values) -> Option<RateBuffer> {
+    if let (RateControl::ConstantBitRate(rate), true) =
+        (rate(environment, values).0, values.has(PropertyKey::DataRateLimits))
+    {
+        return Some(RateBuffer { max_rate: rate, seconds: 0.5, initial: 0.5 });
+    }
+    let max_rate = match (set_value!(values, ConstantBitRate), set_value!(values, VariableBitRate)) {
+        (Some(&rate), _) => rate,
+        (None, Some(&rate)) => {
+            set_value!(values, VBVMaxBitRate).copied().unwrap_or(rate.saturating_mul(3) / 2)
+        }
+        (None, None) => return None,
+    };
+    Some(RateBuffer {
+        max_rate,
+        seconds: set_value!(values, VBVBufferDuration).copied().unwrap_or(USUAL_BUFFER),
+        initial: set_value!(values, VBVInitialDelayPercentage).copied().unwrap_or(90.0) / 100.0,
+    })
+}
+
+/// The quality that is not exceeded, on the encoder's scale: where a rate is aimed at, `Quality` is a
+/// ceiling. A rate is also aimed at where an encoder knows nothing of limits.
+pub(super) fn ceiling(info: &EncoderInfo, values: &Values) -> Option<f64> {
+    let aims_below_limit = is_limited(values) && !info.controls.rate_limit;
+    set_value!(values, Quality)
+        .filter(|_| average(values).is_some() || aims_below_limit)
+        .map(|&quality| quality::on_scale(&info.quality, quality))
+}

@@ -1,0 +1,480 @@
+//! What a session needs of the world: the lock around its core, the thread that encodes, and the clock.
+//!
+//! ```text
+//!  callers ── lock, one call of the core, unlock ──► wait, where the core says so
+//!  the session's thread: loop { command of the core ► stack ► reports ► effects }
+//! ```
+//!
+//! The lock is held for one call of the core at a time. The encoder, the handler, the planner and the
+//! storage's file are used without it, so that the session can always be asked something else meanwhile: to
+//! end, for one.
+
+use super::core::{
+    Admission, Command, Core, Earlier, Effect, FrameCountMismatch, PassEnd, PassGoal, PassKind, Passes,
+    Patience, PropertyChange, Report, Request, STATE, Submission,
+};
+use super::derive::{self, Hints};
+use super::encode::{Listener, Stack, StackParts};
+use super::outcome::{EncodeInfo, EncodedOutcome};
+use super::pool::{ClientPool, encoder_attributes};
+use super::setup::Setup;
+use super::{NextPass, SessionError};
+use crate::encoder::{EncoderFactory, FrameOptions, TransferMaker};
+use crate::property::{Values, set_value};
+use crate::scorer::SharedScorers;
+use crate::storage::{MultiPassStorage, NoteKey, StorageError, StorageIdentity, StorageLease};
+use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time, TimeRange};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+/// What a session calls with every outcome.
+pub(super) type Handler<T> = Box<dyn FnMut(EncodedOutcome<T>) + Send>;
+
+/// What plans the next pass: [`Passes::end`], but for tests.
+type Planner = Box<dyn Fn(&mut Passes, PassKind, &PassGoal) -> Result<PassEnd, SessionError> + Send + Sync>;
+
+/// A session, as its callers and its thread share it.
+pub(super) struct Shell<T> {
+    setup: Arc<Setup>,
+    factory: Arc<dyn EncoderFactory>,
+    /// What the client means to feed; none if it wants no pool.
+    source: Option<PixelBufferAttributes>,
+    pool: Mutex<ClientPool>,
+    planner: Planner,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    core: Core<T>,
+    /// The session's hold on its multi-pass storage. It is here and not in the core, so that it can be given
+    /// back at once when the session ends.
+    storage: Option<Arc<StorageLease>>,
+    /// The session's thread waits for something to do.
+    idle: bool,
+    worker: Option<ThreadId>,
+    /// The session's thread has called the handler for the last time.
+    ended: bool,
+}
+
+impl<T> State<T> {
+    /// Whether the caller is the session's own thread: a handler that calls back.
+    fn on_worker(&self) -> bool {
+        self.worker == Some(std::thread::current().id())
+    }
+
+    /// ST-7: the error of a storage that was closed while the session has it.
+    fn check_storage(&self) -> Result<(), SessionError> {
+        self.core.dead()?;
+        if let Some(storage) = &self.storage {
+            storage.passes()?;
+        }
+        Ok(())
+    }
+
+    fn lease(&self) -> Result<Arc<StorageLease>, SessionError> {
+        self.core.dead()?;
+        self.storage.clone().ok_or(SessionError::Invalidated)
+    }
+}
+
+impl<T> Shell<T> {
+    pub(super) fn new(
+        setup: Setup,
+        factory: Arc<dyn EncoderFactory>,
+        source: Option<PixelBufferAttributes>,
+    ) -> Self {
+        let setup = Arc::new(setup);
+        let core = Core::new(setup.clone());
+        let state = State { core, storage: None, idle: false, worker: None, ended: false };
+        Self {
+            setup,
+            factory,
+            source,
+            pool: Mutex::default(),
+            planner: Box::new(Passes::end),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    pub(super) fn factory(&self) -> &dyn EncoderFactory {
+        &*self.factory
+    }
+
+    /// The state, for one call of the core.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // Every change to the state is whole before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ——— pictures ———
+
+    /// What the encoder takes as it is.
+    pub(super) fn encoder_attributes(&self, values: &Values) -> PixelBufferAttributes {
+        let info = &self.setup.info;
+        let client = self.source.as_ref().and_then(|source| source.formats.first().copied());
+        let native = client.filter(|format| info.formats.iter().any(|own| own.same_layout(*format)));
+        let depth = derive::depth(&self.setup.environment(), values, native);
+        encoder_attributes(&info.formats, depth, self.setup.width, self.setup.height)
+    }
+
+    /// The client's pool, and whether the encoder takes its buffers as they are.
+    pub(super) fn pool(&self, values: &Values) -> (Option<PixelBufferPool>, bool) {
+        let encoder = self.encoder_attributes(values);
+        // A pool is replaced as a whole, so one that a panic left is whole.
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.pool(self.source.as_ref(), encoder)
+    }
+
+    // ——— properties ———
+
+    /// All changes, or an error and none (PR-1, PR-3).
+    pub(super) fn change(&self, changes: &[PropertyChange]) -> Result<(), SessionError> {
+        let mut state = self.lock();
+        let values = state.core.propose(changes)?;
+        let storage = set_value!(values, MultiPassStorage);
+        if storage != set_value!(state.core.values(), MultiPassStorage) {
+            let attached = storage.map(|storage| self.attach(storage)).transpose()?;
+            // The hold on an earlier storage is given back only now, because it is kept where the new one
+            // cannot be had.
+            let (lease, passes) = attached.unzip();
+            (state.storage, _) = (lease, state.core.set_passes(passes));
+        }
+        state.core.commit(values);
+        Ok(())
+    }
+
+    /// Takes a storage for the passes of this session, with what an earlier session left there (MP-2, MP-3,
+    /// MP-25).
+    fn attach(&self, storage: &Arc<MultiPassStorage>) -> Result<(Arc<StorageLease>, Passes), StorageError> {
+        let info = &self.setup.info;
+        let lease = storage.attach(&StorageIdentity {
+            encoder: info.name.to_owned(),
+            version: info.version.clone(),
+            codec: info.codec,
+            width: self.setup.width,
+            height: self.setup.height,
+            // Those of the passes are not all set yet: they are compared when one begins.
+            settings: String::new(),
+        })?;
+        let passes = Passes::new(info.quality, earlier(&lease)?);
+        Ok((Arc::new(lease), passes))
+    }
+
+    /// What was set so far.
+    pub(super) fn values(&self) -> Result<Arc<Values>, SessionError> {
+        Ok(self.values_and_pending()?.0)
+    }
+
+    /// PR-10: what was set so far, and how many frames are pending: from what is here, without asking the
+    /// encoder.
+    pub(super) fn values_and_pending(&self) -> Result<(Arc<Values>, usize), SessionError> {
+        let state = self.lock();
+        state.core.dead()?;
+        Ok((state.core.values().clone(), state.core.pending()))
+    }
+
+    // ——— frames ———
+
+    /// Opens the first encode and waits for it (CS-5, CS-7). Repeating it does nothing.
+    pub(super) fn prepare(&self, hints: Hints) -> Result<(), SessionError> {
+        let mut state = self.lock();
+        let Some(request) = state.core.open(hints).map(|request| request.filter(|_| !state.on_worker()))?
+        else {
+            return Ok(());
+        };
+        self.changed.notify_all();
+        self.wait_for_answer(state, request)
+    }
+
+    /// Accepts a frame: waits while too many wait (EF-12), and until as many are out as have to be (EF-11).
+    pub(super) fn encode(
+        &self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+        token: T,
+    ) -> Result<EncodeInfo, SessionError> {
+        let hints = Hints::of(picture, duration, options.base_qp.is_some());
+        let mut frame = Submission { picture: picture.clone(), pts, duration, options, token };
+        let mut state = self.lock();
+        let mut deadline: Option<Instant> = None;
+        let (dropped, due) = loop {
+            state.check_storage()?;
+            let patience = if state.on_worker() {
+                Patience::Reentrant
+            } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                Patience::Exhausted
+            } else {
+                Patience::Patient
+            };
+            match state.core.submit(frame, patience)? {
+                Admission::Accepted { dropped, due } => break (dropped, due),
+                Admission::Unopened(back) => {
+                    drop(state);
+                    self.prepare(hints)?;
+                    (frame, state) = (back, self.lock());
+                }
+                Admission::Full(back) => {
+                    let rate = derive::frame_rate(state.core.values_of_frames(), &hints).to_f64();
+                    let interval = Duration::from_secs_f64(1.0 / rate.max(1.0));
+                    deadline.get_or_insert_with(|| Instant::now() + interval);
+                    let waited = self.changed.wait_timeout(state, interval);
+                    (frame, state) = (back, waited.unwrap_or_else(PoisonError::into_inner).0);
+                }
+            }
+        };
+        self.changed.notify_all();
+        if let Some(due) = due {
+            self.wait_for(state, due);
+        }
+        Ok(EncodeInfo { asynchronous: true, dropped })
+    }
+
+    /// EF-11: waits until a frame and all before it are out. The frame that is waited with was accepted in
+    /// any case: only a session that is over ends the wait early, and the outcome of the frame tells the
+    /// rest.
+    fn wait_for(&self, mut state: MutexGuard<'_, State<T>>, due: u64) {
+        while state.core.is_pending(due) && !state.ended && !state.on_worker() {
+            if state.idle && state.core.is_idle() {
+                // Nothing is left to do, and the frame did not come.
+                let reason = "the encoder holds back more frames than MaxFrameDelayCount";
+                state.core.fail(SessionError::Malfunction(reason.to_owned()));
+                self.changed.notify_all();
+            }
+            state = self.wait(state);
+        }
+    }
+
+    fn wait_for_answer(
+        &self,
+        mut state: MutexGuard<'_, State<T>>,
+        request: Request,
+    ) -> Result<(), SessionError> {
+        loop {
+            let answer = state.core.take_answer(request);
+            if answer.is_some() || state.ended {
+                state.core.dead()?;
+                return answer.unwrap_or(Ok(()));
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// CS-8, CS-9: waits until all frames up to a time are out; all of them where the time is not numeric.
+    pub(super) fn complete(&self, until: Time) -> Result<(), SessionError> {
+        let mut state = self.lock();
+        if state.on_worker() {
+            return Err(SessionError::parameter("complete_frames", "a handler cannot wait for itself"));
+        }
+        if let Some(until) = state.core.drain(until)? {
+            self.changed.notify_all();
+            while state.core.is_pending(until) && !state.ended {
+                state = self.wait(state);
+            }
+        }
+        if !until.is_numeric() {
+            state.core.completed();
+        }
+        state.core.dead()
+    }
+
+    /// PA-14.
+    pub(super) fn frame_count_mismatch(&self) -> Option<FrameCountMismatch> {
+        self.lock().core.frame_count_mismatch()
+    }
+
+    /// CS-13, CS-14, CS-15, CS-16, CS-17. Returns when no handler will run any more; at once where a handler
+    /// calls it.
+    pub(super) fn invalidate(&self) {
+        let mut state = self.lock();
+        state.core.invalidate();
+        // The storage is free for another session from now on, and stays open (CS-16).
+        state.storage = None;
+        self.changed.notify_all();
+        while !state.ended && state.worker.is_some() && !state.on_worker() {
+            state = self.wait(state);
+        }
+    }
+
+    // ——— passes ———
+
+    pub(super) fn begin_pass(&self, kind: PassKind) -> Result<(), SessionError> {
+        let (lease, number) = {
+            let state = self.lock();
+            state.core.dead()?;
+            if state.on_worker() {
+                return Err(SessionError::parameter("begin_pass", "a handler cannot begin a pass"));
+            }
+            state.check_storage()?;
+            let number = state.core.next_pass()?;
+            (state.lease()?, number)
+        };
+        lease.begin_pass(number)?;
+        self.lock().core.begin_pass(kind)
+    }
+
+    /// Ends the pass, and plans the next one unless it was the last. The session is not locked while it plans
+    /// and writes.
+    pub(super) fn end_pass(&self, kind: PassKind) -> Result<NextPass, SessionError> {
+        {
+            let state = self.lock();
+            state.core.dead()?;
+            if state.on_worker() {
+                return Err(SessionError::parameter("end_pass", "a handler cannot end a pass"));
+            }
+            state.core.may_end_pass()?;
+        }
+        self.settle()?;
+        let (mut passes, goal) = self.lock().core.end_pass()?;
+        let ended = self.end_taken_pass(&mut passes, kind, &goal);
+        if ended.is_err() {
+            passes.abandon();
+        }
+        self.lock().core.pass_ended(passes)?;
+        ended
+    }
+
+    fn end_taken_pass(
+        &self,
+        passes: &mut Passes,
+        kind: PassKind,
+        goal: &PassGoal,
+    ) -> Result<NextPass, SessionError> {
+        // ST-7: of a storage that was closed, this is what the client has to know first.
+        self.lock().check_storage()?;
+        let end = (self.planner)(passes, kind, goal)?;
+        // The hold on the storage is had only now: a session that was invalidated while it planned has given
+        // it back.
+        let lease = self.lock().lease()?;
+        lease.put_note(NoteKey { topic: STATE, pass: end.number, unit: 0 }, &end.note)?;
+        lease.end_pass()?;
+        Ok(passes.conclude(end))
+    }
+
+    /// All frames are out, and all scores are known. Ends early when the session is over.
+    fn settle(&self) -> Result<(), SessionError> {
+        self.complete(Time::INVALID)?;
+        let mut state = self.lock();
+        let request = state.core.end_encode()?;
+        self.changed.notify_all();
+        self.wait_for_answer(state, request)
+    }
+
+    pub(super) fn ranges(&self) -> Result<Arc<[TimeRange]>, SessionError> {
+        self.lock().core.ranges()
+    }
+
+    // ——— the session's thread ———
+
+    /// The next thing to do; none when the session is over.
+    fn next_command(&self) -> Option<Command> {
+        let mut state = self.lock();
+        loop {
+            let command = state.core.next_command();
+            state.idle = command.is_none();
+            // There may be room in the queue, an answer, or nothing to do any more.
+            self.changed.notify_all();
+            if command.is_some() || state.core.is_over() {
+                return command;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    fn end(&self) {
+        let mut state = self.lock();
+        state.core.close();
+        state.ended = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+/// What an earlier session left in a storage, if it ended a pass (MP-25).
+fn earlier(lease: &StorageLease) -> Result<Option<Earlier>, StorageError> {
+    let passes = lease.passes()?;
+    let Some(last) = passes.checked_sub(1) else { return Ok(None) };
+    let Some(note) = lease.note(NoteKey { topic: STATE, pass: last, unit: 0 })? else { return Ok(None) };
+    let frames: Result<Vec<_>, _> = (0..passes).map(|pass| lease.frames(pass)).collect();
+    Ok(Earlier::restore(&note, &frames?))
+}
+
+/// What the stack reports to: the core, whose effects it sees to.
+struct Worker<'a, T> {
+    shell: &'a Shell<T>,
+    handler: Handler<T>,
+}
+
+impl<T> Worker<'_, T> {
+    fn see_to(&mut self, effects: Vec<Effect<T>>) {
+        for effect in effects {
+            match effect {
+                Effect::Wake => self.shell.changed.notify_all(),
+                Effect::Record(record) => {
+                    let lease = self.shell.lock().storage.clone();
+                    // ST-9: where it cannot be kept, the end of the pass says so; the sample is good all the
+                    // same.
+                    if let Some(Err(error)) = lease.map(|lease| lease.push_frame(record)) {
+                        self.report(Report::Unrecorded(error.into()));
+                    }
+                }
+                Effect::Deliver { number, outcome } => {
+                    (self.handler)(*outcome);
+                    self.report(Report::Out(number));
+                }
+            }
+        }
+    }
+}
+
+impl<T> Listener for Worker<'_, T> {
+    fn report(&mut self, report: Report) {
+        let effects = self.shell.lock().core.report(report);
+        self.see_to(effects);
+    }
+
+    fn is_over(&self) -> bool {
+        self.shell.lock().core.is_over()
+    }
+}
+
+/// The session's thread: runs until the session is over. However it ends, everybody who waits is told.
+pub(super) fn run<T>(
+    shell: &Shell<T>,
+    handler: Handler<T>,
+    transfer: Option<TransferMaker>,
+    scorers: Option<SharedScorers>,
+) {
+    struct Ending<'a, T>(&'a Shell<T>);
+    impl<T> Drop for Ending<'_, T> {
+        fn drop(&mut self) {
+            self.0.end();
+        }
+    }
+    let _ending = Ending(shell);
+    shell.lock().worker = Some(std::thread::current().id());
+    let (setup, factory) = (shell.setup.clone(), shell.factory.clone());
+    let mut stack = Stack::new(StackParts { setup, factory, transfer, scorers });
+    let mut worker = Worker { shell, handler };
+    while let Some(command) = shell.next_command() {
+        if let Err(error) = stack.work(command, &mut worker) {
+            worker.report(Report::Failed(error));
+        }
+    }
+    // The encoder gives its memory back before the client is told the last outcomes.
+    drop(stack);
+    let rest = shell.lock().core.rest();
+    worker.see_to(rest);
+}
