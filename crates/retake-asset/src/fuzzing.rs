@@ -4,7 +4,7 @@
 use crate::boxes::fragment::{Head, Placement, finish_head, place, split};
 use crate::boxes::movie::{TrackFinish, TrackHeader, finish, shift_positions};
 use crate::boxes::tree::Node;
-use crate::core::timeline::Extent;
+use crate::state::timeline::Extent;
 
 /// Takes bytes apart, and changes them in all the ways in which films are changed. Says whether they are
 /// boxes that films are made of.

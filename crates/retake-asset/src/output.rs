@@ -1,5 +1,6 @@
-//! Where an output goes. The path of an output holds what it held before, or the finished output, and never anything between: files and folders
-//! are written beside it under another name, put on the disk, and renamed.
+//! Where an output goes. The path of an output holds what it held before, or the finished output, and never
+//! anything between: files and folders are written beside it under another name, put on the disk, and
+//! renamed.
 
 use std::fs::{self, File};
 use std::io;
@@ -45,7 +46,8 @@ impl OutputError {
     }
 }
 
-/// The path of an output, a file or a folder, which is written under another name and put there when it is whole.
+/// The path of an output, a file or a folder, which is written under another name and put there when it is
+/// whole.
 #[derive(Debug, Clone)]
 pub struct OutputTarget {
     path: PathBuf,
@@ -74,10 +76,12 @@ impl OutputTarget {
         &self.folder
     }
 
-    /// Looks whether the output could be put in place as things are now, so that a client hears of a taken path before all the work.
+    /// Looks whether the output could be put in place as things are now, so that a client hears of a taken
+    /// path before all the work.
     ///
     /// # Errors
-    /// [`OutputError::Exists`], and [`OutputError::Io`] where the path cannot be looked at. A dangling link counts as something that is there.
+    /// [`OutputError::Exists`], and [`OutputError::Io`] where the path cannot be looked at. A dangling link
+    /// counts as something that is there.
     pub fn check(&self) -> Result<(), OutputError> {
         match self.path.symlink_metadata() {
             Ok(_) if self.existing == Existing::Replace => Ok(()),
@@ -87,8 +91,9 @@ impl OutputTarget {
         }
     }
 
-    /// A new file in `folder`, which goes away when the value is dropped: `film.unfinished-….mp4`. A killed program leaves it, and its name then says
-    /// what it is. It must be on the file system of the output to become it, because a rename does not leave its file system.
+    /// A new file in `folder`, which goes away when the value is dropped: `film.unfinished-….mp4`. A killed
+    /// program leaves it, and its name then says what it is. It must be on the file system of the output to
+    /// become it, because a rename does not leave its file system.
     ///
     /// # Errors
     /// [`OutputError::Io`] where it cannot be made.
@@ -107,9 +112,10 @@ impl OutputTarget {
         builder.tempfile_in(folder).map_err(OutputError::io("making a temporary file in", folder))
     }
 
-    /// A new folder beside the output, which goes away with its content when the value is dropped. Its name is made of the output's and of `owner`,
-    /// which tells those apart who may write the same output: what a killed program left under that name is removed first, so the caller must be the
-    /// only one that uses `owner` now.
+    /// A new folder beside the output, which goes away with its content when the value is dropped. Its name
+    /// is made of the output's and of `owner`, which tells those apart who may write the same output: what a
+    /// killed program left under that name is removed first, so the caller must be the only one that uses
+    /// `owner` now.
     ///
     /// # Errors
     /// [`OutputError::Io`] where it cannot be made.
@@ -123,11 +129,12 @@ impl OutputTarget {
         folder.map_err(OutputError::io("making a temporary folder in", &self.folder))
     }
 
-    /// Puts a complete file in place: its content on the disk first, then its name, then the name on the disk. The file is gone from where it was,
-    /// also when this fails.
+    /// Puts a complete file in place: its content on the disk first, then its name, then the name on the
+    /// disk. The file is gone from where it was, also when this fails.
     ///
     /// # Errors
-    /// [`OutputError::Exists`] where somebody else put something there meanwhile that is to be kept, and [`OutputError::Io`].
+    /// [`OutputError::Exists`] where somebody else put something there meanwhile that is to be kept, and
+    /// [`OutputError::Io`].
     pub fn put_file(&self, file: impl Into<UnfinishedFile>) -> Result<(), OutputError> {
         let UnfinishedFile(file) = file.into();
         self.sync(&file).map_err(OutputError::io("writing", &self.path))?;
@@ -142,9 +149,9 @@ impl OutputTarget {
         self.sync_folder()
     }
 
-    /// Puts a complete folder in place, whose files are on the disk. `aside` is a path on the same file system where nothing is: a folder that is
-    /// replaced is there or at `folder` afterwards, and the caller removes it. On Linux the two change places in one step; elsewhere nothing is at the
-    /// path for a moment.
+    /// Puts a complete folder in place, whose files are on the disk. `aside` is a path on the same file
+    /// system where nothing is: a folder that is replaced is there or at `folder` afterwards, and the caller
+    /// removes it. On Linux the two change places in one step; elsewhere nothing is at the path for a moment.
     ///
     /// # Errors
     /// [`OutputError::Exists`] where a folder is there that is to be kept, and [`OutputError::Io`].
@@ -202,7 +209,8 @@ impl UnfinishedFile {
     }
 }
 
-/// Puts a folder where another is, which gets the name of the first, or `aside` where the system cannot do that at once.
+/// Puts a folder where another is, which gets the name of the first, or `aside` where the system cannot do
+/// that at once.
 fn exchange(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -273,7 +281,8 @@ mod tests {
         assert_eq!(names(home.path()), ["film.mp4"]);
     }
 
-    /// Folders take the place of others whole, and what a killed program left gives way to the next of the same owner alone.
+    /// Folders take the place of others whole, and what a killed program left gives way to the next of the
+    /// same owner alone.
     #[test]
     fn folders_change_places() {
         let home = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Edit lists.
 
 use super::tree::Node;
-use crate::core::timeline::Extent;
+use crate::state::timeline::Extent;
 
 /// One entry of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(crate) struct Edit {
     pub(crate) media: Option<i64>,
 }
 
-/// How a track is placed: `scale` ticks a second in the track, `movie` in the film; `end` is where the session ends, in ticks of the track
-/// from its start. Empty if the media is shown just as it is.
+/// How a track is placed: `scale` ticks a second in the track, `movie` in the film; `end` is where the
+/// session ends, in ticks of the track from its start. Empty if the media is shown just as it is.
 pub(crate) fn edits(extent: &Extent, scale: u32, movie: u32, end: Option<i64>) -> Vec<Edit> {
     let in_movie = |ticks: i64| {
         let (ticks, scale, movie) = (i128::from(ticks.max(0)), i128::from(scale.max(1)), i128::from(movie));
@@ -21,7 +21,8 @@ pub(crate) fn edits(extent: &Extent, scale: u32, movie: u32, end: Option<i64>) -
     };
     let end = end.map_or(extent.end, |end| end.min(extent.end));
     let start = extent.start.max(0);
-    // the media's own zero is the first decode time, and all is shown later than decoded by the depth of reordering
+    // the media's own zero is the first decode time, and all is shown later than decoded by the depth of
+    // reordering
     let media = start + extent.reorder - extent.first;
     let mut edits = Vec::new();
     if start > 0 {
@@ -65,8 +66,8 @@ mod tests {
 
     const PLAIN: Extent = Extent { first: 0, reorder: 0, start: 0, end: 1000, media: 1000 };
 
-    /// Section 16.2: what lies before the start of the session is edited out, what begins later is led by an empty edit, and
-    /// what lies behind its end is edited out.
+    /// Section 16.2: what lies before the start of the session is edited out, what begins later is led by an
+    /// empty edit, and what lies behind its end is edited out.
     #[test]
     fn sessions_become_edits() {
         let edits = |extent: Extent, end| super::edits(&extent, 1000, 2000, end);

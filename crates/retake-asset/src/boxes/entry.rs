@@ -1,4 +1,5 @@
-//! What the description of a track's samples says that libavformat does not write: boxes behind those of a `VisualSampleEntry`.
+//! What the description of a track's samples says that libavformat does not write: boxes behind those of a
+//! `VisualSampleEntry`.
 
 use super::tree::{Node, put_u32, u32_at};
 use retake_libav::Container;
@@ -46,8 +47,8 @@ fn gama(gamma: f64) -> Node {
     Node::fields(b"gama", ((gamma * 65536.0).round() as u32).to_be_bytes().to_vec())
 }
 
-/// Puts boxes into the one entry of a table of sample descriptions, in place of those of the same kind; tags and profile of colour are two
-/// boxes of one kind. `None` if the table is not as libavformat writes it.
+/// Puts boxes into the one entry of a table of sample descriptions, in place of those of the same kind; tags
+/// and profile of colour are two boxes of one kind. `None` if the table is not as libavformat writes it.
 pub(crate) fn add(table: &mut Vec<u8>, boxes: &[Node]) -> Option<()> {
     if boxes.is_empty() {
         return Some(());
@@ -81,7 +82,8 @@ mod tests {
         table
     }
 
-    /// Boxes of one kind are replaced, tags of colour stay beside a profile, and the entry is as long as it says.
+    /// Boxes of one kind are replaced, tags of colour stay beside a profile, and the entry is as long as it
+    /// says.
     #[test]
     fn boxes_are_put_in_place_of_old_ones() {
         let node = |kind: &[u8; 4], fields: &[u8]| Node::fields(kind, fields.to_vec());

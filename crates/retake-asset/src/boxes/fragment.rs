@@ -7,7 +7,8 @@ use super::tree::{Node, head, put_u32, u32_at, u64_at};
 /// How the times of one track are moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// Decode time of the track's first sample, in ticks from the start of the session; the muxer counts from there.
+    /// Decode time of the track's first sample, in ticks from the start of the session; the muxer counts from
+    /// there.
     pub(crate) first: i64,
     /// Where the start of the session lies in the media, in ticks.
     pub(crate) zero: i64,

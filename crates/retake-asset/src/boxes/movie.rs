@@ -3,7 +3,7 @@
 use super::edit::{Edit, edit_box, edits};
 use super::entry;
 use super::tree::{Node, put_u32, u32_at, u64_at};
-use crate::core::timeline::Extent;
+use crate::state::timeline::Extent;
 
 /// What is to be true of one track.
 #[derive(Debug, Clone)]
@@ -33,9 +33,8 @@ pub(crate) struct TrackHeader {
     pub(crate) references: Vec<([u8; 4], u32)>,
 }
 
-/// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in the index, and
-/// those that are copied come behind. `None` if the index
-/// is not as libavformat writes it.
+/// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in
+/// the index, and those that are copied come behind. `None` if the index is not as libavformat writes it.
 pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Option<u64>) -> Option<()> {
     let movie_scale = header_scale(moov.find(&[b"mvhd"])?)?;
     let mut longest = length.unwrap_or(0);
@@ -98,7 +97,8 @@ pub(crate) fn header_scale(header: &Node) -> Option<u32> {
     u32_at(fields, if fields.first()? & 1 == 1 { 20 } else { 12 })
 }
 
-/// Writes the duration into a header whose short form has it at `at`; one that does not fit makes the form long.
+/// Writes the duration into a header whose short form has it at `at`; one that does not fit makes the form
+/// long.
 fn set_duration(header: &mut Node, at: usize, duration: u64) -> Option<()> {
     let fields = header.fields_mut()?;
     let long_at = at + 8; // two longer times before it
@@ -188,7 +188,8 @@ fn shift_composition(table: &mut Node, shift: i64) -> Option<()> {
     Some(())
 }
 
-/// Moves all positions of media by `shift` bytes, with long positions where short ones do not do. `None` if there is no such table.
+/// Moves all positions of media by `shift` bytes, with long positions where short ones do not do. `None` if
+/// there is no such table.
 pub(crate) fn shift_positions(moov: &mut Node, shift: u64, long: bool) -> Option<()> {
     for trak in moov.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
         let tables = trak.find_mut(&[b"mdia", b"minf", b"stbl"])?.children_mut()?;

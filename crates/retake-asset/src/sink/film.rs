@@ -1,9 +1,9 @@
 use super::{Ending, Sink, SinkPlan};
 use crate::boxes::file::{index_in_front, read_index, replace_index};
 use crate::boxes::movie::{TrackFinish, finish};
-use crate::core::timeline::Stored;
-use crate::error::WriterError;
 use crate::output::OutputTarget;
+use crate::state::timeline::Stored;
+use crate::types::error::WriterError;
 use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, Note, ticks_to_time};
 use retake_media::Rational;
 use std::io;

@@ -1,7 +1,7 @@
 use super::{SinkPlan, SinkTrack};
 use crate::boxes::fragment::{Piece, Placement, place, split};
-use crate::core::timeline::Stored;
-use crate::error::WriterError;
+use crate::state::timeline::Stored;
+use crate::types::error::WriterError;
 use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, ticks_to_time, time_to_ticks};
 use retake_media::{Rational, Time};
 use std::io;
@@ -44,7 +44,8 @@ pub(crate) struct Fragment {
 }
 
 impl Fragmenter {
-    /// Media is decoded as early as the first fragment needs it, or as was said to be needed, and an edit list says where it begins.
+    /// Media is decoded as early as the first fragment needs it, or as was said to be needed, and an edit
+    /// list says where it begins.
     pub(crate) fn create(plan: &SinkPlan, first: u32) -> Result<Self, WriterError> {
         let tracks: Vec<MuxerTrack<'_>> = plan.tracks.iter().map(|track| track.as_muxer_track()).collect();
         let settings = MuxerSettings {

@@ -2,15 +2,16 @@ use super::fragmenter::{Fragmenter, Waiting};
 use super::{Ending, FilmSink, Sink, SinkPlan};
 use crate::boxes::fragment::{Head, finish_head};
 use crate::boxes::movie::TrackHeader;
-use crate::core::timeline::Stored;
-use crate::error::WriterError;
 use crate::output::OutputTarget;
+use crate::state::timeline::Stored;
+use crate::types::error::WriterError;
 use retake_libav::time_to_ticks;
 use retake_media::{Rational, Time};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::NamedTempFile;
 
-/// A film in fragments while it is written, which plays as far as it got; at the end it becomes a plain film (SG-10).
+/// A film in fragments while it is written, which plays as far as it got; at the end it becomes a plain film
+/// (SG-10).
 pub(crate) struct FragmentSink {
     plan: SinkPlan,
     target: OutputTarget,

@@ -1,5 +1,5 @@
-//! Where samples go: a whole film, fragments that become one, or segments for a delegate. A sink is told what to store and when it is
-//! over; it decides nothing.
+//! Where samples go: a whole film, fragments that become one, or segments for a delegate. A sink is told what
+//! to store and when it is over; it decides nothing.
 
 mod film;
 mod fragmenter;
@@ -11,15 +11,16 @@ pub(crate) use fragments::{FragmentSink, Intervals};
 pub(crate) use segments::{Cut, SegmentSink};
 
 use crate::boxes::movie::TrackHeader;
-use crate::core::timeline::{Extent, Stored};
-use crate::error::WriterError;
-use crate::options::OtherTracks;
+use crate::state::timeline::{Extent, Stored};
+use crate::types::error::WriterError;
+use crate::types::options::OtherTracks;
 use retake_libav::{Container, MuxerTrack, TrackFormat};
 use retake_media::{Rational, Time};
 use std::path::PathBuf;
 
-/// The muxer is told to decode everything so many ticks earlier than the samples say. It wants to know the depth of reordering before
-/// the first sample, which nobody knows; the true offsets are put into the index when it is known.
+/// The muxer is told to decode everything so many ticks earlier than the samples say. It wants to know the
+/// depth of reordering before the first sample, which nobody knows; the true offsets are put into the index
+/// when it is known.
 const LEAD: i64 = 1 << 30;
 
 /// A track as the sink is to write it.
@@ -91,6 +92,7 @@ pub(crate) trait Sink: Send {
     /// Stores the next sample, in the order in which samples are to lie in the film.
     fn write(&mut self, track: usize, sample: &Stored) -> Result<(), WriterError>;
 
-    /// Completes the output and puts it in place. A sink that is dropped without leaves nothing behind. Answers what could not be kept.
+    /// Completes the output and puts it in place. A sink that is dropped without leaves nothing behind.
+    /// Answers what could not be kept.
     fn finish(self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError>;
 }

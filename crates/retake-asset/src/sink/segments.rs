@@ -2,10 +2,12 @@ use super::fragmenter::{Fragment, Fragmenter};
 use super::{Ending, Sink, SinkPlan};
 use crate::boxes::fragment::{Head, finish_head, type_box};
 use crate::boxes::movie::TrackHeader;
-use crate::core::timeline::Stored;
-use crate::error::WriterError;
-use crate::media::MediaType;
-use crate::segment::{SampleInfo, SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, TrackReport};
+use crate::state::timeline::Stored;
+use crate::types::error::WriterError;
+use crate::types::media::MediaType;
+use crate::types::segment::{
+    SampleInfo, SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, TrackReport,
+};
 use retake_media::{Rational, Time};
 use std::io;
 
@@ -23,7 +25,8 @@ pub(crate) struct SegmentSink {
 pub(crate) struct Cut {
     /// The start of the session, in the source's time.
     pub(crate) session: Time,
-    /// The next boundary in the source's time, and the distance to the one behind it; none where the client says.
+    /// The next boundary in the source's time, and the distance to the one behind it; none where the client
+    /// says.
     pub(crate) next: Option<(Time, Time)>,
     /// The track that decides: video, if there is one.
     pub(crate) track: usize,
@@ -40,8 +43,8 @@ impl SegmentSink {
         Ok(Self { plan, fragmenter, cut, profile, delegate })
     }
 
-    /// Whether a segment begins with this sample. Boundaries are multiples of the interval from the start; one that passed while no
-    /// sync sample came is not made up for.
+    /// Whether a segment begins with this sample. Boundaries are multiples of the interval from the start;
+    /// one that passed while no sync sample came is not made up for.
     fn begins(&mut self, track: usize, sample: &Stored) -> Result<bool, WriterError> {
         if sample.starts_segment && !sample.sync {
             let time = self.source_time(track, sample.pts);
@@ -79,8 +82,8 @@ impl SegmentSink {
         Ok(())
     }
 
-    /// What is decoded before the session's start lies in front of its media's zero, and an edit says so: players that heed none are as much
-    /// too late as that is long.
+    /// What is decoded before the session's start lies in front of its media's zero, and an edit says so:
+    /// players that heed none are as much too late as that is long.
     fn begin_stream(&mut self, head: &[u8]) -> Result<(), WriterError> {
         let headers: Vec<TrackHeader> = self.plan.tracks.iter().map(|track| track.header.clone()).collect();
         let wanted = Head {

@@ -1,0 +1,16 @@
+//! What a client calls: each call takes the lock, calls a method of the state, and has done what follows.
+//! Handles are known here alone.
+
+pub(crate) mod adaptor;
+pub(crate) mod association;
+pub(crate) mod group;
+pub(crate) mod input;
+mod pass;
+mod pass_buffer;
+pub(crate) mod reader;
+mod readiness;
+pub(crate) mod receiver;
+mod session_encoder;
+pub(crate) mod sound;
+pub(crate) mod video;
+pub(crate) mod writer;

@@ -1,0 +1,231 @@
+use super::input::AssetWriterInput;
+use super::writer::AssetWriter;
+use crate::state::track::AppendMode;
+use crate::types::error::{AppendError, CallError, UsageError};
+use crate::types::media::MediaSample;
+use crate::types::pass::PassDescription;
+use retake_media::{PixelBuffer, Time};
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+/// Appends samples to an input, and waits without holding up a thread. Made by
+/// [`AssetWriter::sample_receiver`].
+#[doc(alias = "AVAssetWriterInput.SampleBufferReceiver")]
+#[derive(Debug)]
+pub struct SampleReceiver(AssetWriterInput);
+
+/// Appends pictures to an input that encodes them, and waits without holding up a thread. Made by
+/// [`AssetWriter::pixel_buffer_receiver`].
+#[doc(alias = "AVAssetWriterInput.PixelBufferReceiver")]
+#[derive(Debug)]
+pub struct PixelBufferReceiver(AssetWriterInput);
+
+/// Appends sound to an input that encodes it, and waits without holding up a thread. Made by
+/// [`AssetWriter::sound_receiver`].
+#[doc(alias = "AVAssetWriterInput.SampleBufferReceiver")]
+#[derive(Debug)]
+pub struct SoundReceiver(AssetWriterInput);
+
+/// The passes of an input: what to append, one pass after the other. Made by
+/// [`AssetWriter::pixel_buffer_receiver_requesting_multi_pass`].
+#[doc(alias = "AVAssetWriterInput.MultiPassController")]
+#[derive(Debug)]
+pub struct MultiPassController {
+    input: AssetWriterInput,
+    begun: bool,
+}
+
+impl AssetWriter {
+    /// Adds the input, and gives what appends to it: the input's own `append` is refused from then on.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::add`].
+    #[doc(alias = "inputReceiver(for:)")]
+    pub fn sample_receiver(&self, input: &AssetWriterInput) -> Result<SampleReceiver, UsageError> {
+        self.add_with_mode("sample_receiver", input, AppendMode::SampleReceiver)?;
+        Ok(SampleReceiver(input.clone()))
+    }
+
+    /// Adds an input that encodes, and gives what appends to it.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::add`]; [`Mistake::WrongMedia`](crate::Mistake::WrongMedia) for an input that does
+    /// not encode.
+    #[doc(alias = "inputPixelBufferReceiver(for:)")]
+    pub fn pixel_buffer_receiver(&self, input: &AssetWriterInput) -> Result<PixelBufferReceiver, UsageError> {
+        self.add_with_mode("pixel_buffer_receiver", input, AppendMode::PixelBufferReceiver)?;
+        Ok(PixelBufferReceiver(input.clone()))
+    }
+
+    /// Adds an input that encodes sound, and gives what appends to it.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::add`]; [`Mistake::WrongMedia`](crate::Mistake::WrongMedia) for an input of anything
+    /// else.
+    #[doc(alias = "inputReceiver(for:)")]
+    pub fn sound_receiver(&self, input: &AssetWriterInput) -> Result<SoundReceiver, UsageError> {
+        self.add_with_mode("sound_receiver", input, AppendMode::SoundReceiver)?;
+        Ok(SoundReceiver(input.clone()))
+    }
+
+    /// The same as [`pixel_buffer_receiver`](Self::pixel_buffer_receiver), asking for several passes. A
+    /// client that ignores the controller gets the result of one pass.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::pixel_buffer_receiver`].
+    #[doc(alias = "inputPixelBufferReceiverRequestingMultiPass(for:)")]
+    pub fn pixel_buffer_receiver_requesting_multi_pass(
+        &self,
+        input: &AssetWriterInput,
+    ) -> Result<(PixelBufferReceiver, MultiPassController), UsageError> {
+        let receiver = self.pixel_buffer_receiver(input)?;
+        input.configure(|options| options.multi_pass = true)?;
+        Ok((receiver, MultiPassController { input: input.clone(), begun: false }))
+    }
+}
+
+impl SampleReceiver {
+    /// Appends a sample as soon as the input is ready.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::append`], and never [`AppendError::NotReady`].
+    #[doc(alias = "SampleBufferReceiver.append")]
+    pub async fn append(&self, sample: impl Into<MediaSample>) -> Result<(), AppendError<MediaSample>> {
+        let mut sample = Some(sample.into());
+        poll_fn(|context| {
+            self.0.poll_append(context, &mut sample, |input: &AssetWriterInput, sample| {
+                input.append_sample(sample)
+            })
+        })
+        .await
+    }
+
+    /// Appends a sample if the input is ready now.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::append`].
+    #[doc(alias = "appendImmediately")]
+    pub fn append_immediately(&self, sample: impl Into<MediaSample>) -> Result<(), AppendError<MediaSample>> {
+        self.0.append_sample(sample.into())
+    }
+
+    /// Nothing more comes: as [`AssetWriterInput::mark_as_finished`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(self) -> Result<(), UsageError> {
+        self.0.mark_as_finished()
+    }
+}
+
+impl PixelBufferReceiver {
+    /// Encodes a picture as soon as the input is ready.
+    ///
+    /// # Errors
+    /// As [`PixelBufferAdaptor::append`](crate::PixelBufferAdaptor::append), and never
+    /// [`AppendError::NotReady`].
+    #[doc(alias = "PixelBufferReceiver.append")]
+    pub async fn append(&self, picture: PixelBuffer, time: Time) -> Result<(), AppendError<PixelBuffer>> {
+        let mut picture = Some(picture);
+        let append = |input: &AssetWriterInput, picture| input.append_picture(picture, time, "append");
+        poll_fn(|context| self.0.poll_append(context, &mut picture, append)).await
+    }
+
+    /// Encodes a picture if the input is ready now.
+    ///
+    /// # Errors
+    /// As [`PixelBufferAdaptor::append`](crate::PixelBufferAdaptor::append).
+    #[doc(alias = "appendImmediately")]
+    pub fn append_immediately(
+        &self,
+        picture: PixelBuffer,
+        time: Time,
+    ) -> Result<(), AppendError<PixelBuffer>> {
+        self.0.append_picture(picture, time, "append_immediately")
+    }
+
+    /// Nothing more comes: the newest version of each frame is kept.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::mark_as_finished`].
+    pub fn finish(self) -> Result<(), UsageError> {
+        self.0.mark_as_finished()
+    }
+}
+
+impl SoundReceiver {
+    /// Encodes a stretch of sound as soon as the input is ready.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::append_sound`], and never [`AppendError::NotReady`].
+    pub async fn append(&self, samples: Vec<f32>, time: Time) -> Result<(), AppendError<Vec<f32>>> {
+        let mut samples = Some(samples);
+        let append = |input: &AssetWriterInput, samples| input.append_stretch(samples, time, "append");
+        poll_fn(|context| self.0.poll_append(context, &mut samples, append)).await
+    }
+
+    /// Encodes a stretch of sound if the input is ready now.
+    ///
+    /// # Errors
+    /// As [`AssetWriterInput::append_sound`].
+    #[doc(alias = "appendImmediately")]
+    pub fn append_immediately(&self, samples: Vec<f32>, time: Time) -> Result<(), AppendError<Vec<f32>>> {
+        self.0.append_stretch(samples, time, "append_immediately")
+    }
+
+    /// Nothing more comes: as [`AssetWriterInput::mark_as_finished`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(self) -> Result<(), UsageError> {
+        self.0.mark_as_finished()
+    }
+}
+
+impl MultiPassController {
+    /// Whether several passes can be had; final once the writer has started.
+    #[doc(alias = "canPerformMultiplePasses")]
+    pub fn can_perform_multiple_passes(&self) -> bool {
+        self.input.can_perform_multiple_passes()
+    }
+
+    /// What the next pass asks for: of the first, everything. Asking for the next pass ends the one before it
+    /// (resolution 32). `None` after the last: then the receiver is to be finished, which is also how a
+    /// client stops early.
+    ///
+    /// # Errors
+    /// A [`UsageError`] before the writer starts; the writer's error when it fails meanwhile.
+    #[doc(alias = "passDescriptions")]
+    pub async fn next(&mut self) -> Result<Option<PassDescription>, CallError> {
+        if self.begun && self.input.is_in_pass() {
+            self.input.mark_current_pass_as_finished()?;
+        }
+        let description = poll_fn(|context| self.input.pass_or_wake(context.waker())).await?;
+        self.begun = true;
+        Ok(description)
+    }
+}
+
+impl AssetWriterInput {
+    /// One attempt: done, or to be woken when the input may be ready.
+    fn poll_append<T>(
+        &self,
+        context: &mut Context<'_>,
+        waiting: &mut Option<T>,
+        append: impl Fn(&Self, T) -> Result<(), AppendError<T>>,
+    ) -> Poll<Result<(), AppendError<T>>> {
+        let Some(value) = waiting.take() else { return Poll::Ready(Ok(())) };
+        match append(self, value) {
+            Err(AppendError::NotReady(value)) => {
+                let value = *value;
+                // between the refusal and here it may have become ready, which would wake nobody
+                if self.wake_when_ready(context.waker()) {
+                    context.waker().wake_by_ref();
+                }
+                *waiting = Some(value);
+                Poll::Pending
+            }
+            done => Poll::Ready(done),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use super::input::AssetWriterInput;
+use crate::state::track::{AppendMode, Media};
+use crate::types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
+use crate::types::error::{AppendError, Mistake, WriterError};
+use crate::types::media::MediaSample;
+use retake_libav::{MediaError, SoundCodec, SoundEncoder, TrackFormat};
+use retake_media::{Sample, SampleAttachments, SampleKind, Time};
+use std::sync::Arc;
+
+/// What an input encodes sound to.
+#[doc(alias = "outputSettings")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SoundSettings {
+    /// The coding format.
+    #[doc(alias = "AVFormatIDKey")]
+    pub codec: SoundCodec,
+    /// Samples a second of each channel, of what is appended and of the track.
+    #[doc(alias = "AVSampleRateKey")]
+    pub sample_rate: u32,
+    /// Channels, in the usual order of so many.
+    #[doc(alias = "AVNumberOfChannelsKey")]
+    pub channels: u32,
+    /// Bits a second. Default: 0, what the encoder thinks right.
+    #[doc(alias = "AVEncoderBitRateKey")]
+    pub bit_rate: u64,
+}
+
+/// How samples of sound lie: so many a second of each channel, side by side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SoundLayout {
+    rate: i32,
+    channels: usize,
+}
+
+impl SoundSettings {
+    /// So many channels at this rate, in this coding format.
+    pub fn new(codec: SoundCodec, sample_rate: u32, channels: u32) -> Self {
+        Self { codec, sample_rate, channels, bit_rate: 0 }
+    }
+}
+
+impl AssetWriterInput {
+    /// An input that encodes sound, which is appended by [`append_sound`](Self::append_sound) or a
+    /// [`SoundReceiver`](crate::SoundReceiver). What the encoder adds at both ends (priming, and the rest of
+    /// the last packet) is edited out of the film.
+    ///
+    /// # Errors
+    /// [`WriterError::NoEncoder`] if there is none for the coding format, or it refuses the settings. No
+    /// writer has failed then: there is none yet.
+    #[doc(alias = "initWithMediaType:outputSettings:")]
+    pub fn sound(settings: &SoundSettings) -> Result<Self, WriterError> {
+        let SoundSettings { codec, sample_rate, channels, bit_rate } = *settings;
+        let encoder = SoundEncoder::open(codec, sample_rate, channels, bit_rate)
+            .map_err(|error| WriterError::NoEncoder(error.to_string()))?;
+        let format = encoder.format().clone();
+        let rate = i32::try_from(format.sample_rate).unwrap_or(i32::MAX);
+        let layout = SoundLayout { rate, channels: (format.channels as usize).max(1) };
+        Ok(Self::of_sound(Box::new(PacketEncoder { encoder, begin: None, over: false }), layout))
+    }
+
+    /// Encodes sound: samples of -1 to 1, one of each channel after the other, the first of them at `time`.
+    /// Each stretch begins where the one before it ended, give or take less than a sample; silence has to be
+    /// appended as such.
+    ///
+    /// # Errors
+    /// [`AppendError::NotReady`] gives the samples back; else as [`AssetWriterInput::append`].
+    #[doc(alias = "appendSampleBuffer:")]
+    pub fn append_sound(&self, samples: Vec<f32>, time: Time) -> Result<(), AppendError<Vec<f32>>> {
+        const CALL: &str = "append_sound";
+        match self.mode() {
+            Some(AppendMode::SoundReceiver) => Err(AppendError::usage(CALL, Mistake::RECEIVER)),
+            _ => self.append_stretch(samples, time, CALL),
+        }
+    }
+
+    pub(super) fn append_stretch(
+        &self,
+        samples: Vec<f32>,
+        time: Time,
+        call: &'static str,
+    ) -> Result<(), AppendError<Vec<f32>>> {
+        let refuse = |mistake| Err(AppendError::usage(call, mistake));
+        let track = self.attached(call).map_err(AppendError::Usage)?;
+        let Some((encoder, layout)) = self.sound_encoder() else {
+            return refuse(self.wrong_media());
+        };
+        if !samples.len().is_multiple_of(layout.channels) {
+            return refuse(Mistake::BadValue("samples of some channels are missing"));
+        }
+        if !samples.iter().all(|sample| sample.is_finite()) {
+            return refuse(Mistake::BadValue("samples of sound have to be numbers"));
+        }
+        let length = Time::new((samples.len() / layout.channels) as i64, layout.rate);
+        let media = Media::Sound { time, length, sample: Time::new(1, layout.rate) };
+        encoder.append(track, call, samples, &media)
+    }
+}
+
+/// libavcodec's encoders as the encoder of an input.
+struct PacketEncoder {
+    encoder: SoundEncoder,
+    /// When the first sample is heard.
+    begin: Option<Time>,
+    over: bool,
+}
+
+impl InputEncoder<[f32]> for PacketEncoder {
+    fn expected_format(&self) -> Option<TrackFormat> {
+        Some(TrackFormat::Audio(self.encoder.format().clone()))
+    }
+
+    fn open(&mut self, _: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
+        let format = TrackFormat::Audio(self.encoder.format().clone());
+        // no call of it takes long
+        Ok(OpenedEncoder { format, multiple_passes: false, interrupt: Arc::new(|| ()) })
+    }
+
+    fn encode(&mut self, samples: &[f32], pts: Time) -> Result<(), WriterError> {
+        self.begin.get_or_insert(pts);
+        self.encoder.send(samples).map_err(failed)
+    }
+
+    fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
+        let (Some(begin), Some(packet)) = (self.begin, self.encoder.next_packet()) else { return Ok(None) };
+        let rate = i32::try_from(self.encoder.format().sample_rate).unwrap_or(i32::MAX);
+        let time = |samples: i64| Time::new(samples, rate);
+        let (length, came) =
+            (i64::from(packet.length), i64::try_from(self.encoder.came()).unwrap_or(i64::MAX));
+        let trim = |samples: i64| if samples > 0 { time(samples.min(length)) } else { Time::INVALID };
+        let pts = begin.add(time(packet.start));
+        let sample =
+            Sample { data: packet.data, pts, dts: pts, duration: time(length), kind: SampleKind::Sync };
+        let mut sample = MediaSample::from(sample);
+        sample.attachments = SampleAttachments {
+            trim_at_start: trim(-packet.start),
+            trim_at_end: if self.over { trim(packet.start + length - came) } else { Time::INVALID },
+            ..SampleAttachments::default()
+        };
+        Ok(Some(sample))
+    }
+
+    fn finish(&mut self) -> Result<(), WriterError> {
+        self.over = true;
+        match self.begin {
+            Some(_) => self.encoder.finish().map_err(failed),
+            None => Ok(()),
+        }
+    }
+}
+
+fn failed(error: MediaError) -> WriterError {
+    WriterError::EncodeFailed { code: -12912, detail: error.to_string() }
+}

@@ -1,0 +1,101 @@
+//! From the state to what the sink needs to know: what the first samples tell of the film.
+
+use crate::boxes::entry;
+use crate::boxes::movie::TrackHeader;
+use crate::sink::{Cut, Intervals, SinkPlan, SinkTrack};
+use crate::state::associations::references;
+use crate::state::clock::{movie_timescale, timescale};
+use crate::state::track::TrackId;
+use crate::state::{Session, WriterState};
+use crate::types::options::{OtherTracks, WriterOptions};
+use retake_libav::TrackFormat;
+use retake_media::Time;
+
+/// Where segments are to end.
+pub(super) fn cut(state: &WriterState) -> Cut {
+    let session = session_start(state);
+    let boundaries = state.segment_boundaries();
+    let next = boundaries.map(|(interval, start)| (start.unwrap_or(session).add(interval), interval));
+    Cut { session, next, track: state.deciding_track().index() }
+}
+
+fn session_start(state: &WriterState) -> Time {
+    match state.session() {
+        Session::None => Time::ZERO,
+        Session::Started { start } | Session::Ended { start, .. } => start,
+    }
+}
+
+/// The film as the first samples of its tracks let it be begun.
+pub(super) fn plan(state: &WriterState) -> SinkPlan {
+    let (options, destination) = (state.options(), state.destination());
+    let tracks: Vec<SinkTrack> = state.track_ids().filter_map(|id| track(state, id)).collect();
+    let movie_timescale = match options.movie_time_scale {
+        0 => {
+            let copied = options.other_tracks.iter().flat_map(OtherTracks::sample_rates);
+            movie_timescale(tracks.iter().map(|track| track.timescale).chain(copied))
+        }
+        scale => scale,
+    };
+    SinkPlan {
+        container: destination.container,
+        output: destination.file.clone(),
+        temporary: options.directory_for_temporary_files.clone(),
+        fast_start: options.fast_start,
+        intervals: intervals(state),
+        tracks,
+        tags: options.metadata.clone(),
+        movie_timescale,
+        session: session_start(state),
+        other_tracks: options.other_tracks.clone(),
+    }
+}
+
+fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
+    let setup = &state.track(id).setup;
+    let options = setup.options.clone();
+    // what the first sample says of itself is better than what an encoder could say before it
+    let said = state.waiting(id).find_map(|sample| sample.format.as_deref().cloned());
+    let format = said.map(TrackFormat::Video).or_else(|| setup.format.clone())?;
+    let scale = match &format {
+        TrackFormat::Audio(sound) => sound.sample_rate,
+        _ if options.media_time_scale > 0 => options.media_time_scale,
+        _ => timescale(state.waiting(id)),
+    };
+    let group = state.groups().iter().position(|group| group.contains(&id));
+    let header = TrackHeader {
+        enabled: options.enabled,
+        alternate_group: group.map_or(0, |group| group as u16 + 1),
+        volume: options.preferred_volume,
+        size: options.natural_size,
+        language_tag: options.extended_language_tag,
+        references: references(state.associations(), id),
+        entry: match &format {
+            TrackFormat::Video(video) => entry::boxes(video, state.destination().container),
+            _ => Vec::new(),
+        },
+    };
+    Some(SinkTrack {
+        format,
+        encoded: setup.encodes(),
+        timescale: scale,
+        frame_rate: options.frame_rate,
+        display_matrix: options.transform,
+        language: options.language_code,
+        reorder_delay: options.reorder_delay,
+        tags: options.metadata,
+        header,
+    })
+}
+
+/// How often fragments end, if there are any.
+fn intervals(state: &WriterState) -> Option<Intervals> {
+    let WriterOptions { movie_fragment_interval, initial_movie_fragment_interval, .. } = *state.options();
+    let wanted = movie_fragment_interval.is_numeric() && state.destination().container.is_iso();
+    wanted.then_some(Intervals {
+        first: initial_movie_fragment_interval,
+        others: movie_fragment_interval,
+        number: state.options().initial_movie_fragment_sequence_number,
+        duration: state.options().overall_duration_hint,
+    })
+}

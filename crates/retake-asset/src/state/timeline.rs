@@ -1,0 +1,162 @@
+//! From times of the source to ticks of one track, with the durations that are stored (AI-8), and what of it
+//! will be seen.
+
+use crate::types::media::MediaSample;
+use retake_libav::time_to_ticks;
+use retake_media::{Rational, SampleKind, Time};
+
+/// A sample as it is stored: times in ticks from the start of the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) pts: i64,
+    pub(crate) dts: i64,
+    pub(crate) duration: i64,
+    pub(crate) sync: bool,
+    pub(crate) disposable: bool,
+    pub(crate) starts_segment: bool,
+    pub(crate) data: Vec<u8>,
+}
+
+/// What a track turned out to be. All in ticks from the start of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// The first decode time.
+    pub(crate) first: i64,
+    /// The greatest `dts - pts`.
+    pub(crate) reorder: i64,
+    /// When something is first to be seen or heard.
+    pub(crate) start: i64,
+    /// When the last of it ends.
+    pub(crate) end: i64,
+    /// The sum of all stored durations.
+    pub(crate) media: i64,
+}
+
+/// Follows one track.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    base: Rational,
+    session: Time,
+    sound: bool,
+    /// Whether its samples come from an encoder of the writer.
+    encoded: bool,
+    held: Option<Held>,
+    last: Option<i64>,
+    step: Option<i64>,
+    extent: Option<Extent>,
+    /// The latest time that is shown, and the number of its sample.
+    latest: (i64, u64),
+    samples: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    stored: Stored,
+    given: Option<i64>,
+    trim: (i64, i64),
+}
+
+impl Timeline {
+    /// A track that ticks by `base`, in a session that starts at `session`.
+    pub(crate) fn new(base: Rational, session: Time, sound: bool, encoded: bool) -> Self {
+        Self {
+            base,
+            session,
+            sound,
+            encoded,
+            held: None,
+            last: None,
+            step: None,
+            extent: None,
+            latest: (i64::MIN, 0),
+            samples: 0,
+        }
+    }
+
+    /// Takes the next sample in decode order. Out comes the one before it, whose duration is known now; sound
+    /// that says how long it is comes out at once.
+    pub(crate) fn accept(&mut self, sample: MediaSample) -> Result<[Option<Stored>; 2], &'static str> {
+        let (session, base) = (self.session, self.base);
+        let ticks = |time: Time| time_to_ticks(time.subtract(session), base);
+        let dts = ticks(sample.decode_time()).ok_or("its decode time is not a number, or too large")?;
+        let before = self.close(Some(dts));
+        if sample.is_marker() {
+            return Ok([before, None]);
+        }
+        let pts = ticks(sample.sample.pts).ok_or("its time is not a number, or too large")?;
+        if self.last.is_some_and(|last| dts <= last) {
+            return Err("it is not decoded after the sample before it, on the track's clock");
+        }
+        let length = |time: Time| time_to_ticks(time, base).filter(|&ticks| ticks > 0);
+        let given = length(sample.sample.duration);
+        let trim = (length(sample.attachments.trim_at_start), length(sample.attachments.trim_at_end));
+        let stored = Stored {
+            pts,
+            dts,
+            duration: 0,
+            sync: sample.sample.kind == SampleKind::Sync,
+            disposable: sample.sample.kind == SampleKind::Disposable,
+            starts_segment: sample.starts_segment,
+            data: sample.sample.data,
+        };
+        if let Some(last) = self.last {
+            self.step = Some(dts - last);
+        }
+        self.last = Some(dts);
+        self.held = Some(Held { stored, given, trim: (trim.0.unwrap_or(0), trim.1.unwrap_or(0)) });
+        let at_once = if self.sound && given.is_some() { self.close(None) } else { None };
+        Ok([before, at_once])
+    }
+
+    /// The last sample, with the last of the three sources of its duration that there is: its own, or that of
+    /// the sample before. A picture that was encoded here is shown until the session ends, if that was told
+    /// (AD-4).
+    pub(crate) fn finish(&mut self, end: Option<i64>) -> Option<Stored> {
+        if let Some(held) = self.held.as_mut().filter(|held| held.given.is_none() && self.encoded) {
+            held.given = end.map(|end| end - held.stored.pts).filter(|&ticks| ticks > 0);
+        }
+        self.close(None)
+    }
+
+    /// What the track is, once it is finished; `None` if nothing was in it.
+    pub(crate) fn extent(&self) -> Option<Extent> {
+        self.extent
+    }
+
+    pub(crate) fn base(&self) -> Rational {
+        self.base
+    }
+
+    pub(crate) fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    fn close(&mut self, next: Option<i64>) -> Option<Stored> {
+        let Held { mut stored, given, trim } = self.held.take()?;
+        let follows = next.map(|next| next - stored.dts).filter(|&ticks| ticks > 0);
+        stored.duration = follows.or(given).or(self.step).unwrap_or(1).max(1);
+        let lead = stored.dts - stored.pts;
+        let extent = self.extent.get_or_insert(Extent {
+            first: stored.dts,
+            reorder: 0,
+            start: i64::MAX,
+            end: i64::MIN,
+            media: 0,
+        });
+        extent.reorder = extent.reorder.max(lead);
+        extent.media = stored.dts - extent.first + stored.duration;
+        // a picture that is followed by others in decode order lasts as long as it says itself
+        let shown =
+            if lead == 0 || next.is_none() { stored.duration } else { given.unwrap_or(stored.duration) };
+        let (from, to) = (stored.pts + trim.0, stored.pts + shown - trim.1);
+        if from < to {
+            extent.start = extent.start.min(from);
+            if stored.pts >= self.latest.0 {
+                self.latest = (stored.pts, self.samples);
+                extent.end = to;
+            }
+        }
+        self.samples += 1;
+        Some(stored)
+    }
+}

@@ -1,0 +1,289 @@
+use super::status::WriterStatus;
+use crate::output::OutputError;
+use retake_libav::MediaError;
+use retake_media::Time;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A call that the program should not have made: in the original, an exception. It never changes the status
+/// of a writer, and what it was called on is as it was before (AW-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{call}: {mistake}")]
+pub struct UsageError {
+    /// The call.
+    pub call: &'static str,
+    /// What was wrong with it, and what would have been right.
+    pub mistake: Mistake,
+}
+
+impl UsageError {
+    /// The stable number of the whole class: operation not allowed.
+    #[doc(alias = "AVErrorOperationNotAllowed")]
+    pub const fn code(&self) -> i32 {
+        -11862
+    }
+}
+
+/// What can be wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mistake {
+    /// The writer is in another status.
+    #[error("the writer is {is}, and this needs it {wants}")]
+    Status {
+        /// The status it is in.
+        is: WriterStatus,
+        /// The status that it needs to be in.
+        wants: &'static str,
+    },
+    /// The writer is finishing.
+    #[error("the writer is finishing already: nothing can be added any more")]
+    Finishing,
+    /// No session was started.
+    #[error("there is no session: call start_session first")]
+    NoSession,
+    /// A session was started before.
+    #[error("a session was started already: a writer has one")]
+    SecondSession,
+    /// The session has ended.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// A time that has to be a number is none, or lies where it must not.
+    #[error("the time {0} is not a number, or lies where it cannot")]
+    BadTime(Time),
+    /// A property cannot have this value.
+    #[error("{0}")]
+    BadValue(&'static str),
+    /// The input belongs to no writer.
+    #[error("the input is not attached to a writer: add it first")]
+    NotAttached,
+    /// The input belongs to a writer already.
+    #[error("the input is attached to a writer already")]
+    Attached,
+    /// The writer cannot take such an input.
+    #[error("the writer cannot take this input: {0}")]
+    CannotAdd(&'static str),
+    /// The input was marked as finished.
+    #[error("the input is marked as finished")]
+    InputFinished,
+    /// Samples were asked for already.
+    #[error("media data was requested already: once an input, or a pass of it")]
+    SecondRequest,
+    /// The input has an adaptor or a receiver already.
+    #[error("the input has an adaptor or a receiver already: each has one")]
+    Adapted,
+    /// The input takes other things: samples, pictures, or what its adaptor takes.
+    #[error("the input takes {0}")]
+    WrongMedia(&'static str),
+    /// The input has no pass to do this with.
+    #[error("the input is between passes, or done with all")]
+    NoPass,
+    /// The sample lies outside of what this pass encodes again.
+    #[error("the time {0} lies outside of the ranges of this pass")]
+    OutsidePass(Time),
+    /// In the first pass there was no picture at this time, or one of another size or pixel format.
+    #[error("the frame at {0} is not one of the first pass: later passes bring the same frames again")]
+    NotTheSame(Time),
+    /// A picture of the ranges of this pass was left out. It can still be appended; without it, the input can
+    /// be marked as finished, which keeps what was there before.
+    #[error("the frame at {0} is missing: all frames of the ranges have to come")]
+    FrameMissing(Time),
+    /// Segments end by themselves, or there are none.
+    #[error("segments are ended by the client only with a delegate and an indefinite interval")]
+    NotByClient,
+    /// Sound has a gap.
+    #[error("sound goes on at {0}, and nowhere else: append silence where there is none")]
+    SoundGap(Time),
+    /// Times have to go up.
+    #[error("the time {0} is not after the one before")]
+    TimeGoesBack(Time),
+}
+
+impl Mistake {
+    pub(crate) const PICTURES: Self = Self::WrongMedia("pictures, by its adaptor or receiver");
+    pub(crate) const SAMPLES: Self = Self::WrongMedia("samples: it encodes nothing");
+    pub(crate) const SOUND: Self = Self::WrongMedia("uncompressed sound, by append_sound or its receiver");
+    pub(crate) const RECEIVER: Self = Self::WrongMedia("what its receiver appends, and nothing else");
+}
+
+/// Why a film cannot be written: the status is failed, and this is its error.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriterError {
+    /// There is a file already where the output should go.
+    #[error("{} is there already: choose another name, or remove it", .file.display())]
+    FileExists {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The system cannot create or write a file.
+    #[error("cannot write {}: {source}", .file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// The container's writer failed.
+    #[error(transparent)]
+    Media(Arc<MediaError>),
+    /// Properties contradict each other.
+    #[error("the writer is not configured in a way that can work: {0}")]
+    Misconfigured(&'static str),
+    /// The writer was told to finish, and no session was started.
+    #[error("there is nothing to write: no session was started before the end")]
+    NoSession,
+    /// A sample cannot be stored.
+    #[error("sample {sample} of input {input} cannot be stored: {detail}")]
+    BadSample {
+        /// Number of the input, in the order they were added.
+        input: usize,
+        /// Number of the sample, from 0.
+        sample: u64,
+        /// What is wrong with it.
+        detail: &'static str,
+    },
+    /// A segment would start with a sample that decoding cannot start at.
+    #[error(
+        "the segment after {time} starts with a sample that is no sync sample: append a sync sample after flush_segment"
+    )]
+    NoSyncAtSegmentStart {
+        /// Time of the sample.
+        time: Time,
+    },
+    /// No encoder fits the settings.
+    #[error("no encoder: {0}")]
+    NoEncoder(String),
+    /// An encoder failed.
+    #[error("encoding failed: {detail}")]
+    EncodeFailed {
+        /// The session's own code.
+        code: i32,
+        /// What it said.
+        detail: String,
+    },
+    /// The settings cannot be encoded with.
+    #[error("these settings cannot be encoded with: {0}")]
+    BadSettings(String),
+    /// Code that the writer was given panicked: a delegate, or an encoder.
+    #[error("{0} panicked")]
+    Panicked(&'static str),
+    /// The writer was cancelled.
+    #[error("writing was cancelled")]
+    Cancelled,
+}
+
+impl WriterError {
+    /// The stable number, as in the original.
+    #[doc(alias = "AVError")]
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::FileExists { .. } => -11823,
+            Self::Io { source, .. } => io_code(source),
+            Self::Media(error) => match &**error {
+                MediaError::Write { source, .. } => io_code(source),
+                MediaError::CannotHold { .. } => -11864,
+                _ => -11800,
+            },
+            Self::Misconfigured(_) => -11875,
+            Self::NoSession | Self::BadSample { .. } | Self::Panicked(_) => -11800,
+            Self::NoSyncAtSegmentStart { .. } => -11876,
+            Self::NoEncoder(_) => -11834,
+            Self::EncodeFailed { .. } => -11883,
+            Self::BadSettings(_) => -11861,
+            Self::Cancelled => -11878,
+        }
+    }
+
+    pub(crate) fn io(file: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let file = file.into();
+        |source| Self::Io { file, source: Arc::new(source) }
+    }
+}
+
+impl From<OutputError> for WriterError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Exists { path } => Self::FileExists { file: path },
+            OutputError::Io { path, source, .. } => Self::Io { file: path, source },
+        }
+    }
+}
+
+impl From<MediaError> for WriterError {
+    fn from(error: MediaError) -> Self {
+        Self::Media(Arc::new(error))
+    }
+}
+
+fn io_code(error: &io::Error) -> i32 {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => -11807,
+        io::ErrorKind::OutOfMemory => -11801,
+        _ => -11800,
+    }
+}
+
+/// A call that can be wrong, or fail.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// It should not have been made. Nothing changed.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// It was right, and failed: the status is failed with the same error.
+    #[error(transparent)]
+    Failed(#[from] WriterError),
+}
+
+/// Why something was not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError<T> {
+    /// The input is not ready: here is what was not appended. Wait until it is ready, or, when live, drop it.
+    #[error("the input is not ready for more media data")]
+    NotReady(Box<T>),
+    /// The call should not have been made. Nothing changed.
+    #[error(transparent)]
+    Usage(UsageError),
+    /// The writer has failed.
+    #[error(transparent)]
+    Failed(WriterError),
+}
+
+impl<T> AppendError<T> {
+    pub(crate) fn usage(call: &'static str, mistake: Mistake) -> Self {
+        Self::Usage(UsageError { call, mistake })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 16.6: the numbers that clients look at.
+    #[test]
+    fn numbers_are_stable() {
+        let io = |kind: io::ErrorKind| WriterError::io("a.mp4")(kind.into());
+        let cannot_hold = MediaError::CannotHold { container: "webm", codec: "H264".into(), remedy: "" };
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let full = MediaError::Write { file: "a.mp4".into(), byte: 7, source: full };
+        for (error, code) in [
+            (io(io::ErrorKind::PermissionDenied), -11800),
+            (io(io::ErrorKind::OutOfMemory), -11801),
+            (io(io::ErrorKind::StorageFull), -11807),
+            (full.into(), -11807),
+            (cannot_hold.into(), -11864),
+            (WriterError::FileExists { file: "a.mp4".into() }, -11823),
+            (WriterError::NoEncoder("none".into()), -11834),
+            (WriterError::BadSettings("none".into()), -11861),
+            (WriterError::Misconfigured("so"), -11875),
+            (WriterError::NoSyncAtSegmentStart { time: Time::ZERO }, -11876),
+            (WriterError::Cancelled, -11878),
+            (WriterError::EncodeFailed { code: -12912, detail: "so".into() }, -11883),
+            (WriterError::NoSession, -11800),
+        ] {
+            assert_eq!(error.code(), code, "{error}");
+        }
+        assert_eq!(UsageError { call: "add", mistake: Mistake::Attached }.code(), -11862);
+    }
+}
