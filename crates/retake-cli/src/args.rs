@@ -71,13 +71,13 @@ pub(crate) struct Encode {
     /// A setting in the encoder's own words; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
     pub encoder_options: Vec<(String, String)>,
-    /// Threads of each encoder. Part of the result with some encoders; takes run in parallel anyway.
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Encoder")]
-    pub threads: u32,
+    /// Threads of each encoder. Part of the result with some encoders; takes run in parallel anyway [default: 1].
+    #[arg(long, value_name = "N", help_heading = "Encoder")]
+    pub threads: Option<u32>,
 
-    /// Passes allowed, the first one counted.
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Work")]
-    pub passes: u32,
+    /// Passes allowed, the first one counted [default: 5].
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub passes: Option<u32>,
     /// Takes at once [default: as many as cores and memory allow].
     #[arg(short, long, value_name = "N", help_heading = "Work")]
     pub jobs: Option<u32>,

@@ -1,4 +1,4 @@
-//! `retake encode`.
+//! `retake encode`: flags become an export, and nothing else is decided here.
 
 use crate::args::Encode;
 use crate::exit::{UNMET, Usage};
@@ -6,31 +6,63 @@ use crate::output;
 use crate::progress::Progress;
 use crate::table;
 use anyhow::{Context, Result};
-use retake::{Codec, EncoderFactory, Event, MetricKind, Outcome, Pool, Request, StopFlag, Target};
+use retake::{Codec, EncoderFactory, Event, Export, MetricKind, Outcome, Pool, RunError, StopFlag, Target};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
-    let request = request(args)?;
     let stop = StopFlag::new();
     let flag = stop.clone();
     ctrlc::set_handler(move || flag.raise()).context("the signal handler could not be installed")?;
-    let progress = Progress::new(args, &request);
-    let summary = retake::export(&request, &stop, &|event| {
-        if args.json {
-            print_json(&event);
-        } else {
-            progress.show(&event);
-        }
-    });
+    let (encoder, metric, pool) = (encoder(args)?, self::metric(args.metric.as_deref())?, pool(args)?);
+    let target = target(args, metric)?;
+    let progress = Arc::new(Progress::new(args, encoder.info(), target, metric, pool));
+    let (told, json) = (progress.clone(), args.json);
+    let mut export = Export::builder(&args.input, &args.output, encoder)
+        .target(target)
+        .metric(metric)
+        .pool(pool)
+        .multi_pass(true)
+        .restart(args.restart)
+        .overwrite(args.overwrite)
+        .stop(&stop)
+        .on_event(move |event| if json { print_json(event) } else { told.show(event) });
+    if let Some(passes) = args.passes {
+        export = export.passes(passes);
+    }
+    if let Some(threads) = args.threads {
+        export = export.threads(threads);
+    }
+    if let Some(jobs) = args.jobs {
+        export = export.jobs(jobs);
+    }
+    if let Some(memory) = args.memory {
+        export = export.memory(memory);
+    }
+    if let Some(rate) = args.max_bitrate {
+        export = export.max_bit_rate(rate);
+    }
+    if let Some(folder) = &args.work_dir {
+        export = export.job_folder(folder);
+    }
+    if let Some(preset) = &args.preset {
+        export = export.encoder_preset(preset);
+    }
+    for (key, value) in &args.encoder_options {
+        export = export.encoder_option(key, value);
+    }
+    let summary = export.build().run();
     progress.end();
-    let summary = summary?;
+    let summary = summary.map_err(|error| match error {
+        RunError::Failed(error) => anyhow::Error::from(error),
+        RunError::AlreadyStarted(error) => error.into(),
+    })?;
     if !args.json && !args.quiet {
         table::print(&summary);
     }
     Ok(match summary.outcome {
         Outcome::Satisfied | Outcome::Plain => ExitCode::SUCCESS,
-        Outcome::PassCap | Outcome::NoGainExpected => ExitCode::from(UNMET),
+        Outcome::Missed => ExitCode::from(UNMET),
     })
 }
 
@@ -40,75 +72,28 @@ fn print_json(event: &Event) {
     }
 }
 
-fn request(args: &Encode) -> Result<Request> {
-    for (flag, value) in
-        [("--jobs", args.jobs), ("--threads", Some(args.threads)), ("--passes", Some(args.passes))]
-    {
-        if value == Some(0) {
-            return Err(Usage(format!("{flag} 0: at least 1 is needed")).into());
-        }
-    }
-    if let Some(tolerance) = args.tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance > 0.0)) {
-        return Err(Usage(format!("--tolerance {tolerance}: a number above 0 is needed")).into());
-    }
-    let metric = match &args.metric {
-        Some(name) => self::metric(name)?,
-        None => retake::default_metric(),
-    };
-    let pool: Pool = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
+/// What the flags ask for. Without any it is the metric's usual floor, or, where there is to be one pass alone, a plain encode.
+fn target(args: &Encode, metric: MetricKind) -> Result<Target> {
     let target = match (args.quality, args.bitrate, args.size, args.crf) {
-        (_, Some(rate), _, _) => Target::BitRate(rate),
-        (_, _, Some(size), _) => Target::Size(size),
-        (_, _, _, Some(crf)) => Target::Plain(Some(crf)),
-        (None, ..) if args.passes == 1 => Target::Plain(None),
-        (quality, ..) => {
-            Target::Floor { floor: quality.unwrap_or(metric.default_floor()), tolerance: args.tolerance }
-        }
+        (_, Some(rate), _, _) => Target::bit_rate(rate)?,
+        (_, _, Some(size), _) => Target::size(size),
+        (_, _, _, Some(crf)) => Target::plain_at(crf),
+        (None, ..) if args.passes == Some(1) => Target::plain(),
+        (quality, ..) => Target::floor(quality.unwrap_or(metric.default_floor()))?,
     };
-    if let Target::Plain(Some(_)) = target
-        && args.passes > 1
-        && args.passes != DEFAULT_PASSES
-    {
-        return Err(
-            Usage("--crf asks for one plain pass: leave --passes out, or give --passes 1".into()).into()
-        );
-    }
-    if let Target::Floor { floor, .. } = target
-        && !(floor.is_finite() && floor > 0.0 && floor < metric.best())
-    {
-        return Err(Usage(format!(
-            "--quality {floor}: ask for more than 0 and less than {}: {}'s scale is {}",
-            metric.best(),
-            metric.name(),
-            metric.scale()
-        ))
-        .into());
-    }
-    if !matches!(target, Target::Floor { .. }) && args.tolerance.is_some() {
-        return Err(Usage("--tolerance belongs to a quality target: give --quality with it".into()).into());
-    }
-    Ok(Request {
-        preset: args.preset.clone(),
-        options: args.encoder_options.clone(),
-        target,
-        metric,
-        pool,
-        max_bit_rate: args.max_bitrate,
-        passes: args.passes,
-        jobs: args.jobs,
-        threads: args.threads,
-        memory: args.memory,
-        work_dir: args.work_dir.clone(),
-        restart: args.restart,
-        overwrite: args.overwrite,
-        ..Request::new(&args.input, &args.output, encoder(args)?)
+    Ok(match args.tolerance {
+        Some(tolerance) => target.tolerance(tolerance)?,
+        None => target,
     })
 }
 
-/// What clap gives when nobody says.
-const DEFAULT_PASSES: u32 = 5;
+fn pool(args: &Encode) -> Result<Pool> {
+    Ok(args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?)
+}
 
-pub(crate) fn metric(name: &str) -> Result<MetricKind> {
+/// The metric of that name, or the default one.
+pub(crate) fn metric(name: Option<&str>) -> Result<MetricKind> {
+    let Some(name) = name else { return Ok(retake::default_metric()) };
     let metric: MetricKind = name.parse().map_err(|error| Usage(format!("--metric: {error}")))?;
     match retake::missing_metrics().into_iter().find(|(missing, _)| *missing == metric) {
         Some((_, remedy)) => Err(Usage(format!("--metric {name} is not in this build: {remedy}")).into()),

@@ -1,6 +1,6 @@
-//! Errors as one line and an exit code.
+//! Errors as one line and an exit code. The library says what is wrong; which flag mends it is added here.
 
-use retake::{ExportError, MediaError, MediaErrorKind};
+use retake::{Asked, Count, EncoderError, ExportError, MediaError, MediaErrorKind, RequestError};
 use std::process::ExitCode;
 
 /// The user can mend it: wrong input, contradictory options.
@@ -45,26 +45,104 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
 /// Prints an error and gives its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // the texts of the library's errors name their causes themselves
-    eprintln!("retake: {error}");
+    eprintln!("retake: {}", message(error));
     ExitCode::from(code(error))
 }
 
+/// The request that was refused, if that is what happened.
+fn request(error: &anyhow::Error) -> Option<&RequestError> {
+    match error.downcast_ref::<ExportError>() {
+        Some(ExportError::Request(error)) => Some(error),
+        _ => error.downcast_ref(),
+    }
+}
+
+fn message(error: &anyhow::Error) -> String {
+    let media = match error.downcast_ref::<ExportError>() {
+        Some(ExportError::Media(MediaError::CannotHold { .. })) => "; --codec chooses another codec",
+        _ => "",
+    };
+    match request(error) {
+        Some(refused) => {
+            let flag = flag(refused).map_or(String::new(), |flag| format!("{flag}: "));
+            let remedy = remedy(refused).map_or(String::new(), |remedy| format!(": {remedy}"));
+            format!("{flag}{refused}{remedy}")
+        }
+        None => format!("{error}{media}"),
+    }
+}
+
+/// The flag, with its value, that asked for what was refused.
+fn flag(error: &RequestError) -> Option<String> {
+    Some(match error {
+        RequestError::Zero { what } => match what {
+            Count::Passes => "--passes 0".into(),
+            Count::Jobs => "--jobs 0".into(),
+            Count::Threads => "--threads 0".into(),
+            Count::BitRate => "--bitrate 0".into(),
+            Count::MaxBitRate => "--max-bitrate 0".into(),
+            _ => return None,
+        },
+        RequestError::PlainIsOnePass { passes } => format!("--crf with --passes {passes}"),
+        RequestError::FloorOutOfScale { floor, .. } => format!("--quality {floor}"),
+        RequestError::ToleranceOutOfRange { tolerance } => format!("--tolerance {tolerance}"),
+        RequestError::ToleranceWithoutFloor => "--tolerance".into(),
+        RequestError::QualityOutOfScale { quality, .. } => format!("--crf {quality}"),
+        RequestError::SizeTooSmall { size, .. } | RequestError::SizeTooSmallForOthers { size, .. } => {
+            format!("--size {size}")
+        }
+        RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
+        RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
+        RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),
+        RequestError::Property(_)
+        | RequestError::UnknownProperty { .. }
+        | RequestError::PropertyNotForExports { .. }
+        | RequestError::PropertyContradicts { .. } => "--set".into(),
+        _ => return None,
+    })
+}
+
+/// What to do about it, in flags.
+fn remedy(error: &RequestError) -> Option<String> {
+    Some(match error {
+        RequestError::OutputExists { .. } => "use --overwrite to replace it".into(),
+        RequestError::PlainIsOnePass { .. } => "leave --passes out, or give --passes 1".into(),
+        RequestError::ToleranceWithoutFloor => "give --quality with it".into(),
+        RequestError::JobOfOtherSettings { .. } => {
+            "or use --restart to begin anew, or --work-dir for another folder".into()
+        }
+        RequestError::JobOfOtherVersion { .. } | RequestError::SourceChanged { .. } => {
+            "use --restart to begin anew".into()
+        }
+        RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
+        RequestError::UnknownProperty { .. } => "see `retake encoders NAME`".into(),
+        RequestError::PropertyContradicts { other, .. } => match other {
+            Asked::Preset => "it is --preset".into(),
+            Asked::EncoderOptions => "they are --encoder-options".into(),
+            Asked::Threads => "it is --threads".into(),
+            Asked::Target => "it is --quality, --bitrate, --size or --crf".into(),
+            Asked::MaxBitRate => "it is --max-bitrate".into(),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<Usage>() {
+    if error.is::<Usage>() || request(error).is_some() {
         return USAGE;
     }
     if error.is::<Stopped>() {
         return STOPPED;
     }
     match error.downcast_ref::<ExportError>() {
-        Some(ExportError::Request(_)) => USAGE,
         Some(ExportError::Stopped) => STOPPED,
         Some(ExportError::Media(MediaError::Open { .. })) => USAGE,
         Some(ExportError::Media(media)) => match media.kind() {
             MediaErrorKind::BadInput | MediaErrorKind::Unsupported => USAGE,
             MediaErrorKind::Io | MediaErrorKind::Internal => 1,
         },
-        Some(ExportError::Encoder { source, .. }) if source.code() == -12902 => USAGE,
+        Some(ExportError::Encoder { source: EncoderError::Settings { .. }, .. }) => USAGE,
         _ => 1,
     }
 }

@@ -5,15 +5,12 @@ use crate::exit::{Stopped, UNMET, Usage};
 use crate::output;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use retake::{ExportError, Pool, StopFlag};
+use retake::{ExportError, Measurement, Pool, StopFlag};
 use std::fmt::Write;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
-    let metric = match &args.metric {
-        Some(name) => crate::encode::metric(name)?,
-        None => retake::default_metric(),
-    };
+    let metric = crate::encode::metric(args.metric.as_deref())?;
     let pool: Pool = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
     if args.quality.is_some_and(|quality| !quality.is_finite()) {
         return Err(Usage("--quality: a number is needed".into()).into());
@@ -27,9 +24,12 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     // hidden by indicatif where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
-    let measured = retake::measure(&args.reference, &args.film, metric, pool, args.unit, &stop, &|frames| {
-        bar.set_position(frames)
-    });
+    let measurement = Measurement::new(&args.reference, &args.film)
+        .metric(metric)
+        .pool(pool)
+        .longest_unit(args.unit)
+        .stop(&stop);
+    let measured = measurement.run(|frames| bar.set_position(frames));
     let score = match measured {
         // nothing is kept of a measurement
         Err(ExportError::Stopped) => return Err(Stopped.into()),

@@ -2,7 +2,7 @@
 
 use crate::args::Encode;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use retake::{Event, Request, Target};
+use retake::{EncoderInfo, Event, MetricKind, Pool, Target};
 use std::sync::Mutex;
 
 pub(crate) struct Progress {
@@ -23,29 +23,25 @@ struct State {
 }
 
 impl Progress {
-    pub(crate) fn new(args: &Encode, request: &Request) -> Self {
+    /// Says what is about to be done.
+    pub(crate) fn new(
+        args: &Encode,
+        encoder: &EncoderInfo,
+        target: Target,
+        metric: MetricKind,
+        pool: Pool,
+    ) -> Self {
         let quiet = args.quiet || args.json;
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         if !quiet && !bar.is_hidden() {
-            let info = request.encoder.info();
-            let target = match request.target {
-                Target::Floor { floor, .. } => {
-                    format!(
-                        "every unit at {} {floor} ({}) or better",
-                        request.metric.name(),
-                        request.pool.name()
-                    )
-                }
-                Target::BitRate(rate) => format!("{} kb/s", rate / 1000),
-                Target::Size(size) => format!("at most {size} bytes"),
-                Target::Plain(_) => "one plain pass".to_owned(),
-            };
             bar.println(format!(
-                "{} → {}: {} {}, {target}",
-                request.input.display(),
-                request.output.display(),
-                info.name,
-                info.version
+                "{} → {}: {} {}, {target} ({}, {})",
+                args.input.display(),
+                args.output.display(),
+                encoder.name,
+                encoder.version,
+                metric.name(),
+                pool.name()
             ));
         }
         Self { bar, quiet, state: Mutex::default() }

@@ -1,7 +1,7 @@
 //! The table at the end.
 
 use crate::output;
-use retake::{Outcome, Summary};
+use retake::{Missed, Outcome, StopReason, Summary};
 use std::fmt::Write;
 
 pub(crate) fn print(summary: &Summary) {
@@ -36,13 +36,22 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
             quality.metric, quality.pool, quality.mean, quality.worst, quality.worst_range
         )?;
     }
-    let outcome = match summary.outcome {
-        Outcome::Satisfied => "satisfied",
-        Outcome::PassCap => "not satisfied everywhere: the allowed passes are used up (--passes)",
-        Outcome::NoGainExpected => "not satisfied everywhere: no further take is expected to help",
-        Outcome::Plain => "one plain pass",
+    let outcome = match (summary.outcome, summary.stopped_because) {
+        (Outcome::Satisfied, _) => "satisfied",
+        (Outcome::Plain, _) => "one plain pass",
+        (Outcome::Missed, StopReason::PassCap) => {
+            "not satisfied everywhere: the allowed passes are used up (--passes)"
+        }
+        (Outcome::Missed, StopReason::NoGainExpected) => {
+            "not satisfied everywhere: no further take is expected to help"
+        }
+        // what only the finished file shows
+        (Outcome::Missed, StopReason::Satisfied) => "not satisfied",
     };
     writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds)?;
+    for missed in &summary.missed {
+        writeln!(text, "missed: {}", miss(missed))?;
+    }
     for note in &summary.notes {
         writeln!(text, "note: {note}")?;
     }
@@ -55,4 +64,19 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         summary.file_bytes
     )?;
     Ok(())
+}
+
+/// In words, what is not met, with the flag that asked for it.
+fn miss(missed: &Missed) -> String {
+    match missed {
+        Missed::Floor { units, of } => format!("{units} of {of} units are below the floor"),
+        Missed::BitRate { wanted, got } => {
+            format!("--bitrate makes {wanted} bytes of video, and there are {got}")
+        }
+        Missed::Size { wanted, got } => format!("--size allows {wanted} bytes, and the file has {got}"),
+        Missed::MaxBitRate { units, of, times, worst } => format!(
+            "--max-bitrate is exceeded in {units} of {of} units, at most {times:.2} times ({worst}): allow more passes, or a higher rate"
+        ),
+        other => format!("{other:?}"),
+    }
 }

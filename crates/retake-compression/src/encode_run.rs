@@ -200,7 +200,7 @@ impl<E: Encoder> EncodeRun<E> {
     /// The same run, with all its pictures scored by `scorer`. Without pictures there is no score.
     pub fn scored<S: Scorer>(self, scorer: S) -> EncodeRun<E, S> {
         let unit = Unit { first: None, scorer: Some(Box::new(scorer)) };
-        self.with_scoring(Scoring { units: ScoredUnits::Whole, open: None, unit: Some(unit) })
+        self.with_scoring(Some(Scoring { units: ScoredUnits::Whole, open: None, unit: Some(unit) }))
     }
 
     /// The same run, scored by units. `open` gives a scorer for each, when its first picture is there.
@@ -210,12 +210,18 @@ impl<E: Encoder> EncodeRun<E> {
         units: ScoredUnits,
         open: impl FnMut() -> Result<Box<S>, S::Error> + Send + 'static,
     ) -> EncodeRun<E, S> {
-        self.with_scoring(Scoring { units, open: Some(Box::new(open)), unit: None })
+        self.with_scoring(Some(Scoring { units, open: Some(Box::new(open)), unit: None }))
     }
 
-    fn with_scoring<S: Scorer + ?Sized>(self, scoring: Scoring<S>) -> EncodeRun<E, S> {
+    /// The same run, of the type that it would have with a scorer, for clients that score some runs and others
+    /// not.
+    pub fn unscored<S: Scorer + ?Sized>(self) -> EncodeRun<E, S> {
+        self.with_scoring(None)
+    }
+
+    fn with_scoring<S: Scorer + ?Sized>(self, scoring: Option<Scoring<S>>) -> EncodeRun<E, S> {
         let Self { encoder, gives_pictures, inside, first, next_picture, over, .. } = self;
-        let scoring = Some(scoring).filter(|_| gives_pictures);
+        let scoring = scoring.filter(|_| gives_pictures);
         EncodeRun { encoder, gives_pictures, scoring, inside, first, next_picture, following: None, over }
     }
 }

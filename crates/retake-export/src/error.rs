@@ -1,7 +1,14 @@
+//! Why an export did not come to its end: enums by cause, each with a stable number.
+//!
+//! Messages say what is wrong in words of the library. How a user mends it depends on the face that they use (flags of a
+//! command, calls of a builder), and is added there, by variant.
+
 use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
+use retake_compression::property::PropertyError;
 use retake_compression::units::FrameRange;
 use retake_libav::MediaError;
+use retake_media::Codec;
 use retake_quality::QualityError;
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +19,8 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ExportError {
     /// The request contradicts itself or cannot be met. The user's to mend.
-    #[error("{0}")]
-    Request(String),
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The source, the output container, or FFmpeg's libraries.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -46,30 +53,390 @@ pub enum ExportError {
         /// What the system said.
         source: io::Error,
     },
-    /// A stored take is not what was written, or does not decode to what was scored: a defect of disk, memory or an encoder.
-    #[error("{path}: a stored take is damaged ({source}): run the same command again to encode it anew")]
+    /// A stored take is not what was written, or does not decode to what was scored: a defect of disk, memory or an
+    /// encoder.
+    #[error("{path}: a stored take is damaged ({source}): run the same export again to encode it anew")]
     DamagedTake {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: io::Error,
     },
-    /// The finished film is not what was encoded: a defect in an encoder, a container library or memory. Nothing was put in place.
+    /// Takes were handed out again and again, and never came back.
+    #[error("{range}: given up after {attempts} attempts: {reason}")]
+    LostTake {
+        /// The frames of the take.
+        range: FrameRange,
+        /// How often it was handed out.
+        attempts: u32,
+        /// What the executor said the last time.
+        reason: String,
+    },
+    /// The finished film is not what was encoded: a defect in an encoder, a container library or memory. Nothing was
+    /// put in place.
     #[error(
-        "the written film failed verification: {0}; the job folder keeps all takes: run the same command again"
+        "the written film failed verification: {0}; the job folder keeps all takes: run the same export again"
     )]
     Verification(String),
     /// The user stopped it. All finished takes are kept.
-    #[error("stopped; all finished takes are kept: run the same command again to carry on")]
+    #[error("stopped; all finished takes are kept: run the same export again to carry on")]
     Stopped,
     /// An invariant of this crate is broken.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
+/// What is wrong with a request. Nothing was encoded, and nothing that was there has changed.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// There is something at the output already.
+    #[error("{output}: exists already")]
+    OutputExists {
+        /// The output.
+        output: PathBuf,
+    },
+    /// The output is a folder.
+    #[error("{output}: is a folder: name a file")]
+    OutputIsFolder {
+        /// The output.
+        output: PathBuf,
+    },
+    /// The folder of the output does not exist.
+    #[error("{output}: the folder {folder} does not exist: make it first")]
+    OutputFolderMissing {
+        /// The output.
+        output: PathBuf,
+        /// The folder that should hold it.
+        folder: PathBuf,
+    },
+    /// The output would replace the source.
+    #[error("{output}: input and output are the same file")]
+    OutputIsInput {
+        /// The output.
+        output: PathBuf,
+    },
+    /// Something that is not the media of a stream lies where the media of this stream go.
+    #[error(
+        "{media}: is in the way: the segments of {output} go into a folder of this name; move it, or name another output"
+    )]
+    MediaInTheWay {
+        /// The folder of media.
+        media: PathBuf,
+        /// The playlist.
+        output: PathBuf,
+    },
+    /// The container that the output's name asks for cannot hold the codec.
+    #[error("{output}: this container cannot hold {codec}: choose .mp4 or .mkv, or another codec")]
+    ContainerCannotHold {
+        /// The output.
+        output: PathBuf,
+        /// The codec.
+        codec: Codec,
+    },
+    /// A number that has to be 1 or more is 0.
+    #[error("{what}: at least 1 is needed")]
+    Zero {
+        /// Which number.
+        what: Count,
+    },
+    /// One plain pass was asked for, and several passes.
+    #[error("a plain encode is one pass, and {passes} were asked for")]
+    PlainIsOnePass {
+        /// Passes asked for.
+        passes: u32,
+    },
+    /// The encoder has no preset of this name.
+    #[error("{encoder} has no preset '{preset}': choose one of {}", known.join(", "))]
+    UnknownPreset {
+        /// The encoder.
+        encoder: &'static str,
+        /// What was asked for.
+        preset: String,
+        /// Its presets, slow to fast.
+        known: Vec<String>,
+    },
+    /// A floor that no film can be asked to reach.
+    #[error(
+        "a floor of {floor} is outside the metric's scale: a number above 0 is needed{}",
+        scale.as_ref().map_or(String::new(), |(best, words)| format!(", and below {best}: the scale is {words}"))
+    )]
+    FloorOutOfScale {
+        /// The floor.
+        floor: f64,
+        /// The best score of the metric, and its scale in words, where the metric is known.
+        scale: Option<(f64, String)>,
+    },
+    /// A tolerance that is not above 0.
+    #[error("a tolerance of {tolerance} cannot be asked for: a number above 0 is needed")]
+    ToleranceOutOfRange {
+        /// The tolerance.
+        tolerance: f64,
+    },
+    /// A tolerance is about a floor, and there is none.
+    #[error("a tolerance belongs to a floor, and none was asked for")]
+    ToleranceWithoutFloor,
+    /// A quality that is not on the encoder's own scale.
+    #[error("{quality} is outside {encoder}'s scale: {best} (best) to {worst}")]
+    QualityOutOfScale {
+        /// The quality.
+        quality: f64,
+        /// The encoder.
+        encoder: &'static str,
+        /// The best quality that it has.
+        best: f64,
+        /// The worst.
+        worst: f64,
+    },
+    /// A size that no film of so many frames fits into.
+    #[error("{size} bytes are too few for a film of {frames} frames: allow more, at least {least}")]
+    SizeTooSmall {
+        /// The size.
+        size: u64,
+        /// Frames of the film.
+        frames: u64,
+        /// Fewer bytes than any encoder and container can do with.
+        least: u64,
+    },
+    /// A size that leaves no room for the video.
+    #[error(
+        "the other tracks and the container alone take {others} of {size} bytes: allow more, or leave tracks out"
+    )]
+    SizeTooSmallForOthers {
+        /// The size.
+        size: u64,
+        /// What all but the video takes.
+        others: u64,
+    },
+    /// Nobody says how long the film is, which a rate or a size needs.
+    #[error(
+        "{input}: the container does not say how long the film is: ask for a quality instead of a bit rate or a size"
+    )]
+    LengthUnknown {
+        /// The source.
+        input: PathBuf,
+    },
+    /// Not even one take fits into the memory.
+    #[error(
+        "one take of this film with {encoder} needs about {} MB, and {memory} bytes are allowed: allow more, or choose a faster preset",
+        needed.div_ceil(1 << 20)
+    )]
+    MemoryTooSmall {
+        /// The memory that is allowed, in bytes.
+        memory: u64,
+        /// The encoder.
+        encoder: &'static str,
+        /// What one take needs, in bytes.
+        needed: u64,
+    },
+    /// The folder for the job holds other things.
+    #[error("{folder}: this folder holds other things than a job: name a new or an empty folder")]
+    ForeignFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder that should hold the job folder does not exist.
+    #[error("{folder}: the folder {parent} does not exist: make it first")]
+    JobFolderMissing {
+        /// The job folder.
+        folder: PathBuf,
+        /// The folder that it should be in.
+        parent: PathBuf,
+    },
+    /// Another process works on this job.
+    #[error("another retake is working on this job ({folder}): wait for it, or stop it")]
+    JobFolderBusy {
+        /// The job folder.
+        folder: PathBuf,
+    },
+    /// The folder was left by a version whose jobs this one cannot carry on.
+    #[error("the job folder {folder} belongs to another version of retake ({found}), and cannot be carried on")]
+    JobOfOtherVersion {
+        /// The job folder.
+        folder: PathBuf,
+        /// What was found there, and what was expected.
+        found: String,
+    },
+    /// The folder belongs to a job with other settings.
+    #[error(
+        "the job folder {folder} was begun with other settings ({differences}): give those again to carry on"
+    )]
+    JobOfOtherSettings {
+        /// The job folder.
+        folder: PathBuf,
+        /// Names and values that differ.
+        differences: String,
+    },
+    /// The source is not the one that the job began with.
+    #[error("the source has changed since this job began (frame {frame} is another one)")]
+    SourceChanged {
+        /// The first frame that is another one.
+        frame: u64,
+    },
+    /// The source has no frames.
+    #[error("{input}: has no frames")]
+    NoFrames {
+        /// The source.
+        input: PathBuf,
+    },
+    /// Nothing came through standard input.
+    #[error("standard input is empty: a film has to be piped into it")]
+    EmptyInput,
+    /// What came through standard input is not a film that can be read.
+    #[error("{0}")]
+    BadStandardInput(String),
+    /// The encoder does not take these settings, or not with this film.
+    #[error(transparent)]
+    Encoder(EncoderError),
+    /// The metric does not take this film.
+    #[error(transparent)]
+    Metric(QualityError),
+    /// A property that the encoder does not have, or a value that it does not take.
+    #[error(transparent)]
+    Property(PropertyError),
+    /// There is no property of this name.
+    #[error("{name}: there is no property of this name")]
+    UnknownProperty {
+        /// The name.
+        name: String,
+    },
+    /// A property that has no meaning for an export, because something else decides about it there.
+    #[error("{name} cannot be set for an export: {reason}")]
+    PropertyNotForExports {
+        /// The property.
+        name: &'static str,
+        /// What decides instead.
+        reason: &'static str,
+    },
+    /// A property and another part of the request speak about the same thing.
+    #[error("{name} contradicts {other}, which was asked for too: leave one of them out")]
+    PropertyContradicts {
+        /// The property.
+        name: &'static str,
+        /// The other part of the request.
+        other: Asked,
+    },
+    /// The executor does not have the encoder of this job.
+    #[error("the executor of takes does not have {encoder}: it has {}", has.join(", "))]
+    ExecutorLacksEncoder {
+        /// Name and version of the encoder.
+        encoder: String,
+        /// Those that it has.
+        has: Vec<String>,
+    },
+    /// Two films of different sizes cannot be compared.
+    #[error(
+        "{reference} is {}×{} and {film} is {}×{}: only films of one size can be compared",
+        sizes[0].0, sizes[0].1, sizes[1].0, sizes[1].1
+    )]
+    SizesDiffer {
+        /// The source film.
+        reference: PathBuf,
+        /// The film to score.
+        film: PathBuf,
+        /// Width and height of both.
+        sizes: [(u32, u32); 2],
+    },
+    /// Two films of different lengths cannot be compared.
+    #[error(
+        "{shorter} ends after {frames} frames, but {longer} goes on: frames are paired by index, so both need as many"
+    )]
+    LengthsDiffer {
+        /// The film that ends first.
+        shorter: PathBuf,
+        /// The other.
+        longer: PathBuf,
+        /// Frames of the shorter one.
+        frames: u64,
+    },
+}
+
+/// The numbers of a request that have to be 1 or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Count {
+    /// Passes allowed.
+    #[error("passes")]
+    Passes,
+    /// Takes at once.
+    #[error("takes at once")]
+    Jobs,
+    /// Threads of each encoder.
+    #[error("threads")]
+    Threads,
+    /// Bits in a second.
+    #[error("bits in a second")]
+    BitRate,
+    /// Bits in a second at most.
+    #[error("the most bits in a second")]
+    MaxBitRate,
+}
+
+/// What a property may contradict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Asked {
+    /// A preset by name.
+    #[error("the preset")]
+    Preset,
+    /// Settings in the encoder's own words.
+    #[error("the encoder's own options")]
+    EncoderOptions,
+    /// Threads of each encoder.
+    #[error("the number of threads")]
+    Threads,
+    /// What the film has to reach.
+    #[error("the target")]
+    Target,
+    /// The highest rate.
+    #[error("the highest bit rate")]
+    MaxBitRate,
+}
+
+impl RequestError {
+    /// The stable number of the whole class: a parameter that is not valid.
+    #[doc(alias = "kVTParameterErr")]
+    pub const fn code(&self) -> i32 {
+        match self {
+            Self::OutputExists { .. } => -11823,
+            Self::ContainerCannotHold { .. } => -11864,
+            Self::UnknownProperty { .. } => -12900,
+            Self::Property(error) => error.code(),
+            Self::Encoder(error) => error.code(),
+            Self::Metric(error) => error.code(),
+            _ => -12902,
+        }
+    }
+}
+
 impl ExportError {
+    /// The stable number of the error, as the original has it where it has one.
+    #[doc(alias = "AVError")]
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Request(error) => error.code(),
+            Self::Encoder { source, .. } => source.code(),
+            Self::Quality { source, .. } => source.code(),
+            Self::Writer(error) => error.code(),
+            Self::Media(MediaError::CannotHold { .. }) => -11864,
+            Self::Media(_) => -11821,
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => -11807,
+            Self::Stopped => -11847,
+            Self::File { .. }
+            | Self::DamagedTake { .. }
+            | Self::LostTake { .. }
+            | Self::Verification(_)
+            | Self::Internal(_) => -11800,
+        }
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, doing, source }
+    }
+
+    /// Whether it only says that something else made a take or a thread stop.
+    pub(crate) fn is_consequence(&self) -> bool {
+        matches!(self, Self::Stopped)
     }
 }

@@ -1,9 +1,11 @@
+//! What an export tells while it works, and at its end. Plain data, which a program prints and the job folder keeps.
+
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What an export tells while it works. With `--json` each is a line.
+/// What an export tells while it works.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -84,8 +86,12 @@ pub struct Summary {
     pub file_bytes: u64,
     /// Bytes of its video samples.
     pub video_bytes: u64,
-    /// Why no further pass was made.
+    /// Whether the objective is met.
     pub outcome: Outcome,
+    /// What of it is not met, and by how much: empty where all is.
+    pub missed: Vec<Missed>,
+    /// Why no further pass was made.
+    pub stopped_because: StopReason,
     /// What each pass did.
     pub passes: Vec<PassSummary>,
     /// The scores of the film, where it was measured.
@@ -98,18 +104,67 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
-/// Why no further pass was made.
+/// Whether an objective is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The objective is met everywhere.
+    /// It is met everywhere.
     Satisfied,
-    /// The objective is not met everywhere, and the passes that were allowed are used up.
-    PassCap,
-    /// The objective is not met everywhere, and no further take is expected to help.
-    NoGainExpected,
+    /// It is not met everywhere: [`Summary::missed`] says what, [`Summary::stopped_because`] why nothing more was done about it.
+    Missed,
     /// There was nothing to meet: a plain encode.
     Plain,
+}
+
+/// A part of an objective that is not met.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Missed {
+    /// Units miss the floor.
+    Floor {
+        /// How many.
+        units: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// The average bit rate is another one than was asked for.
+    BitRate {
+        /// Bytes of video that the rate makes.
+        wanted: u64,
+        /// Bytes of video that there are.
+        got: u64,
+    },
+    /// The file is larger than was allowed, or the bits that were allowed could not be spent well.
+    Size {
+        /// Bytes that were allowed.
+        wanted: u64,
+        /// Bytes of the file.
+        got: u64,
+    },
+    /// The rate is exceeded that no two seconds should exceed.
+    MaxBitRate {
+        /// Units that have a part in such seconds.
+        units: usize,
+        /// Of how many.
+        of: usize,
+        /// How many times the rate it is at most.
+        times: f64,
+        /// The unit where it is.
+        worst: FrameRange,
+    },
+}
+
+/// Why no further pass was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The planner has nothing more to ask for.
+    Satisfied,
+    /// The passes that were allowed are used up.
+    PassCap,
+    /// No further take is expected to help.
+    NoGainExpected,
 }
 
 /// What one pass did.

@@ -1,51 +1,43 @@
-//! The whole job: a source, an objective, an executor, takes on disk, a finished film.
+//! The whole job: a source, an objective, takes on disk, a finished film.
 //!
-//! [`export`] runs a [`Request`]. It tells what it does by [`Event`]s, can be stopped by a [`StopFlag`] at any moment, and carries on where
-//! it stopped when it is called again. This crate holds no metric and no foreign code.
+//! [`Export::builder`] sets a job up; [`Export::run`] runs it here, [`Export::start`] on a thread of its own. It tells what it does by
+//! [`Event`]s, can be cancelled at any moment, and the same export carries on where it stopped. This crate holds no metric and no foreign
+//! code, and knows no encoder by name.
+//!
+//! Inside, a module can be read before what uses it: `job` (from a request to a plan), `index` (what is known of the source), `take` (one
+//! encode of one range, and who runs it), `film` (the takes that were chosen), `output` (what is written), `passes` (plan, run, learn), and
+//! `export`, the story.
 
-mod assemble;
-mod board;
-mod crew;
+mod api;
+mod clock;
+mod durable;
 mod error;
 mod event;
 mod export;
-mod feed;
+mod film;
 mod film_source;
-mod hls;
 mod index;
-mod intent;
 mod job;
-mod join;
-mod look;
 mod measure;
-mod peaks;
-mod place;
-mod prepare;
+mod output;
+mod passes;
 mod progress;
-mod report;
-mod request;
-mod scene;
 mod scorers;
-mod scout;
-mod session;
-mod shoot;
-mod spool;
-mod steer;
 mod stop;
-mod store;
-mod track;
-mod verify;
+mod summary;
+mod take;
+#[cfg(test)]
+mod testing;
 
-pub use error::ExportError;
-pub use event::{Event, Outcome, PassSummary, QualitySummary, Summary};
-pub use export::export;
+pub use api::{AlreadyStarted, Export, ExportBuilder, ExportStatus, RunError};
+pub use error::{Asked, Count, ExportError, RequestError};
+pub use event::{Event, Missed, Outcome, PassSummary, QualitySummary, StopReason, Summary};
 pub use film_source::FilmSource;
+pub use job::preset::ExportPreset;
+pub use job::request::Target;
+pub use measure::{FilmScore, Measurement, UnitScore};
 #[cfg(fuzzing)]
 #[doc(hidden)]
-pub use hls::fuzzing;
-pub use intent::ExportPreset;
-pub use measure::{FilmScore, UnitScore, measure};
-pub use request::{Request, Target};
+pub use output::hls::fuzzing;
 pub use scorers::QualityScorers;
-pub use session::{AlreadyStarted, Export, ExportBuilder, ExportStatus, RunError};
 pub use stop::StopFlag;

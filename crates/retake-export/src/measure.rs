@@ -1,14 +1,14 @@
 //! Scoring a finished film against its source, paired by frame index.
 
-use crate::error::ExportError;
-use crate::scene::SceneDetector;
+use crate::error::{ExportError, RequestError};
+use crate::index::units::{Found, UnitFinder, shortest_scene};
 use crate::stop::StopFlag;
-use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
-use retake_libav::{FrameReader, ReaderOptions, probe};
+use retake_compression::units::{FrameRange, UnitRule};
+use retake_libav::{FilmInfo, FrameReader, ReaderOptions, probe};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pool, Scorer, ScorerSettings};
 use serde::Serialize;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// The scores of a film.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,99 +38,149 @@ pub struct UnitScore {
     pub score: f64,
 }
 
-/// Scores `film` against `reference`, frame by frame, and by units cut at the scene changes of the reference, at most `longest` seconds long.
-///
-/// # Errors
-/// [`ExportError::Request`] when the two have different sizes or numbers of frames.
-pub fn measure(
-    reference: &Path,
-    film: &Path,
+/// The longest unit where nobody says how long, in seconds.
+const LONGEST: f64 = 4.0;
+/// Frames between two reports of progress.
+const EVERY: u64 = 16;
+
+/// Scores a film against its source, frame by frame, and by units that are cut at the scene changes of the source.
+pub struct Measurement {
+    reference: PathBuf,
+    film: PathBuf,
     metric: MetricKind,
     pool: Pool,
     longest: f64,
-    stop: &StopFlag,
-    progress: &dyn Fn(u64),
-) -> Result<FilmScore, ExportError> {
-    let (source, other) = (probe(reference)?, probe(film)?);
-    let (a, b) = (&source.video, &other.video);
-    if (a.width, a.height) != (b.width, b.height) {
-        return Err(ExportError::Request(format!(
-            "{} is {}×{} and {} is {}×{}: only films of one size can be compared",
-            reference.display(),
-            a.width,
-            a.height,
-            film.display(),
-            b.width,
-            b.height
-        )));
+    stop: StopFlag,
+}
+
+impl Measurement {
+    /// Of `film` against `reference`, by the default metric of this build, with the mean of each unit.
+    pub fn new(reference: impl Into<PathBuf>, film: impl Into<PathBuf>) -> Self {
+        Self {
+            reference: reference.into(),
+            film: film.into(),
+            metric: retake_quality::default_metric(),
+            pool: Pool::Mean,
+            longest: LONGEST,
+            stop: StopFlag::new(),
+        }
     }
-    // compared in the film's own depth: that is how its takes were scored
-    let format = if b.format == PixelFormat::I420 { PixelFormat::I420 } else { a.format };
-    let options = ReaderOptions { format, threads: 1 };
-    let rate = a.frame_rate.to_f64();
-    let mut scorer = Scorer::new(&ScorerSettings {
-        colour: a.colour,
-        ..ScorerSettings::new(metric, a.width, a.height, format, rate)
-    })
-    .map_err(|source| ExportError::Request(source.to_string()))?;
-    let (mut references, mut films) =
-        (FrameReader::open(&source, options)?, FrameReader::open(&other, options)?);
-    let longest = ((longest * rate).round() as u64).max(1);
-    let mut cutter = UnitCutter::new(UnitRule { longest, window: u64::MAX }, 0);
-    let mut detector = SceneDetector::new(0, (rate / 4.0).floor().max(1.0) as usize);
-    let mut units = Vec::new();
-    let mut frames = 0u64;
-    loop {
-        stop.check()?;
-        let (reference_frame, film_frame) = (references.next()?, films.next()?);
-        if let Some(frame) = &reference_frame {
-            detector.push(&frame.picture);
-        }
-        while let Some(decision) = detector.decide(reference_frame.is_none()) {
-            if decision.cut {
-                units.extend(cutter.scene_end(decision.frame));
-                detector.restart();
+
+    /// By another metric.
+    #[must_use]
+    pub fn metric(mut self, metric: MetricKind) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// How the frames of a unit become one score. Default: their mean.
+    #[must_use]
+    pub fn pool(mut self, pool: Pool) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// The longest unit, in seconds; at least a frame. Default: 4.
+    #[must_use]
+    pub fn longest_unit(mut self, seconds: f64) -> Self {
+        self.longest = seconds;
+        self
+    }
+
+    /// A flag that ends the measurement when it is raised.
+    #[must_use]
+    pub fn stop(mut self, stop: &StopFlag) -> Self {
+        self.stop = stop.clone();
+        self
+    }
+
+    /// Measures, on this thread. `progress` is told how many frames were compared so far.
+    ///
+    /// # Errors
+    /// [`RequestError::SizesDiffer`] and [`RequestError::LengthsDiffer`] in [`ExportError::Request`] when the two do not match;
+    /// [`ExportError::Stopped`] when the flag was raised; those of opening, decoding and scoring.
+    pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
+        let (source, other) = (probe(&self.reference)?, probe(&self.film)?);
+        self.check_sizes(&source, &other)?;
+        let (a, b) = (&source.video, &other.video);
+        // compared in the film's own depth: that is how its takes were scored
+        let format = if b.format == PixelFormat::I420 { PixelFormat::I420 } else { a.format };
+        let options = ReaderOptions { format, threads: 1 };
+        let rate = a.frame_rate.to_f64();
+        let settings = ScorerSettings {
+            colour: a.colour,
+            ..ScorerSettings::new(self.metric, a.width, a.height, format, rate)
+        };
+        let mut scorer = Scorer::new(&settings).map_err(RequestError::Metric)?;
+        let (mut references, mut films) =
+            (FrameReader::open(&source, options)?, FrameReader::open(&other, options)?);
+        let longest = ((self.longest * rate).round() as u64).max(1);
+        // every scene is seen to its end before it is cut
+        let rule = UnitRule { longest, window: u64::MAX };
+        let mut finder = UnitFinder::new(rule, 0, shortest_scene(rate));
+        let mut units = Vec::new();
+        let mut frames = 0u64;
+        loop {
+            self.stop.check()?;
+            let (reference, film) = (references.next()?, films.next()?);
+            if let Some(frame) = &reference {
+                finder.push(&frame.picture);
             }
-        }
-        match (reference_frame, film_frame) {
-            (Some(a), Some(b)) => {
-                let range = FrameRange::new(frames, frames + 1);
-                scorer
-                    .push(&a.picture, &b.picture)
-                    .map_err(|source| ExportError::Quality { range, source })?;
-                frames += 1;
-                if frames.is_multiple_of(16) {
-                    progress(frames);
+            while let Some(found) = finder.next(reference.is_none()) {
+                units.extend(units_of(found));
+            }
+            match (reference, film) {
+                (Some(a), Some(b)) => {
+                    let range = FrameRange::new(frames, frames + 1);
+                    let scored = scorer.push(&a.picture, &b.picture);
+                    scored.map_err(|source| ExportError::Quality { range, source })?;
+                    frames += 1;
+                    if frames.is_multiple_of(EVERY) {
+                        progress(frames);
+                    }
                 }
-            }
-            (None, None) => break,
-            (a, _) => {
-                let (shorter, longer) = if a.is_none() { (reference, film) } else { (film, reference) };
-                return Err(ExportError::Request(format!(
-                    "{} ends after {frames} frames, but {} goes on: frames are paired by index, so both need as many",
-                    shorter.display(),
-                    longer.display()
-                )));
+                (None, None) => break,
+                (a, _) => return Err(self.lengths_differ(a.is_none(), frames).into()),
             }
         }
+        units.extend(units_of(finder.end(frames)));
+        let range = FrameRange::new(0, frames);
+        let scores = scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
+        let scores =
+            scores.complete().ok_or_else(|| ExportError::Internal("frames were left out".into()))?;
+        let unit = |range: FrameRange| {
+            let score = self.pool.pool(&scores[range.start as usize..range.end as usize]);
+            UnitScore { range, score }
+        };
+        Ok(FilmScore {
+            metric: self.metric.name().to_owned(),
+            pool: self.pool.name().to_owned(),
+            frames,
+            mean: Pool::Mean.pool(&scores),
+            p5: Pool::P5.pool(&scores),
+            min: Pool::Min.pool(&scores),
+            units: units.into_iter().map(unit).collect(),
+        })
     }
-    units.extend(cutter.scene_end(frames));
-    let range = FrameRange::new(0, frames);
-    let scores = scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
-    let scores = scores.complete().ok_or_else(|| ExportError::Internal("frames were left out".into()))?;
-    Ok(FilmScore {
-        metric: metric.name().to_owned(),
-        pool: pool.name().to_owned(),
-        frames,
-        mean: Pool::Mean.pool(&scores),
-        p5: Pool::P5.pool(&scores),
-        min: Pool::Min.pool(&scores),
-        units: units
-            .into_iter()
-            .map(|range| UnitScore {
-                range,
-                score: pool.pool(&scores[range.start as usize..range.end as usize]),
-            })
-            .collect(),
-    })
+
+    fn check_sizes(&self, source: &FilmInfo, other: &FilmInfo) -> Result<(), RequestError> {
+        let sizes = [source, other].map(|film| (film.video.width, film.video.height));
+        if sizes[0] == sizes[1] {
+            return Ok(());
+        }
+        Err(RequestError::SizesDiffer { reference: self.reference.clone(), film: self.film.clone(), sizes })
+    }
+
+    fn lengths_differ(&self, reference_is_shorter: bool, frames: u64) -> RequestError {
+        let (reference, film) = (self.reference.clone(), self.film.clone());
+        let (shorter, longer) = if reference_is_shorter { (reference, film) } else { (film, reference) };
+        RequestError::LengthsDiffer { shorter, longer, frames }
+    }
+}
+
+fn units_of(found: Found) -> Vec<FrameRange> {
+    match found {
+        Found::SceneEnd { units, .. } => units,
+        Found::GoesOn { unit, .. } => unit.into_iter().collect(),
+    }
 }

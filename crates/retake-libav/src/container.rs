@@ -95,8 +95,8 @@ impl Container {
             return Ok(());
         }
         let remedy = match self {
-            Self::WebM => "choose --codec av1 or vp9, or write an .mkv or .mp4 file",
-            _ => "choose --codec h264 or hevc, or write an .mp4 or .mkv file",
+            Self::WebM => "choose AV1 or VP9, or write an .mkv or .mp4 file",
+            _ => "choose H.264 or HEVC, or write an .mp4 or .mkv file",
         };
         Err(MediaError::CannotHold {
             container: self.name(),

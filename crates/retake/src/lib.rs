@@ -3,18 +3,20 @@
 //! It is the library behind the `retake` command. The way from here to a film:
 //!
 //! 1. [`encoders`] lists the encoders of this build; pick one by name or by codec.
-//! 2. Describe the job in a [`Request`]: input, output, encoder, and a [`Target`] (a quality floor, a bit rate, a size, or one plain pass).
-//! 3. [`export`] runs it, tells what it does by [`Event`]s, and gives a [`Summary`].
+//! 2. Describe the job with [`Export::builder`]: input, output, encoder, and a [`Target`] (a quality floor, a bit rate, a size, or one
+//!    plain pass).
+//! 3. [`Export::run`] does it, tells what it does by [`Event`]s, and gives a [`Summary`].
 //!
 //! ```no_run
-//! use retake::{MetricKind, Pool, Request, StopFlag, Target};
+//! use retake::{Export, Target};
 //!
 //! let encoder = retake::encoders().by_name("x264").ok_or("no x264 in this build")?;
-//! let request = Request {
-//!     target: Target::Floor { floor: 93.0, tolerance: None },
-//!     ..Request::new("film.mkv", "film.mp4", encoder)
-//! };
-//! let summary = retake::export(&request, &StopFlag::new(), &|event| println!("{event:?}"))?;
+//! let export = Export::builder("film.mkv", "film.mp4", encoder)
+//!     .target(Target::floor(93.0)?)
+//!     .multi_pass(true)
+//!     .on_event(|event| println!("{event:?}"))
+//!     .build();
+//! let summary = export.run()?;
 //! println!("{} bytes", summary.file_bytes);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -92,14 +94,14 @@ pub mod parallel {
 }
 
 pub use retake_compression::encoder::{
-    Encoder, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
+    Encoder, EncoderError, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
 };
 pub use retake_compression::units::FrameRange;
 pub use retake_compression::{property, session, silo, storage};
 pub use retake_export::{
-    AlreadyStarted, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus, FilmScore,
-    Outcome, PassSummary, QualitySummary, Request, RunError, StopFlag, Summary, Target, UnitScore, export,
-    measure,
+    AlreadyStarted, Asked, Count, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
+    FilmScore, Measurement, Missed, Outcome, PassSummary, QualitySummary, RequestError, RunError, StopFlag,
+    StopReason, Summary, Target, UnitScore,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{

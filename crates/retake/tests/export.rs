@@ -3,7 +3,7 @@
 
 use retake::{
     AlreadyStarted, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus, MetricKind,
-    Outcome, RunError, Target,
+    Outcome, RequestError, RunError, Target,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,11 +47,8 @@ fn builder(folder: &Path) -> Option<ExportBuilder> {
         return None;
     };
     let builder = Export::builder(source(folder), folder.join("out.mp4"), encoder);
-    let configured = builder.configure(|request| {
-        request.metric = MetricKind::Psnr;
-        request.preset = Some("ultrafast".into());
-    });
-    Some(configured.target(Target::Floor { floor: 34.0, tolerance: Some(0.2) }))
+    let target = Target::floor(34.0).unwrap().tolerance(0.2).unwrap();
+    Some(builder.metric(MetricKind::Psnr).encoder_preset("ultrafast").target(target))
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -70,10 +67,10 @@ fn passes_over_the_source_only_where_allowed() {
     let mut worst = Vec::new();
     for allowed in [false, true] {
         let Some(builder) = builder(folder.path()) else { return };
-        let builder = builder.configure(|request| request.overwrite = true);
+        let builder = builder.overwrite(true);
         let export = builder.build();
-        assert!(!export.can_perform_multiple_passes_over_source_media_data(), "the default");
-        export.set_can_perform_multiple_passes_over_source_media_data(allowed).unwrap();
+        assert!(!export.multi_pass(), "the default");
+        export.set_multi_pass(allowed).unwrap();
         let summary = export.run().unwrap();
         assert_eq!(summary.passes.len() > 1, allowed, "{summary:?}");
         let quality = summary.quality.unwrap();
@@ -96,7 +93,7 @@ fn properties_are_set_before_the_start_only() {
     let seen: Arc<Mutex<Vec<f32>>> = Arc::default();
     let heard = seen.clone();
     let export = builder
-        .can_perform_multiple_passes_over_source_media_data(true)
+        .multi_pass(true)
         .on_event(move |event| {
             let export = inner.lock().unwrap().clone().unwrap();
             heard.lock().unwrap().push(export.progress());
@@ -128,10 +125,10 @@ fn properties_are_set_before_the_start_only() {
 }
 
 fn refused(export: &Export) {
-    let before = export.can_perform_multiple_passes_over_source_media_data();
-    assert_eq!(export.set_can_perform_multiple_passes_over_source_media_data(!before), Err(AlreadyStarted));
+    let before = export.multi_pass();
+    assert_eq!(export.set_multi_pass(!before), Err(AlreadyStarted));
     assert_eq!(export.set_directory_for_temporary_files(None), Err(AlreadyStarted));
-    assert_eq!(export.can_perform_multiple_passes_over_source_media_data(), before);
+    assert_eq!(export.multi_pass(), before);
 }
 
 /// A cancelled export leaves no film, and keeps its takes for the next one like it.
@@ -178,8 +175,10 @@ fn failures_and_presets() {
         .preset(ExportPreset::Preview)
         .directory_for_temporary_files(folder.path().join("nowhere"))
         .build();
+    let failed = export.run();
     assert!(
-        matches!(export.run(), Err(RunError::Failed(ExportError::Request(text))) if text.contains("nowhere"))
+        matches!(&failed, Err(RunError::Failed(ExportError::Request(RequestError::JobFolderMissing { parent, .. }))) if parent.ends_with("nowhere")),
+        "{failed:?}"
     );
     assert_eq!(export.status(), ExportStatus::Failed);
     assert_eq!(names(folder.path()), ["source.y4m"]);

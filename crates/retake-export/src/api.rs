@@ -1,0 +1,412 @@
+//! The one door to an export: set up, run once, watched and cancelled from any thread.
+
+use crate::error::ExportError;
+use crate::event::{Event, Summary};
+use crate::export::export;
+use crate::job::preset::ExportPreset;
+use crate::job::request::{Request, Target};
+use crate::progress::Progress;
+use crate::stop::StopFlag;
+use retake_compression::encoder::EncoderFactory;
+use retake_quality::{MetricKind, Pool};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Where an export is in its life.
+#[doc(alias = "AVAssetExportSessionStatus")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExportStatus {
+    /// Not started: it can be changed.
+    Unknown,
+    /// At work.
+    Exporting,
+    /// The film is in place.
+    Completed,
+    /// It failed. What was finished is kept, and the same export carries on from there.
+    Failed,
+    /// It was cancelled. What was finished is kept, too.
+    Cancelled,
+}
+
+/// A property was set, or the export started, after it had been started. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an export is set up before it starts, and starts once")]
+pub struct AlreadyStarted;
+
+type Teller = Box<dyn Fn(&Event) + Send + Sync>;
+
+/// One film made from another: the whole way, from decoding the source to the verified output.
+///
+/// Handles are shared: all clones are the same export. It runs once.
+///
+/// ```no_run
+/// # use retake_export::{Export, Target};
+/// # fn run(encoder: std::sync::Arc<dyn retake_compression::encoder::EncoderFactory>) -> Result<(), Box<dyn std::error::Error>> {
+/// // one of `retake::encoders()`
+/// let export = Export::builder("film.mkv", "film.mp4", encoder)
+///     .target(Target::floor(93.0)?)
+///     .multi_pass(true)
+///     .build();
+/// let summary = export.run()?;
+/// println!("{} bytes", summary.file_bytes);
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "AVAssetExportSession")]
+#[derive(Clone)]
+pub struct Export(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    stop: StopFlag,
+    tell: Option<Teller>,
+}
+
+struct State {
+    request: Request,
+    /// Where job folders go, where that is not the folder of the output.
+    temporary: Option<PathBuf>,
+    status: ExportStatus,
+    progress: Progress,
+}
+
+impl Export {
+    /// An export of `input` (`-` is standard input) to `output`, with this encoder.
+    ///
+    /// The extension of the output decides what is made: `mp4`, `m4v`, `mov`, `mkv`, `webm` a film in that container; `m3u8` a stream for
+    /// HTTP Live Streaming, which is this playlist, and a folder of the same name that ends in `.media`, with further playlists and
+    /// segments. The output path holds nothing, or what it held before, until the finished and verified film is renamed to it.
+    #[doc(alias = "initWithAsset:presetName:")]
+    pub fn builder(
+        input: impl Into<PathBuf>,
+        output: impl Into<PathBuf>,
+        encoder: Arc<dyn EncoderFactory>,
+    ) -> ExportBuilder {
+        ExportBuilder {
+            request: Request::new(input.into(), output.into(), encoder),
+            preset: ExportPreset::default(),
+            temporary: None,
+            stop: StopFlag::new(),
+            tell: None,
+        }
+    }
+
+    /// Runs it to its end, on this thread.
+    ///
+    /// # Errors
+    /// [`RunError::AlreadyStarted`] for a second run. [`RunError::Failed`] with the cause;
+    /// [`ExportError::Stopped`] when it was cancelled. All finished takes are kept then.
+    #[doc(alias = "exportToURL:asFileType:")]
+    pub fn run(&self) -> Result<Summary, RunError> {
+        let request = self.begin()?;
+        Ok(self.work(&request)?)
+    }
+
+    /// Runs it on a thread of its own. `completion` is called there, once, whatever happens.
+    ///
+    /// # Errors
+    /// [`RunError::AlreadyStarted`]; [`RunError::Failed`] where there is no thread to be had. The completion is not called then.
+    #[doc(alias = "exportAsynchronouslyWithCompletionHandler:")]
+    pub fn start(
+        &self,
+        completion: impl FnOnce(Result<Summary, ExportError>) + Send + 'static,
+    ) -> Result<(), RunError> {
+        let (request, export) = (self.begin()?, self.clone());
+        let work = move || completion(export.work(&request));
+        let spawned = thread::Builder::new().name("retake export".into()).spawn(work);
+        spawned.map(drop).map_err(|source| {
+            self.lock().status = ExportStatus::Failed;
+            ExportError::file("export", "starting its thread")(source).into()
+        })
+    }
+
+    /// Asks it to stop. It does within moments, and keeps what is finished: the same export, built again, carries on. One that has not started
+    /// never will.
+    #[doc(alias = "cancelExport")]
+    pub fn cancel(&self) {
+        self.0.stop.raise();
+        let mut state = self.lock();
+        if state.status == ExportStatus::Unknown {
+            state.status = ExportStatus::Cancelled;
+        }
+    }
+
+    /// Where it is in its life.
+    pub fn status(&self) -> ExportStatus {
+        self.lock().status
+    }
+
+    /// How much is done, from 0 to 1. It never goes back. How many passes there will be is not known before, so that it slows down with each.
+    pub fn progress(&self) -> f32 {
+        self.lock().progress.value()
+    }
+
+    /// Where the output goes.
+    #[doc(alias = "outputURL")]
+    pub fn output(&self) -> PathBuf {
+        self.lock().request.output.clone()
+    }
+
+    /// Whether ranges of the source may be read and encoded again where that brings the film nearer to what is wanted.
+    #[doc(alias = "canPerformMultiplePassesOverSourceMediaData")]
+    pub fn multi_pass(&self) -> bool {
+        self.lock().request.multi_pass
+    }
+
+    /// Allows or forbids further passes. The export itself finds out whether they are of use.
+    ///
+    /// # Errors
+    /// [`AlreadyStarted`].
+    #[doc(alias = "canPerformMultiplePassesOverSourceMediaData")]
+    pub fn set_multi_pass(&self, allowed: bool) -> Result<(), AlreadyStarted> {
+        self.change(|state| state.request.multi_pass = allowed)
+    }
+
+    /// Where files go that do not become the output by a rename: the state of the job. Beside the output if `None`.
+    #[doc(alias = "directoryForTemporaryFiles")]
+    pub fn directory_for_temporary_files(&self) -> Option<PathBuf> {
+        self.lock().temporary.clone()
+    }
+
+    /// Puts them elsewhere. The folder has to exist when the export starts.
+    ///
+    /// # Errors
+    /// [`AlreadyStarted`].
+    pub fn set_directory_for_temporary_files(&self, folder: Option<PathBuf>) -> Result<(), AlreadyStarted> {
+        self.change(|state| state.temporary = folder)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), AlreadyStarted> {
+        let mut state = self.lock();
+        match state.status {
+            ExportStatus::Unknown => change(&mut state),
+            _ => return Err(AlreadyStarted),
+        }
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<Request, RunError> {
+        let mut state = self.lock();
+        match state.status {
+            ExportStatus::Unknown => state.status = ExportStatus::Exporting,
+            ExportStatus::Cancelled if self.0.stop.is_raised() => return Err(ExportError::Stopped.into()),
+            _ => return Err(AlreadyStarted.into()),
+        }
+        let mut request = state.request.clone();
+        if let Some(folder) = &state.temporary {
+            request.work_dir = Some(job_folder(folder, &request.output));
+        }
+        Ok(request)
+    }
+
+    fn work(&self, request: &Request) -> Result<Summary, ExportError> {
+        let tell = |event: Event| {
+            self.lock().progress.hear(&event);
+            if let Some(tell) = &self.0.tell {
+                tell(&event);
+            }
+        };
+        let done = export(request, &self.0.stop, &tell);
+        self.lock().status = match &done {
+            Ok(_) => ExportStatus::Completed,
+            Err(ExportError::Stopped) => ExportStatus::Cancelled,
+            Err(_) => ExportStatus::Failed,
+        };
+        done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // every change is whole
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        let output = &state.request.output;
+        f.debug_struct("Export")
+            .field("output", output)
+            .field("status", &state.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an export did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It had been started before.
+    #[error(transparent)]
+    AlreadyStarted(#[from] AlreadyStarted),
+    /// It failed, or was cancelled.
+    #[error(transparent)]
+    Failed(#[from] ExportError),
+}
+
+/// The job folder of an output in another folder, where outputs of the same name may meet.
+fn job_folder(folder: &Path, output: &Path) -> PathBuf {
+    let whole = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    folder.join(format!("{name}.{:08x}.retake", xxh3_64(whole.as_os_str().as_encoded_bytes()) as u32))
+}
+
+/// Sets an [`Export`] up. What is not set is as it usually is: a quality floor on the default metric, one pass, one thread for each take, as
+/// many takes at once as cores and memory allow.
+pub struct ExportBuilder {
+    request: Request,
+    preset: ExportPreset,
+    temporary: Option<PathBuf>,
+    stop: StopFlag,
+    tell: Option<Teller>,
+}
+
+impl ExportBuilder {
+    /// How good the film has to be, by what it is for. Default: [`ExportPreset::Viewing`]. Takes the place of a target.
+    #[doc(alias = "presetName")]
+    #[must_use]
+    pub fn preset(mut self, preset: ExportPreset) -> Self {
+        self.preset = preset;
+        self.request.target = None;
+        self
+    }
+
+    /// What is wanted in numbers. Takes the place of a preset.
+    #[doc(alias = "fileLengthLimit")]
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.request.target = Some(target);
+        self
+    }
+
+    /// What quality is measured with. Default: VMAF where this build has it, else XPSNR.
+    #[doc(alias = "QualityMetric")]
+    #[must_use]
+    pub fn metric(mut self, metric: MetricKind) -> Self {
+        self.request.metric = metric;
+        self
+    }
+
+    /// How the frames of a unit become one score. Default: their mean.
+    #[must_use]
+    pub fn pool(mut self, pool: Pool) -> Self {
+        self.request.pool = pool;
+        self
+    }
+
+    /// The bit rate, in bits per second, that no two seconds of the film exceed, whatever else is asked for. At least 1. Default: none.
+    #[doc(alias = "DataRateLimits")]
+    #[must_use]
+    pub fn max_bit_rate(mut self, rate: u64) -> Self {
+        self.request.max_bit_rate = Some(rate);
+        self
+    }
+
+    /// Whether several passes over the source are allowed. Default: no.
+    #[doc(alias = "canPerformMultiplePassesOverSourceMediaData")]
+    #[must_use]
+    pub fn multi_pass(mut self, allowed: bool) -> Self {
+        self.request.multi_pass = allowed;
+        self
+    }
+
+    /// How many passes there may be where several are allowed, the first one counted. At least 1. Default: 5.
+    #[doc(alias = "MaxPassCount")]
+    #[must_use]
+    pub fn passes(mut self, passes: u32) -> Self {
+        self.request.passes = Some(passes);
+        self
+    }
+
+    /// One of the encoder's presets, slow to fast. Default: the encoder's own.
+    #[doc(alias = "EncoderPreset")]
+    #[must_use]
+    pub fn encoder_preset(mut self, preset: impl Into<String>) -> Self {
+        self.request.preset = Some(preset.into());
+        self
+    }
+
+    /// A setting in the encoder's own words; may be called several times. What the encoder does not know is refused when the export starts.
+    #[doc(alias = "EncoderOptions")]
+    #[must_use]
+    pub fn encoder_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.request.options.push((key.into(), value.into()));
+        self
+    }
+
+    /// Threads of each encoder. At least 1. Default: 1. The bytes of some encoders depend on it; takes run in parallel anyway.
+    #[doc(alias = "ThreadCount")]
+    #[must_use]
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.request.threads = Some(threads);
+        self
+    }
+
+    /// Takes at once, as far as memory allows. At least 1. Default: as many as there are cores.
+    #[must_use]
+    pub fn jobs(mut self, jobs: u32) -> Self {
+        self.request.jobs = Some(jobs);
+        self
+    }
+
+    /// Memory budget, in bytes. Default: half of the machine's memory.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.request.memory = Some(bytes);
+        self
+    }
+
+    /// Where the state of this job lives until it is done. Default: beside the output, by its name with `.retake` behind it.
+    #[must_use]
+    pub fn job_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.request.work_dir = Some(folder.into());
+        self
+    }
+
+    /// A folder in which the job folder gets a name of its own. Takes the place of [`ExportBuilder::job_folder`].
+    #[doc(alias = "directoryForTemporaryFiles")]
+    #[must_use]
+    pub fn directory_for_temporary_files(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.temporary = Some(folder.into());
+        self
+    }
+
+    /// Forget what an earlier run left in the job folder. Default: it is carried on.
+    #[must_use]
+    pub fn restart(mut self, restart: bool) -> Self {
+        self.request.restart = restart;
+        self
+    }
+
+    /// Replace an existing output. Default: it is refused.
+    #[must_use]
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.request.overwrite = overwrite;
+        self
+    }
+
+    /// A flag that stops the export when it is raised, as [`Export::cancel`] does. The flag stays the caller's.
+    #[must_use]
+    pub fn stop(mut self, stop: &StopFlag) -> Self {
+        self.stop = stop.clone();
+        self
+    }
+
+    /// Has every event told, from several threads. The teller must not wait for the export.
+    #[must_use]
+    pub fn on_event(mut self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.tell = Some(Box::new(tell));
+        self
+    }
+
+    /// The export. Whether it can be done is found out when it starts.
+    pub fn build(self) -> Export {
+        let Self { mut request, preset, temporary, stop, tell } = self;
+        request.target.get_or_insert(preset.target(request.metric));
+        let state =
+            State { request, temporary, status: ExportStatus::Unknown, progress: Progress::default() };
+        Export(Arc::new(Inner { state: Mutex::new(state), stop, tell }))
+    }
+}

@@ -1,0 +1,47 @@
+//! The film that was chosen: which takes it consists of, and how it came to them.
+
+pub(crate) mod history;
+pub(crate) mod joined;
+pub(crate) mod rate;
+pub(crate) mod verify;
+
+use crate::error::ExportError;
+use crate::index::FilmMap;
+use crate::job::Job;
+use crate::take::finished::FinishedTake;
+use crate::take::store::TakeStore;
+use history::History;
+use joined::Joined;
+use std::sync::Arc;
+
+/// A film as takes that are in a store, one for each unit, in order.
+pub(crate) struct Film<'a> {
+    pub job: &'a Job,
+    pub store: &'a TakeStore,
+    pub map: Arc<FilmMap>,
+    /// At least one.
+    pub takes: Vec<Arc<FinishedTake>>,
+    /// How it was chosen; nothing for a film that was put together on trial.
+    pub history: Option<History>,
+}
+
+impl Film<'_> {
+    /// Reads its samples.
+    pub(crate) fn samples(&self) -> Result<Joined<'_>, ExportError> {
+        Joined::open(self.store, &self.takes)
+    }
+
+    /// Bytes of all samples.
+    pub(crate) fn video_bytes(&self) -> u64 {
+        self.takes.iter().map(|take| take.record.bytes).sum()
+    }
+
+    pub(crate) fn frames(&self) -> u64 {
+        self.map.index.frames.len() as u64
+    }
+
+    /// The largest `dts - pts` of a sample, in ticks of the source's time base.
+    pub(crate) fn reorder_ticks(&self) -> i64 {
+        self.takes.iter().map(|take| take.record.reorder_ticks).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known of the source: its frame index and its units, kept in a journal that may be cut off at any
+//! byte.
+//!
+//! A commit of the journal holds one scene: its units and the index entries of its frames. A scene that the
+//! journal does not hold is found again by decoding; detection can start at every scene.
+
+use super::FilmMap;
+use crate::error::ExportError;
+use retake_compression::journal::{Cursor, Journal as Log};
+use retake_compression::units::FrameRange;
+use retake_libav::{FrameEntry, FrameIndex};
+use retake_media::Rational;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const KIND: u8 = b'I';
+const VERSION: u8 = 2;
+
+/// A scene, as it is kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Scene {
+    pub units: Vec<FrameRange>,
+    pub frames: Vec<FrameEntry>,
+}
+
+/// The journal on disk, open for more.
+pub(crate) struct Journal {
+    log: Log<File>,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, or begins one where there is none or nothing valid in it.
+    pub(crate) fn open(path: &Path, time_base: Rational) -> Result<(Self, FilmMap), ExportError> {
+        let mut map = FilmMap {
+            index: FrameIndex { time_base, frames: Vec::new() },
+            units: Vec::new(),
+            complete: false,
+        };
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(ExportError::file(path, "opening the frame index"))?;
+        let fail = ExportError::file(path, "writing the frame index");
+        let log = match file.try_clone().and_then(|file| Log::open(file, KIND, VERSION)) {
+            Ok(mut log) => {
+                read(&mut log, &mut map);
+                log
+            }
+            Err(_) => Log::create(file, KIND, VERSION).map_err(fail)?,
+        };
+        Ok((Self { log, path: path.to_owned() }, map))
+    }
+
+    /// Adds a scene.
+    pub(crate) fn add(&mut self, scene: &Scene) -> Result<(), ExportError> {
+        self.commit(&Entry::Scene(scene.clone()))
+    }
+
+    /// Notes that the film has ended.
+    pub(crate) fn end(&mut self) -> Result<(), ExportError> {
+        self.commit(&Entry::End)
+    }
+
+    fn commit(&mut self, entry: &Entry) -> Result<(), ExportError> {
+        let text = serde_json::to_vec(entry).map_err(|error| ExportError::Internal(error.to_string()))?;
+        let added = self.log.commit(&text).and_then(|()| self.log.flush());
+        added.map_err(ExportError::file(&self.path, "writing the frame index"))
+    }
+}
+
+/// What a commit of the journal says.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Entry {
+    Scene(Scene),
+    End,
+}
+
+/// Reads the entries, as far as they are what was written: those behind are found again.
+fn read(log: &mut Log<File>, map: &mut FilmMap) {
+    let mut cursor = Cursor::default();
+    loop {
+        let sound = cursor.clone();
+        let entry = match log.next(&mut cursor) {
+            Ok(Some(record)) => serde_json::from_slice(&record.payload).map_err(io::Error::from),
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        match entry {
+            Ok(Entry::Scene(Scene { units, frames })) => {
+                map.units.extend(units);
+                map.index.frames.extend(frames);
+            }
+            Ok(Entry::End) => map.complete = true,
+            Err(_) => return log.rewind(&sound),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_journal_gives_its_whole_scenes_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let base = Rational::new(1, 25);
+        let scene = |start: u64| Scene {
+            units: vec![FrameRange::new(start, start + 2)],
+            frames: (start..start + 2)
+                .map(|i| FrameEntry { pts: i as i64, duration: 1, hash: u64::MAX - i, sync: i == 0 })
+                .collect(),
+        };
+        let (mut journal, map) = Journal::open(&path, base).unwrap();
+        assert!(map.units.is_empty() && !map.complete);
+        journal.add(&scene(0)).unwrap();
+        let whole = std::fs::metadata(&path).unwrap().len();
+        journal.add(&scene(2)).unwrap();
+        drop(journal);
+        for cut in whole..std::fs::metadata(&path).unwrap().len() {
+            let torn = folder.path().join("torn");
+            std::fs::copy(&path, &torn).unwrap();
+            OpenOptions::new().write(true).open(&torn).unwrap().set_len(cut).unwrap();
+            let (mut journal, map) = Journal::open(&torn, base).unwrap();
+            assert_eq!((map.units.len(), map.index.frames.len(), map.complete), (1, 2, false));
+            journal.add(&scene(2)).unwrap();
+            journal.end().unwrap();
+            let (_, map) = Journal::open(&torn, base).unwrap();
+            assert_eq!((map.units.len(), map.index.frames[3].hash, map.complete), (2, u64::MAX - 3, true));
+        }
+    }
+
+    #[test]
+    fn a_damaged_scene_ends_what_is_believed_and_the_journal_goes_on_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let base = Rational::new(1, 25);
+        let scene = |start: u64| Scene { units: vec![FrameRange::new(start, start + 2)], frames: Vec::new() };
+        let (mut journal, _) = Journal::open(&path, base).unwrap();
+        for start in [0, 2, 4] {
+            journal.add(&scene(start)).unwrap();
+        }
+        drop(journal);
+        let sound = std::fs::read(&path).unwrap();
+        for at in 0..sound.len() {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 4;
+            std::fs::write(&path, &bytes).unwrap();
+            let (mut journal, map) = Journal::open(&path, base).unwrap();
+            let starts: Vec<u64> = map.units.iter().map(|unit| unit.start).collect();
+            assert_eq!(starts, [0, 2, 4][..starts.len()]);
+            assert!(starts.len() < 3);
+            journal.add(&scene(starts.len() as u64 * 2)).unwrap();
+            let (_, again) = Journal::open(&path, base).unwrap();
+            assert_eq!(again.units.len(), starts.len() + 1);
+        }
+    }
+}

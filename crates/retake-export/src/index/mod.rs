@@ -1,0 +1,78 @@
+//! What is known of the source: its frames, its scenes, and the units that it is planned in.
+
+pub(crate) mod journal;
+pub(crate) mod scene;
+pub(crate) mod scout;
+pub(crate) mod units;
+
+use crate::error::ExportError;
+use crate::stop::StopFlag;
+use retake_compression::units::FrameRange;
+use retake_libav::{Frame, FrameIndex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a waiting thread looks whether it should stop.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Frames and units from the start of the film on.
+#[derive(Debug, Clone)]
+pub(crate) struct FilmMap {
+    pub index: FrameIndex,
+    pub units: Vec<FrameRange>,
+    /// Whether the end of the film has been reached.
+    pub complete: bool,
+}
+
+impl FilmMap {
+    /// How long the film lasts: to the end of its last frame, or, where that has no duration, as long again as the frame before.
+    pub(crate) fn seconds(&self) -> f64 {
+        let frames = &self.index.frames;
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return 0.0 };
+        let before = frames.iter().rev().nth(1).map_or(0, |before| last.pts - before.pts);
+        let tail = if last.duration > 0 { last.duration } else { before };
+        let seconds = (last.pts - first.pts + tail) as f64 * self.index.time_base.to_f64();
+        // a film of one frame that does not say how long it is shown
+        if seconds > 0.0 { seconds } else { 0.04 }
+    }
+}
+
+/// A frame from the scout.
+pub(crate) struct ScoutedFrame {
+    pub frame: Frame,
+    /// Counts against the frames that the scout may be ahead.
+    pub permit: MemoryPermit,
+}
+
+/// Bounds the number of frames that are held between the scout and the takes.
+pub(crate) struct MemoryPermits {
+    free: Mutex<usize>,
+    released: Condvar,
+}
+
+/// Room for one frame, free again when dropped.
+pub(crate) struct MemoryPermit(Arc<MemoryPermits>);
+
+impl MemoryPermits {
+    pub(crate) fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self { free: Mutex::new(count), released: Condvar::new() })
+    }
+
+    /// Waits for room.
+    pub(crate) fn take(self: &Arc<Self>, stop: &StopFlag) -> Result<MemoryPermit, ExportError> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            stop.check()?;
+            free = self.released.wait_timeout(free, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *free -= 1;
+        Ok(MemoryPermit(self.clone()))
+    }
+}
+
+impl Drop for MemoryPermit {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.released.notify_one();
+    }
+}

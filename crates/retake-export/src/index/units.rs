@@ -1,0 +1,62 @@
+//! From decoded pictures to planning units: scene changes are found and scenes cut, in one place for the scout and for measurements.
+
+use super::scene::SceneDetector;
+use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
+use retake_media::PixelBuffer;
+
+/// The shortest scene, in seconds: faster cuts are flashes.
+const SHORTEST: f64 = 0.25;
+
+/// The shortest scene of a film, in frames.
+pub(crate) fn shortest_scene(frame_rate: f64) -> usize {
+    (frame_rate * SHORTEST).floor().max(1.0) as usize
+}
+
+/// What was decided about a frame or a scene.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A scene ends before frame `end`: these are the rest of its units.
+    SceneEnd { units: Vec<FrameRange>, end: u64 },
+    /// The scene goes on after frame `frame`; its front may have been cut off as a unit, because the scene is longer than the window.
+    GoesOn { unit: Option<FrameRange>, frame: u64 },
+}
+
+/// Cuts the film into units while it is decoded.
+pub(crate) struct UnitFinder {
+    detector: SceneDetector,
+    cutter: UnitCutter,
+}
+
+impl UnitFinder {
+    /// Finds units from frame `start` on, where a scene must begin. Scenes are at least `shortest` frames long.
+    pub(crate) fn new(rule: UnitRule, start: u64, shortest: usize) -> Self {
+        Self { detector: SceneDetector::new(start, shortest), cutter: UnitCutter::new(rule, start) }
+    }
+
+    /// Takes in the next picture.
+    pub(crate) fn push(&mut self, picture: &PixelBuffer) {
+        self.detector.push(picture);
+    }
+
+    /// The next decision, once enough frames are known. With `ended`, when no more frames follow, the last frames are decided upon, too.
+    pub(crate) fn next(&mut self, ended: bool) -> Option<Found> {
+        let decision = self.detector.decide(ended)?;
+        if decision.cut {
+            self.detector.restart();
+            let units = self.cutter.scene_end(decision.frame);
+            return Some(Found::SceneEnd { units, end: decision.frame });
+        }
+        let unit = self.cutter.no_cut_before(decision.frame + 1);
+        Some(Found::GoesOn { unit, frame: decision.frame })
+    }
+
+    /// The film ends before frame `end`: the rest of its last scene.
+    pub(crate) fn end(&mut self, end: u64) -> Found {
+        Found::SceneEnd { units: self.cutter.scene_end(end), end }
+    }
+
+    /// Where the unit begins that is not cut off yet.
+    pub(crate) fn open_unit(&self) -> u64 {
+        self.cutter.start()
+    }
+}

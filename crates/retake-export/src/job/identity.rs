@@ -1,0 +1,105 @@
+//! By what a request and a source are known again.
+
+use super::request::{Goal, Request};
+use crate::error::ExportError;
+use retake_compression::property::PropertyValue;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
+
+/// All of a request that its result depends on: two runs with equal identities make the same film. Stored in the job folder, as
+/// `docs/job-folder.md` describes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestIdentity {
+    /// [`RequestIdentity::VERSION`]: raised whenever a field gets another meaning, so that an old text is never taken for a new one.
+    version: u32,
+    input: PathBuf,
+    encoder: String,
+    preset: Option<String>,
+    options: Vec<(String, String)>,
+    /// By name and value, in the order in which they were set.
+    properties: Vec<(String, PropertyValue)>,
+    goal: Asked,
+    metric: String,
+    pool: String,
+    max_bit_rate: Option<u64>,
+    passes: u32,
+    threads: u32,
+}
+
+/// A goal in its stored form, which must not change when [`Goal`] does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked {
+    Floor { floor: f64, tolerance: Option<f64> },
+    BitRate(u64),
+    Size(u64),
+    Plain(Option<f64>),
+}
+
+impl RequestIdentity {
+    pub(crate) const VERSION: u32 = 1;
+
+    pub(crate) fn of(request: &Request) -> Self {
+        Self {
+            version: Self::VERSION,
+            input: request.input.clone(),
+            encoder: request.encoder.info().name.to_owned(),
+            preset: request.preset.clone(),
+            options: request.options.clone(),
+            properties: request
+                .properties
+                .iter()
+                .map(|(key, value)| (key.name().to_owned(), value.clone()))
+                .collect(),
+            goal: match request.target().goal() {
+                Goal::Floor { floor, tolerance } => Asked::Floor { floor, tolerance },
+                Goal::BitRate(rate) => Asked::BitRate(rate),
+                Goal::Size(size) => Asked::Size(size),
+                Goal::Plain(quality) => Asked::Plain(quality),
+            },
+            metric: request.metric.name().to_owned(),
+            pool: request.pool.name().to_owned(),
+            max_bit_rate: request.max_bit_rate,
+            passes: request.passes(),
+            threads: request.threads(),
+        }
+    }
+}
+
+/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice another file; the frame index
+/// notices another film.
+pub(crate) fn source_identity(path: &Path) -> Result<String, ExportError> {
+    const PIECE: u64 = 1 << 20;
+    let fail = |doing| ExportError::file(path, doing);
+    let mut file = File::open(path).map_err(fail("opening"))?;
+    let size = file.metadata().map_err(fail("reading"))?.len();
+    let mut hash = Xxh3::new();
+    hash.update(&size.to_le_bytes());
+    for start in [0, size / 2, size.saturating_sub(PIECE)] {
+        let mut piece = Vec::new();
+        file.seek(SeekFrom::Start(start)).map_err(fail("reading"))?;
+        Read::by_ref(&mut file).take(PIECE).read_to_end(&mut piece).map_err(fail("reading"))?;
+        hash.update(&piece);
+    }
+    Ok(format!("{:032x}", hash.digest128()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn another_film_is_not_taken_for_the_finished_one() {
+        let place = tempfile::tempdir().unwrap();
+        let film = place.path().join("film.mp4");
+        fs::write(&film, b"the film").unwrap();
+        let before = source_identity(&film).unwrap();
+        fs::write(&film, b"the filn").unwrap();
+        assert_ne!(source_identity(&film).unwrap(), before);
+    }
+}

@@ -1,0 +1,152 @@
+//! From a request to a job: everything that can be decided, and refused, before the first frame is decoded.
+
+pub(crate) mod folder;
+pub(crate) mod identity;
+pub(crate) mod plan;
+pub(crate) mod preset;
+pub(crate) mod request;
+pub(crate) mod settings;
+pub(crate) mod source;
+
+use crate::clock::process_cpu;
+use crate::error::ExportError;
+use crate::index::scout::ScoutPlan;
+use crate::index::units::shortest_scene;
+use crate::output::target::{JobOutput, OutputKind};
+use crate::scorers::STRIDE;
+use crate::stop::StopFlag;
+use folder::{Earlier, JobDescription, JobFolder};
+use identity::{RequestIdentity, source_identity};
+use plan::{budget, first_pass, is_streaming, objective, unit_rule};
+use request::Request;
+use retake_compression::parallel::half_of_memory;
+use retake_compression::planner::curve::Family;
+use retake_libav::{FilmInfo, ReaderOptions, probe};
+use retake_quality::Pool;
+use settings::make_acceptable;
+use source::{frames, is_standard_input, pixel_format, probe_standard_input, reader_options};
+use std::time::Instant;
+
+/// A job that is ready to run. As long as the value lives, its folder is this process's.
+pub(crate) struct Job {
+    pub request: Request,
+    pub identity: RequestIdentity,
+    pub folder: JobFolder,
+    pub output: JobOutput,
+    /// The source, or the copy of standard input.
+    pub source: FilmInfo,
+    pub reader: ReaderOptions,
+    pub description: JobDescription,
+    pub family: Family,
+    pub scout: ScoutPlan,
+    /// Takes at once.
+    pub jobs: u32,
+    /// Every how many frames one is scored.
+    pub stride: u32,
+    /// Plain sentences about what of the source cannot be kept.
+    pub notes: Vec<String>,
+    pub began: Began,
+}
+
+/// When a run began, and the CPU seconds of the process then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began {
+    wall: Instant,
+    cpu: f64,
+}
+
+impl Began {
+    pub(crate) fn now() -> Self {
+        Self { wall: Instant::now(), cpu: process_cpu() }
+    }
+
+    /// CPU seconds of the process, and seconds, since then.
+    pub(crate) fn elapsed(self) -> (f64, f64) {
+        (process_cpu() - self.cpu, self.wall.elapsed().as_secs_f64())
+    }
+}
+
+impl Job {
+    /// Decides all that can be decided, and takes the job folder. A request that is refused leaves nothing behind.
+    pub(crate) fn prepare(
+        request: &Request,
+        identity: RequestIdentity,
+        began: Began,
+        stop: &StopFlag,
+    ) -> Result<Self, ExportError> {
+        request.check()?;
+        let info = request.encoder.info();
+        let output = JobOutput::of(&request.input, &request.output, info.codec, request.overwrite)?;
+        settings::check(request)?;
+        let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
+        let open_folder = || JobFolder::open(&request.work_dir(), earlier);
+        // the folder is looked at late, so that a refused request touches nothing; standard input has to be kept somewhere
+        let (spool, film) = if is_standard_input(&request.input) {
+            let folder = open_folder()?;
+            let film = probe_standard_input(&folder, stop)?;
+            (Some(folder), film)
+        } else {
+            (None, probe(&request.input)?)
+        };
+
+        let mut notes: Vec<String> = film.video.converted.iter().cloned().collect();
+        let (format, reduced) = pixel_format(&film, info);
+        notes.extend(reduced);
+        let mut settings = settings::settings(request, &film, format, &mut notes)?;
+        let objective = objective(request, &film)?;
+        let memory = request.memory.unwrap_or_else(half_of_memory);
+        let goal = request.target().goal();
+        let streaming = is_streaming(goal);
+        let rule = unit_rule(&film, memory, goal, format, output.kind() == OutputKind::Stream);
+        settings.controls.first_pass = first_pass(request, &settings, rule, memory);
+        let settings = make_acceptable(&*request.encoder, settings, &mut notes)?;
+        budget(request, &settings, rule, streaming, memory)?;
+
+        let mut folder = match spool {
+            Some(folder) => folder,
+            None => open_folder()?,
+        };
+        let measured = request.target().is_measured();
+        let description = folder.claim(JobDescription {
+            version: JobDescription::VERSION,
+            source: source_identity(&film.path)?,
+            encoder: format!("{} {}", info.name, info.version),
+            settings,
+            objective,
+            metric: measured.then(|| request.metric.name().to_owned()),
+            pool: measured.then(|| request.pool.name().to_owned()),
+            max_bit_rate: request.max_bit_rate,
+            rule,
+        })?;
+        let rule = description.rule;
+        let budget = budget(request, &description.settings, rule, streaming, memory)?;
+        Ok(Self {
+            identity,
+            output: output.for_job(folder.path()),
+            folder,
+            reader: reader_options(&film, format),
+            family: Family::of(info.name, request.metric.name(), info.quality),
+            scout: ScoutPlan {
+                rule,
+                shortest: shortest_scene(film.video.frame_rate.to_f64()),
+                streaming,
+                permits: budget.permits,
+            },
+            jobs: budget.jobs,
+            // of every third frame the mean of all can be told; of the worst ones nothing
+            stride: if request.pool == Pool::Mean { STRIDE } else { 1 },
+            source: film,
+            description,
+            notes,
+            began,
+            request: request.clone(),
+        })
+    }
+
+    /// Bits a pixel of a film whose samples take `bytes`, as far as the container says how many frames there are.
+    pub(crate) fn bits_per_pixel(&self, bytes: u64) -> f64 {
+        let video = &self.source.video;
+        let pixels = frames(&self.source) as f64 * f64::from(video.width) * f64::from(video.height);
+        bytes as f64 * 8.0 / pixels.max(1.0)
+    }
+}

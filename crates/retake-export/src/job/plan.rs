@@ -1,0 +1,162 @@
+//! How a job is worked on: the objective in numbers, the rule by which units are cut, and how many takes fit into the memory at once.
+
+use super::request::{Goal, Request};
+use super::source::{frames, seconds};
+use crate::error::{ExportError, RequestError};
+use crate::index::scout::held_back;
+use retake_compression::encoder::{EncoderSettings, RateLimit};
+use retake_compression::planner::Objective;
+use retake_compression::units::UnitRule;
+use retake_libav::FilmInfo;
+use retake_media::PixelFormat;
+use retake_quality::MetricKind;
+
+/// The longest planning unit, and how far a scene is looked at before it is cut, in seconds.
+const LONGEST: f64 = 4.0;
+const WINDOW: f64 = 12.0;
+/// The longest take where no floor is asked for, in seconds: encoders' usual key frame interval of 250 frames. Units of 4 s would cost 7 % of
+/// the bits of the mixed film at equal quality.
+const LONGEST_TAKE: f64 = 10.0;
+/// How long segments of a stream are at most, in seconds: what the authors of HLS advise.
+pub(crate) const LONGEST_SEGMENT: i64 = 6;
+/// Fewer bytes a frame than any encoder and container can do with.
+const SMALLEST_FRAME: u64 = 32;
+/// What the program itself, the demuxer and the muxer take.
+const BASE_MEMORY: u64 = 96 << 20;
+/// The most that is spent for each further take at once on frames decoded ahead of need.
+const AHEAD_MEMORY: u64 = 256 << 20;
+/// What part of the memory budget the frames of one take may fill for a first pass.
+const FIRST_PASS_MEMORY: u64 = 6;
+/// Frames that a decoder keeps for itself.
+const DECODER_FRAMES: u64 = 24;
+
+/// What the planner is asked for, as far as it is known before the film is decoded.
+pub(crate) fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportError> {
+    Ok(match request.target().goal() {
+        Goal::Plain(_) => Objective::Plain,
+        Goal::Floor { floor, tolerance } => {
+            Objective::Floor { floor, tolerance: tolerance.unwrap_or(request.metric.unit()) }
+        }
+        // the exact length is known after the first pass
+        Goal::BitRate(rate) => Objective::Bytes { target: bytes_at(rate, seconds(film)?), at_most: false },
+        // what the other tracks and the container take is known after the first pass
+        Goal::Size(size) => {
+            let least = SMALLEST_FRAME.saturating_mul(frames(film));
+            if size < least {
+                return Err(RequestError::SizeTooSmall { size, frames: frames(film), least }.into());
+            }
+            Objective::Bytes { target: size, at_most: true }
+        }
+    })
+}
+
+/// Bytes that a bit rate makes in so many seconds.
+pub(crate) fn bytes_at(bit_rate: u64, seconds: f64) -> u64 {
+    (bit_rate as f64 / 8.0 * seconds) as u64
+}
+
+/// Whether takes begin before their unit's end is known: under a floor a take wants to see all of its unit first.
+pub(crate) fn is_streaming(goal: Goal) -> bool {
+    !matches!(goal, Goal::Floor { .. })
+}
+
+/// Units as long as is good for the objective, as far as their frames fit into the memory budget. In a stream, segments begin where units
+/// do.
+pub(crate) fn unit_rule(
+    film: &FilmInfo,
+    memory: u64,
+    goal: Goal,
+    format: PixelFormat,
+    in_segments: bool,
+) -> UnitRule {
+    let rate = film.video.frame_rate.to_f64().clamp(1.0, 1000.0);
+    let frames = |seconds: f64| ((rate * seconds).round() as u64).max(1);
+    match goal {
+        Goal::Plain(_) | Goal::BitRate(_) | Goal::Size(_) => {
+            let longest = if in_segments { LONGEST_SEGMENT as f64 } else { LONGEST_TAKE };
+            UnitRule { longest: frames(longest), window: 0 }
+        }
+        Goal::Floor { .. } => {
+            let frame = format.picture_bytes(film.video.width, film.video.height).max(1);
+            let window = frames(WINDOW).min(memory / 4 / frame).max(frames(1.0));
+            UnitRule { longest: frames(LONGEST).min((window / 3).max(frames(1.0))), window }
+        }
+    }
+}
+
+/// What encoders are told of a rate that no two seconds exceed: what flows into two seconds and a bucket are those two seconds at the rate.
+/// Two takes may both make use of their buckets at a join; those are encoded again. Where nothing is, each take has half of the bucket.
+pub(crate) fn bucket(rate: u64, measured: bool) -> RateLimit {
+    let part = |percent: u64| (rate / 100).saturating_mul(percent).max(1000);
+    RateLimit { bits_per_second: part(75), window_bits: part(if measured { 50 } else { 25 }) }
+}
+
+/// The most frames that the library is to look at before it codes them, if it gives bits better for that and they fit into memory. Plain
+/// takes are what the library makes of each frame as it comes.
+pub(crate) fn first_pass(
+    request: &Request,
+    settings: &EncoderSettings,
+    rule: UnitRule,
+    memory: u64,
+) -> Option<u32> {
+    let better = request.encoder.info().controls.first_pass && request.target().is_measured();
+    let frames = rule.longest.saturating_mul(settings.format.picture_bytes(settings.width, settings.height));
+    u32::try_from(rule.longest).ok().filter(|_| better && frames <= memory / FIRST_PASS_MEMORY)
+}
+
+/// Upper estimate of what a running metric holds: planes of single precision at full and lower scales.
+fn scorer_memory(metric: MetricKind, width: u32, height: u32) -> u64 {
+    let planes = match metric {
+        MetricKind::Vmaf => 24,
+        MetricKind::Ssimulacra2 => 60,
+        _ => 4,
+    };
+    u64::from(width) * u64::from(height) * 4 * planes
+}
+
+/// What fits into the memory budget.
+pub(crate) struct Budget {
+    /// Takes at once.
+    pub jobs: u32,
+    /// Frames between the scout and the takes.
+    pub permits: usize,
+}
+
+/// How many takes fit into the memory budget at once.
+pub(crate) fn budget(
+    request: &Request,
+    settings: &EncoderSettings,
+    rule: UnitRule,
+    streaming: bool,
+    memory: u64,
+) -> Result<Budget, ExportError> {
+    let frame = settings.format.picture_bytes(settings.width, settings.height);
+    let factory = &request.encoder;
+    // frames that a first pass keeps are in what the encoder holds, and are sources and ahead of need no more
+    let kept = u64::from(settings.controls.first_pass.unwrap_or(0));
+    let delay = u64::from(factory.delay(settings)).saturating_sub(kept);
+    let encoder = factory.memory(settings);
+    // a measured take keeps the source of each frame until its reconstruction is out
+    let scored = if settings.reconstruct {
+        (delay + 4) * frame + scorer_memory(request.metric, settings.width, settings.height)
+    } else {
+        0
+    };
+    let least = if streaming { delay.min(rule.longest) } else { rule.longest };
+    let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
+    // in later passes each take has a decoder of its own, in the place of frames that wait
+    let each = encoder + scored + least.max(DECODER_FRAMES) * frame;
+    let fit = memory.saturating_sub(fixed) / each.max(1);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let wanted = request.jobs.map_or(cores, u64::from).max(1);
+    if fit == 0 {
+        let encoder = factory.info().name;
+        return Err(RequestError::MemoryTooSmall { memory, encoder, needed: fixed + each }.into());
+    }
+    let jobs = wanted.min(fit);
+    // takes beside the first have frames to begin with only when the scout may be whole takes ahead
+    let spare = memory.saturating_sub(fixed + jobs * each) / frame.max(1);
+    let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
+    let permits = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
+    Ok(Budget { jobs: jobs as u32, permits: permits as usize })
+}

@@ -1,0 +1,252 @@
+//! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
+
+use crate::error::{Asked, Count, RequestError};
+use retake_compression::encoder::EncoderFactory;
+use retake_compression::property::{PropertyKey, PropertyValue};
+use retake_quality::{MetricKind, Pool};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Passes that an export may make where several are allowed and nobody says how many.
+const USUAL_PASSES: u32 = 5;
+
+/// What is wanted of a film. Made by constructors that check their numbers, so that a target that exists can be asked for.
+///
+/// ```
+/// # use retake_export::{RequestError, Target};
+/// # fn main() -> Result<(), RequestError> {
+/// let target = Target::floor(93.0)?.tolerance(0.5)?;
+/// assert_eq!(target.to_string(), "every unit at 93 or better");
+/// assert!(Target::floor(f64::NAN).is_err() && Target::plain().tolerance(1.0).is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target(Goal);
+
+/// What a [`Target`] holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Goal {
+    /// Every unit reaches a score.
+    Floor {
+        /// On the metric's scale.
+        floor: f64,
+        /// Units up to this much better are kept; `None` is the metric's own default.
+        tolerance: Option<f64>,
+    },
+    /// An average bit rate of the video, in bits per second.
+    BitRate(u64),
+    /// The size of the whole file, in bytes; never more.
+    Size(u64),
+    /// One pass with one quality, on the encoder's scale; its usual one if `None`.
+    Plain(Option<f64>),
+}
+
+impl Target {
+    /// Every unit reaches this score, with as few bits as possible. On the scale of the export's metric; that it is less than the metric's
+    /// best is checked when the export starts, because only then the metric is known.
+    ///
+    /// # Errors
+    /// [`RequestError::FloorOutOfScale`] for what is not a number above 0.
+    #[doc(alias = "QualityFloor")]
+    pub fn floor(floor: f64) -> Result<Self, RequestError> {
+        if floor.is_finite() && floor > 0.0 {
+            Ok(Self(Goal::Floor { floor, tolerance: None }))
+        } else {
+            Err(RequestError::FloorOutOfScale { floor, scale: None })
+        }
+    }
+
+    /// Units up to this much above the floor are left as they are. Where nobody says: a difference that is worth talking about, 1 for VMAF.
+    ///
+    /// # Errors
+    /// [`RequestError::ToleranceWithoutFloor`], and [`RequestError::ToleranceOutOfRange`] for what is not a number above 0.
+    #[doc(alias = "QualityTolerance")]
+    pub fn tolerance(self, tolerance: f64) -> Result<Self, RequestError> {
+        let Goal::Floor { floor, .. } = self.0 else { return Err(RequestError::ToleranceWithoutFloor) };
+        if tolerance.is_finite() && tolerance > 0.0 {
+            Ok(Self(Goal::Floor { floor, tolerance: Some(tolerance) }))
+        } else {
+            Err(RequestError::ToleranceOutOfRange { tolerance })
+        }
+    }
+
+    /// An average bit rate of the video, in bits per second.
+    ///
+    /// # Errors
+    /// [`RequestError::Zero`].
+    #[doc(alias = "AverageBitRate")]
+    pub fn bit_rate(rate: u64) -> Result<Self, RequestError> {
+        if rate == 0 { Err(RequestError::Zero { what: Count::BitRate }) } else { Ok(Self(Goal::BitRate(rate))) }
+    }
+
+    /// The size of the whole file, in bytes; never more. Whether the film fits into it is found out when the export runs.
+    #[doc(alias = "fileLengthLimit")]
+    pub fn size(bytes: u64) -> Self {
+        Self(Goal::Size(bytes))
+    }
+
+    /// One pass with the encoder's usual quality; nothing is measured.
+    pub fn plain() -> Self {
+        Self(Goal::Plain(None))
+    }
+
+    /// One pass with this quality on the encoder's own scale (CRF, CQ); nothing is measured. That it is on the scale is checked when the
+    /// export starts, because only then the encoder is known.
+    #[doc(alias = "crf")]
+    pub fn plain_at(quality: f64) -> Self {
+        Self(Goal::Plain(Some(quality)))
+    }
+
+    /// A target whose numbers this crate made itself.
+    pub(crate) const fn of(goal: Goal) -> Self {
+        Self(goal)
+    }
+
+    pub(crate) const fn goal(self) -> Goal {
+        self.0
+    }
+
+    /// Whether takes are scored.
+    pub(crate) const fn is_measured(self) -> bool {
+        !matches!(self.0, Goal::Plain(_))
+    }
+
+    /// Refuses a floor that is not on the metric's scale.
+    fn check(self, metric: MetricKind) -> Result<(), RequestError> {
+        match self.0 {
+            Goal::Floor { floor, .. } if floor >= metric.best() => {
+                let scale = format!("{}'s, {}", metric.name(), metric.scale());
+                Err(RequestError::FloorOutOfScale { floor, scale: Some((metric.best(), scale)) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Goal::Floor { floor, .. } => write!(f, "every unit at {floor} or better"),
+            Goal::BitRate(rate) => write!(f, "{} kb/s", rate / 1000),
+            Goal::Size(size) => write!(f, "at most {size} bytes"),
+            Goal::Plain(_) => f.write_str("one plain pass"),
+        }
+    }
+}
+
+/// All that an export is asked for. Filled by [`ExportBuilder`](crate::ExportBuilder).
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub input: PathBuf,
+    pub output: PathBuf,
+    pub encoder: Arc<dyn EncoderFactory>,
+    /// One of the encoder's presets; its default one if `None`.
+    pub preset: Option<String>,
+    /// Further settings in the encoder's own words.
+    pub options: Vec<(String, String)>,
+    /// Properties, as sessions have them, in the order in which they were set.
+    pub properties: Vec<(PropertyKey, PropertyValue)>,
+    /// `None` is what [`ExportPreset::Viewing`](crate::ExportPreset::Viewing) asks for.
+    pub target: Option<Target>,
+    pub metric: MetricKind,
+    /// How the frames of a unit become one score.
+    pub pool: Pool,
+    /// A cap on the bit rate in any window of two seconds, in bits per second.
+    pub max_bit_rate: Option<u64>,
+    /// Whether several passes are allowed.
+    pub multi_pass: bool,
+    /// Passes allowed then, the first one counted.
+    pub passes: Option<u32>,
+    /// Takes at once; as many as cores and memory allow if `None`.
+    pub jobs: Option<u32>,
+    /// Threads of each encoder. The bytes of some encoders depend on it, so it does not follow the machine.
+    pub threads: Option<u32>,
+    /// Memory budget in bytes; half of the machine's memory if `None`.
+    pub memory: Option<u64>,
+    /// Where the state of the job lives; beside the output if `None`.
+    pub work_dir: Option<PathBuf>,
+    /// Forget what an earlier run left in the job folder.
+    pub restart: bool,
+    /// Replace an existing output.
+    pub overwrite: bool,
+}
+
+impl Request {
+    pub(crate) fn new(input: PathBuf, output: PathBuf, encoder: Arc<dyn EncoderFactory>) -> Self {
+        Self {
+            input,
+            output,
+            encoder,
+            preset: None,
+            options: Vec::new(),
+            properties: Vec::new(),
+            target: None,
+            metric: retake_quality::default_metric(),
+            pool: Pool::Mean,
+            max_bit_rate: None,
+            multi_pass: false,
+            passes: None,
+            jobs: None,
+            threads: None,
+            memory: None,
+            work_dir: None,
+            restart: false,
+            overwrite: false,
+        }
+    }
+
+    /// What can be refused before any file is looked at.
+    pub(crate) fn check(&self) -> Result<(), RequestError> {
+        let counts = [
+            (Count::Passes, self.passes.map(u64::from)),
+            (Count::Jobs, self.jobs.map(u64::from)),
+            (Count::Threads, self.threads.map(u64::from)),
+            (Count::MaxBitRate, self.max_bit_rate),
+        ];
+        if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(RequestError::Zero { what });
+        }
+        if let (Goal::Plain(_), true, Some(passes @ 2..)) = (self.target().goal(), self.multi_pass, self.passes) {
+            return Err(RequestError::PlainIsOnePass { passes });
+        }
+        self.target().check(self.metric)
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        self.target.unwrap_or_else(|| super::preset::ExportPreset::default().target(self.metric))
+    }
+
+    /// Passes allowed, the first one counted.
+    pub(crate) fn passes(&self) -> u32 {
+        if self.multi_pass { self.passes.unwrap_or(USUAL_PASSES).max(1) } else { 1 }
+    }
+
+    pub(crate) fn threads(&self) -> u32 {
+        self.threads.unwrap_or(1).max(1)
+    }
+
+    /// Where the state of the job lives.
+    pub(crate) fn work_dir(&self) -> PathBuf {
+        self.work_dir.clone().unwrap_or_else(|| beside(&self.output))
+    }
+
+    /// Whether a part of the request was asked for beside the properties.
+    pub(crate) fn asks(&self, what: Asked) -> bool {
+        match what {
+            Asked::Preset => self.preset.is_some(),
+            Asked::EncoderOptions => !self.options.is_empty(),
+            Asked::Threads => self.threads.is_some(),
+            Asked::Target => self.target.is_some(),
+            Asked::MaxBitRate => self.max_bit_rate.is_some(),
+        }
+    }
+}
+
+/// The job folder of an output: beside it, so that both are on one disk.
+fn beside(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".retake");
+    name.into()
+}

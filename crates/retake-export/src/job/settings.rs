@@ -1,0 +1,130 @@
+//! The settings that all takes of a job begin with, and what they cannot keep of the source.
+
+use super::plan::bucket;
+use super::request::{Goal, Request};
+use crate::error::{ExportError, RequestError};
+use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateControl};
+use retake_libav::{FilmInfo, VideoTrack};
+use retake_media::PixelFormat;
+
+/// The settings of a job's takes. What the source has and they do not is told in `notes`.
+pub(crate) fn settings(
+    request: &Request,
+    film: &FilmInfo,
+    format: PixelFormat,
+    notes: &mut Vec<String>,
+) -> Result<EncoderSettings, ExportError> {
+    let info = request.encoder.info();
+    let video = &film.video;
+    let measured = request.target().is_measured();
+    let mut settings = EncoderSettings {
+        width: video.width,
+        height: video.height,
+        format,
+        frame_rate: video.frame_rate,
+        colour: video.colour,
+        pixel_aspect_ratio: video.pixel_aspect_ratio,
+        mastering_display: video.mastering_display,
+        content_light: video.content_light,
+        preset: preset(request)?,
+        rate: RateControl::Quality(quality(request)?),
+        // where nothing is encoded again, an encoder that does not know limits says so
+        limit: request
+            .max_bit_rate
+            .filter(|_| info.controls.rate_limit || !measured)
+            .map(|rate| bucket(rate, measured)),
+        max_key_frame_interval: 0,
+        threads: request.threads(),
+        reconstruct: measured && info.reconstructs,
+        controls: Controls::default(),
+        options: request.options.clone(),
+    };
+    keep_fields(request, video, &mut settings, notes);
+    Ok(settings)
+}
+
+/// Refuses names and numbers that the encoder does not have, before the source is read.
+pub(crate) fn check(request: &Request) -> Result<(), RequestError> {
+    preset(request)?;
+    quality(request)?;
+    Ok(())
+}
+
+fn preset(request: &Request) -> Result<String, RequestError> {
+    let info = request.encoder.info();
+    let preset = request.preset.clone().unwrap_or_else(|| info.default_preset.to_owned());
+    if info.presets.iter().any(|known| known.name == preset) {
+        return Ok(preset);
+    }
+    let known = info.presets.iter().map(|preset| preset.name.clone()).collect();
+    Err(RequestError::UnknownPreset { encoder: info.name, preset, known })
+}
+
+/// The quality that takes begin with, as far as no planner chooses it.
+fn quality(request: &Request) -> Result<f64, RequestError> {
+    let info = request.encoder.info();
+    let (best, worst) = (info.quality.min, info.quality.max);
+    match request.target().goal() {
+        Goal::Plain(Some(quality)) if (best..=worst).contains(&quality) => Ok(quality),
+        Goal::Plain(Some(quality)) => {
+            Err(RequestError::QualityOutOfScale { quality, encoder: info.name, best, worst })
+        }
+        _ => Ok(info.quality.usual),
+    }
+}
+
+/// Two fields of the source stay two fields where the encoder has them, and no conversion on the way mixes their rows.
+fn keep_fields(
+    request: &Request,
+    video: &VideoTrack,
+    settings: &mut EncoderSettings,
+    notes: &mut Vec<String>,
+) {
+    if video.fields.is_none() {
+        return;
+    }
+    let info = request.encoder.info();
+    let whole_chroma =
+        ["yuv420p", "yuvj420p", "nv12", "p010"].iter().any(|known| video.pixel_format.starts_with(known));
+    let mut in_fields = settings.clone();
+    in_fields.controls.fields = video.fields;
+    let reason = match &info.controls.fields {
+        None => format!("{} has no fields (x264 has)", info.name),
+        Some(support) if !support.fits(video.width, video.height) => {
+            format!("{} has none of {}×{}", info.name, video.width, video.height)
+        }
+        Some(_) if !whole_chroma => "the conversion of its colours mixes them".to_owned(),
+        Some(_) => match request.encoder.open(&in_fields) {
+            Ok(_) => {
+                *settings = in_fields;
+                return;
+            }
+            // what is refused for another reason is refused again
+            Err(error) => error.to_string(),
+        },
+    };
+    notes.push(format!("the source is interlaced, and its fields are coded as whole frames: {reason}"));
+}
+
+/// Makes sure that the encoder takes the settings, before there is a job: of a size that is not even a row or a column is left out where
+/// that helps.
+pub(crate) fn make_acceptable(
+    factory: &dyn EncoderFactory,
+    settings: EncoderSettings,
+    notes: &mut Vec<String>,
+) -> Result<EncoderSettings, ExportError> {
+    let Err(error) = factory.open(&settings) else { return Ok(settings) };
+    let (width, height) = (settings.width, settings.height);
+    let even = EncoderSettings { width: width & !1, height: height & !1, ..settings.clone() };
+    if even == settings || factory.open(&even).is_err() {
+        // whatever it is: this film with these settings is not possible
+        return Err(RequestError::Encoder(error).into());
+    }
+    notes.push(format!(
+        "{} takes even sizes only: {width}×{height} is cropped to {}×{}",
+        factory.info().name,
+        even.width,
+        even.height
+    ));
+    Ok(even)
+}

@@ -1,0 +1,206 @@
+//! A film as a stream for HTTP Live Streaming: playlists, and segments of fragmented MP4 that begin where takes do.
+//!
+//! ```text
+//! stream.m3u8                     names all others
+//! stream.media/video/index.m3u8   the segments of the pictures: init.mp4, 00001.m4s, …
+//! stream.media/video/sync.m3u8    their first frames alone
+//! stream.media/sound-1/index.m3u8 the segments of a track of sound
+//! ```
+//!
+//! Sound is a rendition of its own. So each stream has one track, as CMAF wants it, a film may have sound in several languages, and a player
+//! fetches one of them.
+//!
+//! On the streams' common clock the film does not begin at zero but some whole seconds later, as many as decoding needs before the first
+//! picture and before the first sound. So no edit list is needed to keep them together, which some players heed and others do not.
+
+mod codecs;
+mod cuts;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod languages;
+pub(crate) mod names;
+mod playlist;
+mod rendition;
+mod sound;
+
+use super::{Output, Written, size};
+use crate::durable::sync_folder;
+use crate::error::ExportError;
+use crate::film::Film;
+use crate::stop::StopFlag;
+use names::{INDEX, SYNC_FRAMES, VIDEO, media_of};
+use playlist::{BitRate, Sound, Variant};
+use rendition::{Cuts, Rendition, Segment, write_file};
+use retake_asset::{AssetWriterInput, TrackFormat};
+use retake_media::{FormatDescription, Rational, Time};
+use sound::{Sounds, WrittenSound};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A playlist, and a folder of media beside it.
+pub(crate) struct HlsStream;
+
+impl Output for HlsStream {
+    fn write(
+        &self,
+        film: &Film<'_>,
+        folder: &Path,
+        output: &Path,
+        stop: &StopFlag,
+    ) -> Result<Written, ExportError> {
+        let name = output.file_name();
+        let name = name.ok_or_else(|| ExportError::Internal("an output without a name".into()))?;
+        write(film, folder, folder.join(name), stop)
+    }
+}
+
+/// Writes the stream of a film into `folder`, with this playlist.
+fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> Result<Written, ExportError> {
+    let source = &film.job.source;
+    let media = media_of(&playlist);
+    fs::create_dir(&media).map_err(ExportError::file(&media, "making a folder"))?;
+    let units: Vec<_> = film.takes.iter().map(|take| take.record.range).collect();
+    let cuts = cuts::cuts(&units, &film.map.index);
+
+    let depth = source.video.time(film.reorder_ticks());
+    let start = source.start.subtract(start_delay(depth));
+    let timing = Timing { depth, start, cuts: &cuts };
+    let (format, segments) = pictures(film, media.join(VIDEO), &timing, stop)?;
+    let uri = |folder: &str, file: &str| {
+        let media = media.file_name().unwrap_or_default().to_string_lossy();
+        format!("{}/{folder}/{file}", escaped(&media))
+    };
+    let file =
+        |folder: &str, file: &str, text: &str| write_file(&media.join(folder).join(file), text.as_bytes());
+    file(VIDEO, INDEX, &playlist::media(&segments))?;
+    let mut sync_frames = None;
+    if let Some(text) = playlist::sync_frames(&segments) {
+        file(VIDEO, SYNC_FRAMES, &text)?;
+        sync_frames = Some((uri(VIDEO, SYNC_FRAMES), BitRate::of_sync_frames(&segments)));
+    }
+    let video = Variant {
+        uri: uri(VIDEO, INDEX),
+        rate: BitRate::of_segments(&segments),
+        sync_frames,
+        codec: codecs::video(&format),
+        size: shown_size(&format, source.video.rotation),
+        frame_rate: source.video.frame_rate,
+        range: match format.colour.transfer {
+            16 => "PQ",
+            18 => "HLG",
+            _ => "SDR",
+        },
+    };
+
+    let mut notes = Vec::new();
+    let written = match Sounds::find(source, &mut notes)? {
+        Some(sounds) => sounds.write(start, &media, &cuts, stop)?,
+        None => Vec::new(),
+    };
+    let mut sounds: Vec<Sound> = Vec::new();
+    for WrittenSound { folder, track, codec, segments } in written {
+        file(&folder, INDEX, &playlist::media(&segments))?;
+        let language = track.language.as_deref().and_then(languages::tag);
+        let name = track.title.clone().or_else(|| language.clone()).unwrap_or_else(|| "Sound".into());
+        let taken = |name: &String| sounds.iter().any(|sound| sound.name == *name);
+        let name = if taken(&name) { format!("{name} ({})", sounds.len() + 1) } else { name };
+        sounds.push(Sound {
+            uri: uri(&folder, INDEX),
+            rate: BitRate::of_segments(&segments),
+            codec,
+            name,
+            language,
+            channels: track.channels,
+        });
+    }
+    for folder in entries(&media)? {
+        sync_folder(&folder);
+    }
+    sync_folder(&media);
+    write_file(&playlist, playlist::master(&video, &sounds).as_bytes())?;
+    sync_folder(folder);
+    let pictures = media.join(VIDEO).join(INDEX);
+    Ok(Written { bytes: bytes(&playlist, &media)?, film: playlist, media: Some(media), pictures, notes })
+}
+
+/// Bytes of all files.
+fn bytes(playlist: &Path, media: &Path) -> Result<u64, ExportError> {
+    let mut bytes = size(playlist)?;
+    for folder in entries(media)? {
+        for file in entries(&folder)? {
+            bytes += size(&file)?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// When things are shown on the common clock of a stream.
+struct Timing<'a> {
+    /// How far decoding runs ahead.
+    depth: Time,
+    /// When the film begins.
+    start: Time,
+    /// Where segments begin.
+    cuts: &'a [Time],
+}
+
+/// Writes the takes.
+fn pictures(
+    film: &Film<'_>,
+    folder: PathBuf,
+    timing: &Timing<'_>,
+    stop: &StopFlag,
+) -> Result<(FormatDescription, Vec<Segment>), ExportError> {
+    let mut samples = film.samples()?;
+    let format = samples.format.clone();
+    let video = &film.job.source.video;
+    let input = AssetWriterInput::passthrough(TrackFormat::Video(format.clone()));
+    let options = |options: &mut retake_asset::InputOptions| {
+        options.frame_rate = Some(video.frame_rate);
+        options.transform = video.display_matrix;
+        options.reorder_delay = timing.depth;
+    };
+    let mut rendition = Rendition::create(folder, input, options, timing.start, Cuts { at: timing.cuts, step: None })?;
+    while let Some(sample) = samples.next()? {
+        stop.check()?;
+        rendition.append(sample, stop)?;
+    }
+    Ok((format, rendition.finish()?))
+}
+
+/// How long after zero the film begins: sound needs less than a second before it is heard, and pictures the depth of their reordering.
+fn start_delay(depth: Time) -> Time {
+    Time::new((depth.seconds().ceil() as i64).max(1), 1)
+}
+
+/// The size at which pictures are shown.
+fn shown_size(format: &FormatDescription, rotation: i32) -> (u32, u32) {
+    let aspect = Some(format.pixel_aspect_ratio).filter(|aspect| aspect.is_positive());
+    let aspect = aspect.unwrap_or(Rational::new(1, 1)).to_f64();
+    let size = ((f64::from(format.width) * aspect).round() as u32, format.height);
+    if rotation % 180 == 90 { (size.1, size.0) } else { size }
+}
+
+/// A name as part of a URI: what has a meaning there is written in numbers (RFC 3986).
+fn escaped(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let fail = || ExportError::file(folder, "reading a folder");
+    let entries = fs::read_dir(folder).map_err(fail())?;
+    entries.map(|entry| Ok(entry.map_err(fail())?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_meaning_are_escaped() {
+        assert_eq!(escaped("my film #1 é.media"), "my%20film%20%231%20%C3%A9.media");
+    }
+}

@@ -1,0 +1,66 @@
+//! The names of what a stream consists of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names in the folder of media.
+pub(super) const VIDEO: &str = "video";
+pub(super) const INDEX: &str = "index.m3u8";
+pub(super) const SYNC_FRAMES: &str = "sync.m3u8";
+/// An initialization segment in the folder of its rendition.
+pub(super) const INIT: &str = "init.mp4";
+/// How the folder of a track of sound begins; its number follows.
+pub(super) const SOUND: &str = "sound-";
+
+/// The folder of media that belongs to a playlist.
+pub(crate) fn media_of(playlist: &Path) -> PathBuf {
+    playlist.with_extension("media")
+}
+
+/// Whether a folder holds nothing that is not in the folder of media of a stream: it may be replaced by another.
+pub(crate) fn is_media(folder: &Path) -> bool {
+    let names = |folder: &Path| -> Option<Vec<(String, bool)>> {
+        let entries = fs::read_dir(folder).ok()?;
+        let name = |entry: fs::DirEntry| {
+            let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            (entry.file_name().to_string_lossy().into_owned(), folder)
+        };
+        entries.map(|entry| entry.ok().map(name)).collect()
+    };
+    let file = |name: &str| {
+        [INIT, INDEX, SYNC_FRAMES].contains(&name)
+            || name
+                .strip_suffix(".m4s")
+                .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let files = |folder: &Path| {
+        names(folder).is_some_and(|all| all.iter().all(|(name, folder)| !folder && file(name)))
+    };
+    names(folder).is_some_and(|all| {
+        all.iter().all(|(name, is_folder)| {
+            *is_folder && (name == VIDEO || name.starts_with(SOUND)) && files(&folder.join(name))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_a_streams_is_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let media = place.path().join("film.media");
+        fs::create_dir_all(media.join("video")).unwrap();
+        fs::create_dir_all(media.join("sound-1")).unwrap();
+        for file in ["video/init.mp4", "video/00001.m4s", "video/index.m3u8", "sound-1/index.m3u8"] {
+            fs::write(media.join(file), "").unwrap();
+        }
+        assert!(is_media(&media));
+        fs::write(media.join("video/holiday.m4s"), "").unwrap();
+        assert!(!is_media(&media));
+        fs::remove_file(media.join("video/holiday.m4s")).unwrap();
+        fs::write(media.join("notes.txt"), "").unwrap();
+        assert!(!is_media(&media));
+    }
+}

@@ -1,0 +1,184 @@
+//! The text of playlists (RFC 8216, and its successor in draft).
+
+use super::names::INIT;
+use super::rendition::Segment;
+use retake_media::Rational;
+use std::fmt::{Display, Write};
+
+/// `EXT-X-MAP` outside of lists of sync frames, and attributes that came later.
+const HEAD: &str = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n";
+
+/// The media playlist of a rendition that has ended.
+pub(super) fn media(segments: &[Segment]) -> String {
+    let mut text = begin(segments);
+    for segment in segments {
+        line(&mut text, format_args!("#EXTINF:{:.6},", segment.seconds));
+        line(&mut text, segment.name());
+    }
+    text + "#EXT-X-ENDLIST\n"
+}
+
+/// The playlist of the sync frames that segments begin with, for players that show pictures while they search. A piece is a segment up to the end of
+/// its first frame. `None` if a segment does not say where that lies.
+pub(super) fn sync_frames(segments: &[Segment]) -> Option<String> {
+    let mut text = begin(segments) + "#EXT-X-I-FRAMES-ONLY\n";
+    for segment in segments {
+        line(&mut text, format_args!("#EXTINF:{:.6},", segment.seconds));
+        line(&mut text, format_args!("#EXT-X-BYTERANGE:{}@0", segment.first_frame?));
+        line(&mut text, segment.name());
+    }
+    Some(text + "#EXT-X-ENDLIST\n")
+}
+
+fn begin(segments: &[Segment]) -> String {
+    let mut text = HEAD.to_owned();
+    line(&mut text, format_args!("#EXT-X-TARGETDURATION:{}", target(segments)));
+    text += "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n";
+    line(&mut text, format_args!("#EXT-X-MAP:URI=\"{INIT}\""));
+    text
+}
+
+/// No segment is longer, rounded to whole seconds.
+fn target(segments: &[Segment]) -> u64 {
+    segments.iter().map(|segment| segment.seconds.round() as u64).max().unwrap_or(0).max(1)
+}
+
+/// Bits a second of a rendition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct BitRate {
+    /// The largest of any run of segments that is half to one and a half times as long as the target.
+    pub(super) peak: u64,
+    pub(super) average: u64,
+}
+
+impl BitRate {
+    pub(super) fn of(pieces: &[(f64, u64)], target: f64) -> Self {
+        let rate = |seconds: f64, bytes: u64| (bytes as f64 * 8.0 / seconds.max(1e-3)).ceil() as u64;
+        let (mut seconds, mut bytes) = (0.0, 0);
+        pieces.iter().for_each(|piece| (seconds, bytes) = (seconds + piece.0, bytes + piece.1));
+        let average = rate(seconds, bytes);
+        let mut peak = average;
+        for start in 0..pieces.len() {
+            let (mut seconds, mut bytes) = (0.0, 0);
+            for piece in &pieces[start..] {
+                (seconds, bytes) = (seconds + piece.0, bytes + piece.1);
+                if seconds > 1.5 * target {
+                    break;
+                }
+                if seconds >= 0.5 * target {
+                    peak = peak.max(rate(seconds, bytes));
+                }
+            }
+        }
+        Self { peak, average }
+    }
+
+    pub(super) fn of_segments(segments: &[Segment]) -> Self {
+        let pieces: Vec<_> = segments.iter().map(|segment| (segment.seconds, segment.bytes)).collect();
+        Self::of(&pieces, target(segments) as f64)
+    }
+
+    pub(super) fn of_sync_frames(segments: &[Segment]) -> Self {
+        let piece = |segment: &Segment| (segment.seconds, segment.first_frame.unwrap_or(0));
+        Self::of(&segments.iter().map(piece).collect::<Vec<_>>(), target(segments) as f64)
+    }
+}
+
+/// The pictures of a stream.
+pub(super) struct Variant {
+    pub(super) uri: String,
+    pub(super) rate: BitRate,
+    /// List of sync frames, and their bit rate.
+    pub(super) sync_frames: Option<(String, BitRate)>,
+    pub(super) codec: Option<String>,
+    pub(super) size: (u32, u32),
+    pub(super) frame_rate: Rational,
+    /// `SDR`, `PQ` or `HLG`.
+    pub(super) range: &'static str,
+}
+
+/// A track of sound.
+pub(super) struct Sound {
+    pub(super) uri: String,
+    pub(super) rate: BitRate,
+    pub(super) codec: String,
+    pub(super) name: String,
+    pub(super) language: Option<String>,
+    pub(super) channels: u32,
+}
+
+/// The playlist that names all others. The first track of sound is the one that is heard unless told otherwise.
+pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
+    let mut text = HEAD.to_owned();
+    for (number, sound) in sounds.iter().enumerate() {
+        let mut media =
+            format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"{}\"", quoted(&sound.name));
+        if let Some(language) = &sound.language {
+            let _ = write!(media, ",LANGUAGE=\"{}\"", quoted(language));
+        }
+        let default = if number == 0 { "YES" } else { "NO" };
+        let _ = write!(media, ",DEFAULT={default},AUTOSELECT=YES");
+        if sound.channels > 0 {
+            let _ = write!(media, ",CHANNELS=\"{}\"", sound.channels);
+        }
+        line(&mut text, format_args!("{media},URI=\"{}\"", sound.uri));
+    }
+    let most = |rate: fn(&BitRate) -> u64| sounds.iter().map(|sound| rate(&sound.rate)).max().unwrap_or(0);
+    let mut codecs: Vec<&str> = video.codec.iter().map(String::as_str).collect();
+    for sound in sounds {
+        if !codecs.contains(&sound.codec.as_str()) {
+            codecs.push(&sound.codec);
+        }
+    }
+    let _ = write!(
+        text,
+        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
+        video.rate.peak + most(|rate| rate.peak),
+        video.rate.average + most(|rate| rate.average)
+    );
+    // a list that lacks one of the formats would be worse than none
+    if video.codec.is_some() {
+        let _ = write!(text, ",CODECS=\"{}\"", codecs.join(","));
+    }
+    let (width, height) = video.size;
+    let _ = write!(text, ",RESOLUTION={width}x{height},FRAME-RATE={:.3}", video.frame_rate.to_f64());
+    let _ = write!(text, ",VIDEO-RANGE={}", video.range);
+    if !sounds.is_empty() {
+        text += ",AUDIO=\"sound\"";
+    }
+    line(&mut text, format_args!("\n{}", video.uri));
+    if let Some((uri, rate)) = &video.sync_frames {
+        let codec = video.codec.iter().map(|codec| format!(",CODECS=\"{codec}\"")).collect::<String>();
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}{codec},RESOLUTION={width}x{height},VIDEO-RANGE={},URI=\"{uri}\"",
+                rate.peak, rate.average, video.range
+            ),
+        );
+    }
+    text
+}
+
+/// A text between quotes can hold neither quotes nor ends of lines.
+fn quoted(text: &str) -> String {
+    text.chars().map(|c| if c == '"' || c.is_control() { ' ' } else { c }).collect()
+}
+
+fn line(text: &mut String, line: impl Display) {
+    let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A burst that lasts half a target duration counts; one that is shorter is seen with its neighbours.
+    #[test]
+    fn peaks_are_of_runs_about_as_long_as_a_segment() {
+        let rate = |pieces: &[(f64, u64)]| BitRate::of(pieces, 6.0);
+        assert_eq!(rate(&[(6.0, 600), (6.0, 1200), (6.0, 600)]), BitRate { peak: 1600, average: 1067 });
+        assert_eq!(rate(&[(6.0, 600), (2.0, 800), (6.0, 600)]).peak, 1400);
+        assert_eq!(rate(&[(1.0, 100)]), BitRate { peak: 800, average: 800 });
+    }
+}

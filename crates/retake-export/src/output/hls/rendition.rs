@@ -1,0 +1,159 @@
+//! One track of a stream: an asset writer, and the folder that its segments go to.
+
+use super::super::track::{TrackWriter, misused};
+use super::names::INIT;
+use crate::error::ExportError;
+use crate::stop::StopFlag;
+use retake_asset::{AssetWriter, AssetWriterInput, InputOptions, SegmentKind, SegmentProfile, SegmentReport};
+use retake_media::{Sample, Time};
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What was written of a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Segment {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) bytes: u64,
+    /// How long it is shown: up to the segment after it.
+    pub(super) seconds: f64,
+    /// Bytes up to the end of its first frame, of video.
+    pub(super) first_frame: Option<u64>,
+    pub(super) starts: Time,
+    pub(super) ends: Time,
+}
+
+impl Segment {
+    pub(super) fn name(&self) -> String {
+        format!("{:05}.m4s", self.number)
+    }
+}
+
+/// Where segments begin: at the first sync sample at or after each of these times.
+#[derive(Clone, Copy)]
+pub(super) struct Cuts<'a> {
+    pub(super) at: &'a [Time],
+    /// How far the next one is behind the last of them, if there are more.
+    pub(super) step: Option<Time>,
+}
+
+/// A track that is being written.
+pub(super) struct Rendition {
+    track: TrackWriter,
+    cuts: VecDeque<Time>,
+    /// How far the next cut is behind the last one, if there are more than were said.
+    step: Option<Time>,
+    written: Arc<Mutex<Written>>,
+}
+
+struct Written {
+    folder: PathBuf,
+    segments: Vec<Segment>,
+    failure: Option<ExportError>,
+}
+
+impl Rendition {
+    /// Writes a track into a new folder. What is shown at `start` is the beginning.
+    pub(super) fn create(
+        folder: PathBuf,
+        input: AssetWriterInput,
+        options: impl FnOnce(&mut InputOptions),
+        start: Time,
+        Cuts { at, step }: Cuts<'_>,
+    ) -> Result<Self, ExportError> {
+        fs::create_dir(&folder).map_err(ExportError::file(&folder, "making a folder"))?;
+        let written = Arc::new(Mutex::new(Written { folder, segments: Vec::new(), failure: None }));
+        let keep = written.clone();
+        let delegate = move |data: Vec<u8>, report: &SegmentReport| lock(&keep).add(&data, report);
+        // one track in each stream, so that a film may have several of sound, and players fetch what they play
+        let writer = AssetWriter::segments(SegmentProfile::Cmaf, delegate);
+        writer
+            .configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE)
+            .map_err(misused)?;
+        input.configure(options).map_err(misused)?;
+        let track = TrackWriter::start(writer, input, start)?;
+        let mut cuts: VecDeque<Time> = at.iter().copied().collect();
+        if let Some(step) = step.filter(|_| cuts.is_empty()) {
+            cuts.push_back(start.add(step));
+        }
+        Ok(Self { track, cuts, step, written })
+    }
+
+    /// Writes the next sample.
+    pub(super) fn append(&mut self, sample: Sample, stop: &StopFlag) -> Result<(), ExportError> {
+        if sample.is_sync() && self.cuts.front().is_some_and(|&cut| sample.pts >= cut) {
+            while let Some(cut) = self.cuts.front().copied().filter(|cut| sample.pts >= *cut) {
+                self.cuts.pop_front();
+                if let Some(step) = self.step.filter(|_| self.cuts.is_empty()) {
+                    self.cuts.push_back(cut.add(step));
+                }
+            }
+            self.track.writer().flush_segment().map_err(misused)?;
+        }
+        if let Some(failure) = lock(&self.written).failure.take() {
+            return Err(failure);
+        }
+        self.track.append(sample, stop)
+    }
+
+    /// Ends the track; gives its segments.
+    pub(super) fn finish(self) -> Result<Vec<Segment>, ExportError> {
+        let ended = self.track.finish();
+        let mut written = lock(&self.written);
+        if let Some(failure) = written.failure.take() {
+            return Err(failure);
+        }
+        ended?;
+        let mut segments = std::mem::take(&mut written.segments);
+        let starts: Vec<Time> = segments.iter().skip(1).map(|segment| segment.starts).collect();
+        for (number, segment) in segments.iter_mut().enumerate() {
+            // by its samples' durations a segment cannot say when the next one begins: they are of decoding
+            let ends = starts.get(number).copied().unwrap_or(segment.ends);
+            segment.seconds = ends.subtract(segment.starts).seconds().max(0.0);
+        }
+        Ok(segments)
+    }
+}
+
+impl Written {
+    fn add(&mut self, data: &[u8], report: &SegmentReport) {
+        if self.failure.is_some() {
+            return;
+        }
+        let number = self.segments.len() + 1;
+        let track = report.tracks.first();
+        let starts = track.map_or(Time::INVALID, |track| track.earliest_presentation_time);
+        let segment = Segment {
+            number,
+            bytes: data.len() as u64,
+            seconds: 0.0,
+            first_frame: track
+                .and_then(|track| track.first_video_sample)
+                .map(|sample| sample.offset + sample.length),
+            starts,
+            ends: track.map_or(Time::INVALID, |track| starts.add(track.duration)),
+        };
+        let name = if report.kind == SegmentKind::Initialization { INIT.into() } else { segment.name() };
+        match write_file(&self.folder.join(name), data) {
+            Ok(()) if report.kind == SegmentKind::Separable => self.segments.push(segment),
+            Ok(()) => {}
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
+
+/// Writes a new file, to the disk.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), ExportError> {
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.map_err(ExportError::file(path, "writing"))
+}
+
+fn lock(written: &Mutex<Written>) -> MutexGuard<'_, Written> {
+    written.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,99 @@
+//! The tracks of sound of a stream.
+
+use super::codecs;
+use super::names::SOUND;
+use super::rendition::{Cuts, Rendition, Segment};
+use crate::error::ExportError;
+use crate::job::plan::LONGEST_SEGMENT;
+use crate::stop::StopFlag;
+use retake_asset::{AssetWriterInput, TrackFormat};
+use retake_libav::{FilmInfo, SoundReader, TrackInfo, TrackKind};
+use retake_media::Time;
+use std::fs;
+use std::path::Path;
+
+/// The tracks of sound that a stream can hold, and their names in playlists.
+pub(super) struct Sounds<'a> {
+    reader: SoundReader,
+    tracks: Vec<(&'a TrackInfo, String)>,
+}
+
+/// A track of sound that was written.
+pub(super) struct WrittenSound<'a> {
+    pub(super) folder: String,
+    pub(super) track: &'a TrackInfo,
+    pub(super) codec: String,
+    pub(super) segments: Vec<Segment>,
+}
+
+impl<'a> Sounds<'a> {
+    /// Finds them, with notes about all other tracks; `None` if there are none.
+    pub(super) fn find(film: &'a FilmInfo, notes: &mut Vec<String>) -> Result<Option<Self>, ExportError> {
+        if film.chapters > 0 {
+            notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
+        }
+        let (sounds, others): (Vec<_>, Vec<_>) =
+            film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
+        // data that no container takes is not missed
+        for track in others.iter().filter(|track| track.kind != TrackKind::Data) {
+            notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it"));
+        }
+        if sounds.is_empty() {
+            return Ok(None);
+        }
+        if !film.seekable {
+            notes.push(
+                "only the video is written: the source is a pipe, which cannot be read a second time".into(),
+            );
+            return Ok(None);
+        }
+        let numbers: Vec<u32> = sounds.iter().map(|track| track.index).collect();
+        let reader = SoundReader::open(film, &numbers)?;
+        let codecs: Vec<_> = (0..sounds.len()).map(|index| codecs::sound(reader.format(index))).collect();
+        let mut kept = Vec::new();
+        for (track, codec) in sounds.into_iter().zip(codecs) {
+            match codec {
+                Some(codec) => kept.push((track, codec)),
+                None => notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it")),
+            }
+        }
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let numbers: Vec<u32> = kept.iter().map(|(track, _)| track.index).collect();
+        Ok(Some(Self { reader: SoundReader::open(film, &numbers)?, tracks: kept }))
+    }
+
+    /// Writes all of them, read once, cut where the pictures are, and on from there. A track without samples is left out.
+    pub(super) fn write(
+        self,
+        start: Time,
+        media: &Path,
+        cuts: &[Time],
+        stop: &StopFlag,
+    ) -> Result<Vec<WrittenSound<'a>>, ExportError> {
+        let Self { mut reader, tracks } = self;
+        let mut renditions = Vec::new();
+        for number in 0..tracks.len() {
+            let input = AssetWriterInput::passthrough(TrackFormat::Audio(reader.format(number).clone()));
+            let folder = media.join(format!("{SOUND}{}", number + 1));
+            let cuts = Cuts { at: cuts, step: Some(Time::new(LONGEST_SEGMENT, 1)) };
+            renditions.push(Rendition::create(folder, input, |_| (), start, cuts)?);
+        }
+        while let Some((track, sample)) = reader.next()? {
+            stop.check()?;
+            renditions[track].append(sample, stop)?;
+        }
+        let mut written = Vec::new();
+        for (number, (rendition, (track, codec))) in renditions.into_iter().zip(tracks).enumerate() {
+            let (segments, folder) = (rendition.finish()?, format!("{SOUND}{}", number + 1));
+            if segments.is_empty() {
+                let path = media.join(folder);
+                fs::remove_dir(&path).map_err(ExportError::file(&path, "removing an empty folder"))?;
+            } else {
+                written.push(WrittenSound { folder, track, codec, segments });
+            }
+        }
+        Ok(written)
+    }
+}

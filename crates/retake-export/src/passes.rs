@@ -1,0 +1,358 @@
+//! The passes of a job: plan, run takes, learn, until the planner has nothing more to ask for.
+
+use crate::error::{ExportError, RequestError};
+use crate::event::Event;
+use crate::film::Film;
+use crate::film::history::{History, pass_summary};
+use crate::film::rate::Peaks;
+use crate::index::journal::Journal;
+use crate::index::scout::{Scout, Scouted};
+use crate::index::{FilmMap, ScoutedFrame};
+use crate::job::Job;
+use crate::job::plan::bytes_at;
+use crate::job::request::Goal;
+use crate::output::overhead;
+use crate::stop::StopFlag;
+use crate::take::dispatch::{Dispatch, Progress, Supply};
+use crate::take::executor::{Executor, TakeRequest, Ticket};
+use crate::take::finished::FinishedTake;
+use crate::take::identity::{first_take, open_take, retake};
+use crate::take::store::TakeStore;
+use crate::take::threads::ThreadExecutor;
+use crossbeam_channel::{Sender, unbounded};
+use retake_compression::planner::{self, Brief, Caps, Objective, Plan, Reason, Retake, UnitState};
+use retake_compression::units::FrameRange;
+use retake_libav::FrameReader;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+/// Who runs the takes of a job.
+#[derive(Clone, Copy)]
+pub(crate) enum Workers<'a> {
+    /// Threads of this process, which take the frames that the scout has decoded.
+    Threads(&'a ThreadExecutor),
+    /// Anybody, by descriptions alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "processes and machines are to follow"))]
+    Any(&'a dyn Executor),
+}
+
+impl<'a> Workers<'a> {
+    fn executor(self) -> &'a dyn Executor {
+        match self {
+            Self::Threads(threads) => threads,
+            Self::Any(executor) => executor,
+        }
+    }
+}
+
+/// What the passes of a job work with. The film that they come to borrows the job and the store alone.
+pub(crate) struct Passes<'a, 'j> {
+    pub job: &'j Job,
+    pub store: &'j TakeStore,
+    pub workers: Workers<'a>,
+    /// Raised by the user, or when anything failed.
+    pub stop: &'a StopFlag,
+    pub tell: &'a (dyn Fn(Event) + Sync),
+}
+
+/// A unit, and its takes in the order of the passes.
+struct Unit {
+    range: FrameRange,
+    takes: Vec<Arc<FinishedTake>>,
+}
+
+impl<'j> Passes<'_, 'j> {
+    /// Runs all passes; gives the film that was chosen. What an earlier run finished is found and kept.
+    pub(crate) fn run(&self, journal: Journal, map: FilmMap) -> Result<Film<'j>, ExportError> {
+        let (map, mut units) = self.first_pass(journal, map)?;
+        let map = Arc::new(map);
+        let brief = Brief {
+            objective: self.objective(&map, &units)?,
+            scale: self.job.request.encoder.info().quality,
+            family: self.job.family,
+            max_passes: self.job.request.passes(),
+            newest_only: false,
+        };
+        let mut limit = HighestRate::of(self, &map, units.len());
+        let mut passes = Vec::new();
+        let mut number = 1;
+        let mut taken: Vec<usize> = (0..units.len()).collect();
+        loop {
+            let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
+            let (plan, above_rate) = limit.plan(&brief, &units, &states, number)?;
+            passes.push(pass_summary(number, &taken, &brief, &states, &plan));
+            if plan.retakes.is_empty() {
+                let takes = choose(&units, &plan.ship);
+                let history = Some(History { brief, passes, states, plan, above_rate });
+                return Ok(Film { job: self.job, store: self.store, map, takes, history });
+            }
+            number += 1;
+            taken = plan.retakes.iter().map(|retake| retake.unit).collect();
+            self.retakes(number, &plan.retakes, &mut units)?;
+        }
+    }
+
+    /// What is wanted, now that the length of the film and the size of the rest are known.
+    fn objective(&self, map: &Arc<FilmMap>, units: &[Unit]) -> Result<Objective, ExportError> {
+        let Objective::Bytes { at_most, .. } = self.job.description.objective else {
+            return Ok(self.job.description.objective);
+        };
+        let target = match self.job.request.target().goal() {
+            Goal::Size(size) => self.video_bytes(size, map, units)?,
+            Goal::BitRate(rate) => bytes_at(rate, map.seconds()),
+            Goal::Floor { .. } | Goal::Plain(_) => return Ok(self.job.description.objective),
+        };
+        Ok(Objective::Bytes { target, at_most })
+    }
+
+    /// What the video of a file of `size` bytes may take.
+    fn video_bytes(&self, size: u64, map: &Arc<FilmMap>, units: &[Unit]) -> Result<u64, ExportError> {
+        let newest: Vec<usize> = units.iter().map(|unit| unit.takes.len() - 1).collect();
+        let takes = choose(units, &newest);
+        let film = Film { job: self.job, store: self.store, map: map.clone(), takes, history: None };
+        // sizes of samples are stored in as many bytes as they need: they may need one more
+        let others = overhead(&film, self.stop)? + film.frames() + 64;
+        let video = size.checked_sub(others).filter(|bytes| *bytes > 0);
+        video.ok_or_else(|| RequestError::SizeTooSmallForOthers { size, others }.into())
+    }
+
+    /// Covers the whole film with takes: those of units that are known from an earlier run read their frames themselves, the others get
+    /// them from the scout. What an earlier run finished is kept.
+    fn first_pass(&self, journal: Journal, map: FilmMap) -> Result<(FilmMap, Vec<Unit>), ExportError> {
+        (self.tell)(Event::Started {
+            frames: self.job.source.video.frames_hint,
+            jobs: self.workers.executor().capabilities().at_once,
+            notes: self.job.notes.clone(),
+        });
+        (self.tell)(Event::PassStarted {
+            pass: 1,
+            takes: None,
+            frames: None,
+            reason: "the whole film".into(),
+        });
+        let (sender, supply) = unbounded();
+        for &range in &map.units {
+            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description: first_take(self.job, range) });
+        }
+        let (map, takes) = thread::scope(|scope| {
+            let scout = || {
+                let scouted = catch_unwind(AssertUnwindSafe(|| self.scout(journal, map, sender)));
+                let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
+                scouted.unwrap_or_else(panicked).inspect_err(|_| self.stop.raise())
+            };
+            let scout = thread::Builder::new().name("scout".into()).spawn_scoped(scope, scout);
+            let scout = scout
+                .map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
+            let takes = self.dispatch().run(&supply, &mut |progress| self.tell_progress(1, &progress));
+            let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
+            match (takes, scout.join().unwrap_or_else(panicked)) {
+                (Ok(takes), Ok(map)) => Ok((map, takes)),
+                (Err(error), Err(cause)) if error.is_consequence() => Err(cause),
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            }
+        })?;
+        if map.units.is_empty() {
+            return Err(RequestError::NoFrames { input: self.job.source.path.clone() }.into());
+        }
+        let mut by_start: BTreeMap<u64, FinishedTake> =
+            takes.into_iter().map(|take| (take.record.range.start, take)).collect();
+        let mut units = Vec::with_capacity(map.units.len());
+        for &range in &map.units {
+            let take = by_start.remove(&range.start).filter(|take| take.record.range == range);
+            let take = take.ok_or_else(|| not_taken(range))?;
+            units.push(Unit { range, takes: vec![Arc::new(take)] });
+        }
+        Ok((map, units))
+    }
+
+    /// Decodes what of the film is not known, and supplies the takes of its units. Their supply ends with it.
+    fn scout(&self, journal: Journal, map: FilmMap, supply: Sender<Supply>) -> Result<FilmMap, ExportError> {
+        if map.complete {
+            return Ok(map);
+        }
+        let scout = Scout {
+            plan: self.job.scout,
+            reader: FrameReader::open(&self.job.source, self.job.reader)?,
+            journal,
+            map,
+            stop: self.stop,
+        };
+        let map = scout.run(&mut FirstPass { passes: self, supply, open: None })?;
+        if let Workers::Threads(threads) = self.workers {
+            threads.source().learn(map.index.clone());
+        }
+        Ok(map)
+    }
+
+    /// Encodes units again.
+    fn retakes(&self, pass: u32, retakes: &[Retake], units: &mut [Unit]) -> Result<(), ExportError> {
+        let frames = retakes.iter().map(|retake| units[retake.unit].range.len()).sum();
+        (self.tell)(Event::PassStarted {
+            pass,
+            takes: Some(retakes.len()),
+            frames: Some(frames),
+            reason: reasons(retakes),
+        });
+        let (sender, supply) = unbounded();
+        for wanted in retakes {
+            let range = units[wanted.unit].range;
+            let description = retake(self.job, range, wanted.quality);
+            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
+        }
+        drop(sender);
+        let takes = self.dispatch().run(&supply, &mut |progress| self.tell_progress(pass, &progress))?;
+        let mut by_start: BTreeMap<u64, FinishedTake> =
+            takes.into_iter().map(|take| (take.record.range.start, take)).collect();
+        for wanted in retakes {
+            let unit = &mut units[wanted.unit];
+            let take = by_start.remove(&unit.range.start).ok_or_else(|| not_taken(unit.range))?;
+            unit.takes.push(Arc::new(take));
+        }
+        Ok(())
+    }
+
+    /// Has a take run, unless an earlier run finished exactly this one.
+    fn supply(&self, sender: &Sender<Supply>, request: TakeRequest) {
+        let kept = self.store.get(&request.description).map(Supply::Kept);
+        // the receiver is only gone where everything has failed
+        let _ = sender.send(kept.unwrap_or(Supply::Take(request)));
+    }
+
+    fn dispatch(&self) -> Dispatch<'_> {
+        Dispatch { executor: self.workers.executor(), store: self.store, stop: self.stop }
+    }
+
+    fn tell_progress(&self, pass: u32, progress: &Progress<'_>) {
+        let (take, kept) = match *progress {
+            Progress::Encoded(frames) => return (self.tell)(Event::Encoded { pass, frames }),
+            Progress::Made(take) => (take, false),
+            Progress::Kept(take) => (take, true),
+        };
+        (self.tell)(Event::TakeFinished {
+            pass,
+            range: take.record.range,
+            quality: take.record.quality,
+            score: take.record.score.map(|score| score.value),
+            bytes: take.record.bytes,
+            kept,
+            cpu: take.record.cpu,
+        });
+    }
+}
+
+/// Makes takes of what the scout finds.
+struct FirstPass<'a> {
+    passes: &'a Passes<'a, 'a>,
+    supply: Sender<Supply>,
+    /// Where the frames of the unit go that is being decoded, if anybody wants them.
+    open: Option<Sender<Option<ScoutedFrame>>>,
+}
+
+impl Scouted for FirstPass<'_> {
+    fn decoded(&mut self, frames: u64) {
+        (self.passes.tell)(Event::Indexed { frames });
+    }
+
+    fn begin(&mut self, start: u64) {
+        let Workers::Threads(threads) = self.passes.workers else { return };
+        let take = open_take(self.passes.job, start);
+        let ticket = Ticket(start);
+        let supply = match self.passes.store.find(take.known()) {
+            Some(kept) => Supply::Kept(kept),
+            None => {
+                self.open = Some(threads.begin(ticket, take));
+                Supply::Begun(ticket)
+            }
+        };
+        let _ = self.supply.send(supply);
+    }
+
+    fn frame(&mut self, frame: ScoutedFrame) {
+        if let Some(open) = &self.open {
+            // who listened is only gone where the take has failed
+            let _ = open.send(Some(frame));
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(open) = self.open.take() {
+            let _ = open.send(None);
+        }
+    }
+
+    fn written(&mut self, units: &[FrameRange]) {
+        if let Workers::Any(_) = self.passes.workers {
+            for &range in units {
+                let description = first_take(self.passes.job, range);
+                self.passes.supply(&self.supply, TakeRequest { ticket: Ticket(range.start), description });
+            }
+        }
+    }
+}
+
+/// The rate that no two seconds of the film exceed, where one was asked for.
+struct HighestRate<'a>(Option<(Peaks<'a>, Caps)>);
+
+/// A plan, and what of it is above the highest rate: units, and how many times the rate that is.
+type Planned = (Plan, BTreeMap<usize, f64>);
+
+impl<'a> HighestRate<'a> {
+    fn of(passes: &Passes<'_, 'a>, map: &FilmMap, units: usize) -> Self {
+        let per_frame = |rate: u64| rate as f64 / 8.0 * map.seconds() / map.index.frames.len().max(1) as f64;
+        let rate = passes.job.description.max_bit_rate;
+        Self(rate.map(|rate| (Peaks::new(passes.store, rate), Caps::new(units, per_frame(rate)))))
+    }
+
+    /// Plans the next pass so that the rate holds.
+    fn plan(
+        &mut self,
+        brief: &Brief,
+        units: &[Unit],
+        states: &[UnitState],
+        passes: u32,
+    ) -> Result<Planned, ExportError> {
+        let Some((peaks, caps)) = &mut self.0 else {
+            return Ok((planner::plan(brief, states, passes), BTreeMap::new()));
+        };
+        caps.learn_bounds(brief, states);
+        loop {
+            let plan = caps.plan(brief, states, passes);
+            let above = peaks.broken(&choose(units, &plan.ship))?;
+            if !caps.learn(brief, states, &plan.ship, &above) {
+                return Ok((plan, above));
+            }
+        }
+    }
+}
+
+impl Unit {
+    fn state(&self) -> UnitState {
+        UnitState { range: self.range, trials: self.takes.iter().map(|take| take.trial()).collect() }
+    }
+}
+
+/// The takes that go into the film.
+fn choose(units: &[Unit], ship: &[usize]) -> Vec<Arc<FinishedTake>> {
+    units.iter().zip(ship).map(|(unit, &take)| unit.takes[take].clone()).collect()
+}
+
+fn not_taken(range: FrameRange) -> ExportError {
+    ExportError::Internal(format!("{range} were not taken"))
+}
+
+/// In words why units are encoded again.
+fn reasons(retakes: &[Retake]) -> String {
+    let parts = [
+        (Reason::BelowFloor, "below the floor"),
+        (Reason::AboveTolerance, "better than asked for"),
+        (Reason::Rate, "to meet the rate"),
+        (Reason::Cap, "above the highest rate"),
+    ];
+    let parts = parts.iter().filter_map(|(reason, words)| {
+        let count = retakes.iter().filter(|retake| retake.reason == *reason).count();
+        (count > 0).then(|| format!("{count} {words}"))
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}

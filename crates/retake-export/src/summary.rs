@@ -1,0 +1,69 @@
+//! How an export went: built once, when the film is written and verified.
+
+use crate::event::{Missed, Outcome, StopReason, Summary};
+use crate::film::Film;
+use crate::film::history::History;
+use crate::job::request::Goal;
+use crate::output::Written;
+use retake_compression::planner::Objective;
+
+/// Tells of a film that was written and verified.
+pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
+    let job = film.job;
+    let goal = job.request.target().goal();
+    let history = film.history.as_ref();
+    let stopped_because = history.map_or(StopReason::Satisfied, History::stopped_because);
+    let missed = missed(film, written, goal, stopped_because);
+    let measure = film.takes.first().and_then(|take| take.description.measure.as_ref());
+    let mut notes = job.notes.clone();
+    notes.extend(written.notes.iter().cloned());
+    let (cpu_seconds, wall_seconds) = job.began.elapsed();
+    Summary {
+        output: job.request.output.clone(),
+        frames: film.frames(),
+        seconds: film.map.seconds(),
+        file_bytes: written.bytes,
+        video_bytes: film.video_bytes(),
+        outcome: match goal {
+            Goal::Plain(_) => Outcome::Plain,
+            _ if missed.is_empty() => Outcome::Satisfied,
+            _ => Outcome::Missed,
+        },
+        missed,
+        stopped_because,
+        passes: history.map_or(Vec::new(), |history| history.passes.clone()),
+        quality: history
+            .zip(measure)
+            .and_then(|(history, measure)| history.quality(&measure.metric, &measure.pool)),
+        cpu_seconds,
+        wall_seconds,
+        notes,
+    }
+}
+
+/// What of the objective is not met, in the finished film.
+fn missed(film: &Film<'_>, written: &Written, goal: Goal, stopped_because: StopReason) -> Vec<Missed> {
+    let Some(history) = &film.history else { return Vec::new() };
+    let by_plan = stopped_because != StopReason::Satisfied;
+    let mut missed: Vec<Missed> = history.above_rate().into_iter().collect();
+    match goal {
+        Goal::Plain(_) => {}
+        Goal::Floor { .. } => {
+            let units = history.below_floor().unwrap_or(0);
+            // under a highest rate that alone may be what is not met
+            if units > 0 || (by_plan && missed.is_empty()) {
+                missed.push(Missed::Floor { units, of: history.states.len() });
+            }
+        }
+        Goal::BitRate(_) if by_plan => {
+            if let Objective::Bytes { target, .. } = history.brief.objective {
+                missed.push(Missed::BitRate { wanted: target, got: film.video_bytes() });
+            }
+        }
+        Goal::Size(size) if by_plan || written.bytes > size => {
+            missed.push(Missed::Size { wanted: size, got: written.bytes });
+        }
+        Goal::BitRate(_) | Goal::Size(_) => {}
+    }
+    missed
+}

@@ -1,0 +1,179 @@
+//! Hands takes to an executor and brings what comes back into the store, until there are no more.
+
+use super::executor::{Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket};
+use super::finished::FinishedTake;
+use super::store::TakeStore;
+use crate::error::ExportError;
+use crate::stop::StopFlag;
+use crossbeam_channel::{Receiver, TryRecvError};
+use retake_compression::units::FrameRange;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// How long a report is waited for before other things are looked at.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How often a take is handed out that nobody brings back.
+const MOST_ATTEMPTS: u32 = 3;
+
+/// What there is to do.
+pub(crate) enum Supply {
+    /// A take to run.
+    Take(TakeRequest),
+    /// A take that the executor was given already: its outcome is to be waited for.
+    Begun(Ticket),
+    /// A take that an earlier run finished.
+    Kept(FinishedTake),
+}
+
+/// What is told while takes run.
+pub(crate) enum Progress<'a> {
+    /// So many more frames went into an encoder.
+    Encoded(u64),
+    /// A take is done, and safe.
+    Made(&'a FinishedTake),
+    /// A take of an earlier run is used again.
+    Kept(&'a FinishedTake),
+}
+
+/// Who runs takes, and where they go.
+pub(crate) struct Dispatch<'a> {
+    pub executor: &'a dyn Executor,
+    pub store: &'a TakeStore,
+    /// Raised when a take failed, so that whoever supplies more ends, too.
+    pub stop: &'a StopFlag,
+}
+
+impl Dispatch<'_> {
+    /// Runs all takes that come through `supply`, until all its senders are gone, and gives them back in the order in which they were done.
+    ///
+    /// # Errors
+    /// The first error that is not the consequence of another. All outcomes were waited for then.
+    pub(crate) fn run(
+        &self,
+        supply: &Receiver<Supply>,
+        told: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<FinishedTake>, ExportError> {
+        let mut state = State::default();
+        loop {
+            state.take_supply(supply, told);
+            if state.cause.is_none() && self.stop.is_raised() {
+                self.fail(&mut state, ExportError::Stopped);
+            }
+            self.submit(&mut state);
+            if state.supply_ended && state.waiting.is_empty() && state.outstanding.is_empty() {
+                return state.cause.map_or(Ok(state.finished), Err);
+            }
+            match self.executor.next_report(PATIENCE) {
+                None => {}
+                Some(TakeReport::Encoded(frames)) => told(Progress::Encoded(frames)),
+                Some(TakeReport::Outcome(ticket, outcome)) => self.outcome(&mut state, ticket, outcome, told),
+            }
+        }
+    }
+
+    /// Submits what waits, as far as the executor accepts it.
+    fn submit(&self, state: &mut State) {
+        if state.cause.is_some() {
+            state.waiting.clear();
+        }
+        while let Some(take) = state.waiting.pop_front() {
+            let known = take.clone();
+            match self.executor.submit(take) {
+                Ok(()) => {
+                    *state.attempts.entry(known.ticket).or_default() += 1;
+                    state.outstanding.insert(known.ticket, Some(known));
+                }
+                Err(Refused::Full(take)) => return state.waiting.push_front(take),
+                Err(Refused::Cancelled(_)) => {
+                    self.fail(state, ExportError::Stopped);
+                    state.waiting.clear();
+                }
+            }
+        }
+    }
+
+    fn outcome(
+        &self,
+        state: &mut State,
+        ticket: Ticket,
+        outcome: TakeOutcome,
+        told: &mut dyn FnMut(Progress<'_>),
+    ) {
+        let request = state.outstanding.remove(&ticket);
+        if request.is_none() {
+            state.early.insert(ticket);
+        }
+        match outcome {
+            TakeOutcome::Done { description, record, file } => {
+                let take = FinishedTake { description, record };
+                // it is made safe here, so that no worker waits for the disk
+                match self.store.adopt(file, &take) {
+                    Ok(()) => {
+                        told(Progress::Made(&take));
+                        state.finished.push(take);
+                    }
+                    Err(error) => self.fail(state, error),
+                }
+            }
+            TakeOutcome::Failed(error) => self.fail(state, error),
+            TakeOutcome::Cancelled => self.fail(state, ExportError::Stopped),
+            TakeOutcome::Lost(reason) => {
+                let attempts = state.attempts.get(&ticket).copied().unwrap_or(1);
+                match request.flatten() {
+                    Some(request) if attempts < MOST_ATTEMPTS => state.waiting.push_back(request),
+                    // of a take that was begun with decoded frames nobody else has these frames
+                    request => {
+                        let start = FrameRange::new(ticket.0, ticket.0 + 1);
+                        let range = request.map_or(start, |request| request.description.range);
+                        self.fail(state, ExportError::LostTake { range, attempts, reason });
+                    }
+                }
+            }
+        }
+    }
+
+    fn fail(&self, state: &mut State, error: ExportError) {
+        if state.cause.as_ref().is_none_or(ExportError::is_consequence) {
+            state.cause = Some(error);
+        }
+        self.stop.raise();
+        self.executor.cancel();
+    }
+}
+
+#[derive(Default)]
+struct State {
+    supply_ended: bool,
+    /// To be submitted.
+    waiting: VecDeque<TakeRequest>,
+    /// Accepted, and without an outcome; with what was submitted, where it was submitted here.
+    outstanding: BTreeMap<Ticket, Option<TakeRequest>>,
+    /// Takes whose outcome came before it was said that they had begun.
+    early: BTreeSet<Ticket>,
+    /// How often takes were submitted.
+    attempts: BTreeMap<Ticket, u32>,
+    finished: Vec<FinishedTake>,
+    /// Why it comes to no good end, if so.
+    cause: Option<ExportError>,
+}
+
+impl State {
+    fn take_supply(&mut self, supply: &Receiver<Supply>, told: &mut dyn FnMut(Progress<'_>)) {
+        while !self.supply_ended {
+            match supply.try_recv() {
+                Ok(Supply::Take(take)) => self.waiting.push_back(take),
+                Ok(Supply::Begun(ticket)) => {
+                    if !self.early.remove(&ticket) {
+                        self.outstanding.insert(ticket, None);
+                    }
+                }
+                Ok(Supply::Kept(take)) => {
+                    told(Progress::Kept(&take));
+                    self.finished.push(take);
+                }
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => self.supply_ended = true,
+            }
+        }
+    }
+}

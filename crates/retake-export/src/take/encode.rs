@@ -1,0 +1,274 @@
+//! One take: frames in, samples to disk, pictures to the metric, and a record of how it came out.
+
+use super::feedback::QualityController;
+use super::finished::FinishedTake;
+use super::identity::OpenTake;
+use super::probe::probe_quality;
+use super::source::{FrameSource, TakeFrame};
+use super::store::{TakeFile, TakeStore, TakeWriter};
+use crate::clock::thread_cpu;
+use crate::error::ExportError;
+use crate::scorers::{CpuMeter, TakeScorer};
+use crate::stop::StopFlag;
+use retake_compression::encode_run::{EncodeRun, RunError, RunEvent};
+use retake_compression::encoder::{Encoder, EncoderFactory, EncoderSettings, FrameOptions, RateControl};
+use retake_compression::planner::curve::Family;
+use retake_compression::take::{CpuSeconds, Measure, Score, TakeDescription, TakeRecord};
+use retake_compression::units::FrameRange;
+use retake_libav::{picture_hash, ticks_to_time, time_to_ticks};
+use retake_media::{Rational, Time};
+use retake_quality::{MetricKind, Pool};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Frames between two reports of progress.
+const EVERY: u64 = 8;
+
+/// What takes need besides their descriptions: the same for all takes of a job.
+pub(crate) struct TakeTools {
+    pub factory: Arc<dyn EncoderFactory>,
+    /// Where files of takes begin.
+    pub store: TakeStore,
+    /// Seconds per tick of the source's time stamps.
+    pub time_base: Rational,
+    pub stop: StopFlag,
+}
+
+/// Encodes the frames of a take as it is described. `encoded` is told of every few frames that went into the encoder.
+pub(crate) fn encode_take(
+    tools: &TakeTools,
+    take: OpenTake,
+    mut source: FrameSource,
+    encoded: &dyn Fn(u64),
+) -> Result<(FinishedTake, TakeFile), ExportError> {
+    let began = thread_cpu();
+    let description = take.known();
+    let mut frames = VecDeque::new();
+    let mut settings = description.settings.clone();
+    let mut looked = None;
+    if let (Some(look), Some(measure)) = (&description.look, &description.measure) {
+        while let Some(frame) = source.next(&tools.stop)? {
+            frames.push_back(frame);
+        }
+        let range = FrameRange::new(take.start(), take.start() + frames.len() as u64);
+        let scored = Scored::of(tools, measure)?;
+        let (quality, record) =
+            probe_quality(tools, &settings, look, &scored, range, frames.make_contiguous())?;
+        settings.rate = RateControl::Quality(quality);
+        looked = Some(record);
+    }
+    let look_cpu = thread_cpu() - began;
+    let known = if frames.is_empty() { description.range.len() } else { frames.len() as u64 };
+    let mut running = RunningTake::open(tools, description, &settings, known)?;
+    loop {
+        let next = match frames.pop_front() {
+            Some(frame) => Some(frame),
+            None if looked.is_some() => None,
+            None => source.next(&tools.stop)?,
+        };
+        let Some(frame) = next else { break };
+        running.send(frame)?;
+        if running.run.pushed().is_multiple_of(EVERY) {
+            encoded(EVERY);
+        }
+    }
+    running.finish()?;
+    let sent = running.run.pushed();
+    encoded(sent % EVERY);
+    if sent == 0 {
+        return Err(ExportError::Internal(format!("the take at frame {} got no frames", take.start())));
+    }
+    let quality = match settings.rate {
+        RateControl::Quality(quality) => {
+            Some(running.controller.as_ref().map_or(quality, QualityController::average))
+        }
+        _ => None,
+    };
+    let (writer, mut record) = running.conclude();
+    record.quality = quality;
+    record.look = looked;
+    record.cpu.look = look_cpu;
+    record.cpu.encode = thread_cpu() - began - look_cpu - record.cpu.measure;
+    let take = FinishedTake { description: take.close(sent), record };
+    let file = writer.finish(&take)?;
+    Ok((take, file))
+}
+
+/// How a take is scored, in the types of the metrics.
+pub(crate) struct Scored<'a> {
+    pub measure: &'a Measure,
+    pub metric: MetricKind,
+    pub pool: Pool,
+    /// How films answer to the encoder's quality by this metric.
+    pub family: Family,
+}
+
+impl<'a> Scored<'a> {
+    fn of(tools: &TakeTools, measure: &'a Measure) -> Result<Self, ExportError> {
+        let info = tools.factory.info();
+        let unknown = |name: &str| ExportError::Internal(format!("a take is scored by '{name}', which is not known here"));
+        Ok(Self {
+            measure,
+            metric: measure.metric.parse().map_err(|_| unknown(&measure.metric))?,
+            pool: measure.pool.parse().map_err(|_| unknown(&measure.pool))?,
+            family: Family::of(info.name, &measure.metric, info.quality),
+        })
+    }
+
+    /// A scorer for so many frames of a take.
+    pub(crate) fn scorer(
+        &self,
+        settings: &EncoderSettings,
+        frames: u64,
+        range: FrameRange,
+    ) -> Result<TakeScorer, ExportError> {
+        let stride = self.measure.stride_for(frames);
+        let scorer = TakeScorer::open(settings, self.metric, self.pool, stride);
+        scorer.map_err(|source| ExportError::Quality { range, source })
+    }
+}
+
+/// A take that is being encoded.
+struct RunningTake<'a> {
+    tools: &'a TakeTools,
+    run: EncodeRun<Box<dyn Encoder>, TakeScorer>,
+    writer: TakeWriter,
+    start: u64,
+    /// Width and height of the encode; the source may be a row or a column larger.
+    size: (u32, u32),
+    bytes: u64,
+    reorder_ticks: i64,
+    /// Hashes of the pictures that decoders will see, where the encoder gives them.
+    pictures: Option<Vec<u64>>,
+    score: Option<Score>,
+    score_cpu: CpuMeter,
+    controller: Option<QualityController>,
+}
+
+impl<'a> RunningTake<'a> {
+    fn open(
+        tools: &'a TakeTools,
+        description: &TakeDescription,
+        settings: &EncoderSettings,
+        frames: u64,
+    ) -> Result<Self, ExportError> {
+        let range = description.range;
+        let info = tools.factory.info();
+        let run = EncodeRun::open(&*tools.factory, settings)
+            .map_err(|source| ExportError::Encoder { range, source })?;
+        let scored = description.measure.as_ref().map(|measure| Scored::of(tools, measure)).transpose()?;
+        let mut score_cpu = CpuMeter::default();
+        let run = match &scored {
+            Some(scored) => {
+                let scorer = scored.scorer(settings, frames, range)?;
+                score_cpu = scorer.cpu();
+                run.scored(scorer)
+            }
+            None => run.unscored(),
+        };
+        let controller = match (description.steer, settings.rate, &scored) {
+            (Some(aim), RateControl::Quality(quality), Some(scored)) if info.steers => {
+                Some(QualityController::new(scored.family, info.quality, aim, frames, quality))
+            }
+            _ => None,
+        };
+        let mut writer = tools.store.begin()?;
+        writer.format(run.format())?;
+        Ok(Self {
+            tools,
+            run,
+            writer,
+            start: range.start,
+            size: (settings.width, settings.height),
+            bytes: 0,
+            reorder_ticks: 0,
+            pictures: (settings.reconstruct && info.reconstructs).then(Vec::new),
+            score: None,
+            score_cpu,
+            controller,
+        })
+    }
+
+    fn range(&self) -> FrameRange {
+        FrameRange::new(self.start, self.start + self.run.pushed())
+    }
+
+    fn send(&mut self, fed: TakeFrame) -> Result<(), ExportError> {
+        let TakeFrame { frame, .. } = &fed;
+        let pts = ticks_to_time(frame.pts, self.tools.time_base);
+        let duration = if frame.duration > 0 {
+            ticks_to_time(frame.duration, self.tools.time_base)
+        } else {
+            Time::INVALID
+        };
+        let picture = frame.picture.cropped(self.size.0, self.size.1);
+        self.run
+            .push(&picture, pts, duration, FrameOptions::default())
+            .map_err(|source| ExportError::Encoder { range: self.range(), source })?;
+        // from here on only the encoder and the scorer hold the picture, and the scout has its room back
+        drop((fed, picture));
+        self.receive()
+    }
+
+    fn finish(&mut self) -> Result<(), ExportError> {
+        self.run.finish().map_err(|source| ExportError::Encoder { range: self.range(), source })?;
+        self.receive()
+    }
+
+    /// Takes everything that the encoder has for now.
+    fn receive(&mut self) -> Result<(), ExportError> {
+        while let Some(event) = self.run.next().map_err(|error| run_error(error, self.range()))? {
+            match event {
+                RunEvent::Sample(frame) => {
+                    let sample = frame.sample;
+                    if let Some(controller) = &mut self.controller {
+                        controller.coded();
+                    }
+                    self.bytes += sample.data.len() as u64;
+                    let shift = sample.dts.subtract(sample.pts);
+                    let ticks = time_to_ticks(shift, self.tools.time_base).unwrap_or(0);
+                    self.reorder_ticks = self.reorder_ticks.max(ticks);
+                    self.writer.sample(&sample)?;
+                }
+                RunEvent::Picture { picture, .. } => {
+                    self.pictures.get_or_insert_default().push(picture_hash(&picture));
+                    if let (Some(controller), Some(scorer)) = (&mut self.controller, self.run.scorer())
+                        && let Some(quality) = controller.correct(scorer.settled())
+                    {
+                        self.run.set_quality(quality);
+                    }
+                }
+                RunEvent::Score { score, .. } => {
+                    let range = self.range();
+                    self.score = Some(score.map_err(|source| ExportError::Quality { range, source })?);
+                }
+                other => {
+                    return Err(ExportError::Internal(format!("{}: {other:?} from a take", self.range())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude(self) -> (TakeWriter, TakeRecord) {
+        let record = TakeRecord {
+            range: self.range(),
+            quality: None,
+            bytes: self.bytes,
+            reorder_ticks: self.reorder_ticks,
+            score: self.score,
+            pictures: self.pictures,
+            look: None,
+            cpu: CpuSeconds { measure: self.score_cpu.seconds(), ..CpuSeconds::default() },
+        };
+        (self.writer, record)
+    }
+}
+
+/// An encoder's fault is the encoder's; that it does not keep to its contract is a defect.
+pub(crate) fn run_error(error: RunError, range: FrameRange) -> ExportError {
+    match error {
+        RunError::Encoder(source) => ExportError::Encoder { range, source },
+        other => ExportError::Internal(format!("{range}: {other}")),
+    }
+}

@@ -1,0 +1,100 @@
+//! The descriptions of a job's takes. A take runs from its description alone, and its file is named after the description's identity.
+
+use crate::job::Job;
+use retake_compression::encoder::{EncoderSettings, RateControl};
+use retake_compression::planner::{Objective, floor};
+use retake_compression::take::{self, Look, Measure, TakeDescription};
+use retake_compression::units::FrameRange;
+use retake_quality::Pool;
+
+/// The description of a take that begins while its unit is still being decoded: all but where it ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OpenTake(TakeDescription);
+
+impl OpenTake {
+    /// The first frame.
+    pub(crate) fn start(&self) -> u64 {
+        self.0.range.start
+    }
+
+    /// The description, now that it is known how many frames there are.
+    pub(crate) fn close(self, frames: u64) -> TakeDescription {
+        let range = FrameRange::new(self.0.range.start, self.0.range.start + frames);
+        TakeDescription { range, ..self.0 }
+    }
+
+    /// What is known of the take, whatever its end will be.
+    pub(crate) fn known(&self) -> &TakeDescription {
+        &self.0
+    }
+}
+
+impl From<TakeDescription> for OpenTake {
+    fn from(description: TakeDescription) -> Self {
+        Self(description)
+    }
+}
+
+/// The take that covers first the unit that begins with a frame.
+pub(crate) fn open_take(job: &Job, start: u64) -> OpenTake {
+    OpenTake(first_take(job, FrameRange::new(start, start)))
+}
+
+/// The take that covers a unit first.
+pub(crate) fn first_take(job: &Job, range: FrameRange) -> TakeDescription {
+    let scale = job.request.encoder.info().quality;
+    let mut settings = job.description.settings.clone();
+    let mut steer = None;
+    let look = match job.description.objective {
+        Objective::Floor { floor, tolerance } => {
+            let aim = floor::first_aim(&job.family, floor, tolerance, steers(job));
+            settings.rate = RateControl::Quality(scale.snap(job.family.usual(aim)));
+            steer = steers(job).then_some(aim);
+            // a take that corrects itself needs no probe first
+            let looks = job.family.look().filter(|_| steer.is_none());
+            let preset = looks.map_or(String::new(), |look| look.preset.to_owned());
+            Some(Look { aim, preset })
+        }
+        Objective::Bytes { target, .. } => {
+            let quality = job.family.usual_for_bits(job.bits_per_pixel(target));
+            settings.rate = RateControl::Quality(scale.snap(quality));
+            None
+        }
+        Objective::Plain => None,
+    };
+    TakeDescription { look, steer, ..description(job, range, settings) }
+}
+
+/// A take that encodes a unit again.
+pub(crate) fn retake(job: &Job, range: FrameRange, quality: f64) -> TakeDescription {
+    let mut settings = job.description.settings.clone();
+    settings.rate = RateControl::Quality(quality);
+    description(job, range, settings)
+}
+
+/// Whether takes correct themselves: the encoder can, and it is the mean that counts.
+fn steers(job: &Job) -> bool {
+    job.request.encoder.info().steers && job.request.pool == Pool::Mean
+}
+
+fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeDescription {
+    let measure = match (&job.description.metric, &job.description.pool) {
+        (Some(metric), Some(pool)) => Some(Measure {
+            metric: metric.clone(),
+            pool: pool.clone(),
+            stride: job.stride,
+            adapt: !job.scout.streaming,
+        }),
+        _ => None,
+    };
+    TakeDescription {
+        version: take::VERSION,
+        source: job.description.source.clone(),
+        range,
+        encoder: job.description.encoder.clone(),
+        settings,
+        look: None,
+        steer: None,
+        measure,
+    }
+}
