@@ -356,3 +356,78 @@ fn reasons(retakes: &[Retake]) -> String {
     });
     parts.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::take::distant::DistantExecutor;
+    use crate::take::encode::TakeTools;
+    use crate::take::threads::RangeSource;
+    use crate::testing::job;
+    use retake_media::Sample;
+    use std::sync::Mutex;
+    use std::sync::atomic::Ordering;
+
+    /// What came of the passes of a job: the description of each chosen take, and all samples.
+    type Came = (Vec<(FrameRange, Option<f64>, u64)>, Vec<Sample>);
+
+    fn came(film: &Film<'_>) -> Came {
+        let takes = film.takes.iter().map(|take| (take.record.range, take.record.quality, take.record.bytes));
+        let (mut samples, mut all) = (film.samples().unwrap(), Vec::new());
+        while let Some(sample) = samples.next().unwrap() {
+            all.push(sample);
+        }
+        (takes.collect(), all)
+    }
+
+    fn run(job: &Job, store: &TakeStore, workers: Workers<'_>, stop: &StopFlag) -> Came {
+        let (journal, map) = Journal::open(&job.folder.index(), job.source.video.time_base).unwrap();
+        let events = Mutex::new(Vec::new());
+        let tell = |event: Event| events.lock().unwrap().push(event);
+        let film = Passes { job, store, workers, stop, tell: &tell }.run(journal, map).unwrap();
+        let history = film.history.as_ref().unwrap();
+        assert!(history.passes.len() > 1, "a film of one pass shows too little: {:?}", history.passes);
+        let made = |event: &&Event| matches!(event, Event::TakeFinished { kept: false, .. });
+        assert!(events.lock().unwrap().iter().filter(made).count() > film.takes.len());
+        came(&film)
+    }
+
+    fn with_threads(job: &Job) -> Came {
+        let store = TakeStore::open(job.folder.takes()).unwrap();
+        let stop = StopFlag::new();
+        let tools = TakeTools {
+            factory: job.request.encoder.clone(),
+            store: store.clone(),
+            time_base: job.source.video.time_base,
+            stop: stop.clone(),
+        };
+        let index = retake_libav::FrameIndex::new(job.source.video.time_base);
+        let source = RangeSource::new(job.source.clone(), job.reader, index);
+        let threads = ThreadExecutor::start(job.jobs, tools, source).unwrap();
+        run(job, &store, Workers::Threads(&threads), &stop)
+    }
+
+    /// A take goes out as its description and comes back as its record and its file: an executor that shares nothing with the export, has
+    /// room for one take and loses every third comes to the same film as the threads, which are given decoded frames.
+    #[test]
+    fn any_executor_makes_the_same_film() {
+        let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let expected = with_threads(&job(near.path(), |_| ()));
+        let job = job(far.path(), |_| ());
+        let store = TakeStore::open(job.folder.takes()).unwrap();
+        let executor = DistantExecutor::start(&job.source.path, &job.folder.index(), &job.folder.takes());
+        let found = run(&job, &store, Workers::Any(&executor), &StopFlag::new());
+        assert!(executor.lost.load(Ordering::Acquire) > 0, "none was lost, and the test shows less than it says");
+        assert_eq!(found.0, expected.0);
+        assert!(found.1 == expected.1, "other samples");
+    }
+
+    /// However many takes run at once.
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [one, four] =
+            [1, 4].map(|jobs| with_threads(&job(folders[usize::from(jobs == 4)].path(), |request| request.jobs = Some(jobs))));
+        assert!(one == four);
+    }
+}

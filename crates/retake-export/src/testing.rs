@@ -1,8 +1,22 @@
-//! What tests of several modules need.
+//! What tests of several modules need: an encoder without a library, a film without a container, and a job of both.
 
 use crate::event::{Outcome, StopReason, Summary};
-use retake_compression::encoder::EncoderFactory;
-use std::path::Path;
+use crate::job::identity::RequestIdentity;
+use crate::job::request::{Request, Target};
+use crate::job::{Began, Job};
+use crate::stop::StopFlag;
+use retake_compression::encoder::{
+    ControlSupport, EncodedFrame, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings,
+    FrameOptions, Output, Preset, QualityScale, RateControl,
+};
+use retake_media::{
+    Codec, FormatDescription, PixelBuffer, PixelBufferAttributes, PixelFormat, Sample, SampleKind, Time,
+    WritableBuffer,
+};
+use retake_quality::MetricKind;
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A summary of nothing in particular.
@@ -22,4 +36,167 @@ pub(crate) fn summary_of(film: &Path) -> Summary {
         wall_seconds: 0.2,
         notes: Vec::new(),
     }
+}
+
+/// An encoder that rounds samples of luma: the more, the coarser its quality. Options that it does not know are refused when it is opened,
+/// but `panic`, which panics when the first frame comes.
+struct Rounding(EncoderInfo);
+
+/// The encoder of these tests.
+pub(crate) fn factory() -> Arc<dyn EncoderFactory> {
+    Arc::new(Rounding(EncoderInfo {
+        name: "rounding",
+        codec: Codec::H264,
+        version: "1".into(),
+        formats: vec![PixelFormat::I420],
+        presets: vec![Preset { name: "only".into() }],
+        default_preset: "only",
+        quality: QualityScale { min: 0.0, max: 51.0, step: 1.0, usual: 23.0 },
+        reconstructs: true,
+        steers: false,
+        reorders: false,
+        licence: "MIT",
+        controls: ControlSupport::default(),
+    }))
+}
+
+impl EncoderFactory for Rounding {
+    fn info(&self) -> &EncoderInfo {
+        &self.0
+    }
+
+    fn memory(&self, _: &EncoderSettings) -> u64 {
+        0
+    }
+
+    fn delay(&self, _: &EncoderSettings) -> u32 {
+        1
+    }
+
+    fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {
+        let panics = settings.options.iter().any(|(key, _)| key == "panic");
+        if let Some((key, _)) = settings.options.iter().find(|(key, _)| key != "panic") {
+            let (setting, reason) = (key.clone(), "is not known".to_owned());
+            return Err(EncoderError::Settings { encoder: "rounding", setting, reason });
+        }
+        let step = match settings.rate {
+            RateControl::Quality(quality) => 1 + (quality / 4.0) as u8,
+            _ => 1,
+        };
+        let (width, height) = (settings.width, settings.height);
+        let format = FormatDescription {
+            codec: Codec::H264,
+            width,
+            height,
+            config: Vec::new(),
+            colour: settings.colour,
+            pixel_aspect_ratio: settings.pixel_aspect_ratio,
+            clean_aperture: None,
+            fields: None,
+            gamma: None,
+            icc_profile: None,
+            mastering_display: None,
+            content_light: None,
+        };
+        Ok(Box::new(RoundingEncode { format, step, panics, sent: 0, out: VecDeque::new(), finished: false }))
+    }
+}
+
+struct RoundingEncode {
+    format: FormatDescription,
+    step: u8,
+    panics: bool,
+    sent: u64,
+    out: VecDeque<Output>,
+    finished: bool,
+}
+
+impl Encoder for RoundingEncode {
+    fn format(&self) -> &FormatDescription {
+        &self.format
+    }
+
+    fn send(
+        &mut self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        _: FrameOptions,
+    ) -> Result<(), EncoderError> {
+        assert!(!self.panics, "as it was asked to");
+        let attributes = PixelBufferAttributes::of(PixelFormat::I420, picture.width(), picture.height());
+        let mut rounded = WritableBuffer::create(&attributes).unwrap();
+        let mut data = Vec::new();
+        for plane in 0..3 {
+            let rows = if plane == 0 { picture.height() } else { picture.height() / 2 } as usize;
+            for row in 0..rows {
+                rounded.row_mut(plane, row).copy_from_slice(picture.row(plane, row));
+                if plane == 0 {
+                    rounded.row_mut(plane, row).iter_mut().for_each(|sample| *sample -= *sample % self.step);
+                    data.extend(rounded.row_mut(plane, row).iter().step_by(usize::from(self.step) * 8));
+                }
+            }
+        }
+        let picture = rounded.freeze();
+        let kind = if self.sent == 0 { SampleKind::Sync } else { SampleKind::Reference };
+        let sample = Sample { data, pts, dts: pts, duration, kind };
+        let frame = EncodedFrame { sample, index: self.sent, qp: 0.0, error: None, token: None, layer: 0 };
+        self.out.push_back(Output::Frame(frame));
+        self.out.push_back(Output::Picture { index: self.sent, picture });
+        self.sent += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), EncoderError> {
+        self.finished = true;
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Output, EncoderError> {
+        let rest = if self.finished { Output::End } else { Output::Pending };
+        Ok(self.out.pop_front().unwrap_or(rest))
+    }
+}
+
+/// Frames of the film of these tests.
+pub(crate) const FRAMES: u64 = 72;
+
+/// Three scenes of noise that grows coarser, in a format without a library: YUV4MPEG2.
+pub(crate) fn film(folder: &Path) -> PathBuf {
+    let (width, height) = (128usize, 96usize);
+    let mut film = format!("YUV4MPEG2 W{width} H{height} F24:1 Ip A1:1 C420\n").into_bytes();
+    let mut random = 1u32;
+    for frame in 0..FRAMES as usize {
+        film.extend(b"FRAME\n");
+        let cell = 1 << (frame / 24 * 2);
+        let noise: Vec<u8> = (0..width * height)
+            .map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 24) as u8
+            })
+            .collect();
+        for row in 0..height {
+            for column in 0..width {
+                let place = row / cell * cell * width + column / cell * cell;
+                film.push(((column + frame) as u8 / 2).saturating_add(noise[place] / 3).max(16));
+            }
+        }
+        film.extend(vec![(100 + frame / 24 * 20) as u8; width * height / 4]);
+        film.extend(vec![128u8; width * height / 4]);
+    }
+    let path = folder.join("source.y4m");
+    fs::write(&path, film).unwrap();
+    path
+}
+
+/// A job of that film and that encoder in a folder, for a floor that takes a second pass.
+pub(crate) fn job(folder: &Path, change: impl FnOnce(&mut Request)) -> Job {
+    let mut request = Request::new(film(folder), folder.join("out.mp4"), factory());
+    request.metric = MetricKind::Psnr;
+    request.target = Some(Target::floor(40.0).unwrap().tolerance(0.5).unwrap());
+    request.multi_pass = true;
+    request.jobs = Some(2);
+    change(&mut request);
+    let identity = RequestIdentity::of(&request);
+    Job::prepare(&request, identity, Began::now(), &StopFlag::new()).unwrap()
 }

@@ -84,7 +84,7 @@ impl Dispatch<'_> {
                     state.outstanding.insert(known.ticket, Some(known));
                 }
                 Err(Refused::Full(take)) => return state.waiting.push_front(take),
-                Err(Refused::Cancelled(_)) => {
+                Err(Refused::Cancelled) => {
                     self.fail(state, ExportError::Stopped);
                     state.waiting.clear();
                 }

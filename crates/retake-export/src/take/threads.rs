@@ -106,7 +106,7 @@ impl Executor for ThreadExecutor {
     /// Never full: a description is small, and the longest of all that wait is to be run first.
     fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
         if self.shared.cancelled.load(Ordering::Acquire) {
-            return Err(Refused::Cancelled(take));
+            return Err(Refused::Cancelled);
         }
         let TakeRequest { ticket, description } = take;
         self.shared.queue.push(WaitingTake { ticket, work: Work::Described(description) });
@@ -166,5 +166,67 @@ impl Shared {
             Err(ExportError::Stopped) => TakeOutcome::Cancelled,
             Err(error) => TakeOutcome::Failed(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::executor::suite;
+    use super::super::identity::first_take;
+    use super::super::store::TakeStore;
+    use super::*;
+    use crate::index::FilmMap;
+    use crate::job::Job;
+    use crate::testing::{self, job};
+    use retake_compression::units::FrameRange;
+    use retake_libav::{FrameEntry, FrameReader};
+    use std::path::Path;
+
+    /// Threads over a film of which everything is known.
+    fn threads(job: &Job, jobs: u32) -> ThreadExecutor {
+        let store = TakeStore::open(job.folder.takes()).unwrap();
+        let time_base = job.source.video.time_base;
+        let mut index = FrameIndex::new(time_base);
+        let mut reader = FrameReader::open(&job.source, job.reader).unwrap();
+        while let Some(frame) = reader.next().unwrap() {
+            index.frames.push(FrameEntry::from(&frame));
+        }
+        let map = FilmMap { index, units: Vec::new(), complete: true };
+        let tools = TakeTools { factory: job.request.encoder.clone(), store, time_base, stop: StopFlag::new() };
+        ThreadExecutor::start(jobs, tools, RangeSource::new(job.source.clone(), job.reader, map.index)).unwrap()
+    }
+
+    fn takes(job: &Job) -> Vec<TakeRequest> {
+        let ranges = (0..testing::FRAMES).step_by(12).map(|start| FrameRange::new(start, start + 12));
+        ranges
+            .map(|range| TakeRequest { ticket: Ticket(range.start), description: first_take(job, range) })
+            .collect()
+    }
+
+    /// Takes that the encoder refuses, and one in which it panics.
+    fn bad_takes(job: &Job) -> Vec<TakeRequest> {
+        let option = |key: &str| vec![(key.to_owned(), String::new())];
+        let bad = |ticket, key| {
+            let mut description = first_take(job, FrameRange::new(0, 4));
+            description.settings.options = option(key);
+            TakeRequest { ticket: Ticket(ticket), description }
+        };
+        vec![bad(1, "warp"), bad(2, "panic"), bad(3, "warp")]
+    }
+
+    fn with_job(test: impl FnOnce(&Job)) {
+        let folder = tempfile::tempdir().unwrap();
+        let place: &Path = folder.path();
+        test(&job(place, |_| ()));
+    }
+
+    #[test]
+    fn every_take_has_one_outcome() {
+        with_job(|job| suite::one_outcome_for_each(&threads(job, 3), takes(job), bad_takes(job)));
+    }
+
+    #[test]
+    fn cancelled_takes_have_an_outcome_too() {
+        with_job(|job| suite::cancelled_with_an_outcome_for_each(&threads(job, 1), takes(job)));
     }
 }
