@@ -5,12 +5,13 @@
 
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
-use retake_compression::planner::{Brief, Caps, End, Objective, Reason, Trial, UnitState, floor, plan};
+use retake_compression::planner::{Brief, End, Objective, Reason, Trial, UnitState, expected, floor, plan};
 use retake_compression::property::DataRateLimit;
+use retake_compression::rate_limit::{Caps, TimedBytes, keep_limits, overfull};
 use retake_compression::take::Score;
 use retake_compression::units::FrameRange;
-use retake_compression::windows::{TimedBytes, overfull};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Recorded {
@@ -354,6 +355,76 @@ fn many_units_are_no_problem() {
     }
 }
 
+/// Both planners of caps answer as recorded, to the last bit: the one of exports, which may ship any take, and
+/// the one of sessions, whose client has the newest alone.
+#[test]
+fn golden_caps_on_the_recorded_curves() {
+    let mut golden = retake_testing::Golden::open(env!("CARGO_MANIFEST_DIR"), "caps");
+    for encoder in ENCODERS {
+        let (film, scale) = recorded(encoder);
+        let family = Family::of(encoder, &film.metric, scale);
+        let objectives = [
+            Objective::Floor { floor: 93.0, tolerance: 1.0 },
+            Objective::Bytes { target: 1_500_000, at_most: false },
+            Objective::Bytes { target: 2_333_000, at_most: true },
+        ];
+        for (objective, share) in objectives.iter().flat_map(|objective| [(*objective, 5), (*objective, 8)]) {
+            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+            let first = scale.snap(family.usual(93.5));
+            let state = |unit: &RecordedUnit| UnitState {
+                range: FrameRange::new(unit.start, unit.end),
+                trials: vec![unit.encode(first)],
+            };
+            let mut units: Vec<UnitState> = film.units.iter().map(state).collect();
+            let largest = units.iter().map(|unit| unit.trials[0].bytes / unit.range.len()).max().unwrap();
+            let limit = DataRateLimit { bytes: 50 * largest * share / 10, seconds: 2.0 };
+            let mut caps = Caps::new(units.len(), limit.bytes as f64 / 50.0);
+            let mut plans = String::new();
+            for passes in 1..=5 {
+                caps.learn_bounds(&brief, &units);
+                let planned = loop {
+                    let planned = caps.plan(&brief, &units, passes);
+                    let broken = overfull(&even(&units, &planned.ship), &[limit]);
+                    plans += &format!("{planned:?} {broken:?}\n");
+                    if !caps.learn(&brief, &units, &planned.ship, &broken) {
+                        break planned;
+                    }
+                };
+                let newest: Vec<usize> = units.iter().map(|unit| unit.trials.len() - 1).collect();
+                let broken = overfull(&even(&units, &newest), &[limit]);
+                let mut takes = BTreeMap::new();
+                if let Some(retake) = planned.retakes.first() {
+                    let unit = &units[retake.unit];
+                    takes.insert(retake.unit, expected(&brief, unit, retake.quality));
+                }
+                keep_limits(&brief, &units, &broken, &mut takes);
+                plans += &format!("{takes:?}\n");
+                for retake in &planned.retakes {
+                    let take = film.units[retake.unit].encode(retake.quality);
+                    units[retake.unit].trials.push(take);
+                }
+            }
+            golden.case(
+                &format!("{encoder} {objective:?} {share}/10"),
+                "the curves in tests/data",
+                plans.as_bytes(),
+            );
+        }
+    }
+    golden.compare();
+}
+
+/// The samples of takes whose frames take equal parts of their bytes, at 25 frames a second.
+fn even(units: &[UnitState], ship: &[usize]) -> Vec<TimedBytes> {
+    let takes = units.iter().zip(ship).enumerate();
+    let samples = takes.flat_map(|(index, (unit, &take))| {
+        let bytes = unit.trials[take].bytes / unit.range.len();
+        let frame = move |frame| TimedBytes { seconds: frame as f64 / 25.0, bytes, unit: index };
+        (unit.range.start..unit.range.end).map(frame)
+    });
+    samples.collect()
+}
+
 /// `--max-bitrate`, MP-33: no two seconds hold more than they may, in five passes, whatever the objective wants; units that have no part in such
 /// windows reach the floor all the same. Frames of a unit take equal parts of its bytes.
 #[test]
@@ -372,15 +443,6 @@ fn a_highest_rate_goes_before_the_objective() {
                 trials: vec![unit.encode(first)],
             };
             let mut units: Vec<UnitState> = film.units.iter().map(state).collect();
-            let samples = |units: &[UnitState], ship: &[usize]| {
-                let takes = units.iter().zip(ship).enumerate();
-                let samples = takes.flat_map(|(index, (unit, &take))| {
-                    let bytes = unit.trials[take].bytes / unit.range.len();
-                    let frame = move |frame| TimedBytes { seconds: frame as f64 / 25.0, bytes, unit: index };
-                    (unit.range.start..unit.range.end).map(frame)
-                });
-                samples.collect::<Vec<_>>()
-            };
             let most =
                 50 * units.iter().map(|unit| unit.trials[0].bytes / unit.range.len()).max().unwrap() * 7 / 10;
             let limit = DataRateLimit { bytes: most, seconds: 2.0 };
@@ -390,7 +452,7 @@ fn a_highest_rate_goes_before_the_objective() {
             let shipped = loop {
                 let (planned, broken) = loop {
                     let planned = caps.plan(&brief, &units, passes);
-                    let broken = overfull(&samples(&units, &planned.ship), &[limit]);
+                    let broken = overfull(&even(&units, &planned.ship), &[limit]);
                     if !caps.learn(&brief, &units, &planned.ship, &broken) {
                         break (planned, broken);
                     }

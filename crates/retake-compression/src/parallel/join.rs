@@ -1,6 +1,6 @@
 use super::idr::Headers;
-use super::windows::{LimitWatch, Violation};
 use crate::property::DataRateLimit;
+use crate::rate_limit::{LimitReport, Violation};
 use retake_media::{Codec, FormatDescription, Sample, Time};
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ pub struct Joiner {
     last: Option<Time>,
     /// The `idr_pic_id` of the last sample, if it was an IDR picture.
     last_idr: Option<u32>,
-    watch: LimitWatch,
+    watch: LimitReport,
     report: JoinReport,
 }
 
@@ -116,7 +116,7 @@ impl Joiner {
             start: None,
             last: None,
             last_idr: None,
-            watch: LimitWatch::new(limits),
+            watch: LimitReport::new(limits),
             report: JoinReport::default(),
         }
     }

@@ -20,8 +20,8 @@ mod part;
 mod plan;
 mod sessions;
 mod source;
-mod windows;
 
+pub use crate::rate_limit::Violation;
 pub use crew::{Crew, CrewError};
 pub use encode::{EncodedParts, ParallelEncode};
 pub use error::ParallelError;
@@ -30,6 +30,5 @@ pub use machine::half_of_memory;
 pub use part::{EncodedPart, PartProgress};
 pub use plan::{Part, Subdivision};
 pub use source::{FrameReading, FrameSource, SourceError, SourceFrame};
-pub use windows::Violation;
 
 pub(crate) use machine::sessions_at_once;

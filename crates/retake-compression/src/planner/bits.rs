@@ -127,7 +127,7 @@ pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
 }
 
 /// The finest quality with which a unit is expected to take no more than so many bytes.
-pub(super) fn finest_within(brief: &Brief, unit: &UnitState, bytes: f64) -> f64 {
+pub(crate) fn finest_within(brief: &Brief, unit: &UnitState, bytes: f64) -> f64 {
     let known = Unit::of(brief, unit);
     known.curve.knob_at(bytes.max(1.0).log2()).clamp(brief.scale.min, brief.scale.max)
 }

@@ -6,13 +6,12 @@
 
 mod bits;
 mod bytes;
-mod cap;
 pub mod curve;
 pub mod floor;
 pub mod pace;
 
 pub use bits::expected;
-pub use cap::{Caps, coarser};
+pub(crate) use bits::finest_within;
 
 use crate::encoder::QualityScale;
 use crate::take::Score;
@@ -131,7 +130,7 @@ pub fn plan(brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
 }
 
 /// As [`plan`], with the finest quality that each unit may have. A floor wants what it wants: it is for the caller to refuse.
-fn bounded(brief: &Brief, units: &[UnitState], finest: &[f64], passes: u32) -> Plan {
+pub(crate) fn bounded(brief: &Brief, units: &[UnitState], finest: &[f64], passes: u32) -> Plan {
     match brief.objective {
         Objective::Plain => {
             let ship = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();

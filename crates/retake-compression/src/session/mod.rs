@@ -14,11 +14,8 @@
 mod builder;
 mod core;
 mod derive;
-mod edges;
 mod encode;
 mod error;
-mod guard;
-mod limit;
 mod list;
 mod outcome;
 mod outcomes;
@@ -39,7 +36,6 @@ pub use outcomes::Outcomes;
 pub use passes::{NextPass, PassOptions};
 pub use specification::EncoderSpecification;
 
-pub(crate) use limit::Watch;
 pub(crate) use list::ID_PREFIX;
 
 use crate::encoder::{EncoderInfo, FrameOptions, Registry};

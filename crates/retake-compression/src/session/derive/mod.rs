@@ -21,10 +21,10 @@ pub use hints::Hints;
 
 pub(super) use colour::described;
 pub(super) use quality::on_scale;
-pub(super) use rate::{average, is_limited, rate};
+pub(super) use rate::{average, rate};
 pub(super) use scoring::scoring;
 pub(super) use structure::{depth, frame_rate};
-pub(super) use unit::{UnitStart, unit_settings};
+pub(super) use unit::{UnitStart, frames_in_memory, unit_settings};
 
 use super::SessionError;
 use crate::encoder::EncoderSettings;

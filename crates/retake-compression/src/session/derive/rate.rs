@@ -4,7 +4,7 @@ use super::quality;
 use super::scoring::{first_quality, scoring};
 use crate::encoder::{EncoderInfo, RateBuffer, RateControl, RateLimit};
 use crate::property::{Environment, PropertyKey, Values, set_value};
-use crate::session::limit::bucket;
+use crate::rate_limit::VbvOf;
 
 /// The seconds of a decoder's buffer where nobody says how many.
 const USUAL_BUFFER: f64 = 2.5;
@@ -34,7 +34,7 @@ pub(in crate::session) fn rate(
     }
     let average = average(values);
     let pairs = set_value!(values, DataRateLimits).cloned().unwrap_or_default();
-    let mut limit = bucket(&pairs, average);
+    let mut limit = VbvOf::Encode { average }.rate_limit(&pairs);
     if average.is_none()
         && limit.is_none()
         && let Some(&peak) = set_value!(values, VBVMaxBitRate)

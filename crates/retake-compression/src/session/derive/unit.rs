@@ -5,8 +5,9 @@ use crate::encoder::{EncoderInfo, EncoderSettings, RateControl};
 use crate::property::Values;
 use retake_media::Time;
 
-/// The most bytes of pictures that are kept for an encoder's own first pass.
-const FIRST_PASS_MEMORY: u64 = 256 << 20;
+/// The most bytes of pictures of a unit that wait until all of it is there: for an encoder's own first pass, or
+/// because all of it may have to be encoded again.
+const UNIT_MEMORY: u64 = 256 << 20;
 
 /// How an encode of its own begins in a session of several passes. The default is that of a pass over
 /// everything.
@@ -20,6 +21,8 @@ pub(in crate::session) struct UnitStart {
     /// The samples of the merged stream, as decode time and bytes, that windows of data rate limits still
     /// hold when the unit begins.
     pub(in crate::session) before: Vec<(Time, u64)>,
+    /// Those behind the unit that windows may hold which begin in it.
+    pub(in crate::session) after: Vec<(Time, u64)>,
 }
 
 impl UnitStart {
@@ -56,8 +59,14 @@ fn first_pass(
     settings: &EncoderSettings,
     unit: &UnitStart,
 ) -> Option<u32> {
-    let picture = settings.format.picture_bytes(settings.width, settings.height);
-    let fits = |frames: &u32| *frames > 0 && u64::from(*frames).saturating_mul(picture) <= FIRST_PASS_MEMORY;
-    let frames = u32::try_from(unit.frames).ok().filter(fits);
+    let frames = frames_in_memory(settings, unit);
     frames.filter(|_| info.controls.first_pass && !is_limited(values))
+}
+
+/// How many frames a unit has that is encoded again, if all its pictures may wait in memory.
+pub(in crate::session) fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
+    unit.quality?;
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    let fits = |frames: &u32| *frames > 0 && u64::from(*frames).saturating_mul(picture) <= UNIT_MEMORY;
+    u32::try_from(unit.frames).ok().filter(fits)
 }

@@ -3,6 +3,7 @@
 //! [`Stack`] does the commands of the core one by one, in one thread, and reports what comes of them. It
 //! knows frames by their numbers alone: whom they belong to is the core's affair.
 
+mod capped;
 mod conversion;
 mod key_frames;
 mod scorer;

@@ -8,6 +8,7 @@ use crate::planner::curve::Family;
 use crate::planner::pace::Expected;
 use crate::planner::{self, Brief, Objective, Retake, Trial, UnitState};
 use crate::property::{USUAL_PASSES, Values, set_value};
+use crate::rate_limit::keep_limits;
 use crate::session::derive;
 use crate::session::setup::Setup;
 use crate::units::FrameRange;
@@ -94,7 +95,7 @@ impl PassGoal {
                 takes.entry(unit).or_insert_with(|| planner::expected(&brief, state, as_it_is));
             }
         }
-        self.keep_limits(&brief, &states, broken, &mut takes);
+        keep_limits(&brief, &states, broken, &mut takes);
         for take in takes.values_mut() {
             take.best = take.best.max(self.best.unwrap_or(scale.min));
             take.quality = take.quality.max(take.best);
@@ -161,23 +162,6 @@ impl PassGoal {
             Some(((retake.quality - newest.quality) * slope).abs() * newest.bytes as f64)
         };
         retakes.iter().filter_map(moved).sum::<f64>() / all.max(1) as f64
-    }
-
-    /// MP-33: units that have a part in a window above its limit are encoded again, coarser.
-    fn keep_limits(
-        &self,
-        brief: &Brief,
-        states: &[UnitState],
-        broken: &BTreeMap<usize, f64>,
-        takes: &mut BTreeMap<usize, Expected>,
-    ) {
-        for (&unit, fullness) in broken {
-            let Some(newest) = states[unit].trials.last() else { continue };
-            let best = planner::coarser(brief, &states[unit], newest, *fullness);
-            let take = takes.entry(unit).or_insert_with(|| planner::expected(brief, &states[unit], best));
-            take.quality = take.quality.max(best);
-            take.best = take.best.max(best);
-        }
     }
 
     pub(super) fn family(&self) -> Family {

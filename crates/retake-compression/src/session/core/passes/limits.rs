@@ -1,9 +1,9 @@
 //! MP-33: data rate limits on the merged decode timeline, windows across the joins of passes included.
 
-use super::frames::Frames;
+use super::frames::{Frame, Frames};
 use super::units::{Unit, unit_of};
 use crate::property::DataRateLimit;
-use crate::windows::{TICK, TimedBytes, overfull};
+use crate::rate_limit::{TimedBytes, overfull, samples_before};
 use retake_media::Time;
 use std::collections::BTreeMap;
 
@@ -28,11 +28,20 @@ pub(super) fn broken(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) 
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.
 pub(super) fn before(frames: &Frames, limits: &[DataRateLimit], instant: Time) -> Vec<(Time, u64)> {
+    samples_before(out(&frames.0), limits, instant)
+}
+
+/// The samples of the merged stream from frame `end` on that windows may hold which begin before it.
+pub(super) fn after(frames: &Frames, limits: &[DataRateLimit], end: usize) -> Vec<(Time, u64)> {
     let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
-    let since = instant.seconds() - longest;
-    let near = frames.0.iter().filter(|frame| frame.dts.is_numeric() && frame.dts < instant);
-    let mut samples: Vec<_> = near.map(|frame| (frame.dts, frame.bytes)).collect();
-    samples.retain(|(dts, _)| dts.seconds() > since - TICK);
+    let mut samples: Vec<_> = out(&frames.0[end..]).collect();
     samples.sort_by_key(|(dts, _)| *dts);
+    let first = samples.first().map_or(Time::INVALID, |(dts, _)| *dts);
+    samples.retain(|(dts, _)| dts.subtract(first).seconds() < longest);
     samples
+}
+
+/// Decode times and bytes of the frames that are out.
+fn out(frames: &[Frame]) -> impl Iterator<Item = (Time, u64)> + '_ {
+    frames.iter().filter(|frame| frame.dts.is_numeric()).map(|frame| (frame.dts, frame.bytes))
 }

@@ -251,7 +251,8 @@ impl Passes {
         });
         let Unit { first, end, .. } = self.units[unit];
         let before = limits::before(&self.frames, self.limits(), pts);
-        UnitStart { quality, frames: end - first, before }
+        let after = limits::after(&self.frames, self.limits(), end);
+        UnitStart { quality, frames: end - first, before, after }
     }
 
     /// All of a unit that was encoded again is out: what it took tells what the others may take.

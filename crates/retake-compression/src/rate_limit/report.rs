@@ -1,7 +1,7 @@
 //! Data rate limits of a joined film: windows of decode time, those across joins among them (resolution 45).
 
+use super::window::RateWindow;
 use crate::property::DataRateLimit;
-use crate::session::Watch;
 use retake_media::Time;
 
 /// A window of decode time that holds more than a limit allows.
@@ -17,7 +17,7 @@ pub struct Violation {
 
 /// Looks at every window that ends with a sample.
 #[derive(Debug)]
-pub(super) struct LimitWatch {
+pub struct LimitReport {
     lanes: Vec<Lane>,
     violations: Vec<Violation>,
 }
@@ -25,21 +25,24 @@ pub(super) struct LimitWatch {
 #[derive(Debug)]
 struct Lane {
     limit: DataRateLimit,
-    watch: Watch,
+    window: RateWindow,
     /// The fullest window of those that follow each other and break the limit.
     worst: Option<Violation>,
 }
 
-impl LimitWatch {
-    pub(super) fn new(limits: Vec<DataRateLimit>) -> Self {
-        let lanes = limits.into_iter().map(|limit| Lane { limit, watch: Watch::default(), worst: None });
+impl LimitReport {
+    /// A report that looks at these limits.
+    pub fn new(limits: Vec<DataRateLimit>) -> Self {
+        let lanes =
+            limits.into_iter().map(|limit| Lane { limit, window: RateWindow::default(), worst: None });
         Self { lanes: lanes.collect(), violations: Vec::new() }
     }
 
-    pub(super) fn note(&mut self, dts: Time, bytes: u64) {
-        for Lane { limit, watch, worst } in &mut self.lanes {
-            watch.push(dts, bytes, limit.seconds);
-            let inside = watch.inside(limit.seconds);
+    /// Takes note of the next sample in decode order.
+    pub fn note(&mut self, dts: Time, bytes: u64) {
+        for Lane { limit, window, worst } in &mut self.lanes {
+            window.push(dts, bytes, limit.seconds);
+            let inside = window.bytes(limit.seconds);
             if inside <= limit.bytes {
                 self.violations.extend(worst.take());
             } else if worst.is_none_or(|worst| inside > worst.bytes) {
@@ -48,7 +51,8 @@ impl LimitWatch {
         }
     }
 
-    pub(super) fn violations(mut self) -> Vec<Violation> {
+    /// The fullest of the windows, in decode order, that follow each other and break the same limit.
+    pub fn violations(mut self) -> Vec<Violation> {
         self.violations.extend(self.lanes.into_iter().filter_map(|lane| lane.worst));
         self.violations
     }

@@ -1,7 +1,9 @@
-//! Windows of decode time that hold more bytes than they may: of the samples of passes, takes and parts, once they are one film.
+//! The window rule: what is in a window, and how full it is.
 
+use super::margins::PartMargins;
 use crate::property::DataRateLimit;
-use std::collections::BTreeMap;
+use retake_media::Time;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Less than the distance of any two times of films: what seconds lose as floating point numbers.
 pub(crate) const TICK: f64 = 1e-7;
@@ -59,6 +61,72 @@ fn blame(window: &[TimedBytes], most: u64, overfull: &mut BTreeMap<usize, f64>) 
     }
 }
 
+/// The samples before an instant, in decode order, that windows may still hold which reach beyond it.
+pub fn samples_before(
+    samples: impl Iterator<Item = (Time, u64)>,
+    limits: &[DataRateLimit],
+    instant: Time,
+) -> Vec<(Time, u64)> {
+    let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
+    let since = instant.seconds() - longest;
+    let near = |(dts, _): &(Time, u64)| *dts < instant && dts.seconds() > since - TICK;
+    let mut samples: Vec<_> = samples.filter(near).collect();
+    samples.sort_by_key(|(dts, _)| *dts);
+    samples
+}
+
+/// The samples of the last seconds of decode time, as one encode, pass or film puts them out.
+#[derive(Debug, Clone, Default)]
+pub struct RateWindow {
+    samples: VecDeque<(f64, u64)>,
+}
+
+impl RateWindow {
+    /// A window that slides on behind these samples, which are in decode order.
+    pub fn behind(samples: impl IntoIterator<Item = (Time, u64)>) -> Self {
+        Self { samples: samples.into_iter().map(|(dts, bytes)| (dts.seconds(), bytes)).collect() }
+    }
+
+    /// Notes a sample, and tells how full the fullest window that ends with it is, or, of a part, that reaches into its neighbours: above 1, a
+    /// limit is broken, or could be.
+    pub fn note(
+        &mut self,
+        limits: &[DataRateLimit],
+        margins: Option<&PartMargins>,
+        dts: Time,
+        bytes: u64,
+    ) -> f64 {
+        self.push(dts, bytes, limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max));
+        let fullness = |limit: &DataRateLimit| self.bytes(limit.seconds) as f64 / limit.bytes as f64;
+        let margin = margins.map_or(0.0, |margins| margins.fullness(limits, &self.samples));
+        limits.iter().map(fullness).fold(margin, f64::max)
+    }
+
+    /// Notes a sample, and forgets those that are no longer in the longest window that ends with it.
+    pub fn push(&mut self, dts: Time, bytes: u64, longest: f64) {
+        let now = dts.seconds();
+        self.samples.push_back((now, bytes));
+        while self.samples.front().is_some_and(|&(then, _)| then <= now - longest + TICK) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Bytes in the window of so many seconds that ends with the last sample.
+    pub fn bytes(&self, seconds: f64) -> u64 {
+        let now = self.samples.back().map_or(0.0, |&(now, _)| now);
+        let inside = self.samples.iter().rev().take_while(|&&(then, _)| then > now - seconds + TICK);
+        inside.map(|&(_, bytes)| bytes).sum()
+    }
+
+    /// How full the fullest window would be if all went on as in its last quarter.
+    pub fn pace(&self, limits: &[DataRateLimit]) -> f64 {
+        const PART: f64 = 0.25;
+        let full =
+            |limit: &DataRateLimit| self.bytes(limit.seconds * PART) as f64 / (limit.bytes as f64 * PART);
+        limits.iter().map(full).fold(0.0, f64::max)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +170,15 @@ mod tests {
                 .collect();
             prop_assert!(fullest(&smaller) <= Some(bytes));
         }
+    }
+
+    #[test]
+    fn memory_follows_the_window() {
+        let mut window = RateWindow::default();
+        let limits = [DataRateLimit { bytes: 1000, seconds: 1.0 }];
+        for frame in 0..10_000 {
+            assert!(window.note(&limits, None, Time::new(frame, 25), 40) <= 1.0);
+        }
+        assert!(window.samples.len() <= 26);
     }
 }

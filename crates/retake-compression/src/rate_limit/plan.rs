@@ -1,8 +1,8 @@
 //! A rate that is nowhere exceeded: units that have a part in a window above it are not made finer than the window can bear, whatever the
 //! objective says. It goes before the objective: what cannot be reached within it is told as not reached.
 
-use super::bits::finest_within;
-use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState, bounded, expected};
+use crate::planner::pace::Expected;
+use crate::planner::{Brief, End, Plan, Reason, Retake, Trial, UnitState, bounded, expected, finest_within};
 use std::collections::BTreeMap;
 
 /// What of a window a unit is to be encoded again for that had a part in filling it too full: the next take is a guess, too.
@@ -86,7 +86,30 @@ impl Caps {
         }
     }
 
-    /// As [`plan`](super::plan), with takes that are allowed alone. A unit that has none is encoded again; its coarsest take is shipped if no pass is left.
+    /// Plans, and learns from what would be shipped, until there is nothing more to learn. `broken` looks at
+    /// the windows of the film that the named takes of all units make. Gives the plan, and the windows that
+    /// stay too full in it.
+    ///
+    /// # Errors
+    /// Those of `broken`.
+    pub fn plan_within<E>(
+        &mut self,
+        brief: &Brief,
+        units: &[UnitState],
+        passes: u32,
+        mut broken: impl FnMut(&[usize]) -> Result<BTreeMap<usize, f64>, E>,
+    ) -> Result<(Plan, BTreeMap<usize, f64>), E> {
+        self.learn_bounds(brief, units);
+        loop {
+            let plan = self.plan(brief, units, passes);
+            let broken = broken(&plan.ship)?;
+            if !self.learn(brief, units, &plan.ship, &broken) {
+                return Ok((plan, broken));
+            }
+        }
+    }
+
+    /// As [`plan`](crate::planner::plan), with takes that are allowed alone. A unit that has none is encoded again; its coarsest take is shipped if no pass is left.
     pub fn plan(&self, brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
         // of each unit, which takes the planner sees
         let mut places: Vec<Vec<usize>> = Vec::with_capacity(units.len());
@@ -137,5 +160,23 @@ impl Caps {
             planned.retakes.clear();
         }
         planned
+    }
+}
+
+/// For a client that has no takes but the newest: sees to it that units which have a part in windows that are
+/// too full are encoded again, and coarser. `broken` are those units, and how full the windows are; `takes`
+/// is what is to be encoded again anyway.
+pub fn keep_limits(
+    brief: &Brief,
+    states: &[UnitState],
+    broken: &BTreeMap<usize, f64>,
+    takes: &mut BTreeMap<usize, Expected>,
+) {
+    for (&unit, fullness) in broken {
+        let Some(newest) = states[unit].trials.last() else { continue };
+        let best = coarser(brief, &states[unit], newest, *fullness);
+        let take = takes.entry(unit).or_insert_with(|| expected(brief, &states[unit], best));
+        take.quality = take.quality.max(best);
+        take.best = take.best.max(best);
     }
 }

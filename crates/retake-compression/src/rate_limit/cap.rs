@@ -1,0 +1,679 @@
+//! An encode whose windows hold no more than their limits, whatever its encoder does.
+//!
+//! Encoders keep to a buffer and overshoot it, at a cut or where even their coarsest quantizer is too fine, and
+//! some know no limits at all. So a [`RateCapped`] encode holds samples back until it is known that they fit
+//! into every window. Where one does not fit, the samples that are held back are thrown away, and their frames
+//! begin another encode inside, with a larger smallest quantizer. For that it keeps pictures as long as their
+//! frames are inside.
+//!
+//! Where an encode inside begins follows from the samples alone: from the first frame whose sample was not
+//! handed out. It must not follow from how many frames were sent by then, because that depends on how far the
+//! encoder's own threads were, and equal frames would give other bytes.
+
+#[cfg(test)]
+mod tests;
+
+use super::margins::PartMargins;
+use super::window::RateWindow;
+use crate::encoder::{
+    EncodedFrame, Encoder, EncoderError, EncoderInfo, EncoderSettings, FrameOptions, Output, RateControl,
+    Reconfiguration,
+};
+use crate::property::DataRateLimit;
+use retake_media::{FormatDescription, PixelBuffer, Time};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Where the encoder does not look at windows itself, this fullness is a warning.
+const WARNING: f64 = 0.7;
+/// Windows that are emptier than this let quantizers be fine again.
+const ROOM: f64 = 0.6;
+/// Quantizers of a scale of 51 that halve the bytes, about; other scales in proportion.
+const HALVES: f64 = 6.0 / 51.0;
+
+/// Opens the encodes inside a [`RateCapped`] one.
+pub type Open<E> = Box<dyn FnMut(&EncoderSettings) -> Result<E, EncoderError> + Send>;
+
+/// What a frame becomes that no quantizer makes small enough.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unfit {
+    /// [`Output::Dropped`]: the limit holds.
+    #[default]
+    Dropped,
+    /// A sample that breaks the limit: MP-26 asks for one from each frame of a pass, and a later pass can make
+    /// its neighbours coarser.
+    Emitted,
+}
+
+/// How long samples are held back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HoldBack {
+    /// Until nothing that is shown before them is missing: another encode can begin there.
+    #[default]
+    Reordered,
+    /// Until the end of the encode, if it has no more frames than this: all of it is encoded again, so that no
+    /// sync frame comes into its middle. The caller knows that so many pictures fit into memory.
+    Whole {
+        /// The most frames.
+        frames: u32,
+    },
+}
+
+/// What a cap keeps to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapRules {
+    /// No window holds more than one of these allows. Without any the encode is left as it is.
+    pub limits: Vec<DataRateLimit>,
+    /// Where the encode will be joined to others, if windows across the joins are the cap's affair.
+    pub margins: Option<PartMargins>,
+    /// What a frame becomes that no quantizer makes small enough.
+    pub unfit: Unfit,
+    /// How long samples are held back.
+    pub hold_back: HoldBack,
+    /// Decode times and bytes of samples that follow the encode in a film that is already there, in decode
+    /// order: windows may reach into them. They are looked at where the encode is held back as a whole.
+    pub after: Vec<(Time, u64)>,
+}
+
+/// What the encodes of one stream hand on to each other: the windows so far, and how coarse frames have to be.
+#[derive(Debug, Clone, Default)]
+pub struct CapState {
+    window: RateWindow,
+    floor: QpFloor,
+}
+
+impl CapState {
+    /// Behind these samples of the same stream, in decode order.
+    pub fn behind(samples: impl IntoIterator<Item = (Time, u64)>) -> Self {
+        Self { window: RateWindow::behind(samples), floor: QpFloor::default() }
+    }
+}
+
+/// An encode under limits. Frames are counted through all encodes inside, and a client does not see where one
+/// ends: a frame comes out once, as a sample or as [`Output::Dropped`], and its reconstruction comes after the
+/// sample.
+pub struct RateCapped<E> {
+    open: Open<E>,
+    info: EncoderInfo,
+    /// What frames that are sent now are encoded with, but for the floor.
+    settings: Arc<EncoderSettings>,
+    rules: Arc<CapRules>,
+    /// Whether there were limits when it began.
+    capped: bool,
+    state: CapState,
+    /// The encode inside; none where the next frame begins one.
+    inner: Option<Inner<E>>,
+    /// The description of the encode that the last output is from.
+    format: FormatDescription,
+    /// Frames that wait for the next encode inside.
+    queue: VecDeque<Sending>,
+    ready: VecDeque<Output>,
+    accepted: u64,
+    finished: bool,
+    /// How many encodes were begun inside.
+    encodes: u64,
+}
+
+/// An encode inside.
+struct Inner<E> {
+    encoder: E,
+    settings: Arc<EncoderSettings>,
+    sent: u64,
+    finished: bool,
+    /// It has given all that it gives.
+    ended: bool,
+    /// Frames that are not handed out, by their number in this encode.
+    frames: BTreeMap<u64, Sending>,
+    /// Samples that are held back, in decode order.
+    samples: VecDeque<EncodedFrame>,
+    /// Reconstructions of frames whose samples are held back.
+    pictures: BTreeMap<u64, PixelBuffer>,
+}
+
+/// A frame, with all that it takes to encode it again.
+struct Sending {
+    /// Counted through all encodes inside.
+    index: u64,
+    picture: PixelBuffer,
+    pts: Time,
+    duration: Time,
+    options: FrameOptions,
+    settings: Arc<EncoderSettings>,
+    rules: Arc<CapRules>,
+}
+
+/// What goes wrong where the encoder breaks its own contract.
+fn malfunction(info: &EncoderInfo, frame: u64, reason: String) -> EncoderError {
+    EncoderError::Malfunction { encoder: info.name, frame, reason }
+}
+
+impl<E: Encoder> RateCapped<E> {
+    /// Opens an encode with these settings that keeps to these rules, behind what `state` stands for.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub fn new(
+        info: &EncoderInfo,
+        settings: EncoderSettings,
+        rules: CapRules,
+        state: CapState,
+        open: Open<E>,
+    ) -> Result<Self, EncoderError> {
+        let settings = Arc::new(settings);
+        let mut open = open;
+        let encoder = open(&state.floor.applied(info, &settings))?;
+        let format = encoder.format().clone();
+        let mut capped = Self {
+            open,
+            info: info.clone(),
+            settings: settings.clone(),
+            capped: !rules.limits.is_empty(),
+            rules: Arc::new(rules),
+            state,
+            inner: None,
+            format,
+            queue: VecDeque::new(),
+            ready: VecDeque::new(),
+            accepted: 0,
+            finished: false,
+            encodes: 1,
+        };
+        capped.inner = Some(Inner::new(encoder, settings));
+        Ok(capped)
+    }
+
+    /// What an encode hands on to the next one of the same stream.
+    pub fn into_state(self) -> CapState {
+        self.state
+    }
+
+    /// The encode inside, if one is open.
+    pub fn inner(&self) -> Option<&E> {
+        self.inner.as_ref().map(|inner| &inner.encoder)
+    }
+
+    /// How many encodes were begun inside, that of the last output among them. The description may have changed
+    /// where this has.
+    pub fn encodes(&self) -> u64 {
+        self.encodes
+    }
+
+    /// Changes the rules for frames that are not sent yet. Whether there are any is decided at the beginning.
+    pub fn set_rules(&mut self, rules: CapRules) {
+        if self.caps() {
+            self.rules = Arc::new(rules);
+        }
+    }
+
+    fn caps(&self) -> bool {
+        self.capped
+    }
+
+    fn open_inner(&mut self, settings: Arc<EncoderSettings>) -> Result<(), EncoderError> {
+        let encoder = (self.open)(&self.state.floor.applied(&self.info, &settings))?;
+        self.format = encoder.format().clone();
+        self.encodes += 1;
+        self.inner = Some(Inner::new(encoder, settings));
+        Ok(())
+    }
+
+    /// Sends a frame to the encode inside.
+    fn give(&mut self, sending: Sending) -> Result<(), EncoderError> {
+        if self.inner.is_none() {
+            self.open_inner(sending.settings.clone())?;
+        }
+        let Some(inner) = &mut self.inner else { return Ok(()) };
+        if !Arc::ptr_eq(&inner.settings, &sending.settings) {
+            // the encode took the same change when the frame came first
+            let floor = &self.state.floor;
+            let (old, new) =
+                (floor.applied(&self.info, &inner.settings), floor.applied(&self.info, &sending.settings));
+            if !inner.encoder.reconfigure(&difference(&old, &new))? {
+                let reason = "does not repeat a change that it took before".to_owned();
+                return Err(malfunction(&self.info, self.accepted, reason));
+            }
+            inner.settings = sending.settings.clone();
+        }
+        let Sending { picture, pts, duration, options, .. } = &sending;
+        inner.encoder.send(picture, *pts, *duration, options.clone())?;
+        inner.frames.insert(inner.sent, sending);
+        inner.sent += 1;
+        Ok(())
+    }
+
+    /// Gives up the encode inside: its frames that are not handed out go into another one.
+    fn recall(&mut self) {
+        let Some(inner) = self.inner.take() else { return };
+        for sending in inner.frames.into_values().rev() {
+            self.queue.push_front(sending);
+        }
+    }
+
+    /// Hands out what is held back and known to fit, or recalls it.
+    fn settle(&mut self) {
+        while let Some(group) = self.inner.as_mut().and_then(Inner::closed_group) {
+            self.decide(group);
+        }
+    }
+
+    /// Samples which follow each other, and in front of which nothing is missing, either fit or are recalled.
+    fn decide(&mut self, group: Vec<EncodedFrame>) {
+        let Some(inner) = &mut self.inner else { return };
+        let settings = inner.settings.clone();
+        let share = self.state.floor.share(&self.info, settings.rate);
+        let excess = excess(&self.state.window, &inner.frames, &group, share);
+        let emits = self.rules.unfit == Unfit::Emitted && self.state.floor.is_at_end(&self.info, &settings);
+        if let Some(excess) = excess.filter(|_| !emits) {
+            let first = inner.frames.values().next().map_or(Time::INVALID, |frame| frame.pts);
+            self.recall();
+            // nothing coarser is left: the frame has no room
+            if !self.state.floor.raise(&self.info, &settings, excess, first)
+                && let Some(frame) = self.queue.pop_front()
+            {
+                self.ready.push_back(Output::Dropped { index: frame.index });
+            }
+            return;
+        }
+        let mut finer = false;
+        for sample in group {
+            let Some(frame) = inner.frames.remove(&sample.index) else { continue };
+            let CapRules { limits, margins, .. } = &*frame.rules;
+            let (dts, bytes) = (sample.sample.dts, sample.sample.data.len() as u64);
+            let fullest = self.state.window.note(limits, margins.as_ref(), dts, bytes);
+            finer |= self.state.floor.may_end(limits, fullest, dts);
+            let picture = inner.pictures.remove(&sample.index);
+            self.ready.push_back(Output::Frame(EncodedFrame { index: frame.index, ..sample }));
+            let index = frame.index;
+            self.ready.extend(picture.map(|picture| Output::Picture { index, picture }));
+        }
+        if finer {
+            self.recall();
+        }
+    }
+
+    /// All of an encode that is held back as a whole is there: it fits, or is encoded again as a whole.
+    fn decide_whole(&mut self) {
+        let Some(inner) = &mut self.inner else { return };
+        let settings = inner.settings.clone();
+        let (mut window, mut times, mut qp) = (self.state.window.clone(), 0.0f64, f32::MAX);
+        let CapRules { limits, margins, after, .. } = &*self.rules;
+        for EncodedFrame { sample, qp: coded, .. } in &inner.samples {
+            let fullest = window.note(limits, margins.as_ref(), sample.dts, sample.data.len() as u64);
+            if fullest > times {
+                (times, qp) = (fullest, qp.min(*coded));
+            }
+        }
+        let last = inner.samples.back().map_or(Time::INVALID, |sample| sample.sample.dts);
+        for (dts, bytes) in after {
+            window.note(limits, None, *dts, *bytes);
+            let reach = dts.subtract(last).seconds();
+            let reaching = limits.iter().filter(|limit| limit.seconds > reach);
+            let fullest = reaching.map(|limit| window.bytes(limit.seconds) as f64 / limit.bytes as f64);
+            times = fullest.fold(times, f64::max);
+        }
+        if times > 1.0 && self.state.floor.raise_whole(&self.info, &settings, times) {
+            self.recall();
+            return;
+        }
+        let group: Vec<EncodedFrame> = std::mem::take(&mut inner.samples).into();
+        for sample in group {
+            let Some(frame) = inner.frames.remove(&sample.index) else { continue };
+            let CapRules { limits, margins, .. } = &*frame.rules;
+            let bytes = sample.sample.data.len() as u64;
+            self.state.window.note(limits, margins.as_ref(), sample.sample.dts, bytes);
+            let (index, picture) = (frame.index, inner.pictures.remove(&sample.index));
+            self.ready.push_back(Output::Frame(EncodedFrame { index, ..sample }));
+            self.ready.extend(picture.map(|picture| Output::Picture { index, picture }));
+        }
+    }
+
+    /// Whether samples of the encode inside wait for its end.
+    fn holds_whole(&self) -> bool {
+        let HoldBack::Whole { frames } = self.rules.hold_back else { return false };
+        let inside = self.inner.as_ref().map_or(0, |inner| inner.frames.len() + self.queue.len());
+        inside <= frames as usize
+    }
+
+    /// Takes what the encode inside gives. None if there is nothing to hand out yet.
+    fn take(&mut self, output: Output) -> Result<Option<Output>, EncoderError> {
+        let holds = self.holds_whole();
+        let Some(inner) = &mut self.inner else { return Ok(None) };
+        match output {
+            Output::Frame(frame) if !inner.frames.contains_key(&frame.index) => {
+                let reason = format!("gave frame {}, which is not inside", frame.index);
+                return Err(malfunction(&self.info, self.accepted, reason));
+            }
+            Output::Frame(frame) => inner.samples.push_back(frame),
+            Output::Picture { index, picture } => {
+                inner.pictures.insert(index, picture);
+            }
+            Output::Dropped { index } => {
+                let frame = inner.frames.remove(&index);
+                return Ok(frame.map(|frame| Output::Dropped { index: frame.index }));
+            }
+            Output::Pending if !self.queue.is_empty() => {
+                if let Some(next) = self.queue.pop_front() {
+                    self.give(next)?;
+                }
+                return Ok(None);
+            }
+            Output::Pending if self.finished && !inner.finished => {
+                inner.finished = true;
+                inner.encoder.finish()?;
+                return Ok(None);
+            }
+            Output::Pending => return Ok(Some(Output::Pending)),
+            Output::End => {
+                if holds {
+                    self.decide_whole();
+                } else {
+                    inner.ended = true;
+                    self.settle();
+                }
+                // without it all is handed out, or in the queue again
+                if let Some(inner) = self.inner.take()
+                    && let Some(frame) = inner.frames.values().next()
+                {
+                    let reason = format!("ended without the sample of frame {}", frame.index);
+                    return Err(malfunction(&self.info, self.accepted, reason));
+                }
+                return Ok(None);
+            }
+        }
+        if !holds {
+            self.settle();
+        }
+        Ok(None)
+    }
+}
+
+impl<E> Inner<E> {
+    fn new(encoder: E, settings: Arc<EncoderSettings>) -> Self {
+        Self {
+            encoder,
+            settings,
+            sent: 0,
+            finished: false,
+            ended: false,
+            frames: BTreeMap::new(),
+            samples: VecDeque::new(),
+            pictures: BTreeMap::new(),
+        }
+    }
+
+    /// The first samples in front of which nothing is missing that is shown before one of them, with their
+    /// reconstructions: only there can another encode begin.
+    fn closed_group(&mut self) -> Option<Vec<EncodedFrame>> {
+        let mut last = 0;
+        for number in 0..self.samples.len() {
+            last = last.max(self.samples[number].index);
+            let closed = self.frames.range(..=last).count() == number + 1;
+            if !closed {
+                continue;
+            }
+            let seen = |sample: &EncodedFrame| self.pictures.contains_key(&sample.index);
+            let all_seen =
+                self.ended || !self.settings.reconstruct || self.samples.iter().take(number + 1).all(seen);
+            return all_seen.then(|| self.samples.drain(..=number).collect());
+        }
+        None
+    }
+}
+
+impl<E: Encoder> Encoder for RateCapped<E> {
+    fn format(&self) -> &FormatDescription {
+        &self.format
+    }
+
+    fn send(
+        &mut self,
+        picture: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+    ) -> Result<(), EncoderError> {
+        if !self.caps() {
+            return match &mut self.inner {
+                Some(inner) => inner.encoder.send(picture, pts, duration, options),
+                None => Err(malfunction(&self.info, self.accepted, "a frame came after the end".to_owned())),
+            };
+        }
+        let sending = Sending {
+            index: self.accepted,
+            picture: picture.clone(),
+            pts,
+            duration,
+            options,
+            settings: self.settings.clone(),
+            rules: self.rules.clone(),
+        };
+        // another encode begins only when all of the last one is taken out, because its description goes with it
+        if self.queue.is_empty() && (self.inner.is_some() || self.ready.is_empty()) {
+            self.give(sending)?;
+        } else {
+            self.queue.push_back(sending);
+        }
+        self.accepted += 1;
+        Ok(())
+    }
+
+    fn set_quality(&mut self, quality: f64) -> bool {
+        let caps = self.caps();
+        let Some(inner) = &mut self.inner else { return false };
+        if caps && !matches!(self.settings.rate, RateControl::Quality(_)) {
+            return false;
+        }
+        let changed = EncoderSettings { rate: RateControl::Quality(quality), ..(*self.settings).clone() };
+        let applied = match self.state.floor.applied(&self.info, &changed).rate {
+            RateControl::Quality(applied) => applied,
+            _ => quality,
+        };
+        if !inner.encoder.set_quality(applied) {
+            return false;
+        }
+        self.settings = Arc::new(changed);
+        inner.settings = self.settings.clone();
+        true
+    }
+
+    fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
+        if !self.queue.is_empty() {
+            // frames from before the change are still on their way into the encode inside
+            return Ok(false);
+        }
+        let changed = changed(&self.settings, change);
+        let Some(inner) = &mut self.inner else {
+            self.settings = Arc::new(changed);
+            return Ok(true);
+        };
+        let mut applied = *change;
+        let with_floor = self.state.floor.applied(&self.info, &changed);
+        applied.min_qp = change.min_qp.and(with_floor.controls.min_qp);
+        applied.rate = change.rate.map(|_| with_floor.rate);
+        if !inner.encoder.reconfigure(&applied)? {
+            return Ok(false);
+        }
+        self.settings = Arc::new(changed);
+        inner.settings = self.settings.clone();
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<(), EncoderError> {
+        self.finished = true;
+        match &mut self.inner {
+            Some(inner) if !inner.finished && self.queue.is_empty() => {
+                inner.finished = true;
+                inner.encoder.finish()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn receive(&mut self) -> Result<Output, EncoderError> {
+        loop {
+            if let Some(output) = self.ready.pop_front() {
+                return Ok(output);
+            }
+            let Some(inner) = &mut self.inner else {
+                match self.queue.pop_front() {
+                    Some(next) => self.give(next)?,
+                    None if self.finished => return Ok(Output::End),
+                    None => return Ok(Output::Pending),
+                }
+                continue;
+            };
+            let output = inner.encoder.receive()?;
+            if !self.caps() {
+                return Ok(output);
+            }
+            if let Some(output) = self.take(output)? {
+                return Ok(output);
+            }
+        }
+    }
+}
+
+/// The settings after a change.
+fn changed(settings: &EncoderSettings, change: &Reconfiguration) -> EncoderSettings {
+    let mut new = settings.clone();
+    new.rate = change.rate.unwrap_or(new.rate);
+    new.limit = change.limit.or(new.limit);
+    new.controls.min_qp = change.min_qp.or(new.controls.min_qp);
+    new.controls.max_qp = change.max_qp.or(new.controls.max_qp);
+    new.frame_rate = change.frame_rate.unwrap_or(new.frame_rate);
+    new
+}
+
+/// The change that leads from one to the other.
+fn difference(old: &EncoderSettings, new: &EncoderSettings) -> Reconfiguration {
+    Reconfiguration {
+        rate: (old.rate != new.rate).then_some(new.rate),
+        limit: new.limit.filter(|_| old.limit != new.limit),
+        min_qp: new.controls.min_qp.filter(|_| old.controls.min_qp != new.controls.min_qp),
+        max_qp: new.controls.max_qp.filter(|_| old.controls.max_qp != new.controls.max_qp),
+        frame_rate: (old.frame_rate != new.frame_rate).then_some(new.frame_rate),
+    }
+}
+
+/// A sample that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Excess {
+    /// How many times what is allowed a window would hold, now or if all went on like this.
+    times: f64,
+    /// The quantizer that the frame was coded with.
+    qp: f32,
+}
+
+/// The first of these samples, which follow each other, that would fill a window above a share of its limit.
+fn excess(
+    window: &RateWindow,
+    frames: &BTreeMap<u64, Sending>,
+    samples: &[EncodedFrame],
+    share: f64,
+) -> Option<Excess> {
+    let mut window = window.clone();
+    samples.iter().find_map(|sample| {
+        let CapRules { limits, margins, .. } = &*frames.get(&sample.index)?.rules;
+        let (dts, bytes) = (sample.sample.dts, sample.sample.data.len() as u64);
+        let fullest = window.note(limits, margins.as_ref(), dts, bytes);
+        let times = (fullest / share).max(window.pace(limits));
+        (fullest > share).then_some(Excess { times, qp: sample.qp })
+    })
+}
+
+/// How coarse frames have to be, because finer ones did not fit.
+#[derive(Debug, Clone, Default)]
+struct QpFloor {
+    floor: Option<u32>,
+    /// Since when.
+    since: Option<Time>,
+    /// How often it was needed: each time it is kept twice as long, because every change begins with a sync frame.
+    times: u32,
+}
+
+impl QpFloor {
+    /// Up to which share of its limit a window may be filled. An encoder that knows nothing of the limit is stopped while there is room for
+    /// a sync frame: what begins the coarser encode.
+    fn share(&self, info: &EncoderInfo, rate: RateControl) -> f64 {
+        let looks = info.controls.rate_limit || matches!(rate, RateControl::ConstantBitRate(_));
+        if looks || self.floor.is_some() { 1.0 } else { WARNING }
+    }
+
+    /// Whether nothing coarser is left.
+    fn is_at_end(&self, info: &EncoderInfo, settings: &EncoderSettings) -> bool {
+        self.floor == Some(scale(info, settings).1)
+    }
+
+    /// Makes frames from this one on coarser. False if they are as coarse as can be.
+    fn raise(&mut self, info: &EncoderInfo, settings: &EncoderSettings, excess: Excess, from: Time) -> bool {
+        let (least, most) = scale(info, settings);
+        if self.is_at_end(info, settings) {
+            return false;
+        }
+        let span = f64::from(most - least);
+        let step = span * HALVES * (0.5 + excess.times.log2());
+        self.times += u32::from(self.floor.is_none());
+        self.since = Some(from);
+        let base = f64::from(self.floor.unwrap_or(least)).max(f64::from(excess.qp));
+        self.floor = Some(((base + step).ceil().max(0.0) as u32).clamp(least, most));
+        true
+    }
+
+    /// Makes an encode that is held back as a whole coarser: its fullest window is so many times too full.
+    /// False if it is as coarse as can be.
+    fn raise_whole(&mut self, info: &EncoderInfo, settings: &EncoderSettings, times: f64) -> bool {
+        let (least, most) = scale(info, settings);
+        if self.is_at_end(info, settings) {
+            return false;
+        }
+        let base = match (settings.rate, self.floor) {
+            (_, Some(floor)) => f64::from(floor),
+            (RateControl::Quality(quality), None) => quality,
+            (_, None) => f64::from(settings.controls.min_qp.unwrap_or(least)),
+        };
+        let step = (f64::from(most - least) * HALVES * times.log2() * 1.1).max(1.0);
+        self.floor = Some(((base + step).ceil().max(0.0) as u32).clamp(least, most));
+        true
+    }
+
+    /// Notes how full the fullest window is at a time. True if frames may be fine again from now on.
+    fn may_end(&mut self, limits: &[DataRateLimit], fullest: f64, now: Time) -> bool {
+        let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
+        let patience = longest * f64::from(1_u32 << self.times.min(6));
+        let long_enough = self.since.is_some_and(|since| now.subtract(since).seconds() >= patience);
+        if self.floor.is_none() || fullest > ROOM || !long_enough {
+            return false;
+        }
+        (self.floor, self.since) = (None, None);
+        true
+    }
+
+    /// The settings that an encode is opened with.
+    fn applied(&self, info: &EncoderInfo, settings: &EncoderSettings) -> EncoderSettings {
+        let mut settings = settings.clone();
+        let Some(floor) = self.floor else { return settings };
+        if has_bounds(info, &settings) {
+            let own = settings.controls.min_qp.unwrap_or(0);
+            settings.controls.min_qp = Some(own.max(floor));
+        }
+        // at constant quality some have no bounds, or do not look at them: both are on one scale
+        if let RateControl::Quality(quality) = settings.rate {
+            settings.rate = RateControl::Quality(info.quality.snap(quality.max(f64::from(floor))));
+        }
+        settings
+    }
+}
+
+/// Whether an encode with these settings keeps to a smallest quantizer.
+fn has_bounds(info: &EncoderInfo, settings: &EncoderSettings) -> bool {
+    let at_rate = matches!(settings.rate, RateControl::AverageBitRate(_) | RateControl::ConstantBitRate(_));
+    info.controls.qp_bounds.is_some() && (at_rate || !info.controls.qp_bounds_at_rate_only)
+}
+
+/// The scale of quantizers, up to the largest that is allowed.
+fn scale(info: &EncoderInfo, settings: &EncoderSettings) -> (u32, u32) {
+    let whole = (info.quality.min as u32, info.quality.max as u32);
+    let (least, most) = info.controls.qp_bounds.filter(|_| has_bounds(info, settings)).unwrap_or(whole);
+    let most = settings.controls.max_qp.map_or(most, |allowed| allowed.min(most));
+    (least.min(most), most)
+}
