@@ -285,6 +285,21 @@ impl<E: Encoder, S: Scorer + ?Sized> EncodeRun<E, S> {
         self.encoder.reconfigure(change)
     }
 
+    /// The encoder, for what only its kind can be asked. Frames and samples must go through the run.
+    pub fn encoder(&self) -> &E {
+        &self.encoder
+    }
+
+    /// As [`EncodeRun::encoder`], to change it.
+    pub fn encoder_mut(&mut self) -> &mut E {
+        &mut self.encoder
+    }
+
+    /// Gives the run up, and its encoder back.
+    pub fn into_encoder(self) -> E {
+        self.encoder
+    }
+
     /// The scorer of the unit that is being scored, for those who steer by it: none before the first picture
     /// of a unit, nor after it has failed.
     pub fn scorer(&self) -> Option<&S> {

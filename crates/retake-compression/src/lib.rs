@@ -4,14 +4,16 @@
 //! source, a [`silo`] merges the samples of several passes, a [`storage`] keeps what each pass has learned.
 //! All files are [`journal`]s, and [`windows`] of the merged film are looked at.
 //!
-//! This crate opens no container and links no encoder. The planner reads no clock, no file and no random number.
+//! This crate opens no container and links no encoder. The planner reads no clock, no file and no random
+//! number.
 //!
-//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where it
-//! is told what every call must do.
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where
+//! it is told what every call must do.
 
 pub mod encode_run;
 pub mod encoder;
 pub mod journal;
+mod machine;
 pub mod parallel;
 pub mod planner;
 pub mod property;

@@ -15,20 +15,17 @@ mod encode;
 mod error;
 mod idr;
 mod join;
-mod machine;
 mod part;
 mod plan;
 mod sessions;
 mod source;
 
+pub use crate::machine::half_of_memory;
 pub use crate::rate_limit::Violation;
 pub use crew::{Crew, CrewError};
 pub use encode::{EncodedParts, ParallelEncode};
 pub use error::ParallelError;
 pub use join::{JoinError, JoinReport, Joiner};
-pub use machine::half_of_memory;
 pub use part::{EncodedPart, PartProgress};
 pub use plan::{Part, Subdivision};
 pub use source::{FrameReading, FrameSource, SourceError, SourceFrame};
-
-pub(crate) use machine::sessions_at_once;

@@ -2,7 +2,8 @@
 
 use retake_media::{PixelBufferAttributes, PixelBufferPool, PixelFormat, PoolAttributes, Range, Reconciled};
 
-/// The pool of a session, by rules PB-14 to PB-20: the same until what the encoder takes has changed.
+/// The pool of a session, by rules PB-14, PB-15, PB-16, PB-17, PB-18, PB-19, PB-20: the same until what the
+/// encoder takes has changed.
 #[derive(Default)]
 pub(super) struct ClientPool {
     current: Option<(PixelBufferAttributes, Option<PixelBufferPool>, bool)>,

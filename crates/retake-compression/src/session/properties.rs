@@ -7,7 +7,7 @@ use super::setup::Setup;
 use super::shell::Shell;
 use super::{CompressionSession, SessionError, SessionHandle};
 use crate::encoder::EncoderFactory;
-use crate::parallel::sessions_at_once;
+use crate::machine::sessions_at_once;
 use crate::property::{
     Property, PropertyKey, PropertyValue, SavedProperties, SupportedProperties, Values, not_supported,
     preset_dictionaries, set_value, supported, time_value,

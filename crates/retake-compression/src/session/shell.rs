@@ -9,6 +9,9 @@
 //! storage's file are used without it, so that the session can always be asked something else meanwhile: to
 //! end, for one.
 
+#[cfg(test)]
+mod tests;
+
 use super::core::{
     Admission, Command, Core, Earlier, Effect, FrameCountMismatch, PassEnd, PassGoal, PassKind, Passes,
     Patience, PropertyChange, Report, Request, STATE, Submission,
@@ -450,7 +453,7 @@ impl<T> Listener for Worker<'_, T> {
     }
 }
 
-/// The session's thread: runs until the session is over. However it ends, everybody who waits is told.
+/// The session's thread: runs until the session is over. However it ends, everybody who waits goes on.
 pub(super) fn run<T>(
     shell: &Shell<T>,
     handler: Handler<T>,

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Nothing in here waits, looks at a clock, does input or output, or calls an encoder or a client. So every
-//! order of calls can be tried in one thread, and a session has no states but those that can be read here.
-//! The shell owns the lock, the thread and the clock.
+//! order of calls can be tried as a table of questions and answers, and a session has no states but those
+//! that can be read here. Locks, and who runs what beside whom, are the shell's affair.
 
 mod count;
 mod frame;
@@ -490,8 +490,7 @@ impl<T> Core<T> {
         rest.collect()
     }
 
-    /// Nothing is delivered any more. A session that was not over has lost the thread that its handler ran
-    /// on.
+    /// Nothing is delivered any more. Where the session was not over, its handler did not come back.
     pub(super) fn close(&mut self) {
         self.fail(SessionError::Malfunction("the handler panicked".to_owned()));
         self.queue.clear();

@@ -48,14 +48,14 @@ struct Pending<T> {
 }
 
 /// What a caller can do where the queue is full. The shell says which it is, because it alone has a clock and
-/// knows its thread.
+/// knows who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Patience {
     /// It can wait.
     Patient,
     /// It has waited for the time of a frame: in real time, the frame is dropped.
     Exhausted,
-    /// It must not wait at all: a handler that waited for its own thread would wait for ever.
+    /// It must not wait at all: a handler that waited for what is done after it would wait for ever.
     Reentrant,
 }
 

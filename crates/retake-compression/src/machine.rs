@@ -1,12 +1,14 @@
-//! What this machine has room for.
+//! What this machine has room for: below sessions, which recommend by it, and below parallel sessions, which
+//! are run by it.
 
 use crate::encoder::{EncoderFactory, EncoderSettings};
 
-/// Frames that a session holds beside those inside its encoder: those that wait, and those that the client is filling.
+/// Frames that a session holds beside those inside its encoder: those that wait, and those that the client is
+/// filling.
 const SESSION_FRAMES: u64 = 8;
 
-/// Sessions with these settings that run well side by side: as many as have cores for the threads that are of use to each, and fit into half
-/// of the memory (resolution 43: whatever else runs). At least 1.
+/// Sessions with these settings that run well side by side: as many as have cores for the threads that are of
+/// use to each, and fit into half of the memory (resolution 43: whatever else runs). At least 1.
 pub(crate) fn sessions_at_once(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let by_cores = cores / u64::from(factory.useful_threads(settings).max(1));
