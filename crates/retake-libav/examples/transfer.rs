@@ -8,7 +8,6 @@ use retake_media::{
     Attachment, Attachments, Colour, Downsampling, PixelBuffer, PixelBufferAttributes, PixelFormat,
     PixelTransfer, Range, TransferOptions, WritableBuffer,
 };
-use rustix::time::{ClockId, clock_gettime};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{null, null_mut};
 
@@ -145,12 +144,22 @@ fn buffer(format: PixelFormat, (width, height): (u32, u32)) -> WritableBuffer {
     WritableBuffer::create(&PixelBufferAttributes::of(format, width, height)).expect("a size and a format")
 }
 
+/// Returns the milliseconds of CPU time that this thread has taken.
+#[cfg(unix)]
+fn now() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+/// Returns milliseconds of real time, because the standard library has no CPU time.
+#[cfg(not(unix))]
+fn now() -> f64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64() * 1e3
+}
+
 /// Returns the result, and the milliseconds of CPU time that one takes.
 fn timed(mut run: impl FnMut(&mut WritableBuffer), case: &Case) -> (PixelBuffer, f64) {
-    let now = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-    };
     let mut to = buffer(case.to, case.size);
     run(&mut to);
     let mut best = f64::INFINITY;

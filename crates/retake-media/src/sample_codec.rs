@@ -1,22 +1,22 @@
-//! The one form in which Retake writes a sample as bytes. Frame silos and take files hold it, each as the
-//! payload of a record; [`put_time`] and [`put_kind`] are the forms of a time and a kind in everything else
-//! that is written.
+//! Writes a sample as bytes, in the one form that Retake has for it. Frame silos and take files hold it, each
+//! as the payload of a record; [`put_time`] and [`put_kind`] are the forms of a time and a kind in all other
+//! files.
 //!
 //! All numbers are little-endian. `docs/storage-format.md` has the layout. The form is exact and has no
-//! second way to say the same: what [`decode`] accepts is, byte for byte, what [`encode_head`] writes for the
-//! decoded sample, so that bytes that nobody wrote are refused rather than guessed at. Lengths in the bytes
-//! never size an allocation before as many bytes have been seen.
+//! second way to say the same: the bytes that [`decode`] accepts are exactly those that [`encode_head`]
+//! writes for the decoded sample, so that all others are refused rather than guessed at. Lengths in the bytes
+//! must not size an allocation before as many bytes have been seen.
 
 use crate::{Sample, SampleAttachments, SampleKind, Time};
 use thiserror::Error;
 
-/// The version of the form, its first byte. It is raised when the form changes.
+/// The version of the form, which is its first byte. It must be raised when the form changes.
 pub const SAMPLE_VERSION: u8 = 1;
 
-/// The bytes of a time: value (i64), timescale (i32), flags (u32), epoch (i64).
+/// The number of bytes of a time: value (i64), timescale (i32), flags (u32), epoch (i64).
 pub const TIME_BYTES: usize = 24;
 
-/// Version, three times, kind, number of the description, length of the attachments.
+/// The head has version, three times, kind, number of the description, length of the attachments.
 const HEAD_BYTES: usize = 1 + 3 * TIME_BYTES + 1 + 4 + 4;
 
 /// A sample as it was written, with the number that its writer gave to its format description.
@@ -24,13 +24,13 @@ const HEAD_BYTES: usize = 1 + 3 * TIME_BYTES + 1 + 4 + 4;
 pub struct StoredSample {
     /// The compressed frame and its times.
     pub sample: Sample,
-    /// Which format description it is decoded with, by a numbering of the writer's own.
+    /// The number of the format description that it is decoded with, in a numbering of the writer's own.
     pub format: u32,
-    /// What else is said about it.
+    /// The attachments of the sample.
     pub attachments: SampleAttachments,
 }
 
-/// Why a sample cannot be written as bytes, or bytes are not one.
+/// States why a sample cannot be written as bytes, or bytes are not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SampleCodecError {
@@ -40,28 +40,28 @@ pub enum SampleCodecError {
     /// The bytes end too early.
     #[error("the sample is cut off")]
     CutOff,
-    /// Four numbers that are no time.
+    /// Four numbers are no time.
     #[error("the sample has a time that is none")]
     Time,
-    /// A number that stands for no kind of sample.
+    /// A number stands for no kind of sample.
     #[error("the sample is of kind {0}, which there is not")]
     Kind(u8),
-    /// Attachments that nobody wrote.
+    /// The bytes of attachments are none that a writer makes.
     #[error("the sample's attachments are damaged")]
     Attachments,
-    /// An error against the source that is not a number. Such a sample cannot be written.
+    /// An error against the source is not a number, so the sample cannot be written.
     #[error("an attachment holds something that is not a number")]
     NotANumber,
-    /// More attachments than a length of 32 bits can tell. Such a sample cannot be written.
+    /// The attachments have more bytes than a length of 32 bits can state, so the sample cannot be written.
     #[error("the sample has too many attachments")]
     TooLarge,
 }
 
-/// The bytes of a sample that precede its compressed frame. The payload of a record is these, and then
-/// [`Sample::data`], which need not be copied for it.
+/// Returns the bytes of a sample that precede its compressed frame. The payload of a record is these, and
+/// then [`Sample::data`], which need not be copied for it.
 ///
 /// # Errors
-/// [`SampleCodecError::NotANumber`] and [`SampleCodecError::TooLarge`].
+/// Returns [`SampleCodecError::NotANumber`] or [`SampleCodecError::TooLarge`].
 pub fn encode_head(
     sample: &Sample,
     format: u32,
@@ -80,10 +80,11 @@ pub fn encode_head(
     Ok(head)
 }
 
-/// The sample that these bytes are.
+/// Returns the sample of a payload; it takes the bytes over for the compressed frame.
 ///
 /// # Errors
-/// [`SampleCodecError`], for anything but what [`encode_head`] and the compressed frame behind it give.
+/// Returns [`SampleCodecError`] for all bytes but those of [`encode_head`] and the compressed frame behind
+/// them.
 pub fn decode(mut payload: Vec<u8>) -> Result<StoredSample, SampleCodecError> {
     use SampleCodecError::CutOff;
     let bytes = &mut &payload[..];
@@ -109,12 +110,12 @@ pub fn decode(mut payload: Vec<u8>) -> Result<StoredSample, SampleCodecError> {
     Ok(StoredSample { sample, format, attachments })
 }
 
-/// Writes a time. What is no time is written as [`Time::INVALID`], whatever else is in it.
+/// Writes a time. One that is not valid is written as [`Time::INVALID`], whatever else is in it.
 pub fn put_time(out: &mut Vec<u8>, time: Time) {
     out.extend(bytes_of(Time::from_parts(time.value(), time.timescale(), time.flags(), time.epoch())));
 }
 
-/// The time at the front of `bytes`, which then begin behind it; nothing where they are too short or no time.
+/// Takes the time off the front of `bytes`; `None` where they are too short or no time.
 pub fn take_time(bytes: &mut &[u8]) -> Option<Time> {
     take(bytes).and_then(time_of)
 }
@@ -128,7 +129,7 @@ pub fn put_kind(out: &mut Vec<u8>, kind: SampleKind) {
     });
 }
 
-/// The kind at the front of `bytes`, which then begin behind it; nothing where they are too short or no kind.
+/// Takes the kind off the front of `bytes`; `None` where they are too short or no kind.
 pub fn take_kind(bytes: &mut &[u8]) -> Option<SampleKind> {
     take(bytes).and_then(|[kind]| kind_of(kind))
 }
@@ -157,11 +158,12 @@ fn time_of(stored: [u8; TIME_BYTES]) -> Option<Time> {
     let timescale = i32::from_le_bytes(take(bytes)?);
     let flags = u32::from_le_bytes(take(bytes)?);
     let time = Time::from_parts(value, timescale, flags, i64::from_le_bytes(take(bytes)?));
-    // parts that contradict each other would give another time than the one that was written
+    // Parts that contradict each other must be refused, because they would give another time than the one
+    // that was written.
     (bytes_of(time) == stored).then_some(time)
 }
 
-/// The first bytes of `bytes`, which then begin behind them.
+/// Takes the first bytes off the front of `bytes`.
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (front, back) = bytes.split_first_chunk()?;
     *bytes = back;
@@ -170,7 +172,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 
 const HAS_TOKEN: u16 = 1 << 15;
 
-/// The attachments that are either said or not, in the order of their bits.
+/// Returns the attachments that are either stated or not, in the order of their bits.
 fn switches(attachments: &mut SampleAttachments) -> [&mut bool; 10] {
     let SampleAttachments {
         partial_sync,
@@ -203,7 +205,7 @@ fn switches(attachments: &mut SampleAttachments) -> [&mut bool; 10] {
     ]
 }
 
-/// No bytes where nothing is said.
+/// Returns the bytes of attachments; there are none where nothing is stated.
 fn encode_attachments(attachments: &SampleAttachments) -> Result<Vec<u8>, SampleCodecError> {
     if attachments.is_empty() {
         return Ok(Vec::new());
@@ -255,7 +257,7 @@ fn decode_attachments(mut bytes: &[u8]) -> Option<SampleAttachments> {
         }
         attachments.mean_squared_errors.push(errors);
     }
-    // attachments that say nothing have no bytes
+    // Attachments that state nothing have no bytes, so a form of them is none that a writer makes.
     (!attachments.is_empty()).then_some(attachments)
 }
 
@@ -264,7 +266,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Every kind of time: numeric ones with all flags and epochs, and the implied ones.
+    /// Makes every kind of time: numeric ones with all flags and epochs, and the implied ones.
     fn time() -> impl Strategy<Value = Time> {
         let numeric = (any::<i64>(), 1i32.., 0u32..2, any::<i64>());
         prop_oneof![
@@ -320,12 +322,12 @@ mod tests {
         bytes
     }
 
-    /// All that a time is; its equality is of the instant alone.
+    /// Returns all parts of a time, because its equality is of the instant alone.
     fn parts(time: Time) -> (i64, i32, u32, i64) {
         (time.value(), time.timescale(), time.flags(), time.epoch())
     }
 
-    /// All times of a sample.
+    /// Returns all times of a sample.
     fn times(stored: &StoredSample) -> [(i64, i32, u32, i64); 5] {
         let StoredSample { sample, attachments, .. } = stored;
         let (start, end) = (attachments.trim_at_start, attachments.trim_at_end);
@@ -341,7 +343,7 @@ mod tests {
             prop_assert_eq!(again, stored);
         }
 
-        /// A head that is cut off is refused; a frame that is cut off is for the container to notice.
+        /// A head that is cut off is refused; a frame that is cut off must be noticed by the container.
         #[test]
         fn a_head_that_is_cut_off_is_refused(stored in stored()) {
             let bytes = encode(&stored);
@@ -350,7 +352,7 @@ mod tests {
             }
         }
 
-        /// A flipped bit is refused, or is exactly what another sample would have been written as.
+        /// A flipped bit is refused, or gives exactly the bytes that another sample is written as.
         #[test]
         fn a_flipped_bit_is_never_guessed_at(stored in stored(), bit in any::<prop::sample::Index>()) {
             let mut bytes = encode(&stored);
@@ -361,7 +363,7 @@ mod tests {
             }
         }
 
-        /// Any bytes behind a sound front: no panic, and never more memory than there are bytes.
+        /// Any bytes behind a sound front cause no panic, and never more memory than there are bytes.
         #[test]
         fn noise_is_never_guessed_at(stored in stored(), front in 0usize..90, noise in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut bytes = encode(&stored);
@@ -373,7 +375,7 @@ mod tests {
         }
     }
 
-    /// The layout, byte for byte, as `docs/storage-format.md` gives it.
+    /// The layout is, byte for byte, the one in `docs/storage-format.md`.
     #[test]
     fn the_layout_is_as_it_is_described() {
         let sample = Sample {
@@ -404,7 +406,7 @@ mod tests {
         assert_eq!(bytes, expected);
     }
 
-    /// Each way of being wrong has its own name.
+    /// Each cause has an error of its own.
     #[test]
     fn what_is_wrong_is_named() {
         let sample = Sample {
