@@ -119,28 +119,28 @@ struct retake_shim {
     double quality_min, quality_max, quality_step;
     int32_t preset_max; /* of numbered presets */
     const char *(*version)(void);
-    /* returns 1 if the linked library encodes this bit depth */
+    /* Returns 1 if the linked library encodes this bit depth. */
     int32_t (*has_depth)(int32_t depth);
-    /* returns the number of frames that go in before the first sample comes out; 0 also when the settings are
-       refused */
+    /* Returns the number of frames that go in before the first sample comes out; 0 also when the settings are
+       refused. */
     int32_t (*delay)(const struct retake_settings *settings);
     void *(*open)(const struct retake_settings *settings, struct retake_fault *fault);
-    /* gives parameter sets, in the form the library writes them; valid until the next call */
+    /* Gives parameter sets, in the form the library writes them; valid until the next call. */
     int32_t (*headers)(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault);
-    /* takes a frame, whose planes are borrowed for the call only; NULL means that no more follow. 0 ok, -1
-       fault */
+    /* Takes a frame, whose planes are borrowed for the call only; NULL means that no more follow. 0 ok, -1
+       fault. */
     int32_t (*send)(void *handle, const struct retake_frame *frame, struct retake_fault *fault);
     int32_t (*receive)(void *handle, struct retake_event_data *event, struct retake_fault *fault);
-    /* copies the picture that a RETAKE_PICTURE event announced; must come before any other call on the
-       handle */
+    /* Copies the picture that a RETAKE_PICTURE event announced; must come before any other call on the
+       handle. */
     void (*picture)(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]);
-    /* NULL, or changes the constant quality for frames that are not coded yet. 0 ok, -1 refused */
+    /* NULL, or changes the constant quality for frames that are not coded yet. 0 ok, -1 refused. */
     int32_t (*set_quality)(void *handle, double quality);
     /* NULL, or changes the settings of frames that are not sent yet, all of them or none. 0 done, 1 the
-       library cannot, -1 fault */
+       library cannot, -1 fault. */
     int32_t (*reconfigure)(void *handle, const struct retake_change *change, struct retake_fault *fault);
     /* NULL, or gives the statistics of a first pass, once receive has returned RETAKE_END; valid until close.
-       0 ok, -1 fault */
+       0 ok, -1 fault. */
     int32_t (*statistics)(void *handle, const uint8_t **data, size_t *size, struct retake_fault *fault);
     /* NULL, or waits for the work that close would have to wait for, which may take as long as encoding all
        frames sent. It is called when an encode is given up, on a thread of its own, before close. */

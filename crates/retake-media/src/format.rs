@@ -1,3 +1,5 @@
+//! Coding formats, and the descriptions that compressed video is decoded with.
+
 use crate::{CleanAperture, Colour, ContentLight, Fields, IccProfile, MasteringDisplay, Rational};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -22,7 +24,7 @@ impl Codec {
     /// Every codec, in the order in which they are listed to people.
     pub const ALL: [Self; 4] = [Self::H264, Self::Hevc, Self::Av1, Self::Vp9];
 
-    /// The sample entry code of ISO base media files.
+    /// Returns the sample entry code of ISO base media files.
     pub const fn four_cc(self) -> [u8; 4] {
         match self {
             Self::H264 => *b"avc1",
@@ -32,7 +34,7 @@ impl Codec {
         }
     }
 
-    /// The name that the command line takes: `h264`, `hevc`, `av1`, `vp9`.
+    /// Returns the name that the command line takes: `h264`, `hevc`, `av1`, `vp9`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::H264 => "h264",
@@ -63,44 +65,48 @@ impl FromStr for Codec {
     }
 }
 
-/// What a decoder has to know before the first sample, and a container before it can store one.
+/// Describes compressed video to a decoder before the first sample, and to a container before it can store
+/// one.
 ///
-/// Equal for all takes of a job: [`FormatDescription::config`] depends on the settings only.
+/// It is equal for all takes of a job, because [`FormatDescription::config`] depends on the settings only.
 #[doc(alias = "CMFormatDescription")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FormatDescription {
     /// The coding format.
     pub codec: Codec,
-    /// Luma samples per row.
+    /// The luma samples a row.
     pub width: u32,
-    /// Luma rows.
+    /// The luma rows.
     pub height: u32,
     /// The decoder configuration record: the payload of `avcC`, `hvcC`, `av1C` or `vpcC`.
+    #[doc(alias = "extradata")]
     pub config: Vec<u8>,
-    /// Colour tags.
+    /// The colour tags.
     pub colour: Colour,
-    /// Width of a pixel over its height; `1/1` square.
+    /// The width of a pixel divided by its height; `1/1` is square.
+    #[doc(alias = "sar")]
     #[doc(alias = "kVTCompressionPropertyKey_PixelAspectRatio")]
     pub pixel_aspect_ratio: Rational,
-    /// The part of the picture that is meant to be seen; `None`: all of it.
+    /// The part of the picture that is meant to be seen; `None` stands for all of it.
     #[doc(alias = "kVTCompressionPropertyKey_CleanAperture")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clean_aperture: Option<CleanAperture>,
-    /// How pictures are made of fields; `None`: nobody said, which players take for whole frames.
+    /// The way in which pictures are made of fields; `None` where it is not stated, in which case players
+    /// assume whole frames.
     #[doc(alias = "kCMFormatDescriptionExtension_FieldCount")]
     #[doc(alias = "kCMFormatDescriptionExtension_FieldDetail")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Fields>,
-    /// The gamma that samples were made for, where no transfer function says it.
+    /// The gamma that samples were made for, where no transfer function states it.
     #[doc(alias = "kCMFormatDescriptionExtension_GammaLevel")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
-    /// A colour profile, beside the tags.
+    /// A colour profile, in addition to the tags.
     #[doc(alias = "kCMFormatDescriptionExtension_ICCProfile")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icc_profile: Option<IccProfile>,
-    /// HDR10 mastering display, if known.
+    /// The HDR10 mastering display, if known.
     pub mastering_display: Option<MasteringDisplay>,
-    /// HDR10 content light level, if known.
+    /// The HDR10 content light level, if known.
     pub content_light: Option<ContentLight>,
 }

@@ -1,3 +1,5 @@
+//! Exact times, with the arithmetic of media time stamps.
+
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
@@ -23,17 +25,17 @@ pub struct Time {
 }
 
 impl Time {
-    /// No time at all. Greater than every other time.
+    /// The absence of any time. It is greater than every other time.
     #[doc(alias = "kCMTimeInvalid")]
     pub const INVALID: Self = Self { value: 0, timescale: 0, flags: 0, epoch: 0 };
     /// A time that exists but is not known.
     #[doc(alias = "kCMTimeIndefinite")]
     pub const INDEFINITE: Self = Self { value: 0, timescale: 0, flags: VALID | INDEFINITE, epoch: 0 };
-    /// Later than every numeric time.
+    /// The time that is later than every numeric time.
     #[doc(alias = "kCMTimePositiveInfinity")]
     pub const POSITIVE_INFINITY: Self =
         Self { value: 0, timescale: 0, flags: VALID | POSITIVE_INFINITY, epoch: 0 };
-    /// Earlier than every numeric time.
+    /// The time that is earlier than every numeric time.
     #[doc(alias = "kCMTimeNegativeInfinity")]
     pub const NEGATIVE_INFINITY: Self =
         Self { value: 0, timescale: 0, flags: VALID | NEGATIVE_INFINITY, epoch: 0 };
@@ -41,14 +43,15 @@ impl Time {
     #[doc(alias = "kCMTimeZero")]
     pub const ZERO: Self = Self { value: 0, timescale: 1, flags: VALID, epoch: 0 };
 
-    /// `value / timescale` seconds. A timescale that is not positive gives [`Time::INVALID`].
+    /// Makes a time of `value / timescale` seconds. A timescale that is not positive gives [`Time::INVALID`].
     #[doc(alias = "CMTimeMake")]
     pub const fn new(value: i64, timescale: i32) -> Self {
         if timescale <= 0 { Self::INVALID } else { Self { value, timescale, flags: VALID, epoch: 0 } }
     }
 
-    /// The time nearest to `seconds` on a timescale; marked as rounded when it is not exact. The timescale is halved
-    /// until the value fits; a number that never fits is an infinity, and not-a-number is invalid.
+    /// Returns the time nearest to `seconds` on a timescale, marked as rounded when it is not exact. The
+    /// timescale is halved until the value fits; a number that never fits becomes an infinity, and
+    /// not-a-number becomes invalid.
     #[doc(alias = "CMTimeMakeWithSeconds")]
     pub fn from_seconds(seconds: f64, timescale: i32) -> Self {
         if timescale <= 0 || seconds.is_nan() {
@@ -57,7 +60,8 @@ impl Time {
         let mut scale = timescale;
         loop {
             let scaled = (seconds * f64::from(scale)).round();
-            // 2^63 is exactly representable, i64::MAX is not: the strict comparison keeps the cast exact
+            // 2^63 is exactly representable and i64::MAX is not, so only the strict comparison keeps the cast
+            // exact.
             if scaled.abs() < 9_223_372_036_854_775_808.0 {
                 let mut time = Self::new(scaled as i64, scale);
                 if time.seconds() != seconds {
@@ -72,35 +76,35 @@ impl Time {
         }
     }
 
-    /// The same time in another epoch; times of different epochs compare by epoch first.
+    /// Returns the same time in another epoch. Times of different epochs compare by epoch first.
     pub const fn with_epoch(mut self, epoch: i64) -> Self {
         self.epoch = epoch;
         self
     }
 
-    /// The numerator.
+    /// Returns the numerator.
     pub const fn value(self) -> i64 {
         self.value
     }
 
-    /// Units per second.
+    /// Returns the number of units per second.
     pub const fn timescale(self) -> i32 {
         self.timescale
     }
 
-    /// The epoch: 0 unless [`Time::with_epoch`] set another.
+    /// Returns the epoch: 0 unless [`Time::with_epoch`] set another.
     pub const fn epoch(self) -> i64 {
         self.epoch
     }
 
-    /// The flag word: 1 valid, 2 rounded, 4 and 8 positive and negative infinity, 16 indefinite.
+    /// Returns the flag word: 1 valid, 2 rounded, 4 and 8 positive and negative infinity, 16 indefinite.
     #[doc(alias = "CMTimeFlags")]
     pub const fn flags(self) -> u32 {
         self.flags
     }
 
-    /// A time from the four parts that it is kept as. Parts that contradict each other, as those of a file that nobody wrote may, give
-    /// [`Time::INVALID`].
+    /// Makes a time of the four parts that it is stored as. Parts that contradict each other, as those of a
+    /// damaged file may, give [`Time::INVALID`].
     #[doc(alias = "CMTimeMakeFromDictionary")]
     pub const fn from_parts(value: i64, timescale: i32, flags: u32, epoch: i64) -> Self {
         if flags & VALID == 0 || flags & !(VALID | ROUNDED | IMPLIED) != 0 {
@@ -112,23 +116,24 @@ impl Time {
         if timescale <= 0 { Self::INVALID } else { Self { value, timescale, flags, epoch } }
     }
 
-    /// Whether this is a time at all (numeric, indefinite or infinite).
+    /// Returns whether this is a time at all (numeric, indefinite or infinite).
     pub const fn is_valid(self) -> bool {
         self.flags & VALID != 0
     }
 
-    /// Whether this is a number of seconds. Only numeric times may be time stamps.
+    /// Returns whether this is a number of seconds. Only numeric times may be time stamps.
     #[doc(alias = "CMTIME_IS_NUMERIC")]
     pub const fn is_numeric(self) -> bool {
         self.flags & (VALID | IMPLIED) == VALID
     }
 
-    /// Whether an operation had to round this time.
+    /// Returns whether an operation had to round this time.
     pub const fn has_been_rounded(self) -> bool {
         self.flags & ROUNDED != 0
     }
 
-    /// Seconds as a floating point number, for display and rate arithmetic only: never compare two of these.
+    /// Returns the seconds as a floating point number, for display and rate arithmetic only: two of these
+    /// must never be compared.
     pub fn seconds(self) -> f64 {
         match self.class() {
             Class::Numeric => self.value as f64 / f64::from(self.timescale),
@@ -138,7 +143,7 @@ impl Time {
         }
     }
 
-    /// The same instant on another timescale, rounded to nearest (away from zero on a tie).
+    /// Returns the same instant on another timescale, rounded to nearest (away from zero on a tie).
     #[doc(alias = "CMTimeConvertScale")]
     pub fn convert_scale(self, timescale: i32) -> Self {
         if !self.is_numeric() || timescale == self.timescale {
@@ -151,14 +156,14 @@ impl Time {
         self.fit(numerator, i128::from(self.timescale), timescale, self.epoch, self.flags & ROUNDED)
     }
 
-    /// The sum of two times.
+    /// Returns the sum of two times.
     #[doc(alias = "CMTimeAdd")]
-    #[allow(clippy::should_implement_trait)] // the result can be invalid: an operator would hide that
+    #[allow(clippy::should_implement_trait)] // the result can be invalid, and an operator would hide that
     pub fn add(self, other: Self) -> Self {
         self.combine(other, 1)
     }
 
-    /// The difference of two times.
+    /// Returns the difference of two times.
     #[doc(alias = "CMTimeSubtract")]
     #[allow(clippy::should_implement_trait)]
     pub fn subtract(self, other: Self) -> Self {
@@ -204,7 +209,7 @@ impl Time {
         self.fit(sum * i128::from(scale), common, scale, epoch, flags)
     }
 
-    /// `numerator / denominator` ticks of `scale`, halving the scale until the value fits.
+    /// Returns `numerator / denominator` ticks of `scale`, and halves the scale until the value fits.
     fn fit(self, numerator: i128, denominator: i128, mut scale: i32, epoch: i64, mut flags: u32) -> Self {
         let (mut numerator, mut denominator) = (numerator, denominator);
         loop {
@@ -241,7 +246,7 @@ impl Time {
     }
 }
 
-/// In the order of comparison.
+/// The classes of times in the order of comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     NegativeInfinity,
@@ -320,7 +325,7 @@ mod tests {
         assert_ne!(Time::new(i64::MAX, 3), Time::new(i64::MAX - 1, 3));
     }
 
-    /// Section 1.1: a time is given back by its parts; parts that nobody wrote give no time.
+    /// Section 1.1: a time can be made again from its parts; parts that contradict each other give no time.
     #[test]
     fn parts_make_the_time_again() {
         for time in
@@ -376,7 +381,7 @@ mod tests {
             let sum = x.add(y);
             prop_assert!(!sum.has_been_rounded());
             prop_assert_eq!(sum.subtract(y), x);
-            // the reference: cross-multiplied in 128 bits
+            // The reference is cross-multiplied in 128 bits.
             let expected = i128::from(a) * i128::from(t) + i128::from(b) * i128::from(s);
             prop_assert_eq!(i128::from(sum.value()) * i128::from(s) * i128::from(t), expected * i128::from(sum.timescale()));
         }

@@ -1,3 +1,5 @@
+//! Half-open ranges of time, decided exactly.
+
 use crate::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -8,36 +10,37 @@ use std::fmt;
 pub struct TimeRange {
     /// The first instant inside.
     pub start: Time,
-    /// How long the range lasts.
+    /// The time that the range lasts.
     pub duration: Time,
 }
 
 impl TimeRange {
-    /// No range: "all" when a silo is iterated, "no hint" when a silo or a storage is created.
+    /// The absence of a range. It stands for "all" when a silo is iterated, and for "no hint" when a silo or
+    /// a storage is created.
     #[doc(alias = "kCMTimeRangeInvalid")]
     pub const INVALID: Self = Self { start: Time::INVALID, duration: Time::INVALID };
-    /// From zero on, for ever: the writer's first pass description.
+    /// The range from zero on, for ever, which describes a writer's first pass.
     pub const EVERYTHING: Self = Self { start: Time::ZERO, duration: Time::POSITIVE_INFINITY };
 
-    /// The range that starts at `start` and lasts `duration`.
+    /// Makes the range that starts at `start` and lasts `duration`.
     #[doc(alias = "CMTimeRangeMake")]
     pub const fn new(start: Time, duration: Time) -> Self {
         Self { start, duration }
     }
 
-    /// The range between two instants.
+    /// Makes the range between two instants.
     #[doc(alias = "CMTimeRangeFromTimeToTime")]
     pub fn between(start: Time, end: Time) -> Self {
         Self { start, duration: end.subtract(start) }
     }
 
-    /// The first instant after the range.
+    /// Returns the first instant after the range.
     #[doc(alias = "CMTimeRangeGetEnd")]
     pub fn end(self) -> Time {
         self.start.add(self.duration)
     }
 
-    /// Whether start and duration are valid, and the duration is in epoch 0 and not negative.
+    /// Returns whether start and duration are valid, and the duration is in epoch 0 and not negative.
     pub fn is_valid(self) -> bool {
         self.start.is_valid()
             && self.duration.is_valid()
@@ -45,18 +48,19 @@ impl TimeRange {
             && self.duration >= Time::ZERO
     }
 
-    /// Whether start and duration are numbers: the sense in which silo and pass ranges are meant.
+    /// Returns whether start and duration are numbers, as those of silo and pass ranges must be.
     pub fn is_numeric(self) -> bool {
         self.is_valid() && self.start.is_numeric() && self.duration.is_numeric()
     }
 
-    /// Whether an instant lies inside. The end does not.
+    /// Returns whether an instant lies inside. The end does not.
     #[doc(alias = "CMTimeRangeContainsTime")]
     pub fn contains(self, time: Time) -> bool {
         self.is_valid() && time.is_numeric() && self.start <= time && !self.ends_by(time)
     }
 
-    /// Whether the range is over at a numeric instant: `end <= time`, decided exactly even where [`TimeRange::end`] has to round.
+    /// Returns whether the range is over at a numeric instant: `end <= time`, decided exactly even where
+    /// [`TimeRange::end`] has to round.
     pub fn ends_by(self, time: Time) -> bool {
         if !self.is_numeric() || !time.is_numeric() {
             return self.end() <= time;
@@ -64,7 +68,8 @@ impl TimeRange {
         if self.start.epoch() != time.epoch() {
             return self.start.epoch() < time.epoch();
         }
-        // a/s + b/t <= c/u, multiplied out: 95 bits on either side, 31 more by the other's timescale, so that nothing overflows
+        // The inequality a/s + b/t <= c/u is multiplied out: 95 bits on either side, and 31 more by the
+        // other's timescale, so that nothing overflows.
         let [s, t, u] = [self.start, self.duration, time].map(|time| i128::from(time.timescale()));
         let [a, b, c] = [self.start, self.duration, time].map(|time| i128::from(time.value()));
         (a * t + b * s) * u <= c * s * t
@@ -85,7 +90,7 @@ impl fmt::Display for TimeRange {
 mod tests {
     use super::*;
 
-    /// Section 1.2: half-open.
+    /// Section 1.2: ranges are half-open.
     #[test]
     fn the_end_is_outside() {
         let range = TimeRange::new(Time::new(1, 3), Time::new(1, 7));
@@ -96,13 +101,14 @@ mod tests {
         assert!(TimeRange::EVERYTHING.is_valid() && !TimeRange::EVERYTHING.is_numeric());
     }
 
-    /// T-1: where the end has no exact [`Time`] (the timescales have too large a common multiple), containment is exact all the same.
+    /// T-1: where the end has no exact [`Time`] (the timescales have too large a common multiple),
+    /// containment is exact all the same.
     #[test]
     fn the_end_is_exact_on_any_timescales() {
         let (p, q) = (2_147_483_629, 2_147_483_587);
         let range = TimeRange::new(Time::new(1, p), Time::new(1, q));
         assert!(range.end().has_been_rounded());
-        // 1/p + 1/q < 2/q, and they differ by some 10^-17
+        // It holds that 1/p + 1/q < 2/q, and they differ by some 10^-17.
         assert!(range.ends_by(Time::new(2, q)) && !range.contains(Time::new(2, q)));
         assert!(!range.ends_by(Time::new(2, p)) && range.contains(Time::new(2, p)));
         let far = TimeRange::new(Time::new(i64::MAX, i32::MAX), Time::new(i64::MAX, i32::MAX));

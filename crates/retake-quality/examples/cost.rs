@@ -1,4 +1,4 @@
-//! Measures the cost of each metric in CPU milliseconds a frame, on made-up pictures. Run it with
+//! Measures the cost of each metric in milliseconds a frame, on made-up pictures. Run it with
 //! `--release`.
 
 use retake_media::{PixelBuffer, PixelBufferPool, PixelFormat};

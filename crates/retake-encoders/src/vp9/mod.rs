@@ -86,7 +86,7 @@ pub(crate) fn spec() -> Spec {
             1280..2560 => 4,
             _ => 8,
         },
-        // scenes alone decide, so this is only a number to reckon with
+        // Scenes alone decide, so this is only a number to reckon with.
         usual_interval: |_| 250,
     }
 }

@@ -26,7 +26,7 @@ struct encoder {
     uint8_t *headers;
     size_t headers_size;
     struct retake_event_data sample;
-    /* recon points into x265's own frame, which the next encode call may reuse */
+    /* `recon` points into x265's own frame, which the next encode call may reuse. */
     x265_picture *input, *recon[RETAKE_LAYERS];
 };
 

@@ -13,7 +13,7 @@ enum { ALIGNMENT = 64 };
 struct rt_scaler {
     struct SwsContext *context;
     int from_format, from_width, from_height, from_range, from_matrix, to_format, to_width, to_height, to_matrix;
-    /* the memory of pictures, which outlives the scaler as long as a picture of it is alive */
+    /* The memory of pictures, which outlives the scaler as long as a picture of it is alive. */
     AVBufferPool *pool;
     int pool_bytes;
 };

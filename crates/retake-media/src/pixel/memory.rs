@@ -5,8 +5,8 @@ use super::{PixelBufferAttributes, PixelBufferError, PixelFormat};
 use std::mem;
 use std::ops::Range;
 
-/// The alignment in bytes where nobody requires another: encoders load vectors of at most so many bytes at
-/// once.
+/// The alignment in bytes where no attributes require another one: encoders load vectors of at most so many
+/// bytes at once.
 const ALIGNMENT: usize = 64;
 
 /// The places of all planes. One plane lies behind the other, with the extended pixels around each.
