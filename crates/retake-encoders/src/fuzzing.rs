@@ -1,14 +1,15 @@
-//! A door for fuzzing to the parsers of what encoder libraries write. It is no part of the interface: it is
+//! Opens the parsers of the libraries' output to fuzzing. It is no part of the interface, because it is
 //! compiled with `cfg(fuzzing)` alone.
 
 use crate::bitstream::Bitstream;
 use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_media::{Codec, Colour, PixelFormat, Rational};
 
-/// The configuration record that headers become, and the sample that a payload becomes, if both can be read.
+/// Returns the configuration record that headers become, and the sample that a payload becomes; `None` for a
+/// payload that cannot be read.
 ///
 /// # Errors
-/// What is wrong with the headers.
+/// Returns the defect of the headers as text.
 pub fn headers_and_payload(
     codec: u8,
     headers: &[u8],
@@ -35,7 +36,7 @@ pub fn headers_and_payload(
     let codec = Codec::ALL[usize::from(codec) % Codec::ALL.len()];
     let (bitstream, config) = Bitstream::new(codec, headers, &settings)?;
     let sample = bitstream.sample(payload, true);
-    // what differs between sync samples and others is put in front, and nothing that can fail
+    // Sync samples differ from others only by the units put in front of them, and that cannot fail.
     assert_eq!(sample.is_ok(), bitstream.sample(payload, false).is_ok());
     Ok((config, sample.ok()))
 }

@@ -35,8 +35,7 @@ struct encoder {
     struct statistics {
         uint8_t *data;
         size_t size, room;
-    /* those that a first pass finds, or that the second has; the library reads them as it goes */
-    } statistics;
+    } statistics; /* of the first pass, for the second; the library reads them as it goes */
     const vpx_image_t *recon; /* the picture of the packet fetched last; the decoder owns it */
 };
 
