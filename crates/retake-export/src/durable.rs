@@ -13,7 +13,8 @@ pub(crate) const UNFINISHED: &str = "unfinished-";
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), ExportError> {
     let fail = |doing| ExportError::file(path, doing);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(fail("writing"))?;
+    let mut file =
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(fail("writing"))?;
     file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(fail("writing"))?;
     file.persist(path).map_err(|error| fail("naming")(error.error))?;
     sync_folder(folder);

@@ -250,7 +250,9 @@ pub enum RequestError {
         folder: PathBuf,
     },
     /// The folder was left by a version whose jobs this one cannot carry on.
-    #[error("the job folder {folder} belongs to another version of retake ({found}), and cannot be carried on")]
+    #[error(
+        "the job folder {folder} belongs to another version of retake ({found}), and cannot be carried on"
+    )]
     JobOfOtherVersion {
         /// The job folder.
         folder: PathBuf,

@@ -146,8 +146,7 @@ impl Measurement {
         units.extend(units_of(finder.end(frames)));
         let range = FrameRange::new(0, frames);
         let scores = scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
-        let scores =
-            scores.complete().ok_or_else(|| ExportError::Internal("frames were left out".into()))?;
+        let scores = scores.complete().ok_or_else(|| ExportError::Internal("frames were left out".into()))?;
         let unit = |range: FrameRange| {
             let score = self.pool.pool(&scores[range.start as usize..range.end as usize]);
             UnitScore { range, score }

@@ -20,7 +20,8 @@ use crate::take::identity::{first_take, open_take, retake};
 use crate::take::store::TakeStore;
 use crate::take::threads::ThreadExecutor;
 use crossbeam_channel::{Sender, unbounded};
-use retake_compression::planner::{self, Brief, Caps, Objective, Plan, Reason, Retake, UnitState};
+use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake, UnitState};
+use retake_compression::rate_limit::Caps;
 use retake_compression::units::FrameRange;
 use retake_libav::FrameReader;
 use std::collections::BTreeMap;
@@ -134,7 +135,10 @@ impl<'j> Passes<'_, 'j> {
         });
         let (sender, supply) = unbounded();
         for &range in &map.units {
-            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description: first_take(self.job, range) });
+            self.supply(
+                &sender,
+                TakeRequest { ticket: Ticket(range.start), description: first_take(self.job, range) },
+            );
         }
         let (map, takes) = thread::scope(|scope| {
             let scout = || {
@@ -417,7 +421,10 @@ mod tests {
         let store = TakeStore::open(job.folder.takes()).unwrap();
         let executor = DistantExecutor::start(&job.source.path, &job.folder.index(), &job.folder.takes());
         let found = run(&job, &store, Workers::Any(&executor), &StopFlag::new());
-        assert!(executor.lost.load(Ordering::Acquire) > 0, "none was lost, and the test shows less than it says");
+        assert!(
+            executor.lost.load(Ordering::Acquire) > 0,
+            "none was lost, and the test shows less than it says"
+        );
         assert_eq!(found.0, expected.0);
         assert!(found.1 == expected.1, "other samples");
     }
@@ -426,8 +433,9 @@ mod tests {
     #[test]
     fn the_number_of_threads_changes_nothing() {
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let [one, four] =
-            [1, 4].map(|jobs| with_threads(&job(folders[usize::from(jobs == 4)].path(), |request| request.jobs = Some(jobs))));
+        let [one, four] = [1, 4].map(|jobs| {
+            with_threads(&job(folders[usize::from(jobs == 4)].path(), |request| request.jobs = Some(jobs)))
+        });
         assert!(one == four);
     }
 }

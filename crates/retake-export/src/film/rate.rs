@@ -4,8 +4,8 @@ use crate::error::ExportError;
 use crate::take::finished::FinishedTake;
 use crate::take::store::TakeStore;
 use retake_compression::property::DataRateLimit;
+use retake_compression::rate_limit::{TimedBytes, overfull};
 use retake_compression::take::TakeId;
-use retake_compression::windows::{TimedBytes, overfull};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -30,7 +30,10 @@ impl<'a> Peaks<'a> {
     }
 
     /// Of the takes of all units: those that have a part in two seconds above the rate, and how many times the rate that is.
-    pub(crate) fn broken(&mut self, takes: &[Arc<FinishedTake>]) -> Result<BTreeMap<usize, f64>, ExportError> {
+    pub(crate) fn broken(
+        &mut self,
+        takes: &[Arc<FinishedTake>],
+    ) -> Result<BTreeMap<usize, f64>, ExportError> {
         let mut samples = Vec::new();
         for (unit, take) in takes.iter().enumerate() {
             let sizes = self.sizes(take)?;

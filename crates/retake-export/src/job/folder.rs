@@ -309,8 +309,8 @@ fn compare(name: &str, found: &Value, wanted: &Value, list: &mut Vec<String>) {
 mod tests {
     use super::super::request::Request;
     use super::*;
-    use crate::testing::summary_of;
     use crate::testing::factory;
+    use crate::testing::summary_of;
 
     fn request(input: &str) -> RequestIdentity {
         RequestIdentity::of(&Request::new(input.into(), "film.mp4".into(), factory()))
@@ -372,7 +372,12 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("job");
         let job = JobFolder::open(&folder, Earlier::Keep).unwrap();
-        for (text, named) in [(r#"{"version": 7}"#, "version 7"), ("{", "cannot be read"), (r#"{"version": 1}"#, "version 1"), (r#"{"version": 2}"#, "cannot be read")] {
+        for (text, named) in [
+            (r#"{"version": 7}"#, "version 7"),
+            ("{", "cannot be read"),
+            (r#"{"version": 1}"#, "version 1"),
+            (r#"{"version": 2}"#, "cannot be read"),
+        ] {
             let refused = job.read_description(text.as_bytes());
             assert!(
                 matches!(&refused, Err(ExportError::Request(RequestError::JobOfOtherVersion { found, .. })) if found.contains(named)),

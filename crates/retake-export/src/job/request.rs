@@ -78,7 +78,11 @@ impl Target {
     /// [`RequestError::Zero`].
     #[doc(alias = "AverageBitRate")]
     pub fn bit_rate(rate: u64) -> Result<Self, RequestError> {
-        if rate == 0 { Err(RequestError::Zero { what: Count::BitRate }) } else { Ok(Self(Goal::BitRate(rate))) }
+        if rate == 0 {
+            Err(RequestError::Zero { what: Count::BitRate })
+        } else {
+            Ok(Self(Goal::BitRate(rate)))
+        }
     }
 
     /// The size of the whole file, in bytes; never more. Whether the film fits into it is found out when the export runs.
@@ -208,7 +212,9 @@ impl Request {
         if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
             return Err(RequestError::Zero { what });
         }
-        if let (Goal::Plain(_), true, Some(passes @ 2..)) = (self.target().goal(), self.multi_pass, self.passes) {
+        if let (Goal::Plain(_), true, Some(passes @ 2..)) =
+            (self.target().goal(), self.multi_pass, self.passes)
+        {
             return Err(RequestError::PlainIsOnePass { passes });
         }
         self.target().check(self.metric)

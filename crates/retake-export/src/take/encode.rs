@@ -106,7 +106,9 @@ pub(crate) struct Scored<'a> {
 impl<'a> Scored<'a> {
     fn of(tools: &TakeTools, measure: &'a Measure) -> Result<Self, ExportError> {
         let info = tools.factory.info();
-        let unknown = |name: &str| ExportError::Internal(format!("a take is scored by '{name}', which is not known here"));
+        let unknown = |name: &str| {
+            ExportError::Internal(format!("a take is scored by '{name}', which is not known here"))
+        };
         Ok(Self {
             measure,
             metric: measure.metric.parse().map_err(|_| unknown(&measure.metric))?,

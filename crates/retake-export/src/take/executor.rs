@@ -139,7 +139,11 @@ pub(crate) mod suite {
     }
 
     /// One outcome for each take, whether it can be run or not; a take that cannot be run does not take others with it.
-    pub(crate) fn one_outcome_for_each(executor: &dyn Executor, good: Vec<TakeRequest>, bad: Vec<TakeRequest>) {
+    pub(crate) fn one_outcome_for_each(
+        executor: &dyn Executor,
+        good: Vec<TakeRequest>,
+        bad: Vec<TakeRequest>,
+    ) {
         let wanted: BTreeSet<Ticket> = good.iter().chain(&bad).map(|take| take.ticket).collect();
         let fails: BTreeSet<Ticket> = bad.iter().map(|take| take.ticket).collect();
         let described = good.clone();

@@ -73,8 +73,7 @@ impl TakeStore {
     pub(crate) fn get(&self, description: &TakeDescription) -> Option<FinishedTake> {
         let path = self.path(description.range.start, description.id());
         let (_, record) = read_ends(&path).ok()?;
-        (record.range == description.range)
-            .then(|| FinishedTake { description: description.clone(), record })
+        (record.range == description.range).then(|| FinishedTake { description: description.clone(), record })
     }
 
     /// Begins a take.
@@ -101,9 +100,7 @@ impl TakeStore {
         let handle = File::options().write(true).open(&*unfinished);
         handle.and_then(|file| file.sync_all()).map_err(fail("syncing a take"))?;
         let path = self.path(description.range.start, description.id());
-        unfinished
-            .persist(&path)
-            .map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
+        unfinished.persist(&path).map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
         sync_folder(&self.folder);
         Ok(())
     }
@@ -188,7 +185,6 @@ impl TakeWriter {
         Ok(())
     }
 }
-
 
 /// The samples of a finished take, in decode order.
 pub(crate) struct TakeReader {

@@ -192,8 +192,10 @@ mod tests {
             index.frames.push(FrameEntry::from(&frame));
         }
         let map = FilmMap { index, units: Vec::new(), complete: true };
-        let tools = TakeTools { factory: job.request.encoder.clone(), store, time_base, stop: StopFlag::new() };
-        ThreadExecutor::start(jobs, tools, RangeSource::new(job.source.clone(), job.reader, map.index)).unwrap()
+        let tools =
+            TakeTools { factory: job.request.encoder.clone(), store, time_base, stop: StopFlag::new() };
+        ThreadExecutor::start(jobs, tools, RangeSource::new(job.source.clone(), job.reader, map.index))
+            .unwrap()
     }
 
     fn takes(job: &Job) -> Vec<TakeRequest> {

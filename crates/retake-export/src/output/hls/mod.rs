@@ -160,7 +160,8 @@ fn pictures(
         options.transform = video.display_matrix;
         options.reorder_delay = timing.depth;
     };
-    let mut rendition = Rendition::create(folder, input, options, timing.start, Cuts { at: timing.cuts, step: None })?;
+    let mut rendition =
+        Rendition::create(folder, input, options, timing.start, Cuts { at: timing.cuts, step: None })?;
     while let Some(sample) = samples.next()? {
         stop.check()?;
         rendition.append(sample, stop)?;
