@@ -14,6 +14,7 @@ pub mod encode_run;
 pub mod encoder;
 pub mod journal;
 mod machine;
+pub mod multi_pass;
 pub mod parallel;
 pub mod planner;
 pub mod property;

@@ -1,22 +1,32 @@
-//! A film to a bit rate, in as many passes as its encoder asks for: `silo_loop FROM TO.mp4 [ENCODER [KBPS [METRIC]]]`.
+//! A film to a bit rate, in as many passes as its encoder asks for:
+//! `silo_loop [--by-hand] FROM TO.mp4 [ENCODER [KBPS [METRIC]]]`.
 //!
-//! The canonical loop: a storage keeps what the session learns, a silo the newest sample of every frame; after each pass the session's ranges go to
-//! the silo as they are, and only the frames in them are encoded again. At the end the silo's samples are written as they are.
+//! A storage keeps what the session learns, a silo the newest sample of every frame; after each pass the
+//! session's ranges go to the silo, and only the frames in them are encoded again. At the end the silo's
+//! samples are written as they are. `MultiPassEncode` holds the three together; `--by-hand` does the same
+//! with the three as they are.
 
-use retake::asset::{AssetReader, AssetWriter, AssetWriterInput, Container, ReaderOptions, TrackFormat};
+use retake::asset::{
+    AssetReader, AssetWriter, AssetWriterInput, Container, Pictures, ReaderOptions, ReaderOutput, TrackFormat,
+};
+use retake::multi_pass::MultiPassEncode;
 use retake::property::Property;
-use retake::session::{CompressionSession, NextPass};
+use retake::session::{CompressionSession, NextPass, Outcomes, PassOptions};
 use retake::silo::FrameSilo;
 use retake::storage::{MultiPassStorage, StorageOptions};
 use retake::{FrameOptions, Time, TimeRange};
+use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let by_hand = arguments.first().is_some_and(|first| first == "--by-hand");
+    if by_hand {
+        arguments.remove(0);
+    }
     let [from, to, rest @ ..] = &arguments[..] else {
-        return Err("usage: silo_loop FROM TO.mp4 [ENCODER [KBPS [METRIC]]]".into());
+        return Err("usage: silo_loop [--by-hand] FROM TO.mp4 [ENCODER [KBPS [METRIC]]]".into());
     };
     let encoder = rest.first().map_or("x264", String::as_str);
     let rate = 1000 * rest.get(1).map_or(Ok(1000), |word| word.parse::<u64>())?;
@@ -28,58 +38,92 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let registry = retake::encoders();
     let codec = registry.by_name(encoder).ok_or("no such encoder in this build")?.info().codec;
-    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default())?;
-    let silo = Arc::new(FrameSilo::temporary(TimeRange::INVALID)?);
-    let into = silo.clone();
-    let session = CompressionSession::builder(&registry, video.width, video.height, codec)
+    let (session, outcomes) = CompressionSession::builder(&registry, video.width, video.height, codec)
         .encoder(encoder)
-        .on_output(move |outcome| {
-            let added = outcome.into_sample().map(|sample| sample.map(|sample| into.add(&sample)));
-            if !matches!(added, Ok(Some(Ok(())))) {
-                eprintln!("a frame is lost: {added:?}");
-            }
-        })
-        .build()?;
-    session.set_all(&[
-        Property::AverageBitRate(rate),
-        Property::ExpectedFrameRate(video.frame_rate.to_f64()),
-        Property::MultiPassStorage(storage.clone()),
-    ])?;
+        .build_pull()?;
+    session
+        .set_all(&[Property::AverageBitRate(rate), Property::ExpectedFrameRate(video.frame_rate.to_f64())])?;
     if let Some(metric) = rest.get(2) {
         session.set(Property::QualityMetric(metric.clone()))?;
     }
+    let encode = if by_hand { encode_by_hand } else { encode };
+    let silo = encode((session, outcomes), &mut frames, rate)?;
+    write(&silo, Path::new(to))
+}
 
-    let (mut pass, mut end) = (1, Time::ZERO);
+/// All passes: what a client has to decide is where its frames come from.
+fn encode(
+    session: (CompressionSession, Outcomes),
+    frames: &mut ReaderOutput<Pictures>,
+    rate: u64,
+) -> Result<FrameSilo, Box<dyn Error>> {
+    let mut encode = MultiPassEncode::begin(session, Some(PassOptions::default()), None)?;
     loop {
+        let (pass, mut sent) = (encode.pass(), 0);
+        while let Some(frame) = frames.next()? {
+            encode.push(&frame.picture, frame.pts, frame.duration, FrameOptions::default())?;
+            sent += 1;
+        }
+        let ranges = encode.end_pass()?;
+        report(pass, sent, rate, encode.samples()?)?;
+        let Some(ranges) = ranges else { return Ok(encode.into_silo()) };
+        frames.reset_for_reading(&ranges)?;
+    }
+}
+
+/// The same without [`MultiPassEncode`].
+fn encode_by_hand(
+    (session, outcomes): (CompressionSession, Outcomes),
+    frames: &mut ReaderOutput<Pictures>,
+    rate: u64,
+) -> Result<FrameSilo, Box<dyn Error>> {
+    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default())?;
+    let silo = FrameSilo::temporary(TimeRange::INVALID)?;
+    session.set(Property::MultiPassStorage(storage.clone()))?;
+    let keep = || -> Result<(), Box<dyn Error>> {
+        while let Some(outcome) = outcomes.try_receive() {
+            if let Some(sample) = outcome.into_sample()? {
+                silo.add(&sample)?;
+            }
+        }
+        Ok(())
+    };
+    for pass in 1.. {
         session.begin_pass(false)?;
         let mut sent = 0;
         while let Some(frame) = frames.next()? {
             session.encode(&frame.picture, frame.pts, frame.duration, FrameOptions::default(), ())?;
-            (sent, end) = (sent + 1, if pass == 1 { frame.pts.add(frame.duration) } else { end });
+            keep()?;
+            sent += 1;
         }
-        session.complete_frames(Time::INVALID)?;
         let next = session.end_pass()?;
-        let bytes: usize =
-            silo.samples(TimeRange::INVALID)?.flatten().map(|buffer| buffer.sample.data.len()).sum();
-        let got = bytes as f64 * 8.0 / end.seconds();
-        println!(
-            "pass {pass}: {sent} frames, {:.1} kb/s, {:+.2} %",
-            got / 1e3,
-            (got / rate as f64 - 1.0) * 100.0
-        );
+        keep()?;
+        report(pass, sent, rate, silo.samples(TimeRange::INVALID)?)?;
         let NextPass::Requested(ranges) = next else { break };
         silo.set_time_ranges_for_next_pass(&ranges)?;
         frames.reset_for_reading(&ranges)?;
-        pass += 1;
     }
     session.invalidate();
-    write(&silo, Path::new(to))?;
     storage.close()?;
+    Ok(silo)
+}
+
+/// How far the film is off its rate.
+fn report(pass: u32, sent: u64, rate: u64, samples: retake::silo::Samples) -> Result<(), Box<dyn Error>> {
+    let (mut bytes, mut first, mut end) = (0, Time::INVALID, Time::NEGATIVE_INFINITY);
+    for sample in samples {
+        let sample = sample?.sample;
+        bytes += sample.data.len();
+        (first, end) = (first.min(sample.pts), end.max(sample.pts.add(sample.duration)));
+    }
+    let got = bytes as f64 * 8.0 / end.subtract(first).seconds();
+    let off = (got / rate as f64 - 1.0) * 100.0;
+    println!("pass {pass}: {sent} frames, {:.1} kb/s, {off:+.2} %", got / 1e3);
     Ok(())
 }
 
 /// Writes what is in the silo, as it is.
-fn write(silo: &FrameSilo, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn write(silo: &FrameSilo, to: &Path) -> Result<(), Box<dyn Error>> {
     let mut samples = silo.samples(TimeRange::INVALID)?.peekable();
     let format = match samples.peek() {
         Some(Ok(first)) => (*first.format).clone(),

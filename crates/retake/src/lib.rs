@@ -97,7 +97,7 @@ pub use retake_compression::encoder::{
     Encoder, EncoderError, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
 };
 pub use retake_compression::units::FrameRange;
-pub use retake_compression::{property, session, silo, storage};
+pub use retake_compression::{multi_pass, property, session, silo, storage};
 pub use retake_export::{
     AlreadyStarted, Asked, Count, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
     FilmScore, Measurement, Missed, Outcome, PassSummary, QualitySummary, RequestError, RunError, StopFlag,

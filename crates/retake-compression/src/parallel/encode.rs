@@ -196,7 +196,7 @@ impl<'a> ParallelEncode<'a> {
         self.passes
     }
 
-    pub(super) fn home(&self) -> Option<&Path> {
+    pub(super) fn folder_of_files(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 }

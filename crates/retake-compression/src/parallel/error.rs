@@ -1,6 +1,7 @@
 use super::crew::CrewError;
 use super::join::JoinError;
 use super::source::SourceError;
+use crate::multi_pass::MultiPassError;
 use crate::session::SessionError;
 use crate::silo::SiloError;
 use crate::storage::StorageError;
@@ -100,6 +101,14 @@ impl ParallelError {
 
     pub(super) fn silo(range: FrameRange) -> impl Fn(SiloError) -> Self {
         move |source| Self::Silo { range, source: Arc::new(source) }
+    }
+
+    pub(super) fn encode(range: FrameRange) -> impl Fn(MultiPassError) -> Self {
+        move |error| match error {
+            MultiPassError::Session(source) => Self::session(range)(source),
+            MultiPassError::Silo(source) => Self::silo(range)(source),
+            MultiPassError::Storage(source) => Self::Storage { range, source: Arc::new(source) },
+        }
     }
 
     pub(super) fn source(range: FrameRange) -> impl Fn(SourceError) -> Self {

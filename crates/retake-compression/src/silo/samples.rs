@@ -2,7 +2,7 @@
 
 use super::snapshot::Snapshot;
 use super::{FrameSilo, SiloError};
-use retake_media::{SampleBuffer, TimeRange};
+use retake_media::{SampleBuffer, Time, TimeRange};
 use std::thread;
 
 impl FrameSilo {
@@ -18,6 +18,17 @@ impl FrameSilo {
         let snapshot = state.core.snapshot(range)?;
         state.readers += 1;
         Ok(Samples { silo: self, snapshot })
+    }
+
+    /// The first sample above a decode time, or the first of all, with its own decode time: one step of a
+    /// reading that holds no iterator, and sees what was added or removed between its steps. An extension.
+    ///
+    /// # Errors
+    /// [`SiloError::File`] for a sample that cannot be read.
+    pub fn next_after(&self, key: Option<Time>) -> Result<Option<(Time, SampleBuffer)>, SiloError> {
+        let state = self.lock();
+        let next = state.core.next_after(key).map(|entry| Ok((entry.key, state.core.read(entry.location)?)));
+        next.transpose().map_err(self.fail("reading a sample"))
     }
 
     /// Calls back for each of [`FrameSilo::samples`], on the calling thread, until `each` fails; its error is

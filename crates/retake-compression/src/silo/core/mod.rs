@@ -128,7 +128,8 @@ impl<B: Backend> Core<B> {
         self.live += u64::from(entry.location.length);
     }
 
-    /// FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18: begins a pass over these ranges. What is in them is gone.
+    /// FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18: begins a pass over these ranges. What is in them is
+    /// gone.
     pub(super) fn begin_pass(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
         let checked = Ranges::new(ranges)?;
         self.no_replacement()?;
@@ -247,6 +248,20 @@ impl<B: Backend> Core<B> {
         }
         let newer = self.before.as_ref().map_or(&self.newer, |(_, newer)| newer);
         Ok(Snapshot::new(self.older.clone(), newer.clone(), range))
+    }
+
+    /// The first sample above a decode time, of all where there is none; of two with one time, the newer.
+    pub(super) fn next_after(&self, key: Option<Time>) -> Option<Entry> {
+        let above = |entries: &Entries| {
+            let mut position = entries.from(key);
+            let entry = entries.next(&mut position)?;
+            if Some(entry.key) == key { entries.next(&mut position) } else { Some(entry) }
+        };
+        let newer = self.before.as_ref().map_or(&self.newer, |(_, newer)| newer);
+        match (above(&self.older), above(newer)) {
+            (Some(old), Some(new)) if old.key < new.key => Some(old),
+            (old, new) => new.or(old),
+        }
     }
 
     pub(super) fn read(&self, location: RecordLocation) -> io::Result<SampleBuffer> {

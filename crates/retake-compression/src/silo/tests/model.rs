@@ -1,6 +1,7 @@
 //! The silo against a plain list that does what the rules say, one after the other.
 
 use super::super::core::{Core, Failure};
+use super::super::entries::Entry;
 use super::super::snapshot::Snapshot;
 use super::{format, sample};
 use crate::journal::faults::Memory;
@@ -173,8 +174,18 @@ fn code(result: Result<(), Failure>) -> i32 {
 
 fn read(core: &Core<Memory>, range: TimeRange) -> Result<Vec<SampleBuffer>, i32> {
     let mut snapshot: Snapshot = core.snapshot(range).map_err(|error| error.code())?;
-    let samples: Vec<SampleBuffer> =
-        std::iter::from_fn(|| snapshot.next()).map(|entry| core.read(entry.location).unwrap()).collect();
+    let entries: Vec<Entry> = std::iter::from_fn(|| snapshot.next()).collect();
+    if !range.is_valid() {
+        // step by step the same comes out
+        let mut reached = None;
+        for entry in &entries {
+            let next = core.next_after(reached).unwrap();
+            assert_eq!((next.key, next.location), (entry.key, entry.location));
+            reached = Some(next.key);
+        }
+        assert!(core.next_after(reached).is_none());
+    }
+    let samples: Vec<SampleBuffer> = entries.iter().map(|entry| core.read(entry.location).unwrap()).collect();
     // FS-26: one description for all that have an equal one
     for pair in samples.windows(2) {
         assert_eq!(pair[0].format == pair[1].format, Arc::ptr_eq(&pair[0].format, &pair[1].format));
