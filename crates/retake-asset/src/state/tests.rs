@@ -646,7 +646,7 @@ impl World {
             }
             Step::Cancel => drop(self.state.cancel()),
             Step::Fail => {
-                self.failed = true;
+                self.failed |= self.state.phase().is_running();
                 self.state.fail(WriterError::Panicked("the world"));
             }
         }
