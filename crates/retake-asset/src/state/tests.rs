@@ -285,6 +285,27 @@ fn ends_in_every_phase() {
     }
 }
 
+/// While encoders are being opened it is too late for a track or a group: what came then would be left without an
+/// encoder. Media cannot come yet either, and who cancels has cancelled.
+#[test]
+fn nothing_is_set_up_while_it_starts() {
+    let mut state = with_tracks(&[TrackSource::Samples]);
+    let late = TrackSetup::new(TrackSource::Pictures, MediaType::Video, None);
+    state.begin_start().unwrap();
+    assert!(state.add_track("add", &late, false).is_err());
+    assert!(state.configure_track("configure", FIRST, |_| Ok(())).is_err());
+    assert!(state.add_group("add_group", &[], None).is_err());
+    assert!(state.configure("configure", state.options().clone()).is_err());
+    assert!(state.begin_start().is_err());
+    assert!(matches!(
+        state.append_sample("append", FIRST, sample(0)),
+        Err(AppendError::Usage(UsageError { mistake: Mistake::Status { .. }, .. }))
+    ));
+    assert!(state.cancel());
+    assert!(state.start(Vec::new()).is_err(), "it was cancelled meanwhile");
+    assert_eq!(effects(&mut state), format!("complete {}", WriterError::Cancelled.code()));
+}
+
 /// One call of a client, or one step of what runs beside it.
 #[derive(Debug, Clone)]
 enum Step {
