@@ -6,7 +6,6 @@ pub(crate) mod association;
 pub(crate) mod group;
 pub(crate) mod input;
 mod pass;
-mod pass_buffer;
 pub(crate) mod reader;
 mod readiness;
 pub(crate) mod receiver;

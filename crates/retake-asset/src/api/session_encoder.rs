@@ -1,31 +1,39 @@
 //! A compression session as the encoder of an input.
 
-use super::pass_buffer::PassBuffer;
 use crate::types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::types::error::WriterError;
 use crate::types::media::MediaSample;
 use retake_compression::encoder::FrameOptions;
+use retake_compression::multi_pass::{MultiPassEncode, MultiPassError};
 use retake_compression::property::Property;
-use retake_compression::session::{CompressionSession, NextPass, Outcomes, PassOptions, SessionError};
+use retake_compression::session::{CompressionSession, Outcomes, PassOptions, SessionError};
+use retake_compression::silo::{FrameSilo, SiloError};
 use retake_compression::storage::{MultiPassStorage, StorageError, StorageOptions};
 use retake_libav::TrackFormat;
 use retake_media::{FormatDescription, PixelBuffer, SampleBuffer, Time, TimeRange};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Encodes by a session, in one pass or in several. With several, samples are kept until the last is over
 /// (section 17.4, AM-15).
 pub(super) struct SessionEncoder {
-    session: CompressionSession,
-    outcomes: Outcomes,
+    encode: Encode,
     /// What is known before the first sample: its own description says the rest.
     format: FormatDescription,
-    buffer: Option<PassBuffer>,
-    /// What the session learns in its passes.
-    storage: Option<Arc<MultiPassStorage>>,
     boundaries: Option<Boundaries>,
     first_pass: bool,
     /// No picture comes any more: what is kept can go into the film.
     over: bool,
+}
+
+/// The session, and where its samples are until they are fetched.
+enum Encode {
+    OnePass(CompressionSession, Outcomes),
+    /// With the folder of its files, which have no names that a message could tell.
+    Passes(MultiPassEncode, PathBuf),
+    /// Several passes could not be begun.
+    Failed,
 }
 
 /// Where sync samples are wanted because segments begin there.
@@ -39,39 +47,8 @@ struct Boundaries {
 
 impl SessionEncoder {
     pub(super) fn new(session: CompressionSession, outcomes: Outcomes, format: FormatDescription) -> Self {
-        Self {
-            session,
-            outcomes,
-            format,
-            buffer: None,
-            storage: None,
-            boundaries: None,
-            first_pass: true,
-            over: false,
-        }
-    }
-
-    /// Makes the session one of several passes; `false` if it cannot be one, with the properties that it has.
-    fn begin_passes(&mut self, setup: &EncoderSetup) -> Result<bool, WriterError> {
-        let folder = setup.directory_for_temporary_files.as_deref();
-        let temporary_folder = folder.map(|folder| folder.to_owned());
-        let options = StorageOptions { temporary_folder, ..StorageOptions::default() };
-        let place = || folder.map_or_else(std::env::temp_dir, |folder| folder.to_owned());
-        let storage = MultiPassStorage::create(None, TimeRange::INVALID, &options);
-        let storage = storage.map_err(|error| match error {
-            StorageError::Unusable { source, .. } => WriterError::io(place())(source),
-            other => failed(other.into()),
-        })?;
-        match self.session.set_multi_pass_storage(Some(&storage), PassOptions::default()) {
-            Ok(()) => {}
-            // AM-3: not to be had of this session, or not with these properties
-            Err(SessionError::Parameter { .. } | SessionError::Property(_)) => return Ok(false),
-            Err(error) => return Err(failed(error)),
-        }
-        self.storage = Some(storage);
-        self.buffer = Some(PassBuffer::create(folder)?);
-        self.session.begin_pass(false).map_err(refused)?;
-        Ok(true)
+        let encode = Encode::OnePass(session, outcomes);
+        Self { encode, format, boundaries: None, first_pass: true, over: false }
     }
 
     fn options(&mut self, pts: Time) -> FrameOptions {
@@ -91,38 +68,54 @@ impl SessionEncoder {
         options.force_key_frame = forced.binary_search(&pts).is_ok();
         options
     }
+}
 
-    fn next_outcome(&mut self) -> Result<Option<SampleBuffer>, WriterError> {
-        while let Some(outcome) = self.outcomes.try_receive() {
-            // a dropped frame leaves a gap, which the one before it fills
-            if let Some(buffer) = outcome.into_sample().map_err(failed)? {
-                return Ok(Some(buffer));
+impl Encode {
+    /// Makes the session one of several passes; leaves it as it is if it cannot be one, with the properties that it
+    /// has (AM-3).
+    fn begin_passes(self, folder: Option<&Path>) -> Result<Self, WriterError> {
+        let Self::OnePass(session, outcomes) = self else { return Ok(self) };
+        let named = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        let options =
+            StorageOptions { temporary_folder: folder.map(Path::to_owned), ..StorageOptions::default() };
+        let storage = MultiPassStorage::create(None, TimeRange::INVALID, &options);
+        let storage = storage.map_err(|error| failed(error.into(), &named))?;
+        match session.set_multi_pass_storage(Some(&storage), PassOptions::default()) {
+            Ok(()) => {}
+            Err(SessionError::Parameter { .. } | SessionError::Property(_)) => {
+                // nobody has written to it
+                let _ = storage.close();
+                return Ok(Self::OnePass(session, outcomes));
             }
+            Err(error) => return Err(encode_failed(&error)),
         }
-        Ok(None)
+        let silo = match folder {
+            Some(folder) => FrameSilo::temporary_in(folder, TimeRange::INVALID),
+            None => FrameSilo::temporary(TimeRange::INVALID),
+        };
+        let silo = silo.map_err(|error| failed(error.into(), &named))?;
+        let encode = MultiPassEncode::new((session, outcomes), Some(storage), silo);
+        let encode = encode.map_err(|error| match error {
+            MultiPassError::Session(error) => refused(error),
+            error => failed(error, &named),
+        })?;
+        Ok(Self::Passes(encode, named))
     }
 
-    /// Puts what has come out where it is kept; of an encode in one pass, nothing.
-    fn take_outcomes(&mut self) -> Result<(), WriterError> {
-        if self.buffer.is_none() {
-            return Ok(());
+    fn session(&self) -> Result<&CompressionSession, WriterError> {
+        match self {
+            Self::OnePass(session, _) => Ok(session),
+            Self::Passes(encode, _) => Ok(encode.session()),
+            Self::Failed => Err(WriterError::Cancelled),
         }
-        while let Some(buffer) = self.next_outcome()? {
-            if let Some(pass_buffer) = &mut self.buffer {
-                pass_buffer.add(&buffer)?;
-            }
-        }
-        Ok(())
     }
 }
 
 impl Drop for SessionEncoder {
-    /// The files of passes go now, whoever still has a handle of the session.
+    /// The session ends now, whoever still has a handle of it; with several passes, their files go with it.
     fn drop(&mut self) {
-        self.session.invalidate();
-        if let Some(storage) = &self.storage {
-            // nobody reads it again
-            let _ = storage.close();
+        if let Encode::OnePass(session, _) = &self.encode {
+            session.invalidate();
         }
     }
 }
@@ -134,57 +127,78 @@ impl InputEncoder for SessionEncoder {
 
     fn open(&mut self, setup: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
         if setup.real_time {
-            self.session.set(Property::RealTime(true)).map_err(refused)?;
+            self.encode.session()?.set(Property::RealTime(true)).map_err(refused)?;
         }
         self.boundaries = setup.segments.map(|(interval, start)| Boundaries {
             interval,
             next: start.map(|start| start.add(interval)),
             forced: Vec::new(),
         });
-        let multiple_passes = setup.multi_pass && self.begin_passes(setup)?;
-        let handle = self.session.handle();
-        let format = TrackFormat::Video(self.format.clone());
-        let interrupt = Arc::new(move || handle.invalidate());
-        Ok(OpenedEncoder { format, multiple_passes, interrupt })
+        if setup.multi_pass {
+            let encode = std::mem::replace(&mut self.encode, Encode::Failed);
+            self.encode = encode.begin_passes(setup.directory_for_temporary_files.as_deref())?;
+        }
+        let handle = self.encode.session()?.handle();
+        Ok(OpenedEncoder {
+            format: TrackFormat::Video(self.format.clone()),
+            multiple_passes: matches!(self.encode, Encode::Passes(..)),
+            interrupt: Arc::new(move || handle.invalidate()),
+        })
     }
 
     fn encode(&mut self, picture: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
         let options = self.options(pts);
         // how long a frame is shown is what the next one says: it has to be the same in every pass
-        self.session.encode(picture, pts, Time::INVALID, options, ()).map_err(failed)?;
-        self.take_outcomes()
+        let duration = Time::INVALID;
+        match &mut self.encode {
+            Encode::Passes(encode, folder) => {
+                encode.push(picture, pts, duration, options).map_err(|error| failed(error, folder))
+            }
+            encode => {
+                let encoded = encode.session()?.encode(picture, pts, duration, options, ());
+                encoded.map(drop).map_err(|error| encode_failed(&error))
+            }
+        }
     }
 
     fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
-        let buffer = match &mut self.buffer {
-            Some(pass_buffer) if self.over => pass_buffer.next()?,
-            Some(_) => None,
-            None => self.next_outcome()?,
+        let sample = match &mut self.encode {
+            Encode::OnePass(_, outcomes) => next_outcome(outcomes)?,
+            Encode::Passes(encode, folder) if self.over => {
+                encode.next_sample().map_err(|error| failed(error, folder))?
+            }
+            Encode::Passes(..) | Encode::Failed => None,
         };
-        Ok(buffer.map(MediaSample::from))
+        Ok(sample.map(MediaSample::from))
     }
 
     fn end_pass(&mut self) -> Result<Option<Vec<TimeRange>>, WriterError> {
-        let next = self.session.end_pass().map_err(failed)?;
-        self.take_outcomes()?;
+        let Encode::Passes(encode, folder) = &mut self.encode else { return Ok(None) };
         self.first_pass = false;
-        if let Some(pass_buffer) = &mut self.buffer {
-            pass_buffer.end_pass()?;
-        }
-        let NextPass::Requested(ranges) = next else { return Ok(None) };
-        self.session.begin_pass(false).map_err(failed)?;
-        if let Some(pass_buffer) = &mut self.buffer {
-            pass_buffer.begin(&ranges);
-        }
-        Ok(Some(ranges.to_vec()))
+        let ranges = encode.end_pass().map_err(|error| failed(error, folder))?;
+        Ok(ranges.map(|ranges| ranges.to_vec()))
     }
 
     fn finish(&mut self) -> Result<(), WriterError> {
-        self.session.complete_frames(Time::INVALID).map_err(failed)?;
-        self.take_outcomes()?;
         self.over = true;
-        self.buffer.as_mut().map_or(Ok(()), PassBuffer::stop)
+        match &mut self.encode {
+            Encode::Passes(encode, folder) => encode.finish().map_err(|error| failed(error, folder)),
+            encode => {
+                let completed = encode.session()?.complete_frames(Time::INVALID);
+                completed.map_err(|error| encode_failed(&error))
+            }
+        }
     }
+}
+
+fn next_outcome(outcomes: &Outcomes) -> Result<Option<SampleBuffer>, WriterError> {
+    while let Some(outcome) = outcomes.try_receive() {
+        // a dropped frame leaves a gap, which the one before it fills
+        if let Some(buffer) = outcome.into_sample().map_err(|error| encode_failed(&error))? {
+            return Ok(Some(buffer));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn refused(error: SessionError) -> WriterError {
@@ -194,6 +208,16 @@ pub(super) fn refused(error: SessionError) -> WriterError {
     }
 }
 
-fn failed(error: SessionError) -> WriterError {
+fn encode_failed(error: &SessionError) -> WriterError {
     WriterError::EncodeFailed { code: error.code(), detail: error.to_string() }
+}
+
+fn failed(error: MultiPassError, folder: &Path) -> WriterError {
+    match error {
+        MultiPassError::Silo(SiloError::File { source, .. }) => WriterError::io(folder)(source),
+        MultiPassError::Storage(StorageError::Unusable { source, .. }) => WriterError::io(folder)(source),
+        // the session promises decode times that a silo takes
+        MultiPassError::Silo(error) => WriterError::io(folder)(io::Error::other(error)),
+        error => WriterError::EncodeFailed { code: error.code(), detail: error.to_string() },
+    }
 }
