@@ -6,7 +6,6 @@
 mod capped;
 mod conversion;
 mod key_frames;
-mod scorer;
 mod stack;
 
 pub(super) use stack::{Listener, Stack, StackParts};

@@ -2,13 +2,13 @@
 
 use super::capped::{Capped, Stream};
 use super::conversion::Conversion;
-use super::scorer::{UnitScorer, Units};
+use crate::encode_run::{EncodeRun, RunError, RunEvent, ScoredUnits};
 use crate::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, FrameOptions, Output,
+    EncodedFrame, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, FrameOptions,
     RateControl, TransferMaker,
 };
 use crate::property::{Values, set_value};
-use crate::scorer::SharedScorers;
+use crate::scorer::{Scorer, SharedScorers};
 use crate::session::SessionError;
 use crate::session::core::{Command, QueuedFrame, Report};
 use crate::session::derive::{self, Change, Hints, UnitStart};
@@ -47,9 +47,12 @@ pub(in crate::session) struct Stack {
     stream: Stream,
 }
 
+/// Brings pictures into order and scores them, if the session of several passes is to score what it encodes.
+type Run = EncodeRun<Capped, dyn Scorer<Error = String>>;
+
 /// An open encode.
 struct Running {
-    encoder: Capped,
+    run: Run,
     settings: EncoderSettings,
     values: Arc<Values>,
     format: Arc<FormatDescription>,
@@ -57,9 +60,15 @@ struct Running {
     encodes: u64,
     /// The numbers of frames inside, by their index in this encode.
     inside: BTreeMap<u64, u64>,
-    sent: u64,
-    /// In a session of several passes that scores what it encodes.
-    scorer: Option<UnitScorer>,
+}
+
+impl From<RunError> for SessionError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Encoder(error) => error.into(),
+            broken => Self::Malfunction(broken.to_string()),
+        }
+    }
 }
 
 impl Stack {
@@ -118,22 +127,28 @@ impl Stack {
         let known = self.format.clone();
         let encoder = self.stream.open(&self.parts.factory, settings.clone(), values, &self.unit, known)?;
         let format = self.describe(values, encoder.format())?;
-        let environment = self.parts.setup.environment();
-        let scoring = derive::scoring(&environment, values).filter(|_| settings.reconstruct);
-        let units = if self.unit.quality.is_some() { Units::One } else { Units::BySync };
-        let scorer =
-            scoring.map(|scoring| UnitScorer::new(scoring.metric.to_owned(), settings.clone(), units));
-        self.running = Some(Running {
-            encodes: encoder.encodes(),
-            encoder,
-            settings,
-            values: values.clone(),
-            format,
-            inside: BTreeMap::new(),
-            sent: 0,
-            scorer,
-        });
+        let encodes = encoder.encodes();
+        let run = self.run(encoder, values, &settings);
+        let (values, inside) = (values.clone(), BTreeMap::new());
+        self.running = Some(Running { run, settings, values, format, encodes, inside });
         Ok(())
+    }
+
+    /// A run of the encode. Reconstructions are asked for where units are scored, and nowhere else.
+    fn run(&self, encoder: Capped, values: &Values, settings: &EncoderSettings) -> Run {
+        // A unit that is encoded again is an encode of its own.
+        let units = match self.unit.quality {
+            Some(_) => ScoredUnits::Whole,
+            None => ScoredUnits::BetweenSyncFrames,
+        };
+        let environment = self.parts.setup.environment();
+        let metric = derive::scoring(&environment, values).map(|scoring| scoring.metric.to_owned());
+        let (scorers, of_scorer) = (self.parts.scorers.clone(), settings.clone());
+        let open = move || match (&scorers, &metric) {
+            (Some(scorers), Some(metric)) => scorers.open(metric, &of_scorer),
+            _ => Err("there is nothing to score it by".to_owned()),
+        };
+        EncodeRun::new(encoder, settings.reconstruct).scored_by(units, open)
     }
 
     /// The description of samples from an encode that describes itself so.
@@ -184,8 +199,9 @@ impl Stack {
         };
         if first {
             // an encode that was opened before any frame came did not know when it begins
-            let Running { values, settings, encoder, .. } = running;
-            encoder.set_rules(self.stream.rules(&self.parts.factory, values, settings, &self.unit));
+            let Running { values, settings, run, .. } = running;
+            let rules = self.stream.rules(&self.parts.factory, values, settings, &self.unit);
+            run.encoder_mut().set_rules(rules);
         }
         let options_of_transfer = set_value!(values, PixelTransferProperties).copied().unwrap_or_default();
         let maker = self.parts.transfer.as_ref();
@@ -211,21 +227,12 @@ impl Stack {
         listener: &mut dyn Listener,
     ) -> Result<(), SessionError> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let index = running.sent;
-        running.inside.insert(index, number);
-        if let Some(scorer) = &mut running.scorer {
-            scorer.sent(index, pts, picture.clone());
-        }
-        match running.encoder.send(picture, pts, duration, options) {
-            Ok(()) => {
-                running.sent += 1;
+        match running.run.push(picture, pts, duration, options) {
+            Ok(index) => {
+                running.inside.insert(index, number);
                 Ok(())
             }
             Err(error @ EncoderError::Settings { .. }) => {
-                running.inside.remove(&index);
-                if let Some(scorer) = &mut running.scorer {
-                    scorer.refused(index);
-                }
                 listener.report(Report::Refused { number, error: error.into() });
                 Ok(())
             }
@@ -268,10 +275,10 @@ impl Stack {
             let at_rate = !matches!(running.settings.rate, RateControl::Quality(_) | RateControl::Lossless);
             let forced = (controls.forced_at_rate || !at_rate)
                 && (controls.forced_within_delay || running.settings.controls.max_delay.is_none());
-            let due =
-                options.force_key_frame || running.encoder.inner().is_some_and(|encode| encode.due(pts));
+            let due = options.force_key_frame
+                || running.run.encoder().inner().is_some_and(|encode| encode.due(pts));
             // where a key frame cannot be forced, a new encode begins with one
-            if due && running.sent > 0 && !forced {
+            if due && running.run.pushed() > 0 && !forced {
                 self.drain(listener)?;
             }
         }
@@ -289,7 +296,7 @@ impl Stack {
             Change::None => {}
             Change::Reopen => return Ok(false),
             Change::Live(change) => {
-                if !self.parts.setup.info.controls.takes(&change) || !running.encoder.reconfigure(&change)? {
+                if !self.parts.setup.info.controls.takes(&change) || !running.run.reconfigure(&change)? {
                     return Ok(false);
                 }
                 // the interval is still what the encoder was opened with
@@ -300,37 +307,28 @@ impl Stack {
         running.values = values.clone();
         self.stream.set_intervals(values, &running.settings);
         let rules = self.stream.rules(&self.parts.factory, values, &running.settings, &self.unit);
-        running.encoder.set_rules(rules);
+        running.run.encoder_mut().set_rules(rules);
         Ok(true)
     }
 
     /// Puts out everything; the next frame begins a new encode.
     fn drain(&mut self, listener: &mut dyn Listener) -> Result<(), SessionError> {
         if let Some(running) = &mut self.running {
-            running.encoder.finish()?;
+            running.run.finish()?;
         }
         while self.running.is_some() && !listener.is_over() {
             if self.collect(listener)? {
-                self.over(listener);
+                self.discard();
             }
         }
         Ok(())
     }
 
-    /// Gives up an encode that has had no frame.
+    /// Gives up an encode that is over, or has had no frame.
     fn discard(&mut self) {
         if let Some(running) = self.running.take() {
-            self.stream.close(running.encoder);
+            self.stream.close(running.run.into_encoder());
         }
-    }
-
-    /// The open encode is over: its last score is known.
-    fn over(&mut self, listener: &mut dyn Listener) {
-        let Some(mut running) = self.running.take() else { return };
-        if let Some((first, score)) = running.scorer.as_mut().and_then(UnitScorer::finish) {
-            listener.report(Report::Score { first, score });
-        }
-        self.stream.close(running.encoder);
     }
 
     /// Hands out what is ready. True at the end of the encode.
@@ -339,24 +337,17 @@ impl Stack {
             if listener.is_over() {
                 break;
             }
-            match running.encoder.receive()? {
-                Output::Frame(frame) => self.hand_out(frame, listener)?,
-                Output::Picture { index, picture } => {
-                    if let Some(scorer) = &mut running.scorer {
-                        scorer.seen(index, picture);
-                        self.score(listener);
-                    }
-                }
-                Output::Dropped { index } => {
-                    if let Some(scorer) = &mut running.scorer {
-                        scorer.refused(index);
-                    }
+            match running.run.next()? {
+                Some(RunEvent::Sample(frame)) => self.hand_out(frame, listener)?,
+                Some(RunEvent::Dropped { index }) => {
                     if let Some(number) = running.inside.remove(&index) {
                         listener.report(Report::Dropped(number));
                     }
                 }
-                Output::Pending => return Ok(false),
-                Output::End => return Ok(true),
+                Some(RunEvent::Score { first, score }) => listener.report(Report::Score { first, score }),
+                // the run has scored it
+                Some(RunEvent::Picture { .. }) => {}
+                None => return Ok(running.run.is_over()),
             }
         }
         Ok(false)
@@ -369,9 +360,10 @@ impl Stack {
             self.running = Some(running);
             return Err(SessionError::Malfunction(reason));
         };
-        if running.encodes != running.encoder.encodes() {
-            running.encodes = running.encoder.encodes();
-            running.format = self.describe(&running.values, running.encoder.format())?;
+        let encodes = running.run.encoder().encodes();
+        if running.encodes != encodes {
+            running.encodes = encodes;
+            running.format = self.describe(&running.values, running.run.format())?;
         }
         let errors = frame.error.map(|error| [error.luma, error.blue, error.red]);
         let attachments = SampleAttachments {
@@ -380,22 +372,9 @@ impl Stack {
             mean_squared_errors: errors.into_iter().collect(),
             ..SampleAttachments::default()
         };
-        if let Some(scorer) = &mut running.scorer {
-            scorer.coded(frame.index, frame.sample.is_sync());
-        }
         let buffer = SampleBuffer { sample: frame.sample, format: running.format.clone(), attachments };
         listener.report(Report::Sample { number, buffer: Box::new(buffer), qp: frame.qp });
         self.running = Some(running);
-        self.score(listener);
         Ok(())
-    }
-
-    /// Scores what can be scored.
-    fn score(&mut self, listener: &mut dyn Listener) {
-        let scorer = self.running.as_mut().and_then(|running| running.scorer.as_mut());
-        let (Some(scorer), Some(scorers)) = (scorer, &self.parts.scorers) else { return };
-        while let Some((first, score)) = scorer.score(&**scorers) {
-            listener.report(Report::Score { first, score });
-        }
     }
 }
