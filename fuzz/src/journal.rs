@@ -2,8 +2,8 @@
 //! was appended; and where a journal that was written well lost its end, it is as it was at a commit.
 
 use crate::bytes::Bytes;
-use crate::logged::{Memory, file, inputs};
-use retake_compression::log::{Cursor, Log, Record};
+use crate::journalled::{Memory, file, inputs};
+use retake_compression::journal::{Cursor, Journal, Record};
 
 const KIND: u8 = b'X';
 const VERSION: u8 = 1;
@@ -21,32 +21,32 @@ pub fn run(data: &[u8]) {
 
 /// What is read of a file, up to the first record that is damaged.
 fn check(file: &[u8]) -> Vec<Record> {
-    let Ok(mut log) = Log::open(Memory(file.to_vec()), KIND, VERSION) else { return Vec::new() };
-    let _ = log.last_index();
-    let _ = log.replay(|_| Ok(()));
-    let read = |log: &Log<Memory>| {
+    let Ok(mut journal) = Journal::open(Memory(file.to_vec()), KIND, VERSION) else { return Vec::new() };
+    let _ = journal.last_index();
+    let _ = journal.replay(|_| Ok(()));
+    let read = |journal: &Journal<Memory>| {
         let (mut records, mut cursor) = (Vec::new(), Cursor::default());
-        while let Ok(Some(record)) = log.next(&mut cursor) {
+        while let Ok(Some(record)) = journal.next(&mut cursor) {
             records.push(record);
         }
         records
     };
-    let records = read(&log);
-    log.append(1, &[b"one", b" more"]).expect("memory takes a record");
-    log.commit(b"and a commit").expect("memory takes a commit");
-    log.flush().expect("memory takes everything");
-    let again = Log::open(log.backend().clone(), KIND, VERSION).expect("what was just committed");
+    let records = read(&journal);
+    journal.append(1, &[b"one", b" more"]).expect("memory takes a record");
+    journal.commit(b"and a commit").expect("memory takes a commit");
+    journal.flush().expect("memory takes everything");
+    let again = Journal::open(journal.backend().clone(), KIND, VERSION).expect("what was just committed");
     assert!(read(&again).starts_with(&records), "appending changed what was there");
     assert_eq!(again.last_index().expect("what was just committed"), b"and a commit");
     records
 }
 
 pub fn seeds() -> Vec<Vec<u8>> {
-    let mut log = Log::create(Memory::default(), KIND, VERSION).expect("memory takes a header");
+    let mut journal = Journal::create(Memory::default(), KIND, VERSION).expect("memory takes a header");
     for number in 0..3u8 {
-        log.append(7, &[&[number; 20]]).expect("memory takes a record");
-        log.commit(&[number]).expect("memory takes a commit");
+        journal.append(7, &[&[number; 20]]).expect("memory takes a record");
+        journal.commit(&[number]).expect("memory takes a commit");
     }
-    log.flush().expect("memory takes everything");
-    inputs(&log.backend().0)
+    journal.flush().expect("memory takes everything");
+    inputs(&journal.backend().0)
 }

@@ -10,9 +10,10 @@ pub mod boxes;
 mod bytes;
 pub mod idr;
 pub mod journal;
-mod logged;
+mod journalled;
 pub mod playlist;
 pub mod property;
+pub mod sample;
 pub mod silo;
 pub mod storage;
 pub mod take;
@@ -79,5 +80,5 @@ mod tests {
         )*};
     }
 
-    tests! { bitstream boxes idr journal playlist property silo storage take }
+    tests! { bitstream boxes idr journal playlist property sample silo storage take }
 }

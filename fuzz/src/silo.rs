@@ -2,7 +2,7 @@
 //! sync and another opening find the same. The bytes of a file, whose checksums were not made again, are
 //! handed out in decode order too.
 
-use crate::logged::{file, inputs};
+use crate::journalled::{file, inputs};
 use retake_compression::silo::{ExistingSilo, FrameSilo};
 use retake_media::{
     Codec, Colour, FormatDescription, Rational, Sample, SampleBuffer, SampleKind, Time, TimeRange,

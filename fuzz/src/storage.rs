@@ -1,7 +1,7 @@
 //! Any content as a multi-pass storage: it is refused, or says what it holds, records a further pass, and is
 //! found again as it was closed.
 
-use crate::logged::{file, inputs};
+use crate::journalled::{file, inputs};
 use retake_compression::storage::{
     FrameRecord, MultiPassStorage, NoteKey, StorageIdentity, StorageLease, StorageOptions,
 };
