@@ -30,11 +30,13 @@ pub(crate) enum Command {
 pub(crate) struct Encode {
     /// The source film; '-' reads a film (for instance y4m) from standard input.
     pub input: PathBuf,
-    /// The film to make; its extension chooses the container: mp4, m4v, mov, mkv, webm; m3u8 for a stream (HLS).
+    /// The film to make; its extension chooses the container: mp4, m4v, mov, mkv, webm; m3u8 for a stream
+    /// (HLS).
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 
-    /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the default target.
+    /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the
+    /// default target.
     #[arg(short, long, value_name = "SCORE", help_heading = "What you want")]
     pub quality: Option<f64>,
     /// An average video bit rate: 4M, 350k.
@@ -46,13 +48,15 @@ pub(crate) struct Encode {
     /// One plain pass with this quality on the encoder's own scale (CRF, CQ); give --passes 1 with it.
     #[arg(long, value_name = "N", help_heading = "What you want")]
     pub crf: Option<f64>,
-    /// What quality is measured with: vmaf, xpsnr, psnr, ssim, ssimulacra2. Default: vmaf where this build has it, else xpsnr.
+    /// What quality is measured with: vmaf, xpsnr, psnr, ssim, ssimulacra2. Default: vmaf where this build
+    /// has it, else xpsnr.
     #[arg(long, value_name = "NAME", help_heading = "What you want")]
     pub metric: Option<String>,
     /// What has to reach the score in each unit: the mean of its frames, the 5th percentile, or every frame.
     #[arg(long, value_name = "mean|p5|min", default_value = "mean", help_heading = "What you want")]
     pub floor: String,
-    /// Units this much above the floor are left as they are [default: 1 VMAF point, or as much on other scales].
+    /// Units this much above the floor are left as they are [default: 1 VMAF point, or as much on other
+    /// scales].
     #[arg(long, value_name = "SCORE", help_heading = "What you want")]
     pub tolerance: Option<f64>,
     /// The bit rate is not above this in any two seconds, whatever else is asked for.
@@ -71,7 +75,12 @@ pub(crate) struct Encode {
     /// A setting in the encoder's own words; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
     pub encoder_options: Vec<(String, String)>,
-    /// Threads of each encoder. Part of the result with some encoders; takes run in parallel anyway [default: 1].
+    /// A property, as `retake encoders NAME` lists them; may be given several times. Arrays and dictionaries
+    /// are JSON.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
+    pub set: Vec<(String, String)>,
+    /// Threads of each encoder. Part of the result with some encoders; takes run in parallel anyway [default:
+    /// 1].
     #[arg(long, value_name = "N", help_heading = "Encoder")]
     pub threads: Option<u32>,
 

@@ -15,18 +15,25 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     let flag = stop.clone();
     ctrlc::set_handler(move || flag.raise()).context("the signal handler could not be installed")?;
     let (encoder, metric, pool) = (encoder(args)?, self::metric(args.metric.as_deref())?, pool(args)?);
-    let target = target(args, metric)?;
+    let target = target(args)?;
     let progress = Arc::new(Progress::new(args, encoder.info(), target, metric, pool));
     let (told, json) = (progress.clone(), args.json);
     let mut export = Export::builder(&args.input, &args.output, encoder)
-        .target(target)
-        .metric(metric)
         .pool(pool)
         .multi_pass(true)
         .restart(args.restart)
         .overwrite(args.overwrite)
         .stop(&stop)
         .on_event(move |event| if json { print_json(event) } else { told.show(event) });
+    if args.metric.is_some() {
+        export = export.metric(metric);
+    }
+    if let Some(target) = target {
+        export = export.target(target);
+    }
+    for (name, value) in &args.set {
+        export = export.property_named(name, value)?;
+    }
     if let Some(passes) = args.passes {
         export = export.passes(passes);
     }
@@ -72,18 +79,24 @@ fn print_json(event: &Event) {
     }
 }
 
-/// What the flags ask for. Without any it is the metric's usual floor, or, where there is to be one pass alone, a plain encode.
-fn target(args: &Encode, metric: MetricKind) -> Result<Target> {
+/// What the flags ask for; nothing leaves it to the properties, and to the metric's usual floor. One pass
+/// alone is a plain encode.
+fn target(args: &Encode) -> Result<Option<Target>> {
     let target = match (args.quality, args.bitrate, args.size, args.crf) {
-        (_, Some(rate), _, _) => Target::bit_rate(rate)?,
-        (_, _, Some(size), _) => Target::size(size),
-        (_, _, _, Some(crf)) => Target::plain_at(crf),
-        (None, ..) if args.passes == Some(1) => Target::plain(),
-        (quality, ..) => Target::floor(quality.unwrap_or(metric.default_floor()))?,
+        (_, Some(rate), _, _) => Some(Target::bit_rate(rate)?),
+        (_, _, Some(size), _) => Some(Target::size(size)),
+        (_, _, _, Some(crf)) => Some(Target::plain_at(crf)),
+        (Some(quality), ..) => Some(Target::floor(quality)?),
+        (None, ..) if args.passes == Some(1) && args.set.is_empty() => Some(Target::plain()),
+        (None, ..) => None,
     };
-    Ok(match args.tolerance {
-        Some(tolerance) => target.tolerance(tolerance)?,
-        None => target,
+    Ok(match (target, args.tolerance) {
+        (Some(target), Some(tolerance)) => Some(target.tolerance(tolerance)?),
+        (None, Some(tolerance)) => {
+            let usual = self::metric(args.metric.as_deref())?.default_floor();
+            Some(Target::floor(usual)?.tolerance(tolerance)?)
+        }
+        (target, None) => target,
     })
 }
 

@@ -95,6 +95,7 @@ fn flag(error: &RequestError) -> Option<String> {
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),
         RequestError::Property(_)
+        | RequestError::PropertyRefused(_)
         | RequestError::UnknownProperty { .. }
         | RequestError::PropertyNotForExports { .. }
         | RequestError::PropertyContradicts { .. } => "--set".into(),
@@ -122,6 +123,8 @@ fn remedy(error: &RequestError) -> Option<String> {
             Asked::Threads => "it is --threads".into(),
             Asked::Target => "it is --quality, --bitrate, --size or --crf".into(),
             Asked::MaxBitRate => "it is --max-bitrate".into(),
+            Asked::Metric => "it is --metric".into(),
+            Asked::Passes => "it is --passes".into(),
             _ => return None,
         },
         _ => return None,

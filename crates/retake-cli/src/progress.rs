@@ -27,13 +27,15 @@ impl Progress {
     pub(crate) fn new(
         args: &Encode,
         encoder: &EncoderInfo,
-        target: Target,
+        target: Option<Target>,
         metric: MetricKind,
         pool: Pool,
     ) -> Self {
         let quiet = args.quiet || args.json;
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         if !quiet && !bar.is_hidden() {
+            let target =
+                target.map_or("what is usual, or what properties ask for".into(), |one| one.to_string());
             bar.println(format!(
                 "{} → {}: {} {}, {target} ({}, {})",
                 args.input.display(),

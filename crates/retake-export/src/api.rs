@@ -1,13 +1,15 @@
 //! The one door to an export: set up, run once, watched and cancelled from any thread.
 
-use crate::error::ExportError;
+use crate::error::{ExportError, RequestError};
 use crate::event::{Event, Summary};
 use crate::export::export;
 use crate::job::preset::ExportPreset;
+use crate::job::properties;
 use crate::job::request::{Request, Target};
 use crate::progress::Progress;
 use crate::stop::StopFlag;
 use retake_compression::encoder::EncoderFactory;
+use retake_compression::property::Property;
 use retake_quality::{MetricKind, Pool};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,9 +78,10 @@ struct State {
 impl Export {
     /// An export of `input` (`-` is standard input) to `output`, with this encoder.
     ///
-    /// The extension of the output decides what is made: `mp4`, `m4v`, `mov`, `mkv`, `webm` a film in that container; `m3u8` a stream for
-    /// HTTP Live Streaming, which is this playlist, and a folder of the same name that ends in `.media`, with further playlists and
-    /// segments. The output path holds nothing, or what it held before, until the finished and verified film is renamed to it.
+    /// The extension of the output decides what is made: `mp4`, `m4v`, `mov`, `mkv`, `webm` a film in that
+    /// container; `m3u8` a stream for HTTP Live Streaming, which is this playlist, and a folder of the same
+    /// name that ends in `.media`, with further playlists and segments. The output path holds nothing, or
+    /// what it held before, until the finished and verified film is renamed to it.
     #[doc(alias = "initWithAsset:presetName:")]
     pub fn builder(
         input: impl Into<PathBuf>,
@@ -108,7 +111,8 @@ impl Export {
     /// Runs it on a thread of its own. `completion` is called there, once, whatever happens.
     ///
     /// # Errors
-    /// [`RunError::AlreadyStarted`]; [`RunError::Failed`] where there is no thread to be had. The completion is not called then.
+    /// [`RunError::AlreadyStarted`]; [`RunError::Failed`] where there is no thread to be had. The completion
+    /// is not called then.
     #[doc(alias = "exportAsynchronouslyWithCompletionHandler:")]
     pub fn start(
         &self,
@@ -123,8 +127,8 @@ impl Export {
         })
     }
 
-    /// Asks it to stop. It does within moments, and keeps what is finished: the same export, built again, carries on. One that has not started
-    /// never will.
+    /// Asks it to stop. It does within moments, and keeps what is finished: the same export, built again,
+    /// carries on. One that has not started never will.
     #[doc(alias = "cancelExport")]
     pub fn cancel(&self) {
         self.0.stop.raise();
@@ -139,7 +143,8 @@ impl Export {
         self.lock().status
     }
 
-    /// How much is done, from 0 to 1. It never goes back. How many passes there will be is not known before, so that it slows down with each.
+    /// How much is done, from 0 to 1. It never goes back. How many passes there will be is not known before,
+    /// so that it slows down with each.
     pub fn progress(&self) -> f32 {
         self.lock().progress.value()
     }
@@ -150,7 +155,8 @@ impl Export {
         self.lock().request.output.clone()
     }
 
-    /// Whether ranges of the source may be read and encoded again where that brings the film nearer to what is wanted.
+    /// Whether ranges of the source may be read and encoded again where that brings the film nearer to what
+    /// is wanted.
     #[doc(alias = "canPerformMultiplePassesOverSourceMediaData")]
     pub fn multi_pass(&self) -> bool {
         self.lock().request.multi_pass
@@ -165,7 +171,8 @@ impl Export {
         self.change(|state| state.request.multi_pass = allowed)
     }
 
-    /// Where files go that do not become the output by a rename: the state of the job. Beside the output if `None`.
+    /// Where files go that do not become the output by a rename: the state of the job. Beside the output if
+    /// `None`.
     #[doc(alias = "directoryForTemporaryFiles")]
     pub fn directory_for_temporary_files(&self) -> Option<PathBuf> {
         self.lock().temporary.clone()
@@ -253,8 +260,8 @@ fn job_folder(folder: &Path, output: &Path) -> PathBuf {
     folder.join(format!("{name}.{:08x}.retake", xxh3_64(whole.as_os_str().as_encoded_bytes()) as u32))
 }
 
-/// Sets an [`Export`] up. What is not set is as it usually is: a quality floor on the default metric, one pass, one thread for each take, as
-/// many takes at once as cores and memory allow.
+/// Sets an [`Export`] up. What is not set is as it usually is: a quality floor on the default metric, one
+/// pass, one thread for each take, as many takes at once as cores and memory allow.
 pub struct ExportBuilder {
     request: Request,
     preset: ExportPreset,
@@ -264,7 +271,8 @@ pub struct ExportBuilder {
 }
 
 impl ExportBuilder {
-    /// How good the film has to be, by what it is for. Default: [`ExportPreset::Viewing`]. Takes the place of a target.
+    /// How good the film has to be, by what it is for. Default: [`ExportPreset::Viewing`]. Takes the place of
+    /// a target.
     #[doc(alias = "presetName")]
     #[must_use]
     pub fn preset(mut self, preset: ExportPreset) -> Self {
@@ -285,7 +293,7 @@ impl ExportBuilder {
     #[doc(alias = "QualityMetric")]
     #[must_use]
     pub fn metric(mut self, metric: MetricKind) -> Self {
-        self.request.metric = metric;
+        (self.request.metric, self.request.asks_metric) = (metric, true);
         self
     }
 
@@ -296,7 +304,8 @@ impl ExportBuilder {
         self
     }
 
-    /// The bit rate, in bits per second, that no two seconds of the film exceed, whatever else is asked for. At least 1. Default: none.
+    /// The bit rate, in bits per second, that no two seconds of the film exceed, whatever else is asked for.
+    /// At least 1. Default: none.
     #[doc(alias = "DataRateLimits")]
     #[must_use]
     pub fn max_bit_rate(mut self, rate: u64) -> Self {
@@ -328,7 +337,8 @@ impl ExportBuilder {
         self
     }
 
-    /// A setting in the encoder's own words; may be called several times. What the encoder does not know is refused when the export starts.
+    /// A setting in the encoder's own words; may be called several times. What the encoder does not know is
+    /// refused when the export starts.
     #[doc(alias = "EncoderOptions")]
     #[must_use]
     pub fn encoder_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -336,7 +346,36 @@ impl ExportBuilder {
         self
     }
 
-    /// Threads of each encoder. At least 1. Default: 1. The bytes of some encoders depend on it; takes run in parallel anyway.
+    /// A property, as sessions have it. Those that ask for a part of the request stand for it
+    /// (`AverageBitRate` is a target); the others change the settings of every take. One that has no meaning
+    /// for an export, or says something else than another call, is refused by name when the export starts. Of
+    /// two values of one property the last counts.
+    #[doc(alias = "VTSessionSetProperty")]
+    #[must_use]
+    pub fn property(mut self, property: &Property) -> Self {
+        self.request.properties.push((property.key(), property.value()));
+        self
+    }
+
+    /// Several properties, as [`ExportBuilder::property`].
+    #[doc(alias = "VTSessionSetProperties")]
+    #[must_use]
+    pub fn properties(self, properties: &[Property]) -> Self {
+        properties.iter().fold(self, Self::property)
+    }
+
+    /// A property by its name, with its value as text: `true` or `false`, a number, a word, or JSON for
+    /// arrays, bytes and dictionaries.
+    ///
+    /// # Errors
+    /// [`RequestError::UnknownProperty`], and [`RequestError::Property`] for a text that is no value of it.
+    pub fn property_named(mut self, name: &str, text: &str) -> Result<Self, RequestError> {
+        self.request.properties.push(properties::parse(name, text)?);
+        Ok(self)
+    }
+
+    /// Threads of each encoder. At least 1. Default: 1. The bytes of some encoders depend on it; takes run in
+    /// parallel anyway.
     #[doc(alias = "ThreadCount")]
     #[must_use]
     pub fn threads(mut self, threads: u32) -> Self {
@@ -358,14 +397,16 @@ impl ExportBuilder {
         self
     }
 
-    /// Where the state of this job lives until it is done. Default: beside the output, by its name with `.retake` behind it.
+    /// Where the state of this job lives until it is done. Default: beside the output, by its name with
+    /// `.retake` behind it.
     #[must_use]
     pub fn job_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.request.work_dir = Some(folder.into());
         self
     }
 
-    /// A folder in which the job folder gets a name of its own. Takes the place of [`ExportBuilder::job_folder`].
+    /// A folder in which the job folder gets a name of its own. Takes the place of
+    /// [`ExportBuilder::job_folder`].
     #[doc(alias = "directoryForTemporaryFiles")]
     #[must_use]
     pub fn directory_for_temporary_files(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -387,7 +428,8 @@ impl ExportBuilder {
         self
     }
 
-    /// A flag that stops the export when it is raised, as [`Export::cancel`] does. The flag stays the caller's.
+    /// A flag that stops the export when it is raised, as [`Export::cancel`] does. The flag stays the
+    /// caller's.
     #[must_use]
     pub fn stop(mut self, stop: &StopFlag) -> Self {
         self.stop = stop.clone();
@@ -404,7 +446,7 @@ impl ExportBuilder {
     /// The export. Whether it can be done is found out when it starts.
     pub fn build(self) -> Export {
         let Self { mut request, preset, temporary, stop, tell } = self;
-        request.target.get_or_insert(preset.target(request.metric));
+        request.purpose = preset;
         let state =
             State { request, temporary, status: ExportStatus::Unknown, progress: Progress::default() };
         Export(Arc::new(Inner { state: Mutex::new(state), stop, tell }))

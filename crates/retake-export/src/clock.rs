@@ -1,11 +1,13 @@
 //! CPU time of threads and of the process, where the system tells it.
 
-/// CPU seconds of the calling thread. Where the system does not tell them, seconds of the wall clock since the first call.
+/// CPU seconds of the calling thread. Where the system does not tell them, seconds of the wall clock since
+/// the first call.
 pub(crate) fn thread_cpu() -> f64 {
     cpu(Of::Thread)
 }
 
-/// CPU seconds of all threads of the process. Where the system does not tell them, seconds of the wall clock since the first call.
+/// CPU seconds of all threads of the process. Where the system does not tell them, seconds of the wall clock
+/// since the first call.
 pub(crate) fn process_cpu() -> f64 {
     cpu(Of::Process)
 }

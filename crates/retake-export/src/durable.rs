@@ -8,8 +8,8 @@ use std::path::Path;
 /// How names of files begin that were not written to their end.
 pub(crate) const UNFINISHED: &str = "unfinished-";
 
-/// Writes a file under another name, syncs it, and gives it its own name: at `path` there is nothing, or what was there before, or all of
-/// `content`.
+/// Writes a file under another name, syncs it, and gives it its own name: at `path` there is nothing, or what
+/// was there before, or all of `content`.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), ExportError> {
     let fail = |doing| ExportError::file(path, doing);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,7 +1,7 @@
 //! Why an export did not come to its end: enums by cause, each with a stable number.
 //!
-//! Messages say what is wrong in words of the library. How a user mends it depends on the face that they use (flags of a
-//! command, calls of a builder), and is added there, by variant.
+//! Messages say what is wrong in words of the library. How a user mends it depends on the face that they use
+//! (flags of a command, calls of a builder), and is added there, by variant.
 
 use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
@@ -53,8 +53,8 @@ pub enum ExportError {
         /// What the system said.
         source: io::Error,
     },
-    /// A stored take is not what was written, or does not decode to what was scored: a defect of disk, memory or an
-    /// encoder.
+    /// A stored take is not what was written, or does not decode to what was scored: a defect of disk, memory
+    /// or an encoder.
     #[error("{path}: a stored take is damaged ({source}): run the same export again to encode it anew")]
     DamagedTake {
         /// The file.
@@ -72,8 +72,8 @@ pub enum ExportError {
         /// What the executor said the last time.
         reason: String,
     },
-    /// The finished film is not what was encoded: a defect in an encoder, a container library or memory. Nothing was
-    /// put in place.
+    /// The finished film is not what was encoded: a defect in an encoder, a container library or memory.
+    /// Nothing was put in place.
     #[error(
         "the written film failed verification: {0}; the job folder keeps all takes: run the same export again"
     )]
@@ -259,6 +259,16 @@ pub enum RequestError {
         /// What was found there, and what was expected.
         found: String,
     },
+    /// The output was finished by a version whose account of it this one cannot read.
+    #[error(
+        "{output}: was finished by another version of retake, which left its job folder {folder}: remove that folder"
+    )]
+    FinishedByOtherVersion {
+        /// The finished film.
+        output: PathBuf,
+        /// The job folder that is left over.
+        folder: PathBuf,
+    },
     /// The folder belongs to a job with other settings.
     #[error(
         "the job folder {folder} was begun with other settings ({differences}): give those again to carry on"
@@ -296,6 +306,9 @@ pub enum RequestError {
     /// A property that the encoder does not have, or a value that it does not take.
     #[error(transparent)]
     Property(PropertyError),
+    /// The encoder has nothing that a property asks for.
+    #[error("{0}")]
+    PropertyRefused(String),
     /// There is no property of this name.
     #[error("{name}: there is no property of this name")]
     UnknownProperty {
@@ -393,6 +406,12 @@ pub enum Asked {
     /// The highest rate.
     #[error("the highest bit rate")]
     MaxBitRate,
+    /// What quality is measured with.
+    #[error("the metric")]
+    Metric,
+    /// Passes allowed.
+    #[error("the number of passes")]
+    Passes,
 }
 
 impl RequestError {

@@ -1,4 +1,5 @@
-//! What an export tells while it works, and at its end. Plain data, which a program prints and the job folder keeps.
+//! What an export tells while it works, and at its end. Plain data, which a program prints and the job folder
+//! keeps.
 
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
@@ -110,7 +111,8 @@ pub struct Summary {
 pub enum Outcome {
     /// It is met everywhere.
     Satisfied,
-    /// It is not met everywhere: [`Summary::missed`] says what, [`Summary::stopped_because`] why nothing more was done about it.
+    /// It is not met everywhere: [`Summary::missed`] says what, [`Summary::stopped_because`] why nothing more
+    /// was done about it.
     Missed,
     /// There was nothing to meet: a plain encode.
     Plain,

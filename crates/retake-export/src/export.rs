@@ -6,6 +6,7 @@ use crate::film::Film;
 use crate::index::journal::Journal;
 use crate::job::folder::finished_before;
 use crate::job::identity::RequestIdentity;
+use crate::job::properties;
 use crate::job::request::Request;
 use crate::job::{Began, Job};
 use crate::output::output;
@@ -22,10 +23,12 @@ pub(crate) type Tell<'a> = &'a (dyn Fn(Event) + Sync);
 /// Damaged takes that are encoded anew before the disk is given up.
 const MOST_DAMAGED: u32 = 8;
 
-/// Runs an export to its end. The output path holds nothing, or what it held before, until the finished and verified film is renamed to it.
-/// What was finished is kept in the job folder whatever happens; the same request carries on from there.
+/// Runs an export to its end. The output path holds nothing, or what it held before, until the finished and
+/// verified film is renamed to it. What was finished is kept in the job folder whatever happens; the same
+/// request carries on from there.
 pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportError> {
     let began = Began::now();
+    let request = &properties::resolve(request)?;
     let identity = RequestIdentity::of(request);
     let finished = if request.overwrite || request.restart {
         None

@@ -18,8 +18,9 @@ pub struct FilmSource {
 }
 
 impl FilmSource {
-    /// Decodes a film once, to learn which frames it has; they are read as `format`, or as they are without one. Ranges are checked against
-    /// that, so that no seek leads to other frames. Keeps some twenty bytes a frame.
+    /// Decodes a film once, to learn which frames it has; they are read as `format`, or as they are without
+    /// one. Ranges are checked against that, so that no seek leads to other frames. Keeps some twenty bytes a
+    /// frame.
     ///
     /// # Errors
     /// Those of `probe` and of decoding; [`MediaError::NotSeekable`] for a pipe.

@@ -1,12 +1,12 @@
 //! The whole job: a source, an objective, takes on disk, a finished film.
 //!
-//! [`Export::builder`] sets a job up; [`Export::run`] runs it here, [`Export::start`] on a thread of its own. It tells what it does by
-//! [`Event`]s, can be cancelled at any moment, and the same export carries on where it stopped. This crate holds no metric and no foreign
-//! code, and knows no encoder by name.
+//! [`Export::builder`] sets a job up; [`Export::run`] runs it here, [`Export::start`] on a thread of its own.
+//! It tells what it does by [`Event`]s, can be cancelled at any moment, and the same export carries on where
+//! it stopped. This crate holds no metric and no foreign code, and knows no encoder by name.
 //!
-//! Inside, a module can be read before what uses it: `job` (from a request to a plan), `index` (what is known of the source), `take` (one
-//! encode of one range, and who runs it), `film` (the takes that were chosen), `output` (what is written), `passes` (plan, run, learn), and
-//! `export`, the story.
+//! Inside, a module can be read before what uses it: `job` (from a request to a plan), `index` (what is known
+//! of the source), `take` (one encode of one range, and who runs it), `film` (the takes that were chosen),
+//! `output` (what is written), `passes` (plan, run, learn), and `export`, the story.
 
 mod api;
 mod clock;

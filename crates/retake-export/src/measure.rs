@@ -43,7 +43,8 @@ const LONGEST: f64 = 4.0;
 /// Frames between two reports of progress.
 const EVERY: u64 = 16;
 
-/// Scores a film against its source, frame by frame, and by units that are cut at the scene changes of the source.
+/// Scores a film against its source, frame by frame, and by units that are cut at the scene changes of the
+/// source.
 pub struct Measurement {
     reference: PathBuf,
     film: PathBuf,
@@ -97,8 +98,9 @@ impl Measurement {
     /// Measures, on this thread. `progress` is told how many frames were compared so far.
     ///
     /// # Errors
-    /// [`RequestError::SizesDiffer`] and [`RequestError::LengthsDiffer`] in [`ExportError::Request`] when the two do not match;
-    /// [`ExportError::Stopped`] when the flag was raised; those of opening, decoding and scoring.
+    /// [`RequestError::SizesDiffer`] and [`RequestError::LengthsDiffer`] in [`ExportError::Request`] when the
+    /// two do not match; [`ExportError::Stopped`] when the flag was raised; those of opening, decoding and
+    /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
         let (source, other) = (probe(&self.reference)?, probe(&self.film)?);
         self.check_sizes(&source, &other)?;

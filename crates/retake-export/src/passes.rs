@@ -67,6 +67,7 @@ struct Unit {
 impl<'j> Passes<'_, 'j> {
     /// Runs all passes; gives the film that was chosen. What an earlier run finished is found and kept.
     pub(crate) fn run(&self, journal: Journal, map: FilmMap) -> Result<Film<'j>, ExportError> {
+        self.check_executor()?;
         let (map, mut units) = self.first_pass(journal, map)?;
         let map = Arc::new(map);
         let brief = Brief {
@@ -95,6 +96,16 @@ impl<'j> Passes<'_, 'j> {
         }
     }
 
+    /// A take's bytes depend on the encoder's version, so that only an executor that has this very one may
+    /// run it.
+    fn check_executor(&self) -> Result<(), RequestError> {
+        let (encoder, has) = (&self.job.description.encoder, self.workers.executor().capabilities().encoders);
+        if has.contains(encoder) {
+            return Ok(());
+        }
+        Err(RequestError::ExecutorLacksEncoder { encoder: encoder.clone(), has })
+    }
+
     /// What is wanted, now that the length of the film and the size of the rest are known.
     fn objective(&self, map: &Arc<FilmMap>, units: &[Unit]) -> Result<Objective, ExportError> {
         let Objective::Bytes { at_most, .. } = self.job.description.objective else {
@@ -119,8 +130,8 @@ impl<'j> Passes<'_, 'j> {
         video.ok_or_else(|| RequestError::SizeTooSmallForOthers { size, others }.into())
     }
 
-    /// Covers the whole film with takes: those of units that are known from an earlier run read their frames themselves, the others get
-    /// them from the scout. What an earlier run finished is kept.
+    /// Covers the whole film with takes: those of units that are known from an earlier run read their frames
+    /// themselves, the others get them from the scout. What an earlier run finished is kept.
     fn first_pass(&self, journal: Journal, map: FilmMap) -> Result<(FilmMap, Vec<Unit>), ExportError> {
         (self.tell)(Event::Started {
             frames: self.job.source.video.frames_hint,
@@ -411,8 +422,9 @@ mod tests {
         run(job, &store, Workers::Threads(&threads), &stop)
     }
 
-    /// A take goes out as its description and comes back as its record and its file: an executor that shares nothing with the export, has
-    /// room for one take and loses every third comes to the same film as the threads, which are given decoded frames.
+    /// A take goes out as its description and comes back as its record and its file: an executor that shares
+    /// nothing with the export, has room for one take and loses every third comes to the same film as the
+    /// threads, which are given decoded frames.
     #[test]
     fn any_executor_makes_the_same_film() {
         let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

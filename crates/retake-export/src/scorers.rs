@@ -1,4 +1,5 @@
-//! Scores of takes by the metrics of `retake-quality`: for the takes of an export, and for sessions of several passes.
+//! Scores of takes by the metrics of `retake-quality`: for the takes of an export, and for sessions of
+//! several passes.
 
 use crate::clock::thread_cpu;
 use retake_compression::encoder::EncoderSettings;
@@ -8,8 +9,8 @@ use retake_media::PixelBuffer;
 use retake_quality::{MetricKind, Pool, QualityError, Scorer, ScorerSettings, available, default_metric};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Every how many frames one is scored. Not 2 or 4, which would always meet the same kind of B frame, nor 5, which meets the duplicated
-/// frames of converted film.
+/// Every how many frames one is scored. Not 2 or 4, which would always meet the same kind of B frame, nor 5,
+/// which meets the duplicated frames of converted film.
 pub(crate) const STRIDE: u32 = 3;
 
 /// Scores the pictures of one take, and counts the CPU time that this takes.
@@ -57,7 +58,8 @@ impl TakeScorer {
         Ok(Self { scorer, pool, cpu: CpuMeter::default() })
     }
 
-    /// The scores of the frames so far that no later frame changes any more; `None` for those that are not scored.
+    /// The scores of the frames so far that no later frame changes any more; `None` for those that are not
+    /// scored.
     pub(crate) fn settled(&self) -> &[Option<f64>] {
         self.scorer.settled()
     }
@@ -91,8 +93,9 @@ impl RunScorer for TakeScorer {
     }
 }
 
-/// The metrics of this build, for [`Registry::set_scorers`](retake_compression::encoder::Registry::set_scorers). They score every third frame, as
-/// exports do.
+/// The metrics of this build, for
+/// [`Registry::set_scorers`](retake_compression::encoder::Registry::set_scorers). They score every third
+/// frame, as exports do.
 pub struct QualityScorers(Vec<Metric>);
 
 impl QualityScorers {

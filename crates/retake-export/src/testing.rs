@@ -1,4 +1,5 @@
-//! What tests of several modules need: an encoder without a library, a film without a container, and a job of both.
+//! What tests of several modules need: an encoder without a library, a film without a container, and a job of
+//! both.
 
 use crate::event::{Outcome, StopReason, Summary};
 use crate::job::identity::RequestIdentity;
@@ -38,8 +39,8 @@ pub(crate) fn summary_of(film: &Path) -> Summary {
     }
 }
 
-/// An encoder that rounds samples of luma: the more, the coarser its quality. Options that it does not know are refused when it is opened,
-/// but `panic`, which panics when the first frame comes.
+/// An encoder that rounds samples of luma: the more, the coarser its quality. Options that it does not know
+/// are refused when it is opened, but `panic`, which panics when the first frame comes.
 struct Rounding(EncoderInfo);
 
 /// The encoder of these tests.

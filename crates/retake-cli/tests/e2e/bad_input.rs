@@ -1,4 +1,5 @@
-//! Bad input and contradictory options: one line that names the file or the option and a remedy, exit code 2, and nothing left behind.
+//! Bad input and contradictory options: one line that names the file or the option and a remedy, exit code 2,
+//! and nothing left behind.
 
 use crate::common::{Studio, fast};
 use std::fs;
@@ -46,7 +47,8 @@ fn files_that_are_no_films() {
     assert_eq!(run.err.matches("No such file").count(), 1, "{run:?}");
 }
 
-/// A film that was cut off in the middle: what is there is encoded, or it is refused; never a panic, never a broken file.
+/// A film that was cut off in the middle: what is there is encoded, or it is refused; never a panic, never a
+/// broken file.
 #[test]
 fn a_film_that_is_cut_off() {
     let Some(studio) = Studio::open() else { return };
@@ -171,7 +173,8 @@ fn containers_that_cannot_hold_the_codec() {
     }
 }
 
-/// An encoder's own words are checked before a job is begun: the corrected command is not held up by the wrong one.
+/// An encoder's own words are checked before a job is begun: the corrected command is not held up by the
+/// wrong one.
 #[test]
 fn an_option_that_the_encoder_does_not_know() {
     let Some(studio) = Studio::open() else { return };

@@ -19,8 +19,8 @@ fn wishes(encoder: &EncoderInfo, kilobits: u32, size: u32) -> Vec<(&'static str,
     ]
 }
 
-/// Encodes `film` with every wish and every encoder, and notes times and hashes of all video packets, as FFmpeg
-/// reads them.
+/// Encodes `film` with every wish and every encoder, and notes times and hashes of all video packets, as
+/// FFmpeg reads them.
 fn note(golden: &mut Golden, studio: &Studio, film: &str, kilobits: u32, size: u32) {
     let source = hash(picture_hashes(&studio.path(film)).concat().as_bytes());
     for encoder in encoders() {

@@ -20,7 +20,8 @@ fn is_take(event: &Value) -> bool {
     event["event"] == "take_finished"
 }
 
-/// A28, PA-12: the number of takes at once changes nothing in the film, although takes end in another order, and some are encoded again.
+/// A28, PA-12: the number of takes at once changes nothing in the film, although takes end in another order,
+/// and some are encoded again.
 #[test]
 fn a28_one_two_and_four_takes_at_once_make_the_same_bytes() {
     let Some(studio) = Studio::open() else { return };
@@ -32,8 +33,8 @@ fn a28_one_two_and_four_takes_at_once_make_the_same_bytes() {
     }
 }
 
-/// A28: with each encoder of this build, and with threads of its own: as many as it was given, however many takes run beside it, so that what it
-/// writes does not depend on the load.
+/// A28: with each encoder of this build, and with threads of its own: as many as it was given, however many
+/// takes run beside it, so that what it writes does not depend on the load.
 #[test]
 fn a28_every_encoder_repeats_itself_beside_others() {
     let Some(studio) = Studio::open() else { return };
@@ -48,7 +49,8 @@ fn a28_every_encoder_repeats_itself_beside_others() {
     }
 }
 
-/// Ctrl-C ends the job within two seconds with exit code 130 and one line that says how to go on; the same command does.
+/// Ctrl-C ends the job within two seconds with exit code 130 and one line that says how to go on; the same
+/// command does.
 #[test]
 fn ctrl_c_stops_at_once_and_says_how_to_go_on() {
     let Some(studio) = Studio::open() else { return };
@@ -81,7 +83,8 @@ fn ctrl_c_stops_at_once_and_says_how_to_go_on() {
     assert_eq!(studio.names(), ["film.mkv", "out.mp4"].map(str::to_owned).into());
 }
 
-/// A job folder is carried on only by the job that began it; others are told, and nothing is lost. `--restart` begins anew.
+/// A job folder is carried on only by the job that began it; others are told, and nothing is lost.
+/// `--restart` begins anew.
 #[test]
 fn other_settings_on_an_old_job_folder() {
     let Some(studio) = Studio::open() else { return };

@@ -1,4 +1,5 @@
-//! The command from end to end: the real binary on films that the `ffmpeg` program renders, judged by `ffprobe` and `ffmpeg`.
+//! The command from end to end: the real binary on films that the `ffmpeg` program renders, judged by
+//! `ffprobe` and `ffmpeg`.
 //!
 //! One file per theme. Without `ffmpeg` and `ffprobe` the tests say so and pass.
 #![allow(clippy::unwrap_used)] // everything here is a test
@@ -11,10 +12,12 @@ mod golden;
 mod jobs;
 mod pictures;
 mod pipe;
+mod previous;
 mod quality;
 mod rate;
 mod readers;
 mod resume;
+mod set;
 mod stream;
 mod times;
 mod tracks;

@@ -30,7 +30,8 @@ fn ten_bits_stay_ten_bits() {
     }
 }
 
-/// A film of two fields a frame stays one where the encoder has fields, and the loss is said where it has none.
+/// A film of two fields a frame stays one where the encoder has fields, and the loss is said where it has
+/// none.
 #[test]
 fn fields_stay_fields() {
     let Some(studio) = Studio::empty() else { return };

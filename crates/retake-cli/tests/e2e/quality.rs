@@ -1,4 +1,5 @@
-//! A quality objective is met on every unit of the file that is shipped, and the summary tells the truth about it.
+//! A quality objective is met on every unit of the file that is shipped, and the summary tells the truth
+//! about it.
 
 use crate::common::{FRAMES, Studio, between, fast, ffmpeg, probe, video_bytes};
 use serde_json::Value;

@@ -62,8 +62,9 @@ fn sound_counts_in_a_size() {
     between("bytes", studio.read("out.mkv").len() as f64, 900e3 * 0.95, 900e3);
 }
 
-/// `--max-bitrate`: no two seconds of the film exceed it, across takes too, by the times and sizes that ffprobe reads; with every encoder, for a floor and
-/// for a bit rate. What cannot be reached within it is told; where nothing can be encoded again, an encoder that cannot keep to it is refused.
+/// `--max-bitrate`: no two seconds of the film exceed it, across takes too, by the times and sizes that
+/// ffprobe reads; with every encoder, for a floor and for a bit rate. What cannot be reached within it is
+/// told; where nothing can be encoded again, an encoder that cannot keep to it is refused.
 #[test]
 fn a_highest_bit_rate_is_nowhere_exceeded() {
     let Some(studio) = Studio::open() else { return };

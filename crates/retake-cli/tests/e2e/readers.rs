@@ -11,8 +11,9 @@ fn demuxer(container: &str) -> &'static str {
     if ["mp4", "mov"].contains(&container) { "qtdemux" } else { "matroskademux" }
 }
 
-/// In every container, and from every encoder, pictures come at the same times, in the same order of decoding, with the same sync frames; the length is the
-/// film's; and a seek comes out at a sync frame before.
+/// In every container, and from every encoder, pictures come at the same times, in the same order of
+/// decoding, with the same sync frames; the length is the film's; and a seek comes out at a sync frame
+/// before.
 #[test]
 fn pictures_seeks_and_lengths() {
     let Some(studio) = Studio::open() else { return };
@@ -45,7 +46,8 @@ fn pictures_seeks_and_lengths() {
             let packets: Vec<_> = packets.iter().map(|packet| packet.split_once(',').unwrap()).collect();
             for (sample, (size, flags)) in seen.video.iter().zip(packets) {
                 assert_eq!(sample.bytes, size.parse::<u64>().unwrap(), "{name}");
-                // superframes and open refreshes are no matter here: units begin with what both call a sync frame
+                // superframes and open refreshes are no matter here: units begin with what both call a sync
+                // frame
                 assert!(!flags.starts_with('K') || sample.sync, "{name}");
             }
             let decoded: Vec<i64> = seen.video.iter().filter_map(|sample| sample.dts).collect();
@@ -70,7 +72,8 @@ fn pictures_seeks_and_lengths() {
     }
 }
 
-/// Sound is where it was, to the sample: what comes before the first picture is edited out, and what begins late begins late.
+/// Sound is where it was, to the sample: what comes before the first picture is edited out, and what begins
+/// late begins late.
 #[test]
 fn sound_is_where_it_was() {
     let Some(studio) = Studio::open() else { return };

@@ -1,4 +1,5 @@
-//! `kill -9` at any moment costs at most the takes in flight: the same command carries on, and comes to the same bytes.
+//! `kill -9` at any moment costs at most the takes in flight: the same command carries on, and comes to the
+//! same bytes.
 
 use crate::common::{Moment, Run, Studio, fast};
 use serde_json::Value;

@@ -19,7 +19,8 @@ fn media(path: &Path) -> MediaPlaylist {
     m3u8_rs::parse_media_playlist(&fs::read(path).unwrap()).unwrap().1
 }
 
-/// A film of the initialization segment and one media segment, or a part of it, as a program that knows no playlists reads it.
+/// A film of the initialization segment and one media segment, or a part of it, as a program that knows no
+/// playlists reads it.
 fn alone(studio: &Studio, folder: &Path, segment: &str, bytes: Option<u64>) -> PathBuf {
     let mut film = fs::read(folder.join("init.mp4")).unwrap();
     let segment = fs::read(folder.join(segment)).unwrap();
@@ -38,8 +39,8 @@ fn shown(film: &Path) -> Vec<f64> {
     times
 }
 
-/// The stream holds the very pictures and sound of a film that is made with the same settings, at the same times; its sound is the source's, and
-/// as far from the pictures as there. What it cannot hold is said.
+/// The stream holds the very pictures and sound of a film that is made with the same settings, at the same
+/// times; its sound is the source's, and as far from the pictures as there. What it cannot hold is said.
 #[test]
 fn a_stream_is_the_film() {
     let Some(studio) = Studio::open() else { return };
@@ -79,8 +80,9 @@ fn a_stream_is_the_film() {
     assert_eq!(run.summary()["file_bytes"], bytes + studio.read("out.m3u8").len() as u64);
 }
 
-/// What playlists say is so, by another parser and another demuxer: every segment begins with a sync frame and lasts as long as it says, none is longer
-/// than the target or faster than the bandwidth, and pieces of the list of sync frames are decoded by themselves.
+/// What playlists say is so, by another parser and another demuxer: every segment begins with a sync frame
+/// and lasts as long as it says, none is longer than the target or faster than the bandwidth, and pieces of
+/// the list of sync frames are decoded by themselves.
 #[test]
 fn playlists_say_what_is_there() {
     let Some(studio) = Studio::open() else { return };
@@ -236,7 +238,8 @@ fn what_is_there_is_kept() {
     assert_eq!(studio.names(), ["film.mkv", "out.m3u8", "out.media"].map(str::to_owned).into());
 }
 
-/// `kill -9` while the stream is written and verified: there is no playlist, and the same command comes to the same files.
+/// `kill -9` while the stream is written and verified: there is no playlist, and the same command comes to
+/// the same files.
 #[test]
 fn killed_and_carried_on() {
     let Some(studio) = Studio::open() else { return };

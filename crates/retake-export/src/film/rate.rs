@@ -1,4 +1,5 @@
-//! A rate that no two seconds of the film exceed: judged on the samples that would be shipped, across the joins of takes.
+//! A rate that no two seconds of the film exceed: judged on the samples that would be shipped, across the
+//! joins of takes.
 
 use crate::error::ExportError;
 use crate::take::finished::FinishedTake;
@@ -29,7 +30,8 @@ impl<'a> Peaks<'a> {
         Self { store, limit, known: HashMap::new() }
     }
 
-    /// Of the takes of all units: those that have a part in two seconds above the rate, and how many times the rate that is.
+    /// Of the takes of all units: those that have a part in two seconds above the rate, and how many times
+    /// the rate that is.
     pub(crate) fn broken(
         &mut self,
         takes: &[Arc<FinishedTake>],

@@ -11,8 +11,8 @@ use std::path::Path;
 const EVERY: u64 = 64;
 
 impl Film<'_> {
-    /// Reads the written film, or the playlist of its pictures, and compares it with what was indexed and encoded. `verified` is told how
-    /// many frames were compared.
+    /// Reads the written film, or the playlist of its pictures, and compares it with what was indexed and
+    /// encoded. `verified` is told how many frames were compared.
     pub(crate) fn verify(
         &self,
         path: &Path,
@@ -26,8 +26,8 @@ impl Film<'_> {
         }
     }
 
-    /// Decodes the written film and compares it with what was indexed and encoded: the number of frames, their times, and every picture.
-    /// So the scores that were measured in the takes are scores of this file.
+    /// Decodes the written film and compares it with what was indexed and encoded: the number of frames,
+    /// their times, and every picture. So the scores that were measured in the takes are scores of this file.
     fn verify_pictures(
         &self,
         path: &Path,
@@ -58,8 +58,9 @@ impl Film<'_> {
         times.end()
     }
 
-    /// Where the encoder was not asked what a decoder will see: compares every sample of the written film, byte for byte, with the take
-    /// that it comes from, and all times, and decodes every sync frame. Decoding all would cost a twentieth of the encode.
+    /// Where the encoder was not asked what a decoder will see: compares every sample of the written film,
+    /// byte for byte, with the take that it comes from, and all times, and decodes every sync frame. Decoding
+    /// all would cost a twentieth of the encode.
     fn verify_samples(
         &self,
         path: &Path,
@@ -164,7 +165,8 @@ impl Clock {
         Self { source: parts(map.index.time_base), film: parts(film.video.time_base) }
     }
 
-    /// Whether the difference is less than one tick of the film's clock: less than what rounding both ends can make.
+    /// Whether the difference is less than one tick of the film's clock: less than what rounding both ends
+    /// can make.
     fn agrees(&self, film_ticks: i64, source_ticks: i64) -> bool {
         let film = i128::from(film_ticks) * self.film.0 * self.source.1;
         let source = i128::from(source_ticks) * self.source.0 * self.film.1;

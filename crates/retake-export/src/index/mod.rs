@@ -25,7 +25,8 @@ pub(crate) struct FilmMap {
 }
 
 impl FilmMap {
-    /// How long the film lasts: to the end of its last frame, or, where that has no duration, as long again as the frame before.
+    /// How long the film lasts: to the end of its last frame, or, where that has no duration, as long again
+    /// as the frame before.
     pub(crate) fn seconds(&self) -> f64 {
         let frames = &self.index.frames;
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return 0.0 };

@@ -1,7 +1,8 @@
 //! Scene changes, found while the film is decoded.
 //!
-//! The detector (av-scenechange) looks at a small grey copy of each picture. Its decisions lag [`LOOK_AHEAD`] frames behind, and depend on
-//! nothing before the last [`SceneDetector::restart`]: so a job that is carried on in the middle of a film finds the same scenes.
+//! The detector (av-scenechange) looks at a small grey copy of each picture. Its decisions lag [`LOOK_AHEAD`]
+//! frames behind, and depend on nothing before the last [`SceneDetector::restart`]: so a job that is carried
+//! on in the middle of a film finds the same scenes.
 
 use av_scenechange::{SceneChangeDetector, SceneDetectionSpeed};
 use num_rational::Rational32;
@@ -14,8 +15,9 @@ use v_frame::frame::{Frame, FrameBuilder};
 /// Frames that have to follow before a decision falls; fewer at the end of the film.
 pub(crate) const LOOK_AHEAD: usize = 5;
 
-/// The analysed size. One fixed size for all films: the library's standard mode panics on many others, and takes 0.08 ms here without
-/// assembly, so that no assembler is needed to build. On real films it finds the cuts that it finds at full size.
+/// The analysed size. One fixed size for all films: the library's standard mode panics on many others, and
+/// takes 0.08 ms here without assembly, so that no assembler is needed to build. On real films it finds the
+/// cuts that it finds at full size.
 const WIDTH: usize = 192;
 const HEIGHT: usize = 128;
 /// What the library's motion search needs around the picture.
@@ -42,7 +44,8 @@ pub(crate) struct SceneDetector {
 }
 
 impl SceneDetector {
-    /// A detector for the film from frame `start` on, where a scene begins. Scenes are at least `shortest` frames long.
+    /// A detector for the film from frame `start` on, where a scene begins. Scenes are at least `shortest`
+    /// frames long.
     pub(crate) fn new(start: u64, shortest: usize) -> Self {
         let detector = new_detector(shortest);
         Self { detector, shortest, small: VecDeque::new(), start, next: start + 1 }
@@ -53,7 +56,8 @@ impl SceneDetector {
         self.small.push_back(Arc::new(shrink(picture)));
     }
 
-    /// The next decision, once enough frames are known. At the end of the film (`ended`) the last frames are decided upon, too.
+    /// The next decision, once enough frames are known. At the end of the film (`ended`) the last frames are
+    /// decided upon, too.
     pub(crate) fn decide(&mut self, ended: bool) -> Option<Decision> {
         let known = self.small.len();
         if known < 2 || (!ended && known < LOOK_AHEAD + 2) {

@@ -1,5 +1,5 @@
-//! The scout decodes the film once, from front to back: it builds the frame index, finds scenes, cuts units, and hands the frames of each
-//! unit on, so that the first pass needs no second decode.
+//! The scout decodes the film once, from front to back: it builds the frame index, finds scenes, cuts units,
+//! and hands the frames of each unit on, so that the first pass needs no second decode.
 
 use super::journal::{Journal, Scene};
 use super::scene::LOOK_AHEAD;
@@ -51,8 +51,8 @@ pub(crate) struct Scout<'a> {
 }
 
 impl Scout<'_> {
-    /// Decodes to the end of the film and gives back all that is known of it. Frames that the map knows already are checked against it,
-    /// but not handed on: their takes read them themselves.
+    /// Decodes to the end of the film and gives back all that is known of it. Frames that the map knows
+    /// already are checked against it, but not handed on: their takes read them themselves.
     pub(crate) fn run(mut self, told: &mut dyn Scouted) -> Result<FilmMap, ExportError> {
         let known = self.map.index.frames.len() as u64;
         let permits = MemoryPermits::new(self.plan.permits);

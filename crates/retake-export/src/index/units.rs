@@ -1,4 +1,5 @@
-//! From decoded pictures to planning units: scene changes are found and scenes cut, in one place for the scout and for measurements.
+//! From decoded pictures to planning units: scene changes are found and scenes cut, in one place for the
+//! scout and for measurements.
 
 use super::scene::SceneDetector;
 use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
@@ -17,7 +18,8 @@ pub(crate) fn shortest_scene(frame_rate: f64) -> usize {
 pub(crate) enum Found {
     /// A scene ends before frame `end`: these are the rest of its units.
     SceneEnd { units: Vec<FrameRange>, end: u64 },
-    /// The scene goes on after frame `frame`; its front may have been cut off as a unit, because the scene is longer than the window.
+    /// The scene goes on after frame `frame`; its front may have been cut off as a unit, because the scene is
+    /// longer than the window.
     GoesOn { unit: Option<FrameRange>, frame: u64 },
 }
 
@@ -28,7 +30,8 @@ pub(crate) struct UnitFinder {
 }
 
 impl UnitFinder {
-    /// Finds units from frame `start` on, where a scene must begin. Scenes are at least `shortest` frames long.
+    /// Finds units from frame `start` on, where a scene must begin. Scenes are at least `shortest` frames
+    /// long.
     pub(crate) fn new(rule: UnitRule, start: u64, shortest: usize) -> Self {
         Self { detector: SceneDetector::new(start, shortest), cutter: UnitCutter::new(rule, start) }
     }
@@ -38,7 +41,8 @@ impl UnitFinder {
         self.detector.push(picture);
     }
 
-    /// The next decision, once enough frames are known. With `ended`, when no more frames follow, the last frames are decided upon, too.
+    /// The next decision, once enough frames are known. With `ended`, when no more frames follow, the last
+    /// frames are decided upon, too.
     pub(crate) fn next(&mut self, ended: bool) -> Option<Found> {
         let decision = self.detector.decide(ended)?;
         if decision.cut {

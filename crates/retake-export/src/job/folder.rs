@@ -37,7 +37,8 @@ pub(crate) struct JobDescription {
     /// Bits per second that no two seconds exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bit_rate: Option<u64>,
-    /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a first pass.
+    /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a
+    /// first pass.
     pub rule: UnitRule,
 }
 
@@ -54,8 +55,8 @@ pub(crate) enum Earlier {
     Forget,
 }
 
-/// A job folder that this process owns as long as the value lives. One that was made for a request that was then refused goes away with
-/// the value: it becomes a job's with [`JobFolder::claim`].
+/// A job folder that this process owns as long as the value lives. One that was made for a request that was
+/// then refused goes away with the value: it becomes a job's with [`JobFolder::claim`].
 pub(crate) struct JobFolder {
     path: PathBuf,
     /// Whether there was no such folder before, and no job has claimed it.
@@ -96,7 +97,8 @@ impl JobFolder {
         Ok(folder)
     }
 
-    /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that counts.
+    /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that
+    /// counts.
     pub(crate) fn claim(&mut self, wanted: JobDescription) -> Result<JobDescription, ExportError> {
         let path = self.path.join(DESCRIPTION);
         match fs::read(&path) {
@@ -123,7 +125,8 @@ impl JobFolder {
         }
     }
 
-    /// The description of an earlier run's job. That of another version is refused by name, because its takes would not be found.
+    /// The description of an earlier run's job. That of another version is refused by name, because its takes
+    /// would not be found.
     fn read_description(&self, text: &[u8]) -> Result<JobDescription, ExportError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -169,8 +172,8 @@ impl JobFolder {
         self.path.join(TAKES)
     }
 
-    /// Writes down, just before the film is put in place, that it is done: a run that is killed before it could remove the folder leaves
-    /// this behind, and the next one needs only tidy up.
+    /// Writes down, just before the film is put in place, that it is done: a run that is killed before it
+    /// could remove the folder leaves this behind, and the next one needs only tidy up.
     pub(crate) fn note_finished(
         &self,
         film: &Path,
@@ -219,7 +222,8 @@ impl Drop for JobFolder {
     }
 }
 
-/// Whether all that a folder holds may be a job's: it may then be carried on, emptied, and removed in the end.
+/// Whether all that a folder holds may be a job's: it may then be carried on, emptied, and removed in the
+/// end.
 fn is_ours(folder: &Path) -> bool {
     let Ok(mut entries) = fs::read_dir(folder) else { return false };
     entries.all(|entry| entry.is_ok_and(|entry| is_ours_name(&entry.file_name().to_string_lossy())))
@@ -241,15 +245,17 @@ struct Finished {
 }
 
 impl Finished {
-    /// The first one was written without a number, and held the request as a line of text that depended on the compiler.
+    /// The first one was written without a number, and held the request as a line of text that depended on
+    /// the compiler.
     const VERSION: u32 = 2;
 }
 
-/// What an earlier run of the same request did, if it put `film` in place and was stopped before it could remove its folder, which is
-/// removed now.
+/// What an earlier run of the same request did, if it put `film` in place and was stopped before it could
+/// remove its folder, which is removed now.
 ///
 /// # Errors
-/// [`RequestError::JobOfOtherVersion`] where another version finished this very film: what was asked of it cannot be compared any more.
+/// [`RequestError::FinishedByOtherVersion`] where another version finished this very film: what was asked of
+/// it cannot be compared any more.
 pub(crate) fn finished_before(
     folder: &Path,
     film: &Path,
@@ -270,8 +276,8 @@ pub(crate) fn finished_before(
     let finished = match serde_json::from_slice::<Finished>(&text) {
         Ok(finished) if any.version == Finished::VERSION => finished,
         _ => {
-            let found = format!("its film {} was finished: only the folder is left over", film.display());
-            return Err(RequestError::JobOfOtherVersion { folder: folder.to_owned(), found }.into());
+            let (folder, output) = (folder.to_owned(), film.to_owned());
+            return Err(RequestError::FinishedByOtherVersion { output, folder }.into());
         }
     };
     if finished.request != *request {
@@ -348,7 +354,7 @@ mod tests {
         fs::write(folder.join(FINISHED), old.to_string()).unwrap();
         let refused = finished_before(&folder, &film, &request("a"));
         assert!(
-            matches!(&refused, Err(ExportError::Request(RequestError::JobOfOtherVersion { found, .. })) if found.contains("film.mp4")),
+            matches!(&refused, Err(ExportError::Request(RequestError::FinishedByOtherVersion { .. }))),
             "{refused:?}"
         );
         assert!(folder.exists() && film.exists());

@@ -9,12 +9,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
-/// All of a request that its result depends on: two runs with equal identities make the same film. Stored in the job folder, as
-/// `docs/job-folder.md` describes.
+/// All of a request that its result depends on: two runs with equal identities make the same film. Stored in
+/// the job folder, as `docs/job-folder.md` describes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestIdentity {
-    /// [`RequestIdentity::VERSION`]: raised whenever a field gets another meaning, so that an old text is never taken for a new one.
+    /// [`RequestIdentity::VERSION`]: raised whenever a field gets another meaning, so that an old text is
+    /// never taken for a new one.
     version: u32,
     input: PathBuf,
     encoder: String,
@@ -70,8 +71,8 @@ impl RequestIdentity {
     }
 }
 
-/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice another file; the frame index
-/// notices another film.
+/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice
+/// another file; the frame index notices another film.
 pub(crate) fn source_identity(path: &Path) -> Result<String, ExportError> {
     const PIECE: u64 = 1 << 20;
     let fail = |doing| ExportError::file(path, doing);

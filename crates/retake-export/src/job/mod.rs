@@ -4,6 +4,7 @@ pub(crate) mod folder;
 pub(crate) mod identity;
 pub(crate) mod plan;
 pub(crate) mod preset;
+pub(crate) mod properties;
 pub(crate) mod request;
 pub(crate) mod settings;
 pub(crate) mod source;
@@ -24,7 +25,7 @@ use retake_compression::planner::curve::Family;
 use retake_libav::{FilmInfo, ReaderOptions, probe};
 use retake_quality::Pool;
 use settings::make_acceptable;
-use source::{frames, is_standard_input, pixel_format, probe_standard_input, reader_options};
+use source::{frames, is_standard_input, probe_standard_input, reader_options};
 use std::time::Instant;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
@@ -67,7 +68,8 @@ impl Began {
 }
 
 impl Job {
-    /// Decides all that can be decided, and takes the job folder. A request that is refused leaves nothing behind.
+    /// Decides all that can be decided, and takes the job folder. A request that is refused leaves nothing
+    /// behind.
     pub(crate) fn prepare(
         request: &Request,
         identity: RequestIdentity,
@@ -80,7 +82,8 @@ impl Job {
         settings::check(request)?;
         let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
         let open_folder = || JobFolder::open(&request.work_dir(), earlier);
-        // the folder is looked at late, so that a refused request touches nothing; standard input has to be kept somewhere
+        // the folder is looked at late, so that a refused request touches nothing; standard input has to be
+        // kept somewhere
         let (spool, film) = if is_standard_input(&request.input) {
             let folder = open_folder()?;
             let film = probe_standard_input(&folder, stop)?;
@@ -90,9 +93,8 @@ impl Job {
         };
 
         let mut notes: Vec<String> = film.video.converted.iter().cloned().collect();
-        let (format, reduced) = pixel_format(&film, info);
-        notes.extend(reduced);
-        let mut settings = settings::settings(request, &film, format, &mut notes)?;
+        let mut settings = settings::settings(request, &film, &mut notes)?;
+        let format = settings.format;
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);
         let goal = request.target().goal();
@@ -143,7 +145,8 @@ impl Job {
         })
     }
 
-    /// Bits a pixel of a film whose samples take `bytes`, as far as the container says how many frames there are.
+    /// Bits a pixel of a film whose samples take `bytes`, as far as the container says how many frames there
+    /// are.
     pub(crate) fn bits_per_pixel(&self, bytes: u64) -> f64 {
         let video = &self.source.video;
         let pixels = frames(&self.source) as f64 * f64::from(video.width) * f64::from(video.height);

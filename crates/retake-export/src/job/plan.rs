@@ -1,4 +1,5 @@
-//! How a job is worked on: the objective in numbers, the rule by which units are cut, and how many takes fit into the memory at once.
+//! How a job is worked on: the objective in numbers, the rule by which units are cut, and how many takes fit
+//! into the memory at once.
 
 use super::request::{Goal, Request};
 use super::source::{frames, seconds};
@@ -14,8 +15,8 @@ use retake_quality::MetricKind;
 /// The longest planning unit, and how far a scene is looked at before it is cut, in seconds.
 const LONGEST: f64 = 4.0;
 const WINDOW: f64 = 12.0;
-/// The longest take where no floor is asked for, in seconds: encoders' usual key frame interval of 250 frames. Units of 4 s would cost 7 % of
-/// the bits of the mixed film at equal quality.
+/// The longest take where no floor is asked for, in seconds: encoders' usual key frame interval of 250
+/// frames. Units of 4 s would cost 7 % of the bits of the mixed film at equal quality.
 const LONGEST_TAKE: f64 = 10.0;
 /// How long segments of a stream are at most, in seconds: what the authors of HLS advise.
 pub(crate) const LONGEST_SEGMENT: i64 = 6;
@@ -55,13 +56,14 @@ pub(crate) fn bytes_at(bit_rate: u64, seconds: f64) -> u64 {
     (bit_rate as f64 / 8.0 * seconds) as u64
 }
 
-/// Whether takes begin before their unit's end is known: under a floor a take wants to see all of its unit first.
+/// Whether takes begin before their unit's end is known: under a floor a take wants to see all of its unit
+/// first.
 pub(crate) fn is_streaming(goal: Goal) -> bool {
     !matches!(goal, Goal::Floor { .. })
 }
 
-/// Units as long as is good for the objective, as far as their frames fit into the memory budget. In a stream, segments begin where units
-/// do.
+/// Units as long as is good for the objective, as far as their frames fit into the memory budget. In a
+/// stream, segments begin where units do.
 pub(crate) fn unit_rule(
     film: &FilmInfo,
     memory: u64,
@@ -84,15 +86,16 @@ pub(crate) fn unit_rule(
     }
 }
 
-/// What encoders are told of a rate that no two seconds exceed: what flows into two seconds and a bucket are those two seconds at the rate.
-/// Two takes may both make use of their buckets at a join; those are encoded again. Where nothing is, each take has half of the bucket.
+/// What encoders are told of a rate that no two seconds exceed: what flows into two seconds and a bucket are
+/// those two seconds at the rate. Two takes may both make use of their buckets at a join; those are encoded
+/// again. Where nothing is, each take has half of the bucket.
 pub(crate) fn bucket(rate: u64, measured: bool) -> RateLimit {
     let part = |percent: u64| (rate / 100).saturating_mul(percent).max(1000);
     RateLimit { bits_per_second: part(75), window_bits: part(if measured { 50 } else { 25 }) }
 }
 
-/// The most frames that the library is to look at before it codes them, if it gives bits better for that and they fit into memory. Plain
-/// takes are what the library makes of each frame as it comes.
+/// The most frames that the library is to look at before it codes them, if it gives bits better for that and
+/// they fit into memory. Plain takes are what the library makes of each frame as it comes.
 pub(crate) fn first_pass(
     request: &Request,
     settings: &EncoderSettings,

@@ -8,15 +8,17 @@ use retake_quality::MetricKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ExportPreset {
-    /// To be kept, or edited again: hardly to be told from the source, side by side. Four of the metric's units above its usual floor: VMAF
-    /// 97.
+    /// To be kept, or edited again: hardly to be told from the source, side by side. Four of the metric's
+    /// units above its usual floor: VMAF 97.
     #[doc(alias = "AVAssetExportPresetHighestQuality")]
     Master,
-    /// To be watched: looks like the source to most people at a normal distance. The metric's usual floor: VMAF 93.
+    /// To be watched: looks like the source to most people at a normal distance. The metric's usual floor:
+    /// VMAF 93.
     #[default]
     #[doc(alias = "AVAssetExportPresetMediumQuality")]
     Viewing,
-    /// To be looked through, or sent over a slow line: the loss shows, and does not disturb. Ten units below the usual floor: VMAF 83.
+    /// To be looked through, or sent over a slow line: the loss shows, and does not disturb. Ten units below
+    /// the usual floor: VMAF 83.
     #[doc(alias = "AVAssetExportPresetLowQuality")]
     Preview,
 }

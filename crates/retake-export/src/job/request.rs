@@ -1,5 +1,6 @@
 //! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
 
+use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
@@ -11,7 +12,8 @@ use std::sync::Arc;
 /// Passes that an export may make where several are allowed and nobody says how many.
 const USUAL_PASSES: u32 = 5;
 
-/// What is wanted of a film. Made by constructors that check their numbers, so that a target that exists can be asked for.
+/// What is wanted of a film. Made by constructors that check their numbers, so that a target that exists can
+/// be asked for.
 ///
 /// ```
 /// # use retake_export::{RequestError, Target};
@@ -44,8 +46,9 @@ pub(crate) enum Goal {
 }
 
 impl Target {
-    /// Every unit reaches this score, with as few bits as possible. On the scale of the export's metric; that it is less than the metric's
-    /// best is checked when the export starts, because only then the metric is known.
+    /// Every unit reaches this score, with as few bits as possible. On the scale of the export's metric; that
+    /// it is less than the metric's best is checked when the export starts, because only then the metric is
+    /// known.
     ///
     /// # Errors
     /// [`RequestError::FloorOutOfScale`] for what is not a number above 0.
@@ -58,10 +61,12 @@ impl Target {
         }
     }
 
-    /// Units up to this much above the floor are left as they are. Where nobody says: a difference that is worth talking about, 1 for VMAF.
+    /// Units up to this much above the floor are left as they are. Where nobody says: a difference that is
+    /// worth talking about, 1 for VMAF.
     ///
     /// # Errors
-    /// [`RequestError::ToleranceWithoutFloor`], and [`RequestError::ToleranceOutOfRange`] for what is not a number above 0.
+    /// [`RequestError::ToleranceWithoutFloor`], and [`RequestError::ToleranceOutOfRange`] for what is not a
+    /// number above 0.
     #[doc(alias = "QualityTolerance")]
     pub fn tolerance(self, tolerance: f64) -> Result<Self, RequestError> {
         let Goal::Floor { floor, .. } = self.0 else { return Err(RequestError::ToleranceWithoutFloor) };
@@ -85,7 +90,8 @@ impl Target {
         }
     }
 
-    /// The size of the whole file, in bytes; never more. Whether the film fits into it is found out when the export runs.
+    /// The size of the whole file, in bytes; never more. Whether the film fits into it is found out when the
+    /// export runs.
     #[doc(alias = "fileLengthLimit")]
     pub fn size(bytes: u64) -> Self {
         Self(Goal::Size(bytes))
@@ -96,8 +102,8 @@ impl Target {
         Self(Goal::Plain(None))
     }
 
-    /// One pass with this quality on the encoder's own scale (CRF, CQ); nothing is measured. That it is on the scale is checked when the
-    /// export starts, because only then the encoder is known.
+    /// One pass with this quality on the encoder's own scale (CRF, CQ); nothing is measured. That it is on
+    /// the scale is checked when the export starts, because only then the encoder is known.
     #[doc(alias = "crf")]
     pub fn plain_at(quality: f64) -> Self {
         Self(Goal::Plain(Some(quality)))
@@ -152,9 +158,13 @@ pub(crate) struct Request {
     pub options: Vec<(String, String)>,
     /// Properties, as sessions have them, in the order in which they were set.
     pub properties: Vec<(PropertyKey, PropertyValue)>,
-    /// `None` is what [`ExportPreset::Viewing`](crate::ExportPreset::Viewing) asks for.
+    /// `None` is what `purpose` asks for.
     pub target: Option<Target>,
+    /// What the film is for, where no target says it.
+    pub purpose: ExportPreset,
     pub metric: MetricKind,
+    /// Whether the metric was asked for, and is not just the usual one.
+    pub asks_metric: bool,
     /// How the frames of a unit become one score.
     pub pool: Pool,
     /// A cap on the bit rate in any window of two seconds, in bits per second.
@@ -187,7 +197,9 @@ impl Request {
             options: Vec::new(),
             properties: Vec::new(),
             target: None,
+            purpose: ExportPreset::default(),
             metric: retake_quality::default_metric(),
+            asks_metric: false,
             pool: Pool::Mean,
             max_bit_rate: None,
             multi_pass: false,
@@ -221,7 +233,7 @@ impl Request {
     }
 
     pub(crate) fn target(&self) -> Target {
-        self.target.unwrap_or_else(|| super::preset::ExportPreset::default().target(self.metric))
+        self.target.unwrap_or_else(|| self.purpose.target(self.metric))
     }
 
     /// Passes allowed, the first one counted.
@@ -246,6 +258,8 @@ impl Request {
             Asked::Threads => self.threads.is_some(),
             Asked::Target => self.target.is_some(),
             Asked::MaxBitRate => self.max_bit_rate.is_some(),
+            Asked::Metric => self.asks_metric,
+            Asked::Passes => self.passes.is_some(),
         }
     }
 }

@@ -1,45 +1,55 @@
 //! The settings that all takes of a job begin with, and what they cannot keep of the source.
 
 use super::plan::bucket;
+use super::properties;
 use super::request::{Goal, Request};
+use super::source::pixel_format;
 use crate::error::{ExportError, RequestError};
 use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateControl};
+use retake_compression::property::PropertyKey;
 use retake_libav::{FilmInfo, VideoTrack};
-use retake_media::PixelFormat;
 
-/// The settings of a job's takes. What the source has and they do not is told in `notes`.
+/// The settings of a job's takes: what its properties make of them, and in them what the export decides
+/// itself. What the source has and they do not is told in `notes`.
 pub(crate) fn settings(
     request: &Request,
     film: &FilmInfo,
-    format: PixelFormat,
     notes: &mut Vec<String>,
 ) -> Result<EncoderSettings, ExportError> {
     let info = request.encoder.info();
-    let video = &film.video;
     let measured = request.target().is_measured();
+    let derived = properties::derived(request, &film.video)?;
+    let depth = [PropertyKey::OutputBitDepth, PropertyKey::ProfileLevel];
+    let format = if depth.into_iter().any(|key| properties::has(request, key)) {
+        derived.format
+    } else {
+        let (format, reduced) = pixel_format(film, info);
+        notes.extend(reduced);
+        format
+    };
     let mut settings = EncoderSettings {
-        width: video.width,
-        height: video.height,
         format,
-        frame_rate: video.frame_rate,
-        colour: video.colour,
-        pixel_aspect_ratio: video.pixel_aspect_ratio,
-        mastering_display: video.mastering_display,
-        content_light: video.content_light,
-        preset: preset(request)?,
-        rate: RateControl::Quality(quality(request)?),
+        preset: if derived.preset.is_empty() { preset(request)? } else { derived.preset },
+        rate: if properties::has(request, PropertyKey::Quality) {
+            derived.rate
+        } else {
+            RateControl::Quality(quality(request)?)
+        },
         // where nothing is encoded again, an encoder that does not know limits says so
         limit: request
             .max_bit_rate
             .filter(|_| info.controls.rate_limit || !measured)
             .map(|rate| bucket(rate, measured)),
-        max_key_frame_interval: 0,
         threads: request.threads(),
         reconstruct: measured && info.reconstructs,
-        controls: Controls::default(),
         options: request.options.clone(),
+        // a ceiling belongs to sessions at a rate; takes have a quality each
+        controls: Controls { quality_ceiling: None, ..derived.controls },
+        ..derived
     };
-    keep_fields(request, video, &mut settings, notes);
+    if !properties::has(request, PropertyKey::FieldCount) {
+        keep_fields(request, &film.video, &mut settings, notes);
+    }
     Ok(settings)
 }
 
@@ -73,7 +83,8 @@ fn quality(request: &Request) -> Result<f64, RequestError> {
     }
 }
 
-/// Two fields of the source stay two fields where the encoder has them, and no conversion on the way mixes their rows.
+/// Two fields of the source stay two fields where the encoder has them, and no conversion on the way mixes
+/// their rows.
 fn keep_fields(
     request: &Request,
     video: &VideoTrack,
@@ -106,8 +117,8 @@ fn keep_fields(
     notes.push(format!("the source is interlaced, and its fields are coded as whole frames: {reason}"));
 }
 
-/// Makes sure that the encoder takes the settings, before there is a job: of a size that is not even a row or a column is left out where
-/// that helps.
+/// Makes sure that the encoder takes the settings, before there is a job: of a size that is not even a row or
+/// a column is left out where that helps.
 pub(crate) fn make_acceptable(
     factory: &dyn EncoderFactory,
     settings: EncoderSettings,

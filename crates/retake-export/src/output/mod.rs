@@ -28,7 +28,8 @@ pub(crate) struct Written {
 
 /// A kind of output.
 pub(crate) trait Output {
-    /// Writes a film into a folder in which nothing is yet, under the names that it will have beside `output`.
+    /// Writes a film into a folder in which nothing is yet, under the names that it will have beside
+    /// `output`.
     fn write(
         &self,
         film: &Film<'_>,
@@ -46,7 +47,8 @@ pub(crate) fn output(kind: OutputKind) -> Box<dyn Output> {
     }
 }
 
-/// Bytes that a film takes beside its video samples: the other tracks, and what the container needs. Found by writing it.
+/// Bytes that a film takes beside its video samples: the other tracks, and what the container needs. Found by
+/// writing it.
 pub(crate) fn overhead(film: &Film<'_>, stop: &StopFlag) -> Result<u64, ExportError> {
     let folder = &film.job.folder;
     let temporary = folder.unfinished_folder();

@@ -1,4 +1,5 @@
-//! Where an output goes: the place holds nothing, or what it held before, until the film is whole and verified.
+//! Where an output goes: the place holds nothing, or what it held before, until the film is whole and
+//! verified.
 
 use super::Written;
 use super::hls::names::{is_media, media_of};
@@ -75,8 +76,9 @@ impl JobOutput {
         Ok(Self { target: OutputTarget::new(output, existing), kind, owner: String::new() })
     }
 
-    /// The same place, for the job that has this folder. One name for a job: what a killed run left is replaced by
-    /// the next, which holds the lock of the job; another job with the same output has another name.
+    /// The same place, for the job that has this folder. One name for a job: what a killed run left is
+    /// replaced by the next, which holds the lock of the job; another job with the same output has another
+    /// name.
     pub(crate) fn for_job(self, job_folder: &Path) -> Self {
         let job_folder = job_folder.canonicalize().unwrap_or_else(|_| job_folder.to_owned());
         let hash = xxh3_64(job_folder.as_os_str().as_encoded_bytes()) as u32;
@@ -100,7 +102,8 @@ impl JobOutput {
     /// playlist never names what is not there.
     pub(crate) fn place(&self, unfinished: &TempDir, written: &Written) -> Result<(), ExportError> {
         if let Some(new) = &written.media {
-            // it was found to hold nothing but a stream's media, and goes away with the folder of what is unfinished
+            // it was found to hold nothing but a stream's media, and goes away with the folder of what is
+            // unfinished
             let media = OutputTarget::new(media_of(self.path()), Existing::Replace);
             media.put_folder(new, &unfinished.path().join("replaced")).map_err(not_placed)?;
         }
@@ -148,8 +151,8 @@ fn check_paths(input: &Path, output: &Path, overwrite: bool) -> Result<(), Reque
     Ok(())
 }
 
-/// The folder of media of a stream: what is there may be replaced only if it is one of a stream, and nothing but a killed run leaves it
-/// there without its playlist.
+/// The folder of media of a stream: what is there may be replaced only if it is one of a stream, and nothing
+/// but a killed run leaves it there without its playlist.
 fn check_media(output: &Path) -> Result<(), RequestError> {
     let media = media_of(output);
     if media.symlink_metadata().is_err() || is_media(&media) {

@@ -44,7 +44,8 @@ pub(crate) struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    /// Runs all takes that come through `supply`, until all its senders are gone, and gives them back in the order in which they were done.
+    /// Runs all takes that come through `supply`, until all its senders are gone, and gives them back in the
+    /// order in which they were done.
     ///
     /// # Errors
     /// The first error that is not the consequence of another. All outcomes were waited for then.

@@ -1,5 +1,5 @@
-//! An executor for tests, which is as far from the export as one can be within a process: takes come to it as text, it finds the source
-//! and its index by path, and loses some takes.
+//! An executor for tests, which is as far from the export as one can be within a process: takes come to it as
+//! text, it finds the source and its index by path, and loses some takes.
 
 use super::encode::{TakeTools, encode_take};
 use super::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket, suite};
@@ -31,7 +31,7 @@ pub(crate) struct DistantExecutor {
 struct Worker {
     source: PathBuf,
     index: PathBuf,
-    takes: PathBuf,
+    store: TakeStore,
     reports: Sender<TakeReport>,
     cancelled: Arc<AtomicBool>,
     lost: Arc<AtomicUsize>,
@@ -45,7 +45,8 @@ impl DistantExecutor {
         let worker = Worker {
             source: source.to_owned(),
             index: index.to_owned(),
-            takes: takes.to_owned(),
+            // opened once, because opening removes what is unfinished
+            store: TakeStore::open(takes.to_owned()).unwrap(),
             reports: sender,
             cancelled: cancelled.clone(),
             lost: lost.clone(),
@@ -112,7 +113,7 @@ impl Worker {
         let reader = RangeReader::open(&film, Arc::new(map.index), range, options, SeekTrust::new())?;
         let tools = TakeTools {
             factory: factory(),
-            store: TakeStore::open(self.takes.clone())?,
+            store: self.store.clone(),
             time_base: film.video.time_base,
             stop: StopFlag::new(),
         };
@@ -122,7 +123,8 @@ impl Worker {
     }
 }
 
-/// The executor of the tests keeps to the contract itself. It loses takes, so that only the second half of the suite is for it.
+/// The executor of the tests keeps to the contract itself. It loses takes, so that only the second half of
+/// the suite is for it.
 #[test]
 fn cancelled_takes_have_an_outcome_too() {
     use super::identity::first_take;

@@ -34,7 +34,8 @@ pub(crate) struct TakeTools {
     pub stop: StopFlag,
 }
 
-/// Encodes the frames of a take as it is described. `encoded` is told of every few frames that went into the encoder.
+/// Encodes the frames of a take as it is described. `encoded` is told of every few frames that went into the
+/// encoder.
 pub(crate) fn encode_take(
     tools: &TakeTools,
     take: OpenTake,

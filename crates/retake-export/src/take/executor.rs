@@ -1,14 +1,16 @@
 //! Who runs takes: the contract between an export and a pool of workers, wherever those are.
 //!
-//! A take goes out as its description and comes back as its record and its file. Nothing here assumes that a worker shares memory with the
-//! export, or that it is as reliable: it may be a thread, a process or another machine.
+//! A take goes out as its description and comes back as its record and its file. Nothing here assumes that a
+//! worker shares memory with the export, or that it is as reliable: it may be a thread, a process or another
+//! machine.
 
 use crate::error::ExportError;
 use crate::take::store::TakeFile;
 use retake_compression::take::{TakeDescription, TakeRecord};
 use std::time::Duration;
 
-/// By what a take is named between an export and an executor; chosen by who submits, and never used twice for takes that are outstanding.
+/// By what a take is named between an export and an executor; chosen by who submits, and never used twice for
+/// takes that are outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(pub u64);
 
@@ -36,7 +38,8 @@ pub(crate) enum TakeOutcome {
 /// What an executor tells.
 #[derive(Debug)]
 pub(crate) enum TakeReport {
-    /// So many more frames went into an encoder. A hint for people: it may be left out, and counts again when a take is run again.
+    /// So many more frames went into an encoder. A hint for people: it may be left out, and counts again when
+    /// a take is run again.
     Encoded(u64),
     /// The one outcome of a take.
     Outcome(Ticket, TakeOutcome),
@@ -54,7 +57,8 @@ pub(crate) struct Capabilities {
 /// Why a take was not accepted.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// As many takes wait as the executor is willing to keep. It is given back: submit it again after the next report.
+    /// As many takes wait as the executor is willing to keep. It is given back: submit it again after the
+    /// next report.
     #[cfg_attr(not(test), expect(dead_code, reason = "threads take all; processes and machines need not"))]
     Full(TakeRequest),
     /// The executor was cancelled.
@@ -63,11 +67,12 @@ pub(crate) enum Refused {
 
 /// Runs takes.
 ///
-/// * For every accepted take there is exactly one outcome, in any order, however the executor comes to it: a take may be run more than
-///   once, because its description determines its bytes, so that running it again is harmless.
+/// * For every accepted take there is exactly one outcome, in any order, however the executor comes to it: a
+///   take may be run more than once, because its description determines its bytes, so that running it again
+///   is harmless.
 /// * [`Executor::submit`] does not wait. Where there is no room, the take is given back (back-pressure).
-/// * After [`Executor::cancel`] nothing is accepted, and all outstanding outcomes come within moments: most will be
-///   [`TakeOutcome::Cancelled`], and those of takes that were done meanwhile may be anything.
+/// * After [`Executor::cancel`] nothing is accepted, and all outstanding outcomes come within moments: most
+///   will be [`TakeOutcome::Cancelled`], and those of takes that were done meanwhile may be anything.
 /// * No call waits longer than it was told to.
 pub(crate) trait Executor: Sync {
     /// What it can do. Does not change.
@@ -138,7 +143,8 @@ pub(crate) mod suite {
         all
     }
 
-    /// One outcome for each take, whether it can be run or not; a take that cannot be run does not take others with it.
+    /// One outcome for each take, whether it can be run or not; a take that cannot be run does not take
+    /// others with it.
     pub(crate) fn one_outcome_for_each(
         executor: &dyn Executor,
         good: Vec<TakeRequest>,

@@ -1,8 +1,9 @@
 //! Feedback: a take that is scored while it is encoded can still change its quality.
 //!
-//! The scores of the frames that are out tell what the rest of the take has to reach so that the mean of all is where it was aimed at. An
-//! encoder decides about a frame when it codes it, so what is learned from one frame helps the next. This costs nothing: the frames are
-//! scored anyway. Quality within the take may drift by a step or two, which costs about 1 % of bits; a retake costs 100 %.
+//! The scores of the frames that are out tell what the rest of the take has to reach so that the mean of all
+//! is where it was aimed at. An encoder decides about a frame when it codes it, so what is learned from one
+//! frame helps the next. This costs nothing: the frames are scored anyway. Quality within the take may drift
+//! by a step or two, which costs about 1 % of bits; a retake costs 100 %.
 
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::{Family, Point};
@@ -11,11 +12,13 @@ use retake_compression::planner::curve::{Family, Point};
 const FIRST: usize = 2;
 const EVERY: usize = 3;
 
-/// How much the mean of a few frames says about the quality of the rest, as standard error of one frame, in points.
+/// How much the mean of a few frames says about the quality of the rest, as standard error of one frame, in
+/// points.
 const FRAME_ERROR: f64 = 2.0;
 
-/// How much worse the rest of a take comes out than its beginning, with the same quality, as loss on the family's scale: encoders invest
-/// in frames that others will refer to, and towards the end of a take there are ever fewer others.
+/// How much worse the rest of a take comes out than its beginning, with the same quality, as loss on the
+/// family's scale: encoders invest in frames that others will refer to, and towards the end of a take there
+/// are ever fewer others.
 const DRIFT: f64 = 0.15;
 
 /// The furthest that the rest of a take may be sent from the aim to make up for its beginning, in points.
@@ -36,7 +39,8 @@ pub(crate) struct QualityController {
 }
 
 impl QualityController {
-    /// A controller for a take of `frames` frames that begins with `quality` and aims at a mean score of `aim`.
+    /// A controller for a take of `frames` frames that begins with `quality` and aims at a mean score of
+    /// `aim`.
     pub(crate) fn new(family: Family, scale: QualityScale, aim: f64, frames: u64, quality: f64) -> Self {
         Self { family, scale, aim, frames, quality, next: FIRST, used: (0.0, 0) }
     }

@@ -1,4 +1,5 @@
-//! The descriptions of a job's takes. A take runs from its description alone, and its file is named after the description's identity.
+//! The descriptions of a job's takes. A take runs from its description alone, and its file is named after the
+//! description's identity.
 
 use crate::job::Job;
 use retake_compression::encoder::{EncoderSettings, RateControl};

@@ -1,4 +1,5 @@
-//! The probe: a few frames of a unit, encoded with a fast preset and scored, tell where the search for its quality begins.
+//! The probe: a few frames of a unit, encoded with a fast preset and scored, tell where the search for its
+//! quality begins.
 
 use super::encode::{Scored, TakeTools, run_error};
 use super::source::TakeFrame;

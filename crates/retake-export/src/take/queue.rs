@@ -1,4 +1,5 @@
-//! Takes that wait for a worker: the one with most frames is run first, so that the last ones to finish are short.
+//! Takes that wait for a worker: the one with most frames is run first, so that the last ones to finish are
+//! short.
 
 use super::executor::Ticket;
 use super::identity::OpenTake;

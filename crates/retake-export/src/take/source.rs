@@ -1,4 +1,5 @@
-//! Where the frames of a take come from: the scout, while the film is first decoded, or a reader of the exact range afterwards.
+//! Where the frames of a take come from: the scout, while the film is first decoded, or a reader of the exact
+//! range afterwards.
 
 use crate::error::ExportError;
 use crate::index::{MemoryPermit, ScoutedFrame};

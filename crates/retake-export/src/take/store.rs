@@ -86,8 +86,9 @@ impl TakeStore {
         Ok(TakeWriter { journal, path })
     }
 
-    /// Makes a take safe that was run: after this it is on disk under its final name, and survives everything. The file has to be on the
-    /// same file system as the store, and has to hold what is said of it.
+    /// Makes a take safe that was run: after this it is on disk under its final name, and survives
+    /// everything. The file has to be on the same file system as the store, and has to hold what is said of
+    /// it.
     pub(crate) fn adopt(&self, file: TakeFile, take: &FinishedTake) -> Result<(), ExportError> {
         let TakeFile(unfinished) = file;
         let fail = |doing| ExportError::file(&*unfinished, doing);

@@ -1,6 +1,7 @@
 //! Takes on the threads of this process.
 //!
-//! Beside what every executor does, this one takes frames that the scout has just decoded, so that the first pass needs no second decode.
+//! Beside what every executor does, this one takes frames that the scout has just decoded, so that the first
+//! pass needs no second decode.
 
 use super::encode::{TakeTools, encode_take};
 use super::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket};
@@ -84,8 +85,8 @@ impl ThreadExecutor {
         &self.shared.source
     }
 
-    /// Begins a take whose frames follow through the sender, and `None` behind the last of them. One outcome will come for it as for
-    /// those that are submitted.
+    /// Begins a take whose frames follow through the sender, and `None` behind the last of them. One outcome
+    /// will come for it as for those that are submitted.
     pub(crate) fn begin(&self, ticket: Ticket, take: OpenTake) -> Sender<Option<ScoutedFrame>> {
         let (sender, frames) = unbounded();
         let work = Work::Scouted(take, FrameSource::Scouted(frames));
@@ -135,7 +136,8 @@ impl Drop for ThreadExecutor {
 }
 
 impl Shared {
-    /// Runs takes until no more will come. Those that wait when the executor is cancelled have their outcome, too.
+    /// Runs takes until no more will come. Those that wait when the executor is cancelled have their outcome,
+    /// too.
     fn work(&self, reports: &Sender<TakeReport>) {
         while let Some(WaitingTake { ticket, work }) = self.queue.next() {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.run(work, reports)));

@@ -25,8 +25,8 @@ impl Studio {
         Some(Self(TempDir::new_in(folder).unwrap()))
     }
 
-    /// A folder with `film.mkv`: nine seconds in eight scenes at 24 frames per second, 320×180, with reordered frames, sound, subtitles,
-    /// chapters and tags.
+    /// A folder with `film.mkv`: nine seconds in eight scenes at 24 frames per second, 320×180, with
+    /// reordered frames, sound, subtitles, chapters and tags.
     pub(crate) fn open() -> Option<Self> {
         let studio = Self::empty()?;
         fs::hard_link(film(), studio.path("film.mkv")).unwrap();

@@ -25,8 +25,8 @@ pub(crate) struct Buffer {
 }
 
 impl Seen {
-    /// Reads a film through demuxers such as `hlsdemux ! qtdemux`, and seeks to these seconds. `None`, with a visible word, if GStreamer is not
-    /// there.
+    /// Reads a film through demuxers such as `hlsdemux ! qtdemux`, and seeks to these seconds. `None`, with a
+    /// visible word, if GStreamer is not there.
     pub(crate) fn in_film(demuxers: &str, film: &Path, seconds: &[f64]) -> Option<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/common/gst.py");
         // the system's own: only that one sees the system's packages

@@ -53,7 +53,8 @@ pub(crate) fn picture_hashes(film: &Path) -> Vec<String> {
     lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
 }
 
-/// The times at which frames of the first video track are shown, as fractions of a second: ticks, and ticks per second.
+/// The times at which frames of the first video track are shown, as fractions of a second: ticks, and ticks
+/// per second.
 pub(crate) fn frame_times(film: &Path) -> (Vec<i64>, (i64, i64)) {
     let base = probe(film, "-select_streams v:0 -show_entries stream=time_base");
     let base = base[0].split_once('/').unwrap();

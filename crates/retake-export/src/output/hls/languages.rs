@@ -1,6 +1,7 @@
 //! Languages as playlists name them (BCP 47).
 
-/// Codes of three letters, both of those that ISO 639-2 has for some languages, and the ones of two letters that BCP 47 wants instead.
+/// Codes of three letters, both of those that ISO 639-2 has for some languages, and the ones of two letters
+/// that BCP 47 wants instead.
 const SHORT: &str = "ara=ar bul=bg ben=bn ces=cs cze=cs dan=da deu=de ger=de ell=el gre=el eng=en spa=es est=et fas=fa per=fa fin=fi \
     fra=fr fre=fr gle=ga heb=he hin=hi hrv=hr hun=hu ind=id isl=is ice=is ita=it jpn=ja kat=ka geo=ka kor=ko lit=lt lav=lv mkd=mk mac=mk \
     msa=ms may=ms nld=nl dut=nl nor=no nob=nb nno=nn pol=pl por=pt ron=ro rum=ro rus=ru slk=sk slo=sk slv=sl sqi=sq alb=sq srp=sr swe=sv \

@@ -1,4 +1,5 @@
-//! A film as a stream for HTTP Live Streaming: playlists, and segments of fragmented MP4 that begin where takes do.
+//! A film as a stream for HTTP Live Streaming: playlists, and segments of fragmented MP4 that begin where
+//! takes do.
 //!
 //! ```text
 //! stream.m3u8                     names all others
@@ -7,11 +8,12 @@
 //! stream.media/sound-1/index.m3u8 the segments of a track of sound
 //! ```
 //!
-//! Sound is a rendition of its own. So each stream has one track, as CMAF wants it, a film may have sound in several languages, and a player
-//! fetches one of them.
+//! Sound is a rendition of its own. So each stream has one track, as CMAF wants it, a film may have sound in
+//! several languages, and a player fetches one of them.
 //!
-//! On the streams' common clock the film does not begin at zero but some whole seconds later, as many as decoding needs before the first
-//! picture and before the first sound. So no edit list is needed to keep them together, which some players heed and others do not.
+//! On the streams' common clock the film does not begin at zero but some whole seconds later, as many as
+//! decoding needs before the first picture and before the first sound. So no edit list is needed to keep them
+//! together, which some players heed and others do not.
 
 mod codecs;
 mod cuts;
@@ -169,7 +171,8 @@ fn pictures(
     Ok((format, rendition.finish()?))
 }
 
-/// How long after zero the film begins: sound needs less than a second before it is heard, and pictures the depth of their reordering.
+/// How long after zero the film begins: sound needs less than a second before it is heard, and pictures the
+/// depth of their reordering.
 fn start_delay(depth: Time) -> Time {
     Time::new((depth.seconds().ceil() as i64).max(1), 1)
 }

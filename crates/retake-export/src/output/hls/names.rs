@@ -17,7 +17,8 @@ pub(crate) fn media_of(playlist: &Path) -> PathBuf {
     playlist.with_extension("media")
 }
 
-/// Whether a folder holds nothing that is not in the folder of media of a stream: it may be replaced by another.
+/// Whether a folder holds nothing that is not in the folder of media of a stream: it may be replaced by
+/// another.
 pub(crate) fn is_media(folder: &Path) -> bool {
     let names = |folder: &Path| -> Option<Vec<(String, bool)>> {
         let entries = fs::read_dir(folder).ok()?;

@@ -18,8 +18,9 @@ pub(super) fn media(segments: &[Segment]) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
-/// The playlist of the sync frames that segments begin with, for players that show pictures while they search. A piece is a segment up to the end of
-/// its first frame. `None` if a segment does not say where that lies.
+/// The playlist of the sync frames that segments begin with, for players that show pictures while they
+/// search. A piece is a segment up to the end of its first frame. `None` if a segment does not say where that
+/// lies.
 pub(super) fn sync_frames(segments: &[Segment]) -> Option<String> {
     let mut text = begin(segments) + "#EXT-X-I-FRAMES-ONLY\n";
     for segment in segments {
@@ -107,7 +108,8 @@ pub(super) struct Sound {
     pub(super) channels: u32,
 }
 
-/// The playlist that names all others. The first track of sound is the one that is heard unless told otherwise.
+/// The playlist that names all others. The first track of sound is the one that is heard unless told
+/// otherwise.
 pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
     let mut text = HEAD.to_owned();
     for (number, sound) in sounds.iter().enumerate() {

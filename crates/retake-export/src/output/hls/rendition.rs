@@ -68,7 +68,8 @@ impl Rendition {
         let written = Arc::new(Mutex::new(Written { folder, segments: Vec::new(), failure: None }));
         let keep = written.clone();
         let delegate = move |data: Vec<u8>, report: &SegmentReport| lock(&keep).add(&data, report);
-        // one track in each stream, so that a film may have several of sound, and players fetch what they play
+        // one track in each stream, so that a film may have several of sound, and players fetch what they
+        // play
         let writer = AssetWriter::segments(SegmentProfile::Cmaf, delegate);
         writer
             .configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE)

@@ -64,7 +64,8 @@ impl<'a> Sounds<'a> {
         Ok(Some(Self { reader: SoundReader::open(film, &numbers)?, tracks: kept }))
     }
 
-    /// Writes all of them, read once, cut where the pictures are, and on from there. A track without samples is left out.
+    /// Writes all of them, read once, cut where the pictures are, and on from there. A track without samples
+    /// is left out.
     pub(super) fn write(
         self,
         start: Time,
