@@ -1,7 +1,7 @@
 //! The take: one encode of one range with one group of settings, and the record of how it came out.
 //!
-//! A take runs from its [`TakeDescription`] alone. Its result is stored under a name that contains the description's [`TakeId`], so that
-//! doing a take twice is harmless.
+//! A take runs from its [`TakeDescription`] alone. Its result is stored under a name that contains the
+//! description's [`TakeId`], so that doing a take twice is harmless.
 
 use crate::encoder::EncoderSettings;
 use crate::units::FrameRange;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// The version of [`TakeDescription`]'s meaning: raised whenever equal descriptions could give other bytes than before.
+/// The version of [`TakeDescription`]'s meaning: raised whenever equal descriptions could give other bytes
+/// than before.
 pub const VERSION: u32 = 1;
 
 /// Everything that determines a take.
@@ -88,31 +89,54 @@ impl fmt::Debug for TakeId {
 impl TakeDescription {
     /// The identity: equal for equal descriptions, on every machine.
     pub fn id(&self) -> TakeId {
-        // serde_json writes fields in their order and floats in shortest round-trip form: a canonical text without more ado
+        // serde_json writes fields in their order and floats in shortest round-trip form: a canonical text
+        // without more ado
         let text = serde_json::to_vec(self).expect("a description holds strings, numbers and lists only");
         TakeId(xxh3_128(&text))
     }
 }
 
-/// How a take came out. Stored behind its samples.
+/// How frames came out that were encoded together once: a take of an export, or a unit in one pass of a
+/// session.
+///
+/// This is the one record of what was learned of them, and its JSON is its one form as bytes. The job folder
+/// keeps it behind the samples of a take, the multi-pass storage in the note of a pass. What a container does
+/// not know of its frames is not written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TakeRecord {
-    /// The frames encoded.
+    /// The frames encoded, in the source's presentation order.
     pub range: FrameRange,
-    /// The quality that was used, on the encoder's scale; `None` for takes by bit rate.
+    /// The quality that was used, on the encoder's scale; `None` where a rate decided.
     pub quality: Option<f64>,
+    /// The mean quantizer of the frames, on the encoder's own scale; 0 where the encoder does not say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub qp: f64,
     /// Bytes of all samples.
     pub bytes: u64,
-    /// The largest `dts - pts` of a sample in ticks of the source's time base: what a container has to shift decode times by.
+    /// The largest `dts - pts` of a sample in ticks of the source's time base: what a container has to shift
+    /// decode times by. 0 in a session, whose times have no time base in common.
+    #[serde(default, skip_serializing_if = "no_ticks")]
     pub reorder_ticks: i64,
     /// The measured score.
     pub score: Option<Score>,
-    /// Hash of each picture as a decoder will see it, in presentation order, where the encoder gave them.
+    /// Hash of each picture as a decoder will see it, in presentation order, where the encoder gave them and
+    /// somebody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Vec<u64>>,
     /// What the quick look cost and saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<LookRecord>,
-    /// CPU seconds spent, the look included.
+    /// CPU seconds spent, the look included. A session does not measure them.
+    #[serde(default, skip_serializing_if = "CpuSeconds::is_none")]
     pub cpu: CpuSeconds,
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+fn no_ticks(ticks: &i64) -> bool {
+    *ticks == 0
 }
 
 /// A measured score of a take.
@@ -124,7 +148,8 @@ pub struct Score {
     pub error: f64,
     /// Mean luma PSNR of all frames, in dB.
     pub psnr: f64,
-    /// The score that the metric cannot exceed on these frames, where it has such a ceiling (VMAF, by the motion of the source).
+    /// The score that the metric cannot exceed on these frames, where it has such a ceiling (VMAF, by the
+    /// motion of the source).
     pub ceiling: Option<f64>,
 }
 
@@ -144,4 +169,54 @@ pub struct CpuSeconds {
     pub encode: f64,
     /// Scoring.
     pub measure: f64,
+}
+
+impl CpuSeconds {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_a_unit() -> TakeRecord {
+        TakeRecord {
+            range: FrameRange::new(50, 100),
+            quality: Some(23.5),
+            qp: 26.25,
+            bytes: 1234,
+            reorder_ticks: 0,
+            score: None,
+            pictures: None,
+            look: None,
+            cpu: CpuSeconds::default(),
+        }
+    }
+
+    /// The one form of a record, as `docs/job-folder.md` gives it: what a container does not know is left
+    /// out.
+    #[test]
+    fn a_record_has_one_form() {
+        let text = r#"{"range":{"start":50,"end":100},"quality":23.5,"qp":26.25,"bytes":1234,"score":null}"#;
+        assert_eq!(serde_json::to_string(&of_a_unit()).unwrap(), text);
+        assert_eq!(serde_json::from_str::<TakeRecord>(text).unwrap(), of_a_unit());
+        let full = TakeRecord {
+            quality: None,
+            qp: 0.0,
+            reorder_ticks: 2,
+            score: Some(Score { value: 95.1, error: 0.1, psnr: 41.0, ceiling: None }),
+            pictures: Some(vec![u64::MAX, 0]),
+            look: Some(LookRecord { probes: vec![[30.0, 91.5]] }),
+            cpu: CpuSeconds { look: 0.5, encode: 2.0, measure: 0.25 },
+            ..of_a_unit()
+        };
+        let text = serde_json::to_string(&full).unwrap();
+        assert_eq!(
+            text,
+            r#"{"range":{"start":50,"end":100},"quality":null,"bytes":1234,"reorder_ticks":2,"score":{"value":95.1,"error":0.1,"psnr":41.0,"ceiling":null},"pictures":[18446744073709551615,0],"look":{"probes":[[30.0,91.5]]},"cpu":{"look":0.5,"encode":2.0,"measure":0.25}}"#
+        );
+        assert_eq!(serde_json::from_str::<TakeRecord>(&text).unwrap(), full);
+    }
 }

@@ -9,7 +9,7 @@ use std::io;
 use xxhash_rust::xxh3::Xxh3;
 
 const KIND: u8 = b'M';
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const IDENTITY: u8 = b'i';
 const FRAMES: u8 = b'n';
 const NOTE: u8 = b't';

@@ -140,6 +140,8 @@ struct RunningTake<'a> {
     /// Width and height of the encode; the source may be a row or a column larger.
     size: (u32, u32),
     bytes: u64,
+    /// The sum of the frames' quantizers.
+    quantizers: f64,
     reorder_ticks: i64,
     /// Hashes of the pictures that decoders will see, where the encoder gives them.
     pictures: Option<Vec<u64>>,
@@ -184,6 +186,7 @@ impl<'a> RunningTake<'a> {
             start: range.start,
             size: (settings.width, settings.height),
             bytes: 0,
+            quantizers: 0.0,
             reorder_ticks: 0,
             pictures: (settings.reconstruct && info.reconstructs).then(Vec::new),
             score: None,
@@ -228,6 +231,7 @@ impl<'a> RunningTake<'a> {
                         controller.coded();
                     }
                     self.bytes += sample.data.len() as u64;
+                    self.quantizers += f64::from(frame.qp);
                     let shift = sample.dts.subtract(sample.pts);
                     let ticks = time_to_ticks(shift, self.tools.time_base).unwrap_or(0);
                     self.reorder_ticks = self.reorder_ticks.max(ticks);
@@ -257,6 +261,7 @@ impl<'a> RunningTake<'a> {
         let record = TakeRecord {
             range: self.range(),
             quality: None,
+            qp: self.quantizers / self.range().len().max(1) as f64,
             bytes: self.bytes,
             reorder_ticks: self.reorder_ticks,
             score: self.score,

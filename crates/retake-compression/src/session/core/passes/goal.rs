@@ -192,7 +192,7 @@ impl PassGoal {
         units
             .iter()
             .map(|unit| {
-                let known = |take: &super::units::UnitTake| {
+                let known = |take: &crate::take::TakeRecord| {
                     Some(Trial { quality: take.quality?, bytes: take.bytes, score: take.score })
                 };
                 let mut trials: Vec<Trial> = unit.takes.iter().filter_map(known).collect();

@@ -53,6 +53,7 @@ impl Earlier {
         let units = &record.units;
         let fits = units.last().is_some_and(|unit| unit.end == frames.0.len())
             && units.iter().all(|unit| unit.first < unit.end)
+            && units.iter().all(|unit| unit.takes.iter().all(|take| unit.is_of(take)))
             && units.windows(2).all(|pair| pair[0].end == pair[1].first);
         let next = record.next.iter().flat_map(|next| next.takes.keys());
         let known = next.max().is_none_or(|most| *most < units.len());

@@ -2,21 +2,10 @@
 //! takes of each.
 
 use super::frames::Frames;
-use crate::take::Score;
+use crate::take::{CpuSeconds, Score, TakeRecord};
+use crate::units::FrameRange;
 use retake_media::TimeRange;
 use serde::{Deserialize, Serialize};
-
-/// How a unit came out in one pass.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct UnitTake {
-    /// The quality that it was encoded with, on the encoder's scale; none where a rate decided.
-    pub(super) quality: Option<f64>,
-    /// The mean quantizer of its frames; 0 where the encoder does not say.
-    pub(super) qp: f64,
-    pub(super) bytes: u64,
-    /// How good it is, where that was measured.
-    pub(super) score: Option<Score>,
-}
 
 /// Frames from one sync frame to the next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,12 +14,17 @@ pub(super) struct Unit {
     pub(super) first: usize,
     pub(super) end: usize,
     /// How it came out, the newest take last: that is the one which the client has.
-    pub(super) takes: Vec<UnitTake>,
+    pub(super) takes: Vec<TakeRecord>,
 }
 
 impl Unit {
-    pub(super) fn newest(&self) -> Option<&UnitTake> {
+    pub(super) fn newest(&self) -> Option<&TakeRecord> {
         self.takes.last()
+    }
+
+    /// Whether a record is one of this unit.
+    pub(super) fn is_of(&self, take: &TakeRecord) -> bool {
+        take.range == FrameRange::new(self.first as u64, self.end as u64)
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -52,13 +46,19 @@ pub(super) fn unit_of(units: &[Unit], frame: usize) -> usize {
 
 /// Notes how a unit has come out.
 pub(super) fn measure(unit: &mut Unit, frames: &Frames, quality: Option<f64>, score: Option<Score>) {
+    let range = FrameRange::new(unit.first as u64, unit.end as u64);
     let frames = &frames.0[unit.first..unit.end];
     let quantizers = frames.iter().map(|frame| f64::from(frame.qp)).sum::<f64>();
-    unit.takes.push(UnitTake {
+    unit.takes.push(TakeRecord {
+        range,
         quality,
         qp: quantizers / frames.len().max(1) as f64,
         bytes: frames.iter().map(|frame| frame.bytes).sum(),
+        reorder_ticks: 0,
         score,
+        pictures: None,
+        look: None,
+        cpu: CpuSeconds::default(),
     });
 }
 
