@@ -1,10 +1,10 @@
-use super::crew::Crew;
 use super::error::ParallelError;
 use super::join::{JoinReport, Joiner};
 use super::part::{EncodedPart, PartProgress, Running};
 use super::plan::{Part, Subdivision};
 use super::sessions::Sessions;
 use super::source::FrameSource;
+use super::worker_pool::WorkerPool;
 use crate::encoder::Registry;
 use crate::property::{DataRateLimit, Property, PropertyKey, PropertyValue, time_of};
 use crate::session::{CompressionSession, EncoderSpecification, PassOptions, SessionBuilder, SessionError};
@@ -13,15 +13,17 @@ use retake_media::{Codec, FormatDescription, SampleBuffer, Time, TimeRange};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Encodes one source by several sessions side by side: a part of the source, a session, a silo, and the passes that it asks for, each; to be
-/// joined in order.
+/// Encodes one source by several sessions side by side: a part of the source, a session, a silo, and the
+/// passes that it asks for, each; to be joined in order.
 ///
-/// What comes out depends on the source, the properties and the parts, and neither on how many sessions run at once nor on which is first
-/// (rule PA-12). That needs a number of threads that does not depend on the machine: where [`Property::ThreadCount`] is not among the
-/// properties, each session encodes with one thread.
+/// What comes out depends on the source, the properties and the parts, and neither on how many sessions run
+/// at once nor on which is first (rule PA-12). That needs a number of threads that does not depend on the
+/// machine: where [`Property::ThreadCount`] is not among the properties, each session encodes with one
+/// thread.
 ///
-/// A bit rate is a target for each part. Where the properties have no expected frame rate and the source knows its duration, sessions reckon
-/// with the average over the whole source, so that all parts get equal headers.
+/// A bit rate is a target for each part. Where the properties have no expected frame rate and the source
+/// knows its duration, sessions reckon with the average over the whole source, so that all parts get equal
+/// headers.
 #[derive(Clone)]
 pub struct ParallelEncode<'a> {
     registry: &'a Registry,
@@ -37,7 +39,8 @@ pub struct ParallelEncode<'a> {
 }
 
 impl<'a> ParallelEncode<'a> {
-    /// An encode of pictures of this size with one of the encoders of `registry`. Everything else has a default.
+    /// An encode of pictures of this size with one of the encoders of `registry`. Everything else has a
+    /// default.
     pub fn new(registry: &'a Registry, width: u32, height: u32, codec: Codec) -> Self {
         Self {
             registry,
@@ -59,20 +62,22 @@ impl<'a> ParallelEncode<'a> {
         self
     }
 
-    /// What all sessions are set to, but for what tells a session its [place](Part::properties). Default: nothing.
+    /// What all sessions are set to, but for what tells a session its [place](Part::properties). Default:
+    /// nothing.
     pub fn properties(mut self, properties: impl Into<Vec<Property>>) -> Self {
         self.properties = properties.into();
         self
     }
 
-    /// How the source may be divided. Default: as a session with these properties recommends on this machine. Equal bytes on different
-    /// machines need equal parts, so that this has to be said then.
+    /// How the source may be divided. Default: as a session with these properties recommends on this machine.
+    /// Equal bytes on different machines need equal parts, so that this has to be said then.
     pub fn subdivision(mut self, subdivision: Subdivision) -> Self {
         self.subdivision = Some(subdivision);
         self
     }
 
-    /// Sessions at once, at least 1. Default: as many as a session with these properties recommends on this machine. Changes no byte.
+    /// Sessions at once, at least 1. Default: as many as a session with these properties recommends on this
+    /// machine. Changes no byte.
     pub fn at_once(mut self, sessions: u32) -> Self {
         self.at_once = Some(sessions);
         self
@@ -84,7 +89,8 @@ impl<'a> ParallelEncode<'a> {
         self
     }
 
-    /// Where silos and storages are kept while they are needed. Default: where the system keeps temporary files.
+    /// Where silos and storages are kept while they are needed. Default: where the system keeps temporary
+    /// files.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
@@ -122,10 +128,12 @@ impl<'a> ParallelEncode<'a> {
         Ok(subdivision.parts(source.frame_count(), source.duration()))
     }
 
-    /// Encodes all parts of a source. `progress` is told of every frame sent, from several threads; where it answers false, everything stops.
+    /// Encodes all parts of a source. `progress` is told of every frame sent, from several threads; where it
+    /// answers false, everything stops.
     ///
     /// # Errors
-    /// The first failure, which ends all sessions (rule PA-13); [`ParallelError::Stopped`] where `progress` said so.
+    /// The first failure, which ends all sessions (rule PA-13); [`ParallelError::Stopped`] where `progress`
+    /// said so.
     pub fn run(
         &self,
         source: &dyn FrameSource,
@@ -139,9 +147,9 @@ impl<'a> ParallelEncode<'a> {
         let sessions = Sessions::default();
         let waiting = Mutex::new(plan.iter().copied().enumerate());
         let stop = || sessions.stop();
-        let crew = Crew { threads: at_once.clamp(1, plan.len() as u32), name: "part", stop: &stop };
+        let pool = WorkerPool { threads: at_once.clamp(1, plan.len() as u32), name: "part", stop: &stop };
         let mut parts: Vec<Option<EncodedPart>> = plan.iter().map(|_| None).collect();
-        crew.run(
+        pool.run(
             || waiting.lock().ok()?.next(),
             |(_, part)| format!("the part of {}", part.range),
             |(index, part)| {
@@ -213,10 +221,12 @@ impl EncodedParts {
         &self.parts
     }
 
-    /// Hands out the samples of all parts in decode order, as those of one film (rule PA-10). It can be repeated.
+    /// Hands out the samples of all parts in decode order, as those of one film (rule PA-10). It can be
+    /// repeated.
     ///
     /// # Errors
-    /// [`ParallelError::Join`] where the parts do not make one film, [`ParallelError::Silo`] where a sample cannot be read; those of `each`.
+    /// [`ParallelError::Join`] where the parts do not make one film, [`ParallelError::Silo`] where a sample
+    /// cannot be read; those of `each`.
     pub fn join<E: From<ParallelError>>(
         &self,
         mut each: impl FnMut(SampleBuffer) -> Result<(), E>,

@@ -1,6 +1,6 @@
-use super::crew::CrewError;
 use super::join::JoinError;
 use super::source::SourceError;
+use super::worker_pool::JobError;
 use crate::multi_pass::MultiPassError;
 use crate::session::SessionError;
 use crate::silo::SiloError;
@@ -93,7 +93,7 @@ impl ParallelError {
 
     pub(super) fn session(range: FrameRange) -> impl Fn(SessionError) -> Self {
         move |source| match source {
-            // nobody but the crew invalidates these sessions
+            // nobody but the worker pool invalidates these sessions
             SessionError::Invalidated => Self::Stopped,
             source => Self::Session { range, source },
         }
@@ -116,7 +116,7 @@ impl ParallelError {
     }
 }
 
-impl CrewError for ParallelError {
+impl JobError for ParallelError {
     fn broken(what: String) -> Self {
         Self::Broken(what)
     }

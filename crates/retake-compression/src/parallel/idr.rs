@@ -1,4 +1,5 @@
-//! Numbers of H.264 IDR pictures (`idr_pic_id`, ITU-T H.264, 7.3.3 and 7.4.3): two that follow each other must not have the same.
+//! Numbers of H.264 IDR pictures (`idr_pic_id`, ITU-T H.264, 7.3.3 and 7.4.3): two that follow each other
+//! must not have the same.
 
 /// What the slice headers of a stream are read with: some fields of its SPS and PPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +154,8 @@ impl Headers {
         Some(())
     }
 
-    /// The slice with another number. What follows moves by some bits; arithmetic code begins at a whole byte again.
+    /// The slice with another number. What follows moves by some bits; arithmetic code begins at a whole byte
+    /// again.
     fn slice(&self, raw: &[u8], number: u32) -> Result<Vec<u8>, String> {
         let mut before = Bits::new(raw);
         self.seek(&mut before).ok_or_else(cut)?;
@@ -402,7 +404,8 @@ mod tests {
     }
 
     proptest! {
-        /// PA-11: the picture with another number is the one that would have been written with it, whatever the data and their code.
+        /// PA-11: the picture with another number is the one that would have been written with it, whatever
+        /// the data and their code.
         #[test]
         fn a_slice_with_another_number_is_the_one_written_with_it(
             from in 0u32..9, to in 0u32..9, arithmetic: bool,

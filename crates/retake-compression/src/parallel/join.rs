@@ -4,12 +4,12 @@ use crate::rate_limit::{LimitReport, Violation};
 use retake_media::{Codec, FormatDescription, Sample, Time};
 use thiserror::Error;
 
-/// Joins the samples of parts, one part entirely after the other, into those of one film (rules PA-5, PA-6, PA-7, PA-8, PA-10), and sees to it that
-/// they make one.
+/// Joins the samples of parts, one part entirely after the other, into those of one film (rules PA-5, PA-6,
+/// PA-7, PA-8, PA-10), and sees to it that they make one.
 ///
-/// Call [`begin`](Self::begin) before each part and [`sample`](Self::sample) with each of its samples in decode order; samples pass as they
-/// are, but for one case: where an H.264 part ends with an IDR picture and the next begins with one of the same `idr_pic_id`, the second gets
-/// another (PA-11).
+/// Call [`begin`](Self::begin) before each part and [`sample`](Self::sample) with each of its samples in
+/// decode order; samples pass as they are, but for one case: where an H.264 part ends with an IDR picture and
+/// the next begins with one of the same `idr_pic_id`, the second gets another (PA-11).
 #[derive(Debug)]
 pub struct Joiner {
     format: Option<FormatDescription>,
@@ -34,7 +34,8 @@ pub struct JoinReport {
     pub samples: u64,
     /// Bytes of all samples.
     pub bytes: u64,
-    /// Windows of decode time that hold more than a limit allows (resolution 45), the fullest of each run of such windows.
+    /// Windows of decode time that hold more than a limit allows (resolution 45), the fullest of each run of
+    /// such windows.
     pub violations: Vec<Violation>,
     /// Sync samples that were given another `idr_pic_id`.
     pub renumbered: u64,
@@ -52,7 +53,8 @@ pub enum JoinError {
         /// The part, counted from 0.
         part: usize,
     },
-    /// PA-5, T-4: a decode time that is not numeric, or not after the one before. Encode frames with the times of the film.
+    /// PA-5, T-4: a decode time that is not numeric, or not after the one before. Encode frames with the
+    /// times of the film.
     #[error(
         "part {part}: a sample with decode time {dts} cannot follow one at {last}: give frames the times that they have in the film"
     )]
@@ -107,7 +109,8 @@ impl Default for Joiner {
 }
 
 impl Joiner {
-    /// A joiner that looks for windows which hold more than these limits allow; none are looked for without limits.
+    /// A joiner that looks for windows which hold more than these limits allow; none are looked for without
+    /// limits.
     pub fn new(limits: Vec<DataRateLimit>) -> Self {
         Self {
             format: None,
@@ -147,7 +150,8 @@ impl Joiner {
         Ok(())
     }
 
-    /// As [`begin`](Self::begin) at the start of a part; within it, the format that its samples have from here on.
+    /// As [`begin`](Self::begin) at the start of a part; within it, the format that its samples have from
+    /// here on.
     pub(super) fn format(&mut self, format: &FormatDescription, begins: bool) -> Result<(), JoinError> {
         if begins {
             return self.begin(format);
@@ -179,7 +183,8 @@ impl Joiner {
                 let number = headers.idr_pic_id(&sample.data).map_err(damaged)?;
                 match number {
                     Some(number) if begins && self.last_idr == Some(number) => {
-                        // the sample behind it may be an IDR picture as well, with the number that follows: 0 and 1 take turns
+                        // the sample behind it may be an IDR picture as well, with the number that follows: 0
+                        // and 1 take turns
                         let other = number + 2;
                         sample.data = headers.renumber(&sample.data, other).map_err(damaged)?;
                         self.report.renumbered += 1;

@@ -6,11 +6,12 @@
 //!          └─ part 2 ─► session ─► silo ─┘
 //! ```
 //!
-//! A [`Subdivision`] divides a source into [`Part`]s; what a configured session recommends can be asked of it. Each part is encoded by a session
-//! that knows nothing of the others but that their output is joined to its own. A [`Joiner`] takes the samples part by part, proves that they
-//! make one film, and gives them out. [`ParallelEncode`] does all of it for a [`FrameSource`]; the [`Crew`] beneath runs any independent jobs.
+//! A [`Subdivision`] divides a source into [`Part`]s; what a configured session recommends can be asked of
+//! it. Each part is encoded by a session that knows nothing of the others but that their output is joined to
+//! its own. A [`Joiner`] takes the samples part by part, proves that they make one film, and gives them out.
+//! [`ParallelEncode`] does all of it for a [`FrameSource`]; the [`WorkerPool`] beneath runs any independent
+//! jobs.
 
-mod crew;
 mod encode;
 mod error;
 mod idr;
@@ -19,13 +20,14 @@ mod part;
 mod plan;
 mod sessions;
 mod source;
+mod worker_pool;
 
 pub use crate::machine::half_of_memory;
 pub use crate::rate_limit::Violation;
-pub use crew::{Crew, CrewError};
 pub use encode::{EncodedParts, ParallelEncode};
 pub use error::ParallelError;
 pub use join::{JoinError, JoinReport, Joiner};
 pub use part::{EncodedPart, PartProgress};
 pub use plan::{Part, Subdivision};
 pub use source::{FrameReading, FrameSource, SourceError, SourceFrame};
+pub use worker_pool::{JobError, WorkerPool};

@@ -2,7 +2,8 @@ use crate::property::{Property, SupportedProperties};
 use crate::units::FrameRange;
 use retake_media::Time;
 
-/// How a source may be divided among sessions that encode side by side: what a configured session recommends, or what a client wants.
+/// How a source may be divided among sessions that encode side by side: what a configured session recommends,
+/// or what a client wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Subdivision {
     /// The most parts; 0 counts as 1.
@@ -22,11 +23,13 @@ impl Subdivision {
         Self { limit, least_frames: 1, least_duration: Time::INVALID }
     }
 
-    /// The parts of a source of so many frames and such a duration ([`Time::INVALID`] where it is not known, which sets no bound).
+    /// The parts of a source of so many frames and such a duration ([`Time::INVALID`] where it is not known,
+    /// which sets no bound).
     ///
-    /// There are as many parts as both minima leave room for, at most [`limit`](Self::limit), and one at least; none of a source without
-    /// frames. Parts are equal but for the remainder, which goes to the first ones, a frame each: 402 frames in four parts are 101, 101,
-    /// 100 and 100. The same arguments give the same parts on every machine (rule PA-3).
+    /// There are as many parts as both minima leave room for, at most [`limit`](Self::limit), and one at
+    /// least; none of a source without frames. Parts are equal but for the remainder, which goes to the first
+    /// ones, a frame each: 402 frames in four parts are 101, 101, 100 and 100. The same arguments give the
+    /// same parts on every machine (rule PA-3).
     pub fn parts(&self, frames: u64, duration: Time) -> Vec<Part> {
         if frames == 0 {
             return Vec::new();
@@ -68,9 +71,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// What the session that encodes it has to be told (rules PA-1 and PA-2): its place among the others, and its exact number of frames;
-    /// as far as the session has properties for it ([`CompressionSession::supported_properties`]). Encoders that have none of them begin and end
-    /// every encode in the same way.
+    /// What the session that encodes it has to be told (rules PA-1 and PA-2): its place among the others, and
+    /// its exact number of frames; as far as the session has properties for it
+    /// ([`CompressionSession::supported_properties`]). Encoders that have none of them begin and end every
+    /// encode in the same way.
     ///
     /// [`CompressionSession::supported_properties`]: crate::session::CompressionSession::supported_properties
     pub fn properties(&self, supported: &SupportedProperties) -> Vec<Property> {
@@ -147,7 +151,8 @@ mod tests {
     }
 
     proptest! {
-        /// PA-2, PA-3: parts lie side by side over all frames, differ by a frame at most, and keep to limit and minimum.
+        /// PA-2, PA-3: parts lie side by side over all frames, differ by a frame at most, and keep to limit
+        /// and minimum.
         #[test]
         fn parts_cover_the_source_once(limit in 0u32..40, frames in 1u64..100_000, least in 0u64..5000) {
             let rule = Subdivision { limit, least_frames: least, least_duration: Time::INVALID };

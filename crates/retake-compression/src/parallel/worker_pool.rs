@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// What a crew has to know of the errors of its jobs.
-pub trait CrewError: Send {
+/// What a worker pool has to know of the errors of its jobs.
+pub trait JobError: Send {
     /// The error of a job that panicked, or of a thread that could not be started; `what` says so.
     fn broken(what: String) -> Self;
 
@@ -25,23 +25,24 @@ pub trait CrewError: Send {
 }
 
 /// So many threads, and how to stop what they are doing.
-pub struct Crew<'a> {
+pub struct WorkerPool<'a> {
     /// Jobs at once; 0 counts as 1.
     pub threads: u32,
     /// What threads are called; a number follows.
     pub name: &'a str,
-    /// Makes jobs that run end soon, with an error that [is a consequence](CrewError::is_consequence). Called after the first error, and
-    /// perhaps again.
+    /// Makes jobs that run end soon, with an error that [is a consequence](JobError::is_consequence). Called
+    /// after the first error, and perhaps again.
     pub stop: &'a (dyn Fn() + Sync),
 }
 
-impl Crew<'_> {
-    /// Does the jobs that `next` gives, which may wait for one, until it gives none. `done` is told of every result on the calling thread,
-    /// in the order in which they come; `label` names a job in the error of a panic. After the first error no job is begun.
+impl WorkerPool<'_> {
+    /// Does the jobs that `next` gives, which may wait for one, until it gives none. `done` is told of every
+    /// result on the calling thread, in the order in which they come; `label` names a job in the error of a
+    /// panic. After the first error no job is begun.
     ///
     /// # Errors
     /// The first error of a job or of `done` that is not the consequence of another.
-    pub fn run<J, R: Send, E: CrewError>(
+    pub fn run<J, R: Send, E: JobError>(
         &self,
         next: impl Fn() -> Option<J> + Sync,
         label: impl Fn(&J) -> String + Sync,
@@ -106,7 +107,7 @@ mod tests {
         Broken(String),
     }
 
-    impl CrewError for Fault {
+    impl JobError for Fault {
         fn broken(what: String) -> Self {
             Self::Broken(what)
         }
@@ -116,8 +117,8 @@ mod tests {
         }
     }
 
-    fn crew(stop: &(dyn Fn() + Sync)) -> Crew<'_> {
-        Crew { threads: 3, name: "test", stop }
+    fn pool(stop: &(dyn Fn() + Sync)) -> WorkerPool<'_> {
+        WorkerPool { threads: 3, name: "test", stop }
     }
 
     fn numbers(count: u32) -> impl Fn() -> Option<u32> + Sync {
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn every_job_is_done_once() {
         let mut seen = Vec::new();
-        let result = crew(&|| {}).run(numbers(100), u32::to_string, Ok::<_, Fault>, |job| {
+        let result = pool(&|| {}).run(numbers(100), u32::to_string, Ok::<_, Fault>, |job| {
             seen.push(job);
             Ok(())
         });
@@ -136,7 +137,8 @@ mod tests {
         assert_eq!((result, seen), (Ok(()), (0..100).collect()));
     }
 
-    /// PA-13: whoever waits is told to stop, nothing is begun any more, and the error is the one that began it.
+    /// PA-13: whoever waits is told to stop, nothing is begun any more, and the error is the one that began
+    /// it.
     #[test]
     fn the_first_error_stops_all_and_is_the_one_that_is_told() {
         let (stopped, begun) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -151,14 +153,14 @@ mod tests {
             }
             Err::<(), _>(Fault::Stopped)
         };
-        let result = crew(&stop).run(numbers(1000), u32::to_string, work, Ok);
+        let result = pool(&stop).run(numbers(1000), u32::to_string, work, Ok);
         assert_eq!(result, Err(Fault::Own(2)));
         assert_eq!(begun.into_inner(), 3);
     }
 
     #[test]
     fn a_panic_is_an_error_that_names_its_job() {
-        let result = crew(&|| {}).run(
+        let result = pool(&|| {}).run(
             numbers(1),
             |job| format!("job {job}"),
             |_| -> Result<(), Fault> { panic!("on purpose") },
@@ -175,7 +177,7 @@ mod tests {
             true => Err(Fault::Stopped),
             false => Ok(job),
         };
-        let result = crew(&stop).run(numbers(10), u32::to_string, work, |job| Err(Fault::Own(job)));
+        let result = pool(&stop).run(numbers(10), u32::to_string, work, |job| Err(Fault::Own(job)));
         assert!(matches!(result, Err(Fault::Own(_))) && stopped.into_inner(), "{result:?}");
     }
 }
