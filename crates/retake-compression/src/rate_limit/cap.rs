@@ -13,6 +13,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::floor::QpFloor;
 use super::margins::PartMargins;
 use super::window::RateWindow;
 use crate::encoder::{
@@ -24,12 +25,9 @@ use retake_media::{FormatDescription, PixelBuffer, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Where the encoder does not look at windows itself, this fullness is a warning.
-const WARNING: f64 = 0.7;
-/// Windows that are emptier than this let quantizers be fine again.
-const ROOM: f64 = 0.6;
-/// Quantizers of a scale of 51 that halve the bytes, about; other scales in proportion.
-const HALVES: f64 = 6.0 / 51.0;
+/// So many samples of an encode that replaces another are handed out together, because it may turn out too
+/// large at once, and is then replaced where it began: what was handed out would leave a second sync frame.
+const FIRST: usize = 16;
 
 /// Opens the encodes inside a [`RateCapped`] one.
 pub type Open<E> = Box<dyn FnMut(&EncoderSettings) -> Result<E, EncoderError> + Send>;
@@ -122,6 +120,8 @@ struct Inner<E> {
     finished: bool,
     /// It has given all that it gives.
     ended: bool,
+    /// So many samples are handed out together, if none is out.
+    first: usize,
     /// Frames that are not handed out, by their number in this encode.
     frames: BTreeMap<u64, Sending>,
     /// Samples that are held back, in decode order.
@@ -213,7 +213,13 @@ impl<E: Encoder> RateCapped<E> {
         let encoder = (self.open)(&self.state.floor.applied(&self.info, &settings))?;
         self.format = encoder.format().clone();
         self.encodes += 1;
-        self.inner = Some(Inner::new(encoder, settings));
+        let mut inner = Inner::new(encoder, settings);
+        // a client that bounds the delay waits for the sample
+        let bounded = inner.settings.controls.max_delay.is_some() || inner.settings.controls.low_latency;
+        // where nothing coarser is left, the frame that does not fit has to be found
+        let last = self.state.floor.is_at_end(&self.info, &inner.settings);
+        inner.first = if bounded || last { 1 } else { FIRST };
+        self.inner = Some(inner);
         Ok(())
     }
 
@@ -260,14 +266,14 @@ impl<E: Encoder> RateCapped<E> {
     fn decide(&mut self, group: Vec<EncodedFrame>) {
         let Some(inner) = &mut self.inner else { return };
         let settings = inner.settings.clone();
-        let share = self.state.floor.share(&self.info, settings.rate);
-        let excess = excess(&self.state.window, &inner.frames, &group, share);
-        let emits = self.rules.unfit == Unfit::Emitted && self.state.floor.is_at_end(&self.info, &settings);
-        if let Some(excess) = excess.filter(|_| !emits) {
-            let first = inner.frames.values().next().map_or(Time::INVALID, |frame| frame.pts);
+        let Some(rules) = inner.frames.values().next().map(|frame| frame.rules.clone()) else { return };
+        let floor = &self.state.floor;
+        let share = floor.share(&self.info, &settings, &rules.limits);
+        let emits = rules.unfit == Unfit::Emitted && floor.is_at_end(&self.info, &settings);
+        if !emits && exceeds(&self.state.window, &inner.frames, &group, share) {
             self.recall();
             // nothing coarser is left: the frame has no room
-            if !self.state.floor.raise(&self.info, &settings, excess, first)
+            if !self.state.floor.raise(&self.info, &settings, &rules.limits, &group)
                 && let Some(frame) = self.queue.pop_front()
             {
                 self.ready.push_back(Output::Dropped { index: frame.index });
@@ -280,7 +286,7 @@ impl<E: Encoder> RateCapped<E> {
             let CapRules { limits, margins, .. } = &*frame.rules;
             let (dts, bytes) = (sample.sample.dts, sample.sample.data.len() as u64);
             let fullest = self.state.window.note(limits, margins.as_ref(), dts, bytes);
-            finer |= self.state.floor.may_end(limits, fullest, dts);
+            finer |= self.state.floor.note(&self.info, &settings, limits, fullest, &sample);
             let picture = inner.pictures.remove(&sample.index);
             self.ready.push_back(Output::Frame(EncodedFrame { index: frame.index, ..sample }));
             let index = frame.index;
@@ -395,6 +401,7 @@ impl<E> Inner<E> {
             sent: 0,
             finished: false,
             ended: false,
+            first: 1,
             frames: BTreeMap::new(),
             samples: VecDeque::new(),
             pictures: BTreeMap::new(),
@@ -408,13 +415,17 @@ impl<E> Inner<E> {
         for number in 0..self.samples.len() {
             last = last.max(self.samples[number].index);
             let closed = self.frames.range(..=last).count() == number + 1;
-            if !closed {
+            if !closed || !self.ended && number + 1 < self.first {
                 continue;
             }
             let seen = |sample: &EncodedFrame| self.pictures.contains_key(&sample.index);
             let all_seen =
                 self.ended || !self.settings.reconstruct || self.samples.iter().take(number + 1).all(seen);
-            return all_seen.then(|| self.samples.drain(..=number).collect());
+            if !all_seen {
+                return None;
+            }
+            self.first = 1;
+            return Some(self.samples.drain(..=number).collect());
         }
         None
     }
@@ -555,125 +566,18 @@ fn difference(old: &EncoderSettings, new: &EncoderSettings) -> Reconfiguration {
     }
 }
 
-/// A sample that does not fit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Excess {
-    /// How many times what is allowed a window would hold, now or if all went on like this.
-    times: f64,
-    /// The quantizer that the frame was coded with.
-    qp: f32,
-}
-
-/// The first of these samples, which follow each other, that would fill a window above a share of its limit.
-fn excess(
+/// Whether these samples, which follow each other, fill a window above a share of its limit.
+fn exceeds(
     window: &RateWindow,
     frames: &BTreeMap<u64, Sending>,
     samples: &[EncodedFrame],
     share: f64,
-) -> Option<Excess> {
+) -> bool {
     let mut window = window.clone();
-    samples.iter().find_map(|sample| {
-        let CapRules { limits, margins, .. } = &*frames.get(&sample.index)?.rules;
+    samples.iter().any(|sample| {
+        let Some(frame) = frames.get(&sample.index) else { return false };
+        let CapRules { limits, margins, .. } = &*frame.rules;
         let (dts, bytes) = (sample.sample.dts, sample.sample.data.len() as u64);
-        let fullest = window.note(limits, margins.as_ref(), dts, bytes);
-        let times = (fullest / share).max(window.pace(limits));
-        (fullest > share).then_some(Excess { times, qp: sample.qp })
+        window.note(limits, margins.as_ref(), dts, bytes) > share
     })
-}
-
-/// How coarse frames have to be, because finer ones did not fit.
-#[derive(Debug, Clone, Default)]
-struct QpFloor {
-    floor: Option<u32>,
-    /// Since when.
-    since: Option<Time>,
-    /// How often it was needed: each time it is kept twice as long, because every change begins with a sync frame.
-    times: u32,
-}
-
-impl QpFloor {
-    /// Up to which share of its limit a window may be filled. An encoder that knows nothing of the limit is stopped while there is room for
-    /// a sync frame: what begins the coarser encode.
-    fn share(&self, info: &EncoderInfo, rate: RateControl) -> f64 {
-        let looks = info.controls.rate_limit || matches!(rate, RateControl::ConstantBitRate(_));
-        if looks || self.floor.is_some() { 1.0 } else { WARNING }
-    }
-
-    /// Whether nothing coarser is left.
-    fn is_at_end(&self, info: &EncoderInfo, settings: &EncoderSettings) -> bool {
-        self.floor == Some(scale(info, settings).1)
-    }
-
-    /// Makes frames from this one on coarser. False if they are as coarse as can be.
-    fn raise(&mut self, info: &EncoderInfo, settings: &EncoderSettings, excess: Excess, from: Time) -> bool {
-        let (least, most) = scale(info, settings);
-        if self.is_at_end(info, settings) {
-            return false;
-        }
-        let span = f64::from(most - least);
-        let step = span * HALVES * (0.5 + excess.times.log2());
-        self.times += u32::from(self.floor.is_none());
-        self.since = Some(from);
-        let base = f64::from(self.floor.unwrap_or(least)).max(f64::from(excess.qp));
-        self.floor = Some(((base + step).ceil().max(0.0) as u32).clamp(least, most));
-        true
-    }
-
-    /// Makes an encode that is held back as a whole coarser: its fullest window is so many times too full.
-    /// False if it is as coarse as can be.
-    fn raise_whole(&mut self, info: &EncoderInfo, settings: &EncoderSettings, times: f64) -> bool {
-        let (least, most) = scale(info, settings);
-        if self.is_at_end(info, settings) {
-            return false;
-        }
-        let base = match (settings.rate, self.floor) {
-            (_, Some(floor)) => f64::from(floor),
-            (RateControl::Quality(quality), None) => quality,
-            (_, None) => f64::from(settings.controls.min_qp.unwrap_or(least)),
-        };
-        let step = (f64::from(most - least) * HALVES * times.log2() * 1.1).max(1.0);
-        self.floor = Some(((base + step).ceil().max(0.0) as u32).clamp(least, most));
-        true
-    }
-
-    /// Notes how full the fullest window is at a time. True if frames may be fine again from now on.
-    fn may_end(&mut self, limits: &[DataRateLimit], fullest: f64, now: Time) -> bool {
-        let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
-        let patience = longest * f64::from(1_u32 << self.times.min(6));
-        let long_enough = self.since.is_some_and(|since| now.subtract(since).seconds() >= patience);
-        if self.floor.is_none() || fullest > ROOM || !long_enough {
-            return false;
-        }
-        (self.floor, self.since) = (None, None);
-        true
-    }
-
-    /// The settings that an encode is opened with.
-    fn applied(&self, info: &EncoderInfo, settings: &EncoderSettings) -> EncoderSettings {
-        let mut settings = settings.clone();
-        let Some(floor) = self.floor else { return settings };
-        if has_bounds(info, &settings) {
-            let own = settings.controls.min_qp.unwrap_or(0);
-            settings.controls.min_qp = Some(own.max(floor));
-        }
-        // at constant quality some have no bounds, or do not look at them: both are on one scale
-        if let RateControl::Quality(quality) = settings.rate {
-            settings.rate = RateControl::Quality(info.quality.snap(quality.max(f64::from(floor))));
-        }
-        settings
-    }
-}
-
-/// Whether an encode with these settings keeps to a smallest quantizer.
-fn has_bounds(info: &EncoderInfo, settings: &EncoderSettings) -> bool {
-    let at_rate = matches!(settings.rate, RateControl::AverageBitRate(_) | RateControl::ConstantBitRate(_));
-    info.controls.qp_bounds.is_some() && (at_rate || !info.controls.qp_bounds_at_rate_only)
-}
-
-/// The scale of quantizers, up to the largest that is allowed.
-fn scale(info: &EncoderInfo, settings: &EncoderSettings) -> (u32, u32) {
-    let whole = (info.quality.min as u32, info.quality.max as u32);
-    let (least, most) = info.controls.qp_bounds.filter(|_| has_bounds(info, settings)).unwrap_or(whole);
-    let most = settings.controls.max_qp.map_or(most, |allowed| allowed.min(most));
-    (least.min(most), most)
 }

@@ -14,6 +14,7 @@
 //! ```
 
 mod cap;
+mod floor;
 mod margins;
 mod plan;
 mod report;
