@@ -58,18 +58,19 @@ fn request(error: &anyhow::Error) -> Option<&RequestError> {
 }
 
 fn message(error: &anyhow::Error) -> String {
-    let media = match error.downcast_ref::<ExportError>() {
+    if let Some(refused) = request(error) {
+        let flag = flag(refused).map_or(String::new(), |flag| format!("{flag}: "));
+        let remedy = remedy(refused).map_or(String::new(), |remedy| format!(": {remedy}"));
+        return format!("{flag}{refused}{remedy}");
+    }
+    let remedy = match error.downcast_ref::<ExportError>() {
         Some(ExportError::Media(MediaError::CannotHold { .. })) => "; --codec chooses another codec",
+        Some(ExportError::Stopped) => ": run the same command again to carry on",
+        Some(ExportError::DamagedTake { .. }) => ": run the same command again to encode it anew",
+        Some(ExportError::Verification(_)) => ": run the same command again",
         _ => "",
     };
-    match request(error) {
-        Some(refused) => {
-            let flag = flag(refused).map_or(String::new(), |flag| format!("{flag}: "));
-            let remedy = remedy(refused).map_or(String::new(), |remedy| format!(": {remedy}"));
-            format!("{flag}{refused}{remedy}")
-        }
-        None => format!("{error}{media}"),
-    }
+    format!("{error}{remedy}")
 }
 
 /// The flag, with its value, that asked for what was refused.

