@@ -4,7 +4,7 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use retake_asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
-use retake_media::{AudioFormat, Codec, Colour, FormatDescription, Rational, Sample, SampleKind, Time};
+use retake_media::{AudioFormat, Codec, FormatDescription, Sample, SampleKind, Time};
 use std::thread;
 use std::time::Duration;
 
@@ -19,19 +19,9 @@ const SOUNDS: i64 = 5625;
 
 fn formats() -> [TrackFormat; 2] {
     let video = FormatDescription {
-        codec: Codec::H264,
-        width: 64,
-        height: 48,
         // profile and level, and no parameter sets: nobody decodes this
         config: vec![1, 100, 0, 10, 0xFF, 0xE0, 0],
-        colour: Colour::default(),
-        pixel_aspect_ratio: Rational::new(1, 1),
-        clean_aperture: None,
-        fields: None,
-        gamma: None,
-        icc_profile: None,
-        mastering_display: None,
-        content_light: None,
+        ..FormatDescription::video(Codec::H264, 64, 48)
     };
     let sound = AudioFormat {
         codec: "aac".into(),

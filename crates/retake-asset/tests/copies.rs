@@ -71,8 +71,7 @@ fn drift(a: &Path, b: &Path) -> f64 {
     let (video_a, video_b) = (video_times(a), video_times(b));
     let (audio_a, audio_b) = (packet_times(a, "a:0"), packet_times(b, "a:0"));
     assert_eq!((video_a.len(), audio_a.len()), (video_b.len(), audio_b.len()));
-    let distance =
-        |(x, y): (&Time, &Time)| x.subtract(video_a[0]).subtract(y.subtract(video_b[0])).seconds().abs();
+    let distance = |(x, y): (&Time, &Time)| ((*x - video_a[0]) - (*y - video_b[0])).seconds().abs();
     video_a.iter().zip(&video_b).chain(audio_a.iter().zip(&audio_b)).map(distance).fold(0.0, f64::max)
 }
 
@@ -162,7 +161,7 @@ fn variable_frame_rates_keep_every_tick() {
     rewrap(&film, &copy);
     // the only track starts later than zero: what is copied starts at zero
     let theirs = video_times(&film);
-    let theirs: Vec<Time> = theirs.iter().map(|time| time.subtract(theirs[0])).collect();
+    let theirs: Vec<Time> = theirs.iter().map(|&time| time - theirs[0]).collect();
     assert_eq!(video_times(&copy), theirs);
     assert_eq!(frames(&copy), frames(&film));
 }

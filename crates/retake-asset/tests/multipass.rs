@@ -8,8 +8,9 @@ use retake_asset::{
     AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, SegmentProfile, SegmentReport,
     VideoSettings, WriterStatus,
 };
-use retake_compression::encoder::{EncoderInfo, FrameOptions};
+use retake_compression::encoder::EncoderInfo;
 use retake_compression::property::Property;
+use retake_compression::session::SourceFrame;
 use retake_compression::session::{CompressionSession, NextPass, PassOptions};
 use retake_compression::silo::FrameSilo;
 use retake_compression::storage::{MultiPassStorage, StorageOptions};
@@ -112,16 +113,16 @@ fn by_hand(info: &EncoderInfo, most: usize) -> Vec<Vec<u8>> {
     let builder = CompressionSession::<()>::builder(&registry, 176, 144, info.codec).encoder(info.name);
     let (session, outcomes) = builder.build_pull().unwrap();
     session.set_all(&settings(info).properties).unwrap();
-    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default()).unwrap();
+    let storage = MultiPassStorage::create(None, &StorageOptions::default()).unwrap();
     session.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap();
     let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
     let mut wanted: Arc<[TimeRange]> = [TimeRange::EVERYTHING].into();
     for pass in 1.. {
-        session.begin_pass(false).unwrap();
+        session.begin_pass().unwrap();
         let inside = |index: &i64| pass == 1 || wanted.iter().any(|range| range.contains(time(*index)));
         for index in (0..FRAMES).filter(inside) {
             let picture = scene(index, 176, 144);
-            session.encode(&picture, time(index), Time::INVALID, FrameOptions::default(), ()).unwrap();
+            session.encode(SourceFrame::new(&picture, time(index)), ()).unwrap();
         }
         let next = session.end_pass().unwrap();
         while let Some(outcome) = outcomes.try_receive() {

@@ -59,7 +59,7 @@ fn a37_segments_begin_at_multiples_with_sync_samples() {
             if sample.pts >= boundary {
                 expected.push(sample.pts);
                 while boundary <= sample.pts {
-                    boundary = boundary.add(interval);
+                    boundary = boundary + interval;
                 }
             }
         }
@@ -78,7 +78,7 @@ fn a37_segments_begin_at_multiples_with_sync_samples() {
         assert_eq!(firsts.collect::<Vec<_>>(), expected);
         let ends = collected[1..].windows(2).map(|pair| {
             let video = &pair[0].1.tracks[0];
-            let end = video.earliest_presentation_time.add(video.duration);
+            let end = video.earliest_presentation_time + video.duration;
             (end, pair[1].1.tracks[0].earliest_presentation_time)
         });
         assert!(ends.into_iter().all(|(end, next)| end == next));

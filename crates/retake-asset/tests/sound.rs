@@ -43,7 +43,7 @@ fn append_all_sound(input: &AssetWriterInput, begin: Time) {
     while first < SAMPLES {
         let count = portion.min(SAMPLES - first);
         assert!(input.wait_until_ready(LONG));
-        input.append_sound(stretch(first, count), begin.add(Time::new(first, RATE as i32))).unwrap();
+        input.append_sound(stretch(first, count), begin + Time::new(first, RATE as i32)).unwrap();
         first += count;
         portion = portion * 2 % 5003;
     }

@@ -6,7 +6,9 @@ use crate::output;
 use crate::progress::Progress;
 use crate::table;
 use anyhow::{Context, Result};
-use retake::{Codec, EncoderFactory, Event, Export, MetricKind, Outcome, Pool, RunError, StopFlag, Target};
+use retake::{
+    Codec, EncoderFactory, Event, Export, MetricKind, Outcome, Pooling, RunError, StopFlag, Target,
+};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -100,7 +102,7 @@ fn target(args: &Encode) -> Result<Option<Target>> {
     })
 }
 
-fn pool(args: &Encode) -> Result<Pool> {
+fn pool(args: &Encode) -> Result<Pooling> {
     Ok(args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?)
 }
 

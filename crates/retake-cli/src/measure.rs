@@ -5,13 +5,13 @@ use crate::exit::{Stopped, UNMET, Usage};
 use crate::output;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use retake::{ExportError, Measurement, Pool, StopFlag};
+use retake::{ExportError, Measurement, Pooling, StopFlag};
 use std::fmt::Write;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     let metric = crate::encode::metric(args.metric.as_deref())?;
-    let pool: Pool = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
+    let pool: Pooling = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
     if args.quality.is_some_and(|quality| !quality.is_finite()) {
         return Err(Usage("--quality: a number is needed".into()).into());
     }

@@ -2,7 +2,7 @@
 
 use crate::args::Encode;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use retake::{EncoderInfo, Event, MetricKind, Pool, Target};
+use retake::{EncoderInfo, Event, MetricKind, Pooling, Target};
 use std::sync::Mutex;
 
 pub(crate) struct Progress {
@@ -29,7 +29,7 @@ impl Progress {
         encoder: &EncoderInfo,
         target: Option<Target>,
         metric: MetricKind,
-        pool: Pool,
+        pool: Pooling,
     ) -> Self {
         let quiet = args.quiet || args.json;
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };

@@ -3,7 +3,7 @@
 use divan::Bencher;
 use divan::counter::BytesCount;
 use retake_compression::parallel::Joiner;
-use retake_media::{Codec, Colour, FormatDescription, Rational, Sample, SampleKind, Time};
+use retake_media::{Codec, FormatDescription, Sample, SampleKind, Time};
 
 fn main() {
     divan::main();
@@ -15,18 +15,8 @@ const BYTES: usize = 8192;
 
 fn format(codec: Codec) -> FormatDescription {
     FormatDescription {
-        codec,
-        width: 1920,
-        height: 1080,
         config: vec![1, 100, 0, 40, 0xFF, 0xE0, 0],
-        colour: Colour::default(),
-        pixel_aspect_ratio: Rational::new(1, 1),
-        clean_aperture: None,
-        fields: None,
-        gamma: None,
-        icc_profile: None,
-        mastering_display: None,
-        content_light: None,
+        ..FormatDescription::video(codec, 1920, 1080)
     }
 }
 

@@ -9,11 +9,10 @@
 mod pass_buffer;
 
 use self::pass_buffer::PassBuffer;
-use crate::encoder::FrameOptions;
-use crate::session::{CompressionSession, NextPass, Outcomes, PassOptions, SessionError};
+use crate::session::{CompressionSession, NextPass, Outcomes, PassOptions, SessionError, SourceFrame};
 use crate::silo::{FrameSilo, Samples, SiloError};
 use crate::storage::{MultiPassStorage, StorageError, StorageOptions};
-use retake_media::{PixelBuffer, SampleBuffer, Time, TimeRange};
+use retake_media::{SampleBuffer, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
@@ -98,7 +97,7 @@ impl MultiPassEncode {
         let Some(options) = passes else { return Self::new((session, outcomes), None, silo) };
         let files =
             StorageOptions { temporary_folder: folder.map(Path::to_owned), ..StorageOptions::default() };
-        let storage = MultiPassStorage::create(None, TimeRange::INVALID, &files)?;
+        let storage = MultiPassStorage::create(None, &files)?;
         session.set_multi_pass_storage(Some(&storage), options)?;
         Self::new((session, outcomes), Some(storage), silo)
     }
@@ -115,7 +114,7 @@ impl MultiPassEncode {
     ) -> Result<Self, MultiPassError> {
         let encoding = Encoding { session, outcomes, storage };
         if encoding.storage.is_some() {
-            encoding.session.begin_pass(false)?;
+            encoding.session.begin_pass()?;
         }
         Ok(Self { encoding, buffer: PassBuffer::new(silo), pass: 1 })
     }
@@ -130,20 +129,13 @@ impl MultiPassEncode {
         self.pass
     }
 
-    /// Encodes the next frame of this pass, and keeps the samples that have come out. The arguments are those
-    /// of [`CompressionSession::encode`]; in a later pass a frame must come as it came in the first. Waits
-    /// while too many frames wait.
+    /// Encodes the next frame of this pass, and keeps the samples that have come out. In a later
+    /// pass a frame must come as it came in the first. Waits while too many frames wait.
     ///
     /// # Errors
     /// [`MultiPassError::Session`], also for an earlier frame that failed; [`MultiPassError::Silo`].
-    pub fn push(
-        &mut self,
-        picture: &PixelBuffer,
-        pts: Time,
-        duration: Time,
-        options: FrameOptions,
-    ) -> Result<(), MultiPassError> {
-        let taken = self.encoding.session.encode(picture, pts, duration, options, ());
+    pub fn push(&mut self, frame: SourceFrame) -> Result<(), MultiPassError> {
+        let taken = self.encoding.session.encode(frame, ());
         // what befell an earlier frame is nearer to the cause
         self.collect()?;
         taken?;
@@ -160,13 +152,13 @@ impl MultiPassEncode {
         let session = &self.encoding.session;
         let ended = match self.encoding.storage {
             Some(_) => session.end_pass(),
-            None => session.complete_frames(Time::INVALID).map(|()| NextPass::Finished),
+            None => session.complete_frames().map(|()| NextPass::Finished),
         };
         self.collect()?;
         let ended = ended?;
         self.buffer.end_pass()?;
         let NextPass::Requested(ranges) = ended else { return Ok(None) };
-        self.encoding.session.begin_pass(false)?;
+        self.encoding.session.begin_pass()?;
         self.pass += 1;
         self.buffer.begin(&ranges);
         Ok(Some(ranges))
@@ -178,7 +170,7 @@ impl MultiPassEncode {
     /// # Errors
     /// [`MultiPassError::Session`]; [`MultiPassError::Silo`].
     pub fn finish(&mut self) -> Result<(), MultiPassError> {
-        let completed = self.encoding.session.complete_frames(Time::INVALID);
+        let completed = self.encoding.session.complete_frames();
         self.collect()?;
         completed?;
         Ok(self.buffer.stop()?)

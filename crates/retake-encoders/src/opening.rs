@@ -50,18 +50,14 @@ pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Open
     let (bitstream, config) = Bitstream::new(codec, &headers.map_err(refused)?, settings)
         .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
     let mut description = FormatDescription {
-        codec,
-        width: settings.width,
-        height: settings.height,
         clean_aperture: settings.controls.clean_aperture,
         fields: settings.controls.fields,
-        gamma: None,
-        icc_profile: None,
         config,
         colour: settings.colour,
         pixel_aspect_ratio: settings.pixel_aspect_ratio,
         mastering_display: settings.mastering_display,
         content_light: settings.content_light,
+        ..FormatDescription::video(codec, settings.width, settings.height)
     };
     // An H.264 decoder gives out only the part that is left.
     if let (Codec::H264, Some([left, top, right, bottom])) = (codec, crop(settings)) {

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::stop::StopFlag;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
-use retake_quality::{MetricKind, Pool};
+use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -299,7 +299,7 @@ impl ExportBuilder {
 
     /// How the frames of a unit become one score. Default: their mean.
     #[must_use]
-    pub fn pool(mut self, pool: Pool) -> Self {
+    pub fn pool(mut self, pool: Pooling) -> Self {
         self.request.pool = pool;
         self
     }

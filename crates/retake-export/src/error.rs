@@ -9,6 +9,7 @@ use retake_compression::property::PropertyError;
 use retake_compression::units::FrameRange;
 use retake_libav::MediaError;
 use retake_media::Codec;
+use retake_media::codes;
 use retake_quality::QualityError;
 use std::io;
 use std::path::PathBuf;
@@ -417,13 +418,13 @@ impl RequestError {
     #[doc(alias = "kVTParameterErr")]
     pub const fn code(&self) -> i32 {
         match self {
-            Self::OutputExists { .. } => -11823,
-            Self::ContainerCannotHold { .. } => -11864,
-            Self::UnknownProperty { .. } => -12900,
+            Self::OutputExists { .. } => codes::FILE_ALREADY_EXISTS,
+            Self::ContainerCannotHold { .. } => codes::FORMAT_UNSUPPORTED,
+            Self::UnknownProperty { .. } => codes::PROPERTY_NOT_SUPPORTED,
             Self::Property(error) => error.code(),
             Self::Encoder(error) => error.code(),
             Self::Metric(error) => error.code(),
-            _ => -12902,
+            _ => codes::PARAMETER,
         }
     }
 }
@@ -437,15 +438,15 @@ impl ExportError {
             Self::Encoder { source, .. } => source.code(),
             Self::Quality { source, .. } => source.code(),
             Self::Writer(error) => error.code(),
-            Self::Media(MediaError::CannotHold { .. }) => -11864,
-            Self::Media(_) => -11821,
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => -11807,
-            Self::Stopped => -11847,
+            Self::Media(MediaError::CannotHold { .. }) => codes::FORMAT_UNSUPPORTED,
+            Self::Media(_) => codes::DECODE_FAILED,
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => codes::DISK_FULL,
+            Self::Stopped => codes::OPERATION_INTERRUPTED,
             Self::File { .. }
             | Self::DamagedTake { .. }
             | Self::LostTake { .. }
             | Self::Verification(_)
-            | Self::Internal(_) => -11800,
+            | Self::Internal(_) => codes::WRITER_UNKNOWN,
         }
     }
 

@@ -1,5 +1,5 @@
-use retake_compression::encoder::FrameOptions;
-use retake_compression::parallel::{FrameReading, FrameSource, SourceError, SourceFrame};
+use retake_compression::parallel::{FrameReading, FrameSource, SourceError};
+use retake_compression::session::SourceFrame;
 use retake_compression::units::FrameRange;
 use retake_libav::{
     FilmInfo, FrameEntry, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust, probe,
@@ -63,14 +63,10 @@ impl FrameSource for FilmSource {
         let mut reader = RangeReader::open(&self.film, index, start..end, self.options, trust)?;
         Ok(Box::new(std::iter::from_fn(move || {
             let frame = reader.next().map_err(SourceError::from).transpose()?;
-            Some(frame.map(|frame| SourceFrame {
-                pts: self.film.video.time(frame.pts),
-                duration: match frame.duration {
-                    0 => Time::INVALID,
-                    ticks => ticks_to_time(ticks, self.film.video.time_base),
-                },
-                picture: frame.picture,
-                options: FrameOptions::default(),
+            let time = |ticks| self.film.video.time(ticks);
+            Some(frame.map(|frame| {
+                let duration = Some(frame.duration).filter(|&ticks| ticks != 0).map(time);
+                SourceFrame::new(&frame.picture, time(frame.pts)).duration(duration)
             }))
         })))
     }

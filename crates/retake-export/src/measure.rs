@@ -6,7 +6,7 @@ use crate::stop::StopFlag;
 use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{FilmInfo, FrameReader, ReaderOptions, probe};
 use retake_media::PixelFormat;
-use retake_quality::{MetricKind, Pool, Scorer, ScorerSettings};
+use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub struct Measurement {
     reference: PathBuf,
     film: PathBuf,
     metric: MetricKind,
-    pool: Pool,
+    pool: Pooling,
     longest: f64,
     stop: StopFlag,
 }
@@ -61,7 +61,7 @@ impl Measurement {
             reference: reference.into(),
             film: film.into(),
             metric: retake_quality::default_metric(),
-            pool: Pool::Mean,
+            pool: Pooling::Mean,
             longest: LONGEST,
             stop: StopFlag::new(),
         }
@@ -76,7 +76,7 @@ impl Measurement {
 
     /// How the frames of a unit become one score. Default: their mean.
     #[must_use]
-    pub fn pool(mut self, pool: Pool) -> Self {
+    pub fn pool(mut self, pool: Pooling) -> Self {
         self.pool = pool;
         self
     }
@@ -157,9 +157,9 @@ impl Measurement {
             metric: self.metric.name().to_owned(),
             pool: self.pool.name().to_owned(),
             frames,
-            mean: Pool::Mean.pool(&scores),
-            p5: Pool::P5.pool(&scores),
-            min: Pool::Min.pool(&scores),
+            mean: Pooling::Mean.pool(&scores),
+            p5: Pooling::P5.pool(&scores),
+            min: Pooling::Min.pool(&scores),
             units: units.into_iter().map(unit).collect(),
         })
     }

@@ -6,7 +6,7 @@ use retake_compression::encoder::EncoderSettings;
 use retake_compression::scorer::{AnyScorer, Metric, Scorer as RunScorer, Scorers};
 use retake_compression::take::Score;
 use retake_media::PixelBuffer;
-use retake_quality::{MetricKind, Pool, QualityError, Scorer, ScorerSettings, available, default_metric};
+use retake_quality::{MetricKind, Pooling, QualityError, Scorer, ScorerSettings, available, default_metric};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Every how many frames one is scored. Not 2 or 4, which would always meet the same kind of B frame, nor 5,
@@ -16,7 +16,7 @@ pub(crate) const STRIDE: u32 = 3;
 /// Scores the pictures of one take, and counts the CPU time that this takes.
 pub(crate) struct TakeScorer {
     scorer: Scorer,
-    pool: Pool,
+    pool: Pooling,
     cpu: CpuMeter,
 }
 
@@ -42,7 +42,7 @@ impl TakeScorer {
     pub(crate) fn open(
         settings: &EncoderSettings,
         metric: MetricKind,
-        pool: Pool,
+        pool: Pooling,
         stride: u32,
     ) -> Result<Self, QualityError> {
         let scorer = Scorer::new(&ScorerSettings {
@@ -120,7 +120,8 @@ impl Scorers for QualityScorers {
     }
 
     fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<AnyScorer, String> {
-        let scorer = metric.parse().and_then(|metric| TakeScorer::open(settings, metric, Pool::Mean, STRIDE));
+        let scorer =
+            metric.parse().and_then(|metric| TakeScorer::open(settings, metric, Pooling::Mean, STRIDE));
         Ok(Box::new(InWords(scorer.map_err(|error| error.to_string())?)))
     }
 }

@@ -86,18 +86,9 @@ impl EncoderFactory for Rounding {
         };
         let (width, height) = (settings.width, settings.height);
         let format = FormatDescription {
-            codec: Codec::H264,
-            width,
-            height,
-            config: Vec::new(),
             colour: settings.colour,
             pixel_aspect_ratio: settings.pixel_aspect_ratio,
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
+            ..FormatDescription::video(Codec::H264, width, height)
         };
         Ok(Box::new(RoundingEncode { format, step, panics, sent: 0, out: VecDeque::new(), finished: false }))
     }

@@ -161,7 +161,7 @@ fn start_of(stream: &RawStream) -> Option<Time> {
     let mut time = ticks_to_time(known(stream.start)?, ratio(stream.time_base));
     if time < Time::ZERO && stream.padding > 0 {
         // Sound starts after the samples that only warm a decoder up, because those are not heard.
-        time = time.add(Time::new(stream.padding.into(), stream.sample_rate)).min(Time::ZERO);
+        time = (time + Time::new(stream.padding.into(), stream.sample_rate)).min(Time::ZERO);
     }
     (counts && time.is_numeric()).then_some(time)
 }

@@ -94,18 +94,13 @@ impl TrackReader {
 fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {
     let video = &info.video;
     Some(FormatDescription {
-        codec: Codec::from_str(&video.codec).ok()?,
-        width: video.width,
-        height: video.height,
         config,
         colour: video.colour,
         pixel_aspect_ratio: video.pixel_aspect_ratio,
-        clean_aperture: None,
         fields: video.fields,
-        gamma: None,
-        icc_profile: None,
         mastering_display: video.mastering_display,
         content_light: video.content_light,
+        ..FormatDescription::video(Codec::from_str(&video.codec).ok()?, video.width, video.height)
     })
 }
 

@@ -110,3 +110,23 @@ pub struct FormatDescription {
     /// The HDR10 content light level, if known.
     pub content_light: Option<ContentLight>,
 }
+impl FormatDescription {
+    /// Pictures of a codec and a size, of which nothing else is known: an empty configuration, no tags, square pixels.
+    #[doc(alias = "CMVideoFormatDescriptionCreate")]
+    pub fn video(codec: Codec, width: u32, height: u32) -> Self {
+        Self {
+            codec,
+            width,
+            height,
+            config: Vec::new(),
+            colour: Colour::default(),
+            pixel_aspect_ratio: Rational::new(1, 1),
+            clean_aperture: None,
+            fields: None,
+            gamma: None,
+            icc_profile: None,
+            mastering_display: None,
+            content_light: None,
+        }
+    }
+}

@@ -9,6 +9,7 @@
 
 mod aperture;
 mod audio;
+pub mod codes;
 mod colour;
 mod format;
 mod icc;
@@ -38,6 +39,6 @@ pub use rational::Rational;
 pub use rotation::{Rotation, RotationOptions, rotate};
 pub use sample::{Sample, SampleKind};
 pub use sample_buffer::{SampleAttachments, SampleBuffer};
-pub use time::Time;
+pub use time::{NoDuration, Time};
 pub use time_range::TimeRange;
 pub use transfer::{Downsampling, PixelTransfer, ScalingMode, TransferError, TransferOptions};

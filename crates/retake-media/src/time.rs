@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+use std::time::Duration;
+
+/// Ticks of a nanosecond clock.
+const NANOS: i32 = 1_000_000_000;
 
 const VALID: u32 = 1;
 const ROUNDED: u32 = 1 << 1;
@@ -156,20 +161,6 @@ impl Time {
         self.fit(numerator, i128::from(self.timescale), timescale, self.epoch, self.flags & ROUNDED)
     }
 
-    /// Returns the sum of two times.
-    #[doc(alias = "CMTimeAdd")]
-    #[allow(clippy::should_implement_trait)] // the result can be invalid, and an operator would hide that
-    pub fn add(self, other: Self) -> Self {
-        self.combine(other, 1)
-    }
-
-    /// Returns the difference of two times.
-    #[doc(alias = "CMTimeSubtract")]
-    #[allow(clippy::should_implement_trait)]
-    pub fn subtract(self, other: Self) -> Self {
-        self.combine(other, -1)
-    }
-
     fn combine(self, other: Self, sign: i64) -> Self {
         let theirs = match (other.class(), sign) {
             (Class::PositiveInfinity, -1) => Class::NegativeInfinity,
@@ -265,6 +256,75 @@ fn round_div(numerator: i128, denominator: i128) -> i128 {
     if numerator >= 0 { (numerator + half) / denominator } else { (numerator - half) / denominator }
 }
 
+/// The sum of two times. It is invalid where an operand is, and where infinities cancel each other; a sum that does not
+/// fit is rounded, and at last infinite.
+impl Add for Time {
+    type Output = Self;
+
+    #[doc(alias = "CMTimeAdd")]
+    fn add(self, other: Self) -> Self {
+        self.combine(other, 1)
+    }
+}
+
+/// The difference of two times, as [`Time::add`] has it. Two times of one epoch give a duration, whose epoch is 0.
+impl Sub for Time {
+    type Output = Self;
+
+    #[doc(alias = "CMTimeSubtract")]
+    fn sub(self, other: Self) -> Self {
+        self.combine(other, -1)
+    }
+}
+
+/// The time as far on the other side of zero; an infinity becomes the other one.
+impl Neg for Time {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self::ZERO - self
+    }
+}
+
+impl AddAssign for Time {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Time {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+/// Exact to the nanosecond; [`Time::POSITIVE_INFINITY`] beyond 292 years.
+impl From<Duration> for Time {
+    fn from(duration: Duration) -> Self {
+        i64::try_from(duration.as_nanos()).map_or(Self::POSITIVE_INFINITY, |value| Self::new(value, NANOS))
+    }
+}
+
+/// A time that is no [`Duration`]: not a number of seconds, or less than none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no duration: it has to be a number of seconds, and not less than 0")]
+pub struct NoDuration(pub Time);
+
+/// Rounded to the nearest nanosecond.
+impl TryFrom<Time> for Duration {
+    type Error = NoDuration;
+
+    fn try_from(time: Time) -> Result<Self, NoDuration> {
+        if !time.is_numeric() || time.value < 0 {
+            return Err(NoDuration(time));
+        }
+        let (value, scale) = (time.value as u64, time.timescale as u64);
+        let nanos = (value % scale * NANOS as u64 + scale / 2) / scale;
+        // The nanoseconds can be rounded up to a whole second.
+        Ok(Self::from_secs(value / scale) + Self::from_nanos(nanos))
+    }
+}
+
 impl Ord for Time {
     #[doc(alias = "CMTimeCompare")]
     fn cmp(&self, other: &Self) -> Ordering {
@@ -357,20 +417,47 @@ mod tests {
 
     #[test]
     fn implied_values_dominate_sums() {
-        assert_eq!(Time::POSITIVE_INFINITY.add(Time::NEGATIVE_INFINITY), Time::INVALID);
-        assert_eq!(Time::POSITIVE_INFINITY.subtract(Time::POSITIVE_INFINITY), Time::INVALID);
-        assert_eq!(Time::POSITIVE_INFINITY.add(Time::INDEFINITE), Time::POSITIVE_INFINITY);
-        assert_eq!(Time::INDEFINITE.add(Time::ZERO), Time::INDEFINITE);
-        assert_eq!(Time::ZERO.add(Time::INVALID), Time::INVALID);
+        assert_eq!(Time::POSITIVE_INFINITY + Time::NEGATIVE_INFINITY, Time::INVALID);
+        assert_eq!(Time::POSITIVE_INFINITY - Time::POSITIVE_INFINITY, Time::INVALID);
+        assert_eq!(Time::POSITIVE_INFINITY + Time::INDEFINITE, Time::POSITIVE_INFINITY);
+        assert_eq!(Time::INDEFINITE + Time::ZERO, Time::INDEFINITE);
+        assert_eq!(Time::ZERO + Time::INVALID, Time::INVALID);
+    }
+
+    #[test]
+    fn durations_become_times_and_back() {
+        let duration = Duration::new(3, 500_000_000);
+        assert_eq!(Time::from(duration), Time::new(7, 2));
+        assert_eq!(Duration::try_from(Time::new(7, 2)), Ok(duration));
+        assert_eq!(Duration::try_from(Time::new(1, 3)), Ok(Duration::from_nanos(333_333_333)));
+        assert_eq!(Duration::try_from(Time::new(i64::MAX, 1)), Ok(Duration::from_secs(i64::MAX as u64)));
+        let almost = Time::new(i64::from(i32::MAX) - 1, i32::MAX);
+        assert_eq!(Duration::try_from(almost), Ok(Duration::from_secs(1)), "rounded up");
+        for time in [Time::INVALID, Time::INDEFINITE, Time::POSITIVE_INFINITY, Time::new(-1, 9)] {
+            assert_eq!(Duration::try_from(time), Err(NoDuration(time)));
+        }
+        assert_eq!(Time::from(Duration::MAX), Time::POSITIVE_INFINITY);
+    }
+
+    #[test]
+    fn a_time_is_negated() {
+        assert_eq!(-Time::new(3, 7), Time::new(-3, 7));
+        assert_eq!(-Time::POSITIVE_INFINITY, Time::NEGATIVE_INFINITY);
+        assert_eq!(-Time::INDEFINITE, Time::INDEFINITE);
+        assert_eq!(-Time::INVALID, Time::INVALID);
+        let mut time = Time::new(1, 2);
+        time += Time::new(1, 3);
+        time -= Time::new(1, 6);
+        assert_eq!(time, Time::new(2, 3));
     }
 
     #[test]
     fn a_sum_that_does_not_fit_loses_scale_not_sense() {
         let big = Time::new(i64::MAX, 1000);
-        let sum = big.add(big);
+        let sum = big + big;
         assert!(sum.has_been_rounded());
         assert!((sum.seconds() / (2.0 * big.seconds()) - 1.0).abs() < 1e-6);
-        assert_eq!(Time::new(i64::MAX, 1).add(Time::new(i64::MAX, 1)), Time::POSITIVE_INFINITY);
+        assert_eq!(Time::new(i64::MAX, 1) + Time::new(i64::MAX, 1), Time::POSITIVE_INFINITY);
     }
 
     proptest! {
@@ -378,9 +465,9 @@ mod tests {
         fn addition_is_exact_where_the_scales_allow(a in -1_000_000_000i64..1_000_000_000, b in -1_000_000_000i64..1_000_000_000,
                                                     s in 1i32..40_000, t in 1i32..40_000) {
             let (x, y) = (Time::new(a, s), Time::new(b, t));
-            let sum = x.add(y);
+            let sum = x + y;
             prop_assert!(!sum.has_been_rounded());
-            prop_assert_eq!(sum.subtract(y), x);
+            prop_assert_eq!(sum - y, x);
             // The reference is cross-multiplied in 128 bits.
             let expected = i128::from(a) * i128::from(t) + i128::from(b) * i128::from(s);
             prop_assert_eq!(i128::from(sum.value()) * i128::from(s) * i128::from(t), expected * i128::from(sum.timescale()));

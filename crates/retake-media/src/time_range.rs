@@ -31,13 +31,13 @@ impl TimeRange {
     /// Makes the range between two instants.
     #[doc(alias = "CMTimeRangeFromTimeToTime")]
     pub fn between(start: Time, end: Time) -> Self {
-        Self { start, duration: end.subtract(start) }
+        Self { start, duration: end - start }
     }
 
     /// Returns the first instant after the range.
     #[doc(alias = "CMTimeRangeGetEnd")]
     pub fn end(self) -> Time {
-        self.start.add(self.duration)
+        self.start + self.duration
     }
 
     /// Returns whether start and duration are valid, and the duration is in epoch 0 and not negative.

@@ -1,6 +1,7 @@
 //! The contract of a pixel transfer, which copies a picture into one of another format, size or colour. The
 //! caller chooses who converts; `retake-libav` has the implementation.
 
+use crate::codes;
 use crate::{CleanAperture, PixelBuffer, PixelFormat, Rational, WritableBuffer};
 
 /// Copies pictures into others of any format and size.
@@ -121,10 +122,10 @@ impl TransferError {
     /// Returns the stable number of the error.
     pub const fn code(&self) -> i32 {
         match self {
-            Self::Parameter(_) => -12902,
-            Self::OutOfMemory => -12904,
-            Self::NotSupported { .. } => -12905,
-            Self::RotationNotSupported(_) => -12914,
+            Self::Parameter(_) => codes::PARAMETER,
+            Self::OutOfMemory => codes::ALLOCATION_FAILED,
+            Self::NotSupported { .. } => codes::PIXEL_TRANSFER_NOT_SUPPORTED,
+            Self::RotationNotSupported(_) => codes::IMAGE_ROTATION_NOT_SUPPORTED,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The errors of scoring, each with its stable number.
 
 use crate::MetricKind;
+use retake_media::codes;
 use thiserror::Error;
 
 /// States why pictures could not be scored.
@@ -71,9 +72,13 @@ impl QualityError {
     /// Returns the stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
-            Self::Missing { .. } | Self::UnknownMetric(_) | Self::UnknownPool(_) => -12900,
-            Self::TooSmall { .. } | Self::Settings(_) | Self::Mismatch { .. } | Self::Merge(_) => -12902,
-            Self::Library { .. } => -12911,
+            Self::Missing { .. } | Self::UnknownMetric(_) | Self::UnknownPool(_) => {
+                codes::PROPERTY_NOT_SUPPORTED
+            }
+            Self::TooSmall { .. } | Self::Settings(_) | Self::Mismatch { .. } | Self::Merge(_) => {
+                codes::PARAMETER
+            }
+            Self::Library { .. } => codes::VIDEO_DECODER_MALFUNCTION,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Estimates the pooled score of all frames from a sample of them, with its uncertainty.
 
-use crate::{Pool, Scores};
+use crate::{Pooling, Scores};
 use serde::{Deserialize, Serialize};
 
 /// The pooled score of all frames, as the scored ones suggest it.
@@ -26,7 +26,7 @@ impl Scores {
     ///   frames before a promise is made.
     ///
     /// It is NaN with an infinite error where no frame has a score.
-    pub fn estimate(&self, pool: Pool) -> Estimate {
+    pub fn estimate(&self, pool: Pooling) -> Estimate {
         if let Some(all) = self.complete() {
             let standard_error = if all.is_empty() { f64::INFINITY } else { 0.0 };
             return Estimate { value: pool.pool(&all), standard_error };
@@ -37,12 +37,12 @@ impl Scores {
         let (all, scored) = (self.frames.len() as f64, self.scored() as f64);
         let expected = (0..self.frames.len()).map(|frame| fit.expect(known(self, frame)));
         match pool {
-            Pool::Mean => {
+            Pooling::Mean => {
                 let value = (expected.sum::<f64>() / all).min(self.metric.best());
                 let unseen = 1.0 - scored / all;
                 Estimate { value, standard_error: (unseen * fit.variance / scored).sqrt() }
             }
-            Pool::P5 | Pool::Min => {
+            Pooling::P5 | Pooling::Min => {
                 let filled: Vec<f64> = self
                     .frames
                     .iter()
@@ -129,25 +129,25 @@ mod tests {
     #[test]
     fn complete_scores_are_not_estimated() {
         let all = scores(&[Some(90.0), Some(94.0)], &[38.0, 30.0], &[]);
-        assert_eq!(all.estimate(Pool::Mean), Estimate { value: 92.0, standard_error: 0.0 });
-        assert_eq!(all.estimate(Pool::Min), Estimate { value: 90.0, standard_error: 0.0 });
+        assert_eq!(all.estimate(Pooling::Mean), Estimate { value: 92.0, standard_error: 0.0 });
+        assert_eq!(all.estimate(Pooling::Min), Estimate { value: 90.0, standard_error: 0.0 });
     }
 
     #[test]
     fn nothing_scored_is_nothing_known() {
         let none = scores(&[None, None], &[38.0, 30.0], &[]);
-        assert!(Pool::ALL.iter().all(|&pool| none.estimate(pool).value.is_nan()));
-        assert_eq!(none.estimate(Pool::Mean).standard_error, f64::INFINITY);
-        assert!(scores(&[], &[], &[]).estimate(Pool::Mean).value.is_nan());
+        assert!(Pooling::ALL.iter().all(|&pool| none.estimate(pool).value.is_nan()));
+        assert_eq!(none.estimate(Pooling::Mean).standard_error, f64::INFINITY);
+        assert!(scores(&[], &[], &[]).estimate(Pooling::Mean).value.is_nan());
     }
 
     #[test]
     fn one_frame_speaks_for_the_others_by_the_usual_slope() {
         let one = scores(&[Some(90.0), None], &[38.0, 40.0], &[]);
-        let estimate = one.estimate(Pool::Mean);
+        let estimate = one.estimate(Pooling::Mean);
         assert!((estimate.value - (90.0 + 2.5)).abs() < 1e-9, "half of the frames are 2 dB better");
         assert!(estimate.standard_error > 0.3);
-        assert_eq!(one.estimate(Pool::Min).value, 90.0);
+        assert_eq!(one.estimate(Pooling::Min).value, 90.0);
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         let motion: Vec<f64> = (0..900).map(|frame| known(frame).1).collect();
         let sampled: Vec<_> = (0..900).map(|frame| (frame % 5 == 2).then(|| truth(frame))).collect();
         let mean = (0..900).map(truth).sum::<f64>() / 900.0;
-        let estimate = scores(&sampled, &psnr, &motion).estimate(Pool::Mean);
+        let estimate = scores(&sampled, &psnr, &motion).estimate(Pooling::Mean);
         assert!(
             (estimate.value - mean).abs() < 0.01 && estimate.standard_error < 0.02,
             "{estimate:?}, {mean}"

@@ -1,7 +1,7 @@
 //! This crate has quality metrics over two pixel buffers, and their pooling.
 //!
 //! A [`Scorer`] takes the pictures of a take beside their source pictures and returns one score a frame:
-//! [`Scores`]. A [`Pool`] makes one number of them, and [`Scores::estimate`] does so from a sample.
+//! [`Scores`]. A [`Pooling`] makes one number of them, and [`Scores::estimate`] does so from a sample.
 //!
 //! | metric | source | checked against |
 //! |---|---|---|
@@ -17,7 +17,7 @@ mod error;
 mod estimate;
 mod metric;
 mod planes;
-mod pool;
+mod pooling;
 mod psnr;
 mod scorer;
 mod scores;
@@ -33,7 +33,7 @@ pub use available::{available, default_metric, missing};
 pub use error::QualityError;
 pub use estimate::Estimate;
 pub use metric::MetricKind;
-pub use pool::Pool;
+pub use pooling::Pooling;
 pub use scorer::Scorer;
 pub use scores::Scores;
 pub use settings::ScorerSettings;

@@ -7,7 +7,7 @@ mod common;
 use common::Shape;
 use proptest::prelude::*;
 use retake_media::{PixelBuffer, PixelFormat};
-use retake_quality::{MetricKind, Pool, QualityError, Scorer, ScorerSettings, Scores, available};
+use retake_quality::{MetricKind, Pooling, QualityError, Scorer, ScorerSettings, Scores, available};
 
 fn settings(metric: MetricKind, shape: Shape) -> ScorerSettings {
     ScorerSettings::new(metric, shape.width, shape.height, shape.format, 25.0)
@@ -25,7 +25,7 @@ fn score<'a>(
 }
 
 fn mean(settings: &ScorerSettings, source: &[PixelBuffer], film: &[PixelBuffer]) -> f64 {
-    score(settings, source.iter().zip(film)).unwrap().estimate(Pool::Mean).value
+    score(settings, source.iter().zip(film)).unwrap().estimate(Pooling::Mean).value
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -96,9 +96,9 @@ fn estimates_are_as_good_as_they_say() {
                 })
                 .collect();
             let pairs = || pairs.iter().map(|(reference, picture)| (reference, picture));
-            let truth = score(&settings(metric, shape), pairs()).unwrap().estimate(Pool::Mean).value;
+            let truth = score(&settings(metric, shape), pairs()).unwrap().estimate(Pooling::Mean).value;
             let sampled = ScorerSettings { stride: 3, phase: film % 3, ..settings(metric, shape) };
-            let estimate = score(&sampled, pairs()).unwrap().estimate(Pool::Mean);
+            let estimate = score(&sampled, pairs()).unwrap().estimate(Pooling::Mean);
             let miss = estimate.value - truth;
             within += u32::from(miss.abs() <= 3.0 * estimate.standard_error + 1e-9);
             misses += miss / f64::from(films);

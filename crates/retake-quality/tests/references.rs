@@ -6,7 +6,7 @@ mod common;
 
 use common::{Ffmpeg, Shape, clip, ffmpeg};
 use retake_media::{PixelBuffer, PixelFormat};
-use retake_quality::{MetricKind, Pool, Scorer, ScorerSettings, Scores, available};
+use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings, Scores, available};
 
 /// A source and its encode, as raw files `source.yuv` and `film.yuv` for FFmpeg, and as pictures.
 struct Pair {
@@ -196,7 +196,7 @@ fn samples_and_takes_are_parts_of_the_whole() {
             }
             for next in 1..stride {
                 let next = phase(next);
-                let (truth, estimate) = (whole.estimate(Pool::Mean), next.estimate(Pool::Mean));
+                let (truth, estimate) = (whole.estimate(Pooling::Mean), next.estimate(Pooling::Mean));
                 let far = (estimate.value - truth.value).abs();
                 let what = format!("{metric}, stride {stride}: {estimate:?} for {truth:?}");
                 // A sample cannot reveal a single frame that is unlike all others, such as the first after a

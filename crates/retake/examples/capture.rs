@@ -2,16 +2,25 @@
 //!
 //! Shows a session with a handler, the session's own pool, hints for real time, and a rate that follows the network.
 
+mod common;
+
+use common::{Answer, arguments};
+use retake::SourceFrame;
 use retake::property::Property;
 use retake::session::{CompressionSession, Emission, EncodedOutcome};
-use retake::{Codec, FrameOptions, PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time};
+use retake::{Codec, PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 const RATE: i32 = 30;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let seconds: i64 = std::env::args().nth(1).map_or(Ok(3), |word| word.parse())?;
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let seconds: i64 = arguments.first().map_or(Ok(3), |word| word.parse())?;
     let (send, outcomes) = mpsc::channel();
     // the token of each frame is the instant at which it was shot
     let session = CompressionSession::builder(&retake::encoders(), 640, 360, Codec::H264)
@@ -41,9 +50,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let picture = shoot(&pool, index)?;
         let (pts, duration) = (Time::new(index, RATE), Time::new(1, RATE));
-        session.encode(&picture, pts, duration, FrameOptions::default(), Instant::now())?;
+        session.encode(SourceFrame::new(&picture, pts).duration(duration), Instant::now())?;
     }
-    session.complete_frames(Time::INVALID)?;
+    session.complete_frames()?;
     drop(session);
 
     let (mut bytes, mut dropped, mut worst) = (0, 0, Duration::ZERO);
@@ -59,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A picture of moving stripes.
-fn shoot(pool: &PixelBufferPool, index: i64) -> Result<PixelBuffer, Box<dyn std::error::Error>> {
+fn shoot(pool: &PixelBufferPool, index: i64) -> Answer<PixelBuffer> {
     let mut buffer = pool.create_buffer()?;
     for plane in 0..buffer.format().planes() {
         let rows = if plane == 0 { buffer.height() } else { buffer.height().div_ceil(2) };

@@ -3,34 +3,41 @@
 //! Divides the film, tells each session its place, keeps the samples of each in a silo, and joins them into one film. What can be had ready
 //! made is [`retake::parallel::ParallelEncode`].
 
-use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
+mod common;
+
+use common::{Answer, From, arguments, write};
+use retake::SourceFrame;
+use retake::asset::TrackFormat;
 use retake::parallel::{Joiner, Part, Subdivision};
 use retake::property::{Property, PropertyKey};
 use retake::session::CompressionSession;
 use retake::silo::FrameSilo;
 use retake::{
-    EncoderInfo, FrameOptions, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Registry, Time, TimeRange,
+    EncoderInfo, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Registry, SampleBuffer, Time, TimeRange,
 };
-use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 180;
 const FRAMES: u64 = 400;
 const RATE: i32 = 25;
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let to = arguments.next().ok_or("usage: four_sessions TO [ENCODER]")?;
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let [to, name @ ..] = arguments else {
+        return Err("usage: four_sessions TO [ENCODER]".into());
+    };
     let registry = retake::encoders();
-    let name = arguments.next().unwrap_or_else(|| "x264".to_owned());
-    let info = registry.by_name(&name).ok_or("no such encoder in this build")?.info().clone();
+    let name = name.first().map_or("x264", String::as_str);
+    let info = registry.by_name(name).ok_or("no such encoder in this build")?.info().clone();
 
     // what a session with these properties recommends on this machine: asked before any other is created
-    let probe = CompressionSession::<()>::builder(&registry, WIDTH, HEIGHT, info.codec)
+    let probe: CompressionSession = CompressionSession::builder(&registry, WIDTH, HEIGHT, info.codec)
         .encoder(info.name)
         .on_output(drop)
         .build()?;
@@ -55,9 +62,11 @@ fn main() -> Result<()> {
     let silos: Vec<Arc<FrameSilo>> = std::thread::scope(|scope| {
         let running: Vec<_> =
             parts.iter().map(|part| scope.spawn(|| encode(&registry, &info, part))).collect();
-        running.into_iter().map(|part| part.join().map_err(|_| "a part panicked")?).collect::<Result<_>>()
+        running.into_iter().map(|part| part.join().map_err(|_| "a part panicked")?).collect::<Answer<_>>()
     })?;
-    write(Path::new(&to), &silos)
+    let samples = join(&silos)?;
+    let format = samples.first().ok_or("no samples")?.format.as_ref().clone();
+    write(Path::new(to), TrackFormat::Video(format), samples, From::Generated(Rational::new(RATE, 1)))
 }
 
 fn properties() -> [Property; 4] {
@@ -70,7 +79,7 @@ fn properties() -> [Property; 4] {
 }
 
 /// One part: its frames with the times that they have in the film, and its samples into a silo of its own.
-fn encode(registry: &Registry, info: &EncoderInfo, part: &Part) -> Result<Arc<FrameSilo>> {
+fn encode(registry: &Registry, info: &EncoderInfo, part: &Part) -> Answer<Arc<FrameSilo>> {
     let at = |frame: u64| Time::new(frame as i64, RATE);
     let range = TimeRange::between(at(part.range.start), at(part.range.end));
     let silo = Arc::new(FrameSilo::temporary(range)?);
@@ -79,11 +88,10 @@ fn encode(registry: &Registry, info: &EncoderInfo, part: &Part) -> Result<Arc<Fr
     let session = CompressionSession::builder(registry, WIDTH, HEIGHT, info.codec)
         .encoder(info.name)
         .on_output(move |outcome| {
-            let added: Result<()> =
-                outcome.into_sample().map_err(Into::into).and_then(|sample| match sample {
-                    Some(sample) => Ok(kept.add(&sample)?),
-                    None => Ok(()),
-                });
+            let added: Answer = outcome.into_sample().map_err(Into::into).and_then(|sample| match sample {
+                Some(sample) => Ok(kept.add(&sample)?),
+                None => Ok(()),
+            });
             if let Err(error) = added {
                 noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
@@ -93,9 +101,9 @@ fn encode(registry: &Registry, info: &EncoderInfo, part: &Part) -> Result<Arc<Fr
     session.set_all(&part.properties(&session.supported_properties()?))?;
     let pool = PixelBufferPool::new(PixelFormat::I420, WIDTH, HEIGHT);
     for frame in part.range.start..part.range.end {
-        session.encode(&picture(&pool, frame), at(frame), at(1), FrameOptions::default(), ())?;
+        session.encode(SourceFrame::new(&picture(&pool, frame), at(frame)).duration(at(1)), ())?;
     }
-    session.complete_frames(Time::INVALID)?;
+    session.complete_frames()?;
     drop(session);
     if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
@@ -119,8 +127,8 @@ fn picture(pool: &PixelBufferPool, frame: u64) -> PixelBuffer {
     buffer.freeze()
 }
 
-/// All parts in their order, as one film.
-fn write(to: &Path, silos: &[Arc<FrameSilo>]) -> Result<()> {
+/// The samples of all parts in their order, as those of one film.
+fn join(silos: &[Arc<FrameSilo>]) -> Answer<Vec<SampleBuffer>> {
     let mut joiner = Joiner::default();
     let mut samples = Vec::new();
     for silo in silos {
@@ -134,21 +142,5 @@ fn write(to: &Path, silos: &[Arc<FrameSilo>]) -> Result<()> {
         }
     }
     println!("{:?}", joiner.finish()?);
-    let format = samples.first().ok_or("no samples")?.format.clone();
-    let writer = AssetWriter::new(to, Container::from_path(to)?);
-    writer.configure(|options| options.fast_start = true)?;
-    let input = AssetWriterInput::passthrough(TrackFormat::Video(format.as_ref().clone()));
-    input.configure(|options| options.frame_rate = Some(Rational::new(RATE, 1)))?;
-    writer.add(&input)?;
-    writer.start_writing()?;
-    writer.start_session(Time::ZERO)?;
-    for buffer in &samples {
-        if !input.wait_until_ready(Duration::from_secs(60)) {
-            break; // it has failed: finishing says why
-        }
-        input.append(buffer.sample.clone()).map_err(|error| error.to_string())?;
-    }
-    writer.finish_writing_and_wait()?;
-    println!("{} samples", samples.len());
-    Ok(())
+    Ok(samples)
 }

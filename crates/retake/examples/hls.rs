@@ -2,6 +2,9 @@
 //!
 //!     cargo run --example hls -- folder
 
+mod common;
+
+use common::{Answer, LONG, arguments};
 use retake::asset::{
     AssetWriter, AssetWriterInput, PixelBufferAdaptor, SegmentKind, SegmentProfile, SegmentReport,
     VideoSettings,
@@ -9,14 +12,18 @@ use retake::asset::{
 use retake::property::Property;
 use retake::{Codec, PixelBufferAttributes, PixelFormat, Time};
 use std::fmt::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use std::{env, error, fs};
 
 const FRAMES: i64 = 240;
 
-fn main() -> Result<(), Box<dyn error::Error>> {
-    let folder = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| "hls".into()));
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let folder = PathBuf::from(arguments.first().map_or("hls", String::as_str));
     fs::create_dir_all(&folder)?;
     let mut stream = Stream { folder, playlist: String::new(), segments: 0 };
     let writer =
@@ -39,7 +46,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     writer.start_writing()?;
     writer.start_session(Time::ZERO)?;
     for index in 0..FRAMES {
-        if !input.wait_until_ready(Duration::from_secs(30)) {
+        if !input.wait_until_ready(LONG) {
             break; // it has failed: finishing says why
         }
         let mut picture = adaptor.pool().ok_or("no pool")?.take();
@@ -63,7 +70,7 @@ struct Stream {
 
 impl Stream {
     /// Writes a segment, then the playlist that names it: a player never reads of what is not there.
-    fn add(&mut self, data: &[u8], report: &SegmentReport) -> Result<(), Box<dyn error::Error>> {
+    fn add(&mut self, data: &[u8], report: &SegmentReport) -> Answer {
         if report.kind == SegmentKind::Initialization {
             fs::write(self.folder.join("init.mp4"), data)?;
             self.playlist =

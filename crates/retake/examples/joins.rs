@@ -4,13 +4,15 @@
 //! with sync frames where the others have them), `ahead` (as `plain`, and each encoder sees 40 frames behind its part, whose samples are
 //! thrown away), or `context` (40 frames before it as well). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
 
-use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
+mod common;
+
+use common::{Answer, From, arguments, write};
+use retake::asset::TrackFormat;
 use retake::parallel::{FilmSource, FrameSource, Joiner, Part, SourceError, Subdivision};
 use retake::property::Property;
 use retake::session::CompressionSession;
-use retake::{FrameOptions, FrameRange, SampleBuffer, Time};
+use retake::{FrameRange, SampleBuffer, Time};
 use std::path::Path;
-use std::time::Duration;
 
 /// Frames of the neighbours that an encoder sees: more than any of them looks ahead by default.
 const CONTEXT: u64 = 40;
@@ -21,9 +23,13 @@ struct Job {
     properties: Vec<Property>,
 }
 
-fn main() -> Result<(), SourceError> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to, encoder, preset, target, seconds, how, interval @ ..] = &arguments[..] else {
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let [from, to, encoder, preset, target, seconds, how, interval @ ..] = arguments else {
         return Err("usage: joins FROM TO ENCODER PRESET TARGET SECONDS HOW [INTERVAL]".into());
     };
     let source = FilmSource::open(Path::new(from), None)?;
@@ -63,7 +69,12 @@ fn main() -> Result<(), SourceError> {
         }
         other => return Err(format!("'{other}' is none of parts, plain, serial, ahead, context").into()),
     }
-    write(&job.source, Path::new(to), &samples)
+    if Path::new(to).exists() {
+        std::fs::remove_file(to)?;
+    }
+    let first = samples.first().ok_or("the film has no frames")?;
+    let format = TrackFormat::Video(first.format.as_ref().clone());
+    write(Path::new(to), format, samples, From::Pictures(job.source.film()))
 }
 
 impl Job {
@@ -96,46 +107,20 @@ impl Job {
         let registry = retake::encoders();
         let codec = registry.by_name(&self.encoder).ok_or("no such encoder in this build")?.info().codec;
         let video = &self.source.film().video;
-        let (session, outcomes) =
-            CompressionSession::<()>::builder(&registry, video.width, video.height, codec)
-                .encoder(&*self.encoder)
-                .build_pull()?;
+        let (session, outcomes) = CompressionSession::builder(&registry, video.width, video.height, codec)
+            .encoder(&*self.encoder)
+            .build_pull()?;
         session.set_all(&self.properties)?;
         if let Some(part) = place {
             session.set_all(&part.properties(&session.supported_properties()?))?;
         }
         for (frame, index) in self.source.open(range)?.zip(range.start..) {
-            let frame = frame?;
-            let options = FrameOptions { force_key_frame: keys.contains(&index), ..frame.options };
-            session.encode(&frame.picture, frame.pts, frame.duration, options, ())?;
+            let mut frame = frame?;
+            frame.options.force_key_frame = keys.contains(&index);
+            session.encode(frame, ())?;
         }
-        session.complete_frames(Time::INVALID)?;
+        session.complete_frames()?;
         let samples = std::iter::from_fn(|| outcomes.try_receive());
         Ok(samples.filter_map(|outcome| outcome.into_sample().transpose()).collect::<Result<_, _>>()?)
     }
-}
-
-fn write(source: &FilmSource, to: &Path, samples: &[SampleBuffer]) -> Result<(), SourceError> {
-    let (film, first) = (source.film(), samples.first().ok_or("the film has no frames")?);
-    if to.exists() {
-        std::fs::remove_file(to)?;
-    }
-    let writer = AssetWriter::new(to, Container::from_path(to)?);
-    writer.configure(|options| options.fast_start = true)?;
-    let input = AssetWriterInput::passthrough(TrackFormat::Video(first.format.as_ref().clone()));
-    input.configure(|options| {
-        options.frame_rate = Some(film.video.frame_rate);
-        options.transform = film.video.display_matrix;
-    })?;
-    writer.add(&input)?;
-    writer.start_writing()?;
-    writer.start_session(first.sample.pts)?;
-    for buffer in samples {
-        if !input.wait_until_ready(Duration::from_secs(60)) {
-            break; // it has failed: finishing says why
-        }
-        input.append(buffer.sample.clone()).map_err(|error| error.to_string())?;
-    }
-    writer.finish_writing_and_wait()?;
-    Ok(())
 }

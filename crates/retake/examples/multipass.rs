@@ -1,50 +1,82 @@
-//! Encodes a film again in as many passes as the encoder asks for: `multipass FROM TO.mp4 BITS_PER_SECOND`.
-use retake::asset::{
-    AssetReader, AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, ReaderOptions, SerialQueue,
-    VideoSettings,
-};
-use retake::{Codec, Time, property::Property};
-use std::{env, error::Error, path::PathBuf, sync::Arc, sync::mpsc, time::Duration};
+//! Encodes a film's pictures again in as many passes as the encoder asks for, at a bit rate, and copies its sound.
+//!
+//!     cargo run --release --example multipass -- in.mp4 out.mp4 500000
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
-    let [from, to, rate] = &arguments[..] else { return Err("give FROM, TO.mp4 and BITS_PER_SECOND".into()) };
-    let reader = AssetReader::open(from)?;
+mod common;
+
+use common::{Answer, LONG, arguments};
+use retake::asset::{
+    AssetReader, AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, SerialQueue, VideoSettings,
+};
+use retake::property::Property;
+use retake::source::ReaderOptions;
+use retake::{Codec, Time};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let [source, film, rate] = arguments else {
+        return Err("usage: multipass FROM TO BITS-A-SECOND".into());
+    };
+    let reader = AssetReader::open(Path::new(source))?;
     let video = &reader.film().video;
     let mut pictures = reader.pictures(ReaderOptions { format: video.format, threads: 1 });
     pictures.set_supports_random_access(true)?;
-    let writer = AssetWriter::new(to, Container::from_path(to)?);
+
+    let writer = AssetWriter::new(film, Container::from_path(Path::new(film))?);
     let mut settings = VideoSettings::new(Codec::H264, video.width, video.height);
-    settings.properties = vec![Property::AverageBitRate(rate.to_string_lossy().parse()?)];
+    settings.properties =
+        vec![Property::AverageBitRate(rate.parse()?), Property::MaxKeyFrameIntervalDuration(2.0)];
     let input = AssetWriterInput::video(&settings, &retake::encoders())?;
     input.configure(|options| options.multi_pass = true)?;
     let adaptor = PixelBufferAdaptor::new(&input, None)?;
     writer.add(&input)?;
-    let mut tracks = reader.film().tracks.iter().map(|track| track.index);
-    let sound = tracks.find_map(|track| Some((track, reader.track_format(track).ok()?)));
-    let sound = sound.map(|(track, format)| (reader.samples(track), AssetWriterInput::passthrough(format)));
-    sound.iter().try_for_each(|(_, copy)| writer.add(copy))?;
+    // the first track of sound, if there is one, as it is
+    let sound = reader.film().tracks.iter().find_map(|track| {
+        let format = reader.track_format(track.index).ok()?;
+        Some((reader.samples(track.index), AssetWriterInput::passthrough(format)))
+    });
+    if let Some((_, input)) = &sound {
+        writer.add(input)?;
+    }
     writer.start_writing()?;
     writer.start_session(Time::ZERO)?;
-    let (announce, passes) = mpsc::channel();
+
+    // what each pass asks for, and `None` when there is none any more
+    let (tell, passes) = mpsc::channel();
     input.respond_to_each_pass_description(Arc::new(SerialQueue::new("passes")?), move |input| {
-        let _ = announce.send(input.current_pass_description());
+        // nobody listens any more when the program ends
+        let _ = tell.send(input.current_pass_description());
     })?;
-    let mut pass = passes.recv()?;
-    while pass.is_some() {
+    for (number, pass) in (1..).zip(passes.iter().map_while(|pass| pass)) {
+        println!("pass {number}: {} ranges", pass.source_time_ranges().len());
+        if number > 1 {
+            pictures.reset_for_reading(pass.source_time_ranges())?;
+        }
         while let Some(next) = pictures.next()? {
-            input.wait_until_ready(Duration::from_secs(60));
+            if !input.wait_until_ready(LONG) {
+                break; // it has failed: finishing says why
+            }
             adaptor.append(next.picture, next.pts)?;
         }
         input.mark_current_pass_as_finished()?;
-        pass = passes.recv()?; // none when there is no other
-        pass.iter().try_for_each(|pass| pictures.reset_for_reading(pass.source_time_ranges()))?;
     }
     input.mark_as_finished()?;
-    let Some((mut samples, copy)) = sound else { return Ok(writer.finish_writing_and_wait()?) };
-    while let Some(sample) = samples.next()? {
-        copy.wait_until_ready(Duration::from_secs(60));
-        copy.append(sample)?;
+
+    // sound is not ready before the last pass of the pictures is over
+    if let Some((mut samples, input)) = sound {
+        while let Some(sample) = samples.next()? {
+            if !input.wait_until_ready(LONG) {
+                break;
+            }
+            input.append(sample)?;
+        }
     }
-    Ok(writer.finish_writing_and_wait()?)
+    writer.finish_writing_and_wait()?;
+    Ok(())
 }

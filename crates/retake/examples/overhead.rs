@@ -1,11 +1,14 @@
 //! What a session costs beside the encoder it drives: `overhead bare|session [FRAMES]` encodes the same rendered 720p pictures with x264
 //! veryfast, with the loop that the encoder contract asks for or with a session. `./dev bench session` compares their CPU.
 
+mod common;
+
+use common::{Answer, arguments};
+use retake::SourceFrame;
+use retake::encoder::{EncoderSettings, Output, RateControl};
 use retake::property::Property;
 use retake::session::CompressionSession;
 use retake::{FrameOptions, PixelBuffer, PixelBufferPool, PixelFormat, Time};
-use retake_compression::encoder::Output;
-use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,12 +16,16 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 const STEP: Time = Time::new(1, 25);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let side = arguments.next().unwrap_or_default();
-    let frames: i64 = arguments.next().map_or(Ok(500), |word| word.parse())?;
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let side = arguments.first().map_or("", String::as_str);
+    let frames: i64 = arguments.get(1).map_or(Ok(500), |word| word.parse())?;
     let pictures = render(25);
-    let bytes = match side.as_str() {
+    let bytes = match side {
         "bare" => bare(&pictures, frames)?,
         "session" => session(&pictures, frames)?,
         _ => return Err("usage: overhead bare|session [FRAMES]".into()),
@@ -27,12 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn session(pictures: &[PixelBuffer], frames: i64) -> Result<u64, Box<dyn Error>> {
+fn session(pictures: &[PixelBuffer], frames: i64) -> Answer<u64> {
     let registry = retake::encoders();
     let codec = registry.by_name("x264").ok_or("no x264 in this build")?.info().codec;
     let bytes = Arc::new(AtomicU64::new(0));
     let sum = bytes.clone();
-    let session = CompressionSession::<()>::builder(&registry, WIDTH, HEIGHT, codec)
+    let session = CompressionSession::builder(&registry, WIDTH, HEIGHT, codec)
         .encoder("x264")
         .on_output(move |outcome| {
             let size = outcome.sample().map_or(0, |buffer| buffer.sample.data.len() as u64);
@@ -41,18 +48,18 @@ fn session(pictures: &[PixelBuffer], frames: i64) -> Result<u64, Box<dyn Error>>
         .build()?;
     session.set_all(&[Property::EncoderPreset("veryfast".to_owned()), Property::ThreadCount(1)])?;
     for (index, picture) in (0..frames).zip(pictures.iter().cycle()) {
-        session.encode(picture, Time::new(index, 25), STEP, FrameOptions::default(), ())?;
+        session.encode(SourceFrame::new(picture, Time::new(index, 25)).duration(STEP), ())?;
     }
-    session.complete_frames(Time::INVALID)?;
+    session.complete_frames()?;
     Ok(bytes.load(Ordering::Relaxed))
 }
 
 /// The loop that the contract of encoders asks for, and nothing else.
-fn bare(pictures: &[PixelBuffer], frames: i64) -> Result<u64, Box<dyn Error>> {
+fn bare(pictures: &[PixelBuffer], frames: i64) -> Answer<u64> {
     let factory = retake::encoders().by_name("x264").ok_or("no x264 in this build")?;
     let mut encoder = factory.open(&settings(&*factory))?;
     let bytes = Mutex::new(0);
-    let take = |encoder: &mut dyn retake::Encoder| -> Result<(), Box<dyn Error>> {
+    let take = |encoder: &mut dyn retake::Encoder| -> Answer {
         while let Output::Frame(frame) = encoder.receive()? {
             *bytes.lock().map_err(|_| "a panic elsewhere")? += frame.sample.data.len() as u64;
         }
@@ -67,8 +74,8 @@ fn bare(pictures: &[PixelBuffer], frames: i64) -> Result<u64, Box<dyn Error>> {
     Ok(bytes.into_inner()?)
 }
 
-fn settings(factory: &dyn retake::EncoderFactory) -> retake_compression::encoder::EncoderSettings {
-    retake_compression::encoder::EncoderSettings {
+fn settings(factory: &dyn retake::EncoderFactory) -> EncoderSettings {
+    EncoderSettings {
         width: WIDTH,
         height: HEIGHT,
         format: PixelFormat::I420,
@@ -78,7 +85,7 @@ fn settings(factory: &dyn retake::EncoderFactory) -> retake_compression::encoder
         mastering_display: None,
         content_light: None,
         preset: "veryfast".to_owned(),
-        rate: retake_compression::encoder::RateControl::Quality(factory.info().quality.usual),
+        rate: RateControl::Quality(factory.info().quality.usual),
         limit: None,
         max_key_frame_interval: 0,
         threads: 1,

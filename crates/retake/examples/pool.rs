@@ -2,15 +2,24 @@
 //!
 //! Shows the pool of a session under a threshold, and the notice that a buffer has come back.
 
+mod common;
+
+use common::Answer;
+use retake::SourceFrame;
 use retake::session::CompressionSession;
-use retake::{Codec, FrameOptions, PixelBufferAttributes, Time};
+use retake::{Codec, PixelBufferAttributes, Time};
 use std::sync::mpsc;
 
 /// Pictures that there are at most, the session's queue included.
 const MOST: usize = 4;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let session = CompressionSession::<()>::builder(&retake::encoders(), 640, 360, Codec::H264)
+fn main() -> Answer {
+    run(&[])
+}
+
+/// What the program does; it takes no arguments.
+pub(crate) fn run(_: &[String]) -> Answer {
+    let session = CompressionSession::builder(&retake::encoders(), 640, 360, Codec::H264)
         .source_attributes(PixelBufferAttributes::default())
         .on_output(|outcome| {
             println!("{}: {}", outcome.pts, outcome.sample().map_or(0, |s| s.sample.data.len()))
@@ -35,14 +44,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             buffer.plane_mut(plane).fill(96 + index as u8);
         }
         session.encode(
-            &buffer.freeze(),
-            Time::new(index, 25),
-            Time::new(1, 25),
-            FrameOptions::default(),
+            SourceFrame::new(&buffer.freeze(), Time::new(index, 25)).duration(Time::new(1, 25)),
             (),
         )?;
     }
-    session.complete_frames(Time::INVALID)?;
+    session.complete_frames()?;
     println!("{} pictures were allocated", pool.allocations());
     Ok(())
 }

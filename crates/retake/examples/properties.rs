@@ -1,12 +1,20 @@
 //! Lists what can be set and asked for, for each encoder of this build: `properties [ENCODER]`.
 
+mod common;
+
+use common::{Answer, arguments};
 use retake::session::{EncoderSpecification, encoder_list, supported_properties_for_encoder};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let wanted = std::env::args().nth(1);
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let wanted = arguments.first();
     let registry = retake::encoders();
     for entry in encoder_list(&registry) {
-        if wanted.as_ref().is_some_and(|wanted| wanted != entry.encoder_name) {
+        if wanted.is_some_and(|wanted| wanted != entry.encoder_name) {
             continue;
         }
         println!("{} ({}), {}", entry.encoder_name, entry.id, entry.codec_name);

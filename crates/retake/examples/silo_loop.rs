@@ -6,26 +6,30 @@
 //! samples are written as they are. `MultiPassEncode` holds the three together; `--by-hand` does the same
 //! with the three as they are.
 
-use retake::asset::{
-    AssetReader, AssetWriter, AssetWriterInput, Container, Pictures, ReaderOptions, ReaderOutput, TrackFormat,
-};
+mod common;
+
+use common::{Answer, From, arguments, write};
+use retake::asset::{AssetReader, Pictures, ReaderOutput, TrackFormat};
 use retake::multi_pass::MultiPassEncode;
 use retake::property::Property;
 use retake::session::{CompressionSession, NextPass, Outcomes, PassOptions};
 use retake::silo::FrameSilo;
+use retake::source::ReaderOptions;
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{FrameOptions, Time, TimeRange};
-use std::error::Error;
+use retake::{SourceFrame, Time, TimeRange};
 use std::path::Path;
-use std::time::Duration;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let by_hand = arguments.first().is_some_and(|first| first == "--by-hand");
-    if by_hand {
-        arguments.remove(0);
-    }
-    let [from, to, rest @ ..] = &arguments[..] else {
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let (by_hand, arguments) = match arguments {
+        [first, rest @ ..] if first == "--by-hand" => (true, rest),
+        all => (false, all),
+    };
+    let [from, to, rest @ ..] = arguments else {
         return Err("usage: silo_loop [--by-hand] FROM TO.mp4 [ENCODER [KBPS [METRIC]]]".into());
     };
     let encoder = rest.first().map_or("x264", String::as_str);
@@ -48,7 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let encode = if by_hand { encode_by_hand } else { encode };
     let silo = encode((session, outcomes), &mut frames, rate)?;
-    write(&silo, Path::new(to))
+    let samples: Vec<_> = silo.samples(TimeRange::INVALID)?.collect::<Result<_, _>>()?;
+    let first = samples.first().ok_or("the film has no frames")?;
+    let format = TrackFormat::Video(first.format.as_ref().clone());
+    write(Path::new(to), format, samples, From::Film(reader.film()))
 }
 
 /// All passes: what a client has to decide is where its frames come from.
@@ -56,12 +63,12 @@ fn encode(
     session: (CompressionSession, Outcomes),
     frames: &mut ReaderOutput<Pictures>,
     rate: u64,
-) -> Result<FrameSilo, Box<dyn Error>> {
+) -> Answer<FrameSilo> {
     let mut encode = MultiPassEncode::begin(session, Some(PassOptions::default()), None)?;
     loop {
         let (pass, mut sent) = (encode.pass(), 0);
         while let Some(frame) = frames.next()? {
-            encode.push(&frame.picture, frame.pts, frame.duration, FrameOptions::default())?;
+            encode.push(SourceFrame::new(&frame.picture, frame.pts).duration(frame.duration))?;
             sent += 1;
         }
         let ranges = encode.end_pass()?;
@@ -76,11 +83,11 @@ fn encode_by_hand(
     (session, outcomes): (CompressionSession, Outcomes),
     frames: &mut ReaderOutput<Pictures>,
     rate: u64,
-) -> Result<FrameSilo, Box<dyn Error>> {
-    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default())?;
+) -> Answer<FrameSilo> {
+    let storage = MultiPassStorage::create(None, &StorageOptions::default())?;
     let silo = FrameSilo::temporary(TimeRange::INVALID)?;
     session.set(Property::MultiPassStorage(storage.clone()))?;
-    let keep = || -> Result<(), Box<dyn Error>> {
+    let keep = || -> Answer {
         while let Some(outcome) = outcomes.try_receive() {
             if let Some(sample) = outcome.into_sample()? {
                 silo.add(&sample)?;
@@ -89,10 +96,10 @@ fn encode_by_hand(
         Ok(())
     };
     for pass in 1.. {
-        session.begin_pass(false)?;
+        session.begin_pass()?;
         let mut sent = 0;
         while let Some(frame) = frames.next()? {
-            session.encode(&frame.picture, frame.pts, frame.duration, FrameOptions::default(), ())?;
+            session.encode(SourceFrame::new(&frame.picture, frame.pts).duration(frame.duration), ())?;
             keep()?;
             sent += 1;
         }
@@ -109,42 +116,15 @@ fn encode_by_hand(
 }
 
 /// How far the film is off its rate.
-fn report(pass: u32, sent: u64, rate: u64, samples: retake::silo::Samples) -> Result<(), Box<dyn Error>> {
+fn report(pass: u32, sent: u64, rate: u64, samples: retake::silo::Samples) -> Answer {
     let (mut bytes, mut first, mut end) = (0, Time::INVALID, Time::NEGATIVE_INFINITY);
     for sample in samples {
         let sample = sample?.sample;
         bytes += sample.data.len();
-        (first, end) = (first.min(sample.pts), end.max(sample.pts.add(sample.duration)));
+        (first, end) = (first.min(sample.pts), end.max(sample.pts + sample.duration));
     }
-    let got = bytes as f64 * 8.0 / end.subtract(first).seconds();
+    let got = bytes as f64 * 8.0 / (end - first).seconds();
     let off = (got / rate as f64 - 1.0) * 100.0;
     println!("pass {pass}: {sent} frames, {:.1} kb/s, {off:+.2} %", got / 1e3);
-    Ok(())
-}
-
-/// Writes what is in the silo, as it is.
-fn write(silo: &FrameSilo, to: &Path) -> Result<(), Box<dyn Error>> {
-    let mut samples = silo.samples(TimeRange::INVALID)?.peekable();
-    let format = match samples.peek() {
-        Some(Ok(first)) => (*first.format).clone(),
-        _ => return Err("the film has no frames".into()),
-    };
-    let writer = AssetWriter::new(to.to_owned(), Container::Mp4);
-    let input = AssetWriterInput::passthrough(TrackFormat::Video(format));
-    writer.add(&input)?;
-    writer.start_writing()?;
-    let mut begun = false;
-    for sample in samples {
-        let sample = sample?;
-        if !std::mem::replace(&mut begun, true) {
-            writer.start_session(sample.sample.pts)?;
-        }
-        if !input.wait_until_ready(Duration::from_secs(60)) {
-            break; // it has failed: finishing says why
-        }
-        input.append(sample)?;
-    }
-    input.mark_as_finished()?;
-    writer.finish_writing_and_wait()?;
     Ok(())
 }

@@ -2,21 +2,27 @@
 //!
 //!     cargo run --example write_film -- film.mov
 
+mod common;
+
+use common::{Answer, LONG, arguments};
 use retake::asset::{
     AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, SoundCodec, SoundSettings, VideoSettings,
 };
 use retake::property::Property;
 use retake::{Codec, PixelBufferAttributes, PixelFormat, Time};
 use std::path::PathBuf;
-use std::time::Duration;
-use std::{env, error, thread};
+use std::thread;
 
 const SECONDS: i64 = 10;
 const RATE: i64 = 48_000;
-const LONG: Duration = Duration::from_secs(60);
 
-fn main() -> Result<(), Box<dyn error::Error>> {
-    let film = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| "film.mov".into()));
+fn main() -> Answer {
+    run(&arguments())
+}
+
+/// What the program does when it is called with these arguments.
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    let film = PathBuf::from(arguments.first().map_or("film.mov", String::as_str));
     let writer = AssetWriter::new(film, Container::Mov);
     writer.configure(|options| {
         options.metadata = vec![("title".into(), "Stripes and a tone".into())];
@@ -43,7 +49,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     Ok(())
 }
 
-fn stripes(input: &AssetWriterInput, adaptor: &PixelBufferAdaptor) -> Result<(), Box<dyn error::Error>> {
+fn stripes(input: &AssetWriterInput, adaptor: &PixelBufferAdaptor) -> Answer {
     for index in 0..SECONDS * 24 {
         if !input.wait_until_ready(LONG) {
             break; // it has failed: finishing says why
@@ -60,7 +66,7 @@ fn stripes(input: &AssetWriterInput, adaptor: &PixelBufferAdaptor) -> Result<(),
     Ok(input.mark_as_finished()?)
 }
 
-fn tone(input: &AssetWriterInput) -> Result<(), Box<dyn error::Error>> {
+fn tone(input: &AssetWriterInput) -> Answer {
     const PORTION: i64 = 4800;
     for first in (0..SECONDS * RATE).step_by(PORTION as usize) {
         if !input.wait_until_ready(LONG) {

@@ -28,9 +28,9 @@
 //! ```no_run
 //! use retake::property::Property;
 //! use retake::session::CompressionSession;
-//! use retake::{Codec, FrameOptions, PixelBufferAttributes, Time};
+//! use retake::{Codec, PixelBufferAttributes, SourceFrame, Time};
 //!
-//! let session = CompressionSession::<u64>::builder(&retake::encoders(), 1280, 720, Codec::H264)
+//! let session = CompressionSession::builder(&retake::encoders(), 1280, 720, Codec::H264)
 //!     .source_attributes(PixelBufferAttributes::default())
 //!     .on_output(|outcome| match outcome.into_sample() {
 //!         Ok(Some(buffer)) => println!("{} bytes, shown at {}", buffer.sample.data.len(), buffer.sample.pts),
@@ -48,9 +48,9 @@
 //!     }
 //!     let (pts, duration) = (Time::new(index, 25), Time::new(1, 25));
 //!     // the last argument comes back with the frame's outcome
-//!     session.encode(&picture.freeze(), pts, duration, FrameOptions::default(), index as u64)?;
+//!     session.encode(SourceFrame::new(&picture.freeze(), pts).duration(duration), index as u64)?;
 //! }
-//! session.complete_frames(Time::INVALID)?;
+//! session.complete_frames()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -64,7 +64,8 @@
 //! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds SSIMULACRA 2. The encoders are found by
 //! pkg-config when this crate is built: those whose library is missing are left out, and [`encoders`] says so.
 
-/// Pixel buffers in depth: pools with a threshold and an age, attachments, wrapped memory, transfer between formats and sizes, rotation.
+/// Pixel buffers in depth: pools with a threshold and an age, attachments, wrapped memory, transfer between formats and
+/// sizes, rotation.
 ///
 /// What every client needs (`PixelBuffer`, `PixelBufferPool`, `TransferOptions` …) is at the root of the crate.
 pub mod pixel {
@@ -76,28 +77,105 @@ pub mod pixel {
     };
 }
 
+/// Films as sources: what is in them, their pictures decoded, their samples as they are.
+///
+/// [`probe`](source::probe) looks at a film, [`FrameReader`](source::FrameReader) decodes its pictures from start to end,
+/// [`TrackReader`](source::TrackReader) gives the samples of a track. A reader that can be read again, in exact ranges, is
+/// [`AssetReader`](asset::AssetReader).
+pub mod source {
+    pub use retake_libav::{
+        FilmInfo, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind, TrackReader, VideoTrack, probe,
+        ticks_to_time, time_to_ticks,
+    };
+}
+
 /// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and pictures.
 ///
-/// Set a writer up, add inputs, start writing and a session, append to the inputs, finish. `examples/write_film.rs` writes pictures and sound,
-/// `examples/multipass.rs` encodes a film again in several passes,
-/// `examples/hls.rs` segments for HTTP Live Streaming.
+/// Set a writer up, add inputs, start writing and a session, append to the inputs, finish. `examples/write_film.rs` writes
+/// pictures and sound, `examples/multipass.rs` encodes a film again in several passes, `examples/hls.rs` segments for HTTP
+/// Live Streaming.
 pub mod asset {
-    pub use retake_asset::*;
+    pub use retake_asset::{
+        AppendError, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup, CallError, Container,
+        EncoderSetup, InputEncoder, InputOptions, MediaDataLocation, MediaSample, MediaType, Mistake,
+        MultiPassController, OpenedEncoder, OtherTracks, OutputSource, PassDescription, Picture, Pictures,
+        PixelBufferAdaptor, PixelBufferReceiver, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples,
+        SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, SerialQueue, SoundCodec, SoundReceiver,
+        SoundSettings, TrackAssociation, TrackFormat, TrackReport, UsageError, VideoSettings, WriterError,
+        WriterOptions, WriterStatus,
+    };
 }
 
 /// One source, several sessions: its division into parts, what runs them, and what joins them.
 ///
 /// [`ParallelEncode`](parallel::ParallelEncode) does it all; `examples/four_sessions.rs` does it by hand.
 pub mod parallel {
-    pub use retake_compression::parallel::*;
+    pub use retake_compression::parallel::{
+        EncodedPart, EncodedParts, FrameReading, FrameSource, JoinError, JoinReport, Joiner, ParallelEncode,
+        ParallelError, Part, PartProgress, SourceError, Subdivision, Violation,
+    };
     pub use retake_export::FilmSource;
+}
+
+/// What there is to an encoder: for those who write one.
+///
+/// [`EncoderFactory`] describes it and opens encodes, [`Encoder`] is one encode. A [`Registry`] with the factory in it is all
+/// that sessions, writers and exports have to be given. What the settings are, and what they may be, is here.
+pub mod encoder {
+    pub use retake_compression::encoder::{
+        ControlSupport, Controls, EncodedFrame, EncoderSettings, FieldSupport, FrameError, Output, Preset,
+        QualityScale, RateBuffer, RateControl, RateLimit, Reconfiguration, TransferMaker,
+    };
+}
+
+/// What there is to a metric: for those who write one, so that sessions of several passes judge by it what they encode.
+///
+/// [`Scorers`](scorer::Scorers) tells the metrics and opens a [`Scorer`](scorer::Scorer) for each unit;
+/// [`Registry::set_scorers`] gives them to sessions.
+pub mod scorer {
+    pub use retake_compression::scorer::{AnyScorer, Metric, Scorer, Scorers, SharedScorers};
+    pub use retake_compression::take::Score;
+    pub use retake_export::QualityScorers;
+}
+
+/// Compression sessions: frames in, one outcome for each.
+pub mod session {
+    pub use retake_compression::session::{
+        CompressionSession, Emission, EncodeInfo, EncodedOutcome, EncoderEntry, EncoderSpecification,
+        FrameCountMismatch, NextPass, Outcomes, PassOptions, SessionBuilder, SessionError, SessionHandle,
+        encoder_list, supported_properties_for_encoder,
+    };
+}
+
+/// Properties of sessions: everything that can be set and asked for.
+pub mod property {
+    pub use retake_compression::property::{
+        Class, ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, Kind, Property,
+        PropertyError, PropertyKey, PropertyType, PropertyValue, Readable, Row, SavedProperties,
+        SupportedProperties, SupportedProperty, TransferFunction, YCbCrMatrix, key,
+    };
+}
+
+/// A session of several passes with its storage and its silo, in one loop.
+pub mod multi_pass {
+    pub use retake_compression::multi_pass::{MultiPassEncode, MultiPassError};
+}
+
+/// The file that keeps the newest sample of every frame, whatever pass it came from.
+pub mod silo {
+    pub use retake_compression::silo::{ExistingSilo, FrameSilo, Samples, SiloError};
+}
+
+/// The file that keeps what a session learned in each pass.
+pub mod storage {
+    pub use retake_compression::storage::{MultiPassStorage, StorageError, StorageOptions};
 }
 
 pub use retake_compression::encoder::{
     Encoder, EncoderError, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
 };
+pub use retake_compression::session::SourceFrame;
 pub use retake_compression::units::FrameRange;
-pub use retake_compression::{multi_pass, property, session, silo, storage};
 pub use retake_export::{
     AlreadyStarted, Asked, Count, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
     FilmScore, Measurement, Missed, Outcome, PassSummary, QualitySummary, RequestError, RunError, StopFlag,
@@ -111,7 +189,7 @@ pub use retake_media::{
     TimeRange, TransferOptions, WritableBuffer,
 };
 pub use retake_quality::{
-    MetricKind, Pool, available as metrics, default_metric, missing as missing_metrics,
+    MetricKind, Pooling, available as metrics, default_metric, missing as missing_metrics,
 };
 
 /// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are, and those of several passes

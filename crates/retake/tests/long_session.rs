@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, unsafe_code)]
 
+use retake::SourceFrame;
 use retake::property::{Property, PropertyKey};
 use retake::session::CompressionSession;
-use retake::{FrameOptions, PixelBufferAttributes, PixelFormat, Time};
+use retake::{PixelBufferAttributes, PixelFormat, Time};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -74,14 +75,16 @@ fn ten_thousand_frames_allocate_nothing_that_grows() {
                 buffer.plane_mut(plane).fill((index % 200) as u8 + 16);
             }
             let pts = Time::new(index as i64, 25);
-            session.encode(&buffer.freeze(), pts, Time::new(1, 25), FrameOptions::default(), index).unwrap();
+            session
+                .encode(SourceFrame::new(&buffer.freeze(), pts).duration(Time::new(1, 25)), index)
+                .unwrap();
             if index == 1000 {
-                session.complete_frames(pts).unwrap();
+                session.complete_frames_until(pts).unwrap();
                 (allocated, pictures) = (pool.allocations(), PICTURES.load(Relaxed));
                 (live, held) = (LIVE.load(Relaxed), resident());
             }
         }
-        session.complete_frames(Time::INVALID).unwrap();
+        session.complete_frames().unwrap();
         let grown = LIVE.load(Relaxed).saturating_sub(live);
         println!(
             "{format:?}: {allocated} pictures in the pool, {} later; {} large allocations later; {grown} bytes more",

@@ -6,7 +6,7 @@ use crate::types::media::MediaSample;
 use retake_compression::encoder::FrameOptions;
 use retake_compression::multi_pass::{MultiPassEncode, MultiPassError};
 use retake_compression::property::Property;
-use retake_compression::session::{CompressionSession, Outcomes, PassOptions, SessionError};
+use retake_compression::session::{CompressionSession, Outcomes, PassOptions, SessionError, SourceFrame};
 use retake_compression::silo::{FrameSilo, SiloError};
 use retake_compression::storage::{MultiPassStorage, StorageError, StorageOptions};
 use retake_libav::TrackFormat;
@@ -55,12 +55,12 @@ impl SessionEncoder {
         let mut options = FrameOptions::default();
         let Some(Boundaries { interval, next, forced }) = &mut self.boundaries else { return options };
         if self.first_pass {
-            let mut boundary = next.unwrap_or(pts.add(*interval));
+            let mut boundary = next.unwrap_or(pts + *interval);
             if pts >= boundary {
                 forced.push(pts);
                 // boundaries that passed without a frame are not made up for
                 while pts >= boundary {
-                    boundary = boundary.add(*interval);
+                    boundary = boundary + *interval;
                 }
             }
             *next = Some(boundary);
@@ -78,7 +78,7 @@ impl Encode {
         let named = folder.map_or_else(std::env::temp_dir, Path::to_owned);
         let options =
             StorageOptions { temporary_folder: folder.map(Path::to_owned), ..StorageOptions::default() };
-        let storage = MultiPassStorage::create(None, TimeRange::INVALID, &options);
+        let storage = MultiPassStorage::create(None, &options);
         let storage = storage.map_err(|error| failed(error.into(), &named))?;
         match session.set_multi_pass_storage(Some(&storage), PassOptions::default()) {
             Ok(()) => {}
@@ -131,7 +131,7 @@ impl InputEncoder for SessionEncoder {
         }
         self.boundaries = setup.segments.map(|(interval, start)| Boundaries {
             interval,
-            next: start.map(|start| start.add(interval)),
+            next: start.map(|start| start + interval),
             forced: Vec::new(),
         });
         if setup.multi_pass {
@@ -147,15 +147,12 @@ impl InputEncoder for SessionEncoder {
     }
 
     fn encode(&mut self, picture: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
-        let options = self.options(pts);
         // how long a frame is shown is what the next one says: it has to be the same in every pass
-        let duration = Time::INVALID;
+        let frame = SourceFrame::new(picture, pts).options(self.options(pts));
         match &mut self.encode {
-            Encode::Passes(encode, folder) => {
-                encode.push(picture, pts, duration, options).map_err(|error| failed(error, folder))
-            }
+            Encode::Passes(encode, folder) => encode.push(frame).map_err(|error| failed(error, folder)),
             encode => {
-                let encoded = encode.session()?.encode(picture, pts, duration, options, ());
+                let encoded = encode.session()?.encode(frame, ());
                 encoded.map(drop).map_err(|error| encode_failed(&error))
             }
         }
@@ -184,7 +181,7 @@ impl InputEncoder for SessionEncoder {
         match &mut self.encode {
             Encode::Passes(encode, folder) => encode.finish().map_err(|error| failed(error, folder)),
             encode => {
-                let completed = encode.session()?.complete_frames(Time::INVALID);
+                let completed = encode.session()?.complete_frames();
                 completed.map_err(|error| encode_failed(&error))
             }
         }

@@ -4,6 +4,7 @@ use crate::types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::types::error::{AppendError, Mistake, WriterError};
 use crate::types::media::MediaSample;
 use retake_libav::{MediaError, SoundCodec, SoundEncoder, TrackFormat};
+use retake_media::codes;
 use retake_media::{Sample, SampleAttachments, SampleKind, Time};
 use std::sync::Arc;
 
@@ -128,7 +129,7 @@ impl InputEncoder<[f32]> for PacketEncoder {
         let (length, came) =
             (i64::from(packet.length), i64::try_from(self.encoder.came()).unwrap_or(i64::MAX));
         let trim = |samples: i64| if samples > 0 { time(samples.min(length)) } else { Time::INVALID };
-        let pts = begin.add(time(packet.start));
+        let pts = begin + time(packet.start);
         let sample =
             Sample { data: packet.data, pts, dts: pts, duration: time(length), kind: SampleKind::Sync };
         let mut sample = MediaSample::from(sample);
@@ -150,5 +151,5 @@ impl InputEncoder<[f32]> for PacketEncoder {
 }
 
 fn failed(error: MediaError) -> WriterError {
-    WriterError::EncodeFailed { code: -12912, detail: error.to_string() }
+    WriterError::EncodeFailed { code: codes::VIDEO_ENCODER_MALFUNCTION, detail: error.to_string() }
 }

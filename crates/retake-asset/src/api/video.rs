@@ -4,7 +4,7 @@ use crate::types::error::WriterError;
 use retake_compression::encoder::Registry;
 use retake_compression::property::Property;
 use retake_compression::session::CompressionSession;
-use retake_media::{Codec, Colour, FormatDescription, Rational};
+use retake_media::{Codec, FormatDescription};
 
 /// What an input encodes pictures to.
 #[doc(alias = "outputSettings")]
@@ -50,20 +50,7 @@ impl AssetWriterInput {
         }
         let (session, outcomes) = builder.build_pull().map_err(refused)?;
         session.set_all(properties).map_err(refused)?;
-        let format = FormatDescription {
-            codec,
-            width,
-            height,
-            config: Vec::new(),
-            colour: Colour::default(),
-            pixel_aspect_ratio: Rational::new(1, 1),
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
-        };
+        let format = FormatDescription::video(codec, width, height);
         Ok(Self::encoding(SessionEncoder::new(session, outcomes, format)))
     }
 }

@@ -15,7 +15,7 @@ use retake_media::Time;
 pub(super) fn cut(state: &WriterState) -> Cut {
     let session = session_start(state);
     let boundaries = state.segment_boundaries();
-    let next = boundaries.map(|(interval, start)| (start.unwrap_or(session).add(interval), interval));
+    let next = boundaries.map(|(interval, start)| (start.unwrap_or(session) + interval, interval));
     Cut { session, next, track: state.deciding_track().index() }
 }
 

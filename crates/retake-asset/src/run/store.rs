@@ -118,7 +118,7 @@ fn store(work: &mut Work, batch: Vec<(usize, MediaSample)>) -> Result<(), Writer
 
 fn finish(mut work: Work, session: Session) -> Result<Vec<String>, WriterError> {
     let length = match session {
-        Session::Ended { start, end } => Some(end.subtract(start)),
+        Session::Ended { start, end } => Some(end - start),
         _ => None,
     };
     let in_ticks = |base| length.and_then(|length| time_to_ticks(length, base));

@@ -88,7 +88,7 @@ impl Sink for FilmSink {
         let Stored { pts, dts, duration, sync, disposable, ref data, .. } = *sample;
         if self.plan.other_tracks.is_some() {
             let decoded = ticks_to_time(dts, self.muxer.time_base(track));
-            self.muxer.copy_until(decoded.add(self.plan.session))?;
+            self.muxer.copy_until(decoded + self.plan.session)?;
         }
         let dts = dts - self.plan.tracks[track].lead();
         Ok(self.muxer.write(track, MuxerSample { pts, dts, duration, sync, disposable, data })?)

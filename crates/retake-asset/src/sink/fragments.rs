@@ -62,7 +62,7 @@ impl FragmentSink {
         let Some((began, intervals)) = self.began.zip(self.plan.intervals) else { return false };
         let first = self.fragments == 0 && intervals.first.is_numeric();
         let interval = if first { intervals.first } else { intervals.others };
-        self.fragmenter.is_full() || time.subtract(began) >= interval
+        self.fragmenter.is_full() || time - began >= interval
     }
 
     fn cut(&mut self) -> Result<(), WriterError> {

@@ -59,14 +59,14 @@ impl SegmentSink {
             return Ok(false);
         }
         while next <= time {
-            next = next.add(interval);
+            next = next + interval;
         }
         self.cut.next = Some((next, interval));
         Ok(true)
     }
 
     fn source_time(&self, track: usize, ticks: i64) -> Time {
-        self.fragmenter.time(track, ticks).add(self.cut.session)
+        self.fragmenter.time(track, ticks) + self.cut.session
     }
 
     fn end_segment(&mut self) -> Result<(), WriterError> {

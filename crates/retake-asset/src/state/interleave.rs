@@ -131,7 +131,7 @@ impl TrackQueue {
 
     fn span(&self) -> Time {
         match (self.queue.front(), self.queue.back()) {
-            (Some(front), Some(back)) => back.decode_time().subtract(front.decode_time()),
+            (Some(front), Some(back)) => back.decode_time() - front.decode_time(),
             _ => Time::ZERO,
         }
     }

@@ -77,7 +77,7 @@ impl Timeline {
     /// that says how long it is comes out at once.
     pub(crate) fn accept(&mut self, sample: MediaSample) -> Result<[Option<Stored>; 2], &'static str> {
         let (session, base) = (self.session, self.base);
-        let ticks = |time: Time| time_to_ticks(time.subtract(session), base);
+        let ticks = |time: Time| time_to_ticks(time - session, base);
         let dts = ticks(sample.decode_time()).ok_or("its decode time is not a number, or too large")?;
         let before = self.close(Some(dts));
         if sample.is_marker() {

@@ -201,8 +201,8 @@ impl TrackState {
             Media::Sound { time, sample, .. } => {
                 self.passes.admits(time)?;
                 match self.last {
-                    Some(end) if time.add(sample) <= end => Err(Mistake::TimeGoesBack(time)),
-                    Some(end) if time >= end.add(sample) => Err(Mistake::SoundGap(end)),
+                    Some(end) if time + sample <= end => Err(Mistake::TimeGoesBack(time)),
+                    Some(end) if time >= end + sample => Err(Mistake::SoundGap(end)),
                     _ => Ok(()),
                 }
             }
@@ -217,7 +217,7 @@ impl TrackState {
                 self.passes.took(time, shape);
                 time
             }
-            Media::Sound { time, length, .. } => self.last.unwrap_or(time).add(length),
+            Media::Sound { time, length, .. } => self.last.unwrap_or(time) + length,
         });
     }
 }

@@ -2,6 +2,7 @@ use super::status::WriterStatus;
 use crate::output::OutputError;
 use retake_libav::MediaError;
 use retake_media::Time;
+use retake_media::codes;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ impl UsageError {
     /// The stable number of the whole class: operation not allowed.
     #[doc(alias = "AVErrorOperationNotAllowed")]
     pub const fn code(&self) -> i32 {
-        -11862
+        codes::OPERATION_NOT_ALLOWED
     }
 }
 
@@ -179,20 +180,20 @@ impl WriterError {
     #[doc(alias = "AVError")]
     pub fn code(&self) -> i32 {
         match self {
-            Self::FileExists { .. } => -11823,
+            Self::FileExists { .. } => codes::FILE_ALREADY_EXISTS,
             Self::Io { source, .. } => io_code(source),
             Self::Media(error) => match &**error {
                 MediaError::Write { source, .. } => io_code(source),
-                MediaError::CannotHold { .. } => -11864,
-                _ => -11800,
+                MediaError::CannotHold { .. } => codes::FORMAT_UNSUPPORTED,
+                _ => codes::WRITER_UNKNOWN,
             },
-            Self::Misconfigured(_) => -11875,
-            Self::NoSession | Self::BadSample { .. } | Self::Panicked(_) => -11800,
-            Self::NoSyncAtSegmentStart { .. } => -11876,
-            Self::NoEncoder(_) => -11834,
-            Self::EncodeFailed { .. } => -11883,
-            Self::BadSettings(_) => -11861,
-            Self::Cancelled => -11878,
+            Self::Misconfigured(_) => codes::INCORRECTLY_CONFIGURED,
+            Self::NoSession | Self::BadSample { .. } | Self::Panicked(_) => codes::WRITER_UNKNOWN,
+            Self::NoSyncAtSegmentStart { .. } => codes::SEGMENT_STARTED_WITH_NON_SYNC_SAMPLE,
+            Self::NoEncoder(_) => codes::ENCODER_NOT_FOUND,
+            Self::EncodeFailed { .. } => codes::ENCODE_FAILED,
+            Self::BadSettings(_) => codes::UNSUPPORTED_OUTPUT_SETTINGS,
+            Self::Cancelled => codes::OPERATION_CANCELLED,
         }
     }
 
@@ -219,9 +220,9 @@ impl From<MediaError> for WriterError {
 
 fn io_code(error: &io::Error) -> i32 {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => -11807,
-        io::ErrorKind::OutOfMemory => -11801,
-        _ => -11800,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => codes::DISK_FULL,
+        io::ErrorKind::OutOfMemory => codes::WRITER_OUT_OF_MEMORY,
+        _ => codes::WRITER_UNKNOWN,
     }
 }
 

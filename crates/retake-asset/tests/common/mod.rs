@@ -11,8 +11,8 @@ use retake_compression::encoder::{EncoderInfo, Registry};
 use retake_compression::property::Property;
 use retake_libav::{TrackReader, probe};
 use retake_media::{
-    AudioFormat, Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational,
-    Sample, SampleKind, Time, TimeRange,
+    AudioFormat, Codec, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind,
+    Time, TimeRange,
 };
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -138,19 +138,9 @@ impl Track {
 /// A format for samples that no decoder will see.
 pub fn video_format() -> TrackFormat {
     TrackFormat::Video(FormatDescription {
-        codec: Codec::H264,
-        width: 64,
-        height: 48,
         // profile, level, no parameter sets
         config: vec![1, 100, 0, 10, 0xFF, 0xE0, 0],
-        colour: Colour::default(),
-        pixel_aspect_ratio: Rational::new(1, 1),
-        clean_aperture: None,
-        fields: None,
-        gamma: None,
-        icc_profile: None,
-        mastering_display: None,
-        content_light: None,
+        ..FormatDescription::video(Codec::H264, 64, 48)
     })
 }
 

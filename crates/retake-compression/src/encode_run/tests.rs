@@ -1,8 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use retake_media::{
-    Codec, Colour, PixelBufferAttributes, PixelFormat, Rational, Sample, SampleKind, WritableBuffer,
-};
+use retake_media::{Codec, PixelBufferAttributes, PixelFormat, Sample, SampleKind, WritableBuffer};
 use std::sync::{Arc, Mutex};
 
 /// A picture that says in its first byte which it is.
@@ -45,20 +43,7 @@ struct Scripted {
 
 impl Scripted {
     fn new(script: impl IntoIterator<Item = (u64, Gives)>) -> Self {
-        let format = FormatDescription {
-            codec: Codec::H264,
-            width: 16,
-            height: 16,
-            config: Vec::new(),
-            colour: Colour::default(),
-            pixel_aspect_ratio: Rational::new(1, 1),
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
-        };
+        let format = FormatDescription::video(Codec::H264, 16, 16);
         let script = script.into_iter().collect();
         let (qualities, given) = (Arc::default(), 0);
         Self { format, script, sent: 0, finished: false, qualities, given, refused: None }

@@ -101,6 +101,7 @@ impl Controls {
 }
 
 /// A decoder's buffer (VBV, HRD): it is filled at `max_rate` and holds `seconds` of that.
+#[doc(alias = "vbv")]
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RateBuffer {
     /// Bits per second that flow in at most.

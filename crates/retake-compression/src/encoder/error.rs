@@ -1,3 +1,4 @@
+use retake_media::codes;
 use thiserror::Error;
 
 /// What can go wrong between Retake and an encoder library.
@@ -38,9 +39,9 @@ impl EncoderError {
     /// The stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
-            Self::Settings { .. } => -12902,
-            Self::Open { .. } => -12907,
-            Self::Malfunction { .. } => -12912,
+            Self::Settings { .. } => codes::PARAMETER,
+            Self::Open { .. } => codes::COULD_NOT_CREATE_INSTANCE,
+            Self::Malfunction { .. } => codes::VIDEO_ENCODER_MALFUNCTION,
         }
     }
 }

@@ -44,6 +44,7 @@ pub struct Preset {
 
 /// The constant-quality knob of an encoder (CRF, CQ, QP): lower is better.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[doc(alias = "crf")]
 pub struct QualityScale {
     /// The best value.
     pub min: f64,

@@ -33,6 +33,7 @@ pub struct EncoderSettings {
     pub limit: Option<RateLimit>,
     /// The most frames from one sync frame to the next; 0 leaves it to the encoder. The first frame is always a sync frame.
     #[doc(alias = "kVTCompressionPropertyKey_MaxKeyFrameInterval")]
+    #[doc(alias = "gop")]
     pub max_key_frame_interval: u32,
     /// Threads that the encoder may use; part of the settings because some encoders' bytes depend on it. At least 1.
     pub threads: u32,
@@ -49,6 +50,7 @@ pub struct EncoderSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum RateControl {
     /// Constant quality, on the encoder's [`QualityScale`](super::QualityScale) (CRF, CQ).
+    #[doc(alias = "crf")]
     Quality(f64),
     /// An average, in bits per second.
     #[doc(alias = "kVTCompressionPropertyKey_AverageBitRate")]
@@ -75,6 +77,7 @@ pub struct RateLimit {
 pub struct FrameOptions {
     /// The frame must be a sync frame.
     #[doc(alias = "kVTEncodeFrameOptionKey_ForceKeyFrame")]
+    #[doc(alias = "idr")]
     pub force_key_frame: bool,
     /// The frame's quantizer, on the encoder's own scale; on all frames or on none ([`Controls::base_qp`]).
     #[doc(alias = "kVTEncodeFrameOptionKey_BaseFrameQP")]

@@ -95,7 +95,7 @@ impl PassBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retake_media::{Codec, Colour, FormatDescription, Rational, Sample, SampleKind};
+    use retake_media::{Codec, FormatDescription, Sample, SampleKind};
     use std::sync::Arc;
 
     fn at(index: i64) -> Time {
@@ -103,20 +103,7 @@ mod tests {
     }
 
     fn sample(index: i64, version: u8) -> SampleBuffer {
-        let format = FormatDescription {
-            codec: Codec::H264,
-            width: 16,
-            height: 16,
-            config: Vec::new(),
-            colour: Colour::default(),
-            pixel_aspect_ratio: Rational::new(1, 1),
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
-        };
+        let format = FormatDescription::video(Codec::H264, 16, 16);
         let (data, kind) = (vec![version], SampleKind::Sync);
         let sample = Sample { data, pts: at(index), dts: at(index), duration: Time::INVALID, kind };
         SampleBuffer::new(sample, Arc::new(format))

@@ -6,7 +6,7 @@ use super::sessions::Sessions;
 use super::source::FrameSource;
 use super::worker_pool::WorkerPool;
 use crate::encoder::Registry;
-use crate::property::{DataRateLimit, Property, PropertyKey, PropertyValue, time_of};
+use crate::property::{DataRateLimit, Property, PropertyKey, key};
 use crate::session::{CompressionSession, EncoderSpecification, PassOptions, SessionBuilder, SessionError};
 use crate::units::FrameRange;
 use retake_media::{Codec, FormatDescription, SampleBuffer, Time, TimeRange};
@@ -108,14 +108,12 @@ impl<'a> ParallelEncode<'a> {
     fn ask(&self) -> Result<Subdivision, SessionError> {
         let session: CompressionSession = self.begin().on_output(drop).build()?;
         session.set_all(&self.common(None))?;
-        let count = |key| Ok::<_, SessionError>(session.get(key)?.as_ref().and_then(PropertyValue::as_i64));
-        let limit = count(PropertyKey::RecommendedParallelizationLimit)?;
-        let frames = count(PropertyKey::RecommendedParallelizedSubdivisionMinimumFrameCount)?;
-        let duration = session.get(PropertyKey::RecommendedParallelizedSubdivisionMinimumDuration)?;
         Ok(Subdivision {
-            limit: limit.and_then(|limit| limit.try_into().ok()).unwrap_or(1),
-            least_frames: frames.and_then(|frames| frames.try_into().ok()).unwrap_or(1),
-            least_duration: duration.as_ref().and_then(time_of).unwrap_or(Time::INVALID),
+            limit: session.get(key::RecommendedParallelizationLimit)?.unwrap_or(1),
+            least_frames: session.get(key::RecommendedParallelizedSubdivisionMinimumFrameCount)?.unwrap_or(1),
+            least_duration: session
+                .get(key::RecommendedParallelizedSubdivisionMinimumDuration)?
+                .unwrap_or(Time::INVALID),
         })
     }
 

@@ -6,6 +6,7 @@ use crate::session::SessionError;
 use crate::silo::SiloError;
 use crate::storage::StorageError;
 use crate::units::FrameRange;
+use retake_media::codes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
@@ -83,11 +84,11 @@ impl ParallelError {
             Self::Session { source, .. } => source.code(),
             Self::Silo { source, .. } => source.code(),
             Self::Storage { source, .. } => source.code(),
-            Self::NoFrames => -12902,
-            Self::Stopped => -12903,
-            Self::Folder { .. } => -12904,
-            Self::Source { .. } | Self::Frames { .. } | Self::Join(_) => -12912,
-            Self::Broken(_) => -17691,
+            Self::NoFrames => codes::PARAMETER,
+            Self::Stopped => codes::INVALID_SESSION,
+            Self::Folder { .. } => codes::ALLOCATION_FAILED,
+            Self::Source { .. } | Self::Frames { .. } | Self::Join(_) => codes::VIDEO_ENCODER_MALFUNCTION,
+            Self::Broken(_) => codes::SESSION_MALFUNCTION,
         }
     }
 

@@ -219,23 +219,10 @@ impl Joiner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retake_media::{Colour, Rational, SampleKind};
+    use retake_media::SampleKind;
 
     fn format(config: u8) -> FormatDescription {
-        FormatDescription {
-            codec: Codec::Av1,
-            width: 64,
-            height: 64,
-            config: vec![config],
-            colour: Colour::default(),
-            pixel_aspect_ratio: Rational::new(1, 1),
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
-        }
+        FormatDescription { config: vec![config], ..FormatDescription::video(Codec::Av1, 64, 64) }
     }
 
     fn sample(pts: i64, dts: i64, kind: SampleKind, bytes: usize) -> Sample {

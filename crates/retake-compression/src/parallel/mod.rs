@@ -29,5 +29,5 @@ pub use error::ParallelError;
 pub use join::{JoinError, JoinReport, Joiner};
 pub use part::{EncodedPart, PartProgress};
 pub use plan::{Part, Subdivision};
-pub use source::{FrameReading, FrameSource, SourceError, SourceFrame};
+pub use source::{FrameReading, FrameSource, SourceError};
 pub use worker_pool::{JobError, WorkerPool};

@@ -4,8 +4,9 @@ use super::ParallelEncode;
 use super::error::ParallelError;
 use super::plan::Part;
 use super::sessions::Sessions;
-use super::source::{FrameSource, SourceFrame};
+use super::source::FrameSource;
 use crate::multi_pass::MultiPassEncode;
+use crate::session::SourceFrame;
 use crate::silo::FrameSilo;
 use crate::units::FrameRange;
 use retake_media::{Time, TimeRange};
@@ -105,8 +106,7 @@ impl<'a> Running<'a> {
     }
 
     fn send(&mut self, frame: SourceFrame, sent: u64) -> Result<(), ParallelError> {
-        let SourceFrame { picture, pts, duration, options } = frame;
-        self.encode.push(&picture, pts, duration, options).map_err(ParallelError::encode(self.part.range))?;
+        self.encode.push(frame).map_err(ParallelError::encode(self.part.range))?;
         let progress = PartProgress { part: self.index, pass: self.encode.pass(), sent };
         if (self.progress)(progress) { Ok(()) } else { Err(ParallelError::Stopped) }
     }

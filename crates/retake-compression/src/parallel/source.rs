@@ -1,6 +1,6 @@
-use crate::encoder::FrameOptions;
+use crate::session::SourceFrame;
 use crate::units::FrameRange;
-use retake_media::{PixelBuffer, Time};
+use retake_media::Time;
 
 /// Whatever a source says went wrong.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,16 +26,3 @@ pub trait FrameSource: Sync {
 
 /// Frames of a range, one after the other.
 pub type FrameReading<'a> = Box<dyn Iterator<Item = Result<SourceFrame, SourceError>> + 'a>;
-
-/// A frame, as a session takes it.
-#[derive(Debug, Clone)]
-pub struct SourceFrame {
-    /// Its picture.
-    pub picture: PixelBuffer,
-    /// When it is shown, in the time of the whole source (rule PA-5).
-    pub pts: Time,
-    /// How long it is shown; [`Time::INVALID`] where that is not known.
-    pub duration: Time,
-    /// What is wished for it.
-    pub options: FrameOptions,
-}

@@ -1,4 +1,5 @@
 use super::PropertyKey;
+use retake_media::codes;
 use thiserror::Error;
 
 /// Why a property was not set or told.
@@ -33,9 +34,9 @@ impl PropertyError {
     #[doc(alias("kVTPropertyNotSupportedErr", "kVTPropertyReadOnlyErr", "kVTParameterErr"))]
     pub const fn code(&self) -> i32 {
         match self {
-            Self::NotSupported { .. } => -12900,
-            Self::ReadOnly(_) => -12901,
-            Self::Parameter { .. } => -12902,
+            Self::NotSupported { .. } => codes::PROPERTY_NOT_SUPPORTED,
+            Self::ReadOnly(_) => codes::PROPERTY_READ_ONLY,
+            Self::Parameter { .. } => codes::PARAMETER,
         }
     }
 

@@ -25,7 +25,7 @@ pub use row::{Class, Environment, Kind, Row};
 pub use saved::SavedProperties;
 pub use support::{PropertyType, SupportedProperties, SupportedProperty};
 pub(crate) use table::USUAL_PASSES;
-pub use table::{Property, PropertyKey};
+pub use table::{Property, PropertyKey, Readable, key};
 
 pub use typed::DataRateLimit;
 pub use value::PropertyValue;
@@ -35,5 +35,4 @@ pub(crate) use preset::{hinted_preset, preset_dictionaries};
 pub(crate) use profile::parse as parse_profile;
 pub(crate) use store::{Values, not_supported, set_value};
 pub(crate) use support::supported;
-pub(crate) use typed::time_of;
 pub(crate) use typed::time_value;

@@ -11,12 +11,53 @@ use super::{
 };
 use crate::storage::MultiPassStorage;
 use retake_media::{
-    CleanAperture, ContentLight, FieldDetail, IccProfile, MasteringDisplay, Rational, TransferOptions,
+    CleanAperture, ContentLight, FieldDetail, IccProfile, MasteringDisplay, Rational, Time, TransferOptions,
 };
 use std::sync::Arc;
 
 /// Passes of a session at most, where nobody says otherwise.
 pub(crate) const USUAL_PASSES: u32 = 5;
+
+/// A property whose value can be asked for, and the type that it has.
+pub trait Readable {
+    /// What the property's values are.
+    type Value;
+
+    /// The property.
+    fn key(&self) -> PropertyKey;
+
+    /// A value with its type; `None` for one of another type, which a session never gives.
+    fn read(value: PropertyValue) -> Option<Self::Value>;
+}
+
+/// Any property, with a value that says itself what it is.
+impl Readable for PropertyKey {
+    type Value = PropertyValue;
+
+    fn key(&self) -> PropertyKey {
+        *self
+    }
+
+    fn read(value: PropertyValue) -> Option<PropertyValue> {
+        Some(value)
+    }
+}
+
+macro_rules! readable {
+    ($typed:ty, $key:expr, $type:ty) => {
+        impl Readable for $typed {
+            type Value = $type;
+
+            fn key(&self) -> PropertyKey {
+                $key
+            }
+
+            fn read(value: PropertyValue) -> Option<$type> {
+                <$type as Typed>::from_value(&value)
+            }
+        }
+    };
+}
 
 /// Makes keys, typed values and rows of the same lines.
 macro_rules! table {
@@ -27,7 +68,11 @@ macro_rules! table {
         )* }
         read_only { $(
             $(#[doc = $rdoc:literal])+
-            $rkey:ident $(as $rapple:literal)? { $($rfield:tt)* }
+            $rkey:ident $(($rtype:ty))? $(as $rapple:literal)? { $($rfield:tt)* }
+        )* }
+        unsupported { $(
+            $(#[doc = $udoc:literal])+
+            $ukey:ident as $uapple:literal { $($ufield:tt)* }
         )* }
     ) => {
         /// The name of a property.
@@ -36,7 +81,22 @@ macro_rules! table {
         pub enum PropertyKey {
             $($(#[doc = $doc])+ #[doc = ""] #[doc = facts!(writable; $($field)*)] $(#[doc(alias = $apple)])? $key,)*
             $($(#[doc = $rdoc])+ #[doc = ""] #[doc = facts!(read_only; $($rfield)*)] $(#[doc(alias = $rapple)])? $rkey,)*
+            $($(#[doc = $udoc])+ #[doc = ""] #[doc = facts!(read_only; $($ufield)*)] #[doc(alias = $uapple)] $ukey,)*
         }
+
+        /// Properties that are asked for by their type: `session.get(key::AverageBitRate)` gives a number of its type,
+        /// where [`PropertyKey`] gives a [`PropertyValue`].
+        pub mod key {
+            $($(#[doc = $doc])+ $(#[doc(alias = $apple)])? #[derive(Debug, Clone, Copy)] pub struct $key;)*
+            $($(
+                #[doc = concat!("[`PropertyKey::", stringify!($rkey), "`](super::PropertyKey::", stringify!($rkey),
+                    "), with values of the type `", stringify!($rtype), "`.")]
+                #[derive(Debug, Clone, Copy)] pub struct $rkey;
+            )?)*
+        }
+
+        $(readable!(key::$key, PropertyKey::$key, $type);)*
+        $($(readable!(key::$rkey, PropertyKey::$rkey, $rtype);)?)*
 
         /// A property that can be set, with a value of its own type.
         #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +137,15 @@ macro_rules! table {
                 ..row!(
                     Row::new(PropertyKey::$rkey, stringify!($rkey), table!(@apple $($rapple)?), concat!($($rdoc),+));
                     facts!(read_only; $($rfield)*); $($rfield)*
+                )
+            },)*
+            $(Row {
+                class: Class::ReadOnly,
+                saved: false,
+                support: never,
+                ..row!(
+                    Row::new(PropertyKey::$ukey, stringify!($ukey), Some($uapple), concat!($($udoc),+));
+                    facts!(read_only; $($ufield)*); $($ufield)*
                 )
             },)*
         ];
@@ -462,90 +531,82 @@ table! {
     }
     read_only {
         /// Frames accepted and not yet out.
-        NumberOfPendingFrames as "kVTCompressionPropertyKey_NumberOfPendingFrames" { kind: Count, unit: "frames", }
+        NumberOfPendingFrames(u64) as "kVTCompressionPropertyKey_NumberOfPendingFrames" { kind: Count, unit: "frames", }
         /// True: buffers of the session's pool go to the encoder as they are. False: every one is converted.
-        PixelBufferPoolIsShared as "kVTCompressionPropertyKey_PixelBufferPoolIsShared" {}
+        PixelBufferPoolIsShared(bool) as "kVTCompressionPropertyKey_PixelBufferPoolIsShared" {}
         /// What buffers the encoder takes as they are.
         VideoEncoderPixelBufferAttributes as "kVTCompressionPropertyKey_VideoEncoderPixelBufferAttributes" {
             kind: Dictionary,
         }
         /// Bytes that a frame is likely to take, by the rates that are set; no value where only quality is.
-        EstimatedAverageBytesPerFrame as "kVTCompressionPropertyKey_EstimatedAverageBytesPerFrame" {
+        EstimatedAverageBytesPerFrame(f64) as "kVTCompressionPropertyKey_EstimatedAverageBytesPerFrame" {
             kind: Number, unit: "bytes",
         }
         /// Properties by the name of a preset, to be set as they are or changed.
         SupportedPresetDictionaries as "kVTCompressionPropertyKey_SupportedPresetDictionaries" { kind: Dictionary, }
         /// Whether the encoder is hardware. None is, here.
-        UsingHardwareAcceleratedVideoEncoder as "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder" {}
+        UsingHardwareAcceleratedVideoEncoder(bool) as "kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder" {}
         /// The graphics processor that encodes: no value, as none does.
         UsingGPURegistryID as "kVTCompressionPropertyKey_UsingGPURegistryID" { kind: Count, }
         /// The encoder, by the name that a specification takes.
-        EncoderID as "kVTCompressionPropertyKey_EncoderID" { kind: Text, }
+        EncoderID(String) as "kVTCompressionPropertyKey_EncoderID" { kind: Text, }
         /// Whether frames may bring quantizers of their own.
-        SupportsBaseFrameQP as "kVTCompressionPropertyKey_SupportsBaseFrameQP" {}
+        SupportsBaseFrameQP(bool) as "kVTCompressionPropertyKey_SupportsBaseFrameQP" {}
         /// How many sessions with this configuration run well side by side on this machine.
-        RecommendedParallelizationLimit as "kVTCompressionPropertyKey_RecommendedParallelizationLimit" {
+        RecommendedParallelizationLimit(u32) as "kVTCompressionPropertyKey_RecommendedParallelizationLimit" {
             kind: Count, unit: "sessions",
         }
         /// The fewest frames that are worth a session of their own.
-        RecommendedParallelizedSubdivisionMinimumFrameCount
+        RecommendedParallelizedSubdivisionMinimumFrameCount(u64)
         as "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumFrameCount" {
             kind: Count, unit: "frames",
         }
         /// The shortest duration that is worth a session of its own.
-        RecommendedParallelizedSubdivisionMinimumDuration
+        RecommendedParallelizedSubdivisionMinimumDuration(Time)
         as "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumDuration" {
             kind: Dictionary,
         }
+    }
+    unsupported {
         /// Whether alpha is kept. No encoder here has alpha.
         PreserveAlphaChannel as "kVTCompressionPropertyKey_PreserveAlphaChannel" {
             on: "none",
-            support: never,
         }
         /// Quality of alpha. No encoder here has alpha.
         TargetQualityForAlpha as "kVTCompressionPropertyKey_TargetQualityForAlpha" {
             kind: Number, on: "none",
-            support: never,
         }
         /// How alpha was multiplied. No encoder here has alpha.
         AlphaChannelMode as "kVTCompressionPropertyKey_AlphaChannelMode" {
             kind: Enumeration, on: "none",
-            support: never,
         }
         /// DV only. No encoder here is one.
         AspectRatio16x9 as "kVTCompressionPropertyKey_AspectRatio16x9" {
             on: "none",
-            support: never,
         }
         /// DV only. No encoder here is one.
         ProgressiveScan as "kVTCompressionPropertyKey_ProgressiveScan" {
             on: "none",
-            support: never,
         }
         /// Code of raw pixel formats. No encoder here is bound to one.
         Depth as "kVTCompressionPropertyKey_Depth" {
             kind: Count, on: "none",
-            support: never,
         }
         /// Dynamic HDR metadata. No encoder here carries it.
         PreserveDynamicHDRMetadata as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" {
             on: "none",
-            support: never,
         }
         /// Layers of multi-view HEVC. No encoder here has them.
         MVHEVCVideoLayerIDs as "kVTCompressionPropertyKey_MVHEVCVideoLayerIDs" {
             kind: Array, on: "none",
-            support: never,
         }
         /// Views of multi-view HEVC. No encoder here has them.
         MVHEVCViewIDs as "kVTCompressionPropertyKey_MVHEVCViewIDs" {
             kind: Array, on: "none",
-            support: never,
         }
         /// Left and right view of multi-view HEVC. No encoder here has them.
         MVHEVCLeftAndRightViewIDs as "kVTCompressionPropertyKey_MVHEVCLeftAndRightViewIDs" {
             kind: Array, on: "none",
-            support: never,
         }
     }
 }

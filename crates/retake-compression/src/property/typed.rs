@@ -119,6 +119,16 @@ pub(crate) fn time_of(value: &PropertyValue) -> Option<Time> {
     Some(Time::from_parts(part("value")?, timescale, flags, part("epoch")?))
 }
 
+impl Typed for Time {
+    fn to_value(&self) -> PropertyValue {
+        time_value(*self)
+    }
+
+    fn from_value(value: &PropertyValue) -> Option<Self> {
+        time_of(value)
+    }
+}
+
 const HORIZONTAL: &str = "HorizontalSpacing";
 const VERTICAL: &str = "VerticalSpacing";
 

@@ -312,7 +312,7 @@ impl<E: Encoder> RateCapped<E> {
         let last = inner.samples.back().map_or(Time::INVALID, |sample| sample.sample.dts);
         for (dts, bytes) in after {
             window.note(limits, None, *dts, *bytes);
-            let reach = dts.subtract(last).seconds();
+            let reach = (*dts - last).seconds();
             let reaching = limits.iter().filter(|limit| limit.seconds > reach);
             let fullest = reaching.map(|limit| window.bytes(limit.seconds) as f64 / limit.bytes as f64);
             times = fullest.fold(times, f64::max);

@@ -151,8 +151,7 @@ impl QpFloor {
             self.sync = Some(coded);
         }
         let patience = longest * f64::from((1_u32 << self.times.min(6)).min(PATIENCE));
-        let long_enough =
-            self.since.is_some_and(|since| frame.sample.dts.subtract(since).seconds() >= patience);
+        let long_enough = self.since.is_some_and(|since| (frame.sample.dts - since).seconds() >= patience);
         let Some(floor) = self.floor.filter(|_| long_enough) else { return false };
         let (least, most) = scale(info, settings);
         let span = f64::from(most - least);

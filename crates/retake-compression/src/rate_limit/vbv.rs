@@ -65,10 +65,10 @@ impl RateLimit {
         let (rate, size) = (self.bits_per_second as f64, self.window_bits as f64);
         let (mut level, mut last) = (size, samples.first().map_or(start, |(dts, _)| *dts));
         for (dts, bytes) in samples {
-            level = (level + rate * dts.subtract(last).seconds()).min(size) - *bytes as f64 * 8.0;
+            level = (level + rate * (*dts - last).seconds()).min(size) - *bytes as f64 * 8.0;
             last = *dts;
         }
-        level = (level + rate * start.subtract(last).seconds()).min(size);
+        level = (level + rate * (start - last).seconds()).min(size);
         Self { window_bits: level.max(LEAST * size).max(1000.0) as u64, ..self }
     }
 }

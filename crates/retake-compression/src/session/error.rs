@@ -2,6 +2,7 @@ use crate::encoder::EncoderError;
 use crate::property::PropertyError;
 use crate::storage::StorageError;
 use retake_media::TransferError;
+use retake_media::codes;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -62,15 +63,15 @@ impl SessionError {
     pub fn code(&self) -> i32 {
         match self {
             Self::Property(error) => error.code(),
-            Self::Parameter { .. } => -12902,
-            Self::Invalidated => -12903,
-            Self::AllocationFailed(_) => -12904,
-            Self::PixelTransferNotSupported(_) => -12905,
+            Self::Parameter { .. } => codes::PARAMETER,
+            Self::Invalidated => codes::INVALID_SESSION,
+            Self::AllocationFailed(_) => codes::ALLOCATION_FAILED,
+            Self::PixelTransferNotSupported(_) => codes::PIXEL_TRANSFER_NOT_SUPPORTED,
             Self::Transfer(error) => error.code(),
-            Self::EncoderNotFound(_) => -12908,
+            Self::EncoderNotFound(_) => codes::COULD_NOT_FIND_VIDEO_ENCODER,
             Self::Encoder(error) => error.code(),
             Self::Storage(error) => error.code(),
-            Self::Malfunction(_) => -17691,
+            Self::Malfunction(_) => codes::SESSION_MALFUNCTION,
         }
     }
 

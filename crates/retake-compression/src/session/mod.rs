@@ -16,6 +16,7 @@ mod core;
 mod derive;
 mod encode;
 mod error;
+mod frame;
 mod list;
 mod outcome;
 mod outcomes;
@@ -30,6 +31,7 @@ pub use self::core::FrameCountMismatch;
 pub use builder::SessionBuilder;
 pub use derive::{Change, Hints, settings_of};
 pub use error::SessionError;
+pub use frame::SourceFrame;
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome};
 pub use outcomes::Outcomes;
@@ -38,8 +40,8 @@ pub use specification::EncoderSpecification;
 
 pub(crate) use list::ID_PREFIX;
 
-use crate::encoder::{EncoderInfo, FrameOptions, Registry};
-use retake_media::{Codec, PixelBuffer, PixelBufferPool, Time};
+use crate::encoder::{EncoderInfo, Registry};
+use retake_media::{Codec, PixelBufferPool, Time};
 use shell::Shell;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -96,35 +98,37 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.prepare(Hints { format, ..Hints::default() })
     }
 
-    /// Submits a frame; its outcome brings `token` back. `pts` rises from frame to frame; `duration` may be
-    /// [`Time::INVALID`]. Waits while too many frames wait, unless the session's own handler calls it.
+    /// Submits a frame; its outcome brings `token` back, which may be `()`. Times rise from frame to frame. Waits while too
+    /// many frames wait, unless the session's own handler calls it.
     ///
     /// # Errors
     /// The frame was not accepted then, and there is no outcome for it: a wrong time, an option that the
     /// encoder does not have, a session that is over, or, with the first frame, an encoder that does not
     /// open.
     #[doc(alias = "VTCompressionSessionEncodeFrame")]
-    pub fn encode(
-        &self,
-        picture: &PixelBuffer,
-        pts: Time,
-        duration: Time,
-        options: FrameOptions,
-        token: T,
-    ) -> Result<EncodeInfo, SessionError> {
-        self.shell.encode(picture, pts, duration, options, token)
+    pub fn encode(&self, frame: SourceFrame, token: T) -> Result<EncodeInfo, SessionError> {
+        self.shell.encode(frame, token)
     }
 
-    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is
-    /// not numeric. More frames may follow; where the encoder had to be emptied, they begin with a sync
-    /// frame.
+    /// Waits until all frames are out, and their outcomes handled. More frames may follow; they begin with a sync frame,
+    /// because the encoder had to be emptied.
     ///
     /// # Errors
     /// [`SessionError::Invalidated`], or what made the session fail. A handler that calls it gets
     /// [`SessionError::Parameter`].
     #[doc(alias = "VTCompressionSessionCompleteFrames")]
-    pub fn complete_frames(&self, until: Time) -> Result<(), SessionError> {
-        self.shell.complete(until)
+    pub fn complete_frames(&self) -> Result<(), SessionError> {
+        self.shell.complete(Time::INVALID)
+    }
+
+    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is infinite or
+    /// indefinite. Where the encoder had to be emptied for that, the frames that follow begin with a sync frame.
+    ///
+    /// # Errors
+    /// As [`CompressionSession::complete_frames`].
+    #[doc(alias = "VTCompressionSessionCompleteFrames")]
+    pub fn complete_frames_until(&self, time: Time) -> Result<(), SessionError> {
+        self.shell.complete(time)
     }
 
     /// Whether other frames came than [`SourceFrameCount`](crate::property::Property::SourceFrameCount) told
@@ -167,15 +171,8 @@ impl<T: Send + 'static> SessionHandle<T> {
     ///
     /// # Errors
     /// As [`CompressionSession::encode`].
-    pub fn encode(
-        &self,
-        picture: &PixelBuffer,
-        pts: Time,
-        duration: Time,
-        options: FrameOptions,
-        token: T,
-    ) -> Result<EncodeInfo, SessionError> {
-        self.shell.encode(picture, pts, duration, options, token)
+    pub fn encode(&self, frame: SourceFrame, token: T) -> Result<EncodeInfo, SessionError> {
+        self.shell.encode(frame, token)
     }
 
     /// As [`CompressionSession::invalidate`].

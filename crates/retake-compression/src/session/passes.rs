@@ -79,15 +79,25 @@ impl<T: Send + 'static> CompressionSession<T> {
     }
 
     /// Begins a pass: the first over everything, a later one over the ranges that the session asked for, or
-    /// over everything where it asked for none. With `last` the client says that no other will follow;
-    /// nothing is then reckoned at the end of it.
+    /// over everything where it asked for none. Another one may follow.
     ///
     /// # Errors
     /// [`SessionError::Parameter`] without a storage, in a pass, and after the last one;
     /// [`SessionError::Storage`].
     #[doc(alias = "VTCompressionSessionBeginPass")]
-    pub fn begin_pass(&self, last: bool) -> Result<(), SessionError> {
-        self.shell.begin_pass(if last { PassKind::Final } else { PassKind::Analysis })
+    pub fn begin_pass(&self) -> Result<(), SessionError> {
+        self.shell.begin_pass(PassKind::Analysis)
+    }
+
+    /// Begins a pass as [`CompressionSession::begin_pass`] does, and promises that no other will follow: nothing is
+    /// reckoned at the end of it.
+    ///
+    /// # Errors
+    /// As [`CompressionSession::begin_pass`].
+    #[doc(alias = "kVTCompressionSessionBeginFinalPass")]
+    #[doc(alias = "two-pass")]
+    pub fn begin_final_pass(&self) -> Result<(), SessionError> {
+        self.shell.begin_pass(PassKind::Final)
     }
 
     /// Ends the pass: puts out all frames, then says whether it would like another one.

@@ -9,8 +9,8 @@ use super::{CompressionSession, SessionError, SessionHandle};
 use crate::encoder::EncoderFactory;
 use crate::machine::sessions_at_once;
 use crate::property::{
-    Property, PropertyKey, PropertyValue, SavedProperties, SupportedProperties, Values, not_supported,
-    preset_dictionaries, set_value, supported, time_value,
+    Property, PropertyKey, PropertyValue, Readable, SavedProperties, SupportedProperties, Values,
+    not_supported, preset_dictionaries, set_value, supported, time_value,
 };
 use retake_media::Time;
 use std::collections::BTreeMap;
@@ -55,6 +55,15 @@ fn value<T>(shell: &Shell<T>, key: PropertyKey) -> Result<Option<PropertyValue>,
         }
         _ => read_only(setup, shell.factory(), key, &values),
     })
+}
+
+/// The value with its type.
+fn typed<T, K: Readable>(shell: &Shell<T>, key: &K) -> Result<Option<K::Value>, SessionError> {
+    let Some(value) = value(shell, key.key())? else { return Ok(None) };
+    match K::read(value) {
+        Some(value) => Ok(Some(value)),
+        None => Err(SessionError::Malfunction(format!("{} has a value of another type", key.key()))),
+    }
 }
 
 /// FFmpeg and others read it back to learn whether there will be B frames.
@@ -161,13 +170,24 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.change(&changes)
     }
 
-    /// The value that holds; none for "no value". Cheap enough for every frame.
+    /// The value that holds; none for "no value". Cheap enough for every frame. [Typed keys](crate::property::key) give
+    /// values of their type, a [`PropertyKey`] gives a [`PropertyValue`].
+    ///
+    /// ```no_run
+    /// # use retake_compression::session::{CompressionSession, SessionError};
+    /// use retake_compression::property::key;
+    ///
+    /// # fn rate(session: &CompressionSession) -> Result<(), SessionError> {
+    /// let rate: Option<u64> = session.get(key::AverageBitRate)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`CompressionSession::set`], where the encoder does not have it.
     #[doc(alias = "VTSessionCopyProperty")]
-    pub fn get(&self, key: PropertyKey) -> Result<Option<PropertyValue>, SessionError> {
-        value(&self.shell, key)
+    pub fn get<K: Readable>(&self, key: K) -> Result<Option<K::Value>, SessionError> {
+        typed(&self.shell, &key)
     }
 
     /// The value that holds, by the property's name on the wire.
@@ -215,7 +235,7 @@ impl<T: Send + 'static> SessionHandle<T> {
     ///
     /// # Errors
     /// As [`CompressionSession::get`].
-    pub fn get(&self, key: PropertyKey) -> Result<Option<PropertyValue>, SessionError> {
-        value(&self.shell, key)
+    pub fn get<K: Readable>(&self, key: K) -> Result<Option<K::Value>, SessionError> {
+        typed(&self.shell, &key)
     }
 }

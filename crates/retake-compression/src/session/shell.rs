@@ -21,12 +21,12 @@ use super::encode::{Listener, Stack, StackParts};
 use super::outcome::{EncodeInfo, EncodedOutcome};
 use super::pool::{ClientPool, encoder_attributes};
 use super::setup::Setup;
-use super::{NextPass, SessionError};
-use crate::encoder::{EncoderFactory, FrameOptions, TransferMaker};
+use super::{NextPass, SessionError, SourceFrame};
+use crate::encoder::{EncoderFactory, TransferMaker};
 use crate::property::{Values, set_value};
 use crate::scorer::SharedScorers;
 use crate::storage::{MultiPassStorage, NoteKey, StorageError, StorageIdentity, StorageLease};
-use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time, TimeRange};
+use retake_media::{PixelBufferAttributes, PixelBufferPool, Time, TimeRange};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -201,16 +201,11 @@ impl<T> Shell<T> {
     }
 
     /// Accepts a frame: waits while too many wait (EF-12), and until as many are out as have to be (EF-11).
-    pub(super) fn encode(
-        &self,
-        picture: &PixelBuffer,
-        pts: Time,
-        duration: Time,
-        options: FrameOptions,
-        token: T,
-    ) -> Result<EncodeInfo, SessionError> {
-        let hints = Hints::of(picture, duration, options.base_qp.is_some());
-        let mut frame = Submission { picture: picture.clone(), pts, duration, options, token };
+    pub(super) fn encode(&self, frame: SourceFrame, token: T) -> Result<EncodeInfo, SessionError> {
+        let SourceFrame { picture, pts, duration, options } = frame;
+        let duration = duration.unwrap_or(Time::INVALID);
+        let hints = Hints::of(&picture, duration, options.base_qp.is_some());
+        let mut frame = Submission { picture, pts, duration, options, token };
         let mut state = self.lock();
         let mut deadline: Option<Instant> = None;
         let (dropped, due) = loop {

@@ -1,3 +1,4 @@
+use retake_media::codes;
 use retake_media::{Time, TimeRange};
 use std::io;
 use std::path::PathBuf;
@@ -58,10 +59,10 @@ impl SiloError {
     /// The stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
-            Self::TimeStamp { .. } => -12215,
-            Self::TimeRange { .. } => -12216,
-            Self::Parameter(_) | Self::Occupied { .. } => -12902,
-            Self::File { .. } => -12904,
+            Self::TimeStamp { .. } => codes::FRAME_SILO_INVALID_TIME_STAMP,
+            Self::TimeRange { .. } => codes::FRAME_SILO_INVALID_TIME_RANGE,
+            Self::Parameter(_) | Self::Occupied { .. } => codes::PARAMETER,
+            Self::File { .. } => codes::ALLOCATION_FAILED,
         }
     }
 }

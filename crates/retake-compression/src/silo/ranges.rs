@@ -58,6 +58,6 @@ impl Ranges {
         let index = self.find(key).unwrap_or(0);
         let start = self.ranges.get(index).map_or(key, |range| range.start);
         let length = if duration.is_numeric() { duration.seconds() } else { 0.0 };
-        self.before[index] + key.subtract(start).seconds() + length
+        self.before[index] + (key - start).seconds() + length
     }
 }

@@ -1,3 +1,4 @@
+use retake_media::codes;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -59,9 +60,9 @@ impl StorageError {
     /// The stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
-            Self::Mismatch { .. } | Self::InUse => -12213,
-            Self::Closed | Self::Unusable { .. } => -12214,
-            Self::File { .. } => -12912,
+            Self::Mismatch { .. } | Self::InUse => codes::MULTI_PASS_STORAGE_IDENTIFIER_MISMATCH,
+            Self::Closed | Self::Unusable { .. } => codes::MULTI_PASS_STORAGE_INVALID,
+            Self::File { .. } => codes::VIDEO_ENCODER_MALFUNCTION,
         }
     }
 }

@@ -21,7 +21,7 @@ pub use lease::{NoteKey, PassEnd, StorageLease};
 
 use self::content::Content;
 use crate::journal::backing_file::BackingFile;
-use retake_media::TimeRange;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -58,19 +58,14 @@ struct State {
 
 impl MultiPassStorage {
     /// Creates a storage in a file at `path`, or, without one, in a temporary file that nobody else can read
-    /// or find. A storage that an earlier process kept there is opened with what it holds. `time_range` says
-    /// which times to expect; it is a hint, restricts nothing, and may be invalid.
+    /// or find. A storage that an earlier process kept there is opened with what it holds.
     ///
     /// # Errors
     /// [`StorageError::Unusable`] for a file that is no storage, is damaged, is in use, or cannot be made. It
     /// is as it was then.
     #[doc(alias = "VTMultiPassStorageCreate")]
-    pub fn create(
-        path: Option<&Path>,
-        time_range: TimeRange,
-        options: &StorageOptions,
-    ) -> Result<Arc<Self>, StorageError> {
-        let _ = time_range;
+    #[doc(alias = "two-pass")]
+    pub fn create(path: Option<&Path>, options: &StorageOptions) -> Result<Arc<Self>, StorageError> {
         let fail = |source| StorageError::Unusable { path: path.map(Path::to_owned), source };
         let opened = BackingFile::open(path, options.temporary_folder.as_deref(), options.do_not_delete);
         let (backing, file) = opened.map_err(fail)?;

@@ -28,7 +28,7 @@ fn frame(number: i64) -> FrameRecord {
 
 fn create(path: Option<&Path>, do_not_delete: bool) -> Result<Arc<MultiPassStorage>, StorageError> {
     let options = StorageOptions { do_not_delete, ..StorageOptions::default() };
-    MultiPassStorage::create(path, TimeRange::INVALID, &options)
+    MultiPassStorage::create(path, &options)
 }
 
 /// A24, ST-1, ST-3, ST-6: what becomes of the file in every case: new, there before, or none named; kept or not; closed or not.
@@ -50,7 +50,7 @@ fn a24_the_file_goes_only_if_the_storage_made_it() {
                     temporary_folder: (!named).then(|| folder.path().to_owned()),
                 };
                 let target = named.then_some(&*path);
-                let storage = MultiPassStorage::create(target, TimeRange::EVERYTHING, &options).unwrap();
+                let storage = MultiPassStorage::create(target, &options).unwrap();
                 storage.attach(&identity()).unwrap().begin_pass(0).unwrap();
                 if close {
                     storage.close().unwrap();
@@ -172,7 +172,7 @@ fn a_temporary_storage_has_no_name() {
     let folder = tempfile::tempdir().unwrap();
     let options =
         StorageOptions { temporary_folder: Some(folder.path().to_owned()), ..StorageOptions::default() };
-    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &options).unwrap();
+    let storage = MultiPassStorage::create(None, &options).unwrap();
     storage.attach(&identity()).unwrap();
     if cfg!(unix) {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

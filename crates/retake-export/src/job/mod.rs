@@ -23,7 +23,7 @@ use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
 use retake_libav::{FilmInfo, ReaderOptions, probe};
-use retake_quality::Pool;
+use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, is_standard_input, probe_standard_input, reader_options};
 use std::time::Instant;
@@ -136,7 +136,7 @@ impl Job {
             },
             jobs: budget.jobs,
             // of every third frame the mean of all can be told; of the worst ones nothing
-            stride: if request.pool == Pool::Mean { STRIDE } else { 1 },
+            stride: if request.pool == Pooling::Mean { STRIDE } else { 1 },
             source: film,
             description,
             notes,

@@ -4,7 +4,7 @@ use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
-use retake_quality::{MetricKind, Pool};
+use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,7 +166,7 @@ pub(crate) struct Request {
     /// Whether the metric was asked for, and is not just the usual one.
     pub asks_metric: bool,
     /// How the frames of a unit become one score.
-    pub pool: Pool,
+    pub pool: Pooling,
     /// A cap on the bit rate in any window of two seconds, in bits per second.
     pub max_bit_rate: Option<u64>,
     /// Whether several passes are allowed.
@@ -200,7 +200,7 @@ impl Request {
             purpose: ExportPreset::default(),
             metric: retake_quality::default_metric(),
             asks_metric: false,
-            pool: Pool::Mean,
+            pool: Pooling::Mean,
             max_bit_rate: None,
             multi_pass: false,
             passes: None,

@@ -17,7 +17,7 @@ use retake_compression::take::{CpuSeconds, Measure, Score, TakeDescription, Take
 use retake_compression::units::FrameRange;
 use retake_libav::{picture_hash, ticks_to_time, time_to_ticks};
 use retake_media::{Rational, Time};
-use retake_quality::{MetricKind, Pool};
+use retake_quality::{MetricKind, Pooling};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ pub(crate) fn encode_take(
 pub(crate) struct Scored<'a> {
     pub measure: &'a Measure,
     pub metric: MetricKind,
-    pub pool: Pool,
+    pub pool: Pooling,
     /// How films answer to the encoder's quality by this metric.
     pub family: Family,
 }
@@ -232,7 +232,7 @@ impl<'a> RunningTake<'a> {
                     }
                     self.bytes += sample.data.len() as u64;
                     self.quantizers += f64::from(frame.qp);
-                    let shift = sample.dts.subtract(sample.pts);
+                    let shift = sample.dts - sample.pts;
                     let ticks = time_to_ticks(shift, self.tools.time_base).unwrap_or(0);
                     self.reorder_ticks = self.reorder_ticks.max(ticks);
                     self.writer.sample(&sample)?;

@@ -6,7 +6,7 @@ use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_compression::planner::{Objective, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
-use retake_quality::Pool;
+use retake_quality::Pooling;
 
 /// The description of a take that begins while its unit is still being decoded: all but where it ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +75,7 @@ pub(crate) fn retake(job: &Job, range: FrameRange, quality: f64) -> TakeDescript
 
 /// Whether takes correct themselves: the encoder can, and it is the mean that counts.
 fn steers(job: &Job) -> bool {
-    job.request.encoder.info().steers && job.request.pool == Pool::Mean
+    job.request.encoder.info().steers && job.request.pool == Pooling::Mean
 }
 
 fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeDescription {

@@ -154,7 +154,7 @@ impl Takes {
         let mut max_reorder = 0;
         for (sample, dts) in samples.iter_mut().zip(times) {
             sample.dts = dts;
-            let early = time_to_ticks(dts.subtract(sample.pts), info.video.time_base).unwrap();
+            let early = time_to_ticks(dts - sample.pts, info.video.time_base).unwrap();
             max_reorder = max_reorder.max(early);
         }
         Self { format: reader.format().clone(), info, samples, max_reorder }
@@ -186,7 +186,7 @@ impl Takes {
         let late = ticks(info.video.time(self.max_reorder));
         for sample in &self.samples {
             muxer.copy_until(sample.dts)?;
-            let (pts, dts) = (ticks(sample.pts.subtract(info.start)), ticks(sample.dts.subtract(info.start)));
+            let (pts, dts) = (ticks(sample.pts - info.start), ticks(sample.dts - info.start));
             let (sync, duration) = (sample.is_sync(), ticks(sample.duration));
             let sample =
                 MuxerSample { pts, dts: dts - late, duration, sync, disposable: false, data: &sample.data };

@@ -1,6 +1,7 @@
 //! The errors of pixel buffers and their pools.
 
 use crate::PixelFormat;
+use crate::codes;
 
 /// States why there is no pixel buffer, or no pool. Nothing was changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,13 +45,13 @@ impl PixelBufferError {
     #[doc(alias = "CVReturn")]
     pub const fn code(&self) -> i32 {
         match self {
-            Self::InvalidArgument(_) => -6661,
-            Self::AllocationFailed { .. } => -6662,
-            Self::InvalidPixelFormat(_) => -6680,
-            Self::InvalidSize(_) => -6681,
-            Self::InvalidAttributes(_) => -6682,
-            Self::WouldExceedAllocationThreshold { .. } => -6689,
-            Self::InvalidPoolAttributes(_) => -6691,
+            Self::InvalidArgument(_) => codes::PICTURE_INVALID_ARGUMENT,
+            Self::AllocationFailed { .. } => codes::PICTURE_ALLOCATION_FAILED,
+            Self::InvalidPixelFormat(_) => codes::INVALID_PIXEL_FORMAT,
+            Self::InvalidSize(_) => codes::INVALID_SIZE,
+            Self::InvalidAttributes(_) => codes::INVALID_PIXEL_BUFFER_ATTRIBUTES,
+            Self::WouldExceedAllocationThreshold { .. } => codes::WOULD_EXCEED_ALLOCATION_THRESHOLD,
+            Self::InvalidPoolAttributes(_) => codes::INVALID_POOL_ATTRIBUTES,
         }
     }
 

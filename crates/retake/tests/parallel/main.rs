@@ -12,13 +12,14 @@ mod source;
 mod starts;
 
 use common::{HEIGHT, WIDTH};
+use retake::SourceFrame;
 use retake::parallel::{
     EncodedParts, FrameReading, FrameSource, JoinReport, ParallelEncode, ParallelError, SourceError,
-    SourceFrame, Subdivision,
+    Subdivision,
 };
 use retake::property::Property;
 use retake::session::EncoderSpecification;
-use retake::{EncoderInfo, FrameOptions, FrameRange, PixelBuffer, Registry, SampleBuffer, Time};
+use retake::{EncoderInfo, FrameRange, PixelBuffer, Registry, SampleBuffer, Time};
 
 const RATE: usize = 25;
 
@@ -41,12 +42,7 @@ impl FrameSource for Film {
     fn open(&self, range: FrameRange) -> Result<FrameReading<'_>, SourceError> {
         let range = range.start as usize..range.end as usize;
         Ok(Box::new(self.0[range.clone()].iter().zip(range).map(|(picture, index)| {
-            Ok(SourceFrame {
-                picture: picture.clone(),
-                pts: at(index),
-                duration: Time::new(1, RATE as i32),
-                options: FrameOptions::default(),
-            })
+            Ok(SourceFrame::new(picture, at(index)).duration(Time::new(1, RATE as i32)))
         })))
     }
 }

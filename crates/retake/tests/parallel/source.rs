@@ -1,7 +1,8 @@
 //! Films as sources of parallel sessions.
 
 use crate::common::{self, decode};
-use retake::parallel::{FilmSource, FrameSource, ParallelEncode, ParallelError, SourceFrame, Subdivision};
+use retake::SourceFrame;
+use retake::parallel::{FilmSource, FrameSource, ParallelEncode, ParallelError, Subdivision};
 use retake::property::Property;
 use retake::{FrameRange, Time};
 use std::process::Command;

@@ -2,10 +2,11 @@
 
 use super::{Film, RATE, at};
 use crate::common::{self, HEIGHT, WIDTH, decode, luma_error};
+use retake::SourceFrame;
 use retake::parallel::{Part, Subdivision};
 use retake::property::Property;
 use retake::session::CompressionSession;
-use retake::{EncoderInfo, FrameOptions, SampleBuffer, Time};
+use retake::{EncoderInfo, SampleBuffer, Time};
 
 fn encode(info: &EncoderInfo, film: &Film, part: Option<&Part>) -> Vec<SampleBuffer> {
     let (session, outcomes) =
@@ -26,9 +27,9 @@ fn encode(info: &EncoderInfo, film: &Film, part: Option<&Part>) -> Vec<SampleBuf
     }
     let step = Time::new(1, RATE as i32);
     for (index, picture) in film.0.iter().enumerate() {
-        session.encode(picture, at(index), step, FrameOptions::default(), ()).unwrap();
+        session.encode(SourceFrame::new(picture, at(index)).duration(step), ()).unwrap();
     }
-    session.complete_frames(Time::INVALID).unwrap();
+    session.complete_frames().unwrap();
     std::iter::from_fn(|| outcomes.try_receive())
         .map(|outcome| outcome.into_sample().unwrap().unwrap())
         .collect()

@@ -2,7 +2,7 @@
 
 use super::{FRAMES, at_rate, film, send};
 use crate::common;
-use retake::TimeRange;
+
 use retake::property::Property;
 use retake::storage::{MultiPassStorage, StorageError, StorageOptions};
 use std::error::Error;
@@ -37,11 +37,10 @@ fn child() {
     // SVT-AV1 is loaded from a copy of its library, for which there is no room either
     let Some(info) = common::encoders().into_iter().find(|info| info.name != "svt-av1") else { return };
     let pull = at_rate(&info);
-    let storage =
-        MultiPassStorage::create(Some(path.as_ref()), TimeRange::INVALID, &StorageOptions::default());
+    let storage = MultiPassStorage::create(Some(path.as_ref()), &StorageOptions::default());
     let storage = storage.unwrap();
     pull.0.set(Property::MultiPassStorage(storage.clone())).unwrap();
-    pull.0.begin_pass(false).unwrap();
+    pull.0.begin_pass().unwrap();
     assert_eq!(send(&pull, &film(), None).len(), FRAMES);
     let error = pull.0.end_pass().unwrap_err();
     assert_eq!(error.code(), -12912);

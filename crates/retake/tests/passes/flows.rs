@@ -2,6 +2,7 @@
 
 use super::{FRAMES, bytes, film, send, session, storage, whole};
 use crate::common::{self, STEP, at, forced};
+use retake::SourceFrame;
 use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use retake::property::Property;
 use retake::session::{NextPass, PassOptions};
@@ -11,24 +12,23 @@ use retake::{Time, TimeRange};
 use std::process::Command;
 use std::time::Duration;
 
-/// A20 (a), ST-2: a storage in a file, and two passes over everything, whatever the session asks for.
+/// A20 (a): a storage in a file, and two passes over everything, whatever the session asks for.
 #[test]
 fn a20_two_passes_over_everything() {
     let frames = film();
     let folder = tempfile::tempdir().unwrap();
     for info in common::encoders() {
         let path = folder.path().join(info.name);
-        let storage =
-            MultiPassStorage::create(Some(&path), TimeRange::INVALID, &StorageOptions::default()).unwrap();
+        let storage = MultiPassStorage::create(Some(&path), &StorageOptions::default()).unwrap();
         let pull = super::at_rate(&info);
         let options = PassOptions { request_once: true, whole_source: true, ..PassOptions::default() };
         pull.0.set_multi_pass_storage(Some(&storage), options).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         let first = send(&pull, &frames, None);
         let next = pull.0.end_pass().unwrap();
         assert_eq!(next, NextPass::Requested([whole()].into()), "{}", info.name);
         assert_eq!(*pull.0.time_ranges_for_next_pass().unwrap(), [whole()]);
-        pull.0.begin_pass(true).unwrap();
+        pull.0.begin_final_pass().unwrap();
         let second = send(&pull, &frames, None);
         pull.0.end_final_pass().unwrap();
         pull.0.invalidate();
@@ -41,24 +41,23 @@ fn a20_two_passes_over_everything() {
     }
 }
 
-/// A20 (b), ST-2: ranges go from the session to the silo as they are; the session is gone before the silo is read, and a passthrough writer makes a
+/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read, and a passthrough writer makes a
 /// film of it that another program counts and decodes.
 #[test]
 fn a20_ranges_go_from_session_to_silo_to_film() {
     let (frames, folder) = (film(), tempfile::tempdir().unwrap());
     for info in common::encoders() {
-        let (pull, storage) = (super::at_rate(&info), {
-            MultiPassStorage::create(None, whole(), &StorageOptions::default()).unwrap()
-        });
+        let (pull, storage) =
+            (super::at_rate(&info), { MultiPassStorage::create(None, &StorageOptions::default()).unwrap() });
         pull.0.set(Property::MultiPassStorage(storage.clone())).unwrap();
         let silo = FrameSilo::temporary(whole()).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         send(&pull, &frames, None).iter().for_each(|sample| silo.add(sample).unwrap());
         let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() else {
             panic!("{}: met its rate at once", info.name)
         };
         silo.set_time_ranges_for_next_pass(&ranges).unwrap();
-        pull.0.begin_pass(true).unwrap();
+        pull.0.begin_final_pass().unwrap();
         send(&pull, &frames, Some(&ranges)).iter().for_each(|sample| silo.add(sample).unwrap());
         pull.0.end_final_pass().unwrap();
         pull.0.invalidate();
@@ -101,21 +100,33 @@ fn a21_frames_that_do_not_belong_to_a_pass() {
     let info = common::encoders().into_iter().next().expect("an encoder is built");
     let options = PassOptions { request_once: true, whole_source: true, ..PassOptions::default() };
     let (pull, _storage) = session(&info, options);
-    pull.0.begin_pass(false).unwrap();
-    assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12902);
+    pull.0.begin_pass().unwrap();
+    assert_eq!(pull.0.begin_pass().unwrap_err().code(), -12902);
     send(&pull, &frames, None);
     pull.0.end_pass().unwrap();
     assert_eq!(pull.0.end_pass().unwrap_err().code(), -12902);
-    assert_eq!(pull.0.encode(&frames[0], at(0), STEP, forced(false), 0).unwrap_err().code(), -12902);
-    pull.0.begin_pass(false).unwrap();
+    assert_eq!(
+        pull.0
+            .encode(SourceFrame::new(&frames[0], at(0)).duration(STEP).options(forced(false)), 0)
+            .unwrap_err()
+            .code(),
+        -12902
+    );
+    pull.0.begin_pass().unwrap();
     for (pts, duration, key) in
         [(at(FRAMES), STEP, false), (at(0), Time::INVALID, false), (at(0), STEP, true)]
     {
-        assert_eq!(pull.0.encode(&frames[0], pts, duration, forced(key), 0).unwrap_err().code(), -12902);
+        assert_eq!(
+            pull.0
+                .encode(SourceFrame::new(&frames[0], pts).duration(duration).options(forced(key)), 0)
+                .unwrap_err()
+                .code(),
+            -12902
+        );
     }
     assert_eq!(send(&pull, &frames[..FRAMES - 1], None).len(), FRAMES - 1);
     assert_eq!(pull.0.end_pass().unwrap_err().code(), -12902);
-    assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12902);
+    assert_eq!(pull.0.begin_pass().unwrap_err().code(), -12902);
     pull.0.invalidate();
     let other = storage();
     assert_eq!(pull.0.set_multi_pass_storage(Some(&other), options).unwrap_err().code(), -12903);
@@ -128,14 +139,17 @@ fn st7_a_storage_closed_too_early() {
     for info in common::encoders() {
         let (pull, storage) = session(&info, PassOptions::default());
         let silo = FrameSilo::temporary(whole()).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         send(&pull, &frames[..24], None).iter().for_each(|sample| silo.add(sample).unwrap());
         storage.close().unwrap();
         assert_eq!(storage.close().unwrap_err().code(), -12214);
-        let refused = pull.0.encode(&frames[24], at(24), STEP, forced(false), 24).unwrap_err();
+        let refused = pull
+            .0
+            .encode(SourceFrame::new(&frames[24], at(24)).duration(STEP).options(forced(false)), 24)
+            .unwrap_err();
         assert_eq!(refused.code(), -12214, "{}", info.name);
         assert_eq!(pull.0.end_pass().unwrap_err().code(), -12214, "{}", info.name);
-        assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12214, "{}", info.name);
+        assert_eq!(pull.0.begin_pass().unwrap_err().code(), -12214, "{}", info.name);
         pull.0.invalidate();
         assert_eq!(silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).count(), 24);
     }
@@ -148,12 +162,14 @@ fn mp11_a_pass_ends_by_itself() {
     let info = common::encoders().into_iter().next().expect("an encoder is built");
     let ended = |complete: bool| {
         let (pull, _storage) = session(&info, PassOptions::default());
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         for (index, frame) in frames.iter().enumerate() {
-            pull.0.encode(frame, at(index), STEP, forced(false), index).unwrap();
+            pull.0
+                .encode(SourceFrame::new(frame, at(index)).duration(STEP).options(forced(false)), index)
+                .unwrap();
         }
         if complete {
-            pull.0.complete_frames(Time::INVALID).unwrap();
+            pull.0.complete_frames().unwrap();
         }
         let next = pull.0.end_pass().unwrap();
         (common::taken(&pull), next)
@@ -167,9 +183,11 @@ fn a7_invalidated_while_a_pass_ends() {
     let frames = film();
     for info in common::encoders() {
         let (pull, storage) = session(&info, PassOptions::default());
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         for (index, frame) in frames.iter().enumerate() {
-            pull.0.encode(frame, at(index), STEP, forced(false), index).unwrap();
+            pull.0
+                .encode(SourceFrame::new(frame, at(index)).duration(STEP).options(forced(false)), index)
+                .unwrap();
         }
         let handle = pull.0.handle();
         let ended = std::thread::scope(|scope| {

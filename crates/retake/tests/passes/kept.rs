@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 fn open(path: &Path) -> Arc<MultiPassStorage> {
     let options = StorageOptions { do_not_delete: true, ..StorageOptions::default() };
-    MultiPassStorage::create(Some(path), TimeRange::INVALID, &options).unwrap()
+    MultiPassStorage::create(Some(path), &options).unwrap()
 }
 
 fn session(info: &EncoderInfo, path: &Path) -> (common::Pull, Arc<MultiPassStorage>) {
@@ -31,12 +31,12 @@ fn mp25_another_session_makes_the_second_pass() {
         let path = folder.path().join(info.name);
         let silo = FrameSilo::temporary(whole()).unwrap();
         let (pull, storage) = session(info, &path);
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         send(&pull, &frames, None).iter().for_each(|sample| silo.add(sample).unwrap());
         let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() else {
             panic!("{}: met its rate at once", info.name)
         };
-        pull.0.begin_pass(true).unwrap();
+        pull.0.begin_final_pass().unwrap();
         let expected = send(&pull, &frames, Some(&ranges));
         // this pass is not ended: it is as if the process had died
         drop(pull);
@@ -49,9 +49,9 @@ fn mp25_another_session_makes_the_second_pass() {
         let (pull, _) = session(info, &path);
         pull.0.set(Property::AverageBitRate(super::RATE / 2)).unwrap();
         assert_eq!(pull.0.time_ranges_for_next_pass().unwrap(), ranges);
-        assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12213, "{}", info.name);
+        assert_eq!(pull.0.begin_pass().unwrap_err().code(), -12213, "{}", info.name);
         pull.0.set(Property::AverageBitRate(super::RATE)).unwrap();
-        pull.0.begin_pass(true).unwrap();
+        pull.0.begin_final_pass().unwrap();
         silo.set_time_ranges_for_next_pass(&ranges).unwrap();
         let second = send(&pull, &frames, Some(&ranges));
         pull.0.end_final_pass().unwrap();

@@ -12,10 +12,11 @@ mod merge;
 mod objectives;
 
 use common::{Pull, STEP, at, forced, taken};
+use retake::SourceFrame;
 use retake::property::{Property, PropertyKey};
 use retake::session::{CompressionSession, EncoderSpecification, NextPass, PassOptions};
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{EncoderInfo, FrameOptions, PixelBuffer, SampleBuffer, Time, TimeRange};
+use retake::{EncoderInfo, FrameOptions, PixelBuffer, SampleBuffer, TimeRange};
 use std::sync::Arc;
 
 /// Frames of a film of several scenes that cost differently.
@@ -31,7 +32,7 @@ fn film() -> Vec<PixelBuffer> {
 const RATE: u64 = 240_000;
 
 fn storage() -> Arc<MultiPassStorage> {
-    MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default()).unwrap()
+    MultiPassStorage::create(None, &StorageOptions::default()).unwrap()
 }
 
 /// A session at a bit rate, with a sync frame at least every second.
@@ -52,10 +53,12 @@ fn session(info: &EncoderInfo, options: PassOptions) -> (Pull, Arc<MultiPassStor
 fn send(pull: &Pull, frames: &[PixelBuffer], ranges: Option<&[TimeRange]>) -> Vec<SampleBuffer> {
     for (index, frame) in frames.iter().enumerate() {
         if ranges.is_none_or(|ranges| ranges.iter().any(|range| range.contains(at(index)))) {
-            pull.0.encode(frame, at(index), STEP, forced(false), index).unwrap();
+            pull.0
+                .encode(SourceFrame::new(frame, at(index)).duration(STEP).options(forced(false)), index)
+                .unwrap();
         }
     }
-    pull.0.complete_frames(Time::INVALID).unwrap();
+    pull.0.complete_frames().unwrap();
     taken(pull).into_iter().map(|(_, sample)| sample).collect()
 }
 
@@ -76,7 +79,7 @@ fn a16_passes_need_a_storage() {
         // PR-4, PR-5, PR-7: the key is there, without a type, and can be set; it is never saved
         let entry = &pull.0.supported_properties().unwrap()[&PropertyKey::MultiPassStorage];
         assert!(entry.property_type.is_none() && entry.writable && !entry.serializable);
-        assert_eq!(pull.0.begin_pass(false).unwrap_err().code(), -12902);
+        assert_eq!(pull.0.begin_pass().unwrap_err().code(), -12902);
         assert_eq!(pull.0.end_pass().unwrap_err().code(), -12902);
         assert_eq!(pull.0.end_final_pass().unwrap_err().code(), -12902);
         assert_eq!(pull.0.time_ranges_for_next_pass().unwrap_err().code(), -12902);
@@ -87,13 +90,13 @@ fn a16_passes_need_a_storage() {
         let held = pull.0.get(PropertyKey::MultiPassStorage).unwrap();
         assert_eq!(held, Some(storage.clone().into()));
         assert!(!pull.0.serializable_properties().unwrap().0.contains_key("MultiPassStorage"));
-        let refused = pull.0.encode(frame, at(0), STEP, FrameOptions::default(), 0).unwrap_err();
+        let refused = pull.0.encode(SourceFrame::new(frame, at(0)).duration(STEP), 0).unwrap_err();
         assert_eq!(refused.code(), -12902);
         // MP-2, MP-3, MP-28: one session has it, rates are decided, and so is the storage
         let other = common::session(&info);
         let in_use = other.0.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap_err();
         assert_eq!(in_use.code(), -12213);
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         assert_eq!(pull.0.set(Property::AverageBitRate(1000)).unwrap_err().code(), -12902);
         assert!(pull.0.set(Property::AllowOpenGOP(true)).is_err());
         assert_eq!(pull.0.reset(PropertyKey::MultiPassStorage).unwrap_err().code(), -12902);
@@ -101,10 +104,10 @@ fn a16_passes_need_a_storage() {
         // reset before the first pass, it is free again
         other.0.set(Property::MultiPassStorage(storage.clone())).unwrap();
         other.0.reset(PropertyKey::MultiPassStorage).unwrap();
-        assert_eq!(other.0.begin_pass(false).unwrap_err().code(), -12902);
+        assert_eq!(other.0.begin_pass().unwrap_err().code(), -12902);
         other.0.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap();
         storage.close().unwrap();
-        assert_eq!(other.0.begin_pass(false).unwrap_err().code(), -12214);
+        assert_eq!(other.0.begin_pass().unwrap_err().code(), -12214);
         let third = common::session(&info);
         assert_eq!(third.0.set(Property::MultiPassStorage(storage)).unwrap_err().code(), -12214);
     }
@@ -156,10 +159,16 @@ fn what_does_not_go_with_passes_is_refused() {
             }
         }
         let (pull, _storage) = session(&info, PassOptions::default());
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         let quantized = FrameOptions { base_qp: Some(30), ..FrameOptions::default() };
         let frame = &common::render(1, 24, 0)[0];
-        assert_eq!(pull.0.encode(frame, at(0), STEP, quantized, 0).unwrap_err().code(), -12902);
+        assert_eq!(
+            pull.0
+                .encode(SourceFrame::new(frame, at(0)).duration(STEP).options(quantized), 0)
+                .unwrap_err()
+                .code(),
+            -12902
+        );
         pull.0.set(Property::RealTime(true)).unwrap();
         assert_eq!(pull.0.set(Property::MaxPassCount(3)).unwrap_err().code(), -12902);
     }
@@ -172,7 +181,7 @@ fn a17_the_first_pass_is_an_ordinary_encode() {
     for info in common::encoders() {
         let plain = send(&at_rate(&info), &frames, None);
         let (pull, _storage) = session(&info, PassOptions::default());
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         assert!(send(&pull, &frames, None) == plain, "{}", info.name);
         assert!(matches!(pull.0.end_pass(), Ok(NextPass::Requested(_) | NextPass::Finished)));
     }

@@ -36,11 +36,11 @@ fn passes_keep_fields() {
         let fields = [Property::FieldCount(2), Property::FieldDetail(FieldDetail::SpatialFirstLineLate)];
         pull.0.set_all(&fields).unwrap();
         let silo = FrameSilo::temporary(whole()).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         send(&pull, &frames, None).iter().for_each(|sample| silo.add(sample).unwrap());
         let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() else { panic!("no second pass") };
         silo.set_time_ranges_for_next_pass(&ranges).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         send(&pull, &frames, Some(&ranges)).iter().for_each(|sample| silo.add(sample).unwrap());
         let merged = all(&silo);
         assert!(merged.iter().all(|sample| sample.format == merged[0].format));
@@ -64,7 +64,7 @@ fn a18_passes_over_parts_meet_the_rate() {
         let (pull, _storage) = session(&info, PassOptions::default());
         pull.0.set(Property::SourceFrameCount(FRAMES as u64)).unwrap();
         let silo = FrameSilo::temporary(whole()).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         let first = send(&pull, &frames, None);
         first.iter().for_each(|sample| silo.add(sample).unwrap());
         let (mut passes, mut partial, mut work) = (1, false, FRAMES);
@@ -72,7 +72,7 @@ fn a18_passes_over_parts_meet_the_rate() {
         println!("{}: {:+.2} %", info.name, (bytes(&first) as f64 / target - 1.0) * 100.0);
         while let NextPass::Requested(ranges) = next {
             silo.set_time_ranges_for_next_pass(&ranges).unwrap();
-            pull.0.begin_pass(false).unwrap();
+            pull.0.begin_pass().unwrap();
             let samples = send(&pull, &frames, Some(&ranges));
             assert_eq!(pull.0.time_ranges_for_next_pass().unwrap(), ranges, "MP-19: through the whole pass");
             // MP-21: the silo looks at decode times, in ranges of presentation times
@@ -125,12 +125,12 @@ fn a19_any_of_the_ranges_may_be_replaced() {
     let frames = film();
     for info in common::encoders() {
         let (pull, _storage) = session(&info, PassOptions { most: 2, ..PassOptions::default() });
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         let first = send(&pull, &frames, None);
         let Ok(NextPass::Requested(ranges)) = pull.0.end_pass() else {
             panic!("{}: met its rate at once", info.name);
         };
-        pull.0.begin_pass(true).unwrap();
+        pull.0.begin_final_pass().unwrap();
         let second = send(&pull, &frames, Some(&ranges));
         pull.0.end_final_pass().unwrap();
         // units side by side are one range: here each second of one counts for itself, as units begin with every second

@@ -12,11 +12,11 @@ pub(crate) fn run(
     pull: &common::Pull,
     frames: &[PixelBuffer],
 ) -> (Vec<SampleBuffer>, Vec<SampleBuffer>, usize) {
-    pull.0.begin_pass(false).unwrap();
+    pull.0.begin_pass().unwrap();
     let first = send(pull, frames, None);
     let (mut merged, mut passes) = (first.clone(), 1);
     while let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() {
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         for sample in send(pull, frames, Some(&ranges)) {
             let place = merged.iter().position(|known| known.sample.dts == sample.sample.dts).unwrap();
             merged[place] = sample;
@@ -103,11 +103,11 @@ fn mp26_no_frame_is_dropped_in_passes() {
             continue;
         }
         pull.0.set(Property::DataRateLimits(vec![DataRateLimit { bytes: 700, seconds: 1.0 }])).unwrap();
-        pull.0.begin_pass(false).unwrap();
+        pull.0.begin_pass().unwrap();
         // the helper fails on a frame without a sample
         assert_eq!(send(&pull, &frames[144..], None).len(), FRAMES - 144, "{}", info.name);
         if let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() {
-            pull.0.begin_pass(true).unwrap();
+            pull.0.begin_final_pass().unwrap();
             let wanted =
                 (0..48).filter(|&index| ranges.iter().any(|range| range.contains(common::at(index)))).count();
             assert_eq!(send(&pull, &frames[144..], Some(&ranges)).len(), wanted, "{}", info.name);

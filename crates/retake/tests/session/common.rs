@@ -1,6 +1,7 @@
 //! Rendered frames, whole encodes by a session, and an independent decoder: the `ffmpeg` program.
 #![allow(dead_code)]
 
+use retake::SourceFrame;
 use retake::property::{Property, PropertyKey, PropertyValue};
 use retake::session::{CompressionSession, Outcomes};
 use retake::{
@@ -123,9 +124,14 @@ pub(crate) fn forced(force: bool) -> FrameOptions {
 /// Sends all frames, completes, and gives the samples in the order in which they came.
 pub(crate) fn encode(pull: &Pull, frames: &[PixelBuffer], keys: &[usize]) -> Vec<(usize, SampleBuffer)> {
     for (index, frame) in frames.iter().enumerate() {
-        pull.0.encode(frame, at(index), STEP, forced(keys.contains(&index)), index).unwrap();
+        pull.0
+            .encode(
+                SourceFrame::new(frame, at(index)).duration(STEP).options(forced(keys.contains(&index))),
+                index,
+            )
+            .unwrap();
     }
-    pull.0.complete_frames(Time::INVALID).unwrap();
+    pull.0.complete_frames().unwrap();
     taken(pull)
 }
 

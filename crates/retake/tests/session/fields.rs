@@ -4,6 +4,7 @@ use crate::common::{
     HEIGHT, WIDTH, bytes, decode, encode, encoders, ffmpeg, has, luma_error, probe, render_as, session, woven,
 };
 use crate::film::{Film, box_fields, film};
+use retake::SourceFrame;
 use retake::asset::Container;
 use retake::pixel::{FieldDetail, Fields};
 use retake::property::{DataRateLimit, H264EntropyMode, Property, PropertyKey};
@@ -306,9 +307,16 @@ fn conversions_do_not_mix_fields() {
         ];
         for (index, (frames, _)) in sent.iter().enumerate() {
             let (pts, duration) = (crate::common::at(index), crate::common::STEP);
-            pull.0.encode(&frames[0], pts, duration, crate::common::forced(false), index).unwrap();
+            pull.0
+                .encode(
+                    SourceFrame::new(&frames[0], pts)
+                        .duration(duration)
+                        .options(crate::common::forced(false)),
+                    index,
+                )
+                .unwrap();
         }
-        pull.0.complete_frames(retake::Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         let mut codes = [0; 4];
         while let Some(outcome) = pull.1.try_receive() {
             let token = outcome.token;

@@ -3,6 +3,7 @@
 use crate::common::{
     STEP, at, decode, encode, encoders, ffmpeg, forced, integer, render, session, syncs, taken,
 };
+use retake::SourceFrame;
 use retake::property::{Property, PropertyKey};
 use retake::session::{CompressionSession, EncodedOutcome, SessionError, SessionHandle};
 use retake::{FrameOptions, Time};
@@ -37,11 +38,11 @@ fn a3_one_outcome_for_each_accepted_frame() {
         for (index, frame) in frames.iter().enumerate() {
             // every fourth comes too late, and is refused
             let time = if index % 4 == 3 { at(0) } else { at(index) };
-            if pull.0.encode(frame, time, STEP, FrameOptions::default(), index).is_ok() {
+            if pull.0.encode(SourceFrame::new(frame, time).duration(STEP), index).is_ok() {
                 accepted.push(index);
             }
         }
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         let mut tokens: Vec<usize> = taken(&pull).into_iter().map(|(token, _)| token).collect();
         tokens.sort_unstable();
         assert_eq!(tokens, accepted, "{}", info.name);
@@ -56,7 +57,7 @@ fn a4_times_that_do_not_rise_are_refused() {
         let (session, outcomes) = session(&info);
         let frames = render(6, 99, 4);
         let send = |index: usize, pts, duration| {
-            session.encode(&frames[index], pts, duration, FrameOptions::default(), index)
+            session.encode(SourceFrame::new(&frames[index], pts).duration(duration), index)
         };
         send(0, at(0), STEP).unwrap();
         send(1, at(3), STEP).unwrap();
@@ -72,7 +73,7 @@ fn a4_times_that_do_not_rise_are_refused() {
             assert_eq!(error.code(), -12902, "{error}");
         }
         send(4, at(4), Time::INVALID).unwrap();
-        session.complete_frames(Time::INVALID).unwrap();
+        session.complete_frames().unwrap();
         let mut tokens: Vec<usize> = std::iter::from_fn(|| outcomes.try_receive())
             .map(|outcome| {
                 let sample = outcome.sample().unwrap();
@@ -95,7 +96,10 @@ fn long_term_options_need_long_term_references() {
             FrameOptions { refresh: true, ..FrameOptions::default() },
             FrameOptions { acknowledged: vec![7], ..FrameOptions::default() },
         ] {
-            let error = pull.0.encode(&frames[0], at(0), STEP, options, 0).unwrap_err();
+            let error = pull
+                .0
+                .encode(SourceFrame::new(&frames[0], at(0)).duration(STEP).options(options), 0)
+                .unwrap_err();
             assert_eq!(error.code(), -12902, "{}", info.name);
         }
         assert_eq!(encode(&pull, &frames, &[]).len(), 3, "{}", info.name);
@@ -110,20 +114,20 @@ fn a6_complete_frames_puts_out_what_it_says() {
         let frames = render(30, 99, 4);
         let mut out = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
-            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
             if index == 14 {
-                pull.0.complete_frames(at(9)).unwrap();
+                pull.0.complete_frames_until(at(9)).unwrap();
                 out.extend(taken(&pull));
                 assert!((0..=9).all(|index| out.iter().any(|(token, _)| *token == index)), "{}", info.name);
             }
         }
-        pull.0.complete_frames(Time::POSITIVE_INFINITY).unwrap();
+        pull.0.complete_frames_until(Time::POSITIVE_INFINITY).unwrap();
         assert_eq!(integer(&pull.0, PropertyKey::NumberOfPendingFrames), 0);
         out.extend(taken(&pull));
         assert_eq!(out.len(), 30);
         assert!(out.windows(2).all(|pair| pair[0].1.sample.dts < pair[1].1.sample.dts), "{}", info.name);
         // nothing is pending: nothing to wait for
-        pull.0.complete_frames(at(9)).unwrap();
+        pull.0.complete_frames_until(at(9)).unwrap();
         if ffmpeg() {
             let samples: Vec<_> = out.iter().map(|(_, buffer)| buffer).collect();
             assert_eq!(decode(&samples).len(), 30, "{}", info.name);
@@ -171,7 +175,8 @@ fn a42_a_handler_may_call_back() {
                     handle.get(PropertyKey::NumberOfPendingFrames).unwrap();
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     // times of the two callers cross: some of these frames are refused
-                    let _ = handle.encode(&pictures[index], at(index), STEP, FrameOptions::default(), index);
+                    let _ =
+                        handle.encode(SourceFrame::new(&pictures[index], at(index)).duration(STEP), index);
                 }
                 send.send(outcome.token).unwrap();
             })
@@ -182,10 +187,10 @@ fn a42_a_handler_may_call_back() {
         let mut accepted = 0;
         for (index, frame) in frames.iter().take(30).enumerate() {
             accepted +=
-                usize::from(session.encode(frame, at(index), STEP, FrameOptions::default(), index).is_ok());
+                usize::from(session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).is_ok());
         }
-        session.complete_frames(Time::INVALID).unwrap();
-        session.complete_frames(Time::INVALID).unwrap();
+        session.complete_frames().unwrap();
+        session.complete_frames().unwrap();
         drop(session);
         let tokens: Vec<usize> = outcomes.iter().collect();
         assert_eq!(tokens.iter().filter(|&&token| token < 30).count(), accepted, "{}", info.name);
@@ -213,9 +218,9 @@ fn a_handler_that_ends_its_session_is_let_finish() {
         let mut accepted = 0;
         for (index, frame) in render(20, 99, 4).iter().enumerate() {
             accepted +=
-                usize::from(session.encode(frame, at(index), STEP, FrameOptions::default(), index).is_ok());
+                usize::from(session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).is_ok());
         }
-        let _ = session.complete_frames(Time::INVALID);
+        let _ = session.complete_frames();
         session.invalidate();
         assert_eq!(calls.load(Ordering::Relaxed), accepted, "{}", info.name);
     }
@@ -257,10 +262,10 @@ fn invalidation_ends_a_drain() {
             let mut accepted = 0;
             for (index, frame) in render(40, 99, 4).iter().enumerate() {
                 accepted += usize::from(
-                    session.encode(frame, at(index), STEP, FrameOptions::default(), index).is_ok(),
+                    session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).is_ok(),
                 );
             }
-            let completed = session.complete_frames(Time::INVALID);
+            let completed = session.complete_frames();
             other.join().unwrap();
             assert_eq!(completed.unwrap_err(), SessionError::Invalidated, "{}", info.name);
             accepted
@@ -277,7 +282,7 @@ fn invalidation_ends_a_drain() {
             session.supported_properties().unwrap_err().code(),
             session.serializable_properties().unwrap_err().code(),
             session.prepare().unwrap_err().code(),
-            session.complete_frames(Time::INVALID).unwrap_err().code(),
+            session.complete_frames().unwrap_err().code(),
         ];
         assert_eq!(codes, [-12903; 6], "PR-6");
         session.invalidate();
@@ -310,7 +315,7 @@ fn frames_are_dropped_in_real_time_alone() {
             let (mut told, mut sent) = (Vec::new(), 0);
             let frames = render(90, 99, 2);
             for (index, frame) in frames.iter().enumerate() {
-                let info = session.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+                let info = session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
                 sent = index + 1;
                 assert!(info.asynchronous, "EF-8: every session has a thread of its own");
                 if info.dropped {
@@ -320,11 +325,11 @@ fn frames_are_dropped_in_real_time_alone() {
             }
             assert_eq!(told.is_empty(), !real_time, "{}", info.name);
             drop(open);
-            session.complete_frames(Time::INVALID).unwrap();
+            session.complete_frames().unwrap();
             // frames behind the dropped one, of which none has to wait
             for index in sent..(sent + 3).min(frames.len()) {
-                session.encode(&frames[index], at(index), STEP, FrameOptions::default(), index).unwrap();
-                session.complete_frames(Time::INVALID).unwrap();
+                session.encode(SourceFrame::new(&frames[index], at(index)).duration(STEP), index).unwrap();
+                session.complete_frames().unwrap();
                 sent = index + 1;
             }
             drop(session);
@@ -352,11 +357,11 @@ fn a_session_moves_between_threads() {
     for info in encoders() {
         let pull = session(&info);
         let pull = std::thread::spawn(move || {
-            pull.0.encode(&render(1, 9, 4)[0], at(0), STEP, FrameOptions::default(), 0).unwrap();
+            pull.0.encode(SourceFrame::new(&render(1, 9, 4)[0], at(0)).duration(STEP), 0).unwrap();
             pull
         });
         let pull = pull.join().unwrap();
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         assert_eq!(taken(&pull).len(), 1, "{}", info.name);
     }
 }
@@ -381,9 +386,9 @@ fn asking_does_not_wait_for_the_encoder() {
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for (index, frame) in render(20, 99, 4).iter().enumerate() {
-                    session.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+                    session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
                 }
-                session.complete_frames(Time::INVALID).unwrap();
+                session.complete_frames().unwrap();
             });
             held.recv().unwrap();
             for key in supported.keys() {
@@ -399,8 +404,10 @@ fn asking_does_not_wait_for_the_encoder() {
 fn a_forced_first_frame_is_harmless() {
     for info in encoders() {
         let pull = session(&info);
-        pull.0.encode(&render(1, 9, 4)[0], at(0), STEP, forced(true), 0).unwrap();
-        pull.0.complete_frames(at(0)).unwrap();
+        pull.0
+            .encode(SourceFrame::new(&render(1, 9, 4)[0], at(0)).duration(STEP).options(forced(true)), 0)
+            .unwrap();
+        pull.0.complete_frames_until(at(0)).unwrap();
         assert_eq!(taken(&pull).len(), 1, "{}", info.name);
     }
 }

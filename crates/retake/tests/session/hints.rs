@@ -2,17 +2,18 @@
 
 use crate::common::{STEP, at, render};
 use crate::recorder::recording;
+use retake::Rational;
+use retake::SourceFrame;
 use retake::property::Property;
 use retake::session::FrameCountMismatch;
-use retake::{FrameOptions, Rational, Time};
 use retake_compression::encoder::EncoderSettings;
 
 /// What an encode is opened with under these properties.
 pub(crate) fn opened(properties: &[Property]) -> EncoderSettings {
     let (session, _outcomes, log) = recording(|_, _, _| 100, (176, 144), None);
     session.set_all(properties).unwrap();
-    session.encode(&render(1, 9, 4)[0], at(0), STEP, FrameOptions::default(), 0).unwrap();
-    session.complete_frames(Time::INVALID).unwrap();
+    session.encode(SourceFrame::new(&render(1, 9, 4)[0], at(0)).duration(STEP), 0).unwrap();
+    session.complete_frames().unwrap();
     log.lock().unwrap().opened.last().unwrap().clone()
 }
 
@@ -60,12 +61,12 @@ fn pa14_other_frames_than_were_told() {
         session.set_all(&told.map(Property::SourceFrameCount).into_iter().collect::<Vec<_>>()).unwrap();
         let mut seen = Vec::new();
         for (index, picture) in render(frames, 9, 4).iter().enumerate() {
-            session.encode(picture, at(index), STEP, FrameOptions::default(), index).unwrap();
+            session.encode(SourceFrame::new(picture, at(index)).duration(STEP), index).unwrap();
             seen.push(session.frame_count_mismatch().is_some());
         }
-        session.complete_frames(at(0)).unwrap();
+        session.complete_frames_until(at(0)).unwrap();
         seen.push(session.frame_count_mismatch().is_some());
-        session.complete_frames(Time::INVALID).unwrap();
+        session.complete_frames().unwrap();
         let complete = session.frame_count_mismatch();
         session.invalidate();
         assert_eq!(session.frame_count_mismatch(), complete);

@@ -2,8 +2,9 @@
 
 use crate::common::{STEP, at, ffmpeg};
 use crate::recorder::{address, recording};
+use retake::SourceFrame;
 use retake::property::PropertyKey;
-use retake::{FrameOptions, PixelBufferAttributes, PixelFormat, Time};
+use retake::{PixelBufferAttributes, PixelFormat};
 use std::process::Command;
 
 /// PB-15, table 12.4: buffers of a shared pool reach the encoder as they are, whatever their layout; those of one that is not shared are
@@ -24,9 +25,9 @@ fn a13_a_shared_pool_means_no_copy() {
             }
             let picture = buffer.freeze();
             sent.push(address(&picture));
-            session.encode(&picture, at(index), STEP, FrameOptions::default(), index).unwrap();
+            session.encode(SourceFrame::new(&picture, at(index)).duration(STEP), index).unwrap();
         }
-        session.complete_frames(Time::INVALID).unwrap();
+        session.complete_frames().unwrap();
         assert_eq!(std::iter::from_fn(|| outcomes.try_receive()).count(), 60);
         let log = log.lock().unwrap();
         let seen: Vec<_> = log.pictures.iter().map(|(address, _)| address.clone()).collect();
@@ -67,9 +68,9 @@ fn decoded_frames_reach_the_encoder_as_they_are() {
     while let Some(frame) = reader.next().unwrap() {
         decoded.push(address(&frame.picture));
         let index = decoded.len() - 1;
-        session.encode(&frame.picture, at(index), STEP, FrameOptions::default(), index).unwrap();
+        session.encode(SourceFrame::new(&frame.picture, at(index)).duration(STEP), index).unwrap();
     }
-    session.complete_frames(Time::INVALID).unwrap();
+    session.complete_frames().unwrap();
     let seen: Vec<_> = log.lock().unwrap().pictures.iter().map(|(address, _)| address.clone()).collect();
     assert_eq!(decoded.len(), 48);
     assert_eq!(seen, decoded);

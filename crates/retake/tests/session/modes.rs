@@ -5,9 +5,10 @@ use crate::common::{
     obeys, probe, render, session, syncs, taken, usual, whole,
 };
 use crate::properties::{LIGHT, MASTERING};
+use retake::SourceFrame;
 use retake::property::{HdrMetadataInsertionMode, Property, PropertyKey, TransferFunction};
 use retake::session::{CompressionSession, EncoderSpecification};
-use retake::{Codec, EncoderInfo, FrameOptions, SampleKind, Time};
+use retake::{Codec, EncoderInfo, FrameOptions, SampleKind};
 
 /// A2 (5.2): without reordering, samples come in the order of frames, and decode times are presentation times. The value reads back.
 #[test]
@@ -41,7 +42,12 @@ fn a5_no_more_frames_are_held_back_than_asked_for() {
                 pull.0.set_all(rate.as_slice()).unwrap();
                 let mut out = Vec::new();
                 for (index, frame) in render(30, 99, 8).iter().enumerate() {
-                    pull.0.encode(frame, at(index), STEP, forced(index == 17), index).unwrap();
+                    pull.0
+                        .encode(
+                            SourceFrame::new(frame, at(index)).duration(STEP).options(forced(index == 17)),
+                            index,
+                        )
+                        .unwrap();
                     out.extend(taken(&pull));
                     let out = out.len();
                     assert!(
@@ -50,7 +56,7 @@ fn a5_no_more_frames_are_held_back_than_asked_for() {
                         info.name
                     );
                 }
-                pull.0.complete_frames(Time::INVALID).unwrap();
+                pull.0.complete_frames().unwrap();
                 out.extend(taken(&pull));
                 assert!(syncs(&out).contains(&17), "{}: {:?}", info.name, syncs(&out));
                 whole(&info, &out, 30);
@@ -94,10 +100,12 @@ fn a38_low_latency_has_one_sync_frame() {
         // content that is cut: an encoder left to itself would put sync frames there
         let mut samples = Vec::new();
         for (index, frame) in render(90, 30, 8).iter().enumerate() {
-            pull.0.encode(frame, at(index), STEP, forced(index == 70), index).unwrap();
+            pull.0
+                .encode(SourceFrame::new(frame, at(index)).duration(STEP).options(forced(index == 70)), index)
+                .unwrap();
             samples.extend(taken(&pull));
         }
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         samples.extend(taken(&pull));
         assert_eq!(syncs(&samples), [0, 70], "{}", info.name);
         // LL-3: profile_idc of avcC, general_profile_idc of hvcC
@@ -126,8 +134,8 @@ fn a38_a_refresh_survives_losses() {
         for (index, frame) in render(70, 99, 8).iter().enumerate() {
             let acknowledged = known.iter().map(|&(_, token)| token).filter(|_| index == 30).collect();
             let options = FrameOptions { acknowledged, refresh: index == 50, ..FrameOptions::default() };
-            pull.0.encode(frame, at(index), STEP, options, index).unwrap();
-            pull.0.complete_frames(at(index)).unwrap();
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP).options(options), index).unwrap();
+            pull.0.complete_frames_until(at(index)).unwrap();
             for (index, buffer) in taken(&pull) {
                 // the first one after the sync frame
                 known = known.or(buffer
@@ -236,20 +244,26 @@ fn quantizers_of_frames_go_with_all_or_none() {
         let coded = |qp: u32| {
             let pull = session(&info);
             for (index, frame) in frames.iter().enumerate() {
-                pull.0.encode(frame, at(index), STEP, with(Some(qp)), index).unwrap();
+                pull.0
+                    .encode(SourceFrame::new(frame, at(index)).duration(STEP).options(with(Some(qp))), index)
+                    .unwrap();
             }
-            pull.0.complete_frames(Time::INVALID).unwrap();
+            pull.0.complete_frames().unwrap();
             bytes(&taken(&pull))
         };
         let pull = session(&info);
         let supported = pull.0.get(PropertyKey::SupportsBaseFrameQP).unwrap() == Some(true.into());
-        let first = pull.0.encode(&frames[0], at(0), STEP, with(Some(30)), 0);
+        let first =
+            pull.0.encode(SourceFrame::new(&frames[0], at(0)).duration(STEP).options(with(Some(30))), 0);
         assert_eq!(first.is_ok(), supported, "{}", info.name);
         if !supported {
             assert_eq!(first.unwrap_err().code(), -12902);
             continue;
         }
-        let mixed = pull.0.encode(&frames[1], at(1), STEP, with(None), 1).unwrap_err();
+        let mixed = pull
+            .0
+            .encode(SourceFrame::new(&frames[1], at(1)).duration(STEP).options(with(None)), 1)
+            .unwrap_err();
         assert_eq!(mixed.code(), -12902, "{}", info.name);
         let (fine, coarse) = (coded(20), coded(40));
         assert!(coarse * 2 < fine, "{}: {fine} and {coarse}", info.name);
@@ -285,11 +299,11 @@ fn pending_frames_are_counted() {
     for info in encoders() {
         let pull = session(&info);
         for (index, frame) in render(20, 99, 4).iter().enumerate() {
-            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
             let pending = integer(&pull.0, PropertyKey::NumberOfPendingFrames);
             assert!((0..=index as i64 + 1).contains(&pending), "{}: {pending}", info.name);
         }
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         assert_eq!(integer(&pull.0, PropertyKey::NumberOfPendingFrames), 0);
     }
 }

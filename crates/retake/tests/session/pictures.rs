@@ -4,11 +4,12 @@ use crate::common::{
     HEIGHT, Pull, STEP, WIDTH, at, decode, encode, encoders, ffmpeg, luma_error, render, render_as, session,
     taken, usual,
 };
+use retake::SourceFrame;
 use retake::property::{Property, PropertyKey};
 use retake::session::CompressionSession;
 use retake::{
-    Attachment, Attachments, Colour, EncoderInfo, FrameOptions, PixelBuffer, PixelBufferAttributes,
-    PixelBufferPool, PixelFormat, Range, Rational, ScalingMode, TransferOptions,
+    Attachment, Attachments, Colour, EncoderInfo, PixelBuffer, PixelBufferAttributes, PixelBufferPool,
+    PixelFormat, Range, Rational, ScalingMode, TransferOptions,
 };
 
 fn feeding(info: &EncoderInfo, attributes: PixelBufferAttributes) -> Pull {
@@ -194,12 +195,12 @@ fn the_description_is_shared() {
     for info in encoders() {
         let pull = session(&info);
         for (index, frame) in render(12, 99, 4).iter().enumerate() {
-            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
             if index == 5 {
-                pull.0.complete_frames(at(5)).unwrap();
+                pull.0.complete_frames_until(at(5)).unwrap();
             }
         }
-        pull.0.complete_frames(at(11)).unwrap();
+        pull.0.complete_frames_until(at(11)).unwrap();
         let samples = taken(&pull);
         assert_eq!(samples.len(), 12);
         let first = &samples[0].1.format;

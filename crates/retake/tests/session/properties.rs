@@ -9,7 +9,7 @@ use retake::session::{
     CompressionSession, EncoderSpecification, encoder_list, supported_properties_for_encoder,
 };
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{CleanAperture, Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational, TimeRange};
+use retake::{CleanAperture, Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational};
 use std::collections::BTreeMap;
 
 pub(crate) const MASTERING: MasteringDisplay = MasteringDisplay {
@@ -49,7 +49,7 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         PropertyKey::MasteringDisplayColorVolume => Property::MasteringDisplayColorVolume(MASTERING).value(),
         PropertyKey::ContentLightLevelInfo => Property::ContentLightLevelInfo(LIGHT).value(),
         PropertyKey::MultiPassStorage => {
-            let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default());
+            let storage = MultiPassStorage::create(None, &StorageOptions::default());
             Property::MultiPassStorage(storage.unwrap()).value()
         }
         PropertyKey::EncoderOptions => PropertyValue::Array(vec!["a=b".into()]),

@@ -4,8 +4,9 @@ use crate::common::{
     Pull, STEP, at, bytes, decode, encode, encoders, ffmpeg, has, obeys, render, session, syncs, taken, whole,
 };
 use crate::recorder::recording;
+use retake::SourceFrame;
 use retake::property::{DataRateLimit, Property, PropertyKey};
-use retake::{FrameOptions, PixelBuffer, SampleBuffer, Time};
+use retake::{PixelBuffer, SampleBuffer, Time};
 
 /// Noise enough that no rate here is too high for it, and a cut every second and a half.
 fn film(count: usize) -> Vec<PixelBuffer> {
@@ -66,9 +67,9 @@ fn a10_no_window_is_above_its_limit() {
 /// What came of all frames: the samples, and how many were dropped.
 fn outcomes(pull: &Pull, frames: &[PixelBuffer]) -> (Vec<(usize, SampleBuffer)>, usize) {
     for (index, frame) in frames.iter().enumerate() {
-        pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+        pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
     }
-    pull.0.complete_frames(Time::INVALID).unwrap();
+    pull.0.complete_frames().unwrap();
     let all: Vec<_> = std::iter::from_fn(|| pull.1.try_receive()).collect();
     let mut tokens: Vec<usize> = all.iter().map(|outcome| outcome.token).collect();
     tokens.sort_unstable();
@@ -140,9 +141,9 @@ fn a10_what_does_not_fit_is_encoded_again() {
     let limit = DataRateLimit { bytes: 20_000, seconds: 1.0 };
     session.set(Property::DataRateLimits(vec![limit])).unwrap();
     for (index, frame) in render(240, 999, 0).iter().enumerate() {
-        session.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+        session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
     }
-    session.complete_frames(Time::INVALID).unwrap();
+    session.complete_frames().unwrap();
     let all: Vec<_> = std::iter::from_fn(|| outcomes.try_receive()).collect();
     assert_eq!(all.iter().map(|outcome| outcome.token).collect::<Vec<_>>(), (0..240).collect::<Vec<_>>());
     let dropped: Vec<_> =
@@ -187,9 +188,9 @@ fn a_rate_may_change_between_frames() {
             if index == 120 {
                 pull.0.set(Property::AverageBitRate(120_000)).unwrap();
             }
-            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
         }
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         samples.extend(taken(&pull));
         whole(&info, &samples, 240);
         let (first, second): (Vec<_>, Vec<_>) = samples.into_iter().partition(|(index, _)| *index < 120);
@@ -267,9 +268,9 @@ fn intervals_hold_alone() {
         let times: Vec<i64> = (0..40i64).map(|index| index * 2 + index * index / 7).collect();
         for (index, frame) in render(40, 999, 4).iter().enumerate() {
             let pts = Time::new(times[index], 24);
-            pull.0.encode(frame, pts, Time::INVALID, FrameOptions::default(), index).unwrap();
+            pull.0.encode(SourceFrame::new(frame, pts), index).unwrap();
         }
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         let keys = syncs(&taken(&pull));
         for (index, &time) in times.iter().enumerate() {
             // resolution of 3.2: at a distance of a second or more, the frame itself is one
@@ -297,9 +298,9 @@ fn an_interval_may_change_between_frames() {
             if index == 30 {
                 pull.0.set(Property::MaxKeyFrameInterval(5)).unwrap();
             }
-            pull.0.encode(frame, at(index), STEP, FrameOptions::default(), index).unwrap();
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
         }
-        pull.0.complete_frames(Time::INVALID).unwrap();
+        pull.0.complete_frames().unwrap();
         let keys = syncs(&taken(&pull));
         let late: Vec<usize> = keys.into_iter().filter(|&key| key >= 30).collect();
         let apart = late.windows(2).all(|pair| pair[1] - pair[0] <= 5);

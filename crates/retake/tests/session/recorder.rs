@@ -97,18 +97,9 @@ impl EncoderFactory for Recorder {
     fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {
         self.log.lock().unwrap().opened.push(settings.clone());
         let format = FormatDescription {
-            codec: Codec::H264,
-            width: settings.width,
-            height: settings.height,
-            config: Vec::new(),
             colour: settings.colour,
             pixel_aspect_ratio: settings.pixel_aspect_ratio,
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
+            ..FormatDescription::video(Codec::H264, settings.width, settings.height)
         };
         Ok(Box::new(Recording {
             settings: settings.clone(),

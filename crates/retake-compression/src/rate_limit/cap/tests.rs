@@ -35,20 +35,7 @@ fn number(pts: Time) -> u64 {
 }
 
 fn format() -> FormatDescription {
-    FormatDescription {
-        codec: Codec::H264,
-        width: 16,
-        height: 16,
-        config: Vec::new(),
-        colour: Colour::default(),
-        pixel_aspect_ratio: Rational::new(1, 1),
-        clean_aperture: None,
-        fields: None,
-        gamma: None,
-        icc_profile: None,
-        mastering_display: None,
-        content_light: None,
-    }
+    FormatDescription::video(Codec::H264, 16, 16)
 }
 
 fn info() -> EncoderInfo {

@@ -12,8 +12,8 @@ use crate::session::setup::Setup;
 use crate::session::{Emission, NextPass, SessionError};
 use proptest::prelude::*;
 use retake_media::{
-    Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Sample,
-    SampleAttachments, SampleBuffer, SampleKind, Time,
+    Codec, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleAttachments,
+    SampleBuffer, SampleKind, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -94,20 +94,7 @@ fn picture() -> PixelBuffer {
 }
 
 fn format() -> Arc<FormatDescription> {
-    Arc::new(FormatDescription {
-        codec: Codec::H264,
-        width: 2,
-        height: 2,
-        config: Vec::new(),
-        colour: Colour::default(),
-        pixel_aspect_ratio: Rational::new(1, 1),
-        clean_aperture: None,
-        fields: None,
-        gamma: None,
-        icc_profile: None,
-        mastering_display: None,
-        content_light: None,
-    })
+    Arc::new(FormatDescription::video(Codec::H264, 2, 2))
 }
 
 fn at(frame: i64) -> Time {

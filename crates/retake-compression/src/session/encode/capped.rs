@@ -123,7 +123,7 @@ impl Stream {
         };
         let end = match length.zip(self.start) {
             _ if !after => PartEnd::Free,
-            Some((seconds, start)) => PartEnd::At(start.add(Time::from_seconds(seconds, 90_000))),
+            Some((seconds, start)) => PartEnd::At(start + Time::from_seconds(seconds, 90_000)),
             None => PartEnd::Unknown,
         };
         Some(PartMargins { start: self.start.filter(|_| before), end, average: derive::average(values) })

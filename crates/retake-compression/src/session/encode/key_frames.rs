@@ -63,7 +63,7 @@ impl<E> KeyFrameSchedule<E> {
         let Some(last) = self.last else { return true };
         let KeyFrameIntervals { intra_only, seconds, frames } = self.intervals.get();
         intra_only
-            || seconds > 0.0 && pts.subtract(last).seconds() >= seconds - 1e-9
+            || seconds > 0.0 && (pts - last).seconds() >= seconds - 1e-9
             || frames > 0 && self.since >= frames
     }
 }

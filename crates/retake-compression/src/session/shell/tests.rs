@@ -3,14 +3,13 @@
 
 use super::*;
 use crate::encoder::{
-    ControlSupport, EncodedFrame, Encoder, EncoderError, EncoderInfo, EncoderSettings, Output, QualityScale,
+    ControlSupport, EncodedFrame, Encoder, EncoderError, EncoderInfo, EncoderSettings, FrameOptions, Output,
+    QualityScale,
 };
 use crate::property::Property;
 use crate::session::Emission;
 use crate::storage::StorageOptions;
-use retake_media::{
-    Codec, Colour, FormatDescription, PixelBufferPool, PixelFormat, Rational, Sample, SampleKind,
-};
+use retake_media::{Codec, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind};
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{JoinHandle, spawn};
@@ -44,20 +43,7 @@ impl EncoderFactory for Immediate {
     }
 
     fn open(&self, _: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {
-        let format = FormatDescription {
-            codec: Codec::H264,
-            width: 2,
-            height: 2,
-            config: Vec::new(),
-            colour: Colour::default(),
-            pixel_aspect_ratio: Rational::new(1, 1),
-            clean_aperture: None,
-            fields: None,
-            gamma: None,
-            icc_profile: None,
-            mastering_display: None,
-            content_light: None,
-        };
+        let format = FormatDescription::video(Codec::H264, 2, 2);
         Ok(Box::new(Encode { format, out: VecDeque::new(), sent: 0, finished: false }))
     }
 }
@@ -131,7 +117,7 @@ fn session(planner: Planner, mut handler: impl FnMut(u64) + Send + 'static) -> S
         });
         run(&of_thread, deliver, None, None);
     });
-    let storage = MultiPassStorage::create(None, TimeRange::INVALID, &StorageOptions::default()).unwrap();
+    let storage = MultiPassStorage::create(None, &StorageOptions::default()).unwrap();
     let storage_of_session = Property::MultiPassStorage(storage.clone());
     // a second pass over everything is asked for, whatever came of the first
     let always = Property::AlwaysRequestSecondPass(true);
@@ -143,7 +129,7 @@ fn session(planner: Planner, mut handler: impl FnMut(u64) + Send + 'static) -> S
 fn encode(session: &Session, frame: u64) -> Result<EncodeInfo, SessionError> {
     let picture = PixelBufferPool::new(PixelFormat::I420, 2, 2).create_buffer().unwrap().freeze();
     let pts = Time::new(i64::try_from(frame).unwrap(), 10);
-    session.shell.encode(&picture, pts, Time::new(1, 10), FrameOptions::default(), frame)
+    session.shell.encode(SourceFrame::new(&picture, pts).duration(Time::new(1, 10)), frame)
 }
 
 /// A7, CS-14, CS-16, MP-12: a session can be invalidated while it plans the next pass, however long that

@@ -2,26 +2,11 @@ mod crash;
 mod model;
 mod rules;
 
-use retake_media::{
-    Codec, Colour, FormatDescription, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind, Time,
-};
+use retake_media::{Codec, FormatDescription, Sample, SampleAttachments, SampleBuffer, SampleKind, Time};
 use std::sync::Arc;
 
 fn format(width: u32) -> Arc<FormatDescription> {
-    Arc::new(FormatDescription {
-        codec: Codec::H264,
-        width,
-        height: 64,
-        config: vec![1, 2, 3],
-        colour: Colour::default(),
-        pixel_aspect_ratio: Rational::new(1, 1),
-        clean_aperture: None,
-        fields: None,
-        gamma: None,
-        icc_profile: None,
-        mastering_display: None,
-        content_light: None,
-    })
+    Arc::new(FormatDescription { config: vec![1, 2, 3], ..FormatDescription::video(Codec::H264, width, 64) })
 }
 
 /// A sample with a decode time; it is shown at `pts`.

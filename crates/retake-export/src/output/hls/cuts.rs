@@ -18,7 +18,7 @@ pub(super) fn cuts(units: &[FrameRange], index: &FrameIndex) -> Vec<Time> {
     let Some(mut began) = units.first().and_then(|unit| time(unit.start)) else { return cuts };
     for unit in units.iter().skip(1) {
         let (Some(starts), Some(ends)) = (time(unit.start), time(unit.end).or(end)) else { break };
-        if ends.subtract(began) > Time::new(LONGEST_SEGMENT, 1) {
+        if ends - began > Time::new(LONGEST_SEGMENT, 1) {
             cuts.push(starts);
             began = starts;
         }

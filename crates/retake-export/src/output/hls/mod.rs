@@ -65,7 +65,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     let cuts = cuts::cuts(&units, &film.map.index);
 
     let depth = source.video.time(film.reorder_ticks());
-    let start = source.start.subtract(start_delay(depth));
+    let start = source.start - start_delay(depth);
     let timing = Timing { depth, start, cuts: &cuts };
     let (format, segments) = pictures(film, media.join(VIDEO), &timing, stop)?;
     let uri = |folder: &str, file: &str| {

@@ -78,7 +78,7 @@ impl Rendition {
         let track = TrackWriter::start(writer, input, start)?;
         let mut cuts: VecDeque<Time> = at.iter().copied().collect();
         if let Some(step) = step.filter(|_| cuts.is_empty()) {
-            cuts.push_back(start.add(step));
+            cuts.push_back(start + step);
         }
         Ok(Self { track, cuts, step, written })
     }
@@ -89,7 +89,7 @@ impl Rendition {
             while let Some(cut) = self.cuts.front().copied().filter(|cut| sample.pts >= *cut) {
                 self.cuts.pop_front();
                 if let Some(step) = self.step.filter(|_| self.cuts.is_empty()) {
-                    self.cuts.push_back(cut.add(step));
+                    self.cuts.push_back(cut + step);
                 }
             }
             self.track.writer().flush_segment().map_err(misused)?;
@@ -113,7 +113,7 @@ impl Rendition {
         for (number, segment) in segments.iter_mut().enumerate() {
             // by its samples' durations a segment cannot say when the next one begins: they are of decoding
             let ends = starts.get(number).copied().unwrap_or(segment.ends);
-            segment.seconds = ends.subtract(segment.starts).seconds().max(0.0);
+            segment.seconds = (ends - segment.starts).seconds().max(0.0);
         }
         Ok(segments)
     }
@@ -135,7 +135,7 @@ impl Written {
                 .and_then(|track| track.first_video_sample)
                 .map(|sample| sample.offset + sample.length),
             starts,
-            ends: track.map_or(Time::INVALID, |track| starts.add(track.duration)),
+            ends: track.map_or(Time::INVALID, |track| starts + track.duration),
         };
         let name = if report.kind == SegmentKind::Initialization { INIT.into() } else { segment.name() };
         match write_file(&self.folder.join(name), data) {

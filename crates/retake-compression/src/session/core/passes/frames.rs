@@ -83,16 +83,16 @@ impl Frames {
     pub(super) fn source_end(&self) -> Time {
         let Some(last) = self.0.last() else { return Time::INVALID };
         if last.duration.is_numeric() && last.duration > Time::ZERO {
-            return last.pts.add(last.duration);
+            return last.pts + last.duration;
         }
         match self.0.len().checked_sub(2).map(|before| self.0[before].pts) {
-            Some(before) => last.pts.add(last.pts.subtract(before)),
-            None => last.pts.add(Time::new(1, last.pts.timescale())),
+            Some(before) => last.pts + (last.pts - before),
+            None => last.pts + Time::new(1, last.pts.timescale()),
         }
     }
 
     pub(super) fn seconds(&self) -> f64 {
-        self.0.first().map_or(0.0, |first| self.source_end().subtract(first.pts).seconds())
+        self.0.first().map_or(0.0, |first| (self.source_end() - first.pts).seconds())
     }
 
     /// The sync frames: where units begin.

@@ -37,7 +37,7 @@ pub(super) fn after(frames: &Frames, limits: &[DataRateLimit], end: usize) -> Ve
     let mut samples: Vec<_> = out(&frames.0[end..]).collect();
     samples.sort_by_key(|(dts, _)| *dts);
     let first = samples.first().map_or(Time::INVALID, |(dts, _)| *dts);
-    samples.retain(|(dts, _)| dts.subtract(first).seconds() < longest);
+    samples.retain(|(dts, _)| (*dts - first).seconds() < longest);
     samples
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Chooses how the scores of many frames become one.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[serde(rename_all = "lowercase")]
-pub enum Pool {
+pub enum Pooling {
     /// The arithmetic mean.
     #[default]
     Mean,
@@ -18,7 +18,7 @@ pub enum Pool {
     Min,
 }
 
-impl Pool {
+impl Pooling {
     /// All poolings.
     pub const ALL: [Self; 3] = [Self::Mean, Self::P5, Self::Min];
 
@@ -48,13 +48,13 @@ impl Pool {
     }
 }
 
-impl fmt::Display for Pool {
+impl fmt::Display for Pooling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for Pool {
+impl FromStr for Pooling {
     type Err = QualityError;
 
     fn from_str(name: &str) -> Result<Self, QualityError> {
@@ -71,12 +71,12 @@ mod tests {
     fn pools_by_hand() {
         let mut scores: Vec<f64> = (0..40).map(f64::from).collect();
         scores.reverse();
-        assert_eq!(Pool::Mean.pool(&scores), 19.5);
-        assert_eq!(Pool::P5.pool(&scores), 2.0);
-        assert_eq!(Pool::P5.pool(&scores[..39]), 2.0, "⌊39 × 0.05⌋ is 1, and the list starts at 1");
-        assert_eq!(Pool::Min.pool(&scores), 0.0);
-        assert!(Pool::ALL.iter().all(|pool| pool.pool(&[7.0]) == 7.0 && pool.pool(&[]).is_nan()));
-        assert_eq!("P5".parse(), Ok(Pool::P5));
-        assert!("harmonic".parse::<Pool>().is_err());
+        assert_eq!(Pooling::Mean.pool(&scores), 19.5);
+        assert_eq!(Pooling::P5.pool(&scores), 2.0);
+        assert_eq!(Pooling::P5.pool(&scores[..39]), 2.0, "⌊39 × 0.05⌋ is 1, and the list starts at 1");
+        assert_eq!(Pooling::Min.pool(&scores), 0.0);
+        assert!(Pooling::ALL.iter().all(|pool| pool.pool(&[7.0]) == 7.0 && pool.pool(&[]).is_nan()));
+        assert_eq!("P5".parse(), Ok(Pooling::P5));
+        assert!("harmonic".parse::<Pooling>().is_err());
     }
 }
