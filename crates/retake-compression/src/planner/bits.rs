@@ -1,60 +1,65 @@
-//! The objective of a number of bytes, for a bit rate or a size: spent where they buy most quality, and met exactly.
+//! This module plans for a number of bytes (a bit rate or a size): it spends them where they buy most
+//! quality, and meets the number exactly.
 //!
-//! One pass moves bits between units until a byte buys the same quality everywhere (equal slope); the passes after it only correct what
-//! is left of the error, with as few frames as can carry it.
+//! The first plan moves bits between units until a byte buys the same quality everywhere (equal slope). The
+//! plans after it only correct the remaining error, with as few frames as can carry it.
 
 use super::bytes::ByteCurve;
 use super::pace::Expected;
 use super::{Brief, End, Plan, Reason, Retake, UnitState, bisect};
 use std::f64::consts::LN_2;
 
-/// How far off the target is good enough, as a share of it.
+/// A total that misses the target by no more than this share of it is good enough.
 const CLOSE: f64 = 0.003;
 
-/// How far off a bit rate may be when the passes are used up, and still be met: what is promised.
+/// A bit rate counts as met within this share once the passes are used up, because this is what is promised.
 const MET: f64 = 0.005;
 
-/// The same for a size, which is a limit: a little less of it is no failure.
+/// A size counts as met within this share; the share is larger because a size is a limit, and a little less
+/// than it is no failure.
 const BELOW_MET: f64 = 0.009;
 
-/// Where a size that must not be exceeded is aimed, as a share of it.
+/// A size that must not be exceeded is aimed at this share of itself, because predictions err to both sides.
 const BELOW: f64 = 0.996;
 
-/// The largest step of the quality knob that one correction makes, in doublings of bytes.
+/// One correction moves the quality knob by at most this many doublings of bytes.
 const STEP: f64 = 0.3;
 
-/// The largest step that meeting the rate makes, in doublings of bytes.
+/// Meeting the rate moves the quality knob by at most this many doublings of bytes.
 const MOVE: f64 = 1.0;
 
-/// How far a unit may be moved from equal quality, in doublings of bytes: beyond it the models are not to be trusted.
+/// A unit moves away from equal quality by at most this many doublings of bytes, because the models cannot be
+/// trusted beyond.
 const REACH: f64 = 0.5;
 
-/// How far to go from equal quality settings towards those that the models find best.
+/// Qualities go this share of the way from equal settings to those that the models find best, because the
+/// models err.
 const TRUST: f64 = 0.5;
 
-/// The share of the film's frames that may be encoded again to move bits.
+/// At most this share of the film's frames is encoded again to move bits.
 const SHARE: f64 = 0.75;
 
-/// A unit as this objective sees it.
+/// A unit holds the facts of a planning unit that this objective needs.
 #[derive(Clone)]
 struct Unit {
     frames: f64,
-    /// The take that counts: the newest.
+    /// This is the quality of the newest take, which is the take that counts.
     quality: f64,
     bytes: f64,
-    /// Its score, where it was measured.
+    /// The score of that take is present where it was measured.
     score: Option<f64>,
-    /// How its bytes answer to the knob.
+    /// The curve predicts the unit's bytes from the knob.
     curve: ByteCurve,
-    /// Doublings of bytes per step of the knob where it is, negative.
+    /// The slope at `quality` is in doublings of bytes per step of the knob; it is negative.
     slope: f64,
-    /// The unit's ceiling, if known.
+    /// The metric's ceiling on this unit is present where it is known.
     ceiling: Option<f64>,
-    /// The finest quality that it may have.
+    /// The unit must not get a finer quality than this.
     finest: f64,
 }
 
-/// `finest` is the finest quality that each unit may have; the scale's where there is none.
+/// Plans the next pass. `finest` holds the finest quality that each unit may have; if it is empty, the
+/// scale's end applies to all.
 pub(super) fn plan(
     brief: &Brief,
     (target, at_most): (u64, bool),
@@ -65,7 +70,8 @@ pub(super) fn plan(
     let mut known: Vec<Unit> = units.iter().map(|unit| Unit::of(brief, unit)).collect();
     let aim = target as f64 * if at_most { BELOW } else { 1.0 };
     if !finest.is_empty() {
-        // what some may not have, others get no more of than they could make good use of
+        // the other units must not use up all that the capped ones leave: they get no more than they can make
+        // good use of
         let level = level(brief, &known, aim);
         for (unit, finest) in known.iter_mut().zip(finest) {
             unit.finest = finest.max(brief.scale.snap(level - REACH / -unit.slope));
@@ -76,7 +82,7 @@ pub(super) fn plan(
     let last = passes >= brief.max_passes;
     let met = if at_most { BELOW_MET } else { MET };
     if passes > 1 && !brief.newest_only && off(&ship).abs() > CLOSE {
-        // perhaps takes that are there already add up to it
+        // existing takes may already add up to the target, and cost nothing
         let combined = combine(units, ship.clone(), aim);
         if last || off(&combined).abs() <= CLOSE {
             ship = combined;
@@ -115,7 +121,7 @@ pub(super) fn plan(
     Plan { retakes, end, ship }
 }
 
-/// What a unit is expected to take with another quality than that of its newest take.
+/// Predicts the bytes of a unit at another quality than that of its newest take.
 pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
     let known = Unit::of(brief, unit);
     Expected {
@@ -126,7 +132,7 @@ pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
     }
 }
 
-/// The finest quality with which a unit is expected to take no more than so many bytes.
+/// Returns the finest quality with which a unit is expected to take at most `bytes` bytes.
 pub(crate) fn finest_within(brief: &Brief, unit: &UnitState, bytes: f64) -> f64 {
     let known = Unit::of(brief, unit);
     known.curve.knob_at(bytes.max(1.0).log2()).clamp(brief.scale.min, brief.scale.max)
@@ -136,11 +142,12 @@ fn bytes(units: &[UnitState], ship: &[usize]) -> u64 {
     units.iter().zip(ship).map(|(unit, &take)| unit.trials[take].bytes).sum()
 }
 
-/// Exchanges takes for others of the same unit as long as that brings the film nearer to `aim` bytes: the exchange that leaves least of the
-/// error first.
+/// Exchanges takes for others of the same unit as long as that brings the film nearer to `aim` bytes. The
+/// exchange that leaves the smallest error comes first.
 fn combine(units: &[UnitState], mut ship: Vec<usize>, aim: f64) -> Vec<usize> {
     let mut error = bytes(units, &ship) as f64 - aim;
-    // every exchange takes another unit's take; a few bring the error down to that of the smallest difference
+    // the loop is bounded because a few exchanges bring the error down to the smallest difference between
+    // takes
     for _ in 0..64 {
         let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
             let now = unit.trials[ship[index]].bytes as f64;
@@ -160,7 +167,8 @@ fn combine(units: &[UnitState], mut ship: Vec<usize>, aim: f64) -> Vec<usize> {
     ship
 }
 
-/// The quality nearest to the wanted one that the unit was not taken with yet: the same take again gives the same bytes again.
+/// Returns the quality nearest to the wanted one that the unit was not encoded with yet, because the same
+/// take gives the same bytes again.
 fn untried(brief: &Brief, unit: &UnitState, wanted: f64, finest: f64) -> Option<f64> {
     let step = brief.scale.step;
     let tried = |quality: f64| unit.trials.iter().any(|trial| (trial.quality - quality).abs() < step / 2.0);
@@ -170,7 +178,8 @@ fn untried(brief: &Brief, unit: &UnitState, wanted: f64, finest: f64) -> Option<
 
 impl Unit {
     fn of(brief: &Brief, unit: &UnitState) -> Self {
-        // a unit without takes has nothing to plan with; the first pass covers every unit
+        // a unit without takes gets a neutral one, because planning must not panic; the first pass covers
+        // every unit
         let last = unit.trials.last().copied().unwrap_or(super::Trial {
             quality: brief.scale.usual,
             bytes: 1,
@@ -193,10 +202,11 @@ impl Unit {
         self.curve.log_at(quality).exp2()
     }
 
-    /// The quality where the last byte buys as much as `log_worth` says (its logarithm). Both what a step of the knob costs
-    /// and what it saves in bytes are exponential in the knob, so the logarithm of their ratio is a straight line.
+    /// Returns the quality where the last byte buys as much as `log_worth` says (its logarithm). Both the
+    /// cost of a step of the knob and the bytes that it saves are exponential in the knob, so the logarithm
+    /// of their ratio is a straight line.
     ///
-    /// None where the unit was not measured: then nobody knows where bytes are worth more.
+    /// It returns `None` for a unit that was not measured, because the worth of its bytes is unknown.
     fn quality_worth(&self, brief: &Brief, log_worth: f64) -> Option<f64> {
         let score = self.score?;
         let (log_cost, growth) = brief.family.log_cost_rate(score, self.ceiling);
@@ -206,7 +216,7 @@ impl Unit {
     }
 }
 
-/// Qualities with which the film has `aim` bytes, and a byte buys the same everywhere.
+/// Chooses qualities with which the film has `aim` bytes and a byte buys the same everywhere.
 fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let level = level(brief, units, aim);
     let bounds: Vec<(f64, f64)> = units
@@ -227,7 +237,8 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         units.iter().zip(qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum()
     };
     let ideal = at(bisect(-50.0, 50.0, |log_worth| total(&at(log_worth)) > aim));
-    // those that gain most, up to a share of the film; the others stay, and these make up for them
+    // the units that gain most move, up to a share of the film; the others stay, and the moved ones make up
+    // for them
     let mut order: Vec<usize> = (0..units.len()).collect();
     let gain = |index: usize| {
         let unit = &units[index];
@@ -257,31 +268,32 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     settle(brief, units, shift(brief, &started, &moved, aim, 2.0 * MOVE), aim)
 }
 
-/// The one quality with which the film has `aim` bytes, for all units that may have it.
+/// Returns the one quality with which the film has `aim` bytes, where every unit takes it that may.
 fn level(brief: &Brief, units: &[Unit], aim: f64) -> f64 {
     let total =
         |quality: f64| -> f64 { units.iter().map(|unit| unit.bytes_at(quality.max(unit.finest))).sum() };
     bisect(brief.scale.min, brief.scale.max, |quality| total(quality) > aim)
 }
 
-/// A knob whose steps change a unit's bytes by more doublings than this is coarse: the last of an error is left to single steps.
+/// A knob whose step changes a unit's bytes by more doublings than this is coarse, so single steps must
+/// correct the last of the error.
 const COARSE: f64 = 0.03;
 
-/// The error, as a share of the film, that single steps of a coarse knob are left to correct.
+/// With a coarse knob, single steps correct an error below this share of the film.
 const FINE: f64 = 0.03;
 
-/// The smallest change that brings the film to `aim` bytes.
+/// Returns the smallest change that brings the film to `aim` bytes.
 fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let total: f64 = units.iter().map(|unit| unit.bytes).sum();
     let coarse = brief.scale.step * -brief.family.bytes_slope(&[]) > COARSE;
     if coarse && (total / aim - 1.0).abs() < FINE {
         return correct_by_steps(brief, units, aim);
     }
-    // at the end of the scale there is nothing to correct with
+    // a unit at the end of the scale is left out because it cannot correct anything
     let (scale, more) = (brief.scale, total < aim);
     let room = |unit: &Unit| if more { unit.quality - unit.finest } else { scale.max - unit.quality };
     let movable = |index: &usize| room(&units[*index]) > scale.step / 2.0;
-    // the units with most bytes a frame correct most with fewest frames
+    // the units with most bytes a frame come first, because they correct most with fewest frames
     let mut order: Vec<usize> = (0..units.len()).filter(movable).collect();
     order.sort_by(|a, b| {
         (units[*b].bytes / units[*b].frames).total_cmp(&(units[*a].bytes / units[*a].frames))
@@ -298,7 +310,8 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     settle(brief, units, shift(brief, units, &chosen, aim, MOVE), aim)
 }
 
-/// For coarse knobs: the move of one unit that leaves least of the error, again and again, until none makes it smaller.
+/// Corrects with a coarse knob: makes the move of one unit that leaves the smallest error, until no move
+/// makes the error smaller.
 fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
     let mut error = units.iter().map(|unit| unit.bytes).sum::<f64>() - aim;
@@ -325,8 +338,8 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     qualities
 }
 
-/// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes. Those that come to an end of the
-/// scale stay there, and the others go further for them.
+/// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.
+/// Units that reach an end of the scale stay there, and the others go further for them.
 fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
     let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
     let mut free: Vec<usize> = (0..units.len()).filter(|index| chosen[*index]).collect();
@@ -334,7 +347,7 @@ fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) ->
     let mut kept: f64 = stays.map(|(unit, _)| unit.bytes).sum();
     loop {
         let moved: f64 = free.iter().map(|index| units[*index].bytes).sum();
-        // where what is kept is too much already, as far down as it goes
+        // if the units that are kept exceed the aim already, the others go down as far as they can
         let doublings = ((aim - kept) / moved).max(f64::MIN_POSITIVE).log2().clamp(-most, most);
         let at = |unit: &Unit| unit.curve.knob_at(unit.bytes.log2() + doublings);
         let before = free.len();
@@ -353,7 +366,8 @@ fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) ->
     }
 }
 
-/// Snaps to what the encoder can be given, carrying the error of each unit on to the next, so that the sum stays right.
+/// Snaps qualities to those that the encoder accepts, and carries the error of each unit on to the next, so
+/// that the sum stays right.
 fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f64> {
     let mut error: f64 =
         units.iter().zip(&qualities).map(|(unit, quality)| unit.bytes_at(*quality)).sum::<f64>() - aim;
@@ -382,7 +396,7 @@ fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f
 fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
     while bytes(units, &ship) > target {
         let over = bytes(units, &ship) - target;
-        // the smallest exchange that is enough; else the largest there is
+        // the smallest sufficient exchange wins; if none suffices, the largest does
         let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
             let now = unit.trials[ship[index]].bytes;
             unit.trials

@@ -1,17 +1,18 @@
-//! How many bytes a unit takes at a quality, from the takes of it that there are.
+//! This module predicts the bytes of a unit at a quality from its existing takes.
 //!
-//! The logarithm of bytes falls with the knob nearly in a straight line, steeper where the film is rich. One take gives the population's
-//! slope through its point; several give a monotone cubic through all of them (F. N. Fritsch, J. Butland, *A method for constructing local
-//! monotone piecewise cubic interpolants*, 1984). One straight line fitted to all takes lost: a first take far off bent it, and every
-//! correction fell short.
+//! The logarithm of bytes falls with the knob nearly in a straight line, steeper where the film is rich. One
+//! take gives the population's slope through its point; several give a monotone cubic through all of them (F.
+//! N. Fritsch, J. Butland, *A method for constructing local monotone piecewise cubic interpolants*, 1984).
+//! One straight line fitted to all takes lost: a first take far off bent it, and every correction fell short.
 
 use super::Trial;
 use super::curve::Family;
 
-/// Bytes of one unit as a function of the knob.
+/// A curve gives the bytes of one unit as a function of the knob.
 #[derive(Debug, Clone)]
 pub(super) struct ByteCurve {
-    /// By rising knob, with falling bytes: knob, logarithm of bytes to base 2, slope of the curve there (negative).
+    /// Nodes are sorted by rising knob and have falling bytes. Each holds the knob, the logarithm of bytes to
+    /// base 2 and the slope of the curve there (negative).
     nodes: Vec<Node>,
 }
 
@@ -23,14 +24,15 @@ struct Node {
 }
 
 impl ByteCurve {
-    /// The curve through the newest take, and through all others that do not contradict it.
+    /// Builds the curve through the newest take and through all others that do not contradict it.
     pub(super) fn of(family: &Family, trials: &[Trial]) -> Self {
         let usual = family.bytes_slope(&[]);
         let point = |trial: &Trial| (trial.quality, (trial.bytes.max(1) as f64).log2());
         let mut points: Vec<(f64, f64)> = Vec::with_capacity(trials.len());
         for (knob, log) in trials.iter().rev().map(point) {
             let at = points.partition_point(|known| known.0 < knob);
-            // more bytes for less quality, or hardly fewer, is noise of short units: the newer take is believed
+            // takes with more bytes for less quality, or hardly fewer, are noise of short units; the newer
+            // take is believed
             let falls = |a: (f64, f64), b: (f64, f64)| b.0 > a.0 && (b.1 - a.1) / (b.0 - a.0) < 0.1 * usual;
             let after = at == 0 || falls(points[at - 1], (knob, log));
             let before = points.get(at).is_none_or(|next| falls((knob, log), *next));
@@ -52,24 +54,24 @@ impl ByteCurve {
         Self { nodes: nodes.map(|(index, &(knob, log))| Node { knob, log, slope: slope(index) }).collect() }
     }
 
-    /// Doublings of bytes per step of the knob at a knob, negative.
+    /// Returns the doublings of bytes per step of the knob at a knob; the number is negative.
     pub(super) fn slope_at(&self, knob: f64) -> f64 {
         const NEAR: f64 = 1e-3;
         (self.log_at(knob + NEAR) - self.log_at(knob - NEAR)) / (2.0 * NEAR)
     }
 
-    /// The logarithm of the bytes at a knob.
+    /// Returns the logarithm (to base 2) of the bytes at a knob.
     pub(super) fn log_at(&self, knob: f64) -> f64 {
         let after = self.nodes.partition_point(|node| node.knob < knob);
         match self.around(after) {
             (Some(a), Some(b)) => between(a, b, knob),
             (Some(end), None) | (None, Some(end)) => end.log + end.slope * (knob - end.knob),
-            // a unit without takes has nothing to tell
+            // a unit without takes tells nothing, so any constant does
             (None, None) => 0.0,
         }
     }
 
-    /// The knob at which the unit takes bytes with this logarithm.
+    /// Returns the knob at which the unit takes bytes with this logarithm.
     pub(super) fn knob_at(&self, log: f64) -> f64 {
         let after = self.nodes.partition_point(|node| node.log > log);
         match self.around(after) {
@@ -79,13 +81,13 @@ impl ByteCurve {
         }
     }
 
-    /// The node before the one with this index, and that one.
+    /// Returns the node before the one with this index, and that one.
     fn around(&self, after: usize) -> (Option<&Node>, Option<&Node>) {
         (after.checked_sub(1).and_then(|before| self.nodes.get(before)), self.nodes.get(after))
     }
 }
 
-/// The cubic between two nodes.
+/// Evaluates the cubic between two nodes.
 fn between(a: &Node, b: &Node, knob: f64) -> f64 {
     let width = b.knob - a.knob;
     let t = (knob - a.knob) / width;
@@ -112,7 +114,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the takes: more quality is never fewer bytes, the newest take is met, and there and back is where it began.
+        /// Whatever the takes are, more quality must never mean fewer bytes, the curve meets the newest take,
+        /// and its inverse leads back.
         #[test]
         fn curves_fall_and_meet_the_newest_take(
             takes in prop::collection::vec((0u32..64, 1u64..100_000_000), 1..7),
@@ -132,7 +135,8 @@ mod tests {
         }
     }
 
-    /// A first take that was nine times too large does not keep the next ones from coming near: as VP9 answers on a noisy film.
+    /// A first take that was nine times too large must not keep the next ones from coming near, because VP9
+    /// answers like that on a noisy film.
     #[test]
     fn a_take_far_off_does_not_bend_what_is_near() {
         let real = |knob: f64| (22.5 - 0.05 * knob - 0.0006 * knob * knob).exp2();

@@ -1,37 +1,41 @@
-//! How a unit answers to the encoder's quality knob, guessed from what is known of it.
+//! This module guesses how a unit answers to the encoder's quality knob.
 //!
-//! Measured on films cut into units: every unit has a *ceiling* that the metric cannot exceed on it (for VMAF the motion of the source sets
-//! it), and the logarithm of the distance to the ceiling is close to a straight line in the knob, with nearly the same slope for all units.
-//! So scores are turned into a *loss* `u` in which curves are lines, and the knob is predicted from the loss by a Gaussian process around the
-//! population's line. With no point it gives the population's mean, with one it moves the line, with two or three it is within a few tenths
-//! of a point. The numbers were fitted on `reel-640x360` (22 units, leave-one-out); `docs/planner.md` tells how.
+//! Measurements on films cut into units show that every unit has a *ceiling* that the metric cannot exceed on
+//! it (for VMAF the motion of the source sets it), and that the logarithm of the distance to the ceiling is
+//! close to a straight line in the knob, with nearly the same slope for all units. So scores are turned into
+//! a *loss* `u` in which curves are lines, and a Gaussian process around the population's line predicts the
+//! knob from the loss. With no point it gives the population's mean, with one it moves the line, with two or
+//! three it is within a few tenths of a point. The numbers were fitted on `reel-640x360` (22 units,
+//! leave-one-out); `docs/planner.md` tells how.
 
 use super::Trial;
 use crate::encoder::QualityScale;
 
-/// The population of curves of one encoder under one metric.
+/// A family is the population of curves of one encoder under one metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Family {
     metric: Metric,
-    /// The knob at loss 0, and knob steps per unit of loss.
+    /// These are the knob at loss 0, and the knob steps per unit of loss.
     middle: f64,
     slope: f64,
-    /// Standard deviations, in knob steps: of units' lines, of their bends (over a length of 2 in loss), of single measurements.
+    /// These are standard deviations in knob steps: of units' lines, of their bends (over a length of 2 in
+    /// loss) and of single measurements.
     spread: f64,
     bend: f64,
     noise: f64,
-    /// Doublings of bytes per knob step, negative.
+    /// This is the number of doublings of bytes per knob step; it is negative.
     bytes: f64,
-    /// The logarithm to base 2 of the bits a pixel that films take at `middle`.
+    /// This is the logarithm to base 2 of the bits a pixel that films take at `middle`.
     bits: f64,
-    /// By how much the mean quantizer of a unit's frames is above the knob.
+    /// The mean quantizer of a unit's frames is above the knob by this much.
     quantizer: f64,
     scale: QualityScale,
     /// What a quick look tells.
     look: Option<LookModel>,
 }
 
-/// What the score of a quick look says about the knob: `middle + slope × (loss(aim) − loss(look))`.
+/// The model predicts the knob from the score of a fast first encode: `middle + slope × (loss(aim) −
+/// loss(look))`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LookModel {
     /// The preset that is looked with.
@@ -40,56 +44,59 @@ pub struct LookModel {
     pub quality: f64,
     middle: f64,
     slope: f64,
-    /// Standard deviation of the prediction, in knob steps.
+    /// This is the standard deviation of the prediction in knob steps.
     error: f64,
 }
 
-/// How a metric's scores become losses.
+/// A metric turns scores into losses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Metric {
-    /// `ln((ceiling − score) / unit)`.
+    /// The loss is `ln((ceiling − score) / unit)`.
     Bounded {
-        /// The ceiling where the unit does not know its own.
+        /// This ceiling applies where the unit does not know its own.
         ceiling: f64,
-        /// Distance from the ceiling at loss 0.
+        /// This is the distance from the ceiling at loss 0.
         unit: f64,
-        /// The least distance that is believed: closer to the ceiling curves are flat and not monotone.
+        /// Smaller distances count as this one, because curves are flat and not monotone closer to the
+        /// ceiling.
         least: f64,
     },
-    /// `(middle − score) / 6`, for decibels.
+    /// The loss is `(middle − score) / 6`, because the scores are decibels.
     Decibels {
-        /// The score at loss 0.
+        /// This is the score at loss 0.
         middle: f64,
     },
 }
 
-/// A measured point of a unit's curve.
+/// A point of a unit's curve that was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// The knob.
+    /// The quality knob of the encoder; lower is better.
     pub quality: f64,
-    /// The score.
+    /// The score, on the metric's scale.
     pub score: f64,
-    /// Its standard error.
+    /// The standard error of the score; 0 where every frame was scored.
     pub error: f64,
-    /// The unit's ceiling, if known.
+    /// The metric's ceiling on the unit, where it is known.
     pub ceiling: Option<f64>,
 }
 
 impl Point {
-    /// The point that a measured take is.
+    /// Returns the point that a take measured, or `None` if the take has no score.
     pub fn of(trial: &Trial) -> Option<Self> {
         let score = trial.score?;
         Some(Self { quality: trial.quality, score: score.value, error: score.error, ceiling: score.ceiling })
     }
 }
 
-/// How much larger steps are that mean the same: 6 make a doubling of bytes on the H.264 and HEVC scale of 51, about 14 on scales of 63.
+/// Returns how much larger steps with the same effect are: 6 make a doubling of bytes on the H.264 and HEVC
+/// scale of 51, about 14 on scales of 63.
 fn steps(scale: QualityScale) -> f64 {
     if scale.max > 56.0 { 2.4 } else { 1.0 }
 }
 
-/// Doublings of bytes per knob step, and by how much the mean quantizer of a unit's frames is above the knob. No affair of the metric.
+/// Returns the doublings of bytes per knob step, and by how much the mean quantizer of a unit's frames is
+/// above the knob. Both do not depend on the metric.
 fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
     match encoder {
         "x264" => (-0.19, 5.0),
@@ -100,12 +107,12 @@ fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
     }
 }
 
-/// Length, in loss, over which bends of curves are alike.
+/// Bends of curves are alike over this length in loss.
 const BEND_LENGTH: f64 = 2.0;
 
 impl Family {
-    /// The family of an encoder (by its name) under a metric (by its name). Encoders and metrics without recorded curves get wide guesses
-    /// derived from their scale: more passes, the same result.
+    /// Returns the family of an encoder under a metric, both by name. Encoders and metrics without recorded
+    /// curves get wide guesses derived from their scale, so that they need more passes for the same result.
     pub fn of(encoder: &str, metric: &str, scale: QualityScale) -> Self {
         let vmaf = Metric::Bounded { ceiling: 98.5, unit: 7.0, least: 0.7 };
         let (bytes, quantizer) = bytes_and_quantizer(encoder, scale);
@@ -134,7 +141,7 @@ impl Family {
             ("svt-av1", "vmaf") => {
                 known(39.7, 19.9, 5.0, 17.9, 1.26, -4.8, look("12", 40.0, 42.7, 14.5, 4.0))
             }
-            // its takes correct themselves
+            // VP9 has no model of a first look because its takes correct themselves
             ("vp9", "vmaf") => known(38.5, 19.0, 5.0, 10.0, 1.2, -4.8, None),
             _ => {
                 let step = steps(scale);
@@ -170,12 +177,13 @@ impl Family {
         self.look
     }
 
-    /// The knob with which a unit of which nothing is known is expected to reach a score.
+    /// Predicts the knob with which an unknown unit reaches a score.
     pub fn usual(&self, score: f64) -> f64 {
         self.line(self.loss(score, None))
     }
 
-    /// The knob with which a unit is expected to have a score, given points of its curve and what a look saw of it.
+    /// The knob with which a unit is expected to have a score, given points of its curve and what a look saw
+    /// of it.
     pub fn quality_for(&self, score: f64, points: &[Point], look: Option<Point>) -> f64 {
         let ceiling =
             points.iter().find_map(|point| point.ceiling).or_else(|| look.and_then(|look| look.ceiling));
@@ -190,7 +198,8 @@ impl Family {
             });
         }
         let quality = self.predict(loss, &known);
-        // a prediction far outside what was tried is a guess about a flat curve: go there in steps
+        // a prediction far outside the tried knobs is a guess about a flat curve, so it is approached in
+        // steps
         let reach = self.slope;
         let near = points.iter().map(|point| point.quality);
         let (low, high) = near.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), quality| {
@@ -200,18 +209,20 @@ impl Family {
         quality.clamp(self.scale.min, self.scale.max)
     }
 
-    /// The knob to begin with where a film of which nothing is known is to take so many bits a pixel. It aims a quarter above: what is too
-    /// good can stay as it is, and pay for it elsewhere; what is too bad has to be encoded again.
+    /// Returns the knob to begin with where an unknown film must take so many bits a pixel. It aims a quarter
+    /// above, because a take that is too good can stay and be paid for elsewhere, but one that is too bad
+    /// must be encoded again.
     pub fn usual_for_bits(&self, bits_per_pixel: f64) -> f64 {
         let aim = 1.25 * bits_per_pixel.max(1e-6);
         let quality = self.middle + (aim.log2() - self.bits) / self.bytes;
-        // towards its ends the line says nothing: a noisy film took nine times its bytes there, and every unit twice the passes
+        // the line says nothing towards the ends of the scale: a noisy film took nine times its bytes there,
+        // and every unit twice the passes
         let QualityScale { min, max, usual, .. } = self.scale;
         quality.clamp(usual - 0.4 * (usual - min), usual + 0.7 * (max - usual))
     }
 
-    /// The knob that a unit would have needed to come out as it did by a rate: with this mean quantizer (0 where the encoder does not say) and
-    /// so many bits a pixel.
+    /// Returns the knob that a unit would have needed to come out as it did by a rate. `quantizer` is its
+    /// mean quantizer, or 0 where the encoder does not tell it.
     pub fn quality_of(&self, quantizer: f64, bits_per_pixel: f64) -> f64 {
         let quality = match quantizer > 0.0 {
             true => quantizer - self.quantizer,
@@ -220,12 +231,13 @@ impl Family {
         quality.clamp(self.scale.min, self.scale.max)
     }
 
-    /// By how much bytes are multiplied when the knob is moved.
+    /// Returns the factor by which bytes change when the knob moves by `by`.
     pub fn bytes_factor(&self, by: f64) -> f64 {
         (by * self.bytes).exp2()
     }
 
-    /// Doublings of bytes per knob step of a unit, from takes of it (knob, log2 of bytes); near the population's where they say little.
+    /// Returns a unit's doublings of bytes per knob step from its takes (knob, log2 of bytes). It stays near
+    /// the population's value where the takes say little.
     pub fn bytes_slope(&self, takes: &[(f64, f64)]) -> f64 {
         let (count, sums) =
             (takes.len() as f64, takes.iter().fold((0.0, 0.0), |sum, take| (sum.0 + take.0, sum.1 + take.1)));
@@ -235,13 +247,14 @@ impl Family {
             xx += (knob - mean_knob).powi(2);
             xy += (knob - mean_knob) * (bytes - mean_bytes);
         }
-        // as if the population had been measured over a span of one noise-free step
+        // the population weighs as if it had been measured over a span of one noise-free step
         let weight = (self.noise * 2.0).powi(2);
         ((xy + weight * self.bytes) / (xx + weight)).clamp(2.0 * self.bytes, 0.4 * self.bytes)
     }
 
-    /// The logarithm of what a knob step costs where a unit has `score`, and how much it grows with every further step. The cost of a loss
-    /// is its square: what is bad already weighs more, so that a byte goes to the worse of two units that it would improve equally.
+    /// Returns the logarithm of the cost of a knob step where a unit has `score`, and the growth of it with
+    /// every further step. The cost of a loss is its square, because a byte must go to the worse of two units
+    /// that it would improve equally.
     pub fn log_cost_rate(&self, score: f64, ceiling: Option<f64>) -> (f64, f64) {
         match self.metric {
             Metric::Bounded { unit, .. } => {
@@ -252,23 +265,26 @@ impl Family {
         }
     }
 
-    /// How high above the floor a first take should aim, in tolerances: one that corrects itself lands nearer to it.
+    /// Returns how high above the floor a first take must aim, in tolerances. A steered take aims lower
+    /// because it corrects itself.
     pub fn first_aim(&self, steered: bool) -> f64 {
         if steered { 0.5 } else { 0.8 }
     }
 
-    /// What share of the film's bytes a retake must be expected to save, per share of the film's frames that it encodes again. Where a look
-    /// tells little, many units come out too good, and only the worst of them are worth the work.
+    /// Returns the share of the film's bytes that a retake must be expected to save, per share of the film's
+    /// frames that it encodes again. It is higher where the first look tells little, because many units come
+    /// out too good then, and only the worst of them are worth the work.
     pub fn worth(&self) -> f64 {
         if self.look.is_some_and(|look| look.error > 3.0) { 0.7 } else { 0.4 }
     }
 
-    /// A step of the knob that is sure to be seen in the score, whatever the curve: about a tenth of a loss.
+    /// Returns a step of the knob that surely shows in the score, whatever the curve is: about a tenth of a
+    /// loss.
     pub fn nudge(&self) -> f64 {
         (0.1 * self.slope).max(self.scale.step)
     }
 
-    /// The score that is left of `score` after so much loss.
+    /// Returns the score that remains of `score` after a loss.
     pub fn worse(&self, score: f64, loss: f64) -> f64 {
         match self.metric {
             Metric::Bounded { ceiling, .. } => ceiling - (ceiling - score) * loss.exp(),
@@ -289,7 +305,7 @@ impl Family {
         }
     }
 
-    /// The slope of the loss by the score, as far as errors are concerned.
+    /// Turns a point into an observation; its variance follows from the slope of the loss by the score.
     fn observe(&self, point: &Point) -> Observation {
         let loss = self.loss(point.score, point.ceiling);
         let off = (self.loss(point.score - 0.5 * point.error, point.ceiling)
@@ -303,7 +319,7 @@ impl Family {
         self.spread * self.spread + self.bend * self.bend * (-0.5 * apart * apart).exp()
     }
 
-    /// The Gaussian process's mean.
+    /// Returns the mean of the Gaussian process.
     fn predict(&self, loss: f64, known: &[Observation]) -> f64 {
         let count = known.len();
         let mut matrix: Vec<Vec<f64>> = (0..count)
@@ -369,7 +385,7 @@ mod tests {
 
     #[test]
     fn points_on_a_line_are_carried_on() {
-        // distance to the ceiling doubles every 5 steps: 3, 6, 12
+        // the distance to the ceiling doubles every 5 steps: 3, 6, 12
         let family = x264();
         let quality = family.quality_for(93.0, &[point(20.0, 96.0), point(30.0, 87.0)], None);
         assert!((quality - 25.0).abs() < 0.5, "{quality}");

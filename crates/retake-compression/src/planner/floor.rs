@@ -1,36 +1,39 @@
-//! The objective of a quality floor: every unit reaches it, with as few bits as is worth the work.
+//! This module plans for a quality floor: every unit must reach it, with as few bits as is worth the work.
 //!
-//! Units are independent. A unit that misses is taken again. A unit that is better than floor plus tolerance is taken again when the
-//! expected saving, as a share of the film's bytes, is worth the share of the film's frames that have to be encoded for it.
+//! Units are independent. A unit that misses is taken again. A unit that is better than floor plus tolerance
+//! is taken again when the expected saving, as a share of the film's bytes, is worth the share of the film's
+//! frames that have to be encoded for it.
 
 use super::curve::{Family, Point};
 use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState};
 
-/// How many standard errors a sampled score must be above the floor to count.
+/// A sampled score must be above the floor by this many standard errors to count.
 const CERTAINTY: f64 = 1.0;
 
-/// Takes after which a unit that reaches the floor is left as it is: its curve is not what the model believes.
+/// A unit that reaches the floor is left as it is after this many takes, because its curve does not follow
+/// the model.
 const ENOUGH: usize = 3;
 
-/// Where in the tolerance a retake aims; a first take, which knows less, aims higher.
+/// A retake aims at this share of the tolerance; a first take aims higher because it knows less.
 const RETAKE_AIM: f64 = 0.3;
 
-/// The score that the first take of a unit aims at, which may be `steered`: it corrects itself while it runs.
+/// Returns the score that the first take of a unit aims at. A `steered` take corrects itself while it runs,
+/// so it may aim lower.
 pub fn first_aim(family: &Family, floor: f64, tolerance: f64, steered: bool) -> f64 {
     floor + tolerance * family.first_aim(steered)
 }
 
-/// The score that further takes aim at.
+/// Returns the score that further takes aim at.
 pub fn retake_aim(floor: f64, tolerance: f64) -> f64 {
     floor + RETAKE_AIM * tolerance
 }
 
-/// Whether a take misses the floor, as far as its score can be relied on.
+/// Tells whether a take misses the floor by the part of its score that can be relied on.
 pub fn misses(trial: &Trial, floor: f64) -> bool {
     sure(trial).is_none_or(|score| score < floor)
 }
 
-/// The score of a trial that can be relied on.
+/// Returns the score of a trial less its uncertainty, because only that part can be relied on.
 fn sure(trial: &Trial) -> Option<f64> {
     let score = trial.score.map(|score| score.value - CERTAINTY * score.error);
     score.filter(|score| score.is_finite())
@@ -68,15 +71,15 @@ struct Film {
     frames: f64,
 }
 
-/// How far the knob was moved last, if that gained less than a third of what was missing: where a curve is flat (noise often is), steps
-/// have to grow.
+/// Returns how far the knob was moved last if that gained less than a third of the missing score, because
+/// steps must grow where a curve is flat (on noise it often is).
 fn stuck(unit: &UnitState, floor: f64) -> f64 {
     let [.., before, last] = unit.trials.as_slice() else { return 0.0 };
     let (Some(a), Some(b)) = (sure(before), sure(last)) else { return 0.0 };
     if b - a < (floor - a) / 3.0 { (before.quality - last.quality).max(0.0) } else { 0.0 }
 }
 
-/// The take to ship: the smallest that reaches the floor; the best, if none does.
+/// Chooses the take to ship: the smallest that reaches the floor, or the best if none does.
 fn best(unit: &UnitState, floor: f64) -> usize {
     let reaching =
         unit.trials.iter().enumerate().filter(|(_, trial)| sure(trial).is_some_and(|score| score >= floor));
@@ -102,15 +105,17 @@ fn retake(
     let shipped = &unit.trials[take];
     let score = sure(shipped)?;
     let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
-    // what is sure is the sampled score less its error: aim higher by as much
+    // the take must be sure to hold, so it aims higher by the error of the sampled score
     let margin = CERTAINTY * shipped.score.map_or(0.0, |score| score.error);
     let failed = unit.trials.iter().filter(|trial| misses(trial, floor));
-    // a unit that has missed more than once is not like the model: go for sure, the further the fewer passes are left
+    // a unit that missed more than once does not follow the model, so it goes further, most of all when few
+    // passes are left
     let again = failed.clone().count().saturating_sub(1) as f64
         + if passes + 1 >= brief.max_passes { 1.0 } else { 0.0 };
     let aim = retake_aim(floor, tolerance * (1.0 + 2.0 * again)) + margin;
     let guess = brief.scale.snap(brief.family.quality_for(aim, &points, None));
-    // whatever the curve says: between the best known failure and the worst known success
+    // whatever the curve says, the quality must lie between the best known failure and the worst known
+    // success
     let held = unit.trials.iter().filter(|trial| !misses(trial, floor));
     let upper = failed.map(|trial| trial.quality).fold(f64::INFINITY, f64::min) - brief.scale.step;
     let lower = held.map(|trial| trial.quality).fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;

@@ -1,8 +1,10 @@
-//! The planner looks at all takes so far and the objective, and answers *satisfied*, or *these units again, with these qualities*.
+//! The planner takes all finished takes and the objective, and answers *satisfied*, or *these units again,
+//! with these qualities*.
 //!
-//! It is a pure function: no clock, no file, no random number. [`plan`] may be replayed from recorded takes with another objective.
-//! [`Caps`] put a rate that is nowhere exceeded before the objective. The parts: [`curve`] and `bytes` predict how a unit answers to the encoder's quality knob; [`floor`] and `bits` hold the two objectives;
-//! [`pace`] keeps a pass whose units are encoded one after another on its way to its bytes.
+//! It is a pure function: it uses no clock, file or random number, so [`plan`] can be replayed from recorded
+//! takes with another objective. [`curve`] and `bytes` predict how a unit answers to the encoder's quality
+//! knob; [`floor`] and `bits` hold the two objectives; [`pace`] keeps a pass whose units are encoded one
+//! after another on its way to its bytes.
 
 mod bits;
 mod bytes;
@@ -19,117 +21,119 @@ use crate::units::FrameRange;
 use curve::Family;
 use serde::{Deserialize, Serialize};
 
-/// What the user wants of the film.
+/// An objective is the goal that the user sets for the film.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Objective {
-    /// One pass, as it comes.
+    /// The film is encoded in one pass and kept as it comes.
     Plain,
-    /// Every unit reaches a score, with as few bits as possible.
+    /// Every unit must reach a score, with as few bits as possible.
     Floor {
-        /// The score, on the metric's scale.
+        /// The floor is on the metric's scale.
         floor: f64,
         /// Scores up to `floor + tolerance` are good enough to keep.
         tolerance: f64,
     },
-    /// The film's samples take a number of bytes, spent where they buy most quality.
+    /// The film's samples must take a number of bytes, spent where they buy most quality.
     Bytes {
         /// Bytes of all samples together.
         target: u64,
-        /// Whether more is a failure (a size), rather than as far off as less (an average bit rate).
+        /// True if more bytes are a failure (a size); false if more is as bad as less (an average bit rate).
         at_most: bool,
     },
 }
 
-/// What the planner has to know besides the units.
+/// A brief holds everything that the planner must know besides the units.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Brief {
-    /// What is wanted.
+    /// The goal of the user.
     pub objective: Objective,
-    /// The encoder's knob.
+    /// The scale of the encoder's quality knob.
     pub scale: QualityScale,
-    /// How films answer to it.
+    /// The model of how films answer to the knob.
     pub family: Family,
-    /// Passes allowed, the first one counted.
+    /// The number of passes allowed, including the first one.
     pub max_passes: u32,
-    /// Only the newest take of a unit can be shipped: the client of a session has no other. False where all are kept.
+    /// True if only the newest take of a unit can be shipped, because the client of a session has no other.
+    /// False where all takes are kept.
     pub newest_only: bool,
 }
 
-/// A finished take of a unit, as far as the planner cares.
+/// A trial holds the facts of a finished take that the planner needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trial {
-    /// The quality used, on the encoder's scale: lower is better.
+    /// The quality that the take used, on the encoder's scale; lower is better.
     pub quality: f64,
-    /// Bytes of its samples.
+    /// The bytes of its samples.
     pub bytes: u64,
-    /// Its score, where it was measured.
+    /// The score, where it was measured.
     pub score: Option<Score>,
 }
 
 /// A unit and its takes, in the order in which they were made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitState {
-    /// Its frames.
+    /// The frames of the unit.
     pub range: FrameRange,
-    /// Its takes; at least one.
+    /// The takes of the unit; there must be at least one.
     pub trials: Vec<Trial>,
 }
 
-/// A unit to encode again.
+/// A retake asks to encode a unit again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retake {
-    /// Which unit.
+    /// The index of the unit.
     pub unit: usize,
-    /// With which quality.
+    /// The quality to encode it with, on the encoder's scale.
     pub quality: f64,
-    /// Why.
+    /// The reason for the retake.
     pub reason: Reason,
 }
 
-/// Why a unit is encoded again.
+/// The reason why a unit is encoded again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// It missed the floor.
+    /// The unit missed the floor.
     BelowFloor,
-    /// It is better than asked for, and costs bits for it.
+    /// The unit is better than the objective asks for, and costs bits for it.
     AboveTolerance,
-    /// Bits are moved to or from it to meet the rate.
+    /// The plan moves bits to or from the unit to meet the rate.
     Rate,
-    /// It has a part in a window above the rate that is nowhere to be exceeded.
+    /// The unit has a part in a window that exceeds the peak rate.
     Cap,
 }
 
-/// What the planner says.
+/// A plan is the planner's answer for the next pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// What to encode again; empty at the end.
+    /// The units to encode again; empty if `end` is set.
     pub retakes: Vec<Retake>,
-    /// Why nothing more is encoded, when that is so.
+    /// The reason why the encode ends here; `None` if another pass follows.
     pub end: Option<End>,
-    /// For every unit, which of its takes is to be shipped if nothing more is encoded.
+    /// For every unit, the index of the take to ship if no further pass follows.
     pub ship: Vec<usize>,
 }
 
-/// Why nothing more is encoded.
+/// The reason why no further pass follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// The objective is met.
     Satisfied,
-    /// It is not met everywhere, and the passes are used up.
+    /// The objective is not met everywhere, and the passes are used up.
     PassCap,
-    /// It is not met everywhere, and no further take is expected to help.
+    /// The objective is not met everywhere, and no further take is expected to help.
     NoGainExpected,
 }
 
-/// Plans the next pass, after `passes` passes.
+/// Plans the next pass after `passes` passes. Every unit must have at least one trial.
 pub fn plan(brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
     bounded(brief, units, &[], passes)
 }
 
-/// As [`plan`], with the finest quality that each unit may have. A floor wants what it wants: it is for the caller to refuse.
+/// Plans as [`plan`] does, but gives no unit a finer quality than `finest` allows. It does not bound a floor;
+/// the caller must refuse what exceeds a bound there.
 pub(crate) fn bounded(brief: &Brief, units: &[UnitState], finest: &[f64], passes: u32) -> Plan {
     match brief.objective {
         Objective::Plain => {
@@ -141,7 +145,7 @@ pub(crate) fn bounded(brief: &Brief, units: &[UnitState], finest: &[f64], passes
     }
 }
 
-/// Where a condition that holds at the low end ceases to hold.
+/// Returns the point where a condition that holds at the low end ceases to hold.
 fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = (low + high) / 2.0;

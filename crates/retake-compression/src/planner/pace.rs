@@ -1,31 +1,33 @@
-//! Keeps a pass on its way to a number of bytes, where its units are encoded one after another: what the first ones took tells what the
-//! others may take.
+//! This module keeps a pass on its way to a number of bytes while its units are encoded one after another:
+//! the bytes of the first units tell how many the others may take.
 //!
-//! The plan of a pass says what each unit is expected to take with the quality that was chosen for it. As units come out, the mean of
-//! actual over expected bytes (of its logarithm) says by how much the expectations are wrong, and the qualities of the units to come are
-//! moved by as many doublings as bring the pass to its bytes. So the error of a pass is that of its last unit, not that of a first guess.
+//! The plan of a pass predicts the bytes of each unit at its chosen quality. As units come out, the mean of
+//! the logarithm of actual over expected bytes tells by how much the predictions are wrong, and the qualities
+//! of the units to come move by as many doublings as bring the pass to its bytes. So the error of a pass is
+//! that of its last unit, not that of a first guess.
 
 use crate::encoder::QualityScale;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// How far the rest of a pass may be moved to make up for what its beginning took too much or too little, in doublings of bytes: a few units
-/// that pay for all others would be the worst of the film, or the best. What is left of the error is for another pass.
+/// The rest of a pass makes up for its beginning by at most this many doublings of bytes, because a few units
+/// that pay for all others would become the worst of the film, or the best. Another pass corrects the rest of
+/// the error.
 const REACH: f64 = 0.4;
 
-/// How many units' worth of trust the expectations have before the first unit is out.
+/// Before the first unit is out, the predictions have as much weight as this number of units.
 const PRIOR: f64 = 0.4;
 
 /// A unit that is still to be encoded in this pass.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
-    /// The quality that the plan chose for it.
+    /// The quality that the plan chose for the unit.
     pub quality: f64,
-    /// What it is expected to take with that.
+    /// The bytes that the unit is expected to take with `quality`.
     pub bytes: f64,
-    /// Doublings of bytes per step of the knob, negative.
+    /// The doublings of bytes per step of the knob; negative.
     pub slope: f64,
-    /// The best quality that it may be given, whatever the bytes say.
+    /// The best quality that the unit may get, whatever the bytes say.
     pub best: f64,
 }
 
@@ -33,26 +35,27 @@ pub struct Expected {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pace {
     scale: QualityScale,
-    /// What the units that are not out yet are to take together.
+    /// The units that are not out yet must take this many bytes together.
     left: f64,
     rest: VecDeque<Expected>,
-    /// Of the units that are out, the sum of the logarithms (to base 2) of actual over expected bytes, and how many they are.
+    /// Over the units that are out, this holds the sum of the logarithms (to base 2) of actual over expected
+    /// bytes, and the count.
     off: (f64, f64),
 }
 
 impl Pace {
-    /// A pass over these units, in this order, that are to take so many bytes together.
+    /// Begins a pass over these units in this order, which must take `bytes` bytes together.
     pub fn new(scale: QualityScale, bytes: f64, units: impl IntoIterator<Item = Expected>) -> Self {
         Self { scale, left: bytes, rest: units.into_iter().collect(), off: (0.0, 0.0) }
     }
 
-    /// The quality of the next unit; none when all are out.
+    /// Returns the quality of the next unit, or `None` when all are out.
     pub fn quality(&self) -> Option<f64> {
         let next = self.rest.front()?;
         Some(self.scale.snap((next.quality + self.doublings() / next.slope).max(next.best)))
     }
 
-    /// The next unit is out: it was encoded with this quality and took so many bytes.
+    /// Records that the next unit is out: it was encoded with this quality and took this many bytes.
     pub fn is_out(&mut self, quality: f64, bytes: u64) {
         let Some(unit) = self.rest.pop_front() else { return };
         let bytes = bytes.max(1) as f64;
@@ -61,7 +64,7 @@ impl Pace {
         self.left -= bytes;
     }
 
-    /// By how many doublings the rest of the pass is moved.
+    /// Returns by how many doublings the rest of the pass is moved.
     fn doublings(&self) -> f64 {
         let expected: f64 = self.rest.iter().map(|unit| unit.bytes).sum();
         let off = self.off.0 / (self.off.1 + PRIOR);
@@ -77,8 +80,8 @@ mod tests {
     const SCALE: QualityScale = QualityScale { min: 0.0, max: 51.0, step: 0.1, usual: 23.0 };
 
     proptest! {
-        /// MP-32: whatever factor all expectations are wrong by, and whatever each unit is wrong by besides, the pass misses its bytes by less than
-        /// a unit's share of that.
+        /// MP-32: whatever factor all predictions are wrong by, and whatever each unit is wrong by besides,
+        /// the pass misses its bytes by less than a unit's share of that.
         #[test]
         fn a_pass_meets_its_bytes(
             sizes in prop::collection::vec(1e4..1e5f64, 6..20), all in -0.8..0.8f64,
