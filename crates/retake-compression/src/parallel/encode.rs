@@ -1,3 +1,6 @@
+//! This module is the face of parallel encodes: it configures the sessions, runs them, and joins their
+//! samples.
+
 use super::error::ParallelError;
 use super::join::{JoinReport, Joiner};
 use super::part::{EncodedPart, PartProgress, Running};
@@ -13,17 +16,16 @@ use retake_media::{Codec, FormatDescription, SampleBuffer, Time, TimeRange};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Encodes one source by several sessions side by side: a part of the source, a session, a silo, and the
-/// passes that it asks for, each; to be joined in order.
+/// Encodes one source by several sessions side by side. Each part of the source has a session, a silo and the
+/// passes that the session asks for; the parts are joined in order.
 ///
-/// What comes out depends on the source, the properties and the parts, and neither on how many sessions run
-/// at once nor on which is first (rule PA-12). That needs a number of threads that does not depend on the
+/// The output depends on the source, the properties and the parts, but neither on the number of sessions at
+/// once nor on their order of completion (rule PA-12). So the number of threads must not depend on the
 /// machine: where [`Property::ThreadCount`] is not among the properties, each session encodes with one
 /// thread.
 ///
 /// A bit rate is a target for each part. Where the properties have no expected frame rate and the source
-/// knows its duration, sessions reckon with the average over the whole source, so that all parts get equal
-/// headers.
+/// knows its duration, sessions use the average over the whole source, so that all parts get equal headers.
 #[derive(Clone)]
 pub struct ParallelEncode<'a> {
     registry: &'a Registry,
@@ -39,8 +41,8 @@ pub struct ParallelEncode<'a> {
 }
 
 impl<'a> ParallelEncode<'a> {
-    /// An encode of pictures of this size with one of the encoders of `registry`. Everything else has a
-    /// default.
+    /// Makes an encode of pictures of this size in pixels with one of the encoders of `registry`. Everything
+    /// else has a default.
     pub fn new(registry: &'a Registry, width: u32, height: u32, codec: Codec) -> Self {
         Self {
             registry,
@@ -56,47 +58,48 @@ impl<'a> ParallelEncode<'a> {
         }
     }
 
-    /// What decides which encoder it is. Default: the first for the codec.
+    /// Sets the criteria that select the encoder. Default: the first encoder for the codec.
     pub fn specification(mut self, specification: EncoderSpecification) -> Self {
         self.specification = specification;
         self
     }
 
-    /// What all sessions are set to, but for what tells a session its [place](Part::properties). Default:
-    /// nothing.
+    /// Sets the properties of all sessions, except those that tell a session its [place](Part::properties).
+    /// Default: none.
     pub fn properties(mut self, properties: impl Into<Vec<Property>>) -> Self {
         self.properties = properties.into();
         self
     }
 
-    /// How the source may be divided. Default: as a session with these properties recommends on this machine.
-    /// Equal bytes on different machines need equal parts, so that this has to be said then.
+    /// Sets how the source may be divided. Default: as a session with these properties recommends on this
+    /// machine. Equal bytes on different machines need equal parts, so a client that wants them must set
+    /// this.
     pub fn subdivision(mut self, subdivision: Subdivision) -> Self {
         self.subdivision = Some(subdivision);
         self
     }
 
-    /// Sessions at once, at least 1. Default: as many as a session with these properties recommends on this
-    /// machine. Changes no byte.
+    /// Sets the number of sessions at once, at least 1. Default: as many as a session with these properties
+    /// recommends on this machine. It changes no byte.
     pub fn at_once(mut self, sessions: u32) -> Self {
         self.at_once = Some(sessions);
         self
     }
 
-    /// Several passes for each part, each with a storage of its own (rule PA-15). Default: one pass.
+    /// Encodes each part in several passes, each part with a storage of its own (rule PA-15). Default: one
+    /// pass.
     pub fn passes(mut self, options: PassOptions) -> Self {
         self.passes = Some(options);
         self
     }
 
-    /// Where silos and storages are kept while they are needed. Default: where the system keeps temporary
-    /// files.
+    /// Sets the folder of temporary silos and storages. Default: the system's folder of temporary files.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// What a session with these properties recommends (rule PA-4).
+    /// Returns the division that a session with these properties recommends (rule PA-4).
     ///
     /// # Errors
     /// [`ParallelError::Session`]: there is no such encoder, or it refuses the properties.
@@ -117,21 +120,21 @@ impl<'a> ParallelEncode<'a> {
         })
     }
 
-    /// The parts that a source is divided into.
+    /// Returns the parts that a source is divided into.
     ///
     /// # Errors
-    /// As [`ParallelEncode::recommended`], where nothing else was said.
+    /// It fails as [`ParallelEncode::recommended`] does, where no subdivision was set.
     pub fn plan(&self, source: &dyn FrameSource) -> Result<Vec<Part>, ParallelError> {
         let subdivision = self.subdivision.map_or_else(|| self.recommended(), Ok)?;
         Ok(subdivision.parts(source.frame_count(), source.duration()))
     }
 
-    /// Encodes all parts of a source. `progress` is told of every frame sent, from several threads; where it
-    /// answers false, everything stops.
+    /// Encodes all parts of a source. `progress` is called after every frame sent, from several threads; if
+    /// it returns false, everything stops.
     ///
     /// # Errors
-    /// The first failure, which ends all sessions (rule PA-13); [`ParallelError::Stopped`] where `progress`
-    /// said so.
+    /// Returns the first failure, which ends all sessions (rule PA-13), or [`ParallelError::Stopped`] where
+    /// `progress` asked for it.
     pub fn run(
         &self,
         source: &dyn FrameSource,
@@ -171,7 +174,7 @@ impl<'a> ParallelEncode<'a> {
             .specification(self.specification.clone())
     }
 
-    /// What every session is set to.
+    /// Returns the properties that every session gets.
     fn common(&self, source: Option<&dyn FrameSource>) -> Vec<Property> {
         let mut properties = self.properties.clone();
         let lacks = |key| !self.properties.iter().any(|property| property.key() == key);
@@ -187,7 +190,7 @@ impl<'a> ParallelEncode<'a> {
         properties
     }
 
-    /// What the session of a part is set to.
+    /// Configures the session of a part.
     pub(super) fn configure(
         &self,
         session: &CompressionSession,
@@ -207,14 +210,14 @@ impl<'a> ParallelEncode<'a> {
     }
 }
 
-/// All parts of a source, encoded.
+/// The encoded parts of a source.
 pub struct EncodedParts {
     parts: Vec<EncodedPart>,
     limits: Vec<DataRateLimit>,
 }
 
 impl EncodedParts {
-    /// The parts, in their order.
+    /// Returns the parts in their order.
     pub fn parts(&self) -> &[EncodedPart] {
         &self.parts
     }
@@ -223,8 +226,8 @@ impl EncodedParts {
     /// repeated.
     ///
     /// # Errors
-    /// [`ParallelError::Join`] where the parts do not make one film, [`ParallelError::Silo`] where a sample
-    /// cannot be read; those of `each`.
+    /// Fails with [`ParallelError::Join`] where the parts do not make one film, with [`ParallelError::Silo`]
+    /// where a sample cannot be read, and with the errors of `each`.
     pub fn join<E: From<ParallelError>>(
         &self,
         mut each: impl FnMut(SampleBuffer) -> Result<(), E>,
@@ -236,7 +239,8 @@ impl EncodedParts {
             let mut format: Option<Arc<FormatDescription>> = None;
             for sample in silo.samples(TimeRange::INVALID).map_err(&fail)? {
                 let mut buffer = sample.map_err(&fail)?;
-                // a silo shares one description among all samples that have an equal one
+                // comparing pointers suffices, because a silo shares one description among all samples that
+                // have an equal one
                 if !format.as_ref().is_some_and(|format| Arc::ptr_eq(format, &buffer.format)) {
                     joiner.format(&buffer.format, format.is_none()).map_err(joined)?;
                     format = Some(buffer.format.clone());

@@ -1,3 +1,6 @@
+//! This module defines the errors of encodes in parts: each says which frames it struck, because several
+//! parts run at once.
+
 use super::join::JoinError;
 use super::source::SourceError;
 use super::worker_pool::JobError;
@@ -11,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// What can go wrong with an encode in parts.
+/// An error of an encode in parts.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum ParallelError {
@@ -20,7 +23,7 @@ pub enum ParallelError {
     Session {
         /// The frames of its part.
         range: FrameRange,
-        /// What the session said.
+        /// The error of the session.
         source: SessionError,
     },
     /// A part's samples could not be kept.
@@ -28,15 +31,15 @@ pub enum ParallelError {
     Silo {
         /// The frames of its part.
         range: FrameRange,
-        /// What the silo said.
+        /// The error of the silo.
         source: Arc<SiloError>,
     },
-    /// What a part's passes learn could not be kept.
+    /// The findings of a part's passes could not be stored.
     #[error("{range}: {source}")]
     Storage {
         /// The frames of its part.
         range: FrameRange,
-        /// What the storage said.
+        /// The error of the storage.
         source: Arc<StorageError>,
     },
     /// Frames could not be read.
@@ -44,15 +47,15 @@ pub enum ParallelError {
     Source {
         /// The frames of its part.
         range: FrameRange,
-        /// What the source said.
+        /// The error of the source.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The source gave another number of frames than it said.
+    /// The source delivered another number of frames than it announced.
     #[error("{range}: the source gave {given} frames")]
     Frames {
-        /// The frames that were asked for.
+        /// The requested frames.
         range: FrameRange,
-        /// How many came.
+        /// The number of frames that came.
         given: u64,
     },
     /// The source has no frames.
@@ -66,19 +69,19 @@ pub enum ParallelError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: Arc<std::io::Error>,
     },
-    /// Somebody asked to stop, or another part failed.
+    /// The client asked to stop, or another part failed.
     #[error("stopped")]
     Stopped,
-    /// A defect: report it.
+    /// A defect of this crate; please report it.
     #[error("the encode in parts failed: {0}")]
     Broken(String),
 }
 
 impl ParallelError {
-    /// The stable number of the error (section 15 of the contract).
+    /// Returns the stable number of the error (section 15 of the contract).
     pub fn code(&self) -> i32 {
         match self {
             Self::Session { source, .. } => source.code(),
@@ -94,7 +97,7 @@ impl ParallelError {
 
     pub(super) fn session(range: FrameRange) -> impl Fn(SessionError) -> Self {
         move |source| match source {
-            // nobody but the worker pool invalidates these sessions
+            // only the worker pool invalidates these sessions, so the error is a consequence of another
             SessionError::Invalidated => Self::Stopped,
             source => Self::Session { range, source },
         }

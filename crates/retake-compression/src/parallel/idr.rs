@@ -1,7 +1,7 @@
-//! Numbers of H.264 IDR pictures (`idr_pic_id`, ITU-T H.264, 7.3.3 and 7.4.3): two that follow each other
-//! must not have the same.
+//! This module reads and changes the numbers of H.264 IDR pictures (`idr_pic_id`, ITU-T H.264, 7.3.3 and
+//! 7.4.3), because two consecutive ones must not have the same.
 
-/// What the slice headers of a stream are read with: some fields of its SPS and PPS.
+/// These fields of a stream's SPS and PPS are needed to read its slice headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Headers {
     separate_planes: bool,
@@ -14,12 +14,12 @@ pub(super) struct Headers {
     redundant: bool,
 }
 
-/// How picture order is coded (`pic_order_cnt_type`).
+/// The coding of the picture order (`pic_order_cnt_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
-    /// So many bits.
+    /// Every header has this many bits of order.
     Bits(u32),
-    /// By differences, or not at all.
+    /// Headers hold differences if they are `coded`, or nothing.
     Differences {
         coded: bool,
     },
@@ -29,7 +29,7 @@ enum Order {
 const IDR: u8 = 5;
 
 impl Headers {
-    /// From the record of an `avcC` with one SPS and one PPS; none where it is not one that can be read.
+    /// Reads the record of an `avcC` with one SPS and one PPS; returns `None` if it cannot be read.
     pub(super) fn of(record: &[u8]) -> Option<Self> {
         let (sps, rest) = set(record.get(6..)?)?;
         let (pps, _) = set(rest.get(1..)?)?;
@@ -64,7 +64,7 @@ impl Headers {
             _ => Order::Implied,
         };
         for skip in [0, 1, 0, 0] {
-            // max_num_ref_frames, gaps_in_frame_num_allowed, width, height
+            // the skipped fields are max_num_ref_frames, gaps_in_frame_num_allowed, width and height
             if skip == 1 {
                 bits.read(1)?
             } else {
@@ -103,7 +103,7 @@ impl Headers {
         })
     }
 
-    /// The number of an IDR picture; none for another picture.
+    /// Returns the number of an IDR picture, or `None` for another picture.
     pub(super) fn idr_pic_id(&self, sample: &[u8]) -> Result<Option<u32>, String> {
         for unit in units(sample) {
             let unit = unit?;
@@ -115,7 +115,7 @@ impl Headers {
         Ok(None)
     }
 
-    /// The IDR picture with another number.
+    /// Returns the IDR picture with another number.
     pub(super) fn renumber(&self, sample: &[u8], number: u32) -> Result<Vec<u8>, String> {
         let mut out = Vec::with_capacity(sample.len() + 8);
         for unit in units(sample) {
@@ -131,14 +131,14 @@ impl Headers {
         Ok(out)
     }
 
-    /// Behind the bits up to the number: the number, and where it ends.
+    /// Returns the number and a reader that stands behind it.
     fn find<'a>(&self, raw: &'a [u8]) -> Result<(Bits<'a>, u32), String> {
         let mut bits = Bits::new(raw);
         let number = self.seek(&mut bits).and_then(|()| bits.number());
         number.map(|number| (bits, number)).ok_or_else(cut)
     }
 
-    /// To the number.
+    /// Moves `bits` to the number.
     fn seek(&self, bits: &mut Bits<'_>) -> Option<()> {
         bits.read(8)?;
         for _ in 0..3 {
@@ -154,8 +154,8 @@ impl Headers {
         Some(())
     }
 
-    /// The slice with another number. What follows moves by some bits; arithmetic code begins at a whole byte
-    /// again.
+    /// Returns the slice with another number. The bits behind the number move; arithmetic code must begin at
+    /// a whole byte again.
     fn slice(&self, raw: &[u8], number: u32) -> Result<Vec<u8>, String> {
         let mut before = Bits::new(raw);
         self.seek(&mut before).ok_or_else(cut)?;
@@ -182,7 +182,7 @@ impl Headers {
         Ok(out.bytes)
     }
 
-    /// From the number to the data, in a slice of an IDR picture.
+    /// Moves from behind the number to the data, in a slice of an IDR picture.
     fn skip_header(&self, bits: &mut Bits<'_>) -> Option<()> {
         match self.order {
             Order::Bits(width) => {
@@ -202,7 +202,7 @@ impl Headers {
         if self.redundant {
             bits.number()?;
         }
-        // no_output_of_prior_pics_flag, long_term_reference_flag
+        // these are no_output_of_prior_pics_flag and long_term_reference_flag
         bits.read(2)?;
         bits.number()?;
         if self.deblocking && bits.number()? != 1 {
@@ -217,13 +217,13 @@ fn cut() -> String {
     "a slice ends within its header".to_owned()
 }
 
-/// A parameter set behind its length of two bytes, and what follows.
+/// Splits a parameter set, which stands behind its length of two bytes, from the rest.
 fn set(record: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = record.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
-/// The units behind four-byte lengths.
+/// Iterates over the units behind their four-byte lengths.
 fn units(sample: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {
     let mut rest = sample;
     std::iter::from_fn(move || {
@@ -260,7 +260,7 @@ fn scaling_lists(bits: &mut Bits<'_>, count: u32) -> Option<()> {
     Some(())
 }
 
-/// Without emulation prevention (7.4.1).
+/// Removes emulation prevention (7.4.1).
 fn unescape(unit: &[u8]) -> Vec<u8> {
     let mut zeros = 0;
     let keep = |byte: &u8| {
@@ -271,7 +271,7 @@ fn unescape(unit: &[u8]) -> Vec<u8> {
     unit.iter().copied().filter(keep).collect()
 }
 
-/// With emulation prevention.
+/// Inserts emulation prevention.
 fn escape(raw: &[u8]) -> Vec<u8> {
     let mut unit = Vec::with_capacity(raw.len() + 8);
     let mut zeros = 0;
@@ -289,7 +289,7 @@ fn escape(raw: &[u8]) -> Vec<u8> {
     unit
 }
 
-/// Reads bits, the highest first.
+/// A reader of bits takes the highest bit of a byte first.
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -309,7 +309,7 @@ impl<'a> Bits<'a> {
         })
     }
 
-    /// An Exp-Golomb code (9.1); of signed numbers, the code.
+    /// Reads an Exp-Golomb code (9.1); of signed numbers, it returns the code.
     fn number(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while self.read(1)? == 0 {
@@ -325,7 +325,7 @@ impl<'a> Bits<'a> {
 #[derive(Default)]
 struct Writer {
     bytes: Vec<u8>,
-    /// Bits of the last byte that are used; 0 for all.
+    /// This many bits of the last byte are used; 0 means all.
     used: usize,
 }
 
@@ -376,7 +376,7 @@ mod tests {
         redundant: false,
     };
 
-    /// A slice: its header, and behind it some data.
+    /// Writes a slice: its header, and behind it some data.
     fn slice(headers: &Headers, number: u32, data: &[u8]) -> Vec<u8> {
         let mut out = Writer::default();
         (0..8).rev().for_each(|at| out.bit(0x65 >> at & 1 == 1));
@@ -404,8 +404,8 @@ mod tests {
     }
 
     proptest! {
-        /// PA-11: the picture with another number is the one that would have been written with it, whatever
-        /// the data and their code.
+        /// PA-11: the picture with another number equals the one that would have been written with it,
+        /// whatever the data and their code are.
         #[test]
         fn a_slice_with_another_number_is_the_one_written_with_it(
             from in 0u32..9, to in 0u32..9, arithmetic: bool,
@@ -417,7 +417,7 @@ mod tests {
             prop_assert_eq!(headers.renumber(&sample, to), Ok(slice(&headers, to, &data)));
         }
 
-        /// Whatever the bytes are, reading them comes to an end and does not panic.
+        /// Whatever the bytes are, reading them must come to an end and must not panic.
         #[test]
         fn damage_is_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80), arithmetic: bool) {
             let headers = Headers { arithmetic, ..HEADERS };

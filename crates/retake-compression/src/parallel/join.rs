@@ -1,3 +1,5 @@
+//! This module joins the samples of parts into those of one film, and proves that they make one.
+
 use super::idr::Headers;
 use crate::property::DataRateLimit;
 use crate::rate_limit::{LimitReport, Violation};
@@ -5,18 +7,18 @@ use retake_media::{Codec, FormatDescription, Sample, Time};
 use thiserror::Error;
 
 /// Joins the samples of parts, one part entirely after the other, into those of one film (rules PA-5, PA-6,
-/// PA-7, PA-8, PA-10), and sees to it that they make one.
+/// PA-7, PA-8, PA-10), and refuses parts that do not make one.
 ///
 /// Call [`begin`](Self::begin) before each part and [`sample`](Self::sample) with each of its samples in
-/// decode order; samples pass as they are, but for one case: where an H.264 part ends with an IDR picture and
-/// the next begins with one of the same `idr_pic_id`, the second gets another (PA-11).
+/// decode order. Samples stay as they are except in one case: where an H.264 part ends with an IDR picture
+/// and the next begins with one of the same `idr_pic_id`, the second gets another (PA-11).
 #[derive(Debug)]
 pub struct Joiner {
     format: Option<FormatDescription>,
-    /// Where H.264 pictures have to be told apart: what their headers are read with.
+    /// The headers are present for H.264, whose consecutive IDR pictures must have different numbers.
     headers: Option<Headers>,
     part: usize,
-    /// The presentation time of the sync sample that this part begins with; none before it came.
+    /// The presentation time of the sync sample that begins this part, once it came.
     start: Option<Time>,
     last: Option<Time>,
     /// The `idr_pic_id` of the last sample, if it was an IDR picture.
@@ -25,27 +27,28 @@ pub struct Joiner {
     report: JoinReport,
 }
 
-/// What a joined film is like.
+/// A report describes a joined film.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JoinReport {
-    /// Parts joined.
+    /// The number of parts joined.
     pub parts: usize,
-    /// Samples.
+    /// The number of samples.
     pub samples: u64,
-    /// Bytes of all samples.
+    /// The bytes of all samples.
     pub bytes: u64,
-    /// Windows of decode time that hold more than a limit allows (resolution 45), the fullest of each run of
-    /// such windows.
+    /// The windows of decode time that hold more than a limit allows (resolution 45); of each run of such
+    /// windows, the fullest.
     pub violations: Vec<Violation>,
-    /// Sync samples that were given another `idr_pic_id`.
+    /// The number of sync samples that got another `idr_pic_id`.
     pub renumbered: u64,
 }
 
-/// Why parts do not make one film.
+/// The reason why parts do not make one film.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// PA-7: the part was encoded with other headers than the first. Encode all parts with the same settings.
+    /// PA-7: the part was encoded with other headers than the first. All parts must be encoded with the same
+    /// settings.
     #[error(
         "part {part} has another format description than the first: encode all parts with the same properties"
     )]
@@ -53,7 +56,7 @@ pub enum JoinError {
         /// The part, counted from 0.
         part: usize,
     },
-    /// PA-5, T-4: a decode time that is not numeric, or not after the one before. Encode frames with the
+    /// PA-5, T-4: a decode time is not numeric, or not after the one before. Frames must be encoded with the
     /// times of the film.
     #[error(
         "part {part}: a sample with decode time {dts} cannot follow one at {last}: give frames the times that they have in the film"
@@ -63,7 +66,7 @@ pub enum JoinError {
         part: usize,
         /// The decode time.
         dts: Time,
-        /// That of the sample before; invalid at the start.
+        /// The decode time of the sample before; invalid at the start.
         last: Time,
     },
     /// PA-6: the part does not begin with a sync sample.
@@ -79,9 +82,9 @@ pub enum JoinError {
     Leading {
         /// The part, counted from 0.
         part: usize,
-        /// When the sample is shown.
+        /// The time when the sample is shown.
         pts: Time,
-        /// When the sync sample is shown.
+        /// The time when the sync sample is shown.
         start: Time,
     },
     /// A part has no samples.
@@ -90,14 +93,14 @@ pub enum JoinError {
         /// The part, counted from 0.
         part: usize,
     },
-    /// A sample's bytes are not what its format says.
+    /// A sample's bytes contradict its format.
     #[error("part {part}, sample at {dts}: {reason}")]
     Damaged {
         /// The part, counted from 0.
         part: usize,
         /// The sample's decode time.
         dts: Time,
-        /// What is wrong.
+        /// The defect of the bytes.
         reason: String,
     },
 }
@@ -109,8 +112,8 @@ impl Default for Joiner {
 }
 
 impl Joiner {
-    /// A joiner that looks for windows which hold more than these limits allow; none are looked for without
-    /// limits.
+    /// Makes a joiner that reports windows which hold more than these limits allow. Without limits it reports
+    /// none.
     pub fn new(limits: Vec<DataRateLimit>) -> Self {
         Self {
             format: None,
@@ -150,8 +153,8 @@ impl Joiner {
         Ok(())
     }
 
-    /// As [`begin`](Self::begin) at the start of a part; within it, the format that its samples have from
-    /// here on.
+    /// Acts as [`begin`](Self::begin) at the start of a part; within it, checks the format that its samples
+    /// have from here on.
     pub(super) fn format(&mut self, format: &FormatDescription, begins: bool) -> Result<(), JoinError> {
         if begins {
             return self.begin(format);
@@ -160,10 +163,10 @@ impl Joiner {
         if same { Ok(()) } else { Err(JoinError::Format { part: self.part }) }
     }
 
-    /// The next sample of the part. It is changed only where it has to be.
+    /// Takes the next sample of the part. The sample is changed only where it must be (PA-11).
     ///
     /// # Errors
-    /// [`JoinError`]: the sample cannot come here.
+    /// Returns a [`JoinError`] if the sample cannot follow here.
     pub fn sample(&mut self, sample: &mut Sample) -> Result<(), JoinError> {
         let (part, dts, pts) = (self.part, sample.dts, sample.pts);
         if !dts.is_numeric() || self.last.is_some_and(|last| dts <= last) {
@@ -183,8 +186,8 @@ impl Joiner {
                 let number = headers.idr_pic_id(&sample.data).map_err(damaged)?;
                 match number {
                     Some(number) if begins && self.last_idr == Some(number) => {
-                        // the sample behind it may be an IDR picture as well, with the number that follows: 0
-                        // and 1 take turns
+                        // the sample behind it may be an IDR picture as well, with the number that follows,
+                        // because 0 and 1 take turns
                         let other = number + 2;
                         sample.data = headers.renumber(&sample.data, other).map_err(damaged)?;
                         self.report.renumbered += 1;
@@ -203,7 +206,7 @@ impl Joiner {
         Ok(())
     }
 
-    /// What the film is like.
+    /// Returns the report on the film.
     ///
     /// # Errors
     /// [`JoinError::Empty`] where the last part had no samples.
@@ -253,7 +256,7 @@ mod tests {
         assert_eq!(Joiner::default().finish().unwrap(), JoinReport::default());
     }
 
-    /// PA-5, PA-6, PA-7: each of what must not be is found, and told of the part it is in.
+    /// PA-5, PA-6, PA-7: each violation is found, and the error names its part.
     #[test]
     fn what_makes_no_film_is_refused() {
         use SampleKind::{Reference, Sync};

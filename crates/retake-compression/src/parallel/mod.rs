@@ -1,4 +1,4 @@
-//! One source, several sessions: how it is divided, what runs the parts, and how they are joined.
+//! This module encodes one source by several sessions: it divides the source, runs the parts, and joins them.
 //!
 //! ```text
 //!  source ─┬─ part 0 ─► session ─► silo ─┐
@@ -6,9 +6,9 @@
 //!          └─ part 2 ─► session ─► silo ─┘
 //! ```
 //!
-//! A [`Subdivision`] divides a source into [`Part`]s; what a configured session recommends can be asked of
-//! it. Each part is encoded by a session that knows nothing of the others but that their output is joined to
-//! its own. A [`Joiner`] takes the samples part by part, proves that they make one film, and gives them out.
+//! A [`Subdivision`] divides a source into [`Part`]s; a configured session recommends one. Each part is
+//! encoded by a session that knows nothing of the others except that their output is joined to its own. A
+//! [`Joiner`] takes the samples part by part, proves that they make one film, and hands them out.
 //! [`ParallelEncode`] does all of it for a [`FrameSource`]; the [`WorkerPool`] beneath runs any independent
 //! jobs.
 

@@ -1,4 +1,5 @@
-//! One part: a session, a silo for its samples, and as many passes as it asks for (rule PA-15).
+//! This module encodes one part: it has a session, a silo for its samples, and as many passes as the session
+//! asks for (rule PA-15).
 
 use super::ParallelEncode;
 use super::error::ParallelError;
@@ -11,17 +12,17 @@ use crate::silo::FrameSilo;
 use crate::units::FrameRange;
 use retake_media::{Time, TimeRange};
 
-/// A part that was encoded: its samples are in its silo.
+/// A part that was encoded. Its samples are in its silo.
 pub struct EncodedPart {
-    /// Which frames, and what is joined to them.
+    /// The frames of the part, and its place among the others.
     pub part: Part,
-    /// The newest sample of every frame; the client's from here on.
+    /// The silo with the newest sample of every frame. The client owns it from here on.
     pub silo: FrameSilo,
-    /// Passes that were made.
+    /// The number of passes that were made.
     pub passes: u32,
 }
 
-/// How far a part has come.
+/// The progress of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartProgress {
     /// The part, counted from 0.
@@ -32,14 +33,15 @@ pub struct PartProgress {
     pub sent: u64,
 }
 
-/// A part that is being encoded.
+/// A part while it is being encoded.
 pub(super) struct Running<'a> {
     source: &'a dyn FrameSource,
     progress: &'a (dyn Fn(PartProgress) -> bool + Sync),
     encode: MultiPassEncode,
     index: usize,
     part: Part,
-    /// When its frames are shown, from the first pass on.
+    /// The presentation times of its frames, collected in the first pass because later passes are asked for
+    /// by time.
     times: Vec<Time>,
 }
 
@@ -67,7 +69,7 @@ impl<'a> Running<'a> {
         Ok(EncodedPart { part, silo: running.encode.into_silo(), passes })
     }
 
-    /// The pass over all frames.
+    /// Sends all frames once.
     fn first_pass(&mut self) -> Result<(), ParallelError> {
         let range = self.part.range;
         let mut sent = 0;
@@ -87,7 +89,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// A later pass, over the frames in these ranges.
+    /// Sends the frames in these ranges again.
     fn later_pass(&mut self, ranges: &[TimeRange]) -> Result<(), ParallelError> {
         let (mut sent, source, first) = (0, self.source, self.part.range.start);
         let before = |times: &[Time], end: Time| first + times.partition_point(|&pts| pts < end) as u64;

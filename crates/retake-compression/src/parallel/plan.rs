@@ -1,35 +1,37 @@
+//! This module divides a source into parts, by a rule that gives equal parts on every machine.
+
 use crate::property::{Property, SupportedProperties};
 use crate::units::FrameRange;
 use retake_media::Time;
 
-/// How a source may be divided among sessions that encode side by side: what a configured session recommends,
-/// or what a client wants.
+/// A subdivision limits how a source is divided among sessions that encode side by side. A configured session
+/// recommends one, or the client chooses one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Subdivision {
-    /// The most parts; 0 counts as 1.
+    /// The largest number of parts; 0 counts as 1.
     #[doc(alias = "kVTCompressionPropertyKey_RecommendedParallelizationLimit")]
     pub limit: u32,
-    /// The fewest frames of a part; 0 counts as 1.
+    /// The smallest number of frames of a part; 0 counts as 1.
     #[doc(alias = "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumFrameCount")]
     pub least_frames: u64,
-    /// The shortest part; anything but a positive numeric time sets no bound.
+    /// The shortest duration of a part. Anything but a positive numeric time sets no bound.
     #[doc(alias = "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumDuration")]
     pub least_duration: Time,
 }
 
 impl Subdivision {
-    /// At most so many parts, however short they are.
+    /// Allows at most `limit` parts, however short they are.
     pub const fn at_most(limit: u32) -> Self {
         Self { limit, least_frames: 1, least_duration: Time::INVALID }
     }
 
-    /// The parts of a source of so many frames and such a duration ([`Time::INVALID`] where it is not known,
-    /// which sets no bound).
+    /// Returns the parts of a source of `frames` frames and this duration ([`Time::INVALID`] if it is not
+    /// known, which sets no bound).
     ///
-    /// There are as many parts as both minima leave room for, at most [`limit`](Self::limit), and one at
-    /// least; none of a source without frames. Parts are equal but for the remainder, which goes to the first
-    /// ones, a frame each: 402 frames in four parts are 101, 101, 100 and 100. The same arguments give the
-    /// same parts on every machine (rule PA-3).
+    /// There are as many parts as both minima leave room for, at most [`limit`](Self::limit) and at least
+    /// one, except that a source without frames has none. Parts are equal except for the remainder, which
+    /// goes to the first ones, a frame each: 402 frames in four parts are 101, 101, 100 and 100. The same
+    /// arguments give the same parts on every machine (rule PA-3).
     pub fn parts(&self, frames: u64, duration: Time) -> Vec<Part> {
         if frames == 0 {
             return Vec::new();
@@ -49,7 +51,8 @@ impl Subdivision {
     }
 }
 
-/// How many times the least duration goes into the whole, exactly (T-1).
+/// Returns exactly how many times the least duration goes into the whole (T-1), or `None` if there is no
+/// bound.
 fn times_within(least: Time, whole: Time) -> Option<u64> {
     if !least.is_numeric() || !whole.is_numeric() || least.value() <= 0 || whole.value() < 0 {
         return None;
@@ -59,21 +62,21 @@ fn times_within(least: Time, whole: Time) -> Option<u64> {
     Some(u64::try_from(ticks / each).unwrap_or(u64::MAX))
 }
 
-/// One of several ranges that sessions of their own encode, to be joined in order.
+/// One of several ranges that sessions of their own encode, and that are joined in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// Its frames, counted in the source's presentation order from 0.
+    /// The frames of the part, counted in the source's presentation order from 0.
     pub range: FrameRange,
-    /// Another part is joined before it.
+    /// True if another part is joined before this one.
     pub more_before: bool,
-    /// Another part is joined after it.
+    /// True if another part is joined after this one.
     pub more_after: bool,
 }
 
 impl Part {
-    /// What the session that encodes it has to be told (rules PA-1 and PA-2): its place among the others, and
-    /// its exact number of frames; as far as the session has properties for it
-    /// ([`CompressionSession::supported_properties`]). Encoders that have none of them begin and end every
+    /// Returns the properties that the part's session must get (rules PA-1 and PA-2): its place among the
+    /// others and its exact number of frames, as far as the session has properties for them
+    /// ([`CompressionSession::supported_properties`]). Encoders without these properties begin and end every
     /// encode in the same way.
     ///
     /// [`CompressionSession::supported_properties`]: crate::session::CompressionSession::supported_properties
@@ -96,7 +99,7 @@ mod tests {
         Subdivision::at_most(limit).parts(frames, Time::INVALID).iter().map(|part| part.range.len()).collect()
     }
 
-    /// A25, PA-1, PA-2: the table of the header, to the letter.
+    /// A25, PA-1, PA-2: the parts are those of the header's table, to the letter.
     #[test]
     fn a25_four_hundred_frames_in_four_parts() {
         let parts = Subdivision::at_most(4).parts(400, Time::INVALID);
@@ -118,7 +121,7 @@ mod tests {
         assert!(parts[1].properties(&SupportedProperties::new()).is_empty());
     }
 
-    /// A25: remainders, fewer frames than sessions, one frame, none.
+    /// A25: the division handles remainders, fewer frames than sessions, one frame, and none.
     #[test]
     fn a25_remainders_and_few_frames() {
         assert_eq!(sizes(4, 402), [101, 101, 100, 100]);
@@ -130,7 +133,7 @@ mod tests {
         assert!(!sole.more_before && !sole.more_after);
     }
 
-    /// A25: both minima are met, exactly at their bounds too.
+    /// A25: both minima hold, also exactly at their bounds.
     #[test]
     fn a25_minima_of_frames_and_of_duration() {
         let count = |least_frames, least_duration| {
@@ -145,7 +148,7 @@ mod tests {
         assert_eq!(count(150, Time::new(4, 1)), 2);
         assert_eq!(count(100, Time::new(9, 1)), 1);
         assert_eq!(count(1, Time::POSITIVE_INFINITY), 4);
-        // where the source's duration is not known, the frames alone count
+        // where the source's duration is not known, only the frames count
         let rule = Subdivision { limit: 4, least_frames: 200, least_duration: Time::new(100, 1) };
         assert_eq!(rule.parts(400, Time::INVALID).len(), 2);
     }

@@ -1,4 +1,5 @@
-//! The sessions of all parts that are being encoded, so that one failure ends them all (rule PA-13).
+//! This module lists the sessions of all parts that are being encoded, so that one failure ends them all
+//! (rule PA-13).
 
 use super::error::ParallelError;
 use crate::session::SessionHandle;
@@ -16,17 +17,17 @@ struct State {
     running: Vec<(u64, SessionHandle)>,
 }
 
-/// A session is among those that are stopped as long as this lives.
+/// A session is stopped with the others as long as this lives.
 pub(super) struct Registered<'a> {
     sessions: &'a Sessions,
     number: u64,
 }
 
 impl Sessions {
-    /// Puts a session among those that are stopped.
+    /// Adds a session to those that are stopped together.
     ///
     /// # Errors
-    /// [`ParallelError::Stopped`] where that has happened.
+    /// [`ParallelError::Stopped`] if the sessions were stopped already.
     pub(super) fn register(&self, session: SessionHandle) -> Result<Registered<'_>, ParallelError> {
         let mut state = self.lock();
         if state.stopped {
@@ -38,7 +39,7 @@ impl Sessions {
         Ok(Registered { sessions: self, number })
     }
 
-    /// Invalidates all sessions, also those that would come.
+    /// Invalidates all sessions, and makes later ones fail to register.
     pub(super) fn stop(&self) {
         let running = {
             let mut state = self.lock();
@@ -49,7 +50,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // a list and a flag are sound whatever a panicking holder was doing
+        // a panicking holder cannot leave a list and a flag unsound
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,17 +2,17 @@ use crate::session::SourceFrame;
 use crate::units::FrameRange;
 use retake_media::Time;
 
-/// Whatever a source says went wrong.
+/// The source's own error.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A supply of frames that can be read by exact ranges, from several threads at once, and again: every
-/// reading of a frame gives equal pixels and times.
+/// A source supplies frames by exact ranges, to several threads at once, and repeatedly: every reading of a
+/// frame must give equal pixels and times.
 pub trait FrameSource: Sync {
-    /// How many frames there are.
+    /// Returns the number of frames.
     fn frame_count(&self) -> u64;
 
-    /// How long they are shown altogether; [`Time::INVALID`] where that is not known. Only parts with a
-    /// shortest duration ask for it.
+    /// Returns the duration of all frames together, or [`Time::INVALID`] (the default) if it is not known.
+    /// Only a [subdivision](super::Subdivision) with a shortest duration needs it.
     fn duration(&self) -> Time {
         Time::INVALID
     }
@@ -20,9 +20,9 @@ pub trait FrameSource: Sync {
     /// Reads exactly these frames, in presentation order.
     ///
     /// # Errors
-    /// The source's own.
+    /// Returns the source's own error.
     fn open(&self, range: FrameRange) -> Result<FrameReading<'_>, SourceError>;
 }
 
-/// Frames of a range, one after the other.
+/// Iterates over the frames of a range in presentation order.
 pub type FrameReading<'a> = Box<dyn Iterator<Item = Result<SourceFrame, SourceError>> + 'a>;

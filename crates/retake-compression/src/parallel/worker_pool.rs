@@ -1,19 +1,20 @@
-//! Threads that do independent jobs: no more at once than there are, and the first error stops all.
+//! This module runs independent jobs on threads: no more jobs run at once than there are threads, and the
+//! first error stops all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// What a worker pool has to know of the errors of its jobs.
+/// This trait tells a worker pool the facts about its jobs' errors that it needs.
 pub trait JobError: Send {
-    /// The error of a job that panicked, or of a thread that could not be started; `what` says so.
+    /// Makes the error of a job that panicked, or of a thread that could not be started; `what` says which.
     fn broken(what: String) -> Self;
 
-    /// Whether it only says that something else made this job stop.
+    /// Tells whether the error only says that something else made this job stop.
     fn is_consequence(&self) -> bool;
 
-    /// Puts the error in the place of `cause`, unless that is what made this one happen.
+    /// Replaces `cause` by this error, unless `cause` made this one happen.
     fn keep_cause(self, cause: &mut Option<Self>)
     where
         Self: Sized,
@@ -24,24 +25,24 @@ pub trait JobError: Send {
     }
 }
 
-/// So many threads, and how to stop what they are doing.
+/// A worker pool is a number of threads and a way to stop their work.
 pub struct WorkerPool<'a> {
-    /// Jobs at once; 0 counts as 1.
+    /// The number of jobs at once; 0 counts as 1.
     pub threads: u32,
-    /// What threads are called; a number follows.
+    /// The name of the threads; a number follows it.
     pub name: &'a str,
-    /// Makes jobs that run end soon, with an error that [is a consequence](JobError::is_consequence). Called
-    /// after the first error, and perhaps again.
+    /// Makes running jobs end soon, with an error that [is a consequence](JobError::is_consequence). It is
+    /// called after the first error, and perhaps again.
     pub stop: &'a (dyn Fn() + Sync),
 }
 
 impl WorkerPool<'_> {
-    /// Does the jobs that `next` gives, which may wait for one, until it gives none. `done` is told of every
+    /// Does the jobs that `next` returns until it returns none; `next` may wait for a job. `done` gets every
     /// result on the calling thread, in the order in which they come; `label` names a job in the error of a
-    /// panic. After the first error no job is begun.
+    /// panic. No job is begun after the first error.
     ///
     /// # Errors
-    /// The first error of a job or of `done` that is not the consequence of another.
+    /// Returns the first error of a job or of `done` that is not the consequence of another.
     pub fn run<J, R: Send, E: JobError>(
         &self,
         next: impl Fn() -> Option<J> + Sync,
@@ -64,7 +65,7 @@ impl WorkerPool<'_> {
                 if result.is_err() {
                     fail();
                 }
-                // the receiver outlives all senders: it is drained below
+                // sending cannot fail, because the receiver outlives all senders: it is drained below
                 let _ = results.send(result);
             }
         };
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!((result, seen), (Ok(()), (0..100).collect()));
     }
 
-    /// PA-13: whoever waits is told to stop, nothing is begun any more, and the error is the one that began
+    /// PA-13: all who wait are told to stop, no job is begun any more, and the error is the one that began
     /// it.
     #[test]
     fn the_first_error_stops_all_and_is_the_one_that_is_told() {
