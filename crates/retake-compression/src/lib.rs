@@ -1,14 +1,15 @@
-//! What an encoder is to Retake, and what is decided about encodes: the [`encoder`] contract and registry,
-//! the [`take`] as the unit of work, the [`units`] that a film is planned in, and the [`planner`] that asks
-//! for takes again. A [`session`] is a client's conversation with an encoder, [`parallel`] sessions share one
-//! source, a [`silo`] merges the samples of several passes, a [`storage`] keeps what each pass has learned.
-//! All files are [`journal`]s, and [`windows`] of the merged film are looked at.
+//! This crate defines the contract of an encoder and decides about encodes: it holds the [`encoder`] contract
+//! and registry, the [`take`] as the unit of work, the [`units`] that a film is planned in, and the
+//! [`planner`] that asks for takes again. A [`session`] is a client's conversation with an encoder,
+//! [`parallel`] sessions share one source, a [`silo`] merges the samples of several passes, and a [`storage`]
+//! keeps the findings of each pass. All files are [`journal`]s, and [`rate_limit`] keeps windows of the film
+//! below a peak rate.
 //!
 //! This crate opens no container and links no encoder. The planner reads no clock, no file and no random
-//! number.
+//! number, so that its decisions can be replayed.
 //!
-//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, where
-//! it is told what every call must do.
+//! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, which
+//! states what every call must do.
 
 pub mod encode_run;
 pub mod encoder;

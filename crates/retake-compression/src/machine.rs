@@ -1,14 +1,15 @@
-//! What this machine has room for: below sessions, which recommend by it, and below parallel sessions, which
-//! are run by it.
+//! This module tells how much this machine has room for. It lies below sessions, which recommend by it, and
+//! below parallel sessions, which run by it.
 
 use crate::encoder::{EncoderFactory, EncoderSettings};
 
-/// Frames that a session holds beside those inside its encoder: those that wait, and those that the client is
-/// filling.
+/// A session holds this many frames beside those inside its encoder: those at the writer, and the one that it
+/// is filling.
 const SESSION_FRAMES: u64 = 8;
 
-/// Sessions with these settings that run well side by side: as many as have cores for the threads that are of
-/// use to each, and fit into half of the memory (resolution 43: whatever else runs). At least 1.
+/// Returns how many sessions with these settings run well side by side: as many as find cores for the threads
+/// that each can use, and fit into half of the memory, because other programs run, too (resolution 43). It is
+/// at least 1.
 pub(crate) fn sessions_at_once(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let by_cores = cores / u64::from(factory.useful_threads(settings).max(1));
@@ -18,7 +19,7 @@ pub(crate) fn sessions_at_once(factory: &dyn EncoderFactory, settings: &EncoderS
     u32::try_from(by_cores.min(by_memory).max(1)).unwrap_or(u32::MAX)
 }
 
-/// Half of the machine's memory in bytes, or 4 GiB where it does not say.
+/// Returns half of the machine's memory in bytes, or 4 GiB where it does not say.
 pub fn half_of_memory() -> u64 {
     let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;

@@ -1,50 +1,51 @@
-//! What judges takes: the contract between sessions and metrics, which this crate does not know by name.
+//! This module is the contract between sessions and metrics. Scorers implement it, because this crate must
+//! not know any metric by name.
 
 use crate::encoder::EncoderSettings;
 use crate::take::Score;
 use retake_media::PixelBuffer;
 use std::sync::Arc;
 
-/// A metric, as properties of sessions tell it.
+/// A metric describes itself to the properties of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
     /// The name that selects it.
     pub name: &'static str,
-    /// The best score there is.
+    /// The best possible score.
     pub best: f64,
-    /// The size of a difference that is worth talking about: the tolerance above a floor where nobody says
-    /// otherwise.
+    /// The smallest difference that matters. It is the tolerance above a floor where the client sets none.
     pub unit: f64,
 }
 
-/// The metrics of a build. Registered by [`Registry::set_scorers`](crate::encoder::Registry::set_scorers).
+/// Scorers are the metrics of a build. [`Registry::set_scorers`](crate::encoder::Registry::set_scorers)
+/// registers them.
 pub trait Scorers: Send + Sync {
-    /// Its metrics, the default one first.
+    /// Returns the metrics, the default one first.
     fn metrics(&self) -> &[Metric];
 
-    /// A scorer by one of the metrics for a take with these settings; of its scores the mean counts.
+    /// Opens a scorer by one of the metrics for a take with these settings. The mean of its scores counts.
     ///
     /// # Errors
-    /// A reason in words, where these pictures cannot be scored by it.
+    /// Returns a reason in words where the metric cannot score such pictures.
     fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<AnyScorer, String>;
 }
 
 /// Scores the pictures of one take, or of one unit, against their source pictures.
 pub trait Scorer: Send {
-    /// Why pictures could not be scored.
+    /// The reason why pictures could not be scored.
     type Error: Send;
 
     /// Takes the next frame in presentation order: its source picture, and the picture that a decoder will
     /// see.
     ///
     /// # Errors
-    /// The reason; the scorer is of no further use then.
+    /// Returns the reason; the scorer must not be used any more then.
     fn push(&mut self, source: &PixelBuffer, picture: &PixelBuffer) -> Result<(), Self::Error>;
 
-    /// The score of everything that was pushed.
+    /// Returns the score of all pushed frames.
     ///
     /// # Errors
-    /// As [`Scorer::push`].
+    /// It fails as [`Scorer::push`] does.
     fn finish(self: Box<Self>) -> Result<Score, Self::Error>;
 }
 

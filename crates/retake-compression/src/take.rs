@@ -1,4 +1,5 @@
-//! The take: one encode of one range with one group of settings, and the record of how it came out.
+//! A take is one encode of one range with one group of settings; this module describes takes and records
+//! their results.
 //!
 //! A take runs from its [`TakeDescription`] alone. Its result is stored under a name that contains the
 //! description's [`TakeId`], so that doing a take twice is harmless.
@@ -9,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// The version of [`TakeDescription`]'s meaning: raised whenever equal descriptions could give other bytes
-/// than before.
+/// The version of [`TakeDescription`]'s meaning. It must be raised whenever equal descriptions could give
+/// other bytes than before.
 pub const VERSION: u32 = 1;
 
-/// Everything that determines a take.
+/// A description holds everything that determines a take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TakeDescription {
-    /// [`VERSION`].
+    /// The [`VERSION`] that wrote the description.
     pub version: u32,
     /// The identity of the source film.
     pub source: String,
@@ -24,13 +25,14 @@ pub struct TakeDescription {
     pub range: FrameRange,
     /// The encoder's name and library version.
     pub encoder: String,
-    /// Its settings. Where [`TakeDescription::look`] is set, their quality is where the search begins.
+    /// The settings of the encoder. Where [`TakeDescription::look`] is set, the search begins at their
+    /// quality.
     pub settings: EncoderSettings,
     /// Choose the quality by a quick look at the frames first.
     pub look: Option<Look>,
-    /// Correct the quality while the take runs, so that its mean score comes out here.
+    /// If set, the take corrects its quality while it runs, so that its mean score comes out here.
     pub steer: Option<f64>,
-    /// Measure how it came out.
+    /// If set, the take is scored in this way.
     pub measure: Option<Measure>,
 }
 
@@ -43,24 +45,25 @@ pub struct Look {
     pub preset: String,
 }
 
-/// How a take is measured.
+/// A measure tells how a take is scored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// The metric's name.
     pub metric: String,
-    /// How a take's frames become one number: `mean`, `p5`, `min`.
+    /// The way in which a take's frames become one number: `mean`, `p5` or `min`.
     pub pool: String,
-    /// Every how many frames one is scored, at most: short takes are scored more densely.
+    /// Every how many frames one is scored, at most; 0 counts as 1.
     pub stride: u32,
-    /// Score short takes more densely. Not for takes that begin before their length is known.
+    /// True if short takes are scored more densely. It must be false for takes that begin before their length
+    /// is known.
     pub adapt: bool,
 }
 
 impl Measure {
-    /// Scored frames below which an estimate is not worth much.
+    /// An estimate from fewer scored frames than this is not worth much.
     const FEWEST: u64 = 12;
 
-    /// Every how many of a take's frames one is scored.
+    /// Returns the stride (at least 1) at which a take of `frames` frames is scored.
     pub fn stride_for(&self, frames: u64) -> u32 {
         if !self.adapt {
             return self.stride.max(1);
@@ -70,7 +73,7 @@ impl Measure {
     }
 }
 
-/// The identity of a description.
+/// An id is the identity of a description.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TakeId(u128);
 
@@ -87,46 +90,41 @@ impl fmt::Debug for TakeId {
 }
 
 impl TakeDescription {
-    /// The identity: equal for equal descriptions, on every machine.
+    /// Returns the identity. It is equal for equal descriptions, on every machine.
     pub fn id(&self) -> TakeId {
-        // serde_json writes fields in their order and floats in shortest round-trip form: a canonical text
-        // without more ado
+        // serde_json writes fields in their order and floats in shortest round-trip form, so the text is
+        // canonical as it is
         let text = serde_json::to_vec(self).expect("a description holds strings, numbers and lists only");
         TakeId(xxh3_128(&text))
     }
 }
 
-/// How frames came out that were encoded together once: a take of an export, or a unit in one pass of a
-/// session.
-///
-/// This is the one record of what was learned of them, and its JSON is its one form as bytes. The job folder
-/// keeps it behind the samples of a take, the multi-pass storage in the note of a pass. What a container does
-/// not know of its frames is not written.
+/// A record tells how a take came out. It is stored behind the take's samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TakeRecord {
-    /// The frames encoded, in the source's presentation order.
+    /// The frames that were encoded.
     pub range: FrameRange,
     /// The quality that was used, on the encoder's scale; `None` where a rate decided.
     pub quality: Option<f64>,
-    /// The mean quantizer of the frames, on the encoder's own scale; 0 where the encoder does not say.
+    /// The mean quantizer of the frames, on the encoder's own scale; 0 where the encoder does not tell it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub qp: f64,
-    /// Bytes of all samples.
+    /// The bytes of all samples.
     pub bytes: u64,
-    /// The largest `dts - pts` of a sample in ticks of the source's time base: what a container has to shift
-    /// decode times by. 0 in a session, whose times have no time base in common.
+    /// The largest `dts - pts` of a sample, in ticks of the source's time base. A container must shift decode
+    /// times by as much. It is 0 in a session, because its times have no time base in common.
     #[serde(default, skip_serializing_if = "no_ticks")]
     pub reorder_ticks: i64,
-    /// The measured score.
+    /// The score, where the take was measured.
     pub score: Option<Score>,
-    /// Hash of each picture as a decoder will see it, in presentation order, where the encoder gave them and
-    /// somebody asked.
+    /// The hash of each picture as a decoder will see it, in presentation order, where the encoder delivered
+    /// pictures and the hashes were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Vec<u64>>,
     /// What the quick look cost and saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<LookRecord>,
-    /// CPU seconds spent, the look included. A session does not measure them.
+    /// The CPU seconds spent, including the look. A session does not measure them.
     #[serde(default, skip_serializing_if = "CpuSeconds::is_none")]
     pub cpu: CpuSeconds,
 }
@@ -139,14 +137,14 @@ fn no_ticks(ticks: &i64) -> bool {
     *ticks == 0
 }
 
-/// A measured score of a take.
+/// A score of a take that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The pooled score.
     pub value: f64,
-    /// Its standard error: 0 when every frame was scored.
+    /// The standard error of `value`; 0 if every frame was scored.
     pub error: f64,
-    /// Mean luma PSNR of all frames, in dB.
+    /// The mean luma PSNR of all frames, in dB.
     pub psnr: f64,
     /// The score that the metric cannot exceed on these frames, where it has such a ceiling (VMAF, by the
     /// motion of the source).
@@ -160,12 +158,12 @@ pub struct LookRecord {
     pub probes: Vec<[f64; 2]>,
 }
 
-/// CPU time by what it was spent on.
+/// CPU seconds are counted by their purpose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuSeconds {
     /// The quick look.
     pub look: f64,
-    /// Encoding (and waiting for frames to be converted).
+    /// Encoding, which includes waiting for frames to be converted.
     pub encode: f64,
     /// Scoring.
     pub measure: f64,

@@ -1,13 +1,13 @@
-//! Cutting a film into planning units.
+//! This module cuts a film into planning units.
 //!
-//! A unit begins with a sync frame and is judged, and encoded again, as a whole. Units end at scene changes; a scene that is longer
-//! than the longest unit is split evenly. [`UnitCutter`] does that while the film is being decoded: it holds back no more than
-//! [`UnitRule::window`] frames.
+//! A unit begins with a sync frame, because it is scored, and encoded again, as a whole. Units end at scene
+//! changes; a scene that is longer than the longest unit is split evenly. [`UnitCutter`] cuts while the film
+//! is being decoded, so it holds back no more than [`UnitRule::window`] frames.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Frames from `start` on, up to but without `end`, counted in presentation order from 0.
+/// A half-open range of frames from `start` up to `end`, counted in presentation order from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FrameRange {
     /// The first frame.
@@ -17,17 +17,17 @@ pub struct FrameRange {
 }
 
 impl FrameRange {
-    /// The range between two frames.
+    /// Makes the range from frame `start` up to, but without, frame `end`.
     pub const fn new(start: u64, end: u64) -> Self {
         Self { start, end }
     }
 
-    /// How many frames there are.
+    /// Returns the number of frames; 0 if `end` lies before `start`.
     pub const fn len(self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether there are none.
+    /// Tells whether the range has no frames.
     pub const fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -39,13 +39,14 @@ impl fmt::Display for FrameRange {
     }
 }
 
-/// How long units may be, in frames.
+/// A rule limits the length of units, in frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitRule {
-    /// The longest unit. At least 1.
+    /// The longest unit; at least 1, and 0 counts as 1.
     pub longest: u64,
-    /// The longest piece of a scene that is looked at before it is cut. A scene that ends within it is split evenly; a longer
-    /// one loses a unit of `longest` frames at its front. At least `longest`.
+    /// The longest piece of a scene that is examined before it is cut. A scene that ends within it is split
+    /// evenly; a longer one loses a unit of `longest` frames at its front. It must be at least `longest`, and
+    /// counts as `longest` if it is less.
     pub window: u64,
 }
 
@@ -57,18 +58,19 @@ pub struct UnitCutter {
 }
 
 impl UnitCutter {
-    /// A cutter for the film from frame `start` on, which must be the start of a unit.
+    /// Makes a cutter for the film from frame `start` on, which must be the start of a unit.
     pub fn new(rule: UnitRule, start: u64) -> Self {
         let longest = rule.longest.max(1);
         Self { rule: UnitRule { longest, window: rule.window.max(longest) }, start }
     }
 
-    /// Where the next unit will start.
+    /// Returns the frame where the next unit will start.
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// A scene ends before frame `end` (a scene change, or the end of the film): the units up to there.
+    /// Returns the units up to frame `end`, because a scene ends before it (at a scene change, or at the end
+    /// of the film).
     pub fn scene_end(&mut self, end: u64) -> Vec<FrameRange> {
         let frames = end.saturating_sub(self.start);
         let pieces = frames.div_ceil(self.rule.longest);
@@ -79,8 +81,8 @@ impl UnitCutter {
             .collect()
     }
 
-    /// The scene does not end before frame `known`: a unit that can be cut off the front because the scene is longer than the
-    /// window, if any.
+    /// Returns a unit to cut off the front, if any, where the scene does not end before frame `known` and is
+    /// longer than the window.
     pub fn no_cut_before(&mut self, known: u64) -> Option<FrameRange> {
         if known.saturating_sub(self.start) <= self.rule.window {
             return None;
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The reference: what the rule says, computed with the whole film in view.
+    /// Computes the same units with the whole film in view, as the rule says.
     fn reference(rule: UnitRule, cuts: &[u64], frames: u64) -> Vec<FrameRange> {
         let mut units = Vec::new();
         let mut ends: Vec<u64> = cuts.to_vec();
