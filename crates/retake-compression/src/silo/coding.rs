@@ -1,24 +1,24 @@
-//! What happens to a silo, as bytes. `docs/storage-format.md` has the layout.
+//! This module writes the events of a silo as bytes. `docs/storage-format.md` has the layout.
 
 use crate::journal::RecordLocation;
 use crate::journal::fields::{location, put_location, take};
 use retake_media::sample_codec::{TIME_BYTES, put_time, take_time};
 use retake_media::{Time, TimeRange};
 
-/// What happened to a silo, as its commits tell it in order.
+/// An event is one change of a silo. Commits hold the events in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Event {
-    /// A format description was kept.
+    /// A format description was stored.
     Format(RecordLocation),
     /// A sample was added.
     Sample(Time, RecordLocation),
-    /// A pass over these ranges began, and what was in them is gone.
+    /// A pass over these ranges began, and the samples in them were removed.
     Pass(Vec<TimeRange>),
     /// A replacement of these ranges began.
     Replacement(Vec<TimeRange>),
-    /// The replacement counts.
+    /// The samples of the replacement took the place of the old ones.
     Commit,
-    /// The replacement does not.
+    /// The samples of the replacement were given up.
     Abandon,
 }
 
@@ -41,7 +41,7 @@ impl Event {
         }
     }
 
-    /// The first event of `bytes`, which then begin behind it.
+    /// Reads the first event of `bytes`, and moves `bytes` behind it.
     pub(super) fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let [kind] = take(bytes)?;
         Some(match kind {
@@ -67,7 +67,7 @@ fn put_ranges(out: &mut Vec<u8>, kind: u8, ranges: &[TimeRange]) {
 
 fn ranges(bytes: &mut &[u8]) -> Option<Vec<TimeRange>> {
     let count = u64::from_le_bytes(take(bytes)?);
-    // as many as there are bytes for, whatever the number says
+    // a count of more ranges than there are bytes for is refused, because it must not size an allocation
     (count <= (bytes.len() / (2 * TIME_BYTES)) as u64).then_some(())?;
     (0..count).map(|_| Some(TimeRange::new(take_time(bytes)?, take_time(bytes)?))).collect()
 }

@@ -1,20 +1,21 @@
-//! Where the samples of a silo lie, in the order of their decode times.
+//! This module lists the locations of a silo's samples, in the order of their decode times.
 
 use crate::journal::RecordLocation;
 use retake_media::Time;
 use std::sync::Arc;
 
-/// Entries in a block: what a snapshot may have to copy when a sample is added meanwhile.
+/// A block holds this many entries, because adding a sample must copy no more than one block while a snapshot
+/// shares it.
 const BLOCK: usize = 1024;
 
-/// A sample's decode time and its record.
+/// An entry holds a sample's decode time and the location of its record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub key: Time,
     pub location: RecordLocation,
 }
 
-/// Entries in strictly ascending order, in blocks that snapshots share.
+/// The entries ascend strictly; they lie in blocks that snapshots share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entries {
     blocks: Vec<Arc<Vec<Entry>>>,
@@ -25,7 +26,7 @@ impl Entries {
         self.blocks.is_empty()
     }
 
-    /// Adds an entry above all others.
+    /// Adds an entry, which must be above all others.
     pub(super) fn push(&mut self, entry: Entry) {
         match self.blocks.last_mut().filter(|block| block.len() < BLOCK) {
             Some(block) => Arc::make_mut(block).push(entry),
@@ -41,7 +42,7 @@ impl Entries {
         self.blocks.iter().flat_map(|block| block.iter().copied())
     }
 
-    /// The first entry at or above `key`, and those behind it.
+    /// Returns the position of the first entry at or above `key`.
     pub(super) fn from(&self, key: Option<Time>) -> Position {
         let Some(key) = key else { return Position::default() };
         let block = self.blocks.partition_point(|block| block.last().is_some_and(|entry| entry.key < key));
@@ -49,7 +50,7 @@ impl Entries {
         Position { block, index }
     }
 
-    /// The entry at a position, which moves to the next.
+    /// Returns the entry at a position, and moves the position to the next one.
     pub(super) fn next(&self, position: &mut Position) -> Option<Entry> {
         let block = self.blocks.get(position.block)?;
         let entry = *block.get(position.index)?;
@@ -60,7 +61,7 @@ impl Entries {
         Some(entry)
     }
 
-    /// Removes the entries for which `remove` holds.
+    /// Removes the entries for which `remove` holds, and returns their locations.
     pub(super) fn remove(&mut self, mut remove: impl FnMut(Time) -> bool) -> Vec<RecordLocation> {
         let mut removed = Vec::new();
         for block in &mut self.blocks {
@@ -73,8 +74,8 @@ impl Entries {
         removed
     }
 
-    /// Puts in the entries of `newer`; of two with one key, the newer stays. Returns the locations of the
-    /// others.
+    /// Merges the entries of `newer` into these. Of two with the same key the newer stays; the locations of
+    /// the others are returned.
     pub(super) fn merge(&mut self, newer: Self) -> Vec<RecordLocation> {
         let mut replaced = Vec::new();
         if newer.is_empty() {
@@ -99,7 +100,7 @@ impl Entries {
     }
 }
 
-/// A location in the order of entries.
+/// A position points to an entry in their order.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Position {
     block: usize,

@@ -4,49 +4,50 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// What can go wrong with a [`FrameSilo`](super::FrameSilo). A call that fails has changed nothing.
+/// An error of a [`FrameSilo`](super::FrameSilo). A failed call has changed nothing.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SiloError {
-    /// A decode time that this pass cannot take: not a number, not above the one added last, or outside the
-    /// pass's ranges. The client's to mend.
+    /// A decode time is not a number, not above the one added last, or outside the pass's ranges. The client
+    /// must correct it.
     #[doc(alias = "kVTFrameSiloInvalidTimeStampErr")]
     #[error("a sample with decode time {key} cannot be added: {reason}")]
     TimeStamp {
         /// The decode time.
         key: Time,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         reason: String,
     },
-    /// Time ranges that cannot be worked with. The client's to mend.
+    /// Time ranges cannot be used. The client must correct them.
     #[doc(alias = "kVTFrameSiloInvalidTimeRangeErr")]
     #[error("time range {range} cannot be used: {reason}")]
     TimeRange {
         /// The first range that is wrong.
         range: TimeRange,
-        /// What is wrong with it, and what would be right.
+        /// The reason why it is refused, and the right form.
         reason: &'static str,
     },
-    /// A call that makes no sense now. The client's to mend.
+    /// A call makes no sense in this state. The client must correct it.
     #[doc(alias = "kVTParameterErr")]
     #[error("{0}")]
     Parameter(&'static str),
-    /// There is a file at the silo's path already.
+    /// A file exists at the silo's path already.
     #[error("{path}: {reason}")]
     Occupied {
         /// The path.
         path: PathBuf,
-        /// What is there, and what can be done.
+        /// The kind of the file, and the possible remedy.
         reason: &'static str,
     },
-    /// The silo's file cannot be read or written: a full disk, for one. The system's word is the source.
+    /// The silo's file cannot be read or written, for example because the disk is full. The source is the
+    /// error of the system.
     #[error("frame silo{}: {doing}: {source}", at(path))]
     File {
-        /// The file; none for a temporary one.
+        /// The file, or `None` if it is a temporary one.
         path: Option<PathBuf>,
-        /// What was being done.
+        /// The activity that failed.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -56,7 +57,7 @@ fn at(path: &Option<PathBuf>) -> String {
 }
 
 impl SiloError {
-    /// The stable number of the error (section 15 of the contract).
+    /// Returns the stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
             Self::TimeStamp { .. } => codes::FRAME_SILO_INVALID_TIME_STAMP,

@@ -1,12 +1,12 @@
-//! The frame silo: the newest sample of every frame, whatever pass it came from, in decode order and in a
-//! file.
+//! The frame silo holds the newest sample of every frame, whatever pass it came from, in decode order and in
+//! a file.
 //!
-//! A client of several passes adds each sample as it comes out of the session. Before a later pass it tells
-//! the silo the time ranges of that pass: what is in them is removed, and only samples in them are taken. At
-//! the end the silo hands out all samples in decode order, for a writer.
+//! A client of several passes adds each sample as it comes out of the session. Before a later pass it must
+//! tell the silo the time ranges of that pass: the silo removes the samples in them, and then takes only
+//! samples in them. At the end the silo hands out all samples in decode order, for a writer.
 //!
-//! Samples are kept in a [`journal`](crate::journal); in memory there are forty bytes for each (its decode
-//! time and its location). Space of samples that are no longer in the silo is given back between passes.
+//! Samples are stored in a [`journal`](crate::journal); each takes forty bytes of memory (its decode time and
+//! its location). The space of removed samples is given back between passes.
 
 mod coding;
 mod core;
@@ -32,23 +32,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// Bytes of samples that are no longer in the silo, from which on the file may be written anew.
+/// The file is rewritten only when at least this many bytes of samples are no longer in the silo.
 const WORTH_REBUILDING: u64 = 1 << 25;
 
-/// What to do about a file that is at a new silo's path already. An empty file is always used.
+/// The client chooses what to do about a file that exists at a new silo's path already. An empty file is
+/// always used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExistingSilo {
-    /// Refuse to create the silo.
+    /// The silo is not created.
     #[default]
     Refuse,
-    /// Empty it, if it is a silo; refuse, if it is anything else.
+    /// The file is emptied if it is a silo; any other file is refused.
     Empty,
 }
 
-/// Samples of several passes merged: an ordered collection keyed by decode time, in a file.
+/// A silo merges the samples of several passes: it is an ordered collection keyed by decode time, in a file.
 ///
-/// All calls take `&self` and may come from several threads: one adds while another reads. Dropping a silo
-/// deletes its file, unless the file was there before the silo.
+/// All calls take `&self` and may come from several threads, so that one adds while another reads. Dropping a
+/// silo deletes its file, unless the file existed before the silo.
 #[doc(alias = "VTFrameSilo")]
 pub struct FrameSilo {
     state: Mutex<State>,
@@ -57,15 +58,16 @@ pub struct FrameSilo {
 
 struct State {
     core: Core<File>,
-    /// Threads in a callback of [`FrameSilo::for_each`].
+    /// These threads are in a callback of [`FrameSilo::for_each`], where they must not change the silo.
     callbacks: Vec<ThreadId>,
-    /// Readers, whose locations must stay what they are.
+    /// This is the number of readers. Locations must not change while there are any.
     readers: usize,
 }
 
 impl FrameSilo {
-    /// A silo in a temporary file that nobody else can read or find, where the system keeps such files.
-    /// `time_range` is what progress is told of in the first pass; it restricts nothing, and may be invalid.
+    /// Creates a silo in a temporary file that other processes can neither read nor find, in the system's
+    /// folder of such files. The first pass measures its progress by `time_range`, which restricts nothing
+    /// and may be invalid.
     ///
     /// # Errors
     /// [`SiloError::File`].
@@ -74,8 +76,8 @@ impl FrameSilo {
         Self::begin(None, None, time_range, ExistingSilo::Refuse)
     }
 
-    /// As [`FrameSilo::temporary`], in a folder of the client's choice: samples of a long film may need more
-    /// room than `/tmp` has.
+    /// Creates a silo as [`FrameSilo::temporary`] does, but in the client's folder, because the samples of a
+    /// long film may need more room than `/tmp` has.
     ///
     /// # Errors
     /// [`SiloError::File`].
@@ -83,10 +85,10 @@ impl FrameSilo {
         Self::begin(None, Some(folder), time_range, ExistingSilo::Refuse)
     }
 
-    /// A silo in a file at `path`, which is deleted with the silo unless it was there before.
+    /// Creates a silo in a file at `path`. The file is deleted with the silo unless it existed before.
     ///
     /// # Errors
-    /// [`SiloError::Occupied`] for a file that is there and may not be emptied; [`SiloError::File`].
+    /// [`SiloError::Occupied`] for a file that exists and must not be emptied; [`SiloError::File`].
     #[doc(alias = "VTFrameSiloCreate")]
     pub fn create(path: &Path, time_range: TimeRange, existing: ExistingSilo) -> Result<Self, SiloError> {
         Self::begin(Some(path), None, time_range, existing)
@@ -124,9 +126,9 @@ impl FrameSilo {
         Ok(Self::new(core, backing))
     }
 
-    /// Opens the silo in a file that an earlier process left, as it was when it was last
-    /// [kept](FrameSilo::sync) or a little later. A replacement that had not been committed is abandoned. The
-    /// file is never deleted. An extension: Apple's silos cannot be opened again.
+    /// Opens the silo in a file that an earlier process left, in the state of its last
+    /// [sync](FrameSilo::sync) or a little later. A replacement that was not committed is abandoned. The file
+    /// is never deleted. This is an extension: Apple's silos cannot be opened again.
     ///
     /// # Errors
     /// [`SiloError::File`], also for a file that is damaged or no silo, and for one that is in use.
@@ -144,7 +146,7 @@ impl FrameSilo {
 
     /// Adds a sample. Its decode time (its presentation time, if it has no decode time) must be above that of
     /// the sample added last in this pass, and in one of the pass's ranges, if it has any. A sample of an
-    /// earlier pass with an equal time is replaced. The silo keeps a copy in its file.
+    /// earlier pass with an equal time is replaced. The silo copies the sample into its file.
     ///
     /// # Errors
     /// [`SiloError::TimeStamp`]; [`SiloError::Parameter`] for a sample without data, and from inside
@@ -154,9 +156,10 @@ impl FrameSilo {
         self.change("adding a sample", |core| core.add(sample))
     }
 
-    /// Begins the next pass: removes every sample in the ranges, and from now on takes samples in them only.
-    /// Ranges are numeric, ascending, and do not overlap; they may touch, be empty, or be none at all.
-    /// Removal is final: [`FrameSilo::begin_replacement`] is for those who may give up a pass.
+    /// Begins the next pass: removes every sample in the ranges, and from now on takes only samples in them.
+    /// Ranges must be numeric and ascending, and must not overlap; they may touch or be empty, and there may
+    /// be none. Removal is final, so a client that may give up a pass must use
+    /// [`FrameSilo::begin_replacement`].
     ///
     /// # Errors
     /// [`SiloError::TimeRange`]; [`SiloError::Parameter`] from inside [`FrameSilo::for_each`] and during a
@@ -168,21 +171,21 @@ impl FrameSilo {
         Ok(())
     }
 
-    /// Begins the next pass as [`FrameSilo::set_time_ranges_for_next_pass`] does, but lets the samples in the
-    /// ranges stay until [`FrameSilo::commit_replacement`]. Until then the silo hands out the old ones. A
-    /// pass that is given up, or whose process dies, leaves no hole. An extension.
+    /// Begins the next pass as [`FrameSilo::set_time_ranges_for_next_pass`] does, but keeps the samples in
+    /// the ranges, and hands them out, until [`FrameSilo::commit_replacement`]. So a pass that is given up,
+    /// or whose process dies, leaves no hole. This is an extension.
     ///
     /// # Errors
-    /// As [`FrameSilo::set_time_ranges_for_next_pass`].
+    /// It fails as [`FrameSilo::set_time_ranges_for_next_pass`] does.
     pub fn begin_replacement(&self, ranges: &[TimeRange]) -> Result<(), SiloError> {
         self.change("beginning a replacement", |core| core.begin_replacement(ranges))
     }
 
-    /// Puts the samples added since [`FrameSilo::begin_replacement`] in the place of those that were in the
-    /// ranges: all at once, also where the machine stops meanwhile. The pass goes on as an ordinary one.
+    /// Replaces the samples in the ranges by those added since [`FrameSilo::begin_replacement`], all at once,
+    /// also where the machine stops meanwhile. The pass goes on as an ordinary one.
     ///
     /// # Errors
-    /// [`SiloError::Parameter`] where there is no replacement, and from inside [`FrameSilo::for_each`];
+    /// [`SiloError::Parameter`] if there is no replacement, and from inside [`FrameSilo::for_each`];
     /// [`SiloError::File`].
     pub fn commit_replacement(&self) -> Result<(), SiloError> {
         self.change("committing a replacement", |core| core.commit())?;
@@ -191,27 +194,28 @@ impl FrameSilo {
         Ok(())
     }
 
-    /// Gives up the samples added since [`FrameSilo::begin_replacement`]. The silo is as it was before that.
+    /// Gives up the samples added since [`FrameSilo::begin_replacement`]. The silo returns to its state
+    /// before that.
     ///
     /// # Errors
-    /// As [`FrameSilo::commit_replacement`].
+    /// It fails as [`FrameSilo::commit_replacement`] does.
     pub fn abandon_replacement(&self) -> Result<(), SiloError> {
         self.change("abandoning a replacement", |core| core.abandon())
     }
 
-    /// How much of this pass has been added, 0 to 1, by the time of the sample added last: of the pass's
-    /// ranges, or, in a first pass without ranges, of the range that the silo was created for. It never falls
-    /// within a pass.
+    /// Returns the share of this pass that has been added, from 0 to 1, by the time of the sample added last.
+    /// The whole is the pass's ranges or, in a first pass without ranges, the range that the silo was created
+    /// for. The share never falls within a pass.
     ///
     /// # Errors
-    /// [`SiloError::TimeRange`] where there is no numeric range to measure by.
+    /// [`SiloError::TimeRange`] if there is no numeric range to measure by.
     #[doc(alias = "VTFrameSiloGetProgressOfCurrentPass")]
     pub fn progress_of_current_pass(&self) -> Result<f32, SiloError> {
         self.lock().core.progress()
     }
 
-    /// Makes everything added so far survive a power failure. Does nothing for a temporary file. An
-    /// extension.
+    /// Makes everything added so far survive a power failure. It does nothing for a temporary file. This is
+    /// an extension.
     ///
     /// # Errors
     /// [`SiloError::File`].
@@ -239,7 +243,7 @@ impl FrameSilo {
         })
     }
 
-    /// Gives back the space of samples that are no longer in the silo. Where that fails, the file stays as it
+    /// Gives back the space of samples that are no longer in the silo. If that fails, the file stays as it
     /// is.
     fn reclaim(&self) {
         let mut state = self.lock();
@@ -266,7 +270,7 @@ impl FrameSilo {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // nothing panics while it holds the lock, but for defects; the state is whole between its steps
+        // only a defect panics while it holds the lock, and the state is whole between its steps
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -280,7 +284,7 @@ impl Drop for FrameSilo {
         if self.backing.is_lasting() {
             let mut state = self.lock();
             let core = &mut state.core;
-            // there is nobody left to tell; those who need to know call `sync`
+            // a drop cannot report an error; clients that need to know must call `sync`
             let _ = core.keep().and_then(|()| core.journal.flush());
         }
     }

@@ -1,18 +1,18 @@
-//! The time ranges of a pass: checked, and asked where an instant lies in them.
+//! This module checks the time ranges of a pass, and finds the range of an instant.
 
 use super::SiloError;
 use retake_media::{Time, TimeRange};
 
-/// Ranges that are numeric, ascending, and do not overlap.
+/// The ranges are numeric and ascending, and do not overlap.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ranges {
     ranges: Vec<TimeRange>,
-    /// The durations of the ranges before each, and of all of them, in seconds.
+    /// For each range, and behind the last, this is the duration of all ranges before it, in seconds.
     before: Vec<f64>,
 }
 
 impl Ranges {
-    /// FS-13: all are checked before anything is done.
+    /// Checks all ranges before anything is changed (FS-13).
     pub(super) fn new(ranges: &[TimeRange]) -> Result<Self, SiloError> {
         let wrong = |range: &TimeRange, reason| Err(SiloError::TimeRange { range: *range, reason });
         for (index, range) in ranges.iter().enumerate() {
@@ -39,7 +39,7 @@ impl Ranges {
         &self.ranges
     }
 
-    /// The range that an instant lies in.
+    /// Returns the index of the range that holds an instant.
     pub(super) fn find(&self, time: Time) -> Option<usize> {
         let after = self.ranges.partition_point(|range| range.start <= time);
         // of several ranges with one start, all but the last are empty
@@ -47,13 +47,13 @@ impl Ranges {
         self.ranges[index].contains(time).then_some(index)
     }
 
-    /// Their durations together, in seconds.
+    /// Returns the duration of all ranges together, in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.before[self.ranges.len()]
     }
 
-    /// How much of them lies before a sample's end, in seconds (FS-20). A sample outside (in an unrestricted
-    /// pass) is measured from the first range's start.
+    /// Returns how much of the ranges lies before a sample's end, in seconds (FS-20). A sample outside (in an
+    /// unrestricted pass) is measured from the first range's start.
     pub(super) fn seconds_until(&self, key: Time, duration: Time) -> f64 {
         let index = self.find(key).unwrap_or(0);
         let start = self.ranges.get(index).map_or(key, |range| range.start);

@@ -1,4 +1,4 @@
-//! Reading a silo.
+//! This module reads a silo.
 
 use super::snapshot::Snapshot;
 use super::{FrameSilo, SiloError};
@@ -6,9 +6,9 @@ use retake_media::{SampleBuffer, Time, TimeRange};
 use std::thread;
 
 impl FrameSilo {
-    /// The samples with decode times in a range, in decode order; all of them with [`TimeRange::INVALID`]. It
-    /// is a picture of this moment: what is added or removed afterwards does not change it. Reading takes
-    /// nothing away.
+    /// Returns the samples with decode times in a range, in decode order; [`TimeRange::INVALID`] selects all.
+    /// They are a snapshot of this moment, so later additions and removals do not change it. Reading removes
+    /// no sample.
     ///
     /// # Errors
     /// [`SiloError::TimeRange`] for a range that is valid, but not numeric.
@@ -20,8 +20,9 @@ impl FrameSilo {
         Ok(Samples { silo: self, snapshot })
     }
 
-    /// The first sample above a decode time, or the first of all, with its own decode time: one step of a
-    /// reading that holds no iterator, and sees what was added or removed between its steps. An extension.
+    /// Returns the first sample above a decode time (with `None`, the first of all), with its own decode
+    /// time. A reader that holds no iterator steps with it, and sees additions and removals between its
+    /// steps. This is an extension.
     ///
     /// # Errors
     /// [`SiloError::File`] for a sample that cannot be read.
@@ -31,11 +32,12 @@ impl FrameSilo {
         next.transpose().map_err(self.fail("reading a sample"))
     }
 
-    /// Calls back for each of [`FrameSilo::samples`], on the calling thread, until `each` fails; its error is
-    /// returned as it is. The silo cannot be changed from inside the callback.
+    /// Calls `each` for each of [`FrameSilo::samples`], on the calling thread, until `each` fails; its error
+    /// is returned as it is. The callback must not change the silo.
     ///
     /// # Errors
-    /// As [`FrameSilo::samples`]; [`SiloError::File`] for a sample that cannot be read; those of `each`.
+    /// It fails as [`FrameSilo::samples`] does, with [`SiloError::File`] for a sample that cannot be read,
+    /// and with the errors of `each`.
     #[doc(alias = "VTFrameSiloCallFunctionForEachSampleBuffer")]
     pub fn for_each<E: From<SiloError>>(
         &self,
@@ -51,7 +53,7 @@ impl FrameSilo {
     }
 }
 
-/// Samples of a silo as they were when reading began, in decode order.
+/// An iterator over the samples of a silo as they were when reading began, in decode order.
 pub struct Samples<'a> {
     silo: &'a FrameSilo,
     snapshot: Snapshot,
@@ -73,7 +75,7 @@ impl Drop for Samples<'_> {
     }
 }
 
-/// A thread is in a callback as long as this lives, also where the callback panics.
+/// A thread counts as in a callback as long as this lives, also where the callback panics.
 struct Callback<'a>(&'a FrameSilo);
 
 impl<'a> Callback<'a> {

@@ -1,4 +1,4 @@
-//! What was in a silo at one moment, in decode order.
+//! This module keeps a silo's entries of one moment, in decode order.
 
 use super::entries::{Entries, Entry, Position};
 use retake_media::{Time, TimeRange};
@@ -8,7 +8,7 @@ pub(super) struct Snapshot {
     newer: Entries,
     range: TimeRange,
     at: (Position, Position),
-    /// Looked at, and not given out yet.
+    /// These entries were taken from the lists and are not handed out yet.
     front: (Option<Entry>, Option<Entry>),
 }
 
@@ -20,7 +20,7 @@ impl Snapshot {
         Self { older, newer, range, at, front }
     }
 
-    /// The next entry; of two with one decode time, the newer.
+    /// Returns the next entry; of two with one decode time, the newer.
     pub(super) fn next(&mut self) -> Option<Entry> {
         let (old, new) = self.front;
         let entry = match (old, new) {

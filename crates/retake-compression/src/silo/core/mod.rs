@@ -1,4 +1,5 @@
-//! The silo without its lock and its file: samples in a journal, and the rules of passes.
+//! This module is the silo without its lock and its file: it stores samples in a journal, and holds the rules
+//! of passes.
 
 mod rebuild;
 mod replay;
@@ -19,38 +20,40 @@ pub(super) const VERSION: u8 = 2;
 const FORMAT: u8 = b'f';
 const SAMPLE: u8 = b's';
 
-/// Bytes of events that are gathered before they are committed: some thousand samples.
+/// Events are committed once they have this many bytes: some thousand samples.
 const EVENTS: usize = 1 << 17;
-/// Bytes of records that are appended between commits, so that a crash leaves little behind the last one.
+/// Records are committed once they have this many bytes, so that a crash leaves little behind the last
+/// commit.
 const UNCOMMITTED: u64 = 1 << 24;
 
-/// A pass: what may be added, and how far it is.
+/// A pass restricts the samples that may be added, and measures its progress.
 #[derive(Debug, Clone, Default)]
 struct Pass {
-    /// Nothing restricts the first pass.
+    /// The first pass has no ranges, so it is not restricted.
     ranges: Option<Ranges>,
     last: Option<Time>,
-    /// Seconds of the ranges that have been added (FS-20).
+    /// This many seconds of the ranges have been added (FS-20).
     reached: f64,
 }
 
 pub(super) struct Core<B> {
     pub(super) journal: Journal<B>,
-    /// Whether commits are written: there is no use for them in a file that nobody can open again.
+    /// True if commits are written. A file that cannot be opened again has no use for them.
     lasting: bool,
-    /// The range that the silo was created for, if it is a number.
+    /// This is the range that the silo was created for, if it is numeric.
     hint: Option<Ranges>,
-    /// Samples of earlier passes, and of this one.
+    /// These are the samples of earlier passes, and those of this one.
     older: Entries,
     newer: Entries,
     pass: Pass,
-    /// The pass before a replacement and its samples, to go back to; set while one runs.
+    /// While a replacement runs, this holds the earlier pass and its samples, so that the silo can return to
+    /// them.
     before: Option<(Pass, Entries)>,
     formats: Vec<Arc<FormatDescription>>,
     events: Vec<u8>,
-    /// Where the journal ended at the last commit.
+    /// The journal ended here at the last commit.
     committed: u64,
-    /// Bytes of records that are in the silo, and of those that no longer are.
+    /// These are the bytes of records that are in the silo, and of those that no longer are.
     live: u64,
     dead: u64,
 }
@@ -77,7 +80,7 @@ impl<B: Backend> Core<B> {
         }
     }
 
-    /// FS-4, FS-5, FS-6, FS-7, FS-8, FS-9, FS-10: adds a sample, or changes nothing.
+    /// Adds a sample, or changes nothing (FS-4, FS-5, FS-6, FS-7, FS-8, FS-9, FS-10).
     pub(super) fn add(&mut self, buffer: &SampleBuffer) -> Result<(), Failure> {
         let sample = &buffer.sample;
         if sample.data.is_empty() {
@@ -88,7 +91,7 @@ impl<B: Backend> Core<B> {
         }
         let key = if sample.dts.is_valid() { sample.dts } else { sample.pts };
         self.check(key)?;
-        // what cannot be written is refused before anything is
+        // a sample that cannot be written must be refused before anything changes
         let head = |format| sample_codec::encode_head(sample, format, &buffer.attachments);
         head(0).map_err(|error| match error {
             SampleCodecError::NotANumber => {
@@ -128,8 +131,8 @@ impl<B: Backend> Core<B> {
         self.live += u64::from(entry.location.length);
     }
 
-    /// FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18: begins a pass over these ranges. What is in them is
-    /// gone.
+    /// Begins a pass over these ranges, and removes the samples in them (FS-12, FS-13, FS-14, FS-15, FS-16,
+    /// FS-17, FS-18).
     pub(super) fn begin_pass(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
         let checked = Ranges::new(ranges)?;
         self.no_replacement()?;
@@ -139,8 +142,7 @@ impl<B: Backend> Core<B> {
         Ok(())
     }
 
-    /// Begins a pass over these ranges whose samples take the place of those in them only when it is
-    /// committed.
+    /// Begins a pass over these ranges whose samples replace those in them only when it is committed.
     pub(super) fn begin_replacement(&mut self, ranges: &[TimeRange]) -> Result<(), Failure> {
         let checked = Ranges::new(ranges)?;
         self.no_replacement()?;
@@ -212,7 +214,7 @@ impl<B: Backend> Core<B> {
         self.forget(&dropped);
     }
 
-    /// Makes the samples of this pass ones of an earlier pass.
+    /// Moves the samples of this pass to those of earlier passes.
     fn settle(&mut self) {
         let newer = std::mem::take(&mut self.newer);
         let replaced = self.older.merge(newer);
@@ -225,7 +227,7 @@ impl<B: Backend> Core<B> {
         self.dead += bytes;
     }
 
-    /// FS-19, FS-20, FS-21, FS-22.
+    /// Returns the progress of the pass (FS-19, FS-20, FS-21, FS-22).
     pub(super) fn progress(&self) -> Result<f32, SiloError> {
         let Some(ranges) = self.pass.ranges.as_ref().or(self.hint.as_ref()) else {
             return Err(SiloError::TimeRange {
@@ -240,7 +242,7 @@ impl<B: Backend> Core<B> {
         Ok((self.pass.reached / all).clamp(0.0, 1.0) as f32)
     }
 
-    /// What is in the silo now: during a replacement, what was before it.
+    /// Returns the present content; during a replacement, the content before it.
     pub(super) fn snapshot(&self, range: TimeRange) -> Result<Snapshot, SiloError> {
         if range.is_valid() && !range.is_numeric() {
             let reason = "samples are read in a numeric time range, or all of them with an invalid one";
@@ -250,7 +252,8 @@ impl<B: Backend> Core<B> {
         Ok(Snapshot::new(self.older.clone(), newer.clone(), range))
     }
 
-    /// The first sample above a decode time, of all where there is none; of two with one time, the newer.
+    /// Returns the first sample above a decode time, or the first of all if there is none; of two with one
+    /// time, the newer.
     pub(super) fn next_after(&self, key: Option<Time>) -> Option<Entry> {
         let above = |entries: &Entries| {
             let mut position = entries.from(key);
@@ -276,7 +279,7 @@ impl<B: Backend> Core<B> {
         Ok(SampleBuffer { sample: stored.sample, format, attachments: stored.attachments })
     }
 
-    /// The number of a format description: an equal one has the same (FS-26).
+    /// Returns the number of a format description; equal ones share a number (FS-26).
     fn format(&mut self, format: &Arc<FormatDescription>) -> io::Result<u32> {
         let found = self.formats.iter().rposition(|known| Arc::ptr_eq(known, format) || known == format);
         if let Some(found) = found {
@@ -299,7 +302,7 @@ impl<B: Backend> Core<B> {
         if due { self.keep() } else { Ok(()) }
     }
 
-    /// Commits what has happened.
+    /// Commits the events since the last commit.
     pub(super) fn keep(&mut self) -> io::Result<()> {
         if self.lasting && !self.events.is_empty() {
             self.journal.commit(&self.events)?;
@@ -310,7 +313,7 @@ impl<B: Backend> Core<B> {
     }
 }
 
-/// What went wrong in the core: the file's name is added outside.
+/// An error of the core does not know the file's name, so the outside adds it.
 pub(super) enum Failure {
     Silo(SiloError),
     Io(io::Error),

@@ -1,4 +1,4 @@
-//! Giving back the space of samples that are no longer in a silo.
+//! This module gives back the space of samples that are no longer in a silo.
 
 use super::{Core, KIND, VERSION};
 use crate::journal::{Backend, Journal};
@@ -8,12 +8,12 @@ use retake_media::{Time, TimeRange};
 use std::io;
 
 impl<B: Backend> Core<B> {
-    /// Whether it is worth while to write the file anew, without what is no longer in the silo.
+    /// Tells whether rewriting the file, without the removed samples, is worth while.
     pub(in crate::silo) fn is_wasteful(&self, least: u64) -> bool {
         self.before.is_none() && self.dead >= least && self.dead >= self.live
     }
 
-    /// The same silo in a new backend, without what is no longer in it.
+    /// Writes the same silo to a new backend, without the removed samples.
     pub(in crate::silo) fn rebuilt<C: Backend>(&self, backend: C) -> io::Result<Core<C>> {
         let mut new = Core::new(Journal::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
         new.hint = self.hint.clone();

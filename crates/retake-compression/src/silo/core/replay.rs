@@ -1,4 +1,4 @@
-//! Opening a silo again: what happened to it happens once more, without its samples.
+//! This module opens a silo again: it applies its events once more, without reading its samples.
 
 use super::{Core, KIND, VERSION};
 use crate::journal::{Backend, Journal};
@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 impl<B: Backend> Core<B> {
-    /// Opens a silo as it was at its last commit. A replacement that was going on then is abandoned.
+    /// Opens a silo in the state of its last commit. A replacement that was under way is abandoned.
     pub(in crate::silo) fn open(backend: B, hint: TimeRange) -> io::Result<Self> {
         let journal = Journal::open(backend, KIND, VERSION)?;
         let mut silo = Self::new(journal, true, hint);

@@ -1,4 +1,4 @@
-//! What a silo holds after a crash, on a full disk, and with a flipped bit.
+//! These tests check the content of a silo after a crash, on a full disk, and with a flipped bit.
 
 use super::super::core::{Core, Failure};
 use super::at;
@@ -23,8 +23,8 @@ fn ok(result: Result<(), Failure>) {
     assert!(result.is_ok());
 }
 
-/// Runs a pass of ten samples, a pass over a range, a replacement that is given up and one that counts, each
-/// step kept and synced; gives what the silo held after every step.
+/// Runs a pass of ten samples, a pass over a range, a replacement that is given up and one that is committed.
+/// Each step is kept and synced. Returns the content of the silo after every step.
 fn film(memory: &Memory) -> Vec<Vec<(i64, Vec<u8>)>> {
     let mut core = Core::create(memory.clone(), true, range(0, 10)).unwrap();
     let mut states = vec![Vec::new()];
@@ -61,8 +61,8 @@ fn film(memory: &Memory) -> Vec<Vec<(i64, Vec<u8>)>> {
     states
 }
 
-/// A power cut at any byte leaves the silo as it was after some step, and not before the last one synced; a
-/// replacement leaves no hole.
+/// A power cut at any byte must leave the silo as it was after some step, and not before the last one synced;
+/// a replacement must leave no hole.
 #[test]
 fn every_power_cut_leaves_an_earlier_silo() {
     let memory = Memory::default();
@@ -77,7 +77,7 @@ fn every_power_cut_leaves_an_earlier_silo() {
             assert_eq!(found.len(), 10, "a hole after sync {syncs}");
             replaced += 1;
         }
-        // and it goes on
+        // the silo must accept further passes
         ok(core.begin_pass(&[range(20, 30)]));
         ok(core.add(&at(20)));
         assert_eq!(seconds(&core).unwrap().len(), found.len() + 1);
@@ -85,8 +85,8 @@ fn every_power_cut_leaves_an_earlier_silo() {
     assert!(replaced > 100);
 }
 
-/// A flipped bit never gives a sample that was not added: opening fails, reading does, or the silo is as it
-/// was before.
+/// A flipped bit must never give a sample that was not added: opening fails, reading fails, or the silo is as
+/// it was before.
 #[test]
 fn every_flipped_bit_is_found() {
     let memory = Memory::default();
@@ -105,7 +105,7 @@ fn every_flipped_bit_is_found() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// FS-9: a full disk refuses a sample and changes nothing; with room again the same sample is taken.
+    /// FS-9: a full disk refuses a sample and changes nothing; with room again the same sample is accepted.
     #[test]
     fn a_full_disk_changes_nothing(room in 20u64..1_200_000, size in 1usize..90_000) {
         let memory = Memory::default();

@@ -9,14 +9,14 @@ fn format(width: u32) -> Arc<FormatDescription> {
     Arc::new(FormatDescription { config: vec![1, 2, 3], ..FormatDescription::video(Codec::H264, width, 64) })
 }
 
-/// A sample with a decode time; it is shown at `pts`.
+/// Makes a sample with a decode time; it is shown at `pts`.
 fn sample(dts: Time, pts: Time, data: &[u8]) -> SampleBuffer {
     let kind = if data.len().is_multiple_of(2) { SampleKind::Reference } else { SampleKind::Sync };
     let sample = Sample { data: data.to_vec(), pts, dts, duration: Time::new(1, 1), kind };
     SampleBuffer { sample, format: format(64), attachments: SampleAttachments::default() }
 }
 
-/// Decode and presentation time are equal.
+/// Makes a sample whose decode and presentation times are equal.
 fn at(seconds: i64) -> SampleBuffer {
     sample(Time::new(seconds, 1), Time::new(seconds, 1), &seconds.to_le_bytes())
 }

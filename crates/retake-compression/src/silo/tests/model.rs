@@ -1,4 +1,4 @@
-//! The silo against a plain list that does what the rules say, one after the other.
+//! These tests compare the silo with a plain list that follows the rules, one after the other.
 
 use super::super::core::{Core, Failure};
 use super::super::entries::Entry;
@@ -21,7 +21,7 @@ enum Step {
     Rebuild,
 }
 
-/// Times on several scales, negative ones among them, that often meet.
+/// Makes times on several scales, negative ones among them, that often coincide.
 fn time() -> impl Strategy<Value = Time> {
     (-12i64..40, prop::sample::select(vec![1, 2, 3, 600, 90_000])).prop_map(|(value, scale)| {
         let step = i64::from(scale.max(3)) / 3;
@@ -57,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The rules, in a list.
+/// The model applies the rules to a list.
 #[derive(Clone, Default)]
 struct Model {
     hint: Option<TimeRange>,
@@ -65,11 +65,12 @@ struct Model {
     ranges: Option<Vec<TimeRange>>,
     last: Option<Time>,
     progress: f64,
-    /// The model as it was before a replacement.
+    /// This is the model before a replacement.
     before: Option<Box<Model>>,
 }
 
-/// start ≤ time < start + duration, on whole numbers of 1/540000 seconds, which all times here are.
+/// Tells whether start ≤ time < start + duration, on whole numbers of 1/540000 seconds, which all times here
+/// are.
 fn inside(range: &TimeRange, time: Time) -> bool {
     let ticks = |time: Time| time.value() * 540_000 / i64::from(time.timescale());
     time.is_numeric()
@@ -176,7 +177,7 @@ fn read(core: &Core<Memory>, range: TimeRange) -> Result<Vec<SampleBuffer>, i32>
     let mut snapshot: Snapshot = core.snapshot(range).map_err(|error| error.code())?;
     let entries: Vec<Entry> = std::iter::from_fn(|| snapshot.next()).collect();
     if !range.is_valid() {
-        // step by step the same comes out
+        // reading step by step must give the same
         let mut reached = None;
         for entry in &entries {
             let next = core.next_after(reached).unwrap();
@@ -186,7 +187,7 @@ fn read(core: &Core<Memory>, range: TimeRange) -> Result<Vec<SampleBuffer>, i32>
         assert!(core.next_after(reached).is_none());
     }
     let samples: Vec<SampleBuffer> = entries.iter().map(|entry| core.read(entry.location).unwrap()).collect();
-    // FS-26: one description for all that have an equal one
+    // FS-26: samples with equal descriptions share one
     for pair in samples.windows(2) {
         assert_eq!(pair[0].format == pair[1].format, Arc::ptr_eq(&pair[0].format, &pair[1].format));
     }
@@ -196,9 +197,9 @@ fn read(core: &Core<Memory>, range: TimeRange) -> Result<Vec<SampleBuffer>, i32>
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// A22, FS-2, FS-4, FS-5, FS-6, FS-7, FS-8, FS-9, FS-10, FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18, FS-19, FS-20,
-    /// FS-21, FS-22, FS-23, FS-25, FS-26, and the replacement: each call answers as the model does, and leaves the same samples
-    /// and the same progress behind, after errors too.
+    /// A22, FS-2, FS-4, FS-5, FS-6, FS-7, FS-8, FS-9, FS-10, FS-12, FS-13, FS-14, FS-15, FS-16, FS-17, FS-18,
+    /// FS-19, FS-20, FS-21, FS-22, FS-23, FS-25, FS-26: each call, replacements included, answers as the
+    /// model does, and leaves the same samples and the same progress behind, also after errors.
     #[test]
     fn a22_the_silo_does_what_a_plain_list_does(
         hint in prop_oneof![Just(TimeRange::INVALID), Just(TimeRange::EVERYTHING), (time(), 0i64..20).prop_map(|(start, seconds)| TimeRange::new(start, Time::new(seconds, 1)))],
@@ -206,7 +207,7 @@ proptest! {
     ) {
         let mut core = Core::create(Memory::default(), true, hint).unwrap();
         let mut model = Model { hint: hint.is_numeric().then_some(hint), ..Model::default() };
-        // the durations of samples, which progress needs, are not read when a silo is opened
+        // opening a silo does not read the durations of samples, which progress needs
         let mut opened = false;
         for (number, step) in steps.iter().enumerate() {
             let (found, expected) = match step {
@@ -230,7 +231,7 @@ proptest! {
                     core.keep().unwrap();
                     core.journal.flush().unwrap();
                     core = Core::open(Memory::with(core.journal.backend().bytes()), hint).unwrap();
-                    // what was not committed is given up
+                    // opening abandons a replacement that was not committed
                     model.abandon();
                     opened = true;
                     (0, 0)

@@ -1,4 +1,4 @@
-//! Rules that need a file, a thread or a callback.
+//! These tests check rules that need a file, a thread or a callback.
 
 use super::super::{ExistingSilo, FrameSilo, SiloError};
 use super::{at, format, sample};
@@ -21,7 +21,8 @@ fn ten() -> FrameSilo {
     silo
 }
 
-/// FS-1, FS-3, resolution 44: files are made, kept and deleted as they should be; what is not a silo is never touched.
+/// FS-1, FS-3, resolution 44: files are created, kept and deleted as they must be; a file that is not a silo
+/// is never touched.
 #[test]
 fn files_of_silos() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +57,7 @@ fn files_of_silos() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// A silo of another version of the format is not read, and the error says which it is; it can be emptied as
+/// A silo of another version of the format is not read, and the error names the version; it can be emptied as
 /// any silo can.
 #[test]
 fn another_version_is_named() {
@@ -97,10 +98,11 @@ fn mistakes_have_their_numbers() {
     assert_eq!(keys(&silo, range(3, 4)).len(), 1);
 }
 
-/// A21: what clients get wrong gets its error and changes nothing.
+/// A21: each mistake of a client gets its error and changes nothing.
 #[test]
 fn a21_client_mistakes_change_nothing() {
-    // decode times overwritten by presentation times, with B frames: I0 P3 B1 B2 come in decode order
+    // the client overwrote decode times by presentation times, with B frames: I0 P3 B1 B2 come in decode
+    // order
     let silo = FrameSilo::temporary(range(0, 4)).unwrap();
     let mut refused = Vec::new();
     for pts in [0, 3, 1, 2] {
@@ -108,19 +110,20 @@ fn a21_client_mistakes_change_nothing() {
     }
     assert_eq!(refused, [(1, -12215), (2, -12215)]);
     assert_eq!(keys(&silo, TimeRange::INVALID), [0, 3]);
-    // ranges from start and end instead of start and duration: the first is too long and meets the second
+    // the client built ranges from start and end instead of start and duration: the first is too long and
+    // meets the second
     let silo = ten();
     let wrong = |start: i64, end: i64| TimeRange::new(Time::new(start, 1), Time::new(end, 1));
     let error = silo.set_time_ranges_for_next_pass(&[wrong(2, 4), wrong(5, 7)]).unwrap_err();
     assert_eq!(error.code(), -12216);
     assert_eq!(keys(&silo, TimeRange::INVALID).len(), 10);
     assert_eq!(silo.progress_of_current_pass().unwrap(), 1.0);
-    // no ranges before the second pass: its samples are below the last one of the first
+    // the client set no ranges before the second pass, so its samples are below the last one of the first
     assert_eq!(silo.add(&at(2)).unwrap_err().code(), -12215);
     assert_eq!(keys(&silo, TimeRange::INVALID), (0..10).collect::<Vec<_>>());
 }
 
-/// FS-15, FS-17, FS-18, FS-20: passes over nothing, over a hole, and over an empty range.
+/// FS-15, FS-17, FS-18, FS-20: passes may have no range, a range without samples, or an empty range.
 #[test]
 fn unusual_passes() {
     let silo = ten();
@@ -137,8 +140,8 @@ fn unusual_passes() {
     assert_eq!(keys(&silo, TimeRange::INVALID), [1, 5, 6, 7, 9]);
 }
 
-/// FS-24, FS-25, FS-27, FS-28: a callback's error ends the reading and comes back as it is; from inside, the
-/// silo cannot be changed.
+/// FS-24, FS-25, FS-27, FS-28: a callback's error ends the reading and is returned as it is; the callback
+/// cannot change the silo.
 #[test]
 fn callbacks() {
     #[derive(Debug, PartialEq)]
@@ -170,7 +173,7 @@ fn callbacks() {
     assert_eq!(keys(&silo, TimeRange::INVALID).len(), 11);
 }
 
-/// FS-11: one thread adds while another reads: each reading is the silo at one moment.
+/// FS-11: one thread adds while another reads, and each reading is the silo at one moment.
 #[test]
 fn adding_and_reading_at_once() {
     let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
@@ -191,7 +194,7 @@ fn adding_and_reading_at_once() {
     });
 }
 
-/// FS-26: everything comes back, bit by bit; descriptions are shared.
+/// FS-26: all fields are read as they were written, bit by bit; descriptions are shared.
 #[test]
 fn samples_come_back_whole() {
     let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
@@ -218,7 +221,7 @@ fn samples_come_back_whole() {
     assert_eq!(silo.add(&rich).unwrap_err().code(), -12902);
 }
 
-/// A pass that may be given up: the old samples stay until the new ones count.
+/// The old samples stay until the new ones are committed, so that a pass may be given up.
 #[test]
 fn a_replacement_leaves_no_hole() {
     let silo = ten();
@@ -245,7 +248,7 @@ fn a_replacement_leaves_no_hole() {
     assert_eq!(silo.abandon_replacement().unwrap_err().code(), -12902);
 }
 
-/// The space of samples that were replaced is given back; a reader that is at it keeps what it reads.
+/// The space of replaced samples is given back; a running reader keeps its samples.
 #[test]
 fn space_is_given_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -282,7 +285,7 @@ fn space_is_given_back() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// A23: a million samples in order, again and again, with a hundred bytes of memory each at most.
+/// A23: a million samples in order, and a tenth of them again, take at most a hundred bytes of memory each.
 #[test]
 fn a23_a_million_samples() {
     const COUNT: i64 = 1_000_000;
