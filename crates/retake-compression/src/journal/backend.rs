@@ -1,37 +1,40 @@
+//! This module is the contract of the storage below a journal.
+
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// What a [`Journal`](super::Journal) needs of the thing that it is kept in. A file is one; a crash, a full
-/// disk and a flipped bit are others.
+/// A backend stores the bytes of a [`Journal`](super::Journal). A file is one; tests use others that crash,
+/// fill up or flip bits.
 pub trait Backend: Send {
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// It returns the backend's own errors.
     fn length(&self) -> io::Result<u64>;
 
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// Those of the backend; `UnexpectedEof` where it ends before the buffer is full.
+    /// It returns the backend's own errors, and `UnexpectedEof` if the backend ends before the buffer is
+    /// full.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// Adds bytes at the end. Where it fails, any number of them may have been added.
+    /// Adds bytes at the end. If it fails, any number of them may have been added.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// It returns the backend's own errors.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Cuts off everything from `length` on.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// It returns the backend's own errors.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 
-    /// Waits until everything appended so far would survive a power failure.
+    /// Waits until all appended bytes would survive a power failure.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// It returns the backend's own errors.
     fn sync(&mut self) -> io::Result<()>;
 }
 

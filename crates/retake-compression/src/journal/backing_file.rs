@@ -1,24 +1,26 @@
-//! Where the file of a silo or a storage lives, and what becomes of it.
+//! This module opens the file of a silo or a storage, locks it, and deletes it at the end where it must not
+//! stay.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A file's place. Dropping it deletes the file, unless it is to stay.
+/// A backing file owns a file's place. Dropping it deletes the file, unless the file must stay.
 #[derive(Debug)]
 pub(crate) struct BackingFile {
     path: Option<PathBuf>,
-    /// Where temporary files go, if not where the system keeps them.
+    /// Temporary files go here; `None` means the system's folder.
     folder: Option<PathBuf>,
-    /// Whether the file was there before.
+    /// True if the file existed before.
     existed: bool,
     keep: bool,
 }
 
 impl BackingFile {
-    /// Opens the file at `path`, or creates it; without a path, a temporary file in `folder`, or where the
-    /// system keeps such files, that nobody else can read or find. A file that was there before stays, and so
-    /// does a new one if `keep` is set. The file is locked: another process that wants it gets `WouldBlock`.
+    /// Opens the file at `path`, or creates it. Without a path, it creates a temporary file in `folder` (or
+    /// the system's folder) that other processes can neither read nor find. A file that existed before stays,
+    /// and so does a new one if `keep` is set. The file is locked: another process that wants it gets
+    /// `WouldBlock`.
     pub(crate) fn open(path: Option<&Path>, folder: Option<&Path>, keep: bool) -> io::Result<(Self, File)> {
         let Some(path) = path else {
             let backing =
@@ -33,27 +35,27 @@ impl BackingFile {
             Err(error) => return Err(error),
         };
         lock(&file)?;
-        // later current directories must not matter
+        // a later change of the current directory must not matter
         let path = std::path::absolute(path)?;
         Ok((Self { path: Some(path), folder: None, existed, keep: keep || existed }, file))
     }
 
-    /// Whether the file was there before.
+    /// Tells whether the file existed before.
     pub(crate) fn existed(&self) -> bool {
         self.existed
     }
 
-    /// The file's path; none for a temporary file.
+    /// Returns the file's path, or `None` for a temporary file.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// Whether somebody can open the file again once this process is gone.
+    /// Tells whether the file can be opened again once this process is gone.
     pub(crate) fn is_lasting(&self) -> bool {
         self.path.is_some()
     }
 
-    /// A file to write a new content into, beside this one.
+    /// Creates a file beside this one for new content.
     pub(crate) fn rebuild(&self) -> io::Result<Rebuilt> {
         let Some(path) = &self.path else {
             return Ok(Rebuilt { file: nameless(self.folder.as_deref())?, path: None });
@@ -64,12 +66,12 @@ impl BackingFile {
         Ok(Rebuilt { file, path: Some(path) })
     }
 
-    /// Puts a new content, synced, in the place of the old one, in one step.
+    /// Replaces the old content by the new one in one step. The new content must be synced.
     pub(crate) fn replace(&self, rebuilt: Rebuilt) -> io::Result<()> {
         if let (Some(new), Some(path)) = (rebuilt.path, &self.path) {
             new.persist(path).map_err(|error| error.error)?;
             if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
-                // not every file system can sync a folder; where it cannot, the rename is as safe as it gets
+                // not every file system can sync a folder; the rename is as safe as it gets there
                 let _ = folder.sync_all();
             }
         }
@@ -77,7 +79,7 @@ impl BackingFile {
     }
 }
 
-/// A file that is to take the place of another. It is gone when it is dropped before that.
+/// A rebuilt file is meant to replace another. It is deleted if it is dropped before that.
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
     pub(crate) file: File,
@@ -99,7 +101,7 @@ fn lock(file: &File) -> io::Result<()> {
 impl Drop for BackingFile {
     fn drop(&mut self) {
         if let Some(path) = self.path.as_ref().filter(|_| !self.keep) {
-            // there is nobody left to tell
+            // a drop cannot report an error
             let _ = std::fs::remove_file(path);
         }
     }

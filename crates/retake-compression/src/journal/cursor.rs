@@ -1,10 +1,10 @@
-//! Reading a journal from front to back.
+//! This module reads a journal from front to back.
 
 use super::form::{COMMIT, FILE_HEADER, RECORD_HEADER, RecordLocation, TRAILER};
 use super::{Backend, Journal, Record, broken};
 use std::io;
 
-/// How far a journal has been read.
+/// A cursor marks how far a journal has been read.
 #[derive(Debug, Clone)]
 pub struct Cursor {
     position: u64,
@@ -18,12 +18,11 @@ impl Default for Cursor {
 }
 
 impl<B: Backend> Journal<B> {
-    /// The next record behind the cursor, or nothing behind the last one. A commit is a record of kind
-    /// [`COMMIT`], its payload the index.
+    /// Returns the record behind the cursor, or `None` behind the last one. A commit is a record of kind
+    /// [`COMMIT`] whose payload is the index.
     ///
     /// # Errors
-    /// `InvalidData` where a record is not what was written; those of the backend. The cursor has not moved
-    /// then.
+    /// `InvalidData` if a record is damaged, and the backend's own errors. The cursor has not moved then.
     pub fn next(&self, cursor: &mut Cursor) -> io::Result<Option<Record>> {
         let offset = cursor.position;
         if offset >= self.end() {
@@ -50,8 +49,8 @@ impl<B: Backend> Journal<B> {
         Ok(Some(record))
     }
 
-    /// Gives up everything behind the last commit that the cursor has passed: for a journal whose later part
-    /// is damaged and can be made again.
+    /// Gives up everything behind the last commit that the cursor has passed. It serves a journal whose later
+    /// part is damaged and can be made again.
     pub fn rewind(&mut self, cursor: &Cursor) {
         self.commit = cursor.commit;
         self.flushed = cursor.commit.map_or(FILE_HEADER, |commit| commit.end() + TRAILER);

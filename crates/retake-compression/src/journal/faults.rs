@@ -1,10 +1,10 @@
-//! Backends that fail: what a power cut, a full disk and a bad bit look like to a journal.
+//! This module has backends that fail: they show a journal a power cut, a full disk and a bad bit.
 
 use super::Backend;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// What a journal did to its backend.
+/// A deed is one change that a journal made to its backend.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
     Append(Vec<u8>),
@@ -12,7 +12,7 @@ pub(crate) enum Deed {
     Sync,
 }
 
-/// Bytes in memory that remember how they came about, and can run out of space.
+/// A memory backend records the changes that led to its bytes, and can run out of space.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) state: Arc<Mutex<State>>,
@@ -79,8 +79,9 @@ impl Backend for Memory {
     }
 }
 
-/// Every content that a power cut can leave behind, when deeds reach the disk in their order: after each
-/// deed, and in the middle of each. With each, whether everything up to a sync of that number is there.
+/// Returns every content that a power cut can leave behind when deeds reach the disk in their order: after
+/// each deed, and in the middle of each. With each comes the number of syncs before it, whose bytes
+/// are complete.
 pub(crate) fn cuts(deeds: &[Deed]) -> impl Iterator<Item = (Vec<u8>, usize)> + '_ {
     let (mut bytes, mut syncs) = (Vec::new(), 0);
     deeds.iter().flat_map(move |deed| {

@@ -1,4 +1,4 @@
-//! Values as bytes, little-endian, for records and indices.
+//! This module writes values as little-endian bytes, for records and indices.
 
 use super::RecordLocation;
 
@@ -7,7 +7,7 @@ pub(crate) fn put_location(out: &mut Vec<u8>, location: RecordLocation) {
     out.extend(location.length.to_le_bytes());
 }
 
-/// The first bytes of `bytes`, which then begin behind them.
+/// Returns the first bytes of `bytes`, and moves `bytes` behind them.
 pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (front, back) = bytes.split_first_chunk()?;
     *bytes = back;

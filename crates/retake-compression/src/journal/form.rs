@@ -1,4 +1,4 @@
-//! The bytes of headers and trailers, and what makes them believable.
+//! This module defines the bytes of headers and trailers, and the checks by which they are believed.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -11,29 +11,29 @@ pub(super) const FILE_HEADER: u64 = 20;
 pub(super) const RECORD_HEADER: u64 = 13;
 pub(super) const TRAILER: u64 = 16;
 
-/// The kind of commit records; never one of a client's.
+/// Commit records have this kind; a client's record must not have it.
 pub const COMMIT: u8 = 0;
 
-/// The largest payload: a length that was never written must not size an allocation.
+/// The largest payload, in bytes: a length that was never written must not size an allocation.
 pub const LARGEST_PAYLOAD: u32 = 1 << 30;
 
-/// Where a record lies.
+/// A location tells where a record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordLocation {
-    /// Its first byte, counted from the start of the journal.
+    /// The offset of its first byte, counted from the start of the journal.
     pub offset: u64,
     /// The length of its payload, in bytes.
     pub length: u32,
 }
 
 impl RecordLocation {
-    /// The byte behind the record.
+    /// Returns the offset of the byte behind the record.
     pub(super) fn end(self) -> u64 {
         self.offset.saturating_add(RECORD_HEADER + u64::from(self.length))
     }
 }
 
-/// What every header of one file is checked with: its salt, so that a piece of another journal (an earlier
+/// A seal checks every header of one file by the file's salt, so that a piece of another journal (an earlier
 /// file in the same blocks of a disk, a payload that is a journal itself) is never taken for a record of this
 /// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Seal {
     salt: u64,
 }
 
-/// The header of a record, checked.
+/// A header of a record that passed its check.
 pub(super) struct Header {
     pub kind: u8,
     pub length: u32,
@@ -49,14 +49,14 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Whether this payload is the one that was written.
+    /// Tells whether this payload is the one that was written.
     pub(super) fn fits(&self, payload: &[u8]) -> bool {
         payload.len() == self.length as usize && crc32fast::hash(payload) == self.checksum
     }
 }
 
 impl Seal {
-    /// A new file's seal and header.
+    /// Makes a new file's seal and header.
     pub(super) fn new(kind: u8, version: u8) -> (Self, [u8; FILE_HEADER as usize]) {
         // the standard library seeds every such state from the system's random numbers
         let salt = RandomState::new().hash_one(kind);
@@ -70,7 +70,7 @@ impl Seal {
         (Self { salt }, header)
     }
 
-    /// The seal in the header of a file that must be of this kind and version.
+    /// Reads the seal in the header of a file, which must be of this kind and version.
     pub(super) fn read(header: &[u8; FILE_HEADER as usize], kind: u8, version: u8) -> io::Result<Self> {
         if &header[..6] != MAGIC || header[6] != kind {
             return Err(damaged("not a file of this kind"));
@@ -88,7 +88,7 @@ impl Seal {
         Ok(Self { salt: u64::from_le_bytes(salt) })
     }
 
-    /// The header of a record at `offset`.
+    /// Makes the header of a record at `offset`.
     pub(super) fn record(
         self,
         offset: u64,
@@ -110,7 +110,8 @@ impl Seal {
         Ok((RecordLocation { offset, length }, header))
     }
 
-    /// Reads the header of a record at `offset` of a journal that ends at `end`; nothing where there is none.
+    /// Reads the header of a record at `offset` of a journal that ends at `end`; returns `None` if there is
+    /// none.
     pub(super) fn header(self, offset: u64, end: u64, bytes: [u8; 13]) -> Option<Header> {
         let [a, b, c, d, kind, e, f, g, h, rest @ ..] = bytes;
         if self.checksum(offset, &bytes[..9]) != u32::from_le_bytes(rest) {
@@ -121,7 +122,7 @@ impl Seal {
         fits.then_some(Header { kind, length, checksum: u32::from_le_bytes([e, f, g, h]) })
     }
 
-    /// What follows a commit record, so that it is found from the end of the file.
+    /// Makes the trailer of a commit record, by which the commit is found from the end of the file.
     pub(super) fn trailer(self, commit: RecordLocation) -> [u8; TRAILER as usize] {
         let mut trailer = [0; TRAILER as usize];
         trailer[..8].copy_from_slice(&commit.offset.to_le_bytes());
@@ -131,7 +132,7 @@ impl Seal {
         trailer
     }
 
-    /// The offset of the commit record that a trailer at `offset` belongs to.
+    /// Returns the offset of the commit record that a trailer at `offset` belongs to.
     pub(super) fn commit_before(self, offset: u64, bytes: &[u8]) -> Option<u64> {
         let [commit @ .., a, b, c, d, _, _, _, _] = bytes else { return None };
         let commit: [u8; 8] = commit.try_into().ok()?;
@@ -150,7 +151,7 @@ impl Seal {
     }
 }
 
-/// A journal of the kind that was asked for, with a content of another version.
+/// The journal is of the right kind, but its content has another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "it was written in version {found} of its format, and this Retake reads version {wanted}: use the Retake that wrote it, or begin anew"
@@ -158,12 +159,12 @@ impl Seal {
 pub(crate) struct OtherVersion {
     /// The version of the file.
     pub(crate) found: u8,
-    /// The one that this Retake reads.
+    /// The version that this Retake reads.
     pub(crate) wanted: u8,
 }
 
 impl OtherVersion {
-    /// Whether that is what `error` says.
+    /// Tells whether `error` has this cause.
     pub(crate) fn is_cause_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|source| source.is::<Self>())
     }

@@ -1,5 +1,5 @@
-//! The one way in which Retake keeps data in files: a journal of checked records, and commits that say how
-//! far it counts.
+//! The journal is the one way in which Retake keeps data in files: it holds checked records, and commits that
+//! say how far it counts.
 //!
 //! ```text
 //! file    = "RETAKE" kind[1] version[1] salt[8] crc[4]  ( record | commit )*
@@ -8,11 +8,11 @@
 //! trailer = offset of the commit u64 | crc of salt, own offset and these eight bytes u32 | "DONE"         (all little-endian)
 //! ```
 //!
-//! A journal is only ever appended to. What lies behind its last commit does not count: a crash at any moment
+//! A journal is only ever appended to. Bytes behind its last commit do not count, so a crash at any moment
 //! leaves the journal as it was at some commit. A commit carries an index of the client's own making, and
-//! points to the commit before it, so that a journal is opened again in time that follows its commits
-//! ([`Journal::replay`]), not its bytes. Every payload is checked when it is read: a flipped bit is found and
-//! never believed. `docs/storage-format.md` has the argument.
+//! points to the commit before it, so that opening a journal takes time by the number of its commits
+//! ([`Journal::replay`]), not of its bytes. Every payload is checked when it is read, so a flipped bit is
+//! found and never believed. `docs/storage-format.md` has the argument.
 
 mod backend;
 pub(crate) mod backing_file;
@@ -34,38 +34,38 @@ pub use form::{COMMIT, LARGEST_PAYLOAD, RecordLocation};
 use form::{FILE_HEADER, Header, RECORD_HEADER, Seal, TRAILER, damaged};
 use std::io;
 
-/// Bytes that are gathered before they are handed to the backend.
+/// This many bytes are gathered before they are handed to the backend.
 const BUFFER: usize = 1 << 16;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// What the payload is.
+    /// The kind of the payload, of the client's choice.
     pub kind: u8,
-    /// The payload, checked.
+    /// The payload, which passed its check.
     pub payload: Vec<u8>,
 }
 
-/// A journal, open for reading and appending. It owns its backend and never flushes by itself when it is
-/// dropped.
+/// A journal is open for reading and appending. It owns its backend, and does not flush when it is dropped.
 #[derive(Debug)]
 pub struct Journal<B> {
     backend: B,
     seal: Seal,
-    /// Appended, and not handed to the backend yet.
+    /// The buffer holds appended bytes that were not handed to the backend yet.
     buffer: Vec<u8>,
-    /// Where the buffer belongs: the bytes of the backend that count.
+    /// The buffer belongs at this offset; the bytes of the backend before it count.
     flushed: u64,
-    /// Whether the backend may hold more than that, to be cut off before it is appended to.
+    /// True if the backend may hold more bytes, which must be cut off before it is appended to.
     tail: bool,
     commit: Option<RecordLocation>,
 }
 
 impl<B: Backend> Journal<B> {
-    /// Begins a journal of the given kind and version of its content. What the backend held is gone.
+    /// Begins a journal of the given kind and version of its content. The former content of the backend is
+    /// deleted.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// It returns the backend's own errors.
     pub fn create(mut backend: B, kind: u8, version: u8) -> io::Result<Self> {
         backend.truncate(0)?;
         let (seal, header) = Seal::new(kind, version);
@@ -75,10 +75,10 @@ impl<B: Backend> Journal<B> {
         Ok(journal)
     }
 
-    /// Opens a journal as it was at its last commit. Nothing is written before something is appended.
+    /// Opens a journal in the state of its last commit. The file stays unchanged until a record is appended.
     ///
     /// # Errors
-    /// `InvalidData` for anything but a journal of this kind and version; those of the backend.
+    /// `InvalidData` for anything but a journal of this kind and version, and the backend's own errors.
     pub fn open(backend: B, kind: u8, version: u8) -> io::Result<Self> {
         let length = backend.length()?;
         if length < FILE_HEADER {
@@ -92,27 +92,28 @@ impl<B: Backend> Journal<B> {
         Ok(Self { backend, seal, buffer: Vec::new(), flushed, tail: length > flushed, commit })
     }
 
-    /// Whether bytes lie behind the last commit of a journal that was just opened: it was not finished as its
-    /// writer meant to.
+    /// Tells whether bytes lie behind the last commit of a journal that was just opened. If so, its writer
+    /// did not finish it.
     pub fn is_torn(&self) -> bool {
         self.tail
     }
 
-    /// The byte behind the last record.
+    /// Returns the offset of the byte behind the last record.
     pub fn end(&self) -> u64 {
         self.flushed + self.buffer.len() as u64
     }
 
-    /// What it is kept in.
+    /// Returns the backend.
     pub fn backend(&self) -> &B {
         &self.backend
     }
 
-    /// Appends a record, its payload in pieces, and says where it lies. It counts from the next commit on.
-    /// Where this fails, nothing has been appended, and the call may be repeated.
+    /// Appends a record, its payload in pieces, and returns its location. The record counts from the next
+    /// commit on. If this fails, the journal is unchanged, and the call may be repeated.
     ///
     /// # Errors
-    /// Those of the backend, and `InvalidInput` for kind 0 and for a payload above [`LARGEST_PAYLOAD`].
+    /// It returns the backend's own errors, and `InvalidInput` for kind 0 and for a payload above
+    /// [`LARGEST_PAYLOAD`].
     pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<RecordLocation> {
         if kind == COMMIT {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "records of kind 0 are commits"));
@@ -124,10 +125,10 @@ impl<B: Backend> Journal<B> {
 
     /// Makes everything appended so far count, with an index that helps the client to find it again. It
     /// survives a crash of the process after [`Journal::flush`], and one of the machine after
-    /// [`Journal::sync`]. Where this fails, nothing has changed.
+    /// [`Journal::sync`]. If this fails, the journal is unchanged.
     ///
     /// # Errors
-    /// As [`Journal::append`].
+    /// It fails as [`Journal::append`] does.
     pub fn commit(&mut self, index: &[u8]) -> io::Result<()> {
         let before = self.commit.map_or(0, |commit| commit.offset).to_le_bytes();
         let parts = [&before[..], index];
@@ -137,10 +138,10 @@ impl<B: Backend> Journal<B> {
         Ok(())
     }
 
-    /// Hands everything to the backend.
+    /// Hands all gathered bytes to the backend.
     ///
     /// # Errors
-    /// Those of the backend; nothing is lost then, and the call may be repeated.
+    /// It returns the backend's own errors; no byte is lost then, and the call may be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.cut()?;
         if !self.buffer.is_empty() {
@@ -153,10 +154,10 @@ impl<B: Backend> Journal<B> {
         Ok(())
     }
 
-    /// Hands everything to the backend and waits until it would survive a power failure.
+    /// Hands all gathered bytes to the backend and waits until they would survive a power failure.
     ///
     /// # Errors
-    /// As [`Journal::flush`].
+    /// It fails as [`Journal::flush`] does.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
         self.backend.sync()
@@ -165,7 +166,7 @@ impl<B: Backend> Journal<B> {
     /// Reads the record at a location.
     ///
     /// # Errors
-    /// `InvalidData` where it is not what was written; those of the backend.
+    /// `InvalidData` if the record is damaged, and the backend's own errors.
     pub fn read(&self, location: RecordLocation) -> io::Result<Record> {
         if location.end() > self.end() {
             return Err(broken(location.offset));
@@ -181,10 +182,10 @@ impl<B: Backend> Journal<B> {
         }
     }
 
-    /// The index of the last commit.
+    /// Returns the index of the last commit.
     ///
     /// # Errors
-    /// As [`Journal::read`]; `InvalidData` where there is none.
+    /// It fails as [`Journal::read`] does, and with `InvalidData` if there is no commit.
     pub fn last_index(&self) -> io::Result<Vec<u8>> {
         let commit = self.commit.ok_or_else(|| damaged("nothing was ever committed"))?;
         let mut payload = self.read(commit)?.payload;
@@ -192,7 +193,7 @@ impl<B: Backend> Journal<B> {
         Ok(payload)
     }
 
-    /// Cuts off what a failed append or a crash left behind.
+    /// Cuts off the rest of a failed append or of a crash.
     fn cut(&mut self) -> io::Result<()> {
         if self.tail {
             self.backend.truncate(self.flushed)?;
@@ -215,7 +216,7 @@ impl<B: Backend> Journal<B> {
         self.tail = true;
         for piece in pieces() {
             if let Err(error) = self.backend.append(piece) {
-                // gives the space back if that is possible now; if not, it is done before the next write
+                // this gives the space back if that is possible now; if not, it is done before the next write
                 let _ = self.cut();
                 return Err(error);
             }

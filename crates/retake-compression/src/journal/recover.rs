@@ -1,13 +1,14 @@
-//! Finding the commits of a journal again: the last one from the end of the file, the others by their chain.
+//! This module finds the commits of a journal again: the last one from the end of the file, the others by
+//! their chain.
 
 use super::form::{COMMIT, FILE_HEADER, RECORD_HEADER, RecordLocation, Seal, TRAILER, damaged};
 use super::{Backend, Journal};
 use std::io;
 
-/// Bytes that are looked through at a time for the last trailer. More than a trailer.
+/// The search for the last trailer reads this many bytes at a time; it must be more than a trailer.
 const WINDOW: u64 = 1 << 16;
 
-/// The last commit that is whole. Usually the file ends with it; after a crash there may be a torn rest
+/// Returns the last commit that is whole. Usually the file ends with it; after a crash a torn rest may lie
 /// behind it.
 pub(super) fn last_commit(
     backend: &impl Backend,
@@ -38,7 +39,7 @@ pub(super) fn last_commit(
     Ok(None)
 }
 
-/// The commit at `offset`, if it is whole and ends at `end`.
+/// Returns the commit at `offset`, if it is whole and ends at `end`.
 fn check(backend: &impl Backend, seal: Seal, offset: u64, end: u64) -> io::Result<Option<RecordLocation>> {
     if offset < FILE_HEADER || end - offset < RECORD_HEADER {
         return Ok(None);
@@ -59,7 +60,7 @@ impl<B: Backend> Journal<B> {
     /// Hands the index of every commit to `each`, from the first to the last.
     ///
     /// # Errors
-    /// `InvalidData` where a commit is not what was written; those of the backend; those of `each`, which end
+    /// `InvalidData` if a commit is damaged; the backend's own errors; and the errors of `each`, which end
     /// it.
     pub fn replay(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut chain: Vec<RecordLocation> = self.commit.into_iter().collect();
@@ -70,7 +71,7 @@ impl<B: Backend> Journal<B> {
         for commit in chain.into_iter().rev() {
             let payload = self.read(commit)?.payload;
             let (before, index) = payload.split_at_checked(8).ok_or_else(|| super::broken(commit.offset))?;
-            // the way back was followed without checking payloads
+            // the way back was followed without checking payloads, so this one is compared now
             if before != expected.to_le_bytes() {
                 return Err(super::broken(commit.offset));
             }
@@ -80,7 +81,7 @@ impl<B: Backend> Journal<B> {
         Ok(())
     }
 
-    /// The commit before a commit. Offsets fall strictly, so that every chain ends.
+    /// Returns the commit before a commit. Offsets must fall strictly, so that every chain ends.
     fn before(&self, commit: RecordLocation) -> io::Result<Option<RecordLocation>> {
         let start = commit.offset + RECORD_HEADER;
         let mut before = [0; 8];
@@ -99,14 +100,14 @@ impl<B: Backend> Journal<B> {
         }
     }
 
-    /// Bytes of the journal, wherever they are.
+    /// Reads bytes of the journal, from the backend and from the buffer.
     pub(super) fn bytes(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = offset.saturating_add(buffer.len() as u64);
         if end > self.end() {
             return Err(super::broken(offset));
         }
         match offset.checked_sub(self.flushed) {
-            // bounded by the length of the buffer: see above
+            // the index is bounded by the length of the buffer: see above
             Some(start) => buffer.copy_from_slice(&self.buffer[start as usize..][..buffer.len()]),
             None => self.backend.read_at(offset, buffer)?,
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 const KIND: u8 = b'X';
 
-/// What a client does with a journal.
+/// A step is one action of a journal's client.
 #[derive(Debug, Clone)]
 enum Step {
     Append(u8, Vec<u8>),
@@ -23,7 +23,7 @@ fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
 
 type Content = Vec<(u8, Vec<u8>)>;
 
-/// Runs the steps, and says what the journal holds at each commit, and how many commits each sync has made
+/// Runs the steps. Returns the content of the journal at each commit, and how many commits each sync has made
 /// safe.
 fn run(memory: &Memory, steps: &[Step]) -> (Vec<Content>, Vec<usize>) {
     let mut journal = Journal::create(memory.clone(), KIND, 1).unwrap();
@@ -50,7 +50,7 @@ fn run(memory: &Memory, steps: &[Step]) -> (Vec<Content>, Vec<usize>) {
     (committed, synced)
 }
 
-/// Everything that a journal holds, by its chain of commits and by its cursor.
+/// Returns the whole content of a journal, by its chain of commits and by its cursor.
 fn content(journal: &Journal<Memory>) -> io::Result<(Content, Vec<u64>)> {
     let mut records = Content::new();
     let mut cursor = Cursor::default();
@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// ST-8: whatever the moment of a power cut, the journal is as it was at some commit, and not before the
-    /// last synced one; and it can be carried on.
+    /// last synced one; and it accepts further records.
     #[test]
     fn every_power_cut_leaves_an_earlier_state(steps in steps(60)) {
         let memory = Memory::default();
@@ -96,8 +96,8 @@ proptest! {
         }
     }
 
-    /// ST-8: where what was appended after a sync comes to the disk in part or not at all, the journal is
-    /// still as it was at some commit, or says that it is damaged; what was synced stays.
+    /// ST-8: if bytes appended after a sync reach the disk in part or not at all, the journal is still as it
+    /// was at some commit, or says that it is damaged; synced bytes stay.
     #[test]
     fn unsynced_bytes_that_never_came_are_not_believed(steps in steps(60), holes in prop::collection::vec(any::<prop::sample::Index>(), 1..4)) {
         let memory = Memory::default();
@@ -118,7 +118,7 @@ proptest! {
         }
     }
 
-    /// A flipped bit never gives other records: the file is refused, a record is, or an earlier commit
+    /// A flipped bit must never give other records: the file is refused, a record is, or an earlier commit
     /// counts.
     #[test]
     fn every_flipped_bit_is_found(steps in steps(20)) {
@@ -134,8 +134,8 @@ proptest! {
         }
     }
 
-    /// Bytes that nobody wrote are refused or read as an empty journal; never a panic, never more memory than
-    /// there are bytes.
+    /// Random bytes are refused or read as an empty journal. They must never cause a panic, nor take more
+    /// memory than there are bytes.
     #[test]
     fn noise_is_harmless(noise in prop::collection::vec(any::<u8>(), 0..300), keep in any::<bool>()) {
         let memory = Memory::default();
@@ -146,8 +146,8 @@ proptest! {
         }
     }
 
-    /// A full disk refuses what does not fit, changes nothing, and the journal goes on when there is room
-    /// again.
+    /// A full disk refuses a record that does not fit and changes nothing, and the journal goes on when there
+    /// is room again.
     #[test]
     fn a_full_disk_changes_nothing(steps in steps(90_000), room in 20u64..200_000) {
         let memory = Memory::default();
@@ -176,8 +176,8 @@ proptest! {
     }
 }
 
-/// A journal inside a journal: the payload holds whole records and commits, and the outer journal ends torn.
-/// None of the inner ones is believed.
+/// The payload is a journal itself, with whole records and commits, and the outer journal ends torn. None of
+/// the inner records must be believed.
 #[test]
 fn a_payload_that_is_a_log_itself_is_not_believed() {
     let inner = Memory::default();
@@ -191,7 +191,7 @@ fn a_payload_that_is_a_log_itself_is_not_believed() {
     assert_eq!(content(&journal).unwrap(), (Vec::new(), Vec::new()));
 }
 
-/// Opening follows commits, not bytes: a journal of many records and few commits is opened with few reads.
+/// Opening follows commits, not bytes, so a journal of many records and few commits is opened with few reads.
 #[test]
 fn opening_takes_time_in_commits() {
     struct Counting(Memory, std::sync::Mutex<u64>);
