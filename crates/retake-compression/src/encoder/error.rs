@@ -1,26 +1,26 @@
 use retake_media::codes;
 use thiserror::Error;
 
-/// What can go wrong between Retake and an encoder library.
+/// An error of an encoder.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncoderError {
-    /// A setting that this encoder does not have, or a value it does not take. The user's to mend.
+    /// The encoder does not have a setting, or does not take its value. The user must correct it.
     #[error("{encoder}: {setting}: {reason}")]
     Settings {
         /// The encoder's name.
         encoder: &'static str,
         /// The setting, as the user spelt it.
         setting: String,
-        /// What is wrong with it, and what would be right.
+        /// The reason why it is refused, and the right form.
         reason: String,
     },
-    /// The library would not start.
+    /// The library did not start.
     #[error("{encoder} could not be opened: {reason}")]
     Open {
         /// The encoder's name.
         encoder: &'static str,
-        /// What the library said.
+        /// The error of the library.
         reason: String,
     },
     /// The library failed during an encode.
@@ -30,13 +30,13 @@ pub enum EncoderError {
         encoder: &'static str,
         /// Frames accepted so far in this encode.
         frame: u64,
-        /// What the library said.
+        /// The error of the library.
         reason: String,
     },
 }
 
 impl EncoderError {
-    /// The stable number of the error (section 15 of the contract).
+    /// Returns the stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
             Self::Settings { .. } => codes::PARAMETER,

@@ -1,44 +1,47 @@
+//! This module describes an encoder library: its names, presets, quality scale and abilities.
+
 use super::ControlSupport;
 use retake_media::{Codec, PixelFormat};
 use serde::Serialize;
 
-/// What an encoder library is and can do. Printed by `retake encoders`.
+/// The description of an encoder library and its abilities. `retake encoders` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EncoderInfo {
     /// The short name that selects it: `x264`, `x265`, `svt-av1`, `vp9`.
     #[doc(alias = "kVTVideoEncoderList_EncoderID")]
     pub name: &'static str,
-    /// What it writes.
+    /// The codec that it writes.
     #[doc(alias = "kVTVideoEncoderList_CodecType")]
     pub codec: Codec,
     /// The library and the version that is linked.
     pub version: String,
-    /// Pixel formats it takes, the preferred one first.
+    /// The pixel formats that it takes, the preferred one first.
     #[serde(skip)]
     pub formats: Vec<PixelFormat>,
     /// Its presets, from the slowest to the fastest.
     pub presets: Vec<Preset>,
-    /// The preset that is used when nobody chooses.
+    /// The preset that applies where none is chosen.
     pub default_preset: &'static str,
     /// Its constant-quality scale.
     pub quality: QualityScale,
-    /// Whether it gives back the pictures that a decoder will see ([`Output::Picture`](super::Output)).
+    /// True if it returns the pictures that a decoder will see ([`Output::Picture`](super::Output)).
     pub reconstructs: bool,
-    /// Whether quality can be changed in a running encode ([`Encoder::set_quality`](super::Encoder::set_quality)).
+    /// True if quality can be changed in a running encode
+    /// ([`Encoder::set_quality`](super::Encoder::set_quality)).
     pub steers: bool,
-    /// Whether samples come out in another order than frames went in.
+    /// True if samples come out in another order than frames went in.
     #[doc(alias = "kVTVideoEncoderList_SupportsFrameReordering")]
     pub reorders: bool,
-    /// Its licence, as SPDX identifier: it becomes a condition on binaries that link it.
+    /// Its licence as SPDX identifier, because it becomes a condition on binaries that link the library.
     pub licence: &'static str,
-    /// Which controls it obeys.
+    /// The controls that it obeys.
     pub controls: ControlSupport,
 }
 
 /// A named point between speed and compression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Preset {
-    /// What the user types.
+    /// The name that the user types.
     pub name: String,
 }
 
@@ -52,14 +55,14 @@ pub struct QualityScale {
     pub max: f64,
     /// The smallest difference that has an effect.
     pub step: f64,
-    /// Where a search begins: ordinary film at good quality.
+    /// The value where a search begins: it gives ordinary film a good quality.
     pub usual: f64,
 }
 
 impl QualityScale {
-    /// The nearest value that the encoder can be given.
+    /// Returns the nearest value that the encoder accepts.
     pub fn snap(&self, value: f64) -> f64 {
-        // by division where the step is a simple fraction: 0.1 × 3 is not 0.3
+        // it divides where the step is a simple fraction, because 0.1 × 3 is not 0.3
         let per_unit = (1.0 / self.step).round();
         let exact = (per_unit * self.step - 1.0).abs() < 1e-9;
         let snapped = if exact {

@@ -1,56 +1,60 @@
+//! This module defines the output of an encoder.
+
 use retake_media::{PixelBuffer, Sample};
 
-/// What [`Encoder::receive`](super::Encoder::receive) gives.
+/// [`Encoder::receive`](super::Encoder::receive) returns one of these.
 #[derive(Debug)]
 pub enum Output {
     /// A compressed frame, in decode order.
     Frame(EncodedFrame),
-    /// The picture that a decoder will see for a frame, in any order relative to the samples, once for every frame; only when
-    /// [`EncoderSettings::reconstruct`](super::EncoderSettings) was set and the encoder can.
+    /// The picture that a decoder will see for a frame. Pictures come in any order relative to the samples,
+    /// once for every frame, but only if [`EncoderSettings::reconstruct`](super::EncoderSettings) was set and
+    /// the encoder can.
     Picture {
         /// The frame, counted in presentation order from 0 at the start of the encode.
         index: u64,
         /// Its reconstruction, in three planes. The caller owns it.
         picture: PixelBuffer,
     },
-    /// A frame that no sample and no picture comes of, because a limit of the rate left no room for it. Only encodes
+    /// A frame without sample and picture, because a limit of the rate left no room for it. Only encodes
     /// under such a limit drop frames.
     Dropped {
         /// The frame, counted in presentation order from 0 at the start of the encode.
         index: u64,
     },
-    /// Nothing yet: send more frames.
+    /// No output is ready; more frames must be sent first.
     Pending,
-    /// Nothing any more.
+    /// No output follows any more.
     End,
 }
 
-/// A sample and what the encoder said about it.
+/// A sample, and the encoder's findings about it.
 #[derive(Debug)]
 pub struct EncodedFrame {
     /// The compressed frame; the caller owns it.
     pub sample: Sample,
-    /// Which frame it is, counted in presentation order from 0 at the start of the encode.
+    /// The frame, counted in presentation order from 0 at the start of the encode.
     pub index: u64,
-    /// The average quantizer that the frame was coded with, on the encoder's own scale; 0 where it does not say.
+    /// The average quantizer of the frame, on the encoder's own scale; 0 where the encoder does not tell it.
     pub qp: f32,
-    /// Mean squared errors against the source, where they were asked for.
+    /// The mean squared errors against the source, if they were asked for.
     #[doc(alias = "kVTSampleAttachmentKey_QualityMetrics")]
     pub error: Option<FrameError>,
-    /// The frame is kept as a long-term reference: the receiver is asked to acknowledge this number.
+    /// The number of the long-term reference that the frame is kept as; the receiver is asked to acknowledge
+    /// it.
     #[doc(alias = "kVTSampleAttachmentKey_RequireLTRAcknowledgementToken")]
     pub token: Option<u64>,
-    /// The temporal layer, 0 the base.
+    /// The temporal layer; 0 is the base.
     pub layer: u32,
 }
 
 /// Mean squared errors of a frame, in squares of sample values of its own bit depth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameError {
-    /// Of luma.
+    /// The error of luma.
     pub luma: f64,
-    /// Of Cb.
+    /// The error of Cb.
     pub blue: f64,
-    /// Of Cr.
+    /// The error of Cr.
     pub red: f64,
 }

@@ -1,12 +1,15 @@
+//! This module lists the encoders, the converter and the metrics of a build, so that this crate needs no
+//! library by name.
+
 use super::{EncoderFactory, EncoderInfo};
 use crate::scorer::SharedScorers;
 use retake_media::{Codec, PixelTransfer};
 use std::sync::Arc;
 
-/// Makes converters of pictures, one for each session that needs one.
+/// A maker of converters of pictures; each session that needs a converter gets its own.
 pub type TransferMaker = Arc<dyn Fn() -> Box<dyn PixelTransfer> + Send + Sync>;
 
-/// The encoders of this build, and what is known about those it lacks.
+/// A registry holds the encoders of this build, and facts about those that it lacks.
 #[derive(Clone, Default)]
 pub struct Registry {
     present: Vec<Arc<dyn EncoderFactory>>,
@@ -20,14 +23,14 @@ pub struct Registry {
 pub struct MissingEncoder {
     /// Its short name.
     pub name: &'static str,
-    /// What it would write.
+    /// The codec that it would write.
     pub codec: Codec,
-    /// How to get it.
+    /// The way to get it.
     pub remedy: &'static str,
 }
 
 impl Registry {
-    /// A registry without encoders.
+    /// Makes a registry without encoders.
     pub fn new() -> Self {
         Self::default()
     }
@@ -47,38 +50,38 @@ impl Registry {
         self.transfer = Some(maker);
     }
 
-    /// What converts pictures; none where every picture has to fit.
+    /// Returns the maker of converters. With `None`, every picture must fit its encoder.
     pub fn transfer(&self) -> Option<&TransferMaker> {
         self.transfer.as_ref()
     }
 
-    /// Lets sessions of several passes judge what they encode.
+    /// Lets sessions of several passes score the frames that they encode.
     pub fn set_scorers(&mut self, scorers: SharedScorers) {
         self.scorers = Some(scorers);
     }
 
-    /// What judges takes; none where sessions know bytes alone.
+    /// Returns the metrics. With `None`, sessions know only the bytes of takes.
     pub fn scorers(&self) -> Option<&SharedScorers> {
         self.scorers.as_ref()
     }
 
-    /// All encoders.
+    /// Returns all encoders.
     #[doc(alias = "VTCopyVideoEncoderList")]
     pub fn encoders(&self) -> impl Iterator<Item = &EncoderInfo> {
         self.present.iter().map(|factory| factory.info())
     }
 
-    /// Those that this build lacks.
+    /// Returns the encoders that this build lacks.
     pub fn missing(&self) -> &[MissingEncoder] {
         &self.missing
     }
 
-    /// The encoder of that name.
+    /// Returns the encoder of that name.
     pub fn by_name(&self, name: &str) -> Option<Arc<dyn EncoderFactory>> {
         self.present.iter().find(|factory| factory.info().name == name).cloned()
     }
 
-    /// The default encoder of a codec.
+    /// Returns the default encoder of a codec.
     pub fn by_codec(&self, codec: Codec) -> Option<Arc<dyn EncoderFactory>> {
         self.present.iter().find(|factory| factory.info().codec == codec).cloned()
     }
