@@ -1,4 +1,4 @@
-//! The content of a storage: frames and notes in a journal, found again by its commits.
+//! This module is the content of a storage: frames and notes in a journal, found again by its commits.
 //! `docs/storage-format.md` has the layout.
 
 use super::{FrameRecord, NoteKey, StorageIdentity};
@@ -14,21 +14,21 @@ const IDENTITY: u8 = b'i';
 const FRAMES: u8 = b'n';
 const NOTE: u8 = b't';
 
-/// Frames that are gathered before they are written: what a crash costs at most.
+/// This many frames are gathered before they are written; a crash costs no more.
 const BATCH: usize = 256;
 
 pub(super) struct Content<B> {
     journal: Journal<B>,
     pub(super) identity: Option<StorageIdentity>,
-    /// Where the frames of each pass lie, in batches.
+    /// The frames of each pass lie here, in batches.
     batches: BTreeMap<u32, Vec<RecordLocation>>,
     notes: BTreeMap<NoteKey, RecordLocation>,
-    /// How each pass ended: its frames, and their digest.
+    /// Each pass that ended has its number of frames and their digest here.
     ended: BTreeMap<u32, Ended>,
-    /// The pass that is being recorded, and its frames that are not written yet.
+    /// This is the pass that is being recorded; its frames that are not written yet follow.
     pass: u32,
     batch: Vec<FrameRecord>,
-    /// What the next commit will tell.
+    /// The next commit will carry this index.
     index: Vec<u8>,
 }
 
@@ -107,7 +107,7 @@ impl<B: Backend> Content<B> {
         Ok(Some(()))
     }
 
-    /// Forgets what is known of a pass and those after it.
+    /// Forgets a pass and all passes after it.
     fn forget(&mut self, pass: u32) {
         self.batches.retain(|known, _| *known < pass);
         self.notes.retain(|key, _| key.pass < pass);
@@ -122,7 +122,7 @@ impl<B: Backend> Content<B> {
         Ok(())
     }
 
-    /// Begins to record a pass, in the place of an earlier one of that number and of those after it.
+    /// Begins to record a pass. It replaces an earlier one of that number and those after it.
     pub(super) fn begin_pass(&mut self, pass: u32) -> io::Result<()> {
         self.forget(pass);
         self.tell(b'b', pass, |_| ());
@@ -186,8 +186,8 @@ impl<B: Backend> Content<B> {
         Ok(())
     }
 
-    /// Ends the pass that is being recorded, with the digest of its frames: their times and options, in
-    /// presentation order.
+    /// Ends the pass that is being recorded, and returns the digest of its frames: of their times and
+    /// options, in presentation order.
     pub(super) fn end_pass(&mut self) -> io::Result<Ended> {
         self.write_batch()?;
         let mut list = Vec::new();
@@ -216,12 +216,12 @@ impl<B: Backend> Content<B> {
         self.ended.get(&pass).copied()
     }
 
-    /// Passes that ended, counted from 0.
+    /// Returns how many passes ended, by the number of the last one; passes are numbered from 0.
     pub(super) fn passes(&self) -> u32 {
         self.ended.keys().last().map_or(0, |last| last + 1)
     }
 
-    /// Writes and commits everything; with `sync`, so that it survives a power failure.
+    /// Writes and commits everything. With `sync`, it also survives a power failure.
     pub(super) fn keep(&mut self, sync: bool) -> io::Result<()> {
         self.write_batch()?;
         self.commit()?;

@@ -3,51 +3,52 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// What can go wrong with a [`MultiPassStorage`](super::MultiPassStorage).
+/// An error of a [`MultiPassStorage`](super::MultiPassStorage).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// It holds what another kind of encode learned. The client's to mend: with the same settings, or another
+    /// The storage belongs to another kind of encode. The client must use the same settings, or another
     /// storage.
     #[doc(alias = "kVTMultiPassStorageIdentifierMismatchErr")]
     #[error(
         "the multi-pass storage was written for {what} {stored}, not {wanted}: use the same, or another storage"
     )]
     Mismatch {
-        /// What differs.
+        /// The field that differs.
         what: &'static str,
-        /// As it is in the storage.
+        /// Its value in the storage.
         stored: String,
-        /// As it is in the session.
+        /// Its value in the session.
         wanted: String,
     },
-    /// Another session has it.
+    /// Another session holds the storage.
     #[doc(alias = "kVTMultiPassStorageIdentifierMismatchErr")]
     #[error(
         "the multi-pass storage is in use by another session: invalidate that one first, or use another storage"
     )]
     InUse,
-    /// It was closed.
+    /// The storage was closed.
     #[doc(alias = "kVTMultiPassStorageInvalidErr")]
     #[error("the multi-pass storage was closed")]
     Closed,
-    /// Its file cannot be opened, is damaged, or is no storage. The file is as it was.
+    /// The storage's file cannot be opened, is damaged, or is no storage. The file is unchanged.
     #[doc(alias = "kVTMultiPassStorageInvalidErr")]
     #[error("multi-pass storage{}: it cannot be used: {source}", at(path))]
     Unusable {
-        /// The file; none for a temporary one.
+        /// The file, or `None` if it is a temporary one.
         path: Option<PathBuf>,
-        /// What is wrong with it.
+        /// The reason.
         source: io::Error,
     },
-    /// Its file cannot be written or read any more: a full disk, for one. The system's word is the source.
+    /// The storage's file cannot be written or read any more, for example because the disk is full. The
+    /// source is the error of the system.
     #[error("multi-pass storage{}: {doing}: {source}", at(path))]
     File {
-        /// The file; none for a temporary one.
+        /// The file, or `None` if it is a temporary one.
         path: Option<PathBuf>,
-        /// What was being done.
+        /// The activity that failed.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -57,7 +58,7 @@ fn at(path: &Option<PathBuf>) -> String {
 }
 
 impl StorageError {
-    /// The stable number of the error (section 15 of the contract).
+    /// Returns the stable number of the error (section 15 of the contract).
     pub const fn code(&self) -> i32 {
         match self {
             Self::Mismatch { .. } | Self::InUse => codes::MULTI_PASS_STORAGE_IDENTIFIER_MISMATCH,
@@ -67,7 +68,7 @@ impl StorageError {
     }
 }
 
-/// What the system said is compared by its words: its errors cannot be compared otherwise.
+/// Errors of the system are compared by their text, because they cannot be compared otherwise.
 impl PartialEq for StorageError {
     fn eq(&self, other: &Self) -> bool {
         self.code() == other.code() && self.to_string() == other.to_string()

@@ -1,21 +1,23 @@
+//! This module defines the record of a frame, and its bytes.
+
 use crate::journal::fields::take;
 use retake_media::sample_codec::{TIME_BYTES, put_kind, put_time, take_kind, take_time};
 use retake_media::{SampleKind, Time};
 
-/// What a pass learned of one frame (MP-29).
+/// A record holds the findings of a pass about one frame (MP-29).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameRecord {
-    /// When it is shown.
+    /// The presentation time.
     pub pts: Time,
-    /// How long; [`Time::INVALID`] where the client did not say.
+    /// The duration; [`Time::INVALID`] if the client did not give one.
     pub duration: Time,
-    /// A digest of the options that it came with: equal for equal options.
+    /// A digest of the frame's options, which is equal for equal options.
     pub options: u64,
-    /// What it depends on: a sync frame, a reference, or neither.
+    /// The dependency of the frame: it is a sync frame, a reference, or neither.
     pub kind: SampleKind,
-    /// Bits of its sample.
+    /// The bits of its sample.
     pub bits: u64,
-    /// The average quantizer, on the encoder's own scale; 0 where it does not say.
+    /// The average quantizer, on the encoder's own scale; 0 where the encoder does not tell it.
     pub qp: f32,
 }
 
@@ -31,7 +33,7 @@ impl FrameRecord {
         out.extend(self.qp.to_le_bytes());
     }
 
-    /// The first frame of `bytes`, which then begin behind it.
+    /// Reads the first frame of `bytes`, and moves `bytes` behind it.
     pub(super) fn decode(bytes: &mut &[u8]) -> Option<Self> {
         Some(Self {
             pts: take_time(bytes)?,

@@ -1,26 +1,28 @@
+//! This module decides which sessions can go on with a storage.
+
 use super::StorageError;
 use retake_media::Codec;
 use serde::{Deserialize, Serialize};
 
-/// What a storage's content is good for: sessions with an equal identity can go on with it.
+/// The identity of a storage's content. Sessions with an equal identity can go on with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageIdentity {
     /// The encoder's name.
     pub encoder: String,
-    /// Its library's version: statistics of one version are nothing to another.
+    /// The version of the encoder's library, because statistics of one version are useless to another.
     pub version: String,
-    /// What it writes.
+    /// The codec that it writes.
     pub codec: Codec,
-    /// Luma samples per row.
+    /// The luma samples per row.
     pub width: u32,
-    /// Luma rows.
+    /// The luma rows.
     pub height: u32,
-    /// Everything else that structure and rate depend on, as text that is equal for equal settings.
+    /// All other settings that structure and rate depend on, as text that is equal for equal settings.
     pub settings: String,
 }
 
 impl StorageIdentity {
-    /// Says what differs, if anything does.
+    /// Fails with the first field that differs, if any does.
     pub(super) fn check(&self, wanted: &Self) -> Result<(), StorageError> {
         let size = |identity: &Self| format!("{}x{}", identity.width, identity.height);
         let parts = [

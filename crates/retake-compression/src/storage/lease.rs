@@ -1,30 +1,30 @@
-//! A session's hold on a storage.
+//! This module is a session's hold on a storage.
 
 use super::content::Ended;
 use super::{FrameRecord, MultiPassStorage, StorageError};
 use std::sync::Arc;
 
-/// What a note is about.
+/// A key names the subject of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NoteKey {
-    /// Whose note it is, of the session's choice: a planner's, an encoder's.
+    /// The owner of the note, numbered by the session: a planner, an encoder.
     pub topic: u8,
     /// The pass that it was made in, counted from 0.
     pub pass: u32,
-    /// The unit or take that it is about, of the session's choice.
+    /// The unit or take of the note, numbered by the session.
     pub unit: u32,
 }
 
-/// How a pass ended.
+/// The end of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PassEnd {
-    /// How many frames it had.
+    /// The number of its frames.
     pub frames: u64,
-    /// A digest of their times and options: equal for equal frames.
+    /// A digest of the frames' times and options, which is equal for equal frames.
     pub digest: u128,
 }
 
-/// A session's hold on a storage: exclusive until it is dropped. Every call fails with
+/// A session's hold on a storage is exclusive until it is dropped. Every call fails with
 /// [`StorageError::Closed`] once the client has closed the storage.
 #[derive(Debug)]
 pub struct StorageLease {
@@ -36,7 +36,7 @@ impl StorageLease {
         Self { storage }
     }
 
-    /// Passes that were recorded to their end, by this session or by earlier ones.
+    /// Returns how many passes were recorded to their end, by this session or by earlier ones.
     ///
     /// # Errors
     /// [`StorageError::Closed`].
@@ -44,7 +44,7 @@ impl StorageLease {
         self.storage.with("reading it", |content| Ok(content.passes()))
     }
 
-    /// How a pass ended; nothing if it did not.
+    /// Returns the end of a pass, or `None` if it did not end.
     ///
     /// # Errors
     /// [`StorageError::Closed`].
@@ -52,7 +52,7 @@ impl StorageLease {
         self.storage.with("reading it", |content| Ok(content.ended(pass).map(PassEnd::from)))
     }
 
-    /// Begins to record a pass. What was recorded of it before, and of those after it, is forgotten.
+    /// Begins to record a pass. Earlier records of it and of the passes after it are forgotten.
     ///
     /// # Errors
     /// [`StorageError::Closed`]; [`StorageError::File`].
@@ -68,7 +68,7 @@ impl StorageLease {
         self.storage.with("writing it", |content| content.push_frame(frame))
     }
 
-    /// Ends the pass: after this, what was recorded of it survives the end of the process.
+    /// Ends the pass. From then on its records survive the end of the process.
     ///
     /// # Errors
     /// [`StorageError::Closed`]; [`StorageError::File`].
@@ -80,7 +80,7 @@ impl StorageLease {
         })
     }
 
-    /// The frames of a pass, in the order in which they were recorded.
+    /// Returns the frames of a pass, in the order in which they were recorded.
     ///
     /// # Errors
     /// [`StorageError::Closed`]; [`StorageError::File`], also for a record that is damaged.
@@ -92,7 +92,7 @@ impl StorageLease {
         })
     }
 
-    /// Keeps a note, in the place of an earlier one of that key.
+    /// Stores a note, and replaces an earlier one of that key.
     ///
     /// # Errors
     /// [`StorageError::Closed`]; [`StorageError::File`].
@@ -100,7 +100,7 @@ impl StorageLease {
         self.storage.with("writing it", |content| content.put_note(key, note))
     }
 
-    /// A note; nothing if there is none.
+    /// Returns a note, or `None` if there is none.
     ///
     /// # Errors
     /// [`StorageError::Closed`]; [`StorageError::File`], also for a record that is damaged.
@@ -108,7 +108,7 @@ impl StorageLease {
         self.storage.with("reading it", |content| content.note(key))
     }
 
-    /// The keys of all notes of a topic, by pass and unit.
+    /// Returns the keys of all notes of a topic, sorted by pass and unit.
     ///
     /// # Errors
     /// [`StorageError::Closed`].

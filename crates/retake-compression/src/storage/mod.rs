@@ -1,8 +1,8 @@
-//! The multi-pass storage: what an encode learned in each of its passes, in a file.
+//! The multi-pass storage keeps the findings of each pass of an encode in a file.
 //!
-//! A client creates a storage, gives it to a session, and closes it when it is done. What is in it is the
-//! session's affair: a session takes it by [`MultiPassStorage::attach`], one at a time, and finds it again
-//! only if its identity is the one that wrote it. Frames are kept as [`FrameRecord`]s, everything else
+//! A client creates a storage, gives it to a session, and closes it at the end. Its content belongs to the
+//! session: a session takes it by [`MultiPassStorage::attach`], one at a time, and can use the content only
+//! if its identity equals that of the writer. Frames are kept as [`FrameRecord`]s, everything else
 //! (statistics of an encoder, records of takes, scores) as notes.
 
 mod content;
@@ -28,22 +28,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How a storage is created.
+/// Options for creating a storage.
 #[derive(Debug, Clone, Default)]
 pub struct StorageOptions {
-    /// Keep the file when the storage is dropped. Default: a file that the storage has made is deleted with
-    /// it.
+    /// True if the file must be kept when the storage is dropped. By default, a file that the storage has
+    /// made is deleted with it.
     #[doc(alias = "kVTMultiPassStorageCreationOption_DoNotDelete")]
     pub do_not_delete: bool,
-    /// Where a storage without a path is kept. Default: where the system keeps temporary files.
+    /// The folder of a storage without a path. By default, it is the system's folder of temporary files.
     pub temporary_folder: Option<PathBuf>,
 }
 
-/// What an encode learned in each of its passes. Shared between the client and the session that it is given
-/// to.
+/// A storage keeps the findings of each pass of an encode. The client and its session share it.
 ///
-/// The file is deleted when the last owner drops it, if the storage made it and was not told to keep it. A
-/// file that was there before is never deleted.
+/// The file is deleted when the last owner drops the storage, if the storage made it and was not told to keep
+/// it. A file that existed before is never deleted.
 #[doc(alias = "VTMultiPassStorage")]
 pub struct MultiPassStorage {
     state: Mutex<State>,
@@ -51,18 +50,19 @@ pub struct MultiPassStorage {
 }
 
 struct State {
-    /// Nothing once it was closed.
+    /// The content is `None` once the storage was closed.
     content: Option<Content<File>>,
     attached: bool,
 }
 
 impl MultiPassStorage {
-    /// Creates a storage in a file at `path`, or, without one, in a temporary file that nobody else can read
-    /// or find. A storage that an earlier process kept there is opened with what it holds.
+    /// Creates a storage in a file at `path` or, without one, in a temporary file that other processes can
+    /// neither read nor find. A storage that an earlier process kept there is opened with its content.
+    /// `time_range` is a hint of the times to expect; it restricts nothing, and may be invalid.
     ///
     /// # Errors
-    /// [`StorageError::Unusable`] for a file that is no storage, is damaged, is in use, or cannot be made. It
-    /// is as it was then.
+    /// [`StorageError::Unusable`] for a file that is no storage, is damaged, is in use, or cannot be made.
+    /// The file is unchanged then.
     #[doc(alias = "VTMultiPassStorageCreate")]
     #[doc(alias = "two-pass")]
     pub fn create(path: Option<&Path>, options: &StorageOptions) -> Result<Arc<Self>, StorageError> {
@@ -75,13 +75,12 @@ impl MultiPassStorage {
         Ok(Arc::new(Self { state, backing }))
     }
 
-    /// Writes what is pending, and closes the file. Everything that is asked of the storage from then on
-    /// fails, also by a session that still has it. The file is deleted, if it is to be, when the storage is
-    /// dropped.
+    /// Writes pending records and closes the file. All later calls fail, also those of a session that still
+    /// holds the storage. If the file must be deleted, that happens when the storage is dropped.
     ///
     /// # Errors
-    /// [`StorageError::Closed`] the second time; [`StorageError::File`] where the last bytes could not be
-    /// written: it is closed all the same.
+    /// [`StorageError::Closed`] the second time; [`StorageError::File`] if the last bytes could not be
+    /// written: the storage is closed all the same.
     #[doc(alias = "VTMultiPassStorageClose")]
     pub fn close(&self) -> Result<(), StorageError> {
         let content = self.lock().content.take();
@@ -89,8 +88,7 @@ impl MultiPassStorage {
         content.keep(self.backing.is_lasting()).map_err(self.fail("closing it"))
     }
 
-    /// Takes the storage for a session, until the lease is dropped. An empty storage becomes one of this
-    /// identity.
+    /// Takes the storage for a session, until the lease is dropped. An empty storage gets this identity.
     ///
     /// # Errors
     /// [`StorageError::Mismatch`] and [`StorageError::InUse`]; [`StorageError::Closed`];
@@ -111,7 +109,7 @@ impl MultiPassStorage {
         Ok(StorageLease::new(self.clone()))
     }
 
-    /// Whether it was closed.
+    /// Tells whether the storage was closed.
     pub fn is_closed(&self) -> bool {
         self.lock().content.is_none()
     }
@@ -131,7 +129,7 @@ impl MultiPassStorage {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // nothing panics while it holds the lock, but for defects; the state is whole between its steps
+        // only a defect panics while it holds the lock, and the state is whole between its steps
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,13 +137,13 @@ impl MultiPassStorage {
 impl Drop for MultiPassStorage {
     fn drop(&mut self) {
         if self.backing.is_lasting() {
-            // there is nobody left to tell; those who need to know call `close`
+            // a drop cannot report an error; clients that need to know must call `close`
             let _ = self.close();
         }
     }
 }
 
-/// Equal is what is the same storage.
+/// Two handles are equal if they are of the same storage.
 impl PartialEq for MultiPassStorage {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)

@@ -31,7 +31,8 @@ fn create(path: Option<&Path>, do_not_delete: bool) -> Result<Arc<MultiPassStora
     MultiPassStorage::create(path, &options)
 }
 
-/// A24, ST-1, ST-3, ST-6: what becomes of the file in every case: new, there before, or none named; kept or not; closed or not.
+/// A24, ST-1, ST-3, ST-6: the file is kept or deleted as it must be in every case: new, existing before, or
+/// without a name; kept or not; closed or not.
 #[test]
 fn a24_the_file_goes_only_if_the_storage_made_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -65,7 +66,7 @@ fn a24_the_file_goes_only_if_the_storage_made_it() {
     }
 }
 
-/// ST-4, ST-5, MP-25: a kept storage is opened with what it holds, by a session of the same identity only.
+/// ST-4, ST-5, MP-25: a kept storage is opened with its content, but only by a session of the same identity.
 #[test]
 fn a_kept_storage_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,8 +100,8 @@ fn a_kept_storage_goes_on() {
     assert_eq!(session.note(note).unwrap().unwrap(), b"statistics");
     assert_eq!(session.notes(b'p').unwrap(), [note]);
     assert!(session.note(NoteKey { pass: 1, ..note }).unwrap().is_none());
-    // the same frames have the same digest, others another one; a pass that begins again forgets what was
-    // known of it
+    // the same frames have the same digest, others another one; a pass that begins again forgets its earlier
+    // records
     for (last, same) in [(999, true), (998, false)] {
         session.begin_pass(0).unwrap();
         assert_eq!((session.passes().unwrap(), session.notes(b'p').unwrap()), (0, Vec::new()));
@@ -109,7 +110,7 @@ fn a_kept_storage_goes_on() {
     }
 }
 
-/// MP-3, resolution 38: one session at a time, and one process.
+/// MP-3, resolution 38: only one session, and only one process, holds a storage at a time.
 #[test]
 fn a_storage_is_exclusive() {
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +124,7 @@ fn a_storage_is_exclusive() {
     storage.attach(&identity()).unwrap();
 }
 
-/// ST-6, ST-7: closed once and for all, whoever still has it; nothing crashes in any order.
+/// ST-6, ST-7: closing is final for all who still hold the storage, and no order of calls crashes.
 #[test]
 fn a_closed_storage_answers_so() {
     let storage = create(None, false).unwrap();
@@ -145,7 +146,7 @@ fn a_closed_storage_answers_so() {
     assert_eq!(session.passes().unwrap_err().code(), -12214);
 }
 
-/// ST-4: what is not a storage is refused and left as it is; so is a damaged one.
+/// ST-4: a file that is not a storage is refused and left as it is; so is a damaged storage.
 #[test]
 fn other_files_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -155,7 +156,7 @@ fn other_files_are_left_alone() {
     assert_eq!(std::fs::read(&path).unwrap(), b"a letter");
     let nowhere = folder.path().join("nowhere/storage");
     assert_eq!(create(Some(&nowhere), false).unwrap_err().code(), -12214);
-    // an empty file has nothing to lose; it was there, so it stays
+    // an empty file has no content to lose, so it is used; it existed before, so it stays
     std::fs::write(&path, b"").unwrap();
     create(Some(&path), false).unwrap().attach(&identity()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
@@ -166,7 +167,7 @@ fn other_files_are_left_alone() {
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
 }
 
-/// ST-10: a temporary storage cannot be found by others.
+/// ST-10: other processes cannot find a temporary storage.
 #[test]
 fn a_temporary_storage_has_no_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -191,7 +192,7 @@ fn seen(content: &Content<Memory>) -> io::Result<Seen> {
     Ok((content.identity.is_some(), frames, notes?, content.passes()))
 }
 
-/// Two passes with notes; gives what the storage held whenever it was kept.
+/// Records two passes with notes, and returns the content of the storage whenever it was kept.
 fn passes(memory: &Memory) -> Vec<Seen> {
     let mut content = Content::create(memory.clone()).unwrap();
     let mut states = vec![seen(&content).unwrap()];
@@ -217,7 +218,8 @@ fn passes(memory: &Memory) -> Vec<Seen> {
     states
 }
 
-/// ST-8: a power cut at any byte leaves what was kept before it, or what was being kept.
+/// ST-8: after a power cut at any byte, the storage has the content of the last time it was kept, or the one
+/// that was being kept.
 #[test]
 fn every_power_cut_leaves_an_earlier_storage() {
     let memory = Memory::default();
@@ -235,7 +237,7 @@ fn every_power_cut_leaves_an_earlier_storage() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// ST-8: a flipped bit is found, or an earlier storage is.
+    /// ST-8: a flipped bit is found, or the storage is as it was earlier.
     #[test]
     fn a_flipped_bit_is_found(at in any::<prop::sample::Index>(), bit in 0u32..8) {
         let memory = Memory::default();
@@ -248,8 +250,8 @@ proptest! {
         }
     }
 
-    /// ST-9: a full disk refuses, says so with the system's word, and changes nothing; with room again it
-    /// goes on.
+    /// ST-9: a full disk refuses a record, reports the system's error, and changes nothing; with room again
+    /// the storage goes on.
     #[test]
     fn a_full_disk_keeps_its_word(room in 20u64..80_000) {
         let memory = Memory::default();
