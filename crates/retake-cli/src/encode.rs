@@ -1,4 +1,4 @@
-//! `retake encode`: flags become an export, and nothing else is decided here.
+//! `retake encode` turns flags into a request of an export, and decides nothing else.
 
 use crate::args::Encode;
 use crate::exit::{UNMET, Usage};
@@ -81,8 +81,8 @@ fn print_json(event: &Event) {
     }
 }
 
-/// What the flags ask for; nothing leaves it to the properties, and to the metric's usual floor. One pass
-/// alone is a plain encode.
+/// Returns the target that the flags ask for. Without any it is the metric's usual floor or, if only one pass
+/// is allowed, a plain encode.
 fn target(args: &Encode) -> Result<Option<Target>> {
     let target = match (args.quality, args.bitrate, args.size, args.crf) {
         (_, Some(rate), _, _) => Some(Target::bit_rate(rate)?),
@@ -106,7 +106,7 @@ fn pool(args: &Encode) -> Result<Pooling> {
     Ok(args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?)
 }
 
-/// The metric of that name, or the default one.
+/// Returns the metric of that name, or the default one.
 pub(crate) fn metric(name: Option<&str>) -> Result<MetricKind> {
     let Some(name) = name else { return Ok(retake::default_metric()) };
     let metric: MetricKind = name.parse().map_err(|error| Usage(format!("--metric: {error}")))?;
@@ -116,7 +116,7 @@ pub(crate) fn metric(name: Option<&str>) -> Result<MetricKind> {
     }
 }
 
-/// The encoder that was asked for, or the default one.
+/// Returns the encoder that the flags ask for, or the default one.
 fn encoder(args: &Encode) -> Result<Arc<dyn EncoderFactory>> {
     let registry = retake::encoders();
     if let Some(name) = &args.encoder {

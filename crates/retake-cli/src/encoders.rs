@@ -1,4 +1,4 @@
-//! `retake encoders`.
+//! `retake encoders` lists the encoders and metrics of this build, or describes one encoder.
 
 use crate::args::Encoders;
 use crate::exit::Usage;

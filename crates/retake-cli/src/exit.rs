@@ -1,13 +1,14 @@
-//! Errors as one line and an exit code. The library says what is wrong; which flag mends it is added here.
+//! This module reports errors as one line and an exit code. The library names the cause; the remedy in flags
+//! is added here, because the library must not know any flag.
 
 use retake::{Asked, Count, EncoderError, ExportError, MediaError, MediaErrorKind, RequestError};
 use std::process::ExitCode;
 
-/// The user can mend it: wrong input, contradictory options.
+/// This code is for mistakes that the user can correct: wrong input, contradictory options.
 pub(crate) const USAGE: u8 = 2;
-/// Done, but the objective was not met everywhere.
+/// This code says that the film is done, but the objective was not met everywhere.
 pub(crate) const UNMET: u8 = 3;
-/// Stopped by a signal.
+/// This code says that a signal stopped the run.
 const STOPPED: u8 = 130;
 
 /// A mistake in the request that only this layer can notice.
@@ -22,7 +23,7 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// A signal stopped something that leaves nothing to carry on with.
+/// A signal stopped a run that leaves no state to carry on with.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -34,7 +35,7 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// What clap has to say about a mistake, in one line.
+/// Shortens clap's message about a mistake to one line.
 pub(crate) fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let mistake = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
@@ -42,14 +43,14 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
     format!("{} (see `retake --help`, `retake encode --help`)", mistake.trim_start_matches("error: "))
 }
 
-/// Prints an error and gives its exit code.
+/// Prints an error and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    // the texts of the library's errors name their causes themselves
+    // the library's errors name their causes in their own text, so only the first message is printed
     eprintln!("retake: {}", message(error));
     ExitCode::from(code(error))
 }
 
-/// The request that was refused, if that is what happened.
+/// Returns the error of a refused request, if it is one.
 fn request(error: &anyhow::Error) -> Option<&RequestError> {
     match error.downcast_ref::<ExportError>() {
         Some(ExportError::Request(error)) => Some(error),
@@ -73,7 +74,7 @@ fn message(error: &anyhow::Error) -> String {
     format!("{error}{remedy}")
 }
 
-/// The flag, with its value, that asked for what was refused.
+/// Returns the flag, with its value, that caused the refusal.
 fn flag(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::Zero { what } => match what {
@@ -104,7 +105,7 @@ fn flag(error: &RequestError) -> Option<String> {
     })
 }
 
-/// What to do about it, in flags.
+/// Returns the remedy, in flags.
 fn remedy(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::OutputExists { .. } => "use --overwrite to replace it".into(),

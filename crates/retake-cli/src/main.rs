@@ -1,4 +1,4 @@
-//! `retake`: the last, thin layer. Flags in, an export run, progress and a table out.
+//! `retake` is the last, thin layer: it takes flags, runs an export, and prints progress and a table.
 
 mod args;
 mod encode;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
-        // help and version go to standard output
+        // help and version must go to standard output
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => return exit::report(&exit::Usage(exit::one_line(&error)).into()),
     };

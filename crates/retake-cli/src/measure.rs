@@ -1,4 +1,4 @@
-//! `retake measure`.
+//! `retake measure` scores a film against its source.
 
 use crate::args::Measure;
 use crate::exit::{Stopped, UNMET, Usage};
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     let stop = StopFlag::new();
     let flag = stop.clone();
     ctrlc::set_handler(move || flag.raise()).context("the signal handler could not be installed")?;
-    // hidden by indicatif where standard error is no terminal
+    // indicatif hides the bar where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
     let measurement = Measurement::new(&args.reference, &args.film)
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         .stop(&stop);
     let measured = measurement.run(|frames| bar.set_position(frames));
     let score = match measured {
-        // nothing is kept of a measurement
+        // a measurement leaves no state, so the same command cannot carry it on
         Err(ExportError::Stopped) => return Err(Stopped.into()),
         other => other?,
     };

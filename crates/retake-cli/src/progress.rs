@@ -1,4 +1,4 @@
-//! Progress for a person at a terminal; silent elsewhere.
+//! This module shows progress to a person at a terminal; elsewhere it is silent.
 
 use crate::args::Encode;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 #[derive(Default)]
 struct State {
     pass: u32,
-    /// Frames of the film, as far as known.
+    /// The number of the film's frames, as far as it is known.
     film: Option<u64>,
     indexed: u64,
     encoded: u64,
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Progress {
-    /// Says what is about to be done.
+    /// Prints the plan of the run.
     pub(crate) fn new(
         args: &Encode,
         encoder: &EncoderInfo,
@@ -123,7 +123,7 @@ impl Progress {
 
 fn style(unit: &str) -> ProgressStyle {
     let template = format!("{{bar:30}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
-    // the template is a constant but for the unit
+    // only the unit varies in the template, so it always parses; the default bar is no worse than a panic
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

@@ -1,4 +1,4 @@
-//! The table of properties, as `retake encoders NAME` prints it.
+//! This module lists properties as `retake encoders NAME` prints them.
 
 use anyhow::Result;
 use retake::property::{PropertyType, SupportedProperties, SupportedProperty};
@@ -6,13 +6,13 @@ use retake::session::{EncoderSpecification, supported_properties_for_encoder};
 use retake::{EncoderInfo, Registry};
 use std::fmt::Write;
 
-/// Properties may depend on the size of a session; rates in presets do. Any will do to list them.
+/// Properties may depend on the size of a session, as rates in presets do. Any size will do to list them.
 const SIZE: (u32, u32) = (1920, 1080);
 
-/// Words of an enumeration that are printed before the rest is only counted.
+/// This many words of an enumeration are printed; the rest is only counted.
 const WORDS: usize = 6;
 
-/// The properties of sessions with this encoder, and its id.
+/// Returns the properties of sessions with this encoder, and its id.
 pub(crate) fn of(registry: &Registry, info: &EncoderInfo) -> Result<(String, SupportedProperties)> {
     let specification =
         EncoderSpecification { encoder: Some(info.name.to_owned()), ..EncoderSpecification::default() };

@@ -1,4 +1,4 @@
-//! The table at the end.
+//! This module prints the table at the end of an encode.
 
 use crate::output;
 use retake::{Missed, Outcome, StopReason, Summary};
@@ -45,7 +45,7 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         (Outcome::Missed, StopReason::NoGainExpected) => {
             "not satisfied everywhere: no further take is expected to help"
         }
-        // what only the finished file shows
+        // only the finished file shows this
         (Outcome::Missed, StopReason::Satisfied) => "not satisfied",
     };
     writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds)?;
@@ -66,7 +66,7 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// In words, what is not met, with the flag that asked for it.
+/// Says in words which target was missed, with the flag that asked for it.
 fn miss(missed: &Missed) -> String {
     match missed {
         Missed::Floor { units, of } => format!("{units} of {of} units are below the floor"),
