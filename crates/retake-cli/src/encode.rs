@@ -81,8 +81,8 @@ fn print_json(event: &Event) {
     }
 }
 
-/// Returns the target that the flags ask for. Without any it is the metric's usual floor or, if only one pass
-/// is allowed, a plain encode.
+/// Returns the target that the flags ask for. Without any, one pass alone is a plain encode; otherwise `None`
+/// leaves the target to the properties, and to the metric's usual floor.
 fn target(args: &Encode) -> Result<Option<Target>> {
     let target = match (args.quality, args.bitrate, args.size, args.crf) {
         (_, Some(rate), _, _) => Some(Target::bit_rate(rate)?),
