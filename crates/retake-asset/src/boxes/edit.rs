@@ -1,4 +1,4 @@
-//! Edit lists.
+//! This module makes edit lists, which place a track's media on the film's time line.
 
 use super::tree::Node;
 use crate::state::timeline::Extent;
@@ -6,14 +6,15 @@ use crate::state::timeline::Extent;
 /// One entry of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// How long it lasts, in ticks of the film.
+    /// This is the duration in ticks of the film.
     pub(crate) duration: u64,
-    /// Where in the media it begins, in ticks of the track; `None` shows nothing.
+    /// The media begins here, in ticks of the track; `None` shows no media.
     pub(crate) media: Option<i64>,
 }
 
-/// How a track is placed: `scale` ticks a second in the track, `movie` in the film; `end` is where the
-/// session ends, in ticks of the track from its start. Empty if the media is shown just as it is.
+/// Returns the edits that place a track. `scale` is the ticks a second of the track, `movie` those of the
+/// film; `end` is the end of the session, in ticks of the track from its start. The list is empty if the
+/// media is shown just as it is.
 pub(crate) fn edits(extent: &Extent, scale: u32, movie: u32, end: Option<i64>) -> Vec<Edit> {
     let in_movie = |ticks: i64| {
         let (ticks, scale, movie) = (i128::from(ticks.max(0)), i128::from(scale.max(1)), i128::from(movie));
@@ -39,7 +40,7 @@ pub(crate) fn edits(extent: &Extent, scale: u32, movie: u32, end: Option<i64>) -
     }
 }
 
-/// The box; long fields only where short ones do not do.
+/// Makes the box. It has long fields only where short ones are too small.
 pub(crate) fn edit_box(edits: &[Edit]) -> Node {
     let long = edits.iter().any(|edit| {
         u32::try_from(edit.duration).is_err() || edit.media.is_some_and(|media| i32::try_from(media).is_err())
@@ -66,8 +67,8 @@ mod tests {
 
     const PLAIN: Extent = Extent { first: 0, reorder: 0, start: 0, end: 1000, media: 1000 };
 
-    /// Section 16.2: what lies before the start of the session is edited out, what begins later is led by an
-    /// empty edit, and what lies behind its end is edited out.
+    /// Section 16.2: media before the start of the session is edited out, media that begins later is led by
+    /// an empty edit, and media behind the session's end is edited out.
     #[test]
     fn sessions_become_edits() {
         let edits = |extent: Extent, end| super::edits(&extent, 1000, 2000, end);
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(edits(Extent { first: 50, start: 50, ..PLAIN }, None), [empty(100), shown(1900, 0)]);
         assert_eq!(edits(PLAIN, Some(400)), [shown(800, 0)]);
         assert_eq!(edits(Extent { reorder: 80, ..PLAIN }, None), [shown(2000, 80)]);
-        // priming: 21 ticks are decoded before anything is heard
+        // because of priming, 21 ticks are decoded before any sound is heard
         assert_eq!(edits(Extent { start: 21, ..PLAIN }, None), [empty(42), shown(1958, 21)]);
         assert_eq!(edits(Extent { first: 50, start: 50, ..PLAIN }, Some(20)), [empty(40)]);
         assert_eq!(edits(Extent { first: -900, start: -900, end: -100, ..PLAIN }, None), [empty(0)]);

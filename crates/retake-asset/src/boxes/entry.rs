@@ -1,5 +1,5 @@
-//! What the description of a track's samples says that libavformat does not write: boxes behind those of a
-//! `VisualSampleEntry`.
+//! This module adds boxes to the description of a track's samples, behind those of a `VisualSampleEntry`,
+//! because libavformat does not write them.
 
 use super::tree::{Node, put_u32, u32_at};
 use retake_libav::Container;
@@ -8,7 +8,7 @@ use retake_media::{CleanAperture, FieldDetail, Fields, FormatDescription, IccPro
 /// Head and fields of a `VisualSampleEntry` (ISO/IEC 14496-12, 12.1.3.2).
 const ENTRY: usize = 8 + 78;
 
-/// The boxes for a description of video.
+/// Makes the boxes for a description of video.
 pub(crate) fn boxes(format: &FormatDescription, container: Container) -> Vec<Node> {
     let gamma = format.gamma.filter(|_| container == Container::Mov);
     let found = [
@@ -20,14 +20,14 @@ pub(crate) fn boxes(format: &FormatDescription, container: Container) -> Vec<Nod
     found.into_iter().flatten().collect()
 }
 
-/// `clap` (ISO/IEC 14496-12, 12.1.4).
+/// Makes `clap` (ISO/IEC 14496-12, 12.1.4).
 fn aperture(aperture: &CleanAperture) -> Node {
     let parts = [aperture.width, aperture.height, aperture.horizontal_offset, aperture.vertical_offset]
         .map(|part| [part.num, part.den]);
     Node::fields(b"clap", parts.as_flattened().iter().flat_map(|number| number.to_be_bytes()).collect())
 }
 
-/// `fiel` of QuickTime: how many fields, and how they lie; rows alternate where nobody says.
+/// Makes `fiel` of QuickTime: the number of fields and their order. Rows alternate where no order is given.
 fn fields(fields: Fields) -> Node {
     let detail = match fields.count {
         2 => fields.detail.unwrap_or(FieldDetail::SpatialFirstLineEarly).code(),
@@ -36,24 +36,25 @@ fn fields(fields: Fields) -> Node {
     Node::fields(b"fiel", vec![fields.count, detail])
 }
 
-/// `colr` with a profile (ISO/IEC 14496-12, 12.1.5), beside the one with tags.
+/// Makes `colr` with a profile (ISO/IEC 14496-12, 12.1.5), beside the one with tags.
 fn profile(profile: &IccProfile) -> Node {
     Node::fields(b"colr", [b"prof", profile.as_bytes()].concat())
 }
 
-/// `gama` of QuickTime, in fixed point.
+/// Makes `gama` of QuickTime, in fixed point.
 fn gama(gamma: f64) -> Node {
     // `as` saturates, so that no number is too large
     Node::fields(b"gama", ((gamma * 65536.0).round() as u32).to_be_bytes().to_vec())
 }
 
-/// Puts boxes into the one entry of a table of sample descriptions, in place of those of the same kind; tags
-/// and profile of colour are two boxes of one kind. `None` if the table is not as libavformat writes it.
+/// Puts boxes into the one entry of a table of sample descriptions, where they replace those of the same
+/// kind; tags and profile of colour are two boxes of one kind. Returns `None` if the table is not as
+/// libavformat writes it.
 pub(crate) fn add(table: &mut Vec<u8>, boxes: &[Node]) -> Option<()> {
     if boxes.is_empty() {
         return Some(());
     }
-    // behind version, flags and the number of entries
+    // the entry stands behind version, flags and the number of entries
     let size = u32_at(table, 8)? as usize;
     if u32_at(table, 4)? != 1 || size + 8 != table.len() {
         return None;
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A table of one entry with these boxes inside.
+    /// Makes a table of one entry with these boxes inside.
     fn table(inside: &[Node]) -> Vec<u8> {
         let mut table = vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
         table.extend(b"avc1");
@@ -82,8 +83,7 @@ mod tests {
         table
     }
 
-    /// Boxes of one kind are replaced, tags of colour stay beside a profile, and the entry is as long as it
-    /// says.
+    /// Boxes of one kind are replaced, tags of colour stay beside a profile, and the entry's length is right.
     #[test]
     fn boxes_are_put_in_place_of_old_ones() {
         let node = |kind: &[u8; 4], fields: &[u8]| Node::fields(kind, fields.to_vec());

@@ -1,20 +1,20 @@
-//! Putting the finished index into the file: where it was, or in front.
+//! This module puts the finished index into the file: at its old place, or in front.
 
 use super::movie::shift_positions;
 use super::tree::{Node, u32_at, u64_at};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// An index larger than this is not one that was written here.
+/// A larger index is refused, because this crate did not write it.
 const MOST_INDEX: u64 = 1 << 32;
 
-/// The top of a film: where its index begins, which is its last box.
+/// The layout of a film tells where its index begins, which must be its last box.
 pub(crate) struct Layout {
-    /// Length of the first box, `ftyp`.
+    /// This is the length of the first box, `ftyp`.
     pub(crate) head: u64,
-    /// Where `moov` begins.
+    /// `moov` begins here.
     pub(crate) index_at: u64,
-    /// The index.
+    /// This is the index.
     pub(crate) moov: Node,
 }
 

@@ -1,43 +1,43 @@
-//! Fragments as libavformat writes them, put on the session's time line.
+//! This module puts fragments, as libavformat writes them, on the session's time line.
 
 use super::edit::Edit;
 use super::movie::{TrackHeader, set_edits, set_header, track_number};
 use super::tree::{Node, head, put_u32, u32_at, u64_at};
 
-/// How the times of one track are moved.
+/// A placement tells how the times of one track are moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// Decode time of the track's first sample, in ticks from the start of the session; the muxer counts from
-    /// there.
+    /// The decode time of the track's first sample, in ticks from the start of the session. The muxer counts
+    /// from there.
     pub(crate) first: i64,
-    /// Where the start of the session lies in the media, in ticks.
+    /// The start of the session lies here in the media, in ticks.
     pub(crate) zero: i64,
-    /// How much later than decoded everything is shown at least, in ticks.
+    /// Every sample is shown at least this much later than decoded, in ticks.
     pub(crate) reorder: i64,
-    /// How much later the muxer was told.
+    /// The muxer was told that it is this much later, in ticks.
     pub(crate) lead: i64,
 }
 
-/// A sample as it lies in a fragment.
+/// A piece tells where a sample lies in a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// The track, from 0.
+    /// The track, counted from 0.
     pub(crate) track: usize,
-    /// Where its bytes begin, counted from the start of the run of boxes.
+    /// The offset of its bytes, counted from the start of the run of boxes.
     pub(crate) offset: u64,
-    /// How many there are.
+    /// The number of its bytes.
     pub(crate) length: u32,
 }
 
-/// The boxes of a fragment: what comes before the first media, and the media.
+/// The parts of a fragment are the boxes before the first media, and the media.
 pub(crate) struct Parts {
-    /// `ftyp` and `moov`, if they are there.
+    /// `ftyp` and `moov`, if they are present.
     pub(crate) head: Vec<u8>,
-    /// `moof` and `mdat`, again and again.
+    /// Pairs of `moof` and `mdat`.
     pub(crate) media: Vec<u8>,
 }
 
-/// Takes apart what the muxer wrote. `None` if it does not add up.
+/// Splits the muxer's output. Returns `None` if its boxes are inconsistent.
 pub(crate) fn split(mut bytes: &[u8]) -> Option<Parts> {
     let mut parts = Parts { head: Vec::new(), media: Vec::new() };
     while !bytes.is_empty() {
@@ -45,7 +45,8 @@ pub(crate) fn split(mut bytes: &[u8]) -> Option<Parts> {
         match &kind {
             b"ftyp" | b"moov" => parts.head.extend_from_slice(&bytes[..size]),
             b"moof" | b"mdat" => parts.media.extend_from_slice(&bytes[..size]),
-            // an index of segments would be wrong once times are moved, and nobody needs it
+            // an index of segments is left out, because it would be wrong once times are moved, and no reader
+            // needs it
             _ => {}
         }
         bytes = &bytes[size..];
@@ -53,18 +54,18 @@ pub(crate) fn split(mut bytes: &[u8]) -> Option<Parts> {
     Some(parts)
 }
 
-/// What the head of a film in fragments is to say.
+/// A head holds the facts that the beginning of a film in fragments must state.
 pub(crate) struct Head<'a> {
     pub(crate) headers: &'a [TrackHeader],
-    /// Where each track's media is entered, if there are edits.
+    /// Each track's media is entered here, if there are edits.
     pub(crate) placements: Option<&'a [Placement]>,
-    /// Length of the whole in ticks of the film, if known.
+    /// The duration of the whole in ticks of the film, if it is known.
     pub(crate) duration: Option<u64>,
-    /// Brands of the file, if others than the muxer's.
+    /// The brands of the file, if they differ from the muxer's.
     pub(crate) brands: Option<&'a [&'a [u8; 4]]>,
 }
 
-/// Finishes `ftyp` and `moov`.
+/// Finishes `ftyp` and `moov`. Returns `None` if they are not as libavformat writes them.
 pub(crate) fn finish_head(bytes: &[u8], head: &Head<'_>) -> Option<Vec<u8>> {
     let mut nodes = Node::parse(bytes)?;
     let mut out = Vec::with_capacity(bytes.len() + 256);
@@ -80,7 +81,7 @@ pub(crate) fn finish_head(bytes: &[u8], head: &Head<'_>) -> Option<Vec<u8>> {
                 set_header(trak, head.headers.get(track)?)?;
                 let zero =
                     head.placements.map_or(0, |placements| placements.get(track).map_or(0, |p| p.zero));
-                // a duration of zero: to the end, whenever that is
+                // a duration of zero means: to the end, whenever that is
                 let edits = [Edit { duration: 0, media: Some(zero) }];
                 set_edits(trak, if zero == 0 { &[] } else { &edits })?;
             }
@@ -94,7 +95,7 @@ pub(crate) fn finish_head(bytes: &[u8], head: &Head<'_>) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// `ftyp` or `styp` with these brands, the first of them the major one.
+/// Makes `ftyp` or `styp` with these brands; the first of them is the major one.
 pub(crate) fn type_box(kind: &[u8; 4], brands: &[&[u8; 4]]) -> Node {
     let mut fields = brands.first().map_or_else(Vec::new, |major| major.to_vec());
     fields.extend([0; 4]);
@@ -102,7 +103,7 @@ pub(crate) fn type_box(kind: &[u8; 4], brands: &[&[u8; 4]]) -> Node {
     Node::fields(kind, fields)
 }
 
-/// Puts the fragments in `media` on the session's time line, in place, and answers where each sample lies.
+/// Puts the fragments in `media` on the session's time line, in place, and returns where each sample lies.
 pub(crate) fn place(media: &mut [u8], placements: &[Placement]) -> Option<Vec<Piece>> {
     let (mut at, mut pieces) = (0, Vec::new());
     while at < media.len() {
@@ -140,7 +141,7 @@ fn place_track(traf: &mut [u8], moof: u64, placements: &[Placement], pieces: &mu
     for_each(traf, b"tfhd", &mut |fields| {
         let flags = u32_at(fields, 0)?;
         track = (u32_at(fields, 4)? as usize).checked_sub(1);
-        // base data offset, sample description, default duration, default size
+        // the skipped fields are base data offset, sample description, default duration and default size
         let before: usize = [(1, 8), (2, 4), (8, 4)]
             .iter()
             .map(|(flag, size)| if flags & flag != 0 { *size } else { 0 })

@@ -1,6 +1,6 @@
-//! The few boxes of ISO files that libavformat cannot write as a session needs them: edit lists that begin
-//! and end where the session does, composition offsets once the depth of reordering is known, and fields that
-//! its interface has no name for.
+//! This module makes the few boxes of ISO files that libavformat cannot write as a session needs them: edit
+//! lists that begin and end where the session does, composition offsets once the depth of reordering is
+//! known, and fields that its interface has no name for.
 
 pub(crate) mod edit;
 pub(crate) mod entry;

@@ -1,40 +1,41 @@
-//! The index of a whole film, finished by hand.
+//! This module finishes the index of a whole film by hand.
 
 use super::edit::{Edit, edit_box, edits};
 use super::entry;
 use super::tree::{Node, put_u32, u32_at, u64_at};
 use crate::state::timeline::Extent;
 
-/// What is to be true of one track.
+/// The index must state these facts of one track.
 #[derive(Debug, Clone)]
 pub(crate) struct TrackFinish {
-    /// What was stored.
+    /// The extent of the samples that were stored.
     pub(crate) extent: Extent,
-    /// By how much the muxer was told to decode earlier than the samples say.
+    /// The muxer was told to decode earlier than the samples say by this much.
     pub(crate) lead: i64,
-    /// Where the session ends, in ticks of the track from its start.
+    /// The end of the session, in ticks of the track from its start.
     pub(crate) end: Option<i64>,
-    /// What the header says besides.
+    /// The further fields of the header.
     pub(crate) header: TrackHeader,
 }
 
-/// Fields of a track's header.
+/// These are fields of a track's header.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrackHeader {
     pub(crate) enabled: bool,
     pub(crate) alternate_group: u16,
     pub(crate) volume: Option<f32>,
-    /// Width and height.
+    /// The width and the height.
     pub(crate) size: Option<(u16, u16)>,
     pub(crate) language_tag: Option<String>,
-    /// Of video: boxes of its description.
+    /// Of video, the boxes of its description.
     pub(crate) entry: Vec<Node>,
-    /// Kinds of references to other tracks, and the numbers of those.
+    /// The kinds of references to other tracks, and the numbers of those tracks.
     pub(crate) references: Vec<([u8; 4], u32)>,
 }
 
 /// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in
-/// the index, and those that are copied come behind. `None` if the index is not as libavformat writes it.
+/// the index, and those that are copied come behind. Returns `None` if the index is not as libavformat writes
+/// it.
 pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Option<u64>) -> Option<()> {
     let movie_scale = header_scale(moov.find(&[b"mvhd"])?)?;
     let mut longest = length.unwrap_or(0);
@@ -42,14 +43,14 @@ pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Op
         let number = (track_number(trak)? as usize).checked_sub(1)?;
         longest = longest.max(match tracks.get(number) {
             Some(Some(track)) => finish_track(trak, track, movie_scale)?,
-            // copied as it was, or the names of chapters: the muxer knows
+            // the track is a copy, or holds the names of chapters, so the muxer's duration is right
             _ => track_duration(trak)?,
         });
     }
     set_duration(moov.find_mut(&[b"mvhd"])?, 16, longest)
 }
 
-/// How long a track is shown, in ticks of the film.
+/// Returns how long a track is shown, in ticks of the film.
 fn track_duration(trak: &Node) -> Option<u64> {
     let fields = trak.find(&[b"tkhd"])?.as_fields();
     if fields.first()? & 1 == 1 { u64_at(fields, 28) } else { u32_at(fields, 20).map(u64::from) }
@@ -74,7 +75,7 @@ fn finish_track(trak: &mut Node, track: &TrackFinish, movie_scale: u32) -> Optio
     Some(duration)
 }
 
-/// Replaces the edit list: by none if it is empty.
+/// Replaces the edit list; an empty one removes it.
 pub(crate) fn set_edits(trak: &mut Node, edits: &[Edit]) -> Option<()> {
     let children = trak.children_mut()?;
     children.retain(|child| child.kind != *b"edts");
@@ -85,20 +86,20 @@ pub(crate) fn set_edits(trak: &mut Node, edits: &[Edit]) -> Option<()> {
     Some(())
 }
 
-/// The number that a track has in this file.
+/// Returns the number of a track in this file.
 pub(crate) fn track_number(trak: &Node) -> Option<u32> {
     let fields = trak.find(&[b"tkhd"])?.as_fields();
     u32_at(fields, if fields.first()? & 1 == 1 { 20 } else { 12 })
 }
 
-/// Ticks a second, of `mvhd` and `mdhd`.
+/// Returns the ticks a second of `mvhd` or `mdhd`.
 pub(crate) fn header_scale(header: &Node) -> Option<u32> {
     let fields = header.as_fields();
     u32_at(fields, if fields.first()? & 1 == 1 { 20 } else { 12 })
 }
 
-/// Writes the duration into a header whose short form has it at `at`; one that does not fit makes the form
-/// long.
+/// Writes the duration into a header whose short form has it at `at`. If it does not fit, the header takes
+/// the long form.
 fn set_duration(header: &mut Node, at: usize, duration: u64) -> Option<()> {
     let fields = header.fields_mut()?;
     let long_at = at + 8; // two longer times before it
@@ -125,7 +126,7 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
     let fields = trak.find_mut(&[b"tkhd"])?.fields_mut()?;
     let enabled = fields.get_mut(3)?;
     *enabled = *enabled & !1 | u8::from(header.enabled);
-    // behind the duration: 8 reserved bytes, layer, alternate group, volume
+    // behind the duration come 8 reserved bytes, layer, alternate group and volume
     let group = if fields.first()? & 1 == 1 { 46 } else { 34 };
     fields.get_mut(group..group + 2)?.copy_from_slice(&header.alternate_group.to_be_bytes());
     if let Some(volume) = header.volume {
@@ -133,7 +134,7 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
         fields.get_mut(group + 2..group + 4)?.copy_from_slice(&fixed.to_be_bytes());
     }
     if let Some((width, height)) = header.size {
-        // fixed point, at the end
+        // the size is in fixed point, at the end
         let at = fields.len().checked_sub(8)?;
         put_u32(fields, at, u32::from(width) << 16)?;
         put_u32(fields, at + 4, u32::from(height) << 16)?;
@@ -149,7 +150,7 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
     Some(())
 }
 
-/// Adds references to other tracks: those of one kind in one box.
+/// Adds references to other tracks; those of one kind go into one box.
 fn set_references(trak: &mut Node, references: &[([u8; 4], u32)]) -> Option<()> {
     let mut kinds: Vec<Node> = Vec::new();
     for (kind, track) in references {
@@ -162,14 +163,14 @@ fn set_references(trak: &mut Node, references: &[([u8; 4], u32)]) -> Option<()> 
     }
     if !kinds.is_empty() {
         let children = trak.children_mut()?;
-        // behind the edit list, where there is one
+        // they stand behind the edit list, if there is one
         let media = children.iter().position(|child| child.kind == *b"mdia")?;
         children.insert(media, Node::parent(b"tref", kinds));
     }
     Some(())
 }
 
-/// Takes `shift` ticks off all composition offsets; drops the table if nothing is left of it.
+/// Takes `shift` ticks off all composition offsets, and drops the table if all become zero.
 fn shift_composition(table: &mut Node, shift: i64) -> Option<()> {
     let children = table.children_mut()?;
     let Some(position) = children.iter().position(|child| child.kind == *b"ctts") else {
@@ -188,8 +189,8 @@ fn shift_composition(table: &mut Node, shift: i64) -> Option<()> {
     Some(())
 }
 
-/// Moves all positions of media by `shift` bytes, with long positions where short ones do not do. `None` if
-/// there is no such table.
+/// Moves all positions of media by `shift` bytes; with `long` they take 64 bits each. Returns `None` if there
+/// is no such table, or if a position does not fit.
 pub(crate) fn shift_positions(moov: &mut Node, shift: u64, long: bool) -> Option<()> {
     for trak in moov.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
         let tables = trak.find_mut(&[b"mdia", b"minf", b"stbl"])?.children_mut()?;
@@ -208,7 +209,7 @@ pub(crate) fn shift_positions(moov: &mut Node, shift: u64, long: bool) -> Option
     Some(())
 }
 
-/// All positions of media, of a `stco` or `co64` box.
+/// Iterates over all positions of media of a `stco` or `co64` box.
 fn positions(table: &Node) -> Option<impl Iterator<Item = u64>> {
     let (fields, long) = (table.as_fields().get(8..)?, table.kind == *b"co64");
     let width = if long { 8 } else { 4 };

@@ -1,20 +1,20 @@
-//! ISO boxes in memory: as much of the index of a film as has to be changed.
+//! This module holds ISO boxes in memory, as far as the index of a film must be changed.
 
-/// A box: its fields, or its children.
+/// A box has either fields or children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) kind: [u8; 4],
     pub(crate) content: Content,
 }
 
-/// What is in a box.
+/// This is the content of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Fields(Vec<u8>),
     Children(Vec<Node>),
 }
 
-/// The boxes that are looked into. All others are carried as they are.
+/// Only these boxes are parsed. All others are carried as they are.
 const PARENTS: [&[u8; 4]; 9] =
     [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf"];
 
@@ -27,7 +27,7 @@ impl Node {
         Self { kind: *kind, content: Content::Children(children) }
     }
 
-    /// All boxes of a run of bytes; `None` if they do not add up.
+    /// Parses all boxes of a run of bytes. Returns `None` if their lengths are inconsistent.
     pub(crate) fn parse(mut bytes: &[u8]) -> Option<Vec<Self>> {
         let mut nodes = Vec::new();
         while !bytes.is_empty() {
@@ -43,7 +43,7 @@ impl Node {
         Some(nodes)
     }
 
-    /// The bytes of the box with its head. Boxes of 4 GiB and more have a long head.
+    /// Writes the box with its head to `out`. Boxes of 4 GiB and more have a long head.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let size = self.size();
         match u32::try_from(size) {
@@ -85,7 +85,7 @@ impl Node {
         }
     }
 
-    /// The box at the end of a path of kinds below this one.
+    /// Returns the box at the end of a path of kinds below this one.
     pub(crate) fn find(&self, path: &[&[u8; 4]]) -> Option<&Self> {
         path.iter().try_fold(self, |node, kind| node.children().iter().find(|child| child.kind == **kind))
     }
@@ -110,7 +110,8 @@ impl Node {
     }
 }
 
-/// Kind, length of the head and length of the whole of the box that some bytes begin with.
+/// Returns the kind, the length of the head and the length of the whole of the box that some bytes begin
+/// with.
 pub(crate) fn head(bytes: &[u8]) -> Option<([u8; 4], usize, usize)> {
     let kind: [u8; 4] = bytes.get(4..8)?.try_into().ok()?;
     let (head, size) = match u32_at(bytes, 0)? {
