@@ -1,3 +1,5 @@
+//! This module writes one whole film.
+
 use super::{Ending, Sink, SinkPlan};
 use crate::boxes::file::{index_in_front, read_index, replace_index};
 use crate::boxes::movie::{TrackFinish, finish};
@@ -9,7 +11,7 @@ use retake_media::Rational;
 use std::io;
 use tempfile::NamedTempFile;
 
-/// One whole film: written under another name, and renamed when it is complete and on the disk.
+/// The film is written under another name, and renamed when it is complete and on the disk.
 pub(crate) struct FilmSink {
     plan: SinkPlan,
     muxer: Muxer,
@@ -21,7 +23,8 @@ pub(crate) struct FilmSink {
 impl FilmSink {
     pub(crate) fn create(plan: SinkPlan, target: OutputTarget) -> Result<Self, WriterError> {
         let folder = match &plan.temporary {
-            // only what is copied once more can be elsewhere: a rename does not leave its file system
+            // only a file that is copied once more may lie elsewhere, because a rename cannot leave its file
+            // system
             Some(folder) if plan.moves_index() => folder.clone(),
             _ => target.folder().to_owned(),
         };

@@ -1,3 +1,5 @@
+//! This module makes fragments, for films and for segments alike.
+
 use super::{SinkPlan, SinkTrack};
 use crate::boxes::fragment::{Piece, Placement, place, split};
 use crate::state::timeline::Stored;
@@ -6,23 +8,23 @@ use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, tic
 use retake_media::{Rational, Time};
 use std::io;
 
-/// A fragment never holds more than this, whatever its interval.
+/// A fragment must not hold more than this, whatever its interval is.
 const MOST_BYTES: usize = 64 << 20;
 
-/// Makes fragments in memory, on the session's time line.
+/// A fragmenter makes fragments in memory, on the session's time line.
 pub(crate) struct Fragmenter {
     muxer: Muxer,
     leads: Vec<i64>,
     seen: Vec<Option<Placement>>,
-    /// Final once the first fragment is out: the head speaks of them.
+    /// The placements are final once the first fragment is out, because the head states them.
     placements: Option<Vec<Placement>>,
-    /// The depth of reordering of each track, as far as somebody said.
+    /// This is the depth of reordering of each track, as far as the client gave it.
     depths: Vec<i64>,
     waiting: Vec<Waiting>,
     bytes: usize,
 }
 
-/// A sample of the fragment that is being made.
+/// A sample waits here for the end of the fragment that is being made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiting {
     pub(crate) track: usize,
@@ -33,19 +35,19 @@ pub(crate) struct Waiting {
     pub(crate) disposable: bool,
 }
 
-/// A fragment.
+/// A fragment is one output of the muxer.
 pub(crate) struct Fragment {
-    /// `ftyp` and `moov` as the muxer wrote them, with the first one.
+    /// The first fragment has `ftyp` and `moov` as the muxer wrote them.
     pub(crate) head: Option<Vec<u8>>,
-    /// `moof` and `mdat`.
+    /// These are pairs of `moof` and `mdat`.
     pub(crate) media: Vec<u8>,
-    /// Its samples, and where each lies in the media.
+    /// These are its samples, and the place of each in the media.
     pub(crate) samples: Vec<(Waiting, Piece)>,
 }
 
 impl Fragmenter {
-    /// Media is decoded as early as the first fragment needs it, or as was said to be needed, and an edit
-    /// list says where it begins.
+    /// Begins a run of fragments, the first numbered `first`. Media is decoded as early as the first fragment
+    /// needs it, or as the client gave it, and an edit list tells where it begins.
     pub(crate) fn create(plan: &SinkPlan, first: u32) -> Result<Self, WriterError> {
         let tracks: Vec<MuxerTrack<'_>> = plan.tracks.iter().map(|track| track.as_muxer_track()).collect();
         let settings = MuxerSettings {
@@ -78,7 +80,7 @@ impl Fragmenter {
         self.muxer.time_base(track)
     }
 
-    /// The instant of a number of ticks, from the start of the session.
+    /// Returns the instant of a number of ticks from the start of the session.
     pub(crate) fn time(&self, track: usize, ticks: i64) -> Time {
         ticks_to_time(ticks, self.time_base(track))
     }
@@ -87,12 +89,12 @@ impl Fragmenter {
         self.waiting.is_empty()
     }
 
-    /// Whether the fragment has to end whatever its interval.
+    /// Tells whether the fragment must end whatever its interval is.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= MOST_BYTES
     }
 
-    /// How the tracks lie, as the head says.
+    /// Returns the placement of each track, as the head states it.
     pub(crate) fn placements(&self) -> &[Placement] {
         self.placements.as_deref().unwrap_or_default()
     }
@@ -108,7 +110,7 @@ impl Fragmenter {
         Ok(())
     }
 
-    /// Ends the fragment; nothing if it is empty.
+    /// Ends the fragment. Returns `None` if it is empty.
     pub(crate) fn cut(&mut self) -> Result<Option<Fragment>, WriterError> {
         if self.waiting.is_empty() {
             return Ok(None);
@@ -116,7 +118,7 @@ impl Fragmenter {
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a fragment cannot be put in its place");
         let odd = || WriterError::io("fragment")(damaged());
         let (mut head, mut media) = (Vec::new(), Vec::new());
-        // the first time, the muxer writes the head only
+        // the first time, the muxer writes only the head
         for _ in 0..2 {
             self.muxer.flush()?;
             let parts = split(&self.muxer.take()?).ok_or_else(odd)?;
@@ -135,14 +137,14 @@ impl Fragmenter {
         let first =
             self.placements.get_or_insert_with(|| self.seen.iter().zip(&self.depths).map(settled).collect());
         for (placement, seen) in first.iter_mut().zip(&self.seen) {
-            // a track that begins later counts from where it begins
+            // a track that begins later counts from its own beginning
             if let Some(seen) = seen {
                 (placement.first, placement.lead) = (seen.first, seen.lead);
             }
         }
         let pieces = place(&mut media, first).ok_or_else(odd)?;
         let mut samples = Vec::with_capacity(pieces.len());
-        // in the fragment, each track's samples lie in their order, but not among those of others
+        // each track's samples lie in their order in the fragment, but not among those of others
         let mut left: Vec<_> = first.iter().map(|_| Vec::new()).collect();
         for waiting in self.waiting.drain(..).rev() {
             left[waiting.track].push(waiting);

@@ -1,3 +1,5 @@
+//! This module writes a film that stays playable while it is written.
+
 use super::fragmenter::{Fragmenter, Waiting};
 use super::{Ending, FilmSink, Sink, SinkPlan};
 use crate::boxes::fragment::{Head, finish_head};
@@ -10,7 +12,7 @@ use retake_media::{Rational, Time};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::NamedTempFile;
 
-/// A film in fragments while it is written, which plays as far as it got; at the end it becomes a plain film
+/// The film is written in fragments, so that it plays as far as it got; at the end it becomes a plain film
 /// (SG-10).
 pub(crate) struct FragmentSink {
     plan: SinkPlan,
@@ -18,13 +20,13 @@ pub(crate) struct FragmentSink {
     fragmenter: Fragmenter,
     file: NamedTempFile,
     written: u64,
-    /// When the fragment began that is being made.
+    /// The fragment that is being made began at this time.
     began: Option<Time>,
     fragments: u64,
     samples: Vec<Kept>,
 }
 
-/// How often fragments end, and what their head says.
+/// These are the intervals at which fragments end, and the facts that their head states.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Intervals {
     pub(crate) first: Time,
@@ -33,7 +35,7 @@ pub(crate) struct Intervals {
     pub(crate) duration: Time,
 }
 
-/// A sample in the unfinished file.
+/// A sample that lies in the unfinished file.
 struct Kept {
     sample: Waiting,
     offset: u64,
@@ -89,7 +91,7 @@ impl FragmentSink {
             self.written += head.len() as u64;
         }
         self.file.as_file().write_all(&fragment.media).map_err(failed)?;
-        // what is said to be playable has to be there after a crash of the machine, too
+        // media that is announced as playable must survive a crash of the machine, too
         self.file.as_file().sync_data().map_err(failed)?;
         let start = self.written;
         self.samples.extend(fragment.samples.into_iter().map(|(sample, piece)| Kept {
@@ -123,14 +125,14 @@ impl Sink for FragmentSink {
         let Self { plan, target, file, mut samples, fragmenter, .. } = *self;
         let failed = |source| WriterError::io(file.path())(source);
         let seconds = |kept: &Kept| kept.sample.dts as f64 * fragmenter.time_base(kept.sample.track).to_f64();
-        // fragments hold one track after the other: interleave them anew
+        // fragments hold one track after the other, so samples are interleaved anew
         samples.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
         let mut film = FilmSink::create(plan, target)?;
         let mut from = io::BufReader::with_capacity(1 << 20, file.as_file());
         let mut position = 0;
         for Kept { sample, offset, length } in samples {
             if offset != position {
-                // within the buffer where that is near
+                // a near sample lies within the buffer
                 let distance =
                     i64::try_from(offset).unwrap_or(i64::MAX) - i64::try_from(position).unwrap_or(i64::MAX);
                 if position == 0 {
@@ -147,6 +149,6 @@ impl Sink for FragmentSink {
         }
         drop(from);
         Box::new(film).finish(ending)
-        // the fragments go with their file
+        // the fragments are deleted with their file
     }
 }

@@ -1,3 +1,5 @@
+//! This module hands segments to a delegate.
+
 use super::fragmenter::{Fragment, Fragmenter};
 use super::{Ending, Sink, SinkPlan};
 use crate::boxes::fragment::{Head, finish_head, type_box};
@@ -11,7 +13,7 @@ use crate::types::segment::{
 use retake_media::{Rational, Time};
 use std::io;
 
-/// Segments for a delegate (section 20).
+/// Segments go to a delegate (section 20).
 pub(crate) struct SegmentSink {
     plan: SinkPlan,
     fragmenter: Fragmenter,
@@ -20,13 +22,13 @@ pub(crate) struct SegmentSink {
     delegate: Box<dyn SegmentDelegate>,
 }
 
-/// Where segments end.
+/// These are the boundaries of segments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut {
-    /// The start of the session, in the source's time.
+    /// The session starts here, in the source's time.
     pub(crate) session: Time,
-    /// The next boundary in the source's time, and the distance to the one behind it; none where the client
-    /// says.
+    /// The next boundary in the source's time, and the distance to the one behind it; `None` if the client
+    /// ends segments.
     pub(crate) next: Option<(Time, Time)>,
     /// The track that decides: video, if there is one.
     pub(crate) track: usize,
@@ -43,8 +45,8 @@ impl SegmentSink {
         Ok(Self { plan, fragmenter, cut, profile, delegate })
     }
 
-    /// Whether a segment begins with this sample. Boundaries are multiples of the interval from the start;
-    /// one that passed while no sync sample came is not made up for.
+    /// Tells whether a segment begins with this sample. Boundaries are multiples of the interval from the
+    /// start; one that passed while no sync sample came is not made up for.
     fn begins(&mut self, track: usize, sample: &Stored) -> Result<bool, WriterError> {
         if sample.starts_segment && !sample.sync {
             let time = self.source_time(track, sample.pts);
@@ -82,8 +84,8 @@ impl SegmentSink {
         Ok(())
     }
 
-    /// What is decoded before the session's start lies in front of its media's zero, and an edit says so:
-    /// players that heed none are as much too late as that is long.
+    /// Begins the stream. Media that is decoded before the session's start lies in front of its zero, and an
+    /// edit says so, because players that ignore edits are then late by only as much.
     fn begin_stream(&mut self, head: &[u8]) -> Result<(), WriterError> {
         let headers: Vec<TrackHeader> = self.plan.tracks.iter().map(|track| track.header.clone()).collect();
         let wanted = Head {
