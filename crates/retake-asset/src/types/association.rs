@@ -1,24 +1,27 @@
+//! This module names the relations between tracks.
+
 use super::media::MediaType;
 
-/// What one track is to another.
+/// The relation of one track to another.
 ///
 /// Timecodes, metadata and subtitles are associated with tracks, too; a writer has no inputs of such media.
 #[doc(alias = "AVTrackAssociationType")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TrackAssociation {
-    /// Sound that is played where this track's own cannot be: another coding format of the same.
+    /// The other track is sound to play where this track's own cannot be played: it has the same content in
+    /// another coding format.
     #[doc(alias = "AVTrackAssociationTypeAudioFallback")]
     AudioFallback,
-    /// Pictures of chapters: each is shown for the chapter that begins with it.
+    /// The other track has pictures of chapters: each is shown for the chapter that begins with it.
     #[doc(alias = "AVTrackAssociationTypeChapterList")]
     ChapterList,
-    /// A track that is chosen along with this one.
+    /// The other track is chosen along with this one.
     #[doc(alias = "AVTrackAssociationTypeSelectionFollower")]
     SelectionFollower,
 }
 
 impl TrackAssociation {
-    /// The type of reference in ISO files.
+    /// Returns the type of reference in ISO files.
     pub(crate) const fn reference(self) -> [u8; 4] {
         *match self {
             Self::AudioFallback => b"fall",

@@ -1,3 +1,6 @@
+//! This module defines the errors of a writer: mistakes of its caller, which change nothing, and failures,
+//! which end it.
+
 use super::status::WriterStatus;
 use crate::output::OutputError;
 use retake_libav::MediaError;
@@ -7,35 +10,35 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A call that the program should not have made: in the original, an exception. It never changes the status
-/// of a writer, and what it was called on is as it was before (AW-2).
+/// The program made a wrong call; in the original, it is an exception. The error never changes the status of
+/// a writer, and the called object is unchanged (AW-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{call}: {mistake}")]
 pub struct UsageError {
     /// The call.
     pub call: &'static str,
-    /// What was wrong with it, and what would have been right.
+    /// The mistake, and the right form.
     pub mistake: Mistake,
 }
 
 impl UsageError {
-    /// The stable number of the whole class: operation not allowed.
+    /// Returns the stable number of the whole class: operation not allowed.
     #[doc(alias = "AVErrorOperationNotAllowed")]
     pub const fn code(&self) -> i32 {
         codes::OPERATION_NOT_ALLOWED
     }
 }
 
-/// What can be wrong with a call.
+/// The mistake of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mistake {
     /// The writer is in another status.
     #[error("the writer is {is}, and this needs it {wants}")]
     Status {
-        /// The status it is in.
+        /// The status of the writer.
         is: WriterStatus,
-        /// The status that it needs to be in.
+        /// The status that the call needs.
         wants: &'static str,
     },
     /// The writer is finishing.
@@ -50,7 +53,7 @@ pub enum Mistake {
     /// The session has ended.
     #[error("the session has ended")]
     SessionEnded,
-    /// A time that has to be a number is none, or lies where it must not.
+    /// A time is not a number, or lies where it must not.
     #[error("the time {0} is not a number, or lies where it cannot")]
     BadTime(Time),
     /// A property cannot have this value.
@@ -74,20 +77,20 @@ pub enum Mistake {
     /// The input has an adaptor or a receiver already.
     #[error("the input has an adaptor or a receiver already: each has one")]
     Adapted,
-    /// The input takes other things: samples, pictures, or what its adaptor takes.
+    /// The input takes another kind of media: samples, pictures, or the kind that its adaptor takes.
     #[error("the input takes {0}")]
     WrongMedia(&'static str),
-    /// The input has no pass to do this with.
+    /// The input is between passes, or has ended them.
     #[error("the input is between passes, or done with all")]
     NoPass,
-    /// The sample lies outside of what this pass encodes again.
+    /// The sample lies outside the ranges of this pass.
     #[error("the time {0} lies outside of the ranges of this pass")]
     OutsidePass(Time),
     /// In the first pass there was no picture at this time, or one of another size or pixel format.
     #[error("the frame at {0} is not one of the first pass: later passes bring the same frames again")]
     NotTheSame(Time),
-    /// A picture of the ranges of this pass was left out. It can still be appended; without it, the input can
-    /// be marked as finished, which keeps what was there before.
+    /// A picture of the ranges of this pass was left out. It can still be appended. Without it, the input can
+    /// only be marked as finished, which keeps the earlier samples.
     #[error("the frame at {0} is missing: all frames of the ranges have to come")]
     FrameMissing(Time),
     /// Segments end by themselves, or there are none.
@@ -96,7 +99,7 @@ pub enum Mistake {
     /// Sound has a gap.
     #[error("sound goes on at {0}, and nowhere else: append silence where there is none")]
     SoundGap(Time),
-    /// Times have to go up.
+    /// Times must ascend.
     #[error("the time {0} is not after the one before")]
     TimeGoesBack(Time),
 }
@@ -108,11 +111,11 @@ impl Mistake {
     pub(crate) const RECEIVER: Self = Self::WrongMedia("what its receiver appends, and nothing else");
 }
 
-/// Why a film cannot be written: the status is failed, and this is its error.
+/// The reason why a film cannot be written. The writer's status is failed, and this is its error.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriterError {
-    /// There is a file already where the output should go.
+    /// A file exists already at the place of the output.
     #[error("{} is there already: choose another name, or remove it", .file.display())]
     FileExists {
         /// The file.
@@ -123,7 +126,7 @@ pub enum WriterError {
     Io {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: Arc<io::Error>,
     },
     /// The container's writer failed.
@@ -138,11 +141,11 @@ pub enum WriterError {
     /// A sample cannot be stored.
     #[error("sample {sample} of input {input} cannot be stored: {detail}")]
     BadSample {
-        /// Number of the input, in the order they were added.
+        /// The number of the input, in the order of addition.
         input: usize,
-        /// Number of the sample, from 0.
+        /// The number of the sample, from 0.
         sample: u64,
-        /// What is wrong with it.
+        /// The reason.
         detail: &'static str,
     },
     /// A segment would start with a sample that decoding cannot start at.
@@ -150,7 +153,7 @@ pub enum WriterError {
         "the segment after {time} starts with a sample that is no sync sample: append a sync sample after flush_segment"
     )]
     NoSyncAtSegmentStart {
-        /// Time of the sample.
+        /// The time of the sample.
         time: Time,
     },
     /// No encoder fits the settings.
@@ -161,13 +164,13 @@ pub enum WriterError {
     EncodeFailed {
         /// The session's own code.
         code: i32,
-        /// What it said.
+        /// The text of its error.
         detail: String,
     },
-    /// The settings cannot be encoded with.
+    /// The encoder refuses the settings.
     #[error("these settings cannot be encoded with: {0}")]
     BadSettings(String),
-    /// Code that the writer was given panicked: a delegate, or an encoder.
+    /// Code of the client panicked: a delegate, or an encoder.
     #[error("{0} panicked")]
     Panicked(&'static str),
     /// The writer was cancelled.
@@ -176,7 +179,7 @@ pub enum WriterError {
 }
 
 impl WriterError {
-    /// The stable number, as in the original.
+    /// Returns the stable number, as in the original.
     #[doc(alias = "AVError")]
     pub fn code(&self) -> i32 {
         match self {
@@ -226,24 +229,25 @@ fn io_code(error: &io::Error) -> i32 {
     }
 }
 
-/// A call that can be wrong, or fail.
+/// An error of a call that can be wrong, or fail.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// It should not have been made. Nothing changed.
+    /// The call was wrong. It changed nothing.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// It was right, and failed: the status is failed with the same error.
+    /// The call was right, and failed: the status is failed with the same error.
     #[error(transparent)]
     Failed(#[from] WriterError),
 }
 
-/// Why something was not appended.
+/// The reason why media was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError<T> {
-    /// The input is not ready: here is what was not appended. Wait until it is ready, or, when live, drop it.
+    /// The input is not ready, and the media is returned. The client must wait until it is ready or, when
+    /// live, drop the media.
     #[error("the input is not ready for more media data")]
     NotReady(Box<T>),
-    /// The call should not have been made. Nothing changed.
+    /// The call was wrong. It changed nothing.
     #[error(transparent)]
     Usage(UsageError),
     /// The writer has failed.
@@ -261,7 +265,7 @@ impl<T> AppendError<T> {
 mod tests {
     use super::*;
 
-    /// Section 16.6: the numbers that clients look at.
+    /// Section 16.6: these are the numbers that clients compare.
     #[test]
     fn numbers_are_stable() {
         let io = |kind: io::ErrorKind| WriterError::io("a.mp4")(kind.into());

@@ -1,9 +1,11 @@
+//! This module defines a track's kind of media and its samples.
+
 use retake_libav::TrackFormat;
 use retake_media::{FormatDescription, Sample, SampleAttachments, SampleBuffer, Time};
 use std::fmt;
 use std::sync::Arc;
 
-/// What kind of media a track holds.
+/// The kind of media of a track.
 #[doc(alias = "AVMediaType")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaType {
@@ -16,7 +18,7 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// The type of a track of this format.
+    /// Returns the type of a track of this format.
     pub fn of(format: &TrackFormat) -> Self {
         match format {
             TrackFormat::Audio(_) => Self::Audio,
@@ -34,30 +36,30 @@ impl fmt::Display for MediaType {
     }
 }
 
-/// A compressed sample on its way into a track: made from a [`Sample`], or from the [`SampleBuffer`] that a
-/// session gave.
+/// A compressed sample on its way into a track. It is made from a [`Sample`], or from the [`SampleBuffer`] of
+/// a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaSample {
     /// The payload and its times.
     pub sample: Sample,
-    /// What else is said about it. The writer heeds what is trimmed, and
+    /// The attachments of the sample. The writer heeds trimming, and
     /// [`ends_previous_duration`](SampleAttachments::ends_previous_duration): a sample without data that
-    /// carries it is no sample, but says when the one before it ends.
+    /// carries it is no sample, but tells when the one before it ends.
     #[doc(alias = "CMSampleBufferGetSampleAttachmentsArray")]
     pub attachments: SampleAttachments,
-    /// What it is decoded with, where that is known; has to be what the input was made with.
+    /// The format that decodes it, if it is known; it must be the input's own.
     pub format: Option<Arc<FormatDescription>>,
-    /// The client ended the segment before it.
+    /// True if the client ended the segment before it.
     pub(crate) starts_segment: bool,
 }
 
 impl MediaSample {
-    /// When it is decoded; the time it is shown where that is all there is.
+    /// Returns its decode time, or its presentation time if it has no other.
     pub(crate) fn decode_time(&self) -> Time {
         if self.sample.dts.is_numeric() { self.sample.dts } else { self.sample.pts }
     }
 
-    /// Whether it only says when the sample before it ends.
+    /// Tells whether it only marks the end of the sample before it.
     pub(crate) fn is_marker(&self) -> bool {
         self.attachments.ends_previous_duration && self.sample.data.is_empty()
     }

@@ -1,5 +1,5 @@
-//! The values that every layer speaks of, and what a client implements: they know nothing of a writer, so
-//! that its state can be made of them.
+//! This module defines the values that all layers share, and the traits that a client implements. They know
+//! nothing of a writer, so that its state can be made of them.
 
 pub(crate) mod association;
 pub(crate) mod encoder;

@@ -1,56 +1,60 @@
+//! This module defines the properties of a writer and of its inputs.
+
 use crate::types::error::{Mistake, WriterError};
 use retake_libav::{FilmInfo, probe};
 use retake_media::Time;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Properties of a writer. All can be set until it starts.
+/// The properties of a writer. They can be set until it starts.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// Tags of the film: names as FFmpeg has them (`title`, `artist`, `comment`, `date`, …). Default: none.
+    /// The tags of the film, with FFmpeg's names (`title`, `artist`, `comment`, `date`, …). Default: none.
     #[doc(alias = "AVAssetWriter.metadata")]
     pub metadata: Vec<(String, String)>,
-    /// Whether a film starts with its index, so that it plays while it is downloaded. It is copied once more
-    /// for that. Default: no. Of no effect on Matroska and on segments.
+    /// True if a film must start with its index, so that it plays while it is downloaded. The film is copied
+    /// once more for that. Default: false. It has no effect on Matroska and on segments.
     #[doc(alias = "shouldOptimizeForNetworkUse")]
     pub fast_start: bool,
-    /// Where temporary files go that do not become the output by a rename: those of films that are copied
-    /// once more at the end (fast start, fragments), and of several passes. It has to exist. Default: beside
-    /// the output, and the system's choice for passes. They go away at the end, whatever it is.
+    /// The folder of temporary files that do not become the output by a rename: those of films that are
+    /// copied once more at the end (fast start, fragments), and of several passes. It must exist. Default:
+    /// beside the output, and the system's choice for passes. The files are deleted at the end, whatever it
+    /// is.
     #[doc(alias = "directoryForTemporaryFiles")]
     pub directory_for_temporary_files: Option<PathBuf>,
-    /// How often what is there becomes playable, should the program be killed: the unfinished file is one of
-    /// fragments then. At the end it becomes a plain film. Default: [`Time::INVALID`], never. For ISO files
-    /// only: Matroska plays as far as it got anyway.
+    /// The interval at which the film so far becomes playable, in case the program is killed: the unfinished
+    /// file has fragments then. At the end it becomes a plain film. Default: [`Time::INVALID`], never. It
+    /// concerns ISO files only, because Matroska always plays as far as it got.
     #[doc(alias = "movieFragmentInterval")]
     pub movie_fragment_interval: Time,
-    /// The same for the first fragment only. Default: [`Time::INVALID`], as the others.
+    /// The interval of the first fragment. Default: [`Time::INVALID`], that of the others.
     #[doc(alias = "initialMovieFragmentInterval")]
     pub initial_movie_fragment_interval: Time,
-    /// Number of the first fragment, at least 1. Whoever joins fragments of several writers keeps the numbers
-    /// going up. Default: 1.
+    /// The number of the first fragment, at least 1. A client that joins fragments of several writers must
+    /// keep the numbers ascending. Default: 1.
     #[doc(alias = "initialMovieFragmentSequenceNumber")]
     pub initial_movie_fragment_sequence_number: u32,
-    /// How long the film will be, for the head of a film in fragments. Default: [`Time::INVALID`], not known.
+    /// The expected duration of the film, for the head of a film in fragments. Default: [`Time::INVALID`],
+    /// not known.
     #[doc(alias = "overallDurationHint")]
     pub overall_duration_hint: Time,
-    /// Ticks a second of the film's own times and edit lists, in ISO files. Default: 0, one that expresses
-    /// the times of all tracks exactly, if there is one below a thousand million.
+    /// The ticks a second of the film's own times and edit lists, in ISO files. Default: 0, which selects a
+    /// number that expresses the times of all tracks exactly, if there is one below a thousand million.
     #[doc(alias = "movieTimeScale")]
     pub movie_time_scale: u32,
-    /// A film whose other tracks go along: all but its video, and its chapters and tags. They are copied as
-    /// far as the container holds them, interleaved with what is appended, and moved by the session's start,
-    /// which is on that film's clock. [`AssetWriter::notes`](crate::AssetWriter::notes) tells what stayed
-    /// behind. Default: none. Not into fragments and segments.
+    /// A film whose other tracks are copied: all but its video, and its chapters and tags. They are copied as
+    /// far as the container holds them, interleaved with appended media, and moved by the session's start,
+    /// which is on that film's clock. [`AssetWriter::notes`](crate::AssetWriter::notes) lists the tracks that
+    /// were left out. Default: none. They cannot go into fragments and segments.
     pub other_tracks: Option<OtherTracks>,
-    /// How long segments are at least: each begins with the first sync sample after a multiple of it.
-    /// [`Time::INDEFINITE`] for segments that the client ends by `flush_segment`. Default: [`Time::INVALID`],
-    /// six seconds. For segments only.
+    /// The shortest duration of segments: each begins with the first sync sample after a multiple of it.
+    /// [`Time::INDEFINITE`] means that the client ends segments by `flush_segment`. Default:
+    /// [`Time::INVALID`], six seconds. It concerns segments only.
     #[doc(alias = "preferredOutputSegmentInterval")]
     pub preferred_output_segment_interval: Time,
-    /// Where the first segment starts, in the source's time: has to be a number with an interval that is one.
-    /// Default: [`Time::INVALID`].
+    /// The start of the first segment, in the source's time. It must be numeric if the interval is. Default:
+    /// [`Time::INVALID`].
     #[doc(alias = "initialSegmentStartTime")]
     pub initial_segment_start_time: Time,
 }
@@ -99,15 +103,15 @@ impl WriterOptions {
     }
 }
 
-/// The tracks of a film that are copied beside what is appended to inputs.
+/// The tracks of a film that are copied beside the media of inputs.
 #[derive(Debug, Clone)]
 pub struct OtherTracks(Arc<FilmInfo>);
 
 impl OtherTracks {
-    /// Those of a film file.
+    /// Opens the other tracks of a film file.
     ///
     /// # Errors
-    /// As those of [`probe`].
+    /// It fails as [`probe`] does.
     pub fn of_file(file: &Path) -> Result<Self, WriterError> {
         Ok(probe(file)?.into())
     }
@@ -116,7 +120,7 @@ impl OtherTracks {
         &self.0
     }
 
-    /// Samples a second of each track of sound.
+    /// Returns the samples a second of each track of sound.
     pub(crate) fn sample_rates(&self) -> impl Iterator<Item = u32> + Clone {
         self.0.tracks.iter().map(|track| track.sample_rate).filter(|&rate| rate > 0)
     }
@@ -134,67 +138,69 @@ impl PartialEq for OtherTracks {
     }
 }
 
-/// How an input's samples lie among those of others.
+/// The place of an input's samples among those of others.
 #[doc(alias = "AVAssetWriterInputMediaDataLocation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MediaDataLocation {
-    /// Interleaved with the others by time.
+    /// The samples are interleaved with the others by time.
     #[default]
     Interleaved,
-    /// All of it before those of the others, which are not ready until this input is finished.
+    /// All samples come before those of the others, which are not ready until this input is finished.
     BeforeMainNotInterleaved,
-    /// Interleaved, but nobody waits for it.
+    /// The samples are interleaved, but the others do not wait for them.
     SparselyInterleaved,
 }
 
-/// Properties of an input. All can be set until its writer starts.
+/// The properties of an input. They can be set until its writer starts.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InputOptions {
-    /// Whether media data comes in real time. It is then not asked to wait for other inputs, and its
-    /// readiness fails only when the writer cannot keep up: append when ready, else drop. Default: no.
+    /// True if media data comes in real time. The input does not wait for other inputs then, and is not ready
+    /// only when the writer cannot keep up: the client must append when it is ready, and drop otherwise.
+    /// Default: false.
     #[doc(alias = "expectsMediaDataInRealTime")]
     pub real_time: bool,
-    /// Whether several passes are wanted, if the encoder can take them. Default: no.
+    /// True if several passes are wanted, as far as the encoder can take them. Default: false.
     #[doc(alias = "performsMultiPassEncodingIfSupported")]
     pub multi_pass: bool,
-    /// Tags of the track. Default: none.
+    /// The tags of the track. Default: none.
     #[doc(alias = "AVAssetWriterInput.metadata")]
     pub metadata: Vec<(String, String)>,
-    /// How the picture is to be turned or mirrored for display: nine numbers as in ISO files, the first six
-    /// in 1/65536, the right column in 1/2³⁰. Default: as it is.
+    /// The rotation or mirroring of the picture for display: nine numbers as in ISO files, the first six in
+    /// 1/65536, the right column in 1/2³⁰. Default: as it is.
     #[doc(alias = "AVAssetWriterInput.transform")]
     pub transform: Option<[i32; 9]>,
-    /// The size that the picture is shown in, if not that of the coded picture by its pixel aspect ratio:
-    /// width and height. ISO files only.
+    /// The width and height in which the picture is shown, if they differ from the coded picture by its pixel
+    /// aspect ratio. It concerns ISO files only.
     #[doc(alias = "naturalSize")]
     pub natural_size: Option<(u16, u16)>,
-    /// The language, by ISO 639-2 (`eng`). Default: not said.
+    /// The language, by ISO 639-2 (`eng`). Default: not given.
     #[doc(alias = "languageCode")]
     pub language_code: Option<String>,
-    /// The language, by BCP 47 (`en-GB`), in ISO files besides the code. Default: not said.
+    /// The language, by BCP 47 (`en-GB`), in ISO files besides the code. Default: not given.
     #[doc(alias = "extendedLanguageTag")]
     pub extended_language_tag: Option<String>,
-    /// Whether players show the track unless told otherwise. Default: yes. Of an input in a group, its group
-    /// decides. ISO files only.
+    /// True if players show the track unless told otherwise. Default: true. For an input in a group, its
+    /// group decides. It concerns ISO files only.
     #[doc(alias = "marksOutputTrackAsEnabled")]
     pub enabled: bool,
-    /// Ticks a second of the track's times, for video in ISO files: sound ticks by its sample rate. Default:
-    /// 0, one that expresses the times that come.
+    /// The ticks a second of the track's times, for video in ISO files; sound ticks by its sample rate.
+    /// Default: 0, which selects a number that expresses the times that come.
     #[doc(alias = "mediaTimeScale")]
     pub media_time_scale: u32,
-    /// How loud the track is played, 1 as it is. Default: 1 for sound, 0 for pictures. ISO files only.
+    /// The volume of the track; 1 leaves it as it is. Default: 1 for sound, 0 for pictures. It concerns ISO
+    /// files only.
     #[doc(alias = "preferredVolume")]
     pub preferred_volume: Option<f32>,
-    /// How samples lie among those of others. Default: interleaved.
+    /// The place of samples among those of others. Default: interleaved.
     #[doc(alias = "mediaDataLocation")]
     pub media_data_location: MediaDataLocation,
-    /// How much later than they are decoded pictures are shown at most, where that is known before they come:
-    /// for fragments and segments, whose head is written before the rest. Default: [`Time::INVALID`], what
-    /// the first of them shows.
+    /// The longest time between decoding and showing of a picture, if it is known before pictures come.
+    /// Fragments and segments need it, because their head is written before the rest. Default:
+    /// [`Time::INVALID`], which takes that of the first of them.
     pub reorder_delay: Time,
-    /// The average frame rate of pictures, where it is known: for the headers of some containers. Default:
-    /// not said.
+    /// The average frame rate of pictures, if it is known, for the headers of some containers. Default: not
+    /// given.
     #[doc(alias = "AVVideoExpectedSourceFrameRateKey")]
     pub frame_rate: Option<retake_media::Rational>,
 }

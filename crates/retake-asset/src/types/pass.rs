@@ -1,7 +1,9 @@
+//! This module describes a pass of an input.
+
 use retake_media::TimeRange;
 use std::sync::Arc;
 
-/// What one pass asks for.
+/// A pass asks for ranges of the source.
 #[doc(alias = "AVAssetWriterInputPassDescription")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassDescription {
@@ -13,9 +15,9 @@ impl PassDescription {
         Self { ranges: ranges.into() }
     }
 
-    /// The parts of the source that have to be appended in this pass, all of them and nothing else: ascending
-    /// and apart, in the source's own time, whatever the session's start is. Of the first pass:
-    /// [`TimeRange::EVERYTHING`], which stands for all that there is, before zero too.
+    /// The parts of the source that must be appended in this pass, all of them and no others: ascending and
+    /// apart, in the source's own time, whatever the session's start is. The first pass has
+    /// [`TimeRange::EVERYTHING`], which stands for all media, also before zero.
     #[doc(alias = "sourceTimeRanges")]
     pub fn source_time_ranges(&self) -> &[TimeRange] {
         &self.ranges

@@ -1,21 +1,24 @@
+//! This module defines segments, their reports, and the delegate that gets them.
+
 use crate::types::media::MediaType;
 use retake_media::Time;
 
-/// Which stream the segments make.
+/// The kind of stream that the segments make.
 #[doc(alias = "AVFileTypeProfile")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SegmentProfile {
-    /// Segments for HTTP Live Streaming; video and sound may be in one stream.
+    /// The segments are for HTTP Live Streaming; video and sound may be in one stream.
     #[doc(alias = "AVFileTypeProfileMPEG4AppleHLS")]
     AppleHls,
-    /// Segments by the Common Media Application Format: one track in each stream.
+    /// The segments follow the Common Media Application Format: each stream has one track.
     #[doc(alias = "AVFileTypeProfileMPEG4CMAFCompliant")]
     Cmaf,
 }
 
 impl SegmentProfile {
-    /// Nothing is shown before it is decoded, and edit lists say where a track begins, which `cmf2` would
-    /// forbid: players that are not told so (FFmpeg's among them) show reordered pictures too late.
+    /// Returns the brands. Media is never shown before it is decoded, and edit lists tell where a track
+    /// begins, which `cmf2` would forbid, because players that get no edit list (FFmpeg's among them) show
+    /// reordered pictures too late.
     pub(crate) const fn brands(self) -> &'static [&'static [u8; 4]] {
         match self {
             Self::AppleHls => &[b"iso6", b"mp41", b"hlsf"],
@@ -31,70 +34,70 @@ impl SegmentProfile {
     }
 }
 
-/// What kind of segment it is.
+/// The kind of a segment.
 #[doc(alias = "AVAssetSegmentType")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum SegmentKind {
-    /// What a player needs before the first segment: comes first, and once.
+    /// A player needs this before the first segment; it comes first, and once.
     Initialization = 1,
-    /// Media, which begins with a sync sample.
+    /// This holds media, which begins with a sync sample.
     Separable = 2,
 }
 
-/// What is in a segment.
+/// A report describes the content of a segment.
 #[doc(alias = "AVAssetSegmentReport")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentReport {
-    /// What kind of segment it is.
+    /// The kind of the segment.
     #[doc(alias = "segmentType")]
     pub kind: SegmentKind,
-    /// What is in it of each track; nothing in an initialization segment.
+    /// The content of each track; empty for an initialization segment.
     #[doc(alias = "trackReports")]
     pub tracks: Vec<TrackReport>,
 }
 
-/// What is in a segment of one track.
+/// A report describes the content of one track in a segment.
 #[doc(alias = "AVAssetSegmentTrackReport")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackReport {
     /// The track's number in the stream, from 1.
     #[doc(alias = "trackID")]
     pub track_id: u32,
-    /// What it holds.
+    /// The kind of its media.
     pub media_type: MediaType,
-    /// The earliest time that is shown, in the source's time.
+    /// The earliest presentation time, in the source's time.
     #[doc(alias = "earliestPresentationTimeStamp")]
     pub earliest_presentation_time: Time,
-    /// From there to the end of the last sample.
+    /// The duration from there to the end of the last sample.
     pub duration: Time,
-    /// The first sample, of video: by it, playlists of sync frames alone are made.
+    /// Of video, the first sample, from which playlists of sync frames are made.
     #[doc(alias = "firstVideoSampleInformation")]
     pub first_video_sample: Option<SampleInfo>,
 }
 
-/// Where a sample lies in its segment.
+/// This tells where a sample lies in its segment.
 #[doc(alias = "AVAssetSegmentReportSampleInformation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleInfo {
-    /// When it is shown, in the source's time.
+    /// The presentation time, in the source's time.
     #[doc(alias = "presentationTimeStamp")]
     pub presentation_time: Time,
-    /// Its first byte, counted from the start of the segment.
+    /// The offset of its first byte, counted from the start of the segment.
     pub offset: u64,
-    /// Its bytes.
+    /// The number of its bytes.
     pub length: u64,
-    /// Whether decoding can start there.
+    /// True if decoding can start there.
     #[doc(alias = "isSyncSample")]
     pub is_sync: bool,
 }
 
-/// Who gets the segments of a writer.
+/// A delegate gets the segments of a writer.
 #[doc(alias = "AVAssetWriterDelegate")]
 pub trait SegmentDelegate: Send {
-    /// The next segment; its bytes are the delegate's. Called in order, one at a time, on a thread of the
-    /// writer, which writes nothing meanwhile: a delegate that waits makes inputs wait. It must not wait for
-    /// the writer.
+    /// Takes the next segment; the delegate owns its bytes. It is called in order, one at a time, on a thread
+    /// of the writer, which writes nothing meanwhile, so a delegate that waits makes inputs wait. It must not
+    /// wait for the writer.
     #[doc(alias = "assetWriter:didOutputSegmentData:segmentType:segmentReport:")]
     fn segment(&mut self, data: Vec<u8>, report: &SegmentReport);
 }

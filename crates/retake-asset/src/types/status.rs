@@ -1,24 +1,26 @@
+//! This module defines the status of a writer.
+
 use std::fmt;
 
-/// Where a writer is in its life. It is used once: the last three stay.
+/// The stage of a writer's life. A writer is used once, so the last three are final.
 #[doc(alias = "AVAssetWriterStatus")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum WriterStatus {
-    /// Being set up.
+    /// The writer is being set up.
     Unknown = 0,
-    /// Started; still so while it finishes.
+    /// The writer was started; it stays so while it finishes.
     Writing = 1,
     /// The film is at its place.
     Completed = 2,
-    /// Something went wrong; the writer's error says what. Nothing is at the output's place.
+    /// The writer failed; its error tells why. No file of it is at the output's place.
     Failed = 3,
-    /// Cancelled. Nothing is at the output's place.
+    /// The writer was cancelled. No file of it is at the output's place.
     Cancelled = 4,
 }
 
 impl WriterStatus {
-    /// Whether nothing changes any more.
+    /// Tells whether the status is final.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
