@@ -1,4 +1,5 @@
-//! A film as one file: the chosen takes are joined and written beside the tracks that are copied.
+//! This module makes a film as one file: it joins the chosen takes and writes them beside the tracks that are
+//! copied.
 
 use super::track::{TrackWriter, misused};
 use super::{Output, Written, size};
@@ -8,7 +9,7 @@ use crate::stop::StopFlag;
 use retake_asset::{AssetWriter, AssetWriterInput, Container, InputOptions, TrackFormat, WriterOptions};
 use std::path::Path;
 
-/// One file in a container.
+/// A film file is one file in a container.
 pub(crate) struct FilmFile {
     pub container: Container,
 }

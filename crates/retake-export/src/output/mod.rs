@@ -1,4 +1,4 @@
-//! What an export makes: one file, or a stream of playlists and segments.
+//! This module makes the output of an export: one file, or a stream of playlists and segments.
 
 pub(crate) mod file;
 pub(crate) mod hls;
@@ -12,24 +12,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use target::OutputKind;
 
-/// A film that was written into a folder, and is not in place yet.
+/// A film that was written into a folder, but is not in place yet.
 pub(crate) struct Written {
-    /// The film, or the playlist that names all others.
+    /// This is the film, or the playlist that names all others.
     pub film: PathBuf,
-    /// A folder that belongs beside it.
+    /// This folder belongs beside it.
     pub media: Option<PathBuf>,
-    /// What has all pictures: the film, or the playlist of its pictures.
+    /// This file has all pictures: it is the film, or the playlist of its pictures.
     pub pictures: PathBuf,
-    /// Bytes of all files.
+    /// These are the bytes of all files.
     pub bytes: u64,
-    /// Plain sentences about what could not be kept.
+    /// These are plain sentences about parts of the source that could not be kept.
     pub notes: Vec<String>,
 }
 
-/// A kind of output.
+/// An output writes one kind of film.
 pub(crate) trait Output {
-    /// Writes a film into a folder in which nothing is yet, under the names that it will have beside
-    /// `output`.
+    /// Writes a film into an empty folder, under the names that it will have beside `output`.
     fn write(
         &self,
         film: &Film<'_>,
@@ -39,7 +38,7 @@ pub(crate) trait Output {
     ) -> Result<Written, ExportError>;
 }
 
-/// What writes this kind of output.
+/// Returns the writer of this kind of output.
 pub(crate) fn output(kind: OutputKind) -> Box<dyn Output> {
     match kind {
         OutputKind::Film(container) => Box::new(file::FilmFile { container }),
@@ -47,8 +46,8 @@ pub(crate) fn output(kind: OutputKind) -> Box<dyn Output> {
     }
 }
 
-/// Bytes that a film takes beside its video samples: the other tracks, and what the container needs. Found by
-/// writing it.
+/// Returns the bytes that a film takes beside its video samples: those of the other tracks, and those of the
+/// container. It writes such a film to find them.
 pub(crate) fn overhead(film: &Film<'_>, stop: &StopFlag) -> Result<u64, ExportError> {
     let folder = &film.job.folder;
     let temporary = folder.unfinished_folder();
@@ -58,7 +57,7 @@ pub(crate) fn overhead(film: &Film<'_>, stop: &StopFlag) -> Result<u64, ExportEr
     Ok(written.bytes.saturating_sub(film.video_bytes()))
 }
 
-/// Bytes of a file.
+/// Returns the bytes of a file.
 pub(crate) fn size(file: &Path) -> Result<u64, ExportError> {
     Ok(fs::metadata(file).map_err(ExportError::file(file, "reading"))?.len())
 }

@@ -1,5 +1,5 @@
-//! Where an output goes: the place holds nothing, or what it held before, until the film is whole and
-//! verified.
+//! This module puts an output in place. Until the film is whole and verified, the place stays empty, or keeps
+//! its earlier content.
 
 use super::Written;
 use super::hls::names::{is_media, media_of};
@@ -12,12 +12,12 @@ use std::path::Path;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What a job makes.
+/// A job makes one of these kinds of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputKind {
-    /// One file.
+    /// The output is one file.
     Film(Container),
-    /// Playlists and segments.
+    /// The output has playlists and segments.
     Stream,
 }
 
@@ -29,7 +29,7 @@ impl OutputKind {
         }
     }
 
-    /// The container of the film, or of each segment.
+    /// Returns the container of the film, or of each segment.
     fn container(self) -> Container {
         match self {
             Self::Film(container) => container,
@@ -37,7 +37,7 @@ impl OutputKind {
         }
     }
 
-    /// A name for an output of this kind that nobody will see.
+    /// Returns a name for an output of this kind that is deleted before it is seen.
     pub(crate) fn trial_name(self) -> &'static str {
         match self {
             Self::Film(_) => "film",
@@ -46,17 +46,17 @@ impl OutputKind {
     }
 }
 
-/// Where the output of a job is to be, and what kind of output it is.
+/// A target is the place and the kind of a job's output.
 #[derive(Debug, Clone)]
 pub(crate) struct JobOutput {
     target: OutputTarget,
     kind: OutputKind,
-    /// Tells jobs apart that write the same output.
+    /// The owner distinguishes jobs that write the same output.
     owner: String,
 }
 
 impl JobOutput {
-    /// The place that a request names, if a film of this codec can be put there.
+    /// Returns the target that a request names, if a film of this codec can be put there.
     pub(crate) fn of(
         input: &Path,
         output: &Path,
@@ -76,9 +76,9 @@ impl JobOutput {
         Ok(Self { target: OutputTarget::new(output, existing), kind, owner: String::new() })
     }
 
-    /// The same place, for the job that has this folder. One name for a job: what a killed run left is
-    /// replaced by the next, which holds the lock of the job; another job with the same output has another
-    /// name.
+    /// Returns the same target for the job that has this folder. A job always uses one name, so that the next
+    /// run, which holds the lock of the job, replaces the rest of a killed one; another job with the same
+    /// output has another name.
     pub(crate) fn for_job(self, job_folder: &Path) -> Self {
         let job_folder = job_folder.canonicalize().unwrap_or_else(|_| job_folder.to_owned());
         let hash = xxh3_64(job_folder.as_os_str().as_encoded_bytes()) as u32;
@@ -93,21 +93,21 @@ impl JobOutput {
         self.target.path()
     }
 
-    /// A new folder beside the output, which goes away with what is left in it.
+    /// Makes a new folder beside the output. It is deleted with its content when it is dropped.
     pub(crate) fn unfinished_folder(&self) -> Result<TempDir, ExportError> {
         self.target.unfinished_folder(&self.owner).map_err(not_placed)
     }
 
-    /// Puts a film in place that was written into `unfinished`. Of a stream the media come first, so that a
-    /// playlist never names what is not there.
+    /// Puts a film in place that was written into `unfinished`. The media of a stream come first, because a
+    /// playlist must never name a file that does not exist.
     pub(crate) fn place(&self, unfinished: &TempDir, written: &Written) -> Result<(), ExportError> {
         if let Some(new) = &written.media {
-            // it was found to hold nothing but a stream's media, and goes away with the folder of what is
-            // unfinished
+            // the old folder was found to hold only a stream's media, so it is deleted with the folder of
+            // unfinished files
             let media = OutputTarget::new(media_of(self.path()), Existing::Replace);
             media.put_folder(new, &unfinished.path().join("replaced")).map_err(not_placed)?;
         }
-        // somebody may have put another file there meanwhile
+        // another process may have put a file there meanwhile
         let film = UnfinishedFile::at(&written.film).map_err(not_placed)?;
         self.target.put_file(film).map_err(not_placed)
     }
@@ -123,7 +123,7 @@ fn not_placed(error: OutputError) -> ExportError {
     }
 }
 
-/// The folder that a file is in.
+/// Returns the folder that a file is in.
 fn folder_of(output: &Path) -> &Path {
     match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -151,8 +151,8 @@ fn check_paths(input: &Path, output: &Path, overwrite: bool) -> Result<(), Reque
     Ok(())
 }
 
-/// The folder of media of a stream: what is there may be replaced only if it is one of a stream, and nothing
-/// but a killed run leaves it there without its playlist.
+/// Checks the folder of media of a stream. It may be replaced only if it is a stream's, and only a killed run
+/// leaves it there without its playlist.
 fn check_media(output: &Path) -> Result<(), RequestError> {
     let media = media_of(output);
     if media.symlink_metadata().is_err() || is_media(&media) {

@@ -1,4 +1,4 @@
-//! An asset writer with one input, fed from one thread.
+//! This module feeds an asset writer that has one input, from one thread.
 
 use crate::error::ExportError;
 use crate::stop::StopFlag;
@@ -6,10 +6,10 @@ use retake_asset::{AppendError, AssetWriter, AssetWriterInput, CallError, UsageE
 use retake_media::{Sample, Time};
 use std::time::Duration;
 
-/// How long the writer is waited for before it is asked whether all is well.
+/// The writer is waited for in steps of this length, so that a stop or a failure is noticed in between.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// A track that is being written.
+/// A track writer writes one track.
 pub(crate) struct TrackWriter {
     writer: AssetWriter,
     input: AssetWriterInput,
@@ -32,7 +32,7 @@ impl TrackWriter {
         &self.writer
     }
 
-    /// Writes the next sample, when there is room for it.
+    /// Writes the next sample. It waits until there is room for it.
     pub(crate) fn append(&self, sample: Sample, stop: &StopFlag) -> Result<(), ExportError> {
         while !self.input.wait_until_ready(PATIENCE) {
             stop.check()?;
@@ -46,13 +46,13 @@ impl TrackWriter {
         })
     }
 
-    /// Ends it.
+    /// Ends the track.
     pub(crate) fn finish(&self) -> Result<(), ExportError> {
         self.writer.finish_writing_and_wait().map_err(failed)
     }
 }
 
-/// A call that this crate should not have made.
+/// Makes the error of a wrong call of this crate, which is a defect.
 pub(crate) fn misused(error: UsageError) -> ExportError {
     ExportError::Internal(error.to_string())
 }

@@ -1,17 +1,18 @@
-//! Coding formats by the names that playlists have for them (RFC 6381, and the registrations of each format).
+//! This module names coding formats as playlists do (RFC 6381, and the registrations of each format).
 
 use retake_media::{AudioFormat, Codec, FormatDescription};
 use std::fmt::Write;
 
-/// Video by the configuration in its sample entry; `None` if that is too short to tell.
+/// Returns the name of video by the configuration in its sample entry, or `None` if that is too short to
+/// tell.
 pub(super) fn video(format: &FormatDescription) -> Option<String> {
     let config = format.config.as_slice();
     let at = |index: usize| config.get(index).copied();
     match format.codec {
-        // ISO 14496-15, annex E: profile, constraints and level as the record has them
+        // the record has profile, constraints and level (ISO 14496-15, annex E)
         Codec::H264 => Some(format!("avc1.{:02X}{:02X}{:02X}", at(1)?, at(2)?, at(3)?)),
         Codec::Hevc => hevc(config),
-        // AV1-ISOBMFF, section 5
+        // the fields are those of AV1-ISOBMFF, section 5
         Codec::Av1 => {
             let (first, second) = (at(1)?, at(2)?);
             let tier = if second & 0x80 == 0 { 'M' } else { 'H' };
@@ -22,7 +23,8 @@ pub(super) fn video(format: &FormatDescription) -> Option<String> {
             };
             Some(format!("av01.{}.{:02}{tier}.{depth:02}", first >> 5, first & 0x1f))
         }
-        // VP Codec ISO Media File Format Binding, with or without version and flags of the box
+        // the record comes with or without version and flags of the box (VP Codec ISO Media File Format
+        // Binding)
         Codec::Vp9 => {
             let fields =
                 if config.len() >= 12 && config[..4] == [1, 0, 0, 0] { &config[4..] } else { config };
@@ -32,7 +34,7 @@ pub(super) fn video(format: &FormatDescription) -> Option<String> {
     }
 }
 
-/// ISO 14496-15, annex E.3.
+/// Returns the name of HEVC (ISO 14496-15, annex E.3).
 fn hevc(config: &[u8]) -> Option<String> {
     let fields: &[u8; 12] = config.get(1..13)?.try_into().ok()?;
     let space = ["", "A", "B", "C"][usize::from(fields[0] >> 6)];
@@ -47,7 +49,7 @@ fn hevc(config: &[u8]) -> Option<String> {
     Some(name)
 }
 
-/// Sound; `None` for formats that players of streams do not expect.
+/// Returns the name of sound, or `None` for formats that players of streams do not expect.
 pub(super) fn sound(format: &AudioFormat) -> Option<String> {
     Some(match format.codec.as_str() {
         "aac" => format!("mp4a.40.{}", aac_object_type(&format.config).unwrap_or(2)),
@@ -61,7 +63,7 @@ pub(super) fn sound(format: &AudioFormat) -> Option<String> {
     })
 }
 
-/// The object type that an AudioSpecificConfig begins with (ISO 14496-3, 1.6.2.1).
+/// Returns the object type that an AudioSpecificConfig begins with (ISO 14496-3, 1.6.2.1).
 fn aac_object_type(config: &[u8]) -> Option<u8> {
     let first = *config.first()?;
     match first >> 3 {
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
     use retake_media::{Colour, Rational};
 
-    /// Records of known streams, and the names that their registrations print for them.
+    /// The records are those of known streams, and the names those that their registrations print for them.
     #[test]
     fn names_of_published_examples() {
         let video = |codec, config: &[u8]| {

@@ -1,13 +1,13 @@
-//! Where segments begin.
+//! This module decides where segments begin.
 
 use crate::job::plan::LONGEST_SEGMENT;
 use retake_compression::units::FrameRange;
 use retake_libav::{FrameIndex, ticks_to_time};
 use retake_media::Time;
 
-/// The times of the frames at which a segment begins, but the first. Segments begin where units do, and are
-/// as long as they can be without being longer than [`LONGEST_SEGMENT`]; a unit that is longer is a segment
-/// of its own.
+/// Returns the times of the frames at which a segment begins, except the first. Segments must begin where
+/// units do, and are as long as they can be without being longer than [`LONGEST_SEGMENT`]; a unit that is
+/// longer is a segment of its own.
 pub(super) fn cuts(units: &[FrameRange], index: &FrameIndex) -> Vec<Time> {
     let time = |frame: u64| {
         let entry = index.frames.get(usize::try_from(frame).unwrap_or(usize::MAX));
@@ -34,8 +34,8 @@ mod tests {
     use retake_media::Rational;
 
     proptest! {
-        /// Every segment begins with a unit, none that could be split is too long, and none could take the
-        /// next unit as well.
+        /// Every segment must begin with a unit; none that could be split may be too long, and none could
+        /// take the next unit as well.
         #[test]
         fn segments_are_as_long_as_they_may_be(lengths in prop::collection::vec(1u64..90, 1..60)) {
             let (mut units, mut start) = (Vec::new(), 0);

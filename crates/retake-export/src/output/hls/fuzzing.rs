@@ -5,7 +5,7 @@ use super::playlist::{self, BitRate, Sound, Variant};
 use super::rendition::Segment;
 use retake_media::{Rational, Time};
 
-/// The playlist that names all others, for tracks of sound with these names and languages.
+/// Makes the playlist that names all others, for tracks of sound with these names and languages.
 pub fn master(sounds: &[(String, Option<String>)]) -> String {
     let video = Variant {
         uri: "video/index.m3u8".to_owned(),
@@ -27,7 +27,7 @@ pub fn master(sounds: &[(String, Option<String>)]) -> String {
     playlist::master(&video, &sounds.iter().enumerate().map(sound).collect::<Vec<_>>())
 }
 
-/// The playlist of segments with these seconds and bytes.
+/// Makes the playlist of segments with these seconds and bytes.
 pub fn media(segments: &[(f64, u64)]) -> String {
     let segment = |(number, (seconds, bytes)): (usize, &(f64, u64))| Segment {
         number: number + 1,

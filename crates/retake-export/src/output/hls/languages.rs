@@ -1,13 +1,13 @@
-//! Languages as playlists name them (BCP 47).
+//! This module names languages as playlists do (BCP 47).
 
-/// Codes of three letters, both of those that ISO 639-2 has for some languages, and the ones of two letters
-/// that BCP 47 wants instead.
+/// The table maps codes of three letters, both of those that ISO 639-2 has for some languages, to the codes
+/// of two letters that BCP 47 wants instead.
 const SHORT: &str = "ara=ar bul=bg ben=bn ces=cs cze=cs dan=da deu=de ger=de ell=el gre=el eng=en spa=es est=et fas=fa per=fa fin=fi \
     fra=fr fre=fr gle=ga heb=he hin=hi hrv=hr hun=hu ind=id isl=is ice=is ita=it jpn=ja kat=ka geo=ka kor=ko lit=lt lav=lv mkd=mk mac=mk \
     msa=ms may=ms nld=nl dut=nl nor=no nob=nb nno=nn pol=pl por=pt ron=ro rum=ro rus=ru slk=sk slo=sk slv=sl sqi=sq alb=sq srp=sr swe=sv \
     tam=ta tel=te tha=th tur=tr ukr=uk urd=ur vie=vi zho=zh chi=zh cat=ca eus=eu baq=eu glg=gl cym=cy wel=cy lat=la";
 
-/// A language as a container writes it, for a playlist; `None` if nothing is said.
+/// Returns a language, as a container writes it, for a playlist, or `None` if none is given.
 pub(super) fn tag(language: &str) -> Option<String> {
     let known = |pair: &str| {
         let (long, short) = pair.split_once('=')?;
@@ -15,7 +15,7 @@ pub(super) fn tag(language: &str) -> Option<String> {
     };
     match language {
         "" | "und" => None,
-        // without a code of two letters the longer one counts
+        // a language without a code of two letters keeps the longer one
         other => Some(SHORT.split_whitespace().find_map(known).unwrap_or_else(|| other.to_owned())),
     }
 }

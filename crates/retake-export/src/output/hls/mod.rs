@@ -1,5 +1,5 @@
-//! A film as a stream for HTTP Live Streaming: playlists, and segments of fragmented MP4 that begin where
-//! takes do.
+//! This module makes a film as a stream for HTTP Live Streaming: playlists, and segments of fragmented MP4
+//! that begin where takes do.
 //!
 //! ```text
 //! stream.m3u8                     names all others
@@ -39,7 +39,7 @@ use sound::{Sounds, WrittenSound};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A playlist, and a folder of media beside it.
+/// A stream is a playlist, and a folder of media beside it.
 pub(crate) struct HlsStream;
 
 impl Output for HlsStream {
@@ -125,7 +125,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     Ok(Written { bytes: bytes(&playlist, &media)?, film: playlist, media: Some(media), pictures, notes })
 }
 
-/// Bytes of all files.
+/// Returns the bytes of all files.
 fn bytes(playlist: &Path, media: &Path) -> Result<u64, ExportError> {
     let mut bytes = size(playlist)?;
     for folder in entries(media)? {
@@ -136,17 +136,17 @@ fn bytes(playlist: &Path, media: &Path) -> Result<u64, ExportError> {
     Ok(bytes)
 }
 
-/// When things are shown on the common clock of a stream.
+/// The timing tells when media is shown on the common clock of a stream.
 struct Timing<'a> {
-    /// How far decoding runs ahead.
+    /// Decoding runs ahead by this much.
     depth: Time,
-    /// When the film begins.
+    /// The film begins at this time.
     start: Time,
-    /// Where segments begin.
+    /// Segments begin at these times.
     cuts: &'a [Time],
 }
 
-/// Writes the takes.
+/// Writes the rendition of the pictures from the takes.
 fn pictures(
     film: &Film<'_>,
     folder: PathBuf,
@@ -171,13 +171,13 @@ fn pictures(
     Ok((format, rendition.finish()?))
 }
 
-/// How long after zero the film begins: sound needs less than a second before it is heard, and pictures the
-/// depth of their reordering.
+/// Returns how long after zero the film must begin, because sound needs less than a second before it is
+/// heard, and pictures need the depth of their reordering.
 fn start_delay(depth: Time) -> Time {
     Time::new((depth.seconds().ceil() as i64).max(1), 1)
 }
 
-/// The size at which pictures are shown.
+/// Returns the size at which pictures are shown, in pixels.
 fn shown_size(format: &FormatDescription, rotation: i32) -> (u32, u32) {
     let aspect = Some(format.pixel_aspect_ratio).filter(|aspect| aspect.is_positive());
     let aspect = aspect.unwrap_or(Rational::new(1, 1)).to_f64();
@@ -185,7 +185,7 @@ fn shown_size(format: &FormatDescription, rotation: i32) -> (u32, u32) {
     if rotation % 180 == 90 { (size.1, size.0) } else { size }
 }
 
-/// A name as part of a URI: what has a meaning there is written in numbers (RFC 3986).
+/// Escapes a name as part of a URI: characters with a meaning there are written as numbers (RFC 3986).
 fn escaped(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     name.bytes()

@@ -1,23 +1,23 @@
-//! The names of what a stream consists of.
+//! This module names the files and folders of a stream.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names in the folder of media.
+/// These are names in the folder of media.
 pub(super) const VIDEO: &str = "video";
 pub(super) const INDEX: &str = "index.m3u8";
 pub(super) const SYNC_FRAMES: &str = "sync.m3u8";
-/// An initialization segment in the folder of its rendition.
+/// An initialization segment has this name in the folder of its rendition.
 pub(super) const INIT: &str = "init.mp4";
-/// How the folder of a track of sound begins; its number follows.
+/// The folder of a track of sound begins with this; its number follows.
 pub(super) const SOUND: &str = "sound-";
 
-/// The folder of media that belongs to a playlist.
+/// Returns the folder of media that belongs to a playlist.
 pub(crate) fn media_of(playlist: &Path) -> PathBuf {
     playlist.with_extension("media")
 }
 
-/// Whether a folder holds nothing that is not in the folder of media of a stream: it may be replaced by
+/// Tells whether a folder holds only entries of a stream's folder of media, so that it may be replaced by
 /// another.
 pub(crate) fn is_media(folder: &Path) -> bool {
     let names = |folder: &Path| -> Option<Vec<(String, bool)>> {

@@ -1,14 +1,14 @@
-//! The text of playlists (RFC 8216, and its successor in draft).
+//! This module writes the text of playlists (RFC 8216, and its successor in draft).
 
 use super::names::INIT;
 use super::rendition::Segment;
 use retake_media::Rational;
 use std::fmt::{Display, Write};
 
-/// `EXT-X-MAP` outside of lists of sync frames, and attributes that came later.
+/// The version must be 7 for `EXT-X-MAP` outside of lists of sync frames, and for attributes that came later.
 const HEAD: &str = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n";
 
-/// The media playlist of a rendition that has ended.
+/// Makes the media playlist of a rendition that has ended.
 pub(super) fn media(segments: &[Segment]) -> String {
     let mut text = begin(segments);
     for segment in segments {
@@ -18,9 +18,9 @@ pub(super) fn media(segments: &[Segment]) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
-/// The playlist of the sync frames that segments begin with, for players that show pictures while they
-/// search. A piece is a segment up to the end of its first frame. `None` if a segment does not say where that
-/// lies.
+/// Makes the playlist of the sync frames that segments begin with, for players that show pictures while they
+/// search. A piece is a segment up to the end of its first frame. Returns `None` if a segment does not tell
+/// where that lies.
 pub(super) fn sync_frames(segments: &[Segment]) -> Option<String> {
     let mut text = begin(segments) + "#EXT-X-I-FRAMES-ONLY\n";
     for segment in segments {
@@ -39,15 +39,16 @@ fn begin(segments: &[Segment]) -> String {
     text
 }
 
-/// No segment is longer, rounded to whole seconds.
+/// Returns the target duration: no segment is longer, rounded to whole seconds.
 fn target(segments: &[Segment]) -> u64 {
     segments.iter().map(|segment| segment.seconds.round() as u64).max().unwrap_or(0).max(1)
 }
 
-/// Bits a second of a rendition.
+/// A bit rate holds the bits a second of a rendition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BitRate {
-    /// The largest of any run of segments that is half to one and a half times as long as the target.
+    /// This is the largest rate of any run of segments that is half to one and a half times as long as the
+    /// target.
     pub(super) peak: u64,
     pub(super) average: u64,
 }
@@ -85,20 +86,20 @@ impl BitRate {
     }
 }
 
-/// The pictures of a stream.
+/// A variant describes the pictures of a stream.
 pub(super) struct Variant {
     pub(super) uri: String,
     pub(super) rate: BitRate,
-    /// List of sync frames, and their bit rate.
+    /// These are the list of sync frames and its bit rate.
     pub(super) sync_frames: Option<(String, BitRate)>,
     pub(super) codec: Option<String>,
     pub(super) size: (u32, u32),
     pub(super) frame_rate: Rational,
-    /// `SDR`, `PQ` or `HLG`.
+    /// This is `SDR`, `PQ` or `HLG`.
     pub(super) range: &'static str,
 }
 
-/// A track of sound.
+/// This describes a track of sound.
 pub(super) struct Sound {
     pub(super) uri: String,
     pub(super) rate: BitRate,
@@ -108,8 +109,7 @@ pub(super) struct Sound {
     pub(super) channels: u32,
 }
 
-/// The playlist that names all others. The first track of sound is the one that is heard unless told
-/// otherwise.
+/// Makes the playlist that names all others. Players choose the first track of sound unless told otherwise.
 pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
     let mut text = HEAD.to_owned();
     for (number, sound) in sounds.iter().enumerate() {
@@ -162,7 +162,7 @@ pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
     text
 }
 
-/// A text between quotes can hold neither quotes nor ends of lines.
+/// Replaces quotes and control characters by spaces, because a text between quotes cannot hold them.
 fn quoted(text: &str) -> String {
     text.chars().map(|c| if c == '"' || c.is_control() { ' ' } else { c }).collect()
 }
@@ -175,7 +175,7 @@ fn line(text: &mut String, line: impl Display) {
 mod tests {
     use super::*;
 
-    /// A burst that lasts half a target duration counts; one that is shorter is seen with its neighbours.
+    /// A burst that lasts half a target duration counts; a shorter one is averaged with its neighbours.
     #[test]
     fn peaks_are_of_runs_about_as_long_as_a_segment() {
         let rate = |pieces: &[(f64, u64)]| BitRate::of(pieces, 6.0);

@@ -1,4 +1,4 @@
-//! One track of a stream: an asset writer, and the folder that its segments go to.
+//! This module writes one track of a stream: it has an asset writer, and the folder that its segments go to.
 
 use super::super::track::{TrackWriter, misused};
 use super::names::INIT;
@@ -12,15 +12,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What was written of a segment.
+/// A segment records the facts of a file that playlists need.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Segment {
-    /// Counted from 1.
+    /// The number counts from 1.
     pub(super) number: usize,
     pub(super) bytes: u64,
-    /// How long it is shown: up to the segment after it.
+    /// The segment is shown for this long, up to the segment after it.
     pub(super) seconds: f64,
-    /// Bytes up to the end of its first frame, of video.
+    /// Of video, these are the bytes up to the end of its first frame.
     pub(super) first_frame: Option<u64>,
     pub(super) starts: Time,
     pub(super) ends: Time,
@@ -32,19 +32,19 @@ impl Segment {
     }
 }
 
-/// Where segments begin: at the first sync sample at or after each of these times.
+/// Segments begin at the first sync sample at or after each of these times.
 #[derive(Clone, Copy)]
 pub(super) struct Cuts<'a> {
     pub(super) at: &'a [Time],
-    /// How far the next one is behind the last of them, if there are more.
+    /// The next cut is this far behind the last of them, if there are more.
     pub(super) step: Option<Time>,
 }
 
-/// A track that is being written.
+/// A rendition is a track that is being written.
 pub(super) struct Rendition {
     track: TrackWriter,
     cuts: VecDeque<Time>,
-    /// How far the next cut is behind the last one, if there are more than were said.
+    /// The next cut is this far behind the last one, if there are more than the given ones.
     step: Option<Time>,
     written: Arc<Mutex<Written>>,
 }
@@ -56,7 +56,7 @@ struct Written {
 }
 
 impl Rendition {
-    /// Writes a track into a new folder. What is shown at `start` is the beginning.
+    /// Writes a track into a new folder. `start` is the time on the track's clock at which the stream begins.
     pub(super) fn create(
         folder: PathBuf,
         input: AssetWriterInput,
@@ -68,8 +68,8 @@ impl Rendition {
         let written = Arc::new(Mutex::new(Written { folder, segments: Vec::new(), failure: None }));
         let keep = written.clone();
         let delegate = move |data: Vec<u8>, report: &SegmentReport| lock(&keep).add(&data, report);
-        // one track in each stream, so that a film may have several of sound, and players fetch what they
-        // play
+        // each stream has one track, so that a film may have several of sound, and players fetch only those
+        // that they play
         let writer = AssetWriter::segments(SegmentProfile::Cmaf, delegate);
         writer
             .configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE)
@@ -100,7 +100,7 @@ impl Rendition {
         self.track.append(sample, stop)
     }
 
-    /// Ends the track; gives its segments.
+    /// Ends the track, and returns its segments.
     pub(super) fn finish(self) -> Result<Vec<Segment>, ExportError> {
         let ended = self.track.finish();
         let mut written = lock(&self.written);
@@ -111,7 +111,8 @@ impl Rendition {
         let mut segments = std::mem::take(&mut written.segments);
         let starts: Vec<Time> = segments.iter().skip(1).map(|segment| segment.starts).collect();
         for (number, segment) in segments.iter_mut().enumerate() {
-            // by its samples' durations a segment cannot say when the next one begins: they are of decoding
+            // a segment's sample durations cannot tell when the next one begins, because they are those of
+            // decoding
             let ends = starts.get(number).copied().unwrap_or(segment.ends);
             segment.seconds = (ends - segment.starts).seconds().max(0.0);
         }
@@ -146,7 +147,7 @@ impl Written {
     }
 }
 
-/// Writes a new file, to the disk.
+/// Writes a new file, and waits until it is on the disk.
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), ExportError> {
     let written = File::create_new(path).and_then(|mut file| {
         file.write_all(content)?;

@@ -1,4 +1,4 @@
-//! The tracks of sound of a stream.
+//! This module writes the tracks of sound of a stream.
 
 use super::codecs;
 use super::names::SOUND;
@@ -12,13 +12,13 @@ use retake_media::Time;
 use std::fs;
 use std::path::Path;
 
-/// The tracks of sound that a stream can hold, and their names in playlists.
+/// These are the tracks of sound that a stream can hold, and their names in playlists.
 pub(super) struct Sounds<'a> {
     reader: SoundReader,
     tracks: Vec<(&'a TrackInfo, String)>,
 }
 
-/// A track of sound that was written.
+/// This is a track of sound that was written.
 pub(super) struct WrittenSound<'a> {
     pub(super) folder: String,
     pub(super) track: &'a TrackInfo,
@@ -27,14 +27,14 @@ pub(super) struct WrittenSound<'a> {
 }
 
 impl<'a> Sounds<'a> {
-    /// Finds them, with notes about all other tracks; `None` if there are none.
+    /// Finds the tracks, and adds notes about all other tracks. Returns `None` if there are none.
     pub(super) fn find(film: &'a FilmInfo, notes: &mut Vec<String>) -> Result<Option<Self>, ExportError> {
         if film.chapters > 0 {
             notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
         }
         let (sounds, others): (Vec<_>, Vec<_>) =
             film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
-        // data that no container takes is not missed
+        // data tracks get no note, because no container takes them
         for track in others.iter().filter(|track| track.kind != TrackKind::Data) {
             notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it"));
         }
@@ -64,8 +64,8 @@ impl<'a> Sounds<'a> {
         Ok(Some(Self { reader: SoundReader::open(film, &numbers)?, tracks: kept }))
     }
 
-    /// Writes all of them, read once, cut where the pictures are, and on from there. A track without samples
-    /// is left out.
+    /// Writes all tracks in one reading, cut at the same times as the pictures, and regularly behind the last
+    /// of them. A track without samples is left out.
     pub(super) fn write(
         self,
         start: Time,
