@@ -1,8 +1,8 @@
-//! What is known of the source: its frame index and its units, kept in a journal that may be cut off at any
+//! This module keeps the frame index of the source and its units in a journal that may be cut off at any
 //! byte.
 //!
 //! A commit of the journal holds one scene: its units and the index entries of its frames. A scene that the
-//! journal does not hold is found again by decoding; detection can start at every scene.
+//! journal lacks is found again by decoding, because detection can start at every scene.
 
 use super::FilmMap;
 use crate::error::ExportError;
@@ -18,21 +18,21 @@ use std::path::{Path, PathBuf};
 const KIND: u8 = b'I';
 const VERSION: u8 = 2;
 
-/// A scene, as it is kept.
+/// A scene as the journal stores it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Scene {
     pub units: Vec<FrameRange>,
     pub frames: Vec<FrameEntry>,
 }
 
-/// The journal on disk, open for more.
+/// The journal is on disk, open for further scenes.
 pub(crate) struct Journal {
     log: Log<File>,
     path: PathBuf,
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or begins one where there is none or nothing valid in it.
+    /// Opens the journal at `path`, or begins one if there is none or no valid one.
     pub(crate) fn open(path: &Path, time_base: Rational) -> Result<(Self, FilmMap), ExportError> {
         let mut map = FilmMap {
             index: FrameIndex { time_base, frames: Vec::new() },
@@ -69,7 +69,7 @@ impl Journal {
     }
 }
 
-/// What a commit of the journal says.
+/// A commit of the journal has this content.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
@@ -77,7 +77,7 @@ enum Entry {
     End,
 }
 
-/// Reads the entries, as far as they are what was written: those behind are found again.
+/// Reads the entries up to the first damaged one; those behind it are found again by decoding.
 fn read(log: &mut Log<File>, map: &mut FilmMap) {
     let mut cursor = Cursor::default();
     loop {

@@ -1,4 +1,4 @@
-//! What is known of the source: its frames, its scenes, and the units that it is planned in.
+//! This module indexes the source: it finds its frames, its scenes, and the units that it is planned in.
 
 pub(crate) mod journal;
 pub(crate) mod scene;
@@ -12,46 +12,46 @@ use retake_libav::{Frame, FrameIndex};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a waiting thread looks whether it should stop.
+/// A waiting thread checks at this interval whether it must stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Frames and units from the start of the film on.
+/// A map holds frames and units from the start of the film on.
 #[derive(Debug, Clone)]
 pub(crate) struct FilmMap {
     pub index: FrameIndex,
     pub units: Vec<FrameRange>,
-    /// Whether the end of the film has been reached.
+    /// True if the end of the film has been reached.
     pub complete: bool,
 }
 
 impl FilmMap {
-    /// How long the film lasts: to the end of its last frame, or, where that has no duration, as long again
-    /// as the frame before.
+    /// Returns the duration of the film in seconds, up to the end of its last frame. If that frame has no
+    /// duration, it counts as long as the frame before.
     pub(crate) fn seconds(&self) -> f64 {
         let frames = &self.index.frames;
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return 0.0 };
         let before = frames.iter().rev().nth(1).map_or(0, |before| last.pts - before.pts);
         let tail = if last.duration > 0 { last.duration } else { before };
         let seconds = (last.pts - first.pts + tail) as f64 * self.index.time_base.to_f64();
-        // a film of one frame that does not say how long it is shown
+        // a film of one frame without a duration needs some positive number
         if seconds > 0.0 { seconds } else { 0.04 }
     }
 }
 
-/// A frame from the scout.
+/// A frame that the scout decoded.
 pub(crate) struct ScoutedFrame {
     pub frame: Frame,
-    /// Counts against the frames that the scout may be ahead.
+    /// The permit counts against the frames that the scout may be ahead.
     pub permit: MemoryPermit,
 }
 
-/// Bounds the number of frames that are held between the scout and the takes.
+/// Permits bound the number of frames that are held between the scout and the takes.
 pub(crate) struct MemoryPermits {
     free: Mutex<usize>,
     released: Condvar,
 }
 
-/// Room for one frame, free again when dropped.
+/// A permit is room for one frame, which is free again when it is dropped.
 pub(crate) struct MemoryPermit(Arc<MemoryPermits>);
 
 impl MemoryPermits {
@@ -59,7 +59,7 @@ impl MemoryPermits {
         Arc::new(Self { free: Mutex::new(count), released: Condvar::new() })
     }
 
-    /// Waits for room.
+    /// Waits for room, or until it must stop.
     pub(crate) fn take(self: &Arc<Self>, stop: &StopFlag) -> Result<MemoryPermit, ExportError> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free == 0 {

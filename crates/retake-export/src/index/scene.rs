@@ -1,4 +1,4 @@
-//! Scene changes, found while the film is decoded.
+//! This module finds scene changes while the film is decoded.
 //!
 //! The detector (av-scenechange) looks at a small grey copy of each picture. Its decisions lag [`LOOK_AHEAD`]
 //! frames behind, and depend on nothing before the last [`SceneDetector::restart`]: so a job that is carried
@@ -12,15 +12,15 @@ use std::sync::Arc;
 use v_frame::chroma::ChromaSubsampling;
 use v_frame::frame::{Frame, FrameBuilder};
 
-/// Frames that have to follow before a decision falls; fewer at the end of the film.
+/// This many frames must follow before a decision is made; fewer suffice at the end of the film.
 pub(crate) const LOOK_AHEAD: usize = 5;
 
-/// The analysed size. One fixed size for all films: the library's standard mode panics on many others, and
-/// takes 0.08 ms here without assembly, so that no assembler is needed to build. On real films it finds the
-/// cuts that it finds at full size.
+/// Pictures are analysed at this size. One fixed size serves all films, because the library's standard mode
+/// panics on many others; it takes 0.08 ms here without assembly, so that no assembler is needed to build. On
+/// real films it finds the cuts that it finds at full size.
 const WIDTH: usize = 192;
 const HEIGHT: usize = 128;
-/// What the library's motion search needs around the picture.
+/// The library's motion search needs this many samples around the picture.
 const PADDING: usize = 16;
 
 /// A decision about one frame.
@@ -28,24 +28,24 @@ const PADDING: usize = 16;
 pub(crate) struct Decision {
     /// The frame.
     pub frame: u64,
-    /// Whether a scene begins with it.
+    /// True if a scene begins with it.
     pub cut: bool,
 }
 
 pub(crate) struct SceneDetector {
     detector: SceneChangeDetector<u8>,
     shortest: usize,
-    /// Small copies of the frames from `next - 1` on.
+    /// These are small copies of the frames from `next - 1` on.
     small: VecDeque<Arc<Frame<u8>>>,
-    /// The frame that the scene began with.
+    /// The scene began with this frame.
     start: u64,
-    /// The next frame to decide about.
+    /// This is the next frame to decide about.
     next: u64,
 }
 
 impl SceneDetector {
-    /// A detector for the film from frame `start` on, where a scene begins. Scenes are at least `shortest`
-    /// frames long.
+    /// Makes a detector for the film from frame `start` on, where a scene must begin. Scenes are at least
+    /// `shortest` frames long.
     pub(crate) fn new(start: u64, shortest: usize) -> Self {
         let detector = new_detector(shortest);
         Self { detector, shortest, small: VecDeque::new(), start, next: start + 1 }
@@ -56,8 +56,8 @@ impl SceneDetector {
         self.small.push_back(Arc::new(shrink(picture)));
     }
 
-    /// The next decision, once enough frames are known. At the end of the film (`ended`) the last frames are
-    /// decided upon, too.
+    /// Returns the next decision, once enough frames are known. At the end of the film (`ended`) the last
+    /// frames are decided upon, too.
     pub(crate) fn decide(&mut self, ended: bool) -> Option<Decision> {
         let known = self.small.len();
         if known < 2 || (!ended && known < LOOK_AHEAD + 2) {
@@ -82,7 +82,7 @@ fn new_detector(shortest: usize) -> SceneChangeDetector<u8> {
     SceneChangeDetector::new(
         (WIDTH, HEIGHT),
         8,
-        // only used by modes that are not used here
+        // only modes that are not used here read these values
         Rational32::new_raw(1, 25),
         ChromaSubsampling::Monochrome,
         LOOK_AHEAD,
@@ -92,7 +92,7 @@ fn new_detector(shortest: usize) -> SceneChangeDetector<u8> {
     )
 }
 
-/// A small grey copy: each sample the mean of 2 × 2 samples spread over its block.
+/// Makes a small grey copy: each sample is the mean of 2 × 2 samples spread over its block.
 fn shrink(picture: &PixelBuffer) -> Frame<u8> {
     let mut frame = FrameBuilder::new(WIDTH, HEIGHT, ChromaSubsampling::Monochrome, 8)
         .luma_padding_left(PADDING)
@@ -126,7 +126,7 @@ fn shrink(picture: &PixelBuffer) -> Frame<u8> {
     frame
 }
 
-/// Two positions spread over the `i`-th of `parts` equal parts of `0..length`.
+/// Returns two positions spread over the `i`-th of `parts` equal parts of `0..length`.
 fn spread(i: usize, parts: usize, length: usize) -> [usize; 2] {
     [1, 3].map(|quarter| ((4 * i + quarter) * length / (4 * parts)).min(length - 1))
 }
@@ -163,7 +163,7 @@ mod tests {
         cuts
     }
 
-    /// A job carried on at a scene change finds the scenes that it would have found.
+    /// A job carried on at a scene change must find the scenes that it would have found.
     #[test]
     fn detection_does_not_depend_on_what_came_before_a_cut() {
         assert_eq!(cuts(0, 100, 20), [20, 40, 60, 80]);

@@ -11,34 +11,36 @@ use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{Frame, FrameEntry, FrameReader};
 use std::collections::VecDeque;
 
-/// How the scout works.
+/// The rules by which the scout works.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScoutPlan {
     pub rule: UnitRule,
     /// The shortest scene, in frames.
     pub shortest: usize,
-    /// Hand frames on before their unit's end is known: for takes that need not see all of it first.
+    /// True if frames are handed on before their unit's end is known, for takes that need not see all of it
+    /// first.
     pub streaming: bool,
-    /// Frames that may be held between decoder and takes.
+    /// At most this many frames are held between decoder and takes.
     pub permits: usize,
 }
 
-/// Frames that a scout must be able to hold for itself to make progress at all.
+/// Returns how many frames a scout must be able to hold for itself, because it makes no progress with fewer.
 pub(crate) fn held_back(rule: UnitRule, streaming: bool) -> u64 {
     LOOK_AHEAD as u64 + 3 + if streaming { 0 } else { rule.window.max(rule.longest) }
 }
 
-/// Who is told what the scout finds. Frames of a unit come in order and between its beginning and its end.
+/// The listener learns here of the scout's findings. Frames of a unit come in order and between its beginning
+/// and its end.
 pub(crate) trait Scouted {
-    /// So many frames have been decoded.
+    /// Takes the number of frames decoded so far.
     fn decoded(&mut self, frames: u64);
-    /// A unit begins with this frame; its end may not be known yet.
+    /// Begins a unit with this frame; its end may not be known yet.
     fn begin(&mut self, start: u64);
-    /// The next frame of the unit.
+    /// Takes the next frame of the unit.
     fn frame(&mut self, frame: ScoutedFrame);
-    /// The unit is over.
+    /// Ends the unit.
     fn end(&mut self);
-    /// These units are in the journal, and their frames are, so that anybody who reads it can find them.
+    /// Takes units that are in the journal with their frames, so that every reader of it can find them.
     fn written(&mut self, units: &[FrameRange]);
 }
 
@@ -51,8 +53,8 @@ pub(crate) struct Scout<'a> {
 }
 
 impl Scout<'_> {
-    /// Decodes to the end of the film and gives back all that is known of it. Frames that the map knows
-    /// already are checked against it, but not handed on: their takes read them themselves.
+    /// Decodes to the end of the film and returns the whole map. Frames that the map knows already are
+    /// checked against it, but not handed on, because their takes read them themselves.
     pub(crate) fn run(mut self, told: &mut dyn Scouted) -> Result<FilmMap, ExportError> {
         let known = self.map.index.frames.len() as u64;
         let permits = MemoryPermits::new(self.plan.permits);
@@ -113,7 +115,7 @@ impl Scout<'_> {
         Ok(())
     }
 
-    /// Hands on what is left of a scene that ends before frame `end`, and writes it down.
+    /// Hands on the rest of a scene that ends before frame `end`, and writes it to the journal.
     fn end_scene(
         &mut self,
         units: Vec<FrameRange>,
@@ -150,7 +152,7 @@ fn changed(frame: u64) -> ExportError {
     RequestError::SourceChanged { frame }.into()
 }
 
-/// Frames that are not handed on yet, and the unit that is being handed on.
+/// Holds frames that are not handed on yet, and the unit that is being handed on.
 struct Handover<'a> {
     waiting: VecDeque<ScoutedFrame>,
     open: Option<u64>,

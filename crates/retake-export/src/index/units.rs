@@ -1,22 +1,22 @@
-//! From decoded pictures to planning units: scene changes are found and scenes cut, in one place for the
-//! scout and for measurements.
+//! This module turns decoded pictures into planning units: it finds scene changes and cuts scenes, so that
+//! the scout and measurements share one rule.
 
 use super::scene::SceneDetector;
 use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
 use retake_media::PixelBuffer;
 
-/// The shortest scene, in seconds: faster cuts are flashes.
+/// The shortest scene, in seconds. Faster cuts count as flashes.
 const SHORTEST: f64 = 0.25;
 
-/// The shortest scene of a film, in frames.
+/// Returns the shortest scene of a film, in frames.
 pub(crate) fn shortest_scene(frame_rate: f64) -> usize {
     (frame_rate * SHORTEST).floor().max(1.0) as usize
 }
 
-/// What was decided about a frame or a scene.
+/// A decision about a frame or a scene.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A scene ends before frame `end`: these are the rest of its units.
+    /// A scene ends before frame `end`; these are the rest of its units.
     SceneEnd { units: Vec<FrameRange>, end: u64 },
     /// The scene goes on after frame `frame`; its front may have been cut off as a unit, because the scene is
     /// longer than the window.
@@ -41,8 +41,8 @@ impl UnitFinder {
         self.detector.push(picture);
     }
 
-    /// The next decision, once enough frames are known. With `ended`, when no more frames follow, the last
-    /// frames are decided upon, too.
+    /// Returns the next decision, once enough frames are known. With `ended`, when no more frames follow, the
+    /// last frames are decided upon, too.
     pub(crate) fn next(&mut self, ended: bool) -> Option<Found> {
         let decision = self.detector.decide(ended)?;
         if decision.cut {
@@ -54,12 +54,12 @@ impl UnitFinder {
         Some(Found::GoesOn { unit, frame: decision.frame })
     }
 
-    /// The film ends before frame `end`: the rest of its last scene.
+    /// Ends the film before frame `end`, and returns the rest of its last scene.
     pub(crate) fn end(&mut self, end: u64) -> Found {
         Found::SceneEnd { units: self.cutter.scene_end(end), end }
     }
 
-    /// Where the unit begins that is not cut off yet.
+    /// Returns the frame where the unit begins that is not cut off yet.
     pub(crate) fn open_unit(&self) -> u64 {
         self.cutter.start()
     }
