@@ -28,7 +28,7 @@ pub struct TakeDescription {
     /// The settings of the encoder. Where [`TakeDescription::look`] is set, the search begins at their
     /// quality.
     pub settings: EncoderSettings,
-    /// Choose the quality by a quick look at the frames first.
+    /// If set, a quick look at the frames chooses the quality first.
     pub look: Option<Look>,
     /// If set, the take corrects its quality while it runs, so that its mean score comes out here.
     pub steer: Option<f64>,
@@ -36,12 +36,12 @@ pub struct TakeDescription {
     pub measure: Option<Measure>,
 }
 
-/// How a quick look chooses the quality of a take.
+/// A quick look chooses the quality of a take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Look {
     /// The score to aim at, on the scale of [`Measure::metric`].
     pub aim: f64,
-    /// The fast preset that is looked with.
+    /// The fast preset of the look.
     pub preset: String,
 }
 
@@ -121,7 +121,7 @@ pub struct TakeRecord {
     /// pictures and the hashes were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Vec<u64>>,
-    /// What the quick look cost and saw.
+    /// The probes of the quick look, where one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<LookRecord>,
     /// The CPU seconds spent, including the look. A session does not measure them.
@@ -151,7 +151,7 @@ pub struct Score {
     pub ceiling: Option<f64>,
 }
 
-/// What a quick look saw.
+/// The findings of a quick look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LookRecord {
     /// Quality and score of each probe.

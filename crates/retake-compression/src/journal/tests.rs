@@ -1,3 +1,5 @@
+//! These tests check a journal on backends that fail, and against damaged and hostile bytes.
+
 use super::faults::{Deed, Memory, cuts};
 use super::*;
 use proptest::prelude::*;

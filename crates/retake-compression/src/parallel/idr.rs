@@ -79,7 +79,7 @@ impl Headers {
         let arithmetic = bits.read(1)? == 1;
         let bottom_order = bits.read(1)? == 1;
         if bits.number()? != 0 {
-            return None; // groups of slices, which nobody writes
+            return None; // groups of slices, which no encoder writes
         }
         bits.number()?;
         bits.number()?;

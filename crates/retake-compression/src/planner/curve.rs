@@ -30,7 +30,7 @@ pub struct Family {
     /// The mean quantizer of a unit's frames is above the knob by this much.
     quantizer: f64,
     scale: QualityScale,
-    /// What a quick look tells.
+    /// The model of a quick look is present where the encoder has one.
     look: Option<LookModel>,
 }
 
@@ -38,9 +38,9 @@ pub struct Family {
 /// loss(look))`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LookModel {
-    /// The preset that is looked with.
+    /// The preset of the look.
     pub preset: &'static str,
-    /// The knob that is looked with.
+    /// The knob of the look, on the encoder's scale.
     pub quality: f64,
     middle: f64,
     slope: f64,
@@ -172,7 +172,7 @@ impl Family {
         }
     }
 
-    /// What a quick look needs, where it is known how to read one.
+    /// Returns the model of a quick look, or `None` where it is not known how to read one.
     pub fn look(&self) -> Option<LookModel> {
         self.look
     }
@@ -182,8 +182,8 @@ impl Family {
         self.line(self.loss(score, None))
     }
 
-    /// The knob with which a unit is expected to have a score, given points of its curve and what a look saw
-    /// of it.
+    /// Predicts the knob with which a unit has a score, from points of its curve and from the point of a
+    /// look.
     pub fn quality_for(&self, score: f64, points: &[Point], look: Option<Point>) -> f64 {
         let ceiling =
             points.iter().find_map(|point| point.ceiling).or_else(|| look.and_then(|look| look.ceiling));

@@ -2,7 +2,7 @@
 //!
 //! Units are independent. A unit that misses is taken again. A unit that is better than floor plus tolerance
 //! is taken again when the expected saving, as a share of the film's bytes, is worth the share of the film's
-//! frames that have to be encoded for it.
+//! frames that must be encoded for it.
 
 use super::curve::{Family, Point};
 use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState};

@@ -1,3 +1,5 @@
+//! These tests check the files, the leases and the content of a storage, also on backends that fail.
+
 use super::content::Content;
 use super::*;
 use crate::journal::faults::{Memory, cuts};

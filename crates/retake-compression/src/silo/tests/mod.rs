@@ -1,3 +1,6 @@
+//! These tests check the silo against a model, after crashes, and by its rules; this module has what they
+//! share.
+
 mod crash;
 mod model;
 mod rules;
