@@ -49,7 +49,8 @@ pub trait Scorer: Send {
     fn finish(self: Box<Self>) -> Result<Score, Self::Error>;
 }
 
-/// A scorer by any metric. Its errors are reasons in words, because this crate does not know the metrics.
+/// This is a scorer by any metric. Its errors are reasons in words, because this crate does not know the
+/// metrics.
 pub type AnyScorer = Box<dyn Scorer<Error = String>>;
 
 /// The metrics of a build, shared by all sessions.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// The version of [`TakeDescription`]'s meaning. It must be raised whenever equal descriptions could give
-/// other bytes than before.
+/// This is the version of [`TakeDescription`]'s meaning. It must be raised whenever equal descriptions could
+/// give other bytes than before.
 pub const VERSION: u32 = 1;
 
 /// A description holds everything that determines a take.

@@ -1,7 +1,7 @@
 use retake_media::codes;
 use thiserror::Error;
 
-/// An error of an encoder.
+/// Encoders fail with this.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncoderError {

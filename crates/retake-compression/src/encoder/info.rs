@@ -38,7 +38,7 @@ pub struct EncoderInfo {
     pub controls: ControlSupport,
 }
 
-/// A named point between speed and compression.
+/// A preset is a named point between speed and compression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Preset {
     /// The name that the user types.

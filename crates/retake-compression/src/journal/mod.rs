@@ -37,7 +37,7 @@ use std::io;
 /// This many bytes are gathered before they are handed to the backend.
 const BUFFER: usize = 1 << 16;
 
-/// One record.
+/// A record is a payload and its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The kind of the payload, of the client's choice.

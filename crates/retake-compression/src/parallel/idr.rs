@@ -14,7 +14,7 @@ pub(super) struct Headers {
     redundant: bool,
 }
 
-/// The coding of the picture order (`pic_order_cnt_type`).
+/// This tells how the picture order is coded (`pic_order_cnt_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     /// Every header has this many bits of order.

@@ -2,7 +2,7 @@ use crate::session::SourceFrame;
 use crate::units::FrameRange;
 use retake_media::Time;
 
-/// The source's own error.
+/// A source fails with its own error, which sessions pass on as it is.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A source supplies frames by exact ranges, to several threads at once, and repeatedly: every reading of a

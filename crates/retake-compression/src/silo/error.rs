@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// An error of a [`FrameSilo`](super::FrameSilo). A failed call has changed nothing.
+/// Calls of a [`FrameSilo`](super::FrameSilo) fail with this. A failed call has changed nothing.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SiloError {

@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// An error of a [`MultiPassStorage`](super::MultiPassStorage).
+/// Calls of a [`MultiPassStorage`](super::MultiPassStorage) fail with this.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StorageError {

@@ -4,7 +4,7 @@ use super::StorageError;
 use retake_media::Codec;
 use serde::{Deserialize, Serialize};
 
-/// The identity of a storage's content. Sessions with an equal identity can go on with it.
+/// An identity describes the encode that filled a storage. Sessions with an equal identity can go on with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageIdentity {
     /// The encoder's name.

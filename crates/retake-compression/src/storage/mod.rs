@@ -28,7 +28,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Options for creating a storage.
+/// These options tell how a storage is created.
 #[derive(Debug, Clone, Default)]
 pub struct StorageOptions {
     /// True if the file must be kept when the storage is dropped. By default, a file that the storage has
