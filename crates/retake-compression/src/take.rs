@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// The one form of a record, as `docs/job-folder.md` gives it: what a container does not know is left
+    /// A record has one form, as `docs/job-folder.md` gives it: fields that its writer does not know are left
     /// out.
     #[test]
     fn a_record_has_one_form() {

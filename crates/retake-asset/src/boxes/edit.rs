@@ -3,7 +3,7 @@
 use super::tree::Node;
 use crate::state::timeline::Extent;
 
-/// One entry of an edit list.
+/// An edit is one entry of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edit {
     /// This is the duration in ticks of the film.

@@ -2,7 +2,7 @@
 
 use super::media::MediaType;
 
-/// The relation of one track to another.
+/// One track stands in one of these relations to another.
 ///
 /// Timecodes, metadata and subtitles are associated with tracks, too; a writer has no inputs of such media.
 #[doc(alias = "AVTrackAssociationType")]

@@ -29,7 +29,7 @@ impl UsageError {
     }
 }
 
-/// The mistake of a call.
+/// A call can be wrong in one of these ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mistake {

@@ -5,7 +5,7 @@ use retake_media::{FormatDescription, Sample, SampleAttachments, SampleBuffer, T
 use std::fmt;
 use std::sync::Arc;
 
-/// The kind of media of a track.
+/// A track holds one of these kinds of media.
 #[doc(alias = "AVMediaType")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaType {

@@ -34,7 +34,7 @@ impl SegmentProfile {
     }
 }
 
-/// The kind of a segment.
+/// A segment is of one of these kinds.
 #[doc(alias = "AVAssetSegmentType")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The stage of a writer's life. A writer is used once, so the last three are final.
+/// A writer is in one of these stages. It is used once, so the last three are final.
 #[doc(alias = "AVAssetWriterStatus")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

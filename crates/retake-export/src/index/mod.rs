@@ -38,7 +38,7 @@ impl FilmMap {
     }
 }
 
-/// A frame that the scout decoded.
+/// The scout decoded this frame.
 pub(crate) struct ScoutedFrame {
     pub frame: Frame,
     /// The permit counts against the frames that the scout may be ahead.

@@ -23,7 +23,7 @@ const HEIGHT: usize = 128;
 /// The library's motion search needs this many samples around the picture.
 const PADDING: usize = 16;
 
-/// A decision about one frame.
+/// A decision tells whether a scene begins with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decision {
     /// The frame.

@@ -13,7 +13,7 @@ pub(crate) fn shortest_scene(frame_rate: f64) -> usize {
     (frame_rate * SHORTEST).floor().max(1.0) as usize
 }
 
-/// A decision about a frame or a scene.
+/// A finding is a decision about a frame or a scene.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A scene ends before frame `end`; these are the rest of its units.
