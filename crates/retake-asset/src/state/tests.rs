@@ -194,7 +194,7 @@ fn passes_go_one_after_the_other() {
                 "no pass 0",
             ),
             (mark, "refused: NoPass; "),
-            // the thread that ended the pass is still there, and finds the next task
+            // who ended the pass is still there, and finds the next task
             (finish, "observers 1"),
             (task, "Some(Drain); "),
             (
@@ -285,8 +285,8 @@ fn ends_in_every_phase() {
     }
 }
 
-/// While encoders are being opened it is too late for a track or a group: what came then would be left without an
-/// encoder. Media cannot come yet either, and who cancels has cancelled.
+/// While encoders are being opened it is too late for a track or a group: what came then would be left
+/// without an encoder. Media cannot come yet either, and who cancels has cancelled.
 #[test]
 fn nothing_is_set_up_while_it_starts() {
     let mut state = with_tracks(&[TrackSource::Samples]);
@@ -321,7 +321,7 @@ enum Step {
     AwaitReadiness(usize),
     AwaitPass(usize),
     Respond(usize),
-    /// A thread of the track does a bit.
+    /// Whoever works for the track does a bit.
     Work(usize),
     Store,
     StartSession,
@@ -410,7 +410,7 @@ impl Model {
     }
 }
 
-/// The state, and a model of the world around it: the threads that would run, the blocks that would be
+/// The state, and a model of the world around it: the workers that would run, the blocks that would be
 /// called.
 struct World {
     state: WriterState,
@@ -533,7 +533,7 @@ impl World {
         }
     }
 
-    /// What the thread of a track does: it takes a task, or does a bit of the one that it has.
+    /// What the worker of a track does: it takes a task, or does a bit of the one that it has.
     fn work(&mut self, index: usize) {
         let id = TrackId::new(index);
         if !self.tracks[index].works {
@@ -587,7 +587,7 @@ impl World {
         }
     }
 
-    /// What the thread that stores does.
+    /// What the worker that stores does.
     fn store(&mut self) {
         if self.state.phase().is_over() {
             return;
@@ -705,7 +705,7 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Any calls in any order, while blocks, threads of tracks and the one that stores make their steps: what
+    /// Any calls in any order, while blocks, workers of tracks and the one that stores make their steps: what
     /// is refused changes nothing, what is taken is stored once and in order, nobody is called twice at a
     /// time or after the end, and it ends, which is told once.
     #[test]
