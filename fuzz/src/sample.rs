@@ -1,5 +1,5 @@
-//! Any bytes as a sample in the form of silos and takes: they are refused, or are what is written for the sample
-//! that was read, byte for byte.
+//! Any bytes as a sample in the form of silos and takes: they are refused, or are what is written for the
+//! sample that was read, byte for byte.
 
 use retake_media::sample_codec::{decode, encode_head};
 use retake_media::{Sample, SampleAttachments, SampleKind, Time};

@@ -1,4 +1,5 @@
-//! Nothing waits for ever, and nothing grows: random schedules of threads, and films of very many samples. All memory of this program is counted.
+//! Nothing waits for ever, and nothing grows: random schedules of threads, and films of very many samples.
+//! All memory of this program is counted.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -248,9 +249,9 @@ fn run_schedule(seed: u64, studio: &Studio) {
     }
 }
 
-/// Issue 5, AW-6, AM-14: pictures of several passes and sound of one, each brought by a thread in one of three ways, in a thousand schedules: with passes
-/// by chance, stops in the middle, and cancels. No wait is longer than it may be, the newest version of each frame is in the film, and
-/// nothing is left in memory.
+/// Issue 5, AW-6, AM-14: pictures of several passes and sound of one, each brought by a thread in one of
+/// three ways, in a thousand schedules: with passes by chance, stops in the middle, and cancels. No wait is
+/// longer than it may be, the newest version of each frame is in the film, and nothing is left in memory.
 #[test]
 fn a_thousand_schedules_of_two_threads() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -336,8 +337,9 @@ fn most_resident() -> Option<usize> {
     Some(line.trim().strip_suffix(" kB")?.parse::<usize>().ok()? * 1024)
 }
 
-/// Issue 5: a film of three hours, of 1.3 million tiny samples, takes twice the work of one of an hour and a half, counted in allocations and
-/// their bytes, and no more memory of ours at once: what waits is bounded. The index of the file is all that grows, by some bytes a sample.
+/// Issue 5: a film of three hours, of 1.3 million tiny samples, takes twice the work of one of an hour and a
+/// half, counted in allocations and their bytes, and no more memory of ours at once: what waits is bounded.
+/// The index of the file is all that grows, by some bytes a sample.
 #[test]
 fn a_film_of_very_many_tiny_samples() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

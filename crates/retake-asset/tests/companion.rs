@@ -1,4 +1,5 @@
-//! A reader that can be read again beside a writer whose pictures take several passes (section 18.2), on a real clip.
+//! A reader that can be read again beside a writer whose pictures take several passes (section 18.2), on a
+//! real clip.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-/// AM-13, AM-14, RD-1, RD-2, RD-3, RD-4: pictures are read pass by pass (until there is no more, the pass ended, its next ranges read), sound is copied by a thread of its
-/// own. The film has all frames at the times of the source, and the very packets of its sound, in step to the tick.
+/// AM-13, AM-14, RD-1, RD-2, RD-3, RD-4: pictures are read pass by pass (until there is no more, the pass
+/// ended, its next ranges read), sound is copied by a thread of its own. The film has all frames at the times
+/// of the source, and the very packets of its sound, in step to the tick.
 #[test]
 fn a_clip_is_encoded_again_pass_by_pass() {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips");

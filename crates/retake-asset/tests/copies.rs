@@ -1,4 +1,5 @@
-//! Films that are written with the other tracks of a source hold the same frames at the same times, and everything else that their source held.
+//! Films that are written with the other tracks of a source hold the same frames at the same times, and
+//! everything else that their source held.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 #[path = "../../retake-libav/tests/common/mod.rs"]
@@ -66,7 +67,8 @@ fn video_times(path: &Path) -> Vec<Time> {
     times
 }
 
-/// Frame for frame and packet for packet, relative to the first frame: how far the times of two films are apart at most, in seconds.
+/// Frame for frame and packet for packet, relative to the first frame: how far the times of two films are
+/// apart at most, in seconds.
 fn drift(a: &Path, b: &Path) -> f64 {
     let (video_a, video_b) = (video_times(a), video_times(b));
     let (audio_a, audio_b) = (packet_times(a, "a:0"), packet_times(b, "a:0"));
@@ -166,7 +168,8 @@ fn variable_frame_rates_keep_every_tick() {
     assert_eq!(frames(&copy), frames(&film));
 }
 
-/// Broadcast starts its clock anywhere, carries AAC with headers of its own, and its audio need not start with the video.
+/// Broadcast starts its clock anywhere, carries AAC with headers of its own, and its audio need not start
+/// with the video.
 #[test]
 fn offsets_between_tracks_survive() {
     let Some(studio) = Studio::open() else { return };
@@ -405,7 +408,8 @@ fn rotation_reaches_the_container() {
     assert_eq!(kept, notes.is_empty(), "either it is kept, or people are told: {notes:?}");
 }
 
-/// Where the tracks of another film cannot go, they are refused before anything is written; and a source that is gone is told.
+/// Where the tracks of another film cannot go, they are refused before anything is written; and a source that
+/// is gone is told.
 #[test]
 fn what_cannot_be_copied_into_is_refused() {
     let Some(studio) = Studio::open() else { return };

@@ -23,8 +23,8 @@ fn names(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// AM-18 with a real encoder: what is encoded again finds no room; the writer fails with what the system says, and leaves nothing. A child in which
-/// files cannot grow sees it.
+/// AM-18 with a real encoder: what is encoded again finds no room; the writer fails with what the system
+/// says, and leaves nothing. A child in which files cannot grow sees it.
 #[test]
 fn a_disk_that_is_full_in_the_second_pass_fails_the_writer() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,8 +25,9 @@ fn draw(adaptor: &PixelBufferAdaptor, index: i64) -> PixelBuffer {
     picture.freeze()
 }
 
-/// AD-4, T-3, AI-8: all pictures come out, at the times they were appended with, whatever the encoder's reordering; beside sound that is passed
-/// through. The durations of the pictures are the distances of their times.
+/// AD-4, T-3, AI-8: all pictures come out, at the times they were appended with, whatever the encoder's
+/// reordering; beside sound that is passed through. The durations of the pictures are the distances of their
+/// times.
 #[test]
 fn pictures_become_a_film() {
     let Some(studio) = Studio::open() else { return };
@@ -70,7 +71,8 @@ fn pictures_become_a_film() {
     }
 }
 
-/// AD-4: the last picture is shown until the session ends, if that is told, else as long as the one before it.
+/// AD-4: the last picture is shown until the session ends, if that is told, else as long as the one before
+/// it.
 #[test]
 fn the_last_picture_is_shown_to_the_end_of_the_session() {
     let Some(studio) = Studio::open() else { return };
@@ -105,8 +107,8 @@ fn the_last_picture_is_shown_to_the_end_of_the_session() {
     }
 }
 
-/// Section 17.2: pictures in real time, faster than they can be encoded: some are dropped, by the client or the session; what is in the film has the
-/// times that it came with.
+/// Section 17.2: pictures in real time, faster than they can be encoded: some are dropped, by the client or
+/// the session; what is in the film has the times that it came with.
 #[test]
 fn pictures_in_real_time() {
     let Some(studio) = Studio::open() else { return };

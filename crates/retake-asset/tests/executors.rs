@@ -68,7 +68,8 @@ fn by_turns<T: Send + 'static>(
     }))
 }
 
-/// AD-6, AD-7, AD-8, AD-9, AM-14: with each executor, pictures of several passes and sound beside them; what is in the film is the newest version of each frame.
+/// AD-6, AD-7, AD-8, AD-9, AM-14: with each executor, pictures of several passes and sound beside them; what
+/// is in the film is the newest version of each frame.
 #[test]
 fn receivers_run_in_any_executor() {
     for turns in [false, true] {
@@ -120,7 +121,8 @@ fn receivers_of_a_real_encoder() {
     assert_eq!(Track::read(&file, 0).samples.len(), 96);
 }
 
-/// AD-7: what waits when the writer is cancelled hears of it, and so does what comes afterwards; a future that is dropped appends nothing.
+/// AD-7: what waits when the writer is cancelled hears of it, and so does what comes afterwards; a future
+/// that is dropped appends nothing.
 #[test]
 fn receivers_of_a_writer_that_is_cancelled() {
     let studio = Studio::empty();

@@ -35,7 +35,8 @@ fn rewrap(
     writer.finish_writing_and_wait()
 }
 
-/// AI-1, section 16.2: what is appended is what is decoded, at the same times, in every container, and with the index in front.
+/// AI-1, section 16.2: what is appended is what is decoded, at the same times, in every container, and with
+/// the index in front.
 #[test]
 fn films_decode_to_what_was_appended() {
     let Some(studio) = Studio::open() else { return };
@@ -91,8 +92,8 @@ fn equal_input_gives_equal_bytes() {
     assert!(std::fs::read(studio.path("b.mp4")).unwrap() == std::fs::read(studio.path("c.mp4")).unwrap());
 }
 
-/// A34: samples before the start of the session are edited out, what begins after it begins with nothing, and what lies behind its
-/// end is edited out.
+/// A34: samples before the start of the session are edited out, what begins after it begins with nothing, and
+/// what lies behind its end is edited out.
 #[test]
 fn a34_sessions_start_and_end_where_they_are_told() {
     let Some(studio) = Studio::open() else { return };
@@ -158,8 +159,8 @@ fn stored_durations(studio: &Studio, name: &str, last: Time, marker: Option<Time
     entries.flat_map(|at| std::iter::repeat_n(number(at + 4) * 24 / scale, number(at) as usize)).collect()
 }
 
-/// A35: stored durations are distances of decode times; that of the last sample is said by a marker, else by itself, else it is that
-/// of the sample before.
+/// A35: stored durations are distances of decode times; that of the last sample is said by a marker, else by
+/// itself, else it is that of the sample before.
 #[test]
 fn a35_the_last_sample_has_three_sources_of_its_duration() {
     let studio = Studio::empty();

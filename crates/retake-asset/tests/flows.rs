@@ -23,7 +23,8 @@ struct Set {
     script: Arc<Script>,
 }
 
-/// Four seconds went through a first pass, after which two ranges are wanted again, and then nothing. Beside it there is sound.
+/// Four seconds went through a first pass, after which two ranges are wanted again, and then nothing. Beside
+/// it there is sound.
 fn second_pass() -> Set {
     let studio = Studio::empty();
     let script = Script::new(&[&[range(12, 24), range(48, 60)]], true);
@@ -153,7 +154,8 @@ fn a31_marks_between_passes() {
     set.ends_well(&[range(12, 24), range(48, 60)]);
 }
 
-/// AM-20: other pictures than those of the first pass, and pictures left out: each is told, none is lost, and the client can go on or stop.
+/// AM-20: other pictures than those of the first pass, and pictures left out: each is told, none is lost, and
+/// the client can go on or stop.
 #[test]
 fn a31_other_pictures_than_before() {
     let set = second_pass();
@@ -181,7 +183,8 @@ fn a31_other_pictures_than_before() {
     set.ends_well(&[range(12, 24), range(48, 60)]);
 }
 
-/// AM-14: on one thread, sound before all passes of the pictures are over: that is told by readiness, and appending regardless gives the sample back.
+/// AM-14: on one thread, sound before all passes of the pictures are over: that is told by readiness, and
+/// appending regardless gives the sample back.
 #[test]
 fn a32_sound_before_its_time() {
     let set = second_pass();

@@ -49,7 +49,8 @@ fn unfinished(folder: &Path) -> Option<std::path::PathBuf> {
     entries.into_iter().find(|path| path.to_string_lossy().contains("unfinished"))
 }
 
-/// A36, the part of the program that is killed: appends all samples, says so when three fragments are written, and waits for its end.
+/// A36, the part of the program that is killed: appends all samples, says so when three fragments are
+/// written, and waits for its end.
 #[test]
 fn a36_victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
@@ -89,11 +90,13 @@ fn a36_a_killed_writer_leaves_what_plays() {
     assert_eq!(boxes(&left)[..4], ["ftyp", "moov", "moof", "mdat"]);
     for track in ["v:0", "a:0"] {
         let (all, mut played) = (frames(&film, track), frames(&left, track));
-        // ffmpeg gives what primes the sound out where a film is in fragments, and says by its time that it is not to be heard
+        // ffmpeg gives what primes the sound out where a film is in fragments, and says by its time that it
+        // is not to be heard
         played.retain(|frame| frame.0 >= 0);
         let hashes = |list: &[(i64, String)]| list.iter().map(|frame| frame.1.clone()).collect::<Vec<_>>();
         assert!(played.len() * 4 >= all.len() * 2, "{track}: {} of {}", played.len(), all.len());
-        // the last frames may be decoded from references that are not there yet, or be shown in another order: none is lost before them
+        // the last frames may be decoded from references that are not there yet, or be shown in another
+        // order: none is lost before them
         let sure = played.len() - 4;
         assert_eq!(hashes(&played)[..sure], hashes(&all)[..sure], "{track}");
         let times = |list: &[(i64, String)]| list[..sure].iter().map(|frame| frame.0).collect::<Vec<_>>();

@@ -1,4 +1,5 @@
-//! Several passes with real encoders: what is encoded again, what is kept meanwhile, and what is in the film at the end (section 18).
+//! Several passes with real encoders: what is encoded again, what is kept meanwhile, and what is in the film
+//! at the end (section 18).
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -57,7 +58,8 @@ struct Set {
     adaptor: Arc<PixelBufferAdaptor>,
 }
 
-/// A writer in its session, of one input that encodes in several passes, with a folder of its own for temporary files.
+/// A writer in its session, of one input that encodes in several passes, with a folder of its own for
+/// temporary files.
 fn set(studio: &Studio, name: &str, info: &EncoderInfo) -> Set {
     let folder = studio.path("temporary");
     std::fs::create_dir_all(&folder).unwrap();
@@ -146,9 +148,10 @@ fn assert_whole(film: &Path, what: &str) {
     assert!(got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= 1), "{what}: {got:?}");
 }
 
-/// AM-3, AM-4, AM-5, AM-6, AM-8, AM-9, AM-10, AM-15, AM-20, MP-16 with every encoder, whether the client goes through all passes, or stops after the first: the film holds what the session
-/// and a silo come to without a writer, sample for sample, and another program decodes it whole. Samples of earlier passes wait in the folder
-/// for temporary files, which are gone at the end.
+/// AM-3, AM-4, AM-5, AM-6, AM-8, AM-9, AM-10, AM-15, AM-20, MP-16 with every encoder, whether the client goes
+/// through all passes, or stops after the first: the film holds what the session and a silo come to without a
+/// writer, sample for sample, and another program decodes it whole. Samples of earlier passes wait in the
+/// folder for temporary files, which are gone at the end.
 #[test]
 fn passes_of_real_encoders() {
     let Some(studio) = Studio::open() else { return };
@@ -201,8 +204,8 @@ fn passes_of_real_encoders() {
     }
 }
 
-/// A33, AM-17, AM-10, AM-16: writers that are cancelled, dropped, or finished at any moment of the passes. Cancelled, they leave nothing; finished, a whole
-/// film, also when the second pass is half done.
+/// A33, AM-17, AM-10, AM-16: writers that are cancelled, dropped, or finished at any moment of the passes.
+/// Cancelled, they leave nothing; finished, a whole film, also when the second pass is half done.
 #[test]
 fn a33_ends_at_any_moment_of_the_passes() {
     let Some(studio) = Studio::open() else { return };
@@ -287,7 +290,8 @@ fn a_folder_for_temporary_files_has_to_be_there() {
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
-/// AM-3: a session whose properties do not go with passes makes one, and says so once the writer has started; what is asked of it then is answered at once.
+/// AM-3: a session whose properties do not go with passes makes one, and says so once the writer has started;
+/// what is asked of it then is answered at once.
 #[test]
 fn properties_that_do_not_go_with_passes() {
     let Some(studio) = Studio::open() else { return };
@@ -313,7 +317,8 @@ fn properties_that_do_not_go_with_passes() {
     }
 }
 
-/// SG-3, AM-19: an input that encodes is told where segments begin, in one pass and in several; then they come after the last.
+/// SG-3, AM-19: an input that encodes is told where segments begin, in one pass and in several; then they
+/// come after the last.
 #[test]
 fn segments_of_an_encode_begin_at_their_boundaries() {
     let Some(info) = encoders().into_iter().find(|info| info.name == "x264") else {

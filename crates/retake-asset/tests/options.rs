@@ -21,8 +21,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Section 16.3: the first fragment has an interval of its own, fragments are numbered from where the client says, and their head says how long all
-/// will be. What is unfinished lies in the folder for temporary files, and is gone at the end.
+/// Section 16.3: the first fragment has an interval of its own, fragments are numbered from where the client
+/// says, and their head says how long all will be. What is unfinished lies in the folder for temporary files,
+/// and is gone at the end.
 #[test]
 fn fragments_as_the_client_wants_them() {
     for cancel in [false, true] {
@@ -84,7 +85,8 @@ fn fragments_as_the_client_wants_them() {
     }
 }
 
-/// Section 16.2: a folder that is not there, or is none, is told when the writer starts; a name that says another kind of file is the client's choice.
+/// Section 16.2: a folder that is not there, or is none, is told when the writer starts; a name that says
+/// another kind of file is the client's choice.
 #[test]
 fn places_where_no_film_can_be() {
     let studio = Studio::empty();
@@ -145,8 +147,8 @@ fn cancelled_while_it_finishes() {
     assert_eq!((writer.status(), studio.files().len()), (WriterStatus::Cancelled, 0));
 }
 
-/// SG-1, SG-7, resolution 31: segments have an interval where nobody says one; properties of films do nothing to them; ended by the client, they
-/// do not go with passes.
+/// SG-1, SG-7, resolution 31: segments have an interval where nobody says one; properties of films do nothing
+/// to them; ended by the client, they do not go with passes.
 #[test]
 fn segments_and_properties_of_films() {
     let stream = |set: &dyn Fn(&AssetWriter)| {
@@ -186,7 +188,8 @@ fn segments_and_properties_of_films() {
     assert_eq!(error.code(), -11875);
 }
 
-/// AI-4, AI-8: samples of another format than the input's, of another medium, and pictures where samples belong.
+/// AI-4, AI-8: samples of another format than the input's, of another medium, and pictures where samples
+/// belong.
 #[test]
 fn samples_of_other_formats() {
     let studio = Studio::empty();
@@ -205,7 +208,8 @@ fn samples_of_other_formats() {
     writer.finish_writing_and_wait().unwrap();
 }
 
-/// Section 16.2: what an input will encode to is known before the writer starts, and refused by a container that cannot hold it.
+/// Section 16.2: what an input will encode to is known before the writer starts, and refused by a container
+/// that cannot hold it.
 #[test]
 fn encoders_that_a_container_cannot_hold() {
     for (codec, container, holds) in [
@@ -232,7 +236,8 @@ fn half(width: u32, height: u32) -> PixelBuffer {
     buffer.freeze()
 }
 
-/// AI-3: settings of pictures are properties of the session: shape of pixels, colours, and how pictures of another size are fitted.
+/// AI-3: settings of pictures are properties of the session: shape of pixels, colours, and how pictures of
+/// another size are fitted.
 #[test]
 fn settings_of_pictures() {
     let Some(studio) = Studio::open() else { return };

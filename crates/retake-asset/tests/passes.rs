@@ -1,4 +1,5 @@
-//! Inputs that encode, in one pass or several, with an encoder that does what the test tells it (sections 18 and 19).
+//! Inputs that encode, in one pass or several, with an encoder that does what the test tells it (sections 18
+//! and 19).
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -102,7 +103,8 @@ fn reach(state: State, studio: &Studio) -> (Set, Arc<Script>) {
     (set, script)
 }
 
-/// A30, AM-3, AM-4, AM-5, AM-6, AM-7, AM-8, AM-9, AM-10, AM-11: every call in every state of the passes of an input, and what it is told of its pass.
+/// A30, AM-3, AM-4, AM-5, AM-6, AM-7, AM-8, AM-9, AM-10, AM-11: every call in every state of the passes of an
+/// input, and what it is told of its pass.
 #[test]
 fn a30_passes_of_an_input_in_every_state() {
     type Call = fn(&Set) -> Result<(), Mistake>;
@@ -192,8 +194,8 @@ fn a30_passes_of_an_input_in_every_state() {
     }
 }
 
-/// AM-16, AM-17, A33: in every state of the passes, the writer can be finished, which keeps what there is, and cancelled, which keeps nothing; its session can
-/// end, after which nothing can be appended.
+/// AM-16, AM-17, A33: in every state of the passes, the writer can be finished, which keeps what there is,
+/// and cancelled, which keeps nothing; its session can end, after which nothing can be appended.
 #[test]
 fn a30_writers_end_in_every_state_of_the_passes() {
     for state in [First, Deciding, Second, Done, Finished, Single, SingleDone] {
@@ -223,7 +225,8 @@ fn a30_writers_end_in_every_state_of_the_passes() {
     }
 }
 
-/// AM-10, AM-15, AM-16: the newest version of each frame is what is in the film, whether all passes came to their end or the client stopped.
+/// AM-10, AM-15, AM-16: the newest version of each frame is what is in the film, whether all passes came to
+/// their end or the client stopped.
 #[test]
 fn a31_the_newest_version_of_each_frame_is_kept() {
     for (name, stop) in [("to the end", 3), ("stopped in the second", 2), ("stopped in the first", 1)] {
@@ -269,7 +272,8 @@ fn a31_the_newest_version_of_each_frame_is_kept() {
     }
 }
 
-/// A32: beside video of several passes, sound is not ready until the last pass is over; with a thread for each nothing waits for ever.
+/// A32: beside video of several passes, sound is not ready until the last pass is over; with a thread for
+/// each nothing waits for ever.
 #[test]
 fn a32_sound_waits_for_the_last_pass_of_the_video() {
     let studio = Studio::empty();
@@ -345,8 +349,9 @@ fn finishing_while_deciding_keeps_what_there_is() {
     assert_eq!(versions_in(&studio, 24), [1; 24]);
 }
 
-/// AM-16: what is told to the encoder of an input comes in its order: first the end of the pass, then that of the media. The threads that
-/// tell it are started one right after the other, and the later must not overtake.
+/// AM-16: what is told to the encoder of an input comes in its order: first the end of the pass, then that of
+/// the media. The threads that tell it are started one right after the other, and the later must not
+/// overtake.
 #[test]
 fn finishing_does_not_overtake_the_end_of_a_pass() {
     for _ in 0..300 {
@@ -366,7 +371,8 @@ fn an_encoder_that_fails_ends_the_writer() {
     let (set, script) = reach(First, &studio);
     script.change(|state| state.interrupted = true);
     set.input.mark_current_pass_as_finished().unwrap();
-    // a writer that is told to finish while the encoder decides keeps what it has (AM-16): the failure has to come first
+    // a writer that is told to finish while the encoder decides keeps what it has (AM-16): the failure has to
+    // come first
     let patience = Instant::now();
     while set.writer.status() == WriterStatus::Writing && patience.elapsed() < LONG {
         std::thread::sleep(Duration::from_millis(1));
@@ -465,8 +471,8 @@ fn a31_receivers_go_through_the_passes() {
     assert_eq!(versions_in(&studio, 48), expected);
 }
 
-/// AD-10: a client that asks for several passes and ignores the controller gets one; beside it, sound by a receiver (AD-6), whose input refuses
-/// everybody else.
+/// AD-10: a client that asks for several passes and ignores the controller gets one; beside it, sound by a
+/// receiver (AD-6), whose input refuses everybody else.
 #[test]
 fn a31_a_receiver_that_ignores_its_passes_gets_one() {
     let studio = Studio::empty();

@@ -16,8 +16,8 @@ fn range(start: i64, end: i64) -> TimeRange {
     TimeRange::between(Time::new(start, 24), Time::new(end, 24))
 }
 
-/// RD-1, RD-2, RD-3, RD-4: what is asked for is what comes, picture for picture, as often as it is asked for; and each call in the wrong place is a usage error
-/// that changes nothing.
+/// RD-1, RD-2, RD-3, RD-4: what is asked for is what comes, picture for picture, as often as it is asked for;
+/// and each call in the wrong place is a usage error that changes nothing.
 #[test]
 fn outputs_with_random_access_are_read_again_and_again() {
     let Some(studio) = Studio::open() else { return };

@@ -1,4 +1,5 @@
-//! Readiness, and blocks that are called when there is some (section 17.3), in a queue that runs when the test says.
+//! Readiness, and blocks that are called when there is some (section 17.3), in a queue that runs when the
+//! test says.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;
@@ -69,7 +70,8 @@ fn blocks_are_called_until_the_input_is_finished() {
             inside.store(false, Ordering::SeqCst);
         })
         .unwrap();
-    // an input is ready when its writer has started, also before there is a session; that is where this block has to wait
+    // an input is ready when its writer has started, also before there is a session; that is where this block
+    // has to wait
     assert!(inputs[0].is_ready_for_more_media_data());
     writer.start_session(Time::ZERO).unwrap();
     while calls.load(Ordering::SeqCst) < 7 {
@@ -82,7 +84,8 @@ fn blocks_are_called_until_the_input_is_finished() {
     assert_eq!(studio.files(), ["a.mp4"]);
 }
 
-/// AI-12, resolution 28: a block that returns without appending, though it could, is called again when another input moves, and not before.
+/// AI-12, resolution 28: a block that returns without appending, though it could, is called again when
+/// another input moves, and not before.
 #[test]
 fn blocks_that_do_nothing_do_not_spin() {
     let studio = Studio::empty();
@@ -111,7 +114,8 @@ fn blocks_that_do_nothing_do_not_spin() {
     writer.finish_writing_and_wait().unwrap();
 }
 
-/// AI-10: work that comes to the queue when its writer is cancelled, or its input finished meanwhile, calls nothing.
+/// AI-10: work that comes to the queue when its writer is cancelled, or its input finished meanwhile, calls
+/// nothing.
 #[test]
 fn blocks_of_a_writer_that_has_ended_are_not_called() {
     for cancel in [true, false] {
@@ -131,8 +135,9 @@ fn blocks_of_a_writer_that_has_ended_are_not_called() {
     }
 }
 
-/// AI-6, AI-7, AW-4: readiness is a level that observers hear of: it falls when an input is too far ahead of another, rises when that one comes
-/// along, and falls for good at the end. What is appended regardless comes back whole.
+/// AI-6, AI-7, AW-4: readiness is a level that observers hear of: it falls when an input is too far ahead of
+/// another, rises when that one comes along, and falls for good at the end. What is appended regardless comes
+/// back whole.
 #[test]
 fn readiness_is_a_level_that_is_told() {
     let studio = Studio::empty();

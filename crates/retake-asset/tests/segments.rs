@@ -26,8 +26,9 @@ fn collector(profile: SegmentProfile) -> (AssetWriter, Collected) {
     (writer, collected)
 }
 
-/// A37, SG-2, SG-3, SG-6, SG-9: the initialization segment comes first and once; segments begin with the first sync sample at or after each multiple of the interval; what
-/// the reports say of bytes and times is so; the stream decodes to the film.
+/// A37, SG-2, SG-3, SG-6, SG-9: the initialization segment comes first and once; segments begin with the
+/// first sync sample at or after each multiple of the interval; what the reports say of bytes and times is
+/// so; the stream decodes to the film.
 #[test]
 fn a37_segments_begin_at_multiples_with_sync_samples() {
     let Some(studio) = Studio::open() else { return };
@@ -59,7 +60,7 @@ fn a37_segments_begin_at_multiples_with_sync_samples() {
             if sample.pts >= boundary {
                 expected.push(sample.pts);
                 while boundary <= sample.pts {
-                    boundary = boundary + interval;
+                    boundary += interval;
                 }
             }
         }
@@ -119,7 +120,8 @@ fn flushed(at: &[i64]) -> (Result<(), CallError>, Segments) {
     (ended, collected)
 }
 
-/// A37, SG-4: with an indefinite interval the client ends segments, and the next sample has to be a sync sample: else -11876.
+/// A37, SG-4: with an indefinite interval the client ends segments, and the next sample has to be a sync
+/// sample: else -11876.
 #[test]
 fn a37_segments_that_the_client_ends() {
     let (ended, segments) = flushed(&[0, 24, 36]);
@@ -134,7 +136,8 @@ fn a37_segments_that_the_client_ends() {
     assert_eq!((error.code(), segments.len()), (-11876, 2));
 }
 
-/// SG-1: an interval that is a number needs a start that is one; and segments that end by themselves are not ended by the client.
+/// SG-1: an interval that is a number needs a start that is one; and segments that end by themselves are not
+/// ended by the client.
 #[test]
 fn segments_of_an_interval_need_a_start() {
     let (writer, _) = collector(SegmentProfile::AppleHls);

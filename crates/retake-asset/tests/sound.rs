@@ -67,7 +67,8 @@ fn edits(film: &Path) -> Vec<(u32, i32)> {
     (0..word(at) as usize).map(|edit| (word(at + 4 + edit * 12), word(at + 8 + edit * 12) as i32)).collect()
 }
 
-/// Energy of the difference between what is heard, moved by some samples, and what was appended; against that of the latter.
+/// Energy of the difference between what is heard, moved by some samples, and what was appended; against that
+/// of the latter.
 fn difference(heard: &[f32], shift: i64) -> f64 {
     let (mut wrong, mut all) = (0.0, 0.0);
     for index in 4000..SAMPLES - 4000 {
@@ -80,8 +81,8 @@ fn difference(heard: &[f32], shift: i64) -> f64 {
     wrong / all
 }
 
-/// AI-5: what is heard begins with the first sample that was appended, and not with what primes the decoder: to the sample, in every container, and wherever
-/// the session begins; it lasts as long as what was appended.
+/// AI-5: what is heard begins with the first sample that was appended, and not with what primes the decoder:
+/// to the sample, in every container, and wherever the session begins; it lasts as long as what was appended.
 #[test]
 fn encoded_sound_is_heard_from_its_first_sample_on() {
     let Some(studio) = Studio::open() else { return };

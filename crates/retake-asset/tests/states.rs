@@ -217,8 +217,9 @@ const CALLS: [(&str, Call, &[State]); 24] = [
     ),
 ];
 
-/// A29, AM-1, AW-1, AW-2, AW-3: every call in every state: those that are not allowed are usage errors, and change neither status nor files. Appending to a writer that
-/// has failed is no mistake of the client, who cannot know: it answers the failure.
+/// A29, AM-1, AW-1, AW-2, AW-3: every call in every state: those that are not allowed are usage errors, and
+/// change neither status nor files. Appending to a writer that has failed is no mistake of the client, who
+/// cannot know: it answers the failure.
 #[test]
 fn a29_calls_in_the_wrong_state_are_usage_errors_and_change_nothing() {
     for (name, make, allowed) in CALLS {
@@ -307,7 +308,8 @@ fn a29_the_ways_between_the_states() {
     }
 }
 
-/// Section 16.1: a second session is an error also after the first has ended; so is finishing twice; a writer that is dropped leaves nothing.
+/// Section 16.1: a second session is an error also after the first has ended; so is finishing twice; a writer
+/// that is dropped leaves nothing.
 #[test]
 fn a29_a_writer_is_used_once() {
     let studio = Studio::empty();

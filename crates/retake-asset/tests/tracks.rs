@@ -41,7 +41,8 @@ fn write(
     film
 }
 
-/// Sections 16.3 and 17.2: tags of film and tracks, language, orientation, clocks, volume, size and enabling, as other programs read them.
+/// Sections 16.3 and 17.2: tags of film and tracks, language, orientation, clocks, volume, size and enabling,
+/// as other programs read them.
 #[test]
 fn what_is_said_of_a_film_and_its_tracks() {
     let Some(studio) = Studio::open() else { return };
@@ -129,7 +130,8 @@ fn properties_that_cannot_be() {
     assert_eq!(input.options(), before);
 }
 
-/// Section 16.5: alternatives of each other are one alternate group, of which the default is enabled; what a group cannot be is refused.
+/// Section 16.5: alternatives of each other are one alternate group, of which the default is enabled; what a
+/// group cannot be is refused.
 #[test]
 fn groups_of_inputs() {
     let Some(studio) = Studio::open() else { return };
@@ -175,7 +177,8 @@ fn groups_of_inputs() {
     assert_eq!(enabled, [true, false, true, true]);
 }
 
-/// Section 17.2: associations are references of one track to another; what is no association is refused; both tracks have to be there.
+/// Section 17.2: associations are references of one track to another; what is no association is refused; both
+/// tracks have to be there.
 #[test]
 fn associations_of_tracks() {
     let Some(studio) = Studio::open() else { return };
@@ -281,7 +284,8 @@ fn where_samples_lie() {
     }
 }
 
-/// Section 17.2: of inputs in real time, one that brings nothing holds up no other; what cannot be kept is for the client to drop.
+/// Section 17.2: of inputs in real time, one that brings nothing holds up no other; what cannot be kept is
+/// for the client to drop.
 #[test]
 fn inputs_in_real_time_wait_for_nobody() {
     let studio = Studio::empty();

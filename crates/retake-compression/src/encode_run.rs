@@ -213,8 +213,8 @@ impl<E: Encoder> EncodeRun<E> {
         self.with_scoring(Some(Scoring { units, open: Some(Box::new(open)), unit: None }))
     }
 
-    /// The same run, of the type that it would have with a scorer, for clients that score some runs and others
-    /// not.
+    /// The same run, of the type that it would have with a scorer, for clients that score some runs and
+    /// others not.
     pub fn unscored<S: Scorer + ?Sized>(self) -> EncodeRun<E, S> {
         self.with_scoring(None)
     }
@@ -311,7 +311,8 @@ impl<E: Encoder, S: Scorer + ?Sized> EncodeRun<E, S> {
     ///
     /// # Errors
     /// [`RunError`]; the run is of no further use then.
-    #[allow(clippy::should_implement_trait)] // frames are pushed between the calls, which an iterator would not allow
+    // It is no iterator, because frames must be pushed between the calls.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<RunEvent<S::Error>>, RunError> {
         loop {
             if let Some(event) = self.following.take().or_else(|| self.next_shown()) {

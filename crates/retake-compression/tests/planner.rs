@@ -1,5 +1,6 @@
-//! The planner on recorded curves: for every unit of a real film, bytes and score at many qualities, measured once (`tests/data`).
-//! "Encoding" here is interpolation between recorded points, in the logarithm of bytes and in the score.
+//! The planner on recorded curves: for every unit of a real film, bytes and score at many qualities, measured
+//! once (`tests/data`). "Encoding" here is interpolation between recorded points, in the logarithm of bytes
+//! and in the score.
 
 #![allow(clippy::unwrap_used)] // helpers of tests fail by panic, as tests do
 
@@ -197,7 +198,8 @@ fn floors_are_met_near_the_ideal() {
     }
 }
 
-/// A floor that some units cannot reach at any quality ends with *no gain expected* or the pass cap, and ships the best there is.
+/// A floor that some units cannot reach at any quality ends with *no gain expected* or the pass cap, and
+/// ships the best there is.
 #[test]
 fn an_unreachable_floor_ends() {
     let (film, scale) = recorded("x264");
@@ -227,7 +229,8 @@ fn bytes_are_met() {
     }
 }
 
-/// MP-30, MP-32: a film of a few long units whose first pass took several times too many or too few bytes still meets them, in five passes.
+/// MP-30, MP-32: a film of a few long units whose first pass took several times too many or too few bytes
+/// still meets them, in five passes.
 #[test]
 fn bytes_are_met_from_far_away() {
     for (encoder, doubling) in [("x264", 5.0), ("x265", 5.0), ("svt-av1", 12.0), ("vp9", 12.0)] {
@@ -279,8 +282,9 @@ fn constant(film: &Recorded, scale: QualityScale, bytes: u64) -> (f64, f64) {
     (mean, scores.map(|(_, score)| score).fold(f64::INFINITY, f64::min))
 }
 
-/// MP-32: bits go where they buy quality. Against one quality for all with as many bytes, the worst unit is better and the mean is not
-/// worse, however wrong the first guess, with at most 1.8 times the film's frames encoded.
+/// MP-32: bits go where they buy quality. Against one quality for all with as many bytes, the worst unit is
+/// better and the mean is not worse, however wrong the first guess, with at most 1.8 times the film's frames
+/// encoded.
 #[test]
 fn bytes_are_well_spent() {
     for encoder in ENCODERS {
@@ -355,8 +359,8 @@ fn many_units_are_no_problem() {
     }
 }
 
-/// Both planners of caps answer as recorded, to the last bit: the one of exports, which may ship any take, and
-/// the one of sessions, whose client has the newest alone.
+/// Both planners of caps answer as recorded, to the last bit: the one of exports, which may ship any take,
+/// and the one of sessions, whose client has the newest alone.
 #[test]
 fn golden_caps_on_the_recorded_curves() {
     let mut golden = retake_testing::Golden::open(env!("CARGO_MANIFEST_DIR"), "caps");
@@ -425,8 +429,9 @@ fn even(units: &[UnitState], ship: &[usize]) -> Vec<TimedBytes> {
     samples.collect()
 }
 
-/// `--max-bitrate`, MP-33: no two seconds hold more than they may, in five passes, whatever the objective wants; units that have no part in such
-/// windows reach the floor all the same. Frames of a unit take equal parts of its bytes.
+/// `--max-bitrate`, MP-33: no two seconds hold more than they may, in five passes, whatever the objective
+/// wants; units that have no part in such windows reach the floor all the same. Frames of a unit take equal
+/// parts of its bytes.
 #[test]
 fn a_highest_rate_goes_before_the_objective() {
     for encoder in ENCODERS {

@@ -1,4 +1,5 @@
-//! The stable numbers of errors (sections 12.1, 15 and 16.6 of the contract), which are those of the original.
+//! The stable numbers of errors (sections 12.1, 15 and 16.6 of the contract), which are those of the
+//! original.
 
 /// The original's name, what it means, and the constant.
 macro_rules! codes {

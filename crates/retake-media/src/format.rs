@@ -111,7 +111,8 @@ pub struct FormatDescription {
     pub content_light: Option<ContentLight>,
 }
 impl FormatDescription {
-    /// Pictures of a codec and a size, of which nothing else is known: an empty configuration, no tags, square pixels.
+    /// Pictures of a codec and a size, of which nothing else is known: an empty configuration, no tags,
+    /// square pixels.
     #[doc(alias = "CMVideoFormatDescriptionCreate")]
     pub fn video(codec: Codec, width: u32, height: u32) -> Self {
         Self {

@@ -256,8 +256,8 @@ fn round_div(numerator: i128, denominator: i128) -> i128 {
     if numerator >= 0 { (numerator + half) / denominator } else { (numerator - half) / denominator }
 }
 
-/// The sum of two times. It is invalid where an operand is, and where infinities cancel each other; a sum that does not
-/// fit is rounded, and at last infinite.
+/// The sum of two times. It is invalid where an operand is, and where infinities cancel each other; a sum
+/// that does not fit is rounded, and at last infinite.
 impl Add for Time {
     type Output = Self;
 
@@ -267,7 +267,8 @@ impl Add for Time {
     }
 }
 
-/// The difference of two times, as [`Time::add`] has it. Two times of one epoch give a duration, whose epoch is 0.
+/// The difference of two times, as [`Time::add`] has it. Two times of one epoch give a duration, whose epoch
+/// is 0.
 impl Sub for Time {
     type Output = Self;
 

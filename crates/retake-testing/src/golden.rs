@@ -1,12 +1,12 @@
 //! Recorded hashes: they guard bytes while code moves.
 //!
-//! A recording is a JSON file beside the test that owns it. It says on which kind of processor, and with which
-//! version of the encoder, each hash was recorded, because the same code gives other bytes elsewhere: scores are
-//! floating point sums whose order follows the vector width, and encoders change from version to version. A case
-//! that was recorded under other conditions is skipped, visibly, instead of compared.
+//! A recording is a JSON file beside the test that owns it. It says on which kind of processor, and with
+//! which version of the encoder, each hash was recorded, because the same code gives other bytes elsewhere:
+//! scores are floating point sums whose order follows the vector width, and encoders change from version to
+//! version. A case that was recorded under other conditions is skipped, visibly, instead of compared.
 //!
-//! `./dev golden --record` sets `RETAKE_GOLDEN=record`, which writes the files anew. A commit that changes one
-//! names the cases that changed, and why.
+//! `./dev golden --record` sets `RETAKE_GOLDEN=record`, which writes the files anew. A commit that changes
+//! one names the cases that changed, and why.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -64,8 +64,8 @@ impl Golden {
     /// Compares all that was noted with the recording, or writes it anew.
     ///
     /// # Panics
-    /// When a case has another hash than recorded under the same conditions, when a case was never recorded, and
-    /// when a recorded one was not noted although everything else could be compared.
+    /// When a case has another hash than recorded under the same conditions, when a case was never recorded,
+    /// and when a recorded one was not noted although everything else could be compared.
     pub fn compare(self) {
         let Self { path, recording, recorded, found } = self;
         if recording {

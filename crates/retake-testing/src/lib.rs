@@ -1,4 +1,5 @@
-//! What the tests of several crates share. It is a crate of its own because a test can see no other crate's tests.
+//! What the tests of several crates share. It is a crate of its own because a test can see no other crate's
+//! tests.
 
 mod golden;
 

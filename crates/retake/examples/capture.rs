@@ -1,6 +1,8 @@
-//! A camera that is not there: pictures come at 30 a second, and each has to be out before long. `capture [SECONDS]`.
+//! A camera that is not there: pictures come at 30 a second, and each has to be out before long.
+//! `capture [SECONDS]`.
 //!
-//! Shows a session with a handler, the session's own pool, hints for real time, and a rate that follows the network.
+//! Shows a session with a handler, the session's own pool, hints for real time, and a rate that follows the
+//! network.
 
 mod common;
 

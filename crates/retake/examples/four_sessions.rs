@@ -1,7 +1,7 @@
 //! Four sessions over one film of 400 frames, by hand: `four_sessions TO [ENCODER]`.
 //!
-//! Divides the film, tells each session its place, keeps the samples of each in a silo, and joins them into one film. What can be had ready
-//! made is [`retake::parallel::ParallelEncode`].
+//! Divides the film, tells each session its place, keeps the samples of each in a silo, and joins them into
+//! one film. What can be had ready made is [`retake::parallel::ParallelEncode`].
 
 mod common;
 

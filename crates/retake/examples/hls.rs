@@ -1,4 +1,5 @@
-//! Encodes generated pictures as a live source would bring them, and writes what HTTP Live Streaming needs: segments and their playlist.
+//! Encodes generated pictures as a live source would bring them, and writes what HTTP Live Streaming needs:
+//! segments and their playlist.
 //!
 //!     cargo run --example hls -- folder
 

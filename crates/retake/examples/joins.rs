@@ -1,8 +1,10 @@
-//! What joins cost: `joins FROM TO ENCODER PRESET TARGET SECONDS HOW [INTERVAL]` encodes a film in parts of so many seconds, and joins them.
+//! What joins cost: `joins FROM TO ENCODER PRESET TARGET SECONDS HOW [INTERVAL]` encodes a film in parts of
+//! so many seconds, and joins them.
 //!
-//! TARGET is a quality (0.5) or a bit rate (350k). HOW is `parts` (each session is told its place), `plain` (it is not), `serial` (one session,
-//! with sync frames where the others have them), `ahead` (as `plain`, and each encoder sees 40 frames behind its part, whose samples are
-//! thrown away), or `context` (40 frames before it as well). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
+//! TARGET is a quality (0.5) or a bit rate (350k). HOW is `parts` (each session is told its place), `plain`
+//! (it is not), `serial` (one session, with sync frames where the others have them), `ahead` (as `plain`, and
+//! each encoder sees 40 frames behind its part, whose samples are thrown away), or `context` (40 frames
+//! before it as well). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
 
 mod common;
 

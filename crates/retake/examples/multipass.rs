@@ -1,4 +1,5 @@
-//! Encodes a film's pictures again in as many passes as the encoder asks for, at a bit rate, and copies its sound.
+//! Encodes a film's pictures again in as many passes as the encoder asks for, at a bit rate, and copies its
+//! sound.
 //!
 //!     cargo run --release --example multipass -- in.mp4 out.mp4 500000
 

@@ -1,5 +1,6 @@
-//! What a session costs beside the encoder it drives: `overhead bare|session [FRAMES]` encodes the same rendered 720p pictures with x264
-//! veryfast, with the loop that the encoder contract asks for or with a session. `./dev bench session` compares their CPU.
+//! What a session costs beside the encoder it drives: `overhead bare|session [FRAMES]` encodes the same
+//! rendered 720p pictures with x264 veryfast, with the loop that the encoder contract asks for or with a
+//! session. `./dev bench session` compares their CPU.
 
 mod common;
 

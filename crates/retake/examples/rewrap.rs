@@ -1,5 +1,5 @@
-//! Writes a film anew without encoding: `rewrap FROM TO`. The video's samples go through an input, all other tracks are
-//! copied beside it.
+//! Writes a film anew without encoding: `rewrap FROM TO`. The video's samples go through an input, all other
+//! tracks are copied beside it.
 
 mod common;
 
@@ -22,7 +22,8 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     while let Some(sample) = reader.next()? {
         samples.push(sample);
     }
-    // Not every container knows when samples are decoded: that is in the order of the times at which they are shown.
+    // Not every container knows when samples are decoded: that is in the order of the times at which they are
+    // shown.
     let mut times: Vec<_> = samples.iter().map(|sample| sample.pts).collect();
     times.sort();
     samples.iter_mut().zip(times).for_each(|(sample, time)| sample.dts = time);

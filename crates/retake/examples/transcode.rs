@@ -1,7 +1,7 @@
 //! A film, decoded and encoded frame by frame: `transcode FROM TO [QUALITY]`.
 //!
-//! Shows a session whose outcomes are pulled, and what a container wants to know. For real work there is [`retake::Export`], which plans,
-//! scores, and carries on where it stopped.
+//! Shows a session whose outcomes are pulled, and what a container wants to know. For real work there is
+//! [`retake::Export`], which plans, scores, and carries on where it stopped.
 
 mod common;
 

@@ -1,7 +1,8 @@
-//! A film to a bit rate in two passes over everything, whatever the session would rather have: `two_passes FROM TO.mkv [ENCODER [KBPS]]`.
+//! A film to a bit rate in two passes over everything, whatever the session would rather have:
+//! `two_passes FROM TO.mkv [ENCODER [KBPS]]`.
 //!
-//! For clients that write samples as they come and cannot merge those of several passes: they keep those of the last one. The session is told so
-//! by two properties, and then asks for everything, once.
+//! For clients that write samples as they come and cannot merge those of several passes: they keep those of
+//! the last one. The session is told so by two properties, and then asks for everything, once.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Writes a film from generated pictures and a tone, both encoded, in fragments: should it be killed, what is there plays.
+//! Writes a film from generated pictures and a tone, both encoded, in fragments: should it be killed, what is
+//! there plays.
 //!
 //!     cargo run --example write_film -- film.mov
 

@@ -1,10 +1,11 @@
-//! Retake encodes video the way film crews shoot: a take, a look at it, and another take of only what did not work.
+//! Retake encodes video the way film crews shoot: a take, a look at it, and another take of only what did not
+//! work.
 //!
 //! It is the library behind the `retake` command. The way from here to a film:
 //!
 //! 1. [`encoders`] lists the encoders of this build; pick one by name or by codec.
-//! 2. Describe the job with [`Export::builder`]: input, output, encoder, and a [`Target`] (a quality floor, a bit rate, a size, or one
-//!    plain pass).
+//! 2. Describe the job with [`Export::builder`]: input, output, encoder, and a [`Target`] (a quality floor, a
+//!    bit rate, a size, or one plain pass).
 //! 3. [`Export::run`] does it, tells what it does by [`Event`]s, and gives a [`Summary`].
 //!
 //! ```no_run
@@ -54,20 +55,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`session::encoder_list`] tells which encoders there are, with their ids and what they can. What can be set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME` tell which of it an
-//! encoder has. Where outcomes are to be asked for instead of handled, build the session with
-//! [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real time, a transcode, a bounded pool, four
-//! sessions over one film, and a list of properties.
+//! [`session::encoder_list`] tells which encoders there are, with their ids and what they can. What can be
+//! set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME`
+//! tell which of it an encoder has. Where outcomes are to be asked for instead of handled, build the session
+//! with [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real
+//! time, a transcode, a bounded pool, four sessions over one film, and a list of properties.
 //!
 //! # Features
 //!
-//! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds SSIMULACRA 2. The encoders are found by
-//! pkg-config when this crate is built: those whose library is missing are left out, and [`encoders`] says so.
+//! `vmaf` (default) builds libvmaf in; without it XPSNR is the default metric. `ssimulacra2` adds
+//! SSIMULACRA 2. The encoders are found by pkg-config when this crate is built: those whose library is
+//! missing are left out, and [`encoders`] says so.
 
-/// Pixel buffers in depth: pools with a threshold and an age, attachments, wrapped memory, transfer between formats and
-/// sizes, rotation.
+/// Pixel buffers in depth: pools with a threshold and an age, attachments, wrapped memory, transfer between
+/// formats and sizes, rotation.
 ///
-/// What every client needs (`PixelBuffer`, `PixelBufferPool`, `TransferOptions` …) is at the root of the crate.
+/// What every client needs (`PixelBuffer`, `PixelBufferPool`, `TransferOptions` …) is at the root of the
+/// crate.
 pub mod pixel {
     pub use retake_libav::PictureTransfer;
     pub use retake_media::{
@@ -79,9 +83,9 @@ pub mod pixel {
 
 /// Films as sources: what is in them, their pictures decoded, their samples as they are.
 ///
-/// [`probe`](source::probe) looks at a film, [`FrameReader`](source::FrameReader) decodes its pictures from start to end,
-/// [`TrackReader`](source::TrackReader) gives the samples of a track. A reader that can be read again, in exact ranges, is
-/// [`AssetReader`](asset::AssetReader).
+/// [`probe`](source::probe) looks at a film, [`FrameReader`](source::FrameReader) decodes its pictures from
+/// start to end, [`TrackReader`](source::TrackReader) gives the samples of a track. A reader that can be read
+/// again, in exact ranges, is [`AssetReader`](asset::AssetReader).
 pub mod source {
     pub use retake_libav::{
         FilmInfo, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind, TrackReader, VideoTrack, probe,
@@ -89,11 +93,12 @@ pub mod source {
     };
 }
 
-/// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and pictures.
+/// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and
+/// pictures.
 ///
-/// Set a writer up, add inputs, start writing and a session, append to the inputs, finish. `examples/write_film.rs` writes
-/// pictures and sound, `examples/multipass.rs` encodes a film again in several passes, `examples/hls.rs` segments for HTTP
-/// Live Streaming.
+/// Set a writer up, add inputs, start writing and a session, append to the inputs, finish.
+/// `examples/write_film.rs` writes pictures and sound, `examples/multipass.rs` encodes a film again in
+/// several passes, `examples/hls.rs` segments for HTTP Live Streaming.
 pub mod asset {
     pub use retake_asset::{
         AppendError, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup, CallError, Container,
@@ -119,8 +124,9 @@ pub mod parallel {
 
 /// What there is to an encoder: for those who write one.
 ///
-/// [`EncoderFactory`] describes it and opens encodes, [`Encoder`] is one encode. A [`Registry`] with the factory in it is all
-/// that sessions, writers and exports have to be given. What the settings are, and what they may be, is here.
+/// [`EncoderFactory`] describes it and opens encodes, [`Encoder`] is one encode. A [`Registry`] with the
+/// factory in it is all that sessions, writers and exports have to be given. What the settings are, and what
+/// they may be, is here.
 pub mod encoder {
     pub use retake_compression::encoder::{
         ControlSupport, Controls, EncodedFrame, EncoderSettings, FieldSupport, FrameError, Output, Preset,
@@ -128,7 +134,8 @@ pub mod encoder {
     };
 }
 
-/// What there is to a metric: for those who write one, so that sessions of several passes judge by it what they encode.
+/// What there is to a metric: for those who write one, so that sessions of several passes judge by it what
+/// they encode.
 ///
 /// [`Scorers`](scorer::Scorers) tells the metrics and opens a [`Scorer`](scorer::Scorer) for each unit;
 /// [`Registry::set_scorers`] gives them to sessions.
@@ -192,8 +199,8 @@ pub use retake_quality::{
     MetricKind, Pooling, available as metrics, default_metric, missing as missing_metrics,
 };
 
-/// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are, and those of several passes
-/// judge what they encode by the metrics of this build.
+/// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are,
+/// and those of several passes judge what they encode by the metrics of this build.
 pub fn encoders() -> Registry {
     let mut registry = retake_encoders::registry();
     registry.set_transfer(std::sync::Arc::new(|| Box::new(retake_libav::PictureTransfer::new())));

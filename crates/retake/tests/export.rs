@@ -1,4 +1,5 @@
-//! An export as a session: what can be set when, passes, progress, cancelling, temporary files (section 21.2).
+//! An export as a session: what can be set when, passes, progress, cancelling, temporary files (section
+//! 21.2).
 #![allow(clippy::unwrap_used)] // everything here is a test
 
 use retake::{

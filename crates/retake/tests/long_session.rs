@@ -1,4 +1,5 @@
-//! What a long session costs: nothing that grows with its length. A process of its own, so that nothing else allocates in it.
+//! What a long session costs: nothing that grows with its length. A process of its own, so that nothing else
+//! allocates in it.
 
 #![allow(clippy::unwrap_used, unsafe_code)]
 
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Half of a picture: nothing but pictures is as large.
 const LARGE: usize = 320 * 180 * 3 / 4;
 
-/// Bytes of this program that are allocated and not given back, and how often as much as a picture was asked for.
+/// Bytes of this program that are allocated and not given back, and how often as much as a picture was asked
+/// for.
 static LIVE: AtomicU64 = AtomicU64::new(0);
 static PICTURES: AtomicU64 = AtomicU64::new(0);
 
@@ -43,9 +45,9 @@ fn resident() -> Option<u64> {
     Some(pages.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
 }
 
-/// PB-5, PB-16, PB-18, EF-12: of 10,000 frames at 320×180 through the session's own pool, none after the first 1,000 allocates a picture,
-/// here or in the pool, and neither the session's memory nor the process grows. With buffers that the encoder takes as they are, and with
-/// buffers that are converted.
+/// PB-5, PB-16, PB-18, EF-12: of 10,000 frames at 320×180 through the session's own pool, none after the
+/// first 1,000 allocates a picture, here or in the pool, and neither the session's memory nor the process
+/// grows. With buffers that the encoder takes as they are, and with buffers that are converted.
 #[test]
 fn ten_thousand_frames_allocate_nothing_that_grows() {
     let registry = retake::encoders();

@@ -1,5 +1,5 @@
-//! An encoder and a metric that this library does not know, written against the crate `retake` alone: sessions encode with
-//! the one, and judge by the other.
+//! An encoder and a metric that this library does not know, written against the crate `retake` alone:
+//! sessions encode with the one, and judge by the other.
 
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
@@ -209,7 +209,8 @@ fn film() -> Vec<PixelBuffer> {
     (0..FRAMES).map(picture).collect()
 }
 
-/// In passes until no unit is below a floor by the metric: what the samples of the silo decode to is as near as was asked.
+/// In passes until no unit is below a floor by the metric: what the samples of the silo decode to is as near
+/// as was asked.
 #[test]
 fn an_encoder_and_a_metric_from_outside() {
     let registry = registry();

@@ -31,7 +31,7 @@ pub(super) struct SessionEncoder {
 enum Encode {
     OnePass(CompressionSession, Outcomes),
     /// With the folder of its files, which have no names that a message could tell.
-    Passes(MultiPassEncode, PathBuf),
+    Passes(Box<MultiPassEncode>, PathBuf),
     /// Several passes could not be begun.
     Failed,
 }
@@ -60,7 +60,7 @@ impl SessionEncoder {
                 forced.push(pts);
                 // boundaries that passed without a frame are not made up for
                 while pts >= boundary {
-                    boundary = boundary + *interval;
+                    boundary += *interval;
                 }
             }
             *next = Some(boundary);
@@ -71,8 +71,8 @@ impl SessionEncoder {
 }
 
 impl Encode {
-    /// Makes the session one of several passes; leaves it as it is if it cannot be one, with the properties that it
-    /// has (AM-3).
+    /// Makes the session one of several passes; leaves it as it is if it cannot be one, with the properties
+    /// that it has (AM-3).
     fn begin_passes(self, folder: Option<&Path>) -> Result<Self, WriterError> {
         let Self::OnePass(session, outcomes) = self else { return Ok(self) };
         let named = folder.map_or_else(std::env::temp_dir, Path::to_owned);
@@ -99,7 +99,7 @@ impl Encode {
             MultiPassError::Session(error) => refused(error),
             error => failed(error, &named),
         })?;
-        Ok(Self::Passes(encode, named))
+        Ok(Self::Passes(Box::new(encode), named))
     }
 
     fn session(&self) -> Result<&CompressionSession, WriterError> {

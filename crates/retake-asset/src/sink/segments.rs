@@ -61,7 +61,7 @@ impl SegmentSink {
             return Ok(false);
         }
         while next <= time {
-            next = next + interval;
+            next += interval;
         }
         self.cut.next = Some((next, interval));
         Ok(true)

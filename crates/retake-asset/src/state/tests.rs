@@ -219,7 +219,8 @@ fn passes_go_one_after_the_other() {
 #[test]
 fn ends_in_every_phase() {
     let full = || WriterError::NoSession;
-    let phases: [(&str, fn() -> Phase); 10] = [
+    type Make = fn() -> Phase;
+    let phases: [(&str, Make); 10] = [
         ("idle", || Phase::Idle),
         ("starting", || Phase::Starting),
         ("writing", || Phase::Writing),

@@ -1,4 +1,5 @@
-//! What all tests share: films rendered by the `ffmpeg` program, tracks read from them, and `ffprobe`'s word on what was written.
+//! What all tests share: films rendered by the `ffmpeg` program, tracks read from them, and `ffprobe`'s word
+//! on what was written.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
 pub mod scripted;
@@ -233,7 +234,8 @@ pub fn fast(info: &EncoderInfo) -> Property {
     )
 }
 
-/// Picture number `index` of a film of scenes of a second that cost differently: moving slopes and blocks, and noise in every other scene.
+/// Picture number `index` of a film of scenes of a second that cost differently: moving slopes and blocks,
+/// and noise in every other scene.
 pub fn scene(index: i64, width: u32, height: u32) -> PixelBuffer {
     let mut buffer = PixelBufferPool::new(PixelFormat::I420, width, height).take();
     let (index, scene) = (index as u32, index as u32 / 24);
@@ -264,9 +266,10 @@ pub fn unless_ended(answer: Result<(), UsageError>) {
     }
 }
 
-/// Answers every pass of an input in the way that is usual for clients (AM-13): one request for a pass, whose block appends the pictures of its ranges
-/// while the input is ready, and then ends the pass; at the end of all it marks the input as finished. `saw` hears of each pass, and answers
-/// whether to go on with it, or to mark the input as finished instead.
+/// Answers every pass of an input in the way that is usual for clients (AM-13): one request for a pass, whose
+/// block appends the pictures of its ranges while the input is ready, and then ends the pass; at the end of
+/// all it marks the input as finished. `saw` hears of each pass, and answers whether to go on with it, or to
+/// mark the input as finished instead.
 pub fn answer_passes(
     input: &AssetWriterInput,
     adaptor: Arc<PixelBufferAdaptor>,

@@ -84,8 +84,8 @@ macro_rules! table {
             $($(#[doc = $udoc])+ #[doc = ""] #[doc = facts!(read_only; $($ufield)*)] #[doc(alias = $uapple)] $ukey,)*
         }
 
-        /// Properties that are asked for by their type: `session.get(key::AverageBitRate)` gives a number of its type,
-        /// where [`PropertyKey`] gives a [`PropertyValue`].
+        /// Properties that are asked for by their type: `session.get(key::AverageBitRate)` gives a number of
+        /// its type, where [`PropertyKey`] gives a [`PropertyValue`].
         pub mod key {
             $($(#[doc = $doc])+ $(#[doc(alias = $apple)])? #[derive(Debug, Clone, Copy)] pub struct $key;)*
             $($(

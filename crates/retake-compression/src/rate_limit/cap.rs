@@ -1,10 +1,10 @@
 //! An encode whose windows hold no more than their limits, whatever its encoder does.
 //!
-//! Encoders keep to a buffer and overshoot it, at a cut or where even their coarsest quantizer is too fine, and
-//! some know no limits at all. So a [`RateCapped`] encode holds samples back until it is known that they fit
-//! into every window. Where one does not fit, the samples that are held back are thrown away, and their frames
-//! begin another encode inside, with a larger smallest quantizer. For that it keeps pictures as long as their
-//! frames are inside.
+//! Encoders keep to a buffer and overshoot it, at a cut or where even their coarsest quantizer is too fine,
+//! and some know no limits at all. So a [`RateCapped`] encode holds samples back until it is known that they
+//! fit into every window. Where one does not fit, the samples that are held back are thrown away, and their
+//! frames begin another encode inside, with a larger smallest quantizer. For that it keeps pictures as long
+//! as their frames are inside.
 //!
 //! Where an encode inside begins follows from the samples alone: from the first frame whose sample was not
 //! handed out. It must not follow from how many frames were sent by then, because that depends on how far the
@@ -38,8 +38,8 @@ pub enum Unfit {
     /// [`Output::Dropped`]: the limit holds.
     #[default]
     Dropped,
-    /// A sample that breaks the limit: MP-26 asks for one from each frame of a pass, and a later pass can make
-    /// its neighbours coarser.
+    /// A sample that breaks the limit: MP-26 asks for one from each frame of a pass, and a later pass can
+    /// make its neighbours coarser.
     Emitted,
 }
 
@@ -49,8 +49,8 @@ pub enum HoldBack {
     /// Until nothing that is shown before them is missing: another encode can begin there.
     #[default]
     Reordered,
-    /// Until the end of the encode, if it has no more frames than this: all of it is encoded again, so that no
-    /// sync frame comes into its middle. The caller knows that so many pictures fit into memory.
+    /// Until the end of the encode, if it has no more frames than this: all of it is encoded again, so that
+    /// no sync frame comes into its middle. The caller knows that so many pictures fit into memory.
     Whole {
         /// The most frames.
         frames: u32,
@@ -73,7 +73,8 @@ pub struct CapRules {
     pub after: Vec<(Time, u64)>,
 }
 
-/// What the encodes of one stream hand on to each other: the windows so far, and how coarse frames have to be.
+/// What the encodes of one stream hand on to each other: the windows so far, and how coarse frames have to
+/// be.
 #[derive(Debug, Clone, Default)]
 pub struct CapState {
     window: RateWindow,
@@ -88,8 +89,8 @@ impl CapState {
 }
 
 /// An encode under limits. Frames are counted through all encodes inside, and a client does not see where one
-/// ends: a frame comes out once, as a sample or as [`Output::Dropped`], and its reconstruction comes after the
-/// sample.
+/// ends: a frame comes out once, as a sample or as [`Output::Dropped`], and its reconstruction comes after
+/// the sample.
 pub struct RateCapped<E> {
     open: Open<E>,
     info: EncoderInfo,
@@ -192,8 +193,8 @@ impl<E: Encoder> RateCapped<E> {
         self.inner.as_ref().map(|inner| &inner.encoder)
     }
 
-    /// How many encodes were begun inside, that of the last output among them. The description may have changed
-    /// where this has.
+    /// How many encodes were begun inside, that of the last output among them. The description may have
+    /// changed where this has.
     pub fn encodes(&self) -> u64 {
         self.encodes
     }
@@ -458,7 +459,8 @@ impl<E: Encoder> Encoder for RateCapped<E> {
             settings: self.settings.clone(),
             rules: self.rules.clone(),
         };
-        // another encode begins only when all of the last one is taken out, because its description goes with it
+        // another encode begins only when all of the last one is taken out, because its description goes with
+        // it
         if self.queue.is_empty() && (self.inner.is_some() || self.ready.is_empty()) {
             self.give(sending)?;
         } else {

@@ -1,10 +1,11 @@
 //! Limits across joins (PA-8): what a part may put into windows that reach into the parts beside it.
 //!
-//! A window over a join holds the end of one part and the beginning of the next, and neither knows the other. So they agree on a bucket under
-//! which no window breaks its limit, and each takes half of it: from its start on a part takes no more than half a bucket and what flows in
-//! since, and towards its end it empties no more than half. Both halves, and what flows in over the window, are a bucket's. Between the
-//! margins whole windows count as ever. Where it is not known when a part ends, all of it may be its end. Parts that are shorter than a window
-//! are not helped by this: a window may reach across two of their joins.
+//! A window over a join holds the end of one part and the beginning of the next, and neither knows the other.
+//! So they agree on a bucket under which no window breaks its limit, and each takes half of it: from its
+//! start on a part takes no more than half a bucket and what flows in since, and towards its end it empties
+//! no more than half. Both halves, and what flows in over the window, are a bucket's. Between the margins
+//! whole windows count as ever. Where it is not known when a part ends, all of it may be its end. Parts that
+//! are shorter than a window are not helped by this: a window may reach across two of their joins.
 //!
 //! Encoders that know limits do the same with their own buffers; this is for those that do not.
 
@@ -36,8 +37,8 @@ pub struct PartMargins {
 }
 
 impl PartMargins {
-    /// How full the last of these samples (seconds, bytes) makes an edge: above 1, a window over the join could break a limit. The samples of the
-    /// longest window have to be there.
+    /// How full the last of these samples (seconds, bytes) makes an edge: above 1, a window over the join
+    /// could break a limit. The samples of the longest window have to be there.
     pub(super) fn fullness(&self, limits: &[DataRateLimit], samples: &VecDeque<(f64, u64)>) -> f64 {
         let (Some(bucket), Some(&(now, _))) =
             (VbvOf::Encode { average: self.average }.rate_limit(limits), samples.back())
@@ -73,7 +74,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What a greedy sender makes of a part: each frame takes a share of all that window and margins leave it.
+    /// What a greedy sender makes of a part: each frame takes a share of all that window and margins leave
+    /// it.
     fn part(limits: &[DataRateLimit], margins: PartMargins, first: usize, greed: &[f64]) -> Vec<(Time, u64)> {
         let mut window = RateWindow::default();
         let mut samples = Vec::new();
@@ -96,8 +98,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
-        /// PA-8, resolution 45: whatever parts make of what is allowed, no window of what they are joined to breaks a limit; whether they
-        /// know where they end or not.
+        /// PA-8, resolution 45: whatever parts make of what is allowed, no window of what they are joined to
+        /// breaks a limit; whether they know where they end or not.
         #[test]
         fn no_window_of_joined_parts_breaks_a_limit(
             bytes in 20_000u64..1_000_000, seconds in 0.2..1.0f64, factor in 1.0..2.0f64, known in any::<bool>(),

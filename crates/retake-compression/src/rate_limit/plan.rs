@@ -1,24 +1,29 @@
-//! A rate that is nowhere exceeded: units that have a part in a window above it are not made finer than the window can bear, whatever the
-//! objective says. It goes before the objective: what cannot be reached within it is told as not reached.
+//! A rate that is nowhere exceeded: units that have a part in a window above it are not made finer than the
+//! window can bear, whatever the objective says. It goes before the objective: what cannot be reached within
+//! it is told as not reached.
 
 use crate::planner::pace::Expected;
 use crate::planner::{Brief, End, Plan, Reason, Retake, Trial, UnitState, bounded, expected, finest_within};
 use std::collections::BTreeMap;
 
-/// What of a window a unit is to be encoded again for that had a part in filling it too full: the next take is a guess, too.
+/// What of a window a unit is to be encoded again for that had a part in filling it too full: the next take
+/// is a guess, too.
 const WITHIN: f64 = 0.93;
 
-/// A finer take that is no larger than this, as a multiple of a coarser one, was not allowed to be: its encoder keeps to the rate by itself.
+/// A finer take that is no larger than this, as a multiple of a coarser one, was not allowed to be: its
+/// encoder keeps to the rate by itself.
 const BOUND: f64 = 1.01;
 
 /// A coarser take that is not at least so much smaller than a finer one was made in vain.
 const VAIN: f64 = 1.03;
 
-/// The quality with which a unit takes so much less that a window, `fullness` times as full as it may be by this take of it, would fit.
+/// The quality with which a unit takes so much less that a window, `fullness` times as full as it may be by
+/// this take of it, would fit.
 pub fn coarser(brief: &Brief, unit: &UnitState, take: &Trial, fullness: f64) -> f64 {
     // two takes that are nearly equally large would have the next one far away
     let slope = expected(brief, unit, take.quality).slope.min(brief.family.bytes_slope(&[]) / 2.0);
-    // where the encoder keeps to a rate by itself, a coarser take comes out as large as a finer one, until it is coarse enough: longer steps
+    // where the encoder keeps to a rate by itself, a coarser take comes out as large as a finer one, until it
+    // is coarse enough: longer steps
     let in_vain = finer_within(brief, unit, take, VAIN);
     let step = (WITHIN / fullness).log2() / slope * (1.0 + 2.0 * in_vain as f64);
     brief.scale.snap(take.quality + step.max(brief.scale.step))
@@ -57,8 +62,9 @@ impl Caps {
         take.quality >= self.finest[unit] - brief.scale.step / 2.0
     }
 
-    /// Learns from the takes that would be shipped: `broken` are the units that have a part in windows that are too full, and how full those are.
-    /// False if there is nothing to learn: no such window, or units in them wait for a coarser take already, or there is none.
+    /// Learns from the takes that would be shipped: `broken` are the units that have a part in windows that
+    /// are too full, and how full those are. False if there is nothing to learn: no such window, or units in
+    /// them wait for a coarser take already, or there is none.
     pub fn learn(
         &mut self,
         brief: &Brief,
@@ -78,7 +84,8 @@ impl Caps {
         learned
     }
 
-    /// Learns where the encoder keeps to the rate by itself: beyond the coarser of two takes that are equally large, nothing is to be had.
+    /// Learns where the encoder keeps to the rate by itself: beyond the coarser of two takes that are equally
+    /// large, nothing is to be had.
     pub fn learn_bounds(&mut self, brief: &Brief, units: &[UnitState]) {
         for (cap, unit) in self.finest.iter_mut().zip(units) {
             let bound = |take: &&Trial| finer_within(brief, unit, take, BOUND) > 0;
@@ -109,7 +116,8 @@ impl Caps {
         }
     }
 
-    /// As [`plan`](crate::planner::plan), with takes that are allowed alone. A unit that has none is encoded again; its coarsest take is shipped if no pass is left.
+    /// As [`plan`](crate::planner::plan), with takes that are allowed alone. A unit that has none is encoded
+    /// again; its coarsest take is shipped if no pass is left.
     pub fn plan(&self, brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
         // of each unit, which takes the planner sees
         let mut places: Vec<Vec<usize>> = Vec::with_capacity(units.len());

@@ -56,11 +56,13 @@ fn of_take(limits: &[DataRateLimit], buffer: u64) -> Option<RateLimit> {
     Some(RateLimit { bits_per_second: part(75), window_bits: part(buffer) })
 }
 
-/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame. Encoders take none below 1000 bits.
+/// The smallest share of a bucket that an encode is begun with: less is not enough for a sync frame. Encoders
+/// take none below 1000 bits.
 const LEAST: f64 = 0.25;
 
 impl RateLimit {
-    /// The bucket of an encode that begins at `start`, behind these samples of the same stream: what they have left of it.
+    /// The bucket of an encode that begins at `start`, behind these samples of the same stream: what they
+    /// have left of it.
     pub(crate) fn behind(self, samples: &[(Time, u64)], start: Time) -> Self {
         let (rate, size) = (self.bits_per_second as f64, self.window_bits as f64);
         let (mut level, mut last) = (size, samples.first().map_or(start, |(dts, _)| *dts));
@@ -99,7 +101,8 @@ mod tests {
         }
     }
 
-    /// MP-33: behind a stream that has emptied the bucket there is little left, behind one that keeps half its rate nearly all of it.
+    /// MP-33: behind a stream that has emptied the bucket there is little left, behind one that keeps half
+    /// its rate nearly all of it.
     #[test]
     fn a_bucket_behind_others_has_what_they_left() {
         let limit = RateLimit { bits_per_second: 80_000, window_bits: 40_000 };

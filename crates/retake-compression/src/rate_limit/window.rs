@@ -19,9 +19,10 @@ pub struct TimedBytes {
     pub unit: usize,
 }
 
-/// The units that make windows hold more than one of the limits, each with how many times too large its part of the worst of those is: where the others in the
-/// window stay as they are. Of the units in a window those have made it too full whose samples in it are larger than three quarters of what the
-/// limit is in the mean: what a few frames of a cut have too much is not theirs alone to save. `samples` are in decode order.
+/// The units that make windows hold more than one of the limits, each with how many times too large its part
+/// of the worst of those is: where the others in the window stay as they are. Of the units in a window those
+/// have made it too full whose samples in it are larger than three quarters of what the limit is in the mean:
+/// what a few frames of a cut have too much is not theirs alone to save. `samples` are in decode order.
 pub fn overfull(samples: &[TimedBytes], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
     let mut overfull = BTreeMap::new();
     limits.iter().for_each(|limit| look(samples, *limit, &mut overfull));
@@ -87,8 +88,8 @@ impl RateWindow {
         Self { samples: samples.into_iter().map(|(dts, bytes)| (dts.seconds(), bytes)).collect() }
     }
 
-    /// Notes a sample, and tells how full the fullest window that ends with it is, or, of a part, that reaches into its neighbours: above 1, a
-    /// limit is broken, or could be.
+    /// Notes a sample, and tells how full the fullest window that ends with it is, or, of a part, that
+    /// reaches into its neighbours: above 1, a limit is broken, or could be.
     pub fn note(
         &mut self,
         limits: &[DataRateLimit],
@@ -149,8 +150,8 @@ mod tests {
     }
 
     proptest! {
-        /// MP-33: there is a unit to blame exactly if a window, summed by itself, is too full; and where all units that are to blame become as
-        /// much smaller as is said, none is.
+        /// MP-33: there is a unit to blame exactly if a window, summed by itself, is too full; and where all
+        /// units that are to blame become as much smaller as is said, none is.
         #[test]
         fn who_is_to_blame_can_mend_it(sizes in prop::collection::vec(0u64..2000, 1..60), length in 1usize..12,
                                        bytes in 1u64..9000, part in 1usize..9) {

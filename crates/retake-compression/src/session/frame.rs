@@ -23,7 +23,8 @@ pub struct SourceFrame {
 }
 
 impl SourceFrame {
-    /// A frame that is shown from this time on, and of which nothing else is said. It keeps a reference to the picture.
+    /// A frame that is shown from this time on, and of which nothing else is said. It keeps a reference to
+    /// the picture.
     pub fn new(picture: &PixelBuffer, pts: Time) -> Self {
         Self { picture: picture.clone(), pts, duration: None, options: FrameOptions::default() }
     }

@@ -98,8 +98,8 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.prepare(Hints { format, ..Hints::default() })
     }
 
-    /// Submits a frame; its outcome brings `token` back, which may be `()`. Times rise from frame to frame. Waits while too
-    /// many frames wait, unless the session's own handler calls it.
+    /// Submits a frame; its outcome brings `token` back, which may be `()`. Times rise from frame to frame.
+    /// Waits while too many frames wait, unless the session's own handler calls it.
     ///
     /// # Errors
     /// The frame was not accepted then, and there is no outcome for it: a wrong time, an option that the
@@ -110,8 +110,8 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.encode(frame, token)
     }
 
-    /// Waits until all frames are out, and their outcomes handled. More frames may follow; they begin with a sync frame,
-    /// because the encoder had to be emptied.
+    /// Waits until all frames are out, and their outcomes handled. More frames may follow; they begin with a
+    /// sync frame, because the encoder had to be emptied.
     ///
     /// # Errors
     /// [`SessionError::Invalidated`], or what made the session fail. A handler that calls it gets
@@ -121,8 +121,9 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.complete(Time::INVALID)
     }
 
-    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is infinite or
-    /// indefinite. Where the encoder had to be emptied for that, the frames that follow begin with a sync frame.
+    /// Waits until all frames up to a time are out, and their outcomes handled; all frames where the time is
+    /// infinite or indefinite. Where the encoder had to be emptied for that, the frames that follow begin
+    /// with a sync frame.
     ///
     /// # Errors
     /// As [`CompressionSession::complete_frames`].

@@ -89,8 +89,8 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.begin_pass(PassKind::Analysis)
     }
 
-    /// Begins a pass as [`CompressionSession::begin_pass`] does, and promises that no other will follow: nothing is
-    /// reckoned at the end of it.
+    /// Begins a pass as [`CompressionSession::begin_pass`] does, and promises that no other will follow:
+    /// nothing is reckoned at the end of it.
     ///
     /// # Errors
     /// As [`CompressionSession::begin_pass`].

@@ -170,8 +170,8 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.change(&changes)
     }
 
-    /// The value that holds; none for "no value". Cheap enough for every frame. [Typed keys](crate::property::key) give
-    /// values of their type, a [`PropertyKey`] gives a [`PropertyValue`].
+    /// The value that holds; none for "no value". Cheap enough for every frame. [Typed
+    /// keys](crate::property::key) give values of their type, a [`PropertyKey`] gives a [`PropertyValue`].
     ///
     /// ```no_run
     /// # use retake_compression::session::{CompressionSession, SessionError};

@@ -177,11 +177,10 @@ fn refuse_beside(request: &Request, key: Key, other: Asked) -> Result<(), Reques
 /// There is one target, whether a call or a property asks for it; the same property may be set again.
 fn refuse_another_target(request: &Request, resolved: &Request, key: Key) -> Result<(), RequestError> {
     refuse_beside(request, key, Asked::Target)?;
-    let again = match (key, resolved.target.map(Target::goal)) {
-        (_, None) | (Key::AverageBitRate, Some(Goal::BitRate(_))) => true,
-        (Key::Quality, Some(Goal::Plain(_))) => true,
-        _ => false,
-    };
+    let again = matches!(
+        (key, resolved.target.map(Target::goal)),
+        (_, None) | (Key::AverageBitRate, Some(Goal::BitRate(_))) | (Key::Quality, Some(Goal::Plain(_)))
+    );
     if again { Ok(()) } else { Err(contradicts(key, Asked::Target)) }
 }
 

@@ -84,7 +84,7 @@ impl Dispatch<'_> {
                     *state.attempts.entry(known.ticket).or_default() += 1;
                     state.outstanding.insert(known.ticket, Some(known));
                 }
-                Err(Refused::Full(take)) => return state.waiting.push_front(take),
+                Err(Refused::Full(take)) => return state.waiting.push_front(*take),
                 Err(Refused::Cancelled) => {
                     self.fail(state, ExportError::Stopped);
                     state.waiting.clear();
@@ -105,13 +105,12 @@ impl Dispatch<'_> {
             state.early.insert(ticket);
         }
         match outcome {
-            TakeOutcome::Done { description, record, file } => {
-                let take = FinishedTake { description, record };
+            TakeOutcome::Done { take, file } => {
                 // it is made safe here, so that no worker waits for the disk
                 match self.store.adopt(file, &take) {
                     Ok(()) => {
                         told(Progress::Made(&take));
-                        state.finished.push(take);
+                        state.finished.push(*take);
                     }
                     Err(error) => self.fail(state, error),
                 }

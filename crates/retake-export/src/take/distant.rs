@@ -67,7 +67,7 @@ impl Executor for DistantExecutor {
         }
         let text = serde_json::to_string(&take.description).unwrap();
         let sent = self.tasks.as_ref().unwrap().try_send((take.ticket, text));
-        sent.map_err(|_| Refused::Full(take))
+        sent.map_err(|_| Refused::Full(Box::new(take)))
     }
 
     fn next_report(&self, patience: Duration) -> Option<TakeReport> {
@@ -119,7 +119,7 @@ impl Worker {
         };
         let (take, file) =
             encode_take(&tools, description.into(), FrameSource::Range(Box::new(reader)), &|_| ())?;
-        Ok(TakeOutcome::Done { description: take.description, record: take.record, file })
+        Ok(TakeOutcome::Done { take: Box::new(take), file })
     }
 }
 

@@ -5,8 +5,9 @@
 //! machine.
 
 use crate::error::ExportError;
+use crate::take::finished::FinishedTake;
 use crate::take::store::TakeFile;
-use retake_compression::take::{TakeDescription, TakeRecord};
+use retake_compression::take::TakeDescription;
 use std::time::Duration;
 
 /// By what a take is named between an export and an executor; chosen by who submits, and never used twice for
@@ -25,7 +26,7 @@ pub(crate) struct TakeRequest {
 #[derive(Debug)]
 pub(crate) enum TakeOutcome {
     /// It was run. The file holds it whole, and belongs to who gets this.
-    Done { description: TakeDescription, record: TakeRecord, file: TakeFile },
+    Done { take: Box<FinishedTake>, file: TakeFile },
     /// It cannot be run: running it again would fail again.
     Failed(ExportError),
     /// Nobody knows what became of it: the worker is gone. Running it again may well succeed.
@@ -60,7 +61,7 @@ pub(crate) enum Refused {
     /// As many takes wait as the executor is willing to keep. It is given back: submit it again after the
     /// next report.
     #[cfg_attr(not(test), expect(dead_code, reason = "threads take all; processes and machines need not"))]
-    Full(TakeRequest),
+    Full(Box<TakeRequest>),
     /// The executor was cancelled.
     Cancelled,
 }
@@ -111,7 +112,7 @@ pub(crate) mod suite {
                 assert!(began.elapsed() < LIMIT, "the executor stays full");
                 match executor.submit(take) {
                     Ok(()) => break,
-                    Err(Refused::Full(back)) => take = back,
+                    Err(Refused::Full(back)) => take = *back,
                     Err(Refused::Cancelled) => panic!("nobody cancelled"),
                 }
                 outcomes.extend(next(executor));
@@ -160,7 +161,8 @@ pub(crate) mod suite {
         assert_eq!(tickets(&outcomes), wanted);
         for (ticket, outcome) in &outcomes {
             match outcome {
-                TakeOutcome::Done { description, record, file } => {
+                TakeOutcome::Done { take, file } => {
+                    let (description, record) = (&take.description, &take.record);
                     let asked = described.iter().find(|take| take.ticket == *ticket).unwrap();
                     assert_eq!((description, record.range), (&asked.description, asked.description.range));
                     assert!(file.path().metadata().unwrap().len() > record.bytes);

@@ -163,7 +163,7 @@ impl Shared {
         });
         match result {
             Ok((take, file)) => {
-                TakeOutcome::Done { description: take.description, record: take.record, file }
+                TakeOutcome::Done { take: Box::new(take), file }
             }
             Err(ExportError::Stopped) => TakeOutcome::Cancelled,
             Err(error) => TakeOutcome::Failed(error),

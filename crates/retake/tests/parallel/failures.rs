@@ -32,7 +32,8 @@ impl FrameSource for Broken {
     }
 }
 
-/// PA-13: the first failure is the one that is told, whatever the others then say; what has not begun does not begin.
+/// PA-13: the first failure is the one that is told, whatever the others then say; what has not begun does
+/// not begin.
 #[test]
 fn one_failure_ends_all() {
     let registry = retake::encoders();

@@ -13,8 +13,9 @@ fn sizes(samples: &[SampleBuffer]) -> Vec<usize> {
     samples.iter().map(|sample| sample.sample.data.len()).collect()
 }
 
-/// A26, PA-1, PA-5, PA-6, PA-7, PA-8, PA-10: 400 frames in four parts, of which none sees the frames of another, make one
-/// film in their order; no window of a second with a join in it holds more than 1.1 times the largest window beside it.
+/// A26, PA-1, PA-5, PA-6, PA-7, PA-8, PA-10: 400 frames in four parts, of which none sees the frames of
+/// another, make one film in their order; no window of a second with a join in it holds more than 1.1 times
+/// the largest window beside it.
 #[test]
 fn a26_four_parts_make_one_film_with_steady_joins() {
     let film = Film(common::render(400, 400, 12));
@@ -45,7 +46,8 @@ fn a26_four_parts_make_one_film_with_steady_joins() {
     }
 }
 
-/// A27, PA-6: the same where groups of pictures may be open, and where an encoder has lower bounds: joins are closed.
+/// A27, PA-6: the same where groups of pictures may be open, and where an encoder has lower bounds: joins are
+/// closed.
 #[test]
 fn a27_open_groups_end_at_joins() {
     let film = Film(common::render(100, 40, 4));
@@ -73,8 +75,8 @@ fn numbers(samples: &[SampleBuffer]) -> Vec<u32> {
     lines.map(|line| line.rsplit('=').next().unwrap().trim().parse().unwrap()).collect()
 }
 
-/// A27, PA-11: frames that are all sync frames, in parts of an odd number of them. No two H.264 pictures in a row have the same number, and the
-/// pictures are those that the parts have by themselves.
+/// A27, PA-11: frames that are all sync frames, in parts of an odd number of them. No two H.264 pictures in a
+/// row have the same number, and the pictures are those that the parts have by themselves.
 #[test]
 fn a27_all_intra() {
     let film = Film(common::render(36, 40, 4));
@@ -147,8 +149,8 @@ fn parts_make_passes_of_their_own() {
     }
 }
 
-/// Resolution 45, PA-8: the joiner tells of every limit that a window of the joined film breaks, those across joins among them; and there is none
-/// where sessions are told that others come before and after.
+/// Resolution 45, PA-8: the joiner tells of every limit that a window of the joined film breaks, those across
+/// joins among them; and there is none where sessions are told that others come before and after.
 #[test]
 fn limits_hold_across_joins() {
     let film = Film(common::render(200, 50, 60));

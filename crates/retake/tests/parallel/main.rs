@@ -69,8 +69,8 @@ fn joined(parts: &EncodedParts) -> (Vec<SampleBuffer>, JoinReport) {
     (samples, report.unwrap())
 }
 
-/// PA-5, PA-6, PA-7: one description, all times, decode times that rise, sync frames where parts begin; and the samples one after the other decode
-/// to all frames.
+/// PA-5, PA-6, PA-7: one description, all times, decode times that rise, sync frames where parts begin; and
+/// the samples one after the other decode to all frames.
 fn is_one_film(info: &EncoderInfo, parts: &EncodedParts, frames: usize) -> Vec<SampleBuffer> {
     let (samples, report) = joined(parts);
     let name = info.name;

@@ -19,7 +19,8 @@ fn limit(info: &EncoderInfo, width: u32, height: u32, more: &[Property]) -> i64 
     integer(&session, LIMIT)
 }
 
-/// PA-4: as many sessions as have cores for the threads that are of use to each, and memory for their pictures.
+/// PA-4: as many sessions as have cores for the threads that are of use to each, and memory for their
+/// pictures.
 #[test]
 fn the_limit_follows_from_threads_and_memory() {
     let cores = std::thread::available_parallelism().unwrap().get() as i64;

@@ -7,7 +7,8 @@ use retake::property::Property;
 use retake::{FrameRange, Time};
 use std::process::Command;
 
-/// Every range gives the frames that the whole gives, in whatever order ranges are read; and parts of the film make a film.
+/// Every range gives the frames that the whole gives, in whatever order ranges are read; and parts of the
+/// film make a film.
 #[test]
 fn a_film_is_read_by_exact_ranges() {
     if !common::ffmpeg() {

@@ -44,8 +44,8 @@ fn dip(film: &Film, samples: &[SampleBuffer]) -> f64 {
     level(&errors[1..RATE / 2]) - level(&errors[2 * RATE..])
 }
 
-/// PA-8: with the flag, a bit rate begins nearer to where it stays; samples, times and description are as without. Encoders that have nothing to make
-/// of it do not have the property.
+/// PA-8: with the flag, a bit rate begins nearer to where it stays; samples, times and description are as
+/// without. Encoders that have nothing to make of it do not have the property.
 #[test]
 fn a_part_begins_as_in_the_middle_of_a_film() {
     let film = Film(common::render(4 * RATE, 4 * RATE, 4));
@@ -72,7 +72,8 @@ fn a_part_begins_as_in_the_middle_of_a_film() {
     }
 }
 
-/// Nothing of the frames that are encoded twice comes out: errors of samples are those of the pictures that a decoder gives.
+/// Nothing of the frames that are encoded twice comes out: errors of samples are those of the pictures that a
+/// decoder gives.
 #[test]
 fn errors_are_those_of_the_frames_that_count() {
     let film = Film(common::render(2 * RATE, 2 * RATE, 4));

@@ -11,8 +11,8 @@ use std::process::Command;
 /// Where the child is to keep its storage.
 const FILE: &str = "RETAKE_TEST_STORAGE";
 
-/// ST-9: what the system said when the storage could not be written comes out of the end of the pass, by its number and in its words; all samples
-/// are good. A child in which files cannot grow sees it.
+/// ST-9: what the system said when the storage could not be written comes out of the end of the pass, by its
+/// number and in its words; all samples are good. A child in which files cannot grow sees it.
 #[test]
 fn st9_a_full_disk_is_told_at_the_end_of_the_pass() {
     let folder = tempfile::tempdir().unwrap();

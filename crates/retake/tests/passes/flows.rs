@@ -41,8 +41,8 @@ fn a20_two_passes_over_everything() {
     }
 }
 
-/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read, and a passthrough writer makes a
-/// film of it that another program counts and decodes.
+/// A20 (b): ranges go from the session to the silo as they are; the session is gone before the silo is read,
+/// and a passthrough writer makes a film of it that another program counts and decodes.
 #[test]
 fn a20_ranges_go_from_session_to_silo_to_film() {
     let (frames, folder) = (film(), tempfile::tempdir().unwrap());
@@ -93,7 +93,8 @@ fn a20_ranges_go_from_session_to_silo_to_film() {
     }
 }
 
-/// A21, MP-23, MP-24: frames outside the ranges, unknown ones, other options, and missing ones get their error, and those that come are not harmed.
+/// A21, MP-23, MP-24: frames outside the ranges, unknown ones, other options, and missing ones get their
+/// error, and those that come are not harmed.
 #[test]
 fn a21_frames_that_do_not_belong_to_a_pass() {
     let frames = film();
@@ -132,7 +133,8 @@ fn a21_frames_that_do_not_belong_to_a_pass() {
     assert_eq!(pull.0.set_multi_pass_storage(Some(&other), options).unwrap_err().code(), -12903);
 }
 
-/// ST-7, ST-6: a storage that is closed while a pass is open ends the session's passes with its number, and harms nothing else.
+/// ST-7, ST-6: a storage that is closed while a pass is open ends the session's passes with its number, and
+/// harms nothing else.
 #[test]
 fn st7_a_storage_closed_too_early() {
     let frames = film();
@@ -155,7 +157,8 @@ fn st7_a_storage_closed_too_early() {
     }
 }
 
-/// MP-11, resolution 6: whether the client completes the frames before it ends the pass or not, the pass comes to the same.
+/// MP-11, resolution 6: whether the client completes the frames before it ends the pass or not, the pass
+/// comes to the same.
 #[test]
 fn mp11_a_pass_ends_by_itself() {
     let frames = film();
@@ -177,7 +180,8 @@ fn mp11_a_pass_ends_by_itself() {
     assert!(ended(true) == ended(false));
 }
 
-/// A7, CS-14, CS-16, MP-12: a session that is invalidated from another thread ends its pass with the error of an invalid session.
+/// A7, CS-14, CS-16, MP-12: a session that is invalidated from another thread ends its pass with the error of
+/// an invalid session.
 #[test]
 fn a7_invalidated_while_a_pass_ends() {
     let frames = film();

@@ -21,8 +21,9 @@ fn session(info: &EncoderInfo, path: &Path) -> (common::Pull, Arc<MultiPassStora
     (pull, storage)
 }
 
-/// MP-25, ST-4, resolution 22: the second pass is made by another session, over the ranges that the first asked for; what it makes takes its place
-/// among the samples of the first, decodes, and is what the first session would have made. Another rate, and another encoder, are refused.
+/// MP-25, ST-4, resolution 22: the second pass is made by another session, over the ranges that the first
+/// asked for; what it makes takes its place among the samples of the first, decodes, and is what the first
+/// session would have made. Another rate, and another encoder, are refused.
 #[test]
 fn mp25_another_session_makes_the_second_pass() {
     let (frames, folder) = (film(), tempfile::tempdir().unwrap());

@@ -1,4 +1,5 @@
-//! Sessions of several passes with the encoders of the build, a silo that merges them, and the `ffmpeg` program that decodes the result.
+//! Sessions of several passes with the encoders of the build, a silo that merges them, and the `ffmpeg`
+//! program that decodes the result.
 
 #![allow(clippy::unwrap_used)]
 
@@ -70,7 +71,8 @@ fn whole() -> TimeRange {
     TimeRange::between(at(0), at(FRAMES))
 }
 
-/// A16, MP-4: without a storage there are no passes; the capability says whether there can be; the encoder list says so too.
+/// A16, MP-4: without a storage there are no passes; the capability says whether there can be; the encoder
+/// list says so too.
 #[test]
 fn a16_passes_need_a_storage() {
     for info in common::encoders() {
@@ -138,7 +140,8 @@ fn a16_low_latency_has_no_passes() {
     }
 }
 
-/// 5.3, 6.2, MP-28: what does not go with passes is refused in both orders, as are quantizers of single frames; hints may change.
+/// 5.3, 6.2, MP-28: what does not go with passes is refused in both orders, as are quantizers of single
+/// frames; hints may change.
 #[test]
 fn what_does_not_go_with_passes_is_refused() {
     for info in common::encoders() {

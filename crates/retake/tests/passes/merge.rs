@@ -53,9 +53,9 @@ fn passes_keep_fields() {
     }
 }
 
-/// A18, MP-16, MP-19, MP-20, MP-21, MP-26, MP-27, MP-32, FS-4, FS-12: the loop of section 8.5 with passes over parts of the
-/// film: all frames, once, in order; another decoder shows them; bytes within 2 % of the rate; and not worse than one pass
-/// with as many bytes.
+/// A18, MP-16, MP-19, MP-20, MP-21, MP-26, MP-27, MP-32, FS-4, FS-12: the loop of section 8.5 with passes
+/// over parts of the film: all frames, once, in order; another decoder shows them; bytes within 2 % of the
+/// rate; and not worse than one pass with as many bytes.
 #[test]
 fn a18_passes_over_parts_meet_the_rate() {
     let frames = film();
@@ -115,8 +115,8 @@ fn a18_passes_over_parts_meet_the_rate() {
     }
 }
 
-/// A19, MP-16, MP-20: whichever of the ranges are replaced, and whichever are not, another decoder shows all frames, each as one of the two passes
-/// has it. Every unit has its own fate.
+/// A19, MP-16, MP-20: whichever of the ranges are replaced, and whichever are not, another decoder shows all
+/// frames, each as one of the two passes has it. Every unit has its own fate.
 #[test]
 fn a19_any_of_the_ranges_may_be_replaced() {
     if !ffmpeg() {
@@ -133,7 +133,8 @@ fn a19_any_of_the_ranges_may_be_replaced() {
         pull.0.begin_final_pass().unwrap();
         let second = send(&pull, &frames, Some(&ranges));
         pull.0.end_final_pass().unwrap();
-        // units side by side are one range: here each second of one counts for itself, as units begin with every second
+        // units side by side are one range: here each second of one counts for itself, as units begin with
+        // every second
         let units: Vec<TimeRange> = (0..FRAMES)
             .step_by(24)
             .map(|index| TimeRange::between(at(index), at(index + 24)))

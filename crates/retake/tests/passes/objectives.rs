@@ -6,8 +6,8 @@ use retake::property::{DataRateLimit, Property, PropertyKey};
 use retake::session::{NextPass, PassOptions};
 use retake::{PixelBuffer, SampleBuffer};
 
-/// All passes that a session asks for, merged by hand: the newest sample of each frame, in decode order. Gives what the first pass made, too,
-/// and how many passes there were.
+/// All passes that a session asks for, merged by hand: the newest sample of each frame, in decode order.
+/// Gives what the first pass made, too, and how many passes there were.
 pub(crate) fn run(
     pull: &common::Pull,
     frames: &[PixelBuffer],
@@ -66,8 +66,8 @@ fn a_quality_floor_is_reached_by_every_unit() {
     }
 }
 
-/// MP-32, extensions: a rate is met as well where bits go where a metric says that they buy most; and the samples of the first pass are those of a
-/// session that measures nothing.
+/// MP-32, extensions: a rate is met as well where bits go where a metric says that they buy most; and the
+/// samples of the first pass are those of a session that measures nothing.
 #[test]
 fn a_rate_is_met_by_measured_quality() {
     let frames = film();
@@ -93,7 +93,8 @@ fn fullest(samples: &[SampleBuffer], frames: usize) -> usize {
     sizes.windows(frames).map(|window| window.iter().sum()).max().unwrap()
 }
 
-/// MP-26: where nothing fits under a limit, a session of passes drops no frame all the same: each pass gives one sample for each that came.
+/// MP-26: where nothing fits under a limit, a session of passes drops no frame all the same: each pass gives
+/// one sample for each that came.
 #[test]
 fn mp26_no_frame_is_dropped_in_passes() {
     let frames = film();
@@ -116,7 +117,8 @@ fn mp26_no_frame_is_dropped_in_passes() {
     }
 }
 
-/// MP-33: no second of the merged stream is above the limit, those across the joins of passes included, and the rate is met as well.
+/// MP-33: no second of the merged stream is above the limit, those across the joins of passes included, and
+/// the rate is met as well.
 #[test]
 fn mp33_limits_hold_across_joins() {
     let frames = film();
@@ -134,7 +136,8 @@ fn mp33_limits_hold_across_joins() {
         println!("{}: {passes} passes, {:+.2} %, {} bytes", info.name, off * 100.0, fullest(&merged, 24));
         assert!(passes > 1 && merged.windows(2).all(|pair| pair[0].sample.dts < pair[1].sample.dts));
         assert!(fullest(&merged, 24) <= limit.bytes as usize, "{}", info.name);
-        // where frames are called back because the encoder does not look at windows, part of the rate is left unspent
+        // where frames are called back because the encoder does not look at windows, part of the rate is left
+        // unspent
         let least = if info.controls.rate_limit { -0.05 } else { -0.2 };
         assert!((least..0.05).contains(&off), "{}: {off}", info.name);
     }

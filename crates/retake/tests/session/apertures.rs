@@ -1,4 +1,5 @@
-//! What of a picture is meant to be seen, and the shape of its pixels: in the description, the stream and the file.
+//! What of a picture is meant to be seen, and the shape of its pixels: in the description, the stream and the
+//! file.
 
 use crate::common::{HEIGHT, WIDTH, decode, elementary, encode, encoders, ffmpeg, probe, render, session};
 use crate::film::{Film, film};
@@ -8,7 +9,8 @@ use retake::{Attachment, Attachments, CleanAperture, Codec, EncoderInfo, Rationa
 use std::io::Write;
 use std::process::Command;
 
-/// 64 pixels off the left (FFmpeg crops the left by multiples of that), none off the right, 8 off the top and the bottom.
+/// 64 pixels off the left (FFmpeg crops the left by multiples of that), none off the right, 8 off the top and
+/// the bottom.
 const WHOLE: CleanAperture = CleanAperture {
     width: Rational::new(112, 1),
     height: Rational::new(128, 1),
@@ -47,8 +49,8 @@ fn fields(aperture: CleanAperture) -> Vec<i32> {
     [width, height, horizontal_offset, vertical_offset].iter().flat_map(|part| [part.num, part.den]).collect()
 }
 
-/// 5.8, CleanAperture: `clap` of the file says it to the bit. Where its edges lie between blocks of chroma, H.264 gives out what is left, and
-/// HEVC says what to show of the whole.
+/// 5.8, CleanAperture: `clap` of the file says it to the bit. Where its edges lie between blocks of chroma,
+/// H.264 gives out what is left, and HEVC says what to show of the whole.
 #[test]
 fn clean_apertures_are_in_stream_and_file() {
     for info in encoders() {
@@ -112,7 +114,8 @@ fn display_window(samples: &[(usize, SampleBuffer)], side: &str) -> Option<i64> 
         .and_then(|line| line.rsplit('=').next()?.trim().parse().ok())
 }
 
-/// EF-9: what the first picture says of itself counts where the property says nothing, if it is of the session's size.
+/// EF-9: what the first picture says of itself counts where the property says nothing, if it is of the
+/// session's size.
 #[test]
 fn apertures_of_pictures_count() {
     for info in encoders() {

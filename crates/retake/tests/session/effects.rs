@@ -25,7 +25,8 @@ fn payloads(samples: &[(usize, SampleBuffer)]) -> Vec<&[u8]> {
 
 /// How it is proved that a property has an effect.
 enum Proof {
-    /// With this group, other bytes or another description come out than with the part of it that follows the first.
+    /// With this group, other bytes or another description come out than with the part of it that follows the
+    /// first.
     Group(Vec<Property>),
     /// By the test of that name.
     Test(&'static str),
@@ -138,7 +139,8 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
     })
 }
 
-/// G-1, the table walk: every property that an encoder lists and that can be set has an effect, seen from outside; the streams decode.
+/// G-1, the table walk: every property that an encoder lists and that can be set has an effect, seen from
+/// outside; the streams decode.
 #[test]
 fn each_property_has_an_effect() {
     for info in encoders().into_iter().filter(obeys) {
@@ -192,7 +194,8 @@ fn proofs_by_name_are_tests() {
 /// The place of a byte in a record, the bits that count, and what they are.
 type Field = (usize, u8, u8);
 
-/// 5.4: the profile and level that were named are those of the stream, as its configuration record says: each codec by its own bytes.
+/// 5.4: the profile and level that were named are those of the stream, as its configuration record says: each
+/// codec by its own bytes.
 #[test]
 fn profile_and_level_are_those_of_the_stream() {
     for info in encoders() {
@@ -207,7 +210,8 @@ fn profile_and_level_are_those_of_the_stream() {
             "x265" => {
                 &[("HEVC_Main_5_1", &[(1, 31, 1), (12, 255, 153)]), ("HEVC_Main_4_0", &[(12, 255, 120)])]
             }
-            // av1C: three bits of profile, five of the index of the level: four for each number before the point, from 2 on
+            // av1C: three bits of profile, five of the index of the level: four for each number before the
+            // point, from 2 on
             "svt-av1" => &[("AV1_Main_5_1", &[(1, 255, 13)]), ("AV1_Main_4_0", &[(1, 255, 8)])],
             // vpcC without the head of its box: profile, level times ten
             _ => &[("VP9_Profile0_5_1", &[(0, 255, 0), (1, 255, 51)]), ("VP9_Profile0_4_0", &[(1, 255, 40)])],

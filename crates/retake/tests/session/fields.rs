@@ -36,8 +36,8 @@ const DETAILS: [(FieldDetail, u8, bool, &str); 4] = [
     (FieldDetail::SpatialFirstLineLate, 14, false, "bt"),
 ];
 
-/// 5.8, FieldCount and FieldDetail: the description, `fiel` of MP4 and MOV, Matroska's order of fields, and the stream say the same, and another
-/// decoder shows the pictures that went in.
+/// 5.8, FieldCount and FieldDetail: the description, `fiel` of MP4 and MOV, Matroska's order of fields, and
+/// the stream say the same, and another decoder shows the pictures that went in.
 #[test]
 fn fields_are_in_stream_and_file() {
     for info in with_fields() {
@@ -73,7 +73,8 @@ fn fields_are_in_stream_and_file() {
     }
 }
 
-/// 5.8, FieldCount: what moves between the fields costs less as two fields than as whole frames that are combed.
+/// 5.8, FieldCount: what moves between the fields costs less as two fields than as whole frames that are
+/// combed.
 #[test]
 fn two_fields_cost_less_than_combed_frames() {
     for info in with_fields() {
@@ -97,7 +98,8 @@ fn two_fields_cost_less_than_combed_frames() {
     }
 }
 
-/// EF-9: what the first picture says of itself counts where the property says nothing and the encoder can; else frames are whole.
+/// EF-9: what the first picture says of itself counts where the property says nothing and the encoder can;
+/// else frames are whole.
 #[test]
 fn fields_of_pictures_count() {
     let said = Fields { count: 2, detail: Some(FieldDetail::SpatialFirstLineLate) };
@@ -156,7 +158,8 @@ fn whole_frames_are_whole() {
     }
 }
 
-/// 5.8, G-1: an encoder without fields does not have the properties, nor has one for pictures that cannot be so.
+/// 5.8, G-1: an encoder without fields does not have the properties, nor has one for pictures that cannot be
+/// so.
 #[test]
 fn only_who_can_has_fields() {
     let registry = retake::encoders();
@@ -202,7 +205,8 @@ fn what_has_no_fields_is_refused() {
     }
 }
 
-/// 5.8: whatever else is asked for, fields stay fields; another decoder shows all pictures, and those that the encoder says it made.
+/// 5.8: whatever else is asked for, fields stay fields; another decoder shows all pictures, and those that
+/// the encoder says it made.
 #[test]
 fn fields_go_with_everything_else() {
     let limit = DataRateLimit { bytes: 20_000, seconds: 1.0 };
@@ -254,7 +258,8 @@ fn fields_go_with_everything_else() {
     }
 }
 
-/// 5.8, CleanAperture: with two fields, a row of chroma of each is four rows, and what lies between is not cropped.
+/// 5.8, CleanAperture: with two fields, a row of chroma of each is four rows, and what lies between is not
+/// cropped.
 #[test]
 fn whole_rows_of_both_fields_are_cropped() {
     for info in with_fields() {
@@ -292,7 +297,8 @@ fn fields_without_delay() {
     }
 }
 
-/// CS-12, section 13: a conversion that would make one row of both fields is refused, that picture alone; other formats of the same chroma are not.
+/// CS-12, section 13: a conversion that would make one row of both fields is refused, that picture alone;
+/// other formats of the same chroma are not.
 #[test]
 fn conversions_do_not_mix_fields() {
     for info in with_fields() {

@@ -10,8 +10,8 @@ use retake::{FrameOptions, Time};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
-/// A1 (T-2, T-3, T-4, EF-7): all times come back; decode times are the sorted presentation times; frames that are reordered are shown before they
-/// are decoded.
+/// A1 (T-2, T-3, T-4, EF-7): all times come back; decode times are the sorted presentation times; frames that
+/// are reordered are shown before they are decoded.
 #[test]
 fn a1_decode_times_are_sorted_presentation_times() {
     for info in encoders() {
@@ -86,7 +86,8 @@ fn a4_times_that_do_not_rise_are_refused() {
     }
 }
 
-/// 4.3, 6.3: options that need long-term references are refused where they are not enabled, and nothing else is disturbed.
+/// 4.3, 6.3: options that need long-term references are refused where they are not enabled, and nothing else
+/// is disturbed.
 #[test]
 fn long_term_options_need_long_term_references() {
     for info in encoders() {
@@ -106,7 +107,8 @@ fn long_term_options_need_long_term_references() {
     }
 }
 
-/// A6 (CS-8, CS-9, CS-10, CS-11, resolution 13): after a numeric time all frames up to it are out; after none, all are. The session goes on.
+/// A6 (CS-8, CS-9, CS-10, CS-11, resolution 13): after a numeric time all frames up to it are out; after
+/// none, all are. The session goes on.
 #[test]
 fn a6_complete_frames_puts_out_what_it_says() {
     for info in encoders() {
@@ -226,8 +228,9 @@ fn a_handler_that_ends_its_session_is_let_finish() {
     }
 }
 
-/// A7 for a drain (CS-13, CS-15, resolution 14): invalidated from another thread while frames are drained, each pending frame has one
-/// outcome with -12903 before it returns; none comes after; every call answers -12903.
+/// A7 for a drain (CS-13, CS-15, resolution 14): invalidated from another thread while frames are drained,
+/// each pending frame has one outcome with -12903 before it returns; none comes after; every call answers
+/// -12903.
 #[test]
 fn invalidation_ends_a_drain() {
     for info in encoders() {
@@ -289,8 +292,8 @@ fn invalidation_ends_a_drain() {
     }
 }
 
-/// EF-8, EF-12, T-5, resolution 17: a full queue makes the caller wait; in real time the frame is dropped, its outcome says so,
-/// and no sample gets its decode time.
+/// EF-8, EF-12, T-5, resolution 17: a full queue makes the caller wait; in real time the frame is dropped,
+/// its outcome says so, and no sample gets its decode time.
 #[test]
 fn frames_are_dropped_in_real_time_alone() {
     for info in encoders() {
@@ -366,7 +369,8 @@ fn a_session_moves_between_threads() {
     }
 }
 
-/// PR-10: every property can be asked for while the session's thread is held up, so that it is not waited for.
+/// PR-10: every property can be asked for while the session's thread is held up, so that it is not waited
+/// for.
 #[test]
 fn asking_does_not_wait_for_the_encoder() {
     for info in encoders() {

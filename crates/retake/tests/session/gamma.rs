@@ -33,8 +33,8 @@ fn containers(codec: Codec) -> &'static [Container] {
     }
 }
 
-/// 5.8, ICCProfile: the description has it, `colr` of MP4 and MOV holds it to the byte beside the one with tags, and another reader finds it;
-/// no sample changes.
+/// 5.8, ICCProfile: the description has it, `colr` of MP4 and MOV holds it to the byte beside the one with
+/// tags, and another reader finds it; no sample changes.
 #[test]
 fn profiles_are_in_the_description_and_the_file() {
     use retake::property::{ColorPrimaries, YCbCrMatrix};
@@ -84,8 +84,8 @@ fn what_is_no_profile_is_refused() {
     }
 }
 
-/// 5.8, GammaLevel: the description has it, and no sample of a picture changes. 2.2 and 2.8 have names in the tags of every file, and `gama`
-/// of MOV holds any.
+/// 5.8, GammaLevel: the description has it, and no sample of a picture changes. 2.2 and 2.8 have names in the
+/// tags of every file, and `gama` of MOV holds any.
 #[test]
 fn gamma_is_in_the_description_and_the_file() {
     for info in encoders() {

@@ -17,7 +17,8 @@ pub(crate) fn opened(properties: &[Property]) -> EncoderSettings {
     log.lock().unwrap().opened.last().unwrap().clone()
 }
 
-/// 5.5, 5.6, G-1: each hint arrives where it has its effect: threads, preset, frame rate of rate control, number of frames.
+/// 5.5, 5.6, G-1: each hint arrives where it has its effect: threads, preset, frame rate of rate control,
+/// number of frames.
 #[test]
 fn hints_arrive() {
     let cores = std::thread::available_parallelism().unwrap().get().min(8) as u32;
@@ -53,7 +54,8 @@ fn many_frames_a_second_ask_for_speed() {
     assert_eq!([preset(60.0), preset(61.0)], ["2", "3"]);
 }
 
-/// PA-14, resolution 7: another number of frames than was told is no error, and can be asked for; one that was right, or was never told, cannot.
+/// PA-14, resolution 7: another number of frames than was told is no error, and can be asked for; one that
+/// was right, or was never told, cannot.
 #[test]
 fn pa14_other_frames_than_were_told() {
     let came = |told: Option<u64>, frames: usize| {

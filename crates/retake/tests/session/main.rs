@@ -1,4 +1,5 @@
-//! Sessions over every encoder of the build, judged by what comes out: tests are named after the acceptance catalogue where it has them.
+//! Sessions over every encoder of the build, judged by what comes out: tests are named after the acceptance
+//! catalogue where it has them.
 
 #![allow(clippy::unwrap_used)]
 

@@ -7,8 +7,9 @@ use retake::property::PropertyKey;
 use retake::{PixelBufferAttributes, PixelFormat};
 use std::process::Command;
 
-/// PB-15, table 12.4: buffers of a shared pool reach the encoder as they are, whatever their layout; those of one that is not shared are
-/// converted into memory of the session's own. However many are sent, no more buffers are made than are in use at once.
+/// PB-15, table 12.4: buffers of a shared pool reach the encoder as they are, whatever their layout; those of
+/// one that is not shared are converted into memory of the session's own. However many are sent, no more
+/// buffers are made than are in use at once.
 #[test]
 fn a13_a_shared_pool_means_no_copy() {
     use PixelFormat::{Bgra, I420, I420Full, Nv12, Nv12Full};

@@ -10,7 +10,8 @@ use retake::property::{HdrMetadataInsertionMode, Property, PropertyKey, Transfer
 use retake::session::{CompressionSession, EncoderSpecification};
 use retake::{Codec, EncoderInfo, FrameOptions, SampleKind};
 
-/// A2 (5.2): without reordering, samples come in the order of frames, and decode times are presentation times. The value reads back.
+/// A2 (5.2): without reordering, samples come in the order of frames, and decode times are presentation
+/// times. The value reads back.
 #[test]
 fn a2_without_reordering_order_is_kept() {
     for info in encoders().into_iter().filter(obeys) {
@@ -85,8 +86,9 @@ fn low_latency(info: &EncoderInfo) -> Option<Pull> {
     }
 }
 
-/// A38 (LL-1, LL-2, LL-3, LL-5, LL-6, section 6.4): one sync frame, unless another is forced; no reordering; the family of High
-/// profiles; no frame is dropped where nothing forces it; the keys of the buffer model are not there.
+/// A38 (LL-1, LL-2, LL-3, LL-5, LL-6, section 6.4): one sync frame, unless another is forced; no reordering;
+/// the family of High profiles; no frame is dropped where nothing forces it; the keys of the buffer model are
+/// not there.
 #[test]
 fn a38_low_latency_has_one_sync_frame() {
     for info in encoders() {
@@ -120,8 +122,9 @@ fn a38_low_latency_has_one_sync_frame() {
     }
 }
 
-/// A38 (6.3, 6.4): the protocol of long-term references with a receiver that loses frames. It acknowledges a token; all from there to a
-/// refresh is lost; what follows decodes to the same pictures as for a receiver that has everything.
+/// A38 (6.3, 6.4): the protocol of long-term references with a receiver that loses frames. It acknowledges a
+/// token; all from there to a refresh is lost; what follows decodes to the same pictures as for a receiver
+/// that has everything.
 #[test]
 fn a38_a_refresh_survives_losses() {
     for info in encoders() {
@@ -170,7 +173,8 @@ fn a38_a_refresh_survives_losses() {
     }
 }
 
-/// A39 (6.5): with two temporal layers, the samples that nothing depends on can be left out, and half of the frames remain.
+/// A39 (6.5): with two temporal layers, the samples that nothing depends on can be left out, and half of the
+/// frames remain.
 #[test]
 fn a39_the_upper_layer_can_be_left_out() {
     for info in encoders() {
@@ -193,8 +197,8 @@ fn a39_the_upper_layer_can_be_left_out() {
     }
 }
 
-/// A40 (HD-1, HD-2, 5.8): mastering display and light level arrive as they were given, in the description and, where the encoder can, in the
-/// stream; with mode None they do not.
+/// A40 (HD-1, HD-2, 5.8): mastering display and light level arrive as they were given, in the description
+/// and, where the encoder can, in the stream; with mode None they do not.
 #[test]
 fn a40_hdr_metadata_arrives_or_is_left_out() {
     for info in encoders() {

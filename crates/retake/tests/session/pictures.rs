@@ -27,8 +27,8 @@ fn formats(formats: &[PixelFormat]) -> PixelBufferAttributes {
     PixelBufferAttributes { formats: formats.to_vec(), ..Default::default() }
 }
 
-/// A13 (CS-3, PB-14, PB-15, PB-18, PB-20, table 12.4): what the client asks for and what the encoder takes make the pool; it is the same one each
-/// time.
+/// A13 (CS-3, PB-14, PB-15, PB-18, PB-20, table 12.4): what the client asks for and what the encoder takes
+/// make the pool; it is the same one each time.
 #[test]
 fn a13_the_pool_is_shared_where_it_can_be() {
     use PixelFormat::{Bgra, I420, I420Full, Nv12, Nv12Full};
@@ -79,7 +79,8 @@ fn another_depth_is_another_pool() {
     }
 }
 
-/// CS-3, EF-10, PB-19: pictures of other formats and sizes are converted; what comes out looks like what went in.
+/// CS-3, EF-10, PB-19: pictures of other formats and sizes are converted; what comes out looks like what went
+/// in.
 #[test]
 fn pictures_of_any_kind_may_be_sent() {
     for info in encoders() {
@@ -111,8 +112,8 @@ fn pictures_of_any_kind_may_be_sent() {
     }
 }
 
-/// Section 13, PixelTransferProperties: how a picture of another shape is fitted in. One that is half as high as the session's is stretched,
-/// gets bars above and below, or loses its sides.
+/// Section 13, PixelTransferProperties: how a picture of another shape is fitted in. One that is half as high
+/// as the session's is stretched, gets bars above and below, or loses its sides.
 #[test]
 fn pictures_are_fitted_as_the_session_is_told() {
     let modes = [ScalingMode::Normal, ScalingMode::Letterbox, ScalingMode::Trim];

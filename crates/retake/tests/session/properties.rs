@@ -20,7 +20,8 @@ pub(crate) const MASTERING: MasteringDisplay = MasteringDisplay {
 };
 pub(crate) const LIGHT: ContentLight = ContentLight { max_content: 1000, max_frame_average: 400 };
 
-/// A value that every encoder takes which has the property, other than the default; with what it needs beside it.
+/// A value that every encoder takes which has the property, other than the default; with what it needs beside
+/// it.
 fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, Vec<Property>) {
     let entry = &supported[&key];
     let value = match key {
@@ -78,8 +79,8 @@ fn fresh(info: &EncoderInfo) -> CompressionSession<usize> {
     CompressionSession::builder(&registry, 176, 144, info.codec).encoder(info.name).build_pull().unwrap().0
 }
 
-/// A12 (PR-1, PR-2, PR-4, PR-7, G-1): a key is supported if and only if it can be told, and set unless it is read-only; the errors are those
-/// of the contract.
+/// A12 (PR-1, PR-2, PR-4, PR-7, G-1): a key is supported if and only if it can be told, and set unless it is
+/// read-only; the errors are those of the contract.
 #[test]
 fn a12_supported_is_what_can_be_set_and_told() {
     for info in encoders() {
@@ -151,7 +152,8 @@ fn a41_reset_restores_the_default() {
     }
 }
 
-/// A11 (resolution 10): of each pair that excludes itself, the second set is refused, in either order; when the first is reset, it is not.
+/// A11 (resolution 10): of each pair that excludes itself, the second set is refused, in either order; when
+/// the first is reset, it is not.
 #[test]
 fn a11_the_conflict_matrix_holds_in_both_orders() {
     use PropertyKey as Key;
@@ -197,8 +199,8 @@ fn a11_the_conflict_matrix_holds_in_both_orders() {
     }
 }
 
-/// PR-3, resolution 11: a group is set as a whole, or not at all; it is judged as a whole, so that what excludes an old value may come with
-/// its reset.
+/// PR-3, resolution 11: a group is set as a whole, or not at all; it is judged as a whole, so that what
+/// excludes an old value may come with its reset.
 #[test]
 fn groups_are_set_as_a_whole() {
     for info in encoders() {
@@ -233,7 +235,8 @@ fn numbers_are_taken_in_any_form() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// PR-1, PR-3: whatever comes in by name, in whatever order, is taken or refused with a known number; what is refused changes nothing.
+    /// PR-1, PR-3: whatever comes in by name, in whatever order, is taken or refused with a known number;
+    /// what is refused changes nothing.
     #[test]
     fn nothing_that_is_refused_changes_anything(
         sets in proptest::collection::vec((0..90usize, -3.0..3e6f64, any::<bool>()), 1..24)
@@ -256,7 +259,8 @@ proptest! {
     }
 }
 
-/// PR-5: what is saved can be kept as text and set in another session; nothing of this session alone is among it.
+/// PR-5: what is saved can be kept as text and set in another session; nothing of this session alone is among
+/// it.
 #[test]
 fn saved_properties_make_an_equal_session() {
     for info in encoders() {
@@ -307,7 +311,8 @@ fn odd_names_are_known() {
     }
 }
 
-/// What is counted by nothing: shares, scores of a metric, the scale of an encoder, an exponent, numbers that name something.
+/// What is counted by nothing: shares, scores of a metric, the scale of an encoder, an exponent, numbers that
+/// name something.
 const WITHOUT_UNIT: [PropertyKey; 12] = [
     PropertyKey::Quality,
     PropertyKey::QualityFloor,
@@ -329,8 +334,8 @@ fn fact(key: PropertyKey, name: &str) -> &'static str {
     line.and_then(|line| line.strip_suffix('.')).unwrap_or_else(|| panic!("{key} says no {name}"))
 }
 
-/// 2.2, PropertyDocumentation: rustdoc says of every key what its row says: no number without what it counts, least and greatest value of each
-/// that can be set, when it can be set.
+/// 2.2, PropertyDocumentation: rustdoc says of every key what its row says: no number without what it counts,
+/// least and greatest value of each that can be set, when it can be set.
 #[test]
 fn documentation_says_what_rows_say() {
     for key in PropertyKey::all() {
@@ -356,7 +361,8 @@ fn documentation_says_what_rows_say() {
     }
 }
 
-/// G-1: the encoders that rustdoc names are those that have the property, and the default that it names is the one they have.
+/// G-1: the encoders that rustdoc names are those that have the property, and the default that it names is
+/// the one they have.
 #[test]
 fn documentation_names_those_that_have_it() {
     let registry = retake::encoders();
@@ -460,7 +466,8 @@ fn preset_dictionaries_can_be_set() {
     }
 }
 
-/// CS-5, CS-7, section 3.3, resolution 15: from the first frame on, or prepare, class B answers -12902 and class F is taken.
+/// CS-5, CS-7, section 3.3, resolution 15: from the first frame on, or prepare, class B answers -12902 and
+/// class F is taken.
 #[test]
 fn what_the_first_frame_decides_is_frozen() {
     for info in encoders() {

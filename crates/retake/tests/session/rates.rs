@@ -33,8 +33,8 @@ fn fullest_window(samples: &[(usize, SampleBuffer)], ticks: i64) -> u64 {
         .unwrap()
 }
 
-/// A10 (5.3): with one pair and with two, alone and with an average, no window holds more than it may; and the limit is not kept by
-/// sending next to nothing.
+/// A10 (5.3): with one pair and with two, alone and with an average, no window holds more than it may; and
+/// the limit is not kept by sending next to nothing.
 #[test]
 fn a10_no_window_is_above_its_limit() {
     let (one, two) =
@@ -82,8 +82,9 @@ fn outcomes(pull: &Pull, frames: &[PixelBuffer]) -> (Vec<(usize, SampleBuffer)>,
     (samples, dropped)
 }
 
-/// A10 where encoders break the limit by themselves: stillness before noise, cuts in every second, and less room than the coarsest quantizer
-/// needs. What cannot be made small enough is dropped, and nothing else; what is left decodes, and comes again byte for byte.
+/// A10 where encoders break the limit by themselves: stillness before noise, cuts in every second, and less
+/// room than the coarsest quantizer needs. What cannot be made small enough is dropped, and nothing else;
+/// what is left decodes, and comes again byte for byte.
 #[test]
 fn a10_a_limit_holds_where_encoders_break_it() {
     let still: Vec<PixelBuffer> = render(1, 9, 0).into_iter().cycle().take(40).collect();
@@ -121,8 +122,9 @@ fn a10_a_limit_holds_where_encoders_break_it() {
     }
 }
 
-/// A10, with an encoder whose sizes are known: frames that are too large are encoded again, coarser, from there on; one that no quantizer
-/// makes small is dropped alone; when there is room again, quantizers are fine again.
+/// A10, with an encoder whose sizes are known: frames that are too large are encoded again, coarser, from
+/// there on; one that no quantizer makes small is dropped alone; when there is room again, quantizers are
+/// fine again.
 #[test]
 fn a10_what_does_not_fit_is_encoded_again() {
     let (session, outcomes, log) = recording(
@@ -176,7 +178,8 @@ fn an_average_bit_rate_is_met() {
     }
 }
 
-/// 3.3, 5.3: another rate between frames holds from there on, whether the encoder takes it or a new encode does.
+/// 3.3, 5.3: another rate between frames holds from there on, whether the encoder takes it or a new encode
+/// does.
 #[test]
 fn a_rate_may_change_between_frames() {
     for info in encoders() {
@@ -241,7 +244,8 @@ fn quality_is_a_ceiling_of_an_average() {
     }
 }
 
-/// A8 (5.2): of a bound in frames and one in time, what is hit first counts: 12 frames are half a second at 24.
+/// A8 (5.2): of a bound in frames and one in time, what is hit first counts: 12 frames are half a second
+/// at 24.
 #[test]
 fn a8_sync_frames_are_not_further_apart_than_asked_for() {
     for info in encoders() {
@@ -254,7 +258,8 @@ fn a8_sync_frames_are_not_further_apart_than_asked_for() {
     }
 }
 
-/// 5.2: the bound in frames alone; the bound in time with frames that do not come evenly; no temporal compression at all.
+/// 5.2: the bound in frames alone; the bound in time with frames that do not come evenly; no temporal
+/// compression at all.
 #[test]
 fn intervals_hold_alone() {
     for info in encoders() {

@@ -1,4 +1,5 @@
-//! An encoder that codes nothing and remembers everything: what a session asks of encoders, and which memory it hands them.
+//! An encoder that codes nothing and remembers everything: what a session asks of encoders, and which memory
+//! it hands them.
 
 use retake::session::{CompressionSession, Outcomes};
 use retake::{

@@ -91,7 +91,7 @@ impl Scripted {
         let last = self.frames.len();
         let index = match place {
             0 => 0,
-            _ if (place - 1) % 4 == 0 && place + 3 < last => place + 3,
+            _ if (place - 1).is_multiple_of(4) && place + 3 < last => place + 3,
             _ if (place - 1) / 4 * 4 + 4 < last => place - 1,
             _ => place,
         };
@@ -201,8 +201,8 @@ impl Out {
     }
 }
 
-/// Encodes frames from `first` on. Outputs are taken after every `burst` frames, so that the encoder is more or
-/// less far behind.
+/// Encodes frames from `first` on. Outputs are taken after every `burst` frames, so that the encoder is more
+/// or less far behind.
 fn run(
     rate: RateControl,
     (rules, state): (CapRules, CapState),
@@ -305,8 +305,8 @@ proptest! {
         }
     }
 
-    /// W2, MP-26, MP-33: a unit that is held back as a whole begins with its one sync frame, gives a sample for
-    /// each frame, and fits between what is before and behind it wherever its coarsest quantizer does.
+    /// W2, MP-26, MP-33: a unit that is held back as a whole begins with its one sync frame, gives a sample
+    /// for each frame, and fits between what is before and behind it wherever its coarsest quantizer does.
     #[test]
     fn mp33_a_whole_unit_fits_between_its_neighbours(
         base in 20.0..3000.0f64, limit in 8_000u64..40_000, count in 1u64..120, level in 0.0..0.9f64,

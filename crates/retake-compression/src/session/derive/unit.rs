@@ -5,8 +5,8 @@ use crate::encoder::{EncoderInfo, EncoderSettings, RateControl};
 use crate::property::Values;
 use retake_media::Time;
 
-/// The most bytes of pictures of a unit that wait until all of it is there: for an encoder's own first pass, or
-/// because all of it may have to be encoded again.
+/// The most bytes of pictures of a unit that wait until all of it is there: for an encoder's own first pass,
+/// or because all of it may have to be encoded again.
 const UNIT_MEMORY: u64 = 256 << 20;
 
 /// How an encode of its own begins in a session of several passes. The default is that of a pass over

@@ -44,8 +44,9 @@ impl SharedIntervals {
 
 /// An encode whose sync frames come as often as the intervals ask for.
 ///
-/// It counts from the last sync frame that was forced or began the encode. Sync frames that the encoder put in
-/// by itself are not counted from: when they become known depends on the encoder's delay, and bytes may not.
+/// It counts from the last sync frame that was forced or began the encode. Sync frames that the encoder put
+/// in by itself are not counted from: when they become known depends on the encoder's delay, and bytes may
+/// not.
 pub(super) struct KeyFrameSchedule<E> {
     encoder: E,
     intervals: SharedIntervals,
