@@ -1,6 +1,8 @@
 //! The examples, run on a short film, and judged by another program.
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+// Each example is a program of its own, and some share a module of helpers.
+#![allow(clippy::duplicate_mod)]
 
 #[path = "../examples/capture.rs"]
 mod capture;

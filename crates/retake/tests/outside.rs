@@ -103,7 +103,7 @@ impl Encoder for Coarsening {
         options: FrameOptions,
     ) -> Result<(), EncoderError> {
         let index = self.sent;
-        let sync = options.force_key_frame || index % self.interval == 0;
+        let sync = options.force_key_frame || index.is_multiple_of(self.interval);
         let mut data = vec![self.bits as u8];
         for row in 0..picture.height() as usize {
             data.extend(picture.row(0, row).iter().map(|luma| luma >> self.bits));

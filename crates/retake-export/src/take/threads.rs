@@ -162,9 +162,7 @@ impl Shared {
             }
         });
         match result {
-            Ok((take, file)) => {
-                TakeOutcome::Done { take: Box::new(take), file }
-            }
+            Ok((take, file)) => TakeOutcome::Done { take: Box::new(take), file },
             Err(ExportError::Stopped) => TakeOutcome::Cancelled,
             Err(error) => TakeOutcome::Failed(error),
         }

@@ -330,11 +330,11 @@ fn frames_are_dropped_in_real_time_alone() {
             drop(open);
             session.complete_frames().unwrap();
             // frames behind the dropped one, of which none has to wait
-            for index in sent..(sent + 3).min(frames.len()) {
-                session.encode(SourceFrame::new(&frames[index], at(index)).duration(STEP), index).unwrap();
+            for (index, frame) in frames.iter().enumerate().skip(sent).take(3) {
+                session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
                 session.complete_frames().unwrap();
-                sent = index + 1;
             }
+            sent = (sent + 3).min(frames.len());
             drop(session);
             let outcomes: Vec<_> = outcomes.iter().collect();
             let dropped: Vec<usize> =
