@@ -27,8 +27,9 @@ impl AssetWriterInput {
     /// starts. In ISO files only.
     ///
     /// # Errors
-    /// [`Mistake::Status`] once the writer has started, [`Mistake::BadValue`] for itself, an association that
-    /// does not go with the media types, and one that is there already.
+    /// [`Mistake::Status`](crate::Mistake::Status) once the writer has started,
+    /// [`Mistake::BadValue`](crate::Mistake::BadValue) for itself, an association that does not go with the
+    /// media types, and one that is there already.
     #[doc(alias = "addTrackAssociationWithTrackOfInput:type:")]
     pub fn add_track_association(&self, other: &Self, kind: TrackAssociation) -> Result<(), UsageError> {
         const CALL: &str = "add_track_association";

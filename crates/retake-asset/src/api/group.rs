@@ -16,8 +16,8 @@ impl AssetWriterInputGroup {
     /// A group of inputs, with the one that is given unless the viewer says otherwise.
     ///
     /// # Errors
-    /// [`Mistake::BadValue`] for fewer than two inputs, one that is there twice, or a default that is not
-    /// among them.
+    /// [`Mistake::BadValue`](crate::Mistake::BadValue) for fewer than two inputs, one that is there twice, or
+    /// a default that is not among them.
     #[doc(alias = "initWithInputs:defaultInput:")]
     pub fn new(inputs: Vec<AssetWriterInput>, default: Option<AssetWriterInput>) -> Result<Self, UsageError> {
         let wrong =
@@ -58,9 +58,10 @@ impl AssetWriter {
     /// those of the others are not, which can no longer be set by hand.
     ///
     /// # Errors
-    /// [`Mistake::Status`] once it has started, [`Mistake::NotAttached`] for an input that was not added to
-    /// this writer, [`Mistake::CannotAdd`] for a container without groups, inputs of several media types, and
-    /// one that is in a group already.
+    /// [`Mistake::Status`](crate::Mistake::Status) once it has started,
+    /// [`Mistake::NotAttached`](crate::Mistake::NotAttached) for an input that was not added to this writer,
+    /// [`Mistake::CannotAdd`](crate::Mistake::CannotAdd) for a container without groups, inputs of several
+    /// media types, and one that is in a group already.
     #[doc(alias = "addInputGroup:")]
     pub fn add_group(&self, group: &AssetWriterInputGroup) -> Result<(), UsageError> {
         let members = self.members(group);

@@ -81,7 +81,8 @@ impl AssetWriterInput {
     /// Changes properties, all at once.
     ///
     /// # Errors
-    /// [`Mistake::Status`] once the writer has started, [`Mistake::BadValue`]; nothing is changed then.
+    /// [`Mistake::Status`](crate::Mistake::Status) once the writer has started,
+    /// [`Mistake::BadValue`](crate::Mistake::BadValue); nothing is changed then.
     pub fn configure(&self, change: impl FnOnce(&mut InputOptions)) -> Result<(), UsageError> {
         // the client's code runs without the lock, and what it makes of the options is checked under it
         let mut options = self.options();

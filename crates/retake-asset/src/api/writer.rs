@@ -120,7 +120,8 @@ impl AssetWriter {
     /// Changes properties, all at once.
     ///
     /// # Errors
-    /// [`Mistake::Status`] once it has started (AW-3), [`Mistake::BadValue`]; nothing is changed then.
+    /// [`Mistake::Status`](crate::Mistake::Status) once it has started (AW-3),
+    /// [`Mistake::BadValue`](crate::Mistake::BadValue); nothing is changed then.
     pub fn configure(&self, change: impl FnOnce(&mut WriterOptions)) -> Result<(), UsageError> {
         const CALL: &str = "configure";
         let mut options = self.options();
@@ -148,8 +149,9 @@ impl AssetWriter {
     /// Adds an input; it becomes the next track of the film.
     ///
     /// # Errors
-    /// [`Mistake::Status`] once it has started, [`Mistake::Attached`] for an input of any writer,
-    /// [`Mistake::CannotAdd`] for a format that the container does not take.
+    /// [`Mistake::Status`](crate::Mistake::Status) once it has started,
+    /// [`Mistake::Attached`](crate::Mistake::Attached) for an input of any writer,
+    /// [`Mistake::CannotAdd`](crate::Mistake::CannotAdd) for a format that the container does not take.
     #[doc(alias = "addInput:")]
     pub fn add(&self, input: &AssetWriterInput) -> Result<(), UsageError> {
         self.attach("add", input)

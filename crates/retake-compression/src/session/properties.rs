@@ -126,8 +126,9 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// Sets a property. What may be set between frames holds for frames submitted from now on.
     ///
     /// # Errors
-    /// [`PropertyError`] in [`SessionError::Property`]: the encoder does not have it, it is read-only, or the
-    /// value is out of range, in conflict with others, or too late. Nothing has changed then.
+    /// [`PropertyError`](crate::property::PropertyError) in [`SessionError::Property`]: the encoder does not
+    /// have it, it is read-only, or the value is out of range, in conflict with others, or too late. Nothing
+    /// has changed then.
     #[doc(alias = "VTSessionSetProperty")]
     pub fn set(&self, property: Property) -> Result<(), SessionError> {
         self.shell.change(&[change_to(&property)])
