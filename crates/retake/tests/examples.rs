@@ -62,11 +62,15 @@ impl Studio {
                 "-i",
                 "testsrc2=size=160x120:rate=24:duration=2",
             ])
-            .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=2", "-c:v", "mpeg4", "-c:a", "aac"])
+            .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=2", "-c:v", "libx264", "-c:a", "aac"])
             .arg(&film)
             .status();
         match made {
-            Ok(status) => assert!(status.success(), "ffmpeg made no film"),
+            Ok(status) if status.success() => {}
+            Ok(_) => {
+                eprintln!("SKIPPED: this ffmpeg cannot encode H.264");
+                return None;
+            }
             Err(error) => {
                 eprintln!("SKIPPED: no ffmpeg program ({error})");
                 return None;
@@ -104,7 +108,9 @@ fn frames(film: &Path, track: &str) -> usize {
         .unwrap();
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(said.is_empty(), "{}: {said}", film.display());
-    String::from_utf8_lossy(&run.stdout).trim().trim_end_matches(',').parse().unwrap_or(0)
+    // Of a stream ffprobe tells the same once more, as part of a program.
+    let counts = String::from_utf8_lossy(&run.stdout);
+    counts.lines().next().and_then(|count| count.trim_end_matches(',').parse().ok()).unwrap_or(0)
 }
 
 /// Those that make a film of a film: all pictures are there, and the sound where the example copies it.
