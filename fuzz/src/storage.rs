@@ -5,7 +5,7 @@ use crate::journalled::{file, inputs};
 use retake_compression::storage::{
     FrameRecord, MultiPassStorage, NoteKey, StorageIdentity, StorageLease, StorageOptions,
 };
-use retake_media::{Codec, SampleKind, Time, TimeRange};
+use retake_media::{Codec, SampleKind, Time};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn open(path: &Path) -> Option<Arc<MultiPassStorage>> {
-    MultiPassStorage::create(Some(path), TimeRange::INVALID, &StorageOptions::default()).ok()
+    MultiPassStorage::create(Some(path), &StorageOptions::default()).ok()
 }
 
 /// Whether everything in it can be read.
@@ -78,7 +78,7 @@ fn real() -> &'static [u8] {
         let path = folder.path().join("storage");
         let options = StorageOptions { do_not_delete: true, ..StorageOptions::default() };
         let storage =
-            MultiPassStorage::create(Some(&path), TimeRange::INVALID, &options).expect("a new storage");
+            MultiPassStorage::create(Some(&path), &options).expect("a new storage");
         let lease = storage.attach(&identity()).expect("a new storage");
         for pass in 0..2 {
             lease.begin_pass(pass).expect("a disk with room");
