@@ -331,14 +331,7 @@ impl<'a> HighestRate<'a> {
         let Some((peaks, caps)) = &mut self.0 else {
             return Ok((planner::plan(brief, states, passes), BTreeMap::new()));
         };
-        caps.learn_bounds(brief, states);
-        loop {
-            let plan = caps.plan(brief, states, passes);
-            let above = peaks.broken(&choose(units, &plan.ship))?;
-            if !caps.learn(brief, states, &plan.ship, &above) {
-                return Ok((plan, above));
-            }
-        }
+        caps.plan_within(brief, states, passes, |ship| peaks.broken(&choose(units, ship)))
     }
 }
 

@@ -2,6 +2,7 @@
 //! joins of takes.
 
 use crate::error::ExportError;
+use crate::job::plan::limit_of;
 use crate::take::finished::FinishedTake;
 use crate::take::store::TakeStore;
 use retake_compression::property::DataRateLimit;
@@ -9,8 +10,6 @@ use retake_compression::rate_limit::{TimedBytes, overfull};
 use retake_compression::take::TakeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-const SECONDS: f64 = 2.0;
 
 /// When the samples of a take are decoded, in seconds, and their bytes.
 type Sizes = Vec<(f64, u64)>;
@@ -24,10 +23,7 @@ pub(crate) struct Peaks<'a> {
 
 impl<'a> Peaks<'a> {
     pub(crate) fn new(store: &'a TakeStore, rate: u64) -> Self {
-        // `as` saturates, so that no rate is too much
-        let bytes = ((rate as f64 * SECONDS / 8.0) as u64).max(1);
-        let limit = DataRateLimit { bytes, seconds: SECONDS };
-        Self { store, limit, known: HashMap::new() }
+        Self { store, limit: limit_of(rate), known: HashMap::new() }
     }
 
     /// Of the takes of all units: those that have a part in two seconds above the rate, and how many times

@@ -5,8 +5,9 @@ use super::request::{Goal, Request};
 use super::source::{frames, seconds};
 use crate::error::{ExportError, RequestError};
 use crate::index::scout::held_back;
-use retake_compression::encoder::{EncoderSettings, RateLimit};
+use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
+use retake_compression::property::DataRateLimit;
 use retake_compression::units::UnitRule;
 use retake_libav::FilmInfo;
 use retake_media::PixelFormat;
@@ -86,12 +87,14 @@ pub(crate) fn unit_rule(
     }
 }
 
-/// What encoders are told of a rate that no two seconds exceed: what flows into two seconds and a bucket are
-/// those two seconds at the rate. Two takes may both make use of their buckets at a join; those are encoded
-/// again. Where nothing is, each take has half of the bucket.
-pub(crate) fn bucket(rate: u64, measured: bool) -> RateLimit {
-    let part = |percent: u64| (rate / 100).saturating_mul(percent).max(1000);
-    RateLimit { bits_per_second: part(75), window_bits: part(if measured { 50 } else { 25 }) }
+/// The windows of a highest rate, in seconds.
+const RATE_WINDOW: f64 = 2.0;
+
+/// A rate that is nowhere exceeded, as a limit of windows.
+pub(crate) fn limit_of(rate: u64) -> DataRateLimit {
+    // `as` saturates, so that no rate is too much.
+    let bytes = ((rate as f64 * RATE_WINDOW / 8.0) as u64).max(1);
+    DataRateLimit { bytes, seconds: RATE_WINDOW }
 }
 
 /// The most frames that the library is to look at before it codes them, if it gives bits better for that and

@@ -1,12 +1,13 @@
 //! The settings that all takes of a job begin with, and what they cannot keep of the source.
 
-use super::plan::bucket;
+use super::plan::limit_of;
 use super::properties;
 use super::request::{Goal, Request};
 use super::source::pixel_format;
 use crate::error::{ExportError, RequestError};
 use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateControl};
 use retake_compression::property::PropertyKey;
+use retake_compression::rate_limit::VbvOf;
 use retake_libav::{FilmInfo, VideoTrack};
 
 /// The settings of a job's takes: what its properties make of them, and in them what the export decides
@@ -27,6 +28,8 @@ pub(crate) fn settings(
         notes.extend(reduced);
         format
     };
+    // Where nothing is judged, nothing is encoded again for a join either.
+    let vbv = if measured { VbvOf::JudgedTake } else { VbvOf::UnjudgedTake };
     let mut settings = EncoderSettings {
         format,
         preset: if derived.preset.is_empty() { preset(request)? } else { derived.preset },
@@ -39,7 +42,7 @@ pub(crate) fn settings(
         limit: request
             .max_bit_rate
             .filter(|_| info.controls.rate_limit || !measured)
-            .map(|rate| bucket(rate, measured)),
+            .and_then(|rate| vbv.rate_limit(&[limit_of(rate)])),
         threads: request.threads(),
         reconstruct: measured && info.reconstructs,
         options: request.options.clone(),
