@@ -29,6 +29,14 @@ use std::sync::Arc;
 /// large at once, and is then replaced where it began: what was handed out would leave a second sync frame.
 const FIRST: usize = 16;
 
+/// The share of a window that a group leaves for the sync frame of the next one.
+const GROUP_RESERVE: f64 = 0.25;
+
+/// What a group is given of an average rate, at least and at most, where others took more or less than
+/// theirs.
+const LEAST_SHARE: f64 = 0.5;
+const MOST_SHARE: f64 = 1.5;
+
 /// Opens the encodes inside a [`RateCapped`] one.
 pub type Open<E> = Box<dyn FnMut(&EncoderSettings) -> Result<E, EncoderError> + Send>;
 
@@ -55,6 +63,14 @@ pub enum HoldBack {
         /// The most frames.
         frames: u32,
     },
+    /// Until the end of a group of so many frames, each of which is an encode of its own and encoded again as
+    /// a whole. An average rate is that of the groups together, because an encoder that begins anew knows
+    /// nothing of what was left over.
+    Groups {
+        /// The frames of a group: about as many as are in a window, so that what breaks a limit is made
+        /// coarser, and not what stands far from it.
+        frames: u32,
+    },
 }
 
 /// What a cap keeps to.
@@ -79,12 +95,14 @@ pub struct CapRules {
 pub struct CapState {
     window: RateWindow,
     floor: QpFloor,
+    /// The bits that groups so far left of an average rate; below 0, they took more.
+    left_over: f64,
 }
 
 impl CapState {
     /// Behind these samples of the same stream, in decode order.
     pub fn behind(samples: impl IntoIterator<Item = (Time, u64)>) -> Self {
-        Self { window: RateWindow::behind(samples), floor: QpFloor::default() }
+        Self { window: RateWindow::behind(samples), ..Self::default() }
     }
 }
 
@@ -193,6 +211,16 @@ impl<E: Encoder> RateCapped<E> {
         self.inner.as_ref().map(|inner| &inner.encoder)
     }
 
+    /// The constant quality that the encode was given last, where that is coarser than what it was asked for.
+    pub fn coarser(&self) -> Option<f64> {
+        let (RateControl::Quality(asked), RateControl::Quality(given)) =
+            (self.settings.rate, self.applied(&self.settings).rate)
+        else {
+            return None;
+        };
+        (given > asked).then_some(given)
+    }
+
     /// How many encodes were begun inside, that of the last output among them. The description may have
     /// changed where this has.
     pub fn encodes(&self) -> u64 {
@@ -210,8 +238,23 @@ impl<E: Encoder> RateCapped<E> {
         self.capped
     }
 
+    /// What an encode inside is told in place of these settings.
+    fn applied(&self, settings: &EncoderSettings) -> EncoderSettings {
+        let mut applied = self.state.floor.applied(&self.info, settings);
+        if let (HoldBack::Groups { frames }, RateControl::AverageBitRate(rate)) =
+            (self.rules.hold_back, applied.rate)
+        {
+            let seconds = f64::from(frames) / settings.frame_rate.to_f64();
+            let rate = rate as f64;
+            let wanted = (rate + self.state.left_over / seconds).clamp(LEAST_SHARE * rate, MOST_SHARE * rate);
+            applied.rate = RateControl::AverageBitRate(wanted as u64);
+        }
+        applied
+    }
+
     fn open_inner(&mut self, settings: Arc<EncoderSettings>) -> Result<(), EncoderError> {
-        let encoder = (self.open)(&self.state.floor.applied(&self.info, &settings))?;
+        let applied = self.applied(&settings);
+        let encoder = (self.open)(&applied)?;
         self.format = encoder.format().clone();
         self.encodes += 1;
         let mut inner = Inner::new(encoder, settings);
@@ -229,23 +272,42 @@ impl<E: Encoder> RateCapped<E> {
         if self.inner.is_none() {
             self.open_inner(sending.settings.clone())?;
         }
-        let Some(inner) = &mut self.inner else { return Ok(()) };
+        let Some(inner) = &self.inner else { return Ok(()) };
         if !Arc::ptr_eq(&inner.settings, &sending.settings) {
             // the encode took the same change when the frame came first
-            let floor = &self.state.floor;
-            let (old, new) =
-                (floor.applied(&self.info, &inner.settings), floor.applied(&self.info, &sending.settings));
+            let inside = inner.settings.clone();
+            let (old, new) = (self.applied(&inside), self.applied(&sending.settings));
+            let Some(inner) = &mut self.inner else { return Ok(()) };
             if !inner.encoder.reconfigure(&difference(&old, &new))? {
                 let reason = "does not repeat a change that it took before".to_owned();
                 return Err(malfunction(&self.info, self.accepted, reason));
             }
             inner.settings = sending.settings.clone();
         }
+        let full = self.group().map(u64::from);
+        let Some(inner) = &mut self.inner else { return Ok(()) };
         let Sending { picture, pts, duration, options, .. } = &sending;
         inner.encoder.send(picture, *pts, *duration, options.clone())?;
         inner.frames.insert(inner.sent, sending);
         inner.sent += 1;
+        if full.is_some_and(|full| inner.sent >= full) {
+            inner.finished = true;
+            inner.encoder.finish()?;
+        }
         Ok(())
+    }
+
+    /// The frames of a group, where the encode is one of groups.
+    fn group(&self) -> Option<u32> {
+        match self.rules.hold_back {
+            HoldBack::Groups { frames } if self.caps() => Some(frames.max(1)),
+            _ => None,
+        }
+    }
+
+    /// Whether the encode inside takes frames.
+    fn takes_frames(&self) -> bool {
+        self.inner.as_ref().is_some_and(|inner| !inner.finished)
     }
 
     /// Gives up the encode inside: its frames that are not handed out go into another one.
@@ -283,34 +345,78 @@ impl<E: Encoder> RateCapped<E> {
         }
         let mut finer = false;
         for sample in group {
-            let Some(frame) = inner.frames.remove(&sample.index) else { continue };
-            let CapRules { limits, margins, .. } = &*frame.rules;
-            let (dts, bytes) = (sample.sample.dts, sample.sample.data.len() as u64);
-            let fullest = self.state.window.note(limits, margins.as_ref(), dts, bytes);
-            finer |= self.state.floor.note(&self.info, &settings, limits, fullest, &sample);
-            let picture = inner.pictures.remove(&sample.index);
-            self.ready.push_back(Output::Frame(EncodedFrame { index: frame.index, ..sample }));
-            let index = frame.index;
-            self.ready.extend(picture.map(|picture| Output::Picture { index, picture }));
+            finer |= self.hand_out(sample);
         }
         if finer {
             self.recall();
         }
     }
 
+    /// Hands out a sample, and its reconstruction if that is there. True if frames from now on may be finer.
+    fn hand_out(&mut self, sample: EncodedFrame) -> bool {
+        let Some(inner) = &mut self.inner else { return false };
+        let Some(Sending { index, settings, rules, .. }) = inner.frames.remove(&sample.index) else {
+            return false;
+        };
+        let picture = inner.pictures.remove(&sample.index);
+        let CapRules { limits, margins, .. } = &*rules;
+        let (dts, bytes) = (sample.sample.dts, sample.sample.data.len() as u64);
+        if let RateControl::AverageBitRate(rate) = settings.rate {
+            self.state.left_over += rate as f64 / settings.frame_rate.to_f64() - bytes as f64 * 8.0;
+        }
+        let fullest = self.state.window.note(limits, margins.as_ref(), dts, bytes);
+        let finer = self.state.floor.note(&self.info, &settings, limits, fullest, &sample);
+        self.ready.push_back(Output::Frame(EncodedFrame { index, ..sample }));
+        self.ready.extend(picture.map(|picture| Output::Picture { index, picture }));
+        finer
+    }
+
     /// All of an encode that is held back as a whole is there: it fits, or is encoded again as a whole.
     fn decide_whole(&mut self) {
-        let Some(inner) = &mut self.inner else { return };
+        let Some(inner) = &self.inner else { return };
         let settings = inner.settings.clone();
-        let (mut window, mut times, mut qp) = (self.state.window.clone(), 0.0f64, f32::MAX);
-        let CapRules { limits, margins, after, .. } = &*self.rules;
-        for EncodedFrame { sample, qp: coded, .. } in &inner.samples {
-            let fullest = window.note(limits, margins.as_ref(), sample.dts, sample.data.len() as u64);
-            if fullest > times {
-                (times, qp) = (fullest, qp.min(*coded));
+        let times = self.fullest(inner, |frame| frame.sample.data.len() as f64);
+        if times > 1.0 {
+            let fits = |bytes: &dyn Fn(&EncodedFrame) -> f64| self.fullest(inner, bytes) <= 1.0;
+            let coarser = self.state.floor.clone().raised_whole(&self.info, &settings, times, fits);
+            if let Some(coarser) = coarser {
+                self.state.floor = coarser;
+                self.recall();
+                return;
+            }
+            if self.group().is_some() && self.rules.unfit == Unfit::Dropped {
+                // nothing coarser is left: the frames that have no room have to be found
+                if let Some(inner) = &mut self.inner {
+                    inner.ended = true;
+                }
+                self.settle();
+                self.end_group();
+                return;
             }
         }
-        let last = inner.samples.back().map_or(Time::INVALID, |sample| sample.sample.dts);
+        let samples = self.inner.as_mut().map(|inner| std::mem::take(&mut inner.samples));
+        for sample in samples.into_iter().flatten() {
+            self.hand_out(sample);
+        }
+        self.end_group();
+    }
+
+    /// How coarse one group has to be says nothing of the next.
+    fn end_group(&mut self) {
+        if self.group().is_some() && self.inner.as_ref().is_some_and(|inner| inner.frames.is_empty()) {
+            self.state.floor = QpFloor::default();
+        }
+    }
+
+    /// How full the fullest window is that holds samples of an encode which is there as a whole, if they were
+    /// of these sizes.
+    fn fullest(&self, inner: &Inner<E>, bytes: impl Fn(&EncodedFrame) -> f64) -> f64 {
+        let (mut window, mut times) = (self.state.window.clone(), 0.0f64);
+        let CapRules { limits, margins, after, .. } = &*self.rules;
+        for frame in &inner.samples {
+            times = times.max(window.note(limits, margins.as_ref(), frame.sample.dts, bytes(frame) as u64));
+        }
+        let last = inner.samples.back().map_or(Time::INVALID, |frame| frame.sample.dts);
         for (dts, bytes) in after {
             window.note(limits, None, *dts, *bytes);
             let reach = (*dts - last).seconds();
@@ -318,27 +424,25 @@ impl<E: Encoder> RateCapped<E> {
             let fullest = reaching.map(|limit| window.bytes(limit.seconds) as f64 / limit.bytes as f64);
             times = fullest.fold(times, f64::max);
         }
-        if times > 1.0 && self.state.floor.raise_whole(&self.info, &settings, times) {
-            self.recall();
-            return;
+        let others_follow = !self.finished || !self.queue.is_empty();
+        if self.group().is_some() && others_follow {
+            let full = |limit: &DataRateLimit| window.bytes(limit.seconds) as f64 / limit.bytes as f64;
+            times =
+                limits.iter().map(full).fold(times, |times, full| times.max(full / (1.0 - GROUP_RESERVE)));
         }
-        let group: Vec<EncodedFrame> = std::mem::take(&mut inner.samples).into();
-        for sample in group {
-            let Some(frame) = inner.frames.remove(&sample.index) else { continue };
-            let CapRules { limits, margins, .. } = &*frame.rules;
-            let bytes = sample.sample.data.len() as u64;
-            self.state.window.note(limits, margins.as_ref(), sample.sample.dts, bytes);
-            let (index, picture) = (frame.index, inner.pictures.remove(&sample.index));
-            self.ready.push_back(Output::Frame(EncodedFrame { index, ..sample }));
-            self.ready.extend(picture.map(|picture| Output::Picture { index, picture }));
-        }
+        times
     }
 
     /// Whether samples of the encode inside wait for its end.
     fn holds_whole(&self) -> bool {
-        let HoldBack::Whole { frames } = self.rules.hold_back else { return false };
-        let inside = self.inner.as_ref().map_or(0, |inner| inner.frames.len() + self.queue.len());
-        inside <= frames as usize
+        match self.rules.hold_back {
+            HoldBack::Reordered => false,
+            HoldBack::Whole { frames } => {
+                let inside = self.inner.as_ref().map_or(0, |inner| inner.frames.len() + self.queue.len());
+                inside <= frames as usize
+            }
+            HoldBack::Groups { .. } => true,
+        }
     }
 
     /// Takes what the encode inside gives. None if there is nothing to hand out yet.
@@ -358,7 +462,7 @@ impl<E: Encoder> RateCapped<E> {
                 let frame = inner.frames.remove(&index);
                 return Ok(frame.map(|frame| Output::Dropped { index: frame.index }));
             }
-            Output::Pending if !self.queue.is_empty() => {
+            Output::Pending if !self.queue.is_empty() && !inner.finished => {
                 if let Some(next) = self.queue.pop_front() {
                     self.give(next)?;
                 }
@@ -461,7 +565,8 @@ impl<E: Encoder> Encoder for RateCapped<E> {
         };
         // another encode begins only when all of the last one is taken out, because its description goes with
         // it
-        if self.queue.is_empty() && (self.inner.is_some() || self.ready.is_empty()) {
+        let open = self.inner.is_none() && self.ready.is_empty() || self.takes_frames();
+        if self.queue.is_empty() && open {
             self.give(sending)?;
         } else {
             self.queue.push_back(sending);
@@ -495,12 +600,12 @@ impl<E: Encoder> Encoder for RateCapped<E> {
             return Ok(false);
         }
         let changed = changed(&self.settings, change);
-        let Some(inner) = &mut self.inner else {
+        let with_floor = self.applied(&changed);
+        let Some(inner) = self.inner.as_mut().filter(|inner| !inner.finished) else {
             self.settings = Arc::new(changed);
             return Ok(true);
         };
         let mut applied = *change;
-        let with_floor = self.state.floor.applied(&self.info, &changed);
         applied.min_qp = change.min_qp.and(with_floor.controls.min_qp);
         applied.rate = change.rate.map(|_| with_floor.rate);
         if !inner.encoder.reconfigure(&applied)? {

@@ -19,6 +19,9 @@ const RESERVE: (f64, f64) = (0.08, 0.3);
 const ROOM: f64 = 0.6;
 /// Quantizers of a scale of 51 that halve the bytes, about; other scales in proportion.
 const HALVES: f64 = 6.0 / 51.0;
+/// So much fewer quantizers halve the bytes where a floor lifts the finest frames alone, because those that
+/// are predicted from them lose as well.
+const CLAMPED: f64 = 0.6;
 /// A change of the floor by fewer doublings of bytes is not worth its sync frame.
 const WORTH: f64 = 0.5;
 /// The most windows that a floor is kept for before a finer one is tried.
@@ -114,21 +117,39 @@ impl QpFloor {
         to_come <= AIM * PART * limit.bytes as f64 && to_come + sync <= room
     }
 
-    /// Makes an encode that is held back as a whole coarser: its fullest window is so many times too full.
-    /// False if it is as coarse as can be.
-    pub(super) fn raise_whole(&mut self, info: &EncoderInfo, settings: &EncoderSettings, times: f64) -> bool {
+    /// The floor that makes an encode which is held back as a whole coarser: its fullest window is so many
+    /// times too full, and `fits` tells whether it would be with other sizes. None if it is as coarse as can
+    /// be.
+    pub(super) fn raised_whole(
+        mut self,
+        info: &EncoderInfo,
+        settings: &EncoderSettings,
+        times: f64,
+        fits: impl Fn(&dyn Fn(&EncodedFrame) -> f64) -> bool,
+    ) -> Option<Self> {
         let (least, most) = scale(info, settings);
         if self.is_at_end(info, settings) {
-            return false;
+            return None;
         }
-        let base = match (settings.rate, self.floor) {
-            (_, Some(floor)) => f64::from(floor),
-            (RateControl::Quality(quality), None) => quality,
-            (_, None) => f64::from(settings.controls.min_qp.unwrap_or(least)),
+        let span = f64::from(most - least);
+        let floor = match (settings.rate, self.floor) {
+            (RateControl::Quality(quality), floor) => {
+                let base = floor.map_or(quality, f64::from);
+                (base + (span * HALVES * times.log2()).max(1.0)).ceil().max(0.0) as u32
+            }
+            (_, floor) => {
+                let lowest = floor.or(settings.controls.min_qp).unwrap_or(least) + 1;
+                let clamped = |floor: u32| {
+                    move |frame: &EncodedFrame| {
+                        let coded = Coded::of(frame);
+                        scaled(&coded, coded.qp.max(f64::from(floor)), CLAMPED * span)
+                    }
+                };
+                (lowest..most).find(|&floor| fits(&clamped(floor))).unwrap_or(most)
+            }
         };
-        let step = (f64::from(most - least) * HALVES * times.log2()).max(1.0);
-        self.floor = Some(((base + step).ceil().max(0.0) as u32).clamp(least, most));
-        true
+        self.floor = Some(floor.clamp(least, most));
+        Some(self)
     }
 
     /// Notes a frame that is out, and how full the fullest window is that ends with it. True if frames from

@@ -23,7 +23,7 @@ mod window;
 
 pub use cap::{CapRules, CapState, HoldBack, Open, RateCapped, Unfit};
 pub use margins::{PartEnd, PartMargins};
-pub use plan::{Caps, coarser, keep_limits};
+pub use plan::{Caps, coarser, finest_within_limits, keep_limits};
 pub use report::{LimitReport, Violation};
 pub use vbv::VbvOf;
-pub use window::{RateWindow, TimedBytes, overfull, samples_before};
+pub use window::{RateWindow, TimedBytes, fullest, overfull, samples_before};

@@ -29,6 +29,15 @@ pub fn coarser(brief: &Brief, unit: &UnitState, take: &Trial, fullness: f64) -> 
     brief.scale.snap(take.quality + step.max(brief.scale.step))
 }
 
+/// For an encoder that knows nothing of limits: the finest quality that a unit may be given whose newest take
+/// is in windows which are so full.
+pub fn finest_within_limits(brief: &Brief, unit: &UnitState, fullness: f64) -> f64 {
+    let Some(newest) = unit.trials.last() else { return brief.scale.min };
+    let slope = expected(brief, unit, newest.quality).slope;
+    let finer = (WITHIN / fullness.max(f64::MIN_POSITIVE)).log2().max(0.0) / slope;
+    (newest.quality + finer).max(brief.scale.min)
+}
+
 /// How many takes of a unit are finer than one of them, and take at most so many times its bytes.
 fn finer_within(brief: &Brief, unit: &UnitState, take: &Trial, times: f64) -> usize {
     let (quality, bytes) = (take.quality - brief.scale.step / 2.0, take.bytes as f64 * times);

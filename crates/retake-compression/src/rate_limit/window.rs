@@ -29,16 +29,38 @@ pub fn overfull(samples: &[TimedBytes], limits: &[DataRateLimit]) -> BTreeMap<us
     overfull
 }
 
+/// How full the fullest window is that each of so many units has a sample in. `samples` are in decode order.
+pub fn fullest(samples: &[TimedBytes], limits: &[DataRateLimit], units: usize) -> Vec<f64> {
+    let mut fullest = vec![0.0f64; units];
+    for limit in limits {
+        each_window(samples, *limit, |window, sum| {
+            let full = sum as f64 / limit.bytes as f64;
+            let (first, last) = (window[0].unit, window[window.len() - 1].unit);
+            for unit in fullest.get_mut(first.min(last)..=first.max(last)).into_iter().flatten() {
+                *unit = unit.max(full);
+            }
+        });
+    }
+    fullest
+}
+
 fn look(samples: &[TimedBytes], limit: DataRateLimit, overfull: &mut BTreeMap<usize, f64>) {
+    each_window(samples, limit, |window, sum| {
+        if sum > limit.bytes {
+            blame(window, limit.bytes, overfull);
+        }
+    });
+}
+
+/// The windows of a limit, each with its bytes.
+fn each_window(samples: &[TimedBytes], limit: DataRateLimit, mut of: impl FnMut(&[TimedBytes], u64)) {
     let (mut end, mut sum) = (0, 0);
     for start in 0..samples.len() {
         while end < samples.len() && samples[end].seconds < samples[start].seconds + limit.seconds - TICK {
             sum += samples[end].bytes;
             end += 1;
         }
-        if sum > limit.bytes {
-            blame(&samples[start..end], limit.bytes, overfull);
-        }
+        of(&samples[start..end], sum);
         sum -= samples[start].bytes;
     }
 }

@@ -142,3 +142,32 @@ fn mp33_limits_hold_across_joins() {
         assert!((least..0.05).contains(&off), "{}: {off}", info.name);
     }
 }
+
+/// W2: later passes keep a tight limit, and make the film neither smaller than the first one did nor fuller
+/// of sync frames.
+#[test]
+fn w2_later_passes_keep_a_limit_and_the_rate() {
+    let frames = film();
+    let syncs = |samples: &[SampleBuffer]| samples.iter().filter(|buffer| buffer.sample.is_sync()).count();
+    let bytes = |samples: &[SampleBuffer]| {
+        samples.iter().map(|buffer| buffer.sample.data.len()).sum::<usize>() as f64
+    };
+    for info in common::encoders() {
+        for times in [1.15, 1.6] {
+            let (pull, _storage) = session(&info, PassOptions::default());
+            if !common::has(&pull, PropertyKey::DataRateLimits) {
+                continue;
+            }
+            let limit = DataRateLimit { bytes: (super::RATE as f64 / 8.0 * times) as u64, seconds: 1.0 };
+            pull.0.set(Property::DataRateLimits(vec![limit])).unwrap();
+            let (first, merged, passes) = run(&pull, &frames);
+            let kept = bytes(&merged) / bytes(&first).min(super::RATE as f64 / 8.0 * FRAMES as f64 / 24.0);
+            let name = info.name;
+            println!("{name} {times}: {passes} passes keep {kept:.3} of {}", bytes(&first));
+            assert!(fullest(&merged, 24) <= limit.bytes as usize, "{name}: {}", fullest(&merged, 24));
+            // an encoder with a buffer may not make up elsewhere for what the buffer takes from a unit
+            assert!(kept > if info.controls.rate_limit { 0.85 } else { 0.95 }, "{name}: {kept}");
+            assert_eq!(syncs(&merged), syncs(&first), "{name}");
+        }
+    }
+}

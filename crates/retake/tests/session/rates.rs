@@ -64,6 +64,28 @@ fn a10_no_window_is_above_its_limit() {
     }
 }
 
+/// W4: a limit is not kept by being far below it: under an average and a limit every encoder reaches nearly
+/// what the others do, and drops nothing.
+#[test]
+fn w4_a_limit_leaves_the_rate() {
+    let mut reached = Vec::new();
+    for info in encoders() {
+        let pull = session(&info);
+        if !has(&pull, PropertyKey::DataRateLimits) {
+            continue;
+        }
+        let limit = DataRateLimit { bytes: 25_000, seconds: 1.0 };
+        pull.0.set(Property::AverageBitRate(150_000)).unwrap();
+        pull.0.set(Property::DataRateLimits(vec![limit])).unwrap();
+        let (samples, dropped) = outcomes(&pull, &render(300, 36, 20));
+        assert_eq!(dropped, 0, "{}", info.name);
+        reached.push((info.name, bits_per_second(&samples)));
+    }
+    println!("{reached:?}");
+    let most = reached.iter().map(|(_, rate)| *rate).fold(0.0, f64::max).min(150_000.0);
+    assert!(reached.iter().all(|(_, rate)| *rate >= 0.85 * most), "{reached:?}");
+}
+
 /// What came of all frames: the samples, and how many were dropped.
 fn outcomes(pull: &Pull, frames: &[PixelBuffer]) -> (Vec<(usize, SampleBuffer)>, usize) {
     for (index, frame) in frames.iter().enumerate() {

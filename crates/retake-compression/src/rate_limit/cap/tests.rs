@@ -284,12 +284,15 @@ proptest! {
     fn a10_windows_hold_and_delays_do_not_matter(
         seed in prop::collection::vec(1.0..4000.0f64, 1..12), limit in 500u64..40_000, count in 1u64..150,
         delays in prop::collection::vec((0u64..12, 1u64..9), 2..4), reconstruct in any::<bool>(),
+        groups in prop::option::of(1u32..60),
     ) {
+        let hold_back = groups.map_or(HoldBack::Reordered, |frames| HoldBack::Groups { frames });
+        let rules = CapRules { hold_back, ..limited(limit) };
         let film = move |frame: u64| seed[(frame / 13) as usize % seed.len()];
         let sizes = halving(film);
         let rate = RateControl::AverageBitRate(100_000);
         let of = |(delay, burst)| {
-            run(rate, (limited(limit), CapState::default()), sizes.clone(), (0, count), (delay, burst), reconstruct)
+            run(rate, (rules.clone(), CapState::default()), sizes.clone(), (0, count), (delay, burst), reconstruct)
         };
         let first = of(delays[0]);
         prop_assert!(first.fullest(&[], &[], 25) <= limit);
@@ -302,6 +305,10 @@ proptest! {
         prop_assert_eq!(pictures, if reconstruct { first.samples() } else { Vec::new() });
         for delay in &delays[1..] {
             prop_assert_eq!(&of(*delay).out, &first.out, "{:?} and {:?}", delay, delays[0]);
+        }
+        if let Some(frames) = groups.filter(|_| first.samples().len() as u64 == count) {
+            let begins: Vec<u64> = (0..count).step_by(frames as usize).collect();
+            prop_assert_eq!(first.syncs(), begins, "a group has one sync frame");
         }
     }
 
@@ -349,6 +356,25 @@ fn mp26_what_never_fits_is_dropped_or_emitted() {
         assert_eq!(dropped, if unfit == Unfit::Dropped { vec![&Out::Dropped(30)] } else { vec![] });
         assert_eq!(got.fullest(&[], &[], 25) > 5_000, unfit == Unfit::Emitted);
     }
+}
+
+/// W4: a group is given what the groups before it left of the average, within bounds; and one that breaks the
+/// limit does not make the next one coarse.
+#[test]
+fn groups_share_an_average() {
+    let rate = RateControl::AverageBitRate(100_000);
+    let rules = CapRules { hold_back: HoldBack::Groups { frames: 25 }, ..limited(60_000) };
+    // 25 frames of 400 bytes are 80000 bits of a second's 100000; those of the third second are too large
+    let sizes: Sizes =
+        Arc::new(|frame, qp, _| if (50..75).contains(&frame) { 60_000 / u64::from(qp) } else { 400 });
+    let got = run(rate, (rules, CapState::default()), sizes, (0, 125), (3, 1), false);
+    let told: Vec<_> = got.opened.iter().map(|settings| (settings.rate, settings.controls.min_qp)).collect();
+    let average = RateControl::AverageBitRate;
+    assert_eq!(told[..3], [(average(100_000), None), (average(120_000), None), (average(140_000), None)]);
+    let coarser: Vec<_> = told[3..].iter().take_while(|(_, floor)| floor.is_some()).collect();
+    assert!(!coarser.is_empty() && coarser.iter().all(|(rate, _)| *rate == average(140_000)), "{told:?}");
+    assert_eq!(told[3 + coarser.len()..], [(average(50_000), None), (average(50_000), None)]);
+    assert_eq!(got.syncs(), [0, 25, 50, 75, 100]);
 }
 
 /// Without limits the encode inside is all that there is.

@@ -90,6 +90,8 @@ pub(super) enum Report {
     Refused { number: u64, error: SessionError },
     /// The score of the frames from one on to the next that a score begins with, or why there is none.
     Score { first: Time, score: Result<Score, String> },
+    /// The unit that is encoded again became coarser than planned, for a limit.
+    Coarser(f64),
     /// A record of a frame could not be written.
     Unrecorded(SessionError),
     /// The handler has returned for a frame.
@@ -437,6 +439,12 @@ impl<T> Core<T> {
             Report::Score { first, score } => {
                 if let Some(passes) = self.passes.get_mut() {
                     passes.scored(first, score);
+                }
+                Vec::new()
+            }
+            Report::Coarser(quality) => {
+                if let Some(passes) = self.passes.get_mut() {
+                    passes.made_coarser(quality);
                 }
                 Vec::new()
             }

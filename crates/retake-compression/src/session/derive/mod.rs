@@ -24,7 +24,7 @@ pub(super) use quality::on_scale;
 pub(super) use rate::{average, rate};
 pub(super) use scoring::scoring;
 pub(super) use structure::{depth, frame_rate};
-pub(super) use unit::{UnitStart, frames_in_memory, unit_settings};
+pub(super) use unit::{UnitStart, hold_back, unit_settings};
 
 use super::SessionError;
 use crate::encoder::EncoderSettings;

@@ -2,12 +2,17 @@
 
 use super::rate::is_limited;
 use crate::encoder::{EncoderInfo, EncoderSettings, RateControl};
-use crate::property::Values;
+use crate::property::{Values, set_value};
+use crate::rate_limit::HoldBack;
 use retake_media::Time;
 
 /// The most bytes of pictures of a unit that wait until all of it is there: for an encoder's own first pass,
 /// or because all of it may have to be encoded again.
 const UNIT_MEMORY: u64 = 256 << 20;
+
+/// Frames that are encoded by themselves come in multiples of this, which is the largest mini-group of
+/// pictures that encoders have.
+const GROUP: u32 = 32;
 
 /// How an encode of its own begins in a session of several passes. The default is that of a pass over
 /// everything.
@@ -64,9 +69,35 @@ fn first_pass(
 }
 
 /// How many frames a unit has that is encoded again, if all its pictures may wait in memory.
-pub(in crate::session) fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
+fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
     unit.quality?;
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     let fits = |frames: &u32| *frames > 0 && u64::from(*frames).saturating_mul(picture) <= UNIT_MEMORY;
     u32::try_from(unit.frames).ok().filter(fits)
+}
+
+/// How long a cap of the rate holds samples back. Encoders that know neither limits nor constant rates have
+/// to be begun again where they break a limit. In a group or a unit that is begun again as a whole no sync
+/// frame comes into the middle, and nothing has to become very coarse in a hurry.
+pub(in crate::session) fn hold_back(
+    info: &EncoderInfo,
+    values: &Values,
+    settings: &EncoderSettings,
+    unit: &UnitStart,
+) -> HoldBack {
+    if let Some(frames) = frames_in_memory(settings, unit) {
+        return HoldBack::Whole { frames };
+    }
+    let real_time = set_value!(values, RealTime) == Some(&true);
+    let waits = !real_time && !settings.controls.low_latency && settings.controls.max_delay.is_none();
+    let knows_no_limit = !info.controls.rate_limit && matches!(settings.rate, RateControl::AverageBitRate(_));
+    if unit.quality.is_some() || !waits || !knows_no_limit {
+        return HoldBack::Reordered;
+    }
+    let limits = set_value!(values, DataRateLimits).into_iter().flatten();
+    let window = limits.map(|limit| limit.seconds * settings.frame_rate.to_f64()).fold(0.0, f64::max);
+    let picture = settings.format.picture_bytes(settings.width, settings.height).max(1);
+    let room = u32::try_from(UNIT_MEMORY / picture).unwrap_or(u32::MAX);
+    let groups = (window / f64::from(GROUP)).ceil().clamp(1.0, f64::from((room / GROUP).max(1)));
+    HoldBack::Groups { frames: GROUP * groups as u32 }
 }

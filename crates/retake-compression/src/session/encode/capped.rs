@@ -3,7 +3,7 @@
 use super::key_frames::{KeyFrameIntervals, KeyFrameSchedule, SharedIntervals};
 use crate::encoder::{Encoder, EncoderError, EncoderFactory, EncoderSettings, RateLimit};
 use crate::property::{PropertyKey, Values, set_value};
-use crate::rate_limit::{CapRules, CapState, HoldBack, PartEnd, PartMargins, RateCapped, Unfit};
+use crate::rate_limit::{CapRules, CapState, PartEnd, PartMargins, RateCapped, Unfit};
 use crate::session::SessionError;
 use crate::session::derive::{self, UnitStart};
 use retake_media::{FormatDescription, Time};
@@ -100,10 +100,7 @@ impl Stream {
             limits: set_value!(values, DataRateLimits).cloned().unwrap_or_default(),
             margins: self.margins(values, settings).filter(|_| !knows_limits),
             unfit: if passes { Unfit::Emitted } else { Unfit::Dropped },
-            hold_back: match derive::frames_in_memory(settings, unit) {
-                Some(frames) => HoldBack::Whole { frames },
-                None => HoldBack::Reordered,
-            },
+            hold_back: derive::hold_back(factory.info(), values, settings, unit),
             after: unit.after.clone(),
         }
     }

@@ -318,6 +318,10 @@ impl Stack {
         }
         while self.running.is_some() && !listener.is_over() {
             if self.collect(listener)? {
+                let capped = self.running.as_ref().and_then(|running| running.run.encoder().coarser());
+                if let Some(quality) = capped {
+                    listener.report(Report::Coarser(quality));
+                }
                 self.discard();
             }
         }

@@ -6,9 +6,9 @@ use super::units::Unit;
 use crate::encoder::{EncoderInfo, RateControl};
 use crate::planner::curve::Family;
 use crate::planner::pace::Expected;
-use crate::planner::{self, Brief, Objective, Retake, Trial, UnitState};
+use crate::planner::{self, Brief, Objective, Retake, Trial, UnitState, bounded};
 use crate::property::{USUAL_PASSES, Values, set_value};
-use crate::rate_limit::keep_limits;
+use crate::rate_limit::{finest_within_limits, keep_limits};
 use crate::session::derive;
 use crate::session::setup::Setup;
 use crate::units::FrameRange;
@@ -72,7 +72,14 @@ impl PassGoal {
     /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is
     /// not encoded again counts. `broken` are the units that have a part in windows above their limits, and
     /// by how much.
-    pub(super) fn plan(&self, units: &[Unit], seconds: f64, broken: &BTreeMap<usize, f64>) -> PassPlan {
+    /// `full` says how full the windows are that each unit is in.
+    pub(super) fn plan(
+        &self,
+        units: &[Unit],
+        seconds: f64,
+        broken: &BTreeMap<usize, f64>,
+        full: &[f64],
+    ) -> PassPlan {
         let family = self.family();
         let objective = match (self.rate, self.floor) {
             (Some(rate), _) if seconds > 0.0 => {
@@ -84,8 +91,9 @@ impl PassGoal {
         let scale = self.info.quality;
         let brief = Brief { objective, scale, family, max_passes: MANY, newest_only: true };
         let states = self.states(units);
+        let finest = self.finest(&brief, units, &states, full);
         let mut takes: BTreeMap<usize, Expected> = self
-            .retakes(&brief, units, &states)
+            .retakes(&brief, units, &states, &finest)
             .into_iter()
             .map(|retake| (retake.unit, planner::expected(&brief, &states[retake.unit], retake.quality)))
             .collect();
@@ -96,8 +104,11 @@ impl PassGoal {
             }
         }
         keep_limits(&brief, &states, broken, &mut takes);
-        for take in takes.values_mut() {
-            take.best = take.best.max(self.best.unwrap_or(scale.min));
+        for (&unit, take) in &mut takes {
+            take.best = take
+                .best
+                .max(self.best.unwrap_or(scale.min))
+                .max(finest.get(unit).copied().unwrap_or(scale.min));
             take.quality = take.quality.max(take.best);
         }
         let same = |unit: usize, take: &Expected| {
@@ -120,20 +131,36 @@ impl PassGoal {
         PassPlan { takes, bytes }
     }
 
-    fn retakes(&self, brief: &Brief, units: &[Unit], states: &[UnitState]) -> Vec<Retake> {
+    /// The finest quality that each unit may be given; nothing where all may be given any. An encoder that
+    /// knows nothing of limits is not asked for what would break them, because all of the unit would become
+    /// coarser for its fullest window. What a constant rate has spread evenly is not made finer at all,
+    /// because at a constant quality its windows are not as even.
+    fn finest(&self, brief: &Brief, units: &[Unit], states: &[UnitState], full: &[f64]) -> Vec<f64> {
+        if self.info.controls.rate_limit || full.iter().all(|&full| full == 0.0) {
+            return Vec::new();
+        }
+        let bound = |((unit, state), &full): ((&Unit, &UnitState), &f64)| {
+            let even = self.info.controls.constant_bit_rate && !has_quality(unit);
+            let full = if even { f64::INFINITY } else { full };
+            finest_within_limits(brief, state, full).max(unit.finest.unwrap_or(brief.scale.min))
+        };
+        units.iter().zip(states).zip(full).map(bound).collect()
+    }
+
+    fn retakes(&self, brief: &Brief, units: &[Unit], states: &[UnitState], finest: &[f64]) -> Vec<Retake> {
         let Objective::Bytes { target, .. } = brief.objective else {
-            return planner::plan(brief, states, 1).retakes;
+            return bounded(brief, states, finest, 1).retakes;
         };
         let all: u64 = units.iter().map(Unit::bytes).sum();
         let known: Vec<usize> = (0..units.len()).filter(|&unit| has_quality(&units[unit])).collect();
         if known.is_empty() || self.first.is_some() && units.iter().all(|unit| unit.takes.len() == 1) {
-            let spread = planner::plan(brief, states, 1).retakes;
+            let spread = bounded(brief, states, finest, 1).retakes;
             let measured = states.iter().all(|state| state.trials.iter().all(|trial| trial.score.is_some()));
             let far = (all as f64 / target.max(1) as f64 - 1.0).abs() > FAR;
             if measured || far || self.unevenness(brief, states, &spread, all) > UNEVEN {
                 return spread;
             }
-            return planner::plan(brief, states, 2).retakes;
+            return bounded(brief, states, finest, 2).retakes;
         }
         // units whose quality is known answer as expected: the others stay as they are, if these can carry
         // what is left of the error
@@ -144,14 +171,15 @@ impl PassGoal {
             // close enough is judged on the film, and the planner sees a part of it: what is close there is
             // closer here
             let objective = Objective::Bytes { target: target - others, at_most: false };
-            let plan = planner::plan(&Brief { objective, ..*brief }, &some, 2);
+            let bounds: Vec<f64> = known.iter().filter_map(|&unit| finest.get(unit).copied()).collect();
+            let plan = bounded(&Brief { objective, ..*brief }, &some, &bounds, 2);
             return plan
                 .retakes
                 .into_iter()
                 .map(|retake| Retake { unit: known[retake.unit], ..retake })
                 .collect();
         }
-        planner::plan(brief, states, 2).retakes
+        bounded(brief, states, finest, 2).retakes
     }
 
     /// By how many doublings the bytes of the film would be moved in the mean.

@@ -3,7 +3,7 @@
 use super::frames::{Frame, Frames};
 use super::units::{Unit, unit_of};
 use crate::property::DataRateLimit;
-use crate::rate_limit::{TimedBytes, overfull, samples_before};
+use crate::rate_limit::{TimedBytes, fullest, overfull, samples_before};
 use retake_media::Time;
 use std::collections::BTreeMap;
 
@@ -24,6 +24,11 @@ fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
 /// ([`overfull`]).
 pub(super) fn broken(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
     overfull(&timeline(frames, units), limits)
+}
+
+/// How full the fullest window is that each unit has a sample in.
+pub(super) fn fullness(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> Vec<f64> {
+    fullest(&timeline(frames, units), limits, units.len())
 }
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.

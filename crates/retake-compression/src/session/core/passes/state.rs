@@ -276,6 +276,17 @@ impl Passes {
         Some(self.frames.emitted(index, sample.dts, sample.data.len() as u64, qp, sample.kind))
     }
 
+    /// Takes note that the unit which is encoded again had to be made coarser than planned, because of a
+    /// limit.
+    pub(in crate::session) fn made_coarser(&mut self, quality: f64) {
+        if let Stage::Open(pass) = &mut self.stage
+            && let Some(unit) = pass.current
+        {
+            pass.used.insert(unit, quality);
+            self.units[unit].finest = Some(quality);
+        }
+    }
+
     /// Takes note of the score of the frames from one on to the next that a score begins with.
     pub(in crate::session) fn scored(&mut self, first: Time, score: Result<Score, String>) {
         match (self.frames.find(first), score) {
@@ -353,7 +364,8 @@ impl Passes {
     /// What to ask for, if anything.
     fn plan(&self, goal: &PassGoal) -> Option<PassPlan> {
         let broken = limits::broken(&self.frames, &self.units, self.limits());
-        let plan = goal.plan(&self.units, self.frames.seconds(), &broken);
+        let full = limits::fullness(&self.frames, &self.units, self.limits());
+        let plan = goal.plan(&self.units, self.frames.seconds(), &broken, &full);
         let asked = !plan.takes.is_empty() || (self.is_first() && goal.always);
         asked.then_some(plan)
     }

@@ -15,6 +15,9 @@ pub(super) struct Unit {
     pub(super) end: usize,
     /// How it came out, the newest take last: that is the one which the client has.
     pub(super) takes: Vec<TakeRecord>,
+    /// The quality that its newest take had to be given in place of a finer one, because that broke a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) finest: Option<f64>,
 }
 
 impl Unit {
@@ -36,7 +39,11 @@ impl Unit {
 pub(super) fn cut(frames: &Frames) -> Vec<Unit> {
     let starts = frames.starts();
     let ends = starts.iter().skip(1).copied().chain([frames.0.len()]);
-    starts.iter().zip(ends).map(|(&first, end)| Unit { first, end, takes: Vec::new() }).collect()
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(&first, end)| Unit { first, end, takes: Vec::new(), finest: None })
+        .collect()
 }
 
 /// The unit that a frame is in.
