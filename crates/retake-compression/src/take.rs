@@ -5,6 +5,7 @@
 //! description's [`TakeId`], so that doing a take twice is harmless.
 
 use crate::encoder::EncoderSettings;
+use crate::property::DataRateLimit;
 use crate::units::FrameRange;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,6 +35,9 @@ pub struct TakeDescription {
     pub steer: Option<f64>,
     /// If set, the take is scored in this way.
     pub measure: Option<Measure>,
+    /// Limits that the take keeps by itself, at its joins too, because nothing judges it together with others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<DataRateLimit>,
 }
 
 /// A quick look chooses the quality of a take.

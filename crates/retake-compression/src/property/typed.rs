@@ -8,6 +8,7 @@ use retake_media::{
     CleanAperture, ContentLight, Downsampling, FieldDetail, IccProfile, MasteringDisplay, Rational,
     ScalingMode, Time, TransferOptions,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ typed! {
 }
 
 /// A hard limit: in no window of `seconds` of decode time are there more than `bytes`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DataRateLimit {
     /// The most bytes; more than 0.
     pub bytes: u64,

@@ -5,7 +5,7 @@ use super::request::{Goal, Request};
 use super::source::{frames, seconds};
 use crate::error::{ExportError, RequestError};
 use crate::index::scout::held_back;
-use retake_compression::encoder::EncoderSettings;
+use retake_compression::encoder::{EncoderInfo, EncoderSettings};
 use retake_compression::planner::Objective;
 use retake_compression::property::DataRateLimit;
 use retake_compression::units::UnitRule;
@@ -97,6 +97,19 @@ pub(crate) fn limit_of(rate: u64) -> DataRateLimit {
     DataRateLimit { bytes, seconds: RATE_WINDOW }
 }
 
+/// The most bytes of pictures of a take that may have to be encoded again as a whole.
+const HELD_MEMORY: u64 = 256 << 20;
+
+/// How many frames of a take wait in memory until all of it is known to keep its limits, where its encoder does
+/// not see to that by itself.
+pub(crate) fn held_frames(info: &EncoderInfo, settings: &EncoderSettings, limits: &[DataRateLimit]) -> u32 {
+    if limits.is_empty() || info.controls.rate_limit {
+        return 0;
+    }
+    let picture = settings.format.picture_bytes(settings.width, settings.height).max(1);
+    u32::try_from(HELD_MEMORY / picture).unwrap_or(u32::MAX)
+}
+
 /// The most frames that the library is to look at before it codes them, if it gives bits better for that and
 /// they fit into memory. Plain takes are what the library makes of each frame as it comes.
 pub(crate) fn first_pass(
@@ -148,7 +161,9 @@ pub(crate) fn budget(
     } else {
         0
     };
-    let least = if streaming { delay.min(rule.longest) } else { rule.longest };
+    let alone = request.max_bit_rate.filter(|_| !request.target().is_measured()).map(limit_of);
+    let held = u64::from(held_frames(factory.info(), settings, alone.as_slice())).min(rule.longest);
+    let least = if streaming { delay.max(held).min(rule.longest) } else { rule.longest };
     let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
     // in later passes each take has a decoder of its own, in the place of frames that wait
     let each = encoder + scored + least.max(DECODER_FRAMES) * frame;

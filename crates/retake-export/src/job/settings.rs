@@ -38,10 +38,9 @@ pub(crate) fn settings(
         } else {
             RateControl::Quality(quality(request)?)
         },
-        // where nothing is encoded again, an encoder that does not know limits says so
         limit: request
             .max_bit_rate
-            .filter(|_| info.controls.rate_limit || !measured)
+            .filter(|_| info.controls.rate_limit)
             .and_then(|rate| vbv.rate_limit(&[limit_of(rate)])),
         threads: request.threads(),
         reconstruct: measured && info.reconstructs,

@@ -8,11 +8,13 @@ use super::source::{FrameSource, TakeFrame};
 use super::store::{TakeFile, TakeStore, TakeWriter};
 use crate::clock::thread_cpu;
 use crate::error::ExportError;
+use crate::job::plan::held_frames;
 use crate::scorers::{CpuMeter, TakeScorer};
 use crate::stop::StopFlag;
 use retake_compression::encode_run::{EncodeRun, RunError, RunEvent};
 use retake_compression::encoder::{Encoder, EncoderFactory, EncoderSettings, FrameOptions, RateControl};
 use retake_compression::planner::curve::Family;
+use retake_compression::rate_limit::{CapRules, CapState, HoldBack, PartEnd, PartMargins, RateCapped, Unfit};
 use retake_compression::take::{CpuSeconds, Measure, Score, TakeDescription, TakeRecord};
 use retake_compression::units::FrameRange;
 use retake_libav::{picture_hash, ticks_to_time, time_to_ticks};
@@ -81,7 +83,8 @@ pub(crate) fn encode_take(
     }
     let quality = match settings.rate {
         RateControl::Quality(quality) => {
-            Some(running.controller.as_ref().map_or(quality, QualityController::average))
+            let quality = running.controller.as_ref().map_or(quality, QualityController::average);
+            Some(running.run.encoder().coarser().unwrap_or(quality))
         }
         _ => None,
     };
@@ -131,10 +134,13 @@ impl<'a> Scored<'a> {
     }
 }
 
+/// An encode that keeps the limits of its take, if it has any.
+type Capped = RateCapped<Box<dyn Encoder>>;
+
 /// A take that is being encoded.
 struct RunningTake<'a> {
     tools: &'a TakeTools,
-    run: EncodeRun<Box<dyn Encoder>, TakeScorer>,
+    run: EncodeRun<Capped, TakeScorer>,
     writer: TakeWriter,
     start: u64,
     /// Width and height of the encode; the source may be a row or a column larger.
@@ -148,6 +154,8 @@ struct RunningTake<'a> {
     score: Option<Score>,
     score_cpu: CpuMeter,
     controller: Option<QualityController>,
+    /// What the cap keeps to, where it has to know when the take begins.
+    rules: Option<CapRules>,
 }
 
 impl<'a> RunningTake<'a> {
@@ -159,8 +167,21 @@ impl<'a> RunningTake<'a> {
     ) -> Result<Self, ExportError> {
         let range = description.range;
         let info = tools.factory.info();
-        let run = EncodeRun::open(&*tools.factory, settings)
+        let frames_held = held_frames(info, settings, &description.limits);
+        let rules = CapRules {
+            limits: description.limits.clone(),
+            unfit: Unfit::Emitted,
+            hold_back: match frames_held {
+                0 => HoldBack::Reordered,
+                frames => HoldBack::Whole { frames },
+            },
+            ..CapRules::default()
+        };
+        let factory = tools.factory.clone();
+        let open = Box::new(move |settings: &EncoderSettings| factory.open(settings));
+        let capped = RateCapped::new(info, settings.clone(), rules.clone(), CapState::default(), open)
             .map_err(|source| ExportError::Encoder { range, source })?;
+        let run = EncodeRun::new(capped, settings.reconstruct && info.reconstructs);
         let scored = description.measure.as_ref().map(|measure| Scored::of(tools, measure)).transpose()?;
         let mut score_cpu = CpuMeter::default();
         let run = match &scored {
@@ -192,6 +213,7 @@ impl<'a> RunningTake<'a> {
             score: None,
             score_cpu,
             controller,
+            rules: Some(rules).filter(|_| frames_held > 0),
         })
     }
 
@@ -208,6 +230,10 @@ impl<'a> RunningTake<'a> {
             Time::INVALID
         };
         let picture = frame.picture.cropped(self.size.0, self.size.1);
+        if let Some(rules) = self.rules.take() {
+            let margins = PartMargins { start: Some(pts), end: PartEnd::Unknown, average: None };
+            self.run.encoder_mut().set_rules(CapRules { margins: Some(margins), ..rules });
+        }
         self.run
             .push(&picture, pts, duration, FrameOptions::default())
             .map_err(|source| ExportError::Encoder { range: self.range(), source })?;

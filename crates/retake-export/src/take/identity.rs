@@ -2,6 +2,7 @@
 //! description's identity.
 
 use crate::job::Job;
+use crate::job::plan::limit_of;
 use retake_compression::encoder::{EncoderSettings, RateControl};
 use retake_compression::planner::{Objective, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
@@ -88,6 +89,8 @@ fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeD
         }),
         _ => None,
     };
+    // takes that are measured are encoded again where they break a limit together
+    let alone = job.description.max_bit_rate.filter(|_| measure.is_none());
     TakeDescription {
         version: take::VERSION,
         source: job.description.source.clone(),
@@ -97,5 +100,6 @@ fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeD
         look: None,
         steer: None,
         measure,
+        limits: alone.map(limit_of).into_iter().collect(),
     }
 }
