@@ -35,7 +35,8 @@ pub struct TakeDescription {
     pub steer: Option<f64>,
     /// If set, the take is scored in this way.
     pub measure: Option<Measure>,
-    /// Limits that the take keeps by itself, at its joins too, because nothing judges it together with others.
+    /// Limits that the take keeps by itself, at its joins too, because nothing judges it together with
+    /// others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<DataRateLimit>,
 }

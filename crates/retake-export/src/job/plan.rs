@@ -100,8 +100,8 @@ pub(crate) fn limit_of(rate: u64) -> DataRateLimit {
 /// The most bytes of pictures of a take that may have to be encoded again as a whole.
 const HELD_MEMORY: u64 = 256 << 20;
 
-/// How many frames of a take wait in memory until all of it is known to keep its limits, where its encoder does
-/// not see to that by itself.
+/// How many frames of a take wait in memory until all of it is known to keep its limits, where its encoder
+/// does not see to that by itself.
 pub(crate) fn held_frames(info: &EncoderInfo, settings: &EncoderSettings, limits: &[DataRateLimit]) -> u32 {
     if limits.is_empty() || info.controls.rate_limit {
         return 0;
