@@ -102,6 +102,9 @@ pub(crate) struct Encode {
     /// Replace an existing output.
     #[arg(short = 'y', long, help_heading = "Work")]
     pub overwrite: bool,
+    /// Let a playlist (.m3u8, .mpd, .ffconcat) as INPUT name other files, and open those, too.
+    #[arg(long, help_heading = "Work")]
+    pub allow_references: bool,
 
     /// One event per line, as JSON, on standard output.
     #[arg(long, help_heading = "Output")]
@@ -138,6 +141,9 @@ pub(crate) struct Measure {
     /// The longest unit, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
     pub unit: f64,
+    /// Let playlists (.m3u8, .mpd, .ffconcat) name other files, and open those, too.
+    #[arg(long)]
+    pub allow_references: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         .multi_pass(true)
         .restart(args.restart)
         .overwrite(args.overwrite)
+        .allow_references(args.allow_references)
         .stop(&stop)
         .on_event(move |event| if json { print_json(event) } else { told.show(event) });
     if args.metric.is_some() {

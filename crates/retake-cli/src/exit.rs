@@ -66,6 +66,9 @@ fn message(error: &anyhow::Error) -> String {
     }
     let remedy = match error.downcast_ref::<ExportError>() {
         Some(ExportError::Media(MediaError::CannotHold { .. })) => "; --codec chooses another codec",
+        Some(ExportError::Media(MediaError::References { .. })) => {
+            "; --allow-references lets a playlist open them, if you trust it"
+        }
         Some(ExportError::Stopped) => ": run the same command again to carry on",
         Some(ExportError::DamagedTake { .. }) => ": run the same command again to encode it anew",
         Some(ExportError::Verification(_)) => ": run the same command again",

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         .metric(metric)
         .pool(pool)
         .longest_unit(args.unit)
+        .allow_references(args.allow_references)
         .stop(&stop);
     let measured = measurement.run(|frames| bar.set_position(frames));
     let score = match measured {

@@ -24,7 +24,7 @@ pub enum ExportError {
     Request(#[from] RequestError),
     /// The source, the output container, or FFmpeg's libraries.
     #[error(transparent)]
-    Media(#[from] MediaError),
+    Media(MediaError),
     /// An encoder.
     #[error("{range}: {source}")]
     Encoder {
@@ -411,6 +411,16 @@ pub enum Asked {
     /// Passes allowed.
     #[error("the number of passes")]
     Passes,
+}
+
+impl From<MediaError> for ExportError {
+    fn from(error: MediaError) -> Self {
+        match error {
+            // a reader is interrupted by the stop flag alone
+            MediaError::Interrupted { .. } => Self::Stopped,
+            other => Self::Media(other),
+        }
+    }
 }
 
 impl RequestError {

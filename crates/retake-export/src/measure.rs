@@ -4,7 +4,7 @@ use crate::error::{ExportError, RequestError};
 use crate::index::units::{Found, UnitFinder, shortest_scene};
 use crate::stop::StopFlag;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmInfo, FrameReader, ReaderOptions, probe};
+use retake_libav::{FilmInfo, FrameReader, ReaderOptions, probe_with};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
@@ -51,6 +51,7 @@ pub struct Measurement {
     metric: MetricKind,
     pool: Pooling,
     longest: f64,
+    references: bool,
     stop: StopFlag,
 }
 
@@ -63,6 +64,7 @@ impl Measurement {
             metric: retake_quality::default_metric(),
             pool: Pooling::Mean,
             longest: LONGEST,
+            references: false,
             stop: StopFlag::new(),
         }
     }
@@ -88,6 +90,13 @@ impl Measurement {
         self
     }
 
+    /// Whether the two may be playlists that name other files of this machine. Default: no.
+    #[must_use]
+    pub fn allow_references(mut self, allowed: bool) -> Self {
+        self.references = allowed;
+        self
+    }
+
     /// A flag that ends the measurement when it is raised.
     #[must_use]
     pub fn stop(mut self, stop: &StopFlag) -> Self {
@@ -102,7 +111,8 @@ impl Measurement {
     /// two do not match; [`ExportError::Stopped`] when the flag was raised; those of opening, decoding and
     /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
-        let (source, other) = (probe(&self.reference)?, probe(&self.film)?);
+        let access = self.stop.access(self.references);
+        let (source, other) = (probe_with(&self.reference, &access)?, probe_with(&self.film, &access)?);
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
         // compared in the film's own depth: that is how its takes were scored

@@ -1,4 +1,5 @@
 use crate::error::ExportError;
+use retake_libav::Access;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +30,12 @@ impl StopFlag {
     /// A flag that is up whenever this one is, and can be raised alone.
     pub(crate) fn child(&self) -> Self {
         Self { raised: Arc::default(), parent: Some(self.raised.clone()) }
+    }
+
+    /// Waits for sources end when this flag is raised; `references` are for playlists.
+    pub(crate) fn access(&self, references: bool) -> Access {
+        let flag = self.clone();
+        Access::new().references(references).interrupt(move || flag.is_raised())
     }
 
     pub(crate) fn check(&self) -> Result<(), ExportError> {

@@ -1,6 +1,6 @@
 //! The errors of films, each with the file, its cause, and whose fault it is.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Refusal};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,28 @@ pub enum MediaError {
         file: PathBuf,
         /// The message of FFmpeg.
         detail: String,
+    },
+    /// The file is a list that names other files, and it is not allowed to open those.
+    #[error("{} is a list that names other files ({format}), and only the film itself may be opened", .file.display())]
+    References {
+        /// The file.
+        file: PathBuf,
+        /// FFmpeg's name of the kind of list.
+        format: String,
+    },
+    /// The file is a playlist without an end.
+    #[error("{}: this playlist ({format}) has no end: it belongs to a live stream, or was cut off", .file.display())]
+    Endless {
+        /// The file.
+        file: PathBuf,
+        /// FFmpeg's name of the kind of list.
+        format: String,
+    },
+    /// Whoever waited for the film wanted no more.
+    #[error("{}: reading was stopped", .file.display())]
+    Interrupted {
+        /// The file.
+        file: PathBuf,
     },
     /// The file holds no video.
     #[error("{} has no video track: it holds {tracks}", .file.display())]
@@ -202,6 +224,8 @@ impl MediaError {
             | Self::NoVideo { .. }
             | Self::NoFrames { .. }
             | Self::TooLarge { .. }
+            | Self::References { .. }
+            | Self::Endless { .. }
             | Self::SourceChanged { .. } => ErrorKind::BadInput,
             Self::NoDecoder { .. }
             | Self::Convert { .. }
@@ -209,7 +233,9 @@ impl MediaError {
             | Self::UnknownContainer { .. }
             | Self::CannotHold { .. }
             | Self::Sound { .. } => ErrorKind::Unsupported,
-            Self::Open { .. } | Self::Read { .. } | Self::Write { .. } => ErrorKind::Io,
+            Self::Open { .. } | Self::Read { .. } | Self::Write { .. } | Self::Interrupted { .. } => {
+                ErrorKind::Io
+            }
             Self::OutOfRange { .. } | Self::Mux { .. } | Self::BadSample { .. } | Self::Internal { .. } => {
                 ErrorKind::Internal
             }
@@ -218,10 +244,27 @@ impl MediaError {
 
     /// Makes the error of a failure to open `file`: by the system, or because of its content.
     pub(crate) fn open(file: &Path, failure: &Failure) -> Self {
+        let (file, message) = (file.to_path_buf(), failure.message().to_owned());
+        match (failure.refusal(), failure.io()) {
+            (Some(Refusal::References), _) => Self::References { file, format: message },
+            (Some(Refusal::Endless), _) => Self::Endless { file, format: message },
+            (Some(Refusal::Interrupted), _) => Self::Interrupted { file },
+            (Some(Refusal::Unknown), _) => {
+                let detail = format!("by its content it is '{message}', which is not read under this name");
+                Self::NotAFilm { file, detail }
+            }
+            (None, Some(source)) => Self::Open { file, source },
+            (None, None) => Self::NotAFilm { file, detail: message },
+        }
+    }
+
+    /// Makes the error of a failure to read `file` on.
+    pub(crate) fn read(file: &Path, frame: u64, byte: i64, failure: &Failure) -> Self {
         let file = file.to_path_buf();
         match failure.io() {
-            Some(source) => Self::Open { file, source },
-            None => Self::NotAFilm { file, detail: failure.message().to_owned() },
+            _ if failure.is_interrupted() => Self::Interrupted { file },
+            Some(source) => Self::Read { file, frame, byte, source },
+            None => Self::internal(&file, "reading stopped", failure),
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::ffi;
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::path::Path;
@@ -40,6 +41,46 @@ impl Failure {
         // SAFETY: this is a pure function.
         unsafe { ffi::rt_is_again(self.code) != 0 }
     }
+
+    /// Returns whether whoever waits wants no more.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.refusal() == Some(Refusal::Interrupted)
+    }
+
+    /// Returns whether reading cannot go on, unlike after damage.
+    pub(crate) fn is_final(&self) -> bool {
+        self.is_interrupted() || self.io().is_some()
+    }
+
+    /// Returns why the shims refused to open or to read on, if it was they and not FFmpeg.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        // SAFETY: this is a pure function.
+        match unsafe { ffi::rt_refusal(self.code) } {
+            1 => Some(Refusal::Unknown),
+            2 => Some(Refusal::References),
+            3 => Some(Refusal::Endless),
+            4 => Some(Refusal::Interrupted),
+            _ => None,
+        }
+    }
+}
+
+/// The reasons of the shims; the numbers are those of `RT_REFUSED_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The content is no film, or a kind of film that is not read.
+    Unknown,
+    /// It is a list that names other files.
+    References,
+    /// It is such a list, and does not end.
+    Endless,
+    /// Whoever waits wants no more.
+    Interrupted,
+}
+
+/// Returns the code by which FFmpeg knows an error of the operating system.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    -error.raw_os_error().unwrap_or(5 /* EIO */)
 }
 
 /// Runs a call into the shims and returns its code, or the failure with its message.
@@ -104,21 +145,27 @@ pub(crate) fn c_text(text: &str) -> CString {
     CString::new(&text[..end]).unwrap_or_default()
 }
 
-/// Returns the address that FFmpeg must open for a path; `-` is a standard stream. It always has a protocol,
-/// so that no part of a name is taken for one.
+/// Returns the address that FFmpeg must write to for a path. It always has a protocol, so that no part of a
+/// name is taken for one.
 pub(crate) fn url(path: &Path) -> CString {
-    if path == Path::new("-") {
-        return c_text("pipe:0");
-    }
+    c_bytes([b"file:", path_bytes(path).as_ref()].concat())
+}
+
+/// Returns a path as a text for the shims.
+pub(crate) fn c_path(path: &Path) -> CString {
+    c_bytes(path_bytes(path).into_owned())
+}
+
+/// A path with a zero byte is none that a system knows.
+fn c_bytes(bytes: Vec<u8>) -> CString {
+    CString::new(bytes).unwrap_or_default()
+}
+
+fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
     #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStrExt;
-        let mut bytes = b"file:".to_vec();
-        bytes.extend_from_slice(path.as_os_str().as_bytes());
-        CString::new(bytes).unwrap_or_default()
-    }
+    return std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).into();
     #[cfg(not(unix))]
-    c_text(&format!("file:{}", path.display()))
+    path.to_string_lossy().into_owned().into_bytes().into()
 }
 
 /// Returns the versions of libavformat, libavcodec and libavutil that are in use, as `major.minor.micro`.

@@ -1,7 +1,7 @@
 //! The Rust side of `shim/shim.h`; both must be changed together.
 #![allow(unsafe_code, missing_docs)]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 
 /// The number of an unknown time; it must equal `RT_UNKNOWN`.
 pub(crate) const UNKNOWN: i64 = i64::MIN;
@@ -25,6 +25,19 @@ macro_rules! opaque {
     )*};
 }
 opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles, RtSound);
+
+/// The callbacks through which the shims reach the bytes of a film.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct RawAccess {
+    pub(crate) owner: *mut c_void,
+    pub(crate) references: c_int,
+    pub(crate) interrupted: unsafe extern "C" fn(*mut c_void) -> c_int,
+    pub(crate) open: unsafe extern "C" fn(*mut c_void, *const c_char, *mut *mut c_void) -> c_int,
+    pub(crate) read: unsafe extern "C" fn(*mut c_void, *mut u8, c_int) -> c_int,
+    pub(crate) seek: unsafe extern "C" fn(*mut c_void, i64, c_int) -> i64,
+    pub(crate) close: unsafe extern "C" fn(*mut c_void),
+}
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -209,7 +222,14 @@ unsafe extern "C" {
     pub(crate) fn rt_is_again(code: c_int) -> c_int;
     pub(crate) fn rt_version(out: *mut i32);
 
-    pub(crate) fn rt_open(url: *const c_char, out: *mut *mut RtInput) -> c_int;
+    pub(crate) fn rt_refusal(code: c_int) -> c_int;
+    pub(crate) fn rt_open(
+        access: *const RawAccess,
+        bytes: *mut c_void,
+        seekable: c_int,
+        path: *const c_char,
+        out: *mut *mut RtInput,
+    ) -> c_int;
     pub(crate) fn rt_audio_of(input: *mut RtInput, index: c_int, out: *mut RawAudio) -> c_int;
     pub(crate) fn rt_sound_samples(input: *mut RtInput, index: c_int, bytes: c_int) -> c_int;
     pub(crate) fn rt_close(input: *mut RtInput);

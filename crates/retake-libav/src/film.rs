@@ -1,5 +1,6 @@
 //! The description of a film: its video, its other tracks, and the facts about the file.
 
+use crate::access::{Access, FileState};
 use crate::input::Input;
 use retake_media::{Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time};
 use std::fmt;
@@ -31,6 +32,10 @@ pub struct FilmInfo {
     pub seekable: bool,
     /// Whether the container lists samples beyond the end of the file.
     pub truncated: bool,
+    /// What may be opened for the film whenever it is opened again.
+    pub(crate) access: Access,
+    /// The state of the file when it was looked at.
+    pub(crate) state: Option<FileState>,
     /// The open input of a source that can be read only once, for the first reader.
     pub(crate) opened: UnreadInput,
 }

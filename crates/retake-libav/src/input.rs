@@ -1,31 +1,73 @@
 //! Opens a film and reads its packets.
 #![allow(unsafe_code)]
 
-use crate::failure::{Failure, attempt, attempt_quickly, text, url};
+use crate::access::{Access, Bytes, FileState, Owner};
+use crate::error::MediaError;
+use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
 use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
+use crate::film::FilmInfo;
 use retake_media::AudioFormat;
+use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
 /// An open film. It owns the demuxer and the file behind it, and closes both when it is dropped.
-pub(crate) struct Input(NonNull<ffi::RtInput>);
+pub(crate) struct Input {
+    input: NonNull<ffi::RtInput>,
+    /// The bytes of the film, which the demuxer closes.
+    bytes: NonNull<Bytes>,
+    /// The state of the file when it was opened.
+    state: Option<FileState>,
+    /// What the callbacks of the demuxer point to.
+    _owner: Box<Owner>,
+}
 
-// SAFETY: a demuxer is used by one thread at a time (every call takes `&mut` or only reads), but not bound to
-// one.
+// SAFETY: a demuxer and its bytes are used by one thread at a time (every call takes `&mut` or only reads), but
+// not bound to one.
 unsafe impl Send for Input {}
 
 impl Input {
     /// Opens a film and looks into it far enough to know its tracks.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, access: &Access) -> Result<Self, MediaError> {
+        let bytes = Bytes::open(path, access)?;
+        let (state, seekable) = (bytes.state(), c_int::from(bytes.is_seekable()));
+        let bytes = NonNull::from(Box::leak(Box::new(bytes)));
+        let mut owner = Owner::new(path, access);
+        let (callbacks, name) = (owner.callbacks(), c_path(path));
         let mut input = ptr::null_mut();
-        // SAFETY: the address is a terminated text; on success the shim gives an object that is ours.
-        attempt(|| unsafe { ffi::rt_open(url(path).as_ptr(), &mut input) })?;
-        Ok(Self(NonNull::new(input).expect("an opened film has an address")))
+        // SAFETY: the bytes are the shim's from here on, whatever it answers, and closed by its callback; the
+        // owner lives as long as the input; on success the shim gives an object that is ours.
+        let opened = attempt(|| unsafe {
+            ffi::rt_open(&callbacks, bytes.as_ptr().cast(), seekable, name.as_ptr(), &mut input)
+        });
+        opened.map_err(|failure| MediaError::open(path, &failure))?;
+        let input = NonNull::new(input).expect("an opened film has an address");
+        Ok(Self { input, bytes, state, _owner: owner })
+    }
+
+    /// Opens a film again that was looked at before, and refuses another file in its place.
+    pub(crate) fn open_again(info: &FilmInfo) -> Result<Self, MediaError> {
+        let input = Self::open(&info.path, &info.access)?;
+        if input.state != info.state {
+            return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
+        }
+        Ok(input)
+    }
+
+    /// Returns the state of the file when it was opened; `None` for a pipe.
+    pub(crate) fn state(&self) -> Option<FileState> {
+        self.state.clone()
+    }
+
+    /// Returns whether the file is another one than when it was opened, because somebody wrote it meanwhile.
+    pub(crate) fn has_changed(&self) -> bool {
+        // SAFETY: the shim closes the bytes with the input, and reads them in calls of this thread alone.
+        unsafe { self.bytes.as_ref() }.state() != self.state
     }
 
     pub(crate) fn as_ptr(&self) -> *mut ffi::RtInput {
-        self.0.as_ptr()
+        self.input.as_ptr()
     }
 
     /// Returns facts about the film; their texts live as long as the input.

@@ -9,6 +9,7 @@
 //! from one source and no layout of its structs is known in Rust. It prints nothing, because its messages go
 //! into the errors.
 
+mod access;
 mod clock;
 mod container;
 mod copier;
@@ -23,6 +24,7 @@ mod input;
 mod muxer;
 mod note;
 mod output;
+mod pipe;
 mod probe;
 mod pump;
 mod range;
@@ -35,6 +37,7 @@ mod tags;
 mod transfer;
 mod video;
 
+pub use access::{Access, is_pipe};
 pub use container::Container;
 pub use copier::common_multiple;
 pub use error::{ErrorKind, MediaError};
@@ -44,7 +47,8 @@ pub use frame::{Frame, picture_hash};
 pub use index::{FrameEntry, FrameIndex};
 pub use muxer::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, TrackFormat};
 pub use note::Note;
-pub use probe::probe;
+pub use pipe::PipeReader;
+pub use probe::{probe, probe_with};
 pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{FrameReader, ReaderOptions};
 pub use samples::{SampleReader, TrackReader};

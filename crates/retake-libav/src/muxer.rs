@@ -241,7 +241,7 @@ fn open_source(info: &FilmInfo, notes: &mut Vec<Note>) -> Result<Option<Input>, 
         }
         return Ok(None);
     }
-    let input = Input::open(&info.path).map_err(|failure| MediaError::open(&info.path, &failure))?;
+    let input = Input::open_again(info)?;
     if input.film().streams as usize <= info.tracks.len() {
         return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
     }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::access::Access;
 use crate::decoder::{Decoded, Decoder};
 use crate::error::MediaError;
 use crate::failure::text;
@@ -17,10 +18,16 @@ use std::path::Path;
 /// The largest width and height, because no encoder takes more.
 const LARGEST: i64 = 16_384;
 
-/// Formats that FFmpeg calls films and people do not: text files drawn as terminals.
-const NO_FILMS: [&str; 8] = ["tty", "ansi", "bintext", "xbin", "idf", "adf", "bin", "lrc"];
+/// Looks at a film, and opens nothing else: its tracks, and its first frame.
+///
+/// # Errors
+/// Fails like [`probe_with`].
+pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
+    probe_with(path, &Access::new())
+}
 
-/// Looks at a film: its tracks, and its first frame.
+/// Looks at a film: its tracks, and its first frame. What may be opened for it holds for all readers of the
+/// answer, too.
 ///
 /// `-` is standard input, and like any pipe it can be read only once: the first
 /// [`FrameReader`](crate::FrameReader) that is opened with the answer (or a clone of it) carries on where
@@ -29,19 +36,18 @@ const NO_FILMS: [&str; 8] = ["tty", "ansi", "bintext", "xbin", "idf", "adf", "bi
 /// # Errors
 /// Returns [`MediaError::Open`], [`Empty`](MediaError::Empty), [`NotAFilm`](MediaError::NotAFilm),
 /// [`NoVideo`](MediaError::NoVideo), [`NoDecoder`](MediaError::NoDecoder),
-/// [`TooLarge`](MediaError::TooLarge), [`NoFrames`](MediaError::NoFrames) or [`Read`](MediaError::Read).
-pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
-    check_file(path)?;
-    let mut input = Input::open(path).map_err(|failure| MediaError::open(path, &failure))?;
+/// [`TooLarge`](MediaError::TooLarge), [`NoFrames`](MediaError::NoFrames), [`Read`](MediaError::Read),
+/// [`References`](MediaError::References), [`Endless`](MediaError::Endless) or
+/// [`Interrupted`](MediaError::Interrupted).
+pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> {
+    check_not_empty(path)?;
+    let mut input = Input::open(path, access)?;
     let film = input.film();
     // SAFETY: these are texts of the open input.
     let container = unsafe { text(film.format) }.unwrap_or_default();
     let (index, tracks) = choose(path, &input, film.streams as u32)?;
     let stream = input.stream(index);
     let codec = name(stream.codec);
-    if NO_FILMS.contains(&container.as_str()) || NO_FILMS.contains(&codec.as_str()) {
-        return Err(MediaError::NotAFilm { file: path.into(), detail: "it is text".into() });
-    }
     if stream.decodable == 0 {
         return Err(MediaError::NoDecoder { file: path.into(), codec });
     }
@@ -61,6 +67,7 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
     let truncated = file_size > 0
         && (0..film.streams as u32)
             .any(|i| u64::try_from(input.stream(i).last_byte).unwrap_or(0) > file_size);
+    let state = input.state();
     let opened = if seekable {
         UnreadInput::default()
     } else {
@@ -78,23 +85,18 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
         file_size,
         seekable,
         truncated,
+        access: access.clone(),
+        state,
         opened,
     })
 }
 
-fn check_file(path: &Path) -> Result<(), MediaError> {
-    if path == Path::new("-") {
-        return Ok(());
+fn check_not_empty(path: &Path) -> Result<(), MediaError> {
+    match std::fs::metadata(path) {
+        Ok(facts) if facts.is_file() && facts.len() == 0 => Err(MediaError::Empty { file: path.into() }),
+        // whatever else is wrong shows when it is opened
+        _ => Ok(()),
     }
-    let open = |source| MediaError::Open { file: path.into(), source };
-    let facts = std::fs::metadata(path).map_err(open)?;
-    if facts.is_dir() {
-        return Err(open(std::io::ErrorKind::IsADirectory.into()));
-    }
-    if facts.is_file() && facts.len() == 0 {
-        return Err(MediaError::Empty { file: path.into() });
-    }
-    Ok(())
 }
 
 fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {

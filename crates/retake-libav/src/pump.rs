@@ -85,7 +85,7 @@ impl Pump {
                     if packet.stream() != self.stream || (self.sync_only && !packet.is_key()) => {}
                 Ok(packet) => break packet,
                 Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
-                Err(failure) if failure.io().is_some() => return Err(failure),
+                Err(failure) if failure.is_final() => return Err(failure),
                 Err(failure) => {
                     self.note(&failure);
                     failures += 1;
@@ -108,9 +108,6 @@ impl Pump {
     }
 
     pub(crate) fn read_error(&self, file: &Path, frame: u64, input: &Input, failure: &Failure) -> MediaError {
-        match failure.io() {
-            Some(source) => MediaError::Read { file: file.into(), frame, byte: input.position(), source },
-            None => MediaError::internal(file, "reading stopped", failure),
-        }
+        MediaError::read(file, frame, input.position(), failure)
     }
 }

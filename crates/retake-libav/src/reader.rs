@@ -42,7 +42,8 @@ impl FrameReader {
     ///
     /// # Errors
     /// Returns [`MediaError::Read`] if the system cannot read on, [`MediaError::NoFrames`] if the film ends
-    /// without a single frame, [`MediaError::Convert`] if a picture has a layout that cannot be converted.
+    /// without a single frame, [`MediaError::Convert`] if a picture has a layout that cannot be converted,
+    /// [`MediaError::SourceChanged`] if the file was written while it was read.
     /// Damaged parts are no error: they count as [`FrameReader::damaged`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
@@ -50,6 +51,10 @@ impl FrameReader {
             if self.index == 0 {
                 let (file, detail) = (self.decoding.file.clone(), self.decoding.pump.complaint());
                 return Err(MediaError::NoFrames { file, detail });
+            }
+            if self.decoding.input.has_changed() {
+                let file = self.decoding.file.clone();
+                return Err(MediaError::SourceChanged { file, frame: self.index });
             }
             return Ok(None);
         };
@@ -109,7 +114,7 @@ impl Decoding {
             return Err(MediaError::Convert { file, frame: 0, pixels: video.pixel_format.clone(), detail });
         }
         let mut input = if info.seekable {
-            Input::open(&file).map_err(|failure| MediaError::open(&file, &failure))?
+            Input::open_again(info)?
         } else {
             info.opened.take().ok_or_else(|| MediaError::NotSeekable { file: file.clone() })?
         };

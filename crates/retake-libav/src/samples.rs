@@ -39,7 +39,7 @@ impl TrackReader {
         };
         let audio = track != info.video.index;
         let unknown = || MediaError::NoDecoder { file: file.clone(), codec: named.to_owned() };
-        let mut input = Input::open(&file).map_err(|failure| MediaError::open(&file, &failure))?;
+        let mut input = Input::open_again(info)?;
         input.select(|index| index == track);
         let format = match audio {
             true => TrackFormat::Audio(input.audio(track).ok_or_else(unknown)?),
@@ -81,13 +81,7 @@ impl TrackReader {
     }
 
     fn error(&self, failure: &Failure) -> MediaError {
-        match failure.io() {
-            Some(source) => {
-                let (file, byte) = (self.file.clone(), self.input.position());
-                MediaError::Read { file, frame: self.samples, byte, source }
-            }
-            None => MediaError::internal(&self.file, "reading stopped", failure),
-        }
+        MediaError::read(&self.file, self.samples, self.input.position(), failure)
     }
 }
 

@@ -24,7 +24,7 @@ impl SoundReader {
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, tracks: &[u32]) -> Result<Self, MediaError> {
         let file = &info.path;
-        let input = Input::open(file).map_err(|failure| MediaError::open(file, &failure))?;
+        let input = Input::open_again(info)?;
         let (mut wanted, mut clocks) = (Vec::new(), Vec::new());
         for &number in tracks {
             let sound = |track: &&crate::TrackInfo| track.index == number && track.kind == TrackKind::Audio;

@@ -83,13 +83,15 @@ impl Source {
                     failures = 0;
                     self.accept(packet);
                 }
+                Ok(None) if self.input.has_changed() => {
+                    return Err(MediaError::SourceChanged { file: self.file.clone(), frame: 0 });
+                }
                 Ok(None) => self.ended = true,
                 Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
-                Err(failure) => {
-                    if let Some(source) = failure.io() {
-                        let byte = self.input.position();
-                        return Err(MediaError::Read { file: self.file.clone(), frame: 0, byte, source });
-                    }
+                Err(failure) if failure.is_final() => {
+                    return Err(MediaError::read(&self.file, 0, self.input.position(), &failure));
+                }
+                Err(_) => {
                     failures += 1;
                     self.ended = failures > PATIENCE;
                 }

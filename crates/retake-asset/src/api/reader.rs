@@ -1,7 +1,7 @@
 use crate::types::error::{Mistake, UsageError};
 use retake_libav::{
-    FilmInfo, Frame, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust, TrackFormat,
-    TrackReader, probe,
+    Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust,
+    TrackFormat, TrackReader, probe_with,
 };
 use retake_media::{PixelBuffer, Sample, Time, TimeRange};
 use std::collections::VecDeque;
@@ -17,13 +17,21 @@ pub struct AssetReader {
 }
 
 impl AssetReader {
-    /// Looks at a film.
+    /// Looks at a film, and opens nothing else.
     ///
     /// # Errors
-    /// Those of [`probe`].
+    /// Those of [`open_with`](Self::open_with).
     #[doc(alias = "initWithAsset:error:")]
     pub fn open(file: &Path) -> Result<Self, MediaError> {
-        Ok(Self { film: probe(file)? })
+        Self::open_with(file, &Access::new())
+    }
+
+    /// Looks at a film of which more than itself may be opened, or whose waits can be ended.
+    ///
+    /// # Errors
+    /// Those of [`probe_with`].
+    pub fn open_with(file: &Path, access: &Access) -> Result<Self, MediaError> {
+        Ok(Self { film: probe_with(file, access)? })
     }
 
     /// What the film is made of.

@@ -4,7 +4,7 @@ use super::Film;
 use crate::error::ExportError;
 use crate::index::FilmMap;
 use crate::stop::StopFlag;
-use retake_libav::{FilmInfo, FrameReader, ReaderOptions, SampleReader, probe, time_to_ticks};
+use retake_libav::{FilmInfo, FrameReader, ReaderOptions, SampleReader, probe_with, time_to_ticks};
 use std::path::Path;
 
 /// Frames between two reports of progress.
@@ -34,7 +34,7 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        let film = probe(path)?;
+        let film = probe_with(path, &stop.access(true))?;
         let format = self.job.description.settings.format;
         let options = ReaderOptions { format, threads: self.job.jobs.min(8) };
         let mut reader = FrameReader::open(&film, options)?;
@@ -67,7 +67,7 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        let film = probe(path)?;
+        let film = probe_with(path, &stop.access(true))?;
         let mut samples = SampleReader::open(&film)?;
         let (mut shown, mut syncs) = (Vec::new(), 0u64);
         let mut encoded = self.samples()?;

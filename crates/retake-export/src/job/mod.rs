@@ -22,10 +22,10 @@ use plan::{budget, first_pass, is_streaming, objective, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
-use retake_libav::{FilmInfo, ReaderOptions, probe};
+use retake_libav::{FilmInfo, ReaderOptions, is_pipe, probe_with};
 use retake_quality::Pooling;
 use settings::make_acceptable;
-use source::{frames, is_standard_input, probe_standard_input, reader_options};
+use source::{frames, probe_pipe, reader_options};
 use std::time::Instant;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
@@ -82,14 +82,15 @@ impl Job {
         settings::check(request)?;
         let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
         let open_folder = || JobFolder::open(&request.work_dir(), earlier);
-        // the folder is looked at late, so that a refused request touches nothing; standard input has to be
-        // kept somewhere
-        let (spool, film) = if is_standard_input(&request.input) {
+        let access = stop.access(request.references);
+        // the folder is looked at late, so that a refused request touches nothing; what comes through a pipe has
+        // to be kept somewhere
+        let (spool, film) = if is_pipe(&request.input)? {
             let folder = open_folder()?;
-            let film = probe_standard_input(&folder, stop)?;
+            let film = probe_pipe(&request.input, &folder, &access)?;
             (Some(folder), film)
         } else {
-            (None, probe(&request.input)?)
+            (None, probe_with(&request.input, &access)?)
         };
 
         let mut notes: Vec<String> = film.video.converted.iter().cloned().collect();

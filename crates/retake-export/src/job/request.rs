@@ -185,6 +185,8 @@ pub(crate) struct Request {
     pub restart: bool,
     /// Replace an existing output.
     pub overwrite: bool,
+    /// A playlist may name other files.
+    pub references: bool,
 }
 
 impl Request {
@@ -210,6 +212,7 @@ impl Request {
             work_dir: None,
             restart: false,
             overwrite: false,
+            references: false,
         }
     }
 

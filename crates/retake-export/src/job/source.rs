@@ -1,36 +1,27 @@
-//! The source of a job: standard input is kept in the job folder, because passes need to see the film more
+//! The source of a job: what comes through a pipe is kept in the job folder, because passes need to see the film more
 //! than once, and what is found in the film decides how it is read.
 
 use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};
-use crate::stop::StopFlag;
-use crossbeam_channel::{RecvTimeoutError, bounded};
 use retake_compression::encoder::EncoderInfo;
-use retake_libav::{FilmInfo, ReaderOptions, probe};
+use retake_libav::{Access, FilmInfo, MediaError, PipeReader, ReaderOptions, probe_with};
 use retake_media::PixelFormat;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
-/// Bytes that are read from standard input at once.
-const PIECE: usize = 1 << 20;
-/// How often a waiting thread looks whether it should stop.
-const PATIENCE: Duration = Duration::from_millis(50);
-
-/// Whether a path stands for standard input.
-pub(crate) fn is_standard_input(input: &Path) -> bool {
-    input == Path::new("-")
-}
-
-/// Looks at what came through standard input, which is kept in the job folder.
-pub(crate) fn probe_standard_input(folder: &JobFolder, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
+/// Looks at what comes through standard input, or a pipe with a name, which is kept in the job folder.
+pub(crate) fn probe_pipe(input: &Path, folder: &JobFolder, access: &Access) -> Result<FilmInfo, ExportError> {
     let copy = folder.input();
-    keep_standard_input(folder, &copy, stop)?;
-    probe(&copy).map_err(|error| {
-        // the user knows nothing of the copy
-        let text = error.to_string().replace(&copy.display().to_string(), "standard input");
-        RequestError::BadStandardInput(text).into()
+    keep(input, folder, access)?;
+    probe_with(&copy, access).map_err(|error| match error {
+        MediaError::Interrupted { .. } => ExportError::Stopped,
+        other => {
+            // the user knows nothing of the copy
+            let named =
+                if input == Path::new("-") { "standard input".into() } else { input.to_string_lossy() };
+            let text = other.to_string().replace(&copy.display().to_string(), &named);
+            RequestError::BadStandardInput(text).into()
+        }
     })
 }
 
@@ -64,43 +55,19 @@ pub(crate) fn seconds(film: &FilmInfo) -> Result<f64, RequestError> {
     known.ok_or_else(|| RequestError::LengthUnknown { input: film.path.clone() })
 }
 
-/// Copies standard input to `path`, in the folder.
-fn keep_standard_input(folder: &JobFolder, path: &Path, stop: &StopFlag) -> Result<(), ExportError> {
-    let fail = |doing| ExportError::file(path, doing);
-    let mut file = folder.unfinished_file().map_err(fail("keeping standard input"))?;
-    // reading a pipe cannot be interrupted: it is left to a thread that may stay behind when the user stops
-    let (sender, pieces) = bounded::<io::Result<Vec<u8>>>(4);
-    let read = move || {
-        let mut input = io::stdin().lock();
-        loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            let result = Read::by_ref(&mut input).take(PIECE as u64).read_to_end(&mut piece);
-            let ended = !matches!(result, Ok(bytes) if bytes > 0);
-            if sender.send(result.map(|_| piece)).is_err() || ended {
-                return;
-            }
-        }
-    };
-    thread::Builder::new()
-        .name("standard input".into())
-        .spawn(read)
-        .map_err(fail("reading standard input"))?;
-    let mut bytes = 0;
-    loop {
-        stop.check()?;
-        match pieces.recv_timeout(PATIENCE) {
-            Ok(piece) => {
-                let piece = piece.map_err(fail("reading standard input"))?;
-                file.write_all(&piece).map_err(fail("keeping standard input"))?;
-                bytes += piece.len();
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
+/// Copies what comes through a pipe into the folder.
+fn keep(input: &Path, folder: &JobFolder, access: &Access) -> Result<(), ExportError> {
+    let fail = |doing| ExportError::file(input, doing);
+    let path = folder.input();
+    let mut file = folder.unfinished_file().map_err(fail("keeping the input"))?;
+    let mut pipe = PipeReader::open(input, access.clone());
+    let copied = io::copy(&mut pipe, &mut file);
+    if access.is_interrupted() {
+        return Err(ExportError::Stopped);
     }
-    if bytes == 0 {
+    if copied.map_err(fail("keeping the input"))? == 0 {
         return Err(RequestError::EmptyInput.into());
     }
-    file.persist(path).map_err(|error| fail("naming")(error.error))?;
+    file.persist(&path).map_err(|error| ExportError::file(&path, "naming")(error.error))?;
     Ok(())
 }

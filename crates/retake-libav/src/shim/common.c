@@ -29,6 +29,8 @@ void rt_setup(void) { av_log_set_callback(keep_message); }
 
 const char *rt_last_message(void) { return last_message; }
 
+void rt_say(const char *message) { snprintf(last_message, sizeof last_message, "%s", message); }
+
 void rt_forget(void) { last_message[0] = 0; }
 
 void rt_error_text(int code, char *text, size_t size) {

@@ -14,23 +14,187 @@ typedef struct kept {
 
 struct rt_input {
     AVFormatContext *context;
+    AVIOContext *bytes; /* of the film itself */
+    rt_access access;
     kept *first, *last; /* packets that are given out again */
     int recording, replaying;
 };
 
 AVFormatContext *rt_context(rt_input *input) { return input->context; }
 
-int rt_open(const char *url, rt_input **out) {
+#define REFUSED_UNKNOWN FFERRTAG('R', 'T', 'U', 'N')
+#define REFUSED_REFERENCES FFERRTAG('R', 'T', 'R', 'F')
+#define REFUSED_ENDLESS FFERRTAG('R', 'T', 'E', 'N')
+
+int rt_refusal(int code) {
+    switch (code) {
+    case REFUSED_UNKNOWN: return RT_REFUSED_UNKNOWN;
+    case REFUSED_REFERENCES: return RT_REFUSED_REFERENCES;
+    case REFUSED_ENDLESS: return RT_REFUSED_ENDLESS;
+    case AVERROR_EXIT: return RT_REFUSED_INTERRUPTED;
+    default: return 0;
+    }
+}
+
+/* Formats whose demuxers read the bytes that they are given and open nothing. A format that is missing here is
+   not read: those that open other files or devices (image2, vobsub, dvdvideo, sdp, rtp and the like), that are
+   texts drawn as pictures (tty, bintext), and that are recognised by their name alone. */
+#define CONTAINERS \
+    "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,asf,asf_o,flv,live_flv,kux,mxf,gxf,lxf,ogg,nut,nsv,nuv,rm,ivr,wtv,wtv,dv," \
+    "yuv4mpegpipe,ivf,obu,av1,h261,h263,h264,hevc,vvc,evc,apv,m4v,vc1,vc1test,dirac,dnxhd,cavsvideo,avs2,avs3,mjpeg,mpjpeg,smjpeg," \
+    "ffmetadata,swf,webvtt,pmp,pva,ty,dhav,ifv,mtv,mvi,msf,kvag,xmv,imgc,mlv,cine,ser,filmstrip,moflex,mods,vividas,vivo,nc,r3d,iss," \
+    "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,au,caf,dts,dtshd,flac,loas,mp3,mpc,mpc8,mlp,oma,qcp,tak,truehd,tta,w64,wav,wv,xwma," \
+    "4xm,alias_pix,anm,apc,avr,avs,bethsoftvid,bfi,bink,bmv,c93,cdxl,cdg,dsicin,dxa,ea,ea_cdata,film_cpk,flic,frm,gdv,hnm,idcin," \
+    "iff,ingenient,ipmovie,ipu,iv8,jv,lmlm4,luodat,lvf,mgsts,mm,mv,paf,psxstr,rl2,roq,rpl,rsd,sdx,sga,siff,smk,smush,sunrast_pipe," \
+    "thp,tiertexseq,tmv,usm,vmd,wc3movie,wsvqa,wve,xa,yop," \
+    "gif,apng,bmp_pipe,cri_pipe,dds_pipe,dpx_pipe,exr_pipe,gem_pipe,gif_pipe,hdr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe," \
+    "jpegxl_anim,pam_pipe,pbm_pipe,pcx_pipe,pfm_pipe,pgm_pipe,pgmyuv_pipe,pgx_pipe,phm_pipe,photocd_pipe,pictor_pipe,png_pipe," \
+    "ppm_pipe,psd_pipe,qdraw_pipe,qoi_pipe,sgi_pipe,tiff_pipe,vbn_pipe,webp_pipe,xbm_pipe,xpm_pipe,xwd_pipe"
+
+/* Formats that name other files, and how the names of such files end. */
+static const struct {
+    const char *format, *endings;
+} lists[] = {{"hls", "m3u8,m3u"}, {"dash", "mpd"}, {"concat", "ffconcat,concat"}};
+
+static int interrupted(void *input) {
+    const rt_access *access = &((rt_input *)input)->access;
+    return access->interrupted(access->owner);
+}
+
+typedef struct {
+    rt_input *input;
+    void *bytes;
+} reading;
+
+static int read_bytes(void *opaque, uint8_t *buffer, int size) {
+    reading *from = opaque;
+    if (interrupted(from->input)) return AVERROR_EXIT;
+    int count = from->input->access.read(from->bytes, buffer, size);
+    if (count < 0 && interrupted(from->input)) return AVERROR_EXIT;
+    return count ? count : AVERROR_EOF;
+}
+
+static int64_t seek_bytes(void *opaque, int64_t offset, int whence) {
+    reading *from = opaque;
+    whence &= ~AVSEEK_FORCE;
+    return from->input->access.seek(from->bytes, offset, whence == AVSEEK_SIZE ? -1 : whence);
+}
+
+static void close_bytes(rt_input *input, AVIOContext *context) {
+    if (!context) return;
+    reading *from = context->opaque;
+    input->access.close(from->bytes);
+    av_free(from);
+    av_freep(&context->buffer);
+    avio_context_free(&context);
+}
+
+/* The bytes are the context's from here on, also where there is none. */
+static AVIOContext *context_of(rt_input *input, void *bytes, int seekable) {
+    enum { BUFFER = 1 << 15 };
+    reading *from = av_mallocz(sizeof *from);
+    uint8_t *buffer = av_malloc(BUFFER);
+    AVIOContext *context = NULL;
+    if (from && buffer) context = avio_alloc_context(buffer, BUFFER, 0, from, read_bytes, NULL, seekable ? seek_bytes : NULL);
+    if (!context) {
+        input->access.close(bytes);
+        av_free(from);
+        av_free(buffer);
+        return NULL;
+    }
+    *from = (reading){input, bytes};
+    return context;
+}
+
+/* Every file that a demuxer wants beside the film comes through here. */
+static int open_other(AVFormatContext *context, AVIOContext **out, const char *name, int flags, AVDictionary **options) {
+    (void)options;
+    rt_input *input = context->opaque;
+    void *bytes = NULL;
+    if (!input->access.references || flags & AVIO_FLAG_WRITE) return AVERROR(EPERM);
+    int result = input->access.open(input->access.owner, name, &bytes);
+    if (result < 0) return result;
+    *out = context_of(input, bytes, 1);
+    return *out ? 0 : AVERROR(ENOMEM);
+}
+
+static int close_other(AVFormatContext *context, AVIOContext *bytes) {
+    /* The demuxer of DASH closes here what it has opened itself. */
+    if (bytes && bytes->read_packet != read_bytes) return avio_close(bytes);
+    close_bytes(context->opaque, bytes);
+    return 0;
+}
+
+static int refused(int code, const AVInputFormat *format) {
+    rt_say(format->name);
+    return code;
+}
+
+/* Finds the demuxer, and refuses those that open other files unless that is allowed and the name says so. */
+static int choose(rt_input *input, const char *path, const AVInputFormat **format, int *list) {
+    /* A name must not decide but by its ending: with patterns in it, it would stand for many files. */
+    const char *ending = strrchr(path, '.');
+    char name[32] = "film";
+    if (ending && strlen(ending) < 16 && !strpbrk(ending, "/%*?[{")) av_strlcat(name, ending, sizeof name);
+    *list = 0;
+    int result = av_probe_input_buffer2(input->bytes, format, name, NULL, 0, 0);
+    if (result >= 0 && !strcmp((*format)->name, "image2"))
+        /* One picture is read by the demuxer of its kind, and image2 would open it by its name. */
+        result = av_probe_input_buffer2(input->bytes, format, "film", NULL, 0, 0);
+    if (result < 0) return result;
+    if (av_match_list((*format)->name, CONTAINERS, ',')) return 0;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (!strcmp((*format)->name, lists[i].format)) {
+            if (!input->access.references) return refused(REFUSED_REFERENCES, *format);
+            *list = 1;
+            return av_match_ext(name, lists[i].endings) ? 0 : refused(REFUSED_UNKNOWN, *format);
+        }
+    return refused(REFUSED_UNKNOWN, *format);
+}
+
+static int open_input(rt_input *input, const char *path) {
+    const AVInputFormat *format = NULL;
+    int list = 0, result = choose(input, path, &format, &list);
+    if (result < 0) return result;
+    input->context = avformat_alloc_context();
+    if (!input->context) return AVERROR(ENOMEM);
+    input->context->opaque = input;
+    input->context->pb = input->bytes;
+    input->context->io_open = open_other;
+    input->context->io_close2 = close_other;
+    input->context->interrupt_callback = (AVIOInterruptCB){interrupted, input};
+    AVDictionary *options = NULL;
+    /* Demuxers within demuxers have an io_open of FFmpeg's own, so that these lists bind them, too. */
+    av_dict_set(&options, "protocol_whitelist", "file", 0);
+    av_dict_set(&options, "format_whitelist", list ? CONTAINERS ",hls,dash,concat" : CONTAINERS, 0);
+    /* What HLS names is resolved by open_other, where no character of a name means anything. The others open
+       their files themselves, and must know the place. */
+    const char *ending = strrchr(path, '.');
+    char name[32] = "film";
+    if (list) av_strlcat(name, ending, sizeof name);
+    result = avformat_open_input(&input->context, list && strcmp(format->name, "hls") ? path : name, format, &options);
+    av_dict_free(&options);
+    if (result < 0) return result;
+    /* The demuxers of live streams would wait for more, for ever; concat joins what is there. */
+    if (list && strcmp(format->name, "concat") && input->context->duration == AV_NOPTS_VALUE) {
+        return refused(REFUSED_ENDLESS, format);
+    }
+    result = avformat_find_stream_info(input->context, NULL);
+    return result < 0 ? result : interrupted(input) ? AVERROR_EXIT : 0;
+}
+
+int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, rt_input **out) {
     *out = NULL;
     rt_input *input = av_mallocz(sizeof *input);
-    if (!input) return AVERROR(ENOMEM);
-    AVDictionary *options = NULL;
-    /* A film may name other files (playlists); it must reach none outside this machine. */
-    av_dict_set(&options, "protocol_whitelist", "file,pipe,crypto,data,subfile,concat", 0);
-    int result = avformat_open_input(&input->context, url, NULL, &options);
-    av_dict_free(&options);
-    if (result >= 0) result = avformat_find_stream_info(input->context, NULL);
+    if (!input) {
+        access->close(bytes);
+        return AVERROR(ENOMEM);
+    }
+    input->access = *access;
+    input->bytes = context_of(input, bytes, seekable);
+    int result = input->bytes ? open_input(input, path) : AVERROR(ENOMEM);
     if (result < 0) {
+        if (interrupted(input)) result = AVERROR_EXIT;
         rt_close(input);
         return result;
     }
@@ -52,6 +216,7 @@ void rt_close(rt_input *input) {
     if (!input) return;
     drop_kept(input);
     avformat_close_input(&input->context);
+    close_bytes(input, input->bytes);
     av_free(input);
 }
 
@@ -218,6 +383,7 @@ int rt_read(rt_input *input, rt_packet *out) {
     if (!packet) return AVERROR(ENOMEM);
     int result = av_read_frame(input->context, packet);
     if (result >= 0 && input->recording) result = keep(input, packet);
+    if (result < 0 && interrupted(input)) result = AVERROR_EXIT;
     if (result < 0) {
         /* Some demuxers report the end where reading failed; the byte stream knows better. */
         if (result == AVERROR_EOF && input->context->pb && input->context->pb->error < 0 && input->context->pb->error != AVERROR_EOF)

@@ -108,6 +108,17 @@ typedef struct {
     size_t config_size;
 } rt_audio;
 
+/* How the bytes of a film are reached. All calls return an AVERROR code for a failure. */
+typedef struct {
+    void *owner;        /* the first argument of `interrupted` and `open` */
+    int32_t references; /* whether a list that is named as one may name other files */
+    int (*interrupted)(void *owner);
+    int (*open)(void *owner, const char *name, void **bytes);
+    int (*read)(void *bytes, uint8_t *buffer, int size); /* 0 is the end */
+    int64_t (*seek)(void *bytes, int64_t offset, int whence); /* `whence` -1 asks for the length */
+    void (*close)(void *bytes);
+} rt_access;
+
 typedef struct rt_input rt_input;
 typedef struct rt_decoder rt_decoder;
 typedef struct rt_scaler rt_scaler;
@@ -120,6 +131,7 @@ typedef struct rt_sound rt_sound;
 void rt_setup(void);
 const char *rt_last_message(void); /* The message of this thread; empty if there was none since rt_forget. */
 void rt_forget(void);
+void rt_say(const char *message); /* Sets the message. */
 void rt_error_text(int code, char *text, size_t size);
 int rt_errno(int code); /* The operating system's error number in the code, or 0. */
 int rt_is_end(int code);
@@ -130,7 +142,12 @@ void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering, const uint8_t *light);
 const uint8_t *rt_side_data(const AVStream *stream, enum AVPacketSideDataType type);
 
 /* These functions are in input.c. */
-int rt_open(const char *url, rt_input **out);
+/* What rt_refusal returns: why the shims, and not FFmpeg, refused; 0 if they did not. */
+enum { RT_REFUSED_UNKNOWN = 1, RT_REFUSED_REFERENCES, RT_REFUSED_ENDLESS, RT_REFUSED_INTERRUPTED };
+int rt_refusal(int code);
+/* Opens a film of these bytes, which are the input's from here on, also where this fails. The path only tells
+   its kind, and where a list of other files lies. The message of a refusal is the name of the kind. */
+int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, rt_input **out);
 void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
