@@ -4,18 +4,16 @@ use crate::args::Encode;
 use crate::exit::{UNMET, Usage};
 use crate::output;
 use crate::progress::Progress;
-use crate::table;
-use anyhow::{Context, Result};
+use crate::signals;
+use anyhow::Result;
 use retake::{
-    Codec, EncoderFactory, Event, Export, MetricKind, Outcome, Pooling, RunError, StopFlag, Target,
+    Codec, EncoderFactory, Event, Export, ExportError, MetricKind, Outcome, Pooling, RunError, Target,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
-    let stop = StopFlag::new();
-    let flag = stop.clone();
-    ctrlc::set_handler(move || flag.raise()).context("the signal handler could not be installed")?;
+    let stop = signals::stop_flag(ExportError::Stopped)?;
     let (encoder, metric, pool) = (encoder(args)?, self::metric(args.metric.as_deref())?, pool(args)?);
     let target = target(args)?;
     let progress = Arc::new(Progress::new(args, encoder.info(), target, metric, pool));
@@ -67,9 +65,6 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         RunError::Failed(error) => anyhow::Error::from(error),
         RunError::AlreadyStarted(error) => error.into(),
     })?;
-    if !args.json && !args.quiet {
-        table::print(&summary);
-    }
     Ok(match summary.outcome {
         Outcome::Satisfied | Outcome::Plain => ExitCode::SUCCESS,
         Outcome::Missed => ExitCode::from(UNMET),

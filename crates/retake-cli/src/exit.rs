@@ -1,6 +1,7 @@
 //! This module reports errors as one line and an exit code. The library names the cause; the remedy in flags
 //! is added here, because the library must not know any flag.
 
+use crate::output;
 use retake::{Asked, Count, EncoderError, ExportError, MediaError, MediaErrorKind, RequestError};
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ pub(crate) const USAGE: u8 = 2;
 /// This code says that the film is done, but the objective was not met everywhere.
 pub(crate) const UNMET: u8 = 3;
 /// This code says that a signal stopped the run.
-const STOPPED: u8 = 130;
+pub(crate) const STOPPED: u8 = 130;
 
 /// A mistake in the request that only this layer can notice.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
 /// Prints an error and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // the library's errors name their causes in their own text, so only the first message is printed
-    eprintln!("retake: {}", message(error));
+    output::complain(&format!("retake: {}\n", message(error)));
     ExitCode::from(code(error))
 }
 

@@ -8,6 +8,7 @@ mod measure;
 mod output;
 mod progress;
 mod properties;
+mod signals;
 mod table;
 
 use clap::Parser;

@@ -3,9 +3,10 @@
 use crate::args::Measure;
 use crate::exit::{Stopped, UNMET, Usage};
 use crate::output;
-use anyhow::{Context, Result};
+use crate::signals;
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use retake::{ExportError, Measurement, Pooling, StopFlag};
+use retake::{ExportError, Measurement, Pooling};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -18,9 +19,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     if !(args.unit.is_finite() && args.unit > 0.0) {
         return Err(Usage("--unit: a number of seconds above 0 is needed".into()).into());
     }
-    let stop = StopFlag::new();
-    let flag = stop.clone();
-    ctrlc::set_handler(move || flag.raise()).context("the signal handler could not be installed")?;
+    let stop = signals::stop_flag(Stopped)?;
     // indicatif hides the bar where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);

@@ -1,6 +1,7 @@
 //! This module shows progress to a person at a terminal; elsewhere it is silent.
 
 use crate::args::Encode;
+use crate::{output, table};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use retake::{EncoderInfo, Event, MetricKind, Pooling, Target};
 use std::sync::Mutex;
@@ -36,7 +37,7 @@ impl Progress {
         if !quiet && !bar.is_hidden() {
             let target =
                 target.map_or("what is usual, or what properties ask for".into(), |one| one.to_string());
-            bar.println(format!(
+            let text = format!(
                 "{} → {}: {} {}, {target} ({}, {})",
                 args.input.display(),
                 args.output.display(),
@@ -44,7 +45,8 @@ impl Progress {
                 encoder.version,
                 metric.name(),
                 pool.name()
-            ));
+            );
+            bar.println(output::harmless(&text));
         }
         Self { bar, quiet, state: Mutex::default() }
     }
@@ -58,9 +60,9 @@ impl Progress {
             Event::Started { frames, notes, jobs } => {
                 state.film = *frames;
                 for note in notes {
-                    self.bar.println(format!("note: {note}"));
+                    self.say(&format!("note: {note}"));
                 }
-                self.bar.println(format!("{jobs} take{} at once", if *jobs == 1 { "" } else { "s" }));
+                self.say(&format!("{jobs} take{} at once", if *jobs == 1 { "" } else { "s" }));
             }
             Event::Indexed { frames } => {
                 state.indexed = *frames;
@@ -70,7 +72,7 @@ impl Progress {
                 state.pass = *pass;
                 state.encoded = 0;
                 let takes = takes.map_or(String::new(), |takes| format!("{takes} takes: "));
-                self.bar.println(format!("pass {pass}: {takes}{reason}"));
+                self.say(&format!("pass {pass}: {takes}{reason}"));
                 self.bar.reset();
                 self.bar.set_style(style("frames"));
                 match frames.or(state.film) {
@@ -93,15 +95,24 @@ impl Progress {
                 self.message(&state);
             }
             Event::Writing { frames } => {
-                self.bar.println("writing and verifying");
+                self.say("writing and verifying");
                 self.bar.reset();
                 self.bar.set_style(style("frames verified"));
                 self.bar.set_length(*frames);
                 self.bar.set_message("");
             }
             Event::Verifying { frames } => self.bar.set_position(*frames),
+            // told while the job folder is still there, so that a run that dies now tells it again
+            Event::Finished(summary) => {
+                self.bar.finish_and_clear();
+                table::print(summary);
+            }
             _ => {}
         }
+    }
+
+    fn say(&self, text: &str) {
+        self.bar.println(output::harmless(text));
     }
 
     fn message(&self, state: &State) {

@@ -38,10 +38,10 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
     let summary = match finished {
         Some(summary) => summary,
         None => {
-            let job = Job::prepare(request, identity, began, stop)?;
+            let stopped = |error| if stop.is_raised() { ExportError::Stopped } else { error };
+            let job = Job::prepare(request, identity, began, stop).map_err(stopped)?;
             let summary = make_again_what_is_damaged(|| make(&job, stop, tell));
-            let summary =
-                summary.map_err(|error| if stop.is_raised() { ExportError::Stopped } else { error })?;
+            let summary = summary.map_err(stopped)?;
             job.folder.remove();
             summary
         }

@@ -161,6 +161,27 @@ impl Time {
         self.fit(numerator, i128::from(self.timescale), timescale, self.epoch, self.flags & ROUNDED)
     }
 
+    /// Returns the first of the times `self`, `self + step`, `self + 2 * step`, … that lies after `time`. It is
+    /// computed, not counted up to, because the times of a file may be any. It is infinite where no such time
+    /// can be told from `time`, and where `step` is not above zero.
+    pub fn first_after(self, step: Self, time: Self) -> Self {
+        if self > time {
+            return self;
+        }
+        if !(self.is_numeric() && step.is_numeric() && time.is_numeric()) || step <= Self::ZERO {
+            return Self::POSITIVE_INFINITY;
+        }
+        let (a, b, c) = (i128::from(self.timescale), i128::from(step.timescale), i128::from(time.timescale));
+        let common = a / gcd(a, b) * b;
+        let (start, width) = (i128::from(self.value) * (common / a), i128::from(step.value) * (common / b));
+        // no product has more than 126 bits, because a value has 63, and two timescales have 62
+        let steps = (i128::from(time.value) * common - start * c).div_euclid(width * c) + 1;
+        let scale = i32::try_from(common).unwrap_or(i32::MAX);
+        let sum = (start + steps * width).checked_mul(i128::from(scale));
+        let after = sum.map(|sum| self.fit(sum, common, scale, self.epoch, self.flags & ROUNDED));
+        after.filter(|after| *after > time).unwrap_or(Self::POSITIVE_INFINITY)
+    }
+
     fn combine(self, other: Self, sign: i64) -> Self {
         let theirs = match (other.class(), sign) {
             (Class::PositiveInfinity, -1) => Class::NegativeInfinity,
@@ -378,6 +399,27 @@ impl fmt::Display for Time {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        /// As adding step by step has it, and as far away as times can be.
+        #[test]
+        fn the_first_time_after_another_is_computed(
+            start in -1000i64..1000, scale in 1i32..100, step in 1i64..500, step_scale in 1i32..100, by in -200i64..5000,
+        ) {
+            let (start, step) = (Time::new(start, scale), Time::new(step, step_scale));
+            let time = start + Time::new(by, 7);
+            let mut counted = start;
+            while counted <= time {
+                counted += step;
+            }
+            prop_assert_eq!(start.first_after(step, time), counted);
+            for far in [3_000_000_000_000, i64::MAX / 4] {
+                let far = Time::new(far, 1);
+                let after = start.first_after(step, far);
+                prop_assert!(after > far && (after == Time::POSITIVE_INFINITY || after - far <= step + step));
+            }
+        }
+    }
 
     /// T-1: equality is exact and by value.
     #[test]

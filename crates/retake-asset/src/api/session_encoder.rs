@@ -59,9 +59,7 @@ impl SessionEncoder {
             if pts >= boundary {
                 forced.push(pts);
                 // boundaries that passed without a frame are not made up for
-                while pts >= boundary {
-                    boundary += *interval;
-                }
+                boundary = boundary.first_after(*interval, pts);
             }
             *next = Some(boundary);
         }

@@ -55,15 +55,12 @@ impl SegmentSink {
         if self.fragmenter.is_empty() || track != self.cut.track {
             return Ok(false);
         }
-        let Some((mut next, interval)) = self.cut.next else { return Ok(sample.starts_segment) };
+        let Some((next, interval)) = self.cut.next else { return Ok(sample.starts_segment) };
         let time = self.source_time(track, sample.pts);
         if !sample.sync || time < next {
             return Ok(false);
         }
-        while next <= time {
-            next += interval;
-        }
-        self.cut.next = Some((next, interval));
+        self.cut.next = Some((next.first_after(interval, time), interval));
         Ok(true)
     }
 

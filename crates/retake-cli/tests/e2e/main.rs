@@ -18,6 +18,7 @@ mod rate;
 mod readers;
 mod resume;
 mod set;
+mod signals;
 mod stream;
 mod times;
 mod tracks;

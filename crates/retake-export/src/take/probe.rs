@@ -78,11 +78,14 @@ fn probe(
             let picture = fed.frame.picture.cropped(settings.width, settings.height);
             run.push(&picture, pts, Time::INVALID, options).map_err(fail)?;
             sent += 1;
-            while run.next().map_err(|error| run_error(error, range))?.is_some() {}
+            while run.next().map_err(|error| run_error(error, range))?.is_some() {
+                tools.stop.check()?;
+            }
         }
     }
     run.finish().map_err(fail)?;
     while let Some(event) = run.next().map_err(|error| run_error(error, range))? {
+        tools.stop.check()?;
         if let RunEvent::Score { score: whole, .. } = event {
             score = Some(whole.map_err(|source| ExportError::Quality { range, source })?);
         }

@@ -89,7 +89,7 @@ impl Rendition {
             while let Some(cut) = self.cuts.front().copied().filter(|cut| sample.pts >= *cut) {
                 self.cuts.pop_front();
                 if let Some(step) = self.step.filter(|_| self.cuts.is_empty()) {
-                    self.cuts.push_back(cut + step);
+                    self.cuts.push_back(cut.first_after(step, sample.pts));
                 }
             }
             self.track.writer().flush_segment().map_err(misused)?;

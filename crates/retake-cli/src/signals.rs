@@ -1,0 +1,52 @@
+//! What signals do: the first one asks the run to stop, and ends it if it has not stopped soon after; the second
+//! one ends it at once. Both are safe, because a job folder survives the death of its process at any moment.
+
+use crate::exit::{self, STOPPED};
+use anyhow::{Context, Result};
+use retake::StopFlag;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How often it is looked whether a signal came.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a run may take to stop. A call into an encoder cannot be interrupted, and may take longer.
+const DEADLINE: Duration = Duration::from_millis(1500);
+
+/// Returns a flag that the first signal raises. A run that a signal has to end says `stopped`.
+pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static) -> Result<StopFlag> {
+    let stop = StopFlag::new();
+    let came = Arc::new(AtomicBool::new(false));
+    let mut signals = vec![SIGINT, SIGTERM];
+    #[cfg(unix)]
+    signals.push(signal_hook::consts::SIGHUP);
+    let code = i32::from(STOPPED);
+    let install = || -> std::io::Result<()> {
+        for &signal in &signals {
+            // in this order, so that the first signal only sets what makes the second one end the process
+            flag::register_conditional_shutdown(signal, code, came.clone())?;
+            flag::register(signal, came.clone())?;
+        }
+        // a file that grows beyond the limit of the process is an error of writing then, and not its death
+        #[cfg(unix)]
+        flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+        Ok(())
+    };
+    install().context("the signal handler could not be installed")?;
+    let raised = stop.clone();
+    let watch = move || {
+        while !came.load(Ordering::Relaxed) {
+            thread::sleep(PATIENCE);
+        }
+        raised.raise();
+        thread::sleep(DEADLINE);
+        exit::report(&anyhow::Error::new(stopped));
+        low_level::exit(code);
+    };
+    let spawned = thread::Builder::new().name("signals".into()).spawn(watch);
+    spawned.context("the thread that waits for signals could not be started")?;
+    Ok(stop)
+}
