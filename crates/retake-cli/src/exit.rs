@@ -119,7 +119,10 @@ fn remedy(error: &RequestError) -> Option<String> {
             "or use --restart to begin anew, or --work-dir for another folder".into()
         }
         RequestError::JobOfOtherVersion { .. } | RequestError::SourceChanged { .. } => {
-            "use --restart to begin anew".into()
+            "use --work-dir for another folder and keep what is there, or --restart to begin anew".into()
+        }
+        RequestError::UntrustedFolder { .. } => {
+            "remove it if you know it, or use --work-dir for another folder".into()
         }
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
         RequestError::UnknownProperty { .. } => "see `retake encoders NAME`".into(),

@@ -234,6 +234,14 @@ pub enum RequestError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The folder for the job, or something in it, may have been put there by somebody else.
+    #[error("{path}: {reason}: a job's folder and its files have to be yours alone")]
+    UntrustedFolder {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The folder that should hold the job folder does not exist.
     #[error("{folder}: the folder {parent} does not exist: make it first")]
     JobFolderMissing {

@@ -3,7 +3,6 @@
 use crate::error::ExportError;
 use crate::event::{Event, Summary};
 use crate::film::Film;
-use crate::index::journal::Journal;
 use crate::job::folder::finished_before;
 use crate::job::identity::RequestIdentity;
 use crate::job::properties;
@@ -16,12 +15,14 @@ use crate::summary::summarise;
 use crate::take::encode::TakeTools;
 use crate::take::store::TakeStore;
 use crate::take::threads::{RangeSource, ThreadExecutor};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Who is told what an export does, from several threads.
 pub(crate) type Tell<'a> = &'a (dyn Fn(Event) + Sync);
 
-/// Damaged takes that are encoded anew before the disk is given up.
-const MOST_DAMAGED: u32 = 8;
+/// How often one take may be damaged before it is given up.
+const MOST_DAMAGED: u32 = 2;
 
 /// Runs an export to its end. The output path holds nothing, or what it held before, until the finished and
 /// verified film is renamed to it. What was finished is kept in the job folder whatever happens; the same
@@ -40,7 +41,8 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
         None => {
             let stopped = |error| if stop.is_raised() { ExportError::Stopped } else { error };
             let job = Job::prepare(request, identity, began, stop).map_err(stopped)?;
-            let summary = make_again_what_is_damaged(|| make(&job, stop, tell));
+            let store = TakeStore::open(job.folder.takes()?)?;
+            let summary = make_again_what_is_damaged(&store, || make(&job, stop, tell));
             let summary = summary.map_err(stopped)?;
             job.folder.remove();
             summary
@@ -52,7 +54,7 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
 
 /// Makes the film of a job, and puts it in place. All that an earlier run finished is found and kept.
 fn make(job: &Job, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportError> {
-    let store = TakeStore::open(job.folder.takes())?;
+    let store = TakeStore::open(job.folder.takes()?)?;
     let film = run_passes(job, &store, stop, tell)?;
     let unfinished = job.output.unfinished_folder()?;
     tell(Event::Writing { frames: film.frames() });
@@ -71,7 +73,7 @@ fn run_passes<'a>(
     stop: &StopFlag,
     tell: Tell<'_>,
 ) -> Result<Film<'a>, ExportError> {
-    let (journal, map) = Journal::open(&job.folder.index(), job.source.video.time_base)?;
+    let (journal, map) = job.index()?;
     // raised with the user's flag, and when anything fails
     let stop = stop.child();
     let tools = TakeTools {
@@ -86,17 +88,22 @@ fn run_passes<'a>(
     passes.run(journal, map)
 }
 
-/// A take that proves damaged when it is read is removed and made again.
+/// A take that proves damaged when it is read is removed and made again. One that is damaged again and again is
+/// the fault of the disk, or of an encoder.
 fn make_again_what_is_damaged(
+    store: &TakeStore,
     make: impl Fn() -> Result<Summary, ExportError>,
 ) -> Result<Summary, ExportError> {
-    let mut damaged = 0;
+    let mut damaged = BTreeMap::<PathBuf, u32>::new();
     loop {
         match make() {
-            Err(ExportError::DamagedTake { path, .. }) if damaged < MOST_DAMAGED => {
-                // what cannot be removed fails again, and then ends the job
-                let _ = std::fs::remove_file(path);
-                damaged += 1;
+            Err(ExportError::DamagedTake { path, source }) => {
+                let times = damaged.entry(path.clone()).or_default();
+                if *times == MOST_DAMAGED {
+                    return Err(ExportError::DamagedTake { path, source });
+                }
+                *times += 1;
+                store.forget(&path);
             }
             other => return other,
         }

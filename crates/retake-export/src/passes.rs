@@ -171,12 +171,21 @@ impl<'j> Passes<'_, 'j> {
         if map.units.is_empty() {
             return Err(RequestError::NoFrames { input: self.job.source.path.clone() }.into());
         }
-        let mut by_start: BTreeMap<u64, FinishedTake> =
-            takes.into_iter().map(|take| (take.record.range.start, take)).collect();
+        let mut by_range: BTreeMap<(u64, u64), FinishedTake> =
+            takes.into_iter().map(|take| ((take.record.range.start, take.record.range.end), take)).collect();
+        // a kept take that ends elsewhere than its unit was none of this job's, and the unit is still to be made
+        let (sender, supply) = unbounded();
+        for &range in map.units.iter().filter(|range| !by_range.contains_key(&(range.start, range.end))) {
+            let description = first_take(self.job, range);
+            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
+        }
+        drop(sender);
+        let more = self.dispatch().run(&supply, &mut |progress| self.tell_progress(1, &progress))?;
+        by_range
+            .extend(more.into_iter().map(|take| ((take.record.range.start, take.record.range.end), take)));
         let mut units = Vec::with_capacity(map.units.len());
         for &range in &map.units {
-            let take = by_start.remove(&range.start).filter(|take| take.record.range == range);
-            let take = take.ok_or_else(|| not_taken(range))?;
+            let take = by_range.remove(&(range.start, range.end)).ok_or_else(|| not_taken(range))?;
             units.push(Unit { range, takes: vec![Arc::new(take)] });
         }
         Ok((map, units))
@@ -389,7 +398,7 @@ mod tests {
     }
 
     fn run(job: &Job, store: &TakeStore, workers: Workers<'_>, stop: &StopFlag) -> Came {
-        let (journal, map) = Journal::open(&job.folder.index(), job.source.video.time_base).unwrap();
+        let (journal, map) = job.index().unwrap();
         let events = Mutex::new(Vec::new());
         let tell = |event: Event| events.lock().unwrap().push(event);
         let film = Passes { job, store, workers, stop, tell: &tell }.run(journal, map).unwrap();
@@ -401,7 +410,7 @@ mod tests {
     }
 
     fn with_threads(job: &Job) -> Came {
-        let store = TakeStore::open(job.folder.takes()).unwrap();
+        let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
         let stop = StopFlag::new();
         let tools = TakeTools {
             factory: job.request.encoder.clone(),
@@ -423,8 +432,8 @@ mod tests {
         let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let expected = with_threads(&job(near.path(), |_| ()));
         let job = job(far.path(), |_| ());
-        let store = TakeStore::open(job.folder.takes()).unwrap();
-        let executor = DistantExecutor::start(&job.source.path, &job.folder.index(), &job.folder.takes());
+        let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
+        let executor = DistantExecutor::start(&job);
         let found = run(&job, &store, Workers::Any(&executor), &StopFlag::new());
         assert!(
             executor.lost.load(Ordering::Acquire) > 0,

@@ -7,16 +7,16 @@
 use super::FilmMap;
 use crate::error::ExportError;
 use retake_compression::journal::{Cursor, Journal as Log};
-use retake_compression::units::FrameRange;
+use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{FrameEntry, FrameIndex};
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const KIND: u8 = b'I';
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// A scene as the journal stores it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,24 +32,28 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or begins one if there is none or no valid one.
-    pub(crate) fn open(path: &Path, time_base: Rational) -> Result<(Self, FilmMap), ExportError> {
+    /// Opens the journal in a file, or begins one if there is none or no valid one of this subject.
+    pub(crate) fn open(
+        file: File,
+        path: &Path,
+        subject: &Subject,
+        time_base: Rational,
+    ) -> Result<(Self, FilmMap), ExportError> {
         let mut map = FilmMap {
             index: FrameIndex { time_base, frames: Vec::new() },
             units: Vec::new(),
             complete: false,
         };
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(ExportError::file(path, "opening the frame index"))?;
-        let fail = ExportError::file(path, "writing the frame index");
-        let log = match file.try_clone().and_then(|file| Log::open(file, KIND, VERSION)) {
-            Ok(mut log) => {
-                read(&mut log, &mut map);
-                log
-            }
-            Err(_) => Log::create(file, KIND, VERSION).map_err(fail)?,
-        };
-        Ok((Self { log, path: path.to_owned() }, map))
+        let opened = file.try_clone().and_then(|file| Log::open(file, KIND, VERSION));
+        if let Some(mut log) = opened.ok().filter(|log| is_of(log, subject)) {
+            read(&mut log, &mut map);
+            return Ok((Self { log, path: path.to_owned() }, map));
+        }
+        let log = Log::create(file, KIND, VERSION);
+        let log = log.map_err(ExportError::file(path, "writing the frame index"))?;
+        let mut journal = Self { log, path: path.to_owned() };
+        journal.commit(&Entry::Subject(subject.clone()))?;
+        Ok((journal, map))
     }
 
     /// Adds a scene.
@@ -69,10 +73,26 @@ impl Journal {
     }
 }
 
+/// What an index is the index of: another film, or other units, need another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    /// The identity of the source.
+    pub source: String,
+    pub rule: UnitRule,
+}
+
+/// Whether the first commit of a journal names this subject.
+fn is_of(log: &Log<File>, subject: &Subject) -> bool {
+    let first = log.next(&mut Cursor::default());
+    let Ok(Some(first)) = first else { return false };
+    matches!(serde_json::from_slice(&first.payload), Ok(Entry::Subject(found)) if found == *subject)
+}
+
 /// A commit of the journal has this content.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
+    Subject(Subject),
     Scene(Scene),
     End,
 }
@@ -92,6 +112,7 @@ fn read(log: &mut Log<File>, map: &mut FilmMap) {
                 map.units.extend(units);
                 map.index.frames.extend(frames);
             }
+            Ok(Entry::Subject(_)) => {}
             Ok(Entry::End) => map.complete = true,
             Err(_) => return log.rewind(&sound),
         }
@@ -101,19 +122,38 @@ fn read(log: &mut Log<File>, map: &mut FilmMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
+
+    fn open(path: &Path, source: &str) -> (Journal, FilmMap) {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        let subject = Subject { source: source.into(), rule: UnitRule { longest: 4, window: 0 } };
+        Journal::open(file, path, &subject, Rational::new(1, 25)).unwrap()
+    }
+
+    /// Units of another film, or cut by another rule, are none of this job.
+    #[test]
+    fn an_index_of_another_film_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let (mut journal, _) = open(&path, "one");
+        journal.add(&Scene { units: vec![FrameRange::new(0, 2)], frames: Vec::new() }).unwrap();
+        drop(journal);
+        assert_eq!(open(&path, "one").1.units.len(), 1);
+        assert_eq!(open(&path, "another").1.units.len(), 0);
+        assert_eq!(open(&path, "one").1.units.len(), 0);
+    }
 
     #[test]
     fn a_torn_journal_gives_its_whole_scenes_and_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
-        let base = Rational::new(1, 25);
         let scene = |start: u64| Scene {
             units: vec![FrameRange::new(start, start + 2)],
             frames: (start..start + 2)
                 .map(|i| FrameEntry { pts: i as i64, duration: 1, hash: u64::MAX - i, sync: i == 0 })
                 .collect(),
         };
-        let (mut journal, map) = Journal::open(&path, base).unwrap();
+        let (mut journal, map) = open(&path, "");
         assert!(map.units.is_empty() && !map.complete);
         journal.add(&scene(0)).unwrap();
         let whole = std::fs::metadata(&path).unwrap().len();
@@ -123,11 +163,11 @@ mod tests {
             let torn = folder.path().join("torn");
             std::fs::copy(&path, &torn).unwrap();
             OpenOptions::new().write(true).open(&torn).unwrap().set_len(cut).unwrap();
-            let (mut journal, map) = Journal::open(&torn, base).unwrap();
+            let (mut journal, map) = open(&torn, "");
             assert_eq!((map.units.len(), map.index.frames.len(), map.complete), (1, 2, false));
             journal.add(&scene(2)).unwrap();
             journal.end().unwrap();
-            let (_, map) = Journal::open(&torn, base).unwrap();
+            let (_, map) = open(&torn, "");
             assert_eq!((map.units.len(), map.index.frames[3].hash, map.complete), (2, u64::MAX - 3, true));
         }
     }
@@ -136,9 +176,8 @@ mod tests {
     fn a_damaged_scene_ends_what_is_believed_and_the_journal_goes_on_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
-        let base = Rational::new(1, 25);
         let scene = |start: u64| Scene { units: vec![FrameRange::new(start, start + 2)], frames: Vec::new() };
-        let (mut journal, _) = Journal::open(&path, base).unwrap();
+        let (mut journal, _) = open(&path, "");
         for start in [0, 2, 4] {
             journal.add(&scene(start)).unwrap();
         }
@@ -148,12 +187,12 @@ mod tests {
             let mut bytes = sound.clone();
             bytes[at] ^= 4;
             std::fs::write(&path, &bytes).unwrap();
-            let (mut journal, map) = Journal::open(&path, base).unwrap();
+            let (mut journal, map) = open(&path, "");
             let starts: Vec<u64> = map.units.iter().map(|unit| unit.start).collect();
             assert_eq!(starts, [0, 2, 4][..starts.len()]);
             assert!(starts.len() < 3);
             journal.add(&scene(starts.len() as u64 * 2)).unwrap();
-            let (_, again) = Journal::open(&path, base).unwrap();
+            let (_, again) = open(&path, "");
             assert_eq!(again.units.len(), starts.len() + 1);
         }
     }

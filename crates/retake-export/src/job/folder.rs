@@ -1,19 +1,23 @@
 //! The job folder: who may work in it, what job it belongs to, and what that job depends on.
 
 use super::identity::{RequestIdentity, source_identity};
-use crate::durable::{UNFINISHED, write_whole};
+use crate::durable::{Folder, Kind, UNFINISHED, Unfinished};
 use crate::error::{ExportError, RequestError};
 use crate::event::Summary;
+use crate::index::journal::Subject;
+use crate::take::store;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
 use retake_compression::units::UnitRule;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The version of the folder's layout.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const DESCRIPTION: &str = "job.json";
 const LOCK: &str = "lock";
 const FINISHED: &str = "finished.json";
@@ -27,7 +31,6 @@ const TAKES: &str = "takes";
 /// Everything that a job's result depends on. A folder is carried on only by the job that began it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobDescription {
-    pub version: u32,
     pub source: String,
     pub encoder: String,
     pub settings: EncoderSettings,
@@ -43,7 +46,15 @@ pub(crate) struct JobDescription {
 }
 
 impl JobDescription {
-    pub(crate) const VERSION: u32 = VERSION;
+    fn checksum(&self) -> Result<String, ExportError> {
+        let text = serde_json::to_vec(self).map_err(|error| ExportError::Internal(error.to_string()))?;
+        Ok(format!("{:032x}", xxh3_128(&text)))
+    }
+
+    /// What the job's index is the index of.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject { source: self.source.clone(), rule: self.rule }
+    }
 }
 
 /// What becomes of that which an earlier run left in a job folder.
@@ -58,7 +69,7 @@ pub(crate) enum Earlier {
 /// A job folder that this process owns as long as the value lives. One that was made for a request that was
 /// then refused goes away with the value: it becomes a job's with [`JobFolder::claim`].
 pub(crate) struct JobFolder {
-    path: PathBuf,
+    folder: Folder,
     /// Whether there was no such folder before, and no job has claimed it.
     provisional: bool,
     _lock: File,
@@ -67,31 +78,31 @@ pub(crate) struct JobFolder {
 impl JobFolder {
     /// Takes the folder, or makes it. With [`Earlier::Forget`], what an earlier job left in it is removed.
     pub(crate) fn open(path: &Path, earlier: Earlier) -> Result<Self, ExportError> {
-        let new = !path.exists();
-        if !new && !is_ours(path) {
-            return Err(RequestError::ForeignFolder { folder: path.to_owned() }.into());
+        let new = path.symlink_metadata().is_err();
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent.filter(|parent| new && !parent.is_dir()) {
+            let (folder, parent) = (path.to_owned(), parent.to_owned());
+            return Err(RequestError::JobFolderMissing { folder, parent }.into());
         }
-        if new {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
-                let (folder, parent) = (path.to_owned(), parent.to_owned());
-                return Err(RequestError::JobFolderMissing { folder, parent }.into());
-            }
-            fs::create_dir(path).map_err(ExportError::file(path, "making the job folder"))?;
-        }
+        let folder = Folder::open(path).map_err(|error| untrusted(path, "making the job folder", error))?;
+        check(&folder)?;
         let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(ExportError::file(&lock_path, "opening the lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(RequestError::JobFolderBusy { folder: path.to_owned() }.into());
+        let lock = folder.edit(LOCK).map_err(|error| untrusted(&lock_path, "opening the lock", error))?;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(RequestError::JobFolderBusy { folder: path.to_owned() }.into());
+                }
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(ExportError::file(lock_path, "locking")(error));
+                }
             }
-            Err(TryLockError::Error(error)) => return Err(ExportError::file(lock_path, "locking")(error)),
         }
-        let folder = Self { path: path.to_owned(), provisional: new, _lock: lock };
+        let folder = Self { folder, provisional: new, _lock: lock };
         match earlier {
-            Earlier::Forget => folder.clear()?,
+            Earlier::Forget => folder.remove_if(|name| name != LOCK)?,
             Earlier::Keep => folder.remove_if(|name| name.starts_with(UNFINISHED))?,
         }
         Ok(folder)
@@ -100,76 +111,95 @@ impl JobFolder {
     /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that
     /// counts.
     pub(crate) fn claim(&mut self, wanted: JobDescription) -> Result<JobDescription, ExportError> {
-        let path = self.path.join(DESCRIPTION);
-        match fs::read(&path) {
-            Ok(text) => {
-                let found = self.read_description(&text)?;
-                let mut comparable = JobDescription { rule: found.rule, ..wanted };
-                // this number follows from the rule and the memory, so it is not the user's to repeat
-                comparable.settings.controls.first_pass = found.settings.controls.first_pass;
-                if comparable == found {
-                    self.provisional = false;
-                    return Ok(found);
-                }
+        if let Some(found) = self.description()? {
+            let mut comparable = JobDescription { rule: found.rule, ..wanted };
+            // this number follows from the rule and the memory, so it is not the user's to repeat
+            comparable.settings.controls.first_pass = found.settings.controls.first_pass;
+            if comparable != found {
                 let differences = differences(&found, &comparable);
-                Err(RequestError::JobOfOtherSettings { folder: self.path.clone(), differences }.into())
+                let folder = self.path().to_owned();
+                return Err(RequestError::JobOfOtherSettings { folder, differences }.into());
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let text =
-                    serde_json::to_vec_pretty(&wanted).map_err(|e| ExportError::Internal(e.to_string()))?;
-                write_whole(&path, &text)?;
-                self.provisional = false;
-                Ok(wanted)
+            self.provisional = false;
+            return Ok(found);
+        }
+        let stored = Stored { version: VERSION, checksum: wanted.checksum()?, job: wanted };
+        let text = serde_json::to_vec_pretty(&stored).map_err(|e| ExportError::Internal(e.to_string()))?;
+        self.write(DESCRIPTION, &text)?;
+        self.provisional = false;
+        Ok(stored.job)
+    }
+
+    /// The description of an earlier run's job; nothing where there is none, or a damaged one, because index and
+    /// takes say themselves what they belong to. That of another version is refused by name, because its takes
+    /// would not be found.
+    fn description(&self) -> Result<Option<JobDescription>, ExportError> {
+        let text = match self.folder.read(DESCRIPTION).and_then(read_all) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(untrusted(&self.path().join(DESCRIPTION), "reading the job", error)),
+        };
+        self.read_description(&text)
+    }
+
+    fn read_description(&self, text: &[u8]) -> Result<Option<JobDescription>, ExportError> {
+        let Ok(any) = serde_json::from_slice::<Value>(text) else { return Ok(None) };
+        match any["version"].as_u64() {
+            // the layouts before this one had no checksum
+            Some(version) if version != u64::from(VERSION) && any["checksum"].is_null() => {
+                let found = format!("{DESCRIPTION} has version {version}, this one writes {VERSION}");
+                Err(RequestError::JobOfOtherVersion { folder: self.path().to_owned(), found }.into())
             }
-            Err(error) => Err(ExportError::file(path, "reading the job")(error)),
+            _ => {
+                let stored = serde_json::from_value::<Stored>(any).ok();
+                let sound = |stored: &Stored| {
+                    stored.version == VERSION && stored.job.checksum().is_ok_and(|sum| sum == stored.checksum)
+                };
+                Ok(stored.filter(sound).map(|stored| stored.job))
+            }
         }
     }
 
-    /// The description of an earlier run's job. That of another version is refused by name, because its takes
-    /// would not be found.
-    fn read_description(&self, text: &[u8]) -> Result<JobDescription, ExportError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            version: u32,
-        }
-        let other = |found: String| RequestError::JobOfOtherVersion { folder: self.path.clone(), found };
-        match serde_json::from_slice::<Versioned>(text) {
-            Err(error) => Err(other(format!("{DESCRIPTION} cannot be read: {error}")).into()),
-            Ok(Versioned { version }) if version != VERSION => {
-                Err(other(format!("{DESCRIPTION} has version {version}, this one writes {VERSION}")).into())
-            }
-            Ok(_) => serde_json::from_slice(text)
-                .map_err(|error| other(format!("{DESCRIPTION} cannot be read: {error}")).into()),
-        }
+    fn write(&self, name: &str, text: &[u8]) -> Result<(), ExportError> {
+        self.folder.write_whole(name, text).map_err(ExportError::file(self.path().join(name), "writing"))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
-    /// Where the index of the source is kept.
-    pub(crate) fn index(&self) -> PathBuf {
-        self.path.join(INDEX)
+    /// Opens the index of the source, and tells where it is.
+    pub(crate) fn index(&self) -> Result<(File, PathBuf), ExportError> {
+        let path = self.path().join(INDEX);
+        let file =
+            self.folder.edit(INDEX).map_err(|error| untrusted(&path, "opening the frame index", error))?;
+        Ok((file, path))
     }
 
-    /// Where standard input is kept.
+    /// Where the copy of what came through a pipe is kept.
     pub(crate) fn input(&self) -> PathBuf {
-        self.path.join(INPUT)
+        self.path().join(INPUT)
     }
 
-    /// A file that goes away with the value unless it gets a name of its own.
-    pub(crate) fn unfinished_file(&self) -> std::io::Result<tempfile::NamedTempFile> {
-        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path)
+    /// Begins that copy.
+    pub(crate) fn begin_input(&self) -> io::Result<Unfinished> {
+        self.folder.begin()
+    }
+
+    /// Ends it.
+    pub(crate) fn keep_input(&self, copy: Unfinished) -> io::Result<()> {
+        copy.persist(INPUT)
     }
 
     /// A folder that goes away with the value.
-    pub(crate) fn unfinished_folder(&self) -> std::io::Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.path)
+    pub(crate) fn unfinished_folder(&self) -> io::Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(self.path())
     }
 
-    /// Where takes are kept.
-    pub(crate) fn takes(&self) -> PathBuf {
-        self.path.join(TAKES)
+    /// The folder of takes.
+    pub(crate) fn takes(&self) -> Result<Folder, ExportError> {
+        let takes = self.folder.within(TAKES);
+        takes.map_err(|error| untrusted(&self.path().join(TAKES), "opening the folder of takes", error))
     }
 
     /// Writes down, just before the film is put in place, that it is done: a run that is killed before it
@@ -187,23 +217,39 @@ impl JobFolder {
             summary: summary.clone(),
         };
         let text = serde_json::to_vec(&finished).map_err(|error| ExportError::Internal(error.to_string()))?;
-        write_whole(&self.path.join(FINISHED), &text)
+        self.write(FINISHED, &text)
     }
 
-    /// Removes all that a job leaves, but the lock.
-    fn clear(&self) -> Result<(), ExportError> {
-        self.remove_if(|name| name != LOCK && is_ours_name(name))
-    }
-
+    /// Removes what a job leaves under names that are chosen, as far as it can, and returns the first error.
     fn remove_if(&self, chosen: impl Fn(&str) -> bool) -> Result<(), ExportError> {
-        let entries =
-            fs::read_dir(&self.path).map_err(ExportError::file(&self.path, "reading the job folder"))?;
-        for entry in entries.flatten().filter(|entry| chosen(&entry.file_name().to_string_lossy())) {
-            let path = entry.path();
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(ExportError::file(path, "removing an earlier job"))?;
+        let names = self.folder.names().map_err(ExportError::file(self.path(), "reading the job folder"))?;
+        let mut result = Ok(());
+        for name in names.iter().filter(|name| is_ours_name(name) && chosen(name)) {
+            let removed = match name.as_str() {
+                TAKES => self.remove_takes(),
+                // what was unfinished may be a folder
+                name => self.folder.remove(name).or_else(|error| {
+                    let path = self.path().join(name);
+                    if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                        std::fs::remove_dir_all(path)
+                    } else {
+                        Err(error)
+                    }
+                }),
+            };
+            let removed =
+                removed.map_err(ExportError::file(self.path().join(name), "removing an earlier job"));
+            result = result.and(removed);
         }
-        Ok(())
+        result
+    }
+
+    fn remove_takes(&self) -> io::Result<()> {
+        let takes = self.folder.within(TAKES)?;
+        for name in takes.names()?.iter().filter(|name| store::is_name(name)) {
+            takes.remove(name)?;
+        }
+        self.folder.remove_folder(TAKES)
     }
 
     /// Removes the folder of a finished job. What cannot be removed only takes space.
@@ -213,24 +259,85 @@ impl JobFolder {
 }
 
 impl Drop for JobFolder {
+    /// What tells that the film is finished goes last, and in one step, so that a run that dies meanwhile is
+    /// always known to have finished.
     fn drop(&mut self) {
-        if self.provisional {
-            let _ = self.clear();
-            let _ = fs::remove_file(self.path.join(LOCK));
-            let _ = fs::remove_dir(&self.path);
+        if !self.provisional {
+            return;
+        }
+        let removed = self.remove_if(|name| name != LOCK && name != FINISHED);
+        let farewell = farewell(self.path());
+        let (from, to) = (self.path().join(FINISHED), farewell.as_path());
+        let moved = removed.is_ok() && to.symlink_metadata().is_err() && std::fs::rename(from, to).is_ok();
+        if removed.is_ok() {
+            let _ = self.folder.remove(FINISHED);
+            let _ = self.folder.remove(LOCK);
+            let _ = std::fs::remove_dir(self.path());
+        }
+        if moved {
+            let _ = std::fs::remove_file(farewell);
         }
     }
 }
 
-/// Whether all that a folder holds may be a job's: it may then be carried on, emptied, and removed in the
-/// end.
-fn is_ours(folder: &Path) -> bool {
-    let Ok(mut entries) = fs::read_dir(folder) else { return false };
-    entries.all(|entry| entry.is_ok_and(|entry| is_ours_name(&entry.file_name().to_string_lossy())))
+/// Where it is told that a job has finished while the last of its folder is removed.
+fn farewell(folder: &Path) -> PathBuf {
+    let mut path = folder.as_os_str().to_owned();
+    path.push("-finished");
+    path.into()
+}
+
+/// A folder or file that cannot be opened: the request's fault where it is not ours alone.
+fn untrusted(path: &Path, doing: &'static str, error: io::Error) -> ExportError {
+    if error.raw_os_error().is_none() && error.kind() == io::ErrorKind::PermissionDenied {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        return RequestError::UntrustedFolder { path, reason }.into();
+    }
+    ExportError::file(path, doing)(error)
+}
+
+/// Refuses a folder with anything in it that is not a job's: a job's folder may be carried on, emptied, and
+/// removed in the end.
+fn check(folder: &Folder) -> Result<(), ExportError> {
+    let foreign = || RequestError::ForeignFolder { folder: folder.path().to_owned() };
+    let reading = || ExportError::file(folder.path(), "reading the job folder");
+    for name in folder.names().map_err(reading())? {
+        let kind = match name.as_str() {
+            TAKES => Kind::Folder,
+            // it is removed, whatever it is
+            name if name.starts_with(UNFINISHED) => continue,
+            name if is_ours_name(name) => Kind::File,
+            _ => return Err(foreign().into()),
+        };
+        let untrusted = |error| untrusted(&folder.path().join(&name), "looking at it", error);
+        folder.check(&name, kind).map_err(untrusted)?;
+        if kind == Kind::Folder {
+            let takes = folder.within(&name).map_err(untrusted)?;
+            if !takes.names().map_err(reading())?.iter().all(|name| store::is_name(name)) {
+                return Err(foreign().into());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_ours_name(name: &str) -> bool {
     [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, TAKES].contains(&name) || name.starts_with(UNFINISHED)
+}
+
+fn read_all(mut file: File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// What stands in `job.json`.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    /// Of the text of the job.
+    checksum: String,
+    job: JobDescription,
 }
 
 /// What stands in `finished.json`.
@@ -267,13 +374,19 @@ pub(crate) fn finished_before(
         version: u32,
         film: String,
     }
-    let Ok(text) = fs::read(folder.join(FINISHED)) else { return Ok(None) };
+    let farewell = farewell(folder);
+    let texts = [&folder.join(FINISHED), &farewell].map(std::fs::read);
     // what cannot be read says nothing about the film, and the job is carried on
-    let Ok(any) = serde_json::from_slice::<Any>(&text) else { return Ok(None) };
+    let Some((text, any)) = texts.iter().flatten().find_map(|text| {
+        let any = serde_json::from_slice::<Any>(text).ok()?;
+        Some((text, any))
+    }) else {
+        return Ok(None);
+    };
     if source_identity(film).ok().as_ref() != Some(&any.film) {
         return Ok(None);
     }
-    let finished = match serde_json::from_slice::<Finished>(&text) {
+    let finished = match serde_json::from_slice::<Finished>(text) {
         Ok(finished) if any.version == Finished::VERSION => finished,
         _ => {
             let (folder, output) = (folder.to_owned(), film.to_owned());
@@ -283,9 +396,13 @@ pub(crate) fn finished_before(
     if finished.request != *request {
         return Ok(None);
     }
-    // a job that another process holds is not finished
-    let Ok(folder) = JobFolder::open(folder, Earlier::Keep) else { return Ok(None) };
-    folder.remove();
+    if folder.symlink_metadata().is_ok() {
+        // a job that another process holds is not finished
+        let Ok(folder) = JobFolder::open(folder, Earlier::Keep) else { return Ok(None) };
+        folder.remove();
+    }
+    // it is ours, because it tells of this film and this request
+    let _ = std::fs::remove_file(farewell);
     Ok(Some(finished.summary))
 }
 
@@ -317,6 +434,7 @@ mod tests {
     use super::*;
     use crate::testing::factory;
     use crate::testing::summary_of;
+    use std::fs;
 
     fn request(input: &str) -> RequestIdentity {
         RequestIdentity::of(&Request::new(input.into(), "film.mp4".into(), factory()))
@@ -347,7 +465,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (folder, film) = (place.path().join("job"), place.path().join("film.mp4"));
         fs::write(&film, b"the film").unwrap();
-        fs::create_dir(&folder).unwrap();
+        drop(Folder::open(&folder).unwrap());
         let old = serde_json::json!({
             "film": source_identity(&film).unwrap(), "request": "(\"film.mkv\", \"x264\", None)", "summary": {},
         });
@@ -380,9 +498,8 @@ mod tests {
         let job = JobFolder::open(&folder, Earlier::Keep).unwrap();
         for (text, named) in [
             (r#"{"version": 7}"#, "version 7"),
-            ("{", "cannot be read"),
             (r#"{"version": 1}"#, "version 1"),
-            (r#"{"version": 2}"#, "cannot be read"),
+            (r#"{"version": 2, "source": ""}"#, "version 2"),
         ] {
             let refused = job.read_description(text.as_bytes());
             assert!(

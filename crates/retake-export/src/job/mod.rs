@@ -11,6 +11,8 @@ pub(crate) mod source;
 
 use crate::clock::process_cpu;
 use crate::error::ExportError;
+use crate::index::FilmMap;
+use crate::index::journal::Journal;
 use crate::index::scout::ScoutPlan;
 use crate::index::units::shortest_scene;
 use crate::output::target::{JobOutput, OutputKind};
@@ -111,7 +113,6 @@ impl Job {
         };
         let measured = request.target().is_measured();
         let description = folder.claim(JobDescription {
-            version: JobDescription::VERSION,
             source: source_identity(&film.path)?,
             encoder: format!("{} {}", info.name, info.version),
             settings,
@@ -144,6 +145,12 @@ impl Job {
             began,
             request: request.clone(),
         })
+    }
+
+    /// Opens the index of the source, with what of it is known.
+    pub(crate) fn index(&self) -> Result<(Journal, FilmMap), ExportError> {
+        let (file, path) = self.folder.index()?;
+        Journal::open(file, &path, &self.description.subject(), self.source.video.time_base)
     }
 
     /// Bits a pixel of a film whose samples take `bytes`, as far as the container says how many frames there

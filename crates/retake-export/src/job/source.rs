@@ -58,16 +58,14 @@ pub(crate) fn seconds(film: &FilmInfo) -> Result<f64, RequestError> {
 /// Copies what comes through a pipe into the folder.
 fn keep(input: &Path, folder: &JobFolder, access: &Access) -> Result<(), ExportError> {
     let fail = |doing| ExportError::file(input, doing);
-    let path = folder.input();
-    let mut file = folder.unfinished_file().map_err(fail("keeping the input"))?;
+    let mut copy = folder.begin_input().map_err(fail("keeping the input"))?;
     let mut pipe = PipeReader::open(input, access.clone());
-    let copied = io::copy(&mut pipe, &mut file);
+    let copied = io::copy(&mut pipe, &mut copy.file);
     if access.is_interrupted() {
         return Err(ExportError::Stopped);
     }
     if copied.map_err(fail("keeping the input"))? == 0 {
         return Err(RequestError::EmptyInput.into());
     }
-    file.persist(&path).map_err(|error| ExportError::file(&path, "naming")(error.error))?;
-    Ok(())
+    folder.keep_input(copy).map_err(ExportError::file(folder.input(), "naming"))
 }

@@ -6,13 +6,15 @@ use super::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, 
 use super::source::FrameSource;
 use super::store::TakeStore;
 use crate::error::ExportError;
-use crate::index::journal::Journal;
+use crate::index::journal::{Journal, Subject};
+use crate::job::Job;
 use crate::stop::StopFlag;
 use crate::testing::factory;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use retake_compression::take::TakeDescription;
 use retake_libav::{RangeReader, ReaderOptions, SeekTrust, probe};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -31,6 +33,7 @@ pub(crate) struct DistantExecutor {
 struct Worker {
     source: PathBuf,
     index: PathBuf,
+    subject: Subject,
     store: TakeStore,
     reports: Sender<TakeReport>,
     cancelled: Arc<AtomicBool>,
@@ -38,15 +41,16 @@ struct Worker {
 }
 
 impl DistantExecutor {
-    pub(crate) fn start(source: &Path, index: &Path, takes: &Path) -> Self {
+    pub(crate) fn start(job: &Job) -> Self {
         let (tasks, waiting) = bounded(1);
         let (sender, reports) = unbounded();
         let (cancelled, lost): (Arc<AtomicBool>, Arc<AtomicUsize>) = Default::default();
         let worker = Worker {
-            source: source.to_owned(),
-            index: index.to_owned(),
+            source: job.source.path.clone(),
+            index: job.folder.path().join("index"),
+            subject: job.description.subject(),
             // opened once, because opening removes what is unfinished
-            store: TakeStore::open(takes.to_owned()).unwrap(),
+            store: TakeStore::open(job.folder.takes().unwrap()).unwrap(),
             reports: sender,
             cancelled: cancelled.clone(),
             lost: lost.clone(),
@@ -107,7 +111,8 @@ impl Worker {
     fn run(&self, text: &str) -> Result<TakeOutcome, ExportError> {
         let description: TakeDescription = serde_json::from_str(text).unwrap();
         let film = probe(&self.source)?;
-        let (_, map) = Journal::open(&self.index, film.video.time_base)?;
+        let file = File::options().read(true).write(true).open(&self.index).unwrap();
+        let (_, map) = Journal::open(file, &self.index, &self.subject, film.video.time_base)?;
         let options = ReaderOptions { format: description.settings.format, threads: 1 };
         let range = description.range.start..description.range.end;
         let reader = RangeReader::open(&film, Arc::new(map.index), range, options, SeekTrust::new())?;
@@ -131,7 +136,8 @@ fn cancelled_takes_have_an_outcome_too() {
     use retake_compression::units::FrameRange;
     let folder = tempfile::tempdir().unwrap();
     let job = crate::testing::job(folder.path(), |_| ());
-    let executor = DistantExecutor::start(&job.source.path, &job.folder.index(), &job.folder.takes());
+    drop(job.index().unwrap());
+    let executor = DistantExecutor::start(&job);
     let take = |start| TakeRequest {
         ticket: Ticket(start),
         description: first_take(&job, FrameRange::new(start, start + 6)),

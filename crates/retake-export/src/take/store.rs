@@ -2,44 +2,43 @@
 //! that contains the identity of the take's description.
 
 use super::finished::FinishedTake;
-use crate::durable::{UNFINISHED, sync_folder};
+use crate::durable::{Folder, UNFINISHED, Unfinished};
 use crate::error::ExportError;
-use retake_compression::journal::{Cursor, Journal};
-use retake_compression::take::{TakeDescription, TakeId, TakeRecord};
+use retake_compression::journal::{COMMIT, Cursor, Journal, Record};
+use retake_compression::take::{TakeDescription, TakeRecord};
 use retake_media::sample_codec::{self, SampleCodecError};
 use retake_media::{FormatDescription, Sample, SampleAttachments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
+use xxhash_rust::xxh3::Xxh3;
 
 const KIND: u8 = b'T';
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+const ENDING: &str = ".take";
 const FORMAT: u8 = b'f';
 const SAMPLE: u8 = b's';
 
 /// The folder of takes.
 #[derive(Debug, Clone)]
 pub(crate) struct TakeStore {
-    folder: PathBuf,
+    folder: Folder,
     /// What earlier runs left.
     found: BTreeSet<String>,
 }
 
 impl TakeStore {
-    /// Opens the folder, or makes it, and removes what unfinished takes left.
-    pub(crate) fn open(folder: PathBuf) -> Result<Self, ExportError> {
-        fs::create_dir_all(&folder).map_err(ExportError::file(&folder, "making the folder of takes"))?;
-        let entries =
-            fs::read_dir(&folder).map_err(ExportError::file(&folder, "reading the folder of takes"))?;
+    /// Opens the folder, and removes what unfinished takes left.
+    pub(crate) fn open(folder: Folder) -> Result<Self, ExportError> {
+        let names = folder.names();
+        let names = names.map_err(ExportError::file(folder.path(), "reading the folder of takes"))?;
         let mut found = BTreeSet::new();
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for name in names {
             if name.starts_with(UNFINISHED) {
                 // what cannot be removed only takes space
-                let _ = fs::remove_file(entry.path());
+                let _ = folder.remove(&name);
             } else {
                 found.insert(name);
             }
@@ -50,40 +49,57 @@ impl TakeStore {
     /// A take that an earlier run finished, of frames from the same one on and like `description` in
     /// everything but the end of its range.
     pub(crate) fn find(&self, description: &TakeDescription) -> Option<FinishedTake> {
-        let prefix = format!("{:08}-", description.range.start);
+        let start = description.range.start;
+        let prefix = format!("{start:08}-");
         let names = self.found.range(prefix.clone()..).take_while(|name| name.starts_with(&prefix));
-        names.filter_map(|name| read_ends(&self.folder.join(name)).ok()).find_map(|(found, record)| {
-            let wanted = TakeDescription { range: found.range, ..description.clone() };
-            let same = found == wanted && record.range == found.range;
-            same.then_some(FinishedTake { description: found, record })
-        })
-    }
-
-    fn path(&self, start: u64, id: TakeId) -> PathBuf {
-        self.folder.join(format!("{start:08}-{id}.take"))
+        names.filter_map(|name| self.ends(name).ok()).find_map(
+            |Ends { description: found, record, .. }| {
+                let wanted = TakeDescription { range: found.range, ..description.clone() };
+                let same = found == wanted && found.range.start == start && record.range == found.range;
+                same.then_some(FinishedTake { description: found, record })
+            },
+        )
     }
 
     /// The error that a take turned out not to be what its record says.
     pub(crate) fn disowned(&self, description: &TakeDescription, what: String) -> ExportError {
-        let path = self.path(description.range.start, description.id());
-        ExportError::DamagedTake { path, source: io::Error::other(what) }
+        ExportError::DamagedTake { path: self.path(description), source: io::Error::other(what) }
+    }
+
+    /// Removes a take that is damaged, so that it is made again.
+    pub(crate) fn forget(&self, path: &Path) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // what cannot be removed fails again, and then ends the job
+        let _ = self.folder.remove(&name);
     }
 
     /// Exactly this take, if it was finished and is sound at its end.
     pub(crate) fn get(&self, description: &TakeDescription) -> Option<FinishedTake> {
-        let path = self.path(description.range.start, description.id());
-        let (_, record) = read_ends(&path).ok()?;
-        (record.range == description.range).then(|| FinishedTake { description: description.clone(), record })
+        let Ends { description: found, record, .. } = self.ends(&name_of(description)).ok()?;
+        let same = found == *description && record.range == found.range;
+        same.then_some(FinishedTake { description: found, record })
+    }
+
+    fn path(&self, description: &TakeDescription) -> PathBuf {
+        self.folder.path().join(name_of(description))
+    }
+
+    /// Opens a take that is whole: it ends with its commit.
+    fn journal(&self, name: &str) -> io::Result<Journal<File>> {
+        whole(self.folder.read(name)?)
+    }
+
+    fn ends(&self, name: &str) -> io::Result<Ends> {
+        Ok(serde_json::from_slice(&self.journal(name)?.last_index()?)?)
     }
 
     /// Begins a take.
     pub(crate) fn begin(&self) -> Result<TakeWriter, ExportError> {
-        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder);
-        let file = file.map_err(ExportError::file(&self.folder, "beginning a take"))?;
-        let (file, path) = file.into_parts();
-        let journal =
-            Journal::create(file, KIND, VERSION).map_err(ExportError::file(&*path, "writing a take"))?;
-        Ok(TakeWriter { journal, path })
+        let fail = || ExportError::file(self.folder.path(), "beginning a take");
+        let unfinished = self.folder.begin().map_err(fail())?;
+        let file = unfinished.file.try_clone().map_err(fail())?;
+        let journal = Journal::create(file, KIND, VERSION).map_err(fail())?;
+        Ok(TakeWriter { journal, unfinished, content: Xxh3::new() })
     }
 
     /// Makes a take safe that was run: after this it is on disk under its final name, and survives
@@ -91,27 +107,47 @@ impl TakeStore {
     /// it.
     pub(crate) fn adopt(&self, file: TakeFile, take: &FinishedTake) -> Result<(), ExportError> {
         let TakeFile(unfinished) = file;
-        let fail = |doing| ExportError::file(&*unfinished, doing);
-        let description = read_description(&unfinished).map_err(fail("reading a take"))?;
-        if description != take.description {
+        let fail = |doing| ExportError::file(unfinished.path(), doing);
+        let ends = unfinished.file.try_clone().and_then(whole).and_then(|journal| journal.last_index());
+        let ends: Ends =
+            ends.and_then(|text| Ok(serde_json::from_slice(&text)?)).map_err(fail("reading a take"))?;
+        if ends.description != take.description {
             let what = format!("the file of the take of {} holds another take", take.description.range);
             return Err(ExportError::Internal(what));
         }
-        // a handle that may write, because some systems sync no other
-        let handle = File::options().write(true).open(&*unfinished);
-        handle.and_then(|file| file.sync_all()).map_err(fail("syncing a take"))?;
-        let path = self.path(description.range.start, description.id());
-        unfinished.persist(&path).map_err(|error| ExportError::file(&path, "naming a take")(error.error))?;
-        sync_folder(&self.folder);
+        unfinished.file.sync_all().map_err(fail("syncing a take"))?;
+        let path = self.path(&take.description);
+        unfinished.persist(&name_of(&take.description)).map_err(ExportError::file(path, "naming a take"))?;
+        self.folder.sync();
         Ok(())
     }
 
-    /// Opens a finished take to read its samples.
+    /// Opens a finished take to read its samples. It is damaged if it is another take than it was.
     pub(crate) fn read(&self, description: &TakeDescription) -> Result<TakeReader, ExportError> {
-        let path = self.path(description.range.start, description.id());
-        let journal = open(&path).map_err(ExportError::file(&path, "opening a take"))?;
-        Ok(TakeReader { journal, cursor: Cursor::default(), path })
+        let path = self.path(description);
+        let damaged = |source| ExportError::DamagedTake { path: path.clone(), source };
+        let journal = self.journal(&name_of(description)).map_err(damaged)?;
+        let ends = journal.last_index().and_then(|text| Ok(serde_json::from_slice::<Ends>(&text)?));
+        let ends = ends.map_err(damaged)?;
+        if ends.description != *description {
+            return Err(damaged(io::Error::other("it holds another take")));
+        }
+        let cursor = Cursor::default();
+        Ok(TakeReader { journal, cursor, content: Xxh3::new(), expected: ends.content, path })
     }
+}
+
+/// The name of a take's file.
+fn name_of(description: &TakeDescription) -> String {
+    format!("{:08}-{}{ENDING}", description.range.start, description.id())
+}
+
+/// Whether a name is that of a take, or of one that was not finished.
+pub(crate) fn is_name(name: &str) -> bool {
+    let parts = name.strip_suffix(ENDING).and_then(|name| name.split_once('-'));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.starts_with(UNFINISHED)
+        || parts.is_some_and(|(start, id)| digits(start) && id.len() == 32 && digits(id))
 }
 
 /// What stands at the end of a take's file.
@@ -119,45 +155,36 @@ impl TakeStore {
 struct Ends {
     description: TakeDescription,
     record: TakeRecord,
+    /// The hash of all records before.
+    content: String,
 }
 
-/// Opens a take that is whole: it ends with its commit.
-fn open(path: &Path) -> io::Result<Journal<File>> {
-    let journal = Journal::open(File::open(path)?, KIND, VERSION)?;
+fn whole(file: File) -> io::Result<Journal<File>> {
+    let journal = Journal::open(file, KIND, VERSION)?;
     if journal.is_torn() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(journal) }
 }
 
-fn read_ends(path: &Path) -> io::Result<(TakeDescription, TakeRecord)> {
-    let Ends { description, record } = serde_json::from_slice(&open(path)?.last_index()?)?;
-    Ok((description, record))
-}
-
-/// What a whole take is the take of.
-fn read_description(path: &Path) -> io::Result<TakeDescription> {
-    #[derive(Deserialize)]
-    struct Described {
-        description: TakeDescription,
-    }
-    let Described { description } = serde_json::from_slice(&open(path)?.last_index()?)?;
-    Ok(description)
+fn hex(content: &Xxh3) -> String {
+    format!("{:032x}", content.digest128())
 }
 
 /// The file of a take that was run. It is removed when dropped, unless a store adopts it.
 #[derive(Debug)]
-pub(crate) struct TakeFile(TempPath);
+pub(crate) struct TakeFile(Unfinished);
 
 impl TakeFile {
     /// Where it is.
     #[cfg(test)]
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path()
     }
 }
 
 /// A take being written.
 pub(crate) struct TakeWriter {
     journal: Journal<File>,
-    path: TempPath,
+    unfinished: Unfinished,
+    content: Xxh3,
 }
 
 impl TakeWriter {
@@ -174,15 +201,19 @@ impl TakeWriter {
 
     /// Ends the take: its file is whole. It is not safe yet, because nothing has waited for the disk.
     pub(crate) fn finish(mut self, take: &FinishedTake) -> Result<TakeFile, ExportError> {
-        let ends = Ends { description: take.description.clone(), record: take.record.clone() };
+        let (description, record) = (take.description.clone(), take.record.clone());
+        let ends = Ends { description, record, content: hex(&self.content) };
         let text = serde_json::to_vec(&ends).map_err(|error| ExportError::Internal(error.to_string()))?;
         let written = self.journal.commit(&text).and_then(|()| self.journal.flush());
-        written.map_err(ExportError::file(&*self.path, "writing a take"))?;
-        Ok(TakeFile(self.path))
+        written.map_err(ExportError::file(self.unfinished.path(), "writing a take"))?;
+        Ok(TakeFile(self.unfinished))
     }
 
     fn append(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), ExportError> {
-        self.journal.append(kind, parts).map_err(ExportError::file(&*self.path, "writing a take"))?;
+        self.content.update(&[kind]);
+        parts.iter().for_each(|part| self.content.update(part));
+        let appended = self.journal.append(kind, parts);
+        appended.map_err(ExportError::file(self.unfinished.path(), "writing a take"))?;
         Ok(())
     }
 }
@@ -191,23 +222,39 @@ impl TakeWriter {
 pub(crate) struct TakeReader {
     journal: Journal<File>,
     cursor: Cursor,
+    /// The hash of what was read so far, and what it must be in the end.
+    content: Xxh3,
+    expected: String,
     path: PathBuf,
 }
 
 impl TakeReader {
     /// The format description that precedes the samples.
     pub(crate) fn format(&mut self) -> Result<FormatDescription, ExportError> {
-        let record = self.journal.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
-        let record = record.filter(|record| record.kind == FORMAT);
+        let record = self.record()?.filter(|record| record.kind == FORMAT);
         let format = record.and_then(|record| serde_json::from_slice(&record.payload).ok());
         format.ok_or_else(|| self.damaged(io::ErrorKind::InvalidData.into()))
     }
 
     /// The next sample; nothing behind the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Sample>, ExportError> {
+        match self.record()? {
+            Some(record) if record.kind == SAMPLE => {
+                decode(record.payload).map(Some).map_err(|error| self.damaged(error))
+            }
+            _ if hex(&self.content) == self.expected => Ok(None),
+            _ => Err(self.damaged(io::Error::other("its samples are not those that were encoded"))),
+        }
+    }
+
+    fn record(&mut self) -> Result<Option<Record>, ExportError> {
         let record = self.journal.next(&mut self.cursor).map_err(|error| self.damaged(error))?;
-        let Some(record) = record.filter(|record| record.kind == SAMPLE) else { return Ok(None) };
-        decode(record.payload).map(Some).map_err(|error| self.damaged(error))
+        let record = record.filter(|record| record.kind != COMMIT);
+        if let Some(Record { kind, payload }) = &record {
+            self.content.update(&[*kind]);
+            self.content.update(payload);
+        }
+        Ok(record)
     }
 
     fn damaged(&self, source: io::Error) -> ExportError {

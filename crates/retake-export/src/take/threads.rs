@@ -184,7 +184,7 @@ mod tests {
 
     /// Threads over a film of which everything is known.
     fn threads(job: &Job, jobs: u32) -> ThreadExecutor {
-        let store = TakeStore::open(job.folder.takes()).unwrap();
+        let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
         let time_base = job.source.video.time_base;
         let mut index = FrameIndex::new(time_base);
         let mut reader = FrameReader::open(&job.source, job.reader).unwrap();
