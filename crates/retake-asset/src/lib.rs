@@ -36,7 +36,7 @@ pub use api::receiver::{MultiPassController, PixelBufferReceiver, SampleReceiver
 pub use api::sound::SoundSettings;
 pub use api::video::VideoSettings;
 pub use api::writer::AssetWriter;
-pub use output::{Existing, OutputError, OutputTarget, UnfinishedFile};
+pub use output::{Existing, OutputError, OutputTarget, UnfinishedFile, short_name};
 pub use retake_libav::{Container, ReaderOptions, SoundCodec, TrackFormat};
 pub use run::queue::{Queue, SerialQueue};
 pub use types::association::TrackAssociation;

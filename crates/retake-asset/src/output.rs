@@ -2,6 +2,7 @@
 //! anything between: files and folders are written beside it under another name, put on the disk, and
 //! renamed.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,13 @@ pub enum OutputError {
     /// Something is at the path already, and was not to be replaced.
     #[error("{} is there already", .path.display())]
     Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is at the path cannot be replaced by a file or folder: it is a device, a pipe, or a link that leads
+    /// nowhere.
+    #[error("{} is neither a file nor a folder", .path.display())]
+    NotReplaceable {
         /// The path.
         path: PathBuf,
     },
@@ -56,9 +64,13 @@ pub struct OutputTarget {
 }
 
 impl OutputTarget {
-    /// An output at `path`. Nothing is looked at and nothing is made yet.
+    /// An output at `path`. Nothing is made yet. Where a link is there whose file is to be replaced, the output is
+    /// at the place that the link leads to, and the link stays.
     pub fn new(path: impl Into<PathBuf>, existing: Existing) -> Self {
-        let path = path.into();
+        let mut path = path.into();
+        if existing == Existing::Replace && path.is_symlink() {
+            path = path.canonicalize().unwrap_or(path);
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
@@ -80,11 +92,14 @@ impl OutputTarget {
     /// path before all the work.
     ///
     /// # Errors
-    /// [`OutputError::Exists`], and [`OutputError::Io`] where the path cannot be looked at. A dangling link
-    /// counts as something that is there.
+    /// [`OutputError::Exists`], [`OutputError::NotReplaceable`], and [`OutputError::Io`] where the path cannot be
+    /// looked at. A dangling link counts as something that is there.
     pub fn check(&self) -> Result<(), OutputError> {
         match self.path.symlink_metadata() {
-            Ok(_) if self.existing == Existing::Replace => Ok(()),
+            Ok(found) if self.existing == Existing::Replace => match found.is_file() || found.is_dir() {
+                true => Ok(()),
+                false => Err(OutputError::NotReplaceable { path: self.path.clone() }),
+            },
             Ok(_) => Err(OutputError::Exists { path: self.path.clone() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(OutputError::io("looking at", &self.path)(error)),
@@ -98,9 +113,8 @@ impl OutputTarget {
     /// # Errors
     /// [`OutputError::Io`] where it cannot be made.
     pub fn unfinished_file(&self, folder: &Path) -> Result<NamedTempFile, OutputError> {
-        let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-        let prefix = format!("{}.unfinished-", text(self.path.file_stem()));
-        let suffix = format!(".{}", text(self.path.extension()));
+        let prefix = format!("{}.unfinished-", short_name(self.path.file_stem()));
+        let suffix = format!(".{}", short_name(self.path.extension()));
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(&suffix);
         #[cfg(unix)]
@@ -120,13 +134,21 @@ impl OutputTarget {
     /// # Errors
     /// [`OutputError::Io`] where it cannot be made.
     pub fn unfinished_folder(&self, owner: &str) -> Result<TempDir, OutputError> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let name = format!(".{name}.{owner}.retake-unfinished");
-        let left = self.folder.join(&name);
-        // a failure shows when the folder is made, because its name is taken then
-        let _ = fs::remove_dir_all(&left).or_else(|_| fs::remove_file(&left));
+        self.remove_unfinished_folder(owner);
+        let name = self.unfinished_name(owner);
         let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(&self.folder);
         folder.map_err(OutputError::io("making a temporary folder in", &self.folder))
+    }
+
+    /// Removes what a killed program left under the name of [`OutputTarget::unfinished_folder`]. A failure shows
+    /// when the folder is made, because its name is taken then.
+    pub fn remove_unfinished_folder(&self, owner: &str) {
+        let left = self.folder.join(self.unfinished_name(owner));
+        let _ = fs::remove_dir_all(&left).or_else(|_| fs::remove_file(&left));
+    }
+
+    fn unfinished_name(&self, owner: &str) -> String {
+        format!(".{}.{owner}.retake-unfinished", short_name(self.path.file_name()))
     }
 
     /// Puts a complete file in place: its content on the disk first, then its name, then the name on the
@@ -137,6 +159,11 @@ impl OutputTarget {
     /// [`OutputError::Io`].
     pub fn put_file(&self, file: impl Into<UnfinishedFile>) -> Result<(), OutputError> {
         let UnfinishedFile(file) = file.into();
+        self.check()?;
+        if let Ok(replaced) = self.path.symlink_metadata() {
+            // who may read the film stays the same; where the system cannot do that, it is as for any new file
+            let _ = fs::set_permissions(&file, replaced.permissions());
+        }
         self.sync(&file).map_err(OutputError::io("writing", &self.path))?;
         let placed = match self.existing {
             Existing::Replace => file.persist(&self.path),
@@ -187,6 +214,16 @@ impl OutputTarget {
         }
         Ok(())
     }
+}
+
+/// Returns a name, or a part of one, as it can be made longer without becoming too long for a file system.
+pub fn short_name(name: Option<&OsStr>) -> String {
+    const MOST: usize = 150;
+    let mut name = name.unwrap_or_default().to_string_lossy().into_owned();
+    while name.len() > MOST {
+        name.pop();
+    }
+    name
 }
 
 /// A complete file that is to become an output: a temporary file that was made for it, or any file at a path.
@@ -279,6 +316,42 @@ mod tests {
         replace.put_file(UnfinishedFile::at(&ours).unwrap()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "ours");
         assert_eq!(names(home.path()), ["film.mp4"]);
+    }
+
+    /// A link stays, and what it leads to is replaced, with the permissions that it has; what is no file is left
+    /// alone, and long names are no hindrance.
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_are_kept() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let home = tempfile::tempdir().unwrap();
+        let (path, real) = (home.path().join("link.mp4"), home.path().join("elsewhere/real.mp4"));
+        fs::create_dir(home.path().join("elsewhere")).unwrap();
+        fs::write(&real, "old").unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&real, &path).unwrap();
+        let target = OutputTarget::new(&path, Existing::Replace);
+        target.check().unwrap();
+        let made = target.unfinished_file(target.folder()).unwrap();
+        fs::write(made.path(), "new").unwrap();
+        target.put_file(made).unwrap();
+        assert!(path.is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+        let nowhere = home.path().join("nowhere.mp4");
+        symlink(home.path().join("missing"), &nowhere).unwrap();
+        let pipe = home.path().join("pipe.mp4");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for path in [nowhere, pipe] {
+            let target = OutputTarget::new(&path, Existing::Replace);
+            assert!(matches!(target.check(), Err(OutputError::NotReplaceable { .. })), "{path:?}");
+            let made = target.unfinished_file(target.folder()).unwrap();
+            assert!(matches!(target.put_file(made), Err(OutputError::NotReplaceable { .. })), "{path:?}");
+        }
+        let long = OutputTarget::new(home.path().join(format!("{}.mp4", "é".repeat(125))), Existing::Keep);
+        drop(long.unfinished_folder("one").unwrap());
+        let made = long.unfinished_file(long.folder()).unwrap();
+        long.put_file(made).unwrap();
     }
 
     /// Folders take the place of others whole, and what a killed program left gives way to the next of the

@@ -5,17 +5,16 @@ use crate::event::{Event, Summary};
 use crate::export::export;
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
-use crate::job::request::{Request, Target};
+use crate::job::request::{Request, Target, job_folder};
 use crate::progress::Progress;
 use crate::stop::StopFlag;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Where an export is in its life.
 #[doc(alias = "AVAssetExportSessionStatus")]
@@ -251,13 +250,6 @@ pub enum RunError {
     /// It failed, or was cancelled.
     #[error(transparent)]
     Failed(#[from] ExportError),
-}
-
-/// The job folder of an output in another folder, where outputs of the same name may meet.
-fn job_folder(folder: &Path, output: &Path) -> PathBuf {
-    let whole = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    folder.join(format!("{name}.{:08x}.retake", xxh3_64(whole.as_os_str().as_encoded_bytes()) as u32))
 }
 
 /// Sets an [`Export`] up. What is not set is as it usually is: a quality floor on the default metric, one

@@ -101,6 +101,20 @@ pub enum RequestError {
         /// The output.
         output: PathBuf,
     },
+    /// What is at the output is no file: a device, a pipe, or a link that leads nowhere.
+    #[error("{output}: is not a plain file, and cannot be replaced: name another")]
+    OutputIsNoFile {
+        /// The output.
+        output: PathBuf,
+    },
+    /// The system does not let the output be made: its folder cannot be written, or its name is too long.
+    #[error("{output}: cannot be made there ({reason}): name another place")]
+    OutputCannotBeMade {
+        /// The output.
+        output: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The folder of the output does not exist.
     #[error("{output}: the folder {folder} does not exist: make it first")]
     OutputFolderMissing {

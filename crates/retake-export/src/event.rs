@@ -3,8 +3,8 @@
 
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use serde::{Deserialize, Serialize, Serializer};
+use std::path::{Path, PathBuf};
 
 /// What an export tells while it works.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,10 +74,16 @@ pub enum Event {
     Finished(Summary),
 }
 
+/// Writes a path as text, also one that is not UTF-8.
+fn as_shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
 /// How an export went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// The finished film.
+    /// The finished film. As text, it is what can be shown of it.
+    #[serde(serialize_with = "as_shown")]
     pub output: PathBuf,
     /// Frames in it.
     pub frames: u64,

@@ -9,6 +9,7 @@ use crate::job::properties;
 use crate::job::request::Request;
 use crate::job::{Began, Job};
 use crate::output::output;
+use crate::output::target::remove_unfinished;
 use crate::passes::{Passes, Workers};
 use crate::stop::StopFlag;
 use crate::summary::summarise;
@@ -36,20 +37,26 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
     } else {
         finished_before(&request.work_dir(), &request.output, &identity)?
     };
-    let summary = match finished {
-        Some(summary) => summary,
+    match finished {
+        Some(finished) => {
+            remove_unfinished(&request.output, &request.work_dir());
+            let summary = finished.summary.clone();
+            tell(Event::Finished(summary.clone()));
+            finished.remove();
+            Ok(summary)
+        }
         None => {
             let stopped = |error| if stop.is_raised() { ExportError::Stopped } else { error };
             let job = Job::prepare(request, identity, began, stop).map_err(stopped)?;
             let store = TakeStore::open(job.folder.takes()?)?;
             let summary = make_again_what_is_damaged(&store, || make(&job, stop, tell));
             let summary = summary.map_err(stopped)?;
+            // told while the folder is there, so that a run that dies now tells it again
+            tell(Event::Finished(summary.clone()));
             job.folder.remove();
-            summary
+            Ok(summary)
         }
-    };
-    tell(Event::Finished(summary.clone()));
-    Ok(summary)
+    }
 }
 
 /// Makes the film of a job, and puts it in place. All that an earlier run finished is found and kept.

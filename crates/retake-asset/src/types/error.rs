@@ -209,7 +209,9 @@ impl WriterError {
 impl From<OutputError> for WriterError {
     fn from(error: OutputError) -> Self {
         match error {
-            OutputError::Exists { path } => Self::FileExists { file: path },
+            OutputError::Exists { path } | OutputError::NotReplaceable { path } => {
+                Self::FileExists { file: path }
+            }
             OutputError::Io { path, source, .. } => Self::Io { file: path, source },
         }
     }

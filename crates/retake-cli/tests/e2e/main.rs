@@ -10,6 +10,7 @@ mod disk;
 mod encoders;
 mod golden;
 mod jobs;
+mod kills;
 mod pictures;
 mod pipe;
 mod previous;

@@ -266,17 +266,21 @@ impl Drop for JobFolder {
             return;
         }
         let removed = self.remove_if(|name| name != LOCK && name != FINISHED);
+        if removed.is_err() {
+            return;
+        }
         let farewell = farewell(self.path());
-        let (from, to) = (self.path().join(FINISHED), farewell.as_path());
-        let moved = removed.is_ok() && to.symlink_metadata().is_err() && std::fs::rename(from, to).is_ok();
-        if removed.is_ok() {
+        let finished = self.path().join(FINISHED);
+        if finished.exists() {
+            remove_farewell(&farewell);
+            if farewell.symlink_metadata().is_err() {
+                let _ = std::fs::rename(finished, &farewell);
+            }
             let _ = self.folder.remove(FINISHED);
-            let _ = self.folder.remove(LOCK);
-            let _ = std::fs::remove_dir(self.path());
         }
-        if moved {
-            let _ = std::fs::remove_file(farewell);
-        }
+        let _ = self.folder.remove(LOCK);
+        let _ = std::fs::remove_dir(self.path());
+        remove_farewell(&farewell);
     }
 }
 
@@ -285,6 +289,15 @@ fn farewell(folder: &Path) -> PathBuf {
     let mut path = folder.as_os_str().to_owned();
     path.push("-finished");
     path.into()
+}
+
+/// Removes it, if it is what it says.
+fn remove_farewell(path: &Path) {
+    let ours = path.symlink_metadata().is_ok_and(|found| found.is_file())
+        && std::fs::read(path).is_ok_and(|text| serde_json::from_slice::<Finished>(&text).is_ok());
+    if ours {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// A folder or file that cannot be opened: the request's fault where it is not ours alone.
@@ -357,8 +370,25 @@ impl Finished {
     const VERSION: u32 = 2;
 }
 
+/// What an earlier run of the same request did, and what it left.
+pub(crate) struct FinishedBefore {
+    pub summary: Summary,
+    folder: Option<JobFolder>,
+    farewell: PathBuf,
+}
+
+impl FinishedBefore {
+    /// Removes what was left.
+    pub(crate) fn remove(self) {
+        if let Some(folder) = self.folder {
+            folder.remove();
+        }
+        remove_farewell(&self.farewell);
+    }
+}
+
 /// What an earlier run of the same request did, if it put `film` in place and was stopped before it could
-/// remove its folder, which is removed now.
+/// remove its folder.
 ///
 /// # Errors
 /// [`RequestError::FinishedByOtherVersion`] where another version finished this very film: what was asked of
@@ -367,7 +397,7 @@ pub(crate) fn finished_before(
     folder: &Path,
     film: &Path,
     request: &RequestIdentity,
-) -> Result<Option<Summary>, ExportError> {
+) -> Result<Option<FinishedBefore>, ExportError> {
     #[derive(Deserialize)]
     struct Any {
         #[serde(default)]
@@ -396,14 +426,15 @@ pub(crate) fn finished_before(
     if finished.request != *request {
         return Ok(None);
     }
-    if folder.symlink_metadata().is_ok() {
-        // a job that another process holds is not finished
-        let Ok(folder) = JobFolder::open(folder, Earlier::Keep) else { return Ok(None) };
-        folder.remove();
-    }
-    // it is ours, because it tells of this film and this request
-    let _ = std::fs::remove_file(farewell);
-    Ok(Some(finished.summary))
+    let folder = match folder.symlink_metadata() {
+        Ok(_) => match JobFolder::open(folder, Earlier::Keep) {
+            Ok(folder) => Some(folder),
+            // a job that another process holds is not finished
+            Err(_) => return Ok(None),
+        },
+        Err(_) => None,
+    };
+    Ok(Some(FinishedBefore { summary: finished.summary, folder, farewell }))
 }
 
 /// The names and values in which two jobs differ, for people.
@@ -451,12 +482,97 @@ mod tests {
         job.provisional = false;
         job.note_finished(&film, &request("a"), &summary).unwrap();
         let before = |name| finished_before(&folder, &film, &request(name)).unwrap();
-        assert_eq!(before("a"), None, "somebody is still at work");
+        assert!(before("a").is_none(), "somebody is still at work");
         drop(job);
-        assert_eq!(before("another"), None);
+        assert!(before("another").is_none());
+        let finished = before("a").unwrap();
+        assert_eq!(finished.summary, summary);
         assert!(folder.exists());
-        assert_eq!(before("a"), Some(summary));
-        assert!(!folder.exists());
+        finished.remove();
+        assert!(!folder.exists() && !farewell(&folder).exists());
+    }
+
+    /// What is told last is all that may be left, and a file of that name that tells nothing is left alone.
+    #[test]
+    fn the_last_word_of_a_job_is_enough() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, film) = (place.path().join("job"), place.path().join("film.mp4"));
+        fs::write(&film, b"the film").unwrap();
+        let mut job = JobFolder::open(&folder, Earlier::Keep).unwrap();
+        job.provisional = false;
+        job.note_finished(&film, &request("a"), &summary_of(&film)).unwrap();
+        fs::rename(folder.join(FINISHED), farewell(&folder)).unwrap();
+        job.remove();
+        assert!(!folder.exists() && !farewell(&folder).exists());
+        fs::write(farewell(&folder), "dear").unwrap();
+        assert!(finished_before(&folder, &film, &request("a")).unwrap().is_none());
+        JobFolder::open(&folder, Earlier::Keep).unwrap().remove();
+        assert_eq!(fs::read_to_string(farewell(&folder)).unwrap(), "dear");
+    }
+
+    /// A folder, or a name in it, that somebody may have planted is refused, and nothing of it is touched.
+    #[cfg(unix)]
+    #[test]
+    fn planted_links_and_folders_are_refused() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let place = tempfile::tempdir().unwrap();
+        let dear = place.path().join("dear");
+        let refused = |folder: &Path| {
+            for earlier in [Earlier::Keep, Earlier::Forget] {
+                let refused = JobFolder::open(folder, earlier).map(drop);
+                assert!(
+                    matches!(refused, Err(ExportError::Request(RequestError::UntrustedFolder { .. }))),
+                    "{folder:?}: {refused:?}"
+                );
+            }
+        };
+        for name in [INDEX, LOCK, DESCRIPTION, FINISHED, INPUT, TAKES] {
+            fs::write(&dear, "dear").unwrap();
+            let folder = place.path().join(format!("with-{name}"));
+            drop(Folder::open(&folder).unwrap());
+            symlink(&dear, folder.join(name)).unwrap();
+            refused(&folder);
+            assert_eq!(fs::read_to_string(&dear).unwrap(), "dear");
+        }
+        let real = place.path().join("real");
+        drop(Folder::open(&real).unwrap());
+        let link = place.path().join("link");
+        symlink(&real, &link).unwrap();
+        refused(&link);
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o777)).unwrap();
+        refused(&real);
+        assert_eq!(fs::read_dir(&real).unwrap().count(), 0);
+        let file = place.path().join("file");
+        fs::write(&file, "dear").unwrap();
+        refused(&file);
+        // a second name of a file would be written through
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::hard_link(&dear, real.join(INDEX)).unwrap();
+        let job = JobFolder::open(&real, Earlier::Keep).unwrap();
+        assert!(job.index().is_err());
+        assert_eq!(fs::read_to_string(&dear).unwrap(), "dear");
+        let takes = job.takes().unwrap();
+        fs::write(takes.path().join("holiday.take"), "dear").unwrap();
+        drop(job);
+        let foreign = JobFolder::open(&real, Earlier::Forget).map(drop);
+        assert!(matches!(foreign, Err(ExportError::Request(RequestError::ForeignFolder { .. }))));
+        assert!(real.join(TAKES).join("holiday.take").exists());
+    }
+
+    /// Damage costs what is damaged: a description with any bit flipped is none, and the job goes on.
+    #[test]
+    fn a_damaged_description_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let described = crate::testing::job(place.path(), |_| ());
+        let path = described.folder.path().join(DESCRIPTION);
+        let sound = fs::read(&path).unwrap();
+        let read = |text: &[u8]| described.folder.read_description(text).unwrap();
+        assert_eq!(read(&sound).as_ref(), Some(&described.description));
+        for at in 0..sound.len() {
+            let mut text = sound.clone();
+            text[at] ^= 1;
+            assert!(read(&text).is_none_or(|read| read == described.description), "byte {at}");
+        }
     }
 
     /// The version before this one wrote the request as a line of text, and no number.
@@ -470,7 +586,7 @@ mod tests {
             "film": source_identity(&film).unwrap(), "request": "(\"film.mkv\", \"x264\", None)", "summary": {},
         });
         fs::write(folder.join(FINISHED), old.to_string()).unwrap();
-        let refused = finished_before(&folder, &film, &request("a"));
+        let refused = finished_before(&folder, &film, &request("a")).map(|found| found.is_some());
         assert!(
             matches!(&refused, Err(ExportError::Request(RequestError::FinishedByOtherVersion { .. }))),
             "{refused:?}"
@@ -478,7 +594,7 @@ mod tests {
         assert!(folder.exists() && film.exists());
         // another film at that place was finished by nobody
         fs::write(&film, b"the filn").unwrap();
-        assert_eq!(finished_before(&folder, &film, &request("a")).unwrap(), None);
+        assert!(finished_before(&folder, &film, &request("a")).unwrap().is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use retake_compression::property::PropertyValue;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 /// All of a request that its result depends on: two runs with equal identities make the same film. Stored in
@@ -17,7 +17,8 @@ pub(crate) struct RequestIdentity {
     /// [`RequestIdentity::VERSION`]: raised whenever a field gets another meaning, so that an old text is
     /// never taken for a new one.
     version: u32,
-    input: PathBuf,
+    /// As it can be shown, because a text cannot hold every path.
+    input: String,
     encoder: String,
     preset: Option<String>,
     options: Vec<(String, String)>,
@@ -47,7 +48,7 @@ impl RequestIdentity {
     pub(crate) fn of(request: &Request) -> Self {
         Self {
             version: Self::VERSION,
-            input: request.input.clone(),
+            input: request.input.to_string_lossy().into_owned(),
             encoder: request.encoder.info().name.to_owned(),
             preset: request.preset.clone(),
             options: request.options.clone(),

@@ -10,13 +10,13 @@ pub(crate) mod settings;
 pub(crate) mod source;
 
 use crate::clock::process_cpu;
-use crate::error::ExportError;
+use crate::error::{ExportError, RequestError};
 use crate::index::FilmMap;
 use crate::index::journal::Journal;
 use crate::index::scout::ScoutPlan;
 use crate::index::units::shortest_scene;
 use crate::output::target::{JobOutput, OutputKind};
-use crate::scorers::STRIDE;
+use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use folder::{Earlier, JobDescription, JobFolder};
 use identity::{RequestIdentity, source_identity};
@@ -105,12 +105,18 @@ impl Job {
         let rule = unit_rule(&film, memory, goal, format, output.kind() == OutputKind::Stream);
         settings.controls.first_pass = first_pass(request, &settings, rule, memory);
         let settings = make_acceptable(&*request.encoder, settings, &mut notes)?;
+        if settings.reconstruct {
+            // a metric may need larger pictures, or be left out of this build
+            TakeScorer::open(&settings, request.metric, request.pool, 1).map_err(RequestError::Metric)?;
+        }
         budget(request, &settings, rule, streaming, memory)?;
 
         let mut folder = match spool {
             Some(folder) => folder,
             None => open_folder()?,
         };
+        let output = output.for_job(folder.path());
+        output.try_out()?;
         let measured = request.target().is_measured();
         let description = folder.claim(JobDescription {
             source: source_identity(&film.path)?,
@@ -126,7 +132,7 @@ impl Job {
         let budget = budget(request, &description.settings, rule, streaming, memory)?;
         Ok(Self {
             identity,
-            output: output.for_job(folder.path()),
+            output,
             folder,
             reader: reader_options(&film, format),
             family: Family::of(info.name, request.metric.name(), info.quality),

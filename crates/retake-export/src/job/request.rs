@@ -2,12 +2,14 @@
 
 use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
+use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Passes that an export may make where several are allowed and nobody says how many.
 const USUAL_PASSES: u32 = 5;
@@ -267,8 +269,20 @@ impl Request {
     }
 }
 
+/// The job folder of an output in another folder, where outputs of the same name may meet, or under a name that
+/// is shorter than the output's.
+pub(crate) fn job_folder(folder: &Path, output: &Path) -> PathBuf {
+    let whole = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
+    let name = short_name(output.file_name());
+    folder.join(format!("{name}.{:08x}.retake", xxh3_64(whole.as_os_str().as_encoded_bytes()) as u32))
+}
+
 /// The job folder of an output: beside it, so that both are on one disk.
 fn beside(output: &Path) -> PathBuf {
+    let file_name = output.file_name().unwrap_or_default();
+    if file_name.len() > short_name(Some(file_name)).len() {
+        return job_folder(output.parent().unwrap_or(Path::new("")), output);
+    }
     let mut name = output.as_os_str().to_owned();
     name.push(".retake");
     name.into()

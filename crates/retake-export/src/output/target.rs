@@ -7,8 +7,8 @@ use crate::error::{ExportError, RequestError};
 use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile};
 use retake_libav::{Container, MediaError};
 use retake_media::Codec;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -68,21 +68,37 @@ impl JobOutput {
             let output = output.to_owned();
             return Err(RequestError::ContainerCannotHold { output, codec }.into());
         }
-        check_paths(input, output, overwrite)?;
-        if kind == OutputKind::Stream {
-            check_media(output)?;
-        }
+        check_paths(input, output)?;
         let existing = if overwrite { Existing::Replace } else { Existing::Keep };
-        Ok(Self { target: OutputTarget::new(output, existing), kind, owner: String::new() })
+        let target = OutputTarget::new(output, existing);
+        target.check().map_err(not_placed)?;
+        if kind == OutputKind::Stream {
+            check_media(target.path())?;
+        }
+        Ok(Self { target, kind, owner: String::new() })
     }
 
     /// Returns the same target for the job that has this folder. A job always uses one name, so that the next
     /// run, which holds the lock of the job, replaces the rest of a killed one; another job with the same
     /// output has another name.
     pub(crate) fn for_job(self, job_folder: &Path) -> Self {
-        let job_folder = job_folder.canonicalize().unwrap_or_else(|_| job_folder.to_owned());
-        let hash = xxh3_64(job_folder.as_os_str().as_encoded_bytes()) as u32;
-        Self { owner: format!("{hash:08x}"), ..self }
+        Self { owner: owner(job_folder), ..self }
+    }
+
+    /// Tries whether the output can be made, so that a folder that cannot be written, or a name that is too long,
+    /// is told before all the work.
+    pub(crate) fn try_out(&self) -> Result<(), ExportError> {
+        let folder = self.target.unfinished_folder(&self.owner);
+        let folder = folder.map_err(|error| match error {
+            OutputError::Io { source, .. } => cannot_make(self.path(), &source),
+            other => not_placed(other),
+        })?;
+        let path = folder.path().join(self.path().file_name().unwrap_or_default());
+        let made = fs::File::create_new(&path).and_then(|_| match self.kind {
+            OutputKind::Stream => fs::create_dir(media_of(&path)),
+            OutputKind::Film(_) => Ok(()),
+        });
+        made.map_err(|error| cannot_make(self.path(), &error))
     }
 
     pub(crate) fn kind(&self) -> OutputKind {
@@ -113,9 +129,27 @@ impl JobOutput {
     }
 }
 
+/// Tells jobs that write the same output from each other.
+fn owner(job_folder: &Path) -> String {
+    // the folder itself may be gone already
+    let place = job_folder.file_name().zip(folder_of(job_folder).canonicalize().ok());
+    let job_folder = place.map_or_else(|| job_folder.to_owned(), |(name, parent)| parent.join(name));
+    format!("{:08x}", xxh3_64(job_folder.as_os_str().as_encoded_bytes()) as u32)
+}
+
+/// Removes what the job that had this folder left beside its output.
+pub(crate) fn remove_unfinished(output: &Path, job_folder: &Path) {
+    OutputTarget::new(output, Existing::Keep).remove_unfinished_folder(&owner(job_folder));
+}
+
+fn cannot_make(output: &Path, error: &io::Error) -> ExportError {
+    RequestError::OutputCannotBeMade { output: output.to_owned(), reason: error.to_string() }.into()
+}
+
 fn not_placed(error: OutputError) -> ExportError {
     match error {
         OutputError::Exists { path } => RequestError::OutputExists { output: path }.into(),
+        OutputError::NotReplaceable { path } => RequestError::OutputIsNoFile { output: path }.into(),
         OutputError::Io { action, path, source } => {
             ExportError::File { path, doing: action, source: io::Error::new(source.kind(), source) }
         }
@@ -131,7 +165,7 @@ fn folder_of(output: &Path) -> &Path {
     }
 }
 
-fn check_paths(input: &Path, output: &Path, overwrite: bool) -> Result<(), RequestError> {
+fn check_paths(input: &Path, output: &Path) -> Result<(), RequestError> {
     let folder = folder_of(output);
     let named = || output.to_owned();
     if !folder.is_dir() {
@@ -145,9 +179,6 @@ fn check_paths(input: &Path, output: &Path, overwrite: bool) -> Result<(), Reque
     {
         return Err(RequestError::OutputIsInput { output: named() });
     }
-    if output.exists() && !overwrite {
-        return Err(RequestError::OutputExists { output: named() });
-    }
     Ok(())
 }
 
@@ -155,8 +186,10 @@ fn check_paths(input: &Path, output: &Path, overwrite: bool) -> Result<(), Reque
 /// leaves it there without its playlist.
 fn check_media(output: &Path) -> Result<(), RequestError> {
     let media = media_of(output);
-    if media.symlink_metadata().is_err() || is_media(&media) {
-        return Ok(());
+    match media.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(found) if found.is_dir() && is_media(&media) => return Ok(()),
+        _ => {}
     }
     Err(RequestError::MediaInTheWay { media, output: output.to_owned() })
 }

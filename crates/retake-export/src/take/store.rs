@@ -272,3 +272,68 @@ fn decode(payload: Vec<u8>) -> io::Result<Sample> {
     }
     Ok(stored.sample)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::take::identity::first_take;
+    use crate::testing::{factory, job};
+    use retake_compression::units::FrameRange;
+    use std::fs;
+
+    /// A take under the name of another, from another film, with a changed sample or from another frame on is not
+    /// that take.
+    #[test]
+    fn a_take_is_what_its_description_says() {
+        let place = tempfile::tempdir().unwrap();
+        let job = job(place.path(), |_| ());
+        let store = || TakeStore::open(job.folder.takes().unwrap()).unwrap();
+        let writing = store();
+        let format = factory().open(&job.description.settings).unwrap().format().clone();
+        let make = |description: &TakeDescription, content: &[u8]| {
+            let mut writer = writing.begin().unwrap();
+            writer.format(&format).unwrap();
+            writer.append(SAMPLE, &[content]).unwrap();
+            let range = description.range;
+            let record = serde_json::json!({"range": range, "quality": 1.0, "bytes": 1, "score": null});
+            let take = FinishedTake {
+                description: description.clone(),
+                record: serde_json::from_value(record).unwrap(),
+            };
+            writing.adopt(writer.finish(&take).unwrap(), &take).unwrap();
+            take
+        };
+        let wanted = first_take(&job, FrameRange::new(0, 4));
+        let other = first_take(&job, FrameRange::new(4, 8));
+        let foreign = TakeDescription { source: "another film".into(), ..wanted.clone() };
+        let takes = [make(&wanted, b"one"), make(&other, b"two")];
+        make(&foreign, b"three");
+        let path = |description: &TakeDescription| store().path(description);
+        let open = TakeDescription { range: FrameRange::new(0, 0), ..wanted.clone() };
+        assert_eq!(store().get(&wanted).as_ref(), Some(&takes[0]));
+        assert_eq!(store().find(&open).as_ref(), Some(&takes[0]));
+        let sound = fs::read(path(&wanted)).unwrap();
+        for from in [&other, &foreign] {
+            fs::copy(path(from), path(&wanted)).unwrap();
+            assert_eq!(store().get(&wanted), None);
+            assert_eq!(store().find(&open), None);
+            assert!(matches!(store().read(&wanted), Err(ExportError::DamagedTake { .. })));
+        }
+        // records of one file behind the description of another, as no checksum of a record notices
+        fs::write(path(&wanted), sound).unwrap();
+        let mut writer = writing.begin().unwrap();
+        writer.format(&format).unwrap();
+        writer.append(SAMPLE, &[b"one"]).unwrap();
+        writer.content = Xxh3::new();
+        writing.adopt(writer.finish(&takes[0]).unwrap(), &takes[0]).unwrap();
+        let mut reader = store().read(&wanted).unwrap();
+        reader.format().unwrap();
+        let ended = loop {
+            match reader.record() {
+                Ok(Some(_)) => {}
+                _ => break reader.next(),
+            }
+        };
+        assert!(matches!(ended, Err(ExportError::DamagedTake { .. })), "{ended:?}");
+    }
+}

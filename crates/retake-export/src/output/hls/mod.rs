@@ -69,8 +69,8 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     let timing = Timing { depth, start, cuts: &cuts };
     let (format, segments) = pictures(film, media.join(VIDEO), &timing, stop)?;
     let uri = |folder: &str, file: &str| {
-        let media = media.file_name().unwrap_or_default().to_string_lossy();
-        format!("{}/{folder}/{file}", escaped(&media))
+        let media = media.file_name().unwrap_or_default().as_encoded_bytes();
+        format!("{}/{folder}/{file}", escaped(media))
     };
     let file =
         |folder: &str, file: &str, text: &str| write_file(&media.join(folder).join(file), text.as_bytes());
@@ -186,10 +186,10 @@ fn shown_size(format: &FormatDescription, rotation: i32) -> (u32, u32) {
 }
 
 /// Escapes a name as part of a URI: characters with a meaning there are written as numbers (RFC 3986).
-fn escaped(name: &str) -> String {
+fn escaped(name: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    name.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+    name.iter()
+        .map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }
 
@@ -205,6 +205,6 @@ mod tests {
 
     #[test]
     fn names_with_meaning_are_escaped() {
-        assert_eq!(escaped("my film #1 é.media"), "my%20film%20%231%20%C3%A9.media");
+        assert_eq!(escaped("my film #1 é.media".as_bytes()), "my%20film%20%231%20%C3%A9.media");
     }
 }
