@@ -36,7 +36,7 @@ pub fn boxes(bytes: &[u8]) -> bool {
         let extent = Extent { first: -2, reorder: 2, start: 1, end: 60, media: 62 };
         let track = TrackFinish { extent, lead: 2, end: Some(50), header: header.clone() };
         let mut moov = node.clone();
-        changed |= finish(&mut moov, &[Some(track), None], Some(90)).is_some();
+        changed |= finish(&mut moov, &[Some(track), None], &[2], Some(90)).is_some();
         for long in [false, true] {
             let mut moov = moov.clone();
             let _ = shift_positions(&mut moov, 1 << 20, long);

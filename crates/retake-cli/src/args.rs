@@ -12,7 +12,7 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed (encoder, disk, internal); 2 wrong input or contradictory options; \
-3 done, but the objective was not met everywhere; 130 stopped, carry on with the same command.";
+3 done, but the objective was not met everywhere, or the source could not be read whole; 130 stopped, carry on with the same command.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -105,6 +105,10 @@ pub(crate) struct Encode {
     /// Let a playlist (.m3u8, .mpd, .ffconcat) as INPUT name other files, and open those, too.
     #[arg(long, help_heading = "Work")]
     pub allow_references: bool,
+    /// A source that is damaged or incomplete is fine: what can be read is encoded. Without it the exit code
+    /// is 3.
+    #[arg(long, help_heading = "Work")]
+    pub accept_damage: bool,
 
     /// One event per line, as JSON, on standard output.
     #[arg(long, help_heading = "Output")]
@@ -144,6 +148,9 @@ pub(crate) struct Measure {
     /// Let playlists (.m3u8, .mpd, .ffconcat) name other files, and open those, too.
     #[arg(long)]
     pub allow_references: bool,
+    /// Films that are damaged or incomplete are fine. Without it the exit code is 3.
+    #[arg(long)]
+    pub accept_damage: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

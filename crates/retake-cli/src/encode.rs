@@ -24,6 +24,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         .restart(args.restart)
         .overwrite(args.overwrite)
         .allow_references(args.allow_references)
+        .accept_damage(args.accept_damage)
         .stop(&stop)
         .on_event(move |event| if json { print_json(event) } else { told.show(event) });
     if args.metric.is_some() {

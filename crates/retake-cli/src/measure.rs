@@ -38,6 +38,10 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     bar.finish_and_clear();
     let missed = |unit: f64| args.quality.is_some_and(|floor| unit < floor);
     let below = score.units.iter().filter(|unit| missed(unit.score)).count();
+    let findings = [(&args.reference, &score.reference_findings), (&args.film, &score.film_findings)];
+    let findings = findings.map(|(file, found)| found.iter().map(move |finding| (file, finding)));
+    let findings: Vec<_> = findings.into_iter().flatten().collect();
+    let damaged = findings.iter().any(|(_, finding)| finding.kind.is_damage()) && !args.accept_damage;
     let mut text = String::new();
     if args.json {
         writeln!(text, "{}", serde_json::to_string_pretty(&score)?)?;
@@ -63,6 +67,11 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
             writeln!(text, "{below} of {} units below {floor}", score.units.len())?;
         }
     }
+    if !args.json {
+        for (file, finding) in &findings {
+            writeln!(text, "note: {}: {finding}", file.display())?;
+        }
+    }
     output::print(&text);
-    Ok(if below > 0 { ExitCode::from(UNMET) } else { ExitCode::SUCCESS })
+    Ok(if below > 0 || damaged { ExitCode::from(UNMET) } else { ExitCode::SUCCESS })
 }

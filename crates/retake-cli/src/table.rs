@@ -39,6 +39,11 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
     let outcome = match (summary.outcome, summary.stopped_because) {
         (Outcome::Satisfied, _) => "satisfied",
         (Outcome::Plain, _) => "one plain pass",
+        (Outcome::Missed, _)
+            if summary.missed.iter().all(|missed| matches!(missed, Missed::Source { .. })) =>
+        {
+            "done, but the source could not be read whole"
+        }
         (Outcome::Missed, StopReason::PassCap) => {
             "not satisfied everywhere: the allowed passes are used up (--passes)"
         }
@@ -77,6 +82,10 @@ fn miss(missed: &Missed) -> String {
         Missed::MaxBitRate { units, of, times, worst } => format!(
             "--max-bitrate is exceeded in {units} of {of} units, at most {times:.2} times ({worst}): allow more passes, or a higher rate"
         ),
+        Missed::Source { damage } => {
+            let damage: Vec<String> = damage.iter().map(ToString::to_string).collect();
+            format!("the source: {} (--accept-damage makes this fine)", damage.join("; "))
+        }
         other => format!("{other:?}"),
     }
 }

@@ -429,6 +429,15 @@ impl ExportBuilder {
         self
     }
 
+    /// A source that is damaged, or of which a part is missing, is fine. Default: the film is made of what
+    /// can be read, and [`Missed::Source`](crate::Missed::Source) says what could not. All of it is told in
+    /// the notes in either case.
+    #[must_use]
+    pub fn accept_damage(mut self, accept: bool) -> Self {
+        self.request.accept_damage = accept;
+        self
+    }
+
     /// A flag that stops the export when it is raised, as [`Export::cancel`] does. The flag stays the
     /// caller's.
     #[must_use]

@@ -139,6 +139,14 @@ pub enum RequestError {
         /// The playlist.
         output: PathBuf,
     },
+    /// The pictures of the source are no colours before its Dolby Vision metadata (profile 5) are applied.
+    #[error(
+        "{input}: only Dolby Vision (profile 5) shows its colours: choose a copy in HDR10, HLG or profile 8"
+    )]
+    NeedsDolbyVision {
+        /// The source.
+        input: PathBuf,
+    },
     /// The container that the output's name asks for cannot hold the codec.
     #[error("{output}: this container cannot hold {codec}: choose .mp4 or .mkv, or another codec")]
     ContainerCannotHold {

@@ -3,6 +3,7 @@
 
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
+use retake_libav::Finding;
 use serde::{Deserialize, Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
@@ -125,7 +126,7 @@ pub enum Outcome {
 }
 
 /// A part of an objective that is not met.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Missed {
@@ -149,6 +150,11 @@ pub enum Missed {
         wanted: u64,
         /// Bytes of the file.
         got: u64,
+    },
+    /// The source could not be read whole: it is damaged, or a part of it is missing.
+    Source {
+        /// The damage, by kind.
+        damage: Vec<Finding>,
     },
     /// The rate is exceeded that no two seconds should exceed.
     MaxBitRate {

@@ -2,8 +2,8 @@ use retake_compression::parallel::{FrameReading, FrameSource, SourceError};
 use retake_compression::session::SourceFrame;
 use retake_compression::units::FrameRange;
 use retake_libav::{
-    FilmInfo, FrameEntry, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust, probe,
-    ticks_to_time,
+    FilmInfo, Finding, FrameEntry, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions,
+    SeekTrust, probe, survey, ticks_to_time,
 };
 use retake_media::{PixelFormat, Time};
 use std::path::Path;
@@ -15,6 +15,7 @@ pub struct FilmSource {
     index: Arc<FrameIndex>,
     options: ReaderOptions,
     trust: Arc<SeekTrust>,
+    findings: Vec<Finding>,
 }
 
 impl FilmSource {
@@ -25,7 +26,7 @@ impl FilmSource {
     /// # Errors
     /// Those of `probe` and of decoding; [`MediaError::NotSeekable`] for a pipe.
     pub fn open(path: &Path, format: Option<PixelFormat>) -> Result<Self, MediaError> {
-        let film = probe(path)?;
+        let film = survey(probe(path)?, &|| false)?;
         if !film.seekable {
             return Err(MediaError::NotSeekable { file: film.path });
         }
@@ -35,7 +36,13 @@ impl FilmSource {
         while let Some(frame) = reader.next()? {
             index.frames.push(FrameEntry::from(&frame));
         }
-        Ok(Self { film, index: Arc::new(index), options, trust: SeekTrust::new() })
+        let findings = reader.findings();
+        Ok(Self { film, index: Arc::new(index), options, trust: SeekTrust::new(), findings })
+    }
+
+    /// What has to be told of the film: damage, frames that are converted, facts that its pictures lose.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// What the film is made of.

@@ -2,9 +2,10 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::index::units::{Found, UnitFinder, shortest_scene};
+use crate::job::source::look_at;
 use crate::stop::StopFlag;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmInfo, FrameReader, ReaderOptions, probe_with};
+use retake_libav::{FilmInfo, Finding, FrameReader, ReaderOptions};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
@@ -27,6 +28,10 @@ pub struct FilmScore {
     pub min: f64,
     /// Every unit.
     pub units: Vec<UnitScore>,
+    /// What has to be told of the source: damage, and frames that were converted.
+    pub reference_findings: Vec<Finding>,
+    /// The same of the film.
+    pub film_findings: Vec<Finding>,
 }
 
 /// The score of a unit.
@@ -112,7 +117,8 @@ impl Measurement {
     /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
         let access = self.stop.access(self.references);
-        let (source, other) = (probe_with(&self.reference, &access)?, probe_with(&self.film, &access)?);
+        let (source, other) =
+            (look_at(&self.reference, &access, &self.stop)?, look_at(&self.film, &access, &self.stop)?);
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
         // compared in the film's own depth: that is how its takes were scored
@@ -171,6 +177,8 @@ impl Measurement {
             p5: Pooling::P5.pool(&scores),
             min: Pooling::Min.pool(&scores),
             units: units.into_iter().map(unit).collect(),
+            reference_findings: references.findings(),
+            film_findings: films.findings(),
         })
     }
 

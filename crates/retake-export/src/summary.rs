@@ -6,6 +6,7 @@ use crate::film::history::History;
 use crate::job::request::Goal;
 use crate::output::Written;
 use retake_compression::planner::Objective;
+use retake_libav::Finding;
 
 /// Tells of a film that was written and verified.
 pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
@@ -13,9 +14,14 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
     let goal = job.request.target().goal();
     let history = film.history.as_ref();
     let stopped_because = history.map_or(StopReason::Satisfied, History::stopped_because);
-    let missed = missed(film, written, goal, stopped_because);
+    let mut missed = missed(film, written, goal, stopped_because);
+    let damage: Vec<Finding> = film.findings().filter(|finding| finding.kind.is_damage()).cloned().collect();
+    if !damage.is_empty() && !job.request.accept_damage {
+        missed.push(Missed::Source { damage });
+    }
     let measure = film.takes.first().and_then(|take| take.description.measure.as_ref());
     let mut notes = job.notes.clone();
+    notes.extend(film.findings().map(ToString::to_string).filter(|note| !job.notes.contains(note)));
     notes.extend(written.notes.iter().cloned());
     let (cpu_seconds, wall_seconds) = job.began.elapsed();
     Summary {
@@ -25,9 +31,9 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
         file_bytes: written.bytes,
         video_bytes: film.video_bytes(),
         outcome: match goal {
+            _ if !missed.is_empty() => Outcome::Missed,
             Goal::Plain(_) => Outcome::Plain,
-            _ if missed.is_empty() => Outcome::Satisfied,
-            _ => Outcome::Missed,
+            _ => Outcome::Satisfied,
         },
         missed,
         stopped_because,

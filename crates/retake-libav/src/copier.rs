@@ -4,12 +4,13 @@ use crate::container::{Container, Plan};
 use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
+use crate::handed::Handed;
 use crate::input::Input;
 use crate::note::Note;
 use crate::output::{Output, Stamps, Subtitles, Text};
 use crate::source::{Source, SourcePacket};
-use crate::tags::keeps_for_track;
-use retake_media::Time;
+use crate::texts::{ShownText, TextRow};
+use retake_media::{Rational, Time};
 use std::path::Path;
 
 /// Copies all tracks but the video from a source, in step with the video that is written.
@@ -22,6 +23,8 @@ pub(crate) struct Copier {
 struct Copied {
     track: u32,
     subtitles: Option<Subtitles>,
+    /// Where texts must not overlap, those that are not over yet.
+    row: Option<TextRow>,
     /// The ticks that are taken off all times.
     shift: i64,
 }
@@ -35,11 +38,12 @@ impl Copier {
         container: Container,
         start: Time,
         output: &mut Output,
+        handed: &mut Handed,
         notes: &mut Vec<Note>,
     ) -> Result<Self, Failure> {
         let (mut read, mut tracks) = (Vec::new(), Vec::new());
         for track in &info.tracks {
-            let (number, subtitles) = match container.plan(track) {
+            let (number, subtitles, row) = match container.plan(track) {
                 Plan::Ignore => continue,
                 Plan::LeaveOut(text) => {
                     notes.push(Note { track: Some(track.index), text });
@@ -49,13 +53,13 @@ impl Copier {
                     attach_cover(&input, track, output, notes)?;
                     continue;
                 }
-                Plan::Copy => (output.copy(&input, track.index)?, None),
+                Plan::Copy => (output.copy(&input, track.index)?, None, None),
                 Plan::Convert(form) => match Subtitles::open(&input, track.index, form, output) {
                     Ok(subtitles) => {
                         let text =
                             format!("{track} is written as {form}: {container} cannot hold it as it is");
                         notes.push(Note { track: Some(track.index), text });
-                        (subtitles.track(), Some(subtitles))
+                        (subtitles.track(), Some(subtitles), container.is_iso().then(TextRow::default))
                     }
                     Err(failure) => {
                         let text =
@@ -65,12 +69,13 @@ impl Copier {
                     }
                 },
             };
-            copy_tags(&input, track.index, output, number, container, false)?;
+            handed.copy_tags(&input, track.index, output, number, container, false)?;
+            handed.tracks.push((track.clone(), input.stream(track.index).disposition, number));
             if track.kind == TrackKind::Attachment {
                 continue; // attachments have no packets
             }
             let shift = time_to_ticks(start, track.time_base).unwrap_or(0);
-            tracks.push(Copied { track: number, subtitles, shift });
+            tracks.push(Copied { track: number, subtitles, row, shift });
             read.push(track.clone());
         }
         let source = Source::new(info.path.clone(), input, read, start);
@@ -87,6 +92,14 @@ impl Copier {
         while let Some(taken) = self.source.next(until)? {
             self.emit(taken, target, output)?;
         }
+        for index in 0..self.tracks.len() {
+            let track = &mut self.tracks[index];
+            let base = self.source.tracks[index].info.time_base;
+            let now = time_to_ticks(until, base).map_or(i64::MAX, |now| now.saturating_sub(track.shift));
+            let over = track.row.as_mut().map_or_else(Vec::new, |row| row.over_at(now));
+            let written = write_texts(output, track.track, base, &over);
+            self.written(index, written.map(|()| false), target, output)?;
+        }
         Ok(())
     }
 
@@ -100,8 +113,11 @@ impl Copier {
             Some(subtitles) => match subtitles.convert(&packet) {
                 Ok(Some(Text { pts, duration, text })) => {
                     let pts = pts.saturating_add(shifted.pts - packet.pts().unwrap_or(shifted.pts));
-                    let stamps = Stamps { pts, dts: pts, duration };
-                    output.write(track.track, base, stamps, true, false, text).map(|()| false)
+                    let texts = match &mut track.row {
+                        Some(row) if duration > 0 => row.push(pts, duration, text),
+                        _ => vec![ShownText { pts, duration, data: text.to_vec() }],
+                    };
+                    write_texts(output, track.track, base, &texts).map(|()| false)
                 }
                 Ok(None) => return Ok(()),
                 Err(_) => {
@@ -110,6 +126,18 @@ impl Copier {
                 }
             },
         };
+        self.written(index, written, target, output)
+    }
+
+    /// Counts the outcome of a write.
+    fn written(
+        &mut self,
+        index: usize,
+        written: Result<bool, Failure>,
+        target: &Path,
+        output: &Output,
+    ) -> Result<(), MediaError> {
+        let read = &mut self.source.tracks[index];
         match written {
             Ok(moved) => {
                 read.repaired += u64::from(moved);
@@ -132,7 +160,15 @@ impl Copier {
     /// Returns notes about the packets that were repaired or skipped on the way.
     pub(crate) fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
-        for track in &self.source.tracks {
+        for (track, copied) in self.source.tracks.iter().zip(&self.tracks) {
+            let joined = copied.row.as_ref().map_or(0, TextRow::joined);
+            if joined > 0 {
+                let text = format!(
+                    "{}: {joined} texts that begin while others are shown are joined to those",
+                    track.info
+                );
+                notes.push(Note { track: Some(track.info.index), text });
+            }
             let counted = [
                 (track.repaired, "had times that were repaired"),
                 (track.skipped, "could not be copied: left out"),
@@ -147,19 +183,11 @@ impl Copier {
     }
 }
 
-/// Copies the tags of a track that are still true in the new file.
-pub(crate) fn copy_tags(
-    input: &Input,
-    from: u32,
-    output: &mut Output,
-    to: u32,
-    container: Container,
-    encoded_anew: bool,
-) -> Result<(), Failure> {
-    for (name, value) in input.tags(Some(from)) {
-        if keeps_for_track(&name, container, encoded_anew) {
-            output.tag(Some(to), &name, &value)?;
-        }
+/// Writes samples of text.
+fn write_texts(output: &mut Output, track: u32, base: Rational, texts: &[ShownText]) -> Result<(), Failure> {
+    for ShownText { pts, duration, data } in texts {
+        let stamps = Stamps { pts: *pts, dts: *pts, duration: *duration };
+        output.write(track, base, stamps, true, false, data)?;
     }
     Ok(())
 }

@@ -51,6 +51,12 @@ impl Decoder {
         }
     }
 
+    /// Returns how many errors in the stream decoding has met so far, also those that it concealed.
+    pub(crate) fn complaints(&self) -> u64 {
+        // SAFETY: the call only reads.
+        unsafe { ffi::rt_decoder_complaints(self.0.as_ptr()) }.unsigned_abs()
+    }
+
     /// Forgets everything, as must happen after a seek.
     pub(crate) fn flush(&mut self) {
         // SAFETY: the decoder is ours.

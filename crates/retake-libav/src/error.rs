@@ -65,6 +65,20 @@ pub enum MediaError {
         /// The file.
         file: PathBuf,
     },
+    /// The samples are encrypted, and no key is known.
+    #[error("{} is encrypted (protected by a key): only a copy without protection can be read", .file.display())]
+    Encrypted {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The description of the video is damaged, so that its decoder refuses it.
+    #[error("{}: the video cannot be decoded, its description is damaged: {detail}", .file.display())]
+    Undecodable {
+        /// The file.
+        file: PathBuf,
+        /// The message of FFmpeg.
+        detail: String,
+    },
     /// The file holds no video.
     #[error("{} has no video track: it holds {tracks}", .file.display())]
     NoVideo {
@@ -221,6 +235,8 @@ impl MediaError {
         match self {
             Self::Empty { .. }
             | Self::NotAFilm { .. }
+            | Self::Encrypted { .. }
+            | Self::Undecodable { .. }
             | Self::NoVideo { .. }
             | Self::NoFrames { .. }
             | Self::TooLarge { .. }
@@ -266,6 +282,11 @@ impl MediaError {
             Some(source) => Self::Read { file, frame, byte, source },
             None => Self::internal(&file, "reading stopped", failure),
         }
+    }
+
+    /// Makes the error of a decoder that refuses the description of a track.
+    pub(crate) fn undecodable(file: &Path, failure: &Failure) -> Self {
+        Self::Undecodable { file: file.to_path_buf(), detail: failure.message().to_owned() }
     }
 
     pub(crate) fn internal(file: &Path, what: &'static str, failure: &Failure) -> Self {

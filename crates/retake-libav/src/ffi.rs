@@ -15,6 +15,16 @@ pub(crate) const AUDIO: i32 = 1;
 pub(crate) const SUBTITLE: i32 = 2;
 pub(crate) const ATTACHMENT: i32 = 4;
 
+/// These numbers must equal `RT_CAPTIONS` and those that follow it.
+pub(crate) const CAPTIONS: u32 = 1;
+pub(crate) const HDR10_PLUS: u32 = 2;
+pub(crate) const DOLBY_VISION: u32 = 4;
+pub(crate) const STEREO: u32 = 8;
+pub(crate) const ACTIVE_FORMAT: u32 = 16;
+pub(crate) const TIMECODE: u32 = 32;
+pub(crate) const COLOUR_PROFILE: u32 = 64;
+pub(crate) const SPHERICAL: u32 = 128;
+
 /// Declares objects of FFmpeg or of the shims, which are known by their address only.
 macro_rules! opaque {
     ($($name:ident),*) => {$(
@@ -93,6 +103,7 @@ pub(crate) struct RawFilm {
     pub(crate) chapters: i32,
     pub(crate) seekable: i32,
     pub(crate) live_times: i32,
+    pub(crate) states_duration: i32,
 }
 
 #[repr(C)]
@@ -104,15 +115,19 @@ pub(crate) struct RawStream {
     pub(crate) text_subtitle: i32,
     pub(crate) decodable: i32,
     pub(crate) dolby_vision: i32,
+    pub(crate) encrypted: i32,
+    pub(crate) still: i32,
     pub(crate) codec: *const c_char,
     pub(crate) language: *const c_char,
     pub(crate) title: *const c_char,
     pub(crate) time_base: Ratio,
     pub(crate) frame_rate: Ratio,
     pub(crate) aspect: Ratio,
+    pub(crate) states_aspect: i32,
     pub(crate) start: i64,
     pub(crate) duration: i64,
     pub(crate) frames: i64,
+    pub(crate) listed: i64,
     pub(crate) width: i32,
     pub(crate) height: i32,
     pub(crate) sample_rate: i32,
@@ -144,6 +159,8 @@ pub(crate) struct RawPacket {
     pub(crate) key: i32,
     pub(crate) corrupt: i32,
     pub(crate) discard: i32,
+    pub(crate) encrypted: i32,
+    pub(crate) alpha: i32,
 }
 
 #[repr(C)]
@@ -159,6 +176,10 @@ pub(crate) struct RawFrame {
     pub(crate) interlaced: i32,
     pub(crate) damaged: i32,
     pub(crate) format: i32,
+    pub(crate) extras: u32,
+    pub(crate) has_matrix: i32,
+    pub(crate) matrix: [i32; 9],
+    pub(crate) rotation: f64,
     pub(crate) aspect: Ratio,
     pub(crate) colour: RawColour,
     pub(crate) hdr: RawHdr,
@@ -237,6 +258,8 @@ unsafe extern "C" {
     pub(crate) fn rt_stream_of(input: *mut RtInput, index: c_int, out: *mut RawStream) -> c_int;
     pub(crate) fn rt_select(input: *mut RtInput, wanted: *const u8, count: c_int) -> c_int;
     pub(crate) fn rt_read(input: *mut RtInput, out: *mut RawPacket) -> c_int;
+    pub(crate) fn rt_packet_shift(packet: *mut RawPacket, ticks: i64);
+    pub(crate) fn rt_complaints(input: *mut RtInput) -> i64;
     pub(crate) fn rt_packet_free(packet: *mut AVPacket);
     pub(crate) fn rt_cover(
         input: *mut RtInput,
@@ -265,6 +288,7 @@ unsafe extern "C" {
     pub(crate) fn rt_decoder_close(decoder: *mut RtDecoder);
     pub(crate) fn rt_decoder_send(decoder: *mut RtDecoder, packet: *mut AVPacket) -> c_int;
     pub(crate) fn rt_decoder_receive(decoder: *mut RtDecoder, out: *mut RawFrame) -> c_int;
+    pub(crate) fn rt_decoder_complaints(decoder: *mut RtDecoder) -> i64;
     pub(crate) fn rt_decoder_flush(decoder: *mut RtDecoder);
     pub(crate) fn rt_frame_free(frame: *mut AVFrame);
 

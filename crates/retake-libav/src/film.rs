@@ -1,7 +1,9 @@
 //! The description of a film: its video, its other tracks, and the facts about the file.
 
 use crate::access::{Access, FileState};
+use crate::finding::Finding;
 use crate::input::Input;
+use crate::timeline::Break;
 use retake_media::{Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time};
 use std::fmt;
 use std::path::PathBuf;
@@ -36,6 +38,12 @@ pub struct FilmInfo {
     pub(crate) access: Access,
     /// The state of the file when it was looked at.
     pub(crate) state: Option<FileState>,
+    /// What [`survey`](crate::survey()) found; empty before.
+    pub findings: Vec<Finding>,
+    /// Whether the whole film was looked at.
+    pub(crate) surveyed: bool,
+    /// The places where the clock of all tracks jumps.
+    pub(crate) breaks: Arc<Vec<Break>>,
     /// The open input of a source that can be read only once, for the first reader.
     pub(crate) opened: UnreadInput,
 }
@@ -67,6 +75,10 @@ pub struct VideoTrack {
     pub frame_rate: Rational,
     /// The width of a pixel divided by its height; 1/1 if the source does not state it.
     pub pixel_aspect_ratio: Rational,
+    /// Whether the aspect ratio is the container's word, so that those of single pictures do not count.
+    pub(crate) states_aspect: bool,
+    /// Whether pictures state their fields, so that those that state none are whole.
+    pub(crate) pictures_state_fields: bool,
     /// The colour tags of the pictures that readers give out.
     pub colour: Colour,
     /// The HDR10 mastering display, from the container or the first frame.
@@ -86,8 +98,9 @@ pub struct VideoTrack {
     pub converted: Option<String>,
     /// The arrangement of two fields in pictures; `None` for whole frames.
     pub fields: Option<Fields>,
-    /// Whether the source carries Dolby Vision metadata, which no encoder here writes.
-    pub dolby_vision: bool,
+    /// The profile of the Dolby Vision metadata that the container announces, which no encoder here writes; 0
+    /// if its number is not known.
+    pub dolby_vision: Option<u8>,
     /// The number of frames as the container states it, or else as length and rate suggest.
     pub frames_hint: Option<u64>,
 }

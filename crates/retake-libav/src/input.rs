@@ -6,6 +6,7 @@ use crate::error::MediaError;
 use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
 use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
 use crate::film::FilmInfo;
+use crate::timeline::{Place, Timeline};
 use retake_media::AudioFormat;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -21,6 +22,7 @@ pub(crate) struct Input {
     state: Option<FileState>,
     /// What the callbacks of the demuxer point to.
     _owner: Box<Owner>,
+    timeline: Timeline,
 }
 
 // SAFETY: a demuxer and its bytes are used by one thread at a time (every call takes `&mut` or only reads), but
@@ -43,15 +45,17 @@ impl Input {
         });
         opened.map_err(|failure| MediaError::open(path, &failure))?;
         let input = NonNull::new(input).expect("an opened film has an address");
-        Ok(Self { input, bytes, state, _owner: owner })
+        Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default() })
     }
 
-    /// Opens a film again that was looked at before, and refuses another file in its place.
+    /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its place
+    /// is refused.
     pub(crate) fn open_again(info: &FilmInfo) -> Result<Self, MediaError> {
-        let input = Self::open(&info.path, &info.access)?;
+        let mut input = Self::open(&info.path, &info.access)?;
         if input.state != info.state {
             return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
         }
+        input.timeline = Timeline::new(&info.breaks);
         Ok(input)
     }
 
@@ -123,7 +127,18 @@ impl Input {
         let mut out = MaybeUninit::uninit();
         // SAFETY: the shim fills the whole struct; on success its packet is ours.
         match attempt_quickly(|| unsafe { ffi::rt_read(self.as_ptr(), out.as_mut_ptr()) }) {
-            Ok(_) => Ok(Some(Packet(unsafe { out.assume_init() }))),
+            Ok(_) => {
+                // SAFETY: the shim has filled the struct.
+                let mut packet = Packet(unsafe { out.assume_init() }, false);
+                let Place { ticks, joined, begins } = self.timeline.next(packet.stream());
+                packet.0.corrupt &= i32::from(!joined);
+                packet.1 = begins;
+                if ticks != 0 {
+                    // SAFETY: the packet is ours, and its times are not shared.
+                    unsafe { ffi::rt_packet_shift(&mut packet.0, ticks) };
+                }
+                Ok(Some(packet))
+            }
             Err(failure) if failure.is_end() => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -152,6 +167,12 @@ impl Input {
     pub(crate) fn position(&self) -> i64 {
         // SAFETY: the call only reads.
         unsafe { ffi::rt_position(self.as_ptr()) }
+    }
+
+    /// Returns how many errors in the container reading has met so far.
+    pub(crate) fn complaints(&self) -> u64 {
+        // SAFETY: the call only reads.
+        unsafe { ffi::rt_complaints(self.as_ptr()) }.unsigned_abs()
     }
 
     /// Returns the tags of a track, or of the film (`None`), in their order.
@@ -225,8 +246,9 @@ pub(crate) unsafe fn audio_format(raw: &RawAudio) -> AudioFormat {
     }
 }
 
-/// One packet. It shares its bytes with the demuxer's buffers, and never writes them.
-pub(crate) struct Packet(RawPacket);
+/// One packet, and whether another recording begins with it. It shares its bytes with the demuxer's buffers, and
+/// never writes them.
+pub(crate) struct Packet(RawPacket, bool);
 
 // SAFETY: a packet is a counted reference to bytes that are never written; the count is atomic.
 unsafe impl Send for Packet {}
@@ -251,6 +273,30 @@ impl Packet {
 
     pub(crate) fn is_key(&self) -> bool {
         self.0.key != 0
+    }
+
+    /// Returns whether the bytes are known not to be those that were written.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.0.corrupt != 0
+    }
+
+    /// Returns whether another recording begins with this packet of the track.
+    pub(crate) fn begins(&self) -> bool {
+        self.1
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.0.encrypted != 0
+    }
+
+    /// Returns whether transparency lies beside the picture.
+    pub(crate) fn has_alpha(&self) -> bool {
+        self.0.alpha != 0
+    }
+
+    /// Returns whether the packet must be decoded for others, but not shown.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.0.discard != 0
     }
 
     pub(crate) fn data(&self) -> &[u8] {

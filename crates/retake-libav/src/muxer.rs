@@ -1,14 +1,14 @@
 //! Writes films: compressed samples of several tracks, and copies of others.
 
 use crate::container::Container;
-use crate::copier::{Copier, copy_tags};
+use crate::copier::Copier;
 use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::FilmInfo;
+use crate::handed::Handed;
 use crate::input::Input;
 use crate::note::Note;
 use crate::output::{Output, Stamps};
-use crate::tags::keeps_for_film;
 use crate::video::{NewVideo, add_video};
 use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use std::path::{Path, PathBuf};
@@ -101,6 +101,22 @@ pub struct Muxer {
     output: Output,
     time_bases: Vec<Rational>,
     copier: Option<Copier>,
+    container: Container,
+    handed: Handed,
+}
+
+/// What is to be told of a film that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FinishedFilm {
+    /// The packets that had to be repaired or left out, and the facts about tracks that the container cannot
+    /// hold.
+    pub notes: Vec<Note>,
+    /// The tags of the copied film, by name and value, that FFmpeg did not write. The caller must write them in
+    /// another way, or tell people.
+    pub lost_tags: Vec<(String, String)>,
+    /// The tracks that are shown without being asked for, as FFmpeg wrote them, and are not in the source: their
+    /// numbers in the file, from 0.
+    pub shown_unasked: Vec<u32>,
 }
 
 impl Muxer {
@@ -122,13 +138,16 @@ impl Muxer {
         };
         let mut output = opened.map_err(refused)?;
         output.in_order();
-        let mut notes = Vec::new();
+        let (mut notes, mut handed) = (Vec::new(), Handed::default());
         let source = match settings.copy_from {
             Some((info, start)) => open_source(info, &mut notes)?.map(|input| (info, input, start)),
             None => None,
         };
         if let Some((_, input, start)) = &source {
-            copy_film_tags(input, &mut output, *start).map_err(refused)?;
+            handed.copy_film_tags(input, &mut output).map_err(refused)?;
+            if start.is_numeric() {
+                output.chapters(input, start.value(), i64::from(start.timescale())).map_err(refused)?;
+            }
         }
         for (name, value) in settings.tags {
             output.tag(None, name, value).map_err(refused)?;
@@ -140,21 +159,21 @@ impl Muxer {
                 container.check(format.codec)?;
                 like = first.take();
             }
-            add_track(container, track, like, &mut output, &mut notes).map_err(refused)?;
+            add_track(container, track, like, &mut output, &mut handed, &mut notes).map_err(refused)?;
         }
         let copier = match source {
             Some((info, input, start)) => {
-                Some(Copier::open(info, input, container, start, &mut output, &mut notes).map_err(refused)?)
+                let copier =
+                    Copier::open(info, input, container, start, &mut output, &mut handed, &mut notes);
+                Some(copier.map_err(refused)?)
             }
             None => None,
         };
-        if container.is_iso() {
-            options(settings, &mut output).map_err(refused)?;
-        }
+        options(settings, &mut output).map_err(refused)?;
         output.header().map_err(refused)?;
         let bases = (0..tracks.len() as u32).map(|track| output.time_base(track));
         let time_bases = bases.collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        Ok((Self { path: path.into(), output, time_bases, copier }, notes))
+        Ok((Self { path: path.into(), output, time_bases, copier, container, handed }, notes))
     }
 
     /// Returns the seconds a tick of a track.
@@ -212,19 +231,22 @@ impl Muxer {
         self.output.bytes()
     }
 
-    /// Copies the remaining packets, writes the index and closes the file, without waiting for the disk. The
-    /// notes name packets that had to be repaired or left out on the way.
+    /// Copies the remaining packets, writes the index and closes the file, without waiting for the disk. What
+    /// was copied is compared with what is in the file then.
     ///
     /// # Errors
     /// Fails like [`Muxer::copy_until`].
-    pub fn finish(mut self) -> Result<Vec<Note>, MediaError> {
+    pub fn finish(mut self) -> Result<FinishedFilm, MediaError> {
         self.copy_until(Time::POSITIVE_INFINITY)?;
-        let Self { path, output, copier, .. } = self;
+        let Self { path, output, copier, container, handed, .. } = self;
         let bytes = output.bytes();
         output
             .finish()
             .map_err(|failure| MediaError::write(&path, bytes, "the file cannot be completed", &failure))?;
-        Ok(copier.map_or_else(Vec::new, |copier| copier.notes()))
+        let mut notes = copier.map_or_else(Vec::new, |copier| copier.notes());
+        let mut finished = handed.compare(&path, container)?;
+        notes.append(&mut finished.notes);
+        Ok(FinishedFilm { notes, ..finished })
     }
 
     fn error(&self, what: &str, failure: &Failure) -> MediaError {
@@ -248,23 +270,12 @@ fn open_source(info: &FilmInfo, notes: &mut Vec<Note>) -> Result<Option<Input>, 
     Ok(Some(input))
 }
 
-fn copy_film_tags(input: &Input, output: &mut Output, start: Time) -> Result<(), Failure> {
-    for (name, value) in input.tags(None) {
-        if keeps_for_film(&name) {
-            output.tag(None, &name, &value)?;
-        }
-    }
-    if start.is_numeric() {
-        output.chapters(input, start.value(), i64::from(start.timescale()))?;
-    }
-    Ok(())
-}
-
 fn add_track(
     container: Container,
     track: &MuxerTrack<'_>,
     like: Option<(&Input, u32)>,
     output: &mut Output,
+    handed: &mut Handed,
     notes: &mut Vec<Note>,
 ) -> Result<(), Failure> {
     let time_base = Rational::new(1, i32::try_from(track.timescale.max(1)).unwrap_or(i32::MAX));
@@ -281,7 +292,7 @@ fn add_track(
             };
             let index = add_video(video, output, notes)?;
             if let Some((input, stream)) = like {
-                copy_tags(input, stream, output, index, container, true)?;
+                handed.copy_tags(input, stream, output, index, container, true)?;
             }
             index
         }
@@ -297,6 +308,10 @@ fn add_track(
 }
 
 fn options(settings: &MuxerSettings<'_>, output: &mut Output) -> Result<(), Failure> {
+    if !settings.container.is_iso() {
+        // Subtitles that the source does not show unasked must not be shown unasked.
+        return output.option("default_mode", "infer_no_subs");
+    }
     // Times are written as they are given, because edit lists are the caller's work and must not be shifted
     // under it.
     output.option("avoid_negative_ts", "disabled")?;

@@ -6,14 +6,17 @@ use crate::access::Access;
 use crate::decoder::{Decoded, Decoder};
 use crate::error::MediaError;
 use crate::failure::text;
-use crate::ffi::{self, Ratio, RawColour, RawHdr, RawPixels, RawStream};
+use crate::ffi::{self, Ratio, RawColour, RawFrame, RawHdr, RawPixels, RawStream};
 use crate::film::{FilmInfo, TrackInfo, TrackKind, UnreadInput, VideoTrack, ticks_to_time};
+use crate::handed::DEFAULT;
 use crate::input::{Input, known};
 use crate::pump::Pump;
 use retake_media::{
     Colour, ContentLight, FieldDetail, Fields, MasteringDisplay, PixelFormat, Range, Rational, Time,
 };
+use std::cmp::Reverse;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The largest width and height, because no encoder takes more.
 const LARGEST: i64 = 16_384;
@@ -45,8 +48,11 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
     let film = input.film();
     // SAFETY: these are texts of the open input.
     let container = unsafe { text(film.format) }.unwrap_or_default();
-    let (index, tracks) = choose(path, &input, film.streams as u32)?;
+    let (index, tracks) = choose(path, access, &input, film.streams as u32)?;
     let stream = input.stream(index);
+    if stream.encrypted != 0 {
+        return Err(MediaError::Encrypted { file: path.into() });
+    }
     let codec = name(stream.codec);
     if stream.decodable == 0 {
         return Err(MediaError::NoDecoder { file: path.into(), codec });
@@ -61,7 +67,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         start = Some(start.map_or(pts, |start| start.min(pts)));
     }
     let duration = known(film.duration).filter(|&us| us > 0).map(|us| us as f64 / 1e6);
-    let video = describe(index, &stream, &first, duration);
+    let video = describe(index, &stream, first.raw(), duration);
     let file_size = u64::try_from(film.size).unwrap_or(0);
     let seekable = film.seekable != 0;
     let truncated = file_size > 0
@@ -87,6 +93,9 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         truncated,
         access: access.clone(),
         state,
+        findings: Vec::new(),
+        surveyed: false,
+        breaks: Arc::default(),
         opened,
     })
 }
@@ -107,16 +116,29 @@ fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {
     Ok(())
 }
 
-/// Chooses the video that is encoded (the largest that can be decoded; the first of equals), and lists all
-/// other tracks.
-fn choose(path: &Path, input: &Input, count: u32) -> Result<(u32, Vec<TrackInfo>), MediaError> {
+/// Chooses the video that is encoded, and lists all other tracks. It is one that can be decoded and moves; of
+/// several those that the container marks as default, of these the largest, of these the first.
+fn choose(
+    path: &Path,
+    access: &Access,
+    input: &Input,
+    count: u32,
+) -> Result<(u32, Vec<TrackInfo>), MediaError> {
     let streams: Vec<RawStream> = (0..count).map(|index| input.stream(index)).collect();
-    let area = |s: &RawStream| i64::from(s.width) * i64::from(s.height);
-    let film = streams
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| s.kind == ffi::VIDEO && s.cover == 0)
-        .min_by_key(|(index, s)| (s.decodable == 0, std::cmp::Reverse(area(s)), *index));
+    let is_video = |s: &RawStream| s.kind == ffi::VIDEO && s.cover == 0;
+    let moving = match streams.iter().filter(|s| is_video(s)).count() {
+        2.. if input.film().seekable != 0 => {
+            moving(path, access, |index| streams.get(index as usize).is_some_and(is_video))
+        }
+        _ => Vec::new(),
+    };
+    let rank = |index: usize, s: &RawStream| {
+        let still = !moving.is_empty() && !moving.contains(&(index as u32));
+        let area = i64::from(s.width) * i64::from(s.height);
+        (s.decodable == 0, still, s.disposition & DEFAULT == 0, Reverse(area), index)
+    };
+    let film =
+        streams.iter().enumerate().filter(|(_, s)| is_video(s)).min_by_key(|(index, s)| rank(*index, s));
     let others = |chosen: Option<usize>| {
         let all = streams.iter().enumerate().filter(|(index, _)| Some(*index) != chosen);
         all.map(|(index, s)| track(index as u32, s)).collect::<Vec<_>>()
@@ -129,6 +151,26 @@ fn choose(path: &Path, input: &Input, count: u32) -> Result<(u32, Vec<TrackInfo>
             Err(MediaError::NoVideo { file: path.into(), tracks })
         }
     }
+}
+
+/// The samples that are read at most to tell a film from a still picture.
+const LOOK: u32 = 2000;
+
+/// Returns the tracks of video of which several samples come soon.
+fn moving(path: &Path, access: &Access, is_video: impl Fn(u32) -> bool) -> Vec<u32> {
+    let (mut seen, mut moving) = (Vec::new(), Vec::new());
+    let Ok(mut input) = Input::open(path, access) else { return moving };
+    input.select(&is_video);
+    for _ in 0..LOOK {
+        let Ok(Some(packet)) = input.read() else { break };
+        let stream = packet.stream();
+        if !seen.contains(&stream) {
+            seen.push(stream);
+        } else if !moving.contains(&stream) {
+            moving.push(stream);
+        }
+    }
+    moving
 }
 
 fn track(index: u32, stream: &RawStream) -> TrackInfo {
@@ -173,18 +215,22 @@ fn first_frame(path: &Path, input: &mut Input, index: u32) -> Result<Decoded, Me
         input.record();
     }
     input.select(|i| i == index);
-    let decoder = Decoder::open(input, index, 1)
-        .map_err(|failure| MediaError::internal(path, "the decoder cannot be opened", &failure))?;
-    let mut pump = Pump::new(index);
-    match pump.next(input, &mut { decoder }) {
+    let decoder =
+        Decoder::open(input, index, 1).map_err(|failure| MediaError::undecodable(path, &failure))?;
+    let mut pump = Pump::new(index, (0.0, 0.0));
+    let first = pump.next(input, &mut { decoder });
+    if pump.encrypted {
+        return Err(MediaError::Encrypted { file: path.into() });
+    }
+    match first {
         Ok(Some(frame)) => Ok(frame),
         Ok(None) => Err(MediaError::NoFrames { file: path.into(), detail: pump.complaint() }),
         Err(failure) => Err(pump.read_error(path, 0, input, &failure)),
     }
 }
 
-fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f64>) -> VideoTrack {
-    let raw = first.raw();
+/// Describes the video by the container and one of its frames.
+pub(crate) fn describe(index: u32, stream: &RawStream, raw: &RawFrame, duration: Option<f64>) -> VideoTrack {
     let time_base = ratio(stream.time_base);
     let length =
         known(stream.duration).filter(|&d| d > 0).map(|d| d as f64 * time_base.to_f64()).or(duration);
@@ -197,11 +243,22 @@ fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f6
         .filter(|&frames| frames > 0)
         .or_else(|| length.map(|seconds| (seconds * frame_rate.to_f64()).round() as u64))
         .filter(|&frames| frames > 0);
-    let aspect = [raw.aspect, stream.aspect].map(ratio).into_iter().find(|aspect| aspect.is_positive());
+    // Players believe the container, where it states a shape.
+    let states_aspect = stream.states_aspect != 0 && ratio(stream.aspect).is_positive();
+    let mut aspects = [raw.aspect, stream.aspect].map(ratio);
+    if states_aspect {
+        aspects.reverse();
+    }
+    let aspect = aspects.into_iter().find(|aspect| aspect.is_positive());
     let format = if raw.pixels.depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 };
     let colour = colour(raw.colour, stream.colour, &raw.pixels, raw.height);
     let (mastering_display, content_light) = hdr(&raw.hdr, &stream.hdr);
-    let rotation = if stream.rotation.is_finite() { (-stream.rotation).round() as i32 } else { 0 };
+    // What the container does not say a message in the stream may.
+    let (has_matrix, matrix, angle) = match stream.has_matrix {
+        0 => (raw.has_matrix, raw.matrix, raw.rotation),
+        known => (known, stream.matrix, stream.rotation),
+    };
+    let rotation = if angle.is_finite() { (-angle).round() as i32 } else { 0 };
     VideoTrack {
         index,
         codec: name(stream.codec),
@@ -210,24 +267,28 @@ fn describe(index: u32, stream: &RawStream, first: &Decoded, duration: Option<f6
         time_base,
         frame_rate,
         pixel_aspect_ratio: aspect.unwrap_or(Rational::new(1, 1)),
+        states_aspect,
+        pictures_state_fields: raw.interlaced != 0 || stream.field_order <= UNKNOWN_OR_WHOLE,
         colour,
         mastering_display,
         content_light,
         rotation: rotation.rem_euclid(360),
-        display_matrix: (stream.has_matrix != 0).then_some(stream.matrix),
-        pixel_format: first.pixels(),
+        display_matrix: (has_matrix != 0).then_some(matrix),
+        pixel_format: name(raw.pixels.name),
         format,
         converted: conversion(&raw.pixels, &colour),
         fields: fields(raw.interlaced, stream.field_order),
-        dolby_vision: stream.dolby_vision != 0,
+        dolby_vision: (stream.dolby_vision != 0).then(|| u8::try_from(stream.dolby_vision).unwrap_or(0)),
         frames_hint,
     }
 }
 
-/// Returns the fields that the first frame states, or else the container. Rows always alternate in pictures
+/// The greatest of FFmpeg's numbers for an order of fields that is unknown, or of whole frames.
+const UNKNOWN_OR_WHOLE: i32 = 1;
+
+/// Returns the fields that a frame states, or else the container. Rows always alternate in pictures
 /// of decoders.
-fn fields(frame: i32, stream: i32) -> Option<Fields> {
-    const UNKNOWN_OR_WHOLE: i32 = 1;
+pub(crate) fn fields(frame: i32, stream: i32) -> Option<Fields> {
     // FFmpeg has four orders: both top first, both bottom first, and woven with the one or the other first.
     let top_first = match (frame, stream) {
         (0, ..=UNKNOWN_OR_WHOLE) => return None,
@@ -240,7 +301,7 @@ fn fields(frame: i32, stream: i32) -> Option<Fields> {
 }
 
 /// Returns the colour that the frame states, or else the container.
-fn colour(frame: RawColour, stream: RawColour, pixels: &RawPixels, height: i32) -> Colour {
+pub(crate) fn colour(frame: RawColour, stream: RawColour, pixels: &RawPixels, height: i32) -> Colour {
     let code = |of_frame: i32, of_stream: i32, unknown: i32| {
         let chosen = if of_frame == unknown { of_stream } else { of_frame };
         u8::try_from(chosen).unwrap_or(unknown as u8)

@@ -3,7 +3,8 @@
 use crate::decoder::{Decoded, Decoder, Received};
 use crate::error::MediaError;
 use crate::failure::Failure;
-use crate::input::Input;
+use crate::finding::{FindingKind, Findings};
+use crate::input::{Input, Packet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,16 +14,49 @@ const PATIENCE: u32 = 64;
 /// Moves packets from a demuxer to a decoder until a frame comes out, and carries on after damage.
 pub(crate) struct Pump {
     stream: u32,
+    /// The seconds a tick, and the time at which the film starts, in seconds.
+    clock: (f64, f64),
     damaged: u64,
     complaint: String,
     at_end: bool,
     /// Whether everything but sync samples is left out.
     sync_only: bool,
+    pub(crate) findings: Findings,
+    /// The samples that were given to the decoder since the first sync sample, and the frames that came out.
+    samples: u64,
+    frames: u64,
+    refused: u64,
+    /// The errors that the decoder has told of, as far as they were looked at.
+    complaints: u64,
+    /// Whether a sample was damaged since the last frame came out.
+    suspect: bool,
+    /// The first sample of another recording, which waits for the frames of the one before.
+    held: Option<Packet>,
+    /// Whether samples were encrypted, so that nothing can come of them.
+    pub(crate) encrypted: bool,
+    /// The time of the last sample, in seconds of the film.
+    time: f64,
 }
 
 impl Pump {
-    pub(crate) fn new(stream: u32) -> Self {
-        Self { stream, damaged: 0, complaint: String::new(), at_end: false, sync_only: false }
+    pub(crate) fn new(stream: u32, clock: (f64, f64)) -> Self {
+        Self {
+            stream,
+            clock,
+            damaged: 0,
+            complaint: String::new(),
+            at_end: false,
+            sync_only: false,
+            findings: Findings::default(),
+            samples: 0,
+            frames: 0,
+            refused: 0,
+            complaints: 0,
+            suspect: false,
+            held: None,
+            encrypted: false,
+            time: 0.0,
+        }
     }
 
     /// Decodes only sync samples from here on.
@@ -46,6 +80,11 @@ impl Pump {
         self.at_end = false;
     }
 
+    /// Returns a time of the track in seconds of the film.
+    pub(crate) fn seconds(&self, ticks: i64) -> f64 {
+        ticks as f64 * self.clock.0 - self.clock.1
+    }
+
     /// Returns the next frame; `None` at the end. An error is one of reading; damage only counts.
     pub(crate) fn next(
         &mut self,
@@ -56,17 +95,21 @@ impl Pump {
         loop {
             match decoder.receive() {
                 Ok(Received::Frame(frame)) => {
-                    self.damaged += u64::from(frame.raw().damaged != 0);
+                    self.came(&frame, decoder);
                     return Ok(Some(frame));
                 }
-                Ok(Received::End) => return Ok(None),
-                Ok(Received::NotYet) if self.at_end => return Ok(None),
+                Ok(Received::End) if self.held.is_some() => {
+                    decoder.flush();
+                    self.feed(input, decoder)?;
+                }
+                Ok(Received::End) => return Ok(self.end(decoder)),
+                Ok(Received::NotYet) if self.at_end => return Ok(self.end(decoder)),
                 Ok(Received::NotYet) => self.feed(input, decoder)?,
                 Err(failure) => {
-                    self.note(&failure);
+                    self.refuse(&failure, decoder);
                     failures += 1;
                     if failures > PATIENCE && self.at_end {
-                        return Ok(None);
+                        return Ok(self.end(decoder));
                     }
                     if !self.at_end {
                         self.feed(input, decoder)?;
@@ -79,27 +122,99 @@ impl Pump {
     /// Gives the decoder one packet, or the end.
     fn feed(&mut self, input: &mut Input, decoder: &mut Decoder) -> Result<(), Failure> {
         let mut failures = 0;
-        let packet = loop {
-            match input.read() {
-                Ok(Some(packet))
-                    if packet.stream() != self.stream || (self.sync_only && !packet.is_key()) => {}
-                Ok(packet) => break packet,
-                Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
-                Err(failure) if failure.is_final() => return Err(failure),
-                Err(failure) => {
-                    self.note(&failure);
-                    failures += 1;
-                    if failures > PATIENCE {
-                        break None;
+        let held = self.held.take();
+        let behind = held.is_some();
+        let packet = if behind {
+            held
+        } else {
+            loop {
+                match input.read() {
+                    Ok(Some(packet))
+                        if packet.stream() != self.stream || (self.sync_only && !packet.is_key()) => {}
+                    Ok(packet) => break packet,
+                    Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
+                    Err(failure) if failure.is_final() => return Err(failure),
+                    Err(failure) => {
+                        self.note(&failure);
+                        let message = || failure.message().to_owned();
+                        self.findings.note(FindingKind::Container, self.time, message);
+                        failures += 1;
+                        if failures > PATIENCE {
+                            break None;
+                        }
                     }
                 }
             }
         };
+        if !behind && packet.as_ref().is_some_and(Packet::begins) {
+            // A decoder that goes straight on drops what it has not given out yet where sizes change.
+            self.held = packet;
+            if let Err(failure) = decoder.send(None) {
+                self.refuse(&failure, decoder);
+            }
+            return Ok(());
+        }
         self.at_end |= packet.is_none();
+        if let Some(packet) = &packet {
+            self.time = packet.pts().or(packet.dts()).map_or(self.time, |ticks| self.seconds(ticks));
+            if self.samples == 0 && !packet.is_key() {
+                self.findings.note(FindingKind::Unstarted, self.time, String::new);
+            } else if !packet.data().is_empty() && !packet.is_discarded() {
+                self.samples += 1;
+            }
+            self.suspect |= packet.is_corrupt();
+            self.encrypted |= packet.is_encrypted();
+        }
         if let Err(failure) = decoder.send(packet.as_ref()) {
-            self.note(&failure);
+            self.refuse(&failure, decoder);
         }
         Ok(())
+    }
+
+    /// Counts a frame that came out.
+    fn came(&mut self, frame: &Decoded, decoder: &Decoder) {
+        let flagged = frame.raw().damaged != 0;
+        self.damaged += u64::from(flagged);
+        let complaints = decoder.complaints();
+        let complained = complaints > self.complaints;
+        // Where decoding began in the middle, decoders complain of pictures that nobody can decode.
+        let begins = self.frames == 0 && self.findings.count(FindingKind::Unstarted) > 0;
+        if (flagged || complained || self.suspect) && !begins {
+            let time = frame.pts().map_or(self.time, |ticks| self.seconds(ticks));
+            self.findings.note(FindingKind::Damaged, time, String::new);
+        }
+        (self.complaints, self.suspect) = (complaints, false);
+        self.frames += 1;
+    }
+
+    /// Counts a sample of which no frame comes.
+    fn refuse(&mut self, failure: &Failure, decoder: &Decoder) {
+        self.note(failure);
+        if self.samples > 0 {
+            self.refused += 1;
+            self.findings.note(FindingKind::Lost, self.time, || failure.message().to_owned());
+        }
+        (self.complaints, self.suspect) = (decoder.complaints(), false);
+    }
+
+    /// Compares the frames that came out with the samples that went in.
+    fn end(&mut self, decoder: &Decoder) -> Option<Decoded> {
+        if self.suspect || decoder.complaints() > self.complaints {
+            self.findings.note(FindingKind::Damaged, self.time, String::new);
+        }
+        (self.complaints, self.suspect) = (decoder.complaints(), false);
+        let damaged =
+            [FindingKind::Lost, FindingKind::Damaged].iter().any(|&kind| self.findings.count(kind) > 0);
+        let silent = self.samples.saturating_sub(self.frames + self.refused);
+        // Sound films may have samples without a frame, such as the second fields of frames, so a difference
+        // alone proves nothing; in a damaged film it is what the decoder gave up on.
+        if damaged && silent > 0 && self.samples * 10 < self.frames * 19 + self.refused * 10 {
+            for _ in 0..silent {
+                self.findings.note(FindingKind::Lost, self.time, || "the decoder gave no frame".to_owned());
+            }
+            self.refused += silent;
+        }
+        None
     }
 
     fn note(&mut self, failure: &Failure) {

@@ -138,7 +138,9 @@ impl RangeReader {
         if !info.seekable {
             return Err(MediaError::NotSeekable { file: info.path.clone() });
         }
-        let way = if trust.is_lost() { Way::Linear } else { Way::Near };
+        // Where the clock jumps, a time is no place in the file.
+        let linear = trust.is_lost() || !info.breaks.is_empty();
+        let way = if linear { Way::Linear } else { Way::Near };
         Ok(Self {
             info: info.clone(),
             index,

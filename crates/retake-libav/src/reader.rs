@@ -4,9 +4,12 @@ use crate::clock::Clock;
 use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::error::MediaError;
 use crate::film::FilmInfo;
+use crate::finding::{Finding, FindingKind};
+use crate::form::Form;
 use crate::frame::Frame;
 use crate::input::Input;
 use crate::pump::Pump;
+use crate::transfer::PictureTransfer;
 use retake_media::{PixelBuffer, PixelFormat};
 use std::path::PathBuf;
 
@@ -25,6 +28,8 @@ pub struct FrameReader {
     decoding: Decoding,
     clock: Clock,
     index: u64,
+    /// What is known of the film already.
+    surveyed: Vec<Finding>,
 }
 
 impl FrameReader {
@@ -35,7 +40,7 @@ impl FrameReader {
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let decoding = Decoding::open(info, options)?;
-        Ok(Self { decoding, clock: Clock::new(&info.video), index: 0 })
+        Ok(Self { decoding, clock: Clock::new(&info.video), index: 0, surveyed: info.findings.clone() })
     }
 
     /// Returns the next frame; `None` after the last.
@@ -58,7 +63,12 @@ impl FrameReader {
             }
             return Ok(None);
         };
+        let repaired = self.clock.repaired();
         let (pts, duration) = self.clock.stamp(decoded.pts(), decoded.raw().duration);
+        if self.clock.repaired() > repaired {
+            let time = self.decoding.pump.seconds(pts);
+            self.decoding.pump.findings.note(FindingKind::Times, time, String::new);
+        }
         let sync = decoded.raw().key != 0;
         let picture = self.decoding.picture(decoded, self.index)?;
         let index = self.index;
@@ -83,9 +93,16 @@ impl FrameReader {
         self.clock.repaired()
     }
 
-    /// Returns how many frames had another size than the first, and were scaled to it.
-    pub fn rescaled(&self) -> u64 {
-        self.decoding.rescaled
+    /// Returns what was found so far, and before by [`survey`](crate::survey()): damage, frames that had to be converted, and facts beside the pictures,
+    /// which frames do not keep.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.decoding.pump.findings.clone();
+        let known: Vec<FindingKind> = findings.sorted().iter().map(|finding| finding.kind).collect();
+        self.surveyed
+            .iter()
+            .filter(|found| !known.contains(&found.kind))
+            .for_each(|f| findings.push(f.clone()));
+        findings.sorted()
     }
 }
 
@@ -97,11 +114,9 @@ pub(crate) struct Decoding {
     decoder: Decoder,
     pub(crate) pump: Pump,
     scaler: Option<Scaler>,
+    transfer: PictureTransfer,
     format: PixelFormat,
-    width: u32,
-    height: u32,
-    matrix: u8,
-    rescaled: u64,
+    film: Form,
 }
 
 impl Decoding {
@@ -123,19 +138,17 @@ impl Decoding {
         }
         input.select(|index| index == video.index);
         let decoder = Decoder::open(&input, video.index, options.threads)
-            .map_err(|failure| MediaError::internal(&file, "the decoder cannot be opened", &failure))?;
+            .map_err(|failure| MediaError::undecodable(&file, &failure))?;
         Ok(Self {
             file,
             stream: video.index,
             input,
             decoder,
-            pump: Pump::new(video.index),
+            pump: Pump::new(video.index, (video.time_base.to_f64(), info.start.seconds())),
             scaler: None,
+            transfer: PictureTransfer::new(),
             format: options.format,
-            width: video.width,
-            height: video.height,
-            matrix: video.colour.matrix,
-            rescaled: 0,
+            film: Form::of(video),
         })
     }
 
@@ -154,13 +167,48 @@ impl Decoding {
         done
     }
 
-    /// Returns the picture of a decoded frame, converted where needed.
+    /// Returns the picture of a decoded frame, in the form of the film.
     pub(crate) fn picture(&mut self, decoded: Decoded, frame: u64) -> Result<PixelBuffer, MediaError> {
-        let raw = decoded.raw();
-        if (raw.width, raw.height) != (self.width as i32, self.height as i32) {
-            self.rescaled += 1;
+        let form = self.film.of_frame(decoded.raw());
+        let time = decoded.pts().map_or(0.0, |ticks| self.pump.seconds(ticks));
+        let findings = &mut self.pump.findings;
+        findings.note_extras(decoded.raw().extras, time);
+        for (kind, detail) in self.film.differences(&form) {
+            findings.note(kind, time, || detail);
         }
-        let decoded = match decoded.into_picture(self.format, self.width, self.height) {
+        let (width, height) = (form.width, form.height);
+        let picture = self.in_its_own_form(decoded, &form, frame)?;
+        if !self.film.needs_transfer(&form) {
+            return Ok(picture);
+        }
+        let refuse = |detail: String| MediaError::Convert {
+            file: self.file.clone(),
+            frame,
+            pixels: format!("{width}×{height}"),
+            detail,
+        };
+        let source = picture.with_attachments(form.attachments());
+        match self.film.transfer(&mut self.transfer, &source) {
+            Ok(picture) => Ok(picture),
+            // What has no conversion keeps its values, because a wrong guess would be no better.
+            Err(error) => {
+                self.pump.findings.note(FindingKind::ForeignColour, time, || error.to_string());
+                let kept = Form { colour: self.film.colour, ..form };
+                let source = source.with_attachments(kept.attachments());
+                let converted = self.film.transfer(&mut self.transfer, &source);
+                converted.map_err(|error| refuse(error.to_string()))
+            }
+        }
+    }
+
+    /// Returns the picture of a decoded frame in its own size and colours, converted to the reader's format.
+    fn in_its_own_form(
+        &mut self,
+        decoded: Decoded,
+        form: &Form,
+        frame: u64,
+    ) -> Result<PixelBuffer, MediaError> {
+        let decoded = match decoded.into_picture(self.format, form.width, form.height) {
             Ok(picture) => return Ok(picture),
             Err(decoded) => decoded,
         };
@@ -178,7 +226,7 @@ impl Decoding {
             none => none.insert(Scaler::open().map_err(|failure| convert(failure.message().into()))?),
         };
         scaler
-            .convert(&decoded, self.format, self.width, self.height, self.matrix)
+            .convert(&decoded, self.format, form.width, form.height, self.film.colour.matrix)
             .map_err(|failure| convert(failure.message().into()))
     }
 }

@@ -32,8 +32,17 @@ const STATISTICS: [&str; 11] = [
 ];
 
 /// Tags that describe how a video was encoded, and are wrong once it is encoded anew.
-const OF_THE_ENCODING: [&str; 5] =
-    ["encoder", "encoder_options", "encoder_settings", "encoding_settings", "encoding_params"];
+const OF_THE_ENCODING: [&str; 9] = [
+    "encoder",
+    "encoder_options",
+    "encoder_settings",
+    "encoding_settings",
+    "encoding_params",
+    "encoded_library_settings",
+    "writing_library",
+    "alpha_mode",
+    "enc_key_id",
+];
 
 /// Returns whether a tag of the film goes into the new file.
 pub(crate) fn keeps_for_film(name: &str) -> bool {
@@ -46,6 +55,8 @@ pub(crate) fn keeps_for_track(name: &str, container: Container, encoded_anew: bo
     let name = name.to_ascii_lowercase();
     // These are names of boxes, which other containers cannot hold.
     let of_boxes = name == "vendor_id" || (name == "handler_name" && !container.is_iso());
+    // These are names of attached files, which ISO files have none of.
+    let of_boxes = of_boxes || (container.is_iso() && ["filename", "mimetype"].contains(&name.as_str()));
     let outdated = encoded_anew && OF_THE_ENCODING.contains(&name.as_str());
     !(is_statistic(&name) || of_boxes || outdated)
 }
@@ -68,6 +79,7 @@ mod tests {
             assert!(!keeps_for_track(name, Container::Mp4, false), "{name}");
         }
         assert!(!keeps_for_track("encoder", Container::Mkv, true));
+        assert!(!keeps_for_track("ALPHA_MODE", Container::WebM, true));
         assert!(keeps_for_track("ENCODER", Container::Mkv, false));
         assert!(!keeps_for_track("handler_name", Container::Mkv, false));
         assert!(keeps_for_track("language", Container::Mp4, true));

@@ -84,13 +84,14 @@ pub mod pixel {
 /// Films as sources: what is in them, their pictures decoded, their samples as they are.
 ///
 /// [`probe`](source::probe) looks at a film, and opens nothing else unless [`Access`](source::Access) allows it;
-/// [`FrameReader`](source::FrameReader) decodes its pictures from
+/// [`survey`](source::survey) looks through all of it; [`FrameReader`](source::FrameReader) decodes its pictures
+/// from
 /// start to end, [`TrackReader`](source::TrackReader) gives the samples of a track. A reader that can be read
 /// again, in exact ranges, is [`AssetReader`](asset::AssetReader).
 pub mod source {
     pub use retake_libav::{
-        Access, FilmInfo, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind, TrackReader, VideoTrack,
-        probe, probe_with, ticks_to_time, time_to_ticks,
+        Access, FilmInfo, Finding, FindingKind, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind,
+        TrackReader, VideoTrack, probe, probe_with, survey, ticks_to_time, time_to_ticks,
     };
 }
 

@@ -6,5 +6,6 @@ pub(crate) mod edit;
 pub(crate) mod entry;
 pub(crate) mod file;
 pub(crate) mod fragment;
+pub(crate) mod metadata;
 pub(crate) mod movie;
 pub(crate) mod tree;

@@ -34,9 +34,14 @@ pub(crate) struct TrackHeader {
 }
 
 /// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in
-/// the index, and those that are copied come behind. Returns `None` if the index is not as libavformat writes
-/// it.
-pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Option<u64>) -> Option<()> {
+/// the index, and those that are copied come behind. Of these, `disabled` (counted from 0) must not be shown
+/// unasked. Returns `None` if the index is not as libavformat writes it.
+pub(crate) fn finish(
+    moov: &mut Node,
+    tracks: &[Option<TrackFinish>],
+    disabled: &[u32],
+    length: Option<u64>,
+) -> Option<()> {
     let movie_scale = header_scale(moov.find(&[b"mvhd"])?)?;
     let mut longest = length.unwrap_or(0);
     for trak in moov.children_mut()?.iter_mut().filter(|child| child.kind == *b"trak") {
@@ -44,7 +49,12 @@ pub(crate) fn finish(moov: &mut Node, tracks: &[Option<TrackFinish>], length: Op
         longest = longest.max(match tracks.get(number) {
             Some(Some(track)) => finish_track(trak, track, movie_scale)?,
             // the track is a copy, or holds the names of chapters, so the muxer's duration is right
-            _ => track_duration(trak)?,
+            _ => {
+                if disabled.contains(&(number as u32)) {
+                    *trak.find_mut(&[b"tkhd"])?.fields_mut()?.get_mut(3)? &= !1;
+                }
+                track_duration(trak)?
+            }
         });
     }
     set_duration(moov.find_mut(&[b"mvhd"])?, 16, longest)

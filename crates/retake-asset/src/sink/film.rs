@@ -2,11 +2,14 @@
 
 use super::{Ending, Sink, SinkPlan};
 use crate::boxes::file::{index_in_front, read_index, replace_index};
+use crate::boxes::metadata;
 use crate::boxes::movie::{TrackFinish, finish};
 use crate::output::OutputTarget;
 use crate::state::timeline::Stored;
 use crate::types::error::WriterError;
-use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, Note, ticks_to_time};
+use retake_libav::{
+    FinishedFilm, Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, Note, ticks_to_time,
+};
 use retake_media::Rational;
 use std::io;
 use tempfile::NamedTempFile;
@@ -48,6 +51,7 @@ impl FilmSink {
         file: NamedTempFile,
         target: &OutputTarget,
         ending: &Ending,
+        finished: &FinishedFilm,
     ) -> Result<NamedTempFile, WriterError> {
         let failed = |source| WriterError::io(file.path())(source);
         let odd = || io::Error::new(io::ErrorKind::InvalidData, "the index of the film cannot be finished");
@@ -64,7 +68,11 @@ impl FilmSink {
             extent.map(|extent| TrackFinish { extent, lead: track.lead(), end: *end, header })
         });
         let tracks: Vec<_> = tracks.collect();
-        finish(&mut layout.moov, &tracks, ending.length).ok_or_else(odd).map_err(failed)?;
+        finish(&mut layout.moov, &tracks, &finished.shown_unasked, ending.length)
+            .ok_or_else(odd)
+            .map_err(failed)?;
+        let tags = &finished.lost_tags;
+        metadata::add(&mut layout.moov, plan.container, tags).ok_or_else(odd).map_err(failed)?;
         if !plan.moves_index() {
             replace_index(&mut reopened, &layout).map_err(failed)?;
             return Ok(file);
@@ -99,9 +107,15 @@ impl Sink for FilmSink {
 
     fn finish(self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError> {
         let Self { plan, muxer, mut file, target, mut notes } = *self;
-        notes.extend(muxer.finish()?);
+        let mut finished = muxer.finish()?;
+        notes.append(&mut finished.notes);
         if plan.container.is_iso() {
-            file = Self::finish_index(&plan, file, &target, ending)?;
+            file = Self::finish_index(&plan, file, &target, ending, &finished)?;
+        } else {
+            notes.extend(finished.lost_tags.iter().map(|(name, value)| {
+                let text = format!("the tag {name}={value} cannot be written to {}", plan.container);
+                Note { track: None, text }
+            }));
         }
         target.put_file(file)?;
         Ok(notes.iter().map(ToString::to_string).collect())

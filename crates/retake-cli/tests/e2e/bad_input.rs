@@ -47,36 +47,62 @@ fn files_that_are_no_films() {
     assert_eq!(run.err.matches("No such file").count(), 1, "{run:?}");
 }
 
-/// A film that was cut off in the middle: what is there is encoded, or it is refused; never a panic, never a
-/// broken file.
+/// A film that was cut off in the middle: what is there is encoded, and what is missing is told. That is an
+/// objective that was not met, unless the user said that it is fine.
 #[test]
 fn a_film_that_is_cut_off() {
     let Some(studio) = Studio::open() else { return };
-    let film = studio.read("film.mkv");
-    fs::write(studio.path("half.mkv"), &film[..film.len() / 2]).unwrap();
-    let run = studio.retake(&format!("encode half.mkv -o out.mp4 {} --crf 40 --json", fast()));
-    if run.code == 0 {
-        let decoded = crate::common::picture_hashes(&studio.path("half.mkv")).len();
-        assert_eq!(run.summary()["frames"], decoded);
-        assert_eq!(crate::common::picture_hashes(&studio.path("out.mp4")).len(), decoded);
-    } else {
-        run.refused(2, &["half.mkv"]);
+    studio.render("-i film.mkv -map 0:v -map 0:a -c copy -movflags +faststart", "whole.mp4");
+    studio.render("-i film.mkv -map 0:v -c:v mpeg4 -q:v 5", "whole.avi");
+    for name in ["film.mkv", "whole.mp4", "whole.avi"] {
+        let film = studio.read(name);
+        let half = name.replace("film", "half").replace("whole", "half");
+        fs::write(studio.path(&half), &film[..film.len() / 2]).unwrap();
+        let flags = format!("{half} -o out.mp4 -y {} --crf 40 --json", fast());
+        let run = studio.retake(&format!("encode {flags}"));
+        assert_eq!(run.code, 3, "{name}: {run:?}");
+        let decoded = crate::common::picture_hashes(&studio.path(&half)).len();
+        assert_eq!(run.summary()["frames"], decoded, "{name}");
+        assert_eq!(crate::common::picture_hashes(&studio.path("out.mp4")).len(), decoded, "{name}");
+        let missed = &run.summary()["missed"][0];
+        assert!(missed["what"] == "source" && missed["damage"][0]["kind"] == "missing", "{name}: {missed}");
+        assert!(run.notes().iter().any(|note| note.contains("incomplete")), "{name}: {:?}", run.notes());
+        let run = studio.encode(&format!("{flags} --accept-damage").replace(" --json", ""));
+        assert!(run.notes().iter().any(|note| note.contains("incomplete")), "{name}: {:?}", run.notes());
+        let measured = studio.retake(&format!("measure {half} out.mp4 --metric psnr"));
+        assert!(measured.code == 3 && measured.out.contains("incomplete"), "{name}: {measured:?}");
+        let measured = studio.retake(&format!("measure {half} out.mp4 --metric psnr --accept-damage"));
+        assert_eq!(measured.code, 0, "{name}: {measured:?}");
     }
 }
 
-/// A film with damage in the middle: all that decodes, with no panic.
+/// A film with damage in the middle: all that decodes, and a word about the rest, also when the work is
+/// carried on after the film was read.
 #[test]
 fn a_film_with_damage_in_the_middle() {
     let Some(studio) = Studio::open() else { return };
-    let mut film = studio.read("film.mkv");
-    let middle = film.len() / 2;
-    film[middle..middle + 3000].fill(0xa5);
-    fs::write(studio.path("damaged.mkv"), film).unwrap();
-    let flags = format!("damaged.mkv -o out.mkv {} --metric psnr -q 34 --json", fast());
-    let run = studio.retake(&format!("encode {flags}"));
-    assert!([0, 2, 3].contains(&run.code), "{run:?}");
-    if run.code == 2 {
-        run.refused(2, &["damaged.mkv"]);
+    studio.render("-i film.mkv -map 0:v -c copy -movflags +faststart", "whole.mp4");
+    for name in ["film.mkv", "whole.mp4"] {
+        let mut film = studio.read(name);
+        let middle = film.len() / 2;
+        film[middle..middle + 3000].fill(0xa5);
+        let damaged = format!("damaged-{name}");
+        fs::write(studio.path(&damaged), film).unwrap();
+        let flags = format!("{damaged} -o out.mkv -y {} --metric psnr -q 30", fast());
+        let mut running = studio.start(&flags);
+        running.until(&mut |event| event["event"] == "writing");
+        running.signal("KILL");
+        running.end();
+        for again in ["", "--accept-damage"] {
+            let run = studio.retake(&format!("encode {flags} {again} --json"));
+            assert_eq!(run.code, if again.is_empty() { 3 } else { 0 }, "{name}: {run:?}");
+            let words = ["damage", "missing"];
+            assert!(
+                run.notes().iter().any(|note| words.iter().any(|word| note.contains(word))),
+                "{name}: {:?}",
+                run.notes()
+            );
+        }
     }
 }
 

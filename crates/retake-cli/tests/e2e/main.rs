@@ -11,6 +11,7 @@ mod encoders;
 mod golden;
 mod jobs;
 mod kills;
+mod losses;
 mod pictures;
 mod pipe;
 mod previous;

@@ -12,6 +12,7 @@ use crate::take::finished::FinishedTake;
 use crate::take::store::TakeStore;
 use history::History;
 use joined::Joined;
+use retake_libav::Finding;
 use std::sync::Arc;
 
 /// A film as takes that are in a store, one for each unit, in order.
@@ -38,6 +39,13 @@ impl Film<'_> {
 
     pub(crate) fn frames(&self) -> u64 {
         self.map.index.frames.len() as u64
+    }
+
+    /// What has to be told of the source.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        // the index of an earlier version knows of none
+        let known = if self.map.findings.is_empty() { &self.job.source.findings } else { &self.map.findings };
+        known.iter()
     }
 
     /// The largest `dts - pts` of a sample, in ticks of the source's time base.

@@ -8,7 +8,7 @@ use super::FilmMap;
 use crate::error::ExportError;
 use retake_compression::journal::{Cursor, Journal as Log};
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FrameEntry, FrameIndex};
+use retake_libav::{Finding, FrameEntry, FrameIndex};
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -43,6 +43,7 @@ impl Journal {
             index: FrameIndex { time_base, frames: Vec::new() },
             units: Vec::new(),
             complete: false,
+            findings: Vec::new(),
         };
         let opened = file.try_clone().and_then(|file| Log::open(file, KIND, VERSION));
         if let Some(mut log) = opened.ok().filter(|log| is_of(log, subject)) {
@@ -61,9 +62,9 @@ impl Journal {
         self.commit(&Entry::Scene(scene.clone()))
     }
 
-    /// Notes that the film has ended.
-    pub(crate) fn end(&mut self) -> Result<(), ExportError> {
-        self.commit(&Entry::End)
+    /// Notes that the film has ended, and what was found on the way.
+    pub(crate) fn end(&mut self, findings: &[Finding]) -> Result<(), ExportError> {
+        self.commit(&Entry::Ended(findings.to_vec()))
     }
 
     fn commit(&mut self, entry: &Entry) -> Result<(), ExportError> {
@@ -94,7 +95,9 @@ fn is_of(log: &Log<File>, subject: &Subject) -> bool {
 enum Entry {
     Subject(Subject),
     Scene(Scene),
+    /// The film has ended. Earlier versions wrote this without findings.
     End,
+    Ended(Vec<Finding>),
 }
 
 /// Reads the entries up to the first damaged one; those behind it are found again by decoding.
@@ -114,6 +117,7 @@ fn read(log: &mut Log<File>, map: &mut FilmMap) {
             }
             Ok(Entry::Subject(_)) => {}
             Ok(Entry::End) => map.complete = true,
+            Ok(Entry::Ended(findings)) => (map.complete, map.findings) = (true, findings),
             Err(_) => return log.rewind(&sound),
         }
     }
@@ -166,7 +170,7 @@ mod tests {
             let (mut journal, map) = open(&torn, "");
             assert_eq!((map.units.len(), map.index.frames.len(), map.complete), (1, 2, false));
             journal.add(&scene(2)).unwrap();
-            journal.end().unwrap();
+            journal.end(&[]).unwrap();
             let (_, map) = open(&torn, "");
             assert_eq!((map.units.len(), map.index.frames[3].hash, map.complete), (2, u64::MAX - 3, true));
         }

@@ -8,7 +8,7 @@ pub(crate) mod units;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use retake_compression::units::FrameRange;
-use retake_libav::{Frame, FrameIndex};
+use retake_libav::{Finding, Frame, FrameIndex};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) struct FilmMap {
     pub units: Vec<FrameRange>,
     /// True if the end of the film has been reached.
     pub complete: bool,
+    /// What was found on the way through the film, once the end has been reached.
+    pub findings: Vec<Finding>,
 }
 
 impl FilmMap {

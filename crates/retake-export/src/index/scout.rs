@@ -86,7 +86,8 @@ impl Scout<'_> {
             self.end_scene(units, &mut scene, &mut handover, end)?;
         }
         handover.told.decoded(end);
-        self.journal.end()?;
+        self.map.findings = self.reader.findings();
+        self.journal.end(&self.map.findings)?;
         self.map.complete = true;
         Ok(self.map)
     }

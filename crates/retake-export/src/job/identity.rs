@@ -30,6 +30,9 @@ pub(crate) struct RequestIdentity {
     max_bit_rate: Option<u64>,
     passes: u32,
     threads: u32,
+    /// Left out where it is not accepted, as in texts of earlier versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    accept_damage: bool,
 }
 
 /// A goal in its stored form, which must not change when [`Goal`] does.
@@ -68,6 +71,7 @@ impl RequestIdentity {
             max_bit_rate: request.max_bit_rate,
             passes: request.passes(),
             threads: request.threads(),
+            accept_damage: request.accept_damage,
         }
     }
 }

@@ -24,10 +24,10 @@ use plan::{budget, first_pass, is_streaming, objective, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
-use retake_libav::{FilmInfo, ReaderOptions, is_pipe, probe_with};
+use retake_libav::{FilmInfo, ReaderOptions, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
-use source::{frames, probe_pipe, reader_options};
+use source::{frames, look_at, probe_pipe, reader_options};
 use std::time::Instant;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
@@ -89,13 +89,14 @@ impl Job {
         // to be kept somewhere
         let (spool, film) = if is_pipe(&request.input)? {
             let folder = open_folder()?;
-            let film = probe_pipe(&request.input, &folder, &access)?;
+            let film = probe_pipe(&request.input, &folder, &access, stop)?;
             (Some(folder), film)
         } else {
-            (None, probe_with(&request.input, &access)?)
+            (None, look_at(&request.input, &access, stop)?)
         };
 
-        let mut notes: Vec<String> = film.video.converted.iter().cloned().collect();
+        let mut notes: Vec<String> = film.findings.iter().map(ToString::to_string).collect();
+        notes.extend(film.video.converted.iter().cloned());
         let mut settings = settings::settings(request, &film, &mut notes)?;
         let format = settings.format;
         let objective = objective(request, &film)?;

@@ -189,6 +189,8 @@ pub(crate) struct Request {
     pub overwrite: bool,
     /// A playlist may name other files.
     pub references: bool,
+    /// A source that cannot be read whole is fine.
+    pub accept_damage: bool,
 }
 
 impl Request {
@@ -215,6 +217,7 @@ impl Request {
             restart: false,
             overwrite: false,
             references: false,
+            accept_damage: false,
         }
     }
 

@@ -3,26 +3,44 @@
 
 use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};
+use crate::stop::StopFlag;
 use retake_compression::encoder::EncoderInfo;
-use retake_libav::{Access, FilmInfo, MediaError, PipeReader, ReaderOptions, probe_with};
+use retake_libav::{Access, FilmInfo, MediaError, PipeReader, ReaderOptions, probe_with, survey};
 use retake_media::PixelFormat;
 use std::io;
 use std::path::Path;
 
 /// Looks at what comes through standard input, or a pipe with a name, which is kept in the job folder.
-pub(crate) fn probe_pipe(input: &Path, folder: &JobFolder, access: &Access) -> Result<FilmInfo, ExportError> {
+pub(crate) fn probe_pipe(
+    input: &Path,
+    folder: &JobFolder,
+    access: &Access,
+    stop: &StopFlag,
+) -> Result<FilmInfo, ExportError> {
     let copy = folder.input();
     keep(input, folder, access)?;
-    probe_with(&copy, access).map_err(|error| match error {
-        MediaError::Interrupted { .. } => ExportError::Stopped,
-        other => {
-            // the user knows nothing of the copy
+    look_at(&copy, access, stop).map_err(|error| match error {
+        ExportError::Media(MediaError::Interrupted { .. }) => ExportError::Stopped,
+        // the user knows nothing of the copy
+        ExportError::Media(error) => {
             let named =
                 if input == Path::new("-") { "standard input".into() } else { input.to_string_lossy() };
-            let text = other.to_string().replace(&copy.display().to_string(), &named);
+            let text = error.to_string().replace(&copy.display().to_string(), &named);
             RequestError::BadStandardInput(text).into()
         }
+        other => other,
     })
+}
+
+/// Looks at a film, and through all of it: what changes on the way and what is missing decides about the job.
+pub(crate) fn look_at(input: &Path, access: &Access, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
+    let film = survey(probe_with(input, access)?, &|| stop.is_raised())?;
+    stop.check()?;
+    // Its pictures are no colours of any standard before the metadata are applied, which no decoder here does.
+    if film.video.dolby_vision == Some(5) {
+        return Err(RequestError::NeedsDolbyVision { input: input.to_owned() }.into());
+    }
+    Ok(film)
 }
 
 /// The encoder's pixel format for a film, and a note where depth is lost.

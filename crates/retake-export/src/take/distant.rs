@@ -12,7 +12,7 @@ use crate::stop::StopFlag;
 use crate::testing::factory;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use retake_compression::take::TakeDescription;
-use retake_libav::{RangeReader, ReaderOptions, SeekTrust, probe};
+use retake_libav::{RangeReader, ReaderOptions, SeekTrust, probe, survey};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Worker {
 
     fn run(&self, text: &str) -> Result<TakeOutcome, ExportError> {
         let description: TakeDescription = serde_json::from_str(text).unwrap();
-        let film = probe(&self.source)?;
+        let film = survey(probe(&self.source)?, &|| false)?;
         let file = File::options().read(true).write(true).open(&self.index).unwrap();
         let (_, map) = Journal::open(file, &self.index, &self.subject, film.video.time_base)?;
         let options = ReaderOptions { format: description.settings.format, threads: 1 };

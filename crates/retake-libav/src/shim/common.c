@@ -2,6 +2,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <libavutil/log.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/pixdesc.h>
@@ -14,7 +15,14 @@ static _Thread_local char last_message[512];
 
 /* FFmpeg stays silent; the worst of its messages in this thread is kept for the error that may follow. */
 static void keep_message(void *context, int level, const char *format, va_list arguments) {
-    (void)context;
+    const AVClass *class = context ? *(const AVClass **)context : NULL;
+    /* Decoders conceal damage and tell of it in messages alone; those of our own inputs and decoders are counted. */
+    if (class && level <= AV_LOG_ERROR) {
+        void *counter = class == avcodec_get_class() ? ((AVCodecContext *)context)->opaque
+                        : class == avformat_get_class() ? ((AVFormatContext *)context)->opaque
+                                                        : NULL;
+        if (counter) atomic_fetch_add((atomic_llong *)counter, 1);
+    }
     static _Thread_local int last_level = AV_LOG_QUIET;
     if (level > AV_LOG_WARNING) return;
     if (last_message[0] && level > last_level) return;

@@ -2,11 +2,14 @@
 #include "shim.h"
 
 #include <libavutil/mem.h>
+#include <libavutil/display.h>
 #include <libavutil/opt.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct rt_decoder {
     AVCodecContext *context;
+    atomic_llong complaints; /* counted by the log callback, in any thread of the decoder */
 };
 
 int rt_decoder_open(rt_input *input, int index, int threads, rt_decoder **out) {
@@ -24,6 +27,7 @@ int rt_decoder_open(rt_input *input, int index, int threads, rt_decoder **out) {
     if (result >= 0) {
         decoder->context->pkt_timebase = stream->time_base;
         decoder->context->thread_count = threads;
+        decoder->context->opaque = &decoder->complaints;
         /* The size that a file claims must not size an allocation. */
         decoder->context->max_pixels = 16384LL * 16384;
         result = avcodec_open2(decoder->context, codec, NULL);
@@ -47,6 +51,21 @@ int rt_decoder_send(rt_decoder *decoder, AVPacket *packet) { return avcodec_send
 static const uint8_t *frame_side_data(const AVFrame *frame, enum AVFrameSideDataType type) {
     const AVFrameSideData *data = av_frame_get_side_data(frame, type);
     return data ? data->data : NULL;
+}
+
+static uint32_t extra_of(enum AVFrameSideDataType type) {
+    switch (type) {
+    case AV_FRAME_DATA_A53_CC: return RT_CAPTIONS;
+    case AV_FRAME_DATA_DYNAMIC_HDR_PLUS: return RT_HDR10_PLUS;
+    case AV_FRAME_DATA_DOVI_RPU_BUFFER:
+    case AV_FRAME_DATA_DOVI_METADATA: return RT_DOLBY_VISION;
+    case AV_FRAME_DATA_STEREO3D: return RT_STEREO;
+    case AV_FRAME_DATA_AFD: return RT_ACTIVE_FORMAT;
+    case AV_FRAME_DATA_S12M_TIMECODE: return RT_TIMECODE;
+    case AV_FRAME_DATA_ICC_PROFILE: return RT_COLOUR_PROFILE;
+    case AV_FRAME_DATA_SPHERICAL: return RT_SPHERICAL;
+    default: return 0;
+    }
 }
 
 void rt_frame_describe(AVFrame *frame, rt_frame *out) {
@@ -75,12 +94,21 @@ void rt_frame_describe(AVFrame *frame, rt_frame *out) {
     out->format = frame->format;
     out->aspect = (rt_ratio){frame->sample_aspect_ratio.num, frame->sample_aspect_ratio.den};
     out->colour = (rt_colour){frame->color_primaries, frame->color_trc, frame->colorspace, frame->color_range, frame->chroma_location};
-    if (frame->format == AV_PIX_FMT_YUVJ420P || frame->format == AV_PIX_FMT_YUVJ422P || frame->format == AV_PIX_FMT_YUVJ444P ||
-        frame->format == AV_PIX_FMT_YUVJ440P)
+    /* Where the range changes, decoders keep the format of the first frame; what the frame states is true. */
+    if (frame->color_range == AVCOL_RANGE_UNSPECIFIED &&
+        (frame->format == AV_PIX_FMT_YUVJ420P || frame->format == AV_PIX_FMT_YUVJ422P ||
+         frame->format == AV_PIX_FMT_YUVJ444P || frame->format == AV_PIX_FMT_YUVJ440P))
         out->colour.range = AVCOL_RANGE_JPEG;
     rt_describe_pixels(frame->format, &out->pixels);
     rt_hdr_from(&out->hdr, frame_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA),
                 frame_side_data(frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL));
+    for (int i = 0; i < frame->nb_side_data; i++) out->extras |= extra_of(frame->side_data[i]->type);
+    const uint8_t *matrix = frame_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
+    if (matrix) {
+        memcpy(out->matrix, matrix, sizeof out->matrix);
+        out->has_matrix = 1;
+        out->rotation = av_display_rotation_get(out->matrix);
+    }
 }
 
 int rt_decoder_receive(rt_decoder *decoder, rt_frame *out) {
@@ -97,5 +125,7 @@ int rt_decoder_receive(rt_decoder *decoder, rt_frame *out) {
 }
 
 void rt_decoder_flush(rt_decoder *decoder) { avcodec_flush_buffers(decoder->context); }
+
+int64_t rt_decoder_complaints(rt_decoder *decoder) { return atomic_load(&decoder->complaints); }
 
 void rt_frame_free(AVFrame *frame) { av_frame_free(&frame); }

@@ -3,8 +3,10 @@
 
 #include <libavutil/avstring.h>
 #include <libavutil/dict.h>
+#include <libavutil/dovi_meta.h>
 #include <libavutil/display.h>
 #include <libavutil/mem.h>
+#include <stdatomic.h>
 #include <string.h>
 
 typedef struct kept {
@@ -18,6 +20,7 @@ struct rt_input {
     rt_access access;
     kept *first, *last; /* packets that are given out again */
     int recording, replaying;
+    atomic_llong complaints; /* counted by the log callback */
 };
 
 AVFormatContext *rt_context(rt_input *input) { return input->context; }
@@ -198,6 +201,7 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
         rt_close(input);
         return result;
     }
+    input->context->opaque = &input->complaints;
     *out = input;
     return 0;
 }
@@ -232,6 +236,7 @@ void rt_film_of(rt_input *input, rt_film *out) {
     out->streams = (int32_t)context->nb_streams;
     out->chapters = (int32_t)context->nb_chapters;
     out->live_times = !!(context->iformat->flags & AVFMT_TS_DISCONT);
+    out->states_duration = context->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
 }
 
 static const char *tag(const AVDictionary *tags, const char *name) {
@@ -245,6 +250,10 @@ static void describe_video(AVFormatContext *context, AVStream *stream, rt_stream
     AVRational aspect = av_guess_sample_aspect_ratio(context, stream, NULL);
     out->frame_rate = (rt_ratio){rate.num, rate.den};
     out->aspect = (rt_ratio){aspect.num, aspect.den};
+    /* Other demuxers copy the shape of a track from its first picture. */
+    static const char *const state_shapes[] = {"mov", "matroska", "avi", "asf", "mxf"};
+    for (size_t i = 0; i < sizeof state_shapes / sizeof *state_shapes && stream->sample_aspect_ratio.num > 0; i++)
+        if (av_match_name(state_shapes[i], context->iformat->name)) out->states_aspect = 1;
     out->width = par->width;
     out->height = par->height;
     out->field_order = par->field_order;
@@ -258,7 +267,10 @@ static void describe_video(AVFormatContext *context, AVStream *stream, rt_stream
         out->has_matrix = 1;
         out->rotation = av_display_rotation_get(out->matrix);
     }
-    out->dolby_vision = rt_side_data(stream, AV_PKT_DATA_DOVI_CONF) != NULL;
+    const AVDOVIDecoderConfigurationRecord *dolby = (const void *)rt_side_data(stream, AV_PKT_DATA_DOVI_CONF);
+    if (dolby) out->dolby_vision = dolby->dv_profile ? dolby->dv_profile : -1;
+    const AVCodecDescriptor *codec = avcodec_descriptor_get(par->codec_id);
+    out->still = codec && codec->mime_types && !strncmp(codec->mime_types[0], "image/", 6);
 }
 
 int rt_stream_of(rt_input *input, int index, rt_stream *out) {
@@ -288,6 +300,8 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     out->start = stream->start_time;
     out->duration = stream->duration;
     out->frames = stream->nb_frames;
+    /* The demuxer of Matroska names the key of encrypted samples in a tag. */
+    out->encrypted = rt_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO) || tag(stream->metadata, "enc_key_id");
     out->disposition = stream->disposition;
     out->extradata = par->extradata;
     out->extradata_size = par->extradata_size > 0 ? (size_t)par->extradata_size : 0;
@@ -300,7 +314,10 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     int entries = avformat_index_get_entries_count(stream);
     const AVIndexEntry *last = entries > 0 ? avformat_index_get_entry(stream, entries - 1) : NULL;
     /* Only the mov demuxer knows every sample from the start. */
-    if (last && av_match_name("mp4", context->iformat->name)) out->last_byte = last->pos + last->size;
+    if (last && av_match_name("mp4", context->iformat->name)) {
+        out->last_byte = last->pos + last->size;
+        out->listed = entries;
+    }
     return 0;
 }
 
@@ -353,6 +370,10 @@ static void describe_packet(AVPacket *packet, rt_packet *out) {
     out->key = !!(packet->flags & AV_PKT_FLAG_KEY);
     out->corrupt = !!(packet->flags & AV_PKT_FLAG_CORRUPT);
     out->discard = !!(packet->flags & AV_PKT_FLAG_DISCARD);
+    out->encrypted = av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL;
+    size_t size = 0;
+    const uint8_t *beside = av_packet_get_side_data(packet, AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL, &size);
+    out->alpha = beside && size >= 8 && !memcmp(beside, "\0\0\0\0\0\0\0\1", 8); /* the identifier of transparency */
 }
 
 static int keep(rt_input *input, const AVPacket *packet) {
@@ -394,6 +415,14 @@ int rt_read(rt_input *input, rt_packet *out) {
     describe_packet(packet, out);
     return 0;
 }
+
+void rt_packet_shift(rt_packet *packet, int64_t ticks) {
+    AVPacket *moved = packet->packet;
+    if (moved->pts != AV_NOPTS_VALUE) packet->pts = moved->pts = av_sat_add64(moved->pts, ticks);
+    if (moved->dts != AV_NOPTS_VALUE) packet->dts = moved->dts = av_sat_add64(moved->dts, ticks);
+}
+
+int64_t rt_complaints(rt_input *input) { return atomic_load(&input->complaints); }
 
 void rt_packet_free(AVPacket *packet) { av_packet_free(&packet); }
 

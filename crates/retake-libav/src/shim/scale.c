@@ -97,7 +97,8 @@ static int from_gray(const AVFrame *from, AVFrame *to) {
 static int prepare(rt_scaler *scaler, const AVFrame *from, int format, int width, int height, int matrix) {
     const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(from->format);
     int rgb = description && (description->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BAYER));
-    int full = from->color_range == AVCOL_RANGE_JPEG || without_range(from->format) != from->format;
+    int full = from->color_range == AVCOL_RANGE_JPEG ||
+               (from->color_range == AVCOL_RANGE_UNSPECIFIED && without_range(from->format) != from->format);
     int from_format = without_range(from->format);
     if (scaler->context && scaler->from_format == from_format && scaler->from_width == from->width &&
         scaler->from_height == from->height && scaler->from_range == full && scaler->from_matrix == (int)from->colorspace &&

@@ -20,6 +20,18 @@
 #define RT_CODED_SIDE_DATA 0
 #endif
 
+/* Facts that come with a picture beside its samples. */
+enum {
+    RT_CAPTIONS = 1,
+    RT_HDR10_PLUS = 2,
+    RT_DOLBY_VISION = 4,
+    RT_STEREO = 8,
+    RT_ACTIVE_FORMAT = 16,
+    RT_TIMECODE = 32,
+    RT_COLOUR_PROFILE = 64,
+    RT_SPHERICAL = 128,
+};
+
 enum { RT_VIDEO, RT_AUDIO, RT_SUBTITLE, RT_DATA, RT_ATTACHMENT };
 enum { RT_PICTURE_I420, RT_PICTURE_I010 };
 enum { RT_PLANAR_420, RT_PLANAR_422, RT_PLANAR_444, RT_PLANAR_GRAY, RT_PLANAR_420_10, RT_PLANAR_422_10, RT_PLANAR_444_10 };
@@ -56,13 +68,18 @@ typedef struct {
     int64_t duration; /* in microseconds */
     int64_t size;     /* in bytes, or negative */
     int32_t streams, chapters, seekable, live_times;
+    int32_t states_duration; /* whether the container itself states its duration */
 } rt_film;
 
 typedef struct {
-    int32_t kind, codec_id, cover, chapter_track, text_subtitle, decodable, dolby_vision;
+    int32_t kind, codec_id, cover, chapter_track, text_subtitle, decodable;
+    int32_t dolby_vision;  /* the profile, or negative where its number is not known; 0 for none */
+    int32_t encrypted, still; /* whether its samples are encrypted; whether its coding format is one of still pictures */
     const char *codec, *language, *title;
     rt_ratio time_base, frame_rate, aspect;
-    int64_t start, duration, frames;
+    int32_t states_aspect; /* whether `aspect` is the container's word, which players prefer */
+    int64_t start, duration, frames, listed; /* `listed` is the number of samples in the container's index */
+
     int32_t width, height, sample_rate, channels, padding, field_order, has_matrix;
     int32_t matrix[9];
     double rotation; /* degrees, counter-clockwise, as av_display_rotation_get returns them */
@@ -80,7 +97,7 @@ typedef struct {
     int64_t pts, dts, duration, position;
     const uint8_t *data;
     size_t size;
-    int32_t stream, key, corrupt, discard;
+    int32_t stream, key, corrupt, discard, encrypted, alpha;
 } rt_packet;
 
 typedef struct {
@@ -91,6 +108,10 @@ typedef struct {
     int32_t width, height, key;
     int32_t interlaced; /* 1 top field first, 2 bottom field first, 0 whole frames */
     int32_t damaged, format;
+    uint32_t extras; /* RT_CAPTIONS and so on */
+    int32_t has_matrix;
+    int32_t matrix[9];
+    double rotation; /* as in rt_stream */
     rt_ratio aspect;
     rt_colour colour;
     rt_hdr hdr;
@@ -157,6 +178,8 @@ int rt_audio_of(rt_input *input, int index, rt_audio *out);
 int rt_sound_samples(rt_input *input, int index, int bytes);
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
+void rt_packet_shift(rt_packet *packet, int64_t ticks); /* Moves its times. */
+int64_t rt_complaints(rt_input *input);                  /* The errors in the container that reading met so far. */
 void rt_packet_free(AVPacket *packet);
 /* Gives the picture of a cover track. */
 int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);
@@ -173,6 +196,7 @@ void rt_decoder_close(rt_decoder *decoder);
 int rt_decoder_send(rt_decoder *decoder, AVPacket *packet);
 int rt_decoder_receive(rt_decoder *decoder, rt_frame *out);
 void rt_decoder_flush(rt_decoder *decoder);
+int64_t rt_decoder_complaints(rt_decoder *decoder); /* The errors in the stream that decoding met so far. */
 void rt_frame_free(AVFrame *frame);
 void rt_frame_describe(AVFrame *frame, rt_frame *out);
 

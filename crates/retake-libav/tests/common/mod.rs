@@ -192,7 +192,7 @@ impl Takes {
                 MuxerSample { pts, dts: dts - late, duration, sync, disposable: false, data: &sample.data };
             muxer.write(0, sample)?;
         }
-        notes.extend(muxer.finish()?);
+        notes.extend(muxer.finish()?.notes);
         Ok(notes.iter().map(ToString::to_string).collect())
     }
 }

@@ -1,0 +1,385 @@
+//! What changes on the way through a source is converted, and what a film cannot keep of it is said.
+
+use crate::common::{Studio, between, encoders, fast, ffmpeg, probe};
+use std::fs;
+
+/// Joins recordings byte by byte.
+fn join(studio: &Studio, parts: &[&str], name: &str) {
+    let joined: Vec<u8> = parts.iter().flat_map(|part| studio.read(part)).collect();
+    fs::write(studio.path(name), joined).unwrap();
+}
+
+fn entry(studio: &Studio, film: &str, entries: &str) -> String {
+    probe(&studio.path(film), &format!("-select_streams v:0 -show_entries {entries}")).join(" ")
+}
+
+fn said(notes: &[String], words: &[&str]) -> bool {
+    notes.iter().any(|note| words.iter().all(|word| note.contains(word)))
+}
+
+/// Red, green and blue in the middle of each picture, by the matrices of H.273.
+fn colours(studio: &Studio, film: &str) -> Vec<[i32; 3]> {
+    let about = entry(studio, film, "stream=color_range,color_space");
+    let (red, blue) = if about.contains("bt709") { (0.2126, 0.0722) } else { (0.299, 0.114) };
+    let ((black, luma), chroma) =
+        if about.contains("pc") { ((0.0, 255.0), 255.0) } else { ((16.0, 219.0), 224.0) };
+    let crop = "-map 0:v -vf crop=2:2 -fps_mode passthrough -f rawvideo -";
+    let pictures = ffmpeg(&studio.path(""), &format!("-i {film} {crop}"));
+    let see = |picture: &[u8]| {
+        let y = (f64::from(picture[0]) - black) / luma;
+        let [u, v] = [picture[4], picture[5]].map(|value| (f64::from(value) - 128.0) / chroma);
+        let (r, b) = (y + 2.0 * (1.0 - red) * v, y + 2.0 * (1.0 - blue) * u);
+        let g = (y - red * r - blue * b) / (1.0 - red - blue);
+        [r, g, b].map(|value| (value * 255.0).round() as i32)
+    };
+    pictures.chunks_exact(6).map(see).collect()
+}
+
+fn has_x264() -> bool {
+    encoders().iter().any(|encoder| encoder.name == "x264")
+}
+
+/// The size of the film is one that shrinks no picture, whichever comes first, and the others keep their
+/// shape.
+#[test]
+fn sizes_that_change() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i color=red:s=160x90:r=25:d=1 -c:v mpeg2video", "small.ts");
+    studio.render("-f lavfi -i color=red:s=320x240:r=25:d=3 -c:v mpeg2video", "large.ts");
+    for (parts, name) in [(["small.ts", "large.ts"], "up"), (["large.ts", "small.ts"], "down")] {
+        join(&studio, &parts, &format!("{name}.ts"));
+        let run = studio.encode(&format!("{name}.ts -o {name}.mkv {} --metric psnr -q 30", fast()));
+        let film = format!("{name}.mkv");
+        assert_eq!(entry(&studio, &film, "stream=width,height"), "320,240");
+        assert!(said(&run.notes(), &["25 frames of another size", "160×90", "320×240"]), "{:?}", run.notes());
+        let folder = studio.path("");
+        // Above the small picture, which is wider, there is a bar.
+        let bar = "-map 0:v -vf crop=2:2:100:8,format=rgb24 -fps_mode passthrough -f rawvideo -";
+        let out = ffmpeg(&folder, &format!("-i {film} {bar}"));
+        let dark = out.chunks_exact(12).filter(|picture| picture[0] < 40).count();
+        assert_eq!(dark, 25, "{name}");
+    }
+}
+
+/// The same colour looks the same in each half, whatever range and matrix it comes in.
+#[test]
+fn ranges_and_matrices_that_change() {
+    let Some(studio) = Studio::empty() else { return };
+    if !has_x264() {
+        return eprintln!("SKIPPED: x264 is needed");
+    }
+    let part = |scale: &str, tags: &str, name: &str| {
+        let source = "-f lavfi -i color=0xA04060:s=160x96:r=25:d=1";
+        let coded = "-c:v libx264 -preset ultrafast -qp 1 -bf 0";
+        studio.render(&format!("{source} -vf scale={scale},format=yuv420p {tags} {coded}"), name);
+    };
+    let bt709 = "-colorspace bt709 -color_primaries bt709 -color_trc bt709";
+    part("out_color_matrix=bt709:out_range=tv", &format!("{bt709} -color_range tv"), "tv.ts");
+    part("out_color_matrix=bt709:out_range=pc", &format!("{bt709} -color_range pc"), "pc.ts");
+    part(
+        "out_color_matrix=bt601:out_range=tv",
+        "-colorspace smpte170m -color_primaries bt709 -color_trc bt709 -color_range tv",
+        "sd.ts",
+    );
+    for (number, parts) in [["tv.ts", "pc.ts"], ["pc.ts", "tv.ts"], ["tv.ts", "sd.ts"]].iter().enumerate() {
+        join(&studio, parts, &format!("{number}.ts"));
+        let run = studio.encode(&format!("{number}.ts -o {number}.mkv {} --crf 4", fast()));
+        let found = colours(&studio, &format!("{number}.mkv"));
+        let wanted: Vec<[i32; 3]> = parts.iter().flat_map(|part| colours(&studio, part)).collect();
+        assert_eq!((found.len(), wanted.len()), (50, 50));
+        for (found, wanted) in found.iter().zip(&wanted) {
+            let near = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= 3);
+            assert!(near, "{parts:?}: {found:?}, and {wanted:?} in the source");
+        }
+        let what = if parts.contains(&"pc.ts") { "range" } else { "colour" };
+        assert!(said(&run.notes(), &["25 frames", what]), "{parts:?}: {:?}", run.notes());
+    }
+}
+
+/// Whole frames at first, and then two fields each.
+#[test]
+fn fields_that_begin_later() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=352x288:r=25:d=1 -c:v mpeg2video", "whole.ts");
+    studio.render(
+        "-f lavfi -i testsrc2=s=352x288:r=50:d=3,tinterlace=interleave_top,setfield=tff -c:v mpeg2video -flags +ildct+ilme",
+        "fields.ts",
+    );
+    join(&studio, &["whole.ts", "fields.ts"], "film.ts");
+    for encoder in encoders() {
+        let name = format!("{}.mkv", encoder.name);
+        let run = studio.encode(&format!("film.ts -o {name} {} --crf 40", encoder.flags));
+        let fields = probe(&studio.path(&name), "-select_streams v -show_entries frame=interlaced_frame");
+        let kept = fields.iter().filter(|field| field.starts_with('1')).count();
+        if encoder.name == "x264" {
+            assert!(kept >= 75, "{kept}");
+        }
+        assert!(said(&run.notes(), &["interlaced"]), "{name}: {:?}", run.notes());
+    }
+}
+
+/// Two recordings; the sound of the first ends a second before its picture.
+#[test]
+fn a_break_of_the_clock_moves_all_tracks_together() {
+    let Some(studio) = Studio::empty() else { return };
+    for (sound, name) in [(2, "a.ts"), (3, "b.ts")] {
+        studio.render(
+            &format!(
+                "-f lavfi -i testsrc2=s=160x96:r=25:d=3 -f lavfi -i sine=d={sound}:r=48000 -c:v mpeg2video -bf 0 -c:a ac3"
+            ),
+            name,
+        );
+    }
+    join(&studio, &["a.ts", "b.ts"], "film.ts");
+    let run = studio.encode(&format!("film.ts -o out.mkv {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["clock", "1 place"]), "{:?}", run.notes());
+    let times = |kind: &str| -> Vec<f64> {
+        let lines =
+            probe(&studio.path("out.mkv"), &format!("-select_streams {kind} -show_entries packet=pts_time"));
+        let mut times: Vec<f64> =
+            lines.iter().map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    };
+    let (pictures, sound) = (times("v"), times("a"));
+    assert_eq!(pictures.len(), 150);
+    let silence = sound.windows(2).max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0]))).unwrap();
+    between("the last sound of the first part", silence[0] - pictures[0], 1.9, 2.0);
+    between("the first sound of the second part", silence[1] - pictures[75], -0.06, 0.06);
+}
+
+/// A recording of a browser, whose frames come when they come, and whose container states no rate.
+fn browser_recording(studio: &Studio) {
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=15:d=6 -vf settb=1/1000,setpts=N*66+floor(random(1)*40) -fps_mode passthrough \
+         -enc_time_base 1/1000 -c:v libvpx -deadline realtime -cpu-used 8 -b:v 1M",
+        "stated.webm",
+    );
+    let mut film = studio.read("stated.webm");
+    let duration = [0x23, 0xe3, 0x83, 0x84];
+    let at = film.windows(4).position(|bytes| bytes == duration).unwrap();
+    film[at..at + 8].copy_from_slice(&[0xec, 0x86, 0, 0, 0, 0, 0, 0]);
+    fs::write(studio.path("film.webm"), film).unwrap();
+}
+
+/// A guess of 1000 frames a second is no fact: limits and encoders go by the times of the frames.
+#[test]
+fn a_frame_rate_that_is_a_guess() {
+    let Some(studio) = Studio::empty() else { return };
+    browser_recording(&studio);
+    for encoder in encoders() {
+        let name = &encoder.name;
+        let run = studio.encode(&format!("film.webm -o {name}.mkv {} --metric psnr -q 30", encoder.flags));
+        assert!(said(&run.notes(), &["frames a second", "15."]), "{name}: {:?}", run.notes());
+    }
+    if has_x264() {
+        let bytes = |limit: &str| {
+            let run = studio.encode(&format!("film.webm -o out.mp4 -y {} --crf 30 {limit}", fast()));
+            run.summary()["video_bytes"].as_f64().unwrap()
+        };
+        let free = bytes("");
+        between(
+            "bytes under a limit that does not bind",
+            bytes("--max-bitrate 4M"),
+            free * 0.95,
+            free * 1.05,
+        );
+    }
+}
+
+/// Of a shape that the container states, and another one in the stream, players show the container's.
+#[test]
+fn the_container_states_the_shape() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=352x288:r=25:d=1,setsar=1/1 -c:v mpeg2video", "square.mkv");
+    for name in ["film.mkv", "film.mp4"] {
+        studio.render("-i square.mkv -c copy -aspect 16:9", name);
+        let run = studio.encode(&format!("{name} -o out.mp4 -y {} --crf 40", fast()));
+        assert_eq!(entry(&studio, "out.mp4", "stream=sample_aspect_ratio"), "16:11", "{name}");
+        let told = said(&run.notes(), &["1:1", "16:11"]) || said(&run.notes(), &["1/1", "16/11"]);
+        assert!(told, "{name}: {:?}", run.notes());
+    }
+}
+
+/// Pictures of another shape keep theirs.
+#[test]
+fn shapes_that_change() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i color=red:s=352x288:r=25:d=2,setdar=16/9 -c:v mpeg2video", "wide.ts");
+    studio.render("-f lavfi -i color=red:s=352x288:r=25:d=1,setdar=4/3 -c:v mpeg2video", "narrow.ts");
+    join(&studio, &["wide.ts", "narrow.ts"], "film.ts");
+    let run = studio.encode(&format!("film.ts -o out.mkv {} --crf 20", fast()));
+    assert!(said(&run.notes(), &["25 frames of another pixel aspect ratio"]), "{:?}", run.notes());
+    let folder = studio.path("");
+    let out = ffmpeg(
+        &folder,
+        "-i out.mkv -map 0:v -vf crop=2:2:10:140,format=rgb24 -fps_mode passthrough -f rawvideo -",
+    );
+    assert_eq!(out.chunks_exact(12).filter(|picture| picture[0] < 40).count(), 25);
+}
+
+#[test]
+fn a_turn_that_the_stream_states() {
+    let Some(studio) = Studio::empty() else { return };
+    if !has_x264() {
+        return eprintln!("SKIPPED: x264 is needed");
+    }
+    let turn = "-bsf:v h264_metadata=display_orientation=insert:rotate=90";
+    studio.render(
+        &format!("-f lavfi -i testsrc2=s=320x180:r=25:d=1 -c:v libx264 -preset ultrafast {turn}"),
+        "film.ts",
+    );
+    studio.encode(&format!("film.ts -o out.mp4 {} --crf 40", fast()));
+    let frame = "-read_intervals %+#1 -show_entries frame_side_data=rotation";
+    let expected = probe(&studio.path("film.ts"), &format!("-select_streams v {frame}")).join(" ");
+    let found = probe(&studio.path("out.mp4"), "-select_streams v -show_entries stream_side_data=rotation");
+    assert!(
+        expected.contains("90") && found.join(" ").contains(expected.trim_matches(',')),
+        "{expected}, {found:?}"
+    );
+}
+
+/// Transparency beside the pictures is dropped with a word, and no tag says that it is there.
+#[test]
+fn transparency_beside_the_stream() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=1,format=yuva420p,colorchannelmixer=aa=0.5 -c:v libvpx-vp9 -cpu-used 8 -deadline realtime",
+        "film.webm",
+    );
+    let run = studio.encode(&format!("film.webm -o out.mkv {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["transparency"]), "{:?}", run.notes());
+    let tags = probe(&studio.path("out.mkv"), "-show_entries stream_tags");
+    assert!(!tags.join(" ").to_lowercase().contains("alpha"), "{tags:?}");
+}
+
+/// Tags that FFmpeg has no box for are in the film all the same, beside those that it has.
+#[test]
+fn tags_of_any_name() {
+    let Some(studio) = Studio::empty() else { return };
+    let tags = "-metadata title=T -metadata DIRECTOR=Somebody -metadata IMDB=tt1 -metadata:s:v rating=good";
+    studio.render(&format!("-f lavfi -i testsrc2=s=160x96:r=25:d=1 -c:v mpeg4 {tags}"), "film.mkv");
+    for container in ["mp4", "mov", "mkv"] {
+        if container == "mov" && !has_x264() {
+            continue;
+        }
+        let name = format!("out.{container}");
+        let run = studio.encode(&format!("film.mkv -o {name} {} --crf 40", fast()));
+        let found = probe(&studio.path(&name), "-show_entries format_tags=title,DIRECTOR,IMDB").join(",");
+        for value in ["T", "Somebody", "tt1"] {
+            assert!(found.split(',').any(|tag| tag == value), "{container}: {found}");
+        }
+        let track = probe(&studio.path(&name), "-show_entries stream_tags").join(",");
+        assert!(track.contains("good") || said(&run.notes(), &["RATING", "good"]), "{container}: {track}");
+        assert!(!said(&run.notes(), &["DIRECTOR"]), "{:?}", run.notes());
+    }
+}
+
+/// A registered message (A/53) before each picture of a stream of H.264.
+fn with_captions(stream: &[u8]) -> Vec<u8> {
+    let body: &[u8] = &[0xb5, 0, 0x31, 0x47, 0x41, 0x39, 0x34, 3, 0xc1, 0xff, 0xfc, 0x94, 0x20, 0xff];
+    let message = [&[0, 0, 0, 1, 6, 4, body.len() as u8], body, &[0x80]].concat();
+    let mut out = Vec::new();
+    for at in 0..stream.len() {
+        let start = stream[at..].starts_with(&[0, 0, 1]);
+        if start && stream.get(at + 3).is_some_and(|kind| matches!(kind & 31, 1 | 5)) {
+            out.extend(&message);
+        }
+        out.push(stream[at]);
+    }
+    out
+}
+
+#[test]
+fn captions_inside_the_pictures() {
+    let Some(studio) = Studio::empty() else { return };
+    if !has_x264() {
+        return eprintln!("SKIPPED: x264 is needed");
+    }
+    let coded = "-c:v libx264 -preset ultrafast -x264-params slices=1";
+    studio.render(&format!("-f lavfi -i testsrc2=s=160x96:r=25:d=1 {coded}"), "plain.h264");
+    fs::write(studio.path("film.h264"), with_captions(&studio.read("plain.h264"))).unwrap();
+    let held =
+        probe(&studio.path("film.h264"), "-select_streams v -show_entries frame_side_data=side_data_type");
+    assert!(held.join(" ").contains("Closed Captions"), "{held:?}");
+    let run = studio.encode(&format!("film.h264 -o out.mkv {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["closed captions", "25 frames"]), "{:?}", run.notes());
+}
+
+/// What nobody can see without a key is refused.
+#[test]
+fn an_encrypted_film() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=1 -f lavfi -i sine=d=1 -c:v mpeg4 -c:a aac",
+        "clear.mp4",
+    );
+    let key = "-encryption_scheme cenc-aes-ctr -encryption_key 100102030405060708090a0b0c0d0e0f";
+    let kid = "-encryption_kid 0f0e0d0c0b0a09080706050403020100";
+    studio.render(&format!("-i clear.mp4 -c copy {key} {kid}"), "locked.mp4");
+    studio.retake("encode locked.mp4 -o out.mp4").refused(2, &["locked.mp4", "encrypted"]);
+    assert_eq!(studio.names().len(), 2);
+}
+
+/// Texts that are shown at once come when they should, and stay as long.
+#[test]
+fn subtitles_that_overlap() {
+    let Some(studio) = Studio::empty() else { return };
+    let texts = "1\n00:00:00,100 --> 00:00:01,500\nsign\n\n2\n00:00:00,500 --> 00:00:00,800\ntalk\n\n";
+    fs::write(studio.path("s.srt"), texts).unwrap();
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=3 -f lavfi -i sine=d=3:r=48000 -i s.srt -map 0 -map 1 -map 2 \
+         -c:v mpeg4 -c:a flac -c:s ass",
+        "film.mkv",
+    );
+    let run = studio.encode(&format!("film.mkv -o out.mp4 {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["1 text", "joined"]), "{:?}", run.notes());
+    let out = ffmpeg(&studio.path(""), "-i out.mp4 -map 0:s -f srt -");
+    let text = String::from_utf8(out).unwrap();
+    let shown: Vec<Vec<&str>> = text.split("\n\n").map(|block| block.lines().skip(1).collect()).collect();
+    let expected: [&[&str]; 3] = [
+        &["00:00:00,100 --> 00:00:00,500", "sign"],
+        &["00:00:00,500 --> 00:00:00,800", "talk", "sign"],
+        &["00:00:00,800 --> 00:00:01,500", "sign"],
+    ];
+    assert_eq!(shown[..3], expected);
+}
+
+/// A still picture is not the film, however large it is.
+#[test]
+fn a_still_that_is_larger_than_the_film() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=160x96:r=25:d=2 -c:v mpeg4", "film.mp4");
+    studio.render("-f lavfi -i color=red:s=600x900:r=25 -frames:v 1 -c:v mpeg4", "still.mkv");
+    for marks in
+        ["-disposition:v:0 default -disposition:v:1 0", "-disposition:v:0 0 -disposition:v:1 default"]
+    {
+        for maps in ["-map 0 -map 1", "-map 1 -map 0"] {
+            studio.render(&format!("-i film.mp4 -i still.mkv {maps} -c copy {marks}"), "both.mkv");
+            let run = studio.encode(&format!("both.mkv -o out.mkv -y {} --crf 40", fast()));
+            assert_eq!(run.summary()["frames"], 50, "{marks} {maps}");
+        }
+    }
+}
+
+/// Subtitles that the source shows only when asked are not shown unasked.
+#[test]
+fn subtitles_that_are_not_shown_unasked() {
+    let Some(studio) = Studio::empty() else { return };
+    fs::write(studio.path("s.srt"), "1\n00:00:00,100 --> 00:00:00,500\ntext\n\n").unwrap();
+    for (mark, shown) in [("0", "0"), ("default", "1")] {
+        studio.render(
+            &format!(
+                "-f lavfi -i testsrc2=s=160x96:r=25:d=1 -i s.srt -map 0 -map 1 -c:v mpeg4 -c:s srt \
+                 -default_mode passthrough -disposition:s:0 {mark}"
+            ),
+            "film.mkv",
+        );
+        for name in ["out.mkv", "out.mp4"] {
+            studio.encode(&format!("film.mkv -o {name} -y {} --crf 40", fast()));
+            let found =
+                probe(&studio.path(name), "-select_streams s -show_entries stream_disposition=default");
+            assert_eq!(found, [shown], "{name}");
+        }
+    }
+}

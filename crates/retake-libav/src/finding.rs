@@ -1,0 +1,207 @@
+//! What is found on the way through a source, and has to be told: damage, changes on the way, and facts that
+//! no new film keeps.
+
+use crate::ffi;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// The container promises more than the file holds.
+    Missing,
+    /// The container is damaged, so that samples may be lost.
+    Container,
+    /// Samples that the decoder refused, so that their pictures are lost.
+    Lost,
+    /// Pictures that were decoded from damaged samples.
+    Damaged,
+    /// Samples before the first place where decoding can start.
+    Unstarted,
+    /// Times that were missing, or went back.
+    Times,
+    /// A break of the clock that all tracks share.
+    Clock,
+    /// Pictures of another size than the film.
+    Size,
+    /// Pictures whose pixels have another shape.
+    Shape,
+    /// Pictures of another range of values.
+    Range,
+    /// Pictures of another matrix, other primaries or another transfer function.
+    Colour,
+    /// Pictures that cannot be converted to the colours of the film.
+    ForeignColour,
+    /// Pictures that are made of fields in another way.
+    Fields,
+    /// Pictures that have to be turned in another way.
+    Rotation,
+    /// The shape of pixels that the stream states, against the container.
+    Aspect,
+    /// The frame rate that the container states, against the times of the frames.
+    FrameRate,
+    /// Closed captions (CEA-608, CEA-708).
+    Captions,
+    /// Dynamic metadata of HDR10+.
+    Hdr10Plus,
+    /// Dynamic metadata of Dolby Vision.
+    DolbyVision,
+    /// An arrangement of two views.
+    Stereo,
+    /// A description of the active part of the picture.
+    ActiveFormat,
+    /// Time codes.
+    TimeCode,
+    /// Colour profiles.
+    ColourProfile,
+    /// A projection of the surroundings.
+    Spherical,
+    /// Transparency beside the pictures.
+    Transparency,
+}
+
+use FindingKind as Kind;
+
+/// The facts that come with pictures, as the shims number them.
+const EXTRAS: [(u32, Kind); 8] = [
+    (ffi::CAPTIONS, Kind::Captions),
+    (ffi::HDR10_PLUS, Kind::Hdr10Plus),
+    (ffi::DOLBY_VISION, Kind::DolbyVision),
+    (ffi::STEREO, Kind::Stereo),
+    (ffi::ACTIVE_FORMAT, Kind::ActiveFormat),
+    (ffi::TIMECODE, Kind::TimeCode),
+    (ffi::COLOUR_PROFILE, Kind::ColourProfile),
+    (ffi::SPHERICAL, Kind::Spherical),
+];
+
+impl FindingKind {
+    /// Returns whether the source could not be read whole.
+    pub const fn is_damage(self) -> bool {
+        matches!(self, Self::Missing | Self::Container | Self::Lost | Self::Damaged)
+    }
+}
+
+/// One kind of finding: how often, and between which times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was found.
+    pub kind: FindingKind,
+    /// How often it was found: in frames, samples or places.
+    pub count: u64,
+    /// The first and the last time at which it was found, in seconds from the start of the film; `None` if it
+    /// is about the film as a whole.
+    pub times: Option<(f64, f64)>,
+    /// More about it, in words, of its first occurrence.
+    pub detail: String,
+}
+
+impl Finding {
+    /// A finding about the film as a whole.
+    pub(crate) fn whole(kind: FindingKind, count: u64, detail: String) -> Self {
+        Self { kind, count, times: None, detail }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, count, detail, .. } = self;
+        let (s, was) = if *count == 1 { ("", "was") } else { ("s", "were") };
+        let are = if *count == 1 { "is" } else { "are" };
+        match kind {
+            Kind::Missing | Kind::Clock | Kind::Aspect | Kind::FrameRate => return f.write_str(detail),
+            Kind::Container => write!(f, "the container is damaged in {count} place{s}: {detail}"),
+            Kind::Lost => {
+                write!(f, "{count} damaged frame{s} could not be decoded and {are} missing: {detail}")
+            }
+            Kind::Damaged => write!(f, "{count} frame{s} {was} decoded from damaged samples"),
+            Kind::Unstarted => {
+                write!(f, "{count} sample{s} before the first sync frame cannot be decoded and {are} missing")
+            }
+            Kind::Times => write!(f, "{count} frame{s} had times that were repaired"),
+            Kind::Size => write!(f, "{count} frame{s} of another size {was} scaled: {detail}"),
+            Kind::Shape => write!(f, "{count} frame{s} of another pixel aspect ratio {was} scaled: {detail}"),
+            Kind::Range => write!(f, "{count} frame{s} of another range of levels {was} converted: {detail}"),
+            Kind::Colour => write!(f, "{count} frame{s} of other colour {was} converted: {detail}"),
+            Kind::ForeignColour => {
+                write!(f, "{count} frame{s} of other colour could not be converted: {detail}")
+            }
+            Kind::Fields => write!(f, "{count} frame{s}: {detail}"),
+            Kind::Rotation => {
+                write!(f, "{count} frame{s} must be turned in another way than the film, which is lost")
+            }
+            Kind::Transparency => write!(f, "transparency is dropped"),
+            _ => write!(f, "what is lost: {}", self.extra()),
+        }?;
+        match self.times {
+            Some((first, last)) if first < last => write!(f, " (from {first:.3} s to {last:.3} s)"),
+            Some((first, _)) => write!(f, " (at {first:.3} s)"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Finding {
+    /// Names a fact that comes with pictures.
+    fn extra(&self) -> String {
+        let what = match self.kind {
+            Kind::Captions => "closed captions (CEA-608/708)",
+            Kind::Hdr10Plus => "dynamic metadata of HDR10+",
+            Kind::DolbyVision => "dynamic metadata of Dolby Vision",
+            Kind::Stereo => "the arrangement of two views",
+            Kind::ActiveFormat => "active format descriptions",
+            Kind::TimeCode => "time codes",
+            Kind::ColourProfile => "colour profiles",
+            _ => "the spherical projection",
+        };
+        let s = if self.count == 1 { "" } else { "s" };
+        format!("{what} of {} frame{s}", self.count)
+    }
+}
+
+/// All findings of one way through a source.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Notes something at a time, in seconds from the start of the film.
+    pub(crate) fn note(&mut self, kind: FindingKind, seconds: f64, detail: impl FnOnce() -> String) {
+        match self.0.iter_mut().find(|finding| finding.kind == kind) {
+            Some(finding) => {
+                finding.count += 1;
+                let (first, last) = finding.times.unwrap_or((seconds, seconds));
+                finding.times = Some((first.min(seconds), last.max(seconds)));
+            }
+            None => {
+                let times = Some((seconds, seconds));
+                self.0.push(Finding { kind, count: 1, times, detail: detail() });
+            }
+        }
+    }
+
+    /// Notes the facts that came with a picture.
+    pub(crate) fn note_extras(&mut self, extras: u32, seconds: f64) {
+        for (bit, kind) in EXTRAS {
+            if extras & bit != 0 {
+                self.note(kind, seconds, String::new);
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, kind: FindingKind) -> u64 {
+        self.0.iter().filter(|finding| finding.kind == kind).map(|finding| finding.count).sum()
+    }
+
+    pub(crate) fn push(&mut self, finding: Finding) {
+        self.0.push(finding);
+    }
+
+    /// Returns all findings, by kind, damage first.
+    pub(crate) fn sorted(&self) -> Vec<Finding> {
+        let mut all = self.0.clone();
+        all.sort_by_key(|finding| finding.kind);
+        all
+    }
+}

@@ -1,0 +1,471 @@
+//! Looks through a whole film before any of it is encoded: at all samples, and at a picture now and then.
+//!
+//! The first frame does not speak for the film, nor does the head of the container. What changes on the way,
+//! what is missing, and where clocks jump must be known before the first frame is encoded, because it decides
+//! what the new film is like. All samples are read for that, and only sync samples decoded, at most two a
+//! second.
+
+use crate::decoder::{Decoded, Decoder, Received};
+use crate::error::MediaError;
+use crate::ffi::RawStream;
+use crate::film::{FilmInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
+use crate::finding::{Finding, FindingKind, Findings};
+use crate::form::Form;
+use crate::input::{Input, Packet};
+use crate::probe::{describe, ratio};
+use crate::timeline::{BreakFinder, Seen};
+use retake_media::{PixelFormat, Rational, Time};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many failures in a row, with no success between them, end a film.
+const PATIENCE: u32 = 64;
+/// Pictures are looked at no more often than this, in seconds.
+const LOOK: f64 = 0.5;
+/// More forms than this are not told apart, because memory must be bounded.
+const MOST_FORMS: usize = 64;
+/// The part of a film that a form must have to decide about all of it.
+const COUNTS: f64 = 0.01;
+/// The part of a film that must be made of fields for all of it to be coded so.
+const FIELDS: f64 = 0.25;
+/// A gap between frames that is longer than this says nothing of the rate, in seconds.
+const PAUSE: f64 = 1.0;
+
+/// Looks through a film that [`probe`](crate::probe()) described, and describes it as a whole: size, colours,
+/// fields and frame rate are those that suit all of it, and [`FilmInfo::findings`] has what must be told.
+///
+/// All readers of the result convert frames to this one form, and give the times of all tracks on one clock.
+/// A film that can be read only once is not looked through. `stopped` is asked now and then; where it says
+/// so, the film is returned as it came.
+///
+/// # Errors
+/// Returns [`MediaError::Encrypted`], and [`MediaError::Read`] if the system cannot read on; else fails like
+/// [`probe`](crate::probe()).
+pub fn survey(info: FilmInfo, stopped: &dyn Fn() -> bool) -> Result<FilmInfo, MediaError> {
+    if !info.seekable || info.surveyed {
+        return Ok(info);
+    }
+    let mut survey = Survey::open(&info)?;
+    match survey.run(&info, stopped)? {
+        true => Ok(survey.finish(info)),
+        false => Ok(info),
+    }
+}
+
+/// Collects what is found.
+struct Survey {
+    input: Input,
+    decoder: Decoder,
+    /// The tracks of the file, by their numbers: the seconds a tick, and whether they go on all along.
+    tracks: Vec<(Rational, bool)>,
+    breaks: BreakFinder,
+    findings: Findings,
+    rate: Rate,
+    /// The film as each kind of picture describes it.
+    forms: Vec<VideoTrack>,
+    looks: Vec<Look>,
+    /// The samples of the video, and whether transparency lies beside them.
+    samples: u64,
+    alpha: bool,
+    complaints: u64,
+    /// The time of the last sample of the video, and of the last look, in seconds.
+    now: f64,
+    looked: f64,
+    /// The end of all tracks, in ticks of the video.
+    end: i64,
+}
+
+/// One picture that was looked at.
+struct Look {
+    /// The number of its sample.
+    sample: u64,
+    form: usize,
+    /// As in a frame of the shims: 0 whole, 1 top field first, 2 bottom field first.
+    fields: i32,
+}
+
+/// Measures the rate of frames by their times.
+#[derive(Default)]
+struct Rate {
+    last: Option<i64>,
+    /// Steps and their sum in ticks: all, and those that are no pause.
+    all: (u64, i64),
+    steady: (u64, i64),
+}
+
+impl Rate {
+    fn push(&mut self, time: i64, pause: i64) {
+        let step = self.last.map(|last| time.saturating_sub(last)).filter(|&step| step > 0);
+        self.last = Some(time);
+        let Some(step) = step else { return };
+        let add = |(count, sum): (u64, i64)| (count + 1, sum.saturating_add(step));
+        self.all = add(self.all);
+        if step <= pause {
+            self.steady = add(self.steady);
+        }
+    }
+
+    /// Returns the frames a tick, if there are enough to tell.
+    fn measured(&self) -> Option<f64> {
+        let (count, sum) = if self.steady.0 * 2 > self.all.0 { self.steady } else { self.all };
+        (count >= 4).then(|| count as f64 / sum as f64)
+    }
+}
+
+impl Survey {
+    fn open(info: &FilmInfo) -> Result<Self, MediaError> {
+        let mut input = Input::open_again(info)?;
+        let film = input.film();
+        if film.streams as u32 <= info.video.index {
+            return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
+        }
+        let steady = |index: u32| {
+            let sounds = |track: &crate::TrackInfo| track.index == index && track.kind == TrackKind::Audio;
+            index == info.video.index || info.tracks.iter().any(sounds)
+        };
+        let counts = |index: u32| {
+            let shown = |track: &crate::TrackInfo| track.index == index && track.kind == TrackKind::Subtitle;
+            steady(index) || info.tracks.iter().any(shown)
+        };
+        input.select(counts);
+        let tracks =
+            (0..film.streams as u32).map(|index| (ratio(input.stream(index).time_base), steady(index)));
+        let tracks = tracks.collect();
+        let second = time_to_ticks(Time::new(1, 1), info.video.time_base).unwrap_or(1);
+        let decoder = Decoder::open(&input, info.video.index, 1)
+            .map_err(|failure| MediaError::undecodable(&info.path, &failure))?;
+        Ok(Self {
+            input,
+            decoder,
+            tracks,
+            breaks: BreakFinder::new(second, film.live_times != 0),
+            findings: Findings::default(),
+            rate: Rate::default(),
+            forms: Vec::new(),
+            looks: Vec::new(),
+            samples: 0,
+            alpha: false,
+            complaints: 0,
+            now: 0.0,
+            looked: f64::NEG_INFINITY,
+            end: i64::MIN,
+        })
+    }
+
+    /// Reads the whole film; `false` if it was stopped.
+    fn run(&mut self, info: &FilmInfo, stopped: &dyn Fn() -> bool) -> Result<bool, MediaError> {
+        let mut failures = 0;
+        loop {
+            if stopped() {
+                return Ok(false);
+            }
+            match self.input.read() {
+                Ok(Some(packet)) => {
+                    failures = 0;
+                    self.see(info, &packet)?;
+                }
+                Ok(None) => break,
+                Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
+                Err(failure) => {
+                    if let Some(source) = failure.io() {
+                        let (file, byte) = (info.path.clone(), self.input.position());
+                        return Err(MediaError::Read { file, frame: self.samples, byte, source });
+                    }
+                    self.complain(failure.message());
+                    failures += 1;
+                    if failures > PATIENCE {
+                        break;
+                    }
+                }
+            }
+            if self.input.complaints() > self.complaints {
+                self.complain("what was read is not what was written");
+            }
+        }
+        if self.input.complaints() > self.complaints {
+            self.complain("it ends in the middle");
+        }
+        Ok(true)
+    }
+
+    fn complain(&mut self, message: &str) {
+        self.complaints = self.input.complaints();
+        self.findings.note(FindingKind::Container, self.now, || message.to_owned());
+    }
+
+    /// Takes the next sample of any track.
+    fn see(&mut self, info: &FilmInfo, packet: &Packet) -> Result<(), MediaError> {
+        if packet.is_encrypted() {
+            return Err(MediaError::Encrypted { file: info.path.clone() });
+        }
+        let stream = packet.stream();
+        let Some(&(base, steady)) = self.tracks.get(stream as usize) else { return Ok(()) };
+        let is_video = stream == info.video.index;
+        let ticks = |time: i64| rescale(time, base, info.video.time_base);
+        let before = self.now;
+        match packet.dts().or(packet.pts()) {
+            Some(time) => {
+                let shown = packet.pts().unwrap_or(time);
+                let end = ticks(shown.saturating_add(packet.duration()));
+                self.breaks.push(Seen { stream, steady, time: ticks(time), end });
+                self.end = self.end.max(end);
+                if is_video {
+                    let pause = time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX);
+                    self.rate.push(time, pause);
+                    self.now = time as f64 * base.to_f64() - info.start.seconds();
+                }
+            }
+            None => self.breaks.skip(stream),
+        }
+        if is_video {
+            self.samples += 1;
+            self.alpha |= packet.has_alpha();
+            // Where the clock goes back another recording may begin.
+            let due = self.now >= self.looked + LOOK || self.now < before;
+            if packet.is_key() && due {
+                self.looked = self.now;
+                self.look(info, packet);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes one sample alone.
+    fn look(&mut self, info: &FilmInfo, packet: &Packet) {
+        self.decoder.flush();
+        // What cannot be decoded here is found, and told, where all is decoded.
+        if self.decoder.send(Some(packet)).is_err() || self.decoder.send(None).is_err() {
+            return;
+        }
+        if let Ok(Received::Frame(frame)) = self.decoder.receive()
+            && frame.raw().damaged == 0
+        {
+            let stream = self.input.stream(info.video.index);
+            self.note_form(info, &stream, &frame);
+        }
+    }
+
+    fn note_form(&mut self, info: &FilmInfo, stream: &RawStream, frame: &Decoded) {
+        let video = describe(info.video.index, stream, frame.raw(), info.duration);
+        let own = ratio(frame.raw().aspect);
+        if self.forms.is_empty() && video.states_aspect && own.is_positive() {
+            let container = video.pixel_aspect_ratio;
+            if i64::from(own.num) * i64::from(container.den) != i64::from(container.num) * i64::from(own.den)
+            {
+                let detail = format!(
+                    "the stream states a pixel aspect ratio of {own}, and the container of {container}: the container's is kept, as players show it"
+                );
+                self.findings.push(Finding::whole(FindingKind::Aspect, 1, detail));
+            }
+        }
+        let same = |other: &VideoTrack| {
+            let key = |video: &VideoTrack| {
+                let form = Form { fields: None, ..Form::of(video) };
+                (form, video.format, video.pixel_format.clone())
+            };
+            key(other) == key(&video)
+        };
+        let form = match self.forms.iter().position(same) {
+            Some(form) => form,
+            None if self.forms.len() == MOST_FORMS => return,
+            None => {
+                self.forms.push(video);
+                self.forms.len() - 1
+            }
+        };
+        self.looks.push(Look { sample: self.samples, form, fields: frame.raw().interlaced });
+    }
+
+    fn finish(mut self, mut info: FilmInfo) -> FilmInfo {
+        let complete = self.is_complete(&info);
+        self.settle_form(&mut info);
+        self.settle_rate(&mut info, complete);
+        if let Some(profile) = info.video.dolby_vision {
+            let detail = if profile > 0 { format!("profile {profile}") } else { String::new() };
+            self.findings.push(Finding::whole(FindingKind::DolbyVision, self.samples, detail));
+        }
+        if self.alpha {
+            self.findings.push(Finding::whole(FindingKind::Transparency, 1, String::new()));
+        }
+        let tracks = &self.tracks;
+        let to_track = |stream: u32, ticks| {
+            let base = tracks.get(stream as usize).map_or(info.video.time_base, |track| track.0);
+            rescale(ticks, info.video.time_base, base)
+        };
+        let (breaks, places) = self.breaks.finish(to_track);
+        if places > 0 {
+            let s = if places == 1 { "" } else { "s" };
+            let detail = format!(
+                "the clock of the source jumps in {places} place{s}: what follows is moved there, all tracks by the same time"
+            );
+            self.findings.push(Finding::whole(FindingKind::Clock, places as u64, detail));
+        }
+        info.breaks = Arc::new(breaks);
+        info.findings = self.findings.sorted();
+        info.surveyed = true;
+        info
+    }
+
+    /// Compares the film with what its container promises.
+    fn is_complete(&mut self, info: &FilmInfo) -> bool {
+        let stream = self.input.stream(info.video.index);
+        let index = u64::try_from(stream.listed).unwrap_or(0);
+        let stated = if index > 0 { index } else { u64::try_from(stream.frames).unwrap_or(0) };
+        let missing = stated.saturating_sub(self.samples);
+        // Heads are rounded, and some count what is only announced; an index counts what is there.
+        let tolerated = if info.truncated { 0 } else { 2 + stated / 100 };
+        let film = self.input.film();
+        let length = match (info.duration, self.end) {
+            (Some(seconds), end) if end > i64::MIN => {
+                // Some writers count from the start of the film, and some from the zero of its clock.
+                let end = ticks_to_time(end, info.video.time_base).seconds();
+                Some((seconds, end.max(end - info.start.seconds())))
+            }
+            _ => None,
+        };
+        let states = ["matroska", "webm", "flv", "avi", "asf"];
+        let stated_by =
+            film.states_duration != 0 && info.container.split(',').any(|name| states.contains(&name));
+        let detail = match length {
+            _ if missing > tolerated => {
+                format!("only {} of {stated} frames are there: the file is incomplete", self.samples)
+            }
+            Some((wanted, found)) if stated_by && wanted - found > 1.0 + wanted / 100.0 => {
+                format!("only {found:.3} s of {wanted:.3} s are there: the file is incomplete")
+            }
+            _ if info.truncated => "the file is incomplete: samples are missing at its end".to_owned(),
+            _ => return true,
+        };
+        self.findings.push(Finding::whole(FindingKind::Missing, missing.max(1), detail));
+        false
+    }
+
+    /// Chooses the form that suits the whole film.
+    fn settle_form(&self, info: &mut FilmInfo) {
+        let mut weights = vec![0.0; self.forms.len()];
+        let mut fields = [0.0; 3];
+        for (number, look) in self.looks.iter().enumerate() {
+            let next = self.looks.get(number + 1).map_or(self.samples + 1, |next| next.sample);
+            let samples = next.saturating_sub(look.sample) as f64;
+            weights[look.form] += samples;
+            if let Some(weight) = fields.get_mut(look.fields.unsigned_abs() as usize) {
+                *weight += samples;
+            }
+        }
+        let all: f64 = weights.iter().sum();
+        let size = |video: &VideoTrack| (video.width, video.height);
+        let of_size = |wanted: (u32, u32)| -> f64 {
+            let forms = self.forms.iter().zip(&weights).filter(|(form, _)| size(form) == wanted);
+            forms.map(|(_, weight)| weight).sum()
+        };
+        let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+        // The largest picture shrinks none, unless it is a moment in a long film.
+        let sizes = self.forms.iter().map(size).filter(|&size| of_size(size) >= all * COUNTS);
+        let Some(chosen) = sizes.max_by_key(|&size| area(size)) else { return };
+        let best = self.forms.iter().zip(&weights).filter(|(form, _)| size(form) == chosen);
+        let Some((best, _)) = best.max_by(|a, b| a.1.total_cmp(b.1)) else { return };
+        if self.forms.len() > 1 {
+            let first = std::mem::replace(&mut info.video, best.clone());
+            // What only one picture stated holds for the film.
+            info.video.mastering_display = info.video.mastering_display.or(first.mastering_display);
+            info.video.content_light = info.video.content_light.or(first.content_light);
+            let deep = self
+                .forms
+                .iter()
+                .zip(&weights)
+                .find(|(form, weight)| form.format == PixelFormat::I010 && **weight >= all * COUNTS);
+            if deep.is_some() {
+                info.video.format = PixelFormat::I010;
+            }
+        }
+        let [whole, top, bottom] = fields;
+        if top + bottom > 0.0 {
+            let in_fields = top + bottom >= (whole + top + bottom) * FIELDS;
+            let order = if top >= bottom { 1 } else { 2 };
+            info.video.fields = if in_fields { crate::probe::fields(order, 0) } else { None };
+            info.video.pictures_state_fields = true;
+        }
+    }
+
+    /// Takes the frame rate from the times of frames, where what the container says cannot be true of them.
+    fn settle_rate(&mut self, info: &mut FilmInfo, complete: bool) {
+        let video = &mut info.video;
+        if !complete {
+            video.frames_hint = Some(self.samples).filter(|&samples| samples > 0);
+        }
+        let Some(measured) = self.rate.measured().map(|rate| rate / video.time_base.to_f64()) else { return };
+        let stated = video.frame_rate.to_f64();
+        // Each field may be a sample of its own.
+        let fields = video.fields.is_some() && (1.8..2.2).contains(&(measured / stated));
+        if (0.6..1.5).contains(&(stated / measured)) || fields || !(0.001..=100_000.0).contains(&measured) {
+            return;
+        }
+        let detail = format!(
+            "the container states {stated:.2} frames a second, and by the times of its frames the film has {measured:.2}: these count"
+        );
+        self.findings.push(Finding::whole(FindingKind::FrameRate, 1, detail));
+        video.frame_rate = nearest_rate(measured);
+        video.frames_hint = Some(self.samples);
+    }
+}
+
+/// Returns the usual frame rate that is meant, or else the fraction.
+fn nearest_rate(rate: f64) -> Rational {
+    const USUAL: [(i32, i32); 11] = [
+        (24000, 1001),
+        (24, 1),
+        (25, 1),
+        (30000, 1001),
+        (30, 1),
+        (48, 1),
+        (50, 1),
+        (60000, 1001),
+        (60, 1),
+        (15, 1),
+        (12, 1),
+    ];
+    let near = |&&(num, den): &&(i32, i32)| {
+        let usual = f64::from(num) / f64::from(den);
+        (usual / rate - 1.0).abs() < 0.0004
+    };
+    match USUAL.iter().find(near) {
+        Some(&(num, den)) => Rational::new(num, den),
+        None => Rational::new((rate * 1000.0).round() as i32, 1000),
+    }
+}
+
+/// Returns ticks of one time base in those of another, rounded to nearest.
+fn rescale(ticks: i64, from: Rational, to: Rational) -> i64 {
+    if from == to || !from.is_positive() || !to.is_positive() {
+        return ticks;
+    }
+    let numerator = i128::from(ticks) * i128::from(from.num) * i128::from(to.den);
+    let denominator = i128::from(from.den) * i128::from(to.num);
+    let half = if numerator >= 0 { denominator / 2 } else { -(denominator / 2) };
+    i64::try_from((numerator + half) / denominator).unwrap_or(if ticks > 0 { i64::MAX } else { i64::MIN })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_that_are_meant() {
+        assert_eq!(nearest_rate(23.9761), Rational::new(24000, 1001));
+        assert_eq!(nearest_rate(15.152), Rational::new(15152, 1000));
+    }
+
+    #[test]
+    fn pauses_are_no_rate() {
+        let mut rate = Rate::default();
+        (0..10).chain(400_000..400_010).for_each(|step| rate.push(step * 40, 1000));
+        assert_eq!(rate.measured(), Some(1.0 / 40.0));
+    }
+
+    #[test]
+    fn ticks_are_rounded_to_the_nearest() {
+        let (milliseconds, video) = (Rational::new(1, 1000), Rational::new(1, 90_000));
+        assert_eq!(rescale(40, milliseconds, video), 3600);
+        assert_eq!((rescale(-3644, video, milliseconds), rescale(3646, video, milliseconds)), (-40, 41));
+    }
+}

@@ -1,0 +1,260 @@
+//! Breaks of the clock that all tracks of a source share.
+//!
+//! Where recordings are joined, all clocks of a source jump at once. Each track alone could only be carried
+//! on behind its own last sample, and tracks that ended at different times would drift apart. So the source
+//! is cut into segments, each of which begins when every track of the one before is over.
+
+use std::sync::Arc;
+
+/// A jump back by more than this is a break, in milliseconds; a smaller one is a slip of single stamps.
+const BACK: i64 = 300;
+/// A jump ahead by more than this is a break where clocks are known to jump, in seconds. A shorter one is a
+/// gap in a broadcast, in which nothing was sent.
+const AHEAD: i64 = 10;
+/// A track that goes on for so many samples of all tracks where another one has jumped proves that nothing
+/// but a stamp of that one is wrong.
+const CONFIRMED: u64 = 500;
+/// No film has more joins than this. A file that pretends so has no clock at all, and memory must be bounded.
+const MOST: usize = 10_000;
+
+/// The place in a track from which on its times are moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Break {
+    stream: u32,
+    /// The number of the sample in its track, in the order of the file.
+    sample: u64,
+    ticks: i64,
+}
+
+/// Where a sample lies on the clock of the film.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Place {
+    /// The ticks that are added to its times.
+    pub(crate) ticks: i64,
+    /// Whether it lies at a break, where demuxers miss what was never there.
+    pub(crate) joined: bool,
+    /// Whether it is the first behind a break.
+    pub(crate) begins: bool,
+}
+
+/// Moves times behind breaks, sample by sample.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timeline {
+    breaks: Arc<Vec<Break>>,
+    /// The samples seen of each track, and what is added to their times.
+    tracks: Vec<(u64, i64)>,
+}
+
+impl Timeline {
+    pub(crate) fn new(breaks: &Arc<Vec<Break>>) -> Self {
+        Self { breaks: breaks.clone(), tracks: Vec::new() }
+    }
+
+    /// Returns where the next sample of a track lies.
+    pub(crate) fn next(&mut self, stream: u32) -> Place {
+        if self.breaks.is_empty() {
+            return Place::default();
+        }
+        let index = stream as usize;
+        if self.tracks.len() <= index {
+            self.tracks.resize(index + 1, (0, 0));
+        }
+        let (sample, ticks) = &mut self.tracks[index];
+        let (mut joined, mut begins) = (false, false);
+        for found in self.breaks.iter().filter(|found| found.stream == stream) {
+            if found.sample == *sample {
+                (*ticks, begins) = (found.ticks, true);
+            }
+            // Parsers give a mark of damage to the sample before the one that it is about.
+            joined |= found.sample.abs_diff(*sample) <= 2;
+        }
+        *sample += 1;
+        Place { ticks: *ticks, joined, begins }
+    }
+}
+
+/// A sample, as far as clocks are concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) stream: u32,
+    /// Whether the track is seen or heard all along, so that a jump of it is one of the clock.
+    pub(crate) steady: bool,
+    /// When it is decoded, and the time at which it is over, in ticks of the video.
+    pub(crate) time: i64,
+    pub(crate) end: i64,
+}
+
+/// Finds the breaks of a source whose samples come in the order of the file.
+pub(crate) struct BreakFinder {
+    /// The ticks a second of the video.
+    second: i64,
+    /// Whether clocks may jump ahead.
+    live: bool,
+    segments: Vec<Segment>,
+    tracks: Vec<TrackClock>,
+    joins: Vec<(u32, u64, usize)>,
+    /// The samples of all tracks.
+    samples: u64,
+}
+
+/// A part of the source with one clock.
+struct Segment {
+    start: i64,
+    end: i64,
+    /// How many samples came before it.
+    since: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct TrackClock {
+    steady: bool,
+    /// The last of the samples of all tracks that was of this one.
+    seen: u64,
+    samples: u64,
+    last: Option<i64>,
+    segment: usize,
+}
+
+impl BreakFinder {
+    pub(crate) fn new(second: i64, live: bool) -> Self {
+        Self {
+            second: second.max(1),
+            live,
+            segments: Vec::new(),
+            tracks: Vec::new(),
+            joins: Vec::new(),
+            samples: 0,
+        }
+    }
+
+    /// Counts a sample whose times are not known.
+    pub(crate) fn skip(&mut self, stream: u32) {
+        self.track(stream).samples += 1;
+    }
+
+    pub(crate) fn push(&mut self, seen: Seen) {
+        let (back, ahead) = (self.second.saturating_mul(BACK) / 1000, self.second.saturating_mul(AHEAD));
+        self.samples += 1;
+        let Seen { stream, steady, time, end } = seen;
+        let track = *self.track(stream);
+        let newest = self.segments.len().saturating_sub(1);
+        let own = self.segments.get(track.segment);
+        let before = track.last.or(own.map(|segment| segment.start));
+        let went_back = before.is_some_and(|before| time < before.saturating_sub(back));
+        let far = own.is_some_and(|segment| time > segment.end.saturating_add(ahead));
+        let mut segment = track.segment;
+        let begin = Segment { start: time, end, since: self.samples };
+        if own.is_none() {
+            self.segments.push(begin);
+        } else if went_back || (self.live && far) {
+            // The first track to jump begins a segment; the others join it, each at its own place.
+            if track.segment == newest && steady && self.segments.len() < MOST {
+                self.segments.push(begin);
+                segment = newest + 1;
+            } else {
+                segment = newest;
+            }
+        }
+        if segment != track.segment {
+            self.joins.push((stream, track.samples, segment));
+        }
+        if steady && let Some(segment) = self.segments.get_mut(segment) {
+            (segment.start, segment.end) = (segment.start.min(time), segment.end.max(end));
+        }
+        *self.track(stream) =
+            TrackClock { steady, seen: self.samples, samples: track.samples + 1, last: Some(time), segment };
+    }
+
+    fn track(&mut self, stream: u32) -> &mut TrackClock {
+        let index = stream as usize;
+        if self.tracks.len() <= index {
+            self.tracks.resize(index + 1, TrackClock::default());
+        }
+        &mut self.tracks[index]
+    }
+
+    /// Returns the breaks, and in how many places of the film the clock jumps. `ticks` converts from ticks of
+    /// the video to those of a track.
+    pub(crate) fn finish(self, ticks: impl Fn(u32, i64) -> i64) -> (Vec<Break>, usize) {
+        let (mut moved, mut over, mut places) = (Vec::with_capacity(self.segments.len()), i64::MIN, 0);
+        let mut by = 0;
+        for (number, segment) in self.segments.iter().enumerate() {
+            let goes_on = |track: &TrackClock| {
+                track.steady && track.segment < number && track.seen > segment.since + CONFIRMED
+            };
+            if number > 0 && !self.tracks.iter().any(goes_on) {
+                by = over.saturating_sub(segment.start);
+                places += 1;
+            }
+            moved.push(by);
+            over = over.max(segment.end.saturating_add(by));
+        }
+        let break_of = |&(stream, sample, segment): &(u32, u64, usize)| Break {
+            stream,
+            sample,
+            ticks: ticks(stream, moved[segment]),
+        };
+        (self.joins.iter().map(break_of).collect(), places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two recordings; the sound (track 1) of the first ends a second before its picture.
+    fn found(video: [i64; 2], sound: [i64; 2], live: bool) -> Vec<Break> {
+        let mut finder = BreakFinder::new(1000, live);
+        for part in 0..2 {
+            for step in 0..75 {
+                let time = video[part] + step * 40;
+                finder.push(Seen { stream: 0, steady: true, time, end: time + 40 });
+                if step < 50 || part == 1 {
+                    let time = sound[part] + step * 40;
+                    finder.push(Seen { stream: 1, steady: true, time, end: time + 40 });
+                }
+            }
+        }
+        finder.finish(|_, ticks| ticks).0
+    }
+
+    #[test]
+    fn all_tracks_are_moved_by_the_same_time() {
+        let moved = |sample, stream, ticks| Break { stream, sample, ticks };
+        // The second recording begins where the picture of the first ends, at three seconds.
+        assert_eq!(found([0, 0], [0, 0], true), [moved(75, 0, 3000), moved(50, 1, 3000)]);
+        assert_eq!(found([0, 90_000], [0, 90_000], true), [moved(75, 0, -87_000), moved(50, 1, -87_000)]);
+        assert_eq!(found([0, 90_000], [0, 90_000], false), []);
+        let mut timeline = Timeline::new(&Arc::new(found([0, 0], [0, 0], true)));
+        let places: Vec<Place> = (0..79).map(|_| timeline.next(0)).collect();
+        let place = |ticks, joined, begins| Place { ticks, joined, begins };
+        assert!(places[..73].iter().all(|&found| found == Place::default()));
+        let expected = [
+            place(0, true, false),
+            place(0, true, false),
+            place(3000, true, true),
+            place(3000, true, false),
+            place(3000, true, false),
+            place(3000, false, false),
+        ];
+        assert_eq!(places[73..], expected);
+        assert_eq!(Timeline::default().next(4), Place::default());
+    }
+
+    #[test]
+    fn a_wrong_stamp_of_one_track_moves_nothing() {
+        let mut finder = BreakFinder::new(1000, true);
+        for step in 0..1000 {
+            let video = if step == 100 { 2000 } else { step * 40 };
+            finder.push(Seen { stream: 0, steady: true, time: video, end: video + 40 });
+            finder.push(Seen { stream: 1, steady: true, time: step * 40, end: step * 40 + 40 });
+        }
+        let (breaks, places) = finder.finish(|_, ticks| ticks);
+        assert!(places == 0 && breaks.iter().all(|found| found.ticks == 0), "{breaks:?}");
+    }
+
+    #[test]
+    fn a_gap_is_no_break() {
+        assert_eq!(found([0, 9000], [0, 9000], true), []);
+    }
+}
