@@ -15,12 +15,14 @@ typedef struct kept {
 } kept;
 
 struct rt_input {
+    /* Must be the first member, because the log callback counts where `opaque` of a context points to, which is
+       this struct. */
+    atomic_llong complaints;
     AVFormatContext *context;
     AVIOContext *bytes; /* of the film itself */
     rt_access access;
     kept *first, *last; /* packets that are given out again */
     int recording, replaying;
-    atomic_llong complaints; /* counted by the log callback */
 };
 
 AVFormatContext *rt_context(rt_input *input) { return input->context; }
@@ -201,7 +203,7 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
         rt_close(input);
         return result;
     }
-    input->context->opaque = &input->complaints;
+    atomic_store(&input->complaints, 0); /* what finding out the format met says nothing of the film */
     *out = input;
     return 0;
 }
