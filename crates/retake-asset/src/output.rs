@@ -29,8 +29,8 @@ pub enum OutputError {
         /// The path.
         path: PathBuf,
     },
-    /// What is at the path cannot be replaced by a file or folder: it is a device, a pipe, or a link that leads
-    /// nowhere.
+    /// What is at the path cannot be replaced by a file or folder: it is a device, a pipe, or a link that
+    /// leads nowhere.
     #[error("{} is neither a file nor a folder", .path.display())]
     NotReplaceable {
         /// The path.
@@ -64,8 +64,8 @@ pub struct OutputTarget {
 }
 
 impl OutputTarget {
-    /// An output at `path`. Nothing is made yet. Where a link is there whose file is to be replaced, the output is
-    /// at the place that the link leads to, and the link stays.
+    /// An output at `path`. Nothing is made yet. Where a link is there whose file is to be replaced, the
+    /// output is at the place that the link leads to, and the link stays.
     pub fn new(path: impl Into<PathBuf>, existing: Existing) -> Self {
         let mut path = path.into();
         if existing == Existing::Replace && path.is_symlink() {
@@ -92,8 +92,8 @@ impl OutputTarget {
     /// path before all the work.
     ///
     /// # Errors
-    /// [`OutputError::Exists`], [`OutputError::NotReplaceable`], and [`OutputError::Io`] where the path cannot be
-    /// looked at. A dangling link counts as something that is there.
+    /// [`OutputError::Exists`], [`OutputError::NotReplaceable`], and [`OutputError::Io`] where the path
+    /// cannot be looked at. A dangling link counts as something that is there.
     pub fn check(&self) -> Result<(), OutputError> {
         match self.path.symlink_metadata() {
             Ok(found) if self.existing == Existing::Replace => match found.is_file() || found.is_dir() {
@@ -140,8 +140,8 @@ impl OutputTarget {
         folder.map_err(OutputError::io("making a temporary folder in", &self.folder))
     }
 
-    /// Removes what a killed program left under the name of [`OutputTarget::unfinished_folder`]. A failure shows
-    /// when the folder is made, because its name is taken then.
+    /// Removes what a killed program left under the name of [`OutputTarget::unfinished_folder`]. A failure
+    /// shows when the folder is made, because its name is taken then.
     pub fn remove_unfinished_folder(&self, owner: &str) {
         let left = self.folder.join(self.unfinished_name(owner));
         let _ = fs::remove_dir_all(&left).or_else(|_| fs::remove_file(&left));
@@ -161,7 +161,8 @@ impl OutputTarget {
         let UnfinishedFile(file) = file.into();
         self.check()?;
         if let Ok(replaced) = self.path.symlink_metadata() {
-            // who may read the film stays the same; where the system cannot do that, it is as for any new file
+            // who may read the film stays the same; where the system cannot do that, it is as for any new
+            // file
             let _ = fs::set_permissions(&file, replaced.permissions());
         }
         self.sync(&file).map_err(OutputError::io("writing", &self.path))?;
@@ -318,8 +319,8 @@ mod tests {
         assert_eq!(names(home.path()), ["film.mp4"]);
     }
 
-    /// A link stays, and what it leads to is replaced, with the permissions that it has; what is no file is left
-    /// alone, and long names are no hindrance.
+    /// A link stays, and what it leads to is replaced, with the permissions that it has; what is no file is
+    /// left alone, and long names are no hindrance.
     #[cfg(unix)]
     #[test]
     fn links_are_followed_and_devices_are_kept() {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Prints a text. It ignores a reader that has gone away (as `head` does) and a full disk, because an encode must
-/// go on without them.
+/// Prints a text. It ignores a reader that has gone away (as `head` does) and a full disk, because an encode
+/// must go on without them.
 pub(crate) fn print(text: &str) {
     write(io::stdout().lock(), text);
 }

@@ -1,5 +1,6 @@
-//! What signals do: the first one asks the run to stop, and ends it if it has not stopped soon after; the second
-//! one ends it at once. Both are safe, because a job folder survives the death of its process at any moment.
+//! What signals do: the first one asks the run to stop, and ends it if it has not stopped soon after; the
+//! second one ends it at once. Both are safe, because a job folder survives the death of its process at any
+//! moment.
 
 use crate::exit::{self, STOPPED};
 use anyhow::{Context, Result};

@@ -420,8 +420,8 @@ impl ExportBuilder {
         self
     }
 
-    /// Whether the source may be a playlist (HLS, DASH, a list of files to be joined) that names other files of
-    /// this machine, which are then opened, too. Default: no, because a text that somebody else made could
+    /// Whether the source may be a playlist (HLS, DASH, a list of files to be joined) that names other files
+    /// of this machine, which are then opened, too. Default: no, because a text that somebody else made could
     /// name any film that only you can read.
     #[must_use]
     pub fn allow_references(mut self, allowed: bool) -> Self {

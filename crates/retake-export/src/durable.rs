@@ -1,9 +1,9 @@
-//! Folders that are ours alone, the files in them that appear whole or not at all, and names that survive a power
-//! failure.
+//! Folders that are ours alone, the files in them that appear whole or not at all, and names that survive a
+//! power failure.
 //!
-//! A folder is looked at once, and its files are reached through its handle from then on, so that nobody can put
-//! another one in its place. No link is followed, because a link that somebody planted would lead to a file of
-//! the user's.
+//! A folder is looked at once, and its files are reached through its handle from then on, so that nobody can
+//! put another one in its place. No link is followed, because a link that somebody planted would lead to a
+//! file of the user's.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -36,8 +36,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder that belongs to this user, and that nobody else may write into. One that is not there is
-    /// made, and nobody else may look into it.
+    /// Opens a folder that belongs to this user, and that nobody else may write into. One that is not there
+    /// is made, and nobody else may look into it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let handle = system::open_folder(None, path)?;
         Ok(Self { path: path.to_owned(), handle })
@@ -83,8 +83,8 @@ impl Folder {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Writes a file under another name, syncs it, and gives it its own name: there is nothing under that name,
-    /// or what was there before, or all of `content`.
+    /// Writes a file under another name, syncs it, and gives it its own name: there is nothing under that
+    /// name, or what was there before, or all of `content`.
     pub(crate) fn write_whole(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let mut file = self.begin()?;
         file.file.write_all(content)?;

@@ -95,8 +95,8 @@ fn run_passes<'a>(
     passes.run(journal, map)
 }
 
-/// A take that proves damaged when it is read is removed and made again. One that is damaged again and again is
-/// the fault of the disk, or of an encoder.
+/// A take that proves damaged when it is read is removed and made again. One that is damaged again and again
+/// is the fault of the disk, or of an encoder.
 fn make_again_what_is_damaged(
     store: &TakeStore,
     make: impl Fn() -> Result<Summary, ExportError>,

@@ -173,7 +173,8 @@ impl<'j> Passes<'_, 'j> {
         }
         let mut by_range: BTreeMap<(u64, u64), FinishedTake> =
             takes.into_iter().map(|take| ((take.record.range.start, take.record.range.end), take)).collect();
-        // a kept take that ends elsewhere than its unit was none of this job's, and the unit is still to be made
+        // a kept take that ends elsewhere than its unit was none of this job's, and the unit is still to be
+        // made
         let (sender, supply) = unbounded();
         for &range in map.units.iter().filter(|range| !by_range.contains_key(&(range.start, range.end))) {
             let description = first_take(self.job, range);

@@ -25,8 +25,8 @@ pub(crate) struct Input {
     timeline: Timeline,
 }
 
-// SAFETY: a demuxer and its bytes are used by one thread at a time (every call takes `&mut` or only reads), but
-// not bound to one.
+// SAFETY: a demuxer and its bytes are used by one thread at a time (every call takes `&mut` or only reads),
+// but not bound to one.
 unsafe impl Send for Input {}
 
 impl Input {

@@ -10,6 +10,7 @@
 //! into the errors.
 
 mod access;
+mod adts;
 mod clock;
 mod container;
 mod copier;

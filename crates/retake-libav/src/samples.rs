@@ -1,5 +1,6 @@
 //! Reads compressed samples of one track without decoding them.
 
+use crate::adts;
 use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
@@ -19,6 +20,8 @@ pub struct TrackReader {
     format: TrackFormat,
     time_base: Rational,
     audio: bool,
+    /// Whether its packets have headers that are taken off.
+    headers: bool,
     samples: u64,
 }
 
@@ -41,11 +44,16 @@ impl TrackReader {
         let unknown = || MediaError::NoDecoder { file: file.clone(), codec: named.to_owned() };
         let mut input = Input::open_again(info)?;
         input.select(|index| index == track);
+        let mut headers = false;
         let format = match audio {
-            true => TrackFormat::Audio(input.audio(track).ok_or_else(unknown)?),
+            true => {
+                let mut format = input.audio(track).ok_or_else(unknown)?;
+                headers = !adts::find(&mut input, &mut [(track, &mut format)]).is_empty();
+                TrackFormat::Audio(format)
+            }
             false => TrackFormat::Video(video_format(info, input.extradata(track)).ok_or_else(unknown)?),
         };
-        Ok(Self { file, stream: track, input, format, time_base, audio, samples: 0 })
+        Ok(Self { file, stream: track, input, format, time_base, audio, headers, samples: 0 })
     }
 
     /// Returns the description that the samples are decoded with. The configuration is the container's own.
@@ -71,8 +79,9 @@ impl TrackReader {
         self.samples += 1;
         let time =
             |ticks: Option<i64>| ticks.map_or(Time::INVALID, |ticks| ticks_to_time(ticks, self.time_base));
+        let data = if self.headers { adts::without_header(packet.data()) } else { packet.data() };
         Ok(Some(Sample {
-            data: packet.data().to_vec(),
+            data: data.to_vec(),
             pts: time(packet.pts()),
             dts: time(packet.dts()),
             duration: time(Some(packet.duration()).filter(|&ticks| ticks > 0)),

@@ -1,5 +1,6 @@
 //! Reads compressed sound of several tracks, with exact times.
 
+use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
@@ -14,6 +15,8 @@ use retake_media::{AudioFormat, Rational, Sample, SampleKind, Time};
 pub struct SoundReader {
     source: Source,
     tracks: Vec<(AudioFormat, SoundClock)>,
+    /// Whether the packets of a track have headers that are taken off.
+    headers: Vec<bool>,
 }
 
 impl SoundReader {
@@ -24,7 +27,7 @@ impl SoundReader {
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, tracks: &[u32]) -> Result<Self, MediaError> {
         let file = &info.path;
-        let input = Input::open_again(info)?;
+        let mut input = Input::open_again(info)?;
         let (mut wanted, mut clocks) = (Vec::new(), Vec::new());
         for &number in tracks {
             let sound = |track: &&crate::TrackInfo| track.index == number && track.kind == TrackKind::Audio;
@@ -35,8 +38,13 @@ impl SoundReader {
             clocks.push((format.clone(), SoundClock::new(track.time_base, format.sample_rate)));
             wanted.push(track.clone());
         }
+        input.select(|index| tracks.contains(&index));
+        let mut formats: Vec<_> =
+            clocks.iter_mut().zip(tracks).map(|((format, _), track)| (*track, format)).collect();
+        let headers = adts::find(&mut input, &mut formats);
+        let headers = tracks.iter().map(|track| headers.contains(track)).collect();
         let source = Source::new(file.clone(), input, wanted, info.start);
-        Ok(Self { source, tracks: clocks })
+        Ok(Self { source, tracks: clocks, headers })
     }
 
     /// Returns the description of a track; `index` counts the tracks that were opened.
@@ -58,7 +66,8 @@ impl SoundReader {
         };
         let length = self.source.sound_samples(track, packet.data().len());
         let (time, duration) = self.tracks[track].1.place(stamps.dts, stamps.duration, length);
-        let data = packet.data().to_vec();
+        let data = if self.headers[track] { adts::without_header(packet.data()) } else { packet.data() };
+        let data = data.to_vec();
         Ok(Some((track, Sample { data, pts: time, dts: time, duration, kind: SampleKind::Sync })))
     }
 }

@@ -1,4 +1,5 @@
-//! A film opens nothing but itself, its name means nothing, and every wait for it ends when that is asked for.
+//! A film opens nothing but itself, its name means nothing, and every wait for it ends when that is asked
+//! for.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
 mod common;

@@ -161,9 +161,9 @@ impl Time {
         self.fit(numerator, i128::from(self.timescale), timescale, self.epoch, self.flags & ROUNDED)
     }
 
-    /// Returns the first of the times `self`, `self + step`, `self + 2 * step`, … that lies after `time`. It is
-    /// computed, not counted up to, because the times of a file may be any. It is infinite where no such time
-    /// can be told from `time`, and where `step` is not above zero.
+    /// Returns the first of the times `self`, `self + step`, `self + 2 * step`, … that lies after `time`. It
+    /// is computed, not counted up to, because the times of a file may be any. It is infinite where no such
+    /// time can be told from `time`, and where `step` is not above zero.
     pub fn first_after(self, step: Self, time: Self) -> Self {
         if self > time {
             return self;

@@ -83,11 +83,10 @@ pub mod pixel {
 
 /// Films as sources: what is in them, their pictures decoded, their samples as they are.
 ///
-/// [`probe`](source::probe) looks at a film, and opens nothing else unless [`Access`](source::Access) allows it;
-/// [`survey`](source::survey) looks through all of it; [`FrameReader`](source::FrameReader) decodes its pictures
-/// from
-/// start to end, [`TrackReader`](source::TrackReader) gives the samples of a track. A reader that can be read
-/// again, in exact ranges, is [`AssetReader`](asset::AssetReader).
+/// [`probe`](source::probe) looks at a film, and opens nothing else unless [`Access`](source::Access) allows
+/// it; [`survey`](source::survey) looks through all of it; [`FrameReader`](source::FrameReader) decodes its
+/// pictures from start to end, [`TrackReader`](source::TrackReader) gives the samples of a track. A reader
+/// that can be read again, in exact ranges, is [`AssetReader`](asset::AssetReader).
 pub mod source {
     pub use retake_libav::{
         Access, FilmInfo, Finding, FindingKind, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind,

@@ -1,5 +1,5 @@
-//! A run that is killed at any call into the system ends, by the same command, with the same bytes, exit code 0
-//! and nothing left over. `strace` counts the calls and kills.
+//! A run that is killed at any call into the system ends, by the same command, with the same bytes, exit code
+//! 0 and nothing left over. `strace` counts the calls and kills.
 
 use crate::common::{Run, Studio, fast};
 use std::fs;

@@ -12,6 +12,8 @@ mod golden;
 mod jobs;
 mod kills;
 mod losses;
+#[cfg(unix)]
+mod paths;
 mod pictures;
 mod pipe;
 mod previous;

@@ -10,32 +10,36 @@ fn kept(name: &str) -> PathBuf {
 }
 
 /// Copies a folder of an earlier version, without what says that its film was finished.
-fn folder_of_layout_1(studio: &Studio, name: &str) {
+fn folder_of_layout(layout: &str, studio: &Studio, name: &str) {
     let folder = studio.path(name);
     fs::create_dir_all(folder.join("takes")).unwrap();
     for file in ["job.json", "index"] {
-        fs::copy(kept("layout-1").join(file), folder.join(file)).unwrap();
+        fs::copy(kept(layout).join(file), folder.join(file)).unwrap();
     }
-    let takes = fs::read_dir(kept("layout-1/takes")).unwrap().map(|entry| entry.unwrap());
+    let takes = fs::read_dir(kept(layout).join("takes")).unwrap().map(|entry| entry.unwrap());
     for take in takes {
         fs::copy(take.path(), folder.join("takes").join(take.file_name())).unwrap();
     }
 }
 
-/// Samples of takes of layout 1 are written in another way: their folder is refused by its number, and keeps
-/// what it has, until somebody says that it may be forgotten.
+/// Takes of earlier layouts are written in another way: their folder is refused by its number, and keeps what it
+/// has, until somebody says that it may be forgotten, or works elsewhere.
 #[test]
-fn a_folder_of_layout_1_is_refused_by_its_number() {
+fn a_folder_of_an_earlier_layout_is_refused_by_its_number() {
     let Some(studio) = Studio::open() else { return };
-    folder_of_layout_1(&studio, "out.mkv.retake");
-    let takes = || fs::read_dir(studio.path("out.mkv.retake/takes")).unwrap().count();
-    let before = takes();
     let job = format!("film.mkv -o out.mkv {} --crf 40", fast());
-    let run = studio.retake(&format!("encode {job}"));
-    run.refused(2, &["out.mkv.retake", "another version", "version 1", "--restart"]);
-    assert_eq!(takes(), before, "nothing is lost");
-    studio.encode(&format!("{job} --restart"));
-    assert_eq!(studio.names(), ["film.mkv", "out.mkv"].map(str::to_owned).into());
+    for number in [1, 2] {
+        folder_of_layout(&format!("layout-{number}"), &studio, "out.mkv.retake");
+        let takes = || fs::read_dir(studio.path("out.mkv.retake/takes")).unwrap().count();
+        let before = takes();
+        let run = studio.retake(&format!("encode {job}"));
+        let version = format!("version {number}");
+        run.refused(2, &["out.mkv.retake", "another version", &version, "--restart", "--work-dir"]);
+        assert_eq!(takes(), before, "nothing is lost");
+        studio.encode(&format!("{job} --restart"));
+        assert_eq!(studio.names(), ["film.mkv", "out.mkv"].map(str::to_owned).into());
+        fs::remove_file(studio.path("out.mkv")).unwrap();
+    }
 }
 
 /// A film that an earlier version finished, and whose folder it could not remove any more: this is said,
@@ -43,7 +47,7 @@ fn a_folder_of_layout_1_is_refused_by_its_number() {
 #[test]
 fn a_film_that_layout_1_finished_is_left_as_it_is() {
     let Some(studio) = Studio::open() else { return };
-    folder_of_layout_1(&studio, "out.mkv.retake");
+    folder_of_layout("layout-1", &studio, "out.mkv.retake");
     fs::copy(kept("layout-1/finished.json"), studio.path("out.mkv.retake/finished.json")).unwrap();
     fs::copy(kept("finished.mkv"), studio.path("out.mkv")).unwrap();
     let run = studio.retake(&format!("encode film.mkv -o out.mkv {} --crf 40", fast()));

@@ -1,5 +1,5 @@
-//! Signals, streams of output that cannot be written, and inputs that nothing comes from: the run ends soon, and
-//! says why.
+//! Signals, streams of output that cannot be written, and inputs that nothing comes from: the run ends soon,
+//! and says why.
 
 use crate::common::{Run, Studio, fast, ffmpeg};
 use std::fs::{self, File};
@@ -91,7 +91,8 @@ fn a_limit_on_files_is_an_error() {
     assert_eq!(studio.names(), ["film.mkv", "out.mp4"].map(str::to_owned).into());
 }
 
-/// Sound that begins a hundred thousand years after the pictures: segments of a stream are not counted up to it.
+/// Sound that begins a hundred thousand years after the pictures: segments of a stream are not counted up to
+/// it.
 #[test]
 fn sound_that_is_far_away_ends() {
     let Some(studio) = Studio::empty() else { return };

@@ -130,9 +130,9 @@ impl JobFolder {
         Ok(stored.job)
     }
 
-    /// The description of an earlier run's job; nothing where there is none, or a damaged one, because index and
-    /// takes say themselves what they belong to. That of another version is refused by name, because its takes
-    /// would not be found.
+    /// The description of an earlier run's job; nothing where there is none, or a damaged one, because index
+    /// and takes say themselves what they belong to. That of another version is refused by name, because its
+    /// takes would not be found.
     fn description(&self) -> Result<Option<JobDescription>, ExportError> {
         let text = match self.folder.read(DESCRIPTION).and_then(read_all) {
             Ok(text) => text,

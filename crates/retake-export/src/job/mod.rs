@@ -85,8 +85,8 @@ impl Job {
         let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
         let open_folder = || JobFolder::open(&request.work_dir(), earlier);
         let access = stop.access(request.references);
-        // the folder is looked at late, so that a refused request touches nothing; what comes through a pipe has
-        // to be kept somewhere
+        // the folder is looked at late, so that a refused request touches nothing; what comes through a pipe
+        // has to be kept somewhere
         let (spool, film) = if is_pipe(&request.input)? {
             let folder = open_folder()?;
             let film = probe_pipe(&request.input, &folder, &access, stop)?;

@@ -272,8 +272,8 @@ impl Request {
     }
 }
 
-/// The job folder of an output in another folder, where outputs of the same name may meet, or under a name that
-/// is shorter than the output's.
+/// The job folder of an output in another folder, where outputs of the same name may meet, or under a name
+/// that is shorter than the output's.
 pub(crate) fn job_folder(folder: &Path, output: &Path) -> PathBuf {
     let whole = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
     let name = short_name(output.file_name());

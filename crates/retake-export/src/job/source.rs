@@ -1,5 +1,5 @@
-//! The source of a job: what comes through a pipe is kept in the job folder, because passes need to see the film more
-//! than once, and what is found in the film decides how it is read.
+//! The source of a job: what comes through a pipe is kept in the job folder, because passes need to see the
+//! film more than once, and what is found in the film decides how it is read.
 
 use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};

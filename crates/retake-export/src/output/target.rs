@@ -71,7 +71,7 @@ impl JobOutput {
         check_paths(input, output)?;
         let existing = if overwrite { Existing::Replace } else { Existing::Keep };
         let target = OutputTarget::new(output, existing);
-        target.check().map_err(not_placed)?;
+        target.check().map_err(|error| not_made(&target, error))?;
         if kind == OutputKind::Stream {
             check_media(target.path())?;
         }
@@ -85,14 +85,11 @@ impl JobOutput {
         Self { owner: owner(job_folder), ..self }
     }
 
-    /// Tries whether the output can be made, so that a folder that cannot be written, or a name that is too long,
-    /// is told before all the work.
+    /// Tries whether the output can be made, so that a folder that cannot be written, or a name that is too
+    /// long, is told before all the work.
     pub(crate) fn try_out(&self) -> Result<(), ExportError> {
         let folder = self.target.unfinished_folder(&self.owner);
-        let folder = folder.map_err(|error| match error {
-            OutputError::Io { source, .. } => cannot_make(self.path(), &source),
-            other => not_placed(other),
-        })?;
+        let folder = folder.map_err(|error| not_made(&self.target, error))?;
         let path = folder.path().join(self.path().file_name().unwrap_or_default());
         let made = fs::File::create_new(&path).and_then(|_| match self.kind {
             OutputKind::Stream => fs::create_dir(media_of(&path)),
@@ -144,6 +141,14 @@ pub(crate) fn remove_unfinished(output: &Path, job_folder: &Path) {
 
 fn cannot_make(output: &Path, error: &io::Error) -> ExportError {
     RequestError::OutputCannotBeMade { output: output.to_owned(), reason: error.to_string() }.into()
+}
+
+/// An output that cannot be made is the request's fault, as far as that shows before the work.
+fn not_made(target: &OutputTarget, error: OutputError) -> ExportError {
+    match error {
+        OutputError::Io { source, .. } => cannot_make(target.path(), &source),
+        other => not_placed(other),
+    }
 }
 
 fn not_placed(error: OutputError) -> ExportError {

@@ -250,7 +250,8 @@ impl<'a> RunningTake<'a> {
     /// Takes everything that the encoder has for now.
     fn receive(&mut self) -> Result<(), ExportError> {
         while let Some(event) = self.run.next().map_err(|error| run_error(error, self.range()))? {
-            // an encoder may work for long on what it was given, above all when it is told that nothing more comes
+            // an encoder may work for long on what it was given, above all when it is told that nothing more
+            // comes
             self.tools.stop.check()?;
             match event {
                 RunEvent::Sample(frame) => {

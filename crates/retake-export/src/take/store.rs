@@ -281,8 +281,8 @@ mod tests {
     use retake_compression::units::FrameRange;
     use std::fs;
 
-    /// A take under the name of another, from another film, with a changed sample or from another frame on is not
-    /// that take.
+    /// A take under the name of another, from another film, with a changed sample or from another frame on is
+    /// not that take.
     #[test]
     fn a_take_is_what_its_description_says() {
         let place = tempfile::tempdir().unwrap();

@@ -41,11 +41,11 @@ int rt_refusal(int code) {
     }
 }
 
-/* Formats whose demuxers read the bytes that they are given and open nothing. A format that is missing here is
-   not read: those that open other files or devices (image2, vobsub, dvdvideo, sdp, rtp and the like), that are
-   texts drawn as pictures (tty, bintext), and that are recognised by their name alone. */
+/* Formats whose demuxers read the bytes that they are given and open nothing. A format that is missing here
+   is not read: those that open other files or devices (image2, vobsub, dvdvideo, sdp, rtp and the like), that
+   are texts drawn as pictures (tty, bintext), and that are recognised by their name alone. */
 #define CONTAINERS \
-    "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,asf,asf_o,flv,live_flv,kux,mxf,gxf,lxf,ogg,nut,nsv,nuv,rm,ivr,wtv,wtv,dv," \
+    "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,asf,asf_o,flv,live_flv,kux,mxf,gxf,lxf,ogg,nut,nsv,nuv,rm,ivr,wtv,dv," \
     "yuv4mpegpipe,ivf,obu,av1,h261,h263,h264,hevc,vvc,evc,apv,m4v,vc1,vc1test,dirac,dnxhd,cavsvideo,avs2,avs3,mjpeg,mpjpeg,smjpeg," \
     "ffmetadata,swf,webvtt,pmp,pva,ty,dhav,ifv,mtv,mvi,msf,kvag,xmv,imgc,mlv,cine,ser,filmstrip,moflex,mods,vividas,vivo,nc,r3d,iss," \
     "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,au,caf,dts,dtshd,flac,loas,mp3,mpc,mpc8,mlp,oma,qcp,tak,truehd,tta,w64,wav,wv,xwma," \
