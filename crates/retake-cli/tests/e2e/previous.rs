@@ -22,8 +22,8 @@ fn folder_of_layout(layout: &str, studio: &Studio, name: &str) {
     }
 }
 
-/// Takes of earlier layouts are written in another way: their folder is refused by its number, and keeps what it
-/// has, until somebody says that it may be forgotten, or works elsewhere.
+/// Takes of earlier layouts are written in another way: their folder is refused by its number, and keeps what
+/// it has, until somebody says that it may be forgotten, or works elsewhere.
 #[test]
 fn a_folder_of_an_earlier_layout_is_refused_by_its_number() {
     let Some(studio) = Studio::open() else { return };

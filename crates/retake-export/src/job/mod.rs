@@ -20,7 +20,7 @@ use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use folder::{Earlier, JobDescription, JobFolder};
 use identity::{RequestIdentity, source_identity};
-use plan::{budget, first_pass, is_streaming, objective, unit_rule};
+use plan::{budget, first_pass, is_streaming, objective, shorter, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
@@ -103,8 +103,15 @@ impl Job {
         let memory = request.memory.unwrap_or_else(half_of_memory);
         let goal = request.target().goal();
         let streaming = is_streaming(goal);
-        let rule = unit_rule(&film, memory, goal, format, output.kind() == OutputKind::Stream);
+        let mut rule = unit_rule(&film, memory, goal, format, output.kind() == OutputKind::Stream);
         settings.controls.first_pass = first_pass(request, &settings, rule, memory);
+        // shorter units cost bits, and are better than no film
+        while budget(request, &settings, rule, streaming, memory).is_err()
+            && let Some(shorter) = shorter(rule, &film)
+        {
+            rule = shorter;
+            settings.controls.first_pass = first_pass(request, &settings, rule, memory);
+        }
         let settings = make_acceptable(&*request.encoder, settings, &mut notes)?;
         if settings.reconstruct {
             // a metric may need larger pictures, or be left out of this build

@@ -87,6 +87,14 @@ pub(crate) fn unit_rule(
     }
 }
 
+/// A rule of shorter units, for less memory; none where they are a second long already.
+pub(crate) fn shorter(rule: UnitRule, film: &FilmInfo) -> Option<UnitRule> {
+    let least = film.video.frame_rate.to_f64().clamp(1.0, 1000.0).round() as u64;
+    let half = |frames: u64| (frames / 2).max(least).min(frames);
+    let shorter = UnitRule { longest: half(rule.longest), window: half(rule.window) };
+    (shorter != rule).then_some(shorter)
+}
+
 /// The windows of a highest rate, in seconds.
 const RATE_WINDOW: f64 = 2.0;
 
@@ -180,4 +188,29 @@ pub(crate) fn budget(
     let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
     let permits = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
     Ok(Budget { jobs: jobs as u32, permits: permits as usize })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::{ExportError, RequestError};
+    use crate::job::identity::RequestIdentity;
+    use crate::job::request::Request;
+    use crate::job::{Began, Job};
+    use crate::stop::StopFlag;
+    use crate::testing::job;
+
+    /// Where memory is short, units are shorter; a film is refused only where not even units of a second fit.
+    #[test]
+    fn units_are_shorter_where_memory_is_short() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let of = |folder: usize, megabytes: u64| {
+            job(folders[folder].path(), |request| request.memory = Some(megabytes << 20)).description.rule
+        };
+        let (usual, short) = (of(0, 1000), of(1, 100));
+        assert!(short.longest < usual.longest && short.window < usual.window, "{short:?} {usual:?}");
+        let too_little = Request { memory: Some(1 << 20), ..job(folders[0].path(), |_| ()).request.clone() };
+        let identity = RequestIdentity::of(&too_little);
+        let refused = Job::prepare(&too_little, identity, Began::now(), &StopFlag::new()).map(drop);
+        assert!(matches!(refused, Err(ExportError::Request(RequestError::MemoryTooSmall { .. }))));
+    }
 }
