@@ -11,6 +11,10 @@ const SLIP: i64 = 8;
 #[derive(Debug)]
 pub(crate) struct Clock {
     nominal: i64,
+    /// The least distance of a repaired stamp from the one before, in ticks. Containers count milliseconds.
+    least: i64,
+    /// Whether the last stamp was moved.
+    moved: bool,
     last: Option<(i64, i64)>,
     /// The ticks that are added to all stamps after a break.
     offset: i64,
@@ -22,7 +26,9 @@ impl Clock {
         let (base, rate) = (video.time_base, video.frame_rate);
         let ticks =
             i64::from(rate.den) * i64::from(base.den) / (i64::from(rate.num) * i64::from(base.num)).max(1);
-        Self { nominal: ticks.max(1), last: None, offset: 0, repaired: 0 }
+        let millisecond = i64::from(base.den) / (1000 * i64::from(base.num)).max(1) + 1;
+        let (nominal, least) = (ticks.max(1), millisecond.min(ticks).max(1));
+        Self { nominal, least, moved: false, last: None, offset: 0, repaired: 0 }
     }
 
     pub(crate) fn repaired(&self) -> u64 {
@@ -39,22 +45,23 @@ impl Clock {
         };
         let step = if last_duration > 0 { last_duration } else { self.nominal };
         let pts = match pts.map(|pts| pts.saturating_add(self.offset)) {
-            Some(pts) if pts > last => pts,
+            Some(pts) if pts > last && !(self.moved && pts - last < self.least) => {
+                self.moved = false;
+                self.last = Some((pts, duration));
+                return (pts, duration);
+            }
             Some(pts) if last.saturating_sub(pts) <= SLIP.saturating_mul(step) => {
-                self.repaired += 1;
-                last.saturating_add(1)
+                last.saturating_add(self.least)
             }
             Some(pts) => {
-                self.repaired += 1;
                 let next = last.saturating_add(step);
                 self.offset = self.offset.saturating_add(next.saturating_sub(pts));
                 next
             }
-            None => {
-                self.repaired += 1;
-                last.saturating_add(step)
-            }
+            None => last.saturating_add(step),
         };
+        self.repaired += 1;
+        self.moved = true;
         self.last = Some((pts, duration));
         (pts, duration)
     }
@@ -65,7 +72,7 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        Clock { nominal: 40, last: None, offset: 0, repaired: 0 }
+        Clock { nominal: 40, least: 1, moved: false, last: None, offset: 0, repaired: 0 }
     }
 
     #[test]
@@ -75,6 +82,15 @@ mod tests {
         let made: Vec<i64> = given.iter().map(|&pts| clock.stamp(pts, 0).0).collect();
         assert_eq!(made, [100, 140, 180, 181, 182, 260]);
         assert_eq!(clock.repaired(), 3);
+    }
+
+    #[test]
+    fn repaired_stamps_are_apart_on_the_clock_of_any_container() {
+        let mut clock = Clock { nominal: 3600, least: 91, ..clock() };
+        let given = [0, 3600, 3600, 3650, 7200];
+        let made: Vec<i64> = given.iter().map(|&pts| clock.stamp(Some(pts), 0).0).collect();
+        assert_eq!(made, [0, 3600, 3691, 3782, 7200]);
+        assert_eq!(clock.repaired(), 2);
     }
 
     #[test]

@@ -328,7 +328,10 @@ impl Survey {
             film.states_duration != 0 && info.container.split(',').any(|name| states.contains(&name));
         let detail = match length {
             _ if missing > tolerated => {
-                format!("only {} of {stated} frames are there: the file is incomplete", self.samples)
+                format!(
+                    "all tracks can be read for {} of {stated} frames only: the file is incomplete",
+                    self.samples
+                )
             }
             Some((wanted, found)) if stated_by && wanted - found > 1.0 + wanted / 100.0 => {
                 format!("only {found:.3} s of {wanted:.3} s are there: the file is incomplete")

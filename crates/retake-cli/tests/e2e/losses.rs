@@ -187,6 +187,20 @@ fn a_frame_rate_that_is_a_guess() {
     }
 }
 
+/// An encoder that takes no frame rate as high as the film's gets one that it takes; the times are kept.
+#[test]
+fn a_frame_rate_that_is_too_high_for_an_encoder() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=160x96:r=300:d=0.5 -c:v mpeg4", "film.mp4");
+    for encoder in encoders() {
+        let name = format!("{}.mp4", encoder.name);
+        let run = studio.encode(&format!("film.mp4 -o {name} {} --crf 40", encoder.flags));
+        assert_eq!(run.summary()["frames"], 150, "{name}");
+        let rate = entry(&studio, &name, "stream=avg_frame_rate");
+        assert_eq!(rate, "300/1", "{name}: {:?}", run.notes());
+    }
+}
+
 /// Of a shape that the container states, and another one in the stream, players show the container's.
 #[test]
 fn the_container_states_the_shape() {
@@ -360,6 +374,24 @@ fn a_still_that_is_larger_than_the_film() {
             assert_eq!(run.summary()["frames"], 50, "{marks} {maps}");
         }
     }
+}
+
+/// The samples at the end that only fill the last packet are not heard in a container either that has no
+/// field for them.
+#[test]
+fn the_last_samples_of_sound() {
+    let Some(studio) = Studio::empty() else { return };
+    let source = "-f lavfi -i testsrc2=s=160x96:r=25:d=1.31 -f lavfi -i sine=d=1.313:r=48000";
+    studio.render(&format!("{source} -c:v mpeg4 -c:a libopus"), "film.mkv");
+    for name in ["out.mp4", "out.mkv"] {
+        studio.encode(&format!("film.mkv -o {name} {} --crf 40", fast()));
+    }
+    let heard = |name: &str| ffmpeg(&studio.path(""), &format!("-i {name} -map 0:a -f s16le -")).len() / 2;
+    assert_eq!(heard("out.mkv"), heard("film.mkv"));
+    let packets = probe(&studio.path("out.mp4"), "-select_streams a -show_entries packet=duration");
+    let lasts = |packet: &String| packet.split(',').next().unwrap().parse::<u32>().unwrap();
+    let (last, others) = packets.split_last().unwrap();
+    assert!(lasts(last) < 960 && others[1..].iter().all(|packet| lasts(packet) == 960), "{packets:?}");
 }
 
 /// Subtitles that the source shows only when asked are not shown unasked.

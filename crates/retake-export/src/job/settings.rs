@@ -9,6 +9,7 @@ use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, Rat
 use retake_compression::property::PropertyKey;
 use retake_compression::rate_limit::VbvOf;
 use retake_libav::{FilmInfo, VideoTrack};
+use retake_media::Rational;
 
 /// The settings of a job's takes: what its properties make of them, and in them what the export decides
 /// itself. What the source has and they do not is told in `notes`.
@@ -119,8 +120,12 @@ fn keep_fields(
     notes.push(format!("the source is interlaced, and its fields are coded as whole frames: {reason}"));
 }
 
+/// The highest frame rate that every encoder takes.
+const FASTEST: Rational = Rational::new(240, 1);
+
 /// Makes sure that the encoder takes the settings, before there is a job: of a size that is not even a row or
-/// a column is left out where that helps.
+/// a column is left out where that helps, and of a frame rate that is too high a lower one is told, because
+/// the times of frames are kept in any case.
 pub(crate) fn make_acceptable(
     factory: &dyn EncoderFactory,
     settings: EncoderSettings,
@@ -128,16 +133,34 @@ pub(crate) fn make_acceptable(
 ) -> Result<EncoderSettings, ExportError> {
     let Err(error) = factory.open(&settings) else { return Ok(settings) };
     let (width, height) = (settings.width, settings.height);
-    let even = EncoderSettings { width: width & !1, height: height & !1, ..settings.clone() };
-    if even == settings || factory.open(&even).is_err() {
+    let even = |settings: &EncoderSettings| EncoderSettings {
+        width: width & !1,
+        height: height & !1,
+        ..settings.clone()
+    };
+    let slower = match settings.frame_rate.to_f64() > FASTEST.to_f64() {
+        true => EncoderSettings { frame_rate: FASTEST, ..settings.clone() },
+        false => settings.clone(),
+    };
+    let ways = [even(&settings), slower.clone(), even(&slower)];
+    let accepted = |way: &EncoderSettings| *way != settings && factory.open(way).is_ok();
+    let Some(found) = ways.into_iter().find(accepted) else {
         // whatever it is: this film with these settings is not possible
         return Err(RequestError::Encoder(error).into());
+    };
+    let name = factory.info().name;
+    if (found.width, found.height) != (width, height) {
+        notes.push(format!(
+            "{name} takes even sizes only: {width}×{height} is cropped to {}×{}",
+            found.width, found.height
+        ));
     }
-    notes.push(format!(
-        "{} takes even sizes only: {width}×{height} is cropped to {}×{}",
-        factory.info().name,
-        even.width,
-        even.height
-    ));
-    Ok(even)
+    if found.frame_rate != settings.frame_rate {
+        notes.push(format!(
+            "{name} takes no {:.2} frames a second, and is told of {}: the times of frames are kept",
+            settings.frame_rate.to_f64(),
+            FASTEST.num
+        ));
+    }
+    Ok(found)
 }

@@ -2,6 +2,7 @@
 #include "shim.h"
 
 #include <libavutil/dict.h>
+#include <libavutil/intreadwrite.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
 #include <string.h>
@@ -168,6 +169,14 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
     packet->stream_index = index;
     packet->pos = -1;
     packet->duration = rescaled(duration, source, to);
+    size_t size = 0;
+    const uint8_t *skip = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
+    if (skip && size >= 8 && par->sample_rate > 0 && strncmp(output->context->oformat->name, "matroska", 8) &&
+        strcmp(output->context->oformat->name, "webm")) {
+        /* Only Matroska has a field for samples that are not heard; elsewhere the last packet lasts less long. */
+        int64_t unheard = rescaled(AV_RL32(skip + 4), (AVRational){1, par->sample_rate}, to);
+        if (unheard > 0 && unheard < packet->duration) packet->duration -= unheard;
+    }
     packet->pts = rescaled(pts, source, to);
     packet->dts = rescaled(dts, source, to);
     if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate > 0) {
