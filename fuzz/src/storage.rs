@@ -67,7 +67,7 @@ fn identity() -> StorageIdentity {
 fn frame(number: i64) -> FrameRecord {
     let kind = if number == 0 { SampleKind::Sync } else { SampleKind::Disposable };
     let (pts, duration) = (Time::new(number, 25), Time::new(1, 25));
-    FrameRecord { pts, duration, options: 0, kind, bits: 800, qp: 23.5 }
+    FrameRecord { pts, duration, input: 0, kind, bits: 800, qp: 23.5 }
 }
 
 /// The file of a storage that was written well.

@@ -19,6 +19,7 @@ pub mod multi_pass;
 pub mod parallel;
 pub mod planner;
 pub mod property;
+mod random_access;
 pub mod rate_limit;
 pub mod scorer;
 pub mod session;

@@ -7,12 +7,17 @@ use crate::encoder::{EncoderFactory, EncoderSettings};
 /// is filling.
 const SESSION_FRAMES: u64 = 8;
 
-/// Returns how many sessions with these settings run well side by side: as many as find cores for the threads
-/// that each can use, and fit into half of the memory, because other programs run, too (resolution 43). It is
-/// at least 1.
-pub(crate) fn sessions_at_once(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> u32 {
+/// Returns how many sessions with these settings run well side by side, if each keeps so many threads busy:
+/// as many as find cores for those of the threads that an encode can use, and fit into half of the memory,
+/// because other programs run, too (resolution 43). It is at least 1.
+pub(crate) fn sessions_at_once(
+    factory: &dyn EncoderFactory,
+    settings: &EncoderSettings,
+    threads: u32,
+) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let by_cores = cores / u64::from(factory.useful_threads(settings).max(1));
+    let busy = EncoderSettings { threads, ..settings.clone() };
+    let by_cores = cores / u64::from(factory.useful_threads(&busy).max(1));
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     let each = factory.memory(settings).saturating_add(SESSION_FRAMES * picture);
     let by_memory = half_of_memory() / each.max(1);

@@ -211,7 +211,8 @@ pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32
     let buffer = controls.buffer;
     RawControls {
         no_reordering: controls.no_reordering.into(),
-        open_gop: controls.open_gop.into(),
+        // Behind frames that do not count, the first that does must be an IDR picture all the same.
+        open_gop: (controls.open_gop && (warm_up == 0 || info.controls.forced_in_open_gop)).into(),
         references: number(controls.references, 0),
         look_ahead: number(look_ahead, -1),
         max_delay: number(controls.max_delay, -1),

@@ -174,9 +174,10 @@ static inline void retake_copy_plane(uint8_t *to, ptrdiff_t to_stride, const uin
 static inline int32_t retake_min(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t retake_max(int32_t a, int32_t b) { return a > b ? a : b; }
 
-static inline int64_t retake_kilo(int64_t bits) {
+/* Returns a number of bits in thousands, as libraries take it in an int. */
+static inline int32_t retake_kilo(int64_t bits) {
     int64_t kilo = bits / 1000;
-    return kilo > 0 ? kilo : 1;
+    return kilo < 1 ? 1 : kilo > INT32_MAX ? INT32_MAX : (int32_t)kilo;
 }
 
 #endif

@@ -1,7 +1,6 @@
-//! Decoded frames, and the fingerprints that they are compared by.
+//! Decoded frames.
 
-use retake_media::PixelBuffer;
-use xxhash_rust::xxh3::Xxh3Default;
+use retake_media::{PixelBuffer, picture_hash};
 
 /// One frame of a film.
 #[derive(Debug, Clone)]
@@ -23,21 +22,4 @@ impl Frame {
     pub fn hash(&self) -> u64 {
         picture_hash(&self.picture)
     }
-}
-
-/// Returns a fingerprint of a picture: xxh3 (64 bit) of the visible samples of its planes, row by row. Bytes
-/// between rows do not count, nor do strides, so that equal pictures have equal fingerprints wherever they
-/// lie.
-pub fn picture_hash(picture: &PixelBuffer) -> u64 {
-    let mut hash = Xxh3Default::new();
-    for plane in 0..3 {
-        let geometry = picture.geometry(plane);
-        let row = geometry.samples * picture.format().bytes_per_sample();
-        if row == geometry.stride {
-            hash.update(&picture.plane(plane)[..row * geometry.rows]);
-        } else {
-            picture.rows(plane).for_each(|row| hash.update(row));
-        }
-    }
-    hash.digest()
 }

@@ -2,9 +2,10 @@
 
 use crate::error::MediaError;
 use crate::film::FilmInfo;
-use crate::frame::{Frame, picture_hash};
+use crate::frame::Frame;
 use crate::index::{FrameEntry, FrameIndex};
 use crate::reader::{Decoding, ReaderOptions};
+use retake_media::picture_hash;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -32,7 +32,7 @@ pub use icc::IccProfile;
 pub use pixel::{
     AlphaMode, Attachment, AttachmentKey, AttachmentMode, AttachmentValue, Attachments, ExtendedPixels,
     FieldDetail, Fields, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage,
-    PlaneGeometry, Reconciled, WritableBuffer,
+    PlaneGeometry, Reconciled, WritableBuffer, picture_hash,
 };
 pub use pool::{BufferAge, Clock, FreeBufferObserver, PixelBufferPool, PoolAttributes};
 pub use rational::Rational;

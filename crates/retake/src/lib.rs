@@ -56,7 +56,7 @@
 //! ```
 //!
 //! [`session::encoder_list`] tells which encoders there are, with their ids and what they can. What can be
-//! set is in [`property`]; [`session::CompressionSession::supported_properties`] and `retake encoders NAME`
+//! set is in [`property`]; [`session::SessionHandle::supported_properties`] and `retake encoders NAME`
 //! tell which of it an encoder has. Where outcomes are to be asked for instead of handled, build the session
 //! with [`build_pull`](session::SessionBuilder::build_pull). The folder `examples` has a capture in real
 //! time, a transcode, a bounded pool, four sessions over one film, and a list of properties.
@@ -150,8 +150,8 @@ pub mod scorer {
 pub mod session {
     pub use retake_compression::session::{
         CompressionSession, Emission, EncodeInfo, EncodedOutcome, EncoderEntry, EncoderSpecification,
-        FrameCountMismatch, NextPass, Outcomes, PassOptions, SessionBuilder, SessionError, SessionHandle,
-        encoder_list, supported_properties_for_encoder,
+        FrameCountMismatch, NextPass, Outcomes, PassOptions, PictureLoss, SessionBuilder, SessionError,
+        SessionHandle, encoder_list, supported_properties_for_encoder,
     };
 }
 

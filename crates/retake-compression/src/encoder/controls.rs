@@ -151,8 +151,14 @@ pub struct ControlSupport {
     /// True if bounds of quantizers hold only beside an average bit rate.
     pub qp_bounds_at_rate_only: bool,
     pub spatial_adaptation: bool,
+    /// True if spatial adaptation cannot be switched off at an average bit rate.
+    pub adapts_at_rate: bool,
     pub base_qp: bool,
     pub quality_ceiling: bool,
+    /// The greatest bit rate; `None` if it takes any that is asked for.
+    pub most_bit_rate: Option<u64>,
+    /// The greatest number of frames per second; `None` if it takes any.
+    pub most_frame_rate: Option<u32>,
     /// True if the encoder has [`RateControl::ConstantBitRate`](super::RateControl).
     pub constant_bit_rate: bool,
     /// True if the encoder takes an average bit rate with a [`RateBuffer`].
@@ -165,6 +171,9 @@ pub struct ControlSupport {
     /// True if the encoder has [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) at an
     /// average or constant bit rate; at constant quality every encoder has it.
     pub forced_at_rate: bool,
+    /// True if [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) closes an open group
+    /// of pictures, so that a sync frame comes and not a partial sync frame.
+    pub forced_in_open_gop: bool,
     /// The names for [`Controls::profile`], each with the largest bit depth that it allows.
     pub profiles: Vec<(&'static str, u32)>,
     /// The levels, times ten.
@@ -174,6 +183,8 @@ pub struct ControlSupport {
     pub frame_errors: bool,
     /// The largest number of temporal layers.
     pub temporal_layers: u32,
+    /// True if layers do not reorder frames, so that encodes with low latency have them, too.
+    pub layers_without_reordering: bool,
     pub base_layer_share: bool,
     pub long_term_references: bool,
     pub first_pass: bool,

@@ -1,6 +1,8 @@
 //! This module reads and changes the numbers of H.264 IDR pictures (`idr_pic_id`, ITU-T H.264, 7.3.3 and
 //! 7.4.3), because two consecutive ones must not have the same.
 
+use crate::random_access::units;
+
 /// These fields of a stream's SPS and PPS are needed to read its slice headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Headers {
@@ -221,25 +223,6 @@ fn cut() -> String {
 fn set(record: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = record.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
-/// Iterates over the units behind their four-byte lengths.
-fn units(sample: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {
-    let mut rest = sample;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let found = rest.split_first_chunk::<4>().and_then(|(length, rest)| {
-            rest.split_at_checked(u32::from_be_bytes(*length) as usize).filter(|(unit, _)| !unit.is_empty())
-        });
-        let Some((unit, after)) = found else {
-            rest = &[];
-            return Some(Err("a unit ends before its length says".to_owned()));
-        };
-        rest = after;
-        Some(Ok(unit))
-    })
 }
 
 fn scaling_lists(bits: &mut Bits<'_>, count: u32) -> Option<()> {

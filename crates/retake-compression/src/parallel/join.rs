@@ -2,6 +2,7 @@
 
 use super::idr::Headers;
 use crate::property::DataRateLimit;
+use crate::random_access::RandomAccess;
 use crate::rate_limit::{LimitReport, Violation};
 use retake_media::{Codec, FormatDescription, Sample, Time};
 use thiserror::Error;
@@ -69,7 +70,7 @@ pub enum JoinError {
         /// The decode time of the sample before; invalid at the start.
         last: Time,
     },
-    /// PA-6: the part does not begin with a sync sample.
+    /// PA-6: the part does not begin with a sync sample, as its flags or its bitstream say.
     #[error("part {part} does not begin with a sync sample")]
     NotSync {
         /// The part, counted from 0.
@@ -173,7 +174,9 @@ impl Joiner {
             return Err(JoinError::DecodeTime { part, dts, last: self.last.unwrap_or(Time::INVALID) });
         }
         let begins = self.start.is_none();
-        if begins && !sample.is_sync() {
+        // Of what is no IDR picture, the numbers of pictures go on from before it, whatever its flags say.
+        let access = self.codec().and_then(|codec| RandomAccess::of(codec, &sample.data));
+        if begins && (!sample.is_sync() || access.is_some_and(|access| access != RandomAccess::Full)) {
             return Err(JoinError::NotSync { part });
         }
         let start = *self.start.get_or_insert(pts);
@@ -204,6 +207,10 @@ impl Joiner {
         self.report.bytes += bytes;
         self.watch.note(dts, bytes);
         Ok(())
+    }
+
+    fn codec(&self) -> Option<Codec> {
+        self.format.as_ref().map(|format| format.codec)
     }
 
     /// Returns the report on the film.

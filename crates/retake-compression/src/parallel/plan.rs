@@ -76,10 +76,10 @@ pub struct Part {
 impl Part {
     /// Returns the properties that the part's session must get (rules PA-1 and PA-2): its place among the
     /// others and its exact number of frames, as far as the session has properties for them
-    /// ([`CompressionSession::supported_properties`]). Encoders without these properties begin and end every
+    /// ([`SessionHandle::supported_properties`]). Encoders without these properties begin and end every
     /// encode in the same way.
     ///
-    /// [`CompressionSession::supported_properties`]: crate::session::CompressionSession::supported_properties
+    /// [`SessionHandle::supported_properties`]: crate::session::SessionHandle::supported_properties
     pub fn properties(&self, supported: &SupportedProperties) -> Vec<Property> {
         let all = [
             Property::MoreFramesBeforeStart(self.more_before),

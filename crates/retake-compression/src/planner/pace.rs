@@ -31,6 +31,19 @@ pub struct Expected {
     pub best: f64,
 }
 
+/// What a unit is to take, where no later pass can correct it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// The bytes.
+    pub bytes: f64,
+    /// The doublings of bytes per step of the knob; negative.
+    pub slope: f64,
+    /// The best quality that the unit may get, whatever the bytes say.
+    pub best: f64,
+    /// Whether no unit follows that could make up for it.
+    pub last: bool,
+}
+
 /// A pass under way to a number of bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pace {
@@ -49,10 +62,31 @@ impl Pace {
         Self { scale, left: bytes, rest: units.into_iter().collect(), off: (0.0, 0.0) }
     }
 
+    /// Returns how many units are not out yet.
+    pub fn units_left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Replaces the units that are not out yet by more, which must take `bytes` bytes beside what was left.
+    pub fn extend(&mut self, bytes: f64, units: impl IntoIterator<Item = Expected>) {
+        self.left += bytes;
+        self.rest = units.into_iter().collect();
+    }
+
     /// Returns the quality of the next unit, or `None` when all are out.
     pub fn quality(&self) -> Option<f64> {
         let next = self.rest.front()?;
         Some(self.scale.snap((next.quality + self.doublings() / next.slope).max(next.best)))
+    }
+
+    /// Returns what the next unit is to take, or `None` when all are out: its share of what is left for all
+    /// that are not out yet, as far as the rest makes up for the beginning.
+    pub fn target(&self) -> Option<Target> {
+        let next = self.rest.front()?;
+        let expected: f64 = self.rest.iter().map(|unit| unit.bytes).sum();
+        let doublings = (self.left.max(1.0) / expected.max(1.0)).log2().clamp(-REACH, REACH);
+        let bytes = next.bytes * doublings.exp2();
+        Some(Target { bytes, slope: next.slope, best: next.best, last: self.rest.len() == 1 })
     }
 
     /// Records that the next unit is out: it was encoded with this quality and took this many bytes.

@@ -1,9 +1,12 @@
-//! Which properties exclude each other, and which hold only together with others. Judged on all values at
-//! once, so that the order of sets never counts.
+//! Which properties exclude each other, and which hold only together with others.
+//!
+//! Values that contradict each other are refused when the second of them is set. What needs another property
+//! is judged when all of a group are set, or else as the session opens, so that the order of sets never
+//! counts.
 
 use super::row::Environment;
 use super::store::{Values, set_value};
-use super::{H264EntropyMode, PropertyError, PropertyKey, profile};
+use super::{H264EntropyMode, Property, PropertyError, PropertyKey, profile};
 use PropertyKey as Key;
 
 /// The matrix of section 5.3, and what does not go with passes: of each pair, only one may be set.
@@ -59,6 +62,65 @@ pub(super) fn check(
     formats(environment, values)
 }
 
+/// What the value of a property lacks: without another property, it would have no effect, or none that could
+/// be meant. `frame_rate` is the number of frames per second that rate control will count with.
+pub(super) fn lacks(
+    environment: &Environment<'_>,
+    values: &Values,
+    frame_rate: f64,
+    key: Key,
+) -> Option<String> {
+    let (name, controls) = (environment.info.name, &environment.info.controls);
+    let by_rate = by_rate(values);
+    let buffer = values.has(Key::ConstantBitRate) || values.has(Key::VariableBitRate);
+    match values.get(key)? {
+        Property::MinAllowedFrameQP(_) | Property::MaxAllowedFrameQP(_) => {
+            (controls.qp_bounds_at_rate_only && !by_rate).then(|| {
+                format!("{name} keeps to bounds of quantizers at an average bit rate only: set AverageBitRate with it")
+            })
+        }
+        Property::SpatialAdaptiveQPLevel(0) => {
+            let limited = asks(values, Key::DataRateLimits) && !controls.rate_limit;
+            (controls.adapts_at_rate && (by_rate || limited)).then(|| {
+                format!("{name} always adapts quantizers at a rate or under a limit: leave it at -1, or set Quality alone")
+            })
+        }
+        Property::BaseLayerBitRateFraction(_) => {
+            let layers = set_value!(values, BaseLayerFrameRateFraction).is_some_and(|&share| share < 1.0)
+                || values.has(Key::BaseLayerFrameRate);
+            (!layers)
+                .then(|| "needs temporal layers: set BaseLayerFrameRateFraction to 0.5 with it".to_owned())
+        }
+        Property::BaseLayerFrameRate(base) => ((base * 2.0 - frame_rate).abs() > 0.01 * frame_rate.max(1.0))
+            .then(|| {
+                format!(
+                    "{base} is not half of the {frame_rate} frames per second that are expected, and two layers are what there \
+                     is: set ExpectedFrameRate with it"
+                )
+            }),
+        Property::VBVInitialDelayPercentage(_) => (!buffer).then(|| {
+            "is about the buffer of ConstantBitRate or VariableBitRate: set one of them with it".to_owned()
+        }),
+        Property::VBVBufferDuration(_) => (!buffer && !values.has(Key::VBVMaxBitRate)).then(|| {
+            "is about the buffer of ConstantBitRate, VariableBitRate or VBVMaxBitRate: set one of them with it"
+                .to_owned()
+        }),
+        Property::MaximumRealTimeFrameRate(rate) => {
+            let real_time = set_value!(values, RealTime) == Some(&true);
+            (*rate > 0.0 && !real_time)
+                .then(|| "holds only while RealTime is true: set that with it".to_owned())
+        }
+        Property::FieldDetail(_) => (set_value!(values, FieldCount) != Some(&2))
+            .then(|| "says how two fields are arranged: set FieldCount to 2 with it".to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether a rate decides how many bits a frame gets.
+fn by_rate(values: &Values) -> bool {
+    asks(values, Key::AverageBitRate) || values.has(Key::VariableBitRate) || values.has(Key::ConstantBitRate)
+}
+
 fn rates(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
     let (least, most) =
         (set_value!(values, MinAllowedFrameQP).copied(), set_value!(values, MaxAllowedFrameQP).copied());
@@ -75,45 +137,16 @@ fn rates(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyE
         let reason = format!("{peak} is below VariableBitRate, {average}");
         return Err(PropertyError::parameter(Key::VBVMaxBitRate, reason));
     }
-    let by_rate = asks(values, Key::AverageBitRate)
-        || values.has(Key::VariableBitRate)
-        || values.has(Key::ConstantBitRate);
     let controls = &environment.info.controls;
-    let bound = [Key::MinAllowedFrameQP, Key::MaxAllowedFrameQP].into_iter().find(|&key| values.has(key));
-    if let Some(key) = bound.filter(|_| controls.qp_bounds_at_rate_only && !by_rate) {
-        let reason = format!(
-            "{} keeps to bounds of quantizers at an average bit rate only: set AverageBitRate with it",
-            environment.info.name
-        );
-        return Err(PropertyError::parameter(key, reason));
-    }
-    if by_rate && values.has(Key::Quality) && !controls.quality_ceiling && controls.qp_bounds.is_none() {
+    let has_ceiling = controls.quality_ceiling || controls.qp_bounds.is_some();
+    if by_rate(values) && values.has(Key::Quality) && !has_ceiling {
         let reason = format!("{} has no ceiling of quality at a bit rate", environment.info.name);
         return Err(PropertyError::parameter(Key::Quality, reason));
-    }
-    let layers = set_value!(values, BaseLayerFrameRateFraction).is_some_and(|&share| share < 1.0)
-        || values.has(Key::BaseLayerFrameRate);
-    if values.has(Key::BaseLayerBitRateFraction) && !layers {
-        let reason = "needs temporal layers: set BaseLayerFrameRateFraction to 0.5 with it";
-        return Err(PropertyError::parameter(Key::BaseLayerBitRateFraction, reason));
-    }
-    if let Some(&base) = set_value!(values, BaseLayerFrameRate) {
-        let whole = set_value!(values, ExpectedFrameRate).copied().unwrap_or(0.0);
-        if (base * 2.0 - whole).abs() > 0.01 * whole.max(1.0) {
-            let reason =
-                format!("{base} is not half of ExpectedFrameRate, {whole}: two layers are what there is");
-            return Err(PropertyError::parameter(Key::BaseLayerFrameRate, reason));
-        }
     }
     Ok(())
 }
 
 fn delays(environment: &Environment<'_>, values: &Values) -> Result<(), PropertyError> {
-    let real_time = set_value!(values, RealTime) == Some(&true);
-    if set_value!(values, MaximumRealTimeFrameRate).is_some_and(|&rate| rate > 0.0) && !real_time {
-        let reason = "holds only while RealTime is true: set that with it";
-        return Err(PropertyError::parameter(Key::MaximumRealTimeFrameRate, reason));
-    }
     let least = environment.info.controls.least_delay;
     if let Some(&delay) = set_value!(values, MaxFrameDelayCount)
         && (0..i64::from(least)).contains(&i64::from(delay))
@@ -160,10 +193,6 @@ fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), Propert
         return Err(PropertyError::parameter(Key::CleanAperture, reason));
     }
     let two = set_value!(values, FieldCount) == Some(&2);
-    if values.has(Key::FieldDetail) && !two {
-        let reason = "says how two fields are arranged: set FieldCount to 2 with it";
-        return Err(PropertyError::parameter(Key::FieldDetail, reason));
-    }
     let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name));
     let Some(profile) = profile else { return Ok(()) };
     if let Some(reason) = why_no_fields(environment, values).filter(|_| two) {

@@ -63,6 +63,22 @@ impl Values {
         conflict::check(environment, &values, changes.last().map(|(key, _)| *key))?;
         Ok(values)
     }
+
+    /// Refuses a value of these properties that lacks another beside it, where rate control counts with so
+    /// many frames per second.
+    pub(crate) fn check_complete(
+        &self,
+        environment: &Environment<'_>,
+        frame_rate: f64,
+        keys: impl IntoIterator<Item = PropertyKey>,
+    ) -> Result<(), PropertyError> {
+        for key in keys {
+            if let Some(reason) = conflict::lacks(environment, self, frame_rate, key) {
+                return Err(PropertyError::parameter(key, reason));
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn not_supported(environment: &Environment<'_>, name: &str) -> PropertyError {
@@ -107,6 +123,12 @@ fn check(
             (kind, value) => refuse(format!("{value} is not {}", expected(kind))),
         };
     };
+    let has_depth = |depth| environment.info.formats.iter().any(|format| format.bit_depth() == depth);
+    if let Property::OutputBitDepth(depth) = property
+        && !has_depth(depth)
+    {
+        return refuse(format!("{} has no samples of {depth} bits", environment.info.name));
+    }
     if let Property::BaseLayerFrameRateFraction(share) = property
         && share != 0.5
         && share != 1.0

@@ -162,6 +162,10 @@ fn range(bounds: Option<(u32, u32)>) -> Option<Allowed> {
     bounds.map(|(least, most)| Allowed::Range(least.into(), most.into()))
 }
 
+fn up_to(most: Option<f64>) -> Option<Allowed> {
+    Some(most.map_or(Allowed::All, |most| Allowed::Range(0.0, most)))
+}
+
 fn list(words: Vec<String>) -> Option<Allowed> {
     (!words.is_empty()).then_some(Allowed::List(words))
 }
@@ -190,6 +194,12 @@ fn limits(environment: &Environment<'_>) -> bool {
 fn counts(environment: &Environment<'_>) -> bool {
     let controls = &environment.info.controls;
     controls.steady_start || controls.steady_end || limits(environment)
+}
+
+/// Whether there are two temporal layers: those of B frames reorder, which low latency forbids.
+fn layers(environment: &Environment<'_>) -> Option<Allowed> {
+    let controls = &environment.info.controls;
+    when(controls.temporal_layers >= 2 && (!environment.low_latency || controls.layers_without_reordering))
 }
 
 /// Whether pictures of this size can be coded as two fields.
@@ -221,8 +231,9 @@ table! {
             chosen: |environment| Some((environment.info.reorders && !environment.low_latency).into())
                 => "true where the encoder reorders, but in low-latency sessions",
         }
-        /// True: groups of pictures may be open. Decoding then may lose frames before a sync frame it begins
-        /// with.
+        /// True: groups of pictures may be open. They begin with partial sync frames: decoding that begins
+        /// with one loses frames that are shown before it. The intervals of sync frames count them. x265
+        /// closes its groups where MoreFramesBeforeStart goes with a bit rate.
         AllowOpenGOP(bool) as "kVTCompressionPropertyKey_AllowOpenGOP" {
             on: "x264, x265",
             support: |environment| when(environment.info.controls.open_gop),
@@ -240,7 +251,9 @@ table! {
         }
         /// The bit rate over the long run; 0 leaves it to the encoder.
         AverageBitRate(u64) as "kVTCompressionPropertyKey_AverageBitRate" {
-            kind: Rate, range: 0 to 4e9, unit: "bit/s", class: Between, default: 0,
+            kind: Rate, range: 0 to 4e9, unit: "bit/s", class: Between,
+            support: |environment| up_to(environment.info.controls.most_bit_rate.map(|most| most as f64)),
+            default: 0,
         }
         /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there
         /// more bytes. What an encoder makes too large is encoded again, coarser, from a sync frame on; what
@@ -264,10 +277,17 @@ table! {
         /// True: faster at some cost of quality. False: quality first. Chooses the preset while EncoderPreset
         /// does not.
         PrioritizeEncodingSpeedOverQuality(bool) as "kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality" {}
-        /// The same number of bits in every second, small frames padded. Set ExpectedFrameRate with it.
+        /// A decoder's buffer is filled at this rate without a pause, and neither overflows nor runs dry:
+        /// seconds differ by what the buffer holds. x264 and x265 pad what is too small; VP9 does not pad,
+        /// and meets the rate over the long run alone. Set ExpectedFrameRate with it. Not in low-latency
+        /// sessions, whose buffer is their own.
         ConstantBitRate(u64) as "kVTCompressionPropertyKey_ConstantBitRate" {
             kind: Rate, range: 1_000 to 4e9, unit: "bit/s", on: "x264, x265, vp9",
-            support: |environment| when(environment.info.controls.constant_bit_rate),
+            support: |environment| {
+                let controls = &environment.info.controls;
+                up_to(controls.most_bit_rate.map(|most| most as f64))
+                    .filter(|_| controls.constant_bit_rate && !environment.low_latency)
+            },
         }
         /// An average bit rate within a decoder's buffer.
         VariableBitRate(u64) as "kVTCompressionPropertyKey_VariableBitRate" {
@@ -295,7 +315,9 @@ table! {
         /// The base layer's share of the bit rate; only with temporal layers.
         BaseLayerBitRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerBitRateFraction" {
             kind: Number, range: 0.01 to 0.99, on: "none",
-            support: |environment| when(environment.info.controls.base_layer_share),
+            support: |environment| {
+                layers(environment).filter(|_| environment.info.controls.base_layer_share)
+            },
         }
         /// The largest quantizer of a frame, on the encoder's own scale. SVT-AV1: only beside an average bit
         /// rate.
@@ -310,7 +332,7 @@ table! {
             support: |environment| range(environment.info.controls.qp_bounds),
         }
         /// 0: quantizers of blocks do not follow spatial statistics. -1: the encoder's way. Always 0 in
-        /// low-latency sessions.
+        /// low-latency sessions. SVT-AV1: 0 only where no rate and no limit is set.
         SpatialAdaptiveQPLevel(i32) as "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel" {
             kind: Count, range: -1 to 0, on: "x264, x265, svt-av1",
             support: |environment| {
@@ -345,7 +367,8 @@ table! {
             support: |environment| when(environment.info.controls.slice_bytes),
             default: 0,
         }
-        /// Which HDR metadata goes into the stream and its description.
+        /// Which HDR metadata goes into the stream and its description. Auto: what is known, unless the
+        /// transfer function of the output is known and is neither PQ nor HLG.
         HDRMetadataInsertionMode(HdrMetadataInsertionMode) as "kVTCompressionPropertyKey_HDRMetadataInsertionMode" {
             kind: Enumeration,
             support: |_| Some(Allowed::List(HdrMetadataInsertionMode::names())),
@@ -422,7 +445,9 @@ table! {
         /// Frames per second that rate control counts with; 0: from the duration of the first frame. Times of
         /// frames stay as they are.
         ExpectedFrameRate(f64) as "kVTCompressionPropertyKey_ExpectedFrameRate" {
-            kind: Number, range: 0 to 1_000, unit: "frames/s", class: Between, default: 0.0,
+            kind: Number, range: 0 to 1_000, unit: "frames/s", class: Between,
+            support: |environment| up_to(environment.info.controls.most_frame_rate.map(f64::from)),
+            default: 0.0,
         }
         /// The most frames per second that will come; only while RealTime is true. Above 60, a faster preset
         /// is chosen.
@@ -438,13 +463,13 @@ table! {
         /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate.
         BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {
             kind: Number, range: 0.1 to 500, unit: "frames/s", on: "x264, x265, vp9",
-            support: |environment| when(environment.info.controls.temporal_layers >= 2),
+            support: layers,
         }
         /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no
         /// other needs. 1: no layers.
         BaseLayerFrameRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRateFraction" {
             kind: Number, range: 0.5 to 1, on: "x264, x265, vp9",
-            support: |environment| when(environment.info.controls.temporal_layers >= 2),
+            support: layers,
         }
         /// Width of a pixel over its height.
         PixelAspectRatio(Rational) as "kVTCompressionPropertyKey_PixelAspectRatio" { kind: Dictionary, }
@@ -510,8 +535,11 @@ table! {
             support: |environment| when(environment.info.controls.long_term_references && environment.low_latency),
             default: false,
         }
-        /// How pictures that do not fit are converted: ScalingMode, DownsamplingMode. Does not by itself
-        /// convert anything.
+        /// How pictures that do not fit are converted: ScalingMode, DownsamplingMode,
+        /// DestinationCleanAperture, DestinationPixelAspectRatio, and DestinationColorPrimaries,
+        /// DestinationTransferFunction and DestinationYCbCrMatrix, which are names, or code points of H.273
+        /// that have none here. Does not by itself convert anything, and the stream keeps the tags that the
+        /// colour properties or the first frame give it.
         PixelTransferProperties(TransferOptions) as "kVTCompressionPropertyKey_PixelTransferProperties" {
             kind: Dictionary, class: Between,
             support: |environment| when(environment.transfers),

@@ -205,16 +205,62 @@ const SCALING: &[(&str, ScalingMode)] = &[
 const DOWNSAMPLING: &[(&str, Downsampling)] =
     &[("Decimate", Downsampling::Decimate), ("Average", Downsampling::Average)];
 
+/// The name of one of a list.
+fn name_of<T: PartialEq>(list: &[(&'static str, T)], one: &T) -> Option<PropertyValue> {
+    list.iter().find(|(_, other)| other == one).map(|(name, _)| (*name).into())
+}
+
+/// The one of a list that has the name.
+fn named<T: Copy>(list: &[(&'static str, T)], value: &PropertyValue) -> Option<T> {
+    let word = value.as_str()?;
+    list.iter().find(|(name, _)| *name == word).map(|(_, one)| *one)
+}
+
+/// A code point of H.273: its name where it has one here, or else its number.
+macro_rules! code_point_value {
+    ($words:ty, $code:expr) => {
+        <$words>::from_code_point($code).map_or_else(|| u32::from($code).into(), PropertyValue::from)
+    };
+}
+
+macro_rules! code_point_of {
+    ($words:ty, $value:expr) => {
+        match $value.as_str() {
+            Some(word) => <$words>::from_name(word)?.code_point(),
+            None => u8::try_from($value.as_i64()?).ok()?,
+        }
+    };
+}
+
 impl Typed for TransferOptions {
     fn to_value(&self) -> PropertyValue {
-        let scaling = SCALING.iter().find(|(_, mode)| *mode == self.scaling_mode);
-        let downsampling = DOWNSAMPLING.iter().find(|(_, mode)| *mode == self.downsampling);
-        let named = [
-            ("ScalingMode", scaling.map(|(name, _)| *name)),
-            ("DownsamplingMode", downsampling.map(|(name, _)| *name)),
+        // Every field is named, because one that is left out here would be lost on the way to the session.
+        let Self {
+            scaling_mode,
+            destination_clean_aperture,
+            destination_pixel_aspect_ratio,
+            downsampling,
+            destination_primaries,
+            destination_transfer,
+            destination_matrix,
+        } = self;
+        let parts = [
+            ("ScalingMode", name_of(SCALING, scaling_mode)),
+            ("DownsamplingMode", name_of(DOWNSAMPLING, downsampling)),
+            ("DestinationCleanAperture", destination_clean_aperture.as_ref().map(Typed::to_value)),
+            ("DestinationPixelAspectRatio", destination_pixel_aspect_ratio.as_ref().map(Typed::to_value)),
+            (
+                "DestinationColorPrimaries",
+                destination_primaries.map(|code| code_point_value!(ColorPrimaries, code)),
+            ),
+            (
+                "DestinationTransferFunction",
+                destination_transfer.map(|code| code_point_value!(TransferFunction, code)),
+            ),
+            ("DestinationYCbCrMatrix", destination_matrix.map(|code| code_point_value!(YCbCrMatrix, code))),
         ];
         PropertyValue::Dictionary(
-            named.into_iter().filter_map(|(key, name)| Some((key.to_owned(), name?.into()))).collect(),
+            parts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
         )
     }
 
@@ -222,11 +268,23 @@ impl Typed for TransferOptions {
         let PropertyValue::Dictionary(values) = value else { return None };
         let mut options = Self::default();
         for (key, value) in values {
-            let word = value.as_str()?;
             match key.as_str() {
-                "ScalingMode" => options.scaling_mode = SCALING.iter().find(|(name, _)| *name == word)?.1,
-                "DownsamplingMode" => {
-                    options.downsampling = DOWNSAMPLING.iter().find(|(name, _)| *name == word)?.1;
+                "ScalingMode" => options.scaling_mode = named(SCALING, value)?,
+                "DownsamplingMode" => options.downsampling = named(DOWNSAMPLING, value)?,
+                "DestinationCleanAperture" => {
+                    options.destination_clean_aperture = Some(Typed::from_value(value)?);
+                }
+                "DestinationPixelAspectRatio" => {
+                    options.destination_pixel_aspect_ratio = Some(Typed::from_value(value)?);
+                }
+                "DestinationColorPrimaries" => {
+                    options.destination_primaries = Some(code_point_of!(ColorPrimaries, value));
+                }
+                "DestinationTransferFunction" => {
+                    options.destination_transfer = Some(code_point_of!(TransferFunction, value));
+                }
+                "DestinationYCbCrMatrix" => {
+                    options.destination_matrix = Some(code_point_of!(YCbCrMatrix, value));
                 }
                 _ => return None,
             }

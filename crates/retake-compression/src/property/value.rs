@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A property's value without its type: what the layer by names, saved settings and
-/// [`get`](crate::session::CompressionSession::get) speak.
+/// [`get`](crate::session::SessionHandle::get) speak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PropertyValue {

@@ -38,7 +38,7 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
     }
 
     /// What the client means to feed: the session then has a pool of such buffers
-    /// ([`CompressionSession::pixel_buffer_pool`]). The default attributes ask for whatever the encoder likes
+    /// ([`SessionHandle::pixel_buffer_pool`]). The default attributes ask for whatever the encoder likes
     /// best. Other pictures may be fed as well.
     #[doc(alias = "sourceImageBufferAttributes")]
     pub fn source_attributes(mut self, attributes: PixelBufferAttributes) -> Self {
@@ -55,7 +55,7 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
         self
     }
 
-    /// Creates the session. No encode is opened before [`CompressionSession::prepare`] or the first frame.
+    /// Creates the session. No encode is opened before [`SessionHandle::prepare`] or the first frame.
     ///
     /// # Errors
     /// [`SessionError::Parameter`] for a size that no picture has, or where there is no handler;

@@ -33,7 +33,7 @@ pub use derive::{Change, Hints, settings_of};
 pub use error::SessionError;
 pub use frame::SourceFrame;
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
-pub use outcome::{Emission, EncodeInfo, EncodedOutcome};
+pub use outcome::{Emission, EncodeInfo, EncodedOutcome, PictureLoss};
 pub use outcomes::Outcomes;
 pub use passes::{NextPass, PassOptions};
 pub use specification::EncoderSpecification;
@@ -45,14 +45,15 @@ use retake_media::{Codec, PixelBufferPool, Time};
 use shell::Shell;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// Encodes frames with one encoder. May be moved between threads; [handles](SessionHandle) may be used from
-/// several at once. Dropping it invalidates it.
+/// Encodes frames with one encoder, and owns the session: dropping it invalidates it. All calls are those of
+/// its [`SessionHandle`]. May be moved between threads; others use handles.
 #[doc(alias = "VTCompressionSession")]
 pub struct CompressionSession<T = ()> {
-    shell: Arc<Shell<T>>,
-    /// One owner at a time: what others may do, they do by a handle.
+    handle: SessionHandle<T>,
+    /// One owner at a time: what others may do, they do by a handle (PR-9).
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -64,17 +65,47 @@ impl<T: Send + 'static> CompressionSession<T> {
     }
 
     fn new(shell: Arc<Shell<T>>) -> Self {
-        Self { shell, not_sync: PhantomData }
-    }
-
-    /// The encoder.
-    pub fn encoder(&self) -> &EncoderInfo {
-        &self.shell.setup().info
+        Self { handle: SessionHandle { shell }, not_sync: PhantomData }
     }
 
     /// A handle for other threads and for the handler.
     pub fn handle(&self) -> SessionHandle<T> {
-        SessionHandle { shell: self.shell.clone() }
+        self.handle.clone()
+    }
+}
+
+impl<T> Deref for CompressionSession<T> {
+    type Target = SessionHandle<T>;
+
+    fn deref(&self) -> &SessionHandle<T> {
+        &self.handle
+    }
+}
+
+impl<T> Drop for CompressionSession<T> {
+    /// CS-15.
+    fn drop(&mut self) {
+        self.handle.shell.invalidate();
+    }
+}
+
+/// The calls of a session, for its owner, for its handler, and for any number of other threads at once. It
+/// does not keep the session alive: when the session is dropped, every call answers
+/// [`SessionError::Invalidated`].
+pub struct SessionHandle<T = ()> {
+    shell: Arc<Shell<T>>,
+}
+
+impl<T> Clone for SessionHandle<T> {
+    fn clone(&self) -> Self {
+        Self { shell: self.shell.clone() }
+    }
+}
+
+impl<T: Send + 'static> SessionHandle<T> {
+    /// The encoder.
+    pub fn encoder(&self) -> &EncoderInfo {
+        &self.shell.setup().info
     }
 
     /// A pool of buffers to fill and send; none where no source attributes were given, or the session is
@@ -126,7 +157,7 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// with a sync frame.
     ///
     /// # Errors
-    /// As [`CompressionSession::complete_frames`].
+    /// As [`SessionHandle::complete_frames`].
     #[doc(alias = "VTCompressionSessionCompleteFrames")]
     pub fn complete_frames_until(&self, time: Time) -> Result<(), SessionError> {
         self.shell.complete(time)
@@ -143,40 +174,6 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// returns, the handler is not called any more. A handler that calls it is let finish first. Repeating it
     /// does nothing.
     #[doc(alias = "VTCompressionSessionInvalidate")]
-    pub fn invalidate(&self) {
-        self.shell.invalidate();
-    }
-}
-
-impl<T> Drop for CompressionSession<T> {
-    /// CS-15.
-    fn drop(&mut self) {
-        self.shell.invalidate();
-    }
-}
-
-/// Another way to a session, for other threads and for its handler. It does not keep the session alive: when
-/// the session is dropped, every call answers [`SessionError::Invalidated`].
-pub struct SessionHandle<T = ()> {
-    shell: Arc<Shell<T>>,
-}
-
-impl<T> Clone for SessionHandle<T> {
-    fn clone(&self) -> Self {
-        Self { shell: self.shell.clone() }
-    }
-}
-
-impl<T: Send + 'static> SessionHandle<T> {
-    /// As [`CompressionSession::encode`].
-    ///
-    /// # Errors
-    /// As [`CompressionSession::encode`].
-    pub fn encode(&self, frame: SourceFrame, token: T) -> Result<EncodeInfo, SessionError> {
-        self.shell.encode(frame, token)
-    }
-
-    /// As [`CompressionSession::invalidate`].
     pub fn invalidate(&self) {
         self.shell.invalidate();
     }

@@ -1,5 +1,5 @@
 use super::SessionError;
-use retake_media::{SampleBuffer, Time};
+use retake_media::{PixelFormat, SampleBuffer, Time};
 
 /// What became of one accepted frame. There is exactly one for each.
 #[derive(Debug)]
@@ -54,10 +54,43 @@ pub enum Emission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "VTEncodeInfoFlags")]
 pub struct EncodeInfo {
-    /// The frame is encoded, or was, on the session's own thread.
+    /// The frame may not be out yet. False where the call waited for its outcome, because
+    /// [`MaxFrameDelayCount`](crate::property::Property::MaxFrameDelayCount) is 0.
     #[doc(alias = "kVTEncodeInfo_Asynchronous")]
     pub asynchronous: bool,
     /// The frame was dropped; its outcome says so as well.
     #[doc(alias = "kVTEncodeInfo_FrameDropped")]
     pub dropped: bool,
+    /// What the picture has and the stream does not keep.
+    pub loss: PictureLoss,
+}
+
+/// What pictures of a format have that the encoded ones have not. It is no error: what is left is encoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PictureLoss {
+    /// Samples of chroma: fewer pixels shared one. Red, green and blue have chroma for every pixel.
+    pub chroma: bool,
+    /// Alpha values, whatever they are.
+    pub alpha: bool,
+    /// The low bits of samples.
+    pub depth: bool,
+}
+
+impl PictureLoss {
+    pub(super) fn between(source: PixelFormat, encoded: PixelFormat) -> Self {
+        let block = |format: PixelFormat| format.chroma_block();
+        let coarser =
+            block(source).zip(block(encoded)).is_some_and(|(from, to)| to.0 > from.0 || to.1 > from.1);
+        Self {
+            chroma: coarser,
+            alpha: source.has_alpha() && !encoded.has_alpha(),
+            depth: source.bit_depth() > encoded.bit_depth(),
+        }
+    }
+
+    /// Whether anything is lost.
+    pub fn is_any(self) -> bool {
+        self != Self::default()
+    }
 }

@@ -9,7 +9,7 @@
 //! [planner](crate::planner) chose from what earlier passes took.
 
 use super::core::PassKind;
-use super::{CompressionSession, SessionError};
+use super::{SessionError, SessionHandle};
 use crate::property::{Property, PropertyKey};
 use crate::storage::MultiPassStorage;
 use retake_media::TimeRange;
@@ -45,7 +45,7 @@ pub enum NextPass {
     Finished,
 }
 
-impl<T: Send + 'static> CompressionSession<T> {
+impl<T: Send + 'static> SessionHandle<T> {
     /// Whether it can make several passes. Every session can, unless it is one of low latency.
     #[doc(alias = "kVTVideoEncoderList_SupportsMultiPass")]
     pub fn supports_multi_pass(&self) -> bool {
@@ -89,11 +89,11 @@ impl<T: Send + 'static> CompressionSession<T> {
         self.shell.begin_pass(PassKind::Analysis)
     }
 
-    /// Begins a pass as [`CompressionSession::begin_pass`] does, and promises that no other will follow:
+    /// Begins a pass as [`SessionHandle::begin_pass`] does, and promises that no other will follow:
     /// nothing is reckoned at the end of it.
     ///
     /// # Errors
-    /// As [`CompressionSession::begin_pass`].
+    /// As [`SessionHandle::begin_pass`].
     #[doc(alias = "kVTCompressionSessionBeginFinalPass")]
     #[doc(alias = "two-pass")]
     pub fn begin_final_pass(&self) -> Result<(), SessionError> {
@@ -101,7 +101,7 @@ impl<T: Send + 'static> CompressionSession<T> {
     }
 
     /// Ends the pass: puts out all frames, then says whether it would like another one.
-    /// [`CompressionSession::invalidate`] from another thread interrupts it.
+    /// [`SessionHandle::invalidate`] from another thread interrupts it.
     ///
     /// # Errors
     /// [`SessionError::Parameter`] outside a pass, and where frames of the ranges are missing;
@@ -114,7 +114,7 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// Ends the pass, and with it all passes: nothing is reckoned.
     ///
     /// # Errors
-    /// As [`CompressionSession::end_pass`].
+    /// As [`SessionHandle::end_pass`].
     #[doc(alias = "VTCompressionSessionEndPass")]
     pub fn end_final_pass(&self) -> Result<(), SessionError> {
         self.shell.end_pass(PassKind::Final).map(|_| ())

@@ -5,14 +5,14 @@ use super::derive::{self, Hints};
 use super::list::encoder_id;
 use super::setup::Setup;
 use super::shell::Shell;
-use super::{CompressionSession, SessionError, SessionHandle};
+use super::{SessionError, SessionHandle};
 use crate::encoder::EncoderFactory;
 use crate::machine::sessions_at_once;
 use crate::property::{
     Property, PropertyKey, PropertyValue, Readable, SavedProperties, SupportedProperties, Values,
     not_supported, preset_dictionaries, set_value, supported, time_value,
 };
-use retake_media::Time;
+use retake_media::{PixelBufferAttributes, Time};
 use std::collections::BTreeMap;
 
 fn four_cc(code: [u8; 4]) -> String {
@@ -99,7 +99,10 @@ fn read_only(
         PropertyKey::SupportsBaseFrameQP => Some(setup.info.controls.base_qp.into()),
         PropertyKey::RecommendedParallelizationLimit => {
             let settings = derive::settings(&environment, values, &Hints::default());
-            Some(settings.map_or(1, |settings| sessions_at_once(factory, &settings)).into())
+            // Where nobody says how many threads a session has, as many sessions of one thread fill the
+            // cores: each of them would have all cores otherwise, and one would be recommended.
+            let threads = set_value!(values, ThreadCount).copied().unwrap_or(1);
+            Some(settings.map_or(1, |settings| sessions_at_once(factory, &settings, threads)).into())
         }
         PropertyKey::RecommendedParallelizedSubdivisionMinimumFrameCount => {
             Some(least_subdivision(setup, factory, values).into())
@@ -122,8 +125,10 @@ fn least_subdivision(setup: &Setup, factory: &dyn EncoderFactory, values: &Value
     interval.saturating_mul(2).max(factory.delay(&settings))
 }
 
-impl<T: Send + 'static> CompressionSession<T> {
-    /// Sets a property. What may be set between frames holds for frames submitted from now on.
+impl<T: Send + 'static> SessionHandle<T> {
+    /// Sets a property. What may be set between frames holds for frames submitted from now on. What a
+    /// property needs beside it may be set later, in any order: it is asked for when the session opens, and
+    /// whatever is missing then is the error of [`SessionHandle::prepare`] or of the first frame.
     ///
     /// # Errors
     /// [`PropertyError`](crate::property::PropertyError) in [`SessionError::Property`]: the encoder does not
@@ -131,14 +136,14 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// has changed then.
     #[doc(alias = "VTSessionSetProperty")]
     pub fn set(&self, property: Property) -> Result<(), SessionError> {
-        self.shell.change(&[change_to(&property)])
+        self.shell.change_one(change_to(&property))
     }
 
     /// Sets several properties, all of them or none; they are judged together, so that their order does not
     /// count.
     ///
     /// # Errors
-    /// As [`CompressionSession::set`].
+    /// As [`SessionHandle::set`].
     #[doc(alias = "VTSessionSetProperties")]
     pub fn set_all(&self, properties: &[Property]) -> Result<(), SessionError> {
         let changes: Vec<_> = properties.iter().map(change_to).collect();
@@ -148,23 +153,23 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// Sets a property back to its default, as if it had never been set.
     ///
     /// # Errors
-    /// As [`CompressionSession::set`].
+    /// As [`SessionHandle::set`].
     pub fn reset(&self, key: PropertyKey) -> Result<(), SessionError> {
-        self.shell.change(&[(key, None)])
+        self.shell.change_one((key, None))
     }
 
     /// Sets a property by its name on the wire, or back to its default with no value.
     ///
     /// # Errors
-    /// As [`CompressionSession::set`].
+    /// As [`SessionHandle::set`].
     pub fn set_named(&self, name: &str, value: Option<PropertyValue>) -> Result<(), SessionError> {
-        self.shell.change(&[(key(self.shell.setup(), name)?, value)])
+        self.shell.change_one((key(self.shell.setup(), name)?, value))
     }
 
     /// Sets what another session saved, all of it or nothing.
     ///
     /// # Errors
-    /// As [`CompressionSession::set`].
+    /// As [`SessionHandle::set`].
     pub fn set_saved(&self, saved: &SavedProperties) -> Result<(), SessionError> {
         let changes =
             saved.changes().map_err(|name| not_supported(&self.shell.setup().environment(), &name))?;
@@ -185,7 +190,7 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// ```
     ///
     /// # Errors
-    /// As [`CompressionSession::set`], where the encoder does not have it.
+    /// As [`SessionHandle::set`], where the encoder does not have it.
     #[doc(alias = "VTSessionCopyProperty")]
     pub fn get<K: Readable>(&self, key: K) -> Result<Option<K::Value>, SessionError> {
         typed(&self.shell, &key)
@@ -194,9 +199,19 @@ impl<T: Send + 'static> CompressionSession<T> {
     /// The value that holds, by the property's name on the wire.
     ///
     /// # Errors
-    /// As [`CompressionSession::get`].
+    /// As [`SessionHandle::get`].
     pub fn get_named(&self, name: &str) -> Result<Option<PropertyValue>, SessionError> {
         value(&self.shell, key(self.shell.setup(), name)?)
+    }
+
+    /// The pictures that the encoder takes as they are: formats, the preferred one first, and the size.
+    ///
+    /// # Errors
+    /// [`SessionError::Invalidated`], or what made the session fail.
+    #[doc(alias = "kVTCompressionPropertyKey_VideoEncoderPixelBufferAttributes")]
+    pub fn encoder_picture_attributes(&self) -> Result<PixelBufferAttributes, SessionError> {
+        let values = self.shell.values()?;
+        Ok(self.shell.encoder_attributes(&values))
     }
 
     /// Exactly the properties that this session has.
@@ -209,7 +224,7 @@ impl<T: Send + 'static> CompressionSession<T> {
         Ok(supported(&self.shell.setup().environment()))
     }
 
-    /// What was set and is worth keeping, for [`CompressionSession::set_saved`] of another session.
+    /// What was set and is worth keeping, for [`SessionHandle::set_saved`] of another session.
     ///
     /// # Errors
     /// [`SessionError::Invalidated`], or what made the session fail.
@@ -220,23 +235,5 @@ impl<T: Send + 'static> CompressionSession<T> {
         Ok(SavedProperties(
             saved.map(|property| (property.key().name().to_owned(), property.value())).collect(),
         ))
-    }
-}
-
-impl<T: Send + 'static> SessionHandle<T> {
-    /// As [`CompressionSession::set`].
-    ///
-    /// # Errors
-    /// As [`CompressionSession::set`].
-    pub fn set(&self, property: Property) -> Result<(), SessionError> {
-        self.shell.change(&[change_to(&property)])
-    }
-
-    /// As [`CompressionSession::get`].
-    ///
-    /// # Errors
-    /// As [`CompressionSession::get`].
-    pub fn get<K: Readable>(&self, key: K) -> Result<Option<K::Value>, SessionError> {
-        typed(&self.shell, &key)
     }
 }

@@ -23,13 +23,17 @@ use super::pool::{ClientPool, encoder_attributes};
 use super::setup::Setup;
 use super::{NextPass, SessionError, SourceFrame};
 use crate::encoder::{EncoderFactory, TransferMaker};
-use crate::property::{Values, set_value};
+use crate::property::{PropertyKey, Values, set_value};
 use crate::scorer::SharedScorers;
 use crate::storage::{MultiPassStorage, NoteKey, StorageError, StorageIdentity, StorageLease};
-use retake_media::{PixelBufferAttributes, PixelBufferPool, Time, TimeRange};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time, TimeRange, picture_hash};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How long the end of a session waits for a call of its encoder to return.
+const ENCODER_PATIENCE: Duration = Duration::from_millis(700);
 
 /// What a session calls with every outcome.
 pub(super) type Handler<T> = Box<dyn FnMut(EncodedOutcome<T>) + Send>;
@@ -45,6 +49,10 @@ pub(super) struct Shell<T> {
     source: Option<PixelBufferAttributes>,
     pool: Mutex<ClientPool>,
     planner: Planner,
+    /// What is called with outcomes; none when it was called for the last time. Locked while it runs.
+    handler: Mutex<Option<Handler<T>>>,
+    /// Held while a pass is begun or ended, because both take several steps.
+    passing: Mutex<()>,
     state: Mutex<State<T>>,
     changed: Condvar,
 }
@@ -97,6 +105,8 @@ impl<T> Shell<T> {
             source,
             pool: Mutex::default(),
             planner: Box::new(Passes::end),
+            handler: Mutex::default(),
+            passing: Mutex::default(),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -141,10 +151,19 @@ impl<T> Shell<T> {
 
     // ——— properties ———
 
-    /// All changes, or an error and none (PR-1, PR-3).
+    /// All changes of a group, or an error and none (PR-3). They are judged together.
     pub(super) fn change(&self, changes: &[PropertyChange]) -> Result<(), SessionError> {
+        self.make(changes, true)
+    }
+
+    /// One change (PR-1). What it needs beside it may still come.
+    pub(super) fn change_one(&self, change: PropertyChange) -> Result<(), SessionError> {
+        self.make(&[change], false)
+    }
+
+    fn make(&self, changes: &[PropertyChange], group: bool) -> Result<(), SessionError> {
         let mut state = self.lock();
-        let values = state.core.propose(changes)?;
+        let values = state.core.propose(changes, group)?;
         let storage = set_value!(values, MultiPassStorage);
         if storage != set_value!(state.core.values(), MultiPassStorage) {
             let attached = storage.map(|storage| self.attach(storage)).transpose()?;
@@ -205,10 +224,13 @@ impl<T> Shell<T> {
         let SourceFrame { picture, pts, duration, options } = frame;
         let duration = duration.unwrap_or(Time::INVALID);
         let hints = Hints::of(&picture, duration, options.base_qp.is_some());
-        let mut frame = Submission { picture, pts, duration, options, token };
+        let format = picture.format();
+        // It is computed here, because the lock must not be held so long.
+        let hash = if self.values()?.has(PropertyKey::MultiPassStorage) { identity(&picture) } else { 0 };
+        let mut frame = Submission { picture, pts, duration, options, hash, token };
         let mut state = self.lock();
         let mut deadline: Option<Instant> = None;
-        let (dropped, due) = loop {
+        let (number, dropped, due) = loop {
             state.check_storage()?;
             let patience = if state.on_worker() {
                 Patience::Reentrant
@@ -218,7 +240,7 @@ impl<T> Shell<T> {
                 Patience::Patient
             };
             match state.core.submit(frame, patience)? {
-                Admission::Accepted { dropped, due } => break (dropped, due),
+                Admission::Accepted { number, dropped, due } => break (number, dropped, due),
                 Admission::Unopened(back) => {
                     drop(state);
                     self.prepare(hints)?;
@@ -234,17 +256,20 @@ impl<T> Shell<T> {
             }
         };
         self.changed.notify_all();
-        if let Some(due) = due {
+        let loss = state.core.loss(format);
+        let waits = due.filter(|_| !state.on_worker());
+        if let Some(due) = waits {
             self.wait_for(state, due);
         }
-        Ok(EncodeInfo { asynchronous: true, dropped })
+        // EF-8: only of a frame that was waited for is it certain that it is out.
+        Ok(EncodeInfo { asynchronous: waits != Some(number), dropped, loss })
     }
 
     /// EF-11: waits until a frame and all before it are out. The frame that is waited with was accepted in
     /// any case: only a session that is over ends the wait early, and the outcome of the frame tells the
     /// rest.
     fn wait_for(&self, mut state: MutexGuard<'_, State<T>>, due: u64) {
-        while state.core.is_pending(due) && !state.ended && !state.on_worker() {
+        while state.core.is_pending(due) && !state.ended {
             if state.idle && state.core.is_idle() {
                 // Nothing is left to do, and the frame did not come.
                 let reason = "the encoder holds back more frames than MaxFrameDelayCount";
@@ -276,11 +301,14 @@ impl<T> Shell<T> {
         if state.on_worker() {
             return Err(SessionError::parameter("complete_frames", "a handler cannot wait for itself"));
         }
-        if let Some(until) = state.core.drain(until)? {
+        let mut due = state.core.drain(until)?;
+        while let Some(number) = due {
             self.changed.notify_all();
-            while state.core.is_pending(until) && !state.ended {
+            while state.core.is_pending(number) && !state.ended {
                 state = self.wait(state);
             }
+            // CS-9: what the handler submitted meanwhile belongs to it, other callers' frames do not.
+            due = if until.is_numeric() || state.ended { None } else { state.core.drain_reentrant() };
         }
         if !until.is_numeric() {
             state.core.completed();
@@ -302,13 +330,52 @@ impl<T> Shell<T> {
         state.storage = None;
         self.changed.notify_all();
         while !state.ended && state.worker.is_some() && !state.on_worker() {
-            state = self.wait(state);
+            let waited = self.changed.wait_timeout(state, ENCODER_PATIENCE);
+            let (back, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = if waited.timed_out() { self.abandon(back) } else { back };
         }
+    }
+
+    /// Ends a session that is over without its thread, unless that has just called the handler, which is let
+    /// finish. The thread is in a call of an encoder then, which may take long or never return: nobody must
+    /// wait for that. When it returns, the thread finds nothing to do but to give the encoder back.
+    fn abandon<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        if state.ended || state.core.is_delivering() {
+            return state;
+        }
+        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rest = state.core.rest();
+        // This is the session's thread from now on: a handler that calls back must not wait for itself.
+        state.worker = Some(std::thread::current().id());
+        drop(state);
+        if let Some(mut handler) = handler {
+            rest.into_iter().for_each(|effect| {
+                if let Effect::Deliver { outcome, .. } = effect {
+                    handler(*outcome);
+                }
+            });
+        }
+        self.end();
+        self.lock()
     }
 
     // ——— passes ———
 
+    /// Begins a call that must not run beside another one of its kind.
+    fn passing(&self, call: &'static str) -> Result<MutexGuard<'_, ()>, SessionError> {
+        match self.passing.try_lock() {
+            Ok(guard) => Ok(guard),
+            // What it guards is nothing that a panic could have left in pieces.
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                self.lock().core.dead()?;
+                Err(SessionError::parameter(call, "another thread begins or ends a pass"))
+            }
+        }
+    }
+
     pub(super) fn begin_pass(&self, kind: PassKind) -> Result<(), SessionError> {
+        let _passing = self.passing("begin_pass")?;
         let (lease, number) = {
             let state = self.lock();
             state.core.dead()?;
@@ -326,6 +393,7 @@ impl<T> Shell<T> {
     /// Ends the pass, and plans the next one unless it was the last. The session is not locked while it plans
     /// and writes.
     pub(super) fn end_pass(&self, kind: PassKind) -> Result<NextPass, SessionError> {
+        let _passing = self.passing("end_pass")?;
         {
             let state = self.lock();
             state.core.dead()?;
@@ -392,12 +460,22 @@ impl<T> Shell<T> {
     }
 
     fn end(&self) {
+        // Whoever receives what the handler sends learns from its end that nothing more comes.
+        drop(self.handler.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut state = self.lock();
         state.core.close();
         state.ended = true;
         drop(state);
         self.changed.notify_all();
     }
+}
+
+/// Equal for equal pictures: those of one size, in one format, with the same samples.
+fn identity(picture: &PixelBuffer) -> u64 {
+    let mut bytes = picture.format().four_cc().to_vec();
+    bytes.extend([picture.width(), picture.height()].map(u32::to_le_bytes).concat());
+    bytes.extend(picture_hash(picture).to_le_bytes());
+    xxh3_64(&bytes)
 }
 
 /// What an earlier session left in a storage, if it ended a pass (MP-25).
@@ -412,7 +490,6 @@ fn earlier(lease: &StorageLease) -> Result<Option<Earlier>, StorageError> {
 /// What the stack reports to: the core, whose effects it sees to.
 struct Worker<'a, T> {
     shell: &'a Shell<T>,
-    handler: Handler<T>,
 }
 
 impl<T> Worker<'_, T> {
@@ -429,7 +506,11 @@ impl<T> Worker<'_, T> {
                     }
                 }
                 Effect::Deliver { number, outcome } => {
-                    (self.handler)(*outcome);
+                    let mut handler = self.shell.handler.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(handler) = &mut *handler {
+                        handler(*outcome);
+                    }
+                    drop(handler);
                     self.report(Report::Out(number));
                 }
             }
@@ -462,10 +543,11 @@ pub(super) fn run<T>(
         }
     }
     let _ending = Ending(shell);
+    *shell.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
     shell.lock().worker = Some(std::thread::current().id());
     let (setup, factory) = (shell.setup.clone(), shell.factory.clone());
     let mut stack = Stack::new(StackParts { setup, factory, transfer, scorers });
-    let mut worker = Worker { shell, handler };
+    let mut worker = Worker { shell };
     while let Some(command) = shell.next_command() {
         if let Err(error) = stack.work(command, &mut worker) {
             worker.report(Report::Failed(error));

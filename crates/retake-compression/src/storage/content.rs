@@ -9,7 +9,7 @@ use std::io;
 use xxhash_rust::xxh3::Xxh3;
 
 const KIND: u8 = b'M';
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const IDENTITY: u8 = b'i';
 const FRAMES: u8 = b'n';
 const NOTE: u8 = b't';
@@ -191,16 +191,16 @@ impl<B: Backend> Content<B> {
     pub(super) fn end_pass(&mut self) -> io::Result<Ended> {
         self.write_batch()?;
         let mut list = Vec::new();
-        self.frames(self.pass, |frame| list.push((frame.pts, frame.duration, frame.options)))?;
+        self.frames(self.pass, |frame| list.push((frame.pts, frame.duration, frame.input)))?;
         list.sort_by_key(|(pts, ..)| *pts);
         let mut digest = Xxh3::new();
-        for (pts, duration, options) in &list {
+        for (pts, duration, input) in &list {
             for time in [pts, duration] {
                 digest.update(&time.value().to_le_bytes());
                 digest.update(&time.timescale().to_le_bytes());
                 digest.update(&time.epoch().to_le_bytes());
             }
-            digest.update(&options.to_le_bytes());
+            digest.update(&input.to_le_bytes());
         }
         let ended = Ended { frames: list.len() as u64, digest: digest.digest128() };
         self.tell(b'e', self.pass, |index| {

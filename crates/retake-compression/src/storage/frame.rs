@@ -11,8 +11,8 @@ pub struct FrameRecord {
     pub pts: Time,
     /// The duration; [`Time::INVALID`] if the client did not give one.
     pub duration: Time,
-    /// A digest of the frame's options, which is equal for equal options.
-    pub options: u64,
+    /// A digest of the frame's picture and options, which is equal for equal ones.
+    pub input: u64,
     /// The dependency of the frame: it is a sync frame, a reference, or neither.
     pub kind: SampleKind,
     /// The bits of its sample.
@@ -27,7 +27,7 @@ impl FrameRecord {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_time(out, self.pts);
         put_time(out, self.duration);
-        out.extend(self.options.to_le_bytes());
+        out.extend(self.input.to_le_bytes());
         put_kind(out, self.kind);
         out.extend(self.bits.to_le_bytes());
         out.extend(self.qp.to_le_bytes());
@@ -38,7 +38,7 @@ impl FrameRecord {
         Some(Self {
             pts: take_time(bytes)?,
             duration: take_time(bytes)?,
-            options: u64::from_le_bytes(take(bytes)?),
+            input: u64::from_le_bytes(take(bytes)?),
             kind: take_kind(bytes)?,
             bits: u64::from_le_bytes(take(bytes)?),
             qp: f32::from_le_bytes(take(bytes)?),

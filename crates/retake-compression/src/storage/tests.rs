@@ -21,7 +21,7 @@ fn frame(number: i64) -> FrameRecord {
     FrameRecord {
         pts: Time::new(number * 1001, 30_000),
         duration: if number % 7 == 0 { Time::INVALID } else { Time::new(1001, 30_000) },
-        options: number as u64 % 3,
+        input: number as u64 % 3,
         kind: if number % 50 == 0 { SampleKind::Sync } else { SampleKind::Disposable },
         bits: 800 + number as u64,
         qp: 20.5,

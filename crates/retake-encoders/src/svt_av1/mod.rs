@@ -125,6 +125,9 @@ fn holds(level: u32, settings: &EncoderSettings) -> bool {
     })
 }
 
+const MOST_BIT_RATE: u64 = 100_000_000;
+const MOST_FRAME_RATE: u32 = 240;
+
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
     if width < 64 || height < 64 {
@@ -147,6 +150,18 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
                 .to_owned(),
         ));
     }
+    if settings.frame_rate.to_f64() > f64::from(MOST_FRAME_RATE) {
+        return Err(("frame rate", format!("SVT-AV1 takes {MOST_FRAME_RATE} frames per second at most")));
+    }
+    if let RateControl::AverageBitRate(rate) = settings.rate {
+        if rate > MOST_BIT_RATE {
+            return Err(("bit rate", format!("SVT-AV1 takes {MOST_BIT_RATE} bit/s at most")));
+        }
+        if settings.controls.no_spatial_adaptation {
+            let reason = "SVT-AV1 always adapts at an average bit rate: leave it out".to_owned();
+            return Err(("no_spatial_adaptation", reason));
+        }
+    }
     if let Some(level) = settings.controls.level.filter(|level| !holds(*level, settings)) {
         return Err(("level", format!("{level} is too low for this size and frame rate")));
     }
@@ -166,6 +181,9 @@ fn controls() -> ControlSupport {
     support.qp_bounds_at_rate_only = true;
     support.least_delay = 1;
     support.spatial_adaptation = true;
+    support.adapts_at_rate = true;
+    support.most_bit_rate = Some(MOST_BIT_RATE);
+    support.most_frame_rate = Some(MOST_FRAME_RATE);
     support.profiles = vec![("main", 10)];
     support.levels = LEVELS.iter().map(|level| level.0).collect();
     support.frame_errors = true;

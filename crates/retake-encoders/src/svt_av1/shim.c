@@ -78,6 +78,12 @@ static int bounds_delay(const struct retake_settings *s) {
     return s->controls.max_delay >= 0 && s->controls.max_delay < usual_delay(s);
 }
 
+/* Returns the only quantizer that the bounds leave an average rate; -1 where they leave more. */
+static int32_t only_quantizer(const struct retake_settings *s) {
+    int32_t least = retake_max(s->controls.min_qp, 1), most = s->controls.max_qp >= 0 ? s->controls.max_qp : 63;
+    return s->rate == RETAKE_AVERAGE && least >= most ? most : -1;
+}
+
 static int configure(EbSvtAv1EncConfiguration *config, const struct retake_settings *s, struct retake_fault *fault) {
     config->enc_mode = (int8_t)atoi(s->preset);
     config->source_width = (uint32_t)s->width;
@@ -102,12 +108,18 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
        rates. */
     int low_delay = bounds_delay(s);
     if (low_delay) config->pred_structure = 1;
-    if (s->rate == RETAKE_AVERAGE) {
+    if (only_quantizer(s) >= 0) {
+        /* The library requires that the least quantizer is less than the greatest. Where they are equal no
+           rate is left to control: every frame has this quantizer. */
+        config->rate_control_mode = SVT_AV1_RC_MODE_CQP_OR_CRF;
+        config->enable_adaptive_quantization = 0;
+        config->qp = (uint32_t)only_quantizer(s);
+        config->use_fixed_qindex_offsets = 1;
+    } else if (s->rate == RETAKE_AVERAGE) {
         config->rate_control_mode = low_delay ? SVT_AV1_RC_MODE_CBR : SVT_AV1_RC_MODE_VBR;
         config->target_bit_rate = (uint32_t)s->bit_rate;
-        if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)retake_max(c->max_qp, 2);
-        /* The library requires one of them to be less than the other. */
-        if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)retake_min(c->min_qp, (int32_t)config->max_qp_allowed - 1);
+        if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)c->max_qp;
+        if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)c->min_qp;
     } else if (set_number(config, "crf", s->quality)) {
         return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
     }

@@ -151,9 +151,6 @@ static void rate_control(struct parameters *p, const struct retake_settings *s) 
     if (!by_rate) {
         cfg->rc_end_usage = VPX_Q;
         put(p, NULL, VP8E_SET_CQ_LEVEL, s->rate == RETAKE_QUALITY ? (int)lrint(s->quality) : s->rate == RETAKE_LOSSLESS ? 0 : 32);
-    } else if (c->ceiling >= 0) {
-        cfg->rc_end_usage = VPX_CQ;
-        put(p, NULL, VP8E_SET_CQ_LEVEL, (int)lrint(c->ceiling));
     } else {
         cfg->rc_end_usage = s->rate == RETAKE_CONSTANT || c->low_latency ? VPX_CBR : VPX_VBR;
     }

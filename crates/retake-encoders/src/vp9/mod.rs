@@ -114,7 +114,7 @@ fn controls() -> ControlSupport {
     support.low_latency = true;
     support.qp_bounds = Some((0, 63));
     support.base_qp = true;
-    support.quality_ceiling = true;
+    support.most_bit_rate = Some(2_000_000_000);
     support.constant_bit_rate = true;
     support.lossless = true;
     support.forced_at_rate = true;
@@ -123,6 +123,7 @@ fn controls() -> ControlSupport {
     support.levels = vp9_levels();
     support.frame_errors = true;
     support.temporal_layers = 2;
+    support.layers_without_reordering = true;
     support.long_term_references = true;
     support.first_pass = true;
     support.steady_start = true;

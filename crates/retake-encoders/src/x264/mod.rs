@@ -131,6 +131,7 @@ fn controls() -> ControlSupport {
     support.lossless = true;
     support.rate_limit = true;
     support.forced_at_rate = true;
+    support.forced_in_open_gop = true;
     support.forced_within_delay = true;
     support.profiles = vec![("baseline", 8), ("main", 8), ("high", 8), ("high10", 10)];
     support.levels = vec![10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52, 60, 61, 62];

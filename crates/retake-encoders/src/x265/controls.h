@@ -173,6 +173,9 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
 
     p->sourceWidth = s->width;
     p->sourceHeight = s->height;
+    /* The library requires pictures that hold one of the largest blocks. */
+    while (p->maxCUSize > 16 && retake_min(s->width, s->height) < (int32_t)p->maxCUSize) p->maxCUSize /= 2;
+    if (p->maxTUSize > p->maxCUSize) p->maxTUSize = p->maxCUSize;
     p->internalBitDepth = s->bit_depth;
     p->internalCsp = X265_CSP_I420;
     p->fpsNum = (uint32_t)s->fps_num;

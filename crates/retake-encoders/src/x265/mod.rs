@@ -163,7 +163,7 @@ pub(crate) fn spec() -> Spec {
         pairs: false,
         dear_headers: false,
         refused: REFUSED,
-        check: |settings| even_sides("x265", settings),
+        check,
         controls,
         memory,
         parallelism,
@@ -171,10 +171,21 @@ pub(crate) fn spec() -> Spec {
     }
 }
 
+fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
+    let (width, height) = (settings.width, settings.height);
+    if width < 16 || height < 16 {
+        return Err((
+            "size",
+            format!("{width}×{height} is too small for x265: at least 16×16, or choose another encoder"),
+        ));
+    }
+    even_sides("x265", settings)
+}
+
 fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
     support.open_gop = true;
-    support.references = Some((2, 16));
+    support.references = Some((2, 6));
     support.look_ahead = Some((0, 250));
     support.low_latency = true;
     support.qp_bounds = Some((0, 51));

@@ -1,7 +1,7 @@
 //! Rate control keeps bounds, buffers and ceilings, and lossless coding loses nothing.
 
 use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render};
-use crate::run::{film, fullest, samples, with};
+use crate::run::{film, fullest, samples, syntax, with};
 use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateBuffer, RateControl};
 
 fn rate_of(take: &Take) -> f64 {
@@ -54,6 +54,35 @@ fn quantizers_stay_within_their_bounds() {
                 );
             }
             assert!(capped.bytes() < free.bytes(), "{name}");
+        }
+    }
+}
+
+/// 5.3 (W8): equal bounds are one quantizer for all frames, whatever the rate; the bitstream says so where
+/// FFmpeg reads it.
+#[test]
+fn equal_bounds_are_one_quantizer() {
+    for factory in encoders() {
+        let Some((min, max)) = factory.info().controls.qp_bounds else { continue };
+        let name = factory.info().name;
+        for qp in [min + 1, 30, 50, max].into_iter().filter(|qp| *qp <= max) {
+            for rate in [30_000, 8_000_000] {
+                let controls = Controls { min_qp: Some(qp), max_qp: Some(qp), ..Controls::default() };
+                let rate = RateControl::AverageBitRate(rate);
+                let take = film(&*factory, &EncoderSettings { rate, ..with(&*factory, controls) }, 40);
+                assert_eq!(take.frames.len(), 40, "{name}");
+                for frame in &take.frames {
+                    assert_eq!(frame.qp, qp as f32, "{name}, {rate:?}, frame {}", frame.index);
+                }
+                if name == "svt-av1" && ffmpeg() && qp <= 60 {
+                    // AV1 has four steps for each of the library's, up to 60.
+                    let coded = syntax(&take.format, &samples(&take), "base_q_idx");
+                    assert!(
+                        coded.len() >= 40 && coded.iter().all(|index| *index == i64::from(qp) * 4),
+                        "{qp}: {coded:?}"
+                    );
+                }
+            }
         }
     }
 }

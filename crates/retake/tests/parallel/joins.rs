@@ -2,9 +2,10 @@
 
 use super::{Film, RATE, is_one_film, job, joined};
 use crate::common::{self, decode, ffmpeg};
+use retake::parallel::{JoinError, Joiner};
 use retake::property::{DataRateLimit, H264EntropyMode, Property, PropertyKey};
 use retake::session::PassOptions;
-use retake::{Codec, SampleBuffer};
+use retake::{Codec, SampleBuffer, SampleKind};
 use std::io::Write;
 use std::process::Command;
 use std::slice;
@@ -53,9 +54,31 @@ fn a27_open_groups_end_at_joins() {
     let film = Film(common::render(100, 40, 4));
     let registry = retake::encoders();
     for info in common::encoders().iter().filter(|info| info.controls.open_gop) {
-        let open = [Property::AllowOpenGOP(true), Property::MaxKeyFrameInterval(9), Property::Quality(0.4)];
-        let parts = job(&registry, info, &open).run(&film, &|_| true).unwrap();
-        is_one_film(info, &parts, 100);
+        // W3: at a rate, the first second of a part is encoded twice, and only the second time counts.
+        for target in [Property::Quality(0.4), Property::AverageBitRate(200_000)] {
+            let open = [Property::AllowOpenGOP(true), Property::MaxKeyFrameInterval(9), target];
+            let parts = job(&registry, info, &open).run(&film, &|_| true).unwrap();
+            is_one_film(info, &parts, 100);
+        }
+    }
+}
+
+/// W3, PA-6: the joiner asks the bitstream. A part that begins in an open group is refused, even if its flags
+/// call it a sync sample.
+#[test]
+fn a_part_that_begins_in_an_open_group_is_refused() {
+    for info in common::encoders().iter().filter(|info| info.controls.open_gop) {
+        let pull = common::session(info);
+        pull.0.set_all(&[Property::AllowOpenGOP(true), Property::MaxKeyFrameInterval(9)]).unwrap();
+        let samples = common::encode(&pull, &common::render(60, 99, 4), &[]);
+        let open = samples.iter().position(|(_, buffer)| buffer.attachments.partial_sync).unwrap();
+        let mut joiner = Joiner::new(Vec::new());
+        joiner.begin(&samples[0].1.format).unwrap();
+        joiner.sample(&mut samples[0].1.sample.clone()).unwrap();
+        joiner.begin(&samples[0].1.format).unwrap();
+        let mut first = samples[open].1.sample.clone();
+        first.kind = SampleKind::Sync;
+        assert!(matches!(joiner.sample(&mut first), Err(JoinError::NotSync { part: 1 })), "{}", info.name);
     }
 }
 

@@ -26,6 +26,8 @@ fn the_limit_follows_from_threads_and_memory() {
     let cores = std::thread::available_parallelism().unwrap().get() as i64;
     for info in common::encoders() {
         let threads = |count: i64| Property::ThreadCount(count as u32);
+        // D7: where nobody says how many threads a session has, sessions of one thread each are counted.
+        assert_eq!(limit(&info, WIDTH, HEIGHT, &[]), cores, "{}", info.name);
         assert_eq!(limit(&info, WIDTH, HEIGHT, &[threads(1)]), cores, "{}", info.name);
         let all = limit(&info, 1280, 720, &[threads(cores)]);
         assert!((1..=cores).contains(&all), "{}: {all}", info.name);

@@ -8,7 +8,7 @@ use retake::property::Property;
 use retake::session::{NextPass, PassOptions};
 use retake::silo::FrameSilo;
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{Time, TimeRange};
+use retake::{PixelBufferPool, PixelFormat, Time, TimeRange};
 use std::process::Command;
 use std::time::Duration;
 
@@ -38,6 +38,62 @@ fn a20_two_passes_over_everything() {
         assert!(bytes(&second) > 0 && second[0].format == first[0].format);
         drop((pull, storage));
         assert!(!path.exists());
+    }
+}
+
+/// A20 (a), MP-24, MP-32 (A1): the same with default options: a client that sends everything again in its
+/// second and final pass, whatever the session asked for, and takes what comes out of that pass alone. It is
+/// the whole film, and meets the rate.
+#[test]
+fn a20_everything_again_with_default_options() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, _storage) = session(&info, PassOptions::default());
+        pull.0.begin_pass().unwrap();
+        let first = send(&pull, &frames, None);
+        let asked = match pull.0.end_pass().unwrap() {
+            NextPass::Requested(ranges) => ranges.len(),
+            NextPass::Finished => 0,
+        };
+        pull.0.begin_final_pass().unwrap();
+        let second = send(&pull, &frames, None);
+        pull.0.end_final_pass().unwrap();
+        let times: Vec<Time> = second.iter().map(|buffer| buffer.sample.dts).collect();
+        assert_eq!(times, (0..FRAMES).map(at).collect::<Vec<_>>(), "{}", info.name);
+        if common::ffmpeg() {
+            let all: Vec<_> = second.iter().collect();
+            assert_eq!(common::decode(&all).len(), FRAMES, "{}", info.name);
+        }
+        let of_rate = |samples: &[_]| bytes(samples) as f64 * 8.0 * 24.0 / FRAMES as f64 / super::RATE as f64;
+        println!("{}: {asked} ranges, {:.4} then {:.4}", info.name, of_rate(&first), of_rate(&second));
+        assert!((of_rate(&second) - 1.0).abs() < 0.01, "{}: {:.4}", info.name, of_rate(&second));
+    }
+}
+
+/// MP-23 (W7): a frame of a later pass has to be the one of the first: another picture, another format or
+/// another size is refused, and the frame itself is taken afterwards.
+#[test]
+fn later_passes_take_the_same_pictures_alone() {
+    let frames = film();
+    for info in common::encoders() {
+        let options = PassOptions { request_once: true, whole_source: true, ..PassOptions::default() };
+        let (pull, _storage) = session(&info, options);
+        pull.0.begin_pass().unwrap();
+        send(&pull, &frames, None);
+        assert!(matches!(pull.0.end_pass().unwrap(), NextPass::Requested(_)));
+        pull.0.begin_pass().unwrap();
+        let others = [
+            common::render(1, 99, 77).remove(0),
+            common::render_as(PixelFormat::I420, 64, 64, 1, 99, 6).remove(0),
+            PixelBufferPool::new(PixelFormat::Bgra, common::WIDTH, common::HEIGHT).take().freeze(),
+        ];
+        for other in &others {
+            let refused = pull.0.encode(SourceFrame::new(other, at(0)).duration(STEP), 0);
+            let error = refused.unwrap_err();
+            assert_eq!(error.code(), -12902, "{}: {other:?}", info.name);
+            assert!(error.to_string().contains("picture"), "{error}");
+        }
+        pull.0.encode(SourceFrame::new(&frames[0], at(0)).duration(STEP), 0).unwrap();
     }
 }
 

@@ -186,6 +186,13 @@ fn what_has_no_fields_is_refused() {
         };
         let level = |name: &str| Property::ProfileLevel(name.to_owned());
         assert_eq!(code(&[Property::FieldDetail(FieldDetail::TemporalTopFirst)]), -12902);
+        // D6: set one by one, it may come before the count.
+        let (session, _outcomes) = session(&info);
+        session.set(Property::FieldDetail(FieldDetail::TemporalTopFirst)).unwrap();
+        let refused = session.prepare().unwrap_err();
+        assert!(refused.code() == -12902 && refused.to_string().contains("FieldDetail"), "{refused}");
+        session.set(Property::FieldCount(2)).unwrap();
+        session.prepare().unwrap();
         assert_eq!(
             code(&[Property::FieldCount(1), Property::FieldDetail(FieldDetail::TemporalTopFirst)]),
             -12902

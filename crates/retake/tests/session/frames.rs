@@ -5,8 +5,9 @@ use crate::common::{
 };
 use retake::SourceFrame;
 use retake::property::{Property, PropertyKey};
-use retake::session::{CompressionSession, EncodedOutcome, SessionError, SessionHandle};
-use retake::{FrameOptions, Time};
+use retake::session::{CompressionSession, EncodedOutcome, PassOptions, SessionError, SessionHandle};
+use retake::storage::{MultiPassStorage, StorageOptions};
+use retake::{FrameOptions, PixelBufferAttributes, Time};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
@@ -154,6 +155,114 @@ fn a9_forced_frames_are_sync_frames() {
                 let from = samples.iter().position(|(index, _)| *index == 23).unwrap();
                 let rest: Vec<_> = samples[from..].iter().map(|(_, buffer)| buffer).collect();
                 assert_eq!(decode(&rest).len(), 17, "{}", info.name);
+            }
+        }
+    }
+}
+
+/// CS-9, A6 (awkward point A3): frames that the handler submits while all frames are completed are completed
+/// with them.
+#[test]
+fn frames_of_the_handler_are_completed_with_the_others() {
+    for info in encoders() {
+        let pictures = Arc::new(render(40, 99, 4));
+        let handle: Arc<OnceLock<SessionHandle<usize>>> = Arc::default();
+        let (of_handler, frames) = (handle.clone(), pictures.clone());
+        let next = AtomicUsize::new(20);
+        let out = Arc::new(AtomicUsize::new(0));
+        let counted = out.clone();
+        let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .encoder(info.name)
+            .on_output(move |_: EncodedOutcome<usize>| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                // Only once all frames of the caller are in do times follow each other.
+                if let Some(handle) = of_handler.get() {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if let Some(picture) = frames.get(index) {
+                        handle.encode(SourceFrame::new(picture, at(index)).duration(STEP), index).unwrap();
+                    }
+                }
+            })
+            .build()
+            .unwrap();
+        session.set_all(&crate::common::usual(&info)).unwrap();
+        for (index, frame) in pictures.iter().take(20).enumerate() {
+            session.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
+        }
+        assert!(handle.set(session.handle()).is_ok());
+        session.complete_frames().unwrap();
+        let pending = session.get(PropertyKey::NumberOfPendingFrames).unwrap();
+        assert_eq!(pending, Some(0.into()), "{}", info.name);
+        assert!(out.load(Ordering::Relaxed) > 20, "{}: the handler submitted nothing", info.name);
+    }
+}
+
+/// PR-9: a session moves between threads, and a handle is used by several at once.
+#[test]
+fn sessions_are_sent_and_handles_are_shared() {
+    fn is_send<T: Send>(_: &T) {}
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    let pull = session(&encoders()[0]);
+    is_send(&pull.0);
+    is_shared(&pull.0.handle());
+}
+
+/// D9: a handle has every call of the session, from any thread: here another one does it all.
+#[test]
+fn a_handle_has_every_call() {
+    for info in encoders() {
+        let attributes = PixelBufferAttributes::default();
+        let (session, outcomes) = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .encoder(info.name)
+            .source_attributes(attributes)
+            .build_pull()
+            .unwrap();
+        let handle = session.handle();
+        let all = std::thread::spawn(move || {
+            handle.set_all(&crate::common::usual(&handle.encoder().clone())).unwrap();
+            let storage = MultiPassStorage::create(None, &StorageOptions::default()).unwrap();
+            handle.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap();
+            assert!(handle.supports_multi_pass());
+            assert!(handle.supported_properties().unwrap().contains_key(&PropertyKey::MultiPassStorage));
+            assert!(handle.pixel_buffer_pool().is_some());
+            handle.prepare().unwrap();
+            handle.begin_pass().unwrap();
+            assert_eq!(handle.begin_pass().unwrap_err().code(), -12902);
+            for (index, frame) in render(12, 99, 4).iter().enumerate() {
+                handle.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
+            }
+            handle.complete_frames_until(at(3)).unwrap();
+            handle.complete_frames().unwrap();
+            handle.end_final_pass().unwrap();
+            assert_eq!(handle.time_ranges_for_next_pass().unwrap_err().code(), -12902);
+            assert_eq!(handle.frame_count_mismatch(), None);
+            handle.serializable_properties().unwrap();
+        });
+        all.join().unwrap();
+        assert_eq!(std::iter::from_fn(|| outcomes.try_receive()).count(), 12, "{}", info.name);
+        let handle = session.handle();
+        drop(session);
+        assert_eq!(handle.prepare().unwrap_err().code(), -12903, "{}", info.name);
+    }
+}
+
+/// EF-8 (D10): a call that waits for its frame says that it is out; others say that it may not be.
+#[test]
+fn a_frame_that_is_out_was_not_asynchronous() {
+    for info in encoders() {
+        for most in [None, Some(0), Some(2)] {
+            if most.is_some_and(|most| most < info.controls.least_delay as i32) {
+                continue;
+            }
+            let pull = session(&info);
+            pull.0.set_all(most.map(Property::MaxFrameDelayCount).as_slice()).unwrap();
+            for (index, frame) in render(6, 99, 4).iter().enumerate() {
+                let told = pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
+                assert_eq!(told.asynchronous, most != Some(0), "{}, {most:?}", info.name);
+                assert!(!told.dropped);
+                if !told.asynchronous {
+                    assert_eq!(taken(&pull).len(), 1, "{}: it is out", info.name);
+                }
             }
         }
     }

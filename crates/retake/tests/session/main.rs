@@ -6,6 +6,7 @@
 mod apertures;
 mod common;
 mod effects;
+mod failing;
 mod fields;
 mod film;
 mod frames;

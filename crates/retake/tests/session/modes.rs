@@ -6,9 +6,9 @@ use crate::common::{
 };
 use crate::properties::{LIGHT, MASTERING};
 use retake::SourceFrame;
-use retake::property::{HdrMetadataInsertionMode, Property, PropertyKey, TransferFunction};
+use retake::property::{DataRateLimit, HdrMetadataInsertionMode, Property, PropertyKey, TransferFunction};
 use retake::session::{CompressionSession, EncoderSpecification};
-use retake::{Codec, EncoderInfo, FrameOptions, SampleKind};
+use retake::{Attachment, Attachments, Codec, Colour, EncoderInfo, FrameOptions, Range, SampleKind};
 
 /// A2 (5.2): without reordering, samples come in the order of frames, and decode times are presentation
 /// times. The value reads back.
@@ -193,6 +193,130 @@ fn a39_the_upper_layer_can_be_left_out() {
         assert!((23..=25).contains(&base.len()), "{}: {}", info.name, base.len());
         if ffmpeg() {
             assert_eq!(decode(&base).len(), base.len(), "{}", info.name);
+        }
+    }
+}
+
+/// A39, LL-4, PR-4 (D2): a session of low latency lists layers where it has them; the flow of a WebRTC client
+/// then works, and the upper layer can be left out.
+#[test]
+fn a39_layers_in_low_latency_are_those_that_are_listed() {
+    for info in encoders() {
+        let Some(pull) = low_latency(&info) else { continue };
+        if !has(&pull, PropertyKey::BaseLayerFrameRateFraction) {
+            let refused = pull.0.set(Property::BaseLayerFrameRateFraction(0.5)).unwrap_err();
+            assert_eq!(refused.code(), -12900, "{}", info.name);
+            continue;
+        }
+        pull.0
+            .set_all(&[
+                Property::RealTime(true),
+                Property::AverageBitRate(300_000),
+                Property::DataRateLimits(vec![DataRateLimit { bytes: 60_000, seconds: 1.0 }]),
+                Property::BaseLayerFrameRateFraction(0.5),
+            ])
+            .unwrap();
+        let mut samples = Vec::new();
+        for (index, frame) in render(48, 99, 8).iter().enumerate() {
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
+            pull.0.complete_frames_until(at(index)).unwrap();
+            samples.extend(taken(&pull));
+        }
+        let base: Vec<_> = samples
+            .iter()
+            .map(|(_, buffer)| buffer)
+            .filter(|buffer| buffer.sample.kind != SampleKind::Disposable)
+            .collect();
+        assert!((23..=25).contains(&base.len()), "{}: {}", info.name, base.len());
+        assert_eq!(syncs(&samples), [0], "{}", info.name);
+        if ffmpeg() {
+            assert_eq!(decode(&base).len(), base.len(), "{}", info.name);
+        }
+    }
+}
+
+/// HD-2 (D4): mode Auto looks at the transfer function of the output, whether a property or the first picture
+/// says it: streams of standard range get no HDR metadata.
+#[test]
+fn hdr_metadata_goes_with_the_transfer_function_of_the_output() {
+    let colour =
+        |transfer| Colour { primaries: 9, transfer, matrix: 9, range: Range::Limited, ..Colour::default() };
+    for info in encoders() {
+        for (by_property, by_picture, wanted) in [
+            (None, Some(16), true),
+            (None, Some(18), true),
+            (None, None, true),
+            (None, Some(1), false),
+            (None, Some(14), false),
+            (Some(TransferFunction::Bt709), Some(16), false),
+            (Some(TransferFunction::Hlg), Some(1), true),
+        ] {
+            let pull = session(&info);
+            if let Some(function) = by_property {
+                pull.0.set(Property::TransferFunction(function)).unwrap();
+            }
+            let mut known = Attachments::default()
+                .with(Attachment::MasteringDisplay(MASTERING))
+                .with(Attachment::ContentLight(LIGHT));
+            if let Some(transfer) = by_picture {
+                known = known.with(Attachment::Colour(colour(transfer)));
+            }
+            let frames: Vec<_> =
+                render(2, 99, 4).into_iter().map(|frame| frame.with_attachments(known.clone())).collect();
+            let samples = encode(&pull, &frames, &[]);
+            let (format, name) = (&samples[0].1.format, info.name);
+            let name = format!("{name}, {by_property:?}, {by_picture:?}");
+            assert_eq!(format.mastering_display.is_some(), wanted, "{name}");
+            assert_eq!(format.content_light.is_some(), wanted, "{name}");
+            // Not every FFmpeg shows what H.264 has of it.
+            if ffmpeg() && info.controls.hdr_in_stream && info.codec != Codec::H264 {
+                let text = probe(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>());
+                assert_eq!(text.contains("max_content=1000"), wanted, "{name}: {text}");
+            }
+        }
+    }
+}
+
+/// D10, W10 (1.3): samples that begin an open group are partial sync samples and no sync samples: from a sync
+/// sample on everything decodes, from a partial one everything that is not shown before it. A forced sync
+/// frame is one in open groups, too.
+#[test]
+fn partial_sync_samples_are_those_of_open_groups() {
+    for info in encoders() {
+        let pull = session(&info);
+        if !has(&pull, PropertyKey::AllowOpenGOP) {
+            continue;
+        }
+        pull.0.set_all(&[Property::AllowOpenGOP(true), Property::MaxKeyFrameInterval(12)]).unwrap();
+        let samples = encode(&pull, &render(72, 999, 8), &[31]);
+        assert_eq!(syncs(&samples), [0, 31], "{}", info.name);
+        let partial: Vec<usize> = samples
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, buffer))| buffer.attachments.partial_sync)
+            .map(|(place, _)| place)
+            .collect();
+        assert!(partial.len() >= 3, "{}: {partial:?}", info.name);
+        let leading = |place: usize| {
+            let shown = samples[place].0;
+            samples[place..].iter().filter(|(index, _)| *index < shown).count()
+        };
+        assert!(partial.iter().any(|&place| leading(place) > 0), "{}: no group is open", info.name);
+        if ffmpeg() {
+            let from = samples.iter().position(|(index, _)| *index == 31).unwrap();
+            let rest: Vec<_> = samples[from..].iter().map(|(_, buffer)| buffer).collect();
+            assert_eq!(decode(&rest).len(), rest.len(), "{}", info.name);
+            // FFmpeg complains of references that H.264 forgets, though it has none of them here.
+            if info.codec == Codec::H264 {
+                continue;
+            }
+            let place = *partial.last().unwrap();
+            let shown: Vec<_> = samples[place..]
+                .iter()
+                .filter(|(index, _)| *index >= samples[place].0)
+                .map(|(_, buffer)| buffer)
+                .collect();
+            assert_eq!(decode(&shown).len(), shown.len(), "{}", info.name);
         }
     }
 }

@@ -143,6 +143,38 @@ fn pictures_are_fitted_as_the_session_is_told() {
     }
 }
 
+/// D10: what a picture has and the stream does not keep is told with the frame: of chroma, of alpha, of the
+/// depth.
+#[test]
+fn losses_of_pictures_are_told() {
+    for info in encoders() {
+        let told = |formats: &[PixelFormat], depth: Option<u32>| {
+            let pull = session(&info);
+            pull.0.set_all(depth.map(Property::OutputBitDepth).as_slice()).unwrap();
+            let frames = formats.iter().enumerate().map(|(index, format)| {
+                let picture = PixelBufferPool::new(*format, WIDTH, HEIGHT).take().freeze();
+                let loss =
+                    pull.0.encode(SourceFrame::new(&picture, at(index)).duration(STEP), index).unwrap().loss;
+                assert_eq!(loss.is_any(), loss.chroma || loss.alpha || loss.depth);
+                (loss.chroma, loss.alpha, loss.depth)
+            });
+            frames.collect::<Vec<_>>()
+        };
+        let one = |format| told(&[format], None)[0];
+        assert_eq!(one(PixelFormat::I420), (false, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::Nv12), (false, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::Gray8), (false, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::P010), (false, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::I422), (true, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::I444), (true, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::Bgra), (true, true, false), "{}", info.name);
+        assert_eq!(told(&[PixelFormat::P410], Some(8)), [(true, false, true)], "{}", info.name);
+        // The first picture decides what is encoded.
+        let mixed = told(&[PixelFormat::I420, PixelFormat::P010], None);
+        assert_eq!(mixed, [(false, false, false), (false, false, true)], "{}", info.name);
+    }
+}
+
 /// The same codes, in the layout with pairs of chroma.
 fn in_pairs(planar: &PixelBuffer, format: PixelFormat) -> PixelBuffer {
     let mut buffer = PixelBufferPool::new(format, planar.width(), planar.height()).take();

@@ -2,14 +2,18 @@
 
 use crate::common::{encoders, session, usual};
 use proptest::prelude::*;
+use retake::pixel::Downsampling;
 use retake::property::{
     Class, DataRateLimit, Kind, Property, PropertyKey, PropertyValue, SavedProperties, SupportedProperties,
+    key,
 };
 use retake::session::{
     CompressionSession, EncoderSpecification, encoder_list, supported_properties_for_encoder,
 };
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{CleanAperture, Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational};
+use retake::{
+    CleanAperture, Codec, ContentLight, EncoderInfo, MasteringDisplay, Rational, ScalingMode, TransferOptions,
+};
 use std::collections::BTreeMap;
 
 pub(crate) const MASTERING: MasteringDisplay = MasteringDisplay {
@@ -38,6 +42,11 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         PropertyKey::MinAllowedFrameQP | PropertyKey::MaxAllowedFrameQP => {
             return (30.into(), vec![Property::AverageBitRate(200_000)]);
         }
+        PropertyKey::VBVBufferDuration | PropertyKey::VBVInitialDelayPercentage => {
+            let variable = supported.contains_key(&PropertyKey::VariableBitRate);
+            let buffered = if variable { Property::VariableBitRate } else { Property::ConstantBitRate };
+            return (1.into(), vec![buffered(200_000)]);
+        }
         PropertyKey::MaxFrameDelayCount => 9.into(),
         PropertyKey::BaseLayerBitRateFraction => {
             return (0.6.into(), vec![Property::BaseLayerFrameRateFraction(0.5)]);
@@ -55,7 +64,8 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
         }
         PropertyKey::EncoderOptions => PropertyValue::Array(vec!["a=b".into()]),
         PropertyKey::PixelTransferProperties => {
-            PropertyValue::Dictionary(BTreeMap::from([("ScalingMode".to_owned(), "Letterbox".into())]))
+            let words = [("ScalingMode", "Letterbox"), ("DownsamplingMode", "Average")];
+            PropertyValue::Dictionary(words.map(|(name, word)| (name.to_owned(), word.into())).into())
         }
         _ => match (key.row().kind, entry.minimum, entry.maximum) {
             (Kind::Boolean, ..) => (entry.default != Some(true.into())).into(),
@@ -79,14 +89,88 @@ fn fresh(info: &EncoderInfo) -> CompressionSession<usize> {
     CompressionSession::builder(&registry, 176, 144, info.codec).encoder(info.name).build_pull().unwrap().0
 }
 
-/// A12 (PR-1, PR-2, PR-4, PR-7, G-1): a key is supported if and only if it can be told, and set unless it is
-/// read-only; the errors are those of the contract.
+/// A kind of session: its name, whether it is one of low latency, and what is set in it before anything else.
+struct SessionKind {
+    name: &'static str,
+    low_latency: bool,
+    properties: Vec<Property>,
+}
+
+impl SessionKind {
+    /// Every kind that the encoder has.
+    fn all(info: &EncoderInfo) -> Vec<Self> {
+        let storage = MultiPassStorage::create(None, &StorageOptions::default()).unwrap();
+        let limits = Property::DataRateLimits(vec![DataRateLimit { bytes: 40_000, seconds: 1.0 }]);
+        let (passes, part) = (Property::MultiPassStorage(storage), Property::MoreFramesBeforeStart(true));
+        let kind = |name, low_latency, properties| Self { name, low_latency, properties };
+        let mut kinds = vec![
+            kind("ordinary", false, vec![]),
+            kind("low latency", true, vec![]),
+            kind("limits", false, vec![limits.clone()]),
+            kind("low latency with limits", true, vec![limits.clone()]),
+            kind("passes", false, vec![passes.clone()]),
+            kind("passes with limits", false, vec![passes, limits]),
+            kind("a part", false, vec![part]),
+        ];
+        kinds.retain(|kind| !kind.low_latency || info.controls.low_latency);
+        kinds
+    }
+
+    fn session(&self, info: &EncoderInfo) -> CompressionSession<usize> {
+        let specification = EncoderSpecification {
+            encoder: Some(info.name.to_owned()),
+            low_latency: self.low_latency,
+            ..Default::default()
+        };
+        let session = CompressionSession::builder(&retake::encoders(), 176, 144, info.codec)
+            .specification(specification)
+            .build_pull()
+            .unwrap()
+            .0;
+        session.set_all(&self.properties).unwrap();
+        session
+    }
+
+    /// Whether the encoder opens with some values of a key only, in sessions of this kind.
+    fn refuses_at_open(&self, info: &EncoderInfo, key: PropertyKey) -> bool {
+        let limited = self.properties.iter().any(|property| property.key() == PropertyKey::DataRateLimits);
+        info.name == "svt-av1" && limited && key == PropertyKey::SpatialAdaptiveQPLevel
+    }
+
+    /// Whether a key excludes what makes the session one of this kind, as the matrix of section 5.3 says.
+    fn excludes(&self, key: PropertyKey) -> bool {
+        use PropertyKey as Key;
+        let buffers = [
+            Key::ConstantBitRate,
+            Key::VariableBitRate,
+            Key::VBVMaxBitRate,
+            Key::VBVBufferDuration,
+            Key::VBVInitialDelayPercentage,
+        ];
+        self.properties.iter().any(|property| match property.key() {
+            Key::DataRateLimits => buffers.contains(&key),
+            Key::MultiPassStorage => {
+                [Key::ConstantBitRate, Key::SuggestedLookAheadFrameCount, Key::AllowOpenGOP].contains(&key)
+            }
+            _ => false,
+        })
+    }
+}
+
+/// A12 (PR-1, PR-2, PR-4, PR-7, G-1): in every kind of session, a key is supported if and only if it can be
+/// told, and set unless it is read-only; the errors are those of the contract. What can be set is taken
+/// alone, before and behind what it needs, and so are the least and the greatest number; the encoder opens
+/// with it.
 #[test]
 fn a12_supported_is_what_can_be_set_and_told() {
-    for info in encoders() {
-        let supported = fresh(&info).supported_properties().unwrap();
-        for key in PropertyKey::all() {
-            let (session, name) = (fresh(&info), format!("{}: {key}", info.name));
+    let kinds = encoders()
+        .into_iter()
+        .flat_map(|info| SessionKind::all(&info).into_iter().map(move |kind| (info.clone(), kind)));
+    for (info, kind) in kinds {
+        let supported = kind.session(&info).supported_properties().unwrap();
+        let own = |key| kind.properties.iter().any(|property| property.key() == key);
+        for key in PropertyKey::all().filter(|key| !own(*key)) {
+            let (session, name) = (kind.session(&info), format!("{}, {}: {key}", info.name, kind.name));
             let Some(entry) = supported.get(&key) else {
                 assert_eq!(session.get(key).unwrap_err().code(), -12900, "{name}");
                 let set = session.set_named(key.name(), Some(1.into()));
@@ -100,7 +184,11 @@ fn a12_supported_is_what_can_be_set_and_told() {
                 continue;
             }
             let (value, with) = sample(key, &supported);
-            session.set_all(&with).unwrap();
+            if kind.excludes(key) {
+                let set = session.set_named(key.name(), Some(value));
+                assert_eq!(set.unwrap_err().code(), -12902, "{name}");
+                continue;
+            }
             session
                 .set_named(key.name(), Some(value.clone()))
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -109,14 +197,12 @@ fn a12_supported_is_what_can_be_set_and_told() {
                 (Some(told), Some(value)) => assert_eq!(told, value, "{name}"),
                 // what really happens is told, not what was asked for
                 _ if key == PropertyKey::AllowFrameReordering => assert_eq!(told, false.into()),
-                _ if key == PropertyKey::PixelTransferProperties => {}
                 _ => assert_eq!(told, value, "{name}"),
             }
-            let wrong = session.set_named(key.name(), Some(PropertyValue::Dictionary(BTreeMap::new())));
-            if key != PropertyKey::PixelTransferProperties {
-                assert_eq!(wrong.unwrap_err().code(), -12902, "{name}");
-                assert_eq!(session.get(key).unwrap().unwrap(), told, "{name}: changed by a refused value");
-            }
+            let nonsense = BTreeMap::from([("Nonsense".to_owned(), 1.into())]);
+            let wrong = session.set_named(key.name(), Some(PropertyValue::Dictionary(nonsense)));
+            assert_eq!(wrong.unwrap_err().code(), -12902, "{name}");
+            assert_eq!(session.get(key).unwrap().unwrap(), told, "{name}: changed by a refused value");
             for bound in [entry.minimum.map(|least| least - 1.0), entry.maximum.map(|most| most * 2.0 + 1.0)]
                 .into_iter()
                 .flatten()
@@ -124,13 +210,78 @@ fn a12_supported_is_what_can_be_set_and_told() {
                 let set = session.set_named(key.name(), Some(bound.into()));
                 assert_eq!(set.unwrap_err().code(), -12902, "{name}: {bound}");
             }
-            // what was taken is what the encoder opens with; options in its own words are known to it alone
-            if !matches!(key, PropertyKey::EncoderOptions | PropertyKey::EncoderPreset) {
+            drop(session);
+            // Options in the encoder's own words are known to it alone; what a key needs may be excluded.
+            let excluded = with.iter().any(|property| kind.excludes(property.key()));
+            if key == PropertyKey::EncoderOptions || excluded {
+                continue;
+            }
+            // As many threads as a machine of the future has are not had here.
+            let bounds = [entry.minimum, entry.maximum].into_iter().flatten().map(PropertyValue::from);
+            let bounds = bounds.filter(|_| key != PropertyKey::ThreadCount);
+            for value in std::iter::once(value.clone()).chain(bounds) {
+                let name = format!("{name} {value}");
+                let session = kind.session(&info);
                 session.set_all(&usual(&info)[..1]).unwrap();
+                let with = match (key, value.as_f64()) {
+                    (PropertyKey::BaseLayerFrameRate, Some(base)) => {
+                        vec![Property::ExpectedFrameRate(2.0 * base)]
+                    }
+                    _ => with.clone(),
+                };
+                session.set_named(key.name(), Some(value)).unwrap_or_else(|error| panic!("{name}: {error}"));
+                if kind.refuses_at_open(&info, key) {
+                    let refused = session.prepare().err().map(|error| (error.code(), error.to_string()));
+                    let told = |(code, text): (i32, String)| code == -12902 && text.contains(key.name());
+                    assert!(refused.is_none_or(told), "{name}");
+                    continue;
+                }
+                if !with.is_empty() {
+                    // Without what it needs, it is refused with the reason when the session opens.
+                    let refused = session.prepare().err().map(|error| (error.code(), error.to_string()));
+                    let told = refused
+                        .as_ref()
+                        .is_none_or(|(code, text)| *code == -12902 && text.contains(key.name()));
+                    assert!(told, "{name}: {refused:?}");
+                    if refused.is_none() {
+                        continue;
+                    }
+                }
+                session.set_all(&with).unwrap();
                 session.prepare().unwrap_or_else(|error| panic!("{name}: {error}"));
             }
         }
-        assert_eq!(fresh(&info).set_named("Nonsense", None).unwrap_err().code(), -12900);
+    }
+    assert_eq!(fresh(&encoders()[0]).set_named("Nonsense", None).unwrap_err().code(), -12900);
+}
+
+/// D1 (PR-1, PR-2, G-1): every field of transfer options arrives, by type and by name.
+#[test]
+fn transfer_options_arrive_whole() {
+    let whole = TransferOptions {
+        scaling_mode: ScalingMode::Trim,
+        downsampling: Downsampling::Average,
+        destination_clean_aperture: Some(CleanAperture::full(160, 120)),
+        destination_pixel_aspect_ratio: Some(Rational::new(4, 3)),
+        destination_primaries: Some(9),
+        // BT.470 M has no name here
+        destination_transfer: Some(4),
+        destination_matrix: Some(6),
+    };
+    for info in encoders() {
+        let session = fresh(&info);
+        session.set(Property::PixelTransferProperties(whole)).unwrap();
+        assert_eq!(session.get(key::PixelTransferProperties).unwrap(), Some(whole), "{}", info.name);
+        let Some(PropertyValue::Dictionary(values)) =
+            session.get(PropertyKey::PixelTransferProperties).unwrap()
+        else {
+            panic!("{} has no transfer", info.name)
+        };
+        assert_eq!(values["DestinationColorPrimaries"], "ITU_R_2020".into());
+        assert_eq!(values["DestinationTransferFunction"], 4.into());
+        let other = fresh(&info);
+        other.set_saved(&session.serializable_properties().unwrap()).unwrap();
+        assert_eq!(other.get(key::PixelTransferProperties).unwrap(), Some(whole), "{}", info.name);
     }
 }
 
@@ -535,5 +686,38 @@ fn property_matrix() {
         ] {
             assert!(supported.contains_key(&key), "{}: {key}", info.name);
         }
+    }
+}
+/// W12 (PR-4): every number of reference pictures that is in the dictionary is one that the encoder opens
+/// with, at small sizes, too; a size that is too small is refused with the reason.
+#[test]
+fn references_and_sizes_are_those_of_the_encoder() {
+    for info in encoders() {
+        for side in [2u32, 16, 32, 48, 64, 176] {
+            let open = |properties: &[Property]| {
+                let (session, _) =
+                    CompressionSession::<()>::builder(&retake::encoders(), side, side, info.codec)
+                        .encoder(info.name)
+                        .build_pull()
+                        .unwrap();
+                session.set_all(&usual(&info)[..1]).unwrap();
+                session.set_all(properties).unwrap();
+                session.prepare()
+            };
+            let name = format!("{}, {side}×{side}", info.name);
+            if let Err(error) = open(&[]) {
+                assert_eq!(error.code(), -12902, "{name}: {error}");
+                assert!(side < 64 && error.to_string().contains("too small"), "{name}: {error}");
+                continue;
+            }
+            let supported = fresh(&info).supported_properties().unwrap();
+            let Some(entry) = supported.get(&PropertyKey::ReferenceBufferCount) else { continue };
+            for count in entry.minimum.unwrap() as u32..=entry.maximum.unwrap() as u32 {
+                let opened = open(&[Property::ReferenceBufferCount(count)]);
+                opened.unwrap_or_else(|error| panic!("{name}, {count}: {error}"));
+            }
+        }
+        let depth = fresh(&info).set(Property::OutputBitDepth(9));
+        assert_eq!(depth.unwrap_err().code(), -12902, "{}", info.name);
     }
 }

@@ -1,11 +1,13 @@
 //! Rates, limits and quality, judged by the bytes that come out.
 
 use crate::common::{
-    Pull, STEP, at, bytes, decode, encode, encoders, ffmpeg, has, obeys, render, session, syncs, taken, whole,
+    HEIGHT, Pull, STEP, WIDTH, at, bytes, decode, encode, encoders, ffmpeg, has, obeys, render, session,
+    syncs, taken, usual, whole,
 };
 use crate::recorder::recording;
 use retake::SourceFrame;
 use retake::property::{DataRateLimit, Property, PropertyKey};
+use retake::session::{CompressionSession, EncoderSpecification};
 use retake::{PixelBuffer, SampleBuffer, Time};
 
 /// Noise enough that no rate here is too high for it, and a cut every second and a half.
@@ -31,6 +33,62 @@ fn fullest_window(samples: &[(usize, SampleBuffer)], ticks: i64) -> u64 {
         })
         .max()
         .unwrap()
+}
+
+/// 5.3, resolution 10 (W9): beside an average rate, Quality is a ceiling: where the rate allows more, the
+/// stream is not larger than at that quality alone.
+#[test]
+fn quality_is_a_ceiling_beside_a_rate() {
+    for info in encoders() {
+        for quality in [0.3, 0.5] {
+            let size = |more: &[Property]| {
+                let pull = session(&info);
+                pull.0.set_all(&[&[Property::Quality(quality)], more].concat()).unwrap();
+                bytes(&encode(&pull, &render(100, 36, 20), &[]))
+            };
+            let (alone, beside) = (size(&[]), size(&[Property::AverageBitRate(4_000_000)]));
+            println!("{}, {quality}: {alone} bytes alone, {beside} beside a rate", info.name);
+            assert!(beside as f64 <= alone as f64 * 1.05, "{}: {beside} above {alone}", info.name);
+            assert!(beside * 4 >= alone, "{}: {beside} is next to nothing of {alone}", info.name);
+        }
+    }
+}
+
+/// W5 (PR-4, 5.3): an average rate and limits open a session of low latency with every encoder that lists
+/// them; each sample comes out at once, and no window is above its limit.
+#[test]
+fn limits_hold_in_low_latency() {
+    let limit = DataRateLimit { bytes: 30_000, seconds: 1.0 };
+    for info in encoders() {
+        let specification =
+            EncoderSpecification { encoder: Some(info.name.into()), low_latency: true, ..Default::default() };
+        let built = CompressionSession::builder(&retake::encoders(), WIDTH, HEIGHT, info.codec)
+            .specification(specification)
+            .build_pull();
+        let Ok(pull) = built else { continue };
+        pull.0.set_all(&usual(&info)).unwrap();
+        assert!(!has(&pull, PropertyKey::ConstantBitRate), "{}: its buffer is its own", info.name);
+        pull.0.set_all(&[Property::AverageBitRate(200_000), Property::DataRateLimits(vec![limit])]).unwrap();
+        let mut samples = Vec::new();
+        for (index, frame) in film(96).iter().enumerate() {
+            pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
+            pull.0.complete_frames_until(at(index)).unwrap();
+            let outcomes = std::iter::from_fn(|| pull.1.try_receive());
+            samples.extend(
+                outcomes.filter_map(|outcome| Some((outcome.token, outcome.into_sample().unwrap()?))),
+            );
+        }
+        let most = fullest_window(&samples, 24);
+        println!("{}: {most} of {}, {} samples", info.name, limit.bytes, samples.len());
+        assert!(most <= limit.bytes, "{}: {most}", info.name);
+        assert!(samples.len() >= 90 && most * 2 >= limit.bytes, "{}: {most}, {}", info.name, samples.len());
+        if ffmpeg() {
+            assert_eq!(
+                decode(&samples.iter().map(|(_, buffer)| buffer).collect::<Vec<_>>()).len(),
+                samples.len()
+            );
+        }
+    }
 }
 
 /// A10 (5.3): with one pair and with two, alone and with an average, no window holds more than it may; and

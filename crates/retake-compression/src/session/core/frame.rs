@@ -10,6 +10,8 @@ pub(in crate::session) struct Submission<T> {
     pub(in crate::session) pts: Time,
     pub(in crate::session) duration: Time,
     pub(in crate::session) options: FrameOptions,
+    /// The hash of the picture, where passes compare it; else 0.
+    pub(in crate::session) hash: u64,
     pub(in crate::session) token: T,
 }
 

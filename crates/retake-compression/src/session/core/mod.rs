@@ -34,14 +34,13 @@ pub(super) use queue::{Patience, Request};
 use self::count::FrameCount;
 use self::passes::PassSlot;
 use self::queue::{Job, Queue, Room};
-use super::derive::{Hints, UnitStart};
+use super::derive::{self, Hints, UnitStart};
 use super::setup::Setup;
-use super::{Emission, EncodedOutcome, SessionError};
-use crate::encoder::FrameOptions;
+use super::{Emission, EncodedOutcome, PictureLoss, SessionError};
 use crate::property::{Values, set_value};
 use crate::storage::FrameRecord;
 use crate::take::Score;
-use retake_media::{SampleBuffer, Time};
+use retake_media::{PixelFormat, SampleBuffer, Time};
 use std::sync::Arc;
 
 /// What became of a frame that was submitted.
@@ -49,6 +48,8 @@ use std::sync::Arc;
 pub(super) enum Admission<T> {
     /// It was accepted, and gets exactly one outcome.
     Accepted {
+        /// It names the frame in all that is reported about it.
+        number: u64,
         /// It is dropped, because it came faster than it could be encoded.
         dropped: bool,
         /// The frame that has to be out before the call returns (EF-11), with all before it.
@@ -84,6 +85,8 @@ pub(super) enum Report {
     Opened { request: Request, result: Result<(), SessionError> },
     /// The sample of a frame.
     Sample { number: u64, buffer: Box<SampleBuffer>, qp: f32 },
+    /// The unit that is being encoded took its bytes with another quality than it began with.
+    Fitted(f64),
     /// A frame was left out.
     Dropped(u64),
     /// A frame could not be encoded; others can.
@@ -117,10 +120,16 @@ pub(super) struct Core<T> {
     setup: Arc<Setup>,
     phase: Phase,
     values: Arc<Values>,
+    /// What was known of the frames when the first encode was opened.
+    hints: Hints,
     queue: Queue<T>,
     /// Whether the open encode was given frames.
     has_frames: bool,
     count: FrameCount,
+    /// The newest frame that the handler submitted.
+    reentrant: Option<u64>,
+    /// The format of the first picture, which decides what is encoded.
+    format: Option<PixelFormat>,
     /// In this pass.
     last_pts: Option<Time>,
     /// Whether frames bring quantizers: the first decides.
@@ -134,9 +143,12 @@ impl<T> Core<T> {
             setup,
             phase: Phase::Configured,
             values: Arc::default(),
+            hints: Hints::default(),
             queue: Queue::default(),
             has_frames: false,
             count: FrameCount::default(),
+            reentrant: None,
+            format: None,
             last_pts: None,
             base_qp: None,
             passes: PassSlot::None,
@@ -196,7 +208,7 @@ impl<T> Core<T> {
         frame: Submission<T>,
         patience: Patience,
     ) -> Result<Admission<T>, SessionError> {
-        self.check(frame.pts, frame.duration, &frame.options)?;
+        self.check(&frame)?;
         if self.phase == Phase::Configured && patience != Patience::Reentrant {
             return Ok(Admission::Unopened(frame));
         }
@@ -208,15 +220,20 @@ impl<T> Core<T> {
             Room::Drop => true,
             Room::Free => false,
         };
-        let Submission { picture, pts, duration, options, token } = frame;
+        let Submission { picture, pts, duration, options, hash, token } = frame;
         if self.passes.get().is_none_or(Passes::is_first) {
             self.count.accepted();
         }
         self.last_pts = Some(pts);
+        self.format.get_or_insert(picture.format());
         self.base_qp = Some(options.base_qp.is_some());
-        let begins_unit = self.passes.get_mut().is_some_and(|passes| passes.accept(pts, duration, &options));
+        let begins_unit =
+            self.passes.get_mut().is_some_and(|passes| passes.accept(pts, duration, &options, hash));
         let delay = set_value!(values, MaxFrameDelayCount).copied().unwrap_or(-1);
         let number = self.queue.accept(pts, token, dropped);
+        if patience == Patience::Reentrant {
+            self.reentrant = Some(number);
+        }
         self.queue.push(match dropped {
             true => Job::Dropped(number),
             false => Job::Frame(Box::new(QueuedFrame {
@@ -230,12 +247,14 @@ impl<T> Core<T> {
             })),
         });
         let due = u64::try_from(delay).ok().and_then(|delay| number.checked_sub(delay));
-        Ok(Admission::Accepted { dropped, due })
+        Ok(Admission::Accepted { number, dropped, due })
     }
 
     /// EF-1, EF-2, EF-14, resolution 18: what a frame must not be.
-    fn check(&self, pts: Time, duration: Time, options: &FrameOptions) -> Result<(), SessionError> {
+    fn check(&self, frame: &Submission<T>) -> Result<(), SessionError> {
         self.dead()?;
+        let Submission { pts, duration, options, hash, .. } = frame;
+        let (pts, duration) = (*pts, *duration);
         let info = &self.setup.info;
         let refuse = |reason: String| Err(SessionError::parameter("encode", reason));
         if !pts.is_numeric() {
@@ -262,7 +281,7 @@ impl<T> Core<T> {
         if self.base_qp.is_some_and(|all| all != options.base_qp.is_some()) {
             return refuse("either all frames bring a quantizer or none does".to_owned());
         }
-        self.passes.check(pts, duration, options)
+        self.passes.check(pts, duration, options, *hash)
     }
 
     /// Asks for an encode to be opened (CS-5, CS-7). `None` where one was.
@@ -271,6 +290,8 @@ impl<T> Core<T> {
         if self.phase != Phase::Configured {
             return Ok(None);
         }
+        derive::check_complete(&self.setup.environment(), &self.values, &hints)?;
+        self.hints = hints;
         let request = self.queue.request();
         self.queue.push(Job::Open { request, hints: Box::new(hints) });
         Ok(Some(request))
@@ -285,6 +306,25 @@ impl<T> Core<T> {
             self.queue.push(Job::Drain { until });
         }
         Ok(until)
+    }
+
+    /// Whether the outcome of a frame is on its way to the handler, or the handler runs with it.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.queue.is_delivering()
+    }
+
+    /// Asks for the frames that the handler submitted to be put out, if any of them is not.
+    pub(super) fn drain_reentrant(&mut self) -> Option<u64> {
+        let until = self.reentrant.take().filter(|&number| self.queue.is_pending(number))?;
+        self.queue.push(Job::Drain { until });
+        Some(until)
+    }
+
+    /// What a picture of a format loses, when the first frame was accepted.
+    pub(super) fn loss(&self, source: PixelFormat) -> PictureLoss {
+        let hints = Hints { format: self.format, ..self.hints };
+        let encoded = derive::format(&self.setup.environment(), self.values_of_frames(), &hints);
+        encoded.map_or_else(|_| PictureLoss::default(), |encoded| PictureLoss::between(source, encoded))
     }
 
     /// All frames were completed: no more are expected (PA-14).
@@ -326,6 +366,7 @@ impl<T> Core<T> {
     pub(super) fn next_pass(&self) -> Result<u32, SessionError> {
         self.dead()?;
         let passes = self.passes.get().ok_or_else(|| no_passes("begin_pass"))?;
+        derive::check_complete(&self.setup.environment(), &self.values, &self.hints)?;
         passes.may_begin(&settings_text(&self.values))
     }
 
@@ -433,6 +474,12 @@ impl<T> Core<T> {
                 let mut effects: Vec<_> = record.map(Effect::Record).into_iter().collect();
                 effects.extend(self.deliver(number, Ok(Emission::Sample { buffer: *buffer, qp })));
                 effects
+            }
+            Report::Fitted(quality) => {
+                if let Some(passes) = self.passes.get_mut() {
+                    passes.fitted(quality);
+                }
+                Vec::new()
             }
             Report::Dropped(number) => self.deliver(number, Ok(Emission::Dropped)).into_iter().collect(),
             Report::Refused { number, error } => self.deliver(number, Err(error)).into_iter().collect(),

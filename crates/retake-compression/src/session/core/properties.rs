@@ -3,7 +3,7 @@
 use super::Core;
 use super::passes::Passes;
 use crate::property::{PropertyError, PropertyKey, PropertyValue, Values};
-use crate::session::SessionError;
+use crate::session::{SessionError, derive};
 use std::sync::Arc;
 
 /// MP-28: what may be set between passes, because samples do not depend on it.
@@ -19,7 +19,14 @@ pub(in crate::session) type PropertyChange = (PropertyKey, Option<PropertyValue>
 impl<T> Core<T> {
     /// The values with all changes, or an error and none of them (PR-1, PR-3). Nothing has changed until
     /// [`Core::commit`].
-    pub(in crate::session) fn propose(&self, changes: &[PropertyChange]) -> Result<Values, SessionError> {
+    ///
+    /// A group is complete: what its values need beside them has to be there. What a single change needs may
+    /// still come, until the session opens.
+    pub(in crate::session) fn propose(
+        &self,
+        changes: &[PropertyChange],
+        group: bool,
+    ) -> Result<Values, SessionError> {
         self.phase.dead()?;
         if self.passes.have_begun()
             && let Some((key, _)) = changes.iter().find(|(key, _)| !MERE_HINTS.contains(key))
@@ -27,7 +34,16 @@ impl<T> Core<T> {
             let reason = "every pass has to encode with the same: it cannot be set once the first has begun";
             return Err(PropertyError::parameter(*key, reason).into());
         }
-        Ok(self.values.with(&self.setup.environment(), changes, self.phase.is_frozen())?)
+        let (environment, frozen) = (self.setup.environment(), self.phase.is_frozen());
+        let values = self.values.with(&environment, changes, frozen)?;
+        if frozen {
+            // There is no later moment at which it could be judged.
+            derive::check_complete(&environment, &values, &self.hints)?;
+        } else if group {
+            let frame_rate = derive::frame_rate(&values, &self.hints).to_f64();
+            values.check_complete(&environment, frame_rate, changes.iter().map(|(key, _)| *key))?;
+        }
+        Ok(values)
     }
 
     /// Makes values hold that were proposed.

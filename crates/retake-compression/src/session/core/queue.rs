@@ -144,6 +144,11 @@ impl<T> Queue<T> {
         self.pending.first_key_value().is_some_and(|(first, _)| *first <= until)
     }
 
+    /// Whether the handler has the token of a frame, or is about to get it.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.pending.values().any(|frame| frame.token.is_none())
+    }
+
     /// The newest pending frame that is not after `until`, or the newest of all where that is not numeric
     /// (CS-8, CS-9).
     pub(super) fn newest_pending(&self, until: Time) -> Option<u64> {

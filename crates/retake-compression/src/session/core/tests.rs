@@ -143,7 +143,7 @@ impl Play {
         let usual = FrameOptions::default();
         match ask {
             Set(property) => {
-                let proposed = self.core.propose(&[(property.key(), Some(property.value()))]);
+                let proposed = self.core.propose(&[(property.key(), Some(property.value()))], false);
                 word(proposed.map(|values| self.core.commit(values)).map(|()| "set"))
             }
             Prepare => word(self.core.open(Hints::default()).map(|request| {
@@ -227,7 +227,8 @@ impl Play {
     }
 
     fn submit(&mut self, frame: i64, duration: Time, options: FrameOptions, patience: Patience) -> String {
-        let submission = Submission { picture: picture(), pts: at(frame), duration, options, token: frame };
+        let submission =
+            Submission { picture: picture(), pts: at(frame), duration, options, hash: 0, token: frame };
         match self.core.submit(submission, patience) {
             Err(error) => error.code().to_string(),
             Ok(Admission::Accepted { dropped: true, .. }) => "dropped".to_owned(),
@@ -397,6 +398,7 @@ fn frames_that_are_refused() {
         pts: Time::POSITIVE_INFINITY,
         duration: at(1),
         options: FrameOptions::default(),
+        hash: 0,
         token: 0,
     };
     assert_eq!(play.core.submit(submission, Patience::Patient).unwrap_err().code(), -12902);
@@ -847,10 +849,10 @@ proptest! {
                     // what is submitted at a time that does not rise has a token of its own
                     fresh += 1;
                     let token = if advance > 0 { frame } else { fresh };
-                    let submission = Submission { picture: picture(), pts: at(frame), duration: at(1), options, token };
+                    let submission = Submission { picture: picture(), pts: at(frame), duration: at(1), options, hash: 0, token };
                     let pending = play.core.pending();
                     match play.core.submit(submission, patience) {
-                        Ok(Admission::Accepted { dropped, due }) => {
+                        Ok(Admission::Accepted { dropped, due, .. }) => {
                             prop_assert!(!over && play.core.pending() == pending + 1);
                             prop_assert!(!dropped || real_time && !passes, "MP-26, EF-12");
                             prop_assert!(due.is_none_or(|due| due < pending as u64 + 1_000_000));
@@ -955,7 +957,7 @@ proptest! {
         prop_assert!(play.core.rest().is_empty(), "nothing comes after the end");
         seen.running.iter().for_each(|number| drop(play.core.report(Report::Out(*number))));
         prop_assert_eq!(play.core.pending(), 0);
-        let late = Submission { picture: picture(), pts: at(9999), duration: at(1), options: forced(), token: 9999 };
+        let late = Submission { picture: picture(), pts: at(9999), duration: at(1), options: forced(), hash: 0, token: 9999 };
         prop_assert_eq!(play.core.submit(late, Patience::Reentrant).err(), Some(SessionError::Invalidated));
     }
 
@@ -966,7 +968,7 @@ proptest! {
         let limit = Property::DataRateLimits(vec![DataRateLimit { bytes: rate, seconds: 1.0 }]);
         let other = if wrong { Property::ConstantBitRate(rate) } else { Property::MaxKeyFrameInterval(9) };
         let before = play.core.values().clone();
-        let proposed = play.core.propose(&[(limit.key(), Some(limit.value())), (other.key(), Some(other.value()))]);
+        let proposed = play.core.propose(&[(limit.key(), Some(limit.value())), (other.key(), Some(other.value()))], true);
         prop_assert_eq!(proposed.is_err(), wrong);
         prop_assert_eq!(&before, play.core.values(), "what is proposed does not hold yet");
         if let Ok(values) = proposed {

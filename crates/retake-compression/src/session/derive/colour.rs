@@ -36,9 +36,15 @@ fn gamma_code_point(gamma: f64) -> u8 {
     named.map_or(2, |(_, code)| code)
 }
 
-/// The HDR10 metadata to signal: none where the client turned its insertion off.
+/// The transfer functions, by their code points, of streams that static HDR metadata describes: that of a
+/// stream which does not say its own may be one of them.
+const HDR_TRANSFERS: [u8; 3] = [2, 16, 18];
+
+/// The HDR10 metadata to signal: none where the client turned its insertion off, or where the output is of
+/// standard range (HD-2).
 pub(super) fn hdr(values: &Values, hints: &Hints) -> (Option<MasteringDisplay>, Option<ContentLight>) {
-    if set_value!(values, HDRMetadataInsertionMode) == Some(&HdrMetadataInsertionMode::None) {
+    let off = set_value!(values, HDRMetadataInsertionMode) == Some(&HdrMetadataInsertionMode::None);
+    if off || !HDR_TRANSFERS.contains(&colour(values, hints.colour).transfer) {
         return (None, None);
     }
     let display = set_value!(values, MasteringDisplayColorVolume).copied().or(hints.mastering_display);

@@ -23,17 +23,17 @@ pub(super) use colour::described;
 pub(super) use quality::on_scale;
 pub(super) use rate::{average, rate};
 pub(super) use scoring::scoring;
-pub(super) use structure::{depth, frame_rate};
-pub(super) use unit::{UnitStart, hold_back, unit_settings};
+pub(super) use structure::{depth, format, frame_rate};
+pub(super) use unit::{UnitStart, frames_in_memory, hold_back, unit_settings};
 
 use super::SessionError;
 use crate::encoder::EncoderSettings;
-use crate::property::{Environment, PropertyKey, PropertyValue, Values, hinted_preset, set_value};
+use crate::property::{Environment, Property, PropertyKey, PropertyValue, Values, hinted_preset, set_value};
 
 /// The settings of the encode that a session in this environment would open, if these properties were set and
 /// its first frame said what `hints` say.
 ///
-/// Values are checked as [`CompressionSession::set_all`](super::CompressionSession::set_all) checks them:
+/// Values are checked as [`SessionHandle::set_all`](super::SessionHandle::set_all) checks them:
 /// each by the table, by what the encoder has, and against all others. A property that is not named keeps its
 /// default; of a property that is named twice the last value counts. Properties that only a session can obey
 /// (`RealTime` beside its share in the threads, `MultiPassStorage`, the passes) change nothing else in the
@@ -49,7 +49,18 @@ pub fn settings_of(
 ) -> Result<EncoderSettings, SessionError> {
     let changes: Vec<_> = properties.iter().map(|(key, value)| (*key, Some(value.clone()))).collect();
     let values = Values::default().with(environment, &changes, false)?;
+    check_complete(environment, &values, hints)?;
     settings(environment, &values, hints)
+}
+
+/// Refuses values that lack what they need beside them, when nothing more will be set.
+pub(super) fn check_complete(
+    environment: &Environment<'_>,
+    values: &Values,
+    hints: &Hints,
+) -> Result<(), SessionError> {
+    let keys = values.iter().map(Property::key);
+    Ok(values.check_complete(environment, frame_rate(values, hints).to_f64(), keys)?)
 }
 
 /// The settings of an encode with these values.

@@ -8,6 +8,9 @@ use crate::rate_limit::VbvOf;
 
 /// The seconds of a decoder's buffer where nobody says how many.
 const USUAL_BUFFER: f64 = 2.5;
+/// The greatest rate and window that encoders take. What is more limits nothing.
+const MOST_RATE: u64 = 4_000_000_000;
+const MOST_WINDOW: u64 = 1 << 40;
 
 /// The average that is asked for in bits per second, by whichever property.
 pub(in crate::session) fn average(values: &Values) -> Option<u64> {
@@ -34,7 +37,10 @@ pub(in crate::session) fn rate(
     }
     let average = average(values);
     let pairs = set_value!(values, DataRateLimits).cloned().unwrap_or_default();
-    let mut limit = VbvOf::Encode { average }.rate_limit(&pairs);
+    let mut limit = VbvOf::Encode { average }.rate_limit(&pairs).map(|limit| RateLimit {
+        bits_per_second: limit.bits_per_second.min(MOST_RATE),
+        window_bits: limit.window_bits.min(MOST_WINDOW),
+    });
     if average.is_none()
         && limit.is_none()
         && let Some(&peak) = set_value!(values, VBVMaxBitRate)
@@ -55,7 +61,8 @@ pub(in crate::session) fn rate(
         }
         (None, _, Some(quality)) if pairs.is_empty() || info.controls.rate_limit => quality,
         (None, Some(limit), _) if !pairs.is_empty() => {
-            RateControl::AverageBitRate(((limit.bits_per_second as f64 * 0.85) as u64).max(1000))
+            let rate = ((limit.bits_per_second as f64 * 0.85) as u64).max(1000);
+            RateControl::AverageBitRate(rate.min(info.controls.most_bit_rate.unwrap_or(MOST_RATE)))
         }
         (None, _, _) => {
             let first = scoring(environment, values).and_then(|scoring| first_quality(info, scoring));
@@ -65,16 +72,18 @@ pub(in crate::session) fn rate(
     // Where an encoder has no VBV buffer, the rate cap alone sees to the limit. A constant rate leaves it the
     // least to do.
     match (rate, limit) {
-        (RateControl::AverageBitRate(rate), Some(_)) if replaces_limit(info) => {
+        (RateControl::AverageBitRate(rate), Some(_)) if replaces_limit(environment) => {
             (RateControl::ConstantBitRate(rate), None)
         }
         (rate, limit) => (rate, limit.filter(|_| info.controls.rate_limit)),
     }
 }
 
-/// Whether a constant bit rate stands in for a limit.
-fn replaces_limit(info: &EncoderInfo) -> bool {
-    !info.controls.rate_limit && info.controls.constant_bit_rate
+/// Whether a constant bit rate stands in for a limit. Encodes with low latency have a buffer of their own,
+/// which leaves no place for that of a constant rate.
+fn replaces_limit(environment: &Environment<'_>) -> bool {
+    let controls = &environment.info.controls;
+    !controls.rate_limit && controls.constant_bit_rate && !environment.low_latency
 }
 
 /// The decoder's buffer of a constant or variable bit rate.
@@ -87,7 +96,8 @@ pub(super) fn buffer(environment: &Environment<'_>, values: &Values) -> Option<R
     let max_rate = match (set_value!(values, ConstantBitRate), set_value!(values, VariableBitRate)) {
         (Some(&rate), _) => rate,
         (None, Some(&rate)) => {
-            set_value!(values, VBVMaxBitRate).copied().unwrap_or(rate.saturating_mul(3) / 2)
+            let usual = (rate.saturating_mul(3) / 2).min(MOST_RATE);
+            set_value!(values, VBVMaxBitRate).copied().unwrap_or(usual)
         }
         (None, None) => return None,
     };

@@ -14,7 +14,7 @@ const MAX_THREADS: usize = 8;
 const USUAL_FRAME_RATE: Rational = Rational::new(30, 1);
 
 /// The encoder's format that is nearest to the source, with the depth that is asked for.
-pub(super) fn format(
+pub(in crate::session) fn format(
     environment: &Environment<'_>,
     values: &Values,
     hints: &Hints,

@@ -2,6 +2,7 @@
 
 use super::rate::is_limited;
 use crate::encoder::{EncoderInfo, EncoderSettings, RateControl};
+use crate::planner::pace::Target;
 use crate::property::{Values, set_value};
 use crate::rate_limit::HoldBack;
 use retake_media::Time;
@@ -21,6 +22,8 @@ pub(in crate::session) struct UnitStart {
     /// The quality that the unit is encoded again with, on the encoder's scale; `None` to encode as the
     /// properties say.
     pub(in crate::session) quality: Option<f64>,
+    /// What the unit is to take in the last pass under a rate.
+    pub(in crate::session) target: Option<Target>,
     /// How many frames the unit has; 0 where that is not known.
     pub(in crate::session) frames: usize,
     /// The samples of the merged stream, as decode time and bytes, that windows of data rate limits still
@@ -69,7 +72,7 @@ fn first_pass(
 }
 
 /// How many frames a unit has that is encoded again, if all its pictures may wait in memory.
-fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
+pub(in crate::session) fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
     unit.quality?;
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     let fits = |frames: &u32| *frames > 0 && u64::from(*frames).saturating_mul(picture) <= UNIT_MEMORY;

@@ -5,6 +5,7 @@
 
 mod capped;
 mod conversion;
+mod fitting;
 mod key_frames;
 mod stack;
 

@@ -2,18 +2,20 @@
 
 use super::capped::{Capped, Stream};
 use super::conversion::Conversion;
+use super::fitting::{Fitted, Fitting};
 use crate::encode_run::{EncodeRun, RunError, RunEvent, ScoredUnits};
 use crate::encoder::{
     EncodedFrame, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, FrameOptions,
     RateControl, TransferMaker,
 };
-use crate::property::{Values, set_value};
+use crate::property::{PropertyKey, Values, set_value};
+use crate::random_access::mark_partial_sync;
 use crate::scorer::{Scorer, SharedScorers};
 use crate::session::SessionError;
 use crate::session::core::{Command, QueuedFrame, Report};
 use crate::session::derive::{self, Change, Hints, UnitStart};
 use crate::session::setup::Setup;
-use retake_media::{FormatDescription, PixelBuffer, SampleAttachments, SampleBuffer, Time};
+use retake_media::{FormatDescription, PixelBuffer, Sample, SampleAttachments, SampleBuffer, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,6 +47,12 @@ pub(in crate::session) struct Stack {
     /// In a session of several passes: the unit that is being encoded.
     unit: UnitStart,
     stream: Stream,
+    /// Of the sample that was handed out last.
+    last_dts: Option<Time>,
+    /// No frame of the unit came yet.
+    begins_unit: bool,
+    /// In the last pass under a rate: the unit, if it can be encoded until it takes its bytes.
+    fitting: Option<Fitting>,
 }
 
 /// Brings pictures into order and scores them, if the session of several passes is to score what it encodes.
@@ -81,6 +89,9 @@ impl Stack {
             conversion: Conversion::default(),
             unit: UnitStart::default(),
             stream: Stream::default(),
+            last_dts: None,
+            begins_unit: false,
+            fitting: None,
         }
     }
 
@@ -184,6 +195,9 @@ impl Stack {
         }
         let usual = derive::rate(&self.parts.setup.environment(), values).1;
         self.stream.begin_unit(&start, usual, pts);
+        // A pass may begin, whose samples are decoded from an earlier time on.
+        self.last_dts = None;
+        self.begins_unit = true;
         self.unit = start;
     }
 
@@ -197,6 +211,14 @@ impl Stack {
         let Some(running) = &mut self.running else {
             return Err(SessionError::Malfunction("no encode is open".to_owned()));
         };
+        if running.run.pushed() == 0 && self.begins_unit {
+            let settings = &running.settings;
+            let may_wait = derive::frames_in_memory(settings, &self.unit).is_some()
+                && settings.controls.max_delay.is_none()
+                && !values.has(PropertyKey::DataRateLimits);
+            self.fitting = self.unit.target.filter(|_| may_wait).map(Fitting::new);
+        }
+        self.begins_unit = false;
         if first {
             // an encode that was opened before any frame came did not know when it begins
             let Running { values, settings, run, .. } = running;
@@ -212,8 +234,49 @@ impl Stack {
                 return Ok(());
             }
         };
+        if let Some(fitting) = &mut self.fitting {
+            let options = options.clone();
+            fitting.frames.push(Fitted { number, picture: picture.clone(), pts, duration, options });
+        }
         self.send(number, &picture, (pts, duration), options, listener)?;
         self.collect(listener)?;
+        Ok(())
+    }
+
+    /// The encode has ended, and it was that of a whole unit that is to take a number of bytes. True if it is
+    /// encoded once more; all its samples come again then.
+    fn fit(&mut self, listener: &mut dyn Listener) -> Result<bool, SessionError> {
+        let scale = self.info().quality;
+        let (Some(running), Some(fitting)) = (&self.running, &mut self.fitting) else { return Ok(false) };
+        let whole = fitting.frames.len() == self.unit.frames;
+        let next = self.unit.quality.filter(|_| whole).and_then(|quality| fitting.next(quality, &scale));
+        let Some(quality) = next else { return Ok(false) };
+        let (values, frames) = (running.values.clone(), fitting.frames.clone());
+        self.unit.quality = Some(quality);
+        self.discard();
+        self.open(&values)?;
+        for Fitted { number, picture, pts, duration, options } in frames {
+            self.send(number, &picture, (pts, duration), options, listener)?;
+            self.collect(listener)?;
+        }
+        if let Some(running) = &mut self.running {
+            running.run.finish()?;
+        }
+        Ok(true)
+    }
+
+    /// Hands out what a unit held back.
+    fn release(&mut self, listener: &mut dyn Listener) -> Result<(), SessionError> {
+        let Some(fitting) = self.fitting.take() else { return Ok(()) };
+        let (quality, attempt) = fitting.nearest();
+        if let Some(quality) = quality {
+            listener.report(Report::Fitted(quality));
+        }
+        // Frames are numbered alike in all encodes of the unit.
+        for frame in attempt.samples {
+            self.hand_out(frame, listener)?;
+        }
+        attempt.scores.into_iter().for_each(|(first, score)| listener.report(Report::Score { first, score }));
         Ok(())
     }
 
@@ -273,7 +336,9 @@ impl Stack {
         if let Some(running) = &self.running {
             let controls = &self.info().controls;
             let at_rate = !matches!(running.settings.rate, RateControl::Quality(_) | RateControl::Lossless);
+            let open_group = running.settings.controls.open_gop;
             let forced = (controls.forced_at_rate || !at_rate)
+                && (controls.forced_in_open_gop || !open_group)
                 && (controls.forced_within_delay || running.settings.controls.max_delay.is_none());
             let due = options.force_key_frame
                 || running.run.encoder().inner().is_some_and(|encode| encode.due(pts));
@@ -317,7 +382,8 @@ impl Stack {
             running.run.finish()?;
         }
         while self.running.is_some() && !listener.is_over() {
-            if self.collect(listener)? {
+            if self.collect(listener)? && !self.fit(listener)? {
+                self.release(listener)?;
                 let capped = self.running.as_ref().and_then(|running| running.run.encoder().coarser());
                 if let Some(quality) = capped {
                     listener.report(Report::Coarser(quality));
@@ -342,13 +408,19 @@ impl Stack {
                 break;
             }
             match running.run.next()? {
-                Some(RunEvent::Sample(frame)) => self.hand_out(frame, listener)?,
+                Some(RunEvent::Sample(frame)) => match &mut self.fitting {
+                    Some(fitting) => fitting.attempt.samples.push(frame),
+                    None => self.hand_out(frame, listener)?,
+                },
                 Some(RunEvent::Dropped { index }) => {
                     if let Some(number) = running.inside.remove(&index) {
                         listener.report(Report::Dropped(number));
                     }
                 }
-                Some(RunEvent::Score { first, score }) => listener.report(Report::Score { first, score }),
+                Some(RunEvent::Score { first, score }) => match &mut self.fitting {
+                    Some(fitting) => fitting.attempt.scores.push((first, score)),
+                    None => listener.report(Report::Score { first, score }),
+                },
                 // the run has scored it
                 Some(RunEvent::Picture { .. }) => {}
                 None => return Ok(running.run.is_over()),
@@ -376,7 +448,17 @@ impl Stack {
             mean_squared_errors: errors.into_iter().collect(),
             ..SampleAttachments::default()
         };
-        let buffer = SampleBuffer { sample: frame.sample, format: running.format.clone(), attachments };
+        let Sample { data, dts, .. } = &frame.sample;
+        if data.is_empty() || !dts.is_numeric() || self.last_dts.is_some_and(|last| *dts <= last) {
+            let (bytes, last) = (data.len(), self.last_dts.unwrap_or(Time::INVALID));
+            let reason =
+                format!("the encoder gave a sample of {bytes} bytes, decoded at {dts} after one at {last}");
+            self.running = Some(running);
+            return Err(SessionError::Malfunction(reason));
+        }
+        self.last_dts = Some(*dts);
+        let mut buffer = SampleBuffer { sample: frame.sample, format: running.format.clone(), attachments };
+        mark_partial_sync(&mut buffer);
         listener.report(Report::Sample { number, buffer: Box::new(buffer), qp: frame.qp });
         self.running = Some(running);
         Ok(())

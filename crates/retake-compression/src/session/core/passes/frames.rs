@@ -11,8 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) struct Frame {
     pub(super) pts: Time,
     pub(super) duration: Time,
-    /// A digest of the options that it came with.
-    pub(super) options: u64,
+    /// A digest of the picture and of the options that it came with.
+    pub(super) input: u64,
     /// When its sample is decoded.
     pub(super) dts: Time,
     pub(super) bytes: u64,
@@ -29,10 +29,10 @@ pub(in crate::session) struct Frames(pub(super) Vec<Frame>);
 
 impl Frames {
     /// Takes a frame that follows all others.
-    pub(super) fn push(&mut self, pts: Time, duration: Time, options: u64) {
+    pub(super) fn push(&mut self, pts: Time, duration: Time, input: u64) {
         let dts = Time::INVALID;
         let (bytes, qp, sync, sent, out) = (0, 0.0, false, true, false);
-        self.0.push(Frame { pts, duration, options, dts, bytes, qp, sync, sent, out });
+        self.0.push(Frame { pts, duration, input, dts, bytes, qp, sync, sent, out });
     }
 
     pub(super) fn find(&self, pts: Time) -> Option<usize> {
@@ -54,7 +54,7 @@ impl Frames {
         FrameRecord {
             pts: frame.pts,
             duration: frame.duration,
-            options: frame.options,
+            input: frame.input,
             kind,
             bits: bytes * 8,
             qp,
@@ -69,7 +69,7 @@ impl Frames {
         if self.0.is_empty() {
             let mut sorted: Vec<&FrameRecord> = records.iter().collect();
             sorted.sort_by_key(|record| record.pts);
-            sorted.into_iter().for_each(|record| self.push(record.pts, record.duration, record.options));
+            sorted.into_iter().for_each(|record| self.push(record.pts, record.duration, record.input));
         }
         // T-2: the k-th sample of what was encoded on its own is decoded at the k-th time
         for (record, dts) in records.iter().zip(times) {
@@ -101,10 +101,11 @@ impl Frames {
     }
 }
 
-/// Equal for equal options.
-pub(super) fn digest(options: &FrameOptions) -> u64 {
+/// Equal for pictures of equal hash with equal options.
+pub(super) fn digest(picture: u64, options: &FrameOptions) -> u64 {
     let FrameOptions { force_key_frame, base_qp, acknowledged, refresh } = options;
     let mut bytes = vec![u8::from(*force_key_frame), u8::from(*refresh), u8::from(base_qp.is_some())];
+    bytes.extend(picture.to_le_bytes());
     bytes.extend(base_qp.unwrap_or(0).to_le_bytes());
     acknowledged.iter().for_each(|token| bytes.extend(token.to_le_bytes()));
     xxh3_64(&bytes)

@@ -97,18 +97,20 @@ impl PassGoal {
             .into_iter()
             .map(|retake| (retake.unit, planner::expected(&brief, &states[retake.unit], retake.quality)))
             .collect();
+        let as_they_are = states.iter().enumerate().map(|(unit, state)| {
+            let as_it_is = state.trials.last().map_or(scale.usual, |trial| trial.quality);
+            (unit, planner::expected(&brief, state, as_it_is))
+        });
+        let mut others: BTreeMap<usize, Expected> = as_they_are.collect();
         if self.whole && !takes.is_empty() {
-            for (unit, state) in states.iter().enumerate() {
-                let as_it_is = state.trials.last().map_or(scale.usual, |trial| trial.quality);
-                takes.entry(unit).or_insert_with(|| planner::expected(&brief, state, as_it_is));
-            }
+            others.iter().for_each(|(unit, expected)| {
+                takes.entry(*unit).or_insert(*expected);
+            });
         }
         keep_limits(&brief, &states, broken, &mut takes);
-        for (&unit, take) in &mut takes {
-            take.best = take
-                .best
-                .max(self.best.unwrap_or(scale.min))
-                .max(finest.get(unit).copied().unwrap_or(scale.min));
+        for (&unit, take) in takes.iter_mut().chain(&mut others) {
+            let finest = finest.get(unit).copied().unwrap_or(scale.min);
+            take.best = take.best.max(self.best.unwrap_or(scale.min)).max(finest);
             take.quality = take.quality.max(take.best);
         }
         let same = |unit: usize, take: &Expected| {
@@ -128,7 +130,8 @@ impl PassGoal {
             }
             _ => None,
         };
-        PassPlan { takes, bytes }
+        others.retain(|unit, _| !takes.is_empty() && !takes.contains_key(unit));
+        PassPlan { takes, bytes, others }
     }
 
     /// The finest quality that each unit may be given; nothing where all may be given any. An encoder that

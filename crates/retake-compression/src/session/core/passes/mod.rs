@@ -75,10 +75,11 @@ impl PassSlot {
         pts: Time,
         duration: Time,
         options: &FrameOptions,
+        hash: u64,
     ) -> Result<(), SessionError> {
         match self {
             Self::None => Ok(()),
-            Self::Here(passes) => passes.check(pts, duration, options),
+            Self::Here(passes) => passes.check(pts, duration, options, hash),
             Self::Away => Err(state::no_open_pass("encode")),
         }
     }

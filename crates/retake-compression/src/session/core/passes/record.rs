@@ -29,6 +29,10 @@ pub(super) struct PassPlan {
     pub(super) takes: BTreeMap<usize, Expected>,
     /// What they are to take together, where a rate says so.
     pub(super) bytes: Option<f64>,
+    /// What is expected of the other units, encoded again as they are: a client may send them in a final
+    /// pass.
+    #[serde(default)]
+    pub(super) others: BTreeMap<usize, Expected>,
 }
 
 /// What an earlier session left in a storage.

@@ -6,14 +6,14 @@ use super::limits;
 use super::record::{Earlier, PassPlan, PassRecord};
 use super::units::{self, Unit};
 use crate::encoder::{FrameOptions, QualityScale};
-use crate::planner::pace::Pace;
+use crate::planner::pace::{Expected, Pace};
 use crate::property::{DataRateLimit, Values, set_value};
 use crate::session::derive::UnitStart;
 use crate::session::{NextPass, SessionError};
 use crate::storage::{FrameRecord, StorageError};
 use crate::take::Score;
 use retake_media::{Sample, Time, TimeRange};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the client says about a pass (MP-6, MP-14).
@@ -61,6 +61,8 @@ struct OpenPass {
     used: BTreeMap<usize, f64>,
     /// Scores of units, by their first frame.
     scores: BTreeMap<usize, Score>,
+    /// Units that nobody asked for, and that the client sends all the same.
+    added: BTreeSet<usize>,
     /// The first thing that went wrong while samples came out. The end of the pass says so (ST-9); the
     /// samples are good all the same.
     trouble: Option<SessionError>,
@@ -72,7 +74,7 @@ impl OpenPass {
         let pace = plan
             .and_then(|plan| plan.bytes.map(|bytes| Pace::new(scale, bytes, plan.takes.values().copied())));
         let (used, scores) = (BTreeMap::new(), BTreeMap::new());
-        Self { kind, request, pace, current: None, used, scores, trouble: None }
+        Self { kind, request, pace, current: None, used, scores, added: BTreeSet::new(), trouble: None }
     }
 
     /// The units that it encodes again; `None` for a pass over everything.
@@ -82,6 +84,34 @@ impl OpenPass {
 
     fn wants(&self, unit: usize) -> bool {
         self.plan().is_none_or(|plan| plan.takes.contains_key(&unit))
+    }
+
+    /// Whether a unit that was not asked for may come. A client that sends everything again in its second and
+    /// final pass takes what comes out of that pass alone, so all of it has to come.
+    fn admits(&self, unit: usize) -> bool {
+        self.kind == PassKind::Final && self.plan().is_some_and(|plan| plan.others.contains_key(&unit))
+    }
+
+    /// The client sends a unit that was not asked for: it will send all that follow, too.
+    fn add_from(&mut self, unit: usize, units: &[Unit]) {
+        let Some(plan) = self.request.as_mut().map(|request| &mut request.plan) else { return };
+        let added = plan.others.split_off(&unit);
+        if let Some(pace) = &mut self.pace {
+            let pending = plan.takes.iter().rev().take(pace.units_left());
+            let mut pending: BTreeMap<usize, Expected> = pending.map(|(unit, take)| (*unit, *take)).collect();
+            pending.extend(&added);
+            let bytes: u64 = added.keys().map(|unit| units[*unit].bytes()).sum();
+            pace.extend(bytes as f64, pending.into_values());
+        }
+        self.added.extend(added.keys());
+        plan.takes.extend(added);
+    }
+
+    /// The pass is over: units that could have come, and did not, stay as they are.
+    fn forget_absent(&mut self, came: impl Fn(usize) -> bool) {
+        let Some(plan) = self.request.as_mut().map(|request| &mut request.plan) else { return };
+        let added = &self.added;
+        plan.takes.retain(|unit, _| !added.contains(unit) || came(*unit));
     }
 }
 
@@ -192,6 +222,7 @@ impl Passes {
         pts: Time,
         duration: Time,
         options: &FrameOptions,
+        hash: u64,
     ) -> Result<(), SessionError> {
         const CALL: &str = "encode";
         let pass = self.open(CALL)?;
@@ -206,25 +237,37 @@ impl Passes {
             return refuse(format!("there was no frame at {pts} in the first pass"));
         };
         let frame = &self.frames.0[index];
-        if frame.duration != duration || frame.options != digest(options) {
+        if frame.duration != duration || frame.input != digest(hash, options) {
             return refuse(format!(
-                "the frame at {pts} is not the one of the first pass: duration or options differ"
+                "the frame at {pts} is not the one of the first pass: its picture, duration or options differ"
             ));
         }
-        if !pass.wants(units::unit_of(&self.units, index)) {
+        let unit = units::unit_of(&self.units, index);
+        let may_come = pass.wants(unit) || pass.admits(unit) && self.units[unit].first == index;
+        if !may_come {
             return refuse(format!("the frame at {pts} is in none of the time ranges of this pass"));
         }
         Ok(())
     }
 
     /// Takes note of a frame that was accepted. Says whether an encode of its own begins with it.
-    pub(in crate::session) fn accept(&mut self, pts: Time, duration: Time, options: &FrameOptions) -> bool {
+    pub(in crate::session) fn accept(
+        &mut self,
+        pts: Time,
+        duration: Time,
+        options: &FrameOptions,
+        hash: u64,
+    ) -> bool {
         if self.is_first() {
-            self.frames.push(pts, duration, digest(options));
+            self.frames.push(pts, duration, digest(hash, options));
             return self.frames.0.len() == 1;
         }
-        let (Stage::Open(pass), Some(index)) = (&self.stage, self.frames.find(pts)) else { return false };
+        let (Stage::Open(pass), Some(index)) = (&mut self.stage, self.frames.find(pts)) else { return false };
         self.frames.0[index].sent = true;
+        let unit = units::unit_of(&self.units, index);
+        if !pass.wants(unit) {
+            pass.add_from(unit, &self.units);
+        }
         match pass.plan() {
             None => index == 0,
             Some(_) => self.units[units::unit_of(&self.units, index)].first == index,
@@ -245,6 +288,7 @@ impl Passes {
         let planned = pass.plan().and_then(|plan| plan.takes.get(&unit)).map(|take| take.quality);
         let quality =
             pass.pace.as_ref().and_then(Pace::quality).or(planned).map(|quality| self.scale.snap(quality));
+        let target = pass.pace.as_ref().and_then(Pace::target).filter(|_| pass.kind == PassKind::Final);
         pass.current = quality.map(|quality| {
             pass.used.insert(unit, quality);
             unit
@@ -252,7 +296,16 @@ impl Passes {
         let Unit { first, end, .. } = self.units[unit];
         let before = limits::before(&self.frames, self.limits(), pts);
         let after = limits::after(&self.frames, self.limits(), end);
-        UnitStart { quality, frames: end - first, before, after }
+        UnitStart { quality, target, frames: end - first, before, after }
+    }
+
+    /// The unit that is being encoded again came out with another quality than it began with.
+    pub(in crate::session) fn fitted(&mut self, quality: f64) {
+        if let Stage::Open(pass) = &mut self.stage
+            && let Some(unit) = pass.current
+        {
+            pass.used.insert(unit, quality);
+        }
     }
 
     /// All of a unit that was encoded again is out: what it took tells what the others may take.
@@ -326,6 +379,7 @@ impl Passes {
         if let Some(error) = pass.trouble.take() {
             return Err(error);
         }
+        pass.forget_absent(|unit| self.frames.0[self.units[unit].first].sent);
         let wanted = |index: &usize| pass.wants(units::unit_of(&self.units, *index));
         let mut frames = (0..self.frames.0.len()).filter(wanted);
         if let Some(missing) = frames.clone().find(|&index| !self.frames.0[index].sent) {

@@ -53,8 +53,8 @@ fn at(frame: i64) -> Time {
 
 fn send(session: &mut Session, frame: i64, bytes: usize) -> Result<Option<UnitStart>, SessionError> {
     let passes = &mut session.passes;
-    passes.check(at(frame), STEP, &FrameOptions::default())?;
-    let begins = passes.accept(at(frame), STEP, &FrameOptions::default());
+    passes.check(at(frame), STEP, &FrameOptions::default(), 0)?;
+    let begins = passes.accept(at(frame), STEP, &FrameOptions::default(), 0);
     let start = begins.then(|| passes.unit_start(at(frame)));
     let kind = if frame % 10 == 0 { SampleKind::Sync } else { SampleKind::Reference };
     let record = passes.emitted(
@@ -195,7 +195,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(passes.passes.ranges().unwrap(), ranges, "MP-19: through the whole pass");
-            prop_assert_eq!(passes.passes.check(at(frames), STEP, &FrameOptions::default()).unwrap_err().code(), -12902);
+            prop_assert_eq!(passes.passes.check(at(frames), STEP, &FrameOptions::default(), 0).unwrap_err().code(), -12902);
             next = end(&mut passes, false, Some(RATE)).unwrap();
             count += 1;
         }
@@ -217,6 +217,40 @@ fn the_last_pass_is_the_last() {
     }
 }
 
+/// A20, MP-24: in a final pass, units that nobody asked for may come, each from its first frame on; those
+/// that do not come stay as they are. In another pass they may not.
+#[test]
+fn a_final_pass_takes_what_was_not_asked_for() {
+    for last in [true, false] {
+        for sent in 0..4 {
+            let mut passes = passes(PassOptions::default());
+            begin(&mut passes, false).unwrap();
+            let bytes = |frame: i64| [260, 80, 80, 80][frame as usize / 10];
+            (0..40).for_each(|frame| assert!(send(&mut passes, frame, bytes(frame)).is_ok()));
+            let Ok(NextPass::Requested(ranges)) = end(&mut passes, false, Some(RATE)) else { panic!() };
+            let asked = |frame: i64| ranges.iter().any(|range| range.contains(at(frame)));
+            let others: Vec<i64> = (0..4).filter(|unit| !asked(unit * 10)).collect();
+            assert!(!others.is_empty() && others.len() < 4, "the test proves nothing: {ranges:?}");
+            begin(&mut passes, last).unwrap();
+            let middle = passes.passes.check(at(others[0] * 10 + 1), STEP, &FrameOptions::default(), 0);
+            assert_eq!(middle.unwrap_err().code(), -12902, "the middle of a unit");
+            for unit in 0..4 {
+                let comes = asked(unit * 10) || others.iter().position(|other| *other == unit) < Some(sent);
+                for frame in (unit * 10..unit * 10 + 10).filter(|_| comes) {
+                    match send(&mut passes, frame, 100) {
+                        Ok(start) => {
+                            assert_eq!(start.is_some_and(|start| start.quality.is_some()), frame % 10 == 0)
+                        }
+                        Err(error) => assert!(!last && !asked(frame) && error.code() == -12902),
+                    }
+                }
+            }
+            let ended = end(&mut passes, false, Some(RATE));
+            assert!(ended.is_ok(), "{last}, {sent}: {ended:?}");
+        }
+    }
+}
+
 /// MP-23, MP-24, MP-29: a pass in which frames are missing fails, and is over; so does a frame that is not
 /// the one of the first pass.
 #[test]
@@ -227,10 +261,10 @@ fn frames_have_to_be_those_of_the_first_pass() {
     assert!(matches!(end(&mut passes, false, Some(RATE)), Ok(NextPass::Requested(_))));
     begin(&mut passes, false).unwrap();
     let forced = FrameOptions { force_key_frame: true, ..FrameOptions::default() };
-    assert_eq!(passes.passes.check(at(0), STEP, &forced).unwrap_err().code(), -12902);
-    assert_eq!(passes.passes.check(at(0), at(2), &FrameOptions::default()).unwrap_err().code(), -12902);
+    assert_eq!(passes.passes.check(at(0), STEP, &forced, 0).unwrap_err().code(), -12902);
+    assert_eq!(passes.passes.check(at(0), at(2), &FrameOptions::default(), 0).unwrap_err().code(), -12902);
     assert_eq!(
-        passes.passes.check(Time::new(1, 20), STEP, &FrameOptions::default()).unwrap_err().code(),
+        passes.passes.check(Time::new(1, 20), STEP, &FrameOptions::default(), 0).unwrap_err().code(),
         -12902
     );
     (0..39).for_each(|frame| assert!(send(&mut passes, frame, 900).is_ok()));
