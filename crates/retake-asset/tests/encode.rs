@@ -5,10 +5,12 @@ mod common;
 
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, VideoSettings, WriterError,
+    AppendError, AssetReader, AssetWriter, AssetWriterInput, Container, PixelBufferAdaptor, VideoSettings,
+    WriterError,
 };
 use retake_compression::property::Property;
-use retake_media::{Codec, PixelBuffer, PixelBufferAttributes, PixelFormat, Time};
+use retake_libav::ReaderOptions;
+use retake_media::{Codec, PixelBuffer, PixelBufferAttributes, PixelFormat, Rational, Time};
 
 const FRAMES: i64 = 50;
 
@@ -173,4 +175,118 @@ fn cancelling_an_encode_leaves_nothing() {
     }
     writer.cancel_writing();
     assert_eq!(studio.files(), Vec::<String>::new());
+}
+
+/// W1, EF-9: what a film says of its pictures goes with them from the reader through the session to the film
+/// that is written: colours, the shape of pixels, HDR10 metadata, rotation. Nobody has to repeat any of it,
+/// and what a client says has precedence.
+#[test]
+fn what_a_film_says_of_its_pictures_travels_by_itself() {
+    let Some(studio) = Studio::open() else { return };
+    let registry = retake_encoders::registry();
+    let pictures = "-f lavfi -i testsrc2=size=128x96:rate=25:duration=0.4 -pix_fmt yuv420p";
+    let tags = "-color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv";
+    let hdr = "-x265-params log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited:\
+               master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400";
+    let flat = studio.render(
+        &format!("{pictures} -vf setsar=4/3 -c:v libx265 -preset ultrafast {hdr} {tags} -tag:v hvc1"),
+        "flat.mp4",
+    );
+    let source = studio.path("turned.mov");
+    let turn =
+        ["-display_rotation:v:0", "90", "-i", flat.to_str().unwrap(), "-c", "copy", source.to_str().unwrap()];
+    // FFmpeg before version 6 turns by another option.
+    let old = [
+        "-i",
+        flat.to_str().unwrap(),
+        "-c",
+        "copy",
+        "-metadata:s:v:0",
+        "rotate=270",
+        source.to_str().unwrap(),
+    ];
+    let turned =
+        std::process::Command::new("ffmpeg").args(["-v", "quiet", "-y"]).args(turn).status().unwrap();
+    if !turned.success() {
+        ffmpeg(&old);
+    }
+    let reader = AssetReader::open(&source).unwrap();
+    let rotation = reader.film().video.rotation;
+    assert!(rotation == 90 || rotation == 270, "the test proves nothing: {rotation}");
+    for codec in [Codec::H264, Codec::Hevc, Codec::Av1, Codec::Vp9] {
+        for own in [false, true] {
+            let file = studio.path(&format!("{codec}-{own}.mp4"));
+            let mut settings = VideoSettings::new(codec, 128, 96);
+            if own {
+                settings.properties = vec![Property::PixelAspectRatio(Rational::new(8, 9))];
+            }
+            let Ok(input) = AssetWriterInput::video(&settings, &registry) else { continue };
+            if own {
+                let upright = [65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30];
+                input.configure(|options| options.transform = Some(upright)).unwrap();
+            }
+            let writer = AssetWriter::new(&file, Container::Mp4);
+            let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+            writer.add(&input).unwrap();
+            writer.start_writing().unwrap();
+            writer.start_session(Time::ZERO).unwrap();
+            let mut output = reader.pictures(ReaderOptions { format: PixelFormat::I420, threads: 1 });
+            while let Some(picture) = output.next().unwrap() {
+                assert!(input.wait_until_ready(LONG));
+                adaptor.append(picture.picture, picture.pts).unwrap();
+            }
+            writer.finish_writing_and_wait().unwrap();
+            let said = ffprobe(
+                "-select_streams v:0 -show_entries stream=sample_aspect_ratio,color_range,color_space,color_transfer,color_primaries",
+                &file,
+            );
+            let shape = if own { "8:9" } else { "4:3" };
+            let name = format!("{codec}, {own}");
+            assert_eq!(said, [format!("{shape},tv,bt2020nc,smpte2084,bt2020")], "{name}");
+            let written = AssetReader::open(&file).unwrap();
+            assert_eq!(written.film().video.rotation, if own { 0 } else { rotation }, "{name}");
+            let turned = ffprobe("-select_streams v:0 -show_entries stream_side_data=rotation", &file);
+            assert_eq!(turned.iter().any(|line| line.contains("90")), !own, "{name}: {turned:?}");
+            assert_eq!(
+                written.film().video.mastering_display,
+                reader.film().video.mastering_display,
+                "{name}"
+            );
+            let light =
+                written.film().video.content_light.map(|light| (light.max_content, light.max_frame_average));
+            assert_eq!(light, Some((1000, 400)), "{name}");
+        }
+    }
+}
+
+/// AD-2, 12.5, PB-15, PB-20 (D5, W6): the pool of an adaptor is reconciled with the encoder: what the client
+/// leaves open the encoder chooses, of what the client names it takes what the encoder takes as it is, and
+/// what the encoder cannot take is made all the same.
+#[test]
+fn the_pool_of_an_adaptor_is_reconciled_with_the_encoder() {
+    let studio = Studio::empty();
+    let registry = retake_encoders::registry();
+    for codec in [Codec::H264, Codec::Hevc, Codec::Av1, Codec::Vp9] {
+        let pool = |attributes: Option<PixelBufferAttributes>| {
+            let input = AssetWriterInput::video(&VideoSettings::new(codec, 128, 96), &registry).ok()?;
+            let writer = AssetWriter::new(studio.path("film.mp4"), Container::Mp4);
+            let adaptor = PixelBufferAdaptor::new(&input, attributes).unwrap();
+            writer.add(&input).unwrap();
+            writer.start_writing().unwrap();
+            let made = adaptor.pool().map(|pool| pool.buffer_attributes().clone());
+            writer.cancel_writing();
+            Some(made)
+        };
+        let of = |formats: &[PixelFormat]| {
+            let attributes = PixelBufferAttributes { formats: formats.to_vec(), ..Default::default() };
+            pool(Some(attributes)).map(|made| made.map(|made| (made.formats[0], made.width, made.height)))
+        };
+        let Some(nothing) = pool(None) else { continue };
+        assert!(nothing.is_none(), "{codec}: nobody asked for one");
+        let made = |format| Some(Some((format, Some(128), Some(96))));
+        assert_eq!(of(&[]), made(PixelFormat::I420), "{codec}: the encoder chooses");
+        assert_eq!(of(&[PixelFormat::Bgra]), made(PixelFormat::Bgra), "{codec}: it is converted");
+        let both = of(&[PixelFormat::Bgra, PixelFormat::I420]);
+        assert_eq!(both, made(PixelFormat::I420), "{codec}: it is taken as it is");
+    }
 }

@@ -36,14 +36,22 @@ impl PixelBufferAdaptor {
         &self.input
     }
 
-    /// Where to take buffers from. Nothing before the writer starts, and without attributes that make
-    /// buffers.
+    /// Where to take buffers from: buffers that the encoder takes as they are, if the attributes allow any
+    /// such, and else those that the attributes ask for. What the attributes leave open, the encoder chooses.
+    /// Nothing before the writer starts, without attributes, and for buffers that cannot be.
     #[doc(alias = "pixelBufferPool")]
     pub fn pool(&self) -> Option<&PixelBufferPool> {
         if !self.input.has_started() {
             return None;
         }
-        let create = || PixelBufferPool::create(PoolAttributes::default(), self.attributes.clone()?).ok();
+        let create = || {
+            let client = self.attributes.clone()?;
+            let attributes = match self.input.encoder_pictures() {
+                Some(encoder) => PixelBufferAttributes::reconcile(Some(&client), encoder).pool?,
+                None => client,
+            };
+            PixelBufferPool::create(PoolAttributes::default(), attributes).ok()
+        };
         self.pool.get_or_init(create).as_ref()
     }
 

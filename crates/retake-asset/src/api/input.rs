@@ -10,7 +10,7 @@ use crate::types::error::{AppendError, Mistake, UsageError};
 use crate::types::media::{MediaSample, MediaType};
 use crate::types::options::InputOptions;
 use retake_libav::TrackFormat;
-use retake_media::{PixelBuffer, Time};
+use retake_media::{PixelBuffer, PixelBufferAttributes, Time};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -111,6 +111,14 @@ impl AssetWriterInput {
         }
         let (shared, id) = self.attached(CALL).map_err(AppendError::Usage)?;
         shared.change(|state| state.append_sample(CALL, id, sample))
+    }
+
+    /// Which pictures its encoder takes as they are, if it was opened and says so.
+    pub(super) fn encoder_pictures(&self) -> Option<&PixelBufferAttributes> {
+        match &self.0.encoder {
+            Encoder::Pictures(encoder) => encoder.pictures(),
+            Encoder::None | Encoder::Sound(..) => None,
+        }
     }
 
     pub(super) fn append_picture(

@@ -1,9 +1,9 @@
 use crate::types::error::{Mistake, UsageError};
 use retake_libav::{
     Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust,
-    TrackFormat, TrackReader, probe_with,
+    TrackFormat, TrackReader, VideoTrack, probe_with,
 };
-use retake_media::{PixelBuffer, Sample, Time, TimeRange};
+use retake_media::{Attachment, Attachments, Colour, PixelBuffer, Rational, Sample, Time, TimeRange};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
@@ -55,6 +55,7 @@ impl AssetReader {
         let position = Position::Start;
         ReaderOutput::new(Pictures {
             film: self.film.clone(),
+            known: known(&self.film.video),
             options,
             position,
             index,
@@ -94,7 +95,8 @@ pub trait OutputSource {
 /// One picture and its time.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// The picture.
+    /// The picture, with what the film says of it attached: colours, the shape of pixels, fields, HDR10
+    /// metadata, and how it is turned for display.
     pub picture: PixelBuffer,
     /// When it is shown.
     pub pts: Time,
@@ -102,10 +104,28 @@ pub struct Picture {
     pub duration: Time,
 }
 
+/// What a film says of its pictures, so that whoever encodes them need not be told: colours, the shape of
+/// pixels, fields, HDR10 metadata, and how they are turned for display.
+fn known(video: &VideoTrack) -> Attachments {
+    let square = Rational::new(1, 1);
+    let said = [
+        (video.colour != Colour::default()).then_some(Attachment::Colour(video.colour)),
+        (video.pixel_aspect_ratio != square)
+            .then_some(Attachment::PixelAspectRatio(video.pixel_aspect_ratio)),
+        video.fields.map(Attachment::Fields),
+        video.mastering_display.map(Attachment::MasteringDisplay),
+        video.content_light.map(Attachment::ContentLight),
+        video.display_matrix.map(Attachment::DisplayMatrix),
+    ];
+    said.into_iter().flatten().fold(Attachments::default(), Attachments::with)
+}
+
 /// Decodes pictures: all of them from the start, then exact ranges, each picture checked against what it was
 /// the first time.
 pub struct Pictures {
     film: FilmInfo,
+    /// What the film says of all of them.
+    known: Attachments,
     options: ReaderOptions,
     position: Position,
     /// What was there the first time, if it is to be read again.
@@ -170,7 +190,7 @@ impl OutputSource for Pictures {
         Ok(next.map(|frame| Picture {
             pts: video.time(frame.pts),
             duration: if frame.duration > 0 { video.time(frame.duration) } else { Time::INVALID },
-            picture: frame.picture,
+            picture: frame.picture.with_attachments(self.known.clone()),
         }))
     }
 

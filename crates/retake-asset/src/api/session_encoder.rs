@@ -10,7 +10,7 @@ use retake_compression::session::{CompressionSession, Outcomes, PassOptions, Ses
 use retake_compression::silo::{FrameSilo, SiloError};
 use retake_compression::storage::{MultiPassStorage, StorageError, StorageOptions};
 use retake_libav::TrackFormat;
-use retake_media::{FormatDescription, PixelBuffer, SampleBuffer, Time, TimeRange};
+use retake_media::{FormatDescription, PixelBuffer, PixelBufferAttributes, SampleBuffer, Time, TimeRange};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,6 +142,10 @@ impl InputEncoder for SessionEncoder {
             multiple_passes: matches!(self.encode, Encode::Passes(..)),
             interrupt: Arc::new(move || handle.invalidate()),
         })
+    }
+
+    fn picture_attributes(&self) -> Option<PixelBufferAttributes> {
+        self.encode.session().ok()?.encoder_picture_attributes().ok()
     }
 
     fn encode(&mut self, picture: &PixelBuffer, pts: Time) -> Result<(), WriterError> {

@@ -7,8 +7,9 @@ use crate::state::track::{Media, TrackId, TrackTask};
 use crate::types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::types::error::{AppendError, WriterError};
 use retake_libav::TrackFormat;
+use retake_media::PixelBufferAttributes;
 use std::borrow::Borrow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 type Interrupt = Arc<dyn Fn() + Send + Sync>;
 
@@ -16,6 +17,8 @@ type Interrupt = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct EncoderHandle<M: ?Sized> {
     /// None once the writer has ended.
     encoder: Mutex<Option<Box<dyn InputEncoder<M>>>>,
+    /// Which pictures it takes as they are, once it was opened.
+    pictures: OnceLock<PixelBufferAttributes>,
     interrupt: Mutex<Option<Interrupt>>,
 }
 
@@ -36,7 +39,12 @@ pub(crate) trait TrackEncoder: Send + Sync {
 
 impl<M: ?Sized> EncoderHandle<M> {
     pub(crate) fn new(encoder: Box<dyn InputEncoder<M>>) -> Self {
-        Self { encoder: Mutex::new(Some(encoder)), interrupt: Mutex::default() }
+        Self { encoder: Mutex::new(Some(encoder)), pictures: OnceLock::new(), interrupt: Mutex::default() }
+    }
+
+    /// Which pictures it takes as they are, if it was opened and says so.
+    pub(crate) fn pictures(&self) -> Option<&PixelBufferAttributes> {
+        self.pictures.get()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<dyn InputEncoder<M>>>> {
@@ -93,7 +101,11 @@ impl<M: ?Sized> EncoderHandle<M> {
 impl<M: ?Sized> TrackEncoder for EncoderHandle<M> {
     fn open(&self, setup: &EncoderSetup) -> Result<(TrackFormat, bool), WriterError> {
         let mut encoder = self.lock();
-        let opened = encoder.as_mut().ok_or(WriterError::Cancelled)?.open(setup)?;
+        let encoder = encoder.as_mut().ok_or(WriterError::Cancelled)?;
+        let opened = encoder.open(setup)?;
+        if let Some(attributes) = encoder.picture_attributes() {
+            self.pictures.get_or_init(|| attributes);
+        }
         let OpenedEncoder { format, multiple_passes, interrupt } = opened;
         *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
         Ok((format, multiple_passes))

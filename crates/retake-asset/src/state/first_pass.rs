@@ -9,11 +9,18 @@ pub(crate) struct Shape {
     format: PixelFormat,
     width: u32,
     height: u32,
+    /// How the picture says that it is turned for display.
+    pub(super) display_matrix: Option<[i32; 9]>,
 }
 
 impl Shape {
     pub(crate) fn of(picture: &PixelBuffer) -> Self {
-        Self { format: picture.format(), width: picture.width(), height: picture.height() }
+        Self {
+            format: picture.format(),
+            width: picture.width(),
+            height: picture.height(),
+            display_matrix: picture.attachments().display_matrix(),
+        }
     }
 }
 
@@ -76,7 +83,7 @@ mod tests {
         Time::new(index, 24)
     }
 
-    const SHAPE: Shape = Shape { format: PixelFormat::I420, width: 16, height: 16 };
+    const SHAPE: Shape = Shape { format: PixelFormat::I420, width: 16, height: 16, display_matrix: None };
 
     /// AM-20: other times, other sizes and gaps are told, each by its own mistake.
     #[test]

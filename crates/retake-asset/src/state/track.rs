@@ -215,6 +215,10 @@ impl TrackState {
         self.last = Some(match *media {
             Media::Picture { time, shape } => {
                 self.passes.took(time, shape);
+                if self.appended == 1 && self.setup.options.transform.is_none() {
+                    // What the client says of the track has precedence over what pictures say of themselves.
+                    self.setup.options.transform = shape.display_matrix;
+                }
                 time
             }
             Media::Sound { time, length, .. } => self.last.unwrap_or(time) + length,

@@ -3,7 +3,7 @@
 use crate::types::error::WriterError;
 use crate::types::media::MediaSample;
 use retake_libav::TrackFormat;
-use retake_media::{PixelBuffer, Time, TimeRange};
+use retake_media::{PixelBuffer, PixelBufferAttributes, Time, TimeRange};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,6 +28,13 @@ pub trait InputEncoder<M: ?Sized = PixelBuffer>: Send {
     /// [`WriterError::NoEncoder`], [`WriterError::BadSettings`], and any other error that keeps it from
     /// encoding.
     fn open(&mut self, setup: &EncoderSetup) -> Result<OpenedEncoder, WriterError>;
+
+    /// Returns which pictures an open encoder takes as they are: the formats, the preferred one first, and
+    /// the size. Adaptors reconcile their pools with it. Default: `None`, for encoders that do not care, and
+    /// of sound.
+    fn picture_attributes(&self) -> Option<PixelBufferAttributes> {
+        None
+    }
 
     /// Takes the next picture, or the next stretch of sound. It waits while it has no room; that must be
     /// bounded by the time it takes to encode the media that it holds. In later passes the same pictures come

@@ -71,8 +71,10 @@ pub enum Mistake {
     /// The input was marked as finished.
     #[error("the input is marked as finished")]
     InputFinished,
-    /// Samples were asked for already.
-    #[error("media data was requested already: once an input, or a pass of it")]
+    /// Samples were asked for already, or somebody responds to passes already.
+    #[error(
+        "it was called already: media data is requested once an input, or a pass of it, and passes have one respondent"
+    )]
     SecondRequest,
     /// The input has an adaptor or a receiver already.
     #[error("the input has an adaptor or a receiver already: each has one")]

@@ -30,6 +30,10 @@ pub enum Attachment {
     /// Whether colours are multiplied with alpha already.
     #[doc(alias = "kCVImageBufferAlphaChannelModeKey")]
     AlphaMode(AlphaMode),
+    /// The rotation or mirroring of the picture for display: nine numbers as in ISO base media files, the
+    /// first six in 16.16, the last three in 2.30.
+    #[doc(alias = "preferredTransform")]
+    DisplayMatrix([i32; 9]),
     /// Any other fact, under a name of the client's. It propagates like the others, and is not interpreted.
     Other(String, AttachmentValue),
 }
@@ -45,6 +49,7 @@ pub enum AttachmentKey {
     MasteringDisplay,
     ContentLight,
     AlphaMode,
+    DisplayMatrix,
     Other(String),
 }
 
@@ -148,6 +153,7 @@ impl Attachment {
             Self::MasteringDisplay(_) => AttachmentKey::MasteringDisplay,
             Self::ContentLight(_) => AttachmentKey::ContentLight,
             Self::AlphaMode(_) => AttachmentKey::AlphaMode,
+            Self::DisplayMatrix(_) => AttachmentKey::DisplayMatrix,
             Self::Other(name, _) => AttachmentKey::Other(name.clone()),
         }
     }
@@ -199,6 +205,8 @@ impl Attachments {
         content_light: ContentLight -> ContentLight;
         /// Returns [`Attachment::AlphaMode`].
         alpha_mode: AlphaMode -> AlphaMode;
+        /// Returns [`Attachment::DisplayMatrix`].
+        display_matrix: DisplayMatrix -> [i32; 9];
     }
 
     /// Attaches a fact, in place of the one that had the same key.
