@@ -266,11 +266,13 @@ table! {
         /// is a ceiling.
         Quality(f64) as "kVTCompressionPropertyKey_Quality" { kind: Number, range: 0 to 1, class: Between, }
         /// Frames of another session are joined before these: a bit rate begins as in the middle of a film,
-        /// which encodes the first second twice, and limits hold across the join.
+        /// which encodes the first second twice, and limits hold across the join. It changes
+        /// nothing at a quality alone, nor without DataRateLimits with SVT-AV1.
         MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
             saved: false, support: |environment| when(environment.info.controls.steady_start || limits(environment)), default: false,
         }
-        /// Frames of another session are joined after these: limits hold across the join.
+        /// Frames of another session are joined after these: limits and buffers hold across the join. It
+        /// changes nothing where there is neither.
         MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
             saved: false, support: |environment| when(environment.info.controls.steady_end || limits(environment)), default: false,
         }
