@@ -4,9 +4,7 @@
 
 use crate::journalled::{file, inputs};
 use retake_compression::silo::{ExistingSilo, FrameSilo};
-use retake_media::{
-    Codec, Colour, FormatDescription, Rational, Sample, SampleBuffer, SampleKind, Time, TimeRange,
-};
+use retake_media::{Codec, Colour, FormatDescription, Rational, Sample, SampleBuffer, SampleKind, Time};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -27,13 +25,13 @@ pub fn run(data: &[u8]) {
 
 /// The samples of a silo, or nothing if it is refused or damaged; one more than before, if wanted.
 fn read(path: &Path, add: bool) -> Option<Vec<SampleBuffer>> {
-    let silo = FrameSilo::open(path, TimeRange::INVALID).ok()?;
+    let silo = FrameSilo::open(path, None).ok()?;
     let _ = silo.progress_of_current_pass();
     if add {
         let _ = silo.add(&sample(i64::MAX / 4));
         silo.sync().expect("a disk with room");
     }
-    silo.samples(TimeRange::INVALID).expect("all samples").collect::<Result<_, _>>().ok()
+    silo.samples(None).expect("all samples").collect::<Result<_, _>>().ok()
 }
 
 fn sample(number: i64) -> SampleBuffer {
@@ -66,7 +64,7 @@ fn real() -> &'static [u8] {
         let path = folder.path().join("silo");
         // a file that is there before the silo is not deleted with it
         fs::write(&path, []).expect("a temporary file");
-        let silo = FrameSilo::create(&path, TimeRange::INVALID, ExistingSilo::Empty).expect("a new silo");
+        let silo = FrameSilo::create(&path, None, ExistingSilo::Empty).expect("a new silo");
         (0..4).for_each(|number| silo.add(&sample(number)).expect("a disk with room"));
         silo.sync().expect("a disk with room");
         let again = TimeRange::new(Time::new(1, 25), Time::new(2, 25));

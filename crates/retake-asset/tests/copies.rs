@@ -416,7 +416,7 @@ fn what_cannot_be_copied_into_is_refused() {
     let film = studio.render("-f lavfi -i testsrc2=s=64x48:r=25:d=1 -c:v libx264 -bf 3", "a.mp4");
     let out = studio.path("b.mp4");
     let takes = Takes::of(&film);
-    let fragments = |options: &mut WriterOptions| options.movie_fragment_interval = Time::new(1, 1);
+    let fragments = |options: &mut WriterOptions| options.movie_fragment_interval = Some(Time::new(1, 1));
     assert!(
         matches!(write(&takes, &out, fragments), Err(CallError::Usage(error)) if matches!(error.mistake, Mistake::BadValue(_)))
     );

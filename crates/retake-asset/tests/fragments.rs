@@ -20,7 +20,7 @@ const VICTIM: &str = "RETAKE_TEST_VICTIM";
 fn begin(film: &Path, to: &Path) -> (AssetWriter, Vec<AssetWriterInput>, Vec<Track>) {
     let tracks = vec![Track::read(film, 0), Track::read(film, 1)];
     let writer = AssetWriter::new(to, Container::Mp4);
-    writer.configure(|options| options.movie_fragment_interval = Time::new(1, 1)).unwrap();
+    writer.configure(|options| options.movie_fragment_interval = Some(Time::new(1, 1))).unwrap();
     let inputs: Vec<_> =
         tracks.iter().map(|track| AssetWriterInput::passthrough(track.format.clone())).collect();
     inputs.iter().for_each(|input| writer.add(input).unwrap());

@@ -117,7 +117,7 @@ fn by_hand(info: &EncoderInfo, most: usize) -> Vec<Vec<u8>> {
     session.set_all(&settings(info).properties).unwrap();
     let storage = MultiPassStorage::create(None, &StorageOptions::default()).unwrap();
     session.set_multi_pass_storage(Some(&storage), PassOptions::default()).unwrap();
-    let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
+    let silo = FrameSilo::temporary(None).unwrap();
     let mut wanted: Arc<[TimeRange]> = [TimeRange::EVERYTHING].into();
     for pass in 1.. {
         session.begin_pass().unwrap();
@@ -136,7 +136,7 @@ fn by_hand(info: &EncoderInfo, most: usize) -> Vec<Vec<u8>> {
         }
         silo.set_time_ranges_for_next_pass(&wanted).unwrap();
     }
-    let samples = silo.samples(TimeRange::INVALID).unwrap();
+    let samples = silo.samples(None).unwrap();
     samples.map(|sample| sample.unwrap().sample.data).collect()
 }
 
@@ -339,8 +339,8 @@ fn segments_of_an_encode_begin_at_their_boundaries() {
             });
         writer
             .configure(|options| {
-                options.preferred_output_segment_interval = Time::new(13, 24);
-                options.initial_segment_start_time = Time::ZERO;
+                options.preferred_output_segment_interval = Some(Time::new(13, 24));
+                options.initial_segment_start_time = Some(Time::ZERO);
             })
             .unwrap();
         let mut settings = settings(&info);

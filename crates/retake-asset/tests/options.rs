@@ -33,10 +33,10 @@ fn fragments_as_the_client_wants_them() {
         let writer = AssetWriter::new(studio.path("a.mp4"), Container::Mp4);
         writer
             .configure(|options| {
-                options.movie_fragment_interval = Time::new(1, 1);
-                options.initial_movie_fragment_interval = Time::new(1, 2);
+                options.movie_fragment_interval = Some(Time::new(1, 1));
+                options.initial_movie_fragment_interval = Some(Time::new(1, 2));
                 options.initial_movie_fragment_sequence_number = 7;
-                options.overall_duration_hint = Time::new(10, 1);
+                options.overall_duration_hint = Some(Time::new(10, 1));
                 options.movie_time_scale = 600;
                 options.fast_start = true;
                 options.directory_for_temporary_files = Some(folder.clone());
@@ -174,7 +174,7 @@ fn segments_and_properties_of_films() {
     let same = stream(&|writer| {
         writer
             .configure(|options| {
-                options.movie_fragment_interval = Time::new(1, 1);
+                options.movie_fragment_interval = Some(Time::new(1, 1));
                 options.fast_start = true;
             })
             .unwrap();
@@ -182,7 +182,7 @@ fn segments_and_properties_of_films() {
     assert_eq!(same, plain);
 
     let writer = AssetWriter::segments(SegmentProfile::Cmaf, |_: Vec<u8>, _: &SegmentReport| ());
-    writer.configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE).unwrap();
+    writer.configure(|options| options.preferred_output_segment_interval = Some(Time::INDEFINITE)).unwrap();
     writer.add(&encoding(&Script::new(&[], false), true)).unwrap();
     let Err(CallError::Failed(error)) = writer.start_writing() else { panic!("started") };
     assert_eq!(error.code(), -11875);

@@ -42,7 +42,7 @@ fn outputs_with_random_access_are_read_again_and_again() {
     // not numbers, not ascending, not apart
     let endless = TimeRange::new(Time::new(4, 24), Time::POSITIVE_INFINITY);
     for ranges in [
-        &[TimeRange::INVALID][..],
+        &[TimeRange::new(Time::INVALID, Time::INVALID)][..],
         &[TimeRange::new(Time::ZERO, Time::INDEFINITE)],
         &[range(4, 8), range(0, 2)],
         &[range(0, 4), range(3, 8)],

@@ -38,8 +38,8 @@ fn a37_segments_begin_at_multiples_with_sync_samples() {
         let (writer, collected) = collector(SegmentProfile::AppleHls);
         writer
             .configure(|options| {
-                options.preferred_output_segment_interval = interval;
-                options.initial_segment_start_time = Time::ZERO;
+                options.preferred_output_segment_interval = Some(interval);
+                options.initial_segment_start_time = Some(Time::ZERO);
             })
             .unwrap();
         let inputs: Vec<_> =
@@ -98,7 +98,7 @@ fn a37_segments_begin_at_multiples_with_sync_samples() {
 /// Two and a half seconds of pictures in one track, flushed where the test says.
 fn flushed(at: &[i64]) -> (Result<(), CallError>, Segments) {
     let (writer, collected) = collector(SegmentProfile::Cmaf);
-    writer.configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE).unwrap();
+    writer.configure(|options| options.preferred_output_segment_interval = Some(Time::INDEFINITE)).unwrap();
     let input = AssetWriterInput::passthrough(video_format());
     writer.add(&input).unwrap();
     let other = AssetWriterInput::passthrough(audio_format());
@@ -141,10 +141,10 @@ fn a37_segments_that_the_client_ends() {
 #[test]
 fn segments_of_an_interval_need_a_start() {
     let (writer, _) = collector(SegmentProfile::AppleHls);
-    writer.configure(|options| options.preferred_output_segment_interval = Time::new(2, 1)).unwrap();
+    writer.configure(|options| options.preferred_output_segment_interval = Some(Time::new(2, 1))).unwrap();
     writer.add(&AssetWriterInput::passthrough(video_format())).unwrap();
     assert!(matches!(writer.start_writing(), Err(CallError::Usage(_))));
-    writer.configure(|options| options.initial_segment_start_time = Time::ZERO).unwrap();
+    writer.configure(|options| options.initial_segment_start_time = Some(Time::ZERO)).unwrap();
     writer.start_writing().unwrap();
     writer.start_session(Time::ZERO).unwrap();
     assert_eq!(writer.flush_segment().unwrap_err().mistake, Mistake::NotByClient);

@@ -204,7 +204,7 @@ const CALLS: [(&str, Call, &[State]); 24] = [
     ("observe_readiness", |_, input| usage(input.observe_readiness(|_| ())), &STATES),
     (
         "set twice what cannot be",
-        |writer, _| usage(writer.configure(|o| o.movie_fragment_interval = Time::ZERO)),
+        |writer, _| usage(writer.configure(|o| o.movie_fragment_interval = Some(Time::ZERO))),
         &[],
     ),
     (

@@ -110,9 +110,11 @@ fn properties_that_cannot_be() {
     let writer = AssetWriter::new("nowhere.mp4", Container::Mp4);
     assert!(writer.configure(|options| options.movie_time_scale = u32::MAX).is_err());
     assert!(writer.configure(|options| options.initial_movie_fragment_sequence_number = 0).is_err());
-    assert!(writer.configure(|options| options.movie_fragment_interval = Time::ZERO).is_err());
+    assert!(writer.configure(|options| options.movie_fragment_interval = Some(Time::ZERO)).is_err());
     assert!(
-        writer.configure(|options| options.preferred_output_segment_interval = Time::new(-1, 1)).is_err()
+        writer
+            .configure(|options| options.preferred_output_segment_interval = Some(Time::new(-1, 1)))
+            .is_err()
     );
     let input = AssetWriterInput::passthrough(audio_format());
     let before = input.options();
@@ -189,7 +191,7 @@ fn associations_of_tracks() {
         let film = write(&studio, if fragments { "b.mp4" } else { "c.mov" }, &tracks, |writer, inputs| {
             use TrackAssociation::*;
             if fragments {
-                writer.configure(|options| options.movie_fragment_interval = Time::new(1, 1)).unwrap();
+                writer.configure(|options| options.movie_fragment_interval = Some(Time::new(1, 1))).unwrap();
             }
             assert!(inputs[1].can_add_track_association(&inputs[2], AudioFallback));
             inputs[1].add_track_association(&inputs[2], AudioFallback).unwrap();

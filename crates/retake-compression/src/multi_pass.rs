@@ -90,8 +90,8 @@ impl MultiPassEncode {
         folder: Option<&Path>,
     ) -> Result<Self, MultiPassError> {
         let silo = match folder {
-            Some(folder) => FrameSilo::temporary_in(folder, TimeRange::INVALID),
-            None => FrameSilo::temporary(TimeRange::INVALID),
+            Some(folder) => FrameSilo::temporary_in(folder, None),
+            None => FrameSilo::temporary(None),
         };
         let silo = silo?;
         let Some(options) = passes else { return Self::new((session, outcomes), None, silo) };
@@ -181,7 +181,7 @@ impl MultiPassEncode {
     /// # Errors
     /// [`MultiPassError::Silo`]; each sample may fail with a [`SiloError`] as well.
     pub fn samples(&self) -> Result<Samples<'_>, MultiPassError> {
-        Ok(self.buffer.silo().samples(TimeRange::INVALID)?)
+        Ok(self.buffer.silo().samples(None)?)
     }
 
     /// Hands out one sample after the other, in decode order, to those who cannot hold

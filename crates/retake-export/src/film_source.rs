@@ -56,12 +56,10 @@ impl FrameSource for FilmSource {
         self.index.frames.len() as u64
     }
 
-    fn duration(&self) -> Time {
-        let (Some(first), Some(last)) = (self.index.frames.first(), self.index.frames.last()) else {
-            return Time::INVALID;
-        };
+    fn duration(&self) -> Option<Time> {
+        let (first, last) = self.index.frames.first().zip(self.index.frames.last())?;
         let ticks = last.pts.saturating_add(last.duration).saturating_sub(first.pts);
-        ticks_to_time(ticks, self.index.time_base)
+        Some(ticks_to_time(ticks, self.index.time_base))
     }
 
     fn open(&self, range: FrameRange) -> Result<FrameReading<'_>, SourceError> {

@@ -58,12 +58,12 @@ pub struct SampleAttachments {
     /// of the frame's bit depth.
     #[doc(alias = "kVTSampleAttachmentKey_QualityMetrics")]
     pub mean_squared_errors: Vec<[f64; 3]>,
-    /// The time at the start that is decoded and not shown; [`Time::INVALID`] for none.
+    /// The time at the start that is decoded and not shown.
     #[doc(alias = "kCMSampleBufferAttachmentKey_TrimDurationAtStart")]
-    pub trim_at_start: Time,
-    /// The time at the end that is decoded and not shown; [`Time::INVALID`] for none.
+    pub trim_at_start: Option<Time>,
+    /// The time at the end that is decoded and not shown.
     #[doc(alias = "kCMSampleBufferAttachmentKey_TrimDurationAtEnd")]
-    pub trim_at_end: Time,
+    pub trim_at_end: Option<Time>,
     /// The sample before must end where this one begins.
     #[doc(alias = "kCMSampleBufferAttachmentKey_EndsPreviousSampleDuration")]
     pub ends_previous_duration: bool,

@@ -207,10 +207,13 @@ fn switches(attachments: &mut SampleAttachments) -> [&mut bool; 10] {
 
 /// Returns the bytes of attachments; there are none where nothing is stated.
 fn encode_attachments(attachments: &SampleAttachments) -> Result<Vec<u8>, SampleCodecError> {
-    if attachments.is_empty() {
+    let mut copy = attachments.clone();
+    // an invalid time is how bytes say that there is none
+    copy.trim_at_start = copy.trim_at_start.filter(|trim| trim.is_valid());
+    copy.trim_at_end = copy.trim_at_end.filter(|trim| trim.is_valid());
+    if copy.is_empty() {
         return Ok(Vec::new());
     }
-    let mut copy = attachments.clone();
     let set = switches(&mut copy).into_iter().enumerate().filter(|(_, set)| **set);
     let mut bits = set.fold(0u16, |bits, (bit, _)| bits | 1 << bit);
     if attachments.long_term_reference.is_some() {
@@ -219,8 +222,9 @@ fn encode_attachments(attachments: &SampleAttachments) -> Result<Vec<u8>, Sample
     let mut out = bits.to_le_bytes().to_vec();
     out.extend(attachments.temporal_layer.to_le_bytes());
     out.extend(attachments.long_term_reference.unwrap_or(0).to_le_bytes());
-    put_time(&mut out, attachments.trim_at_start);
-    put_time(&mut out, attachments.trim_at_end);
+    for trim in [attachments.trim_at_start, attachments.trim_at_end] {
+        put_time(&mut out, trim.unwrap_or(Time::INVALID));
+    }
     for error in attachments.mean_squared_errors.as_flattened() {
         if !error.is_finite() {
             return Err(SampleCodecError::NotANumber);
@@ -248,8 +252,8 @@ fn decode_attachments(mut bytes: &[u8]) -> Option<SampleAttachments> {
     if attachments.long_term_reference.is_none() && token != 0 {
         return None;
     }
-    attachments.trim_at_start = take_time(bytes)?;
-    attachments.trim_at_end = take_time(bytes)?;
+    attachments.trim_at_start = Some(take_time(bytes)?).filter(|trim| trim.is_valid());
+    attachments.trim_at_end = Some(take_time(bytes)?).filter(|trim| trim.is_valid());
     while !bytes.is_empty() {
         let errors = [take(bytes)?, take(bytes)?, take(bytes)?].map(f64::from_le_bytes);
         if !errors.iter().all(|error| error.is_finite()) {
@@ -282,12 +286,16 @@ mod tests {
         ]
     }
 
+    fn trim() -> impl Strategy<Value = Option<Time>> {
+        prop::option::of(time()).prop_map(|trim| trim.filter(|trim| trim.is_valid()))
+    }
+
     fn attachments() -> impl Strategy<Value = SampleAttachments> {
         let errors = prop::collection::vec(
             prop::array::uniform3(prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL),
             0..3,
         );
-        let said = (any::<[bool; 10]>(), any::<u32>(), any::<Option<u64>>(), time(), time(), errors);
+        let said = (any::<[bool; 10]>(), any::<u32>(), any::<Option<u64>>(), trim(), trim(), errors);
         let said = said.prop_map(|(set, temporal_layer, long_term_reference, start, end, errors)| {
             let mut said = SampleAttachments {
                 temporal_layer,
@@ -330,7 +338,8 @@ mod tests {
     /// Returns all times of a sample.
     fn times(stored: &StoredSample) -> [(i64, i32, u32, i64); 5] {
         let StoredSample { sample, attachments, .. } = stored;
-        let (start, end) = (attachments.trim_at_start, attachments.trim_at_end);
+        let trim = |trim: Option<Time>| trim.unwrap_or(Time::INVALID);
+        let (start, end) = (trim(attachments.trim_at_start), trim(attachments.trim_at_end));
         [sample.pts, sample.dts, sample.duration, start, end].map(parts)
     }
 
@@ -404,6 +413,16 @@ mod tests {
         expected.extend([0; 16]);
         expected.extend([0xaa, 0xbb]);
         assert_eq!(bytes, expected);
+    }
+
+    /// A trim that is stated to be invalid comes back as none, also where nothing else is stated.
+    #[test]
+    fn an_invalid_trim_is_none() {
+        let time = Time::ZERO;
+        let sample = Sample { data: vec![1], pts: time, dts: time, duration: time, kind: SampleKind::Sync };
+        let invalid = SampleAttachments { trim_at_end: Some(Time::INVALID), ..SampleAttachments::default() };
+        let bytes = encode(&StoredSample { sample, format: 0, attachments: invalid });
+        assert_eq!(decode(bytes).unwrap().attachments, SampleAttachments::default());
     }
 
     /// Each cause has an error of its own.

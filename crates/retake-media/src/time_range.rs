@@ -15,10 +15,6 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// The absence of a range. It stands for "all" when a silo is iterated, and for "no hint" when a silo or
-    /// a storage is created.
-    #[doc(alias = "kCMTimeRangeInvalid")]
-    pub const INVALID: Self = Self { start: Time::INVALID, duration: Time::INVALID };
     /// The range from zero on, for ever, which describes a writer's first pass.
     pub const EVERYTHING: Self = Self { start: Time::ZERO, duration: Time::POSITIVE_INFINITY };
 
@@ -96,7 +92,7 @@ mod tests {
         let range = TimeRange::new(Time::new(1, 3), Time::new(1, 7));
         assert!(range.contains(Time::new(1, 3)));
         assert!(!range.contains(range.end()));
-        assert!(!TimeRange::INVALID.contains(Time::ZERO));
+        assert!(!TimeRange::new(Time::INVALID, Time::INVALID).contains(Time::ZERO));
         assert!(TimeRange::EVERYTHING.contains(Time::new(i64::MAX, 1)));
         assert!(TimeRange::EVERYTHING.is_valid() && !TimeRange::EVERYTHING.is_numeric());
     }

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     }
 
     // the division that is wanted here: four, however short they are
-    let parts = Subdivision::at_most(4).parts(FRAMES, Time::new(FRAMES as i64, RATE));
+    let parts = Subdivision::at_most(4).parts(FRAMES, Some(Time::new(FRAMES as i64, RATE)));
     println!("session  more before  more after  source frames");
     for (number, part) in (1..).zip(&parts) {
         let Part { range, more_before, more_after } = part;
@@ -132,7 +132,7 @@ fn join(silos: &[Arc<FrameSilo>]) -> Answer<Vec<SampleBuffer>> {
     let mut joiner = Joiner::default();
     let mut samples = Vec::new();
     for silo in silos {
-        for (index, sample) in silo.samples(TimeRange::INVALID)?.enumerate() {
+        for (index, sample) in silo.samples(None)?.enumerate() {
             let mut buffer = sample?;
             if index == 0 {
                 joiner.begin(&buffer.format)?;

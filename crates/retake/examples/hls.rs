@@ -34,8 +34,8 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
             }
         });
     writer.configure(|options| {
-        options.preferred_output_segment_interval = Time::new(2, 1);
-        options.initial_segment_start_time = Time::ZERO;
+        options.preferred_output_segment_interval = Some(Time::new(2, 1));
+        options.initial_segment_start_time = Some(Time::ZERO);
     })?;
     let mut settings = VideoSettings::new(Codec::H264, 640, 360);
     // a segment can end where a sync frame is

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     ];
     let frames = source.frame_count();
     let longest = (seconds.parse::<f64>()? * rate).round().max(1.0) as u64;
-    let parts = Subdivision::at_most(frames.div_ceil(longest) as u32).parts(frames, Time::INVALID);
+    let parts = Subdivision::at_most(frames.div_ceil(longest) as u32).parts(frames, None);
     let job = Job { source, encoder: encoder.clone(), properties };
     let mut samples = Vec::new();
     match how.as_str() {

@@ -16,7 +16,7 @@ use retake::session::{CompressionSession, NextPass, Outcomes, PassOptions};
 use retake::silo::FrameSilo;
 use retake::source::ReaderOptions;
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{SourceFrame, Time, TimeRange};
+use retake::{SourceFrame, Time};
 use std::path::Path;
 
 fn main() -> Answer {
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     }
     let encode = if by_hand { encode_by_hand } else { encode };
     let silo = encode((session, outcomes), &mut frames, rate)?;
-    let samples: Vec<_> = silo.samples(TimeRange::INVALID)?.collect::<Result<_, _>>()?;
+    let samples: Vec<_> = silo.samples(None)?.collect::<Result<_, _>>()?;
     let first = samples.first().ok_or("the film has no frames")?;
     let format = TrackFormat::Video(first.format.as_ref().clone());
     write(Path::new(to), format, samples, From::Film(reader.film()))
@@ -85,7 +85,7 @@ fn encode_by_hand(
     rate: u64,
 ) -> Answer<FrameSilo> {
     let storage = MultiPassStorage::create(None, &StorageOptions::default())?;
-    let silo = FrameSilo::temporary(TimeRange::INVALID)?;
+    let silo = FrameSilo::temporary(None)?;
     session.set(Property::MultiPassStorage(storage.clone()))?;
     let keep = || -> Answer {
         while let Some(outcome) = outcomes.try_receive() {
@@ -105,7 +105,7 @@ fn encode_by_hand(
         }
         let next = session.end_pass()?;
         keep()?;
-        report(pass, sent, rate, silo.samples(TimeRange::INVALID)?)?;
+        report(pass, sent, rate, silo.samples(None)?)?;
         let NextPass::Requested(ranges) = next else { break };
         silo.set_time_ranges_for_next_pass(&ranges)?;
         frames.reset_for_reading(&ranges)?;

@@ -11,7 +11,7 @@ use retake::asset::TrackFormat;
 use retake::property::Property;
 use retake::session::{CompressionSession, Outcomes, SessionError};
 use retake::source::{FrameReader, ReaderOptions, probe};
-use retake::{Codec, SampleBuffer, Time};
+use retake::{Codec, SampleBuffer};
 use std::path::Path;
 
 fn main() -> Answer {
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
 
     let mut samples = Vec::new();
     while let Some(frame) = reader.next()? {
-        let duration = if frame.duration > 0 { info.video.time(frame.duration) } else { Time::INVALID };
+        let duration = (frame.duration > 0).then(|| info.video.time(frame.duration));
         session
             .encode(SourceFrame::new(&frame.picture, info.video.time(frame.pts)).duration(duration), ())?;
         take(&outcomes, &mut samples)?;

@@ -7,13 +7,13 @@
 mod common;
 
 use common::{Answer, From, arguments, write};
+use retake::SampleBuffer;
 use retake::SourceFrame;
 use retake::asset::TrackFormat;
 use retake::property::Property;
 use retake::session::{CompressionSession, NextPass, Outcomes};
 use retake::source::{FilmInfo, FrameReader, ReaderOptions, probe};
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{SampleBuffer, Time};
 use std::path::Path;
 
 fn main() -> Answer {
@@ -67,7 +67,7 @@ fn pass(info: &FilmInfo, session: &CompressionSession, outcomes: &Outcomes) -> A
     let mut reader = FrameReader::open(info, ReaderOptions { format: info.video.format, threads: 1 })?;
     let mut samples = Vec::new();
     while let Some(frame) = reader.next()? {
-        let duration = if frame.duration > 0 { info.video.time(frame.duration) } else { Time::INVALID };
+        let duration = (frame.duration > 0).then(|| info.video.time(frame.duration));
         session
             .encode(SourceFrame::new(&frame.picture, info.video.time(frame.pts)).duration(duration), ())?;
     }

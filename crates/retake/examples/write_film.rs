@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     let writer = AssetWriter::new(film, Container::Mov);
     writer.configure(|options| {
         options.metadata = vec![("title".into(), "Stripes and a tone".into())];
-        options.movie_fragment_interval = Time::new(2, 1);
+        options.movie_fragment_interval = Some(Time::new(2, 1));
         options.fast_start = true;
     })?;
     let mut settings = VideoSettings::new(Codec::H264, 320, 240);

@@ -226,7 +226,7 @@ fn an_encoder_and_a_metric_from_outside() {
     // A second pass comes in any case, so that the encoder is opened for units as well.
     let options = PassOptions { request_once: true, ..PassOptions::default() };
     session.set_multi_pass_storage(Some(&storage), options).unwrap();
-    let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
+    let silo = FrameSilo::temporary(None).unwrap();
     let mut ranges: Arc<[TimeRange]> = [TimeRange::EVERYTHING].into();
     let mut passes = 0;
     loop {
@@ -248,7 +248,7 @@ fn an_encoder_and_a_metric_from_outside() {
     }
     assert!(passes > 1, "a second pass was wanted always");
     let pool = PixelBufferPool::new(PixelFormat::I420, WIDTH, HEIGHT);
-    let samples: Vec<_> = silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect();
+    let samples: Vec<_> = silo.samples(None).unwrap().map(Result::unwrap).collect();
     assert_eq!(samples.len(), FRAMES);
     for (unit, sources) in samples.chunks(12).zip(film.chunks(12)) {
         let offs =

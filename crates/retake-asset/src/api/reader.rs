@@ -100,8 +100,8 @@ pub struct Picture {
     pub picture: PixelBuffer,
     /// When it is shown.
     pub pts: Time,
-    /// How long; [`Time::INVALID`] where the source does not say.
-    pub duration: Time,
+    /// How long, where the source says.
+    pub duration: Option<Time>,
 }
 
 /// What a film says of its pictures, so that whoever encodes them need not be told: colours, the shape of
@@ -189,7 +189,7 @@ impl OutputSource for Pictures {
         let video = &self.film.video;
         Ok(next.map(|frame| Picture {
             pts: video.time(frame.pts),
-            duration: if frame.duration > 0 { video.time(frame.duration) } else { Time::INVALID },
+            duration: (frame.duration > 0).then(|| video.time(frame.duration)),
             picture: frame.picture.with_attachments(self.known.clone()),
         }))
     }

@@ -88,8 +88,8 @@ impl Encode {
             Err(error) => return Err(encode_failed(&error)),
         }
         let silo = match folder {
-            Some(folder) => FrameSilo::temporary_in(folder, TimeRange::INVALID),
-            None => FrameSilo::temporary(TimeRange::INVALID),
+            Some(folder) => FrameSilo::temporary_in(folder, None),
+            None => FrameSilo::temporary(None),
         };
         let silo = silo.map_err(|error| failed(error.into(), &named))?;
         let encode = MultiPassEncode::new((session, outcomes), Some(storage), silo);

@@ -128,14 +128,14 @@ impl InputEncoder<[f32]> for PacketEncoder {
         let time = |samples: i64| Time::new(samples, rate);
         let (length, came) =
             (i64::from(packet.length), i64::try_from(self.encoder.came()).unwrap_or(i64::MAX));
-        let trim = |samples: i64| if samples > 0 { time(samples.min(length)) } else { Time::INVALID };
+        let trim = |samples: i64| (samples > 0).then(|| time(samples.min(length)));
         let pts = begin + time(packet.start);
         let sample =
             Sample { data: packet.data, pts, dts: pts, duration: time(length), kind: SampleKind::Sync };
         let mut sample = MediaSample::from(sample);
         sample.attachments = SampleAttachments {
             trim_at_start: trim(-packet.start),
-            trim_at_end: if self.over { trim(packet.start + length - came) } else { Time::INVALID },
+            trim_at_end: if self.over { trim(packet.start + length - came) } else { None },
             ..SampleAttachments::default()
         };
         Ok(Some(sample))

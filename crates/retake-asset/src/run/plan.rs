@@ -7,7 +7,7 @@ use crate::state::associations::references;
 use crate::state::clock::{movie_timescale, timescale};
 use crate::state::track::TrackId;
 use crate::state::{Session, WriterState};
-use crate::types::options::{OtherTracks, WriterOptions};
+use crate::types::options::OtherTracks;
 use retake_libav::TrackFormat;
 use retake_media::Time;
 
@@ -90,12 +90,12 @@ fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
 
 /// How often fragments end, if there are any.
 fn intervals(state: &WriterState) -> Option<Intervals> {
-    let WriterOptions { movie_fragment_interval, initial_movie_fragment_interval, .. } = *state.options();
-    let wanted = movie_fragment_interval.is_numeric() && state.destination().container.is_iso();
-    wanted.then_some(Intervals {
-        first: initial_movie_fragment_interval,
-        others: movie_fragment_interval,
-        number: state.options().initial_movie_fragment_sequence_number,
-        duration: state.options().overall_duration_hint,
+    let options = state.options();
+    let others = options.movie_fragment_interval.filter(|_| state.destination().container.is_iso())?;
+    Some(Intervals {
+        first: options.initial_movie_fragment_interval.unwrap_or(others),
+        others,
+        number: options.initial_movie_fragment_sequence_number,
+        duration: options.overall_duration_hint,
     })
 }

@@ -61,7 +61,7 @@ impl Fragmenter {
         };
         let (muxer, _) = Muxer::create(&settings)?;
         let depth = |(index, track): (usize, &SinkTrack)| {
-            time_to_ticks(track.reorder_delay, muxer.time_base(index)).unwrap_or(0)
+            track.reorder_delay.and_then(|delay| time_to_ticks(delay, muxer.time_base(index))).unwrap_or(0)
         };
         let depths = plan.tracks.iter().enumerate().map(depth).collect();
         let leads: Vec<i64> = plan.tracks.iter().map(|track| track.lead()).collect();

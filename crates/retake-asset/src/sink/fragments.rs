@@ -32,7 +32,7 @@ pub(crate) struct Intervals {
     pub(crate) first: Time,
     pub(crate) others: Time,
     pub(crate) number: u32,
-    pub(crate) duration: Time,
+    pub(crate) duration: Option<Time>,
 }
 
 /// A sample that lies in the unfinished file.
@@ -62,8 +62,7 @@ impl FragmentSink {
 
     fn is_over(&self, time: Time) -> bool {
         let Some((began, intervals)) = self.began.zip(self.plan.intervals) else { return false };
-        let first = self.fragments == 0 && intervals.first.is_numeric();
-        let interval = if first { intervals.first } else { intervals.others };
+        let interval = if self.fragments == 0 { intervals.first } else { intervals.others };
         self.fragmenter.is_full() || time - began >= interval
     }
 
@@ -74,7 +73,8 @@ impl FragmentSink {
             let headers: Vec<TrackHeader> =
                 self.plan.tracks.iter().map(|track| track.header.clone()).collect();
             let movie = Rational::new(1, i32::try_from(self.plan.movie_timescale).unwrap_or(i32::MAX));
-            let length = self.plan.intervals.and_then(|intervals| time_to_ticks(intervals.duration, movie));
+            let duration = self.plan.intervals.and_then(|intervals| intervals.duration);
+            let length = duration.and_then(|duration| time_to_ticks(duration, movie));
             let head = finish_head(
                 &head,
                 &Head {

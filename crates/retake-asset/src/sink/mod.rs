@@ -34,7 +34,7 @@ pub(crate) struct SinkTrack {
     pub(crate) display_matrix: Option<[i32; 9]>,
     pub(crate) language: Option<String>,
     /// Pictures are shown at most this much later than decoded, if that is known before they come.
-    pub(crate) reorder_delay: Time,
+    pub(crate) reorder_delay: Option<Time>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) header: TrackHeader,
 }

@@ -44,7 +44,8 @@ impl WriterState {
         self.require_idle(START)?;
         let interval = self.options.preferred_output_segment_interval;
         let start = self.options.initial_segment_start_time;
-        if self.destination.segments.is_some() && interval.is_numeric() && !start.is_numeric() {
+        let numeric = |time: Option<Time>| time.is_some_and(Time::is_numeric);
+        if self.destination.segments.is_some() && numeric(interval) && !numeric(start) {
             let mistake = Mistake::BadValue("segments of an interval need an initial_segment_start_time");
             return Err(UsageError { call: START, mistake });
         }
@@ -79,7 +80,7 @@ impl WriterState {
                 "a track is associated with one that is not here: add both inputs to one writer",
             );
         }
-        let by_client = self.options.preferred_output_segment_interval == Time::INDEFINITE;
+        let by_client = self.options.preferred_output_segment_interval == Some(Time::INDEFINITE);
         if self.destination.segments.is_some() && by_client && options().any(|input| input.multi_pass) {
             return misconfigured("segments that the client ends cannot be had in several passes");
         }
@@ -123,7 +124,7 @@ impl WriterState {
         if !self.phase.is_open() {
             return Err(self.phase.wrong_status(CALL, "writing"));
         }
-        let by_client = self.options.preferred_output_segment_interval == Time::INDEFINITE;
+        let by_client = self.options.preferred_output_segment_interval == Some(Time::INDEFINITE);
         if self.destination.segments.is_none() || !by_client {
             return wrong(Mistake::NotByClient);
         }

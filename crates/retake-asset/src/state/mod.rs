@@ -153,11 +153,11 @@ impl WriterState {
     /// The distance of the boundaries of segments, and where the first segment begins; the session's start if
     /// nothing is said. None where the client ends segments, or there are none.
     pub(crate) fn segment_boundaries(&self) -> Option<(Time, Option<Time>)> {
-        let interval = self.options.preferred_output_segment_interval;
-        match interval {
-            _ if self.destination.segments.is_none() || interval == Time::INDEFINITE => None,
-            _ if interval.is_numeric() => Some((interval, Some(self.options.initial_segment_start_time))),
-            _ => Some((USUAL_SEGMENT, None)),
+        match self.options.preferred_output_segment_interval {
+            _ if self.destination.segments.is_none() => None,
+            None => Some((USUAL_SEGMENT, None)),
+            Some(interval) if interval == Time::INDEFINITE => None,
+            Some(interval) => Some((interval, self.options.initial_segment_start_time)),
         }
     }
 }

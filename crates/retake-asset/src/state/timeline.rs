@@ -89,7 +89,8 @@ impl Timeline {
         }
         let length = |time: Time| time_to_ticks(time, base).filter(|&ticks| ticks > 0);
         let given = length(sample.sample.duration);
-        let trim = (length(sample.attachments.trim_at_start), length(sample.attachments.trim_at_end));
+        let trim = [sample.attachments.trim_at_start, sample.attachments.trim_at_end];
+        let trim = trim.map(|trim| trim.and_then(length).unwrap_or(0));
         let stored = Stored {
             pts,
             dts,
@@ -103,7 +104,7 @@ impl Timeline {
             self.step = Some(dts - last);
         }
         self.last = Some(dts);
-        self.held = Some(Held { stored, given, trim: (trim.0.unwrap_or(0), trim.1.unwrap_or(0)) });
+        self.held = Some(Held { stored, given, trim: (trim[0], trim[1]) });
         let at_once = if self.sound && given.is_some() { self.close(None) } else { None };
         Ok([before, at_once])
     }

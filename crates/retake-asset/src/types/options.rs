@@ -24,21 +24,21 @@ pub struct WriterOptions {
     #[doc(alias = "directoryForTemporaryFiles")]
     pub directory_for_temporary_files: Option<PathBuf>,
     /// The interval at which the film so far becomes playable, in case the program is killed: the unfinished
-    /// file has fragments then. At the end it becomes a plain film. Default: [`Time::INVALID`], never. It
+    /// file has fragments then. At the end it becomes a plain film. Default: never. It
     /// concerns ISO files only, because Matroska always plays as far as it got.
     #[doc(alias = "movieFragmentInterval")]
-    pub movie_fragment_interval: Time,
-    /// The interval of the first fragment. Default: [`Time::INVALID`], that of the others.
+    pub movie_fragment_interval: Option<Time>,
+    /// The interval of the first fragment. Default: that of the others.
     #[doc(alias = "initialMovieFragmentInterval")]
-    pub initial_movie_fragment_interval: Time,
+    pub initial_movie_fragment_interval: Option<Time>,
     /// The number of the first fragment, at least 1. A client that joins fragments of several writers must
     /// keep the numbers ascending. Default: 1.
     #[doc(alias = "initialMovieFragmentSequenceNumber")]
     pub initial_movie_fragment_sequence_number: u32,
-    /// The expected duration of the film, for the head of a film in fragments. Default: [`Time::INVALID`],
-    /// not known.
+    /// The expected duration of the film, for the head of a film in fragments. Default: not
+    /// known.
     #[doc(alias = "overallDurationHint")]
-    pub overall_duration_hint: Time,
+    pub overall_duration_hint: Option<Time>,
     /// The ticks a second of the film's own times and edit lists, in ISO files. Default: 0, which selects a
     /// number that expresses the times of all tracks exactly, if there is one below a thousand million.
     #[doc(alias = "movieTimeScale")]
@@ -49,14 +49,14 @@ pub struct WriterOptions {
     /// were left out. Default: none. They cannot go into fragments and segments.
     pub other_tracks: Option<OtherTracks>,
     /// The shortest duration of segments: each begins with the first sync sample after a multiple of it.
-    /// [`Time::INDEFINITE`] means that the client ends segments by `flush_segment`. Default:
-    /// [`Time::INVALID`], six seconds. It concerns segments only.
+    /// [`Time::INDEFINITE`] means that the client ends segments by `flush_segment`. Default: six
+    /// seconds. It concerns segments only.
     #[doc(alias = "preferredOutputSegmentInterval")]
-    pub preferred_output_segment_interval: Time,
-    /// The start of the first segment, in the source's time. It must be numeric if the interval is. Default:
-    /// [`Time::INVALID`].
+    pub preferred_output_segment_interval: Option<Time>,
+    /// The start of the first segment, in the source's time. It must be given, and numeric, if the
+    /// interval is. Default: not given.
     #[doc(alias = "initialSegmentStartTime")]
-    pub initial_segment_start_time: Time,
+    pub initial_segment_start_time: Option<Time>,
 }
 
 impl Default for WriterOptions {
@@ -65,24 +65,24 @@ impl Default for WriterOptions {
             metadata: Vec::new(),
             fast_start: false,
             directory_for_temporary_files: None,
-            movie_fragment_interval: Time::INVALID,
-            initial_movie_fragment_interval: Time::INVALID,
+            movie_fragment_interval: None,
+            initial_movie_fragment_interval: None,
             initial_movie_fragment_sequence_number: 1,
-            overall_duration_hint: Time::INVALID,
+            overall_duration_hint: None,
             movie_time_scale: 0,
             other_tracks: None,
-            preferred_output_segment_interval: Time::INVALID,
-            initial_segment_start_time: Time::INVALID,
+            preferred_output_segment_interval: None,
+            initial_segment_start_time: None,
         }
     }
 }
 
 impl WriterOptions {
     pub(crate) fn check(&self) -> Result<(), Mistake> {
-        let interval = |time: Time| !time.is_valid() || time.is_numeric() && time > Time::ZERO;
+        let interval = |time: Option<Time>| time.is_none_or(|time| time.is_numeric() && time > Time::ZERO);
         let bad = |what| Err(Mistake::BadValue(what));
         if !interval(self.movie_fragment_interval) || !interval(self.initial_movie_fragment_interval) {
-            return bad("the interval of fragments has to be a positive number, or invalid for none");
+            return bad("the interval of fragments has to be a positive number, if there is one");
         }
         if self.initial_movie_fragment_sequence_number == 0 {
             return bad("fragments are numbered from 1");
@@ -90,13 +90,13 @@ impl WriterOptions {
         if self.movie_time_scale > i32::MAX as u32 {
             return bad("a time scale is at most 2147483647");
         }
-        if self.other_tracks.is_some() && self.movie_fragment_interval.is_numeric() {
+        if self.other_tracks.is_some() && self.movie_fragment_interval.is_some() {
             return bad("the tracks of another film cannot be copied into fragments");
         }
         let segments = self.preferred_output_segment_interval;
-        if !interval(segments) && segments != Time::INDEFINITE {
+        if !interval(segments) && segments != Some(Time::INDEFINITE) {
             return bad(
-                "the interval of segments has to be a positive number, indefinite, or invalid for the default",
+                "the interval of segments has to be a positive number or indefinite, if there is one",
             );
         }
         Ok(())
@@ -196,9 +196,9 @@ pub struct InputOptions {
     #[doc(alias = "mediaDataLocation")]
     pub media_data_location: MediaDataLocation,
     /// The longest time between decoding and showing of a picture, if it is known before pictures come.
-    /// Fragments and segments need it, because their head is written before the rest. Default:
-    /// [`Time::INVALID`], which takes that of the first of them.
-    pub reorder_delay: Time,
+    /// Fragments and segments need it, because their head is written before the rest. Default: that
+    /// of the first of them.
+    pub reorder_delay: Option<Time>,
     /// The average frame rate of pictures, if it is known, for the headers of some containers. Default: not
     /// given.
     #[doc(alias = "AVVideoExpectedSourceFrameRateKey")]
@@ -219,7 +219,7 @@ impl Default for InputOptions {
             media_time_scale: 0,
             preferred_volume: None,
             media_data_location: MediaDataLocation::Interleaved,
-            reorder_delay: Time::INVALID,
+            reorder_delay: None,
             frame_rate: None,
         }
     }

@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn empty() -> PassBuffer {
-        PassBuffer::new(FrameSilo::temporary(TimeRange::INVALID).expect("a free disk"))
+        PassBuffer::new(FrameSilo::temporary(None).expect("a free disk"))
     }
 
     fn add(buffer: &mut PassBuffer, indices: std::ops::Range<i64>, version: u8) {

@@ -12,7 +12,7 @@ use crate::encoder::Registry;
 use crate::property::{DataRateLimit, Property, PropertyKey, key};
 use crate::session::{CompressionSession, EncoderSpecification, PassOptions, SessionBuilder, SessionError};
 use crate::units::FrameRange;
-use retake_media::{Codec, FormatDescription, SampleBuffer, Time, TimeRange};
+use retake_media::{Codec, FormatDescription, SampleBuffer};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -114,9 +114,7 @@ impl<'a> ParallelEncode<'a> {
         Ok(Subdivision {
             limit: session.get(key::RecommendedParallelizationLimit)?.unwrap_or(1),
             least_frames: session.get(key::RecommendedParallelizedSubdivisionMinimumFrameCount)?.unwrap_or(1),
-            least_duration: session
-                .get(key::RecommendedParallelizedSubdivisionMinimumDuration)?
-                .unwrap_or(Time::INVALID),
+            least_duration: session.get(key::RecommendedParallelizedSubdivisionMinimumDuration)?,
         })
     }
 
@@ -181,8 +179,10 @@ impl<'a> ParallelEncode<'a> {
         if lacks(PropertyKey::ThreadCount) {
             properties.push(Property::ThreadCount(1));
         }
-        if let Some(source) = source.filter(|_| lacks(PropertyKey::ExpectedFrameRate)) {
-            let rate = source.frame_count() as f64 / source.duration().seconds();
+        if let Some(source) = source.filter(|_| lacks(PropertyKey::ExpectedFrameRate))
+            && let Some(duration) = source.duration()
+        {
+            let rate = source.frame_count() as f64 / duration.seconds();
             if rate.is_finite() && (0.001..=1000.0).contains(&rate) {
                 properties.push(Property::ExpectedFrameRate(rate));
             }
@@ -237,7 +237,7 @@ impl EncodedParts {
         for EncodedPart { part, silo, .. } in &self.parts {
             let fail = ParallelError::silo(part.range);
             let mut format: Option<Arc<FormatDescription>> = None;
-            for sample in silo.samples(TimeRange::INVALID).map_err(&fail)? {
+            for sample in silo.samples(None).map_err(&fail)? {
                 let mut buffer = sample.map_err(&fail)?;
                 // comparing pointers suffices, because a silo shares one description among all samples that
                 // have an equal one

@@ -60,15 +60,16 @@ pub enum JoinError {
     /// PA-5, T-4: a decode time is not numeric, or not after the one before. Frames must be encoded with the
     /// times of the film.
     #[error(
-        "part {part}: a sample with decode time {dts} cannot follow one at {last}: give frames the times that they have in the film"
+        "part {part}: a sample with decode time {dts} cannot {}: give frames the times that they have in the film",
+        last.map_or_else(|| "begin it".into(), |last| format!("follow one at {last}"))
     )]
     DecodeTime {
         /// The part, counted from 0.
         part: usize,
         /// The decode time.
         dts: Time,
-        /// The decode time of the sample before; invalid at the start.
-        last: Time,
+        /// The decode time of the sample before, if there is one.
+        last: Option<Time>,
     },
     /// PA-6: the part does not begin with a sync sample, as its flags or its bitstream say.
     #[error("part {part} does not begin with a sync sample")]
@@ -171,7 +172,7 @@ impl Joiner {
     pub fn sample(&mut self, sample: &mut Sample) -> Result<(), JoinError> {
         let (part, dts, pts) = (self.part, sample.dts, sample.pts);
         if !dts.is_numeric() || self.last.is_some_and(|last| dts <= last) {
-            return Err(JoinError::DecodeTime { part, dts, last: self.last.unwrap_or(Time::INVALID) });
+            return Err(JoinError::DecodeTime { part, dts, last: self.last });
         }
         let begins = self.start.is_none();
         // Of what is no IDR picture, the numbers of pictures go on from before it, whatever its flags say.
@@ -269,7 +270,7 @@ mod tests {
         use SampleKind::{Reference, Sync};
         let time = join(&[&[(0, 0, Sync), (1, 1, Reference)], &[(1, 1, Sync)]]);
         let at = |ticks| Time::new(ticks, 25);
-        assert_eq!(time, Err(JoinError::DecodeTime { part: 1, dts: at(1), last: at(1) }));
+        assert_eq!(time, Err(JoinError::DecodeTime { part: 1, dts: at(1), last: Some(at(1)) }));
         assert_eq!(join(&[&[(0, 0, Sync)], &[(1, 1, Reference)]]), Err(JoinError::NotSync { part: 1 }));
         let leading = join(&[&[(0, 0, Sync)], &[(3, 1, Sync), (2, 2, Reference)]]);
         assert_eq!(leading, Err(JoinError::Leading { part: 1, pts: at(2), start: at(3) }));

@@ -14,30 +14,30 @@ pub struct Subdivision {
     /// The smallest number of frames of a part; 0 counts as 1.
     #[doc(alias = "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumFrameCount")]
     pub least_frames: u64,
-    /// The shortest duration of a part. Anything but a positive numeric time sets no bound.
+    /// The shortest duration of a part. `None`, and anything but a positive numeric time, sets no bound.
     #[doc(alias = "kVTCompressionPropertyKey_RecommendedParallelizedSubdivisionMinimumDuration")]
-    pub least_duration: Time,
+    pub least_duration: Option<Time>,
 }
 
 impl Subdivision {
     /// Allows at most `limit` parts, however short they are.
     pub const fn at_most(limit: u32) -> Self {
-        Self { limit, least_frames: 1, least_duration: Time::INVALID }
+        Self { limit, least_frames: 1, least_duration: None }
     }
 
-    /// Returns the parts of a source of `frames` frames and this duration ([`Time::INVALID`] if it is not
-    /// known, which sets no bound).
+    /// Returns the parts of a source of `frames` frames and this duration (`None` if it is not known, which
+    /// sets no bound).
     ///
     /// There are as many parts as both minima leave room for, at most [`limit`](Self::limit) and at least
     /// one, except that a source without frames has none. Parts are equal except for the remainder, which
     /// goes to the first ones, a frame each: 402 frames in four parts are 101, 101, 100 and 100. The same
     /// arguments give the same parts on every machine (rule PA-3).
-    pub fn parts(&self, frames: u64, duration: Time) -> Vec<Part> {
+    pub fn parts(&self, frames: u64, duration: Option<Time>) -> Vec<Part> {
         if frames == 0 {
             return Vec::new();
         }
         let by_frames = frames / self.least_frames.max(1);
-        let by_duration = times_within(self.least_duration, duration).unwrap_or(u64::MAX);
+        let by_duration = self.least_duration.zip(duration).and_then(times_within).unwrap_or(u64::MAX);
         let count = u64::from(self.limit).min(by_frames).min(by_duration).max(1);
         let (share, remainder) = (frames / count, frames % count);
         let start = |part: u64| part * share + part.min(remainder);
@@ -53,7 +53,7 @@ impl Subdivision {
 
 /// Returns exactly how many times the least duration goes into the whole (T-1), or `None` if there is no
 /// bound.
-fn times_within(least: Time, whole: Time) -> Option<u64> {
+fn times_within((least, whole): (Time, Time)) -> Option<u64> {
     if !least.is_numeric() || !whole.is_numeric() || least.value() <= 0 || whole.value() < 0 {
         return None;
     }
@@ -96,13 +96,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn sizes(limit: u32, frames: u64) -> Vec<u64> {
-        Subdivision::at_most(limit).parts(frames, Time::INVALID).iter().map(|part| part.range.len()).collect()
+        Subdivision::at_most(limit).parts(frames, None).iter().map(|part| part.range.len()).collect()
     }
 
     /// A25, PA-1, PA-2: the parts are those of the header's table, to the letter.
     #[test]
     fn a25_four_hundred_frames_in_four_parts() {
-        let parts = Subdivision::at_most(4).parts(400, Time::INVALID);
+        let parts = Subdivision::at_most(4).parts(400, None);
         let table: Vec<_> = parts
             .iter()
             .map(|part| {
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(sizes(4, 1), [1]);
         assert_eq!(sizes(0, 7), [7]);
         assert!(sizes(4, 0).is_empty());
-        let sole = Subdivision::at_most(4).parts(1, Time::INVALID)[0];
+        let sole = Subdivision::at_most(4).parts(1, None)[0];
         assert!(!sole.more_before && !sole.more_after);
     }
 
@@ -138,19 +138,19 @@ mod tests {
     fn a25_minima_of_frames_and_of_duration() {
         let count = |least_frames, least_duration| {
             let rule = Subdivision { limit: 4, least_frames, least_duration };
-            rule.parts(400, Time::new(400, 25)).len()
+            rule.parts(400, Some(Time::new(400, 25))).len()
         };
-        assert_eq!(count(100, Time::INVALID), 4);
-        assert_eq!(count(101, Time::INVALID), 3);
-        assert_eq!(count(401, Time::INVALID), 1);
-        assert_eq!(count(1, Time::new(4, 1)), 4);
-        assert_eq!(count(1, Time::new(4001, 1000)), 3);
-        assert_eq!(count(150, Time::new(4, 1)), 2);
-        assert_eq!(count(100, Time::new(9, 1)), 1);
-        assert_eq!(count(1, Time::POSITIVE_INFINITY), 4);
+        assert_eq!(count(100, None), 4);
+        assert_eq!(count(101, None), 3);
+        assert_eq!(count(401, None), 1);
+        assert_eq!(count(1, Some(Time::new(4, 1))), 4);
+        assert_eq!(count(1, Some(Time::new(4001, 1000))), 3);
+        assert_eq!(count(150, Some(Time::new(4, 1))), 2);
+        assert_eq!(count(100, Some(Time::new(9, 1))), 1);
+        assert_eq!(count(1, Some(Time::POSITIVE_INFINITY)), 4);
         // where the source's duration is not known, only the frames count
-        let rule = Subdivision { limit: 4, least_frames: 200, least_duration: Time::new(100, 1) };
-        assert_eq!(rule.parts(400, Time::INVALID).len(), 2);
+        let rule = Subdivision { limit: 4, least_frames: 200, least_duration: Some(Time::new(100, 1)) };
+        assert_eq!(rule.parts(400, None).len(), 2);
     }
 
     proptest! {
@@ -158,8 +158,8 @@ mod tests {
         /// and minimum.
         #[test]
         fn parts_cover_the_source_once(limit in 0u32..40, frames in 1u64..100_000, least in 0u64..5000) {
-            let rule = Subdivision { limit, least_frames: least, least_duration: Time::INVALID };
-            let parts = rule.parts(frames, Time::INVALID);
+            let rule = Subdivision { limit, least_frames: least, least_duration: None };
+            let parts = rule.parts(frames, None);
             prop_assert!(parts.len() as u32 <= limit.max(1));
             prop_assert_eq!((parts[0].range.start, parts[parts.len() - 1].range.end), (0, frames));
             prop_assert!(parts.windows(2).all(|pair| pair[0].range.end == pair[1].range.start));

@@ -11,10 +11,10 @@ pub trait FrameSource: Sync {
     /// Returns the number of frames.
     fn frame_count(&self) -> u64;
 
-    /// Returns the duration of all frames together, or [`Time::INVALID`] (the default) if it is not known.
+    /// Returns the duration of all frames together, or `None` (the default) if it is not known.
     /// Only a [subdivision](super::Subdivision) with a shortest duration needs it.
-    fn duration(&self) -> Time {
-        Time::INVALID
+    fn duration(&self) -> Option<Time> {
+        None
     }
 
     /// Reads exactly these frames, in presentation order.

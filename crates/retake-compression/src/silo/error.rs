@@ -27,6 +27,10 @@ pub enum SiloError {
         /// The reason why it is refused, and the right form.
         reason: &'static str,
     },
+    /// Progress has no measure, because neither this pass nor the silo has a numeric time range.
+    #[doc(alias = "kVTFrameSiloInvalidTimeRangeErr")]
+    #[error("progress needs a numeric time range, of this pass or of the silo from its creation")]
+    NoTimeRange,
     /// A call makes no sense in this state. The client must correct it.
     #[doc(alias = "kVTParameterErr")]
     #[error("{0}")]
@@ -61,7 +65,7 @@ impl SiloError {
     pub const fn code(&self) -> i32 {
         match self {
             Self::TimeStamp { .. } => codes::FRAME_SILO_INVALID_TIME_STAMP,
-            Self::TimeRange { .. } => codes::FRAME_SILO_INVALID_TIME_RANGE,
+            Self::TimeRange { .. } | Self::NoTimeRange => codes::FRAME_SILO_INVALID_TIME_RANGE,
             Self::Parameter(_) | Self::Occupied { .. } => codes::PARAMETER,
             Self::File { .. } => codes::ALLOCATION_FAILED,
         }

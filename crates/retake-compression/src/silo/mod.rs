@@ -66,14 +66,14 @@ struct State {
 
 impl FrameSilo {
     /// Creates a silo in a temporary file that other processes can neither read nor find, in the system's
-    /// folder of such files. The first pass measures its progress by `time_range`, which restricts nothing
-    /// and may be invalid.
+    /// folder of such files. The first pass measures its progress by `time_range`, which restricts
+    /// nothing; with `None` it has no measure.
     ///
     /// # Errors
     /// [`SiloError::File`].
     #[doc(alias = "VTFrameSiloCreate")]
-    pub fn temporary(time_range: TimeRange) -> Result<Self, SiloError> {
-        Self::begin(None, None, time_range, ExistingSilo::Refuse)
+    pub fn temporary(time_range: impl Into<Option<TimeRange>>) -> Result<Self, SiloError> {
+        Self::begin(None, None, time_range.into(), ExistingSilo::Refuse)
     }
 
     /// Creates a silo as [`FrameSilo::temporary`] does, but in the client's folder, because the samples of a
@@ -81,8 +81,8 @@ impl FrameSilo {
     ///
     /// # Errors
     /// [`SiloError::File`].
-    pub fn temporary_in(folder: &Path, time_range: TimeRange) -> Result<Self, SiloError> {
-        Self::begin(None, Some(folder), time_range, ExistingSilo::Refuse)
+    pub fn temporary_in(folder: &Path, time_range: impl Into<Option<TimeRange>>) -> Result<Self, SiloError> {
+        Self::begin(None, Some(folder), time_range.into(), ExistingSilo::Refuse)
     }
 
     /// Creates a silo in a file at `path`. The file is deleted with the silo unless it existed before.
@@ -90,14 +90,18 @@ impl FrameSilo {
     /// # Errors
     /// [`SiloError::Occupied`] for a file that exists and must not be emptied; [`SiloError::File`].
     #[doc(alias = "VTFrameSiloCreate")]
-    pub fn create(path: &Path, time_range: TimeRange, existing: ExistingSilo) -> Result<Self, SiloError> {
-        Self::begin(Some(path), None, time_range, existing)
+    pub fn create(
+        path: &Path,
+        time_range: impl Into<Option<TimeRange>>,
+        existing: ExistingSilo,
+    ) -> Result<Self, SiloError> {
+        Self::begin(Some(path), None, time_range.into(), existing)
     }
 
     fn begin(
         path: Option<&Path>,
         folder: Option<&Path>,
-        time_range: TimeRange,
+        time_range: Option<TimeRange>,
         existing: ExistingSilo,
     ) -> Result<Self, SiloError> {
         let fail = |doing| file_error(path.map(Path::to_owned), doing);
@@ -132,11 +136,11 @@ impl FrameSilo {
     ///
     /// # Errors
     /// [`SiloError::File`], also for a file that is damaged or no silo, and for one that is in use.
-    pub fn open(path: &Path, time_range: TimeRange) -> Result<Self, SiloError> {
+    pub fn open(path: &Path, time_range: impl Into<Option<TimeRange>>) -> Result<Self, SiloError> {
         let fail = |doing| file_error(Some(path.to_owned()), doing);
         std::fs::metadata(path).map_err(fail("opening it"))?;
         let (backing, file) = BackingFile::open(Some(path), None, true).map_err(fail("opening it"))?;
-        let core = Core::open(file, time_range).map_err(fail("opening it"))?;
+        let core = Core::open(file, time_range.into()).map_err(fail("opening it"))?;
         Ok(Self::new(core, backing))
     }
 
@@ -208,7 +212,7 @@ impl FrameSilo {
     /// for. The share never falls within a pass.
     ///
     /// # Errors
-    /// [`SiloError::TimeRange`] if there is no numeric range to measure by.
+    /// [`SiloError::NoTimeRange`] if there is no numeric range to measure by.
     #[doc(alias = "VTFrameSiloGetProgressOfCurrentPass")]
     pub fn progress_of_current_pass(&self) -> Result<f32, SiloError> {
         self.lock().core.progress()

@@ -6,16 +6,16 @@ use retake_media::{SampleBuffer, Time, TimeRange};
 use std::thread;
 
 impl FrameSilo {
-    /// Returns the samples with decode times in a range, in decode order; [`TimeRange::INVALID`] selects all.
+    /// Returns the samples with decode times in a range, in decode order; `None` selects all.
     /// They are a snapshot of this moment, so later additions and removals do not change it. Reading removes
     /// no sample.
     ///
     /// # Errors
-    /// [`SiloError::TimeRange`] for a range that is valid, but not numeric.
+    /// [`SiloError::TimeRange`] for a range that is not numeric.
     #[doc(alias = "VTFrameSiloCallBlockForEachSampleBuffer")]
-    pub fn samples(&self, range: TimeRange) -> Result<Samples<'_>, SiloError> {
+    pub fn samples(&self, range: impl Into<Option<TimeRange>>) -> Result<Samples<'_>, SiloError> {
         let mut state = self.lock();
-        let snapshot = state.core.snapshot(range)?;
+        let snapshot = state.core.snapshot(range.into())?;
         state.readers += 1;
         Ok(Samples { silo: self, snapshot })
     }
@@ -41,7 +41,7 @@ impl FrameSilo {
     #[doc(alias = "VTFrameSiloCallFunctionForEachSampleBuffer")]
     pub fn for_each<E: From<SiloError>>(
         &self,
-        range: TimeRange,
+        range: impl Into<Option<TimeRange>>,
         mut each: impl FnMut(SampleBuffer) -> Result<(), E>,
     ) -> Result<(), E> {
         let samples = self.samples(range)?;

@@ -1,20 +1,20 @@
 //! This module keeps a silo's entries of one moment, in decode order.
 
 use super::entries::{Entries, Entry, Position};
-use retake_media::{Time, TimeRange};
+use retake_media::TimeRange;
 
 pub(super) struct Snapshot {
     older: Entries,
     newer: Entries,
-    range: TimeRange,
+    range: Option<TimeRange>,
     at: (Position, Position),
     /// These entries were taken from the lists and are not handed out yet.
     front: (Option<Entry>, Option<Entry>),
 }
 
 impl Snapshot {
-    pub(super) fn new(older: Entries, newer: Entries, range: TimeRange) -> Self {
-        let start: Option<Time> = range.is_numeric().then_some(range.start);
+    pub(super) fn new(older: Entries, newer: Entries, range: Option<TimeRange>) -> Self {
+        let start = range.map(|range| range.start);
         let mut at = (older.from(start), newer.from(start));
         let front = (older.next(&mut at.0), newer.next(&mut at.1));
         Self { older, newer, range, at, front }
@@ -29,7 +29,7 @@ impl Snapshot {
             (_, Some(new)) => new,
             (None, None) => return None,
         };
-        if self.range.is_numeric() && self.range.ends_by(entry.key) {
+        if self.range.is_some_and(|range| range.ends_by(entry.key)) {
             return None;
         }
         if old.is_some_and(|old| old.key == entry.key) {

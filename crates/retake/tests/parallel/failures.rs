@@ -19,7 +19,7 @@ impl FrameSource for Broken {
         self.film.frame_count()
     }
 
-    fn duration(&self) -> Time {
+    fn duration(&self) -> Option<Time> {
         self.film.duration()
     }
 

@@ -123,9 +123,7 @@ fn a27_all_intra() {
             let alone: Vec<Vec<SampleBuffer>> = parts
                 .parts()
                 .iter()
-                .map(|part| {
-                    part.silo.samples(retake::TimeRange::INVALID).unwrap().map(Result::unwrap).collect()
-                })
+                .map(|part| part.silo.samples(None).unwrap().map(Result::unwrap).collect())
                 .collect();
             let repeats = |numbers: &[u32]| numbers.windows(2).filter(|pair| pair[0] == pair[1]).count();
             assert_eq!(repeats(&numbers(&alone.concat())), 3, "as they come out of the sessions");

@@ -35,8 +35,8 @@ impl FrameSource for Film {
         self.0.len() as u64
     }
 
-    fn duration(&self) -> Time {
-        Time::new(self.0.len() as i64, RATE as i32)
+    fn duration(&self) -> Option<Time> {
+        Some(Time::new(self.0.len() as i64, RATE as i32))
     }
 
     fn open(&self, range: FrameRange) -> Result<FrameReading<'_>, SourceError> {

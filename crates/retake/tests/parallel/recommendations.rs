@@ -72,6 +72,6 @@ fn the_minima_follow_from_intervals_and_delay() {
             .specification(EncoderSpecification { encoder: Some(info.name.to_owned()), ..Default::default() })
             .properties(common::usual(&info));
         let recommended = job.recommended().unwrap();
-        assert_eq!((recommended.least_frames, recommended.least_duration), (usual as u64, duration));
+        assert_eq!((recommended.least_frames, recommended.least_duration), (usual as u64, Some(duration)));
     }
 }

@@ -29,7 +29,7 @@ fn a_film_is_read_by_exact_ranges() {
         frames.collect::<Result<Vec<SourceFrame>, _>>().unwrap()
     };
     let whole = read(0, 60);
-    assert_eq!((source.frame_count(), source.duration().seconds().round()), (60, 2.0));
+    assert_eq!((source.frame_count(), source.duration().map(|time| time.seconds().round())), (60, Some(2.0)));
     for (start, end) in [(41, 60), (0, 17), (17, 41), (59, 60)] {
         let part = read(start, end);
         assert_eq!(part.len() as u64, end - start);

@@ -49,7 +49,7 @@ fn dip(film: &Film, samples: &[SampleBuffer]) -> f64 {
 #[test]
 fn a_part_begins_as_in_the_middle_of_a_film() {
     let film = Film(common::render(4 * RATE, 4 * RATE, 4));
-    let part = Subdivision::at_most(2).parts(8 * RATE as u64, Time::INVALID)[1];
+    let part = Subdivision::at_most(2).parts(8 * RATE as u64, None)[1];
     for info in common::encoders() {
         let pull = common::session(&info);
         assert_eq!(part.properties(&pull.0.supported_properties().unwrap()).len(), 3, "{}", info.name);
@@ -77,7 +77,7 @@ fn a_part_begins_as_in_the_middle_of_a_film() {
 #[test]
 fn errors_are_those_of_the_frames_that_count() {
     let film = Film(common::render(2 * RATE, 2 * RATE, 4));
-    let part = Subdivision::at_most(2).parts(4 * RATE as u64, Time::INVALID)[1];
+    let part = Subdivision::at_most(2).parts(4 * RATE as u64, None)[1];
     for info in common::encoders() {
         let pull = common::session(&info);
         if !info.controls.steady_start || !common::ffmpeg() {
@@ -106,7 +106,7 @@ fn few_frames_are_enough() {
         for frames in [1, 2, 5, 9] {
             let film = Film(common::render(frames, 40, 4));
             for count in [0, frames as u64, 400] {
-                let mut part = Subdivision::at_most(2).parts(2 * count.max(1), Time::INVALID)[1];
+                let mut part = Subdivision::at_most(2).parts(2 * count.max(1), None)[1];
                 part.range.end = part.range.start + count;
                 assert_eq!(encode(&info, &film, Some(&part)).len(), frames, "{}", info.name);
             }

@@ -3,12 +3,13 @@
 use super::{FRAMES, bytes, film, send, session, storage, whole};
 use crate::common::{self, STEP, at, forced};
 use retake::SourceFrame;
+use retake::Time;
 use retake::asset::{AssetWriter, AssetWriterInput, Container, TrackFormat};
 use retake::property::Property;
 use retake::session::{NextPass, PassOptions};
 use retake::silo::FrameSilo;
 use retake::storage::{MultiPassStorage, StorageOptions};
-use retake::{PixelBufferPool, PixelFormat, Time, TimeRange};
+use retake::{PixelBufferPool, PixelFormat};
 use std::process::Command;
 use std::time::Duration;
 
@@ -121,13 +122,13 @@ fn a20_ranges_go_from_session_to_silo_to_film() {
         drop((pull, storage));
 
         let film = folder.path().join(info.name).with_extension("mp4");
-        let first = silo.samples(TimeRange::INVALID).unwrap().next().unwrap().unwrap();
+        let first = silo.samples(None).unwrap().next().unwrap().unwrap();
         let writer = AssetWriter::new(film.clone(), Container::Mp4);
         let input = AssetWriterInput::passthrough(TrackFormat::Video((*first.format).clone()));
         writer.add(&input).unwrap();
         writer.start_writing().unwrap();
         writer.start_session(first.sample.pts).unwrap();
-        for sample in silo.samples(TimeRange::INVALID).unwrap() {
+        for sample in silo.samples(None).unwrap() {
             assert!(input.wait_until_ready(Duration::from_secs(60)));
             input.append(sample.unwrap()).unwrap();
         }
@@ -209,7 +210,7 @@ fn st7_a_storage_closed_too_early() {
         assert_eq!(pull.0.end_pass().unwrap_err().code(), -12214, "{}", info.name);
         assert_eq!(pull.0.begin_pass().unwrap_err().code(), -12214, "{}", info.name);
         pull.0.invalidate();
-        assert_eq!(silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).count(), 24);
+        assert_eq!(silo.samples(None).unwrap().map(Result::unwrap).count(), 24);
     }
 }
 

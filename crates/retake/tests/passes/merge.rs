@@ -9,7 +9,7 @@ use retake::silo::FrameSilo;
 use retake::{EncoderInfo, PixelBuffer, PixelFormat, SampleBuffer, TimeRange};
 
 fn all(silo: &FrameSilo) -> Vec<SampleBuffer> {
-    silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect()
+    silo.samples(None).unwrap().map(Result::unwrap).collect()
 }
 
 /// Mean squared error of luma over the film, as another decoder shows it.

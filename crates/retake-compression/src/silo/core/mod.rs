@@ -59,16 +59,16 @@ pub(super) struct Core<B> {
 }
 
 impl<B: Backend> Core<B> {
-    pub(super) fn create(backend: B, lasting: bool, hint: TimeRange) -> io::Result<Self> {
+    pub(super) fn create(backend: B, lasting: bool, hint: Option<TimeRange>) -> io::Result<Self> {
         Ok(Self::new(Journal::create(backend, KIND, VERSION)?, lasting, hint))
     }
 
-    fn new(journal: Journal<B>, lasting: bool, hint: TimeRange) -> Self {
+    fn new(journal: Journal<B>, lasting: bool, hint: Option<TimeRange>) -> Self {
         Self {
             committed: journal.end(),
             journal,
             lasting,
-            hint: Ranges::new(&[hint]).ok(),
+            hint: hint.and_then(|hint| Ranges::new(&[hint]).ok()),
             older: Entries::default(),
             newer: Entries::default(),
             pass: Pass::default(),
@@ -230,10 +230,7 @@ impl<B: Backend> Core<B> {
     /// Returns the progress of the pass (FS-19, FS-20, FS-21, FS-22).
     pub(super) fn progress(&self) -> Result<f32, SiloError> {
         let Some(ranges) = self.pass.ranges.as_ref().or(self.hint.as_ref()) else {
-            return Err(SiloError::TimeRange {
-                range: TimeRange::INVALID,
-                reason: "progress needs a numeric time range, of this pass or of the silo from its creation",
-            });
+            return Err(SiloError::NoTimeRange);
         };
         let all = ranges.seconds();
         if all <= 0.0 {
@@ -243,9 +240,9 @@ impl<B: Backend> Core<B> {
     }
 
     /// Returns the present content; during a replacement, the content before it.
-    pub(super) fn snapshot(&self, range: TimeRange) -> Result<Snapshot, SiloError> {
-        if range.is_valid() && !range.is_numeric() {
-            let reason = "samples are read in a numeric time range, or all of them with an invalid one";
+    pub(super) fn snapshot(&self, range: Option<TimeRange>) -> Result<Snapshot, SiloError> {
+        if let Some(range) = range.filter(|range| !range.is_numeric()) {
+            let reason = "samples are read in a numeric time range, or all of them with none";
             return Err(SiloError::TimeRange { range, reason });
         }
         let newer = self.before.as_ref().map_or(&self.newer, |(_, newer)| newer);

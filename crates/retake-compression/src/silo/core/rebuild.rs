@@ -4,7 +4,7 @@ use super::{Core, KIND, VERSION};
 use crate::journal::{Backend, Journal};
 use crate::silo::coding::Event;
 use crate::silo::entries::{Entries, Entry};
-use retake_media::{Time, TimeRange};
+use retake_media::Time;
 use std::io;
 
 impl<B: Backend> Core<B> {
@@ -15,7 +15,7 @@ impl<B: Backend> Core<B> {
 
     /// Writes the same silo to a new backend, without the removed samples.
     pub(in crate::silo) fn rebuilt<C: Backend>(&self, backend: C) -> io::Result<Core<C>> {
-        let mut new = Core::new(Journal::create(backend, KIND, VERSION)?, self.lasting, TimeRange::INVALID);
+        let mut new = Core::new(Journal::create(backend, KIND, VERSION)?, self.lasting, None);
         new.hint = self.hint.clone();
         for format in &self.formats {
             new.format(format)?;

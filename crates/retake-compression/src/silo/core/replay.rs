@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 impl<B: Backend> Core<B> {
     /// Opens a silo in the state of its last commit. A replacement that was under way is abandoned.
-    pub(in crate::silo) fn open(backend: B, hint: TimeRange) -> io::Result<Self> {
+    pub(in crate::silo) fn open(backend: B, hint: Option<TimeRange>) -> io::Result<Self> {
         let journal = Journal::open(backend, KIND, VERSION)?;
         let mut silo = Self::new(journal, true, hint);
         let mut events = Vec::new();

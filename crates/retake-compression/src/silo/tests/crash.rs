@@ -8,7 +8,7 @@ use retake_media::{Time, TimeRange};
 use std::io;
 
 fn seconds(core: &Core<Memory>) -> io::Result<Vec<(i64, Vec<u8>)>> {
-    let mut snapshot = core.snapshot(TimeRange::INVALID).unwrap();
+    let mut snapshot = core.snapshot(None).unwrap();
     let entries = std::iter::from_fn(|| snapshot.next());
     entries
         .map(|entry| core.read(entry.location).map(|buffer| (buffer.sample.dts.value(), buffer.sample.data)))
@@ -26,7 +26,7 @@ fn ok(result: Result<(), Failure>) {
 /// Runs a pass of ten samples, a pass over a range, a replacement that is given up and one that is committed.
 /// Each step is kept and synced. Returns the content of the silo after every step.
 fn film(memory: &Memory) -> Vec<Vec<(i64, Vec<u8>)>> {
-    let mut core = Core::create(memory.clone(), true, range(0, 10)).unwrap();
+    let mut core = Core::create(memory.clone(), true, Some(range(0, 10))).unwrap();
     let mut states = vec![Vec::new()];
     let mut keep = |core: &mut Core<Memory>| {
         core.keep().unwrap();
@@ -69,7 +69,7 @@ fn every_power_cut_leaves_an_earlier_silo() {
     let states = film(&memory);
     let mut replaced = 0;
     for (bytes, syncs) in cuts(&memory.deeds()).filter(|(bytes, _)| bytes.len() >= 20) {
-        let mut core = Core::open(Memory::with(bytes), TimeRange::INVALID).unwrap();
+        let mut core = Core::open(Memory::with(bytes), None).unwrap();
         let found = seconds(&core).unwrap();
         let next = states.get(syncs + 1).unwrap_or(&states[syncs]);
         assert!(found == states[syncs] || found == *next, "after sync {syncs}");
@@ -95,7 +95,7 @@ fn every_flipped_bit_is_found() {
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
-        let Ok(core) = Core::open(Memory::with(flipped), TimeRange::INVALID) else { continue };
+        let Ok(core) = Core::open(Memory::with(flipped), None) else { continue };
         if let Ok(found) = seconds(&core) {
             assert!(states.contains(&found), "byte {at}");
         }
@@ -109,7 +109,7 @@ proptest! {
     #[test]
     fn a_full_disk_changes_nothing(room in 20u64..1_200_000, size in 1usize..90_000) {
         let memory = Memory::default();
-        let mut core = Core::create(memory.clone(), true, range(0, 20)).unwrap();
+        let mut core = Core::create(memory.clone(), true, Some(range(0, 20))).unwrap();
         memory.limit(Some(room));
         for second in 0..20 {
             let mut buffer = at(second);
@@ -127,7 +127,7 @@ proptest! {
         memory.limit(None);
         core.keep().unwrap();
         core.journal.flush().unwrap();
-        let core = Core::open(Memory::with(memory.bytes()), TimeRange::INVALID).unwrap();
+        let core = Core::open(Memory::with(memory.bytes()), None).unwrap();
         prop_assert_eq!(seconds(&core).unwrap().len(), 20);
     }
 }

@@ -11,7 +11,7 @@ fn range(start: i64, end: i64) -> TimeRange {
     TimeRange::between(Time::new(start, 1), Time::new(end, 1))
 }
 
-fn keys(silo: &FrameSilo, range: TimeRange) -> Vec<i64> {
+fn keys(silo: &FrameSilo, range: impl Into<Option<TimeRange>>) -> Vec<i64> {
     silo.samples(range).unwrap().map(|sample| sample.unwrap().sample.dts.value()).collect()
 }
 
@@ -27,7 +27,7 @@ fn ten() -> FrameSilo {
 fn files_of_silos() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.silo");
-    let create = |existing| FrameSilo::create(&path, TimeRange::INVALID, existing);
+    let create = |existing| FrameSilo::create(&path, None, existing);
     let silo = create(ExistingSilo::Refuse).unwrap();
     silo.add(&at(1)).unwrap();
     assert!(path.exists());
@@ -39,7 +39,7 @@ fn files_of_silos() {
     for existing in [ExistingSilo::Refuse, ExistingSilo::Empty] {
         assert_eq!(create(existing).err().unwrap().code(), -12902);
     }
-    assert!(FrameSilo::open(&path, TimeRange::INVALID).is_err());
+    assert!(FrameSilo::open(&path, None).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), b"a letter");
 
     std::fs::write(&path, b"").unwrap();
@@ -47,11 +47,11 @@ fn files_of_silos() {
     silo.add(&at(1)).unwrap();
     drop(silo);
     assert_eq!(create(ExistingSilo::Refuse).err().unwrap().code(), -12902, "a silo is not emptied unasked");
-    let silo = FrameSilo::open(&path, TimeRange::INVALID).unwrap();
-    assert_eq!(keys(&silo, TimeRange::INVALID), [1], "a file that was there before stays, and can be opened");
+    let silo = FrameSilo::open(&path, None).unwrap();
+    assert_eq!(keys(&silo, None), [1], "a file that was there before stays, and can be opened");
     drop(silo);
     let silo = create(ExistingSilo::Empty).unwrap();
-    assert!(keys(&silo, TimeRange::INVALID).is_empty());
+    assert!(keys(&silo, None).is_empty());
     drop(silo);
     assert!(path.exists());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -64,13 +64,13 @@ fn another_version_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.silo");
     Journal::create(std::fs::File::create(&path).unwrap(), b'S', 1).unwrap();
-    let error = FrameSilo::open(&path, TimeRange::INVALID).err().unwrap();
+    let error = FrameSilo::open(&path, None).err().unwrap();
     assert!(matches!(error, SiloError::File { .. }) && error.to_string().contains("version 1"), "{error}");
-    let create = |existing| FrameSilo::create(&path, TimeRange::INVALID, existing);
+    let create = |existing| FrameSilo::create(&path, None, existing);
     let error = create(ExistingSilo::Refuse).err().unwrap();
     assert!(error.code() == -12902 && error.to_string().contains("there is a frame silo already"), "{error}");
     create(ExistingSilo::Empty).unwrap().add(&at(1)).unwrap();
-    assert_eq!(keys(&FrameSilo::open(&path, TimeRange::INVALID).unwrap(), TimeRange::INVALID), [1]);
+    assert_eq!(keys(&FrameSilo::open(&path, None).unwrap(), None), [1]);
 }
 
 /// FS-4, FS-5, FS-6, FS-10, FS-12, FS-13, FS-21, FS-23: each mistake has its number and changes nothing.
@@ -89,10 +89,10 @@ fn mistakes_have_their_numbers() {
     assert_eq!(code(silo.set_time_ranges_for_next_pass(&[range(0, 2), range(1, 3)])), -12216);
     assert_eq!(code(silo.set_time_ranges_for_next_pass(&[range(2, 3), range(0, 1)])), -12216);
     assert_eq!(code(silo.set_time_ranges_for_next_pass(&[TimeRange::EVERYTHING])), -12216);
-    assert_eq!(keys(&silo, TimeRange::INVALID), [3]);
+    assert_eq!(keys(&silo, None), [3]);
     silo.set_time_ranges_for_next_pass(&[range(3, 4)]).unwrap();
     assert_eq!(code(silo.add(&at(4))), -12215, "the end is outside");
-    assert!(keys(&silo, TimeRange::INVALID).is_empty());
+    assert!(keys(&silo, None).is_empty());
     // FS-4: without a decode time the presentation time counts
     silo.add(&sample(Time::INVALID, Time::new(7, 2), b"x")).unwrap();
     assert_eq!(keys(&silo, range(3, 4)).len(), 1);
@@ -109,18 +109,18 @@ fn a21_client_mistakes_change_nothing() {
         refused.extend(silo.add(&at(pts)).err().map(|error| (pts, error.code())));
     }
     assert_eq!(refused, [(1, -12215), (2, -12215)]);
-    assert_eq!(keys(&silo, TimeRange::INVALID), [0, 3]);
+    assert_eq!(keys(&silo, None), [0, 3]);
     // the client built ranges from start and end instead of start and duration: the first is too long and
     // meets the second
     let silo = ten();
     let wrong = |start: i64, end: i64| TimeRange::new(Time::new(start, 1), Time::new(end, 1));
     let error = silo.set_time_ranges_for_next_pass(&[wrong(2, 4), wrong(5, 7)]).unwrap_err();
     assert_eq!(error.code(), -12216);
-    assert_eq!(keys(&silo, TimeRange::INVALID).len(), 10);
+    assert_eq!(keys(&silo, None).len(), 10);
     assert_eq!(silo.progress_of_current_pass().unwrap(), 1.0);
     // the client set no ranges before the second pass, so its samples are below the last one of the first
     assert_eq!(silo.add(&at(2)).unwrap_err().code(), -12215);
-    assert_eq!(keys(&silo, TimeRange::INVALID), (0..10).collect::<Vec<_>>());
+    assert_eq!(keys(&silo, None), (0..10).collect::<Vec<_>>());
 }
 
 /// FS-15, FS-17, FS-18, FS-20: passes may have no range, a range without samples, or an empty range.
@@ -128,16 +128,16 @@ fn a21_client_mistakes_change_nothing() {
 fn unusual_passes() {
     let silo = ten();
     silo.set_time_ranges_for_next_pass(&[]).unwrap();
-    assert_eq!((silo.progress_of_current_pass().unwrap(), keys(&silo, TimeRange::INVALID).len()), (1.0, 10));
+    assert_eq!((silo.progress_of_current_pass().unwrap(), keys(&silo, None).len()), (1.0, 10));
     assert_eq!(silo.add(&at(20)).unwrap_err().code(), -12215);
     silo.set_time_ranges_for_next_pass(&[range(3, 3)]).unwrap();
-    assert_eq!((silo.progress_of_current_pass().unwrap(), keys(&silo, TimeRange::INVALID).len()), (1.0, 10));
+    assert_eq!((silo.progress_of_current_pass().unwrap(), keys(&silo, None).len()), (1.0, 10));
     silo.set_time_ranges_for_next_pass(&[range(2, 4), range(4, 6), range(8, 9)]).unwrap();
     silo.add(&at(5)).unwrap();
     assert_eq!(silo.progress_of_current_pass().unwrap(), 0.8);
     silo.set_time_ranges_for_next_pass(&[range(0, 1)]).unwrap();
     assert_eq!(silo.progress_of_current_pass().unwrap(), 0.0);
-    assert_eq!(keys(&silo, TimeRange::INVALID), [1, 5, 6, 7, 9]);
+    assert_eq!(keys(&silo, None), [1, 5, 6, 7, 9]);
 }
 
 /// FS-24, FS-25, FS-27, FS-28: a callback's error ends the reading and is returned as it is; the callback
@@ -164,19 +164,19 @@ fn callbacks() {
     });
     assert_eq!((status, seen), (Err(Mine::Status(-77)), vec![2, 3, 4]));
     assert_eq!(silo.for_each(range(20, 30), |_| Err(Mine::Status(1))), Ok(()));
-    let inside = silo.for_each(TimeRange::INVALID, |_| {
+    let inside = silo.for_each(None, |_| {
         assert_eq!(silo.set_time_ranges_for_next_pass(&[]).unwrap_err().code(), -12902);
         silo.add(&at(99)).map_err(Mine::from)
     });
     assert_eq!(inside, Err(Mine::Silo(-12902)));
     silo.add(&at(99)).unwrap();
-    assert_eq!(keys(&silo, TimeRange::INVALID).len(), 11);
+    assert_eq!(keys(&silo, None).len(), 11);
 }
 
 /// FS-11: one thread adds while another reads, and each reading is the silo at one moment.
 #[test]
 fn adding_and_reading_at_once() {
-    let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
+    let silo = FrameSilo::temporary(None).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -186,7 +186,7 @@ fn adding_and_reading_at_once() {
         let mut longest = 0;
         while longest < 5000 {
             let finished = done.load(Ordering::Acquire);
-            let found = keys(&silo, TimeRange::INVALID);
+            let found = keys(&silo, None);
             assert!(found.iter().copied().eq(0..found.len() as i64) && found.len() >= longest);
             assert!(!finished || found.len() == 5000);
             longest = found.len();
@@ -197,12 +197,12 @@ fn adding_and_reading_at_once() {
 /// FS-26: all fields are read as they were written, bit by bit; descriptions are shared.
 #[test]
 fn samples_come_back_whole() {
-    let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
+    let silo = FrameSilo::temporary(None).unwrap();
     let mut rich = sample(Time::new(-1001, 30_000).with_epoch(2), Time::from_seconds(0.1, 3), b"\0\0\0\x01e");
     rich.attachments = SampleAttachments {
         temporal_layer: 2,
         mean_squared_errors: vec![[0.1, 2.5, 1e-9]],
-        trim_at_start: Time::new(1, 90_000),
+        trim_at_start: Some(Time::new(1, 90_000)),
         ends_previous_duration: true,
         ..SampleAttachments::default()
     };
@@ -212,7 +212,7 @@ fn samples_come_back_whole() {
     for sample in [&rich, &plain] {
         silo.add(sample).unwrap();
     }
-    let found: Vec<SampleBuffer> = silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect();
+    let found: Vec<SampleBuffer> = silo.samples(None).unwrap().map(Result::unwrap).collect();
     assert_eq!(found, [rich.clone(), plain]);
     assert!(found[0].sample.pts.has_been_rounded() && found[0].sample.pts.flags() == rich.sample.pts.flags());
     assert!(Arc::ptr_eq(&found[0].format, &found[1].format));
@@ -225,7 +225,7 @@ fn samples_come_back_whole() {
 #[test]
 fn a_replacement_leaves_no_hole() {
     let silo = ten();
-    let old: Vec<SampleBuffer> = silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect();
+    let old: Vec<SampleBuffer> = silo.samples(None).unwrap().map(Result::unwrap).collect();
     let again = |second| {
         let mut again = at(second);
         again.sample.data = vec![7];
@@ -236,12 +236,11 @@ fn a_replacement_leaves_no_hole() {
         assert_eq!(silo.set_time_ranges_for_next_pass(&[]).unwrap_err().code(), -12902);
         (3..6).for_each(|second| silo.add(&again(second)).unwrap());
         assert_eq!(silo.progress_of_current_pass().unwrap(), 1.0);
-        let during: Vec<SampleBuffer> =
-            silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect();
+        let during: Vec<SampleBuffer> = silo.samples(None).unwrap().map(Result::unwrap).collect();
         assert_eq!(during, old);
         if commit { silo.commit_replacement().unwrap() } else { silo.abandon_replacement().unwrap() }
     }
-    let new: Vec<SampleBuffer> = silo.samples(TimeRange::INVALID).unwrap().map(Result::unwrap).collect();
+    let new: Vec<SampleBuffer> = silo.samples(None).unwrap().map(Result::unwrap).collect();
     assert_eq!(new[3..6], [again(3), again(4), again(5)]);
     assert_eq!((&new[..3], &new[6..]), (&old[..3], &old[6..]));
     assert_eq!(silo.commit_replacement().unwrap_err().code(), -12902);
@@ -254,7 +253,7 @@ fn space_is_given_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.silo");
     std::fs::write(&path, b"").unwrap();
-    let silo = FrameSilo::create(&path, TimeRange::INVALID, ExistingSilo::Refuse).unwrap();
+    let silo = FrameSilo::create(&path, None, ExistingSilo::Refuse).unwrap();
     let big = |second: i64, fill: u8| {
         let mut buffer = at(second);
         buffer.sample.data = vec![fill; 1 << 20];
@@ -263,7 +262,7 @@ fn space_is_given_back() {
     (0..50).for_each(|second| silo.add(&big(second, 1)).unwrap());
     let mut largest = 0;
     for pass in 2..8 {
-        let mut reader = silo.samples(TimeRange::INVALID).unwrap();
+        let mut reader = silo.samples(None).unwrap();
         let first = reader.next().unwrap().unwrap();
         silo.set_time_ranges_for_next_pass(&[range(10, 50)]).unwrap();
         assert_eq!(
@@ -278,9 +277,8 @@ fn space_is_given_back() {
     }
     assert!(largest <= 150, "{largest} MiB for 50");
     drop(silo);
-    let silo = FrameSilo::open(&path, TimeRange::INVALID).unwrap();
-    let fills: Vec<u8> =
-        silo.samples(TimeRange::INVALID).unwrap().map(|sample| sample.unwrap().sample.data[9]).collect();
+    let silo = FrameSilo::open(&path, None).unwrap();
+    let fills: Vec<u8> = silo.samples(None).unwrap().map(|sample| sample.unwrap().sample.data[9]).collect();
     assert_eq!(fills, [vec![1; 10], vec![7; 40]].concat());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -294,7 +292,7 @@ fn a23_a_million_samples() {
         Some(status.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
     };
     let before = resident();
-    let silo = FrameSilo::temporary(TimeRange::INVALID).unwrap();
+    let silo = FrameSilo::temporary(None).unwrap();
     let shared = format(64);
     let mut buffer = at(0);
     buffer.format = shared.clone();
@@ -312,7 +310,7 @@ fn a23_a_million_samples() {
     (0..COUNT).filter(|frame| frame % 1000 < 100).for_each(|frame| add(frame, 2));
     for _ in 0..2 {
         let mut expected = 0;
-        for sample in silo.samples(TimeRange::INVALID).unwrap() {
+        for sample in silo.samples(None).unwrap() {
             let SampleBuffer { sample, format, .. } = sample.unwrap();
             assert_eq!(sample.dts.value(), expected * 1001);
             assert_eq!(sample.data[0], if expected % 1000 < 100 { 2 } else { 1 });

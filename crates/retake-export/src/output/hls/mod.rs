@@ -160,7 +160,7 @@ fn pictures(
     let options = |options: &mut retake_asset::InputOptions| {
         options.frame_rate = Some(video.frame_rate);
         options.transform = video.display_matrix;
-        options.reorder_delay = timing.depth;
+        options.reorder_delay = Some(timing.depth);
     };
     let mut rendition =
         Rendition::create(folder, input, options, timing.start, Cuts { at: timing.cuts, step: None })?;

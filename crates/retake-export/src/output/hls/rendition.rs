@@ -72,7 +72,7 @@ impl Rendition {
         // that they play
         let writer = AssetWriter::segments(SegmentProfile::Cmaf, delegate);
         writer
-            .configure(|options| options.preferred_output_segment_interval = Time::INDEFINITE)
+            .configure(|options| options.preferred_output_segment_interval = Some(Time::INDEFINITE))
             .map_err(misused)?;
         input.configure(options).map_err(misused)?;
         let track = TrackWriter::start(writer, input, start)?;
