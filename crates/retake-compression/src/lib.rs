@@ -24,6 +24,7 @@ pub mod rate_limit;
 pub mod scorer;
 pub mod session;
 pub mod silo;
+pub mod source_frames;
 pub mod storage;
 pub mod take;
 pub mod units;

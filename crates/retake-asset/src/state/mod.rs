@@ -8,7 +8,6 @@
 pub(crate) mod associations;
 pub(crate) mod clock;
 pub(crate) mod effects;
-mod first_pass;
 pub(crate) mod intake;
 pub(crate) mod interleave;
 mod lifecycle;

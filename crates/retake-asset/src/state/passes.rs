@@ -1,12 +1,31 @@
 //! The passes of one input, as a state machine (section 18.1). Pure: what has to be done is answered, not
 //! done.
 
-pub(crate) use super::first_pass::Shape;
-
-use super::first_pass::FirstPass;
 use crate::types::error::Mistake;
 use crate::types::pass::PassDescription;
-use retake_media::{Time, TimeRange};
+use retake_compression::source_frames::SourceFrames;
+use retake_media::{PixelBuffer, PixelFormat, Time, TimeRange};
+
+/// What has to be equal in all passes, besides the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    /// How the picture says that it is turned for display.
+    pub(super) display_matrix: Option<[i32; 9]>,
+}
+
+impl Shape {
+    pub(crate) fn of(picture: &PixelBuffer) -> Self {
+        Self {
+            format: picture.format(),
+            width: picture.width(),
+            height: picture.height(),
+            display_matrix: picture.attachments().display_matrix(),
+        }
+    }
+}
 
 /// Where an input is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +43,7 @@ pub(crate) struct PassMachine {
     state: State,
     multiple: bool,
     /// Of an input with several passes.
-    first: FirstPass,
+    first: SourceFrames<Shape>,
 }
 
 /// What follows from the end of a pass.
@@ -38,7 +57,7 @@ pub(crate) enum PassEnd {
 
 impl PassMachine {
     pub(crate) fn new() -> Self {
-        Self { state: State::Before, multiple: false, first: FirstPass::default() }
+        Self { state: State::Before, multiple: false, first: SourceFrames::default() }
     }
 
     /// Writing starts; `multiple` says whether the encoder can take several passes. It is final from here on
@@ -102,7 +121,11 @@ impl PassMachine {
         self.admits(time)?;
         match &self.state {
             State::Pass { description, number: 2.. } => {
-                self.first.check(time, shape, last, description.source_time_ranges())
+                self.first.again(time, &shape).map_err(|_| Mistake::NotTheSame(time))?;
+                match self.first.next(last, description.source_time_ranges()) {
+                    Some(next) if next < time => Err(Mistake::FrameMissing(next)),
+                    _ => Ok(()),
+                }
             }
             _ => Ok(()),
         }
@@ -111,7 +134,7 @@ impl PassMachine {
     /// Takes note of a picture that was taken.
     pub(crate) fn took(&mut self, time: Time, shape: Shape) {
         if self.multiple && matches!(self.state, State::Pass { number: 1, .. }) {
-            self.first.note(time, shape);
+            self.first.push(time, shape);
         }
     }
 
@@ -163,5 +186,36 @@ impl PassMachine {
         if !self.is_finished() {
             self.state = State::Finished { description: self.description().cloned() };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(index: i64) -> Time {
+        Time::new(index, 24)
+    }
+
+    const SHAPE: Shape = Shape { format: PixelFormat::I420, width: 16, height: 16, display_matrix: None };
+
+    /// AM-20: other times, other sizes and gaps are told, each by its own mistake.
+    #[test]
+    fn later_passes_bring_the_same_frames() {
+        let large = Shape { width: 32, ..SHAPE };
+        let mut machine = PassMachine::new();
+        machine.start(true);
+        (0..24).for_each(|index| machine.took(at(index * 2), if index < 12 { SHAPE } else { large }));
+        assert_eq!(machine.end_pass(Some(at(46))), Ok(PassEnd::Analyse));
+        let ranges = [TimeRange::between(at(4), at(8)), TimeRange::between(at(30), at(36))];
+        machine.decided(Some(PassDescription::new(ranges)));
+        let admits = |index, shape, last: Option<i64>| machine.admits_picture(at(index), shape, last.map(at));
+        assert_eq!(admits(4, SHAPE, None), Ok(()));
+        assert_eq!(admits(5, SHAPE, None), Err(Mistake::NotTheSame(at(5))));
+        assert_eq!(admits(4, large, None), Err(Mistake::NotTheSame(at(4))));
+        assert_eq!(admits(6, SHAPE, None), Err(Mistake::FrameMissing(at(4))));
+        assert_eq!(admits(30, large, Some(6)), Ok(()));
+        assert_eq!(admits(30, SHAPE, Some(6)), Err(Mistake::NotTheSame(at(30))));
+        assert_eq!(admits(30, large, Some(4)), Err(Mistake::FrameMissing(at(6))));
     }
 }

@@ -2,17 +2,22 @@
 //! last.
 
 use crate::encoder::FrameOptions;
+use crate::source_frames::SourceFrames;
 use crate::storage::FrameRecord;
 use retake_media::{SampleKind, Time};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A source frame as the first pass saw it, and what became of it last.
+/// What a source frame comes with in each pass.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Input {
+    pub(super) duration: Time,
+    /// A digest of the picture and of its options.
+    pub(super) digest: u64,
+}
+
+/// What became of a source frame last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
-    pub(super) pts: Time,
-    pub(super) duration: Time,
-    /// A digest of the picture and of the options that it came with.
-    pub(super) input: u64,
     /// When its sample is decoded.
     pub(super) dts: Time,
     pub(super) bytes: u64,
@@ -25,18 +30,27 @@ pub(super) struct Frame {
 
 /// All frames, in presentation order.
 #[derive(Debug, Default)]
-pub(in crate::session) struct Frames(pub(super) Vec<Frame>);
+pub(in crate::session) struct Frames {
+    pub(super) source: SourceFrames<Input>,
+    /// What became of each.
+    pub(super) states: Vec<Frame>,
+}
 
 impl Frames {
     /// Takes a frame that follows all others.
-    pub(super) fn push(&mut self, pts: Time, duration: Time, input: u64) {
+    pub(super) fn push(&mut self, pts: Time, input: Input) {
         let dts = Time::INVALID;
         let (bytes, qp, sync, sent, out) = (0, 0.0, false, true, false);
-        self.0.push(Frame { pts, duration, input, dts, bytes, qp, sync, sent, out });
+        self.source.push(pts, input);
+        self.states.push(Frame { dts, bytes, qp, sync, sent, out });
     }
 
     pub(super) fn find(&self, pts: Time) -> Option<usize> {
-        self.0.binary_search_by(|frame| frame.pts.cmp(&pts)).ok()
+        self.source.find(pts)
+    }
+
+    pub(super) fn pts(&self, index: usize) -> Time {
+        self.source.times()[index]
     }
 
     /// Notes what became of a frame.
@@ -48,17 +62,11 @@ impl Frames {
         qp: f32,
         kind: SampleKind,
     ) -> FrameRecord {
-        let frame = &mut self.0[index];
+        let frame = &mut self.states[index];
         (frame.dts, frame.bytes, frame.qp) = (dts, bytes, qp);
         (frame.sync, frame.out) = (kind == SampleKind::Sync, true);
-        FrameRecord {
-            pts: frame.pts,
-            duration: frame.duration,
-            input: frame.input,
-            kind,
-            bits: bytes * 8,
-            qp,
-        }
+        let Input { duration, digest } = self.source.key(index).copied().unwrap_or_default();
+        FrameRecord { pts: self.pts(index), duration, input: digest, kind, bits: bytes * 8, qp }
     }
 
     /// Takes over what an earlier session recorded of a pass, in the order in which its samples came. Frames
@@ -66,10 +74,11 @@ impl Frames {
     pub(super) fn restore(&mut self, records: &[FrameRecord]) -> Option<()> {
         let mut times: Vec<Time> = records.iter().map(|record| record.pts).collect();
         times.sort();
-        if self.0.is_empty() {
+        if self.states.is_empty() {
             let mut sorted: Vec<&FrameRecord> = records.iter().collect();
             sorted.sort_by_key(|record| record.pts);
-            sorted.into_iter().for_each(|record| self.push(record.pts, record.duration, record.input));
+            let input = |record: &FrameRecord| Input { duration: record.duration, digest: record.input };
+            sorted.into_iter().for_each(|record| self.push(record.pts, input(record)));
         }
         // T-2: the k-th sample of what was encoded on its own is decoded at the k-th time
         for (record, dts) in records.iter().zip(times) {
@@ -81,23 +90,25 @@ impl Frames {
 
     /// Resolution 36: where the source ends.
     pub(super) fn source_end(&self) -> Time {
-        let Some(last) = self.0.last() else { return Time::INVALID };
-        if last.duration.is_numeric() && last.duration > Time::ZERO {
-            return last.pts + last.duration;
+        let times = self.source.times();
+        let Some(&last) = times.last() else { return Time::INVALID };
+        let Input { duration, .. } = self.source.key(times.len() - 1).copied().unwrap_or_default();
+        if duration.is_numeric() && duration > Time::ZERO {
+            return last + duration;
         }
-        match self.0.len().checked_sub(2).map(|before| self.0[before].pts) {
-            Some(before) => last.pts + (last.pts - before),
-            None => last.pts + Time::new(1, last.pts.timescale()),
+        match times.len().checked_sub(2).map(|before| times[before]) {
+            Some(before) => last + (last - before),
+            None => last + Time::new(1, last.timescale()),
         }
     }
 
     pub(super) fn seconds(&self) -> f64 {
-        self.0.first().map_or(0.0, |first| (self.source_end() - first.pts).seconds())
+        self.source.times().first().map_or(0.0, |first| (self.source_end() - *first).seconds())
     }
 
     /// The sync frames: where units begin.
     pub(super) fn starts(&self) -> Vec<usize> {
-        (0..self.0.len()).filter(|&index| index == 0 || self.0[index].sync).collect()
+        (0..self.states.len()).filter(|&index| index == 0 || self.states[index].sync).collect()
     }
 }
 

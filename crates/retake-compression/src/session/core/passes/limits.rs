@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The samples in decode order.
 fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
-    let out = frames.0.iter().enumerate().filter(|(_, frame)| frame.dts.is_numeric());
+    let out = frames.states.iter().enumerate().filter(|(_, frame)| frame.dts.is_numeric());
     let timed = out.map(|(index, frame)| TimedBytes {
         seconds: frame.dts.seconds(),
         bytes: frame.bytes,
@@ -33,13 +33,13 @@ pub(super) fn fullness(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.
 pub(super) fn before(frames: &Frames, limits: &[DataRateLimit], instant: Time) -> Vec<(Time, u64)> {
-    samples_before(out(&frames.0), limits, instant)
+    samples_before(out(&frames.states), limits, instant)
 }
 
 /// The samples of the merged stream from frame `end` on that windows may hold which begin before it.
 pub(super) fn after(frames: &Frames, limits: &[DataRateLimit], end: usize) -> Vec<(Time, u64)> {
     let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
-    let mut samples: Vec<_> = out(&frames.0[end..]).collect();
+    let mut samples: Vec<_> = out(&frames.states[end..]).collect();
     samples.sort_by_key(|(dts, _)| *dts);
     let first = samples.first().map_or(Time::INVALID, |(dts, _)| *dts);
     samples.retain(|(dts, _)| (*dts - first).seconds() < longest);

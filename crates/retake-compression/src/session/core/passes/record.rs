@@ -55,7 +55,7 @@ impl Earlier {
             frames.restore(pass)?;
         }
         let units = &record.units;
-        let fits = units.last().is_some_and(|unit| unit.end == frames.0.len())
+        let fits = units.last().is_some_and(|unit| unit.end == frames.states.len())
             && units.iter().all(|unit| unit.first < unit.end)
             && units.iter().all(|unit| unit.takes.iter().all(|take| unit.is_of(take)))
             && units.windows(2).all(|pair| pair[0].end == pair[1].first);

@@ -1,6 +1,6 @@
 //! What a session of several passes remembers, and which call may follow which.
 
-use super::frames::{Frames, digest};
+use super::frames::{Frames, Input, digest};
 use super::goal::PassGoal;
 use super::limits;
 use super::record::{Earlier, PassPlan, PassRecord};
@@ -10,6 +10,7 @@ use crate::planner::pace::{Expected, Pace};
 use crate::property::{DataRateLimit, Values, set_value};
 use crate::session::derive::UnitStart;
 use crate::session::{NextPass, SessionError};
+use crate::source_frames::NotAgain;
 use crate::storage::{FrameRecord, StorageError};
 use crate::take::Score;
 use retake_media::{Sample, Time, TimeRange};
@@ -210,7 +211,7 @@ impl Passes {
             _ => None,
         };
         self.fixed.get_or_insert_with(|| Fixed { values: values.clone(), settings: settings.to_owned() });
-        self.frames.0.iter_mut().for_each(|frame| (frame.sent, frame.out) = (false, false));
+        self.frames.states.iter_mut().for_each(|frame| (frame.sent, frame.out) = (false, false));
         self.begun += 1;
         self.stage = Stage::Open(OpenPass::new(kind, request, self.scale));
         Ok(())
@@ -233,15 +234,17 @@ impl Passes {
         if self.is_first() {
             return Ok(());
         }
-        let Some(index) = self.frames.find(pts) else {
-            return refuse(format!("there was no frame at {pts} in the first pass"));
+        let index = match self.frames.source.again(pts, &Input { duration, digest: digest(hash, options) }) {
+            Ok(index) => index,
+            Err(NotAgain::Unknown) => {
+                return refuse(format!("there was no frame at {pts} in the first pass"));
+            }
+            Err(NotAgain::Differs) => {
+                return refuse(format!(
+                    "the frame at {pts} is not the one of the first pass: its picture, duration or options differ"
+                ));
+            }
         };
-        let frame = &self.frames.0[index];
-        if frame.duration != duration || frame.input != digest(hash, options) {
-            return refuse(format!(
-                "the frame at {pts} is not the one of the first pass: its picture, duration or options differ"
-            ));
-        }
         let unit = units::unit_of(&self.units, index);
         let may_come = pass.wants(unit) || pass.admits(unit) && self.units[unit].first == index;
         if !may_come {
@@ -259,11 +262,11 @@ impl Passes {
         hash: u64,
     ) -> bool {
         if self.is_first() {
-            self.frames.push(pts, duration, digest(hash, options));
-            return self.frames.0.len() == 1;
+            self.frames.push(pts, Input { duration, digest: digest(hash, options) });
+            return self.frames.states.len() == 1;
         }
         let (Stage::Open(pass), Some(index)) = (&mut self.stage, self.frames.find(pts)) else { return false };
-        self.frames.0[index].sent = true;
+        self.frames.states[index].sent = true;
         let unit = units::unit_of(&self.units, index);
         if !pass.wants(unit) {
             pass.add_from(unit, &self.units);
@@ -312,7 +315,7 @@ impl Passes {
     fn end_unit(&mut self) {
         let Stage::Open(pass) = &mut self.stage else { return };
         let Some(unit) = pass.current.take() else { return };
-        let frames = &self.frames.0[self.units[unit].first..self.units[unit].end];
+        let frames = &self.frames.states[self.units[unit].first..self.units[unit].end];
         if let (Some(pace), Some(quality)) = (&mut pass.pace, pass.used.get(&unit)) {
             pace.is_out(*quality, frames.iter().map(|frame| frame.bytes).sum());
         }
@@ -379,18 +382,18 @@ impl Passes {
         if let Some(error) = pass.trouble.take() {
             return Err(error);
         }
-        pass.forget_absent(|unit| self.frames.0[self.units[unit].first].sent);
+        pass.forget_absent(|unit| self.frames.states[self.units[unit].first].sent);
         let wanted = |index: &usize| pass.wants(units::unit_of(&self.units, *index));
-        let mut frames = (0..self.frames.0.len()).filter(wanted);
-        if let Some(missing) = frames.clone().find(|&index| !self.frames.0[index].sent) {
-            let pts = self.frames.0[missing].pts;
+        let mut frames = (0..self.frames.states.len()).filter(wanted);
+        if let Some(missing) = frames.clone().find(|&index| !self.frames.states[index].sent) {
+            let pts = self.frames.pts(missing);
             let reason = format!("the frame at {pts} is missing: all frames of the ranges have to come");
             return Err(SessionError::parameter("end_pass", reason));
         }
-        let complete = frames.all(|index| self.frames.0[index].out);
+        let complete = frames.all(|index| self.frames.states[index].out);
         self.measure(&pass, goal.first);
         let last = kind == PassKind::Final || pass.kind == PassKind::Final;
-        let ended = last || !complete || self.begun >= goal.most || self.frames.0.is_empty();
+        let ended = last || !complete || self.begun >= goal.most || self.frames.states.is_empty();
         let plan = if ended { None } else { self.plan(goal) };
         let settings = self.fixed.as_ref().map(|fixed| fixed.settings.clone()).unwrap_or_default();
         let record = PassRecord { settings, units: self.units.clone(), next: plan.clone() };

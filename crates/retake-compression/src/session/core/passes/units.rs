@@ -38,7 +38,7 @@ impl Unit {
 /// The units that frames fall into.
 pub(super) fn cut(frames: &Frames) -> Vec<Unit> {
     let starts = frames.starts();
-    let ends = starts.iter().skip(1).copied().chain([frames.0.len()]);
+    let ends = starts.iter().skip(1).copied().chain([frames.states.len()]);
     starts
         .iter()
         .zip(ends)
@@ -54,7 +54,7 @@ pub(super) fn unit_of(units: &[Unit], frame: usize) -> usize {
 /// Notes how a unit has come out.
 pub(super) fn measure(unit: &mut Unit, frames: &Frames, quality: Option<f64>, score: Option<Score>) {
     let range = FrameRange::new(unit.first as u64, unit.end as u64);
-    let frames = &frames.0[unit.first..unit.end];
+    let frames = &frames.states[unit.first..unit.end];
     let quantizers = frames.iter().map(|frame| f64::from(frame.qp)).sum::<f64>();
     unit.takes.push(TakeRecord {
         range,
@@ -71,9 +71,9 @@ pub(super) fn measure(unit: &mut Unit, frames: &Frames, quality: Option<f64>, sc
 
 /// MP-18, MP-20: ranges of whole units, those side by side as one.
 pub(super) fn ranges(units: &[Unit], frames: &Frames, wanted: &[usize]) -> Vec<TimeRange> {
-    let start = |unit: usize| frames.0[units[unit].first].pts;
+    let start = |unit: usize| frames.pts(units[unit].first);
     let end = |unit: usize| match units.get(unit + 1) {
-        Some(next) => frames.0[next.first].pts,
+        Some(next) => frames.pts(next.first),
         None => frames.source_end(),
     };
     let runs = wanted.chunk_by(|a, b| a + 1 == *b);
