@@ -116,7 +116,6 @@ pub(crate) struct RawStream {
     pub(crate) decodable: i32,
     pub(crate) dolby_vision: i32,
     pub(crate) encrypted: i32,
-    pub(crate) still: i32,
     pub(crate) codec: *const c_char,
     pub(crate) language: *const c_char,
     pub(crate) title: *const c_char,

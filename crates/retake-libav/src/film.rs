@@ -28,6 +28,8 @@ pub struct FilmInfo {
     pub tracks: Vec<TrackInfo>,
     /// The number of chapters.
     pub chapters: usize,
+    /// The tags of the film, by name and value, that are true of a new film, too.
+    pub tags: Vec<(String, String)>,
     /// The size in bytes; 0 if unknown, as for a pipe.
     pub file_size: u64,
     /// Whether the file can be read from any place, and more than once.

@@ -246,8 +246,8 @@ pub(crate) unsafe fn audio_format(raw: &RawAudio) -> AudioFormat {
     }
 }
 
-/// One packet, and whether another recording begins with it. It shares its bytes with the demuxer's buffers, and
-/// never writes them.
+/// One packet, and whether another recording begins with it. It shares its bytes with the demuxer's buffers,
+/// and never writes them.
 pub(crate) struct Packet(RawPacket, bool);
 
 // SAFETY: a packet is a counted reference to bytes that are never written; the count is atomic.

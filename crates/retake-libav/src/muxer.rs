@@ -111,11 +111,11 @@ pub struct FinishedFilm {
     /// The packets that had to be repaired or left out, and the facts about tracks that the container cannot
     /// hold.
     pub notes: Vec<Note>,
-    /// The tags of the copied film, by name and value, that FFmpeg did not write. The caller must write them in
-    /// another way, or tell people.
+    /// The tags of the copied film, by name and value, that FFmpeg did not write. The caller must write them
+    /// in another way, or tell people.
     pub lost_tags: Vec<(String, String)>,
-    /// The tracks that are shown without being asked for, as FFmpeg wrote them, and are not in the source: their
-    /// numbers in the file, from 0.
+    /// The tracks that are shown without being asked for, as FFmpeg wrote them, and are not in the source:
+    /// their numbers in the file, from 0.
     pub shown_unasked: Vec<u32>,
 }
 

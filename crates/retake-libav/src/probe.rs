@@ -11,6 +11,7 @@ use crate::film::{FilmInfo, TrackInfo, TrackKind, UnreadInput, VideoTrack, ticks
 use crate::handed::DEFAULT;
 use crate::input::{Input, known};
 use crate::pump::Pump;
+use crate::tags::keeps_for_film;
 use retake_media::{
     Colour, ContentLight, FieldDetail, Fields, MasteringDisplay, PixelFormat, Range, Rational, Time,
 };
@@ -74,6 +75,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         && (0..film.streams as u32)
             .any(|i| u64::try_from(input.stream(i).last_byte).unwrap_or(0) > file_size);
     let state = input.state();
+    let tags = input.tags(None).into_iter().filter(|(name, _)| keeps_for_film(name)).collect();
     let opened = if seekable {
         UnreadInput::default()
     } else {
@@ -88,6 +90,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         video,
         tracks,
         chapters: film.chapters as usize,
+        tags,
         file_size,
         seekable,
         truncated,

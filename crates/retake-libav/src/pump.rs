@@ -22,6 +22,8 @@ pub(crate) struct Pump {
     /// Whether everything but sync samples is left out.
     sync_only: bool,
     pub(crate) findings: Findings,
+    /// Whether there was a sync sample.
+    started: bool,
     /// The samples that were given to the decoder since the first sync sample, and the frames that came out.
     samples: u64,
     frames: u64,
@@ -48,6 +50,7 @@ impl Pump {
             at_end: false,
             sync_only: false,
             findings: Findings::default(),
+            started: false,
             samples: 0,
             frames: 0,
             refused: 0,
@@ -157,7 +160,8 @@ impl Pump {
         self.at_end |= packet.is_none();
         if let Some(packet) = &packet {
             self.time = packet.pts().or(packet.dts()).map_or(self.time, |ticks| self.seconds(ticks));
-            if self.samples == 0 && !packet.is_key() {
+            self.started |= packet.is_key();
+            if !self.started {
                 self.findings.note(FindingKind::Unstarted, self.time, String::new);
             } else if !packet.data().is_empty() && !packet.is_discarded() {
                 self.samples += 1;
@@ -190,7 +194,7 @@ impl Pump {
     /// Counts a sample of which no frame comes.
     fn refuse(&mut self, failure: &Failure, decoder: &Decoder) {
         self.note(failure);
-        if self.samples > 0 {
+        if self.started {
             self.refused += 1;
             self.findings.note(FindingKind::Lost, self.time, || failure.message().to_owned());
         }

@@ -65,7 +65,8 @@ impl FrameReader {
         };
         let repaired = self.clock.repaired();
         let (pts, duration) = self.clock.stamp(decoded.pts(), decoded.raw().duration);
-        if self.clock.repaired() > repaired {
+        // Where there was no time at all, a frame follows the one before.
+        if self.clock.repaired() > repaired && decoded.pts().is_some() {
             let time = self.decoding.pump.seconds(pts);
             self.decoding.pump.findings.note(FindingKind::Times, time, String::new);
         }
@@ -93,8 +94,8 @@ impl FrameReader {
         self.clock.repaired()
     }
 
-    /// Returns what was found so far, and before by [`survey`](crate::survey()): damage, frames that had to be converted, and facts beside the pictures,
-    /// which frames do not keep.
+    /// Returns what was found so far, and before by [`survey`](crate::survey()): damage, frames that had to
+    /// be converted, and facts beside the pictures, which frames do not keep.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.decoding.pump.findings.clone();
         let known: Vec<FindingKind> = findings.sorted().iter().map(|finding| finding.kind).collect();

@@ -415,3 +415,38 @@ fn subtitles_that_are_not_shown_unasked() {
         }
     }
 }
+
+/// Sound films are not called damaged: of films as encoders and broadcasters make them nothing is told that a
+/// person would have to look after.
+#[test]
+fn sound_films_are_called_sound() {
+    let Some(studio) = Studio::empty() else { return };
+    let source = "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -f lavfi -i sine=d=2:r=48000";
+    let mut films = vec![
+        ("mpeg2.ts", "-c:v mpeg2video -bf 2 -c:a mp2"),
+        ("altref.webm", "-c:v libvpx -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k -c:a libvorbis"),
+        ("mjpeg.avi", "-c:v mjpeg -q:v 3 -c:a mp2"),
+        ("mpeg1.mpg", "-c:v mpeg1video -c:a mp2"),
+        ("flv1.flv", "-c:v flv1 -ar 44100 -c:a mp3"),
+    ];
+    if has_x264() {
+        films.extend([
+            ("open.ts", "-c:v libx264 -bf 3 -x264-params open-gop=1:keyint=20 -c:a aac"),
+            ("fragments.mp4", "-c:v libx264 -c:a aac -movflags frag_keyframe+empty_moov"),
+            ("raw.h264", "-an -c:v libx264 -bf 3"),
+        ]);
+    }
+    for (name, codecs) in films {
+        studio.render(&format!("{source} {codecs}"), name);
+        let run = studio.encode(&format!("{name} -o out.mkv -y {} --crf 40", fast()));
+        let about = ["damage", "missing", "incomplete", "repaired", "frames a second", "converted", "scaled"];
+        let told = run.notes().iter().any(|note| about.iter().any(|word| note.contains(word)));
+        assert!(!told, "{name}: {:?}", run.notes());
+    }
+    // A recording that begins between two sync frames is whole from the first of them on.
+    let cut = studio.read("mpeg2.ts");
+    let start = cut.len() / 3 / 188 * 188;
+    fs::write(studio.path("cut.ts"), &cut[start..]).unwrap();
+    let run = studio.encode(&format!("cut.ts -o out.mkv -y {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["before the first sync frame"]), "{:?}", run.notes());
+}

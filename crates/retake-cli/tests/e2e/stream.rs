@@ -69,7 +69,7 @@ fn a_stream_is_the_film() {
     };
     assert!((distance(&stream) - distance(&film)).abs() < 0.0005, "sound and pictures are as far apart");
     let notes = run.notes();
-    for what in ["chapters", "subtitle"] {
+    for what in ["chapters", "subtitle", "tags (title"] {
         assert!(notes.iter().any(|note| note.contains(what) && note.contains("stream")), "{notes:?}");
     }
     let bytes: u64 = ["out.media/video", "out.media/sound-1"]

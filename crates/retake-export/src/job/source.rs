@@ -36,7 +36,8 @@ pub(crate) fn probe_pipe(
 pub(crate) fn look_at(input: &Path, access: &Access, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
     let film = survey(probe_with(input, access)?, &|| stop.is_raised())?;
     stop.check()?;
-    // Its pictures are no colours of any standard before the metadata are applied, which no decoder here does.
+    // Its pictures are no colours of any standard before the metadata are applied, which no decoder here
+    // does.
     if film.video.dolby_vision == Some(5) {
         return Err(RequestError::NeedsDolbyVision { input: input.to_owned() }.into());
     }

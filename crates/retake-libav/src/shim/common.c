@@ -13,11 +13,18 @@
 
 static _Thread_local char last_message[512];
 
+/* Films that were cut between open groups of pictures name references that are no longer there. Where a
+   picture needs one of them, another message tells of it. */
+static int is_bookkeeping(const char *format) {
+    return !strncmp(format, "mmco:", 5) || !strncmp(format, "number of reference frames", 26);
+}
+
 /* FFmpeg stays silent; the worst of its messages in this thread is kept for the error that may follow. */
 static void keep_message(void *context, int level, const char *format, va_list arguments) {
     const AVClass *class = context ? *(const AVClass **)context : NULL;
-    /* Decoders conceal damage and tell of it in messages alone; those of our own inputs and decoders are counted. */
-    if (class && level <= AV_LOG_ERROR) {
+    /* Decoders conceal damage and tell of it in messages alone, so those of our own inputs and decoders are
+       counted. */
+    if (class && level <= AV_LOG_ERROR && !is_bookkeeping(format)) {
         void *counter = class == avcodec_get_class() ? ((AVCodecContext *)context)->opaque
                         : class == avformat_get_class() ? ((AVFormatContext *)context)->opaque
                                                         : NULL;

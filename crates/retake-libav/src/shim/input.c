@@ -271,8 +271,6 @@ static void describe_video(AVFormatContext *context, AVStream *stream, rt_stream
     }
     const AVDOVIDecoderConfigurationRecord *dolby = (const void *)rt_side_data(stream, AV_PKT_DATA_DOVI_CONF);
     if (dolby) out->dolby_vision = dolby->dv_profile ? dolby->dv_profile : -1;
-    const AVCodecDescriptor *codec = avcodec_descriptor_get(par->codec_id);
-    out->still = codec && codec->mime_types && !strncmp(codec->mime_types[0], "image/", 6);
 }
 
 int rt_stream_of(rt_input *input, int index, rt_stream *out) {
@@ -375,7 +373,8 @@ static void describe_packet(AVPacket *packet, rt_packet *out) {
     out->encrypted = av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL;
     size_t size = 0;
     const uint8_t *beside = av_packet_get_side_data(packet, AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL, &size);
-    out->alpha = beside && size >= 8 && !memcmp(beside, "\0\0\0\0\0\0\0\1", 8); /* the identifier of transparency */
+    /* 1 is the identifier of transparency. */
+    out->alpha = beside && size >= 8 && !memcmp(beside, "\0\0\0\0\0\0\0\1", 8);
 }
 
 static int keep(rt_input *input, const AVPacket *packet) {

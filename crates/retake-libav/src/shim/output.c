@@ -173,7 +173,8 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
     const uint8_t *skip = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
     if (skip && size >= 8 && par->sample_rate > 0 && strncmp(output->context->oformat->name, "matroska", 8) &&
         strcmp(output->context->oformat->name, "webm")) {
-        /* Only Matroska has a field for samples that are not heard; elsewhere the last packet lasts less long. */
+        /* Only Matroska has a field for samples that are not heard, so elsewhere the last packet lasts less
+           long. */
         int64_t unheard = rescaled(AV_RL32(skip + 4), (AVRational){1, par->sample_rate}, to);
         if (unheard > 0 && unheard < packet->duration) packet->duration -= unheard;
     }

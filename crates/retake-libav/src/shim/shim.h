@@ -74,7 +74,7 @@ typedef struct {
 typedef struct {
     int32_t kind, codec_id, cover, chapter_track, text_subtitle, decodable;
     int32_t dolby_vision;  /* the profile, or negative where its number is not known; 0 for none */
-    int32_t encrypted, still; /* whether its samples are encrypted; whether its coding format is one of still pictures */
+    int32_t encrypted; /* whether its samples are */
     const char *codec, *language, *title;
     rt_ratio time_base, frame_rate, aspect;
     int32_t states_aspect; /* whether `aspect` is the container's word, which players prefer */
@@ -179,7 +179,8 @@ int rt_sound_samples(rt_input *input, int index, int bytes);
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_shift(rt_packet *packet, int64_t ticks); /* Moves its times. */
-int64_t rt_complaints(rt_input *input);                  /* The errors in the container that reading met so far. */
+/* Returns the errors in the container that reading met so far. */
+int64_t rt_complaints(rt_input *input);
 void rt_packet_free(AVPacket *packet);
 /* Gives the picture of a cover track. */
 int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);

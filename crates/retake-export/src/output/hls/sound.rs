@@ -32,6 +32,12 @@ impl<'a> Sounds<'a> {
         if film.chapters > 0 {
             notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
         }
+        if !film.tags.is_empty() {
+            let names: Vec<&str> = film.tags.iter().map(|(name, _)| name.as_str()).collect();
+            let names = names.join(", ");
+            notes
+                .push(format!("tags ({names}) cannot go into a stream: left out; MP4 and MKV can hold them"));
+        }
         let (sounds, others): (Vec<_>, Vec<_>) =
             film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
         // data tracks get no note, because no container takes them
