@@ -13,9 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 /// How often it is looked whether a signal came.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(20);
 /// How long a run may take to stop. A call into an encoder cannot be interrupted, and may take longer.
-const DEADLINE: Duration = Duration::from_millis(1500);
+const DEADLINE: Duration = Duration::from_millis(1000);
 
 /// Returns a flag that the first signal raises. A run that a signal has to end says `stopped`.
 pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static) -> Result<StopFlag> {

@@ -192,3 +192,67 @@ fn a_damaged_take_is_made_again() {
         fs::remove_file(studio.path("out.mp4")).unwrap();
     }
 }
+
+/// Whatever becomes of the files of a job folder costs what is damaged: takes under the names of others, a
+/// description with a flipped bit or without a sense, an index of something else. The job goes on, and comes to
+/// the same film, with all else that was there.
+#[test]
+fn damage_costs_what_is_damaged() {
+    let Some(studio) = Studio::open() else { return };
+    let expected = uninterrupted(&studio);
+    let folder = studio.path("out.mp4.retake");
+    let takes = || {
+        let takes = fs::read_dir(folder.join("takes")).unwrap().map(|entry| entry.unwrap().path());
+        let mut takes: Vec<_> = takes.filter(|path| path.extension().is_some_and(|e| e == "take")).collect();
+        takes.sort();
+        takes
+    };
+    let flip = |path: &std::path::Path| {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        fs::write(path, bytes).unwrap();
+    };
+    type Damage<'a> = Box<dyn Fn() + 'a>;
+    let damages: [(&str, usize, Damage<'_>); 6] = [
+        (
+            "takes change names",
+            2,
+            Box::new(|| {
+                let takes = takes();
+                fs::rename(&takes[0], studio.path("third")).unwrap();
+                fs::rename(&takes[1], &takes[0]).unwrap();
+                fs::rename(studio.path("third"), &takes[1]).unwrap();
+            }),
+        ),
+        (
+            "a take under another start",
+            1,
+            Box::new(|| {
+                let takes = takes();
+                let name = takes[1].file_name().unwrap().to_str().unwrap().replacen("000", "999", 1);
+                fs::copy(&takes[0], folder.join("takes").join(name)).unwrap();
+                fs::copy(&takes[0], &takes[1]).unwrap();
+            }),
+        ),
+        ("job.json with a flipped bit", 0, Box::new(|| flip(&folder.join("job.json")))),
+        ("job.json without sense", 0, Box::new(|| fs::write(folder.join("job.json"), "{").unwrap())),
+        ("an index with a flipped bit", 0, Box::new(|| flip(&folder.join("index")))),
+        ("an index of nothing", 0, Box::new(|| fs::write(folder.join("index"), "RETAKE").unwrap())),
+    ];
+    for (name, lost, damage) in damages {
+        let safe = killed(&studio, &mut *take(1, 4));
+        if !folder.exists() {
+            // the run was done before the signal came
+            fs::remove_file(studio.path("out.mp4")).unwrap();
+            continue;
+        }
+        damage();
+        let run = studio.retake(&format!("encode {} --json", job()));
+        assert_eq!(run.code, expected.code, "{name}: {run:?}");
+        let kept = finished(&run.events(), true);
+        assert!(safe.difference(&kept).count() <= lost, "{name}: {:?}", &safe - &kept);
+        same_film_and_nothing_else(&studio, &expected);
+        fs::remove_file(studio.path("out.mp4")).unwrap();
+    }
+}
