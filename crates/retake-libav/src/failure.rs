@@ -26,9 +26,17 @@ impl Failure {
     pub(crate) fn io(&self) -> Option<io::Error> {
         // SAFETY: this is a pure function.
         let number = unsafe { ffi::rt_errno(self.code) };
-        // FFmpeg uses a few error numbers for malformed content, too.
-        const ABOUT_CONTENT: [i32; 5] =
-            [22 /* EINVAL */, 33 /* EDOM */, 34 /* ERANGE */, 38 /* ENOSYS */, 11];
+        // FFmpeg uses a few error numbers for malformed content, too. The files themselves are opened by this
+        // crate, so that none of these comes from that.
+        const ABOUT_CONTENT: [i32; 7] = [
+            1,  /* EPERM */
+            11, /* EAGAIN */
+            12, /* ENOMEM */
+            22, /* EINVAL */
+            33, /* EDOM */
+            34, /* ERANGE */
+            38, /* ENOSYS */
+        ];
         (number != 0 && !ABOUT_CONTENT.contains(&number)).then(|| io::Error::from_raw_os_error(number))
     }
 

@@ -291,11 +291,14 @@ fn farewell(folder: &Path) -> PathBuf {
     path.into()
 }
 
+/// Reads a file by its path, and nothing that might have no end, or be somewhere else.
+fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    if path.symlink_metadata()?.is_file() { std::fs::read(path) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
 /// Removes it, if it is what it says.
 fn remove_farewell(path: &Path) {
-    let ours = path.symlink_metadata().is_ok_and(|found| found.is_file())
-        && std::fs::read(path).is_ok_and(|text| serde_json::from_slice::<Finished>(&text).is_ok());
-    if ours {
+    if read_plain(path).is_ok_and(|text| serde_json::from_slice::<Finished>(&text).is_ok()) {
         let _ = std::fs::remove_file(path);
     }
 }
@@ -405,7 +408,7 @@ pub(crate) fn finished_before(
         film: String,
     }
     let farewell = farewell(folder);
-    let texts = [&folder.join(FINISHED), &farewell].map(std::fs::read);
+    let texts = [&folder.join(FINISHED), &farewell].map(|path| read_plain(path));
     // what cannot be read says nothing about the film, and the job is carried on
     let Some((text, any)) = texts.iter().flatten().find_map(|text| {
         let any = serde_json::from_slice::<Any>(text).ok()?;
