@@ -194,8 +194,8 @@ fn a_damaged_take_is_made_again() {
 }
 
 /// Whatever becomes of the files of a job folder costs what is damaged: takes under the names of others, a
-/// description with a flipped bit or without a sense, an index of something else. The job goes on, and comes to
-/// the same film, with all else that was there.
+/// description with a flipped bit or without a sense, an index of something else. The job goes on, and comes
+/// to the same film, with all else that was there.
 #[test]
 fn damage_costs_what_is_damaged() {
     let Some(studio) = Studio::open() else { return };
