@@ -2,8 +2,9 @@
 //! anything between: files and folders are written beside it under another name, put on the disk, and
 //! renamed.
 
+use retake_compression::durable::{folder_of, put_in_place, sync_folder};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +60,6 @@ impl OutputError {
 #[derive(Debug, Clone)]
 pub struct OutputTarget {
     path: PathBuf,
-    folder: PathBuf,
     existing: Existing,
 }
 
@@ -71,11 +71,7 @@ impl OutputTarget {
         if existing == Existing::Replace && path.is_symlink() {
             path = path.canonicalize().unwrap_or(path);
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        Self { path, folder, existing }
+        Self { path, existing }
     }
 
     /// Where the output is to be.
@@ -85,7 +81,7 @@ impl OutputTarget {
 
     /// The folder that the output is to be in.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        folder_of(&self.path)
     }
 
     /// Looks whether the output could be put in place as things are now, so that a client hears of a taken
@@ -136,14 +132,14 @@ impl OutputTarget {
     pub fn unfinished_folder(&self, owner: &str) -> Result<TempDir, OutputError> {
         self.remove_unfinished_folder(owner);
         let name = self.unfinished_name(owner);
-        let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(&self.folder);
-        folder.map_err(OutputError::io("making a temporary folder in", &self.folder))
+        let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(self.folder());
+        folder.map_err(OutputError::io("making a temporary folder in", self.folder()))
     }
 
     /// Removes what a killed program left under the name of [`OutputTarget::unfinished_folder`]. A failure
     /// shows when the folder is made, because its name is taken then.
     pub fn remove_unfinished_folder(&self, owner: &str) {
-        let left = self.folder.join(self.unfinished_name(owner));
+        let left = self.folder().join(self.unfinished_name(owner));
         let _ = fs::remove_dir_all(&left).or_else(|_| fs::remove_file(&left));
     }
 
@@ -165,16 +161,11 @@ impl OutputTarget {
             // file
             let _ = fs::set_permissions(&file, replaced.permissions());
         }
-        self.sync(&file).map_err(OutputError::io("writing", &self.path))?;
-        let placed = match self.existing {
-            Existing::Replace => file.persist(&self.path),
-            Existing::Keep => file.persist_noclobber(&self.path),
-        };
-        placed.map_err(|error| match error.error.kind() {
+        let placed = put_in_place(file, &self.path, self.existing == Existing::Replace);
+        placed.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => OutputError::Exists { path: self.path.clone() },
-            _ => OutputError::io("putting in place", &self.path)(error.error),
-        })?;
-        self.sync_folder()
+            _ => OutputError::io("putting in place", &self.path)(error),
+        })
     }
 
     /// Puts a complete folder in place, whose files are on the disk. `aside` is a path on the same file
@@ -189,31 +180,8 @@ impl OutputTarget {
             Ok(_) => exchange(folder, &self.path, aside),
             Err(_) => fs::rename(folder, &self.path),
         };
-        placed.map_err(OutputError::io("putting in place", &self.path))?;
-        self.sync_folder()
-    }
-
-    /// Whoever wrote the file did so by another handle of it, which may be closed.
-    fn sync(&self, file: &Path) -> io::Result<()> {
-        // some systems sync only what is open for writing
-        File::options().write(true).open(file)?.sync_all()
-    }
-
-    fn sync_folder(&self) -> Result<(), OutputError> {
-        // elsewhere a folder cannot be opened as a file
-        if cfg!(unix) {
-            let folder = File::open(&self.folder).map_err(OutputError::io("opening", &self.folder))?;
-            return match folder.sync_all() {
-                // not every file system can sync a folder: where it cannot, the rename is as safe as it gets
-                Err(error)
-                    if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-                {
-                    Err(OutputError::io("writing", &self.folder)(error))
-                }
-                _ => Ok(()),
-            };
-        }
-        Ok(())
+        let placed = placed.and_then(|()| sync_folder(self.folder()));
+        placed.map_err(OutputError::io("putting in place", &self.path))
     }
 }
 

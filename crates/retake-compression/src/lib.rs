@@ -11,6 +11,7 @@
 //! Ids such as `MP-26`, resolutions and numbered sections in comments are those of `docs/contract.md`, which
 //! states what every call must do.
 
+pub mod durable;
 pub mod encode_run;
 pub mod encoder;
 pub mod journal;

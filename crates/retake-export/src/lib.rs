@@ -10,7 +10,6 @@
 
 mod api;
 mod clock;
-mod durable;
 mod error;
 mod event;
 mod export;
@@ -20,6 +19,7 @@ mod index;
 mod job;
 mod measure;
 mod output;
+mod own_folder;
 mod passes;
 mod progress;
 mod scorers;

@@ -1,6 +1,7 @@
 //! This module opens the file of a silo or a storage, locks it, and deletes it at the end where it must not
 //! stay.
 
+use crate::durable::{folder_of, put_in_place};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,20 +61,16 @@ impl BackingFile {
         let Some(path) = &self.path else {
             return Ok(Rebuilt { file: nameless(self.folder.as_deref())?, path: None });
         };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let (file, path) = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(folder)?.into_parts();
+        let file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(folder_of(path))?;
+        let (file, path) = file.into_parts();
         lock(&file)?;
         Ok(Rebuilt { file, path: Some(path) })
     }
 
-    /// Replaces the old content by the new one in one step. The new content must be synced.
+    /// Replaces the old content by the new one in one step. The new content must be flushed.
     pub(crate) fn replace(&self, rebuilt: Rebuilt) -> io::Result<()> {
         if let (Some(new), Some(path)) = (rebuilt.path, &self.path) {
-            new.persist(path).map_err(|error| error.error)?;
-            if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
-                // not every file system can sync a folder; the rename is as safe as it gets there
-                let _ = folder.sync_all();
-            }
+            put_in_place(new, path, true)?;
         }
         Ok(())
     }

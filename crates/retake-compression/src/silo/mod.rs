@@ -262,9 +262,7 @@ impl FrameSilo {
     fn rebuilt(&self, core: &Core<File>) -> io::Result<Core<File>> {
         let rebuilt = self.backing.rebuild()?;
         let mut new = core.rebuilt(rebuilt.file.try_clone()?)?;
-        if self.backing.is_lasting() {
-            new.journal.sync()?;
-        }
+        new.journal.flush()?;
         self.backing.replace(rebuilt)?;
         Ok(new)
     }

@@ -1,10 +1,10 @@
 //! The job folder: who may work in it, what job it belongs to, and what that job depends on.
 
 use super::identity::{RequestIdentity, source_identity};
-use crate::durable::{Folder, Kind, UNFINISHED, Unfinished};
 use crate::error::{ExportError, RequestError};
 use crate::event::Summary;
 use crate::index::journal::Subject;
+use crate::own_folder::{Folder, Kind, UNFINISHED, Unfinished};
 use crate::take::store;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;

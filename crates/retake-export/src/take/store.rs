@@ -2,8 +2,8 @@
 //! that contains the identity of the take's description.
 
 use super::finished::FinishedTake;
-use crate::durable::{Folder, UNFINISHED, Unfinished};
 use crate::error::ExportError;
+use crate::own_folder::{Folder, UNFINISHED, Unfinished};
 use retake_compression::journal::{COMMIT, Cursor, Journal, Record};
 use retake_compression::take::{TakeDescription, TakeRecord};
 use retake_media::sample_codec::{self, SampleCodecError};

@@ -26,7 +26,6 @@ mod rendition;
 mod sound;
 
 use super::{Output, Written, size};
-use crate::durable::sync_folder;
 use crate::error::ExportError;
 use crate::film::Film;
 use crate::stop::StopFlag;
@@ -34,6 +33,7 @@ use names::{INDEX, SYNC_FRAMES, VIDEO, media_of};
 use playlist::{BitRate, Sound, Variant};
 use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
+use retake_compression::durable::sync_folder;
 use retake_media::{FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
@@ -115,12 +115,10 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
             channels: track.channels,
         });
     }
-    for folder in entries(&media)? {
-        sync_folder(&folder);
-    }
-    sync_folder(&media);
     write_file(&playlist, playlist::master(&video, &sounds).as_bytes())?;
-    sync_folder(folder);
+    for folder in entries(&media)?.iter().chain([&media, &folder.to_owned()]) {
+        sync_folder(folder).map_err(ExportError::file(folder, "writing"))?;
+    }
     let pictures = media.join(VIDEO).join(INDEX);
     Ok(Written { bytes: bytes(&playlist, &media)?, film: playlist, media: Some(media), pictures, notes })
 }

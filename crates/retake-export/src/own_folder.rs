@@ -13,14 +13,6 @@ use std::path::{Path, PathBuf};
 /// How names of files begin that were not written to their end.
 pub(crate) const UNFINISHED: &str = "unfinished-";
 
-/// Makes a rename in `folder` survive a power failure.
-pub(crate) fn sync_folder(folder: &Path) {
-    // not every file system can sync a folder; where it cannot, the rename is as safe as it gets
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
 /// What a name in a folder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

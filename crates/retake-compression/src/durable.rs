@@ -1,0 +1,41 @@
+//! How a finished file gets its name: at a path there is what was there before, or the whole file, and never
+//! anything between, also after a power failure.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use tempfile::TempPath;
+
+/// Puts a complete file in place: its content on the disk first, then its name, then the name on the disk.
+/// The file is gone from where it was, also when this fails.
+///
+/// # Errors
+/// Returns the error of the system; where nothing must be replaced and something is there,
+/// [`io::ErrorKind::AlreadyExists`].
+pub fn put_in_place(file: TempPath, path: &Path, replace: bool) -> io::Result<()> {
+    // whoever wrote the file may have closed it, and some systems sync only what is open for writing
+    File::options().write(true).open(&file)?.sync_all()?;
+    let placed = if replace { file.persist(path) } else { file.persist_noclobber(path) };
+    placed.map_err(|error| error.error)?;
+    sync_folder(folder_of(path))
+}
+
+/// Returns the folder that a path is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the names in a folder survive a power failure. Where the system cannot sync a folder, or lets it be
+/// written and not read, they are as safe as they get.
+///
+/// # Errors
+/// Returns the error of the system where the disk fails.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    let Ok(folder) = File::open(folder) else { return Ok(()) };
+    match folder.sync_all() {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
