@@ -50,15 +50,6 @@ pub struct FilmInfo {
     pub(crate) opened: UnreadInput,
 }
 
-impl FilmInfo {
-    /// Returns the number of luma samples of all frames, as far as known. It measures how long work on the
-    /// film will take.
-    pub fn samples_hint(&self) -> Option<u64> {
-        let frames = self.video.frames_hint?;
-        frames.checked_mul(u64::from(self.video.width) * u64::from(self.video.height))
-    }
-}
-
 /// The track that is encoded.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -25,11 +25,6 @@ impl Scores {
         self.frames.iter().flatten().count()
     }
 
-    /// Returns whether every frame has a score.
-    pub fn is_complete(&self) -> bool {
-        self.frames.iter().all(Option::is_some)
-    }
-
     /// Returns all scores; `None` if a frame lacks one.
     pub fn complete(&self) -> Option<Vec<f64>> {
         self.frames.iter().copied().collect()

@@ -19,13 +19,6 @@ pub enum WriterStatus {
     Cancelled = 4,
 }
 
-impl WriterStatus {
-    /// Tells whether the status is final.
-    pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-}
-
 impl fmt::Display for WriterStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
