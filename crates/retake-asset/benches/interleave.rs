@@ -23,14 +23,8 @@ fn formats() -> [TrackFormat; 2] {
         config: vec![1, 100, 0, 10, 0xFF, 0xE0, 0],
         ..FormatDescription::video(Codec::H264, 64, 48)
     };
-    let sound = AudioFormat {
-        codec: "aac".into(),
-        sample_rate: 48_000,
-        channels: 2,
-        frame_size: 1024,
-        config: vec![0x11, 0x90],
-        ..AudioFormat::default()
-    };
+    let sound =
+        AudioFormat { frame_size: 1024, config: vec![0x11, 0x90], ..AudioFormat::new("aac", 48_000, 2) };
     [TrackFormat::Video(video), TrackFormat::Audio(sound)]
 }
 

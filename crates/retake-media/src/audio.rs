@@ -31,3 +31,11 @@ pub struct AudioFormat {
     /// for formats that have none.
     pub config: Vec<u8>,
 }
+
+impl AudioFormat {
+    /// Sound of a coding format, a sample rate and a number of channels, of which nothing else is known.
+    #[doc(alias = "CMAudioFormatDescriptionCreate")]
+    pub fn new(codec: impl Into<String>, sample_rate: u32, channels: u32) -> Self {
+        Self { codec: codec.into(), sample_rate, channels, ..Self::default() }
+    }
+}

@@ -148,12 +148,9 @@ pub fn video_format() -> TrackFormat {
 /// Sound whose samples nobody will decode.
 pub fn audio_format() -> TrackFormat {
     TrackFormat::Audio(AudioFormat {
-        codec: "aac".into(),
-        sample_rate: 48_000,
-        channels: 2,
         frame_size: 1024,
         config: vec![0x11, 0x90],
-        ..AudioFormat::default()
+        ..AudioFormat::new("aac", 48_000, 2)
     })
 }
 

@@ -46,6 +46,11 @@ macro_rules! code_points {
             pub const fn code_point(self) -> u8 {
                 match self { $(Self::$variant => $code,)* }
             }
+
+            /// The one with that code point, if it has a name here.
+            pub fn from_code_point(code: u8) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.code_point() == code)
+            }
         }
     };
 }

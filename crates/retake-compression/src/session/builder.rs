@@ -1,6 +1,8 @@
 use super::setup::Setup;
 use super::shell::{self, Handler, Shell};
-use super::{CompressionSession, EncodedOutcome, EncoderSpecification, Outcomes, SessionError};
+use super::{
+    CompressionSession, EncodedOutcome, EncoderSpecification, Outcomes, SessionError, SessionMistake,
+};
 use crate::encoder::Registry;
 use retake_media::{Codec, PixelBufferAttributes};
 use std::sync::Arc;
@@ -62,9 +64,7 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
     /// [`SessionError::EncoderNotFound`] where nothing meets the specification.
     pub fn build(mut self) -> Result<CompressionSession<T>, SessionError> {
         let handler = self.handler.take();
-        let handler = handler.ok_or_else(|| {
-            SessionError::parameter("build", "nobody takes the outcomes: give on_output, or build_pull")
-        })?;
+        let handler = handler.ok_or_else(|| SessionError::parameter("build", SessionMistake::NoOutput))?;
         self.start(handler)
     }
 
@@ -75,7 +75,7 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
     /// As [`SessionBuilder::build`].
     pub fn build_pull(mut self) -> Result<(CompressionSession<T>, Outcomes<T>), SessionError> {
         if self.handler.take().is_some() {
-            return Err(SessionError::parameter("build_pull", "on_output takes the outcomes already"));
+            return Err(SessionError::parameter("build_pull", SessionMistake::SecondOutput));
         }
         let (sender, receiver) = mpsc::channel();
         // where nobody takes outcomes any more they are dropped
@@ -110,5 +110,5 @@ pub(super) fn check_size(width: u32, height: u32) -> Result<(), SessionError> {
     if (1..=16384).contains(&width) && (1..=16384).contains(&height) {
         return Ok(());
     }
-    Err(SessionError::parameter("build", format!("{width}×{height} is not between 1×1 and 16384×16384")))
+    Err(SessionError::parameter("build", SessionMistake::Dimensions { width, height }))
 }

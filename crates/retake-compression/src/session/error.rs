@@ -1,8 +1,8 @@
 use crate::encoder::EncoderError;
 use crate::property::PropertyError;
 use crate::storage::StorageError;
-use retake_media::TransferError;
 use retake_media::codes;
+use retake_media::{Time, TransferError};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -18,8 +18,8 @@ pub enum SessionError {
     Parameter {
         /// What was called.
         call: &'static str,
-        /// What is wrong, and what would be right.
-        reason: String,
+        /// What is wrong.
+        reason: SessionMistake,
     },
     /// The session was invalidated: create another one.
     #[error("the session was invalidated")]
@@ -49,6 +49,106 @@ pub enum SessionError {
     Malfunction(String),
 }
 
+/// What is wrong with a call of a session. The session is as it was before the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SessionMistake {
+    /// The session's own handler made a call that waits for the handler.
+    #[error("a handler cannot make a call that waits for itself")]
+    FromHandler,
+    /// A session is built without anybody who takes its outcomes.
+    #[error("nobody takes the outcomes: give on_output, or build_pull")]
+    NoOutput,
+    /// A session that is pulled is built with a handler.
+    #[error("on_output takes the outcomes already")]
+    SecondOutput,
+    /// No picture has such a size.
+    #[error("{width}×{height} is not between 1×1 and 16384×16384")]
+    Dimensions {
+        /// The width that was asked for.
+        width: u32,
+        /// The height that was asked for.
+        height: u32,
+    },
+    /// The encoder has no samples of the depth that was asked for.
+    #[error("{encoder} has no samples of {depth} bits")]
+    BitDepth {
+        /// The name of the encoder.
+        encoder: &'static str,
+        /// The bits of a sample.
+        depth: u32,
+    },
+    /// The time of a frame is not numeric.
+    #[error("the time {0} is not numeric")]
+    Time(Time),
+    /// The time of a frame is not after that of the frame before.
+    #[error("the time {pts} is not after {last}: send frames in presentation order")]
+    Order {
+        /// The time of the frame.
+        pts: Time,
+        /// The time of the frame before.
+        last: Time,
+    },
+    /// The duration of a frame is valid, but negative or not numeric.
+    #[error("the duration {0} is neither invalid nor numeric and positive")]
+    Duration(Time),
+    /// A frame brings a quantizer, and the encoder takes none.
+    #[error("{encoder} takes no quantizers of frames")]
+    QuantizerUnsupported {
+        /// The name of the encoder.
+        encoder: &'static str,
+    },
+    /// A frame brings a quantizer that the encoder does not have.
+    #[error("the quantizer {qp} is not between {least} and {most}")]
+    QuantizerRange {
+        /// The quantizer.
+        qp: u32,
+        /// The smallest that the encoder has.
+        least: u32,
+        /// The greatest that the encoder has.
+        most: u32,
+    },
+    /// Some frames bring a quantizer, and others do not.
+    #[error("either all frames bring a quantizer or none does")]
+    QuantizerMissing,
+    /// A frame of several passes brings a quantizer.
+    #[error("frames of several passes bring no quantizers of their own")]
+    QuantizerInPasses,
+    /// A frame speaks of long-term references, and there are none.
+    #[error("long-term references were not enabled: set EnableLTR before")]
+    LongTermDisabled,
+    /// The session has no multi-pass storage.
+    #[error("the session has no multi-pass storage: set one first")]
+    NoStorage,
+    /// Two threads begin or end passes of one session at once.
+    #[error("another thread begins or ends a pass")]
+    PassInUse,
+    /// No pass is open.
+    #[error("no pass is open: begin one first")]
+    NoPass,
+    /// A pass is open.
+    #[error("a pass is open: end it first")]
+    PassOpen,
+    /// The last pass was made.
+    #[error("the last pass was made: create another session")]
+    PassesOver,
+    /// The last pass did not ask for another one.
+    #[error("the last pass did not ask for another one")]
+    NoNextPass,
+    /// A later pass gets a frame that the first one did not.
+    #[error("there was no frame at {0} in the first pass")]
+    UnknownFrame(Time),
+    /// A later pass gets a frame with another picture, another duration or other options than the first one did.
+    #[error("the frame at {0} is not the one of the first pass: its picture, duration or options differ")]
+    OtherFrame(Time),
+    /// A later pass gets a frame that it did not ask for.
+    #[error("the frame at {0} is in none of the time ranges of this pass")]
+    OutsideRanges(Time),
+    /// A pass ends without a frame that it asked for.
+    #[error("the frame at {0} is missing: all frames of the ranges have to come")]
+    MissingFrame(Time),
+}
+
 impl SessionError {
     /// The stable number of the error.
     #[doc(alias(
@@ -75,8 +175,8 @@ impl SessionError {
         }
     }
 
-    pub(crate) fn parameter(call: &'static str, reason: impl Into<String>) -> Self {
-        Self::Parameter { call, reason: reason.into() }
+    pub(crate) fn parameter(call: &'static str, reason: SessionMistake) -> Self {
+        Self::Parameter { call, reason }
     }
 }
 

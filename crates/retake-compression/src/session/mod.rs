@@ -30,7 +30,7 @@ mod specification;
 pub use self::core::FrameCountMismatch;
 pub use builder::SessionBuilder;
 pub use derive::{Change, Hints, settings_of};
-pub use error::SessionError;
+pub use error::{SessionError, SessionMistake};
 pub use frame::SourceFrame;
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome, PictureLoss};

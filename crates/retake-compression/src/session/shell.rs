@@ -21,7 +21,7 @@ use super::encode::{Listener, Stack, StackParts};
 use super::outcome::{EncodeInfo, EncodedOutcome};
 use super::pool::{ClientPool, encoder_attributes};
 use super::setup::Setup;
-use super::{NextPass, SessionError, SourceFrame};
+use super::{NextPass, SessionError, SessionMistake, SourceFrame};
 use crate::encoder::{EncoderFactory, TransferMaker};
 use crate::property::{PropertyKey, Values, set_value};
 use crate::scorer::SharedScorers;
@@ -299,7 +299,7 @@ impl<T> Shell<T> {
     pub(super) fn complete(&self, until: Time) -> Result<(), SessionError> {
         let mut state = self.lock();
         if state.on_worker() {
-            return Err(SessionError::parameter("complete_frames", "a handler cannot wait for itself"));
+            return Err(SessionError::parameter("complete_frames", SessionMistake::FromHandler));
         }
         let mut due = state.core.drain(until)?;
         while let Some(number) = due {
@@ -369,7 +369,7 @@ impl<T> Shell<T> {
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {
                 self.lock().core.dead()?;
-                Err(SessionError::parameter(call, "another thread begins or ends a pass"))
+                Err(SessionError::parameter(call, SessionMistake::PassInUse))
             }
         }
     }
@@ -380,7 +380,7 @@ impl<T> Shell<T> {
             let state = self.lock();
             state.core.dead()?;
             if state.on_worker() {
-                return Err(SessionError::parameter("begin_pass", "a handler cannot begin a pass"));
+                return Err(SessionError::parameter("begin_pass", SessionMistake::FromHandler));
             }
             state.check_storage()?;
             let number = state.core.next_pass()?;
@@ -398,7 +398,7 @@ impl<T> Shell<T> {
             let state = self.lock();
             state.core.dead()?;
             if state.on_worker() {
-                return Err(SessionError::parameter("end_pass", "a handler cannot end a pass"));
+                return Err(SessionError::parameter("end_pass", SessionMistake::FromHandler));
             }
             state.core.may_end_pass()?;
         }

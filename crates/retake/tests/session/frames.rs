@@ -5,7 +5,9 @@ use crate::common::{
 };
 use retake::SourceFrame;
 use retake::property::{Property, PropertyKey};
-use retake::session::{CompressionSession, EncodedOutcome, PassOptions, SessionError, SessionHandle};
+use retake::session::{
+    CompressionSession, EncodedOutcome, PassOptions, SessionError, SessionHandle, SessionMistake,
+};
 use retake::storage::{MultiPassStorage, StorageOptions};
 use retake::{FrameOptions, PixelBufferAttributes, Time};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -62,16 +64,18 @@ fn a4_times_that_do_not_rise_are_refused() {
         };
         send(0, at(0), STEP).unwrap();
         send(1, at(3), STEP).unwrap();
-        for (pts, duration) in [
-            (at(3), STEP),
-            (at(2), STEP),
-            (Time::INVALID, STEP),
-            (Time::POSITIVE_INFINITY, STEP),
-            (at(4), Time::new(-1, 24)),
-            (at(4), Time::INDEFINITE),
+        let order = |pts| SessionMistake::Order { pts, last: at(3) };
+        for (pts, duration, mistake) in [
+            (at(3), STEP, order(at(3))),
+            (at(2), STEP, order(at(2))),
+            (Time::INVALID, STEP, SessionMistake::Time(Time::INVALID)),
+            (Time::POSITIVE_INFINITY, STEP, SessionMistake::Time(Time::POSITIVE_INFINITY)),
+            (at(4), Time::new(-1, 24), SessionMistake::Duration(Time::new(-1, 24))),
+            (at(4), Time::INDEFINITE, SessionMistake::Duration(Time::INDEFINITE)),
         ] {
             let error = send(2, pts, duration).unwrap_err();
             assert_eq!(error.code(), -12902, "{error}");
+            assert_eq!(error, SessionError::Parameter { call: "encode", reason: mistake });
         }
         send(4, at(4), Time::INVALID).unwrap();
         session.complete_frames().unwrap();

@@ -36,7 +36,7 @@ use self::passes::PassSlot;
 use self::queue::{Job, Queue, Room};
 use super::derive::{self, Hints, UnitStart};
 use super::setup::Setup;
-use super::{Emission, EncodedOutcome, PictureLoss, SessionError};
+use super::{Emission, EncodedOutcome, PictureLoss, SessionError, SessionMistake};
 use crate::property::{Values, set_value};
 use crate::storage::FrameRecord;
 use crate::take::Score;
@@ -256,30 +256,30 @@ impl<T> Core<T> {
         let Submission { pts, duration, options, hash, .. } = frame;
         let (pts, duration) = (*pts, *duration);
         let info = &self.setup.info;
-        let refuse = |reason: String| Err(SessionError::parameter("encode", reason));
+        let refuse = |reason| Err(SessionError::parameter("encode", reason));
         if !pts.is_numeric() {
-            return refuse(format!("the time {pts} is not numeric"));
+            return refuse(SessionMistake::Time(pts));
         }
         if let Some(last) = self.last_pts.filter(|&last| pts <= last) {
-            return refuse(format!("the time {pts} is not after {last}: send frames in presentation order"));
+            return refuse(SessionMistake::Order { pts, last });
         }
         if duration.is_valid() && !(duration.is_numeric() && duration.value() >= 0) {
-            return refuse(format!("the duration {duration} is neither invalid nor numeric and positive"));
+            return refuse(SessionMistake::Duration(duration));
         }
         if options.base_qp.is_some() && !info.controls.base_qp {
-            return refuse(format!("{} takes no quantizers of frames", info.name));
+            return refuse(SessionMistake::QuantizerUnsupported { encoder: info.name });
         }
         let long_term = set_value!(self.values, EnableLTR) == Some(&true);
         if (options.refresh || !options.acknowledged.is_empty()) && !long_term {
-            return refuse("long-term references were not enabled: set EnableLTR before".to_owned());
+            return refuse(SessionMistake::LongTermDisabled);
         }
         if let (Some(qp), Some((least, most))) = (options.base_qp, info.controls.qp_bounds)
             && !(least..=most).contains(&qp)
         {
-            return refuse(format!("the quantizer {qp} is not between {least} and {most}"));
+            return refuse(SessionMistake::QuantizerRange { qp, least, most });
         }
         if self.base_qp.is_some_and(|all| all != options.base_qp.is_some()) {
-            return refuse("either all frames bring a quantizer or none does".to_owned());
+            return refuse(SessionMistake::QuantizerMissing);
         }
         self.passes.check(pts, duration, options, *hash)
     }
@@ -553,5 +553,5 @@ impl<T> Core<T> {
 }
 
 fn no_passes(call: &'static str) -> SessionError {
-    SessionError::parameter(call, "the session has no multi-pass storage: set one first")
+    SessionError::parameter(call, SessionMistake::NoStorage)
 }

@@ -4,7 +4,7 @@
 use super::Hints;
 use crate::encoder::{EncoderInfo, USUAL_INTERVAL};
 use crate::property::{Environment, PropertyKey, Values, parse_profile, set_value, why_no_fields};
-use crate::session::SessionError;
+use crate::session::{SessionError, SessionMistake};
 use retake_media::{CleanAperture, Codec, Fields, PixelFormat, Rational};
 
 /// The most threads of an encode where nobody says how many: encoders lose quality with more, and gain little
@@ -30,7 +30,7 @@ pub(in crate::session) fn format(
     let same = hints.format.and_then(|source| deep().find(|format| format.same_layout(source)));
     let found = same.or_else(|| deep().next());
     found.ok_or_else(|| {
-        SessionError::parameter("OutputBitDepth", format!("{} has no samples of {depth} bits", info.name))
+        SessionError::parameter("OutputBitDepth", SessionMistake::BitDepth { encoder: info.name, depth })
     })
 }
 

@@ -9,7 +9,7 @@ use crate::encoder::{FrameOptions, QualityScale};
 use crate::planner::pace::{Expected, Pace};
 use crate::property::{DataRateLimit, Values, set_value};
 use crate::session::derive::UnitStart;
-use crate::session::{NextPass, SessionError};
+use crate::session::{NextPass, SessionError, SessionMistake};
 use crate::source_frames::NotAgain;
 use crate::storage::{FrameRecord, StorageError};
 use crate::take::Score;
@@ -147,7 +147,7 @@ pub(in crate::session) struct Passes {
 }
 
 pub(super) fn no_open_pass(call: &'static str) -> SessionError {
-    SessionError::parameter(call, "no pass is open: begin one first")
+    SessionError::parameter(call, SessionMistake::NoPass)
 }
 
 impl Passes {
@@ -187,8 +187,8 @@ impl Passes {
     pub(in crate::session) fn may_begin(&self, settings: &str) -> Result<u32, SessionError> {
         let refuse = |reason| Err(SessionError::parameter("begin_pass", reason));
         match &self.stage {
-            Stage::Open(_) => refuse("a pass is open: end it first"),
-            Stage::Over => refuse("the last pass was made: create another session"),
+            Stage::Open(_) => refuse(SessionMistake::PassOpen),
+            Stage::Over => refuse(SessionMistake::PassesOver),
             Stage::Resumed { settings: stored, .. } if stored != settings => {
                 let (stored, wanted) = (stored.clone(), settings.to_owned());
                 Err(StorageError::Mismatch { what: "settings", stored, wanted }.into())
@@ -227,28 +227,22 @@ impl Passes {
     ) -> Result<(), SessionError> {
         const CALL: &str = "encode";
         let pass = self.open(CALL)?;
-        let refuse = |reason: String| Err(SessionError::parameter(CALL, reason));
+        let refuse = |reason| Err(SessionError::parameter(CALL, reason));
         if options.base_qp.is_some() {
-            return refuse("frames of several passes bring no quantizers of their own".to_owned());
+            return refuse(SessionMistake::QuantizerInPasses);
         }
         if self.is_first() {
             return Ok(());
         }
         let index = match self.frames.source.again(pts, &Input { duration, digest: digest(hash, options) }) {
             Ok(index) => index,
-            Err(NotAgain::Unknown) => {
-                return refuse(format!("there was no frame at {pts} in the first pass"));
-            }
-            Err(NotAgain::Differs) => {
-                return refuse(format!(
-                    "the frame at {pts} is not the one of the first pass: its picture, duration or options differ"
-                ));
-            }
+            Err(NotAgain::Unknown) => return refuse(SessionMistake::UnknownFrame(pts)),
+            Err(NotAgain::Differs) => return refuse(SessionMistake::OtherFrame(pts)),
         };
         let unit = units::unit_of(&self.units, index);
         let may_come = pass.wants(unit) || pass.admits(unit) && self.units[unit].first == index;
         if !may_come {
-            return refuse(format!("the frame at {pts} is in none of the time ranges of this pass"));
+            return refuse(SessionMistake::OutsideRanges(pts));
         }
         Ok(())
     }
@@ -387,8 +381,7 @@ impl Passes {
         let mut frames = (0..self.frames.states.len()).filter(wanted);
         if let Some(missing) = frames.clone().find(|&index| !self.frames.states[index].sent) {
             let pts = self.frames.pts(missing);
-            let reason = format!("the frame at {pts} is missing: all frames of the ranges have to come");
-            return Err(SessionError::parameter("end_pass", reason));
+            return Err(SessionError::parameter("end_pass", SessionMistake::MissingFrame(pts)));
         }
         let complete = frames.all(|index| self.frames.states[index].out);
         self.measure(&pass, goal.first);
@@ -440,9 +433,7 @@ impl Passes {
             Stage::Open(OpenPass { request, .. }) | Stage::Between { request } => request.as_ref(),
             Stage::Before { .. } | Stage::Over => None,
         };
-        let none = || {
-            SessionError::parameter("time_ranges_for_next_pass", "the last pass did not ask for another one")
-        };
+        let none = || SessionError::parameter("time_ranges_for_next_pass", SessionMistake::NoNextPass);
         request.map(|request| request.ranges.clone()).ok_or_else(none)
     }
 
