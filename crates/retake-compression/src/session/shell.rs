@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How long the end of a session waits for a call of its encoder to return.
-const ENCODER_PATIENCE: Duration = Duration::from_millis(700);
+const ENCODER_PATIENCE: Duration = Duration::from_millis(400);
 
 /// What a session calls with every outcome.
 pub(super) type Handler<T> = Box<dyn FnMut(EncodedOutcome<T>) + Send>;

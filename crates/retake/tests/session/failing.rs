@@ -61,11 +61,18 @@ impl Gate {
     }
 }
 
+/// Where an encoder hangs: whether it does yet, and for how long.
+#[derive(Default)]
+struct Hanging {
+    hung: Gate,
+    freed: Gate,
+}
+
 struct Failing {
     info: EncoderInfo,
     fault: Fault,
     opened: AtomicUsize,
-    gate: Arc<Gate>,
+    gate: Arc<Hanging>,
 }
 
 impl EncoderFactory for Failing {
@@ -100,7 +107,7 @@ impl EncoderFactory for Failing {
 
 struct Encode {
     fault: Fault,
-    gate: Arc<Gate>,
+    gate: Arc<Hanging>,
     format: FormatDescription,
     sent: u64,
     ready: VecDeque<EncodedFrame>,
@@ -135,7 +142,8 @@ impl Encoder for Encode {
             return Err(self.broken());
         }
         if self.fault == Fault::Hang(index) {
-            self.gate.pass();
+            self.gate.hung.open();
+            self.gate.freed.pass();
         }
         self.sent += 1;
         let kind = if index == 0 { SampleKind::Sync } else { SampleKind::Reference };
@@ -185,8 +193,8 @@ impl Encoder for Encode {
     }
 }
 
-fn registry(fault: Fault) -> (Registry, Arc<Gate>) {
-    let gate = Arc::new(Gate::default());
+fn registry(fault: Fault) -> (Registry, Arc<Hanging>) {
+    let gate = Arc::new(Hanging::default());
     let info = EncoderInfo {
         name: "failing",
         codec: Codec::H264,
@@ -315,6 +323,7 @@ fn an_encoder_that_hangs_does_not_hold_up_the_end() {
     (0..5).for_each(|frame| encode(&session, frame).unwrap());
     let out = |told: &mpsc::Receiver<_>| told.recv_timeout(PATIENCE).unwrap();
     assert_eq!([out(&told), out(&told)], [(0, 0), (1, 0)]);
+    gate.hung.pass();
     let completing = session.handle();
     let waiting = std::thread::spawn(move || completing.complete_frames().unwrap_err().code());
     let begun = Instant::now();
@@ -325,7 +334,7 @@ fn an_encoder_that_hangs_does_not_hold_up_the_end() {
     assert_eq!(waiting.join().unwrap(), -12903, "whoever waits goes on");
     session.invalidate();
     assert_eq!(encode(&session, 5).unwrap_err().code(), -12903);
-    gate.open();
+    gate.freed.open();
     drop(session);
     assert_eq!(told.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected), "nothing comes after");
 }

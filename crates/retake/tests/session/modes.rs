@@ -197,6 +197,27 @@ fn a39_the_upper_layer_can_be_left_out() {
     }
 }
 
+/// PR-1, 6.5 (D6): the rate of the base layer is judged when the session opens, by the rate that the first
+/// frame says where no property does.
+#[test]
+fn the_base_layer_is_half_of_what_the_frames_say() {
+    for info in encoders() {
+        let open = |base: f64| {
+            let pull = session(&info);
+            pull.0.reset(PropertyKey::ExpectedFrameRate).unwrap();
+            pull.0.set(Property::BaseLayerFrameRate(base))?;
+            let picture = &render(1, 99, 8)[0];
+            pull.0.encode(SourceFrame::new(picture, at(0)).duration(STEP), 0)
+        };
+        if !has(&session(&info), PropertyKey::BaseLayerFrameRate) {
+            continue;
+        }
+        open(12.0).unwrap();
+        let refused = open(15.0).unwrap_err();
+        assert!(refused.code() == -12902 && refused.to_string().contains("BaseLayerFrameRate"), "{refused}");
+    }
+}
+
 /// A39, LL-4, PR-4 (D2): a session of low latency lists layers where it has them; the flow of a WebRTC client
 /// then works, and the upper layer can be left out.
 #[test]
