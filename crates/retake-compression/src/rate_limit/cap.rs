@@ -424,8 +424,8 @@ impl<E: Encoder> RateCapped<E> {
             let fullest = reaching.map(|limit| window.bytes(limit.seconds) as f64 / limit.bytes as f64);
             times = fullest.fold(times, f64::max);
         }
-        let others_follow = !self.finished || !self.queue.is_empty();
-        if self.group().is_some() && others_follow {
+        // whether the client has ended by now must not matter, because that depends on when it is asked
+        if self.group().is_some_and(|full| inner.sent >= u64::from(full)) {
             let full = |limit: &DataRateLimit| window.bytes(limit.seconds) as f64 / limit.bytes as f64;
             times =
                 limits.iter().map(full).fold(times, |times, full| times.max(full / (1.0 - GROUP_RESERVE)));
