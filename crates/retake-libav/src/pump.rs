@@ -149,7 +149,7 @@ impl Pump {
                 }
             }
         };
-        if !behind && packet.as_ref().is_some_and(Packet::begins) {
+        if !behind && packet.as_ref().is_some_and(|packet| packet.begins() && packet.is_key()) {
             // A decoder that goes straight on drops what it has not given out yet where sizes change.
             self.held = packet;
             if let Err(failure) = decoder.send(None) {

@@ -296,7 +296,7 @@ impl Survey {
         if places > 0 {
             let s = if places == 1 { "" } else { "s" };
             let detail = format!(
-                "the clock of the source jumps in {places} place{s}: what follows is moved there, all tracks by the same time"
+                "the clock of the source jumps in {places} place{s}: what follows is moved there, all tracks that jump by the same time"
             );
             self.findings.push(Finding::whole(FindingKind::Clock, places as u64, detail));
         }

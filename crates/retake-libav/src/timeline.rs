@@ -11,6 +11,8 @@ const BACK: i64 = 300;
 /// A jump ahead by more than this is a break where clocks are known to jump, in seconds. A shorter one is a
 /// gap in a broadcast, in which nothing was sent.
 const AHEAD: i64 = 10;
+/// No film has a gap as long as this, in seconds, whatever its container.
+const LEAP: i64 = 86_400;
 /// A track that goes on for so many samples of all tracks where another one has jumped proves that nothing
 /// but a stamp of that one is wrong.
 const CONFIRMED: u64 = 500;
@@ -92,9 +94,19 @@ pub(crate) struct BreakFinder {
     live: bool,
     segments: Vec<Segment>,
     tracks: Vec<TrackClock>,
-    joins: Vec<(u32, u64, usize)>,
+    joins: Vec<Join>,
     /// The samples of all tracks.
     samples: u64,
+}
+
+/// The place in a track at which it comes into another segment.
+#[derive(Clone, Copy)]
+struct Join {
+    stream: u32,
+    sample: u64,
+    segment: usize,
+    /// The end of the track before it.
+    after: i64,
 }
 
 /// A part of the source with one clock.
@@ -112,6 +124,7 @@ struct TrackClock {
     seen: u64,
     samples: u64,
     last: Option<i64>,
+    end: i64,
     segment: usize,
 }
 
@@ -133,7 +146,8 @@ impl BreakFinder {
     }
 
     pub(crate) fn push(&mut self, seen: Seen) {
-        let (back, ahead) = (self.second.saturating_mul(BACK) / 1000, self.second.saturating_mul(AHEAD));
+        let back = self.second.saturating_mul(BACK) / 1000;
+        let ahead = self.second.saturating_mul(if self.live { AHEAD } else { LEAP });
         self.samples += 1;
         let Seen { stream, steady, time, end } = seen;
         let track = *self.track(stream);
@@ -146,7 +160,7 @@ impl BreakFinder {
         let begin = Segment { start: time, end, since: self.samples };
         if own.is_none() {
             self.segments.push(begin);
-        } else if went_back || (self.live && far) {
+        } else if went_back || far {
             // The first track to jump begins a segment; the others join it, each at its own place.
             if track.segment == newest && steady && self.segments.len() < MOST {
                 self.segments.push(begin);
@@ -156,13 +170,19 @@ impl BreakFinder {
             }
         }
         if segment != track.segment {
-            self.joins.push((stream, track.samples, segment));
+            self.joins.push(Join { stream, sample: track.samples, segment, after: track.end });
         }
         if steady && let Some(segment) = self.segments.get_mut(segment) {
             (segment.start, segment.end) = (segment.start.min(time), segment.end.max(end));
         }
-        *self.track(stream) =
-            TrackClock { steady, seen: self.samples, samples: track.samples + 1, last: Some(time), segment };
+        *self.track(stream) = TrackClock {
+            steady,
+            seen: self.samples,
+            samples: track.samples + 1,
+            last: Some(time),
+            end,
+            segment,
+        };
     }
 
     fn track(&mut self, stream: u32) -> &mut TrackClock {
@@ -177,24 +197,37 @@ impl BreakFinder {
     /// the video to those of a track.
     pub(crate) fn finish(self, ticks: impl Fn(u32, i64) -> i64) -> (Vec<Break>, usize) {
         let (mut moved, mut over, mut places) = (Vec::with_capacity(self.segments.len()), i64::MIN, 0);
-        let mut by = 0;
+        let (mut by, mut alone) = (0, 0);
+        let leap = self.second.saturating_mul(LEAP);
         for (number, segment) in self.segments.iter().enumerate() {
             let goes_on = |track: &TrackClock| {
                 track.steady && track.segment < number && track.seen > segment.since + CONFIRMED
             };
-            if number > 0 && !self.tracks.iter().any(goes_on) {
+            let shared = !self.tracks.iter().any(goes_on);
+            if number > 0 && shared {
                 by = over.saturating_sub(segment.start);
                 places += 1;
             }
-            moved.push(by);
-            over = over.max(segment.end.saturating_add(by));
+            moved.push((by, shared));
+            if shared {
+                over = over.max(segment.end.saturating_add(by));
+            }
         }
-        let break_of = |&(stream, sample, segment): &(u32, u64, usize)| Break {
-            stream,
-            sample,
-            ticks: ticks(stream, moved[segment]),
-        };
-        (self.joins.iter().map(break_of).collect(), places)
+        let breaks: Vec<Break> = self
+            .joins
+            .iter()
+            .map(|&Join { stream, sample, segment, after }| {
+                let start = self.segments[segment].start;
+                let (mut by, shared) = moved[segment];
+                if !shared && start > after.saturating_add(leap) {
+                    // One track alone leaps to a time that no film has, so it goes on where it was.
+                    by = by.saturating_add(after).saturating_sub(start);
+                    alone += 1;
+                }
+                Break { stream, sample, ticks: ticks(stream, by) }
+            })
+            .collect();
+        (breaks, places + alone)
     }
 }
 
@@ -225,6 +258,9 @@ mod tests {
         assert_eq!(found([0, 0], [0, 0], true), [moved(75, 0, 3000), moved(50, 1, 3000)]);
         assert_eq!(found([0, 90_000], [0, 90_000], true), [moved(75, 0, -87_000), moved(50, 1, -87_000)]);
         assert_eq!(found([0, 90_000], [0, 90_000], false), []);
+        let far = 1_000_000_000;
+        let leapt = [moved(75, 0, 3000 - far), moved(50, 1, 3000 - far)];
+        assert_eq!(found([0, far], [0, far], false), leapt);
         let mut timeline = Timeline::new(&Arc::new(found([0, 0], [0, 0], true)));
         let places: Vec<Place> = (0..79).map(|_| timeline.next(0)).collect();
         let place = |ticks, joined, begins| Place { ticks, joined, begins };
@@ -251,6 +287,19 @@ mod tests {
         }
         let (breaks, places) = finder.finish(|_, ticks| ticks);
         assert!(places == 0 && breaks.iter().all(|found| found.ticks == 0), "{breaks:?}");
+    }
+
+    #[test]
+    fn a_track_that_leaps_alone_goes_on_where_it_was() {
+        let mut finder = BreakFinder::new(1000, false);
+        let far = 1_000_000_000;
+        for step in 0..1000 {
+            let video = if step < 100 { step * 40 } else { far + step * 40 };
+            finder.push(Seen { stream: 0, steady: true, time: video, end: video + 40 });
+            finder.push(Seen { stream: 1, steady: true, time: step * 40, end: step * 40 + 40 });
+        }
+        let (breaks, _) = finder.finish(|_, ticks| ticks);
+        assert_eq!(breaks, [Break { stream: 0, sample: 100, ticks: -far }]);
     }
 
     #[test]
