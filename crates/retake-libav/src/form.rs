@@ -22,6 +22,7 @@ pub(crate) struct Form {
     /// Whether the aspect ratio is the container's word, whatever frames state.
     pub(crate) states_aspect: bool,
     pub(crate) pictures_state_fields: bool,
+    pub(crate) pictures_state_range: bool,
 }
 
 impl Form {
@@ -35,6 +36,7 @@ impl Form {
             matrix: video.display_matrix,
             states_aspect: video.states_aspect,
             pictures_state_fields: video.pictures_state_fields,
+            pictures_state_range: video.pictures_state_range,
         }
     }
 
@@ -49,7 +51,7 @@ impl Form {
             transfer: known(own.transfer, film.transfer, 2),
             // Red, green and blue become what the film has.
             matrix: if raw.pixels.rgb != 0 { film.matrix } else { known(own.matrix, film.matrix, 2) },
-            range: if own.range_known { own.range } else { film.range },
+            range: if own.range_known || self.pictures_state_range { own.range } else { film.range },
             range_known: true,
             chroma_location: known(own.chroma_location, film.chroma_location, 0),
         };

@@ -76,12 +76,21 @@ fn ranges_and_matrices_that_change() {
     let bt709 = "-colorspace bt709 -color_primaries bt709 -color_trc bt709";
     part("out_color_matrix=bt709:out_range=tv", &format!("{bt709} -color_range tv"), "tv.ts");
     part("out_color_matrix=bt709:out_range=pc", &format!("{bt709} -color_range pc"), "pc.ts");
+    // Limited range is often not stated.
+    part("out_color_matrix=bt709:out_range=tv", bt709, "unknown.ts");
     part(
         "out_color_matrix=bt601:out_range=tv",
         "-colorspace smpte170m -color_primaries bt709 -color_trc bt709 -color_range tv",
         "sd.ts",
     );
-    for (number, parts) in [["tv.ts", "pc.ts"], ["pc.ts", "tv.ts"], ["tv.ts", "sd.ts"]].iter().enumerate() {
+    let orders = [
+        ["tv.ts", "pc.ts"],
+        ["pc.ts", "tv.ts"],
+        ["tv.ts", "sd.ts"],
+        ["unknown.ts", "pc.ts"],
+        ["pc.ts", "unknown.ts"],
+    ];
+    for (number, parts) in orders.iter().enumerate() {
         join(&studio, parts, &format!("{number}.ts"));
         let run = studio.encode(&format!("{number}.ts -o {number}.mkv {} --crf 4", fast()));
         let found = colours(&studio, &format!("{number}.mkv"));
