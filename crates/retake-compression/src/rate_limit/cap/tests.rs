@@ -276,7 +276,7 @@ fn halving(base: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Sizes {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// A10, W2b: whatever frames take, no window holds more than its limit; each frame comes out once, its
     /// picture behind it; and how far the encoder is behind the client changes nothing.
