@@ -57,7 +57,13 @@ impl Decoder {
         unsafe { ffi::rt_decoder_complaints(self.0.as_ptr()) }.unsigned_abs()
     }
 
-    /// Forgets everything, as must happen after a seek.
+    /// Forgets everything, as must happen before another stream begins.
+    pub(crate) fn renew(&mut self) {
+        // SAFETY: the decoder is ours.
+        unsafe { ffi::rt_decoder_renew(self.0.as_ptr()) };
+    }
+
+    /// Forgets all pictures, as must happen after a seek.
     pub(crate) fn flush(&mut self) {
         // SAFETY: the decoder is ours.
         unsafe { ffi::rt_decoder_flush(self.0.as_ptr()) };

@@ -288,6 +288,7 @@ unsafe extern "C" {
     pub(crate) fn rt_decoder_send(decoder: *mut RtDecoder, packet: *mut AVPacket) -> c_int;
     pub(crate) fn rt_decoder_receive(decoder: *mut RtDecoder, out: *mut RawFrame) -> c_int;
     pub(crate) fn rt_decoder_complaints(decoder: *mut RtDecoder) -> i64;
+    pub(crate) fn rt_decoder_renew(decoder: *mut RtDecoder);
     pub(crate) fn rt_decoder_flush(decoder: *mut RtDecoder);
     pub(crate) fn rt_frame_free(frame: *mut AVFrame);
 

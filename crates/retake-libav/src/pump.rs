@@ -102,7 +102,7 @@ impl Pump {
                     return Ok(Some(frame));
                 }
                 Ok(Received::End) if self.held.is_some() => {
-                    decoder.flush();
+                    decoder.renew();
                     self.feed(input, decoder)?;
                 }
                 Ok(Received::End) => return Ok(self.end(decoder)),

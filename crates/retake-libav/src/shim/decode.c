@@ -94,11 +94,6 @@ void rt_frame_describe(AVFrame *frame, rt_frame *out) {
     out->format = frame->format;
     out->aspect = (rt_ratio){frame->sample_aspect_ratio.num, frame->sample_aspect_ratio.den};
     out->colour = (rt_colour){frame->color_primaries, frame->color_trc, frame->colorspace, frame->color_range, frame->chroma_location};
-    /* Where the range changes, decoders keep the format of the first frame; what the frame states is true. */
-    if (frame->color_range == AVCOL_RANGE_UNSPECIFIED &&
-        (frame->format == AV_PIX_FMT_YUVJ420P || frame->format == AV_PIX_FMT_YUVJ422P ||
-         frame->format == AV_PIX_FMT_YUVJ444P || frame->format == AV_PIX_FMT_YUVJ440P))
-        out->colour.range = AVCOL_RANGE_JPEG;
     rt_describe_pixels(frame->format, &out->pixels);
     rt_hdr_from(&out->hdr, frame_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA),
                 frame_side_data(frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL));
@@ -125,6 +120,33 @@ int rt_decoder_receive(rt_decoder *decoder, rt_frame *out) {
 }
 
 void rt_decoder_flush(rt_decoder *decoder) { avcodec_flush_buffers(decoder->context); }
+
+void rt_decoder_renew(rt_decoder *decoder) {
+    AVCodecContext *old = decoder->context, *new = avcodec_alloc_context3(old->codec);
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    int result = new && par ? avcodec_parameters_from_context(par, old) : AVERROR(ENOMEM);
+    if (result >= 0) {
+        /* Decoders keep the range of the last stream that stated one, and a format that is named after it. */
+        par->color_range = AVCOL_RANGE_UNSPECIFIED;
+        par->format = AV_PIX_FMT_NONE;
+        result = avcodec_parameters_to_context(new, par);
+    }
+    if (result >= 0) {
+        new->pkt_timebase = old->pkt_timebase;
+        new->thread_count = old->thread_count;
+        new->opaque = old->opaque;
+        new->max_pixels = old->max_pixels;
+        result = avcodec_open2(new, old->codec, NULL);
+    }
+    avcodec_parameters_free(&par);
+    if (result < 0) {
+        avcodec_free_context(&new);
+        avcodec_flush_buffers(old);
+        return;
+    }
+    avcodec_free_context(&decoder->context);
+    decoder->context = new;
+}
 
 int64_t rt_decoder_complaints(rt_decoder *decoder) { return atomic_load(&decoder->complaints); }
 

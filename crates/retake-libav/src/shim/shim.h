@@ -197,6 +197,7 @@ void rt_decoder_close(rt_decoder *decoder);
 int rt_decoder_send(rt_decoder *decoder, AVPacket *packet);
 int rt_decoder_receive(rt_decoder *decoder, rt_frame *out);
 void rt_decoder_flush(rt_decoder *decoder);
+void rt_decoder_renew(rt_decoder *decoder); /* Flushes, before another stream of the same kind begins. */
 int64_t rt_decoder_complaints(rt_decoder *decoder); /* The errors in the stream that decoding met so far. */
 void rt_frame_free(AVFrame *frame);
 void rt_frame_describe(AVFrame *frame, rt_frame *out);
