@@ -4,7 +4,9 @@
 
 use crate::journalled::{file, inputs};
 use retake_compression::silo::{ExistingSilo, FrameSilo};
-use retake_media::{Codec, Colour, FormatDescription, Rational, Sample, SampleBuffer, SampleKind, Time};
+use retake_media::{
+    Codec, Colour, FormatDescription, Rational, Sample, SampleBuffer, SampleKind, Time, TimeRange,
+};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -77,8 +77,7 @@ fn real() -> &'static [u8] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("storage");
         let options = StorageOptions { do_not_delete: true, ..StorageOptions::default() };
-        let storage =
-            MultiPassStorage::create(Some(&path), &options).expect("a new storage");
+        let storage = MultiPassStorage::create(Some(&path), &options).expect("a new storage");
         let lease = storage.attach(&identity()).expect("a new storage");
         for pass in 0..2 {
             lease.begin_pass(pass).expect("a disk with room");

@@ -48,8 +48,8 @@ impl Input {
         Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default() })
     }
 
-    /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its place
-    /// is refused.
+    /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its
+    /// place is refused.
     pub(crate) fn open_again(info: &FilmInfo) -> Result<Self, MediaError> {
         let mut input = Self::open(&info.path, &info.access)?;
         if input.state != info.state {

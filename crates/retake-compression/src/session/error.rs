@@ -138,7 +138,8 @@ pub enum SessionMistake {
     /// A later pass gets a frame that the first one did not.
     #[error("there was no frame at {0} in the first pass")]
     UnknownFrame(Time),
-    /// A later pass gets a frame with another picture, another duration or other options than the first one did.
+    /// A later pass gets a frame with another picture, another duration or other options than the first one
+    /// did.
     #[error("the frame at {0} is not the one of the first pass: its picture, duration or options differ")]
     OtherFrame(Time),
     /// A later pass gets a frame that it did not ask for.

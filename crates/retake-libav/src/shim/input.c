@@ -15,8 +15,8 @@ typedef struct kept {
 } kept;
 
 struct rt_input {
-    /* Must be the first member, because the log callback counts where `opaque` of a context points to, which is
-       this struct. */
+    /* Must be the first member, because the log callback counts where `opaque` of a context points to, which
+       is this struct. */
     atomic_llong complaints;
     AVFormatContext *context;
     AVIOContext *bytes; /* of the film itself */
