@@ -106,7 +106,8 @@ impl MultiPassEncode {
     /// clients that keep one of them, or want to know first whether the session takes the storage.
     ///
     /// # Errors
-    /// [`MultiPassError::Session`], as [`SessionHandle::begin_pass`] gives it.
+    /// [`MultiPassError::Session`], as
+    /// [`SessionHandle::begin_pass`](crate::session::SessionHandle::begin_pass) gives it.
     pub fn new(
         (session, outcomes): (CompressionSession, Outcomes),
         storage: Option<Arc<MultiPassStorage>>,

@@ -40,8 +40,8 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
     }
 
     /// What the client means to feed: the session then has a pool of such buffers
-    /// ([`SessionHandle::pixel_buffer_pool`]). The default attributes ask for whatever the encoder likes
-    /// best. Other pictures may be fed as well.
+    /// ([`SessionHandle::pixel_buffer_pool`](crate::session::SessionHandle::pixel_buffer_pool)). The default
+    /// attributes ask for whatever the encoder likes best. Other pictures may be fed as well.
     #[doc(alias = "sourceImageBufferAttributes")]
     pub fn source_attributes(mut self, attributes: PixelBufferAttributes) -> Self {
         self.source = Some(attributes);
@@ -57,7 +57,8 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
         self
     }
 
-    /// Creates the session. No encode is opened before [`SessionHandle::prepare`] or the first frame.
+    /// Creates the session. No encode is opened before
+    /// [`SessionHandle::prepare`](crate::session::SessionHandle::prepare) or the first frame.
     ///
     /// # Errors
     /// [`SessionError::Parameter`] for a size that no picture has, or where there is no handler;
