@@ -17,16 +17,19 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// How long a run may take to stop. A call into an encoder cannot be interrupted, and may take longer.
 const DEADLINE: Duration = Duration::from_millis(1000);
 
+/// The signals that ask for an end.
+#[cfg(unix)]
+const SIGNALS: &[i32] = &[SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: &[i32] = &[SIGINT, SIGTERM];
+
 /// Returns a flag that the first signal raises. A run that a signal has to end says `stopped`.
 pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static) -> Result<StopFlag> {
     let stop = StopFlag::new();
     let came = Arc::new(AtomicBool::new(false));
-    let mut signals = vec![SIGINT, SIGTERM];
-    #[cfg(unix)]
-    signals.push(signal_hook::consts::SIGHUP);
     let code = i32::from(STOPPED);
     let install = || -> std::io::Result<()> {
-        for &signal in &signals {
+        for &signal in SIGNALS {
             // in this order, so that the first signal only sets what makes the second one end the process
             flag::register_conditional_shutdown(signal, code, came.clone())?;
             flag::register(signal, came.clone())?;
