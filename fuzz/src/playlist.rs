@@ -35,10 +35,10 @@ pub fn run(data: &[u8]) {
     let media = fuzzing::media(&segments);
     let read = parse_media_playlist_res(media.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{media}"));
     assert_eq!(read.segments.len(), segments.len(), "{media}");
-    assert!(
-        read.end_list
-            && read.segments.iter().all(|one| f64::from(one.duration).round() <= read.target_duration as f64)
-    );
+    assert!(read.end_list);
+    // the other program reads lengths in single precision, so that one just below a half may seem to be one
+    let rounded = |length: f32| (f64::from(length) * (1.0 - f64::from(f32::EPSILON))).round();
+    assert!(read.segments.iter().all(|one| rounded(one.duration) <= read.target_duration as f64), "{media}");
 }
 
 pub fn seeds() -> Vec<Vec<u8>> {

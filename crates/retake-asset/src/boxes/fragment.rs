@@ -105,13 +105,15 @@ pub(crate) fn type_box(kind: &[u8; 4], brands: &[&[u8; 4]]) -> Node {
 
 /// Puts the fragments in `media` on the session's time line, in place, and returns where each sample lies.
 pub(crate) fn place(media: &mut [u8], placements: &[Placement]) -> Option<Vec<Piece>> {
+    // every sample has a byte at least, so that more samples than bytes are a lie
+    let most = media.len();
     let (mut at, mut pieces) = (0, Vec::new());
     while at < media.len() {
         let (kind, head_size, size) = head(&media[at..])?;
         if kind == *b"moof" {
             let moof = &mut media[at..at + size];
             for_each(&mut moof[head_size..], b"traf", &mut |traf| {
-                place_track(traf, at as u64, placements, &mut pieces)
+                place_track(traf, (at as u64, most), placements, &mut pieces)
             })?;
         }
         at += size;
@@ -136,7 +138,13 @@ fn for_each(
     Some(())
 }
 
-fn place_track(traf: &mut [u8], moof: u64, placements: &[Placement], pieces: &mut Vec<Piece>) -> Option<()> {
+/// `moof` is where the fragment begins, and `most` how many samples there are in all.
+fn place_track(
+    traf: &mut [u8],
+    (moof, most): (u64, usize),
+    placements: &[Placement],
+    pieces: &mut Vec<Piece>,
+) -> Option<()> {
     let (mut track, mut usual_size) = (None, 0);
     for_each(traf, b"tfhd", &mut |fields| {
         let flags = u32_at(fields, 0)?;
@@ -168,7 +176,7 @@ fn place_track(traf: &mut [u8], moof: u64, placements: &[Placement], pieces: &mu
     let mut data = None;
     for_each(traf, b"trun", &mut |fields| {
         let flags = u32_at(fields, 0)?;
-        let count = u32_at(fields, 4)? as usize;
+        let count = u32_at(fields, 4)?;
         let mut at = 8;
         if flags & 1 != 0 {
             data = moof.checked_add_signed(i64::from(u32_at(fields, at)? as i32));
@@ -191,10 +199,31 @@ fn place_track(traf: &mut [u8], moof: u64, placements: &[Placement], pieces: &mu
                 put_u32(fields, at, i32::try_from(offset).ok()? as u32)?;
                 at += 4;
             }
-            let offset = data?;
+            let offset = data.filter(|_| pieces.len() < most)?;
             pieces.push(Piece { track, offset, length });
             data = offset.checked_add(length.into());
         }
         Some(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that says of itself that it has four thousand million samples without a field is refused at
+    /// once.
+    #[test]
+    fn a_number_of_samples_is_not_believed() {
+        let run = |count: u32| {
+            let header = Node::fields(b"tfhd", vec![0, 0, 0, 0, 0, 0, 0, 1]);
+            let trun = [&[0, 0, 0, 1], count.to_be_bytes().as_slice(), &[0, 0, 0, 0]].concat();
+            let traf = Node::parent(b"traf", vec![header, Node::fields(b"trun", trun)]);
+            let mut media = Vec::new();
+            Node::parent(b"moof", vec![traf]).write(&mut media);
+            let placement = Placement { first: 0, zero: 0, reorder: 0, lead: 0 };
+            place(&mut media, &[placement]).map(|pieces| pieces.len())
+        };
+        assert_eq!((run(3), run(u32::MAX)), (Some(3), None));
+    }
 }
