@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// So many failures in a row, with no success between them, end a film, because an error may repeat for ever.
-const PATIENCE: u32 = 64;
+pub(crate) const PATIENCE: u32 = 64;
 
 /// Moves packets from a demuxer to a decoder until a frame comes out, and carries on after damage.
 pub(crate) struct Pump {

@@ -13,13 +13,12 @@ use crate::finding::{Finding, FindingKind, Findings};
 use crate::form::Form;
 use crate::input::{Input, Packet};
 use crate::probe::{describe, ratio};
+use crate::pump::PATIENCE;
 use crate::timeline::{BreakFinder, Seen};
 use retake_media::{PixelFormat, Rational, Time};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So many failures in a row, with no success between them, end a film.
-const PATIENCE: u32 = 64;
 /// Pictures are looked at no more often than this, in seconds.
 const LOOK: f64 = 0.5;
 /// More forms than this are not told apart, because memory must be bounded.
@@ -39,7 +38,8 @@ const PAUSE: f64 = 1.0;
 /// so, the film is returned as it came.
 ///
 /// # Errors
-/// Returns [`MediaError::Encrypted`], and [`MediaError::Read`] if the system cannot read on; else fails like
+/// Returns [`MediaError::Encrypted`], [`MediaError::Read`] if the system cannot read on, and
+/// [`MediaError::Interrupted`] if that was asked for through the film's access; else fails like
 /// [`probe`](crate::probe()).
 pub fn survey(info: FilmInfo, stopped: &dyn Fn() -> bool) -> Result<FilmInfo, MediaError> {
     if !info.seekable || info.surveyed {
@@ -166,11 +166,10 @@ impl Survey {
                 }
                 Ok(None) => break,
                 Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
+                Err(failure) if failure.is_final() => {
+                    return Err(MediaError::read(&info.path, self.samples, self.input.position(), &failure));
+                }
                 Err(failure) => {
-                    if let Some(source) = failure.io() {
-                        let (file, byte) = (info.path.clone(), self.input.position());
-                        return Err(MediaError::Read { file, frame: self.samples, byte, source });
-                    }
                     self.complain(failure.message());
                     failures += 1;
                     if failures > PATIENCE {
@@ -372,12 +371,10 @@ impl Survey {
             // What only one picture stated holds for the film.
             info.video.mastering_display = info.video.mastering_display.or(first.mastering_display);
             info.video.content_light = info.video.content_light.or(first.content_light);
-            let deep = self
-                .forms
-                .iter()
-                .zip(&weights)
-                .find(|(form, weight)| form.format == PixelFormat::I010 && **weight >= all * COUNTS);
-            if deep.is_some() {
+            let deep = |(form, weight): (&VideoTrack, &f64)| {
+                form.format == PixelFormat::I010 && *weight >= all * COUNTS
+            };
+            if self.forms.iter().zip(&weights).any(deep) {
                 info.video.format = PixelFormat::I010;
             }
         }

@@ -29,6 +29,9 @@ use std::sync::Arc;
 /// large at once, and is then replaced where it began: what was handed out would leave a second sync frame.
 const FIRST: usize = 16;
 
+/// The most bytes of pictures that wait because they may have to be encoded again together.
+const HELD_MEMORY: u64 = 256 << 20;
+
 /// The share of a window that a group leaves for the sync frame of the next one.
 const GROUP_RESERVE: f64 = 0.25;
 
@@ -71,6 +74,14 @@ pub enum HoldBack {
         /// coarser, and not what stands far from it.
         frames: u32,
     },
+}
+
+impl HoldBack {
+    /// How many pictures of an encode may wait until all of it, or all of a group, is there: at most 256 MiB.
+    pub fn most_frames(settings: &EncoderSettings) -> u32 {
+        let picture = settings.format.picture_bytes(settings.width, settings.height).max(1);
+        u32::try_from(HELD_MEMORY / picture).unwrap_or(u32::MAX)
+    }
 }
 
 /// What a cap keeps to.

@@ -8,6 +8,7 @@ use crate::index::scout::held_back;
 use retake_compression::encoder::{EncoderInfo, EncoderSettings};
 use retake_compression::planner::Objective;
 use retake_compression::property::DataRateLimit;
+use retake_compression::rate_limit::HoldBack;
 use retake_compression::units::UnitRule;
 use retake_libav::FilmInfo;
 use retake_media::PixelFormat;
@@ -105,17 +106,13 @@ pub(crate) fn limit_of(rate: u64) -> DataRateLimit {
     DataRateLimit { bytes, seconds: RATE_WINDOW }
 }
 
-/// The most bytes of pictures of a take that may have to be encoded again as a whole.
-const HELD_MEMORY: u64 = 256 << 20;
-
 /// How many frames of a take wait in memory until all of it is known to keep its limits, where its encoder
 /// does not see to that by itself.
 pub(crate) fn held_frames(info: &EncoderInfo, settings: &EncoderSettings, limits: &[DataRateLimit]) -> u32 {
     if limits.is_empty() || info.controls.rate_limit {
         return 0;
     }
-    let picture = settings.format.picture_bytes(settings.width, settings.height).max(1);
-    u32::try_from(HELD_MEMORY / picture).unwrap_or(u32::MAX)
+    HoldBack::most_frames(settings)
 }
 
 /// The most frames that the library is to look at before it codes them, if it gives bits better for that and

@@ -5,7 +5,7 @@ use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
 use retake_compression::encoder::EncoderInfo;
-use retake_libav::{Access, FilmInfo, MediaError, PipeReader, ReaderOptions, probe_with, survey};
+use retake_libav::{Access, FilmInfo, PipeReader, ReaderOptions, probe_with, survey};
 use retake_media::PixelFormat;
 use std::io;
 use std::path::Path;
@@ -20,7 +20,6 @@ pub(crate) fn probe_pipe(
     let copy = folder.input();
     keep(input, folder, access)?;
     look_at(&copy, access, stop).map_err(|error| match error {
-        ExportError::Media(MediaError::Interrupted { .. }) => ExportError::Stopped,
         // the user knows nothing of the copy
         ExportError::Media(error) => {
             let named =

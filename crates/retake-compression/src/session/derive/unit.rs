@@ -7,10 +7,6 @@ use crate::property::{Values, set_value};
 use crate::rate_limit::HoldBack;
 use retake_media::Time;
 
-/// The most bytes of pictures of a unit that wait until all of it is there: for an encoder's own first pass,
-/// or because all of it may have to be encoded again.
-const UNIT_MEMORY: u64 = 256 << 20;
-
 /// Frames that are encoded by themselves come in multiples of this, which is the largest mini-group of
 /// pictures that encoders have.
 const GROUP: u32 = 32;
@@ -71,11 +67,11 @@ fn first_pass(
     frames.filter(|_| info.controls.first_pass && !is_limited(values))
 }
 
-/// How many frames a unit has that is encoded again, if all its pictures may wait in memory.
+/// How many frames a unit has that is encoded again, if all its pictures may wait in memory: for an encoder's
+/// own first pass, or because all of it may have to be encoded again.
 pub(in crate::session) fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
     unit.quality?;
-    let picture = settings.format.picture_bytes(settings.width, settings.height);
-    let fits = |frames: &u32| *frames > 0 && u64::from(*frames).saturating_mul(picture) <= UNIT_MEMORY;
+    let fits = |frames: &u32| (1..=HoldBack::most_frames(settings)).contains(frames);
     u32::try_from(unit.frames).ok().filter(fits)
 }
 
@@ -99,8 +95,7 @@ pub(in crate::session) fn hold_back(
     }
     let limits = set_value!(values, DataRateLimits).into_iter().flatten();
     let window = limits.map(|limit| limit.seconds * settings.frame_rate.to_f64()).fold(0.0, f64::max);
-    let picture = settings.format.picture_bytes(settings.width, settings.height).max(1);
-    let room = u32::try_from(UNIT_MEMORY / picture).unwrap_or(u32::MAX);
+    let room = HoldBack::most_frames(settings);
     let groups = (window / f64::from(GROUP)).ceil().clamp(1.0, f64::from((room / GROUP).max(1)));
     HoldBack::Groups { frames: GROUP * groups as u32 }
 }

@@ -21,14 +21,14 @@ fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
 }
 
 /// The units that make windows hold more than a limit, each with how many times too large it is
-/// ([`overfull`]).
-pub(super) fn broken(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> BTreeMap<usize, f64> {
-    overfull(&timeline(frames, units), limits)
-}
-
-/// How full the fullest window is that each unit has a sample in.
-pub(super) fn fullness(frames: &Frames, units: &[Unit], limits: &[DataRateLimit]) -> Vec<f64> {
-    fullest(&timeline(frames, units), limits, units.len())
+/// ([`overfull`]); and how full the fullest window is that each unit has a sample in.
+pub(super) fn judge(
+    frames: &Frames,
+    units: &[Unit],
+    limits: &[DataRateLimit],
+) -> (BTreeMap<usize, f64>, Vec<f64>) {
+    let samples = timeline(frames, units);
+    (overfull(&samples, limits), fullest(&samples, limits, units.len()))
 }
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.

@@ -329,10 +329,10 @@ impl Passes {
     /// Takes note that the unit which is encoded again had to be made coarser than planned, because of a
     /// limit.
     pub(in crate::session) fn made_coarser(&mut self, quality: f64) {
-        if let Stage::Open(pass) = &mut self.stage
+        self.fitted(quality);
+        if let Stage::Open(pass) = &self.stage
             && let Some(unit) = pass.current
         {
-            pass.used.insert(unit, quality);
             self.units[unit].finest = Some(quality);
         }
     }
@@ -413,8 +413,7 @@ impl Passes {
 
     /// What to ask for, if anything.
     fn plan(&self, goal: &PassGoal) -> Option<PassPlan> {
-        let broken = limits::broken(&self.frames, &self.units, self.limits());
-        let full = limits::fullness(&self.frames, &self.units, self.limits());
+        let (broken, full) = limits::judge(&self.frames, &self.units, self.limits());
         let plan = goal.plan(&self.units, self.frames.seconds(), &broken, &full);
         let asked = !plan.takes.is_empty() || (self.is_first() && goal.always);
         asked.then_some(plan)
