@@ -7,11 +7,16 @@ use std::path::Path;
 use std::process::exit;
 
 /// The libraries with their oldest versions that suffice: those of FFmpeg 5.1.
-const LIBRARIES: [(&str, &str); 4] =
-    [("libavformat", "59.27"), ("libavcodec", "59.37"), ("libswscale", "6.7"), ("libavutil", "57.28")];
+const LIBRARIES: [(&str, &str); 5] = [
+    ("libavformat", "59.27"),
+    ("libavcodec", "59.37"),
+    ("libswscale", "6.7"),
+    ("libswresample", "4.7"),
+    ("libavutil", "57.28"),
+];
 
-const SHIMS: [&str; 9] =
-    ["common", "input", "decode", "scale", "resize", "subtitle", "sound", "output", "track"];
+const SHIMS: [&str; 10] =
+    ["common", "input", "decode", "scale", "resize", "subtitle", "sound", "pcm", "output", "track"];
 
 fn main() {
     if std::env::var_os("DOCS_RS").is_some() {
@@ -36,7 +41,7 @@ fn main() {
                 );
                 eprintln!("On Debian and Ubuntu install it with:\n");
                 eprintln!(
-                    "    apt install pkg-config libavformat-dev libavcodec-dev libswscale-dev libavutil-dev\n"
+                    "    apt install pkg-config libavformat-dev libavcodec-dev libswscale-dev libswresample-dev libavutil-dev\n"
                 );
                 eprintln!(
                     "Elsewhere install FFmpeg with its headers, and point PKG_CONFIG_PATH to its .pc files.\n"

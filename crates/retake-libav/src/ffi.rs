@@ -10,6 +10,11 @@ pub(crate) const UNKNOWN: i64 = i64::MIN;
 pub(crate) const I420: i32 = 0;
 pub(crate) const I010: i32 = 1;
 
+/// These numbers must equal `RT_SAMPLES_*`.
+pub(crate) const S16: i32 = 0;
+pub(crate) const S32: i32 = 1;
+pub(crate) const F32: i32 = 2;
+
 pub(crate) const VIDEO: i32 = 0;
 pub(crate) const AUDIO: i32 = 1;
 pub(crate) const SUBTITLE: i32 = 2;
@@ -34,7 +39,7 @@ macro_rules! opaque {
         }
     )*};
 }
-opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles, RtSound);
+opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles, RtSound, RtPcm);
 
 /// The callbacks through which the shims reach the bytes of a film.
 #[repr(C)]
@@ -207,6 +212,15 @@ pub(crate) struct RawVideo {
     pub(crate) disposition: i32,
     pub(crate) fields: i32,
     pub(crate) encoder: *const c_char,
+}
+
+#[repr(C)]
+pub(crate) struct RawSoundFrame {
+    pub(crate) pts: i64,
+    pub(crate) duration: i64,
+    pub(crate) samples: i32,
+    pub(crate) rate: i32,
+    pub(crate) damaged: i32,
 }
 
 #[repr(C)]
@@ -385,6 +399,31 @@ unsafe extern "C" {
     pub(crate) fn rt_sound_of(sound: *const RtSound, out: *mut RawAudio);
     pub(crate) fn rt_sound_send(sound: *mut RtSound, samples: *const f32, pts: i64) -> c_int;
     pub(crate) fn rt_sound_receive(sound: *mut RtSound, out: *mut RawPacket) -> c_int;
+
+    pub(crate) fn rt_pcm_open(
+        input: *mut RtInput,
+        stream: c_int,
+        format: c_int,
+        rate: c_int,
+        channels: c_int,
+        layout: u64,
+        out: *mut *mut RtPcm,
+    ) -> c_int;
+    pub(crate) fn rt_pcm_close(pcm: *mut RtPcm);
+    pub(crate) fn rt_pcm_of(pcm: *const RtPcm, out: *mut RawAudio);
+    pub(crate) fn rt_pcm_send(pcm: *mut RtPcm, packet: *mut AVPacket) -> c_int;
+    pub(crate) fn rt_pcm_receive(pcm: *mut RtPcm, out: *mut RawSoundFrame) -> c_int;
+    pub(crate) fn rt_pcm_advance(pcm: *mut RtPcm) -> c_int;
+    pub(crate) fn rt_pcm_flush(pcm: *mut RtPcm);
+    pub(crate) fn rt_pcm_convert(
+        pcm: *mut RtPcm,
+        skip: c_int,
+        count: c_int,
+        data: *mut *const u8,
+        samples: *mut c_int,
+    ) -> c_int;
+    pub(crate) fn rt_pcm_drain(pcm: *mut RtPcm, data: *mut *const u8, samples: *mut c_int) -> c_int;
+    pub(crate) fn rt_pcm_complaints(pcm: *mut RtPcm) -> i64;
 
     pub(crate) fn rt_subtitles_open(
         input: *mut RtInput,

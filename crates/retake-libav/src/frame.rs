@@ -5,7 +5,8 @@ use retake_media::{PixelBuffer, picture_hash};
 /// One frame of a film.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The frame's number in presentation order, from 0.
+    /// The frame's number in presentation order, from 0; of a reader that was opened at a time, counted from
+    /// the first frame that it gives out.
     pub index: u64,
     /// The time at which it is shown, in ticks of the track's time base; strictly increasing.
     pub pts: i64,

@@ -2,8 +2,8 @@
 //!
 //! [`probe()`] looks at a film, [`FrameReader`] decodes it from start to end, [`RangeReader`] decodes exact
 //! ranges of it, and [`Muxer`] writes compressed samples together with copies of all other tracks.
-//! [`PictureTransfer`] makes pictures of other formats and sizes, [`SoundEncoder`] encodes sound. This crate
-//! must decide nothing: it plans no takes and chooses no settings.
+//! [`PictureTransfer`] makes pictures of other formats and sizes, [`PcmReader`] decodes sound, and
+//! [`SoundEncoder`] encodes it. This crate must decide nothing: it plans no takes and chooses no settings.
 //!
 //! FFmpeg is reached through C shims of our own (`src/shim`) with flat structs, so that FFmpeg 5.1 to 9 work
 //! from one source and no layout of its structs is known in Rust. It prints nothing, because its messages go
@@ -28,6 +28,7 @@ mod input;
 mod muxer;
 mod note;
 mod output;
+mod pcm;
 mod pipe;
 mod probe;
 mod pump;
@@ -55,6 +56,7 @@ pub use frame::Frame;
 pub use index::{FrameEntry, FrameIndex};
 pub use muxer::{FinishedFilm, Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, TrackFormat};
 pub use note::Note;
+pub use pcm::{PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmReader, PcmSamples};
 pub use pipe::PipeReader;
 pub use probe::{probe, probe_with};
 pub use range::{Advance, RangeReader, SeekTrust};

@@ -3,14 +3,14 @@
 use crate::clock::Clock;
 use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::error::MediaError;
-use crate::film::FilmInfo;
+use crate::film::{FilmInfo, time_to_ticks};
 use crate::finding::{Finding, FindingKind};
 use crate::form::Form;
 use crate::frame::Frame;
 use crate::input::Input;
 use crate::pump::Pump;
 use crate::transfer::PictureTransfer;
-use retake_media::{PixelBuffer, PixelFormat};
+use retake_media::{PixelBuffer, PixelFormat, Time};
 use std::path::PathBuf;
 
 /// Chooses format and threads of a reader.
@@ -23,14 +23,22 @@ pub struct ReaderOptions {
     pub threads: u32,
 }
 
-/// Gives out all frames of a film, from the first to the last.
+/// Gives out all frames of a film, from the first, or from the one at a time, to the last.
 pub struct FrameReader {
     decoding: Decoding,
     clock: Clock,
     index: u64,
+    /// The frame that was decoded to find out where a seek has led.
+    first: Option<Decoded>,
+    /// The time before which frames are not given out, in ticks.
+    from: Option<i64>,
     /// What is known of the film already.
     surveyed: Vec<Finding>,
 }
+
+/// How far before a place a film is looked for a frame that decoding can start at, in seconds. Where none of
+/// these leads before the place, the film is decoded from its start.
+const SEEKS: [i64; 4] = [0, 2, 10, 60];
 
 impl FrameReader {
     /// Opens a film at its first frame.
@@ -40,7 +48,46 @@ impl FrameReader {
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let decoding = Decoding::open(info, options)?;
-        Ok(Self { decoding, clock: Clock::new(&info.video), index: 0, surveyed: info.findings.clone() })
+        let (clock, surveyed) = (Clock::new(&info.video), info.findings.clone());
+        Ok(Self { decoding, clock, index: 0, first: None, from: None, surveyed })
+    }
+
+    /// Opens a film at a time: the first frame is the first that is shown at `start` or later. Decoding
+    /// begins at a sync frame that is shown at `start` or before, which is looked at to know that a seek has
+    /// led there; where seeking cannot be relied on, at the start of the film.
+    ///
+    /// # Errors
+    /// Fails like [`FrameReader::open`], and, as there, only reads on later.
+    pub fn open_at(info: &FilmInfo, options: ReaderOptions, start: Time) -> Result<Self, MediaError> {
+        let base = info.video.time_base;
+        let near = time_to_ticks(start, base).map(|near| near.saturating_sub(1)..=near.saturating_add(1));
+        let from = near.and_then(|mut ticks| ticks.find(|tick| info.video.time(*tick) >= start));
+        let Some(from) = from else { return Self::open(info, options) };
+        let second = time_to_ticks(Time::new(1, 1), base).unwrap_or(i64::MAX);
+        // Times behind a break of the clock follow from all samples before them.
+        let seeks = if info.seekable && info.breaks.is_empty() { &SEEKS[..] } else { &[] };
+        for before in seeks {
+            let place = from.saturating_sub(before.saturating_mul(second));
+            if place <= 0 {
+                break;
+            }
+            let mut reader = Self::open(info, options)?;
+            if !reader.decoding.seek(place) {
+                break;
+            }
+            while let Some(frame) = reader.decoding.next(0)? {
+                // Frames before the first sync frame may have been decoded without what they refer to.
+                match frame.pts() {
+                    Some(pts) if pts <= from && frame.raw().key == 0 => {}
+                    Some(pts) if pts <= from => {
+                        (reader.first, reader.from) = (Some(frame), Some(from));
+                        return Ok(reader);
+                    }
+                    _ => break,
+                }
+            }
+        }
+        Ok(Self { from: Some(from), ..Self::open(info, options)? })
     }
 
     /// Returns the next frame; `None` after the last.
@@ -52,8 +99,33 @@ impl FrameReader {
     /// Damaged parts are no error: they count as [`FrameReader::damaged`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
+        let (decoded, pts, duration) = loop {
+            let Some(decoded) = self.decoded()? else { return Ok(None) };
+            let repaired = self.clock.repaired();
+            let (pts, duration) = self.clock.stamp(decoded.pts(), decoded.raw().duration);
+            // Where there was no time at all, a frame follows the one before.
+            if self.clock.repaired() > repaired && decoded.pts().is_some() {
+                let time = self.decoding.pump.seconds(pts);
+                self.decoding.pump.findings.note(FindingKind::Times, time, String::new);
+            }
+            if self.from.is_none_or(|from| pts >= from) {
+                break (decoded, pts, duration);
+            }
+        };
+        let sync = decoded.raw().key != 0;
+        let picture = self.decoding.picture(decoded, self.index)?;
+        let index = self.index;
+        self.index += 1;
+        Ok(Some(Frame { index, pts, duration, sync, picture }))
+    }
+
+    /// Returns the next frame as the decoder gives it.
+    fn decoded(&mut self) -> Result<Option<Decoded>, MediaError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let Some(decoded) = self.decoding.next(self.index)? else {
-            if self.index == 0 {
+            if self.index == 0 && self.from.is_none() {
                 let (file, detail) = (self.decoding.file.clone(), self.decoding.pump.complaint());
                 return Err(MediaError::NoFrames { file, detail });
             }
@@ -63,18 +135,7 @@ impl FrameReader {
             }
             return Ok(None);
         };
-        let repaired = self.clock.repaired();
-        let (pts, duration) = self.clock.stamp(decoded.pts(), decoded.raw().duration);
-        // Where there was no time at all, a frame follows the one before.
-        if self.clock.repaired() > repaired && decoded.pts().is_some() {
-            let time = self.decoding.pump.seconds(pts);
-            self.decoding.pump.findings.note(FindingKind::Times, time, String::new);
-        }
-        let sync = decoded.raw().key != 0;
-        let picture = self.decoding.picture(decoded, self.index)?;
-        let index = self.index;
-        self.index += 1;
-        Ok(Some(Frame { index, pts, duration, sync, picture }))
+        Ok(Some(decoded))
     }
 
     /// Decodes, and counts, only sync frames from here on. This checks quickly that a film decodes at every

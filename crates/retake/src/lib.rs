@@ -86,7 +86,7 @@ pub mod pixel {
 /// [`probe`](source::probe) looks at a film, and opens nothing else unless [`Access`](source::Access) allows
 /// it; [`survey`](source::survey) looks through all of it; [`FrameReader`](source::FrameReader) decodes its
 /// pictures from start to end, [`TrackReader`](source::TrackReader) gives the samples of a track. A reader
-/// that can be read again, in exact ranges, is [`AssetReader`](asset::AssetReader).
+/// that can be read again, in exact ranges, and that decodes sound, is [`AssetReader`](asset::AssetReader).
 pub mod source {
     pub use retake_libav::{
         Access, FilmInfo, Finding, FindingKind, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind,
@@ -104,9 +104,10 @@ pub mod asset {
     pub use retake_asset::{
         AppendError, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup, CallError, Container,
         EncoderSetup, InputEncoder, InputOptions, MediaDataLocation, MediaSample, MediaType, Mistake,
-        MultiPassController, OpenedEncoder, OtherTracks, OutputSource, PassDescription, Picture, Pictures,
-        PixelBufferAdaptor, PixelBufferReceiver, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples,
-        SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, SerialQueue, SoundCodec, SoundReceiver,
+        MultiPassController, OpenedEncoder, OtherTracks, OutputSource, PassDescription, PcmBlock,
+        PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor,
+        PixelBufferReceiver, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples, SegmentDelegate,
+        SegmentKind, SegmentProfile, SegmentReport, SerialQueue, Sound, SoundCodec, SoundReceiver,
         SoundSettings, TrackAssociation, TrackFormat, TrackReport, UsageError, VideoSettings, WriterError,
         WriterOptions, WriterStatus,
     };

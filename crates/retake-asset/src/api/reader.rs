@@ -1,7 +1,7 @@
 use crate::types::error::{Mistake, UsageError};
 use retake_libav::{
-    Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, RangeReader, ReaderOptions, SeekTrust,
-    TrackFormat, TrackReader, VideoTrack, probe_with,
+    Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, PcmBlock, PcmDescription, PcmOptions,
+    PcmReader, RangeReader, ReaderOptions, SeekTrust, TrackFormat, TrackReader, VideoTrack, probe_with,
 };
 use retake_media::{Attachment, Attachments, Colour, PixelBuffer, Rational, Sample, Time, TimeRange};
 use std::collections::VecDeque;
@@ -9,11 +9,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads a film: its pictures, or the samples of a track as they are stored.
+/// Reads a film: its pictures and its sound decoded, or the samples of a track as they are stored.
+///
+/// There may be any number of outputs, of the same track too. Each reads the film by itself, at its own pace,
+/// and may be used in a thread of its own.
 #[doc(alias = "AVAssetReader")]
 #[derive(Debug)]
 pub struct AssetReader {
     film: FilmInfo,
+    range: TimeRange,
 }
 
 impl AssetReader {
@@ -31,12 +35,42 @@ impl AssetReader {
     /// # Errors
     /// Those of [`probe_with`].
     pub fn open_with(file: &Path, access: &Access) -> Result<Self, MediaError> {
-        Ok(Self { film: probe_with(file, access)? })
+        Ok(Self { film: probe_with(file, access)?, range: TimeRange::EVERYTHING })
     }
 
     /// What the film is made of.
     pub fn film(&self) -> &FilmInfo {
         &self.film
+    }
+
+    /// What outputs read: the whole film, unless something else was set.
+    pub fn time_range(&self) -> TimeRange {
+        self.range
+    }
+
+    /// Has outputs that are made from now on read a part of the film, on the clock of its tracks:
+    ///
+    /// * pictures that are shown at the start of the range or later, and before its end;
+    /// * decoded sound from the start to the end of the range, exact to the sample, whatever packets it lies
+    ///   in;
+    /// * of samples as they are stored those of the range, those that must be decoded before them, from a
+    ///   sync sample on, and those that lie between in decode order. A session of a writer that starts where
+    ///   the range does hides what comes before.
+    ///
+    /// Ranges that an output is asked for [again](ReaderOutput::reset_for_reading) take the place of this
+    /// one. [`TimeRange::EVERYTHING`], which is the default, stands for the whole film, also where it begins
+    /// before zero.
+    ///
+    /// # Errors
+    /// [`Mistake::BadValue`] for a range whose start is not a number, or whose duration is none and not
+    /// infinite.
+    #[doc(alias = "timeRange")]
+    pub fn set_time_range(&mut self, range: TimeRange) -> Result<(), UsageError> {
+        if !is_usable(&range) {
+            return Err(wrong("set_time_range", "a range has a start, and a length that may be infinite"));
+        }
+        self.range = range;
+        Ok(())
     }
 
     /// What a track is made of: the format of an input that its samples are passed through to.
@@ -55,10 +89,12 @@ impl AssetReader {
         let position = Position::Start;
         ReaderOutput::new(Pictures {
             film: self.film.clone(),
+            range: self.range,
             known: known(&self.film.video),
             options,
             position,
             index,
+            index_end: Time::POSITIVE_INFINITY,
             learns: false,
             trust: SeekTrust::new(),
         })
@@ -66,8 +102,36 @@ impl AssetReader {
 
     /// An output of the samples of a track, by its number in the file, as they are stored.
     pub fn samples(&self, track: u32) -> ReaderOutput<Samples> {
-        ReaderOutput::new(Samples { film: self.film.clone(), track, reader: None })
+        let (film, range) = (self.film.clone(), self.range);
+        ReaderOutput::new(Samples { film, track, range, reader: None })
     }
+
+    /// An output of a track of sound, by its number in the film, decoded to interleaved samples. What the
+    /// encoder has added at both ends is left out, as far as the film tells of it.
+    ///
+    /// # Errors
+    /// Those of [`PcmReader::open`]: the track is opened at once, so that
+    /// [`ReaderOutput::description`] is known before anything is read.
+    #[doc(alias = "AVAssetReaderTrackOutput")]
+    #[doc(alias = "AVAssetReaderAudioMixOutput")]
+    pub fn sound(&self, track: u32, options: PcmOptions) -> Result<ReaderOutput<Sound>, MediaError> {
+        let description = PcmReader::open(&self.film, track, options)?.description();
+        let (film, range) = (self.film.clone(), self.range);
+        let source =
+            Sound { film, track, options, range, description, wanted: None, reader: None, damaged: 0 };
+        Ok(ReaderOutput::new(source))
+    }
+}
+
+/// Whether it is a range that can be read: what it says of its end may be infinite.
+fn is_usable(range: &TimeRange) -> bool {
+    let length = range.duration.is_numeric() || range.duration == Time::POSITIVE_INFINITY;
+    range.is_valid() && range.start.is_numeric() && length
+}
+
+/// Whether it has nothing that lies at this time; everything has what lies before zero, too.
+fn is_before(time: Time, range: &TimeRange) -> bool {
+    *range != TimeRange::EVERYTHING && time < range.start
 }
 
 /// What an output reads from: something that can begin again.
@@ -124,12 +188,15 @@ fn known(video: &VideoTrack) -> Attachments {
 /// the first time.
 pub struct Pictures {
     film: FilmInfo,
+    range: TimeRange,
     /// What the film says of all of them.
     known: Attachments,
     options: ReaderOptions,
     position: Position,
     /// What was there the first time, if it is to be read again.
     index: FrameIndex,
+    /// Where the index ends, if that is not the end of the film.
+    index_end: Time,
     learns: bool,
     trust: Arc<SeekTrust>,
 }
@@ -148,17 +215,27 @@ impl Pictures {
         loop {
             match &mut self.position {
                 Position::Start => {
-                    let reader = FrameReader::open(&self.film, self.options)?;
+                    // What is read again is found by its number, so that all before it is counted.
+                    let reader = match self.learns || self.range == TimeRange::EVERYTHING {
+                        true => FrameReader::open(&self.film, self.options)?,
+                        false => FrameReader::open_at(&self.film, self.options, self.range.start)?,
+                    };
                     self.position = Position::Linear(Box::new(reader));
                 }
                 Position::Linear(reader) => {
-                    let next = reader.next()?;
+                    let next = reader.next()?.filter(|frame| {
+                        let time = self.film.video.time(frame.pts);
+                        self.range == TimeRange::EVERYTHING || !self.range.ends_by(time)
+                    });
                     match &next {
                         Some(frame) if self.learns => self.index.frames.push(frame.into()),
                         Some(_) => {}
                         None => self.position = Position::End,
                     }
-                    return Ok(next);
+                    match next {
+                        Some(frame) if is_before(self.film.video.time(frame.pts), &self.range) => {}
+                        next => return Ok(next),
+                    }
                 }
                 Position::Ranges(_, _, Some(reader)) => match reader.next()? {
                     Some(frame) => return Ok(Some(frame)),
@@ -199,6 +276,17 @@ impl OutputSource for Pictures {
     }
 
     fn rewind(&mut self, ranges: &[TimeRange]) {
+        // What is asked for takes the place of the reader's own range, which the index may end with.
+        let own = std::mem::replace(&mut self.range, TimeRange::EVERYTHING);
+        if own != TimeRange::EVERYTHING {
+            self.index_end = own.end();
+        }
+        let inside = |range: &TimeRange| *range != TimeRange::EVERYTHING && range.end() <= self.index_end;
+        if self.index_end != Time::POSITIVE_INFINITY && !ranges.iter().all(inside) {
+            self.index = FrameIndex::new(self.film.video.time_base);
+            (self.index_end, self.position) = (Time::POSITIVE_INFINITY, Position::Start);
+            return;
+        }
         let index = match std::mem::replace(&mut self.position, Position::Start) {
             Position::Ranges(index, ..) => index,
             Position::End => {
@@ -234,7 +322,40 @@ impl OutputSource for Pictures {
 pub struct Samples {
     film: FilmInfo,
     track: u32,
+    range: TimeRange,
     reader: Option<TrackReader>,
+}
+
+impl Samples {
+    /// A reader at the first sample that is needed.
+    fn open(&self) -> Result<TrackReader, MediaError> {
+        let open = || TrackReader::open(&self.film, self.track);
+        if self.range == TimeRange::EVERYTHING {
+            return open();
+        }
+        // Only what follows tells which sync sample is the last, and how much lies between it and the range
+        // is not bounded: so it is counted first, and read a second time, instead of being held in memory.
+        let (mut reader, mut count, mut first) = (open()?, 0_u64, 0);
+        while let Some(sample) = reader.next()? {
+            if decoded(&sample) > self.range.start {
+                break;
+            }
+            if sample.is_sync() && sample.pts <= self.range.start {
+                first = count;
+            }
+            count += 1;
+        }
+        let mut reader = open()?;
+        for _ in 0..first {
+            reader.next()?;
+        }
+        Ok(reader)
+    }
+}
+
+/// When a sample is decoded, as far as the container says.
+fn decoded(sample: &Sample) -> Time {
+    if sample.dts.is_numeric() { sample.dts } else { sample.pts }
 }
 
 impl OutputSource for Samples {
@@ -243,16 +364,98 @@ impl OutputSource for Samples {
     fn next(&mut self) -> Result<Option<Sample>, MediaError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            none => none.insert(TrackReader::open(&self.film, self.track)?),
+            None => {
+                let reader = self.open()?;
+                self.reader.insert(reader)
+            }
         };
-        reader.next()
+        let next = reader.next()?;
+        Ok(next.filter(|sample| self.range == TimeRange::EVERYTHING || !self.range.ends_by(decoded(sample))))
     }
 
     fn rewind(&mut self, _: &[TimeRange]) {
-        self.reader = None;
+        (self.reader, self.range) = (None, TimeRange::EVERYTHING);
     }
 
     fn time(item: &Sample) -> Time {
+        item.pts
+    }
+}
+
+/// Decodes sound.
+pub struct Sound {
+    film: FilmInfo,
+    track: u32,
+    options: PcmOptions,
+    range: TimeRange,
+    description: PcmDescription,
+    /// What is left to read of what was asked for again, from the last to the first.
+    wanted: Option<Vec<TimeRange>>,
+    reader: Option<PcmReader>,
+    /// How many pieces of sound the readers before this one found damaged.
+    damaged: u64,
+}
+
+impl Sound {
+    /// The range that is read now.
+    fn current(&self) -> Option<TimeRange> {
+        match &self.wanted {
+            None => Some(self.range),
+            Some(wanted) => wanted.last().copied(),
+        }
+    }
+
+    fn close(&mut self) {
+        self.damaged += self.reader.take().map_or(0, |reader| reader.damaged());
+    }
+}
+
+impl ReaderOutput<Sound> {
+    /// What the samples are: their form, their rate, and the channels.
+    pub fn description(&self) -> PcmDescription {
+        self.source.description
+    }
+
+    /// How many pieces of sound were damaged so far. What is lost by that is a gap in the times.
+    pub fn damaged(&self) -> u64 {
+        self.source.damaged + self.source.reader.as_ref().map_or(0, PcmReader::damaged)
+    }
+}
+
+impl OutputSource for Sound {
+    type Item = PcmBlock;
+
+    fn next(&mut self) -> Result<Option<PcmBlock>, MediaError> {
+        while let Some(range) = self.current() {
+            let whole = range == TimeRange::EVERYTHING;
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                none if whole => none.insert(PcmReader::open(&self.film, self.track, self.options)?),
+                none => none.insert(PcmReader::open_at(&self.film, self.track, self.options, range.start)?),
+            };
+            match reader.next()? {
+                Some(block) if whole => return Ok(Some(block)),
+                Some(block) if !range.ends_by(block.pts) => {
+                    if let Some(block) = block.between(range.start, range.end()) {
+                        return Ok(Some(block));
+                    }
+                }
+                _ => {
+                    self.close();
+                    // Without a list there is one range alone.
+                    self.wanted.get_or_insert_default().pop();
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn rewind(&mut self, ranges: &[TimeRange]) {
+        self.close();
+        self.wanted = Some(ranges.iter().rev().copied().collect());
+    }
+
+    fn time(item: &PcmBlock) -> Time {
         item.pts
     }
 }
@@ -363,12 +566,8 @@ impl<S: OutputSource> ReaderOutput<S> {
             }
             State::Final => return Err(wrong(CALL, "the configuration was marked as final")),
         }
-        let usable = |range: &TimeRange| {
-            let length = range.duration.is_numeric() || range.duration == Time::POSITIVE_INFINITY;
-            range.is_valid() && range.start.is_numeric() && length
-        };
         let in_order = |pair: &[TimeRange]| pair[0].end() <= pair[1].start && pair[0].start < pair[1].start;
-        if !ranges.iter().all(usable) || !ranges.windows(2).all(in_order) {
+        if !ranges.iter().all(is_usable) || !ranges.windows(2).all(in_order) {
             return Err(wrong(CALL, "ranges have to be numbers, ascending and apart"));
         }
         self.ranges = Some(ranges.to_vec());

@@ -147,6 +147,8 @@ typedef struct rt_resizer rt_resizer;
 typedef struct rt_output rt_output;
 typedef struct rt_subtitles rt_subtitles;
 typedef struct rt_sound rt_sound;
+typedef struct rt_converter rt_converter;
+typedef struct rt_pcm rt_pcm;
 
 /* These functions are in common.c. */
 void rt_setup(void);
@@ -292,5 +294,41 @@ void rt_sound_of(const rt_sound *sound, rt_audio *out); /* Texts and bytes live 
    end. */
 int rt_sound_send(rt_sound *sound, const float *samples, int64_t pts);
 int rt_sound_receive(rt_sound *sound, rt_packet *out);
+
+/* These functions are in pcm.c. */
+enum { RT_SAMPLES_S16, RT_SAMPLES_S32, RT_SAMPLES_F32 };
+
+/* A decoded piece of sound, in the decoder's own rate. */
+typedef struct {
+    int64_t pts, duration; /* in ticks of the track */
+    int32_t samples, rate; /* of each channel */
+    int32_t damaged;
+} rt_sound_frame;
+
+/* Makes interleaved samples of RT_SAMPLES_* `format`. `layout` is a channel mask, or 0 for the usual one of
+   so many channels. Bytes that a converter gives are valid until its next call. */
+int rt_converter_open(int format, int rate, int channels, uint64_t layout, rt_converter **out);
+void rt_converter_close(rt_converter *converter);
+void rt_converter_of(const rt_converter *converter, rt_audio *out); /* Rate, channels and layout alone. */
+/* Converts `count` interleaved floats of each channel. */
+int rt_converter_floats(rt_converter *converter, const float *from, int count, int rate, int channels, uint64_t layout, const uint8_t **data,
+                        int *samples);
+/* Gives what resampling still holds, and ends the stretch of sound. */
+int rt_converter_drain(rt_converter *converter, const uint8_t **data, int *samples);
+
+/* Rate 0, and both channels and layout 0, keep those of the track. */
+int rt_pcm_open(rt_input *input, int stream, int format, int rate, int channels, uint64_t layout, rt_pcm **out);
+void rt_pcm_close(rt_pcm *pcm);
+void rt_pcm_of(const rt_pcm *pcm, rt_audio *out); /* Rate, channels and layout alone. */
+int rt_pcm_send(rt_pcm *pcm, AVPacket *packet);   /* NULL is the end. The packet stays the caller's. */
+int rt_pcm_receive(rt_pcm *pcm, rt_sound_frame *out);
+/* Makes the frame that was received last the one that is converted. It returns 1 if it has another rate,
+   format or layout than what was converted so far, which must be drained first. */
+int rt_pcm_advance(rt_pcm *pcm);
+void rt_pcm_flush(rt_pcm *pcm); /* Must be called after a seek. */
+/* Converts `count` samples of the frame from `skip` on. */
+int rt_pcm_convert(rt_pcm *pcm, int skip, int count, const uint8_t **data, int *samples);
+int rt_pcm_drain(rt_pcm *pcm, const uint8_t **data, int *samples);
+int64_t rt_pcm_complaints(rt_pcm *pcm);
 
 #endif
