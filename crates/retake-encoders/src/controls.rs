@@ -19,6 +19,7 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         ("look_ahead", controls.look_ahead.is_some(), has.look_ahead.is_some()),
         ("low_latency", controls.low_latency, has.low_latency),
         ("no_spatial_adaptation", controls.no_spatial_adaptation, has.spatial_adaptation),
+        ("spatial_adaptation", controls.spatial_adaptation, has.adapts_on_request),
         ("base_qp", controls.base_qp, has.base_qp),
         ("quality_ceiling", controls.quality_ceiling.is_some(), has.quality_ceiling),
         ("cabac", controls.cabac.is_some(), has.cabac),
@@ -73,6 +74,9 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
     }
     if controls.long_term_references && !controls.low_latency {
         return Err(("long_term_references", "needs low_latency".to_owned()));
+    }
+    if controls.spatial_adaptation && controls.no_spatial_adaptation {
+        return Err(("spatial_adaptation", "is excluded by no_spatial_adaptation".to_owned()));
     }
     if let Some(ceiling) = controls.quality_ceiling {
         if !matches!(settings.rate, RateControl::AverageBitRate(_)) || controls.buffer.is_some() {
@@ -220,6 +224,7 @@ pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32
         min_qp: number(controls.min_qp, -1),
         max_qp: number(controls.max_qp, -1),
         no_spatial_adaptation: controls.no_spatial_adaptation.into(),
+        spatial_adaptation: controls.spatial_adaptation.into(),
         base_qp: controls.base_qp.into(),
         level: number(controls.level, 0),
         cabac: controls.cabac.map_or(-1, i32::from),

@@ -303,7 +303,7 @@ fn planar(format: PixelFormat) -> PixelFormat {
 fn encoded(bitstream: &Bitstream, times: &mut Times, raw: RawSample<'_>) -> Result<EncodedFrame, String> {
     let kind = match (raw.sync, raw.disposable) {
         (true, _) => SampleKind::Sync,
-        (_, true) => SampleKind::Disposable,
+        (_, true) if bitstream.can_be_left_out(raw.data) => SampleKind::Disposable,
         _ => SampleKind::Reference,
     };
     let data = bitstream.sample(raw.data, raw.sync)?;

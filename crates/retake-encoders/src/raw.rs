@@ -40,6 +40,7 @@ pub(crate) struct RawControls {
     pub(crate) min_qp: i32,
     pub(crate) max_qp: i32,
     pub(crate) no_spatial_adaptation: i32,
+    pub(crate) spatial_adaptation: i32,
     pub(crate) base_qp: i32,
     pub(crate) level: i32,
     pub(crate) cabac: i32,

@@ -30,7 +30,7 @@ struct retake_controls {
     int32_t max_delay;                         /* frames (-1) */
     int32_t low_latency;
     int32_t min_qp, max_qp;                    /* on the encoder's scale for 8 bit (-1) */
-    int32_t no_spatial_adaptation;
+    int32_t no_spatial_adaptation, spatial_adaptation;
     int32_t base_qp;                           /* every frame must bring one */
     int32_t level;                             /* times ten (0) */
     int32_t cabac;                             /* (-1) */

@@ -46,6 +46,11 @@ pub struct Controls {
     /// True if quantizers of blocks must not follow spatial statistics.
     #[doc(alias = "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel")]
     pub no_spatial_adaptation: bool,
+    /// True if quantizers of blocks must follow spatial statistics, in the library's own way, where the
+    /// encoder does not let them by itself.
+    #[doc(alias = "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spatial_adaptation: bool,
     /// True if every frame brings its quantizer ([`FrameOptions::base_qp`](super::FrameOptions)); rate
     /// control is off then.
     #[doc(alias = "kVTEncodeFrameOptionKey_BaseFrameQP")]
@@ -140,10 +145,12 @@ pub struct ControlSupport {
     pub open_gop: bool,
     pub references: Option<(u32, u32)>,
     pub look_ahead: Option<(u32, u32)>,
+    /// True if the encoder does not look ahead in an encode with `max_delay`.
+    pub look_ahead_needs_delay: bool,
     /// The smallest value of `max_delay`.
     pub least_delay: u32,
     /// True if the encoder has [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) in an
-    /// encode with `max_delay`.
+    /// encode with `max_delay`, or with `low_latency`.
     pub forced_within_delay: bool,
     pub low_latency: bool,
     /// The scale of quantizers, if bounds can be set.
@@ -151,6 +158,9 @@ pub struct ControlSupport {
     /// True if bounds of quantizers hold only beside an average bit rate.
     pub qp_bounds_at_rate_only: bool,
     pub spatial_adaptation: bool,
+    /// True if the encoder adapts quantizers of blocks only where [`Controls::spatial_adaptation`] asks for
+    /// it.
+    pub adapts_on_request: bool,
     /// True if spatial adaptation cannot be switched off at an average bit rate.
     pub adapts_at_rate: bool,
     pub base_qp: bool,
@@ -185,6 +195,8 @@ pub struct ControlSupport {
     pub temporal_layers: u32,
     /// True if layers do not reorder frames, so that encodes with low latency have them, too.
     pub layers_without_reordering: bool,
+    /// True if only encodes with low latency have layers.
+    pub layers_in_low_latency_only: bool,
     pub base_layer_share: bool,
     pub long_term_references: bool,
     pub first_pass: bool,

@@ -85,6 +85,12 @@ pub(super) fn lacks(
                 format!("{name} always adapts quantizers at a rate or under a limit: leave it at -1, or set Quality alone")
             })
         }
+        Property::SuggestedLookAheadFrameCount(_) => {
+            let bounded = set_value!(values, MaxFrameDelayCount).is_some_and(|&delay| delay >= 0);
+            (controls.look_ahead_needs_delay && bounded && !environment.low_latency).then(|| {
+                format!("{name} does not look ahead while MaxFrameDelayCount bounds its delay: reset one of them")
+            })
+        }
         Property::BaseLayerBitRateFraction(_) => {
             let layers = set_value!(values, BaseLayerFrameRateFraction).is_some_and(|&share| share < 1.0)
                 || values.has(Key::BaseLayerFrameRate);

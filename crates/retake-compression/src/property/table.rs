@@ -196,10 +196,15 @@ fn counts(environment: &Environment<'_>) -> bool {
     controls.steady_start || controls.steady_end || limits(environment)
 }
 
-/// Whether there are two temporal layers: those of B frames reorder, which low latency forbids.
+/// Whether there are two temporal layers. Those of B frames reorder, which low latency forbids; others come
+/// of frames that are predicted from earlier ones alone, which some encoders have in low latency only.
 fn layers(environment: &Environment<'_>) -> Option<Allowed> {
     let controls = &environment.info.controls;
-    when(controls.temporal_layers >= 2 && (!environment.low_latency || controls.layers_without_reordering))
+    let has = match environment.low_latency {
+        true => controls.layers_without_reordering,
+        false => !controls.layers_in_low_latency_only,
+    };
+    when(controls.temporal_layers >= 2 && has)
 }
 
 /// Whether pictures of this size can be coded as two fields.
@@ -333,15 +338,21 @@ table! {
             kind: Count, range: 0 to 255, class: Between,
             support: |environment| range(environment.info.controls.qp_bounds),
         }
-        /// 0: quantizers of blocks do not follow spatial statistics. -1: the encoder's way. Always 0 in
-        /// low-latency sessions. SVT-AV1: 0 only where no rate and no limit is set.
+        /// 0: quantizers of blocks do not follow spatial statistics. -1: they do, in the encoder's way.
+        /// Unset: what the encoder does by itself, which is nothing with VP9. Always 0 in low-latency
+        /// sessions. SVT-AV1: 0 only where no rate and no limit is set, so that its low-latency sessions do
+        /// not have the key.
         SpatialAdaptiveQPLevel(i32) as "kVTCompressionPropertyKey_SpatialAdaptiveQPLevel" {
-            kind: Count, range: -1 to 0, on: "x264, x265, svt-av1",
-            support: |environment| {
+            kind: Count, range: -1 to 0, support: |environment| {
+                let controls = &environment.info.controls;
+                let has = controls.spatial_adaptation && !(environment.low_latency && controls.adapts_at_rate);
                 let least = if environment.low_latency { 0.0 } else { -1.0 };
-                environment.info.controls.spatial_adaptation.then_some(Allowed::Range(least, 0.0))
+                has.then_some(Allowed::Range(least, 0.0))
             },
-            chosen: |environment| Some(if environment.low_latency { 0 } else { -1 }.into()) => "-1, in low-latency sessions 0",
+            chosen: |environment| {
+                let off = environment.low_latency || environment.info.controls.adapts_on_request;
+                Some(if off { 0 } else { -1 }.into())
+            } => "-1, in low-latency sessions and of VP9 0",
         }
         /// Profile and level of the stream; AutoLevel leaves the level to the encoder.
         ProfileLevel(String) as "kVTCompressionPropertyKey_ProfileLevel" {
@@ -462,15 +473,16 @@ table! {
             support: |environment| when(counts(environment)),
             default: 0.0,
         }
-        /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate.
+        /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate. x264 and x265:
+        /// not in low-latency sessions; SVT-AV1: in them only.
         BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {
-            kind: Number, range: 0.1 to 500, unit: "frames/s", on: "x264, x265, vp9",
+            kind: Number, range: 0.1 to 500, unit: "frames/s",
             support: layers,
         }
         /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no
-        /// other needs. 1: no layers.
+        /// other needs. 1: no layers. x264 and x265: not in low-latency sessions; SVT-AV1: in them only.
         BaseLayerFrameRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRateFraction" {
-            kind: Number, range: 0.5 to 1, on: "x264, x265, vp9",
+            kind: Number, range: 0.5 to 1,
             support: layers,
         }
         /// Width of a pixel over its height.
@@ -526,14 +538,17 @@ table! {
         /// HDR10 content light level: 4 bytes, big-endian, as in the SEI message.
         ContentLightLevelInfo(ContentLight) as "kVTCompressionPropertyKey_ContentLightLevelInfo" { kind: Data(4), }
         /// About as many frames are looked at ahead. At most MaxFrameDelayCount; without effect in
-        /// low-latency sessions and at Quality 1.
+        /// low-latency sessions and at Quality 1. SVT-AV1: not with MaxFrameDelayCount, and at a quality
+        /// alone no more than it looks ahead by itself, one or two groups of 16 or 32.
         SuggestedLookAheadFrameCount(u32) as "kVTCompressionPropertyKey_SuggestedLookAheadFrameCount" {
-            kind: Count, range: 0 to 4_096, unit: "frames", on: "x264, x265",
+            kind: Count, range: 0 to 4_096, unit: "frames", on: "x264, x265, svt-av1",
             support: |environment| range(environment.info.controls.look_ahead),
         }
-        /// Long-term references that the receiver acknowledges; only in low-latency sessions.
+        /// Long-term references that the receiver acknowledges; only in low-latency sessions. x264 has none
+        /// as such: there every frame brings a token, and an acknowledged frame serves for as long as the
+        /// decoder holds it, at most 16 frames. A refresh behind that is a sync frame.
         EnableLTR(bool) as "kVTCompressionPropertyKey_EnableLTR" {
-            on: "vp9",
+            on: "x264, vp9",
             support: |environment| when(environment.info.controls.long_term_references && environment.low_latency),
             default: false,
         }

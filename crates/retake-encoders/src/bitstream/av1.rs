@@ -5,6 +5,8 @@ use retake_compression::encoder::EncoderSettings;
 
 const SEQUENCE_HEADER: u8 = 1;
 const TEMPORAL_DELIMITER: u8 = 2;
+const FRAME_HEADER: u8 = 3;
+const FRAME: u8 = 6;
 
 struct Obu<'a> {
     kind: u8,
@@ -61,6 +63,11 @@ pub(super) fn sample(data: &[u8]) -> Result<Vec<u8>, String> {
         return Err("the library put two temporal units into one packet".to_owned());
     }
     Ok(kept)
+}
+
+/// Returns the number of frames in a temporal unit, those that are not shown counted.
+pub(super) fn frames(data: &[u8]) -> usize {
+    obus(data).flatten().filter(|obu| matches!(obu.kind, FRAME_HEADER | FRAME)).count()
 }
 
 /// Returns the record, from the sequence header among the headers.

@@ -37,6 +37,12 @@ impl Bitstream {
         Ok((Self { codec, sync_prefix }, config))
     }
 
+    /// Returns whether a decoder may go without a sample that shows a frame to which the library says that
+    /// none refers. It may not where frames that are not shown lie before it, as AV1 packs them.
+    pub(crate) fn can_be_left_out(&self, data: &[u8]) -> bool {
+        self.codec != Codec::Av1 || av1::frames(data) == 1
+    }
+
     /// Returns the payload of a sample.
     pub(crate) fn sample(&self, data: &[u8], sync: bool) -> Result<Vec<u8>, String> {
         match self.codec {

@@ -165,6 +165,16 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     if let Some(level) = settings.controls.level.filter(|level| !holds(*level, settings)) {
         return Err(("level", format!("{level} is too low for this size and frame rate")));
     }
+    if settings.controls.temporal_layers.is_some_and(|layers| layers > 1) && !settings.controls.low_latency {
+        return Err(("temporal_layers", "SVT-AV1 has layers in low latency only: leave one out".to_owned()));
+    }
+    if settings.controls.look_ahead.is_some()
+        && (settings.controls.max_delay.is_some() || settings.controls.low_latency)
+    {
+        let reason =
+            "SVT-AV1 does not look ahead while its delay is bounded: leave one of them out".to_owned();
+        return Err(("look_ahead", reason));
+    }
     let bounds = [("min_qp", settings.controls.min_qp), ("max_qp", settings.controls.max_qp)];
     let by_quality = !matches!(settings.rate, RateControl::AverageBitRate(_));
     if let Some((name, _)) = bounds.into_iter().find(|(_, qp)| qp.is_some() && by_quality) {
@@ -173,13 +183,22 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     Ok(())
 }
 
-/// Returns the controls that it obeys. Look-ahead and quantizers of single frames are missing, because the
-/// library takes them without effect, or not on every frame (1.4).
+/// The most frames that it looks ahead, on all generations.
+const MOST_LOOK_AHEAD: u32 = 120;
+
+/// Returns the controls that it obeys. Quantizers of single frames are missing, because the library takes
+/// them not on every frame (1.4).
 fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
     support.qp_bounds = Some((1, 63));
     support.qp_bounds_at_rate_only = true;
+    support.look_ahead = Some((0, MOST_LOOK_AHEAD));
+    support.look_ahead_needs_delay = true;
     support.least_delay = 1;
+    support.low_latency = true;
+    support.temporal_layers = 2;
+    support.layers_without_reordering = true;
+    support.layers_in_low_latency_only = true;
     support.spatial_adaptation = true;
     support.adapts_at_rate = true;
     support.most_bit_rate = Some(MOST_BIT_RATE);

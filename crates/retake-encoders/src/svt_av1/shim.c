@@ -22,6 +22,7 @@ struct encoder {
     int32_t width, height, bytes; /* bytes of a sample */
     int started, flushing, ended, reconstruct; /* `ended` is set when the library said so */
     int forces;           /* whether key frames can be forced */
+    int32_t layers;
     int32_t most;         /* number of frames that may be held back; -1 any number */
     int64_t sent, out;
     int64_t next_key, key_interval;
@@ -69,13 +70,17 @@ static int32_t key_interval(const struct retake_settings *s) {
     return 32 * (int32_t)(groups < 1 ? 1 : groups > 8 ? 8 : groups);
 }
 
-/* Returns the mini-group of 32 and the look-ahead of two more, with room for the pictures that are in the
-   pipeline. */
-static int32_t usual_delay(const struct retake_settings *s) { return 100 + s->threads; }
+/* The frames that the library looks ahead at most where nothing says how many: two mini-groups of 32. */
+enum { USUAL_LOOK_AHEAD = 64 };
+
+/* Returns the mini-group of 32 and the look-ahead, with room for the pictures that are in the pipeline. */
+static int32_t usual_delay(const struct retake_settings *s) {
+    return 100 + s->threads + retake_max(s->controls.look_ahead - USUAL_LOOK_AHEAD, 0);
+}
 
 /* Returns whether fewer frames may be held back than the library does by itself. */
 static int bounds_delay(const struct retake_settings *s) {
-    return s->controls.max_delay >= 0 && s->controls.max_delay < usual_delay(s);
+    return s->controls.low_latency || (s->controls.max_delay >= 0 && s->controls.max_delay < usual_delay(s));
 }
 
 /* Returns the only quantizer that the bounds leave an average rate; -1 where they leave more. */
@@ -108,6 +113,14 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
        rates. */
     int low_delay = bounds_delay(s);
     if (low_delay) config->pred_structure = 1;
+    if (c->look_ahead >= 0) config->look_ahead_distance = (uint32_t)c->look_ahead;
+    if (c->low_latency) config->scene_change_detection = 0;
+#if SVT_AV1_CHECK_VERSION(3, 1, 0)
+    config->rtc = c->low_latency != 0;
+#endif
+    /* 1.4 has its own number of layers with a bounded delay. Nothing refers to the highest one, which is every
+       second frame. */
+    if (c->layers > 1) config->hierarchical_levels = 1;
     if (only_quantizer(s) >= 0) {
         /* The library requires that the least quantizer is less than the greatest. Where they are equal no
            rate is left to control: every frame has this quantizer. */
@@ -129,6 +142,8 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     int forces = s->rate != RETAKE_AVERAGE && !low_delay;
     config->force_key_frames = forces;
     config->intra_period_length = !forces || s->key_interval > 32 ? key_interval(s) - 1 : 255;
+    /* There is one sync frame, and then predicted frames for ever. */
+    if (c->low_latency && !s->key_interval) config->intra_period_length = -1;
 
     for (size_t i = 0; i < s->option_count; i++)
         if (set(config, s->options[i].key, s->options[i].value))
@@ -153,7 +168,12 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     return 0;
 }
 
-static int32_t delay(const struct retake_settings *s) { return bounds_delay(s) ? retake_min(s->controls.max_delay, 2) : usual_delay(s); }
+/* Returns the number of frames that may be held back; -1 any number. */
+static int32_t most_held(const struct retake_settings *s) {
+    return s->controls.low_latency ? 1 : s->controls.max_delay;
+}
+
+static int32_t delay(const struct retake_settings *s) { return bounds_delay(s) ? retake_min(most_held(s), 2) : usual_delay(s); }
 
 static void abandon(void *handle);
 
@@ -211,7 +231,8 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
     e->forces = s->rate != RETAKE_AVERAGE && !bounds_delay(s);
-    e->most = s->controls.max_delay;
+    e->most = most_held(s);
+    e->layers = s->controls.layers;
     e->key_interval = key_interval(s);
     if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
     return e;
@@ -350,6 +371,7 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
                     : e->packet->pic_type == EB_AV1_NON_REF_PICTURE ? RETAKE_DISPOSABLE
                                                                     : RETAKE_REFERENCE,
             .qp = (float)e->packet->qp,
+            .layer = e->layers > 1 && e->packet->pic_type == EB_AV1_NON_REF_PICTURE,
         };
         return RETAKE_SAMPLE;
     }

@@ -184,6 +184,9 @@ static void modes(struct parameters *p, const struct retake_settings *s) {
     /* A frame may be missing, so nothing but pictures may pass from one to the next. */
     if (c->layers > 1 || c->long_term) cfg->g_error_resilient = VPX_ERROR_RESILIENT_DEFAULT;
     if (c->level) put(p, NULL, VP9E_SET_TARGET_LEVEL, c->level);
+    if (c->no_spatial_adaptation) put(p, NULL, VP9E_SET_AQ_MODE, 0);
+    /* Segments would not be lossless, and a frame that brings its quantizer has it everywhere. */
+    if (c->spatial_adaptation && s->rate != RETAKE_LOSSLESS && !c->base_qp) put(p, NULL, VP9E_SET_AQ_MODE, 1);
 }
 
 static int parameters(struct parameters *p, const struct retake_settings *s, struct retake_fault *fault) {

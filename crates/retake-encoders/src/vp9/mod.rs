@@ -113,6 +113,8 @@ fn controls() -> ControlSupport {
     let mut support = ControlSupport::default();
     support.low_latency = true;
     support.qp_bounds = Some((0, 63));
+    support.spatial_adaptation = true;
+    support.adapts_on_request = true;
     support.base_qp = true;
     support.most_bit_rate = Some(2_000_000_000);
     support.constant_bit_rate = true;

@@ -56,6 +56,31 @@ static void dependencies(x264_param_t *p, const struct retake_controls *c) {
     p->b_open_gop = c->open_gop;
 }
 
+/* Returns the level of that number; the last one, whose number is 0, where there is none. */
+static const x264_level_t *level_of(int32_t number) {
+    const x264_level_t *level = x264_levels;
+    while (level->level_idc && level->level_idc != number) level++;
+    return level;
+}
+
+static int64_t blocks_of(const struct retake_settings *s) { return ((s->width + 15) / 16) * (int64_t)((s->height + 15) / 16); }
+
+/* Returns the number of pictures of this size that a level holds. */
+static int32_t places_of(const x264_level_t *level, int64_t blocks) { return retake_min((int32_t)(level->dpb / blocks), 16); }
+
+/* Keeps old frames for receivers that lose newer ones. x264 has no long-term references; it can be told which
+   frames are lost, and goes on from those before them, as long as the decoded picture buffer holds them. Each
+   frame refers to one other only, which is the last that is not lost, so that a frame behind a loss needs the
+   acknowledged one alone. Where no level is asked for, the buffer is that of 5.1 at most, because decoders of
+   higher levels are rare. */
+static void long_term(x264_param_t *p, const struct retake_settings *s) {
+    const struct retake_controls *c = &s->controls;
+    if (!c->long_term) return;
+    int32_t places = retake_max(places_of(level_of(c->level ? c->level : 51), blocks_of(s)), 1);
+    p->i_frame_reference = 1;
+    p->i_dpb_size = c->references ? retake_min(places, c->references) : places;
+}
+
 /* Returns the highest of the levels that allow fields. */
 static const x264_level_t *highest_with_fields(void) {
     const x264_level_t *found = NULL;
@@ -75,7 +100,7 @@ static int fields(x264_param_t *p, const struct retake_settings *s, struct retak
     p->b_tff = s->controls.fields == 1;
     p->b_pic_struct = 1;
     /* Slow presets have more references than a level with fields holds. */
-    int32_t places = retake_min((int32_t)(level->dpb / blocks), 16);
+    int32_t places = places_of(level, blocks);
     if (s->controls.references > places)
         return retake_fail(fault, "references", "the highest level with fields, %d.%d, holds %d pictures of %dx%d", level->level_idc / 10,
                            level->level_idc % 10, places, s->width, s->height), -1;
@@ -127,15 +152,14 @@ static int profile_and_level(x264_param_t *p, const struct retake_settings *s, s
         return retake_fail(fault, "temporal_layers",
                            "x264's second layer is of B frames: allow reordering and a delay of 4 frames, and a profile that has them"), -1;
     if (!c->level) return 0;
-    const x264_level_t *level = x264_levels;
-    while (level->level_idc && level->level_idc != c->level) level++;
-    int64_t blocks = ((s->width + 15) / 16) * (int64_t)((s->height + 15) / 16);
+    const x264_level_t *level = level_of(c->level);
+    int64_t blocks = blocks_of(s);
     if (blocks > level->frame_size || blocks * s->fps_num > (int64_t)level->mbps * s->fps_den)
         return retake_fail(fault, "level", "%d.%d is too low for %dx%d at this frame rate", c->level / 10, c->level % 10, s->width,
                            s->height), -1;
     if (c->fields && level->frame_only)
         return retake_fail(fault, "level", "%d.%d has no fields: choose one from 2.1 to 4.1", c->level / 10, c->level % 10), -1;
-    int32_t places = retake_min((int32_t)(level->dpb / blocks), 16);
+    int32_t places = places_of(level, blocks);
     if (c->references > places)
         return retake_fail(fault, "references", "level %d.%d holds %d pictures of %dx%d", c->level / 10, c->level % 10, places, s->width,
                            s->height), -1;
@@ -162,6 +186,7 @@ static int controls(x264_param_t *p, const struct retake_settings *s, struct ret
         p->i_scenecut_threshold = 0;
         if (!s->key_interval) p->i_keyint_max = X264_KEYINT_MAX_INFINITE;
     }
+    long_term(p, s);
     if (c->no_spatial_adaptation) p->rc.i_aq_mode = X264_AQ_NONE;
     if (c->slice_bytes) p->i_slice_max_size = c->slice_bytes;
     bound_delay(p, c->low_latency ? 0 : c->max_delay);

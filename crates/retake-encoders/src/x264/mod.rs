@@ -139,6 +139,7 @@ fn controls() -> ControlSupport {
     support.slice_bytes = true;
     support.frame_errors = true;
     support.temporal_layers = 2;
+    support.long_term_references = true;
     support.fields = Some(FieldSupport {
         // Level 4.1 is the highest with fields; it holds 8192 macroblocks, and decodes 245760 in a second.
         pixels: 8192 * 256,

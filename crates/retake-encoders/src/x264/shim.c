@@ -5,12 +5,24 @@
 
 #include "controls.h"
 
+/* Frames that the receiver may acknowledge. All but the newest have left the decoded picture buffer, which
+   holds 16 at most. */
+enum { REMEMBERED = 16 };
+
+struct long_term {
+    int32_t places; /* how many frames the decoded picture buffer holds; 0 no long-term references */
+    uint64_t tokens;
+    int64_t index[REMEMBERED]; /* of the frame with a token, by the token */
+    int64_t last_key, acknowledged; /* indices of frames; -1 none */
+};
+
 struct encoder {
     x264_t *x264;
     int32_t width, height, bytes; /* bytes of a sample */
     int reconstruct, flushing;
     struct retake_settings settings; /* the numbers that it was opened with */
     int64_t key_interval, last_key;  /* with layers the shim decides about types */
+    struct long_term long_term;
     /* of the frames that were begun and are not out, because with threads x264 reports another frame than the
        one that it gives */
     int32_t qps[256];
@@ -104,6 +116,7 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->settings.options = NULL;
     e->settings.option_count = 0;
     e->key_interval = p.i_keyint_max;
+    e->long_term = (struct long_term){.places = s->controls.long_term ? p.i_dpb_size : 0, .acknowledged = -1};
     return e;
 }
 
@@ -116,6 +129,31 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
     *data = nals[0].p_payload;
     *size = (size_t)bytes;
     return 0;
+}
+
+/* Returns the token of a frame that is coded. A sync frame ends what was acknowledged before it. */
+static uint64_t token(struct long_term *l, int64_t index, int key) {
+    if (!l->places) return 0;
+    if (key) l->last_key = index, l->acknowledged = -1;
+    l->index[++l->tokens % REMEMBERED] = index;
+    return l->tokens;
+}
+
+static void acknowledge(struct long_term *l, const struct retake_frame *frame) {
+    for (size_t i = 0; i < frame->acknowledged_count; i++) {
+        uint64_t known = frame->acknowledged[i];
+        if (!known || known > l->tokens || l->tokens - known >= REMEMBERED) continue;
+        int64_t index = l->index[known % REMEMBERED];
+        if (index >= l->last_key && index > l->acknowledged) l->acknowledged = index;
+    }
+}
+
+/* Makes the next frame independent of all that is newer than the frame acknowledged last. Returns 0 where
+   that takes a sync frame. */
+static int refresh(struct encoder *e, int64_t index) {
+    const struct long_term *l = &e->long_term;
+    if (l->acknowledged < 0 || index - l->acknowledged > l->places) return 0;
+    return x264_encoder_invalidate_reference(e->x264, l->acknowledged + 1) == 0;
 }
 
 static int encode(struct encoder *e, x264_picture_t *input, struct retake_fault *fault) {
@@ -137,6 +175,7 @@ static int encode(struct encoder *e, x264_picture_t *input, struct retake_fault 
         .kind = e->recon.b_keyframe ? RETAKE_SYNC : referenced ? RETAKE_REFERENCE : RETAKE_DISPOSABLE,
         .qp = e->qps_out != e->qps_in ? (float)(e->qps[e->qps_out++ % 256] - qp_offset(depth)) : 0,
         .layer = e->settings.controls.layers > 1 && !referenced,
+        .token = token(&e->long_term, e->recon.i_pts, e->recon.b_keyframe),
     };
     e->has_sample = 1;
     e->has_picture = e->reconstruct;
@@ -169,6 +208,10 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     }
     picture.i_pts = frame->index;
     picture.i_type = type(e, frame);
+    if (e->long_term.places) {
+        acknowledge(&e->long_term, frame);
+        if (frame->refresh && picture.i_type != X264_TYPE_IDR && !refresh(e, frame->index)) picture.i_type = X264_TYPE_IDR;
+    }
     if (frame->base_qp >= 0) picture.i_qpplus1 = frame->base_qp + qp_offset(e->settings.bit_depth) + 1;
     return encode(e, &picture, fault);
 }

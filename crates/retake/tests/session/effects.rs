@@ -91,7 +91,10 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
         PropertyKey::MaxAllowedFrameQP => {
             vec![Property::MaxAllowedFrameQP(coarse + (fine - coarse) / 10), average]
         }
-        PropertyKey::SpatialAdaptiveQPLevel => vec![Property::SpatialAdaptiveQPLevel(0)],
+        // the other one of the two than what holds by itself
+        PropertyKey::SpatialAdaptiveQPLevel => {
+            vec![Property::SpatialAdaptiveQPLevel(if controls.adapts_on_request { -1 } else { 0 })]
+        }
         PropertyKey::ProfileLevel => return Test("profile_and_level_are_those_of_the_stream"),
         PropertyKey::OutputBitDepth => vec![Property::OutputBitDepth(10)],
         PropertyKey::H264EntropyMode => vec![Property::H264EntropyMode(H264EntropyMode::Cavlc)],

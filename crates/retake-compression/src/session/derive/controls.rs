@@ -33,8 +33,11 @@ pub(super) fn controls(environment: &Environment<'_>, values: &Values, hints: &H
         low_latency,
         min_qp: least.max(floor).map(|qp| most.map_or(qp, |most| qp.min(most))).filter(|_| !hints.base_qp),
         max_qp: most.filter(|_| !hints.base_qp),
+        spatial_adaptation: set_value!(values, SpatialAdaptiveQPLevel) == Some(&-1)
+            && support.adapts_on_request
+            && !low_latency,
         no_spatial_adaptation: set_value!(values, SpatialAdaptiveQPLevel) == Some(&0)
-            || low_latency && support.spatial_adaptation,
+            || low_latency && support.spatial_adaptation && !support.adapts_at_rate,
         base_qp: hints.base_qp,
         quality_ceiling: ceiling.filter(|_| has_ceiling),
         buffer,

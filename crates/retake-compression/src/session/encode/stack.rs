@@ -337,9 +337,11 @@ impl Stack {
             let controls = &self.info().controls;
             let at_rate = !matches!(running.settings.rate, RateControl::Quality(_) | RateControl::Lossless);
             let open_group = running.settings.controls.open_gop;
+            let running_controls = &running.settings.controls;
+            let bounded = running_controls.max_delay.is_some() || running_controls.low_latency;
             let forced = (controls.forced_at_rate || !at_rate)
                 && (controls.forced_in_open_gop || !open_group)
-                && (controls.forced_within_delay || running.settings.controls.max_delay.is_none());
+                && (controls.forced_within_delay || !bounded);
             let due = options.force_key_frame
                 || running.run.encoder().inner().is_some_and(|encode| encode.due(pts));
             // where a key frame cannot be forced, a new encode begins with one
