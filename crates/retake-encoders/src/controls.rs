@@ -103,8 +103,7 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
     if controls.first_pass.is_some()
         && (!matches!(settings.rate, RateControl::Quality(_))
             || controls.base_qp
-            || controls.low_latency
-            || controls.max_delay.is_some()
+            || !controls.may_hold_all()
             || layers > 1)
     {
         return Err((

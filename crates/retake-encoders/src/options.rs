@@ -10,6 +10,11 @@ pub(crate) fn refusal(refused: Refused, key: &str) -> Option<&'static str> {
     refused.iter().find(|(name, _)| *name == key || *name == bare).map(|(_, reason)| *reason)
 }
 
+/// Returns whether an option of this name is among those that are given.
+pub(crate) fn is_set(options: &[(String, String)], name: &str) -> bool {
+    options.iter().any(|(key, _)| normalise(key) == name)
+}
+
 /// Normalises a name, because the encoders take `_` for `-`.
 fn normalise(key: &str) -> String {
     key.trim().trim_start_matches("--").replace('_', "-")
@@ -25,6 +30,8 @@ pub(crate) mod reason {
         "takes need closed groups of pictures, so that each can be replaced alone";
     pub(crate) const RATE: &str = "set the quality or the average bit rate instead";
     pub(crate) const LIMIT: &str = "set the limit of the data rate instead";
+    pub(crate) const DELAY: &str =
+        "how many frames are held back is a setting of its own: bound the delay of a session instead";
     pub(crate) const KEYS: &str = "set the maximum key frame interval instead";
     pub(crate) const INPUT: &str =
         "it follows from the source: size, rate, depth and colour are settings of their own";

@@ -20,8 +20,7 @@ const PART: u64 = 4;
 pub(crate) fn frames(info: &EncoderInfo, settings: &EncoderSettings) -> u32 {
     let controls = &settings.controls;
     let by_average = matches!(settings.rate, RateControl::AverageBitRate(_));
-    let plain = controls.max_delay.is_none()
-        && !controls.low_latency
+    let plain = controls.may_hold_all()
         && !controls.base_qp
         && controls.quality_ceiling.is_none()
         && controls.temporal_layers.unwrap_or(1) < 2;

@@ -118,6 +118,13 @@ impl Controls {
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Tells whether all frames may wait inside before the first of them is coded, as
+    /// [`first_pass`](Self::first_pass) and everything that encodes a range again as a whole have it. They
+    /// may not where the client waits for a frame before it sends the next one: it would wait for itself.
+    pub fn may_hold_all(&self) -> bool {
+        self.max_delay.is_none() && !self.low_latency
+    }
 }
 
 /// A decoder's buffer (VBV, HRD): it is filled at `max_rate` and holds `seconds` of that.

@@ -270,7 +270,7 @@ impl<E: Encoder> RateCapped<E> {
         self.encodes += 1;
         let mut inner = Inner::new(encoder, settings);
         // a client that bounds the delay waits for the sample
-        let bounded = inner.settings.controls.max_delay.is_some() || inner.settings.controls.low_latency;
+        let bounded = !inner.settings.controls.may_hold_all();
         // where nothing coarser is left, the frame that does not fit has to be found
         let last = self.state.floor.is_at_end(&self.info, &inner.settings);
         inner.first = if bounded || last { 1 } else { FIRST };

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::library::Spec;
-use crate::options::{Refused, reason};
+use crate::options::{self, Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
 use retake_compression::encoder::{ControlSupport, EncoderSettings, RateControl};
@@ -20,6 +20,7 @@ const REFUSED: Refused = &[
     ("ss", reason::THREADS),
     ("asm", reason::DETERMINISM),
     ("irefresh-type", reason::CLOSED),
+    ("pred-struct", reason::DELAY),
     ("force-key-frames", reason::KEYS),
     ("enable-force-key-frames", reason::KEYS),
     ("keyint", reason::KEYS),
@@ -142,6 +143,9 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
             "max_delay",
             "SVT-AV1 holds back 1 frame at least: allow that, or choose another encoder".to_owned(),
         ));
+    }
+    if settings.controls.max_delay.is_some() && options::is_set(&settings.options, "lookahead") {
+        return Err(("lookahead", "frames that are looked at ahead are held back: leave out one".to_owned()));
     }
     if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
         return Err((

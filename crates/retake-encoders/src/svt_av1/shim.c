@@ -10,6 +10,15 @@
 
 #include "copies.h"
 
+/* Without look-ahead (prediction structure 1) svt_av1_enc_get_packet waits for a packet from 2.0 on, whatever
+   it is asked, and for ever where no frame is inside. Each frame comes out by itself then, while earlier
+   generations need the next one. */
+#if SVT_AV1_CHECK_VERSION(2, 0, 0)
+#define RETAKE_WAITS_WITHOUT_LOOK_AHEAD 1
+#else
+#define RETAKE_WAITS_WITHOUT_LOOK_AHEAD 0
+#endif
+
 struct encoder {
     struct copy *library;
     EbComponentType *svt;
@@ -23,6 +32,7 @@ struct encoder {
     int started, flushing, ended, reconstruct; /* `ended` is set when the library said so */
     int forces;           /* whether key frames can be forced */
     int32_t layers;
+    int waits;            /* whether the library waits for a packet each time that it is asked for one */
     int32_t most;         /* number of frames that may be held back; -1 any number */
     int64_t sent, out;
     int64_t next_key, key_interval;
@@ -231,8 +241,10 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->bytes = s->bit_depth > 8 ? 2 : 1;
     e->reconstruct = s->reconstruct;
     e->forces = s->rate != RETAKE_AVERAGE && !bounds_delay(s);
-    e->most = most_held(s);
     e->layers = s->controls.layers;
+    e->waits = RETAKE_WAITS_WITHOUT_LOOK_AHEAD && bounds_delay(s);
+    /* Where outputs are only asked for when they are due, none should be due later than it need be. */
+    e->most = e->waits ? delay(s) : most_held(s);
     e->key_interval = key_interval(s);
     if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
     return e;
@@ -353,6 +365,7 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
     while (!e->ended && (e->sent || !e->flushing)) {
         /* The shim waits for outputs that are due, because the library has all the input that they need. */
         int due = e->flushing || (e->most >= 0 && e->sent - e->out > e->most);
+        if (e->waits && !due) return RETAKE_PENDING;
         EbErrorType result = e->library->svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)due);
         if (result == EB_NoErrorEmptyQueue) {
             e->packet = NULL;

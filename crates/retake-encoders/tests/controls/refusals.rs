@@ -99,6 +99,32 @@ fn unsupported_controls_are_refused_by_name() {
     }
 }
 
+/// EF-11: no option in the encoder's own words makes SVT-AV1 hold back more frames than the settings say. The
+/// shim waits for those that are due, and would wait for ever.
+#[test]
+fn options_do_not_hold_frames_back() {
+    for factory in encoders().into_iter().filter(|factory| factory.info().name == "svt-av1") {
+        let refused = |option: (&str, &str), max_delay: Option<u32>| {
+            let options = vec![(option.0.to_owned(), option.1.to_owned())];
+            let controls = Controls { max_delay, ..Controls::default() };
+            refusal(&*factory, &EncoderSettings { options, ..with(&*factory, controls) })
+        };
+        for (option, with_a_bound, without) in [
+            (("pred-struct", "2"), Some("pred-struct"), Some("pred-struct")),
+            (("pred_struct", "1"), Some("pred-struct"), Some("pred-struct")),
+            (("lookahead", "120"), Some("lookahead"), None),
+        ] {
+            // so many that the library would be left its look-ahead
+            for most in [2, 110] {
+                let refused = refused(option, Some(most));
+                assert_eq!(refused.map(|name| name.replace('_', "-")).as_deref(), with_a_bound, "{option:?}");
+            }
+            let refused = refused(option, None).map(|name| name.replace('_', "-"));
+            assert_eq!(refused.as_deref(), without, "{option:?}");
+        }
+    }
+}
+
 /// Controls that contradict each other, or the rate, are refused by the name of one of them.
 #[test]
 fn contradictions_are_refused() {

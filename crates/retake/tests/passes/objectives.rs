@@ -4,7 +4,7 @@ use super::{FRAMES, film, send, session, storage};
 use crate::common::{self, decode, ffmpeg, luma_error};
 use retake::property::{DataRateLimit, Property, PropertyKey};
 use retake::session::{NextPass, PassOptions};
-use retake::{PixelBuffer, SampleBuffer};
+use retake::{PixelBuffer, SampleBuffer, SourceFrame};
 
 /// All passes that a session asks for, merged by hand: the newest sample of each frame, in decode order.
 /// Gives what the first pass made, too, and how many passes there were.
@@ -140,6 +140,49 @@ fn mp33_limits_hold_across_joins() {
         // unspent
         let least = if info.controls.rate_limit { -0.05 } else { -0.2 };
         assert!((least..0.05).contains(&off), "{}: {off}", info.name);
+    }
+}
+
+/// EF-11, MP-19: a client that bounds the delay gets each frame in time in later passes, too, with limits and
+/// without. Neither an encoder's own first pass nor an encode that may have to be begun again as a whole
+/// holds a unit back then, because the client would wait for a frame that cannot come before it has sent
+/// more.
+#[test]
+fn a_bounded_delay_holds_in_every_pass() {
+    const MOST: usize = 2;
+    let frames = &film()[72..120];
+    for info in common::encoders() {
+        for limits in [vec![], vec![DataRateLimit { bytes: 60_000, seconds: 1.0 }]] {
+            let (pull, _storage) = session(&info, PassOptions { most: 2, ..PassOptions::default() });
+            let bounds = common::has(&pull, PropertyKey::MaxFrameDelayCount);
+            if !bounds || !limits.is_empty() && !common::has(&pull, PropertyKey::DataRateLimits) {
+                continue;
+            }
+            pull.0.set(Property::MaxFrameDelayCount(MOST as i32)).unwrap();
+            if !limits.is_empty() {
+                pull.0.set(Property::DataRateLimits(limits)).unwrap();
+            }
+            pull.0.begin_pass().unwrap();
+            assert_eq!(send(&pull, frames, None).len(), frames.len(), "{}", info.name);
+            let NextPass::Requested(ranges) = pull.0.end_pass().unwrap() else {
+                panic!("{}: no other pass", info.name)
+            };
+            pull.0.begin_final_pass().unwrap();
+            let wanted = (0..frames.len())
+                .filter(|&index| ranges.iter().any(|range| range.contains(common::at(index))));
+            let (mut sent, mut out) = (0, 0);
+            for index in wanted {
+                let frame = SourceFrame::new(&frames[index], common::at(index)).duration(common::STEP);
+                pull.0.encode(frame, index).unwrap();
+                sent += 1;
+                out += common::taken(&pull).len();
+                assert!(out + MOST >= sent, "{}: {out} of {sent} are out", info.name);
+            }
+            pull.0.complete_frames().unwrap();
+            assert_eq!(out + common::taken(&pull).len(), sent, "{}", info.name);
+            assert!(sent > MOST, "{}: nothing could wait", info.name);
+            pull.0.end_final_pass().unwrap();
+        }
     }
 }
 

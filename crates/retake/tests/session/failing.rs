@@ -2,7 +2,7 @@
 
 use retake::encoder::{ControlSupport, EncodedFrame, EncoderSettings, Output, QualityScale};
 use retake::property::Property;
-use retake::session::{CompressionSession, EncodedOutcome, Outcomes, SessionError};
+use retake::session::{CompressionSession, EncodedOutcome, Outcomes, SessionError, SessionHandle};
 use retake::{
     Codec, Encoder, EncoderError, EncoderFactory, EncoderInfo, FormatDescription, FrameOptions, PixelBuffer,
     PixelBufferPool, PixelFormat, Registry, Sample, SampleKind, SourceFrame, Time,
@@ -220,7 +220,7 @@ fn session(fault: Fault) -> Pull {
     CompressionSession::builder(&registry(fault).0, 32, 16, Codec::H264).build_pull().unwrap()
 }
 
-fn encode(session: &CompressionSession<u64>, frame: u64) -> Result<(), SessionError> {
+fn encode(session: &SessionHandle<u64>, frame: u64) -> Result<(), SessionError> {
     let picture = PixelBufferPool::new(PixelFormat::I420, 32, 16).take().freeze();
     let pts = Time::new(i64::try_from(frame).unwrap(), 25);
     session.encode(SourceFrame::new(&picture, pts).duration(Time::new(1, 25)), frame).map(drop)
@@ -337,6 +337,41 @@ fn an_encoder_that_hangs_does_not_hold_up_the_end() {
     gate.freed.open();
     drop(session);
     assert_eq!(told.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected), "nothing comes after");
+}
+
+/// EF-11, EF-6, EF-15: an encoder that holds back more frames than the client allows. The call that waits for
+/// a frame which the encoder keeps returns, and so do the others that wait: the session has failed, says why,
+/// and each accepted frame has its one outcome. Whoever asks for less gets all frames.
+#[test]
+fn a_session_does_not_wait_for_a_frame_that_its_encoder_keeps() {
+    for most in [0i32, 1, 3] {
+        let pull = session(Fault::Late);
+        pull.0.set(Property::MaxFrameDelayCount(most)).unwrap();
+        // In a thread of its own, so that a session that waits for itself fails the test.
+        let (done, returned) = mpsc::channel();
+        let handle = pull.0.handle();
+        std::thread::spawn(move || {
+            let sent = (0..=most as u64).map(|frame| encode(&handle, frame));
+            let sent: Vec<_> = sent.map(|result| result.map_err(|error| error.code())).collect();
+            done.send((sent, handle.complete_frames().map_err(|error| error.to_string()))).unwrap();
+        });
+        let (sent, completed) = returned.recv_timeout(PATIENCE).expect("the session waits for itself");
+        // the frame that is waited with was accepted: its outcome tells the rest
+        assert!(sent.iter().all(Result::is_ok), "{most}: {sent:?}");
+        let reason = completed.unwrap_err();
+        assert!(reason.contains("MaxFrameDelayCount"), "{most}: {reason}");
+        let (session, told) = pull;
+        assert_eq!(encode(&session, 9).unwrap_err().code(), -17691, "{most}");
+        drop(session);
+        let expected: Vec<_> = (0..=most as u64).map(|frame| (frame, -17691)).collect();
+        assert_eq!(outcomes(told), expected, "{most}");
+    }
+    let pull = session(Fault::Late);
+    pull.0.set(Property::MaxFrameDelayCount(6)).unwrap();
+    (0..6).for_each(|frame| encode(&pull.0, frame).unwrap());
+    pull.0.complete_frames().unwrap();
+    drop(pull.0);
+    assert_eq!(outcomes(pull.1), (0..6).map(|frame| (frame, 0)).collect::<Vec<_>>());
 }
 
 /// CS-17, EF-15: a handler that panics ends its session, and nobody who waits for its frames waits for ever.

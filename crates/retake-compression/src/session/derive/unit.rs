@@ -68,11 +68,12 @@ fn first_pass(
 }
 
 /// How many frames a unit has that is encoded again, if all its pictures may wait in memory: for an encoder's
-/// own first pass, or because all of it may have to be encoded again.
+/// own first pass, or because all of it may have to be encoded again. None where the client bounds the delay,
+/// because the frame that it waits for would be one of those that wait (EF-11).
 pub(in crate::session) fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
     unit.quality?;
     let fits = |frames: &u32| (1..=HoldBack::most_frames(settings)).contains(frames);
-    u32::try_from(unit.frames).ok().filter(fits)
+    u32::try_from(unit.frames).ok().filter(|frames| settings.controls.may_hold_all() && fits(frames))
 }
 
 /// How long a cap of the rate holds samples back. Encoders that know neither limits nor constant rates have
@@ -88,7 +89,7 @@ pub(in crate::session) fn hold_back(
         return HoldBack::Whole { frames };
     }
     let real_time = set_value!(values, RealTime) == Some(&true);
-    let waits = !real_time && !settings.controls.low_latency && settings.controls.max_delay.is_none();
+    let waits = !real_time && settings.controls.may_hold_all();
     let knows_no_limit = !info.controls.rate_limit && matches!(settings.rate, RateControl::AverageBitRate(_));
     if unit.quality.is_some() || !waits || !knows_no_limit {
         return HoldBack::Reordered;

@@ -214,7 +214,6 @@ impl Stack {
         if running.run.pushed() == 0 && self.begins_unit {
             let settings = &running.settings;
             let may_wait = derive::frames_in_memory(settings, &self.unit).is_some()
-                && settings.controls.max_delay.is_none()
                 && !values.has(PropertyKey::DataRateLimits);
             self.fitting = self.unit.target.filter(|_| may_wait).map(Fitting::new);
         }
