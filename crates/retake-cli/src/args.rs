@@ -1,6 +1,7 @@
 //! The command line, as data.
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
+use retake::property::OutputChroma;
 use std::path::PathBuf;
 
 /// Encode video like a film crew: take, look, and take again only what did not work.
@@ -72,6 +73,11 @@ pub(crate) struct Encode {
     /// One of the encoder's presets, slow to fast; see `retake encoders NAME`.
     #[arg(short, long, value_name = "NAME", help_heading = "Encoder")]
     pub preset: Option<String>,
+    /// Chroma and depth of the film, by FFmpeg's names: yuv420p, yuv422p10, yuv444p, gray ...; `source` keeps
+    /// the source's as far as the encoder codes it [default: 4:2:0, which players have, in the source's
+    /// depth].
+    #[arg(long, value_name = "NAME", value_parser = pixels, help_heading = "Encoder")]
+    pub pixel_format: Option<Pixels>,
     /// A setting in the encoder's own words; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
     pub encoder_options: Vec<(String, String)>,
@@ -179,6 +185,37 @@ fn quantity(text: &str) -> Result<u64, String> {
     Ok(value as u64)
 }
 
+/// Chroma and depth of a film.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pixels {
+    /// The name as it was given.
+    pub name: String,
+    pub chroma: OutputChroma,
+    /// `None` leaves it to the source.
+    pub depth: Option<u32>,
+}
+
+fn pixels(text: &str) -> Result<Pixels, String> {
+    let of = |chroma, depth| Ok(Pixels { name: text.to_owned(), chroma, depth });
+    if text == "source" {
+        return of(OutputChroma::Source, None);
+    }
+    // FFmpeg tells the order of bytes, which a film does not have.
+    let name = text.strip_suffix("le").unwrap_or(text);
+    let (chroma, depth) = match name.strip_suffix("10") {
+        Some(chroma) => (chroma, 10),
+        None => (name, 8),
+    };
+    match chroma {
+        "gray" => of(OutputChroma::Monochrome, Some(depth)),
+        "yuv420p" => of(OutputChroma::Yuv420, Some(depth)),
+        "yuv422p" => of(OutputChroma::Yuv422, Some(depth)),
+        "yuv444p" => of(OutputChroma::Yuv444, Some(depth)),
+        _ => Err("it is source, or one of gray, yuv420p, yuv422p, yuv444p, with 10 behind it for ten bits"
+            .to_owned()),
+    }
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
@@ -192,6 +229,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn pixel_formats() {
+        let of = |text| pixels(text).map(|pixels| (pixels.chroma, pixels.depth));
+        assert_eq!(of("yuv422p10le"), Ok((OutputChroma::Yuv422, Some(10))));
+        assert_eq!(of("gray"), Ok((OutputChroma::Monochrome, Some(8))));
+        assert_eq!(of("source"), Ok((OutputChroma::Source, None)));
+        assert!(["yuv422", "yuv422p12", "rgb24", "10", ""].into_iter().all(|text| of(text).is_err()));
     }
 
     #[test]

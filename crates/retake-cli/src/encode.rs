@@ -1,13 +1,16 @@
 //! `retake encode` turns flags into a request of an export, and decides nothing else.
 
-use crate::args::Encode;
+use crate::args::{Encode, Pixels};
+use crate::encoders;
 use crate::exit::{UNMET, Usage};
 use crate::output;
 use crate::progress::Progress;
 use crate::signals;
 use anyhow::Result;
+use retake::property::Property;
 use retake::{
-    Codec, EncoderFactory, Event, Export, ExportError, MetricKind, Outcome, Pooling, RunError, Target,
+    Codec, EncoderFactory, EncoderInfo, Event, Export, ExportError, MetricKind, Outcome, PixelFormat,
+    Pooling, RunError, Target,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     let stop = signals::stop_flag(ExportError::Stopped)?;
     let (encoder, metric, pool) = (encoder(args)?, self::metric(args.metric.as_deref())?, pool(args)?);
     let target = target(args)?;
+    let info = encoder.info().clone();
     let progress = Arc::new(Progress::new(args, encoder.info(), target, metric, pool));
     let (told, json) = (progress.clone(), args.json);
     let mut export = Export::builder(&args.input, &args.output, encoder)
@@ -32,6 +36,9 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     }
     if let Some(target) = target {
         export = export.target(target);
+    }
+    if let Some(pixels) = &args.pixel_format {
+        export = export.properties(&pixel_properties(pixels, &info)?);
     }
     for (name, value) in &args.set {
         export = export.property_named(name, value)?;
@@ -97,6 +104,22 @@ fn target(args: &Encode) -> Result<Option<Target>> {
         }
         (target, None) => target,
     })
+}
+
+/// Returns the properties that stand for `--pixel-format`.
+fn pixel_properties(pixels: &Pixels, info: &EncoderInfo) -> Result<Vec<Property>> {
+    let Pixels { name, chroma, depth } = pixels;
+    let coded = |format: &&PixelFormat| {
+        chroma.subsampling().is_none_or(|chroma| format.chroma_subsampling() == chroma)
+            && depth.is_none_or(|depth| format.bit_depth() == depth)
+    };
+    if !info.formats.iter().any(|format| coded(&format)) {
+        let text =
+            format!("--pixel-format {name}: {} codes {}", info.name, encoders::pixels(info).join(", "));
+        return Err(Usage(text).into());
+    }
+    let depth = depth.map(Property::OutputBitDepth);
+    Ok([Property::OutputChromaSubsampling(*chroma)].into_iter().chain(depth).collect())
 }
 
 fn pool(args: &Encode) -> Result<Pooling> {

@@ -94,6 +94,18 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
     Ok(())
 }
 
+/// Returns chroma and depth of the pictures that an encoder codes, in words.
+pub(crate) fn pixels(info: &EncoderInfo) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for format in &info.formats {
+        let words = format!("{} {} bit", format.chroma_subsampling(), format.bit_depth());
+        if !all.contains(&words) {
+            all.push(words);
+        }
+    }
+    all
+}
+
 fn describe(info: &EncoderInfo, id: &str, text: &mut String) -> std::fmt::Result {
     writeln!(text, "{}  {}  {}", info.name, info.codec, info.version)?;
     writeln!(text, "id               {id}")?;
@@ -105,9 +117,7 @@ fn describe(info: &EncoderInfo, id: &str, text: &mut String) -> std::fmt::Result
     )?;
     let presets: Vec<&str> = info.presets.iter().map(|preset| preset.name.as_str()).collect();
     writeln!(text, "presets          {} (default {})", presets.join(" "), info.default_preset)?;
-    let depths: Vec<String> =
-        info.formats.iter().map(|format| format!("{format:?} (4:2:0 {} bit)", format.bit_depth())).collect();
-    writeln!(text, "pixels           {}", depths.join(", "))?;
+    writeln!(text, "pixels           {}", pixels(info).join(", "))?;
     writeln!(text, "reorders         {}", if info.reorders { "yes" } else { "no" })?;
     writeln!(
         text,

@@ -2,8 +2,9 @@
 
 use crate::raw::RawControls;
 use retake_compression::encoder::{
-    Controls, EncoderInfo, EncoderSettings, FrameOptions, RateBuffer, RateControl,
+    Controls, EncoderInfo, EncoderSettings, FrameOptions, ProfileSupport, RateBuffer, RateControl,
 };
+use retake_media::PixelFormat;
 use std::ptr::null;
 
 /// The name of a setting, and the reason why it is refused.
@@ -13,7 +14,6 @@ pub(crate) type Refusal = (&'static str, String);
 /// and those that contradict each other.
 pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), Refusal> {
     let (controls, has) = (&settings.controls, &info.controls);
-    let depth = settings.format.bit_depth();
     let supported = [
         ("open_gop", controls.open_gop, has.open_gop),
         ("look_ahead", controls.look_ahead.is_some(), has.look_ahead.is_some()),
@@ -51,12 +51,16 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         return Err(("min_qp", "is above max_qp".to_owned()));
     }
     if let Some(profile) = &controls.profile {
-        let Some((_, most)) = has.profiles.iter().find(|(name, _)| name == profile) else {
-            let names: Vec<&str> = has.profiles.iter().map(|(name, _)| *name).collect();
+        let Some(support) = has.profiles.iter().find(|support| support.name == profile) else {
+            let names: Vec<&str> = has.profiles.iter().map(|support| support.name).collect();
             return Err(("profile", format!("'{profile}' is not one of: {}", names.join(", "))));
         };
-        if depth > *most {
-            return Err(("profile", format!("{profile} ends at {most} bit, and frames have {depth}")));
+        if !support.has(settings.format) {
+            return Err(("profile", wrong_pictures(support, settings.format)));
+        }
+        let fields = has.fields.as_ref().filter(|_| two_fields(controls));
+        if fields.is_some_and(|fields| fields.not_in_profiles.contains(&support.name)) {
+            return Err(("fields", format!("{profile} has none")));
         }
     }
     if let Some(level) = controls.level.filter(|level| !has.levels.contains(level)) {
@@ -115,6 +119,20 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         return Err(("base_qp", "nothing is quantized where nothing is lost".to_owned()));
     }
     check_buffer(info, settings)
+}
+
+/// Returns why a stream of such pictures is not of a profile.
+fn wrong_pictures(profile: &ProfileSupport, format: PixelFormat) -> String {
+    let (least, most) = profile.depths;
+    let depths = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    let chroma: Vec<&str> = profile.chroma.iter().map(|chroma| chroma.name()).collect();
+    format!(
+        "streams are signalled as {} with {depths} bit and {}, and frames are {} with {} bit: choose another profile",
+        profile.name,
+        chroma.join(" or "),
+        format.chroma_subsampling(),
+        format.bit_depth()
+    )
 }
 
 fn two_fields(controls: &Controls) -> bool {
@@ -197,11 +215,12 @@ pub(crate) fn crop(settings: &EncoderSettings) -> Option<[u32; 4]> {
     let [left, top, across, down] = settings.controls.clean_aperture?.rectangle(width, height)?;
     let edges = [left, top, f64::from(width) - left - across, f64::from(height) - top - down]
         .map(|edge| edge.max(0.0));
-    // A row of chroma of each of two fields is four rows.
-    let down = if two_fields(&settings.controls) { 4.0 } else { 2.0 };
-    let steps = [2.0, down, 2.0, down];
-    let even = edges.iter().zip(steps).all(|(edge, step)| edge % step == 0.0);
-    (even && edges != [0.0; 4]).then(|| edges.map(|edge| edge as u32))
+    let (across, down) = settings.format.chroma_block().unwrap_or((1, 1));
+    // The row of chroma of a field is every second one.
+    let down = if two_fields(&settings.controls) { 2 * down } else { down };
+    let steps = [across, down, across, down].map(f64::from);
+    let whole = edges.iter().zip(steps).all(|(edge, step)| edge % step == 0.0);
+    (whole && edges != [0.0; 4]).then(|| edges.map(|edge| edge as u32))
 }
 
 /// Returns the controls as a shim takes them, without the string; `warm_up` frames are sent twice.

@@ -294,9 +294,10 @@ impl Encoder for Driver {
     }
 }
 
-/// Returns the format of reconstructed pictures, which have three planes whatever the format of the frames.
+/// Returns the format of reconstructed pictures, which are planar whatever the format of the frames.
 fn planar(format: PixelFormat) -> PixelFormat {
-    if format.bit_depth() > 8 { PixelFormat::I010 } else { PixelFormat::I420 }
+    // No library codes other depths, and the settings were checked against what it codes.
+    PixelFormat::planar(format.chroma_subsampling(), format.bit_depth()).unwrap_or(format)
 }
 
 /// Returns a sample in ISO form, with its times.

@@ -4,7 +4,7 @@
 use crate::options::Refused;
 use crate::shim::ShimTable;
 use retake_compression::encoder::{ControlSupport, EncoderInfo, EncoderSettings, Preset, QualityScale};
-use retake_media::{Codec, PixelFormat};
+use retake_media::{ChromaSubsampling, Codec, PixelFormat};
 
 /// The peculiarities of one encoder, apart from its shim.
 pub(crate) struct Spec {
@@ -18,8 +18,8 @@ pub(crate) struct Spec {
     pub(crate) default_preset: &'static str,
     pub(crate) usual_quality: f64,
     pub(crate) reorders: bool,
-    /// Whether the library takes chroma of 8 bits as pairs of Cb and Cr, too.
-    pub(crate) pairs: bool,
+    /// The formats of 8 bits with pairs of Cb and Cr that the library takes, too.
+    pub(crate) pairs: &'static [PixelFormat],
     /// Whether the library gives headers only by encoding something.
     pub(crate) dear_headers: bool,
     pub(crate) refused: Refused,
@@ -50,14 +50,18 @@ impl Library {
         } else {
             spec.presets.iter().map(|&name| name.to_owned()).collect()
         };
-        let pairs = spec.pairs.then_some(PixelFormat::Nv12);
-        let formats = [Some(PixelFormat::I420), pairs, Some(PixelFormat::I010)];
-        let has_depth = |format: &PixelFormat| shim.has_depth(format.bit_depth());
+        use ChromaSubsampling::{Monochrome, Yuv420, Yuv422, Yuv444};
+        // Of formats that fit equally well the first is chosen, which must be the most usual one.
+        let formats = [Yuv420, Yuv422, Yuv444, Monochrome].into_iter().flat_map(|chroma| {
+            let pairs = spec.pairs.iter().copied().filter(move |pair| pair.chroma_subsampling() == chroma);
+            let planar = |depth| PixelFormat::planar(chroma, depth);
+            planar(8).into_iter().chain(pairs).chain(planar(10))
+        });
         let info = EncoderInfo {
             name: spec.name,
             codec: spec.codec,
             version: format!("{} {}", spec.library, shim.version()),
-            formats: formats.into_iter().flatten().filter(has_depth).collect(),
+            formats: formats.filter(|format| shim.codes(*format)).collect(),
             presets: names.into_iter().map(|name| Preset { name }).collect(),
             default_preset: spec.default_preset,
             quality: QualityScale {

@@ -65,6 +65,7 @@ pub(crate) struct RawSettings {
     pub(crate) width: i32,
     pub(crate) height: i32,
     pub(crate) bit_depth: i32,
+    pub(crate) chroma: i32,
     pub(crate) pairs: i32,
     pub(crate) fps_num: i32,
     pub(crate) fps_den: i32,

@@ -118,6 +118,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         width: settings.width as i32,
         height: settings.height as i32,
         bit_depth: settings.format.bit_depth() as i32,
+        chroma: settings.format.chroma_subsampling().idc().into(),
         pairs: (!settings.format.is_planar()).into(),
         fps_num: settings.frame_rate.num,
         fps_den: settings.frame_rate.den,
@@ -230,17 +231,19 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
     Ok(())
 }
 
-/// Requires even sides, because 4:2:0 pictures of H.264 and HEVC are cropped in steps of two samples.
+/// Requires sides of whole blocks of chroma, because H.264 and HEVC crop in steps of those.
 pub(crate) fn even_sides(encoder: &str, settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     let (width, height) = (settings.width, settings.height);
-    if width % 2 == 0 && height % 2 == 0 {
+    let (across, down) = settings.format.chroma_block().unwrap_or((1, 1));
+    let (even_width, even_height) = (width - width % across, height - height % down);
+    if (width, height) == (even_width, even_height) {
         return Ok(());
     }
-    let (even_width, even_height) = (width & !1, height & !1);
+    let chroma = settings.format.chroma_subsampling();
     Err((
         "size",
         format!(
-            "{width}×{height} has an odd side, which {encoder} cannot signal with 4:2:0 chroma: crop or scale to \
+            "{width}×{height} has an odd side, which {encoder} cannot signal with {chroma} chroma: crop or scale to \
              {even_width}×{even_height}, or choose vp9"
         ),
     ))

@@ -39,7 +39,7 @@ struct retake_controls {
     int32_t long_term;
     int32_t more_before, more_after;
     int32_t fields;                            /* 1 top field first, 2 bottom field first; 0 whole frames */
-    int32_t crop[4];                           /* even numbers, off left, top, right and bottom (0) */
+    int32_t crop[4];                           /* whole blocks of chroma, off left, top, right and bottom (0) */
     int64_t frame_count;                       /* (0) */
     int64_t buffer_rate, buffer_bits;          /* bits per second, bits (0) */
     double buffer_initial;                     /* 0 to 1; with buffer_rate only */
@@ -51,6 +51,7 @@ struct retake_controls {
 /* All strings and arrays are borrowed for the length of one call. */
 struct retake_settings {
     int32_t width, height, bit_depth;
+    int32_t chroma;                            /* 0 is 4:0:0, 1 4:2:0, 2 4:2:2, 3 4:4:4 */
     int32_t pairs;                             /* chroma is pairs of Cb and Cr in plane 1; 8 bit only */
     int32_t fps_num, fps_den;
     int32_t sar_num, sar_den;                  /* 0:0 unknown */
@@ -119,8 +120,8 @@ struct retake_shim {
     double quality_min, quality_max, quality_step;
     int32_t preset_max; /* of numbered presets */
     const char *(*version)(void);
-    /* Returns 1 if the linked library encodes this bit depth. */
-    int32_t (*has_depth)(int32_t depth);
+    /* Returns 1 if the linked library encodes pictures of this chroma, as in the settings, and bit depth. */
+    int32_t (*codes)(int32_t chroma, int32_t depth);
     /* Returns the number of frames that go in before the first sample comes out; 0 also when the settings are
        refused. */
     int32_t (*delay)(const struct retake_settings *settings);
@@ -165,6 +166,10 @@ static inline const char *retake_option_value(const struct retake_settings *s, c
         if (!strcmp(s->options[i].key, key)) value = s->options[i].value;
     return value;
 }
+
+/* Return the samples of a row of Cb or Cr, and the rows; 0 without chroma. */
+static inline int32_t retake_chroma_width(int32_t width, int32_t chroma) { return chroma == 3 ? width : chroma ? (width + 1) / 2 : 0; }
+static inline int32_t retake_chroma_height(int32_t height, int32_t chroma) { return chroma == 1 ? (height + 1) / 2 : chroma ? height : 0; }
 
 static inline void retake_copy_plane(uint8_t *to, ptrdiff_t to_stride, const uint8_t *from, ptrdiff_t from_stride,
                                      size_t row_bytes, int32_t rows) {

@@ -6,7 +6,7 @@
 
 use crate::raw::{Fault, RawChange, RawEvent, RawFault, RawFrame, RawSettings};
 use retake_compression::encoder::FrameOptions;
-use retake_media::{PixelBuffer, WritableBuffer};
+use retake_media::{PixelBuffer, PixelFormat, WritableBuffer};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub(crate) struct ShimTable {
     pub(crate) quality_step: f64,
     pub(crate) preset_max: i32,
     version: unsafe extern "C" fn() -> *const c_char,
-    has_depth: unsafe extern "C" fn(i32) -> i32,
+    codes: unsafe extern "C" fn(i32, i32) -> i32,
     delay: unsafe extern "C" fn(*const RawSettings) -> i32,
     open: unsafe extern "C" fn(*const RawSettings, *mut RawFault) -> *mut c_void,
     headers: unsafe extern "C" fn(*mut c_void, *mut *const u8, *mut usize, *mut RawFault) -> i32,
@@ -67,11 +67,12 @@ impl ShimTable {
         unsafe { CStr::from_ptr((self.version)()) }.to_string_lossy().into_owned()
     }
 
-    /// Returns whether the linked library encodes samples of so many bits.
-    pub(crate) fn has_depth(&self, depth: u32) -> bool {
+    /// Returns whether the linked library encodes pictures with the chroma and the depth of a format.
+    pub(crate) fn codes(&self, format: PixelFormat) -> bool {
+        let chroma = format.chroma_subsampling().idc();
         let _gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the function takes and returns plain numbers.
-        unsafe { (self.has_depth)(depth as i32) != 0 }
+        unsafe { (self.codes)(chroma.into(), format.bit_depth() as i32) != 0 }
     }
 
     /// Returns the most frames that go in before the first sample comes out; 0 for settings that the library

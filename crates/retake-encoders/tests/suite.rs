@@ -5,7 +5,8 @@
 mod common;
 
 use common::{
-    Take, decode, elementary, encode, encoders, ffmpeg, flat, luma_error, probe, render, settings, time,
+    Take, decode, decoded_pix_fmt, elementary, encode, encoders, ffmpeg, flat, luma_error, plane_error,
+    probe, render, settings, time, usual_formats,
 };
 use retake_compression::encoder::{
     Controls, EncoderError, EncoderFactory, EncoderSettings, RateControl, RateLimit,
@@ -272,7 +273,7 @@ fn headers_are_equal_in_all_takes() {
 #[test]
 fn joined_takes_decode_to_the_reconstruction() {
     for factory in encoders() {
-        for &format in &factory.info().formats {
+        for format in usual_formats(&*factory) {
             for threads in [1, 3] {
                 let base = EncoderSettings { format, threads, ..settings(&*factory) };
                 for settings in [base.clone(), odd(&*factory, &base)] {
@@ -312,6 +313,62 @@ fn join(factory: &Arc<dyn EncoderFactory>, settings: &EncoderSettings) {
     assert_eq!(decoded.len(), pictures.len(), "{name} {settings:?}");
     for (index, (decoded, picture)) in decoded.iter().zip(&pictures).enumerate() {
         assert!(decoded == picture, "{name}: picture {index} differs from what a decoder sees; {settings:?}");
+    }
+}
+
+/// 12.4: chroma of all kinds is coded as it is, and gets out of another decoder as the encode gave it back.
+/// Each plane is that of its source, and not the other one of chroma. The stream states what it is.
+#[test]
+fn every_chroma_is_coded_as_it_is() {
+    let expected: &[(&str, &[&str])] = &[
+        ("x264", &["I422", "Nv16", "I210", "I444", "I410", "Y8", "Y10"]),
+        ("x265", &["I422", "I210", "I444", "I410", "Y8", "Y10"]),
+        ("vp9", &["I422", "I210", "I444", "I410"]),
+        ("svt-av1", &[]),
+    ];
+    for factory in encoders() {
+        let name = factory.info().name;
+        let usual = usual_formats(&*factory);
+        let formats: Vec<_> =
+            factory.info().formats.iter().copied().filter(|format| !usual.contains(format)).collect();
+        let names: Vec<String> = formats.iter().map(|format| format!("{format:?}")).collect();
+        // A build may lack ten bits; those of Debian have all.
+        let (_, all) = expected.iter().find(|(known, _)| *known == name).unwrap();
+        assert_eq!(names, *all, "{name}");
+        for format in formats {
+            // The sides are odd where chroma allows it.
+            let (across, down) = format.chroma_block().unwrap_or((1, 1));
+            let rate = RateControl::Quality(factory.info().quality.usual * 0.7);
+            let (width, height) = (96 + across % 2, 80 + down % 2);
+            let settings = EncoderSettings { format, rate, width, height, ..settings(&*factory) };
+            let frames = render(&settings, 10, 6, 1);
+            let take = encode(&*factory, &settings, &frames, &[5]).unwrap();
+            for (index, picture) in &take.pictures {
+                let source = &frames[*index as usize];
+                for plane in 0..picture.format().planes() {
+                    let planar = format.is_planar();
+                    let error = if planar { plane_error((picture, plane), (source, plane)) } else { 0.0 };
+                    assert!(error < 60.0, "{name} {format:?} picture {index} plane {plane}: {error}");
+                }
+            }
+            if format.planes() == 3 {
+                let swapped = plane_error((&frames[7], 1), (&frames[7], 2));
+                assert!(swapped > 120.0, "the planes of chroma are too much alike: {swapped}");
+            }
+            if !ffmpeg() {
+                continue;
+            }
+            let samples: Vec<&Sample> = take.frames.iter().map(|frame| &frame.sample).collect();
+            let decoded = decode(&take.format, format, &samples);
+            let pictures: Vec<_> = take.pictures.values().map(flat).collect();
+            assert_eq!(pictures.len(), frames.len());
+            assert!(decoded == pictures, "{name} {format:?}: a decoder sees other pictures");
+            let (said, wanted) = (
+                probe(&take.format, &samples),
+                format!("pix_fmt={}", decoded_pix_fmt(take.format.codec, format)),
+            );
+            assert!(said.lines().any(|line| line == wanted), "{name} lacks {wanted}:\n{said}");
+        }
     }
 }
 
@@ -654,7 +711,7 @@ fn streams_are_of_the_size_and_depth_that_was_asked_for() {
             for line in [
                 format!("width={}", settings.width),
                 format!("height={}", settings.height),
-                format!("pix_fmt={}", if format.bit_depth() == 8 { "yuv420p" } else { "yuv420p10le" }),
+                format!("pix_fmt={}", decoded_pix_fmt(take.format.codec, format)),
             ] {
                 assert!(
                     said.lines().any(|said| said == line),

@@ -121,8 +121,10 @@ impl Measurement {
             (look_at(&self.reference, &access, &self.stop)?, look_at(&self.film, &access, &self.stop)?);
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
-        // compared in the film's own depth: that is how its takes were scored
-        let format = if b.format == PixelFormat::I420 { PixelFormat::I420 } else { a.format };
+        // compared in the film's own depth and chroma: that is how its takes were scored
+        let chroma = a.format.chroma_subsampling().min(b.format.chroma_subsampling());
+        let depth = a.format.bit_depth().min(b.format.bit_depth());
+        let format = PixelFormat::planar(chroma, depth).unwrap_or(b.format);
         let options = ReaderOptions { format, threads: 1 };
         let rate = a.frame_rate.to_f64();
         let settings = ScorerSettings {

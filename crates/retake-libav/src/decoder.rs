@@ -123,10 +123,10 @@ impl Decoded {
         height: u32,
     ) -> Result<PixelBuffer, Self> {
         let raw = &self.0;
-        let fits = Some(raw.pixels.ours) == code(format)
+        let fits = holds(raw.pixels.ours, format)
             && raw.width == width as i32
             && raw.height == height as i32
-            && (0..3).all(|plane| {
+            && (0..format.planes()).all(|plane| {
                 let (samples, _) = format.plane_size(width, height, plane);
                 !raw.data[plane].is_null()
                     && usize::try_from(raw.stride[plane])
@@ -135,7 +135,8 @@ impl Decoded {
         if !fits {
             return Err(self);
         }
-        let strides = raw.stride.map(|stride| stride as usize);
+        let strides =
+            [0, 1, 2].map(|plane| if plane < format.planes() { raw.stride[plane] as usize } else { 0 });
         let lengths = [0, 1, 2].map(|plane| {
             let (samples, rows) = format.plane_size(width, height, plane);
             strides[plane] * (rows as usize).saturating_sub(1) + samples as usize * format.bytes_per_sample()
@@ -159,6 +160,9 @@ struct DecodedPlanes {
 
 impl PixelStorage for DecodedPlanes {
     fn plane(&self, plane: usize) -> &[u8] {
+        if self.lengths[plane] == 0 {
+            return &[];
+        }
         // SAFETY: a plane of a decoded frame of this format has all its rows, `stride` bytes apart (checked
         // to be positive), and the length ends with the last visible sample; the memory lives as long as the
         // frame, and is not written any more.
@@ -224,6 +228,22 @@ pub(crate) fn code(format: PixelFormat) -> Option<i32> {
     match format {
         PixelFormat::I420 => Some(ffi::I420),
         PixelFormat::I010 => Some(ffi::I010),
+        PixelFormat::I422 => Some(ffi::I422),
+        PixelFormat::I210 => Some(ffi::I210),
+        PixelFormat::I444 => Some(ffi::I444),
+        PixelFormat::I410 => Some(ffi::I410),
+        PixelFormat::Y8 => Some(ffi::Y8),
+        PixelFormat::Y10 => Some(ffi::Y10),
         _ => None,
+    }
+}
+
+/// Returns whether the first planes of a frame, laid out as the shims' number says, are a picture of this
+/// format. Of Y, Cb and Cr the first is one of luma alone.
+fn holds(ours: i32, format: PixelFormat) -> bool {
+    match format {
+        PixelFormat::Y8 => [ffi::Y8, ffi::I420, ffi::I422, ffi::I444].contains(&ours),
+        PixelFormat::Y10 => [ffi::Y10, ffi::I010, ffi::I210, ffi::I410].contains(&ours),
+        format => code(format) == Some(ours),
     }
 }

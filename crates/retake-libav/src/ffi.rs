@@ -9,6 +9,12 @@ pub(crate) const UNKNOWN: i64 = i64::MIN;
 /// These numbers must equal `RT_PICTURE_*`.
 pub(crate) const I420: i32 = 0;
 pub(crate) const I010: i32 = 1;
+pub(crate) const I422: i32 = 2;
+pub(crate) const I210: i32 = 3;
+pub(crate) const I444: i32 = 4;
+pub(crate) const I410: i32 = 5;
+pub(crate) const Y8: i32 = 6;
+pub(crate) const Y10: i32 = 7;
 
 /// These numbers must equal `RT_SAMPLES_*`.
 pub(crate) const S16: i32 = 0;

@@ -4,7 +4,9 @@ use crate::access::{Access, FileState};
 use crate::finding::Finding;
 use crate::input::Input;
 use crate::timeline::Break;
-use retake_media::{Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time};
+use retake_media::{
+    ChromaSubsampling, Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time,
+};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,10 +89,10 @@ pub struct VideoTrack {
     pub display_matrix: Option<[i32; 9]>,
     /// FFmpeg's name of the pixel format that the decoder gives out.
     pub pixel_format: String,
-    /// The nearest format of [`PixelFormat`]: I420 for 8 bits, I010 for more.
+    /// The nearest planar format, with as much chroma: of 8 bits, or 10 for more. RGB becomes 4:4:4.
     pub format: PixelFormat,
-    /// The loss or change on the way to [`VideoTrack::format`], in plain words: `4:4:4 is reduced to 4:2:0`.
-    pub converted: Option<String>,
+    /// The layout that the decoder gives out.
+    pub(crate) pixels: SourcePixels,
     /// The arrangement of two fields in pictures; `None` for whole frames.
     pub fields: Option<Fields>,
     /// The profile of the Dolby Vision metadata that the container announces, which no encoder here writes; 0
@@ -100,7 +102,82 @@ pub struct VideoTrack {
     pub frames_hint: Option<u64>,
 }
 
+/// The layout of decoded pictures, as far as their conversion changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SourcePixels {
+    pub(crate) rgb: bool,
+    pub(crate) gray: bool,
+    pub(crate) alpha: bool,
+    pub(crate) depth: i32,
+    /// The binary logarithms of how many pixels share chroma, across and down.
+    pub(crate) shared: (i32, i32),
+}
+
+impl SourcePixels {
+    /// Returns the nearest planar format with as much chroma, for pictures that nobody wants to lose any of.
+    pub(crate) fn nearest(self) -> PixelFormat {
+        let chroma = match self.shared {
+            _ if self.gray => ChromaSubsampling::Monochrome,
+            _ if self.rgb => ChromaSubsampling::Yuv444,
+            (0, _) => ChromaSubsampling::Yuv444,
+            (_, 0) => ChromaSubsampling::Yuv422,
+            _ => ChromaSubsampling::Yuv420,
+        };
+        let depth = if self.depth > 8 { 10 } else { 8 };
+        PixelFormat::planar(chroma, depth).unwrap_or(PixelFormat::I420)
+    }
+}
+
 impl VideoTrack {
+    /// Returns the loss or change on the way to pictures of a format, in plain words: `4:4:4 is reduced to
+    /// 4:2:0`. `None` where they keep everything.
+    pub fn conversion(&self, to: PixelFormat) -> Option<String> {
+        let SourcePixels { rgb, gray, alpha, depth, shared } = self.pixels;
+        let chroma = to.chroma_subsampling();
+        let mut words = Vec::new();
+        if rgb && chroma == ChromaSubsampling::Monochrome {
+            words.push("red, green and blue become luma".to_owned());
+        } else if rgb {
+            let matrix = if self.colour.matrix == 1 { "BT.709" } else { "BT.601" };
+            words.push(format!("red, green and blue become {chroma} YCbCr ({matrix})"));
+        } else if gray {
+            let coloured = chroma != ChromaSubsampling::Monochrome;
+            words.extend(coloured.then(|| format!("grey gets neutral {chroma} colour")));
+        } else if chroma == ChromaSubsampling::Monochrome {
+            words.push("colour is left out".to_owned());
+        } else {
+            let (own, name) = match shared {
+                (1, 1) => (Some(ChromaSubsampling::Yuv420), "4:2:0"),
+                (1, 0) => (Some(ChromaSubsampling::Yuv422), "4:2:2"),
+                (0, 0) => (Some(ChromaSubsampling::Yuv444), "4:4:4"),
+                (0, 1) => (None, "4:4:0"),
+                (2, 0) => (None, "4:1:1"),
+                _ => (None, "its colour sampling"),
+            };
+            let less =
+                own.is_some_and(|own| own > chroma) || shared == (0, 1) && chroma < ChromaSubsampling::Yuv444;
+            let how = if less { "reduced" } else { "resampled" };
+            words.extend((own != Some(chroma)).then(|| format!("{name} is {how} to {chroma}")));
+        }
+        match depth {
+            9 => words.push("9 bit is stored as 10 bit".to_owned()),
+            depth if depth > 10 => words.push(format!("{depth} bit is reduced to 10 bit")),
+            _ => {}
+        }
+        if alpha {
+            words.push("transparency is dropped".to_owned());
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// Returns whether pictures in a format have the rows of two fields apart as the source has, because the
+    /// same rows share chroma.
+    pub fn keeps_fields_apart(&self, to: PixelFormat) -> bool {
+        let (source, coded) = (self.pixels, to.chroma_block());
+        source.gray
+            || coded.is_none_or(|(_, down)| if source.rgb { down == 1 } else { down == 1 << source.shared.1 })
+    }
+
     /// Returns the instant of a number of ticks.
     pub fn time(&self, ticks: i64) -> Time {
         ticks_to_time(ticks, self.time_base)

@@ -7,14 +7,12 @@ use crate::decoder::{Decoded, Decoder};
 use crate::error::MediaError;
 use crate::failure::text;
 use crate::ffi::{self, Ratio, RawColour, RawFrame, RawHdr, RawPixels, RawStream};
-use crate::film::{FilmInfo, TrackInfo, TrackKind, UnreadInput, VideoTrack, ticks_to_time};
+use crate::film::{FilmInfo, SourcePixels, TrackInfo, TrackKind, UnreadInput, VideoTrack, ticks_to_time};
 use crate::handed::DEFAULT;
 use crate::input::{Input, known};
 use crate::pump::Pump;
 use crate::tags::keeps_for_film;
-use retake_media::{
-    Colour, ContentLight, FieldDetail, Fields, MasteringDisplay, PixelFormat, Range, Rational, Time,
-};
+use retake_media::{Colour, ContentLight, FieldDetail, Fields, MasteringDisplay, Range, Rational, Time};
 use std::cmp::Reverse;
 use std::path::Path;
 use std::sync::Arc;
@@ -253,7 +251,13 @@ pub(crate) fn describe(index: u32, stream: &RawStream, raw: &RawFrame, duration:
         aspects.reverse();
     }
     let aspect = aspects.into_iter().find(|aspect| aspect.is_positive());
-    let format = if raw.pixels.depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 };
+    let pixels = SourcePixels {
+        rgb: raw.pixels.rgb != 0,
+        gray: raw.pixels.gray != 0,
+        alpha: raw.pixels.alpha != 0,
+        depth: raw.pixels.depth,
+        shared: (raw.pixels.chroma_w, raw.pixels.chroma_h),
+    };
     let colour = colour(raw.colour, stream.colour, &raw.pixels, raw.height);
     let (mastering_display, content_light) = hdr(&raw.hdr, &stream.hdr);
     // What the container does not say a message in the stream may.
@@ -279,8 +283,8 @@ pub(crate) fn describe(index: u32, stream: &RawStream, raw: &RawFrame, duration:
         rotation: rotation.rem_euclid(360),
         display_matrix: (has_matrix != 0).then_some(matrix),
         pixel_format: name(raw.pixels.name),
-        format,
-        converted: conversion(&raw.pixels, &colour),
+        format: pixels.nearest(),
+        pixels,
         fields: fields(raw.interlaced, stream.field_order),
         dolby_vision: (stream.dolby_vision != 0).then(|| u8::try_from(stream.dolby_vision).unwrap_or(0)),
         frames_hint,
@@ -343,35 +347,6 @@ fn hdr(frame: &RawHdr, stream: &RawHdr) -> (Option<MasteringDisplay>, Option<Con
         .find(|hdr| hdr.has_light != 0)
         .map(|hdr| ContentLight { max_content: hdr.max_content, max_frame_average: hdr.max_average });
     (mastering, light)
-}
-
-fn conversion(pixels: &RawPixels, colour: &Colour) -> Option<String> {
-    let mut words = Vec::new();
-    if pixels.rgb != 0 {
-        let matrix = if colour.matrix == 1 { "BT.709" } else { "BT.601" };
-        words.push(format!("red, green and blue become 4:2:0 YCbCr ({matrix})"));
-    } else if pixels.gray != 0 {
-        words.push("grey gets neutral 4:2:0 colour".to_owned());
-    } else {
-        let sampling = match (pixels.chroma_w, pixels.chroma_h) {
-            (1, 1) => None,
-            (0, 0) => Some("4:4:4 is reduced"),
-            (1, 0) => Some("4:2:2 is reduced"),
-            (0, 1) => Some("4:4:0 is reduced"),
-            (2, 0) => Some("4:1:1 is resampled"),
-            _ => Some("its colour sampling is resampled"),
-        };
-        words.extend(sampling.map(|sampling| format!("{sampling} to 4:2:0")));
-    }
-    match pixels.depth {
-        9 => words.push("9 bit is stored as 10 bit".to_owned()),
-        depth if depth > 10 => words.push(format!("{depth} bit is reduced to 10 bit")),
-        _ => {}
-    }
-    if pixels.alpha != 0 {
-        words.push("transparency is dropped".to_owned());
-    }
-    (!words.is_empty()).then(|| words.join(", "))
 }
 
 pub(crate) fn ratio(ratio: Ratio) -> Rational {

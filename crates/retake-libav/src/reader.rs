@@ -16,8 +16,8 @@ use std::path::PathBuf;
 /// Chooses format and threads of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// The format of the pictures, [`PixelFormat::I420`] or [`PixelFormat::I010`];
-    /// [`VideoTrack::format`](crate::VideoTrack::format) costs least.
+    /// The format of the pictures, one of those that [`PixelFormat::planar`] returns;
+    /// [`VideoTrack::format`](crate::VideoTrack::format) keeps most and costs least.
     pub format: PixelFormat,
     /// The number of threads of the decoder; 0 takes one per processor.
     pub threads: u32,
@@ -187,7 +187,7 @@ impl Decoding {
         let video = &info.video;
         if code(options.format).is_none() {
             let detail =
-                format!("{:?} was asked for, and films are decoded to I420 and I010", options.format);
+                format!("{:?} was asked for, and films are decoded to planar formats", options.format);
             return Err(MediaError::Convert { file, frame: 0, pixels: video.pixel_format.clone(), detail });
         }
         let mut input = if info.seekable {

@@ -371,12 +371,13 @@ impl Survey {
             // What only one picture stated holds for the film.
             info.video.mastering_display = info.video.mastering_display.or(first.mastering_display);
             info.video.content_light = info.video.content_light.or(first.content_light);
-            let deep = |(form, weight): (&VideoTrack, &f64)| {
-                form.format == PixelFormat::I010 && *weight >= all * COUNTS
-            };
-            if self.forms.iter().zip(&weights).any(deep) {
-                info.video.format = PixelFormat::I010;
-            }
+            // The deepest samples and the finest chroma count, unless they are a moment.
+            let counting = self.forms.iter().zip(&weights).filter(|(_, weight)| **weight >= all * COUNTS);
+            let formats = counting.map(|(form, _)| form.format).chain([info.video.format]);
+            let best = formats.clone().map(PixelFormat::chroma_subsampling).max();
+            let deepest = formats.map(PixelFormat::bit_depth).max();
+            let joined = best.zip(deepest).and_then(|(chroma, depth)| PixelFormat::planar(chroma, depth));
+            info.video.format = joined.unwrap_or(info.video.format);
         }
         let [whole, top, bottom] = fields;
         if top + bottom > 0.0 {

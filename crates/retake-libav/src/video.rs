@@ -1,11 +1,14 @@
 //! Adds a video track to a film that is being written.
 
 use crate::container::Container;
+use crate::decoder::code;
 use crate::failure::{Failure, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
 use crate::note::Note;
 use crate::output::Output;
-use retake_media::{Codec, Colour, FieldDetail, FormatDescription, Range, Rational};
+use retake_media::{
+    ChromaSubsampling, Codec, Colour, FieldDetail, FormatDescription, PixelFormat, Range, Rational,
+};
 
 /// The value of `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
 const UNKNOWN: i32 = -99;
@@ -34,11 +37,9 @@ pub(crate) fn add_video(
     let vp9 = (format.codec == Codec::Vp9).then(|| Vp9::read(&format.config)).flatten();
     // The writer makes vpcC from the parameters; elsewhere a VP9 track has no record.
     let config = if format.codec == Codec::Vp9 { &[] } else { format.config.as_slice() };
-    let (depth, profile, level) = match vp9 {
-        Some(vp9) => (vp9.depth, vp9.profile, vp9.level),
-        None => (depth(format), UNKNOWN, UNKNOWN),
-    };
-    let picture = if depth > 8 { ffi::I010 } else { ffi::I420 };
+    let (profile, level) = vp9.as_ref().map_or((UNKNOWN, UNKNOWN), |vp9| (vp9.profile, vp9.level));
+    let coded = vp9.map_or_else(|| pictures(format), |vp9| vp9.pictures);
+    let picture = coded.and_then(code).unwrap_or(ffi::I420);
     let aspect =
         if format.pixel_aspect_ratio.is_positive() { format.pixel_aspect_ratio } else { Rational::new(1, 1) };
     let track = output.video(&RawVideo {
@@ -99,7 +100,7 @@ fn keeps_rotation(container: Container) -> bool {
 struct Vp9 {
     profile: i32,
     level: i32,
-    depth: u32,
+    pictures: Option<PixelFormat>,
 }
 
 impl Vp9 {
@@ -107,19 +108,47 @@ impl Vp9 {
     fn read(config: &[u8]) -> Option<Self> {
         let fields = if config.len() >= 12 && config[..4] == [1, 0, 0, 0] { &config[4..] } else { config };
         let (&profile, &level, &packed) = (fields.first()?, fields.get(1)?, fields.get(2)?);
-        Some(Self { profile: profile.into(), level: level.into(), depth: u32::from(packed >> 4) })
+        let chroma = match packed >> 1 & 7 {
+            2 => ChromaSubsampling::Yuv422,
+            3 => ChromaSubsampling::Yuv444,
+            _ => ChromaSubsampling::Yuv420,
+        };
+        let pictures = PixelFormat::planar(chroma, u32::from(packed >> 4));
+        Some(Self { profile: profile.into(), level: level.into(), pictures })
     }
 }
 
-/// Returns the bits a sample, as the configuration record states them.
-fn depth(format: &FormatDescription) -> u32 {
+/// Returns the pictures of a stream, as its configuration record states them (ISO/IEC 14496-15, 5.3.3.1 and
+/// 8.3.3.1; AV1 in ISOBMFF, 2.3.3). `None` for a record that cannot be read.
+fn pictures(format: &FormatDescription) -> Option<PixelFormat> {
     let config = &format.config;
+    let at = |index: usize| config.get(index).copied();
+    let idc = |idc: u8| ChromaSubsampling::ALL[usize::from(idc & 3)];
     match format.codec {
-        Codec::Hevc => config.get(17).map_or(8, |byte| 8 + u32::from(byte & 7)),
-        Codec::Av1 => config.get(2).map_or(8, |byte| if byte & 0x40 != 0 { 10 } else { 8 }),
-        // High 10 is the only profile with more than 8 bits that is encoded.
-        Codec::H264 => config.get(1).map_or(8, |&profile| if profile == 110 { 10 } else { 8 }),
-        Codec::Vp9 => 8,
+        Codec::Hevc => PixelFormat::planar(idc(at(16)?), 8 + u32::from(at(17)? & 7)),
+        Codec::Av1 => {
+            let flags = at(2)?;
+            let depth = if flags & 0x40 != 0 { 10 } else { 8 };
+            let chroma = match (flags & 0x10 != 0, flags & 0x08 != 0, flags & 0x04 != 0) {
+                (true, ..) => ChromaSubsampling::Monochrome,
+                (_, true, true) => ChromaSubsampling::Yuv420,
+                (_, true, false) => ChromaSubsampling::Yuv422,
+                (_, false, _) => ChromaSubsampling::Yuv444,
+            };
+            PixelFormat::planar(chroma, depth)
+        }
+        Codec::H264 => {
+            // Chroma and depths stand behind one SPS and one PPS, and are missing for the profiles below
+            // High.
+            let length = |index: usize| Some(usize::from(u16::from_be_bytes([at(index)?, at(index + 1)?])));
+            let pps = 8 + length(6)? + 1;
+            let facts = pps + 2 + length(pps)?;
+            match (at(facts), at(facts + 1)) {
+                (Some(chroma), Some(depth)) => PixelFormat::planar(idc(chroma), 8 + u32::from(depth & 7)),
+                _ => Some(PixelFormat::I420),
+            }
+        }
+        Codec::Vp9 => None,
     }
 }
 
@@ -172,9 +201,11 @@ mod tests {
     #[test]
     fn a_vp9_record_is_read_with_and_without_its_box_head() {
         let fields = [2, 31, 0xA2, 9, 16, 9, 0, 0];
-        let expected = Some(Vp9 { profile: 2, level: 31, depth: 10 });
+        let expected = Some(Vp9 { profile: 2, level: 31, pictures: Some(PixelFormat::I010) });
         assert_eq!(Vp9::read(&fields), expected);
         assert_eq!(Vp9::read(&[&[1, 0, 0, 0], &fields[..]].concat()), expected);
         assert_eq!(Vp9::read(&[1]), None);
+        let wide = Vp9::read(&[1, 31, 0x86, 2, 2, 2, 0, 0]).and_then(|vp9| vp9.pictures);
+        assert_eq!(wide, Some(PixelFormat::I444));
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use retake_libav::{FindingKind, FrameReader, ReaderOptions, probe};
-use retake_media::{FieldDetail, Fields, PixelFormat, Range, Rational};
+use retake_media::{FieldDetail, Fields, PixelBuffer, PixelFormat, Range, Rational};
 use std::path::Path;
 
 fn assert_exact(path: &Path) {
@@ -14,6 +14,12 @@ fn assert_exact(path: &Path) {
     assert_eq!(sums, reference(path), "{}", path.display());
     let times: Vec<i64> = frames.iter().map(|frame| frame.0).collect();
     assert_eq!(times, reference_times(path), "{}", path.display());
+}
+
+/// Returns all pictures of a film in a format, each mapped by `look`.
+fn read_as<T>(path: &Path, format: PixelFormat, look: impl Fn(&PixelBuffer) -> T) -> Vec<T> {
+    let mut reader = FrameReader::open(&probe(path).unwrap(), ReaderOptions { format, threads: 1 }).unwrap();
+    std::iter::from_fn(|| reader.next().unwrap()).map(|frame| look(&frame.picture)).collect()
 }
 
 #[test]
@@ -41,7 +47,7 @@ fn ten_bit_hevc_is_exact() {
     );
     assert_exact(&film);
     let video = probe(&film).unwrap().video;
-    assert_eq!((video.format, video.converted), (PixelFormat::I010, None));
+    assert_eq!((video.format, video.conversion(PixelFormat::I010)), (PixelFormat::I010, None));
     assert_eq!((video.colour.primaries, video.colour.transfer, video.colour.matrix), (9, 16, 9));
 }
 
@@ -123,17 +129,21 @@ fn pictures_outlive_their_reader() {
 #[test]
 fn other_chroma_keeps_its_luma() {
     let Some(studio) = Studio::open() else { return };
-    for (pixels, words) in
-        [("yuv444p", "4:4:4 is reduced to 4:2:0"), ("yuv422p", "4:2:2 is reduced to 4:2:0")]
-    {
+    for (pixels, own, words) in [
+        ("yuv444p", PixelFormat::I444, "4:4:4 is reduced to 4:2:0"),
+        ("yuv422p", PixelFormat::I422, "4:2:2 is reduced to 4:2:0"),
+    ] {
         let film = studio.render(
             &format!("-f lavfi -i testsrc2=s=174x98:r=25:d=0.4 -pix_fmt {pixels} -c:v ffv1"),
             &format!("{pixels}.mkv"),
         );
         let video = probe(&film).unwrap().video;
-        assert_eq!((video.format, video.converted.as_deref()), (PixelFormat::I420, Some(words)));
-        let luma =
-            read_all(&film, |frame| frame.picture.rows(0).flatten().copied().collect::<Vec<u8>>()).concat();
+        assert_eq!((video.format, video.conversion(own)), (own, None));
+        assert_eq!(video.conversion(PixelFormat::I420).as_deref(), Some(words));
+        let luma = read_as(&film, PixelFormat::I420, |picture| {
+            picture.rows(0).flatten().copied().collect::<Vec<u8>>()
+        })
+        .concat();
         let film = film.to_str().unwrap();
         assert!(
             luma == ffmpeg(&[
@@ -148,6 +158,41 @@ fn other_chroma_keeps_its_luma() {
                 "-"
             ])
         );
+    }
+}
+
+/// Chroma and depth of each kind are decoded as they are, luma alone is that of any of them in its own range,
+/// and the scaler makes each of each.
+#[test]
+fn pictures_are_decoded_as_they_are() {
+    let Some(studio) = Studio::open() else { return };
+    let kinds = [
+        ("yuv422p", PixelFormat::I422),
+        ("yuv422p10le", PixelFormat::I210),
+        ("yuv444p", PixelFormat::I444),
+        ("yuv444p10le", PixelFormat::I410),
+        ("gray", PixelFormat::Y8),
+        ("gray10le", PixelFormat::Y10),
+    ];
+    let flat = |picture: &PixelBuffer| -> Vec<u8> {
+        (0..picture.format().planes()).flat_map(|plane| picture.rows(plane).flatten().copied()).collect()
+    };
+    for (pixels, format) in kinds {
+        let film = studio.render(
+            &format!("-f lavfi -i testsrc2=s=98x54:r=25:d=0.12 -vf scale=99:53 -pix_fmt {pixels} -c:v ffv1 -level 3"),
+            &format!("{pixels}.mkv"),
+        );
+        assert_eq!(probe(&film).unwrap().video.format, format);
+        let raw = ["-i", film.to_str().unwrap(), "-f", "rawvideo", "-pix_fmt", pixels, "-"];
+        assert!(read_as(&film, format, flat).concat() == ffmpeg(&raw), "{pixels}");
+        let own = read_as(&film, format, |picture| picture.row(0, 7).to_vec());
+        for (_, other) in kinds {
+            let luma = read_as(&film, other, |picture| picture.row(0, 7).to_vec());
+            if other.bit_depth() == format.bit_depth() {
+                assert!(luma == own, "{pixels} as {other:?}");
+            }
+            assert_eq!(luma[0].len(), other.row_bytes(99, 0));
+        }
     }
 }
 
@@ -172,7 +217,7 @@ fn twelve_bits_become_ten() {
     );
     let video = probe(&film).unwrap().video;
     assert_eq!(
-        (video.format, video.converted.as_deref()),
+        (video.format, video.conversion(video.format).as_deref()),
         (PixelFormat::I010, Some("12 bit is reduced to 10 bit"))
     );
     let luma = read_all(&film, |frame| u16::from_le_bytes(frame.picture.row(0, 5)[..2].try_into().unwrap()));
@@ -205,7 +250,9 @@ fn rgb_becomes_tagged_limited_ycbcr() {
             (matrix, Range::Limited, true)
         );
         assert!(
-            video.converted.is_some_and(|words| words.starts_with("red, green and blue become 4:2:0 YCbCr"))
+            video
+                .conversion(PixelFormat::I420)
+                .is_some_and(|words| words.starts_with("red, green and blue become 4:2:0 YCbCr"))
         );
         for found in read_all(&film, |frame| [0, 1, 2].map(|plane| frame.picture.row(plane, 3)[3])) {
             assert!(found.iter().zip(red).all(|(a, b)| a.abs_diff(b) <= 1), "{found:?} for {red:?}");
@@ -217,7 +264,7 @@ fn rgb_becomes_tagged_limited_ycbcr() {
 fn grey_gets_neutral_colour() {
     let Some(studio) = Studio::open() else { return };
     let film = studio.render("-f lavfi -i testsrc2=s=65x33:r=25:d=0.2 -pix_fmt gray -c:v ffv1", "g.mkv");
-    let frames = read_all(&film, |frame| frame.picture.clone());
+    let frames = read_as(&film, PixelFormat::I420, Clone::clone);
     let luma: Vec<u8> =
         frames.iter().flat_map(|p| p.rows(0).flatten().copied().collect::<Vec<_>>()).collect();
     assert!(luma == ffmpeg(&["-i", film.to_str().unwrap(), "-pix_fmt", "gray", "-f", "rawvideo", "-"]));

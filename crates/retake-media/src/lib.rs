@@ -30,9 +30,9 @@ pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use format::{Codec, FormatDescription};
 pub use icc::IccProfile;
 pub use pixel::{
-    AlphaMode, Attachment, AttachmentKey, AttachmentMode, AttachmentValue, Attachments, ExtendedPixels,
-    FieldDetail, Fields, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat, PixelStorage,
-    PlaneGeometry, Reconciled, WritableBuffer, picture_hash,
+    AlphaMode, Attachment, AttachmentKey, AttachmentMode, AttachmentValue, Attachments, ChromaSubsampling,
+    ExtendedPixels, FieldDetail, Fields, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelFormat,
+    PixelStorage, PlaneGeometry, Reconciled, WritableBuffer, picture_hash,
 };
 pub use pool::{BufferAge, Clock, FreeBufferObserver, PixelBufferPool, PoolAttributes};
 pub use rational::Rational;

@@ -33,8 +33,8 @@ impl Scorer {
         if settings.width == 0 || settings.height == 0 {
             return Err(QualityError::Settings("pictures without pixels"));
         }
-        if !settings.format.is_planar_420() {
-            return Err(QualityError::Settings("pictures that are not 4:2:0 in three planes"));
+        if !settings.format.is_planar() || settings.format.bit_depth() > 10 {
+            return Err(QualityError::Settings("pictures that are not planar with 8 or 10 bits"));
         }
         if !(settings.frame_rate.is_finite() && settings.frame_rate > 0.0) {
             return Err(QualityError::Settings("a frame rate that is not above 0"));
@@ -118,6 +118,7 @@ impl Scorer {
 mod tests {
     use super::*;
     use crate::MetricKind;
+    use retake_media::ChromaSubsampling;
 
     #[test]
     fn settings_that_cannot_be_are_refused() {
@@ -128,9 +129,13 @@ mod tests {
             ScorerSettings { stride: 3, phase: 3, ..good },
             ScorerSettings { width: 0, ..good },
             ScorerSettings { format: PixelFormat::Nv12, ..good },
-            ScorerSettings { format: PixelFormat::I444, ..good },
+            ScorerSettings { format: PixelFormat::P210, ..good },
             ScorerSettings { frame_rate: f64::NAN, ..good },
         ];
+        for chroma in ChromaSubsampling::ALL {
+            let format = PixelFormat::planar(chroma, 10).unwrap();
+            assert!(Scorer::new(&ScorerSettings { format, ..good }).is_ok(), "{format:?}");
+        }
         assert!(bad.iter().all(|settings| Scorer::new(settings).is_err()));
     }
 }

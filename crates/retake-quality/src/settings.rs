@@ -12,7 +12,8 @@ pub struct ScorerSettings {
     pub width: u32,
     /// The luma rows of all pictures.
     pub height: u32,
-    /// The format of all pictures, which must be 4:2:0 in three planes ([`PixelFormat::is_planar_420`]).
+    /// The format of all pictures, which must be planar ([`PixelFormat::is_planar`]) with 8 or 10
+    /// bits. VMAF, PSNR and SSIM look at luma alone.
     pub format: PixelFormat,
     /// The colour tags of the pictures; SSIMULACRA 2 alone looks at them.
     pub colour: Colour,

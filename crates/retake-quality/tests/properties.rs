@@ -29,7 +29,14 @@ fn mean(settings: &ScorerSettings, source: &[PixelBuffer], film: &[PixelBuffer])
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    let format = prop_oneof![Just(PixelFormat::I420), Just(PixelFormat::I010)];
+    let format = prop_oneof![
+        4 => Just(PixelFormat::I420),
+        4 => Just(PixelFormat::I010),
+        1 => Just(PixelFormat::I422),
+        1 => Just(PixelFormat::I410),
+        1 => Just(PixelFormat::Y8),
+        1 => Just(PixelFormat::Y10),
+    ];
     (format, 40..460_u32, 40..120_u32).prop_map(|(format, width, height)| Shape::new(format, width, height))
 }
 

@@ -49,6 +49,8 @@ impl Pair {
     fn name(format: PixelFormat) -> &'static str {
         match format {
             PixelFormat::I420 => "yuv420p",
+            PixelFormat::I422 => "yuv422p",
+            PixelFormat::I410 => "yuv444p10le",
             _ => "yuv420p10le",
         }
     }
@@ -94,11 +96,13 @@ fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
 }
 
 /// Some sizes are multiples of a vector and some are not.
-const SHAPES: [(PixelFormat, u32, u32); 4] = [
+const SHAPES: [(PixelFormat, u32, u32); 6] = [
     (PixelFormat::I420, 640, 360),
     (PixelFormat::I420, 426, 238),
     (PixelFormat::I010, 640, 360),
     (PixelFormat::I010, 358, 202),
+    (PixelFormat::I422, 384, 202),
+    (PixelFormat::I410, 390, 198),
 ];
 
 #[test]

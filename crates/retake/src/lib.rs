@@ -132,7 +132,7 @@ pub mod parallel {
 pub mod encoder {
     pub use retake_compression::encoder::{
         ControlSupport, Controls, EncodedFrame, EncoderSettings, FieldSupport, FrameError, Output, Preset,
-        QualityScale, RateBuffer, RateControl, RateLimit, Reconfiguration, TransferMaker,
+        ProfileSupport, QualityScale, RateBuffer, RateControl, RateLimit, Reconfiguration, TransferMaker,
     };
 }
 
@@ -159,8 +159,8 @@ pub mod session {
 /// Properties of sessions: everything that can be set and asked for.
 pub mod property {
     pub use retake_compression::property::{
-        Class, ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, Kind, Property,
-        PropertyError, PropertyKey, PropertyType, PropertyValue, Readable, Row, SavedProperties,
+        Class, ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, Kind, OutputChroma,
+        Property, PropertyError, PropertyKey, PropertyType, PropertyValue, Readable, Row, SavedProperties,
         SupportedProperties, SupportedProperty, TransferFunction, YCbCrMatrix, key,
     };
 }
@@ -192,10 +192,10 @@ pub use retake_export::{
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
-    Attachment, Attachments, AudioFormat, CleanAperture, Codec, Colour, ContentLight, FormatDescription,
-    IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes, PixelBufferError, PixelBufferPool,
-    PixelFormat, Range, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind, ScalingMode, Time,
-    TimeRange, TransferOptions, WritableBuffer,
+    Attachment, Attachments, AudioFormat, ChromaSubsampling, CleanAperture, Codec, Colour, ContentLight,
+    FormatDescription, IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes, PixelBufferError,
+    PixelBufferPool, PixelFormat, Range, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind,
+    ScalingMode, Time, TimeRange, TransferOptions, WritableBuffer,
 };
 pub use retake_quality::{
     MetricKind, Pooling, available as metrics, default_metric, missing as missing_metrics,

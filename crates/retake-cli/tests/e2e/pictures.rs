@@ -2,6 +2,7 @@
 
 use crate::common::{Studio, between, encoders, picture_hashes, probe};
 use std::path::Path;
+use std::process::Command;
 
 fn video(film: &Path, entries: &str) -> String {
     probe(film, &format!("-select_streams v:0 -show_entries stream={entries}")).join(" ")
@@ -28,6 +29,77 @@ fn ten_bits_stay_ten_bits() {
             assert!(encoder.ten_bit, "{needed}");
         }
     }
+}
+
+/// `--pixel-format source`: 4:2:2 of ten bits, 4:4:4 and luma alone are kept by encoders that code them,
+/// through takes, scores and verification; another decoder finds each plane near its source. Without it,
+/// chroma becomes 4:2:0, and that is said.
+#[test]
+fn chroma_is_kept_where_it_is_asked_for() {
+    let Some(studio) = Studio::empty() else { return };
+    let cases = [
+        ("x264", "yuv422p10le", "mp4", "yuv422p10le"),
+        ("x265", "yuv444p", "mkv", "yuv444p"),
+        // FFmpeg decodes H.264 without chroma to pictures with neutral chroma
+        ("x264", "gray", "mkv", "yuv420p"),
+        ("vp9", "yuv444p10le", "mp4", "yuv444p10le"),
+    ];
+    for (name, pixels, container, expected) in cases {
+        let Some(encoder) = encoders().iter().find(|encoder| encoder.name == name) else {
+            eprintln!("SKIPPED: no {name} in this build");
+            continue;
+        };
+        let source = format!("{pixels}.mkv");
+        studio.render(
+            &format!("-f lavfi -i testsrc2=s=192x108:r=25:d=1.2 -pix_fmt {pixels} -c:v ffv1 -level 3"),
+            &source,
+        );
+        let film = format!("{name}-{pixels}.{container}");
+        let flags = format!("{} --metric xpsnr -q 38 --pixel-format source", encoder.flags);
+        let run = studio.encode(&format!("{source} -o {film} {flags}"));
+        let about = |note: &String| note.contains("4:2:0") || note.contains("reduced");
+        assert!(!run.notes().iter().any(about), "{film}: {:?}", run.notes());
+        let path = studio.path(&film);
+        assert_eq!(video(&path, "pix_fmt"), expected, "{film}");
+        for (plane, psnr) in plane_psnr(&path, &studio.path(&source)) {
+            assert!(psnr > 30.0, "{film}: plane {plane} has {psnr} dB");
+        }
+        let measured = studio.retake(&format!("measure {source} {film} --metric xpsnr -q 38"));
+        assert_eq!(measured.code, 0, "{film}: {measured:?}");
+    }
+    if let Some(encoder) = encoders().iter().find(|encoder| encoder.name == "x264") {
+        let run =
+            studio.encode(&format!("yuv422p10le.mkv -o usual.mp4 {} --crf 30 --passes 1", encoder.flags));
+        assert_eq!(video(&studio.path("usual.mp4"), "pix_fmt"), "yuv420p10le");
+        assert!(run.notes().iter().any(|note| note == "4:2:2 is reduced to 4:2:0"), "{:?}", run.notes());
+        let refused = studio.retake("encode yuv422p10le.mkv -o no.mp4 -e x264 --pixel-format yuv411p");
+        refused.refused(2, &["--pixel-format", "yuv422p"]);
+    }
+    if let Some(encoder) = encoders().iter().find(|encoder| encoder.name == "svt-av1") {
+        let flags = format!("{} --pixel-format yuv422p10", encoder.flags);
+        let refused = studio.retake(&format!("encode yuv422p10le.mkv -o no.mp4 {flags}"));
+        refused.refused(2, &["--pixel-format yuv422p10", "svt-av1 codes 4:2:0 8 bit"]);
+    }
+}
+
+/// Returns the PSNR of each plane of a film against its source, as FFmpeg finds it.
+fn plane_psnr(film: &Path, source: &Path) -> Vec<(String, f64)> {
+    let log = film.with_extension("psnr");
+    let filter =
+        format!("[0:v]settb=1/25,setpts=N[a];[1:v]settb=1/25,setpts=N[b];[a][b]psnr=f={}", log.display());
+    let run = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(film)
+        .arg("-i")
+        .arg(source)
+        .args(["-lavfi", &filter, "-f", "null", "-"])
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let numbers = text.split_whitespace().filter_map(|word| word.strip_prefix("psnr_")?.split_once(':'));
+    let numbers = numbers.filter(|(plane, _)| ["y", "u", "v"].contains(plane));
+    numbers.map(|(plane, db)| (plane.to_owned(), db.parse().unwrap_or(f64::INFINITY))).collect()
 }
 
 /// A film of two fields a frame stays one where the encoder has fields, and the loss is said where it has

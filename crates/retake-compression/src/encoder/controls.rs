@@ -1,7 +1,7 @@
 //! This module defines the controls that only some encoders have, and how an encoder declares which of them
 //! it obeys.
 
-use retake_media::{CleanAperture, Fields, Rational};
+use retake_media::{ChromaSubsampling, CleanAperture, Fields, PixelFormat, Rational};
 use serde::{Deserialize, Serialize};
 
 /// Controls are requests of a session beyond the settings that determine every take. The default requests
@@ -191,8 +191,8 @@ pub struct ControlSupport {
     /// True if [`FrameOptions::force_key_frame`](super::FrameOptions::force_key_frame) closes an open group
     /// of pictures, so that a sync frame comes and not a partial sync frame.
     pub forced_in_open_gop: bool,
-    /// The names for [`Controls::profile`], each with the largest bit depth that it allows.
-    pub profiles: Vec<(&'static str, u32)>,
+    /// The profiles that [`Controls::profile`] can name.
+    pub profiles: Vec<ProfileSupport>,
     /// The levels, times ten.
     pub levels: Vec<u32>,
     pub cabac: bool,
@@ -220,6 +220,31 @@ pub struct ControlSupport {
     pub live_rate: bool,
     /// True if [`Encoder::reconfigure`](super::Encoder::reconfigure) takes new quantizer bounds.
     pub live_qp_bounds: bool,
+}
+
+/// A profile, and the pictures whose streams an encoder signals as being of it. A profile that allows less,
+/// too, is not listed for that: a stream of 8 bits is signalled as of Main, and not of Main 10.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProfileSupport {
+    /// The name for [`Controls::profile`].
+    pub name: &'static str,
+    /// The least and the most bits of a sample.
+    pub depths: (u32, u32),
+    /// The subsamplings, the coarsest first.
+    pub chroma: Vec<ChromaSubsampling>,
+}
+
+impl ProfileSupport {
+    /// Makes a profile of these pictures.
+    pub fn new(name: &'static str, depths: (u32, u32), chroma: &[ChromaSubsampling]) -> Self {
+        Self { name, depths, chroma: chroma.to_vec() }
+    }
+
+    /// Tells whether pictures of a format are coded with this profile.
+    pub fn has(&self, format: PixelFormat) -> bool {
+        (self.depths.0..=self.depths.1).contains(&format.bit_depth())
+            && self.chroma.contains(&format.chroma_subsampling())
+    }
 }
 
 /// Pictures within these bounds can be coded as two fields.

@@ -11,7 +11,7 @@ mod output;
 mod registry;
 mod settings;
 
-pub use controls::{ControlSupport, Controls, FieldSupport, RateBuffer, Reconfiguration};
+pub use controls::{ControlSupport, Controls, FieldSupport, ProfileSupport, RateBuffer, Reconfiguration};
 pub use error::EncoderError;
 pub use info::{EncoderInfo, Preset, QualityScale};
 pub use output::{EncodedFrame, FrameError, Output};

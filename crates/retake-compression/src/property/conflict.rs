@@ -181,7 +181,7 @@ pub(crate) fn why_no_fields(environment: &Environment<'_>, values: &Values) -> O
     let profile = set_value!(values, ProfileLevel).and_then(|name| profile::parse(environment.info, name))?;
     let (least, most) = support.levels;
     let level = profile.level.unwrap_or(least);
-    let refused = support.not_in_profiles.contains(&profile.profile) || !(least..=most).contains(&level);
+    let refused = support.not_in_profiles.contains(&profile.profile.name) || !(least..=most).contains(&level);
     refused.then(|| {
         format!(
             "two fields need a profile other than {}, and a level from {} to {}",
@@ -204,14 +204,25 @@ fn formats(environment: &Environment<'_>, values: &Values) -> Result<(), Propert
     if let Some(reason) = why_no_fields(environment, values).filter(|_| two) {
         return Err(PropertyError::parameter(Key::FieldCount, reason));
     }
-    if set_value!(values, H264EntropyMode) == Some(&H264EntropyMode::Cabac) && profile.profile == "baseline" {
+    let baseline = profile.profile.name.ends_with("baseline");
+    if set_value!(values, H264EntropyMode) == Some(&H264EntropyMode::Cabac) && baseline {
         return Err(PropertyError::parameter(Key::H264EntropyMode, "Baseline has no CABAC"));
     }
+    let (least, most) = profile.profile.depths;
     if let Some(&depth) = set_value!(values, OutputBitDepth)
-        && depth > profile.depth
+        && !(least..=most).contains(&depth)
     {
-        let reason = format!("{depth} bits are more than the {} that ProfileLevel allows", profile.depth);
+        let depths = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        let reason = format!("{depth} bits are not the {depths} that ProfileLevel is signalled with");
         return Err(PropertyError::parameter(Key::OutputBitDepth, reason));
+    }
+    if let Some(chroma) = set_value!(values, OutputChromaSubsampling).and_then(|chroma| chroma.subsampling())
+        && !profile.profile.chroma.contains(&chroma)
+    {
+        let names: Vec<_> = profile.profile.chroma.iter().map(|chroma| chroma.name()).collect();
+        let reason =
+            format!("{chroma} is not the {} that ProfileLevel is signalled with", names.join(" or "));
+        return Err(PropertyError::parameter(Key::OutputChromaSubsampling, reason));
     }
     Ok(())
 }

@@ -20,7 +20,9 @@ mod typed;
 mod value;
 
 pub use error::PropertyError;
-pub use names::{ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, TransferFunction, YCbCrMatrix};
+pub use names::{
+    ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, OutputChroma, TransferFunction, YCbCrMatrix,
+};
 pub use row::{Class, Environment, Kind, Row};
 pub use saved::SavedProperties;
 pub use support::{PropertyType, SupportedProperties, SupportedProperty};

@@ -1,6 +1,7 @@
 //! Words that properties take, each with its name on the wire.
 
 use super::PropertyValue;
+use retake_media::ChromaSubsampling;
 
 /// Writes an enumeration whose variants have names on the wire.
 macro_rules! enumeration {
@@ -129,6 +130,36 @@ enumeration! {
         /// Arithmetic coding; not with Baseline.
         #[doc(alias = "kVTH264EntropyMode_CABAC")]
         Cabac = "CABAC",
+    }
+}
+
+enumeration! {
+    /// How many pixels share a sample of chroma in the stream.
+    OutputChroma {
+        /// As many as in the first picture, or the nearest that encoder and profile have, finer rather than
+        /// coarser.
+        Source = "Source",
+        /// Luma alone.
+        Monochrome = "4:0:0",
+        /// Two by two.
+        Yuv420 = "4:2:0",
+        /// Two of a row.
+        Yuv422 = "4:2:2",
+        /// Each has its own.
+        Yuv444 = "4:4:4",
+    }
+}
+
+impl OutputChroma {
+    /// Returns the subsampling that is meant; `None` for the source's.
+    pub fn subsampling(self) -> Option<ChromaSubsampling> {
+        match self {
+            Self::Source => None,
+            Self::Monochrome => Some(ChromaSubsampling::Monochrome),
+            Self::Yuv420 => Some(ChromaSubsampling::Yuv420),
+            Self::Yuv422 => Some(ChromaSubsampling::Yuv422),
+            Self::Yuv444 => Some(ChromaSubsampling::Yuv444),
+        }
     }
 }
 

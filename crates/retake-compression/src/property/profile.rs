@@ -1,17 +1,15 @@
 //! Names of profiles and levels on the wire, made of what an encoder says it has.
 
-use crate::encoder::EncoderInfo;
+use crate::encoder::{EncoderInfo, ProfileSupport};
 use retake_media::Codec;
 
 const AUTO: &str = "AutoLevel";
 
 /// What a name of ProfileLevel asks of the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ProfileLevel {
-    /// The encoder's own name.
-    pub(crate) profile: &'static str,
-    /// The most bits of a sample that it allows.
-    pub(crate) depth: u32,
+pub(crate) struct ProfileLevel<'a> {
+    /// The encoder's own name, and the pictures that it is for.
+    pub(crate) profile: &'a ProfileSupport,
     /// Times ten; none is left to the encoder.
     pub(crate) level: Option<u32>,
 }
@@ -22,16 +20,16 @@ pub(crate) fn names(info: &EncoderInfo) -> Vec<String> {
     info.controls
         .profiles
         .iter()
-        .flat_map(|(profile, _)| levels().map(move |level| name(info.codec, profile, level)))
+        .flat_map(|profile| levels().map(move |level| name(info.codec, profile.name, level)))
         .collect()
 }
 
 /// What a name stands for, if the encoder takes it.
-pub(crate) fn parse(info: &EncoderInfo, wanted: &str) -> Option<ProfileLevel> {
+pub(crate) fn parse<'a>(info: &'a EncoderInfo, wanted: &str) -> Option<ProfileLevel<'a>> {
     let levels = || info.controls.levels.iter().copied().map(Some).chain([None]);
-    info.controls.profiles.iter().find_map(|&(profile, depth)| {
-        let level = levels().find(|&level| name(info.codec, profile, level) == wanted)?;
-        Some(ProfileLevel { profile, depth, level })
+    info.controls.profiles.iter().find_map(|profile| {
+        let level = levels().find(|&level| name(info.codec, profile.name, level) == wanted)?;
+        Some(ProfileLevel { profile, level })
     })
 }
 
@@ -42,14 +40,17 @@ fn name(codec: Codec, profile: &str, level: Option<u32>) -> String {
         Codec::Av1 => "AV1",
         Codec::Vp9 => "VP9",
     };
-    let mut letters = profile.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
     // main422-10 becomes Main42210, as the original has it
-    let profile: String = first.chain(letters.filter(char::is_ascii_alphanumeric)).collect();
+    let profile: String = profile.split('-').map(capitalised).collect();
     match level {
         Some(level) => format!("{codec}_{profile}_{}_{}", level / 10, level % 10),
         None => format!("{codec}_{profile}_{AUTO}"),
     }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 #[cfg(test)]
@@ -62,5 +63,7 @@ mod tests {
         assert_eq!(name(Codec::H264, "baseline", None), "H264_Baseline_AutoLevel");
         assert_eq!(name(Codec::Hevc, "main10", None), "HEVC_Main10_AutoLevel");
         assert_eq!(name(Codec::Hevc, "main422-10", None), "HEVC_Main42210_AutoLevel");
+        assert_eq!(name(Codec::Hevc, "monochrome10", None), "HEVC_Monochrome10_AutoLevel");
+        assert_eq!(name(Codec::H264, "constrained-high", None), "H264_ConstrainedHigh_AutoLevel");
     }
 }

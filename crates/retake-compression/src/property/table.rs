@@ -6,12 +6,14 @@ use super::profile;
 use super::row::{Allowed, Class, Environment, Kind, Row};
 use super::typed::{FIELD_DETAILS, Typed};
 use super::{
-    ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue,
+    ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, OutputChroma, PropertyValue,
     TransferFunction, YCbCrMatrix,
 };
+use crate::encoder::EncoderInfo;
 use crate::storage::MultiPassStorage;
 use retake_media::{
-    CleanAperture, ContentLight, FieldDetail, IccProfile, MasteringDisplay, Rational, Time, TransferOptions,
+    ChromaSubsampling, CleanAperture, ContentLight, FieldDetail, IccProfile, MasteringDisplay, Rational,
+    Time, TransferOptions,
 };
 use std::sync::Arc;
 
@@ -213,6 +215,15 @@ fn fields(environment: &Environment<'_>) -> bool {
     support.is_some_and(|support| support.fits(environment.width, environment.height))
 }
 
+/// What [`OutputChroma`] can be with this encoder.
+fn chroma_names(info: &EncoderInfo) -> Vec<String> {
+    let has =
+        |chroma: ChromaSubsampling| info.formats.iter().any(|format| format.chroma_subsampling() == chroma);
+    let listed =
+        |name: &String| OutputChroma::from_name(name).and_then(OutputChroma::subsampling).is_none_or(has);
+    OutputChroma::names().into_iter().filter(listed).collect()
+}
+
 fn never(_: &Environment<'_>) -> Option<Allowed> {
     None
 }
@@ -359,13 +370,20 @@ table! {
             kind: Enumeration,
             support: |environment| list(profile::names(environment.info)),
         }
-        /// Bits of a sample in the stream. Unset: those of the source, or the most that ProfileLevel allows.
+        /// Bits of a sample in the stream. Unset: those of the source, as far as ProfileLevel and the encoder
+        /// have them.
         OutputBitDepth(u32) as "kVTCompressionPropertyKey_OutputBitDepth" {
             kind: Count, range: 8 to 16, unit: "bits",
             support: |environment| {
                 let depths = environment.info.formats.iter().map(|format| format.bit_depth());
                 depths.clone().min().zip(depths.max()).map(|(least, most)| Allowed::Range(least.into(), most.into()))
             },
+        }
+        /// An extension. How many pixels share a sample of chroma in the stream. Unset: 4:2:0, which is what
+        /// players have, or what ProfileLevel has where it has no 4:2:0.
+        OutputChromaSubsampling(OutputChroma) {
+            kind: Enumeration,
+            support: |environment| Some(Allowed::List(chroma_names(environment.info))),
         }
         /// How symbols of H.264 are written.
         H264EntropyMode(H264EntropyMode) as "kVTCompressionPropertyKey_H264EntropyMode" {

@@ -1,7 +1,8 @@
 //! Between values of a type and values without one.
 
 use super::{
-    ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, PropertyValue, TransferFunction, YCbCrMatrix,
+    ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, OutputChroma, PropertyValue, TransferFunction,
+    YCbCrMatrix,
 };
 use crate::storage::MultiPassStorage;
 use retake_media::{
@@ -48,6 +49,7 @@ typed! {
     YCbCrMatrix: |value| value.as_str().and_then(Self::from_name);
     H264EntropyMode: |value| value.as_str().and_then(Self::from_name);
     HdrMetadataInsertionMode: |value| value.as_str().and_then(Self::from_name);
+    OutputChroma: |value| value.as_str().and_then(Self::from_name);
 }
 
 /// A hard limit: in no window of `seconds` of decode time are there more than `bytes`.

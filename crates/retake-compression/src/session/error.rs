@@ -2,7 +2,7 @@ use crate::encoder::EncoderError;
 use crate::property::PropertyError;
 use crate::storage::StorageError;
 use retake_media::codes;
-use retake_media::{Time, TransferError};
+use retake_media::{ChromaSubsampling, Time, TransferError};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -70,13 +70,15 @@ pub enum SessionMistake {
         /// The height that was asked for.
         height: u32,
     },
-    /// The encoder has no samples of the depth that was asked for.
-    #[error("{encoder} has no samples of {depth} bits")]
+    /// The encoder has no pictures of the depth and the chroma that were asked for.
+    #[error("{encoder} has no samples of {depth} bits with {chroma} chroma")]
     BitDepth {
         /// The name of the encoder.
         encoder: &'static str,
         /// The bits of a sample.
         depth: u32,
+        /// The subsampling of chroma.
+        chroma: ChromaSubsampling,
     },
     /// The time of a frame is not numeric.
     #[error("the time {0} is not numeric")]

@@ -79,11 +79,8 @@ pub struct PictureLoss {
 
 impl PictureLoss {
     pub(super) fn between(source: PixelFormat, encoded: PixelFormat) -> Self {
-        let block = |format: PixelFormat| format.chroma_block();
-        let coarser =
-            block(source).zip(block(encoded)).is_some_and(|(from, to)| to.0 > from.0 || to.1 > from.1);
         Self {
-            chroma: coarser,
+            chroma: encoded.chroma_subsampling() < source.chroma_subsampling(),
             alpha: source.has_alpha() && !encoded.has_alpha(),
             depth: source.bit_depth() > encoded.bit_depth(),
         }

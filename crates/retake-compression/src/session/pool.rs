@@ -1,6 +1,8 @@
 //! The pool that clients draw their pictures from.
 
-use retake_media::{PixelBufferAttributes, PixelBufferPool, PixelFormat, PoolAttributes, Range, Reconciled};
+use retake_media::{
+    ChromaSubsampling, PixelBufferAttributes, PixelBufferPool, PixelFormat, PoolAttributes, Range, Reconciled,
+};
 
 /// The pool of a session, by rules PB-14, PB-15, PB-16, PB-17, PB-18, PB-19, PB-20: the same until what the
 /// encoder takes has changed.
@@ -27,14 +29,20 @@ impl ClientPool {
     }
 }
 
-/// What an encoder takes as it is: its formats of a depth, each in both ranges.
+/// What an encoder takes as it is: its formats of a depth and a chroma, where these are known, each in both
+/// ranges.
 pub(super) fn encoder_attributes(
     formats: &[PixelFormat],
     depth: Option<u32>,
+    chroma: Option<ChromaSubsampling>,
     width: u32,
     height: u32,
 ) -> PixelBufferAttributes {
-    let fitting = formats.iter().filter(|format| depth.is_none_or(|depth| format.bit_depth() == depth));
+    let fits = |format: &&PixelFormat| {
+        depth.is_none_or(|depth| format.bit_depth() == depth)
+            && chroma.is_none_or(|chroma| format.chroma_subsampling() == chroma)
+    };
+    let fitting = formats.iter().filter(fits);
     let mut all: Vec<PixelFormat> = Vec::new();
     for format in fitting.flat_map(|format| [*format, format.with_range(Range::Full)]) {
         if !all.contains(&format) {

@@ -137,8 +137,10 @@ impl<T> Shell<T> {
         let info = &self.setup.info;
         let client = self.source.as_ref().and_then(|source| source.formats.first().copied());
         let native = client.filter(|format| info.formats.iter().any(|own| own.same_layout(*format)));
-        let depth = derive::depth(&self.setup.environment(), values, native);
-        encoder_attributes(&info.formats, depth, self.setup.width, self.setup.height)
+        let environment = self.setup.environment();
+        let depth = derive::depth(&environment, values, native);
+        let chroma = derive::chroma(&environment, values, native);
+        encoder_attributes(&info.formats, depth, chroma, self.setup.width, self.setup.height)
     }
 
     /// The client's pool, and whether the encoder takes its buffers as they are.

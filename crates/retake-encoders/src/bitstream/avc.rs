@@ -2,6 +2,7 @@
 
 use super::bits::Bits;
 use super::nal;
+use retake_compression::encoder::EncoderSettings;
 
 const SEI: u8 = 6;
 const SPS: u8 = 7;
@@ -24,8 +25,12 @@ pub(super) fn belongs_in_samples(unit: &[u8]) -> bool {
     }
 }
 
-/// Returns the record, from one SPS and one PPS among the headers.
-pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
+/// The flags of Constrained High (ISO/IEC 14496-10, A.2.4.2): frames alone, and no B slices.
+const CONSTRAINED_HIGH: u8 = 0x0c;
+
+/// Returns the record, from one SPS and one PPS among the headers. x264 does not know Constrained High, whose
+/// flags are therefore set here.
+pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u8>, String> {
     let (mut sps, mut pps) = (None, None);
     for unit in nal::units(headers) {
         let unit = unit?;
@@ -41,9 +46,13 @@ pub(super) fn config(headers: &[u8]) -> Result<Vec<u8>, String> {
     if sps.len() < 4 || sps.len() > 0xffff || pps.len() > 0xffff {
         return Err("the library gave an SPS or PPS of an impossible size".to_owned());
     }
+    let mut sps = sps.to_vec();
+    if settings.controls.profile.as_deref() == Some("constrained-high") {
+        sps[2] |= CONSTRAINED_HIGH;
+    }
     let mut record = vec![1, sps[1], sps[2], sps[3], 0xfc | 3, 0xe0 | 1];
     record.extend((sps.len() as u16).to_be_bytes());
-    record.extend(sps);
+    record.extend(&sps);
     record.push(1);
     record.extend((pps.len() as u16).to_be_bytes());
     record.extend(pps);

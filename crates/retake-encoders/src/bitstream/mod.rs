@@ -29,7 +29,7 @@ impl Bitstream {
         settings: &EncoderSettings,
     ) -> Result<(Self, Vec<u8>), String> {
         let (config, sync_prefix) = match codec {
-            Codec::H264 => (avc::config(headers)?, Vec::new()),
+            Codec::H264 => (avc::config(headers, settings)?, Vec::new()),
             Codec::Hevc => (hevc::config(headers)?, hevc::sync_prefix(headers)?),
             Codec::Av1 => (av1::config(headers, settings)?, Vec::new()),
             Codec::Vp9 => (vp9::config(settings), Vec::new()),

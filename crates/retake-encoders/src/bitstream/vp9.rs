@@ -1,7 +1,7 @@
 //! Makes the `vpcC` record of VP9 (VP Codec ISO Media File Format Binding, version 1).
 
 use retake_compression::encoder::EncoderSettings;
-use retake_media::Range;
+use retake_media::{ChromaSubsampling, Range};
 
 /// Each line has the level times ten, luma samples a second, luma samples a picture, largest side, kbit/s.
 const LEVELS: [(u8, u64, u64, u32, u64); 14] = [
@@ -43,9 +43,15 @@ pub(crate) fn level(settings: &EncoderSettings) -> u32 {
 /// differs between takes.
 pub(super) fn config(settings: &EncoderSettings) -> Vec<u8> {
     let depth = settings.format.bit_depth() as u8;
-    let profile = if depth > 8 { 2 } else { 0 };
+    let subsampling = settings.format.chroma_subsampling();
+    let profile = if depth > 8 { 2 } else { 0 } + u8::from(subsampling > ChromaSubsampling::Yuv420);
     let level = settings.controls.level.unwrap_or_else(|| level(settings)) as u8;
-    let chroma = if settings.colour.chroma_location == 3 { 1 } else { 0 };
+    let chroma = match subsampling {
+        ChromaSubsampling::Yuv422 => 2,
+        ChromaSubsampling::Yuv444 => 3,
+        // Chroma of 4:2:0 lies between rows, or on them.
+        _ => u8::from(settings.colour.chroma_location == 3),
+    };
     let full = u8::from(settings.colour.range_known && settings.colour.range == Range::Full);
     let colour = settings.colour;
     vec![

@@ -5,8 +5,8 @@ use crate::library::Spec;
 use crate::options::{self, Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::{ControlSupport, EncoderSettings, RateControl};
-use retake_media::Codec;
+use retake_compression::encoder::{ControlSupport, EncoderSettings, ProfileSupport, RateControl};
+use retake_media::{ChromaSubsampling, Codec};
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
 unsafe extern "C" {
@@ -77,7 +77,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "8",
         usual_quality: 32.0,
         reorders: false,
-        pairs: false,
+        pairs: &[],
         dear_headers: true,
         refused: REFUSED,
         check,
@@ -207,7 +207,7 @@ fn controls() -> ControlSupport {
     support.adapts_at_rate = true;
     support.most_bit_rate = Some(MOST_BIT_RATE);
     support.most_frame_rate = Some(MOST_FRAME_RATE);
-    support.profiles = vec![("main", 10)];
+    support.profiles = vec![ProfileSupport::new("main", (8, 10), &[ChromaSubsampling::Yuv420])];
     support.levels = LEVELS.iter().map(|level| level.0).collect();
     support.frame_errors = true;
     support.hdr_in_stream = true;

@@ -40,7 +40,8 @@ struct encoder {
 
 static const char *version(void) { return svt_av1_get_version(); }
 
-static int32_t has_depth(int32_t depth) { return depth == 8 || depth == 10; }
+/* The library refuses all chroma but 4:2:0, whatever its enumeration lists. */
+static int32_t codes(int32_t chroma, int32_t depth) { return chroma == 1 && (depth == 8 || depth == 10); }
 
 static int set(EbSvtAv1EncConfiguration *config, const char *key, const char *value) {
     /* The parser reads nothing but its arguments, so any copy will do. */
@@ -439,6 +440,6 @@ const struct retake_shim retake_svt_av1 = {
 #else
     .quality_max = 63, .quality_step = 1, .preset_max = 13,
 #endif
-    .version = version, .has_depth = has_depth, .delay = delay, .open = open_encoder, .headers = headers, .send = send,
+    .version = version, .codes = codes, .delay = delay, .open = open_encoder, .headers = headers, .send = send,
     .receive = receive, .picture = picture, .abandon = abandon, .close = close_encoder,
 };

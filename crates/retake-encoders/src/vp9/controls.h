@@ -210,7 +210,7 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
 
     cfg->g_w = (unsigned int)s->width;
     cfg->g_h = (unsigned int)s->height;
-    cfg->g_profile = s->bit_depth > 8 ? 2 : 0;
+    cfg->g_profile = (s->bit_depth > 8 ? 2 : 0) + (s->chroma > 1);
     cfg->g_bit_depth = s->bit_depth > 8 ? VPX_BITS_10 : VPX_BITS_8;
     cfg->g_input_bit_depth = (unsigned int)s->bit_depth;
     time_base(p, s);

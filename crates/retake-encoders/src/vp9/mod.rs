@@ -5,8 +5,8 @@ use crate::bitstream::{vp9_level, vp9_levels};
 use crate::library::Spec;
 use crate::options::{Refused, reason};
 use crate::shim::ShimTable;
-use retake_compression::encoder::{ControlSupport, EncoderSettings};
-use retake_media::Codec;
+use retake_compression::encoder::{ControlSupport, EncoderSettings, ProfileSupport};
+use retake_media::{ChromaSubsampling, Codec, PixelFormat};
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
 unsafe extern "C" {
@@ -73,7 +73,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "3",
         usual_quality: 32.0,
         reorders: false,
-        pairs: true,
+        pairs: &[PixelFormat::Nv12],
         dear_headers: false,
         refused: REFUSED,
         check,
@@ -99,9 +99,6 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
         ));
     }
     let controls = &settings.controls;
-    if controls.profile.as_deref() == Some("profile2") && settings.format.bit_depth() == 8 {
-        return Err(("profile", "8 bit is profile0: ask for that, or give 10 bit".to_owned()));
-    }
     if let Some(level) = controls.level.filter(|level| *level < vp9_level(settings)) {
         let least = vp9_level(settings);
         return Err(("level", format!("{level} is too low for this size and frame rate: at least {least}")));
@@ -110,6 +107,7 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
 }
 
 fn controls() -> ControlSupport {
+    use ChromaSubsampling::{Yuv420, Yuv422, Yuv444};
     let mut support = ControlSupport::default();
     support.low_latency = true;
     support.qp_bounds = Some((0, 63));
@@ -121,7 +119,12 @@ fn controls() -> ControlSupport {
     support.lossless = true;
     support.forced_at_rate = true;
     support.forced_within_delay = true;
-    support.profiles = vec![("profile0", 8), ("profile2", 10)];
+    support.profiles = vec![
+        ProfileSupport::new("profile0", (8, 8), &[Yuv420]),
+        ProfileSupport::new("profile1", (8, 8), &[Yuv422, Yuv444]),
+        ProfileSupport::new("profile2", (10, 10), &[Yuv420]),
+        ProfileSupport::new("profile3", (10, 10), &[Yuv422, Yuv444]),
+    ];
     support.levels = vp9_levels();
     support.frame_errors = true;
     support.temporal_layers = 2;

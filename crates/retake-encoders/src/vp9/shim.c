@@ -41,7 +41,9 @@ struct encoder {
 
 static const char *version(void) { return vpx_codec_version_str(); }
 
-static int32_t has_depth(int32_t depth) {
+static int32_t codes(int32_t chroma, int32_t depth) {
+    /* VP9 has no monochrome pictures. */
+    if (!chroma) return 0;
     return depth == 8 || (depth == 10 && (vpx_codec_get_caps(vpx_codec_vp9_cx()) & VPX_CODEC_CAP_HIGHBITDEPTH));
 }
 
@@ -196,6 +198,11 @@ static int bounds(struct encoder *e, int32_t min, int32_t max, struct retake_fau
     return configure(e, &cfg, fault);
 }
 
+static vpx_img_fmt_t image_format(const struct encoder *e) {
+    static const vpx_img_fmt_t FORMATS[] = {VPX_IMG_FMT_NONE, VPX_IMG_FMT_I420, VPX_IMG_FMT_I422, VPX_IMG_FMT_I444};
+    return FORMATS[e->settings.chroma] | (e->bytes > 1 ? VPX_IMG_FMT_HIGHBITDEPTH : 0);
+}
+
 /* Sends a frame; libvpx copies the planes into its look-ahead before the call returns. */
 static int32_t send(void *handle, const struct retake_frame *frame, struct retake_fault *fault) {
     struct encoder *e = handle;
@@ -205,7 +212,7 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     }
     if (frame->base_qp >= 0 && bounds(e, frame->base_qp, frame->base_qp, fault) < 0) return -1;
     vpx_image_t image;
-    vpx_img_fmt_t format = e->settings.pairs ? VPX_IMG_FMT_NV12 : e->bytes > 1 ? VPX_IMG_FMT_I42016 : VPX_IMG_FMT_I420;
+    vpx_img_fmt_t format = e->settings.pairs ? VPX_IMG_FMT_NV12 : image_format(e);
     if (!vpx_img_wrap(&image, format, (unsigned int)e->width, (unsigned int)e->height, 1, (unsigned char *)frame->plane[0]))
         return retake_fail(fault, "", "vpx_img_wrap refused the picture"), -1;
     if (e->bytes > 1) image.bit_depth = 10;
@@ -226,7 +233,7 @@ static int decode(struct encoder *e, const struct packet *packet, struct retake_
     vpx_codec_iter_t iter = NULL;
     e->recon = vpx_codec_get_frame(&e->decoder, &iter);
     if (!e->recon || (int32_t)e->recon->d_w != e->width || (int32_t)e->recon->d_h != e->height ||
-        !(e->recon->fmt & VPX_IMG_FMT_HIGHBITDEPTH) != (e->bytes == 1))
+        e->recon->fmt != image_format(e))
         return retake_fail(fault, "", "the library's decoder gave no picture, or one of another form"), -1;
     e->has_picture = 1;
     return 0;
@@ -284,15 +291,17 @@ static int32_t statistics(void *handle, const uint8_t **data, size_t *size, stru
 
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
+    int32_t chroma = e->settings.chroma;
     for (int i = 0; i < 3; i++) {
-        int32_t width = i ? (e->width + 1) / 2 : e->width, height = i ? (e->height + 1) / 2 : e->height;
+        int32_t width = i ? retake_chroma_width(e->width, chroma) : e->width;
+        int32_t height = i ? retake_chroma_height(e->height, chroma) : e->height;
         retake_copy_plane(plane[i], stride[i], e->recon->planes[i], e->recon->stride[i], (size_t)width * e->bytes, height);
     }
 }
 
 /* The scale does not begin at level 0, because that would be lossless coding. */
 const struct retake_shim retake_vp9 = {
-    .quality_min = 1, .quality_max = 63, .quality_step = 1, .preset_max = 5, .version = version, .has_depth = has_depth,
+    .quality_min = 1, .quality_max = 63, .quality_step = 1, .preset_max = 5, .version = version, .codes = codes,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
     .set_quality = set_quality, .reconfigure = reconfigure, .statistics = statistics, .close = close_encoder,
 };

@@ -133,16 +133,26 @@ static void bound_delay(x264_param_t *p, int32_t most) {
     if (p->rc.i_lookahead == 0) p->rc.b_mb_tree = 0;
 }
 
+/* Returns x264's name of a profile. Its Baseline has none of what Constrained Baseline lacks. */
+static const char *library_profile(const char *name) {
+    return !strcmp(name, "constrained-baseline") ? "baseline"
+           : !strcmp(name, "constrained-high")   ? "high"
+           : !strcmp(name, "high444-predictive") ? "high444"
+                                                 : name;
+}
+
+static const int CSP[] = {X264_CSP_I400, X264_CSP_I420, X264_CSP_I422, X264_CSP_I444};
+
 static int profile_and_level(x264_param_t *p, const struct retake_settings *s, struct retake_fault *fault) {
     const struct retake_controls *c = &s->controls;
     if (c->cabac >= 0) p->b_cabac = c->cabac;
     if (c->profile) {
-        if (s->bit_depth == 8 && !strcmp(c->profile, "high10"))
-            return retake_fail(fault, "profile", "frames of 8 bit are signalled as high: ask for that, or give 10 bit"), -1;
-        if (x264_param_apply_profile(p, c->profile) < 0)
+        /* Constrained High is High without B frames and fields. */
+        if (!strcmp(c->profile, "constrained-high")) p->i_bframe = 0;
+        if (x264_param_apply_profile(p, library_profile(c->profile)) < 0)
             return retake_fail(fault, "profile", "'%s' does not fit the other settings", c->profile), -1;
         /* x264 signals the tools in use, so at least one tool of the profile must be. */
-        if (!strcmp(c->profile, "high")) p->analyse.b_transform_8x8 = 1;
+        if (!strcmp(library_profile(c->profile), "high")) p->analyse.b_transform_8x8 = 1;
         if (!strcmp(c->profile, "main") && !p->b_cabac && !p->i_bframe && !p->analyse.i_weighted_pred)
             p->analyse.i_weighted_pred = X264_WEIGHTP_SIMPLE;
     }
@@ -212,7 +222,7 @@ static int parameters(x264_param_t *p, const struct retake_settings *s, struct r
     p->i_width = s->width;
     p->i_height = s->height;
     p->i_bitdepth = s->bit_depth;
-    p->i_csp = X264_CSP_I420;
+    p->i_csp = CSP[s->chroma];
     /* Ticks are frame indices: the rate control sees a constant rate, and the headers do not claim a fixed
        one. */
     p->b_vfr_input = 1;

@@ -5,8 +5,8 @@ use crate::library::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::{ControlSupport, EncoderSettings, FieldSupport};
-use retake_media::Codec;
+use retake_compression::encoder::{ControlSupport, EncoderSettings, FieldSupport, ProfileSupport};
+use retake_media::{ChromaSubsampling, Codec, PixelFormat};
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
 unsafe extern "C" {
@@ -105,7 +105,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "medium",
         usual_quality: 23.0,
         reorders: true,
-        pairs: true,
+        pairs: &[PixelFormat::Nv12, PixelFormat::Nv16],
         dear_headers: false,
         refused: REFUSED,
         check: |settings| even_sides("x264", settings),
@@ -117,6 +117,7 @@ pub(crate) fn spec() -> Spec {
 }
 
 fn controls() -> ControlSupport {
+    use ChromaSubsampling::{Monochrome, Yuv420, Yuv422, Yuv444};
     let mut support = ControlSupport::default();
     support.open_gop = true;
     support.references = Some((1, 16));
@@ -133,7 +134,16 @@ fn controls() -> ControlSupport {
     support.forced_at_rate = true;
     support.forced_in_open_gop = true;
     support.forced_within_delay = true;
-    support.profiles = vec![("baseline", 8), ("main", 8), ("high", 8), ("high10", 10)];
+    support.profiles = vec![
+        ProfileSupport::new("baseline", (8, 8), &[Yuv420]),
+        ProfileSupport::new("constrained-baseline", (8, 8), &[Yuv420]),
+        ProfileSupport::new("main", (8, 8), &[Yuv420]),
+        ProfileSupport::new("constrained-high", (8, 8), &[Yuv420]),
+        ProfileSupport::new("high", (8, 8), &[Monochrome, Yuv420]),
+        ProfileSupport::new("high10", (10, 10), &[Monochrome, Yuv420]),
+        ProfileSupport::new("high422", (8, 10), &[Yuv422]),
+        ProfileSupport::new("high444-predictive", (8, 10), &[Yuv444]),
+    ];
     support.levels = vec![10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52, 60, 61, 62];
     support.cabac = true;
     support.slice_bytes = true;
@@ -145,7 +155,7 @@ fn controls() -> ControlSupport {
         pixels: 8192 * 256,
         pixel_rate: 245_760 * 256,
         row_step: 4,
-        not_in_profiles: vec!["baseline"],
+        not_in_profiles: vec!["baseline", "constrained-baseline", "constrained-high"],
         levels: (21, 41),
     });
     support.hdr_in_stream = true;

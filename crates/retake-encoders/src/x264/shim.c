@@ -34,8 +34,10 @@ struct encoder {
 
 static const char *version(void) { return X264_POINTVER; }
 
-static int32_t has_depth(int32_t depth) {
-    /* x264_bit_depth of older builds is gone; 0 in the configuration means that all depths are inside. */
+static int32_t codes(int32_t chroma, int32_t depth) {
+    /* 0 means that all are inside. The library has a number for chroma; x264_bit_depth of older builds is
+       gone. */
+    if (x264_chroma_format && x264_chroma_format != CSP[chroma]) return 0;
     return X264_BIT_DEPTH == 0 ? depth == 8 || depth == 10 : depth == X264_BIT_DEPTH;
 }
 
@@ -200,8 +202,10 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
     }
     x264_picture_t picture;
     x264_picture_init(&picture);
-    picture.img.i_csp = e->settings.pairs ? X264_CSP_NV12 : X264_CSP_I420 | (e->bytes > 1 ? X264_CSP_HIGH_DEPTH : 0);
-    picture.img.i_plane = e->settings.pairs ? 2 : 3;
+    int32_t chroma = e->settings.chroma;
+    picture.img.i_csp = e->settings.pairs ? (chroma == 2 ? X264_CSP_NV16 : X264_CSP_NV12)
+                                          : CSP[chroma] | (e->bytes > 1 ? X264_CSP_HIGH_DEPTH : 0);
+    picture.img.i_plane = e->settings.pairs ? 2 : chroma ? 3 : 1;
     for (int i = 0; i < picture.img.i_plane; i++) {
         picture.img.plane[i] = (uint8_t *)frame->plane[i];
         picture.img.i_stride[i] = (int)frame->stride[i];
@@ -258,13 +262,16 @@ static int32_t reconfigure(void *handle, const struct retake_change *change, str
     return 0;
 }
 
-/* Copies the picture, in which x264 keeps chroma as pairs of Cb and Cr. */
+/* Copies the picture, in which x264 keeps chroma as pairs of Cb and Cr, but for 4:4:4. */
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
     const x264_image_t *img = &e->recon.img;
-    int width = (e->width + 1) / 2, height = (e->height + 1) / 2;
+    int32_t chroma = e->settings.chroma;
+    int width = retake_chroma_width(e->width, chroma), height = retake_chroma_height(e->height, chroma);
     retake_copy_plane(plane[0], stride[0], img->plane[0], img->i_stride[0], (size_t)e->width * e->bytes, e->height);
-    for (int y = 0; y < height; y++) {
+    for (int i = 1; chroma == 3 && i < 3; i++)
+        retake_copy_plane(plane[i], stride[i], img->plane[i], img->i_stride[i], (size_t)width * e->bytes, height);
+    for (int y = 0; chroma < 3 && y < height; y++) {
         const uint8_t *pairs = img->plane[1] + (ptrdiff_t)y * img->i_stride[1];
         uint8_t *cb = plane[1] + y * stride[1], *cr = plane[2] + y * stride[2];
         if (e->bytes == 1) {
@@ -280,7 +287,7 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
 /* The scale begins at 1, because constant quality below would be lossless coding, with another profile in the
    headers. */
 const struct retake_shim retake_x264 = {
-    .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
+    .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .codes = codes,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
     .set_quality = set_quality, .reconfigure = reconfigure, .close = close_encoder,
 };

@@ -105,12 +105,17 @@ static const struct {
     {62, 35651584, 4278190080},
 };
 
+/* Returns x265's name of a profile; NULL for those that follow from the pictures and that it has no name for.
+ */
+static const char *library_profile(const char *name) {
+    return !strncmp(name, "monochrome", 10) ? NULL : !strcmp(name, "main444") ? "main444-8" : name;
+}
+
 static int profile_and_level(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
     const struct retake_controls *c = &s->controls;
     if (c->profile) {
-        if (s->bit_depth == 8 && !strcmp(c->profile, "main10"))
-            return retake_fail(fault, "profile", "frames of 8 bit are signalled as main: ask for that, or give 10 bit"), -1;
-        if (api->param_apply_profile(p, c->profile) < 0)
+        const char *profile = library_profile(c->profile);
+        if (profile && api->param_apply_profile(p, profile) < 0)
             return retake_fail(fault, "profile", "'%s' does not fit the other settings", c->profile), -1;
     }
     if (c->layers > 1 && !p->bframes)
@@ -157,6 +162,8 @@ static int controls(const x265_api *api, x265_param *p, const struct retake_sett
     return profile_and_level(api, p, s, fault);
 }
 
+static const int CSP[] = {X265_CSP_I400, X265_CSP_I420, X265_CSP_I422, X265_CSP_I444};
+
 static int parameters(const x265_api *api, x265_param *p, const struct retake_settings *s, struct retake_fault *fault) {
     const char *tune = retake_option_value(s, "tune"), *profile = retake_option_value(s, "profile");
     if (api->param_default_preset(p, s->preset, NULL) < 0)
@@ -177,7 +184,7 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
     while (p->maxCUSize > 16 && retake_min(s->width, s->height) < (int32_t)p->maxCUSize) p->maxCUSize /= 2;
     if (p->maxTUSize > p->maxCUSize) p->maxTUSize = p->maxCUSize;
     p->internalBitDepth = s->bit_depth;
-    p->internalCsp = X265_CSP_I420;
+    p->internalCsp = CSP[s->chroma];
     p->fpsNum = (uint32_t)s->fps_num;
     p->fpsDenom = (uint32_t)s->fps_den;
     if (s->sar_num == 1 && s->sar_den == 1) {
@@ -214,8 +221,9 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
         /* The numbers are in blocks of chroma. The library has no name for the conformance window, which is
            that of the whole picture. */
         p->vui.bEnableDefaultDisplayWindowFlag = 1;
-        p->vui.defDispWinLeftOffset = crop[0] / 2, p->vui.defDispWinTopOffset = crop[1] / 2;
-        p->vui.defDispWinRightOffset = crop[2] / 2, p->vui.defDispWinBottomOffset = crop[3] / 2;
+        int32_t across = s->chroma == 1 || s->chroma == 2 ? 2 : 1, down = s->chroma == 1 ? 2 : 1;
+        p->vui.defDispWinLeftOffset = crop[0] / across, p->vui.defDispWinTopOffset = crop[1] / down;
+        p->vui.defDispWinRightOffset = crop[2] / across, p->vui.defDispWinBottomOffset = crop[3] / down;
     }
 
     if (s->key_interval) p->keyframeMax = s->key_interval;

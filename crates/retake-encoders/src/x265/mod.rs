@@ -5,8 +5,8 @@ use crate::library::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::{ControlSupport, EncoderSettings};
-use retake_media::Codec;
+use retake_compression::encoder::{ControlSupport, EncoderSettings, ProfileSupport};
+use retake_media::{ChromaSubsampling, Codec};
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
 unsafe extern "C" {
@@ -160,7 +160,7 @@ pub(crate) fn spec() -> Spec {
         default_preset: "medium",
         usual_quality: 26.0,
         reorders: true,
-        pairs: false,
+        pairs: &[],
         dear_headers: false,
         refused: REFUSED,
         check,
@@ -183,6 +183,7 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
 }
 
 fn controls() -> ControlSupport {
+    use ChromaSubsampling::{Monochrome, Yuv420, Yuv422, Yuv444};
     let mut support = ControlSupport::default();
     support.open_gop = true;
     support.references = Some((2, 6));
@@ -198,7 +199,15 @@ fn controls() -> ControlSupport {
     support.rate_limit = true;
     support.forced_at_rate = true;
     support.forced_within_delay = true;
-    support.profiles = vec![("main", 8), ("main10", 10)];
+    support.profiles = vec![
+        ProfileSupport::new("main", (8, 8), &[Yuv420]),
+        ProfileSupport::new("main10", (10, 10), &[Yuv420]),
+        ProfileSupport::new("main422-10", (8, 10), &[Yuv422]),
+        ProfileSupport::new("main444", (8, 8), &[Yuv444]),
+        ProfileSupport::new("main444-10", (10, 10), &[Yuv444]),
+        ProfileSupport::new("monochrome", (8, 8), &[Monochrome]),
+        ProfileSupport::new("monochrome10", (10, 10), &[Monochrome]),
+    ];
     support.levels = vec![10, 20, 21, 30, 31, 40, 41, 50, 51, 52, 60, 61, 62];
     support.frame_errors = true;
     support.temporal_layers = 2;
@@ -231,8 +240,15 @@ fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let bytes = settings.format.bytes_per_sample() as u64;
     let pixels = u64::from(settings.width) * u64::from(settings.height);
     let padded = (u64::from(settings.width) + 256) * (u64::from(settings.height) + 224) * bytes;
-    let waiting = padded * 5 / 2 + pixels * 2;
-    let coded = padded * 3 / 2 + pixels * 3;
+    // All planes together, in halves of luma.
+    let planes = match settings.format.chroma_subsampling() {
+        ChromaSubsampling::Monochrome => 2,
+        ChromaSubsampling::Yuv420 => 3,
+        ChromaSubsampling::Yuv422 => 4,
+        ChromaSubsampling::Yuv444 => 6,
+    };
+    let waiting = padded * (planes + 2) / 2 + pixels * 2;
+    let coded = padded * planes / 2 + pixels * 3;
     let threads = u64::from(settings.threads);
     24 * 1024 * 1024
         + (u64::from(delay) + 8) * waiting

@@ -32,7 +32,9 @@ struct encoder {
 
 static const char *version(void) { return x265_version_str; }
 
-static int32_t has_depth(int32_t depth) {
+/* Every build codes all kinds of chroma, and depths that are linked in. */
+static int32_t codes(int32_t chroma, int32_t depth) {
+    (void)chroma;
     const x265_api *api = x265_api_get(depth);
     return api && api->bit_depth == depth;
 }
@@ -227,9 +229,10 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
 
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
-    for (int i = 0; i < 3; i++) {
-        size_t width = (size_t)(i ? (e->width + 1) / 2 : e->width);
-        int32_t height = i ? (e->height + 1) / 2 : e->height;
+    int32_t chroma = e->settings.chroma;
+    for (int i = 0; i < (chroma ? 3 : 1); i++) {
+        size_t width = (size_t)(i ? retake_chroma_width(e->width, chroma) : e->width);
+        int32_t height = i ? retake_chroma_height(e->height, chroma) : e->height;
         retake_copy_plane(plane[i], stride[i], e->recon[0]->planes[i], e->recon[0]->stride[i], width * e->bytes, height);
     }
 }
@@ -237,7 +240,7 @@ static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t strid
 /* There is no set_quality and no reconfigure, because x265_encoder_reconfig takes another quality, rate or
    buffer and reports success, and no byte changes (3.5). */
 const struct retake_shim retake_x265 = {
-    .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .has_depth = has_depth,
+    .quality_min = 1, .quality_max = 51, .quality_step = 0.1, .preset_max = 0, .version = version, .codes = codes,
     .delay = delay, .open = open_encoder, .headers = headers, .send = send, .receive = receive, .picture = picture,
     .close = close_encoder,
 };

@@ -5,7 +5,8 @@ use retake_compression::encoder::{
     Controls, EncodedFrame, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
 };
 use retake_media::{
-    Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Sample, Time,
+    ChromaSubsampling, Codec, Colour, FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Rational,
+    Sample, Time,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,6 +23,34 @@ pub fn encoders() -> Vec<Arc<dyn EncoderFactory>> {
         .filter(|info| wanted(info.name))
         .map(|info| registry.by_name(info.name).unwrap())
         .collect()
+}
+
+/// Returns the formats with the chroma that nearly all films have. Most tests ask about nothing that depends
+/// on chroma.
+pub fn usual_formats(factory: &dyn EncoderFactory) -> Vec<PixelFormat> {
+    let usual = |format: &PixelFormat| format.chroma_subsampling() == ChromaSubsampling::Yuv420;
+    factory.info().formats.iter().copied().filter(usual).collect()
+}
+
+/// Returns FFmpeg's name of the planar format that it decodes such pictures to. It gives luma alone out with
+/// neutral chroma where that is H.264.
+pub fn decoded_pix_fmt(codec: Codec, format: PixelFormat) -> String {
+    match (codec, format) {
+        (Codec::H264, PixelFormat::Y8) => pix_fmt(PixelFormat::I420),
+        (Codec::H264, PixelFormat::Y10) => pix_fmt(PixelFormat::I010),
+        _ => pix_fmt(format),
+    }
+}
+
+/// Returns FFmpeg's name of the planar format with the same samples.
+pub fn pix_fmt(format: PixelFormat) -> String {
+    let name = match format.chroma_subsampling() {
+        ChromaSubsampling::Monochrome => "gray",
+        ChromaSubsampling::Yuv420 => "yuv420p",
+        ChromaSubsampling::Yuv422 => "yuv422p",
+        ChromaSubsampling::Yuv444 => "yuv444p",
+    };
+    if format.bit_depth() == 8 { name.to_owned() } else { format!("{name}{}le", format.bit_depth()) }
 }
 
 /// Returns small, fast and ordinary settings.
@@ -57,8 +86,9 @@ fn fast_preset(factory: &dyn EncoderFactory) -> &'static str {
 
 /// Renders moving gradients with noise, and another scene from `cut` on.
 pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -> Vec<PixelBuffer> {
-    if settings.format == PixelFormat::Nv12 {
-        let planar = EncoderSettings { format: PixelFormat::I420, ..settings.clone() };
+    if !settings.format.is_planar() {
+        let planar = PixelFormat::planar(settings.format.chroma_subsampling(), 8).unwrap();
+        let planar = EncoderSettings { format: planar, ..settings.clone() };
         return render(&planar, count, cut, seed).iter().map(paired).collect();
     }
     let pool = PixelBufferPool::new(settings.format, settings.width, settings.height);
@@ -94,7 +124,8 @@ pub fn render(settings: &EncoderSettings, count: usize, cut: usize, seed: u32) -
 
 /// Returns the same picture with chroma in pairs.
 pub fn paired(planar: &PixelBuffer) -> PixelBuffer {
-    let mut buffer = PixelBufferPool::new(PixelFormat::Nv12, planar.width(), planar.height()).take();
+    let format = if planar.format() == PixelFormat::I420 { PixelFormat::Nv12 } else { PixelFormat::Nv16 };
+    let mut buffer = PixelBufferPool::new(format, planar.width(), planar.height()).take();
     for (y, row) in planar.rows(0).enumerate() {
         buffer.row_mut(0, y).copy_from_slice(row);
     }
@@ -265,19 +296,28 @@ pub fn parameter_sets(format: &FormatDescription) -> Vec<Vec<u8>> {
 /// Decodes with the `ffmpeg` program: each picture's samples, planes after each other, rows without padding.
 pub fn decode(format: &FormatDescription, pixels: PixelFormat, samples: &[&Sample]) -> Vec<Vec<u8>> {
     let (file, name) = elementary(format, samples);
+    let given = decoded_pix_fmt(format.codec, pixels);
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-xerror", "-f", name, "-i"])
         .arg(file.path())
         .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt"])
-        .arg(if pixels.bit_depth() == 8 { "yuv420p" } else { "yuv420p10le" })
+        .arg(&given)
         .arg("-")
         .output()
         .unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && messages.trim().is_empty(), "ffmpeg: {messages}");
-    let size = pixels.picture_bytes(format.width, format.height) as usize;
+    let kept = pixels.picture_bytes(format.width, format.height) as usize;
+    let size = match given == pix_fmt(pixels) {
+        true => kept,
+        // What follows luma is chroma that was not coded.
+        false => {
+            let with_chroma = PixelFormat::planar(ChromaSubsampling::Yuv420, pixels.bit_depth()).unwrap();
+            with_chroma.picture_bytes(format.width, format.height) as usize
+        }
+    };
     assert_eq!(output.stdout.len() % size, 0, "pictures of another size");
-    output.stdout.chunks_exact(size).map(<[u8]>::to_vec).collect()
+    output.stdout.chunks_exact(size).map(|picture| picture[..kept].to_vec()).collect()
 }
 
 /// Returns the report of `ffprobe` about the first frame and the stream.
@@ -305,7 +345,7 @@ pub fn probe(format: &FormatDescription, samples: &[&Sample]) -> String {
 /// Returns a picture in the layout of [`decode`].
 pub fn flat(picture: &PixelBuffer) -> Vec<u8> {
     let plane = |plane| picture.rows(plane).flatten().copied().collect::<Vec<_>>();
-    if picture.format() == PixelFormat::Nv12 {
+    if !picture.format().is_planar() {
         let pairs = plane(1);
         let every_second = |first: usize| pairs.iter().skip(first).step_by(2).copied().collect();
         return [plane(0), every_second(0), every_second(1)].concat();
@@ -315,14 +355,20 @@ pub fn flat(picture: &PixelBuffer) -> Vec<u8> {
 
 /// Returns the mean squared error of luma, in units of 8 bit.
 pub fn luma_error(a: &PixelBuffer, b: &PixelBuffer) -> f64 {
+    plane_error((a, 0), (b, 0))
+}
+
+/// Returns the mean squared error of two planes of one size and depth, in units of 8 bit.
+pub fn plane_error((a, plane_a): (&PixelBuffer, usize), (b, plane_b): (&PixelBuffer, usize)) -> f64 {
     let scale = f64::from(1 << (a.format().bit_depth() - 8));
     let value = |row: &[u8], x: usize| match a.format().bytes_per_sample() {
         1 => f64::from(row[x]),
         _ => f64::from(u16::from_le_bytes([row[2 * x], row[2 * x + 1]])),
     };
+    let (width, height) = a.format().plane_size(a.width(), a.height(), plane_a);
     let mut sum = 0.0;
-    for (ra, rb) in a.rows(0).zip(b.rows(0)) {
-        sum += (0..a.width() as usize).map(|x| ((value(ra, x) - value(rb, x)) / scale).powi(2)).sum::<f64>();
+    for (ra, rb) in a.rows(plane_a).zip(b.rows(plane_b)) {
+        sum += (0..width as usize).map(|x| ((value(ra, x) - value(rb, x)) / scale).powi(2)).sum::<f64>();
     }
-    sum / f64::from(a.width() * a.height())
+    sum / f64::from(width * height)
 }

@@ -1,6 +1,6 @@
 //! Options and results of single frames have their effect.
 
-use crate::common::{encoders, render};
+use crate::common::{encoders, render, usual_formats};
 use crate::run::{film, steps, with};
 use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, RateControl};
 use retake_media::{PixelBuffer, PixelFormat};
@@ -14,7 +14,7 @@ fn frames_are_coded_with_the_quantizer_that_they_bring() {
         let Some((min, max)) = has.qp_bounds.filter(|_| has.base_qp) else { continue };
         let name = factory.info().name;
         let span = max - min;
-        for &format in &factory.info().formats {
+        for format in usual_formats(&*factory) {
             for rate in
                 [RateControl::Quality(factory.info().quality.usual), RateControl::AverageBitRate(100_000)]
             {

@@ -1,6 +1,6 @@
 //! Rate control keeps bounds, buffers and ceilings, and lossless coding loses nothing.
 
-use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render};
+use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render, usual_formats};
 use crate::run::{film, fullest, samples, syntax, with};
 use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateBuffer, RateControl};
 
@@ -16,7 +16,7 @@ fn quantizers_stay_within_their_bounds() {
         let Some((min, max)) = factory.info().controls.qp_bounds else { continue };
         let name = factory.info().name;
         let span = (max - min) as f32;
-        for &format in &factory.info().formats {
+        for format in usual_formats(&*factory) {
             let run = |rate: u64, min_qp: Option<u32>, max_qp: Option<u32>| {
                 let controls = Controls { min_qp, max_qp, ..Controls::default() };
                 let settings = EncoderSettings {
@@ -94,7 +94,7 @@ fn lossless_loses_nothing() {
         if !factory.info().controls.lossless {
             continue;
         }
-        for &format in &factory.info().formats {
+        for format in usual_formats(&*factory) {
             let settings = EncoderSettings {
                 format,
                 rate: RateControl::Lossless,

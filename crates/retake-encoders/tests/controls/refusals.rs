@@ -88,8 +88,8 @@ fn unsupported_controls_are_refused_by_name() {
                 false => assert_eq!(refused.as_deref(), Some(name), "{}", info.name),
             }
         }
-        for (profile, _) in &info.controls.profiles {
-            let controls = Controls { profile: Some(format!("{profile}x")), ..Controls::default() };
+        for profile in &info.controls.profiles {
+            let controls = Controls { profile: Some(format!("{}x", profile.name)), ..Controls::default() };
             assert_eq!(refusal(&*factory, &with(&*factory, controls)).as_deref(), Some("profile"));
         }
         let controls = Controls { level: Some(7), ..Controls::default() };

@@ -3,7 +3,7 @@
 use crate::common::{decode, encoders, ffmpeg, flat};
 use crate::run::{film, refusal, samples, syntax, with};
 use retake_compression::encoder::{Controls, EncoderSettings, RateLimit};
-use retake_media::{Codec, FieldDetail, Fields, PixelFormat, Rational};
+use retake_media::{Codec, FieldDetail, Fields, FormatDescription, Rational};
 
 /// Returns the profile and the level byte of a decoder configuration record.
 fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
@@ -15,43 +15,97 @@ fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
     }
 }
 
+/// Returns the flags of the record by which profiles of one number differ: the constraints of H.264, and
+/// bytes 5 and 6 of HEVC's, which hold those of the extensions.
+fn constraints(format: &FormatDescription) -> Option<u16> {
+    let config = &format.config;
+    match format.codec {
+        Codec::H264 => Some(u16::from(config[2]) & 0x4c),
+        Codec::Hevc if config[1] & 31 == 4 => Some(u16::from_be_bytes([config[6], config[7]]) & 0x0ff8),
+        _ => None,
+    }
+}
+
+/// Returns those flags as the standards print them for a profile (H.264 A.2, HEVC table A.2). Where a profile
+/// leaves one open, it is that of the pictures that [`profiles_are_signalled`] encodes.
+fn flags(codec: Codec, profile: &str) -> Option<u16> {
+    Some(match profile {
+        // constraint_set1_flag: it is a stream of Main, too
+        "baseline" | "constrained-baseline" => 0x40,
+        "main" if codec == Codec::H264 => 0x40,
+        // constraint_set4_flag and constraint_set5_flag
+        "constrained-high" => 0x0c,
+        "high" | "high10" | "high422" | "high444-predictive" => 0,
+        // at most 12, 10, 8 bits; at most 4:2:2, 4:2:0, 4:0:0; intra, one picture, lower bit rate
+        "main422-10" => 0b1101_0000_1000,
+        "main444" => 0b1110_0000_1000,
+        "main444-10" => 0b1100_0000_1000,
+        "monochrome" => 0b1111_1100_1000,
+        "monochrome10" => 0b1101_1100_1000,
+        _ => return None,
+    })
+}
+
 /// 5.4, ProfileLevel: the record and the stream state the profile that was asked for, with every preset.
 #[test]
 fn profiles_are_signalled() {
     for factory in encoders() {
         let info = factory.info();
-        for &(profile, depth) in &info.controls.profiles {
-            for preset in &info.presets[info.presets.len() / 2..] {
-                let format = if depth > 8 { PixelFormat::I010 } else { PixelFormat::I420 };
-                let controls = Controls { profile: Some(profile.to_owned()), ..Controls::default() };
-                let settings =
-                    EncoderSettings { format, preset: preset.name.clone(), ..with(&*factory, controls) };
+        for profile in &info.controls.profiles {
+            let controls = Controls { profile: Some(profile.name.to_owned()), ..Controls::default() };
+            let fitting: Vec<_> =
+                info.formats.iter().copied().filter(|format| profile.has(*format)).collect();
+            for (index, preset) in info.presets[info.presets.len() / 2..].iter().enumerate() {
+                // The presets take turns with the pictures that the profile has.
+                let format = fitting[index % fitting.len()];
+                let settings = EncoderSettings {
+                    format,
+                    preset: preset.name.clone(),
+                    ..with(&*factory, controls.clone())
+                };
+                let profile = profile.name;
                 let take = film(&*factory, &settings, 6);
                 let wanted = match profile {
-                    "baseline" => 66,
+                    "baseline" | "constrained-baseline" => 66,
                     "main" if take.format.codec == Codec::H264 => 77,
-                    "high" => 100,
+                    "high" | "constrained-high" => 100,
                     "high10" => 110,
+                    "high422" => 122,
+                    "high444-predictive" => 244,
                     "main" if take.format.codec == Codec::Av1 => 0,
                     "main" => 1,
                     "profile0" => 0,
+                    "profile1" => 1,
                     "profile2" => 2,
+                    "profile3" => 3,
+                    // the extensions of the format are one profile, and flags say which of them
+                    "main422-10" | "main444" | "main444-10" | "monochrome" | "monochrome10" => 4,
                     "main10" => 2,
                     other => panic!("{}: {other} is not in this list", info.name),
                 };
                 let said = profile_and_level(take.format.codec, &take.format.config).0;
                 assert_eq!(said, wanted, "{} {profile} {}", info.name, preset.name);
+                assert_eq!(
+                    constraints(&take.format),
+                    flags(take.format.codec, profile),
+                    "{} {profile}",
+                    info.name
+                );
                 if ffmpeg() {
                     assert_eq!(decode(&take.format, format, &samples(&take)).len(), 6);
                 }
             }
         }
-        for &(profile, depth) in info.controls.profiles.iter().filter(|(_, depth)| *depth == 8) {
-            if info.formats.contains(&PixelFormat::I010) {
-                let controls = Controls { profile: Some(profile.to_owned()), ..Controls::default() };
-                let settings = EncoderSettings { format: PixelFormat::I010, ..with(&*factory, controls) };
-                assert_eq!(refusal(&*factory, &settings).as_deref(), Some("profile"), "{depth}");
-            }
+        for (profile, &format) in info
+            .controls
+            .profiles
+            .iter()
+            .flat_map(|profile| info.formats.iter().map(move |format| (profile, format)))
+        {
+            let controls = Controls { profile: Some(profile.name.to_owned()), ..Controls::default() };
+            let settings = EncoderSettings { format, ..with(&*factory, controls) };
+            let refused = (!profile.has(format)).then_some("profile");
+            assert_eq!(refusal(&*factory, &settings).as_deref(), refused, "{} {format:?}", profile.name);
         }
     }
 }

@@ -96,7 +96,6 @@ impl Job {
         };
 
         let mut notes: Vec<String> = film.findings.iter().map(ToString::to_string).collect();
-        notes.extend(film.video.converted.iter().cloned());
         let mut settings = settings::settings(request, &film, &mut notes)?;
         let format = settings.format;
         let objective = objective(request, &film)?;

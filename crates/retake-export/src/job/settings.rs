@@ -3,7 +3,6 @@
 use super::plan::limit_of;
 use super::properties;
 use super::request::{Goal, Request};
-use super::source::pixel_format;
 use crate::error::{ExportError, RequestError};
 use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateControl};
 use retake_compression::property::PropertyKey;
@@ -21,18 +20,16 @@ pub(crate) fn settings(
     let info = request.encoder.info();
     let measured = request.target().is_measured();
     let derived = properties::derived(request, &film.video)?;
-    let depth = [PropertyKey::OutputBitDepth, PropertyKey::ProfileLevel];
-    let format = if depth.into_iter().any(|key| properties::has(request, key)) {
-        derived.format
-    } else {
-        let (format, reduced) = pixel_format(film, info);
-        notes.extend(reduced);
-        format
-    };
+    let format = derived.format;
+    notes.extend(film.video.conversion(format));
+    let (own, coded) = (film.video.format.bit_depth(), format.bit_depth());
+    let asked = [PropertyKey::OutputBitDepth, PropertyKey::ProfileLevel];
+    if coded < own && !asked.into_iter().any(|key| properties::has(request, key)) {
+        notes.push(format!("{} takes {coded} bits a sample: the source's {own} are reduced", info.name));
+    }
     // Where nothing is judged, nothing is encoded again for a join either.
     let vbv = if measured { VbvOf::JudgedTake } else { VbvOf::UnjudgedTake };
     let mut settings = EncoderSettings {
-        format,
         preset: if derived.preset.is_empty() { preset(request)? } else { derived.preset },
         rate: if properties::has(request, PropertyKey::Quality) {
             derived.rate
@@ -98,8 +95,6 @@ fn keep_fields(
         return;
     }
     let info = request.encoder.info();
-    let whole_chroma =
-        ["yuv420p", "yuvj420p", "nv12", "p010"].iter().any(|known| video.pixel_format.starts_with(known));
     let mut in_fields = settings.clone();
     in_fields.controls.fields = video.fields;
     let reason = match &info.controls.fields {
@@ -107,7 +102,9 @@ fn keep_fields(
         Some(support) if !support.fits(video.width, video.height) => {
             format!("{} has none of {}×{}", info.name, video.width, video.height)
         }
-        Some(_) if !whole_chroma => "the conversion of its colours mixes them".to_owned(),
+        Some(_) if !video.keeps_fields_apart(settings.format) => {
+            "the conversion of its colours mixes them".to_owned()
+        }
         Some(_) => match request.encoder.open(&in_fields) {
             Ok(_) => {
                 *settings = in_fields;

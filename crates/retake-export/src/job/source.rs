@@ -4,7 +4,6 @@
 use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
-use retake_compression::encoder::EncoderInfo;
 use retake_libav::{Access, FilmInfo, PipeReader, ReaderOptions, probe_with, survey};
 use retake_media::PixelFormat;
 use std::io;
@@ -41,16 +40,6 @@ pub(crate) fn look_at(input: &Path, access: &Access, stop: &StopFlag) -> Result<
         return Err(RequestError::NeedsDolbyVision { input: input.to_owned() }.into());
     }
     Ok(film)
-}
-
-/// The encoder's pixel format for a film, and a note where depth is lost.
-pub(crate) fn pixel_format(film: &FilmInfo, info: &EncoderInfo) -> (PixelFormat, Option<String>) {
-    if info.formats.contains(&film.video.format) {
-        return (film.video.format, None);
-    }
-    let depth = film.video.format.bit_depth();
-    let note = format!("{} takes 8 bits a sample: the source's {depth} are reduced", info.name);
-    (PixelFormat::I420, Some(note))
 }
 
 /// How the film is read.

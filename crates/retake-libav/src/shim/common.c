@@ -89,7 +89,32 @@ void rt_describe_pixels(int format, rt_pixels *out) {
     case AV_PIX_FMT_YUVA420P: out->ours = RT_PICTURE_I420; break;
     case AV_PIX_FMT_YUV420P10LE:
     case AV_PIX_FMT_YUVA420P10LE: out->ours = RT_PICTURE_I010; break;
+    case AV_PIX_FMT_YUV422P:
+    case AV_PIX_FMT_YUVJ422P:
+    case AV_PIX_FMT_YUVA422P: out->ours = RT_PICTURE_I422; break;
+    case AV_PIX_FMT_YUV422P10LE:
+    case AV_PIX_FMT_YUVA422P10LE: out->ours = RT_PICTURE_I210; break;
+    case AV_PIX_FMT_YUV444P:
+    case AV_PIX_FMT_YUVJ444P:
+    case AV_PIX_FMT_YUVA444P: out->ours = RT_PICTURE_I444; break;
+    case AV_PIX_FMT_YUV444P10LE:
+    case AV_PIX_FMT_YUVA444P10LE: out->ours = RT_PICTURE_I410; break;
+    case AV_PIX_FMT_GRAY8: out->ours = RT_PICTURE_Y8; break;
+    case AV_PIX_FMT_GRAY10LE: out->ours = RT_PICTURE_Y10; break;
     default: break;
+    }
+}
+
+int rt_pixel_format(int picture) {
+    switch (picture) {
+    case RT_PICTURE_I010: return AV_PIX_FMT_YUV420P10LE;
+    case RT_PICTURE_I422: return AV_PIX_FMT_YUV422P;
+    case RT_PICTURE_I210: return AV_PIX_FMT_YUV422P10LE;
+    case RT_PICTURE_I444: return AV_PIX_FMT_YUV444P;
+    case RT_PICTURE_I410: return AV_PIX_FMT_YUV444P10LE;
+    case RT_PICTURE_Y8: return AV_PIX_FMT_GRAY8;
+    case RT_PICTURE_Y10: return AV_PIX_FMT_GRAY10LE;
+    default: return AV_PIX_FMT_YUV420P;
     }
 }
 

@@ -35,6 +35,7 @@ static enum AVPixelFormat format_of(int planar) {
     case RT_PLANAR_420_10: return AV_PIX_FMT_YUV420P10LE;
     case RT_PLANAR_422_10: return AV_PIX_FMT_YUV422P10LE;
     case RT_PLANAR_444_10: return AV_PIX_FMT_YUV444P10LE;
+    case RT_PLANAR_GRAY_10: return AV_PIX_FMT_GRAY10LE;
     default: return AV_PIX_FMT_GRAY8;
     }
 }
@@ -47,7 +48,8 @@ static int prepare(rt_resizer *resizer, struct key key) {
     enum AVPixelFormat format = format_of(key.planar);
     /* Chroma lies between the columns or rows of luma, or on them; the offset is in 1/256 of a luma
        sample. */
-    int half_x = key.planar != RT_PLANAR_444 && key.planar != RT_PLANAR_444_10 && key.planar != RT_PLANAR_GRAY;
+    int half_x = key.planar == RT_PLANAR_420 || key.planar == RT_PLANAR_420_10 || key.planar == RT_PLANAR_422 ||
+                 key.planar == RT_PLANAR_422_10;
     int half_y = key.planar == RT_PLANAR_420 || key.planar == RT_PLANAR_420_10;
     int centred = key.location == 2 || key.location == 4 || key.location == 6;
     int x = half_x && centred ? 128 : 0;

@@ -78,16 +78,18 @@ static int table_of(int matrix) {
 
 /* Converts luma alone, of the required depth, because swscale would guess a range. */
 static int from_gray(const AVFrame *from, AVFrame *to) {
-    int deep = to->format == AV_PIX_FMT_YUV420P10LE;
+    const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(to->format);
+    int deep = description->comp[0].depth > 8;
+    int width = AV_CEIL_RSHIFT(to->width, description->log2_chroma_w), height = AV_CEIL_RSHIFT(to->height, description->log2_chroma_h);
     if (from->format != (deep ? AV_PIX_FMT_GRAY10LE : AV_PIX_FMT_GRAY8) || from->width != to->width || from->height != to->height)
         return 0;
     size_t row = (size_t)to->width << deep;
     for (int y = 0; y < to->height; y++)
         memcpy(to->data[0] + (ptrdiff_t)y * to->linesize[0], from->data[0] + (ptrdiff_t)y * from->linesize[0], row);
     for (int plane = 1; plane < 3; plane++)
-        for (int y = 0; y < (to->height + 1) / 2; y++) {
+        for (int y = 0; y < height; y++) {
             uint8_t *start = to->data[plane] + (ptrdiff_t)y * to->linesize[plane];
-            for (int x = 0; x < (to->width + 1) / 2; x++)
+            for (int x = 0; x < width; x++)
                 if (deep) start[2 * x] = 0, start[2 * x + 1] = 2; /* 512 is the neutral value of ten bits. */
                 else start[x] = 128;
         }
@@ -126,7 +128,10 @@ static int prepare(rt_scaler *scaler, const AVFrame *from, int format, int width
 
 int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int height, int matrix, rt_frame *out) {
     memset(out, 0, sizeof *out);
-    int format = picture == RT_PICTURE_I010 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
+    /* Luma alone is taken out of 4:2:0, because swscale takes gray for full range. */
+    int format = picture == RT_PICTURE_Y8    ? AV_PIX_FMT_YUV420P
+                 : picture == RT_PICTURE_Y10 ? AV_PIX_FMT_YUV420P10LE
+                                             : rt_pixel_format(picture);
     AVFrame *to = new_picture(scaler, format, width, height);
     if (!to) return AVERROR(ENOMEM);
     int result = 0;

@@ -33,8 +33,17 @@ enum {
 };
 
 enum { RT_VIDEO, RT_AUDIO, RT_SUBTITLE, RT_DATA, RT_ATTACHMENT };
-enum { RT_PICTURE_I420, RT_PICTURE_I010 };
-enum { RT_PLANAR_420, RT_PLANAR_422, RT_PLANAR_444, RT_PLANAR_GRAY, RT_PLANAR_420_10, RT_PLANAR_422_10, RT_PLANAR_444_10 };
+enum {
+    RT_PICTURE_I420,
+    RT_PICTURE_I010,
+    RT_PICTURE_I422,
+    RT_PICTURE_I210,
+    RT_PICTURE_I444,
+    RT_PICTURE_I410,
+    RT_PICTURE_Y8,
+    RT_PICTURE_Y10
+};
+enum { RT_PLANAR_420, RT_PLANAR_422, RT_PLANAR_444, RT_PLANAR_GRAY, RT_PLANAR_420_10, RT_PLANAR_422_10, RT_PLANAR_444_10, RT_PLANAR_GRAY_10 };
 
 typedef struct {
     int32_t num, den;
@@ -59,7 +68,7 @@ typedef struct {
     int32_t depth;             /* bits of the deepest component */
     int32_t chroma_w, chroma_h; /* log2 of subsampling */
     int32_t rgb, gray, alpha;
-    int32_t ours;              /* RT_PICTURE_* if its first three planes are laid out so, else -1 */
+    int32_t ours;              /* RT_PICTURE_* if its first planes are laid out so, else -1 */
     int32_t convertible;       /* whether swscale can read it */
 } rt_pixels;
 
@@ -161,6 +170,8 @@ int rt_is_end(int code);
 int rt_is_again(int code);
 void rt_version(int32_t out[3]);
 void rt_describe_pixels(int format, rt_pixels *out);
+/* Returns FFmpeg's number of RT_PICTURE_*. */
+int rt_pixel_format(int picture);
 void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering, const uint8_t *light);
 const uint8_t *rt_side_data(const AVStream *stream, enum AVPacketSideDataType type);
 

@@ -84,8 +84,10 @@ int rt_output_video(rt_output *output, const rt_video *video) {
     par->codec_type = AVMEDIA_TYPE_VIDEO;
     par->codec_id = codec->id;
     par->codec_tag = video->tag_hvc1 ? MKTAG('h', 'v', 'c', '1') : 0;
-    par->format = video->picture == RT_PICTURE_I010 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
-    par->bits_per_raw_sample = video->picture == RT_PICTURE_I010 ? 10 : 8;
+    par->format = rt_pixel_format(video->picture);
+    rt_pixels pixels;
+    rt_describe_pixels(par->format, &pixels);
+    par->bits_per_raw_sample = pixels.depth;
     par->width = video->width;
     par->height = video->height;
     par->profile = video->profile;

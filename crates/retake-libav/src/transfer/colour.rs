@@ -71,8 +71,8 @@ impl Conversion {
             let model = kind.model(from_kind == to_kind && light.is_none()).map_err(refuse)?;
             Ok(Space { model, range, depth: format.bit_depth() })
         };
-        // Neutral formats keep the range of YCbCr, and are limited otherwise.
-        let video = !from.is_rgb() && from.chroma_block().is_some();
+        // Neutral formats keep the range of YCbCr; where their own code states one, they become limited.
+        let video = !from.is_rgb() && (from.chroma_block().is_some() || from.range().is_none());
         let tagged_range = tagged.filter(|tagged| tagged.range_known).map(|tagged| tagged.range);
         let kept = if video { colour.range } else { Range::Limited };
         let range = to.range().or(tagged_range).unwrap_or(kept);

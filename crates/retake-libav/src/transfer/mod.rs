@@ -154,7 +154,7 @@ impl PictureTransfer {
         }
         let [mut apart, mut scaled] = mem::take(&mut self.alpha);
         let mut roomed = None;
-        let buffer = between(&mut apart, PixelFormat::Gray8, place.from)?;
+        let buffer = between(&mut apart, PixelFormat::Y8, place.from)?;
         pack::unpack_alpha(source, &mut Target::all(buffer));
         let alpha = View::of_all(buffer);
         let alpha = match place.from.size() == place.to.size() {

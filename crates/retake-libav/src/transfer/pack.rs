@@ -15,7 +15,8 @@ pub(super) fn twin(format: PixelFormat) -> PixelFormat {
         I010 | P010 | P010Full => I010,
         I210 | P210 | P210Full => I210,
         I410 | P410 | P410Full => I410,
-        Gray8 => Gray8,
+        Gray8 | Y8 => Y8,
+        Y10 => Y10,
     }
 }
 

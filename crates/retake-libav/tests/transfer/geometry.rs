@@ -188,7 +188,10 @@ proptest! {
         let scaling_mode =
             [ScalingMode::Normal, ScalingMode::Trim, ScalingMode::CropSourceToCleanAperture][scaling];
         let unit = 1 << (format.bit_depth() - 8);
-        let colour = if format == PixelFormat::Gray8 { [140, 128, 128] } else { GREEN.map(|code| code * unit) };
+        let colour = match format.chroma_block() {
+            None => [140, 128, 128].map(|code| code * unit),
+            Some(_) => GREEN.map(|code| code * unit),
+        };
         let made = transfer(&solid(format, from.0, from.1, colour), format, to, &mode(scaling_mode)).unwrap();
         for (x, y) in (0..to.1).flat_map(|y| (0..to.0).map(move |x| (x, y))) {
             let got = codes(&made, x, y);

@@ -77,7 +77,10 @@ pub(crate) fn codes(picture: &PixelBuffer, x: u32, y: u32) -> [u32; 3] {
         PixelFormat::Argb => [1, 2, 3].map(|i| sample(0, 4 * x + i, y)),
         PixelFormat::Uyvy => [2 * x + 1, 4 * cx, 4 * cx + 2].map(|i| sample(0, i, y)),
         PixelFormat::Yuyv => [2 * x, 4 * cx + 1, 4 * cx + 3].map(|i| sample(0, i, y)),
-        PixelFormat::Gray8 => [sample(0, x, y), 128, 128],
+        _ if format.chroma_block().is_none() => {
+            let neutral = 128 << (format.bit_depth() - 8);
+            [sample(0, x, y), neutral, neutral]
+        }
         _ if format.planes() == 2 => [sample(0, x, y), sample(1, 2 * cx, cy), sample(1, 2 * cx + 1, cy)],
         _ => [sample(0, x, y), sample(1, cx, cy), sample(2, cx, cy)],
     }

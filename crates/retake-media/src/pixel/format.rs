@@ -2,6 +2,7 @@
 
 use crate::{Colour, Range};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// States how the samples of a picture lie in memory. Samples of more than 8 bits are little-endian pairs of
 /// bytes.
@@ -91,6 +92,51 @@ pub enum PixelFormat {
     /// `L008` is one plane of one byte a pixel, in full range.
     #[doc(alias = "kCVPixelFormatType_OneComponent8")]
     Gray8,
+    /// `Y800` (our own) is luma alone with one byte a sample; the colour states the range.
+    Y8,
+    /// `Y10 ` (our own) is luma alone, with ten bits in the low end of two bytes; the colour states the
+    /// range.
+    Y10,
+}
+
+/// States how many pixels share a sample of chroma in a coded picture. The finer one is the greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ChromaSubsampling {
+    /// 4:0:0: there is luma alone.
+    Monochrome,
+    /// 4:2:0: two by two pixels share one.
+    Yuv420,
+    /// 4:2:2: two pixels of a row share one.
+    Yuv422,
+    /// 4:4:4: each pixel has its own, as red, green and blue have.
+    Yuv444,
+}
+
+impl ChromaSubsampling {
+    /// Every subsampling, the coarsest first.
+    pub const ALL: [Self; 4] = [Self::Monochrome, Self::Yuv420, Self::Yuv422, Self::Yuv444];
+
+    /// Returns its usual name: `4:0:0`, `4:2:0`, `4:2:2`, `4:4:4`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Monochrome => "4:0:0",
+            Self::Yuv420 => "4:2:0",
+            Self::Yuv422 => "4:2:2",
+            Self::Yuv444 => "4:4:4",
+        }
+    }
+
+    /// Returns the number that H.264, HEVC and AV1 have for it (`chroma_format_idc`), 0 to 3.
+    #[doc(alias = "chroma_format_idc")]
+    pub const fn idc(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for ChromaSubsampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Describes one plane: it has `samples` of them for each block of 2^`x` × 2^`y` pixels.
@@ -136,13 +182,17 @@ const fn bi_planar(code: &[u8; 4], depth: u32, x: u32, y: u32, range: Range) -> 
     }
 }
 
+const fn luma(code: &[u8; 4], depth: u32) -> Facts {
+    Facts { code: *code, depth, shift: 0, range: None, planes: [Plane::FULL, Plane::NONE, Plane::NONE] }
+}
+
 const fn packed(code: &[u8; 4], plane: Plane, range: Range) -> Facts {
     Facts { code: *code, depth: 8, shift: 0, range: Some(range), planes: [plane, Plane::NONE, Plane::NONE] }
 }
 
 impl PixelFormat {
     /// Every format.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::I420,
         Self::I420Full,
         Self::I010,
@@ -168,6 +218,8 @@ impl PixelFormat {
         Self::Argb,
         Self::Rgba,
         Self::Gray8,
+        Self::Y8,
+        Self::Y10,
     ];
 
     const fn facts(self) -> Facts {
@@ -198,6 +250,8 @@ impl PixelFormat {
             Self::Argb => packed(&[0, 0, 0, 32], Plane::of(4, 0, 0), Full),
             Self::Rgba => packed(b"RGBA", Plane::of(4, 0, 0), Full),
             Self::Gray8 => packed(b"L008", Plane::FULL, Full),
+            Self::Y8 => luma(b"Y800", 8),
+            Self::Y10 => luma(b"Y10 ", 10),
         }
     }
 
@@ -236,7 +290,7 @@ impl PixelFormat {
     /// Returns whether the bytes of two formats lie alike, so that at most the meaning of the values differs
     /// (by their range).
     pub fn same_layout(self, other: Self) -> bool {
-        const PAIRS: [(PixelFormat, PixelFormat); 7] = [
+        const PAIRS: [(PixelFormat, PixelFormat); 8] = [
             (PixelFormat::I420, PixelFormat::I420Full),
             (PixelFormat::Nv12, PixelFormat::Nv12Full),
             (PixelFormat::Nv16, PixelFormat::Nv16Full),
@@ -244,6 +298,7 @@ impl PixelFormat {
             (PixelFormat::P010, PixelFormat::P010Full),
             (PixelFormat::P210, PixelFormat::P210Full),
             (PixelFormat::P410, PixelFormat::P410Full),
+            (PixelFormat::Y8, PixelFormat::Gray8),
         ];
         self == other || PAIRS.contains(&(self, other)) || PAIRS.contains(&(other, self))
     }
@@ -276,16 +331,37 @@ impl PixelFormat {
         }
     }
 
-    /// Returns whether Y, Cb and Cr have a plane each, as encoders, decoders and metrics need it.
+    /// Returns whether each component has a plane of its own, with its bits in the low end, as encoders,
+    /// decoders and metrics need it: Y, Cb and Cr, or luma alone.
     #[doc(alias = "CVPixelBufferIsPlanar")]
     pub const fn is_planar(self) -> bool {
-        self.planes() == 3
+        self.planes() == 3 || matches!(self, Self::Gray8 | Self::Y8 | Self::Y10)
     }
 
-    /// Returns whether this is 4:2:0 in three planes, of 8 or 10 bits in the low end. Every encoder and
-    /// metric is written for these formats.
-    pub const fn is_planar_420(self) -> bool {
-        matches!(self, Self::I420 | Self::I420Full | Self::I010)
+    /// Returns the format of decoders for pictures of a subsampling and a depth: planar, with the range left
+    /// to the colour. `None` for depths other than 8 and 10.
+    pub const fn planar(chroma: ChromaSubsampling, depth: u32) -> Option<Self> {
+        Some(match (chroma, depth) {
+            (ChromaSubsampling::Monochrome, 8) => Self::Y8,
+            (ChromaSubsampling::Monochrome, 10) => Self::Y10,
+            (ChromaSubsampling::Yuv420, 8) => Self::I420,
+            (ChromaSubsampling::Yuv420, 10) => Self::I010,
+            (ChromaSubsampling::Yuv422, 8) => Self::I422,
+            (ChromaSubsampling::Yuv422, 10) => Self::I210,
+            (ChromaSubsampling::Yuv444, 8) => Self::I444,
+            (ChromaSubsampling::Yuv444, 10) => Self::I410,
+            _ => return None,
+        })
+    }
+
+    /// Returns how many pixels share a sample of chroma; RGB counts as 4:4:4.
+    pub const fn chroma_subsampling(self) -> ChromaSubsampling {
+        match self.chroma_block() {
+            None => ChromaSubsampling::Monochrome,
+            Some((1, _)) => ChromaSubsampling::Yuv444,
+            Some((_, 1)) => ChromaSubsampling::Yuv422,
+            Some(_) => ChromaSubsampling::Yuv420,
+        }
     }
 
     /// Returns whether samples are red, green and blue, so that there is no matrix.
@@ -303,7 +379,7 @@ impl PixelFormat {
     pub const fn chroma_block(self) -> Option<(u32, u32)> {
         let planes = self.facts().planes;
         match self {
-            Self::Gray8 => None,
+            Self::Gray8 | Self::Y8 | Self::Y10 => None,
             _ if self.planes() == 1 => Some((1 << planes[0].x, 1 << planes[0].y)),
             _ => Some((1 << planes[1].x, 1 << planes[1].y)),
         }
@@ -386,6 +462,24 @@ mod tests {
         );
     }
 
+    /// Decoders, encoders and metrics have a format for each subsampling and depth.
+    #[test]
+    fn planar_formats_are_what_they_were_asked_for() {
+        for (chroma, depth) in
+            ChromaSubsampling::ALL.into_iter().flat_map(|chroma| [(chroma, 8), (chroma, 10)])
+        {
+            let format = PixelFormat::planar(chroma, depth).unwrap();
+            assert_eq!((format.chroma_subsampling(), format.bit_depth()), (chroma, depth));
+            assert!(format.is_planar() && format.range().is_none() && format.bit_shift() == 0);
+        }
+        assert_eq!(PixelFormat::planar(ChromaSubsampling::Yuv420, 9), None);
+        let of = |format: PixelFormat| (format.chroma_subsampling().idc(), format.is_planar());
+        assert_eq!(of(PixelFormat::Bgra), (3, false));
+        assert_eq!(of(PixelFormat::Uyvy), (2, false));
+        assert_eq!(of(PixelFormat::Nv12), (1, false));
+        assert_eq!(of(PixelFormat::Gray8), (0, true));
+    }
+
     /// Table 12.4: a code and its full-range sibling differ in nothing but the range.
     #[test]
     fn ranges_of_codes_and_colours_agree() {
@@ -397,6 +491,7 @@ mod tests {
             assert_eq!(limited.picture_bytes(7, 9), full.picture_bytes(7, 9));
             assert_eq!(full.range(), Some(Range::Full));
         }
+        assert_eq!((Y8.with_range(Range::Full), Gray8.with_range(Range::Limited)), (Gray8, Y8));
         assert_eq!((I010.with_range(Range::Full), Bgra.with_range(Range::Limited)), (I010, Bgra));
 
         let full = Colour { range: Range::Full, range_known: true, ..Colour::default() };

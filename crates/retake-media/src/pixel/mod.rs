@@ -18,7 +18,7 @@ pub use attachments::{
 pub use attributes::{ExtendedPixels, PixelBufferAttributes};
 pub use buffer::{PixelBuffer, PixelStorage, PlaneGeometry};
 pub use error::PixelBufferError;
-pub use format::PixelFormat;
+pub use format::{ChromaSubsampling, PixelFormat};
 pub use hash::picture_hash;
 pub(crate) use memory::{Layout, Memory};
 pub use reconcile::Reconciled;

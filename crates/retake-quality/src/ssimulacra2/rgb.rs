@@ -1,4 +1,4 @@
-//! Converts Y′CbCr 4:2:0 to R′G′B′ of 16 bits in full range.
+//! Converts Y′CbCr to R′G′B′ of 16 bits in full range.
 //!
 //! Chroma is interpolated linearly from the places of its samples (left of centre where that is unknown, as
 //! in nearly all video); the matrix is the tagged one, or the one that is usual for the size: BT.709 from 720
@@ -21,6 +21,8 @@ pub(super) struct ToRgb {
     /// Whether chroma samples lie on luma columns, and on luma rows.
     on_column: bool,
     on_row: bool,
+    /// The pixels across and down that share chroma; `None` where there is none, so that colours are neutral.
+    block: Option<(u32, u32)>,
     /// A row of each chroma plane, interpolated between two rows and then to full width.
     half: [Vec<f32>; 2],
     full: [Vec<f32>; 2],
@@ -59,6 +61,7 @@ impl ToRgb {
             blue: 2.0 * (1.0 - blue),
             on_column: settings.colour.chroma_location != 2,
             on_row: settings.colour.chroma_location == 3,
+            block: settings.format.chroma_block(),
             half: Default::default(),
             full: [(); 2].map(|()| vec![0.0; settings.width as usize]),
         }
@@ -76,7 +79,8 @@ impl ToRgb {
         let width = picture.width() as usize;
         for (y, rgb) in rgb.chunks_exact_mut(width * 3).enumerate() {
             for plane in [1, 2] {
-                let (first, second, share) = between(y, picture.geometry(plane).rows, self.on_row);
+                let Some((across, down)) = self.block else { break };
+                let (first, second, share) = between(y, picture.geometry(plane).rows, down, self.on_row);
                 let rows = S::cast(picture.row(plane, first));
                 let others = S::cast(picture.row(plane, second));
                 let blend = |(&a, &b): (&S, &S)| {
@@ -87,7 +91,7 @@ impl ToRgb {
                 half.clear();
                 half.extend(rows.iter().zip(&*others).map(blend));
                 for (x, to) in self.full[plane - 1].iter_mut().enumerate() {
-                    let (left, right, share) = between(x, half.len(), self.on_column);
+                    let (left, right, share) = between(x, half.len(), across, self.on_column);
                     *to = half[left] + (half[right] - half[left]) * share;
                 }
             }
@@ -105,8 +109,11 @@ impl ToRgb {
 }
 
 /// Returns the two of `samples` chroma samples that a luma position lies between, and the share of the
-/// second. Chroma samples lie on even luma positions, or half a position after them.
-fn between(position: usize, samples: usize, cosited: bool) -> (usize, usize, f32) {
+/// second. Chroma samples that two pixels share lie on even luma positions, or half a position after them.
+fn between(position: usize, samples: usize, shared_by: u32, cosited: bool) -> (usize, usize, f32) {
+    if shared_by == 1 {
+        return (position, position, 0.0);
+    }
     let half = position / 2;
     let (first, share) = match (cosited, position % 2) {
         (true, 0) => (half, 0.0),
@@ -127,7 +134,7 @@ mod tests {
     /// Returns the RGB of a picture of one colour.
     fn rgb_of(format: PixelFormat, colour: Colour, samples: [u16; 3]) -> [f32; 3] {
         let mut buffer = PixelBufferPool::new(format, 5, 3).take();
-        for (plane, sample) in samples.into_iter().enumerate() {
+        for (plane, sample) in samples.into_iter().enumerate().take(format.planes()) {
             let stride = buffer.stride(plane);
             let bytes = sample.to_le_bytes();
             for row in buffer.plane_mut(plane).chunks_mut(stride) {
@@ -156,6 +163,10 @@ mod tests {
         near(rgb_of(PixelFormat::I420, limited, [235, 128, 128]), [1.0; 3]);
         near(rgb_of(PixelFormat::I420, limited, [16, 128, 128]), [0.0; 3]);
         near(rgb_of(PixelFormat::I420, limited, [63, 102, 240]), [1.0, 0.0, 0.0]);
+        for format in [PixelFormat::I422, PixelFormat::I444] {
+            near(rgb_of(format, limited, [63, 102, 240]), [1.0, 0.0, 0.0]);
+        }
+        near(rgb_of(PixelFormat::Y10, limited, [940, 0, 0]), [1.0; 3]);
         near(rgb_of(PixelFormat::I420, tagged(6, Range::Limited), [81, 90, 240]), [1.0, 0.0, 0.0]);
         near(rgb_of(PixelFormat::I010, tagged(9, Range::Limited), [294, 387, 960]), [1.0, 0.0, 0.0]);
         near(rgb_of(PixelFormat::I420, tagged(1, Range::Full), [54, 99, 255]), [0.999, 0.0, 0.0]);

@@ -10,7 +10,8 @@
 //! look ten dB better than it is; here no change is assumed, which errs on the strict side.
 //!
 //! The score of a frame joins its planes where they add up, in the domain of errors: −10·log₁₀ of
-//! (4·10^(−Y/10) + 10^(−U/10) + 10^(−V/10)) / 6, the weights that are usual for 4:2:0.
+//! (4·10^(−Y/10) + 10^(−U/10) + 10^(−V/10)) / 6, the weights that are usual for 4:2:0, whatever the chroma.
+//! Of luma alone it is Y.
 
 mod activity;
 mod blocks;
@@ -67,7 +68,10 @@ impl Engine for Xpsnr {
         picture: &PixelBuffer,
         sampled: bool,
     ) -> Result<(), QualityError> {
-        let score = sampled.then(|| joined(self.planes(reference, picture)));
+        let score = sampled.then(|| {
+            let planes = self.planes(reference, picture);
+            if reference.format().chroma_block().is_some() { joined(planes) } else { planes[0] }
+        });
         self.frames.push(score);
         self.remember(reference);
         Ok(())

@@ -28,8 +28,8 @@ impl Shape {
                 let row = buffer.row_mut(plane, y);
                 for x in 0..width as usize {
                     let value = sample(plane, x, y);
-                    match self.format {
-                        PixelFormat::I420 => row[x] = value as u8,
+                    match self.format.bytes_per_sample() {
+                        1 => row[x] = value as u8,
                         _ => row[2 * x..][..2].copy_from_slice(&value.to_le_bytes()),
                     }
                 }

@@ -5,8 +5,8 @@ use retake::SourceFrame;
 use retake::property::{Property, PropertyKey, PropertyValue};
 use retake::session::{CompressionSession, Outcomes};
 use retake::{
-    Codec, EncoderInfo, FormatDescription, FrameOptions, PixelBuffer, PixelBufferPool, PixelFormat,
-    SampleBuffer, Time,
+    ChromaSubsampling, Codec, EncoderInfo, FormatDescription, FrameOptions, PixelBuffer, PixelBufferPool,
+    PixelFormat, SampleBuffer, Time,
 };
 use std::io::Write;
 use std::process::Command;
@@ -266,6 +266,35 @@ pub(crate) fn parameter_sets(format: &FormatDescription) -> Vec<Vec<u8>> {
 
 /// Decodes with the `ffmpeg` program, which must not complain: the pictures' bytes.
 pub(crate) fn decode(samples: &[&SampleBuffer]) -> Vec<Vec<u8>> {
+    decode_as(samples, PixelFormat::I420)
+}
+
+/// Returns FFmpeg's name of a planar format.
+pub(crate) fn pix_fmt(format: PixelFormat) -> String {
+    let name = match format.chroma_subsampling() {
+        ChromaSubsampling::Monochrome => "gray",
+        ChromaSubsampling::Yuv420 => "yuv420p",
+        ChromaSubsampling::Yuv422 => "yuv422p",
+        ChromaSubsampling::Yuv444 => "yuv444p",
+    };
+    if format.bit_depth() == 8 { name.to_owned() } else { format!("{name}10le") }
+}
+
+/// Returns the name that `ffprobe` has for the pictures of a stream.
+pub(crate) fn probed_pix_fmt(samples: &[&SampleBuffer]) -> String {
+    let (stream, name) = elementary(&samples[0].format, samples);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&stream).unwrap();
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-f", name, "-show_entries", "stream=pix_fmt", "-of", "csv=p=0"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().trim_end_matches(',').to_owned()
+}
+
+/// Decodes like [`decode`], to a planar format.
+pub(crate) fn decode_as(samples: &[&SampleBuffer], pixels: PixelFormat) -> Vec<Vec<u8>> {
     let format = &samples[0].format;
     let (stream, name) = elementary(format, samples);
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -273,12 +302,12 @@ pub(crate) fn decode(samples: &[&SampleBuffer]) -> Vec<Vec<u8>> {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-xerror", "-f", name, "-i"])
         .arg(file.path())
-        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", &pix_fmt(pixels), "-"])
         .output()
         .unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && messages.trim().is_empty(), "ffmpeg: {messages}");
-    let size = (format.width * format.height * 3 / 2) as usize;
+    let size = pixels.picture_bytes(format.width, format.height) as usize;
     assert_eq!(output.stdout.len() % size, 0, "pictures of another size");
     output.stdout.chunks_exact(size).map(<[u8]>::to_vec).collect()
 }

@@ -97,6 +97,7 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
         }
         PropertyKey::ProfileLevel => return Test("profile_and_level_are_those_of_the_stream"),
         PropertyKey::OutputBitDepth => vec![Property::OutputBitDepth(10)],
+        PropertyKey::OutputChromaSubsampling => return Test("chroma_is_what_profile_and_property_say"),
         PropertyKey::H264EntropyMode => vec![Property::H264EntropyMode(H264EntropyMode::Cavlc)],
         PropertyKey::MaxH264SliceBytes => vec![Property::MaxH264SliceBytes(300)],
         PropertyKey::HDRMetadataInsertionMode
@@ -208,16 +209,25 @@ fn profile_and_level_are_those_of_the_stream() {
                 ("H264_Main_3_1", &[(1, 255, 77), (3, 255, 31)]),
                 ("H264_High_4_1", &[(1, 255, 100), (3, 255, 41)]),
                 ("H264_Baseline_AutoLevel", &[(1, 255, 66)]),
+                ("H264_ConstrainedBaseline_AutoLevel", &[(1, 255, 66), (2, 0x40, 0x40)]),
+                ("H264_ConstrainedHigh_4_0", &[(1, 255, 100), (2, 0x0c, 0x0c), (3, 255, 40)]),
+                ("H264_High422_4_1", &[(1, 255, 122), (3, 255, 41)]),
             ],
             // hvcC: profile, level times thirty
-            "x265" => {
-                &[("HEVC_Main_5_1", &[(1, 31, 1), (12, 255, 153)]), ("HEVC_Main_4_0", &[(12, 255, 120)])]
-            }
+            "x265" => &[
+                ("HEVC_Main_5_1", &[(1, 31, 1), (12, 255, 153)]),
+                ("HEVC_Main_4_0", &[(12, 255, 120)]),
+                ("HEVC_Monochrome_AutoLevel", &[(1, 31, 4), (7, 0x40, 0x40), (16, 3, 0)]),
+            ],
             // av1C: three bits of profile, five of the index of the level: four for each number before the
             // point, from 2 on
             "svt-av1" => &[("AV1_Main_5_1", &[(1, 255, 13)]), ("AV1_Main_4_0", &[(1, 255, 8)])],
             // vpcC without the head of its box: profile, level times ten
-            _ => &[("VP9_Profile0_5_1", &[(0, 255, 0), (1, 255, 51)]), ("VP9_Profile0_4_0", &[(1, 255, 40)])],
+            _ => &[
+                ("VP9_Profile0_5_1", &[(0, 255, 0), (1, 255, 51)]),
+                ("VP9_Profile0_4_0", &[(1, 255, 40)]),
+                ("VP9_Profile1_4_0", &[(0, 255, 1), (2, 14, 4)]),
+            ],
         };
         for (name, bytes) in cases {
             let samples = run(&info, &[Property::ProfileLevel((*name).to_owned())]).unwrap();

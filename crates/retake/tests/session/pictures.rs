@@ -1,14 +1,14 @@
 //! Pools, and pictures that an encoder does not take as they are.
 
 use crate::common::{
-    HEIGHT, Pull, STEP, WIDTH, at, decode, encode, encoders, ffmpeg, luma_error, render, render_as, session,
-    taken, usual,
+    HEIGHT, Pull, STEP, WIDTH, at, decode, decode_as, encode, encoders, ffmpeg, luma_error, pix_fmt,
+    probed_pix_fmt, render, render_as, session, taken, usual,
 };
 use retake::SourceFrame;
-use retake::property::{Property, PropertyKey};
+use retake::property::{OutputChroma, Property, PropertyKey};
 use retake::session::CompressionSession;
 use retake::{
-    Attachment, Attachments, Colour, EncoderInfo, PixelBuffer, PixelBufferAttributes, PixelBufferPool,
+    Attachment, Attachments, Codec, Colour, EncoderInfo, PixelBuffer, PixelBufferAttributes, PixelBufferPool,
     PixelFormat, Range, Rational, ScalingMode, TransferOptions,
 };
 
@@ -172,6 +172,167 @@ fn losses_of_pictures_are_told() {
         // The first picture decides what is encoded.
         let mixed = told(&[PixelFormat::I420, PixelFormat::P010], None);
         assert_eq!(mixed, [(false, false, false), (false, false, true)], "{}", info.name);
+    }
+}
+
+/// Makes pictures whose three planes are slopes of their own, so that one cannot pass for another.
+fn slopes(format: PixelFormat, count: usize) -> Vec<PixelBuffer> {
+    let scale = 1 << (format.bit_depth() - 8);
+    let code = |plane: usize, x: u32, y: u32, (width, height): (u32, u32), frame: u32| match plane {
+        0 => 40 + (160 * x / width + frame * 3) % 170,
+        1 => 60 + 50 * y / height + frame,
+        _ => 200 - 40 * x / width - frame,
+    };
+    let make = |frame: u32| {
+        let mut buffer = PixelBufferPool::new(format, WIDTH, HEIGHT).take();
+        for plane in 0..format.planes() {
+            let size = format.plane_size(WIDTH, HEIGHT, plane);
+            for (y, x) in (0..size.1).flat_map(|y| (0..size.0).map(move |x| (y, x))) {
+                let code = (code(plane, x, y, size, frame) * scale) as u16;
+                let row = buffer.row_mut(plane, y as usize);
+                match format.bytes_per_sample() {
+                    1 => row[x as usize] = code as u8,
+                    _ => row[2 * x as usize..][..2].copy_from_slice(&code.to_le_bytes()),
+                }
+            }
+        }
+        buffer.freeze()
+    };
+    (0..count as u32).map(make).collect()
+}
+
+/// Returns the PSNR of each plane of a decoded picture in dB.
+fn plane_psnr(decoded: &[u8], source: &PixelBuffer) -> Vec<f64> {
+    let wide = source.format().bytes_per_sample() == 2;
+    let numbers = |bytes: &[u8]| -> Vec<f64> {
+        match wide {
+            true => bytes.chunks(2).map(|pair| f64::from(u16::from_le_bytes([pair[0], pair[1]]))).collect(),
+            false => bytes.iter().copied().map(f64::from).collect(),
+        }
+    };
+    let peak = f64::from((1_u32 << source.format().bit_depth()) - 1);
+    let mut rest = decoded;
+    let planes = 0..source.format().planes();
+    let psnr = planes.map(|plane| {
+        let own: Vec<u8> = source.rows(plane).flatten().copied().collect();
+        let (theirs, behind) = rest.split_at(own.len());
+        rest = behind;
+        let (own, theirs) = (numbers(&own), numbers(theirs));
+        let sum: f64 = own.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum();
+        10.0 * (peak * peak * own.len() as f64 / sum.max(1e-9)).log10()
+    });
+    psnr.collect()
+}
+
+/// 12.4, CS-3: pictures of all chroma and depths reach the encoders that code them, from a pool that is
+/// theirs, and come out of another decoder plane by plane.
+#[test]
+fn chroma_is_coded_as_it_came() {
+    for info in encoders() {
+        let source = Property::OutputChromaSubsampling(OutputChroma::Source);
+        for &format in info.formats.iter().filter(|format| format.is_planar()) {
+            let (name, frames) = (info.name, slopes(format, 5));
+            let pull = feeding(&info, formats(&[format]));
+            pull.0.set_all(&[source.clone(), Property::Quality(0.8)]).unwrap();
+            assert_eq!(pull.0.pixel_buffer_pool().unwrap().buffer_attributes().formats, [format], "{name}");
+            assert_eq!(pull.0.get(PropertyKey::PixelBufferPoolIsShared).unwrap(), Some(true.into()));
+            for (index, frame) in frames.iter().enumerate() {
+                let submitted =
+                    pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
+                assert!(!submitted.loss.is_any(), "{name} {format:?}: {:?}", submitted.loss);
+            }
+            pull.0.complete_frames().unwrap();
+            let samples = taken(&pull);
+            let samples: Vec<_> = samples.iter().map(|(_, buffer)| buffer).collect();
+            if !ffmpeg() {
+                continue;
+            }
+            // FFmpeg gives H.264 without chroma out with neutral chroma behind luma.
+            let given = match (info.codec, format) {
+                (Codec::H264, PixelFormat::Y8) => PixelFormat::I420,
+                (Codec::H264, PixelFormat::Y10) => PixelFormat::I010,
+                _ => format,
+            };
+            assert_eq!(probed_pix_fmt(&samples), pix_fmt(given), "{name}");
+            let decoded = decode_as(&samples, given);
+            assert_eq!(decoded.len(), frames.len(), "{name}");
+            for (decoded, frame) in decoded.iter().zip(&frames) {
+                let found = plane_psnr(decoded, frame);
+                assert!(found.iter().all(|&psnr| psnr > 36.0), "{name} {format:?}: {found:?} dB");
+            }
+        }
+    }
+}
+
+/// 5.4, ProfileLevel, OutputBitDepth: a profile has the chroma and the depth of the source where it is
+/// signalled with them, else what is nearest; without one, chroma is 4:2:0, and the loss is told. What
+/// contradicts is refused when it is set.
+#[test]
+fn chroma_is_what_profile_and_property_say() {
+    use PixelFormat::{Bgra, Gray8, I420, I422, I444, P010, P210, P410, Uyvy};
+    let cases: &[(&str, &str, PixelFormat, &str)] = &[
+        ("x264", "H264_ConstrainedHigh_AutoLevel", I422, "yuv420p"),
+        ("x264", "H264_High_AutoLevel", P010, "yuv420p"),
+        ("x264", "H264_High10_AutoLevel", I420, "yuv420p10le"),
+        ("x264", "H264_High422_AutoLevel", I420, "yuv422p"),
+        ("x264", "H264_High422_AutoLevel", P210, "yuv422p10le"),
+        ("x264", "H264_High444Predictive_AutoLevel", Uyvy, "yuv444p"),
+        ("x265", "HEVC_Main10_AutoLevel", I420, "yuv420p10le"),
+        ("x265", "HEVC_Main42210_AutoLevel", I444, "yuv422p"),
+        ("x265", "HEVC_Main444_AutoLevel", P410, "yuv444p"),
+        ("x265", "HEVC_Monochrome_AutoLevel", Gray8, "gray"),
+        ("x265", "HEVC_Monochrome10_AutoLevel", I420, "gray10le"),
+        ("svt-av1", "AV1_Main_AutoLevel", I444, "yuv420p"),
+        ("vp9", "VP9_Profile1_AutoLevel", I420, "yuv422p"),
+        ("vp9", "VP9_Profile1_AutoLevel", Bgra, "yuv444p"),
+        ("vp9", "VP9_Profile2_AutoLevel", I422, "yuv420p10le"),
+        ("vp9", "VP9_Profile3_AutoLevel", I444, "yuv444p10le"),
+    ];
+    for info in encoders() {
+        let coded = |properties: &[Property], format: PixelFormat| {
+            let pull = session(&info);
+            pull.0.set_all(properties).unwrap();
+            let frame = PixelBufferPool::new(format, WIDTH, HEIGHT).take().freeze();
+            let loss = pull.0.encode(SourceFrame::new(&frame, at(0)).duration(STEP), 0).unwrap().loss;
+            pull.0.complete_frames().unwrap();
+            let samples = taken(&pull);
+            (probed_pix_fmt(&[&samples[0].1]), loss.chroma)
+        };
+        if ffmpeg() {
+            for (_, profile, source, pixels) in cases.iter().filter(|(encoder, ..)| *encoder == info.name) {
+                let profile = Property::ProfileLevel((*profile).to_owned());
+                assert_eq!(
+                    coded(std::slice::from_ref(&profile), *source).0,
+                    *pixels,
+                    "{profile:?} {source:?}"
+                );
+            }
+            assert_eq!(coded(&[], I422), ("yuv420p".to_owned(), true), "{}", info.name);
+            let usual = Property::OutputChromaSubsampling(OutputChroma::Yuv420);
+            assert_eq!(coded(&[usual], I444), ("yuv420p".to_owned(), true), "{}", info.name);
+            // luma alone of a picture in colour is a loss, too
+            if info.formats.contains(&PixelFormat::Y8) {
+                let luma = Property::OutputChromaSubsampling(OutputChroma::Monochrome);
+                let (pixels, lost) = coded(&[luma], I422);
+                assert!(lost && ["gray", "yuv420p"].contains(&pixels.as_str()), "{}: {pixels}", info.name);
+            }
+        }
+        let refused = |properties: &[Property]| session(&info).0.set_all(properties).unwrap_err().code();
+        let chroma = |chroma| Property::OutputChromaSubsampling(chroma);
+        let profile = |name: &str| Property::ProfileLevel(name.to_owned());
+        match info.name {
+            "svt-av1" => assert_eq!(refused(&[chroma(OutputChroma::Yuv422)]), -12902),
+            "vp9" => assert_eq!(refused(&[chroma(OutputChroma::Monochrome)]), -12902),
+            "x264" => {
+                let main = profile("H264_Main_AutoLevel");
+                assert_eq!(refused(&[main, chroma(OutputChroma::Yuv444)]), -12902);
+            }
+            _ => {
+                let main = profile("HEVC_Main10_AutoLevel");
+                assert_eq!(refused(&[main.clone(), chroma(OutputChroma::Yuv422)]), -12902);
+                assert_eq!(refused(&[main, Property::OutputBitDepth(8)]), -12902);
+            }
+        }
     }
 }
 

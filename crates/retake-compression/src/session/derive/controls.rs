@@ -41,7 +41,7 @@ pub(super) fn controls(environment: &Environment<'_>, values: &Values, hints: &H
         base_qp: hints.base_qp,
         quality_ceiling: ceiling.filter(|_| has_ceiling),
         buffer,
-        profile: profile.as_ref().map(|profile| profile.profile.to_owned()),
+        profile: profile.as_ref().map(|profile| profile.profile.name.to_owned()),
         level: profile.and_then(|profile| profile.level),
         cabac: set_value!(values, H264EntropyMode).map(|&mode| mode == H264EntropyMode::Cabac),
         slice_bytes: set_value!(values, MaxH264SliceBytes).copied().filter(|&bytes| bytes > 0),

@@ -23,12 +23,13 @@ pub(super) use colour::described;
 pub(super) use quality::on_scale;
 pub(super) use rate::{average, rate};
 pub(super) use scoring::scoring;
-pub(super) use structure::{depth, format, frame_rate};
+pub(super) use structure::{chroma, depth, format, frame_rate};
 pub(super) use unit::{UnitStart, frames_in_memory, hold_back, unit_settings};
 
 use super::SessionError;
 use crate::encoder::EncoderSettings;
 use crate::property::{Environment, Property, PropertyKey, PropertyValue, Values, hinted_preset, set_value};
+use retake_media::ChromaSubsampling;
 
 /// The settings of the encode that a session in this environment would open, if these properties were set and
 /// its first frame said what `hints` say.
@@ -72,12 +73,18 @@ pub(super) fn settings(
     let info = environment.info;
     let (rate, limit) = rate(environment, values);
     let (mastering_display, content_light) = colour::hdr(values, hints);
+    let format = structure::format(environment, values, hints)?;
+    let mut colour = colour::colour(values, hints.colour);
+    if format.chroma_subsampling() != ChromaSubsampling::Yuv420 {
+        // Headers have a place of chroma samples for 4:2:0 alone.
+        colour.chroma_location = 0;
+    }
     Ok(EncoderSettings {
         width: environment.width,
         height: environment.height,
-        format: structure::format(environment, values, hints)?,
+        format,
         frame_rate: frame_rate(values, hints),
-        colour: colour::colour(values, hints.colour),
+        colour,
         pixel_aspect_ratio: set_value!(values, PixelAspectRatio).copied().unwrap_or(hints.pixel_aspect_ratio),
         mastering_display,
         content_light,

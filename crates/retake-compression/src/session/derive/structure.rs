@@ -2,14 +2,18 @@
 //! are.
 
 use super::Hints;
-use crate::encoder::{EncoderInfo, USUAL_INTERVAL};
-use crate::property::{Environment, PropertyKey, Values, parse_profile, set_value, why_no_fields};
+use crate::encoder::{EncoderInfo, ProfileSupport, USUAL_INTERVAL};
+use crate::property::{
+    Environment, OutputChroma, PropertyKey, Values, parse_profile, set_value, why_no_fields,
+};
 use crate::session::{SessionError, SessionMistake};
-use retake_media::{CleanAperture, Codec, Fields, PixelFormat, Rational};
+use retake_media::{ChromaSubsampling, CleanAperture, Codec, Fields, PixelFormat, Rational};
 
 /// The most threads of an encode where nobody says how many: encoders lose quality with more, and gain little
 /// speed.
 const MAX_THREADS: usize = 8;
+/// The chroma that nearly all films have.
+const USUAL_CHROMA: ChromaSubsampling = ChromaSubsampling::Yuv420;
 /// Frames per second where neither properties nor frames say how many.
 const USUAL_FRAME_RATE: Rational = Rational::new(30, 1);
 
@@ -26,12 +30,63 @@ pub(in crate::session) fn format(
     // A source that is deeper than the encoder loses its low bits, because it can be encoded all the same. A
     // depth that was asked for must not be lowered in silence.
     let depth = if asked { depth } else { depth.min(deepest) };
-    let deep = || info.formats.iter().copied().filter(|format| format.bit_depth() == depth);
-    let same = hints.format.and_then(|source| deep().find(|format| format.same_layout(source)));
-    let found = same.or_else(|| deep().next());
+    let chroma = chroma(environment, values, hints.format).unwrap_or(USUAL_CHROMA);
+    let fitting = || {
+        info.formats
+            .iter()
+            .copied()
+            .filter(|format| (format.bit_depth(), format.chroma_subsampling()) == (depth, chroma))
+    };
+    let same = hints.format.and_then(|source| fitting().find(|format| format.same_layout(source)));
+    let found = same.or_else(|| fitting().next());
     found.ok_or_else(|| {
-        SessionError::parameter("OutputBitDepth", SessionMistake::BitDepth { encoder: info.name, depth })
+        SessionError::parameter(
+            "OutputBitDepth",
+            SessionMistake::BitDepth { encoder: info.name, depth, chroma },
+        )
     })
+}
+
+/// The chroma of the stream; `None` leaves it to a source that is not known yet. Where nobody asks for more
+/// it is 4:2:0, because few players show anything else; the loss is told with each frame.
+pub(in crate::session) fn chroma(
+    environment: &Environment<'_>,
+    values: &Values,
+    source: Option<PixelFormat>,
+) -> Option<ChromaSubsampling> {
+    let asked = set_value!(values, OutputChromaSubsampling).copied();
+    let profile = profile(environment, values);
+    let source = source.map(PixelFormat::chroma_subsampling);
+    match (asked, profile) {
+        (Some(OutputChroma::Source), profile) => {
+            let coded = |chroma: &ChromaSubsampling| {
+                environment.info.formats.iter().any(|format| format.chroma_subsampling() == *chroma)
+                    && profile.is_none_or(|profile| profile.chroma.contains(chroma))
+            };
+            nearest(source?, ChromaSubsampling::ALL.into_iter().filter(coded))
+        }
+        (Some(asked), _) => asked.subsampling(),
+        (None, Some(profile)) if !profile.chroma.contains(&USUAL_CHROMA) => {
+            // Nobody has seen the source yet, so only a profile with one answer has one.
+            let known = source.or(profile.chroma.first().copied().filter(|_| profile.chroma.len() == 1));
+            nearest(known?, profile.chroma.iter().copied())
+        }
+        (None, _) => Some(USUAL_CHROMA),
+    }
+}
+
+/// The coarsest of `coded`, which begin with the coarsest, that keeps all chroma of the source, or else the
+/// finest.
+fn nearest(
+    source: ChromaSubsampling,
+    coded: impl Iterator<Item = ChromaSubsampling> + Clone,
+) -> Option<ChromaSubsampling> {
+    coded.clone().find(|chroma| *chroma >= source).or_else(|| coded.last())
+}
+
+fn profile<'a>(environment: &Environment<'a>, values: &Values) -> Option<&'a ProfileSupport> {
+    let name = set_value!(values, ProfileLevel)?;
+    parse_profile(environment.info, name).map(|found| found.profile)
 }
 
 /// The depth of samples that is asked for, in bits; `None` leaves it to the source.
@@ -43,11 +98,12 @@ pub(in crate::session) fn depth(
     if let Some(&depth) = set_value!(values, OutputBitDepth) {
         return Some(depth);
     }
-    let profile = set_value!(values, ProfileLevel).and_then(|name| parse_profile(environment.info, name));
+    let depths = profile(environment, values).map(|profile| profile.depths);
     let source = source.map(PixelFormat::bit_depth);
-    match (source, profile) {
-        (Some(source), Some(profile)) => Some(source.min(profile.depth)),
-        (source, profile) => source.or(profile.map(|profile| profile.depth)),
+    match (source, depths) {
+        // Streams of fewer bits would be signalled as of another profile.
+        (Some(source), Some((least, most))) => Some(source.clamp(least, most)),
+        (source, depths) => source.or(depths.map(|(_, most)| most)),
     }
 }
 
@@ -140,12 +196,15 @@ pub(super) fn fields(environment: &Environment<'_>, values: &Values, hints: &Hin
     let (width, height) = (environment.width, environment.height);
     let (fields, size) = hints.fields?;
     let support = environment.info.controls.fields.as_ref()?;
-    let rows = hints.format.and_then(PixelFormat::chroma_block).map_or(2, |(_, rows)| rows);
+    // Where other rows share chroma than before, rows of both fields do.
+    let rows = |format: PixelFormat| format.chroma_block().map(|(_, rows)| rows);
+    let coded = || format(environment, values, hints).ok().and_then(rows);
+    let mixes = hints.format.and_then(rows).is_some_and(|rows| coded().is_some_and(|coded| coded != rows));
     let can = fields.count == 2
         && support.fits(width, height)
         && support.keeps_up(width, height, frame_rate(values, hints))
         && size == (width, height)
-        && rows == 2
+        && !mixes
         && why_no_fields(environment, values).is_none();
     can.then_some(fields)
 }

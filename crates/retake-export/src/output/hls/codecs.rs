@@ -29,7 +29,15 @@ pub(super) fn video(format: &FormatDescription) -> Option<String> {
             let fields =
                 if config.len() >= 12 && config[..4] == [1, 0, 0, 0] { &config[4..] } else { config };
             let at = |index: usize| fields.get(index).copied();
-            Some(format!("vp09.{:02}.{:02}.{:02}", at(0)?, at(1)?, at(2)? >> 4))
+            let mut name = format!("vp09.{:02}.{:02}.{:02}", at(0)?, at(1)?, at(2)? >> 4);
+            let chroma = at(2)? >> 1 & 7;
+            // What follows is assumed to be 4:2:0 where it is left out, and is given all or none of it.
+            if chroma > 1 {
+                let (primaries, transfer, matrix) = (at(3)?, at(4)?, at(5)?);
+                let full = at(2)? & 1;
+                write!(name, ".{chroma:02}.{primaries:02}.{transfer:02}.{matrix:02}.{full:02}").ok()?;
+            }
+            Some(name)
         }
     }
 }
@@ -103,6 +111,12 @@ mod tests {
         assert_eq!(video(Codec::Av1, &[0x81, 0x04, 0x0c, 0]), named("av01.0.04M.08"));
         assert_eq!(video(Codec::Av1, &[0x81, 0x08, 0x4c, 0]), named("av01.0.08M.10"));
         assert_eq!(video(Codec::Vp9, &[1, 0, 0, 0, 2, 10, 0xa2, 9, 16, 9, 0, 0]), named("vp09.02.10.10"));
+        let wide = [1, 0, 0, 0, 1, 10, 0x86, 1, 1, 1, 0, 0];
+        assert_eq!(video(Codec::Vp9, &wide), named("vp09.01.10.08.03.01.01.01.00"));
+        assert_eq!(video(Codec::H264, &[1, 0x7a, 0, 0x1f]), named("avc1.7A001F"));
+        // Main 4:2:2 10, with its constraints in the first two bytes behind the compatibility
+        let main422 = [1, 4, 0x08, 0, 0, 0, 0x9d, 0x08, 0, 0, 0, 0, 93];
+        assert_eq!(video(Codec::Hevc, &main422), named("hvc1.4.10.L93.9D.8"));
         assert_eq!(video(Codec::H264, &[1]), None);
         let sound = |codec: &str, config: &[u8]| {
             sound(&AudioFormat { codec: codec.into(), config: config.into(), ..AudioFormat::default() })
