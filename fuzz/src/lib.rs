@@ -1,5 +1,5 @@
-//! What is fuzzed: one module for each parser, with `run`, which must neither panic nor take long for any
-//! bytes, and `seeds`, valid inputs to begin with.
+//! What is fuzzed: one module for each parser, and one for a whole encode, with `run`, which must neither
+//! panic nor take long for any bytes, and `seeds`, valid inputs to begin with.
 //!
 //! `./dev fuzz` runs the targets under libFuzzer. The tests here run every seed and damaged copies of it
 //! without libFuzzer, so that a target that no longer compiles, or a seed that is no longer valid, is found
@@ -8,6 +8,7 @@
 pub mod bitstream;
 pub mod boxes;
 mod bytes;
+pub mod encode;
 pub mod idr;
 pub mod journal;
 mod journalled;
@@ -41,7 +42,7 @@ macro_rules! target {
 #[cfg(test)]
 mod tests {
     /// Runs every seed, and copies of it with bytes changed, left out, doubled and cut off.
-    fn damaged(seeds: Vec<Vec<u8>>, run: fn(&[u8])) {
+    fn damaged(seeds: Vec<Vec<u8>>, run: fn(&[u8]), copies: u32) {
         assert!(!seeds.is_empty());
         // xorshift: the same damage in every run
         let mut state = 0x9e37_79b9_7f4a_7c15u64;
@@ -53,7 +54,7 @@ mod tests {
         };
         for seed in seeds {
             run(&seed);
-            for _ in 0..300 {
+            for _ in 0..copies {
                 let mut bytes = seed.clone();
                 for _ in 0..1 + random() % 3 {
                     let at = random() % bytes.len().max(1);
@@ -75,10 +76,16 @@ mod tests {
         ($($module:ident)*) => {$(
             #[test]
             fn $module() {
-                damaged(crate::$module::seeds(), crate::$module::run);
+                damaged(crate::$module::seeds(), crate::$module::run, 300);
             }
         )*};
     }
 
     tests! { bitstream boxes idr journal playlist property sample silo storage take }
+
+    /// Fewer, because each is a whole encode.
+    #[test]
+    fn encode() {
+        damaged(crate::encode::seeds(), crate::encode::run, 40);
+    }
 }

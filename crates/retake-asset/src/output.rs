@@ -2,7 +2,7 @@
 //! anything between: files and folders are written beside it under another name, put on the disk, and
 //! renamed.
 
-use retake_compression::durable::{folder_of, put_in_place, sync_folder};
+use retake_compression::durable::{folder_of, put_in_place, sync_folder, uninterrupted};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -119,7 +119,8 @@ impl OutputTarget {
             // the umask takes its part of it, so that a finished film is as readable as any new file
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        builder.tempfile_in(folder).map_err(OutputError::io("making a temporary file in", folder))
+        uninterrupted(|| builder.tempfile_in(folder))
+            .map_err(OutputError::io("making a temporary file in", folder))
     }
 
     /// A new folder beside the output, which goes away with its content when the value is dropped. Its name
@@ -132,7 +133,9 @@ impl OutputTarget {
     pub fn unfinished_folder(&self, owner: &str) -> Result<TempDir, OutputError> {
         self.remove_unfinished_folder(owner);
         let name = self.unfinished_name(owner);
-        let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(self.folder());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&name).rand_bytes(0);
+        let folder = uninterrupted(|| builder.tempdir_in(self.folder()));
         folder.map_err(OutputError::io("making a temporary folder in", self.folder()))
     }
 
@@ -140,7 +143,8 @@ impl OutputTarget {
     /// shows when the folder is made, because its name is taken then.
     pub fn remove_unfinished_folder(&self, owner: &str) {
         let left = self.folder().join(self.unfinished_name(owner));
-        let _ = fs::remove_dir_all(&left).or_else(|_| fs::remove_file(&left));
+        let _ =
+            uninterrupted(|| fs::remove_dir_all(&left)).or_else(|_| uninterrupted(|| fs::remove_file(&left)));
     }
 
     fn unfinished_name(&self, owner: &str) -> String {
@@ -178,7 +182,7 @@ impl OutputTarget {
         self.check()?;
         let placed = match self.path.symlink_metadata() {
             Ok(_) => exchange(folder, &self.path, aside),
-            Err(_) => fs::rename(folder, &self.path),
+            Err(_) => uninterrupted(|| fs::rename(folder, &self.path)),
         };
         let placed = placed.and_then(|()| sync_folder(self.folder()));
         placed.map_err(OutputError::io("putting in place", &self.path))
@@ -221,13 +225,14 @@ fn exchange(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
-        if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
+        let exchanged = uninterrupted(|| Ok(renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE)?));
+        if exchanged.is_ok() {
             return Ok(());
         }
     }
-    fs::rename(old, aside)?;
+    uninterrupted(|| fs::rename(old, aside))?;
     // what was there before comes back if the new one cannot take its place
-    fs::rename(new, old).inspect_err(|_| drop(fs::rename(aside, old)))
+    uninterrupted(|| fs::rename(new, old)).inspect_err(|_| drop(fs::rename(aside, old)))
 }
 
 #[cfg(test)]

@@ -15,9 +15,29 @@ use tempfile::TempPath;
 pub fn put_in_place(file: TempPath, path: &Path, replace: bool) -> io::Result<()> {
     // whoever wrote the file may have closed it, and some systems sync only what is open for writing
     File::options().write(true).open(&file)?.sync_all()?;
-    let placed = if replace { file.persist(path) } else { file.persist_noclobber(path) };
-    placed.map_err(|error| error.error)?;
+    let mut file = Some(file);
+    uninterrupted(|| {
+        let unplaced = file.take().expect("a file that was not placed comes back with the error");
+        let placed = if replace { unplaced.persist(path) } else { unplaced.persist_noclobber(path) };
+        placed.map_err(|error| {
+            file = Some(error.path);
+            error.error
+        })
+    })?;
     sync_folder(folder_of(path))
+}
+
+/// Makes a call into the system again for as long as a signal interrupts it.
+///
+/// # Errors
+/// Returns any other error of the call.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 /// Returns the folder that a path is in.

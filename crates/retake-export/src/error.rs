@@ -155,6 +155,17 @@ pub enum RequestError {
         /// The codec.
         codec: Codec,
     },
+    /// Frames of the source are closer to each other than the container can say.
+    #[error(
+        "{output}: some frames are {:.3} ms apart, and this container counts whole milliseconds: choose .mp4",
+        step * 1000.0
+    )]
+    ContainerTooCoarse {
+        /// The output.
+        output: PathBuf,
+        /// The shortest step between two frames, in seconds.
+        step: f64,
+    },
     /// A number that has to be 1 or more is 0.
     #[error("{what}: at least 1 is needed")]
     Zero {
@@ -459,7 +470,7 @@ impl RequestError {
     pub const fn code(&self) -> i32 {
         match self {
             Self::OutputExists { .. } => codes::FILE_ALREADY_EXISTS,
-            Self::ContainerCannotHold { .. } => codes::FORMAT_UNSUPPORTED,
+            Self::ContainerCannotHold { .. } | Self::ContainerTooCoarse { .. } => codes::FORMAT_UNSUPPORTED,
             Self::UnknownProperty { .. } => codes::PROPERTY_NOT_SUPPORTED,
             Self::Property(error) => error.code(),
             Self::Encoder(error) => error.code(),

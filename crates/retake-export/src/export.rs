@@ -7,6 +7,7 @@ use crate::job::folder::finished_before;
 use crate::job::identity::RequestIdentity;
 use crate::job::properties;
 use crate::job::request::Request;
+use crate::job::stamp;
 use crate::job::{Began, Job};
 use crate::output::output;
 use crate::output::target::remove_unfinished;
@@ -32,11 +33,8 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
     let began = Began::now();
     let request = &properties::resolve(request)?;
     let identity = RequestIdentity::of(request);
-    let finished = if request.overwrite || request.restart {
-        None
-    } else {
-        finished_before(&request.work_dir(), &request.output, &identity)?
-    };
+    let finished =
+        if request.overwrite || request.restart { None } else { finished_before(request, &identity)? };
     match finished {
         Some(finished) => {
             remove_unfinished(&request.output, &request.work_dir());
@@ -69,7 +67,10 @@ fn make(job: &Job, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportErr
     film.verify(&written.pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
     let summary = summarise(&film, &written);
     job.folder.note_finished(&written.film, &job.identity, &summary)?;
+    stamp::write(&written.film, &job.identity, &job.description.source, &summary);
     job.output.place(&unfinished, &written)?;
+    drop(unfinished);
+    job.output.remove_unfinished();
     Ok(summary)
 }
 

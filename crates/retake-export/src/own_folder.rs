@@ -228,7 +228,7 @@ mod system {
 
     pub(super) fn names(folder: &Handle) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(folder)? {
+        for entry in retry_on_intr(|| Dir::read_from(folder))? {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." {

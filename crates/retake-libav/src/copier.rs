@@ -53,7 +53,17 @@ impl Copier {
                     attach_cover(&input, track, output, notes)?;
                     continue;
                 }
-                Plan::Copy => (output.copy(&input, track.index)?, None, None),
+                Plan::Copy => match try_alone(&input, track, container) {
+                    Ok(()) => (output.copy(&input, track.index)?, None, None),
+                    Err(failure) => {
+                        let text = format!(
+                            "{track} is left out: its description is damaged ({})",
+                            failure.message()
+                        );
+                        notes.push(Note { track: Some(track.index), text });
+                        continue;
+                    }
+                },
                 Plan::Convert(form) => match Subtitles::open(&input, track.index, form, output) {
                     Ok(subtitles) => {
                         let text =
@@ -181,6 +191,18 @@ impl Copier {
         }
         notes
     }
+}
+
+/// Writes the head of a film that has this track alone. One track that FFmpeg refuses, such as sound whose
+/// description was damaged, would else be known only when the head of the whole film cannot be written.
+fn try_alone(input: &Input, track: &TrackInfo, container: Container) -> Result<(), Failure> {
+    // attachments and covers stand in no film alone, and have no description that could be damaged
+    if !matches!(track.kind, TrackKind::Audio | TrackKind::Video | TrackKind::Subtitle) {
+        return Ok(());
+    }
+    let mut alone = Output::in_memory(container.muxer())?;
+    alone.copy(input, track.index)?;
+    alone.header()
 }
 
 /// Writes samples of text.

@@ -42,6 +42,9 @@ pub struct FilmInfo {
     pub(crate) access: Access,
     /// The state of the file when it was looked at.
     pub(crate) state: Option<FileState>,
+    /// The shortest step between the times of two frames, as the container states them; `None` before
+    /// [`survey`](crate::survey()), and where no two frames have different times.
+    pub closest_frames: Option<Time>,
     /// What [`survey`](crate::survey()) found; empty before.
     pub findings: Vec<Finding>,
     /// Whether the whole film was looked at.

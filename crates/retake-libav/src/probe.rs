@@ -95,6 +95,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         access: access.clone(),
         state,
         findings: Vec::new(),
+        closest_frames: None,
         surveyed: false,
         breaks: Arc::default(),
         opened,

@@ -16,6 +16,7 @@ use crate::probe::{describe, ratio};
 use crate::pump::PATIENCE;
 use crate::timeline::{BreakFinder, Seen};
 use retake_media::{PixelFormat, Rational, Time};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use std::time::Duration;
 const LOOK: f64 = 0.5;
 /// More forms than this are not told apart, because memory must be bounded.
 const MOST_FORMS: usize = 64;
+/// No codec shows a sample later than so many others that come after it.
+const MOST_REORDERED: usize = 64;
 /// The part of a film that a form must have to decide about all of it.
 const COUNTS: f64 = 0.01;
 /// The part of a film that must be made of fields for all of it to be coded so.
@@ -61,6 +64,7 @@ struct Survey {
     breaks: BreakFinder,
     findings: Findings,
     rate: Rate,
+    steps: Steps,
     /// The film as each kind of picture describes it.
     forms: Vec<VideoTrack>,
     looks: Vec<Look>,
@@ -112,6 +116,27 @@ impl Rate {
     }
 }
 
+/// Measures the steps between frames as they are shown.
+#[derive(Default)]
+struct Steps {
+    /// The latest times, which the next samples may still come between.
+    latest: BTreeSet<i64>,
+    shortest: Option<i64>,
+}
+
+impl Steps {
+    fn push(&mut self, time: i64) {
+        let neighbours = [self.latest.range(..time).next_back(), self.latest.range(time + 1..).next()];
+        let steps =
+            neighbours.into_iter().flatten().map(|other| time.saturating_sub(*other).saturating_abs());
+        self.shortest = self.shortest.into_iter().chain(steps).min();
+        self.latest.insert(time);
+        if self.latest.len() > MOST_REORDERED {
+            self.latest.pop_first();
+        }
+    }
+}
+
 impl Survey {
     fn open(info: &FilmInfo) -> Result<Self, MediaError> {
         let mut input = Input::open_again(info)?;
@@ -141,6 +166,7 @@ impl Survey {
             breaks: BreakFinder::new(second, film.live_times != 0),
             findings: Findings::default(),
             rate: Rate::default(),
+            steps: Steps::default(),
             forms: Vec::new(),
             looks: Vec::new(),
             samples: 0,
@@ -218,6 +244,14 @@ impl Survey {
         }
         if is_video {
             self.samples += 1;
+            if self.now < before {
+                // Where the clock goes back, what comes is no neighbour of what was there.
+                self.steps.latest.clear();
+            }
+            // What is decoded and not shown has no place among the others.
+            if let Some(time) = packet.pts().filter(|&time| time < i64::MAX && !packet.is_discarded()) {
+                self.steps.push(time);
+            }
             self.alpha |= packet.has_alpha();
             // Where the clock goes back another recording may begin.
             let due = self.now >= self.looked + LOOK || self.now < before;
@@ -299,6 +333,7 @@ impl Survey {
             );
             self.findings.push(Finding::whole(FindingKind::Clock, places as u64, detail));
         }
+        info.closest_frames = self.steps.shortest.map(|ticks| ticks_to_time(ticks, info.video.time_base));
         info.breaks = Arc::new(breaks);
         info.findings = self.findings.sorted();
         info.surveyed = true;
@@ -461,6 +496,16 @@ mod tests {
         let mut rate = Rate::default();
         (0..10).chain(400_000..400_010).for_each(|step| rate.push(step * 40, 1000));
         assert_eq!(rate.measured(), Some(1.0 / 40.0));
+    }
+
+    #[test]
+    fn steps_are_those_between_frames_as_they_are_shown() {
+        let mut steps = Steps::default();
+        [0, 120, 40, 80, 80, 240, 160, 200, 199].into_iter().for_each(|time| steps.push(time));
+        assert_eq!(steps.shortest, Some(1));
+        let mut steps = Steps::default();
+        (0..1000).for_each(|frame| steps.push(frame * 40));
+        assert_eq!((steps.shortest, steps.latest.len()), (Some(40), MOST_REORDERED));
     }
 
     #[test]

@@ -10,6 +10,16 @@ use std::process::{Command, Stdio};
 const CALLS: [&str; 9] =
     ["unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "fsync"];
 
+/// Whether calls can be traced, and a visible word where not.
+fn traces() -> bool {
+    let traces = Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).status();
+    let traces = traces.is_ok_and(|status| status.success());
+    if !traces {
+        eprintln!("SKIPPED: the strace program is needed, and has to be allowed to trace");
+    }
+    traces
+}
+
 /// Runs the command and kills it as it enters the call of this number; `None` if it has fewer.
 fn killed_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<()> {
     let run = Command::new("strace")
@@ -38,11 +48,18 @@ fn content(path: &Path, into: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// Removes all but the source.
+fn clean(studio: &Studio) {
+    for name in studio.names().iter().filter(|name| *name != "film.mkv") {
+        let path = studio.path(name);
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+}
+
 fn at_every_call(output: &str) {
     let Some(studio) = Studio::empty() else { return };
-    let traces = Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).status();
-    if !traces.is_ok_and(|status| status.success()) {
-        return eprintln!("SKIPPED: the strace program is needed, and has to be allowed to trace");
+    if !traces() {
+        return;
     }
     let inputs = "-f lavfi -i testsrc2=s=128x96:r=25:d=1 -f lavfi -i sine=d=1";
     studio.render(&format!("{inputs} -c:v mpeg4 -c:a aac"), "film.mkv");
@@ -52,19 +69,13 @@ fn at_every_call(output: &str) {
         content(&studio.path(""), &mut all);
         all
     };
-    let clean = || {
-        for name in studio.names().iter().filter(|name| *name != "film.mkv") {
-            let path = studio.path(name);
-            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
-        }
-    };
     let whole = studio.retake(&job);
     assert_eq!(whole.code, 0, "{whole:?}");
     let expected = all();
     let mut kills = 0;
     for call in CALLS {
         for number in 1.. {
-            clean();
+            clean(&studio);
             if killed_at(&studio, &job, call, number).is_none() {
                 break;
             }
@@ -86,4 +97,90 @@ fn a_film_survives_a_kill_at_every_call() {
 #[test]
 fn a_stream_survives_a_kill_at_every_call() {
     at_every_call("out.m3u8");
+}
+
+/// Calls that a signal interrupts are made again, whatever they are: every other one of each thread is.
+#[test]
+fn interrupted_calls_are_made_again() {
+    let Some(studio) = Studio::empty() else { return };
+    if !traces() {
+        return;
+    }
+    let inputs = "-f lavfi -i testsrc2=s=128x96:r=25:d=1 -f lavfi -i sine=d=1";
+    studio.render(&format!("{inputs} -c:v mpeg4 -c:a aac"), "film.mkv");
+    // reads and opens are left out: those of the loader come first, and it does not repeat them
+    let calls = "mkdir,mkdirat,rmdir,rename,renameat,renameat2,unlink,unlinkat,write,fsync,flock,ftruncate";
+    let all = || {
+        let mut all = Vec::new();
+        content(&studio.path(""), &mut all);
+        all
+    };
+    for output in ["out.mp4", "out.m3u8"] {
+        let job = format!("encode film.mkv -o {output} {} --crf 40 --jobs 1 --quiet", fast());
+        assert_eq!(studio.retake(&job).code, 0);
+        let expected = all();
+        clean(&studio);
+        let log = studio.path("").with_extension("calls");
+        let interrupted = Command::new("strace")
+            .current_dir(studio.path(""))
+            .args(["-f", "-qq", "-e", &format!("trace={calls}"), "-o"])
+            .arg(&log)
+            .args(["-e", &format!("inject={calls}:error=EINTR:when=1+2")])
+            .arg(env!("CARGO_BIN_EXE_retake"))
+            .args(job.split_whitespace())
+            .output()
+            .unwrap();
+        let run = Run::of(interrupted);
+        let log = {
+            let text = fs::read_to_string(&log).unwrap();
+            fs::remove_file(log).unwrap();
+            text
+        };
+        assert!(run.code == 0 && run.err.is_empty(), "{run:?}");
+        assert!(log.matches("(INJECTED)").count() > 20, "{log}");
+        assert!(all() == expected, "{:?}", studio.names());
+        clean(&studio);
+    }
+}
+
+/// A run that dies behind the last that it had to do leaves nothing but the film: the same command knows it
+/// again, tells how it went, and changes nothing. Any other command, or the same one with another source,
+/// finds a film that is there already.
+#[test]
+fn the_same_command_knows_what_it_has_finished() {
+    let Some(studio) = Studio::empty() else { return };
+    let inputs = "-f lavfi -i testsrc2=s=128x96:r=25:d=1 -f lavfi -i sine=d=1";
+    studio.render(&format!("{inputs} -c:v mpeg4 -c:a aac"), "film.mkv");
+    for output in ["out.mp4", "out.m3u8"] {
+        let job = format!("encode film.mkv -o {output} {} --crf 40 --json", fast());
+        let first = studio.retake(&job);
+        assert_eq!(first.code, 0, "{first:?}");
+        let before = studio.read(output);
+        let again = studio.retake(&job);
+        if again.code == 2 && again.err.contains("exists already") {
+            return eprintln!("SKIPPED: files have no attributes here");
+        }
+        assert_eq!((again.code, again.summary()), (0, first.summary()), "{again:?}");
+        assert!(studio.read(output) == before);
+        let other = job.replace("--crf 40", "--crf 41");
+        studio.retake(&other).refused(2, &[output, "exists already"]);
+        // without its attribute a copy is a film like any other
+        fs::write(studio.path(output), &before).unwrap();
+        assert_eq!(studio.retake(&job).code, 0, "the same bytes in the same file");
+        fs::remove_file(studio.path(output)).unwrap();
+        fs::write(studio.path(output), &before).unwrap();
+        studio.retake(&job).refused(2, &[output, "exists already"]);
+        fs::remove_file(studio.path(output)).unwrap();
+    }
+    // media that are gone, a film that is another, and a source that is another
+    let job = format!("encode film.mkv -o out.m3u8 {} --crf 40 --json", fast());
+    assert_eq!(studio.retake(&job).code, 0);
+    fs::remove_dir_all(studio.path("out.media")).unwrap();
+    studio.retake(&job).refused(2, &["out.m3u8", "exists already"]);
+    let job = format!("encode film.mkv -o out.mp4 {} --crf 40 --json", fast());
+    assert_eq!(studio.retake(&job).code, 0);
+    let mut source = studio.read("film.mkv");
+    *source.last_mut().unwrap() ^= 1;
+    fs::write(studio.path("film.mkv"), source).unwrap();
+    studio.retake(&job).refused(2, &["out.mp4", "exists already"]);
 }

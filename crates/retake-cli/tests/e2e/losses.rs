@@ -459,3 +459,65 @@ fn sound_films_are_called_sound() {
     let run = studio.encode(&format!("cut.ts -o out.mkv -y {} --crf 40", fast()));
     assert!(said(&run.notes(), &["before the first sync frame"]), "{:?}", run.notes());
 }
+
+/// Damage that is met while it is found out what a film holds is damage, too: with a short film, all of it
+/// is.
+#[test]
+fn damage_at_the_head_is_told() {
+    let Some(studio) = Studio::empty() else { return };
+    for (name, codec) in [("film.ogv", "libtheora"), ("film.nut", "mpeg4"), ("film.flv", "flv")] {
+        let film = studio.render(&format!("-f lavfi -i testsrc2=s=64x64:r=25:d=2 -c:v {codec} -q:v 4"), name);
+        let whole = studio.retake(&format!("encode {name} -o whole.mp4 -y {} --crf 40 --json", fast()));
+        assert_eq!((whole.code, whole.notes()), (0, vec![]), "{name}");
+        let mut bytes = fs::read(&film).unwrap();
+        // behind the head, so that it is still a film
+        let at = bytes.len() / 2;
+        bytes.drain(at..at + 900);
+        fs::write(&film, bytes).unwrap();
+        let run = studio.retake(&format!("encode {name} -o out.mp4 -y {} --crf 40 --json", fast()));
+        assert_eq!(run.code, 3, "{name}: {run:?}");
+        assert!(run.summary()["frames"].as_u64() < Some(50), "{name}: {run:?}");
+    }
+}
+
+/// Sound whose description cannot be read is left out, and told; the film is worth more than that.
+#[test]
+fn sound_without_a_rate_is_left_out() {
+    let Some(studio) = Studio::empty() else { return };
+    let inputs = "-f lavfi -i testsrc2=s=64x64:r=25:d=2 -f lavfi -i sine=d=2";
+    let film = studio.render(&format!("{inputs} -c:v mpeg2video -c:a mp2 -f mpegts"), "film.ts");
+    // all packets of the sound are gone, which FFmpeg gives this number; the table of tracks still names it
+    let bytes = fs::read(&film).unwrap();
+    let sound = |packet: &&[u8]| u16::from_be_bytes([packet[1] & 0x1f, packet[2]]) == 0x101;
+    let kept: Vec<u8> = bytes.chunks(188).filter(|packet| !sound(packet)).flatten().copied().collect();
+    assert!(kept.len() + 10 * 188 < bytes.len());
+    fs::write(&film, kept).unwrap();
+    for output in ["out.mp4", "out.mkv", "out.m3u8"] {
+        let run = studio.retake(&format!("encode film.ts -o {output} {} --crf 40 --json", fast()));
+        assert!([0, 3].contains(&run.code), "{output}: {run:?}");
+        let told = run.notes().iter().any(|note| note.contains("audio") && note.contains("left out"));
+        assert!(told, "{output}: {:?}", run.notes());
+        assert_eq!(run.summary()["frames"], 50);
+    }
+}
+
+/// A shape of pixels under which the picture would have no row is none: players take it for none, and a film
+/// that repeated it would be read in pieces.
+#[test]
+fn a_shape_that_makes_no_picture_is_none() {
+    let Some(studio) = Studio::empty() else { return };
+    let film = studio.render("-f lavfi -i testsrc2=s=64x64:r=25:d=1,setsar=4/3 -c:v mpeg4", "film.mp4");
+    let mut bytes = fs::read(&film).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"pasp").expect("the shape has a box");
+    bytes[at + 4..at + 12].copy_from_slice(&[0, 0, 2, 1, 0, 0, 0, 1]);
+    // the stream states its own: pixel shapes of MPEG-4 are four bits, and this one is looked at as none
+    fs::write(&film, bytes).unwrap();
+    let run = studio.retake(&format!("encode film.mp4 -o out.mp4 {} --crf 40 --json", fast()));
+    assert_eq!(run.code, 0, "{run:?}");
+    let shape = crate::common::probe(
+        &studio.path("out.mp4"),
+        "-select_streams v:0 -show_entries stream=sample_aspect_ratio",
+    );
+    assert!(!shape[0].starts_with("513"), "{shape:?}");
+    assert_eq!(crate::common::picture_hashes(&studio.path("out.mp4")).len(), 25);
+}

@@ -97,3 +97,19 @@ fn exact_frame_rates() {
         assert_eq!(found, [expected]);
     }
 }
+
+/// Matroska counts milliseconds: frames that are closer are refused before the work, and MP4 holds them.
+#[test]
+fn frames_that_are_too_close_for_matroska_are_refused() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=64x64:r=1500:d=0.02 -c:v libx264 -bf 2", "film.mp4");
+    let before = studio.names();
+    let job = |output: &str| format!("encode film.mp4 -o {output} {} --crf 40 --json", fast());
+    studio.retake(&job("out.mkv")).refused(2, &["out.mkv", "0.667 ms apart", ".mp4"]);
+    assert_eq!(studio.names(), before);
+    let run = studio.retake(&job("out.mp4"));
+    assert_eq!((run.code, run.summary()["frames"].as_u64()), (0, Some(30)), "{run:?}");
+    studio.render("-f lavfi -i testsrc2=s=64x64:r=1000:d=0.02 -c:v libx264 -bf 2", "film.mp4");
+    let run = studio.retake(&job("out.mkv"));
+    assert_eq!(run.code, 0, "{run:?}");
+}

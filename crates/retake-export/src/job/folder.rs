@@ -1,11 +1,14 @@
 //! The job folder: who may work in it, what job it belongs to, and what that job depends on.
 
 use super::identity::{RequestIdentity, source_identity};
+use super::request::Request;
+use super::stamp;
 use crate::error::{ExportError, RequestError};
 use crate::event::Summary;
 use crate::index::journal::Subject;
 use crate::own_folder::{Folder, Kind, UNFINISHED, Unfinished};
 use crate::take::store;
+use retake_compression::durable::uninterrupted;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
 use retake_compression::units::UnitRule;
@@ -193,7 +196,7 @@ impl JobFolder {
 
     /// A folder that goes away with the value.
     pub(crate) fn unfinished_folder(&self) -> io::Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(self.path())
+        uninterrupted(|| tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(self.path()))
     }
 
     /// The folder of takes.
@@ -231,7 +234,7 @@ impl JobFolder {
                 name => self.folder.remove(name).or_else(|error| {
                     let path = self.path().join(name);
                     if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-                        std::fs::remove_dir_all(path)
+                        uninterrupted(|| std::fs::remove_dir_all(&path))
                     } else {
                         Err(error)
                     }
@@ -274,12 +277,12 @@ impl Drop for JobFolder {
         if finished.exists() {
             remove_farewell(&farewell);
             if farewell.symlink_metadata().is_err() {
-                let _ = std::fs::rename(finished, &farewell);
+                let _ = uninterrupted(|| std::fs::rename(&finished, &farewell));
             }
             let _ = self.folder.remove(FINISHED);
         }
         let _ = self.folder.remove(LOCK);
-        let _ = std::fs::remove_dir(self.path());
+        let _ = uninterrupted(|| std::fs::remove_dir(self.path()));
         remove_farewell(&farewell);
     }
 }
@@ -299,7 +302,7 @@ fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
 /// Removes it, if it is what it says.
 fn remove_farewell(path: &Path) {
     if read_plain(path).is_ok_and(|text| serde_json::from_slice::<Finished>(&text).is_ok()) {
-        let _ = std::fs::remove_file(path);
+        let _ = uninterrupted(|| std::fs::remove_file(path));
     }
 }
 
@@ -390,13 +393,30 @@ impl FinishedBefore {
     }
 }
 
-/// What an earlier run of the same request did, if it put `film` in place and was stopped before it could
-/// remove its folder.
+/// What an earlier run of the same request did, if it put the film in place, whether or not it was stopped
+/// before it could remove its folder.
 ///
 /// # Errors
 /// [`RequestError::FinishedByOtherVersion`] where another version finished this very film: what was asked of
 /// it cannot be compared any more.
 pub(crate) fn finished_before(
+    request: &Request,
+    identity: &RequestIdentity,
+) -> Result<Option<FinishedBefore>, ExportError> {
+    let folder = request.work_dir();
+    if let Some(left) = left_finished(&folder, &request.output, identity)? {
+        return Ok(Some(left));
+    }
+    // with a folder there is a job to carry on
+    if folder.symlink_metadata().is_ok() {
+        return Ok(None);
+    }
+    let stamped = stamp::read(&request.output, &request.input, identity);
+    Ok(stamped.map(|summary| FinishedBefore { summary, folder: None, farewell: farewell(&folder) }))
+}
+
+/// The same, told by what is left of the folder.
+fn left_finished(
     folder: &Path,
     film: &Path,
     request: &RequestIdentity,
@@ -464,7 +484,6 @@ fn compare(name: &str, found: &Value, wanted: &Value, list: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::Request;
     use super::*;
     use crate::testing::factory;
     use crate::testing::summary_of;
@@ -484,7 +503,7 @@ mod tests {
         let mut job = JobFolder::open(&folder, Earlier::Keep).unwrap();
         job.provisional = false;
         job.note_finished(&film, &request("a"), &summary).unwrap();
-        let before = |name| finished_before(&folder, &film, &request(name)).unwrap();
+        let before = |name| left_finished(&folder, &film, &request(name)).unwrap();
         assert!(before("a").is_none(), "somebody is still at work");
         drop(job);
         assert!(before("another").is_none());
@@ -508,7 +527,7 @@ mod tests {
         job.remove();
         assert!(!folder.exists() && !farewell(&folder).exists());
         fs::write(farewell(&folder), "dear").unwrap();
-        assert!(finished_before(&folder, &film, &request("a")).unwrap().is_none());
+        assert!(left_finished(&folder, &film, &request("a")).unwrap().is_none());
         JobFolder::open(&folder, Earlier::Keep).unwrap().remove();
         assert_eq!(fs::read_to_string(farewell(&folder)).unwrap(), "dear");
     }
@@ -589,7 +608,7 @@ mod tests {
             "film": source_identity(&film).unwrap(), "request": "(\"film.mkv\", \"x264\", None)", "summary": {},
         });
         fs::write(folder.join(FINISHED), old.to_string()).unwrap();
-        let refused = finished_before(&folder, &film, &request("a")).map(|found| found.is_some());
+        let refused = left_finished(&folder, &film, &request("a")).map(|found| found.is_some());
         assert!(
             matches!(&refused, Err(ExportError::Request(RequestError::FinishedByOtherVersion { .. }))),
             "{refused:?}"
@@ -597,7 +616,7 @@ mod tests {
         assert!(folder.exists() && film.exists());
         // another film at that place was finished by nobody
         fs::write(&film, b"the filn").unwrap();
-        assert!(finished_before(&folder, &film, &request("a")).unwrap().is_none());
+        assert!(left_finished(&folder, &film, &request("a")).unwrap().is_none());
     }
 
     #[test]

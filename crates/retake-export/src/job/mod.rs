@@ -8,6 +8,7 @@ pub(crate) mod properties;
 pub(crate) mod request;
 pub(crate) mod settings;
 pub(crate) mod source;
+pub(crate) mod stamp;
 
 use crate::clock::process_cpu;
 use crate::error::{ExportError, RequestError};
@@ -95,6 +96,7 @@ impl Job {
             (None, look_at(&request.input, &access, stop)?)
         };
 
+        output.check_times(&film)?;
         let mut notes: Vec<String> = film.findings.iter().map(ToString::to_string).collect();
         let mut settings = settings::settings(request, &film, &mut notes)?;
         let format = settings.format;

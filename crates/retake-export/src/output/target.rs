@@ -5,8 +5,9 @@ use super::Written;
 use super::hls::names::{is_media, media_of};
 use crate::error::{ExportError, RequestError};
 use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile};
-use retake_libav::{Container, MediaError};
-use retake_media::Codec;
+use retake_compression::durable::uninterrupted;
+use retake_libav::{Container, FilmInfo, MediaError};
+use retake_media::{Codec, Time};
 use std::path::Path;
 use std::{fs, io};
 use tempfile::TempDir;
@@ -78,6 +79,20 @@ impl JobOutput {
         Ok(Self { target, kind, owner: String::new() })
     }
 
+    /// Refuses a film some of whose frames would have the same time in the container. libavformat writes
+    /// Matroska in milliseconds; times that are too close cannot be moved apart, because all that follow
+    /// might have to move, too.
+    pub(crate) fn check_times(&self, film: &FilmInfo) -> Result<(), RequestError> {
+        let coarse = matches!(self.kind, OutputKind::Film(container) if !container.is_iso());
+        match film.closest_frames.filter(|&step| coarse && step < Time::new(1, 1000)) {
+            Some(step) => {
+                let (output, step) = (self.path().to_owned(), step.seconds());
+                Err(RequestError::ContainerTooCoarse { output, step })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Returns the same target for the job that has this folder. A job always uses one name, so that the next
     /// run, which holds the lock of the job, replaces the rest of a killed one; another job with the same
     /// output has another name.
@@ -92,7 +107,7 @@ impl JobOutput {
         let folder = folder.map_err(|error| not_made(&self.target, error))?;
         let path = folder.path().join(self.path().file_name().unwrap_or_default());
         let made = fs::File::create_new(&path).and_then(|_| match self.kind {
-            OutputKind::Stream => fs::create_dir(media_of(&path)),
+            OutputKind::Stream => uninterrupted(|| fs::create_dir(media_of(&path))),
             OutputKind::Film(_) => Ok(()),
         });
         made.map_err(|error| cannot_make(self.path(), &error))
@@ -109,6 +124,11 @@ impl JobOutput {
     /// Makes a new folder beside the output. It is deleted with its content when it is dropped.
     pub(crate) fn unfinished_folder(&self) -> Result<TempDir, ExportError> {
         self.target.unfinished_folder(&self.owner).map_err(not_placed)
+    }
+
+    /// Removes what is left of such a folder, where it could not go away with its owner at once.
+    pub(crate) fn remove_unfinished(&self) {
+        self.target.remove_unfinished_folder(&self.owner);
     }
 
     /// Puts a film in place that was written into `unfinished`. The media of a stream come first, because a

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/log.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/pixdesc.h>
@@ -144,6 +145,11 @@ void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering_bytes, const uint8_t *lig
         hdr->max_content = light->MaxCLL > UINT16_MAX ? UINT16_MAX : light->MaxCLL;
         hdr->max_average = light->MaxFALL > UINT16_MAX ? UINT16_MAX : light->MaxFALL;
     }
+}
+
+AVRational rt_aspect(AVRational aspect, int width, int height) {
+    int possible = width > 0 && height > 0 && av_image_check_sar(width, height, aspect) >= 0;
+    return possible ? aspect : (AVRational){0, 1};
 }
 
 const uint8_t *rt_side_data(const AVStream *stream, enum AVPacketSideDataType type) {

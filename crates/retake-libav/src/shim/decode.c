@@ -92,7 +92,8 @@ void rt_frame_describe(AVFrame *frame, rt_frame *out) {
     out->width = frame->width;
     out->height = frame->height;
     out->format = frame->format;
-    out->aspect = (rt_ratio){frame->sample_aspect_ratio.num, frame->sample_aspect_ratio.den};
+    AVRational aspect = rt_aspect(frame->sample_aspect_ratio, frame->width, frame->height);
+    out->aspect = (rt_ratio){aspect.num, aspect.den};
     out->colour = (rt_colour){frame->color_primaries, frame->color_trc, frame->colorspace, frame->color_range, frame->chroma_location};
     rt_describe_pixels(frame->format, &out->pixels);
     rt_hdr_from(&out->hdr, frame_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA),

@@ -203,7 +203,6 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
         rt_close(input);
         return result;
     }
-    atomic_store(&input->complaints, 0); /* what finding out the format met says nothing of the film */
     *out = input;
     return 0;
 }
@@ -249,7 +248,7 @@ static const char *tag(const AVDictionary *tags, const char *name) {
 static void describe_video(AVFormatContext *context, AVStream *stream, rt_stream *out) {
     const AVCodecParameters *par = stream->codecpar;
     AVRational rate = av_guess_frame_rate(context, stream, NULL);
-    AVRational aspect = av_guess_sample_aspect_ratio(context, stream, NULL);
+    AVRational aspect = rt_aspect(av_guess_sample_aspect_ratio(context, stream, NULL), par->width, par->height);
     out->frame_rate = (rt_ratio){rate.num, rate.den};
     out->aspect = (rt_ratio){aspect.num, aspect.den};
     /* Other demuxers copy the shape of a track from its first picture. */

@@ -175,6 +175,10 @@ int rt_pixel_format(int picture);
 void rt_hdr_from(rt_hdr *hdr, const uint8_t *mastering, const uint8_t *light);
 const uint8_t *rt_side_data(const AVStream *stream, enum AVPacketSideDataType type);
 
+/* The shape of pixels, or 0/1 where a picture of this size would have no row or column in it, so that players
+   and encoders take it for none. */
+AVRational rt_aspect(AVRational aspect, int width, int height);
+
 /* These functions are in input.c. */
 /* What rt_refusal returns: why the shims, and not FFmpeg, refused; 0 if they did not. */
 enum { RT_REFUSED_UNKNOWN = 1, RT_REFUSED_REFERENCES, RT_REFUSED_ENDLESS, RT_REFUSED_INTERRUPTED };

@@ -34,6 +34,7 @@ use playlist::{BitRate, Sound, Variant};
 use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
 use retake_compression::durable::sync_folder;
+use retake_compression::durable::uninterrupted;
 use retake_media::{FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
@@ -60,7 +61,7 @@ impl Output for HlsStream {
 fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> Result<Written, ExportError> {
     let source = &film.job.source;
     let media = media_of(&playlist);
-    fs::create_dir(&media).map_err(ExportError::file(&media, "making a folder"))?;
+    uninterrupted(|| fs::create_dir(&media)).map_err(ExportError::file(&media, "making a folder"))?;
     let units: Vec<_> = film.takes.iter().map(|take| take.record.range).collect();
     let cuts = cuts::cuts(&units, &film.map.index);
 

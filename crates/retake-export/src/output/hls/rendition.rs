@@ -5,6 +5,7 @@ use super::names::INIT;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use retake_asset::{AssetWriter, AssetWriterInput, InputOptions, SegmentKind, SegmentProfile, SegmentReport};
+use retake_compression::durable::uninterrupted;
 use retake_media::{Sample, Time};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -64,7 +65,7 @@ impl Rendition {
         start: Time,
         Cuts { at, step }: Cuts<'_>,
     ) -> Result<Self, ExportError> {
-        fs::create_dir(&folder).map_err(ExportError::file(&folder, "making a folder"))?;
+        uninterrupted(|| fs::create_dir(&folder)).map_err(ExportError::file(&folder, "making a folder"))?;
         let written = Arc::new(Mutex::new(Written { folder, segments: Vec::new(), failure: None }));
         let keep = written.clone();
         let delegate = move |data: Vec<u8>, report: &SegmentReport| lock(&keep).add(&data, report);

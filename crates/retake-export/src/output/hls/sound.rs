@@ -7,6 +7,7 @@ use crate::error::ExportError;
 use crate::job::plan::LONGEST_SEGMENT;
 use crate::stop::StopFlag;
 use retake_asset::{AssetWriterInput, TrackFormat};
+use retake_compression::durable::uninterrupted;
 use retake_libav::{FilmInfo, SoundReader, TrackInfo, TrackKind};
 use retake_media::Time;
 use std::fs;
@@ -38,8 +39,16 @@ impl<'a> Sounds<'a> {
             notes
                 .push(format!("tags ({names}) cannot go into a stream: left out; MP4 and MKV can hold them"));
         }
-        let (sounds, others): (Vec<_>, Vec<_>) =
+        let (mut sounds, others): (Vec<_>, Vec<_>) =
             film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
+        // a damaged or empty track may have no format, and its segments would be refused after all the work
+        sounds.retain(|track| {
+            let described = track.sample_rate > 0 && track.channels > 0;
+            if !described {
+                notes.push(format!("{track} is left out: its description is damaged (it has no rate)"));
+            }
+            described
+        });
         // data tracks get no note, because no container takes them
         for track in others.iter().filter(|track| track.kind != TrackKind::Data) {
             notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it"));
@@ -96,7 +105,8 @@ impl<'a> Sounds<'a> {
             let (segments, folder) = (rendition.finish()?, format!("{SOUND}{}", number + 1));
             if segments.is_empty() {
                 let path = media.join(folder);
-                fs::remove_dir(&path).map_err(ExportError::file(&path, "removing an empty folder"))?;
+                uninterrupted(|| fs::remove_dir(&path))
+                    .map_err(ExportError::file(&path, "removing an empty folder"))?;
             } else {
                 written.push(WrittenSound { folder, track, codec, segments });
             }
