@@ -1,6 +1,8 @@
 //! Coding formats, and the descriptions that compressed video is decoded with.
 
-use crate::{CleanAperture, Colour, ContentLight, Fields, IccProfile, MasteringDisplay, Rational};
+use crate::{
+    CleanAperture, Colour, ContentLight, DolbyVision, Fields, IccProfile, MasteringDisplay, Rational,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -109,6 +111,9 @@ pub struct FormatDescription {
     pub mastering_display: Option<MasteringDisplay>,
     /// The HDR10 content light level, if known.
     pub content_light: Option<ContentLight>,
+    /// The Dolby Vision of the film, where its samples bring the metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dolby_vision: Option<DolbyVision>,
 }
 impl FormatDescription {
     /// Pictures of a codec and a size, of which nothing else is known: an empty configuration, no tags,
@@ -128,6 +133,7 @@ impl FormatDescription {
             icc_profile: None,
             mastering_display: None,
             content_light: None,
+            dolby_vision: None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod aperture;
 mod audio;
 pub mod codes;
 mod colour;
+mod dolby_vision;
 mod format;
 mod icc;
 mod pixel;
@@ -27,6 +28,7 @@ mod transfer;
 pub use aperture::CleanAperture;
 pub use audio::AudioFormat;
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
+pub use dolby_vision::{DolbyVision, dolby_vision_profile, dolby_vision_rpu};
 pub use format::{Codec, FormatDescription};
 pub use icc::IccProfile;
 pub use pixel::{

@@ -82,6 +82,7 @@ pub fn rotate(
     let mut attachments = std::mem::take(destination.attachments_mut());
     attachments.clear();
     source.attachments().propagate_to(&mut attachments);
+    attachments.remove_dynamic_hdr();
     let told = source.attachments();
     let known = [
         told.colour().map(|colour| Attachment::Colour(turned_colour(colour, turn))),

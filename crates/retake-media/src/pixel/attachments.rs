@@ -2,6 +2,7 @@
 
 use crate::{CleanAperture, Colour, ContentLight, MasteringDisplay, Rational};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One fact about a picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,18 @@ pub enum Attachment {
     /// first six in 16.16, the last three in 2.30.
     #[doc(alias = "preferredTransform")]
     DisplayMatrix([i32; 9]),
+    /// The closed captions that come with the frame (CEA-608, CEA-708): `cc_data` of ATSC A/53 part 4, 6.2.3,
+    /// three bytes for each `cc_data_pkt`.
+    #[doc(alias = "A53")]
+    Captions(Arc<[u8]>),
+    /// The dynamic metadata of HDR10+ (SMPTE ST 2094-40): a whole message of ITU-T T.35, from the country
+    /// code `0xB5` on.
+    #[doc(alias = "ST 2094-40")]
+    Hdr10Plus(Arc<[u8]>),
+    /// The dynamic metadata of Dolby Vision: an RPU as in a NAL unit of type 62, without the unit's header
+    /// and its emulation prevention, from the prefix `0x19` to the trailing `0x80`.
+    #[doc(alias = "RPU")]
+    DolbyVisionRpu(Arc<[u8]>),
     /// Any other fact, under a name of the client's. It propagates like the others, and is not interpreted.
     Other(String, AttachmentValue),
 }
@@ -50,6 +63,9 @@ pub enum AttachmentKey {
     ContentLight,
     AlphaMode,
     DisplayMatrix,
+    Captions,
+    Hdr10Plus,
+    DolbyVisionRpu,
     Other(String),
 }
 
@@ -154,6 +170,9 @@ impl Attachment {
             Self::ContentLight(_) => AttachmentKey::ContentLight,
             Self::AlphaMode(_) => AttachmentKey::AlphaMode,
             Self::DisplayMatrix(_) => AttachmentKey::DisplayMatrix,
+            Self::Captions(_) => AttachmentKey::Captions,
+            Self::Hdr10Plus(_) => AttachmentKey::Hdr10Plus,
+            Self::DolbyVisionRpu(_) => AttachmentKey::DolbyVisionRpu,
             Self::Other(name, _) => AttachmentKey::Other(name.clone()),
         }
     }
@@ -178,7 +197,7 @@ macro_rules! typed {
         $($(#[$doc])*
         pub fn $name(&self) -> Option<$type> {
             self.0.iter().find_map(|(attachment, _)| match attachment {
-                Attachment::$variant(value) => Some(*value),
+                Attachment::$variant(value) => Some(value.clone()),
                 _ => None,
             })
         })*
@@ -207,6 +226,12 @@ impl Attachments {
         alpha_mode: AlphaMode -> AlphaMode;
         /// Returns [`Attachment::DisplayMatrix`].
         display_matrix: DisplayMatrix -> [i32; 9];
+        /// Returns [`Attachment::Captions`].
+        captions: Captions -> Arc<[u8]>;
+        /// Returns [`Attachment::Hdr10Plus`].
+        hdr10_plus: Hdr10Plus -> Arc<[u8]>;
+        /// Returns [`Attachment::DolbyVisionRpu`].
+        dolby_vision_rpu: DolbyVisionRpu -> Arc<[u8]>;
     }
 
     /// Attaches a fact, in place of the one that had the same key.
@@ -237,6 +262,13 @@ impl Attachments {
     pub fn remove(&mut self, key: &AttachmentKey) -> Option<Attachment> {
         let found = self.0.iter().position(|(attachment, _)| attachment.has_key(key))?;
         Some(self.0.remove(found).0)
+    }
+
+    /// Removes the dynamic HDR metadata, which describe light and places of the very picture that they came
+    /// with: of a picture of other colours, another size or another direction they are not true.
+    pub fn remove_dynamic_hdr(&mut self) {
+        self.remove(&AttachmentKey::Hdr10Plus);
+        self.remove(&AttachmentKey::DolbyVisionRpu);
     }
 
     /// Removes all attachments.
