@@ -15,8 +15,19 @@ const LIBRARIES: [(&str, &str); 5] = [
     ("libavutil", "57.28"),
 ];
 
-const SHIMS: [&str; 10] =
-    ["common", "input", "decode", "scale", "resize", "subtitle", "sound", "pcm", "output", "track"];
+const SHIMS: [&str; 11] = [
+    "common",
+    "input",
+    "decode",
+    "dynamic_hdr",
+    "scale",
+    "resize",
+    "subtitle",
+    "sound",
+    "pcm",
+    "output",
+    "track",
+];
 
 fn main() {
     if std::env::var_os("DOCS_RS").is_some() {

@@ -4,7 +4,9 @@
 use crate::failure::{Failure, attempt, attempt_quickly, text};
 use crate::ffi::{self, RawFrame};
 use crate::input::{Input, Packet, known};
-use retake_media::{PixelBuffer, PixelFormat, PixelStorage};
+use retake_media::{
+    Attachment, Attachments, PixelBuffer, PixelFormat, PixelStorage, dolby_vision_profile, dolby_vision_rpu,
+};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -105,6 +107,41 @@ impl Decoded {
         &self.0
     }
 
+    /// Returns what comes with the frame alone, beside its picture: captions and dynamic HDR metadata. The
+    /// metadata of Dolby Vision are those of profile 8 only, because those of others do not belong to this
+    /// picture alone.
+    pub(crate) fn side_data(&self) -> Attachments {
+        let raw = &self.0;
+        let mut found = Attachments::default();
+        if raw.extras & (ffi::CAPTIONS | ffi::HDR10_PLUS | ffi::DOLBY_VISION) == 0 {
+            return found;
+        }
+        // SAFETY: the pointers are null, or to so many bytes that live as long as the frame.
+        let (captions, rpu) =
+            unsafe { (bytes(raw.captions, raw.captions_size), bytes(raw.rpu, raw.rpu_size)) };
+        let mut message = [0; LONGEST_HDR10_PLUS];
+        // SAFETY: the frame is alive and only read; the shim writes within the size that it is given.
+        let length = unsafe { ffi::rt_frame_hdr10_plus(raw.frame, message.as_mut_ptr(), message.len()) };
+        if !captions.is_empty() {
+            found = found.with(Attachment::Captions(captions.into()));
+        }
+        if length > 0 {
+            found = found.with(Attachment::Hdr10Plus(message[..length].into()));
+        }
+        let rpu = dolby_vision_rpu(rpu);
+        if dolby_vision_profile(&rpu) == Some(8) {
+            found = found.with(Attachment::DolbyVisionRpu(rpu.into()));
+        }
+        found
+    }
+
+    /// Returns the profile of Dolby Vision that the frame's metadata are made for.
+    pub(crate) fn dolby_vision(&self) -> Option<u8> {
+        // SAFETY: the pointer is null, or to so many bytes that live as long as the frame.
+        let rpu = unsafe { bytes(self.0.rpu, self.0.rpu_size) };
+        if rpu.is_empty() { None } else { dolby_vision_profile(&dolby_vision_rpu(rpu)) }
+    }
+
     pub(crate) fn pts(&self) -> Option<i64> {
         known(self.0.pts)
     }
@@ -150,6 +187,19 @@ impl Drop for Decoded {
         // SAFETY: the frame is ours, and this is its last use.
         unsafe { ffi::rt_frame_free(self.0.frame) };
     }
+}
+
+/// The bytes that HDR10+ metadata need at most: three windows, and twice 25 by 25 peaks of four bits.
+const LONGEST_HDR10_PLUS: usize = 1024;
+
+/// # Safety
+/// `data` must be null, or `size` bytes from there on must be readable for `'a`.
+unsafe fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
+    if data.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller promised it.
+    unsafe { std::slice::from_raw_parts(data, size) }
 }
 
 /// A frame behind a [`PixelBuffer`].

@@ -187,6 +187,10 @@ pub(crate) struct RawFrame {
     pub(crate) damaged: i32,
     pub(crate) format: i32,
     pub(crate) extras: u32,
+    pub(crate) captions: *const u8,
+    pub(crate) rpu: *const u8,
+    pub(crate) captions_size: usize,
+    pub(crate) rpu_size: usize,
     pub(crate) has_matrix: i32,
     pub(crate) matrix: [i32; 9],
     pub(crate) rotation: f64,
@@ -217,6 +221,9 @@ pub(crate) struct RawVideo {
     pub(crate) matrix: [i32; 9],
     pub(crate) disposition: i32,
     pub(crate) fields: i32,
+    pub(crate) dolby_vision: i32,
+    pub(crate) dolby_vision_level: i32,
+    pub(crate) dolby_vision_compatibility: i32,
     pub(crate) encoder: *const c_char,
 }
 
@@ -311,6 +318,7 @@ unsafe extern "C" {
     pub(crate) fn rt_decoder_renew(decoder: *mut RtDecoder);
     pub(crate) fn rt_decoder_flush(decoder: *mut RtDecoder);
     pub(crate) fn rt_frame_free(frame: *mut AVFrame);
+    pub(crate) fn rt_frame_hdr10_plus(frame: *const AVFrame, data: *mut u8, size: usize) -> usize;
 
     pub(crate) fn rt_scaler_open(out: *mut *mut RtScaler) -> c_int;
     pub(crate) fn rt_scaler_close(scaler: *mut RtScaler);

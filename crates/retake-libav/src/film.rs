@@ -98,8 +98,8 @@ pub struct VideoTrack {
     pub(crate) pixels: SourcePixels,
     /// The arrangement of two fields in pictures; `None` for whole frames.
     pub fields: Option<Fields>,
-    /// The profile of the Dolby Vision metadata that the container announces, which no encoder here writes; 0
-    /// if its number is not known.
+    /// The profile of the Dolby Vision metadata that frames bring, or that the container announces; 0 if its
+    /// number is not known. Readers attach those of profile 8 to their frames.
     pub dolby_vision: Option<u8>,
     /// The number of frames as the container states it, or else as length and rate suggest.
     pub frames_hint: Option<u64>,

@@ -34,6 +34,8 @@ pub enum FindingKind {
     Colour,
     /// Pictures that cannot be converted to the colours of the film.
     ForeignColour,
+    /// Dynamic HDR metadata of pictures that were converted, so that they are no longer true.
+    ConvertedMetadata,
     /// Pictures that are made of fields in another way.
     Fields,
     /// Pictures that have to be turned in another way.
@@ -128,6 +130,10 @@ impl fmt::Display for Finding {
             Kind::ForeignColour => {
                 write!(f, "{count} frame{s} of other colour could not be converted: {detail}")
             }
+            Kind::ConvertedMetadata => write!(
+                f,
+                "the dynamic HDR metadata of {count} frame{s} {are} left out, because the frame{s} {was} converted"
+            ),
             Kind::Fields => write!(f, "{count} frame{s}: {detail}"),
             Kind::Rotation => {
                 write!(f, "{count} frame{s} must be turned in another way than the film, which is lost")

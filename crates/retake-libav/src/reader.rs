@@ -229,7 +229,8 @@ impl Decoding {
         done
     }
 
-    /// Returns the picture of a decoded frame, in the form of the film.
+    /// Returns the picture of a decoded frame, in the form of the film, with the side data of the frame
+    /// attached.
     pub(crate) fn picture(&mut self, decoded: Decoded, frame: u64) -> Result<PixelBuffer, MediaError> {
         let form = self.film.of_frame(decoded.raw());
         let time = decoded.pts().map_or(0.0, |ticks| self.pump.seconds(ticks));
@@ -238,10 +239,15 @@ impl Decoding {
         for (kind, detail) in self.film.differences(&form) {
             findings.note(kind, time, || detail);
         }
+        let mut beside = decoded.side_data();
         let (width, height) = (form.width, form.height);
         let picture = self.in_its_own_form(decoded, &form, frame)?;
         if !self.film.needs_transfer(&form) {
-            return Ok(picture);
+            return Ok(picture.with_attachments(beside));
+        }
+        if beside.hdr10_plus().is_some() || beside.dolby_vision_rpu().is_some() {
+            self.pump.findings.note(FindingKind::ConvertedMetadata, time, String::new);
+            beside.remove_dynamic_hdr();
         }
         let refuse = |detail: String| MediaError::Convert {
             file: self.file.clone(),
@@ -251,14 +257,15 @@ impl Decoding {
         };
         let source = picture.with_attachments(form.attachments());
         match self.film.transfer(&mut self.transfer, &source) {
-            Ok(picture) => Ok(picture),
+            Ok(picture) => Ok(picture.with_attachments(beside)),
             // What has no conversion keeps its values, because a wrong guess would be no better.
             Err(error) => {
                 self.pump.findings.note(FindingKind::ForeignColour, time, || error.to_string());
                 let kept = Form { colour: self.film.colour, ..form };
                 let source = source.with_attachments(kept.attachments());
                 let converted = self.film.transfer(&mut self.transfer, &source);
-                converted.map_err(|error| refuse(error.to_string()))
+                let converted = converted.map_err(|error| refuse(error.to_string()))?;
+                Ok(converted.with_attachments(beside))
             }
         }
     }

@@ -71,6 +71,8 @@ struct Survey {
     /// The samples of the video, and whether transparency lies beside them.
     samples: u64,
     alpha: bool,
+    /// The profile of the Dolby Vision metadata that pictures bring.
+    dolby_vision: Option<u8>,
     complaints: u64,
     /// The time of the last sample of the video, and of the last look, in seconds.
     now: f64,
@@ -171,6 +173,7 @@ impl Survey {
             looks: Vec::new(),
             samples: 0,
             alpha: false,
+            dolby_vision: None,
             complaints: 0,
             now: 0.0,
             looked: f64::NEG_INFINITY,
@@ -280,6 +283,7 @@ impl Survey {
 
     fn note_form(&mut self, info: &FilmInfo, stream: &RawStream, frame: &Decoded) {
         let video = describe(info.video.index, stream, frame.raw(), info.duration);
+        self.dolby_vision = self.dolby_vision.or(frame.dolby_vision());
         let own = ratio(frame.raw().aspect);
         if self.forms.is_empty() && video.states_aspect && own.is_positive() {
             let container = video.pixel_aspect_ratio;
@@ -313,6 +317,8 @@ impl Survey {
         let complete = self.is_complete(&info);
         self.settle_form(&mut info);
         self.settle_rate(&mut info, complete);
+        // What pictures bring counts, whatever the container announces.
+        info.video.dolby_vision = self.dolby_vision.or(info.video.dolby_vision);
         if let Some(profile) = info.video.dolby_vision {
             let detail = if profile > 0 { format!("profile {profile}") } else { String::new() };
             self.findings.push(Finding::whole(FindingKind::DolbyVision, self.samples, detail));

@@ -7,7 +7,7 @@ use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
 use crate::note::Note;
 use crate::output::Output;
 use retake_media::{
-    ChromaSubsampling, Codec, Colour, FieldDetail, FormatDescription, PixelFormat, Range, Rational,
+    ChromaSubsampling, Codec, Colour, DolbyVision, FieldDetail, FormatDescription, PixelFormat, Range, Rational,
 };
 
 /// The value of `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.
@@ -42,6 +42,9 @@ pub(crate) fn add_video(
     let picture = coded.and_then(code).unwrap_or(ffi::I420);
     let aspect =
         if format.pixel_aspect_ratio.is_positive() { format.pixel_aspect_ratio } else { Rational::new(1, 1) };
+    let dolby_level = DolbyVision::level(format.width, format.height, settings.frame_rate.to_f64());
+    // libavformat has no place for the record in QuickTime, and a film beyond all levels has none.
+    let dolby_vision = format.dolby_vision.zip(dolby_level).filter(|_| container != Container::Mov);
     let track = output.video(&RawVideo {
         codec: codec.as_ptr(),
         width: format.width as i32,
@@ -62,6 +65,9 @@ pub(crate) fn add_video(
         matrix: settings.display_matrix.unwrap_or_default(),
         disposition,
         fields: fields(format),
+        dolby_vision: dolby_vision.map_or(0, |(known, _)| known.profile.into()),
+        dolby_vision_level: dolby_vision.map_or(0, |(_, level)| level.into()),
+        dolby_vision_compatibility: dolby_vision.map_or(0, |(known, _)| known.compatibility.into()),
         encoder: encoder.as_ptr(),
     })?;
     if settings.display_matrix.is_some_and(|matrix| matrix != IDENTITY) && !keeps_rotation(container) {
@@ -77,6 +83,9 @@ pub(crate) fn add_video(
     };
     if format.icc_profile.is_some() && !container.is_iso() {
         lost("the colour profile of the picture", "MP4");
+    }
+    if format.dolby_vision.is_some() && dolby_vision.is_none() {
+        lost("the configuration of Dolby Vision", "MP4 at a usual size and rate");
     }
     // BT.470's two gammas have names in the tags of all containers.
     if format.gamma.is_some() && container != Container::Mov && !matches!(format.colour.transfer, 4 | 5) {

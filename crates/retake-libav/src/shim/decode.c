@@ -99,6 +99,10 @@ void rt_frame_describe(AVFrame *frame, rt_frame *out) {
     rt_hdr_from(&out->hdr, frame_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA),
                 frame_side_data(frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL));
     for (int i = 0; i < frame->nb_side_data; i++) out->extras |= extra_of(frame->side_data[i]->type);
+    const AVFrameSideData *captions = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
+    if (captions) out->captions = captions->data, out->captions_size = (size_t)captions->size;
+    const AVFrameSideData *rpu = av_frame_get_side_data(frame, AV_FRAME_DATA_DOVI_RPU_BUFFER);
+    if (rpu) out->rpu = rpu->data, out->rpu_size = (size_t)rpu->size;
     const uint8_t *matrix = frame_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
     if (matrix) {
         memcpy(out->matrix, matrix, sizeof out->matrix);

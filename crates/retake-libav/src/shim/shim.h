@@ -118,6 +118,8 @@ typedef struct {
     int32_t interlaced; /* 1 top field first, 2 bottom field first, 0 whole frames */
     int32_t damaged, format;
     uint32_t extras; /* RT_CAPTIONS and so on */
+    const uint8_t *captions, *rpu; /* of the frame; NULL for none */
+    size_t captions_size, rpu_size;
     int32_t has_matrix;
     int32_t matrix[9];
     double rotation; /* as in rt_stream */
@@ -219,6 +221,10 @@ int64_t rt_decoder_complaints(rt_decoder *decoder); /* The errors in the stream 
 void rt_frame_free(AVFrame *frame);
 void rt_frame_describe(AVFrame *frame, rt_frame *out);
 
+/* This function is in dynamic_hdr.c. It writes the HDR10+ metadata of a frame as a message of ITU-T T.35, and
+   returns its length; 0 for none, and where it would be longer than `size`. */
+size_t rt_frame_hdr10_plus(const AVFrame *frame, uint8_t *data, size_t size);
+
 /* These functions are in scale.c. */
 int rt_scaler_open(rt_scaler **out);
 void rt_scaler_close(rt_scaler *scaler);
@@ -252,6 +258,7 @@ typedef struct {
     int32_t matrix[9];
     int32_t disposition;
     int32_t fields; /* 0 for whole frames, else the numbers of QuickTime: 1, 6, 9, 14 */
+    int32_t dolby_vision, dolby_vision_level, dolby_vision_compatibility; /* the profile; 0 for none */
     const char *encoder;
 } rt_video;
 

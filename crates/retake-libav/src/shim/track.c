@@ -3,6 +3,7 @@
 
 #include <libavutil/dict.h>
 #include <libavutil/display.h>
+#include <libavutil/dovi_meta.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
@@ -65,6 +66,20 @@ static int add_hdr(AVStream *stream, const rt_hdr *hdr) {
     return result;
 }
 
+static int add_dolby_vision(AVStream *stream, const rt_video *video) {
+    size_t size;
+    AVDOVIDecoderConfigurationRecord *made = av_dovi_alloc(&size);
+    if (!made) return AVERROR(ENOMEM);
+    made->dv_version_major = 1;
+    made->dv_profile = (uint8_t)video->dolby_vision;
+    made->dv_level = (uint8_t)video->dolby_vision_level;
+    made->dv_bl_signal_compatibility_id = (uint8_t)video->dolby_vision_compatibility;
+    made->rpu_present_flag = made->bl_present_flag = 1;
+    int result = rt_track_add_side_data(stream, AV_PKT_DATA_DOVI_CONF, made, size);
+    av_free(made);
+    return result;
+}
+
 static enum AVFieldOrder field_order(int32_t fields) {
     switch (fields) {
     case 1: return AV_FIELD_TT;
@@ -107,6 +122,7 @@ int rt_output_video(rt_output *output, const rt_video *video) {
     if (result >= 0) result = add_hdr(stream, &video->hdr);
     if (result >= 0 && video->has_matrix)
         result = rt_track_add_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, video->matrix, sizeof video->matrix);
+    if (result >= 0 && video->dolby_vision) result = add_dolby_vision(stream, video);
     if (result >= 0 && video->encoder) result = av_dict_set(&stream->metadata, "encoder", video->encoder, 0);
     return result < 0 ? result : stream->index;
 }

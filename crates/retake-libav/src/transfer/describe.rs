@@ -21,6 +21,10 @@ pub(super) fn attachments(
     for converted in [AttachmentKey::Colour, AttachmentKey::PixelAspectRatio, AttachmentKey::CleanAperture] {
         result.remove(&converted);
     }
+    let resized = (source.width(), source.height()) != (destination.width(), destination.height());
+    if conversion.light.is_some() || resized {
+        result.remove_dynamic_hdr();
+    }
     if conversion.light.is_some() {
         // These describe light that is no longer there.
         result.remove(&AttachmentKey::MasteringDisplay);
