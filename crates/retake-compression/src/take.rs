@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// This is the version of [`TakeDescription`]'s meaning. It must be raised whenever equal descriptions could
 /// give other bytes than before.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A description holds everything that determines a take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

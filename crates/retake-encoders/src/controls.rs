@@ -31,6 +31,8 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         ("fields", two_fields(controls), has.fields.is_some()),
         ("more_before", controls.more_before, has.steady_start),
         ("more_after", controls.more_after, has.steady_end),
+        ("no_dynamic_hdr", controls.no_dynamic_hdr, has.hdr10_plus),
+        ("dolby_vision", controls.dolby_vision.is_some(), has.dolby_vision),
     ];
     for (name, asked, obeyed) in supported {
         if asked && !obeyed {

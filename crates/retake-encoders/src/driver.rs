@@ -1,7 +1,7 @@
 //! Runs a shim as an [`Encoder`]: keeps times, order and pictures of frames while the library works on them
 //! by index.
 
-use crate::bitstream::Bitstream;
+use crate::bitstream::{Bitstream, SideData};
 use crate::controls::{Refusal, check_frame};
 use crate::errors::Errors;
 use crate::first_pass::{FirstPass, NextInput};
@@ -16,6 +16,7 @@ use retake_compression::encoder::{
     EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, Reconfiguration,
 };
 use retake_media::{FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs one encode of a shim: the library sees frame indices, the caller sees times.
@@ -26,6 +27,8 @@ pub(crate) struct Driver {
     bitstream: Bitstream,
     description: FormatDescription,
     times: Times,
+    /// What frames on the way bring beside their pictures, by their indices.
+    side_data: BTreeMap<u64, SideData>,
     /// The pool of reconstructed pictures, if they are needed.
     pool: Option<PixelBufferPool>,
     /// The errors of frames on the way, if they are needed.
@@ -53,6 +56,7 @@ impl Driver {
             bitstream,
             description,
             times: Times::default(),
+            side_data: BTreeMap::new(),
             pool,
             errors: settings.controls.frame_errors.then(Errors::default),
             finished: false,
@@ -158,7 +162,8 @@ impl Driver {
                 Ok(Event::Picture { index }) if index < before => {}
                 Ok(Event::Sample(raw)) => {
                     let raw = RawSample { index: raw.index - before, ..raw };
-                    let frame = encoded(&self.bitstream, &mut self.times, raw);
+                    let side = self.side_data.remove(&(raw.index as u64));
+                    let frame = encoded(&self.bitstream, &mut self.times, raw, side.as_ref());
                     let frame = frame.map_err(|reason| self.malfunction(reason))?;
                     match &mut self.errors {
                         Some(errors) => errors.coded(frame),
@@ -259,6 +264,9 @@ impl Encoder for Driver {
         }
         let index = self.times.accept(pts, duration).map_err(|reason| self.malfunction(reason))?;
         options.force_key_frame |= index == 0;
+        if let Some(side) = self.bitstream.side_data(picture) {
+            self.side_data.insert(index, side);
+        }
         if let Some(first) = &mut self.first_pass {
             let analysed = self.shim.send(picture, index as i64, &options);
             first.keep(picture, options);
@@ -300,14 +308,19 @@ fn planar(format: PixelFormat) -> PixelFormat {
     PixelFormat::planar(format.chroma_subsampling(), format.bit_depth()).unwrap_or(format)
 }
 
-/// Returns a sample in ISO form, with its times.
-fn encoded(bitstream: &Bitstream, times: &mut Times, raw: RawSample<'_>) -> Result<EncodedFrame, String> {
+/// Returns a sample in ISO form, with its times and the side data of its frame.
+fn encoded(
+    bitstream: &Bitstream,
+    times: &mut Times,
+    raw: RawSample<'_>,
+    side: Option<&SideData>,
+) -> Result<EncodedFrame, String> {
     let kind = match (raw.sync, raw.disposable) {
         (true, _) => SampleKind::Sync,
         (_, true) if bitstream.can_be_left_out(raw.data) => SampleKind::Disposable,
         _ => SampleKind::Reference,
     };
-    let data = bitstream.sample(raw.data, raw.sync)?;
+    let data = bitstream.sample(raw.data, raw.sync, side)?;
     let stamp = times.emit(raw.index)?;
     let sample = Sample { data, pts: stamp.pts, dts: stamp.dts, duration: stamp.duration, kind };
     let (index, qp) = (raw.index as u64, raw.qp);

@@ -35,8 +35,8 @@ pub fn headers_and_payload(
     };
     let codec = Codec::ALL[usize::from(codec) % Codec::ALL.len()];
     let (bitstream, config) = Bitstream::new(codec, headers, &settings)?;
-    let sample = bitstream.sample(payload, true);
+    let sample = bitstream.sample(payload, true, None);
     // Sync samples differ from others only by the units put in front of them, and that cannot fail.
-    assert_eq!(sample.is_ok(), bitstream.sample(payload, false).is_ok());
+    assert_eq!(sample.is_ok(), bitstream.sample(payload, false, None).is_ok());
     Ok((config, sample.ok()))
 }

@@ -57,6 +57,7 @@ pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Open
         pixel_aspect_ratio: settings.pixel_aspect_ratio,
         mastering_display: settings.mastering_display,
         content_light: settings.content_light,
+        dolby_vision: settings.controls.dolby_vision,
         ..FormatDescription::video(codec, settings.width, settings.height)
     };
     // An H.264 decoder gives out only the part that is left.

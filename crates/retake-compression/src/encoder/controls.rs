@@ -1,7 +1,7 @@
 //! This module defines the controls that only some encoders have, and how an encoder declares which of them
 //! it obeys.
 
-use retake_media::{ChromaSubsampling, CleanAperture, Fields, PixelFormat, Rational};
+use retake_media::{ChromaSubsampling, CleanAperture, DolbyVision, Fields, PixelFormat, Rational};
 use serde::{Deserialize, Serialize};
 
 /// Controls are requests of a session beyond the settings that determine every take. The default requests
@@ -111,6 +111,20 @@ pub struct Controls {
     #[doc(alias = "kVTCompressionPropertyKey_FieldDetail")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Fields>,
+    /// True if dynamic HDR metadata of frames ([`Attachment::Hdr10Plus`](retake_media::Attachment),
+    /// [`Attachment::DolbyVisionRpu`](retake_media::Attachment)) must not go into the stream.
+    #[doc(alias = "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub no_dynamic_hdr: bool,
+    /// What the description states of the Dolby Vision of the stream. Without it, metadata of Dolby Vision
+    /// that frames bring are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dolby_vision: Option<DolbyVision>,
+}
+
+/// Keeps the form of settings that ask for nothing, so that takes of earlier versions have the same identity.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Controls {
@@ -215,6 +229,13 @@ pub struct ControlSupport {
     pub fields: Option<FieldSupport>,
     /// True if the stream carries mastering display and content light level (the container always does).
     pub hdr_in_stream: bool,
+    /// True if the stream carries the closed captions of frames
+    /// ([`Attachment::Captions`](retake_media::Attachment)).
+    pub captions: bool,
+    /// True if the stream carries the HDR10+ metadata of frames
+    /// ([`Attachment::Hdr10Plus`](retake_media::Attachment)).
+    pub hdr10_plus: bool,
+    pub dolby_vision: bool,
     /// True if [`Encoder::reconfigure`](super::Encoder::reconfigure) takes a new rate; not every encode does,
     /// so its answer must be heeded.
     pub live_rate: bool,

@@ -50,6 +50,14 @@ pub struct EncoderSettings {
     pub options: Vec<(String, String)>,
 }
 
+impl EncoderSettings {
+    /// Tells whether HDR10+ metadata of frames belong into the stream. They describe light in the scale of
+    /// PQ; a stream that does not state its transfer function may be one.
+    pub fn keeps_hdr10_plus(&self) -> bool {
+        !self.controls.no_dynamic_hdr && matches!(self.colour.transfer, 2 | 16)
+    }
+}
+
 /// The rate control decides the bits of each frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum RateControl {

@@ -172,5 +172,9 @@ enumeration! {
         /// What is known and fits the colours of the output.
         #[doc(alias = "kVTHDRMetadataInsertionMode_Auto")]
         Auto = "Auto",
+        /// What is known, and colours that keep pictures of standard range as they look. No session takes it,
+        /// because no colour service is there that could do so (HD-3).
+        #[doc(alias = "kVTHDRMetadataInsertionMode_RequestSDRRangePreservation")]
+        RequestSdrRangePreservation = "RequestSDRRangePreservation",
     }
 }

@@ -1,5 +1,5 @@
 use super::row::{Allowed, Class, Environment, Kind};
-use super::{Property, PropertyError, PropertyKey, PropertyValue, conflict};
+use super::{HdrMetadataInsertionMode, Property, PropertyError, PropertyKey, PropertyValue, conflict};
 use std::collections::BTreeMap;
 
 /// Values that were set, by property: checked one by one and against each other. What was not set is not
@@ -108,6 +108,10 @@ fn check(
         if !(least..=most).contains(&number) {
             return refuse(format!("{value} is not between {least} and {most}"));
         }
+    }
+    let service = HdrMetadataInsertionMode::RequestSdrRangePreservation.name();
+    if key == PropertyKey::HDRMetadataInsertionMode && value.as_str() == Some(service) {
+        return refuse(format!("{service} needs a service that converts colours, and there is none here"));
     }
     if let Allowed::List(words) = allowed
         && !value.as_str().is_some_and(|word| words.iter().any(|one| one == word))

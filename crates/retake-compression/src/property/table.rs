@@ -402,8 +402,20 @@ table! {
         /// transfer function of the output is known and is neither PQ nor HLG.
         HDRMetadataInsertionMode(HdrMetadataInsertionMode) as "kVTCompressionPropertyKey_HDRMetadataInsertionMode" {
             kind: Enumeration,
-            support: |_| Some(Allowed::List(HdrMetadataInsertionMode::names())),
+            support: |_| {
+                let mut modes = HdrMetadataInsertionMode::names();
+                modes.retain(|mode| mode != HdrMetadataInsertionMode::RequestSdrRangePreservation.name());
+                list(modes)
+            },
             chosen: |_| Some(HdrMetadataInsertionMode::Auto.into()) => "Auto",
+        }
+        /// Whether dynamic HDR metadata of frames go into the stream: HDR10+, and Dolby Vision of profile 8
+        /// with x265. They do by default, because nothing here would make others in their place. They go with
+        /// the colours: HDR10+ with PQ, Dolby Vision with PQ or HLG of BT.2020 in ten bits.
+        PreserveDynamicHDRMetadata(bool) as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" {
+            on: "x265, svt-av1",
+            support: |environment| when(environment.info.controls.hdr10_plus),
+            default: true,
         }
         /// Makes it a session of several passes, which keeps in the storage what it learns. Frames are then
         /// taken between the beginning and the end of a pass only, none is dropped, and from the first pass
@@ -654,10 +666,6 @@ table! {
         /// Code of raw pixel formats. No encoder here is bound to one.
         Depth as "kVTCompressionPropertyKey_Depth" {
             kind: Count, on: "none",
-        }
-        /// Dynamic HDR metadata. No encoder here carries it.
-        PreserveDynamicHDRMetadata as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" {
-            on: "none",
         }
         /// Layers of multi-view HEVC. No encoder here has them.
         MVHEVCVideoLayerIDs as "kVTCompressionPropertyKey_MVHEVCVideoLayerIDs" {

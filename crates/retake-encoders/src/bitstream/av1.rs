@@ -47,20 +47,29 @@ fn split(data: &[u8]) -> Option<Obu<'_>> {
 }
 
 /// Returns a temporal unit without its delimiter. The sequence header stays in front of key frames, because
-/// the standard requires it there.
-pub(super) fn sample(data: &[u8]) -> Result<Vec<u8>, String> {
-    let mut kept = Vec::with_capacity(data.len());
+/// the standard requires it there. `metadata` are put before the last frame, because that is the one that is
+/// shown; those before it are only referred to.
+pub(super) fn sample(data: &[u8], metadata: &[u8]) -> Result<Vec<u8>, String> {
+    let mut kept = Vec::with_capacity(data.len() + metadata.len());
     let mut delimiters = 0;
+    let mut shown = None;
     for obu in obus(data) {
         let obu = obu?;
         if obu.kind == TEMPORAL_DELIMITER {
             delimiters += 1;
         } else {
+            if matches!(obu.kind, FRAME_HEADER | FRAME) {
+                shown = Some(kept.len());
+            }
             kept.extend(obu.whole);
         }
     }
     if delimiters > 1 {
         return Err("the library put two temporal units into one packet".to_owned());
+    }
+    if !metadata.is_empty() {
+        let shown = shown.ok_or("the library gave a sample without a picture")?;
+        kept.splice(shown..shown, metadata.iter().copied());
     }
     Ok(kept)
 }
@@ -143,10 +152,19 @@ mod tests {
     #[test]
     fn delimiters_go_and_the_rest_stays() {
         let unit = [0x12, 0, 0x0a, 2, 7, 7, 0x32, 1, 9];
-        assert_eq!(sample(&unit).unwrap(), unit[2..]);
-        assert!(sample(&[0x12, 0, 0x12, 0]).is_err());
-        assert!(sample(&[0x32, 5, 1]).is_err());
+        assert_eq!(sample(&unit, &[]).unwrap(), unit[2..]);
+        assert!(sample(&[0x12, 0, 0x12, 0], &[]).is_err());
+        assert!(sample(&[0x32, 5, 1], &[]).is_err());
         assert!(config(&[0x12, 0], &settings()).is_err());
+    }
+
+    #[test]
+    fn metadata_stand_before_the_frame_that_is_shown() {
+        let (sequence, hidden, shown) = ([0x0a, 1, 7], [0x32, 1, 8], [0x1a, 1, 9]);
+        let unit = [&[0x12, 0][..], &sequence, &hidden, &shown].concat();
+        let expected = [&sequence[..], &hidden, &[1, 2], &shown].concat();
+        assert_eq!(sample(&unit, &[1, 2]).unwrap(), expected);
+        assert!(sample(&[0x0a, 1, 7], &[1, 2]).is_err());
     }
 
     fn settings() -> EncoderSettings {

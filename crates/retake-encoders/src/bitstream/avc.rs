@@ -2,12 +2,22 @@
 
 use super::bits::Bits;
 use super::nal;
+use super::side_data::NalNames;
 use retake_compression::encoder::EncoderSettings;
 
 const SEI: u8 = 6;
 const SPS: u8 = 7;
 const PPS: u8 = 8;
 const ACCESS_UNIT_DELIMITER: u8 = 9;
+
+const FILLER: u8 = 12;
+
+pub(super) const NAMES: NalNames = NalNames {
+    kind,
+    is_slice: |kind| (1..=5).contains(&kind),
+    message_header: |_| vec![SEI],
+    filler: FILLER,
+};
 
 fn kind(unit: &[u8]) -> u8 {
     unit[0] & 31

@@ -2,12 +2,24 @@
 
 use super::bits::Bits;
 use super::nal;
+use super::side_data::NalNames;
 
 const VPS: u8 = 32;
 const SPS: u8 = 33;
 const PPS: u8 = 34;
 const ACCESS_UNIT_DELIMITER: u8 = 35;
 const PREFIX_SEI: u8 = 39;
+
+const FILLER: u8 = 38;
+
+/// Slices have the numbers below those of parameter sets. Messages have the layer and the temporal layer of
+/// their slice.
+pub(super) const NAMES: NalNames = NalNames {
+    kind,
+    is_slice: |kind| kind < VPS,
+    message_header: |slice| vec![PREFIX_SEI << 1 | slice[0] & 1, slice.get(1).copied().unwrap_or(1)],
+    filler: FILLER,
+};
 
 fn kind(unit: &[u8]) -> u8 {
     unit[0] >> 1 & 63

@@ -6,12 +6,15 @@ mod avc;
 mod bits;
 mod hevc;
 mod nal;
+mod side_data;
 mod vp9;
 
+pub(crate) use side_data::SideData;
 pub(crate) use vp9::{level as vp9_level, levels as vp9_levels};
 
 use retake_compression::encoder::EncoderSettings;
-use retake_media::Codec;
+use retake_media::{Codec, PixelBuffer};
+use side_data::{Wanted, insert_nals, metadata_obus};
 
 /// Makes samples of the payloads of one encode.
 pub(crate) struct Bitstream {
@@ -19,6 +22,7 @@ pub(crate) struct Bitstream {
     /// The units that the library puts into the headers only, and that every sync sample must carry (HDR
     /// metadata of HEVC).
     sync_prefix: Vec<u8>,
+    side_data: Wanted,
 }
 
 impl Bitstream {
@@ -34,7 +38,7 @@ impl Bitstream {
             Codec::Av1 => (av1::config(headers, settings)?, Vec::new()),
             Codec::Vp9 => (vp9::config(settings), Vec::new()),
         };
-        Ok((Self { codec, sync_prefix }, config))
+        Ok((Self { codec, sync_prefix, side_data: Wanted::new(codec, settings) }, config))
     }
 
     /// Returns whether a decoder may go without a sample that shows a frame to which the library says that
@@ -43,15 +47,25 @@ impl Bitstream {
         self.codec != Codec::Av1 || av1::frames(data) == 1
     }
 
-    /// Returns the payload of a sample.
-    pub(crate) fn sample(&self, data: &[u8], sync: bool) -> Result<Vec<u8>, String> {
-        match self.codec {
-            Codec::H264 => nal::keep(data, &[], avc::belongs_in_samples),
+    /// Returns what a frame brings beside its picture, as far as the samples of this encode hold it.
+    pub(crate) fn side_data(&self, picture: &PixelBuffer) -> Option<SideData> {
+        self.side_data.of(picture)
+    }
+
+    /// Returns the payload of a sample, with the side data of its frame.
+    pub(crate) fn sample(&self, data: &[u8], sync: bool, side: Option<&SideData>) -> Result<Vec<u8>, String> {
+        let (sample, names) = match self.codec {
+            Codec::H264 => (nal::keep(data, &[], avc::belongs_in_samples)?, &avc::NAMES),
             Codec::Hevc => {
-                nal::keep(data, if sync { &self.sync_prefix } else { &[] }, hevc::belongs_in_samples)
+                let prefix = if sync { &self.sync_prefix[..] } else { &[] };
+                (nal::keep(data, prefix, hevc::belongs_in_samples)?, &hevc::NAMES)
             }
-            Codec::Av1 => av1::sample(data),
-            Codec::Vp9 => Ok(data.to_vec()),
+            Codec::Av1 => return av1::sample(data, &side.map(metadata_obus).unwrap_or_default()),
+            Codec::Vp9 => return Ok(data.to_vec()),
+        };
+        match side {
+            Some(side) => insert_nals(sample, side, names),
+            None => Ok(sample),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Reads and writes NAL units behind 4-byte big-endian lengths.
 
+/// The bytes of the length before a unit.
+pub(super) const LENGTH_BYTES: usize = 4;
+
 /// Iterates over the units of a payload, in order, without their lengths.
 pub(super) fn units(data: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {
     let mut rest = data;
@@ -15,7 +18,7 @@ pub(super) fn units(data: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> 
 
 fn split(data: &[u8]) -> Result<(&[u8], &[u8]), String> {
     let cut = || "a NAL unit of the library ends before its length says".to_owned();
-    let (length, rest) = data.split_first_chunk::<4>().ok_or_else(cut)?;
+    let (length, rest) = data.split_first_chunk::<LENGTH_BYTES>().ok_or_else(cut)?;
     let length = u32::from_be_bytes(*length) as usize;
     if length == 0 || length > rest.len() {
         return Err(cut());

@@ -210,6 +210,8 @@ fn controls() -> ControlSupport {
     support.profiles = vec![ProfileSupport::new("main", (8, 10), &[ChromaSubsampling::Yuv420])];
     support.levels = LEVELS.iter().map(|level| level.0).collect();
     support.frame_errors = true;
+    support.captions = true;
+    support.hdr10_plus = true;
     support.hdr_in_stream = true;
     support
 }

@@ -148,6 +148,7 @@ fn controls() -> ControlSupport {
     support.cabac = true;
     support.slice_bytes = true;
     support.frame_errors = true;
+    support.captions = true;
     support.temporal_layers = 2;
     support.long_term_references = true;
     support.fields = Some(FieldSupport {

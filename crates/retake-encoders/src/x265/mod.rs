@@ -210,6 +210,9 @@ fn controls() -> ControlSupport {
     ];
     support.levels = vec![10, 20, 21, 30, 31, 40, 41, 50, 51, 52, 60, 61, 62];
     support.frame_errors = true;
+    support.captions = true;
+    support.hdr10_plus = true;
+    support.dolby_vision = true;
     support.temporal_layers = 2;
     support.hdr_in_stream = true;
     support.steady_start = true;

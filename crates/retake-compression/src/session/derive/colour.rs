@@ -1,8 +1,10 @@
 //! Colour: the tags of a stream, its HDR metadata, and what of both only the description can hold.
 
-use super::Hints;
-use crate::property::{HdrMetadataInsertionMode, Values, set_value};
-use retake_media::{Colour, ContentLight, FormatDescription, MasteringDisplay, PixelBuffer, Range};
+use super::{Hints, structure};
+use crate::property::{Environment, HdrMetadataInsertionMode, Values, set_value};
+use retake_media::{
+    Colour, ContentLight, DolbyVision, FormatDescription, MasteringDisplay, PixelBuffer, Range,
+};
 
 /// The tags of a stream of pictures like this one. Red, green and blue become BT.709 in limited range unless
 /// the picture says which matrix, because that is what the conversion makes of them; all other pictures keep
@@ -40,11 +42,33 @@ fn gamma_code_point(gamma: f64) -> u8 {
 /// stream which does not say its own may be one of them.
 const HDR_TRANSFERS: [u8; 3] = [2, 16, 18];
 
+/// Whether the client turned off HDR metadata of any kind (HD-1).
+fn inserts_nothing(values: &Values) -> bool {
+    set_value!(values, HDRMetadataInsertionMode) == Some(&HdrMetadataInsertionMode::None)
+}
+
+/// Whether dynamic HDR metadata that frames bring are carried through (HD-4). They are unless somebody says
+/// otherwise, because nothing here would make others in their place.
+pub(super) fn keeps_dynamic_hdr(values: &Values) -> bool {
+    !inserts_nothing(values) && set_value!(values, PreserveDynamicHDRMetadata) != Some(&false)
+}
+
+/// What the output can state of Dolby Vision: something where frames bring metadata, the encoder carries
+/// them, and its picture alone is HDR of ten bits.
+pub(super) fn dolby_vision(
+    environment: &Environment<'_>,
+    values: &Values,
+    hints: &Hints,
+) -> Option<DolbyVision> {
+    let carried = hints.dolby_vision && environment.info.controls.dolby_vision && keeps_dynamic_hdr(values);
+    let format = structure::format(environment, values, hints).ok().filter(|_| carried)?;
+    DolbyVision::of_hevc(colour(values, hints.colour)).filter(|_| format.bit_depth() == 10)
+}
+
 /// The HDR10 metadata to signal: none where the client turned its insertion off, or where the output is of
 /// standard range (HD-2).
 pub(super) fn hdr(values: &Values, hints: &Hints) -> (Option<MasteringDisplay>, Option<ContentLight>) {
-    let off = set_value!(values, HDRMetadataInsertionMode) == Some(&HdrMetadataInsertionMode::None);
-    if off || !HDR_TRANSFERS.contains(&colour(values, hints.colour).transfer) {
+    if inserts_nothing(values) || !HDR_TRANSFERS.contains(&colour(values, hints.colour).transfer) {
         return (None, None);
     }
     let display = set_value!(values, MasteringDisplayColorVolume).copied().or(hints.mastering_display);

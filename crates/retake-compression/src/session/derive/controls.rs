@@ -1,6 +1,6 @@
 //! What a session asks of an encoder beyond what every encode is determined by.
 
-use super::{Hints, rate, structure};
+use super::{Hints, colour, rate, structure};
 use crate::encoder::Controls;
 use crate::property::{Environment, H264EntropyMode, PropertyKey, Values, parse_profile, set_value};
 
@@ -55,5 +55,7 @@ pub(super) fn controls(environment: &Environment<'_>, values: &Values, hints: &H
         frame_count: structure::frame_count(values, hints),
         clean_aperture: structure::aperture(environment, values, hints),
         fields: structure::fields(environment, values, hints),
+        no_dynamic_hdr: support.hdr10_plus && !colour::keeps_dynamic_hdr(values),
+        dolby_vision: colour::dolby_vision(environment, values, hints),
     }
 }

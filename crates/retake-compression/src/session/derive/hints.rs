@@ -1,6 +1,7 @@
 use super::colour::encoded_colour;
 use retake_media::{
     CleanAperture, Colour, ContentLight, Fields, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time,
+    dolby_vision_profile,
 };
 
 /// What the first frame says about all of them. It counts where the properties say nothing (EF-9), because a
@@ -24,6 +25,8 @@ pub struct Hints {
     pub mastering_display: Option<MasteringDisplay>,
     /// HDR10 content light level.
     pub content_light: Option<ContentLight>,
+    /// Whether frames bring Dolby Vision metadata of profile 8. Default: false.
+    pub dolby_vision: bool,
     /// How long the first frame is shown: the frame rate follows from it. Default: not known.
     pub duration: Time,
     /// Whether frames bring quantizers of their own.
@@ -46,6 +49,7 @@ impl Hints {
             fields: known.fields().map(|fields| (fields, size)),
             mastering_display: known.mastering_display(),
             content_light: known.content_light(),
+            dolby_vision: known.dolby_vision_rpu().is_some_and(|rpu| dolby_vision_profile(&rpu) == Some(8)),
             duration,
             base_qp,
             from_frame: true,
@@ -63,6 +67,7 @@ impl Default for Hints {
             fields: None,
             mastering_display: None,
             content_light: None,
+            dolby_vision: false,
             duration: Time::INVALID,
             base_qp: false,
             from_frame: false,
