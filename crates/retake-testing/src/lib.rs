@@ -2,5 +2,6 @@
 //! tests.
 
 mod golden;
+pub mod side_data;
 
 pub use golden::{Golden, hash};

@@ -193,6 +193,7 @@ pub use retake_export::{
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
     Attachment, Attachments, AudioFormat, ChromaSubsampling, CleanAperture, Codec, Colour, ContentLight,
+    DolbyVision,
     FormatDescription, IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes, PixelBufferError,
     PixelBufferPool, PixelFormat, Range, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind,
     ScalingMode, Time, TimeRange, TransferOptions, WritableBuffer,

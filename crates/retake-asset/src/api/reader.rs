@@ -160,7 +160,8 @@ pub trait OutputSource {
 #[derive(Debug, Clone)]
 pub struct Picture {
     /// The picture, with what the film says of it attached: colours, the shape of pixels, fields, HDR10
-    /// metadata, and how it is turned for display.
+    /// metadata, and how it is turned for display; and with what it brings itself: closed captions, HDR10+,
+    /// Dolby Vision of profile 8.
     pub picture: PixelBuffer,
     /// When it is shown.
     pub pts: Time,
@@ -182,6 +183,13 @@ fn known(video: &VideoTrack) -> Attachments {
         video.display_matrix.map(Attachment::DisplayMatrix),
     ];
     said.into_iter().flatten().fold(Attachments::default(), Attachments::with)
+}
+
+/// Attaches what the film says of all pictures beside what this one brings: captions, dynamic HDR metadata.
+fn with_known(picture: PixelBuffer, known: &Attachments) -> PixelBuffer {
+    let mut all = known.clone();
+    picture.attachments().propagate_to(&mut all);
+    picture.with_attachments(all)
 }
 
 /// Decodes pictures: all of them from the start, then exact ranges, each picture checked against what it was
@@ -267,7 +275,7 @@ impl OutputSource for Pictures {
         Ok(next.map(|frame| Picture {
             pts: video.time(frame.pts),
             duration: (frame.duration > 0).then(|| video.time(frame.duration)),
-            picture: frame.picture.with_attachments(self.known.clone()),
+            picture: with_known(frame.picture, &self.known),
         }))
     }
 

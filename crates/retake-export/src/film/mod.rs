@@ -8,6 +8,7 @@ pub(crate) mod verify;
 use crate::error::ExportError;
 use crate::index::FilmMap;
 use crate::job::Job;
+use crate::job::settings::keeps;
 use crate::take::finished::FinishedTake;
 use crate::take::store::TakeStore;
 use history::History;
@@ -41,11 +42,12 @@ impl Film<'_> {
         self.map.index.frames.len() as u64
     }
 
-    /// What has to be told of the source.
+    /// What was found in the source and has to be told, because the film does not keep it.
     pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let (info, settings) = (self.job.request.encoder.info(), &self.job.description.settings);
         // the index of an earlier version knows of none
         let known = if self.map.findings.is_empty() { &self.job.source.findings } else { &self.map.findings };
-        known.iter()
+        known.iter().filter(|finding| !keeps(info, settings, finding.kind))
     }
 
     /// The largest `dts - pts` of a sample, in ticks of the source's time base.

@@ -97,8 +97,11 @@ impl Job {
         };
 
         output.check_times(&film)?;
-        let mut notes: Vec<String> = film.findings.iter().map(ToString::to_string).collect();
-        let mut settings = settings::settings(request, &film, &mut notes)?;
+        let mut reduced = Vec::new();
+        let mut settings = settings::settings(request, &film, &mut reduced)?;
+        let lost = film.findings.iter().filter(|finding| !settings::keeps(info, &settings, finding.kind));
+        let mut notes: Vec<String> = lost.map(ToString::to_string).collect();
+        notes.append(&mut reduced);
         let format = settings.format;
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);

@@ -202,6 +202,7 @@ pub(crate) fn derived(request: &Request, video: &VideoTrack) -> Result<EncoderSe
     hints.pixel_aspect_ratio = video.pixel_aspect_ratio;
     hints.mastering_display = video.mastering_display;
     hints.content_light = video.content_light;
+    hints.dolby_vision = video.dolby_vision == Some(8);
     hints.duration = Time::new(i64::from(video.frame_rate.den), video.frame_rate.num);
     hints.from_frame = true;
     let mut settings = settings_of(&environment, &request.properties, &hints).map_err(refused)?;

@@ -4,10 +4,10 @@ use super::plan::limit_of;
 use super::properties;
 use super::request::{Goal, Request};
 use crate::error::{ExportError, RequestError};
-use retake_compression::encoder::{Controls, EncoderFactory, EncoderSettings, RateControl};
+use retake_compression::encoder::{Controls, EncoderFactory, EncoderInfo, EncoderSettings, RateControl};
 use retake_compression::property::PropertyKey;
 use retake_compression::rate_limit::VbvOf;
-use retake_libav::{FilmInfo, VideoTrack};
+use retake_libav::{FilmInfo, FindingKind, VideoTrack};
 use retake_media::Rational;
 
 /// The settings of a job's takes: what its properties make of them, and in them what the export decides
@@ -51,6 +51,17 @@ pub(crate) fn settings(
         keep_fields(request, &film.video, &mut settings, notes);
     }
     Ok(settings)
+}
+
+/// Whether takes with these settings keep what was found, so that nothing is lost that would have to be told.
+/// What frames bring goes from the reader to the encoder with the frames themselves.
+pub(crate) fn keeps(info: &EncoderInfo, settings: &EncoderSettings, found: FindingKind) -> bool {
+    match found {
+        FindingKind::Captions => info.controls.captions,
+        FindingKind::Hdr10Plus => info.controls.hdr10_plus && settings.keeps_hdr10_plus(),
+        FindingKind::DolbyVision => settings.controls.dolby_vision.is_some(),
+        _ => false,
+    }
 }
 
 /// Refuses names and numbers that the encoder does not have, before the source is read.

@@ -100,6 +100,7 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
         PropertyKey::OutputChromaSubsampling => return Test("chroma_is_what_profile_and_property_say"),
         PropertyKey::H264EntropyMode => vec![Property::H264EntropyMode(H264EntropyMode::Cavlc)],
         PropertyKey::MaxH264SliceBytes => vec![Property::MaxH264SliceBytes(300)],
+        PropertyKey::PreserveDynamicHDRMetadata => return Test("side_data_of_frames_are_in_their_samples"),
         PropertyKey::HDRMetadataInsertionMode
         | PropertyKey::MasteringDisplayColorVolume
         | PropertyKey::ContentLightLevelInfo => return Test("a40_hdr_metadata_arrives_or_is_left_out"),
@@ -183,6 +184,7 @@ fn proofs_by_name_are_tests() {
         include_str!("hints.rs"),
         include_str!("modes.rs"),
         include_str!("pictures.rs"),
+        include_str!("side_data.rs"),
     ];
     for info in encoders() {
         let supported = session(&info).0.supported_properties().unwrap();

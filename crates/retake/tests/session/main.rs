@@ -18,3 +18,4 @@ mod pictures;
 mod properties;
 mod rates;
 mod recorder;
+mod side_data;
