@@ -145,7 +145,8 @@ impl MultiPassEncode {
 
     /// Ends a pass of which all frames came: encodes what is still inside, and begins the next pass if the
     /// session would like one. Gives the ranges of presentation times that are to be pushed again: at least
-    /// one, ascending, apart; or nothing where what came out is what it is going to be.
+    /// one, ascending, apart; or nothing where what came out is what it is going to be, or where the session
+    /// shares a plan and others have to end their pass first ([`MultiPassEncode::next_pass`]).
     ///
     /// # Errors
     /// [`MultiPassError::Session`], also where frames of the ranges are missing; [`MultiPassError::Silo`].
@@ -158,7 +159,26 @@ impl MultiPassEncode {
         self.collect()?;
         let ended = ended?;
         self.buffer.end_pass()?;
-        let NextPass::Requested(ranges) = ended else { return Ok(None) };
+        self.begin_next(ended)
+    }
+
+    /// Of a session that [shares a plan](crate::session::SessionHandle::share_plan), between passes: begins
+    /// the next pass if the plan asks for one by now. Gives its ranges as [`MultiPassEncode::end_pass`] does;
+    /// nothing where others have to end their pass first, and where nothing more is asked for. When all parts
+    /// were asked one after another, and each gave nothing, all are finished.
+    ///
+    /// # Errors
+    /// [`MultiPassError::Session`].
+    pub fn next_pass(&mut self) -> Result<Option<Arc<[TimeRange]>>, MultiPassError> {
+        if self.encoding.storage.is_none() {
+            return Ok(None);
+        }
+        let next = self.encoding.session.next_pass()?;
+        self.begin_next(next)
+    }
+
+    fn begin_next(&mut self, next: NextPass) -> Result<Option<Arc<[TimeRange]>>, MultiPassError> {
+        let NextPass::Requested(ranges) = next else { return Ok(None) };
         self.encoding.session.begin_pass()?;
         self.pass += 1;
         self.buffer.begin(&ranges);

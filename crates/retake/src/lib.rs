@@ -152,7 +152,7 @@ pub mod session {
     pub use retake_compression::session::{
         CompressionSession, Emission, EncodeInfo, EncodedOutcome, EncoderEntry, EncoderSpecification,
         FrameCountMismatch, NextPass, Outcomes, PassOptions, PictureLoss, SessionBuilder, SessionError,
-        SessionHandle, SessionMistake, encoder_list, supported_properties_for_encoder,
+        SessionHandle, SessionMistake, SharedPlan, encoder_list, supported_properties_for_encoder,
     };
 }
 

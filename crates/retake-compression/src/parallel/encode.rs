@@ -3,29 +3,34 @@
 
 use super::error::ParallelError;
 use super::join::{JoinReport, Joiner};
-use super::part::{EncodedPart, PartProgress, Running};
+use super::part::{Common, EncodedPart, PartProgress, Running};
 use super::plan::{Part, Subdivision};
 use super::sessions::Sessions;
 use super::source::FrameSource;
 use super::worker_pool::WorkerPool;
 use crate::encoder::Registry;
 use crate::property::{DataRateLimit, Property, PropertyKey, key};
-use crate::session::{CompressionSession, EncoderSpecification, PassOptions, SessionBuilder, SessionError};
+use crate::session::{
+    CompressionSession, EncoderSpecification, PassOptions, SessionBuilder, SessionError, SharedPlan,
+};
 use crate::units::FrameRange;
 use retake_media::{Codec, FormatDescription, SampleBuffer};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Encodes one source by several sessions side by side. Each part of the source has a session, a silo and the
-/// passes that the session asks for; the parts are joined in order.
+/// Encodes one source by several sessions side by side. Each part of the source has a session and a silo;
+/// where there are several passes, the sessions share one plan of them; the parts are joined in order.
 ///
 /// The output depends on the source, the properties and the parts, but neither on the number of sessions at
 /// once nor on their order of completion (rule PA-12). So the number of threads must not depend on the
 /// machine: where [`Property::ThreadCount`] is not among the properties, each session encodes with one
 /// thread.
 ///
-/// A bit rate is a target for each part. Where the properties have no expected frame rate and the source
-/// knows its duration, sessions use the average over the whole source, so that all parts get equal headers.
+/// In one pass, a bit rate is a target for each part. In several it is that of the whole source: each part
+/// begins with it, and what the first pass has found says which parts get more and which less of it.
+///
+/// Where the properties have no expected frame rate and the source knows its duration, sessions use the
+/// average over the whole source, so that all parts get equal headers.
 #[derive(Clone)]
 pub struct ParallelEncode<'a> {
     registry: &'a Registry,
@@ -86,8 +91,8 @@ impl<'a> ParallelEncode<'a> {
         self
     }
 
-    /// Encodes each part in several passes, each part with a storage of its own (rule PA-15). Default: one
-    /// pass.
+    /// Encodes in several passes, with one plan for all parts and a storage for each (rule PA-15). A pass of
+    /// all parts is over before the next one begins. Default: one pass.
     pub fn passes(mut self, options: PassOptions) -> Self {
         self.passes = Some(options);
         self
@@ -144,27 +149,78 @@ impl<'a> ParallelEncode<'a> {
         }
         let at_once = self.at_once.map_or_else(|| self.recommended().map(|all| all.limit), Ok)?;
         let sessions = Sessions::default();
-        let waiting = Mutex::new(plan.iter().copied().enumerate());
+        let shared = self.passes.map(|_| SharedPlan::new(plan.len()));
+        let common = Common { job: self, sessions: &sessions, source, progress, plan: shared.as_ref() };
         let stop = || sessions.stop();
-        let pool = WorkerPool { threads: at_once.clamp(1, plan.len() as u32), name: "part", stop: &stop };
-        let mut parts: Vec<Option<EncodedPart>> = plan.iter().map(|_| None).collect();
+        let threads = at_once.clamp(1, u32::try_from(plan.len()).unwrap_or(u32::MAX));
+        let pool = WorkerPool { threads, name: "part", stop: &stop };
+        let waiting = Mutex::new(plan.iter().copied().enumerate());
+        let mut parts: Vec<Option<PartState<'_>>> = plan.iter().map(|_| None).collect();
         pool.run(
             || waiting.lock().ok()?.next(),
             |(_, part)| format!("the part of {}", part.range),
             |(index, part)| {
-                let encoded = Running::encode(self, &sessions, source, progress, (index, part))?;
-                Ok::<_, ParallelError>((index, encoded))
+                let mut running = Running::begin(common, (index, part))?;
+                running.first_pass()?;
+                // a part of a single pass needs its session no longer
+                Ok::<_, ParallelError>(match common.plan {
+                    Some(_) => (index, PartState::Running(Box::new(running))),
+                    None => (index, PartState::Encoded(running.finish())),
+                })
             },
-            |(index, encoded)| {
-                parts[index] = Some(encoded);
+            |(index, part)| {
+                parts[index] = Some(part);
                 Ok(())
             },
         )?;
+        let mut running: Vec<Option<Box<Running<'_>>>> = Vec::with_capacity(plan.len());
+        let mut encoded = Vec::with_capacity(plan.len());
+        for part in parts.into_iter().flatten() {
+            match part {
+                PartState::Running(part) => running.push(Some(part)),
+                PartState::Encoded(part) => encoded.push(part),
+            }
+        }
+        while Self::later_pass(&pool, &mut running)? {}
+        encoded.extend(running.into_iter().flatten().map(|part| part.finish()));
         let limits = self.properties.iter().find_map(|property| match property {
             Property::DataRateLimits(limits) => Some(limits.clone()),
             _ => None,
         });
-        Ok(EncodedParts { parts: parts.into_iter().flatten().collect(), limits: limits.unwrap_or_default() })
+        Ok(EncodedParts { parts: encoded, limits: limits.unwrap_or_default() })
+    }
+
+    /// Makes the next pass over the parts that the plan asks again; false where it asks none.
+    fn later_pass<'r>(
+        pool: &WorkerPool<'_>,
+        parts: &mut [Option<Box<Running<'r>>>],
+    ) -> Result<bool, ParallelError> {
+        let mut asked = Vec::new();
+        for place in &mut *parts {
+            let Some(mut part) = place.take() else { continue };
+            match part.next_pass()? {
+                Some(ranges) => asked.push((part, ranges)),
+                None => *place = Some(part),
+            }
+        }
+        if asked.is_empty() {
+            return Ok(false);
+        }
+        let waiting = Mutex::new(asked.into_iter());
+        pool.run(
+            || waiting.lock().ok()?.next(),
+            |(part, _)| format!("the part of {}", part.part().range),
+            |(mut part, ranges)| {
+                part.later_pass(&ranges)?;
+                Ok::<_, ParallelError>(part)
+            },
+            |part| {
+                let index = part.index();
+                parts[index] = Some(part);
+                Ok(())
+            },
+        )?;
+        Ok(true)
     }
 
     pub(super) fn begin(&self) -> SessionBuilder<'_> {
@@ -208,6 +264,13 @@ impl<'a> ParallelEncode<'a> {
     pub(super) fn folder_of_files(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
+}
+
+/// What has come of the first pass over a part.
+enum PartState<'a> {
+    /// Others may follow.
+    Running(Box<Running<'a>>),
+    Encoded(EncodedPart),
 }
 
 /// The encoded parts of a source.

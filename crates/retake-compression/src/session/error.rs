@@ -137,6 +137,34 @@ pub enum SessionMistake {
     /// The last pass did not ask for another one.
     #[error("the last pass did not ask for another one")]
     NoNextPass,
+    /// Sessions of other parts have not ended their pass, or nothing is asked of this part in the pass that
+    /// they make.
+    #[error("the plan that others have a part in does not ask for a pass: ask next_pass again")]
+    Undecided,
+    /// A plan is to be shared after passes have begun.
+    #[error("passes have begun: share a plan before")]
+    PassesBegun,
+    /// A plan has fewer parts.
+    #[error("there is no part {part} in a plan of {parts} parts, which are counted from 0")]
+    NoSuchPart {
+        /// The part that was named.
+        part: usize,
+        /// How many there are.
+        parts: usize,
+    },
+    /// Another session has taken over the part.
+    #[error("another session has taken over part {part} of the plan")]
+    PartTaken {
+        /// The part.
+        part: usize,
+    },
+    /// Sessions that share a plan have other goals than each other: encoder, size, rates, limits, quality, or
+    /// options of passes.
+    #[error("the goal of part {part} differs from that of others which share its plan")]
+    OtherGoal {
+        /// The part.
+        part: usize,
+    },
     /// A later pass gets a frame that the first one did not.
     #[error("there was no frame at {0} in the first pass")]
     UnknownFrame(Time),

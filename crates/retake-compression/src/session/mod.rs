@@ -24,6 +24,7 @@ mod passes;
 mod pool;
 mod properties;
 mod setup;
+mod shared_plan;
 mod shell;
 mod specification;
 
@@ -36,6 +37,7 @@ pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome, PictureLoss};
 pub use outcomes::Outcomes;
 pub use passes::{NextPass, PassOptions};
+pub use shared_plan::SharedPlan;
 pub use specification::EncoderSpecification;
 
 pub(crate) use list::ID_PREFIX;

@@ -9,7 +9,7 @@
 //! [planner](crate::planner) chose from what earlier passes took.
 
 use super::core::PassKind;
-use super::{SessionError, SessionHandle};
+use super::{SessionError, SessionHandle, SharedPlan};
 use crate::property::{Property, PropertyKey};
 use crate::storage::MultiPassStorage;
 use retake_media::TimeRange;
@@ -41,6 +41,9 @@ pub enum NextPass {
     /// It would like these ranges again, of presentation times of source frames. At least one; ascending,
     /// apart, not empty.
     Requested(Arc<[TimeRange]>),
+    /// It shares a plan ([`SessionHandle::share_plan`]), and sessions of other parts have to end their pass
+    /// first: ask again by [`SessionHandle::next_pass`].
+    Undecided,
     /// What came out last is what it is going to be.
     Finished,
 }
@@ -78,12 +81,34 @@ impl<T: Send + 'static> SessionHandle<T> {
         self.shell.change(&changes)
     }
 
+    /// Makes the session that of a part, counted from 0, of a source whose parts are planned together. Its
+    /// passes then follow from what the sessions of all parts have found; it still needs a storage of its
+    /// own. The session of another part may be run before, beside or after it. A part whose session failed
+    /// can be given to another one.
+    ///
+    /// # Errors
+    /// [`SessionError::Parameter`] where there is no such part, and once a pass has begun.
+    pub fn share_plan(&self, plan: &Arc<SharedPlan>, part: usize) -> Result<(), SessionError> {
+        self.shell.share_plan(plan, part)
+    }
+
+    /// Tells again what the end of the last pass said. Where that was [`NextPass::Undecided`], it tells what
+    /// was decided since; it does not wait for it. A part that has no share in a pass stays undecided until
+    /// the others have made this pass.
+    ///
+    /// # Errors
+    /// [`SessionError::Parameter`] in a pass and before the first one, and where another session has taken
+    /// over the part; [`SessionError::Storage`].
+    pub fn next_pass(&self) -> Result<NextPass, SessionError> {
+        self.shell.next_pass()
+    }
+
     /// Begins a pass: the first over everything, a later one over the ranges that the session asked for, or
     /// over everything where it asked for none. Another one may follow.
     ///
     /// # Errors
-    /// [`SessionError::Parameter`] without a storage, in a pass, and after the last one;
-    /// [`SessionError::Storage`].
+    /// [`SessionError::Parameter`] without a storage, in a pass, after the last one, and while a shared plan
+    /// asks for none; [`SessionError::Storage`].
     #[doc(alias = "VTCompressionSessionBeginPass")]
     pub fn begin_pass(&self) -> Result<(), SessionError> {
         self.shell.begin_pass(PassKind::Analysis)

@@ -21,7 +21,8 @@ use super::encode::{Listener, Stack, StackParts};
 use super::outcome::{EncodeInfo, EncodedOutcome};
 use super::pool::{ClientPool, encoder_attributes};
 use super::setup::Setup;
-use super::{NextPass, SessionError, SessionMistake, SourceFrame};
+use super::shared_plan::{Answer, PlanShare};
+use super::{NextPass, SessionError, SessionMistake, SharedPlan, SourceFrame};
 use crate::encoder::{EncoderFactory, TransferMaker};
 use crate::property::{PropertyKey, Values, set_value};
 use crate::scorer::SharedScorers;
@@ -62,6 +63,8 @@ struct State<T> {
     /// The session's hold on its multi-pass storage. It is here and not in the core, so that it can be given
     /// back at once when the session ends.
     storage: Option<Arc<StorageLease>>,
+    /// The session's part in a plan that it shares with others.
+    share: Option<PlanShare>,
     /// The session's thread waits for something to do.
     idle: bool,
     worker: Option<ThreadId>,
@@ -98,7 +101,7 @@ impl<T> Shell<T> {
     ) -> Self {
         let setup = Arc::new(setup);
         let core = Core::new(setup.clone());
-        let state = State { core, storage: None, idle: false, worker: None, ended: false };
+        let state = State { core, storage: None, share: None, idle: false, worker: None, ended: false };
         Self {
             setup,
             factory,
@@ -378,12 +381,19 @@ impl<T> Shell<T> {
 
     pub(super) fn begin_pass(&self, kind: PassKind) -> Result<(), SessionError> {
         let _passing = self.passing("begin_pass")?;
-        let (lease, number) = {
+        let undecided = {
             let state = self.lock();
             state.core.dead()?;
             if state.on_worker() {
                 return Err(SessionError::parameter("begin_pass", SessionMistake::FromHandler));
             }
+            state.core.is_undecided()?
+        };
+        if undecided {
+            self.decide()?;
+        }
+        let (lease, number) = {
+            let state = self.lock();
             state.check_storage()?;
             let number = state.core.next_pass()?;
             (state.lease()?, number)
@@ -411,7 +421,11 @@ impl<T> Shell<T> {
             passes.abandon();
         }
         self.lock().core.pass_ended(passes)?;
-        ended
+        // the plan may have waited for this part alone
+        match ended? {
+            NextPass::Undecided => self.decide(),
+            known => Ok(known),
+        }
     }
 
     fn end_taken_pass(
@@ -422,13 +436,65 @@ impl<T> Shell<T> {
     ) -> Result<NextPass, SessionError> {
         // ST-7: of a storage that was closed, this is what the client has to know first.
         self.lock().check_storage()?;
-        let end = (self.planner)(passes, kind, goal)?;
+        let share = self.lock().share.clone();
+        let (end, part) = match share {
+            None => ((self.planner)(passes, kind, goal)?, None),
+            Some(share) => {
+                let (end, part) = passes.end_part(kind, goal)?;
+                (end, Some((share, part)))
+            }
+        };
         // The hold on the storage is had only now: a session that was invalidated while it planned has given
         // it back.
         let lease = self.lock().lease()?;
         lease.put_note(NoteKey { topic: STATE, pass: end.number, unit: 0 }, &end.note)?;
         lease.end_pass()?;
+        if let Some((share, part)) = part {
+            share.end_pass(part)?;
+        }
         Ok(passes.conclude(end))
+    }
+
+    /// Makes the session that of a part of a plan.
+    pub(super) fn share_plan(&self, plan: &Arc<SharedPlan>, part: usize) -> Result<(), SessionError> {
+        let _passing = self.passing("share_plan")?;
+        let mut state = self.lock();
+        state.core.dead()?;
+        if state.core.passes_have_begun() {
+            return Err(SessionError::parameter("share_plan", SessionMistake::PassesBegun));
+        }
+        state.share = Some(plan.claim(part)?);
+        Ok(())
+    }
+
+    pub(super) fn next_pass(&self) -> Result<NextPass, SessionError> {
+        let _passing = self.passing("next_pass")?;
+        self.decide()
+    }
+
+    /// What follows the last pass. Where a shared plan has said it since, that is written down first, so that
+    /// another session can go on from there (MP-25).
+    fn decide(&self) -> Result<NextPass, SessionError> {
+        let share = {
+            let state = self.lock();
+            state.check_storage()?;
+            match (state.core.is_undecided()?, &state.share) {
+                (true, Some(share)) => share.clone(),
+                _ => return state.core.answer(),
+            }
+        };
+        let plan = match share.answer()? {
+            Answer::Undecided => return Ok(NextPass::Undecided),
+            Answer::Finished => None,
+            Answer::Asked(plan) => Some(plan),
+        };
+        let (lease, end) = {
+            let state = self.lock();
+            (state.lease()?, state.core.decided(plan)?)
+        };
+        lease.put_note(NoteKey { topic: STATE, pass: end.number, unit: 0 }, &end.note)?;
+        lease.keep()?;
+        self.lock().core.conclude(end)
     }
 
     /// All frames are out, and all scores are known. Ends early when the session is over.
@@ -441,6 +507,10 @@ impl<T> Shell<T> {
     }
 
     pub(super) fn ranges(&self) -> Result<Arc<[TimeRange]>, SessionError> {
+        let undecided = self.lock().core.is_undecided()?;
+        if undecided {
+            self.next_pass()?;
+        }
         self.lock().core.ranges()
     }
 

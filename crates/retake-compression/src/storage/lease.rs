@@ -80,6 +80,15 @@ impl StorageLease {
         })
     }
 
+    /// Makes notes that were stored after the end of a pass survive the end of the process, as its records
+    /// do.
+    ///
+    /// # Errors
+    /// [`StorageError::Closed`]; [`StorageError::File`].
+    pub fn keep(&self) -> Result<(), StorageError> {
+        self.storage.with("writing it", |content| content.keep(false))
+    }
+
     /// Returns the frames of a pass, in the order in which they were recorded.
     ///
     /// # Errors

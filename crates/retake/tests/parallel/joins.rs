@@ -156,9 +156,10 @@ fn a28_the_number_of_sessions_at_once_changes_no_byte() {
     }
 }
 
-/// PA-15: each part makes passes of its own, over ranges that lie within it; joined, they are one film.
+/// PA-15: each part makes the passes that are asked of it, with a storage and a silo of its own; joined, they
+/// are one film.
 #[test]
-fn parts_make_passes_of_their_own() {
+fn parts_make_passes() {
     let film = Film(common::render(96, 24, 20));
     let registry = retake::encoders();
     for info in common::encoders() {

@@ -7,6 +7,7 @@ mod common;
 mod failures;
 mod golden;
 mod joins;
+mod plans;
 mod recommendations;
 mod source;
 mod starts;

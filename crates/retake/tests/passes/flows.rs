@@ -55,6 +55,7 @@ fn a20_everything_again_with_default_options() {
         let asked = match pull.0.end_pass().unwrap() {
             NextPass::Requested(ranges) => ranges.len(),
             NextPass::Finished => 0,
+            NextPass::Undecided => unreachable!("no plan is shared"),
         };
         pull.0.begin_final_pass().unwrap();
         let second = send(&pull, &frames, None);

@@ -26,7 +26,9 @@ mod tests;
 pub use count::FrameCountMismatch;
 
 pub(super) use frame::{QueuedFrame, Submission};
-pub(super) use passes::{Earlier, PassEnd, PassGoal, PassKind, Passes, STATE};
+pub(super) use passes::{
+    Earlier, PartRecord, PassEnd, PassGoal, PassKind, PassPlan, Passes, STATE, plan_parts,
+};
 pub(super) use phase::Phase;
 pub(super) use properties::{PropertyChange, settings_text};
 pub(super) use queue::{Patience, Request};
@@ -36,7 +38,7 @@ use self::passes::PassSlot;
 use self::queue::{Job, Queue, Room};
 use super::derive::{self, Hints, UnitStart};
 use super::setup::Setup;
-use super::{Emission, EncodedOutcome, PictureLoss, SessionError, SessionMistake};
+use super::{Emission, EncodedOutcome, NextPass, PictureLoss, SessionError, SessionMistake};
 use crate::property::{Values, set_value};
 use crate::storage::FrameRecord;
 use crate::take::Score;
@@ -401,6 +403,35 @@ impl<T> Core<T> {
         self.dead()?;
         self.passes.set(Some(passes));
         Ok(())
+    }
+
+    /// Whether it is for a shared plan to say what follows the last pass.
+    pub(super) fn is_undecided(&self) -> Result<bool, SessionError> {
+        self.dead()?;
+        Ok(self.passes.get().is_some_and(Passes::is_undecided))
+    }
+
+    /// Whether passes have begun.
+    pub(super) fn passes_have_begun(&self) -> bool {
+        self.passes.have_begun()
+    }
+
+    /// What the end of the last pass said.
+    pub(super) fn answer(&self) -> Result<NextPass, SessionError> {
+        self.dead()?;
+        self.passes.get().ok_or_else(|| no_passes("next_pass"))?.answer()
+    }
+
+    /// What is to be written of a decision of the shared plan.
+    pub(super) fn decided(&self, plan: Option<PassPlan>) -> Result<PassEnd, SessionError> {
+        self.dead()?;
+        self.passes.get().ok_or_else(|| no_passes("next_pass"))?.decided(plan)
+    }
+
+    /// The decision was written: it counts.
+    pub(super) fn conclude(&mut self, end: PassEnd) -> Result<NextPass, SessionError> {
+        self.dead()?;
+        Ok(self.passes.get_mut().ok_or_else(|| no_passes("next_pass"))?.conclude(end))
     }
 
     /// MP-17, MP-19, MP-25.

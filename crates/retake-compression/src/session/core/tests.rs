@@ -170,6 +170,7 @@ impl Play {
             }
             End(kind) => self.end_pass(kind).map_or_else(code, |next| match next {
                 NextPass::Finished => "finished".to_owned(),
+                NextPass::Undecided => "undecided".to_owned(),
                 NextPass::Requested(ranges) => {
                     let tenths = |time: Time| time.convert_scale(10).value();
                     let text: Vec<String> = ranges

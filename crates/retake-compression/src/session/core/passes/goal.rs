@@ -23,7 +23,7 @@ const FAR: f64 = 0.03;
 const UNEVEN: f64 = 0.12;
 
 /// What the merged stream is to become, as the properties say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::session) struct PassGoal {
     /// Bits per second in the mean, if that is asked for.
     pub(super) rate: Option<u64>,
@@ -71,14 +71,14 @@ impl PassGoal {
 
     /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is
     /// not encoded again counts. `broken` are the units that have a part in windows above their limits, and
-    /// by how much.
-    /// `full` says how full the windows are that each unit is in.
+    /// by how much. `full` says how full the windows are that each unit is in, and `may_come` which units can
+    /// be encoded again at all.
     pub(super) fn plan(
         &self,
         units: &[Unit],
         seconds: f64,
-        broken: &BTreeMap<usize, f64>,
-        full: &[f64],
+        (broken, full): (&BTreeMap<usize, f64>, &[f64]),
+        may_come: impl Fn(usize) -> bool,
     ) -> PassPlan {
         let family = self.family();
         let objective = match (self.rate, self.floor) {
@@ -108,6 +108,8 @@ impl PassGoal {
             });
         }
         keep_limits(&brief, &states, broken, &mut takes);
+        takes.retain(|unit, _| may_come(*unit));
+        others.retain(|unit, _| may_come(*unit));
         for (&unit, take) in takes.iter_mut().chain(&mut others) {
             let finest = finest.get(unit).copied().unwrap_or(scale.min);
             take.best = take.best.max(self.best.unwrap_or(scale.min)).max(finest);

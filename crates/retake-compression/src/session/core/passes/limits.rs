@@ -7,8 +7,8 @@ use crate::rate_limit::{TimedBytes, fullest, overfull, samples_before};
 use retake_media::Time;
 use std::collections::BTreeMap;
 
-/// The samples in decode order.
-fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
+/// The samples that are out, in decode order.
+pub(super) fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
     let out = frames.states.iter().enumerate().filter(|(_, frame)| frame.dts.is_numeric());
     let timed = out.map(|(index, frame)| TimedBytes {
         seconds: frame.dts.seconds(),
@@ -20,15 +20,15 @@ fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
     samples
 }
 
-/// The units that make windows hold more than a limit, each with how many times too large it is
-/// ([`overfull`]); and how full the fullest window is that each unit has a sample in.
+/// Of samples in decode order: the units that make windows hold more than a limit, each with how many times
+/// too large it is ([`overfull`]); and how full the fullest window is that each of `units` units has a sample
+/// in.
 pub(super) fn judge(
-    frames: &Frames,
-    units: &[Unit],
+    samples: &[TimedBytes],
+    units: usize,
     limits: &[DataRateLimit],
 ) -> (BTreeMap<usize, f64>, Vec<f64>) {
-    let samples = timeline(frames, units);
-    (overfull(&samples, limits), fullest(&samples, limits, units.len()))
+    (overfull(samples, limits), fullest(samples, limits, units))
 }
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.

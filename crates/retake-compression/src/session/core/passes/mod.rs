@@ -4,6 +4,7 @@ mod frames;
 mod goal;
 mod limits;
 mod record;
+mod shared;
 mod state;
 mod units;
 
@@ -11,7 +12,8 @@ mod units;
 mod tests;
 
 pub(in crate::session) use goal::PassGoal;
-pub(in crate::session) use record::{Earlier, STATE};
+pub(in crate::session) use record::{Earlier, PassPlan, STATE};
+pub(in crate::session) use shared::{PartRecord, plan as plan_parts};
 pub(in crate::session) use state::{PassEnd, PassKind, Passes};
 
 use crate::encoder::FrameOptions;

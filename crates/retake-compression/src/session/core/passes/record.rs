@@ -24,7 +24,7 @@ pub(super) struct PassRecord {
 
 /// What a pass is to do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct PassPlan {
+pub(in crate::session) struct PassPlan {
     /// The units to encode again, with what is expected of each; empty for everything, as in the first pass.
     pub(super) takes: BTreeMap<usize, Expected>,
     /// What they are to take together, where a rate says so.

@@ -4,6 +4,7 @@ use super::frames::{Frames, Input, digest};
 use super::goal::PassGoal;
 use super::limits;
 use super::record::{Earlier, PassPlan, PassRecord};
+use super::shared::{self, PartRecord};
 use super::units::{self, Unit};
 use crate::encoder::{FrameOptions, QualityScale};
 use crate::planner::pace::{Expected, Pace};
@@ -38,6 +39,8 @@ enum Stage {
     Open(OpenPass),
     /// A pass was ended, and others may follow.
     Between { request: Option<PassRequest> },
+    /// A pass was ended, and whether another one follows is for a plan to say that others have a part in.
+    Undecided,
     /// The last pass was ended, or one failed.
     Over,
 }
@@ -132,7 +135,16 @@ pub(in crate::session) struct PassEnd {
     /// How everything stands, for the storage's note.
     pub(in crate::session) note: Vec<u8>,
     kind: PassKind,
-    plan: Option<PassPlan>,
+    next: Next,
+}
+
+/// What follows a pass.
+#[derive(Debug)]
+enum Next {
+    /// The pass that is asked for, if any is.
+    Planned(Option<PassPlan>),
+    /// It is not known yet, because others have a part in the plan.
+    Undecided,
 }
 
 #[derive(Debug)]
@@ -189,6 +201,7 @@ impl Passes {
         match &self.stage {
             Stage::Open(_) => refuse(SessionMistake::PassOpen),
             Stage::Over => refuse(SessionMistake::PassesOver),
+            Stage::Undecided => refuse(SessionMistake::Undecided),
             Stage::Resumed { settings: stored, .. } if stored != settings => {
                 let (stored, wanted) = (stored.clone(), settings.to_owned());
                 Err(StorageError::Mismatch { what: "settings", stored, wanted }.into())
@@ -368,6 +381,25 @@ impl Passes {
         kind: PassKind,
         goal: &PassGoal,
     ) -> Result<PassEnd, SessionError> {
+        let (kind, part) = self.close(kind, goal)?;
+        let plan = shared::plan(&[part]).pop().flatten();
+        self.ended(kind, Next::Planned(plan))
+    }
+
+    /// The same for a session that has a part in the plan of others: what it knows for this plan.
+    pub(in crate::session) fn end_part(
+        &mut self,
+        kind: PassKind,
+        goal: &PassGoal,
+    ) -> Result<(PassEnd, PartRecord), SessionError> {
+        let (kind, part) = self.close(kind, goal)?;
+        let next = if part.may_go_on { Next::Undecided } else { Next::Planned(None) };
+        Ok((self.ended(kind, next)?, part))
+    }
+
+    /// Takes note of what has come of the pass, and gives what a plan has to know of it. The pass was the
+    /// last one if the call that ended it says so, or the one that began it.
+    fn close(&mut self, kind: PassKind, goal: &PassGoal) -> Result<(PassKind, PartRecord), SessionError> {
         self.is_open("end_pass")?;
         self.end_unit();
         let Stage::Open(mut pass) = std::mem::replace(&mut self.stage, Stage::Over) else {
@@ -386,37 +418,77 @@ impl Passes {
         let complete = frames.all(|index| self.frames.states[index].out);
         self.measure(&pass, goal.first);
         let last = kind == PassKind::Final || pass.kind == PassKind::Final;
-        let ended = last || !complete || self.begun >= goal.most || self.frames.states.is_empty();
-        let plan = if ended { None } else { self.plan(goal) };
+        let kind = if last { PassKind::Final } else { PassKind::Analysis };
+        let part = PartRecord {
+            goal: goal.clone(),
+            limits: self.limits().to_vec(),
+            units: self.units.clone(),
+            samples: limits::timeline(&self.frames, &self.units),
+            seconds: self.frames.seconds(),
+            passes: self.begun,
+            may_go_on: !last && complete && !self.frames.states.is_empty(),
+        };
+        Ok((kind, part))
+    }
+
+    /// What is to be written of a pass that was ended.
+    fn ended(&self, kind: PassKind, next: Next) -> Result<PassEnd, SessionError> {
         let settings = self.fixed.as_ref().map(|fixed| fixed.settings.clone()).unwrap_or_default();
-        let record = PassRecord { settings, units: self.units.clone(), next: plan.clone() };
+        let plan = match &next {
+            Next::Planned(plan) => plan.clone(),
+            Next::Undecided => None,
+        };
+        let record = PassRecord { settings, units: self.units.clone(), next: plan };
         let note = serde_json::to_vec(&record)
             .map_err(|error| SessionError::Malfunction(format!("units cannot be kept: {error}")))?;
-        let kind = if last { PassKind::Final } else { PassKind::Analysis };
-        Ok(PassEnd { number: self.begun - 1, note, kind, plan })
+        Ok(PassEnd { number: self.begun - 1, note, kind, next })
     }
 
     /// What was to be written of a pass that was ended was written: it counts.
     pub(in crate::session) fn conclude(&mut self, end: PassEnd) -> NextPass {
-        let ranges = end.plan.as_ref().map(|plan| self.ranges_of(plan));
+        let plan = match end.next {
+            Next::Planned(plan) => plan,
+            Next::Undecided => {
+                self.stage = Stage::Undecided;
+                return NextPass::Undecided;
+            }
+        };
+        let ranges = plan.as_ref().map(|plan| self.ranges_of(plan));
         if end.kind == PassKind::Analysis {
-            let request = end.plan.zip(ranges.clone()).map(|(plan, ranges)| PassRequest { plan, ranges });
+            let request = plan.zip(ranges.clone()).map(|(plan, ranges)| PassRequest { plan, ranges });
             self.stage = Stage::Between { request };
         }
         ranges.map_or(NextPass::Finished, NextPass::Requested)
     }
 
+    /// Whether it is for a plan that others have a part in to say what follows.
+    pub(in crate::session) fn is_undecided(&self) -> bool {
+        matches!(self.stage, Stage::Undecided)
+    }
+
+    /// The plan that others have a part in was made: what is to be written of it before
+    /// [`Passes::conclude`].
+    pub(in crate::session) fn decided(&self, plan: Option<PassPlan>) -> Result<PassEnd, SessionError> {
+        self.ended(PassKind::Analysis, Next::Planned(plan))
+    }
+
+    /// What the end of the last pass said, or what was decided since.
+    pub(in crate::session) fn answer(&self) -> Result<NextPass, SessionError> {
+        let refuse = |reason| Err(SessionError::parameter("next_pass", reason));
+        match &self.stage {
+            Stage::Between { request: Some(request) } | Stage::Resumed { request, .. } => {
+                Ok(NextPass::Requested(request.ranges.clone()))
+            }
+            Stage::Between { request: None } | Stage::Over => Ok(NextPass::Finished),
+            Stage::Undecided => Ok(NextPass::Undecided),
+            Stage::Open(_) => refuse(SessionMistake::PassOpen),
+            Stage::Before { .. } => refuse(SessionMistake::NoPass),
+        }
+    }
+
     /// The pass that is open could not be ended: it is over all the same (MP-15).
     pub(in crate::session) fn abandon(&mut self) {
         self.stage = Stage::Over;
-    }
-
-    /// What to ask for, if anything.
-    fn plan(&self, goal: &PassGoal) -> Option<PassPlan> {
-        let (broken, full) = limits::judge(&self.frames, &self.units, self.limits());
-        let plan = goal.plan(&self.units, self.frames.seconds(), &broken, &full);
-        let asked = !plan.takes.is_empty() || (self.is_first() && goal.always);
-        asked.then_some(plan)
     }
 
     /// MP-17, MP-19, MP-25: the ranges that the last pass ended with; in a new session, those of the session
@@ -430,7 +502,7 @@ impl Passes {
         let request = match &self.stage {
             Stage::Resumed { request, .. } => Some(request),
             Stage::Open(OpenPass { request, .. }) | Stage::Between { request } => request.as_ref(),
-            Stage::Before { .. } | Stage::Over => None,
+            Stage::Before { .. } | Stage::Undecided | Stage::Over => None,
         };
         let none = || SessionError::parameter("time_ranges_for_next_pass", SessionMistake::NoNextPass);
         request.map(|request| request.ranges.clone()).ok_or_else(none)

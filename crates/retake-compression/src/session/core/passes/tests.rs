@@ -1,4 +1,4 @@
-use super::{Earlier, PassGoal, PassKind, Passes};
+use super::{Earlier, PartRecord, PassGoal, PassKind, Passes, plan_parts};
 use crate::encoder::{ControlSupport, EncoderInfo, FrameOptions, QualityScale};
 use crate::property::{Environment, Property, Values};
 use crate::session::derive::UnitStart;
@@ -65,9 +65,9 @@ fn send(session: &mut Session, frame: i64, bytes: usize) -> Result<Option<UnitSt
     Ok(start)
 }
 
-fn end(session: &mut Session, last: bool, rate: Option<u64>) -> Result<NextPass, SessionError> {
-    let PassOptions { most, request_once, whole_source } = session.options;
-    let goal = PassGoal {
+fn goal(options: PassOptions, rate: Option<u64>) -> PassGoal {
+    let PassOptions { most, request_once, whole_source } = options;
+    PassGoal {
         rate,
         floor: None,
         metric: String::new(),
@@ -78,7 +78,11 @@ fn end(session: &mut Session, last: bool, rate: Option<u64>) -> Result<NextPass,
         most,
         whole: whole_source,
         always: request_once,
-    };
+    }
+}
+
+fn end(session: &mut Session, last: bool, rate: Option<u64>) -> Result<NextPass, SessionError> {
+    let goal = goal(session.options, rate);
     let kind = if last { PassKind::Final } else { PassKind::Analysis };
     let ended = session.passes.end(kind, &goal)?;
     session.note.clone_from(&ended.note);
@@ -292,10 +296,8 @@ fn another_pass_over_everything() {
     }
 }
 
-/// MP-33, MP-30: a window across the join of two units that is above its limit has both encoded again,
-/// coarser; when it is not any more, nothing is asked for.
-#[test]
-fn windows_above_their_limit_are_encoded_again() {
+/// Values with a limit of 1500 bytes in a second.
+fn limited() -> Arc<Values> {
     use crate::property::{DataRateLimit, PropertyKey};
     let limits = Property::DataRateLimits(vec![DataRateLimit { bytes: 1500, seconds: 1.0 }]);
     let (info, limits) = (info_with_limits(), [(PropertyKey::DataRateLimits, Some(limits.value()))]);
@@ -307,7 +309,74 @@ fn windows_above_their_limit_are_encoded_again() {
         transfers: false,
         metrics: &[],
     };
-    let values = Arc::new(Values::default().with(&environment, &limits, false).unwrap());
+    Arc::new(Values::default().with(&environment, &limits, false).unwrap())
+}
+
+/// What a first pass over these frames tells the plan of all parts.
+fn part(
+    values: &Arc<Values>,
+    rate: Option<u64>,
+    frames: std::ops::Range<i64>,
+    bytes: impl Fn(i64) -> usize,
+) -> PartRecord {
+    let mut session = passes(PassOptions::default());
+    begin_with(&mut session, false, values, "").unwrap();
+    frames.for_each(|frame| assert!(send(&mut session, frame, bytes(frame)).is_ok()));
+    session.passes.end_part(PassKind::Analysis, &goal(session.options, rate)).unwrap().1
+}
+
+proptest! {
+    /// PA-12, PA-15, MP-32: wherever a film is divided into parts, what is planned for them is what would be
+    /// planned for the film of one session, and they share its bytes.
+    #[test]
+    fn the_plan_of_parts_is_that_of_the_whole(
+        bytes in prop::collection::vec(20usize..400, 4..12), cuts in prop::collection::btree_set(1i64..11, 0..4),
+    ) {
+        let units = bytes.len() as i64;
+        let cuts: Vec<i64> = [0].into_iter().chain(cuts.into_iter().filter(|cut| *cut < units)).chain([units]).collect();
+        let of = |first: i64, end: i64| {
+            part(&Arc::default(), Some(RATE), first * 10..end * 10, |frame| bytes[frame as usize / 10])
+        };
+        let whole = plan_parts(&[of(0, units)]).pop().flatten();
+        let parts: Vec<PartRecord> = cuts.windows(2).map(|pair| of(pair[0], pair[1])).collect();
+        let plans = plan_parts(&parts);
+        let Some(whole) = whole else {
+            prop_assert!(plans.iter().all(Option::is_none));
+            return Ok(());
+        };
+        let placed = plans.iter().zip(&cuts).flat_map(|(plan, first)| {
+            plan.iter().flat_map(|plan| &plan.takes).map(|(unit, take)| (unit + *first as usize, *take))
+        });
+        prop_assert_eq!(placed.collect::<Vec<_>>(), whole.takes.into_iter().collect::<Vec<_>>());
+        let shared: f64 = plans.iter().flatten().filter_map(|plan| plan.bytes).sum();
+        prop_assert!((shared / whole.bytes.unwrap() - 1.0).abs() < 1e-9);
+    }
+}
+
+/// MP-33, PA-8: a window across the join of two parts is above its limit, and none within either of them: a
+/// unit of both is encoded again. What was ended as the last pass stays as it is.
+#[test]
+fn windows_across_joins_of_parts_are_encoded_again() {
+    let bytes = |frame: i64| if (15..25).contains(&frame) { 180 } else { 60 };
+    let parts = [0..20, 20..40].map(|frames| part(&limited(), None, frames, bytes));
+    for part in &parts {
+        assert_eq!(plan_parts(std::slice::from_ref(part)), [None]);
+    }
+    let units = |parts: &[PartRecord]| -> Vec<Vec<usize>> {
+        let plans = plan_parts(parts);
+        plans.iter().map(|plan| plan.iter().flat_map(|plan| plan.takes.keys().copied()).collect()).collect()
+    };
+    assert_eq!(units(&parts), [vec![1], vec![0]]);
+    let [before, mut after] = parts;
+    after.may_go_on = false;
+    assert_eq!(units(&[before, after]), [vec![1], vec![]]);
+}
+
+/// MP-33, MP-30: a window across the join of two units that is above its limit has both encoded again,
+/// coarser; when it is not any more, nothing is asked for.
+#[test]
+fn windows_above_their_limit_are_encoded_again() {
+    let values = limited();
     let mut session = passes(PassOptions::default());
     begin_with(&mut session, false, &values, "").unwrap();
     // the last half second of the second unit and the first of the third hold 1800 bytes
