@@ -33,13 +33,12 @@ pub use api::group::AssetWriterInputGroup;
 pub use api::input::AssetWriterInput;
 pub use api::reader::{AssetReader, OutputSource, Picture, Pictures, ReaderOutput, Samples, Sound};
 pub use api::receiver::{MultiPassController, PixelBufferReceiver, SampleReceiver, SoundReceiver};
-pub use api::sound::SoundSettings;
 pub use api::video::VideoSettings;
 pub use api::writer::AssetWriter;
 pub use output::{Existing, OutputError, OutputTarget, UnfinishedFile, short_name};
 pub use retake_libav::{
-    Container, PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, ReaderOptions, SoundCodec,
-    TrackFormat,
+    BitRateStrategy, Container, PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, ReaderOptions,
+    SoundCodec, SoundSettings, SoundSource, TrackFormat,
 };
 pub use run::queue::{Queue, SerialQueue};
 pub use types::association::TrackAssociation;

@@ -5,7 +5,8 @@ mod common;
 
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, Container, Mistake, SoundCodec, SoundSettings,
+    AppendError, AssetWriter, AssetWriterInput, BitRateStrategy, Container, Mistake, SoundCodec,
+    SoundSettings, SoundSource, WriterStatus,
 };
 use retake_media::Time;
 use std::path::Path;
@@ -27,7 +28,9 @@ fn stretch(first: i64, count: i64) -> Vec<f32> {
 
 fn input(codec: SoundCodec) -> Option<AssetWriterInput> {
     let mut settings = SoundSettings::new(codec, RATE as u32, 2);
-    settings.bit_rate = 160_000;
+    if !codec.is_lossless() {
+        settings.bit_rate = 160_000;
+    }
     match AssetWriterInput::sound(&settings) {
         Ok(input) => Some(input),
         Err(error) => {
@@ -92,6 +95,8 @@ fn encoded_sound_is_heard_from_its_first_sample_on() {
         (SoundCodec::Aac, "c.mkv"),
         (SoundCodec::Opus, "d.mp4"),
         (SoundCodec::Opus, "e.webm"),
+        (SoundCodec::Ac3, "f.mp4"),
+        (SoundCodec::Ac3, "g.mkv"),
     ] {
         for begin in [Time::ZERO, Time::new(1001 * 7, 24_000)] {
             let film = studio.path(name);
@@ -105,17 +110,132 @@ fn encoded_sound_is_heard_from_its_first_sample_on() {
             writer.finish_writing_and_wait().unwrap();
             let heard = heard(&studio, &film);
             // FFmpeg notes the priming of Opus alone in Matroska: that of AAC is heard, in step all the same
-            let shift = if name == "c.mkv" { 1024 } else { 0 };
+            let priming = match codec {
+                SoundCodec::Aac => 1024,
+                SoundCodec::Ac3 => 256,
+                _ => 312,
+            };
+            let shift = if ["c.mkv", "g.mkv"].contains(&name) { priming } else { 0 };
             let [before, there, after] = [-1, 0, 1].map(|more| difference(&heard, shift + more));
             assert!(there < 0.01 && there * 3.0 < before.min(after), "{name}: {before} {there} {after}");
             // this reader plays the last packets to their end
             let extra = heard.len() as i64 / 2 - SAMPLES - shift;
             assert!((0..2048).contains(&extra), "{name}: {extra} more");
             if writer.container().is_iso() {
-                let priming = if codec == SoundCodec::Aac { 1024 } else { 312 };
-                assert_eq!(edits(&film), [(SAMPLES as u32, priming)], "{name}");
+                assert_eq!(edits(&film), [(SAMPLES as u32, priming as i32)], "{name}");
             }
         }
+    }
+}
+
+/// A film of sound alone, of what was appended in portions that fit nothing.
+fn sound_film(studio: &Studio, settings: &SoundSettings, name: &str) -> std::path::PathBuf {
+    let film = studio.path(name);
+    let input = AssetWriterInput::sound(settings).unwrap();
+    let writer = AssetWriter::new(&film, Container::from_path(&film).unwrap());
+    writer.add(&input).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    append_all_sound(&input, Time::ZERO);
+    writer.finish_writing_and_wait().unwrap();
+    film
+}
+
+/// [AI-5] Formats without loss give back every sample that was appended and no other, in the depth that was
+/// asked for, in every container that holds them.
+#[test]
+fn lossless_sound_is_heard_as_it_was_to_the_last_sample() {
+    let Some(studio) = Studio::open() else { return };
+    for (codec, depth, bits, name) in [
+        (SoundCodec::Flac, None, 16, "a.mkv"),
+        (SoundCodec::Flac, Some(24), 24, "b.mp4"),
+        (SoundCodec::Alac, None, 16, "c.mp4"),
+        (SoundCodec::Alac, Some(24), 24, "d.mov"),
+        (SoundCodec::Alac, Some(24), 24, "e.mkv"),
+        (SoundCodec::PcmS16, None, 16, "f.mov"),
+        (SoundCodec::PcmS24, None, 24, "g.mov"),
+        (SoundCodec::PcmS24, None, 24, "h.mkv"),
+        (SoundCodec::PcmF32, None, 32, "i.mov"),
+    ] {
+        let mut settings = SoundSettings::new(codec, RATE as u32, 2);
+        settings.bit_depth = depth;
+        let film = sound_film(&studio, &settings, name);
+        let heard = heard(&studio, &film);
+        assert_eq!(heard.len() as i64, 2 * SAMPLES, "{name}");
+        // half a step, and what 24 bits of a float lose
+        let step = if bits == 32 { 0.0 } else { 0.5001 / f64::from(1 << (bits - 1)) };
+        let wrong = heard
+            .iter()
+            .zip(stretch(0, SAMPLES))
+            .position(|(got, meant)| (f64::from(*got) - f64::from(meant)).abs() > step);
+        assert_eq!(wrong, None, "{name}");
+        if bits == 24 {
+            // 24 bits are there, and not 16 with eight that say nothing
+            assert!(heard.iter().any(|sample| (sample * 32_768.0).fract() != 0.0), "{name}");
+        }
+        let said = ffprobe("-show_entries stream=sample_rate,channels,bits_per_raw_sample", &film);
+        assert!(said[0].starts_with("48000,2"), "{name}: {said:?}");
+    }
+}
+
+/// [AI-5] What is appended may have another rate and other channels than the track: it is mixed and resampled
+/// as another program does it, in step, and the film lasts as long.
+#[test]
+fn appended_sound_is_converted_to_the_track() {
+    let Some(studio) = Studio::open() else { return };
+    let plain = SoundSettings::new(SoundCodec::PcmF32, RATE as u32, 2);
+    let plain = sound_film(&studio, &plain, "plain.mov");
+    let (from, to) = (plain.to_str().unwrap(), studio.path("mixed.mov"));
+    ffmpeg(&["-i", from, "-ac", "1", "-ar", "44100", "-c:a", "pcm_f32le", to.to_str().unwrap()]);
+    let meant = heard(&studio, &to);
+    let mut settings = SoundSettings::new(SoundCodec::Flac, 44_100, 1);
+    settings.source = Some(SoundSource::new(RATE as u32, 2));
+    let film = sound_film(&studio, &settings, "a.mp4");
+    let got = heard(&studio, &film);
+    assert_eq!(got.len() as i64, (SAMPLES * 44_100 + 24_000) / RATE);
+    let wrong = |shift: usize| -> f64 {
+        let pairs = got[3999 + shift..].iter().zip(&meant[4000..80_000]);
+        pairs.map(|(one, other)| f64::from(one - other).powi(2)).sum()
+    };
+    assert!(wrong(1) < 0.01 && wrong(0) > 1.0 && wrong(2) > 1.0, "{} {} {}", wrong(0), wrong(1), wrong(2));
+}
+
+/// [AI-5] The strategy is the encoder's: packets of one size, or of sizes that follow the sound.
+#[test]
+fn a_bit_rate_strategy_shows_in_the_packets() {
+    let Some(studio) = Studio::open() else { return };
+    let sizes = |strategy| {
+        let mut settings = SoundSettings::new(SoundCodec::Opus, RATE as u32, 2);
+        (settings.bit_rate, settings.strategy) = (96_000, Some(strategy));
+        if let Err(error) = AssetWriterInput::sound(&settings) {
+            eprintln!("SKIPPED: {error}");
+            return None;
+        }
+        let film = sound_film(&studio, &settings, &format!("{strategy:?}.webm"));
+        Some(ffprobe("-show_entries packet=size", &film))
+    };
+    let Some(constant) = sizes(BitRateStrategy::Constant) else { return };
+    assert!(constant.len() > 100 && constant.iter().all(|size| *size == constant[0]), "{constant:?}");
+    let [average, variable] =
+        [BitRateStrategy::Average, BitRateStrategy::Variable].map(|s| sizes(s).unwrap());
+    assert!(average != variable && variable.iter().any(|size| *size != variable[0]));
+}
+
+/// [AI-5] A container that does not hold a format says so when the input is added.
+#[test]
+fn sound_that_a_container_does_not_hold_is_refused_at_once() {
+    for (codec, name) in [
+        (SoundCodec::PcmS16, "a.mp4"),
+        (SoundCodec::Flac, "a.mov"),
+        (SoundCodec::Flac, "a.webm"),
+        (SoundCodec::Alac, "a.webm"),
+        (SoundCodec::Ac3, "a.webm"),
+    ] {
+        let input = AssetWriterInput::sound(&SoundSettings::new(codec, RATE as u32, 2)).unwrap();
+        let writer = AssetWriter::new(name, Container::from_path(Path::new(name)).unwrap());
+        let refused = writer.add(&input).unwrap_err();
+        assert!(matches!(refused.mistake, Mistake::CannotAdd(_)), "{codec:?} {name}: {refused}");
+        assert!(writer.status() == WriterStatus::Unknown && !writer.can_add(&input));
     }
 }
 

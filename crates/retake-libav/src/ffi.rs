@@ -45,7 +45,19 @@ macro_rules! opaque {
         }
     )*};
 }
-opaque!(AVPacket, AVFrame, RtInput, RtDecoder, RtScaler, RtResizer, RtOutput, RtSubtitles, RtSound, RtPcm);
+opaque!(
+    AVPacket,
+    AVFrame,
+    RtInput,
+    RtDecoder,
+    RtScaler,
+    RtResizer,
+    RtOutput,
+    RtSubtitles,
+    RtSound,
+    RtConverter,
+    RtPcm
+);
 
 /// The callbacks through which the shims reach the bytes of a film.
 #[repr(C)]
@@ -228,6 +240,18 @@ pub(crate) struct RawVideo {
 }
 
 #[repr(C)]
+pub(crate) struct RawSoundSettings {
+    pub(crate) encoder: *const c_char,
+    pub(crate) rate: i32,
+    pub(crate) channels: i32,
+    pub(crate) bit_depth: i32,
+    pub(crate) layout: u64,
+    pub(crate) bit_rate: i64,
+    pub(crate) option: *const c_char,
+    pub(crate) value: *const c_char,
+}
+
+#[repr(C)]
 pub(crate) struct RawSoundFrame {
     pub(crate) pts: i64,
     pub(crate) duration: i64,
@@ -402,17 +426,35 @@ unsafe extern "C" {
     pub(crate) fn rt_output_finish(output: *mut RtOutput) -> c_int;
     pub(crate) fn rt_output_bytes(output: *const RtOutput) -> i64;
 
-    pub(crate) fn rt_sound_open(
-        encoder: *const c_char,
-        rate: c_int,
-        channels: c_int,
-        bit_rate: i64,
-        out: *mut *mut RtSound,
-    ) -> c_int;
+    pub(crate) fn rt_sound_open(settings: *const RawSoundSettings, out: *mut *mut RtSound) -> c_int;
     pub(crate) fn rt_sound_close(sound: *mut RtSound);
     pub(crate) fn rt_sound_of(sound: *const RtSound, out: *mut RawAudio);
-    pub(crate) fn rt_sound_send(sound: *mut RtSound, samples: *const f32, pts: i64) -> c_int;
+    pub(crate) fn rt_sound_send(sound: *mut RtSound, samples: *const f32, count: c_int, pts: i64) -> c_int;
     pub(crate) fn rt_sound_receive(sound: *mut RtSound, out: *mut RawPacket) -> c_int;
+
+    pub(crate) fn rt_converter_open(
+        format: c_int,
+        rate: c_int,
+        channels: c_int,
+        layout: u64,
+        out: *mut *mut RtConverter,
+    ) -> c_int;
+    pub(crate) fn rt_converter_close(converter: *mut RtConverter);
+    pub(crate) fn rt_converter_floats(
+        converter: *mut RtConverter,
+        from: *const f32,
+        count: c_int,
+        rate: c_int,
+        channels: c_int,
+        layout: u64,
+        data: *mut *const u8,
+        samples: *mut c_int,
+    ) -> c_int;
+    pub(crate) fn rt_converter_drain(
+        converter: *mut RtConverter,
+        data: *mut *const u8,
+        samples: *mut c_int,
+    ) -> c_int;
 
     pub(crate) fn rt_pcm_open(
         input: *mut RtInput,

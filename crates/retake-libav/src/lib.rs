@@ -63,7 +63,7 @@ pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{FrameReader, ReaderOptions};
 pub use retake_media::picture_hash;
 pub use samples::{SampleReader, TrackReader};
-pub use sound::{SoundCodec, SoundEncoder, SoundPacket};
+pub use sound::{BitRateStrategy, SoundCodec, SoundEncoder, SoundPacket, SoundSettings, SoundSource};
 pub use sound_reader::SoundReader;
 pub use survey::survey;
 pub use transfer::PictureTransfer;

@@ -102,14 +102,14 @@ pub mod source {
 /// several passes, `examples/hls.rs` segments for HTTP Live Streaming.
 pub mod asset {
     pub use retake_asset::{
-        AppendError, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup, CallError, Container,
-        EncoderSetup, InputEncoder, InputOptions, MediaDataLocation, MediaSample, MediaType, Mistake,
-        MultiPassController, OpenedEncoder, OtherTracks, OutputSource, PassDescription, PcmBlock,
-        PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor,
+        AppendError, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup, BitRateStrategy,
+        CallError, Container, EncoderSetup, InputEncoder, InputOptions, MediaDataLocation, MediaSample,
+        MediaType, Mistake, MultiPassController, OpenedEncoder, OtherTracks, OutputSource, PassDescription,
+        PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor,
         PixelBufferReceiver, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples, SegmentDelegate,
         SegmentKind, SegmentProfile, SegmentReport, SerialQueue, Sound, SoundCodec, SoundReceiver,
-        SoundSettings, TrackAssociation, TrackFormat, TrackReport, UsageError, VideoSettings, WriterError,
-        WriterOptions, WriterStatus,
+        SoundSettings, SoundSource, TrackAssociation, TrackFormat, TrackReport, UsageError, VideoSettings,
+        WriterError, WriterOptions, WriterStatus,
     };
 }
 

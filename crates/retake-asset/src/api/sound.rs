@@ -3,29 +3,10 @@ use crate::state::track::{AppendMode, Media};
 use crate::types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::types::error::{AppendError, Mistake, WriterError};
 use crate::types::media::MediaSample;
-use retake_libav::{MediaError, SoundCodec, SoundEncoder, TrackFormat};
+use retake_libav::{MediaError, SoundEncoder, SoundSettings, TrackFormat};
 use retake_media::codes;
 use retake_media::{Sample, SampleAttachments, SampleKind, Time};
 use std::sync::Arc;
-
-/// What an input encodes sound to.
-#[doc(alias = "outputSettings")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SoundSettings {
-    /// The coding format.
-    #[doc(alias = "AVFormatIDKey")]
-    pub codec: SoundCodec,
-    /// Samples a second of each channel, of what is appended and of the track.
-    #[doc(alias = "AVSampleRateKey")]
-    pub sample_rate: u32,
-    /// Channels, in the usual order of so many.
-    #[doc(alias = "AVNumberOfChannelsKey")]
-    pub channels: u32,
-    /// Bits a second. Default: 0, what the encoder thinks right.
-    #[doc(alias = "AVEncoderBitRateKey")]
-    pub bit_rate: u64,
-}
 
 /// How samples of sound lie: so many a second of each channel, side by side.
 #[derive(Debug, Clone, Copy)]
@@ -34,29 +15,23 @@ pub(super) struct SoundLayout {
     channels: usize,
 }
 
-impl SoundSettings {
-    /// So many channels at this rate, in this coding format.
-    pub fn new(codec: SoundCodec, sample_rate: u32, channels: u32) -> Self {
-        Self { codec, sample_rate, channels, bit_rate: 0 }
-    }
-}
-
 impl AssetWriterInput {
-    /// An input that encodes sound, which is appended by [`append_sound`](Self::append_sound) or a
-    /// [`SoundReceiver`](crate::SoundReceiver). What the encoder adds at both ends (priming, and the rest of
-    /// the last packet) is edited out of the film.
+    /// An input that encodes sound. What is appended has the rate and the channels of
+    /// [`SoundSettings::source`], and is converted where the track has others. It is appended by
+    /// [`append_sound`](Self::append_sound) or a [`SoundReceiver`](crate::SoundReceiver). What the encoder
+    /// adds at both ends (priming, and the rest of the last packet) is edited out of the film. Lossless
+    /// formats add nothing.
     ///
     /// # Errors
     /// [`WriterError::NoEncoder`] if there is none for the coding format, or it refuses the settings. No
     /// writer has failed then: there is none yet.
     #[doc(alias = "initWithMediaType:outputSettings:")]
     pub fn sound(settings: &SoundSettings) -> Result<Self, WriterError> {
-        let SoundSettings { codec, sample_rate, channels, bit_rate } = *settings;
-        let encoder = SoundEncoder::open(codec, sample_rate, channels, bit_rate)
-            .map_err(|error| WriterError::NoEncoder(error.to_string()))?;
-        let format = encoder.format().clone();
-        let rate = i32::try_from(format.sample_rate).unwrap_or(i32::MAX);
-        let layout = SoundLayout { rate, channels: (format.channels as usize).max(1) };
+        let encoder =
+            SoundEncoder::open(settings).map_err(|error| WriterError::NoEncoder(error.to_string()))?;
+        let source = encoder.source();
+        let rate = i32::try_from(source.sample_rate).unwrap_or(i32::MAX);
+        let layout = SoundLayout { rate, channels: (source.channels as usize).max(1) };
         Ok(Self::of_sound(Box::new(PacketEncoder { encoder, begin: None, over: false }), layout))
     }
 

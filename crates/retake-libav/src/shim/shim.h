@@ -309,12 +309,20 @@ int rt_subtitles_track(const rt_subtitles *subtitles);
 int rt_subtitles_convert(rt_subtitles *subtitles, const AVPacket *packet, rt_packet *out);
 
 /* These functions are in sound.c. */
-int rt_sound_open(const char *encoder, int rate, int channels, int64_t bit_rate, rt_sound **out);
+typedef struct {
+    const char *encoder;
+    int32_t rate, channels, bit_depth; /* 16 or 24 bits are taken as integers, 0 as floats */
+    uint64_t layout;                   /* a channel mask, or 0 for the usual one of so many channels */
+    int64_t bit_rate;                  /* 0 leaves it to the encoder */
+    const char *option, *value;        /* one option of the encoder's own, or NULL */
+} rt_sound_settings;
+
+int rt_sound_open(const rt_sound_settings *settings, rt_sound **out);
 void rt_sound_close(rt_sound *sound);
 void rt_sound_of(const rt_sound *sound, rt_audio *out); /* Texts and bytes live as long as the encoder. */
-/* Takes as many samples of each channel as rt_audio.frame_size says, one of each after the other; NULL is the
-   end. */
-int rt_sound_send(rt_sound *sound, const float *samples, int64_t pts);
+/* Takes `count` samples of each channel, one of each after the other: as many as rt_audio.frame_size says,
+   and fewer in the last call alone; NULL is the end. */
+int rt_sound_send(rt_sound *sound, const float *samples, int count, int64_t pts);
 int rt_sound_receive(rt_sound *sound, rt_packet *out);
 
 /* These functions are in pcm.c. */

@@ -145,6 +145,8 @@ int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base
     par->frame_size = audio->frame_size;
     par->block_align = audio->block_align;
     par->bits_per_coded_sample = audio->bits_per_sample;
+    /* Lossless codecs have their depth in the description of the track. */
+    if (codec->props & AV_CODEC_PROP_LOSSLESS) par->bits_per_raw_sample = audio->bits_per_sample;
     par->initial_padding = audio->padding;
     par->bit_rate = audio->bit_rate;
     stream->time_base = (AVRational){time_base.num, time_base.den};
