@@ -32,7 +32,9 @@ pub use api::adaptor::PixelBufferAdaptor;
 pub use api::group::AssetWriterInputGroup;
 pub use api::input::AssetWriterInput;
 pub use api::reader::{AssetReader, OutputSource, Picture, Pictures, ReaderOutput, Samples, Sound};
-pub use api::receiver::{MultiPassController, PixelBufferReceiver, SampleReceiver, SoundReceiver};
+pub use api::receiver::{
+    MultiPassController, PassDescriptions, PixelBufferReceiver, SampleReceiver, SoundReceiver,
+};
 pub use api::video::VideoSettings;
 pub use api::writer::AssetWriter;
 pub use output::{Existing, OutputError, OutputTarget, UnfinishedFile, short_name};

@@ -7,14 +7,14 @@ mod common;
 use common::scripted::*;
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, CallError, Container, Mistake, PixelBufferAdaptor,
-    SerialQueue, WriterStatus,
+    AppendError, AssetWriter, AssetWriterInput, CallError, Container, Mistake, PassDescription,
+    PixelBufferAdaptor, SerialQueue, SoundCodec, SoundSettings, WriterStatus,
 };
 use retake_media::{PixelBufferAttributes, PixelFormat, Time, TimeRange};
-use std::future::Future;
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -500,4 +500,111 @@ fn a31_a_receiver_that_ignores_its_passes_gets_one() {
     sounds.finish().unwrap();
     writer.finish_writing_and_wait().unwrap();
     assert_eq!(versions_in(&studio, 30), [1; 30]);
+}
+
+/// AM-3, AM-4: both are told when they change, and as they are: the switch and the encoder's answer; the
+/// first pass when the writer starts, the ranges of each that follows, and their end.
+#[test]
+fn what_passes_there_are_is_told() {
+    let studio = Studio::empty();
+    let script = Script::new(&[&[range(24, 36)]], false);
+    let plain = AssetWriterInput::passthrough(audio_format());
+    assert!(
+        plain.observe_multiple_passes(|_| ()).is_err() && plain.observe_pass_description(|_| ()).is_err()
+    );
+    let set = set(&studio, &script, true);
+    let Set { writer, input, .. } = &set;
+    input.configure(|options| options.multi_pass = false).unwrap();
+    writer.add(&plain).unwrap();
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    for (name, input) in [("one", input), ("other", &plain)] {
+        let (passes, descriptions) = (told.clone(), told.clone());
+        let say = move |can| passes.lock().unwrap().push(format!("{name} {can}"));
+        input.observe_multiple_passes(say).unwrap();
+        let say = move |pass: Option<&PassDescription>| {
+            let ranges = pass.map(|pass| pass.source_time_ranges().to_vec());
+            descriptions.lock().unwrap().push(format!("{name} {ranges:?}"));
+        };
+        input.observe_pass_description(say).unwrap();
+    }
+    let take = || std::mem::take(&mut *told.lock().unwrap());
+    input.configure(|options| options.multi_pass = true).unwrap();
+    plain.configure(|options| options.multi_pass = true).unwrap();
+    assert_eq!(take(), ["one true"]);
+    writer.start_writing().unwrap();
+    let first = format!("{:?}", Some([TimeRange::EVERYTHING]));
+    assert_eq!(take(), [format!("one {first}"), format!("other {first}")]);
+    writer.start_session(Time::ZERO).unwrap();
+    let wait = || {
+        let patience = Instant::now();
+        while told.lock().unwrap().is_empty() {
+            assert!(patience.elapsed() < LONG, "nobody is told");
+            std::thread::yield_now();
+        }
+    };
+    set.append(0..48);
+    input.mark_current_pass_as_finished().unwrap();
+    wait();
+    assert_eq!(take(), [format!("one {:?}", Some([range(24, 36)]))]);
+    set.append(24..36);
+    input.mark_current_pass_as_finished().unwrap();
+    wait();
+    assert_eq!(take(), ["one None"]);
+    writer.cancel_writing();
+    assert!(take().is_empty());
+}
+
+/// AM-3: an encoder of one pass takes the promise back when the writer starts, and says so.
+#[test]
+fn an_encoder_of_one_pass_takes_the_promise_back() {
+    let studio = Studio::empty();
+    let settings = SoundSettings::new(SoundCodec::PcmS16, 48_000, 1);
+    let input = AssetWriterInput::sound(&settings).unwrap();
+    let writer = AssetWriter::new(studio.path("film.mov"), Container::Mov);
+    let (_receiver, mut passes) = writer.sound_receiver_requesting_multi_pass(&input).unwrap();
+    let told: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let keep = told.clone();
+    input.observe_multiple_passes(move |can| keep.lock().unwrap().push(can)).unwrap();
+    assert!(passes.can_perform_multiple_passes() && passes.pass_descriptions().is_some());
+    writer.start_writing().unwrap();
+    assert_eq!(*told.lock().unwrap(), [false]);
+    assert!(!passes.can_perform_multiple_passes() && passes.pass_descriptions().is_none());
+}
+
+/// AD-6, AD-8: receivers of every kind come with a controller, which has no sequence of passes where none can
+/// be had: for samples from the start, for sound once the writer has started. Beside that, the passes of
+/// pictures come as a stream that is polled.
+#[test]
+fn receivers_of_every_kind_have_a_controller() {
+    let studio = Studio::empty();
+    let script = Script::new(&[&[range(12, 24)]], false);
+    let writer = AssetWriter::new(studio.path("film.mov"), Container::Mov);
+    let (input, samples) = (encoding(&script, true), AssetWriterInput::passthrough(audio_format()));
+    let sound = AssetWriterInput::sound(&SoundSettings::new(SoundCodec::PcmS16, 48_000, 1)).unwrap();
+    let (receiver, mut passes) = writer.pixel_buffer_receiver_requesting_multi_pass(&input).unwrap();
+    let (sample_receiver, mut no_passes) = writer.sample_receiver_requesting_multi_pass(&samples).unwrap();
+    let (sound_receiver, mut sound_passes) = writer.sound_receiver_requesting_multi_pass(&sound).unwrap();
+    assert!(no_passes.pass_descriptions().is_none());
+    writer.start_writing().unwrap();
+    assert!(sound_passes.pass_descriptions().is_none());
+    writer.start_session(Time::ZERO).unwrap();
+    run(async {
+        assert_eq!(no_passes.next().await.unwrap().unwrap().source_time_ranges(), [TimeRange::EVERYTHING]);
+        let mut stream = passes.pass_descriptions().unwrap();
+        let mut seen = Vec::new();
+        while let Some(pass) = poll_fn(|context| stream.poll_next(context)).await {
+            let ranges = pass.unwrap().source_time_ranges().to_vec();
+            for index in (0..48).filter(|index| ranges.iter().any(|r| r.contains(Time::new(*index, 24)))) {
+                receiver.append(blank(), Time::new(index, 24)).await.unwrap();
+            }
+            seen.push(ranges);
+        }
+        assert_eq!(seen, [vec![TimeRange::EVERYTHING], vec![range(12, 24)]]);
+        receiver.finish().unwrap();
+        sample_receiver.finish().unwrap();
+        sound_receiver.append(vec![0.5; 48_000], Time::ZERO).await.unwrap();
+        assert!(sound_passes.next().await.unwrap().is_some() && sound_passes.next().await.unwrap().is_none());
+        sound_receiver.finish().unwrap();
+    });
+    writer.finish_writing_and_wait().unwrap();
 }

@@ -4,7 +4,7 @@ use super::input::AssetWriterInput;
 use crate::run::clients::Handler;
 use crate::run::queue::Queue;
 use crate::state::CurrentPass;
-use crate::state::effects::Awaited;
+use crate::state::effects::{Awaited, Observable, Observation};
 use crate::types::error::{CallError, UsageError};
 use crate::types::pass::PassDescription;
 use std::sync::Arc;
@@ -17,6 +17,43 @@ impl AssetWriterInput {
     #[doc(alias = "canPerformMultiplePasses")]
     pub fn can_perform_multiple_passes(&self) -> bool {
         self.setup(|setup| setup.can_perform_multiple_passes())
+    }
+
+    /// Has changes of [`can_perform_multiple_passes`](Self::can_perform_multiple_passes) told: when the
+    /// switch is set, and when the writer starts with an encoder that has one pass alone. As with
+    /// [`observe_readiness`](Self::observe_readiness), that is on whatever thread it happens, and the
+    /// observer must not wait for the writer.
+    ///
+    /// # Errors
+    /// [`Mistake::NotAttached`](crate::Mistake::NotAttached).
+    #[doc(alias = "canPerformMultiplePasses")]
+    pub fn observe_multiple_passes(
+        &self,
+        observer: impl Fn(bool) + Send + Sync + 'static,
+    ) -> Result<(), UsageError> {
+        self.observe("observe_multiple_passes", Observable::MultiplePasses, move |heard| {
+            if let Observation::Flag(can) = heard {
+                observer(*can);
+            }
+        })
+    }
+
+    /// Has changes of [`current_pass_description`](Self::current_pass_description) told, as with
+    /// [`observe_readiness`](Self::observe_readiness). Whoever answers passes rather uses
+    /// [`respond_to_each_pass_description`](Self::respond_to_each_pass_description), which calls in a queue.
+    ///
+    /// # Errors
+    /// [`Mistake::NotAttached`](crate::Mistake::NotAttached).
+    #[doc(alias = "currentPassDescription")]
+    pub fn observe_pass_description(
+        &self,
+        observer: impl Fn(Option<&PassDescription>) + Send + Sync + 'static,
+    ) -> Result<(), UsageError> {
+        self.observe("observe_pass_description", Observable::Pass, move |heard| {
+            if let Observation::Pass(description) = heard {
+                observer(description.as_ref());
+            }
+        })
     }
 
     /// Says that all media of this pass came. With several passes, the input is not ready until it is decided

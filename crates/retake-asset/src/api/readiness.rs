@@ -4,7 +4,7 @@ use super::input::AssetWriterInput;
 use crate::run::clients::Handler;
 use crate::run::queue::Queue;
 use crate::state::WriterState;
-use crate::state::effects::Awaited;
+use crate::state::effects::{Awaited, Observable, Observation};
 use crate::types::error::UsageError;
 use std::sync::Arc;
 use std::task::Waker;
@@ -44,10 +44,23 @@ impl AssetWriterInput {
         &self,
         observer: impl Fn(bool) + Send + Sync + 'static,
     ) -> Result<(), UsageError> {
-        let (shared, id) = self.attached("observe_readiness")?;
+        self.observe("observe_readiness", Observable::Readiness, move |heard| {
+            if let Observation::Flag(ready) = heard {
+                observer(*ready);
+            }
+        })
+    }
+
+    pub(super) fn observe(
+        &self,
+        call: &'static str,
+        what: Observable,
+        observer: impl Fn(&Observation) + Send + Sync + 'static,
+    ) -> Result<(), UsageError> {
+        let (shared, id) = self.attached(call)?;
         shared.change_with(|state, clients| {
-            state.observe(id);
-            clients.tracks[id.index()].observers.push(Arc::new(observer));
+            state.observe(id, what);
+            clients.tracks[id.index()].observers[what as usize].push(Arc::new(observer));
         });
         Ok(())
     }

@@ -79,8 +79,35 @@ impl AssetWriter {
         input: &AssetWriterInput,
     ) -> Result<(PixelBufferReceiver, MultiPassController), UsageError> {
         let receiver = self.pixel_buffer_receiver(input)?;
-        input.configure(|options| options.multi_pass = true)?;
-        Ok((receiver, MultiPassController { input: input.clone(), begun: false }))
+        Ok((receiver, MultiPassController::asking(input)?))
+    }
+
+    /// The same as [`sample_receiver`](Self::sample_receiver), asking for several passes. Samples that are
+    /// stored as they come are never wanted again, which the controller says.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::sample_receiver`].
+    #[doc(alias = "inputReceiverRequestingMultiPass(for:)")]
+    pub fn sample_receiver_requesting_multi_pass(
+        &self,
+        input: &AssetWriterInput,
+    ) -> Result<(SampleReceiver, MultiPassController), UsageError> {
+        let receiver = self.sample_receiver(input)?;
+        Ok((receiver, MultiPassController::asking(input)?))
+    }
+
+    /// The same as [`sound_receiver`](Self::sound_receiver), asking for several passes. No encoder of sound
+    /// has passes, which the controller says once the writer has started.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::sound_receiver`].
+    #[doc(alias = "inputReceiverRequestingMultiPass(for:)")]
+    pub fn sound_receiver_requesting_multi_pass(
+        &self,
+        input: &AssetWriterInput,
+    ) -> Result<(SoundReceiver, MultiPassController), UsageError> {
+        let receiver = self.sound_receiver(input)?;
+        Ok((receiver, MultiPassController::asking(input)?))
     }
 }
 
@@ -183,26 +210,66 @@ impl SoundReceiver {
 }
 
 impl MultiPassController {
+    fn asking(input: &AssetWriterInput) -> Result<Self, UsageError> {
+        input.configure(|options| options.multi_pass = true)?;
+        Ok(Self { input: input.clone(), begun: false })
+    }
+
+    /// The passes one after the other, or `None` where several cannot be had: then everything is appended
+    /// once, and the receiver is finished.
+    #[doc(alias = "passDescriptions")]
+    pub fn pass_descriptions(&mut self) -> Option<PassDescriptions<'_>> {
+        self.can_perform_multiple_passes().then_some(PassDescriptions(self))
+    }
+
     /// Whether several passes can be had; final once the writer has started.
     #[doc(alias = "canPerformMultiplePasses")]
     pub fn can_perform_multiple_passes(&self) -> bool {
         self.input.can_perform_multiple_passes()
     }
 
-    /// What the next pass asks for: of the first, everything. Asking for the next pass ends the one before it
-    /// (resolution 32). `None` after the last: then the receiver is to be finished, which is also how a
-    /// client stops early.
+    /// What the next pass asks for: of the first, everything, also where there is no other. Asking for the
+    /// next pass ends the one before it (resolution 32). `None` after the last: then the receiver is to be
+    /// finished, which is also how a client stops early.
     ///
     /// # Errors
     /// A [`UsageError`] before the writer starts; the writer's error when it fails meanwhile.
-    #[doc(alias = "passDescriptions")]
     pub async fn next(&mut self) -> Result<Option<PassDescription>, CallError> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<PassDescription>, CallError>> {
         if self.begun && self.input.is_in_pass() {
             self.input.mark_current_pass_as_finished()?;
         }
-        let description = poll_fn(|context| self.input.pass_or_wake(context.waker())).await?;
-        self.begun = true;
-        Ok(description)
+        let description = self.input.pass_or_wake(context.waker());
+        // An attempt that waits has ended its pass; the next one must not end the pass that it waits for.
+        self.begun = matches!(description, Poll::Ready(Ok(_)));
+        description
+    }
+}
+
+/// The descriptions of passes as a sequence, made by [`MultiPassController::pass_descriptions`].
+#[derive(Debug)]
+pub struct PassDescriptions<'a>(&'a mut MultiPassController);
+
+impl PassDescriptions<'_> {
+    /// As [`MultiPassController::next`].
+    ///
+    /// # Errors
+    /// As there.
+    #[allow(clippy::should_implement_trait)] // an iterator would have to wait with its thread
+    pub async fn next(&mut self) -> Result<Option<PassDescription>, CallError> {
+        self.0.next().await
+    }
+
+    /// One attempt, in the form of a stream of futures: the next description; `None` after the last; or the
+    /// task is woken when it is worth another attempt. Nothing comes after an error that lasts.
+    pub fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<PassDescription, CallError>>> {
+        self.0.poll_next(context).map(Result::transpose)
     }
 }
 

@@ -7,7 +7,7 @@ use super::shell::Shared;
 use super::task;
 use crate::output::OutputTarget;
 use crate::state::WriterState;
-use crate::state::effects::{Awaited, Call, Effect};
+use crate::state::effects::{Awaited, Call, Effect, Observable, Observation};
 use crate::state::track::TrackId;
 use crate::types::error::WriterError;
 use crate::types::segment::{SegmentDelegate, SegmentProfile};
@@ -17,7 +17,7 @@ use std::task::Waker;
 /// Told once how it ended.
 pub(crate) type Completion = Box<dyn FnOnce(Result<(), WriterError>) + Send>;
 
-pub(crate) type Observer = Arc<dyn Fn(bool) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(&Observation) + Send + Sync>;
 
 /// A block that a client wants to be called in a queue. It has captured the input that it is about.
 #[derive(Clone)]
@@ -59,7 +59,8 @@ pub(crate) struct TrackClients {
     pub(crate) encoder: Option<Arc<dyn TrackEncoder>>,
     pub(crate) request: Option<Handler>,
     pub(crate) responder: Option<Handler>,
-    pub(crate) observers: Vec<Observer>,
+    /// By what they observe.
+    pub(crate) observers: [Vec<Observer>; Observable::ALL.len()],
     pub(crate) readiness_wakers: Vec<Waker>,
     pub(crate) pass_wakers: Vec<Waker>,
 }
@@ -88,7 +89,7 @@ pub(crate) enum Action {
         call: Call,
         handler: Handler,
     },
-    Observers(TrackId),
+    Observers(TrackId, Observable),
     Wake(Vec<Waker>),
     Spawn(TrackId),
     Complete(Completion, Result<(), WriterError>),
@@ -115,7 +116,7 @@ impl Clients {
             Effect::Call(call @ Call::Pass(id, _)) => {
                 Action::Pass { call, handler: self.tracks[id.index()].responder.clone()? }
             }
-            Effect::Call(Call::Observers(id)) => Action::Observers(id),
+            Effect::Call(Call::Observers(id, what)) => Action::Observers(id, what),
             Effect::Wake(id, Awaited::Readiness) => {
                 Action::Wake(std::mem::take(&mut self.tracks[id.index()].readiness_wakers))
             }
@@ -141,7 +142,7 @@ impl Clients {
                 unwanted.handlers.extend(track.responder.take());
             }
             if over && !readiness.is_notifying() {
-                unwanted.observers.append(&mut track.observers);
+                track.observers.iter_mut().for_each(|observers| unwanted.observers.append(observers));
             }
         }
         if over {
@@ -165,7 +166,7 @@ impl Action {
                 let queue = handler.queue.clone();
                 queue.dispatch(Box::new(move || run_responder(&shared, &call, &handler)));
             }
-            Self::Observers(id) => notify_observers(&shared, id),
+            Self::Observers(id, what) => notify_observers(&shared, id, what),
             Self::Wake(wakers) => wakers.into_iter().for_each(Waker::wake),
             Self::Spawn(id) => task::spawn(shared, id),
             Self::Complete(completion, outcome) => completion(outcome),
@@ -194,15 +195,16 @@ fn run_responder(shared: &Arc<Shared>, call: &Call, handler: &Handler) {
     }
 }
 
-/// Tells observers of a track what its readiness is, until they know: one thread at a time, so that what they
+/// Tells observers of a track what they observe, until they know: one thread at a time, so that what they
 /// hear last is so.
-fn notify_observers(shared: &Arc<Shared>, id: TrackId) {
+fn notify_observers(shared: &Arc<Shared>, id: TrackId, what: Observable) {
     let next = || {
         shared.change_with(|state, clients| {
-            state.next_observation(id).map(|ready| (ready, clients.tracks[id.index()].observers.clone()))
+            let heard = state.next_observation(id, what)?;
+            Some((heard, clients.tracks[id.index()].observers[what as usize].clone()))
         })
     };
-    while let Some((ready, observers)) = next() {
-        observers.iter().for_each(|observer| observer(ready));
+    while let Some((heard, observers)) = next() {
+        observers.iter().for_each(|observer| observer(&heard));
     }
 }

@@ -25,8 +25,30 @@ pub(crate) enum Call {
     Request(TrackId, u64),
     /// Whoever hears of the passes of a track: of this one, or that there is none any more; in its queue.
     Pass(TrackId, Option<PassDescription>),
-    /// The observers of the readiness of a track.
-    Observers(TrackId),
+    /// The observers of something about a track.
+    Observers(TrackId, Observable),
+}
+
+/// What of a track can be observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Observable {
+    /// Whether it is ready.
+    Readiness,
+    /// Whether several passes can be had.
+    MultiplePasses,
+    /// What the current pass asks for.
+    Pass,
+}
+
+impl Observable {
+    pub(crate) const ALL: [Self; 3] = [Self::Readiness, Self::MultiplePasses, Self::Pass];
+}
+
+/// What observers hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Observation {
+    Flag(bool),
+    Pass(Option<PassDescription>),
 }
 
 /// What futures wait for.

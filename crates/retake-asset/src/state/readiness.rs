@@ -2,8 +2,8 @@
 //! that there is somebody.
 
 use super::WriterState;
-use super::effects::{Awaited, Call, Effect};
-use super::track::TrackId;
+use super::effects::{Awaited, Call, Effect, Observable, Observation};
+use super::track::{TrackId, TrackState};
 use crate::types::error::{Mistake, UsageError};
 
 /// A standing request for media data.
@@ -25,16 +25,29 @@ enum RequestState {
     Parked,
 }
 
+/// Whether somebody hears of changes, what they heard last, and whether they are being notified now.
+#[derive(Debug, Default)]
+struct Observed {
+    notified: Option<Observation>,
+    notifying: bool,
+}
+
+impl Observed {
+    /// What observers have to hear of next; nothing once they know.
+    fn next(&mut self, now: Observation) -> Option<Observation> {
+        self.notifying = self.notified.as_ref() != Some(&now);
+        self.notified = Some(now.clone());
+        self.notifying.then_some(now)
+    }
+}
+
 /// Whether a track is ready, and who waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     ready: bool,
     request: Option<Request>,
     requests: u64,
-    /// Whether somebody hears of changes, what they heard last, and whether they are being notified now.
-    observed: bool,
-    notified: bool,
-    notifying: bool,
+    observed: [Observed; Observable::ALL.len()],
     /// Whether somebody hears of each pass.
     responds: bool,
     /// Whether futures wait for either.
@@ -59,7 +72,7 @@ impl Readiness {
 
     /// Whether observers may have to hear something yet.
     pub(crate) fn is_notifying(&self) -> bool {
-        self.notifying
+        self.observed.iter().any(|observed| observed.notifying)
     }
 
     /// No block is called any more, except one that runs already.
@@ -73,11 +86,26 @@ impl Readiness {
         self.responds = false;
     }
 
+    fn set_ready(&mut self, ready: bool) {
+        if std::mem::replace(&mut self.ready, ready) != ready {
+            self.unpark();
+        }
+    }
+
     /// Something moved that a parked block may have waited for.
     fn unpark(&mut self) {
         if let Some(request) = self.request.as_mut().filter(|request| request.state == RequestState::Parked) {
             request.state = RequestState::Idle;
         }
+    }
+}
+
+/// What observers of a track would hear now.
+fn observation(track: &TrackState, what: Observable) -> Observation {
+    match what {
+        Observable::Readiness => Observation::Flag(track.readiness.ready),
+        Observable::MultiplePasses => Observation::Flag(track.setup.can_perform_multiple_passes()),
+        Observable::Pass => Observation::Pass(track.passes.description().cloned()),
     }
 }
 
@@ -89,17 +117,16 @@ impl WriterState {
             let id = TrackId::new(index);
             let ready = open && self.tracks[index].passes.is_open() && self.interleaver.has_room(index);
             let (track, effects) = (&mut self.tracks[index], &mut self.effects);
-            let readiness = &mut track.readiness;
-            if readiness.ready != ready {
-                readiness.ready = ready;
-                if !readiness.observed {
-                    readiness.notified = ready;
-                } else if !readiness.notifying {
-                    readiness.notifying = true;
-                    effects.push(Effect::Call(Call::Observers(id)));
+            track.readiness.set_ready(ready);
+            for what in Observable::ALL {
+                let observed = &track.readiness.observed[what as usize];
+                let idle = !observed.notifying && observed.notified.is_some();
+                if idle && observed.notified.as_ref() != Some(&observation(track, what)) {
+                    track.readiness.observed[what as usize].notifying = true;
+                    effects.push(Effect::Call(Call::Observers(id, what)));
                 }
-                readiness.unpark();
             }
+            let readiness = &mut track.readiness;
             if readiness.awaits_readiness && (ready || !track.passes.is_open() || !open) {
                 readiness.awaits_readiness = false;
                 effects.push(Effect::Wake(id, Awaited::Readiness));
@@ -167,17 +194,16 @@ impl WriterState {
         }
     }
 
-    /// Somebody wants to hear of changes of readiness.
-    pub(crate) fn observe(&mut self, id: TrackId) {
-        self.tracks[id.index()].readiness.observed = true;
+    /// Somebody wants to hear of changes.
+    pub(crate) fn observe(&mut self, id: TrackId, what: Observable) {
+        let now = observation(&self.tracks[id.index()], what);
+        self.tracks[id.index()].readiness.observed[what as usize].notified.get_or_insert(now);
     }
 
-    /// The readiness that observers have to hear of next; nothing once they know.
-    pub(crate) fn next_observation(&mut self, id: TrackId) -> Option<bool> {
-        let readiness = &mut self.tracks[id.index()].readiness;
-        readiness.notifying = readiness.notified != readiness.ready;
-        readiness.notified = readiness.ready;
-        readiness.notifying.then_some(readiness.ready)
+    /// What observers have to hear of next; nothing once they know.
+    pub(crate) fn next_observation(&mut self, id: TrackId, what: Observable) -> Option<Observation> {
+        let now = observation(&self.tracks[id.index()], what);
+        self.tracks[id.index()].readiness.observed[what as usize].next(now)
     }
 
     /// A future waits until a track may be ready. Answers whether another attempt is worth while at once.

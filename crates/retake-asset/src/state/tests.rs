@@ -2,7 +2,7 @@
 //! calls against a model.
 #![allow(clippy::unwrap_used)] // a test's panic is its answer
 
-use super::effects::{Awaited, Call, Effect};
+use super::effects::{Awaited, Call, Effect, Observable, Observation};
 use super::intake::Refusal;
 use super::passes::Shape;
 use super::phase::Phase;
@@ -62,7 +62,7 @@ fn effects(state: &mut WriterState) -> String {
     state.settle();
     let words = state.take_effects().into_iter().map(|effect| match effect {
         Effect::Call(Call::Request(id, number)) => format!("call {} #{number}", id.index()),
-        Effect::Call(Call::Observers(id)) => format!("observers {}", id.index()),
+        Effect::Call(Call::Observers(id, _)) => format!("observers {}", id.index()),
         Effect::Call(Call::Pass(id, Some(pass))) => {
             format!("pass {} x{}", id.index(), pass.source_time_ranges().len())
         }
@@ -158,7 +158,7 @@ fn passes_go_one_after_the_other() {
             (("hear of passes", |state| said(state.respond("respond", FIRST))), "pass 0 x1"),
             (
                 ("observe the other", |state| {
-                    state.observe(SECOND);
+                    state.observe(SECOND, Observable::Readiness);
                     String::new()
                 }),
                 "",
@@ -207,9 +207,11 @@ fn passes_go_one_after_the_other() {
             (task, "None; "),
             (
                 ("observation", |state| {
-                    format!("{:?} {:?}; ", state.next_observation(SECOND), state.next_observation(SECOND))
+                    let [first, then] =
+                        [(); 2].map(|()| state.next_observation(SECOND, Observable::Readiness));
+                    format!("{first:?} {then:?}; ")
                 }),
-                "Some(true) None; ",
+                "Some(Flag(true)) None; ",
             ),
         ],
     );
@@ -450,7 +452,7 @@ impl World {
                     assert!(track.running.is_none_or(|(running, _)| running != number), "one call at a time");
                     assert!(track.out.replace(number) != Some(number), "one call at a time");
                 }
-                Effect::Call(Call::Observers(id)) => {
+                Effect::Call(Call::Observers(id, _)) => {
                     let track = &mut self.tracks[id.index()];
                     assert!(
                         track.observed && !std::mem::replace(&mut track.telling, true),
@@ -638,7 +640,7 @@ impl World {
                 if !std::mem::replace(&mut self.tracks[index].observed, true) {
                     self.tracks[index].heard = self.state.track(TrackId::new(index)).readiness.is_ready();
                 }
-                self.state.observe(TrackId::new(index));
+                self.state.observe(TrackId::new(index), Observable::Readiness);
             }
             Step::Tell(index) => self.tell(index),
             Step::AwaitReadiness(index) => {
@@ -677,8 +679,9 @@ impl World {
 
     fn tell(&mut self, index: usize) {
         if self.tracks[index].telling {
-            match self.state.next_observation(TrackId::new(index)) {
-                Some(ready) => {
+            match self.state.next_observation(TrackId::new(index), Observable::Readiness) {
+                Some(Observation::Pass(_)) => unreachable!("readiness is a flag"),
+                Some(Observation::Flag(ready)) => {
                     let heard = std::mem::replace(&mut self.tracks[index].heard, ready);
                     assert_ne!(heard, ready, "what is heard is other than before");
                 }

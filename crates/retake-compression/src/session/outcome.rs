@@ -21,7 +21,16 @@ impl<T> EncodedOutcome<T> {
         }
     }
 
-    /// The sample, or the error; none for a dropped frame.
+    /// The average quantizer that the frame was coded with, on the encoder's own scale; none where there is
+    /// no sample, and where the encoder does not say.
+    pub fn qp(&self) -> Option<f32> {
+        match &self.result {
+            Ok(Emission::Sample { qp, .. }) if *qp > 0.0 => Some(*qp),
+            _ => None,
+        }
+    }
+
+    /// The sample, or the error; none for a dropped frame. [`qp`](Self::qp) has to be asked for before.
     ///
     /// # Errors
     /// Those of the frame.

@@ -21,7 +21,7 @@ pub enum StorageError {
         /// Its value in the session.
         wanted: String,
     },
-    /// Another session holds the storage.
+    /// Another session holds the storage, or another storage has its file.
     #[doc(alias = "kVTMultiPassStorageIdentifierMismatchErr")]
     #[error(
         "the multi-pass storage is in use by another session: invalidate that one first, or use another storage"

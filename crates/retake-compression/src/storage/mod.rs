@@ -61,14 +61,18 @@ impl MultiPassStorage {
     /// `time_range` is a hint of the times to expect; it restricts nothing, and may be invalid.
     ///
     /// # Errors
-    /// [`StorageError::Unusable`] for a file that is no storage, is damaged, is in use, or cannot be made.
-    /// The file is unchanged then.
+    /// [`StorageError::InUse`] for the file of another storage, of whatever process;
+    /// [`StorageError::Unusable`] for a file that is no storage, is damaged, or cannot be made. The file is
+    /// unchanged then.
     #[doc(alias = "VTMultiPassStorageCreate")]
     #[doc(alias = "two-pass")]
     pub fn create(path: Option<&Path>, options: &StorageOptions) -> Result<Arc<Self>, StorageError> {
         let fail = |source| StorageError::Unusable { path: path.map(Path::to_owned), source };
         let opened = BackingFile::open(path, options.temporary_folder.as_deref(), options.do_not_delete);
-        let (backing, file) = opened.map_err(fail)?;
+        let (backing, file) = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => StorageError::InUse,
+            _ => fail(error),
+        })?;
         let begun = backing.existed() && file.metadata().map_err(fail)?.len() > 0;
         let content = if begun { Content::open(file) } else { Content::create(file) };
         let state = Mutex::new(State { content: Some(content.map_err(fail)?), attached: false });

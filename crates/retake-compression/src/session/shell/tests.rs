@@ -110,6 +110,8 @@ fn session(planner: Planner, mut handler: impl FnMut(u64) + Send + 'static) -> S
     let thread = spawn(move || {
         let deliver = Box::new(move |outcome: EncodedOutcome<u64>| {
             handler(outcome.token);
+            // what the encoder says of a frame can be asked for before its sample is taken out
+            assert_eq!(outcome.qp(), outcome.sample().map(|_| 20.0));
             if matches!(outcome.result, Ok(Emission::Sample { .. })) {
                 // the test may have seen enough
                 let _ = send.send(outcome.token);
