@@ -104,9 +104,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     for WrittenSound { folder, track, codec, segments } in written {
         file(&folder, INDEX, &playlist::media(&segments))?;
         let language = track.language.as_deref().and_then(languages::tag);
-        let name = track.title.clone().or_else(|| language.clone()).unwrap_or_else(|| "Sound".into());
-        let taken = |name: &String| sounds.iter().any(|sound| sound.name == *name);
-        let name = if taken(&name) { format!("{name} ({})", sounds.len() + 1) } else { name };
+        let name = sound_name(track.title.as_deref(), language.as_deref(), &sounds);
         sounds.push(Sound {
             uri: uri(&folder, INDEX),
             rate: BitRate::of_segments(&segments),
@@ -184,6 +182,15 @@ fn shown_size(format: &FormatDescription, rotation: i32) -> (u32, u32) {
     if rotation % 180 == 90 { (size.1, size.0) } else { size }
 }
 
+/// Returns the name of the next track of sound: its title, or its language where the title shows nothing.
+/// Names of one group must differ, and players list them, so that none may be empty (RFC 8216, 4.3.4.1).
+fn sound_name(title: Option<&str>, language: Option<&str>, before: &[Sound]) -> String {
+    let shown = |name: &&str| !playlist::quoted(name).trim().is_empty();
+    let name = title.filter(shown).or(language.filter(shown)).unwrap_or("Sound");
+    let taken = before.iter().any(|sound| sound.name == name);
+    if taken { format!("{name} ({})", before.len() + 1) } else { name.to_owned() }
+}
+
 /// Escapes a name as part of a URI: characters with a meaning there are written as numbers (RFC 3986).
 fn escaped(name: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -201,6 +208,23 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tracks_of_sound_have_names_that_are_seen_and_differ() {
+        let mut sounds: Vec<Sound> = Vec::new();
+        for (title, language, expected) in [
+            (Some("Director"), Some("en"), "Director"),
+            (Some(""), Some("fr"), "fr"),
+            (Some(" \n\""), None, "Sound"),
+            (None, Some(""), "Sound (4)"),
+            (None, Some("fr"), "fr (5)"),
+        ] {
+            let name = sound_name(title, language, &sounds);
+            assert_eq!(name, expected, "{title:?} {language:?}");
+            let (uri, codec) = (String::new(), String::new());
+            sounds.push(Sound { uri, rate: BitRate::default(), codec, name, language: None, channels: 2 });
+        }
+    }
 
     #[test]
     fn names_with_meaning_are_escaped() {

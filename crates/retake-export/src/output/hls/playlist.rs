@@ -163,7 +163,7 @@ pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
 }
 
 /// Replaces quotes and control characters by spaces, because a text between quotes cannot hold them.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     text.chars().map(|c| if c == '"' || c.is_control() { ' ' } else { c }).collect()
 }
 
