@@ -89,6 +89,7 @@ struct Work {
 fn open(plan: SinkPlan, to: OpenOutput, cut: Cut) -> Result<Work, WriterError> {
     let start = cut.session;
     let movie = Rational::new(1, i32::try_from(plan.movie_timescale).unwrap_or(i32::MAX));
+    let narrow = plan.container.is_iso();
     let sound = |track: &SinkTrack| MediaType::of(&track.format) == MediaType::Audio;
     let kinds: Vec<_> = plan.tracks.iter().map(|track| (sound(track), track.encoded)).collect();
     let sink: Box<dyn Sink> = match to {
@@ -99,7 +100,8 @@ fn open(plan: SinkPlan, to: OpenOutput, cut: Cut) -> Result<Work, WriterError> {
         OpenOutput::Film(target) => Box::new(FilmSink::create(plan, target)?),
     };
     let tracks = kinds.into_iter().enumerate();
-    let timeline = |(index, (sound, encoded))| Timeline::new(sink.time_base(index), start, sound, encoded);
+    let timeline =
+        |(index, (sound, encoded))| Timeline::new(sink.time_base(index), start, sound, encoded, narrow);
     let tracks = tracks.map(timeline).collect();
     Ok(Work { sink, tracks, movie })
 }

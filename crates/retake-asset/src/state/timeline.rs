@@ -40,6 +40,8 @@ pub(crate) struct Timeline {
     sound: bool,
     /// Whether its samples come from an encoder of the writer.
     encoded: bool,
+    /// Whether durations and offsets have 32 bits only, as in ISO files.
+    narrow: bool,
     held: Option<Held>,
     last: Option<i64>,
     step: Option<i64>,
@@ -58,12 +60,13 @@ struct Held {
 
 impl Timeline {
     /// A track that ticks by `base`, in a session that starts at `session`.
-    pub(crate) fn new(base: Rational, session: Time, sound: bool, encoded: bool) -> Self {
+    pub(crate) fn new(base: Rational, session: Time, sound: bool, encoded: bool, narrow: bool) -> Self {
         Self {
             base,
             session,
             sound,
             encoded,
+            narrow,
             held: None,
             last: None,
             step: None,
@@ -85,7 +88,23 @@ impl Timeline {
         }
         let pts = ticks(sample.sample.pts).ok_or("its time is not a number, or too large")?;
         if self.last.is_some_and(|last| dts <= last) {
-            return Err("it is not decoded after the sample before it, on the track's clock");
+            return Err(
+                "it is not decoded after the sample before it, on the track's clock: set a media_time_scale that tells \
+                 them apart",
+            );
+        }
+        // libavformat would move what follows to the next tick, and say so in its log alone.
+        let too_wide = |ticks: i64| self.narrow && i32::try_from(ticks).is_err();
+        if self.last.is_some_and(|last| too_wide(dts - last)) {
+            return Err(
+                "the gap before it is longer than 32 bits of the track's clock can say: set a coarser media_time_scale",
+            );
+        }
+        if too_wide(pts - dts) {
+            return Err(
+                "it is shown so long after it is decoded that 32 bits of the track's clock cannot say it: set a coarser \
+                 media_time_scale, or let a sync frame follow the gap",
+            );
         }
         let length = |time: Time| time_to_ticks(time, base).filter(|&ticks| ticks > 0);
         let given = length(sample.sample.duration);
@@ -159,5 +178,34 @@ impl Timeline {
         }
         self.samples += 1;
         Some(stored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retake_media::Sample;
+
+    /// AI-8, AW-4: on a clock of 90 kHz 32 bits are less than seven hours. Where a file has no more, a longer
+    /// gap is refused, and so is a frame that is decoded before it and shown behind it; a coarser clock takes
+    /// both, and so does a file without such a bound.
+    #[test]
+    fn gaps_that_the_clock_cannot_say_are_refused() {
+        let hour = 3600;
+        let sample = |pts, dts| {
+            let [pts, dts, duration] = [pts, dts, 1].map(|seconds| Time::new(seconds, 1));
+            MediaSample::from(Sample { data: vec![1], pts, dts, duration, kind: SampleKind::Reference })
+        };
+        let across = [sample(0, 0), sample(9 * hour, 1), sample(1, 2)];
+        let behind = [sample(0, 0), sample(1, 1), sample(9 * hour, 9 * hour)];
+        let short = [sample(0, 0), sample(6 * hour, 6 * hour), sample(12 * hour, 12 * hour)];
+        for (scale, narrow, taken) in [(90_000, true, false), (10_000, true, true), (90_000, false, true)] {
+            for (samples, taken) in [(&across, taken), (&behind, taken), (&short, true)] {
+                let mut timeline = Timeline::new(Rational::new(1, scale), Time::ZERO, false, false, narrow);
+                let all: Result<Vec<_>, _> =
+                    samples.iter().map(|sample| timeline.accept(sample.clone())).collect();
+                assert_eq!(all.is_ok(), taken, "{scale} {narrow}");
+            }
+        }
     }
 }
