@@ -102,6 +102,7 @@ mod tests {
                 icc_profile: None,
                 mastering_display: None,
                 content_light: None,
+                dolby_vision: None,
             })
         };
         let named = |name: &str| Some(name.to_owned());
