@@ -41,11 +41,24 @@ pub(crate) fn summary_of(film: &Path) -> Summary {
 
 /// An encoder that rounds samples of luma: the more, the coarser its quality. Options that it does not know
 /// are refused when it is opened, but `panic`, which panics when the first frame comes.
-struct Rounding(EncoderInfo);
+struct Rounding {
+    info: EncoderInfo,
+    /// It keeps everything until it is told that nothing more comes, whatever it says of its delay.
+    keeps_all: bool,
+}
 
 /// The encoder of these tests.
 pub(crate) fn factory() -> Arc<dyn EncoderFactory> {
-    Arc::new(Rounding(EncoderInfo {
+    rounding(false)
+}
+
+/// The same encoder, but it holds back all frames of an encode, which is more than it says.
+pub(crate) fn factory_that_keeps_all() -> Arc<dyn EncoderFactory> {
+    rounding(true)
+}
+
+fn rounding(keeps_all: bool) -> Arc<dyn EncoderFactory> {
+    let info = EncoderInfo {
         name: "rounding",
         codec: Codec::H264,
         version: "1".into(),
@@ -58,12 +71,13 @@ pub(crate) fn factory() -> Arc<dyn EncoderFactory> {
         reorders: false,
         licence: "MIT",
         controls: ControlSupport::default(),
-    }))
+    };
+    Arc::new(Rounding { info, keeps_all })
 }
 
 impl EncoderFactory for Rounding {
     fn info(&self) -> &EncoderInfo {
-        &self.0
+        &self.info
     }
 
     fn memory(&self, _: &EncoderSettings) -> u64 {
@@ -90,7 +104,16 @@ impl EncoderFactory for Rounding {
             pixel_aspect_ratio: settings.pixel_aspect_ratio,
             ..FormatDescription::video(Codec::H264, width, height)
         };
-        Ok(Box::new(RoundingEncode { format, step, panics, sent: 0, out: VecDeque::new(), finished: false }))
+        Ok(Box::new(RoundingEncode {
+            format,
+            step,
+            panics,
+            keeps_all: self.keeps_all,
+            reconstructs: settings.reconstruct,
+            sent: 0,
+            out: VecDeque::new(),
+            finished: false,
+        }))
     }
 }
 
@@ -98,6 +121,8 @@ struct RoundingEncode {
     format: FormatDescription,
     step: u8,
     panics: bool,
+    keeps_all: bool,
+    reconstructs: bool,
     sent: u64,
     out: VecDeque<Output>,
     finished: bool,
@@ -134,7 +159,9 @@ impl Encoder for RoundingEncode {
         let sample = Sample { data, pts, dts: pts, duration, kind };
         let frame = EncodedFrame { sample, index: self.sent, qp: 0.0, error: None, token: None, layer: 0 };
         self.out.push_back(Output::Frame(frame));
-        self.out.push_back(Output::Picture { index: self.sent, picture });
+        if self.reconstructs {
+            self.out.push_back(Output::Picture { index: self.sent, picture });
+        }
         self.sent += 1;
         Ok(())
     }
@@ -146,6 +173,9 @@ impl Encoder for RoundingEncode {
 
     fn receive(&mut self) -> Result<Output, EncoderError> {
         let rest = if self.finished { Output::End } else { Output::Pending };
+        if self.keeps_all && !self.finished {
+            return Ok(rest);
+        }
         Ok(self.out.pop_front().unwrap_or(rest))
     }
 }
