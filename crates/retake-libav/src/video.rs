@@ -7,7 +7,8 @@ use crate::ffi::{self, Ratio, RawColour, RawHdr, RawVideo};
 use crate::note::Note;
 use crate::output::Output;
 use retake_media::{
-    ChromaSubsampling, Codec, Colour, DolbyVision, FieldDetail, FormatDescription, PixelFormat, Range, Rational,
+    ChromaSubsampling, Codec, Colour, DolbyVision, FieldDetail, FormatDescription, PixelFormat, Range,
+    Rational,
 };
 
 /// The value of `FF_LEVEL_UNKNOWN` and `FF_PROFILE_UNKNOWN`.

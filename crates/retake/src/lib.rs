@@ -193,10 +193,9 @@ pub use retake_export::{
 pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
 pub use retake_media::{
     Attachment, Attachments, AudioFormat, ChromaSubsampling, CleanAperture, Codec, Colour, ContentLight,
-    DolbyVision,
-    FormatDescription, IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes, PixelBufferError,
-    PixelBufferPool, PixelFormat, Range, Rational, Sample, SampleAttachments, SampleBuffer, SampleKind,
-    ScalingMode, Time, TimeRange, TransferOptions, WritableBuffer,
+    DolbyVision, FormatDescription, IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes,
+    PixelBufferError, PixelBufferPool, PixelFormat, Range, Rational, Sample, SampleAttachments, SampleBuffer,
+    SampleKind, ScalingMode, Time, TimeRange, TransferOptions, WritableBuffer,
 };
 pub use retake_quality::{
     MetricKind, Pooling, available as metrics, default_metric, missing as missing_metrics,
