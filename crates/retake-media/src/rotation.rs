@@ -65,8 +65,9 @@ impl From<&RotationOptions> for Turn {
 ///
 /// # Errors
 /// Returns [`TransferError::RotationNotSupported`] if the formats differ; if the sizes do not fit, which a
-/// quarter turn exchanges; if 4:2:2 is to be turned by a quarter; or if chroma is shared and an odd number of
-/// pixels is counted backwards, because other pixels would share it then.
+/// quarter turn exchanges; if 4:2:2 is to be turned by a quarter; if [`PixelFormat::V210`] is to be anything
+/// but upside down; or if chroma is shared and an odd number of pixels is counted backwards, because other
+/// pixels would share it then.
 #[doc(alias = "VTPixelRotationSessionRotateImage")]
 #[doc(alias = "VTPixelRotationSessionCreate")]
 pub fn rotate(
@@ -117,6 +118,9 @@ fn check(source: &PixelBuffer, destination: &WritableBuffer, turn: Turn) -> Resu
             "{width}×{height} becomes {}×{}, not {to_width}×{to_height}",
             expected.0, expected.1
         ));
+    }
+    if format == PixelFormat::V210 && (turn.swap || turn.mirror_x) {
+        return Err(format!("{format:?} keeps pixels in groups: transfer it first"));
     }
     let (across, down) = format.chroma_block().unwrap_or((1, 1));
     if turn.swap && across != down {

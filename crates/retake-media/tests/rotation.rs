@@ -38,6 +38,15 @@ fn pixel(picture: &PixelBuffer, x: u32, y: u32) -> Vec<u8> {
         let first = usize::from(format == PixelFormat::Uyvy);
         return vec![place[first + 2 * (x % 2) as usize], place[1 - first], place[3 - first]];
     }
+    if format == PixelFormat::V210 {
+        let row = picture.row(0, y as usize);
+        let sample = |number: u32| {
+            let word = &row[4 * (number / 3) as usize..][..4];
+            u32::from_le_bytes(word.try_into().expect("a word has four bytes")) >> (10 * (number % 3)) & 1023
+        };
+        let chroma = x / 2 * 4;
+        return [2 * x + 1, chroma, chroma + 2].into_iter().flat_map(|n| sample(n).to_le_bytes()).collect();
+    }
     (0..format.planes())
         .flat_map(|plane| {
             let (x, y) = if plane == 0 { (x, y) } else { (x / across, y / down) };

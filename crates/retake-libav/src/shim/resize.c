@@ -35,6 +35,8 @@ static enum AVPixelFormat format_of(int planar) {
     case RT_PLANAR_420_10: return AV_PIX_FMT_YUV420P10LE;
     case RT_PLANAR_422_10: return AV_PIX_FMT_YUV422P10LE;
     case RT_PLANAR_444_10: return AV_PIX_FMT_YUV444P10LE;
+    case RT_PLANAR_444_16: return AV_PIX_FMT_YUV444P16LE;
+    case RT_PLANAR_GRAY_16: return AV_PIX_FMT_GRAY16LE;
     case RT_PLANAR_GRAY_10: return AV_PIX_FMT_GRAY10LE;
     default: return AV_PIX_FMT_GRAY8;
     }

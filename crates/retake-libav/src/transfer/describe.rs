@@ -68,6 +68,8 @@ fn black(format: PixelFormat, space: &Space, plane: usize) -> Vec<u8> {
         PixelFormat::Yuyv => vec![dark as u8, 128, dark as u8, 128],
         PixelFormat::Argb => vec![255, 0, 0, 0],
         PixelFormat::Bgra | PixelFormat::Rgba => vec![0, 0, 0, 255],
+        PixelFormat::Argb64 => vec![255, 255, 0, 0, 0, 0, 0, 0],
+        PixelFormat::Rgba64 => vec![0, 0, 0, 0, 0, 0, 255, 255],
         _ => {
             let code = if plane == 0 { dark } else { neutral } << format.bit_shift();
             code.to_le_bytes()[..format.bytes_per_sample()].to_vec()

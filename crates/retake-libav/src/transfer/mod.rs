@@ -21,7 +21,8 @@ use geometry::Placement;
 use pack::{is_plain, twin};
 use resize::{Resizer, has_room, roomy};
 use retake_media::{
-    Downsampling, PixelBuffer, PixelFormat, PixelTransfer, TransferError, TransferOptions, WritableBuffer,
+    Attachment, AttachmentMode, Downsampling, PixelBuffer, PixelBufferPool, PixelFormat, PixelTransfer,
+    TransferError, TransferOptions, WritableBuffer,
 };
 use std::mem;
 use view::{Rect, Target, View, copy};
@@ -43,12 +44,48 @@ pub struct PictureTransfer {
     between: [Option<WritableBuffer>; 4],
     /// Alpha values before and after scaling.
     alpha: [Option<WritableBuffer>; 2],
+    /// Whole planar pictures in the place of [`PixelFormat::V210`], of the source and of the destination.
+    planes: [Option<PixelBufferPool>; 2],
 }
 
 impl PictureTransfer {
     /// Makes a transfer without tables and memory, because these are made with the first picture.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Transfers by way of planes where a picture keeps its pixels in groups, because no part of such a
+    /// picture begins at any other place than at a group.
+    fn transfer_groups(
+        &mut self,
+        source: &PixelBuffer,
+        destination: &mut WritableBuffer,
+        options: &TransferOptions,
+    ) -> Result<(), TransferError> {
+        let [mut before, mut after] = mem::take(&mut self.planes);
+        let mut planes = None;
+        if source.format() == PixelFormat::V210 {
+            let mut buffer = pooled(&mut before, source.width(), source.height())?;
+            pack::unpack(&View::of(source, whole(source)), &mut Target::all(&mut buffer));
+            let mut attachments = source.attachments().clone();
+            attachments.set(Attachment::Colour(source.colour()), AttachmentMode::Propagate);
+            planes = Some(buffer.freeze().with_attachments(attachments));
+        }
+        let source = planes.as_ref().unwrap_or(source);
+        if destination.format() == PixelFormat::V210 {
+            let mut buffer = pooled(&mut after, destination.width(), destination.height())?;
+            let mut attachments = destination.attachments().clone();
+            let tagged = attachments.colour().unwrap_or_default().in_format(PixelFormat::V210);
+            attachments.set(Attachment::Colour(tagged), AttachmentMode::Propagate);
+            *buffer.attachments_mut() = attachments;
+            self.transfer(source, &mut buffer, options)?;
+            pack::pack(&View::of_all(&buffer), None, &mut Target::all(destination));
+            *destination.attachments_mut() = mem::take(buffer.attachments_mut());
+        } else {
+            self.transfer(source, destination, options)?;
+        }
+        self.planes = [before, after];
+        Ok(())
     }
 
     fn fill(
@@ -154,7 +191,9 @@ impl PictureTransfer {
         }
         let [mut apart, mut scaled] = mem::take(&mut self.alpha);
         let mut roomed = None;
-        let buffer = between(&mut apart, PixelFormat::Y8, place.from)?;
+        let deep = to_format.bit_depth() > 8;
+        let format = if deep { PixelFormat::Gray16 } else { PixelFormat::Y8 };
+        let buffer = between(&mut apart, format, place.from)?;
         pack::unpack_alpha(source, &mut Target::all(buffer));
         let alpha = View::of_all(buffer);
         let alpha = match place.from.size() == place.to.size() {
@@ -174,6 +213,9 @@ impl PixelTransfer for PictureTransfer {
         destination: &mut WritableBuffer,
         options: &TransferOptions,
     ) -> Result<(), TransferError> {
+        if [source.format(), destination.format()].contains(&PixelFormat::V210) {
+            return self.transfer_groups(source, destination, options);
+        }
         let place = geometry::place(source, destination, options)?;
         let conversion = Conversion::find(source, destination, options)?;
         self.fill(source, destination, &place, &conversion, options.downsampling)?;
@@ -181,6 +223,25 @@ impl PixelTransfer for PictureTransfer {
         *destination.attachments_mut() = attachments;
         Ok(())
     }
+}
+
+fn whole(picture: &PixelBuffer) -> Rect {
+    Rect::whole(picture.width(), picture.height())
+}
+
+/// Returns a planar picture of 4:2:2 and ten bits from a pool, which is made anew where the size has changed.
+fn pooled(
+    pool: &mut Option<PixelBufferPool>,
+    width: u32,
+    height: u32,
+) -> Result<WritableBuffer, TransferError> {
+    let fits = |pool: &PixelBufferPool| {
+        let made = pool.buffer_attributes();
+        (made.width, made.height) == (Some(width), Some(height))
+    };
+    let kept = pool.take().filter(fits);
+    let pool = pool.insert(kept.unwrap_or_else(|| PixelBufferPool::new(PixelFormat::I210, width, height)));
+    pool.create_buffer().map_err(|_| TransferError::OutOfMemory)
 }
 
 /// Returns a picture between two steps: the one of the last time, or a new one where the shape has changed.

@@ -74,7 +74,12 @@ fn planar(format: PixelFormat) -> i32 {
         Some(_) => 2,
         None => 3,
     };
-    if format.bit_depth() > 8 { chroma + 4 } else { chroma }
+    // Of sixteen bits there are 4:4:4 and luma alone.
+    match format.bit_depth() {
+        8 => chroma,
+        10 => chroma + 4,
+        _ => chroma + 6,
+    }
 }
 
 /// Makes a buffer with room for vector code around each plane.

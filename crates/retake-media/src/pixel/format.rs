@@ -79,6 +79,26 @@ pub enum PixelFormat {
     /// `yuvs` is 4:2:2 in one plane of Y, Cb, Y, Cr for each two pixels, in limited range.
     #[doc(alias = "kCVPixelFormatType_422YpCbCr8_yuvs")]
     Yuyv,
+    /// `v210` is 4:2:2 of ten bits in one plane, in limited range. Sixteen bytes hold six pixels: four
+    /// little-endian words of three samples each, the first in the lowest bits, in the order Cb, Y, Cr, Y.
+    /// Rows are whole groups of 48 pixels, 128 bytes each; what belongs to no pixel is written as zero.
+    #[doc(alias = "kCVPixelFormatType_422YpCbCr10")]
+    V210,
+    /// `I416` (our own) is 4:4:4 in three planes, with sixteen bits in two bytes; the colour states the
+    /// range.
+    I416,
+    /// `b64a` is one plane of alpha, red, green, blue, with sixteen bits in two bytes, the higher one first,
+    /// in full range.
+    #[doc(alias = "kCVPixelFormatType_64ARGB")]
+    Argb64,
+    /// `l64r` is one plane of red, green, blue, alpha, with sixteen bits in two bytes, the lower one first,
+    /// in full range.
+    #[doc(alias = "kCVPixelFormatType_64RGBALE")]
+    Rgba64,
+    /// `b48r` is one plane of red, green, blue, with sixteen bits in two bytes, the higher one first, in full
+    /// range.
+    #[doc(alias = "kCVPixelFormatType_48RGB")]
+    Rgb48,
     /// `BGRA` is one plane of blue, green, red, alpha, in full range.
     #[doc(alias = "kCVPixelFormatType_32BGRA")]
     Bgra,
@@ -92,6 +112,12 @@ pub enum PixelFormat {
     /// `L008` is one plane of one byte a pixel, in full range.
     #[doc(alias = "kCVPixelFormatType_OneComponent8")]
     Gray8,
+    /// `L010` is one plane of ten bits in the *high* end of two bytes a pixel, in full range.
+    #[doc(alias = "kCVPixelFormatType_OneComponent10")]
+    Gray10,
+    /// `L016` is one plane of two bytes a pixel, in full range.
+    #[doc(alias = "kCVPixelFormatType_OneComponent16")]
+    Gray16,
     /// `Y800` (our own) is luma alone with one byte a sample; the colour states the range.
     Y8,
     /// `Y10 ` (our own) is luma alone, with ten bits in the low end of two bytes; the colour states the
@@ -139,20 +165,21 @@ impl fmt::Display for ChromaSubsampling {
     }
 }
 
-/// Describes one plane: it has `samples` of them for each block of 2^`x` × 2^`y` pixels.
+/// Describes one plane: it has `samples` of them for each block of `across` × `down` pixels.
 #[derive(Clone, Copy)]
 struct Plane {
     samples: u32,
-    x: u32,
-    y: u32,
+    across: u32,
+    down: u32,
 }
 
 impl Plane {
     const FULL: Self = Self::of(1, 0, 0);
     const NONE: Self = Self::of(0, 0, 0);
 
+    /// Makes a plane whose blocks have 2^`x` × 2^`y` pixels.
     const fn of(samples: u32, x: u32, y: u32) -> Self {
-        Self { samples, x, y }
+        Self { samples, across: 1 << x, down: 1 << y }
     }
 }
 
@@ -160,6 +187,8 @@ impl Plane {
 struct Facts {
     code: [u8; 4],
     depth: u32,
+    /// The bytes of what counts as a sample of a plane.
+    bytes: usize,
     /// The number of unused bits below each sample.
     shift: u32,
     range: Option<Range>,
@@ -168,7 +197,14 @@ struct Facts {
 
 const fn planar(code: &[u8; 4], depth: u32, x: u32, y: u32) -> Facts {
     let chroma = Plane::of(1, x, y);
-    Facts { code: *code, depth, shift: 0, range: None, planes: [Plane::FULL, chroma, chroma] }
+    Facts {
+        code: *code,
+        depth,
+        bytes: bytes(depth),
+        shift: 0,
+        range: None,
+        planes: [Plane::FULL, chroma, chroma],
+    }
 }
 
 const fn bi_planar(code: &[u8; 4], depth: u32, x: u32, y: u32, range: Range) -> Facts {
@@ -176,6 +212,7 @@ const fn bi_planar(code: &[u8; 4], depth: u32, x: u32, y: u32, range: Range) -> 
     Facts {
         code: *code,
         depth,
+        bytes: bytes(depth),
         shift,
         range: Some(range),
         planes: [Plane::FULL, Plane::of(2, x, y), Plane::NONE],
@@ -183,16 +220,32 @@ const fn bi_planar(code: &[u8; 4], depth: u32, x: u32, y: u32, range: Range) -> 
 }
 
 const fn luma(code: &[u8; 4], depth: u32) -> Facts {
-    Facts { code: *code, depth, shift: 0, range: None, planes: [Plane::FULL, Plane::NONE, Plane::NONE] }
+    Facts { bytes: bytes(depth), range: None, depth, ..packed(code, Plane::FULL, Range::Full) }
 }
 
 const fn packed(code: &[u8; 4], plane: Plane, range: Range) -> Facts {
-    Facts { code: *code, depth: 8, shift: 0, range: Some(range), planes: [plane, Plane::NONE, Plane::NONE] }
+    Facts {
+        code: *code,
+        depth: 8,
+        bytes: 1,
+        shift: 0,
+        range: Some(range),
+        planes: [plane, Plane::NONE, Plane::NONE],
+    }
+}
+
+/// Red, green and blue of sixteen bits, perhaps with alpha.
+const fn wide(code: &[u8; 4], samples: u32) -> Facts {
+    Facts { depth: 16, bytes: 2, ..packed(code, Plane::of(samples, 0, 0), Range::Full) }
+}
+
+const fn bytes(depth: u32) -> usize {
+    if depth > 8 { 2 } else { 1 }
 }
 
 impl PixelFormat {
     /// Every format.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 34] = [
         Self::I420,
         Self::I420Full,
         Self::I010,
@@ -218,6 +271,13 @@ impl PixelFormat {
         Self::Argb,
         Self::Rgba,
         Self::Gray8,
+        Self::Gray10,
+        Self::Gray16,
+        Self::V210,
+        Self::I416,
+        Self::Argb64,
+        Self::Rgba64,
+        Self::Rgb48,
         Self::Y8,
         Self::Y10,
     ];
@@ -250,6 +310,17 @@ impl PixelFormat {
             Self::Argb => packed(&[0, 0, 0, 32], Plane::of(4, 0, 0), Full),
             Self::Rgba => packed(b"RGBA", Plane::of(4, 0, 0), Full),
             Self::Gray8 => packed(b"L008", Plane::FULL, Full),
+            Self::Gray10 => Facts { shift: 6, range: Some(Full), ..luma(b"L010", 10) },
+            Self::Gray16 => Facts { range: Some(Full), ..luma(b"L016", 16) },
+            Self::V210 => Facts {
+                depth: 10,
+                bytes: 4,
+                ..packed(b"v210", Plane { samples: 32, across: 48, down: 1 }, Limited)
+            },
+            Self::I416 => planar(b"I416", 16, 0, 0),
+            Self::Argb64 => wide(b"b64a", 4),
+            Self::Rgba64 => wide(b"l64r", 4),
+            Self::Rgb48 => wide(b"b48r", 3),
             Self::Y8 => luma(b"Y800", 8),
             Self::Y10 => luma(b"Y10 ", 10),
         }
@@ -303,19 +374,21 @@ impl PixelFormat {
         self == other || PAIRS.contains(&(self, other)) || PAIRS.contains(&(other, self))
     }
 
-    /// Returns the number of bits a sample: 8 or 10.
+    /// Returns the number of bits a sample: 8, 10 or 16.
     pub const fn bit_depth(self) -> u32 {
         self.facts().depth
     }
 
-    /// Returns the number of unused bits below a sample: 6 for bi-planar formats of ten bits, else 0.
+    /// Returns the number of unused bits below a sample: 6 for bi-planar formats of ten bits and
+    /// [`PixelFormat::Gray10`], else 0.
     pub const fn bit_shift(self) -> u32 {
         self.facts().shift
     }
 
-    /// Returns the number of bytes that one sample takes in memory: 1 or 2.
+    /// Returns the number of bytes that one sample takes in memory: 1 or 2. What counts as a sample of
+    /// [`PixelFormat::V210`] is a word of 4 bytes, which has three of them.
     pub const fn bytes_per_sample(self) -> usize {
-        if self.bit_depth() > 8 { 2 } else { 1 }
+        self.facts().bytes
     }
 
     /// Returns the number of planes: 1 to 3.
@@ -366,12 +439,12 @@ impl PixelFormat {
 
     /// Returns whether samples are red, green and blue, so that there is no matrix.
     pub const fn is_rgb(self) -> bool {
-        matches!(self, Self::Bgra | Self::Argb | Self::Rgba)
+        matches!(self, Self::Bgra | Self::Argb | Self::Rgba | Self::Argb64 | Self::Rgba64 | Self::Rgb48)
     }
 
     /// Returns whether pixels carry an alpha value.
     pub const fn has_alpha(self) -> bool {
-        self.is_rgb()
+        self.is_rgb() && !matches!(self, Self::Rgb48)
     }
 
     /// Returns how many pixels (across, down) share a chroma sample: (1, 1) in 4:4:4 and RGB, (2, 1) in
@@ -379,9 +452,10 @@ impl PixelFormat {
     pub const fn chroma_block(self) -> Option<(u32, u32)> {
         let planes = self.facts().planes;
         match self {
-            Self::Gray8 | Self::Y8 | Self::Y10 => None,
-            _ if self.planes() == 1 => Some((1 << planes[0].x, 1 << planes[0].y)),
-            _ => Some((1 << planes[1].x, 1 << planes[1].y)),
+            Self::Gray8 | Self::Gray10 | Self::Gray16 | Self::Y8 | Self::Y10 => None,
+            Self::V210 => Some((2, 1)),
+            _ if self.planes() == 1 => Some((planes[0].across, planes[0].down)),
+            _ => Some((planes[1].across, planes[1].down)),
         }
     }
 
@@ -392,8 +466,8 @@ impl PixelFormat {
         if plane >= self.planes() {
             return (0, 0);
         }
-        let Plane { samples, x, y } = self.facts().planes[plane];
-        (width.div_ceil(1 << x).saturating_mul(samples), height.div_ceil(1 << y))
+        let Plane { samples, across, down } = self.facts().planes[plane];
+        (width.div_ceil(across).saturating_mul(samples), height.div_ceil(down))
     }
 
     /// Returns the number of bytes of one row of a plane without padding.
@@ -437,7 +511,8 @@ mod tests {
         let must = [b"420v", b"420f", b"y420", b"f420", b"BGRA", b"x420", b"xf20"];
         assert!(must.into_iter().all(|code| PixelFormat::from_four_cc(*code).is_some()));
         assert_eq!(PixelFormat::from_four_cc(*b"ARGB"), Some(PixelFormat::Argb));
-        assert_eq!(PixelFormat::from_four_cc(*b"v210"), None);
+        assert_eq!(PixelFormat::from_four_cc(*b"v210"), Some(PixelFormat::V210));
+        assert_eq!(PixelFormat::from_four_cc(*b"v216"), None);
     }
 
     /// The sizes were found by hand, odd ones among them.
@@ -454,11 +529,13 @@ mod tests {
         assert_eq!(planes(Uyvy), [(12, 3), (0, 0), (0, 0)]);
         assert_eq!(planes(Bgra), [(20, 3), (0, 0), (0, 0)]);
         assert_eq!(planes(Gray8), [(5, 3), (0, 0), (0, 0)]);
+        assert_eq!([5, 48, 49].map(|width| V210.row_bytes(width, 0)), [128, 128, 256]);
+        assert_eq!([Argb64, Rgba64, Rgb48, Gray16].map(|format| format.row_bytes(5, 0)), [40, 40, 30, 10]);
         assert_eq!((P010.row_bytes(5, 1), P010.picture_bytes(5, 3)), (12, 2 * (15 + 12)));
         assert_eq!((P010.bit_depth(), P010.bit_shift(), I010.bit_shift()), (10, 6, 0));
         assert_eq!(
-            [Gray8, Bgra, Uyvy, Nv12].map(PixelFormat::chroma_block),
-            [None, Some((1, 1)), Some((2, 1)), Some((2, 2))]
+            [Gray8, Bgra, Uyvy, V210, Nv12].map(PixelFormat::chroma_block),
+            [None, Some((1, 1)), Some((2, 1)), Some((2, 1)), Some((2, 2))]
         );
     }
 

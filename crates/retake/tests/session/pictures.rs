@@ -168,6 +168,8 @@ fn losses_of_pictures_are_told() {
         assert_eq!(one(PixelFormat::I422), (true, false, false), "{}", info.name);
         assert_eq!(one(PixelFormat::I444), (true, false, false), "{}", info.name);
         assert_eq!(one(PixelFormat::Bgra), (true, true, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::V210), (true, false, false), "{}", info.name);
+        assert_eq!(one(PixelFormat::Argb64), (true, true, true), "{}", info.name);
         assert_eq!(told(&[PixelFormat::P410], Some(8)), [(true, false, true)], "{}", info.name);
         // The first picture decides what is encoded.
         let mixed = told(&[PixelFormat::I420, PixelFormat::P010], None);
