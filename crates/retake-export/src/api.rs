@@ -413,7 +413,8 @@ impl ExportBuilder {
         self
     }
 
-    /// Replace an existing output. Default: it is refused.
+    /// Replace an existing output. Default: it is refused, unless the same request has made it of the same
+    /// source, which is told as when it was made.
     #[must_use]
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.request.overwrite = overwrite;
