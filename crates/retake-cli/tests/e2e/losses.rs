@@ -1,6 +1,7 @@
 //! What changes on the way through a source is converted, and what a film cannot keep of it is said.
 
 use crate::common::{Studio, between, encoders, fast, ffmpeg, probe};
+use retake_testing::side_data::{captions, escaped, hdr10_plus, message_unit, rpu, with_units};
 use std::fs;
 
 /// Joins recordings byte by byte.
@@ -298,35 +299,157 @@ fn tags_of_any_name() {
     }
 }
 
-/// A registered message (A/53) before each picture of a stream of H.264.
-fn with_captions(stream: &[u8]) -> Vec<u8> {
-    let body: &[u8] = &[0xb5, 0, 0x31, 0x47, 0x41, 0x39, 0x34, 3, 0xc1, 0xff, 0xfc, 0x94, 0x20, 0xff];
-    let message = [&[0, 0, 0, 1, 6, 4, body.len() as u8], body, &[0x80]].concat();
-    let mut out = Vec::new();
-    for at in 0..stream.len() {
-        let start = stream[at..].starts_with(&[0, 0, 1]);
-        if start && stream.get(at + 3).is_some_and(|kind| matches!(kind & 31, 1 | 5)) {
-            out.extend(&message);
-        }
-        out.push(stream[at]);
-    }
-    out
+/// The captions of all pictures of a stream of H.264 that does not reorder, in order.
+fn captions_in(stream: &[u8]) -> Vec<Vec<u8>> {
+    let head = b"\xB5\x00\x31GA94\x03";
+    let found = stream.windows(head.len()).enumerate().filter(|(_, bytes)| bytes == head);
+    let packets = |(at, _): (usize, &[u8])| {
+        let message = &stream[at + head.len()..];
+        message[2..][..usize::from(message[0] & 31) * 3].to_vec()
+    };
+    found.map(packets).collect()
 }
 
+/// [EF-9]: captions stay with their pictures through passes, takes on two threads and all containers; what
+/// has no place for them is told.
 #[test]
 fn captions_inside_the_pictures() {
     let Some(studio) = Studio::empty() else { return };
     if !has_x264() {
         return eprintln!("SKIPPED: x264 is needed");
     }
-    let coded = "-c:v libx264 -preset ultrafast -x264-params slices=1";
-    studio.render(&format!("-f lavfi -i testsrc2=s=160x96:r=25:d=1 {coded}"), "plain.h264");
-    fs::write(studio.path("film.h264"), with_captions(&studio.read("plain.h264"))).unwrap();
-    let held =
-        probe(&studio.path("film.h264"), "-select_streams v -show_entries frame_side_data=side_data_type");
-    assert!(held.join(" ").contains("Closed Captions"), "{held:?}");
-    let run = studio.encode(&format!("film.h264 -o out.mkv {} --crf 40", fast()));
-    assert!(said(&run.notes(), &["closed captions", "25 frames"]), "{:?}", run.notes());
+    let scenes = "-f lavfi -i testsrc2=s=160x96:r=25:d=1.6 -f lavfi -i mandelbrot=s=160x96:r=25 -filter_complex \
+                  [1:v]trim=duration=1.6[b];[0:v][b]concat";
+    let coded = "-c:v libx264 -preset ultrafast -bf 0 -x264-params slices=1 -pix_fmt yuv420p";
+    studio.render(&format!("{scenes} {coded}"), "plain.h264");
+    let message = |index| {
+        let packets = captions(index);
+        [&b"\xB5\x00\x31GA94\x03"[..], &[0x40 | (packets.len() / 3) as u8, 0xFF], &packets, &[0xFF]].concat()
+    };
+    let captioned = with_units(&studio.read("plain.h264"), false, |index| {
+        [vec![message_unit(&[6], &message(index))], vec![]]
+    });
+    fs::write(studio.path("film.h264"), &captioned).unwrap();
+    let expected: Vec<_> = (0..80).map(captions).collect();
+    assert_eq!(captions_in(&captioned), expected);
+    let listed = |name: &str| {
+        let entries = "-select_streams v -show_entries frame_side_data=side_data_type";
+        probe(&studio.path(name), entries).join(" ").matches("Closed Captions").count()
+    };
+    assert_eq!(listed("film.h264"), 80);
+    let order = "--set AllowFrameReordering=false";
+    for (name, how) in [
+        ("plain.mp4", "--crf 40"),
+        ("floor.mkv", "--metric psnr -q 36 --passes 3 --jobs 2"),
+        ("stream.m3u8", "--crf 40 --jobs 2"),
+    ] {
+        let run = studio.encode(&format!("film.h264 -o {name} {} {order} {how}", fast()));
+        assert!(!said(&run.notes(), &["captions"]), "{:?}", run.notes());
+        let found = ffmpeg(
+            &studio.path(""),
+            &format!("-i {name} -map 0:v -c copy -bsf:v h264_mp4toannexb -f h264 -"),
+        );
+        assert_eq!(captions_in(&found), expected, "{name}");
+        assert_eq!(listed(name), 80, "{name}");
+    }
+    if let Some(vp9) = encoders().iter().find(|encoder| encoder.codec == "vp9") {
+        let run = studio.encode(&format!("film.h264 -o out.webm {} --crf 50", vp9.flags));
+        assert!(said(&run.notes(), &["closed captions", "80 frames"]), "{:?}", run.notes());
+    }
+}
+
+/// A film of ten bits in PQ, whose frames bring HDR10+ and Dolby Vision.
+fn dynamic_hdr(studio: &Studio, size: &str) -> Vec<u8> {
+    let colours = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited";
+    let coded = format!(
+        "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params bframes=0:repeat-headers=1:log-level=none:{colours}"
+    );
+    studio.render(&format!("-f lavfi -i testsrc2=s={size}:r=25:d=1 {coded}"), "bare.hevc");
+    with_units(&studio.read("bare.hevc"), true, |index| {
+        let message = message_unit(&[0x4E, 1], &hdr10_plus(index));
+        [vec![message], vec![escaped(&[0x7C, 1], &rpu(8, index))]]
+    })
+}
+
+/// [HD-4]: dynamic HDR metadata are the same in the new film, frame by frame, as FFmpeg reads them; the
+/// container states Dolby Vision. What an encoder has no place for is told with the number of frames.
+#[test]
+fn dynamic_metadata_of_frames() {
+    let Some(studio) = Studio::empty() else { return };
+    let Some(x265) = encoders().iter().find(|encoder| encoder.name == "x265" && encoder.ten_bit) else {
+        return eprintln!("SKIPPED: x265 of ten bits is needed");
+    };
+    fs::write(studio.path("film.hevc"), dynamic_hdr(&studio, "160x96")).unwrap();
+    let details = |name: &str| {
+        let all = probe(&studio.path(name), "-select_streams v:0 -show_entries frame_side_data");
+        all.into_iter()
+            .filter(|line| line.contains("SMPTE2094-40") || line.contains("RPU"))
+            .collect::<Vec<_>>()
+    };
+    let source = details("film.hevc");
+    let count = |lines: &[String], kind: &str| lines.iter().filter(|line| line.contains(kind)).count();
+    assert_eq!((count(&source, "SMPTE2094-40"), count(&source, "Dolby Vision")), (25, 25), "{source:?}");
+    let rpus = |name: &str| {
+        let copy = format!("-i {name} -map 0:v -c copy -bsf:v hevc_mp4toannexb -f hevc -");
+        let stream = ffmpeg(&studio.path(""), &copy);
+        let once = |index: &usize| {
+            let unit = escaped(&[0, 0, 1, 0x7C, 1], &rpu(8, *index));
+            stream.windows(unit.len()).filter(|bytes| *bytes == unit).count() == 1
+        };
+        (0..25).filter(once).count()
+    };
+    let record = |name: &str| {
+        let entries =
+            "-select_streams v:0 -show_entries stream_side_data=dv_profile,dv_bl_signal_compatibility_id";
+        probe(&studio.path(name), entries).join(" ")
+    };
+    let told = |notes: &[String], what: &str| said(notes, &[what, "25 frames"]);
+    for name in ["out.mp4", "out.mkv"] {
+        let run = studio.encode(&format!("film.hevc -o {name} {} --crf 40", x265.flags));
+        assert_eq!(details(name), source, "{name}");
+        assert_eq!(rpus(name), 25, "{name}");
+        assert_eq!(record(name), "8,1", "{name}");
+        assert!(!said(&run.notes(), &["dynamic metadata"]), "{:?}", run.notes());
+    }
+    let run = studio.encode(&format!(
+        "film.hevc -o left.mp4 {} --crf 40 --set PreserveDynamicHDRMetadata=false",
+        x265.flags
+    ));
+    assert!(told(&run.notes(), "HDR10+") && told(&run.notes(), "Dolby Vision"), "{:?}", run.notes());
+    assert_eq!((details("left.mp4").len(), record("left.mp4")), (0, String::new()));
+    for encoder in encoders().iter().filter(|encoder| encoder.name != "x265") {
+        let run = studio.encode(&format!("film.hevc -o other.mkv -y {} --crf 45", encoder.flags));
+        assert_eq!(told(&run.notes(), "HDR10+"), encoder.name != "svt-av1", "{:?}", run.notes());
+        assert!(told(&run.notes(), "Dolby Vision"), "{:?}", run.notes());
+    }
+    // Where pictures are scaled, what was said of their places and light is left out and told.
+    let small = dynamic_hdr(&studio, "96x64");
+    fs::write(studio.path("both.hevc"), [small, studio.read("film.hevc")].concat()).unwrap();
+    let run = studio.encode(&format!("both.hevc -o out.mp4 -y {} --crf 40", x265.flags));
+    assert!(said(&run.notes(), &["dynamic HDR metadata of 25 frames", "converted"]), "{:?}", run.notes());
+    // FFmpeg repeats metadata for frames that have none, so messages are counted.
+    let stream = ffmpeg(&studio.path(""), "-i out.mp4 -map 0:v -c copy -bsf:v hevc_mp4toannexb -f hevc -");
+    assert_eq!(stream.windows(6).filter(|bytes| *bytes == b"\xB5\x00\x3C\x00\x01\x04").count(), 25);
+}
+
+/// A rotation that changes on the way is told with the number of frames; the first one holds.
+#[test]
+fn a_rotation_that_changes() {
+    let Some(studio) = Studio::empty() else { return };
+    if !has_x264() {
+        return eprintln!("SKIPPED: x264 is needed");
+    }
+    studio.render("-f lavfi -i testsrc2=s=160x96:r=25:d=1 -c:v libx264 -preset ultrafast", "plain.h264");
+    for turn in [90, 180] {
+        // The filter puts the message before sync frames alone, and one is in each part.
+        let turned = format!("-c copy -bsf:v h264_metadata=display_orientation=insert:rotate={turn}");
+        studio.render(&format!("-i plain.h264 {turned}"), &format!("{turn}.h264"));
+    }
+    join(&studio, &["90.h264", "180.h264"], "film.h264");
+    let run = studio.encode(&format!("film.h264 -o out.mp4 {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["1 frame must be turned in another way", "lost"]), "{:?}", run.notes());
+    let found = probe(&studio.path("out.mp4"), "-select_streams v -show_entries stream_side_data=rotation");
+    assert_eq!(found.join("").trim_start_matches('-'), "90");
 }
 
 /// What nobody can see without a key is refused.
