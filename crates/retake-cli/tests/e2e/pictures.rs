@@ -40,8 +40,8 @@ fn chroma_is_kept_where_it_is_asked_for() {
     let cases = [
         ("x264", "yuv422p10le", "mp4", "yuv422p10le"),
         ("x265", "yuv444p", "mkv", "yuv444p"),
-        // FFmpeg decodes H.264 without chroma to pictures with neutral chroma
-        ("x264", "gray", "mkv", "yuv420p"),
+        // FFmpeg makes gray in full range, and decodes H.264 without chroma to pictures with neutral chroma.
+        ("x264", "gray", "mkv", "yuvj420p"),
         ("vp9", "yuv444p10le", "mp4", "yuv444p10le"),
     ];
     for (name, pixels, container, expected) in cases {
