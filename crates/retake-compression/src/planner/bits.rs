@@ -6,7 +6,7 @@
 
 use super::bytes::ByteCurve;
 use super::pace::Expected;
-use super::{Brief, End, Plan, Reason, Retake, UnitState, bisect};
+use super::{Bounds, Brief, End, Plan, Reason, Retake, UnitState, bisect};
 use std::f64::consts::LN_2;
 
 /// A total that misses the target by no more than this share of it is good enough.
@@ -56,26 +56,30 @@ struct Unit {
     ceiling: Option<f64>,
     /// The unit must not get a finer quality than this.
     finest: f64,
+    /// The unit must not get a coarser quality than this, which is nowhere finer than `finest`.
+    coarsest: f64,
 }
 
-/// Plans the next pass. `finest` holds the finest quality that each unit may have; if it is empty, the
-/// scale's end applies to all.
+/// Plans the next pass. Where there are no bounds, the scale's ends apply.
 pub(super) fn plan(
     brief: &Brief,
     (target, at_most): (u64, bool),
     units: &[UnitState],
-    finest: &[f64],
+    bounds: Bounds<'_>,
     passes: u32,
 ) -> Plan {
     let mut known: Vec<Unit> = units.iter().map(|unit| Unit::of(brief, unit)).collect();
     let aim = target as f64 * if at_most { BELOW } else { 1.0 };
-    if !finest.is_empty() {
+    if !bounds.finest.is_empty() {
         // the other units must not use up all that the capped ones leave: they get no more than they can make
         // good use of
         let level = level(brief, &known, aim);
-        for (unit, finest) in known.iter_mut().zip(finest) {
+        for (unit, finest) in known.iter_mut().zip(bounds.finest) {
             unit.finest = finest.max(brief.scale.snap(level - REACH / -unit.slope));
         }
+    }
+    for (unit, coarsest) in known.iter_mut().zip(bounds.coarsest) {
+        unit.coarsest = coarsest.max(unit.finest);
     }
     let off = |ship: &[usize]| bytes(units, ship) as f64 / aim - 1.0;
     let mut ship: Vec<usize> = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
@@ -106,7 +110,7 @@ pub(super) fn plan(
         .enumerate()
         .filter(|(index, quality)| (quality - known[*index].quality).abs() >= brief.scale.step / 2.0)
         .filter_map(|(unit, quality)| {
-            let quality = untried(brief, &units[unit], quality, known[unit].finest)?;
+            let quality = untried(brief, &units[unit], quality, &known[unit])?;
             Some(Retake { unit, quality, reason: Reason::Rate })
         })
         .collect();
@@ -129,6 +133,7 @@ pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
         bytes: known.bytes_at(quality),
         slope: known.curve.slope_at(quality),
         best: brief.scale.min,
+        coarsest: None,
     }
 }
 
@@ -169,11 +174,11 @@ fn combine(units: &[UnitState], mut ship: Vec<usize>, aim: f64) -> Vec<usize> {
 
 /// Returns the quality nearest to the wanted one that the unit was not encoded with yet, because the same
 /// take gives the same bytes again.
-fn untried(brief: &Brief, unit: &UnitState, wanted: f64, finest: f64) -> Option<f64> {
+fn untried(brief: &Brief, unit: &UnitState, wanted: f64, known: &Unit) -> Option<f64> {
     let step = brief.scale.step;
     let tried = |quality: f64| unit.trials.iter().any(|trial| (trial.quality - quality).abs() < step / 2.0);
     let steps = [0.0, 1.0, -1.0, 2.0, -2.0].map(|steps| brief.scale.snap(wanted + steps * step));
-    steps.into_iter().find(|quality| *quality >= finest && !tried(*quality))
+    steps.into_iter().find(|quality| known.allows(*quality) && !tried(*quality))
 }
 
 impl Unit {
@@ -195,7 +200,12 @@ impl Unit {
             curve,
             ceiling: last.score.and_then(|score| score.ceiling),
             finest: brief.scale.min,
+            coarsest: brief.scale.max,
         }
+    }
+
+    fn allows(&self, quality: f64) -> bool {
+        (self.finest..=self.coarsest).contains(&quality)
     }
 
     fn bytes_at(&self, quality: f64) -> f64 {
@@ -223,8 +233,8 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
         .iter()
         .map(|unit| {
             let reach = REACH / -unit.slope;
-            let low = brief.scale.snap(level - reach).max(unit.finest);
-            (low, brief.scale.snap(level + reach).max(low))
+            let low = brief.scale.snap(level - reach).max(unit.finest).min(unit.coarsest);
+            (low, brief.scale.snap(level + reach).min(unit.coarsest).max(low))
         })
         .collect();
     let at = |log_worth: f64| -> Vec<f64> {
@@ -265,13 +275,14 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
             ..unit.clone()
         })
         .collect();
-    settle(brief, units, shift(brief, &started, &moved, aim, 2.0 * MOVE), aim)
+    settle(brief, units, shift(&started, &moved, aim, 2.0 * MOVE), aim)
 }
 
 /// Returns the one quality with which the film has `aim` bytes, where every unit takes it that may.
 fn level(brief: &Brief, units: &[Unit], aim: f64) -> f64 {
-    let total =
-        |quality: f64| -> f64 { units.iter().map(|unit| unit.bytes_at(quality.max(unit.finest))).sum() };
+    let total = |quality: f64| -> f64 {
+        units.iter().map(|unit| unit.bytes_at(quality.max(unit.finest).min(unit.coarsest))).sum()
+    };
     bisect(brief.scale.min, brief.scale.max, |quality| total(quality) > aim)
 }
 
@@ -291,7 +302,7 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     }
     // a unit at the end of the scale is left out because it cannot correct anything
     let (scale, more) = (brief.scale, total < aim);
-    let room = |unit: &Unit| if more { unit.quality - unit.finest } else { scale.max - unit.quality };
+    let room = |unit: &Unit| if more { unit.quality - unit.finest } else { unit.coarsest - unit.quality };
     let movable = |index: &usize| room(&units[*index]) > scale.step / 2.0;
     // the units with most bytes a frame come first, because they correct most with fewest frames
     let mut order: Vec<usize> = (0..units.len()).filter(movable).collect();
@@ -307,7 +318,7 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
             break;
         }
     }
-    settle(brief, units, shift(brief, units, &chosen, aim, MOVE), aim)
+    settle(brief, units, shift(units, &chosen, aim, MOVE), aim)
 }
 
 /// Corrects with a coarse knob: makes the move of one unit that leaves the smallest error, until no move
@@ -322,7 +333,7 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
                     let steps = [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].into_iter();
                     let quality = move |steps| brief.scale.snap(unit.quality + steps * brief.scale.step);
                     // beyond the end of the scale there is no other quality to move to
-                    let other = |quality: &f64| *quality != unit.quality && *quality >= unit.finest;
+                    let other = |quality: &f64| *quality != unit.quality && unit.allows(*quality);
                     let moves = steps.map(quality).filter(other);
                     moves.map(move |quality| (index, quality, error + unit.bytes_at(quality) - unit.bytes))
                 },
@@ -340,7 +351,7 @@ fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
 
 /// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.
 /// Units that reach an end of the scale stay there, and the others go further for them.
-fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
+fn shift(units: &[Unit], chosen: &[bool], aim: f64, most: f64) -> Vec<f64> {
     let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
     let mut free: Vec<usize> = (0..units.len()).filter(|index| chosen[*index]).collect();
     let stays = units.iter().zip(chosen).filter(|(_, chosen)| !**chosen);
@@ -353,7 +364,7 @@ fn shift(brief: &Brief, units: &[Unit], chosen: &[bool], aim: f64, most: f64) ->
         let before = free.len();
         free.retain(|&index| {
             let wanted = at(&units[index]);
-            let quality = wanted.clamp(units[index].finest, brief.scale.max);
+            let quality = wanted.clamp(units[index].finest, units[index].coarsest);
             qualities[index] = quality;
             if quality != wanted {
                 kept += units[index].bytes_at(quality);
@@ -384,7 +395,7 @@ fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f
         let nearest = brief.scale.snap(wanted);
         let candidates = [brief.scale.snap(nearest - step), nearest, brief.scale.snap(nearest + step)];
         let off = |quality: f64| (error + unit.bytes_at(quality) - exact).abs();
-        let allowed = candidates.into_iter().filter(|quality| *quality >= unit.finest);
+        let allowed = candidates.into_iter().filter(|quality| unit.allows(*quality));
         let chosen = allowed.min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(nearest);
         error += unit.bytes_at(chosen) - exact;
         settled[index] = chosen;

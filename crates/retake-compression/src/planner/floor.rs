@@ -5,7 +5,7 @@
 //! frames that must be encoded for it.
 
 use super::curve::{Family, Point};
-use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState};
+use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState, bisect, expected};
 
 /// A sampled score must be above the floor by this many standard errors to count.
 const CERTAINTY: f64 = 1.0;
@@ -64,6 +64,60 @@ pub(super) fn plan(brief: &Brief, floor: f64, tolerance: f64, units: &[UnitState
     };
     let retakes = if end.is_some() { Vec::new() } else { retakes };
     Plan { retakes, end, ship }
+}
+
+/// Returns the coarsest quality with which a unit is expected to reach a floor, or one with which it did. A
+/// unit without scores may have any.
+pub(crate) fn coarsest(brief: &Brief, floor: f64, tolerance: f64, unit: &UnitState) -> f64 {
+    let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
+    let Some(newest) = unit.trials.iter().rev().find_map(|trial| trial.score) else { return brief.scale.max };
+    let aim = retake_aim(floor, tolerance) + CERTAINTY * newest.error;
+    let guess = brief.family.quality_for(aim, &points, None);
+    let of = |holds: bool| {
+        unit.trials.iter().filter(move |trial| misses(trial, floor) != holds).map(|trial| trial.quality)
+    };
+    let missed = of(false).fold(f64::INFINITY, f64::min) - brief.scale.step;
+    let held = of(true).fold(f64::NEG_INFINITY, f64::max);
+    brief.scale.snap(guess.min(missed).max(held)).max(held)
+}
+
+/// A first pass at one quality for all units is evened out where its worst unit would gain at least this
+/// many doublings of bytes: less is not worth a pass.
+const WORTH_EVENING: f64 = 0.15;
+
+/// The worst unit is raised this share of the way to the score that all units would have at the size of the
+/// first pass, because beyond that the others would lose more than it gains.
+const EVENING: f64 = 0.5;
+
+/// How much a unit may miss the raised score by, and exceed it, as shares of how far the worst one is raised.
+const EVENING_SLACK: f64 = 0.25;
+
+/// Returns the floor, and the tolerance above it, that the worst unit of a film can be raised to at the size
+/// of the film. `units` hold their first takes, all of one quality. It returns `None` where the units are
+/// even already, and where one of them has no score.
+pub(crate) fn even(brief: &Brief, units: &[UnitState]) -> Option<(f64, f64)> {
+    let firsts: Option<Vec<(Trial, f64)>> = units
+        .iter()
+        .map(|unit| {
+            let first = unit.trials.first()?;
+            Some((*first, sure(first)?))
+        })
+        .collect();
+    let firsts = firsts?;
+    let (worst, (trial, low)) =
+        firsts.iter().enumerate().min_by(|(_, (_, a)), (_, (_, b))| a.total_cmp(b))?;
+    let high = firsts.iter().map(|(_, score)| *score).fold(*low, f64::max);
+    let size: f64 = firsts.iter().map(|(trial, _)| trial.bytes as f64).sum();
+    let bytes = |score: f64| -> f64 {
+        let at = |unit: &UnitState| expected(brief, unit, coarsest(brief, score, 0.0, unit)).bytes;
+        units.iter().map(at).sum()
+    };
+    let gap = EVENING * (bisect(*low, high, |score| bytes(score) < size) - low);
+    let unit = &units[worst];
+    let finer = coarsest(brief, low + gap, 0.0, unit);
+    let gain = (finer - trial.quality) * expected(brief, unit, finer).slope;
+    let slack = EVENING_SLACK * gap;
+    (gain >= WORTH_EVENING).then_some((low + gap - slack, slack / RETAKE_AIM))
 }
 
 struct Film {

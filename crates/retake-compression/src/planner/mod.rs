@@ -14,6 +14,7 @@ pub mod pace;
 
 pub use bits::expected;
 pub(crate) use bits::finest_within;
+pub(crate) use floor::{coarsest, even};
 
 use crate::encoder::QualityScale;
 use crate::take::Score;
@@ -129,19 +130,28 @@ pub enum End {
 
 /// Plans the next pass after `passes` passes. Every unit must have at least one trial.
 pub fn plan(brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
-    bounded(brief, units, &[], passes)
+    bounded(brief, units, Bounds::default(), passes)
 }
 
-/// Plans as [`plan`] does, but gives no unit a finer quality than `finest` allows. It does not bound a floor;
-/// the caller must refuse what exceeds a bound there.
-pub(crate) fn bounded(brief: &Brief, units: &[UnitState], finest: &[f64], passes: u32) -> Plan {
+/// Bounds of the quality that each unit may have, for every unit or, where a list is empty, for none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bounds<'a> {
+    /// The finest quality, for the sake of limits.
+    pub(crate) finest: &'a [f64],
+    /// The coarsest quality, for the sake of a floor. A bound of the other kind comes before it.
+    pub(crate) coarsest: &'a [f64],
+}
+
+/// Plans as [`plan`] does, but gives no unit a quality beyond its bounds. It does not bound a floor; the
+/// caller must refuse what exceeds a bound there.
+pub(crate) fn bounded(brief: &Brief, units: &[UnitState], bounds: Bounds<'_>, passes: u32) -> Plan {
     match brief.objective {
         Objective::Plain => {
             let ship = units.iter().map(|unit| unit.trials.len().saturating_sub(1)).collect();
             Plan { retakes: Vec::new(), end: Some(End::Satisfied), ship }
         }
         Objective::Floor { floor, tolerance } => floor::plan(brief, floor, tolerance, units, passes),
-        Objective::Bytes { target, at_most } => bits::plan(brief, (target, at_most), units, finest, passes),
+        Objective::Bytes { target, at_most } => bits::plan(brief, (target, at_most), units, bounds, passes),
     }
 }
 

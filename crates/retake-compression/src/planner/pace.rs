@@ -29,6 +29,17 @@ pub struct Expected {
     pub slope: f64,
     /// The best quality that the unit may get, whatever the bytes say.
     pub best: f64,
+    /// The coarsest quality that the unit may get, where a floor says so; a `best` that is coarser comes
+    /// before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coarsest: Option<f64>,
+}
+
+impl Expected {
+    /// Returns the quality that the unit may get which is nearest to this one.
+    pub fn bounded(&self, quality: f64) -> f64 {
+        self.coarsest.map_or(quality, |coarsest| quality.min(coarsest)).max(self.best)
+    }
 }
 
 /// What a unit is to take, where no later pass can correct it.
@@ -40,6 +51,8 @@ pub struct Target {
     pub slope: f64,
     /// The best quality that the unit may get, whatever the bytes say.
     pub best: f64,
+    /// The coarsest quality that the unit may get, where a floor says so.
+    pub coarsest: Option<f64>,
     /// Whether no unit follows that could make up for it.
     pub last: bool,
 }
@@ -76,7 +89,7 @@ impl Pace {
     /// Returns the quality of the next unit, or `None` when all are out.
     pub fn quality(&self) -> Option<f64> {
         let next = self.rest.front()?;
-        Some(self.scale.snap((next.quality + self.doublings() / next.slope).max(next.best)))
+        Some(self.scale.snap(next.bounded(next.quality + self.doublings() / next.slope)))
     }
 
     /// Returns what the next unit is to take, or `None` when all are out: its share of what is left for all
@@ -86,7 +99,8 @@ impl Pace {
         let expected: f64 = self.rest.iter().map(|unit| unit.bytes).sum();
         let doublings = (self.left.max(1.0) / expected.max(1.0)).log2().clamp(-REACH, REACH);
         let bytes = next.bytes * doublings.exp2();
-        Some(Target { bytes, slope: next.slope, best: next.best, last: self.rest.len() == 1 })
+        let Expected { slope, best, coarsest, .. } = *next;
+        Some(Target { bytes, slope, best, coarsest, last: self.rest.len() == 1 })
     }
 
     /// Records that the next unit is out: it was encoded with this quality and took this many bytes.
@@ -123,7 +137,9 @@ mod tests {
             sizes in prop::collection::vec(1e4..1e5f64, 6..20), all in -0.8..0.8f64,
             each in prop::collection::vec(-0.15..0.15f64, 20),
         ) {
-            let units = sizes.iter().map(|&bytes| Expected { quality: 25.0, bytes, slope: -0.19, best: 0.0 });
+            let units = sizes.iter().map(|&bytes| Expected {
+                quality: 25.0, bytes, slope: -0.19, best: 0.0, coarsest: None,
+            });
             let target: f64 = sizes.iter().sum();
             let mut pace = Pace::new(SCALE, target, units);
             let (mut spent, mut planned, mut lost) = (0.0, 0.0, 0.0f64);

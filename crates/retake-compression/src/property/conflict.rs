@@ -26,7 +26,6 @@ const EXCLUSIVE: &[(Key, Key)] = &[
     (Key::MultiPassStorage, Key::ConstantBitRate),
     (Key::MultiPassStorage, Key::SuggestedLookAheadFrameCount),
     (Key::MultiPassStorage, Key::AllowOpenGOP),
-    (Key::QualityFloor, Key::AverageBitRate),
     (Key::QualityFloor, Key::VariableBitRate),
     (Key::QualityFloor, Key::ConstantBitRate),
     // one curve, said once

@@ -13,6 +13,7 @@
 //!     └──report──► a finished film: which windows break a limit
 //! ```
 
+mod buffer;
 mod cap;
 mod floor;
 mod margins;
@@ -21,6 +22,7 @@ mod report;
 mod vbv;
 mod window;
 
+pub use buffer::{dry, fullness};
 pub use cap::{CapRules, CapState, HoldBack, Open, RateCapped, Unfit};
 pub use margins::{PartEnd, PartMargins};
 pub use plan::{Caps, coarser, finest_within_limits, keep_limits};

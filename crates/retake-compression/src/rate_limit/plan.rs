@@ -3,7 +3,9 @@
 //! it is told as not reached.
 
 use crate::planner::pace::Expected;
-use crate::planner::{Brief, End, Plan, Reason, Retake, Trial, UnitState, bounded, expected, finest_within};
+use crate::planner::{
+    Bounds, Brief, End, Plan, Reason, Retake, Trial, UnitState, bounded, expected, finest_within,
+};
 use std::collections::BTreeMap;
 
 /// What of a window a unit is to be encoded again for that had a part in filling it too full: the next take
@@ -149,8 +151,9 @@ impl Caps {
             places.push(place);
             seen.push(UnitState { range: unit.range, trials });
         }
-        let bounds = self.bounds(brief, units);
-        let mut planned = bounded(brief, &seen, &bounds, passes);
+        let finest = self.bounds(brief, units);
+        let bounds = Bounds { finest: &finest, ..Bounds::default() };
+        let mut planned = bounded(brief, &seen, bounds, passes);
         planned.ship = planned.ship.iter().zip(&places).map(|(&take, place)| place[take]).collect();
         let wanted = !planned.retakes.is_empty();
         planned.retakes.retain_mut(|retake| {

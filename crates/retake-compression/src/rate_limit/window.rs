@@ -68,7 +68,7 @@ fn each_window(samples: &[TimedBytes], limit: DataRateLimit, mut of: impl FnMut(
 /// Samples that are larger than this share of what the limit is in the mean can be made smaller for it.
 const LARGE: f64 = 0.75;
 
-fn blame(window: &[TimedBytes], most: u64, overfull: &mut BTreeMap<usize, f64>) {
+pub(super) fn blame(window: &[TimedBytes], most: u64, overfull: &mut BTreeMap<usize, f64>) {
     let part = |unit: &[TimedBytes]| {
         let bytes: u64 = unit.iter().map(|sample| sample.bytes).sum();
         (unit[0].unit, bytes, bytes as f64 * window.len() as f64 > LARGE * most as f64 * unit.len() as f64)

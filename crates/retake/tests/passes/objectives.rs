@@ -66,6 +66,42 @@ fn a_quality_floor_is_reached_by_every_unit() {
     }
 }
 
+/// MP-30, MP-32, extensions: with a floor and a rate, every unit reaches the floor, and the film has the rate
+/// where the floor leaves room for it; where the floor needs more, it comes first.
+#[test]
+fn a_floor_comes_before_a_rate() {
+    const FLOOR: f64 = 33.0;
+    let frames = film();
+    let info = &common::encoders()[0];
+    for (rate, room) in [(900_000, true), (150_000, false)] {
+        let pull = common::session(info);
+        if !common::has(&pull, PropertyKey::QualityFloor) || !ffmpeg() {
+            println!("SKIPPED: no metrics, or no decoder");
+            return;
+        }
+        pull.0
+            .set_all(&[
+                Property::MaxKeyFrameInterval(24),
+                Property::AverageBitRate(rate),
+                Property::MultiPassStorage(storage()),
+                Property::QualityMetric("psnr".to_owned()),
+                Property::QualityFloor(FLOOR),
+                Property::QualityTolerance(0.5),
+            ])
+            .unwrap();
+        let (_, merged, passes) = run(&pull, &frames);
+        let scores = psnr(&merged, &frames);
+        let off = super::bytes(&merged) as f64 / (rate as f64 / 8.0 * FRAMES as f64 / 24.0) - 1.0;
+        println!("{}: {passes} passes, {:+.2} %, {scores:.2?}", info.name, off * 100.0);
+        // every third frame is scored: what the others have is an estimate
+        assert!(scores.iter().all(|unit| *unit > FLOOR - 0.2), "{rate}: {scores:?}");
+        match room {
+            true => assert!(off.abs() < 0.03, "{rate}: {off}"),
+            false => assert!(off > 0.1 && scores.iter().all(|unit| *unit < FLOOR + 2.5), "{off}, {scores:?}"),
+        }
+    }
+}
+
 /// MP-32, extensions: a rate is met as well where bits go where a metric says that they buy most; and the
 /// samples of the first pass are those of a session that measures nothing.
 #[test]

@@ -93,6 +93,11 @@ pub(super) fn buffer(environment: &Environment<'_>, values: &Values) -> Option<R
     {
         return Some(RateBuffer { max_rate: rate, seconds: 0.5, initial: 0.5 });
     }
+    decoder_buffer(values)
+}
+
+/// The same as the properties describe it, which is what a stream is judged by.
+pub(in crate::session) fn decoder_buffer(values: &Values) -> Option<RateBuffer> {
     let max_rate = match (set_value!(values, ConstantBitRate), set_value!(values, VariableBitRate)) {
         (Some(&rate), _) => rate,
         (None, Some(&rate)) => {

@@ -11,6 +11,9 @@ use retake_media::Time;
 /// pictures that encoders have.
 const GROUP: u32 = 32;
 
+/// Which share of its buffer an encode begins with at least: less is not enough for a sync frame.
+const LEAST_FULLNESS: f64 = 0.25;
+
 /// How an encode of its own begins in a session of several passes. The default is that of a pass over
 /// everything.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,13 +30,15 @@ pub(in crate::session) struct UnitStart {
     pub(in crate::session) before: Vec<(Time, u64)>,
     /// Those behind the unit that windows may hold which begin in it.
     pub(in crate::session) after: Vec<(Time, u64)>,
+    /// Which share of the decoder's buffer the samples before the unit leave full, where there is a buffer.
+    pub(in crate::session) fullness: Option<f64>,
 }
 
 impl UnitStart {
     /// Whether an encode that was opened for one unit and has had no frame can serve for another.
     pub(in crate::session) fn opens_like(&self, other: &Self) -> bool {
         let frames = |start: &Self| start.quality.map(|_| start.frames);
-        self.quality == other.quality && frames(self) == frames(other)
+        self.quality == other.quality && frames(self) == frames(other) && self.fullness == other.fullness
     }
 }
 
@@ -50,6 +55,9 @@ pub(in crate::session) fn unit_settings(
     settings.controls.quality_ceiling = None;
     // At constant quality only encoders that know limits have a buffer.
     settings.controls.buffer = settings.controls.buffer.filter(|_| info.controls.rate_limit);
+    if let (Some(buffer), Some(fullness)) = (&mut settings.controls.buffer, unit.fullness) {
+        buffer.initial = fullness.max(LEAST_FULLNESS);
+    }
     settings
 }
 

@@ -75,13 +75,17 @@ impl Fitting {
         let other =
             across.or(by_size.get(1)).filter(|other| (other.0 - nearest.0) * (other.1 - nearest.1) < 0.0);
         let slope = other.map_or(self.target.slope, |other| (other.1 - nearest.1) / (other.0 - nearest.0));
-        let next = scale.snap((nearest.0 - nearest.1 / slope).max(self.target.best));
+        let bounded = |quality: f64| {
+            let Target { best, coarsest, .. } = self.target;
+            scale.snap(coarsest.map_or(quality, |coarsest| quality.min(coarsest)).max(best))
+        };
+        let next = bounded(nearest.0 - nearest.1 / slope);
         let known = |one: f64| self.tried.iter().any(|(tried, _)| (tried - one).abs() < scale.step / 2.0);
         if !known(next) {
             return Some(next);
         }
         // On a coarse scale the next step may be nearer all the same.
-        let beside = scale.snap((nearest.0 + scale.step * nearest.1.signum()).max(self.target.best));
+        let beside = bounded(nearest.0 + scale.step * nearest.1.signum());
         (!known(beside)).then_some(beside)
     }
 
@@ -115,7 +119,7 @@ mod tests {
             off in -0.6..0.6f64, slope in -0.3..-0.08f64, expected in -0.3..-0.08f64, step in prop::sample::select(vec![0.1, 1.0]),
         ) {
             let scale = QualityScale { min: 0.0, max: 51.0, step, usual: 23.0 };
-            let target = Target { bytes: 50_000.0, slope: expected, best: 0.0, last: true };
+            let target = Target { bytes: 50_000.0, slope: expected, best: 0.0, coarsest: None, last: true };
             let bytes = |quality: f64| 50_000.0 * (off + (quality - 25.0) * slope).exp2();
             let (mut fitting, mut quality, mut made) = (Fitting::new(target), 25.0, Vec::new());
             loop {

@@ -6,8 +6,8 @@ use super::units::Unit;
 use crate::encoder::{EncoderInfo, RateControl};
 use crate::planner::curve::Family;
 use crate::planner::pace::Expected;
-use crate::planner::{self, Brief, Objective, Retake, Trial, UnitState, bounded};
-use crate::property::{USUAL_PASSES, Values, set_value};
+use crate::planner::{self, Bounds, Brief, Objective, Reason, Retake, Trial, UnitState, bounded};
+use crate::property::{PropertyKey, USUAL_PASSES, Values, set_value};
 use crate::rate_limit::{finest_within_limits, keep_limits};
 use crate::session::derive;
 use crate::session::setup::Setup;
@@ -25,7 +25,7 @@ const UNEVEN: f64 = 0.12;
 /// What the merged stream is to become, as the properties say.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::session) struct PassGoal {
-    /// Bits per second in the mean, if that is asked for.
+    /// Bits per second in the mean, if that is asked for, by whichever property.
     pub(super) rate: Option<u64>,
     /// The score that every unit is to reach, and the tolerance above it.
     pub(super) floor: Option<(f64, f64)>,
@@ -35,6 +35,9 @@ pub(in crate::session) struct PassGoal {
     pub(super) first: Option<f64>,
     /// The best quality that any unit may be given.
     pub(super) best: Option<f64>,
+    /// A quality alone is asked for, and units are scored: later passes raise the worst of them at the size
+    /// of the first.
+    pub(super) even: bool,
     pub(super) info: EncoderInfo,
     /// Pixels of a picture.
     pub(super) pixels: u64,
@@ -50,17 +53,22 @@ impl PassGoal {
     pub(in crate::session) fn of(setup: &Setup, values: &Values) -> Self {
         let environment = setup.environment();
         let scoring = derive::scoring(&environment, values);
-        let variable = set_value!(values, VariableBitRate).is_some();
         let flag = |value: Option<&bool>| value == Some(&true);
+        let floor = scoring.and_then(|scoring| scoring.floor);
+        let first = match derive::rate(&environment, values).0 {
+            RateControl::Quality(quality) => Some(quality),
+            _ => None,
+        };
+        let limited = derive::is_limited(values) || values.has(PropertyKey::VBVMaxBitRate);
+        let even = first.is_some() && scoring.is_some() && floor.is_none() && !limited;
+        let best = set_value!(values, Quality).filter(|_| !even);
         Self {
-            rate: derive::average(values).filter(|_| !variable),
-            floor: scoring.and_then(|scoring| scoring.floor),
+            rate: derive::average(values),
+            floor,
             metric: scoring.map_or_else(String::new, |scoring| scoring.metric.to_owned()),
-            first: match derive::rate(&environment, values).0 {
-                RateControl::Quality(quality) => Some(quality),
-                _ => None,
-            },
-            best: set_value!(values, Quality).map(|&quality| derive::on_scale(&setup.info.quality, quality)),
+            first,
+            best: best.map(|&quality| derive::on_scale(&setup.info.quality, quality)),
+            even,
             info: setup.info.clone(),
             pixels: u64::from(setup.width) * u64::from(setup.height),
             most: set_value!(values, MaxPassCount).copied().unwrap_or(USUAL_PASSES),
@@ -80,26 +88,52 @@ impl PassGoal {
         (broken, full): (&BTreeMap<usize, f64>, &[f64]),
         may_come: impl Fn(usize) -> bool,
     ) -> PassPlan {
-        let family = self.family();
+        let (family, scale) = (self.family(), self.info.quality);
+        let states = self.states(units);
+        let plain = Brief { objective: Objective::Plain, scale, family, max_passes: MANY, newest_only: true };
+        let even = if self.even { self.even_floor(&plain, &states) } else { None };
         let objective = match (self.rate, self.floor) {
             (Some(rate), _) if seconds > 0.0 => {
                 Objective::Bytes { target: (rate as f64 * seconds / 8.0) as u64, at_most: false }
             }
             (None, Some((floor, tolerance))) => Objective::Floor { floor, tolerance },
+            (None, None) if even.is_some() => {
+                let first = units.iter().filter_map(|unit| unit.takes.first());
+                Objective::Bytes { target: first.map(|take| take.bytes).sum(), at_most: false }
+            }
             _ => Objective::Plain,
         };
-        let scale = self.info.quality;
-        let brief = Brief { objective, scale, family, max_passes: MANY, newest_only: true };
-        let states = self.states(units);
+        let brief = Brief { objective, ..plain };
         let finest = self.finest(&brief, units, &states, full);
+        let below_rate = self.floor.filter(|_| self.rate.is_some()).or(even);
+        let coarsest: Vec<f64> = below_rate.map_or_else(Vec::new, |(floor, tolerance)| {
+            states.iter().map(|state| planner::coarsest(&brief, floor, tolerance, state)).collect()
+        });
+        let bounds = Bounds { finest: &finest, coarsest: &coarsest };
+        let expected = |unit: usize, quality| {
+            let expected = planner::expected(&brief, &states[unit], quality);
+            Expected { coarsest: coarsest.get(unit).copied(), ..expected }
+        };
         let mut takes: BTreeMap<usize, Expected> = self
-            .retakes(&brief, units, &states, &finest)
+            .retakes(&brief, units, &states, bounds)
             .into_iter()
-            .map(|retake| (retake.unit, planner::expected(&brief, &states[retake.unit], retake.quality)))
+            .map(|retake| (retake.unit, expected(retake.unit, retake.quality)))
             .collect();
+        if let Some((floor, tolerance)) = below_rate {
+            // the floor comes before the rate: units below it are encoded again whatever the bytes say
+            let brief = Brief { objective: Objective::Floor { floor, tolerance }, ..brief };
+            let retakes = bounded(&brief, &states, Bounds::default(), 1).retakes;
+            for Retake { unit, quality, .. } in
+                retakes.into_iter().filter(|retake| retake.reason == Reason::BelowFloor)
+            {
+                let planned = takes.get(&unit).map_or(f64::INFINITY, |take| take.quality);
+                let take = Expected { coarsest: Some(quality), ..expected(unit, quality.min(planned)) };
+                takes.insert(unit, take);
+            }
+        }
         let as_they_are = states.iter().enumerate().map(|(unit, state)| {
             let as_it_is = state.trials.last().map_or(scale.usual, |trial| trial.quality);
-            (unit, planner::expected(&brief, state, as_it_is))
+            (unit, expected(unit, as_it_is))
         });
         let mut others: BTreeMap<usize, Expected> = as_they_are.collect();
         if self.whole && !takes.is_empty() {
@@ -113,7 +147,7 @@ impl PassGoal {
         for (&unit, take) in takes.iter_mut().chain(&mut others) {
             let finest = finest.get(unit).copied().unwrap_or(scale.min);
             take.best = take.best.max(self.best.unwrap_or(scale.min)).max(finest);
-            take.quality = take.quality.max(take.best);
+            take.quality = take.bounded(take.quality);
         }
         let same = |unit: usize, take: &Expected| {
             let newest = units[unit].newest().and_then(|newest| newest.quality);
@@ -152,20 +186,39 @@ impl PassGoal {
         units.iter().zip(states).zip(full).map(bound).collect()
     }
 
-    fn retakes(&self, brief: &Brief, units: &[Unit], states: &[UnitState], finest: &[f64]) -> Vec<Retake> {
+    /// The floor that units are evened out to, from the takes of the first pass alone, so that it stays the
+    /// same in all passes.
+    fn even_floor(&self, brief: &Brief, states: &[UnitState]) -> Option<(f64, f64)> {
+        let firsts: Vec<UnitState> = states
+            .iter()
+            .map(|state| UnitState {
+                trials: state.trials.iter().take(1).copied().collect(),
+                ..state.clone()
+            })
+            .collect();
+        planner::even(brief, &firsts)
+    }
+
+    fn retakes(
+        &self,
+        brief: &Brief,
+        units: &[Unit],
+        states: &[UnitState],
+        bounds: Bounds<'_>,
+    ) -> Vec<Retake> {
         let Objective::Bytes { target, .. } = brief.objective else {
-            return bounded(brief, states, finest, 1).retakes;
+            return bounded(brief, states, bounds, 1).retakes;
         };
         let all: u64 = units.iter().map(Unit::bytes).sum();
         let known: Vec<usize> = (0..units.len()).filter(|&unit| has_quality(&units[unit])).collect();
         if known.is_empty() || self.first.is_some() && units.iter().all(|unit| unit.takes.len() == 1) {
-            let spread = bounded(brief, states, finest, 1).retakes;
+            let spread = bounded(brief, states, bounds, 1).retakes;
             let measured = states.iter().all(|state| state.trials.iter().all(|trial| trial.score.is_some()));
             let far = (all as f64 / target.max(1) as f64 - 1.0).abs() > FAR;
             if measured || far || self.unevenness(brief, states, &spread, all) > UNEVEN {
                 return spread;
             }
-            return bounded(brief, states, finest, 2).retakes;
+            return bounded(brief, states, bounds, 2).retakes;
         }
         // units whose quality is known answer as expected: the others stay as they are, if these can carry
         // what is left of the error
@@ -176,15 +229,19 @@ impl PassGoal {
             // close enough is judged on the film, and the planner sees a part of it: what is close there is
             // closer here
             let objective = Objective::Bytes { target: target - others, at_most: false };
-            let bounds: Vec<f64> = known.iter().filter_map(|&unit| finest.get(unit).copied()).collect();
-            let plan = bounded(&Brief { objective, ..*brief }, &some, &bounds, 2);
+            let of = |bounds: &[f64]| -> Vec<f64> {
+                known.iter().filter_map(|&unit| bounds.get(unit).copied()).collect()
+            };
+            let (finest, coarsest) = (of(bounds.finest), of(bounds.coarsest));
+            let bounds = Bounds { finest: &finest, coarsest: &coarsest };
+            let plan = bounded(&Brief { objective, ..*brief }, &some, bounds, 2);
             return plan
                 .retakes
                 .into_iter()
                 .map(|retake| Retake { unit: known[retake.unit], ..retake })
                 .collect();
         }
-        bounded(brief, states, finest, 2).retakes
+        bounded(brief, states, bounds, 2).retakes
     }
 
     /// By how many doublings the bytes of the film would be moved in the mean.

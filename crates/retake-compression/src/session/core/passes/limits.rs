@@ -2,8 +2,9 @@
 
 use super::frames::{Frame, Frames};
 use super::units::{Unit, unit_of};
+use crate::encoder::RateBuffer;
 use crate::property::DataRateLimit;
-use crate::rate_limit::{TimedBytes, fullest, overfull, samples_before};
+use crate::rate_limit::{self, TimedBytes, dry, fullest, overfull, samples_before};
 use retake_media::Time;
 use std::collections::BTreeMap;
 
@@ -21,14 +22,28 @@ pub(super) fn timeline(frames: &Frames, units: &[Unit]) -> Vec<TimedBytes> {
 }
 
 /// Of samples in decode order: the units that make windows hold more than a limit, each with how many times
-/// too large it is ([`overfull`]); and how full the fullest window is that each of `units` units has a sample
-/// in.
+/// too large it is ([`overfull`]), or let the decoder's buffer run dry; and how full the fullest window is
+/// that each of `units` units has a sample in.
 pub(super) fn judge(
     samples: &[TimedBytes],
     units: usize,
     limits: &[DataRateLimit],
+    buffer: Option<RateBuffer>,
 ) -> (BTreeMap<usize, f64>, Vec<f64>) {
-    (overfull(samples, limits), fullest(samples, limits, units))
+    let mut broken = overfull(samples, limits);
+    for (unit, times) in buffer.map(|buffer| dry(samples, buffer)).into_iter().flatten() {
+        let known = broken.entry(unit).or_insert(times);
+        *known = known.max(times);
+    }
+    (broken, fullest(samples, limits, units))
+}
+
+/// Which share of the decoder's buffer is full when a frame is decoded that comes at an instant.
+pub(super) fn fullness(frames: &Frames, buffer: RateBuffer, instant: Time) -> f64 {
+    let mut before: Vec<_> = out(&frames.states).filter(|(dts, _)| *dts < instant).collect();
+    before.sort_by_key(|(dts, _)| *dts);
+    let timed = before.into_iter().map(|(dts, bytes)| (dts.seconds(), bytes));
+    rate_limit::fullness(buffer, timed, instant.seconds())
 }
 
 /// The samples of the merged stream before an instant that windows may still hold which reach beyond it.

@@ -9,6 +9,7 @@ use super::goal::PassGoal;
 use super::limits;
 use super::record::PassPlan;
 use super::units::Unit;
+use crate::encoder::RateBuffer;
 use crate::planner::pace::Expected;
 use crate::property::DataRateLimit;
 use crate::rate_limit::TimedBytes;
@@ -19,6 +20,8 @@ use std::collections::BTreeMap;
 pub(in crate::session) struct PartRecord {
     pub(super) goal: PassGoal,
     pub(super) limits: Vec<DataRateLimit>,
+    /// The decoder's buffer of a variable bit rate.
+    pub(super) buffer: Option<RateBuffer>,
     pub(super) units: Vec<Unit>,
     /// Its samples in decode order.
     pub(super) samples: Vec<TimedBytes>,
@@ -33,7 +36,7 @@ pub(in crate::session) struct PartRecord {
 impl PartRecord {
     /// Whether both are to become parts of one film: what is wanted of them is the same.
     pub(in crate::session) fn goes_with(&self, other: &Self) -> bool {
-        self.goal == other.goal && self.limits == other.limits
+        self.goal == other.goal && self.limits == other.limits && self.buffer == other.buffer
     }
 }
 
@@ -41,19 +44,17 @@ impl PartRecord {
 /// is to encode again; nothing where it has no share in the pass.
 pub(in crate::session) fn plan(parts: &[PartRecord]) -> Vec<Option<PassPlan>> {
     let mut plans = vec![None; parts.len()];
-    let Some(PartRecord { goal, limits, .. }) = parts.first() else { return plans };
+    let Some(PartRecord { goal, limits, buffer, .. }) = parts.first() else { return plans };
     let passes = parts.iter().map(|part| part.passes).max().unwrap_or(0);
     if passes >= goal.most || parts.iter().all(|part| !part.may_go_on) {
         return plans;
     }
     let film = Film::of(parts);
-    let (broken, full) = limits::judge(&film.samples, film.units.len(), limits);
+    let (broken, full) = limits::judge(&film.samples, film.units.len(), limits, *buffer);
     let may_come = |unit: usize| parts[film.part_of(unit)].may_go_on;
     let plan = goal.plan(&film.units, film.seconds, (&broken, &full), may_come);
-    let everything = plan.takes.is_empty();
-    if everything && !(passes == 1 && goal.always) {
-        return plans;
-    }
+    // a part that has no share in it makes its second pass over everything
+    let always = passes == 1 && goal.always;
     let all: f64 = plan.takes.values().map(|take| take.bytes).sum();
     for (index, (part, divided)) in parts.iter().zip(&mut plans).enumerate() {
         let (first, end) = (film.firsts[index], film.firsts[index] + part.units.len());
@@ -61,9 +62,9 @@ pub(in crate::session) fn plan(parts: &[PartRecord]) -> Vec<Option<PassPlan>> {
             units.range(first..end).map(|(unit, expected)| (unit - first, *expected)).collect()
         };
         let (takes, others) = (own(&plan.takes), own(&plan.others));
-        if part.may_go_on && takes.is_empty() == everything {
+        if part.may_go_on && (always || !takes.is_empty()) {
             let share = takes.values().map(|take| take.bytes).sum::<f64>() / all;
-            let bytes = plan.bytes.map(|bytes| if everything { bytes } else { bytes * share });
+            let bytes = plan.bytes.map(|bytes| if takes.is_empty() { bytes } else { bytes * share });
             *divided = Some(PassPlan { takes, bytes, others });
         }
     }

@@ -6,10 +6,10 @@ use super::limits;
 use super::record::{Earlier, PassPlan, PassRecord};
 use super::shared::{self, PartRecord};
 use super::units::{self, Unit};
-use crate::encoder::{FrameOptions, QualityScale};
+use crate::encoder::{FrameOptions, QualityScale, RateBuffer};
 use crate::planner::pace::{Expected, Pace};
 use crate::property::{DataRateLimit, Values, set_value};
-use crate::session::derive::UnitStart;
+use crate::session::derive::{self, UnitStart};
 use crate::session::{NextPass, SessionError, SessionMistake};
 use crate::source_frames::NotAgain;
 use crate::storage::{FrameRecord, StorageError};
@@ -306,7 +306,8 @@ impl Passes {
         let Unit { first, end, .. } = self.units[unit];
         let before = limits::before(&self.frames, self.limits(), pts);
         let after = limits::after(&self.frames, self.limits(), end);
-        UnitStart { quality, target, frames: end - first, before, after }
+        let fullness = self.buffer().map(|buffer| limits::fullness(&self.frames, buffer, pts));
+        UnitStart { quality, target, frames: end - first, before, after, fullness }
     }
 
     /// The unit that is being encoded again came out with another quality than it began with.
@@ -331,6 +332,10 @@ impl Passes {
     fn limits(&self) -> &[DataRateLimit] {
         let values = self.values();
         values.and_then(|values| set_value!(values, DataRateLimits)).map_or(&[], Vec::as_slice)
+    }
+
+    fn buffer(&self) -> Option<RateBuffer> {
+        derive::decoder_buffer(self.values()?)
     }
 
     /// Takes note of the sample of a frame, and gives the record of it for the storage.
@@ -422,6 +427,7 @@ impl Passes {
         let part = PartRecord {
             goal: goal.clone(),
             limits: self.limits().to_vec(),
+            buffer: self.buffer(),
             units: self.units.clone(),
             samples: limits::timeline(&self.frames, &self.units),
             seconds: self.frames.seconds(),

@@ -1,9 +1,10 @@
 use super::{Earlier, PartRecord, PassGoal, PassKind, Passes, plan_parts};
 use crate::encoder::{ControlSupport, EncoderInfo, FrameOptions, QualityScale};
-use crate::property::{Environment, Property, Values};
+use crate::property::{DataRateLimit, Environment, Property, Values};
 use crate::session::derive::UnitStart;
 use crate::session::{NextPass, PassOptions, SessionError};
 use crate::storage::FrameRecord;
+use crate::take::Score;
 use proptest::prelude::*;
 use retake_media::{Codec, Sample, SampleKind, Time, TimeRange};
 use std::sync::Arc;
@@ -73,6 +74,7 @@ fn goal(options: PassOptions, rate: Option<u64>) -> PassGoal {
         metric: String::new(),
         first: None,
         best: None,
+        even: false,
         info: info(),
         pixels: 64 * 64,
         most,
@@ -208,6 +210,125 @@ proptest! {
     }
 }
 
+/// A unit of a made-up film: how rich it is, and how much better than others it looks.
+type Made = (f64, f64);
+
+/// What a unit takes at a quality, in its ten frames, and the score that it then has.
+fn answer((rich, better): Made, quality: f64) -> (usize, f64) {
+    let bytes = 3000.0 * rich * ((25.0 - quality) / 6.0).exp2();
+    ((bytes / 10.0) as usize, 38.0 + better - 0.8 * (quality - 25.0))
+}
+
+/// All passes that are asked for over such a film, from a first one at a quality of 25: what each unit takes
+/// and scores in the end, and how many passes there were.
+fn make(units: &[Made], goal: &PassGoal) -> (Vec<(usize, f64)>, u32) {
+    let mut session = passes(PassOptions::default());
+    let mut ranges: Option<Arc<[TimeRange]>> = None;
+    let mut last: Vec<(usize, f64)> = units.iter().map(|unit| answer(*unit, 25.0)).collect();
+    loop {
+        begin(&mut session, false).unwrap();
+        for (index, unit) in units.iter().enumerate() {
+            let first = index as i64 * 10;
+            let wanted = |ranges: &Arc<[TimeRange]>| ranges.iter().any(|range| range.contains(at(first)));
+            if !ranges.as_ref().is_none_or(wanted) {
+                continue;
+            }
+            session.passes.check(at(first), STEP, &FrameOptions::default(), 0).unwrap();
+            for frame in first..first + 10 {
+                let start = send(&mut session, frame, last[index].0).unwrap();
+                if let Some(quality) = start.and_then(|start| start.quality) {
+                    last[index] = answer(*unit, quality);
+                    // the sample of the first frame was noted with the bytes of the pass before
+                    let data = vec![0; last[index].0];
+                    let sample = Sample {
+                        data,
+                        pts: at(frame),
+                        dts: at(frame),
+                        duration: STEP,
+                        kind: SampleKind::Sync,
+                    };
+                    let record = session.passes.emitted(&sample, 25.0);
+                    session.recorded.last_mut().expect("a pass is open").extend(record);
+                }
+            }
+            let score = Score { value: last[index].1, error: 0.0, psnr: last[index].1, ceiling: None };
+            session.passes.scored(at(first), Ok(score));
+        }
+        let ended = session.passes.end(PassKind::Analysis, goal).unwrap();
+        match session.passes.conclude(ended) {
+            NextPass::Requested(again) => ranges = Some(again),
+            _ => return (last, session.recorded.len() as u32),
+        }
+    }
+}
+
+proptest! {
+    /// MP-30, MP-32, extensions: with a floor and a rate, every unit reaches the floor; beyond that the rate
+    /// is met, if the floor leaves room for it; if not, no unit is much better than the floor.
+    #[test]
+    fn a_floor_comes_before_a_rate(
+        units in prop::collection::vec((0.5f64..4.0, -4.0f64..4.0), 4..9), share in 0.3f64..3.0,
+    ) {
+        const FLOOR: f64 = 36.0;
+        let plain: usize = units.iter().map(|unit| answer(*unit, 25.0).0 * 10).sum();
+        let target = plain as f64 * share;
+        let goal = PassGoal {
+            rate: Some((target * 8.0 / units.len() as f64) as u64),
+            floor: Some((FLOOR, 0.5)),
+            metric: "psnr".to_owned(),
+            first: Some(25.0),
+            most: 8,
+            ..goal(PassOptions::default(), None)
+        };
+        let (made, passes) = make(&units, &goal);
+        let total = made.iter().map(|(bytes, _)| bytes * 10).sum::<usize>() as f64;
+        let scores: Vec<f64> = made.iter().map(|(_, score)| *score).collect();
+        let worst = scores.iter().copied().fold(f64::INFINITY, f64::min);
+        prop_assert!(worst >= FLOOR - 1e-9, "{worst} of {scores:?} after {passes} passes");
+        let off = total / target - 1.0;
+        let at_floor = scores.iter().all(|score| *score < FLOOR + 1.5);
+        prop_assert!(off.abs() < 0.03 || off > 0.0 && at_floor, "{off} with {scores:?} after {passes} passes");
+    }
+
+    /// MP-30, MP-31, extensions: at a quality alone, later passes raise the worst units of a scored film at
+    /// its size, or leave it as it is.
+    #[test]
+    fn a_quality_is_evened_out_at_equal_size(
+        units in prop::collection::vec((0.5f64..4.0, -6.0f64..6.0), 4..9),
+    ) {
+        let goal = PassGoal {
+            metric: "psnr".to_owned(),
+            first: Some(25.0),
+            even: true,
+            ..goal(PassOptions::default(), None)
+        };
+        let plain: Vec<(usize, f64)> = units.iter().map(|unit| answer(*unit, 25.0)).collect();
+        let (made, passes) = make(&units, &goal);
+        let total = |units: &[(usize, f64)]| units.iter().map(|unit| unit.0).sum::<usize>() as f64;
+        let off = total(&made) / total(&plain) - 1.0;
+        prop_assert!(off.abs() < 0.02, "{off} after {passes} passes");
+        let worst = |units: &[(usize, f64)]| units.iter().map(|unit| unit.1).fold(f64::INFINITY, f64::min);
+        prop_assert!(worst(&made) >= worst(&plain) - 0.1, "{plain:?} became {made:?}");
+        prop_assert!(passes == 1 || worst(&made) > worst(&plain) + 0.2, "{plain:?} became {made:?}");
+        let alike = units.iter().all(|unit| (unit.1 - units[0].1).abs() < 0.5 && (unit.0 / units[0].0 - 1.0).abs() < 0.2);
+        prop_assert!(!alike || passes == 1, "there was nothing to gain");
+    }
+}
+
+/// MP-30, extensions: of two kinds of units that take the same and look as different as eight decibels, the
+/// worse ones rise by most of a decibel at least.
+#[test]
+fn units_that_differ_much_are_evened_out() {
+    let goal = PassGoal {
+        metric: "psnr".to_owned(),
+        first: Some(25.0),
+        even: true,
+        ..goal(PassOptions::default(), None)
+    };
+    let (made, passes) = make(&[(2.0, -4.0), (2.0, 4.0), (2.0, -4.0), (2.0, 4.0)], &goal);
+    assert!(passes > 1 && made.iter().all(|(_, score)| *score > 34.8), "{made:?} after {passes} passes");
+}
+
 /// MP-13, MP-14: where the client says that it is the last pass, nothing is asked for.
 #[test]
 fn the_last_pass_is_the_last() {
@@ -298,9 +419,14 @@ fn another_pass_over_everything() {
 
 /// Values with a limit of 1500 bytes in a second.
 fn limited() -> Arc<Values> {
-    use crate::property::{DataRateLimit, PropertyKey};
-    let limits = Property::DataRateLimits(vec![DataRateLimit { bytes: 1500, seconds: 1.0 }]);
-    let (info, limits) = (info_with_limits(), [(PropertyKey::DataRateLimits, Some(limits.value()))]);
+    values(&[Property::DataRateLimits(vec![DataRateLimit { bytes: 1500, seconds: 1.0 }])])
+}
+
+fn values(properties: &[Property]) -> Arc<Values> {
+    let mut info = info_with_limits();
+    info.controls.variable_bit_rate = true;
+    let changes: Vec<_> =
+        properties.iter().map(|property| (property.key(), Some(property.value()))).collect();
     let environment = Environment {
         info: &info,
         low_latency: false,
@@ -309,7 +435,7 @@ fn limited() -> Arc<Values> {
         transfers: false,
         metrics: &[],
     };
-    Arc::new(Values::default().with(&environment, &limits, false).unwrap())
+    Arc::new(Values::default().with(&environment, &changes, false).unwrap())
 }
 
 /// What a first pass over these frames tells the plan of all parts.
@@ -370,6 +496,40 @@ fn windows_across_joins_of_parts_are_encoded_again() {
     let [before, mut after] = parts;
     after.may_go_on = false;
     assert_eq!(units(&[before, after]), [vec![1], vec![]]);
+}
+
+/// MP-33: the buffer of a variable bit rate is followed over the merged stream: units that let it run dry
+/// together are encoded again, and each begins with what the samples before it leave.
+#[test]
+fn a_buffer_that_runs_dry_across_a_join_has_its_units_encoded_again() {
+    let values = values(&[
+        Property::VariableBitRate(8000),
+        Property::VBVMaxBitRate(8000),
+        Property::VBVBufferDuration(1.0),
+        Property::VBVInitialDelayPercentage(100.0),
+    ]);
+    let mut session = passes(PassOptions::default());
+    begin_with(&mut session, false, &values, "").unwrap();
+    // it holds 1000 bytes, and 100 flow in with each frame: five of these frames leave 400, ten nothing
+    let bytes = |frame: i64| if (15..25).contains(&frame) { 220 } else { 20 };
+    (0..40).for_each(|frame| assert!(send(&mut session, frame, bytes(frame)).is_ok()));
+    let range = TimeRange::between(at(10), at(30));
+    assert_eq!(end(&mut session, false, None), Ok(NextPass::Requested([range].into())));
+    begin_with(&mut session, false, &values, "").unwrap();
+    for frame in 10..30 {
+        let start = send(&mut session, frame, bytes(frame) * 3 / 4).unwrap();
+        let fullness = start.map(|start| start.fullness.expect("there is a buffer"));
+        // the second has lost 65 bytes with each of five frames, and 100 have flowed in since the last
+        let expected =
+            [(10, 1.0), (20, 1.0 - 0.165 - 4.0 * 0.065 + 0.1)].into_iter().find(|(at, _)| *at == frame);
+        match (fullness, expected) {
+            (Some(found), Some((_, expected))) => {
+                assert!((found - expected).abs() < 1e-9, "{frame}: {found}")
+            }
+            (found, expected) => assert_eq!(found.is_some(), expected.is_some(), "{frame}"),
+        }
+    }
+    assert_eq!(end(&mut session, false, None), Ok(NextPass::Finished));
 }
 
 /// MP-33, MP-30: a window across the join of two units that is above its limit has both encoded again,
