@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use retake_asset::{
     AssetWriter, AssetWriterInput, CallError, Mistake, SegmentKind, SegmentProfile, SegmentReport,
-    WriterError,
+    TrackFormat, WriterError,
 };
 use retake_media::{Sample, Time};
 use std::sync::{Arc, Mutex};
@@ -164,4 +164,109 @@ fn a_delegate_that_panics_ends_the_writer() {
         append(&input, picture(index));
     }
     assert!(matches!(writer.finish_writing_and_wait(), Err(CallError::Failed(WriterError::Panicked(_)))));
+}
+
+/// The segments of a part of a film, by a writer that knows nothing of the other parts.
+fn part(
+    tracks: &[Track; 2],
+    from: Time,
+    to: Time,
+    number: u32,
+    delay: Option<Time>,
+) -> Result<Segments, CallError> {
+    let (writer, collected) = collector(SegmentProfile::AppleHls);
+    writer
+        .configure(|options| {
+            options.produces_combinable_fragments = true;
+            options.initial_movie_fragment_sequence_number = number;
+            options.preferred_output_segment_interval = Some(Time::new(1, 1));
+            options.initial_segment_start_time = Some(from);
+        })
+        .unwrap();
+    let inputs = tracks.each_ref().map(|track| AssetWriterInput::passthrough(track.format.clone()));
+    inputs.iter().for_each(|input| writer.add(input).unwrap());
+    inputs[0]
+        .configure(|options| {
+            (options.media_time_scale, options.reorder_delay) = (24_000, delay);
+        })
+        .unwrap();
+    writer.start_writing()?;
+    writer.start_session(Time::ZERO).unwrap();
+    // a part begins with a sync sample, before which all that is shown earlier was decoded
+    let inside = tracks.each_ref().map(|track| {
+        let cut = |time: Time| {
+            let found = track.samples.iter().position(|sample| sample.is_sync() && sample.pts >= time);
+            found.unwrap_or(track.samples.len())
+        };
+        let begin = if from == Time::ZERO { 0 } else { cut(from) };
+        Track { format: track.format.clone(), samples: track.samples[begin..cut(to)].to_vec() }
+    });
+    std::thread::scope(|scope| {
+        for (input, track) in inputs.iter().zip(&inside) {
+            // a writer that has failed takes no more
+            scope.spawn(move || {
+                let mut samples = track.samples.iter();
+                while let Some(sample) = samples.next().filter(|_| input.wait_until_ready(LONG)) {
+                    if input.append(sample.clone()).is_err() {
+                        break;
+                    }
+                }
+                let _ = input.mark_as_finished();
+            });
+        }
+    });
+    writer.finish_writing_and_wait()?;
+    let collected = collected.lock().unwrap().clone();
+    Ok(collected)
+}
+
+/// [SG-11] Segments of several writers, each of which has a part of a film and knows nothing of the others,
+/// are one stream behind the head of any of them: another program shows all pictures at their times, and
+/// hears all packets. What cannot be combined is refused by its reason.
+#[test]
+fn fragments_of_several_writers_are_one_stream() {
+    let Some(studio) = Studio::open() else { return };
+    let film = studio.render(FILM, "a.mp4");
+    let mut tracks = [Track::read(&film, 0), Track::read(&film, 1)];
+    if let TrackFormat::Audio(sound) = &mut tracks[1].format {
+        sound.priming = 1024; // which the reader knows of by the times alone
+    }
+    let depth = tracks[0].samples.iter().map(|sample| sample.dts - sample.pts).max();
+    let (cut, end) = (Time::new(3, 1), Time::new(99, 1));
+    let first = part(&tracks, Time::ZERO, cut, 1, depth).unwrap();
+    let second = part(&tracks, cut, end, first.len() as u32, depth).unwrap();
+    assert_eq!((first.len(), second.len()), (4, 4));
+    assert!(first[0].0 == second[0].0, "the heads are the same");
+    let numbers = |part: &Segments| -> Vec<u32> {
+        let runs = part[1..].iter().flat_map(|(data, _)| boxes(data, &[b"moof", b"mfhd"]));
+        runs.map(|fields| number(&fields[4..8])).collect()
+    };
+    assert_eq!([numbers(&first), numbers(&second)].concat(), [1, 2, 3, 4, 5, 6]);
+
+    let stream = studio.path("stream.mp4");
+    let media = first.iter().chain(&second[1..]).flat_map(|(data, _)| data.clone());
+    std::fs::write(&stream, media.collect::<Vec<u8>>()).unwrap();
+    let (all, got) = (frames(&film, "v:0"), frames(&stream, "v:0"));
+    let hashes = |list: &[(i64, String)]| list.iter().map(|frame| frame.1.clone()).collect::<Vec<_>>();
+    assert_eq!((all.len(), hashes(&got)), (144, hashes(&all)));
+    let distance = got[0].0 - all[0].0;
+    assert!(got.iter().zip(&all).all(|(a, b)| (a.0 - b.0 - distance).abs() <= 1));
+    let packets = |film: &std::path::Path| {
+        let list = ffprobe("-select_streams a:0 -show_entries packet=pts,size", film);
+        let packets = list.iter().map(|line| line.split_once(',').unwrap());
+        packets.map(|(pts, size)| (pts.parse::<i64>().unwrap(), size.to_owned())).collect::<Vec<_>>()
+    };
+    let (all, got) = (packets(&film), packets(&stream));
+    let distance = got[0].0 - all[0].0;
+    assert!(all.len() > 200 && got.len() == all.len());
+    assert!(got.iter().zip(&all).all(|(a, b)| a.0 - b.0 == distance && a.1 == b.1));
+
+    for (delay, reason) in [(None, "reorder_delay"), (Some(Time::ZERO), "reordered")] {
+        let refused = part(&tracks, Time::ZERO, cut, 1, delay).unwrap_err().to_string();
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let film = AssetWriter::new(studio.path("b.mp4"), retake_asset::Container::Mp4);
+    film.configure(|options| options.produces_combinable_fragments = true).unwrap();
+    film.add(&AssetWriterInput::passthrough(audio_format())).unwrap();
+    assert!(film.start_writing().unwrap_err().to_string().contains("delegate"));
 }

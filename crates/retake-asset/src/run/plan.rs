@@ -16,7 +16,8 @@ pub(super) fn cut(state: &WriterState) -> Cut {
     let session = session_start(state);
     let boundaries = state.segment_boundaries();
     let next = boundaries.map(|(interval, start)| (start.unwrap_or(session) + interval, interval));
-    Cut { session, next, track: state.deciding_track().index() }
+    let number = state.options().initial_movie_fragment_sequence_number;
+    Cut { session, next, track: state.deciding_track().index(), number }
 }
 
 fn session_start(state: &WriterState) -> Time {
@@ -43,6 +44,7 @@ pub(super) fn plan(state: &WriterState) -> SinkPlan {
         temporary: options.directory_for_temporary_files.clone(),
         fast_start: options.fast_start,
         intervals: intervals(state),
+        combinable: options.produces_combinable_fragments,
         tracks,
         tags: options.metadata.clone(),
         movie_timescale,

@@ -4,7 +4,9 @@ use super::{SinkPlan, SinkTrack};
 use crate::boxes::fragment::{Piece, Placement, place, split};
 use crate::state::timeline::Stored;
 use crate::types::error::WriterError;
-use retake_libav::{Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, ticks_to_time, time_to_ticks};
+use retake_libav::{
+    Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack, TrackFormat, ticks_to_time, time_to_ticks,
+};
 use retake_media::{Rational, Time};
 use std::io;
 
@@ -20,6 +22,9 @@ pub(crate) struct Fragmenter {
     placements: Option<Vec<Placement>>,
     /// This is the depth of reordering of each track, as far as the client gave it.
     depths: Vec<i64>,
+    /// Of fragments that are combined with those of other writers, how long each track is decoded before the
+    /// start of the session at most, apart from reordering: the same in all of them.
+    primings: Option<Vec<i64>>,
     waiting: Vec<Waiting>,
     bytes: usize,
 }
@@ -65,8 +70,14 @@ impl Fragmenter {
         };
         let depths = plan.tracks.iter().enumerate().map(depth).collect();
         let leads: Vec<i64> = plan.tracks.iter().map(|track| track.lead()).collect();
+        let primings = plan.tracks.iter().map(|track| match &track.format {
+            TrackFormat::Audio(sound) => i64::from(sound.priming),
+            _ => 0,
+        });
+        let primings = plan.combinable.then(|| primings.collect());
         Ok(Self {
             muxer,
+            primings,
             seen: vec![None; leads.len()],
             leads,
             placements: None,
@@ -128,14 +139,34 @@ impl Fragmenter {
                 break;
             }
         }
-        let settled = |(seen, depth): (&Option<Placement>, &i64)| {
+        let settled = |(track, (seen, depth)): (usize, (&Option<Placement>, &i64))| {
             let mut placement = seen.unwrap_or_default();
             placement.reorder = placement.reorder.max(*depth);
-            placement.zero = (placement.reorder - placement.first).max(0);
+            placement.zero = match &self.primings {
+                Some(primings) => placement.reorder + primings[track],
+                None => (placement.reorder - placement.first).max(0),
+            };
             placement
         };
-        let first =
-            self.placements.get_or_insert_with(|| self.seen.iter().zip(&self.depths).map(settled).collect());
+        if let Some(primings) = &self.primings {
+            let tracks = self.seen.iter().zip(&self.depths).zip(primings);
+            for ((seen, depth), priming) in tracks {
+                let Some(seen) = seen else { continue };
+                if seen.reorder > *depth {
+                    return Err(WriterError::Misconfigured(
+                        "pictures are reordered by more than the reorder_delay of their input",
+                    ));
+                }
+                if seen.first < -*priming {
+                    return Err(WriterError::Misconfigured(
+                        "fragments that are combined cannot begin before the start of the session",
+                    ));
+                }
+            }
+        }
+        let first = self
+            .placements
+            .get_or_insert_with(|| self.seen.iter().zip(&self.depths).enumerate().map(settled).collect());
         for (placement, seen) in first.iter_mut().zip(&self.seen) {
             // a track that begins later counts from its own beginning
             if let Some(seen) = seen {

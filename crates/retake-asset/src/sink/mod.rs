@@ -65,6 +65,8 @@ pub(crate) struct SinkPlan {
     pub(crate) temporary: Option<PathBuf>,
     pub(crate) fast_start: bool,
     pub(crate) intervals: Option<Intervals>,
+    /// True if heads and times must not depend on which part of a film this is.
+    pub(crate) combinable: bool,
     pub(crate) tracks: Vec<SinkTrack>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) movie_timescale: u32,

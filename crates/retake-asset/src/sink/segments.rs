@@ -32,6 +32,8 @@ pub(crate) struct Cut {
     pub(crate) next: Option<(Time, Time)>,
     /// The track that decides: video, if there is one.
     pub(crate) track: usize,
+    /// The first fragment has this number.
+    pub(crate) number: u32,
 }
 
 impl SegmentSink {
@@ -41,7 +43,7 @@ impl SegmentSink {
         profile: SegmentProfile,
         delegate: Box<dyn SegmentDelegate>,
     ) -> Result<Self, WriterError> {
-        let fragmenter = Fragmenter::create(&plan, 1)?;
+        let fragmenter = Fragmenter::create(&plan, cut.number)?;
         Ok(Self { plan, fragmenter, cut, profile, delegate })
     }
 

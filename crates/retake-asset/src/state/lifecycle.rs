@@ -3,10 +3,10 @@
 use super::associations::Association;
 use super::interleave::{Interleaver, TrackTiming};
 use super::phase::Phase;
-use super::track::TrackId;
+use super::track::{TrackId, TrackState};
 use super::{Effect, Session, WriterState};
 use crate::types::error::{CallError, Mistake, UsageError, WriterError};
-use crate::types::media::MediaSample;
+use crate::types::media::{MediaSample, MediaType};
 use crate::types::options::MediaDataLocation;
 use retake_libav::TrackFormat;
 use retake_media::Time;
@@ -79,6 +79,21 @@ impl WriterState {
             return misconfigured(
                 "a track is associated with one that is not here: add both inputs to one writer",
             );
+        }
+        if self.options.produces_combinable_fragments {
+            let unsaid = |track: &TrackState| {
+                let options = &track.setup.options;
+                let says = options.media_time_scale > 0 && options.reorder_delay.is_some();
+                track.setup.media_type == MediaType::Video && !says
+            };
+            if self.destination.segments.is_none() {
+                return misconfigured("fragments that can be combined are segments, which go to a delegate");
+            }
+            if self.tracks.iter().any(unsaid) {
+                return misconfigured(
+                    "inputs of video have to say media_time_scale and reorder_delay for fragments to be combined",
+                );
+            }
         }
         let by_client = self.options.preferred_output_segment_interval == Some(Time::INDEFINITE);
         if self.destination.segments.is_some() && by_client && options().any(|input| input.multi_pass) {

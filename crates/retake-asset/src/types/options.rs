@@ -31,10 +31,24 @@ pub struct WriterOptions {
     /// The interval of the first fragment. Default: that of the others.
     #[doc(alias = "initialMovieFragmentInterval")]
     pub initial_movie_fragment_interval: Option<Time>,
-    /// The number of the first fragment, at least 1. A client that joins fragments of several writers must
-    /// keep the numbers ascending. Default: 1.
+    /// The number of the first fragment, at least 1, of films in fragments and of segments. A client that
+    /// joins fragments of several writers must keep the numbers ascending. Default: 1.
     #[doc(alias = "initialMovieFragmentSequenceNumber")]
     pub initial_movie_fragment_sequence_number: u32,
+    /// True if the fragments of several writers, each of which writes a part of one film, are to be one
+    /// stream behind the initialization segment of any of them, which all make alike. It concerns segments
+    /// only, because a film in fragments ends as a plain film. Default: false.
+    ///
+    /// All these writers have the same inputs in the same order, with the same formats and options, and start
+    /// their sessions at the same time, the start of the whole. Inputs of video say their
+    /// [`media_time_scale`](InputOptions::media_time_scale) and their
+    /// [`reorder_delay`](InputOptions::reorder_delay), because neither can follow from what a writer sees of
+    /// its part; parts begin with sync samples; and
+    /// [`initial_movie_fragment_sequence_number`](Self::initial_movie_fragment_sequence_number) ascends from
+    /// one writer to the next by at least the segments of the earlier one. Sound must have been encoded in
+    /// one run, since every encoder primes anew. Variants of one film in several rates need none of this.
+    #[doc(alias = "producesCombinableFragments")]
+    pub produces_combinable_fragments: bool,
     /// The expected duration of the film, for the head of a film in fragments. Default: not
     /// known.
     #[doc(alias = "overallDurationHint")]
@@ -68,6 +82,7 @@ impl Default for WriterOptions {
             movie_fragment_interval: None,
             initial_movie_fragment_interval: None,
             initial_movie_fragment_sequence_number: 1,
+            produces_combinable_fragments: false,
             overall_duration_hint: None,
             movie_time_scale: 0,
             other_tracks: None,
