@@ -31,6 +31,10 @@ mod types;
 pub use api::adaptor::PixelBufferAdaptor;
 pub use api::group::AssetWriterInputGroup;
 pub use api::input::AssetWriterInput;
+pub use api::planner::{
+    AssembledTrack, AssetWritingPlanner, HandlerError, PlannedSegment, PlannerError, PlannerProgress,
+    SegmentRequest, TrackPlan,
+};
 pub use api::reader::{AssetReader, OutputSource, Picture, Pictures, ReaderOutput, Samples, Sound};
 pub use api::receiver::{
     MultiPassController, PassDescriptions, PixelBufferReceiver, SampleReceiver, SoundReceiver,

@@ -100,16 +100,21 @@ pub mod source {
 /// Set a writer up, add inputs, start writing and a session, append to the inputs, finish.
 /// `examples/write_film.rs` writes pictures and sound, `examples/multipass.rs` encodes a film again in
 /// several passes, `examples/hls.rs` segments for HTTP Live Streaming.
+///
+/// [`AssetReader`](asset::AssetReader) decodes pictures and sound of a film or of a part of it;
+/// [`AssetWritingPlanner`](asset::AssetWritingPlanner) writes tracks in segments, and goes on where an
+/// earlier run stopped.
 pub mod asset {
     pub use retake_asset::{
-        AppendError, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup, BitRateStrategy,
-        CallError, Container, EncoderSetup, InputEncoder, InputOptions, MediaDataLocation, MediaSample,
-        MediaType, Mistake, MultiPassController, OpenedEncoder, OtherTracks, OutputSource, PassDescription,
-        PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor,
-        PixelBufferReceiver, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples, SegmentDelegate,
-        SegmentKind, SegmentProfile, SegmentReport, SerialQueue, Sound, SoundCodec, SoundReceiver,
-        SoundSettings, SoundSource, TrackAssociation, TrackFormat, TrackReport, UsageError, VideoSettings,
-        WriterError, WriterOptions, WriterStatus,
+        AppendError, AssembledTrack, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup,
+        AssetWritingPlanner, BitRateStrategy, CallError, Container, EncoderSetup, HandlerError, InputEncoder,
+        InputOptions, MediaDataLocation, MediaSample, MediaType, Mistake, MultiPassController, OpenedEncoder,
+        OtherTracks, OutputSource, PassDescription, PassDescriptions, PcmBlock, PcmDescription, PcmFormat,
+        PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor, PixelBufferReceiver, PlannedSegment,
+        PlannerError, PlannerProgress, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples,
+        SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, SegmentRequest, SerialQueue, Sound,
+        SoundCodec, SoundReceiver, SoundSettings, SoundSource, TrackAssociation, TrackFormat, TrackPlan,
+        TrackReport, UsageError, VideoSettings, WriterError, WriterOptions, WriterStatus,
     };
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod association;
 pub(crate) mod group;
 pub(crate) mod input;
 mod pass;
+pub(crate) mod planner;
 pub(crate) mod reader;
 mod readiness;
 pub(crate) mod receiver;
