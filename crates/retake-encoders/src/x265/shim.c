@@ -91,8 +91,12 @@ static int fix_level(struct encoder *e, const struct retake_settings *s, struct 
     uint32_t count;
     x265_param *p = e->api->param_alloc();
     x265_encoder *probe = NULL;
-    if (p && parameters(e->api, p, &settings, fault) == 0 && strings(e->api, p, &settings, fault) == 0)
+    if (p && parameters(e->api, p, &settings, fault) == 0 && strings(e->api, p, &settings, fault) == 0) {
+        /* Blocks have quantizers of their own with adaptation, and under a buffer, which the probe does not
+           have. The headers say so, and every block is read by them. */
+        if (e->param->rc.vbvBufferSize > 0 && p->rc.aqMode == X265_AQ_NONE) p->rc.aqMode = X265_AQ_VARIANCE;
         probe = e->api->encoder_open(p);
+    }
     if (probe) {
         int bytes = e->api->encoder_headers(probe, &nals, &count);
         if (bytes > 0 && (e->headers = malloc((size_t)bytes))) {

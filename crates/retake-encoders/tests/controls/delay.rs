@@ -76,13 +76,15 @@ fn a38_low_latency_is_one_sync_frame_and_no_delay() {
         for rate in [RateControl::Quality(factory.info().quality.usual), RateControl::AverageBitRate(400_000)]
         {
             for threads in [1, 3] {
-                let controls = Controls { low_latency: true, ..Controls::default() };
+                // As sessions ask for it (LL-6).
+                let has = &factory.info().controls;
+                let no_spatial_adaptation = has.spatial_adaptation && !has.adapts_at_rate;
+                let controls = Controls { low_latency: true, no_spatial_adaptation, ..Controls::default() };
                 // There is no interval, or one that never ends.
                 let max_key_frame_interval = if threads == 1 { 0 } else { i32::MAX as u32 };
                 let settings =
                     EncoderSettings { rate, threads, max_key_frame_interval, ..with(&*factory, controls) };
                 let frames = render(&settings, 90, 40, 1);
-                let has = &factory.info().controls;
                 let least = has.least_delay as usize;
                 let (take, out) = steps(&*factory, &settings, &frames, |index, _, _| FrameOptions {
                     force_key_frame: index == 60 && has.forced_within_delay,
