@@ -460,7 +460,7 @@ mod tests {
                 let folder = tempfile::tempdir().unwrap();
                 let mut job = job(folder.path(), |request| {
                     request.multi_pass = target.is_measured();
-                    request.target = Some(target.clone());
+                    request.target = Some(target);
                     request.jobs = Some(1);
                     if keeps_all {
                         request.encoder = factory_that_keeps_all();
