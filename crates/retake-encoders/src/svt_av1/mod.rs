@@ -221,11 +221,33 @@ fn usual_interval(settings: &EncoderSettings) -> u32 {
     32 * ((5.0 * settings.frame_rate.to_f64()) as u32).div_ceil(32).clamp(1, 8)
 }
 
-/// Returns the bytes that an encode holds. SVT-AV1 allocates its whole pipeline when it opens.
+/// Returns the bytes that an encode holds. SVT-AV1 allocates its whole pipeline when it opens: pools of
+/// pictures for each of its stages, whose number follows from the mini-group and not from the frames that
+/// come. So memory goes with the area alone, unless a longer look-ahead than usual is asked for;
+/// `docs/benchmarks.md` has the measurements.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
+    const MIB: u64 = 1024 * 1024;
+    let pixels = u64::from(settings.width) * u64::from(settings.height);
+    // slower presets keep more of each picture, and the fastest have mini-groups of 16 in place of 32
+    let (fixed, bytes_a_pixel) = match settings.preset.parse::<u32>() {
+        // no mini-groups where the delay is bounded
+        _ if delay <= 2 => (24 * MIB, 75),
+        Ok(13..) => (60 * MIB, 116),
+        Ok(11..) => (60 * MIB, 230),
+        Ok(7..) => (60 * MIB, 325),
+        Ok(6) => (60 * MIB, 360),
+        Ok(4..) => (60 * MIB, 450),
+        _ => (60 * MIB, 570),
+    };
+    // with one thread, which is all that the shim gives where a rate is controlled, fewer pictures are on the
+    // way; and so are above this area, where 41 frames wait inside in place of 74
+    let controlled = matches!(settings.rate, RateControl::AverageBitRate(_)) || settings.limit.is_some();
+    let threads = if settings.threads > 1 && !controlled { 14 } else { 10 };
+    let area = if pixels > 5_000_000 { 7 } else { 10 };
+    // the low bits lie beside the others, packed, and not in all pictures
+    let depth = if settings.format.bit_depth() > 8 { 15 } else { 10 };
+    // beyond the usual look-ahead each picture waits with what was found in it (not measured)
     let picture = settings.format.picture_bytes(settings.width, settings.height);
-    // measured with 1.4 at presets 5 and 8 on 300 frames: each picture on the way takes 2.6 to 3.2 times its
-    // size, and 1.5 to 1.8 times at 4K, because the library then keeps fewer pictures of each kind
-    let quarters = if settings.width * settings.height > 5_000_000 { 9 } else { 12 };
-    128 * 1024 * 1024 + picture * u64::from(delay) * quarters / 4
+    let ahead = u64::from(delay.saturating_sub(100 + settings.threads)) * picture * 2;
+    ahead + fixed + pixels * bytes_a_pixel * threads * area * depth / 1000
 }

@@ -171,17 +171,18 @@ fn parallelism(settings: &EncoderSettings) -> u32 {
     settings.height.div_ceil(16) / 2
 }
 
-/// Returns the bytes that an encode holds. x264 holds the frames that wait, the references and one set of
-/// planes for each thread, with half-size copies beside and with motion vectors for each distance of B
-/// frames, of which slow presets have many. Measured: medium 53 MB at 360p and 368 MB at 1080p, veryslow 99
-/// and 728 MB.
+/// Returns the bytes that an encode holds. x264 holds the frames that wait, with half-size copies beside and
+/// with motion vectors for each distance of B frames, of which slow presets have many; the references, which
+/// are as few as the frames that wait where those are few; and one set of planes for each thread.
+/// `docs/benchmarks.md` has the measurements.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let picture = settings.format.picture_bytes(settings.width, settings.height);
-    let frames = u64::from(delay) + 20 + 2 * u64::from(settings.threads);
-    let pictures_a_frame = match settings.preset.as_str() {
-        "placebo" => 7,
-        "veryslow" | "slower" => 3,
-        _ => 2,
+    let (delay, more_threads) = (u64::from(delay), u64::from(settings.threads.saturating_sub(1)));
+    let quarters_a_frame = match settings.preset.as_str() {
+        "placebo" => 28,
+        "veryslow" | "slower" => 12,
+        _ => 9,
     };
-    16 * 1024 * 1024 + picture * frames * pictures_a_frame
+    let quarters = delay * quarters_a_frame + (1 + delay.min(17)) * 4 + more_threads * 18;
+    5 * 1024 * 1024 + picture * quarters / 4
 }

@@ -236,10 +236,9 @@ fn parallelism(settings: &EncoderSettings) -> u32 {
 
 /// Returns the bytes that an encode holds. x265 holds each frame that waits with wide margins, four half-size
 /// copies, and vectors and costs of all distances; each frame that is coded or referred to with its
-/// reconstruction and the coding tree; and tables for each thread. Measured with 3.5 and `medium`: 81 MB at
-/// 640×360 and 391 MB at 1920×1080 with one thread, 637 MB at 1920×1080 in 10 bit.
+/// reconstruction and the coding tree; and tables for each thread. `docs/benchmarks.md` has the measurements.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
-    const CODED: u64 = 10;
+    const CODED: u64 = 5;
     let bytes = settings.format.bytes_per_sample() as u64;
     let pixels = u64::from(settings.width) * u64::from(settings.height);
     let padded = (u64::from(settings.width) + 256) * (u64::from(settings.height) + 224) * bytes;
@@ -253,8 +252,5 @@ fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let waiting = padded * (planes + 2) / 2 + pixels * 2;
     let coded = padded * planes / 2 + pixels * 3;
     let threads = u64::from(settings.threads);
-    24 * 1024 * 1024
-        + (u64::from(delay) + 8) * waiting
-        + CODED * coded
-        + threads * (2 * 1024 * 1024 + padded * 3)
+    16 * 1024 * 1024 + u64::from(delay) * waiting + CODED * coded + threads * (1024 * 1024 + padded * 2)
 }
