@@ -141,7 +141,9 @@ impl SourceTrack {
             (None, None) => (self.start, true),
         };
         let mut pts = packet.pts().map_or(dts, |pts| pts.saturating_add(self.offset));
-        if let Some(last) = self.last.filter(|last| dts < last.0) {
+        // Of sound no two packets begin at once: who writes it in segments could not tell which comes first.
+        let apart = i64::from(self.info.kind == TrackKind::Audio);
+        if let Some(last) = self.last.filter(|last| dts < last.0.saturating_add(apart)) {
             repaired = true;
             let second = time_to_ticks(Time::new(1, 1), self.info.time_base).unwrap_or(1);
             let ahead = if last.0.saturating_sub(dts) > second {
@@ -150,7 +152,7 @@ impl SourceTrack {
                 self.offset = self.offset.saturating_add(ahead);
                 ahead
             } else {
-                last.0 - dts
+                last.0.saturating_add(apart).saturating_sub(dts)
             };
             dts = dts.saturating_add(ahead);
             pts = pts.saturating_add(ahead);

@@ -644,3 +644,38 @@ fn a_shape_that_makes_no_picture_is_none() {
     assert!(!shape[0].starts_with("513"), "{shape:?}");
     assert_eq!(crate::common::picture_hashes(&studio.path("out.mp4")).len(), 25);
 }
+
+/// Sound whose times go back by a part of a second, as where a recording lost packets: all of it is written,
+/// into every kind of output.
+#[test]
+fn sound_whose_times_go_back_a_little_is_kept() {
+    let Some(studio) = Studio::empty() else { return };
+    let inputs = "-f lavfi -i testsrc2=s=64x64:r=25:d=2 -f lavfi -i sine=d=2:r=48000";
+    let film = studio.render(&format!("{inputs} -c:v mpeg2video -c:a aac -f mpegts"), "film.ts");
+    let mut bytes = fs::read(&film).unwrap();
+    let mut headers = 0;
+    for packet in bytes.chunks_exact_mut(188) {
+        let (begins, sound) = (packet[1] & 0x40 != 0, [packet[1] & 0x1f, packet[2]] == [1, 1]);
+        let header = if packet[3] & 0x20 != 0 { 5 + usize::from(packet[4]) } else { 4 };
+        if !(begins && sound) {
+            continue;
+        }
+        headers += 1;
+        if headers % 3 == 0 {
+            // the fourteen lower bits of the time lie above two marks: it becomes up to 0.18 s earlier
+            packet[header + 12] = 0;
+            packet[header + 13] = 1;
+        }
+    }
+    fs::write(&film, bytes).unwrap();
+    let times = probe(&film, "-select_streams a:0 -show_entries packet=pts");
+    let times: Vec<i64> = times.iter().map(|time| time.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(times.windows(2).any(|pair| pair[0] >= pair[1]), "{times:?}");
+    for output in ["out.mkv", "out.mp4", "out.m3u8"] {
+        let run = studio.retake(&format!("encode film.ts -o {output} {} --crf 40 --json", fast()));
+        assert!([0, 3].contains(&run.code), "{output}: {run:?}");
+        let made = if output == "out.m3u8" { "out.media/sound-1/index.m3u8" } else { output };
+        let packets = probe(&studio.path(made), "-select_streams a:0 -show_entries packet=pts").len();
+        assert!(packets.abs_diff(times.len()) <= 1, "{output}: {packets} of {}", times.len());
+    }
+}
