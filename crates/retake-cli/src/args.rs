@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 use retake::property::OutputChroma;
+use retake::{FilmPosition, FilmRange, Time};
 use std::path::PathBuf;
 
 /// Encode video like a film crew: take, look, and take again only what did not work.
@@ -63,6 +64,13 @@ pub(crate) struct Encode {
     /// The bit rate is not above this in any two seconds, whatever else is asked for.
     #[arg(long, value_name = "RATE", value_parser = quantity, help_heading = "What you want")]
     pub max_bitrate: Option<u64>,
+    /// The film begins with the first frame at or after this place of the source: seconds (12.5), a time
+    /// (1:02:03.5) or a frame (300f, counted from 0). Default: the start.
+    #[arg(long, value_name = "PLACE", value_parser = place, help_heading = "What you want")]
+    pub from: Option<FilmPosition>,
+    /// The film ends before the first frame at or after this place. Default: the end.
+    #[arg(long, value_name = "PLACE", value_parser = place, help_heading = "What you want")]
+    pub to: Option<FilmPosition>,
 
     /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
     #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]
@@ -148,6 +156,13 @@ pub(crate) struct Measure {
     /// Exit with code 3 when a unit scores less.
     #[arg(short, long, value_name = "SCORE")]
     pub quality: Option<f64>,
+    /// The film was made of the source from this place on: seconds (12.5), a time (1:02:03.5) or a frame
+    /// (300f).
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    pub from: Option<FilmPosition>,
+    /// The film was made of the source up to this place.
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    pub to: Option<FilmPosition>,
     /// The longest unit, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
     pub unit: f64,
@@ -216,6 +231,39 @@ fn pixels(text: &str) -> Result<Pixels, String> {
     }
 }
 
+/// A place in a film: seconds, hours and minutes before them, or the number of a frame.
+fn place(text: &str) -> Result<FilmPosition, String> {
+    let wrong = || format!("'{text}' is not a place such as 12.5, 1:02:03.5 or 300f");
+    if let Some(frame) = text.strip_suffix('f') {
+        return frame.parse().map(FilmPosition::Frame).map_err(|_| wrong());
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    // Nanoseconds are the finest that a time scale can hold as decimals.
+    if fraction.len() > 9 || !digits(fraction) {
+        return Err(wrong());
+    }
+    let mut seconds: i64 = 0;
+    let parts: Vec<&str> = whole.split(':').collect();
+    for (number, part) in parts.iter().enumerate() {
+        let value: u32 = part.parse().ok().filter(|_| digits(part)).ok_or_else(wrong)?;
+        // The first part has no limit: 90:00 are ninety minutes.
+        if number > 2 || (number > 0 && value > 59) {
+            return Err(wrong());
+        }
+        seconds = seconds * 60 + i64::from(value);
+    }
+    let scale = 10_i32.pow(fraction.len() as u32);
+    let fraction: i64 = if fraction.is_empty() { 0 } else { fraction.parse().map_err(|_| wrong())? };
+    Ok(FilmPosition::Time(Time::new(seconds * i64::from(scale) + fraction, scale)))
+}
+
+/// Returns the range between two places; `None` without both, which is the whole film.
+pub(crate) fn range(from: Option<FilmPosition>, to: Option<FilmPosition>) -> Option<FilmRange> {
+    let start = FilmPosition::Time(Time::ZERO);
+    (from.is_some() || to.is_some()).then(|| FilmRange::new(from.unwrap_or(start), to))
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
@@ -238,6 +286,19 @@ mod tests {
         assert_eq!(of("gray"), Ok((OutputChroma::Monochrome, Some(8))));
         assert_eq!(of("source"), Ok((OutputChroma::Source, None)));
         assert!(["yuv422", "yuv422p12", "rgb24", "10", ""].into_iter().all(|text| of(text).is_err()));
+    }
+
+    #[test]
+    fn places() {
+        let time = |value, scale| Ok(FilmPosition::Time(Time::new(value, scale)));
+        assert_eq!(place("12"), time(12, 1));
+        assert_eq!(place("0.041708333"), time(41_708_333, 1_000_000_000));
+        assert_eq!(place("1:02:03.5"), time(37_235, 10));
+        assert_eq!(place("90:00"), time(5400, 1));
+        assert_eq!(place("300f"), Ok(FilmPosition::Frame(300)));
+        for wrong in ["", "f", "-1", "1:60", "1:2:3:4", "+1", "1e3", "1.+5", "-3f", "1.0000000001", ":5"] {
+            assert!(place(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `retake encode` turns flags into a request of an export, and decides nothing else.
 
-use crate::args::{Encode, Pixels};
+use crate::args::{Encode, Pixels, range};
 use crate::encoders;
 use crate::exit::{UNMET, Usage};
 use crate::output;
@@ -31,6 +31,9 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         .accept_damage(args.accept_damage)
         .stop(&stop)
         .on_event(move |event| if json { print_json(event) } else { told.show(event) });
+    if let Some(range) = range(args.from, args.to) {
+        export = export.time_range(range);
+    }
     if args.metric.is_some() {
         export = export.metric(metric);
     }

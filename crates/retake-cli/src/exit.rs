@@ -97,6 +97,7 @@ fn flag(error: &RequestError) -> Option<String> {
         RequestError::SizeTooSmall { size, .. } | RequestError::SizeTooSmallForOthers { size, .. } => {
             format!("--size {size}")
         }
+        RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),

@@ -1,6 +1,6 @@
 //! `retake measure` scores a film against its source.
 
-use crate::args::Measure;
+use crate::args::{Measure, range};
 use crate::exit::{Stopped, UNMET, Usage};
 use crate::output;
 use crate::signals;
@@ -23,12 +23,15 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     // indicatif hides the bar where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
-    let measurement = Measurement::new(&args.reference, &args.film)
+    let mut measurement = Measurement::new(&args.reference, &args.film)
         .metric(metric)
         .pool(pool)
         .longest_unit(args.unit)
         .allow_references(args.allow_references)
         .stop(&stop);
+    if let Some(range) = range(args.from, args.to) {
+        measurement = measurement.time_range(range);
+    }
     let measured = measurement.run(|frames| bar.set_position(frames));
     let score = match measured {
         // a measurement leaves no state, so the same command cannot carry it on

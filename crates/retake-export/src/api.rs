@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use crate::stop::StopFlag;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
+use retake_libav::FilmRange;
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::PathBuf;
@@ -263,6 +264,21 @@ pub struct ExportBuilder {
 }
 
 impl ExportBuilder {
+    /// The part of the source that the film is made of: a
+    /// [`TimeRange`](retake_media::TimeRange) on the clock of the source, whose start is zero, a range of
+    /// frame numbers, or a [`FilmRange`] of both. Default: all of it.
+    ///
+    /// The film has exactly the frames that are shown at or after the beginning and before the end, and
+    /// begins with the first of them. All other tracks are cut there, too, and so are subtitles and chapters
+    /// that reach over a cut. A range that ends behind the source ends with it. One that no frame can lie in
+    /// is refused when the export starts.
+    #[doc(alias = "timeRange")]
+    #[must_use]
+    pub fn time_range(mut self, range: impl Into<FilmRange>) -> Self {
+        self.request.range = Some(range.into());
+        self
+    }
+
     /// How good the film has to be, by what it is for. Default: [`ExportPreset::Viewing`]. Takes the place of
     /// a target.
     #[doc(alias = "presetName")]

@@ -7,7 +7,7 @@ use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
 use retake_compression::property::PropertyError;
 use retake_compression::units::FrameRange;
-use retake_libav::MediaError;
+use retake_libav::{FilmRange, MediaError};
 use retake_media::Codec;
 use retake_media::codes;
 use retake_quality::QualityError;
@@ -324,6 +324,12 @@ pub enum RequestError {
     SourceChanged {
         /// The first frame that is another one.
         frame: u64,
+    },
+    /// No frame can lie in the range of the source.
+    #[error("the range {range} has no frames: it must end behind its beginning")]
+    EmptyRange {
+        /// The range.
+        range: FilmRange,
     },
     /// The source has no frames.
     #[error("{input}: has no frames")]

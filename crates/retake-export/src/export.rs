@@ -4,7 +4,7 @@ use crate::error::ExportError;
 use crate::event::{Event, Summary};
 use crate::film::Film;
 use crate::job::folder::finished_before;
-use crate::job::identity::RequestIdentity;
+use crate::job::identity::{RequestIdentity, file_of};
 use crate::job::properties;
 use crate::job::request::Request;
 use crate::job::stamp;
@@ -67,7 +67,8 @@ fn make(job: &Job, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportErr
     film.verify(&written.pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
     let summary = summarise(&film, &written);
     job.folder.note_finished(&written.film, &job.identity, &summary)?;
-    stamp::write(&written.film, &job.identity, &job.description.source, &summary);
+    // the range of the source is in the request
+    stamp::write(&written.film, &job.identity, file_of(&job.description.source), &summary);
     job.output.place(&unfinished, &written)?;
     drop(unfinished);
     job.output.remove_unfinished();

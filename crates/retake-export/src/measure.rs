@@ -5,7 +5,7 @@ use crate::index::units::{Found, UnitFinder, shortest_scene};
 use crate::job::source::look_at;
 use crate::stop::StopFlag;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmInfo, Finding, FrameReader, ReaderOptions};
+use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, ReaderOptions};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
@@ -53,6 +53,7 @@ const EVERY: u64 = 16;
 pub struct Measurement {
     reference: PathBuf,
     film: PathBuf,
+    range: Option<FilmRange>,
     metric: MetricKind,
     pool: Pooling,
     longest: f64,
@@ -66,12 +67,22 @@ impl Measurement {
         Self {
             reference: reference.into(),
             film: film.into(),
+            range: None,
             metric: retake_quality::default_metric(),
             pool: Pooling::Mean,
             longest: LONGEST,
             references: false,
             stop: StopFlag::new(),
         }
+    }
+
+    /// Against a part of the reference, as [`ExportBuilder::time_range`](crate::ExportBuilder::time_range)
+    /// cuts it. Default: all of it.
+    #[doc(alias = "timeRange")]
+    #[must_use]
+    pub fn time_range(mut self, range: impl Into<FilmRange>) -> Self {
+        self.range = Some(range.into());
+        self
     }
 
     /// By another metric.
@@ -117,8 +128,8 @@ impl Measurement {
     /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
         let access = self.stop.access(self.references);
-        let (source, other) =
-            (look_at(&self.reference, &access, &self.stop)?, look_at(&self.film, &access, &self.stop)?);
+        let source = look_at(&self.reference, self.range, &access, &self.stop)?;
+        let other = look_at(&self.film, None, &access, &self.stop)?;
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
         // compared in the film's own depth and chroma: that is how its takes were scored

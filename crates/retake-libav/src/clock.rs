@@ -31,6 +31,11 @@ impl Clock {
         Self { nominal, least, moved: false, last: None, offset: 0, repaired: 0 }
     }
 
+    /// Begins anew, as must happen after a seek.
+    pub(crate) fn restart(&mut self) {
+        (self.moved, self.last, self.offset) = (false, None, 0);
+    }
+
     pub(crate) fn repaired(&self) -> u64 {
         self.repaired
     }

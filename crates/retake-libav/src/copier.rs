@@ -8,7 +8,7 @@ use crate::handed::Handed;
 use crate::input::Input;
 use crate::note::Note;
 use crate::output::{Output, Stamps, Subtitles, Text};
-use crate::source::{Source, SourcePacket};
+use crate::source::{Lead, Source, SourcePacket};
 use crate::texts::{ShownText, TextRow};
 use retake_media::{Rational, Time};
 use std::path::Path;
@@ -88,7 +88,9 @@ impl Copier {
             tracks.push(Copied { track: number, subtitles, row, shift });
             read.push(track.clone());
         }
-        let source = Source::new(info.path.clone(), input, read, start);
+        // An edit list hides what comes before the first instant; Matroska has no such thing.
+        let lead = if container.is_iso() { Lead::Hidden } else { Lead::Nothing };
+        let source = Source::new(info, input, read, lead);
         Ok(Self { source, tracks })
     }
 
@@ -114,15 +116,16 @@ impl Copier {
     }
 
     fn emit(&mut self, taken: SourcePacket, target: &Path, output: &mut Output) -> Result<(), MediaError> {
-        let SourcePacket { track: index, stamps, packet } = taken;
+        let SourcePacket { track: index, stamps, packet, cut } = taken;
         let (track, read) = (&mut self.tracks[index], &mut self.source.tracks[index]);
         let shifted = Stamps { pts: stamps.pts - track.shift, dts: stamps.dts - track.shift, ..stamps };
         let base = read.info.time_base;
         let written = match &mut track.subtitles {
-            None => output.packet(track.track, base, shifted, &packet),
+            None => output.packet(track.track, base, shifted, cut, &packet),
             Some(subtitles) => match subtitles.convert(&packet) {
                 Ok(Some(Text { pts, duration, text })) => {
                     let pts = pts.saturating_add(shifted.pts - packet.pts().unwrap_or(shifted.pts));
+                    let duration = if cut > 0 { duration.min(shifted.duration) } else { duration };
                     let texts = match &mut track.row {
                         Some(row) if duration > 0 => row.push(pts, duration, text),
                         _ => vec![ShownText { pts, duration, data: text.to_vec() }],

@@ -1,6 +1,7 @@
 //! The errors of films, each with the file, its cause, and whose fault it is.
 
 use crate::failure::{Failure, Refusal};
+use crate::window::FilmRange;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -102,6 +103,16 @@ pub enum MediaError {
         file: PathBuf,
         /// The message of FFmpeg.
         detail: String,
+    },
+    /// No frame lies in the range that the film was to be cut to.
+    #[error("{}: no frame lies in the range {range}: the film is {seconds:.3} s long", .file.display())]
+    NoFramesInRange {
+        /// The file.
+        file: PathBuf,
+        /// The range that was asked for.
+        range: FilmRange,
+        /// The length of the film's pictures, in seconds.
+        seconds: f64,
     },
     /// The picture is larger than any encoder takes.
     #[error("{}: pictures of {width}×{height} are larger than 16384×16384", .file.display())]
@@ -239,6 +250,7 @@ impl MediaError {
             | Self::Undecodable { .. }
             | Self::NoVideo { .. }
             | Self::NoFrames { .. }
+            | Self::NoFramesInRange { .. }
             | Self::TooLarge { .. }
             | Self::References { .. }
             | Self::Endless { .. }

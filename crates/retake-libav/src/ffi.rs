@@ -400,6 +400,8 @@ unsafe extern "C" {
         input: *mut RtInput,
         shift_num: i64,
         shift_den: i64,
+        end_num: i64,
+        end_den: i64,
     ) -> c_int;
     pub(crate) fn rt_output_header(output: *mut RtOutput) -> c_int;
     pub(crate) fn rt_output_write(
@@ -422,6 +424,7 @@ unsafe extern "C" {
         pts: i64,
         dts: i64,
         duration: i64,
+        cut: i64,
     ) -> c_int;
     pub(crate) fn rt_output_finish(output: *mut RtOutput) -> c_int;
     pub(crate) fn rt_output_bytes(output: *const RtOutput) -> i64;

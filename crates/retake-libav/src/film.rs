@@ -4,8 +4,9 @@ use crate::access::{Access, FileState};
 use crate::finding::Finding;
 use crate::input::Input;
 use crate::timeline::Break;
+use crate::window::Window;
 use retake_media::{
-    ChromaSubsampling, Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time,
+    ChromaSubsampling, Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time, TimeRange,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -19,10 +20,11 @@ pub struct FilmInfo {
     pub path: PathBuf,
     /// FFmpeg's name of the container, such as `mov,mp4,m4a,3gp,3g2,mj2`.
     pub container: String,
-    /// The duration in seconds; `None` if the container does not state it.
+    /// The duration in seconds, of the range that the film was cut to, if any; `None` if the container does
+    /// not state it.
     pub duration: Option<f64>,
-    /// The earliest time stamp of all video and audio tracks, exact. It is taken off all times when the film
-    /// is written anew.
+    /// The earliest time stamp of all video and audio tracks, exact, or the time of the first frame where the
+    /// film was cut to a range. It is taken off all times when the film is written anew.
     pub start: Time,
     /// The video that is encoded.
     pub video: VideoTrack,
@@ -51,6 +53,8 @@ pub struct FilmInfo {
     pub(crate) surveyed: bool,
     /// The places where the clock of all tracks jumps.
     pub(crate) breaks: Arc<Vec<Break>>,
+    /// The part of the film that is read; `None` is all of it.
+    pub(crate) window: Option<Arc<Window>>,
     /// The open input of a source that can be read only once, for the first reader.
     pub(crate) opened: UnreadInput,
 }
@@ -128,6 +132,27 @@ impl SourcePixels {
         };
         let depth = if self.depth > 8 { 10 } else { 8 };
         PixelFormat::planar(chroma, depth).unwrap_or(PixelFormat::I420)
+    }
+}
+
+impl FilmInfo {
+    /// Returns the part of the film that is read, on the clock of the whole film, whose start is zero; `None`
+    /// if that is all of it ([`survey_range`](crate::survey_range())). It begins with the time of a frame,
+    /// and two parts are the same if and only if these times are equal.
+    pub fn time_range(&self) -> Option<TimeRange> {
+        let window = self.window.as_ref()?;
+        let start = self.video.time(window.start) - window.film_start;
+        Some(match window.end {
+            Some(end) => TimeRange::between(start, self.video.time(end) - window.film_start),
+            None => TimeRange::new(start, Time::POSITIVE_INFINITY),
+        })
+    }
+
+    /// Returns the part of the film in which findings count, in seconds from its start.
+    pub(crate) fn extent(&self) -> Option<(f64, f64)> {
+        let window = self.window.as_ref()?;
+        let end = window.end.map_or(f64::INFINITY, |end| (self.video.time(end) - self.start).seconds());
+        Some((0.0, end))
     }
 }
 

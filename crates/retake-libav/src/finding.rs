@@ -167,14 +167,30 @@ impl Finding {
     }
 }
 
+/// Times in seconds are computed in floating point, and may be off by much less than this.
+const ROUNDING: f64 = 1e-6;
+
 /// All findings of one way through a source.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Findings(Vec<Finding>);
+pub(crate) struct Findings {
+    all: Vec<Finding>,
+    /// The part of the film that counts, in seconds; `None` is all of it.
+    within: Option<(f64, f64)>,
+}
 
 impl Findings {
+    /// Begins a list for a part of a film, in seconds from its start. What is found elsewhere does not
+    /// matter, because no new film is made of it.
+    pub(crate) fn within(extent: Option<(f64, f64)>) -> Self {
+        Self { all: Vec::new(), within: extent }
+    }
+
     /// Notes something at a time, in seconds from the start of the film.
     pub(crate) fn note(&mut self, kind: FindingKind, seconds: f64, detail: impl FnOnce() -> String) {
-        match self.0.iter_mut().find(|finding| finding.kind == kind) {
+        if self.within.is_some_and(|(from, to)| seconds < from - ROUNDING || seconds >= to - ROUNDING) {
+            return;
+        }
+        match self.all.iter_mut().find(|finding| finding.kind == kind) {
             Some(finding) => {
                 finding.count += 1;
                 let (first, last) = finding.times.unwrap_or((seconds, seconds));
@@ -182,7 +198,7 @@ impl Findings {
             }
             None => {
                 let times = Some((seconds, seconds));
-                self.0.push(Finding { kind, count: 1, times, detail: detail() });
+                self.all.push(Finding { kind, count: 1, times, detail: detail() });
             }
         }
     }
@@ -197,16 +213,22 @@ impl Findings {
     }
 
     pub(crate) fn count(&self, kind: FindingKind) -> u64 {
-        self.0.iter().filter(|finding| finding.kind == kind).map(|finding| finding.count).sum()
+        self.all.iter().filter(|finding| finding.kind == kind).map(|finding| finding.count).sum()
     }
 
+    /// Returns whether nothing was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Adds a finding, wherever it is.
     pub(crate) fn push(&mut self, finding: Finding) {
-        self.0.push(finding);
+        self.all.push(finding);
     }
 
     /// Returns all findings, by kind, damage first.
     pub(crate) fn sorted(&self) -> Vec<Finding> {
-        let mut all = self.0.clone();
+        let mut all = self.all.clone();
         all.sort_by_key(|finding| finding.kind);
         all
     }

@@ -44,6 +44,7 @@ mod texts;
 mod timeline;
 mod transfer;
 mod video;
+mod window;
 
 pub use access::{Access, is_pipe};
 pub use container::Container;
@@ -65,5 +66,6 @@ pub use retake_media::picture_hash;
 pub use samples::{SampleReader, TrackReader};
 pub use sound::{BitRateStrategy, SoundCodec, SoundEncoder, SoundPacket, SoundSettings, SoundSource};
 pub use sound_reader::SoundReader;
-pub use survey::survey;
+pub use survey::{survey, survey_range};
 pub use transfer::PictureTransfer;
+pub use window::{FilmPosition, FilmRange};

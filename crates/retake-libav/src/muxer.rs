@@ -72,7 +72,9 @@ pub struct MuxerSettings<'a> {
     pub movie_timescale: u32,
     /// A film whose other tracks, chapters and tags are copied, behind the tracks above, by
     /// [`Muxer::copy_until`]; and the time that is taken off theirs. It is allowed only with
-    /// [`MuxerKind::Whole`].
+    /// [`MuxerKind::Whole`]. Of a film that was cut to a range, they are cut, too: sound in ISO files to the
+    /// sample; in Matroska, which cannot hide the beginning of a packet, it begins with the first packet that
+    /// begins in the range.
     pub copy_from: Option<(&'a FilmInfo, Time)>,
 }
 
@@ -143,10 +145,12 @@ impl Muxer {
             Some((info, start)) => open_source(info, &mut notes)?.map(|input| (info, input, start)),
             None => None,
         };
-        if let Some((_, input, start)) = &source {
+        if let Some((info, input, start)) = &source {
             handed.copy_film_tags(input, &mut output).map_err(refused)?;
             if start.is_numeric() {
-                output.chapters(input, start.value(), i64::from(start.timescale())).map_err(refused)?;
+                let end = info.window.as_ref().and_then(|window| window.end);
+                let end = end.map_or(Time::POSITIVE_INFINITY, |end| info.video.time(end));
+                output.chapters(input, *start, end).map_err(refused)?;
             }
         }
         for (name, value) in settings.tags {

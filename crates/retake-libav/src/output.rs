@@ -4,7 +4,7 @@
 use crate::failure::{Failure, attempt, c_text, url};
 use crate::ffi::{self, Ratio, RawAudio, RawPacket, RawVideo};
 use crate::input::{Input, Packet};
-use retake_media::{AudioFormat, Rational};
+use retake_media::{AudioFormat, Rational, Time};
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -136,10 +136,19 @@ impl Output {
         .map(|track| track as u32)
     }
 
-    /// Copies all chapters, `num / den` seconds earlier.
-    pub(crate) fn chapters(&mut self, input: &Input, num: i64, den: i64) -> Result<(), Failure> {
+    /// Copies the chapters between two times, which become earlier by the first of them. Times that are no
+    /// numbers are no limits.
+    pub(crate) fn chapters(&mut self, input: &Input, start: Time, end: Time) -> Result<(), Failure> {
+        let parts = |time: Time, none| match time.is_numeric() {
+            true => (time.value(), i64::from(time.timescale())),
+            false => none,
+        };
+        let ((num, den), (end_num, end_den)) = (parts(start, (0, 1)), parts(end, (0, 0)));
         // SAFETY: both are alive, and the shim copies.
-        attempt(|| unsafe { ffi::rt_output_chapters(self.0.as_ptr(), input.as_ptr(), num, den) }).map(drop)
+        attempt(|| unsafe {
+            ffi::rt_output_chapters(self.0.as_ptr(), input.as_ptr(), num, den, end_num, end_den)
+        })
+        .map(drop)
     }
 
     /// Writes the head; no track can be added afterwards.
@@ -180,20 +189,22 @@ impl Output {
         .map(drop)
     }
 
-    /// Writes a packet of another file, with times in ticks of `time_base`. It returns `true` if the times
-    /// had to be moved behind the packet before.
+    /// Writes a packet of another file, with times in ticks of `time_base`; `cut` more than its duration are
+    /// not to be seen or heard. It returns `true` if the times had to be moved behind the packet before.
     pub(crate) fn packet(
         &mut self,
         track: u32,
         time_base: Rational,
         stamps: Stamps,
+        cut: i64,
         packet: &Packet,
     ) -> Result<bool, Failure> {
         let Stamps { pts, dts, duration } = stamps;
         let base = Ratio { num: time_base.num, den: time_base.den };
         // SAFETY: the packet is alive, and the shim takes a reference of its own.
         attempt(|| unsafe {
-            ffi::rt_output_packet(self.0.as_ptr(), track as i32, base, packet.as_ptr(), pts, dts, duration)
+            let (output, packet) = (self.0.as_ptr(), packet.as_ptr());
+            ffi::rt_output_packet(output, track as i32, base, packet, pts, dts, duration, cut)
         })
         .map(|moved| moved > 0)
     }

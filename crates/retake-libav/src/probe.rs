@@ -98,6 +98,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         closest_frames: None,
         surveyed: false,
         breaks: Arc::default(),
+        window: None,
         opened,
     })
 }
@@ -219,7 +220,7 @@ fn first_frame(path: &Path, input: &mut Input, index: u32) -> Result<Decoded, Me
     input.select(|i| i == index);
     let decoder =
         Decoder::open(input, index, 1).map_err(|failure| MediaError::undecodable(path, &failure))?;
-    let mut pump = Pump::new(index, (0.0, 0.0));
+    let mut pump = Pump::new(index, (0.0, 0.0), None);
     let first = pump.next(input, &mut { decoder });
     if pump.encrypted {
         return Err(MediaError::Encrypted { file: path.into() });

@@ -41,7 +41,8 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(stream: u32, clock: (f64, f64)) -> Self {
+    /// Makes a pump of a track. Only what is found in `extent`, in seconds of the film, is noted.
+    pub(crate) fn new(stream: u32, clock: (f64, f64), extent: Option<(f64, f64)>) -> Self {
         Self {
             stream,
             clock,
@@ -49,7 +50,7 @@ impl Pump {
             complaint: String::new(),
             at_end: false,
             sync_only: false,
-            findings: Findings::default(),
+            findings: Findings::within(extent),
             started: false,
             samples: 0,
             frames: 0,
@@ -81,6 +82,23 @@ impl Pump {
     pub(crate) fn restart(&mut self, decoder: &mut Decoder) {
         decoder.flush();
         self.at_end = false;
+    }
+
+    /// Reads up to the next sync sample of the track, with which decoding then begins. It returns `false` if
+    /// there is none, or it is shown after `latest`.
+    pub(crate) fn hold_sync_sample(&mut self, input: &mut Input, latest: i64) -> bool {
+        loop {
+            match input.read() {
+                Ok(Some(packet)) if packet.stream() != self.stream || !packet.is_key() => {}
+                Ok(Some(packet)) => {
+                    let reached = packet.pts().is_some_and(|pts| pts <= latest);
+                    self.held = Some(packet);
+                    return reached;
+                }
+                Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) | Err(_) => return false,
+            }
+        }
     }
 
     /// Returns a time of the track in seconds of the film.

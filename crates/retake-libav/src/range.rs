@@ -4,7 +4,7 @@ use crate::error::MediaError;
 use crate::film::FilmInfo;
 use crate::frame::Frame;
 use crate::index::{FrameEntry, FrameIndex};
-use crate::reader::{Decoding, ReaderOptions};
+use crate::reader::{Decoding, ReaderOptions, StampedFrame};
 use retake_media::picture_hash;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -221,7 +221,9 @@ impl RangeReader {
             }
         };
         let entry = self.index.frames[self.next as usize];
-        let Some(decoded) = at.decoding.next(self.next)? else { return Ok(Step::Wrong) };
+        let Some(StampedFrame { decoded, .. }) = at.decoding.next(self.next)? else {
+            return Ok(Step::Wrong);
+        };
         // Linear decoding counts; after a seek, time stamps tell which frame it is.
         if self.way != Way::Linear || at.position.is_none() {
             match decoded.pts() {

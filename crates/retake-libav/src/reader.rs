@@ -10,8 +10,10 @@ use crate::frame::Frame;
 use crate::input::Input;
 use crate::pump::Pump;
 use crate::transfer::PictureTransfer;
+use crate::window::Window;
 use retake_media::{PixelBuffer, PixelFormat, Time};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Chooses format and threads of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +28,9 @@ pub struct ReaderOptions {
 /// Gives out all frames of a film, from the first, or from the one at a time, to the last.
 pub struct FrameReader {
     decoding: Decoding,
-    clock: Clock,
     index: u64,
     /// The frame that was decoded to find out where a seek has led.
-    first: Option<Decoded>,
+    first: Option<StampedFrame>,
     /// The time before which frames are not given out, in ticks.
     from: Option<i64>,
     /// What is known of the film already.
@@ -41,15 +42,14 @@ pub struct FrameReader {
 const SEEKS: [i64; 4] = [0, 2, 10, 60];
 
 impl FrameReader {
-    /// Opens a film at its first frame.
+    /// Opens a film at its first frame, or at the first one of the range that it was cut to.
     ///
     /// # Errors
     /// Returns [`MediaError::NotSeekable`] for the second reader of a pipe; else fails like
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let decoding = Decoding::open(info, options)?;
-        let (clock, surveyed) = (Clock::new(&info.video), info.findings.clone());
-        Ok(Self { decoding, clock, index: 0, first: None, from: None, surveyed })
+        Ok(Self { decoding, index: 0, first: None, from: None, surveyed: info.findings.clone() })
     }
 
     /// Opens a film at a time: the first frame is the first that is shown at `start` or later. Decoding
@@ -72,13 +72,13 @@ impl FrameReader {
                 break;
             }
             let mut reader = Self::open(info, options)?;
-            if !reader.decoding.seek(place) {
+            if !reader.decoding.seek_within(place) {
                 break;
             }
             while let Some(frame) = reader.decoding.next(0)? {
                 // Frames before the first sync frame may have been decoded without what they refer to.
-                match frame.pts() {
-                    Some(pts) if pts <= from && frame.raw().key == 0 => {}
+                match frame.decoded.pts() {
+                    Some(pts) if pts <= from && frame.decoded.raw().key == 0 => {}
                     Some(pts) if pts <= from => {
                         (reader.first, reader.from) = (Some(frame), Some(from));
                         return Ok(reader);
@@ -99,17 +99,10 @@ impl FrameReader {
     /// Damaged parts are no error: they count as [`FrameReader::damaged`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
-        let (decoded, pts, duration) = loop {
-            let Some(decoded) = self.decoded()? else { return Ok(None) };
-            let repaired = self.clock.repaired();
-            let (pts, duration) = self.clock.stamp(decoded.pts(), decoded.raw().duration);
-            // Where there was no time at all, a frame follows the one before.
-            if self.clock.repaired() > repaired && decoded.pts().is_some() {
-                let time = self.decoding.pump.seconds(pts);
-                self.decoding.pump.findings.note(FindingKind::Times, time, String::new);
-            }
-            if self.from.is_none_or(|from| pts >= from) {
-                break (decoded, pts, duration);
+        let StampedFrame { decoded, pts, duration } = loop {
+            let Some(frame) = self.decoded()? else { return Ok(None) };
+            if self.from.is_none_or(|from| frame.pts >= from) {
+                break frame;
             }
         };
         let sync = decoded.raw().key != 0;
@@ -120,11 +113,11 @@ impl FrameReader {
     }
 
     /// Returns the next frame as the decoder gives it.
-    fn decoded(&mut self) -> Result<Option<Decoded>, MediaError> {
+    fn decoded(&mut self) -> Result<Option<StampedFrame>, MediaError> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
-        let Some(decoded) = self.decoding.next(self.index)? else {
+        let Some(frame) = self.decoding.next(self.index)? else {
             if self.index == 0 && self.from.is_none() {
                 let (file, detail) = (self.decoding.file.clone(), self.decoding.pump.complaint());
                 return Err(MediaError::NoFrames { file, detail });
@@ -135,7 +128,7 @@ impl FrameReader {
             }
             return Ok(None);
         };
-        Ok(Some(decoded))
+        Ok(Some(frame))
     }
 
     /// Decodes, and counts, only sync frames from here on. This checks quickly that a film decodes at every
@@ -152,7 +145,7 @@ impl FrameReader {
 
     /// Returns how many time stamps were missing, doubled or went backwards so far, and were repaired.
     pub fn repaired(&self) -> u64 {
-        self.clock.repaired()
+        self.decoding.clock.repaired()
     }
 
     /// Returns what was found so far, and before by [`survey`](crate::survey()): damage, frames that had to
@@ -168,21 +161,59 @@ impl FrameReader {
     }
 }
 
-/// Joins demuxer, decoder and conversion, for linear and for range readers.
+/// A decoded frame, and its repaired times in ticks.
+pub(crate) struct StampedFrame {
+    pub(crate) decoded: Decoded,
+    pub(crate) pts: i64,
+    pub(crate) duration: i64,
+}
+
+/// Joins demuxer, decoder, clock and conversion, for linear and for range readers.
 pub(crate) struct Decoding {
     pub(crate) file: PathBuf,
     stream: u32,
     input: Input,
     decoder: Decoder,
     pub(crate) pump: Pump,
+    clock: Clock,
+    /// The part of the film that is given out; `None` is all of it.
+    window: Option<Opening>,
+    sought: bool,
     scaler: Option<Scaler>,
     transfer: PictureTransfer,
     format: PixelFormat,
     film: Form,
 }
 
+/// A window, and the way to its first frame.
+struct Opening {
+    window: Arc<Window>,
+    /// What the film is opened with again where seeking led to another frame than the first.
+    again: Option<(Box<FilmInfo>, ReaderOptions)>,
+    ended: bool,
+}
+
 impl Decoding {
+    /// Opens a film at its first frame, or at that of its window.
     pub(crate) fn open(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
+        let mut decoding = Self::open_at_start(info, options)?;
+        let Some(window) = info.window.clone() else { return Ok(decoding) };
+        let mut sought = false;
+        for (sync, latest) in window.starts() {
+            sought = decoding.seek_to_sync(sync, latest);
+            if sought {
+                break;
+            }
+            // A failed seek may have moved something.
+            decoding = Self::open_at_start(info, options)?;
+        }
+        let again = sought.then(|| (Box::new(info.clone()), options));
+        decoding.sought = sought;
+        decoding.window = Some(Opening { window, again, ended: false });
+        Ok(decoding)
+    }
+
+    fn open_at_start(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let file = info.path.clone();
         let video = &info.video;
         if code(options.format).is_none() {
@@ -206,7 +237,10 @@ impl Decoding {
             stream: video.index,
             input,
             decoder,
-            pump: Pump::new(video.index, (video.time_base.to_f64(), info.start.seconds())),
+            pump: Pump::new(video.index, (video.time_base.to_f64(), info.start.seconds()), info.extent()),
+            clock: Clock::new(video),
+            window: None,
+            sought: false,
             scaler: None,
             transfer: PictureTransfer::new(),
             format: options.format,
@@ -214,19 +248,89 @@ impl Decoding {
         })
     }
 
-    /// Returns the next decoded frame; `frame` is its number, for errors.
-    pub(crate) fn next(&mut self, frame: u64) -> Result<Option<Decoded>, MediaError> {
-        self.pump
-            .next(&mut self.input, &mut self.decoder)
-            .map_err(|failure| self.pump.read_error(&self.file, frame, &self.input, &failure))
+    /// Returns the next decoded frame, of the window if there is one; `frame` is its number, for errors.
+    pub(crate) fn next(&mut self, frame: u64) -> Result<Option<StampedFrame>, MediaError> {
+        if self.window.as_ref().is_some_and(|opening| opening.ended) {
+            return Ok(None);
+        }
+        loop {
+            let decoded = self
+                .pump
+                .next(&mut self.input, &mut self.decoder)
+                .map_err(|failure| self.pump.read_error(&self.file, frame, &self.input, &failure))?;
+            let Some(decoded) = decoded else {
+                match self.reopen_from_start()? {
+                    true => continue,
+                    false => return Ok(None),
+                }
+            };
+            let repaired = self.clock.repaired();
+            let (pts, duration) = self.clock.stamp(decoded.pts(), decoded.raw().duration);
+            if let Some(opening) = &mut self.window {
+                let window = opening.window.clone();
+                if window.is_before(pts) {
+                    continue;
+                }
+                // The first frame is known. Another one means that seeking led astray.
+                if pts != window.start && self.reopen_from_start()? {
+                    continue;
+                }
+                let Some(opening) = &mut self.window else { continue };
+                opening.again = None;
+                if window.is_behind(pts) {
+                    opening.ended = true;
+                    return Ok(None);
+                }
+            }
+            // Where there was no time at all, a frame follows the one before.
+            if self.clock.repaired() > repaired && decoded.pts().is_some() {
+                let time = self.pump.seconds(pts);
+                self.pump.findings.note(FindingKind::Times, time, String::new);
+            }
+            return Ok(Some(StampedFrame { decoded, pts, duration }));
+        }
+    }
+
+    /// Returns whether decoding began elsewhere than at the start of the film.
+    pub(crate) fn has_sought(&self) -> bool {
+        self.sought
+    }
+
+    /// Begins once more, now at the start of the film, if a seek led to this place and no frame of the window
+    /// has come yet.
+    fn reopen_from_start(&mut self) -> Result<bool, MediaError> {
+        let Some(opening) = &mut self.window else { return Ok(false) };
+        let Some((info, options)) = opening.again.take() else { return Ok(false) };
+        let window = opening.window.clone();
+        *self = Self::open_at_start(&info, options)?;
+        self.window = Some(Opening { window, again: None, ended: false });
+        Ok(true)
     }
 
     /// Goes to the sync sample at or before a time, as far as the container knows. It returns `false` where
-    /// seeking fails.
+    /// seeking fails. What the decoder gives out then is not cut to the window any more, because times alone
+    /// tell frames apart.
     pub(crate) fn seek(&mut self, time: i64) -> bool {
         let done = self.input.seek(self.stream, time).is_ok();
         self.pump.restart(&mut self.decoder);
+        self.clock.restart();
+        self.window = None;
         done
+    }
+
+    /// Goes to the sync sample at or before a time like [`Decoding::seek`], and goes on to leave out what
+    /// lies outside of the window.
+    fn seek_within(&mut self, time: i64) -> bool {
+        let window = self.window.take().map(|opening| Opening { again: None, ..opening });
+        let done = self.seek(time);
+        self.window = window;
+        done
+    }
+
+    /// Goes to a sync sample, or one before it, so that decoding begins with a sync sample. It returns
+    /// `false` where that cannot be done, or one behind `latest` came.
+    fn seek_to_sync(&mut self, time: i64, latest: i64) -> bool {
+        self.seek(time) && self.pump.hold_sync_sample(&mut self.input, latest)
     }
 
     /// Returns the picture of a decoded frame, in the form of the film, with the side data of the frame

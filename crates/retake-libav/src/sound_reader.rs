@@ -4,14 +4,14 @@ use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
-use crate::source::{Source, SourcePacket};
+use crate::source::{Lead, Source, SourcePacket};
 use retake_media::{AudioFormat, Rational, Sample, SampleKind, Time};
 
 /// Gives out the samples of several tracks of sound, as the container holds them, ordered by decode time.
 ///
 /// Their times are on the clock of the film, and never go back. Where the container's clock is coarser than
 /// the sound's (Matroska's milliseconds), they follow from the length of the samples, as far as the container
-/// agrees.
+/// agrees. Of a film that was cut to a range, the first packet is the one that the beginning lies in.
 pub struct SoundReader {
     source: Source,
     tracks: Vec<(AudioFormat, SoundClock)>,
@@ -43,7 +43,7 @@ impl SoundReader {
             clocks.iter_mut().zip(tracks).map(|((format, _), track)| (*track, format)).collect();
         let headers = adts::find(&mut input, &mut formats);
         let headers = tracks.iter().map(|track| headers.contains(track)).collect();
-        let source = Source::new(file.clone(), input, wanted, info.start);
+        let source = Source::new(info, input, wanted, Lead::Overlapping);
         Ok(Self { source, tracks: clocks, headers })
     }
 
@@ -61,7 +61,8 @@ impl SoundReader {
     /// Returns [`MediaError::Read`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<(usize, Sample)>, MediaError> {
-        let Some(SourcePacket { track, stamps, packet }) = self.source.next(Time::POSITIVE_INFINITY)? else {
+        let Some(SourcePacket { track, stamps, packet, .. }) = self.source.next(Time::POSITIVE_INFINITY)?
+        else {
             return Ok(None);
         };
         let length = self.source.sound_samples(track, packet.data().len());

@@ -1,7 +1,7 @@
 //! Reads the packets of tracks that are copied, in decode order.
 
 use crate::error::MediaError;
-use crate::film::{TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
+use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::input::{Input, Packet};
 use crate::output::Stamps;
 use retake_media::Time;
@@ -24,7 +24,27 @@ pub(crate) struct Source {
     pub(crate) tracks: Vec<SourceTrack>,
     waiting: usize,
     ended: bool,
+    lead: Lead,
 }
+
+/// What a reader can use of the packets in front of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// Everything that decoding needs before the first instant, because it can be hidden exactly.
+    Hidden,
+    /// The packet that the first instant lies in.
+    Overlapping,
+    /// Nothing: what comes before the first instant would be seen or heard.
+    Nothing,
+}
+
+/// So much sound before the window lets every decoder give out the right samples in it: 80 ms for Opus, two
+/// packets of AAC with spectral bands, the reservoir of MP3; in milliseconds.
+const PREROLL: i64 = 250;
+
+/// So far behind a window is read on, because the packets of other tracks may lie later in the file; in
+/// seconds.
+const BEYOND: i64 = 5;
 
 /// One of the tracks.
 pub(crate) struct SourceTrack {
@@ -34,9 +54,26 @@ pub(crate) struct SourceTrack {
     /// The ticks that are added after a break of the source's clock.
     offset: i64,
     last: Option<(i64, i64)>,
-    queue: VecDeque<(Time, Stamps, Packet)>,
+    queue: VecDeque<Waiting>,
     pub(crate) repaired: u64,
     pub(crate) skipped: u64,
+    window: Option<TrackWindow>,
+}
+
+/// The part of a track that is read, in its ticks.
+struct TrackWindow {
+    start: i64,
+    end: Option<i64>,
+    /// When sound begins that is read for the sake of what follows it.
+    preroll: i64,
+    /// The time from which on nothing of the track can lie in the window, nor anything of others near by.
+    beyond: Option<i64>,
+    is_over: bool,
+    /// Packets before the window on which those in it depend, or that are still shown in it.
+    held: VecDeque<(Stamps, Packet)>,
+    held_bytes: usize,
+    /// Whether a packet in the window came, so that nothing is held any more.
+    begun: bool,
 }
 
 /// A packet, and its times in ticks of its track.
@@ -44,26 +81,37 @@ pub(crate) struct SourcePacket {
     pub(crate) track: usize,
     pub(crate) stamps: Stamps,
     pub(crate) packet: Packet,
+    /// The ticks by which the packet lasts less long than it would, because an end of the window cuts it.
+    pub(crate) cut: i64,
+}
+
+/// A packet that waits for its turn.
+struct Waiting {
+    time: Time,
+    stamps: Stamps,
+    packet: Packet,
+    cut: i64,
 }
 
 impl Source {
-    /// Reads these tracks of a film that starts at `start`.
-    pub(crate) fn new(file: PathBuf, mut input: Input, tracks: Vec<TrackInfo>, start: Time) -> Self {
+    /// Reads these tracks of a film, in its window if it has one. `lead` says what is read in front of that.
+    pub(crate) fn new(info: &FilmInfo, mut input: Input, tracks: Vec<TrackInfo>, lead: Lead) -> Self {
         input.select(|index| tracks.iter().any(|track| track.index == index));
-        let tracks: Vec<SourceTrack> = tracks.into_iter().map(|info| SourceTrack::new(info, start)).collect();
-        Self { file, ended: tracks.is_empty(), input, tracks, waiting: 0 }
+        let tracks: Vec<SourceTrack> =
+            tracks.into_iter().map(|track| SourceTrack::new(info, track, lead)).collect();
+        Self { file: info.path.clone(), ended: tracks.is_empty(), input, tracks, waiting: 0, lead }
     }
 
     /// Returns the next packet that is decoded before or at `until`, on the clock of the source.
     pub(crate) fn next(&mut self, until: Time) -> Result<Option<SourcePacket>, MediaError> {
         self.read_ahead(until)?;
         let heads = self.tracks.iter().enumerate();
-        let next = heads.filter_map(|(track, t)| t.queue.front().map(|head| (head.0, track))).min();
+        let next = heads.filter_map(|(track, t)| t.queue.front().map(|head| (head.time, track))).min();
         let Some((_, track)) = next.filter(|(time, _)| *time <= until) else { return Ok(None) };
         let taken = self.tracks[track].queue.pop_front();
-        Ok(taken.map(|(_, stamps, packet)| {
+        Ok(taken.map(|Waiting { stamps, packet, cut, .. }| {
             self.waiting -= packet.data().len() + 256;
-            SourcePacket { track, stamps, packet }
+            SourcePacket { track, stamps, packet, cut }
         }))
     }
 
@@ -86,14 +134,16 @@ impl Source {
                 Ok(None) if self.input.has_changed() => {
                     return Err(MediaError::SourceChanged { file: self.file.clone(), frame: 0 });
                 }
-                Ok(None) => self.ended = true,
+                Ok(None) => self.end(),
                 Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
                 Err(failure) if failure.is_final() => {
                     return Err(MediaError::read(&self.file, 0, self.input.position(), &failure));
                 }
                 Err(_) => {
                     failures += 1;
-                    self.ended = failures > PATIENCE;
+                    if failures > PATIENCE {
+                        self.end();
+                    }
                 }
             }
         }
@@ -102,29 +152,185 @@ impl Source {
 
     fn is_ahead(&self, until: Time) -> bool {
         let mut sounding = self.tracks.iter().filter(|track| track.info.kind == TrackKind::Audio).peekable();
-        let ahead = |track: &SourceTrack| track.queue.back().is_some_and(|(time, ..)| *time > until);
+        let ahead = |track: &SourceTrack| track.queue.back().is_some_and(|last| last.time > until);
         if sounding.peek().is_some() { sounding.all(ahead) } else { self.tracks.iter().any(ahead) }
     }
 
+    /// Ends the reading.
+    fn end(&mut self) {
+        self.ended = true;
+        (0..self.tracks.len()).for_each(|track| self.release(track));
+    }
+
     fn accept(&mut self, packet: Packet) {
-        let Some(track) = self.tracks.iter_mut().find(|track| track.info.index == packet.stream()) else {
+        let Some(number) = self.tracks.iter().position(|track| track.info.index == packet.stream()) else {
             return;
         };
-        match track.stamp(&packet) {
-            Some(stamps) => {
-                let time = ticks_to_time(stamps.dts, track.info.time_base);
-                self.waiting += packet.data().len() + 256;
-                track.queue.push_back((time, stamps, packet));
-            }
-            None => track.skipped += 1,
+        let lead = self.lead;
+        let track = &mut self.tracks[number];
+        let counts = (track.repaired, track.skipped);
+        let Some(stamps) = track.stamp(&packet) else {
+            track.skipped += 1;
+            return;
+        };
+        let Some(window) = &mut track.window else { return self.queue(number, stamps, packet, 0) };
+        let place = window.place(track.info.kind, lead, stamps, packet.is_key());
+        if !matches!(place, Place::Inside(..)) {
+            // What happens elsewhere is no matter of the part that is read.
+            (track.repaired, track.skipped) = counts;
         }
+        match place {
+            Place::Outside => {}
+            Place::Held { alone } => window.hold(stamps, packet, alone),
+            Place::Inside(stamps, cut) => {
+                window.begun = true;
+                // Once the window has begun on one track, what is still shown from before is shown on all.
+                match track.info.kind {
+                    TrackKind::Audio => (0..self.tracks.len()).for_each(|track| self.release(track)),
+                    _ => self.release(number),
+                }
+                self.queue(number, stamps, packet, cut);
+            }
+        }
+        let over = |track: &SourceTrack| track.window.as_ref().is_some_and(|window| window.is_over);
+        let goes_on = |track: &&SourceTrack| matches!(track.info.kind, TrackKind::Audio | TrackKind::Video);
+        let is_over = match self.tracks.iter().any(|track| goes_on(&track)) {
+            true => self.tracks.iter().filter(goes_on).all(over),
+            false => self.tracks.iter().all(over),
+        };
+        if is_over {
+            self.end();
+        }
+    }
+
+    /// Gives out what is held of a track; texts and pictures that are still shown then begin with the window.
+    fn release(&mut self, number: usize) {
+        let track = &mut self.tracks[number];
+        let subtitle = track.info.kind == TrackKind::Subtitle;
+        let Some(window) = &mut track.window else { return };
+        // The pictures of a track are only worth something with one in the window behind them.
+        if !window.begun && !subtitle {
+            return;
+        }
+        window.held_bytes = 0;
+        let (start, held) = (window.start, std::mem::take(&mut window.held));
+        for (stamps, packet) in held {
+            let stamps = match subtitle {
+                true => Stamps { pts: start, dts: start, ..stamps },
+                false => stamps,
+            };
+            self.queue(number, stamps, packet, 0);
+        }
+    }
+
+    fn queue(&mut self, track: usize, stamps: Stamps, packet: Packet, cut: i64) {
+        let track = &mut self.tracks[track];
+        let time = ticks_to_time(stamps.dts, track.info.time_base);
+        self.waiting += packet.data().len() + 256;
+        track.queue.push_back(Waiting { time, stamps, packet, cut });
+    }
+}
+
+/// Where a packet lies.
+enum Place {
+    Outside,
+    /// In front of the window, and of use in it; `alone` if what was held before is of use no more.
+    Held {
+        alone: bool,
+    },
+    /// In the window, with the times that it has in it, and the ticks by which it lasts less long.
+    Inside(Stamps, i64),
+}
+
+impl TrackWindow {
+    /// Makes the part of a track that a film's window leaves.
+    fn of(info: &FilmInfo, track: &TrackInfo, lead: Lead) -> Option<Self> {
+        let window = info.window.as_ref()?;
+        let (start, end) = window.in_ticks(info, track.time_base);
+        let ticks = |value, scale| time_to_ticks(Time::new(value, scale), track.time_base).unwrap_or(0);
+        let preroll = match lead {
+            // What comes before the start of a film is there to prime its decoders.
+            _ if window.is_from_start => i64::MIN,
+            Lead::Hidden => start.saturating_sub(ticks(PREROLL, 1000)),
+            Lead::Overlapping | Lead::Nothing => start,
+        };
+        Some(Self {
+            start,
+            end,
+            preroll,
+            beyond: end.map(|end| end.saturating_add(ticks(BEYOND, 1))),
+            is_over: false,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            begun: false,
+        })
+    }
+
+    /// Says where a packet lies, which came after all others of its track so far.
+    fn place(&mut self, kind: TrackKind, lead: Lead, stamps: Stamps, key: bool) -> Place {
+        let Stamps { pts, dts, duration } = stamps;
+        let (start, until) = (self.start, pts.saturating_add(duration));
+        let behind = |time: i64| self.end.is_some_and(|end| time >= end);
+        let late = self.end.map_or(0, |end| until.saturating_sub(end).max(0)).min(duration);
+        self.is_over |= self.beyond.is_some_and(|beyond| dts >= beyond);
+        match kind {
+            // A cover has no time.
+            TrackKind::Cover => Place::Inside(Stamps { pts: start, dts: start, duration }, 0),
+            // Other pictures may depend on those that are decoded in the window and shown behind it.
+            TrackKind::Video if behind(dts) => Place::Outside,
+            TrackKind::Video => match (pts < start, lead) {
+                (true, Lead::Hidden) => Place::Held { alone: key },
+                (true, _) => Place::Outside,
+                (false, Lead::Hidden) => Place::Inside(stamps, 0),
+                // Decoding begins with a sync sample.
+                (false, _) if self.begun || key => Place::Inside(stamps, 0),
+                (false, _) => Place::Outside,
+            },
+            _ if behind(pts) => Place::Outside,
+            TrackKind::Subtitle if pts >= start => {
+                Place::Inside(Stamps { duration: duration - late, ..stamps }, late)
+            }
+            // It is shown until the next one takes its place, or takes it away.
+            TrackKind::Subtitle if duration == 0 => Place::Held { alone: true },
+            TrackKind::Subtitle if until > start => {
+                let stamps = Stamps { pts: start, dts: start, duration: until - start - late };
+                Place::Inside(stamps, duration - stamps.duration)
+            }
+            TrackKind::Subtitle => Place::Outside,
+            _ => {
+                let reaches = pts >= self.preroll || (until > start && lead != Lead::Nothing);
+                match reaches {
+                    true => Place::Inside(Stamps { duration: duration - late, ..stamps }, late),
+                    false => Place::Outside,
+                }
+            }
+        }
+    }
+
+    /// Keeps a packet in front of the window. More than memory allows is given up, so that the track begins
+    /// with its next sync sample.
+    fn hold(&mut self, stamps: Stamps, packet: Packet, alone: bool) {
+        if alone {
+            self.held.clear();
+            self.held_bytes = 0;
+        } else if self.held.is_empty() {
+            return;
+        }
+        self.held_bytes += packet.data().len() + 256;
+        if self.held_bytes > MOST_WAITING {
+            self.held.clear();
+            return;
+        }
+        self.held.push_back((stamps, packet));
     }
 }
 
 impl SourceTrack {
-    fn new(info: TrackInfo, start: Time) -> Self {
+    fn new(film: &FilmInfo, info: TrackInfo, lead: Lead) -> Self {
+        let start = film.window.as_ref().map_or(film.start, |window| window.film_start);
         let start = time_to_ticks(start, info.time_base).unwrap_or(0);
-        Self { info, start, offset: 0, last: None, queue: VecDeque::new(), repaired: 0, skipped: 0 }
+        let window = TrackWindow::of(film, &info, lead);
+        Self { info, start, offset: 0, last: None, queue: VecDeque::new(), repaired: 0, skipped: 0, window }
     }
 
     /// Returns the times of the next packet, which are known and never go back. `None` means that they cannot

@@ -15,6 +15,7 @@ use crate::input::{Input, Packet};
 use crate::probe::{describe, ratio};
 use crate::pump::PATIENCE;
 use crate::timeline::{BreakFinder, Seen};
+use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,8 +51,87 @@ pub fn survey(info: FilmInfo, stopped: &dyn Fn() -> bool) -> Result<FilmInfo, Me
     }
     let mut survey = Survey::open(&info)?;
     match survey.run(&info, stopped)? {
-        true => Ok(survey.finish(info)),
+        true => {
+            let whole = Extent::of(&info);
+            Ok(survey.finish(info, whole))
+        }
         false => Ok(info),
+    }
+}
+
+/// Cuts a film that [`probe`](crate::probe()) described to a range, and looks through this part of it as
+/// [`survey`] does.
+///
+/// The range is settled by the times of frames: the result has exactly those that are shown at or after its
+/// beginning and before its end, and [`FilmInfo::start`] is the time of the first of them. Readers of the
+/// result give out these frames alone, and number them from 0; the other tracks are cut where the pictures
+/// are. What is found elsewhere in the film is no finding of the result. A range that ends behind the film
+/// ends with it.
+///
+/// The whole file is read, because the clocks of all tracks must be known, and subtitles may have begun long
+/// before. Where times or coding format do not tell frames apart, or numbers of frames are asked for in a
+/// film whose samples do not tell them, the film is decoded from its start, too. `stopped` is asked now and
+/// then; where it says so, the film is returned as it came.
+///
+/// # Errors
+/// Returns [`MediaError::NotSeekable`] for a film that can be read only once,
+/// [`MediaError::NoFramesInRange`], and [`MediaError::Internal`] for a film that was looked through or cut
+/// before; else fails like [`survey`].
+pub fn survey_range(
+    mut info: FilmInfo,
+    range: FilmRange,
+    stopped: &dyn Fn() -> bool,
+) -> Result<FilmInfo, MediaError> {
+    let file = || info.path.clone();
+    if !info.seekable {
+        return Err(MediaError::NotSeekable { file: file() });
+    }
+    if info.surveyed || info.window.is_some() {
+        let detail = "it was looked through before".to_owned();
+        return Err(MediaError::Internal { file: file(), what: "cutting the film to a range", detail });
+    }
+    if range.is_empty() {
+        let seconds = info.duration.unwrap_or(0.0);
+        return Err(MediaError::NoFramesInRange { file: file(), range, seconds });
+    }
+    let mut first = Survey::open(&info)?;
+    first.placing = Some(Vec::new());
+    if !first.run(&info, stopped)? {
+        return Ok(info);
+    }
+    let whole = Extent::of(&info);
+    let uncut = info.clone();
+    let (seen, clock) = first.place(&mut info);
+    let Some((window, frames)) = Window::settle(&info, range, &seen, &info.breaks, stopped)? else {
+        return Ok(uncut);
+    };
+    if !window.is_from_start {
+        info.start = info.video.time(window.start);
+    }
+    let end = info.video.time(window.end.unwrap_or(seen.end));
+    info.duration = Some((end - info.start).seconds()).filter(|&seconds| seconds > 0.0);
+    info.window = Some(Arc::new(window));
+    let mut survey = Survey::open(&info)?;
+    if !survey.run(&info, stopped)? {
+        return Ok(uncut);
+    }
+    if let Some(finding) = clock {
+        survey.findings.push(finding);
+    }
+    let mut info = survey.finish(info, whole);
+    info.video.frames_hint = Some(frames);
+    Ok(info)
+}
+
+/// Start and length of the whole film, as its container states them.
+struct Extent {
+    start: Time,
+    seconds: Option<f64>,
+}
+
+impl Extent {
+    fn of(info: &FilmInfo) -> Self {
+        Self { start: info.start, seconds: info.duration }
     }
 }
 
@@ -68,7 +148,8 @@ struct Survey {
     /// The film as each kind of picture describes it.
     forms: Vec<VideoTrack>,
     looks: Vec<Look>,
-    /// The samples of the video, and whether transparency lies beside them.
+    /// The samples of the video that were read, and those that count; whether transparency lies beside them.
+    read: u64,
     samples: u64,
     alpha: bool,
     /// The profile of the Dolby Vision metadata that pictures bring.
@@ -77,8 +158,18 @@ struct Survey {
     /// The time of the last sample of the video, and of the last look, in seconds.
     now: f64,
     looked: f64,
-    /// The end of all tracks, in ticks of the video.
+    /// The end of all tracks, and of the pictures, in ticks of the video.
     end: i64,
+    shown_until: i64,
+    /// The samples of the video, where a window is to be settled; nothing is decoded then.
+    placing: Option<Vec<VideoSample>>,
+    /// Whether all times at which samples of the video are decoded are known and go on; and the last of them.
+    in_order: bool,
+    decoded: Option<i64>,
+    /// The last sync sample before the window, which describes its first pictures.
+    before: Option<Packet>,
+    /// Whether the end of the window was reached before that of the file.
+    reached_end: bool,
 }
 
 /// One picture that was looked at.
@@ -166,11 +257,12 @@ impl Survey {
             decoder,
             tracks,
             breaks: BreakFinder::new(second, film.live_times != 0),
-            findings: Findings::default(),
+            findings: Findings::within(info.extent()),
             rate: Rate::default(),
             steps: Steps::default(),
             forms: Vec::new(),
             looks: Vec::new(),
+            read: 0,
             samples: 0,
             alpha: false,
             dolby_vision: None,
@@ -178,6 +270,12 @@ impl Survey {
             now: 0.0,
             looked: f64::NEG_INFINITY,
             end: i64::MIN,
+            shown_until: i64::MIN,
+            placing: None,
+            in_order: true,
+            decoded: None,
+            before: None,
+            reached_end: false,
         })
     }
 
@@ -191,12 +289,15 @@ impl Survey {
             match self.input.read() {
                 Ok(Some(packet)) => {
                     failures = 0;
-                    self.see(info, &packet)?;
+                    self.see(info, packet)?;
+                    if self.reached_end {
+                        break;
+                    }
                 }
                 Ok(None) => break,
                 Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
                 Err(failure) if failure.is_final() => {
-                    return Err(MediaError::read(&info.path, self.samples, self.input.position(), &failure));
+                    return Err(MediaError::read(&info.path, self.read, self.input.position(), &failure));
                 }
                 Err(failure) => {
                     self.complain(failure.message());
@@ -210,7 +311,7 @@ impl Survey {
                 self.complain("what was read is not what was written");
             }
         }
-        if self.input.complaints() > self.complaints {
+        if self.input.complaints() > self.complaints && !self.reached_end {
             self.complain("it ends in the middle");
         }
         Ok(true)
@@ -222,7 +323,7 @@ impl Survey {
     }
 
     /// Takes the next sample of any track.
-    fn see(&mut self, info: &FilmInfo, packet: &Packet) -> Result<(), MediaError> {
+    fn see(&mut self, info: &FilmInfo, packet: Packet) -> Result<(), MediaError> {
         if packet.is_encrypted() {
             return Err(MediaError::Encrypted { file: info.path.clone() });
         }
@@ -230,7 +331,6 @@ impl Survey {
         let Some(&(base, steady)) = self.tracks.get(stream as usize) else { return Ok(()) };
         let is_video = stream == info.video.index;
         let ticks = |time: i64| rescale(time, base, info.video.time_base);
-        let before = self.now;
         match packet.dts().or(packet.pts()) {
             Some(time) => {
                 let shown = packet.pts().unwrap_or(time);
@@ -238,32 +338,69 @@ impl Survey {
                 self.breaks.push(Seen { stream, steady, time: ticks(time), end });
                 self.end = self.end.max(end);
                 if is_video {
-                    let pause = time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX);
-                    self.rate.push(time, pause);
-                    self.now = time as f64 * base.to_f64() - info.start.seconds();
+                    self.shown_until = self.shown_until.max(end);
                 }
             }
             None => self.breaks.skip(stream),
         }
         if is_video {
-            self.samples += 1;
-            if self.now < before {
-                // Where the clock goes back, what comes is no neighbour of what was there.
-                self.steps.latest.clear();
-            }
-            // What is decoded and not shown has no place among the others.
-            if let Some(time) = packet.pts().filter(|&time| time < i64::MAX && !packet.is_discarded()) {
-                self.steps.push(time);
-            }
-            self.alpha |= packet.has_alpha();
-            // Where the clock goes back another recording may begin.
-            let due = self.now >= self.looked + LOOK || self.now < before;
-            if packet.is_key() && due {
-                self.looked = self.now;
-                self.look(info, packet);
-            }
+            self.see_video(info, packet);
         }
         Ok(())
+    }
+
+    /// Takes the next sample of the video.
+    fn see_video(&mut self, info: &FilmInfo, packet: Packet) {
+        let (pts, dts) = (packet.pts(), packet.dts());
+        self.read += 1;
+        // Matroska has no such times, and those of the first samples cannot be derived.
+        self.in_order &= self.decoded < dts || (self.decoded, dts) == (None, None);
+        self.decoded = dts.or(self.decoded);
+        if let Some(samples) = &mut self.placing {
+            let shown = !packet.is_discarded() && !packet.data().is_empty();
+            samples.push(VideoSample { pts, sync: packet.is_key(), shown });
+            return;
+        }
+        if let Some(window) = info.window.as_deref() {
+            let time = pts.or(dts);
+            if time.is_some_and(|time| window.is_before(time)) {
+                if packet.is_key() {
+                    self.before = Some(packet);
+                }
+                return;
+            }
+            // What is decoded behind the end is shown behind it, too.
+            self.reached_end = self.in_order && dts.is_some_and(|dts| window.is_behind(dts));
+            if time.is_some_and(|time| window.is_behind(time)) {
+                return;
+            }
+        }
+        let (base, before) = (info.video.time_base, self.now);
+        if let Some(time) = dts.or(pts) {
+            let pause = time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX);
+            self.rate.push(time, pause);
+            self.now = time as f64 * base.to_f64() - info.start.seconds();
+        }
+        self.samples += 1;
+        if self.now < before {
+            // Where the clock goes back, what comes is no neighbour of what was there.
+            self.steps.latest.clear();
+        }
+        // What is decoded and not shown has no place among the others.
+        if let Some(time) = pts.filter(|&time| time < i64::MAX && !packet.is_discarded()) {
+            self.steps.push(time);
+        }
+        self.alpha |= packet.has_alpha();
+        // The first pictures of a window are of the form that was decided before it.
+        if let Some(earlier) = self.before.take().filter(|_| !packet.is_key()) {
+            self.look(info, &earlier);
+        }
+        // Where the clock goes back another recording may begin.
+        let due = self.now >= self.looked + LOOK || self.now < before;
+        if packet.is_key() && due {
+            self.looked = self.now;
+            self.look(info, &packet);
+        }
     }
 
     /// Decodes one sample alone.
@@ -313,8 +450,18 @@ impl Survey {
         self.looks.push(Look { sample: self.samples, form, fields: frame.raw().interlaced });
     }
 
-    fn finish(mut self, mut info: FilmInfo) -> FilmInfo {
-        let complete = self.is_complete(&info);
+    /// Returns what decides about a window, and what was found of the clock. The film learns where its clock
+    /// jumps.
+    fn place(mut self, info: &mut FilmInfo) -> (window::Seen, Option<Finding>) {
+        let sound = self.findings.is_empty();
+        let samples = self.placing.take().unwrap_or_default();
+        let clock = self.settle_breaks(info);
+        let seen = window::Seen { samples, in_order: self.in_order, sound, end: self.shown_until };
+        (seen, clock)
+    }
+
+    fn finish(mut self, mut info: FilmInfo, whole: Extent) -> FilmInfo {
+        let complete = self.reached_end || self.is_complete(&info, &whole);
         self.settle_form(&mut info);
         self.settle_rate(&mut info, complete);
         // What pictures bring counts, whatever the container announces.
@@ -326,40 +473,51 @@ impl Survey {
         if self.alpha {
             self.findings.push(Finding::whole(FindingKind::Transparency, 1, String::new()));
         }
-        let tracks = &self.tracks;
-        let to_track = |stream: u32, ticks| {
-            let base = tracks.get(stream as usize).map_or(info.video.time_base, |track| track.0);
-            rescale(ticks, info.video.time_base, base)
-        };
-        let (breaks, places) = self.breaks.finish(to_track);
-        if places > 0 {
-            let s = if places == 1 { "" } else { "s" };
-            let detail = format!(
-                "the clock of the source jumps in {places} place{s}: what follows is moved there, all tracks that jump by the same time"
-            );
-            self.findings.push(Finding::whole(FindingKind::Clock, places as u64, detail));
+        // A window was settled on one clock already.
+        if info.window.is_none()
+            && let Some(finding) = self.settle_breaks(&mut info)
+        {
+            self.findings.push(finding);
         }
         info.closest_frames = self.steps.shortest.map(|ticks| ticks_to_time(ticks, info.video.time_base));
-        info.breaks = Arc::new(breaks);
         info.findings = self.findings.sorted();
         info.surveyed = true;
         info
     }
 
+    /// Tells the film where its clock jumps, and returns what has to be told of it.
+    fn settle_breaks(&mut self, info: &mut FilmInfo) -> Option<Finding> {
+        let (tracks, video) = (&self.tracks, info.video.time_base);
+        let to_track = |stream: u32, ticks| {
+            let base = tracks.get(stream as usize).map_or(video, |track| track.0);
+            rescale(ticks, video, base)
+        };
+        let finder = std::mem::replace(&mut self.breaks, BreakFinder::new(1, false));
+        let (breaks, places) = finder.finish(to_track);
+        info.breaks = Arc::new(breaks);
+        let s = if places == 1 { "" } else { "s" };
+        (places > 0).then(|| {
+            let detail = format!(
+                "the clock of the source jumps in {places} place{s}: what follows is moved there, all tracks that jump by the same time"
+            );
+            Finding::whole(FindingKind::Clock, places as u64, detail)
+        })
+    }
+
     /// Compares the film with what its container promises.
-    fn is_complete(&mut self, info: &FilmInfo) -> bool {
+    fn is_complete(&mut self, info: &FilmInfo, whole: &Extent) -> bool {
         let stream = self.input.stream(info.video.index);
         let index = u64::try_from(stream.listed).unwrap_or(0);
         let stated = if index > 0 { index } else { u64::try_from(stream.frames).unwrap_or(0) };
-        let missing = stated.saturating_sub(self.samples);
+        let missing = stated.saturating_sub(self.read);
         // Heads are rounded, and some count what is only announced; an index counts what is there.
         let tolerated = if info.truncated { 0 } else { 2 + stated / 100 };
         let film = self.input.film();
-        let length = match (info.duration, self.end) {
+        let length = match (whole.seconds, self.end) {
             (Some(seconds), end) if end > i64::MIN => {
                 // Some writers count from the start of the film, and some from the zero of its clock.
                 let end = ticks_to_time(end, info.video.time_base).seconds();
-                Some((seconds, end.max(end - info.start.seconds())))
+                Some((seconds, end.max(end - whole.start.seconds())))
             }
             _ => None,
         };
@@ -370,7 +528,7 @@ impl Survey {
             _ if missing > tolerated => {
                 format!(
                     "all tracks can be read for {} of {stated} frames only: the file is incomplete",
-                    self.samples
+                    self.read
                 )
             }
             Some((wanted, found)) if stated_by && wanted - found > 1.0 + wanted / 100.0 => {
@@ -407,7 +565,8 @@ impl Survey {
         let Some(chosen) = sizes.max_by_key(|&size| area(size)) else { return };
         let best = self.forms.iter().zip(&weights).filter(|(form, _)| size(form) == chosen);
         let Some((best, _)) = best.max_by(|a, b| a.1.total_cmp(b.1)) else { return };
-        if self.forms.len() > 1 {
+        // The first picture of the file is none of a window's.
+        if self.forms.len() > 1 || info.window.is_some() {
             let first = std::mem::replace(&mut info.video, best.clone());
             // What only one picture stated holds for the film.
             info.video.mastering_display = info.video.mastering_display.or(first.mastering_display);

@@ -84,13 +84,14 @@ pub mod pixel {
 /// Films as sources: what is in them, their pictures decoded, their samples as they are.
 ///
 /// [`probe`](source::probe) looks at a film, and opens nothing else unless [`Access`](source::Access) allows
-/// it; [`survey`](source::survey) looks through all of it; [`FrameReader`](source::FrameReader) decodes its
-/// pictures from start to end, [`TrackReader`](source::TrackReader) gives the samples of a track. A reader
-/// that can be read again, in exact ranges, and that decodes sound, is [`AssetReader`](asset::AssetReader).
+/// it; [`survey`](source::survey) looks through all of it, [`survey_range`](source::survey_range) cuts it to
+/// a range; [`FrameReader`](source::FrameReader) decodes its pictures from start to end,
+/// [`TrackReader`](source::TrackReader) gives the samples of a track. A reader that can be read again, in
+/// exact ranges, and that decodes sound, is [`AssetReader`](asset::AssetReader).
 pub mod source {
     pub use retake_libav::{
         Access, FilmInfo, Finding, FindingKind, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind,
-        TrackReader, VideoTrack, probe, probe_with, survey, ticks_to_time, time_to_ticks,
+        TrackReader, VideoTrack, probe, probe_with, survey, survey_range, ticks_to_time, time_to_ticks,
     };
 }
 
@@ -195,7 +196,7 @@ pub use retake_export::{
     FilmScore, Measurement, Missed, Outcome, PassSummary, QualitySummary, RequestError, RunError, StopFlag,
     StopReason, Summary, Target, UnitScore,
 };
-pub use retake_libav::{ErrorKind as MediaErrorKind, MediaError};
+pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{
     Attachment, Attachments, AudioFormat, ChromaSubsampling, CleanAperture, Codec, Colour, ContentLight,
     DolbyVision, FormatDescription, IccProfile, MasteringDisplay, PixelBuffer, PixelBufferAttributes,

@@ -18,6 +18,7 @@ mod pictures;
 mod pipe;
 mod previous;
 mod quality;
+mod range;
 mod rate;
 mod readers;
 mod resume;

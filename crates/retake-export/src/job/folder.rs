@@ -1,6 +1,6 @@
 //! The job folder: who may work in it, what job it belongs to, and what that job depends on.
 
-use super::identity::{RequestIdentity, source_identity};
+use super::identity::{RequestIdentity, file_identity};
 use super::request::Request;
 use super::stamp;
 use crate::error::{ExportError, RequestError};
@@ -215,7 +215,7 @@ impl JobFolder {
     ) -> Result<(), ExportError> {
         let finished = Finished {
             version: Finished::VERSION,
-            film: source_identity(film)?,
+            film: file_identity(film)?,
             request: request.clone(),
             summary: summary.clone(),
         };
@@ -436,7 +436,7 @@ fn left_finished(
     }) else {
         return Ok(None);
     };
-    if source_identity(film).ok().as_ref() != Some(&any.film) {
+    if file_identity(film).ok().as_ref() != Some(&any.film) {
         return Ok(None);
     }
     let finished = match serde_json::from_slice::<Finished>(text) {
@@ -605,7 +605,7 @@ mod tests {
         fs::write(&film, b"the film").unwrap();
         drop(Folder::open(&folder).unwrap());
         let old = serde_json::json!({
-            "film": source_identity(&film).unwrap(), "request": "(\"film.mkv\", \"x264\", None)", "summary": {},
+            "film": file_identity(&film).unwrap(), "request": "(\"film.mkv\", \"x264\", None)", "summary": {},
         });
         fs::write(folder.join(FINISHED), old.to_string()).unwrap();
         let refused = left_finished(&folder, &film, &request("a")).map(|found| found.is_some());

@@ -3,6 +3,8 @@
 use super::request::{Goal, Request};
 use crate::error::ExportError;
 use retake_compression::property::PropertyValue;
+use retake_libav::{FilmInfo, FilmPosition};
+use retake_media::Time;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -33,6 +35,33 @@ pub(crate) struct RequestIdentity {
     /// Left out where it is not accepted, as in texts of earlier versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     accept_damage: bool,
+    /// Left out where all of the source is asked for, as in texts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    range: Option<AskedRange>,
+}
+
+/// A part of the source in its stored form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct AskedRange {
+    from: Place,
+    to: Option<Place>,
+}
+
+/// A place in the source in its stored form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    Time { value: i64, timescale: i32 },
+    Frame(u64),
+}
+
+impl From<FilmPosition> for Place {
+    fn from(position: FilmPosition) -> Self {
+        match position {
+            FilmPosition::Time(time) => Self::Time { value: time.value(), timescale: time.timescale() },
+            FilmPosition::Frame(frame) => Self::Frame(frame),
+        }
+    }
 }
 
 /// A goal in its stored form, which must not change when [`Goal`] does.
@@ -72,13 +101,32 @@ impl RequestIdentity {
             passes: request.passes(),
             threads: request.threads(),
             accept_damage: request.accept_damage,
+            range: request
+                .range
+                .map(|range| AskedRange { from: range.from.into(), to: range.to.map(Place::from) }),
         }
     }
 }
 
-/// The identity of a source: its size, and the hash of its beginning, middle and end. Enough to notice
-/// another file; the frame index notices another film.
-pub(crate) fn source_identity(path: &Path) -> Result<String, ExportError> {
+/// The identity of a source: that of its file, and the times between which it is read where that is not all
+/// of it, because frames are numbered from the first of these. The range that was asked for may be another
+/// one that has the same frames.
+pub(crate) fn source_identity(film: &FilmInfo) -> Result<String, ExportError> {
+    let file = file_identity(&film.path)?;
+    let Some(range) = film.time_range() else { return Ok(file) };
+    let fraction = |time: Time| format!("{}/{}", time.value(), time.timescale());
+    let end = Some(range.end()).filter(|end| end.is_numeric()).map_or(String::new(), fraction);
+    Ok(format!("{file} from {} to {end}", fraction(range.start)))
+}
+
+/// The part of a source's identity that is about its file alone.
+pub(crate) fn file_of(source: &str) -> &str {
+    source.split_once(' ').map_or(source, |(file, _)| file)
+}
+
+/// The identity of a file: its size, and the hash of its beginning, middle and end. Enough to notice another
+/// file; the frame index notices another film.
+pub(crate) fn file_identity(path: &Path) -> Result<String, ExportError> {
     const PIECE: u64 = 1 << 20;
     let fail = |doing| ExportError::file(path, doing);
     let mut file = File::open(path).map_err(fail("opening"))?;
@@ -104,8 +152,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let film = place.path().join("film.mp4");
         fs::write(&film, b"the film").unwrap();
-        let before = source_identity(&film).unwrap();
+        let before = file_identity(&film).unwrap();
         fs::write(&film, b"the filn").unwrap();
-        assert_ne!(source_identity(&film).unwrap(), before);
+        assert_ne!(file_identity(&film).unwrap(), before);
     }
 }

@@ -90,10 +90,10 @@ impl Job {
         // has to be kept somewhere
         let (spool, film) = if is_pipe(&request.input)? {
             let folder = open_folder()?;
-            let film = probe_pipe(&request.input, &folder, &access, stop)?;
+            let film = probe_pipe(&request.input, request.range, &folder, &access, stop)?;
             (Some(folder), film)
         } else {
-            (None, look_at(&request.input, &access, stop)?)
+            (None, look_at(&request.input, request.range, &access, stop)?)
         };
 
         output.check_times(&film)?;
@@ -131,7 +131,7 @@ impl Job {
         output.try_out()?;
         let measured = request.target().is_measured();
         let description = folder.claim(JobDescription {
-            source: source_identity(&film.path)?,
+            source: source_identity(&film)?,
             encoder: format!("{} {}", info.name, info.version),
             settings,
             objective,

@@ -5,6 +5,7 @@ use crate::error::{Asked, Count, RequestError};
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
+use retake_libav::FilmRange;
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -153,6 +154,8 @@ impl fmt::Display for Target {
 pub(crate) struct Request {
     pub input: PathBuf,
     pub output: PathBuf,
+    /// The part of the source that the film is made of; all of it if `None`.
+    pub range: Option<FilmRange>,
     pub encoder: Arc<dyn EncoderFactory>,
     /// One of the encoder's presets; its default one if `None`.
     pub preset: Option<String>,
@@ -198,6 +201,7 @@ impl Request {
         Self {
             input,
             output,
+            range: None,
             encoder,
             preset: None,
             options: Vec::new(),
@@ -231,6 +235,9 @@ impl Request {
         ];
         if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
             return Err(RequestError::Zero { what });
+        }
+        if let Some(range) = self.range.filter(FilmRange::is_empty) {
+            return Err(RequestError::EmptyRange { range });
         }
         if let (Goal::Plain(_), true, Some(passes @ 2..)) =
             (self.target().goal(), self.multi_pass, self.passes)

@@ -4,7 +4,9 @@
 use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
-use retake_libav::{Access, FilmInfo, PipeReader, ReaderOptions, probe_with, survey};
+use retake_libav::{
+    Access, FilmInfo, FilmRange, PipeReader, ReaderOptions, probe_with, survey, survey_range,
+};
 use retake_media::PixelFormat;
 use std::io;
 use std::path::Path;
@@ -12,13 +14,14 @@ use std::path::Path;
 /// Looks at what comes through standard input, or a pipe with a name, which is kept in the job folder.
 pub(crate) fn probe_pipe(
     input: &Path,
+    range: Option<FilmRange>,
     folder: &JobFolder,
     access: &Access,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
     let copy = folder.input();
     keep(input, folder, access)?;
-    look_at(&copy, access, stop).map_err(|error| match error {
+    look_at(&copy, range, access, stop).map_err(|error| match error {
         // the user knows nothing of the copy
         ExportError::Media(error) => {
             let named =
@@ -30,9 +33,19 @@ pub(crate) fn probe_pipe(
     })
 }
 
-/// Looks at a film, and through all of it: what changes on the way and what is missing decides about the job.
-pub(crate) fn look_at(input: &Path, access: &Access, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
-    let film = survey(probe_with(input, access)?, &|| stop.is_raised())?;
+/// Looks at a film, and through all of it, or of a range of it: what changes on the way and what is missing
+/// decides about the job.
+pub(crate) fn look_at(
+    input: &Path,
+    range: Option<FilmRange>,
+    access: &Access,
+    stop: &StopFlag,
+) -> Result<FilmInfo, ExportError> {
+    let (film, stopped) = (probe_with(input, access)?, || stop.is_raised());
+    let film = match range {
+        Some(range) => survey_range(film, range, &stopped)?,
+        None => survey(film, &stopped)?,
+    };
     stop.check()?;
     // Its pictures are no colours of any standard before the metadata are applied, which no decoder here
     // does.

@@ -7,7 +7,7 @@
 //! such attributes, and copies that leave them behind, have no stamp; there, what is at the output is only
 //! known to exist.
 
-use super::identity::{RequestIdentity, source_identity};
+use super::identity::{RequestIdentity, file_identity};
 use crate::event::Summary;
 use crate::output::hls::names::{is_media, media_of};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ impl Stamp {
 }
 
 fn job(request: &RequestIdentity, source: &str, film: &Path) -> Option<String> {
-    let text = serde_json::to_vec(&(request, source, source_identity(film).ok()?)).ok()?;
+    let text = serde_json::to_vec(&(request, source, file_identity(film).ok()?)).ok()?;
     Some(format!("{:032x}", xxh3_128(&text)))
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn read(output: &Path, input: &Path, request: &RequestIdentity) -> Op
     let whole = !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("m3u8"))
         || is_media(&media_of(output));
     let same = stamp.version == Stamp::VERSION
-        && job(request, &source_identity(input).ok()?, output).as_ref() == Some(&stamp.job);
+        && job(request, &file_identity(input).ok()?, output).as_ref() == Some(&stamp.job);
     (whole && same).then_some(stamp.summary)
 }
 

@@ -159,7 +159,26 @@ int rt_output_write(rt_output *output, int stream, rt_ratio base, int64_t pts, i
     return write_and_free(output, packet);
 }
 
-int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket *from, int64_t pts, int64_t dts, int64_t duration) {
+static int is_matroska(const rt_output *output) {
+    const char *format = output->context->oformat->name;
+    return !strncmp(format, "matroska", 8) || !strcmp(format, "webm");
+}
+
+/* Marks samples at the end of a packet of sound that are not heard, beside those at its start. */
+static int mark_unheard(AVPacket *packet, int64_t samples) {
+    size_t size = 0;
+    uint8_t *skip = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
+    if (!skip || size < 10) {
+        skip = av_packet_new_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, 10);
+        if (!skip) return AVERROR(ENOMEM);
+        memset(skip, 0, 10);
+    }
+    AV_WL32(skip + 4, (uint32_t)FFMIN(samples, UINT32_MAX));
+    return 0;
+}
+
+int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket *from, int64_t pts, int64_t dts, int64_t duration,
+                     int64_t cut) {
     if (index < 0 || (unsigned)index >= output->context->nb_streams) return AVERROR(EINVAL);
     const AVStream *stream = output->context->streams[index];
     AVCodecParameters *par = stream->codecpar;
@@ -171,8 +190,16 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
     packet->duration = rescaled(duration, source, to);
     size_t size = 0;
     const uint8_t *skip = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
-    if (skip && size >= 8 && par->sample_rate > 0 && strncmp(output->context->oformat->name, "matroska", 8) &&
-        strcmp(output->context->oformat->name, "webm")) {
+    if (cut > 0) {
+        /* The duration is that of what is left. */
+        if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate > 0 && is_matroska(output)) {
+            int result = mark_unheard(packet, rescaled(cut, source, (AVRational){1, par->sample_rate}));
+            if (result < 0) {
+                av_packet_free(&packet);
+                return result;
+            }
+        }
+    } else if (skip && size >= 8 && par->sample_rate > 0 && !is_matroska(output)) {
         /* Only Matroska has a field for samples that are not heard, so elsewhere the last packet lasts less
            long. */
         int64_t unheard = rescaled(AV_RL32(skip + 4), (AVRational){1, par->sample_rate}, to);
@@ -190,8 +217,7 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
     }
 #if LIBAVFORMAT_VERSION_INT < AV_VERSION_INT(59, 31, 100)
     /* Up to FFmpeg 5.1, reading Matroska takes an offset off Opus times that writing does not add again. */
-    const char *format = output->context->oformat->name;
-    if (par->codec_id == AV_CODEC_ID_OPUS && (!strcmp(format, "matroska") || !strcmp(format, "webm"))) {
+    if (par->codec_id == AV_CODEC_ID_OPUS && is_matroska(output)) {
         int64_t delay = av_rescale_q(par->initial_padding, (AVRational){1, 48000}, to);
         packet->dts += delay;
         packet->pts += delay;

@@ -197,7 +197,7 @@ int rt_output_attach(rt_output *output, const char *name, const char *type, cons
     return result < 0 ? result : stream->index;
 }
 
-int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den) {
+int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den, int64_t end_num, int64_t end_den) {
     AVFormatContext *from = rt_context(input), *context = rt_output_context(output);
     if (!from->nb_chapters) return 0;
     context->chapters = av_calloc(from->nb_chapters, sizeof *context->chapters);
@@ -207,13 +207,16 @@ int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, in
         /* Dividing start by time_base stays exact for the time bases that demuxers use; den / num fits int
            there. */
         int64_t shift = av_rescale_rnd(shift_num, source->time_base.den, shift_den * source->time_base.num, AV_ROUND_NEAR_INF);
+        int64_t end = INT64_MAX;
+        if (end_den) end = av_rescale_rnd(end_num, source->time_base.den, end_den * source->time_base.num, AV_ROUND_NEAR_INF);
         if (source->end != AV_NOPTS_VALUE && source->end <= shift) continue;
+        if (source->start >= end) continue;
         AVChapter *chapter = av_mallocz(sizeof *chapter);
         if (!chapter) return AVERROR(ENOMEM);
         chapter->id = source->id;
         chapter->time_base = source->time_base;
         chapter->start = FFMAX(source->start - shift, 0);
-        chapter->end = source->end == AV_NOPTS_VALUE ? chapter->start : source->end - shift;
+        chapter->end = source->end == AV_NOPTS_VALUE ? chapter->start : FFMIN(source->end, end) - shift;
         context->chapters[context->nb_chapters++] = chapter;
         int result = av_dict_copy(&chapter->metadata, source->metadata, 0);
         if (result < 0) return result;
