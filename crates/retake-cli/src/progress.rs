@@ -57,7 +57,7 @@ impl Progress {
         }
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
-            Event::Started { frames, notes, jobs } => {
+            Event::Started { frames, notes, jobs, .. } => {
                 state.film = *frames;
                 for note in notes {
                     self.say(&format!("note: {note}"));

@@ -1,6 +1,7 @@
 //! The one door to an export: set up, run once, watched and cancelled from any thread.
 
 use crate::error::{ExportError, RequestError};
+use crate::estimate::{Estimator, LengthEstimate, estimate};
 use crate::event::{Event, Summary};
 use crate::export::export;
 use crate::job::preset::ExportPreset;
@@ -73,6 +74,7 @@ struct State {
     temporary: Option<PathBuf>,
     status: ExportStatus,
     progress: Progress,
+    estimator: Estimator,
 }
 
 impl Export {
@@ -149,6 +151,39 @@ impl Export {
         self.lock().progress.value()
     }
 
+    /// Estimates how long the file will be, before the export starts; this thread waits. The source is looked
+    /// through. Where the target is no rate and no size, some seconds of it are encoded as the export would
+    /// do it. What comes of that is also the answer of [`Export::estimated_file_length`] until more is known.
+    ///
+    /// The whole range of the source is always exported, so that a limit of the size
+    /// ([`Target::size`]) never shortens the film, and no longest duration has to be estimated.
+    ///
+    /// # Errors
+    /// [`RunError::AlreadyStarted`] when it has started. [`RunError::Failed`] with what the export itself
+    /// would be refused for, and [`MediaError::NotSeekable`](retake_libav::MediaError::NotSeekable) for a
+    /// pipe, which can be read only once.
+    #[doc(alias = "estimateOutputFileLengthWithCompletionHandler:")]
+    pub fn estimate_file_length(&self) -> Result<LengthEstimate, RunError> {
+        let request = {
+            let state = self.lock();
+            if state.status != ExportStatus::Unknown {
+                return Err(AlreadyStarted.into());
+            }
+            state.request.clone()
+        };
+        let estimate = estimate(&request, &self.0.stop)?;
+        self.lock().estimator.learn(estimate);
+        Ok(estimate)
+    }
+
+    /// How long the file will be, by what is known now: [`Export::estimate_file_length`] before it runs, the
+    /// target or the takes that are finished while it does, and the film itself afterwards. `None` if nothing
+    /// is known yet.
+    #[doc(alias = "estimatedOutputFileLength")]
+    pub fn estimated_file_length(&self) -> Option<LengthEstimate> {
+        self.lock().estimator.value()
+    }
+
     /// Where the output goes.
     #[doc(alias = "outputURL")]
     pub fn output(&self) -> PathBuf {
@@ -210,8 +245,14 @@ impl Export {
     }
 
     fn work(&self, request: &Request) -> Result<Summary, ExportError> {
+        // a property may state the target
+        let goal = properties::resolve(request).unwrap_or_else(|_| request.clone()).target().goal();
         let tell = |event: Event| {
-            self.lock().progress.hear(&event);
+            {
+                let mut state = self.lock();
+                state.progress.hear(&event);
+                state.estimator.hear(&event, goal);
+            }
             if let Some(tell) = &self.0.tell {
                 tell(&event);
             }
@@ -474,8 +515,13 @@ impl ExportBuilder {
     pub fn build(self) -> Export {
         let Self { mut request, preset, temporary, stop, tell } = self;
         request.purpose = preset;
-        let state =
-            State { request, temporary, status: ExportStatus::Unknown, progress: Progress::default() };
+        let state = State {
+            request,
+            temporary,
+            status: ExportStatus::Unknown,
+            progress: Progress::default(),
+            estimator: Estimator::default(),
+        };
         Export(Arc::new(Inner { state: Mutex::new(state), stop, tell }))
     }
 }

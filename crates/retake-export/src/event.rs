@@ -16,6 +16,10 @@ pub enum Event {
     Started {
         /// Frames that the container promises, if it does.
         frames: Option<u64>,
+        /// Seconds that the container promises, if it does.
+        seconds: Option<f64>,
+        /// Bytes that all other tracks and the container take, as far as it can be told before.
+        other_bytes: u64,
         /// Takes that run at once.
         jobs: u32,
         /// Plain sentences about what the result will not be able to keep.

@@ -11,6 +11,7 @@
 mod api;
 mod clock;
 mod error;
+mod estimate;
 mod event;
 mod export;
 mod film;
@@ -31,6 +32,7 @@ mod testing;
 
 pub use api::{AlreadyStarted, Export, ExportBuilder, ExportStatus, RunError};
 pub use error::{Asked, Count, ExportError, RequestError};
+pub use estimate::{EstimateBasis, LengthEstimate};
 pub use event::{Event, Missed, Outcome, PassSummary, QualitySummary, StopReason, Summary};
 pub use film_source::FilmSource;
 pub use job::preset::ExportPreset;

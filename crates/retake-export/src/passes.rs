@@ -11,6 +11,7 @@ use crate::index::{FilmMap, ScoutedFrame};
 use crate::job::Job;
 use crate::job::plan::bytes_at;
 use crate::job::request::Goal;
+use crate::job::source::{other_bytes, seconds};
 use crate::output::overhead;
 use crate::stop::StopFlag;
 use crate::take::dispatch::{Dispatch, Progress, Supply};
@@ -135,6 +136,8 @@ impl<'j> Passes<'_, 'j> {
     fn first_pass(&self, journal: Journal, map: FilmMap) -> Result<(FilmMap, Vec<Unit>), ExportError> {
         (self.tell)(Event::Started {
             frames: self.job.source.video.frames_hint,
+            seconds: seconds(&self.job.source).ok(),
+            other_bytes: other_bytes(&self.job.source),
             jobs: self.workers.executor().capabilities().at_once,
             notes: self.job.notes.clone(),
         });

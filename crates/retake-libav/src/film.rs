@@ -286,10 +286,23 @@ pub struct TrackInfo {
     pub channels: u32,
     /// Whether it is a subtitle track that is made of text.
     pub text: bool,
+    /// The bytes and the number of its samples, of the range that the film was cut to, if any; `None` before
+    /// the film was looked through, and for tracks that are neither sound nor subtitles.
+    pub samples: Option<TrackSamples>,
     /// FFmpeg's number of the coding format.
     pub(crate) codec_id: i32,
     /// Whether the track only carries the names of chapters, which are copied as chapters.
     pub(crate) chapter_names: bool,
+}
+
+/// How much a track holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TrackSamples {
+    /// The bytes of all samples.
+    pub bytes: u64,
+    /// The number of samples.
+    pub count: u64,
 }
 
 impl fmt::Display for TrackInfo {

@@ -197,6 +197,7 @@ fn track(index: u32, stream: &RawStream) -> TrackInfo {
         sample_rate: stream.sample_rate.max(0) as u32,
         channels: stream.channels.max(0) as u32,
         text: stream.text_subtitle != 0,
+        samples: None,
         codec_id: stream.codec_id,
         chapter_names: stream.chapter_track != 0,
     }

@@ -8,7 +8,7 @@
 use crate::decoder::{Decoded, Decoder, Received};
 use crate::error::MediaError;
 use crate::ffi::RawStream;
-use crate::film::{FilmInfo, TrackKind, VideoTrack, ticks_to_time, time_to_ticks};
+use crate::film::{FilmInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks};
 use crate::finding::{Finding, FindingKind, Findings};
 use crate::form::Form;
 use crate::input::{Input, Packet};
@@ -148,6 +148,8 @@ struct Survey {
     /// The film as each kind of picture describes it.
     forms: Vec<VideoTrack>,
     looks: Vec<Look>,
+    /// What the other tracks hold, by their numbers.
+    held: Vec<TrackSamples>,
     /// The samples of the video that were read, and those that count; whether transparency lies beside them.
     read: u64,
     samples: u64,
@@ -262,6 +264,7 @@ impl Survey {
             steps: Steps::default(),
             forms: Vec::new(),
             looks: Vec::new(),
+            held: vec![TrackSamples::default(); film.streams.max(0) as usize],
             read: 0,
             samples: 0,
             alpha: false,
@@ -345,6 +348,16 @@ impl Survey {
         }
         if is_video {
             self.see_video(info, packet);
+            return Ok(());
+        }
+        let time = packet.pts().or(packet.dts()).map(ticks);
+        let elsewhere =
+            |window: &Window| time.is_some_and(|time| window.is_before(time) || window.is_behind(time));
+        if !info.window.as_deref().is_some_and(elsewhere)
+            && let Some(held) = self.held.get_mut(stream as usize)
+        {
+            held.bytes = held.bytes.saturating_add(packet.data().len() as u64);
+            held.count += 1;
         }
         Ok(())
     }
@@ -480,6 +493,10 @@ impl Survey {
             self.findings.push(finding);
         }
         info.closest_frames = self.steps.shortest.map(|ticks| ticks_to_time(ticks, info.video.time_base));
+        for track in &mut info.tracks {
+            let counted = matches!(track.kind, TrackKind::Audio | TrackKind::Subtitle);
+            track.samples = self.held.get(track.index as usize).copied().filter(|_| counted);
+        }
         info.findings = self.findings.sorted();
         info.surveyed = true;
         info

@@ -91,7 +91,8 @@ pub mod pixel {
 pub mod source {
     pub use retake_libav::{
         Access, FilmInfo, Finding, FindingKind, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind,
-        TrackReader, VideoTrack, probe, probe_with, survey, survey_range, ticks_to_time, time_to_ticks,
+        TrackReader, TrackSamples, VideoTrack, probe, probe_with, survey, survey_range, ticks_to_time,
+        time_to_ticks,
     };
 }
 
@@ -192,9 +193,9 @@ pub use retake_compression::encoder::{
 pub use retake_compression::session::SourceFrame;
 pub use retake_compression::units::FrameRange;
 pub use retake_export::{
-    AlreadyStarted, Asked, Count, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
-    FilmScore, Measurement, Missed, Outcome, PassSummary, QualitySummary, RequestError, RunError, StopFlag,
-    StopReason, Summary, Target, UnitScore,
+    AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
+    ExportStatus, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary, QualitySummary,
+    RequestError, RunError, StopFlag, StopReason, Summary, Target, UnitScore,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

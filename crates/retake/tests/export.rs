@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // everything here is a test
 
 use retake::{
-    AlreadyStarted, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus, MetricKind,
-    Outcome, RequestError, RunError, Target,
+    AlreadyStarted, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
+    LengthEstimate, MetricKind, Outcome, RequestError, RunError, Target,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,19 @@ use std::sync::{Arc, Mutex};
 
 const SIZE: (usize, usize) = (128, 96);
 
-/// Three scenes of noise that grows coarser, in a format without a library: YUV4MPEG2.
+/// Three scenes of noise that grows coarser.
 fn source(folder: &Path) -> PathBuf {
+    source_of(folder, 72)
+}
+
+/// Scenes of a second of noise that grows coarser and finer, in a format without a library: YUV4MPEG2.
+fn source_of(folder: &Path, frames: usize) -> PathBuf {
     let (width, height) = SIZE;
     let mut film = format!("YUV4MPEG2 W{width} H{height} F24:1 Ip A1:1 C420\n").into_bytes();
     let mut random = 1u32;
-    for frame in 0..72usize {
+    for frame in 0..frames {
         film.extend(b"FRAME\n");
-        let cell = 1 << (frame / 24 * 2);
+        let cell = 1 << (frame / 24 % 3 * 2);
         let noise: Vec<u8> = (0..width * height)
             .map(|_| {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -33,7 +38,7 @@ fn source(folder: &Path) -> PathBuf {
                 film.push(((column + frame) as u8 / 2).saturating_add(noise[place] / 3).max(16));
             }
         }
-        film.extend(vec![(100 + frame / 24 * 20) as u8; width * height / 4]);
+        film.extend(vec![(100 + frame / 24 % 3 * 20) as u8; width * height / 4]);
         film.extend(vec![128u8; width * height / 4]);
     }
     let path = folder.join("source.y4m");
@@ -183,4 +188,67 @@ fn failures_and_presets() {
     );
     assert_eq!(export.status(), ExportStatus::Failed);
     assert_eq!(names(folder.path()), ["source.y4m"]);
+}
+
+/// The length is told before, with an interval that holds it; better and better while the export runs; and
+/// exactly at its end. An estimate leaves nothing behind.
+#[test]
+fn the_length_of_the_file_is_estimated() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(encoder) = retake::encoders().by_name("x264") else {
+        eprintln!("SKIPPED: no x264 in this build");
+        return;
+    };
+    let film = source_of(folder.path(), 288);
+    let floor = Target::floor(36.0).unwrap().tolerance(1.0).unwrap();
+    for (name, target) in [("plain.mp4", Target::plain_at(30.0)), ("floor.mp4", floor)] {
+        let heard: Arc<Mutex<Vec<LengthEstimate>>> = Arc::default();
+        let handle: Arc<Mutex<Option<Export>>> = Arc::default();
+        let (estimates, inner) = (heard.clone(), handle.clone());
+        let export = Export::builder(&film, folder.path().join(name), encoder.clone())
+            .metric(MetricKind::Psnr)
+            .encoder_preset("ultrafast")
+            .target(target)
+            .multi_pass(true)
+            .on_event(move |event| {
+                if matches!(event, Event::TakeFinished { .. }) {
+                    let export = inner.lock().unwrap().clone().unwrap();
+                    estimates.lock().unwrap().extend(export.estimated_file_length());
+                }
+            })
+            .build();
+        handle.lock().unwrap().replace(export.clone());
+        assert_eq!(export.estimated_file_length(), None);
+        let before = names(folder.path());
+        let first = export.estimate_file_length().unwrap();
+        assert_eq!(names(folder.path()), before);
+        assert_eq!(export.estimated_file_length(), Some(first));
+        assert!(matches!(first.basis, EstimateBasis::Samples { frames: 100.. }), "{first:?}");
+        assert!((first.seconds - 12.0).abs() < 0.1, "{first:?}");
+        let summary = export.run().unwrap();
+        let length = summary.file_bytes;
+        assert!((first.least..=first.most).contains(&length), "{name}: {length} is not in {first:?}");
+        assert!(first.most < first.least * 3, "{name}: an interval as wide as this tells nothing: {first:?}");
+        let heard = heard.lock().unwrap();
+        let last = heard.last().unwrap();
+        assert!(matches!(last.basis, EstimateBasis::Takes { frames: 288, of: 288 }), "{last:?}");
+        assert!((last.least..=last.most).contains(&length), "{name}: {length} is not in {last:?}");
+        assert!(last.most - last.least <= first.most - first.least, "{last:?} {first:?}");
+        let end = export.estimated_file_length().unwrap();
+        assert_eq!(
+            (end.bytes, end.least, end.most, end.basis),
+            (length, length, length, EstimateBasis::Film)
+        );
+        assert!(matches!(export.estimate_file_length(), Err(RunError::AlreadyStarted(_))));
+    }
+    let rated = |target| {
+        let export = Export::builder(&film, folder.path().join("rate.mp4"), encoder.clone()).target(target);
+        export.build().estimate_file_length().unwrap()
+    };
+    let rate = rated(Target::bit_rate(400_000).unwrap());
+    assert_eq!(rate.basis, EstimateBasis::Target);
+    assert!((600_000..620_000).contains(&rate.bytes), "{rate:?}");
+    assert_eq!(rated(Target::size(123_456)).most, 123_456);
+    let refused = Export::builder(&film, folder.path().join("out.avi"), encoder).build();
+    assert!(matches!(refused.estimate_file_length(), Err(RunError::Failed(_))));
 }

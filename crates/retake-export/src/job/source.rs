@@ -75,6 +75,16 @@ pub(crate) fn seconds(film: &FilmInfo) -> Result<f64, RequestError> {
     known.ok_or_else(|| RequestError::LengthUnknown { input: film.path.clone() })
 }
 
+/// Bytes beside the samples of the video, as far as it can be told before a film is written: those of the
+/// tracks that are copied, and what containers note of each sample.
+pub(crate) fn other_bytes(film: &FilmInfo) -> u64 {
+    const HEAD: u64 = 2000;
+    const SAMPLE: u64 = 14;
+    let held = film.tracks.iter().filter_map(|track| track.samples);
+    let tracks: u64 = held.map(|held| held.bytes.saturating_add(held.count.saturating_mul(SAMPLE))).sum();
+    tracks.saturating_add(HEAD).saturating_add(frames(film).saturating_mul(SAMPLE))
+}
+
 /// Copies what comes through a pipe into the folder.
 fn keep(input: &Path, folder: &JobFolder, access: &Access) -> Result<(), ExportError> {
     let fail = |doing| ExportError::file(input, doing);
