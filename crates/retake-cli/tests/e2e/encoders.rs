@@ -70,3 +70,22 @@ fn an_encoder_tells_its_properties() {
         }
     }
 }
+
+/// Where x264 has one reference and no B frames, FFmpeg takes every I picture for a sync sample, though the
+/// file says otherwise, and our own verification reads by FFmpeg: it must not take that for damage. The file
+/// marks the sync samples of the encode alone.
+#[test]
+fn i_pictures_of_one_reference_are_no_damage() {
+    let Some(studio) = Studio::open() else { return };
+    if !encoders().iter().any(|encoder| encoder.name == "x264") {
+        return;
+    }
+    let cut = "testsrc2=s=160x96:r=24,trim=end_frame=4[a];mandelbrot=s=160x96:r=24,trim=end_frame=40[b];[a][b]concat";
+    studio.render(&format!("-filter_complex {cut} -c:v ffv1"), "cut.mkv");
+    let flags = "--encoder x264 --preset veryfast --crf 30 --encoder-options bframes=0 --encoder-options scenecut=100";
+    studio.encode(&format!("cut.mkv -o out.mp4 {flags}"));
+    let film = studio.path("out.mp4");
+    assert_eq!(picture_hashes(&film).len(), 44);
+    let pictures = probe(&film, "-select_streams v -show_entries frame=pict_type");
+    assert!(pictures.iter().filter(|picture| *picture == "I").count() > 1, "{pictures:?}");
+}

@@ -5,6 +5,7 @@ use crate::error::ExportError;
 use crate::index::FilmMap;
 use crate::stop::StopFlag;
 use retake_libav::{FilmInfo, FrameReader, ReaderOptions, SampleReader, probe_with, time_to_ticks};
+use retake_media::Sample;
 use std::path::Path;
 
 /// Frames between two reports of progress.
@@ -69,13 +70,16 @@ impl Film<'_> {
     ) -> Result<(), ExportError> {
         let film = probe_with(path, &stop.access(true))?;
         let mut samples = SampleReader::open(&film)?;
+        // Of H.264 with one reference picture libavformat calls every I picture a sync sample, whatever the
+        // file says. Decoding can start there, so that it is no damage.
+        let infers = film.video.codec == "h264";
         let (mut shown, mut syncs) = (Vec::new(), 0u64);
         let mut encoded = self.samples()?;
         while let Some(expected) = encoded.next()? {
             stop.check()?;
             let found = samples.next()?;
-            let found =
-                found.filter(|found| found.data == expected.data && found.is_sync() == expected.is_sync());
+            let marked = |found: &Sample| found.is_sync() == expected.is_sync() || infers && found.is_sync();
+            let found = found.filter(|found| found.data == expected.data && marked(found));
             let found = found.ok_or_else(|| {
                 ExportError::Verification(format!("sample {} is not the one that was encoded", shown.len()))
             })?;
