@@ -158,8 +158,9 @@ pub mod scorer {
 pub mod session {
     pub use retake_compression::session::{
         CompressionSession, Emission, EncodeInfo, EncodedOutcome, EncoderEntry, EncoderSpecification,
-        FrameCountMismatch, NextPass, Outcomes, PassOptions, PictureLoss, SessionBuilder, SessionError,
-        SessionHandle, SessionMistake, SharedPlan, encoder_list, supported_properties_for_encoder,
+        FrameCountMismatch, NextPass, Outcomes, OutputHandler, PassOptions, PictureLoss, SessionBuilder,
+        SessionError, SessionHandle, SessionMistake, SharedPlan, encoder_list,
+        supported_properties_for_encoder,
     };
 }
 

@@ -281,6 +281,12 @@ table! {
         /// 0.25 is low, 0.5 normal, 0.75 high, and 1 lossless where the encoder can. With AverageBitRate it
         /// is a ceiling.
         Quality(f64) as "kVTCompressionPropertyKey_Quality" { kind: Number, range: 0 to 1, class: Between, }
+        /// The same visual quality throughout, on the scale of Quality: 0 is the worst, 1 the best that loses
+        /// anything. It goes with DataRateLimits and VBVMaxBitRate, which it keeps to, and not with Quality
+        /// or a bit rate that is aimed at.
+        ConstantQualityFactor(f64) as "kVTCompressionPropertyKey_ConstantQualityFactor" {
+            kind: Number, range: 0 to 1, class: Between,
+        }
         /// Frames of another session are joined before these: a bit rate begins as in the middle of a film,
         /// which encodes the first second twice, and limits hold across the join. It changes
         /// nothing at a quality alone, nor without DataRateLimits with SVT-AV1.
@@ -507,7 +513,10 @@ table! {
         /// not in low-latency sessions; SVT-AV1: in them only.
         BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {
             kind: Number, range: 0.1 to 500, unit: "frames/s",
-            support: layers,
+            support: |environment| {
+                let most = environment.info.controls.most_frame_rate.map(|most| f64::from(most) / 2.0);
+                layers(environment).and_then(|_| up_to(most))
+            },
         }
         /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no
         /// other needs. 1: no layers. x264 and x265: not in low-latency sessions; SVT-AV1: in them only.

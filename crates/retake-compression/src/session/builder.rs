@@ -1,7 +1,8 @@
 use super::setup::Setup;
 use super::shell::{self, Handler, Shell};
 use super::{
-    CompressionSession, EncodedOutcome, EncoderSpecification, Outcomes, SessionError, SessionMistake,
+    CompressionSession, EncodedOutcome, EncoderSpecification, Outcomes, OutputHandler, SessionError,
+    SessionMistake,
 };
 use crate::encoder::Registry;
 use retake_media::{Codec, PixelBufferAttributes};
@@ -53,7 +54,7 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
     /// wait for a thread that waits for this session.
     #[doc(alias = "VTCompressionOutputCallback")]
     pub fn on_output(mut self, handler: impl FnMut(EncodedOutcome<T>) + Send + 'static) -> Self {
-        self.handler = Some(Box::new(handler));
+        self.handler = Some(Handler::OfSession(Box::new(handler)));
         self
     }
 
@@ -80,7 +81,8 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
         }
         let (sender, receiver) = mpsc::channel();
         // where nobody takes outcomes any more they are dropped
-        let session = self.start(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        let send = Handler::OfSession(Box::new(move |outcome| drop(sender.send(outcome))));
+        let session = self.start(send)?;
         Ok((session, Outcomes::new(receiver)))
     }
 
@@ -96,13 +98,29 @@ impl<'a, T: Send + 'static> SessionBuilder<'a, T> {
             transfers: transfer.is_some(),
             metrics: scorers.as_ref().map_or_else(Vec::new, |scorers| scorers.metrics().to_vec()),
         };
-        let shell = Arc::new(Shell::new(setup, factory, self.source));
+        let per_frame = matches!(handler, Handler::OfFrames(_));
+        let shell = Arc::new(Shell::new(setup, factory, self.source, per_frame));
         let of_thread = shell.clone();
         std::thread::Builder::new()
             .name("compression-session".to_owned())
             .spawn(move || shell::run(&of_thread, handler, transfer, scorers))
             .map_err(|error| SessionError::Malfunction(format!("no thread could be had: {error}")))?;
         Ok(CompressionSession::new(shell))
+    }
+}
+
+impl SessionBuilder<'_, OutputHandler> {
+    /// Creates a session whose frames bring a handler each, by
+    /// [`SessionHandle::encode_with`](crate::session::SessionHandle::encode_with).
+    ///
+    /// # Errors
+    /// As [`SessionBuilder::build`]; [`SessionMistake::SecondOutput`] where there is a handler for all frames
+    /// already.
+    pub fn build_per_frame(mut self) -> Result<CompressionSession<OutputHandler>, SessionError> {
+        if self.handler.take().is_some() {
+            return Err(SessionError::parameter("build_per_frame", SessionMistake::SecondOutput));
+        }
+        self.start(Handler::OfFrames(OutputHandler::call))
     }
 }
 

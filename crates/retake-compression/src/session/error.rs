@@ -57,10 +57,11 @@ pub enum SessionMistake {
     #[error("a handler cannot make a call that waits for itself")]
     FromHandler,
     /// A session is built without anybody who takes its outcomes.
-    #[error("nobody takes the outcomes: give on_output, or build_pull")]
+    #[error("nobody takes the outcomes: give on_output, build_pull, or build_per_frame")]
     NoOutput,
-    /// A session that is pulled is built with a handler.
-    #[error("on_output takes the outcomes already")]
+    /// The outcomes of a session are taken twice: a session that is pulled, or whose frames bring a handler
+    /// each, is built with one for all frames; or a frame brings one where the session has one.
+    #[error("the session's own handler, or whoever pulls it, takes the outcomes already")]
     SecondOutput,
     /// No picture has such a size.
     #[error("{width}×{height} is not between 1×1 and 16384×16384")]

@@ -1,3 +1,4 @@
+use super::EncodedOutcome;
 use crate::encoder::FrameOptions;
 use retake_media::{PixelBuffer, Time};
 
@@ -39,5 +40,22 @@ impl SourceFrame {
     pub fn options(mut self, options: FrameOptions) -> Self {
         self.options = options;
         self
+    }
+}
+
+/// What is called with the outcome of one frame, as its token: see
+/// [`SessionHandle::encode_with`](super::SessionHandle::encode_with), which alone makes it.
+#[doc(alias = "VTCompressionOutputHandler")]
+pub struct OutputHandler(Box<dyn FnOnce(EncodedOutcome) + Send>);
+
+impl OutputHandler {
+    pub(super) fn new(handler: impl FnOnce(EncodedOutcome) + Send + 'static) -> Self {
+        Self(Box::new(handler))
+    }
+
+    /// Gives the frame's outcome to the handler that it brought.
+    pub(super) fn call(outcome: EncodedOutcome<Self>) {
+        let EncodedOutcome { token: Self(handler), pts, result } = outcome;
+        handler(EncodedOutcome { token: (), pts, result });
     }
 }

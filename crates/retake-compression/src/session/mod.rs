@@ -32,7 +32,7 @@ pub use self::core::FrameCountMismatch;
 pub use builder::SessionBuilder;
 pub use derive::{Change, Hints, settings_of};
 pub use error::{SessionError, SessionMistake};
-pub use frame::SourceFrame;
+pub use frame::{OutputHandler, SourceFrame};
 pub use list::{EncoderEntry, encoder_list, supported_properties_for_encoder};
 pub use outcome::{Emission, EncodeInfo, EncodedOutcome, PictureLoss};
 pub use outcomes::Outcomes;
@@ -178,5 +178,28 @@ impl<T: Send + 'static> SessionHandle<T> {
     #[doc(alias = "VTCompressionSessionInvalidate")]
     pub fn invalidate(&self) {
         self.shell.invalidate();
+    }
+}
+
+impl SessionHandle<OutputHandler> {
+    /// Submits a frame with the handler for its outcome. It is called once, on the session's own thread; the
+    /// handlers of several frames in decode order. What holds for
+    /// [`SessionBuilder::on_output`] holds for each of them, but that a panic of one ends the session and not
+    /// the calls of the others: they bring [`SessionError::Malfunction`].
+    ///
+    /// # Errors
+    /// As [`SessionHandle::encode`]; the handler is dropped then, and never called. CS-4:
+    /// [`SessionMistake::SecondOutput`] where the session was not built by
+    /// [`SessionBuilder::build_per_frame`].
+    #[doc(alias = "VTCompressionSessionEncodeFrameWithOutputHandler")]
+    pub fn encode_with(
+        &self,
+        frame: SourceFrame,
+        handler: impl FnOnce(EncodedOutcome) + Send + 'static,
+    ) -> Result<EncodeInfo, SessionError> {
+        if !self.shell.per_frame {
+            return Err(SessionError::parameter("encode_with", SessionMistake::SecondOutput));
+        }
+        self.shell.encode(frame, OutputHandler::new(handler))
     }
 }

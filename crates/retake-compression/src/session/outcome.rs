@@ -84,6 +84,10 @@ pub struct PictureLoss {
     pub alpha: bool,
     /// The low bits of samples.
     pub depth: bool,
+    /// EF-9: colour, aspect, aperture, fields or HDR metadata: it says of one of them something else than the
+    /// first picture did, or what that left open. A stream says them once, as the first picture or a property
+    /// does; samples are encoded as they are.
+    pub tags: bool,
 }
 
 impl PictureLoss {
@@ -92,6 +96,7 @@ impl PictureLoss {
             chroma: encoded.chroma_subsampling() < source.chroma_subsampling(),
             alpha: source.has_alpha() && !encoded.has_alpha(),
             depth: source.bit_depth() > encoded.bit_depth(),
+            tags: false,
         }
     }
 

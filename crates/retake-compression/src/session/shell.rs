@@ -16,7 +16,7 @@ use super::core::{
     Admission, Command, Core, Earlier, Effect, FrameCountMismatch, PassEnd, PassGoal, PassKind, Passes,
     Patience, PropertyChange, Report, Request, STATE, Submission,
 };
-use super::derive::{self, Hints};
+use super::derive::{self, Hints, Said};
 use super::encode::{Listener, Stack, StackParts};
 use super::outcome::{EncodeInfo, EncodedOutcome};
 use super::pool::{ClientPool, encoder_attributes};
@@ -28,6 +28,7 @@ use crate::property::{PropertyKey, Values, set_value};
 use crate::scorer::SharedScorers;
 use crate::storage::{MultiPassStorage, NoteKey, StorageError, StorageIdentity, StorageLease};
 use retake_media::{PixelBuffer, PixelBufferAttributes, PixelBufferPool, Time, TimeRange, picture_hash};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -36,8 +37,30 @@ use xxhash_rust::xxh3::xxh3_64;
 /// How long the end of a session waits for a call of its encoder to return.
 const ENCODER_PATIENCE: Duration = Duration::from_millis(400);
 
-/// What a session calls with every outcome.
-pub(super) type Handler<T> = Box<dyn FnMut(EncodedOutcome<T>) + Send>;
+/// What a session calls with outcomes.
+pub(super) enum Handler<T> {
+    /// One for all of them. When it panics, nothing calls it again.
+    OfSession(Box<dyn FnMut(EncodedOutcome<T>) + Send>),
+    /// The one that each frame brought as its token. When it panics, those of other frames are called all the
+    /// same.
+    OfFrames(fn(EncodedOutcome<T>)),
+}
+
+impl<T> Handler<T> {
+    /// Gives an outcome to whoever takes it.
+    fn call(&mut self, outcome: EncodedOutcome<T>) -> Result<(), SessionError> {
+        match self {
+            Self::OfSession(handler) => handler(outcome),
+            // A handler that was called is gone, so that nobody sees what its panic left in pieces.
+            Self::OfFrames(call) => {
+                let called = catch_unwind(AssertUnwindSafe(|| call(outcome)));
+                called
+                    .map_err(|_| SessionError::Malfunction("the handler of a frame panicked".to_owned()))?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// What plans the next pass: [`Passes::end`], but for tests.
 type Planner = Box<dyn Fn(&mut Passes, PassKind, &PassGoal) -> Result<PassEnd, SessionError> + Send + Sync>;
@@ -50,6 +73,8 @@ pub(super) struct Shell<T> {
     source: Option<PixelBufferAttributes>,
     pool: Mutex<ClientPool>,
     planner: Planner,
+    /// Whether every frame brings its own handler (CS-4).
+    pub(super) per_frame: bool,
     /// What is called with outcomes; none when it was called for the last time. Locked while it runs.
     handler: Mutex<Option<Handler<T>>>,
     /// Held while a pass is begun or ended, because both take several steps.
@@ -98,6 +123,7 @@ impl<T> Shell<T> {
         setup: Setup,
         factory: Arc<dyn EncoderFactory>,
         source: Option<PixelBufferAttributes>,
+        per_frame: bool,
     ) -> Self {
         let setup = Arc::new(setup);
         let core = Core::new(setup.clone());
@@ -108,6 +134,7 @@ impl<T> Shell<T> {
             source,
             pool: Mutex::default(),
             planner: Box::new(Passes::end),
+            per_frame,
             handler: Mutex::default(),
             passing: Mutex::default(),
             state: Mutex::new(state),
@@ -229,7 +256,7 @@ impl<T> Shell<T> {
         let SourceFrame { picture, pts, duration, options } = frame;
         let duration = duration.unwrap_or(Time::INVALID);
         let hints = Hints::of(&picture, duration, options.base_qp.is_some());
-        let format = picture.format();
+        let (format, said) = (picture.format(), Said::of(&picture));
         // It is computed here, because the lock must not be held so long.
         let hash = if self.values()?.has(PropertyKey::MultiPassStorage) { identity(&picture) } else { 0 };
         let mut frame = Submission { picture, pts, duration, options, hash, token };
@@ -261,7 +288,7 @@ impl<T> Shell<T> {
             }
         };
         self.changed.notify_all();
-        let loss = state.core.loss(format);
+        let loss = state.core.loss(format, &said);
         let waits = due.filter(|_| !state.on_worker());
         if let Some(due) = waits {
             self.wait_for(state, due);
@@ -356,7 +383,8 @@ impl<T> Shell<T> {
         if let Some(mut handler) = handler {
             rest.into_iter().for_each(|effect| {
                 if let Effect::Deliver { outcome, .. } = effect {
-                    handler(*outcome);
+                    // The session is over already, so that a handler's failure ends nothing.
+                    drop(handler.call(*outcome));
                 }
             });
         }
@@ -579,11 +607,12 @@ impl<T> Worker<'_, T> {
                 }
                 Effect::Deliver { number, outcome } => {
                     let mut handler = self.shell.handler.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(handler) = &mut *handler {
-                        handler(*outcome);
-                    }
+                    let called = handler.as_mut().map_or(Ok(()), |handler| handler.call(*outcome));
                     drop(handler);
                     self.report(Report::Out(number));
+                    if let Err(error) = called {
+                        self.report(Report::Failed(error));
+                    }
                 }
             }
         }

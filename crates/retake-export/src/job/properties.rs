@@ -35,6 +35,7 @@ fn meaning(key: Key) -> Meaning {
     match key {
         Key::AverageBitRate
         | Key::Quality
+        | Key::ConstantQualityFactor
         | Key::QualityFloor
         | Key::QualityTolerance
         | Key::QualityMetric
@@ -105,7 +106,7 @@ fn ask(
             refuse_another_target(request, resolved, key)?;
             resolved.target = Some(Target::bit_rate(rate)?);
         }
-        Property::Quality(_) => {
+        Property::Quality(_) | Property::ConstantQualityFactor(_) => {
             refuse_another_target(request, resolved, key)?;
             // the derivation of the settings knows what it is on the encoder's scale
             resolved.target = Some(Target::plain());
@@ -179,7 +180,9 @@ fn refuse_another_target(request: &Request, resolved: &Request, key: Key) -> Res
     refuse_beside(request, key, Asked::Target)?;
     let again = matches!(
         (key, resolved.target.map(Target::goal)),
-        (_, None) | (Key::AverageBitRate, Some(Goal::BitRate(_))) | (Key::Quality, Some(Goal::Plain(_)))
+        (_, None)
+            | (Key::AverageBitRate, Some(Goal::BitRate(_)))
+            | (Key::Quality | Key::ConstantQualityFactor, Some(Goal::Plain(_)))
     );
     if again { Ok(()) } else { Err(contradicts(key, Asked::Target)) }
 }

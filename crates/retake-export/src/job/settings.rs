@@ -27,11 +27,12 @@ pub(crate) fn settings(
     if coded < own && !asked.into_iter().any(|key| properties::has(request, key)) {
         notes.push(format!("{} takes {coded} bits a sample: the source's {own} are reduced", info.name));
     }
+    let by_quality = [PropertyKey::Quality, PropertyKey::ConstantQualityFactor];
     // Where nothing is judged, nothing is encoded again for a join either.
     let vbv = if measured { VbvOf::JudgedTake } else { VbvOf::UnjudgedTake };
     let mut settings = EncoderSettings {
         preset: if derived.preset.is_empty() { preset(request)? } else { derived.preset },
-        rate: if properties::has(request, PropertyKey::Quality) {
+        rate: if by_quality.into_iter().any(|key| properties::has(request, key)) {
             derived.rate
         } else {
             RateControl::Quality(quality(request)?)

@@ -39,6 +39,16 @@ pub(crate) fn usual(info: &EncoderInfo) -> Vec<Property> {
     ]
 }
 
+/// An option in the encoder's own words.
+pub(crate) fn own_option(info: &EncoderInfo) -> (String, String) {
+    let (key, value) = match info.name {
+        "vp9" => ("sharpness", "5"),
+        "svt-av1" => ("enable-dlf", "0"),
+        _ => ("me", "dia"),
+    };
+    (key.to_owned(), value.to_owned())
+}
+
 /// Fast, but with reordering where the encoder has it.
 pub(crate) fn fast_preset(info: &EncoderInfo) -> &'static str {
     match info.name {

@@ -1,6 +1,6 @@
 //! The table walk, second half: each property that can be set has an effect, seen from outside.
 
-use crate::common::{decode, encode, encoders, ffmpeg, has, obeys, render, session, units};
+use crate::common::{decode, encode, encoders, ffmpeg, has, obeys, own_option, render, session, units};
 use retake::pixel::FieldDetail;
 use retake::property::{
     ColorPrimaries, DataRateLimit, H264EntropyMode, Property, PropertyKey, TransferFunction, YCbCrMatrix,
@@ -42,11 +42,6 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
     // bounds are compared beside an average: SVT-AV1 has them there alone
     let average = Property::AverageBitRate(300_000);
     let variable = Property::VariableBitRate(150_000);
-    let option = match info.name {
-        "vp9" => ("sharpness", "5"),
-        "svt-av1" => ("enable-dlf", "0"),
-        _ => ("me", "dia"),
-    };
     Group(match key {
         PropertyKey::MaxKeyFrameInterval => vec![Property::MaxKeyFrameInterval(7)],
         PropertyKey::MaxKeyFrameIntervalDuration => vec![Property::MaxKeyFrameIntervalDuration(0.25)],
@@ -68,6 +63,7 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
             vec![Property::DataRateLimits(vec![DataRateLimit { bytes: 15_000, seconds: 1.0 }])]
         }
         PropertyKey::Quality => vec![Property::Quality(0.2)],
+        PropertyKey::ConstantQualityFactor => vec![Property::ConstantQualityFactor(0.2)],
         PropertyKey::MoreFramesBeforeStart | PropertyKey::MoreFramesAfterEnd => return Test("hints_arrive"),
         PropertyKey::PrioritizeEncodingSpeedOverQuality => return Test("hints_choose_presets"),
         PropertyKey::ConstantBitRate => vec![Property::ConstantBitRate(150_000)],
@@ -131,7 +127,7 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
             vec![Property::EncoderPreset(info.presets[info.presets.len() - 2].name.clone())]
         }
         PropertyKey::EncoderOptions => {
-            vec![Property::EncoderOptions(vec![(option.0.to_owned(), option.1.to_owned())])]
+            vec![Property::EncoderOptions(vec![own_option(info)])]
         }
         PropertyKey::MultiPassStorage
         | PropertyKey::MaxPassCount

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apertures;
+mod clients;
 mod common;
 mod effects;
 mod failing;
@@ -11,6 +12,7 @@ mod fields;
 mod film;
 mod frames;
 mod gamma;
+mod handlers;
 mod hints;
 mod memory;
 mod modes;

@@ -4,8 +4,9 @@ use crate::common::{
     HEIGHT, Pull, STEP, WIDTH, at, decode, decode_as, encode, encoders, ffmpeg, luma_error, pix_fmt,
     probed_pix_fmt, render, render_as, session, taken, usual,
 };
+use crate::properties::LIGHT;
 use retake::SourceFrame;
-use retake::property::{OutputChroma, Property, PropertyKey};
+use retake::property::{OutputChroma, Property, PropertyKey, YCbCrMatrix};
 use retake::session::CompressionSession;
 use retake::{
     Attachment, Attachments, Codec, Colour, EncoderInfo, PixelBuffer, PixelBufferAttributes, PixelBufferPool,
@@ -155,7 +156,7 @@ fn losses_of_pictures_are_told() {
                 let picture = PixelBufferPool::new(*format, WIDTH, HEIGHT).take().freeze();
                 let loss =
                     pull.0.encode(SourceFrame::new(&picture, at(index)).duration(STEP), index).unwrap().loss;
-                assert_eq!(loss.is_any(), loss.chroma || loss.alpha || loss.depth);
+                assert!(loss.is_any() == (loss.chroma || loss.alpha || loss.depth) && !loss.tags);
                 (loss.chroma, loss.alpha, loss.depth)
             });
             frames.collect::<Vec<_>>()
@@ -405,5 +406,42 @@ fn the_description_is_shared() {
             "{}",
             info.name
         );
+    }
+}
+
+/// EF-9: the stream says what the first picture says of itself. A later one that says otherwise, or what the
+/// first left open, is told with its frame; one that says nothing is not, nor one that a property speaks for.
+#[test]
+fn tags_that_change_in_mid_stream_are_told() {
+    let colour = |matrix| Attachment::Colour(Colour { matrix, ..Colour::default() });
+    let aspect = |num| Attachment::PixelAspectRatio(Rational::new(num, 3));
+    let light = Attachment::ContentLight(LIGHT);
+    let property = Property::YCbCrMatrix(YCbCrMatrix::Bt709);
+    type Case = (Vec<Attachment>, Vec<Attachment>, Option<Property>, bool);
+    let cases: [Case; 9] = [
+        (vec![], vec![], None, false),
+        (vec![colour(1)], vec![colour(1)], None, false),
+        (vec![colour(1)], vec![], None, false),
+        (vec![colour(1)], vec![colour(9)], None, true),
+        (vec![], vec![colour(9)], None, true),
+        (vec![colour(1)], vec![colour(9)], Some(property), false),
+        (vec![aspect(4)], vec![aspect(3)], None, true),
+        (vec![aspect(4)], vec![aspect(4), light.clone()], None, true),
+        (vec![light.clone()], vec![light], None, false),
+    ];
+    for info in encoders() {
+        for (first, later, property, expected) in &cases {
+            let pull = session(&info);
+            pull.0.set_all(property.as_slice()).unwrap();
+            let told = [first, first, later].map(|said| {
+                let attachments = said.iter().cloned().fold(Attachments::default(), Attachments::with);
+                render(1, 99, 4)[0].clone().with_attachments(attachments)
+            });
+            let told = told.iter().enumerate().map(|(index, picture)| {
+                pull.0.encode(SourceFrame::new(picture, at(index)).duration(STEP), index).unwrap().loss.tags
+            });
+            let told: Vec<bool> = told.collect();
+            assert_eq!(told, [false, false, *expected], "{}: {first:?} {later:?}", info.name);
+        }
     }
 }

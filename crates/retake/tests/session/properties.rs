@@ -1,6 +1,6 @@
 //! The table of properties, walked: every encoder, every key.
 
-use crate::common::{encoders, session, usual};
+use crate::common::{encoders, own_option, session, usual};
 use proptest::prelude::*;
 use retake::pixel::Downsampling;
 use retake::property::{
@@ -26,7 +26,11 @@ pub(crate) const LIGHT: ContentLight = ContentLight { max_content: 1000, max_fra
 
 /// A value that every encoder takes which has the property, other than the default; with what it needs beside
 /// it.
-fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, Vec<Property>) {
+fn sample(
+    info: &EncoderInfo,
+    key: PropertyKey,
+    supported: &SupportedProperties,
+) -> (PropertyValue, Vec<Property>) {
     let entry = &supported[&key];
     let value = match key {
         PropertyKey::AverageBitRate | PropertyKey::ConstantBitRate => 200_000u32.into(),
@@ -62,7 +66,7 @@ fn sample(key: PropertyKey, supported: &SupportedProperties) -> (PropertyValue, 
             let storage = MultiPassStorage::create(None, &StorageOptions::default());
             Property::MultiPassStorage(storage.unwrap()).value()
         }
-        PropertyKey::EncoderOptions => PropertyValue::Array(vec!["a=b".into()]),
+        PropertyKey::EncoderOptions => Property::EncoderOptions(vec![own_option(info)]).value(),
         PropertyKey::PixelTransferProperties => {
             let words = [("ScalingMode", "Letterbox"), ("DownsamplingMode", "Average")];
             PropertyValue::Dictionary(words.map(|(name, word)| (name.to_owned(), word.into())).into())
@@ -183,7 +187,7 @@ fn a12_supported_is_what_can_be_set_and_told() {
                 assert_eq!(set.unwrap_err().code(), -12901, "{name}");
                 continue;
             }
-            let (value, with) = sample(key, &supported);
+            let (value, with) = sample(&info, key, &supported);
             if kind.excludes(key) {
                 let set = session.set_named(key.name(), Some(value));
                 assert_eq!(set.unwrap_err().code(), -12902, "{name}");
@@ -211,9 +215,8 @@ fn a12_supported_is_what_can_be_set_and_told() {
                 assert_eq!(set.unwrap_err().code(), -12902, "{name}: {bound}");
             }
             drop(session);
-            // Options in the encoder's own words are known to it alone; what a key needs may be excluded.
-            let excluded = with.iter().any(|property| kind.excludes(property.key()));
-            if key == PropertyKey::EncoderOptions || excluded {
+            // What a key needs may be excluded.
+            if with.iter().any(|property| kind.excludes(property.key())) {
                 continue;
             }
             // As many threads as a machine of the future has are not had here.
@@ -293,7 +296,7 @@ fn a41_reset_restores_the_default() {
         for (key, _) in supported.iter().filter(|(_, entry)| entry.writable) {
             let session = fresh(&info);
             let before = session.get(*key).unwrap();
-            let (value, with) = sample(*key, &supported);
+            let (value, with) = sample(&info, *key, &supported);
             session.set_all(&with).unwrap();
             session.set_named(key.name(), Some(value)).unwrap();
             session.set_named(key.name(), None).unwrap();
@@ -312,6 +315,8 @@ fn a11_the_conflict_matrix_holds_in_both_orders() {
     let mut pairs =
         vec![(Key::ConstantBitRate, Key::VariableBitRate), (Key::ConstantBitRate, Key::VBVMaxBitRate)];
     pairs.push((Key::GammaLevel, Key::TransferFunction));
+    let rates = [Key::AverageBitRate, Key::ConstantBitRate, Key::VariableBitRate, Key::Quality];
+    pairs.extend(rates.map(|other| (Key::ConstantQualityFactor, other)));
     for rate in [Key::AverageBitRate, Key::DataRateLimits] {
         pairs.extend([(rate, Key::ConstantBitRate), (rate, Key::VariableBitRate)]);
         pairs.extend(buffers.map(|buffer| (rate, buffer)));
@@ -319,7 +324,7 @@ fn a11_the_conflict_matrix_holds_in_both_orders() {
     for info in encoders() {
         let supported = fresh(&info).supported_properties().unwrap();
         let set = |session: &CompressionSession<usize>, key: Key| {
-            session.set_named(key.name(), Some(sample(key, &supported).0))
+            session.set_named(key.name(), Some(sample(&info, key, &supported).0))
         };
         let mut judged = 0;
         for (one, other) in pairs.iter().flat_map(|&(one, other)| [(one, other), (other, one)]) {
@@ -628,7 +633,7 @@ fn what_the_first_frame_decides_is_frozen() {
         let supported = session.supported_properties().unwrap();
         for (key, entry) in supported.iter().filter(|(_, entry)| entry.writable) {
             let name = key.name();
-            let (value, with) = sample(*key, &supported);
+            let (value, with) = sample(&info, *key, &supported);
             let all_live = with.iter().all(|property| supported[&property.key()].live);
             if entry.live && all_live {
                 session.set_all(&with).unwrap();

@@ -36,7 +36,7 @@ pub(super) use queue::{Patience, Request};
 use self::count::FrameCount;
 use self::passes::PassSlot;
 use self::queue::{Job, Queue, Room};
-use super::derive::{self, Hints, UnitStart};
+use super::derive::{self, Hints, Said, UnitStart};
 use super::setup::Setup;
 use super::{Emission, EncodedOutcome, NextPass, PictureLoss, SessionError, SessionMistake};
 use crate::property::{Values, set_value};
@@ -132,6 +132,8 @@ pub(super) struct Core<T> {
     reentrant: Option<u64>,
     /// The format of the first picture, which decides what is encoded.
     format: Option<PixelFormat>,
+    /// What the first picture says of itself, which the stream says for all.
+    said: Option<Said>,
     /// In this pass.
     last_pts: Option<Time>,
     /// Whether frames bring quantizers: the first decides.
@@ -151,6 +153,7 @@ impl<T> Core<T> {
             count: FrameCount::default(),
             reentrant: None,
             format: None,
+            said: None,
             last_pts: None,
             base_qp: None,
             passes: PassSlot::None,
@@ -228,6 +231,7 @@ impl<T> Core<T> {
         }
         self.last_pts = Some(pts);
         self.format.get_or_insert(picture.format());
+        self.said.get_or_insert_with(|| Said::of(&picture));
         self.base_qp = Some(options.base_qp.is_some());
         let begins_unit =
             self.passes.get_mut().is_some_and(|passes| passes.accept(pts, duration, &options, hash));
@@ -322,11 +326,14 @@ impl<T> Core<T> {
         Some(until)
     }
 
-    /// What a picture of a format loses, when the first frame was accepted.
-    pub(super) fn loss(&self, source: PixelFormat) -> PictureLoss {
+    /// What a picture of a format loses that says this of itself, when the first frame was accepted.
+    pub(super) fn loss(&self, source: PixelFormat, said: &Said) -> PictureLoss {
         let hints = Hints { format: self.format, ..self.hints };
         let encoded = derive::format(&self.setup.environment(), self.values_of_frames(), &hints);
-        encoded.map_or_else(|_| PictureLoss::default(), |encoded| PictureLoss::between(source, encoded))
+        let lost =
+            encoded.map_or_else(|_| PictureLoss::default(), |encoded| PictureLoss::between(source, encoded));
+        let values = self.values_of_frames();
+        PictureLoss { tags: self.said.is_some_and(|first| said.departs_from(&first, values)), ..lost }
     }
 
     /// All frames were completed: no more are expected (PA-14).

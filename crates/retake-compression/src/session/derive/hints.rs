@@ -1,4 +1,5 @@
 use super::colour::encoded_colour;
+use crate::property::{PropertyKey, Values};
 use retake_media::{
     CleanAperture, Colour, ContentLight, Fields, MasteringDisplay, PixelBuffer, PixelFormat, Rational, Time,
     dolby_vision_profile,
@@ -72,5 +73,61 @@ impl Default for Hints {
             base_qp: false,
             from_frame: false,
         }
+    }
+}
+
+/// What a picture says of itself that a stream can say only once. Unlike [`Hints`], it knows what the picture
+/// leaves open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::session) struct Said {
+    colour: Colour,
+    pixel_aspect_ratio: Option<Rational>,
+    clean_aperture: Option<CleanAperture>,
+    fields: Option<Fields>,
+    mastering_display: Option<MasteringDisplay>,
+    content_light: Option<ContentLight>,
+}
+
+impl Said {
+    pub(in crate::session) fn of(picture: &PixelBuffer) -> Self {
+        let known = picture.attachments();
+        // Matrix and range of red, green and blue are those of the conversion.
+        let colour = match picture.format().is_rgb() {
+            true => Colour { matrix: 2, range_known: false, ..picture.colour() },
+            false => picture.colour(),
+        };
+        Self {
+            colour,
+            pixel_aspect_ratio: known.pixel_aspect_ratio(),
+            clean_aperture: known.clean_aperture(),
+            fields: known.fields(),
+            mastering_display: known.mastering_display(),
+            content_light: known.content_light(),
+        }
+    }
+
+    /// Whether this picture says something that the first picture, which the stream follows, did not say or
+    /// says otherwise. What a property says in its place counts for all pictures, and is no difference.
+    pub(in crate::session) fn departs_from(&self, first: &Self, values: &Values) -> bool {
+        fn differs<V: PartialEq>(said: Option<V>, first: Option<V>) -> bool {
+            said.is_some() && said != first
+        }
+        let unset = |keys: &[PropertyKey]| !keys.iter().any(|key| values.has(*key));
+        let code = |code: u8| (code != 2).then_some(code);
+        let (own, other) = (self.colour, first.colour);
+        unset(&[PropertyKey::ColorPrimaries]) && differs(code(own.primaries), code(other.primaries))
+            || unset(&[PropertyKey::TransferFunction, PropertyKey::GammaLevel])
+                && differs(code(own.transfer), code(other.transfer))
+            || unset(&[PropertyKey::YCbCrMatrix]) && differs(code(own.matrix), code(other.matrix))
+            // What does not state its range is taken for limited.
+            || own.range_known && own.range != other.range
+            || unset(&[PropertyKey::PixelAspectRatio])
+                && differs(self.pixel_aspect_ratio, first.pixel_aspect_ratio)
+            || unset(&[PropertyKey::CleanAperture]) && differs(self.clean_aperture, first.clean_aperture)
+            || unset(&[PropertyKey::FieldCount]) && differs(self.fields, first.fields)
+            || unset(&[PropertyKey::MasteringDisplayColorVolume])
+                && differs(self.mastering_display, first.mastering_display)
+            || unset(&[PropertyKey::ContentLightLevelInfo])
+                && differs(self.content_light, first.content_light)
     }
 }

@@ -20,7 +20,8 @@ pub use change::Change;
 pub use hints::Hints;
 
 pub(super) use colour::described;
-pub(super) use quality::on_scale;
+pub(super) use hints::Said;
+pub(super) use quality::asked_on_scale;
 pub(super) use rate::{average, decoder_buffer, is_limited, rate};
 pub(super) use scoring::scoring;
 pub(super) use structure::{chroma, depth, format, frame_rate};

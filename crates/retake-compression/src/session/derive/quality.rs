@@ -1,6 +1,7 @@
 //! The curve from 0…1 to an encoder's own scale.
 
-use crate::encoder::{QualityScale, RateControl};
+use crate::encoder::{EncoderInfo, QualityScale, RateControl};
+use crate::property::{Values, set_value};
 
 /// Points of the curve: a quality, and where it lies between the encoder's usual value (0) and its best
 /// (positive, 1) or worst (negative, -1). Between them it is straight, so that more is never worse.
@@ -8,7 +9,7 @@ const CURVE: &[(f64, f64)] = &[(0.0, -1.0), (0.25, -0.3), (0.5, 0.0), (0.75, 0.3
 
 /// Quality on the encoder's scale. 0.5 is what the encoder calls usual, 0.25 about ten steps of a CRF above
 /// that, 0.75 about seven below.
-pub(in crate::session) fn on_scale(scale: &QualityScale, quality: f64) -> f64 {
+fn on_scale(scale: &QualityScale, quality: f64) -> f64 {
     let quality = quality.clamp(0.0, 1.0);
     let next = CURVE.iter().position(|&(at, _)| quality <= at).unwrap_or(CURVE.len() - 1).max(1);
     let ((x0, y0), (x1, y1)) = (CURVE[next - 1], CURVE[next]);
@@ -21,8 +22,25 @@ pub(in crate::session) fn on_scale(scale: &QualityScale, quality: f64) -> f64 {
     scale.snap(value)
 }
 
+/// The quality that is asked for, from 0 to 1, by whichever property.
+pub(super) fn asked(values: &Values) -> Option<f64> {
+    set_value!(values, Quality).or(set_value!(values, ConstantQualityFactor)).copied()
+}
+
+/// The quality that is asked for, on the encoder's scale.
+pub(in crate::session) fn asked_on_scale(info: &EncoderInfo, values: &Values) -> Option<f64> {
+    asked(values).map(|quality| on_scale(&info.quality, quality))
+}
+
+/// The rate control for the quality that is asked for. `ConstantQualityFactor` never asks for lossless
+/// coding, which is no quality that could be constant beside a limit.
+pub(super) fn asked_rate(info: &EncoderInfo, values: &Values) -> Option<RateControl> {
+    let lossless = info.controls.lossless && set_value!(values, Quality).is_some();
+    asked(values).map(|quality| rate(&info.quality, lossless, quality))
+}
+
 /// The rate control for a quality: nothing is lost at 1 where the encoder can do that.
-pub(super) fn rate(scale: &QualityScale, lossless: bool, quality: f64) -> RateControl {
+fn rate(scale: &QualityScale, lossless: bool, quality: f64) -> RateControl {
     if quality >= 1.0 && lossless {
         RateControl::Lossless
     } else {

@@ -30,8 +30,7 @@ pub(in crate::session) fn rate(
     values: &Values,
 ) -> (RateControl, Option<RateLimit>) {
     let info = environment.info;
-    let quality = set_value!(values, Quality).copied();
-    let by_quality = quality.map(|quality| quality::rate(&info.quality, info.controls.lossless, quality));
+    let by_quality = quality::asked_rate(info, values);
     if let Some(&rate) = set_value!(values, ConstantBitRate) {
         return (RateControl::ConstantBitRate(rate), None);
     }
@@ -113,11 +112,9 @@ pub(in crate::session) fn decoder_buffer(values: &Values) -> Option<RateBuffer> 
     })
 }
 
-/// The quality that is not exceeded, on the encoder's scale: where a rate is aimed at, `Quality` is a
+/// The quality that is not exceeded, on the encoder's scale: where a rate is aimed at, a quality is a
 /// ceiling. A rate is also aimed at where an encoder knows nothing of limits.
 pub(super) fn ceiling(info: &EncoderInfo, values: &Values) -> Option<f64> {
     let aims_below_limit = is_limited(values) && !info.controls.rate_limit;
-    set_value!(values, Quality)
-        .filter(|_| average(values).is_some() || aims_below_limit)
-        .map(|&quality| quality::on_scale(&info.quality, quality))
+    quality::asked_on_scale(info, values).filter(|_| average(values).is_some() || aims_below_limit)
 }

@@ -104,11 +104,11 @@ fn session(planner: Planner, mut handler: impl FnMut(u64) + Send + 'static) -> S
     };
     let (low_latency, width, height, transfers, metrics) = (false, 2, 2, false, Vec::new());
     let setup = Setup { info: info.clone(), low_latency, width, height, transfers, metrics };
-    let shell = Arc::new(Shell { planner, ..Shell::new(setup, Arc::new(Immediate { info }), None) });
+    let shell = Arc::new(Shell { planner, ..Shell::new(setup, Arc::new(Immediate { info }), None, false) });
     let (send, outcomes) = mpsc::channel();
     let of_thread = shell.clone();
     let thread = spawn(move || {
-        let deliver = Box::new(move |outcome: EncodedOutcome<u64>| {
+        let deliver = Handler::OfSession(Box::new(move |outcome: EncodedOutcome<u64>| {
             handler(outcome.token);
             // what the encoder says of a frame can be asked for before its sample is taken out
             assert_eq!(outcome.qp(), outcome.sample().map(|_| 20.0));
@@ -116,7 +116,7 @@ fn session(planner: Planner, mut handler: impl FnMut(u64) + Send + 'static) -> S
                 // the test may have seen enough
                 let _ = send.send(outcome.token);
             }
-        });
+        }));
         run(&of_thread, deliver, None, None);
     });
     let storage = MultiPassStorage::create(None, &StorageOptions::default()).unwrap();

@@ -61,13 +61,13 @@ impl PassGoal {
         };
         let limited = derive::is_limited(values) || values.has(PropertyKey::VBVMaxBitRate);
         let even = first.is_some() && scoring.is_some() && floor.is_none() && !limited;
-        let best = set_value!(values, Quality).filter(|_| !even);
+        let best = derive::asked_on_scale(&setup.info, values).filter(|_| !even);
         Self {
             rate: derive::average(values),
             floor,
             metric: scoring.map_or_else(String::new, |scoring| scoring.metric.to_owned()),
             first,
-            best: best.map(|&quality| derive::on_scale(&setup.info.quality, quality)),
+            best,
             even,
             info: setup.info.clone(),
             pixels: u64::from(setup.width) * u64::from(setup.height),
