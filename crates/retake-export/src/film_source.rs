@@ -71,7 +71,8 @@ impl FrameSource for FilmSource {
             let time = |ticks| self.film.video.time(ticks);
             Some(frame.map(|frame| {
                 let duration = Some(frame.duration).filter(|&ticks| ticks != 0).map(time);
-                SourceFrame::new(&frame.picture, time(frame.pts)).duration(duration)
+                let picture = self.film.video.attach_to(frame.picture);
+                SourceFrame::new(&picture, time(frame.pts)).duration(duration)
             }))
         })))
     }

@@ -6,7 +6,8 @@ use crate::input::Input;
 use crate::timeline::Break;
 use crate::window::Window;
 use retake_media::{
-    ChromaSubsampling, Colour, ContentLight, Fields, MasteringDisplay, PixelFormat, Rational, Time, TimeRange,
+    Attachment, Attachments, ChromaSubsampling, Colour, ContentLight, Fields, MasteringDisplay, PixelBuffer,
+    PixelFormat, Rational, Time, TimeRange,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -209,6 +210,25 @@ impl VideoTrack {
     /// Returns the instant of a number of ticks.
     pub fn time(&self, ticks: i64) -> Time {
         ticks_to_time(ticks, self.time_base)
+    }
+
+    /// Attaches to a picture what the film says of all of them, so that whoever encodes it need not be told:
+    /// colours, the shape of pixels, fields, HDR10 metadata, and how it is turned for display. What the
+    /// picture brings itself stays, and has precedence.
+    pub fn attach_to(&self, picture: PixelBuffer) -> PixelBuffer {
+        let square = Rational::new(1, 1);
+        let said = [
+            (self.colour != Colour::default()).then_some(Attachment::Colour(self.colour)),
+            (self.pixel_aspect_ratio != square)
+                .then_some(Attachment::PixelAspectRatio(self.pixel_aspect_ratio)),
+            self.fields.map(Attachment::Fields),
+            self.mastering_display.map(Attachment::MasteringDisplay),
+            self.content_light.map(Attachment::ContentLight),
+            self.display_matrix.map(Attachment::DisplayMatrix),
+        ];
+        let mut all = said.into_iter().flatten().fold(Attachments::default(), Attachments::with);
+        picture.attachments().propagate_to(&mut all);
+        picture.with_attachments(all)
     }
 }
 

@@ -1,9 +1,9 @@
 use crate::types::error::{Mistake, UsageError};
 use retake_libav::{
     Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, PcmBlock, PcmDescription, PcmOptions,
-    PcmReader, RangeReader, ReaderOptions, SeekTrust, TrackFormat, TrackReader, VideoTrack, probe_with,
+    PcmReader, RangeReader, ReaderOptions, SeekTrust, TrackFormat, TrackReader, probe_with,
 };
-use retake_media::{Attachment, Attachments, Colour, PixelBuffer, Rational, Sample, Time, TimeRange};
+use retake_media::{PixelBuffer, Sample, Time, TimeRange};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
@@ -90,7 +90,6 @@ impl AssetReader {
         ReaderOutput::new(Pictures {
             film: self.film.clone(),
             range: self.range,
-            known: known(&self.film.video),
             options,
             position,
             index,
@@ -169,36 +168,11 @@ pub struct Picture {
     pub duration: Option<Time>,
 }
 
-/// What a film says of its pictures, so that whoever encodes them need not be told: colours, the shape of
-/// pixels, fields, HDR10 metadata, and how they are turned for display.
-fn known(video: &VideoTrack) -> Attachments {
-    let square = Rational::new(1, 1);
-    let said = [
-        (video.colour != Colour::default()).then_some(Attachment::Colour(video.colour)),
-        (video.pixel_aspect_ratio != square)
-            .then_some(Attachment::PixelAspectRatio(video.pixel_aspect_ratio)),
-        video.fields.map(Attachment::Fields),
-        video.mastering_display.map(Attachment::MasteringDisplay),
-        video.content_light.map(Attachment::ContentLight),
-        video.display_matrix.map(Attachment::DisplayMatrix),
-    ];
-    said.into_iter().flatten().fold(Attachments::default(), Attachments::with)
-}
-
-/// Attaches what the film says of all pictures beside what this one brings: captions, dynamic HDR metadata.
-fn with_known(picture: PixelBuffer, known: &Attachments) -> PixelBuffer {
-    let mut all = known.clone();
-    picture.attachments().propagate_to(&mut all);
-    picture.with_attachments(all)
-}
-
 /// Decodes pictures: all of them from the start, then exact ranges, each picture checked against what it was
 /// the first time.
 pub struct Pictures {
     film: FilmInfo,
     range: TimeRange,
-    /// What the film says of all of them.
-    known: Attachments,
     options: ReaderOptions,
     position: Position,
     /// What was there the first time, if it is to be read again.
@@ -275,7 +249,7 @@ impl OutputSource for Pictures {
         Ok(next.map(|frame| Picture {
             pts: video.time(frame.pts),
             duration: (frame.duration > 0).then(|| video.time(frame.duration)),
-            picture: with_known(frame.picture, &self.known),
+            picture: video.attach_to(frame.picture),
         }))
     }
 

@@ -58,7 +58,8 @@ fn a_film_is_read_by_exact_ranges() {
     assert!(samples[0].sample.pts >= Time::ZERO);
 }
 
-/// [EF-9]: what the frames of a film bring is in every part, in the samples of the very frames.
+/// [EF-9]: what the frames of a film bring, and what the film says of all of them, is in every part: captions
+/// in the samples of their frames, colours in the description.
 #[test]
 fn parts_of_a_film_have_what_its_frames_bring() {
     let Some(info) = common::encoders().into_iter().find(|info| info.name == "x264") else { return };
@@ -69,7 +70,7 @@ fn parts_of_a_film_have_what_its_frames_bring() {
     let made = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=176x144:r=25", "-frames:v", "60"])
         .args(["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "13"])
-        .args(["-x264-params", "slices=1", "plain.h264"])
+        .args(["-x264-params", "slices=1:colorprim=bt709:transfer=bt709:colormatrix=bt709", "plain.h264"])
         .current_dir(folder.path())
         .status()
         .unwrap();
@@ -104,5 +105,6 @@ fn parts_of_a_film_have_what_its_frames_bring() {
         assert_eq!(data.windows(head.len()).filter(|bytes| bytes == head).count(), 1, "{index}");
         let message = message(index);
         assert!(data.windows(message.len()).any(|bytes| bytes == message), "{index}");
+        assert_eq!(sample.format.colour.primaries, 1, "{index}");
     }
 }
