@@ -219,9 +219,7 @@ fn a12_supported_is_what_can_be_set_and_told() {
             if with.iter().any(|property| kind.excludes(property.key())) {
                 continue;
             }
-            // As many threads as a machine of the future has are not had here.
             let bounds = [entry.minimum, entry.maximum].into_iter().flatten().map(PropertyValue::from);
-            let bounds = bounds.filter(|_| key != PropertyKey::ThreadCount);
             for value in std::iter::once(value.clone()).chain(bounds) {
                 let name = format!("{name} {value}");
                 let session = kind.session(&info);
