@@ -3,16 +3,20 @@
 //!
 //! TARGET is a quality (0.5) or a bit rate (350k). HOW is `parts` (each session is told its place), `plain`
 //! (it is not), `serial` (one session, with sync frames where the others have them), `ahead` (as `plain`, and
-//! each encoder sees 40 frames behind its part, whose samples are thrown away), or `context` (40 frames
-//! before it as well). INTERVAL is the longest between sync frames. `./dev bench joins` compares them.
+//! each encoder sees 40 frames behind its part, whose samples are thrown away), `context` (40 frames before
+//! it as well), or `passes` (each session is told its place, and all share a plan of several passes, in which
+//! VMAF says where bits are worth most; the whole film is one part where SECONDS is long enough). INTERVAL is
+//! the longest between sync frames. `./dev bench joins` and `./dev bench parallel` compare them.
 
 mod common;
 
 use common::{Answer, From, arguments, write};
 use retake::asset::TrackFormat;
-use retake::parallel::{FilmSource, FrameSource, Joiner, Part, SourceError, Subdivision};
+use retake::parallel::{
+    FilmSource, FrameSource, Joiner, ParallelEncode, ParallelError, Part, SourceError, Subdivision,
+};
 use retake::property::Property;
-use retake::session::CompressionSession;
+use retake::session::{CompressionSession, EncoderSpecification, PassOptions};
 use retake::{FrameRange, SampleBuffer, Time};
 use std::path::Path;
 
@@ -69,7 +73,10 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
             }
             joiner.finish()?;
         }
-        other => return Err(format!("'{other}' is none of parts, plain, serial, ahead, context").into()),
+        "passes" => samples = job.passes(Subdivision::at_most(parts.len() as u32))?,
+        other => {
+            return Err(format!("'{other}' is none of parts, plain, serial, ahead, context, passes").into());
+        }
     }
     if Path::new(to).exists() {
         std::fs::remove_file(to)?;
@@ -93,6 +100,30 @@ impl Job {
                 Ok(samples.into_iter().filter(|buffer| wanted.contains(&buffer.sample.pts)).collect())
             }
         }
+    }
+
+    /// All parts in several passes, with one plan.
+    fn passes(&self, subdivision: Subdivision) -> Answer<Vec<SampleBuffer>> {
+        let registry = retake::encoders();
+        let video = &self.source.film().video;
+        let encoder = registry.by_name(&self.encoder).ok_or("no such encoder in this build")?.info();
+        let specification =
+            EncoderSpecification { encoder: Some(self.encoder.clone()), ..Default::default() };
+        let properties = [&self.properties[..], &[Property::QualityMetric("vmaf".to_owned())]].concat();
+        let parts = ParallelEncode::new(&registry, video.width, video.height, encoder.codec)
+            .specification(specification)
+            .properties(properties)
+            .subdivision(subdivision)
+            .passes(PassOptions::default())
+            .run(&self.source, &|_| true)?;
+        let passes: Vec<String> = parts.parts().iter().map(|part| part.passes.to_string()).collect();
+        println!("passes over each part: {}", passes.join(", "));
+        let mut samples = Vec::new();
+        parts.join(|sample| {
+            samples.push(sample);
+            Ok::<_, ParallelError>(())
+        })?;
+        Ok(samples)
     }
 
     fn times(&self, range: FrameRange) -> Result<Vec<Time>, SourceError> {

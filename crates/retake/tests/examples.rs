@@ -136,6 +136,7 @@ fn films_are_made_of_a_film() {
         (silo_loop::run, &["FILM", "OUT-silo_loop.mp4", "x264", "100"], true),
         (multipass::run, &["FILM", "OUT-multipass.mp4", "100000"], true),
         (joins::run, &["FILM", "OUT-joins.mp4", "x264", "veryfast", "100k", "1", "parts"], false),
+        (joins::run, &["FILM", "OUT-passes.mp4", "x264", "veryfast", "100k", "1", "passes"], false),
     ];
     for (example, arguments, with_sound) in cases {
         let film = studio.run(example, arguments);

@@ -165,7 +165,7 @@ impl<'a> ParallelEncode<'a> {
                 // a part of a single pass needs its session no longer
                 Ok::<_, ParallelError>(match common.plan {
                     Some(_) => (index, PartState::Running(Box::new(running))),
-                    None => (index, PartState::Encoded(running.finish())),
+                    None => (index, PartState::Encoded(Box::new(running.finish()))),
                 })
             },
             |(index, part)| {
@@ -178,7 +178,7 @@ impl<'a> ParallelEncode<'a> {
         for part in parts.into_iter().flatten() {
             match part {
                 PartState::Running(part) => running.push(Some(part)),
-                PartState::Encoded(part) => encoded.push(part),
+                PartState::Encoded(part) => encoded.push(*part),
             }
         }
         while Self::later_pass(&pool, &mut running)? {}
@@ -270,7 +270,7 @@ impl<'a> ParallelEncode<'a> {
 enum PartState<'a> {
     /// Others may follow.
     Running(Box<Running<'a>>),
-    Encoded(EncodedPart),
+    Encoded(Box<EncodedPart>),
 }
 
 /// The encoded parts of a source.

@@ -2,7 +2,7 @@
 
 use super::{Film, RATE, is_one_film, job, joined};
 use crate::common::{self, decode, ffmpeg};
-use retake::parallel::{JoinError, Joiner};
+use retake::parallel::{JoinError, Joiner, Subdivision};
 use retake::property::{DataRateLimit, H264EntropyMode, Property, PropertyKey};
 use retake::session::PassOptions;
 use retake::{Codec, SampleBuffer, SampleKind};
@@ -151,6 +151,31 @@ fn a28_the_number_of_sessions_at_once_changes_no_byte() {
             let one = run(1);
             for at_once in [2, 4] {
                 assert!(run(at_once) == one, "{}: {at_once} sessions at once, {target:?}", info.name);
+            }
+        }
+    }
+}
+
+/// A28, PA-12: with one thread, two, or four in each session, an encode gives the same bytes each time. Where
+/// the number of threads changes none either, as `docs/contract.md` says of an encoder, that holds, too.
+#[test]
+fn a28_equal_threads_give_equal_bytes() {
+    let film = Film(common::render(50, 25, 8));
+    let registry = retake::encoders();
+    for info in common::encoders() {
+        for target in [Property::Quality(0.4), Property::AverageBitRate(200_000)] {
+            let run = |threads, at_once| {
+                let more = [target.clone(), Property::ThreadCount(threads)];
+                let job = job(&registry, &info, &more).subdivision(Subdivision::at_most(2));
+                joined(&job.at_once(at_once).run(&film, &|_| true).unwrap()).0
+            };
+            let one = run(1, 2);
+            for threads in [2, 4] {
+                let several = run(threads, 1);
+                assert!(several == run(threads, 2), "{}: {threads} threads, {target:?}", info.name);
+                let independent = info.name == "svt-av1" || info.name == "vp9";
+                println!("{}: {threads} threads, {target:?}: as one {}", info.name, several == one);
+                assert!(!independent || several == one, "{}: {threads} threads, {target:?}", info.name);
             }
         }
     }

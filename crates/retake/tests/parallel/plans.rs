@@ -12,10 +12,12 @@ use std::sync::Arc;
 
 const BITS: u64 = 160_000;
 
-/// The first half is easy to encode, the second has grain; another scene every two seconds.
+/// The first half is easy to encode, because it stands still for a second at a time; the second has motion
+/// and grain; another scene every two seconds.
 fn uneven(frames: usize) -> Film {
-    let (easy, hard) = (common::render(frames, 2 * RATE, 3), common::render(frames, 2 * RATE, 16));
-    Film(easy.into_iter().take(frames / 2).chain(hard.into_iter().skip(frames / 2)).collect())
+    let film = common::render(frames, 2 * RATE, 16);
+    let shown = |frame: usize| if frame < frames / 2 { frame / RATE * RATE } else { frame };
+    Film((0..frames).map(|frame| film[shown(frame)].clone()).collect())
 }
 
 /// Mean squared error of luma in every second, as another decoder shows it.
@@ -42,7 +44,7 @@ fn off(samples: &[SampleBuffer]) -> f64 {
 /// PA-8, PA-15, MP-32: sessions over an easy part and a hard one share one rate: they meet it together, and
 /// give a film that is no worse than that of one session with as many passes: over all of it, in the worst
 /// second, and in the worst unit (each has a second). Two sessions with a rate each, as parts without a plan
-/// have it, are worse by more than a decibel.
+/// have it, spend on pictures that stand still what the worst second lacks.
 #[test]
 fn parts_share_the_bits_of_the_whole_film() {
     if !ffmpeg() {
@@ -82,7 +84,7 @@ fn parts_share_the_bits_of_the_whole_film() {
                 .flat_map(|half| errors(half, &run(&Film(half.to_vec()), 1)))
                 .collect();
             println!("{name}: two rates   {apart:.1?}");
-            assert!(mean(&apart) < mean(&shared) - 1.0, "{name}: {:.2} apart", mean(&apart));
+            assert!(worst(&apart) < worst(&shared) - 0.3, "{name}: {:.2} apart", worst(&apart));
         }
     }
 }

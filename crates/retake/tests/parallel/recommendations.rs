@@ -1,10 +1,10 @@
 //! What a configured session recommends.
 
 use crate::common::{self, HEIGHT, WIDTH, integer, session};
-use retake::parallel::ParallelEncode;
+use retake::parallel::{ParallelEncode, Subdivision};
 use retake::property::{Property, PropertyKey, PropertyValue};
 use retake::session::{CompressionSession, EncoderSpecification};
-use retake::{EncoderInfo, Time};
+use retake::{EncoderInfo, SampleBuffer, SourceFrame, Time};
 
 const LIMIT: PropertyKey = PropertyKey::RecommendedParallelizationLimit;
 const FRAMES: PropertyKey = PropertyKey::RecommendedParallelizedSubdivisionMinimumFrameCount;
@@ -42,6 +42,44 @@ fn the_limit_follows_from_threads_and_memory() {
             );
         }
         assert_eq!(limit(&info, 16384, 16384, &[threads(1)]), 1, "{}: memory for one at most", info.name);
+    }
+}
+
+/// A25, A26, D7, PA-1, PA-2, PA-4, PA-5, PA-6, PA-7: the documentation's example with default options: 400
+/// frames in four sessions, each of which is told nothing but its place. A client that goes by the
+/// recommendation has a session for each core; the samples, one session after the other, are one film.
+#[test]
+fn a25_the_example_of_the_documentation_with_default_options() {
+    let frames = common::render(400, 200, 2);
+    let cores = std::thread::available_parallelism().unwrap().get() as i64;
+    for info in common::encoders() {
+        assert_eq!(limit(&info, WIDTH, HEIGHT, &[]), cores, "{}", info.name);
+        let mut samples = Vec::new();
+        for part in Subdivision::at_most(4).parts(400, None) {
+            let (session, outcomes) =
+                CompressionSession::<()>::builder(&retake::encoders(), WIDTH, HEIGHT, info.codec)
+                    .encoder(info.name)
+                    .build_pull()
+                    .unwrap();
+            session.set_all(&part.properties(&session.supported_properties().unwrap())).unwrap();
+            for index in part.range.start as usize..part.range.end as usize {
+                let frame = SourceFrame::new(&frames[index], common::at(index)).duration(common::STEP);
+                session.encode(frame, ()).unwrap();
+            }
+            session.complete_frames().unwrap();
+            assert_eq!(session.frame_count_mismatch(), None, "{}", info.name);
+            let outcomes = std::iter::from_fn(|| outcomes.try_receive());
+            let own: Vec<SampleBuffer> =
+                outcomes.map(|outcome| outcome.into_sample().unwrap().unwrap()).collect();
+            assert!(own[0].sample.is_sync(), "{}: {}", info.name, part.range);
+            samples.extend(own);
+        }
+        assert!(samples.iter().all(|sample| sample.format == samples[0].format), "{}", info.name);
+        let times = (0..400).map(common::at);
+        assert!(samples.iter().map(|sample| sample.sample.dts).eq(times), "{}", info.name);
+        if common::ffmpeg() {
+            assert_eq!(common::decode(&samples.iter().collect::<Vec<_>>()).len(), 400, "{}", info.name);
+        }
     }
 }
 
