@@ -106,11 +106,11 @@ impl Job {
     fn passes(&self, subdivision: Subdivision) -> Answer<Vec<SampleBuffer>> {
         let registry = retake::encoders();
         let video = &self.source.film().video;
-        let encoder = registry.by_name(&self.encoder).ok_or("no such encoder in this build")?.info();
+        let codec = registry.by_name(&self.encoder).ok_or("no such encoder in this build")?.info().codec;
         let specification =
             EncoderSpecification { encoder: Some(self.encoder.clone()), ..Default::default() };
         let properties = [&self.properties[..], &[Property::QualityMetric("vmaf".to_owned())]].concat();
-        let parts = ParallelEncode::new(&registry, video.width, video.height, encoder.codec)
+        let parts = ParallelEncode::new(&registry, video.width, video.height, codec)
             .specification(specification)
             .properties(properties)
             .subdivision(subdivision)
