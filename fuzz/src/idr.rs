@@ -27,6 +27,7 @@ fn join(config: Vec<u8>, picture: &[u8]) -> Option<u64> {
         icc_profile: None,
         mastering_display: None,
         content_light: None,
+        dolby_vision: None,
     };
     let mut joiner = Joiner::default();
     let mut joined = Vec::new();

@@ -50,6 +50,7 @@ fn sample(number: i64) -> SampleBuffer {
         icc_profile: None,
         mastering_display: None,
         content_light: None,
+        dolby_vision: None,
     };
     let time = Time::new(number, 25);
     let kind = if number == 0 { SampleKind::Sync } else { SampleKind::Reference };
