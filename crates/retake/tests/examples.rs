@@ -129,7 +129,7 @@ fn sounds(film: &Path) -> usize {
 fn films_are_made_of_a_film() {
     let Some(studio) = Studio::open() else { return };
     let sound = sounds(&studio.film);
-    let cases: [(Run, &[&str], bool); 6] = [
+    let cases: [(Run, &[&str], bool); 7] = [
         (rewrap::run, &["FILM", "OUT-rewrap.mkv"], true),
         (transcode::run, &["FILM", "OUT-transcode.mp4", "0.4"], true),
         (two_passes::run, &["FILM", "OUT-two_passes.mkv", "x264", "100"], true),

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 struct Level {
     rate: f64,
     size: f64,
-    /// Bits in it, and when. Below zero, what samples lacked is still owed, so that a stretch of samples which
-    /// do not fit is judged as a whole.
+    /// Bits in it, and when. Below zero, what samples lacked is still owed, so that a stretch of samples
+    /// which do not fit is judged as a whole.
     bits: f64,
     seconds: Option<f64>,
 }
@@ -82,8 +82,9 @@ mod tests {
         (0..40).map(sample).collect()
     }
 
-    /// MP-33: a stream at the rate of the buffer never empties it, and leaves it as full as it was; one sample
-    /// more than the buffer holds and what flows in meanwhile lets it run dry, where it is, and there alone.
+    /// MP-33: a stream at the rate of the buffer never empties it, and leaves it as full as it was; one
+    /// sample more than the buffer holds and what flows in meanwhile lets it run dry, where it is, and there
+    /// alone.
     #[test]
     fn what_flows_in_may_be_taken_out() {
         let even = stream(|_| 100);

@@ -129,8 +129,8 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
 #if SVT_AV1_CHECK_VERSION(3, 1, 0)
     config->rtc = c->low_latency != 0;
 #endif
-    /* 1.4 has its own number of layers with a bounded delay. Nothing refers to the highest one, which is every
-       second frame. */
+    /* 1.4 has its own number of layers with a bounded delay. Nothing refers to the highest one, which is
+       every second frame. */
     if (c->layers > 1) config->hierarchical_levels = 1;
     if (only_quantizer(s) >= 0) {
         /* The library requires that the least quantizer is less than the greatest. Where they are equal no

@@ -285,8 +285,9 @@ int rt_output_can_hold_named(const char *format, const char *codec);
 /* These return the index of the new track. */
 int rt_output_copy(rt_output *output, rt_input *input, int stream);
 int rt_output_attach(rt_output *output, const char *name, const char *type, const uint8_t *data, size_t size);
-/* Copies the chapters behind shift_num / shift_den seconds, by which they become earlier, and before end_num /
-   end_den seconds, which is no limit if end_den is 0. Those that reach over one of the two are cut there. */
+/* Copies the chapters behind shift_num / shift_den seconds, by which they become earlier, and before
+   end_num / end_den seconds, which is no limit if end_den is 0. Those that reach over one of the two are
+   cut there. */
 int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den, int64_t end_num, int64_t end_den);
 int rt_output_header(rt_output *output);
 int rt_output_write(rt_output *output, int stream, rt_ratio time_base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,

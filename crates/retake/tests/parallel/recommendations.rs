@@ -62,8 +62,9 @@ fn a25_the_example_of_the_documentation_with_default_options() {
                     .build_pull()
                     .unwrap();
             session.set_all(&part.properties(&session.supported_properties().unwrap())).unwrap();
-            for index in part.range.start as usize..part.range.end as usize {
-                let frame = SourceFrame::new(&frames[index], common::at(index)).duration(common::STEP);
+            let range = part.range.start as usize..part.range.end as usize;
+            for (index, frame) in range.clone().zip(&frames[range]) {
+                let frame = SourceFrame::new(frame, common::at(index)).duration(common::STEP);
                 session.encode(frame, ()).unwrap();
             }
             session.complete_frames().unwrap();
