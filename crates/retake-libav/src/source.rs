@@ -333,6 +333,17 @@ impl SourceTrack {
         Self { info, start, offset: 0, last: None, queue: VecDeque::new(), repaired: 0, skipped: 0, window }
     }
 
+    /// Returns the ticks between the least times of two packets: for sound one sample, rounded up, because
+    /// that is the clock of sound in ISO files.
+    fn apart(&self) -> i64 {
+        if self.info.kind != TrackKind::Audio {
+            return 0;
+        }
+        let sample = i64::from(self.info.time_base.num.max(1)) * i64::from(self.info.sample_rate.max(1));
+        let second = i64::from(self.info.time_base.den.max(1));
+        (second - 1) / sample + 1
+    }
+
     /// Returns the times of the next packet, which are known and never go back. `None` means that they cannot
     /// be derived, or that the packet is empty.
     fn stamp(&mut self, packet: &Packet) -> Option<Stamps> {
@@ -348,7 +359,7 @@ impl SourceTrack {
         };
         let mut pts = packet.pts().map_or(dts, |pts| pts.saturating_add(self.offset));
         // Of sound no two packets begin at once: who writes it in segments could not tell which comes first.
-        let apart = i64::from(self.info.kind == TrackKind::Audio);
+        let apart = self.apart();
         if let Some(last) = self.last.filter(|last| dts < last.0.saturating_add(apart)) {
             repaired = true;
             let second = time_to_ticks(Time::new(1, 1), self.info.time_base).unwrap_or(1);
