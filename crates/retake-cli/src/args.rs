@@ -24,6 +24,9 @@ pub(crate) enum Command {
     Encoders(Encoders),
     /// Score a film against its source, per unit and overall, paired by frame index.
     Measure(Measure),
+    /// Run takes of a job that another process hands over through standard input. `encode --isolate` starts
+    /// such workers by itself.
+    Worker(Worker),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -104,6 +107,10 @@ pub(crate) struct Encode {
     /// Takes at once [default: as many as cores and memory allow].
     #[arg(short, long, value_name = "N", help_heading = "Work")]
     pub jobs: Option<u32>,
+    /// Run each take in a process of its own: a crash of an encoder's library costs one take, which is tried
+    /// again.
+    #[arg(long, help_heading = "Work")]
+    pub isolate: bool,
     /// Memory budget: 8G [default: half of the machine's].
     #[arg(short, long, value_name = "BYTES", value_parser = quantity, help_heading = "Work")]
     pub memory: Option<u64>,
@@ -139,6 +146,15 @@ pub(crate) struct Encoders {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Worker {
+    /// The source film of the job.
+    #[arg(long, value_name = "FILM")]
+    pub source: PathBuf,
+    /// The folder of the job.
+    pub job: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

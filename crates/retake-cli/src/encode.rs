@@ -6,11 +6,11 @@ use crate::exit::{UNMET, Usage};
 use crate::output;
 use crate::progress::Progress;
 use crate::signals;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use retake::property::Property;
 use retake::{
     Codec, EncoderFactory, EncoderInfo, Event, Export, ExportError, MetricKind, Outcome, PixelFormat,
-    Pooling, RunError, Target,
+    Pooling, RunError, Target, WorkerProgram,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,6 +60,10 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     }
     if let Some(rate) = args.max_bitrate {
         export = export.max_bit_rate(rate);
+    }
+    if args.isolate {
+        let program = std::env::current_exe().context("the program's own file cannot be found")?;
+        export = export.isolate(WorkerProgram { program, arguments: vec!["worker".into()] });
     }
     if let Some(folder) = &args.work_dir {
         export = export.job_folder(folder);

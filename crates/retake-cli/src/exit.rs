@@ -2,7 +2,7 @@
 //! is added here, because the library must not know any flag.
 
 use crate::output;
-use retake::{Asked, Count, EncoderError, ExportError, MediaError, MediaErrorKind, RequestError};
+use retake::{Asked, Count, ExportError, Fault, MediaError, RequestError};
 use std::process::ExitCode;
 
 /// This code is for mistakes that the user can correct: wrong input, contradictory options.
@@ -150,12 +150,7 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     match error.downcast_ref::<ExportError>() {
         Some(ExportError::Stopped) => STOPPED,
-        Some(ExportError::Media(MediaError::Open { .. })) => USAGE,
-        Some(ExportError::Media(media)) => match media.kind() {
-            MediaErrorKind::BadInput | MediaErrorKind::Unsupported => USAGE,
-            MediaErrorKind::Io | MediaErrorKind::Internal => 1,
-        },
-        Some(ExportError::Encoder { source: EncoderError::Settings { .. }, .. }) => USAGE,
+        Some(error) if error.fault() == Fault::Request => USAGE,
         _ => 1,
     }
 }

@@ -10,6 +10,7 @@ mod progress;
 mod properties;
 mod signals;
 mod table;
+mod worker;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         args::Command::Encode(args) => encode::run(&args),
         args::Command::Encoders(args) => encoders::run(&args),
         args::Command::Measure(args) => measure::run(&args),
+        args::Command::Worker(args) => worker::run(&args),
     };
     match result {
         Ok(code) => code,

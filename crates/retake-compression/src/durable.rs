@@ -1,7 +1,7 @@
 //! How a finished file gets its name: at a path there is what was there before, or the whole file, and never
 //! anything between, also after a power failure.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use tempfile::TempPath;
@@ -38,6 +38,15 @@ pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T
             other => return other,
         }
     }
+}
+
+/// Lists a folder. A signal that interrupts the listing begins it anew, because an iterator that has told an
+/// error need not go on.
+///
+/// # Errors
+/// Returns any other error of the system.
+pub fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    uninterrupted(|| fs::read_dir(folder)?.collect())
 }
 
 /// Returns the folder that a path is in.

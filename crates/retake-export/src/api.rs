@@ -8,13 +8,15 @@ use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
 use crate::progress::Progress;
+use crate::resumable;
 use crate::stop::StopFlag;
+use crate::worker::WorkerProgram;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
 use retake_libav::FilmRange;
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -454,6 +456,33 @@ impl ExportBuilder {
         self
     }
 
+    /// Keeps the state of this job in a folder of the client's, under a name of the client's. An export that
+    /// was stopped, or that died, is found there by [`resumable_exports`](crate::resumable_exports), and
+    /// carried on by the same export under the same name; when it is done, nothing is left of it there. Takes
+    /// the place of [`ExportBuilder::job_folder`]. The folder has to exist when the export starts.
+    ///
+    /// # Errors
+    /// [`RequestError::ExportName`] for a name that is empty, begins with a dot, is longer than 150 bytes, or
+    /// has a character that file systems do not take.
+    #[doc(alias = "configureForResumableExport")]
+    pub fn configure_for_resumable_export(
+        mut self,
+        folder: impl AsRef<Path>,
+        name: &str,
+    ) -> Result<Self, RequestError> {
+        self.request.work_dir = Some(resumable::job_folder(folder.as_ref(), name)?);
+        Ok(self)
+    }
+
+    /// Whether several takes may be encoded at once. The bytes are the same either way. Default: yes, as far
+    /// as [`ExportBuilder::jobs`] and memory allow.
+    #[doc(alias = "allowsParallelizedExport")]
+    #[must_use]
+    pub fn allows_parallelized_export(mut self, allowed: bool) -> Self {
+        self.request.parallel = allowed;
+        self
+    }
+
     /// A folder in which the job folder gets a name of its own. Takes the place of
     /// [`ExportBuilder::job_folder`].
     #[doc(alias = "directoryForTemporaryFiles")]
@@ -493,6 +522,17 @@ impl ExportBuilder {
     #[must_use]
     pub fn accept_damage(mut self, accept: bool) -> Self {
         self.request.accept_damage = accept;
+        self
+    }
+
+    /// Runs takes in processes of their own, as many as on threads, with the same bytes. A crash of an
+    /// encoder's library then costs one take, which is tried twice more before the export fails with the
+    /// signal and the last words of the process; so does a process that takes more than its share of the
+    /// memory budget, or makes no progress. Each process decodes what it encodes, which costs some CPU.
+    /// Default: threads of this process.
+    #[must_use]
+    pub fn isolate(mut self, worker: WorkerProgram) -> Self {
+        self.request.workers = Some(worker);
         self
     }
 

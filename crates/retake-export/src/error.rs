@@ -7,10 +7,11 @@ use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
 use retake_compression::property::PropertyError;
 use retake_compression::units::FrameRange;
-use retake_libav::{FilmRange, MediaError};
+use retake_libav::{ErrorKind as MediaErrorKind, FilmRange, MediaError};
 use retake_media::Codec;
 use retake_media::codes;
 use retake_quality::QualityError;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -73,6 +74,16 @@ pub enum ExportError {
         /// What the executor said the last time.
         reason: String,
     },
+    /// What a worker in another process said of a take.
+    #[error("{message}")]
+    Worker {
+        /// Its error, in words.
+        message: String,
+        /// Its error's number.
+        code: i32,
+        /// Who can mend it.
+        fault: Fault,
+    },
     /// The finished film is not what was encoded: a defect in an encoder, a container library or memory.
     /// Nothing was put in place.
     #[error("the written film failed verification: {0}; the job folder keeps all takes")]
@@ -83,6 +94,16 @@ pub enum ExportError {
     /// An invariant of this crate is broken.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// Who can mend what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Who asked: the request, the source, or a setting of the encoder is wrong.
+    Request,
+    /// Who runs the machine, or who wrote the program: disk, memory, a library, this crate.
+    System,
 }
 
 /// What is wrong with a request. Nothing was encoded, and nothing that was there has changed.
@@ -275,6 +296,14 @@ pub enum RequestError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A client's name for an export is none that a folder could have.
+    #[error(
+        "'{name}' is no name for an export: it needs 1 to 150 bytes, no dot in front, and no characters of paths"
+    )]
+    ExportName {
+        /// The name.
+        name: String,
+    },
     /// The folder that should hold the job folder does not exist.
     #[error("{folder}: the folder {parent} does not exist: make it first")]
     JobFolderMissing {
@@ -398,6 +427,16 @@ pub enum RequestError {
         /// Width and height of both.
         sizes: [(u32, u32); 2],
     },
+    /// A job is worked on by one version of the program alone, because another one may come to other bytes.
+    #[error(
+        "the job is one of version {job}, and the worker is version {worker}: use the same on all machines"
+    )]
+    WorkerOfOtherVersion {
+        /// The version that began the job.
+        job: String,
+        /// The worker's.
+        worker: &'static str,
+    },
     /// Two films of different lengths cannot be compared.
     #[error(
         "{shorter} ends after {frames} frames, but {longer} goes on: frames are paired by index, so both need as many"
@@ -504,6 +543,22 @@ impl ExportError {
             | Self::LostTake { .. }
             | Self::Verification(_)
             | Self::Internal(_) => codes::WRITER_UNKNOWN,
+            Self::Worker { code, .. } => *code,
+        }
+    }
+
+    /// Who can mend it.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Request(_)
+            | Self::Media(MediaError::Open { .. })
+            | Self::Encoder { source: EncoderError::Settings { .. }, .. } => Fault::Request,
+            Self::Media(error) => match error.kind() {
+                MediaErrorKind::BadInput | MediaErrorKind::Unsupported => Fault::Request,
+                MediaErrorKind::Io | MediaErrorKind::Internal => Fault::System,
+            },
+            Self::Worker { fault, .. } => *fault,
+            _ => Fault::System,
         }
     }
 

@@ -8,11 +8,11 @@ use crate::job::identity::RequestIdentity;
 use crate::job::plan::bytes_at;
 use crate::job::properties;
 use crate::job::request::{Goal, Request};
-use crate::job::source::{frames, other_bytes, seconds};
+use crate::job::source::{frames, other_bytes, other_bytes_doubt, seconds};
 use crate::job::{Began, Job};
 use crate::stop::StopFlag;
 use crate::take::encode::{TakeTools, encode_take};
-use crate::take::identity::{OpenTake, first_take};
+use crate::take::identity::{OpenTake, first_take, retake};
 use crate::take::source::FrameSource;
 use crate::take::store::TakeStore;
 use crossbeam_channel::unbounded;
@@ -20,13 +20,15 @@ use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Point;
 use retake_compression::planner::floor::retake_aim;
 use retake_compression::units::FrameRange;
-use retake_libav::{FrameReader, MediaError, is_pipe};
+use retake_libav::{Frame, FrameReader, MediaError, is_pipe};
 use retake_media::Time;
 use std::collections::BTreeMap;
 
 /// How long a sample of the film is, in seconds, and how many there are at most.
 const SAMPLE: f64 = 2.0;
 const MOST_SAMPLES: u64 = 8;
+/// How often a sample is encoded again to come to a floor.
+const MOST_RETAKES: u32 = 2;
 /// Takes say nothing of the film before there are so many.
 const FEWEST_TAKES: usize = 3;
 /// How near exports come to a rate.
@@ -83,8 +85,9 @@ struct Parts {
     goal: Goal,
     frames: u64,
     seconds: f64,
-    /// Bytes beside the video.
+    /// Bytes beside the video, and how far they may be off.
     others: u64,
+    doubt: u64,
 }
 
 impl Parts {
@@ -125,10 +128,11 @@ impl Parts {
         let video = bytes + each * rest;
         let off = ERRORS * variance.sqrt() + beside * video;
         let whole = |video: f64| (video.max(0.0) as u64).saturating_add(self.others);
+        let least = whole((video - off).max(bytes * (1.0 - beside)));
         Some(LengthEstimate {
             bytes: whole(video),
-            least: whole((video - off).max(bytes * (1.0 - beside))),
-            most: whole(video + off),
+            least: least.saturating_sub(self.doubt),
+            most: whole(video + off).saturating_add(self.doubt),
             seconds: self.seconds,
             basis,
         })
@@ -154,6 +158,7 @@ pub(crate) fn estimate(request: &Request, stop: &StopFlag) -> Result<LengthEstim
         frames: frames(&job.source),
         seconds: seconds(&job.source)?,
         others: other_bytes(&job.source),
+        doubt: other_bytes_doubt(frames(&job.source)),
     };
     match parts.by_target() {
         Some(estimate) => Ok(estimate),
@@ -181,24 +186,39 @@ fn by_samples(job: &Job, parts: Parts, stop: &StopFlag) -> Result<LengthEstimate
         let start = (middle - length as f64 / rate / 2.0).max(0.0);
         let start = job.source.start + Time::from_seconds(start, 90_000);
         let mut reader = FrameReader::open_at(&job.source, job.reader, start)?;
-        let (sender, receiver) = unbounded();
         let permits = MemoryPermits::new(length as usize + 1);
         let first = number * length;
-        let mut frames = 0;
-        while frames < length
+        let mut frames: Vec<Frame> = Vec::new();
+        while (frames.len() as u64) < length
             && let Some(mut frame) = reader.next()?
         {
-            frame.index = first + frames;
-            frames += 1;
-            let _ = sender.send(Some(ScoutedFrame { frame, permit: permits.take(stop)? }));
+            frame.index = first + frames.len() as u64;
+            frames.push(frame);
         }
-        let _ = sender.send(None);
-        if frames == 0 {
+        if frames.is_empty() {
             continue;
         }
-        let take = OpenTake::from(first_take(job, FrameRange::new(first, first + frames)));
-        let (take, file) = encode_take(&tools, take, FrameSource::Scouted(receiver), &|_| ())?;
-        store.adopt(file, &take)?;
+        let encode = |take: OpenTake| {
+            let (sender, receiver) = unbounded();
+            for frame in &frames {
+                let _ = sender.send(Some(ScoutedFrame { frame: frame.clone(), permit: permits.take(stop)? }));
+            }
+            let _ = sender.send(None);
+            let (take, file) = encode_take(&tools, take, FrameSource::Scouted(receiver), &|_| ())?;
+            store.adopt(file, &take)?;
+            Ok::<_, ExportError>(take)
+        };
+        let range = FrameRange::new(first, first + frames.len() as u64);
+        let mut take = encode(OpenTake::from(first_take(job, range)))?;
+        let mut points = Vec::new();
+        // as the export would, where the first take misses what is wanted
+        for _ in 0..MOST_RETAKES {
+            points.extend(Point::of(&take.trial()));
+            let Some(quality) = next_quality(job, &points) else { break };
+            take = encode(OpenTake::from(retake(job, range, quality)))?;
+        }
+        points.extend(Point::of(&take.trial()));
+        let frames = range.len();
         let mut samples = store.read(&take.description)?;
         samples.format()?;
         let (mut sync, mut others) = (0.0, 0.0);
@@ -210,7 +230,7 @@ fn by_samples(job: &Job, parts: Parts, stop: &StopFlag) -> Result<LengthEstimate
         let unit = (job.description.rule.longest as f64 * 0.7).max(frames as f64);
         let rest = others / (frames as f64 - 1.0).max(1.0);
         let video = (sync + rest * (unit - 1.0)) / unit * frames as f64;
-        pieces.push((video * retaken(job, &take.trial()), frames));
+        pieces.push((video * left_over(job, &points), frames));
         encoded += frames;
     }
     let basis = EstimateBasis::Samples { frames: encoded };
@@ -218,15 +238,25 @@ fn by_samples(job: &Job, parts: Parts, stop: &StopFlag) -> Result<LengthEstimate
     parts.by_pieces(&pieces, BESIDE, basis).ok_or_else(none)
 }
 
-/// The factor by which the bytes of a take change when it is encoded again to come nearer to a floor.
-fn retaken(job: &Job, trial: &retake_compression::planner::Trial) -> f64 {
-    let Objective::Floor { floor, tolerance } = job.description.objective else { return 1.0 };
-    let Some(point) = Point::of(trial) else { return 1.0 };
-    if (floor..=floor + tolerance).contains(&point.score) {
-        return 1.0;
+/// The quality with which a take is encoded again to come nearer to a floor; none where it is near enough, or
+/// nothing asks for more.
+fn next_quality(job: &Job, points: &[Point]) -> Option<f64> {
+    let Objective::Floor { floor, tolerance } = job.description.objective else { return None };
+    let last = points.last()?;
+    if !job.request.multi_pass || (floor..=floor + tolerance).contains(&last.score) {
+        return None;
     }
-    let quality = job.family.quality_for(retake_aim(floor, tolerance), &[point], None);
-    job.family.bytes_factor(quality - point.quality)
+    let scale = job.request.encoder.info().quality;
+    let quality = scale.snap(job.family.quality_for(retake_aim(floor, tolerance), points, None));
+    points.iter().all(|point| (point.quality - quality).abs() >= scale.step).then_some(quality)
+}
+
+/// The factor by which the bytes of the last take would change where it still misses the floor.
+fn left_over(job: &Job, points: &[Point]) -> f64 {
+    match (next_quality(job, points), points.last()) {
+        (Some(quality), Some(last)) => job.family.bytes_factor(quality - last.quality),
+        _ => 1.0,
+    }
 }
 
 /// What is known of the length while an export runs, by what it tells.
@@ -250,7 +280,8 @@ impl Estimator {
         match event {
             Event::Started { frames, seconds, other_bytes, .. } => {
                 let (frames, seconds) = (frames.unwrap_or(0), seconds.unwrap_or(0.0));
-                self.parts = Some(Parts { goal, frames, seconds, others: *other_bytes });
+                let doubt = other_bytes_doubt(frames);
+                self.parts = Some(Parts { goal, frames, seconds, others: *other_bytes, doubt });
             }
             Event::TakeFinished { range, bytes, .. } => {
                 self.takes.insert(range.start, (range.len(), *bytes));
@@ -286,7 +317,7 @@ mod tests {
     use super::*;
 
     fn parts(goal: Goal, frames: u64) -> Parts {
-        Parts { goal, frames, seconds: frames as f64 / 25.0, others: 1000 }
+        Parts { goal, frames, seconds: frames as f64 / 25.0, others: 1000, doubt: 0 }
     }
 
     #[test]

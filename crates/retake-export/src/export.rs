@@ -17,6 +17,7 @@ use crate::summary::summarise;
 use crate::take::encode::TakeTools;
 use crate::take::store::TakeStore;
 use crate::take::threads::{RangeSource, ThreadExecutor};
+use crate::worker::processes::{Limits, ProcessExecutor, Workplace};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -75,7 +76,7 @@ fn make(job: &Job, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportErr
     Ok(summary)
 }
 
-/// Runs the passes of a job on threads of this process.
+/// Runs the passes of a job on threads of this process, or in processes where the request asks for them.
 fn run_passes<'a>(
     job: &'a Job,
     store: &'a TakeStore,
@@ -85,6 +86,20 @@ fn run_passes<'a>(
     let (journal, map) = job.index()?;
     // raised with the user's flag, and when anything fails
     let stop = stop.child();
+    let run =
+        |workers: Workers<'_>| Passes { job, store, workers, stop: &stop, tell }.run(journal, map.clone());
+    if let Some(program) = &job.request.workers {
+        job.folder.note_source(&job.source_facts())?;
+        let place = Workplace {
+            program: program.clone(),
+            job_folder: job.folder.path().to_owned(),
+            source: job.source.path.clone(),
+            encoder: job.description.encoder.clone(),
+            limits: Limits::of(job.share),
+        };
+        let processes = ProcessExecutor::start(job.jobs, place)?;
+        return run(Workers::Any(&processes));
+    }
     let tools = TakeTools {
         factory: job.request.encoder.clone(),
         store: store.clone(),
@@ -93,8 +108,7 @@ fn run_passes<'a>(
     };
     let source = RangeSource::new(job.source.clone(), job.reader, map.index.clone());
     let threads = ThreadExecutor::start(job.jobs, tools, source)?;
-    let passes = Passes { job, store, workers: Workers::Threads(&threads), stop: &stop, tell };
-    passes.run(journal, map)
+    run(Workers::Threads(&threads))
 }
 
 /// A take that proves damaged when it is read is removed and made again. One that is damaged again and again

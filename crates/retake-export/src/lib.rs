@@ -6,7 +6,8 @@
 //!
 //! Inside, a module can be read before what uses it: `job` (from a request to a plan), `index` (what is known
 //! of the source), `take` (one encode of one range, and who runs it), `film` (the takes that were chosen),
-//! `output` (what is written), `passes` (plan, run, learn), and `export`, the story.
+//! `output` (what is written), `passes` (plan, run, learn), `worker` (takes in other processes), and
+//! `export`, the story.
 
 mod api;
 mod clock;
@@ -23,15 +24,17 @@ mod output;
 mod own_folder;
 mod passes;
 mod progress;
+mod resumable;
 mod scorers;
 mod stop;
 mod summary;
 mod take;
 #[cfg(test)]
 mod testing;
+mod worker;
 
 pub use api::{AlreadyStarted, Export, ExportBuilder, ExportStatus, RunError};
-pub use error::{Asked, Count, ExportError, RequestError};
+pub use error::{Asked, Count, ExportError, Fault, RequestError};
 pub use estimate::{EstimateBasis, LengthEstimate};
 pub use event::{Event, Missed, Outcome, PassSummary, QualitySummary, StopReason, Summary};
 pub use film_source::FilmSource;
@@ -41,5 +44,7 @@ pub use measure::{FilmScore, Measurement, UnitScore};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use output::hls::fuzzing;
+pub use resumable::{ResumableExport, resumable_exports};
 pub use scorers::QualityScorers;
 pub use stop::StopFlag;
+pub use worker::{WorkerProgram, run_worker};

@@ -226,16 +226,20 @@ mod system {
         Ok(file.into())
     }
 
+    /// A signal that interrupts the listing begins it anew, because after an error it has no further entries.
     pub(super) fn names(folder: &Handle) -> io::Result<Vec<OsString>> {
-        let mut names = Vec::new();
-        for entry in retry_on_intr(|| Dir::read_from(folder))? {
-            let entry = entry?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name != "." && name != ".." {
-                names.push(name.to_owned());
+        let list = || -> rustix::io::Result<Vec<OsString>> {
+            let mut names = Vec::new();
+            for entry in Dir::read_from(folder)? {
+                let entry = entry?;
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                if name != "." && name != ".." {
+                    names.push(name.to_owned());
+                }
             }
-        }
-        Ok(names)
+            Ok(names)
+        };
+        Ok(retry_on_intr(list)?)
     }
 
     pub(super) fn remove(folder: &Handle, name: &str, kind: Kind) -> io::Result<()> {

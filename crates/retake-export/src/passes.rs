@@ -36,7 +36,6 @@ pub(crate) enum Workers<'a> {
     /// Threads of this process, which take the frames that the scout has decoded.
     Threads(&'a ThreadExecutor),
     /// Anybody, by descriptions alone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "processes and machines are to follow"))]
     Any(&'a dyn Executor),
 }
 

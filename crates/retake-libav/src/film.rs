@@ -1,6 +1,7 @@
 //! The description of a film: its video, its other tracks, and the facts about the file.
 
 use crate::access::{Access, FileState};
+use crate::error::MediaError;
 use crate::finding::Finding;
 use crate::input::Input;
 use crate::timeline::Break;
@@ -9,6 +10,7 @@ use retake_media::{
     Attachment, Attachments, ChromaSubsampling, Colour, ContentLight, Fields, MasteringDisplay, PixelBuffer,
     PixelFormat, Rational, Time, TimeRange,
 };
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,8 +62,53 @@ pub struct FilmInfo {
     pub(crate) opened: UnreadInput,
 }
 
+/// What is known of a film once all of it was looked at: all that another process needs besides the film to
+/// read the same frames from it, without looking through it once more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FilmFacts {
+    start: Time,
+    duration: Option<f64>,
+    video: VideoTrack,
+    closest_frames: Option<Time>,
+    findings: Vec<Finding>,
+    breaks: Vec<Break>,
+    window: Option<Window>,
+}
+
+impl FilmInfo {
+    /// Returns what [`survey`](crate::survey()) found, to be handed to another process.
+    pub fn facts(&self) -> FilmFacts {
+        FilmFacts {
+            start: self.start,
+            duration: self.duration,
+            video: self.video.clone(),
+            closest_frames: self.closest_frames,
+            findings: self.findings.clone(),
+            breaks: (*self.breaks).clone(),
+            window: self.window.as_deref().cloned(),
+        }
+    }
+
+    /// Takes over what a survey of this film found elsewhere. The film counts as surveyed then.
+    ///
+    /// # Errors
+    /// Returns [`MediaError::SourceChanged`] where the facts are those of another film.
+    pub fn with_facts(mut self, facts: FilmFacts) -> Result<Self, MediaError> {
+        let key = |video: &VideoTrack| (video.index, video.codec.clone(), video.time_base);
+        if key(&self.video) != key(&facts.video) {
+            return Err(MediaError::SourceChanged { file: self.path, frame: 0 });
+        }
+        let FilmFacts { start, duration, video, closest_frames, findings, breaks, window } = facts;
+        (self.start, self.duration, self.video) = (start, duration, video);
+        (self.closest_frames, self.findings) = (closest_frames, findings);
+        (self.breaks, self.window) = (Arc::new(breaks), window.map(Arc::new));
+        self.surveyed = true;
+        Ok(self)
+    }
+}
+
 /// The track that is encoded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VideoTrack {
     /// The track's number in the file, from 0.
@@ -111,7 +158,7 @@ pub struct VideoTrack {
 }
 
 /// The layout of decoded pictures, as far as their conversion changes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SourcePixels {
     pub(crate) rgb: bool,
     pub(crate) gray: bool,

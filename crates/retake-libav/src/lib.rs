@@ -51,7 +51,9 @@ pub use container::Container;
 pub use copier::common_multiple;
 pub use error::{ErrorKind, MediaError};
 pub use failure::library_versions;
-pub use film::{FilmInfo, TrackInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks};
+pub use film::{
+    FilmFacts, FilmInfo, TrackInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks,
+};
 pub use finding::{Finding, FindingKind};
 pub use frame::Frame;
 pub use index::{FrameEntry, FrameIndex};

@@ -4,6 +4,7 @@
 //! on behind its own last sample, and tracks that ended at different times would drift apart. So the source
 //! is cut into segments, each of which begins when every track of the one before is over.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A jump back by more than this is a break, in milliseconds; a smaller one is a slip of single stamps.
@@ -20,7 +21,7 @@ const CONFIRMED: u64 = 500;
 const MOST: usize = 10_000;
 
 /// The place in a track from which on its times are moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Break {
     stream: u32,
     /// The number of the sample in its track, in the order of the file.

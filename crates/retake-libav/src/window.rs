@@ -10,6 +10,7 @@ use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
 use crate::reader::{Decoding, ReaderOptions};
 use crate::timeline::{Break, Timeline};
 use retake_media::{Rational, Time, TimeRange, picture_hash};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl fmt::Display for FilmRange {
 }
 
 /// The settled part of a film.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Window {
     /// The time of the first frame, in ticks of the video; the start of the film where it begins with that.
     pub(crate) start: i64,

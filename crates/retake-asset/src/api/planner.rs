@@ -1,6 +1,7 @@
 use super::input::AssetWriterInput;
 use crate::output::{Existing, OutputError, OutputTarget};
 use crate::types::error::AppendError;
+use retake_compression::durable::{entries, uninterrupted};
 use retake_compression::parallel::{JobError, JoinError, JoinReport, Joiner, Part, Subdivision, WorkerPool};
 use retake_compression::session::{SessionError, SessionHandle};
 use retake_compression::silo::{ExistingSilo, FrameSilo, SiloError};
@@ -396,12 +397,11 @@ impl AssetWritingPlanner {
 
 /// Removes what a killed program was writing. The folder is the planner's own, and locked.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+    for entry in entries(folder)? {
         let name = entry.file_name();
         let ours = |name: &str| name.starts_with("segment-") || name.starts_with("plan.");
         if name.to_str().is_some_and(|name| ours(name) && name.contains(".unfinished-")) {
-            fs::remove_file(entry.path())?;
+            uninterrupted(|| fs::remove_file(entry.path()))?;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ mod common;
 mod disk;
 mod encoders;
 mod golden;
+mod isolate;
 mod jobs;
 mod kills;
 mod losses;

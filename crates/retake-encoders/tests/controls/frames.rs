@@ -106,8 +106,13 @@ fn spatial_adaptation_can_be_left_out() {
         if !factory.info().controls.spatial_adaptation {
             continue;
         }
-        let [with_it, without] = [false, true].map(|no_spatial_adaptation| {
-            let controls = Controls { no_spatial_adaptation, ..Controls::default() };
+        let on_request = factory.info().controls.adapts_on_request;
+        let [with_it, without] = [true, false].map(|adapts| {
+            let controls = Controls {
+                spatial_adaptation: on_request && adapts,
+                no_spatial_adaptation: !adapts,
+                ..Controls::default()
+            };
             film(&*factory, &with(&*factory, controls), 20)
         });
         assert!(with_it.data() != without.data(), "{}", factory.info().name);

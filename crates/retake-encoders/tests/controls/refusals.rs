@@ -35,7 +35,7 @@ fn cases(
         (
             "temporal_layers",
             has.temporal_layers > 1,
-            Controls { temporal_layers: Some(2), ..none() },
+            Controls { temporal_layers: Some(2), low_latency: has.layers_in_low_latency_only, ..none() },
             quality,
         ),
         (

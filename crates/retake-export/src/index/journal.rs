@@ -8,7 +8,7 @@ use super::FilmMap;
 use crate::error::ExportError;
 use retake_compression::journal::{Cursor, Journal as Log};
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{Finding, FrameEntry, FrameIndex};
+use retake_libav::{Finding, FrameEntry};
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -39,15 +39,13 @@ impl Journal {
         subject: &Subject,
         time_base: Rational,
     ) -> Result<(Self, FilmMap), ExportError> {
-        let mut map = FilmMap {
-            index: FrameIndex { time_base, frames: Vec::new() },
-            units: Vec::new(),
-            complete: false,
-            findings: Vec::new(),
-        };
+        let mut map = FilmMap::new(time_base);
         let opened = file.try_clone().and_then(|file| Log::open(file, KIND, VERSION));
         if let Some(mut log) = opened.ok().filter(|log| is_of(log, subject)) {
-            read(&mut log, &mut map);
+            let mut cursor = Cursor::default();
+            if read(&log, &mut cursor, &mut map).is_err() {
+                log.rewind(&cursor);
+            }
             return Ok((Self { log, path: path.to_owned() }, map));
         }
         let log = Log::create(file, KIND, VERSION);
@@ -100,26 +98,54 @@ enum Entry {
     Ended(Vec<Finding>),
 }
 
-/// Reads the entries up to the first damaged one; those behind it are found again by decoding.
-fn read(log: &mut Log<File>, map: &mut FilmMap) {
-    let mut cursor = Cursor::default();
+/// Reads the entries from the cursor on, up to the end or to the first damaged one, before which the cursor
+/// then stays.
+fn read(log: &Log<File>, cursor: &mut Cursor, map: &mut FilmMap) -> io::Result<()> {
     loop {
-        let sound = cursor.clone();
-        let entry = match log.next(&mut cursor) {
-            Ok(Some(record)) => serde_json::from_slice(&record.payload).map_err(io::Error::from),
-            Ok(None) => return,
-            Err(error) => Err(error),
-        };
-        match entry {
-            Ok(Entry::Scene(Scene { units, frames })) => {
+        let mut ahead = cursor.clone();
+        let Some(record) = log.next(&mut ahead)? else { return Ok(()) };
+        match serde_json::from_slice(&record.payload)? {
+            Entry::Scene(Scene { units, frames }) => {
                 map.units.extend(units);
                 map.index.frames.extend(frames);
             }
-            Ok(Entry::Subject(_)) => {}
-            Ok(Entry::End) => map.complete = true,
-            Ok(Entry::Ended(findings)) => (map.complete, map.findings) = (true, findings),
-            Err(_) => return log.rewind(&sound),
+            Entry::Subject(_) => {}
+            Entry::End => map.complete = true,
+            Entry::Ended(findings) => (map.complete, map.findings) = (true, findings),
         }
+        *cursor = ahead;
+    }
+}
+
+/// Follows a journal that another process writes.
+pub(crate) struct JournalFollower {
+    file: File,
+    path: PathBuf,
+    subject: Subject,
+    cursor: Cursor,
+    /// What was read so far.
+    pub map: FilmMap,
+}
+
+impl JournalFollower {
+    pub(crate) fn new(file: File, path: PathBuf, subject: Subject, time_base: Rational) -> Self {
+        Self { file, path, subject, cursor: Cursor::default(), map: FilmMap::new(time_base) }
+    }
+
+    /// Reads what was added since the last time.
+    ///
+    /// # Errors
+    /// [`ExportError::File`] where it is no journal of this subject.
+    pub(crate) fn read_on(&mut self) -> Result<(), ExportError> {
+        let fail = || ExportError::file(&self.path, "reading the frame index");
+        let file = self.file.try_clone().map_err(fail())?;
+        let log = Log::open(file, KIND, VERSION).map_err(fail())?;
+        if !is_of(&log, &self.subject) {
+            let other = io::Error::new(io::ErrorKind::InvalidData, "it is the index of another film");
+            return Err(fail()(other));
+        }
+        let read = read(&log, &mut self.cursor, &mut self.map);
+        read.map_err(ExportError::file(&self.path, "reading the frame index"))
     }
 }
 

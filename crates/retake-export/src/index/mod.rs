@@ -9,6 +9,7 @@ use crate::error::ExportError;
 use crate::stop::StopFlag;
 use retake_compression::units::FrameRange;
 use retake_libav::{Finding, Frame, FrameIndex};
+use retake_media::Rational;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ pub(crate) struct FilmMap {
 }
 
 impl FilmMap {
+    /// Returns a map of which nothing is known yet.
+    pub(crate) fn new(time_base: Rational) -> Self {
+        let index = FrameIndex { time_base, frames: Vec::new() };
+        Self { index, units: Vec::new(), complete: false, findings: Vec::new() }
+    }
+
     /// Returns the duration of the film in seconds, up to the end of its last frame. If that frame has no
     /// duration, it counts as long as the frame before.
     pub(crate) fn seconds(&self) -> f64 {

@@ -12,6 +12,8 @@ use retake_compression::durable::uninterrupted;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
 use retake_compression::units::UnitRule;
+use retake_libav::FilmFacts;
+use retake_media::PixelFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs::{File, TryLockError};
@@ -28,6 +30,8 @@ const FINISHED: &str = "finished.json";
 const INDEX: &str = "index";
 /// What came through standard input.
 const INPUT: &str = "input";
+/// What workers in other processes must know of the source.
+const SOURCE_FACTS: &str = "source.json";
 /// The folder of takes.
 const TAKES: &str = "takes";
 
@@ -58,6 +62,20 @@ impl JobDescription {
     pub(crate) fn subject(&self) -> Subject {
         Subject { source: self.source.clone(), rule: self.rule }
     }
+}
+
+/// What workers in other processes must know of the source besides the film itself: how it is to be read, and
+/// what was found when all of it was looked at. Written by each run that has such workers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SourceFacts {
+    /// The version of this program, because another one may read the film otherwise.
+    pub program: String,
+    pub film: FilmFacts,
+    pub format: PixelFormat,
+    /// Threads of each decoder.
+    pub threads: u32,
+    /// Whether the film is a playlist that may name other files.
+    pub references: bool,
 }
 
 /// What becomes of that which an earlier run left in a job folder.
@@ -137,30 +155,13 @@ impl JobFolder {
     /// and takes say themselves what they belong to. That of another version is refused by name, because its
     /// takes would not be found.
     fn description(&self) -> Result<Option<JobDescription>, ExportError> {
-        let text = match self.folder.read(DESCRIPTION).and_then(read_all) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(untrusted(&self.path().join(DESCRIPTION), "reading the job", error)),
-        };
-        self.read_description(&text)
+        read_description(&self.folder)
     }
 
-    fn read_description(&self, text: &[u8]) -> Result<Option<JobDescription>, ExportError> {
-        let Ok(any) = serde_json::from_slice::<Value>(text) else { return Ok(None) };
-        match any["version"].as_u64() {
-            // the layouts before this one had no checksum
-            Some(version) if version != u64::from(VERSION) && any["checksum"].is_null() => {
-                let found = format!("{DESCRIPTION} has version {version}, this one writes {VERSION}");
-                Err(RequestError::JobOfOtherVersion { folder: self.path().to_owned(), found }.into())
-            }
-            _ => {
-                let stored = serde_json::from_value::<Stored>(any).ok();
-                let sound = |stored: &Stored| {
-                    stored.version == VERSION && stored.job.checksum().is_ok_and(|sum| sum == stored.checksum)
-                };
-                Ok(stored.filter(sound).map(|stored| stored.job))
-            }
-        }
+    /// Writes down what workers in other processes must know of the source.
+    pub(crate) fn note_source(&self, facts: &SourceFacts) -> Result<(), ExportError> {
+        let text = serde_json::to_vec(facts).map_err(|error| ExportError::Internal(error.to_string()))?;
+        self.write(SOURCE_FACTS, &text)
     }
 
     fn write(&self, name: &str, text: &[u8]) -> Result<(), ExportError> {
@@ -173,10 +174,7 @@ impl JobFolder {
 
     /// Opens the index of the source, and tells where it is.
     pub(crate) fn index(&self) -> Result<(File, PathBuf), ExportError> {
-        let path = self.path().join(INDEX);
-        let file =
-            self.folder.edit(INDEX).map_err(|error| untrusted(&path, "opening the frame index", error))?;
-        Ok((file, path))
+        open_index(&self.folder, Folder::edit)
     }
 
     /// Where the copy of what came through a pipe is kept.
@@ -201,8 +199,7 @@ impl JobFolder {
 
     /// The folder of takes.
     pub(crate) fn takes(&self) -> Result<Folder, ExportError> {
-        let takes = self.folder.within(TAKES);
-        takes.map_err(|error| untrusted(&self.path().join(TAKES), "opening the folder of takes", error))
+        open_takes(&self.folder)
     }
 
     /// Writes down, just before the film is put in place, that it is done: a run that is killed before it
@@ -287,6 +284,88 @@ impl Drop for JobFolder {
     }
 }
 
+/// A job folder that another process owns, as a worker sees it.
+pub(crate) struct VisitedFolder(Folder);
+
+impl VisitedFolder {
+    /// Opens the folder. It has to be there.
+    pub(crate) fn open(path: &Path) -> Result<Self, ExportError> {
+        let fail = |error| untrusted(path, "opening the job folder", error);
+        path.symlink_metadata().map_err(fail)?;
+        Ok(Self(Folder::open(path).map_err(fail)?))
+    }
+
+    /// The job whose folder it is.
+    pub(crate) fn description(&self) -> Result<JobDescription, ExportError> {
+        read_description(&self.0)?.ok_or_else(|| self.says_nothing(DESCRIPTION))
+    }
+
+    /// What the owner found in the source.
+    pub(crate) fn source_facts(&self) -> Result<SourceFacts, ExportError> {
+        let path = || self.0.path().join(SOURCE_FACTS);
+        let text = self.0.read(SOURCE_FACTS).and_then(read_all);
+        let text = text.map_err(|error| untrusted(&path(), "reading what is known of the source", error))?;
+        serde_json::from_slice(&text).map_err(|_| self.says_nothing(SOURCE_FACTS))
+    }
+
+    /// Opens the index of the source to read it, and tells where it is.
+    pub(crate) fn index(&self) -> Result<(File, PathBuf), ExportError> {
+        open_index(&self.0, Folder::read)
+    }
+
+    /// The folder of takes.
+    pub(crate) fn takes(&self) -> Result<Folder, ExportError> {
+        open_takes(&self.0)
+    }
+
+    fn says_nothing(&self, name: &str) -> ExportError {
+        let source = io::Error::new(io::ErrorKind::InvalidData, "it is not what another process wrote");
+        ExportError::file(self.0.path().join(name), "reading the job")(source)
+    }
+}
+
+fn open_index(
+    folder: &Folder,
+    open: impl Fn(&Folder, &str) -> io::Result<File>,
+) -> Result<(File, PathBuf), ExportError> {
+    let path = folder.path().join(INDEX);
+    let file = open(folder, INDEX).map_err(|error| untrusted(&path, "opening the frame index", error))?;
+    Ok((file, path))
+}
+
+fn open_takes(folder: &Folder) -> Result<Folder, ExportError> {
+    let takes = folder.within(TAKES);
+    takes.map_err(|error| untrusted(&folder.path().join(TAKES), "opening the folder of takes", error))
+}
+
+/// The description in a folder; nothing where there is none, or a damaged one.
+fn read_description(folder: &Folder) -> Result<Option<JobDescription>, ExportError> {
+    let text = match folder.read(DESCRIPTION).and_then(read_all) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(untrusted(&folder.path().join(DESCRIPTION), "reading the job", error)),
+    };
+    parse_description(folder.path(), &text)
+}
+
+fn parse_description(folder: &Path, text: &[u8]) -> Result<Option<JobDescription>, ExportError> {
+    let Ok(any) = serde_json::from_slice::<Value>(text) else { return Ok(None) };
+    match any["version"].as_u64() {
+        // the layouts before this one had no checksum
+        Some(version) if version != u64::from(VERSION) && any["checksum"].is_null() => {
+            let found = format!("{DESCRIPTION} has version {version}, this one writes {VERSION}");
+            Err(RequestError::JobOfOtherVersion { folder: folder.to_owned(), found }.into())
+        }
+        _ => {
+            let stored = serde_json::from_value::<Stored>(any).ok();
+            let sound = |stored: &Stored| {
+                stored.version == VERSION && stored.job.checksum().is_ok_and(|sum| sum == stored.checksum)
+            };
+            Ok(stored.filter(sound).map(|stored| stored.job))
+        }
+    }
+}
+
 /// Where it is told that a job has finished while the last of its folder is removed.
 fn farewell(folder: &Path) -> PathBuf {
     let mut path = folder.as_os_str().to_owned();
@@ -341,7 +420,8 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
 }
 
 fn is_ours_name(name: &str) -> bool {
-    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, TAKES].contains(&name) || name.starts_with(UNFINISHED)
+    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, TAKES].contains(&name)
+        || name.starts_with(UNFINISHED)
 }
 
 fn read_all(mut file: File) -> io::Result<Vec<u8>> {
@@ -588,7 +668,7 @@ mod tests {
         let described = crate::testing::job(place.path(), |_| ());
         let path = described.folder.path().join(DESCRIPTION);
         let sound = fs::read(&path).unwrap();
-        let read = |text: &[u8]| described.folder.read_description(text).unwrap();
+        let read = |text: &[u8]| parse_description(described.folder.path(), text).unwrap();
         assert_eq!(read(&sound).as_ref(), Some(&described.description));
         for at in 0..sound.len() {
             let mut text = sound.clone();
@@ -639,7 +719,7 @@ mod tests {
             (r#"{"version": 1}"#, "version 1"),
             (r#"{"version": 2, "source": ""}"#, "version 2"),
         ] {
-            let refused = job.read_description(text.as_bytes());
+            let refused = parse_description(job.path(), text.as_bytes());
             assert!(
                 matches!(&refused, Err(ExportError::Request(RequestError::JobOfOtherVersion { found, .. })) if found.contains(named)),
                 "{text}: {refused:?}"

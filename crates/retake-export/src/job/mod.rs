@@ -19,7 +19,7 @@ use crate::index::units::shortest_scene;
 use crate::output::target::{JobOutput, OutputKind};
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
-use folder::{Earlier, JobDescription, JobFolder};
+use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
 use plan::{budget, first_pass, is_streaming, objective, shorter, unit_rule};
 use request::Request;
@@ -45,6 +45,8 @@ pub(crate) struct Job {
     pub scout: ScoutPlan,
     /// Takes at once.
     pub jobs: u32,
+    /// The bytes of memory for each, where takes run in processes of their own.
+    pub share: u64,
     /// Every how many frames one is scored.
     pub stride: u32,
     /// Plain sentences about what of the source cannot be kept.
@@ -155,6 +157,7 @@ impl Job {
                 permits: budget.permits,
             },
             jobs: budget.jobs,
+            share: budget.share,
             // of every third frame the mean of all can be told; of the worst ones nothing
             stride: if request.pool == Pooling::Mean { STRIDE } else { 1 },
             source: film,
@@ -163,6 +166,17 @@ impl Job {
             began,
             request: request.clone(),
         })
+    }
+
+    /// What workers in other processes must know of the source.
+    pub(crate) fn source_facts(&self) -> SourceFacts {
+        SourceFacts {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            film: self.source.facts(),
+            format: self.reader.format,
+            threads: self.reader.threads,
+            references: self.request.references,
+        }
     }
 
     /// Opens the index of the source, with what of it is known.

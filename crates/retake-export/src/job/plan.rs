@@ -144,6 +144,9 @@ pub(crate) struct Budget {
     pub jobs: u32,
     /// Frames between the scout and the takes.
     pub permits: usize,
+    /// What a process that runs a take may have in memory, in bytes: its share of the budget, and half as
+    /// much again as it is estimated to need, because an estimate must not end a sound take.
+    pub share: u64,
 }
 
 /// How many takes fit into the memory budget at once.
@@ -171,10 +174,12 @@ pub(crate) fn budget(
     let least = if streaming { delay.max(held).min(rule.longest) } else { rule.longest };
     let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
     // in later passes each take has a decoder of its own, in the place of frames that wait
-    let each = encoder + scored + least.max(DECODER_FRAMES) * frame;
+    // a process of its own has everything of its own
+    let process = request.workers.as_ref().map_or(0, |_| BASE_MEMORY);
+    let each = encoder + scored + least.max(DECODER_FRAMES) * frame + process;
     let fit = memory.saturating_sub(fixed) / each.max(1);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let wanted = request.jobs.map_or(cores, u64::from).max(1);
+    let wanted = if request.parallel { request.jobs.map_or(cores, u64::from).max(1) } else { 1 };
     if fit == 0 {
         let encoder = factory.info().name;
         return Err(RequestError::MemoryTooSmall { memory, encoder, needed: fixed + each }.into());
@@ -184,7 +189,8 @@ pub(crate) fn budget(
     let spare = memory.saturating_sub(fixed + jobs * each) / frame.max(1);
     let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
     let permits = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
-    Ok(Budget { jobs: jobs as u32, permits: permits as usize })
+    let share = memory.saturating_sub(fixed) / jobs;
+    Ok(Budget { jobs: jobs as u32, permits: permits as usize, share: share.max(each / 2 * 3) })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
+use crate::worker::WorkerProgram;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
@@ -180,6 +181,8 @@ pub(crate) struct Request {
     pub passes: Option<u32>,
     /// Takes at once; as many as cores and memory allow if `None`.
     pub jobs: Option<u32>,
+    /// Whether there may be more than one at once, whatever `jobs` says.
+    pub parallel: bool,
     /// Threads of each encoder. The bytes of some encoders depend on it, so it does not follow the machine.
     pub threads: Option<u32>,
     /// Memory budget in bytes; half of the machine's memory if `None`.
@@ -194,6 +197,8 @@ pub(crate) struct Request {
     pub references: bool,
     /// A source that cannot be read whole is fine.
     pub accept_damage: bool,
+    /// Takes run in processes of this program; on threads of this one if `None`.
+    pub workers: Option<WorkerProgram>,
 }
 
 impl Request {
@@ -215,6 +220,7 @@ impl Request {
             multi_pass: false,
             passes: None,
             jobs: None,
+            parallel: true,
             threads: None,
             memory: None,
             work_dir: None,
@@ -222,6 +228,7 @@ impl Request {
             overwrite: false,
             references: false,
             accept_damage: false,
+            workers: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Hands takes to an executor and brings what comes back into the store, until there are no more.
 
-use super::executor::{Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket};
+use super::executor::{Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket};
 use super::finished::FinishedTake;
 use super::store::TakeStore;
 use crate::error::ExportError;
@@ -105,9 +105,17 @@ impl Dispatch<'_> {
             state.early.insert(ticket);
         }
         match outcome {
-            TakeOutcome::Done { take, file } => {
-                // it is made safe here, so that no worker waits for the disk
-                match self.store.adopt(file, &take) {
+            TakeOutcome::Done { take, place } => {
+                let safe = match place {
+                    // it is made safe here, so that no thread waits for the disk
+                    TakePlace::Unfinished(file) => self.store.adopt(file, &take),
+                    TakePlace::Stored if self.store.get(&take.description).as_ref() == Some(&*take) => Ok(()),
+                    TakePlace::Stored => {
+                        let reason = "it was said to be done, and is not there".into();
+                        return self.lost(state, ticket, request.flatten(), reason);
+                    }
+                };
+                match safe {
                     Ok(()) => {
                         told(Progress::Made(&take));
                         state.finished.push(*take);
@@ -117,17 +125,20 @@ impl Dispatch<'_> {
             }
             TakeOutcome::Failed(error) => self.fail(state, error),
             TakeOutcome::Cancelled => self.fail(state, ExportError::Stopped),
-            TakeOutcome::Lost(reason) => {
-                let attempts = state.attempts.get(&ticket).copied().unwrap_or(1);
-                match request.flatten() {
-                    Some(request) if attempts < MOST_ATTEMPTS => state.waiting.push_back(request),
-                    // of a take that was begun with decoded frames nobody else has these frames
-                    request => {
-                        let start = FrameRange::new(ticket.0, ticket.0 + 1);
-                        let range = request.map_or(start, |request| request.description.range);
-                        self.fail(state, ExportError::LostTake { range, attempts, reason });
-                    }
-                }
+            TakeOutcome::Lost(reason) => self.lost(state, ticket, request.flatten(), reason),
+        }
+    }
+
+    /// Hands a take out again that nobody brought back, unless that happened too often.
+    fn lost(&self, state: &mut State, ticket: Ticket, request: Option<TakeRequest>, reason: String) {
+        let attempts = state.attempts.get(&ticket).copied().unwrap_or(1);
+        match request {
+            Some(request) if attempts < MOST_ATTEMPTS => state.waiting.push_back(request),
+            // of a take that was begun with decoded frames nobody else has these frames
+            request => {
+                let start = FrameRange::new(ticket.0, ticket.0 + 1);
+                let range = request.map_or(start, |request| request.description.range);
+                self.fail(state, ExportError::LostTake { range, attempts, reason });
             }
         }
     }

@@ -2,7 +2,9 @@
 //! text, it finds the source and its index by path, and loses some takes.
 
 use super::encode::{TakeTools, encode_take};
-use super::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket, suite};
+use super::executor::{
+    Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket, suite,
+};
 use super::source::FrameSource;
 use super::store::TakeStore;
 use crate::error::ExportError;
@@ -124,7 +126,7 @@ impl Worker {
         };
         let (take, file) =
             encode_take(&tools, description.into(), FrameSource::Range(Box::new(reader)), &|_| ())?;
-        Ok(TakeOutcome::Done { take: Box::new(take), file })
+        Ok(TakeOutcome::Done { take: Box::new(take), place: TakePlace::Unfinished(file) })
     }
 }
 

@@ -25,15 +25,23 @@ pub(crate) struct TakeRequest {
 /// What became of a take.
 #[derive(Debug)]
 pub(crate) enum TakeOutcome {
-    /// It was run. The file holds it whole, and belongs to who gets this.
-    Done { take: Box<FinishedTake>, file: TakeFile },
+    /// It was run.
+    Done { take: Box<FinishedTake>, place: TakePlace },
     /// It cannot be run: running it again would fail again.
     Failed(ExportError),
     /// Nobody knows what became of it: the worker is gone. Running it again may well succeed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "threads are not lost; processes and machines are"))]
     Lost(String),
     /// The executor was cancelled before the take was done.
     Cancelled,
+}
+
+/// Where a take that was run lies.
+#[derive(Debug)]
+pub(crate) enum TakePlace {
+    /// In a file that holds it whole, and belongs to who gets this.
+    Unfinished(TakeFile),
+    /// In the store already, safe and under its own name.
+    Stored,
 }
 
 /// What an executor tells.
@@ -97,6 +105,7 @@ pub(crate) mod suite {
     //! What every executor has to pass.
 
     use super::*;
+    use crate::take::store::TakeStore;
     use std::collections::BTreeSet;
     use std::time::Instant;
 
@@ -148,6 +157,7 @@ pub(crate) mod suite {
     /// others with it.
     pub(crate) fn one_outcome_for_each(
         executor: &dyn Executor,
+        store: &TakeStore,
         good: Vec<TakeRequest>,
         bad: Vec<TakeRequest>,
     ) {
@@ -161,11 +171,16 @@ pub(crate) mod suite {
         assert_eq!(tickets(&outcomes), wanted);
         for (ticket, outcome) in &outcomes {
             match outcome {
-                TakeOutcome::Done { take, file } => {
+                TakeOutcome::Done { take, place } => {
                     let (description, record) = (&take.description, &take.record);
                     let asked = described.iter().find(|take| take.ticket == *ticket).unwrap();
                     assert_eq!((description, record.range), (&asked.description, asked.description.range));
-                    assert!(file.path().metadata().unwrap().len() > record.bytes);
+                    match place {
+                        TakePlace::Unfinished(file) => {
+                            assert!(file.path().metadata().unwrap().len() > record.bytes);
+                        }
+                        TakePlace::Stored => assert_eq!(store.get(description).as_ref(), Some(&**take)),
+                    }
                 }
                 TakeOutcome::Failed(_) => assert!(fails.contains(ticket), "{ticket:?}: {outcome:?}"),
                 other => panic!("{ticket:?}: {other:?}"),

@@ -46,6 +46,11 @@ impl TakeStore {
         Ok(Self { folder, found })
     }
 
+    /// The folder of a job that another process owns, which sees to what is unfinished.
+    pub(crate) fn join(folder: Folder) -> Self {
+        Self { folder, found: BTreeSet::new() }
+    }
+
     /// A take that an earlier run finished, of frames from the same one on and like `description` in
     /// everything but the end of its range.
     pub(crate) fn find(&self, description: &TakeDescription) -> Option<FinishedTake> {

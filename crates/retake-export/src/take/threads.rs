@@ -4,7 +4,9 @@
 //! pass needs no second decode.
 
 use super::encode::{TakeTools, encode_take};
-use super::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket};
+use super::executor::{
+    Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket,
+};
 use super::identity::OpenTake;
 use super::queue::{TakeQueue, WaitingTake, Work};
 use super::source::FrameSource;
@@ -40,7 +42,8 @@ impl RangeSource {
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(index);
     }
 
-    fn open(&self, description: &TakeDescription) -> Result<FrameSource, ExportError> {
+    /// Opens the frames of a take.
+    pub(crate) fn open(&self, description: &TakeDescription) -> Result<FrameSource, ExportError> {
         let range = description.range.start..description.range.end;
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let reader = RangeReader::open(&self.film, index, range, self.options, self.trust.clone())?;
@@ -162,7 +165,9 @@ impl Shared {
             }
         });
         match result {
-            Ok((take, file)) => TakeOutcome::Done { take: Box::new(take), file },
+            Ok((take, file)) => {
+                TakeOutcome::Done { take: Box::new(take), place: TakePlace::Unfinished(file) }
+            }
             Err(ExportError::Stopped) => TakeOutcome::Cancelled,
             Err(error) => TakeOutcome::Failed(error),
         }
@@ -198,6 +203,10 @@ mod tests {
             .unwrap()
     }
 
+    fn store(job: &Job) -> TakeStore {
+        TakeStore::join(job.folder.takes().unwrap())
+    }
+
     fn takes(job: &Job) -> Vec<TakeRequest> {
         let ranges = (0..testing::FRAMES).step_by(12).map(|start| FrameRange::new(start, start + 12));
         ranges
@@ -224,7 +233,9 @@ mod tests {
 
     #[test]
     fn every_take_has_one_outcome() {
-        with_job(|job| suite::one_outcome_for_each(&threads(job, 3), takes(job), bad_takes(job)));
+        with_job(|job| {
+            suite::one_outcome_for_each(&threads(job, 3), &store(job), takes(job), bad_takes(job))
+        });
     }
 
     #[test]

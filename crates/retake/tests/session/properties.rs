@@ -467,7 +467,8 @@ fn odd_names_are_known() {
 
 /// What is counted by nothing: shares, scores of a metric, the scale of an encoder, an exponent, numbers that
 /// name something.
-const WITHOUT_UNIT: [PropertyKey; 12] = [
+const WITHOUT_UNIT: [PropertyKey; 13] = [
+    PropertyKey::ConstantQualityFactor,
     PropertyKey::Quality,
     PropertyKey::QualityFloor,
     PropertyKey::QualityTolerance,

@@ -55,7 +55,8 @@ fn quality_is_a_ceiling_beside_a_rate() {
 }
 
 /// W5 (PR-4, 5.3): an average rate and limits open a session of low latency with every encoder that lists
-/// them; each sample comes out at once, and no window is above its limit.
+/// them; each sample comes out at once, or with the next frame where the encoder holds one back, and no window
+/// is above its limit.
 #[test]
 fn limits_hold_in_low_latency() {
     let limit = DataRateLimit { bytes: 30_000, seconds: 1.0 };
@@ -72,7 +73,13 @@ fn limits_hold_in_low_latency() {
         let mut samples = Vec::new();
         for (index, frame) in film(96).iter().enumerate() {
             pull.0.encode(SourceFrame::new(frame, at(index)).duration(STEP), index).unwrap();
-            pull.0.complete_frames_until(at(index)).unwrap();
+            // to complete a frame that the encoder holds back begins another encode with the next one
+            if info.controls.least_delay == 0 {
+                pull.0.complete_frames_until(at(index)).unwrap();
+            }
+            if index + 1 == 96 {
+                pull.0.complete_frames().unwrap();
+            }
             let outcomes = std::iter::from_fn(|| pull.1.try_receive());
             samples.extend(
                 outcomes.filter_map(|outcome| Some((outcome.token, outcome.into_sample().unwrap()?))),

@@ -34,7 +34,7 @@ use playlist::{BitRate, Sound, Variant};
 use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
 use retake_compression::durable::sync_folder;
-use retake_compression::durable::uninterrupted;
+use retake_compression::durable::{self, uninterrupted};
 use retake_media::{FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
@@ -200,9 +200,8 @@ fn escaped(name: &[u8]) -> String {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    let fail = || ExportError::file(folder, "reading a folder");
-    let entries = fs::read_dir(folder).map_err(fail())?;
-    entries.map(|entry| Ok(entry.map_err(fail())?.path())).collect()
+    let entries = durable::entries(folder).map_err(ExportError::file(folder, "reading a folder"))?;
+    Ok(entries.iter().map(fs::DirEntry::path).collect())
 }
 
 #[cfg(test)]

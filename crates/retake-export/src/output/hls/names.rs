@@ -1,5 +1,6 @@
 //! This module names the files and folders of a stream.
 
+use retake_compression::durable::entries;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,11 @@ pub(crate) fn media_of(playlist: &Path) -> PathBuf {
 /// another.
 pub(crate) fn is_media(folder: &Path) -> bool {
     let names = |folder: &Path| -> Option<Vec<(String, bool)>> {
-        let entries = fs::read_dir(folder).ok()?;
-        let name = |entry: fs::DirEntry| {
+        let name = |entry: &fs::DirEntry| {
             let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             (entry.file_name().to_string_lossy().into_owned(), folder)
         };
-        entries.map(|entry| entry.ok().map(name)).collect()
+        Some(entries(folder).ok()?.iter().map(name).collect())
     };
     let file = |name: &str| {
         [INIT, INDEX, SYNC_FRAMES].contains(&name)

@@ -1,0 +1,105 @@
+//! Runs the takes of a job whose folder another process owns.
+
+use crate::error::{ExportError, RequestError};
+use crate::index::journal::JournalFollower;
+use crate::job::folder::{SourceFacts, VisitedFolder};
+use crate::job::identity::source_identity;
+use crate::stop::StopFlag;
+use crate::take::encode::{TakeTools, encode_take};
+use crate::take::finished::FinishedTake;
+use crate::take::store::TakeStore;
+use crate::take::threads::RangeSource;
+use retake_compression::encoder::EncoderFactory;
+use retake_compression::take::{self, TakeDescription};
+use retake_libav::{FilmInfo, ReaderOptions, probe_with};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A worker of one job.
+pub(crate) struct TakeRunner {
+    /// The identity of the source, and the encoder with its version: takes of others are refused.
+    source: String,
+    encoder: String,
+    tools: TakeTools,
+    frames: RangeSource,
+    index: JournalFollower,
+}
+
+impl TakeRunner {
+    /// Looks at the job in a folder, and at its source.
+    ///
+    /// # Errors
+    /// [`RequestError::WorkerOfOtherVersion`] for a job of another version of this program, and
+    /// [`RequestError::ExecutorLacksEncoder`] for one whose encoder is none of `encoders`, or has another
+    /// version; [`RequestError::SourceChanged`] for another film than the job's.
+    pub(crate) fn open(
+        folder: &Path,
+        source: &Path,
+        encoders: &[Arc<dyn EncoderFactory>],
+        stop: StopFlag,
+    ) -> Result<Self, ExportError> {
+        let folder = VisitedFolder::open(folder)?;
+        let (job, facts) = (folder.description()?, folder.source_facts()?);
+        if facts.program != VERSION {
+            return Err(RequestError::WorkerOfOtherVersion { job: facts.program, worker: VERSION }.into());
+        }
+        let has: Vec<String> = encoders.iter().map(|factory| named(&**factory)).collect();
+        let found = has.iter().position(|encoder| *encoder == job.encoder);
+        let Some(found) = found else {
+            return Err(RequestError::ExecutorLacksEncoder { encoder: job.encoder, has }.into());
+        };
+        let film = film(source, &facts, &stop)?;
+        if source_identity(&film)? != job.source {
+            return Err(RequestError::SourceChanged { frame: 0 }.into());
+        }
+        let time_base = film.video.time_base;
+        let (file, path) = folder.index()?;
+        let index = JournalFollower::new(file, path, job.subject(), time_base);
+        let reader = ReaderOptions { format: facts.format, threads: facts.threads };
+        let frames = RangeSource::new(film, reader, index.map.index.clone());
+        let store = TakeStore::join(folder.takes()?);
+        let tools = TakeTools { factory: encoders[found].clone(), store, time_base, stop };
+        Ok(Self { source: job.source, encoder: job.encoder, tools, frames, index })
+    }
+
+    /// The encoder that it runs takes with.
+    pub(crate) fn encoder(&self) -> &str {
+        &self.encoder
+    }
+
+    /// Runs a take, and puts it into the store. `encoded` is told of every few frames that went into the
+    /// encoder.
+    pub(crate) fn run(
+        &mut self,
+        description: TakeDescription,
+        encoded: &dyn Fn(u64),
+    ) -> Result<FinishedTake, ExportError> {
+        let known = (take::VERSION, &self.source, &self.encoder);
+        if (description.version, &description.source, &description.encoder) != known {
+            let what = format!("the take of {} is none of this job", description.range);
+            return Err(ExportError::Internal(what));
+        }
+        if (self.index.map.index.frames.len() as u64) < description.range.end {
+            self.index.read_on()?;
+            self.frames.learn(self.index.map.index.clone());
+        }
+        let frames = self.frames.open(&description)?;
+        let (take, file) = encode_take(&self.tools, description.into(), frames, encoded)?;
+        self.tools.store.adopt(file, &take)?;
+        Ok(take)
+    }
+}
+
+/// The version of this program: a job is worked on by one version alone.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// An encoder by name and version, as descriptions have it.
+fn named(factory: &dyn EncoderFactory) -> String {
+    let info = factory.info();
+    format!("{} {}", info.name, info.version)
+}
+
+fn film(source: &Path, facts: &SourceFacts, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
+    let film = probe_with(source, &stop.access(facts.references))?;
+    Ok(film.with_facts(facts.film.clone())?)
+}
