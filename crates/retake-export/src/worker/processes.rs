@@ -363,6 +363,7 @@ fn told(status: ExitStatus) -> String {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)] // everything here is a test
 mod tests {
     //! What runs here in the place of a worker is a script of the shell.
 

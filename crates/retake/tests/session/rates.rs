@@ -55,8 +55,8 @@ fn quality_is_a_ceiling_beside_a_rate() {
 }
 
 /// W5 (PR-4, 5.3): an average rate and limits open a session of low latency with every encoder that lists
-/// them; each sample comes out at once, or with the next frame where the encoder holds one back, and no window
-/// is above its limit.
+/// them; each sample comes out at once, or with the next frame where the encoder holds one back, and no
+/// window is above its limit.
 #[test]
 fn limits_hold_in_low_latency() {
     let limit = DataRateLimit { bytes: 30_000, seconds: 1.0 };
