@@ -98,7 +98,9 @@ fn run_passes<'a>(
             limits: Limits::of(job.share),
         };
         let processes = ProcessExecutor::start(job.jobs, place)?;
-        return run(Workers::Any(&processes));
+        let film = run(Workers::Any(&processes));
+        job.add_cpu(processes.cpu_seconds());
+        return film;
     }
     let tools = TakeTools {
         factory: job.request.encoder.clone(),

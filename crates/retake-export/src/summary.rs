@@ -23,7 +23,7 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
     let mut notes = job.notes.clone();
     notes.extend(film.findings().map(ToString::to_string).filter(|note| !job.notes.contains(note)));
     notes.extend(written.notes.iter().cloned());
-    let (cpu_seconds, wall_seconds) = job.began.elapsed();
+    let (cpu_seconds, wall_seconds) = job.elapsed();
     Summary {
         output: job.request.output.clone(),
         frames: film.frames(),

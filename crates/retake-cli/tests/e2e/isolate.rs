@@ -62,8 +62,11 @@ fn processes_make_the_bytes_that_threads_make() {
         let (goal, jobs) = if number == 0 { ("--metric psnr -q 36", 2) } else { ("--crf 40", 1) };
         let flags = format!("{} {goal} --jobs {jobs}", encoder.flags);
         let name = |how: &str| format!("{number}{how}.mkv");
-        studio.encode(&format!("film.mkv -o {} {flags}", name("threads")));
-        studio.encode(&format!("film.mkv -o {} {flags} --isolate", name("processes")));
+        let here = studio.encode(&format!("film.mkv -o {} {flags}", name("threads"))).summary();
+        let there = studio.encode(&format!("film.mkv -o {} {flags} --isolate", name("processes"))).summary();
+        // what processes spend is counted, too
+        let cpu = |summary: &Value| summary["cpu_seconds"].as_f64().unwrap();
+        assert!(cpu(&there) > cpu(&here) / 2.0, "{}: {} {}", encoder.name, cpu(&there), cpu(&here));
         assert!(studio.read(&name("threads")) == studio.read(&name("processes")), "{} {goal}", encoder.name);
     }
 }

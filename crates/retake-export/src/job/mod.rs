@@ -29,6 +29,7 @@ use retake_libav::{FilmInfo, ReaderOptions, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
@@ -52,6 +53,8 @@ pub(crate) struct Job {
     /// Plain sentences about what of the source cannot be kept.
     pub notes: Vec<String>,
     pub began: Began,
+    /// The CPU seconds that other processes have spent for this job.
+    elsewhere: Mutex<f64>,
 }
 
 /// When a run began, and the CPU seconds of the process then.
@@ -164,8 +167,21 @@ impl Job {
             description,
             notes,
             began,
+            elsewhere: Mutex::new(0.0),
             request: request.clone(),
         })
+    }
+
+    /// Other processes have spent so many CPU seconds more.
+    pub(crate) fn add_cpu(&self, seconds: f64) {
+        // a sum is whole whatever a panicking holder was doing
+        *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner) += seconds;
+    }
+
+    /// CPU seconds of all processes, and seconds, since the run began.
+    pub(crate) fn elapsed(&self) -> (f64, f64) {
+        let (cpu, wall) = self.began.elapsed();
+        (cpu + *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner), wall)
     }
 
     /// What workers in other processes must know of the source.

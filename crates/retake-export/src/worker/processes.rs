@@ -15,7 +15,7 @@ use retake_compression::take::TakeDescription;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -68,13 +68,20 @@ struct Shared {
     place: Workplace,
     queue: TakeQueue,
     cancelled: AtomicBool,
+    /// Milliseconds that processes have spent on processors, up to the last outcome of each.
+    busy: AtomicU64,
 }
 
 impl ProcessExecutor {
     /// Gets ready to run so many takes at once. A process is started with its first take.
     pub(crate) fn start(jobs: u32, place: Workplace) -> Result<Self, ExportError> {
         let (sender, reports) = unbounded();
-        let shared = Shared { place, queue: TakeQueue::default(), cancelled: AtomicBool::new(false) };
+        let shared = Shared {
+            place,
+            queue: TakeQueue::default(),
+            cancelled: AtomicBool::new(false),
+            busy: AtomicU64::new(0),
+        };
         let mut executor = Self { shared: Arc::new(shared), reports, keepers: Vec::new() };
         for number in 0..jobs.max(1) {
             let (shared, sender) = (executor.shared.clone(), sender.clone());
@@ -85,6 +92,12 @@ impl ProcessExecutor {
             executor.keepers.push(spawned);
         }
         Ok(executor)
+    }
+
+    /// The CPU seconds that the processes have spent, up to the last outcome of each; 0 where the system does
+    /// not tell.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        self.shared.busy.load(Ordering::Relaxed) as f64 / 1000.0
     }
 }
 
@@ -144,6 +157,15 @@ impl Shared {
         }
     }
 
+    /// Counts the CPU time that a process has spent since the last time.
+    fn count(&self, process: &mut WorkerProcess) {
+        if let Some(found) = vitals(process.child.id()) {
+            let more = found.busy.saturating_sub(process.counted);
+            self.busy.fetch_add(u64::try_from(more.as_millis()).unwrap_or(0), Ordering::Relaxed);
+            process.counted = found.busy;
+        }
+    }
+
     fn run(
         &self,
         kept: &mut Option<WorkerProcess>,
@@ -176,11 +198,13 @@ impl Shared {
                     let _ = reports.send(TakeReport::Encoded(frames));
                 }
                 Ok(FromWorker::Done(made)) => {
+                    self.count(&mut process);
                     *kept = Some(process);
                     let take = FinishedTake { description: made.description, record: made.record };
                     return TakeOutcome::Done { take: Box::new(take), place: TakePlace::Stored };
                 }
                 Ok(FromWorker::Failed(error)) => {
+                    self.count(&mut process);
                     *kept = Some(process);
                     return TakeOutcome::Failed(error.into());
                 }
@@ -242,6 +266,8 @@ struct WorkerProcess {
     heard: Receiver<FromWorker>,
     last_words: Arc<Mutex<Vec<u8>>>,
     listeners: Vec<JoinHandle<()>>,
+    /// The CPU time that is counted already.
+    counted: Duration,
 }
 
 impl WorkerProcess {
@@ -256,7 +282,8 @@ impl WorkerProcess {
         let (sender, heard) = unbounded();
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let last_words = Arc::new(Mutex::new(Vec::new()));
-        let mut process = Self { child, input, heard, last_words, listeners: Vec::new() };
+        let mut process =
+            Self { child, input, heard, last_words, listeners: Vec::new(), counted: Duration::ZERO };
         if let (Some(output), Some(errors)) = (output, errors) {
             let words = process.last_words.clone();
             process.listen("worker's output", move || hear(output, &sender))?;
