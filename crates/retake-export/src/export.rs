@@ -86,8 +86,7 @@ fn run_passes<'a>(
     let (journal, map) = job.index()?;
     // raised with the user's flag, and when anything fails
     let stop = stop.child();
-    let run =
-        |workers: Workers<'_>| Passes { job, store, workers, stop: &stop, tell }.run(journal, map.clone());
+    let passes = |workers| Passes { job, store, workers, stop: &stop, tell };
     if let Some(program) = &job.request.workers {
         job.folder.note_source(&job.source_facts())?;
         let place = Workplace {
@@ -98,7 +97,7 @@ fn run_passes<'a>(
             limits: Limits::of(job.share),
         };
         let processes = ProcessExecutor::start(job.jobs, place)?;
-        let film = run(Workers::Any(&processes));
+        let film = passes(Workers::Any(&processes)).run(journal, map);
         job.add_cpu(processes.cpu_seconds());
         return film;
     }
@@ -110,7 +109,7 @@ fn run_passes<'a>(
     };
     let source = RangeSource::new(job.source.clone(), job.reader, map.index.clone());
     let threads = ThreadExecutor::start(job.jobs, tools, source)?;
-    run(Workers::Threads(&threads))
+    passes(Workers::Threads(&threads)).run(journal, map)
 }
 
 /// A take that proves damaged when it is read is removed and made again. One that is damaged again and again

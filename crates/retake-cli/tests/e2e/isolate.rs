@@ -12,13 +12,7 @@ fn job() -> String {
     format!("film.mkv -o out.mp4 {} --metric psnr -q 36", fast())
 }
 
-/// The processes that work for the job of this studio.
-fn workers(studio: &Studio) -> Vec<u32> {
-    let folder = studio.path("out.mp4.retake").canonicalize();
-    let Ok(folder) = folder.map(|folder| folder.display().to_string()) else { return Vec::new() };
-    workers_of(&folder)
-}
-
+/// The processes that work in a job folder.
 fn workers_of(folder: &str) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let entry = entry.ok()?;
@@ -79,7 +73,7 @@ fn a_process_that_dies_costs_one_take() {
     let mut running = studio.start(&format!("{} --isolate --jobs 2", job()));
     first_take(&mut running);
     let folder = folder_of(&studio);
-    for process in workers(&studio) {
+    for process in workers_of(&folder) {
         kill(process, "SEGV");
     }
     let (run, ..) = running.end();

@@ -64,6 +64,9 @@ impl JobDescription {
     }
 }
 
+/// The version of this program: a job is worked on by one version alone.
+pub(crate) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
 /// What workers in other processes must know of the source besides the film itself: how it is to be read, and
 /// what was found when all of it was looked at. Written by each run that has such workers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ use crate::index::units::shortest_scene;
 use crate::output::target::{JobOutput, OutputKind};
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
+use crate::take::identity::named;
 use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
 use plan::{budget, first_pass, is_streaming, objective, shorter, unit_rule};
@@ -137,7 +138,7 @@ impl Job {
         let measured = request.target().is_measured();
         let description = folder.claim(JobDescription {
             source: source_identity(&film)?,
-            encoder: format!("{} {}", info.name, info.version),
+            encoder: named(info),
             settings,
             objective,
             metric: measured.then(|| request.metric.name().to_owned()),
@@ -187,7 +188,7 @@ impl Job {
     /// What workers in other processes must know of the source.
     pub(crate) fn source_facts(&self) -> SourceFacts {
         SourceFacts {
-            program: env!("CARGO_PKG_VERSION").to_owned(),
+            program: folder::PROGRAM.to_owned(),
             film: self.source.facts(),
             format: self.reader.format,
             threads: self.reader.threads,

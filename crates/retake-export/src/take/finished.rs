@@ -2,9 +2,10 @@
 
 use retake_compression::planner::Trial;
 use retake_compression::take::{TakeDescription, TakeRecord};
+use serde::{Deserialize, Serialize};
 
 /// A take that is done, and safe in the store.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FinishedTake {
     /// What was asked for, with the true end of its range.
     pub description: TakeDescription,

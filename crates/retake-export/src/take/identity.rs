@@ -3,7 +3,7 @@
 
 use crate::job::Job;
 use crate::job::plan::limit_of;
-use retake_compression::encoder::{EncoderSettings, RateControl};
+use retake_compression::encoder::{EncoderInfo, EncoderSettings, RateControl};
 use retake_compression::planner::{Objective, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
@@ -35,6 +35,11 @@ impl From<TakeDescription> for OpenTake {
     fn from(description: TakeDescription) -> Self {
         Self(description)
     }
+}
+
+/// An encoder by its name and its library's version, as descriptions have it.
+pub(crate) fn named(info: &EncoderInfo) -> String {
+    format!("{} {}", info.name, info.version)
 }
 
 /// The take that covers first the unit that begins with a frame.

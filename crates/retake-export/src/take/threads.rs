@@ -7,7 +7,7 @@ use super::encode::{TakeTools, encode_take};
 use super::executor::{
     Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket,
 };
-use super::identity::OpenTake;
+use super::identity::{OpenTake, named};
 use super::queue::{TakeQueue, WaitingTake, Work};
 use super::source::FrameSource;
 use crate::error::ExportError;
@@ -100,11 +100,8 @@ impl ThreadExecutor {
 
 impl Executor for ThreadExecutor {
     fn capabilities(&self) -> Capabilities {
-        let info = self.shared.tools.factory.info();
-        Capabilities {
-            at_once: self.threads.len() as u32,
-            encoders: vec![format!("{} {}", info.name, info.version)],
-        }
+        let encoders = vec![named(self.shared.tools.factory.info())];
+        Capabilities { at_once: self.threads.len() as u32, encoders }
     }
 
     /// Never full: a description is small, and the longest of all that wait is to be run first.

@@ -1,7 +1,8 @@
 //! What an export and a worker say to each other: one line of JSON for each message.
 
 use crate::error::{ExportError, Fault};
-use retake_compression::take::{TakeDescription, TakeRecord};
+use crate::take::finished::FinishedTake;
+use retake_compression::take::TakeDescription;
 use serde::{Deserialize, Serialize};
 
 /// What a worker is told.
@@ -24,16 +25,9 @@ pub(crate) enum FromWorker {
     /// So many more frames went into the encoder.
     Encoded(u64),
     /// The take is in the store.
-    Done(Box<Made>),
+    Done(Box<FinishedTake>),
     /// The take cannot be run.
     Failed(WorkerError),
-}
-
-/// A take that was made.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Made {
-    pub description: TakeDescription,
-    pub record: TakeRecord,
 }
 
 /// An error, as far as it can be told in a line.

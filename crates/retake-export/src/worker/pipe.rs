@@ -1,6 +1,6 @@
 //! A worker that is told of takes through its standard input.
 
-use super::messages::{FromWorker, Made, ToWorker, WorkerError};
+use super::messages::{FromWorker, ToWorker, WorkerError};
 use super::runner::TakeRunner;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
@@ -84,10 +84,7 @@ fn work(
         let run = catch_unwind(run)
             .unwrap_or_else(|_| Err(ExportError::Internal(format!("the take of {range} panicked"))));
         match run {
-            Ok(take) => {
-                let made = Made { description: take.description, record: take.record };
-                tell(&FromWorker::Done(Box::new(made)));
-            }
+            Ok(take) => tell(&FromWorker::Done(Box::new(take))),
             Err(ExportError::Stopped) => return Ok(()),
             Err(error) => tell(&FromWorker::Failed(WorkerError::from(&error))),
         }

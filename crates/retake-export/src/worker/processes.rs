@@ -8,7 +8,6 @@ use crate::error::ExportError;
 use crate::take::executor::{
     Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest,
 };
-use crate::take::finished::FinishedTake;
 use crate::take::queue::{TakeQueue, WaitingTake, Work};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use retake_compression::take::TakeDescription;
@@ -197,11 +196,10 @@ impl Shared {
                     watch.heard();
                     let _ = reports.send(TakeReport::Encoded(frames));
                 }
-                Ok(FromWorker::Done(made)) => {
+                Ok(FromWorker::Done(take)) => {
                     self.count(&mut process);
                     *kept = Some(process);
-                    let take = FinishedTake { description: made.description, record: made.record };
-                    return TakeOutcome::Done { take: Box::new(take), place: TakePlace::Stored };
+                    return TakeOutcome::Done { take, place: TakePlace::Stored };
                 }
                 Ok(FromWorker::Failed(error)) => {
                     self.count(&mut process);

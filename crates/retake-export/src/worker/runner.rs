@@ -2,11 +2,12 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::index::journal::JournalFollower;
-use crate::job::folder::{SourceFacts, VisitedFolder};
+use crate::job::folder::{PROGRAM, SourceFacts, VisitedFolder};
 use crate::job::identity::source_identity;
 use crate::stop::StopFlag;
 use crate::take::encode::{TakeTools, encode_take};
 use crate::take::finished::FinishedTake;
+use crate::take::identity::named;
 use crate::take::store::TakeStore;
 use crate::take::threads::RangeSource;
 use retake_compression::encoder::EncoderFactory;
@@ -40,10 +41,10 @@ impl TakeRunner {
     ) -> Result<Self, ExportError> {
         let folder = VisitedFolder::open(folder)?;
         let (job, facts) = (folder.description()?, folder.source_facts()?);
-        if facts.program != VERSION {
-            return Err(RequestError::WorkerOfOtherVersion { job: facts.program, worker: VERSION }.into());
+        if facts.program != PROGRAM {
+            return Err(RequestError::WorkerOfOtherVersion { job: facts.program, worker: PROGRAM }.into());
         }
-        let has: Vec<String> = encoders.iter().map(|factory| named(&**factory)).collect();
+        let has: Vec<String> = encoders.iter().map(|factory| named(factory.info())).collect();
         let found = has.iter().position(|encoder| *encoder == job.encoder);
         let Some(found) = found else {
             return Err(RequestError::ExecutorLacksEncoder { encoder: job.encoder, has }.into());
@@ -88,15 +89,6 @@ impl TakeRunner {
         self.tools.store.adopt(file, &take)?;
         Ok(take)
     }
-}
-
-/// The version of this program: a job is worked on by one version alone.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// An encoder by name and version, as descriptions have it.
-fn named(factory: &dyn EncoderFactory) -> String {
-    let info = factory.info();
-    format!("{} {}", info.name, info.version)
 }
 
 fn film(source: &Path, facts: &SourceFacts, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
