@@ -123,9 +123,13 @@ impl PassGoal {
             // the floor comes before the rate: units below it are encoded again whatever the bytes say
             let brief = Brief { objective: Objective::Floor { floor, tolerance }, ..brief };
             let retakes = bounded(&brief, &states, Bounds::default(), 1).retakes;
-            for Retake { unit, quality, .. } in
-                retakes.into_iter().filter(|retake| retake.reason == Reason::BelowFloor)
-            {
+            // a floor that only evens out is no promise: a unit that missed it twice stays, because further
+            // steps towards it grow, and cost the size that is to be kept
+            let misses = |trial: &&Trial| planner::floor::misses(trial, floor);
+            let given_up =
+                |unit: usize| even.is_some() && states[unit].trials.iter().filter(misses).count() > 1;
+            let below = retakes.into_iter().filter(|retake| retake.reason == Reason::BelowFloor);
+            for Retake { unit, quality, .. } in below.filter(|retake| !given_up(retake.unit)) {
                 let planned = takes.get(&unit).map_or(f64::INFINITY, |take| take.quality);
                 let take = Expected { coarsest: Some(quality), ..expected(unit, quality.min(planned)) };
                 takes.insert(unit, take);
