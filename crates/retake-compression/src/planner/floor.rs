@@ -73,12 +73,16 @@ pub(crate) fn coarsest(brief: &Brief, floor: f64, tolerance: f64, unit: &UnitSta
     let Some(newest) = unit.trials.iter().rev().find_map(|trial| trial.score) else { return brief.scale.max };
     let aim = retake_aim(floor, tolerance) + CERTAINTY * newest.error;
     let guess = brief.family.quality_for(aim, &points, None);
-    let of = |holds: bool| {
-        unit.trials.iter().filter(move |trial| misses(trial, floor) != holds).map(|trial| trial.quality)
-    };
-    let missed = of(false).fold(f64::INFINITY, f64::min) - brief.scale.step;
-    let held = of(true).fold(f64::NEG_INFINITY, f64::max);
+    let failed = unit.trials.iter().filter(|trial| misses(trial, floor)).map(|trial| trial.quality);
+    let missed = failed.fold(f64::INFINITY, f64::min) - brief.scale.step;
+    let held = held(unit, floor).unwrap_or(f64::NEG_INFINITY);
     brief.scale.snap(guess.min(missed).max(held)).max(held)
+}
+
+/// Returns the coarsest quality with which a unit reached a floor, if it ever did.
+pub(crate) fn held(unit: &UnitState, floor: f64) -> Option<f64> {
+    let held = unit.trials.iter().filter(|trial| !misses(trial, floor)).map(|trial| trial.quality);
+    held.max_by(f64::total_cmp)
 }
 
 /// A first pass at one quality for all units is evened out where its worst unit would gain at least this

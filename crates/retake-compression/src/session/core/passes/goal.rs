@@ -80,13 +80,14 @@ impl PassGoal {
     /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is
     /// not encoded again counts. `broken` are the units that have a part in windows above their limits, and
     /// by how much. `full` says how full the windows are that each unit is in, and `may_come` which units can
-    /// be encoded again at all.
+    /// be encoded again at all. No pass corrects the `last` one.
     pub(super) fn plan(
         &self,
         units: &[Unit],
         seconds: f64,
         (broken, full): (&BTreeMap<usize, f64>, &[f64]),
         may_come: impl Fn(usize) -> bool,
+        last: bool,
     ) -> PassPlan {
         let (family, scale) = (self.family(), self.info.quality);
         let states = self.states(units);
@@ -107,7 +108,12 @@ impl PassGoal {
         let finest = self.finest(&brief, units, &states, full);
         let below_rate = self.floor.filter(|_| self.rate.is_some()).or(even);
         let coarsest: Vec<f64> = below_rate.map_or_else(Vec::new, |(floor, tolerance)| {
-            states.iter().map(|state| planner::coarsest(&brief, floor, tolerance, state)).collect()
+            // what is taken away from a unit at the floor can leave it below, and no pass would give it back
+            // after the last one
+            let kept =
+                |state: &UnitState| planner::floor::held(state, floor).filter(|_| last && even.is_none());
+            let expected = |state: &UnitState| planner::coarsest(&brief, floor, tolerance, state);
+            states.iter().map(|state| kept(state).unwrap_or_else(|| expected(state))).collect()
         });
         let bounds = Bounds { finest: &finest, coarsest: &coarsest };
         let expected = |unit: usize, quality| {

@@ -52,7 +52,7 @@ pub(in crate::session) fn plan(parts: &[PartRecord]) -> Vec<Option<PassPlan>> {
     let film = Film::of(parts);
     let (broken, full) = limits::judge(&film.samples, film.units.len(), limits, *buffer);
     let may_come = |unit: usize| parts[film.part_of(unit)].may_go_on;
-    let plan = goal.plan(&film.units, film.seconds, (&broken, &full), may_come);
+    let plan = goal.plan(&film.units, film.seconds, (&broken, &full), may_come, passes + 1 == goal.most);
     // a part that has no share in it makes its second pass over everything
     let always = passes == 1 && goal.always;
     let all: f64 = plan.takes.values().map(|take| take.bytes).sum();
