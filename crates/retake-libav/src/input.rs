@@ -130,7 +130,8 @@ impl Input {
             Ok(_) => {
                 // SAFETY: the shim has filled the struct.
                 let mut packet = Packet(unsafe { out.assume_init() }, false);
-                let Place { ticks, joined, begins } = self.timeline.next(packet.stream());
+                let Place { ticks, joined, begins } =
+                    self.timeline.next(packet.stream(), packet.dts().or(packet.pts()));
                 packet.0.corrupt &= i32::from(!joined);
                 packet.1 = begins;
                 if ticks != 0 {

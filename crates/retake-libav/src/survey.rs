@@ -371,7 +371,7 @@ impl Survey {
         self.decoded = dts.or(self.decoded);
         if let Some(samples) = &mut self.placing {
             let shown = !packet.is_discarded() && !packet.data().is_empty();
-            samples.push(VideoSample { pts, sync: packet.is_key(), shown });
+            samples.push(VideoSample { pts, decoded: dts.or(pts), sync: packet.is_key(), shown });
             return;
         }
         if let Some(window) = info.window.as_deref() {

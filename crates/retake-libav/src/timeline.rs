@@ -5,6 +5,7 @@
 //! is cut into segments, each of which begins when every track of the one before is over.
 
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A jump back by more than this is a break, in milliseconds; a smaller one is a slip of single stamps.
@@ -17,6 +18,9 @@ const LEAP: i64 = 86_400;
 /// A track that goes on for so many samples of all tracks where another one has jumped proves that nothing
 /// but a stamp of that one is wrong.
 const CONFIRMED: u64 = 500;
+/// The number of a sample may differ by this much when other tracks are not read with it, because demuxers
+/// drop and find samples beside damage by what else they read.
+const MISCOUNTED: u64 = 8;
 /// No film has more joins than this. A file that pretends so has no clock at all, and memory must be bounded.
 const MOST: usize = 10_000;
 
@@ -26,6 +30,9 @@ pub(crate) struct Break {
     stream: u32,
     /// The number of the sample in its track, in the order of the file.
     sample: u64,
+    /// When that sample is decoded by its own stamp, in ticks of the track.
+    at: i64,
+    /// The ticks that are added to all times from there on.
     ticks: i64,
 }
 
@@ -44,8 +51,22 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Timeline {
     breaks: Arc<Vec<Break>>,
-    /// The samples seen of each track, and what is added to their times.
-    tracks: Vec<(u64, i64)>,
+    tracks: Vec<TrackPlace>,
+}
+
+/// How far a track was read.
+#[derive(Debug, Clone, Default)]
+struct TrackPlace {
+    /// The breaks that are not reached yet, the next one first.
+    ahead: VecDeque<Break>,
+    /// The sample at which the last one was.
+    latest: Option<u64>,
+    /// The samples read.
+    samples: u64,
+    /// The stamp of the last one.
+    last: Option<i64>,
+    /// What is added to times.
+    ticks: i64,
 }
 
 impl Timeline {
@@ -53,26 +74,45 @@ impl Timeline {
         Self { breaks: breaks.clone(), tracks: Vec::new() }
     }
 
-    /// Returns where the next sample of a track lies.
-    pub(crate) fn next(&mut self, stream: u32) -> Place {
+    /// Returns where the next sample of a track lies that is decoded at `time` by its own stamp, in ticks of
+    /// the track.
+    pub(crate) fn next(&mut self, stream: u32, time: Option<i64>) -> Place {
         if self.breaks.is_empty() {
             return Place::default();
         }
-        let index = stream as usize;
-        if self.tracks.len() <= index {
-            self.tracks.resize(index + 1, (0, 0));
+        for stream in self.tracks.len() as u32..=stream {
+            let ahead = self.breaks.iter().filter(|found| found.stream == stream).copied().collect();
+            self.tracks.push(TrackPlace { ahead, ..TrackPlace::default() });
         }
-        let (sample, ticks) = &mut self.tracks[index];
-        let (mut joined, mut begins) = (false, false);
-        for found in self.breaks.iter().filter(|found| found.stream == stream) {
-            if found.sample == *sample {
-                (*ticks, begins) = (found.ticks, true);
-            }
-            // Parsers give a mark of damage to the sample before the one that it is about.
-            joined |= found.sample.abs_diff(*sample) <= 2;
+        let track = &mut self.tracks[stream as usize];
+        let mut begins = false;
+        let due = |track: &TrackPlace| {
+            let found = track.ahead.front()?;
+            is_at(found, track.samples, track.last, time).then_some(*found)
+        };
+        while let Some(found) = due(track) {
+            track.ahead.pop_front();
+            (track.ticks, track.samples, track.latest, begins) =
+                (found.ticks, found.sample, Some(found.sample), true);
         }
-        *sample += 1;
-        Place { ticks: *ticks, joined, begins }
+        // Parsers give a mark of damage to the sample before the one that it is about.
+        let around = track.ahead.front().map(|found| found.sample).into_iter().chain(track.latest);
+        let joined = around.into_iter().any(|sample| sample.abs_diff(track.samples) <= 2);
+        track.samples += 1;
+        track.last = time.or(track.last);
+        Place { ticks: track.ticks, joined, begins }
+    }
+}
+
+/// Whether the sample of this number and stamp is the first behind a break.
+fn is_at(found: &Break, sample: u64, last: Option<i64>, time: Option<i64>) -> bool {
+    let (Some(time), Some(last)) = (time, last) else { return sample >= found.sample };
+    let (there, here) = (time.abs_diff(found.at), time.abs_diff(last));
+    // Stamps of pictures go to and fro, so that a sample of another number has to be much nearer.
+    match sample.abs_diff(found.sample) {
+        0 => there < here,
+        1..=MISCOUNTED => there < here / 4,
+        _ => sample > found.sample,
     }
 }
 
@@ -94,6 +134,8 @@ pub(crate) struct BreakFinder {
     /// Whether clocks may jump ahead.
     live: bool,
     segments: Vec<Segment>,
+    /// The segment that the clock has come to.
+    newest: usize,
     tracks: Vec<TrackClock>,
     joins: Vec<Join>,
     /// The samples of all tracks.
@@ -106,6 +148,8 @@ struct Join {
     stream: u32,
     sample: u64,
     segment: usize,
+    /// When the sample is decoded, by its own stamp.
+    at: i64,
     /// The end of the track before it.
     after: i64,
 }
@@ -116,6 +160,13 @@ struct Segment {
     end: i64,
     /// How many samples came before it.
     since: u64,
+    /// The track that began it, and the segment and the end that this track left behind.
+    founder: u32,
+    left: (usize, i64),
+    /// Whether another track has come into it.
+    shared: bool,
+    /// Whether its only track went back to where it had been: its stamps were wrong, and no clock jumped.
+    excursion: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -135,6 +186,7 @@ impl BreakFinder {
             second: second.max(1),
             live,
             segments: Vec::new(),
+            newest: 0,
             tracks: Vec::new(),
             joins: Vec::new(),
             samples: 0,
@@ -152,26 +204,45 @@ impl BreakFinder {
         self.samples += 1;
         let Seen { stream, steady, time, end } = seen;
         let track = *self.track(stream);
-        let newest = self.segments.len().saturating_sub(1);
         let own = self.segments.get(track.segment);
         let before = track.last.or(own.map(|segment| segment.start));
         let went_back = before.is_some_and(|before| time < before.saturating_sub(back));
         let far = own.is_some_and(|segment| time > segment.end.saturating_add(ahead));
+        let goes_home = |own: &Segment| {
+            let jumps = time < own.start || time > own.end.saturating_add(back);
+            // What had wrong stamps meanwhile lasted, and some of it may be lost.
+            let late = time.saturating_sub(own.left.1).saturating_sub(own.end.saturating_sub(own.start));
+            let home = (-back..=self.second.saturating_mul(AHEAD)).contains(&late);
+            jumps && home && !own.shared && own.founder == stream && track.segment > 0
+        };
         let mut segment = track.segment;
-        let begin = Segment { start: time, end, since: self.samples };
+        let left = (track.segment, track.end);
+        let since = self.samples;
+        let begin =
+            Segment { start: time, end, since, founder: stream, left, shared: false, excursion: false };
         if own.is_none() {
             self.segments.push(begin);
+        } else if own.is_some_and(goes_home) {
+            if let Some(own) = self.segments.get_mut(track.segment) {
+                own.excursion = true;
+                segment = own.left.0;
+                self.newest = segment;
+            }
         } else if went_back || far {
             // The first track to jump begins a segment; the others join it, each at its own place.
-            if track.segment == newest && steady && self.segments.len() < MOST {
+            if track.segment == self.newest && steady && self.segments.len() < MOST {
+                segment = self.segments.len();
+                self.newest = segment;
                 self.segments.push(begin);
-                segment = newest + 1;
             } else {
-                segment = newest;
+                segment = self.newest;
             }
         }
+        if let Some(segment) = self.segments.get_mut(segment).filter(|segment| segment.founder != stream) {
+            segment.shared = true;
+        }
         if segment != track.segment {
-            self.joins.push(Join { stream, sample: track.samples, segment, after: track.end });
+            self.joins.push(Join { stream, sample: track.samples, segment, at: time, after: track.end });
         }
         if steady && let Some(segment) = self.segments.get_mut(segment) {
             (segment.start, segment.end) = (segment.start.min(time), segment.end.max(end));
@@ -204,7 +275,7 @@ impl BreakFinder {
             let goes_on = |track: &TrackClock| {
                 track.steady && track.segment < number && track.seen > segment.since + CONFIRMED
             };
-            let shared = !self.tracks.iter().any(goes_on);
+            let shared = !segment.excursion && !self.tracks.iter().any(goes_on);
             if number > 0 && shared {
                 by = over.saturating_sub(segment.start);
                 places += 1;
@@ -217,15 +288,17 @@ impl BreakFinder {
         let breaks: Vec<Break> = self
             .joins
             .iter()
-            .map(|&Join { stream, sample, segment, after }| {
+            .map(|&Join { stream, sample, segment, at, after }| {
                 let start = self.segments[segment].start;
                 let (mut by, shared) = moved[segment];
-                if !shared && start > after.saturating_add(leap) {
-                    // One track alone leaps to a time that no film has, so it goes on where it was.
+                let excursion = self.segments[segment].excursion;
+                if excursion || !shared && start > after.saturating_add(leap) {
+                    // One track alone leaps to a time that no film has, or back from where it leapt to, so it
+                    // goes on where it was.
                     by = by.saturating_add(after).saturating_sub(start);
                     alone += 1;
                 }
-                Break { stream, sample, ticks: ticks(stream, by) }
+                Break { stream, sample, at: ticks(stream, at), ticks: ticks(stream, by) }
             })
             .collect();
         (breaks, places + alone)
@@ -254,16 +327,19 @@ mod tests {
 
     #[test]
     fn all_tracks_are_moved_by_the_same_time() {
-        let moved = |sample, stream, ticks| Break { stream, sample, ticks };
+        let moved = |sample, stream, at, ticks| Break { stream, sample, at, ticks };
         // The second recording begins where the picture of the first ends, at three seconds.
-        assert_eq!(found([0, 0], [0, 0], true), [moved(75, 0, 3000), moved(50, 1, 3000)]);
-        assert_eq!(found([0, 90_000], [0, 90_000], true), [moved(75, 0, -87_000), moved(50, 1, -87_000)]);
+        assert_eq!(found([0, 0], [0, 0], true), [moved(75, 0, 0, 3000), moved(50, 1, 0, 3000)]);
+        assert_eq!(
+            found([0, 90_000], [0, 90_000], true),
+            [moved(75, 0, 90_000, -87_000), moved(50, 1, 90_000, -87_000)]
+        );
         assert_eq!(found([0, 90_000], [0, 90_000], false), []);
         let far = 1_000_000_000;
-        let leapt = [moved(75, 0, 3000 - far), moved(50, 1, 3000 - far)];
+        let leapt = [moved(75, 0, far, 3000 - far), moved(50, 1, far, 3000 - far)];
         assert_eq!(found([0, far], [0, far], false), leapt);
         let mut timeline = Timeline::new(&Arc::new(found([0, 0], [0, 0], true)));
-        let places: Vec<Place> = (0..79).map(|_| timeline.next(0)).collect();
+        let places: Vec<Place> = (0..79).map(|step| timeline.next(0, Some(step % 75 * 40))).collect();
         let place = |ticks, joined, begins| Place { ticks, joined, begins };
         assert!(places[..73].iter().all(|&found| found == Place::default()));
         let expected = [
@@ -275,19 +351,7 @@ mod tests {
             place(3000, false, false),
         ];
         assert_eq!(places[73..], expected);
-        assert_eq!(Timeline::default().next(4), Place::default());
-    }
-
-    #[test]
-    fn a_wrong_stamp_of_one_track_moves_nothing() {
-        let mut finder = BreakFinder::new(1000, true);
-        for step in 0..1000 {
-            let video = if step == 100 { 2000 } else { step * 40 };
-            finder.push(Seen { stream: 0, steady: true, time: video, end: video + 40 });
-            finder.push(Seen { stream: 1, steady: true, time: step * 40, end: step * 40 + 40 });
-        }
-        let (breaks, places) = finder.finish(|_, ticks| ticks);
-        assert!(places == 0 && breaks.iter().all(|found| found.ticks == 0), "{breaks:?}");
+        assert_eq!(Timeline::default().next(4, None), Place::default());
     }
 
     #[test]
@@ -300,7 +364,41 @@ mod tests {
             finder.push(Seen { stream: 1, steady: true, time: step * 40, end: step * 40 + 40 });
         }
         let (breaks, _) = finder.finish(|_, ticks| ticks);
-        assert_eq!(breaks, [Break { stream: 0, sample: 100, ticks: -far }]);
+        assert_eq!(breaks, [Break { stream: 0, sample: 100, at: far + 4000, ticks: -far }]);
+    }
+
+    /// Some stamps of the sound are wrong, by more and by less than a leap, ahead and back; nothing else moves.
+    #[test]
+    fn a_track_that_comes_back_was_wrong_meanwhile() {
+        for (wrong, count) in [(1_000_000_000, 5), (20_000, 5), (-400, 5), (-2000, 1)] {
+            let mut finder = BreakFinder::new(1000, true);
+            for step in 0..90 {
+                finder.push(Seen { stream: 0, steady: true, time: step * 40, end: step * 40 + 40 });
+                let time = step * 40 + if (60..60 + count).contains(&step) { wrong } else { 0 };
+                finder.push(Seen { stream: 1, steady: true, time, end: time + 40 });
+            }
+            let (breaks, places) = finder.finish(|_, ticks| ticks);
+            let there = Break { stream: 1, sample: 60, at: 2400 + wrong, ticks: -wrong };
+            let (sample, at) = (60 + count as u64, 2400 + count * 40);
+            assert_eq!(breaks, [there, Break { stream: 1, sample, at, ticks: 0 }]);
+            assert_eq!(places, 1);
+        }
+    }
+
+    /// Where another sample than the survey's is missing or there, the stamps say where a break is.
+    #[test]
+    fn breaks_are_found_by_their_stamps() {
+        let breaks = Arc::new(vec![Break { stream: 0, sample: 10, at: 90_000, ticks: -89_600 }]);
+        for first in [0, 1] {
+            let mut timeline = Timeline::new(&breaks);
+            let stamps = (first..11).map(|step| if step < 10 { step * 40 } else { 90_000 });
+            let moved: Vec<i64> = stamps.map(|time| time + timeline.next(0, Some(time)).ticks).collect();
+            assert_eq!(moved, (first..11).map(|step| step * 40).collect::<Vec<_>>());
+        }
+        let mut timeline = Timeline::new(&breaks);
+        let stamps = (-1..11).map(|step| if step < 10 { step * 40 } else { 90_000 });
+        let moved: Vec<i64> = stamps.map(|time| time + timeline.next(0, Some(time)).ticks).collect();
+        assert_eq!(moved, (-1..11).map(|step| step * 40).collect::<Vec<_>>());
     }
 
     #[test]

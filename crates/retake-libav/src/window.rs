@@ -146,6 +146,8 @@ impl Window {
 pub(crate) struct VideoSample {
     /// When it is shown, in ticks.
     pub(crate) pts: Option<i64>,
+    /// When it is decoded, or shown where that is not known, in ticks.
+    pub(crate) decoded: Option<i64>,
     pub(crate) sync: bool,
     /// Whether it is shown at all.
     pub(crate) shown: bool,
@@ -181,7 +183,7 @@ impl Window {
             .samples
             .iter()
             .map(|sample| {
-                let by = timeline.next(info.video.index).ticks;
+                let by = timeline.next(info.video.index, sample.decoded).ticks;
                 VideoSample { pts: sample.pts.map(|pts| pts.saturating_add(by)), ..*sample }
             })
             .collect();
