@@ -178,14 +178,20 @@ pub enum RequestError {
     },
     /// Frames of the source are closer to each other than the container can say.
     #[error(
-        "{output}: some frames are {:.3} ms apart, and this container counts whole milliseconds: choose .mp4",
-        step * 1000.0
+        "{output}: some frames are {:.4} ms apart, and this container tells times apart from {:.4} ms on: {}",
+        step * 1000.0,
+        least * 1000.0,
+        if *coarse { "choose .mp4" } else { "the clock of the source must be wrong" }
     )]
     ContainerTooCoarse {
         /// The output.
         output: PathBuf,
         /// The shortest step between two frames, in seconds.
         step: f64,
+        /// The shortest step that the container has, in seconds.
+        least: f64,
+        /// Whether other containers have a finer clock.
+        coarse: bool,
     },
     /// A number that has to be 1 or more is 0.
     #[error("{what}: at least 1 is needed")]

@@ -183,6 +183,7 @@ pub(crate) struct RawPacket {
     pub(crate) discard: i32,
     pub(crate) encrypted: i32,
     pub(crate) alpha: i32,
+    pub(crate) untimed: i32,
 }
 
 #[repr(C)]

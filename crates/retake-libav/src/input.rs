@@ -290,6 +290,11 @@ impl Packet {
         self.0.encrypted != 0
     }
 
+    /// Returns whether the time at which it is shown could not be, and is not told.
+    pub(crate) fn is_untimed(&self) -> bool {
+        self.0.untimed != 0
+    }
+
     /// Returns whether transparency lies beside the picture.
     pub(crate) fn has_alpha(&self) -> bool {
         self.0.alpha != 0

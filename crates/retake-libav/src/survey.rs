@@ -211,6 +211,9 @@ impl Rate {
     }
 }
 
+/// No stream without times has more frames a second, because no camera delivers such streams faster.
+const FASTEST: f64 = 1000.0;
+
 /// Measures the steps between frames as they are shown.
 #[derive(Default)]
 struct Steps {
@@ -404,6 +407,9 @@ impl Survey {
             self.steps.push(time);
         }
         self.alpha |= packet.has_alpha();
+        if packet.is_untimed() {
+            self.findings.note(FindingKind::Times, self.now, String::new);
+        }
         // The first pictures of a window are of the form that was decided before it.
         if let Some(earlier) = self.before.take().filter(|_| !packet.is_key()) {
             self.look(info, &earlier);
@@ -611,8 +617,18 @@ impl Survey {
         if !complete {
             video.frames_hint = Some(self.samples).filter(|&samples| samples > 0);
         }
-        let Some(measured) = self.rate.measured().map(|rate| rate / video.time_base.to_f64()) else { return };
         let stated = video.frame_rate.to_f64();
+        let Some(measured) = self.rate.measured().map(|rate| rate / video.time_base.to_f64()) else {
+            // Where samples have no times, frames are as far apart as the stream states.
+            if self.steps.shortest.is_none() && stated > FASTEST {
+                video.frame_rate = Rational::new(25, 1);
+                let detail = format!(
+                    "the stream states {stated:.0} frames a second, which cannot be, and its samples have no times: 25 are taken"
+                );
+                self.findings.push(Finding::whole(FindingKind::FrameRate, 1, detail));
+            }
+            return;
+        };
         // Each field may be a sample of its own.
         let fields = video.fields.is_some() && (1.8..2.2).contains(&(measured / stated));
         if (0.6..1.5).contains(&(stated / measured)) || fields || !(0.001..=100_000.0).contains(&measured) {

@@ -158,6 +158,82 @@ fn a_break_of_the_clock_moves_all_tracks_together() {
     between("the first sound of the second part", silence[1] - pictures[75], -0.06, 0.06);
 }
 
+/// The kinds of streams in a transport stream.
+const SOUND: u8 = 0xc0;
+const PICTURES: u8 = 0xe0;
+
+/// Adds ticks to the times at which some samples of a transport stream are shown, by their numbers among all of
+/// their kind.
+fn restamp(film: &mut [u8], kind: u8, samples: std::ops::Range<usize>, ticks: u64) {
+    let heads = film.chunks_mut(188).filter(|packet| packet[1] & 0x40 != 0).filter_map(|packet| {
+        // behind the header and what may be stuffed into it: start code, kind, flags, time
+        let adaptation = if packet[3] & 0x20 != 0 { usize::from(packet[4]) + 1 } else { 0 };
+        packet.get_mut(4 + adaptation..)
+    });
+    let of_kind = |head: &&mut [u8]| head.starts_with(&[0, 0, 1, kind]) && head[7] & 0x80 != 0;
+    for head in heads.filter(of_kind).skip(samples.start).take(samples.len()) {
+        let [a, b, c, d, e] = [9, 10, 11, 12, 13].map(|at| u64::from(head[at]));
+        let time = ((a >> 1 & 7) << 30 | b << 22 | c >> 1 << 15 | d << 7 | e >> 1) + ticks;
+        let bits = |shift: u64| (time >> shift) as u8;
+        head[9] = head[9] & 0xf1 | (bits(30) & 7) << 1;
+        (head[10], head[11]) = (bits(22), bits(14) | 1);
+        (head[12], head[13]) = (bits(7), bits(0) << 1 | 1);
+    }
+}
+
+/// Some sounds say that they are heard a day later. They are put where they belong, and nothing else is moved.
+#[test]
+fn a_wrong_clock_of_some_sounds_moves_no_others() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=3 -f lavfi -i sine=d=3:r=48000 -c:v mpeg2video -c:a aac -pes_payload_size 0",
+        "film.ts",
+    );
+    for (name, ticks) in [("day.ts", 90_000 * 88_000), ("minute.ts", 90_000 * 60)] {
+        let mut film = studio.read("film.ts");
+        restamp(&mut film, SOUND, 20..30, ticks);
+        fs::write(studio.path(name), film).unwrap();
+        for output in ["out.mkv", "out.m3u8"] {
+            let run = studio.encode(&format!("{name} -o {output} -y {} --crf 40", fast()));
+            assert!(said(&run.notes(), &["clock", "1 place"]), "{name}, {ticks}: {:?}", run.notes());
+            let lines = probe(&studio.path(output), "-select_streams a -show_entries packet=pts_time");
+            let times: Vec<f64> =
+                lines.iter().map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+            let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(times.len() >= 124, "{name} in {output}: {} sounds", times.len());
+            assert!(
+                steps.into_iter().all(|step| (0.02..0.03).contains(&step)),
+                "{name} in {output}: {times:?}"
+            );
+        }
+    }
+}
+
+/// One frame says that it is shown half a day after it is decoded. It is shown in its place, and that is told.
+#[test]
+fn a_frame_that_is_shown_half_a_day_later() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=160x96:r=25:d=3 -c:v mpeg2video -bf 2", "film.ts");
+    let mut film = studio.read("film.ts");
+    restamp(&mut film, PICTURES, 40..41, 1 << 32);
+    fs::write(studio.path("film.ts"), film).unwrap();
+    for output in ["out.mkv", "out.mp4", "out.m3u8"] {
+        let run = studio.encode(&format!("film.ts -o {output} {} --crf 40", fast()));
+        between("seconds", run.summary()["seconds"].as_f64().unwrap(), 2.9, 3.1);
+        assert!(said(&run.notes(), &["1 frame", "times", "repaired"]), "{output}: {:?}", run.notes());
+    }
+}
+
+/// A stream without times states a number of frames a second that cannot be.
+#[test]
+fn a_stated_frame_rate_that_cannot_be() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=160x96:r=5000:d=0.01 -c:v libx264", "film.h264");
+    let run = studio.encode(&format!("film.h264 -o out.mkv {} --crf 40", fast()));
+    assert!(said(&run.notes(), &["frames a second", "cannot be", "25 are taken"]), "{:?}", run.notes());
+    between("seconds", run.summary()["seconds"].as_f64().unwrap(), 1.9, 2.1);
+}
+
 /// A recording of a browser, whose frames come when they come, and whose container states no rate.
 fn browser_recording(studio: &Studio) {
     studio.render(

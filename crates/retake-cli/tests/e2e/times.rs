@@ -105,7 +105,7 @@ fn frames_that_are_too_close_for_matroska_are_refused() {
     studio.render("-f lavfi -i testsrc2=s=64x64:r=1500:d=0.02 -c:v libx264 -bf 2", "film.mp4");
     let before = studio.names();
     let job = |output: &str| format!("encode film.mp4 -o {output} {} --crf 40 --json", fast());
-    studio.retake(&job("out.mkv")).refused(2, &["out.mkv", "0.667 ms apart", ".mp4"]);
+    studio.retake(&job("out.mkv")).refused(2, &["out.mkv", "0.6667 ms apart", ".mp4"]);
     assert_eq!(studio.names(), before);
     let run = studio.retake(&job("out.mp4"));
     assert_eq!((run.code, run.summary()["frames"].as_u64()), (0, Some(30)), "{run:?}");

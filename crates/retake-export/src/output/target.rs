@@ -80,14 +80,16 @@ impl JobOutput {
     }
 
     /// Refuses a film some of whose frames would have the same time in the container. libavformat writes
-    /// Matroska in milliseconds; times that are too close cannot be moved apart, because all that follow
-    /// might have to move, too.
+    /// Matroska in milliseconds, and tracks of ISO files count microseconds where the source's own clock is
+    /// too fine for them; times that are too close cannot be moved apart, because all that follow might have
+    /// to move, too.
     pub(crate) fn check_times(&self, film: &FilmInfo) -> Result<(), RequestError> {
         let coarse = matches!(self.kind, OutputKind::Film(container) if !container.is_iso());
-        match film.closest_frames.filter(|&step| coarse && step < Time::new(1, 1000)) {
+        let least = Time::new(1, if coarse { 1000 } else { 1_000_000 });
+        match film.closest_frames.filter(|&step| step < least) {
             Some(step) => {
-                let (output, step) = (self.path().to_owned(), step.seconds());
-                Err(RequestError::ContainerTooCoarse { output, step })
+                let (output, step, least) = (self.path().to_owned(), step.seconds(), least.seconds());
+                Err(RequestError::ContainerTooCoarse { output, step, least, coarse })
             }
             None => Ok(()),
         }

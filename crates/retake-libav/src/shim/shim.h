@@ -107,6 +107,8 @@ typedef struct {
     const uint8_t *data;
     size_t size;
     int32_t stream, key, corrupt, discard, encrypted, alpha;
+    /* whether the time at which it is shown could not be, and was forgotten */
+    int32_t untimed;
 } rt_packet;
 
 typedef struct {
