@@ -53,6 +53,11 @@ impl Copier {
                     attach_cover(&input, track, output, notes)?;
                     continue;
                 }
+                Plan::Copy if container.is_iso() && lacks_description(&input, track) => {
+                    let text = format!("{track} is left out: its description is damaged");
+                    notes.push(Note { track: Some(track.index), text });
+                    continue;
+                }
                 Plan::Copy => match try_alone(&input, track, container) {
                     Ok(()) => (output.copy(&input, track.index)?, None, None),
                     Err(failure) => {
@@ -194,6 +199,11 @@ impl Copier {
         }
         notes
     }
+}
+
+/// Whether sound does not say enough of itself to be described in a sample entry, which is written last.
+fn lacks_description(input: &Input, track: &TrackInfo) -> bool {
+    input.audio(track.index).is_some_and(|format| !format.is_described())
 }
 
 /// Writes the head of a film that has this track alone. One track that FFmpeg refuses, such as sound whose

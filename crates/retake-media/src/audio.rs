@@ -33,6 +33,19 @@ pub struct AudioFormat {
 }
 
 impl AudioFormat {
+    /// Returns whether what the format says of itself is enough for a file of the ISO family, where a decoder
+    /// has nothing else: a rate and channels, and the header of Opus (RFC 7845, 5.1), FLAC (STREAMINFO, RFC 9639,
+    /// 8.2) and Apple Lossless. What is taken out of a damaged file may lack them.
+    pub fn is_described(&self) -> bool {
+        let config = match self.codec.as_str() {
+            "opus" => self.config.starts_with(b"OpusHead") && self.config.len() >= 19,
+            "flac" => self.config.len() >= 34,
+            "alac" => self.config.len() >= 24,
+            _ => true,
+        };
+        config && self.sample_rate > 0 && self.channels > 0
+    }
+
     /// Sound of a coding format, a sample rate and a number of channels, of which nothing else is known.
     #[doc(alias = "CMAudioFormatDescriptionCreate")]
     pub fn new(codec: impl Into<String>, sample_rate: u32, channels: u32) -> Self {

@@ -234,6 +234,49 @@ fn a_stated_frame_rate_that_cannot_be() {
     between("seconds", run.summary()["seconds"].as_f64().unwrap(), 1.9, 2.1);
 }
 
+/// A sample says that it is larger than what is left of the file, near the end, and nothing else is wrong.
+#[test]
+fn a_sample_that_is_larger_than_its_file() {
+    let Some(studio) = Studio::empty() else { return };
+    studio
+        .render("-f lavfi -i testsrc2=s=160x96:r=25:d=2 -c:v flv -flvflags no_duration_filesize", "film.flv");
+    let mut film = studio.read("film.flv");
+    // behind the head, tags follow with kind, size, time and stream, and their size once more at the end
+    let (mut at, mut pictures) = (13, 0);
+    loop {
+        pictures += usize::from(film[at] == 9);
+        if pictures == 46 {
+            film[at + 1] = 0x81;
+            break;
+        }
+        at += 15 + u32::from_be_bytes([0, film[at + 1], film[at + 2], film[at + 3]]) as usize;
+    }
+    fs::write(studio.path("film.flv"), film).unwrap();
+    let run = studio.encode(&format!("film.flv -o out.mkv {} --crf 40 --accept-damage", fast()));
+    assert!(said(&run.notes(), &["container is damaged"]), "{:?}", run.notes());
+}
+
+/// Sound that lost its description cannot go into ISO files, whose sample entries repeat it. The film is made
+/// without it, and that is told.
+#[test]
+fn sound_that_lost_its_description() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -f lavfi -i sine=r=48000:d=2 -c:v mpeg4 -c:a libopus",
+        "film.mkv",
+    );
+    let mut film = studio.read("film.mkv");
+    let head = film.windows(8).position(|bytes| bytes == b"OpusHead").unwrap();
+    // the element of the description, its size and its content become an empty one of the same size
+    assert_eq!(film[head - 3..head], [0x63, 0xa2, 0x93]);
+    film[head - 3..head - 1].copy_from_slice(&[0xec, 0x94]);
+    fs::write(studio.path("film.mkv"), film).unwrap();
+    for output in ["out.mp4", "out.m3u8"] {
+        let run = studio.encode(&format!("film.mkv -o {output} {} --crf 40", fast()));
+        assert!(said(&run.notes(), &["audio track 1 (opus)", "left out", "damaged"]), "{:?}", run.notes());
+    }
+}
+
 /// A recording of a browser, whose frames come when they come, and whose container states no rate.
 fn browser_recording(studio: &Studio) {
     studio.render(

@@ -14,6 +14,15 @@
 
 static _Thread_local char last_message[512];
 
+/* What counts the complaints of the input that this thread reads from; NULL while it reads from none. */
+static _Thread_local atomic_llong *reading;
+
+void *rt_reads(void *complaints) {
+    void *before = reading;
+    reading = complaints;
+    return before;
+}
+
 /* Films that were cut between open groups of pictures name references that are no longer there. Where a
    picture needs one of them, another message tells of it. */
 static int is_bookkeeping(const char *format) {
@@ -30,6 +39,9 @@ static void keep_message(void *context, int level, const char *format, va_list a
                         : class == avformat_get_class() ? ((AVFormatContext *)context)->opaque
                                                         : NULL;
         if (counter) atomic_fetch_add((atomic_llong *)counter, 1);
+    } else if (reading && !strncmp(format, "Truncating packet of size", 25)) {
+        /* The bytes end within a sample: they warn of it themselves, and know nothing of the input. */
+        atomic_fetch_add(reading, 1);
     }
     static _Thread_local int last_level = AV_LOG_QUIET;
     if (level > AV_LOG_WARNING) return;

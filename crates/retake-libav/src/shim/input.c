@@ -197,7 +197,9 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
     }
     input->access = *access;
     input->bytes = context_of(input, bytes, seekable);
+    void *before = rt_reads(&input->complaints);
     int result = input->bytes ? open_input(input, path) : AVERROR(ENOMEM);
+    rt_reads(before);
     if (result < 0) {
         if (interrupted(input)) result = AVERROR_EXIT;
         rt_close(input);
@@ -413,7 +415,9 @@ int rt_read(rt_input *input, rt_packet *out) {
     }
     AVPacket *packet = av_packet_alloc();
     if (!packet) return AVERROR(ENOMEM);
+    void *before = rt_reads(&input->complaints);
     int result = av_read_frame(input->context, packet);
+    rt_reads(before);
     int untimed = result >= 0 && forget_impossible_time(input->context, packet);
     if (result >= 0 && input->recording) result = keep(input, packet);
     if (result < 0 && interrupted(input)) result = AVERROR_EXIT;

@@ -64,10 +64,14 @@ impl<'a> Sounds<'a> {
         }
         let numbers: Vec<u32> = sounds.iter().map(|track| track.index).collect();
         let reader = SoundReader::open(film, &numbers)?;
-        let codecs: Vec<_> = (0..sounds.len()).map(|index| codecs::sound(reader.format(index))).collect();
+        let formats = (0..sounds.len()).map(|index| reader.format(index));
+        let codecs: Vec<_> = formats.map(|format| (format.is_described(), codecs::sound(format))).collect();
         let mut kept = Vec::new();
-        for (track, codec) in sounds.into_iter().zip(codecs) {
+        for (track, (described, codec)) in sounds.into_iter().zip(codecs) {
             match codec {
+                Some(_) if !described => {
+                    notes.push(format!("{track} is left out: its description is damaged"));
+                }
                 Some(codec) => kept.push((track, codec)),
                 None => notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it")),
             }
