@@ -186,3 +186,58 @@ fn the_same_command_knows_what_it_has_finished() {
     fs::write(studio.path("film.mkv"), source).unwrap();
     studio.retake(&job).refused(2, &["out.mp4", "exists already"]);
 }
+
+/// Runs the command and lets a call of this number fail in each thread; the exit code, or `None` if none has as
+/// many.
+fn fails_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<i32> {
+    let log = studio.path("").with_extension("calls");
+    let run = Command::new("strace")
+        .current_dir(studio.path(""))
+        .args(["-f", "-qq", "-o"])
+        .arg(&log)
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:error=EIO:when={number}")])
+        .arg(env!("CARGO_BIN_EXE_retake"))
+        .args(job.split_whitespace())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    let text = fs::read_to_string(&log).unwrap();
+    fs::remove_file(log).unwrap();
+    text.contains("(INJECTED)").then(|| run.code().expect("it ends by itself"))
+}
+
+/// Where a file or a folder cannot be removed once, the same command comes to the same bytes, with nothing left
+/// over, also where the film was in its place already.
+#[test]
+fn removals_that_fail_once_leave_nothing_for_good() {
+    let Some(studio) = Studio::empty() else { return };
+    if !traces() {
+        return;
+    }
+    studio.render("-f lavfi -i testsrc2=s=64x64:r=25:d=1 -c:v mpeg4", "film.mkv");
+    let job = format!("encode film.mkv -o out.mp4 {} --crf 40 --jobs 1 --quiet", fast());
+    let all = || {
+        let mut all = Vec::new();
+        content(&studio.path(""), &mut all);
+        all
+    };
+    assert_eq!(studio.retake(&job).code, 0);
+    let expected = all();
+    let mut failures = 0;
+    for call in ["unlink", "unlinkat", "rmdir"] {
+        for number in 1.. {
+            clean(&studio);
+            let Some(code) = fails_at(&studio, &job, call, number) else { break };
+            failures += 1;
+            assert!([0, 1].contains(&code), "{call} {number}: {code}");
+            if all() != expected {
+                let run = studio.retake(&job);
+                assert_eq!(run.code, 0, "{call} {number}: {run:?}");
+            }
+            assert!(all() == expected, "{call} {number}: {:?}", studio.names());
+        }
+    }
+    assert!(failures > 3, "{failures}");
+}

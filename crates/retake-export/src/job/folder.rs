@@ -283,7 +283,10 @@ impl Drop for JobFolder {
         }
         let _ = self.folder.remove(LOCK);
         let _ = uninterrupted(|| std::fs::remove_dir(self.path()));
-        remove_farewell(&farewell);
+        // a folder that is still there would be taken for a job to carry on
+        if self.path().symlink_metadata().is_err() {
+            remove_farewell(&farewell);
+        }
     }
 }
 

@@ -23,6 +23,8 @@ struct rt_input {
     rt_access access;
     kept *first, *last; /* packets that are given out again */
     int recording, replaying;
+    /* Why bytes could not be read, once that happened. Demuxers skip what they did not get, and go on. */
+    int failed;
 };
 
 AVFormatContext *rt_context(rt_input *input) { return input->context; }
@@ -76,6 +78,7 @@ static int read_bytes(void *opaque, uint8_t *buffer, int size) {
     if (interrupted(from->input)) return AVERROR_EXIT;
     int count = from->input->access.read(from->bytes, buffer, size);
     if (count < 0 && interrupted(from->input)) return AVERROR_EXIT;
+    if (count < 0 && count != AVERROR(EAGAIN)) from->input->failed = count;
     return count ? count : AVERROR_EOF;
 }
 
@@ -185,7 +188,7 @@ static int open_input(rt_input *input, const char *path) {
         return refused(REFUSED_ENDLESS, format);
     }
     result = avformat_find_stream_info(input->context, NULL);
-    return result < 0 ? result : interrupted(input) ? AVERROR_EXIT : 0;
+    return result < 0 ? result : interrupted(input) ? AVERROR_EXIT : input->failed;
 }
 
 int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, rt_input **out) {
@@ -418,13 +421,11 @@ int rt_read(rt_input *input, rt_packet *out) {
     void *before = rt_reads(&input->complaints);
     int result = av_read_frame(input->context, packet);
     rt_reads(before);
+    if (input->failed) result = input->failed;
     int untimed = result >= 0 && forget_impossible_time(input->context, packet);
     if (result >= 0 && input->recording) result = keep(input, packet);
     if (result < 0 && interrupted(input)) result = AVERROR_EXIT;
     if (result < 0) {
-        /* Some demuxers report the end where reading failed; the byte stream knows better. */
-        if (result == AVERROR_EOF && input->context->pb && input->context->pb->error < 0 && input->context->pb->error != AVERROR_EOF)
-            result = input->context->pb->error;
         av_packet_free(&packet);
         return result;
     }
