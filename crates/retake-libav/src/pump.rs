@@ -199,8 +199,10 @@ impl Pump {
         self.damaged += u64::from(flagged);
         let complaints = decoder.complaints();
         let complained = complaints > self.complaints;
-        // Where decoding began in the middle, decoders complain of pictures that nobody can decode.
+        // Where decoding began in the middle, decoders complain of pictures that nobody can decode. A sync
+        // frame needs none of them, so what is wrong with it itself is damage.
         let begins = self.frames == 0 && self.findings.count(FindingKind::Unstarted) > 0;
+        let begins = begins && !(flagged && frame.raw().key != 0);
         if (flagged || complained || self.suspect) && !begins {
             let time = frame.pts().map_or(self.time, |ticks| self.seconds(ticks));
             self.findings.note(FindingKind::Damaged, time, String::new);

@@ -277,6 +277,31 @@ fn sound_that_lost_its_description() {
     }
 }
 
+/// A recording that begins in the middle, and whose first sync frame is damaged: the one is no loss, the other is.
+#[test]
+fn a_first_sync_frame_that_is_damaged() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=160x96:r=25:d=2 -c:v mpeg2video -g 10 -bf 0 -q:v 3", "whole.ts");
+    let film = studio.read("whole.ts");
+    let begins =
+        |packet: &&[u8]| packet[1] & 0x40 != 0 && packet.windows(4).any(|at| at == [0, 0, 1, PICTURES]);
+    let frames: Vec<usize> =
+        film.chunks(188).enumerate().filter(|(_, packet)| begins(packet)).map(|(at, _)| at).collect();
+    let mut cut = film[..frames[0] * 188].to_vec();
+    cut.extend(&film[frames[5] * 188..]);
+    fs::write(studio.path("cut.ts"), &cut).unwrap();
+    let sync = (frames[10] - frames[5] + frames[0]) * 188;
+    for packet in cut[sync + 188..].chunks_mut(188).take(4) {
+        packet[60..64].fill(0xa5);
+    }
+    fs::write(studio.path("damaged.ts"), &cut).unwrap();
+    for (name, code) in [("cut.ts", 0), ("damaged.ts", 3)] {
+        let run = studio.retake(&format!("encode {name} -o {name}.mkv {} --crf 40 --json", fast()));
+        assert_eq!(run.code, code, "{name}: {run:?}");
+        assert!(said(&run.notes(), &["before the first sync frame"]), "{name}: {:?}", run.notes());
+    }
+}
+
 /// A recording of a browser, whose frames come when they come, and whose container states no rate.
 fn browser_recording(studio: &Studio) {
     studio.render(

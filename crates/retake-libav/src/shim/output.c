@@ -30,7 +30,10 @@ static int open_output(const char *format, const char *url, rt_output **out) {
         /* Packets come in order already, and waiting for a silent track must not hold much memory. */
         output->context->max_interleave_delta = 2 * AV_TIME_BASE;
         output->in_memory = !url;
-        result = url ? avio_open2(&output->context->pb, url, AVIO_FLAG_WRITE, NULL, NULL) : avio_open_dyn_buf(&output->context->pb);
+        /* A signal may interrupt the opening, and FFmpeg does not do it again. */
+        do
+            result = url ? avio_open2(&output->context->pb, url, AVIO_FLAG_WRITE, NULL, NULL) : avio_open_dyn_buf(&output->context->pb);
+        while (result == AVERROR(EINTR));
     }
     if (result < 0) {
         rt_output_close(output);
