@@ -7,7 +7,7 @@ use crate::options::refusal;
 use crate::raw::{RawOption, RawPass, RawRate, RawSettings};
 use crate::warm_up;
 use retake_compression::encoder::{EncoderError, EncoderInfo, EncoderSettings, RateControl};
-use retake_media::Range;
+use retake_media::{Range, Rational};
 use std::ffi::CString;
 use std::ptr::null;
 
@@ -161,11 +161,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
 
 /// Reduces a pixel aspect ratio, because ratios are 16-bit numbers in H.264 and HEVC.
 fn reduce(num: i32, den: i32) -> (i32, i32) {
-    let (mut a, mut b) = (num, den);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    let (mut num, mut den) = (num / a, den / a);
+    let Rational { mut num, mut den } = Rational::new(num, den).reduced();
     while num > 0xffff || den > 0xffff {
         (num, den) = ((num / 2).max(1), (den / 2).max(1));
     }

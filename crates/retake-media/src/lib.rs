@@ -14,6 +14,7 @@ mod colour;
 mod dolby_vision;
 mod format;
 mod icc;
+mod level;
 mod pixel;
 mod pool;
 mod rational;

@@ -30,6 +30,19 @@ impl Rational {
         if self.den == 0 { 0.0 } else { f64::from(self.num) / f64::from(self.den) }
     }
 
+    /// Returns the same fraction in the smallest numbers; a fraction that is not positive stays as it is.
+    #[must_use]
+    pub const fn reduced(self) -> Self {
+        if !self.is_positive() {
+            return self;
+        }
+        let (mut divisor, mut rest) = (self.num, self.den);
+        while rest != 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        Self { num: self.num / divisor, den: self.den / divisor }
+    }
+
     /// Returns the fraction turned upside down, so that a frame rate becomes a frame duration.
     pub const fn inverse(self) -> Self {
         Self { num: self.den, den: self.num }

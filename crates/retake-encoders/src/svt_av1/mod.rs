@@ -93,37 +93,14 @@ pub(crate) fn spec() -> Spec {
     }
 }
 
-/// Each line has the level times ten, luma samples of a picture, largest width and height, luma samples a
-/// second (AV1, A.3).
-const LEVELS: [(u32, u64, u32, u32, u64); 14] = [
-    (20, 147_456, 2048, 1152, 4_423_680),
-    (21, 278_784, 2816, 1584, 8_363_520),
-    (30, 665_856, 4352, 2448, 19_975_680),
-    (31, 1_065_024, 5504, 3096, 31_950_720),
-    (40, 2_359_296, 6144, 3456, 70_778_880),
-    (41, 2_359_296, 6144, 3456, 141_557_760),
-    (50, 8_912_896, 8192, 4352, 267_386_880),
-    (51, 8_912_896, 8192, 4352, 534_773_760),
-    (52, 8_912_896, 8192, 4352, 1_069_547_520),
-    (53, 8_912_896, 8192, 4352, 1_069_547_520),
-    (60, 35_651_584, 16384, 8704, 1_069_547_520),
-    (61, 35_651_584, 16384, 8704, 2_139_095_040),
-    (62, 35_651_584, 16384, 8704, 4_278_190_080),
-    (63, 35_651_584, 16384, 8704, 4_278_190_080),
-];
+/// All levels, times ten.
+const LEVELS: [u32; 14] = [20, 21, 30, 31, 40, 41, 50, 51, 52, 53, 60, 61, 62, 63];
 
 /// Returns whether a level holds such pictures. It is checked here because the library writes any level that
 /// it is given.
 fn holds(level: u32, settings: &EncoderSettings) -> bool {
-    let picture = u64::from(settings.width) * u64::from(settings.height);
-    let second = picture as f64 * settings.frame_rate.to_f64();
-    LEVELS.iter().any(|&(name, most, width, height, rate)| {
-        name == level
-            && picture <= most
-            && settings.width <= width
-            && settings.height <= height
-            && second <= rate as f64
-    })
+    let least = Codec::Av1.level(settings.width, settings.height, settings.frame_rate.to_f64());
+    least.is_some_and(|least| least <= level)
 }
 
 const MOST_BIT_RATE: u64 = 100_000_000;
@@ -208,7 +185,7 @@ fn controls() -> ControlSupport {
     support.most_bit_rate = Some(MOST_BIT_RATE);
     support.most_frame_rate = Some(MOST_FRAME_RATE);
     support.profiles = vec![ProfileSupport::new("main", (8, 10), &[ChromaSubsampling::Yuv420])];
-    support.levels = LEVELS.iter().map(|level| level.0).collect();
+    support.levels = LEVELS.to_vec();
     support.frame_errors = true;
     support.captions = true;
     support.hdr10_plus = true;

@@ -124,7 +124,8 @@ static int profile_and_level(const x265_api *api, x265_param *p, const struct re
     if (!c->level) return 0;
     size_t i = 0;
     while (i + 1 < sizeof LEVELS / sizeof *LEVELS && LEVELS[i].level != c->level) i++;
-    int64_t samples = (int64_t)s->width * s->height;
+    /* Coded pictures are made of whole blocks of eight. */
+    int64_t samples = (int64_t)((s->width + 7) / 8 * 8) * ((s->height + 7) / 8 * 8);
     if (samples > LEVELS[i].picture || samples * s->fps_num > LEVELS[i].second * s->fps_den)
         return retake_fail(fault, "level", "%d.%d is too low for %dx%d at this frame rate", c->level / 10, c->level % 10, s->width,
                            s->height), -1;
