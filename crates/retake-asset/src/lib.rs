@@ -29,6 +29,9 @@ mod state;
 mod types;
 
 pub use api::adaptor::PixelBufferAdaptor;
+pub use api::assistant::{
+    OutputSettings, OutputSettingsAssistant, PresetSize, SettingsAim, SettingsLoss, SourceVideo,
+};
 pub use api::group::AssetWriterInputGroup;
 pub use api::input::AssetWriterInput;
 pub use api::planner::{

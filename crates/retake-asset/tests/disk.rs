@@ -51,7 +51,7 @@ fn child() {
     let registry = registry();
     let Some(info) = registry.encoders().find(|info| info.name != "svt-av1") else { return };
     let mut settings = VideoSettings::new(info.codec, 176, 144);
-    settings.encoder = Some(info.name.to_owned());
+    settings.specification.encoder = Some(info.name.to_owned());
     // which no encoder meets at once
     let rate = Property::AverageBitRate(240_000);
     settings.properties =

@@ -10,7 +10,10 @@ use retake_asset::{
 };
 use retake_compression::property::Property;
 use retake_libav::ReaderOptions;
-use retake_media::{Codec, PixelBuffer, PixelBufferAttributes, PixelFormat, Rational, Time};
+use retake_media::{
+    Attachment, Attachments, Codec, Colour, PixelBuffer, PixelBufferAttributes, PixelBufferPool, PixelFormat,
+    Rational, Time,
+};
 
 const FRAMES: i64 = 50;
 
@@ -144,14 +147,141 @@ fn pictures_in_real_time() {
 fn settings_that_cannot_be_encoded_with() {
     let registry = retake_encoders::registry();
     let mut settings = VideoSettings::new(Codec::H264, 128, 96);
-    settings.encoder = Some("no such encoder".into());
+    settings.specification.encoder = Some("no such encoder".into());
     assert_eq!(AssetWriterInput::video(&settings, &registry).unwrap_err().code(), -11834);
-    settings.encoder = None;
+    settings.specification.encoder = None;
     settings.properties = vec![Property::Quality(7.0)];
     match AssetWriterInput::video(&settings, &registry) {
         Err(WriterError::NoEncoder(why)) => eprintln!("SKIPPED: {why}"),
         other => assert_eq!(other.unwrap_err().code(), -11861),
     }
+}
+
+/// AI-3: the encoder specification is that of a session: hardware that is required is not there, low latency
+/// gives samples in the order of pictures.
+#[test]
+fn the_specification_is_that_of_a_session() {
+    let Some(studio) = Studio::open() else { return };
+    let registry = registry();
+    let mut settings = VideoSettings::new(Codec::H264, 128, 96);
+    settings.specification.require_hardware = true;
+    assert_eq!(AssetWriterInput::video(&settings, &registry).unwrap_err().code(), -11834);
+    settings.specification.require_hardware = false;
+    for low_latency in [false, true] {
+        settings.specification.low_latency = low_latency;
+        let input = match AssetWriterInput::video(&settings, &registry) {
+            Ok(input) => input,
+            Err(error) => return eprintln!("SKIPPED: {error}"),
+        };
+        let file = studio.path("a.mp4");
+        let _ = std::fs::remove_file(&file);
+        let writer = AssetWriter::new(&file, Container::Mp4);
+        let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        for index in 0..FRAMES {
+            assert!(input.wait_until_ready(LONG));
+            adaptor.append(scene(index, 128, 96), Time::new(index, 25)).unwrap();
+        }
+        writer.finish_writing_and_wait().unwrap();
+        let lines = ffprobe("-select_streams v:0 -show_entries packet=pts", &file);
+        let times: Vec<i64> = lines.iter().map(|line| line.parse().unwrap()).collect();
+        assert_eq!((times.len(), times.is_sorted()), (FRAMES as usize, low_latency));
+    }
+}
+
+/// A picture of one colour of BT.2020, given as the light of BT.709 primaries that it is, and that colour in
+/// BT.709. Both are reckoned here, by the matrix that BT.2087 prints and the light of a screen (a power of
+/// 2.4), in 8 bits of limited range.
+fn one_colour(light: [f64; 3]) -> (PixelBuffer, [f64; 3]) {
+    const WIDER: [[f64; 3]; 3] =
+        [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]];
+    let code = |light: [f64; 3], [kr, kb]: [f64; 2]| {
+        let [r, g, b] = light.map(|light| light.powf(1.0 / 2.4));
+        let y = kr * r + (1.0 - kr - kb) * g + kb * b;
+        let chroma = |part: f64, share: f64| 128.0 + 224.0 * (part - y) / (2.0 * (1.0 - share));
+        [16.0 + 219.0 * y, chroma(b, kb), chroma(r, kr)]
+    };
+    let wider = WIDER.map(|row| row.iter().zip(light).map(|(share, light)| share * light).sum());
+    let samples = code(wider, [0.2627, 0.0593]);
+    let mut picture = PixelBufferPool::new(PixelFormat::I420, 64, 64).take();
+    samples.iter().enumerate().for_each(|(plane, value)| picture.plane_mut(plane).fill(value.round() as u8));
+    (picture.freeze(), code(light, [0.2126, 0.0722]))
+}
+
+/// AI-3, AVVideoAllowWideColorKey: wide colour travels into the film unless it is not allowed; then it
+/// becomes BT.709, as a reference in a few lines has it. Other colours are left alone, and PQ is refused.
+#[test]
+fn wide_colour_is_kept_or_converted() {
+    let Some(studio) = Studio::open() else { return };
+    let registry = registry();
+    let (wide, expected) = one_colour([0.35, 0.2, 0.1]);
+    let tagged = |primaries, transfer, matrix| {
+        let colour = Colour { primaries, transfer, matrix, range_known: true, ..Colour::default() };
+        let attachments = Attachments::default()
+            .with(Attachment::Colour(colour))
+            .with(Attachment::PixelAspectRatio(Rational::new(4, 3)));
+        wide.clone().with_attachments(attachments)
+    };
+    let own = [0, 1, 2].map(|plane| f64::from(wide.plane(plane)[0]));
+    let bt2020 = || tagged(9, 14, 9);
+    let cases = [
+        (true, bt2020(), "4:3,tv,bt2020nc,bt2020-10,bt2020", own),
+        (false, bt2020(), "4:3,tv,bt709,bt709,bt709", expected),
+        (false, tagged(6, 6, 6), "4:3,tv,smpte170m,smpte170m,smpte170m", own),
+    ];
+    let write = |allowed: bool, picture: PixelBuffer| {
+        let mut settings = VideoSettings::new(Codec::H264, 64, 64);
+        settings.allow_wide_color = allowed;
+        settings.properties = vec![Property::Quality(0.9)];
+        let input = AssetWriterInput::video(&settings, &registry).ok()?;
+        let file = studio.path("a.mp4");
+        let _ = std::fs::remove_file(&file);
+        let writer = AssetWriter::new(&file, Container::Mp4);
+        let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+        writer.add(&input).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        let appended = (0..3).try_for_each(|index| {
+            assert!(input.wait_until_ready(LONG));
+            adaptor.append(picture.clone(), Time::new(index, 25))
+        });
+        let finished = appended.map_err(|error| error.to_string());
+        Some(
+            finished
+                .and_then(|()| writer.finish_writing_and_wait().map_err(|error| error.to_string()))
+                .map(|()| file),
+        )
+    };
+    for (allowed, picture, tags, colour) in cases {
+        let Some(written) = write(allowed, picture) else { return eprintln!("SKIPPED: no encoder of H.264") };
+        let film = written.unwrap();
+        let said = ffprobe(
+            "-select_streams v:0 -show_entries stream=sample_aspect_ratio,color_range,color_space,color_transfer,color_primaries",
+            &film,
+        );
+        assert_eq!(said, [tags], "{allowed}");
+        let planes = std::process::Command::new("ffmpeg")
+            .args(["-v", "error", "-i", film.to_str().unwrap(), "-f", "rawvideo", "-frames:v", "1", "-"])
+            .output()
+            .unwrap()
+            .stdout;
+        let found =
+            [32 * 64 + 32, 64 * 64 + 500, 64 * 64 * 5 / 4 + 500].map(|place| f64::from(planes[place]));
+        let near = found.iter().zip(colour).all(|(found, wanted)| (found - wanted).abs() <= 2.0);
+        assert!(near, "{found:?} for {colour:?}, {tags}");
+    }
+    assert!(
+        own.iter().zip(expected).any(|(own, wanted)| (own - wanted).abs() > 6.0),
+        "the test proves nothing"
+    );
+    let refused = write(false, tagged(9, 16, 9)).unwrap();
+    assert!(refused.unwrap_err().contains("no tones are mapped"));
+    // without a conversion the switch is refused when the input is made
+    let mut settings = VideoSettings::new(Codec::H264, 64, 64);
+    settings.allow_wide_color = false;
+    assert_eq!(AssetWriterInput::video(&settings, &retake_encoders::registry()).unwrap_err().code(), -11861);
 }
 
 /// AW-2, CS-14: cancelling in the middle of an encode leaves nothing.

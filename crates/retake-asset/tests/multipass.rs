@@ -34,7 +34,7 @@ fn times() -> Arc<[Time]> {
 
 fn settings(info: &EncoderInfo) -> VideoSettings {
     let mut settings = VideoSettings::new(info.codec, 176, 144);
-    settings.encoder = Some(info.name.to_owned());
+    settings.specification.encoder = Some(info.name.to_owned());
     settings.properties = vec![
         fast(info),
         Property::AverageBitRate(RATE),

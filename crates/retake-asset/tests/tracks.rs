@@ -286,6 +286,44 @@ fn where_samples_lie() {
     }
 }
 
+/// Section 17.2, preferredMediaChunkDuration: the pictures lie in stretches of that time, and the sound
+/// between them; nothing is lost or moved in time.
+#[test]
+fn chunks_are_as_long_as_is_preferred() {
+    let Some(studio) = Studio::open() else { return };
+    let source = studio.render(&FILM.replace("d=2", "d=6"), "a.mp4");
+    let tracks = [Track::read(&source, 0), Track::read(&source, 1)];
+    let stretches = |film: &Path| {
+        let mut all: Vec<(u64, usize)> = ["v:0", "a:0"]
+            .iter()
+            .enumerate()
+            .flat_map(|(track, name)| positions(film, name).into_iter().map(move |place| (place, track)))
+            .collect();
+        all.sort_unstable();
+        let of_pictures = |run: &&[(u64, usize)]| run[0].1 == 0;
+        all.chunk_by(|a, b| a.1 == b.1).filter(of_pictures).map(<[_]>::len).collect::<Vec<usize>>()
+    };
+    // a second and a half is more than inputs run ahead of each other by themselves
+    let film = write(&studio, "b.mp4", &tracks, |_, inputs| {
+        let chunk = Some(Time::new(3, 2));
+        inputs[0].configure(|options| options.preferred_media_chunk_duration = chunk).unwrap();
+    });
+    // A sample is stored when the next one has told how long it lasts: the first stretch is one shorter.
+    assert_eq!(stretches(&film), [35, 36, 36, 36, 1]);
+    let bytes = std::fs::read(&film).unwrap();
+    let offsets = boxes(&bytes, &[b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco"]);
+    assert_eq!(number(&offsets[0][4..8]), 5, "chunks in the index");
+    let plain = write(&studio, "c.mp4", &tracks, |_, _| ());
+    assert!(stretches(&plain).len() > 70, "sample by sample");
+    for track in ["v:0", "a:0"] {
+        assert_eq!(frames(&film, track), frames(&source, track));
+    }
+    let input = AssetWriterInput::passthrough(audio_format());
+    for chunk in [Time::ZERO, Time::POSITIVE_INFINITY, Time::new(61, 1)] {
+        assert!(input.configure(|options| options.preferred_media_chunk_duration = Some(chunk)).is_err());
+    }
+}
+
 /// Section 17.2: of inputs in real time, one that brings nothing holds up no other; what cannot be kept is
 /// for the client to drop.
 #[test]

@@ -105,18 +105,20 @@ pub mod source {
 ///
 /// [`AssetReader`](asset::AssetReader) decodes pictures and sound of a film or of a part of it;
 /// [`AssetWritingPlanner`](asset::AssetWritingPlanner) writes tracks in segments, and goes on where an
-/// earlier run stopped.
+/// earlier run stopped. [`OutputSettingsAssistant`](asset::OutputSettingsAssistant) answers which settings
+/// suit a source.
 pub mod asset {
     pub use retake_asset::{
         AppendError, AssembledTrack, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup,
         AssetWritingPlanner, BitRateStrategy, CallError, Container, EncoderSetup, HandlerError, InputEncoder,
         InputOptions, MediaDataLocation, MediaSample, MediaType, Mistake, MultiPassController, OpenedEncoder,
-        OtherTracks, OutputSource, PassDescription, PassDescriptions, PcmBlock, PcmDescription, PcmFormat,
-        PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor, PixelBufferReceiver, PlannedSegment,
-        PlannerError, PlannerProgress, Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples,
-        SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport, SegmentRequest, SerialQueue, Sound,
-        SoundCodec, SoundReceiver, SoundSettings, SoundSource, TrackAssociation, TrackFormat, TrackPlan,
-        TrackReport, UsageError, VideoSettings, WriterError, WriterOptions, WriterStatus,
+        OtherTracks, OutputSettings, OutputSettingsAssistant, OutputSource, PassDescription,
+        PassDescriptions, PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures,
+        PixelBufferAdaptor, PixelBufferReceiver, PlannedSegment, PlannerError, PlannerProgress, PresetSize,
+        Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples, SegmentDelegate, SegmentKind,
+        SegmentProfile, SegmentReport, SegmentRequest, SerialQueue, SettingsAim, SettingsLoss, Sound,
+        SoundCodec, SoundReceiver, SoundSettings, SoundSource, SourceVideo, TrackAssociation, TrackFormat,
+        TrackPlan, TrackReport, UsageError, VideoSettings, WriterError, WriterOptions, WriterStatus,
     };
 }
 
@@ -169,7 +171,7 @@ pub mod property {
     pub use retake_compression::property::{
         Class, ColorPrimaries, DataRateLimit, H264EntropyMode, HdrMetadataInsertionMode, Kind, OutputChroma,
         Property, PropertyError, PropertyKey, PropertyType, PropertyValue, Readable, Row, SavedProperties,
-        SupportedProperties, SupportedProperty, TransferFunction, YCbCrMatrix, key,
+        SupportedProperties, SupportedProperty, TransferFunction, YCbCrMatrix, key, profile_level_name,
     };
 }
 

@@ -2,6 +2,7 @@
 //! Handles are known here alone.
 
 pub(crate) mod adaptor;
+pub(crate) mod assistant;
 pub(crate) mod association;
 pub(crate) mod group;
 pub(crate) mod input;
@@ -13,4 +14,5 @@ pub(crate) mod receiver;
 mod session_encoder;
 pub(crate) mod sound;
 pub(crate) mod video;
+mod wide_colour;
 pub(crate) mod writer;

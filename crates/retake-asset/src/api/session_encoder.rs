@@ -1,5 +1,6 @@
 //! A compression session as the encoder of an input.
 
+use super::wide_colour::WideColour;
 use crate::types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 use crate::types::error::WriterError;
 use crate::types::media::MediaSample;
@@ -22,6 +23,8 @@ pub(super) struct SessionEncoder {
     /// What is known before the first sample: its own description says the rest.
     format: FormatDescription,
     boundaries: Option<Boundaries>,
+    /// Takes wide colour from pictures, where it is not allowed.
+    narrows: Option<WideColour>,
     first_pass: bool,
     /// No picture comes any more: what is kept can go into the film.
     over: bool,
@@ -46,9 +49,14 @@ struct Boundaries {
 }
 
 impl SessionEncoder {
-    pub(super) fn new(session: CompressionSession, outcomes: Outcomes, format: FormatDescription) -> Self {
+    pub(super) fn new(
+        session: CompressionSession,
+        outcomes: Outcomes,
+        format: FormatDescription,
+        narrows: Option<WideColour>,
+    ) -> Self {
         let encode = Encode::OnePass(session, outcomes);
-        Self { encode, format, boundaries: None, first_pass: true, over: false }
+        Self { encode, format, boundaries: None, narrows, first_pass: true, over: false }
     }
 
     fn options(&mut self, pts: Time) -> FrameOptions {
@@ -149,6 +157,8 @@ impl InputEncoder for SessionEncoder {
     }
 
     fn encode(&mut self, picture: &PixelBuffer, pts: Time) -> Result<(), WriterError> {
+        let narrowed = self.narrows.as_mut().map(|colour| colour.narrow(picture)).transpose()?.flatten();
+        let picture = narrowed.as_ref().unwrap_or(picture);
         // how long a frame is shown is what the next one says: it has to be the same in every pass
         let frame = SourceFrame::new(picture, pts).options(self.options(pts));
         match &mut self.encode {

@@ -34,6 +34,10 @@ struct TrackQueue {
     queue: VecDeque<MediaSample>,
     bytes: usize,
     timing: TrackTiming,
+    /// How long a stretch of its samples is that lie in the file without others between them.
+    chunk: Option<Time>,
+    /// How far it may run ahead: the window, and the longest chunk of any track, which others wait for.
+    window: Time,
     finished: bool,
     held: bool,
     full: bool,
@@ -44,12 +48,21 @@ struct TrackQueue {
 pub(crate) struct Interleaver {
     tracks: Vec<TrackQueue>,
     primed: bool,
+    /// The track of the last sample and where its chunk began, if it wants chunks.
+    chunk: Option<(usize, Time)>,
 }
 
 impl Interleaver {
-    pub(crate) fn add(&mut self, timing: TrackTiming) {
+    /// Adds a track. Its samples come out in stretches of the length of `chunk`, if there is one: shorter
+    /// only where the track ends, or where another has no room left, because nobody must wait for the sake of
+    /// a chunk.
+    pub(crate) fn add(&mut self, timing: TrackTiming, chunk: Option<Time>) {
+        let longest = self.tracks.iter().filter_map(|track| track.chunk).chain(chunk).max();
+        let window = longest.map_or(WINDOW, |longest| longest + WINDOW);
         let queue = VecDeque::new();
-        self.tracks.push(TrackQueue { queue, bytes: 0, timing, finished: false, held: false, full: false });
+        let (finished, held, full) = (false, false, false);
+        self.tracks.push(TrackQueue { queue, bytes: 0, timing, chunk, window, finished, held, full });
+        self.tracks.iter_mut().for_each(|track| track.window = window);
     }
 
     /// A held track has no room, and nobody waits for it, until it is let go.
@@ -105,12 +118,29 @@ impl Interleaver {
         }
         let heads = self.tracks.iter().enumerate().filter(|(_, track)| counts(track));
         let heads = heads.filter_map(|(i, track)| track.queue.front().map(|head| (head.decode_time(), i)));
-        let (_, index) = heads.min()?;
+        let (_, earliest) = heads.min()?;
+        let open = self.open_chunk().filter(|&index| counts(&&self.tracks[index]));
+        let index = open.unwrap_or(earliest);
         let track = &mut self.tracks[index];
         let sample = track.queue.pop_front()?;
+        if open.is_none() {
+            self.chunk = track.chunk.map(|_| (index, sample.decode_time()));
+        }
         track.bytes -= sample.sample.data.len();
         track.weigh();
         Some((index, sample))
+    }
+
+    /// The track whose chunk goes on: it wants one, its next sample lies within it, and no other track has
+    /// filled its memory meanwhile. One that has merely run ahead as far as it may is no reason to end the
+    /// chunk, because it may run farther than a chunk is long.
+    fn open_chunk(&self) -> Option<usize> {
+        let (index, begin) = self.chunk?;
+        let track = &self.tracks[index];
+        let next = track.queue.front()?.decode_time();
+        let within = track.chunk.is_some_and(|length| next - begin < length);
+        let mut others = self.tracks.iter().enumerate().filter(|(other, _)| *other != index);
+        (within && !others.any(|(_, other)| other.is_heavy(1))).then_some(index)
     }
 
     /// All times that are waiting, of a track: what its clock has to express.
@@ -136,16 +166,28 @@ impl TrackQueue {
         }
     }
 
+    /// How many windows it may run ahead.
+    fn windows(&self) -> usize {
+        if self.timing == TrackTiming::Live { LIVE_WINDOWS } else { 1 }
+    }
+
+    /// Whether it holds as many bytes or samples as it may, or a fraction of that.
+    fn is_heavy(&self, fraction: usize) -> bool {
+        let (bytes, samples) = (MOST_BYTES * self.windows(), MOST_SAMPLES * self.windows());
+        self.bytes >= bytes / fraction || self.queue.len() >= samples / fraction
+    }
+
+    /// Whether it holds as much time as so many windows, or a fraction of that.
+    fn holds(&self, windows: usize, fraction: usize) -> bool {
+        let times = |time: Time, count: usize| (0..count).fold(Time::ZERO, |sum, _| sum + time);
+        times(self.span(), fraction) >= times(self.window, windows)
+    }
+
     /// Two samples are always welcome, so that a track that is waited for can bring what is waited for.
     fn weigh(&mut self) {
-        let windows = if self.timing == TrackTiming::Live { LIVE_WINDOWS } else { 1 };
-        let (bytes, samples) = (MOST_BYTES * windows, MOST_SAMPLES * windows);
         let least = if self.full { 2 } else { 1 };
         let length = self.queue.len();
-        self.full = length >= 2
-            && (self.bytes >= bytes / least
-                || length >= samples / least
-                || self.span() >= Time::new(windows as i64, least as i32));
+        self.full = length >= 2 && (self.is_heavy(least) || self.holds(self.windows(), least));
     }
 }
 
@@ -167,6 +209,7 @@ mod tests {
         step: i64,
         length: i64,
         bytes: usize,
+        chunk: Option<Time>,
     }
 
     fn client() -> impl Strategy<Value = Client> {
@@ -176,8 +219,15 @@ mod tests {
             TrackTiming::Live,
             TrackTiming::Sparse,
         ]);
-        (timing, 1i64..700, 0i64..120, prop::sample::select(vec![1, 1000, 3 << 20]))
-            .prop_map(|(timing, step, length, bytes)| Client { timing, step, length, bytes })
+        let bytes = prop::sample::select(vec![1, 1000, 3 << 20]);
+        let chunk = prop::option::of((1i64..3000).prop_map(|length| Time::new(length, 1000)));
+        (timing, 1i64..700, 0i64..120, bytes, chunk).prop_map(|(timing, step, length, bytes, chunk)| Client {
+            timing,
+            step,
+            length,
+            bytes,
+            chunk,
+        })
     }
 
     proptest! {
@@ -190,7 +240,7 @@ mod tests {
         fn no_schedule_stands_still(clients in prop::collection::vec(client(), 1..4),
                                                schedule in prop::collection::vec(any::<u8>(), 64)) {
             let mut tracks = Interleaver::default();
-            clients.iter().for_each(|client| tracks.add(client.timing));
+            clients.iter().for_each(|client| tracks.add(client.timing, client.chunk));
             let mut next = vec![0; clients.len()];
             let mut stored = vec![0; clients.len()];
             let total: i64 = clients.iter().map(|client| client.length + 1).sum();
@@ -223,7 +273,7 @@ mod tests {
                 });
                 for track in &tracks.tracks {
                     prop_assert!(track.queue.len() <= 2 || track.bytes <= (MOST_BYTES + (3 << 20)) * LIVE_WINDOWS);
-                    prop_assert!(track.queue.len() <= 2 || track.span() <= Time::new(LIVE_WINDOWS as i64 + 1, 1));
+                    prop_assert!(track.queue.len() <= 2 || track.span() <= Time::new(4 * LIVE_WINDOWS as i64 + 1, 1));
                 }
                 if !moved {
                     break;
@@ -240,8 +290,8 @@ mod tests {
     #[test]
     fn steady_tracks_come_out_by_time() {
         let mut tracks = Interleaver::default();
-        tracks.add(TrackTiming::Steady);
-        tracks.add(TrackTiming::Steady);
+        tracks.add(TrackTiming::Steady, None);
+        tracks.add(TrackTiming::Steady, None);
         let (mut next, mut last, mut count) = ([0, 0], Time::NEGATIVE_INFINITY, 0);
         while !tracks.is_done() {
             for (track, (step, length)) in [(40, 250), (21, 480)].into_iter().enumerate() {
@@ -262,12 +312,35 @@ mod tests {
         assert_eq!(count, 730);
     }
 
+    /// Section 17.2: a track with a chunk's length comes out in stretches of it, its neighbour as it falls
+    /// between them; a client that feeds both in the order of their times is never stopped by the track that
+    /// waits.
+    #[test]
+    fn chunks_are_as_long_as_they_are_wanted() {
+        let mut tracks = Interleaver::default();
+        tracks.add(TrackTiming::Steady, Some(Time::new(2, 1)));
+        tracks.add(TrackTiming::Steady, None);
+        let mut order = Vec::new();
+        // eight seconds of both, ten samples a second
+        for index in 0..80 {
+            for track in 0..2 {
+                assert!(tracks.has_room(track), "{track} at {index}");
+                tracks.push(track, sample(Time::new(index, 10), 10));
+                order.extend(std::iter::from_fn(|| tracks.pop()).map(|(track, _)| track));
+            }
+        }
+        (0..2).for_each(|track| tracks.finish(track));
+        order.extend(std::iter::from_fn(|| tracks.pop()).map(|(track, _)| track));
+        let stretches: Vec<usize> = order.chunk_by(|a, b| a == b).map(<[usize]>::len).collect();
+        assert_eq!(stretches, [20; 8]);
+    }
+
     /// A track that is held has no room and is not waited for.
     #[test]
     fn held_tracks_hold_up_nobody() {
         let mut tracks = Interleaver::default();
-        tracks.add(TrackTiming::Steady);
-        tracks.add(TrackTiming::Steady);
+        tracks.add(TrackTiming::Steady, None);
+        tracks.add(TrackTiming::Steady, None);
         tracks.hold(1, true);
         tracks.push(0, sample(Time::ZERO, 1));
         tracks.push(0, sample(Time::new(1, 25), 1));

@@ -106,14 +106,20 @@ impl WriterState {
     pub(crate) fn start(&mut self, associations: Vec<Association>) -> Result<(), CallError> {
         self.check_start(&associations)?;
         self.associations = associations;
+        // What is written in fragments has its own runs of samples.
+        let chunks = self.destination.container.is_iso()
+            && self.destination.segments.is_none()
+            && self.options.movie_fragment_interval.is_none();
         for track in &mut self.tracks {
             let options = &track.setup.options;
-            self.interleaver.add(match (options.media_data_location, options.real_time) {
+            let chunk = options.preferred_media_chunk_duration.filter(|_| chunks);
+            let timing = match (options.media_data_location, options.real_time) {
                 (MediaDataLocation::BeforeMainNotInterleaved, _) => TrackTiming::First,
                 (MediaDataLocation::SparselyInterleaved, _) => TrackTiming::Sparse,
                 (MediaDataLocation::Interleaved, true) => TrackTiming::Live,
                 (MediaDataLocation::Interleaved, false) => TrackTiming::Steady,
-            });
+            };
+            self.interleaver.add(timing, chunk);
             track.passes.start(track.setup.can_perform_multiple_passes());
         }
         self.phase = Phase::Writing;

@@ -210,6 +210,14 @@ pub struct InputOptions {
     /// The place of samples among those of others. Default: interleaved.
     #[doc(alias = "mediaDataLocation")]
     pub media_data_location: MediaDataLocation,
+    /// How long a stretch of the track lies in the film without samples of other tracks between, in plain ISO
+    /// files: players and disks read long stretches with less effort, and hold more in memory for them.
+    /// Inputs may run as much farther ahead of each other. A stretch is shorter where another input has no
+    /// room left in memory, and the first is a sample shorter. libavformat's chunks end after 1 MiB at the
+    /// latest, and where samples of another track follow, copied ones included. Default: none, which
+    /// interleaves sample by sample.
+    #[doc(alias = "preferredMediaChunkDuration")]
+    pub preferred_media_chunk_duration: Option<Time>,
     /// The longest time between decoding and showing of a picture, if it is known before pictures come.
     /// Fragments and segments need it, because their head is written before the rest. Default: that
     /// of the first of them.
@@ -234,6 +242,7 @@ impl Default for InputOptions {
             media_time_scale: 0,
             preferred_volume: None,
             media_data_location: MediaDataLocation::Interleaved,
+            preferred_media_chunk_duration: None,
             reorder_delay: None,
             frame_rate: None,
         }
@@ -245,6 +254,13 @@ impl InputOptions {
         // finer clocks leave too little room for offsets of 32 bits
         if self.media_time_scale > 10_000_000 {
             return Err(Mistake::BadValue("a media time scale is at most 10000000"));
+        }
+        let longest = Time::new(60, 1);
+        let is_length = |length: &Time| length.is_numeric() && *length > Time::ZERO && *length <= longest;
+        if !self.preferred_media_chunk_duration.as_ref().is_none_or(is_length) {
+            return Err(Mistake::BadValue(
+                "the duration of chunks is more than nothing, and a minute at most",
+            ));
         }
         let letters = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
         if !self.language_code.as_ref().is_none_or(letters) {

@@ -23,6 +23,7 @@ pub use error::PropertyError;
 pub use names::{
     ColorPrimaries, H264EntropyMode, HdrMetadataInsertionMode, OutputChroma, TransferFunction, YCbCrMatrix,
 };
+pub use profile::profile_level_name;
 pub use row::{Class, Environment, Kind, Row};
 pub use saved::SavedProperties;
 pub use support::{PropertyType, SupportedProperties, SupportedProperty};

@@ -33,6 +33,12 @@ pub(crate) fn parse<'a>(info: &'a EncoderInfo, wanted: &str) -> Option<ProfileLe
     })
 }
 
+/// Returns the value of ProfileLevel that asks for a profile of an encoder of this codec, and for a level,
+/// times ten; `None` leaves the level to the encoder.
+pub fn profile_level_name(codec: Codec, profile: &ProfileSupport, level: Option<u32>) -> String {
+    name(codec, profile.name, level)
+}
+
 fn name(codec: Codec, profile: &str, level: Option<u32>) -> String {
     let codec = match codec {
         Codec::H264 => "H264",
