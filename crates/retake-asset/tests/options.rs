@@ -7,7 +7,8 @@ use common::scripted::*;
 use common::*;
 use retake_asset::{
     AppendError, AssetWriter, AssetWriterInput, CallError, Container, MediaSample, Mistake,
-    PixelBufferAdaptor, SegmentProfile, SegmentReport, VideoSettings, WriterError, WriterStatus,
+    PixelBufferAdaptor, SegmentProfile, SegmentReport, SoundCodec, SoundSettings, VideoSettings, WriterError,
+    WriterStatus,
 };
 use retake_compression::property::{ColorPrimaries, Property, TransferFunction, YCbCrMatrix};
 use retake_media::{Codec, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Time, TransferOptions};
@@ -225,6 +226,29 @@ fn encoders_that_a_container_cannot_hold() {
         let writer = AssetWriter::new("nowhere", container);
         assert_eq!(writer.can_add(&input), holds, "{codec}");
         assert_eq!(writer.add(&input).is_ok(), holds, "{codec}");
+    }
+}
+
+/// Section 16.2, canApply: of settings a writer says what it says of the inputs that are made of them.
+#[test]
+fn settings_are_asked_for_before_inputs_are_made() {
+    for container in Container::ALL {
+        let writer = AssetWriter::new("nowhere", container);
+        let mut held = 0;
+        for codec in Codec::ALL {
+            let settings = VideoSettings::new(codec, 64, 64);
+            let Ok(input) = AssetWriterInput::video(&settings, &registry()) else { continue };
+            assert_eq!(writer.can_apply_video(&settings), writer.can_add(&input), "{codec} in {container}");
+        }
+        use SoundCodec::{Aac, Ac3, Alac, Flac, Opus, PcmF32, PcmS16, PcmS24};
+        for codec in [Aac, Opus, Flac, Alac, Ac3, PcmS16, PcmS24, PcmF32] {
+            let settings = SoundSettings::new(codec, 48_000, 2);
+            let Ok(input) = AssetWriterInput::sound(&settings) else { continue };
+            let applies = writer.can_apply_sound(&settings);
+            assert_eq!(applies, writer.can_add(&input), "{codec:?} in {container}");
+            held += usize::from(applies);
+        }
+        assert!((1..8).contains(&held) || container == Container::Mkv, "{container} holds {held}");
     }
 }
 

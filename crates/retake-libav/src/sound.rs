@@ -54,6 +54,15 @@ impl SoundCodec {
         }
     }
 
+    /// Returns FFmpeg's name of the coding format, as in [`AudioFormat::codec`].
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "opus",
+            // the encoder has the format's own name
+            _ => self.encoder(),
+        }
+    }
+
     /// Returns whether decoding gives back what was encoded, as far as the bit depth reaches.
     pub const fn is_lossless(self) -> bool {
         !matches!(self, Self::Aac | Self::Opus | Self::Ac3)

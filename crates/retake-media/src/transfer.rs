@@ -32,6 +32,7 @@ pub trait PixelTransfer: Send {
 pub enum ScalingMode {
     /// The whole source fills the whole destination. Clean apertures and pixel aspect ratios are ignored.
     #[doc(alias = "kVTScalingMode_Normal")]
+    #[doc(alias = "AVVideoScalingModeResize")]
     #[default]
     Normal,
     /// The clean aperture of the source fills the clean aperture of the destination.
@@ -40,10 +41,12 @@ pub enum ScalingMode {
     /// The clean aperture of the source is fitted into that of the destination and keeps its shape; the rest
     /// becomes black.
     #[doc(alias = "kVTScalingMode_Letterbox")]
+    #[doc(alias = "AVVideoScalingModeResizeAspect")]
     Letterbox,
     /// The clean aperture of the source fills that of the destination and keeps its shape; the excess is cut
     /// off.
     #[doc(alias = "kVTScalingMode_Trim")]
+    #[doc(alias = "AVVideoScalingModeResizeAspectFill")]
     Trim,
 }
 

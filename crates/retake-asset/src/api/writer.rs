@@ -1,5 +1,6 @@
 use super::group::AssetWriterInputGroup;
 use super::input::AssetWriterInput;
+use super::video::VideoSettings;
 use crate::output::{Existing, OutputTarget};
 use crate::run::clients::{Completion, OpenOutput, TrackClients};
 use crate::run::shell::Shared;
@@ -14,7 +15,7 @@ use crate::types::media::MediaType;
 use crate::types::options::{InputOptions, WriterOptions};
 use crate::types::segment::{SegmentDelegate, SegmentProfile};
 use crate::types::status::WriterStatus;
-use retake_libav::{Container, TrackFormat};
+use retake_libav::{Container, SoundSettings, TrackFormat};
 use retake_media::Time;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -134,6 +135,19 @@ impl AssetWriter {
     #[doc(alias = "canApplyOutputSettings:forMediaType:")]
     pub fn can_apply(&self, format: &TrackFormat) -> bool {
         can_hold(self.container, format)
+    }
+
+    /// Whether the container takes what these settings encode to. What an encoder does not take of them shows
+    /// when the input is made.
+    #[doc(alias = "canApplyOutputSettings:forMediaType:")]
+    pub fn can_apply_video(&self, settings: &VideoSettings) -> bool {
+        self.container.can_hold(settings.codec)
+    }
+
+    /// The same of settings of sound.
+    #[doc(alias = "canApplyOutputSettings:forMediaType:")]
+    pub fn can_apply_sound(&self, settings: &SoundSettings) -> bool {
+        self.container.can_hold_sound(settings.codec.name())
     }
 
     /// Whether [`add`](Self::add) would take the input.

@@ -6,7 +6,7 @@ use crate::common::{
 };
 use crate::properties::LIGHT;
 use retake::SourceFrame;
-use retake::property::{OutputChroma, Property, PropertyKey, YCbCrMatrix};
+use retake::property::{OutputChroma, Property, PropertyKey, PropertyValue, YCbCrMatrix};
 use retake::session::CompressionSession;
 use retake::{
     Attachment, Attachments, Codec, Colour, EncoderInfo, PixelBuffer, PixelBufferAttributes, PixelBufferPool,
@@ -26,6 +26,38 @@ fn feeding(info: &EncoderInfo, attributes: PixelBufferAttributes) -> Pull {
 
 fn formats(formats: &[PixelFormat]) -> PixelBufferAttributes {
     PixelBufferAttributes { formats: formats.to_vec(), ..Default::default() }
+}
+
+/// 5.1, VideoEncoderPixelBufferAttributes: what the encoder likes is of the session's size; a client that
+/// asks for any of it shares the pool, and one that asks for something else does not. The dictionary of the
+/// property says the same, by the codes of the formats.
+#[test]
+fn what_the_encoder_likes_makes_shared_pools() {
+    for info in encoders() {
+        let (plain, _outcomes) = session(&info);
+        let likes = plain.encoder_picture_attributes().unwrap();
+        assert_eq!((likes.width, likes.height), (Some(WIDTH), Some(HEIGHT)), "{}", info.name);
+        assert!(!likes.formats.is_empty(), "{}", info.name);
+        let code = |format: &PixelFormat| u32::from_be_bytes(format.four_cc());
+        let told = plain.get_named("VideoEncoderPixelBufferAttributes").unwrap().unwrap();
+        let PropertyValue::Dictionary(told) = told else { panic!("{told:?}") };
+        let PropertyValue::Array(codes) = &told["PixelFormatType"] else { panic!("{told:?}") };
+        let named = codes.iter().map(|code| code.as_str().unwrap().to_owned());
+        let expected = likes
+            .formats
+            .iter()
+            .map(|format| code(format).to_be_bytes().map(char::from).iter().collect::<String>());
+        assert!(named.eq(expected), "{}: {codes:?}", info.name);
+        assert_eq!(
+            [&told["Width"], &told["Height"]].map(PropertyValue::as_i64),
+            [WIDTH, HEIGHT].map(|side| Some(side.into()))
+        );
+        for format in [PixelFormat::Bgra, PixelFormat::I010, PixelFormat::I444].iter().chain(&likes.formats) {
+            let (session, _outcomes) = feeding(&info, formats(&[*format]));
+            let shared = session.get(PropertyKey::PixelBufferPoolIsShared).unwrap();
+            assert_eq!(shared, Some(likes.formats.contains(format).into()), "{}: {format:?}", info.name);
+        }
+    }
 }
 
 /// A13 (CS-3, PB-14, PB-15, PB-18, PB-20, table 12.4): what the client asks for and what the encoder takes
