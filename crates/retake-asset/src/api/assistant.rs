@@ -35,12 +35,21 @@ pub enum PresetSize {
     #[doc(alias = "AVOutputSettingsPreset3840x2160")]
     #[doc(alias = "AVOutputSettingsPresetHEVC3840x2160")]
     Size3840x2160,
+    /// 7680 by 4320.
+    #[doc(alias = "AVOutputSettingsPresetHEVC7680x4320")]
+    Size7680x4320,
 }
 
 impl PresetSize {
     /// All sizes, the smallest first.
-    pub const ALL: [Self; 5] =
-        [Self::Size640x480, Self::Size960x540, Self::Size1280x720, Self::Size1920x1080, Self::Size3840x2160];
+    pub const ALL: [Self; 6] = [
+        Self::Size640x480,
+        Self::Size960x540,
+        Self::Size1280x720,
+        Self::Size1920x1080,
+        Self::Size3840x2160,
+        Self::Size7680x4320,
+    ];
 
     /// Returns the longer and the shorter side, in pixels.
     pub const fn sides(self) -> (u32, u32) {
@@ -50,6 +59,7 @@ impl PresetSize {
             Self::Size1280x720 => (1280, 720),
             Self::Size1920x1080 => (1920, 1080),
             Self::Size3840x2160 => (3840, 2160),
+            Self::Size7680x4320 => (7680, 4320),
         }
     }
 }
