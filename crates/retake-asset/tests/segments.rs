@@ -136,6 +136,57 @@ fn a37_segments_that_the_client_ends() {
     assert_eq!((error.code(), segments.len()), (-11876, 2));
 }
 
+/// SG-8: a stream of CMAF has one track and says so in its brands; one for HLS may have several. Every
+/// fragment of both says when it is decoded.
+#[test]
+fn profiles_differ_in_brands_and_tracks() {
+    let inputs = |profile: SegmentProfile, formats: &[TrackFormat]| {
+        let (writer, collected) = collector(profile);
+        let indefinite = Some(Time::INDEFINITE);
+        writer.configure(|options| options.preferred_output_segment_interval = indefinite).unwrap();
+        let inputs: Vec<_> = formats.iter().cloned().map(AssetWriterInput::passthrough).collect();
+        let added: Vec<bool> = inputs.iter().map(|input| writer.add(input).is_ok()).collect();
+        (writer, collected, inputs, added)
+    };
+    let both = [video_format(), audio_format()];
+    let (writer, _, _, added) = inputs(SegmentProfile::Cmaf, &both);
+    assert_eq!(added, [true, false], "one track a stream");
+    drop(writer);
+    for (profile, formats, major, brands, own) in [
+        (SegmentProfile::Cmaf, &both[..1], *b"cmfc", [*b"cmfc", *b"iso6"], *b"cmfs"),
+        (SegmentProfile::AppleHls, &both[..], *b"iso6", [*b"hlsf", *b"mp41"], *b"msdh"),
+    ] {
+        let (writer, collected, inputs, added) = inputs(profile, formats);
+        assert!(added.iter().all(|added| *added), "{profile:?}");
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        for index in 0..36 {
+            if index == 24 {
+                writer.flush_segment().unwrap();
+            }
+            append(&inputs[0], picture(index));
+            // 46.875 packets of sound in a second
+            for packet in (index * 2..index * 2 + 2).filter(|packet| *packet < 70) {
+                inputs.get(1).into_iter().for_each(|input| append(input, sound(packet)));
+            }
+        }
+        writer.finish_writing_and_wait().unwrap();
+        let collected = collected.lock().unwrap();
+        let ftyp = boxes(&collected[0].0, &[b"ftyp"]).remove(0);
+        assert_eq!(ftyp[..4], major, "{profile:?}");
+        let named = |brand: &[u8; 4]| ftyp[8..].chunks(4).any(|other| other == brand);
+        assert!(brands.iter().all(named), "{profile:?}: {ftyp:?}");
+        assert_eq!(boxes(&collected[0].0, &[b"moov", b"trak"]).len(), formats.len());
+        assert_eq!(collected.len(), 3, "{profile:?}");
+        for (data, _) in &collected[1..] {
+            assert_eq!(boxes(data, &[b"styp"]).remove(0)[..4], own, "{profile:?}");
+            let fragments = boxes(data, &[b"moof", b"traf"]).len();
+            assert_eq!(fragments % formats.len(), 0, "{profile:?}");
+            assert_eq!(boxes(data, &[b"moof", b"traf", b"tfdt"]).len(), fragments, "{profile:?}");
+        }
+    }
+}
+
 /// SG-1: an interval that is a number needs a start that is one; and segments that end by themselves are not
 /// ended by the client.
 #[test]
