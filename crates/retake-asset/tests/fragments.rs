@@ -70,7 +70,7 @@ fn a36_victim() {
     std::thread::sleep(LONG);
 }
 
-/// A36: of a program that is killed with `kill -9` a film is left that plays as far as it got.
+/// A36, SG-10: of a program that is killed with `kill -9` a film is left that plays as far as it got.
 #[test]
 fn a36_a_killed_writer_leaves_what_plays() {
     let Some(studio) = Studio::open() else { return };

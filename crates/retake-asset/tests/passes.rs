@@ -10,7 +10,7 @@ use retake_asset::{
     AppendError, AssetWriter, AssetWriterInput, CallError, Container, Mistake, PassDescription,
     PixelBufferAdaptor, SerialQueue, SoundCodec, SoundSettings, WriterStatus,
 };
-use retake_media::{PixelBufferAttributes, PixelFormat, Time, TimeRange};
+use retake_media::{PixelBufferAttributes, PixelBufferPool, PixelFormat, Time, TimeRange};
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
@@ -418,6 +418,50 @@ fn adaptors_have_a_pool_when_the_writer_has_started() {
     assert!(
         matches!(adaptor.append(picture, Time::INVALID), Err(AppendError::Usage(error)) if matches!(error.mistake, Mistake::BadTime(_)))
     );
+}
+
+/// AD-3, AI-7: an adaptor takes no picture before the session, behind the end of its input, or while the
+/// input is not ready; one that comes too early is given back, and taken later.
+#[test]
+fn adaptors_append_only_while_their_input_is_ready() {
+    let studio = Studio::empty();
+    let script = Script::new(&[], false);
+    let writer = AssetWriter::new(studio.path("film.mp4"), Container::Mp4);
+    let [input, other] = [encoding(&script, false), AssetWriterInput::passthrough(audio_format())];
+    let adaptor = PixelBufferAdaptor::new(&input, None).unwrap();
+    let show = || PixelBufferPool::new(PixelFormat::I420, 32, 16).take().freeze();
+    let refused = |index| match adaptor.append(show(), Time::new(index, 24)) {
+        Err(AppendError::Usage(error)) => Some(error.mistake),
+        _ => None,
+    };
+    assert_eq!(refused(0), Some(Mistake::NotAttached));
+    writer.add(&input).unwrap();
+    writer.add(&other).unwrap();
+    assert!(matches!(refused(0), Some(Mistake::Status { .. })));
+    writer.start_writing().unwrap();
+    assert_eq!(refused(0), Some(Mistake::NoSession));
+    writer.start_session(Time::ZERO).unwrap();
+    // no sound comes, so that the pictures have to wait before long
+    let mut count = 0;
+    let picture = loop {
+        assert!(count < 24 * 60, "they wait for nobody");
+        match adaptor.append(show(), Time::new(count, 24)) {
+            Ok(()) => count += 1,
+            Err(AppendError::NotReady(picture)) => break picture,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(!input.is_ready_for_more_media_data() && count > 24, "{count}");
+    other.mark_as_finished().unwrap();
+    assert!(input.wait_until_ready(LONG));
+    adaptor.append(*picture, Time::new(count, 24)).unwrap();
+    input.mark_as_finished().unwrap();
+    assert_eq!(refused(count + 1), Some(Mistake::InputFinished));
+    writer.finish_writing_and_wait().unwrap();
+    assert!(matches!(refused(count + 1), Some(Mistake::Status { .. })));
+    let bytes = std::fs::read(studio.path("film.mp4")).unwrap();
+    let sizes = boxes(&bytes, &[b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"]);
+    assert_eq!(i64::from(number(&sizes[0][8..12])), count + 1);
 }
 
 struct Parker(Thread);
