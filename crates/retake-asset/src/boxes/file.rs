@@ -74,8 +74,22 @@ pub(crate) fn index_in_front(file: &mut File, layout: &mut Layout, out: &mut Fil
     let mut bytes = Vec::with_capacity(layout.moov.size());
     layout.moov.write(&mut bytes);
     file.seek(SeekFrom::Start(0))?;
-    io::copy(&mut (&mut *file).take(layout.head), out)?;
+    copy(file, out, layout.head)?;
     out.write_all(&bytes)?;
-    io::copy(&mut file.take(layout.index_at - layout.head), out)?;
-    Ok(())
+    copy(file, out, layout.index_at - layout.head)
+}
+
+/// Copies so many bytes from where both files stand. The standard library asks the system to do it, and does not
+/// ask again when a signal interrupts that.
+fn copy(from: &mut File, to: &mut File, bytes: u64) -> io::Result<()> {
+    let end = from.stream_position()?.saturating_add(bytes);
+    loop {
+        let left = end.saturating_sub(from.stream_position()?);
+        match io::copy(&mut Read::take(&mut *from, left), to) {
+            Ok(copied) if copied == left => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -109,7 +109,8 @@ fn interrupted_calls_are_made_again() {
     let inputs = "-f lavfi -i testsrc2=s=128x96:r=25:d=1 -f lavfi -i sine=d=1";
     studio.render(&format!("{inputs} -c:v mpeg4 -c:a aac"), "film.mkv");
     // reads and opens are left out: those of the loader come first, and it does not repeat them
-    let calls = "mkdir,mkdirat,rmdir,rename,renameat,renameat2,unlink,unlinkat,write,fsync,flock,ftruncate";
+    let calls = "mkdir,mkdirat,rmdir,rename,renameat,renameat2,unlink,unlinkat,write,fsync,flock,ftruncate,\
+                 copy_file_range";
     let all = || {
         let mut all = Vec::new();
         content(&studio.path(""), &mut all);

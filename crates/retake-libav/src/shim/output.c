@@ -50,7 +50,11 @@ int rt_output_open_memory(const char *format, rt_output **out) { return open_out
 void rt_output_in_order(rt_output *output) { output->in_order = 1; }
 
 static int close_bytes(rt_output *output) {
-    if (!output->in_memory) return avio_closep(&output->context->pb);
+    if (!output->in_memory) {
+        int result = avio_closep(&output->context->pb);
+        /* A file whose closing a signal interrupted is closed, and must not be closed again. */
+        return result == AVERROR(EINTR) ? 0 : result;
+    }
     uint8_t *bytes = NULL;
     if (output->context->pb) avio_close_dyn_buf(output->context->pb, &bytes);
     output->context->pb = NULL;
