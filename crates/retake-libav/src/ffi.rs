@@ -183,7 +183,6 @@ pub(crate) struct RawPacket {
     pub(crate) discard: i32,
     pub(crate) encrypted: i32,
     pub(crate) alpha: i32,
-    pub(crate) untimed: i32,
 }
 
 #[repr(C)]
@@ -310,6 +309,7 @@ unsafe extern "C" {
     pub(crate) fn rt_select(input: *mut RtInput, wanted: *const u8, count: c_int) -> c_int;
     pub(crate) fn rt_read(input: *mut RtInput, out: *mut RawPacket) -> c_int;
     pub(crate) fn rt_packet_shift(packet: *mut RawPacket, ticks: i64);
+    pub(crate) fn rt_packet_untime(packet: *mut RawPacket);
     pub(crate) fn rt_complaints(input: *mut RtInput) -> i64;
     pub(crate) fn rt_packet_free(packet: *mut AVPacket);
     pub(crate) fn rt_cover(

@@ -56,6 +56,9 @@ pub struct FilmInfo {
     pub(crate) surveyed: bool,
     /// The places where the clock of all tracks jumps.
     pub(crate) breaks: Arc<Vec<Break>>,
+    /// The last time at which a picture can be shown by its own stamp, in ticks of the video. A later one is
+    /// damaged.
+    pub(crate) latest_shown: Option<i64>,
     /// The part of the film that is read; `None` is all of it.
     pub(crate) window: Option<Arc<Window>>,
     /// The open input of a source that can be read only once, for the first reader.
@@ -72,6 +75,7 @@ pub struct FilmFacts {
     closest_frames: Option<Time>,
     findings: Vec<Finding>,
     breaks: Vec<Break>,
+    latest_shown: Option<i64>,
     window: Option<Window>,
 }
 
@@ -85,6 +89,7 @@ impl FilmInfo {
             closest_frames: self.closest_frames,
             findings: self.findings.clone(),
             breaks: (*self.breaks).clone(),
+            latest_shown: self.latest_shown,
             window: self.window.as_deref().cloned(),
         }
     }
@@ -98,10 +103,12 @@ impl FilmInfo {
         if key(&self.video) != key(&facts.video) {
             return Err(MediaError::SourceChanged { file: self.path, frame: 0 });
         }
-        let FilmFacts { start, duration, video, closest_frames, findings, breaks, window } = facts;
+        let FilmFacts { start, duration, video, closest_frames, findings, breaks, latest_shown, window } =
+            facts;
         (self.start, self.duration, self.video) = (start, duration, video);
         (self.closest_frames, self.findings) = (closest_frames, findings);
         (self.breaks, self.window) = (Arc::new(breaks), window.map(Arc::new));
+        self.latest_shown = latest_shown;
         self.surveyed = true;
         Ok(self)
     }

@@ -23,6 +23,8 @@ pub(crate) struct Input {
     /// What the callbacks of the demuxer point to.
     _owner: Box<Owner>,
     timeline: Timeline,
+    /// The video, and the last time at which a picture of it can be shown by its own stamp.
+    latest: Option<(u32, i64)>,
 }
 
 // SAFETY: a demuxer and its bytes are used by one thread at a time (every call takes `&mut` or only reads),
@@ -45,7 +47,7 @@ impl Input {
         });
         opened.map_err(|failure| MediaError::open(path, &failure))?;
         let input = NonNull::new(input).expect("an opened film has an address");
-        Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default() })
+        Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default(), latest: None })
     }
 
     /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its
@@ -56,6 +58,7 @@ impl Input {
             return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
         }
         input.timeline = Timeline::new(&info.breaks);
+        input.latest = info.latest_shown.map(|latest| (info.video.index, latest));
         Ok(input)
     }
 
@@ -130,6 +133,12 @@ impl Input {
             Ok(_) => {
                 // SAFETY: the shim has filled the struct.
                 let mut packet = Packet(unsafe { out.assume_init() }, false);
+                let shown = packet.pts();
+                if self.latest.is_some_and(|(video, latest)| packet.stream() == video && shown > Some(latest))
+                {
+                    // SAFETY: the packet is ours, and its times are not shared.
+                    unsafe { ffi::rt_packet_untime(&mut packet.0) };
+                }
                 let Place { ticks, joined, begins } =
                     self.timeline.next(packet.stream(), packet.dts().or(packet.pts()));
                 packet.0.corrupt &= i32::from(!joined);
@@ -288,11 +297,6 @@ impl Packet {
 
     pub(crate) fn is_encrypted(&self) -> bool {
         self.0.encrypted != 0
-    }
-
-    /// Returns whether the time at which it is shown could not be, and is not told.
-    pub(crate) fn is_untimed(&self) -> bool {
-        self.0.untimed != 0
     }
 
     /// Returns whether transparency lies beside the picture.

@@ -98,6 +98,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         closest_frames: None,
         surveyed: false,
         breaks: Arc::default(),
+        latest_shown: None,
         window: None,
         opened,
     })

@@ -163,6 +163,10 @@ struct Survey {
     /// The end of all tracks, and of the pictures, in ticks of the video.
     end: i64,
     shown_until: i64,
+    /// When the last sample of the video is decoded, in its ticks.
+    latest_decoded: i64,
+    /// The pictures that are shown more than an hour after they are decoded.
+    late: Vec<Late>,
     /// The samples of the video, where a window is to be settled; nothing is decoded then.
     placing: Option<Vec<VideoSample>>,
     /// Whether all times at which samples of the video are decoded are known and go on; and the last of them.
@@ -213,6 +217,17 @@ impl Rate {
 
 /// No stream without times has more frames a second, because no camera delivers such streams faster.
 const FASTEST: f64 = 1000.0;
+
+/// A picture that is shown long after it is decoded: when, when it is over, both in ticks of the video, and when
+/// it is decoded, in seconds of the film.
+struct Late {
+    shown: i64,
+    end: i64,
+    seconds: f64,
+}
+
+/// Of more such pictures no notice is taken, because memory must be bounded.
+const MOST_LATE: usize = 10_000;
 
 /// Measures the steps between frames as they are shown.
 #[derive(Default)]
@@ -277,6 +292,8 @@ impl Survey {
             looked: f64::NEG_INFINITY,
             end: i64::MIN,
             shown_until: i64::MIN,
+            latest_decoded: i64::MIN,
+            late: Vec::new(),
             placing: None,
             in_order: true,
             decoded: None,
@@ -342,9 +359,15 @@ impl Survey {
                 let shown = packet.pts().unwrap_or(time);
                 let end = ticks(shown.saturating_add(packet.duration()));
                 self.breaks.push(Seen { stream, steady, time: ticks(time), end });
-                self.end = self.end.max(end);
+                let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
                 if is_video {
-                    self.shown_until = self.shown_until.max(end);
+                    self.latest_decoded = self.latest_decoded.max(time);
+                }
+                if is_video && shown.saturating_sub(time) > hour && self.late.len() < MOST_LATE {
+                    let seconds = time as f64 * base.to_f64() - info.start.seconds();
+                    self.late.push(Late { shown, end, seconds });
+                } else {
+                    self.is_shown(is_video, end);
                 }
             }
             None => self.breaks.skip(stream),
@@ -363,6 +386,33 @@ impl Survey {
             held.count += 1;
         }
         Ok(())
+    }
+
+    fn is_shown(&mut self, is_video: bool, end: i64) {
+        self.end = self.end.max(end);
+        if is_video {
+            self.shown_until = self.shown_until.max(end);
+        }
+    }
+
+    /// Tells the film of the last time at which a picture can be shown, and of those that say they are shown
+    /// later. Behind a gap a picture may be shown long after it is decoded, but never long after all others
+    /// are.
+    fn settle_late(&mut self, info: &mut FilmInfo) {
+        let late = std::mem::take(&mut self.late);
+        if late.is_empty() {
+            return;
+        }
+        let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
+        let latest = self.latest_decoded.saturating_add(hour);
+        info.latest_shown = Some(latest);
+        for Late { shown, end, seconds } in late {
+            if shown > latest {
+                self.findings.note(FindingKind::Times, seconds, String::new);
+            } else {
+                self.is_shown(true, end);
+            }
+        }
     }
 
     /// Takes the next sample of the video.
@@ -407,9 +457,6 @@ impl Survey {
             self.steps.push(time);
         }
         self.alpha |= packet.has_alpha();
-        if packet.is_untimed() {
-            self.findings.note(FindingKind::Times, self.now, String::new);
-        }
         // The first pictures of a window are of the form that was decided before it.
         if let Some(earlier) = self.before.take().filter(|_| !packet.is_key()) {
             self.look(info, &earlier);
@@ -473,6 +520,7 @@ impl Survey {
     /// jumps.
     fn place(mut self, info: &mut FilmInfo) -> (window::Seen, Option<Finding>) {
         let sound = self.findings.is_empty();
+        self.settle_late(info);
         let samples = self.placing.take().unwrap_or_default();
         let clock = self.settle_breaks(info);
         let seen = window::Seen { samples, in_order: self.in_order, sound, end: self.shown_until };
@@ -480,6 +528,7 @@ impl Survey {
     }
 
     fn finish(mut self, mut info: FilmInfo, whole: Extent) -> FilmInfo {
+        self.settle_late(&mut info);
         let complete = self.reached_end || self.is_complete(&info, &whole);
         self.settle_form(&mut info);
         self.settle_rate(&mut info, complete);

@@ -395,17 +395,6 @@ static int keep(rt_input *input, const AVPacket *packet) {
     return 0;
 }
 
-/* No picture waits as long as an hour between its decoding and its showing: such a time is damaged, and a film that believed it would have a
-   gap as long in its middle. Decoders and readers derive the time from the pictures around it, and say so. */
-static int forget_impossible_time(const AVFormatContext *context, AVPacket *packet) {
-    const AVStream *stream = context->streams[packet->stream_index];
-    if (stream->codecpar->codec_type != AVMEDIA_TYPE_VIDEO || packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE) return 0;
-    const AVRational second = {1, 1};
-    if (av_compare_ts(av_sat_sub64(packet->pts, packet->dts), stream->time_base, 3600, second) <= 0) return 0;
-    packet->pts = AV_NOPTS_VALUE;
-    return 1;
-}
-
 int rt_read(rt_input *input, rt_packet *out) {
     memset(out, 0, sizeof *out);
     if (input->replaying && input->first) {
@@ -422,7 +411,6 @@ int rt_read(rt_input *input, rt_packet *out) {
     int result = av_read_frame(input->context, packet);
     rt_reads(before);
     if (input->failed) result = input->failed;
-    int untimed = result >= 0 && forget_impossible_time(input->context, packet);
     if (result >= 0 && input->recording) result = keep(input, packet);
     if (result < 0 && interrupted(input)) result = AVERROR_EXIT;
     if (result < 0) {
@@ -430,7 +418,6 @@ int rt_read(rt_input *input, rt_packet *out) {
         return result;
     }
     describe_packet(packet, out);
-    out->untimed = untimed;
     return 0;
 }
 
@@ -439,6 +426,8 @@ void rt_packet_shift(rt_packet *packet, int64_t ticks) {
     if (moved->pts != AV_NOPTS_VALUE) packet->pts = moved->pts = av_sat_add64(moved->pts, ticks);
     if (moved->dts != AV_NOPTS_VALUE) packet->dts = moved->dts = av_sat_add64(moved->dts, ticks);
 }
+
+void rt_packet_untime(rt_packet *packet) { packet->pts = packet->packet->pts = AV_NOPTS_VALUE; }
 
 int64_t rt_complaints(rt_input *input) { return atomic_load(&input->complaints); }
 

@@ -107,8 +107,6 @@ typedef struct {
     const uint8_t *data;
     size_t size;
     int32_t stream, key, corrupt, discard, encrypted, alpha;
-    /* whether the time at which it is shown could not be, and was forgotten */
-    int32_t untimed;
 } rt_packet;
 
 typedef struct {
@@ -201,6 +199,7 @@ int rt_sound_samples(rt_input *input, int index, int bytes);
 int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_shift(rt_packet *packet, int64_t ticks); /* Moves its times. */
+void rt_packet_untime(rt_packet *packet); /* Forgets when it is shown. */
 /* Returns the errors in the container that reading met so far. */
 int64_t rt_complaints(rt_input *input);
 void rt_packet_free(AVPacket *packet);
