@@ -85,16 +85,14 @@ impl Timeline {
             self.tracks.push(TrackPlace { ahead, ..TrackPlace::default() });
         }
         let track = &mut self.tracks[stream as usize];
-        let mut begins = false;
-        let due = |track: &TrackPlace| {
-            let found = track.ahead.front()?;
-            is_at(found, track.samples, track.last, time).then_some(*found)
-        };
-        while let Some(found) = due(track) {
+        // A sample lies at one break at most.
+        let next = track.ahead.front().copied();
+        let found = next.filter(|found| is_at(found, track.samples, track.last, time));
+        if let Some(found) = found {
             track.ahead.pop_front();
-            (track.ticks, track.samples, track.latest, begins) =
-                (found.ticks, found.sample, Some(found.sample), true);
+            (track.ticks, track.samples, track.latest) = (found.ticks, found.sample, Some(found.sample));
         }
+        let begins = found.is_some();
         // Parsers give a mark of damage to the sample before the one that it is about.
         let around = track.ahead.front().map(|found| found.sample).into_iter().chain(track.latest);
         let joined = around.into_iter().any(|sample| sample.abs_diff(track.samples) <= 2);
@@ -399,6 +397,20 @@ mod tests {
         let stamps = (-1..11).map(|step| if step < 10 { step * 40 } else { 90_000 });
         let moved: Vec<i64> = stamps.map(|time| time + timeline.next(0, Some(time)).ticks).collect();
         assert_eq!(moved, (-1..11).map(|step| step * 40).collect::<Vec<_>>());
+    }
+
+    /// Two stamps are wrong, not far from each other.
+    #[test]
+    fn each_sample_lies_at_its_own_break() {
+        let stamps: Vec<i64> = (0..20)
+            .map(|step| [step, 1 << 40, 1 << 30][(step == 6) as usize + 2 * (step == 11) as usize])
+            .collect();
+        let mut finder = BreakFinder::new(1, false);
+        stamps.iter().for_each(|&time| finder.push(Seen { stream: 0, steady: true, time, end: time }));
+        let mut timeline = Timeline::new(&Arc::new(finder.finish(|_, ticks| ticks).0));
+        let moved: Vec<i64> = stamps.iter().map(|&time| time + timeline.next(0, Some(time)).ticks).collect();
+        let expected: Vec<i64> = (0..20).map(|step| step - i64::from(step == 6 || step == 11)).collect();
+        assert_eq!(moved, expected);
     }
 
     #[test]
