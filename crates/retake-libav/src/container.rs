@@ -3,7 +3,8 @@
 use crate::error::MediaError;
 use crate::film::{TrackInfo, TrackKind};
 use crate::output::{can_hold, can_hold_named};
-use retake_media::Codec;
+use crate::track_format::TrackFormat;
+use retake_media::{Codec, TextFormat};
 use std::fmt;
 use std::path::Path;
 
@@ -103,6 +104,36 @@ impl Container {
             codec: codec.name().to_ascii_uppercase(),
             remedy,
         })
+    }
+
+    /// Returns whether a track of this format can be written, and is played in this container. ISO files hold
+    /// timecodes, timed metadata, and text in forms of their own; Matroska holds text as SubRip or WebVTT,
+    /// and WebM as WebVTT.
+    pub fn can_hold_track(self, format: &TrackFormat) -> bool {
+        match format {
+            TrackFormat::Video(format) => self.can_hold(format.codec),
+            TrackFormat::Audio(format) => self.can_hold_sound(&format.codec),
+            TrackFormat::Text(TextFormat::SubRip) => self == Self::Mkv,
+            TrackFormat::Text(TextFormat::WebVtt) => matches!(self, Self::Mkv | Self::WebM),
+            TrackFormat::Text(_) | TrackFormat::Timecode(_) | TrackFormat::Metadata(_) => self.is_iso(),
+        }
+    }
+
+    /// Refuses a track that the container cannot hold.
+    pub(crate) fn check_track(self, format: &TrackFormat) -> Result<(), MediaError> {
+        if self.can_hold_track(format) {
+            return Ok(());
+        }
+        let codec = match format {
+            TrackFormat::Text(_) => "text of this form",
+            TrackFormat::Timecode(_) => "timecodes",
+            _ => "timed metadata",
+        };
+        let remedy = match format {
+            TrackFormat::Text(_) => "choose the container's own form of text",
+            _ => "write an .mov or .mp4 file",
+        };
+        Err(MediaError::CannotHold { container: self.name(), codec: codec.into(), remedy })
     }
 
     /// Decides how a track of the source is treated in this container.

@@ -24,7 +24,7 @@ struct Copied {
     track: u32,
     subtitles: Option<Subtitles>,
     /// Where texts must not overlap, those that are not over yet.
-    row: Option<TextRow>,
+    row: Option<TextRow<i64>>,
     /// The ticks that are taken off all times.
     shift: i64,
 }
@@ -132,8 +132,12 @@ impl Copier {
                     let pts = pts.saturating_add(shifted.pts - packet.pts().unwrap_or(shifted.pts));
                     let duration = if cut > 0 { duration.min(shifted.duration) } else { duration };
                     let texts = match &mut track.row {
-                        Some(row) if duration > 0 => row.push(pts, duration, text),
-                        _ => vec![ShownText { pts, duration, data: text.to_vec() }],
+                        Some(row) if duration > 0 => row.push(pts, pts.saturating_add(duration), text),
+                        _ => vec![ShownText {
+                            from: pts,
+                            until: pts.saturating_add(duration),
+                            data: text.to_vec(),
+                        }],
                     };
                     write_texts(output, track.track, base, &texts).map(|()| false)
                 }
@@ -219,9 +223,14 @@ fn try_alone(input: &Input, track: &TrackInfo, container: Container) -> Result<(
 }
 
 /// Writes samples of text.
-fn write_texts(output: &mut Output, track: u32, base: Rational, texts: &[ShownText]) -> Result<(), Failure> {
-    for ShownText { pts, duration, data } in texts {
-        let stamps = Stamps { pts: *pts, dts: *pts, duration: *duration };
+fn write_texts(
+    output: &mut Output,
+    track: u32,
+    base: Rational,
+    texts: &[ShownText<i64>],
+) -> Result<(), Failure> {
+    for ShownText { from, until, data } in texts {
+        let stamps = Stamps { pts: *from, dts: *from, duration: until - from };
         output.write(track, base, stamps, true, false, data)?;
     }
     Ok(())

@@ -9,19 +9,10 @@ use crate::handed::Handed;
 use crate::input::Input;
 use crate::note::Note;
 use crate::output::{Output, Stamps};
+use crate::track_format::TrackFormat;
 use crate::video::{NewVideo, add_video};
-use retake_media::{AudioFormat, FormatDescription, Rational, Time};
+use retake_media::{Rational, TextFormat, Time};
 use std::path::{Path, PathBuf};
-
-/// Describes the content of a track.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum TrackFormat {
-    /// Compressed pictures.
-    Video(FormatDescription),
-    /// Sound.
-    Audio(AudioFormat),
-}
 
 /// Chooses how the film is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,9 +117,9 @@ impl Muxer {
     /// container cannot express.
     ///
     /// # Errors
-    /// Returns [`MediaError::CannotHold`], [`MediaError::Write`] if the system cannot write,
-    /// [`MediaError::Mux`] if FFmpeg refuses a track, and those of [`probe`](crate::probe()) if the film that
-    /// is copied from cannot be opened again.
+    /// Returns [`MediaError::CannotHold`] (see [`Container::can_hold_track`]), [`MediaError::Write`] if the
+    /// system cannot write, [`MediaError::Mux`] if FFmpeg refuses a track, and those of
+    /// [`probe`](crate::probe()) if the film that is copied from cannot be opened again.
     pub fn create(settings: &MuxerSettings<'_>) -> Result<(Self, Vec<Note>), MediaError> {
         let MuxerSettings { container, kind, path, tracks, .. } = *settings;
         let refused =
@@ -159,9 +150,13 @@ impl Muxer {
         let mut first = source.as_ref().map(|(info, input, _)| (input, info.video.index));
         for track in tracks {
             let mut like = None;
-            if let TrackFormat::Video(format) = track.format {
-                container.check(format.codec)?;
-                like = first.take();
+            match track.format {
+                TrackFormat::Video(format) => {
+                    container.check(format.codec)?;
+                    like = first.take();
+                }
+                format if format.is_described_by_caller() => container.check_track(format)?,
+                _ => {}
             }
             add_track(container, track, like, &mut output, &mut handed, &mut notes).map_err(refused)?;
         }
@@ -301,6 +296,11 @@ fn add_track(
             index
         }
         TrackFormat::Audio(format) => output.audio(format, time_base)?,
+        TrackFormat::Text(TextFormat::SubRip) => output.timed("subrip", time_base)?,
+        TrackFormat::Text(TextFormat::WebVtt) => output.timed("webvtt", time_base)?,
+        TrackFormat::Text(_) | TrackFormat::Timecode(_) | TrackFormat::Metadata(_) => {
+            output.timed("bin_data", time_base)?
+        }
     };
     if let Some(language) = track.language {
         output.tag(Some(index), "language", language)?;
@@ -325,6 +325,10 @@ fn options(settings: &MuxerSettings<'_>, output: &mut Output) -> Result<(), Fail
     let mut scales = scales.map(|track| track.timescale);
     if let Some(first) = scales.next().filter(|&first| scales.all(|scale| scale == first)) {
         output.option("video_track_timescale", &first.to_string())?;
+    }
+    if settings.tracks.iter().any(|track| matches!(track.format, TrackFormat::Timecode(_))) {
+        // A tag must not make a second track of timecodes.
+        output.option("write_tmcd", "0")?;
     }
     if let MuxerKind::Fragments { first } = settings.kind {
         output.option("movflags", "+frag_custom+delay_moov+default_base_moof+skip_trailer")?;

@@ -98,6 +98,15 @@ impl Output {
         attempt(|| unsafe { ffi::rt_output_audio(self.0.as_ptr(), &raw, base) }).map(|track| track as u32)
     }
 
+    /// Adds a track of text or data, of a coding format by FFmpeg's name.
+    pub(crate) fn timed(&mut self, codec: &str, time_base: Rational) -> Result<u32, Failure> {
+        let codec = c_text(codec);
+        let base = Ratio { num: time_base.num, den: time_base.den };
+        // SAFETY: the text is terminated, and the shim only reads it.
+        attempt(|| unsafe { ffi::rt_output_timed(self.0.as_ptr(), codec.as_ptr(), base) })
+            .map(|track| track as u32)
+    }
+
     pub(crate) fn option(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let (name, value) = (c_text(name), c_text(value));
         // SAFETY: the texts are terminated, and the shim copies them.

@@ -5,7 +5,7 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
-use crate::muxer::TrackFormat;
+use crate::track_format::TrackFormat;
 use retake_media::{Codec, FormatDescription, Rational, Sample, SampleKind, Time};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -123,7 +123,7 @@ impl SampleReader {
     pub fn format(&self) -> &FormatDescription {
         match self.0.format() {
             TrackFormat::Video(format) => format,
-            TrackFormat::Audio(_) => unreachable!("opened on the film's video"),
+            _ => unreachable!("opened on the film's video"),
         }
     }
 

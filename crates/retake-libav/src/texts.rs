@@ -3,38 +3,57 @@
 //! Other formats give each text its own time. A track of MP4 is a row of samples, each of which takes the
 //! place of the one before, so where several texts are shown at once, one sample must hold them all.
 
-/// A sample, and the time for which it is shown.
+/// A sample, and the time for which it is shown: on a clock of ticks, or in exact times.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ShownText {
-    pub(crate) pts: i64,
-    pub(crate) duration: i64,
-    pub(crate) data: Vec<u8>,
+pub struct ShownText<T> {
+    /// When it appears.
+    pub from: T,
+    /// When it goes.
+    pub until: T,
+    /// The sample, in the form of MP4.
+    pub data: Vec<u8>,
 }
 
 /// Takes samples of MP4 text in the order of their times, and gives such that do not overlap.
-#[derive(Debug, Default)]
-pub(crate) struct TextRow {
+#[derive(Debug)]
+pub struct TextRow<T> {
     /// The texts that are shown from `cursor` on, the newest first, and when they are over.
-    shown: Vec<(i64, Vec<u8>)>,
-    cursor: i64,
+    shown: Vec<(T, Vec<u8>)>,
+    /// When the newest of them appeared, or the last sample ended.
+    cursor: Option<T>,
     joined: u64,
 }
 
-impl TextRow {
-    /// Takes the next text, and returns what is shown before it.
-    pub(crate) fn push(&mut self, pts: i64, duration: i64, data: &[u8]) -> Vec<ShownText> {
-        let mut before = self.over_at(pts);
+impl<T> Default for TextRow<T> {
+    fn default() -> Self {
+        Self { shown: Vec::new(), cursor: None, joined: 0 }
+    }
+}
+
+impl<T: Copy + Ord> TextRow<T> {
+    /// Takes the next text, which is shown from a time, not before that of the last text, until a later one.
+    /// Returns what is shown before it.
+    pub fn push(&mut self, from: T, until: T, data: &[u8]) -> Vec<ShownText<T>> {
+        let mut before = self.over_at(from);
         if !self.shown.is_empty() {
             self.joined += 1;
-            before.extend(self.show_until(pts));
+            before.extend(self.show_until(from));
         }
-        self.cursor = pts;
-        self.shown.insert(0, (pts.saturating_add(duration.max(1)), data.to_vec()));
+        self.cursor = Some(from);
+        self.shown.insert(0, (until, data.to_vec()));
         before
     }
 
+    /// Returns whether a text that begins at a time can be shown with those that are shown then: a sample
+    /// holds 65535 bytes.
+    pub fn has_room(&self, from: T, data: &[u8]) -> bool {
+        let others = self.shown.iter().filter(|(until, _)| *until > from).map(|(_, data)| data.as_slice());
+        let lengths = others.chain([data]).map(|data| split(data).0.len() + 1);
+        lengths.sum::<usize>() <= usize::from(u16::MAX) + 1
+    }
+
     /// Returns what is over at a time, before which no further text begins.
-    pub(crate) fn over_at(&mut self, time: i64) -> Vec<ShownText> {
+    pub fn over_at(&mut self, time: T) -> Vec<ShownText<T>> {
         let mut samples = Vec::new();
         while let Some(end) = self.shown.iter().map(|(end, _)| *end).min().filter(|&end| end <= time) {
             samples.extend(self.show_until(end));
@@ -44,27 +63,26 @@ impl TextRow {
     }
 
     /// Returns how many texts began while others were shown.
-    pub(crate) fn joined(&self) -> u64 {
+    pub fn joined(&self) -> u64 {
         self.joined
     }
 
-    fn show_until(&mut self, end: i64) -> Option<ShownText> {
-        let (pts, duration) = (self.cursor, end - self.cursor);
-        self.cursor = end;
-        (duration > 0).then(|| ShownText { pts, duration, data: join(&self.shown) })
+    fn show_until(&mut self, end: T) -> Option<ShownText<T>> {
+        let from = self.cursor.replace(end)?;
+        (end > from).then(|| ShownText { from, until: end, data: join(&self.shown) })
     }
 }
 
 /// Returns one sample that shows several below each other, the first on top, as players place texts that come
 /// while others stand at the bottom. Its styles are those of all; other boxes speak of one text alone.
-fn join(texts: &[(i64, Vec<u8>)]) -> Vec<u8> {
+fn join<T>(texts: &[(T, Vec<u8>)]) -> Vec<u8> {
     if let [(_, only)] = texts {
         return only.clone();
     }
     let (mut all, mut styles) = (Vec::new(), Vec::new());
     for (_, data) in texts {
         let (text, boxes) = split(data);
-        if all.len() + text.len() >= usize::from(u16::MAX) {
+        if all.len() + usize::from(!all.is_empty()) + text.len() > usize::from(u16::MAX) {
             break; // the length has no room for more
         }
         if !all.is_empty() {
@@ -135,17 +153,17 @@ mod tests {
         data
     }
 
-    fn texts(samples: &[ShownText]) -> Vec<(i64, i64, String)> {
+    fn texts(samples: &[ShownText<i64>]) -> Vec<(i64, i64, String)> {
         let text = |data: &[u8]| String::from_utf8(split(data).0.to_vec()).unwrap();
-        samples.iter().map(|s| (s.pts, s.pts + s.duration, text(&s.data))).collect()
+        samples.iter().map(|s| (s.from, s.until, text(&s.data))).collect()
     }
 
     #[test]
     fn texts_that_are_shown_at_once_are_one_sample() {
         let mut row = TextRow::default();
-        let mut made = row.push(100, 1400, &sample("sign", None));
-        made.extend(row.push(500, 300, &sample("talk", None)));
-        made.extend(row.push(2000, 100, &sample("later", None)));
+        let mut made = row.push(100, 1500, &sample("sign", None));
+        made.extend(row.push(500, 800, &sample("talk", None)));
+        made.extend(row.push(2000, 2100, &sample("later", None)));
         made.extend(row.over_at(i64::MAX));
         let expected =
             [(100, 500, "sign"), (500, 800, "talk\nsign"), (800, 1500, "sign"), (2000, 2100, "later")];
@@ -158,7 +176,7 @@ mod tests {
         let mut row = TextRow::default();
         let data = [sample("alone", Some([0, 3])), b"\0\0\0\x08blnk".to_vec()].concat();
         assert!(row.push(0, 40, &data).is_empty() && row.over_at(39).is_empty());
-        assert_eq!(row.over_at(40), [ShownText { pts: 0, duration: 40, data }]);
+        assert_eq!(row.over_at(40), [ShownText { from: 0, until: 40, data }]);
     }
 
     #[test]

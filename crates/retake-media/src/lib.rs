@@ -9,6 +9,7 @@
 
 mod aperture;
 mod audio;
+mod caption;
 pub mod codes;
 mod colour;
 mod dolby_vision;
@@ -24,10 +25,13 @@ mod sample_buffer;
 pub mod sample_codec;
 mod time;
 mod time_range;
+mod timecode;
+mod timed_metadata;
 mod transfer;
 
 pub use aperture::CleanAperture;
 pub use audio::AudioFormat;
+pub use caption::{Caption, TextFormat};
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use dolby_vision::{DolbyVision, dolby_vision_profile, dolby_vision_rpu};
 pub use format::{Codec, FormatDescription};
@@ -44,4 +48,8 @@ pub use sample::{Sample, SampleKind};
 pub use sample_buffer::{SampleAttachments, SampleBuffer};
 pub use time::{NoDuration, Time};
 pub use time_range::TimeRange;
+pub use timecode::{Timecode, TimecodeError, TimecodeFormat};
+pub use timed_metadata::{
+    MetadataError, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, TimedMetadataGroup,
+};
 pub use transfer::{Downsampling, PixelTransfer, ScalingMode, TransferError, TransferOptions};

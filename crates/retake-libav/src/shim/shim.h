@@ -281,6 +281,8 @@ int rt_output_option(rt_output *output, const char *name, const char *value);
 int rt_output_tag(rt_output *output, int stream, const char *name, const char *value);
 int rt_output_video(rt_output *output, const rt_video *video);
 int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base);
+/* A track of text or data, by its coding format alone. */
+int rt_output_timed(rt_output *output, const char *codec, rt_ratio time_base);
 /* 1 means yes, 0 no, negative that it cannot be told. */
 int rt_output_can_hold(const char *format, int codec_id);
 int rt_output_can_hold_named(const char *format, const char *codec);

@@ -154,6 +154,19 @@ int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base
     return result < 0 ? result : stream->index;
 }
 
+int rt_output_timed(rt_output *output, const char *name, rt_ratio time_base) {
+    const AVCodecDescriptor *codec = avcodec_descriptor_get_by_name(name);
+    if (!codec || (codec->type != AVMEDIA_TYPE_SUBTITLE && codec->type != AVMEDIA_TYPE_DATA)) return AVERROR_ENCODER_NOT_FOUND;
+    AVStream *stream = avformat_new_stream(rt_output_context(output), NULL);
+    if (!stream) return AVERROR(ENOMEM);
+    stream->codecpar->codec_type = codec->type;
+    stream->codecpar->codec_id = codec->id;
+    /* The writer of MP4 knows no other data; that of QuickTime knows none, but writes what has a code. */
+    if (codec->type == AVMEDIA_TYPE_DATA) stream->codecpar->codec_tag = MKTAG('g', 'p', 'm', 'd');
+    stream->time_base = (AVRational){time_base.num, time_base.den};
+    return stream->index;
+}
+
 /* Keeps the source's own code for a coding format where the new container knows it too. */
 static uint32_t tag_for(const AVOutputFormat *format, const AVCodecParameters *par) {
     unsigned other = 0;
