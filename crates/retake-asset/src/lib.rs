@@ -32,15 +32,18 @@ pub use api::adaptor::PixelBufferAdaptor;
 pub use api::assistant::{
     OutputSettings, OutputSettingsAssistant, PresetSize, SettingsAim, SettingsLoss, SourceVideo,
 };
+pub use api::caption::CaptionAdaptor;
 pub use api::group::AssetWriterInputGroup;
 pub use api::input::AssetWriterInput;
+pub use api::metadata::MetadataAdaptor;
 pub use api::planner::{
     AssembledTrack, AssetWritingPlanner, HandlerError, PlannedSegment, PlannerError, PlannerProgress,
     SegmentRequest, TrackPlan,
 };
 pub use api::reader::{AssetReader, OutputSource, Picture, Pictures, ReaderOutput, Samples, Sound};
 pub use api::receiver::{
-    MultiPassController, PassDescriptions, PixelBufferReceiver, SampleReceiver, SoundReceiver,
+    CaptionReceiver, MetadataReceiver, MultiPassController, PassDescriptions, PixelBufferReceiver,
+    SampleReceiver, SoundReceiver,
 };
 pub use api::video::VideoSettings;
 pub use api::writer::AssetWriter;

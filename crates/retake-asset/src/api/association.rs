@@ -24,12 +24,13 @@ impl AssetWriterInput {
     }
 
     /// Says what another input's track is to this one's. Both have to be added to one writer before it
-    /// starts. In ISO files only.
+    /// starts, which must write an ISO file: Matroska has no references between tracks, and a writer of it
+    /// does not start with one.
     ///
     /// # Errors
     /// [`Mistake::Status`](crate::Mistake::Status) once the writer has started,
     /// [`Mistake::BadValue`](crate::Mistake::BadValue) for itself, an association that does not go with the
-    /// media types, and one that is there already.
+    /// media types, one that is there already, and inputs of a writer that writes Matroska.
     #[doc(alias = "addTrackAssociationWithTrackOfInput:type:")]
     pub fn add_track_association(&self, other: &Self, kind: TrackAssociation) -> Result<(), UsageError> {
         const CALL: &str = "add_track_association";
@@ -44,6 +45,13 @@ impl AssetWriterInput {
             return Err(
                 status.map_or(Mistake::NotAttached, |is| Mistake::Status { is, wants: "not started" })
             );
+        }
+        let without =
+            |input: &Self| input.look(|state, _| !state.destination().container.is_iso()).unwrap_or(false);
+        if without(self) || without(other) {
+            return Err(Mistake::BadValue(
+                "Matroska has no references between tracks: write an .mov or .mp4 file",
+            ));
         }
         if self == other {
             return Err(Mistake::BadValue("a track is nothing to itself"));

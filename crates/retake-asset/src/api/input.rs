@@ -10,7 +10,7 @@ use crate::types::error::{AppendError, Mistake, UsageError};
 use crate::types::media::{MediaSample, MediaType};
 use crate::types::options::InputOptions;
 use retake_libav::TrackFormat;
-use retake_media::{PixelBuffer, PixelBufferAttributes, Time};
+use retake_media::{Caption, MetadataFormat, PixelBuffer, PixelBufferAttributes, Time, TimedMetadataGroup};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -39,6 +39,8 @@ enum Encoder {
     None,
     Pictures(Arc<EncoderHandle<PixelBuffer>>),
     Sound(Arc<EncoderHandle<[f32]>>, SoundLayout),
+    Captions(Arc<EncoderHandle<Caption>>),
+    Metadata(Arc<EncoderHandle<TimedMetadataGroup>>, MetadataFormat),
 }
 
 impl AssetWriterInput {
@@ -60,6 +62,19 @@ impl AssetWriterInput {
     pub(super) fn of_sound(encoder: Box<dyn InputEncoder<[f32]>>, layout: SoundLayout) -> Self {
         let setup = TrackSetup::new(TrackSource::Sound, MediaType::Audio, encoder.expected_format());
         Self::new(Encoder::Sound(Arc::new(EncoderHandle::new(encoder)), layout), setup)
+    }
+
+    pub(super) fn of_captions(encoder: Box<dyn InputEncoder<Caption>>, media_type: MediaType) -> Self {
+        let setup = TrackSetup::new(TrackSource::Captions, media_type, encoder.expected_format());
+        Self::new(Encoder::Captions(Arc::new(EncoderHandle::new(encoder))), setup)
+    }
+
+    pub(super) fn of_metadata(
+        encoder: Box<dyn InputEncoder<TimedMetadataGroup>>,
+        format: MetadataFormat,
+    ) -> Self {
+        let setup = TrackSetup::new(TrackSource::Metadata, MediaType::Metadata, encoder.expected_format());
+        Self::new(Encoder::Metadata(Arc::new(EncoderHandle::new(encoder)), format), setup)
     }
 
     fn new(encoder: Encoder, setup: TrackSetup) -> Self {
@@ -117,7 +132,7 @@ impl AssetWriterInput {
     pub(super) fn encoder_pictures(&self) -> Option<&PixelBufferAttributes> {
         match &self.0.encoder {
             Encoder::Pictures(encoder) => encoder.pictures(),
-            Encoder::None | Encoder::Sound(..) => None,
+            _ => None,
         }
     }
 
@@ -199,6 +214,8 @@ impl AssetWriterInput {
             Encoder::None => None,
             Encoder::Pictures(encoder) => Some(encoder.clone() as Arc<dyn TrackEncoder>),
             Encoder::Sound(encoder, _) => Some(encoder.clone() as Arc<dyn TrackEncoder>),
+            Encoder::Captions(encoder) => Some(encoder.clone() as Arc<dyn TrackEncoder>),
+            Encoder::Metadata(encoder, _) => Some(encoder.clone() as Arc<dyn TrackEncoder>),
         };
         let id = add(&detached, self.is_attached(), encoder)?;
         // it is attached to none, or there would be no number
@@ -242,6 +259,20 @@ impl AssetWriterInput {
     pub(super) fn sound_encoder(&self) -> Option<(&EncoderHandle<[f32]>, SoundLayout)> {
         match &self.0.encoder {
             Encoder::Sound(encoder, layout) => Some((encoder, *layout)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn caption_encoder(&self) -> Option<&EncoderHandle<Caption>> {
+        match &self.0.encoder {
+            Encoder::Captions(encoder) => Some(encoder),
+            _ => None,
+        }
+    }
+
+    pub(super) fn metadata_encoder(&self) -> Option<(&EncoderHandle<TimedMetadataGroup>, &MetadataFormat)> {
+        match &self.0.encoder {
+            Encoder::Metadata(encoder, format) => Some((encoder, format)),
             _ => None,
         }
     }

@@ -4,8 +4,10 @@
 pub(crate) mod adaptor;
 pub(crate) mod assistant;
 pub(crate) mod association;
+pub(crate) mod caption;
 pub(crate) mod group;
 pub(crate) mod input;
+pub(crate) mod metadata;
 mod pass;
 pub(crate) mod planner;
 pub(crate) mod reader;

@@ -4,7 +4,7 @@ use crate::state::track::AppendMode;
 use crate::types::error::{AppendError, CallError, UsageError};
 use crate::types::media::MediaSample;
 use crate::types::pass::PassDescription;
-use retake_media::{PixelBuffer, Time};
+use retake_media::{Caption, PixelBuffer, Time, TimedMetadataGroup};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
@@ -25,6 +25,18 @@ pub struct PixelBufferReceiver(AssetWriterInput);
 #[doc(alias = "AVAssetWriterInput.SampleBufferReceiver")]
 #[derive(Debug)]
 pub struct SoundReceiver(AssetWriterInput);
+
+/// Appends captions to an input of text, and waits without holding up a thread. Made by
+/// [`AssetWriter::caption_receiver`].
+#[doc(alias = "AVAssetWriterInput.CaptionReceiver")]
+#[derive(Debug)]
+pub struct CaptionReceiver(AssetWriterInput);
+
+/// Appends groups of metadata to an input of timed metadata, and waits without holding up a thread. Made by
+/// [`AssetWriter::metadata_receiver`].
+#[doc(alias = "AVAssetWriterInput.MetadataReceiver")]
+#[derive(Debug)]
+pub struct MetadataReceiver(AssetWriterInput);
 
 /// The passes of an input: what to append, one pass after the other. Made by
 /// [`AssetWriter::pixel_buffer_receiver_requesting_multi_pass`].
@@ -107,6 +119,56 @@ impl AssetWriter {
         input: &AssetWriterInput,
     ) -> Result<(SoundReceiver, MultiPassController), UsageError> {
         let receiver = self.sound_receiver(input)?;
+        Ok((receiver, MultiPassController::asking(input)?))
+    }
+
+    /// Adds an input of text, and gives what appends to it.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::add`]; [`Mistake::WrongMedia`](crate::Mistake::WrongMedia) for an input of anything
+    /// else.
+    #[doc(alias = "inputCaptionReceiver(for:)")]
+    pub fn caption_receiver(&self, input: &AssetWriterInput) -> Result<CaptionReceiver, UsageError> {
+        self.add_with_mode("caption_receiver", input, AppendMode::CaptionReceiver)?;
+        Ok(CaptionReceiver(input.clone()))
+    }
+
+    /// Adds an input of timed metadata, and gives what appends to it.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::add`]; [`Mistake::WrongMedia`](crate::Mistake::WrongMedia) for an input of anything
+    /// else.
+    #[doc(alias = "inputMetadataReceiver(for:)")]
+    pub fn metadata_receiver(&self, input: &AssetWriterInput) -> Result<MetadataReceiver, UsageError> {
+        self.add_with_mode("metadata_receiver", input, AppendMode::MetadataReceiver)?;
+        Ok(MetadataReceiver(input.clone()))
+    }
+
+    /// The same as [`caption_receiver`](Self::caption_receiver), asking for several passes. Captions are
+    /// never wanted again, which the controller says once the writer has started.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::caption_receiver`].
+    #[doc(alias = "inputCaptionReceiverRequestingMultiPass(for:)")]
+    pub fn caption_receiver_requesting_multi_pass(
+        &self,
+        input: &AssetWriterInput,
+    ) -> Result<(CaptionReceiver, MultiPassController), UsageError> {
+        let receiver = self.caption_receiver(input)?;
+        Ok((receiver, MultiPassController::asking(input)?))
+    }
+
+    /// The same as [`metadata_receiver`](Self::metadata_receiver), asking for several passes. Metadata is
+    /// never wanted again, which the controller says once the writer has started.
+    ///
+    /// # Errors
+    /// As [`AssetWriter::metadata_receiver`].
+    #[doc(alias = "inputMetadataReceiverRequestingMultiPass(for:)")]
+    pub fn metadata_receiver_requesting_multi_pass(
+        &self,
+        input: &AssetWriterInput,
+    ) -> Result<(MetadataReceiver, MultiPassController), UsageError> {
+        let receiver = self.metadata_receiver(input)?;
         Ok((receiver, MultiPassController::asking(input)?))
     }
 }
@@ -198,6 +260,69 @@ impl SoundReceiver {
     #[doc(alias = "appendImmediately")]
     pub fn append_immediately(&self, samples: Vec<f32>, time: Time) -> Result<(), AppendError<Vec<f32>>> {
         self.0.append_stretch(samples, time, "append_immediately")
+    }
+
+    /// Nothing more comes: as [`AssetWriterInput::mark_as_finished`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(self) -> Result<(), UsageError> {
+        self.0.mark_as_finished()
+    }
+}
+
+impl CaptionReceiver {
+    /// Appends a caption as soon as the input is ready.
+    ///
+    /// # Errors
+    /// As [`CaptionAdaptor::append`](crate::CaptionAdaptor::append), and never [`AppendError::NotReady`].
+    #[doc(alias = "CaptionReceiver.append")]
+    pub async fn append(&self, caption: Caption) -> Result<(), AppendError<Caption>> {
+        let mut caption = Some(caption);
+        let append = |input: &AssetWriterInput, caption| input.append_caption(caption, "append");
+        poll_fn(|context| self.0.poll_append(context, &mut caption, append)).await
+    }
+
+    /// Appends a caption if the input is ready now.
+    ///
+    /// # Errors
+    /// As [`CaptionAdaptor::append`](crate::CaptionAdaptor::append).
+    #[doc(alias = "appendImmediately")]
+    pub fn append_immediately(&self, caption: Caption) -> Result<(), AppendError<Caption>> {
+        self.0.append_caption(caption, "append_immediately")
+    }
+
+    /// Nothing more comes: as [`AssetWriterInput::mark_as_finished`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(self) -> Result<(), UsageError> {
+        self.0.mark_as_finished()
+    }
+}
+
+impl MetadataReceiver {
+    /// Appends a group as soon as the input is ready.
+    ///
+    /// # Errors
+    /// As [`MetadataAdaptor::append`](crate::MetadataAdaptor::append), and never [`AppendError::NotReady`].
+    #[doc(alias = "MetadataReceiver.append")]
+    pub async fn append(&self, group: TimedMetadataGroup) -> Result<(), AppendError<TimedMetadataGroup>> {
+        let mut group = Some(group);
+        let append = |input: &AssetWriterInput, group| input.append_metadata(group, "append");
+        poll_fn(|context| self.0.poll_append(context, &mut group, append)).await
+    }
+
+    /// Appends a group if the input is ready now.
+    ///
+    /// # Errors
+    /// As [`MetadataAdaptor::append`](crate::MetadataAdaptor::append).
+    #[doc(alias = "appendImmediately")]
+    pub fn append_immediately(
+        &self,
+        group: TimedMetadataGroup,
+    ) -> Result<(), AppendError<TimedMetadataGroup>> {
+        self.0.append_metadata(group, "append_immediately")
     }
 
     /// Nothing more comes: as [`AssetWriterInput::mark_as_finished`].

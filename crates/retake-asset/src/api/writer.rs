@@ -92,7 +92,12 @@ impl AssetWriter {
     /// What kinds of media the container takes.
     #[doc(alias = "availableMediaTypes")]
     pub fn available_media_types(&self) -> &'static [MediaType] {
-        &[MediaType::Video, MediaType::Audio]
+        use MediaType::{Audio, Metadata, Subtitle, Text, Timecode, Video};
+        match self.shared.look(|state| state.destination().segments) {
+            Some(_) => &[Video, Audio],
+            None if self.container.is_iso() => &[Video, Audio, Subtitle, Text, Timecode, Metadata],
+            None => &[Video, Audio, Subtitle],
+        }
     }
 
     /// Where it is in its life. Still [`WriterStatus::Writing`] while it finishes.
@@ -254,7 +259,9 @@ impl AssetWriter {
             let options = self.shared.look(|state| state.track(id).setup.options.clone());
             let InputOptions { multi_pass, real_time, .. } = options;
             let directory_for_temporary_files = directory_for_temporary_files.clone();
-            let setup = EncoderSetup { multi_pass, real_time, directory_for_temporary_files, segments };
+            let container = Some(self.container);
+            let setup =
+                EncoderSetup { multi_pass, real_time, directory_for_temporary_files, container, segments };
             let (format, takes_passes) = encoder.open(&setup)?;
             self.shared.change(|state| state.encoder_opened(id, format, takes_passes));
         }

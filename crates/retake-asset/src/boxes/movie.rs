@@ -1,5 +1,6 @@
 //! This module finishes the index of a whole film by hand.
 
+use super::description::Description;
 use super::edit::{Edit, edit_box, edits};
 use super::entry;
 use super::tree::{Node, put_u32, u32_at, u64_at};
@@ -29,6 +30,8 @@ pub(crate) struct TrackHeader {
     pub(crate) language_tag: Option<String>,
     /// Of video, the boxes of its description.
     pub(crate) entry: Vec<Node>,
+    /// Of text, timecodes and metadata, the description of the track.
+    pub(crate) description: Option<Description>,
     /// The kinds of references to other tracks, and the numbers of those tracks.
     pub(crate) references: Vec<([u8; 4], u32)>,
 }
@@ -151,6 +154,9 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
     }
     set_references(trak, &header.references)?;
     entry::add(trak.find_mut(&[b"mdia", b"minf", b"stbl", b"stsd"])?.fields_mut()?, &header.entry)?;
+    if let Some(description) = &header.description {
+        description.apply(trak)?;
+    }
     if let Some(tag) = &header.language_tag {
         let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
         let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;

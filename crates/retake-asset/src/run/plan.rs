@@ -1,5 +1,6 @@
 //! From the state to what the sink needs to know: what the first samples tell of the film.
 
+use crate::boxes::description::Description;
 use crate::boxes::entry;
 use crate::boxes::movie::TrackHeader;
 use crate::sink::{Cut, Intervals, SinkPlan, SinkTrack};
@@ -7,9 +8,13 @@ use crate::state::associations::references;
 use crate::state::clock::{movie_timescale, timescale};
 use crate::state::track::TrackId;
 use crate::state::{Session, WriterState};
+use crate::types::media::MediaType;
 use crate::types::options::OtherTracks;
 use retake_libav::TrackFormat;
 use retake_media::Time;
+
+/// FFmpeg's name of what a track is called in ISO files.
+const HANDLER: &str = "handler_name";
 
 /// Where segments are to end.
 pub(super) fn cut(state: &WriterState) -> Cut {
@@ -61,6 +66,8 @@ fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
     let format = said.map(TrackFormat::Video).or_else(|| setup.format.clone())?;
     let scale = match &format {
         TrackFormat::Audio(sound) => sound.sample_rate,
+        // players expect the clock of the frames that are counted
+        TrackFormat::Timecode(format) => format.frame_duration().timescale().unsigned_abs(),
         _ if options.media_time_scale > 0 => options.media_time_scale,
         _ => timescale(state.waiting(id)),
     };
@@ -76,7 +83,14 @@ fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
             TrackFormat::Video(video) => entry::boxes(video, state.destination().container),
             _ => Vec::new(),
         },
+        description: Description::of(&format, state.destination().container),
     };
+    let mut tags = options.metadata;
+    let named = tags.iter().any(|(name, _)| name == HANDLER);
+    if header.description.is_some() && !named {
+        // else it had the name of the data that the muxer takes it for
+        tags.push((HANDLER.into(), MediaType::of(&format).to_string()));
+    }
     Some(SinkTrack {
         format,
         encoded: setup.encodes(),
@@ -85,7 +99,7 @@ fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
         display_matrix: options.transform,
         language: options.language_code,
         reorder_delay: options.reorder_delay,
-        tags: options.metadata,
+        tags,
         header,
     })
 }

@@ -6,12 +6,12 @@ use super::shell::Shared;
 use crate::sink::{
     Cut, Ending as SinkEnding, FilmSink, FragmentSink, SegmentSink, Sink, SinkPlan, SinkTrack,
 };
-use crate::state::timeline::Timeline;
+use crate::state::timeline::{Durations, Timeline};
 use crate::state::{Ending, Session, StoreStep, WriterState};
 use crate::types::error::WriterError;
-use crate::types::media::{MediaSample, MediaType};
-use retake_libav::time_to_ticks;
-use retake_media::Rational;
+use crate::types::media::MediaSample;
+use retake_libav::{TrackFormat, time_to_ticks};
+use retake_media::{MetadataFormat, Rational, TextFormat};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -90,8 +90,18 @@ fn open(plan: SinkPlan, to: OpenOutput, cut: Cut) -> Result<Work, WriterError> {
     let start = cut.session;
     let movie = Rational::new(1, i32::try_from(plan.movie_timescale).unwrap_or(i32::MAX));
     let narrow = plan.container.is_iso();
-    let sound = |track: &SinkTrack| MediaType::of(&track.format) == MediaType::Audio;
-    let kinds: Vec<_> = plan.tracks.iter().map(|track| (sound(track), track.encoded)).collect();
+    let durations = |track: &SinkTrack| match &track.format {
+        TrackFormat::Audio(_) => Durations::Own,
+        TrackFormat::Text(_) if !narrow => Durations::OwnAndTogether,
+        TrackFormat::Text(format) => {
+            Durations::Filled { nothing: format.payload(""), ends: *format == TextFormat::TimedText }
+        }
+        TrackFormat::Metadata(_) => {
+            Durations::Filled { nothing: MetadataFormat::NOTHING.to_vec(), ends: false }
+        }
+        _ => Durations::UntilNext,
+    };
+    let kinds: Vec<_> = plan.tracks.iter().map(|track| (durations(track), track.encoded)).collect();
     let sink: Box<dyn Sink> = match to {
         OpenOutput::Segments(profile, delegate) => {
             Box::new(SegmentSink::create(plan, cut, profile, delegate)?)
@@ -100,8 +110,9 @@ fn open(plan: SinkPlan, to: OpenOutput, cut: Cut) -> Result<Work, WriterError> {
         OpenOutput::Film(target) => Box::new(FilmSink::create(plan, target)?),
     };
     let tracks = kinds.into_iter().enumerate();
-    let timeline =
-        |(index, (sound, encoded))| Timeline::new(sink.time_base(index), start, sound, encoded, narrow);
+    let timeline = |(index, (durations, encoded))| {
+        Timeline::new(sink.time_base(index), start, durations, encoded, narrow)
+    };
     let tracks = tracks.map(timeline).collect();
     Ok(Work { sink, tracks, movie })
 }
@@ -126,7 +137,7 @@ fn finish(mut work: Work, session: Session) -> Result<Vec<String>, WriterError> 
     let in_ticks = |base| length.and_then(|length| time_to_ticks(length, base));
     let mut last: Vec<_> = Vec::new();
     for (track, timeline) in work.tracks.iter_mut().enumerate() {
-        if let Some(stored) = timeline.finish(in_ticks(timeline.base())) {
+        for stored in timeline.finish(in_ticks(timeline.base())).into_iter().flatten() {
             let seconds = stored.dts as f64 * timeline.base().to_f64();
             last.push((seconds, track, stored));
         }

@@ -40,9 +40,9 @@ pub(crate) struct SinkTrack {
 }
 
 impl SinkTrack {
-    /// Returns the lead of the track. Sound is never reordered, and has no table of offsets.
+    /// Returns the lead of the track. Media but video is never reordered, and has no table of offsets.
     pub(crate) fn lead(&self) -> i64 {
-        if matches!(self.format, TrackFormat::Audio(_)) { 0 } else { LEAD }
+        if matches!(self.format, TrackFormat::Video(_)) { LEAD } else { 0 }
     }
 
     pub(crate) fn as_muxer_track(&self) -> MuxerTrack<'_> {

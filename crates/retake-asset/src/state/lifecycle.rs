@@ -80,6 +80,9 @@ impl WriterState {
                 "a track is associated with one that is not here: add both inputs to one writer",
             );
         }
+        if !self.destination.container.is_iso() && !associations.is_empty() {
+            return misconfigured("Matroska has no references between tracks: write an .mov or .mp4 file");
+        }
         if self.options.produces_combinable_fragments {
             let unsaid = |track: &TrackState| {
                 let options = &track.setup.options;

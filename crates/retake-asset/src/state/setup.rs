@@ -20,11 +20,7 @@ pub(crate) struct GroupMember {
 
 /// Whether a container takes a track of this format.
 pub(crate) fn can_hold(container: Container, format: &TrackFormat) -> bool {
-    match format {
-        TrackFormat::Video(format) => container.can_hold(format.codec),
-        TrackFormat::Audio(format) => container.can_hold_sound(&format.codec),
-        _ => false,
-    }
+    container.can_hold_track(format)
 }
 
 impl WriterState {
@@ -70,6 +66,15 @@ impl WriterState {
                 return Some(Mistake::CannotAdd("segments hold one track of each media type"));
             }
             _ => {}
+        }
+        let av = matches!(setup.media_type, MediaType::Video | MediaType::Audio);
+        if self.destination.segments.is_some() && !av {
+            return Some(Mistake::CannotAdd("segments hold pictures and sound alone"));
+        }
+        if !self.destination.container.is_iso() && !av && setup.media_type != MediaType::Subtitle {
+            return Some(Mistake::CannotAdd(
+                "Matroska has no tracks of chapter names, timecodes or timed metadata: write an .mov or .mp4 file",
+            ));
         }
         match &setup.format {
             Some(format) if !can_hold(self.destination.container, format) => {

@@ -32,12 +32,34 @@ pub(crate) struct Extent {
     pub(crate) media: i64,
 }
 
+/// How long the samples of a track last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Durations {
+    /// Each until the next.
+    UntilNext,
+    /// As long as they say, as packets of sound do.
+    Own,
+    /// As long as they say, and several may begin at once: texts of Matroska.
+    OwnAndTogether,
+    /// As long as they say, in a file whose samples last until the next: text and metadata of ISO files. What
+    /// lies between two of them, and before the first, is a sample that holds nothing; so that no edit has to
+    /// skip it, because FFmpeg and programs on it take the durations of such tracks wrongly where their media
+    /// does not begin with the film.
+    Filled {
+        /// The bytes of a sample that holds nothing.
+        nothing: Vec<u8>,
+        /// Whether another one ends the last, because FFmpeg lets the last of subtitles last to the end of
+        /// the film, and writes such samples itself. Of names of chapters it would be one more chapter.
+        ends: bool,
+    },
+}
+
 /// Follows one track.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     base: Rational,
     session: Time,
-    sound: bool,
+    durations: Durations,
     /// Whether its samples come from an encoder of the writer.
     encoded: bool,
     /// Whether durations and offsets have 32 bits only, as in ISO files.
@@ -56,15 +78,23 @@ struct Held {
     stored: Stored,
     given: Option<i64>,
     trim: (i64, i64),
+    /// It began before the session, of which it holds from the start on.
+    cut: bool,
 }
 
 impl Timeline {
     /// A track that ticks by `base`, in a session that starts at `session`.
-    pub(crate) fn new(base: Rational, session: Time, sound: bool, encoded: bool, narrow: bool) -> Self {
+    pub(crate) fn new(
+        base: Rational,
+        session: Time,
+        durations: Durations,
+        encoded: bool,
+        narrow: bool,
+    ) -> Self {
         Self {
             base,
             session,
-            sound,
+            durations,
             encoded,
             narrow,
             held: None,
@@ -76,18 +106,109 @@ impl Timeline {
         }
     }
 
-    /// Takes the next sample in decode order. Out comes the one before it, whose duration is known now; sound
-    /// that says how long it is comes out at once.
+    /// Takes the next sample in decode order. Out comes the one before it, whose duration is known now; one
+    /// that says how long it is comes out at once where that counts.
     pub(crate) fn accept(&mut self, sample: MediaSample) -> Result<[Option<Stored>; 2], &'static str> {
         let (session, base) = (self.session, self.base);
         let ticks = |time: Time| time_to_ticks(time - session, base);
         let dts = ticks(sample.decode_time()).ok_or("its decode time is not a number, or too large")?;
+        if matches!(self.durations, Durations::Filled { .. }) {
+            return self.accept_filled(sample, dts);
+        }
         let before = self.close(Some(dts));
         if sample.is_marker() {
             return Ok([before, None]);
         }
         let pts = ticks(sample.sample.pts).ok_or("its time is not a number, or too large")?;
-        if self.last.is_some_and(|last| dts <= last) {
+        self.check(dts, pts)?;
+        let length = |time: Time| time_to_ticks(time, base).filter(|&ticks| ticks > 0);
+        let given = length(sample.sample.duration);
+        let trim = [sample.attachments.trim_at_start, sample.attachments.trim_at_end];
+        let trim = trim.map(|trim| trim.and_then(length).unwrap_or(0));
+        let stored = Stored {
+            pts,
+            dts,
+            duration: 0,
+            sync: sample.sample.kind == SampleKind::Sync,
+            disposable: sample.sample.kind == SampleKind::Disposable,
+            starts_segment: sample.starts_segment,
+            data: sample.sample.data,
+        };
+        if let Some(last) = self.last {
+            self.step = Some(dts - last);
+        }
+        self.last = Some(dts);
+        self.held = Some(Held { stored, given, trim: (trim[0], trim[1]), cut: false });
+        let own = self.durations != Durations::UntilNext;
+        let at_once = if own && given.is_some() { self.close(None) } else { None };
+        Ok([before, at_once])
+    }
+
+    /// Takes the next sample where all that lies between samples is filled. Out comes the one before it, and
+    /// what is between.
+    fn accept_filled(&mut self, sample: MediaSample, dts: i64) -> Result<[Option<Stored>; 2], &'static str> {
+        if sample.is_marker() {
+            if let Some(held) = &mut self.held {
+                held.given = Some(dts - held.stored.dts).filter(|&ticks| ticks > 0).or(held.given);
+            }
+            return Ok([None, None]);
+        }
+        let given = time_to_ticks(sample.sample.duration, self.base).filter(|&ticks| ticks > 0);
+        let cut = dts < 0;
+        if cut && given.is_some_and(|given| given <= -dts) {
+            return Ok([None, None]); // it is over before the session starts
+        }
+        if dts <= 0 && self.held.as_ref().is_some_and(|held| held.cut) {
+            // this one holds at the start of the session, instead of the one before
+            (self.held, self.last) = (None, None);
+        }
+        let (dts, given) = (dts.max(0), given.map(|given| given + dts.min(0)));
+        self.check(dts, dts)?;
+        let before = self.fill(dts);
+        let stored = Stored {
+            pts: dts,
+            dts,
+            duration: 0,
+            sync: true,
+            disposable: false,
+            starts_segment: false,
+            data: sample.sample.data,
+        };
+        self.step = self.last.map(|last| dts - last).or(self.step);
+        self.last = Some(dts);
+        self.held = Some(Held { stored, given, trim: (0, 0), cut });
+        Ok(before)
+    }
+
+    /// What is held until a time, and what lies between its end and that.
+    fn fill(&mut self, until: i64) -> [Option<Stored>; 2] {
+        let end = |held: &Held| held.given.map_or(until, |given| held.stored.dts.saturating_add(given));
+        let end = self.held.as_ref().map_or(0, end).min(until);
+        let held = self.close(Some(end));
+        let nothing = (end < until).then(|| self.nothing(end, until)).flatten();
+        [held, nothing]
+    }
+
+    /// A sample that holds nothing.
+    fn nothing(&mut self, from: i64, until: i64) -> Option<Stored> {
+        let Durations::Filled { nothing, .. } = &self.durations else { return None };
+        let stored = Stored {
+            pts: from,
+            dts: from,
+            duration: 0,
+            sync: true,
+            disposable: false,
+            starts_segment: false,
+            data: nothing.clone(),
+        };
+        self.held = Some(Held { stored, given: None, trim: (0, 0), cut: false });
+        self.close(Some(until))
+    }
+
+    /// Refuses times that the track cannot have next.
+    fn check(&self, dts: i64, pts: i64) -> Result<(), &'static str> {
+        let together = self.durations == Durations::OwnAndTogether;
+        if self.last.is_some_and(|last| dts < last || dts == last && !together) {
             return Err(
                 "it is not decoded after the sample before it, on the track's clock: set a media_time_scale that tells \
                  them apart",
@@ -106,36 +227,21 @@ impl Timeline {
                  media_time_scale, or let a sync frame follow the gap",
             );
         }
-        let length = |time: Time| time_to_ticks(time, base).filter(|&ticks| ticks > 0);
-        let given = length(sample.sample.duration);
-        let trim = [sample.attachments.trim_at_start, sample.attachments.trim_at_end];
-        let trim = trim.map(|trim| trim.and_then(length).unwrap_or(0));
-        let stored = Stored {
-            pts,
-            dts,
-            duration: 0,
-            sync: sample.sample.kind == SampleKind::Sync,
-            disposable: sample.sample.kind == SampleKind::Disposable,
-            starts_segment: sample.starts_segment,
-            data: sample.sample.data,
-        };
-        if let Some(last) = self.last {
-            self.step = Some(dts - last);
-        }
-        self.last = Some(dts);
-        self.held = Some(Held { stored, given, trim: (trim[0], trim[1]) });
-        let at_once = if self.sound && given.is_some() { self.close(None) } else { None };
-        Ok([before, at_once])
+        Ok(())
     }
 
     /// The last sample, with the last of the three sources of its duration that there is: its own, or that of
-    /// the sample before. A picture that was encoded here is shown until the session ends, if that was told
-    /// (AD-4).
-    pub(crate) fn finish(&mut self, end: Option<i64>) -> Option<Stored> {
+    /// the sample before. What was encoded here is shown until the session ends, if that was told (AD-4).
+    /// Behind it comes, where what lies between samples is filled, a sample that ends it.
+    pub(crate) fn finish(&mut self, end: Option<i64>) -> [Option<Stored>; 2] {
         if let Some(held) = self.held.as_mut().filter(|held| held.given.is_none() && self.encoded) {
             held.given = end.map(|end| end - held.stored.pts).filter(|&ticks| ticks > 0);
         }
-        self.close(None)
+        let last = self.close(None);
+        let ends = matches!(self.durations, Durations::Filled { ends: true, .. });
+        let from = last.as_ref().filter(|_| ends).map(|last| last.dts + last.duration);
+        let nothing = from.and_then(|from| self.nothing(from, end.map_or(from, |end| end.max(from))));
+        [last, nothing]
     }
 
     /// What the track is, once it is finished; `None` if nothing was in it.
@@ -152,9 +258,11 @@ impl Timeline {
     }
 
     fn close(&mut self, next: Option<i64>) -> Option<Stored> {
-        let Held { mut stored, given, trim } = self.held.take()?;
+        let Held { mut stored, given, trim, .. } = self.held.take()?;
         let follows = next.map(|next| next - stored.dts).filter(|&ticks| ticks > 0);
-        stored.duration = follows.or(given).or(self.step).unwrap_or(1).max(1);
+        // what ends the last sample may last no time at all, which ISO/IEC 14496-12 allows the last sample
+        let least = i64::from(next != Some(stored.dts));
+        stored.duration = follows.or(given).or(self.step.filter(|_| least > 0)).unwrap_or(least).max(least);
         let lead = stored.dts - stored.pts;
         let extent = self.extent.get_or_insert(Extent {
             first: stored.dts,
@@ -201,7 +309,8 @@ mod tests {
         let short = [sample(0, 0), sample(6 * hour, 6 * hour), sample(12 * hour, 12 * hour)];
         for (scale, narrow, taken) in [(90_000, true, false), (10_000, true, true), (90_000, false, true)] {
             for (samples, taken) in [(&across, taken), (&behind, taken), (&short, true)] {
-                let mut timeline = Timeline::new(Rational::new(1, scale), Time::ZERO, false, false, narrow);
+                let mut timeline =
+                    Timeline::new(Rational::new(1, scale), Time::ZERO, Durations::UntilNext, false, narrow);
                 let all: Result<Vec<_>, _> =
                     samples.iter().map(|sample| timeline.accept(sample.clone())).collect();
                 assert_eq!(all.is_ok(), taken, "{scale} {narrow}");

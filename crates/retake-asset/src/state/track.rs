@@ -7,7 +7,7 @@ use crate::types::error::Mistake;
 use crate::types::media::{MediaSample, MediaType};
 use crate::types::options::{InputOptions, MediaDataLocation};
 use retake_libav::TrackFormat;
-use retake_media::Time;
+use retake_media::{Time, TimeRange};
 use std::collections::VecDeque;
 
 /// The number of a track in its writer, in the order in which inputs were added.
@@ -33,6 +33,10 @@ pub(crate) enum TrackSource {
     Pictures,
     /// An encoder, of sound.
     Sound,
+    /// An encoder, of captions.
+    Captions,
+    /// An encoder, of timed metadata.
+    Metadata,
 }
 
 impl TrackSource {
@@ -42,6 +46,8 @@ impl TrackSource {
             Self::Samples => Mistake::SAMPLES,
             Self::Pictures => Mistake::PICTURES,
             Self::Sound => Mistake::SOUND,
+            Self::Captions => Mistake::CAPTIONS,
+            Self::Metadata => Mistake::METADATA,
         }
     }
 }
@@ -53,6 +59,10 @@ pub(crate) enum AppendMode {
     SampleReceiver,
     PixelBufferReceiver,
     SoundReceiver,
+    CaptionAdaptor,
+    CaptionReceiver,
+    MetadataAdaptor,
+    MetadataReceiver,
 }
 
 /// What is set up of a track before its writer starts.
@@ -114,6 +124,12 @@ impl TrackSetup {
             TrackSource::Samples => mode == AppendMode::SampleReceiver,
             TrackSource::Pictures => matches!(mode, AppendMode::Adaptor | AppendMode::PixelBufferReceiver),
             TrackSource::Sound => mode == AppendMode::SoundReceiver,
+            TrackSource::Captions => {
+                matches!(mode, AppendMode::CaptionAdaptor | AppendMode::CaptionReceiver)
+            }
+            TrackSource::Metadata => {
+                matches!(mode, AppendMode::MetadataAdaptor | AppendMode::MetadataReceiver)
+            }
         }
     }
 
@@ -122,6 +138,11 @@ impl TrackSetup {
         match (&sample.format, &self.format) {
             (Some(format), Some(TrackFormat::Video(own))) if **format == *own => Ok(()),
             (Some(_), _) => Err(Mistake::WrongMedia("samples of the format that it was made with")),
+            (None, Some(TrackFormat::Timecode(_)))
+                if !sample.is_marker() && sample.sample.data.len() != 4 =>
+            {
+                Err(Mistake::WrongMedia("samples of timecodes, which are numbers of 32 bits"))
+            }
             (None, _) => Ok(()),
         }
     }
@@ -134,12 +155,17 @@ pub(crate) enum Media {
     Picture { time: Time, shape: Shape },
     /// A stretch of sound; `sample` is how long one sample is.
     Sound { time: Time, length: Time, sample: Time },
+    /// A text. Of subtitles, several may be shown at once.
+    Caption { range: TimeRange, overlaps: bool },
+    /// A group of metadata; one without a duration holds until the next.
+    Group { range: TimeRange },
 }
 
 impl Media {
     pub(crate) fn time(&self) -> Time {
         match *self {
             Self::Picture { time, .. } | Self::Sound { time, .. } => time,
+            Self::Caption { range, .. } | Self::Group { range } => range.start,
         }
     }
 }
@@ -160,8 +186,10 @@ pub(crate) struct TrackState {
     pub(crate) readiness: Readiness,
     pub(crate) passes: PassMachine,
     /// The decode time of the last sample, the time of the last picture of this pass, or the end of the
-    /// sound.
+    /// sound; of text and metadata, the earliest time that the next may have.
     pub(crate) last: Option<Time>,
+    /// When the last text or group of metadata began.
+    began: Option<Time>,
     pub(crate) appended: u64,
     /// What is to be done one after the other, so that an input that is told to end ends after the pass that
     /// is being ended, not instead of it.
@@ -177,6 +205,7 @@ impl TrackState {
             readiness: Readiness::default(),
             passes: PassMachine::new(),
             last: None,
+            began: None,
             appended: 0,
             tasks: VecDeque::new(),
             worked_on: false,
@@ -206,7 +235,27 @@ impl TrackState {
                     _ => Ok(()),
                 }
             }
+            Media::Caption { range, overlaps } => self.admits_range(range, overlaps),
+            Media::Group { range } => self.admits_range(range, false),
         }
+    }
+
+    /// Whether what holds for a while can come next: for a positive time or, if it ends with the next, for
+    /// none that is said.
+    fn admits_range(&self, range: TimeRange, overlaps: bool) -> Result<(), Mistake> {
+        let TimeRange { start, duration } = range;
+        self.passes.admits(start)?;
+        let open = duration == Time::INVALID && self.setup.source == TrackSource::Metadata;
+        if !open && (!duration.is_numeric() || duration <= Time::ZERO) {
+            return Err(Mistake::BadTime(duration));
+        }
+        if self.began.is_some_and(|began| start < began || start == began && !overlaps) {
+            return Err(Mistake::TimeGoesBack(start));
+        }
+        if self.last.is_some_and(|last| start < last) {
+            return Err(Mistake::Overlaps(start));
+        }
+        Ok(())
     }
 
     /// Takes note of what came.
@@ -222,6 +271,14 @@ impl TrackState {
                 time
             }
             Media::Sound { time, length, .. } => self.last.unwrap_or(time) + length,
+            Media::Caption { range, overlaps: true } => {
+                self.began = Some(range.start);
+                range.start
+            }
+            Media::Caption { range, .. } | Media::Group { range } => {
+                self.began = Some(range.start);
+                if range.duration.is_numeric() { range.end() } else { range.start }
+            }
         });
     }
 }

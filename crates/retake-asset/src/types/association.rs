@@ -3,21 +3,31 @@
 use super::media::MediaType;
 
 /// One track stands in one of these relations to another.
-///
-/// Timecodes, metadata and subtitles are associated with tracks, too; a writer has no inputs of such media.
 #[doc(alias = "AVTrackAssociationType")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TrackAssociation {
     /// The other track is sound to play where this track's own cannot be played: it has the same content in
     /// another coding format.
     #[doc(alias = "AVTrackAssociationTypeAudioFallback")]
     AudioFallback,
-    /// The other track has pictures of chapters: each is shown for the chapter that begins with it.
+    /// The other track has the names of chapters, or pictures of them: each holds for the chapter that begins
+    /// with it.
     #[doc(alias = "AVTrackAssociationTypeChapterList")]
     ChapterList,
+    /// The other track has those of these subtitles that are shown also to people who understand what is
+    /// said.
+    #[doc(alias = "AVTrackAssociationTypeForcedSubtitlesOnly")]
+    ForcedSubtitlesOnly,
+    /// The other track is described by the metadata of this one.
+    #[doc(alias = "AVTrackAssociationTypeMetadataReferent")]
+    MetadataReferent,
     /// The other track is chosen along with this one.
     #[doc(alias = "AVTrackAssociationTypeSelectionFollower")]
     SelectionFollower,
+    /// The other track has the timecodes of this one's media.
+    #[doc(alias = "AVTrackAssociationTypeTimecode")]
+    Timecode,
 }
 
 impl TrackAssociation {
@@ -26,15 +36,22 @@ impl TrackAssociation {
         *match self {
             Self::AudioFallback => b"fall",
             Self::ChapterList => b"chap",
+            Self::ForcedSubtitlesOnly => b"forc",
+            Self::MetadataReferent => b"cdsc",
             Self::SelectionFollower => b"folw",
+            Self::Timecode => b"tmcd",
         }
     }
 
     pub(crate) fn fits(self, from: MediaType, to: MediaType) -> bool {
+        use MediaType::{Audio, Metadata, Subtitle, Text, Timecode, Video};
         match self {
-            Self::AudioFallback => from == MediaType::Audio && to == MediaType::Audio,
-            Self::ChapterList => to == MediaType::Video,
+            Self::AudioFallback => (from, to) == (Audio, Audio),
+            Self::ChapterList => matches!(to, Text | Video),
+            Self::ForcedSubtitlesOnly => (from, to) == (Subtitle, Subtitle),
+            Self::MetadataReferent => from == Metadata && to != Metadata,
             Self::SelectionFollower => true,
+            Self::Timecode => matches!(from, Video | Audio | Metadata) && to == Timecode,
         }
     }
 }

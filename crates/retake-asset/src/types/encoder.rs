@@ -2,12 +2,13 @@
 
 use crate::types::error::WriterError;
 use crate::types::media::MediaSample;
-use retake_libav::TrackFormat;
+use retake_libav::{Container, TrackFormat};
 use retake_media::{PixelBuffer, PixelBufferAttributes, Time, TimeRange};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// An input encodes with this: pictures, or sound as interleaved samples of all channels. The asset writer
+/// An input encodes with this: pictures, sound as interleaved samples of all channels, captions, or groups of
+/// metadata. The asset writer
 /// knows encoders by this trait alone.
 ///
 /// It is called from one thread at a time, in this order: [`open`](Self::open); for each pass
@@ -78,6 +79,8 @@ pub struct EncoderSetup {
     pub real_time: bool,
     /// The folder of files between passes; `None` leaves the choice to the system.
     pub directory_for_temporary_files: Option<PathBuf>,
+    /// The kind of file that the samples go to, on which the form of texts depends.
+    pub container: Option<Container>,
     /// The boundaries at which segments must begin, if there are any: their distance, and the place of the
     /// one before the first. Without a place, that is the first picture. The first picture at or after each
     /// boundary must become a sync sample (SG-3).

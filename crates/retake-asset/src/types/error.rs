@@ -104,12 +104,17 @@ pub enum Mistake {
     /// Times must ascend.
     #[error("the time {0} is not after the one before")]
     TimeGoesBack(Time),
+    /// What was appended before still holds at this time, and the track has one such thing at a time.
+    #[error("the time {0} is before the end of what came before")]
+    Overlaps(Time),
 }
 
 impl Mistake {
     pub(crate) const PICTURES: Self = Self::WrongMedia("pictures, by its adaptor or receiver");
     pub(crate) const SAMPLES: Self = Self::WrongMedia("samples: it encodes nothing");
     pub(crate) const SOUND: Self = Self::WrongMedia("uncompressed sound, by append_sound or its receiver");
+    pub(crate) const CAPTIONS: Self = Self::WrongMedia("captions, by their adaptor or receiver");
+    pub(crate) const METADATA: Self = Self::WrongMedia("groups of metadata, by their adaptor or receiver");
     pub(crate) const RECEIVER: Self = Self::WrongMedia("what its receiver appends, and nothing else");
 }
 

@@ -1,7 +1,7 @@
 //! This module defines a track's kind of media and its samples.
 
 use retake_libav::TrackFormat;
-use retake_media::{FormatDescription, Sample, SampleAttachments, SampleBuffer, Time};
+use retake_media::{FormatDescription, Sample, SampleAttachments, SampleBuffer, TextFormat, Time};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +15,18 @@ pub enum MediaType {
     /// Sound.
     #[doc(alias = "AVMediaTypeAudio")]
     Audio,
+    /// Text that is shown with pictures.
+    #[doc(alias = "AVMediaTypeSubtitle")]
+    Subtitle,
+    /// Text that is not shown, such as the names of chapters.
+    #[doc(alias = "AVMediaTypeText")]
+    Text,
+    /// Timecodes of pictures.
+    #[doc(alias = "AVMediaTypeTimecode")]
+    Timecode,
+    /// Metadata that holds for a while.
+    #[doc(alias = "AVMediaTypeMetadata")]
+    Metadata,
 }
 
 impl MediaType {
@@ -22,6 +34,10 @@ impl MediaType {
     pub fn of(format: &TrackFormat) -> Self {
         match format {
             TrackFormat::Audio(_) => Self::Audio,
+            TrackFormat::Text(TextFormat::QuickTimeText) => Self::Text,
+            TrackFormat::Text(_) => Self::Subtitle,
+            TrackFormat::Timecode(_) => Self::Timecode,
+            TrackFormat::Metadata(_) => Self::Metadata,
             _ => Self::Video,
         }
     }
@@ -32,6 +48,10 @@ impl fmt::Display for MediaType {
         f.write_str(match self {
             Self::Video => "video",
             Self::Audio => "audio",
+            Self::Subtitle => "subtitles",
+            Self::Text => "text",
+            Self::Timecode => "timecodes",
+            Self::Metadata => "metadata",
         })
     }
 }

@@ -1,0 +1,652 @@
+//! Inputs of text, timecodes and timed metadata, and what their tracks are to others (AI-1, AD-5, AD-6,
+//! section 17.2).
+#![allow(clippy::unwrap_used)] // a test's panic is its answer
+
+mod common;
+
+use common::*;
+use retake_asset::{
+    AppendError, AssetWriter, AssetWriterInput, CaptionAdaptor, Container, MediaDataLocation, MediaType,
+    MetadataAdaptor, Mistake, SegmentProfile, TrackAssociation, TrackFormat, UsageError, WriterStatus,
+};
+use retake_media::{
+    Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Sample, Time, TimeRange,
+    Timecode, TimecodeFormat, TimedMetadataGroup,
+};
+use std::path::{Path, PathBuf};
+
+/// Video of six seconds.
+const FILM: &str = "-f lavfi -i testsrc2=s=160x90:r=24:d=6 -c:v libx264 -bf 2 -g 24";
+
+fn ms(milliseconds: i64) -> Time {
+    Time::new(milliseconds, 1000)
+}
+
+fn between(from: i64, until: i64) -> TimeRange {
+    TimeRange::between(ms(from), ms(until))
+}
+
+fn caption(from: i64, until: i64, text: &str) -> Caption {
+    Caption::new(text, between(from, until))
+}
+
+/// Appends as soon as the input is ready.
+fn append_caption(adaptor: &CaptionAdaptor, caption: Caption) {
+    assert!(adaptor.input().wait_until_ready(LONG), "never ready");
+    adaptor.append(caption).unwrap();
+}
+
+/// Ends an input that video does not wait for, appends the video, and finishes.
+fn finish(writer: &AssetWriter, video: &AssetWriterInput, track: &Track) {
+    for sample in &track.samples {
+        assert!(video.wait_until_ready(LONG), "{:?}", writer.error());
+        append(video, sample.clone());
+    }
+    video.mark_as_finished().unwrap();
+    writer.finish_writing_and_wait().unwrap();
+}
+
+/// A film of video and these subtitles.
+fn write_subtitles(studio: &Studio, name: &str, video: &Track, start: Time, captions: &[Caption]) -> PathBuf {
+    let film = studio.path(name);
+    let writer = AssetWriter::new(&film, Container::from_path(&film).unwrap());
+    let inputs = [AssetWriterInput::passthrough(video.format.clone()), AssetWriterInput::subtitles()];
+    inputs.iter().for_each(|input| writer.add(input).unwrap());
+    inputs[1].configure(|options| options.language_code = Some("fra".into())).unwrap();
+    let adaptor = CaptionAdaptor::new(&inputs[1]).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(start).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            captions.iter().for_each(|caption| append_caption(&adaptor, caption.clone()));
+            inputs[1].mark_as_finished().unwrap();
+        });
+        finish(&writer, &inputs[0], video);
+    });
+    film
+}
+
+/// What the `ffmpeg` program makes of the first subtitles: SubRip, without the numbers.
+fn subrip(film: &Path) -> Vec<(String, String)> {
+    let list = ffmpeg(&["-i", film.to_str().unwrap(), "-map", "0:s:0", "-f", "srt", "-"]);
+    let cues = list.trim().split("\n\n").map(|cue| cue.lines().skip(1).collect::<Vec<_>>());
+    let cues = cues.filter(|lines| lines.len() > 1);
+    cues.map(|lines| (lines[0].replace(" --> ", "-").replace("00:00:0", ""), lines[1..].join("/"))).collect()
+}
+
+fn cues(cues: &[(&str, &str)]) -> Vec<(String, String)> {
+    cues.iter().map(|(time, text)| ((*time).to_owned(), (*text).to_owned())).collect()
+}
+
+/// The samples of a track of an ISO file, by its tables: how many ticks each lasts, and its bytes.
+fn samples(film: &Path, track: usize) -> Vec<(u32, Vec<u8>)> {
+    let file = std::fs::read(film).unwrap();
+    let tracks = boxes(&file, &[b"moov", b"trak"]);
+    let table = |kind| boxes(&tracks[track], &[b"mdia", b"minf", b"stbl", kind])[0].clone();
+    let words = |bytes: &[u8]| bytes.chunks(4).map(number).collect::<Vec<u32>>();
+    let durations = words(&table(b"stts")[8..]);
+    let durations = durations.chunks(2).flat_map(|run| std::iter::repeat_n(run[1], run[0] as usize));
+    let sizes = words(&table(b"stsz")[4..]);
+    let sizes = match sizes[0] {
+        0 => sizes[2..].to_vec(),
+        size => vec![size; sizes[1] as usize],
+    };
+    let chunks = words(&table(b"stco")[8..]);
+    let runs = words(&table(b"stsc")[8..]);
+    let mut sizes = sizes.into_iter();
+    let mut found = Vec::new();
+    for (index, chunk) in chunks.into_iter().enumerate() {
+        let run = runs.chunks(3).rev().find(|run| run[0] as usize <= index + 1).unwrap();
+        let mut at = chunk as usize;
+        for size in sizes.by_ref().take(run[1] as usize) {
+            found.push(file[at..at + size as usize].to_vec());
+            at += size as usize;
+        }
+    }
+    assert_eq!(sizes.next(), None);
+    let durations: Vec<u32> = durations.collect();
+    assert_eq!(durations.len(), found.len());
+    durations.into_iter().zip(found).collect()
+}
+
+/// AD-5, section 17.2: subtitles are shown at their times in every container, in its own form, with their
+/// language; there is a sample without text between two of them in ISO files, and no other.
+#[test]
+fn subtitles_are_shown_at_their_times() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let web = "-f lavfi -i testsrc2=s=160x90:r=24:d=6 -c:v libvpx-vp9 -deadline realtime -cpu-used 8";
+    let web = Track::read(&studio.render(web, "a.webm"), 0);
+    let captions =
+        [caption(500, 1500, "Grüße"), caption(1500, 2000, "two\nlines"), caption(3250, 4125, "1 < 2 & 3")];
+    for (name, codec, video) in [
+        ("b.mp4", "mov_text", &video),
+        ("c.mov", "mov_text", &video),
+        ("d.mkv", "subrip", &video),
+        ("e.webm", "webvtt", &web),
+    ] {
+        let film = write_subtitles(&studio, name, video, Time::ZERO, &captions);
+        let stream = ffprobe("-select_streams s -show_entries stream=codec_name:stream_tags=language", &film);
+        let language = if name == "d.mkv" || name == "e.webm" { "fre" } else { "fra" };
+        assert!(
+            stream == [format!("{codec},fra")] || stream == [format!("{codec},{language}")],
+            "{name}: {stream:?}"
+        );
+        let expected =
+            cues(&[("0,500-1,500", "Grüße"), ("1,500-2,000", "two/lines"), ("3,250-4,125", "1 < 2 & 3")]);
+        assert_eq!(subrip(&film), expected, "{name}");
+        if Container::from_path(&film).unwrap().is_iso() {
+            let scale = number(
+                &boxes(&std::fs::read(&film).unwrap(), &[b"moov", b"trak", b"mdia", b"mdhd"])[1][12..16],
+            );
+            let stored = samples(&film, 1);
+            let lasting: Vec<_> =
+                stored.iter().map(|(ticks, data)| (ticks * 1000 / scale, &data[2..])).collect();
+            let text = |text: &'static str| text.as_bytes();
+            let all = [
+                (500, text("")),
+                (1000, text("Grüße")),
+                (500, text("two\nlines")),
+                (1250, text("")),
+                (875, text("1 < 2 & 3")),
+                (0, text("")),
+            ];
+            assert_eq!(lasting, all, "{name}");
+        }
+    }
+}
+
+/// AD-5: subtitles that are shown at once are one sample in ISO files, the newest on top, and stand each for
+/// itself in Matroska.
+#[test]
+fn subtitles_may_be_shown_at_once() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let captions = [caption(0, 3000, "sign"), caption(1000, 2000, "talk"), caption(1000, 2500, "talk too")];
+    let film = write_subtitles(&studio, "b.mp4", &video, Time::ZERO, &captions);
+    let expected = [
+        ("0,000-1,000", "sign"),
+        ("1,000-2,000", "talk too/talk/sign"),
+        ("2,000-2,500", "talk too/sign"),
+        ("2,500-3,000", "sign"),
+    ];
+    assert_eq!(subrip(&film), cues(&expected));
+    let film = write_subtitles(&studio, "c.mkv", &video, Time::ZERO, &captions);
+    let expected = [("0,000-3,000", "sign"), ("1,000-2,000", "talk"), ("1,000-2,500", "talk too")];
+    assert_eq!(subrip(&film), cues(&expected));
+}
+
+/// AW section 16.2: a session that starts later moves subtitles with the pictures, and cuts one that is shown
+/// at its start.
+#[test]
+fn subtitles_move_with_the_session() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let captions = [caption(500, 1500, "cut"), caption(2000, 3000, "whole")];
+    let film = write_subtitles(&studio, "b.mp4", &video, ms(1000), &captions);
+    assert_eq!(subrip(&film), cues(&[("0,000-0,500", "cut"), ("1,000-2,000", "whole")]));
+}
+
+/// The tracks that each track of a film refers to, by a kind of reference.
+fn references(film: &Path, kind: &[u8; 4]) -> Vec<Vec<u32>> {
+    let tracks = boxes(&std::fs::read(film).unwrap(), &[b"moov", b"trak"]);
+    let of = |track: &Vec<u8>| boxes(track, &[b"tref", kind]).concat().chunks(4).map(number).collect();
+    tracks.iter().map(of).collect()
+}
+
+/// Section 17.2: the names of chapters are a track of text that the video refers to, and another program
+/// reads them as chapters.
+#[test]
+fn names_of_chapters_are_a_track_of_text() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    for name in ["b.mp4", "c.mov"] {
+        let film = studio.path(name);
+        let writer = AssetWriter::new(&film, Container::from_path(&film).unwrap());
+        let pictures = AssetWriterInput::passthrough(video.format.clone());
+        let chapters = AssetWriterInput::text();
+        let adaptor = CaptionAdaptor::new(&chapters).unwrap();
+        assert_eq!((chapters.media_type(), adaptor.input()), (MediaType::Text, &chapters));
+        [&pictures, &chapters].into_iter().for_each(|input| writer.add(input).unwrap());
+        assert!(pictures.can_add_track_association(&chapters, TrackAssociation::ChapterList));
+        pictures.add_track_association(&chapters, TrackAssociation::ChapterList).unwrap();
+        chapters.configure(|options| options.enabled = false).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        for (from, until, text) in [(0, 2500, "Anfang"), (2500, 4000, "Mitte ☂"), (4000, 6000, "Ende")] {
+            append_caption(&adaptor, caption(from, until, text));
+        }
+        let overlapping = adaptor.append(caption(5000, 7000, "too early")).unwrap_err();
+        assert!(matches!(mistake(overlapping), Mistake::Overlaps(time) if time == ms(5000)));
+        chapters.mark_as_finished().unwrap();
+        finish(&writer, &pictures, &video);
+        assert_eq!(references(&film, b"chap"), [vec![2], vec![]], "{name}");
+        let read =
+            ffprobe("-show_chapters -show_entries chapter=start_time,end_time:chapter_tags=title", &film);
+        let read: Vec<_> = read.iter().map(|line| line.replace("000000", "0")).collect();
+        assert_eq!(read, ["0.0,2.500000,Anfang", "2.500000,4.0,Mitte ☂", "4.0,6.0,Ende"], "{name}");
+    }
+}
+
+fn mistake<T>(error: AppendError<T>) -> Mistake {
+    match error {
+        AppendError::Usage(error) => error.mistake,
+        AppendError::NotReady(_) => panic!("not ready"),
+        AppendError::Failed(error) => panic!("{error}"),
+    }
+}
+
+/// Drop-frame timecodes that begin at an hour.
+fn timecodes() -> TimecodeFormat {
+    TimecodeFormat::new(Time::new(1001, 30_000), true).unwrap()
+}
+
+/// AI-1, section 17.2: timecodes are a track of samples that are numbers, which the video refers to; another
+/// program reads the timecode of both.
+#[test]
+fn timecodes_are_a_track_that_video_refers_to() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let plain = TimecodeFormat::new(Time::new(1, 24), false).unwrap();
+    let start = Timecode::new(9, 59, 30, 12);
+    for (name, format, expected) in [
+        ("b.mov", timecodes(), "09:59:30;12"),
+        ("c.mp4", timecodes(), "09:59:30;12"),
+        ("d.mov", plain, "09:59:30:12"),
+    ] {
+        let film = studio.path(name);
+        let writer = AssetWriter::new(&film, Container::from_path(&film).unwrap());
+        // a tag of the same meaning must not make a second track
+        writer
+            .configure(|options| options.metadata = vec![("timecode".into(), "01:00:00:00".into())])
+            .unwrap();
+        let pictures = AssetWriterInput::passthrough(video.format.clone());
+        let timecodes = AssetWriterInput::passthrough(TrackFormat::Timecode(format.clone()));
+        assert_eq!(timecodes.media_type(), MediaType::Timecode);
+        [&pictures, &timecodes].into_iter().for_each(|input| writer.add(input).unwrap());
+        pictures.add_track_association(&timecodes, TrackAssociation::Timecode).unwrap();
+        assert!(!timecodes.can_add_track_association(&pictures, TrackAssociation::Timecode));
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        let sample = format.sample(start, between(0, 6000)).unwrap();
+        let wrong = Sample { data: vec![1, 2, 3], ..sample.clone() };
+        assert!(matches!(mistake(timecodes.append(wrong).unwrap_err()), Mistake::WrongMedia(_)));
+        append(&timecodes, sample);
+        timecodes.mark_as_finished().unwrap();
+        finish(&writer, &pictures, &video);
+        assert_eq!(references(&film, b"tmcd"), [vec![2], vec![]], "{name}");
+        let tags = ffprobe("-show_entries stream=codec_tag_string:stream_tags=timecode", &film);
+        assert_eq!(tags, [format!("avc1,{expected}"), format!("tmcd,{expected}")], "{name}");
+        let [(lasts, data)] = &samples(&film, 1)[..] else { panic!("{name} has more than one") };
+        let scale = format.frame_duration().timescale() as u32;
+        assert_eq!((*lasts, number(data)), (6 * scale, format.frame(start).unwrap()), "{name}");
+    }
+}
+
+fn metadata_format() -> MetadataFormat {
+    let key = |name: &str, data_type| MetadataKey::new(format!("com.example.{name}"), data_type);
+    let german = MetadataKey { language: Some("de-AT".into()), ..key("place", MetadataType::Text) };
+    MetadataFormat::new(vec![key("pulse", MetadataType::Integer), key("speed", MetadataType::Float), german])
+        .unwrap()
+}
+
+fn item(name: &str, value: MetadataValue) -> MetadataItem {
+    let language = (name == "place").then(|| "de-AT".to_owned());
+    MetadataItem { language, ..MetadataItem::new(format!("com.example.{name}"), value) }
+}
+
+fn group(from: i64, until: Option<i64>, items: &[MetadataItem]) -> TimedMetadataGroup {
+    let duration = until.map_or(Time::INVALID, |until| ms(until - from));
+    TimedMetadataGroup::new(items.to_vec(), TimeRange::new(ms(from), duration))
+}
+
+/// AD-5, section 17.2: groups of metadata are samples of boxes, whose keys and types the track describes;
+/// where nothing holds, a sample says so; a group without a duration holds until the next, or the session's
+/// end; the track refers to what it describes. Read by boxes alone, and by another program.
+#[test]
+fn groups_of_metadata_are_samples_of_described_items() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let groups = [
+        group(-500, Some(500), &[item("pulse", MetadataValue::Integer(70))]),
+        group(
+            1000,
+            None,
+            &[item("pulse", MetadataValue::Integer(71)), item("speed", MetadataValue::Float(2.5))],
+        ),
+        group(1750, Some(2000), &[item("place", MetadataValue::Text("Wörgl".into()))]),
+        group(2500, None, &[item("speed", MetadataValue::Float(-1.0))]),
+    ];
+    for (name, header) in [("b.mov", b"gmhd"), ("c.mp4", b"nmhd")] {
+        let film = studio.path(name);
+        let writer = AssetWriter::new(&film, Container::from_path(&film).unwrap());
+        let pictures = AssetWriterInput::passthrough(video.format.clone());
+        let metadata = AssetWriterInput::timed_metadata(metadata_format());
+        let adaptor = MetadataAdaptor::new(&metadata).unwrap();
+        assert_eq!((metadata.media_type(), adaptor.input()), (MediaType::Metadata, &metadata));
+        [&pictures, &metadata].into_iter().for_each(|input| writer.add(input).unwrap());
+        metadata.add_track_association(&pictures, TrackAssociation::MetadataReferent).unwrap();
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for group in &groups {
+                    assert!(metadata.wait_until_ready(LONG));
+                    adaptor.append(group.clone()).unwrap();
+                }
+                metadata.mark_as_finished().unwrap();
+            });
+            video.samples.iter().for_each(|sample| append(&pictures, sample.clone()));
+        });
+        writer.end_session(ms(6000)).unwrap();
+        writer.finish_writing_and_wait().unwrap();
+
+        assert_eq!(references(&film, b"cdsc"), [vec![], vec![1]], "{name}");
+        let track = &boxes(&std::fs::read(&film).unwrap(), &[b"moov", b"trak"])[1];
+        assert_eq!(boxes(track, &[b"mdia", b"hdlr"])[0][8..12], *b"meta");
+        assert_eq!(boxes(track, &[b"mdia", b"minf", header]).len(), 1, "{name}");
+        let entry = boxes(&boxes(track, &[b"mdia", b"minf", b"stbl", b"stsd"])[0][8..], &[b"mebx"]).concat();
+        let key = |number: u32| boxes(&entry[8..], &[b"keys", &number.to_be_bytes()]).concat();
+        for (number, name, data_type) in [(1, "pulse", 74), (2, "speed", 24), (3, "place", 1)] {
+            assert_eq!(boxes(&key(number), &[b"keyd"]), [format!("mdtacom.example.{name}").into_bytes()]);
+            assert_eq!(boxes(&key(number), &[b"dtyp"]), [[0, 0, 0, 0, 0, 0, 0, data_type]]);
+        }
+        assert_eq!(boxes(&key(3), &[b"loca"]), [b"de-AT\0"]);
+
+        let scale = number(&boxes(track, &[b"mdia", b"mdhd"])[0][12..16]);
+        let stored = samples(&film, 1);
+        let lasting: Vec<_> = stored.iter().map(|(ticks, _)| ticks * 1000 / scale).collect();
+        assert_eq!(lasting, [500, 500, 750, 250, 500, 3500], "{name}");
+        let value = |sample: usize, key: u32| boxes(&stored[sample].1, &[&key.to_be_bytes()]).concat();
+        assert_eq!(value(0, 1), 70_i64.to_be_bytes());
+        assert_eq!((value(2, 1), value(2, 2)), (71_i64.to_be_bytes().into(), 2.5_f64.to_be_bytes().into()));
+        assert_eq!(value(3, 3), "Wörgl".as_bytes());
+        assert_eq!(value(5, 2), (-1.0_f64).to_be_bytes());
+        for nothing in [1, 4] {
+            assert_eq!(stored[nothing].1, [0, 0, 0, 8, 0, 0, 0, 0]);
+        }
+        let packets =
+            ffprobe("-select_streams 1 -show_entries stream=codec_tag_string:packet=pts_time", &film);
+        let times = ["0.0", "0.5", "1.0", "1.75", "2.0", "2.5"]
+            .map(|time| format!("{:.6}", time.parse::<f64>().unwrap()));
+        assert_eq!(packets, [&times[..], &["mebx".to_owned()]].concat(), "{name}");
+    }
+}
+
+/// AD-5, AI-4, AI-8: what cannot be appended is refused by its cause, and changes nothing.
+#[test]
+fn what_cannot_be_appended_is_refused() {
+    let studio = Studio::empty();
+    let writer = AssetWriter::new(studio.path("a.mp4"), Container::Mp4);
+    let (subtitles, metadata) =
+        (AssetWriterInput::subtitles(), AssetWriterInput::timed_metadata(metadata_format()));
+    let captions = CaptionAdaptor::new(&subtitles).unwrap();
+    let groups = MetadataAdaptor::new(&metadata).unwrap();
+    assert_eq!(CaptionAdaptor::new(&subtitles).unwrap_err().mistake, Mistake::Adapted);
+    assert!(matches!(CaptionAdaptor::new(&metadata).unwrap_err().mistake, Mistake::WrongMedia(_)));
+    assert!(matches!(MetadataAdaptor::new(&subtitles).unwrap_err().mistake, Mistake::WrongMedia(_)));
+    assert_eq!(mistake(captions.append(caption(0, 1, "")).unwrap_err()), Mistake::NotAttached);
+    [&subtitles, &metadata].into_iter().for_each(|input| writer.add(input).unwrap());
+    writer.start_writing().unwrap();
+    assert_eq!(mistake(captions.append(caption(0, 1, "")).unwrap_err()), Mistake::NoSession);
+    writer.start_session(Time::ZERO).unwrap();
+    assert!(matches!(mistake(subtitles.append(picture(0)).unwrap_err()), Mistake::WrongMedia(_)));
+
+    captions.append(caption(1000, 2000, "one")).unwrap();
+    captions.append(caption(1000, 1500, "together")).unwrap();
+    let refused = |caption| mistake(captions.append(caption).unwrap_err());
+    assert_eq!(refused(caption(999, 3000, "back")), Mistake::TimeGoesBack(ms(999)));
+    assert_eq!(refused(caption(3000, 3000, "no time")), Mistake::BadTime(Time::ZERO));
+    assert!(matches!(
+        refused(Caption::new("for ever", TimeRange::new(ms(3000), Time::POSITIVE_INFINITY))),
+        Mistake::BadTime(_)
+    ));
+    assert!(matches!(
+        refused(Caption::new("never", TimeRange::new(Time::INVALID, ms(1)))),
+        Mistake::BadTime(_)
+    ));
+    assert!(matches!(refused(caption(3000, 4000, "a\0b")), Mistake::BadValue(_)));
+    assert!(matches!(refused(caption(3000, 4000, &"x".repeat(65_536))), Mistake::BadValue(_)));
+
+    let pulse = [item("pulse", MetadataValue::Integer(70))];
+    groups.append(group(0, Some(500), &pulse)).unwrap();
+    let refused = |group| mistake(groups.append(group).unwrap_err());
+    assert_eq!(refused(group(499, Some(900), &pulse)), Mistake::Overlaps(ms(499)));
+    assert_eq!(refused(group(0, Some(900), &pulse)), Mistake::TimeGoesBack(ms(0)));
+    assert_eq!(refused(group(500, Some(500), &pulse)), Mistake::BadTime(Time::ZERO));
+    assert!(matches!(
+        refused(group(500, None, &[item("pulse", MetadataValue::Float(1.0))])),
+        Mistake::BadValue(_)
+    ));
+    assert!(matches!(
+        refused(group(500, None, &[item("other", MetadataValue::Integer(1))])),
+        Mistake::BadValue(_)
+    ));
+    groups.append(group(500, None, &pulse)).unwrap();
+    assert_eq!(refused(group(500, None, &pulse)), Mistake::TimeGoesBack(ms(500)));
+    groups.append(group(501, None, &pulse)).unwrap();
+    assert_eq!(writer.status(), WriterStatus::Writing, "AW-2");
+    subtitles.mark_as_finished().unwrap();
+    assert_eq!(refused_after(&captions), Mistake::InputFinished);
+    writer.cancel_writing();
+}
+
+fn refused_after(captions: &CaptionAdaptor) -> Mistake {
+    mistake(captions.append(caption(9000, 9001, "late")).unwrap_err())
+}
+
+/// AD-5: texts of more than 65535 bytes that are shown at once fit no sample of an ISO file, and end the
+/// writer instead of being lost; in Matroska each has its own.
+#[test]
+fn too_much_text_at_once_is_not_lost_in_silence() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let half = "x".repeat(40_000);
+    let captions = [caption(0, 2000, &half), caption(1000, 3000, &half)];
+    let film = write_subtitles(&studio, "b.mkv", &video, Time::ZERO, &captions);
+    assert_eq!(ffprobe("-select_streams s -show_entries packet=size", &film), ["40000", "40000"]);
+
+    let writer = AssetWriter::new(studio.path("c.mp4"), Container::Mp4);
+    let subtitles = AssetWriterInput::subtitles();
+    let adaptor = CaptionAdaptor::new(&subtitles).unwrap();
+    writer.add(&subtitles).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    adaptor.append(captions[0].clone()).unwrap();
+    assert!(matches!(adaptor.append(captions[1].clone()), Err(AppendError::Failed(_))));
+    assert!(writer.finish_writing_and_wait().is_err());
+    assert_eq!(writer.error().unwrap().code(), -11883);
+}
+
+/// Section 16.2, section 17.2: what a container does not hold is refused before the writer starts, with the
+/// reason.
+#[test]
+fn what_a_container_does_not_hold_is_refused() {
+    use MediaType::*;
+    let timecodes = || AssetWriterInput::passthrough(TrackFormat::Timecode(timecodes()));
+    let metadata = || AssetWriterInput::timed_metadata(metadata_format());
+    for container in [Container::Mkv, Container::WebM] {
+        let writer = AssetWriter::new("nowhere", container);
+        assert_eq!(writer.available_media_types(), [Video, Audio, Subtitle]);
+        assert!(!writer.can_apply(&TrackFormat::Timecode(self::timecodes())));
+        for input in [timecodes(), metadata(), AssetWriterInput::text()] {
+            assert!(!writer.can_add(&input), "{input:?}");
+            let Mistake::CannotAdd(why) = writer.add(&input).unwrap_err().mistake else { panic!() };
+            assert!(why.contains("Matroska has no tracks"), "{why}");
+        }
+        assert!(writer.can_add(&AssetWriterInput::subtitles()));
+    }
+    let writer = AssetWriter::segments(SegmentProfile::AppleHls, |_: Vec<u8>, _: &_| ());
+    assert_eq!(writer.available_media_types(), [Video, Audio]);
+    for input in [timecodes(), metadata(), AssetWriterInput::subtitles()] {
+        assert!(matches!(writer.add(&input).unwrap_err().mistake, Mistake::CannotAdd(_)));
+    }
+    let writer = AssetWriter::new("nowhere", Container::Mov);
+    assert_eq!(writer.available_media_types(), [Video, Audio, Subtitle, Text, Timecode, Metadata]);
+    let passthrough = |format| AssetWriterInput::passthrough(TrackFormat::Text(format));
+    assert!(!writer.can_add(&passthrough(retake_media::TextFormat::SubRip)));
+    assert!(writer.can_add(&passthrough(retake_media::TextFormat::TimedText)));
+}
+
+/// Section 17.2: which tracks can be what to which others, and that Matroska, which has no references, is
+/// refused instead of losing them.
+#[test]
+fn associations_go_with_media_types_and_containers() {
+    use TrackAssociation::*;
+    let inputs = [
+        AssetWriterInput::passthrough(video_format()),
+        AssetWriterInput::passthrough(audio_format()),
+        AssetWriterInput::subtitles(),
+        AssetWriterInput::text(),
+        AssetWriterInput::passthrough(TrackFormat::Timecode(timecodes())),
+        AssetWriterInput::timed_metadata(metadata_format()),
+        AssetWriterInput::subtitles(),
+    ];
+    let fits = |kind| -> Vec<(usize, usize)> {
+        let pairs = (0..7).flat_map(|from| (0..7).map(move |to| (from, to)));
+        pairs.filter(|&(from, to)| inputs[from].can_add_track_association(&inputs[to], kind)).collect()
+    };
+    assert_eq!(fits(Timecode), [(0, 4), (1, 4), (5, 4)]);
+    assert_eq!(fits(MetadataReferent), [(5, 0), (5, 1), (5, 2), (5, 3), (5, 4), (5, 6)]);
+    assert_eq!(fits(ForcedSubtitlesOnly), [(2, 6), (6, 2)]);
+    assert_eq!(fits(AudioFallback), []);
+    assert_eq!(fits(SelectionFollower).len(), 42);
+
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let mkv = AssetWriter::new(studio.path("b.mkv"), Container::Mkv);
+    let (pictures, subtitles) =
+        (AssetWriterInput::passthrough(video.format.clone()), AssetWriterInput::subtitles());
+    let forced = AssetWriterInput::subtitles();
+    subtitles.add_track_association(&forced, ForcedSubtitlesOnly).unwrap();
+    [&pictures, &subtitles, &forced].into_iter().for_each(|input| mkv.add(input).unwrap());
+    assert!(!pictures.can_add_track_association(&subtitles, SelectionFollower));
+    let UsageError { mistake, .. } =
+        pictures.add_track_association(&subtitles, SelectionFollower).unwrap_err();
+    assert!(matches!(mistake, Mistake::BadValue(why) if why.contains("Matroska")));
+    assert!(mkv.start_writing().is_err());
+    assert_eq!((mkv.status(), mkv.error().unwrap().code()), (WriterStatus::Failed, -11875));
+}
+
+/// AD-6, AD-7, AD-8, AM-14: receivers of captions and metadata, with controllers that know of one pass, on
+/// one thread beside the pictures, of which nobody waits for what comes seldom.
+#[test]
+fn receivers_of_captions_and_metadata() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let film = studio.path("b.mp4");
+    let writer = AssetWriter::new(&film, Container::Mp4);
+    let pictures = AssetWriterInput::passthrough(video.format.clone());
+    let (subtitles, metadata) =
+        (AssetWriterInput::subtitles(), AssetWriterInput::timed_metadata(metadata_format()));
+    for input in [&subtitles, &metadata] {
+        input
+            .configure(|options| options.media_data_location = MediaDataLocation::SparselyInterleaved)
+            .unwrap();
+    }
+    let video_receiver = writer.sample_receiver(&pictures).unwrap();
+    assert!(writer.caption_receiver(&metadata).is_err() && writer.metadata_receiver(&subtitles).is_err());
+    let (captions, mut passes) = writer.caption_receiver_requesting_multi_pass(&subtitles).unwrap();
+    let (groups, mut others) = writer.metadata_receiver_requesting_multi_pass(&metadata).unwrap();
+    assert_eq!(CaptionAdaptor::new(&subtitles).unwrap_err().mistake, Mistake::Adapted);
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    assert!(passes.pass_descriptions().is_none() && others.pass_descriptions().is_none());
+    pollster::block_on(async {
+        let pass = passes.next().await.unwrap().unwrap();
+        assert_eq!(pass.source_time_ranges(), [TimeRange::EVERYTHING]);
+        others.next().await.unwrap().unwrap();
+        for sample in &video.samples {
+            if sample.dts == ms(1000) {
+                captions.append(caption(1000, 2000, "one")).await.unwrap();
+                groups
+                    .append_immediately(group(1000, None, &[item("pulse", MetadataValue::Integer(7))]))
+                    .unwrap();
+            }
+            if sample.dts == ms(4000) {
+                captions.append_immediately(caption(4000, 5000, "two")).unwrap();
+                groups.append(group(4000, Some(5000), &[])).await.unwrap();
+            }
+            video_receiver.append(sample.clone()).await.unwrap();
+        }
+        video_receiver.finish().unwrap();
+        // asking for the next pass ends the one pass that there is
+        assert!(passes.next().await.unwrap().is_none() && others.next().await.unwrap().is_none());
+        captions.finish().unwrap();
+        groups.finish().unwrap();
+    });
+    writer.finish_writing_and_wait().unwrap();
+    assert_eq!(subrip(&film), cues(&[("1,000-2,000", "one"), ("4,000-5,000", "two")]));
+    let nothing = vec![0, 0, 0, 8, 0, 0, 0, 0];
+    let stored: Vec<_> = samples(&film, 2).into_iter().map(|(_, data)| data).collect();
+    let pulse = metadata_format().payload(&[item("pulse", MetadataValue::Integer(7))]).unwrap();
+    assert_eq!(stored, [nothing.clone(), pulse, nothing]);
+}
+
+/// Section 16.3: a film in fragments has the same tracks, and is playable up to its last fragment.
+#[test]
+fn films_in_fragments_have_such_tracks() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let film = studio.path("b.mov");
+    let writer = AssetWriter::new(&film, Container::Mov);
+    writer.configure(|options| options.movie_fragment_interval = Some(ms(1000))).unwrap();
+    let pictures = AssetWriterInput::passthrough(video.format.clone());
+    let subtitles = AssetWriterInput::subtitles();
+    let timecodes = AssetWriterInput::passthrough(TrackFormat::Timecode(timecodes()));
+    let metadata = AssetWriterInput::timed_metadata(metadata_format());
+    let (captions, groups) =
+        (CaptionAdaptor::new(&subtitles).unwrap(), MetadataAdaptor::new(&metadata).unwrap());
+    [&pictures, &subtitles, &timecodes, &metadata].into_iter().for_each(|input| writer.add(input).unwrap());
+    pictures.add_track_association(&timecodes, TrackAssociation::Timecode).unwrap();
+    writer.start_writing().unwrap();
+    writer.start_session(Time::ZERO).unwrap();
+    for (from, until, text) in [(500, 1500, "one"), (2000, 2500, "two")] {
+        append_caption(&captions, caption(from, until, text));
+    }
+    append(&timecodes, self::timecodes().sample(Timecode::new(1, 0, 0, 0), between(0, 6000)).unwrap());
+    groups.append(group(0, Some(1000), &[item("pulse", MetadataValue::Integer(1))])).unwrap();
+    for input in [&subtitles, &timecodes, &metadata] {
+        input.mark_as_finished().unwrap();
+    }
+    for sample in &video.samples {
+        append(&pictures, sample.clone());
+    }
+    // a fragment is written when the next begins, and none of six seconds can be kept back by then
+    let unfinished = || {
+        let name = studio.files().into_iter().find(|name| name.contains("unfinished"))?;
+        let bytes = std::fs::read(studio.path(&name)).ok()?;
+        (boxes_at_top(&bytes) >= 3).then_some(bytes)
+    };
+    let bytes = loop {
+        match unfinished() {
+            Some(bytes) => break bytes,
+            None => std::thread::yield_now(),
+        }
+    };
+    let copy = studio.path("copy.mov");
+    std::fs::write(&copy, bytes).unwrap();
+    let described = |film: &Path| ffprobe("-show_entries stream=codec_tag_string:stream_tags=timecode", film);
+    let all = ["avc1,01:00:00;00", "tx3g", "tmcd,01:00:00;00", "mebx"];
+    let kinds = |lines: Vec<String>| {
+        lines.into_iter().map(|line| line.split(',').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(described(&copy)), kinds(all.map(str::to_owned).to_vec()));
+    writer.finish_writing_and_wait().unwrap();
+    assert_eq!(described(&film), all);
+    assert_eq!(subrip(&film), cues(&[("0,500-1,500", "one"), ("2,000-2,500", "two")]));
+}
+
+/// How many fragments a file has, as far as they are whole.
+fn boxes_at_top(bytes: &[u8]) -> usize {
+    let (mut at, mut media) = (0, 0);
+    while at + 8 <= bytes.len() {
+        let size = number(&bytes[at..at + 4]) as usize;
+        if size < 8 || at + size > bytes.len() {
+            break;
+        }
+        media += usize::from(bytes[at + 4..at + 8] == *b"mdat");
+        at += size;
+    }
+    media
+}
