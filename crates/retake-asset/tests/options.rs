@@ -6,9 +6,9 @@ mod common;
 use common::scripted::*;
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, CallError, Container, MediaSample, Mistake,
-    PixelBufferAdaptor, SegmentProfile, SegmentReport, SoundCodec, SoundSettings, VideoSettings, WriterError,
-    WriterStatus,
+    AppendError, AssetWriter, AssetWriterInput, CallError, Container, MediaDataLocation, MediaSample,
+    Mistake, PixelBufferAdaptor, SegmentProfile, SegmentReport, SoundCodec, SoundSettings, VideoSettings,
+    WriterError, WriterStatus,
 };
 use retake_compression::property::{ColorPrimaries, Property, TransferFunction, YCbCrMatrix};
 use retake_media::{Codec, PixelBuffer, PixelBufferPool, PixelFormat, Rational, Time, TransferOptions};
@@ -207,6 +207,92 @@ fn samples_of_other_formats() {
     }
     append(&inputs[0], picture(0));
     writer.finish_writing_and_wait().unwrap();
+}
+
+/// AI-1, AI-4: in QuickTime movies the first sample says the format of an input that was made without one,
+/// and holds the others to it; a film is the same as with a hint. Such an input that gets no sample leaves no
+/// track.
+#[test]
+fn the_first_sample_says_the_format_in_quicktime_movies() {
+    let Some(studio) = Studio::open() else { return };
+    let film =
+        "-f lavfi -i testsrc2=s=160x90:r=24:d=2 -f lavfi -i sine=r=48000:d=2 -c:v libx264 -bf 2 -c:a aac";
+    let source = studio.render(film, "a.mp4");
+    let (video, sound) = (Track::read(&source, 0), Track::read(&source, 1));
+    let retake_asset::TrackFormat::Video(format) = video.format.clone() else { panic!() };
+    let format = Arc::new(format);
+    for (name, fragments) in [("b.mov", false), ("c.mov", true)] {
+        let film = studio.path(name);
+        let writer = AssetWriter::new(&film, Container::Mov);
+        let empty = AssetWriterInput::passthrough_without_hint();
+        let pictures = AssetWriterInput::passthrough_without_hint();
+        let sounds = AssetWriterInput::passthrough(sound.format.clone());
+        [&empty, &pictures, &sounds].into_iter().for_each(|input| writer.add(input).unwrap());
+        if fragments {
+            writer.configure(|options| options.movie_fragment_interval = Some(Time::new(1, 2))).unwrap();
+        }
+        writer.start_writing().unwrap();
+        writer.start_session(Time::ZERO).unwrap();
+        let refused = |sample: MediaSample| match pictures.append(sample) {
+            Err(AppendError::Usage(error)) => assert!(matches!(error.mistake, Mistake::WrongMedia(_))),
+            other => panic!("{other:?}"),
+        };
+        refused(video.samples[0].clone().into());
+        let vp9 = Arc::new(retake_media::FormatDescription { codec: Codec::Vp9, ..(*format).clone() });
+        refused(SampleBuffer::new(video.samples[0].clone(), vp9).into());
+        empty.mark_as_finished().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| append_all(std::slice::from_ref(&sounds), std::slice::from_ref(&sound)));
+            for sample in &video.samples {
+                append(&pictures, SampleBuffer::new(sample.clone(), format.clone()));
+            }
+            let other = Arc::new(retake_media::FormatDescription { width: 128, ..(*format).clone() });
+            refused(SampleBuffer::new(picture(9999), other).into());
+            pictures.mark_as_finished().unwrap();
+        });
+        writer.finish_writing_and_wait().unwrap();
+        assert_eq!(ffprobe("-show_entries stream=codec_name", &film), ["h264", "aac"], "{name}");
+        assert_eq!(frames(&film, "v:0"), frames(&source, "v:0"), "{name}");
+        assert_eq!(frames(&film, "a:0"), frames(&source, "a:0"), "{name}");
+    }
+    for container in [Container::Mp4, Container::Mkv] {
+        let input = AssetWriterInput::passthrough_without_hint();
+        let writer = AssetWriter::new("nowhere", container);
+        assert!(!writer.can_add(&input));
+        assert!(matches!(writer.add(&input).unwrap_err().mistake, Mistake::CannotAdd(_)));
+    }
+}
+
+/// AI-1: a film cannot begin before the first sample of an input without a hint, so that such an input is
+/// refused where nobody waits for it.
+#[test]
+fn an_input_without_a_hint_has_to_be_waited_for() {
+    let studio = Studio::empty();
+    type Set<'a> = &'a dyn Fn(&AssetWriterInput, &AssetWriterInput);
+    let set: [Set<'_>; 3] = [
+        &|unhinted, _| {
+            unhinted
+                .configure(|options| options.media_data_location = MediaDataLocation::SparselyInterleaved)
+                .unwrap();
+        },
+        &|_, other| {
+            other
+                .configure(|options| {
+                    options.media_data_location = MediaDataLocation::BeforeMainNotInterleaved;
+                })
+                .unwrap();
+        },
+        &|_, other| other.configure(|options| options.real_time = true).unwrap(),
+    ];
+    for (index, set) in set.into_iter().enumerate() {
+        let writer = AssetWriter::new(studio.path(&format!("{index}.mov")), Container::Mov);
+        let unhinted = AssetWriterInput::passthrough_without_hint();
+        let other = AssetWriterInput::passthrough(audio_format());
+        [&unhinted, &other].into_iter().for_each(|input| writer.add(input).unwrap());
+        set(&unhinted, &other);
+        let Err(CallError::Failed(error)) = writer.start_writing() else { panic!("{index} started") };
+        assert_eq!(error.code(), -11875);
+    }
 }
 
 /// Section 16.2: what an input will encode to is known before the writer starts, and refused by a container

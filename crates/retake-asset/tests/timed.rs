@@ -176,7 +176,7 @@ fn subtitles_may_be_shown_at_once() {
     assert_eq!(subrip(&film), cues(&expected));
 }
 
-/// AW section 16.2: a session that starts later moves subtitles with the pictures, and cuts one that is shown
+/// Section 16.2: a session that starts later moves subtitles with the pictures, and cuts one that is shown
 /// at its start.
 #[test]
 fn subtitles_move_with_the_session() {

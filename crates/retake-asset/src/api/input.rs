@@ -51,6 +51,16 @@ impl AssetWriterInput {
         Self::new(Encoder::None, setup)
     }
 
+    /// An input for samples of video that are stored as they come, whose format the first of them says: it
+    /// has to be a [`SampleBuffer`](retake_media::SampleBuffer), or a [`MediaSample`] with a format.
+    /// QuickTime movies alone take such an input. Its writer begins the film only when the first sample is
+    /// there, so that the writer does not start where nobody waits for it: in real time, sparsely
+    /// interleaved, or behind media that comes first.
+    #[doc(alias = "initWithMediaType:outputSettings:")]
+    pub fn passthrough_without_hint() -> Self {
+        Self::new(Encoder::None, TrackSetup::new(TrackSource::Samples, MediaType::Video, None))
+    }
+
     /// An input for pictures, which this encoder encodes. They are appended by a
     /// [`PixelBufferAdaptor`](crate::PixelBufferAdaptor) or a
     /// [`PixelBufferReceiver`](crate::PixelBufferReceiver).

@@ -11,7 +11,7 @@ use crate::state::{Session, WriterState};
 use crate::types::media::MediaType;
 use crate::types::options::OtherTracks;
 use retake_libav::TrackFormat;
-use retake_media::Time;
+use retake_media::{Codec, FormatDescription, Time};
 
 /// FFmpeg's name of what a track is called in ISO files.
 const HANDLER: &str = "handler_name";
@@ -35,7 +35,7 @@ fn session_start(state: &WriterState) -> Time {
 /// The film as the first samples of its tracks let it be begun.
 pub(super) fn plan(state: &WriterState) -> SinkPlan {
     let (options, destination) = (state.options(), state.destination());
-    let tracks: Vec<SinkTrack> = state.track_ids().filter_map(|id| track(state, id)).collect();
+    let tracks: Vec<SinkTrack> = state.track_ids().map(|id| track(state, id)).collect();
     let movie_timescale = match options.movie_time_scale {
         0 => {
             let copied = options.other_tracks.iter().flat_map(OtherTracks::sample_rates);
@@ -58,12 +58,15 @@ pub(super) fn plan(state: &WriterState) -> SinkPlan {
     }
 }
 
-fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
+fn track(state: &WriterState, id: TrackId) -> SinkTrack {
     let setup = &state.track(id).setup;
     let options = setup.options.clone();
     // what the first sample says of itself is better than what an encoder could say before it
     let said = state.waiting(id).find_map(|sample| sample.format.as_deref().cloned());
-    let format = said.map(TrackFormat::Video).or_else(|| setup.format.clone())?;
+    // an input without a hint that was finished without a sample leaves no track, and needs a format that can
+    // be written
+    let unknown = || TrackFormat::Video(FormatDescription::video(Codec::H264, 16, 16));
+    let format = said.map(TrackFormat::Video).or_else(|| setup.format.clone()).unwrap_or_else(unknown);
     let scale = match &format {
         TrackFormat::Audio(sound) => sound.sample_rate,
         // players expect the clock of the frames that are counted
@@ -91,7 +94,7 @@ fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
         // else it had the name of the data that the muxer takes it for
         tags.push((HANDLER.into(), MediaType::of(&format).to_string()));
     }
-    Some(SinkTrack {
+    SinkTrack {
         format,
         encoded: setup.encodes(),
         timescale: scale,
@@ -101,7 +104,7 @@ fn track(state: &WriterState, id: TrackId) -> Option<SinkTrack> {
         reorder_delay: options.reorder_delay,
         tags,
         header,
-    })
+    }
 }
 
 /// How often fragments end, if there are any.

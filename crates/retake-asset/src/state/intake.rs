@@ -4,6 +4,7 @@ use super::track::{Media, TrackId};
 use super::{Session, WriterState};
 use crate::types::error::{AppendError, Mistake, UsageError, WriterError};
 use crate::types::media::MediaSample;
+use retake_libav::TrackFormat;
 
 /// Why media is not taken.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ impl WriterState {
             (sample.starts_segment, self.segment_ends) = (true, false);
         }
         let track = &mut self.tracks[id.index()];
+        if let (None, Some(format)) = (&track.setup.format, &sample.format) {
+            track.setup.format = Some(TrackFormat::Video((**format).clone()));
+        }
         track.last = Some(time);
         track.appended += 1;
         self.interleaver.push(id.index(), sample);
@@ -73,6 +77,11 @@ impl WriterState {
         let track = self.track(id);
         let refuse = |mistake| Err(Refusal::Usage(UsageError { call, mistake }));
         track.setup.check_format(sample).or_else(refuse)?;
+        if let (None, Some(format)) = (&track.setup.format, &sample.format)
+            && !self.destination.container.can_hold(format.codec)
+        {
+            return refuse(Mistake::WrongMedia("samples of a coding format that its container holds"));
+        }
         self.admits(call, id)?;
         let time = sample.decode_time();
         if !time.is_numeric() || !sample.is_marker() && !sample.sample.pts.is_numeric() {

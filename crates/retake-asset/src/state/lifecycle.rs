@@ -83,6 +83,19 @@ impl WriterState {
         if !self.destination.container.is_iso() && !associations.is_empty() {
             return misconfigured("Matroska has no references between tracks: write an .mov or .mp4 file");
         }
+        let unhinted = |track: &TrackState| track.setup.is_unhinted();
+        let unawaited = |track: &TrackState| {
+            let options = &track.setup.options;
+            let comes_first = options.media_data_location == MediaDataLocation::BeforeMainNotInterleaved
+                || track.setup.can_perform_multiple_passes();
+            let is_sparse = options.media_data_location == MediaDataLocation::SparselyInterleaved;
+            options.real_time || if unhinted(track) { is_sparse } else { comes_first }
+        };
+        if self.tracks.iter().any(unhinted) && self.tracks.iter().any(unawaited) {
+            return misconfigured(
+                "the film cannot begin before the first sample of an input without a format hint: give it a hint",
+            );
+        }
         if self.options.produces_combinable_fragments {
             let unsaid = |track: &TrackState| {
                 let options = &track.setup.options;

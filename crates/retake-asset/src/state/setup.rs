@@ -76,6 +76,11 @@ impl WriterState {
                 "Matroska has no tracks of chapter names, timecodes or timed metadata: write an .mov or .mp4 file",
             ));
         }
+        if setup.is_unhinted() && self.destination.container != Container::Mov {
+            return Some(Mistake::CannotAdd(
+                "outside QuickTime movies samples need a format hint: use AssetWriterInput::passthrough",
+            ));
+        }
         match &setup.format {
             Some(format) if !can_hold(self.destination.container, format) => {
                 Some(Mistake::CannotAdd("the container cannot hold its coding format"))

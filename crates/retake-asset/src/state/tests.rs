@@ -11,8 +11,10 @@ use super::{CurrentPass, Destination, Ending, StoreStep, WriterState};
 use crate::types::error::{AppendError, Mistake, UsageError, WriterError};
 use crate::types::media::{MediaSample, MediaType};
 use proptest::prelude::*;
-use retake_libav::Container;
-use retake_media::{PixelBufferPool, PixelFormat, Sample, SampleKind, Time, TimeRange};
+use retake_libav::{Container, TrackFormat};
+use retake_media::{
+    Codec, FormatDescription, PixelBufferPool, PixelFormat, Sample, SampleKind, Time, TimeRange,
+};
 use std::collections::BTreeSet;
 
 fn at(index: i64) -> Time {
@@ -41,7 +43,8 @@ fn writer() -> WriterState {
 fn with_tracks(sources: &[TrackSource]) -> WriterState {
     let mut state = writer();
     for source in sources {
-        let mut setup = TrackSetup::new(*source, MediaType::Video, None);
+        let format = TrackFormat::Video(FormatDescription::video(Codec::H264, 16, 16));
+        let mut setup = TrackSetup::new(*source, MediaType::Video, Some(format));
         setup.options.multi_pass = *source == TrackSource::Pictures;
         state.add_track("add", &setup, false).unwrap();
     }

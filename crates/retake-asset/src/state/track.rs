@@ -92,6 +92,11 @@ impl TrackSetup {
         self.source != TrackSource::Samples
     }
 
+    /// Whether the first sample is to say the format of the track (AI-1).
+    pub(crate) fn is_unhinted(&self) -> bool {
+        !self.encodes() && self.format.is_none()
+    }
+
     /// Whether several passes can be had. Before its encoder was opened, the switch decides (AM-3).
     pub(crate) fn can_perform_multiple_passes(&self) -> bool {
         self.options.multi_pass && self.encodes() && self.takes_passes.unwrap_or(true)
@@ -137,6 +142,11 @@ impl TrackSetup {
     pub(crate) fn check_format(&self, sample: &MediaSample) -> Result<(), Mistake> {
         match (&sample.format, &self.format) {
             (Some(format), Some(TrackFormat::Video(own))) if **format == *own => Ok(()),
+            // the first sample decides, where nothing was said before
+            (Some(_), None) => Ok(()),
+            (None, None) => {
+                Err(Mistake::WrongMedia("samples that say their format: it was made without one"))
+            }
             (Some(_), _) => Err(Mistake::WrongMedia("samples of the format that it was made with")),
             (None, Some(TrackFormat::Timecode(_)))
                 if !sample.is_marker() && sample.sample.data.len() != 4 =>
