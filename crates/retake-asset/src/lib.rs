@@ -10,6 +10,49 @@
 //! changes nothing; a [`WriterError`] is why a film cannot be written, and makes the writer's status
 //! *failed*.
 //!
+//! Besides pictures and sound a film holds texts, timecodes and metadata that holds for a while, and its
+//! tracks say what they are to each other:
+//!
+//! ```
+//! use retake_asset::{
+//!     AssetWriter, AssetWriterInput, CaptionAdaptor, Container, MetadataAdaptor, TrackAssociation,
+//!     TrackFormat,
+//! };
+//! use retake_media::{
+//!     Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Time, TimeRange,
+//!     Timecode, TimecodeFormat, TimedMetadataGroup,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("film.mov");
+//! let seconds = |from, until| TimeRange::between(Time::new(from, 1), Time::new(until, 1));
+//! let writer = AssetWriter::new(&file, Container::Mov);
+//!
+//! let subtitles = AssetWriterInput::subtitles();
+//! let captions = CaptionAdaptor::new(&subtitles)?;
+//! let format = TimecodeFormat::new(Time::new(1001, 30_000), true)?;
+//! let timecodes = AssetWriterInput::passthrough(TrackFormat::Timecode(format.clone()));
+//! let pulse = MetadataKey::new("com.example.pulse", MetadataType::Integer);
+//! let metadata = AssetWriterInput::timed_metadata(MetadataFormat::new(vec![pulse])?);
+//! let groups = MetadataAdaptor::new(&metadata)?;
+//! for input in [&subtitles, &timecodes, &metadata] {
+//!     writer.add(input)?;
+//! }
+//! metadata.add_track_association(&subtitles, TrackAssociation::MetadataReferent)?;
+//!
+//! writer.start_writing()?;
+//! writer.start_session(Time::ZERO)?;
+//! captions.append(Caption::new("Good morning.", seconds(1, 3)))?;
+//! timecodes.append(format.sample(Timecode::new(10, 0, 0, 0), seconds(0, 5))?)?;
+//! let items = vec![MetadataItem::new("com.example.pulse", MetadataValue::Integer(70))];
+//! groups.append(TimedMetadataGroup::new(items, seconds(0, 5)))?;
+//! writer.finish_writing_and_wait()?;
+//! # assert!(file.exists());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The crate is built in layers, each of which knows those before it alone: `types`, the values that all
 //! speak of; `state`, what a writer's one lock guards; `boxes`, `output` and `sink`, which write bytes;
 //! `run`, the lock and the threads; `api`, the handles.

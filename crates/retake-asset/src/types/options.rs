@@ -186,7 +186,8 @@ pub struct InputOptions {
     #[doc(alias = "AVAssetWriterInput.transform")]
     pub transform: Option<[i32; 9]>,
     /// The width and height in which the picture is shown, if they differ from the coded picture by its pixel
-    /// aspect ratio. It concerns ISO files only.
+    /// aspect ratio; of subtitles, those of the area in which they are shown, which is the whole picture by
+    /// default. It concerns ISO files only.
     #[doc(alias = "naturalSize")]
     pub natural_size: Option<(u16, u16)>,
     /// The language, by ISO 639-2 (`eng`). Default: not given.
@@ -199,8 +200,9 @@ pub struct InputOptions {
     /// group decides. It concerns ISO files only.
     #[doc(alias = "marksOutputTrackAsEnabled")]
     pub enabled: bool,
-    /// The ticks a second of the track's times, for video in ISO files; sound ticks by its sample rate.
-    /// Default: 0, which selects a number that expresses the times that come.
+    /// The ticks a second of the track's times, in ISO files; sound ticks by its sample rate, and timecodes
+    /// by the time scale of their frames. Default: 0, which selects a number that expresses the times that
+    /// come.
     #[doc(alias = "mediaTimeScale")]
     pub media_time_scale: u32,
     /// The volume of the track; 1 leaves it as it is. Default: 1 for sound, 0 for pictures. It concerns ISO
