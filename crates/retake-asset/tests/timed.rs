@@ -6,8 +6,9 @@ mod common;
 
 use common::*;
 use retake_asset::{
-    AppendError, AssetWriter, AssetWriterInput, CaptionAdaptor, Container, MediaDataLocation, MediaType,
-    MetadataAdaptor, Mistake, SegmentProfile, TrackAssociation, TrackFormat, UsageError, WriterStatus,
+    AppendError, AssetReader, AssetWriter, AssetWriterInput, CaptionAdaptor, Container, MediaDataLocation,
+    MediaType, MetadataAdaptor, Mistake, SegmentProfile, TrackAssociation, TrackFormat, UsageError,
+    WriterStatus,
 };
 use retake_media::{
     Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Sample, Time, TimeRange,
@@ -649,4 +650,50 @@ fn boxes_at_top(bytes: &[u8]) -> usize {
         at += size;
     }
     media
+}
+
+/// AD-5, RD-5: an asset reader gives captions and timecodes back, and what it reads of both can be passed
+/// through to another film, in every part of it.
+#[test]
+fn captions_and_timecodes_are_read_back_and_passed_through() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let captions = [caption(500, 1500, "one"), caption(1500, 2000, "two"), caption(3000, 4000, "three")];
+    let mut films = Vec::new();
+    for name in ["b.mp4", "c.mkv"] {
+        let film = write_subtitles(&studio, name, &video, Time::ZERO, &captions);
+        let reader = AssetReader::open(&film).unwrap();
+        let mut output = reader.captions(1).unwrap();
+        let read: Vec<Caption> = std::iter::from_fn(|| output.next().unwrap()).collect();
+        assert_eq!(read, captions, "{name}");
+        let mut part = AssetReader::open(&film).unwrap();
+        part.set_time_range(between(1600, 3500)).unwrap();
+        let mut output = part.captions(1).unwrap();
+        let read: Vec<Caption> = std::iter::from_fn(|| output.next().unwrap()).collect();
+        assert_eq!(read, captions[1..], "{name}");
+        assert!(reader.captions(0).is_err());
+        films.push(film);
+    }
+
+    let format = timecodes();
+    let start = Timecode::new(9, 59, 59, 29);
+    let sample = format.sample(start, between(0, 6000)).unwrap();
+    let pass = |name: &str, tracks: &[Track]| {
+        let film = studio.path(name);
+        let formats: Vec<_> = tracks.iter().map(|track| track.format.clone()).collect();
+        let (writer, inputs) = started(&film, &formats);
+        writer.start_session(Time::ZERO).unwrap();
+        append_all(&inputs, tracks);
+        writer.finish_writing_and_wait().unwrap();
+        film
+    };
+    let counted = Track { format: TrackFormat::Timecode(format.clone()), samples: vec![sample] };
+    let text = Track::read(&films[0], 1);
+    let film = pass("d.mov", &[video.clone(), text, counted]);
+    assert_eq!(subrip(&film), subrip(&films[0]));
+    let (text, counted) = (Track::read(&film, 1), Track::read(&film, 2));
+    assert_eq!(counted.format, TrackFormat::Timecode(format.clone()));
+    assert_eq!(format.timecode_of(&counted.samples[0]), Some(start));
+    let again = pass("e.mov", &[video, text, counted]);
+    assert_eq!((samples(&again, 1), samples(&again, 2)), (samples(&film, 1), samples(&film, 2)));
 }

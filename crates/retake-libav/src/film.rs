@@ -346,7 +346,7 @@ pub struct TrackInfo {
     pub index: u32,
     /// The kind of the track.
     pub kind: TrackKind,
-    /// FFmpeg's name of the coding format, such as `aac`.
+    /// FFmpeg's name of the coding format, such as `aac`; `tmcd` and `mebx` for timecodes and timed metadata.
     pub codec: String,
     /// The language, as the container writes it.
     pub language: Option<String>,

@@ -6,7 +6,9 @@ use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
 use crate::track_format::TrackFormat;
-use retake_media::{Codec, FormatDescription, Rational, Sample, SampleKind, Time};
+use retake_media::{
+    Codec, FormatDescription, Rational, Sample, SampleKind, TextFormat, Time, TimecodeFormat,
+};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -19,41 +21,52 @@ pub struct TrackReader {
     input: Input,
     format: TrackFormat,
     time_base: Rational,
-    audio: bool,
+    /// Whether decoding can start at every sample.
+    all_sync: bool,
     /// Whether its packets have headers that are taken off.
     headers: bool,
     samples: u64,
 }
 
 impl TrackReader {
-    /// Opens the video, or an audio track, by its number in the file, at its first sample.
+    /// Opens the video, or a track of sound, text or timecodes, by its number in the file, at its first
+    /// sample. Of text, samples without a text stand between those with one.
     ///
     /// # Errors
-    /// Returns [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], or a track
-    /// that is neither video nor sound; else fails like [`probe`](crate::probe()).
+    /// Returns [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], subtitles
+    /// that are pictures, or any other track; else fails like [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, track: u32) -> Result<Self, MediaError> {
         let file = info.path.clone();
-        let (time_base, named) = match info.tracks.iter().find(|other| other.index == track) {
-            Some(other) if other.kind == TrackKind::Audio => (other.time_base, other.codec.as_str()),
-            Some(other) => {
-                return Err(MediaError::NoDecoder { file, codec: other.to_string() });
-            }
-            None => (info.video.time_base, info.video.codec.as_str()),
+        let other = info.tracks.iter().find(|other| other.index == track);
+        let kind = other.map_or(TrackKind::Video, |other| other.kind);
+        let named = match other {
+            Some(other) if kind != TrackKind::Audio => other.to_string(),
+            Some(other) => other.codec.clone(),
+            None => info.video.codec.clone(),
         };
-        let audio = track != info.video.index;
-        let unknown = || MediaError::NoDecoder { file: file.clone(), codec: named.to_owned() };
+        let time_base = other.map_or(info.video.time_base, |other| other.time_base);
+        let unknown = || MediaError::NoDecoder { file: file.clone(), codec: named.clone() };
         let mut input = Input::open_again(info)?;
         input.select(|index| index == track);
         let mut headers = false;
-        let format = match audio {
-            true => {
+        let codec = other.map_or("", |other| other.codec.as_str());
+        let format = match kind {
+            TrackKind::Audio => {
                 let mut format = input.audio(track).ok_or_else(unknown)?;
                 headers = !adts::find(&mut input, &mut [(track, &mut format)]).is_empty();
                 TrackFormat::Audio(format)
             }
-            false => TrackFormat::Video(video_format(info, input.extradata(track)).ok_or_else(unknown)?),
+            TrackKind::Video if other.is_none() => {
+                TrackFormat::Video(video_format(info, input.extradata(track)).ok_or_else(unknown)?)
+            }
+            TrackKind::Subtitle => TrackFormat::Text(text_format(codec).ok_or_else(unknown)?),
+            TrackKind::Data if codec == "tmcd" => {
+                TrackFormat::Timecode(timecode_format(&input.extradata(track)).ok_or_else(unknown)?)
+            }
+            _ => return Err(unknown()),
         };
-        Ok(Self { file, stream: track, input, format, time_base, audio, headers, samples: 0 })
+        let all_sync = !matches!(format, TrackFormat::Video(_));
+        Ok(Self { file, stream: track, input, format, time_base, all_sync, headers, samples: 0 })
     }
 
     /// Returns the description that the samples are decoded with. The configuration is the container's own.
@@ -85,13 +98,31 @@ impl TrackReader {
             pts: time(packet.pts()),
             dts: time(packet.dts()),
             duration: time(Some(packet.duration()).filter(|&ticks| ticks > 0)),
-            kind: if self.audio || packet.is_key() { SampleKind::Sync } else { SampleKind::Reference },
+            kind: if self.all_sync || packet.is_key() { SampleKind::Sync } else { SampleKind::Reference },
         }))
     }
 
     fn error(&self, failure: &Failure) -> MediaError {
         MediaError::read(&self.file, self.samples, self.input.position(), failure)
     }
+}
+
+fn text_format(codec: &str) -> Option<TextFormat> {
+    Some(match codec {
+        "mov_text" => TextFormat::TimedText,
+        "subrip" => TextFormat::SubRip,
+        "webvtt" => TextFormat::WebVtt,
+        _ => return None,
+    })
+}
+
+/// Reads the description of timecodes, as QuickTime files have it: reserved bytes, flags, the time scale, the
+/// duration of a frame, and how many frames are counted in a second.
+fn timecode_format(entry: &[u8]) -> Option<TimecodeFormat> {
+    let number = |at: usize| Some(u32::from_be_bytes(entry.get(at..at + 4)?.try_into().ok()?));
+    let (flags, scale, duration) = (number(4)?, i32::try_from(number(8)?).ok()?, number(12)?);
+    let format = TimecodeFormat::new(Time::new(duration.into(), scale), flags & 1 == 1).ok()?;
+    (*entry.get(16)? == format.frames_per_second()).then_some(format)
 }
 
 fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {

@@ -110,16 +110,16 @@ pub mod source {
 pub mod asset {
     pub use retake_asset::{
         AppendError, AssembledTrack, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup,
-        AssetWritingPlanner, BitRateStrategy, CallError, CaptionAdaptor, CaptionReceiver, Container,
-        EncoderSetup, HandlerError, InputEncoder, InputOptions, MediaDataLocation, MediaSample, MediaType,
-        MetadataAdaptor, MetadataReceiver, Mistake, MultiPassController, OpenedEncoder, OtherTracks,
-        OutputSettings, OutputSettingsAssistant, OutputSource, PassDescription, PassDescriptions, PcmBlock,
-        PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures, PixelBufferAdaptor,
-        PixelBufferReceiver, PlannedSegment, PlannerError, PlannerProgress, PresetSize, Queue, ReaderOutput,
-        SampleInfo, SampleReceiver, Samples, SegmentDelegate, SegmentKind, SegmentProfile, SegmentReport,
-        SegmentRequest, SerialQueue, SettingsAim, SettingsLoss, Sound, SoundCodec, SoundReceiver,
-        SoundSettings, SoundSource, SourceVideo, TrackAssociation, TrackFormat, TrackPlan, TrackReport,
-        UsageError, VideoSettings, WriterError, WriterOptions, WriterStatus,
+        AssetWritingPlanner, BitRateStrategy, CallError, CaptionAdaptor, CaptionReceiver, Captions,
+        Container, EncoderSetup, HandlerError, InputEncoder, InputOptions, MediaDataLocation, MediaSample,
+        MediaType, MetadataAdaptor, MetadataReceiver, Mistake, MultiPassController, OpenedEncoder,
+        OtherTracks, OutputSettings, OutputSettingsAssistant, OutputSource, PassDescription,
+        PassDescriptions, PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures,
+        PixelBufferAdaptor, PixelBufferReceiver, PlannedSegment, PlannerError, PlannerProgress, PresetSize,
+        Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples, SegmentDelegate, SegmentKind,
+        SegmentProfile, SegmentReport, SegmentRequest, SerialQueue, SettingsAim, SettingsLoss, Sound,
+        SoundCodec, SoundReceiver, SoundSettings, SoundSource, SourceVideo, TrackAssociation, TrackFormat,
+        TrackPlan, TrackReport, UsageError, VideoSettings, WriterError, WriterOptions, WriterStatus,
     };
     pub use retake_media::{
         Caption, MetadataError, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue,

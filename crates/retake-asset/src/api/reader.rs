@@ -3,13 +3,14 @@ use retake_libav::{
     Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, PcmBlock, PcmDescription, PcmOptions,
     PcmReader, RangeReader, ReaderOptions, SeekTrust, TrackFormat, TrackReader, probe_with,
 };
-use retake_media::{PixelBuffer, Sample, Time, TimeRange};
+use retake_media::{Caption, PixelBuffer, Sample, TextFormat, Time, TimeRange};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads a film: its pictures and its sound decoded, or the samples of a track as they are stored.
+/// Reads a film: its pictures and its sound decoded, its captions, or the samples of a track as they are
+/// stored.
 ///
 /// There may be any number of outputs, of the same track too. Each reads the film by itself, at its own pace,
 /// and may be used in a thread of its own.
@@ -76,7 +77,8 @@ impl AssetReader {
     /// What a track is made of: the format of an input that its samples are passed through to.
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] for a track that is neither video nor sound, or of an unknown codec.
+    /// [`MediaError::NoDecoder`] for a track that is neither video, sound, text nor timecodes, or of an
+    /// unknown codec.
     #[doc(alias = "formatDescriptions")]
     pub fn track_format(&self, track: u32) -> Result<TrackFormat, MediaError> {
         Ok(TrackReader::open(&self.film, track)?.format().clone())
@@ -103,6 +105,26 @@ impl AssetReader {
     pub fn samples(&self, track: u32) -> ReaderOutput<Samples> {
         let (film, range) = (self.film.clone(), self.range);
         ReaderOutput::new(Samples { film, track, range, reader: None })
+    }
+
+    /// An output of the captions of a track of subtitles, by its number in the film. Those that an ISO file
+    /// shows at once are one.
+    ///
+    /// # Errors
+    /// [`MediaError::NoDecoder`] for a track of anything else, or whose subtitles are pictures; else those of
+    /// [`TrackReader::open`].
+    #[doc(alias = "AVAssetReaderOutputCaptionAdaptor")]
+    pub fn captions(&self, track: u32) -> Result<ReaderOutput<Captions>, MediaError> {
+        let format = match self.track_format(track)? {
+            TrackFormat::Text(format) => format,
+            _ => {
+                let codec = format!("track {track}, which has no text");
+                return Err(MediaError::NoDecoder { file: self.film.path.clone(), codec });
+            }
+        };
+        let (film, range) = (self.film.clone(), self.range);
+        let samples = Samples { film, track, range, reader: None };
+        Ok(ReaderOutput::new(Captions { samples, format }))
     }
 
     /// An output of a track of sound, by its number in the film, decoded to interleaved samples. What the
@@ -361,6 +383,35 @@ impl OutputSource for Samples {
 
     fn time(item: &Sample) -> Time {
         item.pts
+    }
+}
+
+/// Reads captions.
+pub struct Captions {
+    samples: Samples,
+    format: TextFormat,
+}
+
+impl OutputSource for Captions {
+    type Item = Caption;
+
+    fn next(&mut self) -> Result<Option<Caption>, MediaError> {
+        while let Some(sample) = self.samples.next()? {
+            let text = self.format.text(&sample.data);
+            // a sample without a text stands between two captions
+            if !text.is_empty() {
+                return Ok(Some(Caption::new(text, TimeRange::new(sample.pts, sample.duration))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rewind(&mut self, ranges: &[TimeRange]) {
+        self.samples.rewind(ranges);
+    }
+
+    fn time(item: &Caption) -> Time {
+        item.range.start
     }
 }
 

@@ -237,9 +237,18 @@ impl Timeline {
         if let Some(held) = self.held.as_mut().filter(|held| held.given.is_none() && self.encoded) {
             held.given = end.map(|end| end - held.stored.pts).filter(|&ticks| ticks > 0);
         }
+        if let (Durations::Filled { .. }, Some(held), Some(end)) = (&self.durations, &mut self.held, end) {
+            // what holds at the end of the session ends with it, for readers that take no edit for an end
+            let left = (end - held.stored.dts).max(0);
+            held.given = held.given.map(|given| if left > 0 { given.min(left) } else { given });
+        }
         let last = self.close(None);
-        let ends = matches!(self.durations, Durations::Filled { ends: true, .. });
-        let from = last.as_ref().filter(|_| ends).map(|last| last.dts + last.duration);
+        // one that holds nothing has ended what was before it already, as in a track that was read
+        let lasts = |last: &&Stored| match &self.durations {
+            Durations::Filled { nothing, ends: true } => last.data != *nothing,
+            _ => false,
+        };
+        let from = last.as_ref().filter(lasts).map(|last| last.dts + last.duration);
         let nothing = from.and_then(|from| self.nothing(from, end.map_or(from, |end| end.max(from))));
         [last, nothing]
     }
@@ -293,6 +302,52 @@ impl Timeline {
 mod tests {
     use super::*;
     use retake_media::Sample;
+
+    /// What a track of samples that hold for a while becomes: start, end and bytes of each, in seconds.
+    fn filled(samples: &[(i64, Option<i64>, u8)], ends: bool, end: Option<i64>) -> Vec<(i64, i64, u8)> {
+        let durations = Durations::Filled { nothing: vec![0], ends };
+        let mut timeline = Timeline::new(Rational::new(1, 1), Time::new(100, 1), durations, true, true);
+        let mut stored = Vec::new();
+        for &(from, until, byte) in samples {
+            let pts = Time::new(100 + from, 1);
+            let duration = until.map_or(Time::INVALID, |until| Time::new(until - from, 1));
+            let sample = Sample { data: vec![byte], pts, dts: pts, duration, kind: SampleKind::Sync };
+            stored.extend(timeline.accept(sample.into()).unwrap().into_iter().flatten());
+        }
+        stored.extend(timeline.finish(end).into_iter().flatten());
+        let extent = timeline.extent();
+        let media: i64 = stored.iter().map(|sample| sample.duration).sum();
+        assert_eq!(
+            extent.map(|extent| (extent.first, extent.start, extent.media)).unwrap_or_default(),
+            (0, 0, media)
+        );
+        stored.iter().map(|sample| (sample.dts, sample.dts + sample.duration, sample.data[0])).collect()
+    }
+
+    /// AD-5, section 16.2: what lies between samples that hold for a while, and before the first, is a sample
+    /// that holds nothing; one that holds at the session's start or end is cut there, and one that is over
+    /// before is not there at all; one without a duration holds until the next, or the session's end.
+    #[test]
+    fn what_lies_between_is_filled() {
+        let plain = [(2, Some(3), 1), (3, Some(5), 2), (7, Some(8), 3)];
+        let all = [(0, 2, 0), (2, 3, 1), (3, 5, 2), (5, 7, 0), (7, 8, 3)];
+        assert_eq!(filled(&plain, false, None), all);
+        assert_eq!(filled(&plain, false, Some(20)), all);
+        assert_eq!(filled(&plain, true, None), [&all[..], &[(8, 8, 0)]].concat());
+        assert_eq!(filled(&plain, true, Some(20)), [&all[..], &[(8, 20, 0)]].concat());
+        let cut = [(-9, Some(-7), 1), (-5, Some(0), 2), (-1, Some(2), 3)];
+        assert_eq!(filled(&cut, false, None), [(0, 2, 3)]);
+        assert_eq!(
+            filled(&[(-5, None, 1), (-3, None, 2), (0, None, 3), (4, None, 4)], false, Some(9)),
+            [(0, 4, 3), (4, 9, 4)]
+        );
+        assert_eq!(
+            filled(&[(-5, None, 1), (-3, None, 2), (4, Some(9), 4)], false, Some(6)),
+            [(0, 4, 2), (4, 6, 4)]
+        );
+        assert_eq!(filled(&[], true, Some(9)), []);
+        assert_eq!(filled(&[(1, Some(2), 0)], true, None), [(0, 1, 0), (1, 2, 0)]);
+    }
 
     /// AI-8, AW-4: on a clock of 90 kHz 32 bits are less than seven hours. Where a file has no more, a longer
     /// gap is refused, and so is a frame that is decoded before it and shown behind it; a coarser clock takes

@@ -291,7 +291,11 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     default: out->kind = RT_DATA; break;
     }
     const AVCodecDescriptor *codec = avcodec_descriptor_get(par->codec_id);
-    out->codec = codec ? codec->name : "unknown";
+    /* FFmpeg has no coding formats of these two, and tells them by their codes in the file alone. */
+    const char *code = par->codec_tag == MKTAG('t', 'm', 'c', 'd')   ? "tmcd"
+                       : par->codec_tag == MKTAG('m', 'e', 'b', 'x') ? "mebx"
+                                                                     : "unknown";
+    out->codec = codec && codec->id != AV_CODEC_ID_NONE ? codec->name : code;
     out->text_subtitle = codec && (codec->props & AV_CODEC_PROP_TEXT_SUB);
     out->codec_id = par->codec_id;
     out->decodable = avcodec_find_decoder(par->codec_id) != NULL;
