@@ -11,8 +11,8 @@ use retake_asset::{
     WriterStatus,
 };
 use retake_media::{
-    Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Sample, Time, TimeRange,
-    Timecode, TimecodeFormat, TimedMetadataGroup,
+    Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Rational, Sample, Time,
+    TimeRange, Timecode, TimecodeFormat, TimedMetadataGroup,
 };
 use std::path::{Path, PathBuf};
 
@@ -262,6 +262,7 @@ fn timecodes_are_a_track_that_video_refers_to() {
             .configure(|options| options.metadata = vec![("timecode".into(), "01:00:00:00".into())])
             .unwrap();
         let pictures = AssetWriterInput::passthrough(video.format.clone());
+        pictures.configure(|options| options.frame_rate = Some(Rational::new(24, 1))).unwrap();
         let timecodes = AssetWriterInput::passthrough(TrackFormat::Timecode(format.clone()));
         assert_eq!(timecodes.media_type(), MediaType::Timecode);
         [&pictures, &timecodes].into_iter().for_each(|input| writer.add(input).unwrap());
