@@ -27,6 +27,8 @@ pub(crate) struct TrackHeader {
     pub(crate) volume: Option<f32>,
     /// The width and the height.
     pub(crate) size: Option<(u16, u16)>,
+    /// Three small letters of ISO 639-2.
+    pub(crate) language_code: Option<String>,
     pub(crate) language_tag: Option<String>,
     /// Of video, the boxes of its description.
     pub(crate) entry: Vec<Node>,
@@ -157,12 +159,26 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
     if let Some(description) = &header.description {
         description.apply(trak)?;
     }
+    if let Some(code) = &header.language_code {
+        set_language(trak.find_mut(&[b"mdia", b"mdhd"])?, code)?;
+    }
     if let Some(tag) = &header.language_tag {
         let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
         let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;
         let fields = [&[0; 4], tag.as_bytes(), &[0]].concat();
         children.insert(behind_header, Node::fields(b"elng", fields));
     }
+    Some(())
+}
+
+/// Writes the language into `mdhd`, as ISO/IEC 14496-12 has it, and the QuickTime File Format beside its own
+/// numbers: libavformat writes those alone to QuickTime files, and drops languages that have none.
+fn set_language(header: &mut Node, code: &str) -> Option<()> {
+    let letter = |code: u16, letter: u8| Some(code << 5 | u16::from(letter.checked_sub(0x60)?) & 0x1F);
+    let packed = code.bytes().try_fold(0, letter)?;
+    let fields = header.fields_mut()?;
+    let at = if *fields.first()? & 1 == 1 { 32 } else { 20 };
+    fields.get_mut(at..at + 2)?.copy_from_slice(&packed.to_be_bytes());
     Some(())
 }
 

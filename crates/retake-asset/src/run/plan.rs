@@ -80,6 +80,7 @@ fn track(state: &WriterState, id: TrackId) -> SinkTrack {
         alternate_group: group.map_or(0, |group| group as u16 + 1),
         volume: options.preferred_volume,
         size: options.natural_size,
+        language_code: options.language_code.clone(),
         language_tag: options.extended_language_tag,
         references: references(state.associations(), id),
         entry: match &format {
