@@ -1,10 +1,13 @@
 //! A door for fuzzing to the boxes of ISO files. It is no part of the interface: it is compiled with
 //! `cfg(fuzzing)` alone.
 
+use crate::boxes::description::Description;
 use crate::boxes::fragment::{Head, Placement, finish_head, place, split};
 use crate::boxes::movie::{TrackFinish, TrackHeader, finish, shift_positions};
 use crate::boxes::tree::Node;
 use crate::state::timeline::Extent;
+use retake_libav::{Container, TrackFormat};
+use retake_media::TextFormat;
 
 /// Takes bytes apart, and changes them in all the ways in which films are changed. Says whether they are
 /// boxes that films are made of.
@@ -27,14 +30,22 @@ pub fn boxes(bytes: &[u8]) -> bool {
         alternate_group: 1,
         volume: Some(0.5),
         size: Some((64, 48)),
+        language_code: Some("deu".to_owned()),
         language_tag: Some("de-CH".to_owned()),
         entry: vec![Node::fields(b"fiel", vec![2, 1])],
+        description: None,
         references: vec![(*b"chap", 2)],
     };
     let mut changed = false;
     for node in nodes.iter().filter(|node| node.kind == *b"moov") {
         let extent = Extent { first: -2, reorder: 2, start: 1, end: 60, media: 62 };
         let track = TrackFinish { extent, lead: 2, end: Some(50), header: header.clone() };
+        let text = TrackFormat::Text(TextFormat::TimedText);
+        let description = Description::of(&text, Container::Mp4).expect("text is described here");
+        for mut trak in node.children().iter().cloned() {
+            let _ = description.apply(&mut trak);
+            assert!(Node::parse(&written(&[trak])).is_some(), "a track that was described adds up");
+        }
         let mut moov = node.clone();
         changed |= finish(&mut moov, &[Some(track), None], &[2], Some(90)).is_some();
         for long in [false, true] {

@@ -216,7 +216,9 @@ impl Timeline {
         }
         // libavformat would move what follows to the next tick, and say so in its log alone.
         let too_wide = |ticks: i64| self.narrow && i32::try_from(ticks).is_err();
-        if self.last.is_some_and(|last| too_wide(dts - last)) {
+        // where gaps are filled, what is before the first sample is one
+        let before = self.last.or(matches!(self.durations, Durations::Filled { .. }).then_some(0));
+        if before.is_some_and(|before| too_wide(dts - before)) {
             return Err(
                 "the gap before it is longer than 32 bits of the track's clock can say: set a coarser media_time_scale",
             );
@@ -345,6 +347,16 @@ mod tests {
             filled(&[(-5, None, 1), (-3, None, 2), (4, Some(9), 4)], false, Some(6)),
             [(0, 4, 2), (4, 6, 4)]
         );
+        let far = Sample {
+            data: vec![1],
+            pts: Time::new(1 << 31, 1),
+            dts: Time::new(1 << 31, 1),
+            duration: Time::new(1, 1),
+            kind: SampleKind::Sync,
+        };
+        let durations = Durations::Filled { nothing: vec![0], ends: true };
+        let mut timeline = Timeline::new(Rational::new(1, 1), Time::ZERO, durations, true, true);
+        assert!(timeline.accept(far.into()).is_err(), "32 bits cannot say what is before it");
         assert_eq!(filled(&[], true, Some(9)), []);
         assert_eq!(filled(&[(1, Some(2), 0)], true, None), [(0, 1, 0), (1, 2, 0)]);
     }
