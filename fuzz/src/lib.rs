@@ -18,6 +18,7 @@ pub mod sample;
 pub mod silo;
 pub mod storage;
 pub mod take;
+pub mod timed;
 
 /// The entry points of a target for libFuzzer. Where `RETAKE_SEEDS` names a folder, the seeds are written
 /// there instead.
@@ -81,7 +82,7 @@ mod tests {
         )*};
     }
 
-    tests! { bitstream boxes idr journal playlist property sample silo storage take }
+    tests! { bitstream boxes idr journal playlist property sample silo storage take timed }
 
     /// Fewer, because each is a whole encode.
     #[test]
