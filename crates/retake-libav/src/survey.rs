@@ -218,8 +218,8 @@ impl Rate {
 /// No stream without times has more frames a second, because no camera delivers such streams faster.
 const FASTEST: f64 = 1000.0;
 
-/// A picture that is shown long after it is decoded: when, when it is over, both in ticks of the video, and when
-/// it is decoded, in seconds of the film.
+/// A picture that is shown long after it is decoded: when, when it is over, both in ticks of the video, and
+/// when it is decoded, in seconds of the film.
 struct Late {
     shown: i64,
     end: i64,

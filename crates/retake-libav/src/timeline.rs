@@ -365,7 +365,8 @@ mod tests {
         assert_eq!(breaks, [Break { stream: 0, sample: 100, at: far + 4000, ticks: -far }]);
     }
 
-    /// Some stamps of the sound are wrong, by more and by less than a leap, ahead and back; nothing else moves.
+    /// Some stamps of the sound are wrong, by more and by less than a leap, ahead and back; nothing else
+    /// moves.
     #[test]
     fn a_track_that_comes_back_was_wrong_meanwhile() {
         for (wrong, count) in [(1_000_000_000, 5), (20_000, 5), (-400, 5), (-2000, 1)] {

@@ -34,8 +34,8 @@ pub struct AudioFormat {
 
 impl AudioFormat {
     /// Returns whether what the format says of itself is enough for a file of the ISO family, where a decoder
-    /// has nothing else: a rate and channels, and the header of Opus (RFC 7845, 5.1), FLAC (STREAMINFO, RFC 9639,
-    /// 8.2) and Apple Lossless. What is taken out of a damaged file may lack them.
+    /// has nothing else: a rate and channels, and the header of Opus (RFC 7845, 5.1), FLAC (STREAMINFO, RFC
+    /// 9639, 8.2) and Apple Lossless. What is taken out of a damaged file may lack them.
     pub fn is_described(&self) -> bool {
         let config = match self.codec.as_str() {
             "opus" => self.config.starts_with(b"OpusHead") && self.config.len() >= 19,

@@ -79,8 +79,8 @@ pub(crate) fn index_in_front(file: &mut File, layout: &mut Layout, out: &mut Fil
     copy(file, out, layout.index_at - layout.head)
 }
 
-/// Copies so many bytes from where both files stand. The standard library asks the system to do it, and does not
-/// ask again when a signal interrupts that.
+/// Copies so many bytes from where both files stand. The standard library asks the system to do it, and does
+/// not ask again when a signal interrupts that.
 fn copy(from: &mut File, to: &mut File, bytes: u64) -> io::Result<()> {
     let end = from.stream_position()?.saturating_add(bytes);
     loop {

@@ -181,7 +181,7 @@ fn restamp(film: &mut [u8], kind: u8, samples: std::ops::Range<usize>, ticks: u6
     }
 }
 
-/// Some sounds say that they are heard a day later. They are put where they belong, and nothing else is moved.
+/// Some sounds say that they are heard a day later. They are put where they belong, and nothing else moves.
 #[test]
 fn a_wrong_clock_of_some_sounds_moves_no_others() {
     let Some(studio) = Studio::empty() else { return };
@@ -209,7 +209,7 @@ fn a_wrong_clock_of_some_sounds_moves_no_others() {
     }
 }
 
-/// One frame says that it is shown half a day after it is decoded. It is shown in its place, and that is told.
+/// One frame says that it is shown half a day after it is decoded. It is shown in its place, which is told.
 #[test]
 fn a_frame_that_is_shown_half_a_day_later() {
     let Some(studio) = Studio::empty() else { return };
@@ -277,7 +277,7 @@ fn sound_that_lost_its_description() {
     }
 }
 
-/// A recording that begins in the middle, and whose first sync frame is damaged: the one is no loss, the other is.
+/// A recording that begins in the middle, and whose first sync frame is damaged: only this is a loss.
 #[test]
 fn a_first_sync_frame_that_is_damaged() {
     let Some(studio) = Studio::empty() else { return };

@@ -163,7 +163,8 @@ typedef struct rt_pcm rt_pcm;
 
 /* These functions are in common.c. */
 void rt_setup(void);
-void *rt_reads(void *complaints); /* Says which counter this thread's reading concerns, NULL for none; returns the one before. */
+/* Says which counter this thread's reading concerns, NULL for none; returns the one before. */
+void *rt_reads(void *complaints);
 const char *rt_last_message(void); /* The message of this thread; empty if there was none since rt_forget. */
 void rt_forget(void);
 void rt_say(const char *message); /* Sets the message. */
