@@ -225,7 +225,8 @@ pub(crate) fn crop(settings: &EncoderSettings) -> Option<[u32; 4]> {
     (whole && edges != [0.0; 4]).then(|| edges.map(|edge| edge as u32))
 }
 
-/// Returns the controls as a shim takes them, without the string; `warm_up` frames are sent twice.
+/// Returns the controls as a shim takes them, without the string; `warm_up` frames are sent before
+/// those that count.
 pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32) -> RawControls {
     let controls = &settings.controls;
     let number =

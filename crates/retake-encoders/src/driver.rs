@@ -42,7 +42,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn open(library: Arc<Library>, settings: &EncoderSettings) -> Result<Self, EncoderError> {
-        let warm_up = WarmUp::new(warm_up::frames(&library.info, settings));
+        let warm_up = WarmUp::new(warm_up::lengths(&library, settings));
         let Opened { shim, bitstream, description } = open(&library, settings)?;
         let pool = (settings.reconstruct || settings.controls.frame_errors)
             .then(|| PixelBufferPool::new(planar(settings.format), settings.width, settings.height));
@@ -80,11 +80,16 @@ impl Driver {
         Ok(buffer.freeze())
     }
 
-    /// Encodes the kept frames twice in a row; only the second time counts.
+    /// Encodes the kept frames, and then once more; only the last time counts.
     fn begin(&mut self) -> Result<(), EncoderError> {
-        let frames = self.warm_up.begin();
-        for (index, (picture, options)) in (0..).zip(&frames) {
-            let sent = self.shim.send(picture, index, options);
+        let forces = self.library.info.controls.forced_at_rate;
+        let (frames, before) = self.warm_up.begin(forces);
+        for (index, place) in (0..).zip(before) {
+            let (picture, options) = &frames[place];
+            // Where no sync frame can be forced, all of these but the first would be refused.
+            let force_key_frame = options.force_key_frame && (forces || index == 0);
+            let options = FrameOptions { force_key_frame, ..options.clone() };
+            let sent = self.shim.send(picture, index, &options);
             sent.map_err(|fault| self.malfunction(fault.reason))?;
             self.collect()?;
         }

@@ -25,8 +25,8 @@ impl Factory {
 }
 
 /// Returns the number of frames that are kept before the library codes the first of them.
-fn kept(info: &EncoderInfo, settings: &EncoderSettings) -> u32 {
-    settings.controls.first_pass.unwrap_or_else(|| warm_up::frames(info, settings))
+fn kept(library: &Library, settings: &EncoderSettings) -> u32 {
+    settings.controls.first_pass.unwrap_or_else(|| warm_up::lengths(library, settings).kept)
 }
 
 impl EncoderFactory for Factory {
@@ -36,12 +36,12 @@ impl EncoderFactory for Factory {
 
     fn memory(&self, settings: &EncoderSettings) -> u64 {
         let picture = settings.format.picture_bytes(settings.width, settings.height);
-        let kept = u64::from(kept(&self.library.info, settings));
+        let kept = u64::from(kept(&self.library, settings));
         (self.library.spec.memory)(settings, self.inside(settings)) + kept * picture
     }
 
     fn delay(&self, settings: &EncoderSettings) -> u32 {
-        self.inside(settings) + kept(&self.library.info, settings)
+        self.inside(settings) + kept(&self.library, settings)
     }
 
     fn useful_threads(&self, settings: &EncoderSettings) -> u32 {
@@ -49,11 +49,7 @@ impl EncoderFactory for Factory {
     }
 
     fn key_frame_interval(&self, settings: &EncoderSettings) -> u32 {
-        match settings.max_key_frame_interval {
-            _ if settings.controls.intra_only => 1,
-            0 => (self.library.spec.usual_interval)(settings),
-            frames => frames,
-        }
+        self.library.key_frame_interval(settings)
     }
 
     fn open(&self, settings: &EncoderSettings) -> Result<Box<dyn Encoder>, EncoderError> {

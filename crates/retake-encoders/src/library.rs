@@ -78,4 +78,13 @@ impl Library {
         };
         Self { spec, info }
     }
+
+    /// Returns the number of frames from one sync frame to the next (the GOP).
+    pub(crate) fn key_frame_interval(&self, settings: &EncoderSettings) -> u32 {
+        match settings.max_key_frame_interval {
+            _ if settings.controls.intra_only => 1,
+            0 => (self.spec.usual_interval)(settings),
+            frames => frames,
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl Lowered {
         let preset = CString::new(preset).map_err(|_| refuse("preset", "contains a zero byte".to_owned()))?;
         let profile = settings.controls.profile.as_deref().map(CString::new).transpose();
         let profile = profile.map_err(|_| refuse("profile", "contains a zero byte".to_owned()))?;
-        let mut raw = lower(info, settings);
+        let mut raw = lower(library, settings);
         // The heap blocks behind these stay where they are when `Lowered` moves.
         raw.preset = preset.as_ptr();
         raw.controls.profile = profile.as_ref().map_or(null(), |profile| profile.as_ptr());
@@ -91,7 +91,8 @@ impl Lowered {
 /// The number of frames between key frames that the libraries can count without overflow.
 const LONGEST_INTERVAL: u32 = 1 << 24;
 
-fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
+fn lower(library: &Library, settings: &EncoderSettings) -> RawSettings {
+    let info = &library.info;
     let colour = settings.colour;
     let aspect = settings.pixel_aspect_ratio;
     let (sar_num, sar_den) = if aspect.is_positive() { reduce(aspect.num, aspect.den) } else { (0, 0) };
@@ -155,7 +156,7 @@ fn lower(info: &EncoderInfo, settings: &EncoderSettings) -> RawSettings {
         pass: if settings.controls.first_pass.is_some() { RawPass::Second } else { RawPass::Only },
         statistics: null(),
         statistics_size: 0,
-        controls: controls::lower(info, settings, warm_up::frames(info, settings)),
+        controls: controls::lower(info, settings, warm_up::lengths(library, settings).sent),
     }
 }
 

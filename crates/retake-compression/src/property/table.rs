@@ -288,13 +288,14 @@ table! {
             kind: Number, range: 0 to 1, class: Between,
         }
         /// Frames of another session are joined before these: a bit rate begins as in the middle of a film,
-        /// which encodes the first second twice, and limits hold across the join. It changes
-        /// nothing at a quality alone, nor without DataRateLimits with SVT-AV1.
+        /// which encodes the first second twice, and limits hold across the join. SVT-AV1 encodes as many
+        /// frames before as there are between sync frames, where that is a quarter of SourceFrameCount at
+        /// most. It changes nothing at a quality alone.
         MoreFramesBeforeStart(bool) as "kVTCompressionPropertyKey_MoreFramesBeforeStart" {
             saved: false, support: |environment| when(environment.info.controls.steady_start || limits(environment)), default: false,
         }
         /// Frames of another session are joined after these: limits and buffers hold across the join. It
-        /// changes nothing where there is neither.
+        /// changes nothing where there is neither, because no encoder spends at the end what it has left.
         MoreFramesAfterEnd(bool) as "kVTCompressionPropertyKey_MoreFramesAfterEnd" {
             saved: false, support: |environment| when(environment.info.controls.steady_end || limits(environment)), default: false,
         }

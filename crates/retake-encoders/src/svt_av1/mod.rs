@@ -186,6 +186,7 @@ fn controls() -> ControlSupport {
     support.most_frame_rate = Some(MOST_FRAME_RATE);
     support.profiles = vec![ProfileSupport::new("main", (8, 10), &[ChromaSubsampling::Yuv420])];
     support.levels = LEVELS.to_vec();
+    support.steady_start = true;
     support.frame_errors = true;
     support.captions = true;
     support.hdr10_plus = true;

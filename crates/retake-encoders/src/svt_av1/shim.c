@@ -36,6 +36,7 @@ struct encoder {
     int32_t most;         /* number of frames that may be held back; -1 any number */
     int64_t sent, out;
     int64_t next_key, key_interval;
+    int64_t own_interval; /* after how many frames the library codes a key frame by itself; 0 never */
 };
 
 static const char *version(void) { return svt_av1_get_version(); }
@@ -247,6 +248,7 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     /* Where outputs are only asked for when they are due, none should be due later than it need be. */
     e->most = e->waits ? delay(s) : most_held(s);
     e->key_interval = key_interval(s);
+    e->own_interval = e->forces || (s->controls.low_latency && !s->key_interval) ? 0 : e->key_interval;
     if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
     return e;
 }
@@ -317,7 +319,8 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         header.p_buffer = (uint8_t *)&planes;
         header.n_filled_len = (uint32_t)((size_t)e->width * e->height * e->bytes * 3 / 2);
         header.pts = frame->index;
-        if (frame->force_key && frame->index > 0 && !e->forces)
+        int comes_anyway = e->own_interval && frame->index % e->own_interval == 0;
+        if (frame->force_key && frame->index > 0 && !e->forces && !comes_anyway)
             return retake_fail(fault, "", "SVT-AV1 cannot force a key frame while it controls an average bit rate or its delay is bounded: "
                                           "set a quality and no bound instead, or begin another take there"), -1;
         if (e->forces && (frame->force_key || frame->index >= e->next_key)) {

@@ -42,6 +42,8 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
     // bounds are compared beside an average: SVT-AV1 has them there alone
     let average = Property::AverageBitRate(300_000);
     let variable = Property::VariableBitRate(150_000);
+    let limits = Property::DataRateLimits(vec![DataRateLimit { bytes: 15_000, seconds: 1.0 }]);
+    let tight = Property::DataRateLimits(vec![DataRateLimit { bytes: 4_000, seconds: 0.5 }]);
     Group(match key {
         PropertyKey::MaxKeyFrameInterval => vec![Property::MaxKeyFrameInterval(7)],
         PropertyKey::MaxKeyFrameIntervalDuration => vec![Property::MaxKeyFrameIntervalDuration(0.25)],
@@ -59,12 +61,15 @@ fn proof(info: &EncoderInfo, key: PropertyKey) -> Proof {
             return Test("mean_squared_errors_are_those_of_the_pictures");
         }
         PropertyKey::AverageBitRate => vec![Property::AverageBitRate(150_000)],
-        PropertyKey::DataRateLimits => {
-            vec![Property::DataRateLimits(vec![DataRateLimit { bytes: 15_000, seconds: 1.0 }])]
-        }
+        PropertyKey::DataRateLimits => vec![limits],
         PropertyKey::Quality => vec![Property::Quality(0.2)],
         PropertyKey::ConstantQualityFactor => vec![Property::ConstantQualityFactor(0.2)],
-        PropertyKey::MoreFramesBeforeStart | PropertyKey::MoreFramesAfterEnd => return Test("hints_arrive"),
+        // a rate begins as in the middle of a film, and limits hold across joins
+        PropertyKey::MoreFramesBeforeStart => {
+            let place = Property::MoreFramesBeforeStart(true);
+            vec![place, Property::SourceFrameCount(40), Property::MaxKeyFrameInterval(10), average]
+        }
+        PropertyKey::MoreFramesAfterEnd => vec![Property::MoreFramesAfterEnd(true), tight],
         PropertyKey::PrioritizeEncodingSpeedOverQuality => return Test("hints_choose_presets"),
         PropertyKey::ConstantBitRate => vec![Property::ConstantBitRate(150_000)],
         PropertyKey::VariableBitRate => vec![variable],
