@@ -4,16 +4,17 @@
 use crate::bitstream::{Bitstream, SideData};
 use crate::controls::{Refusal, check_frame};
 use crate::errors::Errors;
-use crate::first_pass::{FirstPass, NextInput};
+use crate::first_pass::{FirstPass, NextInput, Statistics};
 use crate::library::Library;
 use crate::live::Live;
 use crate::opening::{Opened, open, open_second};
-use crate::raw::RawChange;
+use crate::raw::{Fault, RawChange};
 use crate::shim::{Event, RawSample, Shim};
 use crate::times::Times;
 use crate::warm_up::{self, WarmUp};
 use retake_compression::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderSettings, FrameOptions, Output, RateControl, Reconfiguration,
+    EncodedFrame, Encoder, EncoderData, EncoderError, EncoderSettings, FrameOptions, Output, RateControl,
+    Reconfiguration,
 };
 use retake_media::{FormatDescription, PixelBuffer, PixelBufferPool, PixelFormat, Sample, SampleKind, Time};
 use std::collections::BTreeMap;
@@ -126,16 +127,42 @@ impl Driver {
 
     /// Ends the first of the library's own passes, and opens it for the second.
     fn begin_second(&mut self) -> Result<(), EncoderError> {
-        self.shim.flush().map_err(|fault| self.malfunction(fault.reason))?;
-        let Some(first) = self.first_pass.as_mut().filter(|first| !first.is_empty()) else { return Ok(()) };
-        first.begin_second();
-        let statistics = match self.shim.receive() {
-            Ok(Event::End) => self.shim.statistics(),
-            Ok(_) => return Err(self.malfunction("the library's first pass did not end".to_owned())),
-            Err(fault) => Err(fault),
+        let Some(first) = self.first_pass.as_mut() else { return Ok(()) };
+        let offered = first.has_offer();
+        let statistics = match first.accept() {
+            Some(known) => known,
+            None => {
+                if offered {
+                    self.look_again().map_err(|fault| self.malfunction(fault.reason))?;
+                }
+                self.shim.flush().map_err(|fault| self.malfunction(fault.reason))?;
+                let Some(first) = self.first_pass.as_mut().filter(|first| !first.is_empty()) else {
+                    return Ok(());
+                };
+                let found = match self.shim.receive() {
+                    Ok(Event::End) => self.shim.statistics(),
+                    Ok(_) => return Err(self.malfunction("the library's first pass did not end".to_owned())),
+                    Err(fault) => Err(fault),
+                };
+                if let Ok(found) = &found {
+                    first.found(found);
+                }
+                found.map_err(|fault| self.malfunction(fault.reason))?
+            }
         };
-        let statistics = statistics.map_err(|fault| self.malfunction(fault.reason))?;
+        if let Some(first) = &mut self.first_pass {
+            first.begin_second();
+        }
         self.shim = open_second(&self.library, &self.settings, statistics)?;
+        Ok(())
+    }
+
+    /// The frames that came are not those that statistics were offered of: they are looked at now.
+    fn look_again(&mut self) -> Result<(), Fault> {
+        let kept = self.first_pass.iter().flat_map(FirstPass::kept);
+        for (index, (picture, options)) in (0..).zip(kept) {
+            self.shim.send(picture, index, options)?;
+        }
         Ok(())
     }
 
@@ -273,7 +300,10 @@ impl Encoder for Driver {
             self.side_data.insert(index, side);
         }
         if let Some(first) = &mut self.first_pass {
-            let analysed = self.shim.send(picture, index as i64, &options);
+            let analysed = match first.has_offer() {
+                true => Ok(()),
+                false => self.shim.send(picture, index as i64, &options),
+            };
             first.keep(picture, options);
             return analysed.map_err(|fault| self.malfunction(fault.reason));
         }
@@ -284,6 +314,20 @@ impl Encoder for Driver {
             self.begin()?;
         }
         Ok(())
+    }
+
+    fn offer(&mut self, data: &EncoderData) {
+        if let Some(first) = &mut self.first_pass
+            && data.is_of(&self.library.info, &self.settings)
+            && let Some(statistics) = Statistics::decode(&data.bytes)
+        {
+            first.offer(statistics);
+        }
+    }
+
+    fn data(&mut self) -> Option<EncoderData> {
+        let found = self.first_pass.as_mut()?.take_found()?;
+        Some(EncoderData::new(&self.library.info, &self.settings, found.encode()))
     }
 
     fn finish(&mut self) -> Result<(), EncoderError> {

@@ -5,6 +5,7 @@
 //! drives it; "not yet" is an ordinary answer.
 
 mod controls;
+mod data;
 mod error;
 mod info;
 mod output;
@@ -12,6 +13,7 @@ mod registry;
 mod settings;
 
 pub use controls::{ControlSupport, Controls, FieldSupport, ProfileSupport, RateBuffer, Reconfiguration};
+pub use data::EncoderData;
 pub use error::EncoderError;
 pub use info::{EncoderInfo, Preset, QualityScale};
 pub use output::{EncodedFrame, FrameError, Output};
@@ -95,6 +97,21 @@ pub trait Encoder: Send {
         Ok(*change == Reconfiguration::default())
     }
 
+    /// Offers what an encode of the same frames has kept ([`Encoder::data`]), before the first frame is sent.
+    /// An encoder ignores what it has no use for, such as data of another version, and must find out by itself
+    /// whether the frames that come are those that the data is about, as far as that matters to it: the caller
+    /// only promises equal pictures. It changes no byte of any sample.
+    fn offer(&mut self, data: &EncoderData) {
+        let _ = data;
+    }
+
+    /// Returns what this encode has found out about its frames and a later encode of them with another quality
+    /// can use. There is something at the end of the encode at the earliest, once, and not where it used what
+    /// it was offered.
+    fn data(&mut self) -> Option<EncoderData> {
+        None
+    }
+
     /// Declares that no more frames follow. Repeating it does nothing.
     ///
     /// # Errors
@@ -130,6 +147,14 @@ impl<E: Encoder + ?Sized> Encoder for Box<E> {
 
     fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
         (**self).reconfigure(change)
+    }
+
+    fn offer(&mut self, data: &EncoderData) {
+        (**self).offer(data);
+    }
+
+    fn data(&mut self) -> Option<EncoderData> {
+        (**self).data()
     }
 
     fn finish(&mut self) -> Result<(), EncoderError> {

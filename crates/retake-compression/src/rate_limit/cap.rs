@@ -17,8 +17,8 @@ use super::floor::QpFloor;
 use super::margins::PartMargins;
 use super::window::RateWindow;
 use crate::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderInfo, EncoderSettings, FrameOptions, Output, RateControl,
-    Reconfiguration,
+    EncodedFrame, Encoder, EncoderData, EncoderError, EncoderInfo, EncoderSettings, FrameOptions, Output,
+    RateControl, Reconfiguration,
 };
 use crate::property::DataRateLimit;
 use retake_media::{FormatDescription, PixelBuffer, Time};
@@ -625,6 +625,17 @@ impl<E: Encoder> Encoder for RateCapped<E> {
         self.settings = Arc::new(changed);
         inner.settings = self.settings.clone();
         Ok(true)
+    }
+
+    fn offer(&mut self, data: &EncoderData) {
+        // Under limits the frames of an encode may end up in several, which the data is not about.
+        if let Some(inner) = self.inner.as_mut().filter(|_| !self.capped) {
+            inner.encoder.offer(data);
+        }
+    }
+
+    fn data(&mut self) -> Option<EncoderData> {
+        self.inner.as_mut().filter(|_| !self.capped)?.encoder.data()
     }
 
     fn finish(&mut self) -> Result<(), EncoderError> {

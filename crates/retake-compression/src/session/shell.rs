@@ -23,7 +23,7 @@ use super::pool::{ClientPool, encoder_attributes};
 use super::setup::Setup;
 use super::shared_plan::{Answer, PlanShare};
 use super::{NextPass, SessionError, SessionMistake, SharedPlan, SourceFrame};
-use crate::encoder::{EncoderFactory, TransferMaker};
+use crate::encoder::{EncoderData, EncoderFactory, TransferMaker};
 use crate::property::{PropertyKey, Values, set_value};
 use crate::scorer::SharedScorers;
 use crate::storage::{MultiPassStorage, NoteKey, StorageError, StorageIdentity, StorageLease};
@@ -593,12 +593,16 @@ struct Worker<'a, T> {
 }
 
 impl<T> Worker<'_, T> {
+    fn lease(&self) -> Option<Arc<StorageLease>> {
+        self.shell.lock().storage.clone()
+    }
+
     fn see_to(&mut self, effects: Vec<Effect<T>>) {
         for effect in effects {
             match effect {
                 Effect::Wake => self.shell.changed.notify_all(),
                 Effect::Record(record) => {
-                    let lease = self.shell.lock().storage.clone();
+                    let lease = self.lease();
                     // ST-9: where it cannot be kept, the end of the pass says so; the sample is good all the
                     // same.
                     if let Some(Err(error)) = lease.map(|lease| lease.push_frame(record)) {
@@ -623,6 +627,20 @@ impl<T> Listener for Worker<'_, T> {
     fn report(&mut self, report: Report) {
         let effects = self.shell.lock().core.report(report);
         self.see_to(effects);
+    }
+
+    fn encoder_data(&self, frames: u128) -> Option<EncoderData> {
+        // What cannot be read is as good as not kept: the encoder finds it out again. A storage that was
+        // closed is told by the call of the client that comes next (ST-7).
+        self.lease()?.encoder_data(frames).ok().flatten()
+    }
+
+    fn keep_encoder_data(&self, frames: u128, data: &EncoderData) {
+        // Where there is no room, nothing is lost but the time that it would have saved. A disk that is full
+        // refuses the record of a frame, too, which the end of the pass tells (ST-9).
+        if let Some(lease) = self.lease() {
+            let _ = lease.put_encoder_data(frames, data);
+        }
     }
 
     fn is_over(&self) -> bool {

@@ -2,6 +2,7 @@
 //! `docs/storage-format.md` has the layout.
 
 use super::{FrameRecord, NoteKey, StorageIdentity};
+use crate::encoder::EncoderData;
 use crate::journal::fields::{location, put_location, take};
 use crate::journal::{Backend, Journal, RecordLocation};
 use std::collections::BTreeMap;
@@ -9,13 +10,18 @@ use std::io;
 use xxhash_rust::xxh3::Xxh3;
 
 const KIND: u8 = b'M';
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const IDENTITY: u8 = b'i';
 const FRAMES: u8 = b'n';
 const NOTE: u8 = b't';
+const ENCODER: u8 = b'd';
 
 /// This many frames are gathered before they are written; a crash costs no more.
 const BATCH: usize = 256;
+
+/// The most bytes of encoders' own data that a storage holds. Statistics of a first pass take about 200 bytes
+/// for each frame, so that a film of several hours has room.
+const MOST_ENCODER_DATA: u64 = 128 << 20;
 
 pub(super) struct Content<B> {
     journal: Journal<B>,
@@ -23,6 +29,10 @@ pub(super) struct Content<B> {
     /// The frames of each pass lie here, in batches.
     batches: BTreeMap<u32, Vec<RecordLocation>>,
     notes: BTreeMap<NoteKey, RecordLocation>,
+    /// What encoders keep, by the digest of the frames that it is about.
+    encoder_data: BTreeMap<u128, KeptData>,
+    /// The most bytes of it.
+    pub(super) most_encoder_data: u64,
     /// Each pass that ended has its number of frames and their digest here.
     ended: BTreeMap<u32, Ended>,
     /// This is the pass that is being recorded; its frames that are not written yet follow.
@@ -30,6 +40,13 @@ pub(super) struct Content<B> {
     batch: Vec<FrameRecord>,
     /// The next commit will carry this index.
     index: Vec<u8>,
+}
+
+/// Where data of an encoder lies, and whose it is.
+#[derive(Debug, Clone, Copy)]
+struct KeptData {
+    identity: u128,
+    location: RecordLocation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +79,8 @@ impl<B: Backend> Content<B> {
             identity: None,
             batches: BTreeMap::new(),
             notes: BTreeMap::new(),
+            encoder_data: BTreeMap::new(),
+            most_encoder_data: MOST_ENCODER_DATA,
             ended: BTreeMap::new(),
             pass: 0,
             batch: Vec::new(),
@@ -95,6 +114,15 @@ impl<B: Backend> Content<B> {
                     return Ok(None);
                 };
                 self.notes.insert(NoteKey { topic, pass, unit }, location);
+            }
+            ENCODER => {
+                let (Some(frames), Some(identity), Some(location)) =
+                    (take(index), take(index), location(index))
+                else {
+                    return Ok(None);
+                };
+                let identity = u128::from_le_bytes(identity);
+                self.encoder_data.insert(u128::from_le_bytes(frames), KeptData { identity, location });
             }
             b'b' => self.forget(pass),
             b'e' => {
@@ -165,6 +193,33 @@ impl<B: Backend> Content<B> {
 
     pub(super) fn note(&self, key: NoteKey) -> io::Result<Option<Vec<u8>>> {
         self.notes.get(&key).map(|location| Ok(self.journal.read(*location)?.payload)).transpose()
+    }
+
+    /// Keeps data of an encoder about the frames with this digest, in the place of other data about them. It
+    /// belongs to no pass, because it follows from the frames alone. False where there is no room.
+    pub(super) fn put_encoder_data(&mut self, frames: u128, data: &EncoderData) -> io::Result<bool> {
+        let others = self.encoder_data.iter().filter(|(key, _)| **key != frames);
+        let held: u64 = others.map(|(_, kept)| u64::from(kept.location.length)).sum();
+        if held.saturating_add(data.bytes.len() as u64) > self.most_encoder_data {
+            return Ok(false);
+        }
+        let (pass, identity) = (self.pass, data.identity);
+        let location = self.journal.append(ENCODER, &[&data.bytes])?;
+        self.tell(ENCODER, pass, |index| {
+            index.extend(frames.to_le_bytes());
+            index.extend(identity.to_le_bytes());
+            put_location(index, location);
+        });
+        self.encoder_data.insert(frames, KeptData { identity, location });
+        Ok(true)
+    }
+
+    /// Returns what an encoder keeps about the frames with this digest.
+    pub(super) fn encoder_data(&self, frames: u128) -> io::Result<Option<EncoderData>> {
+        let Some(KeptData { identity, location }) = self.encoder_data.get(&frames).copied() else {
+            return Ok(None);
+        };
+        Ok(Some(EncoderData { identity, bytes: self.journal.read(location)?.payload }))
     }
 
     pub(super) fn notes(&self) -> impl Iterator<Item = NoteKey> + '_ {

@@ -2,6 +2,7 @@
 
 use super::content::Ended;
 use super::{FrameRecord, MultiPassStorage, StorageError};
+use crate::encoder::EncoderData;
 use std::sync::Arc;
 
 /// A key names the subject of a note.
@@ -115,6 +116,25 @@ impl StorageLease {
     /// [`StorageError::Closed`]; [`StorageError::File`], also for a record that is damaged.
     pub fn note(&self, key: NoteKey) -> Result<Option<Vec<u8>>, StorageError> {
         self.storage.with("reading it", |content| content.note(key))
+    }
+
+    /// Keeps data of an encoder about the frames with this digest, in the place of earlier data about them.
+    /// It survives the end of a pass, and the next first pass too, because it follows from the frames. Returns
+    /// false, and keeps nothing, where a storage holds as much of it as it may: 128 MiB.
+    ///
+    /// # Errors
+    /// [`StorageError::Closed`]; [`StorageError::File`].
+    pub fn put_encoder_data(&self, frames: u128, data: &EncoderData) -> Result<bool, StorageError> {
+        self.storage.with("writing it", |content| content.put_encoder_data(frames, data))
+    }
+
+    /// Returns what an encoder keeps about the frames with this digest, or `None` if there is nothing. Whose
+    /// it is must be asked ([`EncoderData::is_of`]).
+    ///
+    /// # Errors
+    /// [`StorageError::Closed`]; [`StorageError::File`], also for a record that is damaged.
+    pub fn encoder_data(&self, frames: u128) -> Result<Option<EncoderData>, StorageError> {
+        self.storage.with("reading it", |content| content.encoder_data(frames))
     }
 
     /// Returns the keys of all notes of a topic, sorted by pass and unit.

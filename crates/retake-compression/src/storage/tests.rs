@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::*;
+use crate::encoder::EncoderData;
 use crate::journal::faults::{Memory, cuts};
 use proptest::prelude::*;
 use retake_media::{Codec, SampleKind, Time};
@@ -112,6 +113,46 @@ fn a_kept_storage_goes_on() {
     }
 }
 
+/// ST-5: what an encoder keeps about frames is found again by them, in whatever pass it was kept, by later
+/// sessions too, and says whose it is; data of another version takes the place of what was there.
+#[test]
+fn encoders_keep_data_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("storage");
+    let storage = create(Some(&path), true).unwrap();
+    let session = storage.attach(&identity()).unwrap();
+    session.begin_pass(0).unwrap();
+    assert_eq!(session.encoder_data(7).unwrap(), None);
+    let (old, new) = (encoder_data(1, b"of an old version"), encoder_data(2, b"statistics"));
+    for (frames, data) in [(7, &old), (8, &old), (7, &new)] {
+        assert!(session.put_encoder_data(frames, data).unwrap());
+    }
+    session.end_pass().unwrap();
+    drop((session, storage));
+
+    let storage = create(Some(&path), false).unwrap();
+    let session = storage.attach(&identity()).unwrap();
+    session.begin_pass(0).unwrap();
+    assert_eq!(session.encoder_data(7).unwrap(), Some(new));
+    assert_eq!(session.encoder_data(8).unwrap(), Some(old));
+    storage.close().unwrap();
+    assert_eq!(session.encoder_data(7).unwrap_err().code(), -12214);
+    assert_eq!(session.put_encoder_data(9, &encoder_data(2, b"late")).unwrap_err().code(), -12214);
+}
+
+/// ST-11: there is no more data of encoders than its share, and what has no room is refused, not an error.
+#[test]
+fn data_of_encoders_has_a_bound() {
+    let mut content = Content::create(Memory::default()).unwrap();
+    content.most_encoder_data = 100;
+    let mut put =
+        |frames, bytes| content.put_encoder_data(frames, &encoder_data(1, &vec![0; bytes])).unwrap();
+    assert_eq!([put(1, 60), put(2, 41), put(2, 40), put(3, 1)], [true, false, true, false]);
+    // what it replaces does not count
+    assert_eq!([put(1, 61), put(1, 50), put(3, 10), put(3, 11)], [false, true, true, false]);
+    assert_eq!(content.encoder_data(3).unwrap().unwrap().bytes.len(), 10);
+}
+
 /// MP-3, resolution 38: only one session, and only one process, holds a storage at a time.
 #[test]
 fn a_storage_is_exclusive() {
@@ -192,10 +233,19 @@ fn seen(content: &Content<Memory>) -> io::Result<Seen> {
     }
     let notes: io::Result<Vec<_>> =
         content.notes().map(|key| Ok(content.note(key)?.unwrap_or_default())).collect();
-    Ok((content.identity.is_some(), frames, notes?, content.passes()))
+    let mut kept = notes?;
+    for unit in 0..3 {
+        kept.extend(content.encoder_data(unit)?.map(|data| data.bytes));
+    }
+    Ok((content.identity.is_some(), frames, kept, content.passes()))
 }
 
-/// Records two passes with notes, and returns the content of the storage whenever it was kept.
+/// What an encoder of this version keeps.
+fn encoder_data(version: u128, bytes: &[u8]) -> EncoderData {
+    EncoderData { identity: version, bytes: bytes.to_vec() }
+}
+
+/// Records two passes with notes and data of an encoder, and returns the content of the storage whenever it was kept.
 fn passes(memory: &Memory) -> Vec<Seen> {
     let mut content = Content::create(memory.clone()).unwrap();
     let mut states = vec![seen(&content).unwrap()];
@@ -213,6 +263,8 @@ fn passes(memory: &Memory) -> Vec<Seen> {
             content
                 .put_note(NoteKey { topic: b'q', pass, unit: number as u32 / 2 }, &[pass as u8; 20])
                 .unwrap();
+            let kept = encoder_data(pass.into(), &[number as u8; 30]);
+            content.put_encoder_data(number as u128 / 2, &kept).unwrap();
             note(&mut content);
         }
         content.end_pass().unwrap();

@@ -3,10 +3,10 @@
 use crate::common::{Take, decode, encode, encoders, ffmpeg, flat, render, settings, time};
 use crate::run::{refusal, steps};
 use retake_compression::encoder::{
-    Controls, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
+    Controls, EncoderData, EncoderError, EncoderFactory, EncoderSettings, FrameOptions, Output, RateControl,
     Reconfiguration,
 };
-use retake_media::{Sample, Time};
+use retake_media::{PixelBuffer, Sample, Time};
 use std::sync::Arc;
 
 const FRAMES: u32 = 60;
@@ -102,6 +102,77 @@ fn quality_changes_in_both_passes() {
             }
         }
         assert!(opened.bytes() < bytes && bytes < usual.bytes());
+    }
+}
+
+/// Encodes frames with what an earlier encode of them found out, if there is something, and returns what this
+/// one found out, too.
+fn with_data(
+    factory: &dyn EncoderFactory,
+    settings: &EncoderSettings,
+    frames: &[PixelBuffer],
+    forced: &[usize],
+    data: Option<&EncoderData>,
+) -> (Vec<Vec<u8>>, Option<EncoderData>) {
+    let mut encoder = factory.open(settings).unwrap();
+    data.into_iter().for_each(|data| encoder.offer(data));
+    for (index, frame) in frames.iter().enumerate() {
+        let options = FrameOptions { force_key_frame: forced.contains(&index), ..Default::default() };
+        encoder.send(frame, time(index), Time::INVALID, options).unwrap();
+    }
+    assert_eq!(encoder.data(), None, "not before the end");
+    encoder.finish().unwrap();
+    let mut samples = Vec::new();
+    loop {
+        match encoder.receive().unwrap() {
+            Output::Frame(frame) => samples.push(frame.sample.data),
+            Output::End => break,
+            _ => {}
+        }
+    }
+    let data = encoder.data();
+    assert_eq!(encoder.data(), None, "once");
+    (samples, data)
+}
+
+/// 8.6: what a first pass found out serves every quality, and changes no byte; it is not found out again.
+/// Where the frames are others, or where it is of other settings, it is ignored.
+#[test]
+fn first_passes_are_not_made_again() {
+    for (factory, settings) in able() {
+        let frames = render(&settings, FRAMES as usize, 25, 1);
+        let scale = factory.info().quality;
+        let with = |quality: f64, reconstruct: bool| EncoderSettings {
+            rate: RateControl::Quality(scale.snap(quality)),
+            reconstruct,
+            ..settings.clone()
+        };
+        let (fine, coarse) = (with(scale.usual, true), with(scale.usual * 1.5, false));
+        let (_, found) = with_data(&*factory, &fine, &frames, &[7], None);
+        let found = found.expect("it looked at the frames");
+        // libvpx gives a packet of about 200 bytes for each frame.
+        assert!(found.bytes.len() < 300 * frames.len());
+        let (own, _) = with_data(&*factory, &coarse, &frames, &[7], None);
+        let (again, more) = with_data(&*factory, &coarse, &frames, &[7], Some(&found));
+        assert!(again == own && more.is_none(), "what is known is not looked for");
+
+        // The offer is of other frames: one fewer, one more, other sync frames.
+        for (frames, forced) in [(&frames[1..], vec![7]), (&frames[..20], vec![7]), (&frames, vec![9])] {
+            let (own, _) = with_data(&*factory, &coarse, frames, &forced, None);
+            let (again, more) = with_data(&*factory, &coarse, frames, &forced, Some(&found));
+            assert!(again == own && more.is_some(), "{} frames", frames.len());
+        }
+        // It is of other settings, or of no settings at all, or broken in its form.
+        let other = EncoderSettings { preset: factory.info().presets[4].name.clone(), ..coarse.clone() };
+        let strange = EncoderData { identity: 0, bytes: found.bytes.clone() };
+        let short = EncoderData { bytes: found.bytes[..40].to_vec(), ..found.clone() };
+        for (settings, data) in [(&other, &found), (&coarse, &strange), (&coarse, &short)] {
+            let (own, _) = with_data(&*factory, settings, &frames, &[7], None);
+            let (again, more) = with_data(&*factory, settings, &frames, &[7], Some(data));
+            assert!(again == own && more.is_some());
+        }
+        // An encode without a frame has nothing to say, whatever it was offered.
+        assert_eq!(with_data(&*factory, &coarse, &[], &[], Some(&found)), (Vec::new(), None));
     }
 }
 

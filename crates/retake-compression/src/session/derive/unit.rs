@@ -25,6 +25,8 @@ pub(in crate::session) struct UnitStart {
     pub(in crate::session) target: Option<Target>,
     /// How many frames the unit has; 0 where that is not known.
     pub(in crate::session) frames: usize,
+    /// A digest of the unit's frames: of their times, pictures and options. 0 where nothing is kept by it.
+    pub(in crate::session) digest: u128,
     /// The samples of the merged stream, as decode time and bytes, that windows of data rate limits still
     /// hold when the unit begins.
     pub(in crate::session) before: Vec<(Time, u64)>,

@@ -1,6 +1,6 @@
 //! When a sync frame is due: kept around the encoder, because no encoder knows times.
 
-use crate::encoder::{Encoder, EncoderError, FrameOptions, Output, Reconfiguration};
+use crate::encoder::{Encoder, EncoderData, EncoderError, FrameOptions, Output, Reconfiguration};
 use crate::property::{Values, set_value};
 use retake_media::{FormatDescription, PixelBuffer, Time};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,6 +98,14 @@ impl<E: Encoder> Encoder for KeyFrameSchedule<E> {
 
     fn reconfigure(&mut self, change: &Reconfiguration) -> Result<bool, EncoderError> {
         self.encoder.reconfigure(change)
+    }
+
+    fn offer(&mut self, data: &EncoderData) {
+        self.encoder.offer(data);
+    }
+
+    fn data(&mut self) -> Option<EncoderData> {
+        self.encoder.data()
     }
 
     fn finish(&mut self) -> Result<(), EncoderError> {

@@ -5,8 +5,8 @@ use super::conversion::Conversion;
 use super::fitting::{Fitted, Fitting};
 use crate::encode_run::{EncodeRun, RunError, RunEvent, ScoredUnits};
 use crate::encoder::{
-    EncodedFrame, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings, FrameOptions,
-    RateControl, TransferMaker,
+    EncodedFrame, Encoder, EncoderData, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings,
+    FrameOptions, RateControl, TransferMaker,
 };
 use crate::property::{PropertyKey, Values, set_value};
 use crate::random_access::mark_partial_sync;
@@ -23,6 +23,12 @@ use std::sync::Arc;
 pub(in crate::session) trait Listener {
     /// Takes a report. It may take long, because the client's handler is called with outcomes.
     fn report(&mut self, report: Report);
+
+    /// What an encoder has kept about the frames with this digest.
+    fn encoder_data(&self, frames: u128) -> Option<EncoderData>;
+
+    /// Keeps data of an encoder about the frames with this digest, if there is room for it.
+    fn keep_encoder_data(&self, frames: u128, data: &EncoderData);
 
     /// Whether the session is over, so that what is inside the encoder is of no use to anybody.
     fn is_over(&self) -> bool;
@@ -208,6 +214,9 @@ impl Stack {
             listener.report(Report::Refused { number, error: error.clone() });
             return Err(error);
         }
+        if self.begins_unit {
+            self.offer(listener);
+        }
         let Some(running) = &mut self.running else {
             return Err(SessionError::Malfunction("no encode is open".to_owned()));
         };
@@ -242,6 +251,31 @@ impl Stack {
         Ok(())
     }
 
+    /// An encode of a whole unit was opened and has had no frame: an earlier one may have kept what saves it
+    /// work.
+    fn offer(&mut self, listener: &dyn Listener) {
+        let Some(running) = self
+            .running
+            .as_mut()
+            .filter(|running| running.run.pushed() == 0 && running.settings.controls.first_pass.is_some())
+        else {
+            return;
+        };
+        if let Some(data) = listener.encoder_data(self.unit.digest) {
+            running.run.encoder_mut().offer(&data);
+        }
+    }
+
+    /// The encode of a unit has ended. Only what it knows of the whole unit is kept.
+    fn keep_data(&mut self, listener: &dyn Listener) {
+        let Some(running) = &mut self.running else { return };
+        if running.run.pushed() == self.unit.frames as u64
+            && let Some(data) = running.run.encoder_mut().data()
+        {
+            listener.keep_encoder_data(self.unit.digest, &data);
+        }
+    }
+
     /// The encode has ended, and it was that of a whole unit that is to take a number of bytes. True if it is
     /// encoded once more; all its samples come again then.
     fn fit(&mut self, listener: &mut dyn Listener) -> Result<bool, SessionError> {
@@ -254,6 +288,7 @@ impl Stack {
         self.unit.quality = Some(quality);
         self.discard();
         self.open(&values)?;
+        self.offer(listener);
         for Fitted { number, picture, pts, duration, options } in frames {
             self.send(number, &picture, (pts, duration), options, listener)?;
             self.collect(listener)?;
@@ -383,7 +418,11 @@ impl Stack {
             running.run.finish()?;
         }
         while self.running.is_some() && !listener.is_over() {
-            if self.collect(listener)? && !self.fit(listener)? {
+            if !self.collect(listener)? {
+                continue;
+            }
+            self.keep_data(listener);
+            if !self.fit(listener)? {
                 self.release(listener)?;
                 let capped = self.running.as_ref().and_then(|running| running.run.encoder().coarser());
                 if let Some(quality) = capped {

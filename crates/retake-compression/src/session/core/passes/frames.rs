@@ -5,7 +5,8 @@ use crate::encoder::FrameOptions;
 use crate::source_frames::SourceFrames;
 use crate::storage::FrameRecord;
 use retake_media::{SampleKind, Time};
-use xxhash_rust::xxh3::xxh3_64;
+use std::ops::Range;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// What a source frame comes with in each pass.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -43,6 +44,21 @@ impl Frames {
         let (bytes, qp, sync, sent, out) = (0, 0.0, false, true, false);
         self.source.push(pts, input);
         self.states.push(Frame { dts, bytes, qp, sync, sent, out });
+    }
+
+    /// Equal for the same frames: their times, pictures and options.
+    pub(super) fn digest(&self, frames: Range<usize>) -> u128 {
+        let mut digest = Xxh3::new();
+        for index in frames {
+            let Input { duration, digest: input } = self.source.key(index).copied().unwrap_or_default();
+            for time in [self.pts(index), duration] {
+                digest.update(&time.value().to_le_bytes());
+                digest.update(&time.timescale().to_le_bytes());
+                digest.update(&time.epoch().to_le_bytes());
+            }
+            digest.update(&input.to_le_bytes());
+        }
+        digest.digest128()
     }
 
     pub(super) fn find(&self, pts: Time) -> Option<usize> {

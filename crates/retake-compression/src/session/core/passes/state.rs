@@ -307,7 +307,8 @@ impl Passes {
         let before = limits::before(&self.frames, self.limits(), pts);
         let after = limits::after(&self.frames, self.limits(), end);
         let fullness = self.buffer().map(|buffer| limits::fullness(&self.frames, buffer, pts));
-        UnitStart { quality, target, frames: end - first, before, after, fullness }
+        let digest = self.frames.digest(first..end);
+        UnitStart { quality, target, frames: end - first, digest, before, after, fullness }
     }
 
     /// The unit that is being encoded again came out with another quality than it began with.
