@@ -145,8 +145,9 @@ pub mod parallel {
 /// they may be, is here.
 pub mod encoder {
     pub use retake_compression::encoder::{
-        ControlSupport, Controls, EncodedFrame, EncoderSettings, FieldSupport, FrameError, Output, Preset,
-        ProfileSupport, QualityScale, RateBuffer, RateControl, RateLimit, Reconfiguration, TransferMaker,
+        ControlSupport, Controls, EncodedFrame, EncoderData, EncoderSettings, FieldSupport, FrameError,
+        Output, Preset, ProfileSupport, QualityScale, RateBuffer, RateControl, RateLimit, Reconfiguration,
+        TransferMaker,
     };
 }
 

@@ -6,6 +6,7 @@
 #[path = "../session/common.rs"]
 mod common;
 mod disk;
+mod encoder_data;
 mod flows;
 mod golden;
 mod kept;
