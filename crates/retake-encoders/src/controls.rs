@@ -170,9 +170,12 @@ fn check_buffer(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), Re
         RateControl::AverageBitRate(rate) if rate > max_rate => {
             return refuse("max_rate is below the average bit rate");
         }
-        RateControl::Quality(_) | RateControl::Lossless => {
+        // An encoder that keeps to limits keeps to a buffer at a quality as well: sessions of several passes
+        // encode units of a variable rate so.
+        RateControl::Quality(_) if !info.controls.rate_limit => {
             return refuse("goes with a constant or average bit rate only");
         }
+        RateControl::Lossless => return refuse("leaves no room for what loses nothing"),
         _ => {}
     }
     if settings.controls.low_latency {

@@ -1,6 +1,6 @@
 //! What passes are made for beside a rate: a floor of quality, and limits that hold across joins.
 
-use super::{FRAMES, film, send, session, storage};
+use super::{FRAMES, bytes, film, send, session, storage};
 use crate::common::{self, decode, ffmpeg, luma_error};
 use retake::property::{DataRateLimit, Property, PropertyKey};
 use retake::session::{NextPass, PassOptions};
@@ -247,6 +247,54 @@ fn w2_later_passes_keep_a_limit_and_the_rate() {
             // an encoder with a buffer may not make up elsewhere for what the buffer takes from a unit
             assert!(kept > if info.controls.rate_limit { 0.85 } else { 0.95 }, "{name}: {kept}");
             assert_eq!(syncs(&merged), syncs(&first), "{name}");
+        }
+    }
+}
+
+/// The least that a decoder's buffer holds along samples in decode order, in bits, and how often a second flows
+/// in: a model of the test's own.
+fn lowest(samples: &[SampleBuffer], rate: f64, seconds: f64) -> f64 {
+    let size = rate * seconds;
+    let (mut level, mut lowest) = (0.9 * size, f64::INFINITY);
+    for sample in samples {
+        level -= sample.sample.data.len() as f64 * 8.0;
+        lowest = lowest.min(level);
+        level = (level + rate / 24.0).min(size);
+    }
+    lowest
+}
+
+/// MP-33, 5.3: a greatest rate, with an average or without, holds for the merged stream of all passes: the
+/// decoder's buffer never runs dry, not across units of different passes either, while quality asks for more.
+#[test]
+fn a_greatest_rate_holds_across_passes() {
+    const PEAK: f64 = 200_000.0;
+    const SECONDS: f64 = 1.0;
+    let frames = film();
+    for info in common::encoders() {
+        let pull = common::session(&info);
+        if !common::has(&pull, PropertyKey::VBVMaxBitRate) {
+            continue;
+        }
+        drop(pull);
+        let peak = [Property::VBVMaxBitRate(PEAK as u64), Property::VBVBufferDuration(SECONDS)];
+        for aim in [Property::Quality(0.9), Property::VariableBitRate(180_000)] {
+            let name = format!("{}: {aim:?}", info.name);
+            let pull = common::session(&info);
+            pull.0.set_all(&[aim, Property::MaxKeyFrameInterval(24)]).unwrap();
+            pull.0.set_all(&peak).unwrap();
+            let storage = storage();
+            let whole = PassOptions { request_once: true, ..PassOptions::default() };
+            pull.0.set_multi_pass_storage(Some(&storage), whole).unwrap();
+            let (_, merged, passes) = run(&pull, &frames);
+            let lowest = lowest(&merged, PEAK, SECONDS);
+            let rate = bytes(&merged) as f64 * 8.0 * 24.0 / merged.len() as f64;
+            println!("{name}: {rate:.0} bit/s in {passes} passes, {lowest:.0} bits in the buffer at least");
+            assert!(passes > 1 && lowest >= -8.0, "{name}: {lowest}");
+            assert!(rate > 0.6 * PEAK, "{name}: {rate}");
+            if ffmpeg() {
+                assert_eq!(decode(&merged.iter().collect::<Vec<_>>()).len(), FRAMES, "{name}");
+            }
         }
     }
 }

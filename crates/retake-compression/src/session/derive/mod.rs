@@ -22,7 +22,7 @@ pub use hints::Hints;
 pub(super) use colour::described;
 pub(super) use hints::Said;
 pub(super) use quality::asked_on_scale;
-pub(super) use rate::{average, decoder_buffer, is_limited, rate};
+pub(super) use rate::{average, is_limited, judged_buffer, rate};
 pub(super) use scoring::scoring;
 pub(super) use structure::{chroma, depth, format, frame_rate};
 pub(super) use unit::{UnitStart, frames_in_memory, hold_back, unit_settings};

@@ -8,6 +8,8 @@ use crate::rate_limit::VbvOf;
 
 /// The seconds of a decoder's buffer where nobody says how many.
 const USUAL_BUFFER: f64 = 2.5;
+/// Which share of it is full at first where nobody says so.
+const USUAL_FULLNESS: f64 = 0.9;
 /// The greatest rate and window that encoders take. What is more limits nothing.
 const MOST_RATE: u64 = 4_000_000_000;
 const MOST_WINDOW: u64 = 1 << 40;
@@ -44,8 +46,7 @@ pub(in crate::session) fn rate(
         && limit.is_none()
         && let Some(&peak) = set_value!(values, VBVMaxBitRate)
     {
-        let seconds = set_value!(values, VBVBufferDuration).copied().unwrap_or(USUAL_BUFFER);
-        let window_bits = ((peak as f64 * seconds) as u64).max(1000);
+        let window_bits = ((peak as f64 * buffer_seconds(values)) as u64).max(1000);
         limit = Some(RateLimit { bits_per_second: peak, window_bits });
     }
     let rate = match (average, &limit, by_quality) {
@@ -96,7 +97,7 @@ pub(super) fn buffer(environment: &Environment<'_>, values: &Values) -> Option<R
 }
 
 /// The same as the properties describe it, which is what a stream is judged by.
-pub(in crate::session) fn decoder_buffer(values: &Values) -> Option<RateBuffer> {
+fn decoder_buffer(values: &Values) -> Option<RateBuffer> {
     let max_rate = match (set_value!(values, ConstantBitRate), set_value!(values, VariableBitRate)) {
         (Some(&rate), _) => rate,
         (None, Some(&rate)) => {
@@ -107,9 +108,22 @@ pub(in crate::session) fn decoder_buffer(values: &Values) -> Option<RateBuffer> 
     };
     Some(RateBuffer {
         max_rate,
-        seconds: set_value!(values, VBVBufferDuration).copied().unwrap_or(USUAL_BUFFER),
-        initial: set_value!(values, VBVInitialDelayPercentage).copied().unwrap_or(90.0) / 100.0,
+        seconds: buffer_seconds(values),
+        initial: set_value!(values, VBVInitialDelayPercentage).map_or(USUAL_FULLNESS, |share| share / 100.0),
     })
+}
+
+/// The buffer that the samples of all passes together are judged by: the decoder's, which a greatest rate
+/// without an average has, too. Encoders keep to that one as to a limit, and begin with the same share of it.
+pub(in crate::session) fn judged_buffer(values: &Values) -> Option<RateBuffer> {
+    let peak = set_value!(values, VBVMaxBitRate).copied();
+    let of_peak =
+        |max_rate| RateBuffer { max_rate, seconds: buffer_seconds(values), initial: USUAL_FULLNESS };
+    decoder_buffer(values).or(peak.map(of_peak))
+}
+
+fn buffer_seconds(values: &Values) -> f64 {
+    set_value!(values, VBVBufferDuration).copied().unwrap_or(USUAL_BUFFER)
 }
 
 /// The quality that is not exceeded, on the encoder's scale: where a rate is aimed at, a quality is a

@@ -1,6 +1,6 @@
 //! The settings of a unit that is encoded again.
 
-use super::rate::is_limited;
+use super::rate::{is_limited, judged_buffer};
 use crate::encoder::{EncoderInfo, EncoderSettings, RateControl};
 use crate::planner::pace::Target;
 use crate::property::{Values, set_value};
@@ -57,6 +57,14 @@ pub(in crate::session) fn unit_settings(
     settings.controls.quality_ceiling = None;
     // At constant quality only encoders that know limits have a buffer.
     settings.controls.buffer = settings.controls.buffer.filter(|_| info.controls.rate_limit);
+    // An encoder that keeps to a greatest rate as to a limit is told of the buffer in its own right, because a
+    // limit says how large it is, and not how full the samples before the unit have left it.
+    if settings.limit.is_some()
+        && !is_limited(values)
+        && let Some(buffer) = judged_buffer(values).filter(|_| info.controls.variable_bit_rate)
+    {
+        (settings.controls.buffer, settings.limit) = (Some(buffer), None);
+    }
     if let (Some(buffer), Some(fullness)) = (&mut settings.controls.buffer, unit.fullness) {
         buffer.initial = fullness.max(LEAST_FULLNESS);
     }

@@ -50,7 +50,8 @@ impl Stream {
         let rules = self.rules(factory, values, &settings, unit);
         let usual = settings.limit;
         let left = self.left.filter(|left| usual.is_some_and(|usual| usual != *left));
-        settings.limit = self.left.or(usual);
+        // A unit whose encoder is told of the decoder's buffer has no limit beside it.
+        settings.limit = usual.and(self.left.or(usual));
         let (factory, values, intervals) = (factory.clone(), values.clone(), self.intervals.clone());
         let info = factory.info().clone();
         let open = move |settings: &EncoderSettings| -> Result<_, EncoderError> {

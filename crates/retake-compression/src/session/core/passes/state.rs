@@ -336,7 +336,7 @@ impl Passes {
     }
 
     fn buffer(&self) -> Option<RateBuffer> {
-        derive::decoder_buffer(self.values()?)
+        derive::judged_buffer(self.values()?)
     }
 
     /// Takes note of the sample of a frame, and gives the record of it for the storage.

@@ -511,14 +511,91 @@ fn a_buffer_that_runs_dry_across_a_join_has_its_units_encoded_again() {
         Property::VBVBufferDuration(1.0),
         Property::VBVInitialDelayPercentage(100.0),
     ]);
+    // it holds 1000 bytes, and is full when the second unit begins, however full it was at first
+    runs_dry(&values);
+}
+
+/// MP-33, 5.3: the same for a greatest rate without an average.
+#[test]
+fn a_greatest_rate_alone_is_kept_across_joins() {
+    runs_dry(&values(&[Property::VBVMaxBitRate(8000), Property::VBVBufferDuration(1.0)]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// MP-33: whatever units take, and however they answer to the knob within reason, the merged stream keeps
+    /// a greatest rate within the passes that there are, or no unit can be coarser; judged by a buffer that
+    /// the test fills and empties itself.
+    #[test]
+    fn a_merged_stream_keeps_its_greatest_rate(
+        sizes in prop::collection::vec(20.0..400.0f64, 4), slope in -0.2..-0.13f64,
+    ) {
+        let values = values(&[Property::VBVMaxBitRate(8000), Property::VBVBufferDuration(1.0)]);
+        let mut session = passes(PassOptions { most: 12, ..PassOptions::default() });
+        let mut merged = vec![0.0; 40];
+        // The buffer holds 1000 bytes, 900 at first, and 100 flow in with each frame.
+        let lowest = |merged: &[f64]| {
+            let mut level = 900.0f64;
+            let mut lowest = level;
+            for bytes in merged {
+                level -= bytes;
+                lowest = lowest.min(level);
+                level = (level + 100.0).min(1000.0);
+            }
+            lowest
+        };
+        let mut asked: Option<Arc<[TimeRange]>> = None;
+        loop {
+            begin_with(&mut session, false, &values, "").unwrap();
+            let mut quality = None;
+            for frame in 0..40 {
+                if asked.as_ref().is_some_and(|ranges| !ranges.iter().any(|range| range.contains(at(frame)))) {
+                    continue;
+                }
+                let unit = frame as usize / 10;
+                let bytes = |quality: Option<f64>| {
+                    // 20.0 is what the planner takes the first pass for
+                    (sizes[unit] * ((quality.unwrap_or(20.0) - 20.0) * slope).exp2()).max(1.0)
+                };
+                let index = frame as usize;
+                // What a unit begins with is known before its first frame is sent.
+                let start = send(&mut session, frame, bytes(quality) as usize).unwrap();
+                if let Some(start) = start {
+                    quality = start.quality;
+                    let record = session.passes.emitted(
+                        &Sample {
+                            data: vec![0; bytes(quality) as usize],
+                            pts: at(frame),
+                            dts: at(frame),
+                            duration: STEP,
+                            kind: SampleKind::Sync,
+                        },
+                        25.0,
+                    );
+                    prop_assert!(record.is_some());
+                }
+                merged[index] = bytes(quality).floor();
+            }
+            match end(&mut session, false, None).unwrap() {
+                NextPass::Requested(ranges) => asked = Some(ranges),
+                _ => break,
+            }
+        }
+        prop_assert!(lowest(&merged) >= 0.0, "{} of {:?}", lowest(&merged), merged);
+    }
+}
+
+/// Two units let the buffer run dry together.
+fn runs_dry(values: &Arc<Values>) {
     let mut session = passes(PassOptions::default());
-    begin_with(&mut session, false, &values, "").unwrap();
+    begin_with(&mut session, false, values, "").unwrap();
     // it holds 1000 bytes, and 100 flow in with each frame: five of these frames leave 400, ten nothing
     let bytes = |frame: i64| if (15..25).contains(&frame) { 220 } else { 20 };
     (0..40).for_each(|frame| assert!(send(&mut session, frame, bytes(frame)).is_ok()));
     let range = TimeRange::between(at(10), at(30));
     assert_eq!(end(&mut session, false, None), Ok(NextPass::Requested([range].into())));
-    begin_with(&mut session, false, &values, "").unwrap();
+    begin_with(&mut session, false, values, "").unwrap();
     for frame in 10..30 {
         let start = send(&mut session, frame, bytes(frame) * 3 / 4).unwrap();
         let fullness = start.map(|start| start.fullness.expect("there is a buffer"));
