@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_128;
 /// later encode of the same frames with another quality may use it in place of looking at them again; the
 /// samples must be those that it would give without.
 ///
-/// Nothing but the encoder knows what the bytes mean, and they are only of use to the version and the settings
-/// that made them: [`is_of`](Self::is_of) tells. What is of another version is ignored.
+/// Nothing but the encoder knows what the bytes mean, and they are only of use to the version and the
+/// settings that made them: [`is_of`](Self::is_of) tells. What is of another version is ignored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncoderData {
     /// A digest of the encoder, its version and the settings, but for the quality.

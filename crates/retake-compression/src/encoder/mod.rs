@@ -98,16 +98,16 @@ pub trait Encoder: Send {
     }
 
     /// Offers what an encode of the same frames has kept ([`Encoder::data`]), before the first frame is sent.
-    /// An encoder ignores what it has no use for, such as data of another version, and must find out by itself
-    /// whether the frames that come are those that the data is about, as far as that matters to it: the caller
-    /// only promises equal pictures. It changes no byte of any sample.
+    /// An encoder ignores what it has no use for, such as data of another version, and must find out by
+    /// itself whether the frames that come are those that the data is about, as far as that matters to it:
+    /// the caller only promises equal pictures. It changes no byte of any sample.
     fn offer(&mut self, data: &EncoderData) {
         let _ = data;
     }
 
-    /// Returns what this encode has found out about its frames and a later encode of them with another quality
-    /// can use. There is something at the end of the encode at the earliest, once, and not where it used what
-    /// it was offered.
+    /// Returns what this encode has found out about its frames and a later encode of them with another
+    /// quality can use. There is something at the end of the encode at the earliest, once, and not where it
+    /// used what it was offered.
     fn data(&mut self) -> Option<EncoderData> {
         None
     }

@@ -119,8 +119,8 @@ impl StorageLease {
     }
 
     /// Keeps data of an encoder about the frames with this digest, in the place of earlier data about them.
-    /// It survives the end of a pass, and the next first pass too, because it follows from the frames. Returns
-    /// false, and keeps nothing, where a storage holds as much of it as it may: 128 MiB.
+    /// It survives the end of a pass, and the next first pass too, because it follows from the frames.
+    /// Returns false, and keeps nothing, where a storage holds as much of it as it may: 128 MiB.
     ///
     /// # Errors
     /// [`StorageError::Closed`]; [`StorageError::File`].

@@ -245,7 +245,8 @@ fn encoder_data(version: u128, bytes: &[u8]) -> EncoderData {
     EncoderData { identity: version, bytes: bytes.to_vec() }
 }
 
-/// Records two passes with notes and data of an encoder, and returns the content of the storage whenever it was kept.
+/// Records two passes with notes and data of an encoder, and returns the content of the storage whenever it
+/// was kept.
 fn passes(memory: &Memory) -> Vec<Seen> {
     let mut content = Content::create(memory.clone()).unwrap();
     let mut states = vec![seen(&content).unwrap()];

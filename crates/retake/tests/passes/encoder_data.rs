@@ -113,9 +113,9 @@ fn session(factory: Watched, path: &Path) -> (common::Pull, Arc<MultiPassStorage
 }
 
 /// ST-5, MP-3, MP-25: what the encoder's own first pass found out of a unit is found out once, for all later
-/// passes and for all encodes of a unit until it takes its bytes, in this session and in one that goes on with
-/// its storage; and samples are the same as where nothing is kept. What is kept of another version of the
-/// encoder changes nothing.
+/// passes and for all encodes of a unit until it takes its bytes, in this session and in one that goes on
+/// with its storage; and samples are the same as where nothing is kept. What is kept of another version of
+/// the encoder changes nothing.
 #[test]
 fn a_first_pass_of_the_encoder_is_made_once_for_each_unit() {
     let (frames, folder) = (film(), tempfile::tempdir().unwrap());

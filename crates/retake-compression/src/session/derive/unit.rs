@@ -14,6 +14,9 @@ const GROUP: u32 = 32;
 /// Which share of its buffer an encode begins with at least: less is not enough for a sync frame.
 const LEAST_FULLNESS: f64 = 0.25;
 
+/// Which share of its buffer an encode is not told of, because encoders overshoot their buffer by a little.
+const OVERSHOOT: f64 = 0.05;
+
 /// How an encode of its own begins in a session of several passes. The default is that of a pass over
 /// everything.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,8 +60,8 @@ pub(in crate::session) fn unit_settings(
     settings.controls.quality_ceiling = None;
     // At constant quality only encoders that know limits have a buffer.
     settings.controls.buffer = settings.controls.buffer.filter(|_| info.controls.rate_limit);
-    // An encoder that keeps to a greatest rate as to a limit is told of the buffer in its own right, because a
-    // limit says how large it is, and not how full the samples before the unit have left it.
+    // An encoder that keeps to a greatest rate as to a limit is told of the buffer in its own right, because
+    // a limit says how large it is, and not how full the samples before the unit have left it.
     if settings.limit.is_some()
         && !is_limited(values)
         && let Some(buffer) = judged_buffer(values).filter(|_| info.controls.variable_bit_rate)
@@ -66,7 +69,7 @@ pub(in crate::session) fn unit_settings(
         (settings.controls.buffer, settings.limit) = (Some(buffer), None);
     }
     if let (Some(buffer), Some(fullness)) = (&mut settings.controls.buffer, unit.fullness) {
-        buffer.initial = fullness.max(LEAST_FULLNESS);
+        buffer.initial = (fullness - OVERSHOOT).max(LEAST_FULLNESS);
     }
     settings
 }
