@@ -188,8 +188,8 @@ fn the_same_command_knows_what_it_has_finished() {
     studio.retake(&job).refused(2, &["out.mp4", "exists already"]);
 }
 
-/// Runs the command and lets a call of this number fail in each thread; the exit code, or `None` if none has as
-/// many.
+/// Runs the command and lets a call of this number fail in each thread; the exit code, or `None` if none has
+/// as many.
 fn fails_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<i32> {
     let log = studio.path("").with_extension("calls");
     let run = Command::new("strace")
@@ -209,7 +209,7 @@ fn fails_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<i32> 
     text.contains("(INJECTED)").then(|| run.code().expect("it ends by itself"))
 }
 
-/// Where a file or a folder cannot be removed once, the same command comes to the same bytes, with nothing left
+/// Where a file or a folder cannot be removed once, the command comes to the same bytes, with nothing left
 /// over, also where the film was in its place already.
 #[test]
 fn removals_that_fail_once_leave_nothing_for_good() {

@@ -162,8 +162,8 @@ fn a_break_of_the_clock_moves_all_tracks_together() {
 const SOUND: u8 = 0xc0;
 const PICTURES: u8 = 0xe0;
 
-/// Adds ticks to the times at which some samples of a transport stream are shown, by their numbers among all of
-/// their kind.
+/// Adds ticks to the times at which some samples of a transport stream are shown, by their numbers among all
+/// of their kind.
 fn restamp(film: &mut [u8], kind: u8, samples: std::ops::Range<usize>, ticks: u64) {
     let heads = film.chunks_mut(188).filter(|packet| packet[1] & 0x40 != 0).filter_map(|packet| {
         // behind the header and what may be stuffed into it: start code, kind, flags, time

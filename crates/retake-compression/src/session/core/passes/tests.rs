@@ -478,7 +478,8 @@ proptest! {
         });
         prop_assert_eq!(placed.collect::<Vec<_>>(), whole.takes.into_iter().collect::<Vec<_>>());
         let shared: f64 = plans.iter().flatten().filter_map(|plan| plan.bytes).sum();
-        prop_assert!((shared / whole.bytes.unwrap() - 1.0).abs() < 1e-9);
+        // nothing may be left for them
+        prop_assert!((shared - whole.bytes.unwrap()).abs() < 1e-6);
     }
 }
 
