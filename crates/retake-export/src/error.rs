@@ -193,6 +193,16 @@ pub enum RequestError {
         /// Whether other containers have a finer clock.
         coarse: bool,
     },
+    /// All frames of the source are further from each other than those of any film.
+    #[error(
+        "{input}: its frames are {:.1} hours apart and more: the clock of the source must be wrong", step / 3600.0
+    )]
+    FramesTooFar {
+        /// The source.
+        input: PathBuf,
+        /// The shortest step between two frames, in seconds.
+        step: f64,
+    },
     /// A number that has to be 1 or more is 0.
     #[error("{what}: at least 1 is needed")]
     Zero {
@@ -521,7 +531,9 @@ impl RequestError {
     pub const fn code(&self) -> i32 {
         match self {
             Self::OutputExists { .. } => codes::FILE_ALREADY_EXISTS,
-            Self::ContainerCannotHold { .. } | Self::ContainerTooCoarse { .. } => codes::FORMAT_UNSUPPORTED,
+            Self::ContainerCannotHold { .. }
+            | Self::ContainerTooCoarse { .. }
+            | Self::FramesTooFar { .. } => codes::FORMAT_UNSUPPORTED,
             Self::UnknownProperty { .. } => codes::PROPERTY_NOT_SUPPORTED,
             Self::Property(error) => error.code(),
             Self::Encoder(error) => error.code(),

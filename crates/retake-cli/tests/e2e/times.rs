@@ -1,6 +1,7 @@
 //! Times of variable frame rate films survive to the tick, and sound stays where it was.
 
 use crate::common::{Studio, between, fast, frame_times, probe};
+use std::fs;
 use std::path::Path;
 
 /// A film with irregular times, whose sound begins later than its pictures.
@@ -112,4 +113,25 @@ fn frames_that_are_too_close_for_matroska_are_refused() {
     studio.render("-f lavfi -i testsrc2=s=64x64:r=1000:d=0.02 -c:v libx264 -bf 2", "film.mp4");
     let run = studio.retake(&job("out.mkv"));
     assert_eq!(run.code, 0, "{run:?}");
+}
+
+/// The head of a damaged film states a clock with which frames are days or less than a microsecond apart: both
+/// are refused before the work, whatever the container.
+#[test]
+fn clocks_that_cannot_be_are_refused() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=64x64:r=25:d=1 -c:v libvpx -b:v 100k -cpu-used 8", "film.ivf");
+    // rate and scale lie behind 16 bytes (IVF)
+    for (rate, scale, what) in [(25u32, 8_388_609u32, "hours apart"), (100_000_000, 1, "ms apart")] {
+        let mut film = studio.read("film.ivf");
+        film[16..20].copy_from_slice(&rate.to_le_bytes());
+        film[20..24].copy_from_slice(&scale.to_le_bytes());
+        fs::write(studio.path("damaged.ivf"), film).unwrap();
+        let before = studio.names();
+        for output in ["out.mp4", "out.mkv", "out.m3u8"] {
+            let run = studio.retake(&format!("encode damaged.ivf -o {output} {} --crf 40", fast()));
+            run.refused(2, &[what]);
+            assert_eq!(studio.names(), before, "{output}");
+        }
+    }
 }

@@ -47,6 +47,10 @@ impl OutputKind {
     }
 }
 
+/// No film has frames that are all further from each other, in seconds; offsets of 32 bits end there in the
+/// usual clocks of ISO files.
+const FURTHEST: i64 = 6 * 3600;
+
 /// A target is the place and the kind of a job's output.
 #[derive(Debug, Clone)]
 pub(crate) struct JobOutput {
@@ -86,6 +90,9 @@ impl JobOutput {
     pub(crate) fn check_times(&self, film: &FilmInfo) -> Result<(), RequestError> {
         let coarse = matches!(self.kind, OutputKind::Film(container) if !container.is_iso());
         let least = Time::new(1, if coarse { 1000 } else { 1_000_000 });
+        if let Some(step) = film.closest_frames.filter(|&step| step > Time::new(FURTHEST, 1)) {
+            return Err(RequestError::FramesTooFar { input: film.path.clone(), step: step.seconds() });
+        }
         match film.closest_frames.filter(|&step| step < least) {
             Some(step) => {
                 let (output, step, least) = (self.path().to_owned(), step.seconds(), least.seconds());
