@@ -163,8 +163,10 @@ struct Survey {
     /// The end of all tracks, and of the pictures, in ticks of the video.
     end: i64,
     shown_until: i64,
-    /// When the last sample of the video is decoded, in its ticks.
+    /// When the last sample of the video is decoded, in its ticks; and, behind a jump of more than an hour,
+    /// when the last is that was not taken back since.
     latest_decoded: i64,
+    latest_leapt: Option<i64>,
     /// The pictures that are shown more than an hour after they are decoded.
     late: Vec<Late>,
     /// The samples of the video, where a window is to be settled; nothing is decoded then.
@@ -293,6 +295,7 @@ impl Survey {
             end: i64::MIN,
             shown_until: i64::MIN,
             latest_decoded: i64::MIN,
+            latest_leapt: None,
             late: Vec::new(),
             placing: None,
             in_order: true,
@@ -361,7 +364,7 @@ impl Survey {
                 self.breaks.push(Seen { stream, steady, time: ticks(time), end });
                 let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
                 if is_video {
-                    self.latest_decoded = self.latest_decoded.max(time);
+                    self.is_decoded(time, hour);
                 }
                 if is_video && shown.saturating_sub(time) > hour && self.late.len() < MOST_LATE {
                     let seconds = time as f64 * base.to_f64() - info.start.seconds();
@@ -388,6 +391,17 @@ impl Survey {
         Ok(())
     }
 
+    /// A sample that goes back from a leap proves that what leapt had wrong stamps.
+    fn is_decoded(&mut self, time: i64, hour: i64) {
+        let leaps = self.latest_decoded > i64::MIN && time > self.latest_decoded.saturating_add(hour);
+        if leaps {
+            self.latest_leapt = self.latest_leapt.max(Some(time));
+        } else {
+            self.latest_leapt = None;
+            self.latest_decoded = self.latest_decoded.max(time);
+        }
+    }
+
     fn is_shown(&mut self, is_video: bool, end: i64) {
         self.end = self.end.max(end);
         if is_video {
@@ -404,7 +418,7 @@ impl Survey {
             return;
         }
         let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
-        let latest = self.latest_decoded.saturating_add(hour);
+        let latest = self.latest_leapt.unwrap_or(self.latest_decoded).saturating_add(hour);
         info.latest_shown = Some(latest);
         for Late { shown, end, seconds } in late {
             if shown > latest {

@@ -115,8 +115,8 @@ fn frames_that_are_too_close_for_matroska_are_refused() {
     assert_eq!(run.code, 0, "{run:?}");
 }
 
-/// The head of a damaged film states a clock with which frames are days or less than a microsecond apart: both
-/// are refused before the work, whatever the container.
+/// The head of a damaged film states a clock with which frames are days or less than a microsecond apart:
+/// both are refused before the work, whatever the container.
 #[test]
 fn clocks_that_cannot_be_are_refused() {
     let Some(studio) = Studio::empty() else { return };
