@@ -108,12 +108,16 @@ impl PassGoal {
         let finest = self.finest(&brief, units, &states, full);
         let below_rate = self.floor.filter(|_| self.rate.is_some()).or(even);
         let coarsest: Vec<f64> = below_rate.map_or_else(Vec::new, |(floor, tolerance)| {
-            // what is taken away from a unit at the floor can leave it below, and no pass would give it back
-            // after the last one
+            // what is taken away from a unit can leave it below the floor, and no pass would give it back
+            // after the last one: so it goes half of the way there at most
             let kept =
                 |state: &UnitState| planner::floor::held(state, floor).filter(|_| last && even.is_none());
             let expected = |state: &UnitState| planner::coarsest(&brief, floor, tolerance, state);
-            states.iter().map(|state| kept(state).unwrap_or_else(|| expected(state))).collect()
+            let halfway = |kept: f64, expected: f64| scale.snap(kept + (expected - kept) / 2.0).min(expected);
+            let bound = |state: &UnitState| {
+                kept(state).map_or_else(|| expected(state), |kept| halfway(kept, expected(state)))
+            };
+            states.iter().map(bound).collect()
         });
         let bounds = Bounds { finest: &finest, coarsest: &coarsest };
         let expected = |unit: usize, quality| {
