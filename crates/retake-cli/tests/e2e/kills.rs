@@ -4,7 +4,7 @@
 use crate::common::{Run, Studio, fast};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// The calls that change what is on the disk, or wait for it.
 const CALLS: [&str; 9] =
@@ -20,18 +20,24 @@ fn traces() -> bool {
     traces
 }
 
-/// Runs the command and kills it as it enters the call of this number; `None` if it has fewer.
-fn killed_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<()> {
-    let run = Command::new("strace")
+/// Runs the command and lets something happen at calls of a kind, which are listed in a log.
+fn traced(studio: &Studio, job: &str, call: &str, happens: &str, log: &Path) -> ExitStatus {
+    Command::new("strace")
         .current_dir(studio.path(""))
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
-        .args(["-e", &format!("inject={call}:signal=KILL:when={number}")])
+        .args(["-f", "-qq", "-o"])
+        .arg(log)
+        .args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{happens}")])
         .arg(env!("CARGO_BIN_EXE_retake"))
         .args(job.split_whitespace())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
-        .unwrap();
+        .unwrap()
+}
+
+/// Runs the command and kills it as it enters the call of this number; `None` if it has fewer.
+fn killed_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<()> {
+    let run = traced(studio, job, call, &format!("signal=KILL:when={number}"), Path::new("/dev/null"));
     (!run.success()).then_some(())
 }
 
@@ -192,18 +198,7 @@ fn the_same_command_knows_what_it_has_finished() {
 /// as many.
 fn fails_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<i32> {
     let log = studio.path("").with_extension("calls");
-    let run = Command::new("strace")
-        .current_dir(studio.path(""))
-        .args(["-f", "-qq", "-o"])
-        .arg(&log)
-        .args(["-e", &format!("trace={call}")])
-        .args(["-e", &format!("inject={call}:error=EIO:when={number}")])
-        .arg(env!("CARGO_BIN_EXE_retake"))
-        .args(job.split_whitespace())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
+    let run = traced(studio, job, call, &format!("error=EIO:when={number}"), &log);
     let text = fs::read_to_string(&log).unwrap();
     fs::remove_file(log).unwrap();
     text.contains("(INJECTED)").then(|| run.code().expect("it ends by itself"))
