@@ -110,18 +110,15 @@ fn vmaf_is_that_of_ffmpeg() {
     if !available().contains(&MetricKind::Vmaf) {
         return eprintln!("SKIPPED: built without VMAF");
     }
-    // The narrow shape is left out, because FFmpeg's libvmaf is wrong there.
-    for (format, width, height) in SHAPES.into_iter().filter(|&(_, width, _)| width >= 384) {
+    for (format, width, height) in SHAPES {
+        // FFmpeg's libvmaf may use vector code, which is a little wrong for narrow pictures: by up to 0.11
+        // where it was measured. Only one that was built without it is right there.
+        let tolerance = if width < 544 { 0.15 } else { 2e-5 };
         let Some(pair) = Pair::new(format, width, height) else { return };
         let log = pair.filter("24", "libvmaf=n_threads=2:log_fmt=json:log_path=log.json", "log.json");
         let theirs = numbers(&log, "\"vmaf\":");
-        let scores = pair.score(&pair.settings(MetricKind::Vmaf, 24.0));
-        assert_close(
-            &scores.complete().unwrap(),
-            &theirs,
-            2e-5,
-            &format!("VMAF {format:?} {width}×{height}"),
-        );
+        let scores = pair.score(&pair.settings(MetricKind::Vmaf, 24.0)).complete().unwrap();
+        assert_close(&scores, &theirs, tolerance, &format!("VMAF {format:?} {width}×{height}"));
     }
 }
 
