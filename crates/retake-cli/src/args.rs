@@ -24,8 +24,8 @@ pub(crate) enum Command {
     Encoders(Encoders),
     /// Score a film against its source, per unit and overall, paired by frame index.
     Measure(Measure),
-    /// Run takes of a job that another process hands over through standard input. `encode --isolate` starts
-    /// such workers by itself.
+    /// Run takes of a job that another process owns: those that come through standard input, or one of an
+    /// array. `encode --isolate` and `encode --on` start such workers.
     Worker(Worker),
 }
 
@@ -111,6 +111,13 @@ pub(crate) struct Encode {
     /// again.
     #[arg(long, help_heading = "Work")]
     pub isolate: bool,
+    /// Run takes on other machines, with the same bytes: `slurm` or `slurm:OPTIONS` (those of sbatch), or
+    /// `array:COMMAND` with {file}, and {index} or {count} in it. See docs/many-machines.md.
+    #[arg(long, value_name = "WHERE", conflicts_with = "isolate", help_heading = "Work")]
+    pub on: Option<String>,
+    /// The folder that all machines share, with --on [default: the one that holds source and job folder].
+    #[arg(long, value_name = "FOLDER", requires = "on", help_heading = "Work")]
+    pub shared_root: Option<PathBuf>,
     /// Memory budget: 8G [default: half of the machine's].
     #[arg(short, long, value_name = "BYTES", value_parser = quantity, help_heading = "Work")]
     pub memory: Option<u64>,
@@ -150,11 +157,22 @@ pub(crate) struct Encoders {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Worker {
-    /// The source film of the job.
-    #[arg(long, value_name = "FILM")]
-    pub source: PathBuf,
-    /// The folder of the job.
-    pub job: PathBuf,
+    /// The folder of a job whose takes come through standard input.
+    #[arg(requires = "source", required_unless_present = "array", conflicts_with = "array")]
+    pub job: Option<PathBuf>,
+    /// The source film of that job.
+    #[arg(long, value_name = "FILM", requires = "job")]
+    pub source: Option<PathBuf>,
+    /// The file of an array of takes, of which one is run.
+    #[arg(long, value_name = "FILE")]
+    pub array: Option<PathBuf>,
+    /// Which one, from 0 [default: what Slurm, HyperQueue, AWS Batch or Kubernetes say in the environment].
+    #[arg(long, value_name = "N")]
+    pub index: Option<u32>,
+    /// The folder that all machines share, as this one sees it [default: RETAKE_ROOT]. Nothing outside of it
+    /// is opened.
+    #[arg(long, value_name = "FOLDER", requires = "array")]
+    pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

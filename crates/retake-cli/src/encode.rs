@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use retake::property::Property;
 use retake::{
     Codec, EncoderFactory, EncoderInfo, Event, Export, ExportError, MetricKind, Outcome, PixelFormat,
-    Pooling, RunError, Target, WorkerProgram,
+    Pooling, RunError, RunOn, Target, WorkerProgram,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -61,9 +61,9 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     if let Some(rate) = args.max_bitrate {
         export = export.max_bit_rate(rate);
     }
-    if args.isolate {
-        let program = std::env::current_exe().context("the program's own file cannot be found")?;
-        export = export.isolate(WorkerProgram { program, arguments: vec!["worker".into()] });
+    export = export.run_on(run_on(args)?);
+    if let Some(root) = &args.shared_root {
+        export = export.shared_root(root);
     }
     if let Some(folder) = &args.work_dir {
         export = export.job_folder(folder);
@@ -83,6 +83,29 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     Ok(match summary.outcome {
         Outcome::Satisfied | Outcome::Plain => ExitCode::SUCCESS,
         Outcome::Missed => ExitCode::from(UNMET),
+    })
+}
+
+/// Returns where takes run.
+fn run_on(args: &Encode) -> Result<RunOn> {
+    let worker = || -> Result<WorkerProgram> {
+        let program = std::env::current_exe().context("the program's own file cannot be found")?;
+        Ok(WorkerProgram { program, arguments: vec!["worker".into()] })
+    };
+    let Some(place) = &args.on else {
+        return Ok(if args.isolate { RunOn::Processes(worker()?) } else { RunOn::Threads });
+    };
+    Ok(match place.split_once(':') {
+        None if place == "slurm" => RunOn::Slurm { worker: worker()?, options: Vec::new() },
+        Some(("slurm", options)) => {
+            let options = options.split_whitespace().map(str::to_owned).collect();
+            RunOn::Slurm { worker: worker()?, options }
+        }
+        Some(("array", command)) => RunOn::Array { command: command.to_owned() },
+        _ => {
+            let text = format!("--on {place}: it is slurm, slurm:OPTIONS or array:COMMAND");
+            return Err(Usage(text).into());
+        }
     })
 }
 

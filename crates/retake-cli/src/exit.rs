@@ -72,6 +72,9 @@ fn message(error: &anyhow::Error) -> String {
         }
         Some(ExportError::Stopped) => ": run the same command again to carry on",
         Some(ExportError::DamagedTake { .. }) => ": run the same command again to encode it anew",
+        Some(ExportError::LostTake { .. } | ExportError::BatchSystem { .. }) => {
+            "; all finished takes are kept, and the same command carries on, here or elsewhere (--on)"
+        }
         Some(ExportError::Verification(_)) => ": run the same command again",
         _ => "",
     };
@@ -99,6 +102,7 @@ fn flag(error: &RequestError) -> Option<String> {
         }
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
+        RequestError::ArrayCommand { .. } | RequestError::NoBatchSystem { .. } => "--on".into(),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),
         RequestError::Property(_)
@@ -126,6 +130,10 @@ fn remedy(error: &RequestError) -> Option<String> {
             "remove it if you know it, or use --work-dir for another folder".into()
         }
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
+        RequestError::OutsideSharedRoot { .. } => {
+            "give --shared-root a folder that holds source and job folder, and each worker its --root".into()
+        }
+        RequestError::NoBatchSystem { .. } => "are its programs in the PATH?".into(),
         RequestError::UnknownProperty { .. } => "see `retake encoders NAME`".into(),
         RequestError::PropertyContradicts { other, .. } => match other {
             Asked::Preset => "it is --preset".into(),

@@ -10,7 +10,7 @@ use crate::job::request::{Request, Target, job_folder};
 use crate::progress::Progress;
 use crate::resumable;
 use crate::stop::StopFlag;
-use crate::worker::WorkerProgram;
+use crate::worker::RunOn;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
 use retake_libav::FilmRange;
@@ -525,14 +525,19 @@ impl ExportBuilder {
         self
     }
 
-    /// Runs takes in processes of their own, as many as on threads, with the same bytes. A crash of an
-    /// encoder's library then costs one take, which is tried twice more before the export fails with the
-    /// signal and the last words of the process; so does a process that takes more than its share of the
-    /// memory budget, or makes no progress. Each process decodes what it encodes, which costs some CPU.
-    /// Default: threads of this process.
+    /// Where takes run. Default: [`RunOn::Threads`].
     #[must_use]
-    pub fn isolate(mut self, worker: WorkerProgram) -> Self {
-        self.request.workers = Some(worker);
+    pub fn run_on(mut self, run_on: RunOn) -> Self {
+        self.request.run_on = run_on;
+        self
+    }
+
+    /// The folder that all machines share, as this one sees it, where takes run on others: source and job
+    /// folder have to lie below it. A worker may see it at another place. Default: the deepest folder that
+    /// holds both.
+    #[must_use]
+    pub fn shared_root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.request.shared_root = Some(folder.into());
         self
     }
 

@@ -74,6 +74,14 @@ pub enum ExportError {
         /// What the executor said the last time.
         reason: String,
     },
+    /// A batch system did not do what it was asked to.
+    #[error("the batch system: {doing}: {reason}")]
+    BatchSystem {
+        /// What it was asked to do.
+        doing: &'static str,
+        /// What it said.
+        reason: String,
+    },
     /// What a worker in another process said of a take.
     #[error("{message}")]
     Worker {
@@ -430,6 +438,36 @@ pub enum RequestError {
         /// Those that it has.
         has: Vec<String>,
     },
+    /// A path leads out of the folder that all machines share.
+    #[error("{path}: is not below {root}, the folder that all machines share")]
+    OutsideSharedRoot {
+        /// The path.
+        path: PathBuf,
+        /// The folder.
+        root: PathBuf,
+    },
+    /// An array has no take of this number.
+    #[error("there is no take {index} in an array of {count}")]
+    NoSuchIndex {
+        /// The number, from 0.
+        index: u32,
+        /// How many takes there are.
+        count: usize,
+    },
+    /// A command for arrays does not say where its take stands.
+    #[error(
+        "'{command}' has to hold {{file}}, and {{index}} for a command that runs one take, or {{count}} or {{last}} for one that runs an array"
+    )]
+    ArrayCommand {
+        /// The command.
+        command: String,
+    },
+    /// The programs of a batch system are not there.
+    #[error("{reason}")]
+    NoBatchSystem {
+        /// What the system said.
+        reason: String,
+    },
     /// Two films of different sizes cannot be compared.
     #[error(
         "{reference} is {}×{} and {film} is {}×{}: only films of one size can be compared",
@@ -559,6 +597,7 @@ impl ExportError {
             Self::File { .. }
             | Self::DamagedTake { .. }
             | Self::LostTake { .. }
+            | Self::BatchSystem { .. }
             | Self::Verification(_)
             | Self::Internal(_) => codes::WRITER_UNKNOWN,
             Self::Worker { code, .. } => *code,

@@ -17,7 +17,13 @@ use crate::summary::summarise;
 use crate::take::encode::TakeTools;
 use crate::take::store::TakeStore;
 use crate::take::threads::{RangeSource, ThreadExecutor};
+use crate::worker::array::command::{Commands, Line};
+use crate::worker::array::engine::ArrayEngine;
+use crate::worker::array::executor::{ArrayExecutor, ArrayPlace};
+use crate::worker::array::slurm::Slurm;
 use crate::worker::processes::{Limits, ProcessExecutor, Workplace};
+use crate::worker::root::SharedRoot;
+use crate::worker::{RunOn, WorkerProgram};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -76,7 +82,7 @@ fn make(job: &Job, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportErr
     Ok(summary)
 }
 
-/// Runs the passes of a job on threads of this process, or in processes where the request asks for them.
+/// Runs the passes of a job where the request wants its takes to run.
 fn run_passes<'a>(
     job: &'a Job,
     store: &'a TakeStore,
@@ -87,29 +93,70 @@ fn run_passes<'a>(
     // raised with the user's flag, and when anything fails
     let stop = stop.child();
     let passes = |workers| Passes { job, store, workers, stop: &stop, tell };
-    if let Some(program) = &job.request.workers {
+    if job.request.run_on != RunOn::Threads {
         job.folder.note_source(&job.source_facts())?;
-        let place = Workplace {
-            program: program.clone(),
-            job_folder: job.folder.path().to_owned(),
-            source: job.source.path.clone(),
-            encoder: job.description.encoder.clone(),
-            limits: Limits::of(job.share),
-        };
-        let processes = ProcessExecutor::start(job.jobs, place)?;
-        let film = passes(Workers::Any(&processes)).run(journal, map);
-        job.add_cpu(processes.cpu_seconds());
-        return film;
     }
-    let tools = TakeTools {
-        factory: job.request.encoder.clone(),
-        store: store.clone(),
-        time_base: job.source.video.time_base,
-        stop: stop.clone(),
+    let (film, cpu) = match &job.request.run_on {
+        RunOn::Threads => {
+            let tools = TakeTools {
+                factory: job.request.encoder.clone(),
+                store: store.clone(),
+                time_base: job.source.video.time_base,
+                stop: stop.clone(),
+            };
+            let source = RangeSource::new(job.source.clone(), job.reader, map.index.clone());
+            let threads = ThreadExecutor::start(job.jobs, tools, source)?;
+            return passes(Workers::Threads(&threads)).run(journal, map);
+        }
+        RunOn::Processes(program) => {
+            let processes = processes(job, program)?;
+            (passes(Workers::Any(&processes)).run(journal, map), processes.cpu_seconds())
+        }
+        RunOn::Slurm { .. } | RunOn::Array { .. } => {
+            let arrays = arrays(job)?;
+            (passes(Workers::Any(&arrays)).run(journal, map), arrays.cpu_seconds())
+        }
     };
-    let source = RangeSource::new(job.source.clone(), job.reader, map.index.clone());
-    let threads = ThreadExecutor::start(job.jobs, tools, source)?;
-    passes(Workers::Threads(&threads)).run(journal, map)
+    job.add_cpu(cpu);
+    film
+}
+
+fn processes(job: &Job, program: &WorkerProgram) -> Result<ProcessExecutor, ExportError> {
+    let place = Workplace {
+        program: program.clone(),
+        job_folder: job.folder.path().to_owned(),
+        source: job.source.path.clone(),
+        encoder: job.description.encoder.clone(),
+        limits: Limits::of(job.share),
+    };
+    ProcessExecutor::start(job.jobs, place)
+}
+
+fn arrays(job: &Job) -> Result<ArrayExecutor, ExportError> {
+    let (folder, source) = (job.folder.path(), &job.source.path);
+    let root = SharedRoot::of(job.request.shared_root.as_deref(), &[folder, source])?;
+    let arrays = job.folder.arrays()?;
+    let place = ArrayPlace {
+        arrays: root.relative(arrays.path())?,
+        job: root.relative(folder)?,
+        source: root.relative(source)?,
+        encoder: job.description.encoder.clone(),
+        folder: arrays.clone(),
+    };
+    let engine: Box<dyn ArrayEngine> = match &job.request.run_on {
+        RunOn::Slurm { worker, options } => Box::new(Slurm {
+            program: worker.clone(),
+            options: options.clone(),
+            root: root.path().to_owned(),
+            arrays: root.path().join(&place.arrays),
+            at_once: job.request.jobs,
+        }),
+        RunOn::Array { command } => Box::new(Commands::new(Line::new(command)?, job.jobs)),
+        RunOn::Threads | RunOn::Processes(_) => {
+            return Err(ExportError::Internal("no batch system was asked for".into()));
+        }
+    };
+    ArrayExecutor::start(engine, place)
 }
 
 /// A take that proves damaged when it is read is removed and made again. One that is damaged again and again

@@ -47,4 +47,4 @@ pub use output::hls::fuzzing;
 pub use resumable::{ResumableExport, resumable_exports};
 pub use scorers::QualityScorers;
 pub use stop::StopFlag;
-pub use worker::{WorkerProgram, run_worker};
+pub use worker::{RunOn, WorkerProgram, run_array_worker, run_worker};

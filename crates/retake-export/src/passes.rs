@@ -383,10 +383,10 @@ mod tests {
     use crate::index::scout::ScoutPlan;
     use crate::index::scout::held_back;
     use crate::job::request::Target;
-    use crate::take::distant::DistantExecutor;
     use crate::take::encode::TakeTools;
     use crate::take::threads::RangeSource;
     use crate::testing::{self, factory_that_keeps_all, job};
+    use crate::worker::array::careless;
     use retake_media::Sample;
     use std::sync::Mutex;
     use std::sync::atomic::Ordering;
@@ -433,20 +433,21 @@ mod tests {
         run(job, &store, Workers::Threads(&threads), &stop)
     }
 
-    /// A take goes out as its description and comes back as its record and its file: an executor that shares
-    /// nothing with the export, has room for one take and loses every third comes to the same film as the
-    /// threads, which are given decoded frames.
+    /// A take goes out as its description and comes back through the store: a batch system that shares
+    /// nothing with the export but a folder, runs takes in any order, some of them twice, and loses every
+    /// third, comes to the same film as the threads, which are given decoded frames.
     #[test]
     fn any_executor_makes_the_same_film() {
         let (near, far) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let expected = with_threads(&job(near.path(), |_| ()));
         let job = job(far.path(), |_| ());
         let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
-        let executor = DistantExecutor::start(&job);
+        job.folder.note_source(&job.source_facts()).unwrap();
+        let (executor, counts) = careless::start(&job, 3);
         let found = run(&job, &store, Workers::Any(&executor), &StopFlag::new());
         assert!(
-            executor.lost.load(Ordering::Acquire) > 0,
-            "none was lost, and the test shows less than it says"
+            counts.lost.load(Ordering::Acquire) > 0 && counts.twice.load(Ordering::Acquire) > 0,
+            "none was lost, or run twice, and the test shows less than it says"
         );
         assert_eq!(found.0, expected.0);
         assert!(found.1 == expected.1, "other samples");

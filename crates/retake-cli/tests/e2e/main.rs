@@ -13,6 +13,7 @@ mod isolate;
 mod jobs;
 mod kills;
 mod losses;
+mod machines;
 #[cfg(unix)]
 mod paths;
 mod pictures;

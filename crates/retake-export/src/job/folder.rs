@@ -8,6 +8,7 @@ use crate::event::Summary;
 use crate::index::journal::Subject;
 use crate::own_folder::{Folder, Kind, UNFINISHED, Unfinished};
 use crate::take::store;
+use crate::worker::array;
 use retake_compression::durable::uninterrupted;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
@@ -34,6 +35,8 @@ const INPUT: &str = "input";
 const SOURCE_FACTS: &str = "source.json";
 /// The folder of takes.
 const TAKES: &str = "takes";
+/// The folder of arrays of takes, through which an export and the workers of a batch system speak.
+const ARRAYS: &str = "arrays";
 
 /// Everything that a job's result depends on. A folder is carried on only by the job that began it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,7 +205,12 @@ impl JobFolder {
 
     /// The folder of takes.
     pub(crate) fn takes(&self) -> Result<Folder, ExportError> {
-        open_takes(&self.folder)
+        open_within(&self.folder, TAKES)
+    }
+
+    /// The folder of arrays.
+    pub(crate) fn arrays(&self) -> Result<Folder, ExportError> {
+        open_within(&self.folder, ARRAYS)
     }
 
     /// Writes down, just before the film is put in place, that it is done: a run that is killed before it
@@ -229,7 +237,7 @@ impl JobFolder {
         let mut result = Ok(());
         for name in names.iter().filter(|name| is_ours_name(name) && chosen(name)) {
             let removed = match name.as_str() {
-                TAKES => self.remove_takes(),
+                name if let Some(is_its) = names_within(name) => self.remove_within(name, is_its),
                 // what was unfinished may be a folder
                 name => self.folder.remove(name).or_else(|error| {
                     let path = self.path().join(name);
@@ -247,12 +255,12 @@ impl JobFolder {
         result
     }
 
-    fn remove_takes(&self) -> io::Result<()> {
-        let takes = self.folder.within(TAKES)?;
-        for name in takes.names()?.iter().filter(|name| store::is_name(name)) {
-            takes.remove(name)?;
+    fn remove_within(&self, name: &str, is_its: fn(&str) -> bool) -> io::Result<()> {
+        let within = self.folder.within(name)?;
+        for name in within.names()?.iter().filter(|name| is_its(name)) {
+            within.remove(name)?;
         }
-        self.folder.remove_folder(TAKES)
+        self.folder.remove_folder(name)
     }
 
     /// Removes the folder of a finished job. What cannot be removed only takes space.
@@ -321,7 +329,12 @@ impl VisitedFolder {
 
     /// The folder of takes.
     pub(crate) fn takes(&self) -> Result<Folder, ExportError> {
-        open_takes(&self.0)
+        open_within(&self.0, TAKES)
+    }
+
+    /// The folder of arrays.
+    pub(crate) fn arrays(&self) -> Result<Folder, ExportError> {
+        open_within(&self.0, ARRAYS)
     }
 
     fn says_nothing(&self, name: &str) -> ExportError {
@@ -339,9 +352,18 @@ fn open_index(
     Ok((file, path))
 }
 
-fn open_takes(folder: &Folder) -> Result<Folder, ExportError> {
-    let takes = folder.within(TAKES);
-    takes.map_err(|error| untrusted(&folder.path().join(TAKES), "opening the folder of takes", error))
+fn open_within(folder: &Folder, name: &str) -> Result<Folder, ExportError> {
+    let within = folder.within(name);
+    within.map_err(|error| untrusted(&folder.path().join(name), "opening a folder of the job", error))
+}
+
+/// What may be in a folder of this name.
+fn names_within(name: &str) -> Option<fn(&str) -> bool> {
+    match name {
+        TAKES => Some(store::is_name),
+        ARRAYS => Some(array::is_name),
+        _ => None,
+    }
 }
 
 /// The description in a folder; nothing where there is none, or a damaged one.
@@ -407,7 +429,7 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
     let reading = || ExportError::file(folder.path(), "reading the job folder");
     for name in folder.names().map_err(reading())? {
         let kind = match name.as_str() {
-            TAKES => Kind::Folder,
+            name if names_within(name).is_some() => Kind::Folder,
             // it is removed, whatever it is
             name if name.starts_with(UNFINISHED) => continue,
             name if is_ours_name(name) => Kind::File,
@@ -415,9 +437,9 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
         };
         let untrusted = |error| untrusted(&folder.path().join(&name), "looking at it", error);
         folder.check(&name, kind).map_err(untrusted)?;
-        if kind == Kind::Folder {
-            let takes = folder.within(&name).map_err(untrusted)?;
-            if !takes.names().map_err(reading())?.iter().all(|name| store::is_name(name)) {
+        if let Some(is_its) = names_within(&name) {
+            let within = folder.within(&name).map_err(untrusted)?;
+            if !within.names().map_err(reading())?.iter().all(|name| is_its(name)) {
                 return Err(foreign().into());
             }
         }
@@ -426,7 +448,8 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
 }
 
 fn is_ours_name(name: &str) -> bool {
-    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, TAKES].contains(&name)
+    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS].contains(&name)
+        || names_within(name).is_some()
         || name.starts_with(UNFINISHED)
 }
 
@@ -634,7 +657,7 @@ mod tests {
                 );
             }
         };
-        for name in [INDEX, LOCK, DESCRIPTION, FINISHED, INPUT, TAKES] {
+        for name in [INDEX, LOCK, DESCRIPTION, FINISHED, INPUT, TAKES, ARRAYS] {
             fs::write(&dear, "dear").unwrap();
             let folder = place.path().join(format!("with-{name}"));
             drop(Folder::open(&folder).unwrap());

@@ -20,6 +20,7 @@ use crate::output::target::{JobOutput, OutputKind};
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use crate::take::identity::named;
+use crate::worker::root::SharedRoot;
 use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
 use plan::{budget, first_pass, is_streaming, objective, shorter, unit_rule};
@@ -133,6 +134,10 @@ impl Job {
             Some(folder) => folder,
             None => open_folder()?,
         };
+        if request.run_on.is_elsewhere() {
+            request.run_on.check()?;
+            SharedRoot::of(request.shared_root.as_deref(), &[folder.path(), &film.path])?;
+        }
         let output = output.for_job(folder.path());
         output.try_out()?;
         let measured = request.target().is_measured();

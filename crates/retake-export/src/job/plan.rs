@@ -5,6 +5,7 @@ use super::request::{Goal, Request};
 use super::source::{frames, seconds};
 use crate::error::{ExportError, RequestError};
 use crate::index::scout::held_back;
+use crate::worker::RunOn;
 use retake_compression::encoder::{EncoderInfo, EncoderSettings};
 use retake_compression::planner::Objective;
 use retake_compression::property::DataRateLimit;
@@ -175,7 +176,7 @@ pub(crate) fn budget(
     let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
     // in later passes each take has a decoder of its own, in the place of frames that wait
     // a process of its own has everything of its own
-    let process = request.workers.as_ref().map_or(0, |_| BASE_MEMORY);
+    let process = if request.run_on == RunOn::Threads { 0 } else { BASE_MEMORY };
     let each = encoder + scored + least.max(DECODER_FRAMES) * frame + process;
     let fit = memory.saturating_sub(fixed) / each.max(1);
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -184,7 +185,7 @@ pub(crate) fn budget(
         let encoder = factory.info().name;
         return Err(RequestError::MemoryTooSmall { memory, encoder, needed: fixed + each }.into());
     }
-    let jobs = wanted.min(fit);
+    let jobs = if request.run_on.is_elsewhere() { wanted } else { wanted.min(fit) };
     // takes beside the first have frames to begin with only when the scout may be whole takes ahead
     let spare = memory.saturating_sub(fixed + jobs * each) / frame.max(1);
     let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));

@@ -2,7 +2,7 @@
 
 use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
-use crate::worker::WorkerProgram;
+use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
@@ -197,8 +197,10 @@ pub(crate) struct Request {
     pub references: bool,
     /// A source that cannot be read whole is fine.
     pub accept_damage: bool,
-    /// Takes run in processes of this program; on threads of this one if `None`.
-    pub workers: Option<WorkerProgram>,
+    /// Where takes run.
+    pub run_on: RunOn,
+    /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
+    pub shared_root: Option<PathBuf>,
 }
 
 impl Request {
@@ -228,7 +230,8 @@ impl Request {
             overwrite: false,
             references: false,
             accept_damage: false,
-            workers: None,
+            run_on: RunOn::Threads,
+            shared_root: None,
         }
     }
 

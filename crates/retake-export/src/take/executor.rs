@@ -68,7 +68,6 @@ pub(crate) struct Capabilities {
 pub(crate) enum Refused {
     /// As many takes wait as the executor is willing to keep. It is given back: submit it again after the
     /// next report.
-    #[cfg_attr(not(test), expect(dead_code, reason = "threads take all; processes and machines need not"))]
     Full(Box<TakeRequest>),
     /// The executor was cancelled.
     Cancelled,

@@ -1,8 +1,6 @@
 //! Takes: what identifies them, who runs them, how one is run, and where the finished ones are kept.
 
 pub(crate) mod dispatch;
-#[cfg(test)]
-pub(crate) mod distant;
 pub(crate) mod encode;
 pub(crate) mod executor;
 pub(crate) mod feedback;

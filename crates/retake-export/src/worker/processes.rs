@@ -2,6 +2,7 @@
 //! process, and not the export.
 
 use super::WorkerProgram;
+use super::child::{LastWords, told};
 use super::messages::{FromWorker, ToWorker};
 use super::vitals::vitals;
 use crate::error::ExportError;
@@ -14,8 +15,8 @@ use retake_compression::take::TakeDescription;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,6 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a process may take to end once its input has ended.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// The most that is kept of what a process says on standard error, in bytes.
-const LAST_WORDS: usize = 2048;
 
 /// Where the processes of an executor work, and what they may take.
 #[derive(Debug, Clone)]
@@ -262,7 +261,7 @@ struct WorkerProcess {
     /// `None` once no more is to be said.
     input: Option<ChildStdin>,
     heard: Receiver<FromWorker>,
-    last_words: Arc<Mutex<Vec<u8>>>,
+    last_words: LastWords,
     listeners: Vec<JoinHandle<()>>,
     /// The CPU time that is counted already.
     counted: Duration,
@@ -279,13 +278,13 @@ impl WorkerProcess {
         let mut child = command.spawn()?;
         let (sender, heard) = unbounded();
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let last_words = Arc::new(Mutex::new(Vec::new()));
+        let last_words = LastWords::default();
         let mut process =
             Self { child, input, heard, last_words, listeners: Vec::new(), counted: Duration::ZERO };
         if let (Some(output), Some(errors)) = (output, errors) {
             let words = process.last_words.clone();
             process.listen("worker's output", move || hear(output, &sender))?;
-            process.listen("worker's errors", move || keep_last(errors, &words))?;
+            process.listen("worker's errors", move || words.keep(errors))?;
         }
         Ok(process)
     }
@@ -327,12 +326,7 @@ impl WorkerProcess {
             let _ = listener.join();
         }
         let how = reason.or_else(|| status.map(told)).unwrap_or_default();
-        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        let words = String::from_utf8_lossy(&words).trim().replace('\n', " | ");
-        match words.as_str() {
-            "" => format!("the worker's process was lost: {how}"),
-            words => format!("the worker's process was lost: {how}; it said last: {words}"),
-        }
+        self.last_words.told(&how)
     }
 }
 
@@ -351,39 +345,6 @@ fn hear(output: impl Read, heard: &Sender<FromWorker>) {
         {
             return;
         }
-    }
-}
-
-/// Keeps the last of what comes.
-fn keep_last(mut errors: impl Read, words: &Mutex<Vec<u8>>) {
-    let mut piece = [0; 512];
-    while let Ok(read @ 1..) = errors.read(&mut piece) {
-        let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
-        words.extend_from_slice(&piece[..read]);
-        let surplus = words.len().saturating_sub(LAST_WORDS);
-        words.drain(..surplus);
-    }
-}
-
-/// How a process ended.
-fn told(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let name = match signal {
-            4 => " (illegal instruction)",
-            6 => " (abort)",
-            7 => " (bus error)",
-            8 => " (arithmetic error)",
-            9 => " (kill: somebody, or the system for want of memory)",
-            11 => " (segmentation fault)",
-            15 => " (termination)",
-            _ => "",
-        };
-        return format!("signal {signal}{name} ended it");
-    }
-    match status.code() {
-        Some(code) => format!("it ended with exit code {code}"),
-        None => "it ended".into(),
     }
 }
 
@@ -447,7 +408,7 @@ mod tests {
         assert!(reason.contains("exit code 3"), "{reason}");
         let many = "read take; i=0; while [ $i -lt 3000 ]; do echo word $i >&2; i=$((i+1)); done; exit 1";
         let reason = lost(many, PATIENT);
-        assert!(reason.ends_with("word 2999") && reason.len() < 2 * LAST_WORDS, "{reason}");
+        assert!(reason.ends_with("word 2999") && reason.len() < 2 * crate::worker::child::MOST, "{reason}");
     }
 
     /// One that waits, one that turns in circles and one that takes memory without end are ended.

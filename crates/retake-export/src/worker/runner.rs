@@ -2,7 +2,7 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::index::journal::JournalFollower;
-use crate::job::folder::{PROGRAM, SourceFacts, VisitedFolder};
+use crate::job::folder::{JobDescription, PROGRAM, SourceFacts, VisitedFolder};
 use crate::job::identity::source_identity;
 use crate::stop::StopFlag;
 use crate::take::encode::{TakeTools, encode_take};
@@ -10,7 +10,7 @@ use crate::take::finished::FinishedTake;
 use crate::take::identity::named;
 use crate::take::store::TakeStore;
 use crate::take::threads::RangeSource;
-use retake_compression::encoder::EncoderFactory;
+use retake_compression::encoder::{EncoderFactory, EncoderSettings};
 use retake_compression::take::{self, TakeDescription};
 use retake_libav::{FilmInfo, ReaderOptions, probe_with};
 use std::path::Path;
@@ -21,6 +21,9 @@ pub(crate) struct TakeRunner {
     /// The identity of the source, and the encoder with its version: takes of others are refused.
     source: String,
     encoder: String,
+    /// The settings of all takes, which differ in their rates alone: no option comes from elsewhere than from
+    /// the request.
+    settings: EncoderSettings,
     tools: TakeTools,
     frames: RangeSource,
     index: JournalFollower,
@@ -60,7 +63,8 @@ impl TakeRunner {
         let frames = RangeSource::new(film, reader, index.map.index.clone());
         let store = TakeStore::join(folder.takes()?);
         let tools = TakeTools { factory: encoders[found].clone(), store, time_base, stop };
-        Ok(Self { source: job.source, encoder: job.encoder, tools, frames, index })
+        let JobDescription { source, encoder, settings, .. } = job;
+        Ok(Self { source, encoder, settings, tools, frames, index })
     }
 
     /// The encoder that it runs takes with.
@@ -76,7 +80,9 @@ impl TakeRunner {
         encoded: &dyn Fn(u64),
     ) -> Result<FinishedTake, ExportError> {
         let known = (take::VERSION, &self.source, &self.encoder);
-        if (description.version, &description.source, &description.encoder) != known {
+        let settings = EncoderSettings { rate: self.settings.rate, ..description.settings.clone() };
+        let others = (description.version, &description.source, &description.encoder) != known;
+        if others || settings != self.settings {
             let what = format!("the take of {} is none of this job", description.range);
             return Err(ExportError::Internal(what));
         }

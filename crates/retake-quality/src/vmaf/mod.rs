@@ -29,10 +29,10 @@ const ADM: &CStr = c"VMAF_integer_feature_adm2_score";
 pub(crate) const LEAST_SIZE: u32 = 40;
 
 /// Narrower pictures must use libvmaf's plain code for ADM, because its vector code misreads the edges of
-/// narrow bands: up to a width of 372, identical pictures do not score 1, equal ones not the same twice; up to
-/// one of 520, widths a little above a multiple of 32 score up to 0.004 beside the plain code, which is the
-/// reference. No even width from 522 to 1098 differs (compared at heights of 98 to 962). The plain code is
-/// right from 33 on.
+/// narrow bands: up to a width of 372, identical pictures do not score 1, equal ones not the same twice; up
+/// to one of 520, widths a little above a multiple of 32 score up to 0.004 beside the plain code, which is
+/// the reference. No even width from 522 to 1098 differs (compared at heights of 98 to 962). The plain code
+/// is right from 33 on.
 const ADM_LEAST_FAST_WIDTH: u32 = 544;
 
 /// Returns whether libvmaf has the model: a build of it without the tool `xxd` lacks all models, and does not

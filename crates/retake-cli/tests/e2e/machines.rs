@@ -1,0 +1,265 @@
+//! `--on` runs takes on other machines: the same bytes wherever they run, whatever becomes of the machines,
+//! and nothing is left when the job has ended.
+#![cfg(target_os = "linux")]
+
+use crate::common::{Run, Running, Studio, encoders, fast};
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A worker of the folder that a studio is, which a machine sees at another place.
+fn worker(studio: &Studio) -> String {
+    let retake = env!("CARGO_BIN_EXE_retake");
+    let there = studio.path("there");
+    if !there.exists() {
+        std::os::unix::fs::symlink(studio.path("."), &there).unwrap();
+    }
+    format!("{retake} worker --root {} --array {{file}} --index {{index}}", there.display())
+}
+
+fn encode(studio: &Studio, out: &str, flags: &str, on: &str) -> Command {
+    let mut command = studio.command(&format!("encode film.mkv -o {out} --json {flags}"));
+    command.args(["--on", on]);
+    command
+}
+
+fn done(mut command: Command) -> Run {
+    let run = Run::of(command.output().unwrap());
+    assert!(run.code == 0 || run.code == 3, "{run:?}");
+    run
+}
+
+const FLOOR: &str = "--metric psnr -q 36";
+
+/// Every encoder makes by a command for each take what it makes on threads, the first one in several passes.
+#[test]
+fn a_command_for_each_take_makes_the_bytes_that_threads_make() {
+    let Some(studio) = Studio::open() else { return };
+    let worker = format!("array:{}", worker(&studio));
+    for (number, encoder) in encoders().iter().enumerate() {
+        let goal = if number == 0 { FLOOR } else { "--crf 40" };
+        let flags = format!("{} {goal} --jobs 2", encoder.flags);
+        let name = |how: &str| format!("{number}{how}.mkv");
+        studio.encode(&format!("film.mkv -o {} {flags}", name("threads")));
+        done(encode(&studio, &name("machines"), &flags, &worker));
+        assert!(studio.read(&name("threads")) == studio.read(&name("machines")), "{} {goal}", encoder.name);
+    }
+}
+
+/// A worker that dies costs its take, which is run again; one that dies again and again ends the job, which
+/// is carried on elsewhere.
+#[test]
+fn a_worker_that_dies_costs_one_take() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} {FLOOR} --jobs 2", fast());
+    studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
+    let worker = worker(&studio);
+    // of every take the first worker dies
+    let dies = format!(
+        "array:test -e tried-{{index}} || {{ : {{file}} >tried-{{index}}; kill -SEGV $$; }}; exec {worker}"
+    );
+    done(encode(&studio, "out.mp4", &flags, &dies));
+    assert!(studio.path("tried-0").exists());
+    assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
+    let always = format!("array:echo out of cheese >&2; kill -SEGV $$; {worker}");
+    let run = Run::of(encode(&studio, "never.mp4", &flags, &always).output().unwrap());
+    assert_eq!(run.code, 1, "{run:?}");
+    for word in ["frames 0", "3 attempts", "segmentation fault", "out of cheese"] {
+        assert!(run.err.contains(word), "{word}: {run:?}");
+    }
+    let again = studio.encode(&format!("film.mkv -o never.mp4 {flags}"));
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(studio.read("never.mp4") == studio.read("threads.mp4"));
+}
+
+/// What a machine lacks is told with its name, before anything is lost.
+#[test]
+fn a_machine_that_cannot_is_told() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} {FLOOR} --jobs 1", fast());
+    let elsewhere = studio.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let retake = env!("CARGO_BIN_EXE_retake");
+    let line =
+        format!("array:{retake} worker --root {} --array {{file}} --index {{index}}", elsewhere.display());
+    let run = Run::of(encode(&studio, "out.mp4", &flags, &line).output().unwrap());
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("frames 0") && run.err.contains("elsewhere"), "{run:?}");
+    assert!(!run.err.contains('\n') || run.err.trim().lines().count() == 1, "{run:?}");
+}
+
+#[test]
+fn what_is_no_place_for_takes_is_refused() {
+    let Some(studio) = Studio::open() else { return };
+    let refused = |on: &str, words: &[&str]| {
+        let run = Run::of(encode(&studio, "out.mp4", fast(), on).output().unwrap());
+        run.refused(2, words);
+    };
+    refused("moon", &["--on moon", "slurm", "array:"]);
+    refused("array:echo", &["--on", "{file}", "{index}"]);
+    let mut nowhere = encode(&studio, "out.mp4", fast(), "slurm");
+    nowhere.env("PATH", "/nonexistent");
+    Run::of(nowhere.output().unwrap()).refused(2, &["sbatch"]);
+    let mut outside = encode(&studio, "out.mp4", fast(), "array:x {file} {index}");
+    fs::create_dir(studio.path("other")).unwrap();
+    outside.args(["--shared-root", "other"]);
+    Run::of(outside.output().unwrap()).refused(2, &["is not below", "--shared-root"]);
+    assert!(!studio.path("out.mp4.retake").exists());
+}
+
+/// Slurm with two nodes on this machine. All of it ends with the value.
+struct Cluster {
+    folder: tempfile::TempDir,
+    daemons: Vec<std::process::Child>,
+}
+
+impl Cluster {
+    fn start() -> Option<Self> {
+        let has = |program: &str| {
+            let found = Command::new(program).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            found.is_ok_and(|status| status.success())
+        };
+        if !["slurmctld", "slurmd"].into_iter().all(has) {
+            eprintln!("SKIPPED: no Slurm (Debian's slurm-wlm)");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().display();
+        // the ports are free again when the listeners go, and nobody else takes them so soon
+        let listeners: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        drop(listeners);
+        let user = Command::new("id").arg("-un").output().unwrap();
+        let user = String::from_utf8(user.stdout).unwrap();
+        let user = user.trim();
+        let text = format!(
+            "ClusterName=retake\nSlurmctldHost=localhost\nSlurmctldPort={}\nAuthType=auth/none\n\
+             CredType=cred/none\nSlurmUser={user}\nSlurmdUser={user}\nStateSaveLocation={place}/state\n\
+             SlurmdSpoolDir={place}/spool-%n\nSlurmctldPidFile={place}/ctld.pid\n\
+             SlurmdPidFile={place}/%n.pid\nSlurmctldLogFile={place}/ctld.log\nSlurmdLogFile={place}/%n.log\n\
+             ProctrackType=proctrack/pgid\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n\
+             MpiDefault=none\nSelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\nReturnToService=2\n\
+             KillWait=2\nSchedulerParameters=sched_min_interval=0,batch_sched_delay=0\n\
+             NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={} CPUs=1\n\
+             NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={} CPUs=1\n\
+             PartitionName=p Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP\n",
+            ports[0], ports[1], ports[2]
+        );
+        fs::create_dir(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("slurm.conf"), text).unwrap();
+        let mut cluster = Self { folder, daemons: Vec::new() };
+        for (program, arguments) in [
+            ("slurmctld", &["-D", "-c"][..]),
+            ("slurmd", &["-D", "-N", "n1"]),
+            ("slurmd", &["-D", "-N", "n2"]),
+        ] {
+            let mut daemon = cluster.command(program);
+            daemon.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+            cluster.daemons.push(daemon.spawn().unwrap());
+        }
+        let began = Instant::now();
+        loop {
+            let nodes = cluster.command("sinfo").args(["--noheader", "--format=%t %D"]).output().unwrap();
+            if String::from_utf8_lossy(&nodes.stdout).trim() == "idle 2" {
+                return Some(cluster);
+            }
+            if began.elapsed() > Duration::from_secs(60) {
+                eprintln!("SKIPPED: Slurm does not start here: {}", String::from_utf8_lossy(&nodes.stderr));
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.folder.path().join("slurm.conf")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("SLURM_CONF", self.conf()).stdin(Stdio::null());
+        command
+    }
+
+    fn queue(&self) -> String {
+        let queue = self.command("squeue").args(["--noheader", "--array", "--format=%j %K %t"]).output();
+        String::from_utf8(queue.unwrap().stdout).unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.command("scancel").args(["--full", "--state=RUNNING"]).status();
+        for daemon in &mut self.daemons {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+/// The workers that run takes of a folder.
+fn workers_in(folder: &Path) -> Vec<u32> {
+    let folder = folder.canonicalize().unwrap().display().to_string();
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let entry = entry.ok()?;
+        let number: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let words = fs::read(entry.path().join("cmdline")).ok()?;
+        let words: Vec<String> =
+            words.split(|&b| b == 0).map(|w| String::from_utf8_lossy(w).into()).collect();
+        let ours = words.iter().any(|word| word == "worker") && words.contains(&folder);
+        ours.then_some(number)
+    });
+    processes.collect()
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(120), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Slurm makes the bytes that threads make, though a worker is killed, the export is killed and carried on,
+/// and a node is lost; nothing is left in the queue.
+#[test]
+fn slurm_makes_the_bytes_that_threads_make() {
+    let Some(studio) = Studio::open() else { return };
+    let Some(cluster) = Cluster::start() else { return };
+    let flags = format!("{} {FLOOR}", fast());
+    studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
+    let slurm = || {
+        let mut command = encode(&studio, "out.mp4", &flags, "slurm");
+        command.env("SLURM_CONF", cluster.conf());
+        command
+    };
+    let mut running = Running::start(slurm());
+    assert!(running.until(&mut |event: &Value| event["event"] == "take_finished"));
+    running.signal("KILL");
+    running.end();
+    let mut running = Running::start(slurm());
+    until("no worker runs", || {
+        !workers_in(&studio.path(".")).is_empty() || !studio.path("out.mp4.retake").exists()
+    });
+    for process in workers_in(&studio.path(".")) {
+        let _ =
+            Command::new("kill").args(["-s", "KILL", &process.to_string()]).stderr(Stdio::null()).status();
+    }
+    running.until(&mut |event: &Value| event["event"] == "finished");
+    let (run, ..) = running.end();
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
+    assert!(!studio.path("out.mp4.retake").exists());
+    until("something is left in the queue", || cluster.queue().is_empty());
+    // an interrupted export takes its array with it
+    fs::remove_file(studio.path("out.mp4")).unwrap();
+    let running = Running::start(slurm());
+    until("nothing is queued", || !cluster.queue().is_empty());
+    running.signal("INT");
+    let (run, ..) = running.end();
+    assert_eq!(run.code, 130, "{run:?}");
+    until("something is left in the queue", || cluster.queue().is_empty());
+}

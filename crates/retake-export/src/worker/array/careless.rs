@@ -1,0 +1,220 @@
+//! A batch system for tests, as careless as one may be: it runs takes in threads, in any order, some of them
+//! twice, and loses others.
+
+use super::engine::ArrayEngine;
+use super::executor::{ArrayExecutor, ArrayPlace};
+use super::{ArrayId, run_array_worker};
+use crate::index::ScoutedFrame;
+use crate::index::scout::{Scout, Scouted};
+use crate::job::Job;
+use crate::stop::StopFlag;
+use crate::take::executor::{Executor, TakeOutcome, TakeReport, TakeRequest, Ticket, suite};
+use crate::take::identity::first_take;
+use crate::take::store::TakeStore;
+use crate::testing::{self, factory, job};
+use crate::worker::root::SharedRoot;
+use retake_compression::units::FrameRange;
+use retake_libav::FrameReader;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What such a system has done.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub lost: AtomicU64,
+    pub twice: AtomicU64,
+}
+
+struct Careless {
+    root: PathBuf,
+    /// Every how many takes one is lost; none if 0.
+    loses: u64,
+    taken: u64,
+    counts: Arc<Counts>,
+    running: BTreeMap<ArrayId, Vec<(u32, JoinHandle<()>)>>,
+    stop: StopFlag,
+}
+
+/// An executor over such a system for a job, which loses one of so many takes.
+pub(crate) fn start(job: &Job, loses: u64) -> (ArrayExecutor, Arc<Counts>) {
+    let root = SharedRoot::of(None, &[job.folder.path(), &job.source.path]).unwrap();
+    let folder = job.folder.arrays().unwrap();
+    let place = ArrayPlace {
+        arrays: root.relative(folder.path()).unwrap(),
+        job: root.relative(job.folder.path()).unwrap(),
+        source: root.relative(&job.source.path).unwrap(),
+        encoder: job.description.encoder.clone(),
+        folder,
+    };
+    let counts = Arc::<Counts>::default();
+    let engine = Careless {
+        root: root.path().to_owned(),
+        loses,
+        taken: 0,
+        counts: counts.clone(),
+        running: BTreeMap::new(),
+        stop: StopFlag::new(),
+    };
+    (ArrayExecutor::start(Box::new(engine), place).unwrap(), counts)
+}
+
+impl ArrayEngine for Careless {
+    fn at_once(&self) -> u32 {
+        3
+    }
+
+    fn gather(&self) -> Duration {
+        Duration::from_millis(20)
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()> {
+        // the last one first
+        for index in (0..count).rev() {
+            self.taken += 1;
+            if self.loses > 0 && self.taken.is_multiple_of(self.loses) {
+                self.counts.lost.fetch_add(1, Ordering::AcqRel);
+                continue;
+            }
+            let times = 1 + u64::from(self.taken.is_multiple_of(4));
+            self.counts.twice.fetch_add(times - 1, Ordering::AcqRel);
+            let (root, file, stop) = (self.root.clone(), file.to_owned(), self.stop.clone());
+            let run = move || {
+                for _ in 0..times {
+                    // a failure is written down
+                    let _ = run_array_worker(&root, &file, index, &[factory()], &stop);
+                }
+            };
+            self.running.entry(array.clone()).or_default().push((index, thread::spawn(run)));
+        }
+        Ok(())
+    }
+
+    fn unfinished(&mut self, array: &ArrayId) -> io::Result<BTreeSet<u32>> {
+        let running = self.running.get(array).into_iter().flatten();
+        Ok(running.filter(|(_, thread)| !thread.is_finished()).map(|(index, _)| *index).collect())
+    }
+
+    fn end_of(&mut self, _: &ArrayId, _: u32) -> Option<String> {
+        Some("it was forgotten".into())
+    }
+
+    fn cancel(&mut self, array: &ArrayId) {
+        self.stop.raise();
+        for (_, thread) in self.running.remove(array).into_iter().flatten() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// A job of whose film all is known.
+fn known(folder: &Path) -> Job {
+    let job = job(folder, |_| ());
+    job.folder.note_source(&job.source_facts()).unwrap();
+    let (journal, map) = job.index().unwrap();
+    let reader = FrameReader::open(&job.source, job.reader).unwrap();
+    let scout = Scout { plan: job.scout, reader, journal, map, stop: &StopFlag::new() };
+    scout.run(&mut Nobody).unwrap();
+    job
+}
+
+/// Nobody listens to the scout.
+struct Nobody;
+
+impl Scouted for Nobody {
+    fn decoded(&mut self, _: u64) {}
+    fn begin(&mut self, _: u64) {}
+    fn frame(&mut self, _: ScoutedFrame) {}
+    fn end(&mut self) {}
+    fn written(&mut self, _: &[FrameRange]) {}
+}
+
+fn take(job: &Job, range: FrameRange) -> TakeRequest {
+    TakeRequest { ticket: Ticket(range.start), description: first_take(job, range) }
+}
+
+fn takes(job: &Job) -> Vec<TakeRequest> {
+    (0..testing::FRAMES).step_by(12).map(|start| take(job, FrameRange::new(start, start + 12))).collect()
+}
+
+/// A take with other settings than the job's is no take of the job, whoever asks for it.
+fn bad_take(job: &Job) -> TakeRequest {
+    let mut bad = take(job, FrameRange::new(1, 5));
+    bad.description.settings.options.push(("warp".into(), String::new()));
+    bad
+}
+
+#[test]
+fn every_take_has_one_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = known(folder.path());
+    let (executor, counts) = start(&job, 0);
+    let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
+    suite::one_outcome_for_each(&executor, &store, takes(&job), vec![bad_take(&job)]);
+    assert!(counts.twice.load(Ordering::Acquire) > 0);
+    drop(executor);
+    assert!(job.folder.arrays().unwrap().names().unwrap().is_empty(), "files of arrays are left");
+}
+
+#[test]
+fn cancelled_takes_have_an_outcome_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = known(folder.path());
+    let (executor, _) = start(&job, 2);
+    suite::cancelled_with_an_outcome_for_each(&executor, takes(&job));
+    drop(executor);
+    assert!(job.folder.arrays().unwrap().names().unwrap().is_empty(), "files of arrays are left");
+}
+
+/// What one machine cannot do is lost there, with the machine's name; what nobody can do has failed.
+#[test]
+fn a_machine_that_cannot_is_told_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = known(folder.path());
+    std::fs::rename(&job.source.path, folder.path().join("elsewhere")).unwrap();
+    let outcome = |executor: &ArrayExecutor| loop {
+        if let Some(TakeReport::Outcome(_, outcome)) = executor.next_report(Duration::from_secs(60)) {
+            return outcome;
+        }
+    };
+    // the place of the source has to be known, and the source has to be there only for the workers
+    std::fs::write(&job.source.path, "").unwrap();
+    let (executor, _) = start(&job, 0);
+    std::fs::remove_file(&job.source.path).unwrap();
+    executor.submit(takes(&job).remove(0)).unwrap();
+    let lost = outcome(&executor);
+    let name = job.source.path.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(
+        matches!(&lost, TakeOutcome::Lost(reason) if reason.starts_with("on ") && reason.contains(&name)),
+        "{lost:?}"
+    );
+}
+
+/// A worker opens nothing outside of the folder that all machines share, and no array that is not there.
+#[test]
+fn a_worker_stays_in_the_shared_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).unwrap();
+    let file = folder.path().join("0123456789abcdef.json");
+    std::fs::write(&file, "{}").unwrap();
+    let run = |root: &Path, file: &Path| {
+        run_array_worker(root, file, 0, &[factory()], &StopFlag::new()).unwrap_err().to_string()
+    };
+    assert!(run(&inside, &file).contains("is not below"));
+    assert!(run(&inside, Path::new("../0123456789abcdef.json")).contains("is not below"));
+    assert!(run(&inside, Path::new("none.json")).contains("none.json"));
+    assert!(run(folder.path(), &file).contains("reading an array"));
+}

@@ -1,0 +1,337 @@
+//! The executor that has a batch system run takes.
+
+use super::engine::ArrayEngine;
+use super::{ArrayFile, ArrayId, Said, TaskReport};
+use crate::error::ExportError;
+use crate::job::folder::PROGRAM;
+use crate::own_folder::Folder;
+use crate::take::executor::{
+    Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket,
+};
+use crate::worker::child::sentence;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How often files of workers are looked for.
+const TICK: Duration = Duration::from_millis(50);
+/// The most takes of an array. Slurm takes 1001 unless its owner says otherwise.
+const MOST_TAKES: usize = 1000;
+/// The most takes that are accepted and not handed to the batch system.
+const MOST_WAITING: usize = 10_000;
+/// How long a batch system may fail to answer.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The most that is read of what a worker wrote, in bytes.
+const MOST_TEXT: u64 = 1 << 20;
+
+/// Where the workers of arrays find their job.
+#[derive(Debug, Clone)]
+pub(crate) struct ArrayPlace {
+    /// The folder of arrays.
+    pub folder: Folder,
+    /// This folder, the job folder and the source, below the folder that all machines share.
+    pub arrays: PathBuf,
+    pub job: PathBuf,
+    pub source: PathBuf,
+    /// The encoder of the job, with its version.
+    pub encoder: String,
+}
+
+/// Takes that a batch system runs. When the value is dropped, what runs is given up.
+pub(crate) struct ArrayExecutor {
+    takes: Option<Sender<TakeRequest>>,
+    reports: Receiver<TakeReport>,
+    shared: Arc<Shared>,
+    keeper: Option<JoinHandle<()>>,
+    encoder: String,
+    at_once: u32,
+}
+
+#[derive(Default)]
+struct Shared {
+    cancelled: AtomicBool,
+    /// Milliseconds that workers have spent on processors.
+    busy: AtomicU64,
+}
+
+impl ArrayExecutor {
+    /// Ends what an earlier run left with the batch system, and gets ready.
+    pub(crate) fn start(mut engine: Box<dyn ArrayEngine>, place: ArrayPlace) -> Result<Self, ExportError> {
+        let names = place.folder.names();
+        let names = names.map_err(ExportError::file(place.folder.path(), "reading the folder of arrays"))?;
+        let earlier: BTreeSet<ArrayId> =
+            names.iter().filter_map(|name| ArrayId::of(name)).map(|(array, _)| array).collect();
+        earlier.iter().for_each(|array| engine.cancel(array));
+        // what cannot be removed only takes space
+        names.iter().filter(|name| super::is_name(name)).for_each(|name| drop(place.folder.remove(name)));
+        let ((takes, waiting), (sender, reports)) = (bounded(MOST_WAITING), unbounded());
+        let (shared, encoder, at_once) = (Arc::<Shared>::default(), place.encoder.clone(), engine.at_once());
+        let arrays = BTreeMap::new();
+        let mut keeper = Keeper { engine, place, shared: shared.clone(), reports: sender, arrays };
+        let keeper = thread::Builder::new()
+            .name("arrays".into())
+            .spawn(move || keeper.work(&waiting))
+            .map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
+        Ok(Self { takes: Some(takes), reports, shared, keeper: Some(keeper), encoder, at_once })
+    }
+
+    /// The CPU seconds that workers say they have spent.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        self.shared.busy.load(Ordering::Relaxed) as f64 / 1000.0
+    }
+}
+
+impl Executor for ArrayExecutor {
+    fn capabilities(&self) -> Capabilities {
+        // a worker that lacks the encoder says so
+        Capabilities { at_once: self.at_once, encoders: vec![self.encoder.clone()] }
+    }
+
+    fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
+        let Some(takes) = self.takes.as_ref().filter(|_| !self.shared.cancelled.load(Ordering::Acquire))
+        else {
+            return Err(Refused::Cancelled);
+        };
+        takes.try_send(take).map_err(|refused| match refused {
+            TrySendError::Full(take) => Refused::Full(Box::new(take)),
+            TrySendError::Disconnected(_) => Refused::Cancelled,
+        })
+    }
+
+    fn next_report(&self, patience: Duration) -> Option<TakeReport> {
+        self.reports.recv_timeout(patience).ok()
+    }
+
+    fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for ArrayExecutor {
+    fn drop(&mut self) {
+        self.cancel();
+        self.takes = None;
+        if let Some(keeper) = self.keeper.take() {
+            // what it leaves behind by a panic is ended by the next run
+            let _ = keeper.join();
+        }
+    }
+}
+
+/// Who hands arrays to the batch system, and takes in what workers say.
+struct Keeper {
+    engine: Box<dyn ArrayEngine>,
+    place: ArrayPlace,
+    shared: Arc<Shared>,
+    reports: Sender<TakeReport>,
+    arrays: BTreeMap<ArrayId, Array>,
+}
+
+/// An array that is not done.
+struct Array {
+    /// The takes without an outcome, by their indexes.
+    open: BTreeMap<u32, TakeRequest>,
+    /// Those that the batch system has ended, and since when nothing was heard of them.
+    ended: BTreeMap<u32, Instant>,
+    /// When the batch system answered last.
+    answered: Instant,
+}
+
+impl Keeper {
+    fn work(&mut self, takes: &Receiver<TakeRequest>) {
+        let (mut waiting, mut since, mut asked) = (Vec::new(), Instant::now(), Instant::now());
+        loop {
+            match takes.recv_timeout(TICK) {
+                Ok(take) => {
+                    if waiting.is_empty() {
+                        since = Instant::now();
+                    }
+                    waiting.push(take);
+                    waiting.extend(takes.try_iter().take(MOST_TAKES));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.give_up(waiting),
+            }
+            if self.shared.cancelled.load(Ordering::Acquire) {
+                self.give_up(std::mem::take(&mut waiting));
+                continue;
+            }
+            while waiting.len() >= MOST_TAKES
+                || (!waiting.is_empty() && since.elapsed() >= self.engine.gather())
+            {
+                let rest = waiting.split_off(waiting.len().min(MOST_TAKES));
+                self.launch(std::mem::replace(&mut waiting, rest));
+            }
+            self.hear();
+            if asked.elapsed() >= self.engine.pace() {
+                self.ask();
+                asked = Instant::now();
+            }
+            self.arrays.retain(|array, state| {
+                if state.open.is_empty() {
+                    forget(&self.place.folder, array);
+                }
+                !state.open.is_empty()
+            });
+        }
+    }
+
+    /// Ends everything.
+    fn give_up(&mut self, waiting: Vec<TakeRequest>) {
+        for take in waiting {
+            self.tell(take.ticket, TakeOutcome::Cancelled);
+        }
+        for (array, state) in std::mem::take(&mut self.arrays) {
+            self.engine.cancel(&array);
+            for take in state.open.into_values() {
+                self.tell(take.ticket, TakeOutcome::Cancelled);
+            }
+            forget(&self.place.folder, &array);
+        }
+    }
+
+    fn launch(&mut self, takes: Vec<TakeRequest>) {
+        let array = ArrayId::new();
+        let file = ArrayFile {
+            program: PROGRAM.to_owned(),
+            job: self.place.job.clone(),
+            source: self.place.source.clone(),
+            takes: takes.iter().map(|take| take.description.clone()).collect(),
+        };
+        let (name, count) = (array.file(), takes.len() as u32);
+        let text = serde_json::to_vec(&file).map_err(io::Error::from);
+        let written = text.and_then(|text| self.place.folder.write_whole(&name, &text));
+        let path = self.place.folder.path().join(&name);
+        let launched = written.map_err(ExportError::file(path, "writing an array of takes")).and_then(|()| {
+            let launched = self.engine.launch(&array, &self.place.arrays.join(&name), count);
+            launched.map_err(|error| engine_error("handing takes over", &error))
+        });
+        match launched {
+            Ok(()) => {
+                let open = (0..).zip(takes).collect();
+                self.arrays.insert(array, Array { open, ended: BTreeMap::new(), answered: Instant::now() });
+            }
+            Err(error) => {
+                let (message, mut error) = (error.to_string(), Some(error));
+                for take in takes {
+                    let error = error.take().unwrap_or_else(|| ExportError::Internal(message.clone()));
+                    self.tell(take.ticket, TakeOutcome::Failed(error));
+                }
+                forget(&self.place.folder, &array);
+            }
+        }
+    }
+
+    /// Takes in what workers wrote.
+    fn hear(&mut self) {
+        // a folder that cannot be read now can be read later, or the batch system tells that all have ended
+        let Ok(names) = self.place.folder.names() else { return };
+        for name in names.iter().filter(|name| name.ends_with(".json")) {
+            if let Some((array, Some(index))) = ArrayId::of(name) {
+                self.hear_of(&array, index);
+            }
+        }
+    }
+
+    /// Takes in what a worker wrote of its take, if it is there.
+    fn hear_of(&mut self, array: &ArrayId, index: u32) {
+        let name = array.report(index);
+        let report = match read_text(&self.place.folder, &name) {
+            Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => Err(error),
+        };
+        let _ = self.place.folder.remove(&name);
+        let state = self.arrays.get_mut(array);
+        let Some(take) = state.and_then(|state| state.open.remove(&index)) else {
+            // said twice, or of an earlier run
+            return;
+        };
+        let outcome = match report {
+            Ok(TaskReport { said: Said::Done(done), .. }) => {
+                let cpu = done.record.cpu;
+                let spent = ((cpu.look + cpu.encode + cpu.measure) * 1000.0) as u64;
+                self.shared.busy.fetch_add(spent, Ordering::Relaxed);
+                TakeOutcome::Done { take: done, place: TakePlace::Stored }
+            }
+            Ok(TaskReport { said: Said::Failed(error), .. }) => TakeOutcome::Failed(error.into()),
+            Ok(TaskReport { said: Said::Unable(error), machine }) => {
+                TakeOutcome::Lost(format!("on {machine}: {}", ExportError::from(error)))
+            }
+            Err(error) => TakeOutcome::Lost(format!("what a worker wrote cannot be read: {error}")),
+        };
+        self.tell(take.ticket, outcome);
+    }
+
+    /// Asks the batch system what still waits or runs. What does not, and was not heard of, is lost.
+    fn ask(&mut self) {
+        let (mut lost, mut failed) = (Vec::new(), Vec::new());
+        for (array, state) in &mut self.arrays {
+            match self.engine.unfinished(array) {
+                Ok(unfinished) => {
+                    state.answered = Instant::now();
+                    state.ended.retain(|index, _| !unfinished.contains(index));
+                    for index in state.open.keys().filter(|index| !unfinished.contains(index)) {
+                        state.ended.entry(*index).or_insert_with(Instant::now);
+                    }
+                    let late = |since: &Instant| since.elapsed() > self.engine.grace();
+                    lost.extend(
+                        state.ended.iter().filter(|(_, since)| late(since)).map(|(i, _)| (array.clone(), *i)),
+                    );
+                }
+                Err(error) if state.answered.elapsed() > SILENCE => failed.push((array.clone(), error)),
+                Err(_) => {}
+            }
+        }
+        for (array, index) in lost {
+            // a folder on another machine may be listed as it was; a name that is asked for is looked up
+            self.hear_of(&array, index);
+            if self.arrays.get(&array).is_none_or(|state| !state.open.contains_key(&index)) {
+                continue;
+            }
+            let words = read_text(&self.place.folder, &array.log(index)).unwrap_or_default();
+            let from = words.len().saturating_sub(crate::worker::child::MOST);
+            let how = self.engine.end_of(&array, index);
+            let how = how.unwrap_or_else(|| sentence("the batch system ended it", &words[from..]));
+            let state = self.arrays.get_mut(&array);
+            if let Some(take) = state.and_then(|state| {
+                state.ended.remove(&index);
+                state.open.remove(&index)
+            }) {
+                self.tell(take.ticket, TakeOutcome::Lost(how));
+            }
+        }
+        for (array, error) in failed {
+            for (_, take) in self.arrays.remove(&array).into_iter().flat_map(|state| state.open) {
+                self.tell(take.ticket, TakeOutcome::Failed(engine_error("asking after takes", &error)));
+            }
+        }
+    }
+
+    fn tell(&self, ticket: Ticket, outcome: TakeOutcome) {
+        // nobody listens to an executor that is being dropped
+        let _ = self.reports.send(TakeReport::Outcome(ticket, outcome));
+    }
+}
+
+fn engine_error(doing: &'static str, error: &io::Error) -> ExportError {
+    ExportError::BatchSystem { doing, reason: error.to_string() }
+}
+
+/// Removes the files of an array, as far as they are there.
+fn forget(folder: &Folder, array: &ArrayId) {
+    let names = folder.names().unwrap_or_default();
+    let is_its = |name: &&String| ArrayId::of(name).is_some_and(|(of, _)| of == *array);
+    names.iter().filter(is_its).for_each(|name| drop(folder.remove(name)));
+}
+
+fn read_text(folder: &Folder, name: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    folder.read(name)?.take(MOST_TEXT).read_to_end(&mut text)?;
+    Ok(text)
+}
