@@ -27,6 +27,28 @@ pub(crate) enum Command {
     /// Run takes of a job that another process owns: those that come through standard input, or one of an
     /// array. `encode --isolate` and `encode --on` start such workers.
     Worker(Worker),
+    /// How far an export is that an engine runs.
+    #[cfg(feature = "restate")]
+    Status(RemoteJob),
+    /// Wait for an export that an engine runs, as `encode` does.
+    #[cfg(feature = "restate")]
+    Attach(RemoteJob),
+    /// Give up an export that an engine runs. All finished takes are kept.
+    #[cfg(feature = "restate")]
+    Cancel(RemoteJob),
+}
+
+/// An export that an engine runs.
+#[cfg(feature = "restate")]
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RemoteJob {
+    /// The engine: restate://HOST:PORT.
+    pub engine: String,
+    /// The export, by what `encode --detach` printed.
+    pub job: String,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -111,10 +133,15 @@ pub(crate) struct Encode {
     /// again.
     #[arg(long, help_heading = "Work")]
     pub isolate: bool,
-    /// Run takes on other machines, with the same bytes: `slurm` or `slurm:OPTIONS` (those of sbatch), or
-    /// `array:COMMAND` with {file}, and {index} or {count} in it. See docs/many-machines.md.
+    /// Run takes on other machines, with the same bytes: `slurm` or `slurm:OPTIONS` (those of sbatch),
+    /// `array:COMMAND` with {file}, and {index} or {count} in it, or, where this build has it, the whole
+    /// export on an engine: `restate://HOST:PORT`. See docs/many-machines.md.
     #[arg(long, value_name = "WHERE", conflicts_with = "isolate", help_heading = "Work")]
     pub on: Option<String>,
+    /// Do not wait for an export that an engine runs: print its name, for `status`, `attach` and `cancel`.
+    #[cfg(feature = "restate")]
+    #[arg(long, requires = "on", help_heading = "Work")]
+    pub detach: bool,
     /// The folder that all machines share, with --on [default: the one that holds source and job folder].
     #[arg(long, value_name = "FOLDER", requires = "on", help_heading = "Work")]
     pub shared_root: Option<PathBuf>,
@@ -158,7 +185,7 @@ pub(crate) struct Encoders {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Worker {
     /// The folder of a job whose takes come through standard input.
-    #[arg(requires = "source", required_unless_present = "array", conflicts_with = "array")]
+    #[arg(requires = "source", conflicts_with = "array")]
     pub job: Option<PathBuf>,
     /// The source film of that job.
     #[arg(long, value_name = "FILM", requires = "job")]
@@ -169,9 +196,22 @@ pub(crate) struct Worker {
     /// Which one, from 0 [default: what Slurm, HyperQueue, AWS Batch or Kubernetes say in the environment].
     #[arg(long, value_name = "N")]
     pub index: Option<u32>,
+    /// Answer the calls of an engine at this address, until a signal comes: then nothing new is begun, and
+    /// what runs is ended.
+    #[cfg(feature = "restate")]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["array", "job"])]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Takes at once, with --listen [default: one for each core].
+    #[cfg(feature = "restate")]
+    #[arg(short, long, value_name = "N", requires = "listen")]
+    pub jobs: Option<usize>,
+    /// Answer an engine with this public key alone, with --listen: publickeyv1_...
+    #[cfg(feature = "restate")]
+    #[arg(long, value_name = "KEY", requires = "listen")]
+    pub identity_key: Option<String>,
     /// The folder that all machines share, as this one sees it [default: RETAKE_ROOT]. Nothing outside of it
     /// is opened.
-    #[arg(long, value_name = "FOLDER", requires = "array")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "job")]
     pub root: Option<PathBuf>,
 }
 

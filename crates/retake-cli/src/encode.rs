@@ -9,28 +9,59 @@ use crate::signals;
 use anyhow::{Context, Result};
 use retake::property::Property;
 use retake::{
-    Codec, EncoderFactory, EncoderInfo, Event, Export, ExportError, MetricKind, Outcome, PixelFormat,
-    Pooling, RunError, RunOn, Target, WorkerProgram,
+    Codec, EncoderFactory, EncoderInfo, Event, Export, ExportBuilder, ExportError, MetricKind, Outcome,
+    PixelFormat, Pooling, RunError, RunOn, Target, WorkerProgram,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
+    #[cfg(feature = "restate")]
+    if let Some(engine) = args.on.as_deref().filter(|on| on.starts_with("restate:")) {
+        return crate::remote::encode(args, engine);
+    }
     let stop = signals::stop_flag(ExportError::Stopped)?;
+    let progress = Arc::new(progress(args)?);
+    let (told, json) = (progress.clone(), args.json);
+    let export = builder(args)?
+        .run_on(run_on(args)?)
+        .stop(&stop)
+        .on_event(move |event| if json { print_json(event) } else { told.show(event) });
+    let summary = export.build().run();
+    progress.end();
+    let summary = summary.map_err(|error| match error {
+        RunError::Failed(error) => anyhow::Error::from(error),
+        RunError::AlreadyStarted(error) => error.into(),
+    })?;
+    Ok(code(summary.outcome))
+}
+
+/// Returns the exit code of a film that is done.
+pub(crate) fn code(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Satisfied | Outcome::Plain => ExitCode::SUCCESS,
+        Outcome::Missed => ExitCode::from(UNMET),
+    }
+}
+
+/// Returns what shows a person how an encode goes.
+pub(crate) fn progress(args: &Encode) -> Result<Progress> {
+    let (metric, pool) = (self::metric(args.metric.as_deref())?, pool(args)?);
+    Ok(Progress::new(args, encoder(args)?.info(), target(args)?, metric, pool))
+}
+
+/// Returns the export that the flags ask for, wherever it is run.
+pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     let (encoder, metric, pool) = (encoder(args)?, self::metric(args.metric.as_deref())?, pool(args)?);
     let target = target(args)?;
     let info = encoder.info().clone();
-    let progress = Arc::new(Progress::new(args, encoder.info(), target, metric, pool));
-    let (told, json) = (progress.clone(), args.json);
     let mut export = Export::builder(&args.input, &args.output, encoder)
         .pool(pool)
         .multi_pass(true)
         .restart(args.restart)
         .overwrite(args.overwrite)
         .allow_references(args.allow_references)
-        .accept_damage(args.accept_damage)
-        .stop(&stop)
-        .on_event(move |event| if json { print_json(event) } else { told.show(event) });
+        .accept_damage(args.accept_damage);
     if let Some(range) = range(args.from, args.to) {
         export = export.time_range(range);
     }
@@ -61,7 +92,6 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     if let Some(rate) = args.max_bitrate {
         export = export.max_bit_rate(rate);
     }
-    export = export.run_on(run_on(args)?);
     if let Some(root) = &args.shared_root {
         export = export.shared_root(root);
     }
@@ -74,16 +104,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     for (key, value) in &args.encoder_options {
         export = export.encoder_option(key, value);
     }
-    let summary = export.build().run();
-    progress.end();
-    let summary = summary.map_err(|error| match error {
-        RunError::Failed(error) => anyhow::Error::from(error),
-        RunError::AlreadyStarted(error) => error.into(),
-    })?;
-    Ok(match summary.outcome {
-        Outcome::Satisfied | Outcome::Plain => ExitCode::SUCCESS,
-        Outcome::Missed => ExitCode::from(UNMET),
-    })
+    Ok(export)
 }
 
 /// Returns where takes run.
@@ -103,13 +124,14 @@ fn run_on(args: &Encode) -> Result<RunOn> {
         }
         Some(("array", command)) => RunOn::Array { command: command.to_owned() },
         _ => {
-            let text = format!("--on {place}: it is slurm, slurm:OPTIONS or array:COMMAND");
+            let engine = if cfg!(feature = "restate") { ", or restate://HOST:PORT" } else { "" };
+            let text = format!("--on {place}: it is slurm, slurm:OPTIONS or array:COMMAND{engine}");
             return Err(Usage(text).into());
         }
     })
 }
 
-fn print_json(event: &Event) {
+pub(crate) fn print_json(event: &Event) {
     if let Ok(line) = serde_json::to_string(event) {
         output::print(&(line + "\n"));
     }

@@ -8,6 +8,8 @@ mod measure;
 mod output;
 mod progress;
 mod properties;
+#[cfg(feature = "restate")]
+mod remote;
 mod signals;
 mod table;
 mod worker;
@@ -27,6 +29,12 @@ fn main() -> ExitCode {
         args::Command::Encoders(args) => encoders::run(&args),
         args::Command::Measure(args) => measure::run(&args),
         args::Command::Worker(args) => worker::run(&args),
+        #[cfg(feature = "restate")]
+        args::Command::Status(job) => remote::status(&job),
+        #[cfg(feature = "restate")]
+        args::Command::Attach(job) => remote::attach(&job),
+        #[cfg(feature = "restate")]
+        args::Command::Cancel(job) => remote::cancel(&job),
     };
     match result {
         Ok(code) => code,

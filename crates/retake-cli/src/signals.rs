@@ -23,6 +23,21 @@ const SIGNALS: &[i32] = &[SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
 #[cfg(not(unix))]
 const SIGNALS: &[i32] = &[SIGINT, SIGTERM];
 
+/// Counts the signals that ask for an end, and ends the process with the second.
+#[cfg(feature = "restate")]
+pub(crate) fn count(came: &Arc<std::sync::atomic::AtomicUsize>) -> Result<()> {
+    let once = Arc::new(AtomicBool::new(false));
+    let install = || -> std::io::Result<()> {
+        for &signal in SIGNALS {
+            flag::register_conditional_shutdown(signal, i32::from(STOPPED), once.clone())?;
+            flag::register(signal, once.clone())?;
+            flag::register_usize(signal, came.clone(), 1)?;
+        }
+        Ok(())
+    };
+    install().context("the signal handler could not be installed")
+}
+
 /// Returns a flag that the first signal raises. A run that a signal has to end says `stopped`.
 pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static) -> Result<StopFlag> {
     let stop = StopFlag::new();

@@ -17,6 +17,10 @@ const INDEXES: [&str; 4] =
 pub(crate) fn run(args: &Worker) -> Result<ExitCode> {
     let registry = retake::encoders();
     let encoders: Vec<_> = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
+    #[cfg(feature = "restate")]
+    if let Some(address) = args.listen {
+        return crate::remote::serve(args, address, root(args)?, encoders);
+    }
     match (&args.array, &args.job, &args.source) {
         (Some(file), ..) => run_one(args, file, &encoders)?,
         (None, Some(job), Some(source)) => retake::run_worker(job, source, &encoders)?,
@@ -25,12 +29,18 @@ pub(crate) fn run(args: &Worker) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the folder that all machines share.
+fn root(args: &Worker) -> Result<PathBuf> {
+    let root = args.root.clone().or_else(|| std::env::var_os("RETAKE_ROOT").map(PathBuf::from));
+    let missing = || Usage("a worker needs --root, or RETAKE_ROOT in the environment".into());
+    Ok(root.ok_or_else(missing)?)
+}
+
 fn run_one(args: &Worker, file: &Path, encoders: &[Arc<dyn EncoderFactory>]) -> Result<()> {
     let told = |name| std::env::var(name).ok()?.parse().ok();
     let index = args.index.or_else(|| INDEXES.into_iter().find_map(told));
     let index = index.ok_or_else(|| Usage("--array needs --index, as no batch system says it".into()))?;
-    let root = args.root.clone().or_else(|| std::env::var_os("RETAKE_ROOT").map(PathBuf::from));
-    let root = root.ok_or_else(|| Usage("--array needs --root, or RETAKE_ROOT in the environment".into()))?;
+    let root = root(args)?;
     // the export, or the batch system, has the take run again
     let stop = signals::stop_flag(ExportError::Stopped)?;
     Ok(retake::run_array_worker(&root, file, index, encoders, &stop)?)

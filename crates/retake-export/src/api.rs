@@ -3,14 +3,15 @@
 use crate::error::{ExportError, RequestError};
 use crate::estimate::{Estimator, LengthEstimate, estimate};
 use crate::event::{Event, Summary};
-use crate::export::export;
+use crate::export::{self, export};
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
 use crate::progress::Progress;
 use crate::resumable;
 use crate::stop::StopFlag;
-use crate::worker::RunOn;
+use crate::worker::task::until_stopped;
+use crate::worker::{RunOn, Step};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
 use retake_libav::FilmRange;
@@ -554,6 +555,37 @@ impl ExportBuilder {
     pub fn on_event(mut self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.tell = Some(Box::new(tell));
         self
+    }
+
+    /// Goes one step of the way, on this thread, for an engine that has others run the takes: as far as the
+    /// takes go that were run. Then either these takes are to be run with [`run_take`](crate::run_take), and
+    /// the next step can be asked for, here or on another machine that shares the folder, or the film is in
+    /// place. The same export, built again, may be asked again at any time, and after any death of anything:
+    /// what is in the job folder counts, and steps come to the same film as [`Export::run`].
+    ///
+    /// The first step decodes the whole film. [`ExportBuilder::run_on`] is
+    /// [`RunOn::Steps`] then.
+    ///
+    /// # Errors
+    /// What [`Export::run`] fails with.
+    pub fn step(self) -> Result<Step, ExportError> {
+        let Self { mut request, preset, temporary, stop, tell } = self;
+        request.purpose = preset;
+        request.run_on = RunOn::Steps;
+        if let Some(folder) = &temporary {
+            request.work_dir = Some(job_folder(folder, &request.output));
+        }
+        let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
+        until_stopped(&request.work_dir(), &stop, |stop| export::step(&request, stop, &tell))?
+    }
+
+    /// Where the state of the job will lie, as far as nothing else was asked for: the folder that
+    /// [`stop_job`](crate::stop_job) is told of.
+    pub fn planned_job_folder(&self) -> PathBuf {
+        match &self.temporary {
+            Some(folder) => job_folder(folder, &self.request.output),
+            None => self.request.work_dir(),
+        }
     }
 
     /// The export. Whether it can be done is found out when it starts.

@@ -23,9 +23,11 @@ use crate::worker::array::executor::{ArrayExecutor, ArrayPlace};
 use crate::worker::array::slurm::Slurm;
 use crate::worker::processes::{Limits, ProcessExecutor, Workplace};
 use crate::worker::root::SharedRoot;
+use crate::worker::steps::{PutOff, Step};
 use crate::worker::{RunOn, WorkerProgram};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Who is told what an export does, from several threads.
 pub(crate) type Tell<'a> = &'a (dyn Fn(Event) + Sync);
@@ -37,6 +39,46 @@ const MOST_DAMAGED: u32 = 2;
 /// verified film is renamed to it. What was finished is kept in the job folder whatever happens; the same
 /// request carries on from there.
 pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportError> {
+    run(request, stop, &|job, store| make(job, stop, tell, |stop| run_passes(job, store, stop, tell)), tell)
+}
+
+/// Runs an export as far as the takes go that there are, and tells which ones are to be run before it can go
+/// on.
+pub(crate) fn step(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result<Step, ExportError> {
+    let tasks = Mutex::new(Vec::new());
+    let step = |job: &Job, store: &TakeStore| {
+        job.folder.note_source(&job.source_facts())?;
+        let put_off = PutOff::of(job)?;
+        // what takes have cost that were run since the export began is in their records
+        let tell = |event: Event| {
+            if let Event::TakeFinished { cpu, .. } = &event {
+                job.add_cpu(cpu.look + cpu.encode + cpu.measure);
+            }
+            tell(event);
+        };
+        let made = make(job, stop, &tell, |stop| {
+            let (journal, map) = job.index()?;
+            Passes { job, store, workers: Workers::Any(&put_off), stop, tell: &tell }.run(journal, map)
+        });
+        // a list is sound whatever a panicking holder was doing
+        *tasks.lock().unwrap_or_else(PoisonError::into_inner) = put_off.tasks();
+        made
+    };
+    let made = run(request, stop, &step, tell);
+    let tasks = tasks.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match made {
+        Ok(summary) => Ok(Step::Finished(Box::new(summary))),
+        Err(ExportError::Stopped) if !tasks.is_empty() && !stop.is_raised() => Ok(Step::Takes(tasks)),
+        Err(error) => Err(error),
+    }
+}
+
+fn run(
+    request: &Request,
+    stop: &StopFlag,
+    make: &dyn Fn(&Job, &TakeStore) -> Result<Summary, ExportError>,
+    tell: Tell<'_>,
+) -> Result<Summary, ExportError> {
     let began = Began::now();
     let request = &properties::resolve(request)?;
     let identity = RequestIdentity::of(request);
@@ -54,7 +96,8 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
             let stopped = |error| if stop.is_raised() { ExportError::Stopped } else { error };
             let job = Job::prepare(request, identity, began, stop).map_err(stopped)?;
             let store = TakeStore::open(job.folder.takes()?)?;
-            let summary = make_again_what_is_damaged(&store, || make(&job, stop, tell));
+            let again = || make(&job, &TakeStore::open(job.folder.takes()?)?);
+            let summary = make_again_what_is_damaged(&store, again);
             let summary = summary.map_err(stopped)?;
             // told while the folder is there, so that a run that dies now tells it again
             tell(Event::Finished(summary.clone()));
@@ -65,9 +108,14 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
 }
 
 /// Makes the film of a job, and puts it in place. All that an earlier run finished is found and kept.
-fn make(job: &Job, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportError> {
-    let store = TakeStore::open(job.folder.takes()?)?;
-    let film = run_passes(job, &store, stop, tell)?;
+fn make<'a>(
+    job: &'a Job,
+    stop: &StopFlag,
+    tell: Tell<'_>,
+    run_passes: impl FnOnce(&StopFlag) -> Result<Film<'a>, ExportError>,
+) -> Result<Summary, ExportError> {
+    // raised with the user's flag, and when anything fails
+    let film = run_passes(&stop.child())?;
     let unfinished = job.output.unfinished_folder()?;
     tell(Event::Writing { frames: film.frames() });
     let written = output(job.output.kind()).write(&film, unfinished.path(), job.output.path(), stop)?;
@@ -90,9 +138,7 @@ fn run_passes<'a>(
     tell: Tell<'_>,
 ) -> Result<Film<'a>, ExportError> {
     let (journal, map) = job.index()?;
-    // raised with the user's flag, and when anything fails
-    let stop = stop.child();
-    let passes = |workers| Passes { job, store, workers, stop: &stop, tell };
+    let passes = |workers| Passes { job, store, workers, stop, tell };
     if job.request.run_on != RunOn::Threads {
         job.folder.note_source(&job.source_facts())?;
     }
@@ -112,7 +158,7 @@ fn run_passes<'a>(
             let processes = processes(job, program)?;
             (passes(Workers::Any(&processes)).run(journal, map), processes.cpu_seconds())
         }
-        RunOn::Slurm { .. } | RunOn::Array { .. } => {
+        RunOn::Slurm { .. } | RunOn::Array { .. } | RunOn::Steps => {
             let arrays = arrays(job)?;
             (passes(Workers::Any(&arrays)).run(journal, map), arrays.cpu_seconds())
         }
@@ -152,7 +198,7 @@ fn arrays(job: &Job) -> Result<ArrayExecutor, ExportError> {
             at_once: job.request.jobs,
         }),
         RunOn::Array { command } => Box::new(Commands::new(Line::new(command)?, job.jobs)),
-        RunOn::Threads | RunOn::Processes(_) => {
+        RunOn::Threads | RunOn::Processes(_) | RunOn::Steps => {
             return Err(ExportError::Internal("no batch system was asked for".into()));
         }
     };

@@ -47,4 +47,7 @@ pub use output::hls::fuzzing;
 pub use resumable::{ResumableExport, resumable_exports};
 pub use scorers::QualityScorers;
 pub use stop::StopFlag;
-pub use worker::{RunOn, WorkerProgram, run_array_worker, run_worker};
+pub use worker::{
+    RunOn, SharedRoot, Step, TakeDone, TakeFailure, TakeTask, WorkerProgram, run_array_worker, run_take,
+    run_worker, stop_job,
+};

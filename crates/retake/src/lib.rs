@@ -204,8 +204,9 @@ pub use retake_compression::units::FrameRange;
 pub use retake_export::{
     AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary,
-    QualitySummary, RequestError, RunError, RunOn, StopFlag, StopReason, Summary, Target, UnitScore,
-    WorkerProgram, run_array_worker, run_worker,
+    QualitySummary, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag, StopReason, Summary, TakeDone,
+    TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, run_array_worker, run_take, run_worker,
+    stop_job,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

@@ -8,6 +8,7 @@ mod bad_input;
 mod common;
 mod disk;
 mod encoders;
+mod engine;
 mod golden;
 mod isolate;
 mod jobs;

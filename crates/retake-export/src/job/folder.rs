@@ -33,6 +33,8 @@ const INDEX: &str = "index";
 const INPUT: &str = "input";
 /// What workers in other processes must know of the source.
 const SOURCE_FACTS: &str = "source.json";
+/// There as long as workers on other machines are to give up what they do.
+const STOPPING: &str = "stopping";
 /// The folder of takes.
 const TAKES: &str = "takes";
 /// The folder of arrays of takes, through which an export and the workers of a batch system speak.
@@ -130,7 +132,7 @@ impl JobFolder {
         let folder = Self { folder, provisional: new, _lock: lock };
         match earlier {
             Earlier::Forget => folder.remove_if(|name| name != LOCK)?,
-            Earlier::Keep => folder.remove_if(|name| name.starts_with(UNFINISHED))?,
+            Earlier::Keep => folder.remove_if(|name| name.starts_with(UNFINISHED) || name == STOPPING)?,
         }
         Ok(folder)
     }
@@ -337,6 +339,17 @@ impl VisitedFolder {
         open_within(&self.0, ARRAYS)
     }
 
+    /// Whether all workers are to give up what they do.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.read(STOPPING).is_ok()
+    }
+
+    /// Has all workers give up what they do, until a process takes the folder.
+    pub(crate) fn stop(&self) -> Result<(), ExportError> {
+        let written = self.0.write_whole(STOPPING, b"");
+        written.map_err(ExportError::file(self.0.path().join(STOPPING), "writing"))
+    }
+
     fn says_nothing(&self, name: &str) -> ExportError {
         let source = io::Error::new(io::ErrorKind::InvalidData, "it is not what another process wrote");
         ExportError::file(self.0.path().join(name), "reading the job")(source)
@@ -448,7 +461,7 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
 }
 
 fn is_ours_name(name: &str) -> bool {
-    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS].contains(&name)
+    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, STOPPING].contains(&name)
         || names_within(name).is_some()
         || name.starts_with(UNFINISHED)
 }

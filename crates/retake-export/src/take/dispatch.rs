@@ -62,7 +62,9 @@ impl Dispatch<'_> {
             }
             self.submit(&mut state);
             if state.supply_ended && state.waiting.is_empty() && state.outstanding.is_empty() {
-                return state.cause.map_or(Ok(state.finished), Err);
+                // what was put off is missing, and this run ends with that
+                let put_off = state.put_off.then_some(ExportError::Stopped);
+                return state.cause.or(put_off).map_or(Ok(state.finished), Err);
             }
             match self.executor.next_report(PATIENCE) {
                 None => {}
@@ -85,6 +87,7 @@ impl Dispatch<'_> {
                     state.outstanding.insert(known.ticket, Some(known));
                 }
                 Err(Refused::Full(take)) => return state.waiting.push_front(*take),
+                Err(Refused::PutOff) => state.put_off = true,
                 Err(Refused::Cancelled) => {
                     self.fail(state, ExportError::Stopped);
                     state.waiting.clear();
@@ -164,6 +167,8 @@ struct State {
     /// How often takes were submitted.
     attempts: BTreeMap<Ticket, u32>,
     finished: Vec<FinishedTake>,
+    /// Whether takes are left to be run later.
+    put_off: bool,
     /// Why it comes to no good end, if so.
     cause: Option<ExportError>,
 }

@@ -71,6 +71,8 @@ pub(crate) enum Refused {
     Full(Box<TakeRequest>),
     /// The executor was cancelled.
     Cancelled,
+    /// It is run when this process has ended, or by another one: nothing more will be heard of it.
+    PutOff,
 }
 
 /// Runs takes.
@@ -121,7 +123,7 @@ pub(crate) mod suite {
                 match executor.submit(take) {
                     Ok(()) => break,
                     Err(Refused::Full(back)) => take = *back,
-                    Err(Refused::Cancelled) => panic!("nobody cancelled"),
+                    Err(refused) => panic!("nobody cancelled: {refused:?}"),
                 }
                 outcomes.extend(next(executor));
             }

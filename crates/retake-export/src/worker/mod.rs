@@ -12,10 +12,15 @@ mod pipe;
 pub(crate) mod processes;
 pub(crate) mod root;
 mod runner;
+pub(crate) mod steps;
+pub(crate) mod task;
 mod vitals;
 
 pub use array::run_array_worker;
 pub use pipe::run_worker;
+pub use root::SharedRoot;
+pub use steps::Step;
+pub use task::{TakeDone, TakeFailure, TakeTask, run_take, stop_job};
 
 use crate::error::RequestError;
 use array::command::Line;
@@ -53,6 +58,10 @@ pub enum RunOn {
         /// The command.
         command: String,
     },
+    /// Wherever those run them who ask for the steps of the export with
+    /// [`ExportBuilder::step`](crate::ExportBuilder::step), which sets this.
+    /// [`Export::run`](crate::Export::run) refuses it.
+    Steps,
 }
 
 impl RunOn {
@@ -61,13 +70,13 @@ impl RunOn {
         match self {
             Self::Slurm { .. } => Slurm::check(),
             Self::Array { command } => Line::new(command).map(drop),
-            Self::Threads | Self::Processes(_) => Ok(()),
+            Self::Threads | Self::Processes(_) | Self::Steps => Ok(()),
         }
     }
 
     /// Whether takes run on machines whose memory is not this one's.
     pub(crate) fn is_elsewhere(&self) -> bool {
-        matches!(self, Self::Slurm { .. } | Self::Array { .. })
+        matches!(self, Self::Slurm { .. } | Self::Array { .. } | Self::Steps)
     }
 }
 

@@ -1,30 +1,41 @@
 //! The folder that all machines share, which each of them may see at another place.
 
 use crate::error::{ExportError, RequestError};
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 /// The folder that all machines share, as this one sees it. Paths go from one machine to another relative to
 /// it, and none that leads out of it is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SharedRoot(PathBuf);
+pub struct SharedRoot(PathBuf);
 
 impl SharedRoot {
     /// The folder as this machine sees it. It has to be there.
-    pub(crate) fn open(path: &Path) -> Result<Self, ExportError> {
+    ///
+    /// # Errors
+    /// [`ExportError::File`].
+    pub fn open(path: &Path) -> Result<Self, ExportError> {
         let found = path.canonicalize().map_err(ExportError::file(path, "opening the shared folder"))?;
         Ok(Self(found))
     }
 
     /// The folder that holds all of these paths: a given one, or else the deepest one that does.
-    pub(crate) fn of(given: Option<&Path>, paths: &[&Path]) -> Result<Self, ExportError> {
+    ///
+    /// # Errors
+    /// [`RequestError::OutsideSharedRoot`] for a path that is not in the given one, [`ExportError::File`] for
+    /// one that is not there.
+    pub fn of(given: Option<&Path>, paths: &[&Path]) -> Result<Self, ExportError> {
         let Some(given) = given else { return Self::around(paths) };
         let root = Self::open(given)?;
         paths.iter().try_for_each(|path| root.relative(path).map(drop))?;
         Ok(root)
     }
 
-    /// The deepest folder that holds all of these paths.
-    fn around(paths: &[&Path]) -> Result<Self, ExportError> {
+    /// The deepest folder that holds all of these paths, of which only the folders have to be there.
+    ///
+    /// # Errors
+    /// [`ExportError::File`].
+    pub fn around(paths: &[&Path]) -> Result<Self, ExportError> {
         let mut common: Option<PathBuf> = None;
         for path in paths {
             let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -44,12 +55,16 @@ impl SharedRoot {
         Self::open(&common.unwrap_or_default())
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is on this machine.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// A path of this machine, as it is told to others.
-    pub(crate) fn relative(&self, path: &Path) -> Result<PathBuf, ExportError> {
+    ///
+    /// # Errors
+    /// [`RequestError::OutsideSharedRoot`], and [`ExportError::File`] where nothing is there.
+    pub fn relative(&self, path: &Path) -> Result<PathBuf, ExportError> {
         let found = path.canonicalize().map_err(ExportError::file(path, "looking for it"))?;
         match found.strip_prefix(&self.0) {
             Ok(relative) => Ok(relative.to_owned()),
@@ -58,7 +73,11 @@ impl SharedRoot {
     }
 
     /// A path that another machine told, on this one. It has to be there.
-    pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, ExportError> {
+    ///
+    /// # Errors
+    /// [`RequestError::OutsideSharedRoot`], also for a link that leads out, and [`ExportError::File`] where
+    /// nothing is there.
+    pub fn resolve(&self, path: &Path) -> Result<PathBuf, ExportError> {
         if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(self.outside(path));
         }
@@ -66,6 +85,30 @@ impl SharedRoot {
         // a link may lead out of the folder
         let found = here.canonicalize().map_err(ExportError::file(&here, "looking for it"))?;
         if found.starts_with(&self.0) { Ok(found) } else { Err(self.outside(path)) }
+    }
+
+    /// A path of this machine at which nothing need be, as it is told to others: its folder has to be there.
+    ///
+    /// # Errors
+    /// As [`SharedRoot::relative`].
+    pub fn relative_place(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        let (folder, name) = self.parts(path)?;
+        Ok(self.relative(folder)?.join(name))
+    }
+
+    /// A place that another machine told, on this one: its folder has to be there.
+    ///
+    /// # Errors
+    /// As [`SharedRoot::resolve`].
+    pub fn resolve_place(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        let (folder, name) = self.parts(path)?;
+        Ok(self.resolve(folder)?.join(name))
+    }
+
+    fn parts<'a>(&self, path: &'a Path) -> Result<(&'a Path, &'a OsStr), ExportError> {
+        let name = path.file_name().ok_or_else(|| self.outside(path))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok((folder.unwrap_or(Path::new(".")), name))
     }
 
     fn outside(&self, path: &Path) -> ExportError {
@@ -98,6 +141,9 @@ mod tests {
         };
         outside(mine.relative(&place.path().join("dear")));
         outside(theirs.resolve(Path::new("../dear")));
+        outside(theirs.resolve_place(Path::new("../new")));
+        assert_eq!(theirs.resolve_place(Path::new("films/new")).unwrap(), found.with_file_name("new"));
+        assert_eq!(mine.relative_place(&here.join("films/new")).unwrap(), Path::new("films/new"));
         outside(theirs.resolve(&place.path().join("dear")));
         #[cfg(unix)]
         {

@@ -10,13 +10,14 @@ pub(crate) mod careless;
 pub(crate) mod command;
 pub(crate) mod engine;
 pub(crate) mod executor;
+mod index_worker;
 pub(crate) mod slurm;
-mod task;
 
-pub use task::run_array_worker;
+pub use index_worker::run_array_worker;
 
 use crate::take::finished::FinishedTake;
 use crate::worker::messages::WorkerError;
+use crate::worker::task::TakeTask;
 use retake_compression::take::TakeDescription;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -32,6 +33,15 @@ pub(crate) struct ArrayFile {
     pub source: PathBuf,
     /// The take of each index.
     pub takes: Vec<TakeDescription>,
+}
+
+impl ArrayFile {
+    /// The take of an index.
+    fn task(&self, index: u32) -> Option<TakeTask> {
+        let take = self.takes.get(index as usize)?.clone();
+        let Self { program, job, source, .. } = self;
+        Some(TakeTask { program: program.clone(), job: job.clone(), source: source.clone(), take })
+    }
 }
 
 /// What a worker says of its take.

@@ -1,0 +1,69 @@
+//! A worker that runs the take of one index.
+
+use super::{ArrayFile, ArrayId, Said, TaskReport};
+use crate::error::{ExportError, RequestError};
+use crate::job::folder::VisitedFolder;
+use crate::stop::StopFlag;
+use crate::worker::messages::WorkerError;
+use crate::worker::root::SharedRoot;
+use crate::worker::task::{self, Cause};
+use retake_compression::encoder::EncoderFactory;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The most that is read of an array's file, in bytes: some kilobytes for each of its takes.
+const MOST_TEXT: u64 = 64 << 20;
+
+/// Runs the take that has `index` in an array's file, and writes beside that file what became of it, which is
+/// all that the export hears. It may be run again, on any machine, at any time, and comes to the same.
+///
+/// `root` is the folder that all machines share, as this one sees it; `file` and all paths in it are below
+/// it, and none that leads out of it is followed. A raised flag ends it without a word, as the death of the
+/// machine does.
+///
+/// # Errors
+/// What kept it from the take, which it has written down, too, as far as it could.
+/// [`RequestError::OutsideSharedRoot`], [`RequestError::NoSuchIndex`] and
+/// [`RequestError::WorkerOfOtherVersion`] among others; [`ExportError::Stopped`] when the flag was raised.
+#[doc(alias = "SLURM_ARRAY_TASK_ID")]
+pub fn run_array_worker(
+    root: &Path,
+    file: &Path,
+    index: u32,
+    encoders: &[Arc<dyn EncoderFactory>],
+    stop: &StopFlag,
+) -> Result<(), ExportError> {
+    let root = SharedRoot::open(root)?;
+    // a worker of a system that passes paths of the export's machine has them whole
+    let file = if file.is_absolute() { root.resolve(&root.relative(file)?)? } else { root.resolve(file)? };
+    let read = File::open(&file).and_then(|open| {
+        let mut text = Vec::new();
+        open.take(MOST_TEXT).read_to_end(&mut text)?;
+        serde_json::from_slice::<ArrayFile>(&text).map_err(io::Error::from)
+    });
+    let array = read.map_err(ExportError::file(&file, "reading an array of takes"))?;
+    let name = file.file_name().and_then(OsStr::to_str).and_then(ArrayId::of);
+    let Some((id, None)) = name else {
+        let what = io::Error::new(io::ErrorKind::InvalidData, "it is none of an export's");
+        return Err(ExportError::file(file, "reading an array of takes")(what));
+    };
+    let arrays = VisitedFolder::open(&root.resolve(&array.job)?)?.arrays()?;
+    let taken = match array.task(index) {
+        Some(task) => task::run(&root, &task, encoders, stop),
+        None => Err(Cause::everywhere(RequestError::NoSuchIndex { index, count: array.takes.len() }.into())),
+    };
+    let (said, result) = match taken {
+        Ok(take) => (Said::Done(Box::new(take)), Ok(())),
+        Err(Cause { error: ExportError::Stopped, .. }) => return Err(ExportError::Stopped),
+        Err(cause) if cause.everywhere => (Said::Failed(WorkerError::from(&cause)), Err(cause.error)),
+        Err(cause) => (Said::Unable(WorkerError::from(&cause)), Err(cause.error)),
+    };
+    let report = TaskReport { machine: task::machine(), said };
+    let text = serde_json::to_vec(&report).map_err(|error| ExportError::Internal(error.to_string()))?;
+    let written = arrays.write_whole(&id.report(index), &text);
+    written.map_err(ExportError::file(arrays.path(), "writing what became of a take"))?;
+    result
+}

@@ -1,0 +1,65 @@
+//! An export in steps, for an engine that keeps what has happened and decides who does what comes next.
+
+use super::root::SharedRoot;
+use super::task::TakeTask;
+use crate::event::Summary;
+use crate::job::folder::PROGRAM;
+use crate::take::executor::{Capabilities, Executor, Refused, TakeReport, TakeRequest};
+use crate::{error::ExportError, job::Job};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What comes next in an export.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// These takes are to be run, by [`run_take`](crate::run_take), in any order and anywhere. Then the next
+    /// step can be asked for.
+    Takes(Vec<TakeTask>),
+    /// The film is in place.
+    Finished(Box<Summary>),
+}
+
+/// An executor that runs nothing, and keeps what it should run.
+pub(crate) struct PutOff {
+    place: (PathBuf, PathBuf),
+    encoder: String,
+    tasks: Mutex<Vec<TakeTask>>,
+}
+
+impl PutOff {
+    pub(crate) fn of(job: &Job) -> Result<Self, ExportError> {
+        let (folder, source) = (job.folder.path(), &job.source.path);
+        let root = SharedRoot::of(job.request.shared_root.as_deref(), &[folder, source])?;
+        let place = (root.relative(folder)?, root.relative(source)?);
+        Ok(Self { place, encoder: job.description.encoder.clone(), tasks: Mutex::default() })
+    }
+
+    /// What was put off.
+    pub(crate) fn tasks(&self) -> Vec<TakeTask> {
+        // a list is sound whatever a panicking holder was doing
+        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Executor for PutOff {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { at_once: 1, encoders: vec![self.encoder.clone()] }
+    }
+
+    fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
+        let (job, source) = self.place.clone();
+        let task = TakeTask { program: PROGRAM.to_owned(), job, source, take: take.description };
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        Err(Refused::PutOff)
+    }
+
+    fn next_report(&self, patience: Duration) -> Option<TakeReport> {
+        std::thread::sleep(patience);
+        None
+    }
+
+    fn cancel(&self) {}
+}

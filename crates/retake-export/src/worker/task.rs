@@ -1,0 +1,198 @@
+//! A take as it is told to a worker that knows nothing of the export: on another machine, at another time.
+
+use super::messages::WorkerError;
+use super::root::SharedRoot;
+use super::runner::TakeRunner;
+use crate::error::{ExportError, RequestError};
+use crate::job::folder::{PROGRAM, VisitedFolder};
+use crate::stop::StopFlag;
+use crate::take::finished::FinishedTake;
+use retake_compression::encoder::EncoderFactory;
+use retake_compression::take::TakeDescription;
+use retake_compression::units::FrameRange;
+use serde::{Deserialize, Serialize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// How often it is looked whether the job was stopped.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A take to run, as text for any worker. Its identity follows from what it says, so that it may be run
+/// twice, anywhere, and comes to the same bytes under the same name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TakeTask {
+    /// The version of the program that wrote it.
+    pub(crate) program: String,
+    /// The job folder, and the source, below the folder that all machines share.
+    pub(crate) job: PathBuf,
+    pub(crate) source: PathBuf,
+    pub(crate) take: TakeDescription,
+}
+
+impl TakeTask {
+    /// The frames of the take.
+    pub fn range(&self) -> FrameRange {
+        self.take.range
+    }
+}
+
+/// What came of a [`TakeTask`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TakeDone {
+    /// The frames of the take.
+    pub range: FrameRange,
+    /// The bytes of its samples.
+    pub bytes: u64,
+    /// What it took of processors, in seconds, as far as the encoder's threads tell.
+    pub cpu_seconds: f64,
+    /// The machine that ran it.
+    pub machine: String,
+}
+
+/// Why a take was not run.
+#[derive(Debug)]
+pub struct TakeFailure {
+    /// The cause.
+    pub error: Box<ExportError>,
+    /// The machine that was to run it.
+    pub machine: String,
+    /// Whether another machine may do better: this one lacks the source, room on its disk, or the version.
+    pub may_do_elsewhere: bool,
+}
+
+/// Runs a take, and puts what it made into the folder of its job. A take that is there already is not run
+/// again.
+///
+/// `root` is the folder that all machines share, as this one sees it. All paths of the task are below it, and
+/// none that leads out of it is followed. It ends within a second or so when `stop` is raised, and when the
+/// job is stopped by [`stop_job`].
+///
+/// # Errors
+/// [`TakeFailure`]; with [`ExportError::Stopped`] where it was stopped.
+pub fn run_take(
+    root: &Path,
+    task: &TakeTask,
+    encoders: &[Arc<dyn EncoderFactory>],
+    stop: &StopFlag,
+) -> Result<TakeDone, TakeFailure> {
+    let ran = SharedRoot::open(root).map_err(Cause::here).and_then(|root| {
+        let job = root.resolve(&task.job).map_err(Cause::here)?;
+        until_stopped(&job, stop, |stop| run(&root, task, encoders, stop)).map_err(Cause::here)?
+    });
+    match ran {
+        Ok(take) => {
+            let cpu = take.record.cpu;
+            let cpu_seconds = cpu.look + cpu.encode + cpu.measure;
+            Ok(TakeDone {
+                range: take.record.range,
+                bytes: take.record.bytes,
+                cpu_seconds,
+                machine: machine(),
+            })
+        }
+        Err(Cause { error, everywhere }) => {
+            Err(TakeFailure { error: Box::new(error), machine: machine(), may_do_elsewhere: !everywhere })
+        }
+    }
+}
+
+/// Has all workers that run takes of a job give them up, within a second or so, and begin no more: until the
+/// job is carried on. `job` is its folder, below `root`. Where there is no such folder, nothing happens.
+///
+/// # Errors
+/// [`ExportError::File`] where that cannot be written down.
+pub fn stop_job(root: &Path, job: &Path) -> Result<(), ExportError> {
+    let root = SharedRoot::open(root)?;
+    match root.resolve(job) {
+        Ok(job) => VisitedFolder::open(&job)?.stop(),
+        Err(ExportError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something that ends when `stop` is raised, or when it is written into a job folder that all workers
+/// are to stop.
+pub(crate) fn until_stopped<R>(
+    job: &Path,
+    stop: &StopFlag,
+    work: impl FnOnce(&StopFlag) -> R,
+) -> Result<R, ExportError> {
+    let stop = stop.child();
+    let (ended, end) = crossbeam_channel::bounded::<()>(0);
+    thread::scope(|scope| {
+        let watch = || {
+            // nothing is ever sent: the other end goes away when the work has ended
+            while end.recv_timeout(PATIENCE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                if VisitedFolder::open(job).is_ok_and(|folder| folder.is_stopping()) {
+                    stop.raise();
+                }
+            }
+        };
+        let spawned = thread::Builder::new().name("watch".into()).spawn_scoped(scope, watch);
+        spawned.map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
+        let done = work(&stop);
+        drop(ended);
+        Ok(done)
+    })
+}
+
+/// Why a take was not run, and whether every machine would fail in the same way.
+pub(super) struct Cause {
+    pub error: ExportError,
+    pub everywhere: bool,
+}
+
+impl Cause {
+    pub(super) fn here(error: ExportError) -> Self {
+        Self { error, everywhere: false }
+    }
+
+    pub(super) fn everywhere(error: ExportError) -> Self {
+        Self { error, everywhere: true }
+    }
+}
+
+impl From<&Cause> for WorkerError {
+    fn from(cause: &Cause) -> Self {
+        Self::from(&cause.error)
+    }
+}
+
+pub(super) fn run(
+    root: &SharedRoot,
+    task: &TakeTask,
+    encoders: &[Arc<dyn EncoderFactory>],
+    stop: &StopFlag,
+) -> Result<FinishedTake, Cause> {
+    let TakeTask { program, job, source, take } = task;
+    if program != PROGRAM {
+        let job = program.clone();
+        return Err(Cause::here(RequestError::WorkerOfOtherVersion { job, worker: PROGRAM }.into()));
+    }
+    let (job, source) = (root.resolve(job).map_err(Cause::here)?, root.resolve(source).map_err(Cause::here)?);
+    let mut runner = TakeRunner::open(&job, &source, encoders, stop.clone()).map_err(Cause::here)?;
+    let taken = AssertUnwindSafe(|| runner.run(take.clone(), &|_| ()));
+    let taken = catch_unwind(taken)
+        .unwrap_or_else(|_| Err(ExportError::Internal(format!("the take of {} panicked", take.range))));
+    // what the encoder, the metric or the film is to blame for is the same on every machine
+    taken.map_err(|error| match error {
+        ExportError::Encoder { .. } | ExportError::Quality { .. } | ExportError::Internal(_) => {
+            Cause::everywhere(error)
+        }
+        error => Cause::here(error),
+    })
+}
+
+/// The name of this machine, for people.
+pub(super) fn machine() -> String {
+    // several nodes of Slurm may be one machine
+    let node = std::env::var("SLURMD_NODENAME").ok().filter(|name| !name.is_empty());
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_else(|_| "a machine".into());
+    node.unwrap_or(name)
+}
