@@ -4,7 +4,7 @@
 
 use retake::{
     AlreadyStarted, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
-    LengthEstimate, MetricKind, Outcome, RequestError, RunError, Target,
+    LengthEstimate, MetricKind, Outcome, RequestError, RunError, Step, StopFlag, TakeTask, Target,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -253,4 +253,72 @@ fn the_length_of_the_file_is_estimated() {
     assert_eq!(rated(Target::size(123_456)).most, 123_456);
     let refused = Export::builder(&film, folder.path().join("out.avi"), encoder).build();
     assert!(matches!(refused.estimate_file_length(), Err(RunError::Failed(_))));
+}
+
+/// Steps come to the same film, whoever runs the takes between them, in any order, some of them twice: on a
+/// machine that sees the folder at another place.
+#[cfg(unix)]
+#[test]
+fn steps_come_to_the_same_film() {
+    let (here, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some(whole) = builder(here.path()) else { return };
+    whole.multi_pass(true).build().run().unwrap();
+    let folder = place.path().join("films");
+    fs::create_dir(&folder).unwrap();
+    let elsewhere = place.path().join("elsewhere");
+    std::os::unix::fs::symlink(&folder, &elsewhere).unwrap();
+    let registry = retake::encoders();
+    let encoders: Vec<_> = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
+    let mut plans = 0;
+    let summary = loop {
+        let step = builder(&folder).unwrap().multi_pass(true).step().unwrap();
+        // a step is text to an engine
+        let step: Step = serde_json::from_str(&serde_json::to_string(&step).unwrap()).unwrap();
+        match step {
+            Step::Finished(summary) => break summary,
+            Step::Takes(mut tasks) => {
+                plans += 1;
+                tasks.push(tasks[0].clone());
+                for task in tasks.iter().rev() {
+                    let done = retake::run_take(&elsewhere, task, &encoders, &StopFlag::new()).unwrap();
+                    assert_eq!(done.range, task.range());
+                }
+            }
+        }
+    };
+    assert!(plans > 1 && summary.outcome == Outcome::Satisfied, "{plans} plans: {summary:?}");
+    assert!(summary.passes.len() > 1 && summary.cpu_seconds > 0.0);
+    assert!(fs::read(folder.join("out.mp4")).unwrap() == fs::read(here.path().join("out.mp4")).unwrap());
+    assert_eq!(names(&folder), ["out.mp4", "source.y4m"]);
+}
+
+/// A job that is stopped has its takes given up; what another version, or nobody, asked for is not run.
+#[test]
+fn takes_of_a_stopped_job_are_given_up() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(export) = builder(place.path()) else { return };
+    let folder = export.planned_job_folder();
+    // nothing to stop yet
+    retake::stop_job(place.path(), Path::new("out.mp4.retake")).unwrap();
+    let Step::Takes(tasks) = export.multi_pass(true).step().unwrap() else { panic!("no takes") };
+    let registry = retake::encoders();
+    let encoders = [registry.by_name("x264").unwrap()];
+    let run = |task: &TakeTask| retake::run_take(place.path(), task, &encoders, &StopFlag::new());
+    let mut other = serde_json::to_value(&tasks[0]).unwrap();
+    other["program"] = "0.0.1".into();
+    let failure = run(&serde_json::from_value(other).unwrap()).unwrap_err();
+    assert!(failure.may_do_elsewhere && failure.error.to_string().contains("0.0.1"), "{}", failure.error);
+    let mut other = serde_json::to_value(&tasks[0]).unwrap();
+    other["take"]["settings"]["options"] = serde_json::json!([["bframes", "0"]]);
+    let failure = run(&serde_json::from_value(other).unwrap()).unwrap_err();
+    assert!(!failure.may_do_elsewhere && failure.error.to_string().contains("none of this job"));
+    retake::stop_job(place.path(), folder.strip_prefix(place.path()).unwrap()).unwrap();
+    assert!(folder.join("stopping").exists());
+    // the next step takes the folder, and goes on
+    let Step::Takes(again) = builder(place.path()).unwrap().multi_pass(true).step().unwrap() else {
+        panic!("no takes")
+    };
+    assert_eq!(again, tasks);
+    assert!(!folder.join("stopping").exists());
+    assert!(run(&tasks[0]).is_ok());
 }
