@@ -281,6 +281,11 @@ impl Packet {
         self.0.duration.max(0)
     }
 
+    /// Returns the byte of the file at which the sample begins, if it is known.
+    pub(crate) fn position(&self) -> Option<u64> {
+        u64::try_from(self.0.position).ok()
+    }
+
     pub(crate) fn is_key(&self) -> bool {
         self.0.key != 0
     }

@@ -15,6 +15,7 @@ mod clock;
 mod container;
 mod copier;
 mod decoder;
+mod elements;
 mod error;
 mod failure;
 mod ffi;

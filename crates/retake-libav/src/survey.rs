@@ -5,7 +5,9 @@
 //! what the new film is like. All samples are read for that, and only sync samples decoded, at most two a
 //! second.
 
+use crate::access::Bytes;
 use crate::decoder::{Decoded, Decoder, Received};
+use crate::elements::Elements;
 use crate::error::MediaError;
 use crate::ffi::RawStream;
 use crate::film::{FilmInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks};
@@ -18,6 +20,7 @@ use crate::timeline::{BreakFinder, Seen};
 use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +141,8 @@ impl Extent {
 /// Collects what is found.
 struct Survey {
     input: Input,
+    /// What the file is made of, where the demuxer says nothing of damage to it.
+    elements: Option<Elements<File>>,
     decoder: Decoder,
     /// The tracks of the file, by their numbers: the seconds a tick, and whether they go on all along.
     tracks: Vec<(Rational, bool)>,
@@ -276,6 +281,7 @@ impl Survey {
             .map_err(|failure| MediaError::undecodable(&info.path, &failure))?;
         Ok(Self {
             input,
+            elements: elements(info)?,
             decoder,
             tracks,
             breaks: BreakFinder::new(second, film.live_times != 0),
@@ -337,7 +343,9 @@ impl Survey {
                 self.complain("what was read is not what was written");
             }
         }
-        if self.input.complaints() > self.complaints && !self.reached_end {
+        let elements = self.elements.take().filter(|_| !self.reached_end);
+        let damaged = elements.is_some_and(|elements| elements.finish() > 0);
+        if (self.input.complaints() > self.complaints || damaged) && !self.reached_end {
             self.complain("it ends in the middle");
         }
         Ok(true)
@@ -355,6 +363,10 @@ impl Survey {
         }
         let stream = packet.stream();
         let Some(&(base, steady)) = self.tracks.get(stream as usize) else { return Ok(()) };
+        let at = packet.position().unwrap_or(0);
+        if self.elements.as_mut().is_some_and(|elements| elements.walk(at) > 0) {
+            self.complain("what was read is not what was written");
+        }
         let is_video = stream == info.video.index;
         let ticks = |time: i64| rescale(time, base, info.video.time_base);
         match packet.dts().or(packet.pts()) {
@@ -441,6 +453,11 @@ impl Survey {
             samples.push(VideoSample { pts, decoded: dts.or(pts), sync: packet.is_key(), shown });
             return;
         }
+        // What is damaged beside the window is so at a time beside it.
+        let (base, before) = (info.video.time_base, self.now);
+        if let Some(time) = dts.or(pts) {
+            self.now = time as f64 * base.to_f64() - info.start.seconds();
+        }
         if let Some(window) = info.window.as_deref() {
             let time = pts.or(dts);
             if time.is_some_and(|time| window.is_before(time)) {
@@ -455,11 +472,9 @@ impl Survey {
                 return;
             }
         }
-        let (base, before) = (info.video.time_base, self.now);
         if let Some(time) = dts.or(pts) {
             let pause = time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX);
             self.rate.push(time, pause);
-            self.now = time as f64 * base.to_f64() - info.start.seconds();
         }
         self.samples += 1;
         if self.now < before {
@@ -703,6 +718,18 @@ impl Survey {
         self.findings.push(Finding::whole(FindingKind::FrameRate, 1, detail));
         video.frame_rate = nearest_rate(measured);
         video.frames_hint = Some(self.samples);
+    }
+}
+
+/// Opens a Matroska file once more, to walk its elements.
+fn elements(info: &FilmInfo) -> Result<Option<Elements<File>>, MediaError> {
+    if !info.container.split(',').any(|name| name == "matroska") {
+        return Ok(None);
+    }
+    let open = |source| MediaError::Open { file: info.path.clone(), source };
+    match Bytes::open(&info.path, &info.access)? {
+        Bytes::File(file) => Elements::new(file).map(Some).map_err(open),
+        Bytes::Pipe(_) => Ok(None),
     }
 }
 

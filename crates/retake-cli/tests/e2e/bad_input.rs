@@ -107,6 +107,40 @@ fn a_film_with_damage_in_the_middle() {
     }
 }
 
+/// The head of one sample states less than a sample has: FFmpeg looks for the next cluster, and says nothing
+/// of the seconds that it passes over.
+#[test]
+fn a_cluster_that_is_lost_in_silence_is_told() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=64x64:r=25:d=4 -c:v libvpx -b:v 100k -cpu-used 8 -g 25 -cluster_time_limit 1500",
+        "whole.webm",
+    );
+    let whole = studio.read("whole.webm");
+    // Blocks of track 1 with a size of two bytes: only a sync frame has flags.
+    let is_block =
+        |bytes: &[u8]| bytes[0] == 0xa3 && bytes[1] >> 6 == 1 && bytes[3] == 0x81 && bytes[6] & 0x7f == 0;
+    let blocks: Vec<usize> = (0..whole.len() - 7).filter(|&at| is_block(&whole[at..])).collect();
+    let out = format!("-o out.mkv -y {} --crf 40", fast());
+    for (block, lost) in [(10, 0.4), (blocks.len() - 10, 3.6)] {
+        let mut film = whole.clone();
+        film[blocks[block] + 1..][..2].copy_from_slice(&[0x40, 3]);
+        fs::write(studio.path("film.webm"), film).unwrap();
+        let run = studio.retake(&format!("encode film.webm {out} --json"));
+        assert_eq!(run.code, 3, "{run:?}");
+        let damage = &run.summary()["missed"][0]["damage"][0];
+        assert_eq!(damage["kind"], "container", "{damage}");
+        let found = crate::common::picture_hashes(&studio.path("film.webm")).len();
+        assert!(found < 95 && run.summary()["frames"] == found, "{found}: {run:?}");
+        studio.encode(&format!("film.webm {out} --accept-damage"));
+        // What is lost elsewhere does not matter.
+        let (within, beside) =
+            if lost < 2.0 { ("--to 0.8", "--from 2.2") } else { ("--from 2.2", "--to 0.8") };
+        assert_eq!(studio.retake(&format!("encode film.webm {out} {within}")).code, 3, "{within}");
+        assert_eq!(studio.retake(&format!("encode film.webm {out} {beside}")).code, 0, "{beside}");
+    }
+}
+
 #[test]
 fn paths_that_do_not_fit() {
     let Some(studio) = Studio::open() else { return };
