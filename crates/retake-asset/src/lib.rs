@@ -96,6 +96,7 @@ pub use retake_libav::{
     SoundCodec, SoundSettings, SoundSource, TrackFormat,
 };
 pub use run::queue::{Queue, SerialQueue};
+pub use state::clock::automatic_time_scale;
 pub use types::association::TrackAssociation;
 pub use types::encoder::{EncoderSetup, InputEncoder, OpenedEncoder};
 pub use types::error::{AppendError, CallError, Mistake, UsageError, WriterError};

@@ -211,6 +211,22 @@ pub enum RequestError {
         /// The shortest step between two frames, in seconds.
         step: f64,
     },
+    /// A track of the source has a gap that the container cannot express.
+    #[error(
+        "{output}: in track {track} of the source nothing comes for {:.1} hours, and this container cannot state more than {:.1} hours there: name an output that ends in .mkv, or take parts of the film with --from and --to",
+        gap / 3600.0,
+        most / 3600.0
+    )]
+    GapTooLong {
+        /// The output.
+        output: PathBuf,
+        /// The number of the track in the source, from 0.
+        track: u32,
+        /// The gap, in seconds.
+        gap: f64,
+        /// The longest gap that the container can express there, in seconds.
+        most: f64,
+    },
     /// A number that has to be 1 or more is 0.
     #[error("{what}: at least 1 is needed")]
     Zero {
@@ -571,7 +587,8 @@ impl RequestError {
             Self::OutputExists { .. } => codes::FILE_ALREADY_EXISTS,
             Self::ContainerCannotHold { .. }
             | Self::ContainerTooCoarse { .. }
-            | Self::FramesTooFar { .. } => codes::FORMAT_UNSUPPORTED,
+            | Self::FramesTooFar { .. }
+            | Self::GapTooLong { .. } => codes::FORMAT_UNSUPPORTED,
             Self::UnknownProperty { .. } => codes::PROPERTY_NOT_SUPPORTED,
             Self::Property(error) => error.code(),
             Self::Encoder(error) => error.code(),

@@ -148,14 +148,14 @@ impl Measurement {
         let longest = ((self.longest * rate).round() as u64).max(1);
         // every scene is seen to its end before it is cut
         let rule = UnitRule { longest, window: u64::MAX };
-        let mut finder = UnitFinder::new(rule, 0, shortest_scene(rate));
+        let mut finder = UnitFinder::new(a.time_base, rule, 0, shortest_scene(rate));
         let mut units = Vec::new();
         let mut frames = 0u64;
         loop {
             self.stop.check()?;
             let (reference, film) = (references.next()?, films.next()?);
             if let Some(frame) = &reference {
-                finder.push(&frame.picture);
+                finder.push(frame);
             }
             while let Some(found) = finder.next(reference.is_none()) {
                 units.extend(units_of(found));

@@ -5,9 +5,9 @@ use crate::access::{Access, Bytes, FileState, Owner};
 use crate::error::MediaError;
 use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
 use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
-use crate::film::FilmInfo;
+use crate::film::{FilmInfo, time_to_ticks};
 use crate::timeline::{Place, Timeline};
-use retake_media::AudioFormat;
+use retake_media::{AudioFormat, Time};
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -23,13 +23,39 @@ pub(crate) struct Input {
     /// What the callbacks of the demuxer point to.
     _owner: Box<Owner>,
     timeline: Timeline,
-    /// The video, and the last time at which a picture of it can be shown by its own stamp.
-    latest: Option<(u32, i64)>,
+    /// Which stamps of pictures cannot be.
+    late: Option<LateStamps>,
+}
+
+/// The pictures that are shown too late, by their own stamps, for it to be true.
+struct LateStamps {
+    video: u32,
+    /// The last time at which a picture can be shown, and the longest from when it is decoded; in ticks.
+    latest: i64,
+    longest: i64,
 }
 
 // SAFETY: a demuxer and its bytes are used by one thread at a time (every call takes `&mut` or only reads),
 // but not bound to one.
 unsafe impl Send for Input {}
+
+impl LateStamps {
+    fn has(&self, packet: &Packet) -> bool {
+        let Some(shown) = packet.pts().filter(|_| packet.stream() == self.video) else { return false };
+        shown > self.latest || packet.dts().is_some_and(|time| shown.saturating_sub(time) > self.longest)
+    }
+}
+
+/// Where clocks jump ahead, no picture is shown longer after it is decoded than this, in seconds: streams
+/// hold a still picture back for a minute at most (ISO 13818-1).
+const LONGEST_DELAY: i64 = 60;
+
+/// Returns for how long after it is decoded a picture may be shown, in ticks of the video. Before a gap that
+/// may be any time; where clocks jump ahead, a gap is a jump, which lies between pictures.
+pub(crate) fn longest_delay(live: bool, info: &FilmInfo) -> i64 {
+    let longest = time_to_ticks(Time::new(LONGEST_DELAY, 1), info.video.time_base);
+    longest.filter(|_| live).unwrap_or(i64::MAX)
+}
 
 impl Input {
     /// Opens a film and looks into it far enough to know its tracks.
@@ -47,7 +73,7 @@ impl Input {
         });
         opened.map_err(|failure| MediaError::open(path, &failure))?;
         let input = NonNull::new(input).expect("an opened film has an address");
-        Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default(), latest: None })
+        Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default(), late: None })
     }
 
     /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its
@@ -58,7 +84,8 @@ impl Input {
             return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
         }
         input.timeline = Timeline::new(&info.breaks);
-        input.latest = info.latest_shown.map(|latest| (info.video.index, latest));
+        let longest = longest_delay(input.film().live_times != 0, info);
+        input.late = info.latest_shown.map(|latest| LateStamps { video: info.video.index, latest, longest });
         Ok(input)
     }
 
@@ -133,9 +160,7 @@ impl Input {
             Ok(_) => {
                 // SAFETY: the shim has filled the struct.
                 let mut packet = Packet(unsafe { out.assume_init() }, false);
-                let shown = packet.pts();
-                if self.latest.is_some_and(|(video, latest)| packet.stream() == video && shown > Some(latest))
-                {
+                if self.late.as_ref().is_some_and(|late| late.has(&packet)) {
                     // SAFETY: the packet is ours, and its times are not shared.
                     unsafe { ffi::rt_packet_untime(&mut packet.0) };
                 }

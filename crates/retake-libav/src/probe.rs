@@ -96,6 +96,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         state,
         findings: Vec::new(),
         closest_frames: None,
+        longest_gaps: Vec::new(),
         surveyed: false,
         breaks: Arc::default(),
         latest_shown: None,

@@ -13,10 +13,10 @@ use crate::ffi::RawStream;
 use crate::film::{FilmInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks};
 use crate::finding::{Finding, FindingKind, Findings};
 use crate::form::Form;
-use crate::input::{Input, Packet};
+use crate::input::{Input, Packet, longest_delay};
 use crate::probe::{describe, ratio};
 use crate::pump::PATIENCE;
-use crate::timeline::{BreakFinder, Seen};
+use crate::timeline::{BreakFinder, GAP, Gap, Seen};
 use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
 use std::collections::BTreeSet;
@@ -172,7 +172,9 @@ struct Survey {
     /// when the last is that was not taken back since.
     latest_decoded: i64,
     latest_leapt: Option<i64>,
-    /// The pictures that are shown more than an hour after they are decoded.
+    /// The longest time for which a picture may wait, in ticks of the video, and the pictures that wait
+    /// longer or for more than an hour.
+    longest_delay: i64,
     late: Vec<Late>,
     /// The samples of the video, where a window is to be settled; nothing is decoded then.
     placing: Option<Vec<VideoSample>>,
@@ -225,10 +227,11 @@ impl Rate {
 /// No stream without times has more frames a second, because no camera delivers such streams faster.
 const FASTEST: f64 = 1000.0;
 
-/// A picture that is shown long after it is decoded: when, when it is over, both in ticks of the video, and
-/// when it is decoded, in seconds of the film.
+/// A picture that is shown long after it is decoded: when it is shown, decoded and over, in ticks of the
+/// video, and when it is decoded, in seconds of the film.
 struct Late {
     shown: i64,
+    decoded: i64,
     end: i64,
     seconds: f64,
 }
@@ -302,6 +305,7 @@ impl Survey {
             shown_until: i64::MIN,
             latest_decoded: i64::MIN,
             latest_leapt: None,
+            longest_delay: longest_delay(film.live_times != 0, info),
             late: Vec::new(),
             placing: None,
             in_order: true,
@@ -373,14 +377,17 @@ impl Survey {
             Some(time) => {
                 let shown = packet.pts().unwrap_or(time);
                 let end = ticks(shown.saturating_add(packet.duration()));
-                self.breaks.push(Seen { stream, steady, time: ticks(time), end });
                 let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
+                let late = is_video && shown.saturating_sub(time) > self.longest_delay.min(hour);
+                // The clock has come to where a picture is decoded, which is shown who knows when.
+                let until = if late { ticks(time.saturating_add(packet.duration())) } else { end };
+                self.breaks.push(Seen { stream, steady, time: ticks(time), end: until });
                 if is_video {
                     self.is_decoded(time, hour);
                 }
-                if is_video && shown.saturating_sub(time) > hour && self.late.len() < MOST_LATE {
+                if late && self.late.len() < MOST_LATE {
                     let seconds = time as f64 * base.to_f64() - info.start.seconds();
-                    self.late.push(Late { shown, end, seconds });
+                    self.late.push(Late { shown, decoded: time, end, seconds });
                 } else {
                     self.is_shown(is_video, end);
                 }
@@ -422,7 +429,7 @@ impl Survey {
     }
 
     /// Tells the film of the last time at which a picture can be shown, and of those that say they are shown
-    /// later. Behind a gap a picture may be shown long after it is decoded, but never long after all others
+    /// later. Before a gap a picture may be shown long after it is decoded, but never long after all others
     /// are.
     fn settle_late(&mut self, info: &mut FilmInfo) {
         let late = std::mem::take(&mut self.late);
@@ -432,8 +439,8 @@ impl Survey {
         let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
         let latest = self.latest_leapt.unwrap_or(self.latest_decoded).saturating_add(hour);
         info.latest_shown = Some(latest);
-        for Late { shown, end, seconds } in late {
-            if shown > latest {
+        for Late { shown, decoded, end, seconds } in late {
+            if shown > latest || shown.saturating_sub(decoded) > self.longest_delay {
                 self.findings.note(FindingKind::Times, seconds, String::new);
             } else {
                 self.is_shown(true, end);
@@ -570,12 +577,14 @@ impl Survey {
         if self.alpha {
             self.findings.push(Finding::whole(FindingKind::Transparency, 1, String::new()));
         }
+        let gaps = self.breaks.take_gaps();
         // A window was settled on one clock already.
         if info.window.is_none()
             && let Some(finding) = self.settle_breaks(&mut info)
         {
             self.findings.push(finding);
         }
+        self.settle_gaps(&mut info, &gaps);
         info.closest_frames = self.steps.shortest.map(|ticks| ticks_to_time(ticks, info.video.time_base));
         for track in &mut info.tracks {
             let counted = matches!(track.kind, TrackKind::Audio | TrackKind::Subtitle);
@@ -603,6 +612,28 @@ impl Survey {
             );
             Finding::whole(FindingKind::Clock, places as u64, detail)
         })
+    }
+
+    /// Tells the film of the longest gap of each track, on the one clock of all.
+    fn settle_gaps(&self, info: &mut FilmInfo, gaps: &[Gap]) {
+        let video = info.video.time_base;
+        for gap in gaps {
+            let beside = |window: &Window| window.is_before(gap.from) || window.is_behind(gap.to);
+            let Some(&(base, _)) = self.tracks.get(gap.stream as usize) else { continue };
+            let moved = match info.window.as_deref() {
+                Some(window) if beside(window) => continue,
+                Some(_) => 0,
+                None => rescale(gap.moved(&info.breaks), base, video),
+            };
+            let length = ticks_to_time(gap.to.saturating_sub(gap.from).saturating_add(moved), video);
+            if !length.is_numeric() || length <= Time::new(GAP, 1) {
+                continue;
+            }
+            match info.longest_gaps.iter_mut().find(|(track, _)| *track == gap.stream) {
+                Some((_, longest)) => *longest = (*longest).max(length),
+                None => info.longest_gaps.push((gap.stream, length)),
+            }
+        }
     }
 
     /// Compares the film with what its container promises.

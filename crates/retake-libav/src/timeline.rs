@@ -15,12 +15,17 @@ const BACK: i64 = 300;
 const AHEAD: i64 = 10;
 /// No film has a gap as long as this, in seconds, whatever its container.
 const LEAP: i64 = 86_400;
+/// Where clocks do not jump, a gap that is longer than this may be a wrong stamp, in seconds: that shows when
+/// the track comes back.
+const PAUSE: i64 = 60;
 /// A track that goes on for so many samples of all tracks where another one has jumped proves that nothing
 /// but a stamp of that one is wrong.
 const CONFIRMED: u64 = 500;
 /// The number of a sample may differ by this much when other tracks are not read with it, because demuxers
 /// drop and find samples beside damage by what else they read.
 const MISCOUNTED: u64 = 8;
+/// Gaps that are longer than this are told of, in seconds.
+pub(crate) const GAP: i64 = 3600;
 /// No film has more joins than this. A file that pretends so has no clock at all, and memory must be bounded.
 const MOST: usize = 10_000;
 
@@ -136,8 +141,30 @@ pub(crate) struct BreakFinder {
     newest: usize,
     tracks: Vec<TrackClock>,
     joins: Vec<Join>,
+    gaps: Vec<Gap>,
     /// The samples of all tracks.
     samples: u64,
+}
+
+/// A gap in a track, which may be a jump of its clock: between which stamps, in ticks of the video, and
+/// before which of its samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gap {
+    pub(crate) stream: u32,
+    sample: u64,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+impl Gap {
+    /// Returns how much longer the gap is where these breaks move what lies around it, in ticks of the track.
+    pub(crate) fn moved(&self, breaks: &[Break]) -> i64 {
+        let own = breaks.iter().filter(|found| found.stream == self.stream);
+        let before = own.clone().take_while(|found| found.sample < self.sample).last();
+        let behind = own.take_while(|found| found.sample <= self.sample).last();
+        let ticks = |found: Option<&Break>| found.map_or(0, |found| found.ticks);
+        ticks(behind).saturating_sub(ticks(before))
+    }
 }
 
 /// The place in a track at which it comes into another segment.
@@ -165,6 +192,8 @@ struct Segment {
     shared: bool,
     /// Whether its only track went back to where it had been: its stamps were wrong, and no clock jumped.
     excursion: bool,
+    /// Whether it lies behind a gap, which moves nothing, unless it turns out to be an excursion.
+    gap: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -187,6 +216,7 @@ impl BreakFinder {
             newest: 0,
             tracks: Vec::new(),
             joins: Vec::new(),
+            gaps: Vec::new(),
             samples: 0,
         }
     }
@@ -205,7 +235,10 @@ impl BreakFinder {
         let own = self.segments.get(track.segment);
         let before = track.last.or(own.map(|segment| segment.start));
         let went_back = before.is_some_and(|before| time < before.saturating_sub(back));
-        let far = own.is_some_and(|segment| time > segment.end.saturating_add(ahead));
+        let behind = |end: i64, gap: i64| time > end.saturating_add(gap);
+        let far = own.is_some_and(|segment| behind(segment.end, ahead));
+        let pauses = own.is_some_and(|own| behind(own.end, self.second.saturating_mul(PAUSE)));
+        let gap = pauses && !far && !went_back;
         let goes_home = |own: &Segment| {
             let jumps = time < own.start || time > own.end.saturating_add(back);
             // What had wrong stamps meanwhile lasted, and some of it may be lost.
@@ -214,10 +247,16 @@ impl BreakFinder {
             jumps && home && !own.shared && own.founder == stream && track.segment > 0
         };
         let mut segment = track.segment;
+        if let Some(from) =
+            track.last.filter(|&last| time > last.saturating_add(self.second.saturating_mul(GAP)))
+            && self.gaps.len() < MOST
+        {
+            self.gaps.push(Gap { stream, sample: track.samples, from, to: time });
+        }
         let left = (track.segment, track.end);
         let since = self.samples;
-        let begin =
-            Segment { start: time, end, since, founder: stream, left, shared: false, excursion: false };
+        let (shared, excursion) = (false, false);
+        let begin = Segment { start: time, end, since, founder: stream, left, shared, excursion, gap };
         if own.is_none() {
             self.segments.push(begin);
         } else if own.is_some_and(goes_home) {
@@ -226,7 +265,7 @@ impl BreakFinder {
                 segment = own.left.0;
                 self.newest = segment;
             }
-        } else if went_back || far {
+        } else if went_back || far || gap {
             // The first track to jump begins a segment; the others join it, each at its own place.
             if track.segment == self.newest && steady && self.segments.len() < MOST {
                 segment = self.segments.len();
@@ -263,6 +302,11 @@ impl BreakFinder {
         &mut self.tracks[index]
     }
 
+    /// Gives out the gaps that were found.
+    pub(crate) fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.gaps)
+    }
+
     /// Returns the breaks, and in how many places of the film the clock jumps. `ticks` converts from ticks of
     /// the video to those of a track.
     pub(crate) fn finish(self, ticks: impl Fn(u32, i64) -> i64) -> (Vec<Break>, usize) {
@@ -274,7 +318,7 @@ impl BreakFinder {
                 track.steady && track.segment < number && track.seen > segment.since + CONFIRMED
             };
             let shared = !segment.excursion && !self.tracks.iter().any(goes_on);
-            if number > 0 && shared {
+            if number > 0 && shared && !segment.gap {
                 by = over.saturating_sub(segment.start);
                 places += 1;
             }
@@ -283,10 +327,12 @@ impl BreakFinder {
                 over = over.max(segment.end.saturating_add(by));
             }
         }
+        // What each track is moved by so far.
+        let mut so_far = vec![0; self.tracks.len()];
         let breaks: Vec<Break> = self
             .joins
             .iter()
-            .map(|&Join { stream, sample, segment, at, after }| {
+            .filter_map(|&Join { stream, sample, segment, at, after }| {
                 let start = self.segments[segment].start;
                 let (mut by, shared) = moved[segment];
                 let excursion = self.segments[segment].excursion;
@@ -296,7 +342,9 @@ impl BreakFinder {
                     by = by.saturating_add(after).saturating_sub(start);
                     alone += 1;
                 }
-                Break { stream, sample, at: ticks(stream, at), ticks: ticks(stream, by) }
+                let before = std::mem::replace(&mut so_far[stream as usize], by);
+                let moves = !self.segments[segment].gap || by != before;
+                moves.then(|| Break { stream, sample, at: ticks(stream, at), ticks: ticks(stream, by) })
             })
             .collect();
         (breaks, places + alone)
@@ -369,8 +417,11 @@ mod tests {
     /// moves.
     #[test]
     fn a_track_that_comes_back_was_wrong_meanwhile() {
-        for (wrong, count) in [(1_000_000_000, 5), (20_000, 5), (-400, 5), (-2000, 1)] {
-            let mut finder = BreakFinder::new(1000, true);
+        let live =
+            [(1_000_000_000, 5), (20_000, 5), (-400, 5), (-2000, 1)].map(|(by, count)| (by, count, true));
+        let filed = [(1_000_000_000, 5), (83_886_080, 5), (70_000, 1)].map(|(by, count)| (by, count, false));
+        for (wrong, count, live) in live.into_iter().chain(filed) {
+            let mut finder = BreakFinder::new(1000, live);
             for step in 0..90 {
                 finder.push(Seen { stream: 0, steady: true, time: step * 40, end: step * 40 + 40 });
                 let time = step * 40 + if (60..60 + count).contains(&step) { wrong } else { 0 };
@@ -417,5 +468,10 @@ mod tests {
     #[test]
     fn a_gap_is_no_break() {
         assert_eq!(found([0, 9000], [0, 9000], true), []);
+        // Where clocks do not jump, one may be longer; the sound comes to its end behind the picture.
+        for gap in [59_000, 90_000, 80_000_000] {
+            assert_eq!(found([0, gap], [0, gap], false), []);
+            assert_eq!(found([0, gap], [0, gap + 2000], false), []);
+        }
     }
 }

@@ -21,8 +21,15 @@ pub(crate) fn timescale<'a>(samples: impl Iterator<Item = &'a MediaSample>) -> u
     let times = samples.flat_map(|sample| [sample.sample.pts, sample.sample.dts, sample.sample.duration]);
     // zero is zero on every clock
     let scales = times.filter(|time| time.is_numeric() && time.value() != 0).map(Time::timescale);
+    automatic_time_scale(scales.filter_map(|scale| u32::try_from(scale).ok()))
+}
+
+/// Returns the ticks a second of a track whose input sets no
+/// [`media_time_scale`](crate::InputOptions::media_time_scale), where its times come in these: their common
+/// multiple and at least 10,000, or 1,000,000 where that would be more than 10,000,000.
+pub fn automatic_time_scale(scales: impl Iterator<Item = u32>) -> u32 {
     let mut common = None;
-    for scale in scales.filter_map(|scale| u32::try_from(scale).ok()) {
+    for scale in scales {
         match common_multiple(common.unwrap_or(1), scale, FINEST) {
             Some(multiple) => common = Some(multiple),
             None => return 1_000_000,

@@ -135,3 +135,73 @@ fn clocks_that_cannot_be_are_refused() {
         }
     }
 }
+
+/// One stamp of a program stream is damaged, whichever it is: the picture has its place from those around it,
+/// and no frame comes hours late.
+#[test]
+fn a_damaged_stamp_of_a_program_stream_moves_nothing() {
+    let Some(studio) = Studio::empty() else { return };
+    let sound = "-f lavfi -i sine=r=48000:d=1 -c:a mp2";
+    studio
+        .render(&format!("-f lavfi -i testsrc2=s=64x64:r=25:d=1 {sound} -c:v mpeg2video -bf 0"), "film.mpg");
+    let film = studio.read("film.mpg");
+    // Behind the mark and the length of a packet of video comes its time, whose third highest bit is 6.6
+    // hours (ISO 11172-1); another one is 25 minutes.
+    let stamped = |at: &usize| {
+        film[*at..].starts_with(&[0, 0, 1, 0xe0]) && film[at + 6] >> 4 == 2 + (film[at + 6] >> 4 & 1)
+    };
+    let packets: Vec<usize> = (0..film.len() - 7).filter(stamped).collect();
+    assert!(packets.len() > 9, "{packets:?}");
+    for (at, (byte, bit)) in packets.iter().flat_map(|&at| [(at, (6, 4)), (at, (7, 0x20))]) {
+        let mut damaged = film.clone();
+        damaged[at + byte] ^= bit;
+        fs::write(studio.path("damaged.mpg"), damaged).unwrap();
+        let run = studio.encode(&format!("damaged.mpg -o out.mp4 -y {} --crf 40", fast()));
+        assert_eq!(run.summary()["frames"], 25, "{at}: {run:?}");
+        between("the length of the film", run.summary()["seconds"].as_f64().unwrap(), 0.9, 1.3);
+    }
+}
+
+/// Nothing comes for hours, in all tracks: ISO files cannot say it on clocks that are fine, and Matroska can.
+#[test]
+fn gaps_of_hours_are_refused_where_no_clock_says_them() {
+    let Some(studio) = Studio::empty() else { return };
+    let source = "-f lavfi -i testsrc2=s=64x64:r=25:d=2 -f lavfi -i sine=r=48000:d=2";
+    studio.render(&format!("{source} -c:v libx264 -bf 0 -g 25 -c:a aac"), "base.mkv");
+    // NUT keeps the clock of 90 kHz that transport streams have.
+    studio.render("-i base.mkv -map 0:v -c copy", "base.ts");
+    let gap = |hours: u32, name: &str, film: &str| {
+        let after = |count| format!("setts=ts='if(lt(N,{count}),TS,TS+{hours}*3600/TB)'");
+        studio.render(&format!("-i {film} -c copy -bsf:v {} -bsf:a {}", after(25), after(47)), name);
+    };
+    // 31 bits are 12.4 hours of sound at 48 kHz, and 6.6 of pictures at 90 kHz.
+    gap(15, "sound.mkv", "base.mkv");
+    gap(7, "pictures.nut", "base.ts");
+    // These fit, as long as no picture refers to one behind the gap.
+    gap(11, "fits.mkv", "base.mkv");
+    gap(6, "fits.nut", "base.ts");
+    let last = |film: &str, kind: &str| {
+        let times =
+            probe(&studio.path(film), &format!("-select_streams {kind} -show_entries packet=pts_time"));
+        times.last().and_then(|time| time.trim_end_matches(',').parse::<f64>().ok()).unwrap() / 3600.0
+    };
+    for (film, track) in [("sound.mkv", "track 1"), ("pictures.nut", "track 0")] {
+        let before = studio.names();
+        for output in ["out.mp4", "out.mov", "out.m3u8"] {
+            let run = studio.retake(&format!("encode {film} -o {output} {} --crf 40", fast()));
+            run.refused(2, &[track, "hours", ".mkv", "--from"]);
+            assert_eq!(studio.names(), before, "{output}");
+        }
+        // A part of it has no gap.
+        studio.encode(&format!("{film} -o part.mp4 -y {} --crf 40 --to 0.5", fast()));
+    }
+    for (film, output, hours) in
+        [("sound.mkv", "out.mkv", 15.0), ("fits.mkv", "a.mp4", 11.0), ("fits.nut", "b.mp4", 6.0)]
+    {
+        studio.encode(&format!("{film} -o {output} {} --crf 40", fast()));
+        let kinds = if film.ends_with("nut") { "v" } else { "va" };
+        for kind in kinds.split("").filter(|kind| !kind.is_empty()) {
+            between("the last sample, in hours", last(output, kind), hours, hours + 0.01);
+        }
+    }
+}

@@ -58,7 +58,8 @@ impl Scout<'_> {
     pub(crate) fn run(mut self, told: &mut dyn Scouted) -> Result<FilmMap, ExportError> {
         let known = self.map.index.frames.len() as u64;
         let permits = MemoryPermits::new(self.plan.permits);
-        let mut finder = UnitFinder::new(self.plan.rule, known, self.plan.shortest);
+        let base = self.map.index.time_base;
+        let mut finder = UnitFinder::new(base, self.plan.rule, known, self.plan.shortest);
         let mut handover = Handover { waiting: VecDeque::new(), open: None, told };
         let mut scene = Scene::default();
         let mut end = 0;
@@ -73,7 +74,7 @@ impl Scout<'_> {
                 continue;
             }
             scene.frames.push(FrameEntry::from(&frame));
-            finder.push(&frame.picture);
+            finder.push(&frame);
             let permit = permits.take(self.stop)?;
             handover.waiting.push_back(ScoutedFrame { frame, permit });
             self.decide(&mut finder, &mut scene, &mut handover, false)?;

@@ -3,10 +3,16 @@
 
 use super::scene::SceneDetector;
 use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
-use retake_media::PixelBuffer;
+use retake_libav::{Frame, time_to_ticks};
+use retake_media::{Rational, Time};
+use std::collections::VecDeque;
 
 /// The shortest scene, in seconds. Faster cuts count as flashes.
 const SHORTEST: f64 = 0.25;
+
+/// A scene ends where no picture follows for longer than this, in seconds: a picture that refers to one
+/// behind such a gap would be decoded after it, and the offsets of ISO files have no room for that.
+const PAUSE: i64 = 60;
 
 /// Returns the shortest scene of a film, in frames.
 pub(crate) fn shortest_scene(frame_rate: f64) -> usize {
@@ -27,25 +33,45 @@ pub(crate) enum Found {
 pub(crate) struct UnitFinder {
     detector: SceneDetector,
     cutter: UnitCutter,
+    /// The longest gap within a scene, in ticks.
+    pause: i64,
+    /// When the last picture is shown.
+    last: Option<i64>,
+    /// The frames that lie behind gaps, and were not decided about yet.
+    behind: VecDeque<u64>,
 }
 
 impl UnitFinder {
-    /// Finds units from frame `start` on, where a scene must begin. Scenes are at least `shortest` frames
-    /// long.
-    pub(crate) fn new(rule: UnitRule, start: u64, shortest: usize) -> Self {
-        Self { detector: SceneDetector::new(start, shortest), cutter: UnitCutter::new(rule, start) }
+    /// Finds units from frame `start` on, where a scene must begin. `time_base` is that of the frames. Scenes
+    /// are at least `shortest` frames long, except before and behind gaps.
+    pub(crate) fn new(time_base: Rational, rule: UnitRule, start: u64, shortest: usize) -> Self {
+        Self {
+            detector: SceneDetector::new(start, shortest),
+            cutter: UnitCutter::new(rule, start),
+            pause: time_to_ticks(Time::new(PAUSE, 1), time_base).unwrap_or(i64::MAX),
+            last: None,
+            behind: VecDeque::new(),
+        }
     }
 
     /// Takes in the next picture.
-    pub(crate) fn push(&mut self, picture: &PixelBuffer) {
-        self.detector.push(picture);
+    pub(crate) fn push(&mut self, frame: &Frame) {
+        if self.last.is_some_and(|last| frame.pts.saturating_sub(last) > self.pause) {
+            self.behind.push_back(frame.index);
+        }
+        self.last = Some(frame.pts);
+        self.detector.push(&frame.picture);
     }
 
     /// Returns the next decision, once enough frames are known. With `ended`, when no more frames follow, the
     /// last frames are decided upon, too.
     pub(crate) fn next(&mut self, ended: bool) -> Option<Found> {
         let decision = self.detector.decide(ended)?;
-        if decision.cut {
+        let behind = self.behind.front() == Some(&decision.frame);
+        if behind {
+            self.behind.pop_front();
+        }
+        if decision.cut || behind {
             self.detector.restart();
             let units = self.cutter.scene_end(decision.frame);
             return Some(Found::SceneEnd { units, end: decision.frame });

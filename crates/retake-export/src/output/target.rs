@@ -4,7 +4,7 @@
 use super::Written;
 use super::hls::names::{is_media, media_of};
 use crate::error::{ExportError, RequestError};
-use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile};
+use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile, automatic_time_scale};
 use retake_compression::durable::uninterrupted;
 use retake_libav::{Container, FilmInfo, MediaError};
 use retake_media::{Codec, Time};
@@ -93,6 +93,9 @@ impl JobOutput {
         if let Some(step) = film.closest_frames.filter(|&step| step > Time::new(FURTHEST, 1)) {
             return Err(RequestError::FramesTooFar { input: film.path.clone(), step: step.seconds() });
         }
+        if !coarse {
+            self.check_gaps(film)?;
+        }
         match film.closest_frames.filter(|&step| step < least) {
             Some(step) => {
                 let (output, step, least) = (self.path().to_owned(), step.seconds(), least.seconds());
@@ -100,6 +103,25 @@ impl JobOutput {
             }
             None => Ok(()),
         }
+    }
+
+    /// Refuses a film with a gap that is longer than 32 bits of a track's clock can say. libavformat would
+    /// let copied sound go on without it, and say so in its log alone.
+    fn check_gaps(&self, film: &FilmInfo) -> Result<(), RequestError> {
+        for &(track, gap) in &film.longest_gaps {
+            // the clock of sound counts its samples, and that of texts milliseconds
+            let copied = film.tracks.iter().find(|info| info.index == track).map(|info| info.sample_rate);
+            let own = u32::try_from(film.video.time_base.den).into_iter();
+            let scale = match copied {
+                None if track == film.video.index => automatic_time_scale(own),
+                copied => copied.filter(|&rate| rate > 0).unwrap_or(1000),
+            };
+            let (gap, most) = (gap.seconds(), f64::from(i32::MAX) / f64::from(scale));
+            if gap >= most {
+                return Err(RequestError::GapTooLong { output: self.path().to_owned(), track, gap, most });
+            }
+        }
+        Ok(())
     }
 
     /// Returns the same target for the job that has this folder. A job always uses one name, so that the next
