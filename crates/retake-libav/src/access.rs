@@ -184,6 +184,8 @@ unsafe extern "C" fn read(bytes: *mut c_void, buffer: *mut u8, size: c_int) -> c
     let buffer = unsafe { std::slice::from_raw_parts_mut(buffer, usize::try_from(size).unwrap_or(0)) };
     loop {
         let count = match bytes {
+            #[cfg(test)]
+            Bytes::File(_) if tests::fails() => Err(io::Error::from_raw_os_error(5 /* EIO */)),
             Bytes::File(file) => file.read(buffer),
             Bytes::Pipe(pipe) => pipe.read(buffer),
         };
@@ -216,4 +218,72 @@ unsafe extern "C" fn seek(bytes: *mut c_void, offset: i64, whence: c_int) -> i64
 unsafe extern "C" fn close(bytes: *mut c_void) {
     // SAFETY: the bytes were made by this module as a box, and this is their last use.
     drop(unsafe { Box::from_raw(bytes.cast::<Bytes>()) });
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test's panic is its answer
+
+    use super::*;
+    use crate::{FrameReader, ReaderOptions, probe, survey};
+    use std::cell::Cell;
+    use std::process::Command;
+    use tempfile::TempDir;
+
+    std::thread_local! {
+        /// How many reads of this thread succeed before one fails; negative for all.
+        static LEFT: Cell<i32> = const { Cell::new(-1) };
+    }
+
+    /// Whether this read fails.
+    pub(super) fn fails() -> bool {
+        let left = LEFT.get();
+        LEFT.set((left - 1).max(-1));
+        left == 0
+    }
+
+    fn frames(path: &Path) -> Result<u64, MediaError> {
+        let info = survey(probe(path)?, &|| false)?;
+        let mut reader = FrameReader::open(&info, ReaderOptions { format: info.video.format, threads: 1 })?;
+        let mut count = 0;
+        while reader.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Demuxers skip what they did not get, and go on with what comes behind: one read that fails, whichever
+    /// it is, ends the film as an error of the system, and leaves out no frames.
+    #[test]
+    fn a_read_that_fails_once_is_an_error() {
+        let studio = TempDir::new().unwrap();
+        let films =
+            ["film.mkv -cluster_time_limit 100", "film.ts", "film.mpg", "film.nut", "film.avi", "film.mp4"];
+        for film in films {
+            let (name, flags) = film.split_once(' ').unwrap_or((film, ""));
+            let path = studio.path().join(name);
+            let source = "-v error -f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v mpeg2video -q:v 2 -bitexact";
+            let run = Command::new("ffmpeg")
+                .args(source.split(' '))
+                .args(flags.split_whitespace())
+                .arg(&path)
+                .status();
+            if !run.is_ok_and(|status| status.success()) {
+                return eprintln!("SKIPPED: the ffmpeg program is needed");
+            }
+            assert_eq!(frames(&path).unwrap(), 25, "{name}");
+            let mut failures = 0;
+            for number in 0.. {
+                LEFT.set(number);
+                let found = frames(&path);
+                if LEFT.replace(-1) >= 0 {
+                    break;
+                }
+                failures += 1;
+                let told = |error: &MediaError| error.kind() == crate::ErrorKind::Io;
+                assert!(found.as_ref().is_err_and(told), "{name}, read {number}: {found:?}");
+            }
+            assert!(failures > 10, "{name}: {failures}");
+        }
+    }
 }

@@ -30,13 +30,13 @@ const READ: usize = 512;
 enum Trouble {
     /// What is there cannot be what a writer wrote.
     Damage,
-    /// The system cannot read; whoever reads the film tells of that.
-    Unreadable,
+    /// The system cannot read.
+    Unreadable(io::Error),
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::UnexpectedEof { Self::Damage } else { Self::Unreadable }
+        if error.kind() == ErrorKind::UnexpectedEof { Self::Damage } else { Self::Unreadable(error) }
     }
 }
 
@@ -69,13 +69,13 @@ impl<R: Read + Seek> Elements<R> {
     }
 
     /// Walks on to a byte, and returns in how many places there was damage.
-    pub(crate) fn walk(&mut self, until: u64) -> u64 {
+    pub(crate) fn walk(&mut self, until: u64) -> io::Result<u64> {
         let mut places = 0;
         while !self.over && self.at < until {
             let step = if self.lost { self.look_for_cluster(until) } else { self.step() };
             match step {
                 Ok(()) => {}
-                Err(Trouble::Unreadable) => self.over = true,
+                Err(Trouble::Unreadable(error)) => return Err(error),
                 Err(Trouble::Damage) => {
                     places += 1;
                     (self.lost, self.cluster) = (true, None);
@@ -84,16 +84,16 @@ impl<R: Read + Seek> Elements<R> {
                 }
             }
         }
-        places
+        Ok(places)
     }
 
     /// Walks to the end, unless a cluster is still looked for, because that would read all that is left.
-    pub(crate) fn finish(mut self) -> u64 {
+    pub(crate) fn finish(mut self) -> io::Result<u64> {
         let mut places = 0;
         while !self.over && !self.lost {
-            places += self.walk(self.at.saturating_add(1));
+            places += self.walk(self.at.saturating_add(1))?;
         }
-        places
+        Ok(places)
     }
 
     /// Takes the next element, or ends what is over.
@@ -293,8 +293,8 @@ mod tests {
         let counted = [1, 7, 100, file.len()].map(|step| {
             let mut elements = Elements::new(Cursor::new(file)).unwrap();
             let steps = (0..file.len()).step_by(step).chain([file.len()]);
-            let places: u64 = steps.map(|until| elements.walk(until as u64)).sum();
-            places + elements.finish()
+            let places: u64 = steps.map(|until| elements.walk(until as u64).unwrap()).sum();
+            places + elements.finish().unwrap()
         });
         assert_eq!(counted, [counted[0]; 4]);
         counted[0]

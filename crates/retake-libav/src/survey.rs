@@ -21,6 +21,7 @@ use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -348,11 +349,19 @@ impl Survey {
             }
         }
         let elements = self.elements.take().filter(|_| !self.reached_end);
-        let damaged = elements.is_some_and(|elements| elements.finish() > 0);
+        let damaged = match elements.map(Elements::finish).transpose() {
+            Ok(places) => places > Some(0),
+            Err(source) => return Err(self.unreadable(info, source)),
+        };
         if (self.input.complaints() > self.complaints || damaged) && !self.reached_end {
             self.complain("it ends in the middle");
         }
         Ok(true)
+    }
+
+    fn unreadable(&self, info: &FilmInfo, source: io::Error) -> MediaError {
+        let file = info.path.clone();
+        MediaError::Read { file, frame: self.read, byte: self.input.position(), source }
     }
 
     fn complain(&mut self, message: &str) {
@@ -368,8 +377,10 @@ impl Survey {
         let stream = packet.stream();
         let Some(&(base, steady)) = self.tracks.get(stream as usize) else { return Ok(()) };
         let at = packet.position().unwrap_or(0);
-        if self.elements.as_mut().is_some_and(|elements| elements.walk(at) > 0) {
-            self.complain("what was read is not what was written");
+        match self.elements.as_mut().map(|elements| elements.walk(at)).transpose() {
+            Ok(places) if places > Some(0) => self.complain("what was read is not what was written"),
+            Ok(_) => {}
+            Err(source) => return Err(self.unreadable(info, source)),
         }
         let is_video = stream == info.video.index;
         let ticks = |time: i64| rescale(time, base, info.video.time_base);

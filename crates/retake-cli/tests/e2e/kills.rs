@@ -237,3 +237,53 @@ fn removals_that_fail_once_leave_nothing_for_good() {
     }
     assert!(failures > 3, "{failures}");
 }
+
+/// Where bytes of the source cannot be read, once or from then on, no film is made without them: the run says
+/// so and ends, and the same command comes to the same bytes.
+#[test]
+fn bytes_that_cannot_be_read_are_not_left_out() {
+    let Some(studio) = Studio::empty() else { return };
+    if !traces() {
+        return;
+    }
+    studio.render("-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v mpeg2video -q:v 2", "film.ts");
+    let job = format!("encode film.ts -o out.mkv {} --crf 40 --jobs 1", fast());
+    assert_eq!(studio.retake(&job).code, 0);
+    let whole = studio.read("out.mkv");
+    let (log, messages) = (studio.path("").with_extension("calls"), studio.path("").with_extension("said"));
+    let mut told = 0;
+    for when in ["", "+"] {
+        let mut number = 1u32;
+        loop {
+            fs::remove_file(studio.path("out.mkv")).ok();
+            let status = Command::new("strace")
+                .current_dir(studio.path(""))
+                .args(["-f", "-qq", "-P", "film.ts", "-o"])
+                .arg(&log)
+                .args(["-e", "trace=read", "-e", &format!("inject=read:error=EIO:when={number}{when}")])
+                .arg(env!("CARGO_BIN_EXE_retake"))
+                .args(job.split_whitespace())
+                .stdout(Stdio::null())
+                .stderr(fs::File::create(&messages).unwrap())
+                .status()
+                .unwrap();
+            if !fs::read_to_string(&log).unwrap().contains("(INJECTED)") {
+                break;
+            }
+            let (code, said) = (status.code(), fs::read_to_string(&messages).unwrap());
+            let about = format!("read {number}{when}: {code:?}, {said}");
+            assert!([Some(1), Some(2)].contains(&code), "{about}");
+            assert!(said.contains("film.ts") && said.contains("nput/output error"), "{about}");
+            assert!(!studio.names().contains("out.mkv"), "{about}");
+            assert_eq!(studio.retake(&job).code, 0, "{about}");
+            assert!(studio.read("out.mkv") == whole, "{about}");
+            told += 1;
+            // Near the beginning each counts, and later ones are alike.
+            number += number;
+        }
+    }
+    assert!(told > 5, "{told}");
+    for file in [log, messages] {
+        fs::remove_file(file).unwrap();
+    }
+}
