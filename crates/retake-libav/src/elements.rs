@@ -174,7 +174,7 @@ impl<R: Read + Seek> Elements<R> {
                 }
             }
             // Frames of one size.
-            2 => return Ok(self.at <= end && (end - self.at) % (more + 1) == 0),
+            2 => return Ok(self.at <= end && (end - self.at).is_multiple_of(more + 1)),
             _ => {
                 let mut last = 0;
                 for number in 0..more {
