@@ -129,6 +129,7 @@ fn remedy(error: &RequestError) -> Option<String> {
         RequestError::UntrustedFolder { .. } => {
             "remove it if you know it, or use --work-dir for another folder".into()
         }
+        RequestError::GapTooLong { .. } => "--from and --to take a part".into(),
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
         RequestError::OutsideSharedRoot { .. } => {
             "give --shared-root a folder that holds source and job folder, and each worker its --root".into()

@@ -57,12 +57,13 @@ impl Progress {
         }
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
-            Event::Started { frames, notes, jobs, .. } => {
+            Event::Started { frames, notes, jobs, memory, .. } => {
                 state.film = *frames;
                 for note in notes {
                     self.say(&format!("note: {note}"));
                 }
-                self.say(&format!("{jobs} take{} at once", if *jobs == 1 { "" } else { "s" }));
+                let (s, megabytes) = (if *jobs == 1 { "" } else { "s" }, memory >> 20);
+                self.say(&format!("{jobs} take{s} at once, in about {megabytes} MiB"));
             }
             Event::Indexed { frames } => {
                 state.indexed = *frames;

@@ -213,7 +213,7 @@ pub enum RequestError {
     },
     /// A track of the source has a gap that the container cannot express.
     #[error(
-        "{output}: in track {track} of the source nothing comes for {:.1} hours, and this container cannot state more than {:.1} hours there: name an output that ends in .mkv, or take parts of the film with --from and --to",
+        "{output}: in track {track} of the source nothing comes for {:.1} hours, and this container cannot state more than {:.1} hours there: choose .mkv, or make a film of each part",
         gap / 3600.0,
         most / 3600.0
     )]

@@ -22,6 +22,8 @@ pub enum Event {
         other_bytes: u64,
         /// Takes that run at once.
         jobs: u32,
+        /// The bytes of memory that the work is estimated to need, in all of its processes.
+        memory: u64,
         /// Plain sentences about what the result will not be able to keep.
         notes: Vec<String>,
     },

@@ -138,6 +138,7 @@ impl<'j> Passes<'_, 'j> {
             seconds: seconds(&self.job.source).ok(),
             other_bytes: other_bytes(&self.job.source),
             jobs: self.workers.executor().capabilities().at_once,
+            memory: self.job.memory,
             notes: self.job.notes.clone(),
         });
         (self.tell)(Event::PassStarted {

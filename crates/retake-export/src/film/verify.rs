@@ -4,7 +4,9 @@ use super::Film;
 use crate::error::ExportError;
 use crate::index::FilmMap;
 use crate::stop::StopFlag;
-use retake_libav::{FilmInfo, FrameReader, ReaderOptions, SampleReader, probe_with, time_to_ticks};
+use retake_libav::{
+    ErrorKind, FilmInfo, FrameReader, ReaderOptions, SampleReader, probe_with, time_to_ticks,
+};
 use retake_media::Sample;
 use std::path::Path;
 
@@ -20,11 +22,12 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        if self.takes.iter().all(|take| take.record.pictures.is_some()) {
+        let verified = if self.takes.iter().all(|take| take.record.pictures.is_some()) {
             self.verify_pictures(path, stop, verified)
         } else {
             self.verify_samples(path, stop, verified)
-        }
+        };
+        verified.map_err(of_written)
     }
 
     /// Decodes the written film and compares it with what was indexed and encoded: the number of frames,
@@ -119,6 +122,16 @@ impl Film<'_> {
     }
 }
 
+/// A written film that is no film is no fault of the source, which errors of files else are taken for.
+fn of_written(error: ExportError) -> ExportError {
+    match error {
+        ExportError::Media(error) if error.kind() == ErrorKind::BadInput => {
+            ExportError::Verification(error.to_string())
+        }
+        other => other,
+    }
+}
+
 /// Compares the times of the film's frames, in presentation order, with the source's.
 struct Times<'a> {
     map: &'a FilmMap,
@@ -177,5 +190,24 @@ impl Clock {
         // equal to the tick where the clocks are the same; otherwise rounding may take up to one tick
         let tolerance = if self.film == self.source { 0 } else { self.film.0 * self.source.1 };
         (film - source).abs() <= tolerance
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+    use retake_libav::MediaError;
+
+    /// Exit code 2 says that the source or the request is at fault, and 1 that this program or the machine is.
+    #[test]
+    fn a_written_film_that_cannot_be_read_is_no_fault_of_the_source() {
+        let empty = || ExportError::Media(MediaError::Empty { file: "out.mp4".into() });
+        let system = std::io::Error::other("no such device");
+        let read = MediaError::Read { file: "out.mp4".into(), frame: 1, byte: 2, source: system };
+        assert_eq!(empty().fault(), Fault::Request, "the test proves nothing");
+        assert_eq!(of_written(empty()).fault(), Fault::System);
+        assert!(matches!(of_written(empty()), ExportError::Verification(what) if what.contains("out.mp4")));
+        assert!(matches!(of_written(ExportError::Media(read)), ExportError::Media(MediaError::Read { .. })));
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Job {
     pub jobs: u32,
     /// The bytes of memory for each, where takes run in processes of their own.
     pub share: u64,
+    /// The bytes that all of the work is estimated to need.
+    pub memory: u64,
     /// Every how many frames one is scored.
     pub stride: u32,
     /// Plain sentences about what of the source cannot be kept.
@@ -167,6 +169,7 @@ impl Job {
             },
             jobs: budget.jobs,
             share: budget.share,
+            memory: budget.estimate,
             // of every third frame the mean of all can be told; of the worst ones nothing
             stride: if request.pool == Pooling::Mean { STRIDE } else { 1 },
             source: film,

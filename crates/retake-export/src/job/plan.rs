@@ -148,6 +148,8 @@ pub(crate) struct Budget {
     /// What a process that runs a take may have in memory, in bytes: its share of the budget, and half as
     /// much again as it is estimated to need, because an estimate must not end a sound take.
     pub share: u64,
+    /// What all of it is estimated to need, in bytes: never more than the budget.
+    pub estimate: u64,
 }
 
 /// How many takes fit into the memory budget at once.
@@ -191,11 +193,14 @@ pub(crate) fn budget(
     let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
     let permits = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
     let share = memory.saturating_sub(fixed) / jobs;
-    Ok(Budget { jobs: jobs as u32, permits: permits as usize, share: share.max(each / 2 * 3) })
+    let takes = jobs * (encoder + scored + process);
+    let estimate = BASE_MEMORY + (DECODER_FRAMES + permits) * frame + takes;
+    Ok(Budget { jobs: jobs as u32, permits: permits as usize, share: share.max(each / 2 * 3), estimate })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::BASE_MEMORY;
     use crate::error::{ExportError, RequestError};
     use crate::job::identity::RequestIdentity;
     use crate::job::request::Request;
@@ -208,7 +213,13 @@ mod tests {
     fn units_are_shorter_where_memory_is_short() {
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let of = |folder: usize, megabytes: u64| {
-            job(folders[folder].path(), |request| request.memory = Some(megabytes << 20)).description.rule
+            let job = job(folders[folder].path(), |request| request.memory = Some(megabytes << 20));
+            assert!(
+                (BASE_MEMORY..=megabytes << 20).contains(&job.memory),
+                "{} of {megabytes} MiB",
+                job.memory
+            );
+            job.description.rule
         };
         let (usual, short) = (of(0, 1000), of(1, 100));
         assert!(short.longest < usual.longest && short.window < usual.window, "{short:?} {usual:?}");
