@@ -14,8 +14,9 @@ use std::time::Duration;
 
 /// How often it is looked whether a signal came.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// How long a run may take to stop. A call into an encoder cannot be interrupted, and may take longer.
-const DEADLINE: Duration = Duration::from_millis(1000);
+/// How long a run may take to stop. A call into an encoder cannot be interrupted, and may take longer; and on
+/// a busy machine the system takes a second to give back the memory of a process that has ended.
+const DEADLINE: Duration = Duration::from_millis(500);
 
 /// The signals that ask for an end.
 #[cfg(unix)]

@@ -199,7 +199,8 @@ mod tests {
     use crate::error::Fault;
     use retake_libav::MediaError;
 
-    /// Exit code 2 says that the source or the request is at fault, and 1 that this program or the machine is.
+    /// Exit code 2 says that the source or the request is at fault, and 1 that this program or the machine
+    /// is.
     #[test]
     fn a_written_film_that_cannot_be_read_is_no_fault_of_the_source() {
         let empty = || ExportError::Media(MediaError::Empty { file: "out.mp4".into() });
