@@ -21,6 +21,15 @@ pub(crate) struct Clock {
     repaired: u64,
 }
 
+/// What decides about the times of the next frames, whatever their decoder says of them. Clocks in equal
+/// states give the same frames the same times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockState {
+    moved: bool,
+    last: Option<(i64, i64)>,
+    offset: i64,
+}
+
 impl Clock {
     pub(crate) fn new(video: &VideoTrack) -> Self {
         let (base, rate) = (video.time_base, video.frame_rate);
@@ -34,6 +43,10 @@ impl Clock {
     /// Begins anew, as must happen after a seek.
     pub(crate) fn restart(&mut self) {
         (self.moved, self.last, self.offset) = (false, None, 0);
+    }
+
+    pub(crate) fn state(&self) -> ClockState {
+        ClockState { moved: self.moved, last: self.last, offset: self.offset }
     }
 
     pub(crate) fn repaired(&self) -> u64 {

@@ -62,6 +62,9 @@ pub struct FilmInfo {
     /// The last time at which a picture can be shown by its own stamp, in ticks of the video. A later one is
     /// damaged.
     pub(crate) latest_shown: Option<i64>,
+    /// The times of all sync samples of what is read of the film, in ticks of the video, in order; none where
+    /// the times of samples do not tell frames apart.
+    pub(crate) syncs: Arc<Vec<i64>>,
     /// The part of the film that is read; `None` is all of it.
     pub(crate) window: Option<Arc<Window>>,
     /// The open input of a source that can be read only once, for the first reader.

@@ -171,18 +171,53 @@ impl Finding {
 const ROUNDING: f64 = 1e-6;
 
 /// All findings of one way through a source.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Findings {
-    all: Vec<Finding>,
     /// The part of the film that counts, in seconds; `None` is all of it.
     within: Option<(f64, f64)>,
+    /// The places at which the film is divided, in seconds, and what was found in each of its ranges.
+    places: Vec<f64>,
+    ranges: Vec<Vec<Noted>>,
+    /// How many findings were noted first of their kind in a range.
+    noted: u64,
+}
+
+/// A finding, and when it was noted first: the words are those of the first of all ranges.
+#[derive(Debug, Clone)]
+struct Noted {
+    finding: Finding,
+    order: u64,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self { within: None, places: Vec::new(), ranges: vec![Vec::new()], noted: 0 }
+    }
 }
 
 impl Findings {
     /// Begins a list for a part of a film, in seconds from its start. What is found elsewhere does not
     /// matter, because no new film is made of it.
     pub(crate) fn within(extent: Option<(f64, f64)>) -> Self {
-        Self { all: Vec::new(), within: extent }
+        Self { within: extent, ..Self::default() }
+    }
+
+    /// Keeps apart what will be found in each of the ranges between places, in seconds from the start of the
+    /// film. Nothing may have been found yet.
+    pub(crate) fn divide(&mut self, places: Vec<f64>) {
+        self.ranges = vec![Vec::new(); places.len() + 1];
+        self.places = places;
+    }
+
+    /// Takes over what another reader has found in the ranges before one, instead of what this one has.
+    pub(crate) fn follow(&mut self, earlier: Self, range: usize) {
+        for noted in self.ranges.iter_mut().skip(range).flatten() {
+            noted.order += earlier.noted;
+        }
+        self.noted += earlier.noted;
+        for (own, earlier) in self.ranges.iter_mut().zip(earlier.ranges).take(range) {
+            *own = earlier;
+        }
     }
 
     /// Notes something at a time, in seconds from the start of the film.
@@ -190,7 +225,9 @@ impl Findings {
         if self.within.is_some_and(|(from, to)| seconds < from - ROUNDING || seconds >= to - ROUNDING) {
             return;
         }
-        match self.all.iter_mut().find(|finding| finding.kind == kind) {
+        let range = self.places.partition_point(|place| *place <= seconds);
+        let found = self.ranges[range].iter_mut().map(|noted| &mut noted.finding);
+        match found.into_iter().find(|finding| finding.kind == kind) {
             Some(finding) => {
                 finding.count += 1;
                 let (first, last) = finding.times.unwrap_or((seconds, seconds));
@@ -198,7 +235,9 @@ impl Findings {
             }
             None => {
                 let times = Some((seconds, seconds));
-                self.all.push(Finding { kind, count: 1, times, detail: detail() });
+                let finding = Finding { kind, count: 1, times, detail: detail() };
+                self.ranges[range].push(Noted { finding, order: self.noted });
+                self.noted += 1;
             }
         }
     }
@@ -213,23 +252,111 @@ impl Findings {
     }
 
     pub(crate) fn count(&self, kind: FindingKind) -> u64 {
-        self.all.iter().filter(|finding| finding.kind == kind).map(|finding| finding.count).sum()
+        self.all().filter(|noted| noted.finding.kind == kind).map(|noted| noted.finding.count).sum()
     }
 
     /// Returns whether nothing was found.
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all().next().is_none()
+    }
+
+    /// Returns whether damage was found in this range or behind it.
+    pub(crate) fn has_damage(&self, range: usize) -> bool {
+        self.ranges.iter().skip(range).flatten().any(|noted| noted.finding.kind.is_damage())
     }
 
     /// Adds a finding, wherever it is.
     pub(crate) fn push(&mut self, finding: Finding) {
-        self.all.push(finding);
+        self.ranges[0].push(Noted { finding, order: self.noted });
+        self.noted += 1;
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Noted> {
+        self.ranges.iter().flatten()
     }
 
     /// Returns all findings, by kind, damage first.
     pub(crate) fn sorted(&self) -> Vec<Finding> {
-        let mut all = self.all.clone();
-        all.sort_by_key(|finding| finding.kind);
-        all
+        let Some((first, others)) = self.ranges.split_first() else { return Vec::new() };
+        let mut all = first.clone();
+        for noted in others.iter().flatten() {
+            match all.iter_mut().find(|known| known.finding.kind == noted.finding.kind) {
+                Some(known) => known.add(noted),
+                None => all.push(noted.clone()),
+            }
+        }
+        all.sort_by_key(|noted| noted.finding.kind);
+        all.into_iter().map(|noted| noted.finding).collect()
+    }
+}
+
+impl Noted {
+    /// Adds what was found of the same kind in another range.
+    fn add(&mut self, other: &Self) {
+        let (own, added) = (&mut self.finding, &other.finding);
+        own.count += added.count;
+        own.times = match (own.times, added.times) {
+            (Some(own), Some(added)) => Some((own.0.min(added.0), own.1.max(added.1))),
+            (own, added) => own.or(added),
+        };
+        if other.order < self.order {
+            (own.detail, self.order) = (added.detail.clone(), other.order);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn note(findings: &mut Findings, events: &[(u8, u32)]) {
+        for (number, &(kind, time)) in events.iter().enumerate() {
+            let kind = [Kind::Size, Kind::Captions, Kind::Times][usize::from(kind)];
+            findings.note(kind, f64::from(time), || format!("{number}"));
+        }
+    }
+
+    proptest! {
+        /// However a film is divided, what is found in all of it is the same; and so it is where another
+        /// reader found the same things up to some place, and something else before it itself came there.
+        #[test]
+        fn findings_of_ranges_are_those_of_the_whole(
+                events in prop::collection::vec((0u8..3, 0u32..100), 0..40),
+                before in prop::collection::vec((0u8..3, 0u32..50), 0..9),
+                places in prop::collection::btree_set(0u32..100, 0..5), range in 0usize..5) {
+            let mut whole = Findings::default();
+            note(&mut whole, &events);
+            let places: Vec<f64> = places.into_iter().map(f64::from).collect();
+            let range = range.min(places.len());
+            let divided = || {
+                let mut findings = Findings::default();
+                findings.divide(places.clone());
+                findings
+            };
+            let mut first = divided();
+            note(&mut first, &events);
+            prop_assert_eq!(first.sorted(), whole.sorted());
+            // the second begins in front of its range, and comes upon what the first one came upon in it
+            let from = if range == 0 { 0.0 } else { places[range - 1] };
+            let (mut second, mut early) = (divided(), divided());
+            let outside: Vec<(u8, u32)> = before.into_iter().filter(|(_, at)| f64::from(*at) < from).collect();
+            note(&mut second, &outside);
+            let is_early = |event: &&(u8, u32)| f64::from(event.1) < from;
+            let sorted: Vec<(u8, u32)> = {
+                let (early, late): (Vec<&(u8, u32)>, Vec<_>) = events.iter().partition(is_early);
+                early.into_iter().chain(late).copied().collect()
+            };
+            let mut in_order = Findings::default();
+            note(&mut in_order, &sorted);
+            let split = sorted.iter().take_while(is_early).count();
+            note(&mut early, &sorted);
+            for (number, &(kind, time)) in sorted.iter().enumerate().skip(split) {
+                let kind = [Kind::Size, Kind::Captions, Kind::Times][usize::from(kind)];
+                second.note(kind, f64::from(time), || format!("{number}"));
+            }
+            second.follow(early, range);
+            prop_assert_eq!(second.sorted(), in_order.sorted());
+        }
     }
 }

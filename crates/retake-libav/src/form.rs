@@ -25,6 +25,14 @@ pub(crate) struct Form {
     pub(crate) pictures_state_range: bool,
 }
 
+/// What a frame says beside its picture, as far as anything is told of it. Some of it is said once and holds
+/// for all frames that follow, so that a reader that begins later may not hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FrameFacts {
+    pub(crate) extras: u32,
+    pub(crate) form: Option<Form>,
+}
+
 impl Form {
     pub(crate) fn of(video: &VideoTrack) -> Self {
         Self {

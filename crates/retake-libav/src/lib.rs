@@ -16,6 +16,7 @@ mod container;
 mod copier;
 mod decoder;
 mod elements;
+mod entry;
 mod error;
 mod failure;
 mod ffi;
@@ -51,12 +52,14 @@ mod window;
 pub use access::{Access, is_pipe};
 pub use container::Container;
 pub use copier::common_multiple;
+pub use entry::EntryPoint;
 pub use error::{ErrorKind, MediaError};
 pub use failure::library_versions;
 pub use film::{
     FilmFacts, FilmInfo, TrackInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks,
 };
 pub use finding::{Finding, FindingKind};
+pub use form::FrameFacts;
 pub use frame::Frame;
 pub use index::{FrameEntry, FrameIndex};
 pub use muxer::{FinishedFilm, Muxer, MuxerKind, MuxerSample, MuxerSettings, MuxerTrack};
@@ -65,7 +68,7 @@ pub use pcm::{PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmReader, PcmSam
 pub use pipe::PipeReader;
 pub use probe::{probe, probe_with};
 pub use range::{Advance, RangeReader, SeekTrust};
-pub use reader::{FrameReader, ReaderOptions};
+pub use reader::{FrameReader, ReaderOptions, ReaderState};
 pub use retake_media::picture_hash;
 pub use samples::{SampleReader, TrackReader};
 pub use sound::{BitRateStrategy, SoundCodec, SoundEncoder, SoundPacket, SoundSettings, SoundSource};

@@ -99,6 +99,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         longest_gaps: Vec::new(),
         surveyed: false,
         breaks: Arc::default(),
+        syncs: Arc::default(),
         latest_shown: None,
         window: None,
         opened,

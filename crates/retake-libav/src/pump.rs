@@ -40,6 +40,16 @@ pub(crate) struct Pump {
     time: f64,
 }
 
+/// What a pump has counted up to some place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    samples: u64,
+    frames: u64,
+    refused: u64,
+    /// The time of the last sample, in seconds of the film.
+    pub(crate) time: f64,
+}
+
 impl Pump {
     /// Makes a pump of a track. Only what is found in `extent`, in seconds of the film, is noted.
     pub(crate) fn new(stream: u32, clock: (f64, f64), extent: Option<(f64, f64)>) -> Self {
@@ -219,6 +229,21 @@ impl Pump {
             self.findings.note(FindingKind::Lost, self.time, || failure.message().to_owned());
         }
         (self.complaints, self.suspect) = (decoder.complaints(), false);
+    }
+
+    /// Returns what was counted so far, and when the last sample was that was counted.
+    pub(crate) fn counted(&self) -> Counted {
+        let Self { samples, frames, refused, time, .. } = *self;
+        Counted { samples, frames, refused, time }
+    }
+
+    /// Counts on where another pump stands that gave its decoder the same sample last, at a place where this
+    /// one had counted that.
+    pub(crate) fn count_on(&mut self, there: Counted, here: Counted) {
+        let on = |own: u64, there: u64, here: u64| own.saturating_sub(here).saturating_add(there);
+        self.samples = on(self.samples, there.samples, here.samples);
+        self.frames = on(self.frames, there.frames, here.frames);
+        self.refused = on(self.refused, there.refused, here.refused);
     }
 
     /// Compares the frames that came out with the samples that went in.

@@ -1,14 +1,15 @@
 //! Decodes a film from start to end, and holds the part that range readers share.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockState};
 use crate::decoder::{Decoded, Decoder, Scaler, code};
+use crate::entry::EntryPoint;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, time_to_ticks};
 use crate::finding::{Finding, FindingKind};
-use crate::form::Form;
+use crate::form::{Form, FrameFacts};
 use crate::frame::Frame;
 use crate::input::Input;
-use crate::pump::Pump;
+use crate::pump::{Counted, Pump};
 use crate::transfer::PictureTransfer;
 use crate::window::Window;
 use retake_media::{PixelBuffer, PixelFormat, Time};
@@ -36,6 +37,25 @@ pub struct FrameReader {
     /// What is known of the film already.
     surveyed: Vec<Finding>,
 }
+
+/// How far a reader is. States are equal where the same samples went into decoders, and the same frames
+/// behind them will have the same times.
+#[derive(Debug, Clone, Copy)]
+pub struct ReaderState {
+    clock: ClockState,
+    counted: Counted,
+}
+
+impl PartialEq for ReaderState {
+    fn eq(&self, other: &Self) -> bool {
+        // How many samples that were depends on where reading began.
+        (self.clock, self.counted.time) == (other.clock, other.counted.time)
+    }
+}
+
+/// How far before an entry point it is looked for, in seconds: some containers are sought in by the times at
+/// which samples are decoded.
+const ENTRY_SEEKS: [i64; 3] = [0, 1, 10];
 
 /// How far before a place a film is looked for a frame that decoding can start at, in seconds. Where none of
 /// these leads before the place, the film is decoded from its start.
@@ -88,6 +108,73 @@ impl FrameReader {
             }
         }
         Ok(Self { from: Some(from), ..Self::open(info, options)? })
+    }
+
+    /// Opens a film at an entry point: the first frame is the first that is shown at [`EntryPoint::from`] or
+    /// later. `None` where seeking does not lead there. Whether its frames are those of a reader that comes
+    /// from the start must be found out by comparison; [`FrameReader::follow`] tells what belongs to that.
+    ///
+    /// # Errors
+    /// Fails like [`FrameReader::open`], and, as there, only reads on later.
+    pub fn open_entry(
+        info: &FilmInfo,
+        options: ReaderOptions,
+        entry: &EntryPoint,
+    ) -> Result<Option<Self>, MediaError> {
+        let second = time_to_ticks(Time::new(1, 1), info.video.time_base).unwrap_or(i64::MAX);
+        for before in ENTRY_SEEKS {
+            let mut decoding = Decoding::open_at_start(info, options)?;
+            let place = entry.from.saturating_sub(second.saturating_mul(before));
+            if !decoding.seek_to_sync(place, entry.from) {
+                continue;
+            }
+            let window = info.window.clone();
+            decoding.window = window.map(|window| Opening { window, again: None, ended: false });
+            let surveyed = info.findings.clone();
+            return Ok(Some(Self { decoding, index: 0, first: None, from: Some(entry.from), surveyed }));
+        }
+        Ok(None)
+    }
+
+    /// Keeps what is found in each of the ranges between entry points apart, so that what several readers
+    /// find can be put together. Must be called before the first frame is asked for.
+    pub fn divide(&mut self, entries: &[EntryPoint]) {
+        let places = entries.iter().map(|entry| self.decoding.pump.seconds(entry.at)).collect();
+        self.decoding.pump.findings.divide(places);
+    }
+
+    /// Returns whether this reader has found no damage: from the entry point with this number on, or
+    /// anywhere.
+    pub fn is_sound(&self, from: Option<usize>) -> bool {
+        let range = from.map_or(0, |entry| entry + 1);
+        !self.decoding.pump.findings.has_damage(range)
+    }
+
+    /// Returns what the frame that was given out last says beside its picture.
+    pub fn facts(&self) -> FrameFacts {
+        self.decoding.facts
+    }
+
+    /// Returns how far this reader is, once a frame was given out.
+    pub fn state(&self) -> ReaderState {
+        ReaderState { clock: self.decoding.clock.state(), counted: self.decoding.pump.counted() }
+    }
+
+    /// Goes on where an earlier reader of the same film stands, which has come to the entry point with number
+    /// `entry`: what that one has found before it counts instead of what this one has. Frames are numbered
+    /// from `index` on.
+    ///
+    /// `states` are the [states](FrameReader::state) of the two readers at the entry point, which must be
+    /// equal, as must be all frames that they have given out from [`EntryPoint::from`] up to
+    /// [`EntryPoint::at`], with their [facts](FrameReader::facts). Both must be
+    /// [divided](FrameReader::divide) by the same entry points, and be [sound](FrameReader::is_sound): the
+    /// earlier one everywhere, this one from the entry point on.
+    pub fn follow(&mut self, earlier: Self, entry: usize, states: (ReaderState, ReaderState), index: u64) {
+        let (there, here) = states;
+        let pump = &mut self.decoding.pump;
+        pump.count_on(there.counted, here.counted);
+        pump.findings.follow(earlier.decoding.pump.findings, entry + 1);
+        self.index = index;
     }
 
     /// Returns the next frame; `None` after the last.
@@ -183,6 +270,8 @@ pub(crate) struct Decoding {
     transfer: PictureTransfer,
     format: PixelFormat,
     film: Form,
+    /// What the last picture said.
+    facts: FrameFacts,
 }
 
 /// A window, and the way to its first frame.
@@ -245,6 +334,7 @@ impl Decoding {
             transfer: PictureTransfer::new(),
             format: options.format,
             film: Form::of(video),
+            facts: FrameFacts::default(),
         })
     }
 
@@ -337,6 +427,7 @@ impl Decoding {
     /// attached.
     pub(crate) fn picture(&mut self, decoded: Decoded, frame: u64) -> Result<PixelBuffer, MediaError> {
         let form = self.film.of_frame(decoded.raw());
+        self.facts = FrameFacts { extras: decoded.raw().extras, form: Some(form) };
         let time = decoded.pts().map_or(0.0, |ticks| self.pump.seconds(ticks));
         let findings = &mut self.pump.findings;
         findings.note_extras(decoded.raw().extras, time);

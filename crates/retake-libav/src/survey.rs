@@ -182,6 +182,9 @@ struct Survey {
     /// Whether all times at which samples of the video are decoded are known and go on; and the last of them.
     in_order: bool,
     decoded: Option<i64>,
+    /// The times of sync samples, and whether all samples have times.
+    syncs: Vec<i64>,
+    timed: bool,
     /// The last sync sample before the window, which describes its first pictures.
     before: Option<Packet>,
     /// Whether the end of the window was reached before that of the file.
@@ -246,6 +249,8 @@ struct Steps {
     /// The latest times, which the next samples may still come between.
     latest: BTreeSet<i64>,
     shortest: Option<i64>,
+    /// Whether a time came twice.
+    doubled: bool,
 }
 
 impl Steps {
@@ -254,7 +259,7 @@ impl Steps {
         let steps =
             neighbours.into_iter().flatten().map(|other| time.saturating_sub(*other).saturating_abs());
         self.shortest = self.shortest.into_iter().chain(steps).min();
-        self.latest.insert(time);
+        self.doubled |= !self.latest.insert(time);
         if self.latest.len() > MOST_REORDERED {
             self.latest.pop_first();
         }
@@ -311,6 +316,8 @@ impl Survey {
             placing: None,
             in_order: true,
             decoded: None,
+            syncs: Vec::new(),
+            timed: true,
             before: None,
             reached_end: false,
         })
@@ -500,8 +507,15 @@ impl Survey {
             self.steps.latest.clear();
         }
         // What is decoded and not shown has no place among the others.
-        if let Some(time) = pts.filter(|&time| time < i64::MAX && !packet.is_discarded()) {
-            self.steps.push(time);
+        match pts.filter(|&time| time < i64::MAX) {
+            Some(_) if packet.is_discarded() => {}
+            Some(time) => {
+                self.steps.push(time);
+                if packet.is_key() {
+                    self.syncs.push(time);
+                }
+            }
+            None => self.timed = false,
         }
         self.alpha |= packet.has_alpha();
         // The first pictures of a window are of the form that was decided before it.
@@ -596,6 +610,10 @@ impl Survey {
             self.findings.push(finding);
         }
         self.settle_gaps(&mut info, &gaps);
+        // Sync samples that are not in order would be no beginnings.
+        let distinct = self.in_order && self.timed && !self.steps.doubled;
+        let ordered = distinct && self.syncs.is_sorted_by(|a, b| a < b);
+        info.syncs = Arc::new(if ordered { std::mem::take(&mut self.syncs) } else { Vec::new() });
         info.closest_frames = self.steps.shortest.map(|ticks| ticks_to_time(ticks, info.video.time_base));
         for track in &mut info.tracks {
             let counted = matches!(track.kind, TrackKind::Audio | TrackKind::Subtitle);
