@@ -1,6 +1,7 @@
 //! Scoring a finished film against its source, paired by frame index.
 
 use crate::error::{ExportError, RequestError};
+use crate::index::scene::SmallPicture;
 use crate::index::units::{Found, UnitFinder, shortest_scene};
 use crate::job::source::look_at;
 use crate::stop::StopFlag;
@@ -155,7 +156,7 @@ impl Measurement {
             self.stop.check()?;
             let (reference, film) = (references.next()?, films.next()?);
             if let Some(frame) = &reference {
-                finder.push(frame);
+                finder.push(frame.index, frame.pts, &SmallPicture::of(&frame.picture));
             }
             while let Some(found) = finder.next(reference.is_none()) {
                 units.extend(units_of(found));

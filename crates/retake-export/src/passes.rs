@@ -6,6 +6,7 @@ use crate::film::Film;
 use crate::film::history::{History, pass_summary};
 use crate::film::rate::Peaks;
 use crate::index::journal::Journal;
+use crate::index::ranges::Ranges;
 use crate::index::scout::{Scout, Scouted};
 use crate::index::{FilmMap, ScoutedFrame};
 use crate::job::Job;
@@ -24,10 +25,11 @@ use crossbeam_channel::{Sender, unbounded};
 use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake, UnitState};
 use retake_compression::rate_limit::Caps;
 use retake_compression::units::FrameRange;
-use retake_libav::FrameReader;
+use retake_libav::FrameIndex;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 /// Who runs the takes of a job.
@@ -148,7 +150,9 @@ impl<'j> Passes<'_, 'j> {
             reason: "the whole film".into(),
         });
         let (sender, supply) = unbounded();
+        let load = Load::default();
         for &range in &map.units {
+            load.given.fetch_add(1, Ordering::Relaxed);
             self.supply(
                 &sender,
                 TakeRequest { ticket: Ticket(range.start), description: first_take(self.job, range) },
@@ -156,14 +160,19 @@ impl<'j> Passes<'_, 'j> {
         }
         let (map, takes) = thread::scope(|scope| {
             let scout = || {
-                let scouted = catch_unwind(AssertUnwindSafe(|| self.scout(journal, map, sender)));
+                let scouted = catch_unwind(AssertUnwindSafe(|| self.scout(journal, map, sender, &load)));
                 let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
                 scouted.unwrap_or_else(panicked).inspect_err(|_| self.stop.raise())
             };
             let scout = thread::Builder::new().name("scout".into()).spawn_scoped(scope, scout);
             let scout = scout
                 .map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
-            let takes = self.dispatch().run(&supply, &mut |progress| self.tell_progress(1, &progress));
+            let takes = self.dispatch().run(&supply, &mut |progress| {
+                if let Progress::Made(_) | Progress::Kept(_) = progress {
+                    load.done.fetch_add(1, Ordering::Relaxed);
+                }
+                self.tell_progress(1, &progress);
+            });
             let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
             match (takes, scout.join().unwrap_or_else(panicked)) {
                 (Ok(takes), Ok(map)) => Ok((map, takes)),
@@ -196,18 +205,28 @@ impl<'j> Passes<'_, 'j> {
     }
 
     /// Decodes what of the film is not known, and supplies the takes of its units. Their supply ends with it.
-    fn scout(&self, journal: Journal, map: FilmMap, supply: Sender<Supply>) -> Result<FilmMap, ExportError> {
+    fn scout(
+        &self,
+        journal: Journal,
+        map: FilmMap,
+        supply: Sender<Supply>,
+        load: &Load,
+    ) -> Result<FilmMap, ExportError> {
         if map.complete {
             return Ok(map);
         }
+        let jobs = u64::from(self.workers.executor().capabilities().at_once);
+        let cores = || load.idle(self.job, jobs);
         let scout = Scout {
             plan: self.job.scout,
-            reader: FrameReader::open(&self.job.source, self.job.reader)?,
+            ranges: Ranges::new(&self.job.source, self.job.reader, self.job.ranges),
+            cores: &cores,
+            hands_on: matches!(self.workers, Workers::Threads(_)),
             journal,
             map,
             stop: self.stop,
         };
-        let map = scout.run(&mut FirstPass { passes: self, supply, open: None })?;
+        let map = scout.run(&mut FirstPass { passes: self, supply, open: None, load })?;
         if let Workers::Threads(threads) = self.workers {
             threads.source().learn(map.index.clone());
         }
@@ -270,9 +289,35 @@ impl<'j> Passes<'_, 'j> {
     }
 }
 
+/// Counts the takes of the first pass, which tell how many cores are idle.
+#[derive(Default)]
+struct Load {
+    /// Takes that were given to the executor, or found, and those of them that are done.
+    given: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Load {
+    /// Returns how many cores, one at least, have nothing to do but to decode: those for which the scout has
+    /// not found takes yet, of as many as there may be takes at once.
+    fn idle(&self, job: &Job, jobs: u64) -> usize {
+        // Takes on other machines leave all cores of this one.
+        if job.request.run_on.is_elsewhere() {
+            return usize::try_from(job.cores).unwrap_or(1);
+        }
+        let (done, given) = (self.done.load(Ordering::Relaxed), self.given.load(Ordering::Relaxed));
+        if given < job.ranges.after {
+            return 1;
+        }
+        let idle = job.cores.min(jobs).saturating_sub(given.saturating_sub(done)).max(1);
+        usize::try_from(idle).unwrap_or(1)
+    }
+}
+
 /// Makes takes of what the scout finds.
 struct FirstPass<'a> {
     passes: &'a Passes<'a, 'a>,
+    load: &'a Load,
     supply: Sender<Supply>,
     /// Where the frames of the unit go that is being decoded, if anybody wants them.
     open: Option<Sender<Option<ScoutedFrame>>>,
@@ -285,6 +330,7 @@ impl Scouted for FirstPass<'_> {
 
     fn begin(&mut self, start: u64) {
         let Workers::Threads(threads) = self.passes.workers else { return };
+        self.load.given.fetch_add(1, Ordering::Relaxed);
         let take = open_take(self.passes.job, start);
         let ticket = Ticket(start);
         let supply = match self.passes.store.find(take.known()) {
@@ -310,12 +356,14 @@ impl Scouted for FirstPass<'_> {
         }
     }
 
-    fn written(&mut self, units: &[FrameRange]) {
-        if let Workers::Any(_) = self.passes.workers {
-            for &range in units {
-                let description = first_take(self.passes.job, range);
-                self.passes.supply(&self.supply, TakeRequest { ticket: Ticket(range.start), description });
-            }
+    fn written(&mut self, units: &[FrameRange], index: &FrameIndex) {
+        if let Workers::Threads(threads) = self.passes.workers {
+            threads.source().learn(index.clone());
+        }
+        for &range in units {
+            self.load.given.fetch_add(1, Ordering::Relaxed);
+            let description = first_take(self.passes.job, range);
+            self.passes.supply(&self.supply, TakeRequest { ticket: Ticket(range.start), description });
         }
     }
 }
@@ -381,6 +429,7 @@ fn reasons(retakes: &[Retake]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::ranges::RangePlan;
     use crate::index::scout::ScoutPlan;
     use crate::index::scout::held_back;
     use crate::job::request::Target;
@@ -388,7 +437,7 @@ mod tests {
     use crate::take::threads::RangeSource;
     use crate::testing::{self, factory_that_keeps_all, job};
     use crate::worker::array::careless;
-    use retake_media::Sample;
+    use retake_media::{Sample, Time};
     use std::sync::Mutex;
     use std::sync::atomic::Ordering;
 
@@ -477,6 +526,32 @@ mod tests {
                 with_threads(&job)
             });
             assert!(came[0] == came[1], "other samples");
+        }
+    }
+
+    /// However many scouts there are, and whoever runs the takes. (That ranges come in any order, and that
+    /// frames are handed on or not, is tested where they are joined.)
+    #[test]
+    fn the_number_of_scouts_changes_nothing() {
+        let came = |scouts: usize, any: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut job = job(folder.path(), |request| request.jobs = Some(4));
+            let least = Time::new(1, 2);
+            job.ranges = RangePlan { scouts, after: 0, memory: u64::MAX, least, times: 1 };
+            job.cores = 64;
+            if !any {
+                return with_threads(&job);
+            }
+            let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
+            job.folder.note_source(&job.source_facts()).unwrap();
+            let (executor, _) = careless::start(&job, 0);
+            run(&job, &store, Workers::Any(&executor), &StopFlag::new())
+        };
+        let one = came(0, false);
+        for scouts in [1, 2, 5] {
+            for any in [false, true] {
+                assert!(came(scouts, any) == one, "{scouts} scouts");
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use retake_quality::MetricKind;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// A summary of nothing in particular.
@@ -221,4 +222,58 @@ pub(crate) fn job(folder: &Path, change: impl FnOnce(&mut Request)) -> Job {
     change(&mut request);
     let identity = RequestIdentity::of(&request);
     Job::prepare(&request, identity, Began::now(), &StopFlag::new()).unwrap()
+}
+
+/// A folder for films that the `ffmpeg` program renders, which is removed at the end of a test.
+pub(crate) struct Studio(tempfile::TempDir);
+
+impl Studio {
+    /// Opens a folder; `None`, with a visible word, if there is no `ffmpeg` program.
+    pub(crate) fn open() -> Option<Self> {
+        let mut there = Command::new("ffmpeg");
+        there.arg("-version").stdout(Stdio::null()).stderr(Stdio::null());
+        if there.status().is_ok() {
+            return Some(Self(tempfile::tempdir().unwrap()));
+        }
+        eprintln!("SKIPPED: the ffmpeg program is needed");
+        None
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Renders a film with `ffmpeg ARGUMENTS name`; arguments are split at spaces.
+    pub(crate) fn render(&self, arguments: &str, name: &str) -> PathBuf {
+        self.try_render(arguments, name).unwrap_or_else(|| panic!("ffmpeg {arguments} {name}"))
+    }
+
+    /// Renders a film; `None`, with a visible word, if this `ffmpeg` cannot.
+    pub(crate) fn try_render(&self, arguments: &str, name: &str) -> Option<PathBuf> {
+        let path = self.path(name);
+        let run = Command::new("ffmpeg")
+            .args(["-nostdin", "-hide_banner", "-v", "error", "-y", "-threads", "1"])
+            .args(arguments.split_whitespace())
+            .arg(&path)
+            .output()
+            .unwrap();
+        if run.status.success() {
+            return Some(path);
+        }
+        eprintln!("SKIPPED: {name}: {}", String::from_utf8_lossy(&run.stderr));
+        None
+    }
+}
+
+/// A clip of real film from the folder in RETAKE_CLIPS, or beside the repository; `None`, with a visible
+/// word, if it is not there.
+pub(crate) fn clip(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("RETAKE_CLIPS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips"), PathBuf::from);
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("SKIPPED: no {name} in {}", folder.display());
+    None
 }

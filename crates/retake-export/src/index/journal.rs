@@ -149,6 +149,14 @@ impl JournalFollower {
     }
 }
 
+/// Returns the content of all commits of an index: what of it does not differ by chance.
+#[cfg(test)]
+pub(crate) fn commits(path: &Path) -> Vec<Vec<u8>> {
+    let log = Log::open(File::open(path).unwrap(), KIND, VERSION).unwrap();
+    let mut cursor = Cursor::default();
+    std::iter::from_fn(|| log.next(&mut cursor).unwrap()).map(|record| record.payload).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

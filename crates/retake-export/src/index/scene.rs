@@ -1,8 +1,8 @@
 //! This module finds scene changes while the film is decoded.
 //!
-//! The detector (av-scenechange) looks at a small grey copy of each picture. Its decisions lag [`LOOK_AHEAD`]
-//! frames behind, and depend on nothing before the last [`SceneDetector::restart`]: so a job that is carried
-//! on in the middle of a film finds the same scenes.
+//! The detector (av-scenechange) looks at a small grey copy of each picture, which whoever decodes it makes.
+//! Its decisions lag [`LOOK_AHEAD`] frames behind, and depend on nothing before the last
+//! [`SceneDetector::restart`]: so a job that is carried on in the middle of a film finds the same scenes.
 
 use av_scenechange::{SceneChangeDetector, SceneDetectionSpeed};
 use num_rational::Rational32;
@@ -52,8 +52,8 @@ impl SceneDetector {
     }
 
     /// Takes in the next picture.
-    pub(crate) fn push(&mut self, picture: &PixelBuffer) {
-        self.small.push_back(Arc::new(shrink(picture)));
+    pub(crate) fn push(&mut self, picture: &SmallPicture) {
+        self.small.push_back(Arc::new(picture.as_frame()));
     }
 
     /// Returns the next decision, once enough frames are known. At the end of the film (`ended`) the last
@@ -92,38 +92,56 @@ fn new_detector(shortest: usize) -> SceneChangeDetector<u8> {
     )
 }
 
-/// Makes a small grey copy: each sample is the mean of 2 × 2 samples spread over its block.
-fn shrink(picture: &PixelBuffer) -> Frame<u8> {
-    let mut frame = FrameBuilder::new(WIDTH, HEIGHT, ChromaSubsampling::Monochrome, 8)
-        .luma_padding_left(PADDING)
-        .luma_padding_right(PADDING)
-        .luma_padding_top(PADDING)
-        .luma_padding_bottom(PADDING)
-        .build::<u8>()
-        .expect("a constant, valid geometry");
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let columns: Vec<[usize; 2]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
-    let wide = picture.format().bytes_per_sample() > 1;
-    let shift = picture.format().bit_depth() - 8;
-    for (y, out) in frame.y_plane.rows_mut().enumerate() {
-        let mut sums = [0u32; WIDTH];
-        for row in spread(y, HEIGHT, height) {
-            let row = picture.row(0, row);
-            for (sum, columns) in sums.iter_mut().zip(&columns) {
-                for &column in columns {
-                    *sum += if wide {
-                        u32::from(u16::from_le_bytes([row[2 * column], row[2 * column + 1]])) >> shift
-                    } else {
-                        u32::from(row[column])
-                    };
+/// A small grey copy of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SmallPicture(Box<[u8]>);
+
+impl SmallPicture {
+    /// The bytes of each.
+    pub(crate) const BYTES: usize = WIDTH * HEIGHT;
+
+    /// Makes the copy: each sample is the mean of 2 × 2 samples spread over its block.
+    pub(crate) fn of(picture: &PixelBuffer) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let columns: Vec<[usize; 2]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
+        let wide = picture.format().bytes_per_sample() > 1;
+        let shift = picture.format().bit_depth() - 8;
+        let mut small = vec![0; Self::BYTES].into_boxed_slice();
+        for (y, out) in small.chunks_exact_mut(WIDTH).enumerate() {
+            let mut sums = [0u32; WIDTH];
+            for row in spread(y, HEIGHT, height) {
+                let row = picture.row(0, row);
+                for (sum, columns) in sums.iter_mut().zip(&columns) {
+                    for &column in columns {
+                        *sum += if wide {
+                            u32::from(u16::from_le_bytes([row[2 * column], row[2 * column + 1]])) >> shift
+                        } else {
+                            u32::from(row[column])
+                        };
+                    }
                 }
             }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = (sum / 4) as u8;
+            }
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = (sum / 4) as u8;
-        }
+        Self(small)
     }
-    frame
+
+    /// Returns it as the detector wants it.
+    fn as_frame(&self) -> Frame<u8> {
+        let mut frame = FrameBuilder::new(WIDTH, HEIGHT, ChromaSubsampling::Monochrome, 8)
+            .luma_padding_left(PADDING)
+            .luma_padding_right(PADDING)
+            .luma_padding_top(PADDING)
+            .luma_padding_bottom(PADDING)
+            .build::<u8>()
+            .expect("a constant, valid geometry");
+        for (row, samples) in frame.y_plane.rows_mut().zip(self.0.chunks_exact(WIDTH)) {
+            row.copy_from_slice(samples);
+        }
+        frame
+    }
 }
 
 /// Returns two positions spread over the `i`-th of `parts` equal parts of `0..length`.
@@ -152,7 +170,7 @@ mod tests {
         let mut detector = SceneDetector::new(from, 6);
         let mut cuts = Vec::new();
         for frame in from..to {
-            detector.push(&picture(&pool, frame / scene_length, frame % scene_length));
+            detector.push(&SmallPicture::of(&picture(&pool, frame / scene_length, frame % scene_length)));
             while let Some(decision) = detector.decide(frame + 1 == to) {
                 if decision.cut {
                     cuts.push(decision.frame);

@@ -1,15 +1,21 @@
 //! The scout decodes the film once, from front to back: it builds the frame index, finds scenes, cuts units,
 //! and hands the frames of each unit on, so that the first pass needs no second decode.
+//!
+//! Where one decoder cannot keep all cores busy, others read ranges ahead of it ([`super::ranges`]). Units
+//! in these come without frames, and their takes read them themselves.
 
 use super::journal::{Journal, Scene};
+use super::ranges::{Fed, Feed, Ranges};
 use super::scene::LOOK_AHEAD;
 use super::units::{Found, UnitFinder};
 use super::{FilmMap, MemoryPermits, ScoutedFrame};
 use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{Frame, FrameEntry, FrameReader};
+use retake_libav::{Frame, FrameEntry, FrameIndex};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread;
 
 /// The rules by which the scout works.
 #[derive(Debug, Clone, Copy)]
@@ -40,13 +46,18 @@ pub(crate) trait Scouted {
     fn frame(&mut self, frame: ScoutedFrame);
     /// Ends the unit.
     fn end(&mut self);
-    /// Takes units that are in the journal with their frames, so that every reader of it can find them.
-    fn written(&mut self, units: &[FrameRange]);
+    /// Takes units whose frames were not handed on. They are in the journal with their frames, so that every
+    /// reader of it can find them; the index has all frames so far.
+    fn written(&mut self, units: &[FrameRange], index: &FrameIndex);
 }
 
 pub(crate) struct Scout<'a> {
     pub plan: ScoutPlan,
-    pub reader: FrameReader,
+    pub ranges: Ranges<'a>,
+    /// The cores that decoders may use at the moment.
+    pub cores: &'a (dyn Fn() -> usize + Sync),
+    /// Whether frames are handed on; else all units are taken without.
+    pub hands_on: bool,
     pub journal: Journal,
     pub map: FilmMap,
     pub stop: &'a StopFlag,
@@ -55,61 +66,117 @@ pub(crate) struct Scout<'a> {
 impl Scout<'_> {
     /// Decodes to the end of the film and returns the whole map. Frames that the map knows already are
     /// checked against it, but not handed on, because their takes read them themselves.
-    pub(crate) fn run(mut self, told: &mut dyn Scouted) -> Result<FilmMap, ExportError> {
-        let known = self.map.index.frames.len() as u64;
-        let permits = MemoryPermits::new(self.plan.permits);
-        let base = self.map.index.time_base;
-        let mut finder = UnitFinder::new(base, self.plan.rule, known, self.plan.shortest);
-        let mut handover = Handover { waiting: VecDeque::new(), open: None, told };
-        let mut scene = Scene::default();
-        let mut end = 0;
-        while let Some(frame) = self.reader.next()? {
-            self.stop.check()?;
-            end = frame.index + 1;
-            if end.is_multiple_of(16) {
-                handover.told.decoded(end);
+    pub(crate) fn run(self, told: &mut dyn Scouted) -> Result<FilmMap, ExportError> {
+        let Self { plan, ranges, cores, hands_on, journal, map, stop } = self;
+        let known = map.index.frames.len() as u64;
+        let mut join = Join {
+            plan,
+            known,
+            permits: MemoryPermits::new(plan.permits),
+            finder: UnitFinder::new(map.index.time_base, plan.rule, known, plan.shortest),
+            handover: Handover { waiting: VecDeque::new(), open: None, whole_from: known, told },
+            scene: Scene::default(),
+            alone: Vec::new(),
+            hands_on,
+            journal,
+            map,
+            stop,
+        };
+        let ranges = &ranges;
+        thread::scope(|scope| {
+            for number in 0..ranges.scouts {
+                let scout = move || ranges.scout(cores, stop);
+                // Fewer scouts find the same.
+                let _ = thread::Builder::new().name(format!("scout-{number}")).spawn_scoped(scope, scout);
             }
-            if end <= known {
-                self.check(&frame)?;
+            let joined = Feed::open(ranges).and_then(|feed| join.run(feed));
+            ranges.end();
+            joined
+        })?;
+        Ok(join.map)
+    }
+}
+
+/// Joins all that scouts find: finds scenes, cuts units and writes the journal, frame by frame in order.
+struct Join<'a> {
+    plan: ScoutPlan,
+    /// The frames that were known before.
+    known: u64,
+    permits: Arc<MemoryPermits>,
+    finder: UnitFinder,
+    handover: Handover<'a>,
+    /// What is known of the scene so far, and which of its units were not handed on.
+    scene: Scene,
+    alone: Vec<FrameRange>,
+    hands_on: bool,
+    journal: Journal,
+    map: FilmMap,
+    stop: &'a StopFlag,
+}
+
+impl Join<'_> {
+    fn run(&mut self, mut feed: Feed<'_>) -> Result<(), ExportError> {
+        let mut end = 0u64;
+        while let Some(fed) = feed.next(self.handover.open.is_some(), self.stop)? {
+            self.stop.check()?;
+            let index = end;
+            end += 1;
+            if end.is_multiple_of(16) {
+                self.handover.told.decoded(end);
+            }
+            if end <= self.known {
+                self.check(&fed.entry, index)?;
                 continue;
             }
-            scene.frames.push(FrameEntry::from(&frame));
-            finder.push(&frame);
-            let permit = permits.take(self.stop)?;
-            handover.waiting.push_back(ScoutedFrame { frame, permit });
-            self.decide(&mut finder, &mut scene, &mut handover, false)?;
+            self.take(fed, index)?;
+            self.decide(false)?;
         }
-        self.decide(&mut finder, &mut scene, &mut handover, true)?;
-        if end < known {
+        self.decide(true)?;
+        if end < self.known {
             return Err(changed(end));
         }
-        if let Found::SceneEnd { units, end } = finder.end(end) {
-            self.end_scene(units, &mut scene, &mut handover, end)?;
+        if let Found::SceneEnd { units, end } = self.finder.end(end) {
+            self.end_scene(units, end)?;
         }
-        handover.told.decoded(end);
-        self.map.findings = self.reader.findings();
+        self.handover.told.decoded(end);
+        self.map.findings = feed.findings();
         self.journal.end(&self.map.findings)?;
         self.map.complete = true;
-        Ok(self.map)
+        Ok(())
     }
 
-    fn decide(
-        &mut self,
-        finder: &mut UnitFinder,
-        scene: &mut Scene,
-        handover: &mut Handover<'_>,
-        ended: bool,
-    ) -> Result<(), ExportError> {
-        while let Some(found) = finder.next(ended) {
+    /// Takes a frame that was not known.
+    fn take(&mut self, fed: Fed, index: u64) -> Result<(), ExportError> {
+        self.scene.frames.push(fed.entry);
+        self.finder.push(index, fed.entry.pts, &fed.small);
+        let FrameEntry { pts, duration, sync, .. } = fed.entry;
+        let frame = fed.frame.filter(|_| self.hands_on);
+        let frame = frame.map(|Frame { picture, .. }| Frame { index, pts, duration, sync, picture });
+        if frame.is_none() || fed.elsewhere {
+            self.handover.whole_from = index + 1;
+        }
+        // A unit that was begun is handed on to its end; no other can be.
+        if fed.elsewhere && self.handover.open.is_none() {
+            self.handover.waiting.clear();
+            return Ok(());
+        }
+        if let Some(frame) = frame {
+            let permit = self.permits.take(self.stop)?;
+            self.handover.waiting.push_back(ScoutedFrame { frame, permit });
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, ended: bool) -> Result<(), ExportError> {
+        while let Some(found) = self.finder.next(ended) {
             match found {
-                Found::SceneEnd { units, end } => self.end_scene(units, scene, handover, end)?,
+                Found::SceneEnd { units, end } => self.end_scene(units, end)?,
                 Found::GoesOn { unit, frame } => {
                     if let Some(unit) = unit {
-                        handover.unit(unit);
-                        scene.units.push(unit);
+                        self.end_unit(unit);
                     }
                     if self.plan.streaming {
-                        handover.up_to(finder.open_unit(), frame);
+                        self.handover.up_to(self.finder.open_unit(), frame);
                     }
                 }
             }
@@ -117,36 +184,39 @@ impl Scout<'_> {
         Ok(())
     }
 
+    fn end_unit(&mut self, unit: FrameRange) {
+        if !self.handover.unit(unit) {
+            self.alone.push(unit);
+        }
+        self.scene.units.push(unit);
+    }
+
     /// Hands on the rest of a scene that ends before frame `end`, and writes it to the journal.
-    fn end_scene(
-        &mut self,
-        units: Vec<FrameRange>,
-        scene: &mut Scene,
-        handover: &mut Handover<'_>,
-        end: u64,
-    ) -> Result<(), ExportError> {
+    fn end_scene(&mut self, units: Vec<FrameRange>, end: u64) -> Result<(), ExportError> {
         for unit in units {
-            handover.unit(unit);
-            scene.units.push(unit);
+            self.end_unit(unit);
         }
         let first = self.map.index.frames.len() as u64;
-        let rest = scene.frames.split_off((end - first) as usize);
-        if !scene.units.is_empty() {
-            self.journal.add(scene)?;
-            handover.told.written(&scene.units);
+        let rest = self.scene.frames.split_off((end - first) as usize);
+        if !self.scene.units.is_empty() {
+            self.journal.add(&self.scene)?;
         }
-        self.map.units.append(&mut scene.units);
-        self.map.index.frames.append(&mut scene.frames);
-        scene.frames = rest;
+        self.map.units.append(&mut self.scene.units);
+        self.map.index.frames.append(&mut self.scene.frames);
+        self.scene.frames = rest;
+        if !self.alone.is_empty() {
+            self.handover.told.written(&self.alone, &self.map.index);
+            self.alone.clear();
+        }
         Ok(())
     }
 
-    fn check(&self, frame: &Frame) -> Result<(), ExportError> {
-        let expected = &self.map.index.frames[frame.index as usize];
-        if expected.pts == frame.pts && expected.hash == frame.hash() {
+    fn check(&self, found: &FrameEntry, index: u64) -> Result<(), ExportError> {
+        let expected = &self.map.index.frames[index as usize];
+        if expected.pts == found.pts && expected.hash == found.hash {
             return Ok(());
         }
-        Err(changed(frame.index))
+        Err(changed(index))
     }
 }
 
@@ -158,27 +228,36 @@ fn changed(frame: u64) -> ExportError {
 struct Handover<'a> {
     waiting: VecDeque<ScoutedFrame>,
     open: Option<u64>,
+    /// Units that begin earlier, and are not open, lack frames.
+    whole_from: u64,
     told: &'a mut dyn Scouted,
 }
 
 impl Handover<'_> {
-    /// Hands on all frames of a unit, and ends it.
-    fn unit(&mut self, unit: FrameRange) {
-        self.up_to(unit.start, unit.end - 1);
-        self.open = None;
-        self.told.end();
+    /// Hands on all frames of a unit, and ends it; returns whether it has them.
+    fn unit(&mut self, unit: FrameRange) -> bool {
+        let handed = self.up_to(unit.start, unit.end - 1);
+        if handed {
+            self.open = None;
+            self.told.end();
+        }
+        handed
     }
 
-    /// Hands on the frames up to and with `last`, which belong to the unit that starts at `start`.
-    fn up_to(&mut self, start: u64, last: u64) {
-        if self.open != Some(start) {
+    /// Hands on the frames up to and with `last`, which belong to the unit that starts at `start`; drops them
+    /// where the unit lacks others.
+    fn up_to(&mut self, start: u64, last: u64) -> bool {
+        let handed = self.open == Some(start) || start >= self.whole_from;
+        if handed && self.open != Some(start) {
             self.told.begin(start);
             self.open = Some(start);
         }
         while self.waiting.front().is_some_and(|scouted| scouted.frame.index <= last) {
-            if let Some(scouted) = self.waiting.pop_front() {
+            let scouted = self.waiting.pop_front();
+            if let Some(scouted) = scouted.filter(|_| handed) {
                 self.told.frame(scouted);
             }
         }
+        handed
     }
 }

@@ -1,9 +1,9 @@
 //! This module turns decoded pictures into planning units: it finds scene changes and cuts scenes, so that
 //! the scout and measurements share one rule.
 
-use super::scene::SceneDetector;
+use super::scene::{SceneDetector, SmallPicture};
 use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
-use retake_libav::{Frame, time_to_ticks};
+use retake_libav::time_to_ticks;
 use retake_media::{Rational, Time};
 use std::collections::VecDeque;
 
@@ -54,13 +54,13 @@ impl UnitFinder {
         }
     }
 
-    /// Takes in the next picture.
-    pub(crate) fn push(&mut self, frame: &Frame) {
-        if self.last.is_some_and(|last| frame.pts.saturating_sub(last) > self.pause) {
-            self.behind.push_back(frame.index);
+    /// Takes in the next picture: the number of its frame, and when it is shown.
+    pub(crate) fn push(&mut self, index: u64, pts: i64, picture: &SmallPicture) {
+        if self.last.is_some_and(|last| pts.saturating_sub(last) > self.pause) {
+            self.behind.push_back(index);
         }
-        self.last = Some(frame.pts);
-        self.detector.push(&frame.picture);
+        self.last = Some(pts);
+        self.detector.push(picture);
     }
 
     /// Returns the next decision, once enough frames are known. With `ended`, when no more frames follow, the

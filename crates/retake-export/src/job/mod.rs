@@ -14,6 +14,7 @@ use crate::clock::process_cpu;
 use crate::error::{ExportError, RequestError};
 use crate::index::FilmMap;
 use crate::index::journal::Journal;
+use crate::index::ranges::RangePlan;
 use crate::index::scout::ScoutPlan;
 use crate::index::units::shortest_scene;
 use crate::output::target::{JobOutput, OutputKind};
@@ -23,7 +24,7 @@ use crate::take::identity::named;
 use crate::worker::root::SharedRoot;
 use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
-use plan::{budget, first_pass, is_streaming, objective, shorter, unit_rule};
+use plan::{budget, cores, first_pass, is_streaming, objective, shorter, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
@@ -46,6 +47,10 @@ pub(crate) struct Job {
     pub description: JobDescription,
     pub family: Family,
     pub scout: ScoutPlan,
+    /// How the film is divided among several scouts.
+    pub ranges: RangePlan,
+    /// The processors of this machine that the program may use.
+    pub cores: u64,
     /// Takes at once.
     pub jobs: u32,
     /// The bytes of memory for each, where takes run in processes of their own.
@@ -167,6 +172,8 @@ impl Job {
                 streaming,
                 permits: budget.permits,
             },
+            ranges: budget.ranges,
+            cores: cores(),
             jobs: budget.jobs,
             share: budget.share,
             memory: budget.estimate,

@@ -4,6 +4,7 @@
 use super::request::{Goal, Request};
 use super::source::{frames, seconds};
 use crate::error::{ExportError, RequestError};
+use crate::index::ranges::RangePlan;
 use crate::index::scout::held_back;
 use crate::worker::RunOn;
 use retake_compression::encoder::{EncoderInfo, EncoderSettings};
@@ -12,7 +13,7 @@ use retake_compression::property::DataRateLimit;
 use retake_compression::rate_limit::HoldBack;
 use retake_compression::units::UnitRule;
 use retake_libav::FilmInfo;
-use retake_media::PixelFormat;
+use retake_media::{PixelFormat, Time};
 use retake_quality::MetricKind;
 
 /// The longest planning unit, and how far a scene is looked at before it is cut, in seconds.
@@ -33,6 +34,12 @@ const AHEAD_MEMORY: u64 = 256 << 20;
 const FIRST_PASS_MEMORY: u64 = 6;
 /// Frames that a decoder keeps for itself.
 const DECODER_FRAMES: u64 = 24;
+/// With fewer threads one scout keeps them busy, because it hands its frames on to them.
+const LEAST_JOBS: u64 = 4;
+/// The least length of what a scout reads ahead, in seconds, and how many times as long it is as what is
+/// decoded twice for it, so that this costs at most a twentieth of the decoding.
+const LEAST_RANGE: i64 = 20;
+const RANGE_TIMES: u32 = 20;
 
 /// What the planner is asked for, as far as it is known before the film is decoded.
 pub(crate) fn objective(request: &Request, film: &FilmInfo) -> Result<Objective, ExportError> {
@@ -145,6 +152,8 @@ pub(crate) struct Budget {
     pub jobs: u32,
     /// Frames between the scout and the takes.
     pub permits: usize,
+    /// How the film is divided among several scouts, in the memory that is left.
+    pub ranges: RangePlan,
     /// What a process that runs a take may have in memory, in bytes: its share of the budget, and half as
     /// much again as it is estimated to need, because an estimate must not end a sound take.
     pub share: u64,
@@ -181,8 +190,7 @@ pub(crate) fn budget(
     let process = if request.run_on == RunOn::Threads { 0 } else { BASE_MEMORY };
     let each = encoder + scored + least.max(DECODER_FRAMES) * frame + process;
     let fit = memory.saturating_sub(fixed) / each.max(1);
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let wanted = if request.parallel { request.jobs.map_or(cores, u64::from).max(1) } else { 1 };
+    let wanted = if request.parallel { request.jobs.map_or(cores(), u64::from).max(1) } else { 1 };
     if fit == 0 {
         let encoder = factory.info().name;
         return Err(RequestError::MemoryTooSmall { memory, encoder, needed: fixed + each }.into());
@@ -195,7 +203,26 @@ pub(crate) fn budget(
     let share = memory.saturating_sub(fixed) / jobs;
     let takes = jobs * (encoder + scored + process);
     let estimate = BASE_MEMORY + (DECODER_FRAMES + permits) * frame + takes;
-    Ok(Budget { jobs: jobs as u32, permits: permits as usize, share: share.max(each / 2 * 3), estimate })
+    let scouts = match request.run_on.is_elsewhere() {
+        // Takes leave all cores of this machine.
+        true => cores(),
+        false if request.run_on == RunOn::Threads && jobs < LEAST_JOBS => 1,
+        false => cores().min(jobs),
+    };
+    let ranges = RangePlan {
+        scouts: usize::try_from(scouts - 1).unwrap_or(0),
+        after: if request.run_on == RunOn::Threads { 2 * jobs } else { 0 },
+        memory: spare.saturating_sub(ahead.min(spare)).saturating_mul(frame),
+        least: Time::new(LEAST_RANGE, 1),
+        times: RANGE_TIMES,
+    };
+    let share = share.max(each / 2 * 3);
+    Ok(Budget { jobs: jobs as u32, permits: permits as usize, ranges, share, estimate })
+}
+
+/// The processors of this machine that the program may use.
+pub(crate) fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::engine::ArrayEngine;
 use super::executor::{ArrayExecutor, ArrayPlace};
 use super::{ArrayId, run_array_worker};
 use crate::index::ScoutedFrame;
+use crate::index::ranges::Ranges;
 use crate::index::scout::{Scout, Scouted};
 use crate::job::Job;
 use crate::stop::StopFlag;
@@ -14,7 +15,7 @@ use crate::take::store::TakeStore;
 use crate::testing::{self, factory, job};
 use crate::worker::root::SharedRoot;
 use retake_compression::units::FrameRange;
-use retake_libav::FrameReader;
+use retake_libav::FrameIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -124,8 +125,9 @@ fn known(folder: &Path) -> Job {
     let job = job(folder, |_| ());
     job.folder.note_source(&job.source_facts()).unwrap();
     let (journal, map) = job.index().unwrap();
-    let reader = FrameReader::open(&job.source, job.reader).unwrap();
-    let scout = Scout { plan: job.scout, reader, journal, map, stop: &StopFlag::new() };
+    let ranges = Ranges::new(&job.source, job.reader, job.ranges);
+    let (plan, stop) = (job.scout, StopFlag::new());
+    let scout = Scout { plan, ranges, cores: &|| 1, hands_on: false, journal, map, stop: &stop };
     scout.run(&mut Nobody).unwrap();
     job
 }
@@ -138,7 +140,7 @@ impl Scouted for Nobody {
     fn begin(&mut self, _: u64) {}
     fn frame(&mut self, _: ScoutedFrame) {}
     fn end(&mut self) {}
-    fn written(&mut self, _: &[FrameRange]) {}
+    fn written(&mut self, _: &[FrameRange], _: &FrameIndex) {}
 }
 
 fn take(job: &Job, range: FrameRange) -> TakeRequest {

@@ -1,0 +1,380 @@
+//! Whatever ranges other scouts have read, what comes of a film is what one reader finds from its start on.
+
+use super::super::journal::{Journal, Subject, commits};
+use super::super::scout::{Scout, ScoutPlan, Scouted};
+use super::super::{FilmMap, ScoutedFrame};
+use super::*;
+use crate::testing::Studio;
+use proptest::prelude::*;
+use retake_compression::units::{FrameRange, UnitRule};
+use retake_libav::{FilmPosition, FilmRange, Finding, FindingKind, FrameIndex, probe, survey, survey_range};
+use std::cell::Cell;
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+/// Pictures that change all the time, with cuts, which do not lie where sync frames are.
+const PICTURES: &str =
+    "-f lavfi -i testsrc2=s=128x96:r=25:d=8,negate=enable='lt(mod(n\\,70)\\,37)' -pix_fmt yuv420p";
+
+/// A film, how it is rendered, and whether ranges of it can be joined.
+const FILMS: [(&str, &str, bool); 8] = [
+    ("h264.mp4", "-c:v libx264 -preset veryfast -g 15 -bf 3 -x264-params open-gop=1", true),
+    ("closed.mkv", "-c:v libx264 -preset veryfast -g 20 -bf 2", true),
+    (
+        "hevc.mkv",
+        "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=16:bframes=3:open-gop=1",
+        true,
+    ),
+    (
+        "vp9.webm",
+        "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 18 -auto-alt-ref 1 -lag-in-frames 8",
+        true,
+    ),
+    ("mpeg2.ts", "-c:v mpeg2video -g 12 -bf 2 -q:v 4", true),
+    ("every.mov", "-c:v mjpeg -q:v 6", true),
+    // frames of all lengths, as a camera of a telephone gives them
+    (
+        "variable.mkv",
+        "-vf setpts=PTS+mod(N*7\\,5)*0.006/TB -fps_mode vfr -c:v libx264 -preset veryfast -g 14 -bf 3",
+        true,
+    ),
+    // it is refreshed bit by bit, so that no frame is a beginning
+    ("refresh.mp4", "-c:v libx264 -preset veryfast -g 20 -x264-params intra-refresh=1", false),
+];
+
+fn plan(least: f64) -> RangePlan {
+    RangePlan { scouts: 64, after: 0, memory: u64::MAX, least: Time::from_seconds(least, 1000), times: 1 }
+}
+
+fn look(path: &Path) -> FilmInfo {
+    survey(probe(path).unwrap(), &|| false).unwrap()
+}
+
+fn options(film: &FilmInfo) -> ReaderOptions {
+    ReaderOptions { format: film.video.format, threads: 1 }
+}
+
+/// All frames as one reader finds them, and what it found on the way.
+fn one_by_one(film: &FilmInfo) -> (Vec<FrameEntry>, Vec<Finding>) {
+    let (mut reader, mut frames) = (FrameReader::open(film, options(film)).unwrap(), Vec::new());
+    while let Some(frame) = reader.next().unwrap() {
+        frames.push(FrameEntry::from(&frame));
+    }
+    (frames, reader.findings())
+}
+
+/// All frames in turn, of which others have read these ranges; and how many of them came from those.
+fn fed(film: &FilmInfo, plan: RangePlan, read: &[bool], whole: bool) -> (Vec<FrameEntry>, Vec<Finding>, u64) {
+    let (ranges, stop) = (Ranges::new(film, options(film), plan), StopFlag::new());
+    ranges.read_before(read);
+    let mut feed = Feed::open(&ranges).unwrap();
+    let (mut frames, mut elsewhere) = (Vec::new(), 0);
+    while let Some(fed) = feed.next(whole, &stop).unwrap() {
+        assert!(
+            !whole || fed.frame.as_ref().map(FrameEntry::from) == Some(fed.entry),
+            "it has another picture"
+        );
+        frames.push(fed.entry);
+        elsewhere += u64::from(fed.elsewhere);
+    }
+    (frames, feed.findings(), elsewhere)
+}
+
+impl Ranges<'_> {
+    /// Reads those of the ranges that are asked for, before anybody reads the film in order.
+    fn read_before(&self, read: &[bool]) {
+        for (number, read) in read.iter().enumerate().take(self.entries.len()) {
+            if *read {
+                let found = self.read(number, &StopFlag::new());
+                self.lock().begun.insert(number, Some(found));
+            }
+        }
+        self.lock().next = self.entries.len();
+    }
+}
+
+#[test]
+fn ranges_are_joined_to_the_film_that_one_reader_finds() {
+    let Some(studio) = Studio::open() else { return };
+    for (name, how, joins) in FILMS {
+        let Some(path) = studio.try_render(&format!("{PICTURES} {how}"), name) else { continue };
+        let film = look(&path);
+        let (frames, findings) = one_by_one(&film);
+        assert_eq!(frames.len(), 200, "{name}");
+        for whole in [false, true] {
+            let (found, told, elsewhere) = fed(&film, plan(1.0), &[true; 64], whole);
+            assert!(found == frames, "{name}: other frames");
+            assert_eq!(told, findings, "{name}");
+            // all but the first range
+            assert_eq!(elsewhere > 100, joins, "{name}: {elsewhere} frames came from ranges");
+        }
+    }
+}
+
+/// A part of a film is divided as all of it is.
+#[test]
+fn ranges_of_a_part_of_a_film_are_joined() {
+    let Some(studio) = Studio::open() else { return };
+    for (name, how, _) in &FILMS[..2] {
+        let path = studio.render(&format!("{PICTURES} {how}"), name);
+        let at = |thousandths: i64| FilmPosition::Time(Time::new(thousandths, 1000));
+        let range = FilmRange::new(at(1330), Some(at(7100)));
+        let film = survey_range(probe(&path).unwrap(), range, &|| false).unwrap();
+        let (frames, findings) = one_by_one(&film);
+        let (found, told, elsewhere) = fed(&film, plan(1.0), &[true; 64], false);
+        assert!(found == frames && told == findings, "{name}");
+        assert!(elsewhere > 50 && found.len() < 150, "{name}: {elsewhere} of {}", found.len());
+    }
+}
+
+/// A film that begins with frames that its container does not show.
+#[test]
+fn ranges_behind_an_edit_list_are_joined() {
+    let Some(studio) = Studio::open() else { return };
+    let whole = studio.render(&format!("{PICTURES} {}", FILMS[0].1), "whole.mp4");
+    let cut = studio.render(&format!("-ss 1.1 -i {} -c copy", whole.display()), "cut.mp4");
+    let film = look(&cut);
+    let (frames, findings) = one_by_one(&film);
+    let (found, told, elsewhere) = fed(&film, plan(1.0), &[true; 64], false);
+    assert!(found == frames && told == findings);
+    assert!(elsewhere > 50, "{elsewhere} of {}", found.len());
+}
+
+/// What is found on the way through ranges is found on the way through the film.
+#[test]
+fn changes_on_the_way_are_told_as_one_reader_tells_them() {
+    let Some(studio) = Studio::open() else { return };
+    let part = |size: &str, more: &str, name: &str| {
+        let source = format!("-f lavfi -i testsrc2=s={size}:r=25:d=3 -pix_fmt yuv420p");
+        studio.render(&format!("{source} -c:v libx264 -preset veryfast -g 12 -bf 2{more}"), name)
+    };
+    let stereo = " -x264-params frame-packing=3";
+    let parts = [
+        part("128x96", "", "a.ts"),
+        part("160x96", stereo, "b.ts"),
+        part("128x96", "", "c.ts"),
+        part("96x96", stereo, "d.ts"),
+    ];
+    let list = studio.path("list.txt");
+    fs::write(&list, parts.map(|part| format!("file '{}'\n", part.display())).concat()).unwrap();
+    let path = studio.render(&format!("-f concat -safe 0 -i {} -c copy", list.display()), "sizes.mkv");
+    let film = look(&path);
+    let (frames, findings) = one_by_one(&film);
+    let sizes = findings.iter().find(|finding| finding.kind == FindingKind::Size).unwrap();
+    assert!(sizes.count > 75, "{findings:?}");
+    let stereo = findings.iter().find(|finding| finding.kind == FindingKind::Stereo).unwrap();
+    assert!(stereo.count >= 10, "{findings:?}");
+    let (found, told, elsewhere) = fed(&film, plan(1.0), &[true; 64], false);
+    assert!(found == frames, "other frames");
+    assert_eq!(told, findings);
+    assert!(elsewhere > 50, "{elsewhere}");
+}
+
+/// The first part of this film says of its transfer function what holds for the second, too, which does not
+/// repeat it. Who begins to read there does not hear of it.
+#[test]
+fn what_is_said_once_is_not_lost() {
+    let Some(studio) = Studio::open() else { return };
+    let part = |more: &str, name: &str| {
+        let source = "-f lavfi -i testsrc2=s=128x96:r=25:d=3 -pix_fmt yuv420p -color_trc bt709 -c:v libx265";
+        let how = "-preset ultrafast -x265-params log-level=none:bframes=2:keyint=12";
+        studio.try_render(&format!("{source} {how}{more}"), name)
+    };
+    let (Some(first), Some(second)) = (part(":atc-sei=18", "a.ts"), part("", "b.ts")) else { return };
+    let list = studio.path("list.txt");
+    fs::write(&list, [first, second].map(|part| format!("file '{}'\n", part.display())).concat()).unwrap();
+    let path = studio.render(&format!("-f concat -safe 0 -i {} -c copy", list.display()), "once.mkv");
+    let film = look(&path);
+    let (frames, findings) = one_by_one(&film);
+    let (found, told, elsewhere) = fed(&film, plan(0.9), &[true; 64], false);
+    assert!(found == frames, "other frames");
+    assert_eq!(told, findings);
+    assert!(elsewhere > 0 && elsewhere < 100, "{elsewhere}");
+}
+
+/// Where there is damage, one reader goes on to the end, because what is made of damage depends on all before
+/// it. The container is whole, so that nobody knows of it beforehand.
+#[test]
+fn behind_damage_one_reader_goes_on() {
+    let Some(studio) = Studio::open() else { return };
+    let path = studio.render(&format!("{PICTURES} {}", FILMS[0].1), "sound.mp4");
+    let sound = fs::read(&path).unwrap();
+    let damaged = studio.path("damaged.mp4");
+    let (mut shown, mut joined) = (0, 0);
+    for place in [3, 5, 6, 7] {
+        let mut bytes = sound.clone();
+        let from = bytes.len() * place / 10;
+        bytes[from..from + 400].iter_mut().enumerate().for_each(|(i, byte)| *byte ^= i as u8 | 0x41);
+        fs::write(&damaged, &bytes).unwrap();
+        let film = look(&damaged);
+        let (frames, findings) = one_by_one(&film);
+        let (found, told, elsewhere) = fed(&film, plan(1.0), &[true; 64], false);
+        assert!(found == frames, "damage at {place}: other frames");
+        assert_eq!(told, findings, "damage at {place}");
+        shown += u64::from(findings.iter().any(|finding| finding.kind.is_damage()));
+        joined += u64::from(elsewhere > 0);
+        assert!(elsewhere < found.len() as u64 * (place as u64 + 1) / 10, "{elsewhere} at {place}");
+    }
+    assert!(shown == 4 && joined > 0, "{shown} damaged, {joined} joined");
+}
+
+/// The samples of this film say once, in the first, how all are to be decoded: behind a seek they become
+/// garbage. No range of it is believed.
+#[test]
+fn a_film_that_cannot_be_sought_in_is_read_by_one_reader() {
+    let Some(path) = crate::testing::clip("cockatoo-444.mp4") else { return };
+    let film = look(&path);
+    assert!(!film.entry_points(Time::new(1, 2), 1).is_empty(), "it has no entry points");
+    let (frames, findings) = one_by_one(&film);
+    let (found, told, elsewhere) = fed(&film, plan(0.5), &[true; 64], false);
+    assert!(found == frames && told == findings);
+    assert_eq!(elsewhere, 0);
+}
+
+/// What a scout makes of a film: units, index, findings, and all commits of the journal.
+#[derive(Debug, PartialEq)]
+struct Scouting {
+    map: (Vec<FrameRange>, Vec<FrameEntry>, Vec<Finding>, bool),
+    journal: Vec<Vec<u8>>,
+}
+
+/// Checks that every unit comes once: with all of its frames, or in the index that it comes with.
+#[derive(Default)]
+struct Listener {
+    open: Option<(u64, Vec<FrameEntry>)>,
+    handed: Vec<(FrameRange, Vec<FrameEntry>)>,
+    alone: Vec<FrameRange>,
+}
+
+impl Scouted for Listener {
+    fn decoded(&mut self, _: u64) {}
+
+    fn begin(&mut self, start: u64) {
+        assert!(self.open.is_none());
+        self.open = Some((start, Vec::new()));
+    }
+
+    fn frame(&mut self, frame: ScoutedFrame) {
+        let (start, frames) = self.open.as_mut().unwrap();
+        assert_eq!(frame.frame.index, *start + frames.len() as u64);
+        frames.push(FrameEntry::from(&frame.frame));
+    }
+
+    fn end(&mut self) {
+        let (start, frames) = self.open.take().unwrap();
+        self.handed.push((FrameRange::new(start, start + frames.len() as u64), frames));
+    }
+
+    fn written(&mut self, units: &[FrameRange], index: &FrameIndex) {
+        assert!(units.iter().all(|unit| unit.end <= index.frames.len() as u64));
+        self.alone.extend(units);
+    }
+}
+
+/// How a film is scouted.
+#[derive(Debug, Clone)]
+struct Way {
+    streaming: bool,
+    hands_on: bool,
+    least: f64,
+    read: Vec<bool>,
+    scouts: usize,
+}
+
+fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scouting, Listener) {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(journal).unwrap();
+    let subject = Subject { source: "film".into(), rule };
+    let (log, map): (Journal, FilmMap) =
+        Journal::open(file, journal, &subject, film.video.time_base).unwrap();
+    let known = map.index.frames.len() as u64;
+    let held = super::super::scout::held_back(rule, way.streaming);
+    let plan_of = ScoutPlan { rule, shortest: 6, streaming: way.streaming, permits: held as usize + 8 };
+    let ranges = Ranges::new(film, options(film), RangePlan { scouts: way.scouts, ..plan(way.least) });
+    if !way.read.is_empty() {
+        ranges.read_before(&way.read);
+    }
+    let stop = StopFlag::new();
+    let (plan, hands_on, cores) = (plan_of, way.hands_on, || usize::MAX);
+    let scout = Scout { plan, ranges, cores: &cores, hands_on, journal: log, map, stop: &stop };
+    let mut listener = Listener::default();
+    let map = scout.run(&mut listener).unwrap();
+    let mut units: Vec<FrameRange> = listener.handed.iter().map(|(unit, _)| *unit).collect();
+    units.extend(&listener.alone);
+    units.sort();
+    let new: Vec<FrameRange> = map.units.iter().copied().filter(|unit| unit.start >= known).collect();
+    assert_eq!(units, new, "each unit comes once");
+    for (unit, frames) in &listener.handed {
+        assert!(
+            frames[..] == map.index.frames[unit.start as usize..unit.end as usize],
+            "{unit}: other frames"
+        );
+    }
+    let map = (map.units, map.index.frames, map.findings, map.complete);
+    (Scouting { map, journal: commits(journal) }, listener)
+}
+
+const RULES: [UnitRule; 2] = [UnitRule { longest: 30, window: 0 }, UnitRule { longest: 12, window: 36 }];
+
+/// Whatever others have read, however frames are handed on, and wherever an earlier run was killed, index,
+/// units, findings and journal are those of one reader.
+#[test]
+fn index_and_units_are_those_of_one_scout() {
+    let Some(studio) = Studio::open() else { return };
+    let (mut films, mut journals) = (Vec::new(), Vec::new());
+    for (name, how, _) in [FILMS[0], FILMS[2], FILMS[3], FILMS[6]] {
+        let Some(path) = studio.try_render(&format!("{PICTURES} {how}"), name) else { continue };
+        let film = look(&path);
+        let mut kept = Vec::new();
+        let linear = RULES.map(|rule| {
+            let streaming = rule.window == 0;
+            let way = Way { streaming, hands_on: true, least: 1.0, read: Vec::new(), scouts: 0 };
+            let journal = studio.path(&format!("{name}-{}", rule.longest));
+            kept.push(journal.clone());
+            let (found, listener) = scout(&film, &journal, rule, &way);
+            assert!(listener.alone.is_empty() && found.map.0.len() > 5, "{name}");
+            found
+        });
+        films.push((film, linear));
+        journals.push(kept);
+    }
+    let count = films.len();
+    let way = (0..2usize, any::<bool>(), 0.4f64..3.0, prop::collection::vec(any::<bool>(), 1..20));
+    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    let alone = Cell::new(0);
+    proptest!(config, |(film in 0..count, (rule, hands_on, least, read) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
+        let (source, linear) = &films[film];
+        let way = Way { streaming: rule == 0, hands_on, least, read, scouts: 64 };
+        let journal = studio.path("journal");
+        let _ = fs::remove_file(&journal);
+        if resumed {
+            let bytes = fs::read(&journals[film][rule]).unwrap();
+            fs::write(&journal, &bytes[..(bytes.len() as f64 * cut) as usize]).unwrap();
+        }
+        let (found, listener) = scout(source, &journal, RULES[rule], &way);
+        prop_assert!(found == linear[rule], "{:?}", way);
+        alone.set(alone.get() + usize::from(hands_on && !listener.alone.is_empty()));
+    });
+    let alone = alone.get();
+    assert!(alone > 5, "in {alone} cases a range was joined while frames were handed on");
+}
+
+/// With threads of their own, too, which come in any order.
+#[test]
+fn any_number_of_scouts_finds_the_same() {
+    let Some(studio) = Studio::open() else { return };
+    let path = studio.render(&format!("{PICTURES} {}", FILMS[0].1), "film.mp4");
+    let film = look(&path);
+    let found = |scouts: usize, rule: usize, hands_on: bool| {
+        let way = Way { streaming: rule == 0, hands_on, least: 0.7, read: Vec::new(), scouts };
+        let journal = studio.path(&format!("{scouts}-{rule}-{hands_on}"));
+        scout(&film, &journal, RULES[rule], &way).0
+    };
+    for rule in [0, 1] {
+        let linear = found(0, rule, true);
+        for scouts in [1, 2, 3, 7] {
+            for hands_on in [true, false] {
+                assert!(found(scouts, rule, hands_on) == linear, "{scouts} scouts");
+            }
+        }
+    }
+}
