@@ -350,7 +350,7 @@ mod tests {
         ];
         for damage in damaged {
             let bad = cluster(&[plain.clone(), damage.clone(), plain.clone()]);
-            let good = cluster(&[plain.clone()]);
+            let good = cluster(std::slice::from_ref(&plain));
             assert_eq!(places(&file(&[good.clone(), bad.clone(), good.clone()])), 1, "{damage:02x?}");
             assert_eq!(places(&file(&[bad.clone(), good, bad])), 2, "{damage:02x?}");
         }
