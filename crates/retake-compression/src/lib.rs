@@ -22,6 +22,7 @@ pub mod planner;
 pub mod property;
 mod random_access;
 pub mod rate_limit;
+pub mod scene;
 pub mod scorer;
 pub mod session;
 pub mod silo;

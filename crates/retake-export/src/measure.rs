@@ -1,10 +1,10 @@
 //! Scoring a finished film against its source, paired by frame index.
 
 use crate::error::{ExportError, RequestError};
-use crate::index::scene::SmallPicture;
 use crate::index::units::{Found, UnitFinder, shortest_scene};
 use crate::job::source::look_at;
 use crate::stop::StopFlag;
+use retake_compression::scene::SmallPicture;
 use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, ReaderOptions};
 use retake_media::PixelFormat;

@@ -5,6 +5,7 @@ use super::error::ParallelError;
 use super::join::{JoinReport, Joiner};
 use super::part::{Common, EncodedPart, PartProgress, Running};
 use super::plan::{Part, Subdivision};
+use super::scenes::move_to_scenes;
 use super::sessions::Sessions;
 use super::source::FrameSource;
 use super::worker_pool::WorkerPool;
@@ -123,13 +124,20 @@ impl<'a> ParallelEncode<'a> {
         })
     }
 
-    /// Returns the parts that a source is divided into.
+    /// Returns the parts that a source is divided into: equal ones for a single pass (rule PA-3). In several,
+    /// each bound between two lies at the nearest scene change, where one is within a third of a part and 250
+    /// frames, for which frames around the bounds are read.
     ///
     /// # Errors
-    /// It fails as [`ParallelEncode::recommended`] does, where no subdivision was set.
+    /// It fails as [`ParallelEncode::recommended`] does, where no subdivision was set, and with
+    /// [`ParallelError::Source`] where frames cannot be read.
     pub fn plan(&self, source: &dyn FrameSource) -> Result<Vec<Part>, ParallelError> {
         let subdivision = self.subdivision.map_or_else(|| self.recommended(), Ok)?;
-        Ok(subdivision.parts(source.frame_count(), source.duration()))
+        let mut parts = subdivision.parts(source.frame_count(), source.duration());
+        if self.passes.is_some() {
+            move_to_scenes(&mut parts, &subdivision, source)?;
+        }
+        Ok(parts)
     }
 
     /// Encodes all parts of a source. `progress` is called after every frame sent, from several threads; if

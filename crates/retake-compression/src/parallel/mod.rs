@@ -18,6 +18,7 @@ mod idr;
 mod join;
 mod part;
 mod plan;
+mod scenes;
 mod sessions;
 mod source;
 mod worker_pool;

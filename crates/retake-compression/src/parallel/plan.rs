@@ -49,6 +49,12 @@ impl Subdivision {
             })
             .collect()
     }
+
+    /// Returns the smallest number of frames of a part by both minima.
+    pub(super) fn least(&self, frames: u64, duration: Option<Time>) -> u64 {
+        let times = self.least_duration.zip(duration).and_then(times_within).unwrap_or(u64::MAX);
+        self.least_frames.max(1).max(frames.div_ceil(times.max(1)))
+    }
 }
 
 /// Returns exactly how many times the least duration goes into the whole (T-1), or `None` if there is no

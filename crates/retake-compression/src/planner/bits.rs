@@ -100,9 +100,9 @@ pub(super) fn plan(
     let qualities = if settled {
         None
     } else if passes <= 1 {
-        Some(spread(brief, &known, aim))
+        Some(spread(brief, &known, aim, bounds.again))
     } else {
-        Some(correct(brief, &known, aim))
+        Some(correct(brief, &known, aim, bounds.by_score))
     };
     let retakes: Vec<Retake> = qualities
         .unwrap_or_default()
@@ -226,8 +226,9 @@ impl Unit {
     }
 }
 
-/// Chooses qualities with which the film has `aim` bytes and a byte buys the same everywhere.
-fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+/// Chooses qualities with which the film has `aim` bytes and a byte buys the same everywhere. The share
+/// `again` of the film was encoded again already.
+fn spread(brief: &Brief, units: &[Unit], aim: f64, again: f64) -> Vec<f64> {
     let level = level(brief, units, aim);
     let bounds: Vec<(f64, f64)> = units
         .iter()
@@ -257,7 +258,7 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     order.sort_by(|a, b| gain(*b).total_cmp(&gain(*a)));
     let frames: f64 = units.iter().map(|unit| unit.frames).sum();
     let mut moved = vec![false; units.len()];
-    let mut sum = 0.0;
+    let mut sum = again * frames;
     for index in order {
         sum += units[index].frames;
         if sum > SHARE * frames && moved.iter().any(|moved| *moved) {
@@ -293,8 +294,9 @@ const COARSE: f64 = 0.03;
 /// With a coarse knob, single steps correct an error below this share of the film.
 const FINE: f64 = 0.03;
 
-/// Returns the smallest change that brings the film to `aim` bytes.
-fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+/// Returns a small change that brings the film to `aim` bytes: the smallest one, or `by_score` one that asks
+/// it of those units whose quality can bear it.
+fn correct(brief: &Brief, units: &[Unit], aim: f64, by_score: bool) -> Vec<f64> {
     let total: f64 = units.iter().map(|unit| unit.bytes).sum();
     let coarse = brief.scale.step * -brief.family.bytes_slope(&[]) > COARSE;
     if coarse && (total / aim - 1.0).abs() < FINE {
@@ -304,11 +306,20 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let (scale, more) = (brief.scale, total < aim);
     let room = |unit: &Unit| if more { unit.quality - unit.finest } else { unit.coarsest - unit.quality };
     let movable = |index: &usize| room(&units[*index]) > scale.step / 2.0;
-    // the units with most bytes a frame come first, because they correct most with fewest frames
     let mut order: Vec<usize> = (0..units.len()).filter(movable).collect();
-    order.sort_by(|a, b| {
-        (units[*b].bytes / units[*b].frames).total_cmp(&(units[*a].bytes / units[*a].frames))
-    });
+    let by_score = by_score && units.iter().all(|unit| unit.score.is_some());
+    let rank = |index: usize| {
+        let unit = &units[index];
+        // the units with most bytes a frame come first, because they correct most with fewest frames
+        let bytes = (unit.bytes / unit.frames).ln();
+        match unit.score.filter(|_| by_score).map(|score| brief.family.log_cost_rate(score, unit.ceiling).0) {
+            // a byte buys most where a step of the knob costs most, and many bytes go for little elsewhere
+            Some(cost) if more => cost,
+            Some(cost) => 2.0 * bytes - cost,
+            None => bytes,
+        }
+    };
+    order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)));
     let mut chosen = vec![false; units.len()];
     let mut reach = 0.0;
     for index in order {

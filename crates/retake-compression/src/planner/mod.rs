@@ -140,6 +140,11 @@ pub(crate) struct Bounds<'a> {
     pub(crate) finest: &'a [f64],
     /// The coarsest quality, for the sake of a floor. A bound of the other kind comes before it.
     pub(crate) coarsest: &'a [f64],
+    /// The share of the film's frames that was encoded again already to move bits.
+    pub(crate) again: f64,
+    /// Whether what corrects the sum gives to those units that look worst, and takes from those that look
+    /// best, where that is known. Otherwise as few frames as possible correct it.
+    pub(crate) by_score: bool,
 }
 
 /// Plans as [`plan`] does, but gives no unit a quality beyond its bounds. It does not bound a floor; the

@@ -2,7 +2,6 @@
 
 pub(crate) mod journal;
 pub(crate) mod ranges;
-pub(crate) mod scene;
 pub(crate) mod scout;
 pub(crate) mod units;
 

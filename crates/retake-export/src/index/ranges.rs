@@ -10,9 +10,9 @@
 //! A range keeps no pictures but small copies, of which scenes are found where ranges are joined: the order
 //! of frames decides about scenes, and to find them takes a fraction of what decoding takes.
 
-use super::scene::SmallPicture;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
+use retake_compression::scene::SmallPicture;
 use retake_libav::{
     EntryPoint, FilmInfo, Frame, FrameEntry, FrameFacts, FrameReader, ReaderOptions, ReaderState,
 };

@@ -6,11 +6,11 @@
 
 use super::journal::{Journal, Scene};
 use super::ranges::{Fed, Feed, Ranges};
-use super::scene::LOOK_AHEAD;
 use super::units::{Found, UnitFinder};
 use super::{FilmMap, MemoryPermits, ScoutedFrame};
 use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
+use retake_compression::scene::LOOK_AHEAD;
 use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{Frame, FrameEntry, FrameIndex};
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! This module turns decoded pictures into planning units: it finds scene changes and cuts scenes, so that
 //! the scout and measurements share one rule.
 
-use super::scene::{SceneDetector, SmallPicture};
+use retake_compression::scene::{SceneDetector, SmallPicture};
 use retake_compression::units::{FrameRange, UnitCutter, UnitRule};
 use retake_libav::time_to_ticks;
 use retake_media::{Rational, Time};

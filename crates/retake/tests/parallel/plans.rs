@@ -89,6 +89,34 @@ fn parts_share_the_bits_of_the_whole_film() {
     }
 }
 
+/// PA-3, PA-15: in several passes, parts begin at scene changes that are near: here another scene begins
+/// every 30 frames, and a bound moves by a third of a part at most. Parts of a single pass are equal, and
+/// none is shorter than is allowed.
+#[test]
+fn parts_of_several_passes_begin_at_scene_changes() {
+    let film = Film(common::render(152, 30, 4));
+    let registry = retake::encoders();
+    let info = common::encoders().remove(0);
+    let starts = |subdivision: Subdivision, passes: Option<PassOptions>| -> Vec<u64> {
+        let mut job = job(&registry, &info, &[]).subdivision(subdivision);
+        if let Some(options) = passes {
+            job = job.passes(options);
+        }
+        let parts = job.plan(&film).unwrap();
+        assert!(parts.windows(2).all(|pair| pair[0].range.end == pair[1].range.start));
+        assert_eq!(parts[parts.len() - 1].range.end, 152);
+        parts.iter().map(|part| part.range.start).collect()
+    };
+    let four = Subdivision::at_most(4);
+    assert_eq!(starts(four, None), [0, 38, 76, 114]);
+    // the change at 90 is nearer to the third bound than that at 60, and neither is near enough
+    assert_eq!(starts(four, Some(PassOptions::default())), [0, 30, 76, 120]);
+    let no_shorter = Subdivision { least_frames: 25, ..four };
+    assert_eq!(starts(no_shorter, Some(PassOptions::default())), [0, 38, 76, 120]);
+    let equal = Subdivision { least_duration: Some(Time::new(152, 4 * RATE as i32)), ..four };
+    assert_eq!(starts(equal, Some(PassOptions::default())), [0, 38, 76, 114]);
+}
+
 /// A session of a part, with a storage of its own.
 struct ByHand {
     part: Part,

@@ -22,6 +22,38 @@ const MANY: u32 = u32::MAX;
 const FAR: f64 = 0.03;
 const UNEVEN: f64 = 0.12;
 
+/// The share of the film's frames that sessions over parts encode again first, so that the rest of their
+/// second passes is planned with what these units have shown.
+const SAMPLE: f64 = 0.1;
+
+/// Passes that have to be left for a sample: itself, the rest, and one that corrects the sum.
+const PASSES_OF_A_SAMPLE: u32 = 3;
+
+/// Where a film is among its passes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// Passes that were begun.
+    pub(super) passes: u32,
+    /// Whether several sessions encode it, which cannot learn from each other before a pass is over.
+    pub(super) divided: bool,
+}
+
+/// What is to be encoded again.
+#[derive(Default)]
+struct Moves {
+    retakes: Vec<Retake>,
+    /// What is planned for units that are to wait until the others have been encoded.
+    later: Vec<Retake>,
+    /// Whether bits are moved between all units, rather than their sum corrected.
+    spread: bool,
+}
+
+impl From<Vec<Retake>> for Moves {
+    fn from(retakes: Vec<Retake>) -> Self {
+        Self { retakes, ..Self::default() }
+    }
+}
+
 /// What the merged stream is to become, as the properties say.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::session) struct PassGoal {
@@ -80,15 +112,16 @@ impl PassGoal {
     /// What to encode again; nothing where nothing better is to be expected (MP-30, MP-31). MP-32: what is
     /// not encoded again counts. `broken` are the units that have a part in windows above their limits, and
     /// by how much. `full` says how full the windows are that each unit is in, and `may_come` which units can
-    /// be encoded again at all. No pass corrects the `last` one.
+    /// be encoded again at all.
     pub(super) fn plan(
         &self,
         units: &[Unit],
         seconds: f64,
         (broken, full): (&BTreeMap<usize, f64>, &[f64]),
         may_come: impl Fn(usize) -> bool,
-        last: bool,
+        progress: Progress,
     ) -> PassPlan {
+        let last = progress.passes + 1 == self.most;
         let (family, scale) = (self.family(), self.info.quality);
         let states = self.states(units);
         let plain = Brief { objective: Objective::Plain, scale, family, max_passes: MANY, newest_only: true };
@@ -119,16 +152,18 @@ impl PassGoal {
             };
             states.iter().map(bound).collect()
         });
-        let bounds = Bounds { finest: &finest, coarsest: &coarsest };
+        let bounds =
+            Bounds { finest: &finest, coarsest: &coarsest, by_score: progress.divided, ..Bounds::default() };
         let expected = |unit: usize, quality| {
             let expected = planner::expected(&brief, &states[unit], quality);
             Expected { coarsest: coarsest.get(unit).copied(), ..expected }
         };
-        let mut takes: BTreeMap<usize, Expected> = self
-            .retakes(&brief, units, &states, bounds)
-            .into_iter()
-            .map(|retake| (retake.unit, expected(retake.unit, retake.quality)))
-            .collect();
+        let moves = self.moves(&brief, units, &states, bounds, progress);
+        let of = |retake: &Retake| (retake.unit, expected(retake.unit, retake.quality));
+        let mut takes: BTreeMap<usize, Expected> = moves.retakes.iter().map(of).collect();
+        // qualities that are guesses alone have to be moved while the pass goes on
+        let sure = !moves.later.is_empty() || units.iter().any(has_quality);
+        let exact = progress.divided && moves.spread && sure && !last;
         if let Some((floor, tolerance)) = below_rate {
             // the floor comes before the rate: units below it are encoded again whatever the bytes say
             let brief = Brief { objective: Objective::Floor { floor, tolerance }, ..brief };
@@ -150,6 +185,7 @@ impl PassGoal {
             (unit, expected(unit, as_it_is))
         });
         let mut others: BTreeMap<usize, Expected> = as_they_are.collect();
+        others.extend(moves.later.iter().map(of));
         if self.whole && !takes.is_empty() {
             others.iter().for_each(|(unit, expected)| {
                 takes.entry(*unit).or_insert(*expected);
@@ -181,7 +217,7 @@ impl PassGoal {
             _ => None,
         };
         others.retain(|unit, _| !takes.is_empty() && !takes.contains_key(unit));
-        PassPlan { takes, bytes, others }
+        PassPlan { takes, bytes, others, exact }
     }
 
     /// The finest quality that each unit may be given; nothing where all may be given any. An encoder that
@@ -213,26 +249,41 @@ impl PassGoal {
         planner::even(brief, &firsts)
     }
 
-    fn retakes(
+    fn moves(
         &self,
         brief: &Brief,
         units: &[Unit],
         states: &[UnitState],
         bounds: Bounds<'_>,
-    ) -> Vec<Retake> {
+        progress: Progress,
+    ) -> Moves {
         let Objective::Bytes { target, .. } = brief.objective else {
-            return bounded(brief, states, bounds, 1).retakes;
+            return bounded(brief, states, bounds, 1).retakes.into();
         };
         let all: u64 = units.iter().map(Unit::bytes).sum();
         let known: Vec<usize> = (0..units.len()).filter(|&unit| has_quality(&units[unit])).collect();
-        if known.is_empty() || self.first.is_some() && units.iter().all(|unit| unit.takes.len() == 1) {
+        let first =
+            known.is_empty() || self.first.is_some() && units.iter().all(|unit| unit.takes.len() == 1);
+        // what was a sample for the rest is not encoded beside it once more: the share of the film that moves
+        // bits stays the same
+        let frames = |units: &mut dyn Iterator<Item = usize>| -> f64 {
+            units.map(|unit| states[unit].range.len()).sum::<u64>() as f64
+        };
+        let again = frames(&mut known.iter().copied()) / frames(&mut (0..units.len())).max(1.0);
+        let sampled = progress.divided && progress.passes == 2 && self.may_sample(1) && again < 2.0 * SAMPLE;
+        if first || sampled {
+            let bounds = if first { bounds } else { Bounds { again, ..bounds } };
             let spread = bounded(brief, states, bounds, 1).retakes;
             let measured = states.iter().all(|state| state.trials.iter().all(|trial| trial.score.is_some()));
             let far = (all as f64 / target.max(1) as f64 - 1.0).abs() > FAR;
             if measured || far || self.unevenness(brief, states, &spread, all) > UNEVEN {
-                return spread;
+                let moves = Moves { retakes: spread, spread: true, ..Moves::default() };
+                let guessed = progress.divided && known.is_empty() && self.may_sample(progress.passes);
+                return if guessed { moves.begin_with_sample(brief, states) } else { moves };
             }
-            return bounded(brief, states, bounds, 2).retakes;
+            if first {
+                return bounded(brief, states, bounds, 2).retakes.into();
+            }
         }
         // units whose quality is known answer as expected: the others stay as they are, if these can carry
         // what is left of the error
@@ -247,15 +298,23 @@ impl PassGoal {
                 known.iter().filter_map(|&unit| bounds.get(unit).copied()).collect()
             };
             let (finest, coarsest) = (of(bounds.finest), of(bounds.coarsest));
-            let bounds = Bounds { finest: &finest, coarsest: &coarsest };
+            let bounds = Bounds { finest: &finest, coarsest: &coarsest, ..bounds };
             let plan = bounded(&Brief { objective, ..*brief }, &some, bounds, 2);
             return plan
                 .retakes
                 .into_iter()
                 .map(|retake| Retake { unit: known[retake.unit], ..retake })
-                .collect();
+                .collect::<Vec<_>>()
+                .into();
         }
-        bounded(brief, states, bounds, 2).retakes
+        bounded(brief, states, bounds, 2).retakes.into()
+    }
+
+    /// Whether sessions over parts may first encode a few units again: not where a client takes whole passes
+    /// alone, and not where all that is below a floor is encoded again in any case.
+    fn may_sample(&self, passes: u32) -> bool {
+        let left = self.most.saturating_sub(passes);
+        left >= PASSES_OF_A_SAMPLE && !self.whole && !self.always && self.floor.is_none()
     }
 
     /// By how many doublings the bytes of the film would be moved in the mean.
@@ -309,6 +368,30 @@ impl PassGoal {
                 UnitState { range: FrameRange::new(unit.first as u64, unit.end as u64), trials }
             })
             .collect()
+    }
+}
+
+impl Moves {
+    /// Lets units wait until a few have shown how the film answers: those that are to take most bytes,
+    /// because what is known of them says most of the sum. Those that took most in the first pass would tell
+    /// less: an encoder that had bytes to spare for them does not answer there as elsewhere.
+    ///
+    /// By how much guesses are off is the same for all units of a film. A session by itself finds out with
+    /// its first units, and the others follow. Sessions over parts would each find out by themselves: every
+    /// part would have other qualities for the sake of a few units, and nothing in the film asks for that.
+    fn begin_with_sample(mut self, brief: &Brief, states: &[UnitState]) -> Self {
+        let frames = |unit: usize| states[unit].range.len() as f64;
+        let bytes = |retake: &Retake| planner::expected(brief, &states[retake.unit], retake.quality).bytes;
+        let enough = SAMPLE * (0..states.len()).map(frames).sum::<f64>();
+        self.retakes.sort_by(|a, b| bytes(b).total_cmp(&bytes(a)).then(a.unit.cmp(&b.unit)));
+        let mut sum = 0.0;
+        let sample = self.retakes.iter().take_while(|retake| {
+            let more = sum < enough;
+            sum += frames(retake.unit);
+            more
+        });
+        self.later = self.retakes.split_off(sample.count());
+        self
     }
 }
 

@@ -33,6 +33,10 @@ pub(in crate::session) struct PassPlan {
     /// pass.
     #[serde(default)]
     pub(super) others: BTreeMap<usize, Expected>,
+    /// Whether units have exactly the qualities that were planned, and another pass corrects the bytes. The
+    /// last pass of a client has to take its bytes all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) exact: bool,
 }
 
 /// What an earlier session left in a storage.

@@ -5,7 +5,7 @@
 //! divided among the parts, each with its share of the bytes, so that a part keeps to its own way in a pass
 //! and nothing depends on which of them runs first (PA-12).
 
-use super::goal::PassGoal;
+use super::goal::{PassGoal, Progress};
 use super::limits;
 use super::record::PassPlan;
 use super::units::Unit;
@@ -52,7 +52,8 @@ pub(in crate::session) fn plan(parts: &[PartRecord]) -> Vec<Option<PassPlan>> {
     let film = Film::of(parts);
     let (broken, full) = limits::judge(&film.samples, film.units.len(), limits, *buffer);
     let may_come = |unit: usize| parts[film.part_of(unit)].may_go_on;
-    let plan = goal.plan(&film.units, film.seconds, (&broken, &full), may_come, passes + 1 == goal.most);
+    let progress = Progress { passes, divided: parts.len() > 1 };
+    let plan = goal.plan(&film.units, film.seconds, (&broken, &full), may_come, progress);
     // a part that has no share in it makes its second pass over everything
     let always = passes == 1 && goal.always;
     let all: f64 = plan.takes.values().map(|take| take.bytes).sum();
@@ -65,7 +66,7 @@ pub(in crate::session) fn plan(parts: &[PartRecord]) -> Vec<Option<PassPlan>> {
         if part.may_go_on && (always || !takes.is_empty()) {
             let share = takes.values().map(|take| take.bytes).sum::<f64>() / all;
             let bytes = plan.bytes.map(|bytes| if takes.is_empty() { bytes } else { bytes * share });
-            *divided = Some(PassPlan { takes, bytes, others });
+            *divided = Some(PassPlan { takes, bytes, others, exact: plan.exact });
         }
     }
     plans

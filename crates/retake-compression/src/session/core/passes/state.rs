@@ -75,7 +75,8 @@ struct OpenPass {
 impl OpenPass {
     fn new(kind: PassKind, request: Option<PassRequest>, scale: QualityScale) -> Self {
         let plan = request.as_ref().map(|request| &request.plan);
-        let pace = plan
+        let paced = plan.filter(|plan| !plan.exact || kind == PassKind::Final);
+        let pace = paced
             .and_then(|plan| plan.bytes.map(|bytes| Pace::new(scale, bytes, plan.takes.values().copied())));
         let (used, scores) = (BTreeMap::new(), BTreeMap::new());
         Self { kind, request, pace, current: None, used, scores, added: BTreeSet::new(), trouble: None }

@@ -448,7 +448,8 @@ fn part(
     frames: std::ops::Range<i64>,
     bytes: impl Fn(i64) -> usize,
 ) -> PartRecord {
-    let mut session = passes(PassOptions::default());
+    // so few that none is left for a sample of the film
+    let mut session = passes(PassOptions { most: 3, ..PassOptions::default() });
     begin_with(&mut session, false, values, "").unwrap();
     frames.for_each(|frame| assert!(send(&mut session, frame, bytes(frame)).is_ok()));
     session.passes.end_part(PassKind::Analysis, &goal(session.options, rate)).unwrap().1
@@ -480,6 +481,104 @@ proptest! {
         let shared: f64 = plans.iter().flatten().filter_map(|plan| plan.bytes).sum();
         // nothing may be left for them
         prop_assert!((shared - whole.bytes.unwrap()).abs() < 1e-6);
+    }
+}
+
+/// What a unit of an imaginary film takes: how it came out of the first pass, and by how many steps of the
+/// knob it is off what its quantizer says of it.
+#[derive(Clone, Copy)]
+struct Imaginary {
+    qp: f32,
+    bytes: f64,
+    off: f64,
+}
+
+impl Imaginary {
+    /// Encodes ten frames, of which the unit consists. Gives the quality that it was to have, and its bytes.
+    fn encode(&self, session: &mut Session, first: i64) -> (Option<f64>, f64) {
+        let (mut quality, mut sum) = (None, 0);
+        for frame in first..first + 10 {
+            let passes = &mut session.passes;
+            passes.check(at(frame), STEP, &FrameOptions::default(), 0).unwrap();
+            if passes.accept(at(frame), STEP, &FrameOptions::default(), 0) {
+                quality = passes.unit_start(at(frame)).quality;
+            }
+            let steps = quality.map_or(0.0, |quality| quality - (f64::from(self.qp) - 5.0 + self.off));
+            let bytes = (self.bytes * (-0.19 * steps).exp2() / 10.0).round() as usize;
+            let kind = if frame % 10 == 0 { SampleKind::Sync } else { SampleKind::Reference };
+            let sample =
+                Sample { data: vec![0; bytes], pts: at(frame), dts: at(frame), duration: STEP, kind };
+            let record = passes.emitted(&sample, self.qp);
+            session.recorded.last_mut().expect("a pass is open").extend(record);
+            sum += bytes;
+        }
+        (quality, sum as f64)
+    }
+}
+
+/// MP-32, PA-8, PA-15: of a film whose units are all alike, but for what the first pass has made of them in
+/// each part, and whose encoder is off its usual answer to the knob by as much everywhere, all parts get the
+/// same quality, although none of them sees what the others find out in a pass.
+#[test]
+fn parts_are_as_good_as_each_other() {
+    const PARTS: usize = 4;
+    const UNITS: usize = 6;
+    for off in [-2.0, 2.0] {
+        // units answer differently, most of all the first of a part
+        let noise = [2.5, -0.6, 0.4, -0.3, 0.6, -0.5];
+        let film: Vec<Vec<Imaginary>> = (0..PARTS)
+            .map(|part| {
+                let unit = |unit: usize| {
+                    let qp = 30.0 + part as f32 - unit as f32 / 2.0;
+                    let sign = if part % 2 == 0 { 1.0 } else { -1.0 };
+                    let off = off + sign * noise[unit];
+                    // at one quality all take the same
+                    let bytes = 10_000.0 * (-0.19 * (f64::from(qp) - 5.0 + off - 24.0)).exp2();
+                    Imaginary { qp, bytes, off }
+                };
+                (0..UNITS).map(unit).collect()
+            })
+            .collect();
+        let rate = 8 * 10_000;
+        let first = |part: usize, unit: usize| ((part * UNITS + unit) * 10) as i64;
+        let mut sessions: Vec<Session> = (0..PARTS).map(|_| passes(PassOptions::default())).collect();
+        let mut known = vec![[(None, 0.0); UNITS]; PARTS];
+        let mut asked: Vec<Vec<usize>> = vec![(0..UNITS).collect(); PARTS];
+        let mut records: Vec<Option<PartRecord>> = vec![None; PARTS];
+        let mut encoded = 0;
+        while asked.iter().any(|units| !units.is_empty()) {
+            for (part, session) in
+                sessions.iter_mut().enumerate().filter(|(part, _)| !asked[*part].is_empty())
+            {
+                begin(session, false).unwrap();
+                for &unit in &asked[part] {
+                    known[part][unit] = film[part][unit].encode(session, first(part, unit));
+                    encoded += 1;
+                }
+                let (end, record) =
+                    session.passes.end_part(PassKind::Analysis, &goal(session.options, Some(rate))).unwrap();
+                assert_eq!(session.passes.conclude(end), NextPass::Undecided);
+                records[part] = Some(record);
+            }
+            let all: Vec<PartRecord> = records.iter().flatten().cloned().collect();
+            for (part, plan) in plan_parts(&all).into_iter().enumerate() {
+                asked[part] = plan.iter().flat_map(|plan| plan.takes.keys().copied()).collect();
+                if plan.is_some() {
+                    let decided = sessions[part].passes.decided(plan).unwrap();
+                    assert!(matches!(sessions[part].passes.conclude(decided), NextPass::Requested(_)));
+                }
+            }
+        }
+        let bytes: f64 = known.iter().flatten().map(|(_, bytes)| bytes).sum();
+        let target = 10_000.0 * (PARTS * UNITS) as f64;
+        assert!((bytes / target - 1.0).abs() < 0.005, "{off}: {bytes} instead of {target}");
+        let again: Vec<f64> = known.iter().flatten().filter_map(|(quality, _)| *quality).collect();
+        let mean = again.iter().sum::<f64>() / again.len() as f64;
+        let apart =
+            (again.iter().map(|quality| (quality - mean).powi(2)).sum::<f64>() / again.len() as f64).sqrt();
+        println!("{off}: {encoded} units, {apart:.2} apart: {known:.1?}");
+        assert!(again.len() > PARTS * UNITS / 2 && apart < 1.0, "{off}: {apart} apart: {known:.1?}");
+        assert!(encoded * 2 <= PARTS * UNITS * 5, "{off}: {encoded} encodes of units");
     }
 }
 

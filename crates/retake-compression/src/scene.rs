@@ -1,4 +1,4 @@
-//! This module finds scene changes while the film is decoded.
+//! This module finds scene changes while a film is decoded.
 //!
 //! The detector (av-scenechange) looks at a small grey copy of each picture, which whoever decodes it makes.
 //! Its decisions lag [`LOOK_AHEAD`] frames behind, and depend on nothing before the last
@@ -13,7 +13,7 @@ use v_frame::chroma::ChromaSubsampling;
 use v_frame::frame::{Frame, FrameBuilder};
 
 /// This many frames must follow before a decision is made; fewer suffice at the end of the film.
-pub(crate) const LOOK_AHEAD: usize = 5;
+pub const LOOK_AHEAD: usize = 5;
 
 /// Pictures are analysed at this size. One fixed size serves all films, because the library's standard mode
 /// panics on many others; it takes 0.08 ms here without assembly, so that no assembler is needed to build. On
@@ -25,14 +25,15 @@ const PADDING: usize = 16;
 
 /// A decision tells whether a scene begins with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decision {
+pub struct Decision {
     /// The frame.
     pub frame: u64,
     /// True if a scene begins with it.
     pub cut: bool,
 }
 
-pub(crate) struct SceneDetector {
+/// Finds the frames that scenes begin with, of pictures of one format and size.
+pub struct SceneDetector {
     detector: SceneChangeDetector<u8>,
     shortest: usize,
     /// These are small copies of the frames from `next - 1` on.
@@ -46,19 +47,19 @@ pub(crate) struct SceneDetector {
 impl SceneDetector {
     /// Makes a detector for the film from frame `start` on, where a scene must begin. Scenes are at least
     /// `shortest` frames long.
-    pub(crate) fn new(start: u64, shortest: usize) -> Self {
+    pub fn new(start: u64, shortest: usize) -> Self {
         let detector = new_detector(shortest);
         Self { detector, shortest, small: VecDeque::new(), start, next: start + 1 }
     }
 
     /// Takes in the next picture.
-    pub(crate) fn push(&mut self, picture: &SmallPicture) {
+    pub fn push(&mut self, picture: &SmallPicture) {
         self.small.push_back(Arc::new(picture.as_frame()));
     }
 
     /// Returns the next decision, once enough frames are known. At the end of the film (`ended`) the last
     /// frames are decided upon, too.
-    pub(crate) fn decide(&mut self, ended: bool) -> Option<Decision> {
+    pub fn decide(&mut self, ended: bool) -> Option<Decision> {
         let known = self.small.len();
         if known < 2 || (!ended && known < LOOK_AHEAD + 2) {
             return None;
@@ -72,7 +73,7 @@ impl SceneDetector {
     }
 
     /// Forgets everything before the frame that was just decided to be a cut.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.start = self.next - 1;
         self.detector = new_detector(self.shortest);
     }
@@ -94,18 +95,18 @@ fn new_detector(shortest: usize) -> SceneChangeDetector<u8> {
 
 /// A small grey copy of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SmallPicture(Box<[u8]>);
+pub struct SmallPicture(Box<[u8]>);
 
 impl SmallPicture {
     /// The bytes of each.
-    pub(crate) const BYTES: usize = WIDTH * HEIGHT;
+    pub const BYTES: usize = WIDTH * HEIGHT;
 
     /// Makes the copy: each sample is the mean of 2 × 2 samples spread over its block.
-    pub(crate) fn of(picture: &PixelBuffer) -> Self {
+    pub fn of(picture: &PixelBuffer) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let columns: Vec<[usize; 2]> = (0..WIDTH).map(|x| spread(x, WIDTH, width)).collect();
         let wide = picture.format().bytes_per_sample() > 1;
-        let shift = picture.format().bit_depth() - 8;
+        let shift = (picture.format().bit_depth() + picture.format().bit_shift()).saturating_sub(8);
         let mut small = vec![0; Self::BYTES].into_boxed_slice();
         for (y, out) in small.chunks_exact_mut(WIDTH).enumerate() {
             let mut sums = [0u32; WIDTH];
