@@ -3,7 +3,7 @@
 
 use super::engine::ArrayEngine;
 use super::executor::{ArrayExecutor, ArrayPlace};
-use super::{ArrayId, run_array_worker};
+use super::{ArrayFile, ArrayId, run_array_worker};
 use crate::index::ScoutedFrame;
 use crate::index::ranges::Ranges;
 use crate::index::scout::{Scout, Scouted};
@@ -36,6 +36,8 @@ struct Careless {
     /// Every how many takes one is lost; none if 0.
     loses: u64,
     taken: u64,
+    /// The takes that were lost: none is lost twice, or it would be given up at times.
+    forgotten: BTreeSet<String>,
     counts: Arc<Counts>,
     running: BTreeMap<ArrayId, Vec<(u32, JoinHandle<()>)>>,
     stop: StopFlag,
@@ -57,6 +59,7 @@ pub(crate) fn start(job: &Job, loses: u64) -> (ArrayExecutor, Arc<Counts>) {
         root: root.path().to_owned(),
         loses,
         taken: 0,
+        forgotten: BTreeSet::new(),
         counts: counts.clone(),
         running: BTreeMap::new(),
         stop: StopFlag::new(),
@@ -82,10 +85,13 @@ impl ArrayEngine for Careless {
     }
 
     fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()> {
+        let text = std::fs::read(self.root.join(file))?;
+        let takes = serde_json::from_slice::<ArrayFile>(&text)?.takes;
         // the last one first
         for index in (0..count).rev() {
             self.taken += 1;
-            if self.loses > 0 && self.taken.is_multiple_of(self.loses) {
+            let unlucky = self.loses > 0 && self.taken.is_multiple_of(self.loses);
+            if unlucky && self.forgotten.insert(takes[index as usize].id().to_string()) {
                 self.counts.lost.fetch_add(1, Ordering::AcqRel);
                 continue;
             }
