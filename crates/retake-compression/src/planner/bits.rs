@@ -434,3 +434,43 @@ fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
     }
     ship
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::QualityScale;
+    use crate::planner::curve::Family;
+    use crate::planner::{Objective, Trial};
+    use crate::take::Score;
+    use crate::units::FrameRange;
+
+    /// MP-32, PA-15: what corrects the sum by score takes from a unit that looks good, and not from the one
+    /// with most bytes, which looks worst; and gives to that one. Without, fewest frames correct it.
+    #[test]
+    fn corrections_by_score_spare_the_worst_unit() {
+        let scale = QualityScale { min: 0.0, max: 51.0, step: 0.1, usual: 23.0 };
+        let family = Family::of("x264", "vmaf", scale);
+        let unit = |index: u64, bytes: u64, value: f64| UnitState {
+            range: FrameRange::new(index * 50, index * 50 + 50),
+            trials: vec![Trial {
+                quality: 24.0,
+                bytes,
+                score: Some(Score { value, error: 0.0, psnr: 40.0, ceiling: Some(100.0) }),
+            }],
+        };
+        let units = [unit(0, 100_000, 89.0), unit(1, 90_000, 96.0), unit(2, 80_000, 94.0)];
+        let moved = |target: u64, by_score: bool| -> Vec<usize> {
+            let objective = Objective::Bytes { target, at_most: false };
+            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: true };
+            let bounds = Bounds { by_score, ..Bounds::default() };
+            plan(&brief, (target, false), &units, bounds, 2)
+                .retakes
+                .iter()
+                .map(|retake| retake.unit)
+                .collect()
+        };
+        assert_eq!(moved(262_000, true), [1]);
+        assert_eq!(moved(278_000, true), [0]);
+        assert_eq!(moved(262_000, false), [0]);
+    }
+}
