@@ -111,17 +111,21 @@ impl Dispatch<'_> {
             TakeOutcome::Done { take, place } => {
                 let safe = match place {
                     // it is made safe here, so that no thread waits for the disk
-                    TakePlace::Unfinished(file) => self.store.adopt(file, &take),
-                    TakePlace::Stored if self.store.get(&take.description).as_ref() == Some(&*take) => Ok(()),
-                    TakePlace::Stored => {
-                        let reason = "it was said to be done, and is not there".into();
-                        return self.lost(state, ticket, request.flatten(), reason);
-                    }
+                    TakePlace::Unfinished(file) => self.store.adopt(file, &take).map(|()| *take),
+                    // the store is believed, and not who ran the take, which another one may have run since:
+                    // then all is equal but the time that it took
+                    TakePlace::Stored => match self.store.get(&take.description) {
+                        Some(stored) => Ok(stored),
+                        None => {
+                            let reason = "it was said to be done, and is not there".into();
+                            return self.lost(state, ticket, request.flatten(), reason);
+                        }
+                    },
                 };
                 match safe {
-                    Ok(()) => {
+                    Ok(take) => {
                         told(Progress::Made(&take));
-                        state.finished.push(*take);
+                        state.finished.push(take);
                     }
                     Err(error) => self.fail(state, error),
                 }

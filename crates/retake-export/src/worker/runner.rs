@@ -72,8 +72,8 @@ impl TakeRunner {
         &self.encoder
     }
 
-    /// Runs a take, and puts it into the store. `encoded` is told of every few frames that went into the
-    /// encoder.
+    /// Runs a take, and puts it into the store, unless it is there already. `encoded` is told of every few
+    /// frames that went into the encoder.
     pub(crate) fn run(
         &mut self,
         description: TakeDescription,
@@ -85,6 +85,10 @@ impl TakeRunner {
         if others || settings != self.settings {
             let what = format!("the take of {} is none of this job", description.range);
             return Err(ExportError::Internal(what));
+        }
+        // another worker was given it, too, or this one died when it had put it there
+        if let Some(take) = self.tools.store.get(&description) {
+            return Ok(take);
         }
         if (self.index.map.index.frames.len() as u64) < description.range.end {
             self.index.read_on()?;
