@@ -212,7 +212,11 @@ pub(crate) fn budget(
     let ranges = RangePlan {
         scouts: usize::try_from(scouts - 1).unwrap_or(0),
         after: if request.run_on == RunOn::Threads { 2 * jobs } else { 0 },
-        memory: spare.saturating_sub(ahead.min(spare)).saturating_mul(frame),
+        // Takes elsewhere take nothing of this machine's memory.
+        memory: match request.run_on.is_elsewhere() {
+            true => memory.saturating_sub(fixed),
+            false => spare.saturating_sub(ahead.min(spare)).saturating_mul(frame),
+        },
         least: Time::new(LEAST_RANGE, 1),
         times: RANGE_TIMES,
     };
