@@ -8,6 +8,7 @@
 pub mod bitstream;
 pub mod boxes;
 mod bytes;
+pub mod elements;
 pub mod encode;
 pub mod idr;
 pub mod journal;
@@ -82,7 +83,7 @@ mod tests {
         )*};
     }
 
-    tests! { bitstream boxes idr journal playlist property sample silo storage take timed }
+    tests! { bitstream boxes elements idr journal playlist property sample silo storage take timed }
 
     /// Fewer, because each is a whole encode.
     #[test]

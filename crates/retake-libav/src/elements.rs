@@ -263,6 +263,17 @@ impl<R: Read + Seek> Elements<R> {
     }
 }
 
+/// Returns in how many places a file is damaged, walked in steps of so many bytes.
+#[cfg(fuzzing)]
+pub(crate) fn damaged_places(file: &[u8], step: usize) -> io::Result<u64> {
+    let mut elements = Elements::new(io::Cursor::new(file))?;
+    let mut places = 0;
+    for until in (0..file.len()).step_by(step.max(1)).chain([file.len()]) {
+        places += elements.walk(until as u64)?;
+    }
+    Ok(places + elements.finish()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

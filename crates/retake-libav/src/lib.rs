@@ -49,6 +49,16 @@ mod transfer;
 mod video;
 mod window;
 
+/// Doors to private parsers, for fuzzing alone.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// In how many places a Matroska file is damaged, walked in steps of so many bytes.
+    pub fn damaged_places(file: &[u8], step: usize) -> std::io::Result<u64> {
+        crate::elements::damaged_places(file, step)
+    }
+}
+
 pub use access::{Access, is_pipe};
 pub use container::Container;
 pub use copier::common_multiple;
