@@ -1,4 +1,5 @@
-//! Any bytes as a Matroska file: its elements are walked to their end, and the steps of the walk do not matter.
+//! Any bytes as a Matroska file: its elements are walked to their end, and the steps of the walk do not
+//! matter.
 
 use retake_libav::fuzzing::damaged_places;
 
