@@ -266,7 +266,10 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
     struct retake_event_data event;
     if (!e->headers) {
         if (!(probe = prepare(fault))) return -1;
+        /* 2.3 takes no rate but its default one where it controls none. */
+        uint32_t usual_rate = probe->config->target_bit_rate;
         *probe->config = *e->config;
+        probe->config->target_bit_rate = usual_rate;
         probe->config->rate_control_mode = SVT_AV1_RC_MODE_CQP_OR_CRF;
         probe->config->qp = 63;
         probe->config->max_bit_rate = 0;
