@@ -158,9 +158,23 @@ fn run_passes<'a>(
             let processes = processes(job, program)?;
             (passes(Workers::Any(&processes)).run(journal, map), processes.cpu_seconds())
         }
-        RunOn::Slurm { .. } | RunOn::Array { .. } | RunOn::Steps => {
-            let arrays = arrays(job)?;
+        RunOn::Slurm { worker, options } => {
+            let arrays = arrays(job, |root, place| Slurm {
+                program: worker.clone(),
+                options: options.clone(),
+                root: root.path().to_owned(),
+                arrays: root.path().join(&place.arrays),
+                at_once: job.request.jobs,
+            })?;
             (passes(Workers::Any(&arrays)).run(journal, map), arrays.cpu_seconds())
+        }
+        RunOn::Array { command } => {
+            let line = Line::new(command)?;
+            let arrays = arrays(job, |_, _| Commands::new(line, job.jobs))?;
+            (passes(Workers::Any(&arrays)).run(journal, map), arrays.cpu_seconds())
+        }
+        RunOn::Steps => {
+            return Err(ExportError::Internal("an export in steps has no passes of its own".into()));
         }
     };
     job.add_cpu(cpu);
@@ -178,31 +192,13 @@ fn processes(job: &Job, program: &WorkerProgram) -> Result<ProcessExecutor, Expo
     ProcessExecutor::start(job.jobs, place)
 }
 
-fn arrays(job: &Job) -> Result<ArrayExecutor, ExportError> {
-    let (folder, source) = (job.folder.path(), &job.source.path);
-    let root = SharedRoot::of(job.request.shared_root.as_deref(), &[folder, source])?;
-    let arrays = job.folder.arrays()?;
-    let place = ArrayPlace {
-        arrays: root.relative(arrays.path())?,
-        job: root.relative(folder)?,
-        source: root.relative(source)?,
-        encoder: job.description.encoder.clone(),
-        folder: arrays.clone(),
-    };
-    let engine: Box<dyn ArrayEngine> = match &job.request.run_on {
-        RunOn::Slurm { worker, options } => Box::new(Slurm {
-            program: worker.clone(),
-            options: options.clone(),
-            root: root.path().to_owned(),
-            arrays: root.path().join(&place.arrays),
-            at_once: job.request.jobs,
-        }),
-        RunOn::Array { command } => Box::new(Commands::new(Line::new(command)?, job.jobs)),
-        RunOn::Threads | RunOn::Processes(_) | RunOn::Steps => {
-            return Err(ExportError::Internal("no batch system was asked for".into()));
-        }
-    };
-    ArrayExecutor::start(engine, place)
+fn arrays<E: ArrayEngine + 'static>(
+    job: &Job,
+    engine: impl FnOnce(&SharedRoot, &ArrayPlace) -> E,
+) -> Result<ArrayExecutor, ExportError> {
+    let root = job.shared_root()?;
+    let place = ArrayPlace::of(job, &root)?;
+    ArrayExecutor::start(Box::new(engine(&root, &place)), place)
 }
 
 /// A take that proves damaged when it is read is removed and made again. One that is damaged again and again

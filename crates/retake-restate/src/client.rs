@@ -1,7 +1,6 @@
 //! Who asks the engine for exports.
 
 use crate::messages::{ExportRequest, Failure, Status};
-use crate::services::is_cancelled;
 use retake::Summary;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +12,8 @@ use ureq::http::{Response, StatusCode};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What the engine answers while there is no outcome yet.
 const NOT_READY: u16 = 470;
+/// What the engine answers of an invocation that was cancelled.
+const CANCELLED: u16 = 409;
 /// The most that is read of an answer, in bytes.
 const MOST_TEXT: u64 = 64 << 20;
 
@@ -123,7 +124,7 @@ impl Engine {
             200 => self.parse(status, &text).map(Some),
             NOT_READY => Ok(None),
             404 => Err(EngineError::Unknown { address: self.address.clone(), key: job.key.clone() }),
-            code if is_cancelled(code) => Err(EngineError::Cancelled),
+            CANCELLED => Err(EngineError::Cancelled),
             _ => Err(EngineError::Failed(Failure::from_line(&message(&text)))),
         }
     }

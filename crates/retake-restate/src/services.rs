@@ -14,8 +14,6 @@ use tokio::task::spawn_blocking;
 
 /// How often a step or a take is tried that failed for reasons that may go away, before it is told.
 const MOST_ATTEMPTS: u32 = 4;
-/// The code of an invocation that was cancelled.
-const CANCELLED: u16 = 409;
 
 const HOW_FAR: &str = "status";
 
@@ -90,6 +88,11 @@ impl Work {
             failed.message = format!("{} on {}: {}", task.range(), failure.machine, failed.message);
             failed_with(&failed, again)
         })
+    }
+
+    /// Has all takes of a job given up: not when there is room, because what takes the room is to end.
+    async fn give_up(self: Arc<Self>, request: ExportRequest) -> Result<(), HandlerError> {
+        spawn_blocking(move || self.stop_job(&request)).await?
     }
 
     fn stop_job(&self, request: &ExportRequest) -> Result<(), HandlerError> {
@@ -193,7 +196,10 @@ impl RetakeExport {
             }
             while let Some((_, take)) = takes.next().await? {
                 if let Err(error) = take {
-                    self.stop(&context, &request).await?;
+                    // the others are of no use, because one of them cannot be run
+                    let work = self.0.clone();
+                    let stop = context.run(move || work.give_up(request));
+                    stop.retry_policy(patience()).name("stop").await?;
                     return Err(error.into());
                 }
                 status.done += 1;
@@ -218,20 +224,6 @@ impl RetakeExport {
         };
         context.invocation_handle(status.invocation).cancel();
         let work = self.0.clone();
-        // not when there is room: what takes the room is to end
-        let stop = move || async move { spawn_blocking(move || work.stop_job(&request)).await? };
-        Ok(context.run(stop).retry_policy(patience()).name("stop").await?)
+        Ok(context.run(move || work.give_up(request)).retry_policy(patience()).name("stop").await?)
     }
-
-    /// Has all takes of the job given up, because one of them cannot be run.
-    async fn stop(&self, context: &ObjectContext<'_>, request: &ExportRequest) -> Result<(), TerminalError> {
-        let (work, request) = (self.0.clone(), request.clone());
-        let stop = move || async move { spawn_blocking(move || work.stop_job(&request)).await? };
-        context.run(stop).retry_policy(patience()).name("stop").await
-    }
-}
-
-/// Whether an error of the engine says that somebody cancelled.
-pub(crate) fn is_cancelled(code: u16) -> bool {
-    code == CANCELLED
 }

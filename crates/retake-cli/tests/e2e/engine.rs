@@ -3,14 +3,13 @@
 //! The server comes from `scripts/restate-server`. Without it the test says so and passes.
 #![cfg(all(feature = "restate", target_os = "linux"))]
 
-use crate::common::{Studio, fast};
+use crate::common::{Studio, fast, signal, until};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// An engine and a worker. They end with the value.
 struct Engine {
@@ -78,7 +77,7 @@ impl Engine {
     /// Kills the server (0) or the worker (1).
     fn kill(&mut self, number: usize) {
         let mut daemon = self.daemons.remove(number);
-        signal(&daemon, "KILL");
+        signal(group(&daemon), "KILL");
         daemon.wait().unwrap();
     }
 
@@ -107,24 +106,16 @@ impl Engine {
     }
 }
 
+/// A process with all that it started.
+fn group(child: &Child) -> String {
+    format!("-{}", child.id())
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         while !self.daemons.is_empty() {
             self.kill(0);
         }
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let group = format!("-{}", child.id());
-    let _ = Command::new("kill").args(["-s", name, "--", &group]).stderr(Stdio::null()).status();
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(120), "not so: {what}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -150,11 +141,12 @@ fn an_engine_makes_the_bytes_that_threads_make() {
     engine.start_worker();
     engine.kill(0);
     engine.start_server();
-    let attach = format!("attach {} {job} --json", engine.address());
+    let address = engine.address();
+    let attach = |job: &str| studio.retake(&format!("attach {address} {job} --json"));
     let mut ended = None;
     until("the export has ended", || {
         // a server that has just begun knows nothing yet
-        ended = Some(studio.retake(&attach)).filter(|run| run.code == 0);
+        ended = Some(attach(&job)).filter(|run| run.code == 0);
         ended.is_some()
     });
     let finished = ended.unwrap().events().pop().unwrap();
@@ -170,22 +162,17 @@ fn an_engine_makes_the_bytes_that_threads_make() {
     until("it has begun", || studio.path("other.mp4.retake").exists() || studio.path("other.mp4").exists());
     let cancelled = studio.retake(&format!("cancel {} {job}", engine.address()));
     assert_eq!(cancelled.code, 0, "{cancelled:?}");
-    let attached = studio.retake(&attach.replace(&finished_key(&attach), &job));
+    let attached = attach(&job);
     assert!(attached.code == 130 || studio.path("other.mp4").exists(), "{attached:?}");
     let carried_on = studio.retake(&format!("encode film.mkv -o other.mp4 {flags} {on} --quiet"));
     assert_eq!(carried_on.code, 0, "{carried_on:?}");
     assert!(studio.read("other.mp4") == studio.read("threads.mp4"));
 
     // a worker that is asked to end does, when what it runs has ended
-    signal(&engine.daemons[1], "TERM");
+    signal(group(&engine.daemons[1]), "TERM");
     let mut worker = engine.daemons.remove(1);
     until("the worker ends", || worker.try_wait().unwrap().is_some());
     assert!(worker.wait().unwrap().success());
-}
-
-/// The name of the export in a command line.
-fn finished_key(attach: &str) -> String {
-    attach.split(' ').nth(2).unwrap().to_owned()
 }
 
 /// What cannot be is refused with its cause: nowhere an engine, no worker, no such export, no way to say it.

@@ -2,33 +2,12 @@
 //! none of them is left when the job has ended.
 #![cfg(target_os = "linux")]
 
-use crate::common::{Running, Studio, encoders, fast};
+use crate::common::{Running, Studio, encoders, fast, signal, workers_of};
 use serde_json::Value;
-use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 fn job() -> String {
     format!("film.mkv -o out.mp4 {} --metric psnr -q 36", fast())
-}
-
-/// The processes that work in a job folder.
-fn workers_of(folder: &str) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let entry = entry.ok()?;
-        let number: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let words = fs::read(entry.path().join("cmdline")).ok()?;
-        let words: Vec<String> =
-            words.split(|&b| b == 0).map(|w| String::from_utf8_lossy(w).into()).collect();
-        let ours = words.iter().any(|word| word == "worker") && words.iter().any(|word| word == folder);
-        ours.then_some(number)
-    });
-    processes.collect()
-}
-
-fn kill(process: u32, signal: &str) {
-    let number = process.to_string();
-    Command::new("kill").args(["-s", signal, &number]).stderr(Stdio::null()).status().unwrap();
 }
 
 /// Waits until no process is left, as long as an end may take.
@@ -74,7 +53,7 @@ fn a_process_that_dies_costs_one_take() {
     first_take(&mut running);
     let folder = folder_of(&studio);
     for process in workers_of(&folder) {
-        kill(process, "SEGV");
+        signal(process, "SEGV");
     }
     let (run, ..) = running.end();
     assert_eq!(run.code, 0, "{run:?}");
@@ -89,11 +68,11 @@ fn a_process_that_dies_costs_one_take() {
 fn no_process_outlives_its_export() {
     let Some(studio) = Studio::open() else { return };
     studio.encode(&job().replace("out.mp4", "threads.mp4"));
-    for (signal, flags) in [("KILL", "--isolate --jobs 2"), ("INT", "--isolate --jobs 2")] {
+    for (name, flags) in [("KILL", "--isolate --jobs 2"), ("INT", "--isolate --jobs 2")] {
         let mut running = studio.start(&format!("{} {flags}", job()));
         first_take(&mut running);
         let folder = folder_of(&studio);
-        running.signal(signal);
+        running.signal(name);
         running.end();
         all_gone(&folder);
     }

@@ -2,11 +2,11 @@
 //! and nothing is left when the job has ended.
 #![cfg(target_os = "linux")]
 
-use crate::common::{Run, Running, Studio, encoders, fast};
+use crate::common::{Run, Running, Studio, encoders, fast, signal, until, workers_of};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -200,29 +200,6 @@ impl Drop for Cluster {
     }
 }
 
-/// The workers that run takes of a folder.
-fn workers_in(folder: &Path) -> Vec<u32> {
-    let folder = folder.canonicalize().unwrap().display().to_string();
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let entry = entry.ok()?;
-        let number: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let words = fs::read(entry.path().join("cmdline")).ok()?;
-        let words: Vec<String> =
-            words.split(|&b| b == 0).map(|w| String::from_utf8_lossy(w).into()).collect();
-        let ours = words.iter().any(|word| word == "worker") && words.contains(&folder);
-        ours.then_some(number)
-    });
-    processes.collect()
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(120), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Slurm makes the bytes that threads make, though a worker is killed, the export is killed and carried on,
 /// and a node is lost; nothing is left in the queue.
 #[test]
@@ -241,25 +218,23 @@ fn slurm_makes_the_bytes_that_threads_make() {
     running.signal("KILL");
     running.end();
     let mut running = Running::start(slurm());
-    until("no worker runs", || {
-        !workers_in(&studio.path(".")).is_empty() || !studio.path("out.mp4.retake").exists()
-    });
-    for process in workers_in(&studio.path(".")) {
-        let _ =
-            Command::new("kill").args(["-s", "KILL", &process.to_string()]).stderr(Stdio::null()).status();
+    let folder = studio.path(".").canonicalize().unwrap().display().to_string();
+    until("a worker runs", || !workers_of(&folder).is_empty() || !studio.path("out.mp4.retake").exists());
+    for process in workers_of(&folder) {
+        signal(process, "KILL");
     }
     running.until(&mut |event: &Value| event["event"] == "finished");
     let (run, ..) = running.end();
     assert_eq!(run.code, 0, "{run:?}");
     assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
     assert!(!studio.path("out.mp4.retake").exists());
-    until("something is left in the queue", || cluster.queue().is_empty());
+    until("nothing is left in the queue", || cluster.queue().is_empty());
     // an interrupted export takes its array with it
     fs::remove_file(studio.path("out.mp4")).unwrap();
     let running = Running::start(slurm());
-    until("nothing is queued", || !cluster.queue().is_empty());
+    until("something is queued", || !cluster.queue().is_empty());
     running.signal("INT");
     let (run, ..) = running.end();
     assert_eq!(run.code, 130, "{run:?}");
-    until("something is left in the queue", || cluster.queue().is_empty());
+    until("nothing is left in the queue", || cluster.queue().is_empty());
 }

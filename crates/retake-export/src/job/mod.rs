@@ -200,6 +200,12 @@ impl Job {
         (cpu + *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner), wall)
     }
 
+    /// The folder that all machines share: it holds the job folder and the source.
+    pub(crate) fn shared_root(&self) -> Result<SharedRoot, ExportError> {
+        let holds = [self.folder.path(), &self.source.path];
+        SharedRoot::of(self.request.shared_root.as_deref(), &holds)
+    }
+
     /// What workers in other processes must know of the source.
     pub(crate) fn source_facts(&self) -> SourceFacts {
         SourceFacts {

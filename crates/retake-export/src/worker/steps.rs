@@ -1,6 +1,5 @@
 //! An export in steps, for an engine that keeps what has happened and decides who does what comes next.
 
-use super::root::SharedRoot;
 use super::task::TakeTask;
 use crate::event::Summary;
 use crate::job::folder::PROGRAM;
@@ -31,9 +30,8 @@ pub(crate) struct PutOff {
 
 impl PutOff {
     pub(crate) fn of(job: &Job) -> Result<Self, ExportError> {
-        let (folder, source) = (job.folder.path(), &job.source.path);
-        let root = SharedRoot::of(job.request.shared_root.as_deref(), &[folder, source])?;
-        let place = (root.relative(folder)?, root.relative(source)?);
+        let root = job.shared_root()?;
+        let place = (root.relative(job.folder.path())?, root.relative(&job.source.path)?);
         Ok(Self { place, encoder: job.description.encoder.clone(), tasks: Mutex::default() })
     }
 

@@ -3,9 +3,13 @@
 mod film;
 mod gst;
 mod probe;
+mod processes;
 mod run;
 
 pub(crate) use film::{FRAMES, Studio, ffmpeg};
 pub(crate) use gst::Seen;
 pub(crate) use probe::{between, frame_times, packet_hashes, packets, picture_hashes, probe, video_bytes};
+pub(crate) use processes::signal;
+#[cfg(target_os = "linux")]
+pub(crate) use processes::{until, workers_of};
 pub(crate) use run::{EncoderInfo, Moment, Run, Running, encoders, fast};

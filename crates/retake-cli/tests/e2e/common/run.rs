@@ -1,5 +1,6 @@
 //! The command, and what it says.
 
+use super::processes::signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -102,9 +103,7 @@ impl Running {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        // of a run that has ended there is nothing to tell
-        let id = self.child.id().to_string();
-        Command::new("kill").args(["-s", name, &id]).stderr(Stdio::null()).status().unwrap();
+        signal(self.child.id(), name);
     }
 
     /// Waits for the end, and gives the exit code, all that was said on standard error, and how long it took.

@@ -13,7 +13,6 @@ use crate::take::executor::{Executor, TakeOutcome, TakeReport, TakeRequest, Tick
 use crate::take::identity::first_take;
 use crate::take::store::TakeStore;
 use crate::testing::{self, factory, job};
-use crate::worker::root::SharedRoot;
 use retake_compression::units::FrameRange;
 use retake_libav::FrameIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,15 +44,8 @@ struct Careless {
 
 /// An executor over such a system for a job, which loses one of so many takes.
 pub(crate) fn start(job: &Job, loses: u64) -> (ArrayExecutor, Arc<Counts>) {
-    let root = SharedRoot::of(None, &[job.folder.path(), &job.source.path]).unwrap();
-    let folder = job.folder.arrays().unwrap();
-    let place = ArrayPlace {
-        arrays: root.relative(folder.path()).unwrap(),
-        job: root.relative(job.folder.path()).unwrap(),
-        source: root.relative(&job.source.path).unwrap(),
-        encoder: job.description.encoder.clone(),
-        folder,
-    };
+    let root = job.shared_root().unwrap();
+    let place = ArrayPlace::of(job, &root).unwrap();
     let counts = Arc::<Counts>::default();
     let engine = Careless {
         root: root.path().to_owned(),

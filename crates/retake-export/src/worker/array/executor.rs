@@ -3,12 +3,14 @@
 use super::engine::ArrayEngine;
 use super::{ArrayFile, ArrayId, Said, TaskReport};
 use crate::error::ExportError;
+use crate::job::Job;
 use crate::job::folder::PROGRAM;
 use crate::own_folder::Folder;
 use crate::take::executor::{
     Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket,
 };
 use crate::worker::child::sentence;
+use crate::worker::root::SharedRoot;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -40,6 +42,20 @@ pub(crate) struct ArrayPlace {
     pub source: PathBuf,
     /// The encoder of the job, with its version.
     pub encoder: String,
+}
+
+impl ArrayPlace {
+    /// Those of a job.
+    pub(crate) fn of(job: &Job, root: &SharedRoot) -> Result<Self, ExportError> {
+        let folder = job.folder.arrays()?;
+        Ok(Self {
+            arrays: root.relative(folder.path())?,
+            job: root.relative(job.folder.path())?,
+            source: root.relative(&job.source.path)?,
+            encoder: job.description.encoder.clone(),
+            folder,
+        })
+    }
 }
 
 /// Takes that a batch system runs. When the value is dropped, what runs is given up.
