@@ -94,7 +94,7 @@ fn variable_frame_rates_keep_their_times() {
 #[test]
 fn real_films_are_exact() {
     let Some(_studio) = Studio::open() else { return };
-    let Some(film) = clip("reel-640x360.mp4") else { return };
+    let Some(film) = retake_testing::clip("reel-640x360.mp4") else { return };
     assert_exact(&film);
 }
 

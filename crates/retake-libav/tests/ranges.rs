@@ -112,7 +112,7 @@ fn raw_streams_without_times_are_read_linearly() {
 /// The film decodes to green after every seek, because its first frame alone carries a message that matters.
 #[test]
 fn a_film_that_lies_after_seeks_is_read_linearly() {
-    let Some(film) = clip("cockatoo-444.mp4") else { return };
+    let Some(film) = retake_testing::clip("cockatoo-444.mp4") else { return };
     let (fallbacks, trust) = check(&film, 4);
     if index(&film).frames.iter().filter(|frame| frame.sync).count() > 2 {
         assert!(trust.is_lost() && fallbacks > 0);
@@ -123,7 +123,7 @@ fn a_film_that_lies_after_seeks_is_read_linearly() {
 
 #[test]
 fn real_films_are_exact() {
-    let Some(film) = clip("reel-640x360.mp4") else { return };
+    let Some(film) = retake_testing::clip("reel-640x360.mp4") else { return };
     assert_eq!(check(&film, 10).0, 0);
 }
 

@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{Ffmpeg, Shape, clip, ffmpeg};
+use common::{Ffmpeg, Shape, ffmpeg};
 use retake_media::{PixelBuffer, PixelFormat};
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings, Scores, available};
+use retake_testing::clip;
 
 /// A source and its encode, as raw files `source.yuv` and `film.yuv` for FFmpeg, and as pictures.
 struct Pair {

@@ -1,7 +1,9 @@
 //! What the tests of several crates share. It is a crate of its own because a test can see no other crate's
 //! tests.
 
+mod clips;
 mod golden;
 pub mod side_data;
 
+pub use clips::clip;
 pub use golden::{Golden, hash};

@@ -66,19 +66,6 @@ pub fn ffprobe(arguments: &str, film: &Path) -> Vec<String> {
     text.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// Returns a clip of real film from the folder in RETAKE_CLIPS, or beside the repository; `None`, with a
-/// visible word, if it is not there.
-pub fn clip(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("RETAKE_CLIPS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips"), PathBuf::from);
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: no {name} in {}", folder.display());
-    None
-}
-
 pub fn options(info: &FilmInfo) -> ReaderOptions {
     ReaderOptions { format: info.video.format, threads: 1 }
 }

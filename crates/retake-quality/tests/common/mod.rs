@@ -105,18 +105,6 @@ pub(crate) fn hash(a: usize, b: usize, c: usize, d: usize) -> u32 {
     (state >> 33) as u32
 }
 
-/// Returns a file of the clips folder, which is `RETAKE_CLIPS`, or `../shared/clips` beside the repository.
-pub(crate) fn clip(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/clips");
-    let folder = std::env::var_os("RETAKE_CLIPS").map_or(beside, PathBuf::from);
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: no {name}; set RETAKE_CLIPS to the folder of clips");
-    None
-}
-
 /// Finds an FFmpeg with libvmaf, xpsnr and libx264: `RETAKE_FFMPEG`, or the static one that the scoring tool
 /// keeps in the user's cache.
 pub(crate) fn ffmpeg() -> Option<Ffmpeg> {

@@ -222,7 +222,7 @@ fn behind_damage_one_reader_goes_on() {
 /// garbage. No range of it is believed.
 #[test]
 fn a_film_that_cannot_be_sought_in_is_read_by_one_reader() {
-    let Some(path) = crate::testing::clip("cockatoo-444.mp4") else { return };
+    let Some(path) = retake_testing::clip("cockatoo-444.mp4") else { return };
     let film = look(&path);
     assert!(!film.entry_points(Time::new(1, 2), 1).is_empty(), "it has no entry points");
     let (frames, findings) = one_by_one(&film);
