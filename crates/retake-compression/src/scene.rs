@@ -129,6 +129,16 @@ impl SmallPicture {
         Self(small)
     }
 
+    /// Returns its samples, row by row.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Makes a copy of samples that another one [had](Self::bytes); `None` where there are not as many.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == Self::BYTES).then(|| Self(bytes.into()))
+    }
+
     /// Returns it as the detector wants it.
     fn as_frame(&self) -> Frame<u8> {
         let mut frame = FrameBuilder::new(WIDTH, HEIGHT, ChromaSubsampling::Monochrome, 8)

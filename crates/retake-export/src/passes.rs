@@ -219,7 +219,12 @@ impl<'j> Passes<'_, 'j> {
         let cores = || load.idle(self.job, jobs);
         let scout = Scout {
             plan: self.job.scout,
-            ranges: Ranges::new(&self.job.source, self.job.reader, self.job.ranges),
+            ranges: Ranges::new(
+                &self.job.source,
+                self.job.reader,
+                self.job.ranges,
+                self.workers.executor().ranges(),
+            ),
             cores: &cores,
             hands_on: matches!(self.workers, Workers::Threads(_)),
             journal,
@@ -529,30 +534,33 @@ mod tests {
         }
     }
 
-    /// However many scouts there are, and whoever runs the takes. (That ranges come in any order, and that
-    /// frames are handed on or not, is tested where they are joined.)
+    /// However many scouts there are, and whoever runs the takes: workers read ranges, too, some twice, and
+    /// some that they lose. (That ranges come in any order, and that frames are handed on or not, is tested
+    /// where they are joined.)
     #[test]
     fn the_number_of_scouts_changes_nothing() {
-        let came = |scouts: usize, any: bool| {
+        let asked = AtomicU64::new(0);
+        let came = |scouts: usize, loses: Option<u64>| {
             let folder = tempfile::tempdir().unwrap();
             let mut job = job(folder.path(), |request| request.jobs = Some(4));
             let least = Time::new(1, 2);
             job.ranges = RangePlan { scouts, after: 0, memory: u64::MAX, least, times: 1 };
             job.cores = 64;
-            if !any {
-                return with_threads(&job);
-            }
+            let Some(loses) = loses else { return with_threads(&job) };
             let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
             job.folder.note_source(&job.source_facts()).unwrap();
-            let (executor, _) = careless::start(&job, 0);
-            run(&job, &store, Workers::Any(&executor), &StopFlag::new())
+            let (executor, counts) = careless::start(&job, loses);
+            let came = run(&job, &store, Workers::Any(&executor), &StopFlag::new());
+            asked.fetch_add(counts.ranges.load(Ordering::Acquire), Ordering::AcqRel);
+            came
         };
-        let one = came(0, false);
-        for scouts in [1, 2, 5] {
-            for any in [false, true] {
-                assert!(came(scouts, any) == one, "{scouts} scouts");
+        let one = came(0, None);
+        for scouts in [0, 1, 2, 5] {
+            for loses in [None, Some(0), Some(2)] {
+                assert!(came(scouts, loses) == one, "{scouts} scouts, one of {loses:?} lost");
             }
         }
+        assert!(asked.into_inner() > 0, "no worker was asked for a range");
     }
 
     /// However many takes run at once.

@@ -1,6 +1,7 @@
 //! Repairs the time stamps of decoded frames.
 
 use crate::film::VideoTrack;
+use serde::{Deserialize, Serialize};
 
 /// A step back by more frames than this is a break in the source's clock; a smaller one is a slip of single
 /// stamps.
@@ -23,7 +24,7 @@ pub(crate) struct Clock {
 
 /// What decides about the times of the next frames, whatever their decoder says of them. Clocks in equal
 /// states give the same frames the same times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClockState {
     moved: bool,
     last: Option<(i64, i64)>,

@@ -9,6 +9,7 @@
 use crate::film::{FilmInfo, time_to_ticks};
 use crate::finding::FindingKind;
 use retake_media::Time;
+use serde::{Deserialize, Serialize};
 
 /// The least distance between the two sync samples of an entry point, in seconds, so that enough is compared
 /// in films in which decoding can begin at every frame.
@@ -20,7 +21,7 @@ const RESTARTED_BY_SYNC: [&str; 11] =
     ["h264", "hevc", "av1", "vp8", "vp9", "prores", "ffv1", "mpeg2video", "mjpeg", "dnxhd", "rawvideo"];
 
 /// A place in the middle of a film at which a reader of a range can begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryPoint {
     /// The time of the sync sample at which such a reader begins to decode, in ticks of the video. The frames
     /// from there up to [`EntryPoint::at`], with that one, are compared with those of the reader before it.

@@ -171,7 +171,7 @@ impl Finding {
 const ROUNDING: f64 = 1e-6;
 
 /// All findings of one way through a source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Findings {
     /// The part of the film that counts, in seconds; `None` is all of it.
     within: Option<(f64, f64)>,
@@ -183,7 +183,7 @@ pub(crate) struct Findings {
 }
 
 /// A finding, and when it was noted first: the words are those of the first of all ranges.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Noted {
     finding: Finding,
     order: u64,
@@ -269,6 +269,20 @@ impl Findings {
     pub(crate) fn push(&mut self, finding: Finding) {
         self.ranges[0].push(Noted { finding, order: self.noted });
         self.noted += 1;
+    }
+
+    /// Returns whether findings are kept apart in the ranges between so many places.
+    pub(crate) fn is_divided_by(&self, places: usize) -> bool {
+        self.places.len() == places && self.ranges.len() == places + 1
+    }
+
+    /// Returns these and all others that are of kinds which are not among them, by kind.
+    pub(crate) fn with(&self, others: &[Finding]) -> Vec<Finding> {
+        let mut all = self.clone();
+        let known: Vec<FindingKind> = all.sorted().iter().map(|finding| finding.kind).collect();
+        let unknown = others.iter().filter(|found| !known.contains(&found.kind));
+        unknown.for_each(|found| all.push(found.clone()));
+        all.sorted()
     }
 
     fn all(&self) -> impl Iterator<Item = &Noted> {

@@ -9,9 +9,10 @@ use retake_media::{
     Attachment, Attachments, Colour, Fields, PixelBuffer, PixelBufferAttributes, PixelTransfer, Range,
     Rational, ScalingMode, TransferError, TransferOptions, WritableBuffer,
 };
+use serde::{Deserialize, Serialize};
 
 /// The form of a film, or of one of its frames.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Form {
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -27,7 +28,7 @@ pub(crate) struct Form {
 
 /// What a frame says beside its picture, as far as anything is told of it. Some of it is said once and holds
 /// for all frames that follow, so that a reader that begins later may not hear of it.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct FrameFacts {
     pub(crate) extras: u32,
     pub(crate) form: Option<Form>,

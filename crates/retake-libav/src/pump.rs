@@ -5,6 +5,7 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::finding::{FindingKind, Findings};
 use crate::input::{Input, Packet};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,13 +42,23 @@ pub(crate) struct Pump {
 }
 
 /// What a pump has counted up to some place.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Counted {
     samples: u64,
     frames: u64,
     refused: u64,
     /// The time of the last sample, in seconds of the film.
     pub(crate) time: f64,
+}
+
+impl Counted {
+    /// Counts on from what another pump had counted at a place where this one had counted something else.
+    pub(crate) fn count_on(&mut self, there: Self, here: Self) {
+        let on = |own: u64, there: u64, here: u64| own.saturating_sub(here).saturating_add(there);
+        self.samples = on(self.samples, there.samples, here.samples);
+        self.frames = on(self.frames, there.frames, here.frames);
+        self.refused = on(self.refused, there.refused, here.refused);
+    }
 }
 
 impl Pump {
@@ -237,13 +248,9 @@ impl Pump {
         Counted { samples, frames, refused, time }
     }
 
-    /// Counts on where another pump stands that gave its decoder the same sample last, at a place where this
-    /// one had counted that.
-    pub(crate) fn count_on(&mut self, there: Counted, here: Counted) {
-        let on = |own: u64, there: u64, here: u64| own.saturating_sub(here).saturating_add(there);
-        self.samples = on(self.samples, there.samples, here.samples);
-        self.frames = on(self.frames, there.frames, here.frames);
-        self.refused = on(self.refused, there.refused, here.refused);
+    /// Goes on counting where another pump stands, which has given its decoder the same sample last.
+    pub(crate) fn go_on_from(&mut self, counted: Counted) {
+        (self.samples, self.frames, self.refused) = (counted.samples, counted.frames, counted.refused);
     }
 
     /// Compares the frames that came out with the samples that went in.

@@ -1,6 +1,6 @@
 //! Decodes a film from start to end, and holds the part that range readers share.
 
-use crate::clock::{Clock, ClockState};
+use crate::clock::Clock;
 use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::entry::EntryPoint;
 use crate::error::MediaError;
@@ -9,7 +9,8 @@ use crate::finding::{Finding, FindingKind};
 use crate::form::{Form, FrameFacts};
 use crate::frame::Frame;
 use crate::input::Input;
-use crate::pump::{Counted, Pump};
+use crate::progress::{ReaderProgress, ReaderState};
+use crate::pump::Pump;
 use crate::transfer::PictureTransfer;
 use crate::window::Window;
 use retake_media::{PixelBuffer, PixelFormat, Time};
@@ -36,21 +37,6 @@ pub struct FrameReader {
     from: Option<i64>,
     /// What is known of the film already.
     surveyed: Vec<Finding>,
-}
-
-/// How far a reader is. States are equal where the same samples went into decoders, and the same frames
-/// behind them will have the same times.
-#[derive(Debug, Clone, Copy)]
-pub struct ReaderState {
-    clock: ClockState,
-    counted: Counted,
-}
-
-impl PartialEq for ReaderState {
-    fn eq(&self, other: &Self) -> bool {
-        // How many samples that were depends on where reading began.
-        (self.clock, self.counted.time) == (other.clock, other.counted.time)
-    }
 }
 
 /// How far before an entry point it is looked for, in seconds: some containers are sought in by the times at
@@ -143,37 +129,26 @@ impl FrameReader {
         self.decoding.pump.findings.divide(places);
     }
 
-    /// Returns whether this reader has found no damage: from the entry point with this number on, or
-    /// anywhere.
-    pub fn is_sound(&self, from: Option<usize>) -> bool {
-        let range = from.map_or(0, |entry| entry + 1);
-        !self.decoding.pump.findings.has_damage(range)
-    }
-
     /// Returns what the frame that was given out last says beside its picture.
     pub fn facts(&self) -> FrameFacts {
         self.decoding.facts
     }
 
-    /// Returns how far this reader is, once a frame was given out.
-    pub fn state(&self) -> ReaderState {
-        ReaderState { clock: self.decoding.clock.state(), counted: self.decoding.pump.counted() }
+    /// Returns how far this reader is, and what it has found on its way.
+    pub fn progress(&self) -> ReaderProgress {
+        ReaderProgress {
+            state: ReaderState { clock: self.decoding.clock.state(), counted: self.decoding.pump.counted() },
+            findings: self.decoding.pump.findings.clone(),
+            index: self.index,
+        }
     }
 
-    /// Goes on where an earlier reader of the same film stands, which has come to the entry point with number
-    /// `entry`: what that one has found before it counts instead of what this one has. Frames are numbered
-    /// from `index` on.
-    ///
-    /// `states` are the [states](FrameReader::state) of the two readers at the entry point, which must be
-    /// equal, as must be all frames that they have given out from [`EntryPoint::from`] up to
-    /// [`EntryPoint::at`], with their [facts](FrameReader::facts). Both must be
-    /// [divided](FrameReader::divide) by the same entry points, and be [sound](FrameReader::is_sound): the
-    /// earlier one everywhere, this one from the entry point on.
-    pub fn follow(&mut self, earlier: Self, entry: usize, states: (ReaderState, ReaderState), index: u64) {
-        let (there, here) = states;
-        let pump = &mut self.decoding.pump;
-        pump.count_on(there.counted, here.counted);
-        pump.findings.follow(earlier.decoding.pump.findings, entry + 1);
+    /// Takes over what another reader of the same film, which stands where this one does, has counted and
+    /// found on its way: as if this one had come that way.
+    pub fn go_on_from(&mut self, progress: ReaderProgress) {
+        let ReaderProgress { state, findings, index } = progress;
+        self.decoding.pump.go_on_from(state.counted);
+        self.decoding.pump.findings = findings;
         self.index = index;
     }
 
@@ -238,13 +213,7 @@ impl FrameReader {
     /// Returns what was found so far, and before by [`survey`](crate::survey()): damage, frames that had to
     /// be converted, and facts beside the pictures, which frames do not keep.
     pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.decoding.pump.findings.clone();
-        let known: Vec<FindingKind> = findings.sorted().iter().map(|finding| finding.kind).collect();
-        self.surveyed
-            .iter()
-            .filter(|found| !known.contains(&found.kind))
-            .for_each(|f| findings.push(f.clone()));
-        findings.sorted()
+        self.decoding.pump.findings.with(&self.surveyed)
     }
 }
 

@@ -2,7 +2,7 @@
 //! and nothing is left when the job has ended.
 #![cfg(target_os = "linux")]
 
-use crate::common::{Run, Running, Studio, encoders, fast, signal, until, workers_of};
+use crate::common::{Run, Running, Studio, encoders, fast, ffmpeg, signal, until, workers_of};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -73,6 +73,29 @@ fn a_worker_that_dies_costs_one_take() {
     let again = studio.encode(&format!("film.mkv -o never.mp4 {flags}"));
     assert_eq!(again.code, 0, "{again:?}");
     assert!(studio.read("never.mp4") == studio.read("threads.mp4"));
+}
+
+/// A long film is scouted by ranges, and machines read them, too: the film is the one of threads, whether all
+/// ranges come back or none does.
+#[test]
+fn machines_read_ranges_of_a_long_film() {
+    let Some(studio) = Studio::open() else { return };
+    let pictures = "-f lavfi -i testsrc2=s=128x96:r=8:d=75 -pix_fmt yuv420p";
+    ffmpeg(&studio.path("."), &format!("{pictures} -c:v libx264 -preset ultrafast -g 4 -bf 0 long.mkv"));
+    let (worker, flags) = (worker(&studio), format!("{} --crf 40 --passes 1 --jobs 3", fast()));
+    studio.encode(&format!("long.mkv -o threads.mkv {flags}"));
+    // each worker that is to read a range writes that down, and dies or goes on
+    let work =
+        "import json,sys; sys.exit('range' not in json.load(open(sys.argv[1]))['work'][int(sys.argv[2])])";
+    for end in ["true", "kill -9 $$"] {
+        let (out, note) = (format!("{}.mkv", &end[..4]), format!("asked-{}", &end[..4]));
+        let first = format!("if python3 -c \"{work}\" {{file}} {{index}}; then touch {note}; {end}; fi");
+        let mut command = studio.command(&format!("encode long.mkv -o {out} --json {flags}"));
+        command.args(["--on", &format!("array:{first}; exec {worker}")]);
+        done(command);
+        assert!(studio.path(&note).exists(), "no worker was asked for a range");
+        assert!(studio.read(&out) == studio.read("threads.mkv"), "{end}");
+    }
 }
 
 /// What a machine lacks is told with its name, before anything is lost.

@@ -1,6 +1,7 @@
 //! This module indexes the source: it finds its frames, its scenes, and the units that it is planned in.
 
 pub(crate) mod journal;
+pub(crate) mod range_file;
 pub(crate) mod ranges;
 pub(crate) mod scout;
 pub(crate) mod units;

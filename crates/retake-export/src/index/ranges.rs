@@ -7,20 +7,24 @@
 //! away: the reader before it still stands at its beginning, and goes on. So a film in which seeking cannot
 //! be relied on is read by one reader, from its start to its end.
 //!
+//! A range may be read anywhere, on another machine too ([`Elsewhere`]): its reader stays there, and only how
+//! far it has come travels. Where it is to go on, it is opened again here.
+//!
 //! A range keeps no pictures but small copies, of which scenes are found where ranges are joined: the order
 //! of frames decides about scenes, and to find them takes a fraction of what decoding takes.
 
-use crate::error::ExportError;
+use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
 use retake_libav::{
-    EntryPoint, FilmInfo, Frame, FrameEntry, FrameFacts, FrameReader, ReaderOptions, ReaderState,
+    EntryPoint, FilmInfo, Finding, Frame, FrameEntry, FrameFacts, FrameReader, ReaderOptions, ReaderProgress,
+    ReaderState,
 };
 use retake_media::Time;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A waiting thread checks at this interval whether it must stop.
@@ -48,12 +52,31 @@ pub(crate) struct RangePlan {
     pub times: u32,
 }
 
+/// Reads ranges on other machines.
+pub(crate) trait Elsewhere: Sync {
+    /// How many ranges it reads at once.
+    fn at_once(&self) -> usize;
+
+    /// Reads the range that begins at one of these entry points, of at most so many frames; nothing where
+    /// nobody can, or when `over` says that it is not wanted any more.
+    fn read(
+        &self,
+        entries: &Arc<[EntryPoint]>,
+        number: usize,
+        frames: usize,
+        over: &dyn Fn() -> bool,
+    ) -> Option<Box<FoundRange>>;
+}
+
 /// A film that is divided into ranges.
 pub(crate) struct Ranges<'a> {
     film: &'a FilmInfo,
     options: ReaderOptions,
-    entries: Vec<EntryPoint>,
+    entries: Arc<[EntryPoint]>,
     pub(super) scouts: usize,
+    elsewhere: Option<&'a dyn Elsewhere>,
+    /// Threads that wait for what is read elsewhere.
+    pub(super) waiters: usize,
     /// Ranges that may be there at once.
     most: usize,
     /// The most frames of one.
@@ -69,6 +92,8 @@ struct State {
     next: usize,
     /// What became of the ranges that were begun and are not joined; `None` while they are read.
     begun: BTreeMap<usize, Option<Outcome>>,
+    /// How many of them are read elsewhere.
+    there: usize,
     /// Whether the one that joins waits for a range, so that it decodes nothing.
     waiting: bool,
 }
@@ -77,45 +102,160 @@ struct State {
 type Outcome = Option<Box<Range>>;
 
 /// A frame that a scout has found.
-struct Found {
-    entry: FrameEntry,
-    facts: FrameFacts,
-    small: SmallPicture,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FoundFrame {
+    pub entry: FrameEntry,
+    pub facts: FrameFacts,
+    pub small: SmallPicture,
 }
 
 /// What a scout has found in a range.
-struct Range {
+#[derive(Debug)]
+pub(crate) struct FoundRange {
     /// The frames that the reader before has to come to, too, the first of the range among them.
-    compared: Vec<(FrameEntry, FrameFacts)>,
+    pub compared: Vec<(FrameEntry, FrameFacts)>,
     /// The state of the reader there.
-    state: ReaderState,
+    pub state: ReaderState,
     /// All frames of the range, and the first of the next one.
-    frames: VecDeque<Found>,
-    reader: FrameReader,
+    pub frames: VecDeque<FoundFrame>,
+    /// How far its reader has come.
+    pub progress: ReaderProgress,
     /// Whether the film ends with it.
-    ended: bool,
+    pub ended: bool,
+}
+
+/// A range, and who has read it.
+struct Range {
+    found: FoundRange,
+    reader: Standing,
+}
+
+impl Range {
+    /// Whether its reader began as the reader before it went on.
+    fn is_at(&self, compared: &[(FrameEntry, FrameFacts)], state: ReaderState) -> bool {
+        self.found.compared == compared && self.found.state == state
+    }
+}
+
+/// A reader that stands at the end of what it was to read.
+// A reader holds its decoder by pointers, and moves once for each range.
+#[allow(clippy::large_enum_variant)]
+enum Standing {
+    Here(FrameReader),
+    /// It read the range behind this entry point elsewhere, whose last frame has this time.
+    There {
+        progress: ReaderProgress,
+        entry: usize,
+        last: i64,
+    },
+}
+
+impl Standing {
+    fn progress(&self) -> ReaderProgress {
+        match self {
+            Self::Here(reader) => reader.progress(),
+            Self::There { progress, .. } => progress.clone(),
+        }
+    }
+
+    /// Takes over what an earlier reader has found.
+    fn go_on_from(&mut self, came: ReaderProgress) {
+        match self {
+            Self::Here(reader) => reader.go_on_from(came),
+            Self::There { progress, .. } => *progress = came,
+        }
+    }
+
+    /// The reader itself. One that is elsewhere is opened again, and reads its range once more.
+    fn reader(&mut self, ranges: &Ranges<'_>) -> Result<&mut FrameReader, ExportError> {
+        if let Self::There { progress, entry, last } = self {
+            let changed = || ExportError::from(RequestError::SourceChanged { frame: progress.frames() });
+            let mut reader = ranges.reader(*entry)?.ok_or_else(changed)?;
+            while reader.next()?.ok_or_else(changed)?.pts < *last {}
+            if reader.progress().state() != progress.state() {
+                return Err(changed());
+            }
+            reader.go_on_from(progress.clone());
+            *self = Self::Here(reader);
+        }
+        match self {
+            Self::Here(reader) => Ok(reader),
+            Self::There { .. } => Err(ExportError::Internal("a reader was not opened".into())),
+        }
+    }
+}
+
+/// Reads the range that begins at an entry point, and the first frame of the next one; nothing where it
+/// cannot be read, is damaged, or has more than so many frames. What is wrong there is found, and told, by
+/// who reads the film in order.
+pub(crate) fn read_range(
+    film: &FilmInfo,
+    options: ReaderOptions,
+    (entries, number): (&[EntryPoint], usize),
+    most: usize,
+    over: &dyn Fn() -> bool,
+) -> Option<(FoundRange, FrameReader)> {
+    let entry = entries.get(number)?;
+    let end = entries.get(number + 1).map(|next| next.at);
+    let mut reader = FrameReader::open_entry(film, options, entry).ok()??;
+    reader.divide(entries);
+    let (mut compared, mut state) = (Vec::new(), None);
+    let mut frames = VecDeque::new();
+    let ended = loop {
+        let Some(frame) = reader.next().ok()? else { break true };
+        if over() || frames.len() + compared.len() >= most {
+            return None;
+        }
+        let (found, facts) = (FrameEntry::from(&frame), reader.facts());
+        if found.pts <= entry.at {
+            compared.push((found, facts));
+        }
+        if found.pts == entry.at {
+            state = Some(reader.progress().state());
+        }
+        if found.pts >= entry.at {
+            let small = SmallPicture::of(&frame.picture);
+            frames.push_back(FoundFrame { entry: found, facts, small });
+        }
+        if end.is_some_and(|end| found.pts >= end) {
+            break false;
+        }
+    };
+    let progress = reader.progress();
+    let state = state.filter(|_| progress.is_sound(Some(number)))?;
+    Some((FoundRange { compared, state, frames, progress, ended }, reader))
 }
 
 impl<'a> Ranges<'a> {
     /// Divides a film, as far as it can be divided.
-    pub(crate) fn new(film: &'a FilmInfo, options: ReaderOptions, plan: RangePlan) -> Self {
-        let entries = if plan.scouts == 0 { Vec::new() } else { film.entry_points(plan.least, plan.times) };
+    pub(crate) fn new(
+        film: &'a FilmInfo,
+        options: ReaderOptions,
+        plan: RangePlan,
+        elsewhere: Option<&'a dyn Elsewhere>,
+    ) -> Self {
+        let others = elsewhere.map_or(0, Elsewhere::at_once);
+        let divided = plan.scouts + others > 0;
+        let entries = if divided { film.entry_points(plan.least, plan.times) } else { Vec::new() };
         let longest = entries.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or(0);
         let seconds = film.video.time(longest).seconds().max(plan.least.seconds());
         let expected = (seconds * film.video.frame_rate.to_f64().clamp(1.0, 1000.0)).ceil() as u64 + 1;
         let frames = expected.saturating_mul(CROWDED);
         let picture = options.format.picture_bytes(film.video.width, film.video.height);
-        let small = (SmallPicture::BYTES + size_of::<Found>()) as u64;
+        let small = (SmallPicture::BYTES + size_of::<FoundFrame>()) as u64;
         let each = (DECODER_FRAMES + u64::from(options.threads)) * picture + frames.saturating_mul(small);
         let most = usize::try_from(plan.memory / each.max(1)).unwrap_or(usize::MAX);
         let scouts = plan.scouts.min(most).min(entries.len());
+        let waiters = others.min(most).min(entries.len());
         Self {
             film,
             options,
-            entries,
+            entries: entries.into(),
             scouts,
+            elsewhere,
+            waiters,
             // Those that are done wait for those before them.
-            most: most.min(2 * scouts),
+            most: most.min(2 * (scouts + waiters)),
             frames: usize::try_from(frames).unwrap_or(usize::MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -125,11 +265,56 @@ impl<'a> Ranges<'a> {
 
     /// Reads ranges until there are no more, each when decoders leave one of `cores` idle that they may use.
     pub(super) fn scout(&self, cores: &dyn Fn() -> usize, stop: &StopFlag) {
-        while let Some(range) = self.claim(cores, stop) {
+        while let Some(range) = self.claim(Some(cores), stop) {
             let found = catch_unwind(AssertUnwindSafe(|| self.read(range, stop))).unwrap_or(None);
             self.lock().begun.entry(range).and_modify(|outcome| *outcome = Some(found));
             self.changed.notify_all();
         }
+    }
+
+    /// Has ranges read elsewhere until there are no more, or one cannot be: who cannot read one will hardly
+    /// read another.
+    pub(super) fn scout_elsewhere(&self, stop: &StopFlag) {
+        let Some(elsewhere) = self.elsewhere else { return };
+        while let Some(range) = self.claim(None, stop) {
+            let over = || self.is_over(stop);
+            let read = || elsewhere.read(&self.entries, range, self.frames, &over);
+            let found = catch_unwind(AssertUnwindSafe(read))
+                .unwrap_or(None)
+                .and_then(|found| self.found(*found, range));
+            let mut state = self.lock();
+            state.there -= 1;
+            let failed = found.is_none();
+            if failed {
+                // The reader before it goes on, as if nobody had begun it.
+                state.begun.remove(&range);
+            } else if let Some(outcome) = state.begun.get_mut(&range) {
+                *outcome = Some(found);
+            }
+            drop(state);
+            self.changed.notify_all();
+            if failed {
+                return;
+            }
+        }
+    }
+
+    /// A range that was read elsewhere, as far as it can be one of this film.
+    fn found(&self, found: FoundRange, entry: usize) -> Outcome {
+        let last = found.frames.back()?.entry.pts;
+        let fits = found.progress.is_divided_by(&self.entries) && found.frames.len() <= self.frames;
+        let progress = found.progress.clone();
+        fits.then(|| Box::new(Range { found, reader: Standing::There { progress, entry, last } }))
+    }
+
+    /// A reader that begins at an entry point.
+    fn reader(&self, entry: usize) -> Result<Option<FrameReader>, ExportError> {
+        let Some(entry) = self.entries.get(entry) else { return Ok(None) };
+        let mut reader = FrameReader::open_entry(self.film, self.options, entry)?;
+        if let Some(reader) = &mut reader {
+            reader.divide(&self.entries);
+        }
+        Ok(reader)
     }
 
     /// No more ranges are wanted.
@@ -142,19 +327,20 @@ impl<'a> Ranges<'a> {
         self.over.load(Ordering::Acquire) || stop.is_raised()
     }
 
-    /// Waits for a range to read.
-    fn claim(&self, cores: &dyn Fn() -> usize, stop: &StopFlag) -> Option<usize> {
+    /// Waits for a range to read: here, on one of so many cores, or elsewhere.
+    fn claim(&self, cores: Option<&dyn Fn() -> usize>, stop: &StopFlag) -> Option<usize> {
         let mut state = self.lock();
         loop {
             if self.is_over(stop) || state.next >= self.entries.len() {
                 return None;
             }
             let running = state.begun.values().filter(|outcome| outcome.is_none()).count();
-            let decoders = running + usize::from(!state.waiting) + 1;
+            let decoders = running.saturating_sub(state.there) + usize::from(!state.waiting) + 1;
             let threads = decoders * self.options.threads.max(1) as usize;
-            if state.begun.len() < self.most && threads <= cores() {
+            if state.begun.len() < self.most && cores.is_none_or(|cores| threads <= cores()) {
                 let range = state.next;
                 state.next += 1;
+                state.there += usize::from(cores.is_none());
                 state.begun.insert(range, None);
                 return Some(range);
             }
@@ -193,38 +379,10 @@ impl<'a> Ranges<'a> {
         self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Reads a range, and the first frame of the next one. What is wrong there is found, and told, by who
-    /// reads the film in order.
     fn read(&self, number: usize, stop: &StopFlag) -> Outcome {
-        let entry = &self.entries[number];
-        let end = self.entries.get(number + 1).map(|next| next.at);
-        let mut reader = FrameReader::open_entry(self.film, self.options, entry).ok()??;
-        reader.divide(&self.entries);
-        let (mut compared, mut state) = (Vec::new(), None);
-        let mut frames = VecDeque::new();
-        let ended = loop {
-            let Some(frame) = reader.next().ok()? else { break true };
-            if self.is_over(stop) || frames.len() + compared.len() >= self.frames {
-                return None;
-            }
-            let (found, facts) = (FrameEntry::from(&frame), reader.facts());
-            if found.pts <= entry.at {
-                compared.push((found, facts));
-            }
-            if found.pts == entry.at {
-                state = Some(reader.state());
-            }
-            if found.pts >= entry.at {
-                let small = SmallPicture::of(&frame.picture);
-                frames.push_back(Found { entry: found, facts, small });
-            }
-            if end.is_some_and(|end| found.pts >= end) {
-                break false;
-            }
-        };
-        let sound = reader.is_sound(Some(number));
-        let state = state.filter(|_| sound)?;
-        Some(Box::new(Range { compared, state, frames, reader, ended }))
+        let over = || self.is_over(stop);
+        let read = read_range(self.film, self.options, (&self.entries, number), self.frames, &over);
+        read.map(|(found, reader)| Box::new(Range { found, reader: Standing::Here(reader) }))
     }
 }
 
@@ -243,7 +401,7 @@ pub(super) struct Fed {
 pub(super) struct Feed<'a> {
     ranges: &'a Ranges<'a>,
     /// The reader that has come to the next frame in order, or to the beginning of what is `ahead`.
-    reader: FrameReader,
+    reader: Standing,
     ended: bool,
     /// The number of the next frame.
     index: u64,
@@ -251,14 +409,14 @@ pub(super) struct Feed<'a> {
     next: usize,
     compared: Vec<(FrameEntry, FrameFacts)>,
     /// The frames of a range that come next.
-    queue: VecDeque<Found>,
+    queue: VecDeque<FoundFrame>,
     /// The reader that goes on behind them, where it did not take the place of `reader` yet.
     ahead: Option<Ahead>,
     refused: u32,
 }
 
 struct Ahead {
-    reader: FrameReader,
+    reader: Standing,
     entry: usize,
     /// The states there of the reader before and of this one.
     states: (ReaderState, ReaderState),
@@ -273,7 +431,7 @@ impl<'a> Feed<'a> {
         reader.divide(&ranges.entries);
         Ok(Self {
             ranges,
-            reader,
+            reader: Standing::Here(reader),
             ended: false,
             index: 0,
             next: 0,
@@ -285,8 +443,8 @@ impl<'a> Feed<'a> {
     }
 
     /// What was found on the way through the film.
-    pub(super) fn findings(&self) -> Vec<retake_libav::Finding> {
-        self.reader.findings()
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        self.reader.progress().findings(self.ranges.film)
     }
 
     /// Returns the next frame; `None` after the last. With `whole`, a picture is wanted although it may be
@@ -303,16 +461,17 @@ impl<'a> Feed<'a> {
             self.go_ahead();
         }
         if self.ahead.is_none()
-            && let Some(Found { entry, facts, small }) = self.queue.pop_front()
+            && let Some(FoundFrame { entry, facts, small }) = self.queue.pop_front()
         {
             return Ok(Some(Fed { entry, facts, small, frame: None, elsewhere: true }));
         }
         if self.ended {
             return Ok(None);
         }
-        let frame = self.reader.next()?;
+        let reader = self.reader.reader(self.ranges)?;
+        let frame = reader.next()?;
         self.ended = frame.is_none();
-        let came = frame.as_ref().map(|frame| (FrameEntry::from(frame), self.reader.facts()));
+        let came = frame.as_ref().map(|frame| (FrameEntry::from(frame), reader.facts()));
         // Pictures that are decoded once more show once more whether the range is what it has to be.
         let expected = self.queue.pop_front();
         let elsewhere = expected.as_ref().is_some_and(|found| Some((found.entry, found.facts)) == came);
@@ -328,9 +487,11 @@ impl<'a> Feed<'a> {
     /// Leaves the reader before a range behind.
     fn go_ahead(&mut self) {
         let Some(ahead) = self.ahead.take() else { return };
-        let Ahead { mut reader, entry, states, index, ended } = ahead;
-        std::mem::swap(&mut self.reader, &mut reader);
-        self.reader.follow(reader, entry, states, index);
+        let Ahead { reader, entry, states, index, ended } = ahead;
+        let earlier = std::mem::replace(&mut self.reader, reader).progress();
+        let mut progress = self.reader.progress();
+        progress.follow(earlier, entry, states, index);
+        self.reader.go_on_from(progress);
         self.ended = ended;
     }
 
@@ -360,14 +521,15 @@ impl<'a> Feed<'a> {
             let Some(outcome) = self.ranges.take(range, stop)? else { continue };
             // The queue ends with this frame, so that the reader which read it is the one that stands here.
             self.go_ahead();
-            if !self.reader.is_sound(None) {
+            let progress = self.reader.progress();
+            if !progress.is_sound(None) {
                 self.ranges.end();
                 continue;
             }
-            let there = self.reader.state();
+            let there = progress.state();
             match outcome {
-                Some(found) if found.compared == compared && found.state == there => {
-                    let Range { mut frames, reader, ended, state, .. } = *found;
+                Some(range_found) if range_found.is_at(&compared, there) => {
+                    let Range { found: FoundRange { mut frames, ended, state, .. }, reader } = *range_found;
                     let index = self.index + frames.len() as u64;
                     // The frame itself is given out now.
                     frames.pop_front();

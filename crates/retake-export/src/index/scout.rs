@@ -89,6 +89,10 @@ impl Scout<'_> {
                 // Fewer scouts find the same.
                 let _ = thread::Builder::new().name(format!("scout-{number}")).spawn_scoped(scope, scout);
             }
+            for number in 0..ranges.waiters {
+                let wait = move || ranges.scout_elsewhere(stop);
+                let _ = thread::Builder::new().name(format!("range-{number}")).spawn_scoped(scope, wait);
+            }
             let joined = Feed::open(ranges).and_then(|feed| join.run(feed));
             ranges.end();
             joined

@@ -5,6 +5,7 @@
 //! machine.
 
 use crate::error::ExportError;
+use crate::index::ranges::Elsewhere;
 use crate::take::finished::FinishedTake;
 use crate::take::store::TakeFile;
 use retake_compression::take::TakeDescription;
@@ -99,6 +100,11 @@ pub(crate) trait Executor: Sync {
 
     /// Gives up all that is accepted and not done. May be called again.
     fn cancel(&self);
+
+    /// Who reads ranges of the film where takes are run, if anybody does.
+    fn ranges(&self) -> Option<&dyn Elsewhere> {
+        None
+    }
 }
 
 #[cfg(test)]

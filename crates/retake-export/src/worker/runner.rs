@@ -2,6 +2,7 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::index::journal::JournalFollower;
+use crate::index::ranges::{FoundRange, read_range};
 use crate::job::folder::{JobDescription, PROGRAM, SourceFacts, VisitedFolder};
 use crate::job::identity::source_identity;
 use crate::stop::StopFlag;
@@ -12,7 +13,7 @@ use crate::take::store::TakeStore;
 use crate::take::threads::RangeSource;
 use retake_compression::encoder::{EncoderFactory, EncoderSettings};
 use retake_compression::take::{self, TakeDescription};
-use retake_libav::{FilmInfo, ReaderOptions, probe_with};
+use retake_libav::{EntryPoint, FilmInfo, ReaderOptions, probe_with};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -70,6 +71,18 @@ impl TakeRunner {
     /// The encoder that it runs takes with.
     pub(crate) fn encoder(&self) -> &str {
         &self.encoder
+    }
+
+    /// Reads a range of the film for its export, which looks for scenes in it.
+    pub(crate) fn read_range(
+        &self,
+        entries: &[EntryPoint],
+        number: usize,
+        most: usize,
+    ) -> Option<FoundRange> {
+        let over = || self.tools.stop.is_raised();
+        let read = read_range(&self.frames.film, self.frames.options, (entries, number), most, &over);
+        read.map(|(found, _)| found)
     }
 
     /// Runs a take, and puts it into the store, unless it is there already. `encoded` is told of every few

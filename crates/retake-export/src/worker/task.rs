@@ -168,12 +168,7 @@ pub(super) fn run(
     stop: &StopFlag,
 ) -> Result<FinishedTake, Cause> {
     let TakeTask { program, job, source, take } = task;
-    if program != PROGRAM {
-        let job = program.clone();
-        return Err(Cause::here(RequestError::WorkerOfOtherVersion { job, worker: PROGRAM }.into()));
-    }
-    let (job, source) = (root.resolve(job).map_err(Cause::here)?, root.resolve(source).map_err(Cause::here)?);
-    let mut runner = TakeRunner::open(&job, &source, encoders, stop.clone()).map_err(Cause::here)?;
+    let mut runner = open(root, program, (job, source), encoders, stop).map_err(Cause::here)?;
     let taken = AssertUnwindSafe(|| runner.run(take.clone(), &|_| ()));
     let taken = catch_unwind(taken)
         .unwrap_or_else(|_| Err(ExportError::Internal(format!("the take of {} panicked", take.range))));
@@ -184,6 +179,21 @@ pub(super) fn run(
         }
         error => Cause::here(error),
     })
+}
+
+/// Opens a job and its source, both below the shared folder, for a program of its own version.
+pub(super) fn open(
+    root: &SharedRoot,
+    program: &str,
+    (job, source): (&Path, &Path),
+    encoders: &[Arc<dyn EncoderFactory>],
+    stop: &StopFlag,
+) -> Result<TakeRunner, ExportError> {
+    if program != PROGRAM {
+        let job = program.to_owned();
+        return Err(RequestError::WorkerOfOtherVersion { job, worker: PROGRAM }.into());
+    }
+    TakeRunner::open(&root.resolve(job)?, &root.resolve(source)?, encoders, stop.clone())
 }
 
 /// The name of this machine, for people.

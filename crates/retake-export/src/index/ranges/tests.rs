@@ -2,14 +2,15 @@
 
 use super::super::journal::{Journal, Subject, commits};
 use super::super::scout::{Scout, ScoutPlan, Scouted};
-use super::super::{FilmMap, ScoutedFrame};
+use super::super::{FilmMap, ScoutedFrame, range_file};
 use super::*;
 use crate::testing::Studio;
 use proptest::prelude::*;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmPosition, FilmRange, Finding, FindingKind, FrameIndex, probe, survey, survey_range};
+use retake_libav::{FilmPosition, FilmRange, FindingKind, FrameIndex, probe, survey, survey_range};
 use std::cell::Cell;
 use std::fs::{self, OpenOptions};
+use std::io::Seek;
 use std::path::Path;
 
 /// Pictures that change all the time, with cuts, which do not lie where sync frames are.
@@ -63,10 +64,23 @@ fn one_by_one(film: &FilmInfo) -> (Vec<FrameEntry>, Vec<Finding>) {
     (frames, reader.findings())
 }
 
-/// All frames in turn, of which others have read these ranges; and how many of them came from those.
-fn fed(film: &FilmInfo, plan: RangePlan, read: &[bool], whole: bool) -> (Vec<FrameEntry>, Vec<Finding>, u64) {
-    let (ranges, stop) = (Ranges::new(film, options(film), plan), StopFlag::new());
-    ranges.read_before(read);
+/// Frames, findings, and how many of the frames came from ranges that others have read.
+type Fed = (Vec<FrameEntry>, Vec<Finding>, u64);
+
+/// All frames in turn, of which others have read these ranges: the same, whether those are here, on other
+/// machines, or both.
+fn fed(film: &FilmInfo, plan: RangePlan, read: &[bool], whole: bool) -> Fed {
+    let here = fed_by(film, plan, (read, &[false]), whole);
+    for there in [&[true][..], &[true, false]] {
+        assert!(fed_by(film, plan, (read, there), whole) == here, "read elsewhere: {there:?}");
+    }
+    here
+}
+
+/// As [`fed`]; which of the ranges are read elsewhere is told in turn.
+fn fed_by(film: &FilmInfo, plan: RangePlan, (read, there): (&[bool], &[bool]), whole: bool) -> Fed {
+    let (ranges, stop) = (Ranges::new(film, options(film), plan, None), StopFlag::new());
+    ranges.read_before(read, there);
     let mut feed = Feed::open(&ranges).unwrap();
     let (mut frames, mut elsewhere) = (Vec::new(), 0);
     while let Some(fed) = feed.next(whole, &stop).unwrap() {
@@ -81,15 +95,53 @@ fn fed(film: &FilmInfo, plan: RangePlan, read: &[bool], whole: bool) -> (Vec<Fra
 }
 
 impl Ranges<'_> {
-    /// Reads those of the ranges that are asked for, before anybody reads the film in order.
-    fn read_before(&self, read: &[bool]) {
-        for (number, read) in read.iter().enumerate().take(self.entries.len()) {
-            if *read {
-                let found = self.read(number, &StopFlag::new());
-                self.lock().begun.insert(number, Some(found));
-            }
+    /// Reads those of the ranges that are asked for, before anybody reads the film in order, and some of them
+    /// elsewhere.
+    fn read_before(&self, read: &[bool], there: &[bool]) {
+        let reads = read.iter().zip(there.iter().cycle()).enumerate().take(self.entries.len());
+        for (number, (_, there)) in reads.filter(|(_, (read, _))| **read) {
+            let found = if *there {
+                let machine = Machine { film: self.film, options: self.options, loses: &[] };
+                let found = machine.read(&self.entries, number, self.frames, &|| false);
+                found.and_then(|found| self.found(*found, number))
+            } else {
+                self.read(number, &StopFlag::new())
+            };
+            self.lock().begun.insert(number, Some(found));
         }
         self.lock().next = self.entries.len();
+    }
+}
+
+/// A machine that reads ranges into files, and loses some of them.
+struct Machine<'a> {
+    film: &'a FilmInfo,
+    options: ReaderOptions,
+    loses: &'a [bool],
+}
+
+impl Elsewhere for Machine<'_> {
+    fn at_once(&self) -> usize {
+        3
+    }
+
+    fn read(
+        &self,
+        entries: &Arc<[EntryPoint]>,
+        number: usize,
+        frames: usize,
+        over: &dyn Fn() -> bool,
+    ) -> Option<Box<FoundRange>> {
+        if self.loses.get(number) == Some(&true) {
+            return None;
+        }
+        let (found, _) = read_range(self.film, self.options, (entries, number), frames, over)?;
+        let mut file = tempfile::tempfile().unwrap();
+        range_file::write(&file, &found).unwrap();
+        file.rewind().unwrap();
+        let back = range_file::read(file, frames).unwrap();
+        assert!(back.frames == found.frames && back.compared == found.compared && back.ended == found.ended);
+        Some(Box::new(back))
     }
 }
 
@@ -278,7 +330,24 @@ struct Way {
     hands_on: bool,
     least: f64,
     read: Vec<bool>,
+    /// Which of them are read elsewhere, in turn.
+    there: Vec<bool>,
     scouts: usize,
+    /// Whether others read ranges, too, and which of them these lose.
+    loses: Option<Vec<bool>>,
+}
+
+impl Way {
+    /// One reader alone.
+    const LINEAR: Self = Self {
+        streaming: true,
+        hands_on: true,
+        least: 1.0,
+        read: Vec::new(),
+        there: Vec::new(),
+        scouts: 0,
+        loses: None,
+    };
 }
 
 fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scouting, Listener) {
@@ -289,9 +358,13 @@ fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scoutin
     let known = map.index.frames.len() as u64;
     let held = super::super::scout::held_back(rule, way.streaming);
     let plan_of = ScoutPlan { rule, shortest: 6, streaming: way.streaming, permits: held as usize + 8 };
-    let ranges = Ranges::new(film, options(film), RangePlan { scouts: way.scouts, ..plan(way.least) });
+    let loses = way.loses.as_deref();
+    let machine = loses.map(|loses| Machine { film, options: options(film), loses });
+    let elsewhere = machine.as_ref().map(|machine| machine as &dyn Elsewhere);
+    let of_ranges = RangePlan { scouts: way.scouts, ..plan(way.least) };
+    let ranges = Ranges::new(film, options(film), of_ranges, elsewhere);
     if !way.read.is_empty() {
-        ranges.read_before(&way.read);
+        ranges.read_before(&way.read, &way.there);
     }
     let stop = StopFlag::new();
     let (plan, hands_on, cores) = (plan_of, way.hands_on, || usize::MAX);
@@ -327,7 +400,7 @@ fn index_and_units_are_those_of_one_scout() {
         let mut kept = Vec::new();
         let linear = RULES.map(|rule| {
             let streaming = rule.window == 0;
-            let way = Way { streaming, hands_on: true, least: 1.0, read: Vec::new(), scouts: 0 };
+            let way = Way { streaming, least: 1.0, ..Way::LINEAR };
             let journal = studio.path(&format!("{name}-{}", rule.longest));
             kept.push(journal.clone());
             let (found, listener) = scout(&film, &journal, rule, &way);
@@ -338,12 +411,13 @@ fn index_and_units_are_those_of_one_scout() {
         journals.push(kept);
     }
     let count = films.len();
-    let way = (0..2usize, any::<bool>(), 0.4f64..3.0, prop::collection::vec(any::<bool>(), 1..20));
+    let some = || prop::collection::vec(any::<bool>(), 1..20);
+    let way = (0..2usize, any::<bool>(), 0.4f64..3.0, some(), some());
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
     let alone = Cell::new(0);
-    proptest!(config, |(film in 0..count, (rule, hands_on, least, read) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
+    proptest!(config, |(film in 0..count, (rule, hands_on, least, read, there) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
         let (source, linear) = &films[film];
-        let way = Way { streaming: rule == 0, hands_on, least, read, scouts: 64 };
+        let way = Way { streaming: rule == 0, hands_on, least, read, there, scouts: 64, loses: None };
         let journal = studio.path("journal");
         let _ = fs::remove_file(&journal);
         if resumed {
@@ -358,23 +432,66 @@ fn index_and_units_are_those_of_one_scout() {
     assert!(alone > 5, "in {alone} cases a range was joined while frames were handed on");
 }
 
-/// With threads of their own, too, which come in any order.
+/// With threads of their own, too, which come in any order, here and on machines that lose ranges.
 #[test]
 fn any_number_of_scouts_finds_the_same() {
     let Some(studio) = Studio::open() else { return };
     let path = studio.render(&format!("{PICTURES} {}", FILMS[0].1), "film.mp4");
     let film = look(&path);
-    let found = |scouts: usize, rule: usize, hands_on: bool| {
-        let way = Way { streaming: rule == 0, hands_on, least: 0.7, read: Vec::new(), scouts };
-        let journal = studio.path(&format!("{scouts}-{rule}-{hands_on}"));
+    let found = |scouts: usize, rule: usize, hands_on: bool, loses: Option<&[bool]>| {
+        let loses = loses.map(<[bool]>::to_vec);
+        let way = Way { streaming: rule == 0, hands_on, least: 0.7, scouts, loses, ..Way::LINEAR };
+        let journal = studio.path("journal");
+        let _ = fs::remove_file(&journal);
         scout(&film, &journal, RULES[rule], &way).0
     };
     for rule in [0, 1] {
-        let linear = found(0, rule, true);
+        let linear = found(0, rule, true, None);
         for scouts in [1, 2, 3, 7] {
             for hands_on in [true, false] {
-                assert!(found(scouts, rule, hands_on) == linear, "{scouts} scouts");
+                assert!(found(scouts, rule, hands_on, None) == linear, "{scouts} scouts");
+            }
+        }
+        for (scouts, loses) in [(0, &[false][..]), (2, &[false]), (0, &[false, false, true]), (1, &[true])] {
+            for hands_on in [true, false] {
+                let found = found(scouts, rule, hands_on, Some(loses));
+                assert!(found == linear, "{scouts} scouts, and a machine that loses {loses:?}");
             }
         }
     }
+}
+
+/// What comes from elsewhere is believed as far as it can be one of this film: everything else is as if there
+/// were no range.
+#[test]
+fn a_damaged_file_of_a_range_is_none() {
+    let Some(studio) = Studio::open() else { return };
+    let path = studio.render(&format!("{PICTURES} {}", FILMS[0].1), "film.mp4");
+    let film = look(&path);
+    let ranges = Ranges::new(&film, options(&film), plan(1.0), None);
+    let (found, _) =
+        read_range(&film, options(&film), (&ranges.entries, 1), ranges.frames, &|| false).unwrap();
+    let write = |range: &FoundRange| {
+        let file = fs::File::create(studio.path("range")).unwrap();
+        range_file::write(&file, range).unwrap();
+        fs::read(studio.path("range")).unwrap()
+    };
+    let read = |bytes: &[u8], most: usize| {
+        fs::write(studio.path("range"), bytes).unwrap();
+        range_file::read(fs::File::open(studio.path("range")).unwrap(), most)
+    };
+    let sound = write(&found);
+    assert!(read(&sound, found.frames.len()).unwrap().frames == found.frames);
+    assert!(read(&sound, found.frames.len() - 1).is_err(), "it has more frames than are wanted");
+    for place in (0..sound.len()).step_by(sound.len() / 97) {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 0x10;
+        assert!(read(&damaged, 1000).is_err(), "a byte at {place} is another one");
+        assert!(read(&sound[..place], 1000).is_err(), "it ends at {place}");
+    }
+    // whole files that are none of this film
+    let entries = &ranges.entries[..ranges.entries.len() - 1];
+    let (other, _) = read_range(&film, options(&film), (entries, 0), ranges.frames, &|| false).unwrap();
+    assert!(ranges.found(other, 0).is_none(), "it was divided in another way");
+    assert!(ranges.found(FoundRange { frames: VecDeque::new(), ..found }, 1).is_none(), "it has no frames");
 }

@@ -3,7 +3,7 @@
 
 use super::engine::ArrayEngine;
 use super::executor::{ArrayExecutor, ArrayPlace};
-use super::{ArrayFile, ArrayId, run_array_worker};
+use super::{ArrayFile, ArrayId, ArrayWork, run_array_worker};
 use crate::index::ScoutedFrame;
 use crate::index::ranges::Ranges;
 use crate::index::scout::{Scout, Scouted};
@@ -28,14 +28,16 @@ use std::time::Duration;
 pub(crate) struct Counts {
     pub lost: AtomicU64,
     pub twice: AtomicU64,
+    /// Ranges of the film that were asked for, lost ones too.
+    pub ranges: AtomicU64,
 }
 
 struct Careless {
     root: PathBuf,
-    /// Every how many takes one is lost; none if 0.
+    /// Every how many takes or ranges one is lost; none if 0.
     loses: u64,
     taken: u64,
-    /// The takes that were lost: none is lost twice, or it would be given up at times.
+    /// What was lost: nothing is lost twice, or a take would be given up at times.
     forgotten: BTreeSet<String>,
     counts: Arc<Counts>,
     running: BTreeMap<ArrayId, Vec<(u32, JoinHandle<()>)>>,
@@ -78,12 +80,19 @@ impl ArrayEngine for Careless {
 
     fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()> {
         let text = std::fs::read(self.root.join(file))?;
-        let takes = serde_json::from_slice::<ArrayFile>(&text)?.takes;
+        let work = serde_json::from_slice::<ArrayFile>(&text)?.work;
         // the last one first
         for index in (0..count).rev() {
             self.taken += 1;
             let unlucky = self.loses > 0 && self.taken.is_multiple_of(self.loses);
-            if unlucky && self.forgotten.insert(takes[index as usize].id().to_string()) {
+            let name = match &work[index as usize] {
+                ArrayWork::Take(take) => take.id().to_string(),
+                ArrayWork::Range { number, .. } => {
+                    self.counts.ranges.fetch_add(1, Ordering::AcqRel);
+                    format!("range {number}")
+                }
+            };
+            if unlucky && self.forgotten.insert(name) {
                 self.counts.lost.fetch_add(1, Ordering::AcqRel);
                 continue;
             }
@@ -123,7 +132,7 @@ fn known(folder: &Path) -> Job {
     let job = job(folder, |_| ());
     job.folder.note_source(&job.source_facts()).unwrap();
     let (journal, map) = job.index().unwrap();
-    let ranges = Ranges::new(&job.source, job.reader, job.ranges);
+    let ranges = Ranges::new(&job.source, job.reader, job.ranges, None);
     let (plan, stop) = (job.scout, StopFlag::new());
     let scout = Scout { plan, ranges, cores: &|| 1, hands_on: false, journal, map, stop: &stop };
     scout.run(&mut Nobody).unwrap();

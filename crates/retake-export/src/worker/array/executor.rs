@@ -1,18 +1,22 @@
 //! The executor that has a batch system run takes.
 
 use super::engine::ArrayEngine;
-use super::{ArrayFile, ArrayId, Said, TaskReport};
+use super::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport};
 use crate::error::ExportError;
+use crate::index::range_file;
+use crate::index::ranges::{Elsewhere, FoundRange};
 use crate::job::Job;
 use crate::job::folder::PROGRAM;
 use crate::own_folder::Folder;
 use crate::take::executor::{
-    Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest, Ticket,
+    Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest,
 };
 use crate::worker::child::sentence;
 use crate::worker::root::SharedRoot;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+use retake_libav::EntryPoint;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +30,8 @@ const TICK: Duration = Duration::from_millis(50);
 const MOST_TAKES: usize = 1000;
 /// The most takes that are accepted and not handed to the batch system.
 const MOST_WAITING: usize = 10_000;
+/// The most ranges of the film that are read at once.
+const MOST_RANGES: u32 = 32;
 /// How long a batch system may fail to answer.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The most that is read of what a worker wrote, in bytes.
@@ -58,9 +64,33 @@ impl ArrayPlace {
     }
 }
 
+/// What a batch system is to do.
+enum Work {
+    Take(Box<TakeRequest>),
+    Range(RangeRequest),
+}
+
+/// A range of the film that is to be read.
+struct RangeRequest {
+    entries: Arc<[EntryPoint]>,
+    number: usize,
+    most: usize,
+    /// Its file goes here; nobody answers where it is lost.
+    reply: Sender<File>,
+}
+
+impl Work {
+    fn described(&self) -> ArrayWork {
+        match self {
+            Self::Take(take) => ArrayWork::Take(Box::new(take.description.clone())),
+            Self::Range(range) => ArrayWork::Range { number: range.number, most: range.most },
+        }
+    }
+}
+
 /// Takes that a batch system runs. When the value is dropped, what runs is given up.
 pub(crate) struct ArrayExecutor {
-    takes: Option<Sender<TakeRequest>>,
+    work: Option<Sender<Work>>,
     reports: Receiver<TakeReport>,
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
@@ -85,7 +115,7 @@ impl ArrayExecutor {
         earlier.iter().for_each(|array| engine.cancel(array));
         // what cannot be removed only takes space
         names.iter().filter(|name| super::is_name(name)).for_each(|name| drop(place.folder.remove(name)));
-        let ((takes, waiting), (sender, reports)) = (bounded(MOST_WAITING), unbounded());
+        let ((work, waiting), (sender, reports)) = (bounded(MOST_WAITING), unbounded());
         let (shared, encoder, at_once) = (Arc::<Shared>::default(), place.encoder.clone(), engine.at_once());
         let arrays = BTreeMap::new();
         let mut keeper = Keeper { engine, place, shared: shared.clone(), reports: sender, arrays };
@@ -93,7 +123,7 @@ impl ArrayExecutor {
             .name("arrays".into())
             .spawn(move || keeper.work(&waiting))
             .map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
-        Ok(Self { takes: Some(takes), reports, shared, keeper: Some(keeper), encoder, at_once })
+        Ok(Self { work: Some(work), reports, shared, keeper: Some(keeper), encoder, at_once })
     }
 
     /// The CPU seconds that workers say they have spent.
@@ -109,13 +139,12 @@ impl Executor for ArrayExecutor {
     }
 
     fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
-        let Some(takes) = self.takes.as_ref().filter(|_| !self.shared.cancelled.load(Ordering::Acquire))
-        else {
+        let Some(work) = self.work.as_ref().filter(|_| !self.shared.cancelled.load(Ordering::Acquire)) else {
             return Err(Refused::Cancelled);
         };
-        takes.try_send(take).map_err(|refused| match refused {
-            TrySendError::Full(take) => Refused::Full(Box::new(take)),
-            TrySendError::Disconnected(_) => Refused::Cancelled,
+        work.try_send(Work::Take(Box::new(take))).map_err(|refused| match refused {
+            TrySendError::Full(Work::Take(take)) => Refused::Full(take),
+            TrySendError::Full(Work::Range(_)) | TrySendError::Disconnected(_) => Refused::Cancelled,
         })
     }
 
@@ -126,12 +155,42 @@ impl Executor for ArrayExecutor {
     fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::Release);
     }
+
+    fn ranges(&self) -> Option<&dyn Elsewhere> {
+        Some(self)
+    }
+}
+
+impl Elsewhere for ArrayExecutor {
+    fn at_once(&self) -> usize {
+        self.at_once.min(MOST_RANGES) as usize
+    }
+
+    fn read(
+        &self,
+        entries: &Arc<[EntryPoint]>,
+        number: usize,
+        frames: usize,
+        over: &dyn Fn() -> bool,
+    ) -> Option<Box<FoundRange>> {
+        let (reply, file) = bounded(1);
+        let range = RangeRequest { entries: entries.clone(), number, most: frames, reply };
+        self.work.as_ref()?.try_send(Work::Range(range)).ok()?;
+        loop {
+            match file.recv_timeout(TICK) {
+                // a file that cannot be read is as good as none: the range is read here
+                Ok(file) => return range_file::read(file, frames).ok().map(Box::new),
+                Err(RecvTimeoutError::Timeout) if !over() => {}
+                Err(_) => return None,
+            }
+        }
+    }
 }
 
 impl Drop for ArrayExecutor {
     fn drop(&mut self) {
         self.cancel();
-        self.takes = None;
+        self.work = None;
         if let Some(keeper) = self.keeper.take() {
             // what it leaves behind by a panic is ended by the next run
             let _ = keeper.join();
@@ -150,8 +209,8 @@ struct Keeper {
 
 /// An array that is not done.
 struct Array {
-    /// The takes without an outcome, by their indexes.
-    open: BTreeMap<u32, TakeRequest>,
+    /// What has no outcome, by its index.
+    open: BTreeMap<u32, Work>,
     /// Those that the batch system has ended, and since when nothing was heard of them.
     ended: BTreeMap<u32, Instant>,
     /// When the batch system answered last.
@@ -159,16 +218,16 @@ struct Array {
 }
 
 impl Keeper {
-    fn work(&mut self, takes: &Receiver<TakeRequest>) {
+    fn work(&mut self, work: &Receiver<Work>) {
         let (mut waiting, mut since, mut asked) = (Vec::new(), Instant::now(), Instant::now());
         loop {
-            match takes.recv_timeout(TICK) {
+            match work.recv_timeout(TICK) {
                 Ok(take) => {
                     if waiting.is_empty() {
                         since = Instant::now();
                     }
                     waiting.push(take);
-                    waiting.extend(takes.try_iter().take(MOST_TAKES));
+                    waiting.extend(work.try_iter().take(MOST_TAKES));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.give_up(waiting),
@@ -198,28 +257,34 @@ impl Keeper {
     }
 
     /// Ends everything.
-    fn give_up(&mut self, waiting: Vec<TakeRequest>) {
-        for take in waiting {
-            self.tell(take.ticket, TakeOutcome::Cancelled);
+    fn give_up(&mut self, waiting: Vec<Work>) {
+        for work in waiting {
+            self.tell(work, TakeOutcome::Cancelled);
         }
         for (array, state) in std::mem::take(&mut self.arrays) {
             self.engine.cancel(&array);
-            for take in state.open.into_values() {
-                self.tell(take.ticket, TakeOutcome::Cancelled);
+            for work in state.open.into_values() {
+                self.tell(work, TakeOutcome::Cancelled);
             }
             forget(&self.place.folder, &array);
         }
     }
 
-    fn launch(&mut self, takes: Vec<TakeRequest>) {
+    fn launch(&mut self, work: Vec<Work>) {
         let array = ArrayId::new();
+        // a film is divided in one way
+        let entries = |work: &Work| match work {
+            Work::Range(range) => Some(range.entries.to_vec()),
+            Work::Take(_) => None,
+        };
         let file = ArrayFile {
             program: PROGRAM.to_owned(),
             job: self.place.job.clone(),
             source: self.place.source.clone(),
-            takes: takes.iter().map(|take| take.description.clone()).collect(),
+            entries: work.iter().find_map(entries).unwrap_or_default(),
+            work: work.iter().map(Work::described).collect(),
         };
-        let (name, count) = (array.file(), takes.len() as u32);
+        let (name, count) = (array.file(), work.len() as u32);
         let text = serde_json::to_vec(&file).map_err(io::Error::from);
         let written = text.and_then(|text| self.place.folder.write_whole(&name, &text));
         let path = self.place.folder.path().join(&name);
@@ -229,14 +294,14 @@ impl Keeper {
         });
         match launched {
             Ok(()) => {
-                let open = (0..).zip(takes).collect();
+                let open = (0..).zip(work).collect();
                 self.arrays.insert(array, Array { open, ended: BTreeMap::new(), answered: Instant::now() });
             }
             Err(error) => {
                 let (message, mut error) = (error.to_string(), Some(error));
-                for take in takes {
+                for work in work {
                     let error = error.take().unwrap_or_else(|| ExportError::Internal(message.clone()));
-                    self.tell(take.ticket, TakeOutcome::Failed(error));
+                    self.tell(work, TakeOutcome::Failed(error));
                 }
                 forget(&self.place.folder, &array);
             }
@@ -254,7 +319,7 @@ impl Keeper {
         }
     }
 
-    /// Takes in what a worker wrote of its take, if it is there.
+    /// Takes in what a worker wrote, if it is there.
     fn hear_of(&mut self, array: &ArrayId, index: u32) {
         let name = array.report(index);
         let report = match read_text(&self.place.folder, &name) {
@@ -264,7 +329,7 @@ impl Keeper {
         };
         let _ = self.place.folder.remove(&name);
         let state = self.arrays.get_mut(array);
-        let Some(take) = state.and_then(|state| state.open.remove(&index)) else {
+        let Some(work) = state.and_then(|state| state.open.remove(&index)) else {
             // said twice, or of an earlier run
             return;
         };
@@ -275,13 +340,21 @@ impl Keeper {
                 self.shared.busy.fetch_add(spent, Ordering::Relaxed);
                 TakeOutcome::Done { take: done, place: TakePlace::Stored }
             }
+            Ok(TaskReport { said: Said::Read, .. }) => {
+                let file = self.place.folder.read(&array.range(index));
+                // a reader that has gone wants nothing, and without a file it hears that there is none
+                if let (Work::Range(range), Ok(file)) = (work, file) {
+                    let _ = range.reply.send(file);
+                }
+                return;
+            }
             Ok(TaskReport { said: Said::Failed(error), .. }) => TakeOutcome::Failed(error.into()),
             Ok(TaskReport { said: Said::Unable(error), machine }) => {
                 TakeOutcome::Lost(format!("on {machine}: {}", ExportError::from(error)))
             }
             Err(error) => TakeOutcome::Lost(format!("what a worker wrote cannot be read: {error}")),
         };
-        self.tell(take.ticket, outcome);
+        self.tell(work, outcome);
     }
 
     /// Asks the batch system what still waits or runs. What does not, and was not heard of, is lost.
@@ -315,23 +388,25 @@ impl Keeper {
             let how = self.engine.end_of(&array, index);
             let how = how.unwrap_or_else(|| sentence("the batch system ended it", &words[from..]));
             let state = self.arrays.get_mut(&array);
-            if let Some(take) = state.and_then(|state| {
+            if let Some(work) = state.and_then(|state| {
                 state.ended.remove(&index);
                 state.open.remove(&index)
             }) {
-                self.tell(take.ticket, TakeOutcome::Lost(how));
+                self.tell(work, TakeOutcome::Lost(how));
             }
         }
         for (array, error) in failed {
-            for (_, take) in self.arrays.remove(&array).into_iter().flat_map(|state| state.open) {
-                self.tell(take.ticket, TakeOutcome::Failed(engine_error("asking after takes", &error)));
+            for (_, work) in self.arrays.remove(&array).into_iter().flat_map(|state| state.open) {
+                self.tell(work, TakeOutcome::Failed(engine_error("asking after takes", &error)));
             }
         }
     }
 
-    fn tell(&self, ticket: Ticket, outcome: TakeOutcome) {
+    /// Says what became of a take. Who waits for a range hears that there is none when its request is dropped.
+    fn tell(&self, work: Work, outcome: TakeOutcome) {
+        let Work::Take(take) = work else { return };
         // nobody listens to an executor that is being dropped
-        let _ = self.reports.send(TakeReport::Outcome(ticket, outcome));
+        let _ = self.reports.send(TakeReport::Outcome(take.ticket, outcome));
     }
 }
 

@@ -1,8 +1,11 @@
-//! A worker that runs the take of one index.
+//! A worker that does what one index stands for.
 
-use super::{ArrayFile, ArrayId, Said, TaskReport};
+use super::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport};
 use crate::error::{ExportError, RequestError};
+use crate::index::range_file;
+use crate::index::ranges::FoundRange;
 use crate::job::folder::VisitedFolder;
+use crate::own_folder::Folder;
 use crate::stop::StopFlag;
 use crate::worker::messages::WorkerError;
 use crate::worker::root::SharedRoot;
@@ -17,8 +20,8 @@ use std::sync::Arc;
 /// The most that is read of an array's file, in bytes: some kilobytes for each of its takes.
 const MOST_TEXT: u64 = 64 << 20;
 
-/// Runs the take that has `index` in an array's file, and writes beside that file what became of it, which is
-/// all that the export hears. It may be run again, on any machine, at any time, and comes to the same.
+/// Runs the take that has `index` in an array's file, or reads the range of the film, and writes beside that
+/// file what became of it, which is all that the export hears. It may be run again, on any machine, at any time, and comes to the same.
 ///
 /// `root` is the folder that all machines share, as this one sees it; `file` and all paths in it are below
 /// it, and none that leads out of it is followed. A raised flag ends it without a word, as the death of the
@@ -51,12 +54,24 @@ pub fn run_array_worker(
         return Err(ExportError::file(file, "reading an array of takes")(what));
     };
     let arrays = VisitedFolder::open(&root.resolve(&array.job)?)?.arrays()?;
-    let taken = match array.task(index) {
-        Some(task) => task::run(&root, &task, encoders, stop),
-        None => Err(Cause::everywhere(RequestError::NoSuchIndex { index, count: array.takes.len() }.into())),
+    let done = match array.work.get(index as usize) {
+        Some(ArrayWork::Take(take)) => {
+            task::run(&root, &array.task(take), encoders, stop).map(|take| Said::Done(Box::new(take)))
+        }
+        Some(&ArrayWork::Range { number, most }) => {
+            let place = (array.job.as_path(), array.source.as_path());
+            let runner = task::open(&root, &array.program, place, encoders, stop);
+            let read = runner.and_then(|runner| {
+                let found = runner.read_range(&array.entries, number, most);
+                stop.check()?;
+                put_range(&arrays, &id.range(index), found)
+            });
+            read.map(|()| Said::Read).map_err(Cause::here)
+        }
+        None => Err(Cause::everywhere(RequestError::NoSuchIndex { index, count: array.work.len() }.into())),
     };
-    let (said, result) = match taken {
-        Ok(take) => (Said::Done(Box::new(take)), Ok(())),
+    let (said, result) = match done {
+        Ok(said) => (said, Ok(())),
         Err(Cause { error: ExportError::Stopped, .. }) => return Err(ExportError::Stopped),
         Err(cause) if cause.everywhere => (Said::Failed(WorkerError::from(&cause)), Err(cause.error)),
         Err(cause) => (Said::Unable(WorkerError::from(&cause)), Err(cause.error)),
@@ -66,4 +81,14 @@ pub fn run_array_worker(
     let written = arrays.write_whole(&id.report(index), &text);
     written.map_err(ExportError::file(arrays.path(), "writing what became of a take"))?;
     result
+}
+
+/// Writes a range; nothing where it cannot be read, which its export finds out for itself.
+fn put_range(arrays: &Folder, name: &str, found: Option<FoundRange>) -> Result<(), ExportError> {
+    let Some(found) = found else { return Ok(()) };
+    let written = arrays.begin().and_then(|file| {
+        range_file::write(&file.file, &found)?;
+        file.persist(name)
+    });
+    written.map_err(ExportError::file(arrays.path(), "writing a range of the film"))
 }

@@ -19,11 +19,12 @@ use crate::take::finished::FinishedTake;
 use crate::worker::messages::WorkerError;
 use crate::worker::task::TakeTask;
 use retake_compression::take::TakeDescription;
+use retake_libav::EntryPoint;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
-/// The takes of an array, as a file tells them to its workers.
+/// What the workers of an array are to do, as a file tells it to them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ArrayFile {
     /// The version of the program that wrote it.
@@ -31,16 +32,28 @@ pub(crate) struct ArrayFile {
     /// The job folder, and the source, below the folder that all machines share.
     pub job: PathBuf,
     pub source: PathBuf,
-    /// The take of each index.
-    pub takes: Vec<TakeDescription>,
+    /// Where the film is divided, if ranges of it are to be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryPoint>,
+    /// What each index stands for.
+    pub work: Vec<ArrayWork>,
+}
+
+/// What a worker of an array is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArrayWork {
+    /// To run a take.
+    Take(Box<TakeDescription>),
+    /// To read the range of the film that begins at this entry point, of at most so many frames.
+    Range { number: usize, most: usize },
 }
 
 impl ArrayFile {
-    /// The take of an index.
-    fn task(&self, index: u32) -> Option<TakeTask> {
-        let take = self.takes.get(index as usize)?.clone();
+    /// The task of an index that stands for this take.
+    fn task(&self, take: &TakeDescription) -> TakeTask {
         let Self { program, job, source, .. } = self;
-        Some(TakeTask { program: program.clone(), job: job.clone(), source: source.clone(), take })
+        TakeTask { program: program.clone(), job: job.clone(), source: source.clone(), take: take.clone() }
     }
 }
 
@@ -57,6 +70,8 @@ pub(crate) struct TaskReport {
 pub(crate) enum Said {
     /// The take is in the store.
     Done(Box<FinishedTake>),
+    /// The range is in a file beside this one.
+    Read,
     /// It cannot be run, anywhere.
     Failed(WorkerError),
     /// This machine cannot run it. Another one may.
@@ -83,6 +98,11 @@ impl ArrayId {
         format!("{}-{index}.json", self.0)
     }
 
+    /// The file of a range.
+    pub(crate) fn range(&self, index: u32) -> String {
+        format!("{}-{index}.range", self.0)
+    }
+
     /// The file of what a worker printed.
     pub(crate) fn log(&self, index: impl fmt::Display) -> String {
         format!("{}-{index}.log", self.0)
@@ -90,7 +110,7 @@ impl ArrayId {
 
     /// The array that a file of this name belongs to, and the index, if it is of one.
     pub(crate) fn of(name: &str) -> Option<(Self, Option<u32>)> {
-        let stem = name.strip_suffix(".json").or_else(|| name.strip_suffix(".log"))?;
+        let stem = [".json", ".log", ".range"].iter().find_map(|ending| name.strip_suffix(ending))?;
         let (id, index) = match stem.split_once('-') {
             Some((id, index)) => (id, Some(index.parse().ok()?)),
             None => (stem, None),
@@ -121,6 +141,7 @@ mod tests {
         assert_eq!(ArrayId::of(&id.file()), Some((id.clone(), None)));
         assert_eq!(ArrayId::of(&id.report(7)), Some((id.clone(), Some(7))));
         assert_eq!(ArrayId::of(&id.log(0)), Some((id.clone(), Some(0))));
+        assert_eq!(ArrayId::of(&id.range(3)), Some((id.clone(), Some(3))));
         assert_ne!(id, ArrayId::new());
         for foreign in ["holiday.json", "0123456789abcdef", "0123456789abcdef-x.json", "-1.json"] {
             assert!(!is_name(foreign), "{foreign}");
