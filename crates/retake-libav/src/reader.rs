@@ -98,7 +98,7 @@ impl FrameReader {
 
     /// Opens a film at an entry point: the first frame is the first that is shown at [`EntryPoint::from`] or
     /// later. `None` where seeking does not lead there. Whether its frames are those of a reader that comes
-    /// from the start must be found out by comparison; [`FrameReader::follow`] tells what belongs to that.
+    /// from the start must be found out by comparison; [`ReaderProgress::follow`] tells what belongs to that.
     ///
     /// # Errors
     /// Fails like [`FrameReader::open`], and, as there, only reads on later.

@@ -402,7 +402,8 @@ impl Keeper {
         }
     }
 
-    /// Says what became of a take. Who waits for a range hears that there is none when its request is dropped.
+    /// Says what became of a take. Who waits for a range hears that there is none when its request is
+    /// dropped.
     fn tell(&self, work: Work, outcome: TakeOutcome) {
         let Work::Take(take) = work else { return };
         // nobody listens to an executor that is being dropped

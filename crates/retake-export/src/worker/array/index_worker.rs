@@ -21,7 +21,8 @@ use std::sync::Arc;
 const MOST_TEXT: u64 = 64 << 20;
 
 /// Runs the take that has `index` in an array's file, or reads the range of the film, and writes beside that
-/// file what became of it, which is all that the export hears. It may be run again, on any machine, at any time, and comes to the same.
+/// file what became of it, which is all that the export hears. It may be run again, on any machine, at any
+/// time, and comes to the same.
 ///
 /// `root` is the folder that all machines share, as this one sees it; `file` and all paths in it are below
 /// it, and none that leads out of it is followed. A raised flag ends it without a word, as the death of the
