@@ -1,9 +1,11 @@
 //! The planner on recorded curves: for every unit of a real film, bytes and score at many qualities, measured
-//! once (`tests/data`). "Encoding" here is interpolation between recorded points, in the logarithm of bytes
-//! and in the score.
+//! once.
 
 #![allow(clippy::unwrap_used)] // helpers of tests fail by panic, as tests do
 
+mod recorded;
+
+use recorded::{ENCODERS, RecordedFilm, RecordedUnit};
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
 use retake_compression::planner::{Brief, End, Objective, Reason, Trial, UnitState, expected, floor, plan};
@@ -11,56 +13,18 @@ use retake_compression::property::DataRateLimit;
 use retake_compression::rate_limit::{Caps, TimedBytes, keep_limits, overfull};
 use retake_compression::take::Score;
 use retake_compression::units::FrameRange;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
-#[derive(Deserialize)]
-struct Recorded {
-    encoder: String,
-    metric: String,
-    units: Vec<RecordedUnit>,
+fn trial(unit: &RecordedUnit, quality: f64) -> Trial {
+    let (bytes, score) = unit.encoded(quality);
+    let score = Score { value: score, error: 0.1, psnr: 40.0, ceiling: Some(unit.ceiling) };
+    Trial { quality, bytes: bytes as u64, score: Some(score) }
 }
 
-#[derive(Deserialize)]
-struct RecordedUnit {
-    start: u64,
-    end: u64,
-    ceiling: f64,
-    /// Quality, bytes, score; by rising quality number.
-    points: Vec<[f64; 3]>,
-}
-
-impl RecordedUnit {
-    fn encode(&self, quality: f64) -> Trial {
-        let points = &self.points;
-        let after = points.iter().position(|point| point[0] >= quality).unwrap_or(points.len() - 1).max(1);
-        let (a, b) = (points[after - 1], points[after]);
-        let at = (quality - a[0]) / (b[0] - a[0]);
-        let bytes = (a[1].ln() + at * (b[1].ln() - a[1].ln())).exp();
-        let score =
-            Score { value: a[2] + at * (b[2] - a[2]), error: 0.1, psnr: 40.0, ceiling: Some(self.ceiling) };
-        Trial { quality, bytes: bytes as u64, score: Some(score) }
-    }
-}
-
-const ENCODERS: [&str; 4] = ["x264", "x265", "svt-av1", "vp9"];
-
-fn recorded(encoder: &str) -> (Recorded, QualityScale) {
-    let (text, scale) = match encoder {
-        "x264" => {
-            (include_str!("data/x264.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 23.0 })
-        }
-        "x265" => {
-            (include_str!("data/x265.json"), QualityScale { min: 1.0, max: 51.0, step: 0.1, usual: 26.0 })
-        }
-        "vp9" => {
-            (include_str!("data/vp9.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 32.0 })
-        }
-        _ => {
-            (include_str!("data/svt-av1.json"), QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 })
-        }
-    };
-    (serde_json::from_str(text).unwrap(), scale)
+fn recorded(encoder: &str) -> (RecordedFilm, QualityScale) {
+    let film = RecordedFilm::of(encoder);
+    let [min, max, step, usual] = film.scale();
+    (film, QualityScale { min, max, step, usual })
 }
 
 struct Outcome {
@@ -78,13 +42,13 @@ struct Outcome {
 }
 
 /// Runs passes until the planner is content. `first` is the quality of the first pass over everything.
-fn run(film: &Recorded, scale: QualityScale, objective: Objective, max_passes: u32) -> Outcome {
+fn run(film: &RecordedFilm, scale: QualityScale, objective: Objective, max_passes: u32) -> Outcome {
     run_from(film, scale, objective, max_passes, 0.0)
 }
 
 /// As [`run`], with a first quality that is off by so much.
 fn run_from(
-    film: &Recorded,
+    film: &RecordedFilm,
     scale: QualityScale,
     objective: Objective,
     max_passes: u32,
@@ -107,7 +71,7 @@ fn run_from(
         .iter()
         .map(|unit| UnitState {
             range: FrameRange::new(unit.start, unit.end),
-            trials: vec![unit.encode(first)],
+            trials: vec![trial(unit, first)],
         })
         .collect();
     let frames: u64 = units.iter().map(|unit| unit.range.len()).sum();
@@ -143,21 +107,21 @@ fn run_from(
                 "asked twice for the same"
             );
             taken += unit.range.len();
-            unit.trials.push(film.units[retake.unit].encode(retake.quality));
+            unit.trials.push(trial(&film.units[retake.unit], retake.quality));
         }
         passes += 1;
     }
 }
 
 /// Bytes of the film if every unit were exactly at the floor.
-fn ideal(film: &Recorded, floor: f64) -> f64 {
+fn ideal(film: &RecordedFilm, floor: f64) -> f64 {
     let at_floor = |unit: &RecordedUnit| {
         let (mut low, mut high) = (unit.points[0][0], unit.points[unit.points.len() - 1][0]);
         for _ in 0..50 {
             let middle = (low + high) / 2.0;
-            if unit.encode(middle).score.unwrap().value >= floor { low = middle } else { high = middle }
+            if trial(unit, middle).score.unwrap().value >= floor { low = middle } else { high = middle }
         }
-        unit.encode(low).bytes as f64
+        trial(unit, low).bytes as f64
     };
     film.units.iter().map(at_floor).sum()
 }
@@ -237,7 +201,7 @@ fn bytes_are_met_from_far_away() {
         let (mut film, scale) = recorded(encoder);
         film.units.truncate(4);
         for doublings in [-2.0, -1.0, 1.0, 2.0, 3.0] {
-            let target = film.units.iter().map(|unit| unit.encode(scale.usual).bytes).sum();
+            let target = film.units.iter().map(|unit| trial(unit, scale.usual).bytes).sum();
             let objective = Objective::Bytes { target, at_most: false };
             let usual = Family::of(encoder, &film.metric, scale)
                 .usual_for_bits(target as f64 * 8.0 / (1333.0 * 640.0 * 360.0));
@@ -268,8 +232,8 @@ fn the_end_of_the_scale_is_an_end() {
 }
 
 /// Mean and worst unit of the film at one quality for all, chosen to have so many bytes.
-fn constant(film: &Recorded, scale: QualityScale, bytes: u64) -> (f64, f64) {
-    let at = |quality: f64| film.units.iter().map(move |unit| (unit.end - unit.start, unit.encode(quality)));
+fn constant(film: &RecordedFilm, scale: QualityScale, bytes: u64) -> (f64, f64) {
+    let at = |quality: f64| film.units.iter().map(move |unit| (unit.frames(), trial(unit, quality)));
     let (mut low, mut high) = (scale.min, scale.max);
     for _ in 0..50 {
         let middle = (low + high) / 2.0;
@@ -328,7 +292,7 @@ fn planning_is_repeatable() {
         .iter()
         .map(|unit| UnitState {
             range: FrameRange::new(unit.start, unit.end),
-            trials: vec![unit.encode(24.0)],
+            trials: vec![trial(unit, 24.0)],
         })
         .collect();
     let first = plan(&brief, &units, 1);
@@ -350,7 +314,7 @@ fn many_units_are_no_problem() {
                 let unit = &film.units[i % film.units.len()];
                 UnitState {
                     range: FrameRange::new(i as u64 * 100, i as u64 * 100 + 100),
-                    trials: vec![unit.encode(24.0)],
+                    trials: vec![trial(unit, 24.0)],
                 }
             })
             .collect();
@@ -377,7 +341,7 @@ fn golden_caps_on_the_recorded_curves() {
             let first = scale.snap(family.usual(93.5));
             let state = |unit: &RecordedUnit| UnitState {
                 range: FrameRange::new(unit.start, unit.end),
-                trials: vec![unit.encode(first)],
+                trials: vec![trial(unit, first)],
             };
             let mut units: Vec<UnitState> = film.units.iter().map(state).collect();
             let largest = units.iter().map(|unit| unit.trials[0].bytes / unit.range.len()).max().unwrap();
@@ -404,7 +368,7 @@ fn golden_caps_on_the_recorded_curves() {
                 keep_limits(&brief, &units, &broken, &mut takes);
                 plans += &format!("{takes:?}\n");
                 for retake in &planned.retakes {
-                    let take = film.units[retake.unit].encode(retake.quality);
+                    let take = trial(&film.units[retake.unit], retake.quality);
                     units[retake.unit].trials.push(take);
                 }
             }
@@ -445,7 +409,7 @@ fn a_highest_rate_goes_before_the_objective() {
             let first = scale.snap(family.usual(93.5));
             let state = |unit: &RecordedUnit| UnitState {
                 range: FrameRange::new(unit.start, unit.end),
-                trials: vec![unit.encode(first)],
+                trials: vec![trial(unit, first)],
             };
             let mut units: Vec<UnitState> = film.units.iter().map(state).collect();
             let most =
@@ -471,7 +435,7 @@ fn a_highest_rate_goes_before_the_objective() {
                 for retake in planned.retakes {
                     let unit = &mut units[retake.unit];
                     assert!(unit.trials.iter().all(|trial| trial.quality != retake.quality));
-                    unit.trials.push(film.units[retake.unit].encode(retake.quality));
+                    unit.trials.push(trial(&film.units[retake.unit], retake.quality));
                 }
                 passes += 1;
             };

@@ -29,6 +29,13 @@ const SAMPLE: f64 = 0.1;
 /// Passes that have to be left for a sample: itself, the rest, and one that corrects the sum.
 const PASSES_OF_A_SAMPLE: u32 = 3;
 
+/// When sessions over parts have encoded the rest, they move bits once more, by what it has shown: in as many
+/// frames as if this share of the film had been encoded again for that already.
+const BEFORE_REFINING: f64 = 0.3;
+
+/// Passes that have to be left for that: itself, and one that corrects the sum.
+const PASSES_OF_REFINING: u32 = 2;
+
 /// Where a film is among its passes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
@@ -270,15 +277,26 @@ impl PassGoal {
             units.map(|unit| states[unit].range.len()).sum::<u64>() as f64
         };
         let again = frames(&mut known.iter().copied()) / frames(&mut (0..units.len())).max(1.0);
-        let sampled = progress.divided && progress.passes == 2 && self.may_sample(1) && again < 2.0 * SAMPLE;
+        let sampled = progress.divided
+            && progress.passes == 2
+            && self.may_divide_moves(1, PASSES_OF_A_SAMPLE)
+            && again < 2.0 * SAMPLE;
+        let measured = states.iter().all(|state| state.trials.iter().all(|trial| trial.score.is_some()));
+        let refined = progress.divided && progress.passes == 3 && measured;
+        if refined && self.may_divide_moves(3, PASSES_OF_REFINING) {
+            let bounds = Bounds { again: BEFORE_REFINING, ..bounds };
+            let spread = bounded(brief, states, bounds, 1).retakes;
+            return Moves { retakes: spread, spread: true, ..Moves::default() };
+        }
         if first || sampled {
             let bounds = if first { bounds } else { Bounds { again, ..bounds } };
             let spread = bounded(brief, states, bounds, 1).retakes;
-            let measured = states.iter().all(|state| state.trials.iter().all(|trial| trial.score.is_some()));
             let far = (all as f64 / target.max(1) as f64 - 1.0).abs() > FAR;
             if measured || far || self.unevenness(brief, states, &spread, all) > UNEVEN {
                 let moves = Moves { retakes: spread, spread: true, ..Moves::default() };
-                let guessed = progress.divided && known.is_empty() && self.may_sample(progress.passes);
+                let guessed = progress.divided
+                    && known.is_empty()
+                    && self.may_divide_moves(progress.passes, PASSES_OF_A_SAMPLE);
                 return if guessed { moves.begin_with_sample(brief, states) } else { moves };
             }
             if first {
@@ -310,11 +328,12 @@ impl PassGoal {
         bounded(brief, states, bounds, 2).retakes.into()
     }
 
-    /// Whether sessions over parts may first encode a few units again: not where a client takes whole passes
-    /// alone, and not where all that is below a floor is encoded again in any case.
-    fn may_sample(&self, passes: u32) -> bool {
+    /// Whether sessions over parts may move bits in several passes, of which so many are to follow: not where
+    /// a client takes whole passes alone, and not where all that is below a floor is encoded again in any
+    /// case.
+    fn may_divide_moves(&self, passes: u32, following: u32) -> bool {
         let left = self.most.saturating_sub(passes);
-        left >= PASSES_OF_A_SAMPLE && !self.whole && !self.always && self.floor.is_none()
+        left >= following && !self.whole && !self.always && self.floor.is_none()
     }
 
     /// By how many doublings the bytes of the film would be moved in the mean.

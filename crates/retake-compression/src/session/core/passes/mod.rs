@@ -9,6 +9,8 @@ mod state;
 mod units;
 
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod tests;
 
 pub(in crate::session) use goal::PassGoal;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use retake_media::{Codec, Sample, SampleKind, Time, TimeRange};
 use std::sync::Arc;
 
-fn info() -> EncoderInfo {
+pub(super) fn info() -> EncoderInfo {
     EncoderInfo {
         name: "x264",
         codec: Codec::H264,
@@ -66,7 +66,7 @@ fn send(session: &mut Session, frame: i64, bytes: usize) -> Result<Option<UnitSt
     Ok(start)
 }
 
-fn goal(options: PassOptions, rate: Option<u64>) -> PassGoal {
+pub(super) fn goal(options: PassOptions, rate: Option<u64>) -> PassGoal {
     let PassOptions { most, request_once, whole_source } = options;
     PassGoal {
         rate,
