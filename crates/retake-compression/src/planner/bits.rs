@@ -37,8 +37,8 @@ const REACH: f64 = 0.5;
 const TRUST: f64 = 0.5;
 
 /// They go further once some of the film was encoded again, because the models have then been corrected by
-/// what it took. (Recorded curves of four encoders, at four rates, as films of parts: the worst unit gains 0.1
-/// to 0.5 against half of the way, the mean nothing; all of the way loses in the mean.)
+/// what it took. (Recorded curves of four encoders, at four rates, as films of parts: the worst unit gains
+/// 0.1 to 0.5 against half of the way, the mean nothing; all of the way loses in the mean.)
 const TRUST_AFTER_RETAKES: f64 = 0.7;
 
 /// At most this share of the film's frames is encoded again to move bits.

@@ -86,8 +86,8 @@ fn take(
     }
 }
 
-/// The first pass over a part: its bytes are those of the rate, and units of many bytes get fewer of them than
-/// a constant quality would give them, as encoders do that control a rate.
+/// The first pass over a part: its bytes are those of the rate, and units of many bytes get fewer of them
+/// than a constant quality would give them, as encoders do that control a rate.
 fn first_pass(goal: &PassGoal, rate: f64, units: &[(usize, &RecordedUnit)], chances: &Chances) -> PartRecord {
     let scale = goal.info.quality;
     let frames: u64 = units.iter().map(|(_, unit)| unit.frames()).sum();
