@@ -21,12 +21,15 @@ use retake_libav::{
     ReaderState,
 };
 use retake_media::Time;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// A range that is read elsewhere may wait in a queue for ever. So it is waited for as long as one took that
+/// was read here, and for this long at least.
+const LEAST_WAIT: Duration = Duration::from_millis(200);
 /// A waiting thread checks at this interval whether it must stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// After so many ranges that were not as they had to be, no more are tried.
@@ -92,8 +95,8 @@ struct State {
     next: usize,
     /// What became of the ranges that were begun and are not joined; `None` while they are read.
     begun: BTreeMap<usize, Option<Outcome>>,
-    /// How many of them are read elsewhere.
-    there: usize,
+    /// Those of them that are read elsewhere.
+    there: BTreeSet<usize>,
     /// Whether the one that joins waits for a range, so that it decodes nothing.
     waiting: bool,
 }
@@ -273,27 +276,28 @@ impl<'a> Ranges<'a> {
     }
 
     /// Has ranges read elsewhere until there are no more, or one cannot be: who cannot read one will hardly
-    /// read another.
+    /// read another. What takes too long is read here meanwhile.
     pub(super) fn scout_elsewhere(&self, stop: &StopFlag) {
         let Some(elsewhere) = self.elsewhere else { return };
         while let Some(range) = self.claim(None, stop) {
-            let over = || self.is_over(stop);
+            let over = || self.is_over(stop) || !self.lock().begun.contains_key(&range);
             let read = || elsewhere.read(&self.entries, range, self.frames, &over);
             let found = catch_unwind(AssertUnwindSafe(read))
                 .unwrap_or(None)
                 .and_then(|found| self.found(*found, range));
             let mut state = self.lock();
-            state.there -= 1;
+            state.there.remove(&range);
+            let wanted = state.begun.contains_key(&range);
             let failed = found.is_none();
-            if failed {
+            if wanted && failed {
                 // The reader before it goes on, as if nobody had begun it.
                 state.begun.remove(&range);
-            } else if let Some(outcome) = state.begun.get_mut(&range) {
-                *outcome = Some(found);
+            } else if wanted {
+                state.begun.insert(range, Some(found));
             }
             drop(state);
             self.changed.notify_all();
-            if failed {
+            if wanted && failed {
                 return;
             }
         }
@@ -335,12 +339,14 @@ impl<'a> Ranges<'a> {
                 return None;
             }
             let running = state.begun.values().filter(|outcome| outcome.is_none()).count();
-            let decoders = running.saturating_sub(state.there) + usize::from(!state.waiting) + 1;
+            let decoders = running.saturating_sub(state.there.len()) + usize::from(!state.waiting) + 1;
             let threads = decoders * self.options.threads.max(1) as usize;
             if state.begun.len() < self.most && cores.is_none_or(|cores| threads <= cores()) {
                 let range = state.next;
                 state.next += 1;
-                state.there += usize::from(cores.is_none());
+                if cores.is_none() {
+                    state.there.insert(range);
+                }
                 state.begun.insert(range, None);
                 return Some(range);
             }
@@ -348,15 +354,18 @@ impl<'a> Ranges<'a> {
         }
     }
 
-    /// Takes what was found in a range that somebody has begun, and waits for it. What nobody has begun
-    /// nobody will begin any more.
-    fn take(&self, range: usize, stop: &StopFlag) -> Result<Option<Outcome>, ExportError> {
+    /// Takes what was found in a range that somebody has begun, and waits for it; for so long, if it is read
+    /// elsewhere. What nobody has begun nobody will begin any more.
+    fn take(&self, range: usize, longest: Duration, stop: &StopFlag) -> Result<Option<Outcome>, ExportError> {
+        let began = Instant::now();
         let mut state = self.lock();
         state.next = state.next.max(range + 1);
         let outcome = loop {
+            let late = state.there.contains(&range) && began.elapsed() >= longest;
             match state.begun.get_mut(&range) {
                 None => break None,
                 Some(Some(found)) => break Some(found.take()),
+                Some(None) if late => break None,
                 Some(None) => {}
             }
             stop.check()?;
@@ -413,6 +422,9 @@ pub(super) struct Feed<'a> {
     /// The reader that goes on behind them, where it did not take the place of `reader` yet.
     ahead: Option<Ahead>,
     refused: u32,
+    /// When it came to the last entry point, and the longest time that it took from one to the next.
+    since: Instant,
+    longest: Duration,
 }
 
 struct Ahead {
@@ -439,6 +451,8 @@ impl<'a> Feed<'a> {
             queue: VecDeque::new(),
             ahead: None,
             refused: 0,
+            since: Instant::now(),
+            longest: LEAST_WAIT,
         })
     }
 
@@ -518,7 +532,10 @@ impl<'a> Feed<'a> {
             let range = self.next;
             self.next += 1;
             let compared = std::mem::take(&mut self.compared);
-            let Some(outcome) = self.ranges.take(range, stop)? else { continue };
+            self.longest = self.longest.max(self.since.elapsed());
+            let outcome = self.ranges.take(range, self.longest, stop)?;
+            self.since = Instant::now();
+            let Some(outcome) = outcome else { continue };
             // The queue ends with this frame, so that the reader which read it is the one that stands here.
             self.go_ahead();
             let progress = self.reader.progress();

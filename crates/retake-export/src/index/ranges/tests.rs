@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::fs::{self, OpenOptions};
 use std::io::Seek;
 use std::path::Path;
+use std::thread;
 
 /// Pictures that change all the time, with cuts, which do not lie where sync frames are.
 const PICTURES: &str =
@@ -101,7 +102,7 @@ impl Ranges<'_> {
         let reads = read.iter().zip(there.iter().cycle()).enumerate().take(self.entries.len());
         for (number, (_, there)) in reads.filter(|(_, (read, _))| **read) {
             let found = if *there {
-                let machine = Machine { film: self.film, options: self.options, loses: &[] };
+                let machine = Machine { film: self.film, options: self.options, first: &[] };
                 let found = machine.read(&self.entries, number, self.frames, &|| false);
                 found.and_then(|found| self.found(*found, number))
             } else {
@@ -113,11 +114,20 @@ impl Ranges<'_> {
     }
 }
 
-/// A machine that reads ranges into files, and loses some of them.
+/// What a machine makes of a range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Read,
+    Lost,
+    /// It says nothing as long as anybody waits.
+    Never,
+}
+
+/// A machine that reads ranges into files; all but these first ones.
 struct Machine<'a> {
     film: &'a FilmInfo,
     options: ReaderOptions,
-    loses: &'a [bool],
+    first: &'a [Fate],
 }
 
 impl Elsewhere for Machine<'_> {
@@ -132,8 +142,15 @@ impl Elsewhere for Machine<'_> {
         frames: usize,
         over: &dyn Fn() -> bool,
     ) -> Option<Box<FoundRange>> {
-        if self.loses.get(number) == Some(&true) {
-            return None;
+        match self.first.get(number) {
+            Some(Fate::Lost) => return None,
+            Some(Fate::Never) => {
+                while !over() {
+                    thread::yield_now();
+                }
+                return None;
+            }
+            Some(Fate::Read) | None => {}
         }
         let (found, _) = read_range(self.film, self.options, (entries, number), frames, over)?;
         let mut file = tempfile::tempfile().unwrap();
@@ -333,8 +350,8 @@ struct Way {
     /// Which of them are read elsewhere, in turn.
     there: Vec<bool>,
     scouts: usize,
-    /// Whether others read ranges, too, and which of them these lose.
-    loses: Option<Vec<bool>>,
+    /// Whether a machine reads ranges, too, and what it makes of the first ones.
+    machine: Option<Vec<Fate>>,
 }
 
 impl Way {
@@ -346,7 +363,7 @@ impl Way {
         read: Vec::new(),
         there: Vec::new(),
         scouts: 0,
-        loses: None,
+        machine: None,
     };
 }
 
@@ -358,8 +375,8 @@ fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scoutin
     let known = map.index.frames.len() as u64;
     let held = super::super::scout::held_back(rule, way.streaming);
     let plan_of = ScoutPlan { rule, shortest: 6, streaming: way.streaming, permits: held as usize + 8 };
-    let loses = way.loses.as_deref();
-    let machine = loses.map(|loses| Machine { film, options: options(film), loses });
+    let first = way.machine.as_deref();
+    let machine = first.map(|first| Machine { film, options: options(film), first });
     let elsewhere = machine.as_ref().map(|machine| machine as &dyn Elsewhere);
     let of_ranges = RangePlan { scouts: way.scouts, ..plan(way.least) };
     let ranges = Ranges::new(film, options(film), of_ranges, elsewhere);
@@ -417,7 +434,7 @@ fn index_and_units_are_those_of_one_scout() {
     let alone = Cell::new(0);
     proptest!(config, |(film in 0..count, (rule, hands_on, least, read, there) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
         let (source, linear) = &films[film];
-        let way = Way { streaming: rule == 0, hands_on, least, read, there, scouts: 64, loses: None };
+        let way = Way { streaming: rule == 0, hands_on, least, read, there, scouts: 64, machine: None };
         let journal = studio.path("journal");
         let _ = fs::remove_file(&journal);
         if resumed {
@@ -432,15 +449,16 @@ fn index_and_units_are_those_of_one_scout() {
     assert!(alone > 5, "in {alone} cases a range was joined while frames were handed on");
 }
 
-/// With threads of their own, too, which come in any order, here and on machines that lose ranges.
+/// With threads of their own, too, which come in any order, here and on machines that lose ranges, or never
+/// tell of them.
 #[test]
 fn any_number_of_scouts_finds_the_same() {
     let Some(studio) = Studio::open() else { return };
     let path = studio.render(&format!("{PICTURES} {}", FILMS[0].1), "film.mp4");
     let film = look(&path);
-    let found = |scouts: usize, rule: usize, hands_on: bool, loses: Option<&[bool]>| {
-        let loses = loses.map(<[bool]>::to_vec);
-        let way = Way { streaming: rule == 0, hands_on, least: 0.7, scouts, loses, ..Way::LINEAR };
+    let found = |scouts: usize, rule: usize, hands_on: bool, machine: Option<&[Fate]>| {
+        let machine = machine.map(<[Fate]>::to_vec);
+        let way = Way { streaming: rule == 0, hands_on, least: 0.7, scouts, machine, ..Way::LINEAR };
         let journal = studio.path("journal");
         let _ = fs::remove_file(&journal);
         scout(&film, &journal, RULES[rule], &way).0
@@ -452,10 +470,17 @@ fn any_number_of_scouts_finds_the_same() {
                 assert!(found(scouts, rule, hands_on, None) == linear, "{scouts} scouts");
             }
         }
-        for (scouts, loses) in [(0, &[false][..]), (2, &[false]), (0, &[false, false, true]), (1, &[true])] {
+        for (scouts, first) in [
+            (0, &[][..]),
+            (2, &[]),
+            (0, &[Fate::Read, Fate::Read, Fate::Lost]),
+            (1, &[Fate::Lost]),
+            (0, &[Fate::Never]),
+            (1, &[Fate::Read, Fate::Never, Fate::Never]),
+        ] {
             for hands_on in [true, false] {
-                let found = found(scouts, rule, hands_on, Some(loses));
-                assert!(found == linear, "{scouts} scouts, and a machine that loses {loses:?}");
+                let found = found(scouts, rule, hands_on, Some(first));
+                assert!(found == linear, "{scouts} scouts, and a machine: {first:?}");
             }
         }
     }
