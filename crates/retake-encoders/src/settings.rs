@@ -210,6 +210,13 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
         _ => {}
     }
     if let Some(limit) = settings.limit {
+        // SVT-AV1 has a cap of constant quality, which windows exceed twofold with 1.4 and sevenfold with
+        // 2.3; VP9's buffer overflows as well.
+        if !info.controls.rate_limit {
+            let reason =
+                "this encoder overshoots limits many times over: leave it out, or choose x264 or x265";
+            return Err(("limit", reason.to_owned()));
+        }
         if !(1000..=4_000_000_000).contains(&limit.bits_per_second)
             || !(1000..=1 << 40).contains(&limit.window_bits)
         {

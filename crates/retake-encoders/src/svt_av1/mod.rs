@@ -124,13 +124,6 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     if settings.controls.max_delay.is_some() && options::is_set(&settings.options, "lookahead") {
         return Err(("lookahead", "frames that are looked at ahead are held back: leave out one".to_owned()));
     }
-    if settings.limit.is_some() && matches!(settings.rate, RateControl::AverageBitRate(_)) {
-        return Err((
-            "limit",
-            "SVT-AV1 caps the rate of constant quality only: set a quality, or leave out the limit"
-                .to_owned(),
-        ));
-    }
     if settings.frame_rate.to_f64() > f64::from(MOST_FRAME_RATE) {
         return Err(("frame rate", format!("SVT-AV1 takes {MOST_FRAME_RATE} frames per second at most")));
     }
@@ -199,12 +192,30 @@ fn usual_interval(settings: &EncoderSettings) -> u32 {
     32 * ((5.0 * settings.frame_rate.to_f64()) as u32).div_ceil(32).clamp(1, 8)
 }
 
+/// Returns the generation of a version such as `v2.3.0`: the first number in it.
+fn generation(version: &str) -> u32 {
+    let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    digits.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// Returns the bytes that an encode holds. SVT-AV1 allocates its whole pipeline when it opens: pools of
 /// pictures for each of its stages, whose number follows from the mini-group and not from the frames that
 /// come. So memory goes with the area alone, unless a longer look-ahead than usual is asked for;
 /// `docs/benchmarks.md` has the measurements.
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
-    const MIB: u64 = 1024 * 1024;
+    // beyond the usual look-ahead each picture waits with what was found in it (not measured)
+    let picture = settings.format.picture_bytes(settings.width, settings.height);
+    let ahead = u64::from(delay.saturating_sub(100 + settings.threads)) * picture * 2;
+    // SAFETY: the constant is never written.
+    let version = unsafe { retake_svt_av1.version() };
+    ahead
+        + if generation(&version) < 2 { pools_of_1(settings, delay) } else { pools_since_2(settings, delay) }
+}
+
+const MIB: u64 = 1024 * 1024;
+
+/// The pools of 1.4.
+fn pools_of_1(settings: &EncoderSettings, delay: u32) -> u64 {
     let pixels = u64::from(settings.width) * u64::from(settings.height);
     // slower presets keep more of each picture, and the fastest have mini-groups of 16 in place of 32
     let (fixed, bytes_a_pixel) = match settings.preset.parse::<u32>() {
@@ -219,13 +230,45 @@ fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     };
     // with one thread, which is all that the shim gives where a rate is controlled, fewer pictures are on the
     // way; and so are above this area, where 41 frames wait inside in place of 74
-    let controlled = matches!(settings.rate, RateControl::AverageBitRate(_)) || settings.limit.is_some();
+    let controlled = matches!(settings.rate, RateControl::AverageBitRate(_));
     let threads = if settings.threads > 1 && !controlled { 14 } else { 10 };
     let area = if pixels > 5_000_000 { 7 } else { 10 };
     // the low bits lie beside the others, packed, and not in all pictures
     let depth = if settings.format.bit_depth() > 8 { 15 } else { 10 };
-    // beyond the usual look-ahead each picture waits with what was found in it (not measured)
-    let picture = settings.format.picture_bytes(settings.width, settings.height);
-    let ahead = u64::from(delay.saturating_sub(100 + settings.threads)) * picture * 2;
-    ahead + fixed + pixels * bytes_a_pixel * threads * area * depth / 1000
+    fixed + pixels * bytes_a_pixel * threads * area * depth / 1000
+}
+
+/// The pools of 2.3, where threads are levels of parallelism.
+fn pools_since_2(settings: &EncoderSettings, delay: u32) -> u64 {
+    /// How much more each level has on the way than the first, in tenths; there are no levels above.
+    const LEVELS: [u64; 6] = [10, 13, 20, 27, 34, 50];
+    let pixels = u64::from(settings.width) * u64::from(settings.height);
+    // no mini-groups where the delay is bounded
+    let bounded = delay <= 2;
+    let (fixed, bytes_a_pixel) = match settings.preset.parse::<u32>() {
+        _ if bounded => (24 * MIB, 60),
+        Ok(11..) => (58 * MIB, 143),
+        Ok(10) => (58 * MIB, 197),
+        Ok(6..) => (78 * MIB, 350),
+        _ => (90 * MIB, 407),
+    };
+    // where a rate is controlled the shim gives one thread, and more pictures wait for their quantizers
+    let on_the_way = match settings.rate {
+        _ if bounded => LEVELS[0],
+        RateControl::AverageBitRate(_) => 13,
+        _ => LEVELS[(settings.threads.max(1) as usize - 1).min(LEVELS.len() - 1)],
+    };
+    let depth = if settings.format.bit_depth() > 8 { 13 } else { 10 };
+    (fixed + pixels * bytes_a_pixel) * on_the_way * depth / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generation;
+
+    #[test]
+    fn versions_have_generations() {
+        let all = ["v1.4.1", "v2.3.0", "3.0.2-rc1", "v10.0", "unknown"];
+        assert_eq!(all.map(generation), [1, 2, 3, 10, 0]);
+    }
 }

@@ -148,7 +148,6 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     } else if (set_number(config, "crf", s->quality)) {
         return retake_fail(fault, "quality", "the library does not take a CRF of %g", s->quality), -1;
     }
-    if (s->limit_rate) config->max_bit_rate = (uint32_t)s->limit_rate;
     /* With forced key frames, 1.4 forgets its own interval where it is short, so the shim counts. Where no
        key frame can be forced, the library counts itself. */
     int forces = s->rate != RETAKE_AVERAGE && !low_delay;
@@ -171,7 +170,7 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     config->recon_enabled = s->reconstruct != 0;
     /* The library's bit rate control looks at whatever happens to be finished: with two threads, 1.4 gives
        other bytes at every second run. */
-    int32_t threads = s->rate == RETAKE_AVERAGE || s->limit_rate ? 1 : s->threads;
+    int32_t threads = s->rate == RETAKE_AVERAGE ? 1 : s->threads;
 #if !SVT_AV1_CHECK_VERSION(3, 0, 0)
     config->logical_processors = (uint32_t)threads;
 #else
@@ -272,7 +271,6 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
         probe->config->target_bit_rate = usual_rate;
         probe->config->rate_control_mode = SVT_AV1_RC_MODE_CQP_OR_CRF;
         probe->config->qp = 63;
-        probe->config->max_bit_rate = 0;
         probe->config->recon_enabled = 0;
         probe->width = e->width, probe->height = e->height, probe->bytes = e->bytes, probe->key_interval = e->key_interval;
         probe->forces = e->forces;

@@ -92,12 +92,6 @@ pub(crate) fn spec() -> Spec {
 }
 
 fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
-    if settings.limit.is_some() {
-        return Err((
-            "limit",
-            "VP9 overshoots limits many times over: leave it out, or choose x264 or x265".to_owned(),
-        ));
-    }
     let controls = &settings.controls;
     if let Some(level) = controls.level.filter(|level| *level < vp9_level(settings)) {
         let least = vp9_level(settings);
