@@ -36,6 +36,11 @@ struct encoder {
         uint8_t *data;
         size_t size, room;
     } statistics; /* of the first pass, for the second; the library reads them as it goes */
+    struct {
+        int kept;    /* whether there is one: of an average rate in one pass */
+        int begun;   /* whether frames count; warm_up.rs has some encoded before */
+        double owed; /* bits that the rate had for the frames that came out, and that they did not take */
+    } account;
     const vpx_image_t *recon; /* the picture of the packet fetched last; the decoder owns it */
 };
 
@@ -123,6 +128,8 @@ static int start(struct encoder *e, const struct retake_settings *s, struct reta
     e->settings.option_count = 0;
     e->references = (struct references){.layers = s->controls.layers, .long_term = s->controls.long_term, .kept = -1};
     e->quality = (int)lrint(s->quality);
+    e->account.kept = p.cfg.rc_end_usage == VPX_VBR && s->pass == RETAKE_ONLY_PASS;
+    e->account.begun = !s->controls.more_before;
     e->ticks = p.ticks;
     e->deadline = p.deadline;
     return 0;
@@ -148,6 +155,16 @@ static int32_t headers(void *handle, const uint8_t **data, size_t *size, struct 
 static int disposable(const vpx_codec_cx_pkt_t *packet) {
     const uint8_t *data = packet->data.frame.buf;
     return (packet->data.frame.flags & VPX_FRAME_IS_DROPPABLE) && (data[packet->data.frame.sz - 1] & 0xe0) != 0xc0;
+}
+
+/* What an account owes, either way, is to be made good within so many seconds; and no more than they have is
+   owed, because a long scene that needs little must not be paid back by one that gets far too much. */
+#define ACCOUNT_SECONDS 5.0
+
+static void pay(struct encoder *e, size_t bytes) {
+    double rate = (double)e->settings.bit_rate, most = rate * ACCOUNT_SECONDS;
+    double owed = e->account.owed + rate * e->settings.fps_den / e->settings.fps_num - 8.0 * (double)bytes;
+    e->account.owed = fmin(fmax(owed, -most), most);
 }
 
 /* Codes a frame, and returns the number of packets that came out. libvpx puts hidden frames in front of the
@@ -180,6 +197,7 @@ static int encode(struct encoder *e, const vpx_image_t *image, int64_t index, st
         };
         *e->last = packet;
         e->last = &packet->next;
+        pay(e, from->data.frame.sz);
         count++;
     }
     return count;
@@ -189,6 +207,19 @@ static int configure(struct encoder *e, const vpx_codec_enc_cfg_t *cfg, struct r
     if (vpx_codec_enc_config_set(&e->vpx, cfg)) return retake_fail(fault, "", "vpx_codec_enc_config_set: %s", detail(&e->vpx)), -1;
     e->cfg = *cfg;
     return 0;
+}
+
+/* Moves the rate that the library aims at by what is owed. In one pass it keeps no account itself: its first
+   second takes more than twice its share, and all that follow stay a tenth above or below theirs. */
+static int settle(struct encoder *e, struct retake_fault *fault) {
+    if (!e->account.kept) return 0;
+    double rate = (double)e->settings.bit_rate, now = 1000.0 * e->cfg.rc_target_bitrate;
+    double aim = fmax(rate + e->account.owed / ACCOUNT_SECONDS, rate / 2);
+    /* Each change is work for the library, so that small ones wait. */
+    if (fabs(aim - now) < now / 50) return 0;
+    vpx_codec_enc_cfg_t cfg = e->cfg;
+    cfg.rc_target_bitrate = kilobits((int64_t)aim);
+    return configure(e, &cfg, fault);
 }
 
 static int bounds(struct encoder *e, int32_t min, int32_t max, struct retake_fault *fault) {
@@ -224,6 +255,8 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         image.planes[VPX_PLANE_V] = image.planes[VPX_PLANE_U] + 1;
         image.stride[VPX_PLANE_V] = image.stride[VPX_PLANE_U];
     }
+    if (frame->force_key && frame->index > 0 && !e->account.begun) e->account.begun = 1, e->account.owed = 0;
+    if (settle(e, fault) < 0) return -1;
     return encode(e, &image, frame->index, decide(&e->references, frame), fault) < 0 ? -1 : 0;
 }
 
@@ -275,7 +308,11 @@ static int32_t reconfigure(void *handle, const struct retake_change *change, str
     struct encoder *e = handle;
     vpx_codec_enc_cfg_t cfg = e->cfg;
     if (change->quality >= 0 && set_quality(e, change->quality)) return 1;
-    if (change->bit_rate >= 0) cfg.rc_target_bitrate = kilobits(change->bit_rate);
+    if (change->bit_rate >= 0) {
+        cfg.rc_target_bitrate = kilobits(change->bit_rate);
+        e->settings.bit_rate = change->bit_rate;
+        e->account.owed = 0;
+    }
     if (change->min_qp >= 0) cfg.rc_min_quantizer = (unsigned int)change->min_qp;
     if (change->max_qp >= 0) cfg.rc_max_quantizer = (unsigned int)change->max_qp;
     return configure(e, &cfg, fault);
