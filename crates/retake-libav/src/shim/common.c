@@ -29,6 +29,13 @@ static int is_bookkeeping(const char *format) {
     return !strncmp(format, "mmco:", 5) || !strncmp(format, "number of reference frames", 26);
 }
 
+/* From 7.1 on, encoders list behind a reason what they would have taken: "Supported sample rates:", and a
+   line that begins with spaces for each. The reason is what was said before. */
+static int is_list(const char *format) {
+    size_t length = strlen(format);
+    return !strncmp(format, "  ", 2) || (length >= 2 && !strcmp(format + length - 2, ":\n"));
+}
+
 /* FFmpeg stays silent; the worst of its messages in this thread is kept for the error that may follow. */
 static void keep_message(void *context, int level, const char *format, va_list arguments) {
     const AVClass *class = context ? *(const AVClass **)context : NULL;
@@ -44,7 +51,7 @@ static void keep_message(void *context, int level, const char *format, va_list a
         atomic_fetch_add(reading, 1);
     }
     static _Thread_local int last_level = AV_LOG_QUIET;
-    if (level > AV_LOG_WARNING) return;
+    if (level > AV_LOG_WARNING || is_list(format)) return;
     if (last_message[0] && level > last_level) return;
     last_level = level;
     vsnprintf(last_message, sizeof last_message, format, arguments);

@@ -149,6 +149,12 @@ static int choose(rt_input *input, const char *path, const AVInputFormat **forma
     if (result >= 0 && !strcmp((*format)->name, "image2"))
         /* One picture is read by the demuxer of its kind, and image2 would open it by its name. */
         result = av_probe_input_buffer2(input->bytes, format, "film", NULL, 0, 0);
+    /* From 6.0 on, playlists of HLS are known under names of playlists alone, and taken for what else the
+       name says. What lists other files has to be known by its content. */
+    const AVInputFormat *listed = NULL;
+    if ((result >= 0 || result == AVERROR_INVALIDDATA) && av_probe_input_buffer2(input->bytes, &listed, "film.m3u8", NULL, 0, 0) >= 0 &&
+        !strcmp(listed->name, "hls"))
+        *format = listed, result = 0;
     if (result < 0) return result;
     if (av_match_list((*format)->name, CONTAINERS, ',')) return 0;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -253,6 +259,14 @@ static const char *tag(const AVDictionary *tags, const char *name) {
 static void describe_video(AVFormatContext *context, AVStream *stream, rt_stream *out) {
     const AVCodecParameters *par = stream->codecpar;
     AVRational rate = av_guess_frame_rate(context, stream, NULL);
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
+    /* Where samples have no times, the average rate of 7.1 is 25 whatever the stream states, and misleads the
+       guess. The pictures come as fast as the stream itself states; of MPEG-4 this may be the rate of a clock
+       that is faster than any two pictures that were seen. */
+    AVRational stated = par->framerate;
+    if (context->iformat->flags & AVFMT_NOTIMESTAMPS && stated.num > 0 && stated.den > 0 && av_cmp_q(stated, stream->r_frame_rate) <= 0)
+        rate = stated;
+#endif
     AVRational aspect = rt_aspect(av_guess_sample_aspect_ratio(context, stream, NULL), par->width, par->height);
     out->frame_rate = (rt_ratio){rate.num, rate.den};
     out->aspect = (rt_ratio){aspect.num, aspect.den};
