@@ -291,7 +291,8 @@ fn a_film_is_a_source() {
         return eprintln!("SKIPPED: no encoder of H.264");
     }
     let film = studio.render(
-        "-f lavfi -i testsrc2=s=1440x1080:r=30:d=1 -f lavfi -i sine=r=44100:d=1 -vf setsar=4/3 \
+        "-f lavfi -i testsrc2=s=1440x1080:r=30:d=1 -f lavfi -i sine=r=44100:d=1 \
+         -vf setsar=4/3,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709 \
          -color_primaries bt709 -color_trc bt709 -colorspace bt709 -c:v ffv1 -c:a flac",
         "a.mkv",
     );

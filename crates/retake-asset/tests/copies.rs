@@ -360,7 +360,10 @@ fn equal_samples_give_equal_bytes() {
 fn hdr_and_colour_reach_the_container() {
     let Some(studio) = Studio::open() else { return };
     let film = studio.render(
-        "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -vf setsar=4/3 -pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=none:pools=1 -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv",
+        "-f lavfi -i testsrc2=s=160x90:r=25:d=1 \
+         -vf setsar=4/3,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv \
+         -pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=none:pools=1 \
+         -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv",
         "a.mkv",
     );
     let mut takes = Takes::of(&film);
@@ -398,7 +401,9 @@ fn hdr_and_colour_reach_the_container() {
 fn rotation_reaches_the_container() {
     let Some(studio) = Studio::open() else { return };
     let plain = studio.render("-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v libx264", "p.mp4");
-    let film = studio.render(&format!("-i {} -c copy -metadata:s:v rotate=90", plain.display()), "r.mp4");
+    let film = studio.path("r.mp4");
+    retake_testing::turned(&plain, &film);
+    assert_eq!(probe(&film).unwrap().video.rotation, 270);
     let copy = studio.path("b.mp4");
     assert!(rewrap(&film, &copy).is_empty());
     assert_eq!(probe(&copy).unwrap().video.display_matrix, probe(&film).unwrap().video.display_matrix);

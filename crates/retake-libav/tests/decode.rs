@@ -42,7 +42,9 @@ fn h264_with_b_frames_is_exact() {
 fn ten_bit_hevc_is_exact() {
     let Some(studio) = Studio::open() else { return };
     let film = studio.render(
-        "-f lavfi -i testsrc2=s=192x108:r=24:d=2 -pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=none:pools=1 -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
+        "-f lavfi -i testsrc2=s=192x108:r=24:d=2 -vf setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc \
+         -pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=none:pools=1 \
+         -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
         "a.mkv",
     );
     assert_exact(&film);
@@ -88,6 +90,29 @@ fn variable_frame_rates_keep_their_times() {
         let times = read_all(&film, |frame| frame.pts);
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(times.windows(3).any(|t| t[2] - t[1] != t[1] - t[0]), "the film is meant to vary");
+    }
+}
+
+/// Samples without times come as fast as their stream states, slow or fast, whatever is usual.
+#[test]
+fn streams_without_times_state_their_rate() {
+    let Some(studio) = Studio::open() else { return };
+    for (stated, rate) in [
+        ("25/2", Rational::new(25, 2)),
+        ("24000/1001", Rational::new(24000, 1001)),
+        ("120", Rational::new(120, 1)),
+        ("300", Rational::new(300, 1)),
+    ] {
+        let source = format!("-f lavfi -i testsrc2=s=160x96:r={stated} -frames:v 12 -pix_fmt yuv420p");
+        for how in ["-c:v libx264 -f h264", "-c:v libx265 -x265-params log-level=none -f hevc"] {
+            let film = studio.render(&format!("{source} {how}"), "film");
+            assert_eq!(probe(&film).unwrap().video.frame_rate, rate, "{how}");
+        }
+        // its clock counts finer than pictures come
+        if stated != "25/2" {
+            let film = studio.render(&format!("{source} -c:v mpeg4 -f m4v"), "film");
+            assert_eq!(probe(&film).unwrap().video.frame_rate, rate, "mpeg4");
+        }
     }
 }
 
@@ -298,8 +323,8 @@ fn a_change_of_size_is_scaled_to_the_first() {
 fn rotation_and_aspect_are_told() {
     let Some(studio) = Studio::open() else { return };
     let plain = studio.render("-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -vf setsar=4/3 -c:v libx264", "p.mp4");
-    // FFmpeg 5.1 writes the matrix of a quarter turn against the clock.
-    let film = studio.render(&format!("-i {} -c copy -metadata:s:v rotate=90", plain.display()), "r.mp4");
+    let film = studio.path("r.mp4");
+    retake_testing::turned(&plain, &film);
     let video = probe(&film).unwrap().video;
     assert_eq!((video.rotation, video.pixel_aspect_ratio), (270, Rational::new(4, 3)));
     assert!(video.display_matrix.is_some());

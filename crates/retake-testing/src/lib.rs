@@ -4,6 +4,8 @@
 mod clips;
 mod golden;
 pub mod side_data;
+mod turned;
 
 pub use clips::clip;
 pub use golden::{Golden, hash};
+pub use turned::turned;

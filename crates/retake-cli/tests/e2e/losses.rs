@@ -311,8 +311,10 @@ fn browser_recording(studio: &Studio) {
     );
     let mut film = studio.read("stated.webm");
     let duration = [0x23, 0xe3, 0x83, 0x84];
-    let at = film.windows(4).position(|bytes| bytes == duration).unwrap();
-    film[at..at + 8].copy_from_slice(&[0xec, 0x86, 0, 0, 0, 0, 0, 0]);
+    // newer programs state no rate of such frames
+    if let Some(at) = film.windows(4).position(|bytes| bytes == duration) {
+        film[at..at + 8].copy_from_slice(&[0xec, 0x86, 0, 0, 0, 0, 0, 0]);
+    }
     fs::write(studio.path("film.webm"), film).unwrap();
 }
 
@@ -524,10 +526,13 @@ fn dynamic_metadata_of_frames() {
         return eprintln!("SKIPPED: x265 of ten bits is needed");
     };
     fs::write(studio.path("film.hevc"), dynamic_hdr(&studio, "160x96")).unwrap();
+    // with words around each, because newer programs put all of a frame into one line of plain values
     let details = |name: &str| {
-        let all = probe(&studio.path(name), "-select_streams v:0 -show_entries frame_side_data");
-        all.into_iter()
-            .filter(|line| line.contains("SMPTE2094-40") || line.contains("RPU"))
+        let all = probe(&studio.path(name), "-of default -select_streams v:0 -show_entries frame_side_data");
+        let all = all.join("\n");
+        let each = all.split("[SIDE_DATA]").skip(1).map(|side| side.split("[/SIDE_DATA]").next().unwrap());
+        each.filter(|side| side.contains("SMPTE2094-40") || side.contains("RPU"))
+            .map(str::to_owned)
             .collect::<Vec<_>>()
     };
     let source = details("film.hevc");

@@ -120,7 +120,7 @@ pub(crate) const FRAMES: u64 = 216;
 
 /// The film, rendered by the first test that needs it.
 fn film() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("film-2");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("film-3");
     fs::create_dir_all(&folder).unwrap();
     let film = folder.join("film.mkv");
     let lock = File::create(folder.join("lock")).unwrap();
@@ -136,10 +136,21 @@ fn film() -> PathBuf {
     const X264: [&str; 8] = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "10", "-bf", "3"];
     const MPEG4: [&str; 6] = ["-c:v", "mpeg4", "-q:v", "2", "-bf", "2"];
     with(text, &X264).or_else(|_| with("null", &X264)).or_else(|_| with("null", &MPEG4)).unwrap();
+    // Sound without a container states no priming, which newer programs would tell the container of. What is
+    // shown begins when the first packet of sound, which is priming, has been heard.
+    let sound = "-f lavfi -i sine=frequency=330:duration=9.3:sample_rate=48000,volume=0.5 -c:a aac -b:a 96k";
+    ffmpeg(&folder, &format!("{sound} sound.aac"));
+    ffmpeg(
+        &folder,
+        "-itsoffset 0.021 -i pictures.mkv -i sound.aac -itsoffset 0.021 -i subtitles.srt -i tags.txt \
+         -map 0:v -map 1:a -map 2:s -map_metadata 3 -map_chapters 3 \
+         -c copy -c:s srt -metadata:s:a:0 language=fra unfinished.mkv",
+    );
     fs::rename(folder.join("unfinished.mkv"), &film).unwrap();
     film
 }
 
+/// Renders the pictures.
 fn render(folder: &Path, text: &str, codec: &[&str]) -> Result<Vec<u8>, String> {
     let mut graph = String::new();
     let mut arguments: Vec<&str> = Vec::new();
@@ -154,31 +165,8 @@ fn render(folder: &Path, text: &str, codec: &[&str]) -> Result<Vec<u8>, String> 
         graph += &format!("[s{number}]");
     }
     graph += &format!("concat=n={}[v]", SCENES.len());
-    arguments.extend(["-f", "lavfi", "-i", "sine=frequency=330:duration=9.3:sample_rate=48000,volume=0.5"]);
-    arguments.extend(["-i", "subtitles.srt", "-i", "tags.txt", "-filter_complex", &graph]);
-    arguments.extend([
-        "-map",
-        "[v]",
-        "-map",
-        "8:a",
-        "-map",
-        "9:s",
-        "-map_metadata",
-        "10",
-        "-map_chapters",
-        "10",
-    ]);
+    arguments.extend(["-filter_complex", &graph, "-map", "[v]"]);
     arguments.extend(codec);
-    arguments.extend([
-        "-c:a",
-        "aac",
-        "-b:a",
-        "96k",
-        "-c:s",
-        "srt",
-        "-metadata:s:a:0",
-        "language=fra",
-        "unfinished.mkv",
-    ]);
+    arguments.push("pictures.mkv");
     try_ffmpeg(folder, &arguments)
 }

@@ -68,7 +68,8 @@ def tracks_of(pipeline):
     tracks = []
 
     def added(demuxer, pad):
-        kind = (pad.get_current_caps() or pad.query_caps()).get_structure(0).get_name().split("/")[0]
+        # as text, because 1.26 wraps structures in objects that older generations do not have
+        kind = (pad.get_current_caps() or pad.query_caps()).to_string().split("/")[0]
         if kind in ("video", "audio"):
             tracks.append(Track(pipeline, pad, kind))
 

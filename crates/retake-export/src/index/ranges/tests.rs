@@ -245,7 +245,8 @@ fn changes_on_the_way_are_told_as_one_reader_tells_them() {
 fn what_is_said_once_is_not_lost() {
     let Some(studio) = Studio::open() else { return };
     let part = |more: &str, name: &str| {
-        let source = "-f lavfi -i testsrc2=s=128x96:r=25:d=3 -pix_fmt yuv420p -color_trc bt709 -c:v libx265";
+        let source = "-f lavfi -i testsrc2=s=128x96:r=25:d=3 -vf setparams=color_trc=bt709 -pix_fmt yuv420p \
+                      -color_trc bt709 -c:v libx265";
         let how = "-preset ultrafast -x265-params log-level=none:bframes=2:keyint=12";
         studio.try_render(&format!("{source} {how}{more}"), name)
     };
