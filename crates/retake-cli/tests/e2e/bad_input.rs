@@ -258,8 +258,8 @@ fn an_option_that_the_encoder_does_not_know() {
 #[test]
 fn measure_refuses_films_that_do_not_match() {
     let Some(studio) = Studio::open() else { return };
-    studio.render("-i film.mkv -t 2 -an -sn -vf scale=160:90 -c:v mpeg4", "small.mp4");
-    studio.render("-i film.mkv -t 2 -an -sn -c:v mpeg4", "short.mp4");
+    studio.render("-i film.mkv -frames:v 48 -an -sn -vf scale=160:90 -c:v mpeg4", "small.mp4");
+    studio.render("-i film.mkv -frames:v 48 -an -sn -c:v mpeg4", "short.mp4");
     studio.retake("measure film.mkv small.mp4").refused(2, &["small.mp4", "320×180", "160×90"]);
     studio.retake("measure film.mkv short.mp4").refused(2, &["short.mp4", "48"]);
     studio.retake("measure film.mkv film.mkv --metric foo").refused(2, &["--metric", "foo"]);
