@@ -72,9 +72,13 @@ fn a_quality_floor_is_reached_by_every_unit() {
 fn a_floor_comes_before_a_rate() {
     const FLOOR: f64 = 33.0;
     let frames = film();
-    let info = &common::encoders()[0];
-    for (rate, room) in [(900_000, true), (150_000, false)] {
-        let pull = common::session(info);
+    // The floor alone takes 740 kb/s of SVT-AV1 1.4 and 880 of x264: a rate next to that leaves no room, and
+    // which is next to it differs from version to version.
+    let encoders = common::encoders().into_iter().filter(|info| matches!(info.name, "x264" | "svt-av1"));
+    for (info, rate, room) in
+        encoders.flat_map(|info| [(info.clone(), 1_200_000, true), (info, 150_000, false)])
+    {
+        let pull = common::session(&info);
         if !common::has(&pull, PropertyKey::QualityFloor) || !ffmpeg() {
             println!("SKIPPED: no metrics, or no decoder");
             return;
@@ -96,7 +100,7 @@ fn a_floor_comes_before_a_rate() {
         // every third frame is scored: what the others have is an estimate
         assert!(scores.iter().all(|unit| *unit > FLOOR - 0.2), "{rate}: {scores:?}");
         match room {
-            true => assert!(off.abs() < 0.03, "{rate}: {off}"),
+            true => assert!(off.abs() < 0.03, "{}: {off}", info.name),
             false => assert!(off > 0.1 && scores.iter().all(|unit| *unit < FLOOR + 2.5), "{off}, {scores:?}"),
         }
     }
