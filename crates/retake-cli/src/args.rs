@@ -55,10 +55,11 @@ pub(crate) struct RemoteJob {
 #[command(after_help = EXIT_CODES)]
 #[command(group = ArgGroup::new("target").args(["quality", "bitrate", "size", "crf"]))]
 pub(crate) struct Encode {
-    /// The source film; '-' reads a film (for instance y4m) from standard input.
+    /// The source film; '-' reads a film (for instance y4m) from standard input, and s3://BUCKET/KEY one from
+    /// an object store, where this build has that.
     pub input: PathBuf,
-    /// The film to make; its extension chooses the container: mp4, m4v, mov, mkv, webm; m3u8 for a stream
-    /// (HLS).
+    /// The film to make, a file or s3://BUCKET/KEY; its extension chooses the container: mp4, m4v, mov, mkv,
+    /// webm; m3u8 for a stream (HLS).
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 

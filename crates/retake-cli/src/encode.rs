@@ -92,6 +92,9 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     if let Some(rate) = args.max_bitrate {
         export = export.max_bit_rate(rate);
     }
+    if let Some(objects) = crate::objects::store() {
+        export = export.objects(objects);
+    }
     if let Some(root) = &args.shared_root {
         export = export.shared_root(root);
     }

@@ -102,6 +102,7 @@ fn flag(error: &RequestError) -> Option<String> {
         }
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
+        RequestError::SharedRootIsObject { .. } => "--shared-root, --root".into(),
         RequestError::ArrayCommand { .. } | RequestError::NoBatchSystem { .. } => "--on".into(),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),

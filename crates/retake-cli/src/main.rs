@@ -5,6 +5,7 @@ mod encode;
 mod encoders;
 mod exit;
 mod measure;
+mod objects;
 mod output;
 mod progress;
 mod properties;

@@ -29,6 +29,9 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         .longest_unit(args.unit)
         .allow_references(args.allow_references)
         .stop(&stop);
+    if let Some(objects) = crate::objects::store() {
+        measurement = measurement.objects(objects);
+    }
     if let Some(range) = range(args.from, args.to) {
         measurement = measurement.time_range(range);
     }

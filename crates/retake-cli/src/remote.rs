@@ -6,7 +6,7 @@ use crate::{encode, output, signals};
 use anyhow::{Context, Result};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory, Parser};
-use retake::{EncoderFactory, Event, ExportBuilder, ExportError, SharedRoot, StopFlag};
+use retake::{Event, ExportBuilder, ExportError, SharedRoot, StopFlag, WorkerTools};
 use retake_restate::{Engine, EngineError, ExportRequest, Job, Serving, Site, Status};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -100,13 +100,15 @@ pub(crate) fn serve(
     args: &Worker,
     address: SocketAddr,
     root: PathBuf,
-    encoders: Vec<Arc<dyn EncoderFactory>>,
+    tools: WorkerTools,
 ) -> Result<ExitCode> {
     let shared = SharedRoot::open(&root)?;
     let root = shared.path().to_owned();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let build = Box::new(move |request: &ExportRequest| export(request, &shared));
-    let site = Site { root, encoders, build, at_once: args.jobs.unwrap_or(cores).max(1) };
+    // requests come over the network, and are to lead to nothing outside of the root
+    let tools = WorkerTools { objects: None, ..tools };
+    let site = Site { root, tools, build, at_once: args.jobs.unwrap_or(cores).max(1) };
     let serving = Serving { address, identity_key: args.identity_key.clone() };
     let signals = Arc::new(AtomicUsize::new(0));
     signals::count(&signals)?;

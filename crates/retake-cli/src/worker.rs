@@ -4,10 +4,9 @@ use crate::args::Worker;
 use crate::exit::Usage;
 use crate::signals;
 use anyhow::Result;
-use retake::{EncoderFactory, ExportError};
+use retake::{ExportError, WorkerTools};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// The variables in which batch systems say which element of an array a process is: Slurm, HyperQueue, AWS
 /// Batch, indexed jobs of Kubernetes.
@@ -16,14 +15,15 @@ const INDEXES: [&str; 4] =
 
 pub(crate) fn run(args: &Worker) -> Result<ExitCode> {
     let registry = retake::encoders();
-    let encoders: Vec<_> = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
+    let encoders = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
+    let tools = WorkerTools { encoders, objects: crate::objects::store() };
     #[cfg(feature = "restate")]
     if let Some(address) = args.listen {
-        return crate::remote::serve(args, address, root(args)?, encoders);
+        return crate::remote::serve(args, address, root(args)?, tools);
     }
     match (&args.array, &args.job, &args.source) {
-        (Some(file), ..) => run_one(args, file, &encoders)?,
-        (None, Some(job), Some(source)) => retake::run_worker(job, source, &encoders)?,
+        (Some(file), ..) => run_one(args, file, &tools)?,
+        (None, Some(job), Some(source)) => retake::run_worker(job, source, &tools)?,
         _ => return Err(Usage("a worker needs a job and its --source, or an --array".into()).into()),
     }
     Ok(ExitCode::SUCCESS)
@@ -36,12 +36,12 @@ fn root(args: &Worker) -> Result<PathBuf> {
     Ok(root.ok_or_else(missing)?)
 }
 
-fn run_one(args: &Worker, file: &Path, encoders: &[Arc<dyn EncoderFactory>]) -> Result<()> {
+fn run_one(args: &Worker, file: &Path, tools: &WorkerTools) -> Result<()> {
     let told = |name| std::env::var(name).ok()?.parse().ok();
     let index = args.index.or_else(|| INDEXES.into_iter().find_map(told));
     let index = index.ok_or_else(|| Usage("--array needs --index, as no batch system says it".into()))?;
     let root = root(args)?;
     // the export, or the batch system, has the take run again
     let stop = signals::stop_flag(ExportError::Stopped)?;
-    Ok(retake::run_array_worker(&root, file, index, encoders, &stop)?)
+    Ok(retake::run_array_worker(&root, file, index, tools, &stop)?)
 }

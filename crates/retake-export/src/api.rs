@@ -7,6 +7,7 @@ use crate::export::{self, export};
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
+use crate::objects::ObjectStore;
 use crate::progress::Progress;
 use crate::resumable;
 use crate::stop::StopFlag;
@@ -539,6 +540,14 @@ impl ExportBuilder {
     #[must_use]
     pub fn shared_root(mut self, folder: impl Into<PathBuf>) -> Self {
         self.request.shared_root = Some(folder.into());
+        self
+    }
+
+    /// What opens a source that is an object of a store, as in `s3://bucket/film.mkv`, and makes a film that
+    /// is to be one. Default: none, and such addresses are refused.
+    #[must_use]
+    pub fn objects(mut self, objects: Arc<dyn ObjectStore>) -> Self {
+        self.request.objects = Some(objects);
         self
     }
 

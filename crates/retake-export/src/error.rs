@@ -152,6 +152,12 @@ pub enum RequestError {
         /// The folder that should hold it.
         folder: PathBuf,
     },
+    /// A stream is many files, which a store cannot put in place at once.
+    #[error("{output}: playlists are not made in an object store: make them in a folder, and copy that")]
+    StreamOfObjects {
+        /// The output.
+        output: PathBuf,
+    },
     /// The output would replace the source.
     #[error("{output}: input and output are the same file")]
     OutputIsInput {
@@ -460,6 +466,12 @@ pub enum RequestError {
         /// The path.
         path: PathBuf,
         /// The folder.
+        root: PathBuf,
+    },
+    /// The place that all machines are to share is in an object store.
+    #[error("{root}: takes do not lie in an object store: name a folder that all machines see")]
+    SharedRootIsObject {
+        /// The address.
         root: PathBuf,
     },
     /// An array has no take of this number.

@@ -83,7 +83,7 @@ fn run(
     let request = &properties::resolve(request)?;
     let identity = RequestIdentity::of(request);
     let finished =
-        if request.overwrite || request.restart { None } else { finished_before(request, &identity)? };
+        if request.overwrite || request.restart { None } else { finished_before(request, &identity, stop)? };
     match finished {
         Some(finished) => {
             remove_unfinished(&request.output, &request.work_dir());
@@ -116,15 +116,17 @@ fn make<'a>(
 ) -> Result<Summary, ExportError> {
     // raised with the user's flag, and when anything fails
     let film = run_passes(&stop.child())?;
-    let unfinished = job.output.unfinished_folder()?;
+    let unfinished = job.output.unfinished_folder(&job.folder)?;
     tell(Event::Writing { frames: film.frames() });
     let written = output(job.output.kind()).write(&film, unfinished.path(), job.output.path(), stop)?;
     film.verify(&written.pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
     let summary = summarise(&film, &written);
     job.folder.note_finished(&written.film, &job.identity, &summary)?;
     // the range of the source is in the request
-    stamp::write(&written.film, &job.identity, file_of(&job.description.source), &summary);
-    job.output.place(&unfinished, &written)?;
+    let source = file_of(&job.description.source);
+    stamp::write(&written.film, &job.identity, source, &summary);
+    let note = || stamp::note(written.bytes, &job.identity, source, &summary);
+    job.output.place(&unfinished, &written, note, stop)?;
     drop(unfinished);
     job.output.remove_unfinished();
     Ok(summary)

@@ -20,6 +20,7 @@ mod film_source;
 mod index;
 mod job;
 mod measure;
+pub mod objects;
 mod output;
 mod own_folder;
 mod passes;
@@ -48,6 +49,6 @@ pub use resumable::{ResumableExport, resumable_exports};
 pub use scorers::QualityScorers;
 pub use stop::StopFlag;
 pub use worker::{
-    RunOn, SharedRoot, Step, TakeDone, TakeFailure, TakeTask, WorkerProgram, run_array_worker, run_take,
-    run_worker, stop_job,
+    RunOn, SharedRoot, Step, TakeDone, TakeFailure, TakeTask, WorkerProgram, WorkerTools, run_array_worker,
+    run_take, run_worker, stop_job,
 };

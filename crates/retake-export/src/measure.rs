@@ -3,6 +3,7 @@
 use crate::error::{ExportError, RequestError};
 use crate::index::units::{Found, UnitFinder, shortest_scene};
 use crate::job::source::look_at;
+use crate::objects::ObjectStore;
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
 use retake_compression::units::{FrameRange, UnitRule};
@@ -11,6 +12,7 @@ use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The scores of a film.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,6 +61,7 @@ pub struct Measurement {
     pool: Pooling,
     longest: f64,
     references: bool,
+    objects: Option<Arc<dyn ObjectStore>>,
     stop: StopFlag,
 }
 
@@ -73,6 +76,7 @@ impl Measurement {
             pool: Pooling::Mean,
             longest: LONGEST,
             references: false,
+            objects: None,
             stop: StopFlag::new(),
         }
     }
@@ -114,6 +118,13 @@ impl Measurement {
         self
     }
 
+    /// What opens films that are objects of a store. Default: none, and their addresses are refused.
+    #[must_use]
+    pub fn objects(mut self, objects: Arc<dyn ObjectStore>) -> Self {
+        self.objects = Some(objects);
+        self
+    }
+
     /// A flag that ends the measurement when it is raised.
     #[must_use]
     pub fn stop(mut self, stop: &StopFlag) -> Self {
@@ -128,7 +139,7 @@ impl Measurement {
     /// two do not match; [`ExportError::Stopped`] when the flag was raised; those of opening, decoding and
     /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
-        let access = self.stop.access(self.references);
+        let access = self.stop.access(self.references, self.objects.as_ref());
         let source = look_at(&self.reference, self.range, &access, &self.stop)?;
         let other = look_at(&self.film, None, &access, &self.stop)?;
         self.check_sizes(&source, &other)?;

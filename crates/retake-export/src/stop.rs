@@ -1,4 +1,5 @@
 use crate::error::ExportError;
+use crate::objects::{ObjectStore, Objects};
 use retake_libav::Access;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,10 +33,12 @@ impl StopFlag {
         Self { raised: Arc::default(), parent: Some(self.raised.clone()) }
     }
 
-    /// Waits for sources end when this flag is raised; `references` are for playlists.
-    pub(crate) fn access(&self, references: bool) -> Access {
+    /// Waits for sources end when this flag is raised; `references` are for playlists, and `objects` opens
+    /// what is no file.
+    pub(crate) fn access(&self, references: bool, objects: Option<&Arc<dyn ObjectStore>>) -> Access {
         let flag = self.clone();
-        Access::new().references(references).interrupt(move || flag.is_raised())
+        let objects = objects.map(|objects| objects.clone() as Arc<dyn Objects>);
+        Access::new().references(references).objects(objects).interrupt(move || flag.is_raised())
     }
 
     pub(crate) fn check(&self) -> Result<(), ExportError> {

@@ -5,6 +5,7 @@
 use crate::error::MediaError;
 use crate::failure::errno;
 use crate::ffi::RawAccess;
+use crate::objects::{Cause, ObjectFile, Objects, object_address};
 use crate::pipe::PipeReader;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fmt;
@@ -18,6 +19,7 @@ use std::time::SystemTime;
 #[derive(Clone, Default)]
 pub struct Access {
     references: bool,
+    objects: Option<Arc<dyn Objects>>,
     interrupt: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
@@ -31,6 +33,13 @@ impl Access {
     #[must_use]
     pub fn references(mut self, allowed: bool) -> Self {
         self.references = allowed;
+        self
+    }
+
+    /// Has films that are objects of a store (`s3://…`) opened by this. Without it, they are refused.
+    #[must_use]
+    pub fn objects(mut self, objects: Option<Arc<dyn Objects>>) -> Self {
+        self.objects = objects;
         self
     }
 
@@ -62,6 +71,9 @@ pub fn is_pipe(path: &Path) -> Result<bool, MediaError> {
     if path == Path::new("-") {
         return Ok(true);
     }
+    if object_address(path).is_some() {
+        return Ok(false);
+    }
     let open = |source| MediaError::Open { file: path.into(), source };
     let facts = std::fs::metadata(path).map_err(open)?;
     if facts.is_dir() {
@@ -80,13 +92,19 @@ fn is_fifo(facts: &Metadata) -> bool {
     !facts.is_file()
 }
 
-/// Tells one state of a file from another.
+/// Tells one state of a film from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileState {
-    length: u64,
-    changed: Option<SystemTime>,
-    /// Device and number of the file, where there are such.
-    place: (u64, u64),
+pub(crate) enum FileState {
+    File {
+        length: u64,
+        changed: Option<SystemTime>,
+        /// Device and number of the file, where there are such.
+        place: (u64, u64),
+    },
+    Object {
+        length: u64,
+        identity: String,
+    },
 }
 
 impl FileState {
@@ -95,35 +113,71 @@ impl FileState {
         let place = (std::os::unix::fs::MetadataExt::dev(facts), std::os::unix::fs::MetadataExt::ino(facts));
         #[cfg(not(unix))]
         let place = (0, 0);
-        Self { length: facts.len(), changed: facts.modified().ok(), place }
+        Self::File { length: facts.len(), changed: facts.modified().ok(), place }
+    }
+
+    /// Returns whether the film is there and holds nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::File { length: 0, .. } | Self::Object { length: 0, .. })
     }
 }
 
 /// The bytes of an open source.
 pub(crate) enum Bytes {
     File(File),
+    Object(ObjectFile),
     Pipe(PipeReader),
 }
 
 impl Bytes {
     pub(crate) fn open(path: &Path, access: &Access) -> Result<Self, MediaError> {
+        if let Some(address) = object_address(path) {
+            return open_object(address, access).map(Self::Object).map_err(|source| {
+                match access.is_interrupted() {
+                    true => MediaError::Interrupted { file: path.into() },
+                    false => MediaError::Open { file: path.into(), source },
+                }
+            });
+        }
         if is_pipe(path)? {
             return Ok(Self::Pipe(PipeReader::open(path, access.clone())));
         }
         File::open(path).map(Self::File).map_err(|source| MediaError::Open { file: path.into(), source })
     }
 
-    /// Returns the state of a file as it is now; `None` for a pipe.
+    /// Returns the state of a file as it is now, and of an object as it was opened, because what is read of
+    /// it is of that state alone; `None` for a pipe.
     pub(crate) fn state(&self) -> Option<FileState> {
         match self {
             Self::File(file) => file.metadata().ok().map(|facts| FileState::of(&facts)),
+            Self::Object(object) => {
+                let (length, identity) = (object.length(), object.identity().to_owned());
+                Some(FileState::Object { length, identity })
+            }
             Self::Pipe(_) => None,
         }
     }
 
     pub(crate) fn is_seekable(&self) -> bool {
-        matches!(self, Self::File(_))
+        !matches!(self, Self::Pipe(_))
     }
+
+    /// Returns where it will be told why reading failed, in words that no number has.
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Object(object) => object.cause(),
+            Self::File(_) | Self::Pipe(_) => Cause::default(),
+        }
+    }
+}
+
+fn open_object(address: &str, access: &Access) -> io::Result<ObjectFile> {
+    let Some(objects) = &access.objects else {
+        let what = "this program was built without object stores (feature `objects`)";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+    };
+    let object = objects.open(address, &|| access.is_interrupted())?;
+    Ok(ObjectFile::new(object, access.clone()))
 }
 
 /// What the callbacks of one open film work with.
@@ -159,6 +213,10 @@ unsafe extern "C" fn open(owner: *mut c_void, name: *const c_char, out: *mut *mu
     let (owner, name) = unsafe { (&*owner.cast::<Owner>(), CStr::from_ptr(name)) };
     let name = name.to_bytes();
     let path = owner.folder.join(bytes_as_path(name.strip_prefix(b"file:").unwrap_or(name)));
+    // a list is allowed to name files of this machine, and objects may be anybody's
+    if object_address(&path).is_some() {
+        return errno(&io::Error::from_raw_os_error(1 /* EPERM */));
+    }
     match Bytes::open(&path, &owner.access) {
         Ok(bytes) => {
             // SAFETY: the caller gives a place for the answer.
@@ -187,6 +245,7 @@ unsafe extern "C" fn read(bytes: *mut c_void, buffer: *mut u8, size: c_int) -> c
             #[cfg(test)]
             Bytes::File(_) if tests::fails() => Err(io::Error::from_raw_os_error(5 /* EIO */)),
             Bytes::File(file) => file.read(buffer),
+            Bytes::Object(object) => object.read(buffer),
             Bytes::Pipe(pipe) => pipe.read(buffer),
         };
         match count {
@@ -200,14 +259,18 @@ unsafe extern "C" fn read(bytes: *mut c_void, buffer: *mut u8, size: c_int) -> c
 /// Moves within a file, and returns the new place; `whence` -1 asks for the length.
 unsafe extern "C" fn seek(bytes: *mut c_void, offset: i64, whence: c_int) -> i64 {
     // SAFETY: as for `read`.
-    let Bytes::File(file) = (unsafe { &mut *bytes.cast::<Bytes>() }) else {
-        return errno(&io::Error::from_raw_os_error(29 /* ESPIPE */)).into();
+    let bytes = unsafe { &mut *bytes.cast::<Bytes>() };
+    let to = match whence {
+        0 => SeekFrom::Start(u64::try_from(offset).unwrap_or(u64::MAX)),
+        1 => SeekFrom::Current(offset),
+        _ => SeekFrom::End(offset),
     };
-    let place = match whence {
-        -1 => file.metadata().map(|facts| facts.len()),
-        0 => file.seek(SeekFrom::Start(u64::try_from(offset).unwrap_or(u64::MAX))),
-        1 => file.seek(SeekFrom::Current(offset)),
-        _ => file.seek(SeekFrom::End(offset)),
+    let place = match bytes {
+        Bytes::File(file) if whence == -1 => file.metadata().map(|facts| facts.len()),
+        Bytes::Object(object) if whence == -1 => Ok(object.length()),
+        Bytes::File(file) => file.seek(to),
+        Bytes::Object(object) => object.seek(to),
+        Bytes::Pipe(_) => Err(io::Error::from_raw_os_error(29 /* ESPIPE */)),
     };
     match place {
         Ok(place) => i64::try_from(place).unwrap_or(i64::MAX),

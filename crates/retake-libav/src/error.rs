@@ -277,6 +277,9 @@ impl MediaError {
             (Some(Refusal::References), _) => Self::References { file, format: message },
             (Some(Refusal::Endless), _) => Self::Endless { file, format: message },
             (Some(Refusal::Interrupted), _) => Self::Interrupted { file },
+            (None, Some(source)) if source.kind() == io::ErrorKind::StaleNetworkFileHandle => {
+                Self::SourceChanged { file, frame: 0 }
+            }
             (Some(Refusal::Unknown), _) => {
                 let detail = format!("by its content it is '{message}', which is not read under this name");
                 Self::NotAFilm { file, detail }
@@ -291,6 +294,10 @@ impl MediaError {
         let file = file.to_path_buf();
         match failure.io() {
             _ if failure.is_interrupted() => Self::Interrupted { file },
+            // an object that was replaced is no error of the store
+            Some(source) if source.kind() == io::ErrorKind::StaleNetworkFileHandle => {
+                Self::SourceChanged { file, frame }
+            }
             Some(source) => Self::Read { file, frame, byte, source },
             None => Self::internal(&file, "reading stopped", failure),
         }

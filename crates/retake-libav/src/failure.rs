@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::ffi;
+use crate::objects::Cause;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char};
 use std::io;
@@ -13,6 +14,7 @@ use std::sync::Once;
 pub(crate) struct Failure {
     code: i32,
     message: String,
+    cause: Cause,
 }
 
 impl Failure {
@@ -21,9 +23,17 @@ impl Failure {
         &self.message
     }
 
-    /// Returns the operating system's error, where the failure is one of reading or writing rather than of
-    /// content.
+    /// Returns the failure with what is known of its cause beside its code.
+    pub(crate) fn caused_by(self, cause: &Cause) -> Self {
+        Self { cause: cause.clone(), ..self }
+    }
+
+    /// Returns the operating system's error, or the one of an object store, where the failure is one of
+    /// reading or writing rather than of content.
     pub(crate) fn io(&self) -> Option<io::Error> {
+        if let Some(error) = self.cause.error() {
+            return Some(error);
+        }
         // SAFETY: this is a pure function.
         let number = unsafe { ffi::rt_errno(self.code) };
         // FFmpeg uses a few error numbers for malformed content, too. The files themselves are opened by this
@@ -98,7 +108,7 @@ pub(crate) fn attempt(call: impl FnOnce() -> i32) -> Result<i32, Failure> {
     unsafe { ffi::rt_forget() };
     match call() {
         code if code >= 0 => Ok(code),
-        code => Err(Failure { code, message: describe(code) }),
+        code => Err(Failure { code, message: describe(code), cause: Cause::default() }),
     }
 }
 
@@ -111,9 +121,9 @@ pub(crate) fn attempt_quickly(call: impl FnOnce() -> i32) -> Result<i32, Failure
         code if code >= 0 => Ok(code),
         // SAFETY: these are pure functions.
         code if unsafe { ffi::rt_is_again(code) != 0 || ffi::rt_is_end(code) != 0 } => {
-            Err(Failure { code, message: String::new() })
+            Err(Failure { code, message: String::new(), cause: Cause::default() })
         }
-        code => Err(Failure { code, message: describe(code) }),
+        code => Err(Failure { code, message: describe(code), cause: Cause::default() }),
     }
 }
 

@@ -86,6 +86,15 @@ pub struct FilmFacts {
 }
 
 impl FilmInfo {
+    /// Returns what tells the bytes of an object of a store from others: another text where they are others.
+    /// `None` for a file.
+    pub fn object_identity(&self) -> Option<String> {
+        match &self.state {
+            Some(FileState::Object { length, identity }) => Some(format!("{length} {identity}")),
+            _ => None,
+        }
+    }
+
     /// Returns what [`survey`](crate::survey()) found, to be handed to another process.
     pub fn facts(&self) -> FilmFacts {
         FilmFacts {

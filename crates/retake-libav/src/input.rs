@@ -6,6 +6,7 @@ use crate::error::MediaError;
 use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
 use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
 use crate::film::{FilmInfo, time_to_ticks};
+use crate::objects::Cause;
 use crate::timeline::{Place, Timeline};
 use retake_media::{AudioFormat, Time};
 use std::ffi::c_int;
@@ -20,6 +21,8 @@ pub(crate) struct Input {
     bytes: NonNull<Bytes>,
     /// The state of the file when it was opened.
     state: Option<FileState>,
+    /// Why reading failed, where no number says it.
+    cause: Cause,
     /// What the callbacks of the demuxer point to.
     _owner: Box<Owner>,
     timeline: Timeline,
@@ -61,7 +64,10 @@ impl Input {
     /// Opens a film and looks into it far enough to know its tracks.
     pub(crate) fn open(path: &Path, access: &Access) -> Result<Self, MediaError> {
         let bytes = Bytes::open(path, access)?;
-        let (state, seekable) = (bytes.state(), c_int::from(bytes.is_seekable()));
+        let (state, seekable, cause) = (bytes.state(), c_int::from(bytes.is_seekable()), bytes.cause());
+        if state.as_ref().is_some_and(FileState::is_empty) {
+            return Err(MediaError::Empty { file: path.into() });
+        }
         let bytes = NonNull::from(Box::leak(Box::new(bytes)));
         let mut owner = Owner::new(path, access);
         let (callbacks, name) = (owner.callbacks(), c_path(path));
@@ -71,9 +77,9 @@ impl Input {
         let opened = attempt(|| unsafe {
             ffi::rt_open(&callbacks, bytes.as_ptr().cast(), seekable, name.as_ptr(), &mut input)
         });
-        opened.map_err(|failure| MediaError::open(path, &failure))?;
+        opened.map_err(|failure| MediaError::open(path, &failure.caused_by(&cause)))?;
         let input = NonNull::new(input).expect("an opened film has an address");
-        Ok(Self { input, bytes, state, _owner: owner, timeline: Timeline::default(), late: None })
+        Ok(Self { input, bytes, state, cause, _owner: owner, timeline: Timeline::default(), late: None })
     }
 
     /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its
@@ -175,7 +181,7 @@ impl Input {
                 Ok(Some(packet))
             }
             Err(failure) if failure.is_end() => Ok(None),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.caused_by(&self.cause)),
         }
     }
 
@@ -183,7 +189,8 @@ impl Input {
     /// container knows.
     pub(crate) fn seek(&mut self, stream: u32, time: i64) -> Result<(), Failure> {
         // SAFETY: all arguments are plain numbers.
-        attempt(|| unsafe { ffi::rt_seek(self.as_ptr(), stream as i32, time) }).map(drop)
+        let sought = attempt(|| unsafe { ffi::rt_seek(self.as_ptr(), stream as i32, time) });
+        sought.map(drop).map_err(|failure| failure.caused_by(&self.cause))
     }
 
     /// Keeps a copy of all packets from here on, for [`Input::replay`].

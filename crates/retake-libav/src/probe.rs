@@ -42,7 +42,6 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
 /// [`References`](MediaError::References), [`Endless`](MediaError::Endless) or
 /// [`Interrupted`](MediaError::Interrupted).
 pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> {
-    check_not_empty(path)?;
     let mut input = Input::open(path, access)?;
     let film = input.film();
     // SAFETY: these are texts of the open input.
@@ -104,14 +103,6 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         window: None,
         opened,
     })
-}
-
-fn check_not_empty(path: &Path) -> Result<(), MediaError> {
-    match std::fs::metadata(path) {
-        Ok(facts) if facts.is_file() && facts.len() == 0 => Err(MediaError::Empty { file: path.into() }),
-        // whatever else is wrong shows when it is opened
-        _ => Ok(()),
-    }
 }
 
 fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {

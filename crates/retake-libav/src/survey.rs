@@ -20,8 +20,7 @@ use crate::timeline::{BreakFinder, GAP, Gap, Seen};
 use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,7 +142,7 @@ impl Extent {
 struct Survey {
     input: Input,
     /// What the file is made of, where the demuxer says nothing of damage to it.
-    elements: Option<Elements<File>>,
+    elements: Option<Elements<Box<dyn ReadSeek>>>,
     decoder: Decoder,
     /// The tracks of the file, by their numbers: the seconds a tick, and whether they go on all along.
     tracks: Vec<(Rational, bool)>,
@@ -782,16 +781,23 @@ impl Survey {
 }
 
 /// Opens a Matroska file once more, to walk its elements.
-fn elements(info: &FilmInfo) -> Result<Option<Elements<File>>, MediaError> {
+fn elements(info: &FilmInfo) -> Result<Option<Elements<Box<dyn ReadSeek>>>, MediaError> {
     if !info.container.split(',').any(|name| name == "matroska") {
         return Ok(None);
     }
     let open = |source| MediaError::Open { file: info.path.clone(), source };
-    match Bytes::open(&info.path, &info.access)? {
-        Bytes::File(file) => Elements::new(file).map(Some).map_err(open),
-        Bytes::Pipe(_) => Ok(None),
-    }
+    let bytes: Box<dyn ReadSeek> = match Bytes::open(&info.path, &info.access)? {
+        Bytes::File(file) => Box::new(file),
+        Bytes::Object(object) => Box::new(object),
+        Bytes::Pipe(_) => return Ok(None),
+    };
+    Elements::new(bytes).map(Some).map_err(open)
 }
+
+/// The bytes of a film that can be read from any place.
+trait ReadSeek: Read + Seek {}
+
+impl<B: Read + Seek> ReadSeek for B {}
 
 /// Returns the usual frame rate that is meant, or else the fraction.
 fn nearest_rate(rate: f64) -> Rational {

@@ -3,7 +3,7 @@
 use crate::messages::{ExportRequest, Failure, Status};
 use restate_sdk::prelude::*;
 use retake::{
-    EncoderFactory, ExportBuilder, ExportError, RequestError, Step, StopFlag, Summary, TakeDone, TakeTask,
+    ExportBuilder, ExportError, RequestError, Step, StopFlag, Summary, TakeDone, TakeTask, WorkerTools,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ type Build = Box<dyn Fn(&ExportRequest) -> Result<ExportBuilder, ExportError> + 
 pub struct Site {
     /// The folder that all machines share, as this one sees it.
     pub root: PathBuf,
-    /// The encoders of this worker.
-    pub encoders: Vec<Arc<dyn EncoderFactory>>,
+    /// What this worker brings along.
+    pub tools: WorkerTools,
     /// Builds an export from a request.
     pub build: Build,
     /// Takes and steps that run at once.
@@ -82,7 +82,7 @@ impl Work {
     }
 
     fn take(&self, task: &TakeTask) -> Result<TakeDone, HandlerError> {
-        retake::run_take(&self.site.root, task, &self.site.encoders, &self.stop).map_err(|failure| {
+        retake::run_take(&self.site.root, task, &self.site.tools, &self.stop).map_err(|failure| {
             let again = failure.may_do_elsewhere && !matches!(*failure.error, ExportError::Stopped);
             let mut failed = Failure::of(&failure.error);
             failed.message = format!("{} on {}: {}", task.range(), failure.machine, failed.message);

@@ -3,6 +3,7 @@
 
 mod clips;
 mod golden;
+pub mod object_server;
 pub mod side_data;
 mod turned;
 

@@ -151,6 +151,16 @@ pub mod encoder {
     };
 }
 
+/// What there is to an object store: for those who give exports one.
+///
+/// [`ExportBuilder::objects`] takes an [`ObjectStore`](objects::ObjectStore), which opens sources and makes
+/// films at addresses such as `s3://bucket/film.mkv`. The crate `retake-objects` has one.
+pub mod objects {
+    pub use retake_export::objects::{
+        Existing, MOST_NOTE, Object, ObjectFacts, ObjectStore, Objects, object_address,
+    };
+}
+
 /// What there is to a metric: for those who write one, so that sessions of several passes judge by it what
 /// they encode.
 ///
@@ -205,8 +215,8 @@ pub use retake_export::{
     AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary,
     QualitySummary, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag, StopReason, Summary, TakeDone,
-    TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, run_array_worker, run_take, run_worker,
-    stop_job,
+    TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools, run_array_worker, run_take,
+    run_worker, stop_job,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

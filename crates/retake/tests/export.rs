@@ -5,6 +5,7 @@
 use retake::{
     AlreadyStarted, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus,
     LengthEstimate, MetricKind, Outcome, RequestError, RunError, Step, StopFlag, TakeTask, Target,
+    WorkerTools,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -268,7 +269,8 @@ fn steps_come_to_the_same_film() {
     let elsewhere = place.path().join("elsewhere");
     std::os::unix::fs::symlink(&folder, &elsewhere).unwrap();
     let registry = retake::encoders();
-    let encoders: Vec<_> = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
+    let encoders = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
+    let tools = WorkerTools { encoders, objects: None };
     let mut plans = 0;
     let summary = loop {
         let step = builder(&folder).unwrap().multi_pass(true).step().unwrap();
@@ -280,7 +282,7 @@ fn steps_come_to_the_same_film() {
                 plans += 1;
                 tasks.push(tasks[0].clone());
                 for task in tasks.iter().rev() {
-                    let done = retake::run_take(&elsewhere, task, &encoders, &StopFlag::new()).unwrap();
+                    let done = retake::run_take(&elsewhere, task, &tools, &StopFlag::new()).unwrap();
                     assert_eq!(done.range, task.range());
                 }
             }
@@ -302,8 +304,8 @@ fn takes_of_a_stopped_job_are_given_up() {
     retake::stop_job(place.path(), Path::new("out.mp4.retake")).unwrap();
     let Step::Takes(tasks) = export.multi_pass(true).step().unwrap() else { panic!("no takes") };
     let registry = retake::encoders();
-    let encoders = [registry.by_name("x264").unwrap()];
-    let run = |task: &TakeTask| retake::run_take(place.path(), task, &encoders, &StopFlag::new());
+    let tools = WorkerTools { encoders: vec![registry.by_name("x264").unwrap()], objects: None };
+    let run = |task: &TakeTask| retake::run_take(place.path(), task, &tools, &StopFlag::new());
     let mut other = serde_json::to_value(&tasks[0]).unwrap();
     other["program"] = "0.0.1".into();
     let failure = run(&serde_json::from_value(other).unwrap()).unwrap_err();

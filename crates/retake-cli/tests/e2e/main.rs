@@ -15,6 +15,7 @@ mod jobs;
 mod kills;
 mod losses;
 mod machines;
+mod objects;
 #[cfg(unix)]
 mod paths;
 mod pictures;

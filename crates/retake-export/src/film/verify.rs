@@ -38,7 +38,7 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        let film = probe_with(path, &stop.access(true))?;
+        let film = probe_with(path, &stop.access(true, None))?;
         let format = self.job.description.settings.format;
         let options = ReaderOptions { format, threads: self.job.jobs.min(8) };
         let mut reader = FrameReader::open(&film, options)?;
@@ -71,7 +71,7 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        let film = probe_with(path, &stop.access(true))?;
+        let film = probe_with(path, &stop.access(true, None))?;
         let mut samples = SampleReader::open(&film)?;
         // Of H.264 with one reference picture libavformat calls every I picture a sync sample, whatever the
         // file says. Decoding can start there, so that it is no damage.

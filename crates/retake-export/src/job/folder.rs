@@ -2,11 +2,13 @@
 
 use super::identity::{RequestIdentity, file_identity};
 use super::request::Request;
-use super::stamp;
+use super::stamp::{self, Stamped};
 use crate::error::{ExportError, RequestError};
 use crate::event::Summary;
 use crate::index::journal::Subject;
+use crate::objects::object_address;
 use crate::own_folder::{Folder, Kind, UNFINISHED, Unfinished};
+use crate::stop::StopFlag;
 use crate::take::store;
 use crate::worker::array;
 use retake_compression::durable::uninterrupted;
@@ -524,23 +526,34 @@ impl FinishedBefore {
 pub(crate) fn finished_before(
     request: &Request,
     identity: &RequestIdentity,
+    stop: &StopFlag,
 ) -> Result<Option<FinishedBefore>, ExportError> {
     let folder = request.work_dir();
-    if let Some(left) = left_finished(&folder, &request.output, identity)? {
+    let is_there = |film: &str| match object_address(&request.output) {
+        // the store has not the bytes at hand, and a note beside them
+        Some(_) => stamp::read(request, identity, stop).is_some(),
+        None => file_identity(&request.output).is_ok_and(|found| found == film),
+    };
+    if let Some(left) = left_finished(&folder, &request.output, &is_there, identity)? {
         return Ok(Some(left));
     }
     // with a folder there is a job to carry on
     if folder.symlink_metadata().is_ok() {
         return Ok(None);
     }
-    let stamped = stamp::read(&request.output, &request.input, identity);
-    Ok(stamped.map(|summary| FinishedBefore { summary, folder: None, farewell: farewell(&folder) }))
+    Ok(match stamp::read(request, identity, stop) {
+        Some(Stamped::Summary(summary)) => {
+            Some(FinishedBefore { summary: *summary, folder: None, farewell: farewell(&folder) })
+        }
+        Some(Stamped::Nothing) | None => None,
+    })
 }
 
 /// The same, told by what is left of the folder.
 fn left_finished(
     folder: &Path,
     film: &Path,
+    is_there: &dyn Fn(&str) -> bool,
     request: &RequestIdentity,
 ) -> Result<Option<FinishedBefore>, ExportError> {
     #[derive(Deserialize)]
@@ -558,7 +571,7 @@ fn left_finished(
     }) else {
         return Ok(None);
     };
-    if file_identity(film).ok().as_ref() != Some(&any.film) {
+    if !is_there(&any.film) {
         return Ok(None);
     }
     let finished = match serde_json::from_slice::<Finished>(text) {
@@ -611,6 +624,14 @@ mod tests {
     use crate::testing::summary_of;
     use std::fs;
 
+    fn left(
+        folder: &Path,
+        film: &Path,
+        request: &RequestIdentity,
+    ) -> Result<Option<FinishedBefore>, ExportError> {
+        left_finished(folder, film, &|known| file_identity(film).is_ok_and(|found| found == known), request)
+    }
+
     fn request(input: &str) -> RequestIdentity {
         RequestIdentity::of(&Request::new(input.into(), "film.mp4".into(), factory()))
     }
@@ -625,7 +646,7 @@ mod tests {
         let mut job = JobFolder::open(&folder, Earlier::Keep).unwrap();
         job.provisional = false;
         job.note_finished(&film, &request("a"), &summary).unwrap();
-        let before = |name| left_finished(&folder, &film, &request(name)).unwrap();
+        let before = |name| left(&folder, &film, &request(name)).unwrap();
         assert!(before("a").is_none(), "somebody is still at work");
         drop(job);
         assert!(before("another").is_none());
@@ -649,7 +670,7 @@ mod tests {
         job.remove();
         assert!(!folder.exists() && !farewell(&folder).exists());
         fs::write(farewell(&folder), "dear").unwrap();
-        assert!(left_finished(&folder, &film, &request("a")).unwrap().is_none());
+        assert!(left(&folder, &film, &request("a")).unwrap().is_none());
         JobFolder::open(&folder, Earlier::Keep).unwrap().remove();
         assert_eq!(fs::read_to_string(farewell(&folder)).unwrap(), "dear");
     }
@@ -730,7 +751,7 @@ mod tests {
             "film": file_identity(&film).unwrap(), "request": "(\"film.mkv\", \"x264\", None)", "summary": {},
         });
         fs::write(folder.join(FINISHED), old.to_string()).unwrap();
-        let refused = left_finished(&folder, &film, &request("a")).map(|found| found.is_some());
+        let refused = left(&folder, &film, &request("a")).map(|found| found.is_some());
         assert!(
             matches!(&refused, Err(ExportError::Request(RequestError::FinishedByOtherVersion { .. }))),
             "{refused:?}"
@@ -738,7 +759,7 @@ mod tests {
         assert!(folder.exists() && film.exists());
         // another film at that place was finished by nobody
         fs::write(&film, b"the filn").unwrap();
-        assert!(left_finished(&folder, &film, &request("a")).unwrap().is_none());
+        assert!(left(&folder, &film, &request("a")).unwrap().is_none());
     }
 
     #[test]

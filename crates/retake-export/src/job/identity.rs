@@ -2,6 +2,8 @@
 
 use super::request::{Goal, Request};
 use crate::error::ExportError;
+use crate::objects::object_address;
+use crate::stop::StopFlag;
 use retake_compression::property::PropertyValue;
 use retake_libav::{FilmInfo, FilmPosition};
 use retake_media::Time;
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// All of a request that its result depends on: two runs with equal identities make the same film. Stored in
 /// the job folder, as `docs/job-folder.md` describes.
@@ -112,11 +114,29 @@ impl RequestIdentity {
 /// of it, because frames are numbered from the first of these. The range that was asked for may be another
 /// one that has the same frames.
 pub(crate) fn source_identity(film: &FilmInfo) -> Result<String, ExportError> {
-    let file = file_identity(&film.path)?;
+    let file = match film.object_identity() {
+        Some(identity) => object_identity(&identity),
+        None => file_identity(&film.path)?,
+    };
     let Some(range) = film.time_range() else { return Ok(file) };
     let fraction = |time: Time| format!("{}/{}", time.value(), time.timescale());
     let end = Some(range.end()).filter(|end| end.is_numeric()).map_or(String::new(), fraction);
     Ok(format!("{file} from {} to {end}", fraction(range.start)))
+}
+
+/// The identity of an object of a store, from what the store says of it: nothing of it has to be read.
+pub(crate) fn object_identity(said: &str) -> String {
+    format!("{:032x}", xxh3_128(format!("object {said}").as_bytes()))
+}
+
+/// The identity of what is at an input now, as [`source_identity`] has it where all of it is read; `None`
+/// where nothing is, or what a pipe gave once.
+pub(crate) fn input_identity(request: &Request, stop: &StopFlag) -> Option<String> {
+    let Some(address) = object_address(&request.input) else {
+        return request.input.metadata().ok()?.is_file().then(|| file_identity(&request.input).ok())?;
+    };
+    let found = request.objects.as_ref()?.look(address, &|| stop.is_raised()).ok()??;
+    Some(object_identity(&format!("{} {}", found.length, found.identity)))
 }
 
 /// The part of a source's identity that is about its file alone.

@@ -95,11 +95,11 @@ impl Job {
     ) -> Result<Self, ExportError> {
         request.check()?;
         let info = request.encoder.info();
-        let output = JobOutput::of(&request.input, &request.output, info.codec, request.overwrite)?;
+        let output = JobOutput::of(request, stop)?;
         settings::check(request)?;
         let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
         let open_folder = || JobFolder::open(&request.work_dir(), earlier);
-        let access = stop.access(request.references);
+        let access = stop.access(request.references, request.objects.as_ref());
         // the folder is looked at late, so that a refused request touches nothing; what comes through a pipe
         // has to be kept somewhere
         let (spool, film) = if is_pipe(&request.input)? {
@@ -146,7 +146,7 @@ impl Job {
             SharedRoot::of(request.shared_root.as_deref(), &[folder.path(), &film.path])?;
         }
         let output = output.for_job(folder.path());
-        output.try_out()?;
+        output.try_out(stop)?;
         let measured = request.target().is_measured();
         let description = folder.claim(JobDescription {
             source: source_identity(&film)?,

@@ -6,6 +6,7 @@ use super::source::{frames, seconds};
 use crate::error::{ExportError, RequestError};
 use crate::index::ranges::RangePlan;
 use crate::index::scout::held_back;
+use crate::objects::object_address;
 use crate::worker::RunOn;
 use retake_compression::encoder::{EncoderInfo, EncoderSettings};
 use retake_compression::planner::Objective;
@@ -184,11 +185,12 @@ pub(crate) fn budget(
     let alone = request.max_bit_rate.filter(|_| !request.target().is_measured()).map(limit_of);
     let held = u64::from(held_frames(factory.info(), settings, alone.as_slice())).min(rule.longest);
     let least = if streaming { delay.max(held).min(rule.longest) } else { rule.longest };
-    let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame;
+    let (shared, reader) = object_memory(request);
+    let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame + shared + reader;
     // in later passes each take has a decoder of its own, in the place of frames that wait
     // a process of its own has everything of its own
     let process = if request.run_on == RunOn::Threads { 0 } else { BASE_MEMORY };
-    let each = encoder + scored + least.max(DECODER_FRAMES) * frame + process;
+    let each = encoder + scored + least.max(DECODER_FRAMES) * frame + process + reader;
     let fit = memory.saturating_sub(fixed) / each.max(1);
     let wanted = if request.parallel { request.jobs.map_or(cores(), u64::from).max(1) } else { 1 };
     if fit == 0 {
@@ -201,7 +203,7 @@ pub(crate) fn budget(
     let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
     let permits = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
     let share = memory.saturating_sub(fixed) / jobs;
-    let takes = jobs * (encoder + scored + process);
+    let takes = jobs * (encoder + scored + process + reader) + shared + reader;
     let estimate = BASE_MEMORY + (DECODER_FRAMES + permits) * frame + takes;
     let scouts = match request.run_on.is_elsewhere() {
         // Takes leave all cores of this machine.
@@ -222,6 +224,17 @@ pub(crate) fn budget(
     };
     let share = share.max(each / 2 * 3);
     Ok(Budget { jobs: jobs as u32, permits: permits as usize, ranges, share, estimate })
+}
+
+/// The bytes that a source in an object store keeps in memory for all of its readers, and for each of them.
+fn object_memory(request: &Request) -> (u64, u64) {
+    match (object_address(&request.input), &request.objects) {
+        (Some(_), Some(objects)) => {
+            let shared = objects.memory(0);
+            (shared, objects.memory(1).saturating_sub(shared))
+        }
+        _ => (0, 0),
+    }
 }
 
 /// The processors of this machine that the program may use.

@@ -2,6 +2,7 @@
 
 use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
+use crate::objects::{ObjectStore, object_address};
 use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
@@ -201,6 +202,8 @@ pub(crate) struct Request {
     pub run_on: RunOn,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
     pub shared_root: Option<PathBuf>,
+    /// What opens sources, and makes films, that are objects of a store.
+    pub objects: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Request {
@@ -232,6 +235,7 @@ impl Request {
             accept_damage: false,
             run_on: RunOn::Threads,
             shared_root: None,
+            objects: None,
         }
     }
 
@@ -292,13 +296,20 @@ impl Request {
 /// The job folder of an output in another folder, where outputs of the same name may meet, or under a name
 /// that is shorter than the output's.
 pub(crate) fn job_folder(folder: &Path, output: &Path) -> PathBuf {
-    let whole = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
+    let whole = match object_address(output) {
+        Some(_) => output.to_owned(),
+        None => std::path::absolute(output).unwrap_or_else(|_| output.to_owned()),
+    };
     let name = short_name(output.file_name());
     folder.join(format!("{name}.{:08x}.retake", xxh3_64(whole.as_os_str().as_encoded_bytes()) as u32))
 }
 
-/// The job folder of an output: beside it, so that both are on one disk.
+/// The job folder of an output: beside it, so that both are on one disk. Where the output is an object of a
+/// store, it is in the working folder.
 fn beside(output: &Path) -> PathBuf {
+    if object_address(output).is_some() {
+        return job_folder(Path::new(""), output);
+    }
     let file_name = output.file_name().unwrap_or_default();
     if file_name.len() > short_name(Some(file_name)).len() {
         return job_folder(output.parent().unwrap_or(Path::new("")), output);
@@ -306,4 +317,20 @@ fn beside(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".retake");
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::factory;
+
+    /// The job of an object lies in the working folder, under a name that no other object's job has.
+    #[test]
+    fn the_job_of_an_object_has_a_place_of_its_own() {
+        let place = |output: &str| Request::new("film.mkv".into(), output.into(), factory()).work_dir();
+        let [one, other] = ["s3://films/a/film.mp4", "s3://films/b/film.mp4"].map(place);
+        assert_ne!(one, other);
+        assert!(one.components().count() == 1 && one.to_string_lossy().starts_with("film.mp4."), "{one:?}");
+        assert_eq!(place("a/film.mp4"), Path::new("a/film.mp4.retake"));
+    }
 }

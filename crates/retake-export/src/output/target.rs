@@ -4,11 +4,16 @@
 use super::Written;
 use super::hls::names::{is_media, media_of};
 use crate::error::{ExportError, RequestError};
+use crate::job::folder::JobFolder;
+use crate::job::request::Request;
+use crate::objects::{ObjectStore, object_address};
+use crate::stop::StopFlag;
 use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile, automatic_time_scale};
 use retake_compression::durable::uninterrupted;
 use retake_libav::{Container, FilmInfo, MediaError};
-use retake_media::{Codec, Time};
-use std::path::Path;
+use retake_media::Time;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,33 +59,47 @@ const FURTHEST: i64 = 6 * 3600;
 /// A target is the place and the kind of a job's output.
 #[derive(Debug, Clone)]
 pub(crate) struct JobOutput {
-    target: OutputTarget,
+    place: Place,
     kind: OutputKind,
     /// The owner distinguishes jobs that write the same output.
     owner: String,
 }
 
+/// Where an output goes.
+#[derive(Debug, Clone)]
+enum Place {
+    File(OutputTarget),
+    /// An object of a store.
+    Object {
+        address: PathBuf,
+        existing: Existing,
+        objects: Arc<dyn ObjectStore>,
+    },
+}
+
 impl JobOutput {
     /// Returns the target that a request names, if a film of this codec can be put there.
-    pub(crate) fn of(
-        input: &Path,
-        output: &Path,
-        codec: Codec,
-        overwrite: bool,
-    ) -> Result<Self, ExportError> {
+    pub(crate) fn of(request: &Request, stop: &StopFlag) -> Result<Self, ExportError> {
+        let (input, output) = (request.input.as_path(), request.output.as_path());
+        let codec = request.encoder.info().codec;
         let kind = OutputKind::of(output)?;
         if !kind.container().can_hold(codec) {
             let output = output.to_owned();
             return Err(RequestError::ContainerCannotHold { output, codec }.into());
         }
+        let existing = if request.overwrite { Existing::Replace } else { Existing::Keep };
+        if let Some(address) = object_address(output) {
+            let objects = check_object(request, address, kind, stop)?;
+            let place = Place::Object { address: output.to_owned(), existing, objects };
+            return Ok(Self { place, kind, owner: String::new() });
+        }
         check_paths(input, output)?;
-        let existing = if overwrite { Existing::Replace } else { Existing::Keep };
         let target = OutputTarget::new(output, existing);
         target.check().map_err(|error| not_made(&target, error))?;
         if kind == OutputKind::Stream {
             check_media(target.path())?;
         }
-        Ok(Self { target, kind, owner: String::new() })
+        Ok(Self { place: Place::File(target), kind, owner: String::new() })
     }
 
     /// Refuses a film some of whose frames would have the same time in the container. libavformat writes
@@ -133,9 +152,16 @@ impl JobOutput {
 
     /// Tries whether the output can be made, so that a folder that cannot be written, or a name that is too
     /// long, is told before all the work.
-    pub(crate) fn try_out(&self) -> Result<(), ExportError> {
-        let folder = self.target.unfinished_folder(&self.owner);
-        let folder = folder.map_err(|error| not_made(&self.target, error))?;
+    pub(crate) fn try_out(&self, stop: &StopFlag) -> Result<(), ExportError> {
+        let target = match &self.place {
+            Place::File(target) => target,
+            Place::Object { objects, .. } => {
+                let tried = objects.try_out(&self.path().to_string_lossy(), &|| stop.is_raised());
+                return tried.map_err(|error| cannot_make(self.path(), &error));
+            }
+        };
+        let folder = target.unfinished_folder(&self.owner);
+        let folder = folder.map_err(|error| not_made(target, error))?;
         let path = folder.path().join(self.path().file_name().unwrap_or_default());
         let made = fs::File::create_new(&path).and_then(|_| match self.kind {
             OutputKind::Stream => uninterrupted(|| fs::create_dir(media_of(&path))),
@@ -149,22 +175,48 @@ impl JobOutput {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.target.path()
+        match &self.place {
+            Place::File(target) => target.path(),
+            Place::Object { address, .. } => address,
+        }
     }
 
-    /// Makes a new folder beside the output. It is deleted with its content when it is dropped.
-    pub(crate) fn unfinished_folder(&self) -> Result<TempDir, ExportError> {
-        self.target.unfinished_folder(&self.owner).map_err(not_placed)
+    /// Makes a new folder beside the output, or in the job folder where the output is an object. It is
+    /// deleted with its content when it is dropped.
+    pub(crate) fn unfinished_folder(&self, job: &JobFolder) -> Result<TempDir, ExportError> {
+        match &self.place {
+            Place::File(target) => target.unfinished_folder(&self.owner).map_err(not_placed),
+            Place::Object { .. } => {
+                job.unfinished_folder().map_err(ExportError::file(job.path(), "making a temporary folder"))
+            }
+        }
     }
 
     /// Removes what is left of such a folder, where it could not go away with its owner at once.
     pub(crate) fn remove_unfinished(&self) {
-        self.target.remove_unfinished_folder(&self.owner);
+        if let Place::File(target) = &self.place {
+            target.remove_unfinished_folder(&self.owner);
+        }
     }
 
     /// Puts a film in place that was written into `unfinished`. The media of a stream come first, because a
-    /// playlist must never name a file that does not exist.
-    pub(crate) fn place(&self, unfinished: &TempDir, written: &Written) -> Result<(), ExportError> {
+    /// playlist must never name a file that does not exist. An object gets a note, which `stamp` makes.
+    pub(crate) fn place(
+        &self,
+        unfinished: &TempDir,
+        written: &Written,
+        stamp: impl FnOnce() -> Option<String>,
+        stop: &StopFlag,
+    ) -> Result<(), ExportError> {
+        let target = match &self.place {
+            Place::File(target) => target,
+            Place::Object { address, existing, objects } => {
+                let (film, note, stopped) = (&written.film, stamp(), || stop.is_raised());
+                let address = address.to_string_lossy();
+                let put = objects.put_file(&address, film, note.as_deref(), *existing, &stopped);
+                return put.map_err(|error| self.not_put(error));
+            }
+        };
         if let Some(new) = &written.media {
             // the old folder was found to hold only a stream's media, so it is deleted with the folder of
             // unfinished files
@@ -173,7 +225,40 @@ impl JobOutput {
         }
         // another process may have put a file there meanwhile
         let film = UnfinishedFile::at(&written.film).map_err(not_placed)?;
-        self.target.put_file(film).map_err(not_placed)
+        target.put_file(film).map_err(not_placed)
+    }
+
+    fn not_put(&self, error: io::Error) -> ExportError {
+        let path = self.path().to_owned();
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => RequestError::OutputExists { output: path }.into(),
+            _ => ExportError::File { path, doing: "putting in place", source: error },
+        }
+    }
+}
+
+/// Checks an output that is to be an object, and returns the store that makes it.
+fn check_object(
+    request: &Request,
+    address: &str,
+    kind: OutputKind,
+    stop: &StopFlag,
+) -> Result<Arc<dyn ObjectStore>, ExportError> {
+    let output = || request.output.clone();
+    if kind == OutputKind::Stream {
+        return Err(RequestError::StreamOfObjects { output: output() }.into());
+    }
+    if request.input == request.output {
+        return Err(RequestError::OutputIsInput { output: output() }.into());
+    }
+    let Some(objects) = &request.objects else {
+        let reason = "this program was built without object stores (feature `objects`)".to_owned();
+        return Err(RequestError::OutputCannotBeMade { output: output(), reason }.into());
+    };
+    let found = objects.look(address, &|| stop.is_raised());
+    match found.map_err(|error| cannot_make(&request.output, &error))? {
+        Some(_) if !request.overwrite => Err(RequestError::OutputExists { output: output() }.into()),
+        _ => Ok(objects.clone()),
     }
 }
 
@@ -187,7 +272,10 @@ fn owner(job_folder: &Path) -> String {
 
 /// Removes what the job that had this folder left beside its output.
 pub(crate) fn remove_unfinished(output: &Path, job_folder: &Path) {
-    OutputTarget::new(output, Existing::Keep).remove_unfinished_folder(&owner(job_folder));
+    // of an object it lies in the job folder, and goes with that
+    if object_address(output).is_none() {
+        OutputTarget::new(output, Existing::Keep).remove_unfinished_folder(&owner(job_folder));
+    }
 }
 
 fn cannot_make(output: &Path, error: &io::Error) -> ExportError {

@@ -23,10 +23,13 @@ pub use steps::Step;
 pub use task::{TakeDone, TakeFailure, TakeTask, run_take, stop_job};
 
 use crate::error::RequestError;
+use crate::objects::ObjectStore;
 use array::command::Line;
 use array::slurm::Slurm;
+use retake_compression::encoder::EncoderFactory;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where the takes of an export run. The bytes of the film are the same everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,4 +91,13 @@ pub struct WorkerProgram {
     pub program: PathBuf,
     /// Arguments before the others.
     pub arguments: Vec<OsString>,
+}
+
+/// What a worker brings along.
+#[derive(Clone, Default)]
+pub struct WorkerTools {
+    /// The encoders that it has.
+    pub encoders: Vec<Arc<dyn EncoderFactory>>,
+    /// What opens a source that is an object of a store; without it, such sources are refused.
+    pub objects: Option<Arc<dyn ObjectStore>>,
 }

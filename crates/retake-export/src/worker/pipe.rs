@@ -1,15 +1,14 @@
 //! A worker that is told of takes through its standard input.
 
+use super::WorkerTools;
 use super::messages::{FromWorker, ToWorker, WorkerError};
 use super::runner::TakeRunner;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use retake_compression::encoder::EncoderFactory;
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -27,11 +26,7 @@ const DEADLINE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Whatever keeps the worker from beginning; it was told on standard output, too.
-pub fn run_worker(
-    job_folder: &Path,
-    source: &Path,
-    encoders: &[Arc<dyn EncoderFactory>],
-) -> Result<(), ExportError> {
+pub fn run_worker(job_folder: &Path, source: &Path, tools: &WorkerTools) -> Result<(), ExportError> {
     let stop = StopFlag::new();
     let (sender, told) = bounded(1);
     let (ended, end) = bounded::<()>(0);
@@ -39,7 +34,7 @@ pub fn run_worker(
     let listen = move || listen(&sender, &stopping, &end);
     let spawned = thread::Builder::new().name("worker's input".into()).spawn(listen);
     spawned.map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
-    let worked = work(job_folder, source, encoders, &stop, &told);
+    let worked = work(job_folder, source, tools, &stop, &told);
     drop(ended);
     worked
 }
@@ -71,11 +66,11 @@ fn end_process() {
 fn work(
     job_folder: &Path,
     source: &Path,
-    encoders: &[Arc<dyn EncoderFactory>],
+    tools: &WorkerTools,
     stop: &StopFlag,
     told: &Receiver<ToWorker>,
 ) -> Result<(), ExportError> {
-    let mut runner = TakeRunner::open(job_folder, source, encoders, stop.clone())
+    let mut runner = TakeRunner::open(job_folder, source, tools, stop.clone())
         .inspect_err(|error| tell(&FromWorker::Failed(WorkerError::from(error))))?;
     tell(&FromWorker::Ready { encoder: runner.encoder().to_owned() });
     while let Ok(ToWorker::Run(description)) = told.recv() {

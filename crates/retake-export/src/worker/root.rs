@@ -1,6 +1,7 @@
 //! The folder that all machines share, which each of them may see at another place.
 
 use crate::error::{ExportError, RequestError};
+use crate::objects::object_address;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
@@ -13,19 +14,24 @@ impl SharedRoot {
     /// The folder as this machine sees it. It has to be there.
     ///
     /// # Errors
-    /// [`ExportError::File`].
+    /// [`RequestError::SharedRootIsObject`] and [`ExportError::File`].
     pub fn open(path: &Path) -> Result<Self, ExportError> {
+        if object_address(path).is_some() {
+            return Err(RequestError::SharedRootIsObject { root: path.to_owned() }.into());
+        }
         let found = path.canonicalize().map_err(ExportError::file(path, "opening the shared folder"))?;
         Ok(Self(found))
     }
 
-    /// The folder that holds all of these paths: a given one, or else the deepest one that does.
+    /// The folder that holds all of these paths: a given one, or else the deepest one that does. Objects of a
+    /// store are in no folder, and found from everywhere.
     ///
     /// # Errors
     /// [`RequestError::OutsideSharedRoot`] for a path that is not in the given one, [`ExportError::File`] for
     /// one that is not there.
     pub fn of(given: Option<&Path>, paths: &[&Path]) -> Result<Self, ExportError> {
-        let Some(given) = given else { return Self::around(paths) };
+        let paths: Vec<&Path> = paths.iter().copied().filter(|path| object_address(path).is_none()).collect();
+        let Some(given) = given else { return Self::around(&paths) };
         let root = Self::open(given)?;
         paths.iter().try_for_each(|path| root.relative(path).map(drop))?;
         Ok(root)
@@ -65,6 +71,9 @@ impl SharedRoot {
     /// # Errors
     /// [`RequestError::OutsideSharedRoot`], and [`ExportError::File`] where nothing is there.
     pub fn relative(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if object_address(path).is_some() {
+            return Err(self.outside(path));
+        }
         let found = path.canonicalize().map_err(ExportError::file(path, "looking for it"))?;
         match found.strip_prefix(&self.0) {
             Ok(relative) => Ok(relative.to_owned()),
@@ -103,6 +112,22 @@ impl SharedRoot {
     pub fn resolve_place(&self, path: &Path) -> Result<PathBuf, ExportError> {
         let (folder, name) = self.parts(path)?;
         Ok(self.resolve(folder)?.join(name))
+    }
+
+    /// A source of this machine, as it is told to others: an object of a store is told by its address.
+    ///
+    /// # Errors
+    /// As [`SharedRoot::relative`].
+    pub(crate) fn relative_source(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if object_address(path).is_some() { Ok(path.to_owned()) } else { self.relative(path) }
+    }
+
+    /// A source that another machine told, on this one.
+    ///
+    /// # Errors
+    /// As [`SharedRoot::resolve`].
+    pub(crate) fn resolve_source(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if object_address(path).is_some() { Ok(path.to_owned()) } else { self.resolve(path) }
     }
 
     fn parts<'a>(&self, path: &'a Path) -> Result<(&'a Path, &'a OsStr), ExportError> {
@@ -151,6 +176,15 @@ mod tests {
             outside(theirs.resolve(Path::new("link")));
         }
         assert!(matches!(theirs.resolve(Path::new("none")), Err(ExportError::File { .. })));
+        // an object is a source, and nothing else
+        let object = Path::new("s3://films/a.mkv");
+        outside(mine.relative(object));
+        assert_eq!(mine.relative_source(object).unwrap(), object);
+        assert_eq!(theirs.resolve_source(object).unwrap(), object);
+        outside(theirs.resolve_source(Path::new("../dear")));
+        SharedRoot::of(Some(&here), &[object]).unwrap();
+        let refused = SharedRoot::open(Path::new("s3://films/jobs"));
+        assert!(matches!(refused, Err(ExportError::Request(RequestError::SharedRootIsObject { .. }))));
     }
 
     #[test]

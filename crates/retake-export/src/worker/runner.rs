@@ -11,11 +11,11 @@ use crate::take::finished::FinishedTake;
 use crate::take::identity::named;
 use crate::take::store::TakeStore;
 use crate::take::threads::RangeSource;
-use retake_compression::encoder::{EncoderFactory, EncoderSettings};
+use crate::worker::WorkerTools;
+use retake_compression::encoder::EncoderSettings;
 use retake_compression::take::{self, TakeDescription};
 use retake_libav::{EntryPoint, FilmInfo, ReaderOptions, probe_with};
 use std::path::Path;
-use std::sync::Arc;
 
 /// A worker of one job.
 pub(crate) struct TakeRunner {
@@ -35,12 +35,12 @@ impl TakeRunner {
     ///
     /// # Errors
     /// [`RequestError::WorkerOfOtherVersion`] for a job of another version of this program, and
-    /// [`RequestError::ExecutorLacksEncoder`] for one whose encoder is none of `encoders`, or has another
-    /// version; [`RequestError::SourceChanged`] for another film than the job's.
+    /// [`RequestError::ExecutorLacksEncoder`] for one whose encoder the worker does not have, or has in
+    /// another version; [`RequestError::SourceChanged`] for another film than the job's.
     pub(crate) fn open(
         folder: &Path,
         source: &Path,
-        encoders: &[Arc<dyn EncoderFactory>],
+        worker: &WorkerTools,
         stop: StopFlag,
     ) -> Result<Self, ExportError> {
         let folder = VisitedFolder::open(folder)?;
@@ -48,12 +48,12 @@ impl TakeRunner {
         if facts.program != PROGRAM {
             return Err(RequestError::WorkerOfOtherVersion { job: facts.program, worker: PROGRAM }.into());
         }
-        let has: Vec<String> = encoders.iter().map(|factory| named(factory.info())).collect();
+        let has: Vec<String> = worker.encoders.iter().map(|factory| named(factory.info())).collect();
         let found = has.iter().position(|encoder| *encoder == job.encoder);
         let Some(found) = found else {
             return Err(RequestError::ExecutorLacksEncoder { encoder: job.encoder, has }.into());
         };
-        let film = film(source, &facts, &stop)?;
+        let film = film(source, &facts, worker, &stop)?;
         if source_identity(&film)? != job.source {
             return Err(RequestError::SourceChanged { frame: 0 }.into());
         }
@@ -63,7 +63,7 @@ impl TakeRunner {
         let reader = ReaderOptions { format: facts.format, threads: facts.threads };
         let frames = RangeSource::new(film, reader, index.map.index.clone());
         let store = TakeStore::join(folder.takes()?);
-        let tools = TakeTools { factory: encoders[found].clone(), store, time_base, stop };
+        let tools = TakeTools { factory: worker.encoders[found].clone(), store, time_base, stop };
         let JobDescription { source, encoder, settings, .. } = job;
         Ok(Self { source, encoder, settings, tools, frames, index })
     }
@@ -114,7 +114,12 @@ impl TakeRunner {
     }
 }
 
-fn film(source: &Path, facts: &SourceFacts, stop: &StopFlag) -> Result<FilmInfo, ExportError> {
-    let film = probe_with(source, &stop.access(facts.references))?;
+fn film(
+    source: &Path,
+    facts: &SourceFacts,
+    worker: &WorkerTools,
+    stop: &StopFlag,
+) -> Result<FilmInfo, ExportError> {
+    let film = probe_with(source, &stop.access(facts.references, worker.objects.as_ref()))?;
     Ok(film.with_facts(facts.film.clone())?)
 }

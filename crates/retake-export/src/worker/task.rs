@@ -1,5 +1,6 @@
 //! A take as it is told to a worker that knows nothing of the export: on another machine, at another time.
 
+use super::WorkerTools;
 use super::messages::WorkerError;
 use super::root::SharedRoot;
 use super::runner::TakeRunner;
@@ -7,13 +8,11 @@ use crate::error::{ExportError, RequestError};
 use crate::job::folder::{PROGRAM, VisitedFolder};
 use crate::stop::StopFlag;
 use crate::take::finished::FinishedTake;
-use retake_compression::encoder::EncoderFactory;
 use retake_compression::take::TakeDescription;
 use retake_compression::units::FrameRange;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -75,12 +74,12 @@ pub struct TakeFailure {
 pub fn run_take(
     root: &Path,
     task: &TakeTask,
-    encoders: &[Arc<dyn EncoderFactory>],
+    tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<TakeDone, TakeFailure> {
     let ran = SharedRoot::open(root).map_err(Cause::here).and_then(|root| {
         let job = root.resolve(&task.job).map_err(Cause::here)?;
-        until_stopped(&job, stop, |stop| run(&root, task, encoders, stop)).map_err(Cause::here)?
+        until_stopped(&job, stop, |stop| run(&root, task, tools, stop)).map_err(Cause::here)?
     });
     match ran {
         Ok(take) => {
@@ -164,11 +163,11 @@ impl From<&Cause> for WorkerError {
 pub(super) fn run(
     root: &SharedRoot,
     task: &TakeTask,
-    encoders: &[Arc<dyn EncoderFactory>],
+    tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<FinishedTake, Cause> {
     let TakeTask { program, job, source, take } = task;
-    let mut runner = open(root, program, (job, source), encoders, stop).map_err(Cause::here)?;
+    let mut runner = open(root, program, (job, source), tools, stop).map_err(Cause::here)?;
     let taken = AssertUnwindSafe(|| runner.run(take.clone(), &|_| ()));
     let taken = catch_unwind(taken)
         .unwrap_or_else(|_| Err(ExportError::Internal(format!("the take of {} panicked", take.range))));
@@ -186,14 +185,14 @@ pub(super) fn open(
     root: &SharedRoot,
     program: &str,
     (job, source): (&Path, &Path),
-    encoders: &[Arc<dyn EncoderFactory>],
+    tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<TakeRunner, ExportError> {
     if program != PROGRAM {
         let job = program.to_owned();
         return Err(RequestError::WorkerOfOtherVersion { job, worker: PROGRAM }.into());
     }
-    TakeRunner::open(&root.resolve(job)?, &root.resolve(source)?, encoders, stop.clone())
+    TakeRunner::open(&root.resolve(job)?, &root.resolve_source(source)?, tools, stop.clone())
 }
 
 /// The name of this machine, for people.

@@ -13,6 +13,7 @@ use crate::take::executor::{Executor, TakeOutcome, TakeReport, TakeRequest, Tick
 use crate::take::identity::first_take;
 use crate::take::store::TakeStore;
 use crate::testing::{self, factory, job};
+use crate::worker::WorkerTools;
 use retake_compression::units::FrameRange;
 use retake_libav::FrameIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +103,7 @@ impl ArrayEngine for Careless {
             let run = move || {
                 for _ in 0..times {
                     // a failure is written down
-                    let _ = run_array_worker(&root, &file, index, &[factory()], &stop);
+                    let _ = run_array_worker(&root, &file, index, &tools(), &stop);
                 }
             };
             self.running.entry(array.clone()).or_default().push((index, thread::spawn(run)));
@@ -220,10 +221,14 @@ fn a_worker_stays_in_the_shared_folder() {
     let file = folder.path().join("0123456789abcdef.json");
     std::fs::write(&file, "{}").unwrap();
     let run = |root: &Path, file: &Path| {
-        run_array_worker(root, file, 0, &[factory()], &StopFlag::new()).unwrap_err().to_string()
+        run_array_worker(root, file, 0, &tools(), &StopFlag::new()).unwrap_err().to_string()
     };
     assert!(run(&inside, &file).contains("is not below"));
     assert!(run(&inside, Path::new("../0123456789abcdef.json")).contains("is not below"));
     assert!(run(&inside, Path::new("none.json")).contains("none.json"));
     assert!(run(folder.path(), &file).contains("reading an array"));
+}
+
+fn tools() -> WorkerTools {
+    WorkerTools { encoders: vec![factory()], objects: None }
 }

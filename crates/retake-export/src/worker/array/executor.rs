@@ -57,7 +57,7 @@ impl ArrayPlace {
         Ok(Self {
             arrays: root.relative(folder.path())?,
             job: root.relative(job.folder.path())?,
-            source: root.relative(&job.source.path)?,
+            source: root.relative_source(&job.source.path)?,
             encoder: job.description.encoder.clone(),
             folder,
         })

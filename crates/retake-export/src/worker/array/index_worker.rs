@@ -7,15 +7,14 @@ use crate::index::ranges::FoundRange;
 use crate::job::folder::VisitedFolder;
 use crate::own_folder::Folder;
 use crate::stop::StopFlag;
+use crate::worker::WorkerTools;
 use crate::worker::messages::WorkerError;
 use crate::worker::root::SharedRoot;
 use crate::worker::task::{self, Cause};
-use retake_compression::encoder::EncoderFactory;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
 
 /// The most that is read of an array's file, in bytes: some kilobytes for each of its takes.
 const MOST_TEXT: u64 = 64 << 20;
@@ -37,7 +36,7 @@ pub fn run_array_worker(
     root: &Path,
     file: &Path,
     index: u32,
-    encoders: &[Arc<dyn EncoderFactory>],
+    tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<(), ExportError> {
     let root = SharedRoot::open(root)?;
@@ -57,11 +56,11 @@ pub fn run_array_worker(
     let arrays = VisitedFolder::open(&root.resolve(&array.job)?)?.arrays()?;
     let done = match array.work.get(index as usize) {
         Some(ArrayWork::Take(take)) => {
-            task::run(&root, &array.task(take), encoders, stop).map(|take| Said::Done(Box::new(take)))
+            task::run(&root, &array.task(take), tools, stop).map(|take| Said::Done(Box::new(take)))
         }
         Some(&ArrayWork::Range { number, most }) => {
             let place = (array.job.as_path(), array.source.as_path());
-            let runner = task::open(&root, &array.program, place, encoders, stop);
+            let runner = task::open(&root, &array.program, place, tools, stop);
             let read = runner.and_then(|runner| {
                 let found = runner.read_range(&array.entries, number, most);
                 stop.check()?;
