@@ -28,6 +28,13 @@ pub struct ObjectServer {
     port: u16,
 }
 
+/// What a server answers.
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
 fn program() -> Option<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/object-server");
     let found = Command::new("bash").arg(script).stderr(Stdio::null()).output().ok()?;
@@ -53,7 +60,7 @@ impl ObjectServer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let server = Self { child: command.spawn().expect("the server starts"), port };
         let began = Instant::now();
-        while server.request("PUT", "/films", b"").is_none_or(|(status, _)| status != 200) {
+        while server.request("PUT", "/films", "", b"").is_none_or(|answer| answer.status != 200) {
             assert!(began.elapsed() < START, "the server of objects does not answer");
             thread::sleep(Duration::from_millis(50));
         }
@@ -79,31 +86,45 @@ impl ObjectServer {
 
     /// Puts an object into the bucket.
     pub fn put(&self, key: &str, bytes: &[u8]) {
-        let answer = self.request("PUT", &format!("/films/{key}"), bytes);
-        assert!(answer.is_some_and(|(status, _)| status == 200), "{key} cannot be put");
+        self.put_with(key, "", bytes);
+    }
+
+    fn put_with(&self, key: &str, headers: &str, bytes: &[u8]) {
+        let answer = self.request("PUT", &format!("/films/{key}"), headers, bytes);
+        assert!(answer.is_some_and(|answer| answer.status == 200), "{key} cannot be put");
+    }
+
+    /// Makes an object, with all that was noted of it, one that no upload in parts has made: as with a server
+    /// that has forgotten the upload when it is asked once more to finish it.
+    #[allow(clippy::missing_panics_doc)] // a test's panic is its answer
+    pub fn forget_upload(&self, key: &str) {
+        let answer = self.request("GET", &format!("/films/{key}"), "", b"").expect("the server answers");
+        let noted = answer.head.lines().filter(|line| line.starts_with("x-amz-meta-"));
+        let headers: String = noted.map(|line| format!("{}\r\n", line.trim_end())).collect();
+        self.put_with(key, &headers, &answer.body);
     }
 
     /// The bytes of an object of the bucket, if it is there.
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
-        let (status, bytes) = self.request("GET", &format!("/films/{key}"), b"").expect("the server answers");
-        (status == 200).then_some(bytes)
+        let answer = self.request("GET", &format!("/films/{key}"), "", b"").expect("the server answers");
+        (answer.status == 200).then_some(answer.body)
     }
 
     /// The keys of all objects, and of uploads in parts that were neither finished nor given up.
     pub fn keys(&self) -> [Vec<String>; 2] {
         ["/films?list-type=2", "/films?uploads"].map(|path| {
-            let (_, text) = self.request("GET", path, b"").expect("the server answers");
-            let text = String::from_utf8_lossy(&text).into_owned();
+            let answer = self.request("GET", path, "", b"").expect("the server answers");
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
             let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
             keys.map(|(key, _)| key.to_owned()).collect()
         })
     }
 
-    fn request(&self, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\ncontent-type: application/octet-stream\r\n\
-             authorization: {OWNER}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+             authorization: {OWNER}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
             self.port,
             body.len()
         );
@@ -111,8 +132,10 @@ impl ObjectServer {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let status = std::str::from_utf8(&answer[..end]).ok()?.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_off(end + 4)))
+        let body = answer.split_off(end + 4);
+        let head = String::from_utf8(answer).ok()?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Answer { status, head, body })
     }
 }
 
