@@ -323,6 +323,29 @@ fn many_units_are_no_problem() {
     }
 }
 
+/// Nor are corrections by single steps, which many units have to make where a film of very many is two
+/// percent off, nor a size that many takes have to be exchanged for.
+#[test]
+fn many_units_are_corrected() {
+    let (film, scale) = recorded("svt-av1");
+    let family = Family::of("svt-av1", "vmaf", scale);
+    let units: Vec<UnitState> = (0..100_000)
+        .map(|i| {
+            let unit = &film.units[i % film.units.len()];
+            let range = FrameRange::new(i as u64 * 100, i as u64 * 100 + 100);
+            UnitState { range, trials: vec![trial(unit, 40.0), trial(unit, 38.0)] }
+        })
+        .collect();
+    let bytes: u64 = units.iter().map(|unit| unit.trials[1].bytes).sum();
+    for (off, at_most) in [(0.98, false), (1.02, false), (0.96, true)] {
+        let objective = Objective::Bytes { target: (bytes as f64 * off) as u64, at_most };
+        let brief = Brief { objective, scale, family, max_passes: 5, newest_only: !at_most };
+        let planned = plan(&brief, &units, 2);
+        let moved = planned.retakes.len() + planned.ship.iter().filter(|take| **take == 0).count();
+        assert!(moved > 4_000, "{off}: {moved} units were moved");
+    }
+}
+
 /// Both planners of caps answer as recorded, to the last bit: the one of exports, which may ship any take,
 /// and the one of sessions, whose client has the newest alone.
 #[test]

@@ -7,6 +7,8 @@
 use super::bytes::ByteCurve;
 use super::pace::Expected;
 use super::{Bounds, Brief, End, Plan, Reason, Retake, UnitState, bisect};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::f64::consts::LN_2;
 
 /// A total that misses the target by no more than this share of it is good enough.
@@ -343,28 +345,74 @@ fn correct(brief: &Brief, units: &[Unit], aim: f64, by_score: bool) -> Vec<f64> 
 fn correct_by_steps(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
     let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
     let mut error = units.iter().map(|unit| unit.bytes).sum::<f64>() - aim;
+    if error.abs() <= CLOSE / 4.0 * aim {
+        return qualities;
+    }
+    // films have very many units, and many of them may have to move: all moves are sorted once, by what they
+    // change, and the best is beside the change that is wanted
+    let moves_of = |index: usize| {
+        let unit: &Unit = &units[index];
+        let quality = move |step: i8| brief.scale.snap(unit.quality + f64::from(step) * brief.scale.step);
+        // beyond the end of the scale there is no other quality to move to
+        let other = move |step: &i8| quality(*step) != unit.quality && unit.allows(quality(*step));
+        let steps = [-3, -2, -1, 1, 2, 3].into_iter().filter(other);
+        steps.map(move |step| Move {
+            change: unit.bytes_at(quality(step)) - unit.bytes,
+            index,
+            step,
+            quality: quality(step),
+        })
+    };
+    let mut moves: BTreeSet<Move> = (0..units.len()).flat_map(moves_of).collect();
     while error.abs() > CLOSE / 4.0 * aim {
-        let moves =
-            units.iter().enumerate().filter(|(index, unit)| qualities[*index] == unit.quality).flat_map(
-                |(index, unit)| {
-                    let steps = [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].into_iter();
-                    let quality = move |steps| brief.scale.snap(unit.quality + steps * brief.scale.step);
-                    // beyond the end of the scale there is no other quality to move to
-                    let other = |quality: &f64| *quality != unit.quality && unit.allows(*quality);
-                    let moves = steps.map(quality).filter(other);
-                    moves.map(move |quality| (index, quality, error + unit.bytes_at(quality) - unit.bytes))
-                },
-            );
-        let Some((index, quality, left)) = moves.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs())) else {
-            break;
+        let wanted = Move { change: -error, index: 0, step: i8::MIN, quality: 0.0 };
+        let more = moves.range(wanted..).next();
+        // of those that change as much the first
+        let less = moves.range(..wanted).next_back().map(|less| Move { index: 0, step: i8::MIN, ..*less });
+        let less = less.and_then(|less| moves.range(less..).next());
+        let left = |one: &Move| (error + one.change).abs();
+        let order = |a: &&Move, b: &&Move| {
+            left(a).total_cmp(&left(b)).then((a.index, a.step).cmp(&(b.index, b.step)))
         };
-        if left.abs() >= error.abs() {
-            break;
+        let best = less.into_iter().chain(more).min_by(order).copied();
+        let Some(best) = best.filter(|best| left(best) < error.abs()) else { break };
+        for one in moves_of(best.index) {
+            moves.remove(&one);
         }
-        (qualities[index], error) = (quality, left);
+        (qualities[best.index], error) = (best.quality, error + best.change);
     }
     qualities
 }
+
+/// A step of a unit's knob, and by how many bytes it changes the film. It has its order by that.
+#[derive(Clone, Copy)]
+struct Move {
+    change: f64,
+    index: usize,
+    step: i8,
+    quality: f64,
+}
+
+impl Ord for Move {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (this, that) = ((self.index, self.step), (other.index, other.step));
+        self.change.total_cmp(&other.change).then(this.cmp(&that))
+    }
+}
+
+impl PartialOrd for Move {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Move {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Move {}
 
 /// Moves the chosen units by the same number of doublings, at most `most`, so that the film has `aim` bytes.
 /// Units that reach an end of the scale stay there, and the others go further for them.
@@ -422,21 +470,29 @@ fn settle(brief: &Brief, units: &[Unit], qualities: Vec<f64>, aim: f64) -> Vec<f
 
 /// Exchanges takes for smaller ones of the same unit until the film is not above `target`.
 fn under(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
-    while bytes(units, &ship) > target {
-        let over = bytes(units, &ship) - target;
+    let mut total = bytes(units, &ship);
+    if total <= target {
+        return ship;
+    }
+    let exchanges_of = |index: usize, now: u64| {
+        let trials = units[index].trials.iter().enumerate();
+        trials
+            .filter(move |(_, trial)| trial.bytes < now)
+            .map(move |(take, trial)| (now - trial.bytes, index, take))
+    };
+    let now = |ship: &[usize], index: usize| units[index].trials[ship[index]].bytes;
+    let mut exchanges: BTreeSet<(u64, usize, usize)> =
+        (0..units.len()).flat_map(|index| exchanges_of(index, now(&ship, index))).collect();
+    while total > target {
         // the smallest sufficient exchange wins; if none suffices, the largest does
-        let exchanges = units.iter().enumerate().flat_map(|(index, unit)| {
-            let now = unit.trials[ship[index]].bytes;
-            unit.trials
-                .iter()
-                .enumerate()
-                .filter(move |(_, trial)| trial.bytes < now)
-                .map(move |(take, trial)| (now - trial.bytes, index, take))
-        });
-        let exchanges: Vec<(u64, usize, usize)> = exchanges.collect();
-        let enough = exchanges.iter().filter(|exchange| exchange.0 >= over).min();
-        let Some(&(_, index, take)) = enough.or_else(|| exchanges.iter().max()) else { break };
+        let enough = exchanges.range((total - target, 0, 0)..).next();
+        let Some(&(saved, index, take)) = enough.or_else(|| exchanges.last()) else { break };
+        for one in exchanges_of(index, now(&ship, index)) {
+            exchanges.remove(&one);
+        }
         ship[index] = take;
+        total -= saved;
+        exchanges.extend(exchanges_of(index, now(&ship, index)));
     }
     ship
 }
@@ -449,6 +505,77 @@ mod tests {
     use crate::planner::{Objective, Trial};
     use crate::take::Score;
     use crate::units::FrameRange;
+    use proptest::prelude::*;
+
+    /// What [`correct_by_steps`] does, in a few plain lines that look at every move each time.
+    fn correct_plainly(brief: &Brief, units: &[Unit], aim: f64) -> Vec<f64> {
+        let mut qualities: Vec<f64> = units.iter().map(|unit| unit.quality).collect();
+        let mut error = units.iter().map(|unit| unit.bytes).sum::<f64>() - aim;
+        while error.abs() > CLOSE / 4.0 * aim {
+            let mut best = (error.abs(), None);
+            for (index, unit) in units.iter().enumerate().filter(|(i, unit)| qualities[*i] == unit.quality) {
+                for steps in [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0] {
+                    let quality = brief.scale.snap(unit.quality + steps * brief.scale.step);
+                    let change = unit.bytes_at(quality) - unit.bytes;
+                    let moves = quality != unit.quality && unit.allows(quality);
+                    if moves && (error + change).abs() < best.0 {
+                        best = ((error + change).abs(), Some((index, quality, change)));
+                    }
+                }
+            }
+            let Some((index, quality, change)) = best.1 else { break };
+            qualities[index] = quality;
+            error += change;
+        }
+        qualities
+    }
+
+    /// What [`under`] does, in the same way.
+    fn under_plainly(units: &[UnitState], mut ship: Vec<usize>, target: u64) -> Vec<usize> {
+        while bytes(units, &ship) > target {
+            let over = bytes(units, &ship) - target;
+            let mut all = Vec::new();
+            for (index, unit) in units.iter().enumerate() {
+                let now = unit.trials[ship[index]].bytes;
+                let smaller = unit.trials.iter().enumerate().filter(|(_, trial)| trial.bytes < now);
+                all.extend(smaller.map(|(take, trial)| (now - trial.bytes, index, take)));
+            }
+            let enough = all.iter().filter(|exchange| exchange.0 >= over).min();
+            let Some(&(_, index, take)) = enough.or_else(|| all.iter().max()) else { break };
+            ship[index] = take;
+        }
+        ship
+    }
+
+    proptest! {
+        /// Moves and exchanges that are found in a sorted set are those that a look at all of them finds,
+        /// with units that are alike as well.
+        #[test]
+        fn the_best_moves_are_found(
+            takes in prop::collection::vec(prop::collection::vec((1u32..63, 1000u64..1020), 1..4), 1..24),
+            off in 0.9f64..1.1,
+        ) {
+            let scale = QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 };
+            let family = Family::of("svt-av1", "vmaf", scale);
+            let objective = Objective::Bytes { target: 1, at_most: true };
+            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+            let trial = |&(quality, bytes): &(u32, u64)| {
+                Trial { quality: f64::from(quality), bytes: bytes * bytes, score: None }
+            };
+            let states: Vec<UnitState> = takes
+                .iter()
+                .map(|takes| {
+                    UnitState { range: FrameRange::new(0, 50), trials: takes.iter().map(trial).collect() }
+                })
+                .collect();
+            let units: Vec<Unit> = states.iter().map(|unit| Unit::of(&brief, unit)).collect();
+            let aim = units.iter().map(|unit| unit.bytes).sum::<f64>() * off;
+            prop_assert_eq!(correct_by_steps(&brief, &units, aim), correct_plainly(&brief, &units, aim));
+            let ship: Vec<usize> = states.iter().map(|unit| unit.trials.len() - 1).collect();
+            let target = aim as u64;
+            prop_assert_eq!(under(&states, ship.clone(), target), under_plainly(&states, ship, target));
+        }
+    }
 
     /// MP-32, PA-15: what corrects the sum by score takes from a unit that looks good, and not from the one
     /// with most bytes, which looks worst; and gives to that one. Without, fewest frames correct it.
