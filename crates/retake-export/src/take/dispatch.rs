@@ -12,8 +12,12 @@ use std::time::Duration;
 
 /// How long a report is waited for before other things are looked at.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How often a take is handed out that nobody brings back.
-const MOST_ATTEMPTS: u32 = 3;
+/// How often a take is handed out that nobody brings back, where others come back.
+const ATTEMPTS: u32 = 3;
+/// How often at most, where others are lost as well.
+const MOST_ATTEMPTS: u32 = 10;
+/// The chance to give up a film although no take is to blame.
+const BAD_LUCK: f64 = 0.01;
 
 /// What there is to do.
 pub(crate) enum Supply {
@@ -84,6 +88,7 @@ impl Dispatch<'_> {
             match self.executor.submit(take) {
                 Ok(()) => {
                     *state.attempts.entry(known.ticket).or_default() += 1;
+                    state.handed += 1;
                     state.outstanding.insert(known.ticket, Some(known));
                 }
                 Err(Refused::Full(take)) => return state.waiting.push_front(*take),
@@ -139,8 +144,9 @@ impl Dispatch<'_> {
     /// Hands a take out again that nobody brought back, unless that happened too often.
     fn lost(&self, state: &mut State, ticket: Ticket, request: Option<TakeRequest>, reason: String) {
         let attempts = state.attempts.get(&ticket).copied().unwrap_or(1);
+        state.lost += 1;
         match request {
-            Some(request) if attempts < MOST_ATTEMPTS => state.waiting.push_back(request),
+            Some(request) if attempts < state.attempts(attempts) => state.waiting.push_back(request),
             // of a take that was begun with decoded frames nobody else has these frames
             request => {
                 let start = FrameRange::new(ticket.0, ticket.0 + 1);
@@ -170,6 +176,9 @@ struct State {
     early: BTreeSet<Ticket>,
     /// How often takes were submitted.
     attempts: BTreeMap<Ticket, u32>,
+    /// How often any were submitted, and how often any were lost.
+    handed: u64,
+    lost: u64,
     finished: Vec<FinishedTake>,
     /// Whether takes are left to be run later.
     put_off: bool,
@@ -178,6 +187,18 @@ struct State {
 }
 
 impl State {
+    /// How often a take may be handed out that was lost so many times: more often where others are lost as
+    /// well, because then it is not the take that is to blame. Of very many takes, some are lost three times
+    /// in a row where a few in a hundred are lost. Where so many are lost that more attempts would not help,
+    /// none are made.
+    fn attempts(&self, own: u32) -> u32 {
+        let others = self.handed.saturating_sub(own.into());
+        let lost = self.lost.saturating_sub(own.into()) as f64 / others.max(1) as f64;
+        let takes = self.attempts.len() as f64;
+        let enough = |attempts: &u32| takes * lost.powf((*attempts).into()) <= BAD_LUCK;
+        (ATTEMPTS..=MOST_ATTEMPTS).find(enough).unwrap_or(ATTEMPTS)
+    }
+
     fn take_supply(&mut self, supply: &Receiver<Supply>, told: &mut dyn FnMut(Progress<'_>)) {
         while !self.supply_ended {
             match supply.try_recv() {
@@ -195,5 +216,26 @@ impl State {
                 Err(TryRecvError::Disconnected) => self.supply_ended = true,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A take is blamed for its losses as far as others are not lost: three times in general, more often
+    /// among many takes of which some are lost, and three times again where nearly all are.
+    #[test]
+    fn a_take_that_is_lost_with_others_is_tried_more_often() {
+        let attempts = |takes: u64, handed: u64, lost: u64, own: u32| {
+            let attempts = (0..takes).map(|take| (Ticket(take), 1)).collect();
+            State { attempts, handed, lost, ..State::default() }.attempts(own)
+        };
+        assert_eq!(attempts(10, 12, 3, 3), 3);
+        assert_eq!(attempts(1, 3, 3, 3), 3);
+        assert_eq!(attempts(100_000, 100_200, 203, 3), 3);
+        assert_eq!(attempts(100_000, 101_000, 1003, 3), 4);
+        assert_eq!(attempts(100_000, 106_000, 6003, 3), 6);
+        assert_eq!(attempts(100_000, 150_000, 50_000, 3), 3);
     }
 }
