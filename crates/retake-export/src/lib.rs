@@ -27,6 +27,9 @@ mod passes;
 mod progress;
 mod resumable;
 mod scorers;
+#[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(feature = "simulation", doc(hidden))]
+pub mod simulation;
 mod stop;
 mod summary;
 mod take;

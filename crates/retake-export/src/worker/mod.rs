@@ -7,7 +7,7 @@
 
 pub(crate) mod array;
 mod child;
-mod messages;
+pub(crate) mod messages;
 mod pipe;
 pub(crate) mod processes;
 pub(crate) mod root;

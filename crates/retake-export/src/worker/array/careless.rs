@@ -1,7 +1,7 @@
 //! A batch system for tests, as careless as one may be: it runs takes in threads, in any order, some of them
 //! twice, and loses others.
 
-use super::engine::ArrayEngine;
+use super::engine::{ArrayEngine, Unfinished};
 use super::executor::{ArrayExecutor, ArrayPlace};
 use super::{ArrayFile, ArrayId, ArrayWork, run_array_worker};
 use crate::index::ScoutedFrame;
@@ -80,13 +80,13 @@ impl ArrayEngine for Careless {
     }
 
     fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()> {
-        let text = std::fs::read(self.root.join(file))?;
-        let work = serde_json::from_slice::<ArrayFile>(&text)?.work;
+        let path = self.root.join(file);
         // the last one first
         for index in (0..count).rev() {
             self.taken += 1;
             let unlucky = self.loses > 0 && self.taken.is_multiple_of(self.loses);
-            let name = match &work[index as usize] {
+            let (_, work) = ArrayFile::read(std::fs::File::open(&path)?, index)?;
+            let name = match work.unwrap() {
                 ArrayWork::Take(take) => take.id().to_string(),
                 ArrayWork::Range { number, .. } => {
                     self.counts.ranges.fetch_add(1, Ordering::AcqRel);
@@ -111,9 +111,13 @@ impl ArrayEngine for Careless {
         Ok(())
     }
 
-    fn unfinished(&mut self, array: &ArrayId) -> io::Result<BTreeSet<u32>> {
-        let running = self.running.get(array).into_iter().flatten();
-        Ok(running.filter(|(_, thread)| !thread.is_finished()).map(|(index, _)| *index).collect())
+    fn unfinished(&mut self, _: &[&ArrayId]) -> io::Result<Unfinished> {
+        let mut unfinished = Unfinished::new();
+        for (array, threads) in &self.running {
+            let running = threads.iter().filter(|(_, thread)| !thread.is_finished()).map(|(index, _)| *index);
+            unfinished.insert(array.clone(), running.collect());
+        }
+        Ok(unfinished)
     }
 
     fn end_of(&mut self, _: &ArrayId, _: u32) -> Option<String> {

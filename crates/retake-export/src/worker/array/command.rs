@@ -1,10 +1,10 @@
 //! Any batch system whose command ends when the work is done: a command for each take, or one for an array.
 
 use super::ArrayId;
-use super::engine::{ArrayEngine, quoted};
+use super::engine::{ArrayEngine, Unfinished, quoted};
 use crate::error::RequestError;
 use crate::worker::child::{LastWords, told};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -203,10 +203,17 @@ impl ArrayEngine for Commands {
         self.go_on()
     }
 
-    fn unfinished(&mut self, array: &ArrayId) -> io::Result<BTreeSet<u32>> {
+    fn unfinished(&mut self, _: &[&ArrayId]) -> io::Result<Unfinished> {
         self.go_on()?;
-        let all = self.waiting.iter().chain(self.running.iter().map(|running| &running.errand));
-        Ok(all.filter(|errand| errand.array == *array).flat_map(|errand| errand.indexes.clone()).collect())
+        let mut unfinished = Unfinished::new();
+        for errand in self.waiting.iter().chain(self.running.iter().map(|running| &running.errand)) {
+            let indexes = errand.indexes.clone();
+            match unfinished.get_mut(&errand.array) {
+                Some(known) => known.extend(indexes),
+                None => drop(unfinished.insert(errand.array.clone(), indexes.collect())),
+            }
+        }
+        Ok(unfinished)
     }
 
     fn end_of(&mut self, array: &ArrayId, index: u32) -> Option<String> {
@@ -241,7 +248,7 @@ mod tests {
         let mut commands = Commands::new(Line::new(line).unwrap(), at_once);
         let array = ArrayId::new();
         commands.launch(&array, Path::new("a file.json"), count).unwrap();
-        while !commands.unfinished(&array).unwrap().is_empty() {
+        while !commands.unfinished(&[&array]).unwrap().is_empty() {
             assert!(commands.running.len() <= at_once as usize);
             thread::sleep(Duration::from_millis(5));
         }
@@ -273,7 +280,7 @@ mod tests {
         let groups: Vec<u32> = commands.running.iter().map(|running| running.child.id()).collect();
         assert_eq!(groups.len(), 2);
         commands.cancel(&array);
-        assert!(commands.unfinished(&array).unwrap().is_empty());
+        assert!(commands.unfinished(&[&array]).unwrap().is_empty());
         for group in groups {
             let group = rustix::process::Pid::from_raw(group as i32).unwrap();
             // killed processes go when whoever adopted them notices

@@ -1,11 +1,14 @@
 //! What a batch system has to do for an export, and how its programs are called.
 
 use super::ArrayId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+/// The indexes of arrays that wait or run.
+pub(crate) type Unfinished = BTreeMap<ArrayId, BTreeSet<u32>>;
 
 /// A batch system: runs a command with every index of an array, sooner or later, and where it likes. How it
 /// is chosen, how often it tries, and what a lost machine means are its own business.
@@ -26,8 +29,9 @@ pub(crate) trait ArrayEngine: Send {
     /// all machines share.
     fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()>;
 
-    /// The indexes that wait or run. Those of an array that it does not know are none.
-    fn unfinished(&mut self, array: &ArrayId) -> io::Result<BTreeSet<u32>>;
+    /// What of these arrays waits or runs, asked at once, because every question costs a batch system as
+    /// much. There may be others in the answer, and an array may be missing that it does not know.
+    fn unfinished(&mut self, arrays: &[&ArrayId]) -> io::Result<Unfinished>;
 
     /// How a worker came to its end, for people, if this is known.
     fn end_of(&mut self, array: &ArrayId, index: u32) -> Option<String>;

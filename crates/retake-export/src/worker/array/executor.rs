@@ -1,7 +1,7 @@
 //! The executor that has a batch system run takes.
 
 use super::engine::ArrayEngine;
-use super::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport};
+use super::{ArrayFile, ArrayId, ArrayNames, ArrayWork, Said, TaskReport};
 use crate::error::ExportError;
 use crate::index::range_file;
 use crate::index::ranges::{Elsewhere, FoundRange};
@@ -11,6 +11,7 @@ use crate::own_folder::Folder;
 use crate::take::executor::{
     Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest,
 };
+use crate::take::queue::LongestFirst;
 use crate::worker::child::sentence;
 use crate::worker::root::SharedRoot;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
@@ -28,7 +29,10 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(50);
 /// The most takes of an array. Slurm takes 1001 unless its owner says otherwise.
 const MOST_TAKES: usize = 1000;
-/// The most takes that are accepted and not handed to the batch system.
+/// The most takes that the batch system is given at once, unless twice as many as it runs at once are more.
+/// Slurm keeps 10,000 jobs of all its users, and counts each take as one.
+const MOST_HANDED: usize = 4 * MOST_TAKES;
+/// The most takes that are accepted and not looked at.
 const MOST_WAITING: usize = 10_000;
 /// The most ranges of the film that are read at once.
 const MOST_RANGES: u32 = 32;
@@ -65,13 +69,13 @@ impl ArrayPlace {
 }
 
 /// What a batch system is to do.
-enum Work {
+pub(crate) enum Work {
     Take(Box<TakeRequest>),
     Range(RangeRequest),
 }
 
 /// A range of the film that is to be read.
-struct RangeRequest {
+pub(crate) struct RangeRequest {
     entries: Arc<[EntryPoint]>,
     number: usize,
     most: usize,
@@ -80,6 +84,14 @@ struct RangeRequest {
 }
 
 impl Work {
+    /// Frames of work. The scout waits for ranges, which go before all takes.
+    fn weight(&self) -> u64 {
+        match self {
+            Self::Take(take) => take.description.range.len(),
+            Self::Range(_) => u64::MAX,
+        }
+    }
+
     fn described(&self) -> ArrayWork {
         match self {
             Self::Take(take) => ArrayWork::Take(Box::new(take.description.clone())),
@@ -98,8 +110,9 @@ pub(crate) struct ArrayExecutor {
     at_once: u32,
 }
 
+/// What an executor and its keeper have in common.
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     cancelled: AtomicBool,
     /// Milliseconds that workers have spent on processors.
     busy: AtomicU64,
@@ -117,8 +130,7 @@ impl ArrayExecutor {
         names.iter().filter(|name| super::is_name(name)).for_each(|name| drop(place.folder.remove(name)));
         let ((work, waiting), (sender, reports)) = (bounded(MOST_WAITING), unbounded());
         let (shared, encoder, at_once) = (Arc::<Shared>::default(), place.encoder.clone(), engine.at_once());
-        let arrays = BTreeMap::new();
-        let mut keeper = Keeper { engine, place, shared: shared.clone(), reports: sender, arrays };
+        let mut keeper = Keeper::new(engine, place, shared.clone(), sender, Instant::now());
         let keeper = thread::Builder::new()
             .name("arrays".into())
             .spawn(move || keeper.work(&waiting))
@@ -153,7 +165,7 @@ impl Executor for ArrayExecutor {
     }
 
     fn cancel(&self) {
-        self.shared.cancelled.store(true, Ordering::Release);
+        self.shared.cancel();
     }
 
     fn ranges(&self) -> Option<&dyn Elsewhere> {
@@ -198,12 +210,27 @@ impl Drop for ArrayExecutor {
     }
 }
 
-/// Who hands arrays to the batch system, and takes in what workers say.
-struct Keeper {
+impl Shared {
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+}
+
+/// Who hands arrays to the batch system, and takes in what workers say. It looks at no clock: it is told what
+/// time it is, so that a simulation can run it as the thread of an executor does.
+pub(crate) struct Keeper {
     engine: Box<dyn ArrayEngine>,
     place: ArrayPlace,
     shared: Arc<Shared>,
     reports: Sender<TakeReport>,
+    /// What is to be handed over, and since when the first of it waits.
+    waiting: LongestFirst<Work>,
+    since: Instant,
+    /// When the batch system was asked last.
+    asked: Instant,
+    /// When it answered last, or had nothing to answer.
+    answered: Instant,
+    names: ArrayNames,
     arrays: BTreeMap<ArrayId, Array>,
 }
 
@@ -213,52 +240,76 @@ struct Array {
     open: BTreeMap<u32, Work>,
     /// Those that the batch system has ended, and since when nothing was heard of them.
     ended: BTreeMap<u32, Instant>,
-    /// When the batch system answered last.
-    answered: Instant,
 }
 
 impl Keeper {
+    pub(crate) fn new(
+        engine: Box<dyn ArrayEngine>,
+        place: ArrayPlace,
+        shared: Arc<Shared>,
+        reports: Sender<TakeReport>,
+        now: Instant,
+    ) -> Self {
+        let (waiting, names, arrays) = (LongestFirst::default(), ArrayNames::new(), BTreeMap::new());
+        Self { engine, place, shared, reports, waiting, since: now, asked: now, answered: now, names, arrays }
+    }
+
     fn work(&mut self, work: &Receiver<Work>) {
-        let (mut waiting, mut since, mut asked) = (Vec::new(), Instant::now(), Instant::now());
         loop {
             match work.recv_timeout(TICK) {
-                Ok(take) => {
-                    if waiting.is_empty() {
-                        since = Instant::now();
-                    }
-                    waiting.push(take);
-                    waiting.extend(work.try_iter().take(MOST_TAKES));
+                Ok(one) => {
+                    let now = Instant::now();
+                    self.accept(one, now);
+                    work.try_iter().take(MOST_TAKES).for_each(|one| self.accept(one, now));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.give_up(waiting),
+                Err(RecvTimeoutError::Disconnected) => return self.give_up(),
             }
-            if self.shared.cancelled.load(Ordering::Acquire) {
-                self.give_up(std::mem::take(&mut waiting));
-                continue;
-            }
-            while waiting.len() >= MOST_TAKES
-                || (!waiting.is_empty() && since.elapsed() >= self.engine.gather())
-            {
-                let rest = waiting.split_off(waiting.len().min(MOST_TAKES));
-                self.launch(std::mem::replace(&mut waiting, rest));
-            }
-            self.hear();
-            if asked.elapsed() >= self.engine.pace() {
-                self.ask();
-                asked = Instant::now();
-            }
-            self.arrays.retain(|array, state| {
-                if state.open.is_empty() {
-                    forget(&self.place.folder, array);
-                }
-                !state.open.is_empty()
-            });
+            self.turn(Instant::now());
         }
     }
 
+    /// More work waits.
+    pub(crate) fn accept(&mut self, work: Work, now: Instant) {
+        if self.waiting.is_empty() {
+            self.since = now;
+        }
+        self.waiting.push(work.weight(), work);
+    }
+
+    /// Does what is to be done now: hands work over, hears what workers say, asks the batch system.
+    pub(crate) fn turn(&mut self, now: Instant) {
+        if self.shared.cancelled.load(Ordering::Acquire) {
+            return self.give_up();
+        }
+        let gathered = now.duration_since(self.since) >= self.engine.gather();
+        let mut handed: usize = self.arrays.values().map(|array| array.open.len()).sum();
+        let most = MOST_HANDED.max(2 * self.engine.at_once() as usize);
+        while self.waiting.len() >= MOST_TAKES || (gathered && !self.waiting.is_empty()) {
+            let count = self.waiting.len().min(MOST_TAKES);
+            if handed + count > most {
+                break;
+            }
+            handed += count;
+            let work = (0..count).filter_map(|_| self.waiting.pop()).collect();
+            self.launch(work);
+        }
+        self.hear();
+        if now.duration_since(self.asked) >= self.engine.pace() {
+            self.ask(now);
+            self.asked = now;
+        }
+        self.arrays.retain(|array, state| {
+            if state.open.is_empty() {
+                forget(&self.place.folder, array);
+            }
+            !state.open.is_empty()
+        });
+    }
+
     /// Ends everything.
-    fn give_up(&mut self, waiting: Vec<Work>) {
-        for work in waiting {
+    fn give_up(&mut self) {
+        while let Some(work) = self.waiting.pop() {
             self.tell(work, TakeOutcome::Cancelled);
         }
         for (array, state) in std::mem::take(&mut self.arrays) {
@@ -271,21 +322,16 @@ impl Keeper {
     }
 
     fn launch(&mut self, work: Vec<Work>) {
-        let array = ArrayId::new();
+        let array = self.names.next();
         // a film is divided in one way
         let entries = |work: &Work| match work {
             Work::Range(range) => Some(range.entries.to_vec()),
             Work::Take(_) => None,
         };
-        let file = ArrayFile {
-            program: PROGRAM.to_owned(),
-            job: self.place.job.clone(),
-            source: self.place.source.clone(),
-            entries: work.iter().find_map(entries).unwrap_or_default(),
-            work: work.iter().map(Work::described).collect(),
-        };
+        let entries = work.iter().find_map(entries).unwrap_or_default();
         let (name, count) = (array.file(), work.len() as u32);
-        let text = serde_json::to_vec(&file).map_err(io::Error::from);
+        let described = work.iter().map(Work::described);
+        let text = ArrayFile::text(PROGRAM, &self.place.job, &self.place.source, entries, described);
         let written = text.and_then(|text| self.place.folder.write_whole(&name, &text));
         let path = self.place.folder.path().join(&name);
         let launched = written.map_err(ExportError::file(path, "writing an array of takes")).and_then(|()| {
@@ -295,7 +341,7 @@ impl Keeper {
         match launched {
             Ok(()) => {
                 let open = (0..).zip(work).collect();
-                self.arrays.insert(array, Array { open, ended: BTreeMap::new(), answered: Instant::now() });
+                self.arrays.insert(array, Array { open, ended: BTreeMap::new() });
             }
             Err(error) => {
                 let (message, mut error) = (error.to_string(), Some(error));
@@ -311,7 +357,9 @@ impl Keeper {
     /// Takes in what workers wrote.
     fn hear(&mut self) {
         // a folder that cannot be read now can be read later, or the batch system tells that all have ended
-        let Ok(names) = self.place.folder.names() else { return };
+        let Ok(mut names) = self.place.folder.names() else { return };
+        // in the order in which they were handed over, and not in one that a file system happens to have
+        names.sort_unstable();
         for name in names.iter().filter(|name| name.ends_with(".json")) {
             if let Some((array, Some(index))) = ArrayId::of(name) {
                 self.hear_of(&array, index);
@@ -327,7 +375,10 @@ impl Keeper {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => Err(error),
         };
+        // what it printed is of no use any more; a folder with all that all workers printed would be slow to
+        // read
         let _ = self.place.folder.remove(&name);
+        let _ = self.place.folder.remove(&array.log(index));
         let state = self.arrays.get_mut(array);
         let Some(work) = state.and_then(|state| state.open.remove(&index)) else {
             // said twice, or of an earlier run
@@ -358,24 +409,35 @@ impl Keeper {
     }
 
     /// Asks the batch system what still waits or runs. What does not, and was not heard of, is lost.
-    fn ask(&mut self) {
-        let (mut lost, mut failed) = (Vec::new(), Vec::new());
-        for (array, state) in &mut self.arrays {
-            match self.engine.unfinished(array) {
-                Ok(unfinished) => {
-                    state.answered = Instant::now();
-                    state.ended.retain(|index, _| !unfinished.contains(index));
-                    for index in state.open.keys().filter(|index| !unfinished.contains(index)) {
-                        state.ended.entry(*index).or_insert_with(Instant::now);
-                    }
-                    let late = |since: &Instant| since.elapsed() > self.engine.grace();
-                    lost.extend(
-                        state.ended.iter().filter(|(_, since)| late(since)).map(|(i, _)| (array.clone(), *i)),
-                    );
+    fn ask(&mut self, now: Instant) {
+        let open: Vec<&ArrayId> = self.arrays.keys().collect();
+        if open.is_empty() {
+            self.answered = now;
+            return;
+        }
+        let unfinished = match self.engine.unfinished(&open) {
+            Ok(unfinished) => unfinished,
+            Err(error) if now.duration_since(self.answered) > SILENCE => {
+                for (_, work) in std::mem::take(&mut self.arrays).into_values().flat_map(|state| state.open) {
+                    self.tell(work, TakeOutcome::Failed(engine_error("asking after takes", &error)));
                 }
-                Err(error) if state.answered.elapsed() > SILENCE => failed.push((array.clone(), error)),
-                Err(_) => {}
+                return;
             }
+            Err(_) => return,
+        };
+        self.answered = now;
+        let mut lost = Vec::new();
+        for (array, state) in &mut self.arrays {
+            let unfinished = unfinished.get(array);
+            let runs = |index: &u32| unfinished.is_some_and(|indexes| indexes.contains(index));
+            state.ended.retain(|index, _| !runs(index));
+            for index in state.open.keys().filter(|index| !runs(index)) {
+                state.ended.entry(*index).or_insert(now);
+            }
+            let late = |since: &Instant| now.duration_since(*since) > self.engine.grace();
+            lost.extend(
+                state.ended.iter().filter(|(_, since)| late(since)).map(|(i, _)| (array.clone(), *i)),
+            );
         }
         for (array, index) in lost {
             // a folder on another machine may be listed as it was; a name that is asked for is looked up
@@ -393,11 +455,6 @@ impl Keeper {
                 state.open.remove(&index)
             }) {
                 self.tell(work, TakeOutcome::Lost(how));
-            }
-        }
-        for (array, error) in failed {
-            for (_, work) in self.arrays.remove(&array).into_iter().flat_map(|state| state.open) {
-                self.tell(work, TakeOutcome::Failed(engine_error("asking after takes", &error)));
             }
         }
     }

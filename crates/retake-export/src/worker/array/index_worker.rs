@@ -13,11 +13,8 @@ use crate::worker::root::SharedRoot;
 use crate::worker::task::{self, Cause};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
-
-/// The most that is read of an array's file, in bytes: some kilobytes for each of its takes.
-const MOST_TEXT: u64 = 64 << 20;
 
 /// Runs the take that has `index` in an array's file, or reads the range of the film, and writes beside that
 /// file what became of it, which is all that the export hears. It may be run again, on any machine, at any
@@ -42,23 +39,19 @@ pub fn run_array_worker(
     let root = SharedRoot::open(root)?;
     // a worker of a system that passes paths of the export's machine has them whole
     let file = if file.is_absolute() { root.resolve(&root.relative(file)?)? } else { root.resolve(file)? };
-    let read = File::open(&file).and_then(|open| {
-        let mut text = Vec::new();
-        open.take(MOST_TEXT).read_to_end(&mut text)?;
-        serde_json::from_slice::<ArrayFile>(&text).map_err(io::Error::from)
-    });
-    let array = read.map_err(ExportError::file(&file, "reading an array of takes"))?;
+    let read = File::open(&file).and_then(|open| ArrayFile::read(open, index));
+    let (array, work) = read.map_err(ExportError::file(&file, "reading an array of takes"))?;
     let name = file.file_name().and_then(OsStr::to_str).and_then(ArrayId::of);
     let Some((id, None)) = name else {
         let what = io::Error::new(io::ErrorKind::InvalidData, "it is none of an export's");
         return Err(ExportError::file(file, "reading an array of takes")(what));
     };
     let arrays = VisitedFolder::open(&root.resolve(&array.job)?)?.arrays()?;
-    let done = match array.work.get(index as usize) {
+    let done = match work {
         Some(ArrayWork::Take(take)) => {
-            task::run(&root, &array.task(take), tools, stop).map(|take| Said::Done(Box::new(take)))
+            task::run(&root, &array.task(&take), tools, stop).map(|take| Said::Done(Box::new(take)))
         }
-        Some(&ArrayWork::Range { number, most }) => {
+        Some(ArrayWork::Range { number, most }) => {
             let place = (array.job.as_path(), array.source.as_path());
             let runner = task::open(&root, &array.program, place, tools, stop);
             let read = runner.and_then(|runner| {
@@ -68,7 +61,7 @@ pub fn run_array_worker(
             });
             read.map(|()| Said::Read).map_err(Cause::here)
         }
-        None => Err(Cause::everywhere(RequestError::NoSuchIndex { index, count: array.work.len() }.into())),
+        None => Err(Cause::everywhere(RequestError::NoSuchIndex { index, count: array.ends.len() }.into())),
     };
     let (said, result) = match done {
         Ok(said) => (said, Ok(())),

@@ -10,34 +10,18 @@ pub(crate) mod careless;
 pub(crate) mod command;
 pub(crate) mod engine;
 pub(crate) mod executor;
+mod file;
 mod index_worker;
 pub(crate) mod slurm;
 
+pub(crate) use file::ArrayFile;
 pub use index_worker::run_array_worker;
 
 use crate::take::finished::FinishedTake;
 use crate::worker::messages::WorkerError;
-use crate::worker::task::TakeTask;
 use retake_compression::take::TakeDescription;
-use retake_libav::EntryPoint;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::path::PathBuf;
-
-/// What the workers of an array are to do, as a file tells it to them.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ArrayFile {
-    /// The version of the program that wrote it.
-    pub program: String,
-    /// The job folder, and the source, below the folder that all machines share.
-    pub job: PathBuf,
-    pub source: PathBuf,
-    /// Where the film is divided, if ranges of it are to be read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entries: Vec<EntryPoint>,
-    /// What each index stands for.
-    pub work: Vec<ArrayWork>,
-}
 
 /// What a worker of an array is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,14 +31,6 @@ pub(crate) enum ArrayWork {
     Take(Box<TakeDescription>),
     /// To read the range of the film that begins at this entry point, of at most so many frames.
     Range { number: usize, most: usize },
-}
-
-impl ArrayFile {
-    /// The task of an index that stands for this take.
-    fn task(&self, take: &TakeDescription) -> TakeTask {
-        let Self { program, job, source, .. } = self;
-        TakeTask { program: program.clone(), job: job.clone(), source: source.clone(), take: take.clone() }
-    }
 }
 
 /// What a worker says of its take.
@@ -82,10 +58,31 @@ pub(crate) enum Said {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ArrayId(String);
 
-impl ArrayId {
+/// Names the arrays of a run: all begin alike, and are in the order in which they were made.
+#[derive(Debug)]
+struct ArrayNames {
+    run: u64,
+    next: u32,
+}
+
+impl ArrayNames {
     fn new() -> Self {
-        let number = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
-        Self(format!("{number:016x}"))
+        let run = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+        Self { run: run >> 20, next: 0 }
+    }
+
+    fn next(&mut self) -> ArrayId {
+        let name = format!("{:011x}{:05x}", self.run, self.next & 0xf_ffff);
+        self.next += 1;
+        ArrayId(name)
+    }
+}
+
+impl ArrayId {
+    /// The array with a name of its own.
+    #[cfg(test)]
+    fn new() -> Self {
+        ArrayNames::new().next()
     }
 
     /// The file of its takes.
@@ -115,8 +112,13 @@ impl ArrayId {
             Some((id, index)) => (id, Some(index.parse().ok()?)),
             None => (stem, None),
         };
+        Some((Self::named(id)?, index))
+    }
+
+    /// The array that is called so.
+    fn named(id: &str) -> Option<Self> {
         let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_id.then(|| (Self(id.to_owned()), index))
+        is_id.then(|| Self(id.to_owned()))
     }
 }
 

@@ -1,14 +1,18 @@
 //! Job arrays of Slurm, by its own programs: `sbatch`, `squeue` and `scancel`.
 
 use super::ArrayId;
-use super::engine::{ArrayEngine, output_of, quoted};
+use super::engine::{ArrayEngine, Unfinished, output_of, quoted};
 use crate::error::RequestError;
 use crate::worker::WorkerProgram;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+/// How the names of its jobs begin.
+const PREFIX: &str = "retake-";
+/// The most names that are asked after at once, because the words of a command have an end.
+const MOST_NAMES: usize = 1000;
 
 /// The jobs of one user on a cluster.
 pub(crate) struct Slurm {
@@ -33,7 +37,7 @@ impl Slurm {
     /// The name of an array's job, by which it is found without knowing its number: a run that is killed
     /// between two steps knows none.
     fn job(array: &ArrayId) -> String {
-        format!("retake-{array}")
+        format!("{PREFIX}{array}")
     }
 
     /// What each worker runs: a line of a shell.
@@ -77,10 +81,16 @@ impl ArrayEngine for Slurm {
         output_of(&mut sbatch).map(drop)
     }
 
-    fn unfinished(&mut self, array: &ArrayId) -> io::Result<BTreeSet<u32>> {
-        let mut squeue = Command::new("squeue");
-        squeue.args(["--noheader", "--array", "--format=%K %r"]).arg(format!("--name={}", Self::job(array)));
-        Ok(unfinished(&output_of(&mut squeue)?))
+    fn unfinished(&mut self, arrays: &[&ArrayId]) -> io::Result<Unfinished> {
+        let mut all = Unfinished::new();
+        for arrays in arrays.chunks(MOST_NAMES) {
+            let names: Vec<String> = arrays.iter().map(|array| Self::job(array)).collect();
+            let mut squeue = Command::new("squeue");
+            squeue.args(["--noheader", "--array", "--format=%j %K %r"]);
+            squeue.arg(format!("--name={}", names.join(",")));
+            all.append(&mut unfinished(&output_of(&mut squeue)?));
+        }
+        Ok(all)
     }
 
     fn end_of(&mut self, _: &ArrayId, _: u32) -> Option<String> {
@@ -93,13 +103,20 @@ impl ArrayEngine for Slurm {
     }
 }
 
-/// Reads a table of indexes and reasons. What is held is not run until somebody releases it: so does Slurm
-/// with a job that it could not start again and again.
-fn unfinished(table: &str) -> BTreeSet<u32> {
-    let rows = table.lines().filter_map(|row| row.trim().split_once(' '));
-    rows.filter(|(_, reason)| !reason.contains("held") && !reason.contains("Held"))
-        .filter_map(|(index, _)| index.parse().ok())
-        .collect()
+/// Reads a table of names, indexes and reasons. What is held is not run until somebody releases it: so does
+/// Slurm with a job that it could not start again and again.
+fn unfinished(table: &str) -> Unfinished {
+    let mut all = Unfinished::new();
+    for row in table.lines() {
+        let mut words = row.trim().splitn(3, ' ');
+        let array = words.next().and_then(|name| name.strip_prefix(PREFIX)).and_then(ArrayId::named);
+        let index = words.next().and_then(|index| index.parse().ok());
+        let reason = words.next().unwrap_or_default();
+        if let (Some(array), Some(index), false) = (array, index, reason.to_lowercase().contains("held")) {
+            all.entry(array).or_default().insert(index);
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -108,7 +125,10 @@ mod tests {
 
     #[test]
     fn what_is_held_counts_as_lost() {
-        let table = "0 None\n 3 Resources\n4 JobHeldAdmin\n5 launch failed requeued held\nN/A None\n\n";
-        assert_eq!(unfinished(table), BTreeSet::from([0, 3]));
+        let (one, two) = (ArrayId::new(), ArrayId::new());
+        let rows = ["0 None", "3 Resources", "4 JobHeldAdmin", "5 launch failed requeued held", "N/A None"];
+        let mut table: String = rows.iter().map(|row| format!("retake-{one} {row}\n")).collect();
+        table += &format!(" retake-{two} 7 None\nretake-holiday 1 None\n\nretake-{two}\n");
+        assert_eq!(unfinished(&table), Unfinished::from([(one, [0, 3].into()), (two, [7].into())]));
     }
 }
