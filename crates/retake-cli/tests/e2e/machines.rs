@@ -114,6 +114,62 @@ fn a_machine_that_cannot_is_told() {
     assert!(!run.err.contains('\n') || run.err.trim().lines().count() == 1, "{run:?}");
 }
 
+/// A machine on which `takes` is a file system without room, which is one of its own to root alone.
+fn full(worker: &str) -> Option<String> {
+    let mut try_out = Command::new("unshare");
+    try_out.args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).stderr(Stdio::null());
+    if !try_out.status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: file systems cannot be mounted here");
+        return None;
+    }
+    let mount = "mount -t tmpfs -o nr_inodes=1,mode=700 tmpfs out.mp4.retake/takes";
+    Some(format!("exec unshare -m sh -c '{mount} && exec \"$@\"' full {worker}"))
+}
+
+/// A disk without room costs the takes of its machine, which are run elsewhere. If all disks are full, one
+/// line tells machine, frames and cause; what is finished is kept, and the same command carries on.
+#[test]
+fn a_full_disk_costs_the_takes_of_its_machine() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} {FLOOR} --jobs 2", fast());
+    studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
+    let worker = worker(&studio);
+    let Some(full) = full(&worker) else { return };
+    let once = format!("array:mkdir tried && {full}; exec {worker}");
+    done(encode(&studio, "out.mp4", &flags, &once));
+    assert!(studio.path("tried").exists());
+    assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
+    fs::remove_file(studio.path("out.mp4")).unwrap();
+    let later = format!("array:ls out.mp4.retake/takes | grep -q 'take$' && {full}; exec {worker}");
+    let run = Run::of(encode(&studio, "out.mp4", &flags, &later).output().unwrap());
+    assert_eq!(run.code, 1, "{run:?}");
+    for word in ["frames ", "No space left", "on "] {
+        assert!(run.err.contains(word), "{word}: {run:?}");
+    }
+    assert_eq!(run.err.trim().lines().count(), 1, "{run:?}");
+    let run = done(encode(&studio, "out.mp4", &flags, &format!("array:{worker}")));
+    assert!(run.events().iter().any(|event| event["kept"] == true), "{run:?}");
+    assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
+}
+
+/// A worker of another version refuses, by name, and what was finished before is kept.
+#[test]
+fn a_worker_of_another_version_is_told() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} {FLOOR} --jobs 1", fast());
+    let worker = worker(&studio);
+    // what it is asked says that another version asks
+    let ours = format!("\"program\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    let other = ours.replace(env!("CARGO_PKG_VERSION"), "0.0.9");
+    let other = format!("array:sed -i 's/{ours}/{other}/' {{file}}; exec {worker}");
+    let run = Run::of(encode(&studio, "out.mp4", &flags, &other).output().unwrap());
+    assert_eq!(run.code, 1, "{run:?}");
+    for word in ["frames ", "0.0.9", env!("CARGO_PKG_VERSION")] {
+        assert!(run.err.contains(word), "{word}: {run:?}");
+    }
+    assert_eq!(run.err.trim().lines().count(), 1, "{run:?}");
+}
+
 #[test]
 fn what_is_no_place_for_takes_is_refused() {
     let Some(studio) = Studio::open() else { return };
