@@ -84,8 +84,8 @@ fn machines_read_ranges_of_a_long_film() {
     ffmpeg(&studio.path("."), &format!("{pictures} -c:v libx264 -preset ultrafast -g 4 -bf 0 long.mkv"));
     let (worker, flags) = (worker(&studio), format!("{} --crf 40 --passes 1 --jobs 3", fast()));
     studio.encode(&format!("long.mkv -o threads.mkv {flags}"));
-    // each worker that is to read a range writes that down, and dies or goes on; behind the head of an array's
-    // file, a line says what an index stands for
+    // each worker that is to read a range writes that down, and dies or goes on; behind the head of an
+    // array's file, a line says what an index stands for
     let work = "import json,sys; line=open(sys.argv[1]).readlines()[1:][int(sys.argv[2])]; \
                 sys.exit('range' not in json.loads(line))";
     for end in ["true", "kill -9 $$"] {
