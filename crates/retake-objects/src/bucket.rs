@@ -97,6 +97,15 @@ impl Bucket {
         told(&self.server, error)
     }
 
+    fn no_bucket(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::NotFound, format!("{} has no bucket '{}'", self.server, self.name))
+    }
+
+    /// Asks for all but the bytes of an object.
+    async fn head(&self, key: &Path) -> Result<GetResult, Error> {
+        self.store.get_opts(key, GetOptions { head: true, ..GetOptions::default() }).await
+    }
+
     /// Finds out early whether anybody says who asks: the search of the library below may take minutes.
     pub(crate) async fn check_credentials(&self) -> io::Result<()> {
         if !self.from_machine {
@@ -114,10 +123,24 @@ impl Bucket {
 
     /// Says what is at a place; `None` where nothing is.
     pub(crate) async fn look(&self, key: &Path) -> io::Result<Option<ObjectFacts>> {
-        let options = GetOptions { head: true, ..GetOptions::default() };
-        match self.store.get_opts(key, options).await {
+        match self.head(key).await {
             Ok(found) => Ok(Some(facts(&found))),
             Err(Error::NotFound { .. }) => self.check_bucket(key).await.map(|()| None),
+            Err(error) => Err(self.told(&error)),
+        }
+    }
+
+    /// What an open object is known by, and its facts.
+    pub(crate) async fn open(&self, key: &Path) -> io::Result<(ObjectFacts, Known)> {
+        match self.head(key).await {
+            Ok(found) => {
+                let known = Known { etag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+                Ok((facts(&found), known))
+            }
+            Err(error @ Error::NotFound { .. }) => {
+                self.check_bucket(key).await?;
+                Err(self.told(&error))
+            }
             Err(error) => Err(self.told(&error)),
         }
     }
@@ -125,10 +148,7 @@ impl Bucket {
     /// Tells a bucket that is not there from an object that is not.
     async fn check_bucket(&self, key: &Path) -> io::Result<()> {
         match self.store.list_with_delimiter(Some(key)).await {
-            Err(error) if code(&error).is_some_and(|code| code == "NoSuchBucket") => {
-                let what = format!("{} has no bucket '{}'", self.server, self.name);
-                Err(io::Error::new(io::ErrorKind::NotFound, what))
-            }
+            Err(error) if code(&error).is_some_and(|code| code == "NoSuchBucket") => Err(self.no_bucket()),
             // who may not list may still read and write
             _ => Ok(()),
         }
@@ -168,10 +188,7 @@ impl Bucket {
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let begun = self.store.create_multipart_opts(key, options).await;
         let id = begun.map_err(|error| match &error {
-            Error::NotFound { .. } => io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("{} has no bucket '{}'", self.server, self.name),
-            ),
+            Error::NotFound { .. } => self.no_bucket(),
             error => self.told(error),
         })?;
         Ok(Upload { id, mark, parts: Vec::new() })
@@ -190,8 +207,7 @@ impl Bucket {
         let finished = store.complete_multipart(key, &upload.id, upload.parts.clone()).await;
         let Err(error) = finished else { return Ok(()) };
         // an answer may have been lost, and the same request been made once more
-        let options = GetOptions { head: true, ..GetOptions::default() };
-        match self.store.get_opts(key, options).await {
+        match self.head(key).await {
             Ok(found) if attribute(&found, UPLOAD) == Some(upload.mark.as_str()) => Ok(()),
             Ok(_) if !replace => {
                 let source = "another one was put there meanwhile".into();
@@ -230,23 +246,5 @@ pub(crate) fn identity(meta: &ObjectMeta) -> String {
     match &meta.version {
         Some(version) => format!("{etag} {version}"),
         None => etag,
-    }
-}
-
-impl Bucket {
-    /// What an open object is known by, and its facts.
-    pub(crate) async fn open(&self, key: &Path) -> io::Result<(ObjectFacts, Known)> {
-        let options = GetOptions { head: true, ..GetOptions::default() };
-        match self.store.get_opts(key, options).await {
-            Ok(found) => {
-                let known = Known { etag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-                Ok((facts(&found), known))
-            }
-            Err(error @ Error::NotFound { .. }) => {
-                self.check_bucket(key).await?;
-                Err(self.told(&error))
-            }
-            Err(error) => Err(self.told(&error)),
-        }
     }
 }

@@ -17,8 +17,8 @@ use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
 use retake_libav::{
-    EntryPoint, FilmInfo, Finding, Frame, FrameEntry, FrameFacts, FrameReader, ReaderOptions, ReaderProgress,
-    ReaderState,
+    EntryPoint, FilmInfo, Finding, Frame, FrameEntry, FrameFacts, FrameReader, MediaError, ReaderOptions,
+    ReaderProgress, ReaderState,
 };
 use retake_media::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -173,7 +173,8 @@ impl Standing {
     fn reader(&mut self, ranges: &Ranges<'_>) -> Result<&mut FrameReader, ExportError> {
         if let Self::There { progress, entry, last } = self {
             let changed = || ExportError::from(RequestError::SourceChanged { frame: progress.frames() });
-            let mut reader = ranges.reader(*entry)?.ok_or_else(changed)?;
+            let reader = open_at(ranges.film, ranges.options, &ranges.entries, *entry)?;
+            let mut reader = reader.ok_or_else(changed)?;
             while reader.next()?.ok_or_else(changed)?.pts < *last {}
             if reader.progress().state() != progress.state() {
                 return Err(changed());
@@ -188,6 +189,21 @@ impl Standing {
     }
 }
 
+/// A reader that begins at an entry point, if it can begin there.
+fn open_at(
+    film: &FilmInfo,
+    options: ReaderOptions,
+    entries: &[EntryPoint],
+    number: usize,
+) -> Result<Option<FrameReader>, MediaError> {
+    let Some(entry) = entries.get(number) else { return Ok(None) };
+    let mut reader = FrameReader::open_entry(film, options, entry)?;
+    if let Some(reader) = &mut reader {
+        reader.divide(entries);
+    }
+    Ok(reader)
+}
+
 /// Reads the range that begins at an entry point, and the first frame of the next one; nothing where it
 /// cannot be read, is damaged, or has more than so many frames. What is wrong there is found, and told, by
 /// who reads the film in order.
@@ -200,8 +216,7 @@ pub(crate) fn read_range(
 ) -> Option<(FoundRange, FrameReader)> {
     let entry = entries.get(number)?;
     let end = entries.get(number + 1).map(|next| next.at);
-    let mut reader = FrameReader::open_entry(film, options, entry).ok()??;
-    reader.divide(entries);
+    let mut reader = open_at(film, options, entries, number).ok()??;
     let (mut compared, mut state) = (Vec::new(), None);
     let mut frames = VecDeque::new();
     let ended = loop {
@@ -309,16 +324,6 @@ impl<'a> Ranges<'a> {
         let fits = found.progress.is_divided_by(&self.entries) && found.frames.len() <= self.frames;
         let progress = found.progress.clone();
         fits.then(|| Box::new(Range { found, reader: Standing::There { progress, entry, last } }))
-    }
-
-    /// A reader that begins at an entry point.
-    fn reader(&self, entry: usize) -> Result<Option<FrameReader>, ExportError> {
-        let Some(entry) = self.entries.get(entry) else { return Ok(None) };
-        let mut reader = FrameReader::open_entry(self.film, self.options, entry)?;
-        if let Some(reader) = &mut reader {
-            reader.divide(&self.entries);
-        }
-        Ok(reader)
     }
 
     /// No more ranges are wanted.
@@ -545,8 +550,8 @@ impl<'a> Feed<'a> {
             }
             let there = progress.state();
             match outcome {
-                Some(range_found) if range_found.is_at(&compared, there) => {
-                    let Range { found: FoundRange { mut frames, ended, state, .. }, reader } = *range_found;
+                Some(joined) if joined.is_at(&compared, there) => {
+                    let Range { found: FoundRange { mut frames, ended, state, .. }, reader } = *joined;
                     let index = self.index + frames.len() as u64;
                     // The frame itself is given out now.
                     frames.pop_front();

@@ -9,7 +9,7 @@ use crate::own_folder::Folder;
 use crate::take::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket};
 use crate::worker::array::engine::{ArrayEngine, Unfinished};
 use crate::worker::array::executor::{self as array_executor, ArrayPlace, Keeper, Shared};
-use crate::worker::array::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport};
+use crate::worker::array::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport, slurm};
 use crate::worker::messages::WorkerError;
 use crossbeam_channel::{Receiver, unbounded};
 use retake_compression::take::TakeDescription;
@@ -127,15 +127,15 @@ impl ArrayEngine for Desk {
     }
 
     fn gather(&self) -> Duration {
-        Duration::from_secs(1)
+        slurm::GATHER
     }
 
     fn pace(&self) -> Duration {
-        Duration::from_secs(1)
+        slurm::PACE
     }
 
     fn grace(&self) -> Duration {
-        Duration::from_secs(3)
+        slurm::GRACE
     }
 
     fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()> {

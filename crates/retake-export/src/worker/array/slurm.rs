@@ -14,6 +14,12 @@ const PREFIX: &str = "retake-";
 /// The most names that are asked after at once, because the words of a command have an end.
 const MOST_NAMES: usize = 1000;
 
+/// How long takes are gathered, how often Slurm is asked, and how long what a worker wrote may be on its way.
+/// A simulated batch system keeps to the same times.
+pub(crate) const GATHER: Duration = Duration::from_secs(1);
+pub(crate) const PACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(3);
+
 /// The jobs of one user on a cluster.
 pub(crate) struct Slurm {
     pub program: WorkerProgram,
@@ -58,15 +64,15 @@ impl ArrayEngine for Slurm {
     }
 
     fn gather(&self) -> Duration {
-        Duration::from_secs(1)
+        GATHER
     }
 
     fn pace(&self) -> Duration {
-        Duration::from_secs(1)
+        PACE
     }
 
     fn grace(&self) -> Duration {
-        Duration::from_secs(3)
+        GRACE
     }
 
     fn launch(&mut self, array: &ArrayId, file: &Path, count: u32) -> io::Result<()> {
