@@ -310,6 +310,8 @@ unsafe extern "C" {
     pub(crate) fn rt_read(input: *mut RtInput, out: *mut RawPacket) -> c_int;
     pub(crate) fn rt_packet_shift(packet: *mut RawPacket, ticks: i64);
     pub(crate) fn rt_packet_untime(packet: *mut RawPacket);
+    pub(crate) fn rt_packet_undecode(packet: *mut RawPacket);
+    pub(crate) fn rt_packet_unlast(packet: *mut RawPacket);
     pub(crate) fn rt_complaints(input: *mut RtInput) -> i64;
     pub(crate) fn rt_packet_free(packet: *mut AVPacket);
     pub(crate) fn rt_cover(

@@ -7,8 +7,9 @@ use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
 use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
 use crate::film::{FilmInfo, time_to_ticks};
 use crate::objects::Cause;
+use crate::probe::ratio;
 use crate::timeline::{Place, Timeline};
-use retake_media::{AudioFormat, Time};
+use retake_media::{AudioFormat, Rational, Time};
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -28,6 +29,9 @@ pub(crate) struct Input {
     timeline: Timeline,
     /// Which stamps of pictures cannot be.
     late: Option<LateStamps>,
+    /// A second, and the longest time that a sample can last, in the ticks of each track.
+    second: Vec<i64>,
+    longest: Vec<i64>,
 }
 
 /// The pictures that are shown too late, by their own stamps, for it to be true.
@@ -60,6 +64,30 @@ pub(crate) fn longest_delay(live: bool, info: &FilmInfo) -> i64 {
     longest.filter(|_| live).unwrap_or(i64::MAX)
 }
 
+/// No sample is shown or heard for longer, in seconds. Clocks of broadcasts, which count 90,000 ticks a
+/// second, have no more in the 32 bits that ISO files have for a duration.
+const LONGEST_SAMPLE: i64 = 6 * 3600;
+/// The finest clock of a track in an ISO file that is made of one as fine, and the one that is made of finer
+/// ones.
+const FINEST: [i64; 2] = [10_000_000, 1_000_000];
+
+/// Returns the seconds that a sample can last on a clock. What states more is damaged, and players go by the
+/// next sample. Where there is none, as at the end of the film, the container could not say so long a time.
+fn longest_sample(base: Rational) -> i64 {
+    let [finest, instead] = FINEST;
+    let own = ticks_of(1, base);
+    let clock = if own > finest { instead } else { own };
+    LONGEST_SAMPLE.min(i64::from(i32::MAX) / clock.max(1))
+}
+
+/// Returns as many ticks of a clock as so many seconds have.
+fn ticks_of(seconds: i64, base: Rational) -> i64 {
+    if !base.is_positive() {
+        return i64::MAX;
+    }
+    seconds.saturating_mul(base.den.into()) / i64::from(base.num)
+}
+
 impl Input {
     /// Opens a film and looks into it far enough to know its tracks.
     pub(crate) fn open(path: &Path, access: &Access) -> Result<Self, MediaError> {
@@ -79,7 +107,13 @@ impl Input {
         });
         opened.map_err(|failure| MediaError::open(path, &failure.caused_by(&cause)))?;
         let input = NonNull::new(input).expect("an opened film has an address");
-        Ok(Self { input, bytes, state, cause, _owner: owner, timeline: Timeline::default(), late: None })
+        let timeline = Timeline::default();
+        let (late, second, longest) = (None, Vec::new(), Vec::new());
+        let mut opened = Self { input, bytes, state, cause, _owner: owner, timeline, late, second, longest };
+        let bases = (0..opened.film().streams as u32).map(|index| ratio(opened.stream(index).time_base));
+        (opened.second, opened.longest) =
+            bases.map(|base| (ticks_of(1, base), ticks_of(longest_sample(base), base))).unzip();
+        Ok(opened)
     }
 
     /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its
@@ -166,12 +200,20 @@ impl Input {
             Ok(_) => {
                 // SAFETY: the shim has filled the struct.
                 let mut packet = Packet(unsafe { out.assume_init() }, false);
+                if self.longest.get(packet.stream() as usize).is_some_and(|&most| packet.duration() > most) {
+                    // SAFETY: the packet is ours, and its times are not shared.
+                    unsafe { ffi::rt_packet_unlast(&mut packet.0) };
+                }
+                if self.second.get(packet.stream() as usize).is_some_and(|&second| packet.is_late(second)) {
+                    // SAFETY: the packet is ours, and its times are not shared.
+                    unsafe { ffi::rt_packet_undecode(&mut packet.0) };
+                }
                 if self.late.as_ref().is_some_and(|late| late.has(&packet)) {
                     // SAFETY: the packet is ours, and its times are not shared.
                     unsafe { ffi::rt_packet_untime(&mut packet.0) };
                 }
                 let Place { ticks, joined, begins } =
-                    self.timeline.next(packet.stream(), packet.dts().or(packet.pts()));
+                    self.timeline.next(packet.stream(), packet.clock_time());
                 packet.0.corrupt &= i32::from(!joined);
                 packet.1 = begins;
                 if ticks != 0 {
@@ -308,7 +350,23 @@ impl Packet {
         known(self.0.dts)
     }
 
-    /// Returns the duration in ticks; 0 where unknown.
+    /// Returns where the clock of the track is when the sample comes: the time at which it is decoded. A
+    /// sample is decoded no later than it is shown, so that of two contradicting stamps the earlier one
+    /// counts: a jump of the other is a wrong stamp, and no jump of the clock.
+    pub(crate) fn clock_time(&self) -> Option<i64> {
+        match (self.dts(), self.pts()) {
+            (Some(decoded), Some(shown)) => Some(decoded.min(shown)),
+            (decoded, shown) => decoded.or(shown),
+        }
+    }
+
+    /// Whether it is decoded more than a second after it is shown: decoders must not take that for a time.
+    fn is_late(&self, second: i64) -> bool {
+        let (Some(decoded), Some(shown)) = (self.dts(), self.pts()) else { return false };
+        decoded.saturating_sub(shown) > second
+    }
+
+    /// Returns the duration in ticks; 0 where unknown, and where the stated one cannot be.
     pub(crate) fn duration(&self) -> i64 {
         self.0.duration.max(0)
     }

@@ -351,7 +351,7 @@ impl SourceTrack {
             return None;
         }
         let follow = |(dts, duration): (i64, i64)| dts.saturating_add(duration.max(1));
-        let given = packet.dts().or(packet.pts()).map(|dts| dts.saturating_add(self.offset));
+        let given = packet.clock_time().map(|dts| dts.saturating_add(self.offset));
         let (mut dts, mut repaired) = match (given, self.last) {
             (Some(dts), _) => (dts, false),
             (None, Some(last)) => (follow(last), true),

@@ -390,7 +390,7 @@ impl Survey {
         }
         let is_video = stream == info.video.index;
         let ticks = |time: i64| rescale(time, base, info.video.time_base);
-        match packet.dts().or(packet.pts()) {
+        match packet.clock_time() {
             Some(time) => {
                 let shown = packet.pts().unwrap_or(time);
                 let end = ticks(shown.saturating_add(packet.duration()));

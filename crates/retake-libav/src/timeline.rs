@@ -24,8 +24,9 @@ const CONFIRMED: u64 = 500;
 /// The number of a sample may differ by this much when other tracks are not read with it, because demuxers
 /// drop and find samples beside damage by what else they read.
 const MISCOUNTED: u64 = 8;
-/// Gaps that are longer than this are told of, in seconds.
-pub(crate) const GAP: i64 = 3600;
+/// Gaps that are longer than this are told of, in seconds: 32 bits of the finest clock of a track have no more
+/// than 214.
+pub(crate) const GAP: i64 = 200;
 /// No film has more joins than this. A file that pretends so has no clock at all, and memory must be bounded.
 const MOST: usize = 10_000;
 

@@ -162,23 +162,32 @@ fn a_break_of_the_clock_moves_all_tracks_together() {
 const SOUND: u8 = 0xc0;
 const PICTURES: u8 = 0xe0;
 
-/// Adds ticks to the times at which some samples of a transport stream are shown, by their numbers among all
-/// of their kind.
-fn restamp(film: &mut [u8], kind: u8, samples: std::ops::Range<usize>, ticks: u64) {
+/// Where the head of a sample of a transport stream says when it is shown, and when it is decoded.
+const SHOWN: usize = 9;
+const DECODED: usize = 14;
+
+/// Adds ticks to the times at which some samples of a transport stream are shown or decoded, by their numbers
+/// among all of their kind that say so. Returns how many did.
+fn restamp(film: &mut [u8], kind: u8, which: usize, samples: std::ops::Range<usize>, ticks: u64) -> usize {
     let heads = film.chunks_mut(188).filter(|packet| packet[1] & 0x40 != 0).filter_map(|packet| {
         // behind the header and what may be stuffed into it: start code, kind, flags, time
         let adaptation = if packet[3] & 0x20 != 0 { usize::from(packet[4]) + 1 } else { 0 };
         packet.get_mut(4 + adaptation..)
     });
-    let of_kind = |head: &&mut [u8]| head.starts_with(&[0, 0, 1, kind]) && head[7] & 0x80 != 0;
+    let says = if which == SHOWN { 0x80 } else { 0xc0 };
+    let of_kind = |head: &&mut [u8]| head.starts_with(&[0, 0, 1, kind]) && head[7] & says == says;
+    let mut count = 0;
     for head in heads.filter(of_kind).skip(samples.start).take(samples.len()) {
-        let [a, b, c, d, e] = [9, 10, 11, 12, 13].map(|at| u64::from(head[at]));
+        count += 1;
+        let head = &mut head[which..];
+        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|at| u64::from(head[at]));
         let time = ((a >> 1 & 7) << 30 | b << 22 | c >> 1 << 15 | d << 7 | e >> 1) + ticks;
         let bits = |shift: u64| (time >> shift) as u8;
-        head[9] = head[9] & 0xf1 | (bits(30) & 7) << 1;
-        (head[10], head[11]) = (bits(22), bits(14) | 1);
-        (head[12], head[13]) = (bits(7), bits(0) << 1 | 1);
+        head[0] = head[0] & 0xf1 | (bits(30) & 7) << 1;
+        (head[1], head[2]) = (bits(22), bits(14) | 1);
+        (head[3], head[4]) = (bits(7), bits(0) << 1 | 1);
     }
+    count
 }
 
 /// Some sounds say that they are heard a day later. They are put where they belong, and nothing else moves.
@@ -191,7 +200,7 @@ fn a_wrong_clock_of_some_sounds_moves_no_others() {
     );
     for (name, ticks) in [("day.ts", 90_000 * 88_000), ("minute.ts", 90_000 * 60)] {
         let mut film = studio.read("film.ts");
-        restamp(&mut film, SOUND, 20..30, ticks);
+        assert_eq!(restamp(&mut film, SOUND, SHOWN, 20..30, ticks), 10);
         fs::write(studio.path(name), film).unwrap();
         for output in ["out.mkv", "out.m3u8"] {
             let run = studio.encode(&format!("{name} -o {output} -y {} --crf 40", fast()));
@@ -215,12 +224,69 @@ fn a_frame_that_is_shown_half_a_day_later() {
     let Some(studio) = Studio::empty() else { return };
     studio.render("-f lavfi -i testsrc2=s=160x96:r=25:d=3 -c:v mpeg2video -bf 2", "film.ts");
     let mut film = studio.read("film.ts");
-    restamp(&mut film, PICTURES, 40..41, 1 << 32);
+    assert_eq!(restamp(&mut film, PICTURES, SHOWN, 40..41, 1 << 32), 1);
     fs::write(studio.path("film.ts"), film).unwrap();
     for output in ["out.mkv", "out.mp4", "out.m3u8"] {
         let run = studio.encode(&format!("film.ts -o {output} {} --crf 40", fast()));
         between("seconds", run.summary()["seconds"].as_f64().unwrap(), 2.9, 3.1);
         assert!(said(&run.notes(), &["1 frame", "times", "repaired"]), "{output}: {:?}", run.notes());
+    }
+}
+
+/// One stamp of one frame is wrong, whichever of the two and by however much: no other frame moves, and the
+/// film is as long as it is.
+#[test]
+fn a_wrong_stamp_of_one_frame_moves_no_other() {
+    let Some(studio) = Studio::empty() else { return };
+    let sound = "-f lavfi -i sine=r=48000:d=3 -c:a mp2";
+    for codec in ["mpeg2video -bf 2", "libx264 -bf 2"] {
+        studio.render(&format!("-f lavfi -i testsrc2=s=160x96:r=25:d=3 {sound} -c:v {codec}"), "film.ts");
+        // 2^33 ticks is where these clocks begin anew.
+        for (which, ticks) in [DECODED, SHOWN]
+            .into_iter()
+            .flat_map(|which| [1 << 32, 90_000 * 7, (1 << 33) - 90_000].map(|by| (which, by)))
+        {
+            let case = format!("{codec}, {which}, {ticks}");
+            let mut film = studio.read("film.ts");
+            assert_eq!(restamp(&mut film, PICTURES, which, 20..21, ticks), 1, "{case}");
+            fs::write(studio.path("wrong.ts"), film).unwrap();
+            for output in ["out.mkv", "out.mp4"] {
+                let run = studio.encode(&format!("wrong.ts -o {output} -y {} --crf 40", fast()));
+                assert_eq!(run.summary()["frames"], 75, "{case}: {:?}", run.notes());
+                between(&case, run.summary()["seconds"].as_f64().unwrap(), 2.9, 3.1);
+                let shown = probe(&studio.path(output), "-select_streams v -show_entries packet=pts_time");
+                let mut times: Vec<f64> =
+                    shown.iter().map(|line| line.trim_end_matches(',').parse().unwrap()).collect();
+                times.sort_by(f64::total_cmp);
+                let misplaced = times
+                    .iter()
+                    .enumerate()
+                    .filter(|(frame, time)| (**time - times[0] - *frame as f64 / 25.0).abs() > 0.011);
+                assert!(misplaced.count() <= 1, "{case}, {output}: {times:?}");
+            }
+        }
+    }
+}
+
+/// H.264 states for how long its frames are shown, and in this stream for months. Players go by the next
+/// frame, and so does the film.
+#[test]
+fn a_stated_duration_that_cannot_be() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -c:v libx264 -bsf:v h264_metadata=tick_rate=1/1000000000",
+        "film.ts",
+    );
+    let stated = probe(&studio.path("film.ts"), "-select_streams v -show_entries packet=duration");
+    let longest = stated
+        .iter()
+        .filter_map(|line| line.trim_end_matches(',').parse::<f64>().ok())
+        .max_by(f64::total_cmp);
+    assert!(longest.is_some_and(|ticks| ticks > 1e10), "{stated:?}");
+    for output in ["out.mkv", "out.mp4", "out.m3u8"] {
+        let run = studio.encode(&format!("film.ts -o {output} {} --crf 40", fast()));
+        assert_eq!(run.summary()["frames"], 50, "{output}: {:?}", run.notes());
+        between(output, run.summary()["seconds"].as_f64().unwrap(), 1.9, 2.1);
     }
 }
 

@@ -447,6 +447,10 @@ void rt_packet_shift(rt_packet *packet, int64_t ticks) {
 
 void rt_packet_untime(rt_packet *packet) { packet->pts = packet->packet->pts = AV_NOPTS_VALUE; }
 
+void rt_packet_undecode(rt_packet *packet) { packet->dts = packet->packet->dts = AV_NOPTS_VALUE; }
+
+void rt_packet_unlast(rt_packet *packet) { packet->duration = packet->packet->duration = 0; }
+
 int64_t rt_complaints(rt_input *input) { return atomic_load(&input->complaints); }
 
 void rt_packet_free(AVPacket *packet) { av_packet_free(&packet); }

@@ -201,6 +201,8 @@ int rt_select(rt_input *input, const uint8_t *wanted, int count);
 int rt_read(rt_input *input, rt_packet *out);
 void rt_packet_shift(rt_packet *packet, int64_t ticks); /* Moves its times. */
 void rt_packet_untime(rt_packet *packet); /* Forgets when it is shown. */
+void rt_packet_undecode(rt_packet *packet); /* Forgets when it is decoded. */
+void rt_packet_unlast(rt_packet *packet); /* Forgets how long it is shown. */
 /* Returns the errors in the container that reading met so far. */
 int64_t rt_complaints(rt_input *input);
 void rt_packet_free(AVPacket *packet);

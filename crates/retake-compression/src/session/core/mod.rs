@@ -356,7 +356,7 @@ impl<T> Core<T> {
 
     /// CS-13, CS-14, CS-15, CS-16, CS-17. The frames that are pending get their outcome by [`Core::rest`].
     pub(super) fn invalidate(&mut self) {
-        self.phase = Phase::Invalid;
+        self.phase = Phase::Invalid { failure: self.phase.failure() };
         self.passes = PassSlot::None;
         self.count.ended(self.announced());
         self.values = Arc::default();
@@ -568,14 +568,14 @@ impl<T> Core<T> {
             self.fail(SessionError::Malfunction(reason));
             return Some(Effect::Wake);
         };
-        let result = self.dead().and(result);
+        let result = self.phase.outcome().and(result);
         Some(Effect::Deliver { number, outcome: Box::new(EncodedOutcome { token, pts, result }) })
     }
 
     /// The session is over: the outcomes of all frames that have none (resolution 14), in the order in which
     /// they came.
     pub(super) fn rest(&mut self) -> Vec<Effect<T>> {
-        let error = self.dead().err().unwrap_or(SessionError::Invalidated);
+        let error = self.phase.outcome().err().unwrap_or(SessionError::Invalidated);
         let rest = self.queue.rest(&error).into_iter().map(|(number, pts, token, result)| Effect::Deliver {
             number,
             outcome: Box::new(EncodedOutcome { token, pts, result }),

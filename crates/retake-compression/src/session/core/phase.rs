@@ -22,17 +22,35 @@ pub(in crate::session) enum Phase {
     Draining(Option<Request>),
     /// The encoder or the session failed.
     Failed(SessionError),
-    /// The session was invalidated.
-    Invalid,
+    /// The session was invalidated. Frames that were pending are told why it failed if it had, because their
+    /// outcome must not depend on how fast the client went on to its end.
+    Invalid { failure: Option<SessionError> },
 }
 
 impl Phase {
     /// Why nothing more can be asked of the session.
     pub(in crate::session) fn dead(&self) -> Result<(), SessionError> {
         match self {
-            Self::Invalid => Err(SessionError::Invalidated),
+            Self::Invalid { .. } => Err(SessionError::Invalidated),
             Self::Failed(error) => Err(error.clone()),
             Self::Configured | Self::Encoding | Self::Draining(_) => Ok(()),
+        }
+    }
+
+    /// Why an accepted frame has no sample: what ended the session first.
+    pub(super) fn outcome(&self) -> Result<(), SessionError> {
+        match self {
+            Self::Invalid { failure: Some(error) } => Err(error.clone()),
+            _ => self.dead(),
+        }
+    }
+
+    /// What ended the session before it was invalidated.
+    pub(super) fn failure(&self) -> Option<SessionError> {
+        match self {
+            Self::Failed(error) => Some(error.clone()),
+            Self::Invalid { failure } => failure.clone(),
+            Self::Configured | Self::Encoding | Self::Draining(_) => None,
         }
     }
 

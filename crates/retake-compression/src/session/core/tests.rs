@@ -595,6 +595,25 @@ fn an_encoder_that_fails() {
     ]);
 }
 
+/// EF-15, EF-6, CS-13: a client that ends its session before the frames of a failed one were told. They are
+/// told why it failed, as they are where the client waits; calls answer that the session is over.
+#[test]
+fn a_failure_is_told_also_behind_an_invalidation() {
+    let mut play = Play::opened();
+    play.run(&[
+        (Submit(0), "accepted"),
+        (Submit(1), "accepted"),
+        (Submit(2), "accepted"),
+        (Next, "encode 0"),
+        (Failed, "wake"),
+        (Invalidate, "done"),
+        (Sample(0), "0 -12912"),
+        (Invalidate, "done"),
+        (Rest, "1 -12912, 2 -12912"),
+        (Submit(3), "-12903"),
+    ]);
+}
+
 /// EF-6, encoder contract: a second sample of a frame, or one of a frame that never came, is a malfunction,
 /// and nobody gets a second outcome.
 #[test]
