@@ -8,6 +8,7 @@ use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
 use crate::film::{FilmInfo, time_to_ticks};
 use crate::objects::Cause;
 use crate::probe::ratio;
+use crate::stamps::{StampJudge, Wrong};
 use crate::timeline::{Place, Timeline};
 use retake_media::{AudioFormat, Rational, Time};
 use std::ffi::c_int;
@@ -29,8 +30,9 @@ pub(crate) struct Input {
     timeline: Timeline,
     /// Which stamps of pictures cannot be.
     late: Option<LateStamps>,
-    /// A second, and the longest time that a sample can last, in the ticks of each track.
-    second: Vec<i64>,
+    /// What is wrong with the stamps of each track, and the longest time that a sample of it can last, in its
+    /// ticks.
+    judges: Vec<StampJudge>,
     longest: Vec<i64>,
 }
 
@@ -108,11 +110,12 @@ impl Input {
         opened.map_err(|failure| MediaError::open(path, &failure.caused_by(&cause)))?;
         let input = NonNull::new(input).expect("an opened film has an address");
         let timeline = Timeline::default();
-        let (late, second, longest) = (None, Vec::new(), Vec::new());
-        let mut opened = Self { input, bytes, state, cause, _owner: owner, timeline, late, second, longest };
+        let (late, judges, longest) = (None, Vec::new(), Vec::new());
+        let mut opened = Self { input, bytes, state, cause, _owner: owner, timeline, late, judges, longest };
         let bases = (0..opened.film().streams as u32).map(|index| ratio(opened.stream(index).time_base));
-        (opened.second, opened.longest) =
-            bases.map(|base| (ticks_of(1, base), ticks_of(longest_sample(base), base))).unzip();
+        (opened.judges, opened.longest) = bases
+            .map(|base| (StampJudge::new(ticks_of(1, base)), ticks_of(longest_sample(base), base)))
+            .unzip();
         Ok(opened)
     }
 
@@ -132,6 +135,11 @@ impl Input {
     /// Returns the state of the file when it was opened; `None` for a pipe.
     pub(crate) fn state(&self) -> Option<FileState> {
         self.state.clone()
+    }
+
+    /// Returns whether a track is made of several recordings.
+    pub(crate) fn is_joined(&self, stream: u32) -> bool {
+        self.timeline.is_joined(stream)
     }
 
     /// Returns whether the file is another one than when it was opened, because somebody wrote it meanwhile.
@@ -204,9 +212,13 @@ impl Input {
                     // SAFETY: the packet is ours, and its times are not shared.
                     unsafe { ffi::rt_packet_unlast(&mut packet.0) };
                 }
-                if self.second.get(packet.stream() as usize).is_some_and(|&second| packet.is_late(second)) {
+                let judge = self.judges.get_mut(packet.stream() as usize);
+                match judge.and_then(|judge| judge.next(packet.dts(), packet.pts())) {
                     // SAFETY: the packet is ours, and its times are not shared.
-                    unsafe { ffi::rt_packet_undecode(&mut packet.0) };
+                    Some(Wrong::Decoded) => unsafe { ffi::rt_packet_undecode(&mut packet.0) },
+                    // SAFETY: as above.
+                    Some(Wrong::Shown) => unsafe { ffi::rt_packet_untime(&mut packet.0) },
+                    None => {}
                 }
                 if self.late.as_ref().is_some_and(|late| late.has(&packet)) {
                     // SAFETY: the packet is ours, and its times are not shared.
@@ -231,6 +243,7 @@ impl Input {
     /// container knows.
     pub(crate) fn seek(&mut self, stream: u32, time: i64) -> Result<(), Failure> {
         // SAFETY: all arguments are plain numbers.
+        self.judges.iter_mut().for_each(StampJudge::restart);
         let sought = attempt(|| unsafe { ffi::rt_seek(self.as_ptr(), stream as i32, time) });
         sought.map(drop).map_err(|failure| failure.caused_by(&self.cause))
     }
@@ -358,12 +371,6 @@ impl Packet {
             (Some(decoded), Some(shown)) => Some(decoded.min(shown)),
             (decoded, shown) => decoded.or(shown),
         }
-    }
-
-    /// Whether it is decoded more than a second after it is shown: decoders must not take that for a time.
-    fn is_late(&self, second: i64) -> bool {
-        let (Some(decoded), Some(shown)) = (self.dts(), self.pts()) else { return false };
-        decoded.saturating_sub(shown) > second
     }
 
     /// Returns the duration in ticks; 0 where unknown, and where the stated one cannot be.

@@ -42,6 +42,7 @@ mod samples;
 mod sound;
 mod sound_reader;
 mod source;
+mod stamps;
 mod survey;
 mod tags;
 mod texts;

@@ -144,14 +144,14 @@ impl Pump {
                     decoder.renew();
                     self.feed(input, decoder)?;
                 }
-                Ok(Received::End) => return Ok(self.end(decoder)),
-                Ok(Received::NotYet) if self.at_end => return Ok(self.end(decoder)),
+                Ok(Received::End) => return Ok(self.end(input, decoder)),
+                Ok(Received::NotYet) if self.at_end => return Ok(self.end(input, decoder)),
                 Ok(Received::NotYet) => self.feed(input, decoder)?,
                 Err(failure) => {
                     self.refuse(&failure, decoder);
                     failures += 1;
                     if failures > PATIENCE && self.at_end {
-                        return Ok(self.end(decoder));
+                        return Ok(self.end(input, decoder));
                     }
                     if !self.at_end {
                         self.feed(input, decoder)?;
@@ -254,16 +254,17 @@ impl Pump {
     }
 
     /// Compares the frames that came out with the samples that went in.
-    fn end(&mut self, decoder: &Decoder) -> Option<Decoded> {
+    fn end(&mut self, input: &Input, decoder: &Decoder) -> Option<Decoded> {
         if self.suspect || decoder.complaints() > self.complaints {
             self.findings.note(FindingKind::Damaged, self.time, String::new);
         }
         (self.complaints, self.suspect) = (decoder.complaints(), false);
-        let damaged =
-            [FindingKind::Lost, FindingKind::Damaged].iter().any(|&kind| self.findings.count(kind) > 0);
+        let damaged = input.is_joined(self.stream)
+            || [FindingKind::Lost, FindingKind::Damaged].iter().any(|&kind| self.findings.count(kind) > 0);
         let silent = self.samples.saturating_sub(self.frames + self.refused);
         // Sound films may have samples without a frame, such as the second fields of frames, so a difference
-        // alone proves nothing; in a damaged film it is what the decoder gave up on.
+        // alone proves nothing; in a damaged film it is what the decoder gave up on, and behind a join what
+        // refers to pictures before it.
         if damaged && silent > 0 && self.samples * 10 < self.frames * 19 + self.refused * 10 {
             for _ in 0..silent {
                 self.findings.note(FindingKind::Lost, self.time, || "the decoder gave no frame".to_owned());

@@ -4,20 +4,18 @@
 //! on behind its own last sample, and tracks that ended at different times would drift apart. So the source
 //! is cut into segments, each of which begins when every track of the one before is over.
 
+use crate::stamps::{AHEAD, BACK};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// A jump back by more than this is a break, in milliseconds; a smaller one is a slip of single stamps.
-const BACK: i64 = 300;
-/// A jump ahead by more than this is a break where clocks are known to jump, in seconds. A shorter one is a
-/// gap in a broadcast, in which nothing was sent.
-const AHEAD: i64 = 10;
 /// No film has a gap as long as this, in seconds, whatever its container.
 const LEAP: i64 = 86_400;
-/// Where clocks do not jump, a gap that is longer than this may be a wrong stamp, in seconds: that shows when
-/// the track comes back.
-const PAUSE: i64 = 60;
+/// A jump ahead by more than [`BACK`] and more than so many steps before it may be a wrong stamp: that shows
+/// when the track comes back. Until then it is a gap.
+const PAUSE: i64 = 4;
+/// A track that was read for so many samples of all tracks behind a gap does not come back.
+const GOES_ON: u64 = 64;
 /// A track that goes on for so many samples of all tracks where another one has jumped proves that nothing
 /// but a stamp of that one is wrong.
 const CONFIRMED: u64 = 500;
@@ -40,6 +38,8 @@ pub(crate) struct Break {
     at: i64,
     /// The ticks that are added to all times from there on.
     ticks: i64,
+    /// Whether another recording begins there, and not only stamps that are wrong, or right again.
+    recording: bool,
 }
 
 /// Where a sample lies on the clock of the film.
@@ -49,7 +49,7 @@ pub(crate) struct Place {
     pub(crate) ticks: i64,
     /// Whether it lies at a break, where demuxers miss what was never there.
     pub(crate) joined: bool,
-    /// Whether it is the first behind a break.
+    /// Whether it is the first of another recording.
     pub(crate) begins: bool,
 }
 
@@ -80,6 +80,11 @@ impl Timeline {
         Self { breaks: breaks.clone(), tracks: Vec::new() }
     }
 
+    /// Returns whether another recording begins somewhere in a track.
+    pub(crate) fn is_joined(&self, stream: u32) -> bool {
+        self.breaks.iter().any(|found| found.stream == stream && found.recording)
+    }
+
     /// Returns where the next sample of a track lies that is decoded at `time` by its own stamp, in ticks of
     /// the track.
     pub(crate) fn next(&mut self, stream: u32, time: Option<i64>) -> Place {
@@ -98,7 +103,7 @@ impl Timeline {
             track.ahead.pop_front();
             (track.ticks, track.samples, track.latest) = (found.ticks, found.sample, Some(found.sample));
         }
-        let begins = found.is_some();
+        let begins = found.is_some_and(|found| found.recording);
         // Parsers give a mark of damage to the sample before the one that it is about.
         let around = track.ahead.front().map(|found| found.sample).into_iter().chain(track.latest);
         let joined = around.into_iter().any(|sample| sample.abs_diff(track.samples) <= 2);
@@ -178,6 +183,8 @@ struct Join {
     at: i64,
     /// The end of the track before it.
     after: i64,
+    /// When it would be decoded if the track went on as before.
+    follows: i64,
 }
 
 /// A part of the source with one clock.
@@ -204,8 +211,17 @@ struct TrackClock {
     seen: u64,
     samples: u64,
     last: Option<i64>,
+    /// The time between the last two samples.
+    step: i64,
     end: i64,
     segment: usize,
+}
+
+/// How a sample goes on from the one before.
+struct Jump {
+    went_back: bool,
+    far: bool,
+    gap: bool,
 }
 
 impl BreakFinder {
@@ -232,14 +248,13 @@ impl BreakFinder {
         let ahead = self.second.saturating_mul(if self.live { AHEAD } else { LEAP });
         self.samples += 1;
         let Seen { stream, steady, time, end } = seen;
+        let Jump { went_back, far, gap } = self.jump(stream, time);
+        if gap {
+            self.forget_gap(stream);
+        }
         let track = *self.track(stream);
         let own = self.segments.get(track.segment);
         let before = track.last.or(own.map(|segment| segment.start));
-        let went_back = before.is_some_and(|before| time < before.saturating_sub(back));
-        let behind = |end: i64, gap: i64| time > end.saturating_add(gap);
-        let far = own.is_some_and(|segment| behind(segment.end, ahead));
-        let pauses = own.is_some_and(|own| behind(own.end, self.second.saturating_mul(PAUSE)));
-        let gap = pauses && !far && !went_back;
         let goes_home = |own: &Segment| {
             let jumps = time < own.start || time > own.end.saturating_add(back);
             // What had wrong stamps meanwhile lasted, and some of it may be lost.
@@ -268,7 +283,12 @@ impl BreakFinder {
             }
         } else if went_back || far || gap {
             // The first track to jump begins a segment; the others join it, each at its own place.
-            if track.segment == self.newest && steady && self.segments.len() < MOST {
+            let foreign = self.segments.get(self.newest).is_some_and(|newest| {
+                // A gap of another track is no place to come to from elsewhere.
+                let near = newest.start.saturating_sub(ahead)..=newest.end.saturating_add(ahead);
+                newest.gap && !near.contains(&time)
+            });
+            if (track.segment == self.newest || foreign) && steady && self.segments.len() < MOST {
                 segment = self.segments.len();
                 self.newest = segment;
                 self.segments.push(begin);
@@ -280,7 +300,9 @@ impl BreakFinder {
             segment.shared = true;
         }
         if segment != track.segment {
-            self.joins.push(Join { stream, sample: track.samples, segment, at: time, after: track.end });
+            let follows = before.map_or(time, |before| before.saturating_add(track.step));
+            let (sample, after) = (track.samples, track.end);
+            self.joins.push(Join { stream, sample, segment, at: time, after, follows });
         }
         if steady && let Some(segment) = self.segments.get_mut(segment) {
             (segment.start, segment.end) = (segment.start.min(time), segment.end.max(end));
@@ -290,9 +312,49 @@ impl BreakFinder {
             seen: self.samples,
             samples: track.samples + 1,
             last: Some(time),
+            step: before.map_or(0, |before| time.saturating_sub(before)).max(0),
             end,
             segment,
         };
+    }
+
+    /// Returns how the next sample of a track goes on from the one before.
+    fn jump(&mut self, stream: u32, time: i64) -> Jump {
+        let track = *self.track(stream);
+        let back = self.second.saturating_mul(BACK) / 1000;
+        let ahead = self.second.saturating_mul(if self.live { AHEAD } else { LEAP });
+        let own = self.segments.get(track.segment);
+        let before = track.last.or(own.map(|segment| segment.start));
+        let went_back = before.is_some_and(|before| time < before.saturating_sub(back));
+        let far = own.is_some_and(|own| time > own.end.saturating_add(ahead));
+        // A track may be behind the others by more than a wrong stamp of it is ahead.
+        let pause = back.max(track.step.saturating_mul(PAUSE));
+        let pauses = track.last.is_some() && time > track.end.saturating_add(pause);
+        let gap = pauses && !far && !went_back;
+        Jump { went_back, far, gap }
+    }
+
+    /// Takes the newest segment for a part of the one before, where no more than a gap lies between them and
+    /// the track has gone on behind it. Memory must not grow with gaps, because films of still pictures consist
+    /// of them.
+    fn forget_gap(&mut self, stream: u32) {
+        let (number, samples) = (self.track(stream).segment, self.samples);
+        if number == 0 || number + 1 != self.segments.len() {
+            return;
+        }
+        let forgets = |last: &mut Segment| last.gap && samples > last.since.saturating_add(GOES_ON);
+        let Some(Segment { start, end, left: (before, _), .. }) = self.segments.pop_if(forgets) else {
+            return;
+        };
+        if let Some(segment) = self.segments.get_mut(before) {
+            (segment.start, segment.end) = (segment.start.min(start), segment.end.max(end));
+        }
+        self.joins.retain(|join| join.segment != number);
+        self.tracks
+            .iter_mut()
+            .filter(|track| track.segment == number)
+            .for_each(|track| track.segment = before);
+        self.newest = before;
     }
 
     fn track(&mut self, stream: u32) -> &mut TrackClock {
@@ -329,23 +391,32 @@ impl BreakFinder {
             }
         }
         // What each track is moved by so far.
-        let mut so_far = vec![0; self.tracks.len()];
+        let mut so_far = vec![(0, false); self.tracks.len()];
         let breaks: Vec<Break> = self
             .joins
             .iter()
-            .filter_map(|&Join { stream, sample, segment, at, after }| {
+            .filter_map(|&Join { stream, sample, segment, at, after, follows }| {
                 let start = self.segments[segment].start;
                 let (mut by, shared) = moved[segment];
                 let excursion = self.segments[segment].excursion;
                 if excursion || !shared && start > after.saturating_add(leap) {
                     // One track alone leaps to a time that no film has, or back from where it leapt to, so it
                     // goes on where it was.
-                    by = by.saturating_add(after).saturating_sub(start);
+                    let place = if excursion { follows } else { after };
+                    by = by.saturating_add(place).saturating_sub(start);
                     alone += 1;
                 }
-                let before = std::mem::replace(&mut so_far[stream as usize], by);
+                let (before, was_excursion) =
+                    std::mem::replace(&mut so_far[stream as usize], (by, excursion));
                 let moves = !self.segments[segment].gap || by != before;
-                moves.then(|| Break { stream, sample, at: ticks(stream, at), ticks: ticks(stream, by) })
+                let recording = !excursion && !was_excursion;
+                moves.then(|| Break {
+                    stream,
+                    sample,
+                    at: ticks(stream, at),
+                    ticks: ticks(stream, by),
+                    recording,
+                })
             })
             .collect();
         (breaks, places + alone)
@@ -374,7 +445,7 @@ mod tests {
 
     #[test]
     fn all_tracks_are_moved_by_the_same_time() {
-        let moved = |sample, stream, at, ticks| Break { stream, sample, at, ticks };
+        let moved = |sample, stream, at, ticks| Break { stream, sample, at, ticks, recording: true };
         // The second recording begins where the picture of the first ends, at three seconds.
         assert_eq!(found([0, 0], [0, 0], true), [moved(75, 0, 0, 3000), moved(50, 1, 0, 3000)]);
         assert_eq!(
@@ -411,7 +482,7 @@ mod tests {
             finder.push(Seen { stream: 1, steady: true, time: step * 40, end: step * 40 + 40 });
         }
         let (breaks, _) = finder.finish(|_, ticks| ticks);
-        assert_eq!(breaks, [Break { stream: 0, sample: 100, at: far + 4000, ticks: -far }]);
+        assert_eq!(breaks, [Break { stream: 0, sample: 100, at: far + 4000, ticks: -far, recording: true }]);
     }
 
     /// Some stamps of the sound are wrong, by more and by less than a leap, ahead and back; nothing else
@@ -429,9 +500,9 @@ mod tests {
                 finder.push(Seen { stream: 1, steady: true, time, end: time + 40 });
             }
             let (breaks, places) = finder.finish(|_, ticks| ticks);
-            let there = Break { stream: 1, sample: 60, at: 2400 + wrong, ticks: -wrong };
+            let there = Break { stream: 1, sample: 60, at: 2400 + wrong, ticks: -wrong, recording: false };
             let (sample, at) = (60 + count as u64, 2400 + count * 40);
-            assert_eq!(breaks, [there, Break { stream: 1, sample, at, ticks: 0 }]);
+            assert_eq!(breaks, [there, Break { stream: 1, sample, at, ticks: 0, recording: false }]);
             assert_eq!(places, 1);
         }
     }
@@ -439,7 +510,8 @@ mod tests {
     /// Where another sample than the survey's is missing or there, the stamps say where a break is.
     #[test]
     fn breaks_are_found_by_their_stamps() {
-        let breaks = Arc::new(vec![Break { stream: 0, sample: 10, at: 90_000, ticks: -89_600 }]);
+        let breaks =
+            Arc::new(vec![Break { stream: 0, sample: 10, at: 90_000, ticks: -89_600, recording: true }]);
         for first in [0, 1] {
             let mut timeline = Timeline::new(&breaks);
             let stamps = (first..11).map(|step| if step < 10 { step * 40 } else { 90_000 });
@@ -456,14 +528,60 @@ mod tests {
     #[test]
     fn each_sample_lies_at_its_own_break() {
         let stamps: Vec<i64> = (0..20)
-            .map(|step| [step, 1 << 40, 1 << 30][(step == 6) as usize + 2 * (step == 11) as usize])
+            .map(|step| [step * 40, 1 << 40, 1 << 30][(step == 6) as usize + 2 * (step == 11) as usize])
             .collect();
-        let mut finder = BreakFinder::new(1, false);
-        stamps.iter().for_each(|&time| finder.push(Seen { stream: 0, steady: true, time, end: time }));
+        let mut finder = BreakFinder::new(1000, false);
+        stamps.iter().for_each(|&time| finder.push(Seen { stream: 0, steady: true, time, end: time + 40 }));
         let mut timeline = Timeline::new(&Arc::new(finder.finish(|_, ticks| ticks).0));
         let moved: Vec<i64> = stamps.iter().map(|&time| time + timeline.next(0, Some(time)).ticks).collect();
-        let expected: Vec<i64> = (0..20).map(|step| step - i64::from(step == 6 || step == 11)).collect();
+        let expected: Vec<i64> = (0..20).map(|step| step * 40).collect();
         assert_eq!(moved, expected);
+    }
+
+    /// Whatever a single stamp is, and however far from the others: its sample has the place that is left, and
+    /// no other one moves.
+    #[test]
+    fn a_wrong_stamp_moves_no_other_sample() {
+        for (live, wrong) in [true, false].into_iter().flat_map(|live| {
+            [400, 700, 1_500, 7_000, 12_000, 90_000_000].map(|wrong| (live, wrong)).into_iter()
+        }) {
+            let stamps: Vec<i64> =
+                (0..60).map(|step| step * 40 + if step == 30 { wrong } else { 0 }).collect();
+            let mut finder = BreakFinder::new(1000, live);
+            for (step, &time) in (0..).zip(&stamps) {
+                finder.push(Seen { stream: 0, steady: true, time, end: time + 40 });
+                // Sound lies in front of the pictures in many files.
+                let time = step * 40 + 700;
+                finder.push(Seen { stream: 1, steady: true, time, end: time + 40 });
+            }
+            let mut timeline = Timeline::new(&Arc::new(finder.finish(|_, ticks| ticks).0));
+            let moved: Vec<i64> =
+                stamps.iter().map(|&time| time + timeline.next(0, Some(time)).ticks).collect();
+            assert_eq!(moved, (0..60).map(|step| step * 40).collect::<Vec<_>>(), "{live}, {wrong}");
+        }
+    }
+
+    /// Films of still pictures are gaps throughout, and recordings are joined behind them all the same.
+    #[test]
+    fn many_gaps_hide_no_break() {
+        let mut finder = BreakFinder::new(1000, true);
+        let mut time = 0;
+        for gap in 0..20_000 {
+            for _ in 0..40 {
+                finder.push(Seen { stream: 0, steady: true, time, end: time + 40 });
+                finder.push(Seen { stream: 1, steady: true, time, end: time + 40 });
+                time += 40;
+            }
+            finder.push(Seen { stream: 0, steady: true, time, end: time + 40 });
+            time += 2_000 + gap % 3;
+        }
+        for step in 0..1000 {
+            finder.push(Seen { stream: 1, steady: true, time: step * 40, end: step * 40 + 40 });
+            finder.push(Seen { stream: 0, steady: true, time: step * 40, end: step * 40 + 40 });
+        }
+        let breaks = finder.finish(|_, ticks| ticks).0;
+        assert_eq!(breaks.iter().map(|found| found.stream).collect::<Vec<_>>(), [1, 0], "{breaks:?}");
+        assert_eq!(breaks[0].ticks, breaks[1].ticks);
     }
 
     #[test]
