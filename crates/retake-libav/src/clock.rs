@@ -4,8 +4,10 @@ use crate::film::VideoTrack;
 use serde::{Deserialize, Serialize};
 
 /// A step back by more frames than this is a break in the source's clock; a smaller one is a slip of single
-/// stamps.
+/// stamps. Where the film was looked through, its breaks are known and moved already, so that a larger step,
+/// too, is a slip: more frames than a picture can be held back by are none.
 const SLIP: i64 = 8;
+const SLIP_OF_KNOWN: i64 = 40;
 
 /// Makes the time stamps of decoded frames strictly increasing, by rules that depend on the frames before
 /// only.
@@ -14,6 +16,8 @@ pub(crate) struct Clock {
     nominal: i64,
     /// The least distance of a repaired stamp from the one before, in ticks. Containers count milliseconds.
     least: i64,
+    /// The frames that a step back can be long without being a break.
+    slip: i64,
     /// Whether the last stamp was moved.
     moved: bool,
     last: Option<(i64, i64)>,
@@ -32,13 +36,14 @@ pub(crate) struct ClockState {
 }
 
 impl Clock {
-    pub(crate) fn new(video: &VideoTrack) -> Self {
+    pub(crate) fn new(video: &VideoTrack, surveyed: bool) -> Self {
         let (base, rate) = (video.time_base, video.frame_rate);
         let ticks =
             i64::from(rate.den) * i64::from(base.den) / (i64::from(rate.num) * i64::from(base.num)).max(1);
         let millisecond = i64::from(base.den) / (1000 * i64::from(base.num)).max(1) + 1;
         let (nominal, least) = (ticks.max(1), millisecond.min(ticks).max(1));
-        Self { nominal, least, moved: false, last: None, offset: 0, repaired: 0 }
+        let slip = if surveyed { SLIP_OF_KNOWN } else { SLIP };
+        Self { nominal, least, slip, moved: false, last: None, offset: 0, repaired: 0 }
     }
 
     /// Begins anew, as must happen after a seek.
@@ -69,7 +74,7 @@ impl Clock {
                 self.last = Some((pts, duration));
                 return (pts, duration);
             }
-            Some(pts) if last.saturating_sub(pts) <= SLIP.saturating_mul(step) => {
+            Some(pts) if last.saturating_sub(pts) <= self.slip.saturating_mul(step) => {
                 last.saturating_add(self.least)
             }
             Some(pts) => {
@@ -91,7 +96,7 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        Clock { nominal: 40, least: 1, moved: false, last: None, offset: 0, repaired: 0 }
+        Clock { nominal: 40, least: 1, slip: SLIP, moved: false, last: None, offset: 0, repaired: 0 }
     }
 
     #[test]

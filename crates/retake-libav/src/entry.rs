@@ -6,7 +6,7 @@
 //! from those frames then. Nothing is believed of a range in which anything was damaged, because what is made
 //! of damage depends on all that came before it.
 
-use crate::film::{FilmInfo, time_to_ticks};
+use crate::film::{FilmInfo, WrongTimes, time_to_ticks};
 use crate::finding::FindingKind;
 use retake_media::Time;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,8 @@ impl FilmInfo {
     /// or damaged, as far as [`survey`](crate::survey()) knows; nor in films that nobody looked through.
     pub fn entry_points(&self, least: Time, times: u32) -> Vec<EntryPoint> {
         let ticks = |time: Time| time_to_ticks(time, self.video.time_base).unwrap_or(i64::MAX).max(1);
-        let sound = self.seekable && self.surveyed && self.breaks.is_empty() && self.latest_shown.is_none();
+        let in_doubt = !self.breaks.is_empty() || *self.wrong != WrongTimes::default();
+        let sound = self.seekable && self.surveyed && !in_doubt;
         let damaged = |kind: FindingKind| kind.is_damage() || kind == FindingKind::Unstarted;
         let sound = sound && !self.findings.iter().any(|finding| damaged(finding.kind));
         if !sound || !RESTARTED_BY_SYNC.contains(&self.video.codec.as_str()) {

@@ -59,9 +59,8 @@ pub struct FilmInfo {
     pub(crate) surveyed: bool,
     /// The places where the clock of all tracks jumps.
     pub(crate) breaks: Arc<Vec<Break>>,
-    /// The last time at which a picture can be shown by its own stamp, in ticks of the video. A later one is
-    /// damaged.
-    pub(crate) latest_shown: Option<i64>,
+    /// The pictures whose times cannot be.
+    pub(crate) wrong: Arc<WrongTimes>,
     /// The times of all sync samples of what is read of the film, in ticks of the video, in order; none where
     /// the times of samples do not tell frames apart.
     pub(crate) syncs: Arc<Vec<i64>>,
@@ -69,6 +68,15 @@ pub struct FilmInfo {
     pub(crate) window: Option<Arc<Window>>,
     /// The open input of a source that can be read only once, for the first reader.
     pub(crate) opened: UnreadInput,
+}
+
+/// The times of pictures that cannot be, by what the whole film says; in ticks of the video.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WrongTimes {
+    /// The last time at which a picture can be shown by its own stamp. A later one is damaged.
+    pub(crate) latest: Option<i64>,
+    /// When single pictures are decoded and shown whose place others have taken, in order.
+    pub(crate) overtaken: Vec<(i64, i64)>,
 }
 
 /// What is known of a film once all of it was looked at: all that another process needs besides the film to
@@ -81,7 +89,7 @@ pub struct FilmFacts {
     closest_frames: Option<Time>,
     findings: Vec<Finding>,
     breaks: Vec<Break>,
-    latest_shown: Option<i64>,
+    wrong: WrongTimes,
     window: Option<Window>,
 }
 
@@ -104,7 +112,7 @@ impl FilmInfo {
             closest_frames: self.closest_frames,
             findings: self.findings.clone(),
             breaks: (*self.breaks).clone(),
-            latest_shown: self.latest_shown,
+            wrong: (*self.wrong).clone(),
             window: self.window.as_deref().cloned(),
         }
     }
@@ -118,12 +126,11 @@ impl FilmInfo {
         if key(&self.video) != key(&facts.video) {
             return Err(MediaError::SourceChanged { file: self.path, frame: 0 });
         }
-        let FilmFacts { start, duration, video, closest_frames, findings, breaks, latest_shown, window } =
-            facts;
+        let FilmFacts { start, duration, video, closest_frames, findings, breaks, wrong, window } = facts;
         (self.start, self.duration, self.video) = (start, duration, video);
         (self.closest_frames, self.findings) = (closest_frames, findings);
         (self.breaks, self.window) = (Arc::new(breaks), window.map(Arc::new));
-        self.latest_shown = latest_shown;
+        self.wrong = Arc::new(wrong);
         self.surveyed = true;
         Ok(self)
     }

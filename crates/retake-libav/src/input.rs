@@ -5,7 +5,7 @@ use crate::access::{Access, Bytes, FileState, Owner};
 use crate::error::MediaError;
 use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
 use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
-use crate::film::{FilmInfo, time_to_ticks};
+use crate::film::{FilmInfo, WrongTimes, time_to_ticks};
 use crate::objects::Cause;
 use crate::probe::ratio;
 use crate::stamps::{StampJudge, Wrong};
@@ -15,6 +15,7 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 /// An open film. It owns the demuxer and the file behind it, and closes both when it is dropped.
 pub(crate) struct Input {
@@ -39,8 +40,8 @@ pub(crate) struct Input {
 /// The pictures that are shown too late, by their own stamps, for it to be true.
 struct LateStamps {
     video: u32,
-    /// The last time at which a picture can be shown, and the longest from when it is decoded; in ticks.
-    latest: i64,
+    wrong: Arc<WrongTimes>,
+    /// The longest time from when a picture is decoded to when it is shown, in ticks.
     longest: i64,
 }
 
@@ -51,7 +52,10 @@ unsafe impl Send for Input {}
 impl LateStamps {
     fn has(&self, packet: &Packet) -> bool {
         let Some(shown) = packet.pts().filter(|_| packet.stream() == self.video) else { return false };
-        shown > self.latest || packet.dts().is_some_and(|time| shown.saturating_sub(time) > self.longest)
+        let waits = |decoded: i64| shown.saturating_sub(decoded) > self.longest;
+        let overtaken = |decoded| self.wrong.overtaken.binary_search(&(decoded, shown)).is_ok();
+        self.wrong.latest.is_some_and(|latest| shown > latest || packet.dts().is_some_and(waits))
+            || packet.dts().is_some_and(overtaken)
     }
 }
 
@@ -128,7 +132,8 @@ impl Input {
         }
         input.timeline = Timeline::new(&info.breaks);
         let longest = longest_delay(input.film().live_times != 0, info);
-        input.late = info.latest_shown.map(|latest| LateStamps { video: info.video.index, latest, longest });
+        let late = || LateStamps { video: info.video.index, wrong: info.wrong.clone(), longest };
+        input.late = (*info.wrong != WrongTimes::default()).then(late);
         Ok(input)
     }
 

@@ -99,7 +99,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         surveyed: false,
         breaks: Arc::default(),
         syncs: Arc::default(),
-        latest_shown: None,
+        wrong: Arc::default(),
         window: None,
         opened,
     })

@@ -296,7 +296,7 @@ impl Decoding {
             input,
             decoder,
             pump: Pump::new(video.index, (video.time_base.to_f64(), info.start.seconds()), info.extent()),
-            clock: Clock::new(video),
+            clock: Clock::new(video, info.surveyed),
             window: None,
             sought: false,
             scaler: None,

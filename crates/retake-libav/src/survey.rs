@@ -10,7 +10,7 @@ use crate::decoder::{Decoded, Decoder, Received};
 use crate::elements::Elements;
 use crate::error::MediaError;
 use crate::ffi::RawStream;
-use crate::film::{FilmInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks};
+use crate::film::{FilmInfo, TrackKind, TrackSamples, VideoTrack, WrongTimes, ticks_to_time, time_to_ticks};
 use crate::finding::{Finding, FindingKind, Findings};
 use crate::form::Form;
 use crate::input::{Input, Packet, longest_delay};
@@ -19,7 +19,7 @@ use crate::pump::PATIENCE;
 use crate::timeline::{BreakFinder, GAP, Gap, Seen};
 use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +176,9 @@ struct Survey {
     /// longer or for more than an hour.
     longest_delay: i64,
     late: Vec<Late>,
+    /// The latest pictures, and those whose place others have taken, as in [`WrongTimes`].
+    waiting: VecDeque<Waiting>,
+    overtaken: Vec<(i64, i64)>,
     /// The samples of the video, where a window is to be settled; nothing is decoded then.
     placing: Option<Vec<VideoSample>>,
     /// Whether all times at which samples of the video are decoded are known and go on; and the last of them.
@@ -241,6 +244,18 @@ struct Late {
 
 /// Of more such pictures no notice is taken, because memory must be bounded.
 const MOST_LATE: usize = 10_000;
+
+/// A picture that waits to be shown: when it is decoded and shown, in ticks of the video, and when it is
+/// decoded, in seconds of the film.
+struct Waiting {
+    decoded: i64,
+    shown: i64,
+    seconds: f64,
+}
+
+/// No picture waits for more others that are decoded behind it: 16 frames of two fields each, which is the most
+/// that any codec holds back.
+const MOST_BETWEEN: usize = 33;
 
 /// Measures the steps between frames as they are shown.
 #[derive(Default)]
@@ -312,6 +327,8 @@ impl Survey {
             latest_leapt: None,
             longest_delay: longest_delay(film.live_times != 0, info),
             late: Vec::new(),
+            waiting: VecDeque::new(),
+            overtaken: Vec::new(),
             placing: None,
             in_order: true,
             decoded: None,
@@ -401,6 +418,10 @@ impl Survey {
                 self.breaks.push(Seen { stream, steady, time: ticks(time), end: until });
                 if is_video {
                     self.is_decoded(time, hour);
+                    let seconds = time as f64 * base.to_f64() - info.start.seconds();
+                    if !late && let (Some(decoded), Some(shown)) = (packet.dts(), packet.pts()) {
+                        self.is_overtaken(decoded, shown, seconds);
+                    }
                 }
                 if late && self.late.len() < MOST_LATE {
                     let seconds = time as f64 * base.to_f64() - info.start.seconds();
@@ -450,12 +471,16 @@ impl Survey {
     /// are.
     fn settle_late(&mut self, info: &mut FilmInfo) {
         let late = std::mem::take(&mut self.late);
+        let mut overtaken = std::mem::take(&mut self.overtaken);
+        overtaken.sort_unstable();
+        let mut wrong = WrongTimes { latest: None, overtaken };
         if late.is_empty() {
+            info.wrong = Arc::new(wrong);
             return;
         }
         let hour = time_to_ticks(Time::new(3600, 1), info.video.time_base).unwrap_or(i64::MAX);
         let latest = self.latest_leapt.unwrap_or(self.latest_decoded).saturating_add(hour);
-        info.latest_shown = Some(latest);
+        wrong.latest = Some(latest);
         for Late { shown, decoded, end, seconds } in late {
             if shown > latest || shown.saturating_sub(decoded) > self.longest_delay {
                 self.findings.note(FindingKind::Times, seconds, String::new);
@@ -463,6 +488,24 @@ impl Survey {
                 self.is_shown(true, end);
             }
         }
+        info.wrong = Arc::new(wrong);
+    }
+
+    /// Takes note of a picture that is shown after it is decoded, and finds those whose place others took
+    /// meanwhile. At a jump of the clock that shows nothing.
+    fn is_overtaken(&mut self, decoded: i64, shown: i64, seconds: f64) {
+        if self.waiting.back().is_some_and(|last| decoded < last.decoded) {
+            self.waiting.clear();
+        }
+        if self.waiting.len() > MOST_BETWEEN
+            && let Some(first) = self.waiting.pop_front()
+            && first.shown > decoded
+            && self.overtaken.len() < MOST_LATE
+        {
+            self.overtaken.push((first.decoded, first.shown));
+            self.findings.note(FindingKind::Times, first.seconds, String::new);
+        }
+        self.waiting.push_back(Waiting { decoded, shown, seconds });
     }
 
     /// Takes the next sample of the video.
