@@ -82,6 +82,8 @@ pub(crate) struct Ranges<'a> {
     pub(super) waiters: usize,
     /// Ranges that may be there at once.
     most: usize,
+    /// The bytes that they take together, at most.
+    memory: u64,
     /// The most frames of one.
     frames: usize,
     state: Mutex<State>,
@@ -265,6 +267,8 @@ impl<'a> Ranges<'a> {
         let most = usize::try_from(plan.memory / each.max(1)).unwrap_or(usize::MAX);
         let scouts = plan.scouts.min(most).min(entries.len());
         let waiters = others.min(most).min(entries.len());
+        // Those that are done wait for those before them.
+        let most = most.min(2 * (scouts + waiters));
         Self {
             film,
             options,
@@ -272,13 +276,18 @@ impl<'a> Ranges<'a> {
             scouts,
             elsewhere,
             waiters,
-            // Those that are done wait for those before them.
-            most: most.min(2 * (scouts + waiters)),
+            most,
+            memory: (most as u64).saturating_mul(each),
             frames: usize::try_from(frames).unwrap_or(usize::MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
             over: AtomicBool::new(false),
         }
+    }
+
+    /// Returns the bytes that all ranges may take together: nothing where the film is not divided.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// Reads ranges until there are no more, each when decoders leave one of `cores` idle that they may use.

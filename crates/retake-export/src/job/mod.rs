@@ -14,7 +14,7 @@ use crate::clock::process_cpu;
 use crate::error::{ExportError, RequestError};
 use crate::index::FilmMap;
 use crate::index::journal::Journal;
-use crate::index::ranges::RangePlan;
+use crate::index::ranges::{RangePlan, Ranges};
 use crate::index::scout::ScoutPlan;
 use crate::index::units::shortest_scene;
 use crate::output::target::{JobOutput, OutputKind};
@@ -160,11 +160,13 @@ impl Job {
         })?;
         let rule = description.rule;
         let budget = budget(request, &description.settings, rule, streaming, memory)?;
+        let reader = reader_options(&film, format);
+        let ranges = Ranges::new(&film, reader, budget.ranges, None).memory();
         Ok(Self {
             identity,
             output,
             folder,
-            reader: reader_options(&film, format),
+            reader,
             family: Family::of(info.name, request.metric.name(), info.quality),
             scout: ScoutPlan {
                 rule,
@@ -176,7 +178,7 @@ impl Job {
             cores: cores(),
             jobs: budget.jobs,
             share: budget.share,
-            memory: budget.estimate,
+            memory: budget.estimate.saturating_add(ranges),
             // of every third frame the mean of all can be told; of the worst ones nothing
             stride: if request.pool == Pooling::Mean { STRIDE } else { 1 },
             source: film,
