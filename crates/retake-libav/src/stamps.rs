@@ -4,11 +4,11 @@
 //! one of them goes on from the sample before and the other does not, that one is damaged, and must move
 //! nothing.
 
-/// A jump back by more than this is one of the clock, or of a wrong stamp, in milliseconds; a smaller one is a
-/// slip of single stamps.
+/// A jump back by more than this is one of the clock, or of a wrong stamp, in milliseconds; a smaller one is
+/// a slip of single stamps.
 pub(crate) const BACK: i64 = 300;
-/// A jump ahead by more than this is one where clocks are known to jump, in seconds. A shorter one is a gap in
-/// a broadcast, in which nothing was sent.
+/// A jump ahead by more than this is one where clocks are known to jump, in seconds. A shorter one is a gap
+/// in a broadcast, in which nothing was sent.
 pub(crate) const AHEAD: i64 = 10;
 
 /// The stamp that is wrong.

@@ -22,8 +22,8 @@ const CONFIRMED: u64 = 500;
 /// The number of a sample may differ by this much when other tracks are not read with it, because demuxers
 /// drop and find samples beside damage by what else they read.
 const MISCOUNTED: u64 = 8;
-/// Gaps that are longer than this are told of, in seconds: 32 bits of the finest clock of a track have no more
-/// than 214.
+/// Gaps that are longer than this are told of, in seconds: 32 bits of the finest clock of a track have no
+/// more than 214.
 pub(crate) const GAP: i64 = 200;
 /// No film has more joins than this. A file that pretends so has no clock at all, and memory must be bounded.
 const MOST: usize = 10_000;
@@ -284,9 +284,9 @@ impl BreakFinder {
         } else if went_back || far || gap {
             // The first track to jump begins a segment; the others join it, each at its own place.
             let foreign = self.segments.get(self.newest).is_some_and(|newest| {
-                // A gap of another track is no place to come to from elsewhere.
+                // What lies behind a gap of another track is no place to come back to, nor from far away.
                 let near = newest.start.saturating_sub(ahead)..=newest.end.saturating_add(ahead);
-                newest.gap && !near.contains(&time)
+                newest.gap && (went_back || !near.contains(&time))
             });
             if (track.segment == self.newest || foreign) && steady && self.segments.len() < MOST {
                 segment = self.segments.len();
@@ -335,8 +335,8 @@ impl BreakFinder {
     }
 
     /// Takes the newest segment for a part of the one before, where no more than a gap lies between them and
-    /// the track has gone on behind it. Memory must not grow with gaps, because films of still pictures consist
-    /// of them.
+    /// the track has gone on behind it. Memory must not grow with gaps, because films of still pictures
+    /// consist of them.
     fn forget_gap(&mut self, stream: u32) {
         let (number, samples) = (self.track(stream).segment, self.samples);
         if number == 0 || number + 1 != self.segments.len() {
@@ -538,8 +538,8 @@ mod tests {
         assert_eq!(moved, expected);
     }
 
-    /// Whatever a single stamp is, and however far from the others: its sample has the place that is left, and
-    /// no other one moves.
+    /// Whatever a single stamp is, and however far from the others: its sample has the place that is left,
+    /// and no other one moves.
     #[test]
     fn a_wrong_stamp_moves_no_other_sample() {
         for (live, wrong) in [true, false].into_iter().flat_map(|live| {
@@ -582,6 +582,24 @@ mod tests {
         let breaks = finder.finish(|_, ticks| ticks).0;
         assert_eq!(breaks.iter().map(|found| found.stream).collect::<Vec<_>>(), [1, 0], "{breaks:?}");
         assert_eq!(breaks[0].ticks, breaks[1].ticks);
+    }
+
+    /// Two recordings that overlap are joined shortly behind a gap of the pictures alone.
+    #[test]
+    fn a_gap_before_a_join_hides_it_from_no_track() {
+        let mut finder = BreakFinder::new(1000, true);
+        let mut push = |stream, time| finder.push(Seen { stream, steady: true, time, end: time + 40 });
+        for step in 0..300 {
+            push(1, step * 40);
+            push(0, step * 40 + if step < 290 { 0 } else { 600 });
+        }
+        for step in 175..600 {
+            push(1, step * 40);
+            push(0, step * 40);
+        }
+        let breaks = finder.finish(|_, ticks| ticks).0;
+        assert_eq!(breaks.iter().map(|found| found.stream).collect::<Vec<_>>(), [1, 0], "{breaks:?}");
+        assert_eq!(breaks[0].ticks, breaks[1].ticks, "{breaks:?}");
     }
 
     #[test]
