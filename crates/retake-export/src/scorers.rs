@@ -16,8 +16,12 @@ pub(crate) const STRIDE: u32 = 3;
 /// Scores the pictures of one take, and counts the CPU time that this takes.
 pub(crate) struct TakeScorer {
     scorer: Scorer,
+    settings: ScorerSettings,
     pool: Pooling,
     cpu: CpuMeter,
+    /// Sources and pictures of the frames so far, while none of them is scored. A take that ends like that is
+    /// scored by all of them, because no take may be without a score.
+    unscored: Option<Vec<(PixelBuffer, PixelBuffer)>>,
 }
 
 /// CPU seconds that a scorer has taken so far, also after it is gone.
@@ -45,7 +49,7 @@ impl TakeScorer {
         pool: Pooling,
         stride: u32,
     ) -> Result<Self, QualityError> {
-        let scorer = Scorer::new(&ScorerSettings {
+        let settings = ScorerSettings {
             metric,
             width: settings.width,
             height: settings.height,
@@ -54,8 +58,13 @@ impl TakeScorer {
             stride,
             phase: 0,
             colour: settings.colour,
-        })?;
-        Ok(Self { scorer, pool, cpu: CpuMeter::default() })
+        };
+        Self::with(settings, pool)
+    }
+
+    fn with(settings: ScorerSettings, pool: Pooling) -> Result<Self, QualityError> {
+        let scorer = Scorer::new(&settings)?;
+        Ok(Self { scorer, settings, pool, cpu: CpuMeter::default(), unscored: Some(Vec::new()) })
     }
 
     /// The scores of the frames so far that no later frame changes any more; `None` for those that are not
@@ -74,13 +83,24 @@ impl RunScorer for TakeScorer {
     type Error = QualityError;
 
     fn push(&mut self, source: &PixelBuffer, picture: &PixelBuffer) -> Result<(), QualityError> {
-        let Self { scorer, cpu, .. } = self;
+        let Self { scorer, settings, cpu, unscored, .. } = self;
+        if let Some(frames) = unscored {
+            // The first frame that is scored lies in the middle of a stride.
+            match frames.len() < settings.stride as usize / 2 {
+                true => frames.push((source.clone(), picture.clone())),
+                false => *unscored = None,
+            }
+        }
         cpu.measure(|| scorer.push(source, picture))
     }
 
     fn finish(self: Box<Self>) -> Result<Score, QualityError> {
-        let Self { scorer, pool, cpu } = *self;
+        let Self { mut scorer, settings, pool, cpu, unscored } = *self;
         cpu.measure(|| {
+            if let Some(frames) = unscored {
+                scorer = Scorer::new(&ScorerSettings { stride: 1, ..settings })?;
+                frames.iter().try_for_each(|(source, picture)| scorer.push(source, picture))?;
+            }
             let scores = scorer.finish()?;
             let estimate = scores.estimate(pool);
             Ok(Score {
@@ -138,5 +158,47 @@ impl RunScorer for InWords {
 
     fn finish(self: Box<Self>) -> Result<Score, String> {
         Box::new(self.0).finish().map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retake_media::{PixelBufferPool, PixelFormat};
+
+    /// A ramp that moves, with `noise` on every fourth sample.
+    fn picture(frame: usize, noise: u8) -> PixelBuffer {
+        let mut buffer = PixelBufferPool::new(PixelFormat::I420, 64, 48).take();
+        for plane in 0..3 {
+            for (place, sample) in buffer.plane_mut(plane).iter_mut().enumerate() {
+                let value = ((place + 7 * frame) % 200) as u8;
+                *sample = value + if place % 4 == 0 { noise } else { 0 };
+            }
+        }
+        buffer.freeze()
+    }
+
+    /// A take that ends before the first frame of its sample has the score of all its frames.
+    #[test]
+    fn no_take_is_without_a_score() {
+        for metric in available() {
+            for (stride, frames) in (1..=5).flat_map(|stride| (1..=4).map(move |frames| (stride, frames))) {
+                let score = |stride| {
+                    let whole = ScorerSettings::new(metric, 64, 48, PixelFormat::I420, 25.0);
+                    let scorer = TakeScorer::with(ScorerSettings { stride, ..whole }, Pooling::Mean);
+                    let mut scorer = Box::new(scorer.unwrap());
+                    for frame in 0..frames {
+                        scorer.push(&picture(frame as usize, 0), &picture(frame as usize, 9)).unwrap();
+                    }
+                    scorer.finish().unwrap()
+                };
+                let (sampled, whole) = (score(stride), score(1));
+                let case = format!("{metric:?}: {frames} frames, every {stride} scored");
+                assert!(sampled.value.is_finite() && sampled.error.is_finite(), "{case}");
+                if frames <= stride / 2 {
+                    assert_eq!(sampled, whole, "{case}");
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A bit rate is met, and a size is never exceeded.
 
-use crate::common::{FRAMES, Studio, between, encoders, fast, packets, video_bytes};
+use crate::common::{FRAMES, Studio, between, encoders, fast, packets, probe, video_bytes};
 
 const SECONDS: f64 = FRAMES as f64 / 24.0;
 
@@ -113,5 +113,25 @@ fn a_highest_bit_rate_is_nowhere_exceeded() {
         eprintln!("{}, plain: {held:.0} kb/s at most, {free:.0} without a limit of {most}", encoder.name);
         assert!(held <= most * 1.001, "{}: {held} above {most}", encoder.name);
         assert!(held > most * 0.35, "{}: {held} is much less than {most}", encoder.name);
+    }
+}
+
+/// A film of one to three frames is made at a rate as with a floor. It may end with another rate than was asked
+/// for, because one frame is one decision, and that is told.
+#[test]
+fn films_of_a_frame_or_two() {
+    let Some(studio) = Studio::empty() else { return };
+    for (count, encoder) in (1..=3).flat_map(|count| encoders().iter().map(move |encoder| (count, encoder))) {
+        let source = format!("-f lavfi -i testsrc2=s=160x96:r=25 -frames:v {count} -c:v libx264");
+        studio.render(&source, "film.mkv");
+        for goal in ["--bitrate 100k", "--bitrate 100k --max-bitrate 200k", "--metric psnr -q 30"] {
+            let run =
+                studio.retake(&format!("encode film.mkv -o out.mkv -y {} {goal} --json", encoder.flags));
+            let case = format!("{count} frames, {} {goal}: {run:?}", encoder.name);
+            assert!(run.code == 0 || run.code == 3 && run.summary()["missed"].is_array(), "{case}");
+            assert_eq!(run.summary()["frames"], count, "{case}");
+            let written = probe(&studio.path("out.mkv"), "-show_entries packet=flags");
+            assert_eq!(written.len(), count, "{case}");
+        }
     }
 }
