@@ -185,10 +185,12 @@ impl Copier {
         for (track, copied) in self.source.tracks.iter().zip(&self.tracks) {
             let joined = copied.row.as_ref().map_or(0, TextRow::joined);
             if joined > 0 {
-                let text = format!(
-                    "{}: {joined} texts that begin while others are shown are joined to those",
-                    track.info
-                );
+                let texts = match joined {
+                    1 => "1 text that begins while another is shown is joined to that",
+                    _ => "texts that begin while others are shown are joined to those",
+                };
+                let count = if joined == 1 { String::new() } else { format!("{joined} ") };
+                let text = format!("{}: {count}{texts}", track.info);
                 notes.push(Note { track: Some(track.info.index), text });
             }
             let counted = [

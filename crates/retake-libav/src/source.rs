@@ -4,8 +4,9 @@ use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::input::{Input, Packet};
 use crate::output::Stamps;
+use crate::survey::MOST_BETWEEN;
 use retake_media::Time;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(crate) struct SourceTrack {
     /// The ticks that are added after a break of the source's clock.
     offset: i64,
     last: Option<(i64, i64)>,
+    /// The first pictures, while of none is known when it is decoded.
+    undated: Vec<Packet>,
     queue: VecDeque<Waiting>,
     pub(crate) repaired: u64,
     pub(crate) skipped: u64,
@@ -159,6 +162,7 @@ impl Source {
     /// Ends the reading.
     fn end(&mut self) {
         self.ended = true;
+        (0..self.tracks.len()).for_each(|track| self.accept_undated(track, None));
         (0..self.tracks.len()).for_each(|track| self.release(track));
     }
 
@@ -166,10 +170,43 @@ impl Source {
         let Some(number) = self.tracks.iter().position(|track| track.info.index == packet.stream()) else {
             return;
         };
+        let track = &mut self.tracks[number];
+        if !track.must_wait(&packet) {
+            self.accept_undated(number, packet.dts());
+            let decoded = self.tracks[number].decoded(&packet);
+            self.place(number, decoded, packet);
+            return;
+        }
+        self.waiting += packet.data().len() + 256;
+        track.undated.push(packet);
+    }
+
+    /// Gives the first pictures of a track, of which is not known when they are decoded, such times before
+    /// that of the first one of which it is.
+    fn accept_undated(&mut self, number: usize, known: Option<i64>) {
+        let track = &mut self.tracks[number];
+        let undated = std::mem::take(&mut track.undated);
+        let shown: BTreeSet<i64> = undated.iter().filter_map(Packet::pts).collect();
+        let steps = shown.iter().zip(shown.iter().skip(1)).map(|(one, next)| next - one);
+        let step =
+            steps.chain(undated.iter().map(Packet::duration)).filter(|&step| step > 0).min().unwrap_or(1);
+        let first = shown.first().copied().unwrap_or(track.start);
+        let count = i64::try_from(undated.len()).unwrap_or(i64::MAX);
+        // Each picture is decoded before it is shown, and the first one as early as all wait for each other.
+        let after = known.unwrap_or(first.saturating_add(step)).min(first.saturating_add(step));
+        for (place, packet) in (0..count).zip(undated) {
+            self.waiting -= packet.data().len() + 256;
+            let decoded = after.saturating_sub((count - place).saturating_mul(step));
+            self.place(number, Some(decoded), packet);
+        }
+    }
+
+    /// Finds the place of a packet in what is read of its track.
+    fn place(&mut self, number: usize, decoded: Option<i64>, packet: Packet) {
         let lead = self.lead;
         let track = &mut self.tracks[number];
         let counts = (track.repaired, track.skipped);
-        let Some(stamps) = track.stamp(&packet) else {
+        let Some(stamps) = track.stamp(&packet, decoded) else {
             track.skipped += 1;
             return;
         };
@@ -330,7 +367,8 @@ impl SourceTrack {
         let start = film.window.as_ref().map_or(film.start, |window| window.film_start);
         let start = time_to_ticks(start, info.time_base).unwrap_or(0);
         let window = TrackWindow::of(film, &info, lead);
-        Self { info, start, offset: 0, last: None, queue: VecDeque::new(), repaired: 0, skipped: 0, window }
+        let (queue, undated) = (VecDeque::new(), Vec::new());
+        Self { info, start, offset: 0, last: None, undated, queue, repaired: 0, skipped: 0, window }
     }
 
     /// Returns the ticks between the least times of two packets: for sound one sample, rounded up, because
@@ -344,14 +382,36 @@ impl SourceTrack {
         (second - 1) / sample + 1
     }
 
+    /// Whether the times of a picture follow from those behind it: Matroska, for one, does not say when pictures
+    /// are decoded, and of the first ones nobody can tell before more of them came.
+    fn must_wait(&self, packet: &Packet) -> bool {
+        let unknown = packet.dts().is_none() && packet.pts().is_some();
+        unknown
+            && self.info.kind == TrackKind::Video
+            && self.last.is_none()
+            && self.undated.len() < MOST_BETWEEN
+    }
+
+    /// Returns when a packet is decoded by its stamps. Of a picture that says only when it is shown, that is no
+    /// later than right behind the one before.
+    fn decoded(&self, packet: &Packet) -> Option<i64> {
+        let follows = self.last.map(|(dts, duration)| dts.saturating_add(duration.max(1)) - self.offset);
+        match (packet.dts(), packet.pts(), follows) {
+            (None, Some(shown), Some(follows)) if self.info.kind == TrackKind::Video => {
+                Some(shown.min(follows))
+            }
+            _ => packet.clock_time(),
+        }
+    }
+
     /// Returns the times of the next packet, which are known and never go back. `None` means that they cannot
     /// be derived, or that the packet is empty.
-    fn stamp(&mut self, packet: &Packet) -> Option<Stamps> {
+    fn stamp(&mut self, packet: &Packet, decoded: Option<i64>) -> Option<Stamps> {
         if packet.data().is_empty() && self.info.kind != TrackKind::Subtitle {
             return None;
         }
         let follow = |(dts, duration): (i64, i64)| dts.saturating_add(duration.max(1));
-        let given = packet.clock_time().map(|dts| dts.saturating_add(self.offset));
+        let given = decoded.map(|dts| dts.saturating_add(self.offset));
         let (mut dts, mut repaired) = match (given, self.last) {
             (Some(dts), _) => (dts, false),
             (None, Some(last)) => (follow(last), true),

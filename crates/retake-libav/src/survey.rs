@@ -255,7 +255,7 @@ struct Waiting {
 
 /// No picture waits for more others that are decoded behind it: 16 frames of two fields each, which is the most
 /// that any codec holds back.
-const MOST_BETWEEN: usize = 33;
+pub(crate) const MOST_BETWEEN: usize = 33;
 
 /// Measures the steps between frames as they are shown.
 #[derive(Default)]

@@ -127,3 +127,28 @@ fn several_tracks_of_sound() {
         assert_eq!(found, ["aac,fra", "flac,deu"], "{container}");
     }
 }
+
+/// Matroska does not say when pictures are decoded, and of the first ones that follows from those behind them.
+/// Another video with B-frames is copied with every time that its pictures have.
+#[test]
+fn a_second_video_keeps_its_times() {
+    let Some(studio) = Studio::empty() else { return };
+    let sources = "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -f lavfi -i testsrc=s=320x180:r=25:d=2";
+    let times = |name: &str| {
+        probe(&studio.path(name), "-select_streams v:1 -show_entries frame=best_effort_timestamp_time")
+    };
+    for codec in ["libx264 -bf 3", "libx265 -x265-params log-level=none", "mpeg4 -bf 1", "ffv1"] {
+        studio.render(&format!("{sources} -map 0 -map 1 -c:v {codec}"), "film.mkv");
+        let pictures = times("film.mkv");
+        assert_eq!(pictures.len(), 50, "{codec}");
+        for output in ["out.mp4", "out.mkv", "out.mov"] {
+            let run = studio.encode(&format!("film.mkv -o {output} -y {} --crf 40", fast()));
+            if codec == "ffv1" && output != "out.mkv" {
+                assert!(run.notes().iter().any(|note| note.contains("left out")), "{:?}", run.notes());
+                continue;
+            }
+            assert_eq!(run.notes(), [""; 0], "{codec} in {output}");
+            assert_eq!(times(output), pictures, "{codec} in {output}");
+        }
+    }
+}
