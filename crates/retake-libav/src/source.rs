@@ -43,6 +43,10 @@ pub(crate) enum Lead {
 /// packets of AAC with spectral bands, the reservoir of MP3; in milliseconds.
 const PREROLL: i64 = 250;
 
+/// More hidden sound than this in front of a track, in milliseconds, is none that primes a decoder: that takes
+/// one packet or two.
+const PRIMING: i64 = 120;
+
 /// So far behind a window is read on, because the packets of other tracks may lie later in the file; in
 /// seconds.
 const BEYOND: i64 = 5;
@@ -57,6 +61,9 @@ pub(crate) struct SourceTrack {
     last: Option<(i64, i64)>,
     /// The first pictures, while of none is known when it is decoded.
     undated: Vec<Packet>,
+    /// When hidden sound begins in front of the track, and what of it primes the decoder.
+    hidden_since: Option<i64>,
+    priming: Vec<Packet>,
     queue: VecDeque<Waiting>,
     pub(crate) repaired: u64,
     pub(crate) skipped: u64,
@@ -170,6 +177,14 @@ impl Source {
         let Some(number) = self.tracks.iter().position(|track| track.info.index == packet.stream()) else {
             return;
         };
+        if self.lead != Lead::Hidden && self.tracks[number].info.kind == TrackKind::Audio {
+            let Some(packet) = self.tracks[number].heard(packet) else { return };
+            for packet in std::mem::take(&mut self.tracks[number].priming) {
+                self.place(number, packet.clock_time(), packet);
+            }
+            self.place(number, packet.clock_time(), packet);
+            return;
+        }
         let track = &mut self.tracks[number];
         if !track.must_wait(&packet) {
             self.accept_undated(number, packet.dts());
@@ -367,8 +382,19 @@ impl SourceTrack {
         let start = film.window.as_ref().map_or(film.start, |window| window.film_start);
         let start = time_to_ticks(start, info.time_base).unwrap_or(0);
         let window = TrackWindow::of(film, &info, lead);
-        let (queue, undated) = (VecDeque::new(), Vec::new());
-        Self { info, start, offset: 0, last: None, undated, queue, repaired: 0, skipped: 0, window }
+        Self {
+            info,
+            start,
+            offset: 0,
+            last: None,
+            undated: Vec::new(),
+            hidden_since: None,
+            priming: Vec::new(),
+            queue: VecDeque::new(),
+            repaired: 0,
+            skipped: 0,
+            window,
+        }
     }
 
     /// Returns the ticks between the least times of two packets: for sound one sample, rounded up, because
@@ -380,6 +406,28 @@ impl SourceTrack {
         let sample = i64::from(self.info.time_base.num.max(1)) * i64::from(self.info.sample_rate.max(1));
         let second = i64::from(self.info.time_base.den.max(1));
         (second - 1) / sample + 1
+    }
+
+    /// Returns a packet of sound if it is heard. What an edit list hides in front of a track, as where a film was
+    /// cut without encoding it again, must not be heard where there is no such list; the little that primes a
+    /// decoder waits for the first packet that is heard.
+    fn heard(&mut self, packet: Packet) -> Option<Packet> {
+        let second = time_to_ticks(Time::new(1, 1), self.info.time_base).unwrap_or(1);
+        let longest = second.saturating_mul(PRIMING) / 1000;
+        let time = packet.clock_time().unwrap_or(0);
+        let since = *self.hidden_since.get_or_insert(time);
+        if time.saturating_sub(since) > longest {
+            self.priming.clear();
+        }
+        if !packet.is_discarded() {
+            // None but the first packets are hidden in front of the track.
+            self.hidden_since = Some(i64::MIN);
+            return Some(packet);
+        }
+        if time.saturating_sub(since) <= longest {
+            self.priming.push(packet);
+        }
+        None
     }
 
     /// Whether the times of a picture follow from those behind it: Matroska, for one, does not say when pictures

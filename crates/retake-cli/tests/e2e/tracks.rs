@@ -1,6 +1,6 @@
 //! Everything but the video is copied, and what a container cannot hold is said.
 
-use crate::common::{Studio, fast, ffmpeg, packet_hashes, probe};
+use crate::common::{Studio, between, fast, ffmpeg, packet_hashes, probe};
 use std::path::Path;
 
 /// Chapters and tags as `ffprobe` reports them.
@@ -149,6 +149,46 @@ fn a_second_video_keeps_its_times() {
             }
             assert_eq!(run.notes(), [""; 0], "{codec} in {output}");
             assert_eq!(times(output), pictures, "{codec} in {output}");
+        }
+    }
+}
+
+/// A film that was cut without encoding it again begins at a sync frame, and an edit list hides what lies in
+/// front of the cut. Where there are no such lists, hidden sound is left out, because it would be heard; the
+/// pictures stay beside what they were beside.
+#[test]
+fn what_an_edit_list_hides_is_not_heard() {
+    let Some(studio) = Studio::empty() else { return };
+    let sources = "-f lavfi -i testsrc2=s=160x96:r=25:d=6 -f lavfi -i sine=d=6";
+    studio.render(&format!("{sources} -c:v libx264 -g 50 -c:a aac"), "film.mp4");
+    studio.render("-ss 1.5 -i film.mp4 -c copy -t 3", "cut.mp4");
+    let first = |name: &str, kind: &str| {
+        let shown = "-show_entries packet=pts_time,flags";
+        let packets = probe(&studio.path(name), &format!("-select_streams {kind} {shown}"));
+        let heard = packets.iter().filter(|packet| !packet.contains('D'));
+        let times = heard.filter_map(|packet| packet.split(',').next()?.parse::<f64>().ok());
+        let times: Vec<f64> = times.collect();
+        (times.iter().copied().fold(f64::INFINITY, f64::min), times.len())
+    };
+    for (film, hides) in [("cut.mp4", true), ("film.mp4", false)] {
+        let [pictures, sound] = ["v", "a"].map(|kind| first(film, kind));
+        let hidden = probe(&studio.path(film), "-select_streams a -show_entries packet=flags");
+        let hidden = hidden.iter().filter(|flags| flags.contains('D')).count();
+        assert_eq!(hidden > 10, hides, "{film}: {hidden}");
+        for output in ["out.mkv", "out.m3u8"] {
+            let run = studio.encode(&format!("{film} -o {output} -y {} --crf 40", fast()));
+            assert_eq!(run.notes(), [""; 0], "{film} in {output}");
+            let [of_pictures, of_sound] = ["v", "a"].map(|kind| first(output, kind));
+            // The packet that primes the decoder stays.
+            let primes = usize::from(!hides);
+            assert_eq!(of_sound.1, sound.1 + primes, "{film} in {output}");
+            let apart = of_pictures.0 - of_sound.0 - primes as f64 * 1024.0 / 44_100.0;
+            between(
+                &format!("{film} in {output}"),
+                apart,
+                pictures.0 - sound.0 - 0.002,
+                pictures.0 - sound.0 + 0.002,
+            );
         }
     }
 }
