@@ -323,6 +323,7 @@ unsafe extern "C" {
     pub(crate) fn rt_seek(input: *mut RtInput, stream: c_int, time: i64) -> c_int;
     pub(crate) fn rt_record(input: *mut RtInput);
     pub(crate) fn rt_replay(input: *mut RtInput);
+    pub(crate) fn rt_empty_samples(input: *mut RtInput, stream: c_int) -> i64;
     pub(crate) fn rt_position(input: *mut RtInput) -> i64;
     pub(crate) fn rt_input_tag(
         input: *mut RtInput,

@@ -198,6 +198,13 @@ impl Input {
         i64::from(unsafe { ffi::rt_sound_samples(self.as_ptr(), index as i32, bytes) }.max(0))
     }
 
+    /// Returns how many samples of a track hold nothing, by the index of an AVI file: these say that the frame
+    /// before is shown once more.
+    pub(crate) fn empty_samples(&self, index: u32) -> u64 {
+        // SAFETY: the call only reads.
+        u64::try_from(unsafe { ffi::rt_empty_samples(self.as_ptr(), index as i32) }).unwrap_or(0)
+    }
+
     /// Reads these tracks only from here on.
     pub(crate) fn select(&mut self, wanted: impl Fn(u32) -> bool) {
         let wanted: Vec<u8> = (0..self.film().streams as u32).map(|index| u8::from(wanted(index))).collect();

@@ -712,6 +712,8 @@ impl Survey {
         let stream = self.input.stream(info.video.index);
         let index = u64::try_from(stream.listed).unwrap_or(0);
         let stated = if index > 0 { index } else { u64::try_from(stream.frames).unwrap_or(0) };
+        // Demuxers pass over samples that hold nothing.
+        let stated = stated.saturating_sub(self.input.empty_samples(info.video.index));
         let missing = stated.saturating_sub(self.read);
         // Heads are rounded, and some count what is only announced; an index counts what is there.
         let tolerated = if info.truncated { 0 } else { 2 + stated / 100 };

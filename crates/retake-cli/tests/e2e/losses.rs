@@ -290,6 +290,25 @@ fn a_stated_duration_that_cannot_be() {
     }
 }
 
+/// AVI files have samples that hold nothing where a frame is shown twice as long, and count them. None is
+/// missing; where the file ends early, some are.
+#[test]
+fn samples_that_hold_nothing_are_not_missing() {
+    let Some(studio) = Studio::empty() else { return };
+    let every_third = "-vf select='not(eq(mod(n,3),1))' -fps_mode vfr";
+    studio.render(
+        &format!("-f lavfi -i testsrc2=s=160x96:r=25:d=6 {every_third} -c:v mpeg4 -vtag xvid"),
+        "film.avi",
+    );
+    let run = studio.encode(&format!("film.avi -o out.mkv {} --crf 40", fast()));
+    assert_eq!(run.summary()["frames"], 100, "{run:?}");
+    assert!(!said(&run.notes(), &["incomplete"]), "{:?}", run.notes());
+    let film = studio.read("film.avi");
+    fs::write(studio.path("short.avi"), &film[..film.len() * 7 / 10]).unwrap();
+    let run = studio.retake(&format!("encode short.avi -o short.mkv {} --crf 40 --json", fast()));
+    assert!(run.code == 3 && said(&run.notes(), &["incomplete"]), "{run:?}");
+}
+
 /// A stream without times states a number of frames a second that cannot be.
 #[test]
 fn a_stated_frame_rate_that_cannot_be() {

@@ -477,6 +477,17 @@ void rt_replay(rt_input *input) {
     input->replaying = 1;
 }
 
+int64_t rt_empty_samples(rt_input *input, int index) {
+    AVFormatContext *context = input->context;
+    if (index < 0 || (unsigned)index >= context->nb_streams || !av_match_name("avi", context->iformat->name)) return 0;
+    AVStream *stream = context->streams[index];
+    int entries = avformat_index_get_entries_count(stream);
+    const AVIndexEntry *last = entries > 0 ? avformat_index_get_entry(stream, entries - 1) : NULL;
+    /* The demuxer counts them in the times of the samples that it lists, if the index was read to its end. */
+    int64_t counted = stream->nb_frames, reached = last ? last->timestamp + 1 : 0;
+    return reached >= counted - counted / 100 - 2 && reached > entries ? reached - entries : 0;
+}
+
 int64_t rt_position(rt_input *input) { return input->context->pb ? avio_tell(input->context->pb) : -1; }
 
 int rt_input_tag(rt_input *input, int stream, int number, const char **name, const char **value) {

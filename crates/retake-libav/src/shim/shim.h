@@ -211,6 +211,7 @@ int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);
 int rt_seek(rt_input *input, int stream, int64_t time);
 void rt_record(rt_input *input); /* Keeps a copy of the packets that rt_read gives from here on. */
 void rt_replay(rt_input *input);                 /* Stops that, and gives the copies again. */
+int64_t rt_empty_samples(rt_input *input, int index); /* How many samples of an AVI file hold nothing. */
 int64_t rt_position(rt_input *input);
 AVFormatContext *rt_context(rt_input *input);    /* Only the other shims may call this. */
 
