@@ -43,6 +43,11 @@ pub(crate) fn without_header(packet: &[u8]) -> &[u8] {
     header(packet).map_or(packet, |header| &packet[header.length..])
 }
 
+/// Returns the configuration that the header of a packet states, if it has one.
+pub(crate) fn configuration(packet: &[u8]) -> Option<[u8; 2]> {
+    header(packet).map(|header| header.config)
+}
+
 struct Header {
     length: usize,
     /// The AudioSpecificConfig of ISO 14496-3.

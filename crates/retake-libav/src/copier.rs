@@ -181,27 +181,15 @@ impl Copier {
 
     /// Returns notes about the packets that were repaired or skipped on the way.
     pub(crate) fn notes(&self) -> Vec<Note> {
-        let mut notes = Vec::new();
+        let mut notes = self.source.notes();
         for (track, copied) in self.source.tracks.iter().zip(&self.tracks) {
-            let joined = copied.row.as_ref().map_or(0, TextRow::joined);
-            if joined > 0 {
-                let texts = match joined {
-                    1 => "1 text that begins while another is shown is joined to that",
-                    _ => "texts that begin while others are shown are joined to those",
-                };
-                let count = if joined == 1 { String::new() } else { format!("{joined} ") };
-                let text = format!("{}: {count}{texts}", track.info);
-                notes.push(Note { track: Some(track.info.index), text });
-            }
-            let counted = [
-                (track.repaired, "had times that were repaired"),
-                (track.skipped, "could not be copied: left out"),
-            ];
-            for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
-                let text =
-                    format!("{}: {count} packet{} {what}", track.info, if count == 1 { "" } else { "s" });
-                notes.push(Note { track: Some(track.info.index), text });
-            }
+            let texts = match copied.row.as_ref().map_or(0, TextRow::joined) {
+                0 => continue,
+                1 => "1 text that begins while another is shown is joined to that".to_owned(),
+                joined => format!("{joined} texts that begin while others are shown are joined to those"),
+            };
+            let text = format!("{}: {texts}", track.info);
+            notes.push(Note { track: Some(track.info.index), text });
         }
         notes
     }

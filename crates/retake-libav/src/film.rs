@@ -160,6 +160,8 @@ pub struct VideoTrack {
     pub(crate) pictures_state_fields: bool,
     /// Whether pictures state their range, so that those that state none are limited, as is usual.
     pub(crate) pictures_state_range: bool,
+    /// Whether pictures state their transfer function, and not the container alone.
+    pub(crate) pictures_state_colour: bool,
     /// The colour tags of the pictures that readers give out.
     pub colour: Colour,
     /// The HDR10 mastering display, from the container or the first frame.

@@ -24,6 +24,7 @@ pub(crate) struct Form {
     pub(crate) states_aspect: bool,
     pub(crate) pictures_state_fields: bool,
     pub(crate) pictures_state_range: bool,
+    pub(crate) pictures_state_colour: bool,
 }
 
 /// What a frame says beside its picture, as far as anything is told of it. Some of it is said once and holds
@@ -46,6 +47,7 @@ impl Form {
             states_aspect: video.states_aspect,
             pictures_state_fields: video.pictures_state_fields,
             pictures_state_range: video.pictures_state_range,
+            pictures_state_colour: video.pictures_state_colour,
         }
     }
 
@@ -53,8 +55,21 @@ impl Form {
     pub(crate) fn of_frame(&self, raw: &RawFrame) -> Self {
         let film = &self.colour;
         let own = colour(raw.colour, raw.colour, &raw.pixels, raw.height);
-        let known =
-            |own: u8, film: u8, unknown: u8| if own == unknown || film == unknown { film } else { own };
+        let (light, unknown) = (|transfer: u8| matches!(transfer, 16 | 18), |code: u8| code == 2);
+        let states = !unknown(own.primaries) || !unknown(own.transfer) || !unknown(own.matrix);
+        // Players take pictures that state nothing for BT.709. Among pictures that state the high dynamic range
+        // of the film that is another colour, and what a container states holds for all.
+        let plain = light(film.transfer) && self.pictures_state_colour && !states && raw.pixels.rgb == 0;
+        let own = match plain {
+            true => Colour { primaries: 1, transfer: 1, matrix: 1, ..own },
+            false => own,
+        };
+        // The other way round it cannot be kept as if it were none.
+        let differs = light(own.transfer) && unknown(film.transfer);
+        let known = |own: u8, film: u8, none: u8| match own == none || film == none && !differs {
+            true => film,
+            false => own,
+        };
         let colour = Colour {
             primaries: known(own.primaries, film.primaries, 2),
             transfer: known(own.transfer, film.transfer, 2),

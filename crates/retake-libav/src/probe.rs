@@ -273,6 +273,7 @@ pub(crate) fn describe(index: u32, stream: &RawStream, raw: &RawFrame, duration:
         pixel_aspect_ratio: aspect.unwrap_or(Rational::new(1, 1)),
         states_aspect,
         pictures_state_range: raw.colour.range != 0,
+        pictures_state_colour: raw.colour.transfer != 2,
         pictures_state_fields: raw.interlaced != 0 || stream.field_order <= UNKNOWN_OR_WHOLE,
         colour,
         mastering_display,

@@ -4,6 +4,7 @@ use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
+use crate::note::Note;
 use crate::source::{Lead, Source, SourcePacket};
 use retake_media::{AudioFormat, Rational, Sample, SampleKind, Time};
 
@@ -53,6 +54,12 @@ impl SoundReader {
     /// Panics if there is no such track.
     pub fn format(&self, index: usize) -> &AudioFormat {
         &self.tracks[index].0
+    }
+
+    /// Returns what is told of the packets that were read so far: those whose times were repaired, and those
+    /// that were left out.
+    pub fn notes(&self) -> Vec<Note> {
+        self.source.notes()
     }
 
     /// Returns the next sample, and the index of its track; `None` after the last.

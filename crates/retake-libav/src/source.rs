@@ -1,8 +1,10 @@
 //! Reads the packets of tracks that are copied, in decode order.
 
+use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::input::{Input, Packet};
+use crate::note::Note;
 use crate::output::Stamps;
 use crate::survey::MOST_BETWEEN;
 use retake_media::Time;
@@ -67,6 +69,9 @@ pub(crate) struct SourceTrack {
     queue: VecDeque<Waiting>,
     pub(crate) repaired: u64,
     pub(crate) skipped: u64,
+    /// The form of the sound by the header of its first packet, and the packets of other forms.
+    form: Option<[u8; 2]>,
+    foreign: u64,
     window: Option<TrackWindow>,
 }
 
@@ -125,6 +130,27 @@ impl Source {
         }))
     }
 
+    /// Returns notes about the packets that were repaired or left out on the way.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for track in &self.tracks {
+            let counted = [
+                (track.repaired, "had times that were repaired"),
+                (track.skipped, "could not be copied: left out"),
+                (
+                    track.foreign,
+                    "of another rate or number of channels than the first cannot follow it in one track: left out",
+                ),
+            ];
+            for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+                let s = if count == 1 { "" } else { "s" };
+                let text = format!("{}: {count} packet{s} {what}", track.info);
+                notes.push(Note { track: Some(track.info.index), text });
+            }
+        }
+        notes
+    }
+
     /// Returns the number of samples of sound that a packet of so many bytes decodes to; 0 where that is not
     /// known.
     pub(crate) fn sound_samples(&self, track: usize, bytes: usize) -> i64 {
@@ -177,6 +203,9 @@ impl Source {
         let Some(number) = self.tracks.iter().position(|track| track.info.index == packet.stream()) else {
             return;
         };
+        if self.tracks[number].is_foreign(&packet) {
+            return;
+        }
         if self.lead != Lead::Hidden && self.tracks[number].info.kind == TrackKind::Audio {
             let Some(packet) = self.tracks[number].heard(packet) else { return };
             for packet in std::mem::take(&mut self.tracks[number].priming) {
@@ -393,6 +422,8 @@ impl SourceTrack {
             queue: VecDeque::new(),
             repaired: 0,
             skipped: 0,
+            form: None,
+            foreign: 0,
             window,
         }
     }
@@ -406,6 +437,18 @@ impl SourceTrack {
         let sample = i64::from(self.info.time_base.num.max(1)) * i64::from(self.info.sample_rate.max(1));
         let second = i64::from(self.info.time_base.den.max(1));
         (second - 1) / sample + 1
+    }
+
+    /// Whether a packet says of itself that it is sound of another form than the track began with. A track has
+    /// one description, by which it would be played too fast, or not at all.
+    fn is_foreign(&mut self, packet: &Packet) -> bool {
+        if self.info.codec != "aac" {
+            return false;
+        }
+        let Some(form) = adts::configuration(packet.data()) else { return false };
+        let foreign = *self.form.get_or_insert(form) != form;
+        self.foreign += u64::from(foreign);
+        foreign
     }
 
     /// Returns a packet of sound if it is heard. What an edit list hides in front of a track, as where a film was

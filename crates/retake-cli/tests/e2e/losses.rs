@@ -290,6 +290,50 @@ fn a_stated_duration_that_cannot_be() {
     }
 }
 
+/// Sound changes its rate and its channels in the middle. A track has one description, by which the rest would
+/// be played at another speed: it is left out, and that is told, in films and streams.
+#[test]
+fn sound_that_becomes_another_is_told() {
+    let Some(studio) = Studio::empty() else { return };
+    let pictures = "-f lavfi -i testsrc2=s=160x96:r=25:d=2";
+    for (name, rate, channels) in [("a.ts", 48_000, 2), ("b.ts", 44_100, 2), ("c.ts", 48_000, 1)] {
+        let sound = format!("-f lavfi -i sine=d=2:r={rate} -ac {channels}");
+        studio.render(&format!("{pictures} {sound} -c:v libx264 -bf 0 -c:a aac"), name);
+    }
+    for second in ["b.ts", "c.ts"] {
+        let joined = [studio.read("a.ts"), studio.read(second)].concat();
+        fs::write(studio.path("film.ts"), joined).unwrap();
+        for output in ["out.mp4", "out.mkv", "out.m3u8"] {
+            let run = studio.encode(&format!("film.ts -o {output} -y {} --crf 40", fast()));
+            let told = said(&run.notes(), &["packets of another rate or number of channels", "left out"]);
+            assert!(told, "{second} in {output}: {:?}", run.notes());
+            let of_sound = "-select_streams a -show_entries packet=pts_time";
+            let heard = probe(&studio.path(output), of_sound).len();
+            assert_eq!(heard, probe(&studio.path("a.ts"), of_sound).len(), "{second} in {output}");
+        }
+    }
+}
+
+/// Behind pictures that say nothing of their colour come such of high dynamic range. Players take the first for
+/// BT.709, and they are made what the film is, which is told. (In the other order FFmpeg's decoders, and the
+/// players that use them, go on with what was stated.)
+#[test]
+fn pictures_without_colour_beside_high_dynamic_range() {
+    let Some(studio) = Studio::empty() else { return };
+    let source = "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -c:v libx264 -bf 0";
+    studio.render(source, "plain.ts");
+    let tags = "-color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc";
+    studio.render(&format!("{source} {tags}"), "light.ts");
+    fs::write(studio.path("film.ts"), ["plain.ts", "light.ts"].map(|part| studio.read(part)).concat())
+        .unwrap();
+    let run = studio.encode(&format!("film.ts -o out.mkv -y {} --crf 20", fast()));
+    assert!(said(&run.notes(), &["50 frames", "other colour"]), "{:?}", run.notes());
+    // What only the container says holds for all pictures.
+    studio.render(&format!("-i plain.ts -c copy {tags}"), "container.mkv");
+    let run = studio.encode(&format!("container.mkv -o out.mkv -y {} --crf 20", fast()));
+    assert!(!said(&run.notes(), &["colour"]), "{:?}", run.notes());
+}
+
 /// AVI files have samples that hold nothing where a frame is shown twice as long, and count them. None is
 /// missing; where the file ends early, some are.
 #[test]

@@ -97,7 +97,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
 
     let mut notes = Vec::new();
     let written = match Sounds::find(source, &mut notes)? {
-        Some(sounds) => sounds.write(start, &media, &cuts, stop)?,
+        Some(sounds) => sounds.write(start, &media, &cuts, &mut notes, stop)?,
         None => Vec::new(),
     };
     let mut sounds: Vec<Sound> = Vec::new();

@@ -84,12 +84,13 @@ impl<'a> Sounds<'a> {
     }
 
     /// Writes all tracks in one reading, cut at the same times as the pictures, and regularly behind the last
-    /// of them. A track without samples is left out.
+    /// of them. A track without samples is left out. What became of samples otherwise is added to the notes.
     pub(super) fn write(
         self,
         start: Time,
         media: &Path,
         cuts: &[Time],
+        notes: &mut Vec<String>,
         stop: &StopFlag,
     ) -> Result<Vec<WrittenSound<'a>>, ExportError> {
         let Self { mut reader, tracks } = self;
@@ -104,6 +105,7 @@ impl<'a> Sounds<'a> {
             stop.check()?;
             renditions[track].append(sample, stop)?;
         }
+        notes.extend(reader.notes().iter().map(ToString::to_string));
         let mut written = Vec::new();
         for (number, (rendition, (track, codec))) in renditions.into_iter().zip(tracks).enumerate() {
             let (segments, folder) = (rendition.finish()?, format!("{SOUND}{}", number + 1));
