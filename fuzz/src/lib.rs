@@ -13,6 +13,7 @@ pub mod encode;
 pub mod idr;
 pub mod journal;
 mod journalled;
+pub mod metadata_keys;
 pub mod playlist;
 pub mod property;
 pub mod sample;
@@ -83,7 +84,7 @@ mod tests {
         )*};
     }
 
-    tests! { bitstream boxes elements idr journal playlist property sample silo storage take timed }
+    tests! { bitstream boxes elements idr journal metadata_keys playlist property sample silo storage take timed }
 
     /// Fewer, because each is a whole encode.
     #[test]

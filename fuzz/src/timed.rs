@@ -2,7 +2,10 @@
 //! read again from what is written for them; a text is never longer than its sample and what replaces its
 //! damaged characters.
 
-use retake_media::{MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, TextFormat};
+use retake_media::{
+    Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, TextFormat, TextStyle,
+    TimeRange,
+};
 
 const TEXTS: [TextFormat; 4] =
     [TextFormat::TimedText, TextFormat::QuickTimeText, TextFormat::SubRip, TextFormat::WebVtt];
@@ -15,6 +18,9 @@ fn format() -> MetadataFormat {
 pub fn run(data: &[u8]) {
     for text in TEXTS {
         assert!(text.text(data).len() <= 3 * data.len(), "a character is replaced by three bytes");
+        let caption = text.caption(data, TimeRange::EVERYTHING);
+        let short = caption.text.len() < 1 << 16 && !caption.text.contains('\0');
+        assert!(!short || caption.is_storable(), "styles that were read are those of the text");
     }
     let format = format();
     let Some(items) = format.items(data) else { return };
@@ -34,6 +40,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         MetadataValue::Float(0.5),
     ];
     let payload = format().payload(&items.map(item)).expect("the items are described");
-    let texts = TEXTS.map(|format| format.payload("a < b\nç"));
+    let style = TextStyle { characters: 1..3, bold: true, italic: true, underline: false };
+    let caption = Caption { styles: vec![style], ..Caption::new("a < b\nç", TimeRange::EVERYTHING) };
+    let texts = TEXTS.map(|format| format.sample(&caption));
     [vec![payload, MetadataFormat::NOTHING.to_vec()], texts.to_vec()].concat()
 }

@@ -83,7 +83,9 @@ pub use api::planner::{
     AssembledTrack, AssetWritingPlanner, HandlerError, PlannedSegment, PlannerError, PlannerProgress,
     SegmentRequest, TrackPlan,
 };
-pub use api::reader::{AssetReader, Captions, OutputSource, Picture, Pictures, ReaderOutput, Samples, Sound};
+pub use api::reader::{
+    AssetReader, Captions, MetadataGroups, OutputSource, Picture, Pictures, ReaderOutput, Samples, Sound,
+};
 pub use api::receiver::{
     CaptionReceiver, MetadataReceiver, MultiPassController, PassDescriptions, PixelBufferReceiver,
     SampleReceiver, SoundReceiver,

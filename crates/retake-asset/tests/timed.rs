@@ -10,9 +10,10 @@ use retake_asset::{
     MediaType, MetadataAdaptor, Mistake, SegmentProfile, TrackAssociation, TrackFormat, UsageError,
     WriterStatus,
 };
+use retake_libav::MediaError;
 use retake_media::{
-    Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Rational, Sample, Time,
-    TimeRange, Timecode, TimecodeFormat, TimedMetadataGroup,
+    Caption, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue, Rational, Sample,
+    TextStyle, Time, TimeRange, Timecode, TimecodeFormat, TimedMetadataGroup,
 };
 use std::path::{Path, PathBuf};
 
@@ -153,6 +154,47 @@ fn subtitles_are_shown_at_their_times() {
     }
 }
 
+/// AD-5: what is bold, italic or underlined is so in every container, as another program reads it, and comes back;
+/// of subtitles that an ISO file shows at once, each keeps its own.
+#[test]
+fn styles_are_those_of_the_containers() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let web = "-f lavfi -i testsrc2=s=160x90:r=24:d=6 -c:v libvpx-vp9 -deadline realtime -cpu-used 8";
+    let web = Track::read(&studio.render(web, "a.webm"), 0);
+    let style = |characters, bold, italic, underline| TextStyle { characters, bold, italic, underline };
+    let styled = |from, until, text: &str, styles: &[TextStyle]| Caption {
+        styles: styles.to_vec(),
+        ..caption(from, until, text)
+    };
+    let first =
+        styled(0, 1000, "Grüße an alle", &[style(0..5, true, false, false), style(9..13, false, true, true)]);
+    let second = styled(2000, 4000, "sign", &[style(0..4, false, true, false)]);
+    let third = styled(3000, 4000, "talk", &[style(1..2, true, false, false)]);
+    for (name, video) in [("b.mp4", &video), ("c.mov", &video), ("d.mkv", &video), ("e.webm", &web)] {
+        let captions = [first.clone(), second.clone(), third.clone()];
+        let film = write_subtitles(&studio, name, video, Time::ZERO, &captions);
+        let shown = subrip(&film);
+        let said: Vec<&str> = shown.iter().map(|(_, text)| text.as_str()).collect();
+        let reader = AssetReader::open(&film).unwrap();
+        let mut output = reader.captions(1).unwrap();
+        let read: Vec<Caption> = std::iter::from_fn(|| output.next().unwrap()).collect();
+        let iso = Container::from_path(&film).unwrap().is_iso();
+        if iso {
+            let sign = Caption { range: between(2000, 3000), ..second.clone() };
+            let both = [style(1..2, true, false, false), style(5..9, false, true, false)];
+            assert_eq!(read, [first.clone(), sign, styled(3000, 4000, "talk\nsign", &both)], "{name}");
+        } else {
+            assert_eq!(read, captions, "{name}");
+        }
+        // FFmpeg writes the tags of a run in an order of its own
+        let greeting = said[0].replace("<u><i>", "<i><u>").replace("</i></u>", "</u></i>");
+        assert_eq!(greeting, "<b>Grüße</b> an <i><u>alle</u></i>", "{name}");
+        let expected = if iso { "t<b>a</b>lk/<i>sign</i>" } else { "t<b>a</b>lk" };
+        assert_eq!((said[1], said[2]), ("<i>sign</i>", expected), "{name}");
+    }
+}
+
 /// AD-5: subtitles that are shown at once are one sample in ISO files, the newest on top, and stand each for
 /// itself in Matroska.
 #[test]
@@ -213,16 +255,132 @@ fn names_of_chapters_are_a_track_of_text() {
         for (from, until, text) in [(0, 2500, "Anfang"), (2500, 4000, "Mitte ☂"), (4000, 6000, "Ende")] {
             append_caption(&adaptor, caption(from, until, text));
         }
+        let styles = vec![TextStyle { characters: 0..1, bold: true, ..TextStyle::default() }];
+        let styled = Caption { styles, ..caption(6000, 7000, "x") };
+        assert!(matches!(mistake(adaptor.append(styled).unwrap_err()), Mistake::BadValue(_)));
         let overlapping = adaptor.append(caption(5000, 7000, "too early")).unwrap_err();
         assert!(matches!(mistake(overlapping), Mistake::Overlaps(time) if time == ms(5000)));
         chapters.mark_as_finished().unwrap();
         finish(&writer, &pictures, &video);
         assert_eq!(references(&film, b"chap"), [vec![2], vec![]], "{name}");
-        let read =
-            ffprobe("-show_chapters -show_entries chapter=start_time,end_time:chapter_tags=title", &film);
-        let read: Vec<_> = read.iter().map(|line| line.replace("000000", "0")).collect();
-        assert_eq!(read, ["0.0,2.500000,Anfang", "2.500000,4.0,Mitte ☂", "4.0,6.0,Ende"], "{name}");
+        assert_eq!(
+            chapters_of(&film),
+            ["0.0,2.500000,Anfang", "2.500000,4.0,Mitte ☂", "4.0,6.0,Ende"],
+            "{name}"
+        );
     }
+}
+
+/// What another program says of the chapters of a film: start, end, name.
+fn chapters_of(film: &Path) -> Vec<String> {
+    let read = ffprobe("-show_chapters -show_entries chapter=start_time,end_time:chapter_tags=title", film);
+    read.iter().map(|line| line.replace("000000", "0")).collect()
+}
+
+/// A film of video whose chapters have these names, the input of which was added first.
+fn write_chapters(
+    studio: &Studio,
+    name: &str,
+    video: &Track,
+    names: &[Caption],
+    set_up: impl FnOnce(&AssetWriter, &AssetWriterInput),
+) -> (PathBuf, Vec<String>) {
+    let film = studio.path(name);
+    let writer = AssetWriter::new(&film, Container::from_path(&film).unwrap());
+    let (pictures, chapters) =
+        (AssetWriterInput::passthrough(video.format.clone()), AssetWriterInput::text());
+    let adaptor = CaptionAdaptor::new(&chapters).unwrap();
+    [&chapters, &pictures].into_iter().for_each(|input| writer.add(input).unwrap());
+    pictures.add_track_association(&chapters, TrackAssociation::ChapterList).unwrap();
+    set_up(&writer, &chapters);
+    writer.start_writing().unwrap();
+    writer.start_session(ms(1000)).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            names.iter().for_each(|name| append_caption(&adaptor, name.clone()));
+            chapters.mark_as_finished().unwrap();
+        });
+        finish(&writer, &pictures, video);
+    });
+    (film, writer.notes())
+}
+
+/// Section 17.2: in Matroska and WebM the names of chapters are the chapters of the film, wherever the input
+/// stands among the others; those of a session that starts later are cut and move with it, what lies between
+/// two is no chapter, and nobody finds a track of them. A film that is copied loses its own to them, and a
+/// language is not written; both is told.
+#[test]
+fn names_of_chapters_are_the_chapters_of_matroska() {
+    let Some(studio) = Studio::open() else { return };
+    let source = studio.render(FILM, "a.mp4");
+    let video = Track::read(&source, 0);
+    let web = "-f lavfi -i testsrc2=s=160x90:r=24:d=6 -c:v libvpx-vp9 -deadline realtime -cpu-used 8";
+    let web = Track::read(&studio.render(web, "a.webm"), 0);
+    let names = [
+        caption(0, 500, "over before"),
+        caption(500, 2500, "Anfang"),
+        caption(2500, 4000, "Mitte ☂"),
+        caption(5000, 6000, "Ende"),
+    ];
+    let expected = ["0.0,1.500000,Anfang", "1.500000,3.0,Mitte ☂", "4.0,5.0,Ende"];
+    for (name, video) in [("b.mkv", &video), ("c.webm", &web)] {
+        let (film, notes) = write_chapters(&studio, name, video, &names, |_, _| {});
+        assert_eq!((chapters_of(&film), notes), (expected.map(str::to_owned).to_vec(), vec![]), "{name}");
+        assert_eq!(ffprobe("-show_entries stream=codec_type", &film), ["video"], "{name}");
+        let reader = AssetReader::open(&film).unwrap();
+        assert_eq!((reader.film().chapters, reader.film().tracks.len()), (3, 0), "{name}");
+        let count = ffprobe("-select_streams v -count_packets -show_entries stream=nb_read_packets", &film);
+        assert_eq!(count, ["144"], "{name}");
+    }
+
+    let other = studio.path("other.txt");
+    std::fs::write(&other, ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=3\ntitle=Other\n").unwrap();
+    let copied = format!("-i {} -i {} -map_chapters 1 -c copy", source.display(), other.display());
+    let copied = studio.render(&copied, "d.mkv");
+    assert_eq!(chapters_of(&copied), ["0.0,3.0,Other"]);
+    let (film, notes) = write_chapters(&studio, "e.mkv", &video, &names, |writer, chapters| {
+        let info = retake_libav::probe(&copied).unwrap();
+        writer.configure(|options| options.other_tracks = Some(info.into())).unwrap();
+        chapters.configure(|options| options.language_code = Some("deu".into())).unwrap();
+    });
+    assert_eq!(chapters_of(&film), expected);
+    let told = |what: &str| notes.iter().filter(|note| note.contains(what)).count();
+    assert_eq!(
+        (told("chapters of the copied film"), told("language of chapters (deu)")),
+        (1, 1),
+        "{notes:?}"
+    );
+}
+
+/// Section 17.2: Matroska has one list of chapters, and texts for nothing else: others are refused, with the
+/// reason, instead of being lost.
+#[test]
+fn texts_of_matroska_are_the_names_of_chapters_alone() {
+    let Some(studio) = Studio::open() else { return };
+    let writer = AssetWriter::new(studio.path("a.mkv"), Container::Mkv);
+    let (pictures, chapters) = (AssetWriterInput::passthrough(video_format()), AssetWriterInput::text());
+    [&pictures, &chapters].into_iter().for_each(|input| writer.add(input).unwrap());
+    let Mistake::CannotAdd(why) = writer.add(&AssetWriterInput::text()).unwrap_err().mistake else {
+        panic!()
+    };
+    assert!(why.contains("one list of chapters"), "{why}");
+    let covers = AssetWriterInput::passthrough(video_format());
+    writer.add(&covers).unwrap();
+    assert!(!pictures.can_add_track_association(&covers, TrackAssociation::ChapterList));
+    assert!(!pictures.can_add_track_association(&chapters, TrackAssociation::SelectionFollower));
+    assert!(writer.start_writing().is_err());
+    let error = writer.error().unwrap();
+    assert_eq!(error.code(), -11875);
+    assert!(error.to_string().contains("chapter list"), "{error}");
+
+    // What was said before the inputs had a writer is looked at when it starts.
+    let writer = AssetWriter::new(studio.path("b.mkv"), Container::Mkv);
+    let (pictures, covers) =
+        (AssetWriterInput::passthrough(video_format()), AssetWriterInput::passthrough(video_format()));
+    pictures.add_track_association(&covers, TrackAssociation::ChapterList).unwrap();
+    [&pictures, &covers].into_iter().for_each(|input| writer.add(input).unwrap());
+    assert!(writer.start_writing().is_err());
+    assert!(writer.error().unwrap().to_string().contains("no references"), "{:?}", writer.error());
 }
 
 fn mistake<T>(error: AppendError<T>) -> Mistake {
@@ -368,7 +526,167 @@ fn groups_of_metadata_are_samples_of_described_items() {
         let times = ["0.0", "0.5", "1.0", "1.75", "2.0", "2.5"]
             .map(|time| format!("{:.6}", time.parse::<f64>().unwrap()));
         assert_eq!(packets, [&times[..], &["mebx".to_owned()]].concat(), "{name}");
+
+        // what another reader has no words for, ours gives out as it was appended
+        let from = |group: &TimedMetadataGroup, from, until| {
+            TimedMetadataGroup::new(group.items.clone(), between(from, until))
+        };
+        let expected = [
+            from(&groups[0], 0, 500),
+            from(&groups[1], 1000, 1750),
+            from(&groups[2], 1750, 2000),
+            from(&groups[3], 2500, 6000),
+        ];
+        let mut reader = AssetReader::open(&film).unwrap();
+        assert_eq!(reader.track_format(1).unwrap(), TrackFormat::Metadata(metadata_format()), "RD-7, {name}");
+        assert_eq!(read_groups(&reader), expected, "RD-7, {name}");
+        reader.set_time_range(between(1500, 2500)).unwrap();
+        assert_eq!(read_groups(&reader), expected[1..3], "RD-7, {name}: one that holds at the start, too");
+        assert!(reader.timed_metadata(0).is_err() && reader.captions(1).is_err());
+
+        let read = Track::read(&film, 1);
+        let again = studio.path("again.mp4");
+        let _ = std::fs::remove_file(&again);
+        let (writer, inputs) = started(&again, &[video.format.clone(), read.format.clone()]);
+        writer.start_session(Time::ZERO).unwrap();
+        append_all(&inputs, &[video.clone(), read]);
+        writer.finish_writing_and_wait().unwrap();
+        assert_eq!(
+            read_groups(&AssetReader::open(&again).unwrap()),
+            expected,
+            "RD-7, {name}: passed through"
+        );
     }
+}
+
+fn read_groups(reader: &AssetReader) -> Vec<TimedMetadataGroup> {
+    let mut output = reader.timed_metadata(1).unwrap();
+    assert_eq!(output.format(), &metadata_format());
+    std::iter::from_fn(|| output.next().unwrap()).collect()
+}
+
+/// A pair of CEA-608 with odd parity, as a packet of a field.
+fn pair(field: u8, bytes: [u8; 2]) -> [u8; 3] {
+    let odd = |byte: u8| if byte.count_ones() % 2 == 0 { byte | 0x80 } else { byte };
+    [0xFC | field, odd(bytes[0]), odd(bytes[1])]
+}
+
+/// AI-1, section 17.2: closed captions are a track of QuickTime, with the pairs of each field in an atom; another
+/// program shows them at their times, and our reader gives the packets back, which can be passed through. Other
+/// containers, and samples that are not of CEA-608, are refused.
+#[test]
+fn closed_captions_are_a_track_of_quicktime() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    // loaded in the background, shown after a second, erased after three
+    let load: Vec<_> = [[0x14, 0x20], [0x14, 0x70], *b"HI", *b" U"].map(|bytes| pair(0, bytes)).concat();
+    let (show, erase) = (pair(0, [0x14, 0x2F]), pair(0, [0x14, 0x2C]));
+    let second = pair(1, [0x15, 0x2C]);
+    let sample = |from: i64, until: i64, data: &[u8]| Sample {
+        data: data.to_vec(),
+        pts: ms(from),
+        dts: ms(from),
+        duration: ms(until - from),
+        kind: retake_media::SampleKind::Sync,
+    };
+    let captions = Track {
+        format: TrackFormat::ClosedCaptions,
+        samples: vec![
+            sample(0, 1000, &load),
+            sample(1000, 2000, &[&show[..], &second].concat()),
+            sample(2000, 3000, &[]),
+            sample(3000, 6000, &erase),
+        ],
+    };
+    let pass = |name: &str, captions: &Track| {
+        let film = studio.path(name);
+        let (writer, inputs) = started(&film, &[video.format.clone(), captions.format.clone()]);
+        assert_eq!(inputs[1].media_type(), MediaType::ClosedCaption);
+        writer.start_session(Time::ZERO).unwrap();
+        let wrong = sample(0, 1000, &[0xFE, 1, 2]);
+        assert!(matches!(mistake(inputs[1].append(wrong).unwrap_err()), Mistake::WrongMedia(_)));
+        append_all(&inputs, &[video.clone(), captions.clone()]);
+        writer.finish_writing_and_wait().unwrap();
+        film
+    };
+    let film = pass("b.mov", &captions);
+    let track = &boxes(&std::fs::read(&film).unwrap(), &[b"moov", b"trak"])[1];
+    assert_eq!(boxes(track, &[b"mdia", b"hdlr"])[0][8..12], *b"clcp");
+    let stored: Vec<_> = samples(&film, 1).into_iter().map(|(_, data)| data).collect();
+    let atom = |kind: &[u8; 4], pairs: &[u8]| [&[0, 0, 0, 8 + pairs.len() as u8][..], kind, pairs].concat();
+    let pairs =
+        |packets: &[u8]| packets.chunks(3).flat_map(|packet| packet[1..].to_vec()).collect::<Vec<_>>();
+    let expected = [
+        atom(b"cdat", &pairs(&load)),
+        [atom(b"cdat", &show[1..]), atom(b"cdt2", &second[1..])].concat(),
+        atom(b"cdat", &[0x80, 0x80]),
+        atom(b"cdat", &erase[1..]),
+    ];
+    assert_eq!(stored, expected);
+    assert_eq!(
+        ffprobe("-select_streams s -show_entries stream=codec_name,codec_tag_string", &film),
+        ["eia_608,c608"]
+    );
+    let shown = subrip(&film);
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(shown[0].0, "1,000-3,000");
+    assert!(shown[0].1.contains("HI U"), "{shown:?}");
+
+    let read = Track::read(&film, 1);
+    assert_eq!(read.format, TrackFormat::ClosedCaptions);
+    let packets: Vec<_> = read.samples.iter().map(|sample| sample.data.clone()).collect();
+    let nothing = vec![0xFC, 0x80, 0x80];
+    assert_eq!(packets, [load, captions.samples[1].data.clone(), nothing, erase.to_vec()]);
+    assert_eq!(samples(&pass("c.mov", &read), 1), samples(&film, 1));
+
+    for container in [Container::Mp4, Container::Mkv, Container::WebM] {
+        let writer = AssetWriter::new("nowhere", container);
+        assert!(!writer.can_add(&AssetWriterInput::passthrough(TrackFormat::ClosedCaptions)), "{container}");
+        assert!(!writer.available_media_types().contains(&MediaType::ClosedCaption));
+    }
+}
+
+/// RD-7: a sample whose items are damaged is an error, and nothing is guessed; a film that is cut off in its
+/// index, or whose keys are of another kind, has no metadata that can be read, and its samples are none.
+#[test]
+fn damaged_metadata_is_an_error() {
+    let Some(studio) = Studio::open() else { return };
+    let video = Track::read(&studio.render(FILM, "a.mp4"), 0);
+    let pulse = |value| group(value * 1000, None, &[item("pulse", MetadataValue::Integer(value))]);
+    let film = studio.path("b.mp4");
+    let (writer, inputs) = started(&film, &[video.format.clone(), TrackFormat::Metadata(metadata_format())]);
+    writer.start_session(Time::ZERO).unwrap();
+    let samples = (0..6).map(|value| Sample {
+        data: metadata_format().payload(&pulse(value).items).unwrap(),
+        pts: ms(value * 1000),
+        dts: ms(value * 1000),
+        duration: ms(1000),
+        kind: retake_media::SampleKind::Sync,
+    });
+    let metadata = Track { format: TrackFormat::Metadata(metadata_format()), samples: samples.collect() };
+    append_all(&inputs, &[video, metadata]);
+    writer.finish_writing_and_wait().unwrap();
+    let whole = std::fs::read(&film).unwrap();
+    let find = |bytes: &[u8]| whole.windows(bytes.len()).position(|window| window == bytes).unwrap();
+    let change = |name: &str, at: usize, byte: u8| {
+        let mut bytes = whole.clone();
+        bytes[at] = byte;
+        let path = studio.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        AssetReader::open(&path).unwrap()
+    };
+    // the length of the one item of the fourth sample
+    let item = [&[0, 0, 0, 16, 0, 0, 0, 1][..], &3_i64.to_be_bytes()].concat();
+    let mut output = change("c.mp4", find(&item) + 3, 15).timed_metadata(1).unwrap();
+    for _ in 0..3 {
+        assert!(output.next().unwrap().is_some());
+    }
+    let error = output.next().unwrap_err();
+    assert!(matches!(error, MediaError::Read { frame: 3, .. }), "{error}");
+    assert!(output.next().unwrap().is_none());
+
+    let reader = change("d.mp4", find(b"mdtacom.example.pulse"), b'x');
+    assert!(matches!(reader.timed_metadata(1), Err(MediaError::NoDecoder { .. })));
 }
 
 /// AD-5, AI-4, AI-8: what cannot be appended is refused by its cause, and changes nothing.
@@ -405,6 +723,9 @@ fn what_cannot_be_appended_is_refused() {
     ));
     assert!(matches!(refused(caption(3000, 4000, "a\0b")), Mistake::BadValue(_)));
     assert!(matches!(refused(caption(3000, 4000, &"x".repeat(65_536))), Mistake::BadValue(_)));
+    let styles = vec![TextStyle { characters: 0..2, bold: true, ..TextStyle::default() }];
+    let beyond = Caption { styles: styles.clone(), ..caption(3000, 4000, "a") };
+    assert!(matches!(refused(beyond), Mistake::BadValue(_)));
 
     let pulse = [item("pulse", MetadataValue::Integer(70))];
     groups.append(group(0, Some(500), &pulse)).unwrap();
@@ -465,9 +786,9 @@ fn what_a_container_does_not_hold_is_refused() {
     let metadata = || AssetWriterInput::timed_metadata(metadata_format());
     for container in [Container::Mkv, Container::WebM] {
         let writer = AssetWriter::new("nowhere", container);
-        assert_eq!(writer.available_media_types(), [Video, Audio, Subtitle]);
+        assert_eq!(writer.available_media_types(), [Video, Audio, Subtitle, Text]);
         assert!(!writer.can_apply(&TrackFormat::Timecode(self::timecodes())));
-        for input in [timecodes(), metadata(), AssetWriterInput::text()] {
+        for input in [timecodes(), metadata()] {
             assert!(!writer.can_add(&input), "{input:?}");
             let Mistake::CannotAdd(why) = writer.add(&input).unwrap_err().mistake else { panic!() };
             assert!(why.contains("Matroska has no tracks"), "{why}");
@@ -479,8 +800,11 @@ fn what_a_container_does_not_hold_is_refused() {
     for input in [timecodes(), metadata(), AssetWriterInput::subtitles()] {
         assert!(matches!(writer.add(&input).unwrap_err().mistake, Mistake::CannotAdd(_)));
     }
-    let writer = AssetWriter::new("nowhere", Container::Mov);
+    let writer = AssetWriter::new("nowhere", Container::Mp4);
     assert_eq!(writer.available_media_types(), [Video, Audio, Subtitle, Text, Timecode, Metadata]);
+    let writer = AssetWriter::new("nowhere", Container::Mov);
+    let all = [Video, Audio, Subtitle, Text, ClosedCaption, Timecode, Metadata];
+    assert_eq!(writer.available_media_types(), all);
     let passthrough = |format| AssetWriterInput::passthrough(TrackFormat::Text(format));
     assert!(!writer.can_add(&passthrough(retake_media::TextFormat::SubRip)));
     assert!(writer.can_add(&passthrough(retake_media::TextFormat::TimedText)));

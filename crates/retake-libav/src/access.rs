@@ -171,6 +171,28 @@ impl Bytes {
     }
 }
 
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            #[cfg(test)]
+            Self::File(_) if tests::fails() => Err(io::Error::from_raw_os_error(5 /* EIO */)),
+            Self::File(file) => file.read(buffer),
+            Self::Object(object) => object.read(buffer),
+            Self::Pipe(pipe) => pipe.read(buffer),
+        }
+    }
+}
+
+impl Seek for Bytes {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Object(object) => object.seek(to),
+            Self::Pipe(_) => Err(io::Error::from_raw_os_error(29 /* ESPIPE */)),
+        }
+    }
+}
+
 fn open_object(address: &str, access: &Access) -> io::Result<ObjectFile> {
     let Some(objects) = &access.objects else {
         let what = "this program was built without object stores (feature `objects`)";
@@ -241,14 +263,7 @@ unsafe extern "C" fn read(bytes: *mut c_void, buffer: *mut u8, size: c_int) -> c
     // SAFETY: the buffer has as many bytes as stated.
     let buffer = unsafe { std::slice::from_raw_parts_mut(buffer, usize::try_from(size).unwrap_or(0)) };
     loop {
-        let count = match bytes {
-            #[cfg(test)]
-            Bytes::File(_) if tests::fails() => Err(io::Error::from_raw_os_error(5 /* EIO */)),
-            Bytes::File(file) => file.read(buffer),
-            Bytes::Object(object) => object.read(buffer),
-            Bytes::Pipe(pipe) => pipe.read(buffer),
-        };
-        match count {
+        match bytes.read(buffer) {
             Ok(count) => return c_int::try_from(count).unwrap_or(c_int::MAX),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return errno(&error),
@@ -268,9 +283,7 @@ unsafe extern "C" fn seek(bytes: *mut c_void, offset: i64, whence: c_int) -> i64
     let place = match bytes {
         Bytes::File(file) if whence == -1 => file.metadata().map(|facts| facts.len()),
         Bytes::Object(object) if whence == -1 => Ok(object.length()),
-        Bytes::File(file) => file.seek(to),
-        Bytes::Object(object) => object.seek(to),
-        Bytes::Pipe(_) => Err(io::Error::from_raw_os_error(29 /* ESPIPE */)),
+        bytes => bytes.seek(to),
     };
     match place {
         Ok(place) => i64::try_from(place).unwrap_or(i64::MAX),

@@ -108,15 +108,24 @@ impl Container {
 
     /// Returns whether a track of this format can be written, and is played in this container. ISO files hold
     /// timecodes, timed metadata, and text in forms of their own; Matroska holds text as SubRip or WebVTT,
-    /// and WebM as WebVTT.
+    /// and WebM as WebVTT. Texts of QuickTime, which are not shown, become the chapters of Matroska and WebM.
+    /// QuickTime alone holds closed captions.
     pub fn can_hold_track(self, format: &TrackFormat) -> bool {
         match format {
             TrackFormat::Video(format) => self.can_hold(format.codec),
             TrackFormat::Audio(format) => self.can_hold_sound(&format.codec),
             TrackFormat::Text(TextFormat::SubRip) => self == Self::Mkv,
             TrackFormat::Text(TextFormat::WebVtt) => matches!(self, Self::Mkv | Self::WebM),
+            TrackFormat::Text(TextFormat::QuickTimeText) => true,
+            TrackFormat::ClosedCaptions => self == Self::Mov,
             TrackFormat::Text(_) | TrackFormat::Timecode(_) | TrackFormat::Metadata(_) => self.is_iso(),
         }
+    }
+
+    /// Returns whether the samples of such a track are written as chapters of the film, which has no track of
+    /// them then.
+    pub(crate) fn makes_chapters(self, format: &TrackFormat) -> bool {
+        !self.is_iso() && matches!(format, TrackFormat::Text(TextFormat::QuickTimeText))
     }
 
     /// Refuses a track that the container cannot hold.
@@ -127,10 +136,12 @@ impl Container {
         let codec = match format {
             TrackFormat::Text(_) => "text of this form",
             TrackFormat::Timecode(_) => "timecodes",
+            TrackFormat::ClosedCaptions => "closed captions",
             _ => "timed metadata",
         };
         let remedy = match format {
             TrackFormat::Text(_) => "choose the container's own form of text",
+            TrackFormat::ClosedCaptions => "write an .mov file",
             _ => "write an .mov or .mp4 file",
         };
         Err(MediaError::CannotHold { container: self.name(), codec: codec.into(), remedy })

@@ -166,6 +166,7 @@ pub(crate) struct RawStream {
     pub(crate) extradata: *const u8,
     pub(crate) extradata_size: usize,
     pub(crate) disposition: i32,
+    pub(crate) id: i32,
 }
 
 #[repr(C)]
@@ -407,6 +408,13 @@ unsafe extern "C" {
         shift_den: i64,
         end_num: i64,
         end_den: i64,
+    ) -> c_int;
+    pub(crate) fn rt_output_chapter(
+        output: *mut RtOutput,
+        base: Ratio,
+        start: i64,
+        end: i64,
+        title: *const c_char,
     ) -> c_int;
     pub(crate) fn rt_output_header(output: *mut RtOutput) -> c_int;
     pub(crate) fn rt_output_write(

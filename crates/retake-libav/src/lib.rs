@@ -12,6 +12,7 @@
 mod access;
 mod adts;
 mod clock;
+mod closed_captions;
 mod container;
 mod copier;
 mod decoder;
@@ -27,6 +28,7 @@ mod frame;
 mod handed;
 mod index;
 mod input;
+mod metadata_keys;
 mod muxer;
 mod note;
 mod objects;
@@ -59,6 +61,11 @@ pub mod fuzzing {
     /// In how many places a Matroska file is damaged, walked in steps of so many bytes.
     pub fn damaged_places(file: &[u8], step: usize) -> std::io::Result<u64> {
         crate::elements::damaged_places(file, step)
+    }
+
+    /// The keys of a track of timed metadata in an ISO file.
+    pub fn metadata_keys(file: &[u8], track: u32) -> std::io::Result<Option<retake_media::MetadataFormat>> {
+        crate::metadata_keys::read(&mut std::io::Cursor::new(file), track, &|| false)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writes films: compressed samples of several tracks, and copies of others.
 
+use crate::closed_captions;
 use crate::container::Container;
 use crate::copier::Copier;
 use crate::error::MediaError;
@@ -89,13 +90,42 @@ pub struct MuxerSample<'a> {
 
 /// Writes compressed samples of several tracks, in exactly the order they come in. It has no policy: its user
 /// must interleave the tracks and choose the times.
+///
+/// A track of [`TextFormat::QuickTimeText`] is a track in ISO files. In Matroska its samples become the chapters
+/// of the film, in place of those of a film that is copied: each lasts as long as its sample says, and one
+/// without a text is none.
 pub struct Muxer {
     path: PathBuf,
     output: Output,
-    time_bases: Vec<Rational>,
+    places: Vec<Place>,
+    chapters: Vec<Chapter>,
     copier: Option<Copier>,
     container: Container,
     handed: Handed,
+}
+
+/// Where the samples of a track go.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The number of the track in the file; `None` if its samples become chapters.
+    stream: Option<u32>,
+    time_base: Rational,
+    coding: Coding,
+}
+
+/// How the payload of samples lies in the file.
+#[derive(Clone, Copy)]
+enum Coding {
+    AsIs,
+    ClosedCaptions,
+}
+
+/// A chapter that is written at the end of the file.
+struct Chapter {
+    time_base: Rational,
+    start: i64,
+    end: i64,
+    title: String,
 }
 
 /// What is to be told of a film that was written.
@@ -136,9 +166,14 @@ impl Muxer {
             Some((info, start)) => open_source(info, &mut notes)?.map(|input| (info, input, start)),
             None => None,
         };
+        let has_chapters = tracks.iter().any(|track| container.makes_chapters(track.format));
         if let Some((info, input, start)) = &source {
             handed.copy_film_tags(input, &mut output).map_err(refused)?;
-            if start.is_numeric() {
+            if has_chapters && info.chapters > 0 {
+                let text = "the chapters of the copied film are left out, because the film has others".into();
+                notes.push(Note { track: None, text });
+            }
+            if start.is_numeric() && !has_chapters {
                 let end = info.window.as_ref().and_then(|window| window.end);
                 let end = end.map_or(Time::POSITIVE_INFINITY, |end| info.video.time(end));
                 output.chapters(input, *start, end).map_err(refused)?;
@@ -148,6 +183,7 @@ impl Muxer {
             output.tag(None, name, value).map_err(refused)?;
         }
         let mut first = source.as_ref().map(|(info, input, _)| (input, info.video.index));
+        let mut streams = Vec::new();
         for track in tracks {
             let mut like = None;
             match track.format {
@@ -158,7 +194,16 @@ impl Muxer {
                 format if format.is_described_by_caller() => container.check_track(format)?,
                 _ => {}
             }
-            add_track(container, track, like, &mut output, &mut handed, &mut notes).map_err(refused)?;
+            if container.makes_chapters(track.format) {
+                if let Some(language) = track.language.filter(|language| *language != "und") {
+                    let text = format!("the language of chapters ({language}) is not written to {container}");
+                    notes.push(Note { track: None, text });
+                }
+                streams.push(None);
+                continue;
+            }
+            let added = add_track(container, track, like, &mut output, &mut handed, &mut notes);
+            streams.push(Some(added.map_err(refused)?));
         }
         let copier = match source {
             Some((info, input, start)) => {
@@ -170,9 +215,20 @@ impl Muxer {
         };
         options(settings, &mut output).map_err(refused)?;
         output.header().map_err(refused)?;
-        let bases = (0..tracks.len() as u32).map(|track| output.time_base(track));
-        let time_bases = bases.collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        Ok((Self { path: path.into(), output, time_bases, copier, container, handed }, notes))
+        let place = |(track, stream): (&MuxerTrack<'_>, Option<u32>)| {
+            let time_base = match stream {
+                Some(stream) => output.time_base(stream)?,
+                None => time_base_of(track),
+            };
+            let coding = match track.format {
+                TrackFormat::ClosedCaptions => Coding::ClosedCaptions,
+                _ => Coding::AsIs,
+            };
+            Ok(Place { stream, time_base, coding })
+        };
+        let places = tracks.iter().zip(streams).map(place).collect::<Result<_, _>>().map_err(refused)?;
+        let chapters = Vec::new();
+        Ok((Self { path: path.into(), output, places, chapters, copier, container, handed }, notes))
     }
 
     /// Returns the seconds a tick of a track.
@@ -180,7 +236,7 @@ impl Muxer {
     /// # Panics
     /// Panics if there is no such track.
     pub fn time_base(&self, track: usize) -> Rational {
-        self.time_bases[track]
+        self.places[track].time_base
     }
 
     /// Writes a sample.
@@ -191,10 +247,31 @@ impl Muxer {
     /// # Panics
     /// Panics if there is no such track.
     pub fn write(&mut self, track: usize, sample: MuxerSample<'_>) -> Result<(), MediaError> {
-        let base = self.time_bases[track];
+        let Place { stream, time_base, coding } = self.places[track];
         let MuxerSample { pts, dts, duration, sync, disposable, data } = sample;
+        let Some(stream) = stream else {
+            let title = TextFormat::QuickTimeText.text(data);
+            if !title.is_empty() {
+                let end = pts.saturating_add(duration);
+                self.chapters.push(Chapter { time_base, start: pts, end, title });
+            }
+            return Ok(());
+        };
+        let atoms = match coding {
+            Coding::AsIs => None,
+            Coding::ClosedCaptions => {
+                let what = "closed captions of a track are packets of CEA-608";
+                let refused = || MediaError::Mux {
+                    file: self.path.clone(),
+                    what: "a sample cannot be written".into(),
+                    detail: what.into(),
+                };
+                Some(closed_captions::atoms(data).ok_or_else(refused)?)
+            }
+        };
+        let data = atoms.as_deref().unwrap_or(data);
         let stamps = Stamps { pts, dts, duration };
-        let written = self.output.write(track as u32, base, stamps, sync, disposable, data);
+        let written = self.output.write(stream, time_base, stamps, sync, disposable, data);
         written.map_err(|failure| self.error("a sample cannot be written", &failure))
     }
 
@@ -237,11 +314,13 @@ impl Muxer {
     /// Fails like [`Muxer::copy_until`].
     pub fn finish(mut self) -> Result<FinishedFilm, MediaError> {
         self.copy_until(Time::POSITIVE_INFINITY)?;
-        let Self { path, output, copier, container, handed, .. } = self;
+        let Self { path, mut output, chapters, copier, container, handed, .. } = self;
         let bytes = output.bytes();
-        output
-            .finish()
-            .map_err(|failure| MediaError::write(&path, bytes, "the file cannot be completed", &failure))?;
+        let failed = |failure| MediaError::write(&path, bytes, "the file cannot be completed", &failure);
+        for Chapter { time_base, start, end, title } in &chapters {
+            output.chapter(*time_base, *start, *end, title).map_err(failed)?;
+        }
+        output.finish().map_err(failed)?;
         let mut notes = copier.map_or_else(Vec::new, |copier| copier.notes());
         let mut finished = handed.compare(&path, container)?;
         notes.append(&mut finished.notes);
@@ -251,6 +330,10 @@ impl Muxer {
     fn error(&self, what: &str, failure: &Failure) -> MediaError {
         MediaError::write(&self.path, self.output.bytes(), what, failure)
     }
+}
+
+fn time_base_of(track: &MuxerTrack<'_>) -> Rational {
+    Rational::new(1, i32::try_from(track.timescale.max(1)).unwrap_or(i32::MAX))
 }
 
 /// Opens the film that is copied from again.
@@ -276,8 +359,8 @@ fn add_track(
     output: &mut Output,
     handed: &mut Handed,
     notes: &mut Vec<Note>,
-) -> Result<(), Failure> {
-    let time_base = Rational::new(1, i32::try_from(track.timescale.max(1)).unwrap_or(i32::MAX));
+) -> Result<u32, Failure> {
+    let time_base = time_base_of(track);
     let index = match track.format {
         TrackFormat::Video(format) => {
             let video = NewVideo {
@@ -298,9 +381,10 @@ fn add_track(
         TrackFormat::Audio(format) => output.audio(format, time_base)?,
         TrackFormat::Text(TextFormat::SubRip) => output.timed("subrip", time_base)?,
         TrackFormat::Text(TextFormat::WebVtt) => output.timed("webvtt", time_base)?,
-        TrackFormat::Text(_) | TrackFormat::Timecode(_) | TrackFormat::Metadata(_) => {
-            output.timed("bin_data", time_base)?
-        }
+        TrackFormat::Text(_)
+        | TrackFormat::Timecode(_)
+        | TrackFormat::Metadata(_)
+        | TrackFormat::ClosedCaptions => output.timed("bin_data", time_base)?,
     };
     if let Some(language) = track.language {
         output.tag(Some(index), "language", language)?;
@@ -308,7 +392,7 @@ fn add_track(
     for (name, value) in track.tags {
         output.tag(Some(index), name, value)?;
     }
-    Ok(())
+    Ok(index)
 }
 
 fn options(settings: &MuxerSettings<'_>, output: &mut Output) -> Result<(), Failure> {

@@ -160,6 +160,22 @@ impl Output {
         .map(drop)
     }
 
+    /// Adds a chapter between two times in ticks of `time_base`. In Matroska it may be added until the file is
+    /// finished, if none was there when the head was written.
+    pub(crate) fn chapter(
+        &mut self,
+        time_base: Rational,
+        start: i64,
+        end: i64,
+        title: &str,
+    ) -> Result<(), Failure> {
+        let title = c_text(title);
+        let base = Ratio { num: time_base.num, den: time_base.den };
+        // SAFETY: the text is terminated, and the shim copies it.
+        attempt(|| unsafe { ffi::rt_output_chapter(self.0.as_ptr(), base, start, end, title.as_ptr()) })
+            .map(drop)
+    }
+
     /// Writes the head; no track can be added afterwards.
     pub(crate) fn header(&mut self) -> Result<(), Failure> {
         // SAFETY: the output is ours.

@@ -1,13 +1,15 @@
 //! Reads compressed samples of one track without decoding them.
 
+use crate::access::Bytes;
 use crate::adts;
 use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackKind, ticks_to_time};
 use crate::input::Input;
+use crate::metadata_keys;
 use crate::track_format::TrackFormat;
 use retake_media::{
-    Codec, FormatDescription, Rational, Sample, SampleKind, TextFormat, Time, TimecodeFormat,
+    Codec, FormatDescription, MetadataFormat, Rational, Sample, SampleKind, TextFormat, Time, TimecodeFormat,
 };
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,12 +31,12 @@ pub struct TrackReader {
 }
 
 impl TrackReader {
-    /// Opens the video, or a track of sound, text or timecodes, by its number in the file, at its first
-    /// sample. Of text, samples without a text stand between those with one.
+    /// Opens the video, or a track of sound, text, closed captions, timecodes or timed metadata, by its number in the file, at its
+    /// first sample. Of text and metadata, samples that hold nothing stand between those that do.
     ///
     /// # Errors
     /// Returns [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], subtitles
-    /// that are pictures, or any other track; else fails like [`probe`](crate::probe()).
+    /// that are pictures, metadata whose keys cannot be read, or any other track; else fails like [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, track: u32) -> Result<Self, MediaError> {
         let file = info.path.clone();
         let other = info.tracks.iter().find(|other| other.index == track);
@@ -59,9 +61,14 @@ impl TrackReader {
             TrackKind::Video if other.is_none() => {
                 TrackFormat::Video(video_format(info, input.extradata(track)).ok_or_else(unknown)?)
             }
+            TrackKind::Subtitle if codec == "eia_608" => TrackFormat::ClosedCaptions,
             TrackKind::Subtitle => TrackFormat::Text(text_format(codec).ok_or_else(unknown)?),
             TrackKind::Data if codec == "tmcd" => {
                 TrackFormat::Timecode(timecode_format(&input.extradata(track)).ok_or_else(unknown)?)
+            }
+            TrackKind::Data if codec == "mebx" => {
+                let number = u32::try_from(input.stream(track).id).map_err(|_| unknown())?;
+                TrackFormat::Metadata(metadata_format(info, number)?.ok_or_else(unknown)?)
             }
             _ => return Err(unknown()),
         };
@@ -105,6 +112,18 @@ impl TrackReader {
     fn error(&self, failure: &Failure) -> MediaError {
         MediaError::read(&self.file, self.samples, self.input.position(), failure)
     }
+}
+
+/// Reads the keys of a track of metadata, by the number that the file has for it.
+fn metadata_format(info: &FilmInfo, number: u32) -> Result<Option<MetadataFormat>, MediaError> {
+    let (file, access) = (&info.path, &info.access);
+    let mut bytes = Bytes::open(file, access)?;
+    metadata_keys::read(&mut bytes, number, &|| access.is_interrupted()).map_err(|source| {
+        match access.is_interrupted() {
+            true => MediaError::Interrupted { file: file.clone() },
+            false => MediaError::Open { file: file.clone(), source },
+        }
+    })
 }
 
 fn text_format(codec: &str) -> Option<TextFormat> {

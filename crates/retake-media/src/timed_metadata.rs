@@ -4,6 +4,7 @@
 //! lists all keys, and each sample has boxes whose types are the numbers of those keys.
 
 use crate::TimeRange;
+use std::collections::HashSet;
 
 /// The largest value, and the largest name of a key, in bytes.
 const MOST_BYTES: usize = 1 << 24;
@@ -25,10 +26,12 @@ pub enum MetadataType {
     /// A floating-point number of 64 bits.
     #[doc(alias = "kCMMetadataBaseDataType_Float64")]
     Float,
+    /// Another well-known type of the QuickTime File Format, by its number. Values are [`MetadataValue::Data`].
+    Other(u32),
 }
 
 impl MetadataType {
-    /// Every type.
+    /// Every type that has values of its own.
     pub const ALL: [Self; 4] = [Self::Data, Self::Text, Self::Integer, Self::Float];
 
     /// Returns the number among the well-known types of the QuickTime File Format.
@@ -38,6 +41,26 @@ impl MetadataType {
             Self::Text => 1,
             Self::Float => 24,
             Self::Integer => 74,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// Returns the type with a number among the well-known types.
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::Data,
+            1 => Self::Text,
+            24 => Self::Float,
+            74 => Self::Integer,
+            code => Self::Other(code),
+        }
+    }
+
+    /// Returns whether a value can be of this type.
+    fn fits(self, value: &MetadataValue) -> bool {
+        match self {
+            Self::Other(_) => matches!(value, MetadataValue::Data(_)),
+            own => value.data_type() == own,
         }
     }
 }
@@ -46,7 +69,7 @@ impl MetadataType {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum MetadataValue {
-    /// Bytes that only the program knows.
+    /// Bytes that only the program knows, or a value of a type that has no variant here.
     Data(Vec<u8>),
     /// Text.
     Text(String),
@@ -78,7 +101,7 @@ impl MetadataValue {
 
     fn read(data_type: MetadataType, bytes: &[u8]) -> Option<Self> {
         Some(match data_type {
-            MetadataType::Data => Self::Data(bytes.to_vec()),
+            MetadataType::Data | MetadataType::Other(_) => Self::Data(bytes.to_vec()),
             MetadataType::Text => Self::Text(String::from_utf8(bytes.to_vec()).ok()?),
             MetadataType::Integer => Self::Integer(i64::from_be_bytes(bytes.try_into().ok()?)),
             MetadataType::Float => Self::Float(f64::from_be_bytes(bytes.try_into().ok()?)),
@@ -119,6 +142,9 @@ pub enum MetadataError {
     /// A key is there twice, with the same language.
     #[error("the key {0} is there twice")]
     KnownKey(String),
+    /// A key has the number 0 or 2³² - 1, which no key can have, or that of another key.
+    #[error("{0} cannot be the number of one key")]
+    BadNumber(u32),
     /// The description has no such kind of item.
     #[error("the track has no values of this type and language for the key {0}")]
     NotDescribed(String),
@@ -131,7 +157,9 @@ pub enum MetadataError {
 #[doc(alias = "CMMetadataFormatDescription")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MetadataFormat {
+    /// The keys by their numbers, ascending.
     keys: Vec<MetadataKey>,
+    numbers: Vec<u32>,
 }
 
 /// One item.
@@ -178,39 +206,59 @@ impl MetadataFormat {
     /// Format recommends in place of a sample without bytes.
     pub const NOTHING: [u8; 8] = [0, 0, 0, 8, 0, 0, 0, 0];
 
-    /// Makes a description of these keys.
+    /// Makes a description of these keys, which are numbered from 1.
     ///
     /// # Errors
     /// Returns [`MetadataError::NoKeys`], [`MetadataError::BadKey`] or [`MetadataError::KnownKey`].
     #[doc(alias = "CMMetadataFormatDescriptionCreateWithMetadataSpecifications")]
     pub fn new(keys: Vec<MetadataKey>) -> Result<Self, MetadataError> {
+        Self::numbered((1..).zip(keys).collect())
+    }
+
+    /// Makes a description of keys by their numbers in samples, which are those of another film.
+    ///
+    /// # Errors
+    /// Returns [`MetadataError::BadNumber`], and those of [`new`](Self::new).
+    pub fn numbered(mut keys: Vec<(u32, MetadataKey)>) -> Result<Self, MetadataError> {
         if keys.is_empty() {
             return Err(MetadataError::NoKeys);
         }
-        for (index, key) in keys.iter().enumerate() {
+        keys.sort_by_key(|(number, _)| *number);
+        let twice = keys.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0);
+        let wrong = keys.iter().map(|(number, _)| *number).find(|number| matches!(*number, 0 | u32::MAX));
+        if let Some(number) = wrong.or(twice) {
+            return Err(MetadataError::BadNumber(number));
+        }
+        let mut known = HashSet::new();
+        for (_, key) in &keys {
             let no_tag = key.language.as_ref().is_some_and(|tag| tag.is_empty() || tag.contains('\0'));
             if key.name.is_empty() || key.name.len() > MOST_BYTES || no_tag {
                 return Err(MetadataError::BadKey(key.name.clone()));
             }
-            let same = |other: &MetadataKey| other.name == key.name && other.language == key.language;
-            if keys[..index].iter().any(same) {
+            if !known.insert((&key.name, &key.language)) {
                 return Err(MetadataError::KnownKey(key.name.clone()));
             }
         }
-        Ok(Self { keys })
+        let (numbers, keys) = keys.into_iter().unzip();
+        Ok(Self { keys, numbers })
     }
 
-    /// Returns all keys. In samples they are numbered from 1, in this order.
+    /// Returns all keys, in the order of their numbers.
     pub fn keys(&self) -> &[MetadataKey] {
         &self.keys
+    }
+
+    /// Returns all keys with the numbers that they have in samples, ascending.
+    pub fn numbered_keys(&self) -> impl Iterator<Item = (u32, &MetadataKey)> {
+        self.numbers.iter().copied().zip(&self.keys)
     }
 
     /// Returns the number of an item's key.
     fn number(&self, item: &MetadataItem) -> Option<u32> {
         let fits = |key: &MetadataKey| {
-            key.name == item.key && key.language == item.language && key.data_type == item.value.data_type()
+            key.name == item.key && key.language == item.language && key.data_type.fits(&item.value)
         };
-        u32::try_from(self.keys.iter().position(fits)? + 1).ok()
+        self.keys.iter().position(fits).map(|index| self.numbers[index])
     }
 
     /// Returns items as the payload of a sample.
@@ -239,8 +287,8 @@ impl MetadataFormat {
             let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
             let size = word(0) as usize;
             let bytes = payload.get(8..size)?;
-            let key = (word(4) as usize).checked_sub(1).and_then(|index| self.keys.get(index));
-            if let Some(key) = key {
+            if let Ok(index) = self.numbers.binary_search(&word(4)) {
+                let key = &self.keys[index];
                 let value = MetadataValue::read(key.data_type, bytes)?;
                 items.push(MetadataItem { key: key.name.clone(), value, language: key.language.clone() });
             }
@@ -287,6 +335,30 @@ mod tests {
         assert_eq!(MetadataFormat::new(Vec::new()), Err(MetadataError::NoKeys));
         assert_eq!(MetadataFormat::new(vec![key("")]), Err(MetadataError::BadKey(String::new())));
         assert_eq!(MetadataFormat::new(vec![key("a"), key("a")]), Err(MetadataError::KnownKey("a".into())));
+    }
+
+    /// RD-7: keys keep the numbers of the film that they were read from, and values of types without a variant
+    /// are their bytes.
+    #[test]
+    fn keys_keep_their_numbers() {
+        let pulse = MetadataKey::new("pulse", MetadataType::from_code(74));
+        let place = MetadataKey::new("place", MetadataType::from_code(80));
+        let format = MetadataFormat::numbered(vec![(9, pulse.clone()), (3, place.clone())]).unwrap();
+        assert_eq!(format.numbered_keys().collect::<Vec<_>>(), [(3, &place), (9, &pulse)]);
+        let items = [
+            MetadataItem::new("pulse", MetadataValue::Integer(1)),
+            MetadataItem::new("place", MetadataValue::Data(vec![5])),
+        ];
+        let bytes = b"\0\0\0\x10\0\0\0\x09\0\0\0\0\0\0\0\x01\0\0\0\x09\0\0\0\x03\x05";
+        assert_eq!(format.payload(&items).unwrap(), bytes);
+        assert_eq!(format.items(bytes), Some(items.to_vec()));
+        for number in [0, u32::MAX, 3] {
+            let keys = vec![(3, place.clone()), (number, pulse.clone())];
+            assert_eq!(MetadataFormat::numbered(keys), Err(MetadataError::BadNumber(number)));
+        }
+        for kind in MetadataType::ALL {
+            assert_eq!(MetadataType::from_code(kind.code()), kind);
+        }
     }
 
     proptest! {

@@ -112,8 +112,8 @@ pub mod asset {
         AppendError, AssembledTrack, AssetReader, AssetWriter, AssetWriterInput, AssetWriterInputGroup,
         AssetWritingPlanner, BitRateStrategy, CallError, CaptionAdaptor, CaptionReceiver, Captions,
         Container, EncoderSetup, HandlerError, InputEncoder, InputOptions, MediaDataLocation, MediaSample,
-        MediaType, MetadataAdaptor, MetadataReceiver, Mistake, MultiPassController, OpenedEncoder,
-        OtherTracks, OutputSettings, OutputSettingsAssistant, OutputSource, PassDescription,
+        MediaType, MetadataAdaptor, MetadataGroups, MetadataReceiver, Mistake, MultiPassController,
+        OpenedEncoder, OtherTracks, OutputSettings, OutputSettingsAssistant, OutputSource, PassDescription,
         PassDescriptions, PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmSamples, Picture, Pictures,
         PixelBufferAdaptor, PixelBufferReceiver, PlannedSegment, PlannerError, PlannerProgress, PresetSize,
         Queue, ReaderOutput, SampleInfo, SampleReceiver, Samples, SegmentDelegate, SegmentKind,
@@ -123,7 +123,7 @@ pub mod asset {
     };
     pub use retake_media::{
         Caption, MetadataError, MetadataFormat, MetadataItem, MetadataKey, MetadataType, MetadataValue,
-        TextFormat, Timecode, TimecodeError, TimecodeFormat, TimedMetadataGroup,
+        TextFormat, TextStyle, Timecode, TimecodeError, TimecodeFormat, TimedMetadataGroup,
     };
 }
 

@@ -3,6 +3,7 @@ use crate::run::shell::Shared;
 use crate::state::associations::Association;
 use crate::types::association::TrackAssociation;
 use crate::types::error::{Mistake, UsageError};
+use crate::types::media::MediaType;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The inputs whose tracks are something to that of another one: handles, because they may not be of a writer
@@ -25,7 +26,8 @@ impl AssetWriterInput {
 
     /// Says what another input's track is to this one's. Both have to be added to one writer before it
     /// starts, which must write an ISO file: Matroska has no references between tracks, and a writer of it
-    /// does not start with one.
+    /// does not start with one. It has chapters, and takes a [`TrackAssociation::ChapterList`] of texts for
+    /// those.
     ///
     /// # Errors
     /// [`Mistake::Status`](crate::Mistake::Status) once the writer has started,
@@ -48,10 +50,9 @@ impl AssetWriterInput {
         }
         let without =
             |input: &Self| input.look(|state, _| !state.destination().container.is_iso()).unwrap_or(false);
-        if without(self) || without(other) {
-            return Err(Mistake::BadValue(
-                "Matroska has no references between tracks: write an .mov or .mp4 file",
-            ));
+        let names = kind.makes_chapters() && other.media_type() == MediaType::Text;
+        if (without(self) || without(other)) && !names {
+            return Err(Mistake::BadValue(Association::NO_REFERENCES));
         }
         if self == other {
             return Err(Mistake::BadValue("a track is nothing to itself"));

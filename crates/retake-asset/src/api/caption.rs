@@ -42,7 +42,8 @@ impl CaptionAdaptor {
     /// [`Mistake::TimeGoesBack`](crate::Mistake::TimeGoesBack),
     /// [`Mistake::Overlaps`](crate::Mistake::Overlaps) for texts that are no subtitles, and
     /// [`Mistake::BadValue`](crate::Mistake::BadValue) for a text of more than 65535 bytes or with a zero
-    /// among them.
+    /// among them, for styles that are not of its characters, not in order or not apart, and for any styles of
+    /// texts that are no subtitles.
     #[doc(alias = "appendCaption:")]
     pub fn append(&self, caption: Caption) -> Result<(), AppendError<Caption>> {
         self.0.append_caption(caption, "append")
@@ -52,7 +53,7 @@ impl CaptionAdaptor {
 impl AssetWriterInput {
     /// An input for subtitles, which are appended as [`Caption`]s by a [`CaptionAdaptor`] or a
     /// [`CaptionReceiver`](crate::CaptionReceiver). The container decides on their form: `tx3g` in ISO files,
-    /// SubRip in Matroska, WebVTT in WebM.
+    /// SubRip in Matroska, WebVTT in WebM. All of them hold [styles](retake_media::TextStyle).
     ///
     /// In ISO files subtitles that are shown at once become one sample, the newest on top, because each
     /// sample takes the place of the one before; and what is between subtitles is a sample without text.
@@ -67,8 +68,10 @@ impl AssetWriterInput {
 
     /// An input for texts that are not shown with the pictures, such as the names of chapters: see
     /// [`TrackAssociation::ChapterList`](crate::TrackAssociation::ChapterList). They are appended as those of
-    /// [`subtitles`](Self::subtitles), one after the other, and written as `text` of QuickTime. ISO files
-    /// alone have such tracks.
+    /// [`subtitles`](Self::subtitles), one after the other, and written as `text` of QuickTime in ISO files.
+    /// Matroska has no such tracks: there, and in WebM, the input has to be a chapter list, there is one at
+    /// most, and its texts are the names of the chapters of the film, in place of those of a film that is
+    /// copied. Their language is not written to Matroska, which a note tells.
     #[doc(alias = "AVMediaTypeText")]
     pub fn text() -> Self {
         Self::of_captions(Box::new(CaptionEncoder::new(MediaType::Text)), MediaType::Text)
@@ -84,10 +87,16 @@ impl AssetWriterInput {
             return Err(AppendError::usage(call, self.wrong_media()));
         };
         if !caption.is_storable() {
-            let mistake = Mistake::BadValue("a caption has at most 65535 bytes, and none of them is zero");
+            let mistake = Mistake::BadValue(
+                "a caption has at most 65535 bytes, none of which is zero, and styles of its own characters, in order and apart",
+            );
             return Err(AppendError::usage(call, mistake));
         }
         let overlaps = self.media_type() == MediaType::Subtitle;
+        if !overlaps && !caption.styles.is_empty() {
+            let mistake = Mistake::BadValue("texts that are not shown have no styles");
+            return Err(AppendError::usage(call, mistake));
+        }
         let media = Media::Caption { range: caption.range, overlaps };
         encoder.append(track, call, caption, &media)
     }
@@ -118,9 +127,9 @@ impl CaptionEncoder {
 impl InputEncoder<Caption> for CaptionEncoder {
     fn open(&mut self, setup: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
         self.format = match (setup.container, self.media_type) {
+            (_, MediaType::Text) => TextFormat::QuickTimeText,
             (Some(Container::Mkv), _) => TextFormat::SubRip,
             (Some(Container::WebM), _) => TextFormat::WebVtt,
-            (_, MediaType::Text) => TextFormat::QuickTimeText,
             _ => TextFormat::TimedText,
         };
         let row = matches!(self.format, TextFormat::TimedText | TextFormat::QuickTimeText);
@@ -131,7 +140,7 @@ impl InputEncoder<Caption> for CaptionEncoder {
     }
 
     fn encode(&mut self, caption: &Caption, pts: Time) -> Result<(), WriterError> {
-        let data = self.format.payload(&caption.text);
+        let data = self.format.sample(caption);
         let until = caption.range.end();
         let Some(row) = &mut self.row else {
             self.store([ShownText { from: pts, until, data }]);

@@ -3,14 +3,17 @@ use retake_libav::{
     Access, FilmInfo, Frame, FrameIndex, FrameReader, MediaError, PcmBlock, PcmDescription, PcmOptions,
     PcmReader, RangeReader, ReaderOptions, SeekTrust, TrackFormat, TrackReader, probe_with,
 };
-use retake_media::{Caption, PixelBuffer, Sample, TextFormat, Time, TimeRange};
+use retake_media::{
+    Caption, MetadataFormat, PixelBuffer, Sample, TextFormat, Time, TimeRange, TimedMetadataGroup,
+};
 use std::collections::VecDeque;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads a film: its pictures and its sound decoded, its captions, or the samples of a track as they are
-/// stored.
+/// Reads a film: its pictures and its sound decoded, its captions and timed metadata, or the samples of a track
+/// as they are stored.
 ///
 /// There may be any number of outputs, of the same track too. Each reads the film by itself, at its own pace,
 /// and may be used in a thread of its own.
@@ -77,8 +80,9 @@ impl AssetReader {
     /// What a track is made of: the format of an input that its samples are passed through to.
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] for a track that is neither video, sound, text nor timecodes, or of an
-    /// unknown codec.
+    /// [`MediaError::NoDecoder`] for a track that is neither video, sound, text, timecodes nor timed metadata,
+    /// or of an unknown codec; and for metadata with keys that a
+    /// [`MetadataFormat`](retake_media::MetadataFormat) cannot say.
     #[doc(alias = "formatDescriptions")]
     pub fn track_format(&self, track: u32) -> Result<TrackFormat, MediaError> {
         Ok(TrackReader::open(&self.film, track)?.format().clone())
@@ -107,8 +111,8 @@ impl AssetReader {
         ReaderOutput::new(Samples { film, track, range, reader: None })
     }
 
-    /// An output of the captions of a track of subtitles, by its number in the film. Those that an ISO file
-    /// shows at once are one.
+    /// An output of the captions of a track of subtitles, by its number in the film, with what of them is bold,
+    /// italic or underlined. Those that an ISO file shows at once are one.
     ///
     /// # Errors
     /// [`MediaError::NoDecoder`] for a track of anything else, or whose subtitles are pictures; else those of
@@ -125,6 +129,29 @@ impl AssetReader {
         let (film, range) = (self.film.clone(), self.range);
         let samples = Samples { film, track, range, reader: None };
         Ok(ReaderOutput::new(Captions { samples, format }))
+    }
+
+    /// An output of the groups of a track of timed metadata (`mebx` of ISO files), by its number in the film.
+    /// What lies between two groups is none. Of a range come the groups that begin in it, and the one that
+    /// holds where it starts.
+    ///
+    /// A sample whose items are damaged ends the output with [`MediaError::Read`].
+    ///
+    /// # Errors
+    /// [`MediaError::NoDecoder`] for a track of anything else, and as [`track_format`](Self::track_format); else
+    /// those of [`TrackReader::open`].
+    #[doc(alias = "AVAssetReaderOutputMetadataAdaptor")]
+    pub fn timed_metadata(&self, track: u32) -> Result<ReaderOutput<MetadataGroups>, MediaError> {
+        let format = match self.track_format(track)? {
+            TrackFormat::Metadata(format) => format,
+            _ => {
+                let codec = format!("track {track}, which has no timed metadata");
+                return Err(MediaError::NoDecoder { file: self.film.path.clone(), codec });
+            }
+        };
+        let (film, range) = (self.film.clone(), self.range);
+        let samples = Samples { film, track, range, reader: None };
+        Ok(ReaderOutput::new(MetadataGroups { samples, format, count: 0 }))
     }
 
     /// An output of a track of sound, by its number in the film, decoded to interleaved samples. What the
@@ -397,10 +424,11 @@ impl OutputSource for Captions {
 
     fn next(&mut self) -> Result<Option<Caption>, MediaError> {
         while let Some(sample) = self.samples.next()? {
-            let text = self.format.text(&sample.data);
+            let range = TimeRange::new(sample.pts, sample.duration);
+            let caption = self.format.caption(&sample.data, range);
             // a sample without a text stands between two captions
-            if !text.is_empty() {
-                return Ok(Some(Caption::new(text, TimeRange::new(sample.pts, sample.duration))));
+            if !caption.text.is_empty() {
+                return Ok(Some(caption));
             }
         }
         Ok(None)
@@ -411,6 +439,52 @@ impl OutputSource for Captions {
     }
 
     fn time(item: &Caption) -> Time {
+        item.range.start
+    }
+}
+
+/// Reads groups of timed metadata.
+pub struct MetadataGroups {
+    samples: Samples,
+    format: MetadataFormat,
+    /// How many samples were read.
+    count: u64,
+}
+
+impl ReaderOutput<MetadataGroups> {
+    /// The keys of all items, as the track describes them.
+    pub fn format(&self) -> &MetadataFormat {
+        &self.source.format
+    }
+}
+
+impl OutputSource for MetadataGroups {
+    type Item = TimedMetadataGroup;
+
+    fn next(&mut self) -> Result<Option<TimedMetadataGroup>, MediaError> {
+        while let Some(sample) = self.samples.next()? {
+            let Some(items) = self.format.items(&sample.data) else {
+                let what = "the items of a sample of timed metadata are damaged";
+                let source = io::Error::new(io::ErrorKind::InvalidData, what);
+                let file = self.samples.film.path.clone();
+                return Err(MediaError::Read { file, frame: self.count, byte: 0, source });
+            };
+            self.count += 1;
+            // a sample without items stands between two groups
+            if !items.is_empty() {
+                let range = TimeRange::new(sample.pts, sample.duration);
+                return Ok(Some(TimedMetadataGroup::new(items, range)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rewind(&mut self, ranges: &[TimeRange]) {
+        self.count = 0;
+        self.samples.rewind(ranges);
+    }
+
+    fn time(item: &TimedMetadataGroup) -> Time {
         item.range.start
     }
 }

@@ -92,11 +92,14 @@ impl AssetWriter {
     /// What kinds of media the container takes.
     #[doc(alias = "availableMediaTypes")]
     pub fn available_media_types(&self) -> &'static [MediaType] {
-        use MediaType::{Audio, Metadata, Subtitle, Text, Timecode, Video};
+        use MediaType::{Audio, ClosedCaption, Metadata, Subtitle, Text, Timecode, Video};
         match self.shared.look(|state| state.destination().segments) {
             Some(_) => &[Video, Audio],
+            None if self.container == Container::Mov => {
+                &[Video, Audio, Subtitle, Text, ClosedCaption, Timecode, Metadata]
+            }
             None if self.container.is_iso() => &[Video, Audio, Subtitle, Text, Timecode, Metadata],
-            None => &[Video, Audio, Subtitle],
+            None => &[Video, Audio, Subtitle, Text],
         }
     }
 

@@ -1,4 +1,4 @@
-//! This module describes tracks of text, timecodes and timed metadata, because libavformat writes them as
+//! This module describes tracks of text, timecodes, timed metadata and closed captions, because libavformat writes them as
 //! data of no known kind: their handler, their media header, and the entry in the table of sample
 //! descriptions.
 
@@ -28,8 +28,11 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// Describes a track in an ISO file; `None` if the muxer does so.
+    /// Describes a track in an ISO file; `None` if the muxer does so, and in other files.
     pub(crate) fn of(format: &TrackFormat, container: Container) -> Option<Self> {
+        if !container.is_iso() {
+            return None;
+        }
         let quick_time = container == Container::Mov;
         let null = || Node::fields(b"nmhd", vec![0; 4]);
         Some(match format {
@@ -44,6 +47,9 @@ impl Description {
             TrackFormat::Timecode(format) => {
                 let header = if quick_time { base(vec![timecode_header()]) } else { null() };
                 Self { handler: *b"tmcd", header, entry: timecode(format) }
+            }
+            TrackFormat::ClosedCaptions => {
+                Self { handler: *b"clcp", header: base(Vec::new()), entry: entry(b"c608", &[]) }
             }
             TrackFormat::Metadata(format) => {
                 let header = if quick_time { base(Vec::new()) } else { null() };
@@ -126,10 +132,10 @@ fn timecode_header() -> Node {
     Node::parent(b"tmcd", vec![Node::fields(b"tcmi", fields)])
 }
 
-/// Makes `mebx` (ISO/IEC 14496-12, 12.9.4): all keys by their numbers, from 1.
+/// Makes `mebx` (ISO/IEC 14496-12, 12.9.4): all keys by their numbers.
 fn metadata(format: &MetadataFormat) -> Option<Node> {
     let mut keys = Vec::new();
-    for (number, key) in (1_u32..).zip(format.keys()) {
+    for (number, key) in format.numbered_keys() {
         metadata_key(number, key).write(&mut keys);
     }
     let mut fields = Vec::new();

@@ -92,7 +92,9 @@ fn open(plan: SinkPlan, to: OpenOutput, cut: Cut) -> Result<Work, WriterError> {
     let narrow = plan.container.is_iso();
     let durations = |track: &SinkTrack| match &track.format {
         TrackFormat::Audio(_) => Durations::Own,
-        TrackFormat::Text(_) if !narrow => Durations::OwnAndTogether,
+        TrackFormat::Text(format) if !narrow && *format != TextFormat::QuickTimeText => {
+            Durations::OwnAndTogether
+        }
         TrackFormat::Text(format) => {
             Durations::Filled { nothing: format.payload(""), ends: *format == TextFormat::TimedText }
         }

@@ -12,6 +12,11 @@ pub(crate) struct Association {
     pub(crate) to: Option<TrackId>,
 }
 
+impl Association {
+    /// Why a writer of Matroska takes no others than of names of chapters.
+    pub(crate) const NO_REFERENCES: &'static str = "Matroska has no references between tracks, and chapters by their names alone: write an .mov or .mp4 file";
+}
+
 /// The tracks that this one refers to in the film: the type of each reference, and the number of the track,
 /// from 1.
 pub(crate) fn references(associations: &[Association], of: TrackId) -> Vec<([u8; 4], u32)> {

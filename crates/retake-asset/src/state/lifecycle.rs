@@ -80,8 +80,21 @@ impl WriterState {
                 "a track is associated with one that is not here: add both inputs to one writer",
             );
         }
-        if !self.destination.container.is_iso() && !associations.is_empty() {
-            return misconfigured("Matroska has no references between tracks: write an .mov or .mp4 file");
+        if !self.destination.container.is_iso() {
+            let names_chapters = |id: TrackId| {
+                let own = |other: &Association| other.kind.makes_chapters() && other.to == Some(id);
+                self.track(id).setup.media_type != MediaType::Text || associations.iter().any(own)
+            };
+            if !self.track_ids().all(names_chapters) {
+                return misconfigured(
+                    "Matroska has texts that are not shown as the names of chapters alone: associate the input as a chapter list",
+                );
+            }
+            let to_text = |to: TrackId| self.track(to).setup.media_type == MediaType::Text;
+            let held = |other: &Association| other.kind.makes_chapters() && other.to.is_some_and(to_text);
+            if !associations.iter().all(held) {
+                return misconfigured(Association::NO_REFERENCES);
+            }
         }
         let unhinted = |track: &TrackState| track.setup.is_unhinted();
         let unawaited = |track: &TrackState| {

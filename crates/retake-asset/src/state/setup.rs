@@ -71,10 +71,25 @@ impl WriterState {
         if self.destination.segments.is_some() && !av {
             return Some(Mistake::CannotAdd("segments hold pictures and sound alone"));
         }
-        if !self.destination.container.is_iso() && !av && setup.media_type != MediaType::Subtitle {
-            return Some(Mistake::CannotAdd(
-                "Matroska has no tracks of chapter names, timecodes or timed metadata: write an .mov or .mp4 file",
-            ));
+        if !self.destination.container.is_iso() {
+            match setup.media_type {
+                MediaType::Timecode | MediaType::Metadata => {
+                    return Some(Mistake::CannotAdd(
+                        "Matroska has no tracks of timecodes or timed metadata: write an .mov or .mp4 file",
+                    ));
+                }
+                MediaType::ClosedCaption => {
+                    return Some(Mistake::CannotAdd(
+                        "Matroska has no tracks of closed captions: write an .mov file, or attach them to pictures",
+                    ));
+                }
+                MediaType::Text if self.tracks.iter().any(same) => {
+                    return Some(Mistake::CannotAdd(
+                        "Matroska has one list of chapters, which one input names",
+                    ));
+                }
+                _ => {}
+            }
         }
         if setup.is_unhinted() && self.destination.container != Container::Mov {
             return Some(Mistake::CannotAdd(

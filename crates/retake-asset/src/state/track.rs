@@ -148,10 +148,8 @@ impl TrackSetup {
                 Err(Mistake::WrongMedia("samples that say their format: it was made without one"))
             }
             (Some(_), _) => Err(Mistake::WrongMedia("samples of the format that it was made with")),
-            (None, Some(TrackFormat::Timecode(_)))
-                if !sample.is_marker() && sample.sample.data.len() != 4 =>
-            {
-                Err(Mistake::WrongMedia("samples of timecodes, which are numbers of 32 bits"))
+            (None, Some(own)) if !sample.is_marker() => {
+                own.refuses(&sample.sample.data).map_or(Ok(()), |what| Err(Mistake::WrongMedia(what)))
             }
             (None, _) => Ok(()),
         }

@@ -31,6 +31,11 @@ pub enum TrackAssociation {
 }
 
 impl TrackAssociation {
+    /// Whether it is one that Matroska has in another form, as the chapters of the film.
+    pub(crate) const fn makes_chapters(self) -> bool {
+        matches!(self, Self::ChapterList)
+    }
+
     /// Returns the type of reference in ISO files.
     pub(crate) const fn reference(self) -> [u8; 4] {
         *match self {

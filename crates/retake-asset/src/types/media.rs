@@ -21,6 +21,9 @@ pub enum MediaType {
     /// Text that is not shown, such as the names of chapters.
     #[doc(alias = "AVMediaTypeText")]
     Text,
+    /// Closed captions of CEA-608, as a track of their own.
+    #[doc(alias = "AVMediaTypeClosedCaption")]
+    ClosedCaption,
     /// Timecodes of pictures.
     #[doc(alias = "AVMediaTypeTimecode")]
     Timecode,
@@ -36,6 +39,7 @@ impl MediaType {
             TrackFormat::Audio(_) => Self::Audio,
             TrackFormat::Text(TextFormat::QuickTimeText) => Self::Text,
             TrackFormat::Text(_) => Self::Subtitle,
+            TrackFormat::ClosedCaptions => Self::ClosedCaption,
             TrackFormat::Timecode(_) => Self::Timecode,
             TrackFormat::Metadata(_) => Self::Metadata,
             _ => Self::Video,
@@ -50,6 +54,7 @@ impl fmt::Display for MediaType {
             Self::Audio => "audio",
             Self::Subtitle => "subtitles",
             Self::Text => "text",
+            Self::ClosedCaption => "closed captions",
             Self::Timecode => "timecodes",
             Self::Metadata => "metadata",
         })

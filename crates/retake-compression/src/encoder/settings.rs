@@ -54,8 +54,14 @@ impl EncoderSettings {
     /// Tells whether HDR10+ metadata of frames belong into the stream. They describe light in the scale of
     /// PQ; a stream that does not state its transfer function may be one.
     pub fn keeps_hdr10_plus(&self) -> bool {
-        !self.controls.no_dynamic_hdr && matches!(self.colour.transfer, 2 | 16)
+        !self.controls.no_dynamic_hdr && is_light_of_pq(self.colour.transfer)
     }
+}
+
+/// Whether light in the scale of PQ is that of a stream with this transfer function, or may be, because the
+/// stream does not state its own.
+pub(crate) const fn is_light_of_pq(transfer: u8) -> bool {
+    matches!(transfer, 2 | 16)
 }
 
 /// The rate control decides the bits of each frame.

@@ -74,7 +74,7 @@ pub struct EncodeInfo {
     pub loss: PictureLoss,
 }
 
-/// What pictures of a format have that the encoded ones have not. It is no error: what is left is encoded.
+/// What a picture has, or brings, that the encoded one has not. It is no error: what is left is encoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PictureLoss {
@@ -88,6 +88,10 @@ pub struct PictureLoss {
     /// first picture did, or what that left open. A stream says them once, as the first picture or a property
     /// does; samples are encoded as they are.
     pub tags: bool,
+    /// EF-9, HD-4: closed captions, HDR10+ or Dolby Vision that came with it and that no sample carries, because
+    /// the encoder has no place for them, or because they do not go with the colours or the depth of the
+    /// stream. What `PreserveDynamicHDRMetadata` or `HDRMetadataInsertionMode` keeps out is no loss.
+    pub side_data: bool,
 }
 
 impl PictureLoss {
@@ -97,6 +101,7 @@ impl PictureLoss {
             alpha: source.has_alpha() && !encoded.has_alpha(),
             depth: source.bit_depth() > encoded.bit_depth(),
             tags: false,
+            side_data: false,
         }
     }
 

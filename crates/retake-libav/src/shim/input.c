@@ -325,6 +325,7 @@ int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     /* The demuxer of Matroska names the key of encrypted samples in a tag. */
     out->encrypted = rt_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO) || tag(stream->metadata, "enc_key_id");
     out->disposition = stream->disposition;
+    out->id = stream->id;
     out->extradata = par->extradata;
     out->extradata_size = par->extradata_size > 0 ? (size_t)par->extradata_size : 0;
     if (out->kind == RT_AUDIO) {

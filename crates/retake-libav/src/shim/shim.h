@@ -99,6 +99,7 @@ typedef struct {
     const uint8_t *extradata;
     size_t extradata_size;
     int32_t disposition;
+    int32_t id; /* the number that the container has for the track */
 } rt_stream;
 
 typedef struct {
@@ -297,6 +298,9 @@ int rt_output_attach(rt_output *output, const char *name, const char *type, cons
    end_num / end_den seconds, which is no limit if end_den is 0. Those that reach over one of the two are
    cut there. */
 int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, int64_t shift_den, int64_t end_num, int64_t end_den);
+/* Adds a chapter, with times in ticks of `base`. The muxer of Matroska writes those that are added behind the
+   head at the end of the file, unless the head had some. */
+int rt_output_chapter(rt_output *output, rt_ratio base, int64_t start, int64_t end, const char *title);
 int rt_output_header(rt_output *output);
 int rt_output_write(rt_output *output, int stream, rt_ratio time_base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
                     const uint8_t *data, size_t size);

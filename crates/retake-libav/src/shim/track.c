@@ -236,3 +236,18 @@ int rt_output_chapters(rt_output *output, rt_input *input, int64_t shift_num, in
     }
     return (int)context->nb_chapters;
 }
+
+int rt_output_chapter(rt_output *output, rt_ratio base, int64_t start, int64_t end, const char *title) {
+    AVFormatContext *context = rt_output_context(output);
+    AVChapter **chapters = av_realloc_array(context->chapters, context->nb_chapters + 1, sizeof *chapters);
+    if (!chapters) return AVERROR(ENOMEM);
+    context->chapters = chapters;
+    AVChapter *chapter = av_mallocz(sizeof *chapter);
+    if (!chapter) return AVERROR(ENOMEM);
+    chapter->id = context->nb_chapters + 1;
+    chapter->time_base = (AVRational){base.num, base.den};
+    chapter->start = start;
+    chapter->end = end;
+    chapters[context->nb_chapters++] = chapter;
+    return av_dict_set(&chapter->metadata, "title", title, 0);
+}

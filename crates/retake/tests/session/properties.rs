@@ -286,6 +286,29 @@ fn transfer_options_arrive_whole() {
     }
 }
 
+/// AI-3, section 13: what transfers are not built for is refused by name and changes nothing: `Fit`, which would
+/// change the size that was asked for, a profile whose curves nobody reads, and a queue that is not there.
+#[test]
+fn transfers_that_are_not_built_are_refused() {
+    let name = PropertyKey::PixelTransferProperties.name();
+    for info in encoders() {
+        let session = fresh(&info);
+        let set = |key: &str, value: PropertyValue| {
+            session.set_named(name, Some(PropertyValue::Dictionary([(key.to_owned(), value)].into())))
+        };
+        set("ScalingMode", "Letterbox".into()).unwrap();
+        let before = session.get(PropertyKey::PixelTransferProperties).unwrap();
+        for (key, value) in [
+            ("ScalingMode", PropertyValue::from("Fit")),
+            ("DestinationICCProfile", "profile".into()),
+            ("RealTime", true.into()),
+        ] {
+            assert_eq!(set(key, value).unwrap_err().code(), -12902, "{}: {key}", info.name);
+            assert_eq!(session.get(PropertyKey::PixelTransferProperties).unwrap(), before, "{}", info.name);
+        }
+    }
+}
+
 /// A41 (PR-1): no value is the default again, for every key that can be set.
 #[test]
 fn a41_reset_restores_the_default() {

@@ -9,6 +9,7 @@ use retake::session::CompressionSession;
 use retake::source::ReaderOptions;
 use retake::{
     Attachment, Attachments, Codec, Colour, EncoderInfo, PixelBuffer, PixelFormat, Range, SampleBuffer,
+    SourceFrame, Time,
 };
 use retake_testing::side_data::{captions, hdr10_plus, rpu};
 use std::path::Path;
@@ -242,6 +243,38 @@ fn a_colour_service_is_refused_by_name() {
         let error = pull.0.set(mode).unwrap_err();
         assert!(error.to_string().contains("service"), "{}: {error}", info.name);
         assert_eq!(error.code(), -12902);
+    }
+}
+
+/// [EF-9], [HD-4]: the call with a frame tells what of its side data no sample carries: Dolby Vision with every
+/// encoder but those of HEVC, AV1 among them; HDR10+ where the codec has no place for it; all of it in VP9. What
+/// does not go with the colours of the stream is told, too; what the client keeps out is not.
+#[test]
+fn side_data_that_are_lost_are_told() {
+    use AttachmentKey::{Captions, DolbyVisionRpu, Hdr10Plus};
+    let standard = Colour { primaries: 1, transfer: 1, matrix: 1, ..PQ };
+    let none = Property::HDRMetadataInsertionMode(HdrMetadataInsertionMode::None);
+    for info in encoders() {
+        let (name, controls) = (info.name, &info.controls);
+        let told = |colour: Colour, profile: u8, properties: &[Property], kind: AttachmentKey| {
+            let (session, _outcomes) = session(&info, properties);
+            let frame = only(&frames(&info, colour, profile)[..1], &[kind]).remove(0);
+            let info = session.encode(SourceFrame::new(&frame, Time::new(0, 24)), 0).unwrap();
+            assert!(!info.loss.tags, "{name}");
+            info.loss.side_data
+        };
+        let has_no_place = [
+            (Captions, !controls.captions),
+            (Hdr10Plus, !controls.hdr10_plus),
+            (DolbyVisionRpu, info.codec != Codec::Hevc || !controls.dolby_vision),
+        ];
+        for (kind, lost) in has_no_place {
+            assert_eq!(told(PQ, 8, &[], kind), lost, "{name}: {kind:?}");
+            assert_eq!(told(standard, 8, &[], kind), lost || kind != Captions, "{name}: {kind:?} in SDR");
+            let kept_out = told(PQ, 8, std::slice::from_ref(&none), kind);
+            assert_eq!(kept_out, lost && kind == Captions, "{name}: {kind:?} kept out");
+        }
+        assert!(told(PQ, 7, &[], DolbyVisionRpu), "{name}: of two layers");
     }
 }
 

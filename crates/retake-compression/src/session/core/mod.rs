@@ -333,7 +333,11 @@ impl<T> Core<T> {
         let lost =
             encoded.map_or_else(|_| PictureLoss::default(), |encoded| PictureLoss::between(source, encoded));
         let values = self.values_of_frames();
-        PictureLoss { tags: self.said.is_some_and(|first| said.departs_from(&first, values)), ..lost }
+        PictureLoss {
+            tags: self.said.is_some_and(|first| said.departs_from(&first, values)),
+            side_data: derive::loses_side_data(&self.setup.environment(), values, &hints, said),
+            ..lost
+        }
     }
 
     /// All frames were completed: no more are expected (PA-14).

@@ -1,6 +1,7 @@
 //! Colour: the tags of a stream, its HDR metadata, and what of both only the description can hold.
 
-use super::{Hints, structure};
+use super::{Hints, Said, structure};
+use crate::encoder::is_light_of_pq;
 use crate::property::{Environment, HdrMetadataInsertionMode, Values, set_value};
 use retake_media::{
     Colour, ContentLight, DolbyVision, FormatDescription, MasteringDisplay, PixelBuffer, Range,
@@ -63,6 +64,21 @@ pub(super) fn dolby_vision(
     let carried = hints.dolby_vision && environment.info.controls.dolby_vision && keeps_dynamic_hdr(values);
     let format = structure::format(environment, values, hints).ok().filter(|_| carried)?;
     DolbyVision::of_hevc(colour(values, hints.colour)).filter(|_| format.bit_depth() == 10)
+}
+
+/// Whether a picture brings side data that no sample will carry, and that the client did not turn off.
+pub(in crate::session) fn loses_side_data(
+    environment: &Environment<'_>,
+    values: &Values,
+    hints: &Hints,
+    said: &Said,
+) -> bool {
+    let support = &environment.info.controls;
+    let plus = || support.hdr10_plus && is_light_of_pq(colour(values, hints.colour).transfer);
+    let dynamic = || {
+        said.hdr10_plus && !plus() || said.dolby_vision && dolby_vision(environment, values, hints).is_none()
+    };
+    said.captions && !support.captions || keeps_dynamic_hdr(values) && dynamic()
 }
 
 /// The HDR10 metadata to signal: none where the client turned its insertion off, or where the output is of

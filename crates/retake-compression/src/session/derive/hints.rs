@@ -76,8 +76,8 @@ impl Default for Hints {
     }
 }
 
-/// What a picture says of itself that a stream can say only once. Unlike [`Hints`], it knows what the picture
-/// leaves open.
+/// What a picture says of itself that a stream can say only once, and what it brings for itself alone. Unlike
+/// [`Hints`], it knows what the picture leaves open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::session) struct Said {
     colour: Colour,
@@ -86,6 +86,12 @@ pub(in crate::session) struct Said {
     fields: Option<Fields>,
     mastering_display: Option<MasteringDisplay>,
     content_light: Option<ContentLight>,
+    /// Whether it brings closed captions.
+    pub(super) captions: bool,
+    /// Whether it brings metadata of HDR10+.
+    pub(super) hdr10_plus: bool,
+    /// Whether it brings metadata of Dolby Vision.
+    pub(super) dolby_vision: bool,
 }
 
 impl Said {
@@ -103,6 +109,9 @@ impl Said {
             fields: known.fields(),
             mastering_display: known.mastering_display(),
             content_light: known.content_light(),
+            captions: known.captions().is_some_and(|packets| !packets.is_empty()),
+            hdr10_plus: known.hdr10_plus().is_some_and(|message| !message.is_empty()),
+            dolby_vision: known.dolby_vision_rpu().is_some_and(|rpu| !rpu.is_empty()),
         }
     }
 

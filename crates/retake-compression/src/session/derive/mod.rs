@@ -19,7 +19,7 @@ mod unit;
 pub use change::Change;
 pub use hints::Hints;
 
-pub(super) use colour::described;
+pub(super) use colour::{described, loses_side_data};
 pub(super) use hints::Said;
 pub(super) use quality::asked_on_scale;
 pub(super) use rate::{average, is_limited, judged_buffer, rate};
