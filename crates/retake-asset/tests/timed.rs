@@ -154,8 +154,8 @@ fn subtitles_are_shown_at_their_times() {
     }
 }
 
-/// AD-5: what is bold, italic or underlined is so in every container, as another program reads it, and comes back;
-/// of subtitles that an ISO file shows at once, each keeps its own.
+/// AD-5: what is bold, italic or underlined is so in every container, as another program reads it, and comes
+/// back; of subtitles that an ISO file shows at once, each keeps its own.
 #[test]
 fn styles_are_those_of_the_containers() {
     let Some(studio) = Studio::open() else { return };
@@ -268,6 +268,8 @@ fn names_of_chapters_are_a_track_of_text() {
             ["0.0,2.500000,Anfang", "2.500000,4.0,Mitte ☂", "4.0,6.0,Ende"],
             "{name}"
         );
+        let read = [caption(0, 2500, "Anfang"), caption(2500, 4000, "Mitte ☂"), caption(4000, 6000, "Ende")];
+        assert_eq!(AssetReader::open(&film).unwrap().chapters().unwrap(), read, "RD-7, {name}");
     }
 }
 
@@ -329,6 +331,8 @@ fn names_of_chapters_are_the_chapters_of_matroska() {
         assert_eq!(ffprobe("-show_entries stream=codec_type", &film), ["video"], "{name}");
         let reader = AssetReader::open(&film).unwrap();
         assert_eq!((reader.film().chapters, reader.film().tracks.len()), (3, 0), "{name}");
+        let read = [caption(0, 1500, "Anfang"), caption(1500, 3000, "Mitte ☂"), caption(4000, 5000, "Ende")];
+        assert_eq!(reader.chapters().unwrap(), read, "RD-7, {name}");
         let count = ffprobe("-select_streams v -count_packets -show_entries stream=nb_read_packets", &film);
         assert_eq!(count, ["144"], "{name}");
     }
@@ -571,9 +575,9 @@ fn pair(field: u8, bytes: [u8; 2]) -> [u8; 3] {
     [0xFC | field, odd(bytes[0]), odd(bytes[1])]
 }
 
-/// AI-1, section 17.2: closed captions are a track of QuickTime, with the pairs of each field in an atom; another
-/// program shows them at their times, and our reader gives the packets back, which can be passed through. Other
-/// containers, and samples that are not of CEA-608, are refused.
+/// AI-1, section 17.2: closed captions are a track of QuickTime, with the pairs of each field in an atom;
+/// another program shows them at their times, and our reader gives the packets back, which can be passed
+/// through. Other containers, and samples that are not of CEA-608, are refused.
 #[test]
 fn closed_captions_are_a_track_of_quicktime() {
     let Some(studio) = Studio::open() else { return };

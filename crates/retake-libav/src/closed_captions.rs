@@ -25,8 +25,8 @@ fn packet(bytes: &[u8]) -> Option<Packet<'_>> {
     }
 }
 
-/// Returns packets of A/53 as a sample of the file: the pairs of the first field in `cdat`, those of the second
-/// in `cdt2`. `None` if they are no whole packets, or not of CEA-608 alone.
+/// Returns packets of A/53 as a sample of the file: the pairs of the first field in `cdat`, those of the
+/// second in `cdt2`. `None` if they are no whole packets, or not of CEA-608 alone.
 pub(crate) fn atoms(packets: &[u8]) -> Option<Vec<u8>> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for bytes in packets.chunks(PACKET) {

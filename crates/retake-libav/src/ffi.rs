@@ -170,6 +170,14 @@ pub(crate) struct RawStream {
 }
 
 #[repr(C)]
+pub(crate) struct RawChapter {
+    pub(crate) time_base: Ratio,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) title: *const c_char,
+}
+
+#[repr(C)]
 pub(crate) struct RawPacket {
     pub(crate) packet: *mut AVPacket,
     pub(crate) pts: i64,
@@ -307,6 +315,7 @@ unsafe extern "C" {
     pub(crate) fn rt_close(input: *mut RtInput);
     pub(crate) fn rt_film_of(input: *mut RtInput, out: *mut RawFilm);
     pub(crate) fn rt_stream_of(input: *mut RtInput, index: c_int, out: *mut RawStream) -> c_int;
+    pub(crate) fn rt_chapter_of(input: *mut RtInput, index: c_int, out: *mut RawChapter) -> c_int;
     pub(crate) fn rt_select(input: *mut RtInput, wanted: *const u8, count: c_int) -> c_int;
     pub(crate) fn rt_read(input: *mut RtInput, out: *mut RawPacket) -> c_int;
     pub(crate) fn rt_packet_shift(packet: *mut RawPacket, ticks: i64);

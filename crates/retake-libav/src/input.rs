@@ -4,13 +4,13 @@
 use crate::access::{Access, Bytes, FileState, Owner};
 use crate::error::MediaError;
 use crate::failure::{Failure, attempt, attempt_quickly, c_path, text};
-use crate::ffi::{self, RawAudio, RawFilm, RawPacket, RawStream};
-use crate::film::{FilmInfo, WrongTimes, time_to_ticks};
+use crate::ffi::{self, RawAudio, RawChapter, RawFilm, RawPacket, RawStream};
+use crate::film::{FilmInfo, WrongTimes, ticks_to_time, time_to_ticks};
 use crate::objects::Cause;
 use crate::probe::ratio;
 use crate::stamps::{StampJudge, Wrong};
 use crate::timeline::{Place, Timeline};
-use retake_media::{AudioFormat, Rational, Time};
+use retake_media::{AudioFormat, Caption, Rational, Time, TimeRange};
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -297,6 +297,24 @@ impl Input {
             }
         }
         tags
+    }
+
+    /// Returns the chapters in the order of the container. One whose end nobody knows has no duration.
+    pub(crate) fn chapters(&self) -> Vec<Caption> {
+        let mut chapters = Vec::new();
+        let mut out = MaybeUninit::<RawChapter>::uninit();
+        // SAFETY: where the shim answers 0 the struct is filled, and its text is terminated and copied before
+        // anything else happens.
+        unsafe {
+            while ffi::rt_chapter_of(self.as_ptr(), chapters.len() as c_int, out.as_mut_ptr()) == 0 {
+                let RawChapter { time_base, start, end, title } = out.assume_init_read();
+                let base = Rational::new(time_base.num, time_base.den);
+                let time = |ticks| known(ticks).map_or(Time::INVALID, |ticks| ticks_to_time(ticks, base));
+                let range = TimeRange::new(time(start), time(end) - time(start));
+                chapters.push(Caption::new(text(title).unwrap_or_default(), range));
+            }
+        }
+        chapters
     }
 
     /// Returns the picture of a cover track.

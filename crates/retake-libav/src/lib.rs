@@ -92,7 +92,7 @@ pub use progress::{ReaderProgress, ReaderState};
 pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{FrameReader, ReaderOptions};
 pub use retake_media::picture_hash;
-pub use samples::{SampleReader, TrackReader};
+pub use samples::{SampleReader, TrackReader, chapters};
 pub use sound::{BitRateStrategy, SoundCodec, SoundEncoder, SoundPacket, SoundSettings, SoundSource};
 pub use sound_reader::SoundReader;
 pub use survey::{survey, survey_range};

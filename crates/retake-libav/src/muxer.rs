@@ -91,9 +91,9 @@ pub struct MuxerSample<'a> {
 /// Writes compressed samples of several tracks, in exactly the order they come in. It has no policy: its user
 /// must interleave the tracks and choose the times.
 ///
-/// A track of [`TextFormat::QuickTimeText`] is a track in ISO files. In Matroska its samples become the chapters
-/// of the film, in place of those of a film that is copied: each lasts as long as its sample says, and one
-/// without a text is none.
+/// A track of [`TextFormat::QuickTimeText`] is a track in ISO files. In Matroska its samples become the
+/// chapters of the film, in place of those of a film that is copied: each lasts as long as its sample says,
+/// and one without a text is none.
 pub struct Muxer {
     path: PathBuf,
     output: Output,

@@ -160,8 +160,8 @@ impl Output {
         .map(drop)
     }
 
-    /// Adds a chapter between two times in ticks of `time_base`. In Matroska it may be added until the file is
-    /// finished, if none was there when the head was written.
+    /// Adds a chapter between two times in ticks of `time_base`. In Matroska it may be added until the file
+    /// is finished, if none was there when the head was written.
     pub(crate) fn chapter(
         &mut self,
         time_base: Rational,

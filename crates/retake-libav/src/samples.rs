@@ -9,7 +9,8 @@ use crate::input::Input;
 use crate::metadata_keys;
 use crate::track_format::TrackFormat;
 use retake_media::{
-    Codec, FormatDescription, MetadataFormat, Rational, Sample, SampleKind, TextFormat, Time, TimecodeFormat,
+    Caption, Codec, FormatDescription, MetadataFormat, Rational, Sample, SampleKind, TextFormat, Time,
+    TimecodeFormat,
 };
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -31,12 +32,14 @@ pub struct TrackReader {
 }
 
 impl TrackReader {
-    /// Opens the video, or a track of sound, text, closed captions, timecodes or timed metadata, by its number in the file, at its
-    /// first sample. Of text and metadata, samples that hold nothing stand between those that do.
+    /// Opens the video, or a track of sound, text, closed captions, timecodes or timed metadata, by its
+    /// number in the file, at its first sample. Of text and metadata, samples that hold nothing stand between
+    /// those that do.
     ///
     /// # Errors
     /// Returns [`MediaError::NoDecoder`] if it is video of a codec that is none of [`Codec::ALL`], subtitles
-    /// that are pictures, metadata whose keys cannot be read, or any other track; else fails like [`probe`](crate::probe()).
+    /// that are pictures, metadata whose keys cannot be read, or any other track; else fails like
+    /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, track: u32) -> Result<Self, MediaError> {
         let file = info.path.clone();
         let other = info.tracks.iter().find(|other| other.index == track);
@@ -112,6 +115,15 @@ impl TrackReader {
     fn error(&self, failure: &Failure) -> MediaError {
         MediaError::read(&self.file, self.samples, self.input.position(), failure)
     }
+}
+
+/// Reads the chapters of a film, each with its name and the time for which it lasts, in the container's order. A
+/// duration that is not known is [`Time::INVALID`].
+///
+/// # Errors
+/// Fails like [`probe`](crate::probe()), and with [`MediaError::SourceChanged`].
+pub fn chapters(info: &FilmInfo) -> Result<Vec<Caption>, MediaError> {
+    Ok(Input::open_again(info)?.chapters())
 }
 
 /// Reads the keys of a track of metadata, by the number that the file has for it.

@@ -17,8 +17,8 @@ pub enum TrackFormat {
     Timecode(TimecodeFormat),
     /// Metadata, each sample the items that hold for its duration.
     Metadata(MetadataFormat),
-    /// Closed captions of CEA-608, each sample packets of ATSC A/53 (`cc_data_pkt`, three bytes each), as pictures
-    /// bring them. They are `c608` of QuickTime.
+    /// Closed captions of CEA-608, each sample packets of ATSC A/53 (`cc_data_pkt`, three bytes each), as
+    /// pictures bring them. They are `c608` of QuickTime.
     ClosedCaptions,
 }
 
@@ -31,8 +31,8 @@ impl TrackFormat {
         matches!(self, Self::Text(_) | Self::Timecode(_) | Self::Metadata(_) | Self::ClosedCaptions)
     }
 
-    /// Returns what samples of the track are, for people, if these bytes cannot be one, as far as that is seen
-    /// without decoding.
+    /// Returns what samples of the track are, for people, if these bytes cannot be one, as far as that is
+    /// seen without decoding.
     pub fn refuses(&self, payload: &[u8]) -> Option<&'static str> {
         match self {
             Self::Timecode(_) if payload.len() != 4 => {

@@ -15,7 +15,8 @@ pub struct Caption {
     /// The time for which it is shown: a numeric start, and a duration above zero.
     #[doc(alias = "timeRange")]
     pub range: TimeRange,
-    /// How runs of its characters are drawn, where not plainly: ascending, none of which overlap. Default: none.
+    /// How runs of its characters are drawn, where not plainly: ascending, none of which overlap. Default:
+    /// none.
     pub styles: Vec<TextStyle>,
 }
 
@@ -52,8 +53,8 @@ impl Caption {
         Self { text: text.into(), range, styles: Vec::new() }
     }
 
-    /// Returns whether containers can hold its text and its styles: at most 65535 bytes, none of which is zero;
-    /// runs of at least one character that is there, in order and apart.
+    /// Returns whether containers can hold its text and its styles: at most 65535 bytes, none of which is
+    /// zero; runs of at least one character that is there, in order and apart.
     pub fn is_storable(&self) -> bool {
         let length = self.text.chars().count();
         let apart = |pair: &[TextStyle]| pair[0].characters.end <= pair[1].characters.start;
@@ -237,8 +238,8 @@ fn tag(text: &str) -> Option<(usize, bool, usize)> {
     Some((face, opens, if opens { 3 } else { 4 }))
 }
 
-/// A record of `styl` (3GPP TS 26.245, 5.17.1.1): font 1 in 16 points, white, as the track's description has it
-/// for all characters.
+/// A record of `styl` (3GPP TS 26.245, 5.17.1.1): font 1 in 16 points, white, as the track's description has
+/// it for all characters.
 fn style_record(style: &TextStyle) -> [u8; STYLE_RECORD] {
     let [start, end] = [style.characters.start, style.characters.end].map(u16::to_be_bytes);
     let faces = style.faces().into_iter().rev().fold(0, |all, has| all << 1 | u8::from(has));

@@ -26,7 +26,8 @@ pub enum MetadataType {
     /// A floating-point number of 64 bits.
     #[doc(alias = "kCMMetadataBaseDataType_Float64")]
     Float,
-    /// Another well-known type of the QuickTime File Format, by its number. Values are [`MetadataValue::Data`].
+    /// Another well-known type of the QuickTime File Format, by its number. Values are
+    /// [`MetadataValue::Data`].
     Other(u32),
 }
 
@@ -337,8 +338,8 @@ mod tests {
         assert_eq!(MetadataFormat::new(vec![key("a"), key("a")]), Err(MetadataError::KnownKey("a".into())));
     }
 
-    /// RD-7: keys keep the numbers of the film that they were read from, and values of types without a variant
-    /// are their bytes.
+    /// RD-7: keys keep the numbers of the film that they were read from, and values of types without a
+    /// variant are their bytes.
     #[test]
     fn keys_keep_their_numbers() {
         let pulse = MetadataKey::new("pulse", MetadataType::from_code(74));

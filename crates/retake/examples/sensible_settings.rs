@@ -1,6 +1,6 @@
 //! The pictures of a film, encoded in one pass at the average bit rate that the settings assistant answers:
-//! `sensible_settings FROM TO h264|hevc|av1|vp9 [SHARE]`. A share other than 1 multiplies the rate. `./dev bench
-//! assistant` scores such films.
+//! `sensible_settings FROM TO h264|hevc|av1|vp9 [SHARE]`. A share other than 1 multiplies the rate.
+//! `./dev bench assistant` scores such films.
 
 mod common;
 

@@ -42,8 +42,8 @@ impl CaptionAdaptor {
     /// [`Mistake::TimeGoesBack`](crate::Mistake::TimeGoesBack),
     /// [`Mistake::Overlaps`](crate::Mistake::Overlaps) for texts that are no subtitles, and
     /// [`Mistake::BadValue`](crate::Mistake::BadValue) for a text of more than 65535 bytes or with a zero
-    /// among them, for styles that are not of its characters, not in order or not apart, and for any styles of
-    /// texts that are no subtitles.
+    /// among them, for styles that are not of its characters, not in order or not apart, and for any styles
+    /// of texts that are no subtitles.
     #[doc(alias = "appendCaption:")]
     pub fn append(&self, caption: Caption) -> Result<(), AppendError<Caption>> {
         self.0.append_caption(caption, "append")

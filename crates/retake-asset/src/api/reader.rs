@@ -12,8 +12,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads a film: its pictures and its sound decoded, its captions and timed metadata, or the samples of a track
-/// as they are stored.
+/// Reads a film: its pictures and its sound decoded, its captions and timed metadata, or the samples of a
+/// track as they are stored.
 ///
 /// There may be any number of outputs, of the same track too. Each reads the film by itself, at its own pace,
 /// and may be used in a thread of its own.
@@ -80,8 +80,8 @@ impl AssetReader {
     /// What a track is made of: the format of an input that its samples are passed through to.
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] for a track that is neither video, sound, text, timecodes nor timed metadata,
-    /// or of an unknown codec; and for metadata with keys that a
+    /// [`MediaError::NoDecoder`] for a track that is neither video, sound, text, timecodes nor timed
+    /// metadata, or of an unknown codec; and for metadata with keys that a
     /// [`MetadataFormat`](retake_media::MetadataFormat) cannot say.
     #[doc(alias = "formatDescriptions")]
     pub fn track_format(&self, track: u32) -> Result<TrackFormat, MediaError> {
@@ -111,8 +111,8 @@ impl AssetReader {
         ReaderOutput::new(Samples { film, track, range, reader: None })
     }
 
-    /// An output of the captions of a track of subtitles, by its number in the film, with what of them is bold,
-    /// italic or underlined. Those that an ISO file shows at once are one.
+    /// An output of the captions of a track of subtitles, by its number in the film, with what of them is
+    /// bold, italic or underlined. Those that an ISO file shows at once are one.
     ///
     /// # Errors
     /// [`MediaError::NoDecoder`] for a track of anything else, or whose subtitles are pictures; else those of
@@ -131,6 +131,16 @@ impl AssetReader {
         Ok(ReaderOutput::new(Captions { samples, format }))
     }
 
+    /// The chapters of the film, whatever its time range, each with its name and the time for which it lasts:
+    /// those that the container lists, and of ISO files those of a track of names that the video refers to.
+    ///
+    /// # Errors
+    /// Those of [`probe_with`], because the film is opened again, and [`MediaError::SourceChanged`].
+    #[doc(alias = "chapterMetadataGroupsBestMatchingPreferredLanguages:")]
+    pub fn chapters(&self) -> Result<Vec<Caption>, MediaError> {
+        retake_libav::chapters(&self.film)
+    }
+
     /// An output of the groups of a track of timed metadata (`mebx` of ISO files), by its number in the film.
     /// What lies between two groups is none. Of a range come the groups that begin in it, and the one that
     /// holds where it starts.
@@ -138,8 +148,8 @@ impl AssetReader {
     /// A sample whose items are damaged ends the output with [`MediaError::Read`].
     ///
     /// # Errors
-    /// [`MediaError::NoDecoder`] for a track of anything else, and as [`track_format`](Self::track_format); else
-    /// those of [`TrackReader::open`].
+    /// [`MediaError::NoDecoder`] for a track of anything else, and as [`track_format`](Self::track_format);
+    /// else those of [`TrackReader::open`].
     #[doc(alias = "AVAssetReaderOutputMetadataAdaptor")]
     pub fn timed_metadata(&self, track: u32) -> Result<ReaderOutput<MetadataGroups>, MediaError> {
         let format = match self.track_format(track)? {

@@ -1,6 +1,6 @@
-//! This module describes tracks of text, timecodes, timed metadata and closed captions, because libavformat writes them as
-//! data of no known kind: their handler, their media header, and the entry in the table of sample
-//! descriptions.
+//! This module describes tracks of text, timecodes, timed metadata and closed captions, because libavformat
+//! writes them as data of no known kind: their handler, their media header, and the entry in the table of
+//! sample descriptions.
 
 use super::tree::Node;
 use retake_libav::{Container, TrackFormat};

@@ -88,9 +88,10 @@ pub struct PictureLoss {
     /// first picture did, or what that left open. A stream says them once, as the first picture or a property
     /// does; samples are encoded as they are.
     pub tags: bool,
-    /// EF-9, HD-4: closed captions, HDR10+ or Dolby Vision that came with it and that no sample carries, because
-    /// the encoder has no place for them, or because they do not go with the colours or the depth of the
-    /// stream. What `PreserveDynamicHDRMetadata` or `HDRMetadataInsertionMode` keeps out is no loss.
+    /// EF-9, HD-4: closed captions, HDR10+ or Dolby Vision that came with it and that no sample carries,
+    /// because the encoder has no place for them, or because they do not go with the size, the colours or the
+    /// depth of the stream. What `PreserveDynamicHDRMetadata` or `HDRMetadataInsertionMode` keeps out is no
+    /// loss.
     pub side_data: bool,
 }
 

@@ -291,6 +291,14 @@ static void describe_video(AVFormatContext *context, AVStream *stream, rt_stream
     if (dolby) out->dolby_vision = dolby->dv_profile ? dolby->dv_profile : -1;
 }
 
+int rt_chapter_of(rt_input *input, int index, rt_chapter *out) {
+    const AVFormatContext *context = input->context;
+    if (index < 0 || (unsigned)index >= context->nb_chapters) return AVERROR(EINVAL);
+    const AVChapter *chapter = context->chapters[index];
+    *out = (rt_chapter){{chapter->time_base.num, chapter->time_base.den}, chapter->start, chapter->end, tag(chapter->metadata, "title")};
+    return 0;
+}
+
 int rt_stream_of(rt_input *input, int index, rt_stream *out) {
     memset(out, 0, sizeof *out);
     AVFormatContext *context = input->context;

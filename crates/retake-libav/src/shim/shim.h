@@ -103,6 +103,12 @@ typedef struct {
 } rt_stream;
 
 typedef struct {
+    rt_ratio time_base;
+    int64_t start, end; /* in ticks; `end` is AV_NOPTS_VALUE where nobody knows it */
+    const char *title;
+} rt_chapter;
+
+typedef struct {
     AVPacket *packet;
     int64_t pts, dts, duration, position;
     const uint8_t *data;
@@ -194,6 +200,8 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
 void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
+/* Fills in a chapter; AVERROR(EINVAL) if there is none of this number. The title lives as long as the input. */
+int rt_chapter_of(rt_input *input, int index, rt_chapter *out);
 /* Texts and bytes live as those of rt_stream_of. */
 int rt_audio_of(rt_input *input, int index, rt_audio *out);
 /* The samples in a packet; 0 or less where they are not known. */

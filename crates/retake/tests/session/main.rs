@@ -16,6 +16,7 @@ mod handlers;
 mod hints;
 mod memory;
 mod modes;
+mod not_built;
 mod pictures;
 mod properties;
 mod rates;

@@ -67,7 +67,7 @@ fn a5_no_more_frames_are_held_back_than_asked_for() {
 }
 
 /// A session with low latency, if the encoder has it.
-fn low_latency(info: &EncoderInfo) -> Option<Pull> {
+pub(crate) fn low_latency(info: &EncoderInfo) -> Option<Pull> {
     let specification =
         EncoderSpecification { encoder: Some(info.name.into()), low_latency: true, ..Default::default() };
     let registry = retake::encoders();

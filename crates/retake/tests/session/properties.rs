@@ -286,8 +286,9 @@ fn transfer_options_arrive_whole() {
     }
 }
 
-/// AI-3, section 13: what transfers are not built for is refused by name and changes nothing: `Fit`, which would
-/// change the size that was asked for, a profile whose curves nobody reads, and a queue that is not there.
+/// AI-3, section 13: what transfers are not built for is refused by name and changes nothing: `Fit`, which
+/// would change the size that was asked for, a profile whose curves nobody reads, and a queue that is not
+/// there.
 #[test]
 fn transfers_that_are_not_built_are_refused() {
     let name = PropertyKey::PixelTransferProperties.name();

@@ -246,9 +246,9 @@ fn a_colour_service_is_refused_by_name() {
     }
 }
 
-/// [EF-9], [HD-4]: the call with a frame tells what of its side data no sample carries: Dolby Vision with every
-/// encoder but those of HEVC, AV1 among them; HDR10+ where the codec has no place for it; all of it in VP9. What
-/// does not go with the colours of the stream is told, too; what the client keeps out is not.
+/// [EF-9], [HD-4]: the call with a frame tells what of its side data no sample carries: Dolby Vision with
+/// every encoder but those of HEVC, AV1 among them; HDR10+ where the codec has no place for it; all of it in
+/// VP9. What does not go with the colours of the stream is told, too; what the client keeps out is not.
 #[test]
 fn side_data_that_are_lost_are_told() {
     use AttachmentKey::{Captions, DolbyVisionRpu, Hdr10Plus};
@@ -275,6 +275,16 @@ fn side_data_that_are_lost_are_told() {
             assert_eq!(kept_out, lost && kind == Captions, "{name}: {kind:?} kept out");
         }
         assert!(told(PQ, 7, &[], DolbyVisionRpu), "{name}: of two layers");
+
+        let larger = CompressionSession::builder(&retake::encoders(), WIDTH * 2, HEIGHT * 2, info.codec)
+            .encoder(info.name)
+            .build_pull()
+            .unwrap();
+        for (index, kind, lost) in [(0, Captions, !controls.captions), (1, Hdr10Plus, true)] {
+            let frame = only(&frames(&info, PQ, 8)[..1], &[kind]).remove(0);
+            let told = larger.0.encode(SourceFrame::new(&frame, Time::new(index, 24)), 0).unwrap();
+            assert_eq!(told.loss.side_data, lost, "{name}: {kind:?} of another size");
+        }
     }
 }
 

@@ -75,8 +75,12 @@ pub(in crate::session) fn loses_side_data(
 ) -> bool {
     let support = &environment.info.controls;
     let plus = || support.hdr10_plus && is_light_of_pq(colour(values, hints.colour).transfer);
+    // of a picture that is scaled they describe places that are no longer there
+    let scaled = said.size != (environment.width, environment.height);
     let dynamic = || {
-        said.hdr10_plus && !plus() || said.dolby_vision && dolby_vision(environment, values, hints).is_none()
+        scaled && (said.hdr10_plus || said.dolby_vision)
+            || said.hdr10_plus && !plus()
+            || said.dolby_vision && dolby_vision(environment, values, hints).is_none()
     };
     said.captions && !support.captions || keeps_dynamic_hdr(values) && dynamic()
 }

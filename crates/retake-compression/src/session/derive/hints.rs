@@ -86,6 +86,8 @@ pub(in crate::session) struct Said {
     fields: Option<Fields>,
     mastering_display: Option<MasteringDisplay>,
     content_light: Option<ContentLight>,
+    /// Its width and height.
+    pub(super) size: (u32, u32),
     /// Whether it brings closed captions.
     pub(super) captions: bool,
     /// Whether it brings metadata of HDR10+.
@@ -109,6 +111,7 @@ impl Said {
             fields: known.fields(),
             mastering_display: known.mastering_display(),
             content_light: known.content_light(),
+            size: (picture.width(), picture.height()),
             captions: known.captions().is_some_and(|packets| !packets.is_empty()),
             hdr10_plus: known.hdr10_plus().is_some_and(|message| !message.is_empty()),
             dolby_vision: known.dolby_vision_rpu().is_some_and(|rpu| !rpu.is_empty()),
