@@ -22,6 +22,8 @@ mod pool;
 mod properties;
 #[path = "../examples/rewrap.rs"]
 mod rewrap;
+#[path = "../examples/sensible_settings.rs"]
+mod sensible_settings;
 #[path = "../examples/silo_loop.rs"]
 mod silo_loop;
 #[path = "../examples/transcode.rs"]
@@ -129,12 +131,13 @@ fn sounds(film: &Path) -> usize {
 fn films_are_made_of_a_film() {
     let Some(studio) = Studio::open() else { return };
     let sound = sounds(&studio.film);
-    let cases: [(Run, &[&str], bool); 7] = [
+    let cases: [(Run, &[&str], bool); 8] = [
         (rewrap::run, &["FILM", "OUT-rewrap.mkv"], true),
         (transcode::run, &["FILM", "OUT-transcode.mp4", "0.4"], true),
         (two_passes::run, &["FILM", "OUT-two_passes.mkv", "x264", "100"], true),
         (silo_loop::run, &["FILM", "OUT-silo_loop.mp4", "x264", "100"], true),
         (multipass::run, &["FILM", "OUT-multipass.mp4", "100000"], true),
+        (sensible_settings::run, &["FILM", "OUT-sensible.mp4", "h264", "0.5"], false),
         (joins::run, &["FILM", "OUT-joins.mp4", "x264", "veryfast", "100k", "1", "parts"], false),
         (joins::run, &["FILM", "OUT-passes.mp4", "x264", "veryfast", "100k", "1", "passes"], false),
     ];

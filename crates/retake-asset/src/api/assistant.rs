@@ -82,6 +82,10 @@ pub enum SettingsAim {
     /// other sizes and rates it is that times the ratio of pixels a second to the power of 0.75, because
     /// larger pictures are smoother (the usual rule of thumb; it meets the specification's rates from 1280 by
     /// 720 to 3840 by 2160 within a sixth).
+    ///
+    /// Films at these rates were measured to have a mean VMAF of 94.5 to 99 in one pass, with the presets of
+    /// sessions and each codec (`./dev bench assistant`). The rates of the codecs are not those of equal quality:
+    /// which of them is ahead depends on the film.
     AverageBitRate,
 }
 

@@ -8,7 +8,8 @@ use retake::session::CompressionSession;
 use retake::{Codec, EncoderInfo};
 
 fn ordinary(info: &EncoderInfo) -> Pull {
-    let builder = CompressionSession::builder(&retake::encoders(), WIDTH, HEIGHT, info.codec);
+    let registry = retake::encoders();
+    let builder = CompressionSession::builder(&registry, WIDTH, HEIGHT, info.codec);
     builder.encoder(info.name).build_pull().unwrap()
 }
 

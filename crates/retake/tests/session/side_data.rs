@@ -256,9 +256,9 @@ fn side_data_that_are_lost_are_told() {
     let none = Property::HDRMetadataInsertionMode(HdrMetadataInsertionMode::None);
     for info in encoders() {
         let (name, controls) = (info.name, &info.controls);
-        let told = |colour: Colour, profile: u8, properties: &[Property], kind: AttachmentKey| {
+        let told = |colour: Colour, profile: u8, properties: &[Property], kind: &AttachmentKey| {
             let (session, _outcomes) = session(&info, properties);
-            let frame = only(&frames(&info, colour, profile)[..1], &[kind]).remove(0);
+            let frame = only(&frames(&info, colour, profile)[..1], std::slice::from_ref(kind)).remove(0);
             let info = session.encode(SourceFrame::new(&frame, Time::new(0, 24)), 0).unwrap();
             assert!(!info.loss.tags, "{name}");
             info.loss.side_data
@@ -269,19 +269,19 @@ fn side_data_that_are_lost_are_told() {
             (DolbyVisionRpu, info.codec != Codec::Hevc || !controls.dolby_vision),
         ];
         for (kind, lost) in has_no_place {
-            assert_eq!(told(PQ, 8, &[], kind), lost, "{name}: {kind:?}");
-            assert_eq!(told(standard, 8, &[], kind), lost || kind != Captions, "{name}: {kind:?} in SDR");
-            let kept_out = told(PQ, 8, std::slice::from_ref(&none), kind);
+            assert_eq!(told(PQ, 8, &[], &kind), lost, "{name}: {kind:?}");
+            assert_eq!(told(standard, 8, &[], &kind), lost || kind != Captions, "{name}: {kind:?} in SDR");
+            let kept_out = told(PQ, 8, std::slice::from_ref(&none), &kind);
             assert_eq!(kept_out, lost && kind == Captions, "{name}: {kind:?} kept out");
         }
-        assert!(told(PQ, 7, &[], DolbyVisionRpu), "{name}: of two layers");
+        assert!(told(PQ, 7, &[], &DolbyVisionRpu), "{name}: of two layers");
 
         let larger = CompressionSession::builder(&retake::encoders(), WIDTH * 2, HEIGHT * 2, info.codec)
             .encoder(info.name)
             .build_pull()
             .unwrap();
         for (index, kind, lost) in [(0, Captions, !controls.captions), (1, Hdr10Plus, true)] {
-            let frame = only(&frames(&info, PQ, 8)[..1], &[kind]).remove(0);
+            let frame = only(&frames(&info, PQ, 8)[..1], std::slice::from_ref(&kind)).remove(0);
             let told = larger.0.encode(SourceFrame::new(&frame, Time::new(index, 24)), 0).unwrap();
             assert_eq!(told.loss.side_data, lost, "{name}: {kind:?} of another size");
         }
