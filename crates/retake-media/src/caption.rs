@@ -234,7 +234,7 @@ fn tag(text: &str) -> Option<(usize, bool, usize)> {
     let inner = text.strip_prefix('<')?;
     let (opens, name) = inner.strip_prefix('/').map_or((true, inner), |name| (false, name));
     let is_named = |tag: &&str| name.strip_prefix(*tag).is_some_and(|rest| rest.starts_with('>'));
-    let face = TAGS.iter().position(|tag| is_named(&tag))?;
+    let face = TAGS.iter().position(is_named)?;
     Some((face, opens, if opens { 3 } else { 4 }))
 }
 
