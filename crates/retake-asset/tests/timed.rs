@@ -571,7 +571,7 @@ fn read_groups(reader: &AssetReader) -> Vec<TimedMetadataGroup> {
 
 /// A pair of CEA-608 with odd parity, as a packet of a field.
 fn pair(field: u8, bytes: [u8; 2]) -> [u8; 3] {
-    let odd = |byte: u8| if byte.count_ones() % 2 == 0 { byte | 0x80 } else { byte };
+    let odd = |byte: u8| if byte.count_ones().is_multiple_of(2) { byte | 0x80 } else { byte };
     [0xFC | field, odd(bytes[0]), odd(bytes[1])]
 }
 
