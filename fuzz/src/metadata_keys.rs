@@ -1,5 +1,5 @@
-//! Any bytes as an ISO file with a track of timed metadata: its keys are read or refused, and can be written for
-//! another film then.
+//! Any bytes as an ISO file with a track of timed metadata: its keys are read or refused, and can be written
+//! for another film then.
 
 use retake_libav::fuzzing::metadata_keys;
 use retake_media::MetadataFormat;

@@ -198,8 +198,8 @@ impl Input {
         i64::from(unsafe { ffi::rt_sound_samples(self.as_ptr(), index as i32, bytes) }.max(0))
     }
 
-    /// Returns how many samples of a track hold nothing, by the index of an AVI file: these say that the frame
-    /// before is shown once more.
+    /// Returns how many samples of a track hold nothing, by the index of an AVI file: these say that the
+    /// frame before is shown once more.
     pub(crate) fn empty_samples(&self, index: u32) -> u64 {
         // SAFETY: the call only reads.
         u64::try_from(unsafe { ffi::rt_empty_samples(self.as_ptr(), index as i32) }).unwrap_or(0)

@@ -117,8 +117,8 @@ impl TrackReader {
     }
 }
 
-/// Reads the chapters of a film, each with its name and the time for which it lasts, in the container's order. A
-/// duration that is not known is [`Time::INVALID`].
+/// Reads the chapters of a film, each with its name and the time for which it lasts, in the container's
+/// order. A duration that is not known is [`Time::INVALID`].
 ///
 /// # Errors
 /// Fails like [`probe`](crate::probe()), and with [`MediaError::SourceChanged`].

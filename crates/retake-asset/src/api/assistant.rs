@@ -84,8 +84,8 @@ pub enum SettingsAim {
     /// 720 to 3840 by 2160 within a sixth).
     ///
     /// Films at these rates were measured to have a mean VMAF of 94.5 to 99 in one pass, with the presets of
-    /// sessions and each codec (`./dev bench assistant`). The rates of the codecs are not those of equal quality:
-    /// which of them is ahead depends on the film.
+    /// sessions and each codec (`./dev bench assistant`). The rates of the codecs are not those of equal
+    /// quality: which of them is ahead depends on the film.
     AverageBitRate,
 }
 

@@ -200,7 +200,8 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
 void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
-/* Fills in a chapter; AVERROR(EINVAL) if there is none of this number. The title lives as long as the input. */
+/* Fills in a chapter; AVERROR(EINVAL) if there is none of this number. The title lives as long as the input.
+ */
 int rt_chapter_of(rt_input *input, int index, rt_chapter *out);
 /* Texts and bytes live as those of rt_stream_of. */
 int rt_audio_of(rt_input *input, int index, rt_audio *out);

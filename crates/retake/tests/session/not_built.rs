@@ -13,8 +13,8 @@ fn ordinary(info: &EncoderInfo) -> Pull {
     builder.encoder(info.name).build_pull().unwrap()
 }
 
-/// G-1, sections 5.3, 5.4, 5.9 and 6.5: keys of alpha, of several views, of a layer's own share of the rate, and
-/// those of stereo and immersive video, which have not even a name here.
+/// G-1, sections 5.3, 5.4, 5.9 and 6.5: keys of alpha, of several views, of a layer's own share of the rate,
+/// and those of stereo and immersive video, which have not even a name here.
 #[test]
 fn keys_that_no_encoder_has_are_refused_by_name() {
     let known = [
