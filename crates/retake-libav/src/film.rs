@@ -51,7 +51,8 @@ pub struct FilmInfo {
     /// [`survey`](crate::survey()), and where no two frames have different times.
     pub closest_frames: Option<Time>,
     /// The tracks in which samples are more than 200 seconds apart, by their numbers in the file, and the
-    /// longest such gap of each, as the decoding times of samples state it; empty before [`survey`](crate::survey()).
+    /// longest such gap of each, as the decoding times of samples state it; empty before
+    /// [`survey`](crate::survey()).
     pub longest_gaps: Vec<(u32, Time)>,
     /// What [`survey`](crate::survey()) found; empty before.
     pub findings: Vec<Finding>,

@@ -57,8 +57,8 @@ impl Form {
         let own = colour(raw.colour, raw.colour, &raw.pixels, raw.height);
         let (light, unknown) = (|transfer: u8| matches!(transfer, 16 | 18), |code: u8| code == 2);
         let states = !unknown(own.primaries) || !unknown(own.transfer) || !unknown(own.matrix);
-        // Players take pictures that state nothing for BT.709. Among pictures that state the high dynamic range
-        // of the film that is another colour, and what a container states holds for all.
+        // Players take pictures that state nothing for BT.709. Among pictures that state the high dynamic
+        // range of the film that is another colour, and what a container states holds for all.
         let plain = light(film.transfer) && self.pictures_state_colour && !states && raw.pixels.rgb == 0;
         let own = match plain {
             true => Colour { primaries: 1, transfer: 1, matrix: 1, ..own },

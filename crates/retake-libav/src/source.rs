@@ -45,8 +45,8 @@ pub(crate) enum Lead {
 /// packets of AAC with spectral bands, the reservoir of MP3; in milliseconds.
 const PREROLL: i64 = 250;
 
-/// More hidden sound than this in front of a track, in milliseconds, is none that primes a decoder: that takes
-/// one packet or two.
+/// More hidden sound than this in front of a track, in milliseconds, is none that primes a decoder: that
+/// takes one packet or two.
 const PRIMING: i64 = 120;
 
 /// So far behind a window is read on, because the packets of other tracks may lie later in the file; in
@@ -439,8 +439,8 @@ impl SourceTrack {
         (second - 1) / sample + 1
     }
 
-    /// Whether a packet says of itself that it is sound of another form than the track began with. A track has
-    /// one description, by which it would be played too fast, or not at all.
+    /// Whether a packet says of itself that it is sound of another form than the track began with. A track
+    /// has one description, by which it would be played too fast, or not at all.
     fn is_foreign(&mut self, packet: &Packet) -> bool {
         if self.info.codec != "aac" {
             return false;
@@ -451,9 +451,9 @@ impl SourceTrack {
         foreign
     }
 
-    /// Returns a packet of sound if it is heard. What an edit list hides in front of a track, as where a film was
-    /// cut without encoding it again, must not be heard where there is no such list; the little that primes a
-    /// decoder waits for the first packet that is heard.
+    /// Returns a packet of sound if it is heard. What an edit list hides in front of a track, as where a film
+    /// was cut without encoding it again, must not be heard where there is no such list; the little that
+    /// primes a decoder waits for the first packet that is heard.
     fn heard(&mut self, packet: Packet) -> Option<Packet> {
         let second = time_to_ticks(Time::new(1, 1), self.info.time_base).unwrap_or(1);
         let longest = second.saturating_mul(PRIMING) / 1000;
@@ -473,8 +473,8 @@ impl SourceTrack {
         None
     }
 
-    /// Whether the times of a picture follow from those behind it: Matroska, for one, does not say when pictures
-    /// are decoded, and of the first ones nobody can tell before more of them came.
+    /// Whether the times of a picture follow from those behind it: Matroska, for one, does not say when
+    /// pictures are decoded, and of the first ones nobody can tell before more of them came.
     fn must_wait(&self, packet: &Packet) -> bool {
         let unknown = packet.dts().is_none() && packet.pts().is_some();
         unknown
@@ -483,8 +483,8 @@ impl SourceTrack {
             && self.undated.len() < MOST_BETWEEN
     }
 
-    /// Returns when a packet is decoded by its stamps. Of a picture that says only when it is shown, that is no
-    /// later than right behind the one before.
+    /// Returns when a packet is decoded by its stamps. Of a picture that says only when it is shown, that is
+    /// no later than right behind the one before.
     fn decoded(&self, packet: &Packet) -> Option<i64> {
         let follows = self.last.map(|(dts, duration)| dts.saturating_add(duration.max(1)) - self.offset);
         match (packet.dts(), packet.pts(), follows) {

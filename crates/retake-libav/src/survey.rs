@@ -253,8 +253,8 @@ struct Waiting {
     seconds: f64,
 }
 
-/// No picture waits for more others that are decoded behind it: 16 frames of two fields each, which is the most
-/// that any codec holds back.
+/// No picture waits for more others that are decoded behind it: 16 frames of two fields each, which is the
+/// most that any codec holds back.
 pub(crate) const MOST_BETWEEN: usize = 33;
 
 /// Measures the steps between frames as they are shown.

@@ -290,8 +290,8 @@ fn a_stated_duration_that_cannot_be() {
     }
 }
 
-/// Sound changes its rate and its channels in the middle. A track has one description, by which the rest would
-/// be played at another speed: it is left out, and that is told, in films and streams.
+/// Sound changes its rate and its channels in the middle. A track has one description, by which the rest
+/// would be played at another speed: it is left out, and that is told, in films and streams.
 #[test]
 fn sound_that_becomes_another_is_told() {
     let Some(studio) = Studio::empty() else { return };
@@ -314,9 +314,9 @@ fn sound_that_becomes_another_is_told() {
     }
 }
 
-/// Behind pictures that say nothing of their colour come such of high dynamic range. Players take the first for
-/// BT.709, and they are made what the film is, which is told. (In the other order FFmpeg's decoders, and the
-/// players that use them, go on with what was stated.)
+/// Behind pictures that say nothing of their colour come such of high dynamic range. Players take the first
+/// for BT.709, and they are made what the film is, which is told. (In the other order FFmpeg's decoders, and
+/// the players that use them, go on with what was stated.)
 #[test]
 fn pictures_without_colour_beside_high_dynamic_range() {
     let Some(studio) = Studio::empty() else { return };

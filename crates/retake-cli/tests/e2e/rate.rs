@@ -116,8 +116,8 @@ fn a_highest_bit_rate_is_nowhere_exceeded() {
     }
 }
 
-/// A film of one to three frames is made at a rate as with a floor. It may end with another rate than was asked
-/// for, because one frame is one decision, and that is told.
+/// A film of one to three frames is made at a rate as with a floor. It may end with another rate than was
+/// asked for, because one frame is one decision, and that is told.
 #[test]
 fn films_of_a_frame_or_two() {
     let Some(studio) = Studio::empty() else { return };

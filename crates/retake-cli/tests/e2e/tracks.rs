@@ -128,8 +128,8 @@ fn several_tracks_of_sound() {
     }
 }
 
-/// Matroska does not say when pictures are decoded, and of the first ones that follows from those behind them.
-/// Another video with B-frames is copied with every time that its pictures have.
+/// Matroska does not say when pictures are decoded, and of the first ones that follows from those behind
+/// them. Another video with B-frames is copied with every time that its pictures have.
 #[test]
 fn a_second_video_keeps_its_times() {
     let Some(studio) = Studio::empty() else { return };

@@ -158,7 +158,8 @@ pub(crate) struct Budget {
     /// What a process that runs a take may have in memory, in bytes: its share of the budget, and half as
     /// much again as it is estimated to need, because an estimate must not end a sound take.
     pub share: u64,
-    /// What all of it is estimated to need, in bytes, but for ranges of the scout: never more than the budget.
+    /// What all of it is estimated to need, in bytes, but for ranges of the scout: never more than the
+    /// budget.
     pub estimate: u64,
 }
 
