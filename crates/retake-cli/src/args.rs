@@ -143,7 +143,8 @@ pub(crate) struct Encode {
     #[cfg(feature = "restate")]
     #[arg(long, requires = "on", help_heading = "Work")]
     pub detach: bool,
-    /// The folder that all machines share, with --on [default: the one that holds source and job folder].
+    /// The folder that all machines share, with --on [default: the one that holds source and job folder], or,
+    /// where this build has them and with slurm and array, an address in an object store: s3://BUCKET/KEY.
     #[arg(long, value_name = "FOLDER", requires = "on", help_heading = "Work")]
     pub shared_root: Option<PathBuf>,
     /// Memory budget: 8G [default: half of the machine's].
@@ -210,8 +211,8 @@ pub(crate) struct Worker {
     #[cfg(feature = "restate")]
     #[arg(long, value_name = "KEY", requires = "listen")]
     pub identity_key: Option<String>,
-    /// The folder that all machines share, as this one sees it [default: RETAKE_ROOT]. Nothing outside of it
-    /// is opened.
+    /// The folder that all machines share, as this one sees it, or with --array its address in an object
+    /// store [default: RETAKE_ROOT]. Nothing outside of it is opened but sources that are objects.
     #[arg(long, value_name = "FOLDER", conflicts_with = "job")]
     pub root: Option<PathBuf>,
 }

@@ -75,6 +75,9 @@ fn message(error: &anyhow::Error) -> String {
         Some(ExportError::LostTake { .. } | ExportError::BatchSystem { .. }) => {
             "; all finished takes are kept, and the same command carries on, here or elsewhere (--on)"
         }
+        Some(ExportError::File { path, .. }) if retake::objects::object_address(path).is_some() => {
+            "; all finished takes are kept, and the same command carries on"
+        }
         Some(ExportError::Verification(_)) => ": run the same command again",
         _ => "",
     };
@@ -102,7 +105,9 @@ fn flag(error: &RequestError) -> Option<String> {
         }
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
-        RequestError::SharedRootIsObject { .. } => "--shared-root, --root".into(),
+        RequestError::SharedRootIsObject { .. } | RequestError::SharedRootRefused { .. } => {
+            "--shared-root, --root".into()
+        }
         RequestError::ArrayCommand { .. } | RequestError::NoBatchSystem { .. } => "--on".into(),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),

@@ -85,6 +85,7 @@ impl Progress {
                 state.encoded += frames;
                 self.bar.inc(*frames);
             }
+            Event::Waiting { reason } => self.say(&format!("all takes wait: {reason}")),
             Event::TakeFinished { range, bytes, kept, pass, .. } => {
                 if *pass == 1 {
                     state.bytes += bytes;

@@ -537,6 +537,10 @@ impl ExportBuilder {
     /// The folder that all machines share, as this one sees it, where takes run on others: source and job
     /// folder have to lie below it. A worker may see it at another place. Default: the deepest folder that
     /// holds both.
+    ///
+    /// With [`RunOn::Slurm`] and [`RunOn::Array`], it may be an address in the store that
+    /// [`ExportBuilder::objects`] gives, as in `s3://bucket/jobs`: takes travel through the store then, the
+    /// source has to be an object, and the job folder may lie anywhere.
     #[must_use]
     pub fn shared_root(mut self, folder: impl Into<PathBuf>) -> Self {
         self.request.shared_root = Some(folder.into());

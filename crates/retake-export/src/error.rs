@@ -468,11 +468,20 @@ pub enum RequestError {
         /// The folder.
         root: PathBuf,
     },
-    /// The place that all machines are to share is in an object store.
-    #[error("{root}: takes do not lie in an object store: name a folder that all machines see")]
+    /// The place that all machines are to share is in an object store, and takes that run in this way need a
+    /// folder.
+    #[error("{root}: what runs takes in this way needs a folder that all machines see, and no object store")]
     SharedRootIsObject {
         /// The address.
         root: PathBuf,
+    },
+    /// The object store does not let takes be kept where they are to be shared.
+    #[error("{root}: takes cannot be kept there ({reason})")]
+    SharedRootRefused {
+        /// The address.
+        root: PathBuf,
+        /// What the store said.
+        reason: String,
     },
     /// An array has no take of this number.
     #[error("there is no take {index} in an array of {count}")]

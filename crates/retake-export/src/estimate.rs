@@ -15,6 +15,7 @@ use crate::take::encode::{TakeTools, encode_take};
 use crate::take::identity::{OpenTake, first_take, retake};
 use crate::take::source::FrameSource;
 use crate::take::store::TakeStore;
+use crate::worker::RunOn;
 use crossbeam_channel::unbounded;
 use retake_compression::planner::Objective;
 use retake_compression::planner::curve::Point;
@@ -150,6 +151,8 @@ pub(crate) fn estimate(request: &Request, stop: &StopFlag) -> Result<LengthEstim
     let folder = folder.map_err(ExportError::file(std::env::temp_dir(), "making a temporary folder"))?;
     let mut request = properties::resolve(request)?;
     request.work_dir = Some(folder.path().join("job"));
+    // samples are encoded here, and what machines share for the export is none of theirs
+    request.run_on = RunOn::Threads;
     let identity = RequestIdentity::of(&request);
     let stopped = |error| if stop.is_raised() { ExportError::Stopped } else { error };
     let job = Job::prepare(&request, identity, Began::now(), stop).map_err(stopped)?;

@@ -50,6 +50,11 @@ pub enum Event {
         /// Frames since the last such event.
         frames: u64,
     },
+    /// Nothing has moved for a while, because a batch system runs none of the takes that it has.
+    Waiting {
+        /// What it says of the first of them, as in `job 17_3: PENDING (Resources)`.
+        reason: String,
+    },
     /// A take is finished and safe.
     TakeFinished {
         /// The pass.

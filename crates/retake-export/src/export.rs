@@ -5,6 +5,7 @@ use crate::event::{Event, Summary};
 use crate::film::Film;
 use crate::job::folder::finished_before;
 use crate::job::identity::{RequestIdentity, file_of};
+use crate::job::objects::JobObjects;
 use crate::job::properties;
 use crate::job::request::Request;
 use crate::job::stamp;
@@ -22,7 +23,6 @@ use crate::worker::array::engine::ArrayEngine;
 use crate::worker::array::executor::{ArrayExecutor, ArrayPlace};
 use crate::worker::array::slurm::Slurm;
 use crate::worker::processes::{Limits, ProcessExecutor, Workplace};
-use crate::worker::root::SharedRoot;
 use crate::worker::steps::{PutOff, Step};
 use crate::worker::{RunOn, WorkerProgram};
 use std::collections::BTreeMap;
@@ -89,6 +89,10 @@ fn run(
             remove_unfinished(&request.output, &request.work_dir());
             let summary = finished.summary.clone();
             tell(Event::Finished(summary.clone()));
+            if let Some(objects) = JobObjects::of(request, &identity, stop)? {
+                // what cannot be removed only takes space
+                let _ = objects.remove_all();
+            }
             finished.remove();
             Ok(summary)
         }
@@ -101,6 +105,10 @@ fn run(
             let summary = summary.map_err(stopped)?;
             // told while the folder is there, so that a run that dies now tells it again
             tell(Event::Finished(summary.clone()));
+            if let Some(objects) = &job.objects {
+                // what cannot be removed only takes space
+                let _ = objects.remove_all();
+            }
             job.folder.remove();
             Ok(summary)
         }
@@ -164,8 +172,9 @@ fn run_passes<'a>(
             let arrays = arrays(job, |root, place| Slurm {
                 program: worker.clone(),
                 options: options.clone(),
-                root: root.path().to_owned(),
-                arrays: root.path().join(&place.arrays),
+                // a node has no folder in which this machine would find what was printed
+                logs: place.objects.is_none().then(|| root.join(&place.arrays)),
+                root,
                 at_once: job.request.jobs,
             })?;
             (passes(Workers::Any(&arrays)).run(journal, map), arrays.cpu_seconds())
@@ -196,11 +205,10 @@ fn processes(job: &Job, program: &WorkerProgram) -> Result<ProcessExecutor, Expo
 
 fn arrays<E: ArrayEngine + 'static>(
     job: &Job,
-    engine: impl FnOnce(&SharedRoot, &ArrayPlace) -> E,
+    engine: impl FnOnce(PathBuf, &ArrayPlace) -> E,
 ) -> Result<ArrayExecutor, ExportError> {
-    let root = job.shared_root()?;
-    let place = ArrayPlace::of(job, &root)?;
-    ArrayExecutor::start(Box::new(engine(&root, &place)), place)
+    let (place, root) = ArrayPlace::find(job)?;
+    ArrayExecutor::start(Box::new(engine(root, &place)), place)
 }
 
 /// A take that proves damaged when it is read is removed and made again. One that is damaged again and again

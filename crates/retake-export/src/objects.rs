@@ -35,6 +35,33 @@ pub trait ObjectStore: Objects {
     /// Fails as the making of it would.
     fn try_out(&self, address: &str, interrupted: &dyn Fn() -> bool) -> io::Result<()>;
 
+    /// Lists the objects whose addresses begin with this one and a slash, by what comes behind that, in no
+    /// order. A slash at its end is left out. More than `most` are refused.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] for too many; else fails as [`ObjectStore::look`] does.
+    fn list(&self, address: &str, most: usize, interrupted: &dyn Fn() -> bool) -> io::Result<Vec<String>>;
+
+    /// Removes the objects that have these names behind the address and a slash, as far as they are there.
+    ///
+    /// # Errors
+    /// Fails where the store cannot be asked, or refuses it. Some of them may be gone then.
+    fn remove(&self, address: &str, names: &[String], interrupted: &dyn Fn() -> bool) -> io::Result<()>;
+
+    /// Makes an object of bytes in one request. What is more than some megabytes is a matter of
+    /// [`ObjectStore::put_file`].
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] where an object is to be kept that somebody put there, also while
+    /// this call ran.
+    fn put(
+        &self,
+        address: &str,
+        bytes: Vec<u8>,
+        existing: Existing,
+        interrupted: &dyn Fn() -> bool,
+    ) -> io::Result<()>;
+
     /// Makes an object of a file, with a note of at most [`MOST_NOTE`] bytes.
     ///
     /// # Errors

@@ -279,6 +279,7 @@ impl<'j> Passes<'_, 'j> {
     fn tell_progress(&self, pass: u32, progress: &Progress<'_>) {
         let (take, kept) = match *progress {
             Progress::Encoded(frames) => return (self.tell)(Event::Encoded { pass, frames }),
+            Progress::Waiting(reason) => return (self.tell)(Event::Waiting { reason: reason.to_owned() }),
             Progress::Made(take) => (take, false),
             Progress::Kept(take) => (take, true),
         };

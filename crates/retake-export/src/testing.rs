@@ -5,6 +5,7 @@ use crate::event::{Outcome, StopReason, Summary};
 use crate::job::identity::RequestIdentity;
 use crate::job::request::{Request, Target};
 use crate::job::{Began, Job};
+use crate::objects::{Existing, Object, ObjectFacts, ObjectStore, Objects};
 use crate::stop::StopFlag;
 use retake_compression::encoder::{
     ControlSupport, EncodedFrame, Encoder, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings,
@@ -15,11 +16,13 @@ use retake_media::{
     WritableBuffer,
 };
 use retake_quality::MetricKind;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A summary of nothing in particular.
 pub(crate) fn summary_of(film: &Path) -> Summary {
@@ -262,5 +265,100 @@ impl Studio {
         }
         eprintln!("SKIPPED: {name}: {}", String::from_utf8_lossy(&run.stderr));
         None
+    }
+}
+
+/// A store of objects in memory, which can be out of reach.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryStore {
+    objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub is_away: AtomicBool,
+}
+
+struct MemoryObject(Vec<u8>);
+
+impl MemoryStore {
+    /// What is there, by addresses.
+    pub(crate) fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.objects.lock().unwrap()
+    }
+
+    fn ask(&self) -> io::Result<MutexGuard<'_, BTreeMap<String, Vec<u8>>>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the store is away"));
+        }
+        Ok(self.objects())
+    }
+}
+
+impl Object for MemoryObject {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn identity(&self) -> &str {
+        "one"
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8], _: &dyn Fn() -> bool) -> io::Result<usize> {
+        let rest = &self.0[(offset as usize).min(self.0.len())..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+impl Objects for MemoryStore {
+    fn open(&self, address: &str, _: &dyn Fn() -> bool) -> io::Result<Box<dyn Object>> {
+        let found = self.ask()?.get(address).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(MemoryObject(found)))
+    }
+
+    fn memory(&self, _: u64) -> u64 {
+        0
+    }
+}
+
+impl ObjectStore for MemoryStore {
+    fn look(&self, address: &str, _: &dyn Fn() -> bool) -> io::Result<Option<ObjectFacts>> {
+        let facts =
+            |bytes: &Vec<u8>| ObjectFacts { length: bytes.len() as u64, identity: "one".into(), note: None };
+        Ok(self.ask()?.get(address).map(facts))
+    }
+
+    fn try_out(&self, _: &str, _: &dyn Fn() -> bool) -> io::Result<()> {
+        self.ask().map(drop)
+    }
+
+    fn list(&self, address: &str, _: usize, _: &dyn Fn() -> bool) -> io::Result<Vec<String>> {
+        let below = format!("{}/", address.trim_end_matches('/'));
+        let objects = self.ask()?;
+        Ok(objects.keys().filter_map(|key| key.strip_prefix(&below)).map(str::to_owned).collect())
+    }
+
+    fn remove(&self, address: &str, names: &[String], _: &dyn Fn() -> bool) -> io::Result<()> {
+        let mut objects = self.ask()?;
+        names.iter().for_each(|name| drop(objects.remove(&format!("{address}/{name}"))));
+        Ok(())
+    }
+
+    fn put(&self, address: &str, bytes: Vec<u8>, existing: Existing, _: &dyn Fn() -> bool) -> io::Result<()> {
+        let mut objects = self.ask()?;
+        if existing == Existing::Keep && objects.contains_key(address) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        objects.insert(address.to_owned(), bytes);
+        Ok(())
+    }
+
+    fn put_file(
+        &self,
+        address: &str,
+        file: &Path,
+        _: Option<&str>,
+        existing: Existing,
+        interrupted: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
+        self.put(address, fs::read(file)?, existing, interrupted)
     }
 }

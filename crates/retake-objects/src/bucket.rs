@@ -4,12 +4,13 @@ use crate::credentials::Environment;
 use crate::store::Settings;
 use crate::words::{code, host, told};
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, BackoffConfig, ClientConfigKey, ClientOptions, Error, GetOptions, GetRange,
-    GetResult, ObjectMeta, ObjectStore, PutMultipartOptions, PutPayload, RetryConfig,
+    GetResult, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
 use reqwest::header::{HeaderMap, HeaderValue, IF_NONE_MATCH};
 use retake::objects::ObjectFacts;
@@ -178,10 +179,7 @@ impl Bucket {
 
     /// Begins an object in parts.
     pub(crate) async fn begin(&self, key: &Path, note: Option<&str>) -> io::Result<Upload> {
-        let number = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
-        let mark = format!("{number:016x}");
-        let mut attributes = Attributes::new();
-        attributes.insert(Attribute::Metadata(UPLOAD.into()), mark.clone().into());
+        let (mark, mut attributes) = mark();
         if let Some(note) = note {
             attributes.insert(Attribute::Metadata(NOTE.into()), note.to_owned().into());
         }
@@ -205,22 +203,84 @@ impl Bucket {
     pub(crate) async fn finish(&self, key: &Path, upload: &Upload, replace: bool) -> io::Result<()> {
         let store = if replace { &self.store } else { &self.creating };
         let finished = store.complete_multipart(key, &upload.id, upload.parts.clone()).await;
-        let Err(error) = finished else { return Ok(()) };
-        // an answer may have been lost, and the same request been made once more
+        match finished {
+            Ok(_) => Ok(()),
+            Err(error) => self.was_put(key, &upload.mark, replace, &error).await,
+        }
+    }
+
+    /// Makes an object of bytes in one request. Where it is not to replace another, the server refuses it if
+    /// there is one.
+    pub(crate) async fn put(&self, key: &Path, bytes: Bytes, replace: bool) -> io::Result<()> {
+        let (mark, attributes) = mark();
+        // a request that says itself that it is to make a new object is not repeated by the library below
+        let store = if replace { &self.store } else { &self.creating };
+        let options = PutOptions { attributes, ..PutOptions::default() };
+        match store.put_opts(key, PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(()),
+            Err(Error::NotFound { .. }) => Err(self.no_bucket()),
+            Err(error) => self.was_put(key, &mark, replace, &error).await,
+        }
+    }
+
+    /// Finds out whether the object with this mark is in place although an error was heard: an answer may
+    /// have been lost, and the same request been made once more.
+    async fn was_put(&self, key: &Path, mark: &str, replace: bool, error: &Error) -> io::Result<()> {
         match self.head(key).await {
-            Ok(found) if attribute(&found, UPLOAD) == Some(upload.mark.as_str()) => Ok(()),
+            Ok(found) if attribute(&found, UPLOAD) == Some(mark) => Ok(()),
             Ok(_) if !replace => {
                 let source = "another one was put there meanwhile".into();
                 Err(self.told(&Error::AlreadyExists { path: String::new(), source }))
             }
-            _ => Err(self.told(&error)),
+            _ => Err(self.told(error)),
         }
+    }
+
+    /// Lists the keys that begin with this one and a slash, at most so many.
+    pub(crate) async fn list(&self, key: &Path, most: usize) -> io::Result<Vec<String>> {
+        let (mut listing, mut keys) = (self.store.list(Some(key)), Vec::new());
+        loop {
+            match listing.try_next().await {
+                Ok(None) => return Ok(keys),
+                Ok(Some(_)) if keys.len() == most => {
+                    let what = format!("there are more than {most} objects below {key}");
+                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+                }
+                Ok(Some(found)) => keys.push(found.location.into()),
+                Err(error) if code(&error).is_some_and(|code| code == "NoSuchBucket") => {
+                    return Err(self.no_bucket());
+                }
+                Err(error) => return Err(self.told(&error)),
+            }
+        }
+    }
+
+    /// Removes objects, as far as they are there, many in one request.
+    pub(crate) async fn remove(&self, keys: Vec<Path>) -> io::Result<()> {
+        let keys = futures_util::stream::iter(keys.into_iter().map(Ok));
+        let mut removed = self.store.delete_stream(keys.boxed());
+        while let Some(result) = removed.next().await {
+            match result {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.told(&error)),
+            }
+        }
+        Ok(())
     }
 
     /// Gives an upload up. What is left of it is the server's to remove.
     pub(crate) async fn abort(&self, key: &Path, upload: &Upload) {
         let _ = self.store.abort_multipart(key, &upload.id).await;
     }
+}
+
+/// Something by which an object is known that was put by one call, and the attribute that says it.
+fn mark() -> (String, Attributes) {
+    let number = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let mark = format!("{number:016x}");
+    let mut attributes = Attributes::new();
+    attributes.insert(Attribute::Metadata(UPLOAD.into()), mark.clone().into());
+    (mark, attributes)
 }
 
 /// By what an object is known again in each request.

@@ -206,6 +206,37 @@ impl ObjectStore for Store {
         self.0.ask(tried).wait(interrupted)
     }
 
+    fn list(&self, address: &str, most: usize, interrupted: &dyn Fn() -> bool) -> io::Result<Vec<String>> {
+        let address = Address::parse(address.trim_end_matches('/'))?;
+        let bucket = self.find(&address, interrupted)?;
+        let below = format!("{}/", address.key);
+        let keys = self.0.ask(async move { bucket.list(&address.key, most).await }).wait(interrupted)?;
+        Ok(keys.iter().filter_map(|key| key.strip_prefix(&below)).map(str::to_owned).collect())
+    }
+
+    fn remove(&self, address: &str, names: &[String], interrupted: &dyn Fn() -> bool) -> io::Result<()> {
+        let keys = names.iter().map(|name| Address::parse(&format!("{address}/{name}")));
+        let keys = keys.collect::<io::Result<Vec<_>>>()?;
+        let Some(first) = keys.first() else { return Ok(()) };
+        let bucket = self.find(first, interrupted)?;
+        let keys = keys.into_iter().map(|address| address.key).collect();
+        self.0.ask(async move { bucket.remove(keys).await }).wait(interrupted)
+    }
+
+    fn put(
+        &self,
+        address: &str,
+        bytes: Vec<u8>,
+        existing: Existing,
+        interrupted: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
+        let address = Address::parse(address)?;
+        let bucket = self.find(&address, interrupted)?;
+        let replace = existing == Existing::Replace;
+        let put = async move { bucket.put(&address.key, Bytes::from(bytes), replace).await };
+        self.0.ask(put).wait(interrupted)
+    }
+
     fn put_file(
         &self,
         address: &str,

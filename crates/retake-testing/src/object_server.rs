@@ -110,6 +110,13 @@ impl ObjectServer {
         (answer.status == 200).then_some(answer.body)
     }
 
+    /// Removes an object of the bucket, if it is there.
+    #[allow(clippy::missing_panics_doc)] // a test's panic is its answer
+    pub fn remove(&self, key: &str) {
+        let answer = self.request("DELETE", &format!("/films/{key}"), "", b"");
+        assert!(answer.is_some_and(|answer| answer.status == 204), "{key} cannot be removed");
+    }
+
     /// The keys of all objects, and of uploads in parts that were neither finished nor given up.
     pub fn keys(&self) -> [Vec<String>; 2] {
         ["/films?list-type=2", "/films?uploads"].map(|path| {

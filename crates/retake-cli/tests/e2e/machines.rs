@@ -318,3 +318,54 @@ fn slurm_makes_the_bytes_that_threads_make() {
     assert_eq!(run.code, 130, "{run:?}");
     until("nothing is left in the queue", || cluster.queue().is_empty());
 }
+
+/// Where all nodes are drained, takes would wait for ever: that is told in the words of the queue, and the
+/// film is made when the nodes are back.
+#[test]
+fn takes_that_no_node_runs_are_told() {
+    let Some(studio) = Studio::open() else { return };
+    let Some(cluster) = Cluster::start() else { return };
+    let flags = format!("{} {FLOOR}", fast());
+    studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
+    let state = |state: &str| {
+        let mut control = cluster.command("scontrol");
+        let done = control.args(["update", "nodename=n1,n2", state, "reason=test"]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    state("state=drain");
+    let mut command = encode(&studio, "out.mp4", &flags, "slurm");
+    command.env("SLURM_CONF", cluster.conf());
+    let mut running = Running::start(command);
+    assert!(running.until(&mut |event: &Value| event["event"] == "waiting"));
+    let told = running.events.last().unwrap()["reason"].as_str().unwrap().to_owned();
+    assert!(told.starts_with("job ") && told.contains(": PENDING (") && told.contains("DRAINED"), "{told}");
+    state("state=resume");
+    let (run, ..) = running.end();
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
+    until("nothing is left in the queue", || cluster.queue().is_empty());
+}
+
+/// Nodes of Slurm that share nothing with the export but an object store make the bytes that threads make.
+#[cfg(feature = "objects")]
+#[test]
+fn slurm_needs_no_shared_folder() {
+    use retake_testing::object_server::ObjectServer;
+    let (Some(studio), Some(server)) = (Studio::open(), ObjectServer::start()) else { return };
+    let Some(cluster) = Cluster::start() else { return };
+    let flags = format!("{} {FLOOR}", fast());
+    studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
+    server.put("film.mkv", &studio.read("film.mkv"));
+    let temporary = studio.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let on = "--shared-root s3://films/jobs --on slurm";
+    let mut command =
+        studio.command(&format!("encode s3://films/film.mkv -o s3://films/out.mp4 {flags} {on}"));
+    command.env("SLURM_CONF", cluster.conf()).env("TMPDIR", &temporary);
+    command.envs(ObjectServer::variables(server.port()));
+    done(command);
+    assert!(server.get("out.mp4").unwrap() == studio.read("threads.mp4"));
+    assert_eq!(server.keys(), [vec!["film.mkv".to_owned(), "out.mp4".to_owned()], vec![]]);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "workers left something");
+    until("nothing is left in the queue", || cluster.queue().is_empty());
+}

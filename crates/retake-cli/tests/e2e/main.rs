@@ -15,6 +15,7 @@ mod jobs;
 mod kills;
 mod losses;
 mod machines;
+mod object_takes;
 mod objects;
 #[cfg(unix)]
 mod paths;

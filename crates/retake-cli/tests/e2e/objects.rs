@@ -134,8 +134,6 @@ fn what_cannot_be_is_told_in_one_line() {
     refused("film.mkv -o s3://films/out/../out.mp4", &["s3://films/out/../out.mp4", "'..'"]);
     refused("film.mkv -o s3://films/out.m3u8", &["s3://films/out.m3u8", "playlists"]);
     refused("s3://films/in/film.mkv -o s3://films/in/film.mkv --overwrite", &["the same file"]);
-    let shared = "--shared-root s3://films/jobs --on array:x{file}{index}";
-    refused(&format!("film.mkv -o out.mp4 {shared}"), &["s3://films/jobs", "--shared-root"]);
     server.put("empty.mkv", b"");
     refused("s3://films/empty.mkv -o out.mp4", &["s3://films/empty.mkv", "is empty"]);
     server.put("text.mkv", b"a text");

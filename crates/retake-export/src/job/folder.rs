@@ -26,21 +26,21 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// The version of the folder's layout.
 const VERSION: u32 = 3;
-const DESCRIPTION: &str = "job.json";
+pub(crate) const DESCRIPTION: &str = "job.json";
 const LOCK: &str = "lock";
 const FINISHED: &str = "finished.json";
 /// The journal of the source's frames, scenes and units.
-const INDEX: &str = "index";
+pub(crate) const INDEX: &str = "index";
 /// What came through standard input.
 const INPUT: &str = "input";
 /// What workers in other processes must know of the source.
-const SOURCE_FACTS: &str = "source.json";
+pub(crate) const SOURCE_FACTS: &str = "source.json";
 /// There as long as workers on other machines are to give up what they do.
 const STOPPING: &str = "stopping";
 /// The folder of takes.
-const TAKES: &str = "takes";
+pub(crate) const TAKES: &str = "takes";
 /// The folder of arrays of takes, through which an export and the workers of a batch system speak.
-const ARRAYS: &str = "arrays";
+pub(crate) const ARRAYS: &str = "arrays";
 
 /// Everything that a job's result depends on. A folder is carried on only by the job that began it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,6 +180,25 @@ impl JobFolder {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The files that describe the job to workers, by their names.
+    pub(crate) fn described(&self) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
+        let read = |name: &str| {
+            let text = self.folder.read(name).and_then(read_all);
+            Ok((name.to_owned(), text.map_err(ExportError::file(self.path().join(name), "reading"))?))
+        };
+        [DESCRIPTION, SOURCE_FACTS].into_iter().map(read).collect()
+    }
+
+    /// Whether an earlier run described its job here.
+    pub(crate) fn has_description(&self) -> bool {
+        self.folder.check(DESCRIPTION, Kind::File).is_ok()
     }
 
     /// Opens the index of the source, and tells where it is.

@@ -2,6 +2,7 @@
 
 pub(crate) mod folder;
 pub(crate) mod identity;
+pub(crate) mod objects;
 pub(crate) mod plan;
 pub(crate) mod preset;
 pub(crate) mod properties;
@@ -17,6 +18,7 @@ use crate::index::journal::Journal;
 use crate::index::ranges::{RangePlan, Ranges};
 use crate::index::scout::ScoutPlan;
 use crate::index::units::shortest_scene;
+use crate::objects::object_address;
 use crate::output::target::{JobOutput, OutputKind};
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
@@ -24,6 +26,7 @@ use crate::take::identity::named;
 use crate::worker::root::SharedRoot;
 use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
+use objects::JobObjects;
 use plan::{budget, cores, first_pass, is_streaming, objective, shorter, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
@@ -32,6 +35,7 @@ use retake_libav::{FilmInfo, ReaderOptions, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -40,6 +44,8 @@ pub(crate) struct Job {
     pub request: Request,
     pub identity: RequestIdentity,
     pub folder: JobFolder,
+    /// The objects of the job, where takes travel through a store.
+    pub objects: Option<JobObjects>,
     pub output: JobOutput,
     /// The source, or the copy of standard input.
     pub source: FilmInfo,
@@ -143,7 +149,14 @@ impl Job {
         };
         if request.run_on.is_elsewhere() {
             request.run_on.check()?;
-            SharedRoot::of(request.shared_root.as_deref(), &[folder.path(), &film.path])?;
+        }
+        let objects = JobObjects::of(request, &identity, stop)?;
+        match &objects {
+            Some(objects) => prepare_objects(objects, request, &folder, &film)?,
+            None if request.run_on.is_elsewhere() => {
+                SharedRoot::of(request.shared_root.as_deref(), &[folder.path(), &film.path])?;
+            }
+            None => {}
         }
         let output = output.for_job(folder.path());
         output.try_out(stop)?;
@@ -166,6 +179,7 @@ impl Job {
             identity,
             output,
             folder,
+            objects,
             reader,
             family: Family::of(info.name, request.metric.name(), info.quality),
             scout: ScoutPlan {
@@ -232,4 +246,19 @@ impl Job {
         let pixels = frames(&self.source) as f64 * f64::from(video.width) * f64::from(video.height);
         bytes as f64 * 8.0 / pixels.max(1.0)
     }
+}
+
+/// Checks that all machines find the source, and brings what an earlier run left in the store.
+fn prepare_objects(
+    objects: &JobObjects,
+    request: &Request,
+    folder: &JobFolder,
+    film: &FilmInfo,
+) -> Result<(), ExportError> {
+    if object_address(&film.path).is_none() {
+        let (path, root) = (film.path.clone(), PathBuf::from(objects.root()));
+        return Err(RequestError::OutsideSharedRoot { path, root }.into());
+    }
+    let brought = if request.restart { objects.remove_all() } else { objects.fetch_job(folder) };
+    brought.map_err(|error| objects.refused(&error))
 }

@@ -7,13 +7,13 @@ use super::{Setup, machine};
 use crate::error::{ExportError, RequestError};
 use crate::own_folder::Folder;
 use crate::take::executor::{Capabilities, Executor, Refused, TakeOutcome, TakeReport, TakeRequest, Ticket};
-use crate::worker::array::engine::{ArrayEngine, Unfinished};
+use crate::worker::array::engine::{ArrayEngine, Standing, Unfinished};
 use crate::worker::array::executor::{self as array_executor, ArrayPlace, Keeper, Shared};
 use crate::worker::array::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport, slurm};
 use crate::worker::messages::WorkerError;
 use crossbeam_channel::{Receiver, unbounded};
 use retake_compression::take::TakeDescription;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ struct State {
 struct Batch {
     waiting: VecDeque<Errand<Place>>,
     /// What waits or runs, of each array.
-    unfinished: Unfinished,
+    unfinished: BTreeMap<ArrayId, BTreeSet<u32>>,
     folder: Folder,
     dice: Dice,
     setup: Setup,
@@ -65,7 +65,7 @@ impl SimulatedArrays {
     pub(super) fn new(world: World<Place>, setup: &Setup, place: ArrayPlace, root: PathBuf) -> Self {
         let batch = Arc::new(Mutex::new(Batch {
             waiting: VecDeque::new(),
-            unfinished: Unfinished::new(),
+            unfinished: BTreeMap::new(),
             folder: place.folder.clone(),
             dice: Dice::new(setup.machines, "batch system"),
             setup: setup.clone(),
@@ -164,7 +164,9 @@ impl ArrayEngine for Desk {
         if batch.dice.chance(batch.setup.silent) {
             return Err(io::Error::other("it does not answer"));
         }
-        Ok(batch.unfinished.clone())
+        let standing =
+            |indexes: &BTreeSet<u32>| indexes.iter().map(|index| (*index, Standing::Runs)).collect();
+        Ok(batch.unfinished.iter().map(|(array, indexes)| (array.clone(), standing(indexes))).collect())
     }
 
     fn end_of(&mut self, _: &ArrayId, _: u32) -> Option<String> {

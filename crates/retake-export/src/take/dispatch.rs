@@ -33,6 +33,8 @@ pub(crate) enum Supply {
 pub(crate) enum Progress<'a> {
     /// So many more frames went into an encoder.
     Encoded(u64),
+    /// All takes wait, for this reason.
+    Waiting(&'a str),
     /// A take is done, and safe.
     Made(&'a FinishedTake),
     /// A take of an earlier run is used again.
@@ -73,6 +75,7 @@ impl Dispatch<'_> {
             match self.executor.next_report(PATIENCE) {
                 None => {}
                 Some(TakeReport::Encoded(frames)) => told(Progress::Encoded(frames)),
+                Some(TakeReport::Waiting(reason)) => told(Progress::Waiting(&reason)),
                 Some(TakeReport::Outcome(ticket, outcome)) => self.outcome(&mut state, ticket, outcome, told),
             }
         }

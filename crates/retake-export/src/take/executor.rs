@@ -51,6 +51,8 @@ pub(crate) enum TakeReport {
     /// So many more frames went into an encoder. A hint for people: it may be left out, and counts again when
     /// a take is run again.
     Encoded(u64),
+    /// All takes wait, and why, for people. It may be left out.
+    Waiting(String),
     /// The one outcome of a take.
     Outcome(Ticket, TakeOutcome),
 }
@@ -140,7 +142,7 @@ pub(crate) mod suite {
     fn next(executor: &dyn Executor) -> Option<(Ticket, TakeOutcome)> {
         match executor.next_report(PATIENCE)? {
             TakeReport::Outcome(ticket, outcome) => Some((ticket, outcome)),
-            TakeReport::Encoded(_) => None,
+            TakeReport::Encoded(_) | TakeReport::Waiting(_) => None,
         }
     }
 

@@ -143,7 +143,7 @@ impl TakeStore {
 }
 
 /// The name of a take's file.
-fn name_of(description: &TakeDescription) -> String {
+pub(crate) fn name_of(description: &TakeDescription) -> String {
     format!("{:08}-{}{ENDING}", description.range.start, description.id())
 }
 
@@ -153,6 +153,26 @@ pub(crate) fn is_name(name: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     name.starts_with(UNFINISHED)
         || parts.is_some_and(|(start, id)| digits(start) && id.len() == 32 && digits(id))
+}
+
+/// Checks that a file is the take of this name, as a whole: one that came from elsewhere is not believed.
+pub(crate) fn check(file: File, name: &str) -> io::Result<()> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let journal = whole(file)?;
+    let ends: Ends = serde_json::from_slice(&journal.last_index()?)?;
+    if name_of(&ends.description) != name || ends.record.range != ends.description.range {
+        return Err(invalid("it holds another take"));
+    }
+    let (mut cursor, mut content) = (Cursor::default(), Xxh3::new());
+    while let Some(Record { kind, payload }) = journal.next(&mut cursor)?.filter(|next| next.kind != COMMIT) {
+        content.update(&[kind]);
+        content.update(&payload);
+    }
+    if hex(&content) == ends.content {
+        Ok(())
+    } else {
+        Err(invalid("its samples are not those that were encoded"))
+    }
 }
 
 /// What stands at the end of a take's file.

@@ -44,7 +44,8 @@ pub enum RunOn {
     /// Each process decodes what it encodes, which costs some CPU.
     Processes(WorkerProgram),
     /// Job arrays of Slurm. Its programs have to be here, and all machines have to see the job folder, the
-    /// source and the worker at the same places.
+    /// source and the worker at the same places, the worker alone where
+    /// [`shared_root`](crate::ExportBuilder::shared_root) is an address in an object store.
     Slurm {
         /// What runs on each machine, with `--root`, `--array` and `--index` behind its arguments: it has to
         /// call [`run_array_worker`] with their values.
@@ -98,6 +99,6 @@ pub struct WorkerProgram {
 pub struct WorkerTools {
     /// The encoders that it has.
     pub encoders: Vec<Arc<dyn EncoderFactory>>,
-    /// What opens a source that is an object of a store; without it, such sources are refused.
+    /// What opens a source, and a job, that are objects of a store; without it, these are refused.
     pub objects: Option<Arc<dyn ObjectStore>>,
 }

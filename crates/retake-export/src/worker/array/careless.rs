@@ -1,8 +1,8 @@
 //! A batch system for tests, as careless as one may be: it runs takes in threads, in any order, some of them
 //! twice, and loses others.
 
-use super::engine::{ArrayEngine, Unfinished};
-use super::executor::{ArrayExecutor, ArrayPlace};
+use super::engine::{ArrayEngine, Standing, Unfinished};
+use super::executor::{ArrayExecutor, ArrayPlace, Keeper, Work};
 use super::{ArrayFile, ArrayId, ArrayWork, run_array_worker};
 use crate::index::ScoutedFrame;
 use crate::index::ranges::Ranges;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What such a system has done.
 #[derive(Debug, Default)]
@@ -114,7 +114,10 @@ impl ArrayEngine for Careless {
     fn unfinished(&mut self, _: &[&ArrayId]) -> io::Result<Unfinished> {
         let mut unfinished = Unfinished::new();
         for (array, threads) in &self.running {
-            let running = threads.iter().filter(|(_, thread)| !thread.is_finished()).map(|(index, _)| *index);
+            let running = threads
+                .iter()
+                .filter(|(_, thread)| !thread.is_finished())
+                .map(|(index, _)| (*index, Standing::Runs));
             unfinished.insert(array.clone(), running.collect());
         }
         Ok(unfinished)
@@ -214,6 +217,92 @@ fn a_machine_that_cannot_is_told_by_name() {
         matches!(&lost, TakeOutcome::Lost(reason) if reason.starts_with("on ") && reason.contains(&name)),
         "{lost:?}"
     );
+}
+
+/// A batch system that has takes and runs none.
+struct Idle {
+    launched: Arc<AtomicU64>,
+    cancelled: Arc<AtomicU64>,
+}
+
+impl ArrayEngine for Idle {
+    fn at_once(&self) -> u32 {
+        2
+    }
+
+    fn gather(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn launch(&mut self, _: &ArrayId, _: &Path, _: u32) -> io::Result<()> {
+        self.launched.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn unfinished(&mut self, arrays: &[&ArrayId]) -> io::Result<Unfinished> {
+        let words = "job 17_0: PENDING (PartitionDown)".to_owned();
+        let waits = Standing::Waits { words, is_stuck: true };
+        Ok(arrays.iter().map(|array| ((*array).clone(), [(0, waits.clone())].into())).collect())
+    }
+
+    fn end_of(&mut self, _: &ArrayId, _: u32) -> Option<String> {
+        None
+    }
+
+    fn cancel(&mut self, _: &ArrayId) {
+        self.cancelled.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// A batch system that says for ever that a take waits is told of, given the take once more, and then given
+/// up with its own words; whatever it was given is taken back.
+#[test]
+fn a_batch_system_that_runs_nothing_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = known(folder.path());
+    let place = ArrayPlace::of(&job, &job.shared_root().unwrap()).unwrap();
+    let (launched, cancelled) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+    let idle = Idle { launched: launched.clone(), cancelled: cancelled.clone() };
+    let (sender, reports) = crossbeam_channel::unbounded();
+    let began = Instant::now();
+    let mut keeper = Keeper::new(Box::new(idle), place, Arc::default(), sender, began);
+    let mut told = Vec::new();
+    keeper.accept(Work::Take(Box::new(takes(&job).remove(0))), began);
+    for second in 0..=1300 {
+        let now = began + Duration::from_secs(second);
+        keeper.turn(now);
+        for report in reports.try_iter() {
+            let is_lost = matches!(&report, TakeReport::Outcome(_, TakeOutcome::Lost(_)));
+            told.push((second, report));
+            if is_lost {
+                keeper.accept(Work::Take(Box::new(takes(&job).remove(0))), now);
+            }
+        }
+    }
+    let why = "job 17_0: PENDING (PartitionDown)";
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(matches!(&told[0], (55..70, TakeReport::Waiting(reason)) if reason == why), "{told:?}");
+    let lost = |reason: &str| reason.starts_with(why) && reason.ends_with("for 10 minutes");
+    assert!(
+        matches!(&told[1], (595..610, TakeReport::Outcome(_, TakeOutcome::Lost(reason))) if lost(reason)),
+        "{told:?}"
+    );
+    assert!(matches!(&told[2], (_, TakeReport::Waiting(_))), "{told:?}");
+    let (1190..1230, TakeReport::Outcome(_, TakeOutcome::Failed(error))) = &told[3] else {
+        panic!("{told:?}");
+    };
+    let words = error.to_string();
+    assert!(words.starts_with("the batch system: ") && words.contains(why), "{words}");
+    assert_eq!((launched.load(Ordering::Acquire), cancelled.load(Ordering::Acquire)), (2, 2));
+    assert!(job.folder.arrays().unwrap().names().unwrap().is_empty(), "files of arrays are left");
 }
 
 /// A worker opens nothing outside of the folder that all machines share, and no array that is not there.

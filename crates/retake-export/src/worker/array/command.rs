@@ -1,7 +1,7 @@
 //! Any batch system whose command ends when the work is done: a command for each take, or one for an array.
 
 use super::ArrayId;
-use super::engine::{ArrayEngine, Unfinished, quoted};
+use super::engine::{ArrayEngine, Standing, Unfinished, quoted};
 use crate::error::RequestError;
 use crate::worker::child::{LastWords, told};
 use std::collections::{BTreeMap, VecDeque};
@@ -207,7 +207,8 @@ impl ArrayEngine for Commands {
         self.go_on()?;
         let mut unfinished = Unfinished::new();
         for errand in self.waiting.iter().chain(self.running.iter().map(|running| &running.errand)) {
-            let indexes = errand.indexes.clone();
+            // what waits here waits for commands that run
+            let indexes = errand.indexes.clone().map(|index| (index, Standing::Runs));
             match unfinished.get_mut(&errand.array) {
                 Some(known) => known.extend(indexes),
                 None => drop(unfinished.insert(errand.array.clone(), indexes.collect())),

@@ -1,14 +1,26 @@
 //! What a batch system has to do for an export, and how its programs are called.
 
 use super::ArrayId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The indexes of arrays that wait or run.
-pub(crate) type Unfinished = BTreeMap<ArrayId, BTreeSet<u32>>;
+pub(crate) type Unfinished = BTreeMap<ArrayId, BTreeMap<u32, Standing>>;
+
+/// How far a batch system is with an index that it has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Runs,
+    Waits {
+        /// What the batch system says of it, for people.
+        words: String,
+        /// Whether that does not change by itself, as where all machines are out of service.
+        is_stuck: bool,
+    },
+}
 
 /// A batch system: runs a command with every index of an array, sooner or later, and where it likes. How it
 /// is chosen, how often it tries, and what a lost machine means are its own business.

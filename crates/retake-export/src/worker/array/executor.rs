@@ -1,13 +1,17 @@
 //! The executor that has a batch system run takes.
 
-use super::engine::ArrayEngine;
+use super::engine::{ArrayEngine, Standing, Unfinished};
+use super::file::ArrayHead;
+use super::objects::ArrayObjects;
+use super::watch::{Verdict, Watch};
 use super::{ArrayFile, ArrayId, ArrayNames, ArrayWork, Said, TaskReport};
 use crate::error::ExportError;
 use crate::index::range_file;
 use crate::index::ranges::{Elsewhere, FoundRange};
 use crate::job::Job;
-use crate::job::folder::PROGRAM;
+use crate::job::folder::{ARRAYS, PROGRAM};
 use crate::own_folder::Folder;
+use crate::stop::StopFlag;
 use crate::take::executor::{
     Capabilities, Executor, Refused, TakeOutcome, TakePlace, TakeReport, TakeRequest,
 };
@@ -21,7 +25,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -42,11 +46,12 @@ const SILENCE: Duration = Duration::from_secs(60);
 const MOST_TEXT: u64 = 1 << 20;
 
 /// Where the workers of arrays find their job.
-#[derive(Debug, Clone)]
 pub(crate) struct ArrayPlace {
     /// The folder of arrays.
     pub folder: Folder,
-    /// This folder, the job folder and the source, below the folder that all machines share.
+    /// What travels through an object store, where workers do not see this folder.
+    pub objects: Option<ArrayObjects>,
+    /// This folder, the job folder and the source, below the place that all machines share.
     pub arrays: PathBuf,
     pub job: PathBuf,
     pub source: PathBuf,
@@ -55,10 +60,29 @@ pub(crate) struct ArrayPlace {
 }
 
 impl ArrayPlace {
-    /// Those of a job.
+    /// Those of a job, and the place that all machines share.
+    pub(crate) fn find(job: &Job) -> Result<(Self, PathBuf), ExportError> {
+        let (Some(objects), Some(travelling)) = (&job.objects, ArrayObjects::of(job)?) else {
+            let root = job.shared_root()?;
+            return Ok((Self::of(job, &root)?, root.path().to_owned()));
+        };
+        let name = PathBuf::from(objects.name());
+        let place = Self {
+            arrays: name.join(ARRAYS),
+            job: name,
+            source: job.source.path.clone(),
+            encoder: job.description.encoder.clone(),
+            folder: job.folder.arrays()?,
+            objects: Some(travelling),
+        };
+        Ok((place, objects.root().into()))
+    }
+
+    /// Those of a job in a folder that all machines share.
     pub(crate) fn of(job: &Job, root: &SharedRoot) -> Result<Self, ExportError> {
         let folder = job.folder.arrays()?;
         Ok(Self {
+            objects: None,
             arrays: root.relative(folder.path())?,
             job: root.relative(job.folder.path())?,
             source: root.relative_source(&job.source.path)?,
@@ -113,23 +137,35 @@ pub(crate) struct ArrayExecutor {
 /// What an executor and its keeper have in common.
 #[derive(Default)]
 pub(crate) struct Shared {
-    cancelled: AtomicBool,
+    cancelled: StopFlag,
     /// Milliseconds that workers have spent on processors.
     busy: AtomicU64,
 }
 
 impl ArrayExecutor {
     /// Ends what an earlier run left with the batch system, and gets ready.
-    pub(crate) fn start(mut engine: Box<dyn ArrayEngine>, place: ArrayPlace) -> Result<Self, ExportError> {
+    pub(crate) fn start(
+        mut engine: Box<dyn ArrayEngine>,
+        mut place: ArrayPlace,
+    ) -> Result<Self, ExportError> {
         let names = place.folder.names();
         let names = names.map_err(ExportError::file(place.folder.path(), "reading the folder of arrays"))?;
-        let earlier: BTreeSet<ArrayId> =
-            names.iter().filter_map(|name| ArrayId::of(name)).map(|(array, _)| array).collect();
+        let stored = place.objects.as_ref().map_or(Ok(Vec::new()), ArrayObjects::names)?;
+        let earlier: BTreeSet<ArrayId> = names
+            .iter()
+            .chain(&stored)
+            .filter_map(|name| ArrayId::of(name))
+            .map(|(array, _)| array)
+            .collect();
         earlier.iter().for_each(|array| engine.cancel(array));
         // what cannot be removed only takes space
         names.iter().filter(|name| super::is_name(name)).for_each(|name| drop(place.folder.remove(name)));
         let ((work, waiting), (sender, reports)) = (bounded(MOST_WAITING), unbounded());
         let (shared, encoder, at_once) = (Arc::<Shared>::default(), place.encoder.clone(), engine.at_once());
+        if let Some(mut objects) = place.objects.take() {
+            objects.begin(&stored)?;
+            place.objects = Some(objects.until(&shared.cancelled));
+        }
         let mut keeper = Keeper::new(engine, place, shared.clone(), sender, Instant::now());
         let keeper = thread::Builder::new()
             .name("arrays".into())
@@ -151,7 +187,7 @@ impl Executor for ArrayExecutor {
     }
 
     fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
-        let Some(work) = self.work.as_ref().filter(|_| !self.shared.cancelled.load(Ordering::Acquire)) else {
+        let Some(work) = self.work.as_ref().filter(|_| !self.shared.cancelled.is_raised()) else {
             return Err(Refused::Cancelled);
         };
         work.try_send(Work::Take(Box::new(take))).map_err(|refused| match refused {
@@ -212,7 +248,7 @@ impl Drop for ArrayExecutor {
 
 impl Shared {
     pub(crate) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
+        self.cancelled.raise();
     }
 }
 
@@ -232,6 +268,7 @@ pub(crate) struct Keeper {
     answered: Instant,
     names: ArrayNames,
     arrays: BTreeMap<ArrayId, Array>,
+    watch: Watch,
 }
 
 /// An array that is not done.
@@ -250,8 +287,19 @@ impl Keeper {
         reports: Sender<TakeReport>,
         now: Instant,
     ) -> Self {
-        let (waiting, names, arrays) = (LongestFirst::default(), ArrayNames::new(), BTreeMap::new());
-        Self { engine, place, shared, reports, waiting, since: now, asked: now, answered: now, names, arrays }
+        Self {
+            engine,
+            place,
+            shared,
+            reports,
+            waiting: LongestFirst::default(),
+            since: now,
+            asked: now,
+            answered: now,
+            names: ArrayNames::new(),
+            arrays: BTreeMap::new(),
+            watch: Watch::new(now),
+        }
     }
 
     fn work(&mut self, work: &Receiver<Work>) {
@@ -279,7 +327,7 @@ impl Keeper {
 
     /// Does what is to be done now: hands work over, hears what workers say, asks the batch system.
     pub(crate) fn turn(&mut self, now: Instant) {
-        if self.shared.cancelled.load(Ordering::Acquire) {
+        if self.shared.cancelled.is_raised() {
             return self.give_up();
         }
         let gathered = now.duration_since(self.since) >= self.engine.gather();
@@ -294,31 +342,60 @@ impl Keeper {
             let work = (0..count).filter_map(|_| self.waiting.pop()).collect();
             self.launch(work);
         }
-        self.hear();
+        if let Err(error) = self.bring(now) {
+            return self.fail(error);
+        }
+        self.hear(now);
         if now.duration_since(self.asked) >= self.engine.pace() {
             self.ask(now);
             self.asked = now;
         }
-        self.arrays.retain(|array, state| {
-            if state.open.is_empty() {
-                forget(&self.place.folder, array);
-            }
-            !state.open.is_empty()
-        });
+        let over = self.arrays.iter().filter(|(_, state)| state.open.is_empty());
+        let over: BTreeSet<ArrayId> = over.map(|(array, _)| array.clone()).collect();
+        self.arrays.retain(|array, _| !over.contains(array));
+        self.place.forget(&over);
+    }
+
+    /// Brings what workers have put into the store, if that is where they put it.
+    fn bring(&mut self, now: Instant) -> Result<(), ExportError> {
+        let Some(objects) = &mut self.place.objects else { return Ok(()) };
+        if self.arrays.is_empty() || !objects.is_due(now) {
+            return Ok(());
+        }
+        objects.bring(now, &self.arrays.keys().cloned().collect())
     }
 
     /// Ends everything.
     fn give_up(&mut self) {
+        self.end_all(|| TakeOutcome::Cancelled);
+    }
+
+    /// Ends everything, because of this.
+    fn fail(&mut self, error: ExportError) {
+        let (message, mut error) = (error.to_string(), Some(error));
+        self.end_all(|| {
+            TakeOutcome::Failed(error.take().unwrap_or_else(|| ExportError::Internal(message.clone())))
+        });
+    }
+
+    fn end_all(&mut self, mut outcome: impl FnMut() -> TakeOutcome) {
         while let Some(work) = self.waiting.pop() {
-            self.tell(work, TakeOutcome::Cancelled);
+            self.tell(work, outcome());
         }
+        self.end_arrays(outcome);
+    }
+
+    /// Ends all that the batch system has.
+    fn end_arrays(&mut self, mut outcome: impl FnMut() -> TakeOutcome) {
+        let mut over = BTreeSet::new();
         for (array, state) in std::mem::take(&mut self.arrays) {
             self.engine.cancel(&array);
             for work in state.open.into_values() {
-                self.tell(work, TakeOutcome::Cancelled);
+                self.tell(work, outcome());
             }
-            forget(&self.place.folder, &array);
+            over.insert(array);
         }
+        self.place.forget(&over);
     }
 
     fn launch(&mut self, work: Vec<Work>) {
@@ -331,10 +408,7 @@ impl Keeper {
         let entries = work.iter().find_map(entries).unwrap_or_default();
         let (name, count) = (array.file(), work.len() as u32);
         let described = work.iter().map(Work::described);
-        let text = ArrayFile::text(PROGRAM, &self.place.job, &self.place.source, entries, described);
-        let written = text.and_then(|text| self.place.folder.write_whole(&name, &text));
-        let path = self.place.folder.path().join(&name);
-        let launched = written.map_err(ExportError::file(path, "writing an array of takes")).and_then(|()| {
+        let launched = self.place.put(&array, entries, described).and_then(|()| {
             let launched = self.engine.launch(&array, &self.place.arrays.join(&name), count);
             launched.map_err(|error| engine_error("handing takes over", &error))
         });
@@ -349,26 +423,26 @@ impl Keeper {
                     let error = error.take().unwrap_or_else(|| ExportError::Internal(message.clone()));
                     self.tell(work, TakeOutcome::Failed(error));
                 }
-                forget(&self.place.folder, &array);
+                self.place.forget(&BTreeSet::from([array]));
             }
         }
     }
 
     /// Takes in what workers wrote.
-    fn hear(&mut self) {
+    fn hear(&mut self, now: Instant) {
         // a folder that cannot be read now can be read later, or the batch system tells that all have ended
         let Ok(mut names) = self.place.folder.names() else { return };
         // in the order in which they were handed over, and not in one that a file system happens to have
         names.sort_unstable();
         for name in names.iter().filter(|name| name.ends_with(".json")) {
             if let Some((array, Some(index))) = ArrayId::of(name) {
-                self.hear_of(&array, index);
+                self.hear_of(&array, index, now);
             }
         }
     }
 
     /// Takes in what a worker wrote, if it is there.
-    fn hear_of(&mut self, array: &ArrayId, index: u32) {
+    fn hear_of(&mut self, array: &ArrayId, index: u32, now: Instant) {
         let name = array.report(index);
         let report = match read_text(&self.place.folder, &name) {
             Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from),
@@ -384,6 +458,7 @@ impl Keeper {
             // said twice, or of an earlier run
             return;
         };
+        self.watch.has_run(now);
         let outcome = match report {
             Ok(TaskReport { said: Said::Done(done), .. }) => {
                 let cpu = done.record.cpu;
@@ -401,6 +476,9 @@ impl Keeper {
             }
             Ok(TaskReport { said: Said::Failed(error), .. }) => TakeOutcome::Failed(error.into()),
             Ok(TaskReport { said: Said::Unable(error), machine }) => {
+                if let Some(objects) = &mut self.place.objects {
+                    objects.distrust();
+                }
                 TakeOutcome::Lost(format!("on {machine}: {}", ExportError::from(error)))
             }
             Err(error) => TakeOutcome::Lost(format!("what a worker wrote cannot be read: {error}")),
@@ -426,22 +504,38 @@ impl Keeper {
             Err(_) => return,
         };
         self.answered = now;
-        let mut lost = Vec::new();
+        if !self.moves(&unfinished, now) {
+            return;
+        }
+        let (mut lost, mut has_ended) = (Vec::new(), false);
         for (array, state) in &mut self.arrays {
             let unfinished = unfinished.get(array);
-            let runs = |index: &u32| unfinished.is_some_and(|indexes| indexes.contains(index));
+            let runs = |index: &u32| unfinished.is_some_and(|indexes| indexes.contains_key(index));
             state.ended.retain(|index, _| !runs(index));
             for index in state.open.keys().filter(|index| !runs(index)) {
-                state.ended.entry(*index).or_insert(now);
+                if !state.ended.contains_key(index) {
+                    state.ended.insert(*index, now);
+                    has_ended = true;
+                }
             }
             let late = |since: &Instant| now.duration_since(*since) > self.engine.grace();
             lost.extend(
                 state.ended.iter().filter(|(_, since)| late(since)).map(|(i, _)| (array.clone(), *i)),
             );
         }
+        if let Some(objects) = self.place.objects.as_mut().filter(|_| has_ended) {
+            objects.look_soon();
+        }
         for (array, index) in lost {
+            if let Some(objects) = &mut self.place.objects {
+                // what it speaks of is looked for again where the store does not answer now
+                if objects.bring_one(&array, index).is_err() {
+                    return;
+                }
+                objects.distrust();
+            }
             // a folder on another machine may be listed as it was; a name that is asked for is looked up
-            self.hear_of(&array, index);
+            self.hear_of(&array, index, now);
             if self.arrays.get(&array).is_none_or(|state| !state.open.contains_key(&index)) {
                 continue;
             }
@@ -459,6 +553,31 @@ impl Keeper {
         }
     }
 
+    /// Sees to it that takes do not wait for ever. Returns whether they are still with the batch system.
+    fn moves(&mut self, unfinished: &Unfinished, now: Instant) -> bool {
+        let of = |array, index| unfinished.get(array).and_then(|known| known.get(index));
+        let standings = self.arrays.iter().flat_map(|(array, state)| {
+            let standings: Vec<Option<&Standing>> = state.open.keys().map(|index| of(array, index)).collect();
+            standings
+        });
+        match self.watch.look(standings, now) {
+            Verdict::Wait => true,
+            Verdict::Tell(reason) => {
+                // nobody listens to an executor that is being dropped
+                let _ = self.reports.send(TakeReport::Waiting(reason));
+                true
+            }
+            Verdict::Renew(reason) => {
+                self.end_arrays(|| TakeOutcome::Lost(reason.clone()));
+                false
+            }
+            Verdict::End(reason) => {
+                self.fail(ExportError::BatchSystem { doing: "waiting for takes to be run", reason });
+                false
+            }
+        }
+    }
+
     /// Says what became of a take. Who waits for a range hears that there is none when its request is
     /// dropped.
     fn tell(&self, work: Work, outcome: TakeOutcome) {
@@ -472,11 +591,36 @@ fn engine_error(doing: &'static str, error: &io::Error) -> ExportError {
     ExportError::BatchSystem { doing, reason: error.to_string() }
 }
 
-/// Removes the files of an array, as far as they are there.
-fn forget(folder: &Folder, array: &ArrayId) {
-    let names = folder.names().unwrap_or_default();
-    let is_its = |name: &&String| ArrayId::of(name).is_some_and(|(of, _)| of == *array);
-    names.iter().filter(is_its).for_each(|name| drop(folder.remove(name)));
+impl ArrayPlace {
+    /// Puts the file of an array where workers find it.
+    fn put(
+        &mut self,
+        array: &ArrayId,
+        entries: Vec<EntryPoint>,
+        work: impl Iterator<Item = ArrayWork>,
+    ) -> Result<(), ExportError> {
+        let index = self.objects.as_mut().map(ArrayObjects::publish).transpose()?;
+        let head = ArrayHead { program: PROGRAM, job: &self.job, source: &self.source, entries, index };
+        let fail = || ExportError::file(self.folder.path().join(array.file()), "writing an array of takes");
+        let text = ArrayFile::text(head, work).map_err(fail())?;
+        match &self.objects {
+            Some(objects) => objects.put(array, &text),
+            None => self.folder.write_whole(&array.file(), &text).map_err(fail()),
+        }
+    }
+
+    /// Removes the files of arrays, as far as they are there.
+    fn forget(&self, arrays: &BTreeSet<ArrayId>) {
+        if arrays.is_empty() {
+            return;
+        }
+        let names = self.folder.names().unwrap_or_default();
+        let is_its = |name: &&String| ArrayId::of(name).is_some_and(|(of, _)| arrays.contains(&of));
+        names.iter().filter(is_its).for_each(|name| drop(self.folder.remove(name)));
+        if let Some(objects) = &self.objects {
+            objects.forget(arrays);
+        }
+    }
 }
 
 fn read_text(folder: &Folder, name: &str) -> io::Result<Vec<u8>> {

@@ -17,6 +17,26 @@ const MOST_TEXT: u64 = 1 << 20;
 /// at which a long film is divided.
 const MOST_HEAD: u64 = 64 << 20;
 
+/// The index of the source as a run has put it into an object store, in blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredIndex {
+    pub run: String,
+    pub bytes: u64,
+}
+
+/// Who all takes of an array are for.
+pub(crate) struct ArrayHead<'a> {
+    /// The version of the program that writes the file.
+    pub program: &'a str,
+    /// The job folder, and the source, below the folder that all machines share.
+    pub job: &'a Path,
+    pub source: &'a Path,
+    /// Where the film is divided, if ranges of it are to be read.
+    pub entries: Vec<EntryPoint>,
+    /// The index of the source, where it lies in an object store.
+    pub index: Option<StoredIndex>,
+}
+
 /// The first line of an array's file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ArrayFile {
@@ -28,27 +48,25 @@ pub(crate) struct ArrayFile {
     /// Where the film is divided, if ranges of it are to be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<EntryPoint>,
+    /// The index of the source as it was then, where it lies in an object store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<StoredIndex>,
     /// Where the line of each index ends, in bytes behind the first line.
     pub ends: Vec<u64>,
 }
 
 impl ArrayFile {
     /// The text of a file.
-    pub(crate) fn text(
-        program: &str,
-        job: &Path,
-        source: &Path,
-        entries: Vec<EntryPoint>,
-        work: impl Iterator<Item = ArrayWork>,
-    ) -> io::Result<Vec<u8>> {
+    pub(crate) fn text(head: ArrayHead<'_>, work: impl Iterator<Item = ArrayWork>) -> io::Result<Vec<u8>> {
         let (mut lines, mut ends) = (Vec::new(), Vec::new());
         for work in work {
             serde_json::to_writer(&mut lines, &work)?;
             lines.push(b'\n');
             ends.push(lines.len() as u64);
         }
-        let (job, source) = (job.to_owned(), source.to_owned());
-        let mut text = serde_json::to_vec(&Self { program: program.to_owned(), job, source, entries, ends })?;
+        let ArrayHead { program, job, source, entries, index } = head;
+        let (program, job, source) = (program.to_owned(), job.to_owned(), source.to_owned());
+        let mut text = serde_json::to_vec(&Self { program, job, source, entries, index, ends })?;
         text.push(b'\n');
         text.append(&mut lines);
         Ok(text)
@@ -112,7 +130,9 @@ mod tests {
         let takes: Vec<TakeDescription> =
             (0..1000).map(|start| first_take(&job, FrameRange::new(start, start + 4))).collect();
         let work = takes.iter().map(|take| ArrayWork::Take(Box::new(take.clone())));
-        let text = ArrayFile::text("1", Path::new("job"), Path::new("film"), Vec::new(), work).unwrap();
+        let (job, source) = (Path::new("job"), Path::new("film"));
+        let head = ArrayHead { program: "1", job, source, entries: Vec::new(), index: None };
+        let text = ArrayFile::text(head, work).unwrap();
         for index in [0, 1, 500, 999] {
             let mut file = Counted(Cursor::new(text.clone()), 0);
             let (array, work) = ArrayFile::read(&mut file, index).unwrap();

@@ -1,10 +1,11 @@
 //! A worker that does what one index stands for.
 
-use super::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport};
+use super::{ArrayFile, ArrayId, ArrayWork, Said, TaskReport, object_worker};
 use crate::error::{ExportError, RequestError};
 use crate::index::range_file;
 use crate::index::ranges::FoundRange;
 use crate::job::folder::VisitedFolder;
+use crate::objects::object_address;
 use crate::own_folder::Folder;
 use crate::stop::StopFlag;
 use crate::worker::WorkerTools;
@@ -20,9 +21,12 @@ use std::path::Path;
 /// file what became of it, which is all that the export hears. It may be run again, on any machine, at any
 /// time, and comes to the same.
 ///
-/// `root` is the folder that all machines share, as this one sees it; `file` and all paths in it are below
-/// it, and none that leads out of it is followed. A raised flag ends it without a word, as the death of the
-/// machine does.
+/// `root` is the folder that all machines share, as this one sees it, or an address in an object store, which
+/// `tools` have to bring along; `file` and all paths in it are below it, and none that leads out of it is
+/// followed. A raised flag ends it without a word, as the death of the machine does.
+///
+/// With an address, the worker copies what it needs into a temporary folder of its own, and what it made into
+/// the store. The folder is removed in the end; one that a killed worker left is removed by the next.
 ///
 /// # Errors
 /// What kept it from the take, which it has written down, too, as far as it could.
@@ -36,11 +40,25 @@ pub fn run_array_worker(
     tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<(), ExportError> {
+    if let Some(address) = object_address(root) {
+        return object_worker::run(address, file, index, tools, stop);
+    }
     let root = SharedRoot::open(root)?;
     // a worker of a system that passes paths of the export's machine has them whole
     let file = if file.is_absolute() { root.resolve(&root.relative(file)?)? } else { root.resolve(file)? };
-    let read = File::open(&file).and_then(|open| ArrayFile::read(open, index));
-    let (array, work) = read.map_err(ExportError::file(&file, "reading an array of takes"))?;
+    run_in(&root, &file, index, tools, stop)
+}
+
+/// Does the same in a folder, with the array's file as this machine sees it.
+pub(super) fn run_in(
+    root: &SharedRoot,
+    file: &Path,
+    index: u32,
+    tools: &WorkerTools,
+    stop: &StopFlag,
+) -> Result<(), ExportError> {
+    let read = File::open(file).and_then(|open| ArrayFile::read(open, index));
+    let (array, work) = read.map_err(ExportError::file(file, "reading an array of takes"))?;
     let name = file.file_name().and_then(OsStr::to_str).and_then(ArrayId::of);
     let Some((id, None)) = name else {
         let what = io::Error::new(io::ErrorKind::InvalidData, "it is none of an export's");
@@ -49,11 +67,11 @@ pub fn run_array_worker(
     let arrays = VisitedFolder::open(&root.resolve(&array.job)?)?.arrays()?;
     let done = match work {
         Some(ArrayWork::Take(take)) => {
-            task::run(&root, &array.task(&take), tools, stop).map(|take| Said::Done(Box::new(take)))
+            task::run(root, &array.task(&take), tools, stop).map(|take| Said::Done(Box::new(take)))
         }
         Some(ArrayWork::Range { number, most }) => {
             let place = (array.job.as_path(), array.source.as_path());
-            let runner = task::open(&root, &array.program, place, tools, stop);
+            let runner = task::open(root, &array.program, place, tools, stop);
             let read = runner.and_then(|runner| {
                 let found = runner.read_range(&array.entries, number, most);
                 stop.check()?;

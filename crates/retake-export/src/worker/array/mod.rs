@@ -12,7 +12,10 @@ pub(crate) mod engine;
 pub(crate) mod executor;
 mod file;
 mod index_worker;
+mod object_worker;
+pub(crate) mod objects;
 pub(crate) mod slurm;
+mod watch;
 
 pub(crate) use file::ArrayFile;
 pub use index_worker::run_array_worker;

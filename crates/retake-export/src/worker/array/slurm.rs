@@ -1,7 +1,7 @@
 //! Job arrays of Slurm, by its own programs: `sbatch`, `squeue` and `scancel`.
 
 use super::ArrayId;
-use super::engine::{ArrayEngine, Unfinished, output_of, quoted};
+use super::engine::{ArrayEngine, Standing, Unfinished, output_of, quoted};
 use crate::error::RequestError;
 use crate::worker::WorkerProgram;
 use std::io;
@@ -25,10 +25,11 @@ pub(crate) struct Slurm {
     pub program: WorkerProgram,
     /// Options of `sbatch`, in the user's words: account, partition, memory, time.
     pub options: Vec<String>,
-    /// The folder that all machines share, which each of them has to see at this place.
+    /// The folder that all machines share, which each of them has to see at this place, or the address in an
+    /// object store.
     pub root: PathBuf,
-    /// The folder of arrays, where workers print to.
-    pub arrays: PathBuf,
+    /// The folder of arrays, where workers print to; what they print is dropped if `None`.
+    pub logs: Option<PathBuf>,
     /// Takes that may run at once; as many as there is room for if `None`.
     pub at_once: Option<u32>,
 }
@@ -80,7 +81,8 @@ impl ArrayEngine for Slurm {
         let mut sbatch = Command::new("sbatch");
         sbatch.arg("--parsable").arg(format!("--job-name={}", Self::job(array)));
         sbatch.arg(format!("--array=0-{}{limit}", count - 1));
-        sbatch.arg(format!("--output={}", self.arrays.join(array.log("%a")).display()));
+        let log = self.logs.as_ref().map_or("/dev/null".into(), |logs| logs.join(array.log("%a")));
+        sbatch.arg(format!("--output={}", log.display()));
         // a lost machine costs a take its time, and a take that is run again comes to the same bytes
         sbatch.args(["--requeue", "--open-mode=truncate"]).args(&self.options);
         sbatch.arg(format!("--wrap={}", self.line(file)));
@@ -92,7 +94,7 @@ impl ArrayEngine for Slurm {
         for arrays in arrays.chunks(MOST_NAMES) {
             let names: Vec<String> = arrays.iter().map(|array| Self::job(array)).collect();
             let mut squeue = Command::new("squeue");
-            squeue.args(["--noheader", "--array", "--format=%j %K %r"]);
+            squeue.args(["--noheader", "--array", "--format=%j %K %F %T %r"]);
             squeue.arg(format!("--name={}", names.join(",")));
             all.append(&mut unfinished(&output_of(&mut squeue)?));
         }
@@ -109,20 +111,47 @@ impl ArrayEngine for Slurm {
     }
 }
 
-/// Reads a table of names, indexes and reasons. What is held is not run until somebody releases it: so does
-/// Slurm with a job that it could not start again and again.
+/// The states of jobs that are at work.
+const RUNNING: [&str; 4] = ["RUNNING", "RESIZING", "SIGNALING", "STAGE_OUT"];
+/// Parts of reasons, in small letters, for which a job waits until somebody does something about it: nodes
+/// that are out of service, and demands that no node or account meets.
+const STUCK: [&str; 9] = [
+    "down",
+    "drain",
+    "notavail",
+    "inactive",
+    "badconstraints",
+    "invalid",
+    "notallowed",
+    "partitiontimelimit",
+    "partitionnodelimit",
+];
+
+/// Reads a table of names, indexes, numbers, states and reasons. What is held is not run until somebody
+/// releases it: so does Slurm with a job that it could not start again and again.
 fn unfinished(table: &str) -> Unfinished {
     let mut all = Unfinished::new();
     for row in table.lines() {
-        let mut words = row.trim().splitn(3, ' ');
+        let mut words = row.trim().splitn(5, ' ');
         let array = words.next().and_then(|name| name.strip_prefix(PREFIX)).and_then(ArrayId::named);
         let index = words.next().and_then(|index| index.parse().ok());
+        let (job, state) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let reason = words.next().unwrap_or_default();
         if let (Some(array), Some(index), false) = (array, index, reason.to_lowercase().contains("held")) {
-            all.entry(array).or_default().insert(index);
+            all.entry(array).or_default().insert(index, standing(job, index, state, reason));
         }
     }
     all
+}
+
+fn standing(job: &str, index: u32, state: &str, reason: &str) -> Standing {
+    if RUNNING.contains(&state) {
+        return Standing::Runs;
+    }
+    let small = reason.to_lowercase();
+    // a job that is being completed has ended, or was taken from a node that does not answer
+    let is_stuck = state == "COMPLETING" || STUCK.iter().any(|part| small.contains(part));
+    Standing::Waits { words: format!("job {job}_{index}: {state} ({reason})"), is_stuck }
 }
 
 #[cfg(test)]
@@ -132,9 +161,50 @@ mod tests {
     #[test]
     fn what_is_held_counts_as_lost() {
         let (one, two) = (ArrayId::new(), ArrayId::new());
-        let rows = ["0 None", "3 Resources", "4 JobHeldAdmin", "5 launch failed requeued held", "N/A None"];
+        let rows = [
+            "0 17 RUNNING None",
+            "3 17 PENDING Resources",
+            "4 17 PENDING JobHeldAdmin",
+            "5 17 PENDING launch failed requeued held",
+            "N/A 17 RUNNING None",
+        ];
         let mut table: String = rows.iter().map(|row| format!("retake-{one} {row}\n")).collect();
-        table += &format!(" retake-{two} 7 None\nretake-holiday 1 None\n\nretake-{two}\n");
-        assert_eq!(unfinished(&table), Unfinished::from([(one, [0, 3].into()), (two, [7].into())]));
+        table +=
+            &format!(" retake-{two} 7 18 RUNNING None\nretake-holiday 1 19 RUNNING None\n\nretake-{two}\n");
+        let waits = Standing::Waits { words: "job 17_3: PENDING (Resources)".into(), is_stuck: false };
+        let wanted = [(one, [(0, Standing::Runs), (3, waits)].into()), (two, [(7, Standing::Runs)].into())];
+        assert_eq!(unfinished(&table), Unfinished::from(wanted));
+    }
+
+    /// The reasons are those of Slurm's manual, as `squeue` prints them.
+    #[test]
+    fn what_waits_for_somebody_is_told_from_what_waits_its_turn() {
+        for (state, reason, wanted) in [
+            ("PENDING", "None", false),
+            ("PENDING", "Priority", false),
+            ("PENDING", "Resources", false),
+            ("PENDING", "JobArrayTaskLimit", false),
+            ("PENDING", "AssocGrpCpuLimit", false),
+            ("PENDING", "QOSMaxJobsPerUserLimit", false),
+            ("PENDING", "BeginTime", false),
+            ("CONFIGURING", "None", false),
+            ("SUSPENDED", "None", false),
+            (
+                "PENDING",
+                "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+                true,
+            ),
+            ("PENDING", "ReqNodeNotAvail, UnavailableNodes:n[1-2]", true),
+            ("PENDING", "PartitionDown", true),
+            ("PENDING", "PartitionInactive", true),
+            ("PENDING", "PartitionTimeLimit", true),
+            ("PENDING", "BadConstraints", true),
+            ("PENDING", "InvalidAccount", true),
+            ("COMPLETING", "None", true),
+        ] {
+            let found = standing("17", 3, state, reason);
+            let words = format!("job 17_3: {state} ({reason})");
+            assert_eq!(found, Standing::Waits { words, is_stuck: wanted }, "{state} {reason}");
+        }
     }
 }
