@@ -536,6 +536,41 @@ fn limits_hold_or_are_refused() {
     }
 }
 
+/// A film may have less than a frame a second, or many: each frame comes out, at a quality and at a rate,
+/// with a bounded delay and without. SVT-AV1 2.3 ends the process where it controls the rate of less than
+/// one.
+#[test]
+fn films_of_any_frame_rate_are_encoded() {
+    for factory in encoders() {
+        let name = factory.info().name;
+        let base = settings(&*factory);
+        let frames = render(&base, 12, 3, 1);
+        let make = |frame_rate: Rational, rate: RateControl, max_delay: Option<u32>| {
+            let controls = Controls { max_delay, ..base.controls.clone() };
+            let settings = EncoderSettings { rate, frame_rate, controls, ..base.clone() };
+            let take = encode(&*factory, &settings, &frames, &[]);
+            let take = take.unwrap_or_else(|error| panic!("{name}, {frame_rate:?}, {rate:?}: {error}"));
+            assert_eq!(take.frames.len(), 12, "{name}, {frame_rate:?}, {rate:?}");
+            take.frames.into_iter().map(|frame| frame.sample.data).collect::<Vec<_>>()
+        };
+        for frame_rate in [(1, 10), (3, 4), (5, 4), (240, 1)].map(|(num, den)| Rational::new(num, den)) {
+            for rate in
+                [RateControl::Quality(factory.info().quality.usual), RateControl::AverageBitRate(100_000)]
+            {
+                for max_delay in [None, Some(2)] {
+                    make(frame_rate, rate, max_delay);
+                }
+            }
+        }
+        if name == "svt-av1" {
+            // A tenth of the frames a second, and of the bits, is as many bits for each frame.
+            let slow = make(Rational::new(1, 10), RateControl::AverageBitRate(10_000), None);
+            let whole = make(Rational::new(1, 1), RateControl::AverageBitRate(100_000), None);
+            assert!(slow == whole, "{name}: other samples");
+        }
+    }
+}
+
 /// Rates have an effect in the right direction, and an average is met roughly even on two seconds.
 #[test]
 fn rates_have_an_effect() {

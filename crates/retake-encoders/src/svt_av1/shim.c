@@ -101,6 +101,21 @@ static int32_t only_quantizer(const struct retake_settings *s) {
     return s->rate == RETAKE_AVERAGE && least >= most ? most : -1;
 }
 
+/* The highest rate that the library takes, in bits a second. */
+enum { HIGHEST_RATE = 100000000 };
+
+/* Sets the bit rate that is controlled. Control reckons with whole frames a second, and 2.3 divides by them,
+   which ends the process where there are none. So a film with less than one frame a second is told as one of
+   one, with as many bits for each of its frames. Nothing else depends on the frame rate: the stream does not
+   state it, and the shim says how far key frames lie apart. */
+static void set_bit_rate(EbSvtAv1EncConfiguration *config, const struct retake_settings *s) {
+    config->target_bit_rate = (uint32_t)s->bit_rate;
+    if (s->fps_num >= s->fps_den) return;
+    double rate = (double)s->bit_rate * s->fps_den / s->fps_num;
+    config->target_bit_rate = rate < HIGHEST_RATE ? (uint32_t)rate : HIGHEST_RATE;
+    config->frame_rate_numerator = config->frame_rate_denominator = 1;
+}
+
 static int configure(EbSvtAv1EncConfiguration *config, const struct retake_settings *s, struct retake_fault *fault) {
     config->enc_mode = (int8_t)atoi(s->preset);
     config->source_width = (uint32_t)s->width;
@@ -142,7 +157,7 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
         config->use_fixed_qindex_offsets = 1;
     } else if (s->rate == RETAKE_AVERAGE) {
         config->rate_control_mode = low_delay ? SVT_AV1_RC_MODE_CBR : SVT_AV1_RC_MODE_VBR;
-        config->target_bit_rate = (uint32_t)s->bit_rate;
+        set_bit_rate(config, s);
         if (c->max_qp >= 0) config->max_qp_allowed = (uint32_t)c->max_qp;
         if (c->min_qp >= 0) config->min_qp_allowed = (uint32_t)c->min_qp;
     } else if (set_number(config, "crf", s->quality)) {
