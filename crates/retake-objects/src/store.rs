@@ -26,7 +26,7 @@ const PART: u64 = 8 << 20;
 /// The parts of an upload: a server takes 10000.
 const MOST_PARTS: u64 = 9000;
 /// How long an upload that is given up may take to say so.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLEANUP: Duration = Duration::from_secs(5);
 
 /// How a store behaves. There is no `Debug`, because variables hold secrets.
 #[derive(Clone)]
@@ -276,12 +276,12 @@ impl ObjectStore for Store {
             done = self.0.ask(async move { asked.finish(&key, &upload, replace).await }).wait(interrupted);
         }
         if done.is_err() {
-            let farewell = self.0.ask(async move {
-                let _ = tokio::time::timeout(FAREWELL, bucket.abort(&address.key, &upload)).await;
+            let cleanup = self.0.ask(async move {
+                let _ = tokio::time::timeout(CLEANUP, bucket.abort(&address.key, &upload)).await;
                 Ok(())
             });
             // this is about what is left at the server alone, and is over soon
-            let _ = farewell.wait(&|| false);
+            let _ = cleanup.wait(&|| false);
         }
         done
     }

@@ -35,7 +35,7 @@ const PART: u64 = 8 << 20;
 /// How often an object is opened again that was replaced while it was read.
 const ATTEMPTS: u32 = 5;
 /// How long it may take to tidy up.
-const FAREWELL: Duration = Duration::from_secs(10);
+const CLEANUP: Duration = Duration::from_secs(10);
 
 /// The objects of one job.
 #[derive(Debug, Clone)]
@@ -102,8 +102,8 @@ impl JobObjects {
     }
 
     /// The same objects, for what has to be tidied up although everything else was stopped.
-    pub(crate) fn farewell(&self) -> Self {
-        Self { stop: StopFlag::new(), until: Some(Instant::now() + FAREWELL), ..self.clone() }
+    pub(crate) fn for_cleanup(&self) -> Self {
+        Self { stop: StopFlag::new(), until: Some(Instant::now() + CLEANUP), ..self.clone() }
     }
 
     /// The address of the place that all machines share.

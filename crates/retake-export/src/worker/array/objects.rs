@@ -126,7 +126,7 @@ impl ArrayObjects {
     pub(super) fn forget(&self, arrays: &BTreeSet<ArrayId>) {
         let names: Vec<String> = arrays.iter().map(|array| format!("{ARRAYS}/{}", array.file())).collect();
         // what cannot be removed only takes space, until the job is done
-        let _ = self.objects.farewell().remove(&names);
+        let _ = self.objects.for_cleanup().remove(&names);
     }
 
     /// Something has ended: it is worth looking what it left.
