@@ -85,15 +85,15 @@ struct SoundClock {
     base: Rational,
     /// The seconds a sample of sound, if the container's clock is coarser.
     fine: Option<Rational>,
-    /// The end of the packet before, in samples of sound.
-    end: Option<i64>,
+    /// Begin and end of the packet before, in samples of sound.
+    before: Option<(i64, i64)>,
 }
 
 impl SoundClock {
     fn new(base: Rational, sample_rate: u32) -> Self {
         let fine = Rational::new(1, i32::try_from(sample_rate).unwrap_or(0));
         let coarser = i64::from(base.num) * i64::from(fine.den) > i64::from(base.den) && fine.is_positive();
-        Self { base, fine: coarser.then_some(fine), end: None }
+        Self { base, fine: coarser.then_some(fine), before: None }
     }
 
     /// Returns time and duration of a packet of `length` samples, which is 0 where it is not known.
@@ -101,14 +101,19 @@ impl SoundClock {
         let long = |ticks: i64, base| if ticks > 0 { ticks_to_time(ticks, base) } else { Time::INVALID };
         let given = ticks_to_time(ticks, self.base);
         let Some(fine) = self.fine.filter(|_| length > 0) else {
-            self.end = None;
+            self.before = None;
             return (given, long(duration, self.base));
         };
         let samples = crate::time_to_ticks(given, fine).unwrap_or(0);
         // Times may be off by as much as rounding to the container's clock makes.
         let tick = crate::time_to_ticks(ticks_to_time(1, self.base), fine).unwrap_or(0);
-        let place = self.end.filter(|end| end.abs_diff(samples) <= tick.unsigned_abs()).unwrap_or(samples);
-        self.end = Some(place.saturating_add(length));
+        let place = match self.before {
+            Some((_, end)) if end.abs_diff(samples) <= tick.unsigned_abs() => end,
+            // A packet that was moved behind the one before it may lie where a damaged one says it is.
+            Some((begin, _)) => samples.max(begin.saturating_add(1)),
+            None => samples,
+        };
+        self.before = Some((place, place.saturating_add(length)));
         (ticks_to_time(place, fine), long(length, fine))
     }
 }
@@ -130,6 +135,16 @@ mod tests {
         }
         let (time, _) = clock.place(20_000, 21, 1024);
         assert_eq!(time, Time::new(20, 1));
+    }
+
+    /// Of a damaged film the times of two packets may be nearer to each other than either is long. No packet is
+    /// put where another one is.
+    #[test]
+    fn no_two_packets_begin_at_once() {
+        let mut clock = SoundClock::new(Rational::new(1, 1000), 24_000);
+        let places = [0, 48, 48, 49, 95, 95, 200].map(|ticks| clock.place(ticks, 48, 1152).0);
+        assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
+        assert_eq!((places[1], places[6]), (Time::new(1152, 24_000), Time::new(200, 1000)));
     }
 
     #[test]
