@@ -19,7 +19,8 @@ fn write(mut out: impl Write, text: &str) {
 }
 
 /// Shows characters that a terminal obeys as numbers, because names and messages come from films: a name must
-/// not move the cursor, colour what follows, or turn its direction.
+/// not move the cursor, colour what follows, or turn its direction. The numbers are those of JSON, so that an
+/// event in it stays one, and says the same.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| {
         (c.is_control() && c != '\n')
@@ -28,7 +29,9 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.contains(obeyed) {
         return text.into();
     }
-    let shown = |c: char| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    // All of them have four digits at most.
+    let number = |c: char| format!("\\u{:04x}", u32::from(c));
+    let shown = |c: char| if obeyed(c) { number(c) } else { c.to_string() };
     text.chars().map(shown).collect::<String>().into()
 }
 
@@ -38,6 +41,17 @@ mod tests {
 
     #[test]
     fn what_terminals_obey_is_shown() {
-        assert_eq!(harmless("a\u{1b}[2Jb\r\u{202e}c\nd é"), "a\\u{1b}[2Jb\\u{d}\\u{202e}c\nd é");
+        assert_eq!(harmless("a\u{1b}[2Jb\r\u{202e}c\nd é"), "a\\u001b[2Jb\\u000d\\u202ec\nd é");
+    }
+
+    /// Whatever is in a text, it can be read back from the JSON that is shown.
+    #[test]
+    fn json_stays_json() {
+        for c in (0..=0x2fff).filter_map(char::from_u32) {
+            let text = format!("a{c}\\\"b");
+            let json = serde_json::to_string(&text).unwrap();
+            let read: String = serde_json::from_str(&harmless(&json)).unwrap();
+            assert_eq!(read, text, "{:x}", u32::from(c));
+        }
     }
 }
