@@ -48,6 +48,11 @@ pub(crate) fn configuration(packet: &[u8]) -> Option<[u8; 2]> {
     header(packet).map(|header| header.config)
 }
 
+/// Whether a packet begins like one with a header, and has none.
+pub(crate) fn is_damaged(packet: &[u8]) -> bool {
+    matches!(packet, [0xff, second, ..] if second & 0xf0 == 0xf0) && header(packet).is_none()
+}
+
 struct Header {
     length: usize,
     /// The AudioSpecificConfig of ISO 14496-3.
@@ -79,6 +84,8 @@ mod tests {
         for short in 0..packet.len() - 1 {
             assert_eq!(without_header(&packet[..short]), &packet[..short]);
         }
+        assert!(is_damaged(&packet[..5]) && is_damaged(&[0xff, 0xff, 0, 0]) && !is_damaged(&packet));
+        assert!(!is_damaged(&[0x21, 0x10]) && !is_damaged(&[0xff]) && !is_damaged(&[]));
         assert_eq!(without_header(&[0x21, 0x10, 0x05, 0, 0, 0, 0, 0]).len(), 8);
     }
 }

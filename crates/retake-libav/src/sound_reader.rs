@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(time, Time::new(20, 1));
     }
 
-    /// Of a damaged film the times of two packets may be nearer to each other than either is long. No packet is
-    /// put where another one is.
+    /// Of a damaged film the times of two packets may be nearer to each other than either is long. No packet
+    /// is put where another one is.
     #[test]
     fn no_two_packets_begin_at_once() {
         let mut clock = SoundClock::new(Rational::new(1, 1000), 24_000);

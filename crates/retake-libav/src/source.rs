@@ -206,6 +206,14 @@ impl Source {
         if self.tracks[number].is_foreign(&packet) {
             return;
         }
+        // Sound without headers is written as it is, and writers take what begins like one for a header.
+        if self.lead == Lead::Overlapping
+            && self.tracks[number].info.codec == "aac"
+            && adts::is_damaged(packet.data())
+        {
+            self.tracks[number].skipped += 1;
+            return;
+        }
         if self.lead != Lead::Hidden && self.tracks[number].info.kind == TrackKind::Audio {
             let Some(packet) = self.tracks[number].heard(packet) else { return };
             for packet in std::mem::take(&mut self.tracks[number].priming) {

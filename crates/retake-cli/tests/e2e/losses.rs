@@ -314,6 +314,28 @@ fn sound_that_becomes_another_is_told() {
     }
 }
 
+/// The first packet of sound is damaged so that it begins like one with a header (ADTS), which writers take
+/// it for. A stream does without it, and that is told; films keep it as it is.
+#[test]
+fn sound_that_begins_like_a_header() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -f lavfi -i sine=d=2 -c:v libx264 -bf 0 -c:a aac",
+        "film.mp4",
+    );
+    let first = &probe(&studio.path("film.mp4"), "-select_streams a -show_entries packet=pos")[0];
+    let at: usize = first.parse().unwrap();
+    let mut film = studio.read("film.mp4");
+    film[at..at + 2].fill(0xff);
+    fs::write(studio.path("film.mp4"), film).unwrap();
+    for output in ["out.m3u8", "out.mp4", "out.mkv"] {
+        let run = studio.retake(&format!("encode film.mp4 -o {output} {} --crf 40 --json", fast()));
+        assert!([0, 3].contains(&run.code), "{output}: {run:?}");
+        let told = said(&run.notes(), &["1 packet could not be copied"]);
+        assert!(told || output != "out.m3u8", "{output}: {:?}", run.notes());
+    }
+}
+
 /// Behind pictures that say nothing of their colour come such of high dynamic range. Players take the first
 /// for BT.709, and they are made what the film is, which is told. (In the other order FFmpeg's decoders, and
 /// the players that use them, go on with what was stated.)
