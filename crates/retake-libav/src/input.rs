@@ -116,9 +116,17 @@ impl Input {
         let timeline = Timeline::default();
         let (late, judges, longest) = (None, Vec::new(), Vec::new());
         let mut opened = Self { input, bytes, state, cause, _owner: owner, timeline, late, judges, longest };
-        let bases = (0..opened.film().streams as u32).map(|index| ratio(opened.stream(index).time_base));
+        let tracks = (0..opened.film().streams as u32).map(|index| opened.stream(index));
+        let starts = tracks
+            .clone()
+            .filter_map(|track| known(track.start).map(|start| ticks_to_time(start, ratio(track.time_base))));
+        let start = starts.filter(|time| time.is_numeric()).min();
+        let bases = tracks.map(|track| ratio(track.time_base));
         (opened.judges, opened.longest) = bases
-            .map(|base| (StampJudge::new(ticks_of(1, base)), ticks_of(longest_sample(base), base)))
+            .map(|base| {
+                let start = start.and_then(|start| time_to_ticks(start, base));
+                (StampJudge::new(ticks_of(1, base), start), ticks_of(longest_sample(base), base))
+            })
             .unzip();
         Ok(opened)
     }

@@ -27,11 +27,16 @@ pub(crate) struct StampJudge {
     second: i64,
     /// Where the clock was at the sample before.
     last: Option<i64>,
+    /// The start of the film, as its container has it.
+    start: Option<i64>,
 }
 
+/// No first sample is decoded so long before it is shown, in seconds.
+const LONGEST_WAIT: i64 = 3600;
+
 impl StampJudge {
-    pub(crate) fn new(second: i64) -> Self {
-        Self { second, last: None }
+    pub(crate) fn new(second: i64, start: Option<i64>) -> Self {
+        Self { second, last: None, start }
     }
 
     /// Begins anew, as must happen after a seek.
@@ -54,6 +59,11 @@ impl StampJudge {
         // that a little means nothing.
         let contradict = decoded.saturating_sub(shown) > self.second;
         let waits = shown.saturating_sub(decoded) > back;
+        // Before the first sample there is none to go on from, but the film begins with it.
+        let longest = self.second.saturating_mul(LONGEST_WAIT);
+        let begins = |start: i64| start.abs_diff(shown) <= ahead.unsigned_abs();
+        let far = shown.saturating_sub(decoded) > longest && self.last.is_none();
+        let contradict = contradict || far && self.start.is_some_and(begins);
         let wrong = match (contradict, goes_on(decoded), goes_on(shown)) {
             (true, true, false) => Some(Wrong::Shown),
             (true, _, _) => Some(Wrong::Decoded),
@@ -72,7 +82,7 @@ mod tests {
     /// What is found in samples 40 ticks apart, each of which is shown 80 ticks after it is decoded, where
     /// one stamp of the tenth is another.
     fn found(which: Wrong, ticks: i64) -> Vec<(i64, Wrong)> {
-        let mut judge = StampJudge::new(1000);
+        let mut judge = StampJudge::new(1000, Some(0));
         let samples = 0..20;
         let judged = samples.filter_map(|sample| {
             let damage = |own| if sample == 10 && own == which { ticks } else { 0 };
@@ -92,10 +102,21 @@ mod tests {
         }
     }
 
+    /// The first sample has none before it: the start of the film says which stamp is wrong.
+    #[test]
+    fn a_first_stamp_is_held_against_the_start_of_the_film() {
+        let (day, hours) = (86_400_000, 40_000_000);
+        let mut judge = StampJudge::new(1000, Some(day));
+        assert_eq!(judge.next(Some(day - hours), Some(day + 80)), Some(Wrong::Decoded));
+        assert_eq!(judge.next(Some(day + 40), Some(day + 120)), None);
+        // Of a late picture the start says nothing, as what comes later does.
+        assert_eq!(StampJudge::new(1000, Some(0)).next(Some(0), Some(hours)), None);
+    }
+
     #[test]
     fn a_clock_that_jumps_is_not_wrong() {
         for jump in [-100_000, -1_000, 5_000, 100_000] {
-            let mut judge = StampJudge::new(1000);
+            let mut judge = StampJudge::new(1000, Some(0));
             let samples =
                 (0..20).chain(20..40).map(|sample| sample * 40 + if sample < 20 { 0 } else { jump });
             let wrong = samples.filter_map(|time| judge.next(Some(time), Some(time + 80)));
