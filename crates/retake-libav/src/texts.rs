@@ -3,6 +3,8 @@
 //! Other formats give each text its own time. A track of MP4 is a row of samples, each of which takes the
 //! place of the one before, so where several texts are shown at once, one sample must hold them all.
 
+use retake_media::style_records;
+
 /// A sample, and the time for which it is shown: on a clock of ticks, or in exact times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownText<T> {
@@ -89,7 +91,7 @@ fn join<T>(texts: &[(T, Vec<u8>)]) -> Vec<u8> {
             all.push(b'\n');
         }
         let before = characters(&all);
-        styles.extend(styles_of(boxes).map(|mut style| {
+        styles.extend(style_records(boxes).map(|mut style| {
             for at in [0, 2] {
                 let moved = u16::from_be_bytes([style[at], style[at + 1]]).saturating_add(before);
                 style[at..at + 2].copy_from_slice(&moved.to_be_bytes());
@@ -115,20 +117,6 @@ fn split(data: &[u8]) -> (&[u8], &[u8]) {
     let (length, rest) = data.split_at(data.len().min(2));
     let length = length.try_into().map_or(0, |bytes| usize::from(u16::from_be_bytes(bytes)));
     rest.split_at(length.min(rest.len()))
-}
-
-/// Returns the records of all boxes of styles: first and last character, font, face, size and colour.
-fn styles_of(mut boxes: &[u8]) -> impl Iterator<Item = [u8; 12]> + '_ {
-    let mut records: &[u8] = &[];
-    while let Some((head, _)) = boxes.split_first_chunk::<8>() {
-        let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let Some(content) = boxes.get(8..size) else { break };
-        if head[4..] == *b"styl" {
-            records = content.get(2..).unwrap_or_default();
-        }
-        boxes = &boxes[size..];
-    }
-    records.chunks_exact(12).filter_map(|record| record.try_into().ok())
 }
 
 /// Counts the characters of a text, by which styles are placed.
@@ -186,7 +174,7 @@ mod tests {
         let (text, boxes) = split(&joined);
         assert_eq!(text, "né\nold".as_bytes());
         let places: Vec<[u8; 4]> =
-            styles_of(boxes).map(|style| [style[0], style[1], style[2], style[3]]).collect();
+            style_records(boxes).map(|style| [style[0], style[1], style[2], style[3]]).collect();
         assert_eq!(places, [[0, 0, 0, 2], [0, 4, 0, 5]]);
         assert_eq!(boxes.len(), 10 + 24);
     }

@@ -159,7 +159,7 @@ impl TextFormat {
             Self::TimedText => {
                 caption.text = self.text(payload);
                 let length = caption.text.chars().count();
-                for (characters, faces) in style_records(payload) {
+                for (characters, faces) in styled_runs(payload) {
                     if usize::from(characters.end) <= length {
                         push_style(&mut caption.styles, characters, faces);
                     }
@@ -246,10 +246,10 @@ fn style_record(style: &TextStyle) -> [u8; STYLE_RECORD] {
     [start[0], start[1], end[0], end[1], 0, 1, faces, 16, 0xFF, 0xFF, 0xFF, 0xFF]
 }
 
-/// The runs and faces of the records of `styl` behind the text of a sample.
-fn style_records(payload: &[u8]) -> Vec<(Range<u16>, [bool; 3])> {
-    let length = payload.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
-    let mut boxes = payload.get(2 + length..).unwrap_or_default();
+/// Returns the records of the last box of styles (`styl`, 3GPP TS 26.245, 5.17.1.1) among the boxes behind
+/// the text of a sample: first character and the one behind the last, font, face, size and colour. What is
+/// damaged ends them.
+pub fn style_records(mut boxes: &[u8]) -> impl Iterator<Item = [u8; STYLE_RECORD]> + '_ {
     let mut records: &[u8] = &[];
     while let Some((head, _)) = boxes.split_first_chunk::<8>() {
         let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
@@ -259,11 +259,18 @@ fn style_records(payload: &[u8]) -> Vec<(Range<u16>, [bool; 3])> {
         }
         boxes = &boxes[size..];
     }
-    let read = |record: &[u8]| {
+    records.chunks_exact(STYLE_RECORD).filter_map(|record| record.try_into().ok())
+}
+
+/// The runs and faces of the records of styles behind the text of a sample.
+fn styled_runs(payload: &[u8]) -> Vec<(Range<u16>, [bool; 3])> {
+    let length = payload.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+    let records = style_records(payload.get(2 + length..).unwrap_or_default());
+    let run = |record: [u8; STYLE_RECORD]| {
         let number = |at: usize| u16::from_be_bytes([record[at], record[at + 1]]);
         (number(0)..number(2), [0, 1, 2].map(|bit| record[6] >> bit & 1 == 1))
     };
-    records.chunks_exact(STYLE_RECORD).map(read).collect()
+    records.map(run).collect()
 }
 
 /// Adds a run, to the one before it if that is drawn alike and ends where it begins.

@@ -31,7 +31,7 @@ mod transfer;
 
 pub use aperture::CleanAperture;
 pub use audio::AudioFormat;
-pub use caption::{Caption, TextFormat, TextStyle};
+pub use caption::{Caption, TextFormat, TextStyle, style_records};
 pub use colour::{Colour, ContentLight, MasteringDisplay, Range};
 pub use dolby_vision::{DolbyVision, dolby_vision_profile, dolby_vision_rpu};
 pub use format::{Codec, FormatDescription};
