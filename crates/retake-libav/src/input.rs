@@ -81,17 +81,9 @@ const FINEST: [i64; 2] = [10_000_000, 1_000_000];
 /// next sample. Where there is none, as at the end of the film, the container could not say so long a time.
 fn longest_sample(base: Rational) -> i64 {
     let [finest, instead] = FINEST;
-    let own = ticks_of(1, base);
+    let own = time_to_ticks(Time::new(1, 1), base).unwrap_or(i64::MAX);
     let clock = if own > finest { instead } else { own };
     LONGEST_SAMPLE.min(i64::from(i32::MAX) / clock.max(1))
-}
-
-/// Returns as many ticks of a clock as so many seconds have.
-fn ticks_of(seconds: i64, base: Rational) -> i64 {
-    if !base.is_positive() {
-        return i64::MAX;
-    }
-    seconds.saturating_mul(base.den.into()) / i64::from(base.num)
 }
 
 impl Input {
@@ -125,7 +117,8 @@ impl Input {
         (opened.judges, opened.longest) = bases
             .map(|base| {
                 let start = start.and_then(|start| time_to_ticks(start, base));
-                (StampJudge::new(ticks_of(1, base), start), ticks_of(longest_sample(base), base))
+                let ticks = |seconds| time_to_ticks(Time::new(seconds, 1), base).unwrap_or(i64::MAX);
+                (StampJudge::new(ticks(1), start), ticks(longest_sample(base)))
             })
             .unzip();
         Ok(opened)
@@ -262,8 +255,8 @@ impl Input {
     /// Goes to the last sync sample of a track at or before a time (in the track's ticks), as far as the
     /// container knows.
     pub(crate) fn seek(&mut self, stream: u32, time: i64) -> Result<(), Failure> {
-        // SAFETY: all arguments are plain numbers.
         self.judges.iter_mut().for_each(StampJudge::restart);
+        // SAFETY: all arguments are plain numbers.
         let sought = attempt(|| unsafe { ffi::rt_seek(self.as_ptr(), stream as i32, time) });
         sought.map(drop).map_err(|failure| failure.caused_by(&self.cause))
     }

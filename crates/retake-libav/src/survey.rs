@@ -416,15 +416,14 @@ impl Survey {
                 // The clock has come to where a picture is decoded, which is shown who knows when.
                 let until = if late { ticks(time.saturating_add(packet.duration())) } else { end };
                 self.breaks.push(Seen { stream, steady, time: ticks(time), end: until });
+                let seconds = time as f64 * base.to_f64() - info.start.seconds();
                 if is_video {
                     self.is_decoded(time, hour);
-                    let seconds = time as f64 * base.to_f64() - info.start.seconds();
                     if !late && let (Some(decoded), Some(shown)) = (packet.dts(), packet.pts()) {
                         self.is_overtaken(decoded, shown, seconds);
                     }
                 }
                 if late && self.late.len() < MOST_LATE {
-                    let seconds = time as f64 * base.to_f64() - info.start.seconds();
                     self.late.push(Late { shown, decoded: time, end, seconds });
                 } else {
                     self.is_shown(is_video, end);
