@@ -144,7 +144,7 @@ pub(crate) struct Encode {
     #[arg(long, requires = "on", help_heading = "Work")]
     pub detach: bool,
     /// The folder that all machines share, with --on [default: the one that holds source and job folder], or,
-    /// where this build has them and with slurm and array, an address in an object store: s3://BUCKET/KEY.
+    /// where this build has them, an address in an object store: s3://BUCKET/KEY.
     #[arg(long, value_name = "FOLDER", requires = "on", help_heading = "Work")]
     pub shared_root: Option<PathBuf>,
     /// Memory budget: 8G [default: half of the machine's].

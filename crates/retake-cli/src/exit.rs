@@ -47,7 +47,7 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
 /// Prints an error and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // the library's errors name their causes in their own text, so only the first message is printed
-    output::complain(&format!("retake: {}\n", message(error)));
+    output::complain(&format!("retake: {}\n", output::one_line(&message(error))));
     ExitCode::from(code(error))
 }
 
@@ -105,9 +105,7 @@ fn flag(error: &RequestError) -> Option<String> {
         }
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
-        RequestError::SharedRootIsObject { .. } | RequestError::SharedRootRefused { .. } => {
-            "--shared-root, --root".into()
-        }
+        RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),
         RequestError::ArrayCommand { .. } | RequestError::NoBatchSystem { .. } => "--on".into(),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),
@@ -138,7 +136,9 @@ fn remedy(error: &RequestError) -> Option<String> {
         RequestError::GapTooLong { .. } => "--from and --to take a part".into(),
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
         RequestError::OutsideSharedRoot { .. } => {
-            "give --shared-root a folder that holds source and job folder, and each worker its --root".into()
+            "give --shared-root a folder that holds source and job folder, or an address that holds source and film, and \
+             each worker its --root"
+                .into()
         }
         RequestError::NoBatchSystem { .. } => "are its programs in the PATH?".into(),
         RequestError::UnknownProperty { .. } => "see `retake encoders NAME`".into(),

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     }
     if !args.json {
         for (file, finding) in &findings {
-            writeln!(text, "note: {}: {finding}", file.display())?;
+            writeln!(text, "note: {}", output::one_line(&format!("{}: {finding}", file.display())))?;
         }
     }
     output::print(&text);

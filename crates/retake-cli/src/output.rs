@@ -21,9 +21,18 @@ fn write(mut out: impl Write, text: &str) {
 /// Shows characters that a terminal obeys as numbers, because names and messages come from films: a name must
 /// not move the cursor, colour what follows, or turn its direction. The numbers are those of JSON, so that an
 /// event in it stays one, and says the same.
-pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+fn harmless(text: &str) -> Cow<'_, str> {
+    shown(text, |c| c != '\n')
+}
+
+/// Does the same with a text that has to stay one line whatever is in it.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    shown(text, |_| true)
+}
+
+fn shown(text: &str, of: impl Fn(char) -> bool) -> Cow<'_, str> {
     let obeyed = |c: char| {
-        (c.is_control() && c != '\n')
+        (c.is_control() && of(c))
             || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(obeyed) {
@@ -41,6 +50,7 @@ mod tests {
 
     #[test]
     fn what_terminals_obey_is_shown() {
+        assert_eq!(one_line("a\u{1b}b\nd"), "a\\u001bb\\u000ad");
         assert_eq!(harmless("a\u{1b}[2Jb\r\u{202e}c\nd é"), "a\\u001b[2Jb\\u000d\\u202ec\nd é");
     }
 

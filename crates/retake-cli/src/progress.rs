@@ -46,7 +46,7 @@ impl Progress {
                 metric.name(),
                 pool.name()
             );
-            bar.println(output::harmless(&text));
+            bar.println(output::one_line(&text));
         }
         Self { bar, quiet, state: Mutex::default() }
     }
@@ -114,7 +114,7 @@ impl Progress {
     }
 
     fn say(&self, text: &str) {
-        self.bar.println(output::harmless(text));
+        self.bar.println(output::one_line(text));
     }
 
     fn message(&self, state: &State) {

@@ -103,11 +103,12 @@ pub(crate) fn serve(
     tools: WorkerTools,
 ) -> Result<ExitCode> {
     let shared = SharedRoot::open(&root)?;
+    tools.check(&shared)?;
     let root = shared.path().to_owned();
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let build = Box::new(move |request: &ExportRequest| export(request, &shared));
     // requests come over the network, and are to lead to nothing outside of the root
-    let tools = WorkerTools { objects: None, ..tools };
+    let tools = if shared.address().is_some() { tools } else { WorkerTools { objects: None, ..tools } };
+    let build = Box::new(move |request: &ExportRequest| export(request, &shared));
     let site = Site { root, tools, build, at_once: args.jobs.unwrap_or(cores).max(1) };
     let serving = Serving { address, identity_key: args.identity_key.clone() };
     let signals = Arc::new(AtomicUsize::new(0));
@@ -126,7 +127,7 @@ struct Asked {
     encode: Encode,
 }
 
-/// Builds the export that a request asks for. Nothing outside of the shared folder can be named.
+/// Builds the export that a request asks for. Nothing outside of the shared place can be named.
 fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, ExportError> {
     let refused = |message: String| ExportError::Worker {
         message,
@@ -140,6 +141,9 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
     }
     args.input = root.resolve(&args.input)?;
     args.output = root.resolve_place(&args.output)?;
+    if args.work_dir.is_some() && root.address().is_some() {
+        return Err(refused("a worker of an object store takes no --work-dir".into()));
+    }
     if args.output != root.resolve_place(&request.output)? {
         return Err(refused(format!("{}: another output was asked for", request.output.display())));
     }
@@ -154,7 +158,7 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
     Ok(built.shared_root(root.path()))
 }
 
-/// Returns the flags that were given, in words for a worker: with paths below the shared folder.
+/// Returns the flags that were given, in words for a worker: with paths below the shared place.
 fn words(matches: &ArgMatches, root: &SharedRoot) -> Result<Vec<String>> {
     let mut words = Vec::new();
     for arg in Encode::augment_args(clap::Command::new("encode")).get_arguments() {
@@ -167,6 +171,10 @@ fn words(matches: &ArgMatches, root: &SharedRoot) -> Result<Vec<String>> {
         if REFUSED.contains(&id) {
             let id = id.replace('_', "-");
             return Err(Usage(format!("--{id} has no meaning with --on restate")).into());
+        }
+        if id == "work_dir" && root.address().is_some() {
+            let text = "--work-dir has no meaning where --shared-root is in an object store";
+            return Err(Usage(text.into()).into());
         }
         let values = matches.get_raw(id).into_iter().flatten();
         for value in values {
@@ -216,7 +224,7 @@ fn wait(engine: &Engine, job: &Job, stop: &StopFlag, how_far: impl Fn(&Status)) 
 
 fn line(status: &Status) -> String {
     let Status { output, plans, takes, done, .. } = status;
-    let output = output.display();
+    let output = output::one_line(&output.to_string_lossy()).into_owned();
     match (plans, takes) {
         (0 | 1, 0) => format!("{output}: the film is looked through"),
         (_, 0) => format!("{output}: plan {plans}"),

@@ -1,6 +1,6 @@
 //! This module prints the table at the end of an encode.
 
-use crate::output;
+use crate::output::{self, one_line};
 use retake::{Missed, Outcome, StopReason, Summary};
 use std::fmt::Write;
 
@@ -55,15 +55,15 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
     };
     writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds)?;
     for missed in &summary.missed {
-        writeln!(text, "missed: {}", miss(missed))?;
+        writeln!(text, "missed: {}", one_line(&miss(missed)))?;
     }
     for note in &summary.notes {
-        writeln!(text, "note: {note}")?;
+        writeln!(text, "note: {}", one_line(note))?;
     }
     writeln!(
         text,
         "{}: {} frames, {:.2} s, {} bytes",
-        summary.output.display(),
+        one_line(&summary.output.to_string_lossy()),
         summary.frames,
         summary.seconds,
         summary.file_bytes

@@ -11,7 +11,8 @@ use crate::objects::ObjectStore;
 use crate::progress::Progress;
 use crate::resumable;
 use crate::stop::StopFlag;
-use crate::worker::task::until_stopped;
+use crate::worker::Scratch;
+use crate::worker::stopping::{JobPlace, until_given_up};
 use crate::worker::{RunOn, Step};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
@@ -538,9 +539,8 @@ impl ExportBuilder {
     /// folder have to lie below it. A worker may see it at another place. Default: the deepest folder that
     /// holds both.
     ///
-    /// With [`RunOn::Slurm`] and [`RunOn::Array`], it may be an address in the store that
-    /// [`ExportBuilder::objects`] gives, as in `s3://bucket/jobs`: takes travel through the store then, the
-    /// source has to be an object, and the job folder may lie anywhere.
+    /// It may be an address in the store that [`ExportBuilder::objects`] gives, as in `s3://bucket/jobs`: takes
+    /// travel through the store then, the source has to be an object, and the job folder may lie anywhere.
     #[must_use]
     pub fn shared_root(mut self, folder: impl Into<PathBuf>) -> Self {
         self.request.shared_root = Some(folder.into());
@@ -579,26 +579,47 @@ impl ExportBuilder {
     /// The first step decodes the whole film. [`ExportBuilder::run_on`] is
     /// [`RunOn::Steps`] then.
     ///
+    /// Where [`ExportBuilder::shared_root`] is an address in an object store, source and output have to be
+    /// below it; the job lies there, too, and each step brings all its takes into a temporary folder.
+    ///
     /// # Errors
     /// What [`Export::run`] fails with.
     pub fn step(self) -> Result<Step, ExportError> {
+        let (mut request, stop, tell) = self.for_steps();
+        let place = JobPlace::of(&request, &stop)?;
+        let scratch = match &place {
+            JobPlace::Objects(objects) => {
+                let scratch = Scratch::new()?;
+                request.work_dir = Some(scratch.path().join(objects.name()));
+                Some(scratch)
+            }
+            JobPlace::Folder(_) => None,
+        };
+        let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
+        let step = until_given_up(&place, &stop, |stop| export::step(&request, stop, &tell))?;
+        drop(scratch);
+        step
+    }
+
+    /// Has all workers that run takes of this export give them up, within a second or so, and begin no more:
+    /// until the next [`ExportBuilder::step`]. Finished takes are kept. Where there is no such job, nothing
+    /// happens.
+    ///
+    /// # Errors
+    /// [`ExportError::File`] where that cannot be written down.
+    pub fn give_up(self) -> Result<(), ExportError> {
+        let (request, stop, _) = self.for_steps();
+        JobPlace::of(&request, &stop)?.give_up()
+    }
+
+    fn for_steps(self) -> (Request, StopFlag, Option<Teller>) {
         let Self { mut request, preset, temporary, stop, tell } = self;
         request.purpose = preset;
         request.run_on = RunOn::Steps;
         if let Some(folder) = &temporary {
             request.work_dir = Some(job_folder(folder, &request.output));
         }
-        let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
-        until_stopped(&request.work_dir(), &stop, |stop| export::step(&request, stop, &tell))?
-    }
-
-    /// Where the state of the job will lie, as far as nothing else was asked for: the folder that
-    /// [`stop_job`](crate::stop_job) is told of.
-    pub fn planned_job_folder(&self) -> PathBuf {
-        match &self.temporary {
-            Some(folder) => job_folder(folder, &self.request.output),
-            None => self.request.work_dir(),
-        }
+        (request, stop, tell)
     }
 
     /// The export. Whether it can be done is found out when it starts.

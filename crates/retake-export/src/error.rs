@@ -461,18 +461,11 @@ pub enum RequestError {
         has: Vec<String>,
     },
     /// A path leads out of the folder that all machines share.
-    #[error("{path}: is not below {root}, the folder that all machines share")]
+    #[error("{path}: is not below {root}, the place that all machines share")]
     OutsideSharedRoot {
         /// The path.
         path: PathBuf,
         /// The folder.
-        root: PathBuf,
-    },
-    /// The place that all machines are to share is in an object store, and takes that run in this way need a
-    /// folder.
-    #[error("{root}: what runs takes in this way needs a folder that all machines see, and no object store")]
-    SharedRootIsObject {
-        /// The address.
         root: PathBuf,
     },
     /// The object store does not let takes be kept where they are to be shared.

@@ -5,7 +5,7 @@ use crate::event::{Event, Summary};
 use crate::film::Film;
 use crate::job::folder::finished_before;
 use crate::job::identity::{RequestIdentity, file_of};
-use crate::job::objects::JobObjects;
+use crate::job::objects::{JobObjects, StoredIndex};
 use crate::job::properties;
 use crate::job::request::Request;
 use crate::job::stamp;
@@ -60,8 +60,12 @@ pub(crate) fn step(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result
             let (journal, map) = job.index()?;
             Passes { job, store, workers: Workers::Any(&put_off), stop, tell: &tell }.run(journal, map)
         });
+        let index = match &job.objects {
+            Some(objects) if !put_off.is_empty() && !stop.is_raised() => Some(hand_over(objects, job)?),
+            _ => None,
+        };
         // a list is sound whatever a panicking holder was doing
-        *tasks.lock().unwrap_or_else(PoisonError::into_inner) = put_off.tasks();
+        *tasks.lock().unwrap_or_else(PoisonError::into_inner) = put_off.tasks(index.as_ref());
         made
     };
     let made = run(request, stop, &step, tell);
@@ -71,6 +75,13 @@ pub(crate) fn step(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result
         Err(ExportError::Stopped) if !tasks.is_empty() && !stop.is_raised() => Ok(Step::Takes(tasks)),
         Err(error) => Err(error),
     }
+}
+
+/// Puts into the store what workers need of a job whose film was looked through.
+fn hand_over(objects: &JobObjects, job: &Job) -> Result<StoredIndex, ExportError> {
+    let described = job.folder.described()?;
+    let put = objects.describe(&described).and_then(|()| objects.put_index(job.folder.folder()));
+    put.map_err(|error| objects.failed("", "putting the job in place", error))
 }
 
 fn run(

@@ -53,5 +53,5 @@ pub use scorers::QualityScorers;
 pub use stop::StopFlag;
 pub use worker::{
     RunOn, SharedRoot, Step, TakeDone, TakeFailure, TakeTask, WorkerProgram, WorkerTools, run_array_worker,
-    run_take, run_worker, stop_job,
+    run_take, run_worker,
 };

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// An export, in words that every worker understands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRequest {
-    /// Where the film goes, below the folder that all machines share.
+    /// Where the film goes, below the place that all machines share.
     pub output: PathBuf,
     /// What is asked for, in the words of whoever builds exports from them: the command's arguments.
     pub arguments: Vec<String>,
@@ -25,7 +25,7 @@ impl ExportRequest {
 /// How far an export is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Status {
-    /// Where the film goes, below the folder that all machines share.
+    /// Where the film goes, below the place that all machines share.
     pub output: PathBuf,
     /// The invocation of the engine.
     pub invocation: String,

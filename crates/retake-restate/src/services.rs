@@ -22,11 +22,11 @@ type Build = Box<dyn Fn(&ExportRequest) -> Result<ExportBuilder, ExportError> + 
 
 /// What a worker has, and what it does apart from the engine.
 pub struct Site {
-    /// The folder that all machines share, as this one sees it.
+    /// The folder that all machines share, as this one sees it, or an address in the store of the tools.
     pub root: PathBuf,
     /// What this worker brings along.
     pub tools: WorkerTools,
-    /// Builds an export from a request.
+    /// Builds an export from a request, with the same store.
     pub build: Build,
     /// Takes and steps that run at once.
     pub at_once: usize,
@@ -96,10 +96,8 @@ impl Work {
     }
 
     fn stop_job(&self, request: &ExportRequest) -> Result<(), HandlerError> {
-        let folder = (self.site.build)(request).map(|export| export.planned_job_folder());
-        let folder = folder.map_err(|error| told(&error, false))?;
-        let relative = folder.strip_prefix(&self.site.root).unwrap_or(&folder);
-        retake::stop_job(&self.site.root, relative).map_err(|error| told(&error, true))
+        let export = (self.site.build)(request).map_err(|error| told(&error, false))?;
+        export.give_up().map_err(|error| told(&error, true))
     }
 }
 

@@ -216,7 +216,7 @@ pub use retake_export::{
     ExportStatus, Fault, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary,
     QualitySummary, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag, StopReason, Summary, TakeDone,
     TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools, run_array_worker, run_take,
-    run_worker, stop_job,
+    run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

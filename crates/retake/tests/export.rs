@@ -299,9 +299,10 @@ fn steps_come_to_the_same_film() {
 fn takes_of_a_stopped_job_are_given_up() {
     let place = tempfile::tempdir().unwrap();
     let Some(export) = builder(place.path()) else { return };
-    let folder = export.planned_job_folder();
+    let folder = place.path().join("out.mp4.retake");
     // nothing to stop yet
-    retake::stop_job(place.path(), Path::new("out.mp4.retake")).unwrap();
+    builder(place.path()).unwrap().multi_pass(true).give_up().unwrap();
+    assert!(!folder.exists());
     let Step::Takes(tasks) = export.multi_pass(true).step().unwrap() else { panic!("no takes") };
     let registry = retake::encoders();
     let tools = WorkerTools { encoders: vec![registry.by_name("x264").unwrap()], objects: None };
@@ -314,7 +315,7 @@ fn takes_of_a_stopped_job_are_given_up() {
     other["take"]["settings"]["options"] = serde_json::json!([["bframes", "0"]]);
     let failure = run(&serde_json::from_value(other).unwrap()).unwrap_err();
     assert!(!failure.may_do_elsewhere && failure.error.to_string().contains("none of this job"));
-    retake::stop_job(place.path(), folder.strip_prefix(place.path()).unwrap()).unwrap();
+    builder(place.path()).unwrap().multi_pass(true).give_up().unwrap();
     assert!(folder.join("stopping").exists());
     // the next step takes the folder, and goes on
     let Step::Takes(again) = builder(place.path()).unwrap().multi_pass(true).step().unwrap() else {

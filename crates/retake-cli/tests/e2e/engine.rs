@@ -4,6 +4,10 @@
 #![cfg(all(feature = "restate", target_os = "linux"))]
 
 use crate::common::{Studio, fast, signal, until};
+#[cfg(feature = "objects")]
+use crate::object_takes::{FLOOR, SOURCE, Set};
+#[cfg(feature = "objects")]
+use retake_testing::object_server::{ObjectServer, SECRET};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,7 +20,9 @@ struct Engine {
     server: PathBuf,
     place: tempfile::TempDir,
     ports: [u16; 4],
-    films: PathBuf,
+    /// The root of the worker, and the variables that it is started with.
+    root: PathBuf,
+    variables: Vec<(&'static str, String)>,
     daemons: Vec<Child>,
 }
 
@@ -32,14 +38,15 @@ fn server() -> Option<PathBuf> {
 }
 
 impl Engine {
-    fn start(films: &Path) -> Option<Self> {
+    fn start(root: &Path, variables: Vec<(&'static str, String)>) -> Option<Self> {
         let server = server()?;
         // the ports are free again when the listeners go, and nobody else takes them so soon
         let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = [0, 1, 2, 3].map(|number: usize| listeners[number].local_addr().unwrap().port());
         drop(listeners);
         let place = tempfile::tempdir().unwrap();
-        let mut engine = Self { server, place, ports, films: films.to_owned(), daemons: Vec::new() };
+        let root = root.to_owned();
+        let mut engine = Self { server, place, ports, root, variables, daemons: Vec::new() };
         engine.start_server();
         engine.start_worker();
         let deployment = format!("{{\"uri\":\"http://127.0.0.1:{}\"}}", engine.ports[3]);
@@ -65,7 +72,8 @@ impl Engine {
     fn start_worker(&mut self) {
         let mut worker = Command::new(env!("CARGO_BIN_EXE_retake"));
         worker.args(["worker", "--listen", &format!("127.0.0.1:{}", self.ports[3]), "--jobs", "2"]);
-        worker.arg("--root").arg(&self.films).stderr(Stdio::piped()).stdin(Stdio::null());
+        worker.envs(self.variables.iter().cloned());
+        worker.arg("--root").arg(&self.root).stderr(Stdio::piped()).stdin(Stdio::null());
         std::os::unix::process::CommandExt::process_group(&mut worker, 0);
         let mut worker = worker.spawn().unwrap();
         let mut line = String::new();
@@ -104,6 +112,33 @@ impl Engine {
         let run = studio.retake(&format!("status {} {job} --json", self.address()));
         serde_json::from_str(&run.out).ok()
     }
+
+    /// Whether a take of the job is done.
+    fn has_done(&self, studio: &Studio, job: &str) -> bool {
+        self.status(studio, job).is_some_and(|status| status["done"].as_u64() > Some(0))
+    }
+
+    /// Waits until the export has ended well, and returns what is told then.
+    fn ended(&self, studio: &Studio, job: &str) -> Value {
+        let mut ended = None;
+        until("the export has ended", || {
+            // a server that has just begun knows nothing yet
+            let run = studio.retake(&format!("attach {} {job} --json", self.address()));
+            ended = Some(run).filter(|run| run.code == 0);
+            ended.is_some()
+        });
+        let finished = ended.expect("it has ended").events().pop().expect("an event was told");
+        assert_eq!(finished["event"], "finished", "{finished}");
+        finished
+    }
+
+    /// Asks the worker to end, which it does well when what it runs has ended.
+    fn end_worker(&mut self) {
+        signal(group(&self.daemons[1]), "TERM");
+        let mut worker = self.daemons.remove(1);
+        until("the worker ends", || worker.try_wait().unwrap().is_some());
+        assert!(worker.wait().unwrap().success());
+    }
 }
 
 /// A process with all that it started.
@@ -123,7 +158,7 @@ impl Drop for Engine {
 #[test]
 fn an_engine_makes_the_bytes_that_threads_make() {
     let Some(studio) = Studio::open() else { return };
-    let Some(mut engine) = Engine::start(&studio.path(".")) else { return };
+    let Some(mut engine) = Engine::start(&studio.path("."), Vec::new()) else { return };
     let flags = format!("{} --metric psnr -q 36", fast());
     studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
     let on = format!("--on {} --shared-root .", engine.address());
@@ -133,24 +168,12 @@ fn an_engine_makes_the_bytes_that_threads_make() {
         run.out.trim().to_owned()
     };
     let job = detached("out.mp4");
-    let done = |engine: &Engine, job: &str| {
-        engine.status(&studio, job).is_some_and(|status| status["done"].as_u64() > Some(0))
-    };
-    until("a take is done", || done(&engine, &job) || studio.path("out.mp4").exists());
+    until("a take is done", || engine.has_done(&studio, &job) || studio.path("out.mp4").exists());
     engine.kill(1);
     engine.start_worker();
     engine.kill(0);
     engine.start_server();
-    let address = engine.address();
-    let attach = |job: &str| studio.retake(&format!("attach {address} {job} --json"));
-    let mut ended = None;
-    until("the export has ended", || {
-        // a server that has just begun knows nothing yet
-        ended = Some(attach(&job)).filter(|run| run.code == 0);
-        ended.is_some()
-    });
-    let finished = ended.unwrap().events().pop().unwrap();
-    assert_eq!(finished["event"], "finished", "{finished}");
+    let finished = engine.ended(&studio, &job);
     assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
     assert!(!studio.path("out.mp4.retake").exists());
     // the same command finds the film, and tells how it went
@@ -162,17 +185,73 @@ fn an_engine_makes_the_bytes_that_threads_make() {
     until("it has begun", || studio.path("other.mp4.retake").exists() || studio.path("other.mp4").exists());
     let cancelled = studio.retake(&format!("cancel {} {job}", engine.address()));
     assert_eq!(cancelled.code, 0, "{cancelled:?}");
-    let attached = attach(&job);
+    let attached = studio.retake(&format!("attach {} {job} --json", engine.address()));
     assert!(attached.code == 130 || studio.path("other.mp4").exists(), "{attached:?}");
     let carried_on = studio.retake(&format!("encode film.mkv -o other.mp4 {flags} {on} --quiet"));
     assert_eq!(carried_on.code, 0, "{carried_on:?}");
     assert!(studio.read("other.mp4") == studio.read("threads.mp4"));
+    engine.end_worker();
+}
 
-    // a worker that is asked to end does, when what it runs has ended
-    signal(group(&engine.daemons[1]), "TERM");
-    let mut worker = engine.daemons.remove(1);
-    until("the worker ends", || worker.try_wait().unwrap().is_some());
-    assert!(worker.wait().unwrap().success());
+/// The same where no folder is shared: source, takes and film are objects, and each worker that comes has
+/// nothing of the job. An export that was given up is carried on; nothing is left in the end.
+#[cfg(feature = "objects")]
+#[test]
+fn an_engine_works_over_an_object_store() {
+    let Some(set) = Set::open() else { return };
+    let temporary = set.studio.path("temporary");
+    let mut variables = ObjectServer::variables(set.server.port()).to_vec();
+    variables.push(("TMPDIR", temporary.to_str().unwrap().to_owned()));
+    let Some(mut engine) = Engine::start(Path::new("s3://films"), variables) else { return };
+    // whoever asks needs no way to the store
+    let encode = |engine: &Engine, arguments: &str| {
+        let on = format!("--on {} --shared-root s3://films", engine.address());
+        set.studio.retake(&format!("encode {arguments} {} {FLOOR} {on}", fast()))
+    };
+    for (arguments, cause) in [
+        (format!("film.mkv -o s3://films/out/a.mp4"), "is not below"),
+        (format!("{SOURCE} -o a.mp4"), "is not below"),
+        (format!("{SOURCE} -o s3://other/a.mp4"), "is not below"),
+        (format!("s3://films/in/../film.mkv -o s3://films/out/a.mp4"), "is not below"),
+        (format!("{SOURCE} -o s3://films/out/a.mp4 --work-dir s3://films/job"), "--work-dir"),
+    ] {
+        encode(&engine, &arguments).refused(2, &[cause]);
+    }
+    let detached = |engine: &Engine, film: &str| {
+        let run = encode(engine, &format!("{SOURCE} -o s3://films/out/{film} --detach"));
+        assert_eq!(run.code, 0, "{run:?}");
+        run.out.trim().to_owned()
+    };
+    let job = detached(&engine, "a.mp4");
+    until("a take is done", || engine.has_done(&set.studio, &job));
+    engine.kill(1);
+    engine.start_worker();
+    let finished = engine.ended(&set.studio, &job);
+    assert!(finished["passes"].as_array().is_some_and(|passes| passes.len() > 1), "{finished}");
+    assert!(set.server.get("out/a.mp4").unwrap() == set.film);
+    let words = format!("{finished}{:?}", engine.status(&set.studio, &job));
+    assert!(!words.contains(SECRET), "{words}");
+
+    let job = detached(&engine, "b.mp4");
+    until("a take is there", || !set.keys("/takes/").is_empty());
+    let cancelled = set.studio.retake(&format!("cancel {} {job}", engine.address()));
+    assert_eq!(cancelled.code, 0, "{cancelled:?}");
+    until("it was given up", || !set.keys("/stopping").is_empty());
+    let attached = set.studio.retake(&format!("attach {} {job} --json", engine.address()));
+    assert_eq!(attached.code, 130, "{attached:?}");
+    let carried_on = encode(&engine, &format!("{SOURCE} -o s3://films/out/b.mp4 --json"));
+    assert_eq!(carried_on.code, 0, "{carried_on:?}");
+    assert!(set.server.get("out/b.mp4").unwrap() == set.film);
+    // the same command finds the film
+    let again = encode(&engine, &format!("{SOURCE} -o s3://films/out/b.mp4 --json"));
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(again.summary()["video_bytes"], carried_on.summary()["video_bytes"]);
+
+    // no such film, told by the worker
+    let missing = encode(&engine, "s3://films/in/other.mkv -o s3://films/out/c.mp4");
+    assert!(missing.code == 2 && missing.err.contains("s3://films/in/other.mkv"), "{missing:?}");
+    engine.end_worker();
+    set.is_tidy(&["out/a.mp4", "out/b.mp4"]);
 }
 
 /// What cannot be is refused with its cause: nowhere an engine, no worker, no such export, no way to say it.

@@ -1,7 +1,7 @@
 //! Paths and what they lead to: names of every kind, links, lists of other films, folders that somebody
 //! planted. A run works with them, or refuses them before the first frame and leaves everything as it was.
 
-use crate::common::{Studio, fast, ffmpeg};
+use crate::common::{Run, Studio, fast, ffmpeg};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -82,6 +82,31 @@ fn links_are_followed_and_what_is_no_file_is_refused() {
     }
     assert_eq!(studio.names(), before);
     assert!(studio.path("nowhere.mp4").is_symlink());
+}
+
+/// A name may have lines, and what is said of it has one: an error, and how it went.
+#[test]
+fn what_is_said_of_a_name_stays_one_line() {
+    let Some(studio) = Studio::open() else { return };
+    let encode = |input: &str, output: &str| {
+        let mut command = studio.command(&format!("encode {} --crf 40", fast()));
+        Run::of(command.args([input, "-o", output]).output().unwrap())
+    };
+    let name = "a\nretake: b";
+    for (input, output) in
+        [(name, "out.mp4"), ("film.mkv", &format!("{name}/out.mp4")), ("film.mkv", &"a\n".repeat(100))]
+    {
+        encode(input, output).refused(2, &["a\\u000a"]);
+    }
+    fs::copy(studio.path("film.mkv"), studio.path(name)).unwrap();
+    let run = encode(name, &format!("{name}.mp4"));
+    assert_eq!(run.code, 0, "{run:?}");
+    let lines = |text: &str| text.lines().filter(|line| line.starts_with("retake: b")).count();
+    assert!(
+        lines(&run.out) + lines(&run.err) == 0 && run.out.contains("a\\u000aretake: b.mp4: 216 frames"),
+        "{run:?}"
+    );
+    assert_eq!(frames(&studio.path(&format!("{name}.mp4"))), "216");
 }
 
 /// A text under any name that lists films opens none of them; a playlist does where that is allowed.

@@ -36,7 +36,7 @@ const INPUT: &str = "input";
 /// What workers in other processes must know of the source.
 pub(crate) const SOURCE_FACTS: &str = "source.json";
 /// There as long as workers on other machines are to give up what they do.
-const STOPPING: &str = "stopping";
+pub(crate) const STOPPING: &str = "stopping";
 /// The folder of takes.
 pub(crate) const TAKES: &str = "takes";
 /// The folder of arrays of takes, through which an export and the workers of a batch system speak.

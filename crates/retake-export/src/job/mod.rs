@@ -23,6 +23,7 @@ use crate::output::target::{JobOutput, OutputKind};
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use crate::take::identity::named;
+use crate::worker::RunOn;
 use crate::worker::root::SharedRoot;
 use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
@@ -35,7 +36,7 @@ use retake_libav::{FilmInfo, ReaderOptions, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -258,6 +259,13 @@ fn prepare_objects(
     if object_address(&film.path).is_none() {
         let (path, root) = (film.path.clone(), PathBuf::from(objects.root()));
         return Err(RequestError::OutsideSharedRoot { path, root }.into());
+    }
+    if request.run_on == RunOn::Steps {
+        // who asked is somewhere else, and is to reach nothing beyond
+        let root = SharedRoot::open(Path::new(objects.root()))?;
+        [&film.path, &request.output].into_iter().try_for_each(|path| root.relative(path).map(drop))?;
+        // whoever gave the job up has thought better of it
+        objects.carry_on().map_err(|error| objects.refused(&error))?;
     }
     let brought = if request.restart { objects.remove_all() } else { objects.fetch_job(folder) };
     brought.map_err(|error| objects.refused(&error))

@@ -4,7 +4,7 @@
 //! their own, and copy by these names. Nothing that comes from the store is believed before it was looked at:
 //! a take counts if all of it is what its end says, and its name is that of its description.
 
-use super::folder::{ARRAYS, DESCRIPTION, INDEX, JobFolder, SOURCE_FACTS, TAKES};
+use super::folder::{ARRAYS, DESCRIPTION, INDEX, JobFolder, SOURCE_FACTS, STOPPING, TAKES};
 use super::identity::RequestIdentity;
 use super::request::Request;
 use crate::error::{ExportError, RequestError};
@@ -12,13 +12,14 @@ use crate::objects::{Existing, ObjectStore, object_address};
 use crate::own_folder::{Folder, Unfinished};
 use crate::stop::StopFlag;
 use crate::take::store as take_store;
-use crate::worker::{RunOn, array};
+use crate::worker::array;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// How the names of jobs begin below the place that all machines share.
 const PREFIX: &str = "retake-";
@@ -49,6 +50,13 @@ pub(crate) struct JobObjects {
     until: Option<Instant>,
 }
 
+/// The index of the source as a run has put it into an object store, in blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredIndex {
+    pub run: String,
+    pub bytes: u64,
+}
+
 /// What became of a take that was to be fetched.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fetched {
@@ -71,8 +79,8 @@ impl JobObjects {
         stop: &StopFlag,
     ) -> Result<Option<Self>, ExportError> {
         let Some(root) = request.shared_root.as_deref() else { return Ok(None) };
-        let by_arrays = matches!(request.run_on, RunOn::Slurm { .. } | RunOn::Array { .. });
-        let Some(address) = object_address(root).filter(|_| by_arrays) else { return Ok(None) };
+        let elsewhere = request.run_on.is_elsewhere();
+        let Some(address) = object_address(root).filter(|_| elsewhere) else { return Ok(None) };
         let Some(store) = &request.objects else { return Err(without_store(root)) };
         let output = match object_address(&request.output) {
             Some(_) => request.output.clone(),
@@ -336,6 +344,53 @@ impl JobObjects {
         }
     }
 
+    /// Puts an index in place that grows no more, unless it is there: its run is told by its bytes.
+    pub(crate) fn put_index(&self, folder: &Folder) -> io::Result<StoredIndex> {
+        let (mut index, mut hash, mut bytes) = (folder.read(INDEX)?, Xxh3::new(), 0);
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            let count = index.read(&mut piece)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&piece[..count]);
+            bytes += count as u64;
+        }
+        let run = format!("{:016x}", hash.digest());
+        let is_its = |name: &&String| block_of(name).is_some_and(|(of, _)| of == run);
+        let there = self.names(INDEX)?.iter().filter(is_its).count() as u64;
+        if there < bytes.div_ceil(BLOCK) {
+            self.put_blocks(&run, 0, folder)?;
+        }
+        Ok(StoredIndex { run, bytes })
+    }
+
+    /// Puts in place what describes the job to workers.
+    pub(crate) fn describe(&self, described: &[(String, Vec<u8>)]) -> io::Result<()> {
+        described.iter().try_for_each(|(name, text)| self.put(name, text, Existing::Replace))
+    }
+
+    /// Has all workers give up what they do, until the job is carried on. Where there is no job, nothing
+    /// happens.
+    pub(crate) fn give_up(&self) -> io::Result<()> {
+        if !self.has(DESCRIPTION)? {
+            return Ok(());
+        }
+        self.put(STOPPING, b"", Existing::Replace)?;
+        // as whoever ends a job removes its description first
+        if self.has(DESCRIPTION)? { Ok(()) } else { self.carry_on() }
+    }
+
+    /// The job is not given up any more.
+    pub(crate) fn carry_on(&self) -> io::Result<()> {
+        self.remove(&[STOPPING.to_owned()])
+    }
+
+    /// Whether all workers are to give up what they do.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.has(STOPPING).unwrap_or(false)
+    }
+
     /// Removes the blocks of all runs but this one.
     pub(crate) fn remove_other_blocks(&self, run: &str) -> io::Result<()> {
         let names = self.names(INDEX)?;
@@ -366,7 +421,7 @@ fn is_ours(name: &str) -> bool {
         Some((ARRAYS, name)) => array::is_name(name) || run_of(name).is_some(),
         Some((INDEX, name)) => block_of(name).is_some(),
         Some(_) => false,
-        None => [DESCRIPTION, SOURCE_FACTS].contains(&name),
+        None => [DESCRIPTION, SOURCE_FACTS, STOPPING].contains(&name),
     }
 }
 
@@ -508,6 +563,7 @@ mod tests {
         for ours in [
             "job.json",
             "source.json",
+            "stopping",
             "takes/00000012-0123456789abcdef0123456789abcdef.take",
             "arrays/0123456789abcdef.json",
             "arrays/0123456789abcdef-7.json",

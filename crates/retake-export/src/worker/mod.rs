@@ -7,22 +7,26 @@
 
 pub(crate) mod array;
 mod child;
+mod job_copy;
 pub(crate) mod messages;
 mod pipe;
 pub(crate) mod processes;
 pub(crate) mod root;
 mod runner;
 pub(crate) mod steps;
+pub(crate) mod stopping;
 pub(crate) mod task;
 mod vitals;
 
 pub use array::run_array_worker;
+pub(crate) use job_copy::Scratch;
 pub use pipe::run_worker;
 pub use root::SharedRoot;
 pub use steps::Step;
-pub use task::{TakeDone, TakeFailure, TakeTask, run_take, stop_job};
+pub use task::{TakeDone, TakeFailure, TakeTask, run_take};
 
-use crate::error::RequestError;
+use crate::error::{ExportError, RequestError};
+use crate::job::objects::without_store;
 use crate::objects::ObjectStore;
 use array::command::Line;
 use array::slurm::Slurm;
@@ -101,4 +105,17 @@ pub struct WorkerTools {
     pub encoders: Vec<Arc<dyn EncoderFactory>>,
     /// What opens a source, and a job, that are objects of a store; without it, these are refused.
     pub objects: Option<Arc<dyn ObjectStore>>,
+}
+
+impl WorkerTools {
+    /// Refuses a place in an object store where there is nothing to open it with.
+    ///
+    /// # Errors
+    /// [`RequestError::SharedRootRefused`].
+    pub fn check(&self, root: &SharedRoot) -> Result<(), ExportError> {
+        match (root.address(), &self.objects) {
+            (Some(_), None) => Err(without_store(root.path())),
+            _ => Ok(()),
+        }
+    }
 }

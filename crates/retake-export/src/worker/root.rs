@@ -1,23 +1,25 @@
-//! The folder that all machines share, which each of them may see at another place.
+//! The place that all machines share: a folder, which each of them may see elsewhere, or one in an object
+//! store.
 
 use crate::error::{ExportError, RequestError};
 use crate::objects::object_address;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-/// The folder that all machines share, as this one sees it. Paths go from one machine to another relative to
-/// it, and none that leads out of it is followed.
+/// The folder that all machines share, as this one sees it, or the address of a place in an object store.
+/// Paths go from one machine to another relative to it, and none that leads out of it is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedRoot(PathBuf);
 
 impl SharedRoot {
-    /// The folder as this machine sees it. It has to be there.
+    /// The folder as this machine sees it, which has to be there; or an address such as `s3://bucket/jobs`, of
+    /// which nobody is asked.
     ///
     /// # Errors
-    /// [`RequestError::SharedRootIsObject`] and [`ExportError::File`].
+    /// [`ExportError::File`].
     pub fn open(path: &Path) -> Result<Self, ExportError> {
-        if object_address(path).is_some() {
-            return Err(RequestError::SharedRootIsObject { root: path.to_owned() }.into());
+        if let Some(address) = object_address(path) {
+            return Ok(Self(address.trim_end_matches('/').into()));
         }
         let found = path.canonicalize().map_err(ExportError::file(path, "opening the shared folder"))?;
         Ok(Self(found))
@@ -61,16 +63,26 @@ impl SharedRoot {
         Self::open(&common.unwrap_or_default())
     }
 
-    /// Where it is on this machine.
+    /// Where it is on this machine, or its address.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A path of this machine, as it is told to others.
+    /// Its address, if it is in an object store.
+    pub fn address(&self) -> Option<&str> {
+        object_address(&self.0)
+    }
+
+    /// A path of this machine, as it is told to others. Objects need not be there.
     ///
     /// # Errors
     /// [`RequestError::OutsideSharedRoot`], and [`ExportError::File`] where nothing is there.
     pub fn relative(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if let Some(root) = self.address() {
+            let below = object_address(path).and_then(|address| address.strip_prefix(root));
+            let below = below.and_then(|below| below.strip_prefix('/')).filter(|key| is_plain_key(key));
+            return below.map(PathBuf::from).ok_or_else(|| self.outside(path));
+        }
         if object_address(path).is_some() {
             return Err(self.outside(path));
         }
@@ -81,12 +93,16 @@ impl SharedRoot {
         }
     }
 
-    /// A path that another machine told, on this one. It has to be there.
+    /// A path that another machine told, on this one. It has to be there, unless it is an object's.
     ///
     /// # Errors
     /// [`RequestError::OutsideSharedRoot`], also for a link that leads out, and [`ExportError::File`] where
     /// nothing is there.
     pub fn resolve(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if let Some(root) = self.address() {
+            let key = path.to_str().filter(|key| is_plain_key(key)).ok_or_else(|| self.outside(path))?;
+            return Ok(format!("{root}/{key}").into());
+        }
         if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(self.outside(path));
         }
@@ -101,6 +117,9 @@ impl SharedRoot {
     /// # Errors
     /// As [`SharedRoot::relative`].
     pub fn relative_place(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if self.address().is_some() {
+            return self.relative(path);
+        }
         let (folder, name) = self.parts(path)?;
         Ok(self.relative(folder)?.join(name))
     }
@@ -110,6 +129,9 @@ impl SharedRoot {
     /// # Errors
     /// As [`SharedRoot::resolve`].
     pub fn resolve_place(&self, path: &Path) -> Result<PathBuf, ExportError> {
+        if self.address().is_some() {
+            return self.resolve(path);
+        }
         let (folder, name) = self.parts(path)?;
         Ok(self.resolve(folder)?.join(name))
     }
@@ -139,6 +161,11 @@ impl SharedRoot {
     fn outside(&self, path: &Path) -> ExportError {
         RequestError::OutsideSharedRoot { path: path.to_owned(), root: self.0.clone() }.into()
     }
+}
+
+/// Whether a key leads to one place alone, whoever reads it: some programs take `a/../b` for `b`.
+fn is_plain_key(key: &str) -> bool {
+    key.split('/').all(|part| !["", ".", ".."].contains(&part))
 }
 
 #[cfg(test)]
@@ -183,8 +210,50 @@ mod tests {
         assert_eq!(theirs.resolve_source(object).unwrap(), object);
         outside(theirs.resolve_source(Path::new("../dear")));
         SharedRoot::of(Some(&here), &[object]).unwrap();
-        let refused = SharedRoot::open(Path::new("s3://films/jobs"));
-        assert!(matches!(refused, Err(ExportError::Request(RequestError::SharedRootIsObject { .. }))));
+    }
+
+    /// The same holds below an address: no other bucket, no longer name, no way up, nothing of this machine.
+    #[test]
+    fn no_address_leads_out_of_the_place_in_a_store() {
+        let root = SharedRoot::open(Path::new("s3://films/all/")).unwrap();
+        let film = Path::new("s3://films/all/in/a film.mkv");
+        for (told, found) in [
+            (root.relative(film), root.resolve(Path::new("in/a film.mkv"))),
+            (root.relative_place(film), root.resolve_place(Path::new("in/a film.mkv"))),
+        ] {
+            assert_eq!(
+                (told.unwrap().as_path(), found.unwrap().as_path()),
+                (Path::new("in/a film.mkv"), film)
+            );
+        }
+        for path in [
+            "s3://films/all",
+            "s3://films/all/",
+            "s3://films/allin/a.mkv",
+            "s3://other/all/a.mkv",
+            "s3://films/all/../a.mkv",
+            "s3://films/all//a.mkv",
+            "gs://films/all/a.mkv",
+            "a.mkv",
+            "/tmp/a.mkv",
+        ] {
+            let told = [root.relative(Path::new(path)), root.relative_place(Path::new(path))];
+            for told in told {
+                let refused =
+                    matches!(told, Err(ExportError::Request(RequestError::OutsideSharedRoot { .. })));
+                assert!(refused, "{path}: {told:?}");
+            }
+        }
+        for path in
+            ["", "..", "../a.mkv", "in/../../a.mkv", "/tmp/a.mkv", "in//a.mkv", "./a.mkv", "s3://films/a.mkv"]
+        {
+            let found = [root.resolve(Path::new(path)), root.resolve_place(Path::new(path))];
+            for found in found {
+                let refused =
+                    matches!(found, Err(ExportError::Request(RequestError::OutsideSharedRoot { .. })));
+                assert!(refused, "{path}: {found:?}");
+            }
+        }
     }
 
     #[test]

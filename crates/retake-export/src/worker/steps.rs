@@ -1,12 +1,14 @@
 //! An export in steps, for an engine that keeps what has happened and decides who does what comes next.
 
+use super::root::SharedRoot;
 use super::task::TakeTask;
 use crate::event::Summary;
 use crate::job::folder::PROGRAM;
+use crate::job::objects::StoredIndex;
 use crate::take::executor::{Capabilities, Executor, Refused, TakeReport, TakeRequest};
 use crate::{error::ExportError, job::Job};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,15 +32,30 @@ pub(crate) struct PutOff {
 
 impl PutOff {
     pub(crate) fn of(job: &Job) -> Result<Self, ExportError> {
-        let root = job.shared_root()?;
-        let place = (root.relative(job.folder.path())?, root.relative(&job.source.path)?);
+        let place = match &job.objects {
+            Some(objects) => {
+                let root = SharedRoot::open(Path::new(objects.root()))?;
+                (objects.name().into(), root.relative(&job.source.path)?)
+            }
+            None => {
+                let root = job.shared_root()?;
+                (root.relative(job.folder.path())?, root.relative(&job.source.path)?)
+            }
+        };
         Ok(Self { place, encoder: job.description.encoder.clone(), tasks: Mutex::default() })
     }
 
-    /// What was put off.
-    pub(crate) fn tasks(&self) -> Vec<TakeTask> {
+    /// What was put off. All takes are of a film with this index, where that lies in a store.
+    pub(crate) fn tasks(&self, index: Option<&StoredIndex>) -> Vec<TakeTask> {
         // a list is sound whatever a panicking holder was doing
-        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.iter_mut().for_each(|task| task.index = index.cloned());
+        tasks
+    }
+
+    /// Whether nothing was.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
@@ -49,7 +66,7 @@ impl Executor for PutOff {
 
     fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
         let (job, source) = self.place.clone();
-        let task = TakeTask { program: PROGRAM.to_owned(), job, source, take: take.description };
+        let task = TakeTask { program: PROGRAM.to_owned(), job, source, take: take.description, index: None };
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Err(Refused::PutOff)
     }

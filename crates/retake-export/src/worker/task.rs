@@ -1,23 +1,22 @@
 //! A take as it is told to a worker that knows nothing of the export: on another machine, at another time.
 
 use super::WorkerTools;
+use super::job_copy::JobCopy;
 use super::messages::WorkerError;
 use super::root::SharedRoot;
 use super::runner::TakeRunner;
+use super::stopping::{JobPlace, until_given_up};
 use crate::error::{ExportError, RequestError};
-use crate::job::folder::{PROGRAM, VisitedFolder};
+use crate::job::folder::PROGRAM;
+use crate::job::objects::{JobObjects, StoredIndex, without_store};
 use crate::stop::StopFlag;
 use crate::take::finished::FinishedTake;
+use crate::take::store;
 use retake_compression::take::TakeDescription;
 use retake_compression::units::FrameRange;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
-
-/// How often it is looked whether the job was stopped.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A take to run, as text for any worker. Its identity follows from what it says, so that it may be run
 /// twice, anywhere, and comes to the same bytes under the same name.
@@ -25,10 +24,13 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub struct TakeTask {
     /// The version of the program that wrote it.
     pub(crate) program: String,
-    /// The job folder, and the source, below the folder that all machines share.
+    /// The job folder, and the source, below the place that all machines share.
     pub(crate) job: PathBuf,
     pub(crate) source: PathBuf,
     pub(crate) take: TakeDescription,
+    /// The index of the source, where it lies in an object store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<StoredIndex>,
 }
 
 impl TakeTask {
@@ -65,9 +67,13 @@ pub struct TakeFailure {
 /// Runs a take, and puts what it made into the folder of its job. A take that is there already is not run
 /// again.
 ///
-/// `root` is the folder that all machines share, as this one sees it. All paths of the task are below it, and
-/// none that leads out of it is followed. It ends within a second or so when `stop` is raised, and when the
-/// job is stopped by [`stop_job`].
+/// `root` is the folder that all machines share, as this one sees it, or an address in an object store, which
+/// `tools` have to bring along. All paths of the task are below it, and none that leads out of it is followed.
+/// It ends within a second or so when `stop` is raised, and when the job is given up by
+/// [`ExportBuilder::give_up`](crate::ExportBuilder::give_up).
+///
+/// With an address, the worker copies what it needs into a temporary folder of its own, and what it made into
+/// the store. The folder is removed in the end; one that a killed worker left is removed by the next.
 ///
 /// # Errors
 /// [`TakeFailure`]; with [`ExportError::Stopped`] where it was stopped.
@@ -77,9 +83,12 @@ pub fn run_take(
     tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<TakeDone, TakeFailure> {
-    let ran = SharedRoot::open(root).map_err(Cause::here).and_then(|root| {
-        let job = root.resolve(&task.job).map_err(Cause::here)?;
-        until_stopped(&job, stop, |stop| run(&root, task, tools, stop)).map_err(Cause::here)?
+    let ran = SharedRoot::open(root).map_err(Cause::here).and_then(|root| match root.address() {
+        Some(address) => run_by_objects(&root, address, task, tools, stop),
+        None => {
+            let place = JobPlace::Folder(root.resolve(&task.job).map_err(Cause::here)?);
+            until_given_up(&place, stop, |stop| run(&root, task, tools, stop)).map_err(Cause::here)?
+        }
     });
     match ran {
         Ok(take) => {
@@ -98,44 +107,35 @@ pub fn run_take(
     }
 }
 
-/// Has all workers that run takes of a job give them up, within a second or so, and begin no more: until the
-/// job is carried on. `job` is its folder, below `root`. Where there is no such folder, nothing happens.
-///
-/// # Errors
-/// [`ExportError::File`] where that cannot be written down.
-pub fn stop_job(root: &Path, job: &Path) -> Result<(), ExportError> {
-    let root = SharedRoot::open(root)?;
-    match root.resolve(job) {
-        Ok(job) => VisitedFolder::open(&job)?.stop(),
-        Err(ExportError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Does something that ends when `stop` is raised, or when it is written into a job folder that all workers
-/// are to stop.
-pub(crate) fn until_stopped<R>(
-    job: &Path,
+/// The same for a job that lies in an object store.
+fn run_by_objects(
+    root: &SharedRoot,
+    address: &str,
+    task: &TakeTask,
+    tools: &WorkerTools,
     stop: &StopFlag,
-    work: impl FnOnce(&StopFlag) -> R,
-) -> Result<R, ExportError> {
-    let stop = stop.child();
-    let (ended, end) = crossbeam_channel::bounded::<()>(0);
-    thread::scope(|scope| {
-        let watch = || {
-            // nothing is ever sent: the other end goes away when the work has ended
-            while end.recv_timeout(PATIENCE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-                if VisitedFolder::open(job).is_ok_and(|folder| folder.is_stopping()) {
-                    stop.raise();
-                }
-            }
-        };
-        let spawned = thread::Builder::new().name("watch".into()).spawn_scoped(scope, watch);
-        spawned.map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
-        let done = work(&stop);
-        drop(ended);
-        Ok(done)
-    })
+) -> Result<FinishedTake, Cause> {
+    let outside = || {
+        let (path, root) = (task.job.clone(), root.path().to_owned());
+        Cause::everywhere(RequestError::OutsideSharedRoot { path, root }.into())
+    };
+    let store = tools.objects.clone().ok_or_else(|| Cause::here(without_store(root.path())))?;
+    let name = task.job.to_str().filter(|name| JobObjects::is_name(name)).ok_or_else(outside)?;
+    let source = root.resolve(&task.source).map_err(Cause::everywhere)?;
+    let objects = JobObjects::at(store, address, name, stop);
+    let work = |stop: &StopFlag| {
+        let copy = JobCopy::begin(objects.until(stop)).map_err(Cause::here)?;
+        copy.fetch_description().map_err(Cause::here)?;
+        if let Some(index) = &task.index {
+            copy.fetch_index(index).map_err(Cause::here)?;
+        }
+        copy.fetch_take(&store::name_of(&task.take)).map_err(Cause::here)?;
+        let root = SharedRoot::open(copy.root()).map_err(Cause::here)?;
+        let take = run(&root, &TakeTask { source, ..task.clone() }, tools, stop)?;
+        let put = copy.put_takes().and_then(|put| copy.take_back_late(&put));
+        put.map(|()| take).map_err(Cause::here)
+    };
+    until_given_up(&JobPlace::Objects(objects.clone()), stop, work).map_err(Cause::here)?
 }
 
 /// Why a take was not run, and whether every machine would fail in the same way.
@@ -166,7 +166,7 @@ pub(super) fn run(
     tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<FinishedTake, Cause> {
-    let TakeTask { program, job, source, take } = task;
+    let TakeTask { program, job, source, take, .. } = task;
     let mut runner = open(root, program, (job, source), tools, stop).map_err(Cause::here)?;
     let taken = AssertUnwindSafe(|| runner.run(take.clone(), &|_| ()));
     let taken = catch_unwind(taken)

@@ -4,6 +4,7 @@
 //! be read a thousand times.
 
 use super::ArrayWork;
+use crate::job::objects::StoredIndex;
 use crate::worker::task::TakeTask;
 use retake_compression::take::TakeDescription;
 use retake_libav::EntryPoint;
@@ -16,13 +17,6 @@ const MOST_TEXT: u64 = 1 << 20;
 /// The most that is read of the first line, which has ten bytes for each take, and a hundred for each place
 /// at which a long film is divided.
 const MOST_HEAD: u64 = 64 << 20;
-
-/// The index of the source as a run has put it into an object store, in blocks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StoredIndex {
-    pub run: String,
-    pub bytes: u64,
-}
 
 /// Who all takes of an array are for.
 pub(crate) struct ArrayHead<'a> {
@@ -92,7 +86,14 @@ impl ArrayFile {
     /// The task of an index that stands for this take.
     pub(super) fn task(&self, take: &TakeDescription) -> TakeTask {
         let Self { program, job, source, .. } = self;
-        TakeTask { program: program.clone(), job: job.clone(), source: source.clone(), take: take.clone() }
+        TakeTask {
+            program: program.clone(),
+            job: job.clone(),
+            source: source.clone(),
+            take: take.clone(),
+            // the folder has what is needed of it
+            index: None,
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Arrays whose files are objects of a store: what the export puts there for its workers, and brings from
 //! there into its own job folder, where all else finds it as if workers had written it there.
 
-use super::file::StoredIndex;
 use super::{ArrayId, Said, TaskReport};
 use crate::error::ExportError;
 use crate::job::Job;
 use crate::job::folder::{ARRAYS, TAKES};
-use crate::job::objects::{Fetched, JobObjects, MOST_TEXT, run_of};
+use crate::job::objects::{Fetched, JobObjects, MOST_TEXT, StoredIndex, run_of};
 use crate::objects::Existing;
 use crate::own_folder::Folder;
 use crate::stop::StopFlag;
@@ -75,7 +74,7 @@ impl ArrayObjects {
         let is_its = |name: &&String| super::is_name(name) || run_of(name).is_some();
         let left: Vec<String> =
             earlier.iter().filter(is_its).map(|name| format!("{ARRAYS}/{name}")).collect();
-        let began = self.describe().and_then(|()| self.objects.remove(&left));
+        let began = self.objects.describe(&self.described).and_then(|()| self.objects.remove(&left));
         let began = began.and_then(|()| self.objects.remove_other_blocks(&self.run));
         let began = began.and_then(|()| self.objects.put(&self.mark(), b"", Existing::Replace));
         began.map_err(|error| self.objects.refused(&error))?;
@@ -86,10 +85,6 @@ impl ArrayObjects {
     /// The object by which another run that takes the job over is noticed.
     fn mark(&self) -> String {
         format!("{ARRAYS}/{}.run", self.run)
-    }
-
-    fn describe(&self) -> io::Result<()> {
-        self.described.iter().try_for_each(|(name, text)| self.objects.put(name, text, Existing::Replace))
     }
 
     /// Something was lost that workers need, or may have been: all of it is put there again.
@@ -106,7 +101,7 @@ impl ArrayObjects {
 
     fn put_what_is_new(&mut self) -> io::Result<u64> {
         if self.is_stale {
-            self.describe()?;
+            self.objects.describe(&self.described)?;
             self.objects.put(&self.mark(), b"", Existing::Replace)?;
             self.published = 0;
         }
