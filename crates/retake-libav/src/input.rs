@@ -225,6 +225,12 @@ impl Input {
                     // SAFETY: the packet is ours, and its times are not shared.
                     unsafe { ffi::rt_packet_unlast(&mut packet.0) };
                 }
+                if packet.is_discarded() {
+                    // An edit list that begins again elsewhere has the decoder read on, and back, unseen.
+                    let Place { ticks, .. } = self.timeline.pass(packet.stream());
+                    packet.shift(ticks);
+                    return Ok(Some(packet));
+                }
                 let judge = self.judges.get_mut(packet.stream() as usize);
                 match judge.and_then(|judge| judge.next(packet.dts(), packet.pts())) {
                     // SAFETY: the packet is ours, and its times are not shared.
@@ -241,10 +247,7 @@ impl Input {
                     self.timeline.next(packet.stream(), packet.clock_time());
                 packet.0.corrupt &= i32::from(!joined);
                 packet.1 = begins;
-                if ticks != 0 {
-                    // SAFETY: the packet is ours, and its times are not shared.
-                    unsafe { ffi::rt_packet_shift(&mut packet.0, ticks) };
-                }
+                packet.shift(ticks);
                 Ok(Some(packet))
             }
             Err(failure) if failure.is_end() => Ok(None),
@@ -401,6 +404,14 @@ impl Packet {
         match (self.dts(), self.pts()) {
             (Some(decoded), Some(shown)) => Some(decoded.min(shown)),
             (decoded, shown) => decoded.or(shown),
+        }
+    }
+
+    /// Adds ticks to its times.
+    fn shift(&mut self, ticks: i64) {
+        if ticks != 0 {
+            // SAFETY: the packet is ours, and its times are not shared.
+            unsafe { ffi::rt_packet_shift(&mut self.0, ticks) };
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) enum Lead {
 /// packets of AAC with spectral bands, the reservoir of MP3; in milliseconds.
 const PREROLL: i64 = 250;
 
+/// Instead of the time since which the sound of a track is hidden: some of it was heard.
+const BEGUN: i64 = i64::MIN;
 /// More hidden sound than this in front of a track, in milliseconds, is none that primes a decoder: that
 /// takes one packet or two.
 const PRIMING: i64 = 120;
@@ -214,7 +216,13 @@ impl Source {
             self.tracks[number].skipped += 1;
             return;
         }
-        if self.lead != Lead::Hidden && self.tracks[number].info.kind == TrackKind::Audio {
+        if self.tracks[number].info.kind == TrackKind::Audio {
+            // What an edit list hides behind that, as between two parts of a recording, is hidden by no list of ours.
+            let in_front = self.tracks[number].hidden_since != Some(BEGUN);
+            if self.lead == Lead::Hidden && packet.is_discarded() && in_front {
+                self.place(number, packet.clock_time(), packet);
+                return;
+            }
             let Some(packet) = self.tracks[number].heard(packet) else { return };
             for packet in std::mem::take(&mut self.tracks[number].priming) {
                 self.place(number, packet.clock_time(), packet);
@@ -472,7 +480,7 @@ impl SourceTrack {
         }
         if !packet.is_discarded() {
             // None but the first packets are hidden in front of the track.
-            self.hidden_since = Some(i64::MIN);
+            self.hidden_since = Some(BEGUN);
             return Some(packet);
         }
         if time.saturating_sub(since) <= longest {

@@ -407,7 +407,8 @@ impl Survey {
         }
         let is_video = stream == info.video.index;
         let ticks = |time: i64| rescale(time, base, info.video.time_base);
-        match packet.clock_time() {
+        // What an edit list hides is read again, or further than it is shown, and is no place on any clock.
+        match packet.clock_time().filter(|_| !packet.is_discarded()) {
             Some(time) => {
                 let shown = packet.pts().unwrap_or(time);
                 let end = ticks(shown.saturating_add(packet.duration()));
@@ -538,7 +539,7 @@ impl Survey {
                 return;
             }
         }
-        if let Some(time) = dts.or(pts) {
+        if let Some(time) = dts.or(pts).filter(|_| !packet.is_discarded()) {
             let pause = time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX);
             self.rate.push(time, pause);
         }

@@ -91,11 +91,7 @@ impl Timeline {
         if self.breaks.is_empty() {
             return Place::default();
         }
-        for stream in self.tracks.len() as u32..=stream {
-            let ahead = self.breaks.iter().filter(|found| found.stream == stream).copied().collect();
-            self.tracks.push(TrackPlace { ahead, ..TrackPlace::default() });
-        }
-        let track = &mut self.tracks[stream as usize];
+        let track = self.track(stream);
         // A sample lies at one break at most.
         let next = track.ahead.front().copied();
         let found = next.filter(|found| is_at(found, track.samples, track.last, time));
@@ -110,6 +106,24 @@ impl Timeline {
         track.samples += 1;
         track.last = time.or(track.last);
         Place { ticks: track.ticks, joined, begins }
+    }
+
+    /// Returns the same of a sample that is decoded and not shown, whose time says nothing.
+    pub(crate) fn pass(&mut self, stream: u32) -> Place {
+        if self.breaks.is_empty() {
+            return Place::default();
+        }
+        let track = self.track(stream);
+        track.samples += 1;
+        Place { ticks: track.ticks, ..Place::default() }
+    }
+
+    fn track(&mut self, stream: u32) -> &mut TrackPlace {
+        for stream in self.tracks.len() as u32..=stream {
+            let ahead = self.breaks.iter().filter(|found| found.stream == stream).copied().collect();
+            self.tracks.push(TrackPlace { ahead, ..TrackPlace::default() });
+        }
+        &mut self.tracks[stream as usize]
     }
 }
 
@@ -325,7 +339,10 @@ impl BreakFinder {
         let ahead = self.second.saturating_mul(if self.live { AHEAD } else { LEAP });
         let own = self.segments.get(track.segment);
         let before = track.last.or(own.map(|segment| segment.start));
-        let went_back = before.is_some_and(|before| time < before.saturating_sub(back));
+        // A track may begin long before another one whose samples come first in the file.
+        let begins = track.last.is_none() && self.segments.len() == 1;
+        let slip = if begins { ahead } else { back };
+        let went_back = before.is_some_and(|before| time < before.saturating_sub(slip));
         let far = own.is_some_and(|own| time > own.end.saturating_add(ahead));
         // A track may be behind the others by more than a wrong stamp of it is ahead.
         let pause = back.max(track.step.saturating_mul(PAUSE));
