@@ -308,6 +308,7 @@ unsafe extern "C" {
         bytes: *mut c_void,
         seekable: c_int,
         path: *const c_char,
+        depth: i64,
         out: *mut *mut RtInput,
     ) -> c_int;
     pub(crate) fn rt_audio_of(input: *mut RtInput, index: c_int, out: *mut RawAudio) -> c_int;
@@ -331,6 +332,7 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> c_int;
     pub(crate) fn rt_seek(input: *mut RtInput, stream: c_int, time: i64) -> c_int;
+    pub(crate) fn rt_lacks_descriptions(input: *mut RtInput) -> c_int;
     pub(crate) fn rt_record(input: *mut RtInput);
     pub(crate) fn rt_replay(input: *mut RtInput);
     pub(crate) fn rt_empty_samples(input: *mut RtInput, stream: c_int) -> i64;

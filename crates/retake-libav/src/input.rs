@@ -86,9 +86,18 @@ fn longest_sample(base: Rational) -> i64 {
     LONGEST_SAMPLE.min(i64::from(i32::MAX) / clock.max(1))
 }
 
+/// So many bytes of a broadcast are looked through at most for tracks that begin late: some minutes. Some list
+/// tracks of which nothing ever comes.
+const FURTHEST: i64 = 256 << 20;
+
 impl Input {
     /// Opens a film and looks into it far enough to know its tracks.
     pub(crate) fn open(path: &Path, access: &Access) -> Result<Self, MediaError> {
+        Self::open_to(path, access, 0)
+    }
+
+    /// Opens a film and looks into it for so many bytes; 0: as far as usual.
+    fn open_to(path: &Path, access: &Access, depth: i64) -> Result<Self, MediaError> {
         let bytes = Bytes::open(path, access)?;
         let (state, seekable, cause) = (bytes.state(), c_int::from(bytes.is_seekable()), bytes.cause());
         if state.as_ref().is_some_and(FileState::is_empty) {
@@ -101,33 +110,55 @@ impl Input {
         // SAFETY: the bytes are the shim's from here on, whatever it answers, and closed by its callback; the
         // owner lives as long as the input; on success the shim gives an object that is ours.
         let opened = attempt(|| unsafe {
-            ffi::rt_open(&callbacks, bytes.as_ptr().cast(), seekable, name.as_ptr(), &mut input)
+            ffi::rt_open(&callbacks, bytes.as_ptr().cast(), seekable, name.as_ptr(), depth, &mut input)
         });
         opened.map_err(|failure| MediaError::open(path, &failure.caused_by(&cause)))?;
         let input = NonNull::new(input).expect("an opened film has an address");
         let timeline = Timeline::default();
         let (late, judges, longest) = (None, Vec::new(), Vec::new());
         let mut opened = Self { input, bytes, state, cause, _owner: owner, timeline, late, judges, longest };
-        let tracks = (0..opened.film().streams as u32).map(|index| opened.stream(index));
+        opened.settle_tracks();
+        Ok(opened)
+    }
+
+    /// Takes note of what the stamps of each track can be.
+    fn settle_tracks(&mut self) {
+        let tracks = (0..self.film().streams as u32).map(|index| self.stream(index));
         let starts = tracks
             .clone()
             .filter_map(|track| known(track.start).map(|start| ticks_to_time(start, ratio(track.time_base))));
         let start = starts.filter(|time| time.is_numeric()).min();
         let bases = tracks.map(|track| ratio(track.time_base));
-        (opened.judges, opened.longest) = bases
+        (self.judges, self.longest) = bases
             .map(|base| {
                 let start = start.and_then(|start| time_to_ticks(start, base));
                 let ticks = |seconds| time_to_ticks(Time::new(seconds, 1), base).unwrap_or(i64::MAX);
                 (StampJudge::new(ticks(1), start), ticks(longest_sample(base)))
             })
             .unzip();
-        Ok(opened)
     }
 
-    /// Opens a film again that was looked at before, and gives its times as one clock. Another file in its
-    /// place is refused.
+    /// The same, but a broadcast is looked through for minutes, because a track begins late. Returns nothing
+    /// where all tracks are known.
+    pub(crate) fn open_further(&self, path: &Path, access: &Access) -> Result<Option<Self>, MediaError> {
+        // SAFETY: the call only reads.
+        let lacks = unsafe { ffi::rt_lacks_descriptions(self.as_ptr()) } != 0;
+        lacks.then(|| Self::open_to(path, access, FURTHEST)).transpose()
+    }
+
+    /// Opens a film again that was looked at before, with all its tracks, and gives its times as one clock.
+    /// Another file in its place is refused.
     pub(crate) fn open_again(info: &FilmInfo) -> Result<Self, MediaError> {
-        let mut input = Self::open(&info.path, &info.access)?;
+        Self::reopen(info, if info.looked_further { FURTHEST } else { 0 })
+    }
+
+    /// The same, where other tracks than the video are not read.
+    pub(crate) fn open_for_video(info: &FilmInfo) -> Result<Self, MediaError> {
+        Self::reopen(info, 0)
+    }
+
+    fn reopen(info: &FilmInfo, depth: i64) -> Result<Self, MediaError> {
+        let mut input = Self::open_to(&info.path, &info.access, depth)?;
         if input.state != info.state {
             return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
         }

@@ -43,6 +43,11 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
 /// [`Interrupted`](MediaError::Interrupted).
 pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> {
     let mut input = Input::open(path, access)?;
+    let further = input.open_further(path, access)?;
+    let looked_further = further.is_some();
+    if let Some(further) = further {
+        input = further;
+    }
     let film = input.film();
     // SAFETY: these are texts of the open input.
     let container = unsafe { text(film.format) }.unwrap_or_default();
@@ -91,6 +96,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         file_size,
         seekable,
         truncated,
+        looked_further,
         access: access.clone(),
         state,
         findings: Vec::new(),
@@ -352,7 +358,7 @@ pub(crate) fn ratio(ratio: Ratio) -> Rational {
 }
 
 /// Returns a constant name of FFmpeg's.
-fn name(name: *const std::ffi::c_char) -> String {
+pub(crate) fn name(name: *const std::ffi::c_char) -> String {
     // SAFETY: the text is constant, or one of the open input.
     unsafe { text(name) }.unwrap_or_default()
 }

@@ -280,7 +280,7 @@ impl Decoding {
             return Err(MediaError::Convert { file, frame: 0, pixels: video.pixel_format.clone(), detail });
         }
         let mut input = if info.seekable {
-            Input::open_again(info)?
+            Input::open_for_video(info)?
         } else {
             info.opened.take().ok_or_else(|| MediaError::NotSeekable { file: file.clone() })?
         };

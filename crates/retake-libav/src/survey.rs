@@ -9,17 +9,17 @@ use crate::access::Bytes;
 use crate::decoder::{Decoded, Decoder, Received};
 use crate::elements::Elements;
 use crate::error::MediaError;
-use crate::ffi::RawStream;
+use crate::ffi::{self, RawStream};
 use crate::film::{FilmInfo, TrackKind, TrackSamples, VideoTrack, WrongTimes, ticks_to_time, time_to_ticks};
 use crate::finding::{Finding, FindingKind, Findings};
 use crate::form::Form;
 use crate::input::{Input, Packet, longest_delay};
-use crate::probe::{describe, ratio};
+use crate::probe::{describe, name, ratio};
 use crate::pump::PATIENCE;
 use crate::timeline::{BreakFinder, GAP, Gap, Seen};
 use crate::window::{self, FilmRange, VideoSample, Window};
 use retake_media::{PixelFormat, Rational, Time};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,13 +148,18 @@ struct Survey {
     tracks: Vec<(Rational, bool)>,
     breaks: BreakFinder,
     findings: Findings,
-    rate: Rate,
     steps: Steps,
     /// The film as each kind of picture describes it.
     forms: Vec<VideoTrack>,
     looks: Vec<Look>,
     /// What the other tracks hold, by their numbers.
     held: Vec<TrackSamples>,
+    /// Tracks of pictures that are not those of the film, and all tracks that it may go on in.
+    other_videos: BTreeSet<u32>,
+    others: BTreeMap<u32, OtherTrack>,
+    /// The samples of all tracks, and at which of them the video began, and had its latest samples.
+    order: u64,
+    video_order: Option<(u64, VecDeque<u64>)>,
     /// The samples of the video that were read, and those that count; whether transparency lies beside them.
     read: u64,
     samples: u64,
@@ -191,6 +196,29 @@ struct Survey {
     before: Option<Packet>,
     /// Whether the end of the window was reached before that of the file.
     reached_end: bool,
+}
+
+/// Demuxers of broadcasts give out no more than so many samples of a track that has ended when the file ends.
+const MOST_HELD: usize = 8;
+/// Of more tracks no notice is taken, because memory must be bounded.
+const MOST_OTHERS: usize = 64;
+
+/// A track that is in no film of this one.
+struct OtherTrack {
+    /// As in a track of the shims.
+    kind: i32,
+    codec: String,
+    base: Rational,
+    /// Whether the demuxer did not know it when the file was opened.
+    is_late: bool,
+    /// Where the film was when it began, in seconds.
+    at: f64,
+    /// At which of the samples of all tracks it began and ended, how many samples it has, and how long they
+    /// last in its ticks.
+    begun: u64,
+    ended: u64,
+    samples: u64,
+    ticks: i64,
 }
 
 /// One picture that was looked at.
@@ -257,6 +285,11 @@ struct Waiting {
 /// most that any codec holds back.
 pub(crate) const MOST_BETWEEN: usize = 33;
 
+/// Returns the ticks of a step that is a pause, and no rate.
+fn pause(base: Rational) -> i64 {
+    time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX)
+}
+
 /// Measures the steps between frames as they are shown.
 #[derive(Default)]
 struct Steps {
@@ -265,18 +298,29 @@ struct Steps {
     shortest: Option<i64>,
     /// Whether a time came twice.
     doubled: bool,
+    /// How fast those frames follow each other between which none comes any more.
+    rate: Rate,
 }
 
 impl Steps {
-    fn push(&mut self, time: i64) {
+    /// Takes the time of the next sample. A step that is longer than `pause` is no rate.
+    fn push(&mut self, time: i64, pause: i64) {
         let neighbours = [self.latest.range(..time).next_back(), self.latest.range(time + 1..).next()];
         let steps =
             neighbours.into_iter().flatten().map(|other| time.saturating_sub(*other).saturating_abs());
         self.shortest = self.shortest.into_iter().chain(steps).min();
         self.doubled |= !self.latest.insert(time);
-        if self.latest.len() > MOST_REORDERED {
-            self.latest.pop_first();
+        if self.latest.len() > MOST_REORDERED
+            && let Some(first) = self.latest.pop_first()
+        {
+            self.rate.push(first, pause);
         }
+    }
+
+    /// What comes is no neighbour of what was there.
+    fn begin_anew(&mut self, pause: i64) {
+        std::mem::take(&mut self.latest).into_iter().for_each(|time| self.rate.push(time, pause));
+        self.rate.last = None;
     }
 }
 
@@ -291,9 +335,13 @@ impl Survey {
             let sounds = |track: &crate::TrackInfo| track.index == index && track.kind == TrackKind::Audio;
             index == info.video.index || info.tracks.iter().any(sounds)
         };
+        // Where broadcasts change, they go on in other tracks.
+        let broadcast = (0..film.streams.max(0) as u32).filter(|_| film.live_times != 0);
+        let is_video = |index: &u32| *index != info.video.index && input.stream(*index).kind == ffi::VIDEO;
+        let other_videos: BTreeSet<u32> = broadcast.filter(is_video).collect();
         let counts = |index: u32| {
             let shown = |track: &crate::TrackInfo| track.index == index && track.kind == TrackKind::Subtitle;
-            steady(index) || info.tracks.iter().any(shown)
+            steady(index) || info.tracks.iter().any(shown) || other_videos.contains(&index)
         };
         input.select(counts);
         let tracks =
@@ -309,10 +357,13 @@ impl Survey {
             tracks,
             breaks: BreakFinder::new(second, film.live_times != 0),
             findings: Findings::within(info.extent()),
-            rate: Rate::default(),
             steps: Steps::default(),
             forms: Vec::new(),
             looks: Vec::new(),
+            other_videos,
+            others: BTreeMap::new(),
+            order: 0,
+            video_order: None,
             held: vec![TrackSamples::default(); film.streams.max(0) as usize],
             read: 0,
             samples: 0,
@@ -398,7 +449,12 @@ impl Survey {
             return Err(MediaError::Encrypted { file: info.path.clone() });
         }
         let stream = packet.stream();
-        let Some(&(base, steady)) = self.tracks.get(stream as usize) else { return Ok(()) };
+        self.order += 1;
+        let known = self.tracks.get(stream as usize).copied();
+        let Some((base, steady)) = known.filter(|_| !self.other_videos.contains(&stream)) else {
+            self.see_other(&packet, known.is_none());
+            return Ok(());
+        };
         let at = packet.position().unwrap_or(0);
         match self.elements.as_mut().map(|elements| elements.walk(at)).transpose() {
             Ok(places) if places > Some(0) => self.complain("what was read is not what was written"),
@@ -406,6 +462,14 @@ impl Survey {
             Err(source) => return Err(self.unreadable(info, source)),
         }
         let is_video = stream == info.video.index;
+        if is_video {
+            let order = self.order;
+            let (begun, latest) = self.video_order.get_or_insert_with(|| (order, VecDeque::new()));
+            latest.push_back(order.max(*begun));
+            if latest.len() > MOST_HELD {
+                latest.pop_front();
+            }
+        }
         let ticks = |time: i64| rescale(time, base, info.video.time_base);
         // What an edit list hides is read again, or further than it is shown, and is no place on any clock.
         match packet.clock_time().filter(|_| !packet.is_discarded()) {
@@ -446,6 +510,68 @@ impl Survey {
             held.count += 1;
         }
         Ok(())
+    }
+
+    /// Takes the next sample of a track that no film of this one has.
+    fn see_other(&mut self, packet: &Packet, is_late: bool) {
+        let order = self.order;
+        let stream = packet.stream();
+        if self.others.len() == MOST_OTHERS && !self.others.contains_key(&stream) {
+            return;
+        }
+        let now = self.now;
+        let other = self.others.entry(stream).or_insert_with(|| {
+            let raw = self.input.stream(stream);
+            let (kind, codec, base) = (raw.kind, name(raw.codec), ratio(raw.time_base));
+            OtherTrack {
+                kind,
+                codec,
+                base,
+                is_late,
+                at: now,
+                begun: order,
+                ended: order,
+                samples: 0,
+                ticks: 0,
+            }
+        });
+        other.samples += 1;
+        other.ended = order;
+        other.ticks = other.ticks.saturating_add(packet.duration());
+    }
+
+    /// Tells of what the source has in tracks that are in no film of this one: those that begin so late that
+    /// the demuxer did not know them, and pictures that come where this film's have ended, or before they
+    /// begin, as where a broadcast changes.
+    fn note_others(&mut self, info: &FilmInfo) {
+        let Some((begun, latest)) = self.video_order.take().filter(|_| info.window.is_none()) else { return };
+        let ended = latest.front().copied().unwrap_or(begun);
+        for (stream, other) in std::mem::take(&mut self.others) {
+            let seconds = ticks_to_time(other.ticks, other.base).seconds();
+            let lasts =
+                if seconds > 0.0 { format!("{seconds:.1} s") } else { format!("{} samples", other.samples) };
+            let (codec, at) = (&other.codec, other.at.max(0.0));
+            let kind = match other.kind {
+                ffi::VIDEO => "video",
+                ffi::AUDIO => "audio",
+                ffi::SUBTITLE => "subtitle",
+                _ => continue,
+            };
+            let beside = ended.min(other.ended).saturating_sub(begun.max(other.begun));
+            let detail = if other.kind == ffi::VIDEO && beside * 10 < other.ended - other.begun {
+                let place = if other.begun < begun { "begins" } else { "goes on" };
+                format!(
+                    "the source {place} with another video track ({codec}, track {stream}), at {at:.1} s, for {lasts}: the film has none of its pictures"
+                )
+            } else if other.is_late {
+                format!(
+                    "{kind} track {stream} ({codec}) begins at {at:.1} s, too late to be found: {lasts} are not in the film"
+                )
+            } else {
+                continue;
+            };
+            self.findings.push(Finding::whole(FindingKind::Missing, other.samples, detail));
+        }
     }
 
     /// A sample that goes back from a leap proves that what leapt had wrong stamps.
@@ -539,25 +665,27 @@ impl Survey {
                 return;
             }
         }
-        if let Some(time) = dts.or(pts).filter(|_| !packet.is_discarded()) {
-            let pause = time_to_ticks(Time::from_seconds(PAUSE, 1000), base).unwrap_or(i64::MAX);
-            self.rate.push(time, pause);
-        }
+        let pause = pause(base);
         self.samples += 1;
-        if self.now < before {
-            // Where the clock goes back, what comes is no neighbour of what was there.
-            self.steps.latest.clear();
+        // Of samples that do not say when they are decoded the times go to and fro.
+        if self.now < before && (dts < pts || self.now < before - 1.0) {
+            self.steps.begin_anew(pause);
         }
         // What is decoded and not shown has no place among the others.
         match pts.filter(|&time| time < i64::MAX) {
             Some(_) if packet.is_discarded() => {}
             Some(time) => {
-                self.steps.push(time);
+                self.steps.push(time, pause);
                 if packet.is_key() {
                     self.syncs.push(time);
                 }
             }
-            None => self.timed = false,
+            None => {
+                self.timed = false;
+                if let Some(time) = dts {
+                    self.steps.rate.push(time, pause);
+                }
+            }
         }
         self.alpha |= packet.has_alpha();
         // The first pictures of a window are of the form that was decided before it.
@@ -652,6 +780,7 @@ impl Survey {
             self.findings.push(finding);
         }
         self.settle_gaps(&mut info, &gaps);
+        self.note_others(&info);
         // Sync samples that are not in order would be no beginnings.
         let distinct = self.in_order && self.timed && !self.steps.doubled;
         let ordered = distinct && self.syncs.is_sorted_by(|a, b| a < b);
@@ -800,7 +929,8 @@ impl Survey {
             video.frames_hint = Some(self.samples).filter(|&samples| samples > 0);
         }
         let stated = video.frame_rate.to_f64();
-        let Some(measured) = self.rate.measured().map(|rate| rate / video.time_base.to_f64()) else {
+        self.steps.begin_anew(pause(video.time_base));
+        let Some(measured) = self.steps.rate.measured().map(|rate| rate / video.time_base.to_f64()) else {
             // Where samples have no times, frames are as far apart as the stream states.
             if self.steps.shortest.is_none() && stated > FASTEST {
                 video.frame_rate = Rational::new(25, 1);
@@ -900,11 +1030,24 @@ mod tests {
     #[test]
     fn steps_are_those_between_frames_as_they_are_shown() {
         let mut steps = Steps::default();
-        [0, 120, 40, 80, 80, 240, 160, 200, 199].into_iter().for_each(|time| steps.push(time));
+        [0, 120, 40, 80, 80, 240, 160, 200, 199].into_iter().for_each(|time| steps.push(time, 1000));
         assert_eq!(steps.shortest, Some(1));
         let mut steps = Steps::default();
-        (0..1000).for_each(|frame| steps.push(frame * 40));
+        (0..1000).for_each(|frame| steps.push(frame * 40, 1000));
         assert_eq!((steps.shortest, steps.latest.len()), (Some(40), MOST_REORDERED));
+    }
+
+    /// Where samples say only when they are shown, in the order in which they are decoded, and the clock jumps
+    /// back in between, the rate is that of the frames as they are shown.
+    #[test]
+    fn a_rate_is_that_of_frames_as_they_are_shown() {
+        let mut steps = Steps::default();
+        for start in [0, 500] {
+            let groups = (start..start + 100).step_by(4);
+            groups.flat_map(|at| [at, at + 3, at + 1, at + 2]).for_each(|frame| steps.push(frame * 40, 1000));
+            steps.begin_anew(1000);
+        }
+        assert_eq!(steps.rate.measured(), Some(1.0 / 40.0));
     }
 
     #[test]

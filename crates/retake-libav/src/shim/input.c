@@ -166,7 +166,22 @@ static int choose(rt_input *input, const char *path, const AVInputFormat **forma
     return refused(REFUSED_UNKNOWN, *format);
 }
 
-static int open_input(rt_input *input, const char *path) {
+/* Looks into the film as far as usual, or for so many bytes; then what was read is read again, and would
+   otherwise be kept in memory. */
+static int describe(rt_input *input, int64_t depth) {
+    AVFormatContext *context = input->context;
+    if (depth > 0) {
+        context->flags |= AVFMT_FLAG_NOBUFFER;
+        context->probesize = depth;
+        context->max_analyze_duration = INT64_MAX / 4;
+    }
+    int result = avformat_find_stream_info(context, NULL);
+    context->flags &= ~AVFMT_FLAG_NOBUFFER;
+    if (result >= 0 && depth > 0) result = av_seek_frame(context, -1, 0, AVSEEK_FLAG_BYTE);
+    return result;
+}
+
+static int open_input(rt_input *input, const char *path, int64_t depth) {
     const AVInputFormat *format = NULL;
     int list = 0, result = choose(input, path, &format, &list);
     if (result < 0) return result;
@@ -193,11 +208,11 @@ static int open_input(rt_input *input, const char *path) {
     if (list && strcmp(format->name, "concat") && input->context->duration == AV_NOPTS_VALUE) {
         return refused(REFUSED_ENDLESS, format);
     }
-    result = avformat_find_stream_info(input->context, NULL);
+    result = describe(input, depth);
     return result < 0 ? result : interrupted(input) ? AVERROR_EXIT : input->failed;
 }
 
-int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, rt_input **out) {
+int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, int64_t depth, rt_input **out) {
     *out = NULL;
     rt_input *input = av_mallocz(sizeof *input);
     if (!input) {
@@ -207,7 +222,7 @@ int rt_open(const rt_access *access, void *bytes, int seekable, const char *path
     input->access = *access;
     input->bytes = context_of(input, bytes, seekable);
     void *before = rt_reads(&input->complaints);
-    int result = input->bytes ? open_input(input, path) : AVERROR(ENOMEM);
+    int result = input->bytes ? open_input(input, path, depth) : AVERROR(ENOMEM);
     rt_reads(before);
     if (result < 0) {
         if (interrupted(input)) result = AVERROR_EXIT;
@@ -477,6 +492,17 @@ int rt_cover(rt_input *input, int index, const uint8_t **data, size_t *size) {
 int rt_seek(rt_input *input, int stream, int64_t time) {
     drop_kept(input);
     return av_seek_frame(input->context, stream, time, AVSEEK_FLAG_BACKWARD);
+}
+
+int rt_lacks_descriptions(rt_input *input) {
+    const AVFormatContext *context = input->context;
+    if (!(context->iformat->flags & AVFMT_TS_DISCONT) || !context->pb || !(context->pb->seekable & AVIO_SEEKABLE_NORMAL)) return 0;
+    for (unsigned i = 0; i < context->nb_streams; i++) {
+        const AVCodecParameters *par = context->streams[i]->codecpar;
+        if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate <= 0) return 1;
+        if (par->codec_type == AVMEDIA_TYPE_VIDEO && par->width <= 0) return 1;
+    }
+    return 0;
 }
 
 void rt_record(rt_input *input) { input->recording = 1; }

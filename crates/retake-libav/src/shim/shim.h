@@ -196,7 +196,7 @@ enum { RT_REFUSED_UNKNOWN = 1, RT_REFUSED_REFERENCES, RT_REFUSED_ENDLESS, RT_REF
 int rt_refusal(int code);
 /* Opens a film of these bytes, which are the input's from here on, also where this fails. The path only tells
    its kind, and where a list of other files lies. The message of a refusal is the name of the kind. */
-int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, rt_input **out);
+int rt_open(const rt_access *access, void *bytes, int seekable, const char *path, int64_t depth, rt_input **out);
 void rt_close(rt_input *input);
 void rt_film_of(rt_input *input, rt_film *out);
 int rt_stream_of(rt_input *input, int index, rt_stream *out);
@@ -219,6 +219,8 @@ void rt_packet_free(AVPacket *packet);
 /* Gives the picture of a cover track. */
 int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);
 int rt_seek(rt_input *input, int stream, int64_t time);
+/* Whether a track of a broadcast is known by its number alone, because it begins late. */
+int rt_lacks_descriptions(rt_input *input);
 void rt_record(rt_input *input); /* Keeps a copy of the packets that rt_read gives from here on. */
 void rt_replay(rt_input *input);                 /* Stops that, and gives the copies again. */
 int64_t rt_empty_samples(rt_input *input, int index); /* How many samples of an AVI file hold nothing. */
