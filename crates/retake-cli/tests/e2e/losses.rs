@@ -1,6 +1,6 @@
 //! What changes on the way through a source is converted, and what a film cannot keep of it is said.
 
-use crate::common::{Studio, between, encoders, fast, ffmpeg, probe};
+use crate::common::{Studio, between, encoders, fast, ffmpeg, frame_times, probe};
 use retake_testing::side_data::{captions, escaped, hdr10_plus, message_unit, rpu, with_units};
 use std::fs;
 
@@ -977,5 +977,54 @@ fn sound_whose_times_go_back_a_little_is_kept() {
         let made = if output == "out.m3u8" { "out.media/sound-1/index.m3u8" } else { output };
         let packets = probe(&studio.path(made), "-select_streams a:0 -show_entries packet=pts").len();
         assert!(packets.abs_diff(times.len()) <= 1, "{output}: {packets} of {}", times.len());
+    }
+}
+
+/// A broadcast whose pictures go on in another track: what the film lacks is told, whichever of the two it has.
+#[test]
+fn a_broadcast_that_goes_on_in_other_tracks_is_told() {
+    let Some(studio) = Studio::empty() else { return };
+    let render = |name: &str, source: &str, pid: &str, at: u32| {
+        studio.render(
+            &format!(
+                "-f lavfi -i {source}=s=160x90:r=25 -f lavfi -i sine -t 3 -c:v mpeg2video -c:a mp2 \
+                 -mpegts_start_pid {pid} -output_ts_offset {at}"
+            ),
+            name,
+        );
+        studio.read(name)
+    };
+    let (one, two) = (render("one.ts", "testsrc2", "0x100", 0), render("two.ts", "mandelbrot", "0x200", 3));
+    let both = [one.as_slice(), &two].concat();
+    fs::write(studio.path("both.ts"), both).unwrap();
+    let run = studio.retake(&format!("encode both.ts -o both.mp4 {} --crf 40 --json", fast()));
+    assert_eq!(run.code, 3, "{run:?}");
+    let notes = run.notes();
+    assert!(notes.iter().any(|note| note.contains("goes on with another video track")), "{notes:?}");
+    assert_eq!(frame_times(&studio.path("both.mp4")).0.len(), 75);
+    let run = studio.retake(&format!("encode both.ts -o a.mp4 {} --crf 40 --json --accept-damage", fast()));
+    assert_eq!(run.code, 0, "{run:?}");
+    // two programmes at once are no change
+    studio.render("-i one.ts -i two.ts -map 0 -map 1 -c copy", "side.ts");
+    let run = studio.encode(&format!("side.ts -o side.mp4 {} --crf 40", fast()));
+    assert!(!run.notes().iter().any(|note| note.contains("another video track")), "{:?}", run.notes());
+}
+
+/// Sound of a broadcast that begins so late that nothing of it is near the beginning is found all the same.
+#[test]
+fn sound_that_begins_late_is_found() {
+    let Some(studio) = Studio::empty() else { return };
+    for (name, flags) in [("late.ts", "-c:v mpeg2video -c:a mp2"), ("late.mpg", "-c:v mpeg2video -c:a mp2")] {
+        studio.render(
+            &format!(
+                "-f lavfi -i testsrc2=s=640x360:r=25:d=22 -itsoffset 18 -f lavfi -i sine=d=4:sample_rate=48000 {flags} -b:v 4M -maxrate 4M -bufsize 1M"
+            ),
+            name,
+        );
+        assert!(studio.read(name).len() > 6 << 20, "the sound is not near the beginning");
+        let run = studio.encode(&format!("{name} -o out.mp4 {} --crf 40 --overwrite", fast()));
+        assert_eq!(run.notes(), [""; 0], "{name}");
+        let sound = probe(&studio.path("out.mp4"), "-select_streams a:0 -show_entries stream=start_time");
+        between(name, sound[0].trim_matches(',').parse().unwrap(), 17.9, 18.1);
     }
 }
