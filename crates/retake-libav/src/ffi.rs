@@ -332,6 +332,7 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> c_int;
     pub(crate) fn rt_seek(input: *mut RtInput, stream: c_int, time: i64) -> c_int;
+    pub(crate) fn rt_share_programme(input: *mut RtInput, one: c_int, other: c_int) -> c_int;
     pub(crate) fn rt_lacks_descriptions(input: *mut RtInput) -> c_int;
     pub(crate) fn rt_record(input: *mut RtInput);
     pub(crate) fn rt_replay(input: *mut RtInput);

@@ -43,6 +43,8 @@ pub struct FilmInfo {
     pub seekable: bool,
     /// Whether the container lists samples beyond the end of the file.
     pub truncated: bool,
+    /// The tracks of other programmes than that of the video, which are no part of the film.
+    pub(crate) other_programmes: usize,
     /// Whether tracks were found that begin late, so that readers of all tracks have to look as far.
     pub(crate) looked_further: bool,
     /// What may be opened for the film whenever it is opened again.

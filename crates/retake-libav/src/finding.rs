@@ -62,6 +62,8 @@ pub enum FindingKind {
     Spherical,
     /// Transparency beside the pictures.
     Transparency,
+    /// Tracks of a broadcast that are of other programmes.
+    Programmes,
 }
 
 use FindingKind as Kind;
@@ -113,7 +115,9 @@ impl fmt::Display for Finding {
         let (s, was) = if *count == 1 { ("", "was") } else { ("s", "were") };
         let are = if *count == 1 { "is" } else { "are" };
         match kind {
-            Kind::Missing | Kind::Clock | Kind::Aspect | Kind::FrameRate => return f.write_str(detail),
+            Kind::Missing | Kind::Clock | Kind::Aspect | Kind::FrameRate | Kind::Programmes => {
+                return f.write_str(detail);
+            }
             Kind::Container => write!(f, "the container is damaged in {count} place{s}: {detail}"),
             Kind::Lost => {
                 write!(f, "{count} damaged frame{s} could not be decoded and {are} missing: {detail}")

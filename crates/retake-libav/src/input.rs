@@ -138,6 +138,12 @@ impl Input {
             .unzip();
     }
 
+    /// Returns whether two tracks are of one programme, or one of them is of none.
+    pub(crate) fn share_programme(&self, one: u32, other: u32) -> bool {
+        // SAFETY: the call only reads.
+        unsafe { ffi::rt_share_programme(self.as_ptr(), one as i32, other as i32) != 0 }
+    }
+
     /// The same, but a broadcast is looked through for minutes, because a track begins late. Returns nothing
     /// where all tracks are known.
     pub(crate) fn open_further(&self, path: &Path, access: &Access) -> Result<Option<Self>, MediaError> {

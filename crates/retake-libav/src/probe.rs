@@ -51,7 +51,11 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
     let film = input.film();
     // SAFETY: these are texts of the open input.
     let container = unsafe { text(film.format) }.unwrap_or_default();
-    let (index, tracks) = choose(path, access, &input, film.streams as u32)?;
+    let (index, mut tracks) = choose(path, access, &input, film.streams as u32)?;
+    // Each programme of a broadcast has a clock of its own, and players show one of them.
+    let all = tracks.len();
+    tracks.retain(|track| input.share_programme(index, track.index));
+    let other_programmes = all - tracks.len();
     let stream = input.stream(index);
     if stream.encrypted != 0 {
         return Err(MediaError::Encrypted { file: path.into() });
@@ -65,7 +69,8 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
     check_size(path, first.raw().width, first.raw().height)?;
 
     let time_base = ratio(stream.time_base);
-    let mut start = (0..film.streams as u32).filter_map(|i| start_of(&input.stream(i))).min();
+    let own = (0..film.streams as u32).filter(|&other| input.share_programme(index, other));
+    let mut start = own.filter_map(|i| start_of(&input.stream(i))).min();
     if let Some(pts) = first.pts().map(|pts| ticks_to_time(pts, time_base)).filter(|time| time.is_numeric()) {
         start = Some(start.map_or(pts, |start| start.min(pts)));
     }
@@ -97,6 +102,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         seekable,
         truncated,
         looked_further,
+        other_programmes,
         access: access.clone(),
         state,
         findings: Vec::new(),

@@ -781,6 +781,14 @@ impl Survey {
         }
         self.settle_gaps(&mut info, &gaps);
         self.note_others(&info);
+        if info.other_programmes > 0 {
+            let count = info.other_programmes as u64;
+            let detail = match count {
+                1 => "1 track of another programme of the broadcast is left out".to_owned(),
+                _ => format!("{count} tracks of other programmes of the broadcast are left out"),
+            };
+            self.findings.push(Finding::whole(FindingKind::Programmes, count, detail));
+        }
         // Sync samples that are not in order would be no beginnings.
         let distinct = self.in_order && self.timed && !self.steps.doubled;
         let ordered = distinct && self.syncs.is_sorted_by(|a, b| a < b);

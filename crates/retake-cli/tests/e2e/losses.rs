@@ -345,7 +345,9 @@ fn pictures_without_colour_beside_high_dynamic_range() {
     let source = "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -c:v libx264 -bf 0";
     studio.render(source, "plain.ts");
     let tags = "-color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc";
-    studio.render(&format!("{source} {tags}"), "light.ts");
+    // FFmpeg 7 and newer believe frames alone, and older ones the flags
+    let frames = "-vf setparams=color_trc=smpte2084:color_primaries=bt2020:colorspace=bt2020nc";
+    studio.render(&format!("{source} {frames} {tags}"), "light.ts");
     fs::write(studio.path("film.ts"), ["plain.ts", "light.ts"].map(|part| studio.read(part)).concat())
         .unwrap();
     let run = studio.encode(&format!("film.ts -o out.mkv -y {} --crf 20", fast()));
@@ -1008,6 +1010,30 @@ fn a_broadcast_that_goes_on_in_other_tracks_is_told() {
     studio.render("-i one.ts -i two.ts -map 0 -map 1 -c copy", "side.ts");
     let run = studio.encode(&format!("side.ts -o side.mp4 {} --crf 40", fast()));
     assert!(!run.notes().iter().any(|note| note.contains("another video track")), "{:?}", run.notes());
+}
+
+/// Each programme of a broadcast is a film of its own: the one with the largest pictures is made, on its own
+/// clock, and the others are told.
+#[test]
+fn one_programme_of_a_broadcast_is_made() {
+    let Some(studio) = Studio::empty() else { return };
+    for (name, size) in [("large", "160x90"), ("small", "96x64")] {
+        let source = format!("-f lavfi -i testsrc2=s={size}:r=25:d=2 -f lavfi -i sine=d=2");
+        studio.render(&format!("{source} -c:v mpeg2video -c:a mp2"), &format!("{name}.ts"));
+    }
+    studio.render(
+        "-itsoffset 3 -i large.ts -i small.ts -map 1 -map 0 -c copy -program title=small:st=0:st=1 \
+         -program title=large:st=2:st=3",
+        "both.ts",
+    );
+    let tracks = |film: &str| probe(&studio.path(film), "-show_entries stream=codec_type,start_time");
+    studio.encode(&format!("large.ts -o large.mkv {} --crf 40", fast()));
+    for container in ["mkv", "mp4", "m3u8"] {
+        let run = studio.encode(&format!("both.ts -o both.{container} {} --crf 40", fast()));
+        assert!(said(&run.notes(), &["2 tracks of other programmes"]), "{container}: {:?}", run.notes());
+    }
+    assert_eq!(tracks("both.mkv"), tracks("large.mkv"));
+    assert_eq!(entry(&studio, "both.mp4", "stream=width"), "160");
 }
 
 /// Sound of a broadcast that begins so late that nothing of it is near the beginning is found all the same.

@@ -494,6 +494,23 @@ int rt_seek(rt_input *input, int stream, int64_t time) {
     return av_seek_frame(input->context, stream, time, AVSEEK_FLAG_BACKWARD);
 }
 
+int rt_share_programme(rt_input *input, int one, int other) {
+    AVFormatContext *context = input->context;
+    int known[2] = {0, 0};
+    for (unsigned i = 0; i < context->nb_programs; i++) {
+        const AVProgram *programme = context->programs[i];
+        int here[2] = {0, 0};
+        for (unsigned k = 0; k < programme->nb_stream_indexes; k++) {
+            here[0] |= (int)programme->stream_index[k] == one;
+            here[1] |= (int)programme->stream_index[k] == other;
+        }
+        if (here[0] && here[1]) return 1;
+        known[0] |= here[0];
+        known[1] |= here[1];
+    }
+    return !known[0] || !known[1];
+}
+
 int rt_lacks_descriptions(rt_input *input) {
     const AVFormatContext *context = input->context;
     if (!(context->iformat->flags & AVFMT_TS_DISCONT) || !context->pb || !(context->pb->seekable & AVIO_SEEKABLE_NORMAL)) return 0;

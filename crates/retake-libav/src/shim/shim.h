@@ -219,6 +219,8 @@ void rt_packet_free(AVPacket *packet);
 /* Gives the picture of a cover track. */
 int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);
 int rt_seek(rt_input *input, int stream, int64_t time);
+/* Whether both tracks are of one programme, or one of them is of none. */
+int rt_share_programme(rt_input *input, int one, int other);
 /* Whether a track of a broadcast is known by its number alone, because it begins late. */
 int rt_lacks_descriptions(rt_input *input);
 void rt_record(rt_input *input); /* Keeps a copy of the packets that rt_read gives from here on. */
