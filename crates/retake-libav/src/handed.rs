@@ -82,6 +82,10 @@ impl Handed {
         let (mut notes, mut shown_unasked) = (Vec::new(), Vec::new());
         for (track, name, value) in track_tags {
             let tag = (name, value);
+            // The name of a track is written (`udta/name`), and read by newer FFmpegs alone.
+            if container.is_iso() && tag.0.eq_ignore_ascii_case("title") {
+                continue;
+            }
             // Who encoded a copied track is a word about a file, not about what is in it.
             if !is_among(&tag, &of_tracks) && !tag.0.eq_ignore_ascii_case("encoder") {
                 let (name, value) = tag;

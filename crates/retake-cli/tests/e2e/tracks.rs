@@ -59,6 +59,20 @@ fn subtitles_chapters_and_tags_are_kept() {
     }
 }
 
+/// MP4 has a place for the name of a track, which some FFmpegs write and do not read.
+#[test]
+fn names_of_tracks_are_kept() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render("-i film.mkv -map 0:v -map 0:a -c copy -metadata:s:a:0 title=Kommentar", "named.mkv");
+    for container in ["mkv", "mp4", "mov"] {
+        let name = format!("out.{container}");
+        let run = studio.encode(&format!("named.mkv -o {name} -c h264 -p superfast --crf 40"));
+        assert!(!run.notes().iter().any(|note| note.contains("Kommentar")), "{name}: {:?}", run.notes());
+        let held = studio.read(&name).windows(9).any(|bytes| bytes == b"Kommentar");
+        assert!(held, "{name} lost the name");
+    }
+}
+
 #[test]
 fn what_a_container_cannot_hold_is_said() {
     let Some(studio) = Studio::open() else { return };
