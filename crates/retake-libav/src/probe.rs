@@ -67,6 +67,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
     check_size(path, stream.width, stream.height)?;
     let first = first_frame(path, &mut input, index)?;
     check_size(path, first.raw().width, first.raw().height)?;
+    check_layout(path, &first)?;
 
     let time_base = ratio(stream.time_base);
     let own = (0..film.streams as u32).filter(|&other| input.share_programme(index, other));
@@ -115,6 +116,16 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         window: None,
         opened,
     })
+}
+
+/// Refuses pictures that nothing can convert, before any work.
+fn check_layout(path: &Path, first: &Decoded) -> Result<(), MediaError> {
+    let pixels = &first.raw().pixels;
+    if pixels.convertible != 0 || pixels.ours >= 0 {
+        return Ok(());
+    }
+    let detail = "its layout is not known to the scaler".into();
+    Err(MediaError::Convert { file: path.into(), frame: 0, pixels: name(pixels.name), detail })
 }
 
 fn check_size(path: &Path, width: i32, height: i32) -> Result<(), MediaError> {

@@ -1,6 +1,6 @@
 //! What a picture is besides its samples: depth, size, shape, rotation, colours, HDR.
 
-use crate::common::{Studio, between, encoders, picture_hashes, probe};
+use crate::common::{Studio, between, encoders, fast, picture_hashes, probe};
 use std::path::Path;
 use std::process::Command;
 
@@ -314,4 +314,16 @@ master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000
             near("max_average", 400.0, 0.0);
         }
     }
+}
+
+/// Pictures that nothing can convert are refused before the job begins.
+#[test]
+fn pictures_of_an_unknown_layout_leave_nothing_behind() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=96x80:d=0.5 -pix_fmt rgb4 -c:v rawvideo", "film.nut");
+    let before = studio.names();
+    studio
+        .retake(&format!("encode film.nut -o out.mp4 {} --crf 40", fast()))
+        .refused(2, &["film.nut", "rgb4"]);
+    assert_eq!(studio.names(), before);
 }
