@@ -178,6 +178,8 @@ impl ArrayEngine for Desk {
         batch.unfinished.remove(array);
         batch.waiting.retain(|errand| errand.key.0 != *array);
     }
+
+    fn take_back(&mut self, _: &BTreeSet<ArrayId>) {}
 }
 
 impl Batch {

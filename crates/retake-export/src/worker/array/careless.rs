@@ -31,6 +31,8 @@ pub(crate) struct Counts {
     pub twice: AtomicU64,
     /// Ranges of the film that were asked for, lost ones too.
     pub ranges: AtomicU64,
+    /// Arrays that were taken back when their work was done.
+    taken_back: AtomicU64,
 }
 
 struct Careless {
@@ -133,6 +135,10 @@ impl ArrayEngine for Careless {
             thread.join().unwrap();
         }
     }
+
+    fn take_back(&mut self, done: &BTreeSet<ArrayId>) {
+        self.counts.taken_back.fetch_add(done.len() as u64, Ordering::AcqRel);
+    }
 }
 
 /// A job of whose film all is known.
@@ -182,6 +188,7 @@ fn every_take_has_one_outcome() {
     suite::one_outcome_for_each(&executor, &store, takes(&job), vec![bad_take(&job)]);
     assert!(counts.twice.load(Ordering::Acquire) > 0);
     drop(executor);
+    assert!(counts.taken_back.load(Ordering::Acquire) > 0, "what runs again would be left");
     assert!(job.folder.arrays().unwrap().names().unwrap().is_empty(), "files of arrays are left");
 }
 
@@ -260,6 +267,8 @@ impl ArrayEngine for Idle {
     fn cancel(&mut self, _: &ArrayId) {
         self.cancelled.fetch_add(1, Ordering::AcqRel);
     }
+
+    fn take_back(&mut self, _: &BTreeSet<ArrayId>) {}
 }
 
 /// A batch system that says for ever that a take waits is told of, given the take once more, and then given

@@ -4,7 +4,7 @@ use super::ArrayId;
 use super::engine::{ArrayEngine, Standing, Unfinished, quoted};
 use crate::error::RequestError;
 use crate::worker::child::{LastWords, told};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -230,6 +230,9 @@ impl ArrayEngine for Commands {
         let deadline = Instant::now() + DEADLINE;
         ending.into_iter().for_each(|running| running.wait(deadline));
     }
+
+    /// A command that has ended does not begin anew.
+    fn take_back(&mut self, _: &BTreeSet<ArrayId>) {}
 }
 
 impl Drop for Commands {

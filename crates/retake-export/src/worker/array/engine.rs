@@ -1,7 +1,7 @@
 //! What a batch system has to do for an export, and how its programs are called.
 
 use super::ArrayId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -50,6 +50,10 @@ pub(crate) trait ArrayEngine: Send {
 
     /// Ends all that waits or runs of an array, of this run or an earlier one.
     fn cancel(&mut self, array: &ArrayId);
+
+    /// Takes back what waits of arrays whose work is all done. One that never begins anew what has ended has
+    /// nothing to do.
+    fn take_back(&mut self, done: &BTreeSet<ArrayId>);
 }
 
 /// Runs a program to its end, and gives what it printed.

@@ -268,6 +268,8 @@ pub(crate) struct Keeper {
     answered: Instant,
     names: ArrayNames,
     arrays: BTreeMap<ArrayId, Array>,
+    /// The arrays whose work is done.
+    done: BTreeSet<ArrayId>,
     watch: Watch,
 }
 
@@ -298,6 +300,7 @@ impl Keeper {
             answered: now,
             names: ArrayNames::new(),
             arrays: BTreeMap::new(),
+            done: BTreeSet::new(),
             watch: Watch::new(now),
         }
     }
@@ -311,7 +314,13 @@ impl Keeper {
                     work.try_iter().take(MOST_TAKES).for_each(|one| self.accept(one, now));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.give_up(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.give_up();
+                    if !self.done.is_empty() {
+                        self.engine.take_back(&self.done);
+                    }
+                    return;
+                }
             }
             self.turn(Instant::now());
         }
@@ -354,6 +363,7 @@ impl Keeper {
         let over: BTreeSet<ArrayId> = over.map(|(array, _)| array.clone()).collect();
         self.arrays.retain(|array, _| !over.contains(array));
         self.place.forget(&over);
+        self.done.extend(over);
     }
 
     /// Brings what workers have put into the store, if that is where they put it.

@@ -4,6 +4,7 @@ use super::ArrayId;
 use super::engine::{ArrayEngine, Standing, Unfinished, output_of, quoted};
 use crate::error::RequestError;
 use crate::worker::WorkerProgram;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -108,6 +109,24 @@ impl ArrayEngine for Slurm {
     fn cancel(&mut self, array: &ArrayId) {
         // what cannot be cancelled runs to its end, and is of no use
         let _ = output_of(Command::new("scancel").arg(format!("--name={}", Self::job(array))));
+    }
+
+    /// A server that was killed before it had written down what ended runs it again, or holds it.
+    fn take_back(&mut self, done: &BTreeSet<ArrayId>) {
+        let names: Vec<String> = done.iter().map(Self::job).collect();
+        for names in names.chunks(MOST_NAMES) {
+            let mut squeue = Command::new("squeue");
+            squeue.args(["--noheader", "--states=PENDING", "--format=%j"]);
+            let waiting = output_of(squeue.arg(format!("--name={}", names.join(","))));
+            // what cannot be asked after now runs to its end, and is of no use
+            let waiting = waiting.unwrap_or_default();
+            for name in waiting.lines().map(str::trim).collect::<BTreeSet<_>>() {
+                if names.iter().any(|own| own == name) {
+                    let mut scancel = Command::new("scancel");
+                    let _ = output_of(scancel.args(["--state=PENDING", &format!("--name={name}")]));
+                }
+            }
+        }
     }
 }
 
