@@ -539,8 +539,9 @@ impl ExportBuilder {
     /// folder have to lie below it. A worker may see it at another place. Default: the deepest folder that
     /// holds both.
     ///
-    /// It may be an address in the store that [`ExportBuilder::objects`] gives, as in `s3://bucket/jobs`: takes
-    /// travel through the store then, the source has to be an object, and the job folder may lie anywhere.
+    /// It may be an address in the store that [`ExportBuilder::objects`] gives, as in `s3://bucket/jobs`:
+    /// takes travel through the store then, the source has to be an object, and the job folder may lie
+    /// anywhere.
     #[must_use]
     pub fn shared_root(mut self, folder: impl Into<PathBuf>) -> Self {
         self.request.shared_root = Some(folder.into());

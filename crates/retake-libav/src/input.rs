@@ -86,8 +86,8 @@ fn longest_sample(base: Rational) -> i64 {
     LONGEST_SAMPLE.min(i64::from(i32::MAX) / clock.max(1))
 }
 
-/// So many bytes of a broadcast are looked through at most for tracks that begin late: some minutes. Some list
-/// tracks of which nothing ever comes.
+/// So many bytes of a broadcast are looked through at most for tracks that begin late: some minutes. Some
+/// list tracks of which nothing ever comes.
 const FURTHEST: i64 = 256 << 20;
 
 impl Input {

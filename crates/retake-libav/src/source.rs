@@ -217,7 +217,8 @@ impl Source {
             return;
         }
         if self.tracks[number].info.kind == TrackKind::Audio {
-            // What an edit list hides behind that, as between two parts of a recording, is hidden by no list of ours.
+            // What an edit list hides behind that, as between two parts of a recording, is hidden by no list
+            // of ours.
             let in_front = self.tracks[number].hidden_since != Some(BEGUN);
             if self.lead == Lead::Hidden && packet.is_discarded() && in_front {
                 self.place(number, packet.clock_time(), packet);

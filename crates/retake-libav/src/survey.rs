@@ -1045,8 +1045,8 @@ mod tests {
         assert_eq!((steps.shortest, steps.latest.len()), (Some(40), MOST_REORDERED));
     }
 
-    /// Where samples say only when they are shown, in the order in which they are decoded, and the clock jumps
-    /// back in between, the rate is that of the frames as they are shown.
+    /// Where samples say only when they are shown, in the order in which they are decoded, and the clock
+    /// jumps back in between, the rate is that of the frames as they are shown.
     #[test]
     fn a_rate_is_that_of_frames_as_they_are_shown() {
         let mut steps = Steps::default();

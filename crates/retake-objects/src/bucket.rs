@@ -18,8 +18,8 @@ use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the machine may take to say who it is, where nobody else does: it answers within milliseconds where
-/// it can.
+/// How long the machine may take to say who it is, where nobody else does: it answers within milliseconds
+/// where it can.
 const MACHINE: Duration = Duration::from_secs(4);
 /// The name of the note of an object.
 const NOTE: &str = "retake";

@@ -5,7 +5,8 @@
 //! output is written by two exports at once; its handler `run` goes the way of an export in steps that are
 //! kept: *plan* (what takes are missing?), *take* for each of them by calls of the other service, in any
 //! order, and plan again, until the film is in place. `RetakeTakes` runs one take. Nothing but descriptions
-//! goes through the engine: films, takes and jobs lie in a folder that all workers share, or in an object store.
+//! goes through the engine: films, takes and jobs lie in a folder that all workers share, or in an object
+//! store.
 //!
 //! A take is known by its identity, so that one that is run again finds itself done.
 //!

@@ -209,10 +209,10 @@ fn an_engine_works_over_an_object_store() {
         set.studio.retake(&format!("encode {arguments} {} {FLOOR} {on}", fast()))
     };
     for (arguments, cause) in [
-        (format!("film.mkv -o s3://films/out/a.mp4"), "is not below"),
+        ("film.mkv -o s3://films/out/a.mp4".to_owned(), "is not below"),
         (format!("{SOURCE} -o a.mp4"), "is not below"),
         (format!("{SOURCE} -o s3://other/a.mp4"), "is not below"),
-        (format!("s3://films/in/../film.mkv -o s3://films/out/a.mp4"), "is not below"),
+        ("s3://films/in/../film.mkv -o s3://films/out/a.mp4".to_owned(), "is not below"),
         (format!("{SOURCE} -o s3://films/out/a.mp4 --work-dir s3://films/job"), "--work-dir"),
     ] {
         encode(&engine, &arguments).refused(2, &[cause]);

@@ -982,7 +982,8 @@ fn sound_whose_times_go_back_a_little_is_kept() {
     }
 }
 
-/// A broadcast whose pictures go on in another track: what the film lacks is told, whichever of the two it has.
+/// A broadcast whose pictures go on in another track: what the film lacks is told, whichever of the two it
+/// has.
 #[test]
 fn a_broadcast_that_goes_on_in_other_tracks_is_told() {
     let Some(studio) = Studio::empty() else { return };

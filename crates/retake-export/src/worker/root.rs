@@ -12,8 +12,8 @@ use std::path::{Component, Path, PathBuf};
 pub struct SharedRoot(PathBuf);
 
 impl SharedRoot {
-    /// The folder as this machine sees it, which has to be there; or an address such as `s3://bucket/jobs`, of
-    /// which nobody is asked.
+    /// The folder as this machine sees it, which has to be there; or an address such as `s3://bucket/jobs`,
+    /// of which nobody is asked.
     ///
     /// # Errors
     /// [`ExportError::File`].

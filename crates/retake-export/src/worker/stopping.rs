@@ -34,7 +34,8 @@ impl JobPlace {
         Ok(objects.map_or_else(|| Self::Folder(request.work_dir()), Self::Objects))
     }
 
-    /// Has all who work on the job give it up, until it is carried on. Where there is no job, nothing happens.
+    /// Has all who work on the job give it up, until it is carried on. Where there is no job, nothing
+    /// happens.
     pub(crate) fn give_up(&self) -> Result<(), ExportError> {
         match self {
             Self::Folder(folder) => match VisitedFolder::open(folder) {

@@ -68,8 +68,8 @@ pub struct TakeFailure {
 /// again.
 ///
 /// `root` is the folder that all machines share, as this one sees it, or an address in an object store, which
-/// `tools` have to bring along. All paths of the task are below it, and none that leads out of it is followed.
-/// It ends within a second or so when `stop` is raised, and when the job is given up by
+/// `tools` have to bring along. All paths of the task are below it, and none that leads out of it is
+/// followed. It ends within a second or so when `stop` is raised, and when the job is given up by
 /// [`ExportBuilder::give_up`](crate::ExportBuilder::give_up).
 ///
 /// With an address, the worker copies what it needs into a temporary folder of its own, and what it made into
