@@ -336,7 +336,9 @@ impl Survey {
             index == info.video.index || info.tracks.iter().any(sounds)
         };
         // Where broadcasts change, they go on in other tracks.
-        let broadcast = (0..film.streams.max(0) as u32).filter(|_| film.live_times != 0);
+        // A playlist has the same pictures in several sizes, and reading them all would take long.
+        let is_broadcast = ["mpegts", "mpeg"].contains(&info.container.as_str());
+        let broadcast = (0..film.streams.max(0) as u32).filter(|_| is_broadcast);
         let is_video = |index: &u32| *index != info.video.index && input.stream(*index).kind == ffi::VIDEO;
         let other_videos: BTreeSet<u32> = broadcast.filter(is_video).collect();
         let counts = |index: u32| {
@@ -784,8 +786,8 @@ impl Survey {
         if info.other_programmes > 0 {
             let count = info.other_programmes as u64;
             let detail = match count {
-                1 => "1 track of another programme of the broadcast is left out".to_owned(),
-                _ => format!("{count} tracks of other programmes of the broadcast are left out"),
+                1 => "1 track of another programme is left out".to_owned(),
+                _ => format!("{count} tracks of other programmes are left out"),
             };
             self.findings.push(Finding::whole(FindingKind::Programmes, count, detail));
         }

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -35,6 +36,8 @@ pub(crate) const MOST_FILE: u64 = 64 << 30;
 const PART: u64 = 8 << 20;
 /// How often an object is opened again that was replaced while it was read.
 const ATTEMPTS: u32 = 5;
+/// The most takes that are fetched at once.
+const FETCHERS: usize = 8;
 /// How long it may take to tidy up.
 const CLEANUP: Duration = Duration::from_secs(10);
 
@@ -286,12 +289,36 @@ impl JobObjects {
         if own.read(INDEX).is_err() {
             self.fetch_index(own)?;
         }
-        for name in self.names(TAKES)?.iter().filter(|name| take_store::is_name(name)) {
-            if self.fetch_take(name, &takes)? == Fetched::Damaged {
-                self.remove(&[format!("{TAKES}/{name}")])?;
+        let names = self.names(TAKES)?.into_iter().filter(|name| take_store::is_name(name)).collect();
+        self.fetch_takes(names, &takes)
+    }
+
+    /// Fetches takes, several at once, because each is small and waits for the store. Damaged ones are
+    /// removed.
+    fn fetch_takes(&self, names: Vec<String>, takes: &Folder) -> io::Result<()> {
+        let fetchers = FETCHERS.min(names.len());
+        let names = Mutex::new(names);
+        // a list is sound whatever a panicking holder was doing
+        let left = || names.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetch = |name: &str| match self.fetch_take(name, takes)? {
+            Fetched::Damaged => self.remove(&[format!("{TAKES}/{name}")]),
+            Fetched::Whole | Fetched::Missing => Ok(()),
+        };
+        let fetch_all = || {
+            loop {
+                let Some(name) = left().pop() else { return Ok(()) };
+                if let Err(error) = fetch(&name) {
+                    // the others would wait for the same store
+                    left().clear();
+                    return Err(error);
+                }
             }
-        }
-        Ok(())
+        };
+        thread::scope(|scope| {
+            let running: Vec<_> = (0..fetchers).map(|_| scope.spawn(fetch_all)).collect();
+            let ended = running.into_iter().map(|one| one.join());
+            ended.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
     }
 
     /// Fetches the longest index that a run has put there.
@@ -492,6 +519,43 @@ mod tests {
         assert_eq!(objects.names(INDEX).unwrap().len(), 4);
         store.objects().remove(&objects.address(&block_name(RUN, 1)));
         assert_eq!(objects.fetch_blocks(RUN, 3 * BLOCK, &there).unwrap(), BLOCK);
+    }
+
+    /// An index that grows no more has one place, whoever puts it there, and what is lost of it comes back.
+    #[test]
+    fn an_index_is_known_by_its_bytes() {
+        let place = tempfile::tempdir().unwrap();
+        let (store, objects) = objects();
+        let (here, there) = (folder(place.path(), "here"), folder(place.path(), "there"));
+        let bytes: Vec<u8> = (0..2 * BLOCK + 5).map(|at| (at % 241) as u8).collect();
+        fs::write(here.path().join(INDEX), &bytes).unwrap();
+        let stored = objects.put_index(&here).unwrap();
+        assert_eq!(stored.bytes, bytes.len() as u64);
+        let names = objects.names(INDEX).unwrap();
+        assert_eq!(names.len(), 3);
+        store.objects().remove(&objects.address(&block_name(&stored.run, 1)));
+        assert_eq!(objects.put_index(&here).unwrap(), stored);
+        assert_eq!(objects.names(INDEX).unwrap(), names);
+        assert_eq!(objects.fetch_blocks(&stored.run, stored.bytes, &there).unwrap(), stored.bytes);
+        assert!(fs::read(there.path().join(INDEX)).unwrap() == bytes);
+        fs::write(here.path().join(INDEX), &bytes[1..]).unwrap();
+        assert_ne!(objects.put_index(&here).unwrap().run, stored.run);
+    }
+
+    /// A job is given up until it is carried on, and only where there is one.
+    #[test]
+    fn a_job_is_given_up_and_carried_on() {
+        let (_, objects) = objects();
+        objects.give_up().unwrap();
+        assert!(!objects.is_given_up() && objects.names("").unwrap().is_empty());
+        objects.put(DESCRIPTION, b"{}", Existing::Keep).unwrap();
+        objects.give_up().unwrap();
+        assert!(objects.is_given_up());
+        objects.carry_on().unwrap();
+        assert!(!objects.is_given_up());
+        objects.give_up().unwrap();
+        objects.remove_all().unwrap();
+        assert!(objects.names("").unwrap().is_empty());
     }
 
     /// A take that comes from the store is believed if all of it is what it says; one that is there already
