@@ -115,7 +115,7 @@ impl Copier {
             let now = time_to_ticks(until, base).map_or(i64::MAX, |now| now.saturating_sub(track.shift));
             let over = track.row.as_mut().map_or_else(Vec::new, |row| row.over_at(now));
             let written = write_texts(output, track.track, base, &over);
-            self.written(index, written.map(|()| false), target, output)?;
+            self.written(index, None, written.map(|()| false), target, output)?;
         }
         Ok(())
     }
@@ -143,27 +143,27 @@ impl Copier {
                 }
                 Ok(None) => return Ok(()),
                 Err(_) => {
-                    read.skipped += 1;
+                    read.skip(Some(stamps.dts));
                     return Ok(());
                 }
             },
         };
-        self.written(index, written, target, output)
+        self.written(index, Some(stamps.dts), written, target, output)
     }
 
-    /// Counts the outcome of a write.
+    /// Counts the outcome of a write of what is decoded then, in ticks of the source's track.
     fn written(
         &mut self,
         index: usize,
+        dts: Option<i64>,
         written: Result<bool, Failure>,
         target: &Path,
         output: &Output,
     ) -> Result<(), MediaError> {
         let read = &mut self.source.tracks[index];
         match written {
-            Ok(moved) => {
-                read.repaired += u64::from(moved);
-            }
+            Ok(true) => read.repair(dts),
+            Ok(false) => {}
             Err(failure) if failure.io().is_some() => {
                 return Err(MediaError::write(
                     target,
@@ -174,7 +174,7 @@ impl Copier {
             }
             // The container's writer refuses this one packet. It is skipped and counted, because the film is
             // worth more than that.
-            Err(_) => read.skipped += 1,
+            Err(_) => read.skip(dts),
         }
         Ok(())
     }

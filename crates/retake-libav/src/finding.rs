@@ -145,11 +145,16 @@ impl fmt::Display for Finding {
             Kind::Transparency => write!(f, "transparency is dropped"),
             _ => write!(f, "what is lost: {}", self.extra()),
         }?;
-        match self.times {
-            Some((first, last)) if first < last => write!(f, " (from {first:.3} s to {last:.3} s)"),
-            Some((first, _)) => write!(f, " (at {first:.3} s)"),
-            None => Ok(()),
-        }
+        f.write_str(&span(self.times))
+    }
+}
+
+/// Says in words when something was, in seconds of the film; nothing where that is not known.
+pub(crate) fn span(times: Option<(f64, f64)>) -> String {
+    match times {
+        Some((first, last)) if first < last => format!(" (from {first:.3} s to {last:.3} s)"),
+        Some((first, _)) => format!(" (at {first:.3} s)"),
+        None => String::new(),
     }
 }
 

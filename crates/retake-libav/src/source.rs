@@ -3,6 +3,7 @@
 use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
+use crate::finding::span;
 use crate::input::{Input, Packet};
 use crate::note::Note;
 use crate::output::Stamps;
@@ -55,6 +56,23 @@ const PRIMING: i64 = 120;
 /// seconds.
 const BEYOND: i64 = 5;
 
+/// How many packets something happened to, and from when to when, in seconds of the film.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    count: u64,
+    times: Option<(f64, f64)>,
+}
+
+impl Tally {
+    fn add(&mut self, time: Option<f64>) {
+        self.count += 1;
+        if let Some(time) = time {
+            let (first, last) = self.times.unwrap_or((time, time));
+            self.times = Some((first.min(time), last.max(time)));
+        }
+    }
+}
+
 /// One of the tracks.
 pub(crate) struct SourceTrack {
     pub(crate) info: TrackInfo,
@@ -69,11 +87,11 @@ pub(crate) struct SourceTrack {
     hidden_since: Option<i64>,
     priming: Vec<Packet>,
     queue: VecDeque<Waiting>,
-    pub(crate) repaired: u64,
-    pub(crate) skipped: u64,
+    repaired: Tally,
+    skipped: Tally,
     /// The form of the sound by the header of its first packet, and the packets of other forms.
     form: Option<[u8; 2]>,
-    foreign: u64,
+    foreign: Tally,
     window: Option<TrackWindow>,
 }
 
@@ -137,16 +155,16 @@ impl Source {
         let mut notes = Vec::new();
         for track in &self.tracks {
             let counted = [
-                (track.repaired, "had times that were repaired"),
-                (track.skipped, "could not be copied: left out"),
+                (&track.repaired, "had times that were repaired"),
+                (&track.skipped, "could not be copied: left out"),
                 (
-                    track.foreign,
+                    &track.foreign,
                     "of another rate or number of channels than the first cannot follow it in one track: left out",
                 ),
             ];
-            for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
-                let s = if count == 1 { "" } else { "s" };
-                let text = format!("{}: {count} packet{s} {what}", track.info);
+            for (Tally { count, times }, what) in counted.into_iter().filter(|(tally, _)| tally.count > 0) {
+                let s = if *count == 1 { "" } else { "s" };
+                let text = format!("{}: {count} packet{s} {what}{}", track.info, span(*times));
                 notes.push(Note { track: Some(track.info.index), text });
             }
         }
@@ -213,7 +231,8 @@ impl Source {
             && self.tracks[number].info.codec == "aac"
             && adts::is_damaged(packet.data())
         {
-            self.tracks[number].skipped += 1;
+            let time = self.tracks[number].seconds(&packet);
+            self.tracks[number].skipped.add(time);
             return;
         }
         if self.tracks[number].info.kind == TrackKind::Audio {
@@ -268,7 +287,7 @@ impl Source {
         let track = &mut self.tracks[number];
         let counts = (track.repaired, track.skipped);
         let Some(stamps) = track.stamp(&packet, decoded) else {
-            track.skipped += 1;
+            track.skipped.add(track.seconds(&packet));
             return;
         };
         let Some(window) = &mut track.window else { return self.queue(number, stamps, packet, 0) };
@@ -437,10 +456,10 @@ impl SourceTrack {
             hidden_since: None,
             priming: Vec::new(),
             queue: VecDeque::new(),
-            repaired: 0,
-            skipped: 0,
+            repaired: Tally::default(),
+            skipped: Tally::default(),
             form: None,
-            foreign: 0,
+            foreign: Tally::default(),
             window,
         }
     }
@@ -456,6 +475,25 @@ impl SourceTrack {
         (second - 1) / sample + 1
     }
 
+    /// A packet that is decoded then, in ticks of the track, is left out.
+    pub(crate) fn skip(&mut self, dts: Option<i64>) {
+        self.skipped.add(dts.map(|dts| self.since_start(dts)));
+    }
+
+    /// The times of such a packet were repaired.
+    pub(crate) fn repair(&mut self, dts: Option<i64>) {
+        self.repaired.add(dts.map(|dts| self.since_start(dts)));
+    }
+
+    fn since_start(&self, dts: i64) -> f64 {
+        dts.saturating_sub(self.start) as f64 * self.info.time_base.to_f64()
+    }
+
+    /// Returns when a packet is decoded by its own stamp, in seconds of the film.
+    fn seconds(&self, packet: &Packet) -> Option<f64> {
+        Some(self.since_start(packet.clock_time()?.saturating_add(self.offset)))
+    }
+
     /// Whether a packet says of itself that it is sound of another form than the track began with. A track
     /// has one description, by which it would be played too fast, or not at all.
     fn is_foreign(&mut self, packet: &Packet) -> bool {
@@ -464,7 +502,9 @@ impl SourceTrack {
         }
         let Some(form) = adts::configuration(packet.data()) else { return false };
         let foreign = *self.form.get_or_insert(form) != form;
-        self.foreign += u64::from(foreign);
+        if foreign {
+            self.foreign.add(self.seconds(packet));
+        }
         foreign
     }
 
@@ -543,7 +583,9 @@ impl SourceTrack {
             pts = pts.saturating_add(ahead);
         }
         // A cover has no time, so it does not count.
-        self.repaired += u64::from(repaired && self.info.kind != TrackKind::Cover);
+        if repaired && self.info.kind != TrackKind::Cover {
+            self.repaired.add(self.seconds(packet));
+        }
         self.last = Some((dts, packet.duration()));
         Some(Stamps { pts: pts.max(dts), dts, duration: packet.duration() })
     }

@@ -316,8 +316,9 @@ impl JobObjects {
         };
         thread::scope(|scope| {
             let running: Vec<_> = (0..fetchers).map(|_| scope.spawn(fetch_all)).collect();
-            let ended = running.into_iter().map(|one| one.join());
-            ended.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            // all are joined, and the first error counts
+            let ended: Vec<_> = running.into_iter().map(thread::ScopedJoinHandle::join).collect();
+            ended.into_iter().try_for_each(|one| one.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
