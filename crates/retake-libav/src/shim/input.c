@@ -516,6 +516,8 @@ int rt_lacks_descriptions(rt_input *input) {
     if (!(context->iformat->flags & AVFMT_TS_DISCONT) || !context->pb || !(context->pb->seekable & AVIO_SEEKABLE_NORMAL)) return 0;
     for (unsigned i = 0; i < context->nb_streams; i++) {
         const AVCodecParameters *par = context->streams[i]->codecpar;
+        /* What no decoder knows is described nowhere. */
+        if (!avcodec_find_decoder(par->codec_id)) continue;
         if (par->codec_type == AVMEDIA_TYPE_AUDIO && par->sample_rate <= 0) return 1;
         if (par->codec_type == AVMEDIA_TYPE_VIDEO && par->width <= 0) return 1;
     }
