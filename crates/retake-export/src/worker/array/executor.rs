@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 
 /// How often files of workers are looked for.
 const TICK: Duration = Duration::from_millis(50);
+/// Where nobody runs anything, takes are handed over when no more of them have come for so long.
+const QUIET: Duration = Duration::from_millis(100);
 /// The most takes of an array. Slurm takes 1001 unless its owner says otherwise.
 const MOST_TAKES: usize = 1000;
 /// The most takes that the batch system is given at once, unless twice as many as it runs at once are more.
@@ -262,6 +264,8 @@ pub(crate) struct Keeper {
     /// What is to be handed over, and since when the first of it waits.
     waiting: LongestFirst<Work>,
     since: Instant,
+    /// When the last of it came.
+    latest: Instant,
     /// When the batch system was asked last.
     asked: Instant,
     /// When it answered last, or had nothing to answer.
@@ -296,6 +300,7 @@ impl Keeper {
             reports,
             waiting: LongestFirst::default(),
             since: now,
+            latest: now,
             asked: now,
             answered: now,
             names: ArrayNames::new(),
@@ -331,6 +336,7 @@ impl Keeper {
         if self.waiting.is_empty() {
             self.since = now;
         }
+        self.latest = now;
         self.waiting.push(work.weight(), work);
     }
 
@@ -339,7 +345,9 @@ impl Keeper {
         if self.shared.cancelled.is_raised() {
             return self.give_up();
         }
-        let gathered = now.duration_since(self.since) >= self.engine.gather();
+        // nobody runs anything meanwhile, as where a pass begins
+        let is_idle = self.arrays.is_empty() && now.duration_since(self.latest) >= QUIET;
+        let gathered = is_idle || now.duration_since(self.since) >= self.engine.gather();
         let mut handed: usize = self.arrays.values().map(|array| array.open.len()).sum();
         let most = MOST_HANDED.max(2 * self.engine.at_once() as usize);
         while self.waiting.len() >= MOST_TAKES || (gathered && !self.waiting.is_empty()) {
