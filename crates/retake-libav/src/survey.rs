@@ -335,12 +335,15 @@ impl Survey {
             let sounds = |track: &crate::TrackInfo| track.index == index && track.kind == TrackKind::Audio;
             index == info.video.index || info.tracks.iter().any(sounds)
         };
-        // Where broadcasts change, they go on in other tracks.
-        // A playlist has the same pictures in several sizes, and reading them all would take long.
+        // Where broadcasts change, they go on in other tracks. (A playlist has the same pictures in several
+        // sizes, and reading them all would take long.)
         let is_broadcast = ["mpegts", "mpeg"].contains(&info.container.as_str());
         let broadcast = (0..film.streams.max(0) as u32).filter(|_| is_broadcast);
-        let is_video = |index: &u32| *index != info.video.index && input.stream(*index).kind == ffi::VIDEO;
-        let other_videos: BTreeSet<u32> = broadcast.filter(is_video).collect();
+        let is_other = |&index: &u32| {
+            let is_video = input.stream(index).kind == ffi::VIDEO;
+            index != info.video.index && is_video && input.share_programme(info.video.index, index)
+        };
+        let other_videos: BTreeSet<u32> = broadcast.filter(is_other).collect();
         let counts = |index: u32| {
             let shown = |track: &crate::TrackInfo| track.index == index && track.kind == TrackKind::Subtitle;
             steady(index) || info.tracks.iter().any(shown) || other_videos.contains(&index)
@@ -447,16 +450,16 @@ impl Survey {
 
     /// Takes the next sample of any track.
     fn see(&mut self, info: &FilmInfo, packet: Packet) -> Result<(), MediaError> {
-        if packet.is_encrypted() {
-            return Err(MediaError::Encrypted { file: info.path.clone() });
-        }
         let stream = packet.stream();
         self.order += 1;
         let known = self.tracks.get(stream as usize).copied();
         let Some((base, steady)) = known.filter(|_| !self.other_videos.contains(&stream)) else {
-            self.see_other(&packet, known.is_none());
+            self.see_other(info, &packet, known.is_none());
             return Ok(());
         };
+        if packet.is_encrypted() {
+            return Err(MediaError::Encrypted { file: info.path.clone() });
+        }
         let at = packet.position().unwrap_or(0);
         match self.elements.as_mut().map(|elements| elements.walk(at)).transpose() {
             Ok(places) if places > Some(0) => self.complain("what was read is not what was written"),
@@ -466,8 +469,8 @@ impl Survey {
         let is_video = stream == info.video.index;
         if is_video {
             let order = self.order;
-            let (begun, latest) = self.video_order.get_or_insert_with(|| (order, VecDeque::new()));
-            latest.push_back(order.max(*begun));
+            let (_, latest) = self.video_order.get_or_insert_with(|| (order, VecDeque::new()));
+            latest.push_back(order);
             if latest.len() > MOST_HELD {
                 latest.pop_front();
             }
@@ -515,10 +518,11 @@ impl Survey {
     }
 
     /// Takes the next sample of a track that no film of this one has.
-    fn see_other(&mut self, packet: &Packet, is_late: bool) {
+    fn see_other(&mut self, info: &FilmInfo, packet: &Packet, is_late: bool) {
         let order = self.order;
         let stream = packet.stream();
-        if self.others.len() == MOST_OTHERS && !self.others.contains_key(&stream) {
+        let is_full = self.others.len() == MOST_OTHERS && !self.others.contains_key(&stream);
+        if is_full || !self.input.share_programme(info.video.index, stream) {
             return;
         }
         let now = self.now;
