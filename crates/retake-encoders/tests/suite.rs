@@ -756,3 +756,26 @@ fn streams_are_of_the_size_and_depth_that_was_asked_for() {
         }
     }
 }
+
+/// No encoder runs its threads at a real-time priority, as SVT-AV1 does by itself for root: on a small machine
+/// nothing else would run. (Whoever is not root cannot see this fail.)
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_have_the_usual_priority() {
+    // the 41st word of a thread's `stat`, counted behind its name, which may have spaces
+    let policies = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        let words =
+            stats.filter_map(|stat| stat.rsplit_once(") ")?.1.split(' ').nth(38)?.parse::<i32>().ok());
+        words.collect::<Vec<_>>()
+    };
+    for factory in encoders() {
+        let settings = EncoderSettings { threads: 2, ..settings(&*factory) };
+        let encoder = factory.open(&settings).unwrap();
+        let found = policies();
+        assert!(found.len() > 1, "{}: {found:?}", factory.info().name);
+        assert!(found.iter().all(|&policy| policy == 0), "{}: {found:?}", factory.info().name);
+        drop(encoder);
+    }
+}

@@ -3,6 +3,13 @@
 #include "../shim.h"
 
 #include <EbSvtAv1Enc.h>
+#ifdef __linux__
+#include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#endif
 
 #ifndef SVT_AV1_CHECK_VERSION
 #error "SVT-AV1 is older than 1.0"
@@ -218,13 +225,59 @@ static void close_encoder(void *handle) {
     free(e);
 }
 
+#ifdef __linux__
+/* The threads of the process. The list is to be freed; NULL where they are not known. */
+static pid_t *list_threads(size_t *count) {
+    pid_t *list = NULL;
+    size_t room = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    *count = 0;
+    for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
+        pid_t thread = (pid_t)atoi(entry->d_name);
+        if (thread <= 0) continue;
+        if (*count == room) {
+            pid_t *larger = realloc(list, (room += 64) * sizeof *list);
+            if (!larger) break;
+            list = larger;
+        }
+        list[(*count)++] = thread;
+    }
+    if (tasks) closedir(tasks);
+    return list;
+}
+
+/* Run by root, the library gives its threads, and who calls it, a real-time priority, under which nothing else on the machine
+   runs: neither what decodes frames for them, nor who waits for the signal that is to end them. They get the
+   usual priority back; those that were there before keep theirs. */
+static void step_back(const pid_t *before, size_t count) {
+    size_t now_count;
+    pid_t *now = list_threads(&now_count);
+    for (size_t i = 0; i < now_count; i++) {
+        int is_new = 1;
+        for (size_t k = 0; k < count && is_new; k++) is_new = before[k] != now[i];
+        struct sched_param usual = {0};
+        /* what cannot be changed stays as the library wants it */
+        if (is_new && sched_getscheduler(now[i]) == SCHED_FIFO) sched_setscheduler(now[i], SCHED_OTHER, &usual);
+    }
+    free(now);
+}
+#endif
+
 /* Starts the library with e->config. */
 static int start(struct encoder *e, struct retake_fault *fault) {
     EbErrorType result = e->library->svt_av1_enc_set_parameter(e->svt, e->config);
     if (result != EB_ErrorNone)
         return retake_fail(fault, "", "the library refused these settings (0x%x); SVT_LOG=1 in the environment makes it say why",
                            (unsigned)result), -1;
+#ifdef __linux__
+    size_t count;
+    pid_t *before = list_threads(&count);
+#endif
     result = e->library->svt_av1_enc_init(e->svt);
+#ifdef __linux__
+    if (before) step_back(before, count);
+    free(before);
+#endif
     if (result != EB_ErrorNone)
         return retake_fail(fault, "", "svt_av1_enc_init returned 0x%x; the usual cause is too little memory", (unsigned)result), -1;
     e->started = 1;
@@ -238,10 +291,18 @@ static struct encoder *prepare(struct retake_fault *fault) {
     e->most = -1;
     if (!(e->config = calloc(1, sizeof *e->config))) return free(e), retake_fail(fault, "", "out of memory"), NULL;
     if (!(e->library = take_copy(fault))) return close_encoder(e), NULL;
+#ifdef __linux__
+    int policy;
+    struct sched_param own;
+    int known = !pthread_getschedparam(pthread_self(), &policy, &own);
+#endif
 #if SVT_AV1_CHECK_VERSION(3, 0, 0)
     EbErrorType result = e->library->svt_av1_enc_init_handle(&e->svt, e->config);
 #else
     EbErrorType result = e->library->svt_av1_enc_init_handle(&e->svt, NULL, e->config);
+#endif
+#ifdef __linux__
+    if (known) pthread_setschedparam(pthread_self(), policy, &own);
 #endif
     if (result == EB_ErrorNone) return e;
     retake_fail(fault, "", "svt_av1_enc_init_handle returned 0x%x", (unsigned)result);
