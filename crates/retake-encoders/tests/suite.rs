@@ -757,8 +757,8 @@ fn streams_are_of_the_size_and_depth_that_was_asked_for() {
     }
 }
 
-/// No encoder runs its threads at a real-time priority, as SVT-AV1 does by itself for root: on a small machine
-/// nothing else would run. (Whoever is not root cannot see this fail.)
+/// No encoder runs its threads at a real-time priority, as SVT-AV1 does by itself for root: on a small
+/// machine nothing else would run. (Whoever is not root cannot see this fail.)
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_have_the_usual_priority() {

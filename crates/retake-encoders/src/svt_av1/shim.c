@@ -246,9 +246,9 @@ static pid_t *list_threads(size_t *count) {
     return list;
 }
 
-/* Run by root, the library gives its threads, and who calls it, a real-time priority, under which nothing else on the machine
-   runs: neither what decodes frames for them, nor who waits for the signal that is to end them. They get the
-   usual priority back; those that were there before keep theirs. */
+/* Run by root, the library gives its threads, and who calls it, a real-time priority, under which nothing
+   else on the machine runs: neither what decodes frames for them, nor who waits for the signal that is to end
+   them. They get the usual priority back; those that were there before keep theirs. */
 static void step_back(const pid_t *before, size_t count) {
     size_t now_count;
     pid_t *now = list_threads(&now_count);
