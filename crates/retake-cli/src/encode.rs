@@ -20,7 +20,10 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     if let Some(engine) = args.on.as_deref().filter(|on| on.starts_with("restate:")) {
         return crate::remote::encode(args, engine);
     }
-    let stop = signals::stop_flag(ExportError::Stopped)?;
+    let stop = match args.on {
+        Some(_) => signals::stop_flag_elsewhere(ExportError::Stopped)?,
+        None => signals::stop_flag(ExportError::Stopped)?,
+    };
     let progress = Arc::new(progress(args)?);
     let (told, json) = (progress.clone(), args.json);
     let export = builder(args)?

@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// How long a run may take to stop. A call into an encoder cannot be interrupted, and may take longer; and on
 /// a busy machine the system takes a second to give back the memory of a process that has ended.
 const DEADLINE: Duration = Duration::from_millis(500);
+/// The same where takes run on other machines: they have to be ended there, and this process holds little
+/// memory.
+const DEADLINE_ELSEWHERE: Duration = Duration::from_millis(1500);
 
 /// The signals that ask for an end.
 #[cfg(unix)]
@@ -41,6 +44,20 @@ pub(crate) fn count(came: &Arc<std::sync::atomic::AtomicUsize>) -> Result<()> {
 
 /// Returns a flag that the first signal raises. A run that a signal has to end says `stopped`.
 pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static) -> Result<StopFlag> {
+    flag_until(stopped, DEADLINE)
+}
+
+/// The same for a run whose takes run on other machines.
+pub(crate) fn stop_flag_elsewhere(
+    stopped: impl std::error::Error + Send + Sync + 'static,
+) -> Result<StopFlag> {
+    flag_until(stopped, DEADLINE_ELSEWHERE)
+}
+
+fn flag_until(
+    stopped: impl std::error::Error + Send + Sync + 'static,
+    deadline: Duration,
+) -> Result<StopFlag> {
     let stop = StopFlag::new();
     let came = Arc::new(AtomicBool::new(false));
     let code = i32::from(STOPPED);
@@ -62,7 +79,7 @@ pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static)
             thread::sleep(PATIENCE);
         }
         raised.raise();
-        thread::sleep(DEADLINE);
+        thread::sleep(deadline);
         exit::report(&anyhow::Error::new(stopped));
         low_level::exit(code);
     };
