@@ -270,11 +270,15 @@ static int start(struct encoder *e, struct retake_fault *fault) {
         return retake_fail(fault, "", "the library refused these settings (0x%x); SVT_LOG=1 in the environment makes it say why",
                            (unsigned)result), -1;
 #ifdef __linux__
+    int policy;
+    struct sched_param own;
+    int known = !pthread_getschedparam(pthread_self(), &policy, &own);
     size_t count;
     pid_t *before = list_threads(&count);
 #endif
     result = e->library->svt_av1_enc_init(e->svt);
 #ifdef __linux__
+    if (known) pthread_setschedparam(pthread_self(), policy, &own);
     if (before) step_back(before, count);
     free(before);
 #endif
