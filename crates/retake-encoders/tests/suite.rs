@@ -773,9 +773,13 @@ fn threads_have_the_usual_priority() {
     for factory in encoders() {
         let settings = EncoderSettings { threads: 2, ..settings(&*factory) };
         let encoder = factory.open(&settings).unwrap();
-        let found = policies();
-        assert!(found.len() > 1, "{}: {found:?}", factory.info().name);
-        assert!(found.iter().all(|&policy| policy == 0), "{}: {found:?}", factory.info().name);
+        assert!(policies().len() > 1, "{}", factory.info().name);
+        // another test of this process may be within the call that gives its threads another one
+        let is_usual = || policies().iter().all(|&policy| policy == 0);
+        let mut tries = (0..200).map(|_| std::thread::sleep(std::time::Duration::from_millis(20)));
+        while !is_usual() {
+            assert!(tries.next().is_some(), "{}: {:?}", factory.info().name, policies());
+        }
         drop(encoder);
     }
 }
