@@ -103,11 +103,11 @@ pub(crate) fn serve(
     tools: WorkerTools,
 ) -> Result<ExitCode> {
     let shared = SharedRoot::open(&root)?;
-    tools.check(&shared)?;
     let root = shared.path().to_owned();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // requests come over the network, and are to lead to nothing outside of the root
-    let tools = if shared.address().is_some() { tools } else { WorkerTools { objects: None, ..tools } };
+    let objects = shared.address().map(|_| tools.store(&root)).transpose()?;
+    let tools = WorkerTools { objects, ..tools };
     let build = Box::new(move |request: &ExportRequest| export(request, &shared));
     let site = Site { root, tools, build, at_once: args.jobs.unwrap_or(cores).max(1) };
     let serving = Serving { address, identity_key: args.identity_key.clone() };

@@ -588,7 +588,7 @@ impl ExportBuilder {
     pub fn step(self) -> Result<Step, ExportError> {
         let (mut request, stop, tell) = self.for_steps();
         let place = JobPlace::of(&request, &stop)?;
-        let scratch = match &place {
+        let _scratch = match &place {
             JobPlace::Objects(objects) => {
                 let scratch = Scratch::new()?;
                 request.work_dir = Some(scratch.path().join(objects.name()));
@@ -597,9 +597,7 @@ impl ExportBuilder {
             JobPlace::Folder(_) => None,
         };
         let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
-        let step = until_given_up(&place, &stop, |stop| export::step(&request, stop, &tell))?;
-        drop(scratch);
-        step
+        until_given_up(&place, &stop, |stop| export::step(&request, stop, &tell))?
     }
 
     /// Has all workers that run takes of this export give them up, within a second or so, and begin no more:

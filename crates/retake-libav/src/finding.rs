@@ -149,6 +149,12 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Returns the times from when to when something was, that was at this time, too.
+pub(crate) fn widened(times: Option<(f64, f64)>, seconds: f64) -> (f64, f64) {
+    let (first, last) = times.unwrap_or((seconds, seconds));
+    (first.min(seconds), last.max(seconds))
+}
+
 /// Says in words when something was, in seconds of the film; nothing where that is not known.
 pub(crate) fn span(times: Option<(f64, f64)>) -> String {
     match times {
@@ -239,8 +245,7 @@ impl Findings {
         match found.into_iter().find(|finding| finding.kind == kind) {
             Some(finding) => {
                 finding.count += 1;
-                let (first, last) = finding.times.unwrap_or((seconds, seconds));
-                finding.times = Some((first.min(seconds), last.max(seconds)));
+                finding.times = Some(widened(finding.times, seconds));
             }
             None => {
                 let times = Some((seconds, seconds));

@@ -3,7 +3,7 @@
 use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
-use crate::finding::span;
+use crate::finding::{span, widened};
 use crate::input::{Input, Packet};
 use crate::note::Note;
 use crate::output::Stamps;
@@ -67,8 +67,7 @@ impl Tally {
     fn add(&mut self, time: Option<f64>) {
         self.count += 1;
         if let Some(time) = time {
-            let (first, last) = self.times.unwrap_or((time, time));
-            self.times = Some((first.min(time), last.max(time)));
+            self.times = Some(widened(self.times, time));
         }
     }
 }

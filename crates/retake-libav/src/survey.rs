@@ -291,8 +291,9 @@ fn pause(base: Rational) -> i64 {
 }
 
 /// Measures the steps between frames as they are shown.
-#[derive(Default)]
 struct Steps {
+    /// A step that is longer is no rate, in ticks.
+    pause: i64,
     /// The latest times, which the next samples may still come between.
     latest: BTreeSet<i64>,
     shortest: Option<i64>,
@@ -303,8 +304,13 @@ struct Steps {
 }
 
 impl Steps {
-    /// Takes the time of the next sample. A step that is longer than `pause` is no rate.
-    fn push(&mut self, time: i64, pause: i64) {
+    fn new(pause: i64) -> Self {
+        let (latest, shortest, doubled, rate) = (BTreeSet::new(), None, false, Rate::default());
+        Self { pause, latest, shortest, doubled, rate }
+    }
+
+    /// Takes the time of the next sample.
+    fn push(&mut self, time: i64) {
         let neighbours = [self.latest.range(..time).next_back(), self.latest.range(time + 1..).next()];
         let steps =
             neighbours.into_iter().flatten().map(|other| time.saturating_sub(*other).saturating_abs());
@@ -313,13 +319,18 @@ impl Steps {
         if self.latest.len() > MOST_REORDERED
             && let Some(first) = self.latest.pop_first()
         {
-            self.rate.push(first, pause);
+            self.rate.push(first, self.pause);
         }
     }
 
+    /// Takes a sample of which only is known when it is decoded.
+    fn push_decoded(&mut self, time: i64) {
+        self.rate.push(time, self.pause);
+    }
+
     /// What comes is no neighbour of what was there.
-    fn begin_anew(&mut self, pause: i64) {
-        std::mem::take(&mut self.latest).into_iter().for_each(|time| self.rate.push(time, pause));
+    fn begin_anew(&mut self) {
+        std::mem::take(&mut self.latest).into_iter().for_each(|time| self.rate.push(time, self.pause));
         self.rate.last = None;
     }
 }
@@ -362,7 +373,7 @@ impl Survey {
             tracks,
             breaks: BreakFinder::new(second, film.live_times != 0),
             findings: Findings::within(info.extent()),
-            steps: Steps::default(),
+            steps: Steps::new(pause(info.video.time_base)),
             forms: Vec::new(),
             looks: Vec::new(),
             other_videos,
@@ -522,7 +533,8 @@ impl Survey {
         let order = self.order;
         let stream = packet.stream();
         let is_full = self.others.len() == MOST_OTHERS && !self.others.contains_key(&stream);
-        if is_full || !self.input.share_programme(info.video.index, stream) {
+        // Of those that were known when the film was opened, none is of another programme.
+        if is_full || is_late && !self.input.share_programme(info.video.index, stream) {
             return;
         }
         let now = self.now;
@@ -671,17 +683,16 @@ impl Survey {
                 return;
             }
         }
-        let pause = pause(base);
         self.samples += 1;
         // Of samples that do not say when they are decoded the times go to and fro.
         if self.now < before && (dts < pts || self.now < before - 1.0) {
-            self.steps.begin_anew(pause);
+            self.steps.begin_anew();
         }
         // What is decoded and not shown has no place among the others.
         match pts.filter(|&time| time < i64::MAX) {
             Some(_) if packet.is_discarded() => {}
             Some(time) => {
-                self.steps.push(time, pause);
+                self.steps.push(time);
                 if packet.is_key() {
                     self.syncs.push(time);
                 }
@@ -689,7 +700,7 @@ impl Survey {
             None => {
                 self.timed = false;
                 if let Some(time) = dts {
-                    self.steps.rate.push(time, pause);
+                    self.steps.push_decoded(time);
                 }
             }
         }
@@ -943,7 +954,7 @@ impl Survey {
             video.frames_hint = Some(self.samples).filter(|&samples| samples > 0);
         }
         let stated = video.frame_rate.to_f64();
-        self.steps.begin_anew(pause(video.time_base));
+        self.steps.begin_anew();
         let Some(measured) = self.steps.rate.measured().map(|rate| rate / video.time_base.to_f64()) else {
             // Where samples have no times, frames are as far apart as the stream states.
             if self.steps.shortest.is_none() && stated > FASTEST {
@@ -1043,11 +1054,11 @@ mod tests {
 
     #[test]
     fn steps_are_those_between_frames_as_they_are_shown() {
-        let mut steps = Steps::default();
-        [0, 120, 40, 80, 80, 240, 160, 200, 199].into_iter().for_each(|time| steps.push(time, 1000));
+        let mut steps = Steps::new(1000);
+        [0, 120, 40, 80, 80, 240, 160, 200, 199].into_iter().for_each(|time| steps.push(time));
         assert_eq!(steps.shortest, Some(1));
-        let mut steps = Steps::default();
-        (0..1000).for_each(|frame| steps.push(frame * 40, 1000));
+        let mut steps = Steps::new(1000);
+        (0..1000).for_each(|frame| steps.push(frame * 40));
         assert_eq!((steps.shortest, steps.latest.len()), (Some(40), MOST_REORDERED));
     }
 
@@ -1055,11 +1066,11 @@ mod tests {
     /// jumps back in between, the rate is that of the frames as they are shown.
     #[test]
     fn a_rate_is_that_of_frames_as_they_are_shown() {
-        let mut steps = Steps::default();
+        let mut steps = Steps::new(1000);
         for start in [0, 500] {
             let groups = (start..start + 100).step_by(4);
-            groups.flat_map(|at| [at, at + 3, at + 1, at + 2]).for_each(|frame| steps.push(frame * 40, 1000));
-            steps.begin_anew(1000);
+            groups.flat_map(|at| [at, at + 3, at + 1, at + 2]).for_each(|frame| steps.push(frame * 40));
+            steps.begin_anew();
         }
         assert_eq!(steps.rate.measured(), Some(1.0 / 40.0));
     }

@@ -225,6 +225,16 @@ static void close_encoder(void *handle) {
     free(e);
 }
 
+/* The priority of who calls the library, and the threads of the process, before a call. */
+struct before {
+    int known, policy;
+#ifdef __linux__
+    struct sched_param own;
+    pid_t *threads;
+    size_t count;
+#endif
+};
+
 #ifdef __linux__
 /* The threads of the process. The list is to be freed; NULL where they are not known. */
 static pid_t *list_threads(size_t *count) {
@@ -246,21 +256,31 @@ static pid_t *list_threads(size_t *count) {
     return list;
 }
 
+static void look(struct before *before) {
+    before->known = !pthread_getschedparam(pthread_self(), &before->policy, &before->own);
+    before->threads = list_threads(&before->count);
+}
+
 /* Run by root, the library gives its threads, and who calls it, a real-time priority, under which nothing
    else on the machine runs: neither what decodes frames for them, nor who waits for the signal that is to end
    them. They get the usual priority back; those that were there before keep theirs. */
-static void step_back(const pid_t *before, size_t count) {
-    size_t now_count;
-    pid_t *now = list_threads(&now_count);
-    for (size_t i = 0; i < now_count; i++) {
+static void step_back(struct before *before) {
+    if (before->known) pthread_setschedparam(pthread_self(), before->policy, &before->own);
+    size_t count = 0;
+    pid_t *now = before->threads ? list_threads(&count) : NULL;
+    for (size_t i = 0; i < count; i++) {
         int is_new = 1;
-        for (size_t k = 0; k < count && is_new; k++) is_new = before[k] != now[i];
+        for (size_t k = 0; k < before->count && is_new; k++) is_new = before->threads[k] != now[i];
         struct sched_param usual = {0};
         /* what cannot be changed stays as the library wants it */
         if (is_new && sched_getscheduler(now[i]) == SCHED_FIFO) sched_setscheduler(now[i], SCHED_OTHER, &usual);
     }
     free(now);
+    free(before->threads);
 }
+#else
+static void look(struct before *before) { (void)before; }
+static void step_back(struct before *before) { (void)before; }
 #endif
 
 /* Starts the library with e->config. */
@@ -269,19 +289,10 @@ static int start(struct encoder *e, struct retake_fault *fault) {
     if (result != EB_ErrorNone)
         return retake_fail(fault, "", "the library refused these settings (0x%x); SVT_LOG=1 in the environment makes it say why",
                            (unsigned)result), -1;
-#ifdef __linux__
-    int policy;
-    struct sched_param own;
-    int known = !pthread_getschedparam(pthread_self(), &policy, &own);
-    size_t count;
-    pid_t *before = list_threads(&count);
-#endif
+    struct before before;
+    look(&before);
     result = e->library->svt_av1_enc_init(e->svt);
-#ifdef __linux__
-    if (known) pthread_setschedparam(pthread_self(), policy, &own);
-    if (before) step_back(before, count);
-    free(before);
-#endif
+    step_back(&before);
     if (result != EB_ErrorNone)
         return retake_fail(fault, "", "svt_av1_enc_init returned 0x%x; the usual cause is too little memory", (unsigned)result), -1;
     e->started = 1;
@@ -295,19 +306,14 @@ static struct encoder *prepare(struct retake_fault *fault) {
     e->most = -1;
     if (!(e->config = calloc(1, sizeof *e->config))) return free(e), retake_fail(fault, "", "out of memory"), NULL;
     if (!(e->library = take_copy(fault))) return close_encoder(e), NULL;
-#ifdef __linux__
-    int policy;
-    struct sched_param own;
-    int known = !pthread_getschedparam(pthread_self(), &policy, &own);
-#endif
+    struct before before;
+    look(&before);
 #if SVT_AV1_CHECK_VERSION(3, 0, 0)
     EbErrorType result = e->library->svt_av1_enc_init_handle(&e->svt, e->config);
 #else
     EbErrorType result = e->library->svt_av1_enc_init_handle(&e->svt, NULL, e->config);
 #endif
-#ifdef __linux__
-    if (known) pthread_setschedparam(pthread_self(), policy, &own);
-#endif
+    step_back(&before);
     if (result == EB_ErrorNone) return e;
     retake_fail(fault, "", "svt_av1_enc_init_handle returned 0x%x", (unsigned)result);
     e->svt = NULL;

@@ -36,7 +36,7 @@ use retake_libav::{FilmInfo, ReaderOptions, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -217,8 +217,11 @@ impl Job {
         (cpu + *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner), wall)
     }
 
-    /// The folder that all machines share: it holds the job folder and the source.
+    /// The place that all machines share: it holds the job and the source.
     pub(crate) fn shared_root(&self) -> Result<SharedRoot, ExportError> {
+        if let Some(objects) = &self.objects {
+            return objects.shared_root();
+        }
         let holds = [self.folder.path(), &self.source.path];
         SharedRoot::of(self.request.shared_root.as_deref(), &holds)
     }
@@ -262,7 +265,7 @@ fn prepare_objects(
     }
     if request.run_on == RunOn::Steps {
         // who asked is somewhere else, and is to reach nothing beyond
-        let root = SharedRoot::open(Path::new(objects.root()))?;
+        let root = objects.shared_root()?;
         [&film.path, &request.output].into_iter().try_for_each(|path| root.relative(path).map(drop))?;
         // whoever gave the job up has thought better of it
         objects.carry_on().map_err(|error| objects.refused(&error))?;

@@ -13,6 +13,7 @@ use crate::own_folder::{Folder, Unfinished};
 use crate::stop::StopFlag;
 use crate::take::store as take_store;
 use crate::worker::array;
+use crate::worker::root::SharedRoot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -120,6 +121,11 @@ impl JobObjects {
     /// The address of the place that all machines share.
     pub(crate) fn root(&self) -> &str {
         &self.root
+    }
+
+    /// That place, below which all paths are.
+    pub(crate) fn shared_root(&self) -> Result<SharedRoot, ExportError> {
+        SharedRoot::open(Path::new(&self.root))
     }
 
     /// The job's name below that place.

@@ -32,7 +32,7 @@ use array::command::Line;
 use array::slurm::Slurm;
 use retake_compression::encoder::EncoderFactory;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the takes of an export run. The bytes of the film are the same everywhere.
@@ -108,14 +108,11 @@ pub struct WorkerTools {
 }
 
 impl WorkerTools {
-    /// Refuses a place in an object store where there is nothing to open it with.
+    /// The store in which a place lies that is an address.
     ///
     /// # Errors
-    /// [`RequestError::SharedRootRefused`].
-    pub fn check(&self, root: &SharedRoot) -> Result<(), ExportError> {
-        match (root.address(), &self.objects) {
-            (Some(_), None) => Err(without_store(root.path())),
-            _ => Ok(()),
-        }
+    /// [`RequestError::SharedRootRefused`] where there is none.
+    pub fn store(&self, root: &Path) -> Result<Arc<dyn ObjectStore>, ExportError> {
+        self.objects.clone().ok_or_else(|| without_store(root))
     }
 }

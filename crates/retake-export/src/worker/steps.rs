@@ -1,6 +1,5 @@
 //! An export in steps, for an engine that keeps what has happened and decides who does what comes next.
 
-use super::root::SharedRoot;
 use super::task::TakeTask;
 use crate::event::Summary;
 use crate::job::folder::PROGRAM;
@@ -8,7 +7,7 @@ use crate::job::objects::StoredIndex;
 use crate::take::executor::{Capabilities, Executor, Refused, TakeReport, TakeRequest};
 use crate::{error::ExportError, job::Job};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,16 +31,12 @@ pub(crate) struct PutOff {
 
 impl PutOff {
     pub(crate) fn of(job: &Job) -> Result<Self, ExportError> {
-        let place = match &job.objects {
-            Some(objects) => {
-                let root = SharedRoot::open(Path::new(objects.root()))?;
-                (objects.name().into(), root.relative(&job.source.path)?)
-            }
-            None => {
-                let root = job.shared_root()?;
-                (root.relative(job.folder.path())?, root.relative(&job.source.path)?)
-            }
+        let root = job.shared_root()?;
+        let folder = match &job.objects {
+            Some(objects) => objects.name().into(),
+            None => root.relative(job.folder.path())?,
         };
+        let place = (folder, root.relative(&job.source.path)?);
         Ok(Self { place, encoder: job.description.encoder.clone(), tasks: Mutex::default() })
     }
 

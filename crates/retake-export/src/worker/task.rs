@@ -8,7 +8,7 @@ use super::runner::TakeRunner;
 use super::stopping::{JobPlace, until_given_up};
 use crate::error::{ExportError, RequestError};
 use crate::job::folder::PROGRAM;
-use crate::job::objects::{JobObjects, StoredIndex, without_store};
+use crate::job::objects::{JobObjects, StoredIndex};
 use crate::stop::StopFlag;
 use crate::take::finished::FinishedTake;
 use crate::take::store;
@@ -119,7 +119,7 @@ fn run_by_objects(
         let (path, root) = (task.job.clone(), root.path().to_owned());
         Cause::everywhere(RequestError::OutsideSharedRoot { path, root }.into())
     };
-    let store = tools.objects.clone().ok_or_else(|| Cause::here(without_store(root.path())))?;
+    let store = tools.store(root.path()).map_err(Cause::here)?;
     let name = task.job.to_str().filter(|name| JobObjects::is_name(name)).ok_or_else(outside)?;
     let source = root.resolve(&task.source).map_err(Cause::everywhere)?;
     let objects = JobObjects::at(store, address, name, stop);

@@ -4,7 +4,7 @@ use super::index_worker::run_in;
 use super::{ArrayFile, ArrayId, ArrayWork};
 use crate::error::{ExportError, RequestError};
 use crate::job::folder::ARRAYS;
-use crate::job::objects::{JobObjects, without_store};
+use crate::job::objects::JobObjects;
 use crate::objects::Existing;
 use crate::stop::StopFlag;
 use crate::take::store;
@@ -21,7 +21,7 @@ pub(super) fn run(
     tools: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<(), ExportError> {
-    let store = tools.objects.clone().ok_or_else(|| without_store(Path::new(address)))?;
+    let store = tools.store(Path::new(address))?;
     let (job, array) = place(address, file)?;
     let copy = JobCopy::begin(JobObjects::at(store, address, &job, stop))?;
     fetch(&copy, &array, index)?;
