@@ -207,6 +207,11 @@ pub(crate) struct Worker {
     #[cfg(feature = "restate")]
     #[arg(short, long, value_name = "N", requires = "listen")]
     pub jobs: Option<usize>,
+    /// Where the engine takes requests, as this machine reaches it, with --listen: restate://HOST:PORT. With
+    /// it, takes begin while this worker still looks through a film; without, when it has.
+    #[cfg(feature = "restate")]
+    #[arg(long, value_name = "ENGINE", requires = "listen")]
+    pub engine: Option<String>,
     /// Answer an engine with this public key alone, with --listen: publickeyv1_...
     #[cfg(feature = "restate")]
     #[arg(long, value_name = "KEY", requires = "listen")]

@@ -109,7 +109,8 @@ pub(crate) fn serve(
     let objects = shared.address().map(|_| tools.store(&root)).transpose()?;
     let tools = WorkerTools { objects, ..tools };
     let build = Box::new(move |request: &ExportRequest| export(request, &shared));
-    let site = Site { root, tools, build, at_once: args.jobs.unwrap_or(cores).max(1) };
+    let engine = args.engine.as_deref().map(open).transpose()?;
+    let site = Site { root, tools, build, at_once: args.jobs.unwrap_or(cores).max(1), engine };
     let serving = Serving { address, identity_key: args.identity_key.clone() };
     let signals = Arc::new(AtomicUsize::new(0));
     signals::count(&signals)?;

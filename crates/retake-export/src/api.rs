@@ -13,7 +13,7 @@ use crate::resumable;
 use crate::stop::StopFlag;
 use crate::worker::Scratch;
 use crate::worker::stopping::{JobPlace, until_given_up};
-use crate::worker::{RunOn, Step};
+use crate::worker::{RunOn, Step, TakeTask};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
 use retake_libav::FilmRange;
@@ -586,6 +586,20 @@ impl ExportBuilder {
     /// # Errors
     /// What [`Export::run`] fails with.
     pub fn step(self) -> Result<Step, ExportError> {
+        self.step_and_begin(&|_| ())
+    }
+
+    /// Does the same as [`ExportBuilder::step`], and tells takes as soon as they can be run, so that workers
+    /// need not wait until all of the film is looked through. Those that are not done when the step ends are
+    /// in [`Step::Takes`] nevertheless, whether they have begun or not. None are told before the end where
+    /// the job lies in an object store, because workers find the frames of a take in an index that is put
+    /// there when it is whole.
+    ///
+    /// `begin` is called from another thread, and the takes behind wait for it.
+    ///
+    /// # Errors
+    /// What [`Export::run`] fails with.
+    pub fn step_and_begin(self, begin: &(dyn Fn(&TakeTask) + Sync)) -> Result<Step, ExportError> {
         let (mut request, stop, tell) = self.for_steps();
         let place = JobPlace::of(&request, &stop)?;
         let _scratch = match &place {
@@ -597,7 +611,7 @@ impl ExportBuilder {
             JobPlace::Folder(_) => None,
         };
         let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
-        until_given_up(&place, &stop, |stop| export::step(&request, stop, &tell))?
+        until_given_up(&place, &stop, |stop| export::step(&request, stop, begin, &tell))?
     }
 
     /// Has all workers that run takes of this export give them up, within a second or so, and begin no more:

@@ -23,7 +23,7 @@ use crate::worker::array::engine::ArrayEngine;
 use crate::worker::array::executor::{ArrayExecutor, ArrayPlace};
 use crate::worker::array::slurm::Slurm;
 use crate::worker::processes::{Limits, ProcessExecutor, Workplace};
-use crate::worker::steps::{PutOff, Step};
+use crate::worker::steps::{Begin, PutOff, Step};
 use crate::worker::{RunOn, WorkerProgram};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,12 +43,18 @@ pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Resu
 }
 
 /// Runs an export as far as the takes go that there are, and tells which ones are to be run before it can go
-/// on.
-pub(crate) fn step(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result<Step, ExportError> {
+/// on. `begin` is told those that can be run before all of the film is looked through.
+pub(crate) fn step(
+    request: &Request,
+    stop: &StopFlag,
+    begin: Begin<'_>,
+    tell: Tell<'_>,
+) -> Result<Step, ExportError> {
     let tasks = Mutex::new(Vec::new());
     let step = |job: &Job, store: &TakeStore| {
         job.folder.note_source(&job.source_facts())?;
-        let put_off = PutOff::of(job)?;
+        let (journal, map) = job.index()?;
+        let put_off = PutOff::of(job, map.complete, begin)?;
         // what takes have cost that were run since the export began is in their records
         let tell = |event: Event| {
             if let Event::TakeFinished { cpu, .. } = &event {
@@ -57,7 +63,6 @@ pub(crate) fn step(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result
             tell(event);
         };
         let made = make(job, stop, &tell, |stop| {
-            let (journal, map) = job.index()?;
             Passes { job, store, workers: Workers::Any(&put_off), stop, tell: &tell }.run(journal, map)
         });
         let index = match &job.objects {

@@ -1,6 +1,6 @@
 //! Who asks the engine for exports.
 
-use crate::messages::{ExportRequest, Failure, Status};
+use crate::messages::{EarlyTake, ExportRequest, Failure, Status};
 use retake::Summary;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -149,6 +149,14 @@ impl Engine {
             404 => Err(EngineError::Unknown { address: self.address.clone(), key: key.to_owned() }),
             _ => Err(self.answer(status, &message(&text))),
         }
+    }
+
+    /// Has a take of the export with this key begin. It is called again when the film is looked through, and
+    /// found begun then.
+    pub(crate) fn begin(&self, key: &str, take: &EarlyTake) -> Result<(), EngineError> {
+        let text = serde_json::to_string(take).map_err(|error| self.answer(0, &error.to_string()))?;
+        let (status, text) = self.post(&format!("/RetakeExport/{}/begin/send", word(key)), Some(text))?;
+        if (200..300).contains(&status) { Ok(()) } else { Err(self.answer(status, &message(&text))) }
     }
 
     fn ask<T: DeserializeOwned>(

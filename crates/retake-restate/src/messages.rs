@@ -1,6 +1,6 @@
 //! What goes through the engine, as JSON.
 
-use retake::{ExportError, Fault};
+use retake::{ExportError, Fault, TakeTask};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +19,22 @@ impl ExportRequest {
     /// The name of the object that makes this output: 16 hexadecimal digits.
     pub fn key(&self) -> String {
         format!("{:016x}", xxh3_64(self.output.as_os_str().as_encoded_bytes()))
+    }
+}
+
+/// A take that can begin although its export is still looking through the film.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EarlyTake {
+    /// The invocation of the engine that makes the film.
+    pub invocation: String,
+    pub task: TakeTask,
+}
+
+impl EarlyTake {
+    /// The name by which the engine knows that a take of an export has begun. It differs from one invocation
+    /// to the next, because the engine keeps failures, too, and who asks again has mended something.
+    pub(crate) fn name(invocation: &str, task: &TakeTask) -> String {
+        format!("{invocation} {}", task.identity())
     }
 }
 

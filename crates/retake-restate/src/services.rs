@@ -1,6 +1,7 @@
 //! The two services, as the engine calls them.
 
-use crate::messages::{ExportRequest, Failure, Status};
+use crate::client::Engine;
+use crate::messages::{EarlyTake, ExportRequest, Failure, Status};
 use restate_sdk::prelude::*;
 use retake::{
     ExportBuilder, ExportError, RequestError, Step, StopFlag, Summary, TakeDone, TakeTask, WorkerTools,
@@ -30,6 +31,9 @@ pub struct Site {
     pub build: Build,
     /// Takes and steps that run at once.
     pub at_once: usize,
+    /// The engine, as this worker reaches it. With it, takes begin while a step still looks through the film;
+    /// without, when it has.
+    pub engine: Option<Engine>,
 }
 
 /// A site at work.
@@ -70,14 +74,23 @@ impl Work {
         Ok(spawn_blocking(move || work(&this)).await?)
     }
 
-    fn step(&self, request: &ExportRequest) -> Result<Step, HandlerError> {
-        let step = (self.site.build)(request).and_then(|export| export.stop(&self.stop).step());
-        step.map_err(|error| match error {
-            // another worker that has not noticed yet that it lost the job
-            ExportError::Request(RequestError::JobFolderBusy { .. }) => told(&error, true),
-            error => {
-                told(&error, error.fault() == retake::Fault::System && !matches!(error, ExportError::Stopped))
+    fn step(&self, request: &ExportRequest, invocation: &str) -> Result<Step, HandlerError> {
+        let early = EarlyTakes::of(self.site.engine.as_ref(), request, invocation);
+        let step = (self.site.build)(request)
+            .and_then(|export| export.stop(&self.stop).step_and_begin(&|task| early.begin(task)));
+        step.map_err(|error| {
+            let again = match &error {
+                // another worker that has not noticed yet that it lost the job
+                ExportError::Request(RequestError::JobFolderBusy { .. }) => true,
+                ExportError::Stopped => false,
+                error => error.fault() == retake::Fault::System,
+            };
+            if !again && early.any() {
+                // They are of no use, because the film cannot be made. Where they cannot be told, they end by
+                // themselves, and all that is lost is what they take until then.
+                let _ = self.stop_job(request);
             }
+            told(&error, again)
         })
     }
 
@@ -98,6 +111,38 @@ impl Work {
     fn stop_job(&self, request: &ExportRequest) -> Result<(), HandlerError> {
         let export = (self.site.build)(request).map_err(|error| told(&error, false))?;
         export.give_up().map_err(|error| told(&error, true))
+    }
+}
+
+/// Has takes begin while a step looks through the film.
+struct EarlyTakes<'a> {
+    /// Where to ask for them, if anywhere.
+    engine: Option<&'a Engine>,
+    key: String,
+    invocation: &'a str,
+    begun: AtomicBool,
+    refused: AtomicBool,
+}
+
+impl<'a> EarlyTakes<'a> {
+    fn of(engine: Option<&'a Engine>, request: &ExportRequest, invocation: &'a str) -> Self {
+        let (begun, refused) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { engine, key: request.key(), invocation, begun, refused }
+    }
+
+    /// An engine that does not answer is asked no more, because every attempt may take seconds. Nothing is
+    /// lost with that: all takes are asked for again when the step has ended.
+    fn begin(&self, task: &TakeTask) {
+        let Some(engine) = self.engine.filter(|_| !self.refused.load(Ordering::Relaxed)) else { return };
+        let take = EarlyTake { invocation: self.invocation.to_owned(), task: task.clone() };
+        match engine.begin(&self.key, &take) {
+            Ok(()) => self.begun.store(true, Ordering::Relaxed),
+            Err(_) => self.refused.store(true, Ordering::Relaxed),
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 }
 
@@ -131,6 +176,7 @@ pub(crate) struct RetakeTakes(pub(crate) Arc<Work>);
     inactivity_timeout = "1 day",
     abort_timeout = "1 day",
     journal_retention = "1 hour",
+    idempotency_retention = "1 hour",
     invocation_retry_policy(
         initial_interval = "500ms",
         factor = 2.0,
@@ -179,8 +225,8 @@ impl RetakeExport {
         loop {
             status = Status { plans: status.plans + 1, takes: 0, done: 0, ..status };
             context.set(HOW_FAR, Json(status.clone()));
-            let (work, asked) = (self.0.clone(), request.clone());
-            let plan = move || async move { work.run(move |work| work.step(&asked)).await?.map(Json) };
+            let (work, asked, name) = (self.0.clone(), request.clone(), status.invocation.clone());
+            let plan = move || async move { work.run(move |work| work.step(&asked, &name)).await?.map(Json) };
             let step = context.run(plan).retry_policy(patience()).name("plan").await?;
             let tasks = match step.into_inner() {
                 Step::Finished(summary) => return Ok(Json(*summary)),
@@ -190,7 +236,10 @@ impl RetakeExport {
             context.set(HOW_FAR, Json(status.clone()));
             let mut takes = DurableFuturesUnordered::new();
             for task in tasks {
-                takes.push(context.service_client::<RetakeTakesClient>().run(Json(task)).call());
+                // one that has begun is not begun again
+                let name = EarlyTake::name(&status.invocation, &task);
+                let take = context.service_client::<RetakeTakesClient>().run(Json(task));
+                takes.push(take.idempotency_key(name).call());
             }
             while let Some((_, take)) = takes.next().await? {
                 if let Err(error) = take {
@@ -204,6 +253,23 @@ impl RetakeExport {
                 context.set(HOW_FAR, Json(status.clone()));
             }
         }
+    }
+
+    /// Begins a take before the export asks for it, which then finds it begun. What comes late, when the
+    /// export has ended or begun anew, is left alone.
+    #[handler]
+    async fn begin(
+        &self,
+        context: SharedObjectContext<'_>,
+        take: Json<EarlyTake>,
+    ) -> Result<(), HandlerError> {
+        let EarlyTake { invocation, task } = take.into_inner();
+        let status = context.get::<Json<Status>>(HOW_FAR).await?.map(Json::into_inner);
+        if status.is_some_and(|status| status.invocation == invocation) {
+            let name = EarlyTake::name(&invocation, &task);
+            context.service_client::<RetakeTakesClient>().run(Json(task)).idempotency_key(name).send();
+        }
+        Ok(())
     }
 
     /// How far it is; nothing where nobody asked for this output.

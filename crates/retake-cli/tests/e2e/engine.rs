@@ -72,6 +72,7 @@ impl Engine {
     fn start_worker(&mut self) {
         let mut worker = Command::new(env!("CARGO_BIN_EXE_retake"));
         worker.args(["worker", "--listen", &format!("127.0.0.1:{}", self.ports[3]), "--jobs", "2"]);
+        worker.args(["--engine", &self.address()]);
         worker.envs(self.variables.iter().cloned());
         worker.arg("--root").arg(&self.root).stderr(Stdio::piped()).stdin(Stdio::null());
         std::os::unix::process::CommandExt::process_group(&mut worker, 0);
@@ -91,17 +92,35 @@ impl Engine {
 
     /// A request of HTTP, as plain as it can be; whether it was answered well.
     fn post(&self, port: u16, path: &str, text: &str) -> bool {
+        self.answer(port, path, text).is_ok_and(|answer| answer.starts_with("HTTP/1.1 2"))
+    }
+
+    fn answer(&self, port: u16, path: &str, text: &str) -> std::io::Result<String> {
         use std::io::{Read, Write};
-        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else { return false };
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\nconnection: close\r\n\
-             content-length: {}\r\n\r\n{text}",
+            "POST {path} HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\n\
+             accept: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}",
             text.len()
         );
         let mut answer = String::new();
-        stream.write_all(request.as_bytes()).is_ok()
-            && stream.read_to_string(&mut answer).is_ok()
-            && answer.starts_with("HTTP/1.1 2")
+        stream.write_all(request.as_bytes())?;
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// How often the engine was asked for a handler of this service, by its own account.
+    fn calls(&self, service: &str, handler: &str) -> u64 {
+        let query = format!(
+            "{{\"query\":\"SELECT count(*) AS n FROM sys_invocation WHERE target_service_name = '{service}' \
+             AND target_handler_name = '{handler}'\"}}"
+        );
+        let answer = self.answer(self.ports[1], "/query", &query).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        // it comes in pieces, each behind a line with its length
+        let body: String = body.split("\r\n").skip(1).step_by(2).collect();
+        let body: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        body["rows"][0]["n"].as_u64().unwrap_or_else(|| panic!("{body}"))
     }
 
     fn address(&self) -> String {
@@ -191,6 +210,28 @@ fn an_engine_makes_the_bytes_that_threads_make() {
     assert_eq!(carried_on.code, 0, "{carried_on:?}");
     assert!(studio.read("other.mp4") == studio.read("threads.mp4"));
     engine.end_worker();
+}
+
+/// The takes of the first pass are called while the film is looked through, and not again when it has been.
+#[test]
+fn takes_begin_while_the_film_is_looked_through() {
+    let Some(studio) = Studio::open() else { return };
+    let Some(mut engine) = Engine::start(&studio.path("."), Vec::new()) else { return };
+    let flags = format!("{} --metric psnr -q 36", fast());
+    let threads = studio.encode(&format!("film.mkv -o threads.mp4 {flags}"));
+    let takes: Vec<u64> = threads.summary()["passes"].as_array().unwrap().iter().map(takes_of).collect();
+    assert!(takes.len() > 1, "{takes:?}");
+    let on = format!("--on {} --shared-root .", engine.address());
+    let run = studio.retake(&format!("encode film.mkv -o out.mp4 {flags} {on}"));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
+    assert_eq!(engine.calls("RetakeExport", "begin"), takes[0]);
+    assert_eq!(engine.calls("RetakeTakes", "run"), takes.iter().sum::<u64>());
+    engine.end_worker();
+}
+
+fn takes_of(pass: &Value) -> u64 {
+    pass["takes"].as_u64().unwrap()
 }
 
 /// The same where no folder is shared: source, takes and film are objects, and each worker that comes has

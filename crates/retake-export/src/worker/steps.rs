@@ -22,22 +22,30 @@ pub enum Step {
     Finished(Box<Summary>),
 }
 
+/// Who has takes begin while the film is still being looked through.
+pub(crate) type Begin<'a> = &'a (dyn Fn(&TakeTask) + Sync);
+
 /// An executor that runs nothing, and keeps what it should run.
-pub(crate) struct PutOff {
+pub(crate) struct PutOff<'a> {
     place: (PathBuf, PathBuf),
     encoder: String,
     tasks: Mutex<Vec<TakeTask>>,
+    /// Is told each task as soon as it can be run, before its step ends, where there is such a time: the
+    /// frames of a unit are known to workers as soon as they are in a journal that all of them see, and once
+    /// the whole film is known, the step ends at once.
+    begin: Option<Begin<'a>>,
 }
 
-impl PutOff {
-    pub(crate) fn of(job: &Job) -> Result<Self, ExportError> {
+impl<'a> PutOff<'a> {
+    pub(crate) fn of(job: &Job, film_is_known: bool, begin: Begin<'a>) -> Result<Self, ExportError> {
         let root = job.shared_root()?;
         let folder = match &job.objects {
             Some(objects) => objects.name().into(),
             None => root.relative(job.folder.path())?,
         };
         let place = (folder, root.relative(&job.source.path)?);
-        Ok(Self { place, encoder: job.description.encoder.clone(), tasks: Mutex::default() })
+        let begin = (job.objects.is_none() && !film_is_known).then_some(begin);
+        Ok(Self { place, encoder: job.description.encoder.clone(), tasks: Mutex::default(), begin })
     }
 
     /// What was put off. All takes are of a film with this index, where that lies in a store.
@@ -54,7 +62,7 @@ impl PutOff {
     }
 }
 
-impl Executor for PutOff {
+impl Executor for PutOff<'_> {
     fn capabilities(&self) -> Capabilities {
         Capabilities { at_once: 1, encoders: vec![self.encoder.clone()] }
     }
@@ -62,6 +70,9 @@ impl Executor for PutOff {
     fn submit(&self, take: TakeRequest) -> Result<(), Refused> {
         let (job, source) = self.place.clone();
         let task = TakeTask { program: PROGRAM.to_owned(), job, source, take: take.description, index: None };
+        if let Some(begin) = self.begin {
+            begin(&task);
+        }
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Err(Refused::PutOff)
     }

@@ -38,6 +38,12 @@ impl TakeTask {
     pub fn range(&self) -> FrameRange {
         self.take.range
     }
+
+    /// The identity of the take, as 32 hexadecimal digits: two tasks that have the same come to the same
+    /// bytes.
+    pub fn identity(&self) -> String {
+        self.take.id().to_string()
+    }
 }
 
 /// What came of a [`TakeTask`].
