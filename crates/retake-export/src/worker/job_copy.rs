@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 /// How the folder of a worker is called below that of temporary files, and the file in it that it locks.
 const PREFIX: &str = "retake-worker-";
 const LOCK: &str = "lock";
+/// How it is called before it is locked, and how often one is made: another worker may take it for one that
+/// was left, because nobody has locked it yet.
+const NEW_PREFIX: &str = "retake-new-";
+const MOST_ATTEMPTS: u32 = 16;
 
 /// The copy of a job. It goes away with the value.
 pub(super) struct JobCopy {
@@ -123,15 +127,29 @@ impl Scratch {
     fn make() -> io::Result<Self> {
         let place = std::env::temp_dir().canonicalize()?;
         remove_left(&place);
-        let made = tempfile::Builder::new().prefix("retake-new-").tempdir_in(&place)?;
+        let mut made = Self::make_in(&place);
+        for _ in 1..MOST_ATTEMPTS {
+            match made {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => made = Self::make_in(&place),
+                made => return made,
+            }
+        }
+        made
+    }
+
+    fn make_in(place: &Path) -> io::Result<Self> {
+        let made = tempfile::Builder::new().prefix(NEW_PREFIX).tempdir_in(place)?;
         let lock = Folder::open(made.path())?.edit(LOCK)?;
-        // nobody else knows it yet
-        lock.lock()?;
+        if lock.try_lock().is_err() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let number = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
         let path = place.join(format!("{PREFIX}{number:016x}"));
         fs::rename(made.path(), &path)?;
         // what is at the old place is not this folder's any more
         let _ = made.keep();
+        // the folder was given its name with its lock, unless another worker has just removed that
+        path.join(LOCK).symlink_metadata()?;
         Ok(Self { path, lock: Some(lock) })
     }
 
@@ -143,22 +161,52 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // what is left is removed by the next worker
-        let _ = fs::remove_dir_all(&self.path);
+        let _ = remove(&self.path);
         self.lock = None;
     }
 }
 
-/// Removes the folders of workers that were killed: nobody has locked them.
+/// Removes a folder, and its lock behind all that is in it: where this process is killed in between, the lock
+/// still says that the folder is a worker's, or the folder is empty.
+fn remove(path: &Path) -> io::Result<()> {
+    empty_but_lock(path)?;
+    fs::remove_file(path.join(LOCK))?;
+    fs::remove_dir(path)
+}
+
+fn empty_but_lock(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes the folders of workers that were killed: nobody has locked them, or they are empty.
 fn remove_left(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
-        let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        if !is_one {
+        let name = entry.file_name();
+        let begins = |prefix: &&str| name.to_str().is_some_and(|name| name.starts_with(*prefix));
+        if ![PREFIX, NEW_PREFIX].iter().any(begins) {
             continue;
         }
         // a folder of another user, or a link, is left alone
-        let lock = Folder::open(&entry.path()).and_then(|folder| folder.read(LOCK));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            let _ = fs::remove_dir_all(entry.path());
+        let Ok(folder) = Folder::open(&entry.path()) else { continue };
+        match folder.read(LOCK) {
+            Ok(lock) if lock.try_lock().is_ok() => {
+                let _ = remove(&entry.path());
+                // another worker that looks at the same folder must not remove it, too, before this one has
+                drop(lock);
+            }
+            Ok(_) => {}
+            // only an empty folder can be removed in this way
+            Err(_) => _ = fs::remove_dir(entry.path()),
         }
     }
 }
@@ -167,7 +215,8 @@ fn remove_left(place: &Path) {
 mod tests {
     use super::*;
 
-    /// What a killed worker left goes away; what another one uses, and what is none's, stays.
+    /// What a killed worker left goes away, also where it was killed while it made or removed its folder;
+    /// what another one uses, and what is none's, stays.
     #[test]
     fn the_folder_of_a_killed_worker_is_removed_by_the_next() {
         let place = tempfile::tempdir().unwrap();
@@ -178,10 +227,56 @@ mod tests {
         let (left, used, other) = (folder("retake-worker-1"), folder("retake-worker-2"), folder("holiday"));
         fs::write(left.1.join("take"), "a take").unwrap();
         used.0.lock().unwrap();
-        let bare = place.path().join("retake-worker-3");
-        fs::create_dir(&bare).unwrap();
+        let made = [folder("retake-new-1").1, place.path().join("retake-new-2")];
+        let (empty, foreign) = (place.path().join("retake-worker-3"), place.path().join("retake-worker-4"));
+        for path in [&made[1], &empty, &foreign] {
+            drop(Folder::open(path).unwrap());
+        }
+        fs::write(foreign.join("letter"), "not a worker's").unwrap();
         remove_left(place.path());
-        assert!(!left.1.exists());
-        assert!(used.1.exists() && other.1.exists() && bare.exists());
+        assert!(!left.1.exists() && !empty.exists() && !made[0].exists() && !made[1].exists());
+        assert!(used.1.exists() && other.1.exists() && foreign.join("letter").exists());
+    }
+
+    /// As long as anything is in a folder that is being removed, its lock is.
+    #[test]
+    fn a_lock_goes_last() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("retake-worker-1");
+        drop(Folder::open(&path).unwrap().edit(LOCK).unwrap());
+        for name in ["a", "lock-of-another", "z"] {
+            fs::create_dir_all(path.join(name).join("within")).unwrap();
+            fs::write(path.join(name).join("within/take"), "a take").unwrap();
+            fs::write(path.join(format!("{name}.json")), "").unwrap();
+        }
+        empty_but_lock(&path).unwrap();
+        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [LOCK]);
+        remove(&path).unwrap();
+        assert!(!path.exists());
+    }
+
+    /// Workers that begin and end at once do not take each other's folders for such as were left.
+    #[test]
+    fn workers_that_begin_at_once_have_folders_of_their_own() {
+        let place = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        remove_left(place.path());
+                        let mut made = Scratch::make_in(place.path());
+                        while made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                            made = Scratch::make_in(place.path());
+                        }
+                        let scratch = made.unwrap();
+                        fs::write(scratch.path().join("take"), "a take").unwrap();
+                        remove_left(place.path());
+                        assert!(scratch.path().join("take").exists() && scratch.path().join(LOCK).exists());
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 }
