@@ -167,6 +167,10 @@ pub(crate) struct Encode {
     #[arg(long, help_heading = "Work")]
     pub accept_damage: bool,
 
+    /// Keep what was found and measured in this file, for reports and other wishes; `no` keeps nothing
+    /// [default: beside the film, as FILM.retake.json].
+    #[arg(long, value_name = "no|FILE", help_heading = "Output")]
+    pub keep_records: Option<PathBuf>,
     /// One event per line, as JSON, on standard output.
     #[arg(long, help_heading = "Output")]
     pub json: bool,

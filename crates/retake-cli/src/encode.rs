@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 use retake::property::Property;
 use retake::{
     Codec, EncoderFactory, EncoderInfo, Event, Export, ExportBuilder, ExportError, MetricKind, Outcome,
-    PixelFormat, Pooling, RunError, RunOn, Target, WorkerProgram,
+    PixelFormat, Pooling, RecordsPlace, RunError, RunOn, Target, WorkerProgram,
 };
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -97,6 +98,15 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     }
     if let Some(objects) = crate::objects::store() {
         export = export.objects(objects);
+    }
+    let records = match args.keep_records.as_deref() {
+        None => Some(RecordsPlace::Beside),
+        Some(no) if no == Path::new("no") => None,
+        Some(file) => Some(RecordsPlace::File(file.to_owned())),
+    };
+    if let Some(place) = records {
+        let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        export = export.keep_records(place).command_line(words);
     }
     if let Some(root) = &args.shared_root {
         export = export.shared_root(root);

@@ -122,6 +122,9 @@ fn flag(error: &RequestError) -> Option<String> {
 fn remedy(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::OutputExists { .. } => "use --overwrite to replace it".into(),
+        RequestError::RecordsInTheWay { .. } => {
+            "use --overwrite to replace it, --keep-records FILE for another file, or --keep-records no".into()
+        }
         RequestError::PlainIsOnePass { .. } => "leave --passes out, or give --passes 1".into(),
         RequestError::ToleranceWithoutFloor => "give --quality with it".into(),
         RequestError::JobOfOtherSettings { .. } => {

@@ -122,6 +122,12 @@ pub struct TakeRecord {
     pub reorder_ticks: i64,
     /// The score, where the take was measured.
     pub score: Option<Score>,
+    /// The bytes of each sample, in decode order. It is empty in a session, which keeps them for each frame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<u64>,
+    /// The scores of single frames, where the take was measured and they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_scores: Option<FrameScores>,
     /// The hash of each picture as a decoder will see it, in presentation order, where the encoder delivered
     /// pictures and the hashes were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +160,36 @@ pub struct Score {
     /// The score that the metric cannot exceed on these frames, where it has such a ceiling (VMAF, by the
     /// motion of the source).
     pub ceiling: Option<f64>,
+}
+
+/// The scores of single frames of a take, at equal distances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameScores {
+    /// The first frame that has a score, counted from the first frame of the take.
+    pub first: u64,
+    /// The distance from one frame that has a score to the next; at least 1.
+    pub every: u64,
+    /// The scores, rounded to five digits, because a picture of them needs no more.
+    pub values: Vec<f64>,
+}
+
+impl FrameScores {
+    /// Makes them of one score, or none, for each frame. Returns `None` where no frame has one, and where
+    /// those that have one do not lie at equal distances.
+    pub fn of(frames: &[Option<f64>]) -> Option<Self> {
+        let scored: Vec<(u64, f64)> =
+            (0..).zip(frames).filter_map(|(frame, score)| Some((frame, (*score)?))).collect();
+        let (first, _) = *scored.first()?;
+        let every = scored.get(1).map_or(1, |(second, _)| second - first);
+        let even = scored.windows(2).all(|pair| pair[1].0 - pair[0].0 == every);
+        let values = scored.iter().map(|(_, score)| five_digits(*score)).collect();
+        even.then_some(Self { first, every, values })
+    }
+}
+
+fn five_digits(number: f64) -> f64 {
+    // a number that is written with digits is always one that can be read
+    format!("{number:.4e}").parse().unwrap_or(number)
 }
 
 /// The findings of a quick look.
@@ -192,6 +228,8 @@ mod tests {
             bytes: 1234,
             reorder_ticks: 0,
             score: None,
+            sizes: Vec::new(),
+            frame_scores: None,
             pictures: None,
             look: None,
             cpu: CpuSeconds::default(),
@@ -210,6 +248,8 @@ mod tests {
             qp: 0.0,
             reorder_ticks: 2,
             score: Some(Score { value: 95.1, error: 0.1, psnr: 41.0, ceiling: None }),
+            sizes: vec![1000, 234],
+            frame_scores: Some(FrameScores { first: 1, every: 3, values: vec![94.5] }),
             pictures: Some(vec![u64::MAX, 0]),
             look: Some(LookRecord { probes: vec![[30.0, 91.5]] }),
             cpu: CpuSeconds { look: 0.5, encode: 2.0, measure: 0.25 },
@@ -218,8 +258,18 @@ mod tests {
         let text = serde_json::to_string(&full).unwrap();
         assert_eq!(
             text,
-            r#"{"range":{"start":50,"end":100},"quality":null,"bytes":1234,"reorder_ticks":2,"score":{"value":95.1,"error":0.1,"psnr":41.0,"ceiling":null},"pictures":[18446744073709551615,0],"look":{"probes":[[30.0,91.5]]},"cpu":{"look":0.5,"encode":2.0,"measure":0.25}}"#
+            r#"{"range":{"start":50,"end":100},"quality":null,"bytes":1234,"reorder_ticks":2,"score":{"value":95.1,"error":0.1,"psnr":41.0,"ceiling":null},"sizes":[1000,234],"frame_scores":{"first":1,"every":3,"values":[94.5]},"pictures":[18446744073709551615,0],"look":{"probes":[[30.0,91.5]]},"cpu":{"look":0.5,"encode":2.0,"measure":0.25}}"#
         );
         assert_eq!(serde_json::from_str::<TakeRecord>(&text).unwrap(), full);
+    }
+
+    /// Scores at equal distances are kept with five digits; others are not kept.
+    #[test]
+    fn scores_of_frames_lie_at_equal_distances() {
+        let sampled = [None, Some(93.456_78), None, None, Some(0.987_654_3), None];
+        let expected = FrameScores { first: 1, every: 3, values: vec![93.457, 0.987_65] };
+        assert_eq!(FrameScores::of(&sampled), Some(expected));
+        assert_eq!(FrameScores::of(&[Some(1.0), Some(1.0), None, Some(1.0)]), None);
+        assert_eq!(FrameScores::of(&[None, None]), None);
     }
 }

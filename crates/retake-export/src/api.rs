@@ -9,6 +9,7 @@ use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
 use crate::objects::ObjectStore;
 use crate::progress::Progress;
+use crate::records::RecordsPlace;
 use crate::resumable;
 use crate::stop::StopFlag;
 use crate::worker::Scratch;
@@ -553,6 +554,23 @@ impl ExportBuilder {
     #[must_use]
     pub fn objects(mut self, objects: Arc<dyn ObjectStore>) -> Self {
         self.request.objects = Some(objects);
+        self
+    }
+
+    /// Keeps the records of the job: all that was asked for, found and measured, as
+    /// [`Records`](crate::records::Records) has it. Default: nowhere. A file that is there is replaced where
+    /// it holds records of the same source, or where [`ExportBuilder::overwrite`] allows it; otherwise the
+    /// export is refused.
+    #[must_use]
+    pub fn keep_records(mut self, place: RecordsPlace) -> Self {
+        self.request.records = Some(place);
+        self
+    }
+
+    /// The words of a command line that asked for this export, for its records alone. Default: none.
+    #[must_use]
+    pub fn command_line(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.request.command = words.into_iter().map(Into::into).collect();
         self
     }
 

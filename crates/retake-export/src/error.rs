@@ -452,6 +452,14 @@ pub enum RequestError {
         /// The other part of the request.
         other: Asked,
     },
+    /// The records of the job cannot be kept where they are to be.
+    #[error("{path}: the records of the job would replace what is there ({reason})")]
+    RecordsInTheWay {
+        /// The file.
+        path: PathBuf,
+        /// What is there.
+        reason: String,
+    },
     /// The executor does not have the encoder of this job.
     #[error("the executor of takes does not have {encoder}: it has {}", has.join(", "))]
     ExecutorLacksEncoder {

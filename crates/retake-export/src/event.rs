@@ -201,6 +201,9 @@ pub struct PassSummary {
     pub takes: usize,
     /// Frames encoded in it.
     pub frames: u64,
+    /// Why it was made, in words.
+    #[serde(default)]
+    pub reason: String,
     /// Bytes of the film after it.
     pub video_bytes: u64,
     /// The worst unit after it.

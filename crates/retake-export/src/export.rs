@@ -13,6 +13,8 @@ use crate::job::{Began, Job};
 use crate::output::output;
 use crate::output::target::remove_unfinished;
 use crate::passes::{Passes, Workers};
+use crate::records::Records;
+use crate::records::place::RecordsTarget;
 use crate::stop::StopFlag;
 use crate::summary::summarise;
 use crate::take::encode::TakeTools;
@@ -109,7 +111,7 @@ fn run(
                 // what cannot be removed only takes space
                 let _ = objects.remove_all();
             }
-            finished.remove();
+            finished.remove(RecordsTarget::of(request).as_ref())?;
             Ok(summary)
         }
         None => {
@@ -145,6 +147,11 @@ fn make<'a>(
     let written = output(job.output.kind()).write(&film, unfinished.path(), job.output.path(), stop)?;
     film.verify(&written.pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
     let summary = summarise(&film, &written);
+    let records = job.records.as_ref().map(|target| {
+        let text = Records::finish(&film, &written, &summary)?.to_text()?;
+        job.folder.note_records(&text).map(|()| (target, text))
+    });
+    let records = records.transpose()?;
     job.folder.note_finished(&written.film, &job.identity, &summary)?;
     // the range of the source is in the request
     let source = file_of(&job.description.source);
@@ -153,6 +160,10 @@ fn make<'a>(
     job.output.place(&unfinished, &written, note, stop)?;
     drop(unfinished);
     job.output.remove_unfinished();
+    // a run that dies here is known to have finished, and the next one finds them in the job folder
+    if let Some((target, text)) = records {
+        target.put(&text, &job.description.source, job.folder.path())?;
+    }
     Ok(summary)
 }
 

@@ -25,6 +25,7 @@ mod output;
 mod own_folder;
 mod passes;
 mod progress;
+pub mod records;
 mod resumable;
 mod scorers;
 #[cfg(any(test, feature = "simulation"))]
@@ -42,6 +43,8 @@ pub use error::{Asked, Count, ExportError, Fault, RequestError};
 pub use estimate::{EstimateBasis, LengthEstimate};
 pub use event::{Event, Missed, Outcome, PassSummary, QualitySummary, StopReason, Summary};
 pub use film_source::FilmSource;
+pub use job::folder::JobDescription;
+pub use job::identity::{AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::preset::ExportPreset;
 pub use job::request::Target;
 pub use measure::{FilmScore, Measurement, UnitScore};

@@ -3,7 +3,7 @@
 use crate::error::{ExportError, RequestError};
 use crate::event::Event;
 use crate::film::Film;
-use crate::film::history::{History, pass_summary};
+use crate::film::history::{History, UnitTake, pass_summary};
 use crate::film::rate::Peaks;
 use crate::index::journal::Journal;
 use crate::index::ranges::Ranges;
@@ -31,6 +31,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+
+/// Why the first pass is made.
+const WHOLE_FILM: &str = "the whole film";
 
 /// Who runs the takes of a job.
 #[derive(Clone, Copy)]
@@ -63,7 +66,7 @@ pub(crate) struct Passes<'a, 'j> {
 /// A unit, and its takes in the order of the passes.
 struct Unit {
     range: FrameRange,
-    takes: Vec<Arc<FinishedTake>>,
+    takes: Vec<UnitTake>,
 }
 
 impl<'j> Passes<'_, 'j> {
@@ -82,19 +85,22 @@ impl<'j> Passes<'_, 'j> {
         let mut limit = HighestRate::of(self, &map, units.len());
         let mut passes = Vec::new();
         let mut number = 1;
+        let mut reason = WHOLE_FILM.to_owned();
         let mut taken: Vec<usize> = (0..units.len()).collect();
         loop {
             let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
             let (plan, above_rate) = limit.plan(&brief, &units, &states, number)?;
-            passes.push(pass_summary(number, &taken, &brief, &states, &plan));
+            passes.push(pass_summary(number, &reason, &taken, &brief, &states, &plan));
             if plan.retakes.is_empty() {
                 let takes = choose(&units, &plan.ship);
-                let history = Some(History { brief, passes, states, plan, above_rate });
+                let units = units.into_iter().map(|unit| unit.takes).collect();
+                let history = Some(History { brief, units, passes, states, plan, above_rate });
                 return Ok(Film { job: self.job, store: self.store, map, takes, history });
             }
             number += 1;
+            reason = reasons(&plan.retakes);
             taken = plan.retakes.iter().map(|retake| retake.unit).collect();
-            self.retakes(number, &plan.retakes, &mut units)?;
+            self.retakes(number, &reason, &plan.retakes, &mut units)?;
         }
     }
 
@@ -143,12 +149,7 @@ impl<'j> Passes<'_, 'j> {
             memory: self.job.memory,
             notes: self.job.notes.clone(),
         });
-        (self.tell)(Event::PassStarted {
-            pass: 1,
-            takes: None,
-            frames: None,
-            reason: "the whole film".into(),
-        });
+        (self.tell)(Event::PassStarted { pass: 1, takes: None, frames: None, reason: WHOLE_FILM.into() });
         let (sender, supply) = unbounded();
         let load = Load::default();
         for &range in &map.units {
@@ -199,7 +200,8 @@ impl<'j> Passes<'_, 'j> {
         let mut units = Vec::with_capacity(map.units.len());
         for &range in &map.units {
             let take = by_range.remove(&(range.start, range.end)).ok_or_else(|| not_taken(range))?;
-            units.push(Unit { range, takes: vec![Arc::new(take)] });
+            let take = UnitTake { take: Arc::new(take), pass: 1, reason: None };
+            units.push(Unit { range, takes: vec![take] });
         }
         Ok((map, units))
     }
@@ -239,13 +241,19 @@ impl<'j> Passes<'_, 'j> {
     }
 
     /// Encodes units again.
-    fn retakes(&self, pass: u32, retakes: &[Retake], units: &mut [Unit]) -> Result<(), ExportError> {
+    fn retakes(
+        &self,
+        pass: u32,
+        reason: &str,
+        retakes: &[Retake],
+        units: &mut [Unit],
+    ) -> Result<(), ExportError> {
         let frames = retakes.iter().map(|retake| units[retake.unit].range.len()).sum();
         (self.tell)(Event::PassStarted {
             pass,
             takes: Some(retakes.len()),
             frames: Some(frames),
-            reason: reasons(retakes),
+            reason: reason.to_owned(),
         });
         let (sender, supply) = unbounded();
         for wanted in retakes {
@@ -260,7 +268,7 @@ impl<'j> Passes<'_, 'j> {
         for wanted in retakes {
             let unit = &mut units[wanted.unit];
             let take = by_start.remove(&unit.range.start).ok_or_else(|| not_taken(unit.range))?;
-            unit.takes.push(Arc::new(take));
+            unit.takes.push(UnitTake { take: Arc::new(take), pass, reason: Some(wanted.reason) });
         }
         Ok(())
     }
@@ -404,13 +412,13 @@ impl<'a> HighestRate<'a> {
 
 impl Unit {
     fn state(&self) -> UnitState {
-        UnitState { range: self.range, trials: self.takes.iter().map(|take| take.trial()).collect() }
+        UnitState { range: self.range, trials: self.takes.iter().map(|taken| taken.take.trial()).collect() }
     }
 }
 
 /// The takes that go into the film.
 fn choose(units: &[Unit], ship: &[usize]) -> Vec<Arc<FinishedTake>> {
-    units.iter().zip(ship).map(|(unit, &take)| unit.takes[take].clone()).collect()
+    units.iter().zip(ship).map(|(unit, &take)| unit.takes[take].take.clone()).collect()
 }
 
 fn not_taken(range: FrameRange) -> ExportError {

@@ -4,7 +4,7 @@
 use crate::clock::thread_cpu;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::scorer::{AnyScorer, Metric, Scorer as RunScorer, Scorers};
-use retake_compression::take::Score;
+use retake_compression::take::{FrameScores, Score};
 use retake_media::PixelBuffer;
 use retake_quality::{MetricKind, Pooling, QualityError, Scorer, ScorerSettings, available, default_metric};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,7 @@ pub(crate) struct TakeScorer {
     settings: ScorerSettings,
     pool: Pooling,
     cpu: CpuMeter,
+    frame_scores: FrameScoreMeter,
     /// Sources and pictures of the frames so far, while none of them is scored. A take that ends like that is
     /// scored by all of them, because no take may be without a score.
     unscored: Option<Vec<(PixelBuffer, PixelBuffer)>>,
@@ -38,6 +39,16 @@ impl CpuMeter {
         let done = work();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += thread_cpu() - began;
         done
+    }
+}
+
+/// The scores of single frames of a take, once its scorer is gone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FrameScoreMeter(Arc<Mutex<Option<FrameScores>>>);
+
+impl FrameScoreMeter {
+    pub(crate) fn scores(&self) -> Option<FrameScores> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -64,13 +75,19 @@ impl TakeScorer {
 
     fn with(settings: ScorerSettings, pool: Pooling) -> Result<Self, QualityError> {
         let scorer = Scorer::new(&settings)?;
-        Ok(Self { scorer, settings, pool, cpu: CpuMeter::default(), unscored: Some(Vec::new()) })
+        let (cpu, frame_scores) = (CpuMeter::default(), FrameScoreMeter::default());
+        Ok(Self { scorer, settings, pool, cpu, frame_scores, unscored: Some(Vec::new()) })
     }
 
     /// The scores of the frames so far that no later frame changes any more; `None` for those that are not
     /// scored.
     pub(crate) fn settled(&self) -> &[Option<f64>] {
         self.scorer.settled()
+    }
+
+    /// Where the scores of single frames are when it has finished.
+    pub(crate) fn frame_scores(&self) -> FrameScoreMeter {
+        self.frame_scores.clone()
     }
 
     /// What it costs.
@@ -95,7 +112,7 @@ impl RunScorer for TakeScorer {
     }
 
     fn finish(self: Box<Self>) -> Result<Score, QualityError> {
-        let Self { mut scorer, settings, pool, cpu, unscored } = *self;
+        let Self { mut scorer, settings, pool, cpu, frame_scores, unscored } = *self;
         cpu.measure(|| {
             if let Some(frames) = unscored {
                 scorer = Scorer::new(&ScorerSettings { stride: 1, ..settings })?;
@@ -103,6 +120,7 @@ impl RunScorer for TakeScorer {
             }
             let scores = scorer.finish()?;
             let estimate = scores.estimate(pool);
+            *frame_scores.0.lock().unwrap_or_else(PoisonError::into_inner) = FrameScores::of(&scores.frames);
             Ok(Score {
                 value: estimate.value,
                 error: estimate.standard_error,

@@ -161,6 +161,20 @@ pub mod objects {
     };
 }
 
+/// What stays of an export: the records of its job, which reports are drawn from and other wishes are planned
+/// from.
+pub mod records {
+    pub use retake_compression::planner::{Objective, Reason};
+    pub use retake_compression::take::{
+        CpuSeconds, FrameScores, Look, LookRecord, Measure, Score, TakeDescription, TakeRecord,
+    };
+    pub use retake_export::records::{
+        RecordedChapter, RecordedEncoder, RecordedFilm, RecordedIndex, RecordedMachine, RecordedSource,
+        RecordedTake, RecordedTrack, RecordedUnit, Records, RecordsError, RecordsPlace,
+    };
+    pub use retake_export::{AskedGoal, AskedPlace, AskedRange, JobDescription, RequestIdentity};
+}
+
 /// What there is to a metric: for those who write one, so that sessions of several passes judge by it what
 /// they encode.
 ///
@@ -211,6 +225,7 @@ pub use retake_compression::encoder::{
 };
 pub use retake_compression::session::SourceFrame;
 pub use retake_compression::units::FrameRange;
+pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary,

@@ -2,7 +2,7 @@
 
 use super::ControlSupport;
 use retake_media::{Codec, PixelFormat};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The description of an encoder library and its abilities. `retake encoders` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,7 +46,7 @@ pub struct Preset {
 }
 
 /// The constant-quality knob of an encoder (CRF, CQ, QP): lower is better.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[doc(alias = "crf")]
 pub struct QualityScale {
     /// The best value.

@@ -92,7 +92,7 @@ pub struct Retake {
 }
 
 /// The reason why a unit is encoded again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The unit missed the floor.

@@ -1,17 +1,31 @@
 //! How a film came to its takes: what the planner was asked and said last, and what each pass did.
 
 use crate::event::{Missed, PassSummary, QualitySummary, StopReason};
+use crate::take::finished::FinishedTake;
 use retake_compression::planner::floor::misses;
-use retake_compression::planner::{Brief, End, Objective, Plan, Trial, UnitState};
+use retake_compression::planner::{Brief, End, Objective, Plan, Reason, Trial, UnitState};
 use retake_compression::units::FrameRange;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A take of a unit, and how it came to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct UnitTake {
+    pub take: Arc<FinishedTake>,
+    /// The pass that asked for it, from 1.
+    pub pass: u32,
+    /// Why; `None` for the first take of a unit.
+    pub reason: Option<Reason>,
+}
 
 /// What the passes came to.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     pub brief: Brief,
-    pub passes: Vec<PassSummary>,
     /// All takes of all units.
+    pub units: Vec<Vec<UnitTake>>,
+    pub passes: Vec<PassSummary>,
+    /// What the planner knows of them.
     pub states: Vec<UnitState>,
     /// What the planner said last.
     pub plan: Plan,
@@ -84,6 +98,7 @@ fn below(floor: Option<f64>, units: &[UnitState], plan: &Plan) -> Option<usize> 
 /// What a pass did, which encoded the units `taken`, and what would be shipped after it.
 pub(crate) fn pass_summary(
     pass: u32,
+    reason: &str,
     taken: &[usize],
     brief: &Brief,
     units: &[UnitState],
@@ -93,6 +108,7 @@ pub(crate) fn pass_summary(
         pass,
         takes: taken.len(),
         frames: taken.iter().map(|&unit| units[unit].range.len()).sum(),
+        reason: reason.to_owned(),
         video_bytes: shipped(units, plan).map(|(_, trial)| trial.bytes).sum(),
         worst: worst(units, plan).map(|(_, score)| score),
         below: below(floor_of(brief), units, plan),

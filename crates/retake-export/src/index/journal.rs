@@ -106,6 +106,7 @@ fn read(log: &Log<File>, cursor: &mut Cursor, map: &mut FilmMap) -> io::Result<(
         let Some(record) = log.next(&mut ahead)? else { return Ok(()) };
         match serde_json::from_slice(&record.payload)? {
             Entry::Scene(Scene { units, frames }) => {
+                map.scenes.extend(units.first().map(|unit| unit.start));
                 map.units.extend(units);
                 map.index.frames.extend(frames);
             }

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(crate) struct FilmMap {
     pub index: FrameIndex,
     pub units: Vec<FrameRange>,
+    /// The first frame of each scene.
+    pub scenes: Vec<u64>,
     /// True if the end of the film has been reached.
     pub complete: bool,
     /// What was found on the way through the film, once the end has been reached.
@@ -32,7 +34,7 @@ impl FilmMap {
     /// Returns a map of which nothing is known yet.
     pub(crate) fn new(time_base: Rational) -> Self {
         let index = FrameIndex { time_base, frames: Vec::new() };
-        Self { index, units: Vec::new(), complete: false, findings: Vec::new() }
+        Self { index, units: Vec::new(), scenes: Vec::new(), complete: false, findings: Vec::new() }
     }
 
     /// Returns the duration of the film in seconds, up to the end of its last frame. If that frame has no

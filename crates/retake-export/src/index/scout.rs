@@ -205,6 +205,7 @@ impl Join<'_> {
         if !self.scene.units.is_empty() {
             self.journal.add(&self.scene)?;
         }
+        self.map.scenes.extend(self.scene.units.first().map(|unit| unit.start));
         self.map.units.append(&mut self.scene.units);
         self.map.index.frames.append(&mut self.scene.frames);
         self.scene.frames = rest;

@@ -8,6 +8,7 @@ use crate::event::Summary;
 use crate::index::journal::Subject;
 use crate::objects::object_address;
 use crate::own_folder::{Folder, Kind, UNFINISHED, Unfinished};
+use crate::records::place::RecordsTarget;
 use crate::stop::StopFlag;
 use crate::take::store;
 use crate::worker::array;
@@ -37,6 +38,8 @@ const INPUT: &str = "input";
 pub(crate) const SOURCE_FACTS: &str = "source.json";
 /// There as long as workers on other machines are to give up what they do.
 pub(crate) const STOPPING: &str = "stopping";
+/// What is known of the job for those who look at it: when it begins, and when its film is finished.
+pub(crate) const RECORDS: &str = "records.json";
 /// The folder of takes.
 pub(crate) const TAKES: &str = "takes";
 /// The folder of arrays of takes, through which an export and the workers of a batch system speak.
@@ -44,12 +47,18 @@ pub(crate) const ARRAYS: &str = "arrays";
 
 /// Everything that a job's result depends on. A folder is carried on only by the job that began it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct JobDescription {
+pub struct JobDescription {
+    /// The identity of the source.
     pub source: String,
+    /// The encoder's name and library version.
     pub encoder: String,
+    /// The settings that all takes begin with.
     pub settings: EncoderSettings,
+    /// What is wanted, as far as it is known before the film is decoded.
     pub objective: Objective,
+    /// What takes are scored with; `None` where they are not.
     pub metric: Option<String>,
+    /// How the frames of a take become one score; `None` where they do not.
     pub pool: Option<String>,
     /// Bits per second that no two seconds exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +181,11 @@ impl JobFolder {
     pub(crate) fn note_source(&self, facts: &SourceFacts) -> Result<(), ExportError> {
         let text = serde_json::to_vec(facts).map_err(|error| ExportError::Internal(error.to_string()))?;
         self.write(SOURCE_FACTS, &text)
+    }
+
+    /// Writes down what those who look at the job may know of it.
+    pub(crate) fn note_records(&self, records: &[u8]) -> Result<(), ExportError> {
+        self.write(RECORDS, records)
     }
 
     fn write(&self, name: &str, text: &[u8]) -> Result<(), ExportError> {
@@ -345,6 +359,11 @@ impl VisitedFolder {
         serde_json::from_slice(&text).map_err(|_| self.says_nothing(SOURCE_FACTS))
     }
 
+    /// What is known of the job, as its owner wrote it.
+    pub(crate) fn records(&self) -> io::Result<Vec<u8>> {
+        self.0.read(RECORDS).and_then(read_all)
+    }
+
     /// Opens the index of the source to read it, and tells where it is.
     pub(crate) fn index(&self) -> Result<(File, PathBuf), ExportError> {
         open_index(&self.0, Folder::read)
@@ -482,7 +501,7 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
 }
 
 fn is_ours_name(name: &str) -> bool {
-    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, STOPPING].contains(&name)
+    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, STOPPING, RECORDS].contains(&name)
         || names_within(name).is_some()
         || name.starts_with(UNFINISHED)
 }
@@ -527,12 +546,17 @@ pub(crate) struct FinishedBefore {
 }
 
 impl FinishedBefore {
-    /// Removes what was left.
-    pub(crate) fn remove(self) {
+    /// Puts records in place that the earlier run had written, and removes what was left.
+    pub(crate) fn remove(self, records: Option<&RecordsTarget>) -> Result<(), ExportError> {
         if let Some(folder) = self.folder {
+            let left = folder.folder().read(RECORDS).and_then(read_all).ok();
+            if let (Some(target), Some(text)) = (records, left) {
+                target.put_left(&text, folder.path())?;
+            }
             folder.remove();
         }
         remove_farewell(&self.farewell);
+        Ok(())
     }
 }
 
@@ -672,7 +696,7 @@ mod tests {
         let finished = before("a").unwrap();
         assert_eq!(finished.summary, summary);
         assert!(folder.exists());
-        finished.remove();
+        finished.remove(None).unwrap();
         assert!(!folder.exists() && !farewell(&folder).exists());
     }
 

@@ -14,50 +14,69 @@ use std::path::Path;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// All of a request that its result depends on: two runs with equal identities make the same film. Stored in
-/// the job folder, as `docs/job-folder.md` describes.
+/// the job folder, as `docs/job-folder.md` describes, and in records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RequestIdentity {
-    /// [`RequestIdentity::VERSION`]: raised whenever a field gets another meaning, so that an old text is
+pub struct RequestIdentity {
+    /// The version of this form. It is raised whenever a field gets another meaning, so that an old text is
     /// never taken for a new one.
-    version: u32,
-    /// As it can be shown, because a text cannot hold every path.
-    input: String,
-    encoder: String,
-    preset: Option<String>,
-    options: Vec<(String, String)>,
-    /// By name and value, in the order in which they were set.
-    properties: Vec<(String, PropertyValue)>,
-    goal: Asked,
-    metric: String,
-    pool: String,
-    max_bit_rate: Option<u64>,
-    passes: u32,
-    threads: u32,
-    /// Left out where it is not accepted, as in texts of earlier versions.
+    pub version: u32,
+    /// The input as it can be shown, because a text cannot hold every path.
+    pub input: String,
+    /// The name of the encoder.
+    pub encoder: String,
+    /// The encoder's preset; its default one if `None`.
+    pub preset: Option<String>,
+    /// Further settings in the encoder's own words.
+    pub options: Vec<(String, String)>,
+    /// Properties by name and value, in the order in which they were set.
+    pub properties: Vec<(String, PropertyValue)>,
+    /// What is wanted.
+    pub goal: AskedGoal,
+    /// What quality is measured with.
+    pub metric: String,
+    /// How the frames of a unit become one score.
+    pub pool: String,
+    /// The bits that no second has in the mean of any two.
+    pub max_bit_rate: Option<u64>,
+    /// The passes that are allowed.
+    pub passes: u32,
+    /// The threads of each encoder.
+    pub threads: u32,
+    /// Whether a source that cannot be read whole is fine. Left out where it is not, as in texts of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    accept_damage: bool,
-    /// Left out where all of the source is asked for, as in texts of earlier versions.
+    pub accept_damage: bool,
+    /// The part of the source. Left out where all of it is asked for, as in texts of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    range: Option<AskedRange>,
+    pub range: Option<AskedRange>,
 }
 
 /// A part of the source in its stored form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct AskedRange {
-    from: Place,
-    to: Option<Place>,
+pub struct AskedRange {
+    /// Where it begins.
+    pub from: AskedPlace,
+    /// Where it ends; `None` is the end of the source.
+    pub to: Option<AskedPlace>,
 }
 
 /// A place in the source in its stored form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Place {
-    Time { value: i64, timescale: i32 },
+pub enum AskedPlace {
+    /// A time on the clock of the source, whose start is zero.
+    Time {
+        /// The ticks.
+        value: i64,
+        /// The ticks of a second.
+        timescale: i32,
+    },
+    /// The number of a frame.
     Frame(u64),
 }
 
-impl From<FilmPosition> for Place {
+impl From<FilmPosition> for AskedPlace {
     fn from(position: FilmPosition) -> Self {
         match position {
             FilmPosition::Time(time) => Self::Time { value: time.value(), timescale: time.timescale() },
@@ -66,13 +85,22 @@ impl From<FilmPosition> for Place {
     }
 }
 
-/// A goal in its stored form, which must not change when [`Goal`] does.
+/// What was wanted, in its stored form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Asked {
-    Floor { floor: f64, tolerance: Option<f64> },
+pub enum AskedGoal {
+    /// Every unit reaches a score.
+    Floor {
+        /// The score.
+        floor: f64,
+        /// Units up to this much better are kept; `None` is the metric's own default.
+        tolerance: Option<f64>,
+    },
+    /// An average bit rate of the video, in bits per second.
     BitRate(u64),
+    /// The most bytes of the whole file.
     Size(u64),
+    /// One pass with one quality; the encoder's usual one if `None`.
     Plain(Option<f64>),
 }
 
@@ -92,10 +120,10 @@ impl RequestIdentity {
                 .map(|(key, value)| (key.name().to_owned(), value.clone()))
                 .collect(),
             goal: match request.target().goal() {
-                Goal::Floor { floor, tolerance } => Asked::Floor { floor, tolerance },
-                Goal::BitRate(rate) => Asked::BitRate(rate),
-                Goal::Size(size) => Asked::Size(size),
-                Goal::Plain(quality) => Asked::Plain(quality),
+                Goal::Floor { floor, tolerance } => AskedGoal::Floor { floor, tolerance },
+                Goal::BitRate(rate) => AskedGoal::BitRate(rate),
+                Goal::Size(size) => AskedGoal::Size(size),
+                Goal::Plain(quality) => AskedGoal::Plain(quality),
             },
             metric: request.metric.name().to_owned(),
             pool: request.pool.name().to_owned(),
@@ -105,7 +133,7 @@ impl RequestIdentity {
             accept_damage: request.accept_damage,
             range: request
                 .range
-                .map(|range| AskedRange { from: range.from.into(), to: range.to.map(Place::from) }),
+                .map(|range| AskedRange { from: range.from.into(), to: range.to.map(AskedPlace::from) }),
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::index::scout::ScoutPlan;
 use crate::index::units::shortest_scene;
 use crate::objects::object_address;
 use crate::output::target::{JobOutput, OutputKind};
+use crate::records::Records;
+use crate::records::place::RecordsTarget;
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use crate::take::identity::named;
@@ -68,6 +70,8 @@ pub(crate) struct Job {
     pub stride: u32,
     /// Plain sentences about what of the source cannot be kept.
     pub notes: Vec<String>,
+    /// Where the records of the job are kept.
+    pub records: Option<RecordsTarget>,
     pub began: Began,
     /// The CPU seconds that other processes have spent for this job.
     elsewhere: Mutex<f64>,
@@ -161,9 +165,12 @@ impl Job {
         }
         let output = output.for_job(folder.path());
         output.try_out(stop)?;
+        let records = RecordsTarget::of(request);
+        let source = source_identity(&film)?;
+        records.iter().try_for_each(|records| records.check(request, &source))?;
         let measured = request.target().is_measured();
         let description = folder.claim(JobDescription {
-            source: source_identity(&film)?,
+            source,
             encoder: named(info),
             settings,
             objective,
@@ -176,7 +183,7 @@ impl Job {
         let budget = budget(request, &description.settings, rule, streaming, memory)?;
         let reader = reader_options(&film, format);
         let ranges = Ranges::new(&film, reader, budget.ranges, None).memory();
-        Ok(Self {
+        let job = Self {
             identity,
             output,
             folder,
@@ -199,10 +206,15 @@ impl Job {
             source: film,
             description,
             notes,
+            records,
             began,
             elsewhere: Mutex::new(0.0),
             request: request.clone(),
-        })
+        };
+        if job.records.is_some() {
+            job.folder.note_records(&Records::begin(&job).to_text()?)?;
+        }
+        Ok(job)
     }
 
     /// Other processes have spent so many CPU seconds more.

@@ -3,6 +3,7 @@
 use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
+use crate::records::RecordsPlace;
 use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
@@ -204,6 +205,10 @@ pub(crate) struct Request {
     pub shared_root: Option<PathBuf>,
     /// What opens sources, and makes films, that are objects of a store.
     pub objects: Option<Arc<dyn ObjectStore>>,
+    /// Where records are kept; nowhere if `None`.
+    pub records: Option<RecordsPlace>,
+    /// The words of the command line, for records.
+    pub command: Vec<String>,
 }
 
 impl Request {
@@ -236,6 +241,8 @@ impl Request {
             run_on: RunOn::Threads,
             shared_root: None,
             objects: None,
+            records: None,
+            command: Vec::new(),
         }
     }
 
@@ -306,7 +313,7 @@ pub(crate) fn job_folder(folder: &Path, output: &Path) -> PathBuf {
 
 /// The job folder of an output: beside it, so that both are on one disk. Where the output is an object of a
 /// store, it is in the working folder.
-fn beside(output: &Path) -> PathBuf {
+pub(crate) fn beside(output: &Path) -> PathBuf {
     if object_address(output).is_some() {
         return job_folder(Path::new(""), output);
     }

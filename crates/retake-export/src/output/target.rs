@@ -263,7 +263,7 @@ fn check_object(
 }
 
 /// Tells jobs that write the same output from each other.
-fn owner(job_folder: &Path) -> String {
+pub(crate) fn owner(job_folder: &Path) -> String {
     // the folder itself may be gone already
     let place = job_folder.file_name().zip(folder_of(job_folder).canonicalize().ok());
     let job_folder = place.map_or_else(|| job_folder.to_owned(), |(name, parent)| parent.join(name));

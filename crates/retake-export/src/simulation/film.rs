@@ -147,6 +147,8 @@ impl SimulatedFilm {
                 psnr: 40.0,
                 ceiling: Some(nature.ceiling),
             }),
+            sizes: Vec::new(),
+            frame_scores: None,
             pictures: Some((take.range.start..take.range.end).map(|frame| frame ^ self.seed).collect()),
             look: None,
             cpu: CpuSeconds { look: 0.0, encode: seconds, measure: 0.0 },

@@ -228,7 +228,9 @@ fn run(
     let (journal, _) = job.index()?;
     let units = film.units(setup.takes, setup.frames);
     let end = units.last().map_or(0, |last| last.end);
-    let map = FilmMap { index: SimulatedFilm::index(end), units, complete: true, findings: Vec::new() };
+    let index = SimulatedFilm::index(end);
+    let map = FilmMap { units, complete: true, ..FilmMap::new(index.time_base) };
+    let map = FilmMap { index, ..map };
     let heard = Mutex::new(Heard { wanted: setup.takes, ..Heard::default() });
     let tell = |event: Event| {
         let mut heard = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -9,7 +9,7 @@ use super::store::{TakeFile, TakeStore, TakeWriter};
 use crate::clock::thread_cpu;
 use crate::error::ExportError;
 use crate::job::plan::held_frames;
-use crate::scorers::{CpuMeter, TakeScorer};
+use crate::scorers::{CpuMeter, FrameScoreMeter, TakeScorer};
 use crate::stop::StopFlag;
 use retake_compression::encode_run::{EncodeRun, RunError, RunEvent};
 use retake_compression::encoder::{Encoder, EncoderFactory, EncoderSettings, FrameOptions, RateControl};
@@ -145,7 +145,8 @@ struct RunningTake<'a> {
     start: u64,
     /// Width and height of the encode; the source may be a row or a column larger.
     size: (u32, u32),
-    bytes: u64,
+    /// The bytes of each sample so far.
+    sizes: Vec<u64>,
     /// The sum of the frames' quantizers.
     quantizers: f64,
     reorder_ticks: i64,
@@ -153,6 +154,7 @@ struct RunningTake<'a> {
     pictures: Option<Vec<u64>>,
     score: Option<Score>,
     score_cpu: CpuMeter,
+    frame_scores: FrameScoreMeter,
     controller: Option<QualityController>,
     /// What the cap keeps to, where it has to know when the take begins.
     rules: Option<CapRules>,
@@ -184,10 +186,11 @@ impl<'a> RunningTake<'a> {
         let run = EncodeRun::new(capped, settings.reconstruct && info.reconstructs);
         let scored = description.measure.as_ref().map(|measure| Scored::of(tools, measure)).transpose()?;
         let mut score_cpu = CpuMeter::default();
+        let mut frame_scores = FrameScoreMeter::default();
         let run = match &scored {
             Some(scored) => {
                 let scorer = scored.scorer(settings, frames, range)?;
-                score_cpu = scorer.cpu();
+                (score_cpu, frame_scores) = (scorer.cpu(), scorer.frame_scores());
                 run.scored(scorer)
             }
             None => run.unscored(),
@@ -206,12 +209,13 @@ impl<'a> RunningTake<'a> {
             writer,
             start: range.start,
             size: (settings.width, settings.height),
-            bytes: 0,
+            sizes: Vec::new(),
             quantizers: 0.0,
             reorder_ticks: 0,
             pictures: (settings.reconstruct && info.reconstructs).then(Vec::new),
             score: None,
             score_cpu,
+            frame_scores,
             controller,
             rules: Some(rules).filter(|_| frames_held > 0),
         })
@@ -259,7 +263,7 @@ impl<'a> RunningTake<'a> {
                     if let Some(controller) = &mut self.controller {
                         controller.coded();
                     }
-                    self.bytes += sample.data.len() as u64;
+                    self.sizes.push(sample.data.len() as u64);
                     self.quantizers += f64::from(frame.qp);
                     let shift = sample.dts - sample.pts;
                     let ticks = time_to_ticks(shift, self.tools.time_base).unwrap_or(0);
@@ -291,9 +295,11 @@ impl<'a> RunningTake<'a> {
             range: self.range(),
             quality: None,
             qp: self.quantizers / self.range().len().max(1) as f64,
-            bytes: self.bytes,
+            bytes: self.sizes.iter().sum(),
             reorder_ticks: self.reorder_ticks,
             score: self.score,
+            sizes: self.sizes,
+            frame_scores: self.frame_scores.scores(),
             pictures: self.pictures,
             look: None,
             cpu: CpuSeconds { measure: self.score_cpu.seconds(), ..CpuSeconds::default() },

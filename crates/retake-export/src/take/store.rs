@@ -66,6 +66,22 @@ impl TakeStore {
         )
     }
 
+    /// All takes that are whole, in the order in which their files were written last; what is being written,
+    /// or is damaged, is left out.
+    pub(crate) fn all(&self) -> io::Result<Vec<FinishedTake>> {
+        let mut takes = Vec::new();
+        for name in self.folder.names()?.iter().filter(|name| !name.starts_with(UNFINISHED) && is_name(name))
+        {
+            let Ok(file) = self.folder.read(name) else { continue };
+            let written = file.metadata().and_then(|facts| facts.modified()).ok();
+            if let Ok(Ends { description, record, .. }) = self.ends(name) {
+                takes.push((written, name.clone(), FinishedTake { description, record }));
+            }
+        }
+        takes.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        Ok(takes.into_iter().map(|(_, _, take)| take).collect())
+    }
+
     /// The error that a take turned out not to be what its record says.
     pub(crate) fn disowned(&self, description: &TakeDescription, what: String) -> ExportError {
         ExportError::DamagedTake { path: self.path(description), source: io::Error::other(what) }

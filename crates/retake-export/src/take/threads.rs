@@ -193,7 +193,7 @@ mod tests {
         while let Some(frame) = reader.next().unwrap() {
             index.frames.push(FrameEntry::from(&frame));
         }
-        let map = FilmMap { index, units: Vec::new(), complete: true, findings: Vec::new() };
+        let map = FilmMap { index, complete: true, ..FilmMap::new(time_base) };
         let tools =
             TakeTools { factory: job.request.encoder.clone(), store, time_base, stop: StopFlag::new() };
         ThreadExecutor::start(jobs, tools, RangeSource::new(job.source.clone(), job.reader, map.index))

@@ -80,6 +80,8 @@ fn take(
         bytes: bytes as u64,
         reorder_ticks: 0,
         score: Some(Score { value, error: 0.0, psnr: 40.0, ceiling: Some(ceiling) }),
+        sizes: Vec::new(),
+        frame_scores: None,
         pictures: None,
         look: None,
         cpu: CpuSeconds::default(),

@@ -63,6 +63,8 @@ pub(super) fn measure(unit: &mut Unit, frames: &Frames, quality: Option<f64>, sc
         bytes: frames.iter().map(|frame| frame.bytes).sum(),
         reorder_ticks: 0,
         score,
+        sizes: Vec::new(),
+        frame_scores: None,
         pictures: None,
         look: None,
         cpu: CpuSeconds::default(),
