@@ -22,6 +22,9 @@ pub(crate) enum Command {
     Encode(Box<Encode>),
     /// List the encoders and metrics of this build, or all about one encoder.
     Encoders(Encoders),
+    /// Tell what a film would become under other wishes, from its records alone: bytes, scores, and what would
+    /// be encoded again.
+    Replan(Replan),
     /// Score a film against its source, per unit and overall, paired by frame index.
     Measure(Measure),
     /// Run takes of a job that another process owns: those that come through standard input, or one of an
@@ -167,6 +170,13 @@ pub(crate) struct Encode {
     #[arg(long, help_heading = "Work")]
     pub accept_damage: bool,
 
+    /// Begin with the takes of an earlier encode of this source (a film, its records or a job folder): only what
+    /// this one still needs is encoded, and those takes that go into the film and were not kept.
+    #[arg(long, value_name = "FILM", help_heading = "Work")]
+    pub again: Option<PathBuf>,
+    /// Keep all takes beside the records, as FILM.retake-takes, so that --again need not encode them.
+    #[arg(long, help_heading = "Output")]
+    pub keep_takes: bool,
     /// Keep what was found and measured in this file, for reports and other wishes; `no` keeps nothing
     /// [default: beside the film, as FILM.retake.json].
     #[arg(long, value_name = "no|FILE", help_heading = "Output")]
@@ -224,6 +234,34 @@ pub(crate) struct Worker {
     /// store [default: RETAKE_ROOT]. Nothing outside of it is opened but sources that are objects.
     #[arg(long, value_name = "FOLDER", conflicts_with = "job")]
     pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Replan {
+    /// The film, its records (FILM.retake.json), or the folder of a job that was stopped or is running.
+    pub film: PathBuf,
+    /// Every unit reaches this score. This and the next two may be given several times.
+    #[arg(short, long, value_name = "SCORE")]
+    pub quality: Vec<f64>,
+    /// An average video bit rate: 4M, 350k.
+    #[arg(short, long, value_name = "RATE", value_parser = quantity)]
+    pub bitrate: Vec<u64>,
+    /// A size of the whole file: 700M, 1.5G.
+    #[arg(short, long, value_name = "BYTES", value_parser = quantity)]
+    pub size: Vec<u64>,
+    /// Every whole score from one to another: 88-97.
+    #[arg(long, value_name = "FROM-TO", value_parser = scores)]
+    pub table: Option<(u32, u32)>,
+    /// Units this much above the floor are left as they are, as for `encode`.
+    #[arg(long, value_name = "SCORE")]
+    pub tolerance: Option<f64>,
+    /// The bit rate is not above this in any two seconds, in each of these.
+    #[arg(long, value_name = "RATE", value_parser = quantity)]
+    pub max_bitrate: Option<u64>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -347,6 +385,17 @@ fn place(text: &str) -> Result<FilmPosition, String> {
 pub(crate) fn range(from: Option<FilmPosition>, to: Option<FilmPosition>) -> Option<FilmRange> {
     let start = FilmPosition::Time(Time::ZERO);
     (from.is_some() || to.is_some()).then(|| FilmRange::new(from.unwrap_or(start), to))
+}
+
+fn scores(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("'{text}' is not a range of whole scores such as 88-97");
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    let (from, to): (u32, u32) = from.parse().ok().zip(to.parse().ok()).ok_or_else(wrong)?;
+    if (1..=1000).contains(&from) && (from..from.saturating_add(100)).contains(&to) {
+        Ok((from, to))
+    } else {
+        Err(wrong())
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use retake::property::Property;
 use retake::{
     Codec, EncoderFactory, EncoderInfo, Event, Export, ExportBuilder, ExportError, MetricKind, Outcome,
-    PixelFormat, Pooling, RecordsPlace, RunError, RunOn, Target, WorkerProgram,
+    PixelFormat, Pooling, Records, RecordsPlace, RunError, RunOn, Target, WorkerProgram,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -101,12 +101,21 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     }
     let records = match args.keep_records.as_deref() {
         None => Some(RecordsPlace::Beside),
+        Some(no) if no == Path::new("no") && args.keep_takes => {
+            return Err(Usage(
+                "--keep-takes: takes are kept with records, so leave --keep-records no out".into(),
+            )
+            .into());
+        }
         Some(no) if no == Path::new("no") => None,
         Some(file) => Some(RecordsPlace::File(file.to_owned())),
     };
     if let Some(place) = records {
         let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        export = export.keep_records(place).command_line(words);
+        export = export.keep_records(place).keep_takes(args.keep_takes).command_line(words);
+    }
+    if let Some(earlier) = &args.again {
+        export = export.again(Records::open(earlier)?);
     }
     if let Some(root) = &args.shared_root {
         export = export.shared_root(root);

@@ -2,7 +2,7 @@
 //! is added here, because the library must not know any flag.
 
 use crate::output;
-use retake::{Asked, Count, ExportError, Fault, MediaError, RequestError};
+use retake::{Asked, Count, ExportError, Fault, MediaError, RecordsError, RequestError};
 use std::process::ExitCode;
 
 /// This code is for mistakes that the user can correct: wrong input, contradictory options.
@@ -79,7 +79,11 @@ fn message(error: &anyhow::Error) -> String {
             "; all finished takes are kept, and the same command carries on"
         }
         Some(ExportError::Verification(_)) => ": run the same command again",
-        _ => "",
+        _ => match error.downcast_ref::<RecordsError>() {
+            Some(RecordsError::OtherFilm { .. }) => ": name the records themselves if they are meant",
+            Some(RecordsError::Newer { .. }) => ": use the newer program",
+            _ => "",
+        },
     };
     format!("{error}{remedy}")
 }
@@ -106,6 +110,7 @@ fn flag(error: &RequestError) -> Option<String> {
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),
+        RequestError::RecordsDoNotFit { .. } => "--again".into(),
         RequestError::ArrayCommand { .. } | RequestError::NoBatchSystem { .. } => "--on".into(),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),
@@ -160,7 +165,7 @@ fn remedy(error: &RequestError) -> Option<String> {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<Usage>() || request(error).is_some() {
+    if error.is::<Usage>() || error.is::<RecordsError>() || request(error).is_some() {
         return USAGE;
     }
     if error.is::<Stopped>() {

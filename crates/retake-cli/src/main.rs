@@ -11,6 +11,7 @@ mod progress;
 mod properties;
 #[cfg(feature = "restate")]
 mod remote;
+mod replan;
 mod signals;
 mod table;
 mod worker;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         args::Command::Encode(args) => encode::run(&args),
         args::Command::Encoders(args) => encoders::run(&args),
         args::Command::Measure(args) => measure::run(&args),
+        args::Command::Replan(args) => replan::run(&args),
         args::Command::Worker(args) => worker::run(&args),
         #[cfg(feature = "restate")]
         args::Command::Status(job) => remote::status(&job),

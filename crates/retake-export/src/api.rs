@@ -9,7 +9,7 @@ use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
 use crate::objects::ObjectStore;
 use crate::progress::Progress;
-use crate::records::RecordsPlace;
+use crate::records::{Records, RecordsPlace};
 use crate::resumable;
 use crate::stop::StopFlag;
 use crate::worker::Scratch;
@@ -564,6 +564,25 @@ impl ExportBuilder {
     #[must_use]
     pub fn keep_records(mut self, place: RecordsPlace) -> Self {
         self.request.records = Some(place);
+        self
+    }
+
+    /// Keeps all takes of the job, and the index of its source, in a folder beside its records: of
+    /// `film.mp4.retake.json` in `film.mp4.retake-takes`. Another wish then takes them over
+    /// ([`ExportBuilder::again`]). Default: no. Without records, nothing is kept.
+    #[must_use]
+    pub fn keep_takes(mut self, keep: bool) -> Self {
+        self.request.keep_takes = keep;
+        self
+    }
+
+    /// Begins with what an earlier job over the same source has found out and made. Its takes count as those
+    /// of the first pass; only what the target still needs is encoded, and those of its takes that go into the
+    /// film and were not kept. The film is the same whether or not they were kept. Records of another source,
+    /// encoder, version of it, or of other settings are refused when the export starts.
+    #[must_use]
+    pub fn again(mut self, records: Records) -> Self {
+        self.request.again = Some(Arc::new(records));
         self
     }
 

@@ -460,6 +460,18 @@ pub enum RequestError {
         /// What is there.
         reason: String,
     },
+    /// The records of an earlier job are of no use for this one.
+    #[error("the records are those of another job: {differences}")]
+    RecordsDoNotFit {
+        /// What is different, with both values.
+        differences: String,
+    },
+    /// The records of an earlier job do not say enough.
+    #[error("the records are of no use here: {reason}")]
+    RecordsInsufficient {
+        /// What they lack.
+        reason: &'static str,
+    },
     /// The executor does not have the encoder of this job.
     #[error("the executor of takes does not have {encoder}: it has {}", has.join(", "))]
     ExecutorLacksEncoder {

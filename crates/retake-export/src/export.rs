@@ -162,7 +162,7 @@ fn make<'a>(
     job.output.remove_unfinished();
     // a run that dies here is known to have finished, and the next one finds them in the job folder
     if let Some((target, text)) = records {
-        target.put(&text, &job.description.source, job.folder.path())?;
+        target.put(&text, &job.description.source, &job.folder)?;
     }
     Ok(summary)
 }

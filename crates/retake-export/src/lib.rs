@@ -26,6 +26,7 @@ mod own_folder;
 mod passes;
 mod progress;
 pub mod records;
+mod replan;
 mod resumable;
 mod scorers;
 #[cfg(any(test, feature = "simulation"))]
@@ -51,6 +52,7 @@ pub use measure::{FilmScore, Measurement, UnitScore};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use output::hls::fuzzing;
+pub use replan::{Replan, replan};
 pub use resumable::{ResumableExport, resumable_exports};
 pub use scorers::QualityScorers;
 pub use stop::StopFlag;

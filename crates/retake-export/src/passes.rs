@@ -14,16 +14,18 @@ use crate::job::plan::bytes_at;
 use crate::job::request::Goal;
 use crate::job::source::{other_bytes, seconds};
 use crate::output::overhead;
+use crate::records::again::Again;
 use crate::stop::StopFlag;
 use crate::take::dispatch::{Dispatch, Progress, Supply};
 use crate::take::executor::{Executor, TakeRequest, Ticket};
 use crate::take::finished::FinishedTake;
-use crate::take::identity::{first_take, open_take, retake};
+use crate::take::identity::{OpenTake, first_take, open_take, retake};
 use crate::take::store::TakeStore;
 use crate::take::threads::ThreadExecutor;
 use crossbeam_channel::{Sender, unbounded};
 use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake, UnitState};
 use retake_compression::rate_limit::Caps;
+use retake_compression::take::TakeDescription;
 use retake_compression::units::FrameRange;
 use retake_libav::FrameIndex;
 use std::collections::BTreeMap;
@@ -64,32 +66,49 @@ pub(crate) struct Passes<'a, 'j> {
 }
 
 /// A unit, and its takes in the order of the passes.
-struct Unit {
-    range: FrameRange,
-    takes: Vec<UnitTake>,
+pub(crate) struct Unit {
+    pub range: FrameRange,
+    pub takes: Vec<UnitTake>,
 }
 
 impl<'j> Passes<'_, 'j> {
     /// Runs all passes; gives the film that was chosen. What an earlier run finished is found and kept.
     pub(crate) fn run(&self, journal: Journal, map: FilmMap) -> Result<Film<'j>, ExportError> {
         self.check_executor()?;
-        let (map, mut units) = self.first_pass(journal, map)?;
-        let map = Arc::new(map);
-        let brief = Brief {
-            objective: self.objective(&map, &units)?,
+        let mut brief = Brief {
+            objective: self.job.description.objective,
             scale: self.job.request.encoder.info().quality,
             family: self.job.family,
             max_passes: self.job.request.passes(),
             newest_only: false,
         };
+        let again = self.job.request.again.as_deref();
+        let again = again.map(|records| Again::plan(records, self.job, &mut brief)).transpose()?;
+        let (map, mut units) = self.first_pass(journal, map, again.as_ref())?;
+        let map = Arc::new(map);
+        match &again {
+            Some(again) => again.recall(&mut units, self.job.description.max_bit_rate.map(|_| self.store)),
+            None => brief.objective = self.objective(&map, newest(&units))?,
+        }
         let mut limit = HighestRate::of(self, &map, units.len());
         let mut passes = Vec::new();
         let mut number = 1;
         let mut reason = WHOLE_FILM.to_owned();
         let mut taken: Vec<usize> = (0..units.len()).collect();
+        if let Some(again) = &again {
+            (number, reason) = (Again::PASS, again.reason.clone());
+            taken.retain(|&unit| again.is_retake(units[unit].range));
+        }
         loop {
             let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
             let (plan, above_rate) = limit.plan(&brief, &units, &states, number)?;
+            if plan.retakes.is_empty() && self.make_missing(number, &plan.ship, &mut units)? {
+                // only now it is known what the container takes besides
+                if again.is_some() {
+                    brief.objective = self.objective(&map, choose(&units, &plan.ship))?;
+                }
+                continue;
+            }
             passes.push(pass_summary(number, &reason, &taken, &brief, &states, &plan));
             if plan.retakes.is_empty() {
                 let takes = choose(&units, &plan.ship);
@@ -114,13 +133,37 @@ impl<'j> Passes<'_, 'j> {
         Err(RequestError::ExecutorLacksEncoder { encoder: encoder.clone(), has })
     }
 
+    /// Makes those of the chosen takes that are known from the records of an earlier job alone. Tells whether
+    /// there were any.
+    fn make_missing(&self, pass: u32, ship: &[usize], units: &mut [Unit]) -> Result<bool, ExportError> {
+        let (sender, supply) = unbounded();
+        for (unit, &take) in units.iter().zip(ship).filter(|(unit, take)| unit.takes[**take].recalled) {
+            let description = unit.takes[take].take.description.clone();
+            self.supply(&sender, TakeRequest { ticket: Ticket(unit.range.start), description });
+        }
+        drop(sender);
+        if supply.is_empty() {
+            return Ok(false);
+        }
+        let made = self.dispatch().run(&supply, &mut |progress| self.tell_progress(pass, &progress))?;
+        let mut made: BTreeMap<u64, FinishedTake> =
+            made.into_iter().map(|take| (take.record.range.start, take)).collect();
+        for (unit, &take) in units.iter_mut().zip(ship) {
+            if let Some(made) = made.remove(&unit.range.start) {
+                let taken = &mut unit.takes[take];
+                (taken.take, taken.recalled) = (Arc::new(made), false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What is wanted, now that the length of the film and the size of the rest are known.
-    fn objective(&self, map: &Arc<FilmMap>, units: &[Unit]) -> Result<Objective, ExportError> {
+    fn objective(&self, map: &Arc<FilmMap>, takes: Vec<Arc<FinishedTake>>) -> Result<Objective, ExportError> {
         let Objective::Bytes { at_most, .. } = self.job.description.objective else {
             return Ok(self.job.description.objective);
         };
         let target = match self.job.request.target().goal() {
-            Goal::Size(size) => self.video_bytes(size, map, units)?,
+            Goal::Size(size) => self.video_bytes(size, map, takes)?,
             Goal::BitRate(rate) => bytes_at(rate, map.seconds()),
             Goal::Floor { .. } | Goal::Plain(_) => return Ok(self.job.description.objective),
         };
@@ -128,9 +171,12 @@ impl<'j> Passes<'_, 'j> {
     }
 
     /// What the video of a file of `size` bytes may take.
-    fn video_bytes(&self, size: u64, map: &Arc<FilmMap>, units: &[Unit]) -> Result<u64, ExportError> {
-        let newest: Vec<usize> = units.iter().map(|unit| unit.takes.len() - 1).collect();
-        let takes = choose(units, &newest);
+    fn video_bytes(
+        &self,
+        size: u64,
+        map: &Arc<FilmMap>,
+        takes: Vec<Arc<FinishedTake>>,
+    ) -> Result<u64, ExportError> {
         let film = Film { job: self.job, store: self.store, map: map.clone(), takes, history: None };
         // sizes of samples are stored in as many bytes as they need: they may need one more
         let others = overhead(&film, self.stop)? + film.frames() + 64;
@@ -140,7 +186,13 @@ impl<'j> Passes<'_, 'j> {
 
     /// Covers the whole film with takes: those of units that are known from an earlier run read their frames
     /// themselves, the others get them from the scout. What an earlier run finished is kept.
-    fn first_pass(&self, journal: Journal, map: FilmMap) -> Result<(FilmMap, Vec<Unit>), ExportError> {
+    fn first_pass(
+        &self,
+        journal: Journal,
+        map: FilmMap,
+        again: Option<&Again>,
+    ) -> Result<(FilmMap, Vec<Unit>), ExportError> {
+        let pass = if again.is_some() { Again::PASS } else { 1 };
         (self.tell)(Event::Started {
             frames: self.job.source.video.frames_hint,
             seconds: seconds(&self.job.source).ok(),
@@ -156,12 +208,13 @@ impl<'j> Passes<'_, 'j> {
             load.given.fetch_add(1, Ordering::Relaxed);
             self.supply(
                 &sender,
-                TakeRequest { ticket: Ticket(range.start), description: first_take(self.job, range) },
+                TakeRequest { ticket: Ticket(range.start), description: self.first_take(again, range) },
             );
         }
         let (map, takes) = thread::scope(|scope| {
             let scout = || {
-                let scouted = catch_unwind(AssertUnwindSafe(|| self.scout(journal, map, sender, &load)));
+                let scouted =
+                    catch_unwind(AssertUnwindSafe(|| self.scout(journal, map, sender, &load, again)));
                 let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
                 scouted.unwrap_or_else(panicked).inspect_err(|_| self.stop.raise())
             };
@@ -172,7 +225,7 @@ impl<'j> Passes<'_, 'j> {
                 if let Progress::Made(_) | Progress::Kept(_) = progress {
                     load.done.fetch_add(1, Ordering::Relaxed);
                 }
-                self.tell_progress(1, &progress);
+                self.tell_progress(pass, &progress);
             });
             let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
             match (takes, scout.join().unwrap_or_else(panicked)) {
@@ -190,17 +243,17 @@ impl<'j> Passes<'_, 'j> {
         // made
         let (sender, supply) = unbounded();
         for &range in map.units.iter().filter(|range| !by_range.contains_key(&(range.start, range.end))) {
-            let description = first_take(self.job, range);
+            let description = self.first_take(again, range);
             self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
         }
         drop(sender);
-        let more = self.dispatch().run(&supply, &mut |progress| self.tell_progress(1, &progress))?;
+        let more = self.dispatch().run(&supply, &mut |progress| self.tell_progress(pass, &progress))?;
         by_range
             .extend(more.into_iter().map(|take| ((take.record.range.start, take.record.range.end), take)));
         let mut units = Vec::with_capacity(map.units.len());
         for &range in &map.units {
             let take = by_range.remove(&(range.start, range.end)).ok_or_else(|| not_taken(range))?;
-            let take = UnitTake { take: Arc::new(take), pass: 1, reason: None };
+            let take = UnitTake::first(Arc::new(take));
             units.push(Unit { range, takes: vec![take] });
         }
         Ok((map, units))
@@ -213,6 +266,7 @@ impl<'j> Passes<'_, 'j> {
         map: FilmMap,
         supply: Sender<Supply>,
         load: &Load,
+        again: Option<&Again>,
     ) -> Result<FilmMap, ExportError> {
         if map.complete {
             return Ok(map);
@@ -233,7 +287,7 @@ impl<'j> Passes<'_, 'j> {
             map,
             stop: self.stop,
         };
-        let map = scout.run(&mut FirstPass { passes: self, supply, open: None, load })?;
+        let map = scout.run(&mut FirstPass { passes: self, supply, open: None, load, again })?;
         if let Workers::Threads(threads) = self.workers {
             threads.source().learn(map.index.clone());
         }
@@ -268,9 +322,20 @@ impl<'j> Passes<'_, 'j> {
         for wanted in retakes {
             let unit = &mut units[wanted.unit];
             let take = by_start.remove(&unit.range.start).ok_or_else(|| not_taken(unit.range))?;
-            unit.takes.push(UnitTake { take: Arc::new(take), pass, reason: Some(wanted.reason) });
+            unit.takes.push(UnitTake {
+                take: Arc::new(take),
+                pass,
+                reason: Some(wanted.reason),
+                recalled: false,
+            });
         }
         Ok(())
+    }
+
+    /// The take that covers a unit first: the one that the records of an earlier job suggest.
+    fn first_take(&self, again: Option<&Again>, range: FrameRange) -> TakeDescription {
+        let known = again.and_then(|again| again.first(range.start)).filter(|known| known.range == range);
+        known.cloned().unwrap_or_else(|| first_take(self.job, range))
     }
 
     /// Has a take run, unless an earlier run finished exactly this one.
@@ -335,6 +400,7 @@ struct FirstPass<'a> {
     supply: Sender<Supply>,
     /// Where the frames of the unit go that is being decoded, if anybody wants them.
     open: Option<Sender<Option<ScoutedFrame>>>,
+    again: Option<&'a Again>,
 }
 
 impl Scouted for FirstPass<'_> {
@@ -345,7 +411,8 @@ impl Scouted for FirstPass<'_> {
     fn begin(&mut self, start: u64) {
         let Workers::Threads(threads) = self.passes.workers else { return };
         self.load.given.fetch_add(1, Ordering::Relaxed);
-        let take = open_take(self.passes.job, start);
+        let known = self.again.and_then(|again| again.first(start)).cloned();
+        let take = known.map_or_else(|| open_take(self.passes.job, start), OpenTake::from);
         let ticket = Ticket(start);
         let supply = match self.passes.store.find(take.known()) {
             Some(kept) => Supply::Kept(kept),
@@ -376,7 +443,7 @@ impl Scouted for FirstPass<'_> {
         }
         for &range in units {
             self.load.given.fetch_add(1, Ordering::Relaxed);
-            let description = first_take(self.passes.job, range);
+            let description = self.passes.first_take(self.again, range);
             self.passes.supply(&self.supply, TakeRequest { ticket: Ticket(range.start), description });
         }
     }
@@ -416,6 +483,11 @@ impl Unit {
     }
 }
 
+/// The newest takes of all units.
+fn newest(units: &[Unit]) -> Vec<Arc<FinishedTake>> {
+    units.iter().filter_map(|unit| unit.takes.last()).map(|taken| taken.take.clone()).collect()
+}
+
 /// The takes that go into the film.
 fn choose(units: &[Unit], ship: &[usize]) -> Vec<Arc<FinishedTake>> {
     units.iter().zip(ship).map(|(unit, &take)| unit.takes[take].take.clone()).collect()
@@ -426,7 +498,7 @@ fn not_taken(range: FrameRange) -> ExportError {
 }
 
 /// In words why units are encoded again.
-fn reasons(retakes: &[Retake]) -> String {
+pub(crate) fn reasons(retakes: &[Retake]) -> String {
     let parts = [
         (Reason::BelowFloor, "below the floor"),
         (Reason::AboveTolerance, "better than asked for"),

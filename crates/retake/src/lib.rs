@@ -164,7 +164,7 @@ pub mod objects {
 /// What stays of an export: the records of its job, which reports are drawn from and other wishes are planned
 /// from.
 pub mod records {
-    pub use retake_compression::planner::{Objective, Reason};
+    pub use retake_compression::planner::{Interval, Objective, Reason};
     pub use retake_compression::take::{
         CpuSeconds, FrameScores, Look, LookRecord, Measure, Score, TakeDescription, TakeRecord,
     };
@@ -229,9 +229,9 @@ pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary,
-    QualitySummary, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag, StopReason, Summary, TakeDone,
-    TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools, run_array_worker, run_take,
-    run_worker,
+    QualitySummary, Replan, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag, StopReason, Summary,
+    TakeDone, TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools, replan, run_array_worker,
+    run_take, run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

@@ -197,7 +197,7 @@ impl Family {
                 variance: model.error * model.error,
             });
         }
-        let quality = self.predict(loss, &known);
+        let quality = Posterior::new(*self, known).mean(loss);
         // a prediction far outside the tried knobs is a guess about a flat curve, so it is approached in
         // steps
         let reach = self.slope;
@@ -319,23 +319,66 @@ impl Family {
         self.spread * self.spread + self.bend * self.bend * (-0.5 * apart * apart).exp()
     }
 
-    /// Returns the mean of the Gaussian process.
-    fn predict(&self, loss: f64, known: &[Observation]) -> f64 {
+    /// Returns the score that a loss stands for.
+    pub(super) fn score_of(&self, loss: f64, own: Option<f64>) -> f64 {
+        match self.metric {
+            Metric::Bounded { ceiling, unit, .. } => own.unwrap_or(ceiling) - unit * loss.exp(),
+            Metric::Decibels { middle } => middle - 6.0 * loss,
+        }
+    }
+
+    /// Returns the standard deviation of single takes from their unit's curve, in steps of the knob.
+    pub(super) fn noise_of_takes(&self) -> f64 {
+        self.noise / 2.0
+    }
+}
+
+/// What the Gaussian process says of a unit whose curve was observed somewhere.
+pub(super) struct Posterior {
+    family: Family,
+    known: Vec<Observation>,
+    matrix: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+}
+
+impl Posterior {
+    /// Looks at points of a curve.
+    pub(super) fn of(family: &Family, points: &[Point]) -> Self {
+        Self::new(*family, points.iter().map(|point| family.observe(point)).collect())
+    }
+
+    fn new(family: Family, known: Vec<Observation>) -> Self {
         let count = known.len();
         let mut matrix: Vec<Vec<f64>> = (0..count)
-            .map(|i| (0..count).map(|j| self.covariance(known[i].loss, known[j].loss)).collect())
+            .map(|i| (0..count).map(|j| family.covariance(known[i].loss, known[j].loss)).collect())
             .collect();
         for (i, observation) in known.iter().enumerate() {
             matrix[i][i] += observation.variance;
         }
-        let off = known.iter().map(|observation| observation.quality - self.line(observation.loss)).collect();
-        let weights = solve(matrix, off);
-        let shift: f64 = known
+        let off =
+            known.iter().map(|observation| observation.quality - family.line(observation.loss)).collect();
+        let weights = solve(matrix.clone(), off);
+        Self { family, known, matrix, weights }
+    }
+
+    /// Returns the mean of the knob at a loss.
+    pub(super) fn mean(&self, loss: f64) -> f64 {
+        let shift: f64 = self
+            .known
             .iter()
-            .zip(weights)
-            .map(|(observation, weight)| weight * self.covariance(loss, observation.loss))
+            .zip(&self.weights)
+            .map(|(observation, weight)| weight * self.family.covariance(loss, observation.loss))
             .sum();
-        self.line(loss) + shift
+        self.family.line(loss) + shift
+    }
+
+    /// Returns the standard deviation of the knob at a loss.
+    pub(super) fn deviation(&self, loss: f64) -> f64 {
+        let alike: Vec<f64> =
+            self.known.iter().map(|known| self.family.covariance(loss, known.loss)).collect();
+        let weights = solve(self.matrix.clone(), alike.clone());
+        let explained: f64 = weights.iter().zip(&alike).map(|(weight, alike)| weight * alike).sum();
+        (self.family.covariance(loss, loss) - explained).max(0.0).sqrt()
     }
 }
 

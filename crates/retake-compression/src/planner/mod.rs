@@ -11,10 +11,12 @@ mod bytes;
 pub mod curve;
 pub mod floor;
 pub mod pace;
+mod predict;
 
 pub use bits::expected;
 pub(crate) use bits::finest_within;
 pub(crate) use floor::{coarsest, even};
+pub use predict::{Interval, Prediction, Windows, predict};
 
 use crate::encoder::QualityScale;
 use crate::take::Score;

@@ -16,6 +16,15 @@ pub(crate) struct UnitTake {
     pub pass: u32,
     /// Why; `None` for the first take of a unit.
     pub reason: Option<Reason>,
+    /// Whether it is known from the records of an earlier job alone, and may have to be made again.
+    pub recalled: bool,
+}
+
+impl UnitTake {
+    /// The take that covers a unit first.
+    pub(crate) fn first(take: Arc<FinishedTake>) -> Self {
+        Self { take, pass: 1, reason: None, recalled: false }
+    }
 }
 
 /// What the passes came to.

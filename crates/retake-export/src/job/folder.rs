@@ -12,7 +12,7 @@ use crate::records::place::RecordsTarget;
 use crate::stop::StopFlag;
 use crate::take::store;
 use crate::worker::array;
-use retake_compression::durable::uninterrupted;
+use retake_compression::durable::{entries, uninterrupted};
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::planner::Objective;
 use retake_compression::units::UnitRule;
@@ -63,6 +63,9 @@ pub struct JobDescription {
     /// Bits per second that no two seconds exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bit_rate: Option<u64>,
+    /// The identity of the records of an earlier job that this one began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<String>,
     /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a
     /// first pass.
     pub rule: UnitRule,
@@ -181,6 +184,46 @@ impl JobFolder {
     pub(crate) fn note_source(&self, facts: &SourceFacts) -> Result<(), ExportError> {
         let text = serde_json::to_vec(facts).map_err(|error| ExportError::Internal(error.to_string()))?;
         self.write(SOURCE_FACTS, &text)
+    }
+
+    /// Gives the job the finished takes that lie in another folder, and the index that lies beside them, as far
+    /// as it has none of its own. Each is checked when it is read.
+    pub(crate) fn adopt_takes(&self, from: &Path) -> Result<(), ExportError> {
+        let fail = |doing| ExportError::file(from, doing);
+        let takes = self.takes()?;
+        for entry in entries(from).map_err(fail("looking for takes"))? {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let into = match name.as_str() {
+                INDEX if self.folder.check(INDEX, Kind::File).is_err() => &self.folder,
+                name if store::is_name(name) && !name.starts_with(UNFINISHED) => &takes,
+                _ => continue,
+            };
+            if into.check(&name, Kind::File).is_err() {
+                copy_into(into, &name, &entry.path()).map_err(fail("taking over takes"))?;
+            }
+        }
+        takes.sync();
+        Ok(())
+    }
+
+    /// Keeps the takes of the job, and its index, in another folder, which is made where it is not there.
+    pub(crate) fn keep_takes(&self, to: &Path) -> Result<(), ExportError> {
+        let fail = |doing| ExportError::file(to, doing);
+        let into = kept_takes(to)?;
+        let takes = self.takes()?;
+        for name in takes.names().map_err(fail("reading the takes"))? {
+            let from = takes.path().join(&name);
+            if name.starts_with(UNFINISHED) || into.check(&name, Kind::File).is_ok() {
+                continue;
+            }
+            // a rename keeps the place that they take, where both folders are on one file system
+            if uninterrupted(|| std::fs::rename(&from, to.join(&name))).is_err() {
+                copy_into(&into, &name, &from).map_err(fail("keeping the takes"))?;
+            }
+        }
+        copy_into(&into, INDEX, &self.path().join(INDEX)).map_err(fail("keeping the index"))?;
+        into.sync();
+        Ok(())
     }
 
     /// Writes down what those who look at the job may know of it.
@@ -396,6 +439,25 @@ impl VisitedFolder {
     }
 }
 
+/// Opens a folder of takes that are kept, and refuses one that holds anything else.
+pub(crate) fn kept_takes(path: &Path) -> Result<Folder, ExportError> {
+    let folder = Folder::open(path).map_err(|error| untrusted(path, "opening the folder of takes", error))?;
+    let names = folder.names().map_err(ExportError::file(path, "reading the folder of takes"))?;
+    if names.iter().all(|name| store::is_name(name) || name == INDEX) {
+        Ok(folder)
+    } else {
+        Err(RequestError::ForeignFolder { folder: path.to_owned() }.into())
+    }
+}
+
+/// Copies a file into a folder, where it appears whole or not at all.
+fn copy_into(folder: &Folder, name: &str, from: &Path) -> io::Result<()> {
+    let mut copy = folder.begin()?;
+    io::copy(&mut File::open(from)?, &mut copy.file)?;
+    copy.file.sync_all()?;
+    copy.persist(name)
+}
+
 fn open_index(
     folder: &Folder,
     open: impl Fn(&Folder, &str) -> io::Result<File>,
@@ -551,7 +613,7 @@ impl FinishedBefore {
         if let Some(folder) = self.folder {
             let left = folder.folder().read(RECORDS).and_then(read_all).ok();
             if let (Some(target), Some(text)) = (records, left) {
-                target.put_left(&text, folder.path())?;
+                target.put_left(&text, &folder)?;
             }
             folder.remove();
         }
@@ -639,7 +701,7 @@ fn left_finished(
 }
 
 /// The names and values in which two jobs differ, for people.
-fn differences(found: &JobDescription, wanted: &JobDescription) -> String {
+pub(crate) fn differences(found: &JobDescription, wanted: &JobDescription) -> String {
     let (Ok(found), Ok(wanted)) = (serde_json::to_value(found), serde_json::to_value(wanted)) else {
         return String::new();
     };

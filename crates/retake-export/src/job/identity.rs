@@ -3,6 +3,7 @@
 use super::request::{Goal, Request};
 use crate::error::ExportError;
 use crate::objects::object_address;
+use crate::records::Records;
 use crate::stop::StopFlag;
 use retake_compression::property::PropertyValue;
 use retake_libav::{FilmInfo, FilmPosition};
@@ -50,6 +51,9 @@ pub struct RequestIdentity {
     /// The part of the source. Left out where all of it is asked for, as in texts of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<AskedRange>,
+    /// The identity of the records of an earlier job that this one began with. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<String>,
 }
 
 /// A part of the source in its stored form.
@@ -134,6 +138,7 @@ impl RequestIdentity {
             range: request
                 .range
                 .map(|range| AskedRange { from: range.from.into(), to: range.to.map(AskedPlace::from) }),
+            again: request.again.as_deref().map(Records::identity),
         }
     }
 }

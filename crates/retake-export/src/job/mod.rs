@@ -168,8 +168,9 @@ impl Job {
         let records = RecordsTarget::of(request);
         let source = source_identity(&film)?;
         records.iter().try_for_each(|records| records.check(request, &source))?;
+        let rule = request.again.as_ref().map_or(rule, |again| again.job.rule);
         let measured = request.target().is_measured();
-        let description = folder.claim(JobDescription {
+        let wanted = JobDescription {
             source,
             encoder: named(info),
             settings,
@@ -177,8 +178,14 @@ impl Job {
             metric: measured.then(|| request.metric.name().to_owned()),
             pool: measured.then(|| request.pool.name().to_owned()),
             max_bit_rate: request.max_bit_rate,
+            again: identity.again.clone(),
             rule,
-        })?;
+        };
+        // before the folder is the job's, so that a refused request leaves nothing behind
+        if let Some(again) = &request.again {
+            again.fit(&wanted)?;
+        }
+        let description = folder.claim(wanted)?;
         let rule = description.rule;
         let budget = budget(request, &description.settings, rule, streaming, memory)?;
         let reader = reader_options(&film, format);
@@ -211,6 +218,9 @@ impl Job {
             elsewhere: Mutex::new(0.0),
             request: request.clone(),
         };
+        if let Some(takes) = request.again.as_ref().and_then(|again| again.takes.as_deref()) {
+            job.folder.adopt_takes(takes)?;
+        }
         if job.records.is_some() {
             job.folder.note_records(&Records::begin(&job).to_text()?)?;
         }

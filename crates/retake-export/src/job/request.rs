@@ -3,7 +3,7 @@
 use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
-use crate::records::RecordsPlace;
+use crate::records::{Records, RecordsPlace};
 use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
@@ -130,7 +130,7 @@ impl Target {
     }
 
     /// Refuses a floor that is not on the metric's scale.
-    fn check(self, metric: MetricKind) -> Result<(), RequestError> {
+    pub(crate) fn check(self, metric: MetricKind) -> Result<(), RequestError> {
         match self.0 {
             Goal::Floor { floor, .. } if floor >= metric.best() => {
                 let scale = format!("{}'s, {}", metric.name(), metric.scale());
@@ -207,6 +207,10 @@ pub(crate) struct Request {
     pub objects: Option<Arc<dyn ObjectStore>>,
     /// Where records are kept; nowhere if `None`.
     pub records: Option<RecordsPlace>,
+    /// Whether takes are kept beside the records.
+    pub keep_takes: bool,
+    /// The records of an earlier job over the same source, whose takes are as good as those of this one.
+    pub again: Option<Arc<Records>>,
     /// The words of the command line, for records.
     pub command: Vec<String>,
 }
@@ -242,6 +246,8 @@ impl Request {
             shared_root: None,
             objects: None,
             records: None,
+            keep_takes: false,
+            again: None,
             command: Vec::new(),
         }
     }

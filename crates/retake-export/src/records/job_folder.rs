@@ -4,7 +4,7 @@ use super::keep::Descriptions;
 use super::{RecordedIndex, RecordedUnit, Records, RecordsError};
 use crate::error::ExportError;
 use crate::index::journal::JournalFollower;
-use crate::job::folder::{RECORDS, VisitedFolder};
+use crate::job::folder::{RECORDS, TAKES, VisitedFolder};
 use crate::take::finished::FinishedTake;
 use crate::take::store::TakeStore;
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ impl Records {
         if records.film.is_none() {
             records.learn(path, &folder).map_err(|error| failed(path, error))?;
         }
+        records.takes = Some(path.join(TAKES));
         Ok(records)
     }
 

@@ -58,6 +58,7 @@ impl Records {
             units: Vec::new(),
             film: None,
             summary: None,
+            takes: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! it lies and what it may replace, `keep` makes it of a job.
 //!
 
+pub(crate) mod again;
 mod file;
 mod job_folder;
 pub(crate) mod keep;
@@ -59,6 +60,9 @@ pub struct Records {
     /// How the job went; `None` where it has not come to its end.
     #[serde(default)]
     pub summary: Option<Summary>,
+    /// The folder in which the takes themselves lie, where it was found with the records.
+    #[serde(skip)]
+    pub takes: Option<PathBuf>,
 }
 
 /// The encoder of a job.

@@ -3,6 +3,7 @@
 use super::file::looks_like_records;
 use super::{Records, RecordsError};
 use crate::error::{ExportError, RequestError};
+use crate::job::folder::JobFolder;
 use crate::job::identity::{file_identity, file_of};
 use crate::job::request::{Request, beside};
 use crate::output::target::owner;
@@ -29,12 +30,21 @@ pub(crate) fn records_of(output: &Path) -> PathBuf {
     path.into()
 }
 
+/// The folder of the takes that are kept with records.
+fn takes_beside(records: &Path) -> PathBuf {
+    let mut path = records.with_extension("").into_os_string();
+    path.push("-takes");
+    path.into()
+}
+
 /// The file that the records of a job are to be kept in.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordsTarget {
     path: PathBuf,
     /// Whether whatever file is there may be replaced.
     overwrite: bool,
+    /// Whether the takes are kept, too.
+    takes: bool,
 }
 
 impl RecordsTarget {
@@ -45,7 +55,11 @@ impl RecordsTarget {
             RecordsPlace::Beside => records_of(&request.output),
             RecordsPlace::File(path) => path.clone(),
         };
-        (request.run_on != RunOn::Steps).then_some(Self { path, overwrite: request.overwrite })
+        (request.run_on != RunOn::Steps).then_some(Self {
+            path,
+            overwrite: request.overwrite,
+            takes: request.keep_takes,
+        })
     }
 
     /// Refuses a place where something else is, before all the work. `source` is the identity of the source:
@@ -59,20 +73,21 @@ impl RecordsTarget {
         self.existing(source).map(drop)
     }
 
-    /// Puts the text of records in place, whole or not at all.
-    pub(crate) fn put(&self, text: &[u8], source: &str, job_folder: &Path) -> Result<(), ExportError> {
+    /// Puts the text of records in place, whole or not at all, and takes beside them where they are kept.
+    pub(crate) fn put(&self, text: &[u8], source: &str, job: &JobFolder) -> Result<(), ExportError> {
         let target = OutputTarget::new(&self.path, self.existing(source)?);
-        let (owner, failed) = (owner(job_folder), |error| not_kept(&self.path, error));
+        let (owner, failed) = (owner(job.path()), |error| not_kept(&self.path, error));
         let folder = target.unfinished_folder(&owner).map_err(failed)?;
         let unfinished = folder.path().join("records");
         fs::write(&unfinished, text).map_err(ExportError::file(&unfinished, "writing the records"))?;
-        UnfinishedFile::at(&unfinished).and_then(|file| target.put_file(file)).map_err(failed)
+        UnfinishedFile::at(&unfinished).and_then(|file| target.put_file(file)).map_err(failed)?;
+        if self.takes { job.keep_takes(&takes_beside(&self.path)) } else { Ok(()) }
     }
 
     /// Puts the records in place that an earlier run wrote into its job folder and could not put there.
-    pub(crate) fn put_left(&self, text: &[u8], job_folder: &Path) -> Result<(), ExportError> {
-        let Ok(records) = Records::parse(job_folder, text) else { return Ok(()) };
-        if records.film.is_some() { self.put(text, &records.source.identity, job_folder) } else { Ok(()) }
+    pub(crate) fn put_left(&self, text: &[u8], job: &JobFolder) -> Result<(), ExportError> {
+        let Ok(records) = Records::parse(job.path(), text) else { return Ok(()) };
+        if records.film.is_some() { self.put(text, &records.source.identity, job) } else { Ok(()) }
     }
 
     /// Whether what is there may be replaced.
@@ -124,11 +139,17 @@ impl Records {
         let failed = |source| RecordsError::File { path: path.to_owned(), source };
         match path.metadata() {
             Ok(found) if found.is_dir() => Self::of_job_folder(path),
-            Ok(_) if looks_like_records(path).map_err(failed)? => Self::read(path),
+            Ok(_) if looks_like_records(path).map_err(failed)? => Self::read_beside(path),
             Ok(_) => Self::of_film(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::of_name(path),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// Reads a file of records, and looks whether takes are kept with it.
+    fn read_beside(path: &Path) -> Result<Self, RecordsError> {
+        let takes = takes_beside(path);
+        Ok(Self { takes: takes.is_dir().then_some(takes), ..Self::read(path)? })
     }
 
     /// The records that lie beside a film, if they tell of the film as it is now.
@@ -137,7 +158,7 @@ impl Records {
         if !beside.is_file() {
             return Self::of_name(film);
         }
-        let records = Self::read(&beside)?;
+        let records = Self::read_beside(&beside)?;
         let same = |known: &super::RecordedFilm| {
             file_identity(film).is_ok_and(|identity| identity == known.identity)
         };
@@ -161,7 +182,7 @@ impl Records {
         let looked: Vec<PathBuf> =
             [records_of(name)].into_iter().chain(is_folder.then(|| of_folder.into())).collect();
         match looked.iter().find(|path| path.is_file()) {
-            Some(path) => Self::read(path),
+            Some(path) => Self::read_beside(path),
             None => Err(RecordsError::Missing { path: name.to_owned(), looked }),
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn named(info: &EncoderInfo) -> String {
     format!("{} {}", info.name, info.version)
 }
 
-/// The take that covers first the unit that begins with a frame.
+/// The take that covers first the unit that begins with a frame, where nothing is known of it yet.
 pub(crate) fn open_take(job: &Job, start: u64) -> OpenTake {
     OpenTake(first_take(job, FrameRange::new(start, start)))
 }

@@ -1,0 +1,174 @@
+//! Predictions from the takes of a film, held against what the planner comes to on recorded curves.
+
+#![allow(clippy::unwrap_used)] // helpers of tests fail by panic, as tests do
+
+mod recorded;
+
+use recorded::{ENCODERS, RecordedFilm, RecordedUnit};
+use retake_compression::encoder::QualityScale;
+use retake_compression::planner::curve::Family;
+use retake_compression::planner::{Brief, Interval, Objective, Trial, UnitState, floor, plan, predict};
+use retake_compression::take::Score;
+use retake_compression::units::FrameRange;
+
+/// A film that was made: its recorded units and their takes.
+struct Made {
+    recorded: Vec<RecordedUnit>,
+    states: Vec<UnitState>,
+    scale: QualityScale,
+    family: Family,
+}
+
+/// What came of a film.
+struct Came {
+    bytes: f64,
+    mean: f64,
+    worst: f64,
+    frames: f64,
+}
+
+fn trial(unit: &RecordedUnit, quality: f64) -> Trial {
+    let (bytes, score) = unit.encoded(quality);
+    let score = Score { value: score, error: 0.1, psnr: 40.0, ceiling: Some(unit.ceiling) };
+    Trial { quality, bytes: bytes as u64, score: Some(score) }
+}
+
+impl Made {
+    /// The film of these units, made for a floor. Where the film's units lie does not matter.
+    fn of(film: &RecordedFilm, recorded: Vec<RecordedUnit>, made_for: f64) -> Self {
+        let [min, max, step, usual] = film.scale();
+        let scale = QualityScale { min, max, step, usual };
+        let family = Family::of(&film.encoder, &film.metric, scale);
+        let first = scale.snap(family.usual(floor::first_aim(&family, made_for, 1.0, false)));
+        let state = |unit: &RecordedUnit| UnitState {
+            range: FrameRange::new(unit.start, unit.end),
+            trials: vec![trial(unit, first)],
+        };
+        let mut made = Self { states: recorded.iter().map(state).collect(), recorded, scale, family };
+        made.run(Objective::Floor { floor: made_for, tolerance: 1.0 });
+        made
+    }
+
+    fn brief(&self, objective: Objective) -> Brief {
+        Brief { objective, scale: self.scale, family: self.family, max_passes: 5, newest_only: false }
+    }
+
+    /// Carries on with another objective, as a real job does, and gives what comes of it.
+    fn run(&mut self, objective: Objective) -> Came {
+        let (brief, mut passes, mut frames) = (self.brief(objective), 1, 0);
+        let ship = loop {
+            let planned = plan(&brief, &self.states, passes);
+            if planned.retakes.is_empty() {
+                break planned.ship;
+            }
+            for retake in planned.retakes {
+                frames += self.recorded[retake.unit].frames();
+                let taken = trial(&self.recorded[retake.unit], retake.quality);
+                self.states[retake.unit].trials.push(taken);
+            }
+            passes += 1;
+        };
+        let shipped =
+            || self.states.iter().zip(&ship).map(|(unit, &take)| (unit.range.len(), unit.trials[take]));
+        let length: u64 = shipped().map(|(frames, _)| frames).sum();
+        let score = |trial: Trial| trial.score.unwrap().value;
+        Came {
+            bytes: shipped().map(|(_, trial)| trial.bytes as f64).sum(),
+            mean: shipped().map(|(frames, trial)| frames as f64 * score(trial)).sum::<f64>() / length as f64,
+            worst: shipped().map(|(_, trial)| score(trial)).fold(f64::INFINITY, f64::min),
+            frames: frames as f64,
+        }
+    }
+}
+
+/// How often numbers lay in their intervals.
+#[derive(Default)]
+struct Coverage {
+    within: u32,
+    below: u32,
+    above: u32,
+    /// The mean of half the intervals' widths.
+    width: f64,
+}
+
+impl Coverage {
+    fn count(&mut self, interval: Interval, came: f64, scale: f64) {
+        self.within += u32::from((interval.low..=interval.high).contains(&came));
+        self.below += u32::from(came < interval.low);
+        self.above += u32::from(came > interval.high);
+        self.width += (interval.high - interval.low) / 2.0 / scale;
+    }
+
+    fn share(&self) -> f64 {
+        f64::from(self.within) / f64::from(self.cases())
+    }
+
+    fn cases(&self) -> u32 {
+        self.within + self.below + self.above
+    }
+}
+
+impl std::fmt::Display for Coverage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cases = f64::from(self.cases());
+        let share = |count: u32| 100.0 * f64::from(count) / cases;
+        let (below, above) = (share(self.below), share(self.above));
+        let (within, width) = (share(self.within), self.width / cases);
+        write!(f, "{within:.1} % of {cases} (below {below:.1}, above {above:.1}), ±{width:.4}")
+    }
+}
+
+/// Films of some of the recorded units: each time others are left out.
+fn films(film: &RecordedFilm, seed: u64) -> Vec<Vec<RecordedUnit>> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let some = |share: u64, next: &mut dyn FnMut() -> u64| -> Vec<RecordedUnit> {
+        film.units.iter().filter(|_| next() % 10 < share).cloned().collect()
+    };
+    [3, 5, 7, 9, 10].iter().map(|&share| some(share, &mut next)).filter(|units| units.len() > 2).collect()
+}
+
+#[test]
+fn nine_in_ten_intervals_hold() {
+    let [mut bytes, mut mean, mut worst, mut frames] = [(); 4].map(|()| Coverage::default());
+    let [mut rate_mean, mut rate_worst, mut rate_bytes] = [(); 3].map(|()| Coverage::default());
+    for (number, encoder) in ENCODERS.iter().enumerate() {
+        let film = RecordedFilm::of(encoder);
+        let mut of_encoder = Coverage::default();
+        for units in films(&film, 7 + number as u64) {
+            for made_for in [89.0, 91.0, 93.0, 95.0] {
+                for wanted in [88.0, 90.0, 92.0, 94.0, 96.0] {
+                    let mut made = Made::of(&film, units.clone(), made_for);
+                    let objective = Objective::Floor { floor: wanted, tolerance: 1.0 };
+                    let told = predict(&made.brief(objective), &made.states, None);
+                    let came = made.run(objective);
+                    bytes.count(told.bytes, came.bytes, came.bytes);
+                    of_encoder.count(told.bytes, came.bytes, came.bytes);
+                    mean.count(told.mean.unwrap(), came.mean, 1.0);
+                    worst.count(told.worst.unwrap(), came.worst, 1.0);
+                    frames.count(told.frames, came.frames, came.frames.max(1.0));
+                }
+                for times in [0.7, 0.85, 1.15, 1.3] {
+                    let mut made = Made::of(&film, units.clone(), made_for);
+                    let now: u64 = made.states.iter().map(|unit| unit.trials.last().unwrap().bytes).sum();
+                    let target = (now as f64 * times) as u64;
+                    let objective = Objective::Bytes { target, at_most: true };
+                    let told = predict(&made.brief(objective), &made.states, None);
+                    let came = made.run(objective);
+                    rate_bytes.count(told.bytes, came.bytes, came.bytes);
+                    rate_mean.count(told.mean.unwrap(), came.mean, 1.0);
+                    rate_worst.count(told.worst.unwrap(), came.worst, 1.0);
+                }
+            }
+        }
+        println!("{encoder}: bytes of a floor {of_encoder}");
+    }
+    println!("floors: bytes {bytes}\n        mean {mean}\n        worst {worst}\n        frames {frames}");
+    println!("sizes: bytes {rate_bytes}\n       mean {rate_mean}\n       worst {rate_worst}");
+    for coverage in [&bytes, &mean, &worst, &rate_mean, &rate_worst] {
+        assert!((0.85..=0.95).contains(&coverage.share()), "{coverage}");
+    }
+}

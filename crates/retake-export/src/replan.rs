@@ -1,0 +1,140 @@
+//! What a film that was made would become under another wish: by the curves of its takes alone, without
+//! reading a frame.
+
+use crate::error::RequestError;
+use crate::job::plan::limit_of;
+use crate::job::request::{Goal, Target};
+use crate::records::{RecordedIndex, Records};
+use retake_compression::planner::curve::Family;
+use retake_compression::planner::{Brief, Interval, Objective, Windows, predict};
+use retake_quality::MetricKind;
+use serde::{Deserialize, Serialize};
+
+/// The passes that are allowed, as in an export.
+const PASSES: u32 = 5;
+
+/// What is expected of a film under another wish.
+///
+/// An interval holds nine times in ten; `docs/planner.md` tells how that was tested.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Replan {
+    /// The bytes of the file: those of its video, and what the file of the records had besides.
+    pub file_bytes: Interval,
+    /// The bytes of the video samples.
+    pub video_bytes: Interval,
+    /// The mean score over all frames, where the takes were scored.
+    pub mean: Option<Interval>,
+    /// The score of the worst unit, where the takes were scored.
+    pub worst: Option<Interval>,
+    /// The units that would be encoded again, where the takes are still there.
+    pub units: Interval,
+    /// The frames that would be encoded again in all passes, where the takes are still there.
+    pub frames: Interval,
+    /// The units of the film.
+    pub of_units: u64,
+    /// The frames of the film.
+    pub of_frames: u64,
+    /// The CPU seconds that these frames would take, as those of the earlier job did.
+    pub cpu_seconds: f64,
+    /// The seconds that this would last with as many takes at once as in the earlier job.
+    pub seconds: f64,
+    /// How likely the wish is to be met everywhere, from 0 to 1.
+    pub met: f64,
+}
+
+/// Predicts what would come of a film under another target and a highest rate, from its records. It asks the
+/// planner of exports, is a pure function, and takes well under a second for a film of any length.
+///
+/// # Errors
+/// [`RequestError::RecordsInsufficient`] where the records hold no takes of all units, or no scores for a
+/// target that is a score; [`RequestError::FloorOutOfScale`].
+pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> Result<Replan, RequestError> {
+    let insufficient = |reason| Err(RequestError::RecordsInsufficient { reason });
+    if records.units.is_empty() {
+        return insufficient("the job has no finished takes yet");
+    }
+    let metric: Option<MetricKind> = records.job.metric.as_deref().and_then(|name| name.parse().ok());
+    let planned = match (target.goal(), metric) {
+        (Goal::Plain(_), _) => return insufficient("a plain pass needs no plan"),
+        (Goal::Floor { .. }, None) => return insufficient("no take was scored"),
+        (Goal::Floor { floor, tolerance }, Some(metric)) => {
+            target.check(metric)?;
+            Objective::Floor { floor, tolerance: tolerance.unwrap_or(metric.unit()) }
+        }
+        (Goal::BitRate(_) | Goal::Size(_), _) => records.job.objective,
+    };
+    let scale = records.encoder.scale;
+    let metric = records.job.metric.as_deref().unwrap_or_default();
+    let brief = Brief {
+        objective: records.objective(target.goal(), planned),
+        scale,
+        family: Family::of(&records.encoder.name, metric, scale),
+        max_passes: PASSES,
+        newest_only: false,
+    };
+    let samples = max_bit_rate.map(|_| samples(records));
+    let windows = max_bit_rate.zip(samples.as_ref()).map(|(rate, samples)| {
+        let frames = records.index.frames.max(1) as f64;
+        let a_frame = rate as f64 / 8.0 * records.index.seconds / frames;
+        Windows { limit: limit_of(rate), a_frame, samples }
+    });
+    let told = predict(&brief, &records.states(), windows);
+    let others = records.others() as f64;
+    let Interval { low, expected, high } = told.bytes;
+    let cpu_seconds = told.frames.expected * cpu_of_a_frame(records);
+    Ok(Replan {
+        file_bytes: Interval { low: low + others, expected: expected + others, high: high + others },
+        video_bytes: told.bytes,
+        mean: told.mean,
+        worst: told.worst,
+        units: told.units,
+        frames: told.frames,
+        of_units: records.units.len() as u64,
+        of_frames: records.units.iter().map(|unit| unit.range.len()).sum(),
+        cpu_seconds,
+        seconds: cpu_seconds / f64::from(records.machine.jobs.max(1)),
+        met: told.met,
+    })
+}
+
+/// The CPU seconds of a frame in the earlier job, with all that the job did besides.
+fn cpu_of_a_frame(records: &Records) -> f64 {
+    let takes = || records.units.iter().flat_map(|unit| &unit.takes);
+    let frames: u64 = takes().map(|take| take.record.range.len()).sum();
+    let cpu: f64 = takes().map(|take| take.record.cpu.encode + take.record.cpu.measure).sum();
+    cpu / frames.max(1) as f64
+}
+
+/// When the samples of each unit are decoded, and their shares of its bytes, as in the take that was shipped.
+fn samples(records: &Records) -> Vec<Vec<(f64, f64)>> {
+    let mut times = records.index.times();
+    let samples = |unit: &crate::records::RecordedUnit| {
+        let take = unit.chosen.and_then(|chosen| unit.takes.get(chosen)).or(unit.takes.last());
+        let sizes: &[u64] = take.map_or(&[], |take| &take.record.sizes);
+        let total: f64 = sizes.iter().map(|&size| size as f64).sum();
+        let count = unit.range.len();
+        (0..count)
+            .map(|frame| {
+                let size = usize::try_from(frame).ok().and_then(|frame| sizes.get(frame));
+                let share = size.map_or(1.0 / count as f64, |&size| size as f64 / total.max(1.0));
+                (times.next().unwrap_or(0.0), share)
+            })
+            .collect()
+    };
+    records.units.iter().map(samples).collect()
+}
+
+impl RecordedIndex {
+    /// When each frame is shown, in seconds from the first one.
+    fn times(&self) -> impl Iterator<Item = f64> + use<'_> {
+        let tick = self.time_base.map_or(0.0, retake_media::Rational::to_f64);
+        // a damaged count must not make this endless
+        let steps = self.steps.iter().flat_map(|&(count, ticks)| (0..count).map(move |_| ticks));
+        steps.scan(0.0, move |seconds, ticks| {
+            let now = *seconds;
+            *seconds += ticks as f64 * tick;
+            Some(now)
+        })
+    }
+}
