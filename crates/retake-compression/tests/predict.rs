@@ -131,44 +131,136 @@ fn films(film: &RecordedFilm, seed: u64) -> Vec<Vec<RecordedUnit>> {
     [3, 5, 7, 9, 10].iter().map(|&share| some(share, &mut next)).filter(|units| units.len() > 2).collect()
 }
 
-#[test]
-fn nine_in_ten_intervals_hold() {
-    let [mut bytes, mut mean, mut worst, mut frames] = [(); 4].map(|()| Coverage::default());
-    let [mut rate_mean, mut rate_worst, mut rate_bytes] = [(); 3].map(|()| Coverage::default());
-    for (number, encoder) in ENCODERS.iter().enumerate() {
-        let film = RecordedFilm::of(encoder);
-        let mut of_encoder = Coverage::default();
-        for units in films(&film, 7 + number as u64) {
+/// What intervals of one kind came to.
+#[derive(Default)]
+struct Coverages {
+    floor_bytes: Coverage,
+    floor_mean: Coverage,
+    floor_worst: Coverage,
+    floor_frames: Coverage,
+    size_bytes: Coverage,
+    size_mean: Coverage,
+    size_worst: Coverage,
+}
+
+impl Coverages {
+    /// Films of the recorded units, made for several floors, are asked about other floors and sizes, and then
+    /// made for these.
+    fn count(&mut self, film: &RecordedFilm, seed: u64) {
+        for units in films(film, seed) {
             for made_for in [89.0, 91.0, 93.0, 95.0] {
                 for wanted in [88.0, 90.0, 92.0, 94.0, 96.0] {
-                    let mut made = Made::of(&film, units.clone(), made_for);
+                    let mut made = Made::of(film, units.clone(), made_for);
                     let objective = Objective::Floor { floor: wanted, tolerance: 1.0 };
                     let told = predict(&made.brief(objective), &made.states, None);
                     let came = made.run(objective);
-                    bytes.count(told.bytes, came.bytes, came.bytes);
-                    of_encoder.count(told.bytes, came.bytes, came.bytes);
-                    mean.count(told.mean.unwrap(), came.mean, 1.0);
-                    worst.count(told.worst.unwrap(), came.worst, 1.0);
-                    frames.count(told.frames, came.frames, came.frames.max(1.0));
+                    self.floor_bytes.count(told.bytes, came.bytes, came.bytes);
+                    self.floor_mean.count(told.mean.unwrap(), came.mean, 1.0);
+                    self.floor_worst.count(told.worst.unwrap(), came.worst, 1.0);
+                    self.floor_frames.count(told.frames, came.frames, came.frames.max(1.0));
                 }
                 for times in [0.7, 0.85, 1.15, 1.3] {
-                    let mut made = Made::of(&film, units.clone(), made_for);
+                    let mut made = Made::of(film, units.clone(), made_for);
                     let now: u64 = made.states.iter().map(|unit| unit.trials.last().unwrap().bytes).sum();
-                    let target = (now as f64 * times) as u64;
-                    let objective = Objective::Bytes { target, at_most: true };
+                    let objective = Objective::Bytes { target: (now as f64 * times) as u64, at_most: true };
                     let told = predict(&made.brief(objective), &made.states, None);
                     let came = made.run(objective);
-                    rate_bytes.count(told.bytes, came.bytes, came.bytes);
-                    rate_mean.count(told.mean.unwrap(), came.mean, 1.0);
-                    rate_worst.count(told.worst.unwrap(), came.worst, 1.0);
+                    self.size_bytes.count(told.bytes, came.bytes, came.bytes);
+                    self.size_mean.count(told.mean.unwrap(), came.mean, 1.0);
+                    self.size_worst.count(told.worst.unwrap(), came.worst, 1.0);
                 }
             }
         }
-        println!("{encoder}: bytes of a floor {of_encoder}");
     }
-    println!("floors: bytes {bytes}\n        mean {mean}\n        worst {worst}\n        frames {frames}");
-    println!("sizes: bytes {rate_bytes}\n       mean {rate_mean}\n       worst {rate_worst}");
-    for coverage in [&bytes, &mean, &worst, &rate_mean, &rate_worst] {
+
+    fn print(&self, of: &str) {
+        println!(
+            "{of}\n  a floor: bytes {}\n    mean {}\n    worst {}\n    frames {}\n  a size: bytes {}\n    mean {}\n    worst {}",
+            self.floor_bytes,
+            self.floor_mean,
+            self.floor_worst,
+            self.floor_frames,
+            self.size_bytes,
+            self.size_mean,
+            self.size_worst
+        );
+    }
+}
+
+/// Of all intervals that are told of recorded films, nine in ten hold what the planner then comes to: 85 to 95
+/// in a hundred, of each kind. The takes of a film are known for one wish, and the question is another, so
+/// that no answer is among the takes.
+#[test]
+fn nine_in_ten_intervals_hold() {
+    let mut all = Coverages::default();
+    for (number, encoder) in ENCODERS.iter().enumerate() {
+        all.count(&RecordedFilm::of(encoder), 7 + number as u64);
+    }
+    all.print("recorded films");
+    let kinds = [
+        &all.floor_bytes,
+        &all.floor_mean,
+        &all.floor_worst,
+        &all.floor_frames,
+        &all.size_bytes,
+        &all.size_mean,
+        &all.size_worst,
+    ];
+    for coverage in kinds {
         assert!((0.85..=0.95).contains(&coverage.share()), "{coverage}");
     }
+}
+
+/// The intervals of a film hold as well that no model was fitted on. It is one film, whose units err together,
+/// so that all kinds are counted together.
+#[test]
+fn intervals_hold_for_a_film_that_was_held_out() {
+    let mut held_out = Coverages::default();
+    for seed in 1..4 {
+        held_out.count(&RecordedFilm::held_out(), seed);
+    }
+    held_out.print("the film that was held out");
+    let kinds = [
+        &held_out.floor_bytes,
+        &held_out.floor_mean,
+        &held_out.floor_worst,
+        &held_out.size_bytes,
+        &held_out.size_mean,
+        &held_out.size_worst,
+    ];
+    let (within, cases) = kinds.iter().fold((0, 0), |sum, kind| (sum.0 + kind.within, sum.1 + kind.cases()));
+    let share = f64::from(within) / f64::from(cases);
+    assert!((0.85..=0.95).contains(&share), "{share:.3} of {cases}");
+}
+
+/// The same question has the same answer, to the last bit, and what is known is told exactly.
+#[test]
+fn predictions_are_a_function_and_what_is_known_is_exact() {
+    let film = RecordedFilm::of("x264");
+    let mut made = Made::of(&film, film.units.clone(), 93.0);
+    let objective = Objective::Floor { floor: 93.0, tolerance: 1.0 };
+    let told = predict(&made.brief(objective), &made.states, None);
+    assert_eq!(told, predict(&made.brief(objective), &made.states, None));
+    assert!(told.plan.retakes.is_empty() && told.met == 1.0);
+    let came = made.run(objective);
+    for (interval, came) in [(told.bytes, came.bytes), (told.mean.unwrap(), came.mean)] {
+        assert!(interval.low == interval.high && (interval.expected - came).abs() < 1e-6, "{interval:?}");
+    }
+}
+
+/// A film of very many units is asked about as a short one is: its interval is narrower, by what units err by
+/// alone, and not by what all of them err by together.
+#[test]
+fn errors_that_units_share_do_not_average_out() {
+    let film = RecordedFilm::of("x264");
+    let width = |times: usize| {
+        let units = (0..times).flat_map(|_| film.units.clone()).collect();
+        let made = Made::of(&film, units, 93.0);
+        let objective = Objective::Floor { floor: 95.0, tolerance: 1.0 };
+        let told = predict(&made.brief(objective), &made.states, None).bytes;
+        (told.high - told.low) / told.expected
+    };
+    let (short, long) = (width(1), width(450));
+    println!("22 units: {short:.4}, 9900 units: {long:.4}");
+    assert!(long < short && long > short / 21.0, "{short} of 22 units, {long} of 9900");
 }

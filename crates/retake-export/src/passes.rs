@@ -201,7 +201,8 @@ impl<'j> Passes<'_, 'j> {
             memory: self.job.memory,
             notes: self.job.notes.clone(),
         });
-        (self.tell)(Event::PassStarted { pass: 1, takes: None, frames: None, reason: WHOLE_FILM.into() });
+        let reason = again.map_or(WHOLE_FILM, |again| &again.reason).to_owned();
+        (self.tell)(Event::PassStarted { pass, takes: None, frames: None, reason });
         let (sender, supply) = unbounded();
         let load = Load::default();
         for &range in &map.units {

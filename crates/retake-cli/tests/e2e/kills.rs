@@ -1,7 +1,7 @@
 //! A run that is killed at any call into the system ends, by the same command, with the same bytes, exit code
 //! 0 and nothing left over. `strace` counts the calls and kills.
 
-use crate::common::{Run, Studio, fast};
+use crate::common::{RECORDS, Run, Studio, fast};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -41,14 +41,14 @@ fn killed_at(studio: &Studio, job: &str, call: &str, number: u32) -> Option<()> 
     (!run.success()).then_some(())
 }
 
-/// All files of a folder, with their content.
+/// All files of a folder but records, which tell of CPU and time, with their content.
 fn content(path: &Path, into: &mut Vec<(String, Vec<u8>)>) {
     let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for entry in entries {
         if entry.is_dir() {
             content(&entry, into);
-        } else {
+        } else if !entry.to_string_lossy().ends_with(RECORDS) {
             into.push((entry.display().to_string(), fs::read(&entry).unwrap()));
         }
     }
@@ -56,7 +56,7 @@ fn content(path: &Path, into: &mut Vec<(String, Vec<u8>)>) {
 
 /// Removes all but the source.
 fn clean(studio: &Studio) {
-    for name in studio.names().iter().filter(|name| *name != "film.mkv") {
+    for name in studio.all_names().iter().filter(|name| *name != "film.mkv") {
         let path = studio.path(name);
         if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
     }

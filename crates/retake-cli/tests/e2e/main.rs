@@ -26,6 +26,7 @@ mod quality;
 mod range;
 mod rate;
 mod readers;
+mod records;
 mod resume;
 mod set;
 mod signals;

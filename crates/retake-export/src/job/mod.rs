@@ -131,7 +131,8 @@ impl Job {
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);
         let goal = request.target().goal();
-        let streaming = is_streaming(goal);
+        // the units of an earlier job are known, and may be cut by a rule that needs to see all of a scene
+        let streaming = is_streaming(goal) && request.again.is_none();
         let mut rule = unit_rule(&film, memory, goal, format, output.kind() == OutputKind::Stream);
         settings.controls.first_pass = first_pass(request, &settings, rule, memory);
         // shorter units cost bits, and are better than no film

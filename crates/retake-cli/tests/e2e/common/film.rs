@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
+/// How the names of records end.
+pub(crate) const RECORDS: &str = ".retake.json";
+
 /// The folder of one test, removed at its end. All commands run in it.
 pub(crate) struct Studio(TempDir);
 
@@ -37,8 +40,15 @@ impl Studio {
         self.0.path().join(name)
     }
 
-    /// The names in the folder.
+    /// The names in the folder, without those of records, which lie beside every finished film.
     pub(crate) fn names(&self) -> BTreeSet<String> {
+        let mut names = self.all_names();
+        names.retain(|name| !name.ends_with(RECORDS));
+        names
+    }
+
+    /// All names in the folder.
+    pub(crate) fn all_names(&self) -> BTreeSet<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }

@@ -6,7 +6,7 @@ mod probe;
 mod processes;
 mod run;
 
-pub(crate) use film::{FRAMES, Studio, ffmpeg};
+pub(crate) use film::{FRAMES, RECORDS, Studio, ffmpeg};
 pub(crate) use gst::Seen;
 pub(crate) use probe::{between, frame_times, packet_hashes, packets, picture_hashes, probe, video_bytes};
 pub(crate) use processes::signal;
