@@ -22,8 +22,8 @@ pub(crate) enum Command {
     Encode(Box<Encode>),
     /// List the encoders and metrics of this build, or all about one encoder.
     Encoders(Encoders),
-    /// Tell what a film would become under other wishes, from its records alone: bytes, scores, and what would
-    /// be encoded again.
+    /// Tell what a film would become under other wishes, from its records alone: bytes, scores, and what
+    /// would be encoded again.
     Replan(Replan),
     /// Score a film against its source, per unit and overall, paired by frame index.
     Measure(Measure),
@@ -170,8 +170,8 @@ pub(crate) struct Encode {
     #[arg(long, help_heading = "Work")]
     pub accept_damage: bool,
 
-    /// Begin with the takes of an earlier encode of this source (a film, its records or a job folder): only what
-    /// this one still needs is encoded, and those takes that go into the film and were not kept.
+    /// Begin with the takes of an earlier encode of this source (a film, its records or a job folder): only
+    /// what this one still needs is encoded, and those takes that go into the film and were not kept.
     #[arg(long, value_name = "FILM", help_heading = "Work")]
     pub again: Option<PathBuf>,
     /// Keep all takes beside the records, as FILM.retake-takes, so that --again need not encode them.

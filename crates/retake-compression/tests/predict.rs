@@ -187,8 +187,8 @@ impl Coverages {
     }
 }
 
-/// Of all intervals that are told of recorded films, nine in ten hold what the planner then comes to: 85 to 95
-/// in a hundred, of each kind. The takes of a film are known for one wish, and the question is another, so
+/// Of all intervals that are told of recorded films, nine in ten hold what the planner then comes to: 85 to
+/// 95 in a hundred, of each kind. The takes of a film are known for one wish, and the question is another, so
 /// that no answer is among the takes.
 #[test]
 fn nine_in_ten_intervals_hold() {
@@ -211,8 +211,8 @@ fn nine_in_ten_intervals_hold() {
     }
 }
 
-/// The intervals of a film hold as well that no model was fitted on. It is one film, whose units err together,
-/// so that all kinds are counted together.
+/// The intervals of a film hold as well that no model was fitted on. It is one film, whose units err
+/// together, so that all kinds are counted together.
 #[test]
 fn intervals_hold_for_a_film_that_was_held_out() {
     let mut held_out = Coverages::default();

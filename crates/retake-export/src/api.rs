@@ -577,9 +577,9 @@ impl ExportBuilder {
     }
 
     /// Begins with what an earlier job over the same source has found out and made. Its takes count as those
-    /// of the first pass; only what the target still needs is encoded, and those of its takes that go into the
-    /// film and were not kept. The film is the same whether or not they were kept. Records of another source,
-    /// encoder, version of it, or of other settings are refused when the export starts.
+    /// of the first pass; only what the target still needs is encoded, and those of its takes that go into
+    /// the film and were not kept. The film is the same whether or not they were kept. Records of another
+    /// source, encoder, version of it, or of other settings are refused when the export starts.
     #[must_use]
     pub fn again(mut self, records: Records) -> Self {
         self.request.again = Some(Arc::new(records));

@@ -234,7 +234,7 @@ fn another_wish_takes_over_what_there_is() {
 #[test]
 fn a_stopped_job_can_be_asked() {
     let Some(studio) = Studio::open() else { return };
-    let mut running = studio.start(&format!("{JOB} -q 38 -o out.mkv --jobs 1"));
+    let mut running = studio.start(&format!("{JOB} -q 38 -o out.mkv"));
     let mut takes = 0;
     let stopped = running.until(&mut |event| {
         takes += u32::from(event["event"] == "take_finished");

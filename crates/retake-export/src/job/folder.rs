@@ -186,8 +186,8 @@ impl JobFolder {
         self.write(SOURCE_FACTS, &text)
     }
 
-    /// Gives the job the finished takes that lie in another folder, and the index that lies beside them, as far
-    /// as it has none of its own. Each is checked when it is read.
+    /// Gives the job the finished takes that lie in another folder, and the index that lies beside them, as
+    /// far as it has none of its own. Each is checked when it is read.
     pub(crate) fn adopt_takes(&self, from: &Path) -> Result<(), ExportError> {
         let fail = |doing| ExportError::file(from, doing);
         let takes = self.takes()?;

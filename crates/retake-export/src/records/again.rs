@@ -1,5 +1,5 @@
-//! Another wish for a film that was made: the takes of the earlier job count as those of a first pass, whether
-//! or not they are still there.
+//! Another wish for a film that was made: the takes of the earlier job count as those of a first pass,
+//! whether or not they are still there.
 //!
 //! Equal descriptions give equal bytes, so that a take that is known from records can be planned with, and is
 //! made again only where it goes into the film.
@@ -38,8 +38,8 @@ impl Again {
     /// The takes of the earlier job count as the first pass.
     pub(crate) const PASS: u32 = 2;
 
-    /// Plans what of a film is encoded first. The objective of the brief becomes the one that is wanted, as far
-    /// as the records tell how much a container takes besides.
+    /// Plans what of a film is encoded first. The objective of the brief becomes the one that is wanted, as
+    /// far as the records tell how much a container takes besides.
     pub(crate) fn plan(records: &Records, job: &Job, brief: &mut Brief) -> Result<Self, ExportError> {
         brief.objective = records.objective(job.request.target().goal(), job.description.objective);
         let plan = planner::plan(brief, &records.states(), 1);
@@ -75,8 +75,8 @@ impl Again {
         self.retakes.contains_key(&range.start)
     }
 
-    /// Puts the takes of the earlier job before those that were made first. Where a highest rate is judged by the
-    /// samples in a store, only those count that are in it.
+    /// Puts the takes of the earlier job before those that were made first. Where a highest rate is judged by
+    /// the samples in a store, only those count that are in it.
     pub(crate) fn recall(&self, units: &mut [Unit], judged: Option<&TakeStore>) {
         for unit in units {
             let Some(known) = self.known.get(&unit.range.start) else { continue };
