@@ -173,6 +173,18 @@ impl Coverages {
         }
     }
 
+    fn kinds(&self) -> [&Coverage; 7] {
+        [
+            &self.floor_bytes,
+            &self.floor_mean,
+            &self.floor_worst,
+            &self.floor_frames,
+            &self.size_bytes,
+            &self.size_mean,
+            &self.size_worst,
+        ]
+    }
+
     fn print(&self, of: &str) {
         println!(
             "{of}\n  a floor: bytes {}\n    mean {}\n    worst {}\n    frames {}\n  a size: bytes {}\n    mean {}\n    worst {}",
@@ -197,22 +209,13 @@ fn nine_in_ten_intervals_hold() {
         all.count(&RecordedFilm::of(encoder), 7 + number as u64);
     }
     all.print("recorded films");
-    let kinds = [
-        &all.floor_bytes,
-        &all.floor_mean,
-        &all.floor_worst,
-        &all.floor_frames,
-        &all.size_bytes,
-        &all.size_mean,
-        &all.size_worst,
-    ];
-    for coverage in kinds {
+    for coverage in all.kinds() {
         assert!((0.85..=0.95).contains(&coverage.share()), "{coverage}");
     }
 }
 
-/// The intervals of a film hold as well that no model was fitted on. It is one film, whose units err
-/// together, so that all kinds are counted together.
+/// The intervals of a film hold as well that no model was fitted on: at least 85 in a hundred, of each kind.
+/// How often more of them hold says nothing, because it is one film, whose units err together.
 #[test]
 fn intervals_hold_for_a_film_that_was_held_out() {
     let mut held_out = Coverages::default();
@@ -220,17 +223,9 @@ fn intervals_hold_for_a_film_that_was_held_out() {
         held_out.count(&RecordedFilm::held_out(), seed);
     }
     held_out.print("the film that was held out");
-    let kinds = [
-        &held_out.floor_bytes,
-        &held_out.floor_mean,
-        &held_out.floor_worst,
-        &held_out.size_bytes,
-        &held_out.size_mean,
-        &held_out.size_worst,
-    ];
-    let (within, cases) = kinds.iter().fold((0, 0), |sum, kind| (sum.0 + kind.within, sum.1 + kind.cases()));
-    let share = f64::from(within) / f64::from(cases);
-    assert!((0.85..=0.95).contains(&share), "{share:.3} of {cases}");
+    for coverage in held_out.kinds() {
+        assert!(coverage.share() >= 0.85, "{coverage}");
+    }
 }
 
 /// The same question has the same answer, to the last bit, and what is known is told exactly.

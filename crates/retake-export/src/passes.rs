@@ -341,9 +341,9 @@ impl<'j> Passes<'_, 'j> {
 
     /// Has a take run, unless an earlier run finished exactly this one.
     fn supply(&self, sender: &Sender<Supply>, request: TakeRequest) {
-        let kept = self.store.get(&request.description).map(Supply::Kept);
+        let kept = self.store.get(&request.description).map(|kept| Supply::Kept(Box::new(kept)));
         // the receiver is only gone where everything has failed
-        let _ = sender.send(kept.unwrap_or(Supply::Take(request)));
+        let _ = sender.send(kept.unwrap_or_else(|| Supply::Take(Box::new(request))));
     }
 
     fn dispatch(&self) -> Dispatch<'_> {
@@ -416,7 +416,7 @@ impl Scouted for FirstPass<'_> {
         let take = known.map_or_else(|| open_take(self.passes.job, start), OpenTake::from);
         let ticket = Ticket(start);
         let supply = match self.passes.store.find(take.known()) {
-            Some(kept) => Supply::Kept(kept),
+            Some(kept) => Supply::Kept(Box::new(kept)),
             None => {
                 self.open = Some(threads.begin(ticket, take));
                 Supply::Begun(ticket)

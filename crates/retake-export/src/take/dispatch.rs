@@ -22,11 +22,11 @@ const BAD_LUCK: f64 = 0.01;
 /// What there is to do.
 pub(crate) enum Supply {
     /// A take to run.
-    Take(TakeRequest),
+    Take(Box<TakeRequest>),
     /// A take that the executor was given already: its outcome is to be waited for.
     Begun(Ticket),
     /// A take that an earlier run finished.
-    Kept(FinishedTake),
+    Kept(Box<FinishedTake>),
 }
 
 /// What is told while takes run.
@@ -205,7 +205,7 @@ impl State {
     fn take_supply(&mut self, supply: &Receiver<Supply>, told: &mut dyn FnMut(Progress<'_>)) {
         while !self.supply_ended {
             match supply.try_recv() {
-                Ok(Supply::Take(take)) => self.waiting.push_back(take),
+                Ok(Supply::Take(take)) => self.waiting.push_back(*take),
                 Ok(Supply::Begun(ticket)) => {
                     if !self.early.remove(&ticket) {
                         self.outstanding.insert(ticket, None);
@@ -213,7 +213,7 @@ impl State {
                 }
                 Ok(Supply::Kept(take)) => {
                     told(Progress::Kept(&take));
-                    self.finished.push(take);
+                    self.finished.push(*take);
                 }
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => self.supply_ended = true,

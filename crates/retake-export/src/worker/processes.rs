@@ -470,7 +470,7 @@ mod tests {
         let executor = ProcessExecutor::start(1, place(&script, PATIENT)).unwrap();
         let stop = crate::stop::StopFlag::new();
         let (sender, supply) = crossbeam_channel::unbounded();
-        sender.send(Supply::Take(TakeRequest { ticket: Ticket(0), description })).unwrap();
+        sender.send(Supply::Take(Box::new(TakeRequest { ticket: Ticket(0), description }))).unwrap();
         drop(sender);
         let dispatch = Dispatch { executor: &executor, store: &store, stop: &stop };
         let error = dispatch.run(&supply, &mut |_| ()).unwrap_err();
