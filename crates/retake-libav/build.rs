@@ -15,13 +15,14 @@ const LIBRARIES: [(&str, &str); 5] = [
     ("libavutil", "57.28"),
 ];
 
-const SHIMS: [&str; 11] = [
+const SHIMS: [&str; 12] = [
     "common",
     "input",
     "decode",
     "dynamic_hdr",
     "scale",
     "resize",
+    "jpeg",
     "subtitle",
     "sound",
     "pcm",

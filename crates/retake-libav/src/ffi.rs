@@ -383,6 +383,14 @@ unsafe extern "C" {
         to: *const RawPlanes,
     ) -> c_int;
 
+    pub(crate) fn rt_jpeg(
+        planes: *const RawPlanes,
+        quantizer: c_int,
+        out: *mut u8,
+        room: usize,
+        size: *mut usize,
+    ) -> c_int;
+
     pub(crate) fn rt_output_open(format: *const c_char, url: *const c_char, out: *mut *mut RtOutput)
     -> c_int;
     pub(crate) fn rt_output_open_memory(format: *const c_char, out: *mut *mut RtOutput) -> c_int;

@@ -265,6 +265,10 @@ void rt_resizer_close(rt_resizer *resizer);
    of `from` must be readable, and those of `to` writable, 64 bytes beyond their end. */
 int rt_resize(rt_resizer *resizer, int planar, int location, const rt_planes *from, const rt_planes *to);
 
+/* This function is in jpeg.c. It encodes a picture of 4:2:0 in full range as a file of JPEG; `quantizer` is 2
+   (best) to 31. AVERROR(ENOSPC) says that the file would be larger than `room`. */
+int rt_jpeg(const rt_planes *planes, int quantizer, uint8_t *out, size_t room, size_t *size);
+
 /* These functions are in output.c and track.c. */
 typedef struct {
     const char *codec;
