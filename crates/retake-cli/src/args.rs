@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Replan(Replan),
     /// Score a film against its source, per unit and overall, paired by frame index.
     Measure(Measure),
+    /// Make a page about a film that was encoded, of the records beside it or of the folder of its job.
+    Report(Report),
+    /// Score several films against their one source, and show them side by side.
+    Compare(Compare),
     /// Run takes of a job that another process owns: those that come through standard input, or one of an
     /// array. `encode --isolate` and `encode --on` start such workers.
     Worker(Worker),
@@ -181,9 +185,23 @@ pub(crate) struct Encode {
     /// [default: beside the film, as FILM.retake.json].
     #[arg(long, value_name = "no|FILE", help_heading = "Output")]
     pub keep_records: Option<PathBuf>,
+    /// Make a page about the film, which shows what became of it [default: beside the film, as
+    /// FILM.retake.html].
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<Option<PathBuf>>,
+    /// Draw the timeline of the film as SVG.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub plot: Option<PathBuf>,
+    /// Show the page while the job runs, at http://ADDRESS:PORT. Port 0 takes a free one. At an address that
+    /// other machines reach, the page has a secret in its address, which is printed.
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Output")]
+    pub serve: Option<std::net::SocketAddr>,
     /// One event per line, as JSON, on standard output.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// A line for every take, too.
+    #[arg(short, long, conflicts_with_all = ["json", "quiet"], help_heading = "Output")]
+    pub verbose: bool,
     /// Only errors.
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     pub quiet: bool,
@@ -295,9 +313,66 @@ pub(crate) struct Measure {
     /// Films that are damaged or incomplete are fine. Without it the exit code is 3.
     #[arg(long)]
     pub accept_damage: bool,
+    /// Make a page of what was measured [default: beside the film, as FILM.measured.html], and beside it a file
+    /// with all scores, which ends in json.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<Option<PathBuf>>,
+    /// Draw the timeline of the film as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Replace an existing report.
+    #[arg(short = 'y', long)]
+    pub overwrite: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// The film, its records, or the folder of a job that runs or was stopped.
+    pub film: PathBuf,
+    /// The page to make [default: beside the film, as FILM.retake.html].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Draw the timeline as SVG; without --output there is no page then.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Replace existing files.
+    #[arg(short = 'y', long)]
+    pub overwrite: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Compare {
+    /// The source film.
+    pub reference: PathBuf,
+    /// The films to compare; NAME=FILE makes a film a point of the curve NAME, and four points of two curves give
+    /// a BD-rate.
+    #[arg(num_args = 2..=retake::report::MOST_FILMS, required = true)]
+    pub films: Vec<PathBuf>,
+    /// The page to make [default: beside the first film, as FILM.compared.html].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// vmaf, xpsnr, psnr, ssim, ssimulacra2.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// How the frames of a unit become one score.
+    #[arg(long, value_name = "mean|p5|min", default_value = "mean")]
+    pub floor: String,
+    /// The films were made of the source from this place on: seconds (12.5), a time (1:02:03.5) or a frame
+    /// (300f).
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    pub from: Option<FilmPosition>,
+    /// The films were made of the source up to this place.
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    pub to: Option<FilmPosition>,
+    /// Let playlists (.m3u8, .mpd, .ffconcat) name other files, and open those, too.
+    #[arg(long)]
+    pub allow_references: bool,
+    /// Replace an existing page.
+    #[arg(short = 'y', long)]
+    pub overwrite: bool,
 }
 
 /// A number with an optional factor: 350k, 4M, 1.5G; with an i, powers of 1024: 8Gi.

@@ -5,6 +5,8 @@ use crate::encoders;
 use crate::exit::{UNMET, Usage};
 use crate::output;
 use crate::progress::Progress;
+use crate::report::EncodeReport;
+use crate::serve::Server;
 use crate::signals;
 use anyhow::{Context, Result};
 use retake::property::Property;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
+    let report = EncodeReport::of(args)?;
     #[cfg(feature = "restate")]
     if let Some(engine) = args.on.as_deref().filter(|on| on.starts_with("restate:")) {
         return crate::remote::encode(args, engine);
@@ -27,16 +30,23 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     };
     let progress = Arc::new(progress(args)?);
     let (told, json) = (progress.clone(), args.json);
-    let export = builder(args)?
-        .run_on(run_on(args)?)
-        .stop(&stop)
-        .on_event(move |event| if json { print_json(event) } else { told.show(event) });
+    let server = args.serve.map(|address| Server::start(address, args)).transpose()?;
+    let shown = server.clone();
+    let export = builder(args)?.run_on(run_on(args)?).stop(&stop).on_event(move |event| {
+        if let Some(server) = &shown {
+            server.hear(event);
+        }
+        if json { print_json(event) } else { told.show(event) }
+    });
     let summary = export.build().run();
     progress.end();
     let summary = summary.map_err(|error| match error {
         RunError::Failed(error) => anyhow::Error::from(error),
         RunError::AlreadyStarted(error) => error.into(),
     })?;
+    if let Some(report) = report {
+        report.make(args, &stop)?;
+    }
     Ok(code(summary.outcome))
 }
 

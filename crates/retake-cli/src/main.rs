@@ -1,6 +1,7 @@
 //! `retake` is the last, thin layer: it takes flags, runs an export, and prints progress and a table.
 
 mod args;
+mod compare;
 mod encode;
 mod encoders;
 mod exit;
@@ -12,6 +13,8 @@ mod properties;
 #[cfg(feature = "restate")]
 mod remote;
 mod replan;
+mod report;
+mod serve;
 mod signals;
 mod table;
 mod worker;
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
         args::Command::Encoders(args) => encoders::run(&args),
         args::Command::Measure(args) => measure::run(&args),
         args::Command::Replan(args) => replan::run(&args),
+        args::Command::Compare(args) => compare::run(&args),
+        args::Command::Report(args) => report::run(&args),
         args::Command::Worker(args) => worker::run(&args),
         #[cfg(feature = "restate")]
         args::Command::Status(job) => remote::status(&job),

@@ -3,9 +3,11 @@
 use crate::args::{Measure, range};
 use crate::exit::{Stopped, UNMET, Usage};
 use crate::output;
+use crate::report::Wanted;
 use crate::signals;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use retake::report::FilmPair;
 use retake::{ExportError, Measurement, Pooling};
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -19,6 +21,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     if !(args.unit.is_finite() && args.unit > 0.0) {
         return Err(Usage("--unit: a number of seconds above 0 is needed".into()).into());
     }
+    let wanted = Wanted::of_measure(args)?;
     let stop = signals::stop_flag(Stopped)?;
     // indicatif hides the bar where standard error is no terminal
     let bar = ProgressBar::new_spinner();
@@ -79,5 +82,18 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         }
     }
     output::print(&text);
+    if let Some(wanted) = wanted {
+        let mut report = score.report(&args.reference, &args.film, args.quality);
+        report.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let pair = FilmPair::new(&args.reference, &args.film, range(args.from, args.to));
+        let detail = &score.detail;
+        let scores: Vec<(u64, f64)> = (0..).zip(detail.scores.iter().copied()).collect();
+        let added = pair.add_to(&mut report, Some(&scores), |frame| score.seconds_of(frame), &stop);
+        wanted.note_loss(&mut report, added.err());
+        let frames = serde_json::json!({ "scores": score, "frames": {
+            "score": detail.scores, "seconds": detail.seconds, "bytes": detail.bytes,
+        }});
+        wanted.save(report, Some(&serde_json::to_string(&frames)?))?;
+    }
     Ok(if below > 0 || damaged { ExitCode::from(UNMET) } else { ExitCode::SUCCESS })
 }

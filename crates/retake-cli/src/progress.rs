@@ -9,6 +9,7 @@ use std::sync::Mutex;
 pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
+    verbose: bool,
     state: Mutex<State>,
 }
 
@@ -48,7 +49,7 @@ impl Progress {
             );
             bar.println(output::one_line(&text));
         }
-        Self { bar, quiet, state: Mutex::default() }
+        Self { bar, quiet, verbose: args.verbose, state: Mutex::default() }
     }
 
     pub(crate) fn show(&self, event: &Event) {
@@ -86,7 +87,15 @@ impl Progress {
                 self.bar.inc(*frames);
             }
             Event::Waiting { reason } => self.say(&format!("all takes wait: {reason}")),
-            Event::TakeFinished { range, bytes, kept, pass, .. } => {
+            Event::TakeFinished { range, bytes, kept, pass, quality, score, .. } => {
+                if self.verbose {
+                    let number = |name: &str, value: &Option<f64>| {
+                        value.map_or(String::new(), |value| format!(", {name} {value:.2}"))
+                    };
+                    let (quality, score) = (number("quality", quality), number("score", score));
+                    let kept = if *kept { ", from an earlier run" } else { "" };
+                    self.say(&format!("take of {range}{quality}{score}, {bytes} bytes{kept}"));
+                }
                 if *pass == 1 {
                     state.bytes += bytes;
                     state.taken += range.len();

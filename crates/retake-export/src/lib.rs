@@ -27,6 +27,7 @@ mod passes;
 mod progress;
 pub mod records;
 mod replan;
+pub mod report;
 mod resumable;
 mod scorers;
 #[cfg(any(test, feature = "simulation"))]
@@ -48,7 +49,7 @@ pub use job::folder::JobDescription;
 pub use job::identity::{AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::preset::ExportPreset;
 pub use job::request::Target;
-pub use measure::{FilmScore, Measurement, UnitScore};
+pub use measure::{FilmScore, MeasuredFrames, Measurement, UnitScore};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use output::hls::fuzzing;

@@ -7,7 +7,7 @@ use crate::objects::ObjectStore;
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, ReaderOptions};
+use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, ReaderOptions, SampleReader};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
@@ -35,6 +35,26 @@ pub struct FilmScore {
     pub reference_findings: Vec<Finding>,
     /// The same of the film.
     pub film_findings: Vec<Finding>,
+    /// What was measured of each frame, for reports. Left out of the form in which scores are written.
+    #[serde(skip)]
+    pub detail: MeasuredFrames,
+}
+
+/// What a measurement knows of each frame, in the order in which they are shown.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MeasuredFrames {
+    /// The score of each.
+    pub scores: Vec<f64>,
+    /// When each is shown in the reference, in seconds from the first one.
+    pub seconds: Vec<f64>,
+    /// The bytes of each in the film; empty where its samples cannot be told apart.
+    pub bytes: Vec<u64>,
+    /// How long all of them last, in seconds.
+    pub duration: f64,
+    /// Frames in a second, on average.
+    pub frame_rate: f64,
+    /// Bytes of the film's file; 0 where they are not known.
+    pub file_bytes: u64,
 }
 
 /// The score of a unit.
@@ -163,11 +183,14 @@ impl Measurement {
         let mut finder = UnitFinder::new(a.time_base, rule, 0, shortest_scene(rate));
         let mut units = Vec::new();
         let mut frames = 0u64;
+        let (mut shown, mut last) = (Vec::new(), 0);
         loop {
             self.stop.check()?;
             let (reference, film) = (references.next()?, films.next()?);
             if let Some(frame) = &reference {
                 finder.push(frame.index, frame.pts, &SmallPicture::of(&frame.picture));
+                shown.push(a.time(frame.pts).seconds());
+                last = frame.duration;
             }
             while let Some(found) = finder.next(reference.is_none()) {
                 units.extend(units_of(found));
@@ -190,6 +213,17 @@ impl Measurement {
         let range = FrameRange::new(0, frames);
         let scores = scorer.finish().map_err(|source| ExportError::Quality { range, source })?;
         let scores = scores.complete().ok_or_else(|| ExportError::Internal("frames were left out".into()))?;
+        let first = shown.first().copied().unwrap_or(0.0);
+        shown.iter_mut().for_each(|seconds| *seconds -= first);
+        let last = if last > 0 { a.time(last).seconds() } else { 1.0 / rate };
+        let detail = MeasuredFrames {
+            duration: shown.last().map_or(0.0, |shown| shown + last),
+            seconds: shown,
+            bytes: sample_sizes(&other, frames).unwrap_or_default(),
+            frame_rate: rate,
+            file_bytes: other.file_size,
+            scores: Vec::new(),
+        };
         let unit = |range: FrameRange| {
             let score = self.pool.pool(&scores[range.start as usize..range.end as usize]);
             UnitScore { range, score }
@@ -204,6 +238,7 @@ impl Measurement {
             units: units.into_iter().map(unit).collect(),
             reference_findings: references.findings(),
             film_findings: films.findings(),
+            detail: MeasuredFrames { scores, ..detail },
         })
     }
 
@@ -220,6 +255,18 @@ impl Measurement {
         let (shorter, longer) = if reference_is_shorter { (reference, film) } else { (film, reference) };
         RequestError::LengthsDiffer { shorter, longer, frames }
     }
+}
+
+/// Returns the bytes of each sample of a film's video in the order in which they are shown; `None` where there is
+/// not one for each frame.
+fn sample_sizes(film: &FilmInfo, frames: u64) -> Option<Vec<u64>> {
+    let mut samples = SampleReader::open(film).ok()?;
+    let mut sizes = Vec::new();
+    while let Some(sample) = samples.next().ok()? {
+        sizes.push((sample.pts, sample.data.len() as u64));
+    }
+    sizes.sort_by_key(|(shown, _)| *shown);
+    (sizes.len() as u64 == frames).then(|| sizes.into_iter().map(|(_, size)| size).collect())
 }
 
 fn units_of(found: Found) -> Vec<FrameRange> {

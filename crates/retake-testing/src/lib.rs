@@ -1,6 +1,7 @@
 //! What the tests of several crates share. It is a crate of its own because a test can see no other crate's
 //! tests.
 
+pub mod browser;
 mod clips;
 mod golden;
 pub mod object_server;

@@ -175,6 +175,18 @@ pub mod records {
     pub use retake_export::{AskedGoal, AskedPlace, AskedRange, JobDescription, RequestIdentity};
 }
 
+/// Reports: what became of a film, as data that a page or a drawing is made of.
+///
+/// [`Records::report`] makes one of the records of a job, [`FilmScore::report`] of a film that was measured;
+/// [`Report::render`](report::Report::render) is the page, [`Report::plot`](report::Report::plot) the drawing.
+pub mod report {
+    pub use retake_export::report::{FilmPair, PictureLoss, check_report, compare, save_report};
+    pub use retake_report::{
+        Asked, Chapter, ComparedFilm, Comparison, Cpu, Group, Histogram, MOST_FILMS, Metric, Moment, Pass,
+        Picture, Rate, Report, State, Take, Thumbnail, Unit, has_live_charts,
+    };
+}
+
 /// What there is to a metric: for those who write one, so that sessions of several passes judge by it what
 /// they encode.
 ///
@@ -228,10 +240,10 @@ pub use retake_compression::units::FrameRange;
 pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
-    ExportStatus, Fault, FilmScore, LengthEstimate, Measurement, Missed, Outcome, PassSummary,
-    QualitySummary, Replan, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag, StopReason, Summary,
-    TakeDone, TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools, replan, run_array_worker,
-    run_take, run_worker,
+    ExportStatus, Fault, FilmScore, LengthEstimate, MeasuredFrames, Measurement, Missed, Outcome,
+    PassSummary, QualitySummary, Replan, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag,
+    StopReason, Summary, TakeDone, TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools,
+    replan, run_array_worker, run_take, run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{
@@ -243,6 +255,7 @@ pub use retake_media::{
 pub use retake_quality::{
     MetricKind, Pooling, available as metrics, default_metric, missing as missing_metrics,
 };
+pub use retake_report::Report;
 
 /// The encoders of this build. Sessions with one of them convert pictures that it does not take as they are,
 /// and those of several passes judge what they encode by the metrics of this build.

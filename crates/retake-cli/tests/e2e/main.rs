@@ -27,6 +27,7 @@ mod range;
 mod rate;
 mod readers;
 mod records;
+mod report;
 mod resume;
 mod set;
 mod signals;
