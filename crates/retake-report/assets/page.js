@@ -251,6 +251,9 @@
     readout.hidden = false;
     readout.setAttribute("aria-live", spoken ? "polite" : "off");
     const place = element("div"), takes = element("div");
+    takes.tabIndex = 0;
+    takes.setAttribute("role", "region");
+    takes.setAttribute("aria-label", data.films ? "Films at this place" : "Takes of this unit");
     place.append(element("b", "Frame " + frame + " at " + clock(seconds)));
     const which = data.together > 1 ? "The worst of the units in frames " : "Unit " + (cursorUnit + 1) + " of " + data.units.length + ", frames ";
     place.append(element("p", which + first + "–" + (end - 1) + ", " + clock(start) + "–" + clock(stop)));

@@ -27,7 +27,7 @@ text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;
 .rate{fill:#8a7fb0;fill-opacity:.35;stroke:#6f6499;stroke-width:1}.limit{stroke:#c8501e;stroke-width:1.3;stroke-dasharray:5 3}
 .chapter{stroke:#9aa4ae;stroke-width:1;stroke-dasharray:2 3}.join{stroke:#9aa4ae;stroke-width:1}
 @media (prefers-color-scheme:dark){text{fill:#a3adb8}.ground{fill:#15191e}.name{fill:#e6eaee}.grid{stroke:#2b323a}
-.met{fill:#5fa3cc}.below{fill:#ef8150}.spread{fill:#2f4a5c}.ghost{fill:#333d47}.earlier{stroke:#7e8d99}.inside{stroke:#14384f}
+.met{fill:#4b8fbd}.below{fill:#ef8150}.spread{fill:#2f4a5c}.ghost{fill:#333d47}.earlier{stroke:#7e8d99}.inside{stroke:#14384f}
 .floor{stroke:#e6eaee}.rate{fill:#a59bd0;stroke:#a59bd0}.limit{stroke:#ef8150}}
 ";
 
