@@ -1,5 +1,5 @@
-//! Puts the script and the style of a page together, and tells the page their hashes, by which a browser knows
-//! them from any other script.
+//! Puts the script and the style of a page together, and tells the page their hashes, by which a browser
+//! knows them from any other script.
 //!
 //! The charts that answer to a pointer are drawn by uPlot (MIT licence), which is no part of this repository
 //! and is never downloaded by a build: `scripts/uplot` installs it below the target folder, and the variable
@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns script and style of uPlot, from the folder that the variable names, or else from the target folder.
+/// Returns script and style of uPlot, from the folder that the variable names, or else from the target
+/// folder.
 fn uplot(out: &Path) -> Result<[String; 2], String> {
     let below = |folder: &Path| folder.join("uplot/node_modules/uplot/dist");
     let folder = match env::var_os("RETAKE_UPLOT").filter(|folder| !folder.is_empty()) {

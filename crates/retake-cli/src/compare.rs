@@ -61,7 +61,8 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the name of a film, that of its curve, and its path. A file whose own name holds a `=` is that file.
+/// Returns the name of a film, that of its curve, and its path. A file whose own name holds a `=` is that
+/// file.
 fn named(film: &Path) -> (String, String, PathBuf) {
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     match film.to_str().and_then(|text| text.split_once('=')) {

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    // A folder of a job has its page where the film has it, whose name is that of the folder without its ending.
+    // A folder of a job has its page where the film has it, whose name is that of the folder without its
+    // ending.
     let film = match args.film.extension().is_some_and(|ending| ending == "retake") {
         true => args.film.with_extension(""),
         false => strip_ending(&args.film, ".retake.json"),

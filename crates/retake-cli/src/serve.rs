@@ -1,9 +1,9 @@
 //! `encode --serve` shows the report of a job while it runs.
 //!
-//! The page is made of what the job folder holds, each time that somebody asks for it, so that the job itself has no
-//! part in it. It can be read and nothing else. A page of another site must not read it through a browser
-//! of this machine, so the name that it was asked for has to be the address; and where other machines reach the
-//! address, whoever asks has to know a secret.
+//! The page is made of what the job folder holds, each time that somebody asks for it, so that the job itself
+//! has no part in it. It can be read and nothing else. A page of another site must not read it through a
+//! browser of this machine, so the name that it was asked for has to be the address; and where other machines
+//! reach the address, whoever asks has to know a secret.
 
 use crate::args::Encode;
 use crate::exit::Usage;

@@ -257,8 +257,8 @@ impl Measurement {
     }
 }
 
-/// Returns the bytes of each sample of a film's video in the order in which they are shown; `None` where there is
-/// not one for each frame.
+/// Returns the bytes of each sample of a film's video in the order in which they are shown; `None` where
+/// there is not one for each frame.
 fn sample_sizes(film: &FilmInfo, frames: u64) -> Option<Vec<u64>> {
     let mut samples = SampleReader::open(film).ok()?;
     let mut sizes = Vec::new();

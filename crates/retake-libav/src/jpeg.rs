@@ -13,8 +13,8 @@ use std::ptr;
 /// The quantizers that are tried in turn, from the best one, until a file is small enough.
 const QUANTIZERS: [i32; 7] = [2, 3, 5, 8, 12, 18, 31];
 
-/// Colours of JPEG files: the matrix of BT.601 in full range, chroma in the middle of its block. Primaries and
-/// curve stay those of the picture, because a file of JPEG without a profile says nothing of them.
+/// Colours of JPEG files: the matrix of BT.601 in full range, chroma in the middle of its block. Primaries
+/// and curve stay those of the picture, because a file of JPEG without a profile says nothing of them.
 const COLOUR: Colour = Colour {
     primaries: 2,
     transfer: 2,
@@ -62,8 +62,8 @@ impl JpegEncoder {
         Self::default()
     }
 
-    /// Encodes a picture in the shape that a screen shows it in, at most so wide, and as well as so many bytes
-    /// allow.
+    /// Encodes a picture in the shape that a screen shows it in, at most so wide, and as well as so many
+    /// bytes allow.
     ///
     /// # Errors
     /// Returns [`JpegError::Encoder`] if even the coarsest file has more than `most` bytes.
@@ -105,8 +105,8 @@ fn encode(picture: &mut WritableBuffer, quantizer: i32, out: &mut [u8]) -> Resul
     }
     planes.data = picture.planes_mut().map(<[u8]>::as_mut_ptr);
     let mut size = 0;
-    // SAFETY: each plane has all rows of a picture of this size at its stride, and is only read; `out` has the
-    // room that is stated. All are borrowed until the call returns.
+    // SAFETY: each plane has all rows of a picture of this size at its stride, and is only read; `out` has
+    // the room that is stated. All are borrowed until the call returns.
     attempt(|| unsafe { ffi::rt_jpeg(&planes, quantizer, out.as_mut_ptr(), out.len(), &mut size) })
         .map_err(|failure| failure.message().to_owned())?;
     Ok(size)

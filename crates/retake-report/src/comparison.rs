@@ -1,5 +1,5 @@
-//! Several encodes of one source side by side: their scores and rates over each other, who is better where, and
-//! what each saves against the others where there are enough points for that.
+//! Several encodes of one source side by side: their scores and rates over each other, who is better where,
+//! and what each saves against the others where there are enough points for that.
 
 use crate::model::{Metric, Rate};
 use crate::page::{Shell, section_notes};
@@ -118,8 +118,8 @@ impl Comparison {
         format!("{}. {}.", films.join("; "), where_best.join("; "))
     }
 
-    /// Returns the BD-rate of each pair of curves with enough points: the names of both, and how many per cent
-    /// more bits the first takes for the same score than the second.
+    /// Returns the BD-rate of each pair of curves with enough points: the names of both, and how many per
+    /// cent more bits the first takes for the same score than the second.
     pub fn bd_rates(&self) -> Vec<(String, String, f64)> {
         let mut curves: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
         for film in &self.films {
@@ -323,8 +323,8 @@ fn bd_rate(points: &[(f64, f64)], against: &[(f64, f64)]) -> Option<f64> {
     Some(((sum / f64::from(STEPS)).exp() - 1.0) * 100.0)
 }
 
-/// A curve through points that rises wherever they do (Fritsch and Carlson, with the harmonic means that Fritsch
-/// and Butland chose for the slopes).
+/// A curve through points that rises wherever they do (Fritsch and Carlson, with the harmonic means that
+/// Fritsch and Butland chose for the slopes).
 struct Monotone {
     points: Vec<(f64, f64)>,
     slopes: Vec<f64>,

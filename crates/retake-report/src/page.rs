@@ -1,7 +1,7 @@
 //! The page: all that a report says, in one file that needs no network.
 //!
-//! Its security policy allows the script and the style of this build alone, by their hashes, so that a text of
-//! a source that came into the markup by a mistake of this crate would be shown, and never obeyed.
+//! Its security policy allows the script and the style of this build alone, by their hashes, so that a text
+//! of a source that came into the markup by a mistake of this crate would be shown, and never obeyed.
 
 use crate::model::{Moment, Pass, Picture, Report, State};
 use crate::sentence::Mood;

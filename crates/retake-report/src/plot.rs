@@ -1,5 +1,5 @@
-//! Still drawings of the charts, as SVG: what a page shows without a script and on paper, and what goes into a
-//! README or an issue by itself.
+//! Still drawings of the charts, as SVG: what a page shows without a script and on paper, and what goes into
+//! a README or an issue by itself.
 
 use crate::model::{Histogram, Report};
 use crate::text::{Markup, bit_rate, number, place, put};
@@ -110,8 +110,8 @@ impl Report {
         if let Some(rate) = &self.rate {
             let top = ground + GAP;
             ground = top + RATES;
-            // Drawings cannot show more columns than they are wide, so seconds are put together: their mean and
-            // their highest would be two charts, and the highest is what a limit is about.
+            // Drawings cannot show more columns than they are wide, so seconds are put together: their mean
+            // and their highest would be two charts, and the highest is what a limit is about.
             let together = rate.bytes_by_second.len().div_ceil(480).max(1);
             let groups = rate.bytes_by_second.chunks(together);
             let values: Vec<f64> =

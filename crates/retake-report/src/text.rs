@@ -1,5 +1,5 @@
-//! How text and numbers come into a page: names, titles and tags of a source are anybody's, so that nothing is
-//! written into markup but through this module.
+//! How text and numbers come into a page: names, titles and tags of a source are anybody's, so that nothing
+//! is written into markup but through this module.
 
 use std::fmt::{self, Display, Write};
 
@@ -7,8 +7,8 @@ use std::fmt::{self, Display, Write};
 #[derive(Debug, Default)]
 pub(crate) struct Markup(String);
 
-/// Writes a literal with values in it, as `format!` does. Each value is escaped, so that it can neither be markup
-/// nor end the attribute that it stands in.
+/// Writes a literal with values in it, as `format!` does. Each value is escaped, so that it can neither be
+/// markup nor end the attribute that it stands in.
 macro_rules! put {
     ($markup:expr, $literal:literal $(, $value:expr)* $(,)?) => {
         $markup.write(format_args!($literal $(, $crate::text::Escaped(&$value))*))

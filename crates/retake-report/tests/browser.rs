@@ -1,5 +1,5 @@
-//! Pages in a real browser: what is drawn, what answers to pointer and keyboard, what a screen reader finds, and
-//! that no text of a film is ever more than text.
+//! Pages in a real browser: what is drawn, what answers to pointer and keyboard, what a screen reader finds,
+//! and that no text of a film is ever more than text.
 
 use retake_report::{
     Asked, Chapter, Cpu, Group, Histogram, Metric, Moment, Pass, Picture, Rate, Report, Take, Thumbnail, Unit,

@@ -18,8 +18,8 @@ pub fn browse(page: impl AsRef<Path>, shots: &Path) -> Option<Value> {
     Some(serde_json::from_slice(&run.stdout).expect("scripts/browser prints JSON"))
 }
 
-/// Asserts what holds of every page: no complaint, no request, nothing that a screen reader stumbles over, still
-/// drawings for paper, and, where `live`, charts that are drawn and answer to pointer and keyboard.
+/// Asserts what holds of every page: no complaint, no request, nothing that a screen reader stumbles over,
+/// still drawings for paper, and, where `live`, charts that are drawn and answer to pointer and keyboard.
 pub fn assert_sound(seen: &Value, live: bool) {
     assert_eq!(seen["errors"], Value::Array(Vec::new()), "the browser complains");
     assert_eq!(seen["requests"], Value::Array(Vec::new()), "the page asks the network");

@@ -178,7 +178,8 @@ pub mod records {
 /// Reports: what became of a film, as data that a page or a drawing is made of.
 ///
 /// [`Records::report`] makes one of the records of a job, [`FilmScore::report`] of a film that was measured;
-/// [`Report::render`](report::Report::render) is the page, [`Report::plot`](report::Report::plot) the drawing.
+/// [`Report::render`](report::Report::render) is the page, [`Report::plot`](report::Report::plot) the
+/// drawing.
 pub mod report {
     pub use retake_export::report::{FilmPair, PictureLoss, check_report, compare, save_report};
     pub use retake_report::{

@@ -18,8 +18,8 @@ fn look(studio: &Studio, page: &str) -> Option<Value> {
     Some(seen)
 }
 
-/// The page of a film has all units, ten pairs of pictures at most, and its numbers are those of the summary. It
-/// can be made again from the records alone, and is the same then.
+/// The page of a film has all units, ten pairs of pictures at most, and its numbers are those of the summary.
+/// It can be made again from the records alone, and is the same then.
 #[test]
 fn a_page_beside_the_film() {
     let Some(studio) = Studio::open() else { return };

@@ -1,7 +1,7 @@
 //! Fills reports: from the records of a job, or from the scores of a film that was measured.
 //!
-//! What a report says follows from records alone (`of_records`), and from scores (`of_scores`). Its pictures come
-//! from source and film, where both are still there (`pictures`). `retake-report` makes the page.
+//! What a report says follows from records alone (`of_records`), and from scores (`of_scores`). Its pictures
+//! come from source and film, where both are still there (`pictures`). `retake-report` makes the page.
 
 mod of_records;
 mod of_scores;
@@ -47,8 +47,8 @@ pub fn check_report(path: &Path, overwrite: bool) -> Result<(), ExportError> {
 /// Puts a page or a drawing at `path`, whole or not at all.
 ///
 /// # Errors
-/// [`RequestError::OutputExists`] where something is there that is not to be replaced; [`ExportError::File`] where
-/// it cannot be written.
+/// [`RequestError::OutputExists`] where something is there that is not to be replaced; [`ExportError::File`]
+/// where it cannot be written.
 pub fn save_report(path: &Path, text: &str, overwrite: bool) -> Result<(), ExportError> {
     let target = target(path, overwrite);
     target.check().map_err(|error| failed(path, error))?;

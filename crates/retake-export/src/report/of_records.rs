@@ -16,8 +16,8 @@ const LONGEST_TEXT: usize = 400;
 const MOST_LINES: usize = 200;
 
 impl Records {
-    /// Makes a report of the records. It has no pictures: [`FilmPair::add_to`](crate::report::FilmPair::add_to)
-    /// adds them.
+    /// Makes a report of the records. It has no pictures:
+    /// [`FilmPair::add_to`](crate::report::FilmPair::add_to) adds them.
     pub fn report(&self) -> Report {
         let clock = FrameClock::of(self);
         let name = |path: &Path| {
@@ -187,8 +187,8 @@ impl Records {
         Some(rate)
     }
 
-    /// Returns the scores of single frames of the film as it is, where all units have them: the frame, how many
-    /// frames it stands for, and the score.
+    /// Returns the scores of single frames of the film as it is, where all units have them: the frame, how
+    /// many frames it stands for, and the score.
     pub(super) fn frame_scores(&self) -> Option<Vec<(u64, u64, f64)>> {
         let mut scores = Vec::new();
         for unit in &self.units {

@@ -91,8 +91,8 @@ impl FilmScore {
     }
 }
 
-/// Puts the scores of several films of one source side by side. Each comes with its name and that of the curve which
-/// it is a point of; all have to be measured in one way, over the same units.
+/// Puts the scores of several films of one source side by side. Each comes with its name and that of the
+/// curve which it is a point of; all have to be measured in one way, over the same units.
 pub fn compare(reference: &Path, films: &[(String, String, FilmScore)]) -> Comparison {
     let name = reference.file_name().unwrap_or(reference.as_os_str());
     let mut comparison = Comparison::new(shortened(&name.to_string_lossy()), PROGRAM);

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 const THUMBNAILS: usize = 24;
 const THUMBNAIL_WIDTH: u32 = 160;
 const THUMBNAIL_BYTES: usize = 6_000;
-/// The most moments that are compared, how wide their pictures are, and the most bytes that one takes: of twenty
-/// of these a page has less than a megabyte.
+/// The most moments that are compared, how wide their pictures are, and the most bytes that one takes: of
+/// twenty of these a page has less than a megabyte.
 const MOMENTS: usize = 10;
 const MOMENT_WIDTH: u32 = 640;
 const MOMENT_BYTES: usize = 36_000;
@@ -55,8 +55,8 @@ impl FilmPair {
         Self { source: source.into(), film: film.into(), range }
     }
 
-    /// Finds the source and the film that records tell of: by the names that they were given, or else in the folder
-    /// of the records. Both have to be as they were.
+    /// Finds the source and the film that records tell of: by the names that they were given, or else in the
+    /// folder of the records. Both have to be as they were.
     ///
     /// # Errors
     /// [`PictureLoss::Gone`] names the one that is not found.
@@ -82,8 +82,8 @@ impl FilmPair {
         Ok(Self { source, film, range })
     }
 
-    /// Adds thumbnails and the worst moments to a report. `scores` are frames with their scores, from which the
-    /// moments are chosen; without any, the middle frames of the worst units are taken.
+    /// Adds thumbnails and the worst moments to a report. `scores` are frames with their scores, from which
+    /// the moments are chosen; without any, the middle frames of the worst units are taken.
     ///
     /// # Errors
     /// [`PictureLoss`] where there are none; the report is as good without them.
@@ -159,8 +159,8 @@ impl Frames {
         Ok(Self { film, first })
     }
 
-    /// Returns the frame that is shown at a time. It is asked for half a frame early, because the clocks of two
-    /// containers round differently.
+    /// Returns the frame that is shown at a time. It is asked for half a frame early, because the clocks of
+    /// two containers round differently.
     fn at(
         &mut self,
         seconds: f64,
@@ -177,8 +177,8 @@ impl Frames {
     }
 }
 
-/// Chooses frames at the beginnings of scenes, spread over the film: the first scene of each equal part of it, and
-/// the beginning of a part in which none begins.
+/// Chooses frames at the beginnings of scenes, spread over the film: the first scene of each equal part of
+/// it, and the beginning of a part in which none begins.
 fn thumbnail_frames(report: &Report) -> Vec<u64> {
     let part = report.frames as f64 / THUMBNAILS as f64;
     let mut frames: Vec<u64> = (0..THUMBNAILS)
@@ -193,8 +193,8 @@ fn thumbnail_frames(report: &Report) -> Vec<u64> {
     frames
 }
 
-/// Chooses the worst frames of different units and moments: each with its score, and whether that is the score
-/// of its whole unit.
+/// Chooses the worst frames of different units and moments: each with its score, and whether that is the
+/// score of its whole unit.
 fn worst_moments(
     report: &Report,
     scores: Option<&[(u64, f64)]>,
