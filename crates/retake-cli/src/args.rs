@@ -313,8 +313,8 @@ pub(crate) struct Measure {
     /// Films that are damaged or incomplete are fine. Without it the exit code is 3.
     #[arg(long)]
     pub accept_damage: bool,
-    /// Make a page of what was measured [default: beside the film, as FILM.measured.html], and beside it a file
-    /// with all scores, which ends in json.
+    /// Make a page of what was measured [default: beside the film, as FILM.measured.html], and beside it a
+    /// file with all scores, which ends in json.
     #[arg(long, value_name = "FILE")]
     pub report: Option<Option<PathBuf>>,
     /// Draw the timeline of the film as SVG.
@@ -347,8 +347,8 @@ pub(crate) struct Report {
 pub(crate) struct Compare {
     /// The source film.
     pub reference: PathBuf,
-    /// The films to compare; NAME=FILE makes a film a point of the curve NAME, and four points of two curves give
-    /// a BD-rate.
+    /// The films to compare; NAME=FILE makes a film a point of the curve NAME, and four points of two curves
+    /// give a BD-rate.
     #[arg(num_args = 2..=retake::report::MOST_FILMS, required = true)]
     pub films: Vec<PathBuf>,
     /// The page to make [default: beside the first film, as FILM.compared.html].

@@ -1,4 +1,5 @@
 //! Pictures as files of JPEG, judged by another decoder: the program ffmpeg.
+#![allow(clippy::unwrap_used)] // everything here is a test
 
 use retake_libav::{JpegEncoder, JpegError};
 use retake_media::{
@@ -13,11 +14,12 @@ fn picture(format: PixelFormat, width: u32, height: u32, halves: [[u8; 3]; 2]) -
     let colour = Colour { primaries: 1, transfer: 1, matrix: 1, range: Range::Limited, ..Colour::default() };
     attributes.attachments = attributes.attachments.with(Attachment::Colour(colour));
     let mut buffer = WritableBuffer::create(&attributes).unwrap();
-    for plane in 0..3 {
+    let [left, right] = halves;
+    for (plane, (left, right)) in left.into_iter().zip(right).enumerate() {
         let (width, height) = if plane == 0 { (width, height) } else { (width / 2, height / 2) };
         for y in 0..height as usize {
             for (x, sample) in buffer.row_mut(plane, y).iter_mut().take(width as usize).enumerate() {
-                *sample = halves[usize::from(x >= width as usize / 2)][plane];
+                *sample = if x < width as usize / 2 { left } else { right };
             }
         }
     }

@@ -66,7 +66,14 @@ fn film(seconds: u64, title: &str) -> Report {
             takes.push(take(3, 92.6, 23.0, "still below the floor"));
         }
         let chosen = takes.len() - 1;
-        units.push(Unit { start, end, seconds: start as f64 / 25.0, scene: number % 3 == 0, takes, chosen });
+        units.push(Unit {
+            start,
+            end,
+            seconds: start as f64 / 25.0,
+            scene: number.is_multiple_of(3),
+            takes,
+            chosen,
+        });
         start = end;
     }
     let scores = units.iter().filter_map(|unit| Some((unit.chosen()?.score?, unit.frames())));
