@@ -41,6 +41,7 @@
 
   // ---- pictures side by side
   const pictures = () => {
+    root.classList.add("sliding");
     for (const figure of all(".moments figure")) {
       const [pair, slider] = [$(".pair", figure), $("input", figure)];
       slider.hidden = false;

@@ -5,11 +5,18 @@ use std::path::Path;
 use std::process::Command;
 
 /// Opens a page and uses it as a person does; `scripts/browser.mjs` tells what comes of it. Screenshots go to
-/// `shots`. `None`, with a visible word, if there is no browser.
-pub fn browse(page: impl AsRef<Path>, shots: &Path) -> Option<Value> {
+/// a folder of the name `name` in the one that `RETAKE_SCREENSHOTS` names, where somebody wants them. `None`,
+/// with a visible word, if there is no browser.
+pub fn browse(page: impl AsRef<Path>, name: &str) -> Option<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/browser");
-    let run =
-        Command::new(script).arg(page.as_ref()).arg(shots).output().expect("scripts/browser can be run");
+    let mut command = Command::new(script);
+    command.arg(page.as_ref());
+    if let Some(shots) = std::env::var_os("RETAKE_SCREENSHOTS") {
+        let shots = Path::new(&shots).join(name);
+        std::fs::create_dir_all(&shots).expect("a folder for screenshots can be made");
+        command.arg(shots);
+    }
+    let run = command.output().expect("scripts/browser can be run");
     if run.status.code() == Some(77) {
         eprintln!("SKIPPED: {}", String::from_utf8_lossy(&run.stderr).trim());
         return None;

@@ -13,7 +13,7 @@ const FLOOR: &str = "--metric psnr -q 36";
 
 /// Opens a page, and asserts what holds of all of them; `None` where there is no browser.
 fn look(studio: &Studio, page: &str) -> Option<Value> {
-    let seen = browse(studio.path(page), &studio.path("."))?;
+    let seen = browse(studio.path(page), page)?;
     assert_sound(&seen, retake::report::has_live_charts());
     Some(seen)
 }
