@@ -22,6 +22,13 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     let report = EncodeReport::of(args)?;
     #[cfg(feature = "restate")]
     if let Some(engine) = args.on.as_deref().filter(|on| on.starts_with("restate:")) {
+        if args.again.is_some()
+            || args.keep_takes
+            || args.keep_records.as_deref().is_some_and(|to| to != Path::new("no"))
+        {
+            let text = "--on restate: an engine keeps no records, and begins with none (--again, --keep-records, --keep-takes)";
+            return Err(Usage(text.into()).into());
+        }
         return crate::remote::encode(args, engine);
     }
     let stop = match args.on {
