@@ -199,7 +199,7 @@ pub(crate) struct Encode {
     /// One event per line, as JSON, on standard output.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// A line for every take, too.
+    /// A line for every take that runs, and one for every take that is done.
     #[arg(short, long, conflicts_with_all = ["json", "quiet"], help_heading = "Output")]
     pub verbose: bool,
     /// Only errors.

@@ -2,11 +2,18 @@
 
 use crate::args::Encode;
 use crate::{output, table};
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use retake::{EncoderInfo, Event, MetricKind, Pooling, Target};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
+
+/// How often the line of a running take is drawn again.
+const TICK: Duration = Duration::from_millis(500);
 
 pub(crate) struct Progress {
+    /// The bar, and below it a line for each running take where these are asked for.
+    lines: MultiProgress,
     bar: ProgressBar,
     quiet: bool,
     verbose: bool,
@@ -22,6 +29,8 @@ struct State {
     encoded: u64,
     bytes: u64,
     taken: u64,
+    /// The lines of running takes, by their first frames.
+    running: BTreeMap<u64, ProgressBar>,
 }
 
 impl Progress {
@@ -34,7 +43,8 @@ impl Progress {
         pool: Pooling,
     ) -> Self {
         let quiet = args.quiet || args.json;
-        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let lines = MultiProgress::new();
+        let bar = if quiet { ProgressBar::hidden() } else { lines.add(ProgressBar::no_length()) };
         if !quiet && !bar.is_hidden() {
             let target =
                 target.map_or("what is usual, or what properties ask for".into(), |one| one.to_string());
@@ -49,7 +59,7 @@ impl Progress {
             );
             bar.println(output::one_line(&text));
         }
-        Self { bar, quiet, verbose: args.verbose, state: Mutex::default() }
+        Self { lines, bar, quiet, verbose: args.verbose, state: Mutex::default() }
     }
 
     pub(crate) fn show(&self, event: &Event) {
@@ -86,8 +96,22 @@ impl Progress {
                 state.encoded += frames;
                 self.bar.inc(*frames);
             }
+            Event::TakeStarted { pass, start, end } if self.verbose => {
+                let line = self.lines.add(ProgressBar::no_length().with_style(take_style()));
+                let range =
+                    end.map_or(format!("frames {start}-"), |end| format!("frames {start}-{}", end - 1));
+                line.set_message(format!("take of {range}, pass {pass}"));
+                line.enable_steady_tick(TICK);
+                // one that is run again has a line already
+                if let Some(before) = state.running.insert(*start, line) {
+                    before.finish_and_clear();
+                }
+            }
             Event::Waiting { reason } => self.say(&format!("all takes wait: {reason}")),
             Event::TakeFinished { range, bytes, kept, pass, quality, score, .. } => {
+                if let Some(line) = state.running.remove(&range.start) {
+                    line.finish_and_clear();
+                }
                 if self.verbose {
                     let number = |name: &str, value: &Option<f64>| {
                         value.map_or(String::new(), |value| format!(", {name} {value:.2}"))
@@ -115,6 +139,7 @@ impl Progress {
             Event::Verifying { frames } => self.bar.set_position(*frames),
             // told while the job folder is still there, so that a run that dies now tells it again
             Event::Finished(summary) => {
+                self.end_takes(&mut state);
                 self.bar.finish_and_clear();
                 table::print(summary);
             }
@@ -138,7 +163,12 @@ impl Progress {
         self.bar.set_message(words.join(", "));
     }
 
+    fn end_takes(&self, state: &mut State) {
+        std::mem::take(&mut state.running).into_values().for_each(|line| line.finish_and_clear());
+    }
+
     pub(crate) fn end(&self) {
+        self.end_takes(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         self.bar.finish_and_clear();
     }
 }
@@ -147,6 +177,11 @@ fn style(unit: &str) -> ProgressStyle {
     let template = format!("{{bar:30}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
     // only the unit varies in the template, so it always parses; the default bar is no worse than a panic
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn take_style() -> ProgressStyle {
+    ProgressStyle::with_template("  {spinner} {msg}, {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn open_style() -> ProgressStyle {

@@ -43,6 +43,15 @@ pub enum Event {
         /// Why these ranges are encoded again.
         reason: String,
     },
+    /// A take has begun. It is not told of takes on other machines.
+    TakeStarted {
+        /// The pass.
+        pass: u32,
+        /// Its first frame.
+        start: u64,
+        /// The frame behind its last one, where that is known yet.
+        end: Option<u64>,
+    },
     /// More frames of the pass have been encoded.
     Encoded {
         /// The pass.
@@ -204,6 +213,9 @@ pub struct PassSummary {
     /// Why it was made, in words.
     #[serde(default)]
     pub reason: String,
+    /// The wall clock seconds that it took in this run: of takes that an earlier run made, next to none.
+    #[serde(default)]
+    pub wall_seconds: f64,
     /// Bytes of the film after it.
     pub video_bytes: u64,
     /// The worst unit after it.

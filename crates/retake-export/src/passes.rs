@@ -33,6 +33,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 /// Why the first pass is made.
 const WHOLE_FILM: &str = "the whole film";
@@ -82,6 +83,7 @@ impl<'j> Passes<'_, 'j> {
             max_passes: self.job.request.passes(),
             newest_only: false,
         };
+        let mut began = Instant::now();
         let again = self.job.request.again.as_deref();
         let again = again.map(|records| Again::plan(records, self.job, &mut brief)).transpose()?;
         let (map, mut units) = self.first_pass(journal, map, again.as_ref())?;
@@ -109,7 +111,9 @@ impl<'j> Passes<'_, 'j> {
                 }
                 continue;
             }
-            passes.push(pass_summary(number, &reason, &taken, &brief, &states, &plan));
+            let why_and_how_long = (reason.as_str(), began.elapsed().as_secs_f64());
+            passes.push(pass_summary(number, why_and_how_long, &taken, &brief, &states, &plan));
+            began = Instant::now();
             if plan.retakes.is_empty() {
                 let takes = choose(&units, &plan.ship);
                 let units = units.into_iter().map(|unit| unit.takes).collect();
@@ -352,6 +356,10 @@ impl<'j> Passes<'_, 'j> {
 
     fn tell_progress(&self, pass: u32, progress: &Progress<'_>) {
         let (take, kept) = match *progress {
+            Progress::Began(ticket, range) => {
+                let (start, end) = (ticket.0, range.map(|range| range.end));
+                return (self.tell)(Event::TakeStarted { pass, start, end });
+            }
             Progress::Encoded(frames) => return (self.tell)(Event::Encoded { pass, frames }),
             Progress::Waiting(reason) => return (self.tell)(Event::Waiting { reason: reason.to_owned() }),
             Progress::Made(take) => (take, false),

@@ -107,7 +107,7 @@ fn below(floor: Option<f64>, units: &[UnitState], plan: &Plan) -> Option<usize> 
 /// What a pass did, which encoded the units `taken`, and what would be shipped after it.
 pub(crate) fn pass_summary(
     pass: u32,
-    reason: &str,
+    (reason, wall_seconds): (&str, f64),
     taken: &[usize],
     brief: &Brief,
     units: &[UnitState],
@@ -118,6 +118,7 @@ pub(crate) fn pass_summary(
         takes: taken.len(),
         frames: taken.iter().map(|&unit| units[unit].range.len()).sum(),
         reason: reason.to_owned(),
+        wall_seconds,
         video_bytes: shipped(units, plan).map(|(_, trial)| trial.bytes).sum(),
         worst: worst(units, plan).map(|(_, score)| score),
         below: below(floor_of(brief), units, plan),

@@ -113,7 +113,7 @@ impl Records {
                 worst: pass.worst,
                 below: pass.below.map(|below| below as u64),
                 cpu: cpu_of(pass.pass),
-                wall_seconds: None,
+                wall_seconds: (pass.wall_seconds > 0.0).then_some(pass.wall_seconds),
             })
             .collect();
     }

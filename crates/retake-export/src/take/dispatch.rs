@@ -31,6 +31,8 @@ pub(crate) enum Supply {
 
 /// What is told while takes run.
 pub(crate) enum Progress<'a> {
+    /// A take is being run from now on; its frames, where they are known.
+    Began(Ticket, Option<FrameRange>),
     /// So many more frames went into an encoder.
     Encoded(u64),
     /// All takes wait, for this reason.
@@ -74,6 +76,11 @@ impl Dispatch<'_> {
             }
             match self.executor.next_report(PATIENCE) {
                 None => {}
+                Some(TakeReport::Began(ticket)) => {
+                    let request = state.outstanding.get(&ticket).and_then(Option::as_ref);
+                    let range = request.map(|request| request.description.range);
+                    told(Progress::Began(ticket, range));
+                }
                 Some(TakeReport::Encoded(frames)) => told(Progress::Encoded(frames)),
                 Some(TakeReport::Waiting(reason)) => told(Progress::Waiting(&reason)),
                 Some(TakeReport::Outcome(ticket, outcome)) => self.outcome(&mut state, ticket, outcome, told),

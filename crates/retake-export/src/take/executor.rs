@@ -48,6 +48,9 @@ pub(crate) enum TakePlace {
 /// What an executor tells.
 #[derive(Debug)]
 pub(crate) enum TakeReport {
+    /// A take is being run from now on. A hint for people: it may be left out, and comes again when a take is
+    /// run again.
+    Began(Ticket),
     /// So many more frames went into an encoder. A hint for people: it may be left out, and counts again when
     /// a take is run again.
     Encoded(u64),
@@ -142,7 +145,7 @@ pub(crate) mod suite {
     fn next(executor: &dyn Executor) -> Option<(Ticket, TakeOutcome)> {
         match executor.next_report(PATIENCE)? {
             TakeReport::Outcome(ticket, outcome) => Some((ticket, outcome)),
-            TakeReport::Encoded(_) | TakeReport::Waiting(_) => None,
+            TakeReport::Began(_) | TakeReport::Encoded(_) | TakeReport::Waiting(_) => None,
         }
     }
 

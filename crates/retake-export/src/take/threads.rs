@@ -140,6 +140,7 @@ impl Shared {
     /// too.
     fn work(&self, reports: &Sender<TakeReport>) {
         while let Some(WaitingTake { ticket, work }) = self.queue.next() {
+            let _ = reports.send(TakeReport::Began(ticket));
             let outcome = catch_unwind(AssertUnwindSafe(|| self.run(work, reports)));
             let outcome = outcome.unwrap_or_else(|_| {
                 TakeOutcome::Failed(ExportError::Internal(format!("the take at frame {} panicked", ticket.0)))

@@ -146,7 +146,10 @@ impl Shared {
         while let Some(WaitingTake { ticket, work }) = self.queue.next() {
             let outcome = match work {
                 _ if self.is_cancelled() => TakeOutcome::Cancelled,
-                Work::Described(description) => self.run(&mut process, description, reports),
+                Work::Described(description) => {
+                    let _ = reports.send(TakeReport::Began(ticket));
+                    self.run(&mut process, description, reports)
+                }
                 // frames in the memory of this process are of no use to another one
                 Work::Scouted(..) => TakeOutcome::Lost("its frames cannot be handed on".into()),
             };
