@@ -318,7 +318,7 @@ pub enum RequestError {
     /// Not even one take fits into the memory.
     #[error(
         "one take of this film with {encoder} needs about {} MB, and {memory} bytes are allowed: allow more, or choose a faster preset",
-        needed.div_ceil(1 << 20)
+        needed.div_ceil(1_000_000)
     )]
     MemoryTooSmall {
         /// The memory that is allowed, in bytes.

@@ -287,7 +287,7 @@ impl<'j> Passes<'_, 'j> {
                 self.workers.executor().ranges(),
             ),
             cores: &cores,
-            hands_on: matches!(self.workers, Workers::Threads(_)),
+            hands_on: self.job.hands_on && matches!(self.workers, Workers::Threads(_)),
             journal,
             map,
             stop: self.stop,
@@ -417,11 +417,11 @@ impl Scouted for FirstPass<'_> {
         (self.passes.tell)(Event::Indexed { frames });
     }
 
-    fn begin(&mut self, start: u64) {
+    fn begin(&mut self, start: u64, end: Option<u64>) {
         let Workers::Threads(threads) = self.passes.workers else { return };
         self.load.given.fetch_add(1, Ordering::Relaxed);
         let known = self.again.and_then(|again| again.first(start)).cloned();
-        let take = known.map_or_else(|| open_take(self.passes.job, start), OpenTake::from);
+        let take = known.map_or_else(|| open_take(self.passes.job, start, end), OpenTake::from);
         let ticket = Ticket(start);
         let supply = match self.passes.store.find(take.known()) {
             Some(kept) => Supply::Kept(Box::new(kept)),
@@ -651,6 +651,18 @@ mod tests {
             }
         }
         assert!(asked.into_inner() > 0, "no worker was asked for a range");
+    }
+
+    /// Whatever memory there is: whether the scout hands its frames on, or takes read them themselves.
+    #[test]
+    fn the_memory_changes_nothing() {
+        let came = [64 << 30, 98 << 20].map(|memory| {
+            let folder = tempfile::tempdir().unwrap();
+            let job = job(folder.path(), |request| request.memory = Some(memory));
+            (job.hands_on, with_threads(&job))
+        });
+        assert!(came[0].0 && !came[1].0, "both were worked on alike");
+        assert!(came[0].1 == came[1].1, "another film");
     }
 
     /// However many takes run at once.

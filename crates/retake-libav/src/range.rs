@@ -88,6 +88,7 @@ pub struct RangeReader {
     trust: Arc<SeekTrust>,
     way: Way,
     at: Option<At>,
+    start: u64,
     next: u64,
     end: u64,
     fallbacks: u32,
@@ -149,6 +150,7 @@ impl RangeReader {
             trust,
             way,
             at: None,
+            start,
             next: start,
             end,
             fallbacks: 0,
@@ -203,6 +205,13 @@ impl RangeReader {
             Err(error) => self.fall_back(error)?,
         }
         Ok(Advance::NotYet)
+    }
+
+    /// Goes back to the first frame of the range, for callers who have no memory for all of its frames and
+    /// need some of them twice.
+    pub fn restart(&mut self) {
+        self.next = self.start;
+        self.at = None;
     }
 
     /// Returns how often the reader had to start anew because a frame was not the right one.

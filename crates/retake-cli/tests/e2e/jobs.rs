@@ -1,6 +1,6 @@
 //! Job folders: who may work in them, with which settings, and how a person stops a job.
 
-use crate::common::{Studio, fast};
+use crate::common::{Studio, fast, ffmpeg};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,6 +30,38 @@ fn a28_one_two_and_four_takes_at_once_make_the_same_bytes() {
         let run = studio.encode(&format!("film.mkv -o jobs{jobs}.mp4 {flags} --jobs {jobs}"));
         assert_eq!(run.events()[0]["jobs"], jobs);
         assert!(studio.read("jobs1.mp4") == studio.read(&format!("jobs{jobs}.mp4")), "{jobs} jobs");
+    }
+}
+
+/// The memory and the number of takes at once change nothing in the film, whatever an encoder does before it
+/// codes a unit: correct itself (x264), look first (x265, SVT-AV1), or make a first pass over it (VP9). In
+/// the least budget that is enough the takes read their frames themselves.
+#[test]
+fn every_memory_makes_the_same_bytes() {
+    let Some(studio) = Studio::open() else { return };
+    ffmpeg(studio.path(".").as_path(), "-i film.mkv -map 0:v -c copy -frames:v 100 clip.mkv");
+    for encoder in crate::common::encoders() {
+        let encode = |memory: &str, jobs: u32| {
+            let flags = format!("{} --quality 90 --passes 2 --memory {memory} --jobs {jobs}", encoder.flags);
+            studio.retake(&format!("encode clip.mkv -o out.mp4 --overwrite --restart {flags} --json"))
+        };
+        // The least budget is the number in the refusal of a smaller one.
+        let refused = encode("1M", 1);
+        let words: Vec<&str> = refused.err.split_whitespace().collect();
+        let needed = words.windows(2).find(|pair| pair[1] == "MB,").map(|pair| pair[0]);
+        let least = format!("{}M", needed.unwrap());
+        let mut films = Vec::new();
+        for (memory, jobs) in [(least.as_str(), 8), ("2G", 1), ("8G", 2), ("64G", 8)] {
+            let run = encode(memory, jobs);
+            assert!([0, 3].contains(&run.code), "{} {memory}: {run:?}", encoder.name);
+            assert!(
+                memory != least || run.events()[0]["jobs"] == 1,
+                "{}: {memory} is not the least",
+                encoder.name
+            );
+            films.push(studio.read("out.mp4"));
+        }
+        assert!(films.iter().all(|film| *film == films[0]), "{}: other bytes", encoder.name);
     }
 }
 

@@ -40,8 +40,8 @@ pub(crate) fn held_back(rule: UnitRule, streaming: bool) -> u64 {
 pub(crate) trait Scouted {
     /// Takes the number of frames decoded so far.
     fn decoded(&mut self, frames: u64);
-    /// Begins a unit with this frame; its end may not be known yet.
-    fn begin(&mut self, start: u64);
+    /// Begins a unit with this frame; before frame `end` it ends, if that is known yet.
+    fn begin(&mut self, start: u64, end: Option<u64>);
     /// Takes the next frame of the unit.
     fn frame(&mut self, frame: ScoutedFrame);
     /// Ends the unit.
@@ -180,7 +180,7 @@ impl Join<'_> {
                         self.end_unit(unit);
                     }
                     if self.plan.streaming {
-                        self.handover.up_to(self.finder.open_unit(), frame);
+                        self.handover.up_to(self.finder.open_unit(), frame, None);
                     }
                 }
             }
@@ -241,7 +241,7 @@ struct Handover<'a> {
 impl Handover<'_> {
     /// Hands on all frames of a unit, and ends it; returns whether it has them.
     fn unit(&mut self, unit: FrameRange) -> bool {
-        let handed = self.up_to(unit.start, unit.end - 1);
+        let handed = self.up_to(unit.start, unit.end - 1, Some(unit.end));
         if handed {
             self.open = None;
             self.told.end();
@@ -250,11 +250,11 @@ impl Handover<'_> {
     }
 
     /// Hands on the frames up to and with `last`, which belong to the unit that starts at `start`; drops them
-    /// where the unit lacks others.
-    fn up_to(&mut self, start: u64, last: u64) -> bool {
+    /// where the unit lacks others. `end` is where the unit ends, if that is known.
+    fn up_to(&mut self, start: u64, last: u64, end: Option<u64>) -> bool {
         let handed = self.open == Some(start) || start >= self.whole_from;
         if handed && self.open != Some(start) {
-            self.told.begin(start);
+            self.told.begin(start, end);
             self.open = Some(start);
         }
         while self.waiting.front().is_some_and(|scouted| scouted.frame.index <= last) {

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The version of the folder's layout.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 pub(crate) const DESCRIPTION: &str = "job.json";
 const LOCK: &str = "lock";
 const FINISHED: &str = "finished.json";
@@ -66,8 +66,7 @@ pub struct JobDescription {
     /// The identity of the records of an earlier job that this one began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
-    /// Chosen when the job begins, from the memory that was there then; not compared, nor are the frames of a
-    /// first pass.
+    /// The rule by which units are cut.
     pub rule: UnitRule,
 }
 
@@ -151,15 +150,11 @@ impl JobFolder {
         Ok(folder)
     }
 
-    /// Begins the job, or carries it on where the folder holds the same one. Gives back the description that
-    /// counts.
+    /// Begins the job, or carries it on where the folder holds the same one. Gives the description back.
     pub(crate) fn claim(&mut self, wanted: JobDescription) -> Result<JobDescription, ExportError> {
         if let Some(found) = self.description()? {
-            let mut comparable = JobDescription { rule: found.rule, ..wanted };
-            // this number follows from the rule and the memory, so it is not the user's to repeat
-            comparable.settings.controls.first_pass = found.settings.controls.first_pass;
-            if comparable != found {
-                let differences = differences(&found, &comparable);
+            if wanted != found {
+                let differences = differences(&found, &wanted);
                 let folder = self.path().to_owned();
                 return Err(RequestError::JobOfOtherSettings { folder, differences }.into());
             }

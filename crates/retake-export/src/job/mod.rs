@@ -30,7 +30,7 @@ use crate::worker::root::SharedRoot;
 use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
 use objects::JobObjects;
-use plan::{budget, cores, first_pass, is_streaming, objective, shorter, unit_rule};
+use plan::{budget, cores, first_pass, objective, streams, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
@@ -56,6 +56,8 @@ pub(crate) struct Job {
     pub description: JobDescription,
     pub family: Family,
     pub scout: ScoutPlan,
+    /// Whether the scout hands its frames on to takes of this process.
+    pub hands_on: bool,
     /// How the film is divided among several scouts.
     pub ranges: RangePlan,
     /// The processors of this machine that the program may use.
@@ -131,23 +133,18 @@ impl Job {
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);
         let goal = request.target().goal();
-        // the units of an earlier job are known, and may be cut by a rule that needs to see all of a scene
-        let streaming = is_streaming(goal) && request.again.is_none();
-        let mut rule = unit_rule(&film, memory, goal, format, output.kind() == OutputKind::Stream);
-        settings.controls.first_pass = first_pass(request, &settings, rule, memory);
-        // shorter units cost bits, and are better than no film
-        while budget(request, &settings, rule, streaming, memory).is_err()
-            && let Some(shorter) = shorter(rule, &film)
-        {
-            rule = shorter;
-            settings.controls.first_pass = first_pass(request, &settings, rule, memory);
-        }
+        let rule = match &request.again {
+            Some(again) => again.job.rule,
+            None => unit_rule(&film, goal, output.kind() == OutputKind::Stream),
+        };
+        settings.controls.first_pass = first_pass(request, &settings, rule);
         let settings = make_acceptable(&*request.encoder, settings, &mut notes)?;
         if settings.reconstruct {
             // a metric may need larger pictures, or be left out of this build
             TakeScorer::open(&settings, request.metric, request.pool, 1).map_err(RequestError::Metric)?;
         }
-        budget(request, &settings, rule, streaming, memory)?;
+        let family = Family::of(info.name, request.metric.name(), info.quality);
+        let budget = budget(request, &family, &settings, rule, memory)?;
 
         let mut folder = match spool {
             Some(folder) => folder,
@@ -169,7 +166,6 @@ impl Job {
         let records = RecordsTarget::of(request);
         let source = source_identity(&film)?;
         records.iter().try_for_each(|records| records.check(request, &source))?;
-        let rule = request.again.as_ref().map_or(rule, |again| again.job.rule);
         let measured = request.target().is_measured();
         let wanted = JobDescription {
             source,
@@ -187,8 +183,6 @@ impl Job {
             again.fit(&wanted)?;
         }
         let description = folder.claim(wanted)?;
-        let rule = description.rule;
-        let budget = budget(request, &description.settings, rule, streaming, memory)?;
         let reader = reader_options(&film, format);
         let ranges = Ranges::new(&film, reader, budget.ranges, None).memory();
         let job = Self {
@@ -197,13 +191,14 @@ impl Job {
             folder,
             objects,
             reader,
-            family: Family::of(info.name, request.metric.name(), info.quality),
+            family,
             scout: ScoutPlan {
                 rule,
                 shortest: shortest_scene(film.video.frame_rate.to_f64()),
-                streaming,
+                streaming: streams(request),
                 permits: budget.permits,
             },
+            hands_on: budget.hands_on,
             ranges: budget.ranges,
             cores: cores(),
             jobs: budget.jobs,

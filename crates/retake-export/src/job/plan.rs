@@ -1,5 +1,8 @@
 //! How a job is worked on: the objective in numbers, the rule by which units are cut, and how many takes fit
 //! into the memory at once.
+//!
+//! Units and settings follow from film and request alone, because they decide what the film becomes. What
+//! follows from the memory is how many takes run at once, and how they come to their frames.
 
 use super::request::{Goal, Request};
 use super::source::{frames, seconds};
@@ -7,19 +10,23 @@ use crate::error::{ExportError, RequestError};
 use crate::index::ranges::RangePlan;
 use crate::index::scout::held_back;
 use crate::objects::object_address;
+use crate::take::probe::{KEPT_MEMORY, frames_of_a_look};
 use crate::worker::RunOn;
 use retake_compression::encoder::{EncoderInfo, EncoderSettings};
 use retake_compression::planner::Objective;
+use retake_compression::planner::curve::{Family, LookModel};
 use retake_compression::property::DataRateLimit;
 use retake_compression::rate_limit::HoldBack;
 use retake_compression::units::UnitRule;
 use retake_libav::FilmInfo;
-use retake_media::{PixelFormat, Time};
-use retake_quality::MetricKind;
+use retake_media::Time;
+use retake_quality::{MetricKind, Pooling};
 
-/// The longest planning unit, and how far a scene is looked at before it is cut, in seconds.
+/// The longest planning unit, and how far a scene is looked at before it is cut, in seconds. A window of one
+/// and a half units is the shortest that leaves no rest of less than half a unit, and a scene has as many
+/// units with it as with a longer one.
 const LONGEST: f64 = 4.0;
-const WINDOW: f64 = 12.0;
+const WINDOW: f64 = 6.0;
 /// The longest take where no floor is asked for, in seconds: encoders' usual key frame interval of 250
 /// frames. Units of 4 s would cost 7 % of the bits of the mixed film at equal quality.
 const LONGEST_TAKE: f64 = 10.0;
@@ -31,8 +38,12 @@ const SMALLEST_FRAME: u64 = 32;
 const BASE_MEMORY: u64 = 96 << 20;
 /// The most that is spent for each further take at once on frames decoded ahead of need.
 const AHEAD_MEMORY: u64 = 256 << 20;
-/// What part of the memory budget the frames of one take may fill for a first pass.
-const FIRST_PASS_MEMORY: u64 = 6;
+/// What the frames of one take may fill for a first pass. It is a number and no share of the memory, because
+/// a first pass changes the film.
+const FIRST_PASS_MEMORY: u64 = 1536 << 20;
+/// Takes read their frames themselves where so many times as many, in quarters, fit into the memory then:
+/// the source is decoded twice, which costs a tenth of an encode.
+const MORE_QUARTERS: u64 = 5;
 /// Frames that a decoder keeps for itself.
 const DECODER_FRAMES: u64 = 24;
 /// With fewer threads one scout keeps them busy, because it hands its frames on to them.
@@ -67,21 +78,31 @@ pub(crate) fn bytes_at(bit_rate: u64, seconds: f64) -> u64 {
     (bit_rate as f64 / 8.0 * seconds) as u64
 }
 
-/// Whether takes begin before their unit's end is known: under a floor a take wants to see all of its unit
-/// first.
-pub(crate) fn is_streaming(goal: Goal) -> bool {
+/// Whether takes begin before their unit's end is known: under a floor a take wants to know first how long
+/// its unit is.
+fn is_streaming(goal: Goal) -> bool {
     !matches!(goal, Goal::Floor { .. })
 }
 
-/// Units as long as is good for the objective, as far as their frames fit into the memory budget. In a
-/// stream, segments begin where units do.
-pub(crate) fn unit_rule(
-    film: &FilmInfo,
-    memory: u64,
-    goal: Goal,
-    format: PixelFormat,
-    in_segments: bool,
-) -> UnitRule {
+/// Whether takes of a request begin before their unit's end is known. The units of an earlier job are known,
+/// and may be cut by a rule that needs to see all of a scene.
+pub(crate) fn streams(request: &Request) -> bool {
+    is_streaming(request.target().goal()) && request.again.is_none()
+}
+
+/// Whether takes correct themselves: the encoder can, and it is the mean that counts.
+pub(crate) fn steers(request: &Request) -> bool {
+    request.encoder.info().steers && request.pool == Pooling::Mean
+}
+
+/// The quick look with which first takes begin, if they do: one that corrects itself needs none.
+pub(crate) fn look(request: &Request, family: &Family) -> Option<LookModel> {
+    let wanted = !is_streaming(request.target().goal()) && !steers(request);
+    family.look().filter(|_| wanted)
+}
+
+/// Units as long as is good for the objective. In a stream, segments begin where units do.
+pub(crate) fn unit_rule(film: &FilmInfo, goal: Goal, in_segments: bool) -> UnitRule {
     let rate = film.video.frame_rate.to_f64().clamp(1.0, 1000.0);
     let frames = |seconds: f64| ((rate * seconds).round() as u64).max(1);
     match goal {
@@ -89,20 +110,8 @@ pub(crate) fn unit_rule(
             let longest = if in_segments { LONGEST_SEGMENT as f64 } else { LONGEST_TAKE };
             UnitRule { longest: frames(longest), window: 0 }
         }
-        Goal::Floor { .. } => {
-            let frame = format.picture_bytes(film.video.width, film.video.height).max(1);
-            let window = frames(WINDOW).min(memory / 4 / frame).max(frames(1.0));
-            UnitRule { longest: frames(LONGEST).min((window / 3).max(frames(1.0))), window }
-        }
+        Goal::Floor { .. } => UnitRule { longest: frames(LONGEST), window: frames(WINDOW) },
     }
-}
-
-/// A rule of shorter units, for less memory; none where they are a second long already.
-pub(crate) fn shorter(rule: UnitRule, film: &FilmInfo) -> Option<UnitRule> {
-    let least = film.video.frame_rate.to_f64().clamp(1.0, 1000.0).round() as u64;
-    let half = |frames: u64| (frames / 2).max(least).min(frames);
-    let shorter = UnitRule { longest: half(rule.longest), window: half(rule.window) };
-    (shorter != rule).then_some(shorter)
 }
 
 /// The windows of a highest rate, in seconds.
@@ -125,16 +134,11 @@ pub(crate) fn held_frames(info: &EncoderInfo, settings: &EncoderSettings, limits
 }
 
 /// The most frames that the library is to look at before it codes them, if it gives bits better for that and
-/// they fit into memory. Plain takes are what the library makes of each frame as it comes.
-pub(crate) fn first_pass(
-    request: &Request,
-    settings: &EncoderSettings,
-    rule: UnitRule,
-    memory: u64,
-) -> Option<u32> {
+/// they are not too large. Plain takes are what the library makes of each frame as it comes.
+pub(crate) fn first_pass(request: &Request, settings: &EncoderSettings, rule: UnitRule) -> Option<u32> {
     let better = request.encoder.info().controls.first_pass && request.target().is_measured();
     let frames = rule.longest.saturating_mul(settings.format.picture_bytes(settings.width, settings.height));
-    u32::try_from(rule.longest).ok().filter(|_| better && frames <= memory / FIRST_PASS_MEMORY)
+    u32::try_from(rule.longest).ok().filter(|_| better && frames <= FIRST_PASS_MEMORY)
 }
 
 /// Upper estimate of what a running metric holds: planes of single precision at full and lower scales.
@@ -151,6 +155,9 @@ fn scorer_memory(metric: MetricKind, width: u32, height: u32) -> u64 {
 pub(crate) struct Budget {
     /// Takes at once.
     pub jobs: u32,
+    /// Whether the scout hands its frames on to the takes. Else they read them themselves, so that none wait
+    /// in memory.
+    pub hands_on: bool,
     /// Frames between the scout and the takes.
     pub permits: usize,
     /// How the film is divided among several scouts, in the memory that is left.
@@ -163,15 +170,17 @@ pub(crate) struct Budget {
     pub estimate: u64,
 }
 
-/// How many takes fit into the memory budget at once.
+/// How many takes fit into the memory budget at once, and how they come to their frames. The scout hands
+/// these on, unless more takes, or any, fit if it does not.
 pub(crate) fn budget(
     request: &Request,
+    family: &Family,
     settings: &EncoderSettings,
     rule: UnitRule,
-    streaming: bool,
     memory: u64,
 ) -> Result<Budget, ExportError> {
-    let frame = settings.format.picture_bytes(settings.width, settings.height);
+    let streaming = streams(request);
+    let frame = settings.format.picture_bytes(settings.width, settings.height).max(1);
     let factory = &request.encoder;
     // frames that a first pass keeps are in what the encoder holds, and are sources and ahead of need no more
     let kept = u64::from(settings.controls.first_pass.unwrap_or(0));
@@ -187,44 +196,56 @@ pub(crate) fn budget(
     let held = u64::from(held_frames(factory.info(), settings, alone.as_slice())).min(rule.longest);
     let least = if streaming { delay.max(held).min(rule.longest) } else { rule.longest };
     let (shared, reader) = object_memory(request);
-    let fixed = BASE_MEMORY + (held_back(rule, streaming) + DECODER_FRAMES) * frame + shared + reader;
-    // in later passes each take has a decoder of its own, in the place of frames that wait
+    let here = request.run_on == RunOn::Threads;
     // a process of its own has everything of its own
-    let process = if request.run_on == RunOn::Threads { 0 } else { BASE_MEMORY };
-    let each = encoder + scored + least.max(DECODER_FRAMES) * frame + process + reader;
-    let fit = memory.saturating_sub(fixed) / each.max(1);
+    let process = if here { 0 } else { BASE_MEMORY };
+    let looked_at = look(request, family).map_or(0, |_| frames_of_a_look(rule.longest, frame, KEPT_MEMORY));
+    let takes_of = |waiting: u64| encoder + scored + waiting * frame + process + reader;
+    let scout_of = |waiting: u64| BASE_MEMORY + (waiting + DECODER_FRAMES) * frame + shared + reader;
+    // a take that reads its frames has a decoder of its own, and so has each of later passes, in the place of
+    // frames that wait
+    let handed = (scout_of(held_back(rule, streaming)), takes_of(least.max(DECODER_FRAMES)));
+    let read = (scout_of(0), takes_of(looked_at.max(held) + DECODER_FRAMES));
     let wanted = if request.parallel { request.jobs.map_or(cores(), u64::from).max(1) } else { 1 };
+    let fit = |(fixed, each): (u64, u64)| (memory.saturating_sub(fixed) / each.max(1)).min(wanted);
+    let hands_on = here && fit(handed) > 0 && fit(read) * 4 < fit(handed) * MORE_QUARTERS;
+    let (fixed, each) = if hands_on { handed } else { read };
+    let fit = fit((fixed, each));
     if fit == 0 {
         let encoder = factory.info().name;
         return Err(RequestError::MemoryTooSmall { memory, encoder, needed: fixed + each }.into());
     }
-    let jobs = if request.run_on.is_elsewhere() { wanted } else { wanted.min(fit) };
+    let jobs = if request.run_on.is_elsewhere() { wanted } else { fit };
+    let spare = memory.saturating_sub(fixed + jobs * each) / frame;
     // takes beside the first have frames to begin with only when the scout may be whole takes ahead
-    let spare = memory.saturating_sub(fixed + jobs * each) / frame.max(1);
-    let ahead = (jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame.max(1));
-    let permits = held_back(rule, streaming) + jobs * least.max(8) + ahead.min(spare);
-    let share = memory.saturating_sub(fixed) / jobs;
-    let takes = jobs * (encoder + scored + process + reader) + shared + reader;
-    let estimate = BASE_MEMORY + (DECODER_FRAMES + permits) * frame + takes;
+    let ahead = match hands_on {
+        true => spare.min((jobs - 1) * (rule.longest - least).min(AHEAD_MEMORY / frame)),
+        false => 0,
+    };
+    let permits = if hands_on { held_back(rule, streaming) + jobs * least.max(8) + ahead } else { 0 };
+    let share = (memory.saturating_sub(fixed) / jobs).max(each / 2 * 3);
+    let estimate = match hands_on {
+        true => scout_of(permits) + jobs * takes_of(0),
+        false => fixed + jobs * each,
+    };
     let scouts = match request.run_on.is_elsewhere() {
         // Takes leave all cores of this machine.
         true => cores(),
-        false if request.run_on == RunOn::Threads && jobs < LEAST_JOBS => 1,
+        false if here && jobs < LEAST_JOBS => 1,
         false => cores().min(jobs),
     };
     let ranges = RangePlan {
         scouts: usize::try_from(scouts - 1).unwrap_or(0),
-        after: if request.run_on == RunOn::Threads { 2 * jobs } else { 0 },
+        after: if hands_on { 2 * jobs } else { 0 },
         // Takes elsewhere take nothing of this machine's memory.
         memory: match request.run_on.is_elsewhere() {
             true => memory.saturating_sub(fixed),
-            false => spare.saturating_sub(ahead.min(spare)).saturating_mul(frame),
+            false => (spare - ahead).saturating_mul(frame),
         },
         least: Time::new(LEAST_RANGE, 1),
         times: RANGE_TIMES,
     };
-    let share = share.max(each / 2 * 3);
-    Ok(Budget { jobs: jobs as u32, permits: permits as usize, ranges, share, estimate })
+    Ok(Budget { jobs: jobs as u32, hands_on, permits: permits as usize, ranges, share, estimate })
 }
 
 /// The bytes that a source in an object store keeps in memory for all of its readers, and for each of them.
@@ -253,24 +274,33 @@ mod tests {
     use crate::stop::StopFlag;
     use crate::testing::job;
 
-    /// Where memory is short, units are shorter; a film is refused only where not even units of a second fit.
+    /// With less memory fewer takes run at once, and they read their frames themselves; what is made is
+    /// described in the same words. A film is refused only where nothing of it fits, with what it would take.
     #[test]
-    fn units_are_shorter_where_memory_is_short() {
-        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let of = |folder: usize, megabytes: u64| {
-            let job = job(folders[folder].path(), |request| request.memory = Some(megabytes << 20));
-            assert!(
-                (BASE_MEMORY..=megabytes << 20).contains(&job.memory),
-                "{} of {megabytes} MiB",
-                job.memory
-            );
-            job.description.rule
+    fn the_memory_changes_how_a_job_is_worked_on_alone() {
+        let folders: Vec<_> = (0..5).map(|_| tempfile::tempdir().unwrap()).collect();
+        let of = |folder: usize, memory: u64| {
+            let job = job(folders[folder].path(), |request| {
+                (request.memory, request.jobs) = (Some(memory), Some(4));
+            });
+            assert!((BASE_MEMORY..=memory).contains(&job.memory), "{} of {memory}", job.memory);
+            (job.jobs, job.hands_on, job.description.clone())
         };
-        let (usual, short) = (of(0, 1000), of(1, 100));
-        assert!(short.longest < usual.longest && short.window < usual.window, "{short:?} {usual:?}");
-        let too_little = Request { memory: Some(1 << 20), ..job(folders[0].path(), |_| ()).request.clone() };
-        let identity = RequestIdentity::of(&too_little);
-        let refused = Job::prepare(&too_little, identity, Began::now(), &StopFlag::new()).map(drop);
-        assert!(matches!(refused, Err(ExportError::Request(RequestError::MemoryTooSmall { .. }))));
+        let found: Vec<_> = [64 << 30, 2 << 30, 105 << 20, 98 << 20].into_iter().enumerate().collect();
+        let found: Vec<_> = found.into_iter().map(|(folder, memory)| of(folder, memory)).collect();
+        let ways: Vec<_> = found.iter().map(|(jobs, hands_on, _)| (*jobs, *hands_on)).collect();
+        assert_eq!(ways, [(4, true), (4, true), (4, false), (2, false)]);
+        assert!(found.iter().all(|(_, _, description)| *description == found[0].2));
+        let too_little = Request { memory: Some(1 << 20), ..job(folders[4].path(), |_| ()).request.clone() };
+        let prepared = |request: &Request| {
+            let identity = RequestIdentity::of(request);
+            Job::prepare(request, identity, Began::now(), &StopFlag::new()).map(drop)
+        };
+        let Err(ExportError::Request(RequestError::MemoryTooSmall { needed, .. })) = prepared(&too_little)
+        else {
+            panic!("1 MiB was enough")
+        };
+        let enough = |memory| prepared(&Request { memory: Some(memory), ..too_little.clone() }).is_ok();
+        assert!(enough(needed) && !enough(needed - 1), "{needed}");
     }
 }

@@ -3,7 +3,7 @@
 use super::feedback::QualityController;
 use super::finished::FinishedTake;
 use super::identity::OpenTake;
-use super::probe::probe_quality;
+use super::probe::{KEPT_MEMORY, LookFrames, probe_quality};
 use super::source::{FrameSource, TakeFrame};
 use super::store::{TakeFile, TakeStore, TakeWriter};
 use crate::clock::thread_cpu;
@@ -50,23 +50,23 @@ pub(crate) fn encode_take(
     let mut settings = description.settings.clone();
     let mut looked = None;
     if let (Some(look), Some(measure)) = (&description.look, &description.measure) {
-        while let Some(frame) = source.next(&tools.stop)? {
-            frames.push_back(frame);
-        }
-        let range = FrameRange::new(take.start(), take.start() + frames.len() as u64);
         let scored = Scored::of(tools, measure)?;
+        let unknown = || ExportError::Internal(format!("{}: nobody knows how to look", description.range));
+        let model = scored.family.look().ok_or_else(unknown)?;
+        let seen = LookFrames::of(description, &mut source, KEPT_MEMORY, &tools.stop)?;
         let (quality, record) =
-            probe_quality(tools, &settings, look, &scored, range, frames.make_contiguous())?;
+            probe_quality(tools, &settings, look, &model, &scored, description.range, &seen)?;
         settings.rate = RateControl::Quality(quality);
         looked = Some(record);
+        frames = seen.all;
     }
     let look_cpu = thread_cpu() - began;
-    let known = if frames.is_empty() { description.range.len() } else { frames.len() as u64 };
-    let mut running = RunningTake::open(tools, description, &settings, known)?;
+    let all_are_here = !frames.is_empty();
+    let mut running = RunningTake::open(tools, description, &settings, description.range.len())?;
     loop {
         let next = match frames.pop_front() {
             Some(frame) => Some(frame),
-            None if looked.is_some() => None,
+            None if all_are_here => None,
             None => source.next(&tools.stop)?,
         };
         let Some(frame) = next else { break };

@@ -2,12 +2,11 @@
 //! description's identity.
 
 use crate::job::Job;
-use crate::job::plan::limit_of;
+use crate::job::plan::{limit_of, look, steers};
 use retake_compression::encoder::{EncoderInfo, EncoderSettings, RateControl};
 use retake_compression::planner::{Objective, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
-use retake_quality::Pooling;
 
 /// The description of a take that begins while its unit is still being decoded: all but where it ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,9 +41,10 @@ pub(crate) fn named(info: &EncoderInfo) -> String {
     format!("{} {}", info.name, info.version)
 }
 
-/// The take that covers first the unit that begins with a frame, where nothing is known of it yet.
-pub(crate) fn open_take(job: &Job, start: u64) -> OpenTake {
-    OpenTake(first_take(job, FrameRange::new(start, start)))
+/// The take that covers first the unit that begins with a frame, where nothing is known of it yet, and ends
+/// before frame `end`, if that is known.
+pub(crate) fn open_take(job: &Job, start: u64, end: Option<u64>) -> OpenTake {
+    OpenTake(first_take(job, FrameRange::new(start, end.unwrap_or(start))))
 }
 
 /// The take that covers a unit first.
@@ -54,13 +54,11 @@ pub(crate) fn first_take(job: &Job, range: FrameRange) -> TakeDescription {
     let mut steer = None;
     let look = match job.description.objective {
         Objective::Floor { floor, tolerance } => {
-            let aim = floor::first_aim(&job.family, floor, tolerance, steers(job));
+            let steers = steers(&job.request);
+            let aim = floor::first_aim(&job.family, floor, tolerance, steers);
             settings.rate = RateControl::Quality(scale.snap(job.family.usual(aim)));
-            steer = steers(job).then_some(aim);
-            // a take that corrects itself needs no probe first
-            let looks = job.family.look().filter(|_| steer.is_none());
-            let preset = looks.map_or(String::new(), |look| look.preset.to_owned());
-            Some(Look { aim, preset })
+            steer = steers.then_some(aim);
+            look(&job.request, &job.family).map(|look| Look { aim, preset: look.preset.to_owned() })
         }
         Objective::Bytes { target, .. } => {
             let quality = job.family.usual_for_bits(job.bits_per_pixel(target));
@@ -77,11 +75,6 @@ pub(crate) fn retake(job: &Job, range: FrameRange, quality: f64) -> TakeDescript
     let mut settings = job.description.settings.clone();
     settings.rate = RateControl::Quality(quality);
     description(job, range, settings)
-}
-
-/// Whether takes correct themselves: the encoder can, and it is the mean that counts.
-fn steers(job: &Job) -> bool {
-    job.request.encoder.info().steers && job.request.pool == Pooling::Mean
 }
 
 fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeDescription {

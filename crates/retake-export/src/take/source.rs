@@ -34,6 +34,14 @@ impl FrameSource {
         }
     }
 
+    /// The reader of a range, which can be read again.
+    pub(crate) fn reader(&mut self) -> Option<&mut RangeReader> {
+        match self {
+            Self::Scouted(_) => None,
+            Self::Range(reader) => Some(reader),
+        }
+    }
+
     /// The next frame, or nothing at the end of the take.
     pub(crate) fn next(&mut self, stop: &StopFlag) -> Result<Option<TakeFrame>, ExportError> {
         stop.check()?;

@@ -355,7 +355,7 @@ struct Listener {
 impl Scouted for Listener {
     fn decoded(&mut self, _: u64) {}
 
-    fn begin(&mut self, start: u64) {
+    fn begin(&mut self, start: u64, _: Option<u64>) {
         assert!(self.open.is_none());
         self.open = Some((start, Vec::new()));
     }

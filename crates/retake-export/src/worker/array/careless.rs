@@ -158,7 +158,7 @@ struct Nobody;
 
 impl Scouted for Nobody {
     fn decoded(&mut self, _: u64) {}
-    fn begin(&mut self, _: u64) {}
+    fn begin(&mut self, _: u64, _: Option<u64>) {}
     fn frame(&mut self, _: ScoutedFrame) {}
     fn end(&mut self) {}
     fn written(&mut self, _: &[FrameRange], _: &FrameIndex) {}
