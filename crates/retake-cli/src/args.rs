@@ -349,7 +349,7 @@ pub(crate) struct Compare {
     pub reference: PathBuf,
     /// The films to compare; NAME=FILE makes a film a point of the curve NAME, and four points of two curves
     /// give a BD-rate.
-    #[arg(num_args = 2..=retake::report::MOST_FILMS, required = true)]
+    #[arg(value_name = "FILM", num_args = 2..=retake::report::MOST_FILMS, required = true)]
     pub films: Vec<PathBuf>,
     /// The page to make [default: beside the first film, as FILM.compared.html].
     #[arg(short, long, value_name = "FILE")]

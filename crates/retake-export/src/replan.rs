@@ -98,12 +98,14 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
     })
 }
 
-/// The CPU seconds of a frame in the earlier job, with all that the job did besides.
+/// The CPU seconds of a frame in the earlier job, with all that the job did besides. Takes know what their own
+/// thread spent, and not those of an encoder; a job that was carried on knows what its last run spent.
 fn cpu_of_a_frame(records: &Records) -> f64 {
     let takes = || records.units.iter().flat_map(|unit| &unit.takes);
     let frames: u64 = takes().map(|take| take.record.range.len()).sum();
-    let cpu: f64 = takes().map(|take| take.record.cpu.encode + take.record.cpu.measure).sum();
-    cpu / frames.max(1) as f64
+    let of_takes: f64 = takes().map(|take| take.record.cpu.encode + take.record.cpu.measure).sum();
+    let of_job = records.summary.as_ref().map_or(0.0, |summary| summary.cpu_seconds);
+    of_job.max(of_takes) / frames.max(1) as f64
 }
 
 /// When the samples of each unit are decoded, and their shares of its bytes, as in the take that was shipped.
