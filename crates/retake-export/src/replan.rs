@@ -98,8 +98,8 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
     })
 }
 
-/// The CPU seconds of a frame in the earlier job, with all that the job did besides. Takes know what their own
-/// thread spent, and not those of an encoder; a job that was carried on knows what its last run spent.
+/// The CPU seconds of a frame in the earlier job, with all that the job did besides. Takes know what their
+/// own thread spent, and not those of an encoder; a job that was carried on knows what its last run spent.
 fn cpu_of_a_frame(records: &Records) -> f64 {
     let takes = || records.units.iter().flat_map(|unit| &unit.takes);
     let frames: u64 = takes().map(|take| take.record.range.len()).sum();
