@@ -147,7 +147,7 @@ fn films_are_compared() {
     if let Some(seen) = look(&studio, "page.html") {
         assert!(seen["hover"].as_str().unwrap().contains("fast38.mp4"), "{seen}");
     }
-    studio.retake("compare film.mkv slow20.mp4").refused(2, &["FILMS"]);
+    studio.retake("compare film.mkv slow20.mp4").refused(2, &["FILM"]);
     studio.retake("compare film.mkv slow20.mp4 fast20.mp4 -o page.html").refused(2, &["page.html"]);
 }
 

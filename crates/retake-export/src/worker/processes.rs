@@ -447,6 +447,8 @@ mod tests {
         let executor = ProcessExecutor::start(1, nowhere).unwrap();
         let folder = tempfile::tempdir().unwrap();
         executor.submit(takes(folder.path()).remove(0)).unwrap();
+        let began = executor.next_report(Duration::from_secs(60));
+        assert!(matches!(began, Some(TakeReport::Began(_))), "{began:?}");
         let report = executor.next_report(Duration::from_secs(60));
         assert!(matches!(report, Some(TakeReport::Outcome(_, TakeOutcome::Failed(_)))), "{report:?}");
     }
