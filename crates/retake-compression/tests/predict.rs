@@ -217,7 +217,9 @@ fn nine_in_ten(films: &[RecordedFilm]) {
         let mut one = Coverages::default();
         for seed in 0..SEEDS {
             let seed = number as u64 * SEEDS + seed + 1;
-            [&mut all, &mut one].map(|coverages| coverages.count(film, seed));
+            for coverages in [&mut all, &mut one] {
+                coverages.count(film, seed);
+            }
         }
         one.print(&format!("{}, {}", film.film, film.encoder));
     }
