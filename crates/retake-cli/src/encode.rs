@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
             || args.keep_takes
             || args.keep_records.as_deref().is_some_and(|to| to != Path::new("no"))
         {
-            let text = "--on restate: an engine keeps no records, and begins with none (--again, --keep-records, --keep-takes)";
+            let text = "--on restate: an engine keeps records beside the film alone, and begins with none (--again, \
+                        --keep-records, --keep-takes)";
             return Err(Usage(text.into()).into());
         }
         return crate::remote::encode(args, engine);

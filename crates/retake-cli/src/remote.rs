@@ -156,7 +156,8 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
             Err(error) => refused(error.to_string()),
         },
     })?;
-    Ok(built.shared_root(root.path()))
+    let words = ["retake", "encode"].map(str::to_owned).into_iter().chain(request.arguments.iter().cloned());
+    Ok(built.shared_root(root.path()).command_line(words))
 }
 
 /// Returns the flags that were given, in words for a worker: with paths below the shared place.

@@ -227,6 +227,14 @@ fn takes_begin_while_the_film_is_looked_through() {
     assert!(studio.read("out.mp4") == studio.read("threads.mp4"));
     assert_eq!(engine.calls("RetakeExport", "begin"), takes[0]);
     assert_eq!(engine.calls("RetakeTakes", "run"), takes.iter().sum::<u64>());
+    // what was found lies beside the film, as it does where no engine is
+    let found = studio.retake("replan out.mp4 --quality 36 --json");
+    let expected = studio.retake("replan threads.mp4 --quality 36 --json");
+    assert_eq!(found.code, 0, "{found:?}");
+    let plans = [found, expected].map(|run| serde_json::from_str::<Value>(&run.out).unwrap());
+    for field in ["file_bytes", "mean", "worst", "frames"] {
+        assert_eq!(plans[0][0][field], plans[1][0][field], "{field}");
+    }
     engine.end_worker();
 }
 

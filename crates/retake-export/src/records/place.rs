@@ -6,6 +6,7 @@ use crate::error::{ExportError, RequestError};
 use crate::job::folder::JobFolder;
 use crate::job::identity::{file_identity, file_of};
 use crate::job::request::{Request, beside};
+use crate::objects::object_address;
 use crate::output::target::owner;
 use crate::worker::RunOn;
 use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile};
@@ -48,14 +49,16 @@ pub(crate) struct RecordsTarget {
 }
 
 impl RecordsTarget {
-    /// Returns where a request wants its records; nothing where it wants none. Steps of an engine keep none,
-    /// because each of them runs on another machine.
+    /// Returns where a request wants its records; nothing where it wants none. Steps of an engine keep them
+    /// beside the film alone, because no other place is known to be seen by all machines.
     pub(crate) fn of(request: &Request) -> Option<Self> {
         let path = match request.records.as_ref()? {
             RecordsPlace::Beside => records_of(&request.output),
             RecordsPlace::File(path) => path.clone(),
         };
-        (request.run_on != RunOn::Steps).then_some(Self {
+        let is_beside = object_address(&request.output).is_none()
+            && matches!(request.records, Some(RecordsPlace::Beside));
+        (request.run_on != RunOn::Steps || is_beside).then_some(Self {
             path,
             overwrite: request.overwrite,
             takes: request.keep_takes,
