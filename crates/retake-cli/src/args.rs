@@ -274,7 +274,8 @@ pub(crate) struct Replan {
     /// Units this much above the floor are left as they are, as for `encode`.
     #[arg(long, value_name = "SCORE")]
     pub tolerance: Option<f64>,
-    /// The bit rate is not above this in any two seconds, in each of these.
+    /// The bit rate is not above this in any two seconds: that of the earlier encode, which counts without
+    /// this flag, too.
     #[arg(long, value_name = "RATE", value_parser = quantity)]
     pub max_bitrate: Option<u64>,
     /// As JSON.

@@ -43,7 +43,8 @@ pub struct Replan {
     pub met: f64,
 }
 
-/// Predicts what would come of a film under another target and a highest rate, from its records. It asks the
+/// Predicts what would come of a film under another target, from its records. A highest rate has to be that
+/// of the earlier job, which counts where none is given. It asks the
 /// planner of exports, is a pure function, and takes well under a second for a film of any length.
 ///
 /// # Errors
@@ -54,6 +55,10 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
     if records.units.is_empty() {
         return insufficient("the job has no finished takes yet");
     }
+    if max_bit_rate.is_some_and(|rate| Some(rate) != records.job.max_bit_rate) {
+        return insufficient("its takes were made under another highest rate, or none");
+    }
+    let max_bit_rate = records.job.max_bit_rate;
     let metric: Option<MetricKind> = records.job.metric.as_deref().and_then(|name| name.parse().ok());
     let planned = match (target.goal(), metric) {
         (Goal::Plain(_), _) => return insufficient("a plain pass needs no plan"),

@@ -145,6 +145,10 @@ fn nothing_is_guessed_and_nothing_replaced() {
     let Some(studio) = Studio::open() else { return };
     studio.encode(&format!("{JOB} -q 38 -o out.mkv"));
     let text = String::from_utf8(studio.read("out.mkv.retake.json")).unwrap();
+    // takes that were made without a highest rate say nothing of such that keep to one
+    studio.retake("replan out.mkv -q 40 --max-bitrate 900k").refused(2, &["highest rate"]);
+    let again = format!("encode {JOB} -q 40 --max-bitrate 900k --again out.mkv -o other.mkv");
+    studio.retake(&again).refused(2, &["max_bit_rate"]);
     let ask = |text: &str, words: &[&str]| {
         fs::write(studio.path("some.json"), text).unwrap();
         studio.retake("replan some.json -q 40").refused(2, words);

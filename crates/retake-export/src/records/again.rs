@@ -128,16 +128,11 @@ impl Records {
             // what is wanted may be another thing, and what a take begins with follows from it
             job.settings.rate = self.job.settings.rate;
             job.settings.controls.first_pass = self.job.settings.controls.first_pass;
-            job.settings.limit = None;
-            JobDescription {
-                objective: self.job.objective,
-                max_bit_rate: None,
-                again: None,
-                rule: self.job.rule,
-                ..job
-            }
+            JobDescription { objective: self.job.objective, again: None, rule: self.job.rule, ..job }
         };
-        (earlier.max_bit_rate, earlier.again) = (None, None);
+        // A highest rate is compared: a take that was made without it says nothing of one whose encoder keeps
+        // to it, and planned with both, films came out far too coarse.
+        earlier.again = None;
         let (earlier, wanted) = (general(&earlier), general(job));
         if earlier != wanted {
             return Err(RequestError::RecordsDoNotFit { differences: differences(&earlier, &wanted) });
