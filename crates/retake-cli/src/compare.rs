@@ -2,11 +2,13 @@
 
 use crate::args::{Compare, range};
 use crate::exit::{Stopped, Usage};
+use crate::measure::measured;
+use crate::report::{check_page, with_ending};
 use crate::{output, signals};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use retake::report::{check_report, compare, save_report};
-use retake::{ExportError, Measurement, Pooling};
+use retake::report::{compare, save_report};
+use retake::{Measurement, Pooling};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,37 +17,21 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     let metric = crate::encode::metric(args.metric.as_deref())?;
     let pool: Pooling = args.floor.parse().map_err(|error| Usage(format!("--floor: {error}")))?;
     let films: Vec<(String, String, PathBuf)> = args.films.iter().map(|film| named(film)).collect();
-    let page = args.output.clone().unwrap_or_else(|| {
-        let mut page = films[0].2.clone().into_os_string();
-        page.push(".compared.html");
-        page.into()
-    });
-    if films.iter().any(|(_, _, film)| *film == page) || args.reference == page {
-        return Err(Usage(format!("{}: it is one of the films", page.display())).into());
-    }
-    check_report(&page, args.overwrite)?;
+    let page = args.output.clone().unwrap_or_else(|| with_ending(&films[0].2, ".compared.html"));
+    let sources: Vec<&PathBuf> = films.iter().map(|(_, _, film)| film).chain([&args.reference]).collect();
+    check_page(&page, &sources, args.overwrite)?;
     let stop = signals::stop_flag(Stopped)?;
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {prefix}: {pos} frames  {per_sec}")?);
+    let range = range(args.from, args.to);
     let mut scores = Vec::new();
     for (name, curve, film) in films {
         bar.set_prefix(output::one_line(&name).into_owned());
-        let mut measurement = Measurement::new(&args.reference, &film)
+        let measurement = Measurement::new(&args.reference, &film)
             .metric(metric)
             .pool(pool)
-            .allow_references(args.allow_references)
-            .stop(&stop);
-        if let Some(objects) = crate::objects::store() {
-            measurement = measurement.objects(objects);
-        }
-        if let Some(range) = range(args.from, args.to) {
-            measurement = measurement.time_range(range);
-        }
-        let score = match measurement.run(|frames| bar.set_position(frames)) {
-            Err(ExportError::Stopped) => return Err(Stopped.into()),
-            other => other?,
-        };
-        scores.push((name, curve, score));
+            .allow_references(args.allow_references);
+        scores.push((name, curve, measured(measurement, range, &stop, &bar)?));
     }
     bar.finish_and_clear();
     let comparison = compare(&args.reference, &scores);

@@ -8,7 +8,7 @@ use crate::signals;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use retake::report::FilmPair;
-use retake::{ExportError, Measurement, Pooling};
+use retake::{ExportError, FilmRange, FilmScore, Measurement, Pooling, StopFlag};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -26,24 +26,13 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     // indicatif hides the bar where standard error is no terminal
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} frames  {per_sec}")?);
-    let mut measurement = Measurement::new(&args.reference, &args.film)
+    let range = range(args.from, args.to);
+    let measurement = Measurement::new(&args.reference, &args.film)
         .metric(metric)
         .pool(pool)
         .longest_unit(args.unit)
-        .allow_references(args.allow_references)
-        .stop(&stop);
-    if let Some(objects) = crate::objects::store() {
-        measurement = measurement.objects(objects);
-    }
-    if let Some(range) = range(args.from, args.to) {
-        measurement = measurement.time_range(range);
-    }
-    let measured = measurement.run(|frames| bar.set_position(frames));
-    let score = match measured {
-        // a measurement leaves no state, so the same command cannot carry it on
-        Err(ExportError::Stopped) => return Err(Stopped.into()),
-        other => other?,
-    };
+        .allow_references(args.allow_references);
+    let score = measured(measurement, range, &stop, &bar)?;
     bar.finish_and_clear();
     let missed = |unit: f64| args.quality.is_some_and(|floor| unit < floor);
     let below = score.units.iter().filter(|unit| missed(unit.score)).count();
@@ -85,7 +74,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     if let Some(wanted) = wanted {
         let mut report = score.report(&args.reference, &args.film, args.quality);
         report.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        let pair = FilmPair::new(&args.reference, &args.film, range(args.from, args.to));
+        let pair = FilmPair::new(&args.reference, &args.film, range);
         let detail = &score.detail;
         let scores: Vec<(u64, f64)> = (0..).zip(detail.scores.iter().copied()).collect();
         let added = pair.add_to(&mut report, Some(&scores), |frame| score.seconds_of(frame), &stop);
@@ -96,4 +85,24 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         wanted.save(report, Some(&serde_json::to_string(&frames)?))?;
     }
     Ok(if below > 0 || damaged { ExitCode::from(UNMET) } else { ExitCode::SUCCESS })
+}
+
+/// Runs a measurement over a part of the source, or all of it, whose films may be objects of a store.
+pub(crate) fn measured(
+    mut measurement: Measurement,
+    range: Option<FilmRange>,
+    stop: &StopFlag,
+    bar: &ProgressBar,
+) -> Result<FilmScore> {
+    if let Some(objects) = crate::objects::store() {
+        measurement = measurement.objects(objects);
+    }
+    if let Some(range) = range {
+        measurement = measurement.time_range(range);
+    }
+    match measurement.stop(stop).run(|frames| bar.set_position(frames)) {
+        // a measurement leaves no state, so the same command cannot carry it on
+        Err(ExportError::Stopped) => Err(Stopped.into()),
+        other => Ok(other?),
+    }
 }

@@ -74,9 +74,10 @@ impl EncodeReport {
             .into());
         }
         if elsewhere {
-            return Err(
-                Usage("--report and --plot: an export that an engine runs keeps no records".into()).into()
-            );
+            return Err(Usage(
+                "--report and --plot: `retake report` makes them of a film that an engine has made".into(),
+            )
+            .into());
         }
         let wanted = Wanted { page, plot: args.plot.clone(), overwrite: args.overwrite };
         wanted.check(&[&args.input, &args.output])?;
@@ -109,14 +110,7 @@ impl Wanted {
     /// Refuses places where something is that must not be replaced: the films themselves in any case.
     fn check(&self, films: &[&PathBuf]) -> Result<()> {
         for path in self.page.iter().chain(&self.plot) {
-            let same = |film: &&PathBuf| {
-                *film == path || path.canonicalize().is_ok_and(|path| film.canonicalize().ok() == Some(path))
-            };
-            if films.iter().copied().any(|film| same(&film)) {
-                let text = format!("{}: it is the film itself, so it cannot become a report", path.display());
-                return Err(Usage(text).into());
-            }
-            check_report(path, self.overwrite)?;
+            check_page(path, films, self.overwrite)?;
         }
         if self.page.is_some() && self.page == self.plot {
             return Err(Usage("--plot: it is the file of the page".into()).into());
@@ -147,6 +141,18 @@ impl Wanted {
         }
         Ok(())
     }
+}
+
+/// Refuses a place for a page where something is that must not be replaced: a film in any case.
+pub(crate) fn check_page(page: &Path, films: &[&PathBuf], overwrite: bool) -> Result<()> {
+    let same = |film: &Path| {
+        film == page || page.canonicalize().is_ok_and(|page| film.canonicalize().ok() == Some(page))
+    };
+    if films.iter().any(|film| same(film)) {
+        let text = format!("{}: it is the film itself, so it cannot become a report", page.display());
+        return Err(Usage(text).into());
+    }
+    Ok(check_report(page, overwrite)?)
 }
 
 pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {

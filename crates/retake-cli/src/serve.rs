@@ -10,7 +10,7 @@ use crate::exit::Usage;
 use crate::output;
 use crate::report::with_ending;
 use anyhow::{Context, Result};
-use retake::report::State;
+use retake::report::{PROGRAM, State};
 use retake::{Event, Records, Report};
 use std::fs::File;
 use std::io::Read;
@@ -167,7 +167,7 @@ impl Shared {
         // Before there are takes, there is nothing to open.
         let mut report = match Records::open(&self.job_folder) {
             Ok(records) => records.report(),
-            Err(_) => Report::new(&*self.title, concat!("retake ", env!("CARGO_PKG_VERSION"))),
+            Err(_) => Report::new(&*self.title, PROGRAM),
         };
         report.title.clone_from(&self.title);
         report.state = State::Running(lock(&self.state).text());

@@ -22,7 +22,7 @@ use crate::take::finished::FinishedTake;
 use crate::take::identity::{OpenTake, first_take, open_take, retake};
 use crate::take::store::TakeStore;
 use crate::take::threads::ThreadExecutor;
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake, UnitState};
 use retake_compression::rate_limit::Caps;
 use retake_compression::take::TakeDescription;
@@ -111,8 +111,8 @@ impl<'j> Passes<'_, 'j> {
                 }
                 continue;
             }
-            let why_and_how_long = (reason.as_str(), began.elapsed().as_secs_f64());
-            passes.push(pass_summary(number, why_and_how_long, &taken, &brief, &states, &plan));
+            let seconds = began.elapsed().as_secs_f64();
+            passes.push(pass_summary(number, &reason, seconds, &taken, &brief, &states, &plan));
             began = Instant::now();
             if plan.retakes.is_empty() {
                 let takes = choose(&units, &plan.ship);
@@ -149,9 +149,7 @@ impl<'j> Passes<'_, 'j> {
         if supply.is_empty() {
             return Ok(false);
         }
-        let made = self.dispatch().run(&supply, &mut |progress| self.tell_progress(pass, &progress))?;
-        let mut made: BTreeMap<u64, FinishedTake> =
-            made.into_iter().map(|take| (take.record.range.start, take)).collect();
+        let mut made = self.by_start(pass, &supply)?;
         for (unit, &take) in units.iter_mut().zip(ship) {
             if let Some(made) = made.remove(&unit.range.start) {
                 let taken = &mut unit.takes[take];
@@ -321,9 +319,7 @@ impl<'j> Passes<'_, 'j> {
             self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
         }
         drop(sender);
-        let takes = self.dispatch().run(&supply, &mut |progress| self.tell_progress(pass, &progress))?;
-        let mut by_start: BTreeMap<u64, FinishedTake> =
-            takes.into_iter().map(|take| (take.record.range.start, take)).collect();
+        let mut by_start = self.by_start(pass, &supply)?;
         for wanted in retakes {
             let unit = &mut units[wanted.unit];
             let take = by_start.remove(&unit.range.start).ok_or_else(|| not_taken(unit.range))?;
@@ -335,6 +331,16 @@ impl<'j> Passes<'_, 'j> {
             });
         }
         Ok(())
+    }
+
+    /// Runs all takes that are supplied, of different units, and gives them back by their first frames.
+    fn by_start(
+        &self,
+        pass: u32,
+        supply: &Receiver<Supply>,
+    ) -> Result<BTreeMap<u64, FinishedTake>, ExportError> {
+        let takes = self.dispatch().run(supply, &mut |progress| self.tell_progress(pass, &progress))?;
+        Ok(takes.into_iter().map(|take| (take.record.range.start, take)).collect())
     }
 
     /// The take that covers a unit first: the one that the records of an earlier job suggest.

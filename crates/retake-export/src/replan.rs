@@ -3,15 +3,13 @@
 
 use crate::error::RequestError;
 use crate::job::plan::limit_of;
-use crate::job::request::{Goal, Target};
-use crate::records::{RecordedIndex, Records};
+use crate::job::request::{Goal, Target, USUAL_PASSES};
+use crate::records::clock::FrameClock;
+use crate::records::{RecordedUnit, Records};
 use retake_compression::planner::curve::Family;
 use retake_compression::planner::{Brief, Interval, Objective, Windows, predict};
 use retake_quality::MetricKind;
 use serde::{Deserialize, Serialize};
-
-/// The passes that are allowed, as in an export.
-const PASSES: u32 = 5;
 
 /// What is expected of a film under another wish.
 ///
@@ -75,7 +73,7 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
         objective: records.objective(target.goal(), planned),
         scale,
         family: Family::of(&records.encoder.name, metric, scale),
-        max_passes: PASSES,
+        max_passes: USUAL_PASSES,
         newest_only: false,
     };
     let samples = max_bit_rate.map(|_| samples(records));
@@ -115,33 +113,18 @@ fn cpu_of_a_frame(records: &Records) -> f64 {
 
 /// When the samples of each unit are decoded, and their shares of its bytes, as in the take that was shipped.
 fn samples(records: &Records) -> Vec<Vec<(f64, f64)>> {
-    let mut times = records.index.times();
-    let samples = |unit: &crate::records::RecordedUnit| {
-        let take = unit.chosen.and_then(|chosen| unit.takes.get(chosen)).or(unit.takes.last());
-        let sizes: &[u64] = take.map_or(&[], |take| &take.record.sizes);
+    let clock = FrameClock::of(records);
+    let samples = |unit: &RecordedUnit| {
+        let sizes: &[u64] = unit.shipped().map_or(&[], |take| &take.record.sizes);
         let total: f64 = sizes.iter().map(|&size| size as f64).sum();
         let count = unit.range.len();
         (0..count)
             .map(|frame| {
                 let size = usize::try_from(frame).ok().and_then(|frame| sizes.get(frame));
                 let share = size.map_or(1.0 / count as f64, |&size| size as f64 / total.max(1.0));
-                (times.next().unwrap_or(0.0), share)
+                (clock.seconds(unit.range.start + frame), share)
             })
             .collect()
     };
     records.units.iter().map(samples).collect()
-}
-
-impl RecordedIndex {
-    /// When each frame is shown, in seconds from the first one.
-    fn times(&self) -> impl Iterator<Item = f64> + use<'_> {
-        let tick = self.time_base.map_or(0.0, retake_media::Rational::to_f64);
-        // a damaged count must not make this endless
-        let steps = self.steps.iter().flat_map(|&(count, ticks)| (0..count).map(move |_| ticks));
-        steps.scan(0.0, move |seconds, ticks| {
-            let now = *seconds;
-            *seconds += ticks as f64 * tick;
-            Some(now)
-        })
-    }
 }

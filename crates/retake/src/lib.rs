@@ -181,7 +181,7 @@ pub mod records {
 /// [`Report::render`](report::Report::render) is the page, [`Report::plot`](report::Report::plot) the
 /// drawing.
 pub mod report {
-    pub use retake_export::report::{FilmPair, PictureLoss, check_report, compare, save_report};
+    pub use retake_export::report::{FilmPair, PROGRAM, PictureLoss, check_report, compare, save_report};
     pub use retake_report::{
         Asked, Chapter, ComparedFilm, Comparison, Cpu, Group, Histogram, MOST_FILMS, Metric, Moment, Pass,
         Picture, Rate, Report, State, Take, Thumbnail, Unit, has_live_charts,

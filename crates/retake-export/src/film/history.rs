@@ -107,7 +107,8 @@ fn below(floor: Option<f64>, units: &[UnitState], plan: &Plan) -> Option<usize> 
 /// What a pass did, which encoded the units `taken`, and what would be shipped after it.
 pub(crate) fn pass_summary(
     pass: u32,
-    (reason, wall_seconds): (&str, f64),
+    reason: &str,
+    wall_seconds: f64,
     taken: &[usize],
     brief: &Brief,
     units: &[UnitState],

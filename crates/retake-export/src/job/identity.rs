@@ -89,6 +89,15 @@ impl From<FilmPosition> for AskedPlace {
     }
 }
 
+impl From<&AskedPlace> for FilmPosition {
+    fn from(place: &AskedPlace) -> Self {
+        match *place {
+            AskedPlace::Time { value, timescale } => Self::Time(Time::new(value, timescale)),
+            AskedPlace::Frame(frame) => Self::Frame(frame),
+        }
+    }
+}
+
 /// What was wanted, in its stored form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Passes that an export may make where several are allowed and nobody says how many.
-const USUAL_PASSES: u32 = 5;
+pub(crate) const USUAL_PASSES: u32 = 5;
 
 /// What is wanted of a film. Made by constructors that check their numbers, so that a target that exists can
 /// be asked for.

@@ -290,7 +290,8 @@ fn not_made(target: &OutputTarget, error: OutputError) -> ExportError {
     }
 }
 
-fn not_placed(error: OutputError) -> ExportError {
+/// What an output that cannot be put in place says.
+pub(crate) fn not_placed(error: OutputError) -> ExportError {
     match error {
         OutputError::Exists { path } => RequestError::OutputExists { output: path }.into(),
         OutputError::NotReplaceable { path } => RequestError::OutputIsNoFile { output: path }.into(),

@@ -122,7 +122,6 @@ impl Records {
                 return Err(RequestError::RecordsDoNotFit { differences });
             }
         }
-        let mut earlier = self.job.clone();
         let general = |job: &JobDescription| {
             let mut job = job.clone();
             // what is wanted may be another thing, and what a take begins with follows from it
@@ -132,8 +131,7 @@ impl Records {
         };
         // A highest rate is compared: a take that was made without it says nothing of one whose encoder keeps
         // to it, and planned with both, films came out far too coarse.
-        earlier.again = None;
-        let (earlier, wanted) = (general(&earlier), general(job));
+        let (earlier, wanted) = (general(&self.job), general(job));
         if earlier != wanted {
             return Err(RequestError::RecordsDoNotFit { differences: differences(&earlier, &wanted) });
         }

@@ -2,10 +2,10 @@
 //!
 //! The file is JSON with a version and a checksum (`docs/records.md` describes it). A report is drawn from
 //! it, and another wish is planned from it without encoding. `file` reads and writes it, `place` says where
-//! it lies and what it may replace, `keep` makes it of a job.
-//!
+//! it lies and what it may replace, `keep` makes it of a job; `clock` tells when its frames are shown.
 
 pub(crate) mod again;
+pub(crate) mod clock;
 mod file;
 mod job_folder;
 pub(crate) mod keep;
@@ -188,6 +188,13 @@ pub struct RecordedUnit {
     /// Which of them is in the film; `None` where the job has not come to its end.
     #[serde(default)]
     pub chosen: Option<usize>,
+}
+
+impl RecordedUnit {
+    /// The take that is in the film, or the newest one as long as none is.
+    pub(crate) fn shipped(&self) -> Option<&RecordedTake> {
+        self.chosen.map_or(self.takes.last(), |chosen| self.takes.get(chosen))
+    }
 }
 
 /// A take of a unit.

@@ -7,7 +7,7 @@ use crate::job::folder::JobFolder;
 use crate::job::identity::{file_identity, file_of};
 use crate::job::request::{Request, beside};
 use crate::objects::object_address;
-use crate::output::target::owner;
+use crate::output::target::{not_placed, owner};
 use crate::worker::RunOn;
 use retake_asset::{Existing, OutputError, OutputTarget, UnfinishedFile};
 use std::fs;
@@ -122,10 +122,7 @@ fn not_kept(path: &Path, error: OutputError) -> ExportError {
             let reason = "it was put there meanwhile".to_owned();
             RequestError::RecordsInTheWay { path: path.to_owned(), reason }.into()
         }
-        OutputError::Io { action, path, source } => {
-            ExportError::File { path, doing: action, source: io::Error::new(source.kind(), source) }
-        }
-        other => ExportError::Internal(other.to_string()),
+        other => not_placed(other),
     }
 }
 

@@ -1,17 +1,15 @@
 //! What a report says of a job, from its records alone.
 
-use super::{PROGRAM, metric_name, pool_name};
+use super::{PROGRAM, metric, metric_name, name_of, pool_name, shortened};
 use crate::event::{Missed, Outcome, StopReason};
 use crate::job::identity::AskedGoal;
+use crate::records::clock::FrameClock;
 use crate::records::{RecordedTake, RecordedUnit, Records};
 use retake_compression::encoder::RateControl;
 use retake_compression::planner::{Objective, Reason};
-use retake_quality::MetricKind;
 use retake_report::{Asked, Chapter, Cpu, Group, Histogram, Metric, Pass, Rate, Report, State, Take, Unit};
 use std::path::Path;
 
-/// The most bytes of a text of the source that a page shows: a title may be of any length.
-const LONGEST_TEXT: usize = 400;
 /// Notes and chapters beyond so many are left to the records.
 const MOST_LINES: usize = 200;
 
@@ -20,13 +18,9 @@ impl Records {
     /// [`FilmPair::add_to`](crate::report::FilmPair::add_to) adds them.
     pub fn report(&self) -> Report {
         let clock = FrameClock::of(self);
-        let name = |path: &Path| {
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            shortened(&name.to_string_lossy())
-        };
         let title = match &self.summary {
-            Some(summary) => name(&summary.output),
-            None => name(Path::new(&self.source.name)),
+            Some(summary) => name_of(&summary.output),
+            None => name_of(Path::new(&self.source.name)),
         };
         let mut report = Report::new(title, PROGRAM);
         report.state = if self.summary.is_some() { State::Finished } else { State::Stopped };
@@ -62,7 +56,7 @@ impl Records {
         report.command = self.command.iter().map(|word| shortened(word)).collect();
         if let Some(program) = report.command.first_mut() {
             // where the program lies is another place on the next machine
-            *program = name(Path::new(&program));
+            *program = name_of(Path::new(&program));
         }
         report
     }
@@ -133,9 +127,7 @@ impl Records {
             (Objective::Floor { floor, .. }, _) | (_, Objective::Floor { floor, .. }) => Some(floor),
             _ => None,
         };
-        let most = name.parse::<MetricKind>().ok().map(MetricKind::best);
-        let pool = self.job.pool.as_deref().map_or("", pool_name).to_owned();
-        Some(Metric { name: metric_name(name), pool, floor, most })
+        Some(metric(name, self.job.pool.as_deref().unwrap_or_default(), floor))
     }
 
     fn unit(&self, unit: &RecordedUnit, clock: &FrameClock) -> Unit {
@@ -171,7 +163,7 @@ impl Records {
         }
         let mut rate = Rate { bytes_by_second: vec![0; seconds], limit: self.job.max_bit_rate };
         for unit in &self.units {
-            let Some(take) = chosen(unit) else { continue };
+            let Some(take) = unit.shipped() else { continue };
             let frames = unit.range.len();
             let sizes = &take.record.sizes;
             for frame in 0..frames {
@@ -192,7 +184,7 @@ impl Records {
     pub(super) fn frame_scores(&self) -> Option<Vec<(u64, u64, f64)>> {
         let mut scores = Vec::new();
         for unit in &self.units {
-            let known = chosen(unit)?.record.frame_scores.as_ref()?;
+            let known = unit.shipped()?.record.frame_scores.as_ref()?;
             let every = known.every.max(1);
             for (number, &score) in (0u64..).zip(&known.values) {
                 let frame = known.first.saturating_add(number.saturating_mul(every));
@@ -209,15 +201,17 @@ impl Records {
         if let Some(scores) = self.frame_scores() {
             return Histogram::of(scores.iter().map(|&(_, every, score)| (score, every)), true);
         }
-        let scores =
-            self.units.iter().filter_map(|unit| Some((chosen(unit)?.record.score?.value, unit.range.len())));
+        let scores = self
+            .units
+            .iter()
+            .filter_map(|unit| Some((unit.shipped()?.record.score?.value, unit.range.len())));
         Histogram::of(scores, false)
     }
 
     fn mean(&self) -> Option<f64> {
         let mut sum = (0.0, 0.0);
         for unit in &self.units {
-            let score = chosen(unit)?.record.score?.value;
+            let score = unit.shipped()?.record.score?.value;
             sum = (sum.0 + score * unit.range.len() as f64, sum.1 + unit.range.len() as f64);
         }
         (sum.1 > 0.0).then(|| sum.0 / sum.1)
@@ -295,11 +289,6 @@ impl Records {
     }
 }
 
-/// The take that is in the film, or the newest one as long as none is.
-pub(super) fn chosen(unit: &RecordedUnit) -> Option<&RecordedTake> {
-    unit.chosen.map_or(unit.takes.last(), |chosen| unit.takes.get(chosen))
-}
-
 fn gave_way(missed: &Missed) -> String {
     match missed {
         Missed::Floor { units, of } => format!("{units} of {of} units are below the floor."),
@@ -314,48 +303,5 @@ fn gave_way(missed: &Missed) -> String {
             let damage: Vec<String> = damage.iter().map(ToString::to_string).collect();
             format!("The source could not be read whole: {}.", shortened(&damage.join("; ")))
         }
-    }
-}
-
-/// Cuts a text of a source to a length that a page has room for.
-pub(super) fn shortened(text: &str) -> String {
-    if text.len() <= LONGEST_TEXT {
-        return text.to_owned();
-    }
-    let end = (0..=LONGEST_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    format!("{}…", &text[..end])
-}
-
-/// Tells when each frame is shown, from its number.
-pub(super) struct FrameClock {
-    /// For each run of equal steps: its first frame, when that is shown, and the seconds of a step.
-    runs: Vec<(u64, f64, f64)>,
-    /// When the first frame is shown, in seconds on the clock of the source.
-    pub origin: f64,
-}
-
-impl FrameClock {
-    pub(super) fn of(records: &Records) -> Self {
-        let tick = records.index.time_base.map_or(0.0, |base| base.to_f64());
-        let rate = records.source.frame_rate.to_f64();
-        let usual = if rate > 0.0 { 1.0 / rate } else { 0.04 };
-        let (mut runs, mut frame, mut seconds) = (Vec::new(), 0u64, 0.0);
-        for &(count, ticks) in &records.index.steps {
-            let step = ticks as f64 * tick;
-            runs.push((frame, seconds, step));
-            frame = frame.saturating_add(count);
-            seconds += step * count as f64;
-        }
-        if runs.is_empty() {
-            runs.push((0, 0.0, usual));
-        }
-        Self { runs, origin: records.index.first as f64 * tick }
-    }
-
-    /// Returns when a frame is shown, in seconds from the first one.
-    pub(super) fn seconds(&self, frame: u64) -> f64 {
-        let run = self.runs.partition_point(|(first, _, _)| *first <= frame).saturating_sub(1);
-        let (first, seconds, step) = self.runs[run];
-        seconds + (frame - first) as f64 * step
     }
 }

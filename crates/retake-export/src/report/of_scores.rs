@@ -1,12 +1,8 @@
 //! What a report says of a film that was measured against its source.
 
-use super::of_records::shortened;
-use super::{PROGRAM, metric_name, pool_name};
+use super::{PROGRAM, metric, metric_name, name_of, pool_name, shortened};
 use crate::measure::FilmScore;
-use retake_quality::MetricKind;
-use retake_report::{
-    Asked, ComparedFilm, Comparison, Group, Histogram, Metric, Rate, Report, State, Take, Unit,
-};
+use retake_report::{Asked, ComparedFilm, Comparison, Group, Histogram, Rate, Report, State, Take, Unit};
 use std::path::Path;
 
 impl FilmScore {
@@ -14,15 +10,12 @@ impl FilmScore {
     /// anything. It has no pictures: [`FilmPair::add_to`](crate::report::FilmPair::add_to) adds them.
     pub fn report(&self, reference: &Path, film: &Path, floor: Option<f64>) -> Report {
         let detail = &self.detail;
-        let name = film.file_name().unwrap_or(film.as_os_str());
-        let mut report = Report::new(shortened(&name.to_string_lossy()), PROGRAM);
+        let mut report = Report::new(name_of(film), PROGRAM);
         report.state = State::Measured;
         (report.frames, report.seconds) = (self.frames, detail.duration);
         report.frame_rate = detail.frame_rate;
         report.mean = Some(self.mean);
-        let most = self.metric.parse::<MetricKind>().ok().map(MetricKind::best);
-        let pool = pool_name(&self.pool).to_owned();
-        report.metric = Some(Metric { name: metric_name(&self.metric), pool, floor, most });
+        report.metric = Some(metric(&self.metric, &self.pool, floor));
         report.asked = floor.map(Asked::Floor);
         let bytes = |frame: u64| detail.bytes.get(frame as usize).copied().unwrap_or(0);
         report.units = self
@@ -94,12 +87,9 @@ impl FilmScore {
 /// Puts the scores of several films of one source side by side. Each comes with its name and that of the
 /// curve which it is a point of; all have to be measured in one way, over the same units.
 pub fn compare(reference: &Path, films: &[(String, String, FilmScore)]) -> Comparison {
-    let name = reference.file_name().unwrap_or(reference.as_os_str());
-    let mut comparison = Comparison::new(shortened(&name.to_string_lossy()), PROGRAM);
+    let mut comparison = Comparison::new(name_of(reference), PROGRAM);
     if let Some((_, _, first)) = films.first() {
-        let most = first.metric.parse::<MetricKind>().ok().map(MetricKind::best);
-        let pool = pool_name(&first.pool).to_owned();
-        comparison.metric = Some(Metric { name: metric_name(&first.metric), pool, floor: None, most });
+        comparison.metric = Some(metric(&first.metric, &first.pool, None));
         (comparison.frames, comparison.seconds) = (first.frames, first.detail.duration);
         let unit =
             |unit: &crate::UnitScore| (unit.range.start, unit.range.end, first.seconds_of(unit.range.start));

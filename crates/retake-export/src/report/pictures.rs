@@ -1,12 +1,12 @@
 //! The pictures of a report: frames of the source and of the film, decoded again and made small.
 
-use super::of_records::FrameClock;
 use crate::error::ExportError;
-use crate::job::identity::{AskedPlace, file_identity, file_of};
+use crate::job::identity::{file_identity, file_of};
 use crate::job::source::{look_at, reader_options};
 use crate::records::Records;
+use crate::records::clock::FrameClock;
 use crate::stop::StopFlag;
-use retake_libav::{FilmInfo, FilmPosition, FilmRange, FrameReader, JpegEncoder};
+use retake_libav::{FilmInfo, FilmRange, FrameReader, JpegEncoder};
 use retake_media::{PixelBuffer, Time};
 use retake_report::{Moment, Picture, Report, Thumbnail};
 use std::path::{Path, PathBuf};
@@ -73,12 +73,9 @@ impl FilmPair {
             (Some(film), Some(summary)) => find(&summary.output, &film.identity)?,
             _ => return Err(PictureLoss::Gone { path: "the film".into() }),
         };
-        let place = |place: &AskedPlace| match *place {
-            AskedPlace::Time { value, timescale } => FilmPosition::Time(Time::new(value, timescale)),
-            AskedPlace::Frame(frame) => FilmPosition::Frame(frame),
-        };
         let range = records.request.range.as_ref();
-        let range = range.map(|range| FilmRange::new(place(&range.from), range.to.as_ref().map(place)));
+        let range =
+            range.map(|range| FilmRange::new((&range.from).into(), range.to.as_ref().map(Into::into)));
         Ok(Self { source, film, range })
     }
 
