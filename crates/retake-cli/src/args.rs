@@ -274,8 +274,7 @@ pub(crate) struct Replan {
     /// Units this much above the floor are left as they are, as for `encode`.
     #[arg(long, value_name = "SCORE")]
     pub tolerance: Option<f64>,
-    /// The bit rate is not above this in any two seconds: that of the earlier encode, which counts without
-    /// this flag, too.
+    /// The bit rate is not above this in any two seconds. Default: what the earlier encode was given.
     #[arg(long, value_name = "RATE", value_parser = quantity)]
     pub max_bitrate: Option<u64>,
     /// As JSON.

@@ -24,7 +24,8 @@ pub(crate) fn run(args: &args::Replan) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for target in targets(args, &records)? {
         let told = replan(&records, target, args.max_bitrate)?;
-        rows.push(Row { wish: target.to_string(), told });
+        let limit = told.max_bit_rate.map_or(String::new(), |rate| format!(", below {} kb/s", rate / 1000));
+        rows.push(Row { wish: format!("{target}{limit}"), told });
     }
     let mut text = String::new();
     if args.json {
@@ -73,15 +74,16 @@ fn render(records: &Records, rows: &[Row], text: &mut String) -> std::fmt::Resul
     let score = |of: Option<Interval>| {
         of.map_or("-".into(), |of| format!("{:.2} ({:.2}-{:.2})", of.expected, of.low, of.high))
     };
+    let width = rows.iter().map(|row| row.wish.len()).max().unwrap_or(0).max(24);
     writeln!(
         text,
-        "{:<30} {:>22} {:>20} {:>20} {:>12} {:>8} {:>7} {:>5}",
+        "{:<width$} {:>22} {:>20} {:>20} {:>12} {:>8} {:>7} {:>5}",
         "wish", "file kB", "mean", "worst unit", "units again", "frames", "about s", "met"
     )?;
     for Row { wish, told } in rows {
         writeln!(
             text,
-            "{:<30} {:>22} {:>20} {:>20} {:>12} {:>8.0} {:>7.0} {:>4.0}%",
+            "{:<width$} {:>22} {:>20} {:>20} {:>12} {:>8.0} {:>7.0} {:>4.0}%",
             one_line(wish),
             kilobytes(told.file_bytes),
             score(told.mean),

@@ -173,6 +173,16 @@ pub struct FrameScores {
     pub values: Vec<f64>,
 }
 
+impl TakeRecord {
+    /// Returns the bytes of each sample in decode order. Where they are not known, all are alike.
+    pub fn sample_sizes(&self) -> impl Iterator<Item = u64> {
+        let frames = self.range.len();
+        let alike = self.bytes / frames.max(1);
+        let known = self.sizes.len() as u64 == frames;
+        (0..frames).map(move |frame| if known { self.sizes[frame as usize] } else { alike })
+    }
+}
+
 impl FrameScores {
     /// Makes them of one score, or none, for each frame. Returns `None` where no frame has one, and where
     /// those that have one do not lie at equal distances.

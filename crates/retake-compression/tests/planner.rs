@@ -478,3 +478,23 @@ fn a_highest_rate_goes_before_the_objective() {
         }
     }
 }
+
+/// A finer take that came out smaller than a first one which steered itself is shipped where only it reaches
+/// the floor: it was taken for one that its encoder had held down, and the film missed the floor.
+#[test]
+fn a_smaller_take_of_a_finer_quality_is_shipped() {
+    let (film, scale) = recorded("x264");
+    let family = Family::of("x264", &film.metric, scale);
+    let objective = Objective::Floor { floor: 93.0, tolerance: 1.0 };
+    let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+    let take = |quality, bytes, value| {
+        let score = Score { value, error: 0.1, psnr: 40.0, ceiling: Some(97.0) };
+        Trial { quality, bytes, score: Some(score) }
+    };
+    let trials = vec![take(22.045, 167_929, 93.09), take(21.5, 159_223, 93.8)];
+    let units = [UnitState { range: FrameRange::new(0, 100), trials }];
+    let mut caps = Caps::new(1, 10_000.0);
+    let (planned, broken) = caps.plan_within(&brief, &units, 2, |_| BTreeMap::new());
+    assert_eq!((planned.ship, planned.end), (vec![1], Some(End::Satisfied)));
+    assert!(broken.is_empty());
+}

@@ -89,7 +89,7 @@ impl<'j> Passes<'_, 'j> {
         let (map, mut units) = self.first_pass(journal, map, again.as_ref())?;
         let map = Arc::new(map);
         match &again {
-            Some(again) => again.recall(&mut units, self.job.description.max_bit_rate.map(|_| self.store)),
+            Some(again) => again.recall(&mut units),
             None => brief.objective = self.objective(&map, newest(&units))?,
         }
         let mut limit = HighestRate::of(self, &map, units.len());
@@ -103,7 +103,7 @@ impl<'j> Passes<'_, 'j> {
         }
         loop {
             let states: Vec<UnitState> = units.iter().map(Unit::state).collect();
-            let (plan, above_rate) = limit.plan(&brief, &units, &states, number)?;
+            let (plan, above_rate) = limit.plan(&brief, &units, &states, number);
             if plan.retakes.is_empty() && self.make_missing(number, &plan.ship, &mut units)? {
                 // only now it is known what the container takes besides
                 if again.is_some() {
@@ -471,22 +471,16 @@ struct HighestRate<'a>(Option<(Peaks<'a>, Caps)>);
 type Planned = (Plan, BTreeMap<usize, f64>);
 
 impl<'a> HighestRate<'a> {
-    fn of(passes: &Passes<'_, 'a>, map: &FilmMap, units: usize) -> Self {
+    fn of(passes: &Passes<'_, '_>, map: &'a FilmMap, units: usize) -> Self {
         let per_frame = |rate: u64| rate as f64 / 8.0 * map.seconds() / map.index.frames.len().max(1) as f64;
         let rate = passes.job.description.max_bit_rate;
-        Self(rate.map(|rate| (Peaks::new(passes.store, rate), Caps::new(units, per_frame(rate)))))
+        Self(rate.map(|rate| (Peaks::new(&map.index, rate), Caps::new(units, per_frame(rate)))))
     }
 
     /// Plans the next pass so that the rate holds.
-    fn plan(
-        &mut self,
-        brief: &Brief,
-        units: &[Unit],
-        states: &[UnitState],
-        passes: u32,
-    ) -> Result<Planned, ExportError> {
+    fn plan(&mut self, brief: &Brief, units: &[Unit], states: &[UnitState], passes: u32) -> Planned {
         let Some((peaks, caps)) = &mut self.0 else {
-            return Ok((planner::plan(brief, states, passes), BTreeMap::new()));
+            return (planner::plan(brief, states, passes), BTreeMap::new());
         };
         caps.plan_within(brief, states, passes, |ship| peaks.broken(&choose(units, ship)))
     }

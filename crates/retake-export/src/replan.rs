@@ -5,6 +5,7 @@ use crate::error::RequestError;
 use crate::job::plan::limit_of;
 use crate::job::request::{Goal, Target, USUAL_PASSES};
 use crate::records::clock::FrameClock;
+use crate::records::highest_rate::{UnderRate, buffer_of};
 use crate::records::{RecordedUnit, Records};
 use retake_compression::planner::curve::Family;
 use retake_compression::planner::{Brief, Interval, Objective, Windows, predict};
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Replan {
+    /// The highest rate that counts, in bits per second.
+    pub max_bit_rate: Option<u64>,
     /// The bytes of the file: those of its video, and what the file of the records had besides.
     pub file_bytes: Interval,
     /// The bytes of the video samples.
@@ -41,9 +44,9 @@ pub struct Replan {
     pub met: f64,
 }
 
-/// Predicts what would come of a film under another target, from its records. A highest rate has to be that
-/// of the earlier job, which counts where none is given. It asks the
-/// planner of exports, is a pure function, and takes well under a second for a film of any length.
+/// Predicts what would come of a film under another target, from its records. Where no highest rate is given,
+/// that of the earlier job counts. It asks the planner of exports, is a pure function, and takes well under a
+/// second for a film of any length.
 ///
 /// # Errors
 /// [`RequestError::RecordsInsufficient`] where the records hold no takes of all units, or no scores for a
@@ -53,10 +56,11 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
     if records.units.is_empty() {
         return insufficient("the job has no finished takes yet");
     }
-    if max_bit_rate.is_some_and(|rate| Some(rate) != records.job.max_bit_rate) {
-        return insufficient("its takes were made under another highest rate, or none");
+    let max_bit_rate = max_bit_rate.or(records.job.max_bit_rate);
+    let keeps = records.encoder.keeps_rate.or(records.job.settings.limit.map(|_| true));
+    if max_bit_rate != records.job.max_bit_rate && keeps.is_none() {
+        return insufficient("an earlier version did not note whether the encoder keeps to a highest rate");
     }
-    let max_bit_rate = records.job.max_bit_rate;
     let metric: Option<MetricKind> = records.job.metric.as_deref().and_then(|name| name.parse().ok());
     let planned = match (target.goal(), metric) {
         (Goal::Plain(_), _) => return insufficient("a plain pass needs no plan"),
@@ -76,17 +80,21 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
         max_passes: USUAL_PASSES,
         newest_only: false,
     };
+    let keeps = keeps.unwrap_or(false);
+    let UnderRate { states, held } = records.under_rate(max_bit_rate, keeps, &brief.family);
     let samples = max_bit_rate.map(|_| samples(records));
     let windows = max_bit_rate.zip(samples.as_ref()).map(|(rate, samples)| {
         let frames = records.index.frames.max(1) as f64;
         let a_frame = rate as f64 / 8.0 * records.index.seconds / frames;
-        Windows { limit: limit_of(rate), a_frame, samples }
+        let buffer = buffer_of(rate).filter(|_| keeps);
+        Windows { limit: limit_of(rate), a_frame, samples, buffer, held: &held }
     });
-    let told = predict(&brief, &records.states(), windows);
+    let told = predict(&brief, &states, windows);
     let others = records.others() as f64;
     let Interval { low, expected, high } = told.bytes;
     let cpu_seconds = told.frames.expected * cpu_of_a_frame(records);
     Ok(Replan {
+        max_bit_rate,
         file_bytes: Interval { low: low + others, expected: expected + others, high: high + others },
         video_bytes: told.bytes,
         mean: told.mean,
@@ -115,16 +123,10 @@ fn cpu_of_a_frame(records: &Records) -> f64 {
 fn samples(records: &Records) -> Vec<Vec<(f64, f64)>> {
     let clock = FrameClock::of(records);
     let samples = |unit: &RecordedUnit| {
-        let sizes: &[u64] = unit.shipped().map_or(&[], |take| &take.record.sizes);
-        let total: f64 = sizes.iter().map(|&size| size as f64).sum();
-        let count = unit.range.len();
-        (0..count)
-            .map(|frame| {
-                let size = usize::try_from(frame).ok().and_then(|frame| sizes.get(frame));
-                let share = size.map_or(1.0 / count as f64, |&size| size as f64 / total.max(1.0));
-                (clock.seconds(unit.range.start + frame), share)
-            })
-            .collect()
+        let Some(take) = unit.shipped() else { return Vec::new() };
+        let total = take.record.sample_sizes().sum::<u64>().max(1) as f64;
+        let sizes = take.record.sample_sizes().zip(unit.range.start..unit.range.end);
+        sizes.map(|(size, frame)| (clock.seconds(frame), size as f64 / total)).collect()
     };
     records.units.iter().map(samples).collect()
 }

@@ -1,6 +1,6 @@
 //! A bit rate is met, and a size is never exceeded.
 
-use crate::common::{FRAMES, Studio, between, encoders, fast, packets, probe, video_bytes};
+use crate::common::{FRAMES, Studio, between, encoders, fast, fullest, probe, video_bytes};
 
 const SECONDS: f64 = FRAMES as f64 / 24.0;
 
@@ -68,15 +68,7 @@ fn sound_counts_in_a_size() {
 #[test]
 fn a_highest_bit_rate_is_nowhere_exceeded() {
     let Some(studio) = Studio::open() else { return };
-    let fullest = |name: &str| {
-        let mut samples = packets(&studio.path(name));
-        samples.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let window = |from: usize| {
-            let inside = samples[from..].iter().take_while(|sample| sample.0 < samples[from].0 + 2.0 - 1e-4);
-            inside.map(|sample| sample.1).sum::<u64>() as f64 * 8.0 / 2000.0
-        };
-        (0..samples.len()).map(window).fold(0.0, f64::max)
-    };
+    let fullest = |name: &str| fullest(&studio.path(name));
     for encoder in encoders() {
         for (target, most, kind) in [("-q 40", 0.7, "floor"), ("--bitrate 500k", 0.8, "rate")] {
             let name = format!("{}-{kind}.mp4", encoder.name);

@@ -1,7 +1,7 @@
 //! A decoder's buffer that is filled at a rate: what it holds along a stream, and which units let it run dry.
 
 use super::window::{TimedBytes, blame};
-use crate::encoder::RateBuffer;
+use crate::encoder::{RateBuffer, RateLimit};
 use std::collections::BTreeMap;
 
 /// The buffer along a stream.
@@ -31,8 +31,8 @@ impl Level {
     }
 
     /// A sample is taken out.
-    fn take(&mut self, bytes: u64) {
-        self.bits -= bytes as f64 * 8.0;
+    fn take(&mut self, bytes: f64) {
+        self.bits -= bytes * 8.0;
     }
 }
 
@@ -42,7 +42,7 @@ pub fn fullness(buffer: RateBuffer, samples: impl IntoIterator<Item = (f64, u64)
     let mut level = Level::new(buffer);
     for (seconds, bytes) in samples {
         level.fill(seconds);
-        level.take(bytes);
+        level.take(bytes as f64);
     }
     if level.seconds.is_some() {
         level.fill(instant);
@@ -58,7 +58,7 @@ pub fn dry(samples: &[TimedBytes], buffer: RateBuffer) -> BTreeMap<usize, f64> {
         if level.fill(sample.seconds) {
             since = index;
         }
-        level.take(sample.bytes);
+        level.take(sample.bytes as f64);
         // less than a byte is an error of the sum
         if level.bits <= -8.0 {
             let stretch = &samples[since..=index];
@@ -69,17 +69,47 @@ pub fn dry(samples: &[TimedBytes], buffer: RateBuffer) -> BTreeMap<usize, f64> {
     dry
 }
 
+/// What becomes of samples that an encoder keeps to a buffer by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// The bytes that come out.
+    pub bytes: f64,
+    /// The least that the buffer held meanwhile, as a share of its size, from 0 to 1.
+    pub least: f64,
+}
+
+/// Tells what is left of samples, times in seconds and bytes in decode order, that are sent through a buffer
+/// which is full at first: each is cut to what the buffer holds. An encoder cuts nothing off, but sees it
+/// coming and makes what lies around smaller, too, so that the sum is about the same.
+pub fn held(limit: RateLimit, samples: impl IntoIterator<Item = (f64, f64)>) -> Held {
+    let rate = limit.bits_per_second.max(1);
+    let seconds = limit.window_bits as f64 / rate as f64;
+    let mut level = Level::new(RateBuffer { max_rate: rate, seconds, initial: 1.0 });
+    let (mut least, mut sent) = (level.bits, 0.0);
+    for (seconds, bytes) in samples {
+        level.fill(seconds);
+        let fits = bytes.min(level.bits / 8.0);
+        level.take(fits);
+        (sent, least) = (sent + fits, level.bits.min(least));
+    }
+    Held { bytes: sent, least: least / level.size.max(1.0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// A second of what flows in, full at first.
     const BUFFER: RateBuffer = RateBuffer { max_rate: 8000, seconds: 1.0, initial: 1.0 };
 
     fn stream(bytes: impl Fn(usize) -> u64) -> Vec<TimedBytes> {
-        let sample =
-            |index| TimedBytes { seconds: index as f64 / 10.0, bytes: bytes(index), unit: index / 10 };
-        (0..40).map(sample).collect()
+        stream_of(&(0..40).map(bytes).collect::<Vec<_>>())
+    }
+
+    fn stream_of(sizes: &[u64]) -> Vec<TimedBytes> {
+        let sample = |(index, &bytes)| TimedBytes { seconds: index as f64 / 10.0, bytes, unit: index / 10 };
+        sizes.iter().enumerate().map(sample).collect()
     }
 
     /// MP-33: a stream at the rate of the buffer never empties it, and leaves it as full as it was; one
@@ -100,5 +130,22 @@ mod tests {
         assert!(dry(&short, BUFFER).is_empty());
         assert!((fullness(BUFFER, [(0.0, 500)], 0.1) - 0.6).abs() < 1e-9);
         assert_eq!(fullness(RateBuffer { initial: 0.5, ..BUFFER }, [], 3.0), 0.5);
+    }
+
+    proptest! {
+        /// What a buffer lets through never lets it run dry, is no more than what came, and is all of that
+        /// where nothing would have run dry.
+        #[test]
+        fn what_is_held_back_fits(sizes in prop::collection::vec(0u64..1500, 1..60)) {
+            let limit = RateLimit { bits_per_second: 8000, window_bits: 8000 };
+            let all = stream_of(&sizes);
+            let times = || all.iter().map(|sample| (sample.seconds, sample.bytes as f64));
+            let whole: f64 = times().map(|sample| sample.1).sum();
+            let Held { bytes, least } = held(limit, times());
+            prop_assert!(bytes <= whole && (0.0..=1.0).contains(&least), "{bytes} of {whole}, {least}");
+            let end = all.last().map_or(0.0, |last| last.seconds);
+            prop_assert!(bytes <= 1000.0 + 1000.0 * end + 1e-6);
+            prop_assert_eq!(dry(&all, BUFFER).is_empty(), (whole - bytes).abs() < 1.0);
+        }
     }
 }

@@ -22,7 +22,7 @@ mod report;
 mod vbv;
 mod window;
 
-pub use buffer::{dry, fullness};
+pub use buffer::{Held, dry, fullness, held};
 pub use cap::{CapRules, CapState, HoldBack, Open, RateCapped, Unfit};
 pub use margins::{PartEnd, PartMargins};
 pub use plan::{Caps, coarser, finest_within_limits, keep_limits};

@@ -26,7 +26,7 @@ pub fn coarser(brief: &Brief, unit: &UnitState, take: &Trial, fullness: f64) -> 
     let slope = expected(brief, unit, take.quality).slope.min(brief.family.bytes_slope(&[]) / 2.0);
     // where the encoder keeps to a rate by itself, a coarser take comes out as large as a finer one, until it
     // is coarse enough: longer steps
-    let in_vain = finer_within(brief, unit, take, VAIN);
+    let in_vain = finer_within(brief, unit, take, VAIN).count();
     let step = (WITHIN / fullness).log2() / slope * (1.0 + 2.0 * in_vain as f64);
     brief.scale.snap(take.quality + step.max(brief.scale.step))
 }
@@ -40,10 +40,17 @@ pub fn finest_within_limits(brief: &Brief, unit: &UnitState, fullness: f64) -> f
     (newest.quality + finer).max(brief.scale.min)
 }
 
-/// How many takes of a unit are finer than one of them, and take at most so many times its bytes.
-fn finer_within(brief: &Brief, unit: &UnitState, take: &Trial, times: f64) -> usize {
+/// The qualities of a unit's takes that are finer than one of them, and take at most so many times its bytes.
+fn finer_within<'a>(
+    brief: &Brief,
+    unit: &'a UnitState,
+    take: &Trial,
+    times: f64,
+) -> impl Iterator<Item = f64> + 'a {
     let (quality, bytes) = (take.quality - brief.scale.step / 2.0, take.bytes as f64 * times);
-    unit.trials.iter().filter(|other| other.quality < quality && other.bytes as f64 <= bytes).count()
+    let finer =
+        unit.trials.iter().filter(move |other| other.quality < quality && other.bytes as f64 <= bytes);
+    finer.map(|take| take.quality)
 }
 
 /// The finest quality that each unit may have, as far as that is known.
@@ -95,34 +102,32 @@ impl Caps {
         learned
     }
 
-    /// Learns where the encoder keeps to the rate by itself: beyond the coarser of two takes that are equally
-    /// large, nothing is to be had.
+    /// Learns where the encoder keeps to the rate by itself: beyond the finer of two takes that are equally
+    /// large, nothing is to be had. That one stays allowed, because it may only seem to be bound: a first
+    /// take that steers itself can be larger than a finer one of a single quality.
     pub fn learn_bounds(&mut self, brief: &Brief, units: &[UnitState]) {
         for (cap, unit) in self.finest.iter_mut().zip(units) {
-            let bound = |take: &&Trial| finer_within(brief, unit, take, BOUND) > 0;
-            *cap = unit.trials.iter().filter(bound).map(|take| take.quality).fold(*cap, f64::max);
+            let bound = |take| finer_within(brief, unit, take, BOUND).reduce(f64::min);
+            *cap = unit.trials.iter().filter_map(bound).fold(*cap, f64::max);
         }
     }
 
     /// Plans, and learns from what would be shipped, until there is nothing more to learn. `broken` looks at
     /// the windows of the film that the named takes of all units make. Gives the plan, and the windows that
     /// stay too full in it.
-    ///
-    /// # Errors
-    /// Those of `broken`.
-    pub fn plan_within<E>(
+    pub fn plan_within(
         &mut self,
         brief: &Brief,
         units: &[UnitState],
         passes: u32,
-        mut broken: impl FnMut(&[usize]) -> Result<BTreeMap<usize, f64>, E>,
-    ) -> Result<(Plan, BTreeMap<usize, f64>), E> {
+        broken: impl Fn(&[usize]) -> BTreeMap<usize, f64>,
+    ) -> (Plan, BTreeMap<usize, f64>) {
         self.learn_bounds(brief, units);
         loop {
             let plan = self.plan(brief, units, passes);
-            let broken = broken(&plan.ship)?;
+            let broken = broken(&plan.ship);
             if !self.learn(brief, units, &plan.ship, &broken) {
-                return Ok((plan, broken));
+                return (plan, broken);
             }
         }
     }

@@ -1,57 +1,42 @@
 //! A rate that no two seconds of the film exceed: judged on the samples that would be shipped, across the
 //! joins of takes.
 
-use crate::error::ExportError;
 use crate::job::plan::limit_of;
 use crate::take::finished::FinishedTake;
-use crate::take::store::TakeStore;
 use retake_compression::property::DataRateLimit;
 use retake_compression::rate_limit::{TimedBytes, overfull};
-use retake_compression::take::TakeId;
-use std::collections::{BTreeMap, HashMap};
+use retake_libav::FrameIndex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// When the samples of a take are decoded, in seconds, and their bytes.
-type Sizes = Vec<(f64, u64)>;
-
 pub(crate) struct Peaks<'a> {
-    store: &'a TakeStore,
+    index: &'a FrameIndex,
     limit: DataRateLimit,
-    /// Of takes that were looked at.
-    known: HashMap<TakeId, Sizes>,
 }
 
 impl<'a> Peaks<'a> {
-    pub(crate) fn new(store: &'a TakeStore, rate: u64) -> Self {
-        Self { store, limit: limit_of(rate), known: HashMap::new() }
+    pub(crate) fn new(index: &'a FrameIndex, rate: u64) -> Self {
+        Self { index, limit: limit_of(rate) }
     }
 
     /// Of the takes of all units: those that have a part in two seconds above the rate, and how many times
-    /// the rate that is.
-    pub(crate) fn broken(
-        &mut self,
-        takes: &[Arc<FinishedTake>],
-    ) -> Result<BTreeMap<usize, f64>, ExportError> {
-        let mut samples = Vec::new();
-        for (unit, take) in takes.iter().enumerate() {
-            let sizes = self.sizes(take)?;
-            samples.extend(sizes.iter().map(|&(seconds, bytes)| TimedBytes { seconds, bytes, unit }));
-        }
-        Ok(overfull(&samples, &[self.limit]))
-    }
-
-    fn sizes(&mut self, take: &FinishedTake) -> Result<&Sizes, ExportError> {
-        let id = take.description.id();
-        if !self.known.contains_key(&id) {
-            let mut reader = self.store.read(&take.description)?;
-            let mut sizes = Sizes::new();
-            reader.format()?;
-            while let Some(sample) = reader.next()? {
-                sizes.push((sample.dts.seconds(), sample.data.len() as u64));
-            }
-            self.known.insert(id, sizes);
-        }
-        // it was put there, if it was not there before
-        Ok(self.known.entry(id).or_default())
+    /// the rate that is. A record tells all that is needed: the samples of a closed group are decoded as far
+    /// apart as its frames are shown, and all takes have the same delay.
+    pub(crate) fn broken(&self, takes: &[Arc<FinishedTake>]) -> BTreeMap<usize, f64> {
+        let tick = self.index.time_base.to_f64();
+        let samples: Vec<TimedBytes> = takes
+            .iter()
+            .enumerate()
+            .flat_map(|(unit, take)| {
+                let frames = take.record.range.start..take.record.range.end;
+                let seconds = move |frame: u64| {
+                    let shown = self.index.frames.get(usize::try_from(frame).ok()?)?;
+                    Some(shown.pts as f64 * tick)
+                };
+                let sample = move |(frame, bytes)| Some(TimedBytes { seconds: seconds(frame)?, bytes, unit });
+                frames.zip(take.record.sample_sizes()).map_while(sample)
+            })
+            .collect();
+        overfull(&samples, &[self.limit])
     }
 }

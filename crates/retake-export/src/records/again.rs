@@ -14,8 +14,8 @@ use crate::job::request::Goal;
 use crate::passes::{Unit, reasons};
 use crate::take::finished::FinishedTake;
 use crate::take::identity::retake;
-use crate::take::store::TakeStore;
-use retake_compression::planner::{self, Brief, Objective, Reason};
+use retake_compression::encoder::EncoderSettings;
+use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake};
 use retake_compression::take::TakeDescription;
 use retake_compression::units::FrameRange;
 use std::collections::BTreeMap;
@@ -42,7 +42,19 @@ impl Again {
     /// far as the records tell how much a container takes besides.
     pub(crate) fn plan(records: &Records, job: &Job, brief: &mut Brief) -> Result<Self, ExportError> {
         brief.objective = records.objective(job.request.target().goal(), job.description.objective);
-        let plan = planner::plan(brief, &records.states(), 1);
+        let keeps = job.request.encoder.info().controls.rate_limit;
+        let mut under = records.under_rate(job.description.max_bit_rate, keeps, &brief.family);
+        if !records.joins(job)? {
+            under.held.iter_mut().for_each(|unit| unit.fill(true));
+        }
+        let mut plan = planner::plan(brief, &under.states, 1);
+        let missing = |plan: &Plan, unit| plan.retakes.iter().all(|retake| retake.unit != unit);
+        for (unit, &ship) in plan.ship.iter().enumerate() {
+            if under.held[unit][ship] && missing(&plan, unit) {
+                let quality = under.states[unit].trials[ship].quality;
+                plan.retakes.push(Retake { unit, quality, reason: Reason::Cap });
+            }
+        }
         let mut again = Self {
             wanted: BTreeMap::new(),
             retakes: plan.retakes.iter().map(|it| (records.units[it.unit].range.start, it.reason)).collect(),
@@ -52,11 +64,15 @@ impl Again {
                 false => reasons(&plan.retakes),
             },
         };
-        for (unit, &ship) in records.units.iter().zip(&plan.ship) {
-            let takes = unit.takes.iter().map(|take| records.recalled(unit, take));
+        for ((unit, &ship), held) in records.units.iter().zip(&plan.ship).zip(&under.held) {
+            let stay = unit.takes.iter().zip(held).filter(|(_, held)| !**held);
+            let takes = stay.map(|(take, _)| records.recalled(unit, take));
             let takes = takes.collect::<Result<Vec<UnitTake>, RequestError>>()?;
-            again.wanted.insert(unit.range.start, takes[ship].take.description.clone());
             again.known.insert(unit.range.start, takes);
+            if !held[ship] {
+                let shipped = records.recalled(unit, &unit.takes[ship])?;
+                again.wanted.insert(unit.range.start, shipped.take.description.clone());
+            }
         }
         for wanted in &plan.retakes {
             let range = records.units[wanted.unit].range;
@@ -75,28 +91,19 @@ impl Again {
         self.retakes.contains_key(&range.start)
     }
 
-    /// Puts the takes of the earlier job before those that were made first. Where a highest rate is judged by
-    /// the samples in a store, only those count that are in it.
-    pub(crate) fn recall(&self, units: &mut [Unit], judged: Option<&TakeStore>) {
+    /// Puts the takes of the earlier job before those that were made first.
+    pub(crate) fn recall(&self, units: &mut [Unit]) {
         for unit in units {
-            let Some(known) = self.known.get(&unit.range.start) else { continue };
-            if known.first().is_none_or(|known| known.take.record.range != unit.range) {
-                continue;
-            }
-            let mut takes = known.clone();
+            let reason = self.retakes.get(&unit.range.start).copied();
+            let known = self.known.get(&unit.range.start);
+            let known = known.filter(|known| known.iter().all(|known| known.take.record.range == unit.range));
+            let mut takes = known.cloned().unwrap_or_default();
             for made in unit.takes.drain(..) {
                 let same = |known: &&mut UnitTake| known.take.description == made.take.description;
                 match takes.iter_mut().find(same) {
                     Some(known) => (known.take, known.recalled) = (made.take, false),
-                    None => takes.push(UnitTake {
-                        pass: Self::PASS,
-                        reason: self.retakes.get(&unit.range.start).copied(),
-                        ..made
-                    }),
+                    None => takes.push(UnitTake { pass: Self::PASS, reason, ..made }),
                 }
-            }
-            if let Some(store) = judged {
-                takes.retain(|taken| !taken.recalled || store.get(&taken.take.description).is_some());
             }
             unit.takes = takes;
         }
@@ -109,6 +116,21 @@ impl Records {
         // records that cannot be written cannot be read
         let text = serde_json::to_vec(self).unwrap_or_default();
         format!("{:032x}", xxh3_128(&text))
+    }
+
+    /// Whether takes of the earlier job can stand beside those of this one in a film: an encoder that is told
+    /// of a rate may write another level into its headers.
+    fn joins(&self, job: &Job) -> Result<bool, ExportError> {
+        let (then, now) = (&self.job.settings, &job.description.settings);
+        if then.limit == now.limit {
+            return Ok(true);
+        }
+        let format = |limit| -> Result<_, ExportError> {
+            let settings = EncoderSettings { limit, ..now.clone() };
+            let encoder = job.request.encoder.open(&settings).map_err(RequestError::Encoder)?;
+            Ok(encoder.format().clone())
+        };
+        Ok(format(then.limit)? == format(now.limit)?)
     }
 
     /// Refuses records that another job cannot begin with.
@@ -127,10 +149,10 @@ impl Records {
             // what is wanted may be another thing, and what a take begins with follows from it
             job.settings.rate = self.job.settings.rate;
             job.settings.controls.first_pass = self.job.settings.controls.first_pass;
-            JobDescription { objective: self.job.objective, again: None, rule: self.job.rule, ..job }
+            job.settings.limit = self.job.settings.limit;
+            let (objective, max_bit_rate, rule) = (self.job.objective, self.job.max_bit_rate, self.job.rule);
+            JobDescription { objective, max_bit_rate, again: None, rule, ..job }
         };
-        // A highest rate is compared: a take that was made without it says nothing of one whose encoder keeps
-        // to it, and planned with both, films came out far too coarse.
         let (earlier, wanted) = (general(&self.job), general(job));
         if earlier != wanted {
             return Err(RequestError::RecordsDoNotFit { differences: differences(&earlier, &wanted) });

@@ -36,6 +36,7 @@ impl Records {
                 version: info.version.clone(),
                 codec: info.codec.to_string(),
                 scale: info.quality,
+                keeps_rate: Some(info.controls.rate_limit),
             },
             machine: RecordedMachine {
                 system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

@@ -7,6 +7,7 @@
 pub(crate) mod again;
 pub(crate) mod clock;
 mod file;
+pub(crate) mod highest_rate;
 mod job_folder;
 pub(crate) mod keep;
 pub(crate) mod place;
@@ -77,6 +78,9 @@ pub struct RecordedEncoder {
     pub codec: String,
     /// The scale of its quality.
     pub scale: QualityScale,
+    /// Whether it keeps to a highest rate by itself; `None` where an earlier version did not note it.
+    #[serde(default)]
+    pub keeps_rate: Option<bool>,
 }
 
 /// The machine that led a job. Its takes may have run elsewhere.

@@ -164,15 +164,8 @@ impl Records {
         let mut rate = Rate { bytes_by_second: vec![0; seconds], limit: self.job.max_bit_rate };
         for unit in &self.units {
             let Some(take) = unit.shipped() else { continue };
-            let frames = unit.range.len();
-            let sizes = &take.record.sizes;
-            for frame in 0..frames {
-                let second = (clock.seconds(unit.range.start + frame).max(0.0) as usize).min(seconds - 1);
-                // Takes of earlier records do not say what each sample has.
-                let size = match sizes.is_empty() {
-                    false => sizes.get(frame as usize).copied().unwrap_or(0),
-                    true => take.record.bytes / frames,
-                };
+            for (frame, size) in (unit.range.start..unit.range.end).zip(take.record.sample_sizes()) {
+                let second = (clock.seconds(frame).max(0.0) as usize).min(seconds - 1);
                 rate.bytes_by_second[second] = rate.bytes_by_second[second].saturating_add(size);
             }
         }

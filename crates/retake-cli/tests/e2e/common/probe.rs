@@ -34,13 +34,24 @@ pub(crate) fn video_bytes(film: &Path) -> (u64, u64) {
 }
 
 /// When each sample of the first video track is decoded, in seconds, and its bytes.
-pub(crate) fn packets(film: &Path) -> Vec<(f64, u64)> {
+fn packets(film: &Path) -> Vec<(f64, u64)> {
     let lines = probe(film, "-select_streams v:0 -show_entries packet=dts_time,size");
     let packet = |line: &String| {
         let mut fields = line.split(',');
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     lines.iter().map(|line| packet(line).unwrap()).collect()
+}
+
+/// The kilobits a second of the fullest two seconds of a film, by the decode times of its samples.
+pub(crate) fn fullest(film: &Path) -> f64 {
+    let mut samples = packets(film);
+    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let window = |from: usize| {
+        let inside = samples[from..].iter().take_while(|sample| sample.0 < samples[from].0 + 2.0 - 1e-4);
+        inside.map(|sample| sample.1).sum::<u64>() as f64 * 8.0 / 2000.0
+    };
+    (0..samples.len()).map(window).fold(0.0, f64::max)
 }
 
 /// Hashes of all pictures, as the `ffmpeg` program decodes them.
