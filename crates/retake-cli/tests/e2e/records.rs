@@ -266,18 +266,17 @@ fn a_highest_rate_may_be_another_one() {
         }
         let [expected, found] = [&new, &again].map(|summary| summary["file_bytes"].as_f64().unwrap());
         between(&format!("{what}: bytes"), found, expected * 0.9, expected * 1.1);
-
         let level = |name: &str| probe(&studio.path(name), "-select_streams v:0 -show_entries stream=level");
         let joins = level(&format!("{from}.mp4")) == level(&format!("again{number}.mp4"));
         let kept = run.events().iter().filter(|event| event["kept"] == true).count();
         assert_eq!(kept > 0, joins, "{what}: {kept} units were kept");
-        if rate.is_some() {
+        if let Some(rate) = rate {
             let told = studio.retake(&format!("replan {from}.mp4 -q 38{limit} --json"));
             let told: Value = serde_json::from_str(&told.out).unwrap();
             let [low, high] = ["low", "high"].map(|end| told[0]["file_bytes"][end].as_f64().unwrap());
             // one film proves no interval, but a wrong model misses by far more
             between(&format!("{what}: bytes as told"), found, low * 0.96, high * 1.04);
-            assert_eq!(told[0]["max_bit_rate"], rate.unwrap() * 1000.0);
+            assert_eq!(told[0]["max_bit_rate"], rate * 1000.0);
         }
     }
 }

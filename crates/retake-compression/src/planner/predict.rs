@@ -31,6 +31,9 @@ const MOST_UNITS: usize = 200;
 /// So many of them are those that look worst, because the worst unit is asked for.
 const WORST_UNITS: usize = 40;
 
+/// Of the others, so many in a row where windows of a highest rate lie over them.
+const BLOCK: usize = 8;
+
 /// The errors of score curves, in standard deviations of the curve's own model: a unit's own, and that of all
 /// units together. Between single takes of the film that the models were fitted on they are 0.54 to 0.87, and
 /// 0.17 to 0.34; other films err by more, and with these numbers nine in ten intervals of whole films hold.
@@ -114,11 +117,12 @@ impl Windows<'_> {
 pub fn predict(brief: &Brief, units: &[UnitState], windows: Option<Windows<'_>>) -> Prediction {
     let models: Vec<Model> = units.iter().map(|unit| Model::of(brief, unit)).collect();
     let all: Vec<usize> = (0..units.len()).collect();
+    // windows go over the joins of units, so that neighbours have to be there
+    let block = if windows.is_none() { 1 } else { BLOCK };
     let mut first = None;
     let middle = run(brief, units, &models, &all, windows, None, &mut first);
     let plan = first.unwrap_or(Plan { retakes: Vec::new(), end: None, ship: Vec::new() });
-    // windows go over the joins of units, so all units have to be there
-    let few = if windows.is_none() { few(units.len(), &middle.scores) } else { all };
+    let few = few(units.len(), block, &middle.scores);
     let some: Vec<UnitState> = few.iter().map(|&unit| units[unit].clone()).collect();
     let (brief, of_few) = if few.len() == units.len() {
         (*brief, None)
@@ -131,14 +135,18 @@ pub fn predict(brief: &Brief, units: &[UnitState], windows: Option<Windows<'_>>)
             other => other,
         };
         let brief = Brief { objective, ..*brief };
-        (brief, Some(run(&brief, &some, &models, &few, None, None, &mut None)))
+        (brief, Some(run(&brief, &some, &models, &few, windows, None, &mut None)))
     };
     let runs: Vec<Outcome> =
         (0..RUNS).map(|number| run(&brief, &some, &models, &few, windows, Some(number), &mut None)).collect();
     let of_few = of_few.as_ref();
     // what the few deviate by from their own middle, all deviate by
     let times = |value: &dyn Fn(&Outcome) -> f64| {
-        let base = of_few.map_or(1.0, |few| value(&middle) / value(few).max(f64::MIN_POSITIVE));
+        // where nothing happens in the middle of the few, they stand for as many units as there are
+        let base = of_few.map_or(1.0, |outcome| match value(outcome) {
+            some if some > 0.0 => value(&middle) / some,
+            _ => units.len() as f64 / few.len() as f64,
+        });
         Interval::of(runs.iter().map(|run| value(run) * base))
     };
     let by = |value: &dyn Fn(&Outcome) -> Option<f64>| {
@@ -177,8 +185,8 @@ impl Interval {
     }
 }
 
-/// The units that are run again and again: those that look worst, and others at equal distances.
-fn few(units: usize, scores: &[Option<f64>]) -> Vec<usize> {
+/// The units that are run again and again: those that look worst, and blocks of others at equal distances.
+fn few(units: usize, block: usize, scores: &[Option<f64>]) -> Vec<usize> {
     if units <= MOST_UNITS {
         return (0..units).collect();
     }
@@ -186,7 +194,8 @@ fn few(units: usize, scores: &[Option<f64>]) -> Vec<usize> {
     let score = |unit: usize| scores.get(unit).copied().flatten().unwrap_or(f64::MAX);
     by_score.sort_by(|a, b| score(*a).total_cmp(&score(*b)));
     let even = MOST_UNITS - WORST_UNITS;
-    let mut few: Vec<usize> = (0..even).map(|place| place * units / even).collect();
+    let of_block = |place| (0..block).map(move |next| place * units * block / even + next);
+    let mut few: Vec<usize> = (0..even / block).flat_map(of_block).collect();
     few.extend(&by_score[..WORST_UNITS]);
     few.sort_unstable();
     few.dedup();
@@ -230,7 +239,7 @@ fn run(
     let mut frames = 0;
     let take = |unit: usize, quality: f64, trials: usize| {
         let draw = number.map(|run| Draw { run, unit: unit as u64, take: trials as u64 });
-        let kept = |bytes| windows.map_or(bytes, |windows| windows.kept(unit, bytes));
+        let kept = |bytes| windows.map_or(bytes, |windows| windows.kept(numbers[unit], bytes));
         models[numbers[unit]].take(quality, kept, draw)
     };
     // as a job begins that follows an earlier one: what it wants first, before it knows windows
@@ -238,7 +247,7 @@ fn run(
         let planned = plan(brief, &units, passes);
         for (unit, state) in units.iter_mut().enumerate() {
             let UnitState { range, trials } = state;
-            let held = &windows.held[unit];
+            let held = &windows.held[numbers[unit]];
             let (ship, had_all) = (planned.ship[unit], trials.len());
             let wanted = planned.retakes.iter().find(|retake| retake.unit == unit).map(|it| it.quality);
             let wanted = wanted.or_else(|| held[ship].then(|| trials[ship].quality));
@@ -254,9 +263,9 @@ fn run(
     }
     let (plan, broken) = loop {
         let (planned, broken) = match (&mut caps, windows) {
-            (Some(caps), Some(windows)) => {
-                caps.plan_within(brief, &units, passes, |ship| overfull_units(&units, ship, &had, windows))
-            }
+            (Some(caps), Some(windows)) => caps.plan_within(brief, &units, passes, |ship| {
+                overfull_units(&units, numbers, ship, &had, windows)
+            }),
             _ => (plan(brief, &units, passes), BTreeMap::new()),
         };
         first.get_or_insert_with(|| planned.clone());
@@ -294,13 +303,15 @@ fn run(
 /// The units that have a part in windows that are too full. Of each unit, the first takes `had` are known.
 fn overfull_units(
     units: &[UnitState],
+    numbers: &[usize],
     ship: &[usize],
     had: &[usize],
     windows: Windows<'_>,
 ) -> BTreeMap<usize, f64> {
-    let takes = units.iter().zip(ship).zip(windows.samples).enumerate();
+    let takes = units.iter().zip(ship).zip(numbers).enumerate();
     let samples: Vec<TimedBytes> = takes
-        .flat_map(|(unit, ((state, &take), samples))| {
+        .flat_map(|(unit, ((state, &take), &number))| {
+            let samples = &windows.samples[number];
             let bytes = state.trials[take].bytes as f64;
             // a buffer evens out what an encoder makes within it
             let even = (windows.buffer.is_some() && take >= had[unit]).then(|| 1.0 / samples.len() as f64);
