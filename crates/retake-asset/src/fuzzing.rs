@@ -26,6 +26,7 @@ pub fn boxes(bytes: &[u8]) -> bool {
     );
 
     let header = TrackHeader {
+        as_copied: false,
         enabled: true,
         alternate_group: 1,
         volume: Some(0.5),

@@ -90,6 +90,7 @@ pub use api::receiver::{
     CaptionReceiver, MetadataReceiver, MultiPassController, PassDescriptions, PixelBufferReceiver,
     SampleReceiver, SoundReceiver,
 };
+pub use api::sound::SoundSamples;
 pub use api::video::VideoSettings;
 pub use api::writer::AssetWriter;
 pub use output::{Existing, OutputError, OutputTarget, UnfinishedFile, short_name};

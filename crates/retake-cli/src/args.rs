@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 use retake::property::OutputChroma;
-use retake::{FilmPosition, FilmRange, Time};
+use retake::{AudioRule, FilmPosition, FilmRange, Time};
 use std::path::PathBuf;
 
 /// Encode video like a film crew: take, look, and take again only what did not work.
@@ -104,6 +104,16 @@ pub(crate) struct Encode {
     /// The film ends before the first frame at or after this place. Default: the end.
     #[arg(long, value_name = "PLACE", value_parser = place, help_heading = "What you want")]
     pub to: Option<FilmPosition>,
+
+    /// What becomes of the sound: copy, none, auto (what the container cannot hold is encoded), or
+    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with TRACK= before it, of the one with this
+    /// number in the source. May be given several times; see docs/sound.md [default: copy].
+    #[arg(long, value_name = "[TRACK=]HOW", help_heading = "Sound")]
+    pub audio: Vec<AudioRule>,
+    /// Sound that is encoded gets this loudness by one gain (EBU R 128): -23, -16. Its true peak stays at -1
+    /// dBTP or below.
+    #[arg(long, value_name = "LUFS", allow_negative_numbers = true, help_heading = "Sound")]
+    pub loudness: Option<f64>,
 
     /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
     #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]

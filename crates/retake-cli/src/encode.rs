@@ -87,6 +87,10 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     if let Some(range) = range(args.from, args.to) {
         export = export.time_range(range);
     }
+    export = args.audio.iter().fold(export, |export, rule| export.audio(*rule));
+    if let Some(loudness) = args.loudness {
+        export = export.loudness(loudness);
+    }
     if args.metric.is_some() {
         export = export.metric(metric);
     }

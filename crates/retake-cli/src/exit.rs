@@ -2,7 +2,7 @@
 //! is added here, because the library must not know any flag.
 
 use crate::output;
-use retake::{Asked, Count, ExportError, Fault, MediaError, RecordsError, RequestError};
+use retake::{Asked, AudioError, Count, ExportError, Fault, MediaError, RecordsError, RequestError};
 use std::process::ExitCode;
 
 /// This code is for mistakes that the user can correct: wrong input, contradictory options.
@@ -107,6 +107,8 @@ fn flag(error: &RequestError) -> Option<String> {
         RequestError::SizeTooSmall { size, .. } | RequestError::SizeTooSmallForOthers { size, .. } => {
             format!("--size {size}")
         }
+        RequestError::Audio(AudioError::Loudness { .. } | AudioError::LoudnessOfCopies) => "--loudness".into(),
+        RequestError::Audio(_) => "--audio".into(),
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),
@@ -130,6 +132,7 @@ fn remedy(error: &RequestError) -> Option<String> {
         RequestError::RecordsInTheWay { .. } => {
             "use --overwrite to replace it, --keep-records FILE for another file, or --keep-records no".into()
         }
+        RequestError::Audio(AudioError::LoudnessOfCopies) => "give --audio CODEC or --audio auto with it".into(),
         RequestError::PlainIsOnePass { .. } => "leave --passes out, or give --passes 1".into(),
         RequestError::ToleranceWithoutFloor => "give --quality with it".into(),
         RequestError::JobOfOtherSettings { .. } => {

@@ -1,7 +1,7 @@
 //! This module prints the table at the end of an encode.
 
 use crate::output::{self, one_line};
-use retake::{Missed, Outcome, StopReason, Summary};
+use retake::{Missed, Outcome, SoundSummary, StopReason, Summary};
 use std::fmt::Write;
 
 pub(crate) fn print(summary: &Summary) {
@@ -57,6 +57,9 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
     for missed in &summary.missed {
         writeln!(text, "missed: {}", one_line(&miss(missed)))?;
     }
+    for sound in &summary.sound {
+        writeln!(text, "sound: {}", one_line(&become_of(sound)))?;
+    }
     for note in &summary.notes {
         writeln!(text, "note: {}", one_line(note))?;
     }
@@ -69,6 +72,30 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         summary.file_bytes
     )?;
     Ok(())
+}
+
+/// Says in words what became of a track of sound.
+fn become_of(sound: &SoundSummary) -> String {
+    let mut words = format!("track {} ({})", sound.track, sound.source);
+    let Some(codec) = &sound.codec else { return words + " is left out" };
+    // writing to a string cannot fail
+    let _ = write!(words, " is {codec}");
+    if let Some(rate) = sound.bit_rate {
+        let _ = write!(words, ", {} kb/s", rate / 1000);
+    }
+    if let Some(rate) = sound.sample_rate {
+        let _ = write!(words, ", {rate} Hz");
+    }
+    if let Some(channels) = sound.channels {
+        let _ = write!(words, ", {channels} {}", if channels == 1 { "channel" } else { "channels" });
+    }
+    if let Some(level) = &sound.level {
+        if let Some(loudness) = level.loudness {
+            let _ = write!(words, ", from {loudness:.1} to {:.1} LUFS", loudness + level.gain);
+        }
+        let _ = write!(words, ", gain {:+.2} dB", level.gain);
+    }
+    words
 }
 
 /// Says in words which target was missed, with the flag that asked for it.

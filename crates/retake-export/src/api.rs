@@ -11,6 +11,7 @@ use crate::objects::ObjectStore;
 use crate::progress::Progress;
 use crate::records::{Records, RecordsPlace};
 use crate::resumable;
+use crate::sound::request::AudioRule;
 use crate::stop::StopFlag;
 use crate::worker::Scratch;
 use crate::worker::stopping::{JobPlace, until_given_up};
@@ -526,6 +527,30 @@ impl ExportBuilder {
     #[must_use]
     pub fn accept_damage(mut self, accept: bool) -> Self {
         self.request.accept_damage = accept;
+        self
+    }
+
+    /// What becomes of a track of sound, or of all that nothing else is said of; may be called several times.
+    /// Of two rules for the same track the last counts. Default: all sound is copied.
+    ///
+    /// What is encoded begins with the film and has no gaps: where the source has no sound, it is silence,
+    /// and every sample is where it was, give or take half a sample. A range of the source cuts it to the
+    /// sample. A track that is no sound, and what a container or an encoder cannot do, is refused when the
+    /// export starts.
+    #[doc(alias = "audioMix")]
+    #[must_use]
+    pub fn audio(mut self, rule: AudioRule) -> Self {
+        self.request.audio.add(rule);
+        self
+    }
+
+    /// The integrated loudness (EBU R 128) that tracks of sound get which are encoded, in LUFS, -70 to -5, by
+    /// one gain for all of a track; with it, [`AudioChoice::Auto`](crate::AudioChoice::Auto) encodes all. The
+    /// true peak before encoding stays at -1 dBTP or below; where that makes the gain less, it is told.
+    /// Default: the level of the source.
+    #[must_use]
+    pub fn loudness(mut self, loudness: f64) -> Self {
+        self.request.audio.loudness = Some(loudness);
         self
     }
 

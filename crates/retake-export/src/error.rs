@@ -3,6 +3,7 @@
 //! Messages say what is wrong in words of the library. How a user mends it depends on the face that they use
 //! (flags of a command, calls of a builder), and is added there, by variant.
 
+use crate::sound::request::AudioError;
 use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
 use retake_compression::property::PropertyError;
@@ -233,6 +234,9 @@ pub enum RequestError {
         /// The longest gap that the container can express there, in seconds.
         most: f64,
     },
+    /// What is asked for of the sound cannot be.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
     /// A number that has to be 1 or more is 0.
     #[error("{what}: at least 1 is needed")]
     Zero {
@@ -625,6 +629,9 @@ impl RequestError {
             | Self::GapTooLong { .. } => codes::FORMAT_UNSUPPORTED,
             Self::UnknownProperty { .. } => codes::PROPERTY_NOT_SUPPORTED,
             Self::Property(error) => error.code(),
+            Self::Audio(AudioError::NotHeld { .. } | AudioError::NoDecoder { .. }) => {
+                codes::FORMAT_UNSUPPORTED
+            }
             Self::Encoder(error) => error.code(),
             Self::Metric(error) => error.code(),
             _ => codes::PARAMETER,

@@ -1,6 +1,7 @@
 //! What an export tells while it works, and at its end. Plain data, which a program prints and the job folder
 //! keeps.
 
+use crate::sound::plan::SoundSummary;
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
 use retake_libav::Finding;
@@ -128,6 +129,9 @@ pub struct Summary {
     pub cpu_seconds: f64,
     /// Wall clock seconds of this run.
     pub wall_seconds: f64,
+    /// What became of tracks of sound that were not copied; left out where all were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sound: Vec<SoundSummary>,
     /// Plain sentences about what could not be kept.
     pub notes: Vec<String>,
 }

@@ -33,6 +33,7 @@ mod scorers;
 #[cfg(any(test, feature = "simulation"))]
 #[cfg_attr(feature = "simulation", doc(hidden))]
 pub mod simulation;
+mod sound;
 mod stop;
 mod summary;
 mod take;
@@ -46,7 +47,7 @@ pub use estimate::{EstimateBasis, LengthEstimate};
 pub use event::{Event, Missed, Outcome, PassSummary, QualitySummary, StopReason, Summary};
 pub use film_source::FilmSource;
 pub use job::folder::JobDescription;
-pub use job::identity::{AskedGoal, AskedPlace, AskedRange, RequestIdentity};
+pub use job::identity::{AskedAudio, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::preset::ExportPreset;
 pub use job::request::Target;
 pub use measure::{FilmScore, MeasuredFrames, Measurement, UnitScore};
@@ -56,6 +57,9 @@ pub use output::hls::fuzzing;
 pub use replan::{Replan, replan};
 pub use resumable::{ResumableExport, resumable_exports};
 pub use scorers::QualityScorers;
+pub use sound::level::SoundLevel;
+pub use sound::plan::SoundSummary;
+pub use sound::request::{AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRule};
 pub use stop::StopFlag;
 pub use worker::{
     RunOn, SharedRoot, Step, TakeDone, TakeFailure, TakeTask, WorkerProgram, WorkerTools, run_array_worker,

@@ -43,6 +43,7 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
             .and_then(|(history, measure)| history.quality(&measure.metric, &measure.pool)),
         cpu_seconds,
         wall_seconds,
+        sound: job.sound.summary(),
         notes,
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::error::MediaError;
 use crate::film::{TrackInfo, TrackKind};
-use crate::output::{can_hold, can_hold_named};
+use crate::output::{can_hold, can_hold_named, notes_delay};
 use crate::track_format::TrackFormat;
-use retake_media::{Codec, TextFormat};
+use retake_media::{AudioFormat, Codec, TextFormat};
 use std::fmt;
 use std::path::Path;
 
@@ -180,6 +180,13 @@ impl Container {
     /// container.
     pub fn can_hold_sound(self, codec: &str) -> bool {
         self.plays(codec).unwrap_or_else(|| can_hold_named(self.muxer(), codec))
+    }
+
+    /// Returns whether a film in this container says how much at the start of such a track primes the decoder
+    /// and is not heard: by edits in ISO files, by a delay in Matroska, which FFmpeg writes of some formats
+    /// alone. Where it does not say so, that is heard, too.
+    pub fn keeps_priming(self, format: &AudioFormat) -> bool {
+        self.is_iso() || format.priming == 0 || notes_delay(self.muxer(), format)
     }
 
     fn holds_as_is(self, track: &TrackInfo) -> bool {

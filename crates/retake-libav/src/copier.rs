@@ -31,18 +31,25 @@ struct Copied {
 
 impl Copier {
     /// Adds the tracks of `info` that the container can hold to the output, with their tags, and notes those
-    /// that are left out.
+    /// that are left out. `replace` adds another track in the place of one, and returns its number, where
+    /// there is another.
     pub(crate) fn open(
         info: &FilmInfo,
         input: Input,
         container: Container,
         start: Time,
-        output: &mut Output,
-        handed: &mut Handed,
-        notes: &mut Vec<Note>,
+        (output, handed, notes): (&mut Output, &mut Handed, &mut Vec<Note>),
+        mut replace: impl FnMut(u32, &mut Output, &mut Vec<Note>) -> Result<Option<u32>, Failure>,
     ) -> Result<Self, Failure> {
         let (mut read, mut tracks) = (Vec::new(), Vec::new());
         for track in &info.tracks {
+            if let Some(number) = replace(track.index, output, notes)? {
+                let marks = input.stream(track.index).disposition;
+                output.mark(number, marks)?;
+                handed.copy_tags(&input, track.index, output, number, container, true)?;
+                handed.tracks.push((track.clone(), marks, number));
+                continue;
+            }
             let (number, subtitles, row) = match container.plan(track) {
                 Plan::Ignore => continue,
                 Plan::LeaveOut(text) => {

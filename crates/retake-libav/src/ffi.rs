@@ -400,6 +400,7 @@ unsafe extern "C" {
     pub(crate) fn rt_output_flush(output: *mut RtOutput) -> c_int;
     pub(crate) fn rt_output_time_base(output: *const RtOutput, stream: c_int, out: *mut Ratio) -> c_int;
     pub(crate) fn rt_output_audio(output: *mut RtOutput, audio: *const RawAudio, time_base: Ratio) -> c_int;
+    pub(crate) fn rt_output_mark(output: *mut RtOutput, stream: c_int, marks: c_int) -> c_int;
     pub(crate) fn rt_output_timed(output: *mut RtOutput, codec: *const c_char, time_base: Ratio) -> c_int;
     pub(crate) fn rt_output_close(output: *mut RtOutput);
     pub(crate) fn rt_output_option(output: *mut RtOutput, name: *const c_char, value: *const c_char)

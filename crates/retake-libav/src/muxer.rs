@@ -44,6 +44,9 @@ pub struct MuxerTrack<'a> {
     pub language: Option<&'a str>,
     /// The tags of the track.
     pub tags: &'a [(String, String)],
+    /// The number of a track of sound in the film that is copied from, which this one is written for: it
+    /// takes that track's place among the copied ones, its tags, its language and its marks.
+    pub stands_for: Option<u32>,
 }
 
 /// Describes a film that is to be written.
@@ -183,9 +186,20 @@ impl Muxer {
             output.tag(None, name, value).map_err(refused)?;
         }
         let mut first = source.as_ref().map(|(info, input, _)| (input, info.video.index));
+        // Those that stand for tracks of the source are added in their places, by the copier.
+        let listed = |track: &MuxerTrack<'_>| {
+            let number = track.stands_for?;
+            let (info, ..) = source.as_ref()?;
+            info.tracks.iter().any(|other| other.index == number).then_some(number)
+        };
+        let replaced: Vec<Option<u32>> = tracks.iter().map(listed).collect();
         let mut streams = Vec::new();
-        for track in tracks {
+        for (track, replaced) in tracks.iter().zip(&replaced) {
             let mut like = None;
+            if replaced.is_some() {
+                streams.push(None);
+                continue;
+            }
             match track.format {
                 TrackFormat::Video(format) => {
                     container.check(format.codec)?;
@@ -207,8 +221,17 @@ impl Muxer {
         }
         let copier = match source {
             Some((info, input, start)) => {
-                let copier =
-                    Copier::open(info, input, container, start, &mut output, &mut handed, &mut notes);
+                let replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
+                    let Some(place) = replaced.iter().position(|of| *of == Some(number)) else {
+                        return Ok(None);
+                    };
+                    let added =
+                        add_track(container, &tracks[place], None, output, &mut Handed::default(), notes)?;
+                    streams[place] = Some(added);
+                    Ok(Some(added))
+                };
+                let to = (&mut output, &mut handed, &mut notes);
+                let copier = Copier::open(info, input, container, start, to, replace);
                 Some(copier.map_err(refused)?)
             }
             None => None,
@@ -237,6 +260,14 @@ impl Muxer {
     /// Panics if there is no such track.
     pub fn time_base(&self, track: usize) -> Rational {
         self.places[track].time_base
+    }
+
+    /// Returns the number of a track in the file, from 0; `None` for one whose samples become chapters.
+    ///
+    /// # Panics
+    /// Panics if there is no such track.
+    pub fn number(&self, track: usize) -> Option<u32> {
+        self.places[track].stream
     }
 
     /// Writes a sample.

@@ -122,6 +122,12 @@ impl Output {
             .map(drop)
     }
 
+    /// Marks a track as FFmpeg's bits say: as default, forced, a comment and the like.
+    pub(crate) fn mark(&mut self, track: u32, marks: i32) -> Result<(), Failure> {
+        // SAFETY: the output is ours, and all else are plain numbers.
+        attempt(|| unsafe { ffi::rt_output_mark(self.0.as_ptr(), track as i32, marks) }).map(drop)
+    }
+
     /// Adds the video track; its texts and bytes are copied.
     pub(crate) fn video(&mut self, video: &RawVideo) -> Result<u32, Failure> {
         // SAFETY: the caller's pointers are alive during the call, and the shim copies the data behind them.
@@ -266,6 +272,29 @@ pub(crate) fn can_hold_named(format: &str, codec: &str) -> bool {
     let (format, codec) = (c_text(format), c_text(codec));
     // SAFETY: both texts are terminated.
     unsafe { ffi::rt_output_can_hold_named(format.as_ptr(), codec.as_ptr()) == 1 }
+}
+
+/// Returns whether a writer of Matroska notes the priming of a track of sound, by what it writes of one.
+pub(crate) fn notes_delay(muxer: &str, format: &AudioFormat) -> bool {
+    /// `CodecDelay` of Matroska.
+    const DELAY: [u8; 2] = [0x56, 0xAA];
+    let head = || {
+        let mut output = Output::in_memory(muxer)?;
+        // The description of the decoder may hold the same bytes, and none is needed for this.
+        let bare = AudioFormat { config: bare(format), ..format.clone() };
+        output.audio(&bare, Rational::new(1, i32::try_from(format.sample_rate).unwrap_or(i32::MAX)))?;
+        output.header()?;
+        output.take()
+    };
+    head().is_ok_and(|head| head.windows(2).any(|bytes| bytes == DELAY))
+}
+
+/// Returns the description of a decoder, without bytes that could be taken for another element.
+fn bare(format: &AudioFormat) -> Vec<u8> {
+    match format.config.windows(2).any(|bytes| bytes == [0x56, 0xAA]) {
+        true => Vec::new(),
+        false => format.config.clone(),
+    }
 }
 
 /// A subtitle in its new form, with times in ticks of the source track.

@@ -72,6 +72,9 @@ pub struct PcmDescription {
     pub channels: u32,
     /// The channels as a mask; 0 for the usual ones of so many.
     pub layout: u64,
+    /// The bits of a sample as the decoder gives it out, before it is converted; 0 for floating point
+    /// numbers, which is what lossy formats decode to.
+    pub decoded_bits: u32,
 }
 
 /// Samples of all channels: one of each channel, in their order, then the next of each.
@@ -277,6 +280,7 @@ impl PcmReader {
             sample_rate: positive(kind.sample_rate),
             channels: positive(kind.channels),
             layout: kind.layout,
+            decoded_bits: positive(kind.bits_per_sample),
         };
         Ok(Self {
             file,

@@ -30,6 +30,12 @@ pub enum SoundCodec {
     /// Dolby Digital. It takes 48, 44.1 or 32 kHz, and up to six channels.
     #[doc(alias = "kAudioFormatAC3")]
     Ac3,
+    /// Dolby Digital Plus, with the rates and channels of Dolby Digital.
+    #[doc(alias = "kAudioFormatEnhancedAC3")]
+    Eac3,
+    /// MP3, where FFmpeg was built with LAME. It takes up to two channels.
+    #[doc(alias = "kAudioFormatMPEGLayer3")]
+    Mp3,
     /// Uncompressed integers of 16 bits, little end first.
     #[doc(alias = "kAudioFormatLinearPCM")]
     PcmS16,
@@ -40,6 +46,20 @@ pub enum SoundCodec {
 }
 
 impl SoundCodec {
+    /// All coding formats.
+    pub const ALL: [Self; 10] = [
+        Self::Aac,
+        Self::Opus,
+        Self::Flac,
+        Self::Alac,
+        Self::Ac3,
+        Self::Eac3,
+        Self::Mp3,
+        Self::PcmS16,
+        Self::PcmS24,
+        Self::PcmF32,
+    ];
+
     /// Returns the name of libavcodec's encoder.
     const fn encoder(self) -> &'static str {
         match self {
@@ -48,6 +68,8 @@ impl SoundCodec {
             Self::Flac => "flac",
             Self::Alac => "alac",
             Self::Ac3 => "ac3",
+            Self::Eac3 => "eac3",
+            Self::Mp3 => "libmp3lame",
             Self::PcmS16 => "pcm_s16le",
             Self::PcmS24 => "pcm_s24le",
             Self::PcmF32 => "pcm_f32le",
@@ -58,6 +80,7 @@ impl SoundCodec {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::Mp3 => "mp3",
             // the encoder has the format's own name
             _ => self.encoder(),
         }
@@ -65,7 +88,7 @@ impl SoundCodec {
 
     /// Returns whether decoding gives back what was encoded, as far as the bit depth reaches.
     pub const fn is_lossless(self) -> bool {
-        !matches!(self, Self::Aac | Self::Opus | Self::Ac3)
+        !matches!(self, Self::Aac | Self::Opus | Self::Ac3 | Self::Eac3 | Self::Mp3)
     }
 
     /// Returns whether the samples are stored as they are.
@@ -79,7 +102,8 @@ impl SoundCodec {
         match (self, asked) {
             (Self::Flac | Self::Alac, None | Some(16)) | (Self::PcmS16, None | Some(16)) => Some(16),
             (Self::Flac | Self::Alac, Some(24)) | (Self::PcmS24, None | Some(24)) => Some(24),
-            (Self::PcmF32, None | Some(32)) | (Self::Aac | Self::Opus | Self::Ac3, None) => Some(0),
+            (Self::PcmF32, None | Some(32)) => Some(0),
+            (Self::Aac | Self::Opus | Self::Ac3 | Self::Eac3 | Self::Mp3, None) => Some(0),
             _ => None,
         }
     }
@@ -89,7 +113,7 @@ impl SoundCodec {
 #[doc(alias = "AVEncoderBitRateStrategyKey")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BitRateStrategy {
-    /// All packets are of one size: Opus and AC-3.
+    /// All packets are of one size: Opus, AC-3, E-AC-3 and MP3.
     #[doc(alias = "AVAudioBitRateStrategy_Constant")]
     Constant,
     /// The rate is kept over short stretches, whatever they hold: AAC, and Opus with constrained packets.
@@ -174,12 +198,13 @@ impl SoundSettings {
     fn option(&self) -> Result<Option<(&'static str, &'static str)>, &'static str> {
         use BitRateStrategy::{Average, Constant, Variable};
         match (self.codec, self.strategy) {
-            (_, None) | (SoundCodec::Aac, Some(Average)) | (SoundCodec::Ac3, Some(Constant)) => Ok(None),
+            (_, None) | (SoundCodec::Aac, Some(Average)) => Ok(None),
+            (SoundCodec::Ac3 | SoundCodec::Eac3 | SoundCodec::Mp3, Some(Constant)) => Ok(None),
             (SoundCodec::Opus, Some(Constant)) => Ok(Some(("vbr", "off"))),
             (SoundCodec::Opus, Some(Average)) => Ok(Some(("vbr", "constrained"))),
             (SoundCodec::Opus, Some(Variable)) => Ok(Some(("vbr", "on"))),
             (SoundCodec::Aac, Some(_)) => Err("this encoder keeps an average rate alone"),
-            (SoundCodec::Ac3, Some(_)) => Err("its rate is constant"),
+            (SoundCodec::Ac3 | SoundCodec::Eac3 | SoundCodec::Mp3, Some(_)) => Err("its rate is constant"),
             (_, Some(_)) => Err("a format without loss has no bit rate"),
         }
     }
@@ -493,7 +518,10 @@ impl SoundEncoder {
         .map_err(|failure| error(self.codec, &failure))?;
         self.sent += count as u64;
         while let Some(packet) = self.receive().map_err(|failure| error(self.codec, &failure))? {
-            self.packets.push_back(packet);
+            // FLAC ends with a packet that holds no sound, but tells the sum of all of it.
+            if !packet.data.is_empty() {
+                self.packets.push_back(packet);
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::adts;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::finding::{span, widened};
-use crate::input::{Input, Packet};
+use crate::input::{Input, Packet, known};
 use crate::note::Note;
 use crate::output::Stamps;
 use crate::survey::MOST_BETWEEN;
@@ -285,10 +285,13 @@ impl Source {
         let lead = self.lead;
         let track = &mut self.tracks[number];
         let counts = (track.repaired, track.skipped);
-        let Some(stamps) = track.stamp(&packet, decoded) else {
+        let Some(mut stamps) = track.stamp(&packet, decoded) else {
             track.skipped.add(track.seconds(&packet));
             return;
         };
+        if stamps.duration <= 0 && track.info.kind == TrackKind::Audio {
+            stamps.duration = unstated(&self.input, &track.info, &packet);
+        }
         let Some(window) = &mut track.window else { return self.queue(number, stamps, packet, 0) };
         let place = window.place(track.info.kind, lead, stamps, packet.is_key());
         if !matches!(place, Place::Inside(..)) {
@@ -439,6 +442,18 @@ impl TrackWindow {
         }
         self.held.push_back((stamps, packet));
     }
+}
+
+/// Returns how long a packet of sound lasts that does not say it, in ticks of its track: as long as what it
+/// decodes to, and not longer than the track. One that lasted no time at all would be cut off by an edit list.
+fn unstated(input: &Input, track: &TrackInfo, packet: &Packet) -> i64 {
+    let samples = input.sound_samples(track.index, packet.data().len());
+    let rate = i32::try_from(track.sample_rate).unwrap_or(i32::MAX).max(1);
+    let whole = time_to_ticks(Time::new(samples, rate), track.time_base).unwrap_or(0);
+    let stream = input.stream(track.index);
+    let end = known(stream.start).zip(known(stream.duration)).map(|(start, length)| start.saturating_add(length));
+    let left = end.zip(packet.pts()).map(|(end, pts)| end.saturating_sub(pts)).filter(|left| *left > 0);
+    left.map_or(whole, |left| whole.min(left))
 }
 
 impl SourceTrack {

@@ -172,7 +172,7 @@ pub mod records {
         RecordedChapter, RecordedEncoder, RecordedFilm, RecordedIndex, RecordedMachine, RecordedSource,
         RecordedTake, RecordedTrack, RecordedUnit, Records, RecordsError, RecordsPlace,
     };
-    pub use retake_export::{AskedGoal, AskedPlace, AskedRange, JobDescription, RequestIdentity};
+    pub use retake_export::{AskedAudio, AskedGoal, AskedPlace, AskedRange, JobDescription, RequestIdentity};
 }
 
 /// Reports: what became of a film, as data that a page or a drawing is made of.
@@ -240,9 +240,9 @@ pub use retake_compression::session::SourceFrame;
 pub use retake_compression::units::FrameRange;
 pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
-    AlreadyStarted, Asked, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
+    AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRule, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, LengthEstimate, MeasuredFrames, Measurement, Missed, Outcome,
-    PassSummary, QualitySummary, Replan, RequestError, RunError, RunOn, SharedRoot, Step, StopFlag,
+    PassSummary, QualitySummary, Replan, RequestError, RunError, RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag,
     StopReason, Summary, TakeDone, TakeFailure, TakeTask, Target, UnitScore, WorkerProgram, WorkerTools,
     replan, run_array_worker, run_take, run_worker,
 };

@@ -5,7 +5,7 @@ use crate::types::error::{AppendError, Mistake, WriterError};
 use crate::types::media::MediaSample;
 use retake_libav::{MediaError, SoundEncoder, SoundSettings, TrackFormat};
 use retake_media::codes;
-use retake_media::{Sample, SampleAttachments, SampleKind, Time};
+use retake_media::{AudioFormat, Sample, SampleAttachments, SampleKind, Time};
 use std::sync::Arc;
 
 /// How samples of sound lie: so many a second of each channel, side by side.
@@ -27,12 +27,12 @@ impl AssetWriterInput {
     /// writer has failed then: there is none yet.
     #[doc(alias = "initWithMediaType:outputSettings:")]
     pub fn sound(settings: &SoundSettings) -> Result<Self, WriterError> {
-        let encoder =
-            SoundEncoder::open(settings).map_err(|error| WriterError::NoEncoder(error.to_string()))?;
-        let source = encoder.source();
+        let samples =
+            SoundSamples::open(settings).map_err(|error| WriterError::NoEncoder(error.to_string()))?;
+        let source = samples.encoder.source();
         let rate = i32::try_from(source.sample_rate).unwrap_or(i32::MAX);
         let layout = SoundLayout { rate, channels: (source.channels as usize).max(1) };
-        Ok(Self::of_sound(Box::new(PacketEncoder { encoder, begin: None, over: false }), layout))
+        Ok(Self::of_sound(Box::new(PacketEncoder(samples)), layout))
     }
 
     /// Encodes sound: samples of -1 to 1, one of each channel after the other, the first of them at `time`.
@@ -73,32 +73,57 @@ impl AssetWriterInput {
     }
 }
 
-/// libavcodec's encoders as the encoder of an input.
-struct PacketEncoder {
+/// Encodes sound to the samples of a track: what an input of [`AssetWriterInput::sound`] does, for who
+/// appends them to a [passed-through](AssetWriterInput::passthrough) input.
+///
+/// What the encoder adds at both ends is marked to be trimmed. The first samples may lie before the time of
+/// the first sound, because they prime the decoder.
+pub struct SoundSamples {
     encoder: SoundEncoder,
     /// When the first sample is heard.
     begin: Option<Time>,
     over: bool,
 }
 
-impl InputEncoder<[f32]> for PacketEncoder {
-    fn expected_format(&self) -> Option<TrackFormat> {
-        Some(TrackFormat::Audio(self.encoder.format().clone()))
+impl SoundSamples {
+    /// Opens an encoder.
+    ///
+    /// # Errors
+    /// Those of [`SoundEncoder::open`].
+    pub fn open(settings: &SoundSettings) -> Result<Self, MediaError> {
+        Ok(Self { encoder: SoundEncoder::open(settings)?, begin: None, over: false })
     }
 
-    fn open(&mut self, _: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
-        let format = TrackFormat::Audio(self.encoder.format().clone());
-        // no call of it takes long
-        Ok(OpenedEncoder { format, multiple_passes: false, interrupt: Arc::new(|| ()) })
+    /// Returns the format of the track.
+    pub fn format(&self) -> &AudioFormat {
+        self.encoder.format()
     }
 
-    fn encode(&mut self, samples: &[f32], pts: Time) -> Result<(), WriterError> {
-        self.begin.get_or_insert(pts);
-        self.encoder.send(samples).map_err(failed)
+    /// Takes sound as [`SoundEncoder::send`] does. The first of all begins at `time`; what follows begins
+    /// where that before it ended.
+    ///
+    /// # Errors
+    /// Those of [`SoundEncoder::send`].
+    pub fn send(&mut self, samples: &[f32], time: Time) -> Result<(), MediaError> {
+        self.begin.get_or_insert(time);
+        self.encoder.send(samples)
     }
 
-    fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
-        let (Some(begin), Some(packet)) = (self.begin, self.encoder.next_packet()) else { return Ok(None) };
+    /// Ends the sound.
+    ///
+    /// # Errors
+    /// Those of [`SoundEncoder::finish`].
+    pub fn finish(&mut self) -> Result<(), MediaError> {
+        self.over = true;
+        match self.begin {
+            Some(_) => self.encoder.finish(),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the next sample that is ready.
+    pub fn next_sample(&mut self) -> Option<MediaSample> {
+        let (begin, packet) = (self.begin?, self.encoder.next_packet()?);
         let rate = i32::try_from(self.encoder.format().sample_rate).unwrap_or(i32::MAX);
         let time = |samples: i64| Time::new(samples, rate);
         let (length, came) =
@@ -113,15 +138,34 @@ impl InputEncoder<[f32]> for PacketEncoder {
             trim_at_end: if self.over { trim(packet.start + length - came) } else { None },
             ..SampleAttachments::default()
         };
-        Ok(Some(sample))
+        Some(sample)
+    }
+}
+
+/// libavcodec's encoders as the encoder of an input.
+struct PacketEncoder(SoundSamples);
+
+impl InputEncoder<[f32]> for PacketEncoder {
+    fn expected_format(&self) -> Option<TrackFormat> {
+        Some(TrackFormat::Audio(self.0.format().clone()))
+    }
+
+    fn open(&mut self, _: &EncoderSetup) -> Result<OpenedEncoder, WriterError> {
+        let format = TrackFormat::Audio(self.0.format().clone());
+        // no call of it takes long
+        Ok(OpenedEncoder { format, multiple_passes: false, interrupt: Arc::new(|| ()) })
+    }
+
+    fn encode(&mut self, samples: &[f32], pts: Time) -> Result<(), WriterError> {
+        self.0.send(samples, pts).map_err(failed)
+    }
+
+    fn next_sample(&mut self) -> Result<Option<MediaSample>, WriterError> {
+        Ok(self.0.next_sample())
     }
 
     fn finish(&mut self) -> Result<(), WriterError> {
-        self.over = true;
-        match self.begin {
-            Some(_) => self.encoder.finish().map_err(failed),
-            None => Ok(()),
-        }
+        self.0.finish().map_err(failed)
     }
 }
 

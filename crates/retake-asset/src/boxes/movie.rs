@@ -22,6 +22,8 @@ pub(crate) struct TrackFinish {
 /// These are fields of a track's header.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrackHeader {
+    /// True if what the muxer wrote of marks and groups must stay.
+    pub(crate) as_copied: bool,
     pub(crate) enabled: bool,
     pub(crate) alternate_group: u16,
     pub(crate) volume: Option<f32>,
@@ -39,7 +41,7 @@ pub(crate) struct TrackHeader {
 }
 
 /// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in
-/// the index, and those that are copied come behind. Of these, `disabled` (counted from 0) must not be shown
+/// the index, and those that are copied are `None`, or come behind. Of these, `disabled` (counted from 0) must not be shown
 /// unasked. Returns `None` if the index is not as libavformat writes it.
 pub(crate) fn finish(
     moov: &mut Node,
@@ -139,11 +141,13 @@ fn set_duration(header: &mut Node, at: usize, duration: u64) -> Option<()> {
 
 pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
     let fields = trak.find_mut(&[b"tkhd"])?.fields_mut()?;
-    let enabled = fields.get_mut(3)?;
-    *enabled = *enabled & !1 | u8::from(header.enabled);
     // behind the duration come 8 reserved bytes, layer, alternate group and volume
     let group = if fields.first()? & 1 == 1 { 46 } else { 34 };
-    fields.get_mut(group..group + 2)?.copy_from_slice(&header.alternate_group.to_be_bytes());
+    if !header.as_copied {
+        let enabled = fields.get_mut(3)?;
+        *enabled = *enabled & !1 | u8::from(header.enabled);
+        fields.get_mut(group..group + 2)?.copy_from_slice(&header.alternate_group.to_be_bytes());
+    }
     if let Some(volume) = header.volume {
         let fixed = (volume.clamp(0.0, 127.0) * 256.0) as u16;
         fields.get_mut(group + 2..group + 4)?.copy_from_slice(&fixed.to_be_bytes());

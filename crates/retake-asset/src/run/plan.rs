@@ -77,6 +77,8 @@ fn track(state: &WriterState, id: TrackId) -> SinkTrack {
     let group = state.groups().iter().position(|group| group.contains(&id));
     let header = TrackHeader {
         enabled: options.enabled,
+        // the muxer knows what the copied track is among the others
+        as_copied: options.stands_for.is_some(),
         alternate_group: group.map_or(0, |group| group as u16 + 1),
         volume: options.preferred_volume,
         size: options.natural_size,
@@ -104,6 +106,7 @@ fn track(state: &WriterState, id: TrackId) -> SinkTrack {
         language: options.language_code,
         reorder_delay: options.reorder_delay,
         tags,
+        stands_for: options.stands_for,
         header,
     }
 }

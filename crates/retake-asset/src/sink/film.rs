@@ -18,6 +18,8 @@ use tempfile::NamedTempFile;
 pub(crate) struct FilmSink {
     plan: SinkPlan,
     muxer: Muxer,
+    /// The number of each track in the file, from 0.
+    numbers: Vec<Option<u32>>,
     file: NamedTempFile,
     target: OutputTarget,
     notes: Vec<Note>,
@@ -43,7 +45,8 @@ impl FilmSink {
             copy_from: plan.other_tracks.as_ref().map(|film| (film.film(), plan.session)),
         };
         let (muxer, notes) = Muxer::create(&settings)?;
-        Ok(Self { plan, muxer, file, target, notes })
+        let numbers = (0..plan.tracks.len()).map(|track| muxer.number(track)).collect();
+        Ok(Self { plan, muxer, numbers, file, target, notes })
     }
 
     fn finish_index(
@@ -51,6 +54,7 @@ impl FilmSink {
         file: NamedTempFile,
         target: &OutputTarget,
         ending: &Ending,
+        numbers: &[Option<u32>],
         finished: &FinishedFilm,
     ) -> Result<NamedTempFile, WriterError> {
         let failed = |source| WriterError::io(file.path())(source);
@@ -65,9 +69,20 @@ impl FilmSink {
             header
                 .references
                 .retain(|(_, track)| matches!(ending.extents.get(*track as usize - 1), Some(Some(_))));
+            for (_, track) in &mut header.references {
+                let number = numbers.get(*track as usize - 1).copied().flatten();
+                *track = number.map_or(*track, |number| number + 1);
+            }
             extent.map(|extent| TrackFinish { extent, lead: track.lead(), end: *end, header })
         });
-        let tracks: Vec<_> = tracks.collect();
+        // those that stand for tracks of the copied film lie among the copies
+        let mut placed: Vec<Option<TrackFinish>> = Vec::new();
+        for (track, number) in tracks.zip(numbers) {
+            let Some(number) = number.map(|number| number as usize) else { continue };
+            placed.resize_with(placed.len().max(number + 1), || None);
+            placed[number] = track;
+        }
+        let tracks = placed;
         finish(&mut layout.moov, &tracks, &finished.shown_unasked, ending.length)
             .ok_or_else(odd)
             .map_err(failed)?;
@@ -106,11 +121,11 @@ impl Sink for FilmSink {
     }
 
     fn finish(self: Box<Self>, ending: &Ending) -> Result<Vec<String>, WriterError> {
-        let Self { plan, muxer, mut file, target, mut notes } = *self;
+        let Self { plan, muxer, numbers, mut file, target, mut notes } = *self;
         let mut finished = muxer.finish()?;
         notes.append(&mut finished.notes);
         if plan.container.is_iso() {
-            file = Self::finish_index(&plan, file, &target, ending, &finished)?;
+            file = Self::finish_index(&plan, file, &target, ending, &numbers, &finished)?;
         } else {
             notes.extend(finished.lost_tags.iter().map(|(name, value)| {
                 let text = format!("the tag {name}={value} cannot be written to {}", plan.container);

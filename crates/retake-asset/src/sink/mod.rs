@@ -36,6 +36,8 @@ pub(crate) struct SinkTrack {
     /// Pictures are shown at most this much later than decoded, if that is known before they come.
     pub(crate) reorder_delay: Option<Time>,
     pub(crate) tags: Vec<(String, String)>,
+    /// The track of the copied film that it is written for.
+    pub(crate) stands_for: Option<u32>,
     pub(crate) header: TrackHeader,
 }
 
@@ -53,6 +55,7 @@ impl SinkTrack {
             display_matrix: self.display_matrix,
             language: self.language.as_deref(),
             tags: &self.tags,
+            stands_for: self.stands_for,
         }
     }
 }

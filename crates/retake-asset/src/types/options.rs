@@ -224,6 +224,10 @@ pub struct InputOptions {
     /// Fragments and segments need it, because their head is written before the rest. Default: that
     /// of the first of them.
     pub reorder_delay: Option<Time>,
+    /// The number of a track of sound in the film of [`WriterOptions::other_tracks`] that this one is written
+    /// for, instead of a copy: it takes that track's place among the others, its tags, its language and its
+    /// marks. It concerns whole films only. Default: none.
+    pub stands_for: Option<u32>,
     /// The average frame rate of pictures, if it is known, for the headers of some containers. Default: not
     /// given.
     #[doc(alias = "AVVideoExpectedSourceFrameRateKey")]
@@ -246,6 +250,7 @@ impl Default for InputOptions {
             media_data_location: MediaDataLocation::Interleaved,
             preferred_media_chunk_duration: None,
             reorder_delay: None,
+            stands_for: None,
             frame_rate: None,
         }
     }

@@ -31,6 +31,7 @@ mod report;
 mod resume;
 mod set;
 mod signals;
+mod sound;
 mod stream;
 mod times;
 mod tracks;

@@ -51,9 +51,21 @@ pub struct RequestIdentity {
     /// The part of the source. Left out where all of it is asked for, as in texts of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<AskedRange>,
+    /// What becomes of the sound. Left out where all of it is copied, as in texts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AskedAudio>,
     /// The identity of the records of an earlier job that this one began with. Left out where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
+}
+
+/// What becomes of the sound, in its stored form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AskedAudio {
+    /// The rules in the words of `--audio`, with bit rates in bits a second: that for all tracks first.
+    pub rules: Vec<String>,
+    /// The loudness that encoded sound gets, in LUFS.
+    pub loudness: Option<f64>,
 }
 
 /// A part of the source in its stored form.
@@ -147,6 +159,8 @@ impl RequestIdentity {
             range: request
                 .range
                 .map(|range| AskedRange { from: range.from.into(), to: range.to.map(AskedPlace::from) }),
+            audio: Some(AskedAudio { rules: request.audio.words(), loudness: request.audio.loudness })
+                .filter(|audio| !audio.rules.is_empty()),
             again: request.again.as_deref().map(Records::identity),
         }
     }

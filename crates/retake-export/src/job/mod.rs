@@ -22,6 +22,7 @@ use crate::objects::object_address;
 use crate::output::target::{JobOutput, OutputKind};
 use crate::records::Records;
 use crate::records::place::RecordsTarget;
+use crate::sound::plan::SoundPlan;
 use crate::scorers::{STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use crate::take::identity::named;
@@ -53,6 +54,8 @@ pub(crate) struct Job {
     /// The source, or the copy of standard input.
     pub source: FilmInfo,
     pub reader: ReaderOptions,
+    /// What becomes of its sound.
+    pub sound: SoundPlan,
     pub description: JobDescription,
     pub family: Family,
     pub scout: ScoutPlan,
@@ -124,6 +127,7 @@ impl Job {
         };
 
         output.check_times(&film)?;
+        let sound = SoundPlan::of(&request.audio, &film, &request.output, output.kind())?;
         let mut reduced = Vec::new();
         let mut settings = settings::settings(request, &film, &mut reduced)?;
         let lost = film.findings.iter().filter(|finding| !settings::keeps(info, &settings, finding.kind));
@@ -207,6 +211,7 @@ impl Job {
             // of every third frame the mean of all can be told; of the worst ones nothing
             stride: if request.pool == Pooling::Mean { STRIDE } else { 1 },
             source: film,
+            sound,
             description,
             notes,
             records,

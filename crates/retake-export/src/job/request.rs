@@ -4,6 +4,7 @@ use super::preset::ExportPreset;
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
 use crate::records::{Records, RecordsPlace};
+use crate::sound::request::AudioRequest;
 use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
@@ -199,6 +200,8 @@ pub(crate) struct Request {
     pub references: bool,
     /// A source that cannot be read whole is fine.
     pub accept_damage: bool,
+    /// What becomes of the sound.
+    pub audio: AudioRequest,
     /// Where takes run.
     pub run_on: RunOn,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
@@ -242,6 +245,7 @@ impl Request {
             overwrite: false,
             references: false,
             accept_damage: false,
+            audio: AudioRequest::default(),
             run_on: RunOn::Threads,
             shared_root: None,
             objects: None,
@@ -263,6 +267,7 @@ impl Request {
         if let Some((what, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
             return Err(RequestError::Zero { what });
         }
+        self.audio.check()?;
         if let Some(range) = self.range.filter(FilmRange::is_empty) {
             return Err(RequestError::EmptyRange { range });
         }

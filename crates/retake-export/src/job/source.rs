@@ -3,6 +3,7 @@
 
 use super::folder::JobFolder;
 use crate::error::{ExportError, RequestError};
+use crate::sound::plan::SoundPlan;
 use crate::stop::StopFlag;
 use retake_libav::{
     Access, FilmInfo, FilmRange, PipeReader, ReaderOptions, probe_with, survey, survey_range,
@@ -77,9 +78,16 @@ pub(crate) fn seconds(film: &FilmInfo) -> Result<f64, RequestError> {
 
 /// Bytes beside the samples of the video, as far as it can be told before a film is written: those of the
 /// tracks that are copied, and what containers note of each sample.
-pub(crate) fn other_bytes(film: &FilmInfo) -> u64 {
-    let held = film.tracks.iter().filter_map(|track| track.samples);
-    let tracks: u64 = held.map(|held| held.bytes.saturating_add(held.count.saturating_mul(SAMPLE))).sum();
+pub(crate) fn other_bytes(film: &FilmInfo, sound: &SoundPlan) -> u64 {
+    let seconds = seconds(film).unwrap_or(0.0);
+    let held = film.tracks.iter().filter_map(|track| {
+        let held = track.samples?;
+        let bytes = sound.bytes(track.index, seconds).unwrap_or(held.bytes);
+        // packets of other codecs are about as long
+        let noted = if bytes > 0 { held.count.saturating_mul(SAMPLE) } else { 0 };
+        Some(bytes.saturating_add(noted))
+    });
+    let tracks = held.fold(0_u64, u64::saturating_add);
     tracks.saturating_add(HEAD).saturating_add(frames(film).saturating_mul(SAMPLE))
 }
 

@@ -2,6 +2,7 @@
 //! its earlier content.
 
 use super::Written;
+use super::hls;
 use super::hls::names::{is_media, media_of};
 use crate::error::{ExportError, RequestError};
 use crate::job::folder::JobFolder;
@@ -40,6 +41,14 @@ impl OutputKind {
         match self {
             Self::Film(container) => container,
             Self::Stream => Container::Mp4,
+        }
+    }
+
+    /// Tells whether the output holds sound of this coding format, by FFmpeg's name.
+    pub(crate) fn holds_sound(self, codec: &str) -> bool {
+        match self {
+            Self::Film(container) => container.can_hold_sound(codec),
+            Self::Stream => hls::holds_sound(codec),
         }
     }
 

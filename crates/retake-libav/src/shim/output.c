@@ -144,6 +144,22 @@ static int64_t rescaled(int64_t time, AVRational from, AVRational to) {
     return time == AV_NOPTS_VALUE ? time : av_rescale_q_rnd(time, from, to, AV_ROUND_NEAR_INF | AV_ROUND_PASS_MINMAX);
 }
 
+static int is_matroska(const rt_output *output) {
+    const char *format = output->context->oformat->name;
+    return !strncmp(format, "matroska", 8) || !strcmp(format, "webm");
+}
+
+/* Up to FFmpeg 5.1, reading Matroska takes an offset off Opus times that writing does not add again. */
+static int64_t opus_delay(const rt_output *output, const AVStream *stream) {
+#if LIBAVFORMAT_VERSION_INT < AV_VERSION_INT(59, 31, 100)
+    const AVCodecParameters *par = stream->codecpar;
+    if (par->codec_id == AV_CODEC_ID_OPUS && is_matroska(output)) return av_rescale_q(par->initial_padding, (AVRational){1, 48000}, stream->time_base);
+#endif
+    (void)output;
+    (void)stream;
+    return 0;
+}
+
 int rt_output_write(rt_output *output, int stream, rt_ratio base, int64_t pts, int64_t dts, int64_t duration, int key, int disposable,
                     const uint8_t *data, size_t size) {
     if (stream < 0 || (unsigned)stream >= output->context->nb_streams || size > INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE)
@@ -158,17 +174,13 @@ int rt_output_write(rt_output *output, int stream, rt_ratio base, int64_t pts, i
     }
     if (size) memcpy(packet->data, data, size);
     packet->stream_index = stream;
-    packet->pts = rescaled(pts, from, to);
-    packet->dts = rescaled(dts, from, to);
+    const int64_t delay = opus_delay(output, output->context->streams[stream]);
+    packet->pts = rescaled(pts, from, to) + delay;
+    packet->dts = rescaled(dts, from, to) + delay;
     packet->duration = rescaled(duration, from, to);
     if (key) packet->flags |= AV_PKT_FLAG_KEY;
     if (disposable) packet->flags |= AV_PKT_FLAG_DISPOSABLE;
     return write_and_free(output, packet);
-}
-
-static int is_matroska(const rt_output *output) {
-    const char *format = output->context->oformat->name;
-    return !strncmp(format, "matroska", 8) || !strcmp(format, "webm");
 }
 
 /* Marks samples at the end of a packet of sound that are not heard, beside those at its start. */
@@ -222,14 +234,9 @@ int rt_output_packet(rt_output *output, int index, rt_ratio base, const AVPacket
         packet->dts = av_rescale_delta(source, dts, rate, samples, &output->rescale_last[index], to);
         packet->pts = packet->dts;
     }
-#if LIBAVFORMAT_VERSION_INT < AV_VERSION_INT(59, 31, 100)
-    /* Up to FFmpeg 5.1, reading Matroska takes an offset off Opus times that writing does not add again. */
-    if (par->codec_id == AV_CODEC_ID_OPUS && is_matroska(output)) {
-        int64_t delay = av_rescale_q(par->initial_padding, (AVRational){1, 48000}, to);
-        packet->dts += delay;
-        packet->pts += delay;
-    }
-#endif
+    int64_t delay = opus_delay(output, stream);
+    packet->dts += delay;
+    packet->pts += delay;
     /* Times must not go back (nor stand still, in some containers) after rounding either. */
     int64_t least = output->last[index] + !(output->context->oformat->flags & AVFMT_TS_NONSTRICT);
     int repaired = output->last[index] != AV_NOPTS_VALUE && packet->dts < least;

@@ -182,7 +182,14 @@ void rt_pcm_close(rt_pcm *pcm) {
     av_free(pcm);
 }
 
-void rt_pcm_of(const rt_pcm *pcm, rt_audio *out) { rt_converter_of(pcm->converter, out); }
+void rt_pcm_of(const rt_pcm *pcm, rt_audio *out) {
+    rt_converter_of(pcm->converter, out);
+    const AVCodecContext *decoder = pcm->decoder;
+    const enum AVSampleFormat format = av_get_packed_sample_fmt(decoder->sample_fmt);
+    if (format == AV_SAMPLE_FMT_FLT || format == AV_SAMPLE_FMT_DBL || format == AV_SAMPLE_FMT_NONE) return;
+    const int all = av_get_bytes_per_sample(format) * 8, raw = decoder->bits_per_raw_sample;
+    out->bits_per_sample = raw > 0 && raw < all ? raw : all;
+}
 
 int rt_pcm_send(rt_pcm *pcm, AVPacket *packet) { return avcodec_send_packet(pcm->decoder, packet); }
 

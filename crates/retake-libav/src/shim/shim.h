@@ -304,6 +304,7 @@ int rt_output_tag(rt_output *output, int stream, const char *name, const char *v
 int rt_output_video(rt_output *output, const rt_video *video);
 int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base);
 /* A track of text or data, by its coding format alone. */
+int rt_output_mark(rt_output *output, int stream, int marks); /* As AV_DISPOSITION_* have it. */
 int rt_output_timed(rt_output *output, const char *codec, rt_ratio time_base);
 /* 1 means yes, 0 no, negative that it cannot be told. */
 int rt_output_can_hold(const char *format, int codec_id);
@@ -382,7 +383,7 @@ int rt_converter_drain(rt_converter *converter, const uint8_t **data, int *sampl
 /* Rate 0, and both channels and layout 0, keep those of the track. */
 int rt_pcm_open(rt_input *input, int stream, int format, int rate, int channels, uint64_t layout, rt_pcm **out);
 void rt_pcm_close(rt_pcm *pcm);
-void rt_pcm_of(const rt_pcm *pcm, rt_audio *out); /* Rate, channels and layout alone. */
+void rt_pcm_of(const rt_pcm *pcm, rt_audio *out); /* Rate, channels, layout, and the bits of a decoded sample: 0 for floats. */
 int rt_pcm_send(rt_pcm *pcm, AVPacket *packet);   /* NULL is the end. The packet stays the caller's. */
 int rt_pcm_receive(rt_pcm *pcm, rt_sound_frame *out);
 /* Makes the frame that was received last the one that is converted. It returns 1 if it has another rate,

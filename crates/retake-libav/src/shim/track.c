@@ -154,6 +154,13 @@ int rt_output_audio(rt_output *output, const rt_audio *audio, rt_ratio time_base
     return result < 0 ? result : stream->index;
 }
 
+int rt_output_mark(rt_output *output, int index, int marks) {
+    AVFormatContext *context = rt_output_context(output);
+    if (index < 0 || (unsigned)index >= context->nb_streams) return AVERROR(EINVAL);
+    context->streams[index]->disposition = marks;
+    return 0;
+}
+
 int rt_output_timed(rt_output *output, const char *name, rt_ratio time_base) {
     const AVCodecDescriptor *codec = avcodec_descriptor_get_by_name(name);
     if (!codec || (codec->type != AVMEDIA_TYPE_SUBTITLE && codec->type != AVMEDIA_TYPE_DATA)) return AVERROR_ENCODER_NOT_FOUND;

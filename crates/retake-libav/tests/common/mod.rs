@@ -152,6 +152,7 @@ impl Takes {
         let format = TrackFormat::Video(self.format.clone());
         let (info, base) = (&self.info, self.info.video.time_base);
         let track = MuxerTrack {
+            stands_for: None,
             format: &format,
             timescale: base.den as u32,
             frame_rate: Some(info.video.frame_rate),

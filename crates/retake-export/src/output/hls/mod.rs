@@ -35,10 +35,15 @@ use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
 use retake_compression::durable::sync_folder;
 use retake_compression::durable::{self, uninterrupted};
-use retake_media::{FormatDescription, Rational, Time};
+use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Whether a stream holds sound of this coding format, by FFmpeg's name.
+pub(super) fn holds_sound(codec: &str) -> bool {
+    codecs::sound(&AudioFormat::new(codec, 0, 0)).is_some()
+}
 
 /// A stream is a playlist, and a folder of media beside it.
 pub(crate) struct HlsStream;
@@ -96,12 +101,12 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     };
 
     let mut notes = Vec::new();
-    let written = match Sounds::find(source, &mut notes)? {
-        Some(sounds) => sounds.write(start, &media, &cuts, &mut notes, stop)?,
+    let written = match Sounds::find(film.job, &mut notes)? {
+        Some(sounds) => sounds.write(film.job, start, &media, &cuts, &mut notes, stop)?,
         None => Vec::new(),
     };
     let mut sounds: Vec<Sound> = Vec::new();
-    for WrittenSound { folder, track, codec, segments } in written {
+    for WrittenSound { folder, track, channels, codec, segments } in written {
         file(&folder, INDEX, &playlist::media(&segments))?;
         let language = track.language.as_deref().and_then(languages::tag);
         let name = sound_name(track.title.as_deref(), language.as_deref(), &sounds);
@@ -111,7 +116,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
             codec,
             name,
             language,
-            channels: track.channels,
+            channels,
         });
     }
     write_file(&playlist, playlist::master(&video, &sounds).as_bytes())?;

@@ -4,32 +4,47 @@ use super::codecs;
 use super::names::SOUND;
 use super::rendition::{Cuts, Rendition, Segment};
 use crate::error::ExportError;
+use crate::job::Job;
 use crate::job::plan::LONGEST_SEGMENT;
+use crate::sound::encode::EncodedSound;
+use crate::sound::plan::{Becomes, SoundEncoding};
 use crate::stop::StopFlag;
-use retake_asset::{AssetWriterInput, TrackFormat};
+use retake_asset::{AssetWriterInput, SoundSamples, TrackFormat};
 use retake_compression::durable::uninterrupted;
-use retake_libav::{FilmInfo, SoundReader, TrackInfo, TrackKind};
-use retake_media::Time;
+use retake_libav::{SoundReader, TrackInfo, TrackKind};
+use retake_media::{AudioFormat, Time};
 use std::fs;
 use std::path::Path;
 
-/// These are the tracks of sound that a stream can hold, and their names in playlists.
+/// These are the tracks of sound that a stream can hold, in the order of the source.
 pub(super) struct Sounds<'a> {
-    reader: SoundReader,
-    tracks: Vec<(&'a TrackInfo, String)>,
+    /// It reads those that are copied, if there are any.
+    reader: Option<SoundReader>,
+    tracks: Vec<Sound<'a>>,
+}
+
+/// This is a track of sound that a stream can hold.
+struct Sound<'a> {
+    track: &'a TrackInfo,
+    /// Its name in playlists.
+    codec: String,
+    /// How it is encoded; `None` for one that is copied.
+    encoding: Option<&'a SoundEncoding>,
 }
 
 /// This is a track of sound that was written.
 pub(super) struct WrittenSound<'a> {
     pub(super) folder: String,
     pub(super) track: &'a TrackInfo,
+    pub(super) channels: u32,
     pub(super) codec: String,
     pub(super) segments: Vec<Segment>,
 }
 
 impl<'a> Sounds<'a> {
     /// Finds the tracks, and adds notes about all other tracks. Returns `None` if there are none.
-    pub(super) fn find(film: &'a FilmInfo, notes: &mut Vec<String>) -> Result<Option<Self>, ExportError> {
+    pub(super) fn find(job: &'a Job, notes: &mut Vec<String>) -> Result<Option<Self>, ExportError> {
+        let (film, plan) = (&job.source, &job.sound);
         if film.chapters > 0 {
             notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
         }
@@ -41,6 +56,7 @@ impl<'a> Sounds<'a> {
         }
         let (mut sounds, others): (Vec<_>, Vec<_>) =
             film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
+        sounds.retain(|track| *plan.becomes(track.index) != Becomes::LeftOut);
         // a damaged or empty track may have no format, and its segments would be refused after all the work
         sounds.retain(|track| {
             let described = track.sample_rate > 0 && track.channels > 0;
@@ -62,31 +78,54 @@ impl<'a> Sounds<'a> {
             );
             return Ok(None);
         }
-        let numbers: Vec<u32> = sounds.iter().map(|track| track.index).collect();
-        let reader = SoundReader::open(film, &numbers)?;
-        let formats = (0..sounds.len()).map(|index| reader.format(index));
-        let codecs: Vec<_> = formats.map(|format| (format.is_described(), codecs::sound(format))).collect();
+        let encoding = |track: &TrackInfo| match plan.becomes(track.index) {
+            Becomes::Encoded(encoding) => Some(encoding),
+            Becomes::Copied | Becomes::LeftOut => None,
+        };
+        let copied = |tracks: &[&TrackInfo]| -> Vec<u32> {
+            let copied = tracks.iter().filter(|track| encoding(track).is_none());
+            copied.map(|track| track.index).collect()
+        };
+        let open = |numbers: &[u32]| match numbers {
+            [] => Ok(None),
+            _ => SoundReader::open(film, numbers).map(Some),
+        };
+        let numbers = copied(&sounds);
+        let reader = open(&numbers)?;
         let mut kept = Vec::new();
-        for (track, (described, codec)) in sounds.into_iter().zip(codecs) {
-            match codec {
-                Some(_) if !described => {
+        for track in sounds {
+            if let Some(encoding) = encoding(track) {
+                let samples = SoundSamples::open(&encoding.settings)?;
+                let codec = codecs::sound(samples.format());
+                let unknown = || ExportError::Internal("encoded sound has no name in playlists".into());
+                kept.push(Sound { track, codec: codec.ok_or_else(unknown)?, encoding: Some(encoding) });
+                continue;
+            }
+            let format = numbers.iter().position(|number| *number == track.index);
+            let Some(format) = format.zip(reader.as_ref()).map(|(index, reader)| reader.format(index)) else {
+                continue;
+            };
+            match codecs::sound(format) {
+                Some(_) if !format.is_described() => {
                     notes.push(format!("{track} is left out: its description is damaged"));
                 }
-                Some(codec) => kept.push((track, codec)),
+                Some(codec) => kept.push(Sound { track, codec, encoding: None }),
                 None => notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it")),
             }
         }
         if kept.is_empty() {
             return Ok(None);
         }
-        let numbers: Vec<u32> = kept.iter().map(|(track, _)| track.index).collect();
-        Ok(Some(Self { reader: SoundReader::open(film, &numbers)?, tracks: kept }))
+        let tracks: Vec<&TrackInfo> = kept.iter().map(|sound| sound.track).collect();
+        Ok(Some(Self { reader: open(&copied(&tracks))?, tracks: kept }))
     }
 
-    /// Writes all tracks in one reading, cut at the same times as the pictures, and regularly behind the last
-    /// of them. A track without samples is left out. What became of samples otherwise is added to the notes.
+    /// Writes all tracks, cut at the same times as the pictures, and regularly behind the last of them: those
+    /// that are copied in one reading, and then each that is encoded. A track without samples is left out.
+    /// What became of samples otherwise is added to the notes.
     pub(super) fn write(
         self,
+        job: &Job,
         start: Time,
         media: &Path,
         cuts: &[Time],
@@ -94,27 +133,52 @@ impl<'a> Sounds<'a> {
         stop: &StopFlag,
     ) -> Result<Vec<WrittenSound<'a>>, ExportError> {
         let Self { mut reader, tracks } = self;
-        let mut renditions = Vec::new();
-        for number in 0..tracks.len() {
-            let input = AssetWriterInput::passthrough(TrackFormat::Audio(reader.format(number).clone()));
+        let create = |number: usize, format: &AudioFormat| {
+            let input = AssetWriterInput::passthrough(TrackFormat::Audio(format.clone()));
             let folder = media.join(format!("{SOUND}{}", number + 1));
             let cuts = Cuts { at: cuts, step: Some(Time::new(LONGEST_SEGMENT, 1)) };
-            renditions.push(Rendition::create(folder, input, |_| (), start, cuts)?);
+            Rendition::create(folder, input, |_| (), start, cuts)
+        };
+        let mut finished: Vec<Option<(Vec<Segment>, u32)>> = tracks.iter().map(|_| None).collect();
+        if let Some(reader) = &mut reader {
+            let numbers = tracks.iter().enumerate().filter(|(_, sound)| sound.encoding.is_none());
+            let numbers: Vec<usize> = numbers.map(|(number, _)| number).collect();
+            let mut renditions = Vec::new();
+            for (index, &number) in numbers.iter().enumerate() {
+                renditions.push(create(number, reader.format(index))?);
+            }
+            while let Some((track, sample)) = reader.next()? {
+                stop.check()?;
+                renditions[track].append(sample, stop)?;
+            }
+            notes.extend(reader.notes().iter().map(ToString::to_string));
+            for (rendition, number) in renditions.into_iter().zip(numbers) {
+                finished[number] = Some((rendition.finish()?, tracks[number].track.channels));
+            }
         }
-        while let Some((track, sample)) = reader.next()? {
-            stop.check()?;
-            renditions[track].append(sample, stop)?;
+        for (number, sound) in tracks.iter().enumerate() {
+            let Some(encoding) = sound.encoding else { continue };
+            let mut encoded =
+                EncodedSound::open(&job.source, (sound.track, encoding), &job.sound, 0, stop)?;
+            let mut rendition = create(number, encoded.format())?;
+            while let Some(sample) = encoded.next(stop)? {
+                // what is trimmed lies in front of the film on the clock of the stream, which has no edits
+                rendition.append(sample.sample, stop)?;
+            }
+            notes.extend(encoded.notes());
+            finished[number] = Some((rendition.finish()?, encoded.format().channels));
         }
-        notes.extend(reader.notes().iter().map(ToString::to_string));
         let mut written = Vec::new();
-        for (number, (rendition, (track, codec))) in renditions.into_iter().zip(tracks).enumerate() {
-            let (segments, folder) = (rendition.finish()?, format!("{SOUND}{}", number + 1));
+        for (number, (sound, finished)) in tracks.into_iter().zip(finished).enumerate() {
+            let folder = format!("{SOUND}{}", number + 1);
+            let Some((segments, channels)) = finished else { continue };
             if segments.is_empty() {
                 let path = media.join(folder);
                 uninterrupted(|| fs::remove_dir(&path))
                     .map_err(ExportError::file(&path, "removing an empty folder"))?;
             } else {
-                written.push(WrittenSound { folder, track, codec, segments });
+                let Sound { track, codec, .. } = sound;
+                written.push(WrittenSound { folder, track, channels, codec, segments });
             }
         }
         Ok(written)
