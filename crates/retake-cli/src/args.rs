@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 use retake::property::OutputChroma;
-use retake::{AudioRule, FilmPosition, FilmRange, Time};
+use retake::{AudioRule, FilmPosition, FilmRange, SubtitleRule, Time};
 use std::path::PathBuf;
 
 /// Encode video like a film crew: take, look, and take again only what did not work.
@@ -106,14 +106,18 @@ pub(crate) struct Encode {
     pub to: Option<FilmPosition>,
 
     /// What becomes of the sound: copy, none, auto (what the container cannot hold is encoded), or
-    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with TRACK= before it, of the one with this
-    /// number in the source. May be given several times; see docs/sound.md [default: copy].
-    #[arg(long, value_name = "[TRACK=]HOW", help_heading = "Sound")]
+    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with WHICH= before it, of the track with this
+    /// number, or those in this language. May be given several times; see docs/sound.md [default: copy].
+    #[arg(long, value_name = "[WHICH=]HOW", help_heading = "Sound and other tracks")]
     pub audio: Vec<AudioRule>,
     /// Sound that is encoded gets this loudness by one gain (EBU R 128): -23, -16. Its true peak stays at -1
     /// dBTP or below.
-    #[arg(long, value_name = "LUFS", allow_negative_numbers = true, help_heading = "Sound")]
+    #[arg(long, value_name = "LUFS", allow_negative_numbers = true, help_heading = "Sound and other tracks")]
     pub loudness: Option<f64>,
+    /// Which subtitles go into the film: copy or none, with WHICH= before it of one track or one language, as
+    /// in --subtitles none --subtitles eng=copy [default: copy].
+    #[arg(long, value_name = "[WHICH=]HOW", help_heading = "Sound and other tracks")]
+    pub subtitles: Vec<SubtitleRule>,
 
     /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
     #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]

@@ -87,7 +87,8 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     if let Some(range) = range(args.from, args.to) {
         export = export.time_range(range);
     }
-    export = args.audio.iter().fold(export, |export, rule| export.audio(*rule));
+    export = args.audio.iter().fold(export, |export, rule| export.audio(rule.clone()));
+    export = args.subtitles.iter().fold(export, |export, rule| export.subtitles(rule.clone()));
     if let Some(loudness) = args.loudness {
         export = export.loudness(loudness);
     }

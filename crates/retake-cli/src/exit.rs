@@ -2,7 +2,9 @@
 //! is added here, because the library must not know any flag.
 
 use crate::output;
-use retake::{Asked, AudioError, Count, ExportError, Fault, MediaError, RecordsError, RequestError};
+use retake::{
+    Asked, AudioError, Count, ExportError, Fault, MediaError, RecordsError, RequestError, TrackError,
+};
 use std::process::ExitCode;
 
 /// This code is for mistakes that the user can correct: wrong input, contradictory options.
@@ -107,8 +109,17 @@ fn flag(error: &RequestError) -> Option<String> {
         RequestError::SizeTooSmall { size, .. } | RequestError::SizeTooSmallForOthers { size, .. } => {
             format!("--size {size}")
         }
-        RequestError::Audio(AudioError::Loudness { .. } | AudioError::LoudnessOfCopies) => "--loudness".into(),
+        RequestError::Audio(AudioError::Loudness { .. } | AudioError::LoudnessOfCopies) => {
+            "--loudness".into()
+        }
         RequestError::Audio(_) => "--audio".into(),
+        RequestError::Tracks(TrackError::NoSuchTrack { kind, .. }) => {
+            if *kind == "sound" {
+                "--audio".into()
+            } else {
+                "--subtitles".into()
+            }
+        }
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),

@@ -7,6 +7,7 @@ use crate::export::{self, export};
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
+use crate::job::tracks::SubtitleRule;
 use crate::objects::ObjectStore;
 use crate::progress::Progress;
 use crate::records::{Records, RecordsPlace};
@@ -530,8 +531,9 @@ impl ExportBuilder {
         self
     }
 
-    /// What becomes of a track of sound, or of all that nothing else is said of; may be called several times.
-    /// Of two rules for the same track the last counts. Default: all sound is copied.
+    /// What becomes of some tracks of sound; may be called several times. Of two rules for the same tracks the
+    /// last counts, and one for a track goes before one for a language, and that before one for all. Default:
+    /// all sound is copied.
     ///
     /// What is encoded begins with the film and has no gaps: where the source has no sound, it is silence,
     /// and every sample is where it was, give or take half a sample. A range of the source cuts it to the
@@ -551,6 +553,16 @@ impl ExportBuilder {
     #[must_use]
     pub fn loudness(mut self, loudness: f64) -> Self {
         self.request.audio.loudness = Some(loudness);
+        self
+    }
+
+    /// Whether some tracks of subtitles are copied; may be called several times. Of two rules for the same
+    /// track the last counts, and one for a track goes before one for a language, and that before one for
+    /// all. Default: all are copied, as far as the container holds them.
+    #[must_use]
+    pub fn subtitles(mut self, rule: SubtitleRule) -> Self {
+        self.request.subtitles.retain(|other| other.tracks != rule.tracks);
+        self.request.subtitles.push(rule);
         self
     }
 

@@ -3,6 +3,7 @@
 //! Messages say what is wrong in words of the library. How a user mends it depends on the face that they use
 //! (flags of a command, calls of a builder), and is added there, by variant.
 
+use crate::job::tracks::TrackError;
 use crate::sound::request::AudioError;
 use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
@@ -237,6 +238,9 @@ pub enum RequestError {
     /// What is asked for of the sound cannot be.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// What is asked for of tracks cannot be.
+    #[error(transparent)]
+    Tracks(#[from] TrackError),
     /// A number that has to be 1 or more is 0.
     #[error("{what}: at least 1 is needed")]
     Zero {

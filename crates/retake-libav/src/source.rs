@@ -444,16 +444,23 @@ impl TrackWindow {
     }
 }
 
-/// Returns how long a packet of sound lasts that does not say it, in ticks of its track: as long as what it
-/// decodes to, and not longer than the track. One that lasted no time at all would be cut off by an edit list.
+/// Returns how long a packet of sound lasts that does not say it, in ticks of its track: to the end of the
+/// track, and not longer than what it decodes to, or a second. One that lasted no time at all, such as the last
+/// one of FLAC behind an edit list, would be cut off by the edit list of the new film.
 fn unstated(input: &Input, track: &TrackInfo, packet: &Packet) -> i64 {
     let samples = input.sound_samples(track.index, packet.data().len());
     let rate = i32::try_from(track.sample_rate).unwrap_or(i32::MAX).max(1);
     let whole = time_to_ticks(Time::new(samples, rate), track.time_base).unwrap_or(0);
     let stream = input.stream(track.index);
-    let end = known(stream.start).zip(known(stream.duration)).map(|(start, length)| start.saturating_add(length));
+    let end =
+        known(stream.start).zip(known(stream.duration)).map(|(start, length)| start.saturating_add(length));
     let left = end.zip(packet.pts()).map(|(end, pts)| end.saturating_sub(pts)).filter(|left| *left > 0);
-    left.map_or(whole, |left| whole.min(left))
+    let most = time_to_ticks(Time::new(1, 1), track.time_base).unwrap_or(0);
+    match left {
+        Some(left) if whole > 0 => left.min(whole),
+        Some(left) => left.min(most),
+        None => whole,
+    }
 }
 
 impl SourceTrack {

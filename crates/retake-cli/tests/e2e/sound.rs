@@ -127,7 +127,8 @@ fn tracks_keep_their_places() {
         let audio = "--audio none --audio 2=ac3:192k --audio 1=copy --audio 4=aac::mono";
         let run = studio.encode(&format!("sweeps.mp4 -o {name} {} {audio}", flags()));
         let film = studio.path(name);
-        let tracks = probe(&film, "-select_streams a -show_entries stream=codec_name,channels:stream_tags=language");
+        let tracks =
+            probe(&film, "-select_streams a -show_entries stream=codec_name,channels:stream_tags=language");
         let und = if name == "out.mp4" { ",und" } else { "" };
         assert_eq!(tracks, [format!("flac,1{und}"), "ac3,1,deu".into(), format!("aac,1{und}")], "{name}");
         let marks = probe(&film, "-select_streams a -show_entries stream_disposition=default");
@@ -147,9 +148,39 @@ fn tracks_keep_their_places() {
         heard(&film, 0).has_sweep(name, picture + 0.27, (0.1, 2.8));
         heard(&film, 2).has_sweep(name, picture - 0.25, (0.3, 2.8));
     }
-    let person = studio.retake(&format!("encode sweeps.mp4 -o person.mp4 {} --audio none --audio 1=aac", flags()));
-    assert!(person.out.contains("sound: track 1 (flac) is aac, 96 kb/s, 44100 Hz, 1 channel\n"), "{person:?}");
+    let person =
+        studio.retake(&format!("encode sweeps.mp4 -o person.mp4 {} --audio none --audio 1=aac", flags()));
+    assert!(
+        person.out.contains("sound: track 1 (flac) is aac, 96 kb/s, 44100 Hz, 1 channel\n"),
+        "{person:?}"
+    );
     assert!(person.out.contains("sound: track 2 (flac) is left out\n"), "{person:?}");
+}
+
+/// Tracks are chosen by their language, however it is written, and by their number.
+#[test]
+fn tracks_are_chosen_by_language_and_number() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render(
+        "-i film.mkv -map 0:v -map 0:a -map 0:a -map 0:a -map 0:s -map 0:s -map 0:s -c copy -metadata:s:a:1 language=deu \
+         -metadata:s:a:2 language=en-GB -metadata:s:s:0 language=ger -metadata:s:s:1 language=eng",
+        "many.mkv",
+    );
+    let chosen = "--audio none --audio de=ac3 --audio eng=copy --subtitles none --subtitles DEU=copy --subtitles 6=copy";
+    for name in ["out.mkv", "out.mp4"] {
+        let run = studio.encode(&format!("many.mkv -o {name} {} {chosen}", flags()));
+        let found = probe(&studio.path(name), "-show_entries stream=codec_name:stream_tags=language");
+        // chapters of MP4 are a track, too
+        let found: Vec<&String> = found.iter().filter(|track| !track.starts_with("bin_data")).collect();
+        let text = if name == "out.mkv" { "subrip" } else { "mov_text" };
+        assert_eq!(found.len(), 5, "{name}: {found:?}");
+        assert!(found[1].starts_with("ac3,") && found[2].starts_with("aac,"), "{name}: {found:?}");
+        assert!(
+            found[1].ends_with("deu") && found[3..].iter().all(|track| track.starts_with(text)),
+            "{found:?}"
+        );
+        assert!(!run.notes().iter().any(|note| note.contains("left out")), "{:?}", run.notes());
+    }
 }
 
 /// The samples of a track from its first on, in the depth of 32 bits.
@@ -273,13 +304,15 @@ fn channels_are_mixed_without_clipping() {
         let bytes = ffmpeg(&studio.path("."), &format!("-i {name} -map 0:a:0 {more} -f f32le -"));
         bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap()).into()).collect()
     };
-    let (mixed, got) = (floats("surround.mov", "-af aformat=sample_fmts=flt,aresample=ochl=stereo"), floats("out.mkv", ""));
+    let (mixed, got) =
+        (floats("surround.mov", "-af aformat=sample_fmts=flt,aresample=ochl=stereo"), floats("out.mkv", ""));
     assert_eq!(mixed.len(), got.len());
     let most = |samples: &[f64]| samples.iter().fold(0.0_f64, |most, sample| most.max(sample.abs()));
     assert!(most(&mixed) > 1.2, "the mix would not clip: {}", most(&mixed));
     between("peak", most(&got), 0.99, 1.0);
     let gain = most(&got) / most(&mixed);
-    let wrong = mixed.iter().zip(&got).fold(0.0_f64, |most, (mixed, got)| most.max((mixed * gain - got).abs()));
+    let wrong =
+        mixed.iter().zip(&got).fold(0.0_f64, |most, (mixed, got)| most.max((mixed * gain - got).abs()));
     assert!(wrong < 0.001, "{wrong}");
     assert!(run.notes().iter().any(|note| note.contains("do not clip")), "{:?}", run.notes());
     assert_eq!(probe(&studio.path("out.mkv"), "-select_streams a -show_entries stream=channels"), ["2"]);
@@ -289,7 +322,8 @@ fn channels_are_mixed_without_clipping() {
 #[test]
 fn auto_encodes_what_a_container_cannot_hold() {
     let Some(studio) = Studio::open() else { return };
-    let tracks = "-i film.mkv -map 0:v -map 0:a -map 0:a -map 0:a -c:v copy -c:a:0 copy -c:a:1 pcm_s16le -c:a:2 wmav2";
+    let tracks =
+        "-i film.mkv -map 0:v -map 0:a -map 0:a -map 0:a -c:v copy -c:a:0 copy -c:a:1 pcm_s16le -c:a:2 wmav2";
     studio.render(tracks, "rich.mkv");
     for (name, codecs) in [
         ("out.mp4", ["aac", "flac", "aac"]),
@@ -334,6 +368,16 @@ fn other_sound_needs_no_other_takes() {
         .collect();
     assert!(taken.len() > 1 && taken.iter().all(|kept| *kept), "{taken:?}");
     assert!(studio.read("out.mp4") == studio.read("whole.mp4"));
+    // the sound is encoded here wherever the takes are
+    #[cfg(target_os = "linux")]
+    {
+        let mut command = studio.command(&format!("encode {encode} -o far.mp4 --audio aac:128k"));
+        let worker = format!("{} worker --root {}", env!("CARGO_BIN_EXE_retake"), studio.path("").display());
+        command.args(["--on", &format!("array:{worker} --array {{file}} --index {{index}}")]);
+        let far = command.output().unwrap();
+        assert!(far.status.success(), "{far:?}");
+        assert!(studio.read("far.mp4") == studio.read("whole.mp4"));
+    }
     // the same command is done, and one with other sound is not
     let again = studio.encode(&format!("{encode} -o out.mp4 --audio aac:128k"));
     assert_eq!(again.summary()["sound"], run.summary()["sound"]);
@@ -350,8 +394,11 @@ fn wrong_words_about_sound_are_refused() {
         ("out.mp4", "--audio aac:fast", &["fast", "bit rate"]),
         ("out.mp4", "--audio aac:96k:loud", &["loud", "stereo"]),
         ("out.mp4", "--audio flac:96k", &["flac", "no loss"]),
-        ("out.mp4", "--audio 7=aac", &["track 7", "audio track 1 (aac)"]),
-        ("out.mp4", "--audio 0=aac", &["track 0", "audio track 1 (aac)"]),
+        ("out.mp4", "--audio 7=aac", &["--audio", "sound '7'", "audio track 1 (aac) in fra"]),
+        ("out.mp4", "--audio 0=aac", &["sound '0'", "audio track 1 (aac) in fra"]),
+        ("out.mp4", "--audio none --audio eng=copy", &["sound 'eng'", "audio track 1 (aac) in fra"]),
+        ("out.mp4", "--subtitles 1=copy", &["--subtitles", "subtitles '1'", "subtitle track 2 (subrip)"]),
+        ("out.mp4", "--subtitles burn", &["--subtitles", "burn", "copy"]),
         ("out.webm", "--audio aac", &["out.webm", "cannot hold aac", "opus"]),
         ("out.mp4", "--audio aac:9M", &["audio track 1 (aac)", "nearest"]),
         ("out.mp4", "--audio ac3:100k", &["audio track 1 (aac)", "ac3"]),

@@ -54,6 +54,9 @@ pub struct RequestIdentity {
     /// What becomes of the sound. Left out where all of it is copied, as in texts of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio: Option<AskedAudio>,
+    /// Which subtitles are copied, in the words of `--subtitles`. Left out where nothing was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subtitles: Vec<String>,
     /// The identity of the records of an earlier job that this one began with. Left out where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
@@ -161,6 +164,7 @@ impl RequestIdentity {
                 .map(|range| AskedRange { from: range.from.into(), to: range.to.map(AskedPlace::from) }),
             audio: Some(AskedAudio { rules: request.audio.words(), loudness: request.audio.loudness })
                 .filter(|audio| !audio.rules.is_empty()),
+            subtitles: request.subtitles.iter().map(ToString::to_string).collect(),
             again: request.again.as_deref().map(Records::identity),
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod request;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod stamp;
+pub(crate) mod tracks;
 
 use crate::clock::process_cpu;
 use crate::error::{ExportError, RequestError};
@@ -22,8 +23,8 @@ use crate::objects::object_address;
 use crate::output::target::{JobOutput, OutputKind};
 use crate::records::Records;
 use crate::records::place::RecordsTarget;
-use crate::sound::plan::SoundPlan;
 use crate::scorers::{STRIDE, TakeScorer};
+use crate::sound::plan::{Becomes, SoundPlan};
 use crate::stop::StopFlag;
 use crate::take::identity::named;
 use crate::worker::RunOn;
@@ -35,7 +36,7 @@ use plan::{budget, cores, first_pass, objective, streams, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
-use retake_libav::{FilmInfo, ReaderOptions, is_pipe};
+use retake_libav::{FilmInfo, ReaderOptions, TrackKind, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
@@ -127,6 +128,8 @@ impl Job {
         };
 
         output.check_times(&film)?;
+        let texts = request.subtitles.iter().map(|rule| &rule.tracks);
+        tracks::check(texts, &film, TrackKind::Subtitle).map_err(RequestError::Tracks)?;
         let sound = SoundPlan::of(&request.audio, &film, &request.output, output.kind())?;
         let mut reduced = Vec::new();
         let mut settings = settings::settings(request, &film, &mut reduced)?;
@@ -258,6 +261,16 @@ impl Job {
             threads: self.reader.threads,
             references: self.request.references,
         }
+    }
+
+    /// The source without the tracks that are not to go into the film.
+    pub(crate) fn kept_tracks(&self) -> FilmInfo {
+        let mut film = self.source.clone();
+        film.tracks.retain(|track| {
+            *self.sound.becomes(track.index) != Becomes::LeftOut
+                && tracks::is_kept(&self.request.subtitles, track)
+        });
+        film
     }
 
     /// Opens the index of the source, with what of it is known.

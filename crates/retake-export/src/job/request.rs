@@ -1,6 +1,7 @@
 //! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
 
 use super::preset::ExportPreset;
+use super::tracks::SubtitleRule;
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
 use crate::records::{Records, RecordsPlace};
@@ -202,6 +203,8 @@ pub(crate) struct Request {
     pub accept_damage: bool,
     /// What becomes of the sound.
     pub audio: AudioRequest,
+    /// Which subtitles are copied; all that nothing is said of.
+    pub subtitles: Vec<SubtitleRule>,
     /// Where takes run.
     pub run_on: RunOn,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
@@ -246,6 +249,7 @@ impl Request {
             references: false,
             accept_damage: false,
             audio: AudioRequest::default(),
+            subtitles: Vec::new(),
             run_on: RunOn::Threads,
             shared_root: None,
             objects: None,

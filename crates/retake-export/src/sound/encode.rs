@@ -135,7 +135,8 @@ mod tests {
             ..AudioFormat::default()
         };
         assert_eq!(lead(Container::Mp4, &format("aac", 48_000, 1024)), (0, Time::ZERO));
-        for (rate, priming) in [(48_000, 1024), (44_100, 1024), (22_050, 1024), (11_025, 1024), (32_000, 256)] {
+        for (rate, priming) in [(48_000, 1024), (44_100, 1024), (22_050, 1024), (11_025, 1024), (32_000, 256)]
+        {
             let format = format("aac", rate, priming);
             if Container::Mkv.keeps_priming(&format) {
                 continue;

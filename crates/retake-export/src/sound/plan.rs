@@ -3,6 +3,7 @@
 use super::level::{LevelRule, SoundLevel};
 use super::request::{AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRequest};
 use crate::error::{ExportError, RequestError};
+use crate::job::tracks::check;
 use crate::output::target::OutputKind;
 use retake_asset::{SoundCodec, SoundSettings};
 use retake_libav::{
@@ -70,33 +71,26 @@ impl SoundPlan {
     /// Decides about all tracks of sound of a film.
     ///
     /// # Errors
-    /// Returns [`RequestError::Audio`] for what cannot be: a track that is none, a codec that the container
-    /// does not hold, and what a decoder or an encoder refuses.
+    /// Returns [`RequestError::Tracks`] for tracks that are not there, and [`RequestError::Audio`] for a codec
+    /// that the container does not hold, and for what a decoder or an encoder refuses.
     pub(crate) fn of(
         request: &AudioRequest,
         film: &FilmInfo,
         output: &Path,
         kind: OutputKind,
     ) -> Result<Self, ExportError> {
+        check(request.named(), film, TrackKind::Audio).map_err(RequestError::Tracks)?;
         let sounds: Vec<&TrackInfo> =
             film.tracks.iter().filter(|track| track.kind == TrackKind::Audio).collect();
-        for number in request.named() {
-            if !sounds.iter().any(|track| track.index == number) {
-                let known = sounds.iter().map(ToString::to_string).collect();
-                return refuse(AudioError::NoSuchTrack { input: film.path.clone(), track: number, known });
-            }
-        }
         let mut tracks = Vec::new();
         for track in sounds {
-            let becomes = match request.of(track.index) {
+            let becomes = match request.of(track) {
                 AudioChoice::Copy => Becomes::Copied,
                 AudioChoice::Nothing => Becomes::LeftOut,
                 AudioChoice::Auto if request.loudness.is_none() && kind.holds_sound(&track.codec) => {
                     Becomes::Copied
                 }
-                choice => {
-                    Becomes::Encoded(encoding(film, track, choice, request.loudness, output, kind)?)
-                }
+                choice => Becomes::Encoded(encoding(film, track, choice, request.loudness, output, kind)?),
             };
             tracks.push(PlannedSound { track: track.clone(), becomes });
         }
@@ -115,13 +109,6 @@ impl SoundPlan {
     pub(crate) fn becomes(&self, track: u32) -> &Becomes {
         let planned = self.tracks.iter().find(|planned| planned.track.index == track);
         planned.map_or(&Becomes::Copied, |planned| &planned.becomes)
-    }
-
-    /// The film without the tracks that are left out.
-    pub(crate) fn kept(&self, film: &FilmInfo) -> FilmInfo {
-        let mut film = film.clone();
-        film.tracks.retain(|track| *self.becomes(track.index) != Becomes::LeftOut);
-        film
     }
 
     /// How loud a track is and its gain, which `measure` finds the first time.
@@ -183,8 +170,7 @@ impl SoundPlan {
                     summary.codec = Some(settings.codec.name().to_owned());
                     summary.bit_rate = Some(settings.bit_rate).filter(|rate| *rate > 0);
                     summary.sample_rate = Some(settings.sample_rate);
-                    summary.channels =
-                        Some(settings.layout.map_or(settings.channels, u64::count_ones));
+                    summary.channels = Some(settings.layout.map_or(settings.channels, u64::count_ones));
                     summary.level = levels.get(&planned.track.index).copied().flatten();
                 }
             }
@@ -251,7 +237,11 @@ fn encoding(
         None => "it has no channels".into(),
     };
     let more = (layout.is_none() && source.channels > 2).then(|| {
-        format!(" (it has {} channels: {}::stereo or {0}::5.1 mixes them to fewer)", source.channels, codec.name())
+        format!(
+            " (it has {} channels: {}::stereo or {0}::5.1 mixes them to fewer)",
+            source.channels,
+            codec.name()
+        )
     });
     let (track, wanted) = (track.to_string(), AudioChoice::Encode(wanted).to_string());
     refuse(AudioError::Refused { track, wanted, reason: reason + &more.unwrap_or_default() })
@@ -296,9 +286,8 @@ fn candidates(wanted: AudioEncoding, track: &TrackInfo, source: PcmDescription) 
 /// The sample rate for sound of another: the same where the codec has it, else the next higher one, else its
 /// highest.
 fn sample_rate(codec: SoundCodec, source: u32) -> u32 {
-    const AAC: [u32; 13] = [
-        7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
-    ];
+    const AAC: [u32; 13] =
+        [7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000];
     const MP3: [u32; 9] = [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
     let rates: &[u32] = match codec {
         SoundCodec::Aac => &AAC,
@@ -319,7 +308,13 @@ fn usual_bit_rate(codec: SoundCodec, rate: u32, channels: u32) -> u64 {
         SoundCodec::Aac => (channels * 64_000 + 32_000).min(u64::from(rate) * 4 * channels),
         SoundCodec::Opus => channels * 48_000 + 32_000,
         SoundCodec::Mp3 if rate < 32_000 => channels * 32_000,
-        SoundCodec::Mp3 => if channels == 1 { 128_000 } else { 192_000 },
+        SoundCodec::Mp3 => {
+            if channels == 1 {
+                128_000
+            } else {
+                192_000
+            }
+        }
         SoundCodec::Ac3 | SoundCodec::Eac3 => match channels {
             1 => 128_000,
             2 => 224_000,
@@ -337,8 +332,14 @@ mod tests {
     fn rates_are_those_that_codecs_have() {
         use SoundCodec::{Aac, Ac3, Flac, Mp3, Opus};
         for (codec, source, rate) in [
-            (Aac, 44_100, 44_100), (Aac, 37_800, 44_100), (Aac, 192_000, 96_000), (Opus, 44_100, 48_000),
-            (Opus, 96_000, 48_000), (Ac3, 22_050, 32_000), (Ac3, 96_000, 48_000), (Flac, 192_000, 192_000),
+            (Aac, 44_100, 44_100),
+            (Aac, 37_800, 44_100),
+            (Aac, 192_000, 96_000),
+            (Opus, 44_100, 48_000),
+            (Opus, 96_000, 48_000),
+            (Ac3, 22_050, 32_000),
+            (Ac3, 96_000, 48_000),
+            (Flac, 192_000, 192_000),
             (Mp3, 11_000, 11_025),
         ] {
             assert_eq!(sample_rate(codec, source), rate, "{codec:?} {source}");

@@ -1,7 +1,8 @@
 //! What can be asked for of the sound, as values that check themselves.
 
+use crate::job::tracks::{TrackSelector, rule_for, selected};
 use retake_asset::SoundCodec;
-use std::collections::BTreeMap;
+use retake_libav::TrackInfo;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -53,16 +54,8 @@ impl AudioEncoding {
 pub struct AudioLayout(u32);
 
 /// The names of layouts, as FFmpeg has them, by their number of channels.
-const LAYOUTS: [(&str, u32); 8] = [
-    ("mono", 1),
-    ("stereo", 2),
-    ("3.0", 3),
-    ("quad", 4),
-    ("5.0", 5),
-    ("5.1", 6),
-    ("6.1", 7),
-    ("7.1", 8),
-];
+const LAYOUTS: [(&str, u32); 8] =
+    [("mono", 1), ("stereo", 2), ("3.0", 3), ("quad", 4), ("5.0", 5), ("5.1", 6), ("6.1", 7), ("7.1", 8)];
 
 impl AudioLayout {
     /// Returns the number of channels.
@@ -161,67 +154,72 @@ fn bit_rate(text: &str) -> Result<u64, AudioError> {
     if (1.0..=MOST_RATE as f64).contains(&rate) { Ok(rate.round() as u64) } else { Err(wrong()) }
 }
 
-/// What becomes of one track of sound, or of all that nothing else is said of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of some tracks of sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AudioRule {
-    /// The track by its number in the source, from 0, as messages have it; all if `None`.
-    pub track: Option<u32>,
-    /// What it becomes.
+    /// Which tracks.
+    pub tracks: TrackSelector,
+    /// What they become.
     pub choice: AudioChoice,
+}
+
+impl AudioRule {
+    /// Says what these tracks become.
+    pub const fn new(tracks: TrackSelector, choice: AudioChoice) -> Self {
+        Self { tracks, choice }
+    }
 }
 
 impl FromStr for AudioRule {
     type Err = AudioError;
 
-    /// Reads `[TRACK=]CHOICE`.
+    /// Reads `[WHICH=]CHOICE`, where WHICH is the number or the language of tracks.
     fn from_str(text: &str) -> Result<Self, AudioError> {
-        let Some((track, choice)) = text.split_once('=') else {
-            return Ok(Self { track: None, choice: text.parse()? });
-        };
-        let digits = track.bytes().all(|byte| byte.is_ascii_digit());
-        let track = track.parse().ok().filter(|_| digits);
-        let track = track.ok_or_else(|| AudioError::Choice { text: text.into() })?;
-        Ok(Self { track: Some(track), choice: choice.parse()? })
+        let (tracks, choice) = selected(text).ok_or_else(|| AudioError::Choice { text: text.into() })?;
+        Ok(Self { tracks, choice: choice.parse()? })
     }
 }
 
 /// All that is asked for of the sound.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct AudioRequest {
-    all: AudioChoice,
-    tracks: BTreeMap<u32, AudioChoice>,
+    /// One for each selector, in their order.
+    rules: Vec<AudioRule>,
     /// The loudness that encoded tracks get, in LUFS.
     pub loudness: Option<f64>,
 }
 
 impl AudioRequest {
-    /// Adds a rule; of two for the same track the last counts, and one for a track goes before one for all.
+    /// Adds a rule; of two for the same tracks the last counts. One for a track goes before one for a
+    /// language, and that before one for all.
     pub(crate) fn add(&mut self, rule: AudioRule) {
-        match rule.track {
-            None => self.all = rule.choice,
-            Some(track) => {
-                self.tracks.insert(track, rule.choice);
-            }
-        }
+        self.rules.retain(|other| other.tracks != rule.tracks);
+        self.rules.push(rule);
+        self.rules.sort_by(|one, other| one.tracks.cmp(&other.tracks));
     }
 
     /// What becomes of a track.
-    pub(crate) fn of(&self, track: u32) -> AudioChoice {
-        self.tracks.get(&track).copied().unwrap_or(self.all)
+    pub(crate) fn of(&self, track: &TrackInfo) -> AudioChoice {
+        let rule = rule_for(&self.rules, |rule| &rule.tracks, track);
+        rule.map_or(AudioChoice::Copy, |rule| rule.choice)
     }
 
     /// The tracks that are named.
-    pub(crate) fn named(&self) -> impl Iterator<Item = u32> {
-        self.tracks.keys().copied()
+    pub(crate) fn named(&self) -> impl Iterator<Item = &TrackSelector> {
+        self.rules.iter().map(|rule| &rule.tracks)
     }
 
     /// The rules in words, those for all first; none where all sound is copied.
     pub(crate) fn words(&self) -> Vec<String> {
-        let all = (self.all != AudioChoice::Copy).then(|| self.all.to_string());
-        // one that says what holds anyway changes nothing
-        let differs = |choice: &AudioChoice| *choice != self.all;
-        let tracks = self.tracks.iter().filter(|(_, choice)| differs(choice));
-        all.into_iter().chain(tracks.map(|(track, choice)| format!("{track}={choice}"))).collect()
+        if self.rules.iter().all(|rule| rule.choice == AudioChoice::Copy) {
+            return Vec::new();
+        }
+        let words = |AudioRule { tracks, choice }: &AudioRule| match tracks {
+            TrackSelector::All => choice.to_string(),
+            tracks => format!("{tracks}={choice}"),
+        };
+        self.rules.iter().map(words).collect()
     }
 
     /// What can be refused before any file is looked at.
@@ -231,7 +229,7 @@ impl AudioRequest {
             return Err(AudioError::Loudness { loudness });
         }
         let encodes = |choice: &AudioChoice| !matches!(choice, AudioChoice::Copy | AudioChoice::Nothing);
-        let any = encodes(&self.all) || self.tracks.values().any(encodes);
+        let any = self.rules.iter().any(|rule| encodes(&rule.choice));
         if any { Ok(()) } else { Err(AudioError::LoudnessOfCopies) }
     }
 }
@@ -242,7 +240,7 @@ impl AudioRequest {
 pub enum AudioError {
     /// It says nothing that can become of sound.
     #[error(
-        "'{text}' is none of copy, none, auto or CODEC[:RATE[:LAYOUT]], each with TRACK= before it or not; codecs are {}",
+        "'{text}' is none of copy, none, auto or CODEC[:RATE[:LAYOUT]], each with TRACK= or LANGUAGE= before it or not; codecs are {}",
         codecs()
     )]
     Choice {
@@ -278,16 +276,6 @@ pub enum AudioError {
     /// The loudness of a copy is that of the source.
     #[error("a loudness is for sound that is encoded, and all sound is copied or left out")]
     LoudnessOfCopies,
-    /// The source has no such track of sound.
-    #[error("{input}: track {track} is no sound: {}", sounds(.known))]
-    NoSuchTrack {
-        /// The source.
-        input: PathBuf,
-        /// The number that was named.
-        track: u32,
-        /// The tracks of sound that there are.
-        known: Vec<String>,
-    },
     /// The container cannot hold the codec.
     #[error("{output}: this container cannot hold {codec}: it holds {}", holds.join(", "))]
     NotHeld {
@@ -322,10 +310,6 @@ fn codecs() -> String {
     SoundCodec::ALL.map(SoundCodec::name).join(", ")
 }
 
-fn sounds(known: &[String]) -> String {
-    if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,18 +321,37 @@ mod tests {
             assert_eq!(choice.to_string(), text);
         }
         let rule = |text: &str| text.parse::<AudioRule>();
-        let encoding = |codec, bit_rate, layout| {
-            AudioChoice::Encode(AudioEncoding { codec, bit_rate, layout })
-        };
+        let encoding =
+            |codec, bit_rate, layout| AudioChoice::Encode(AudioEncoding { codec, bit_rate, layout });
         let choice = encoding(SoundCodec::Opus, Some(96_000), Some(AudioLayout(2)));
-        assert_eq!(rule("2=opus:96k:stereo"), Ok(AudioRule { track: Some(2), choice }));
+        assert_eq!(rule("2=opus:96k:stereo"), Ok(AudioRule::new(TrackSelector::Number(2), choice)));
         let choice = encoding(SoundCodec::Aac, Some(1_500_000), None);
-        assert_eq!(rule("aac:1.5M"), Ok(AudioRule { track: None, choice }));
+        assert_eq!(rule("aac:1.5M"), Ok(AudioRule::new(TrackSelector::All, choice)));
         let choice = encoding(SoundCodec::Aac, None, Some(AudioLayout(1)));
-        assert_eq!(rule("aac::mono"), Ok(AudioRule { track: None, choice }));
+        assert_eq!(rule("aac::mono"), Ok(AudioRule::new(TrackSelector::All, choice)));
         for wrong in [
-            "", "=", "x=copy", "+1=copy", "1=", "dts", "AAC", "aac:", "aac:0", "aac:-5k", "aac:1e3", "aac:96k:",
-            "aac:96k:loud", "aac:96k:stereo:1", "flac:96k", "none:1", "aac:k", "aac:99999999M", "aac:nan",
+            "",
+            "=",
+            "x=copy",
+            "engl=copy",
+            "und=copy",
+            "en-=copy",
+            "+1=copy",
+            "1=",
+            "dts",
+            "AAC",
+            "aac:",
+            "aac:0",
+            "aac:-5k",
+            "aac:1e3",
+            "aac:96k:",
+            "aac:96k:loud",
+            "aac:96k:stereo:1",
+            "flac:96k",
+            "none:1",
+            "aac:k",
+            "aac:99999999M",
+            "aac:nan",
         ] {
             // an empty rate alone stands for the usual one
             assert_eq!(rule(wrong).is_err(), wrong != "aac:", "{wrong}");
@@ -361,12 +364,10 @@ mod tests {
         assert!(request.words().is_empty() && request.check().is_ok());
         request.loudness = Some(-23.0);
         assert_eq!(request.check(), Err(AudioError::LoudnessOfCopies));
-        for text in ["1=copy", "aac", "2=none", "opus", "2=auto", "3=opus"] {
+        for text in ["1=copy", "aac", "2=none", "opus", "2=auto", "deu=none", "3=opus", "DEU=mp3"] {
             request.add(text.parse().unwrap());
         }
-        let told = [1, 2, 3, 4].map(|track| request.of(track).to_string());
-        assert_eq!(told, ["copy", "auto", "opus", "opus"]);
-        assert_eq!(request.words(), ["opus", "1=copy", "2=auto"]);
+        assert_eq!(request.words(), ["opus", "deu=mp3", "1=copy", "2=auto", "3=opus"]);
         assert!(request.check().is_ok());
         for loudness in [f64::NAN, 0.0, -71.0] {
             request.loudness = Some(loudness);

@@ -8,7 +8,7 @@ const SHORT: &str = "ara=ar bul=bg ben=bn ces=cs cze=cs dan=da deu=de ger=de ell
     tam=ta tel=te tha=th tur=tr ukr=uk urd=ur vie=vi zho=zh chi=zh cat=ca eus=eu baq=eu glg=gl cym=cy wel=cy lat=la";
 
 /// Returns a language, as a container writes it, for a playlist, or `None` if none is given.
-pub(super) fn tag(language: &str) -> Option<String> {
+pub(crate) fn tag(language: &str) -> Option<String> {
     let known = |pair: &str| {
         let (long, short) = pair.split_once('=')?;
         long.eq_ignore_ascii_case(language).then(|| short.to_owned())

@@ -19,7 +19,7 @@ mod codecs;
 mod cuts;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod languages;
+pub(crate) mod languages;
 pub(crate) mod names;
 mod playlist;
 mod rendition;

@@ -6,6 +6,7 @@ use super::rendition::{Cuts, Rendition, Segment};
 use crate::error::ExportError;
 use crate::job::Job;
 use crate::job::plan::LONGEST_SEGMENT;
+use crate::job::tracks::is_kept;
 use crate::sound::encode::EncodedSound;
 use crate::sound::plan::{Becomes, SoundEncoding};
 use crate::stop::StopFlag;
@@ -66,7 +67,10 @@ impl<'a> Sounds<'a> {
             described
         });
         // data tracks get no note, because no container takes them
-        for track in others.iter().filter(|track| track.kind != TrackKind::Data) {
+        for track in others
+            .iter()
+            .filter(|track| track.kind != TrackKind::Data && is_kept(&job.request.subtitles, track))
+        {
             notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it"));
         }
         if sounds.is_empty() {
@@ -158,8 +162,7 @@ impl<'a> Sounds<'a> {
         }
         for (number, sound) in tracks.iter().enumerate() {
             let Some(encoding) = sound.encoding else { continue };
-            let mut encoded =
-                EncodedSound::open(&job.source, (sound.track, encoding), &job.sound, 0, stop)?;
+            let mut encoded = EncodedSound::open(&job.source, (sound.track, encoding), &job.sound, 0, stop)?;
             let mut rendition = create(number, encoded.format())?;
             while let Some(sample) = encoded.next(stop)? {
                 // what is trimmed lies in front of the film on the clock of the stream, which has no edits
