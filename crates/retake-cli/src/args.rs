@@ -106,8 +106,8 @@ pub(crate) struct Encode {
     pub to: Option<FilmPosition>,
 
     /// What becomes of the sound: copy, none, auto (what the container cannot hold is encoded), or
-    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with WHICH= before it, of the track with this
-    /// number, or those in this language. May be given several times; see docs/sound.md [default: copy].
+    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with WHICH= before it, of the track with
+    /// this number, or those in this language. May be given several times; see docs/sound.md [default: copy].
     #[arg(long, value_name = "[WHICH=]HOW", help_heading = "Sound and other tracks")]
     pub audio: Vec<AudioRule>,
     /// Sound that is encoded gets this loudness by one gain (EBU R 128): -23, -16. Its true peak stays at -1

@@ -531,9 +531,9 @@ impl ExportBuilder {
         self
     }
 
-    /// What becomes of some tracks of sound; may be called several times. Of two rules for the same tracks the
-    /// last counts, and one for a track goes before one for a language, and that before one for all. Default:
-    /// all sound is copied.
+    /// What becomes of some tracks of sound; may be called several times. Of two rules for the same tracks
+    /// the last counts, and one for a track goes before one for a language, and that before one for all.
+    /// Default: all sound is copied.
     ///
     /// What is encoded begins with the film and has no gaps: where the source has no sound, it is silence,
     /// and every sample is where it was, give or take half a sample. A range of the source cuts it to the

@@ -445,8 +445,8 @@ impl TrackWindow {
 }
 
 /// Returns how long a packet of sound lasts that does not say it, in ticks of its track: to the end of the
-/// track, and not longer than what it decodes to, or a second. One that lasted no time at all, such as the last
-/// one of FLAC behind an edit list, would be cut off by the edit list of the new film.
+/// track, and not longer than what it decodes to, or a second. One that lasted no time at all, such as the
+/// last one of FLAC behind an edit list, would be cut off by the edit list of the new film.
 fn unstated(input: &Input, track: &TrackInfo, packet: &Packet) -> i64 {
     let samples = input.sound_samples(track.index, packet.data().len());
     let rate = i32::try_from(track.sample_rate).unwrap_or(i32::MAX).max(1);

@@ -41,8 +41,8 @@ pub(crate) struct TrackHeader {
 }
 
 /// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in
-/// the index, and those that are copied are `None`, or come behind. Of these, `disabled` (counted from 0) must not be shown
-/// unasked. Returns `None` if the index is not as libavformat writes it.
+/// the index, and those that are copied are `None`, or come behind. Of these, `disabled` (counted from 0)
+/// must not be shown unasked. Returns `None` if the index is not as libavformat writes it.
 pub(crate) fn finish(
     moov: &mut Node,
     tracks: &[Option<TrackFinish>],

@@ -78,7 +78,7 @@ fn film_of_sweeps(studio: &Studio) {
         &format!(
             "-itsoffset 0.25 -f lavfi -i testsrc2=s=160x90:r=24:d=3 -itsoffset 0.52 {} -itsoffset 0.52 {} {} {} \
              -map 0 -map 1 -map 2 -map 3 -map 4 -fps_mode passthrough -c:v libx264 -preset ultrafast -c:a flac -strict -2 -metadata:s:a:1 language=deu \
-             -metadata:s:a:1 title=Zwei -disposition:a:0 0 -disposition:a:1 default",
+             -disposition:a:0 0 -disposition:a:1 default",
             sound(44_100), sound(48_000), sound(44_100), sound(48_000)
         ),
         "sweeps.mp4",
@@ -134,7 +134,6 @@ fn tracks_keep_their_places() {
         let marks = probe(&film, "-select_streams a -show_entries stream_disposition=default");
         assert_eq!(marks, ["0", "1", "0"], "{name}");
         assert_eq!(packet_hashes(&film, "a"), packet_hashes(&studio.path("sweeps.mp4"), "a"), "{name}");
-        assert!(studio.read(name).windows(4).any(|bytes| bytes == b"Zwei"), "{name} lost a title");
         let summary = run.summary();
         let told: Vec<String> = summary["sound"]
             .as_array()
@@ -163,7 +162,7 @@ fn tracks_are_chosen_by_language_and_number() {
     let Some(studio) = Studio::open() else { return };
     studio.render(
         "-i film.mkv -map 0:v -map 0:a -map 0:a -map 0:a -map 0:s -map 0:s -map 0:s -c copy -metadata:s:a:1 language=deu \
-         -metadata:s:a:2 language=en-GB -metadata:s:s:0 language=ger -metadata:s:s:1 language=eng",
+         -metadata:s:a:1 title=Zwei -metadata:s:a:2 language=en-GB -metadata:s:s:0 language=ger -metadata:s:s:1 language=eng",
         "many.mkv",
     );
     let chosen = "--audio none --audio de=ac3 --audio eng=copy --subtitles none --subtitles DEU=copy --subtitles 6=copy";
@@ -174,11 +173,12 @@ fn tracks_are_chosen_by_language_and_number() {
         let found: Vec<&String> = found.iter().filter(|track| !track.starts_with("bin_data")).collect();
         let text = if name == "out.mkv" { "subrip" } else { "mov_text" };
         assert_eq!(found.len(), 5, "{name}: {found:?}");
-        assert!(found[1].starts_with("ac3,") && found[2].starts_with("aac,"), "{name}: {found:?}");
+        assert!(found[1].starts_with("ac3,") && found[2].starts_with("aac"), "{name}: {found:?}");
         assert!(
             found[1].ends_with("deu") && found[3..].iter().all(|track| track.starts_with(text)),
             "{found:?}"
         );
+        assert!(studio.read(name).windows(4).any(|bytes| bytes == b"Zwei"), "{name} lost a title");
         assert!(!run.notes().iter().any(|note| note.contains("left out")), "{:?}", run.notes());
     }
 }

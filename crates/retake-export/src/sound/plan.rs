@@ -71,8 +71,8 @@ impl SoundPlan {
     /// Decides about all tracks of sound of a film.
     ///
     /// # Errors
-    /// Returns [`RequestError::Tracks`] for tracks that are not there, and [`RequestError::Audio`] for a codec
-    /// that the container does not hold, and for what a decoder or an encoder refuses.
+    /// Returns [`RequestError::Tracks`] for tracks that are not there, and [`RequestError::Audio`] for a
+    /// codec that the container does not hold, and for what a decoder or an encoder refuses.
     pub(crate) fn of(
         request: &AudioRequest,
         film: &FilmInfo,

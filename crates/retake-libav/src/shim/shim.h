@@ -383,7 +383,8 @@ int rt_converter_drain(rt_converter *converter, const uint8_t **data, int *sampl
 /* Rate 0, and both channels and layout 0, keep those of the track. */
 int rt_pcm_open(rt_input *input, int stream, int format, int rate, int channels, uint64_t layout, rt_pcm **out);
 void rt_pcm_close(rt_pcm *pcm);
-void rt_pcm_of(const rt_pcm *pcm, rt_audio *out); /* Rate, channels, layout, and the bits of a decoded sample: 0 for floats. */
+/* Rate, channels, layout, and the bits of a decoded sample: 0 for floats. */
+void rt_pcm_of(const rt_pcm *pcm, rt_audio *out);
 int rt_pcm_send(rt_pcm *pcm, AVPacket *packet);   /* NULL is the end. The packet stays the caller's. */
 int rt_pcm_receive(rt_pcm *pcm, rt_sound_frame *out);
 /* Makes the frame that was received last the one that is converted. It returns 1 if it has another rate,
