@@ -8,10 +8,10 @@ fn flags() -> String {
 }
 
 /// A sweep: no two moments of it are alike, and it can be told at any time.
-const SWEEP: &str = "0.4*sin(6.2832*(200+70*t)*t)";
+const SWEEP: &str = "0.4*sin(2*PI*(200+70*t)*t)";
 
 fn sweep(t: f64) -> f64 {
-    0.4 * (6.2832 * (200.0 + 70.0 * t) * t).sin()
+    0.4 * (std::f64::consts::TAU * (200.0 + 70.0 * t) * t).sin()
 }
 
 /// A track of sound as ffmpeg decodes it: the time of its first sample, its rate, and one channel.
