@@ -7,19 +7,21 @@ use std::path::Path;
 use std::process::exit;
 
 /// The libraries with their oldest versions that suffice: those of FFmpeg 5.1.
-const LIBRARIES: [(&str, &str); 5] = [
+const LIBRARIES: [(&str, &str); 6] = [
     ("libavformat", "59.27"),
     ("libavcodec", "59.37"),
+    ("libavfilter", "8.44"),
     ("libswscale", "6.7"),
     ("libswresample", "4.7"),
     ("libavutil", "57.28"),
 ];
 
-const SHIMS: [&str; 12] = [
+const SHIMS: [&str; 13] = [
     "common",
     "input",
     "decode",
     "dynamic_hdr",
+    "filter",
     "scale",
     "resize",
     "jpeg",
@@ -53,7 +55,7 @@ fn main() {
                 );
                 eprintln!("On Debian and Ubuntu install it with:\n");
                 eprintln!(
-                    "    apt install pkg-config libavformat-dev libavcodec-dev libswscale-dev libswresample-dev libavutil-dev\n"
+                    "    apt install pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev libavutil-dev\n"
                 );
                 eprintln!(
                     "Elsewhere install FFmpeg with its headers, and point PKG_CONFIG_PATH to its .pc files.\n"

@@ -1,9 +1,13 @@
 //! The command line, as data.
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
+use retake::filters::{
+    Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
+};
 use retake::property::OutputChroma;
 use retake::{AudioRule, FilmPosition, FilmRange, SubtitleRule, Time};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Encode video like a film crew: take, look, and take again only what did not work.
 #[derive(Debug, Parser)]
@@ -105,6 +109,9 @@ pub(crate) struct Encode {
     #[arg(long, value_name = "PLACE", value_parser = place, help_heading = "What you want")]
     pub to: Option<FilmPosition>,
 
+    #[command(flatten, next_help_heading = "Pictures, done in this order")]
+    pub pictures: Pictures,
+
     /// What becomes of the sound: copy, none, auto (what the container cannot hold is encoded), or
     /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with WHICH= before it, of the track with
     /// this number, or those in this language. May be given several times; see docs/sound.md [default: copy].
@@ -133,6 +140,9 @@ pub(crate) struct Encode {
     /// depth].
     #[arg(long, value_name = "NAME", value_parser = pixels, help_heading = "Encoder")]
     pub pixel_format: Option<Pixels>,
+    /// Bits of each sample of the film: 8 or 10 [default: the source's, as far as the encoder codes them].
+    #[arg(long, value_name = "8|10", value_parser = depth, conflicts_with = "pixel_format", help_heading = "Encoder")]
+    pub depth: Option<u32>,
     /// A setting in the encoder's own words; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
     pub encoder_options: Vec<(String, String)>,
@@ -219,6 +229,55 @@ pub(crate) struct Encode {
     /// Only errors.
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     pub quiet: bool,
+}
+
+/// What is done to the pictures of a source.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Pictures {
+    /// Make whole frames of two fields: of those that say they are made so (auto), or of all (yes).
+    #[arg(long, value_name = "auto|yes", num_args = 0..=1, default_missing_value = "auto", value_parser = value::<Deinterlace>)]
+    pub deinterlace: Option<Deinterlace>,
+    /// Find the 24 frames again that were made 30 for television (3:2 pulldown).
+    #[arg(long, conflicts_with = "deinterlace")]
+    pub detelecine: bool,
+    /// So many frames a second: 25, 23.976, 30000/1001. Frames are repeated or left out.
+    #[arg(long, value_name = "RATE", value_parser = value::<FrameRate>)]
+    pub fps: Option<FrameRate>,
+    /// Turn the picture clockwise, or mirror it, after it is turned as the film says; auto does only that.
+    #[arg(long, value_name = "auto|90|180|270|hflip|vflip", value_parser = value::<Turn>)]
+    pub rotate: Option<Turn>,
+    /// Keep this part of the picture; auto leaves out black bars that are there in all of the film.
+    #[arg(long, value_name = "auto|W:H:X:Y", value_parser = value::<Crop>)]
+    pub crop: Option<Crop>,
+    /// Remove noise.
+    #[arg(long, value_name = "light|medium|strong", value_parser = value::<Denoise>)]
+    pub denoise: Option<Denoise>,
+    /// Another size: 1080p, 1280x-2 (the height follows), 1280x720, or fit:1280x720, into which it fits.
+    #[arg(long, value_name = "SIZE", value_parser = value::<Scale>)]
+    pub scale: Option<Scale>,
+    /// Make SDR (BT.709) of HDR10 or HLG, by this curve [default: hable].
+    #[arg(long, value_name = "hable|mobius|reinhard|clip|linear|gamma", num_args = 0..=1, default_missing_value = "hable", hide_possible_values = true, value_parser = value::<ToneMap>)]
+    pub tonemap: Option<ToneMap>,
+    /// Anything else, in FFmpeg's words: a graph of filters with one video in and one out.
+    #[arg(long, value_name = "GRAPH")]
+    pub filter: Option<String>,
+}
+
+impl Pictures {
+    /// Returns the filters that the flags ask for.
+    pub(crate) fn filters(&self) -> PictureFilters {
+        PictureFilters {
+            deinterlace: self.deinterlace,
+            detelecine: self.detelecine,
+            frame_rate: self.fps,
+            turn: self.rotate,
+            crop: self.crop,
+            denoise: self.denoise,
+            scale: self.scale,
+            tone_map: self.tonemap,
+            graph: self.filter.clone(),
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -318,6 +377,8 @@ pub(crate) struct Measure {
     /// The film was made of the source up to this place.
     #[arg(long, value_name = "PLACE", value_parser = place)]
     pub to: Option<FilmPosition>,
+    #[command(flatten, next_help_heading = "Pictures: what was done to those of the source")]
+    pub pictures: Pictures,
     /// The longest unit, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
     pub unit: f64,
@@ -381,6 +442,8 @@ pub(crate) struct Compare {
     /// The films were made of the source up to this place.
     #[arg(long, value_name = "PLACE", value_parser = place)]
     pub to: Option<FilmPosition>,
+    #[command(flatten, next_help_heading = "Pictures: what was done to those of the source")]
+    pub pictures: Pictures,
     /// Let playlists (.m3u8, .mpd, .ffconcat) name other files, and open those, too.
     #[arg(long)]
     pub allow_references: bool,
@@ -440,6 +503,19 @@ fn pixels(text: &str) -> Result<Pixels, String> {
         "yuv444p" => of(OutputChroma::Yuv444, Some(depth)),
         _ => Err("it is source, or one of gray, yuv420p, yuv422p, yuv444p, with 10 behind it for ten bits"
             .to_owned()),
+    }
+}
+
+/// A value of a filter.
+fn value<T: FromStr<Err = FilterValueError>>(text: &str) -> Result<T, FilterValueError> {
+    text.parse()
+}
+
+fn depth(text: &str) -> Result<u32, String> {
+    match text {
+        "8" => Ok(8),
+        "10" => Ok(10),
+        _ => Err("it is 8 or 10".to_owned()),
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
         let measurement = Measurement::new(&args.reference, &film)
             .metric(metric)
             .pool(pool)
+            .filters(args.pictures.filters())
             .allow_references(args.allow_references);
         scores.push((name, curve, measured(measurement, range, &stop, &bar)?));
     }

@@ -83,7 +83,8 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
         .restart(args.restart)
         .overwrite(args.overwrite)
         .allow_references(args.allow_references)
-        .accept_damage(args.accept_damage);
+        .accept_damage(args.accept_damage)
+        .filters(args.pictures.filters());
     if let Some(range) = range(args.from, args.to) {
         export = export.time_range(range);
     }
@@ -100,6 +101,9 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     }
     if let Some(pixels) = &args.pixel_format {
         export = export.properties(&pixel_properties(pixels, &info)?);
+    }
+    if let Some(depth) = args.depth {
+        export = export.properties(&depth_properties(depth, &info)?);
     }
     for (name, value) in &args.set {
         export = export.property_named(name, value)?;
@@ -220,6 +224,15 @@ fn pixel_properties(pixels: &Pixels, info: &EncoderInfo) -> Result<Vec<Property>
     }
     let depth = depth.map(Property::OutputBitDepth);
     Ok([Property::OutputChromaSubsampling(*chroma)].into_iter().chain(depth).collect())
+}
+
+/// Returns the properties that stand for `--depth`.
+fn depth_properties(depth: u32, info: &EncoderInfo) -> Result<Vec<Property>> {
+    if info.formats.iter().any(|format| format.bit_depth() == depth) {
+        return Ok(vec![Property::OutputBitDepth(depth)]);
+    }
+    let text = format!("--depth {depth}: {} codes {}", info.name, encoders::pixels(info).join(", "));
+    Err(Usage(text).into())
 }
 
 fn pool(args: &Encode) -> Result<Pooling> {

@@ -2,6 +2,7 @@
 //! is added here, because the library must not know any flag.
 
 use crate::output;
+use retake::filters::{FilterError, FilterStep};
 use retake::{
     Asked, AudioError, Count, ExportError, Fault, MediaError, RecordsError, RequestError, TrackError,
 };
@@ -67,6 +68,11 @@ fn message(error: &anyhow::Error) -> String {
         let remedy = remedy(refused).map_or(String::new(), |remedy| format!(": {remedy}"));
         return format!("{flag}{refused}{remedy}");
     }
+    if let Some(ExportError::Media(MediaError::Filter { file, source })) = error.downcast_ref() {
+        let flag = source.step().map_or(String::new(), |step| format!("{}: ", filter_flag(step)));
+        let remedy = filter_remedy(source).map_or(String::new(), |remedy| format!(": {remedy}"));
+        return format!("{flag}{}: {source}{remedy}", file.display());
+    }
     let remedy = match error.downcast_ref::<ExportError>() {
         Some(ExportError::Media(MediaError::CannotHold { .. })) => "; --codec chooses another codec",
         Some(ExportError::Media(MediaError::References { .. })) => {
@@ -88,6 +94,33 @@ fn message(error: &anyhow::Error) -> String {
         },
     };
     format!("{error}{remedy}")
+}
+
+/// Returns the flag that asks for a step of filters.
+fn filter_flag(step: FilterStep) -> &'static str {
+    match step {
+        FilterStep::Deinterlace => "--deinterlace",
+        FilterStep::Detelecine => "--detelecine",
+        FilterStep::FrameRate => "--fps",
+        FilterStep::Turn => "--rotate",
+        FilterStep::Crop => "--crop",
+        FilterStep::Denoise => "--denoise",
+        FilterStep::Scale => "--scale",
+        FilterStep::ToneMap => "--tonemap",
+        FilterStep::Graph => "--filter",
+        // the conversion behind all of them has no flag of its own
+        _ => "filters",
+    }
+}
+
+/// Returns the remedy, in flags, of filters that cannot be used.
+fn filter_remedy(error: &FilterError) -> Option<&'static str> {
+    Some(match error {
+        FilterError::Missing { .. } => "install an FFmpeg that was built with it (zscale comes with libzimg)",
+        FilterError::DetelecineDepth { .. } => "--deinterlace makes whole frames of deeper ones",
+        FilterError::HoldsBack { .. } => "a filter that needs all of the film is not possible here",
+        _ => return None,
+    })
 }
 
 /// Returns the flag, with its value, that caused the refusal.

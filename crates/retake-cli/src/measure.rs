@@ -31,6 +31,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         .metric(metric)
         .pool(pool)
         .longest_unit(args.unit)
+        .filters(args.pictures.filters())
         .allow_references(args.allow_references);
     let score = measured(measurement, range, &stop, &bar)?;
     bar.finish_and_clear();
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     if let Some(wanted) = wanted {
         let mut report = score.report(&args.reference, &args.film, args.quality);
         report.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        let pair = FilmPair::new(&args.reference, &args.film, range);
+        let pair = FilmPair::new(&args.reference, &args.film, range).filters(args.pictures.filters());
         let detail = &score.detail;
         let scores: Vec<(u64, f64)> = (0..).zip(detail.scores.iter().copied()).collect();
         let added = pair.add_to(&mut report, Some(&scores), |frame| score.seconds_of(frame), &stop);

@@ -19,7 +19,7 @@ use crate::worker::stopping::{JobPlace, until_given_up};
 use crate::worker::{RunOn, Step, TakeTask};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
-use retake_libav::FilmRange;
+use retake_libav::{FilmRange, PictureFilters};
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -325,6 +325,15 @@ impl ExportBuilder {
     #[must_use]
     pub fn time_range(mut self, range: impl Into<FilmRange>) -> Self {
         self.request.range = Some(range.into());
+        self
+    }
+
+    /// What is done to the pictures of the source before they are encoded. The film is compared with the
+    /// filtered source. Default: nothing.
+    #[doc(alias = "AVVideoComposition")]
+    #[must_use]
+    pub fn filters(mut self, filters: PictureFilters) -> Self {
+        self.request.filters = filters;
         self
     }
 

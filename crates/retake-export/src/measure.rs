@@ -7,7 +7,7 @@ use crate::objects::ObjectStore;
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, ReaderOptions, SampleReader};
+use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, PictureFilters, ReaderOptions, SampleReader};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
@@ -77,6 +77,7 @@ pub struct Measurement {
     reference: PathBuf,
     film: PathBuf,
     range: Option<FilmRange>,
+    filters: PictureFilters,
     metric: MetricKind,
     pool: Pooling,
     longest: f64,
@@ -92,6 +93,7 @@ impl Measurement {
             reference: reference.into(),
             film: film.into(),
             range: None,
+            filters: PictureFilters::default(),
             metric: retake_quality::default_metric(),
             pool: Pooling::Mean,
             longest: LONGEST,
@@ -107,6 +109,13 @@ impl Measurement {
     #[must_use]
     pub fn time_range(mut self, range: impl Into<FilmRange>) -> Self {
         self.range = Some(range.into());
+        self
+    }
+
+    /// Against the reference as filters make it. Default: as it is.
+    #[must_use]
+    pub fn filters(mut self, filters: PictureFilters) -> Self {
+        self.filters = filters;
         self
     }
 
@@ -160,8 +169,8 @@ impl Measurement {
     /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
         let access = self.stop.access(self.references, self.objects.as_ref());
-        let source = look_at(&self.reference, self.range, &access, &self.stop)?;
-        let other = look_at(&self.film, None, &access, &self.stop)?;
+        let source = look_at(&self.reference, self.range, &self.filters, &access, &self.stop)?;
+        let other = look_at(&self.film, None, &PictureFilters::default(), &access, &self.stop)?;
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
         // compared in the film's own depth and chroma: that is how its takes were scored

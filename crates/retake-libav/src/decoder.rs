@@ -103,6 +103,14 @@ unsafe impl Send for Decoded {}
 unsafe impl Sync for Decoded {}
 
 impl Decoded {
+    /// Takes over a frame that a shim gave out.
+    ///
+    /// # Safety
+    /// The frame must be nobody else's.
+    pub(crate) unsafe fn owned(raw: RawFrame) -> Self {
+        Self(Box::new(raw))
+    }
+
     pub(crate) fn raw(&self) -> &RawFrame {
         &self.0
     }

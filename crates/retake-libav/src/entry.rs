@@ -7,6 +7,7 @@
 //! of damage depends on all that came before it.
 
 use crate::film::{FilmInfo, WrongTimes, time_to_ticks};
+use crate::filters::PictureFilters;
 use crate::finding::FindingKind;
 use retake_media::Time;
 use serde::{Deserialize, Serialize};
@@ -37,11 +38,13 @@ impl FilmInfo {
     /// There are none where times or order of samples are in doubt, the clock jumps, or anything is missing
     /// or damaged, as far as [`survey`](crate::survey()) knows; nor in films that nobody looked through.
     pub fn entry_points(&self, least: Time, times: u32) -> Vec<EntryPoint> {
-        let ticks = |time: Time| time_to_ticks(time, self.video.time_base).unwrap_or(i64::MAX).max(1);
+        let ticks = |time: Time| time_to_ticks(time, self.unfiltered().time_base).unwrap_or(i64::MAX).max(1);
         let in_doubt = !self.breaks.is_empty() || *self.wrong != WrongTimes::default();
         let sound = self.seekable && self.surveyed && !in_doubt;
         let damaged = |kind: FindingKind| kind.is_damage() || kind == FindingKind::Unstarted;
         let sound = sound && !self.findings.iter().any(|finding| damaged(finding.kind));
+        // What filters remember of earlier pictures is not theirs alone.
+        let sound = sound && self.filters().is_none_or(PictureFilters::is_alone);
         if !sound || !RESTARTED_BY_SYNC.contains(&self.video.codec.as_str()) {
             return Vec::new();
         }

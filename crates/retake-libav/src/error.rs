@@ -1,6 +1,7 @@
 //! The errors of films, each with the file, its cause, and whose fault it is.
 
 use crate::failure::{Failure, Refusal};
+use crate::filters::FilterError;
 use crate::window::FilmRange;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -148,6 +149,14 @@ pub enum MediaError {
         /// The message of FFmpeg.
         detail: String,
     },
+    /// The pictures cannot be filtered as it was asked for.
+    #[error("{}: {source}", .file.display())]
+    Filter {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        source: FilterError,
+    },
     /// The source is a pipe, so it can only be read on from its current place.
     #[error("{} can only be read once, from the start: save it to a file first", .file.display())]
     NotSeekable {
@@ -257,6 +266,7 @@ impl MediaError {
             | Self::SourceChanged { .. } => ErrorKind::BadInput,
             Self::NoDecoder { .. }
             | Self::Convert { .. }
+            | Self::Filter { .. }
             | Self::NotSeekable { .. }
             | Self::UnknownContainer { .. }
             | Self::CannotHold { .. }

@@ -56,7 +56,8 @@ opaque!(
     RtSubtitles,
     RtSound,
     RtConverter,
-    RtPcm
+    RtPcm,
+    RtGraph
 );
 
 /// The callbacks through which the shims reach the bytes of a film.
@@ -292,6 +293,26 @@ pub(crate) struct RawPlanes {
     pub(crate) height: i32,
 }
 
+#[repr(C)]
+pub(crate) struct RawGraphInput {
+    pub(crate) picture: i32,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) time_base: Ratio,
+    pub(crate) frame_rate: Ratio,
+    pub(crate) aspect: Ratio,
+    pub(crate) colour: RawColour,
+}
+
+#[repr(C)]
+pub(crate) struct RawGraphOutput {
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) time_base: Ratio,
+    pub(crate) frame_rate: Ratio,
+    pub(crate) aspect: Ratio,
+}
+
 unsafe extern "C" {
     pub(crate) fn rt_setup();
     pub(crate) fn rt_last_message() -> *const c_char;
@@ -382,6 +403,27 @@ unsafe extern "C" {
         from: *const RawPlanes,
         to: *const RawPlanes,
     ) -> c_int;
+
+    pub(crate) fn rt_graph_open(
+        input: *const RawGraphInput,
+        parts: *const *const c_char,
+        count: c_int,
+        refused: *mut c_int,
+        out: *mut *mut RtGraph,
+    ) -> c_int;
+    pub(crate) fn rt_graph_close(graph: *mut RtGraph);
+    pub(crate) fn rt_graph_has(filter: *const c_char) -> c_int;
+    pub(crate) fn rt_graph_output_of(graph: *const RtGraph, out: *mut RawGraphOutput);
+    pub(crate) fn rt_graph_send(
+        graph: *mut RtGraph,
+        planes: *const RawPlanes,
+        picture: c_int,
+        colour: *const RawColour,
+        fields: c_int,
+        pts: i64,
+    ) -> c_int;
+    pub(crate) fn rt_graph_end(graph: *mut RtGraph, pts: i64) -> c_int;
+    pub(crate) fn rt_graph_receive(graph: *mut RtGraph, out: *mut RawFrame) -> c_int;
 
     pub(crate) fn rt_jpeg(
         planes: *const RawPlanes,

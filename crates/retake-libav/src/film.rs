@@ -2,6 +2,7 @@
 
 use crate::access::{Access, FileState};
 use crate::error::MediaError;
+use crate::filters::Filtered;
 use crate::finding::Finding;
 use crate::input::Input;
 use crate::timeline::Break;
@@ -71,6 +72,8 @@ pub struct FilmInfo {
     pub(crate) syncs: Arc<Vec<i64>>,
     /// The part of the film that is read; `None` is all of it.
     pub(crate) window: Option<Arc<Window>>,
+    /// What is done to its pictures; `None` is nothing.
+    pub(crate) filtered: Option<Arc<Filtered>>,
     /// The open input of a source that can be read only once, for the first reader.
     pub(crate) opened: UnreadInput,
 }
@@ -96,6 +99,8 @@ pub struct FilmFacts {
     breaks: Vec<Break>,
     wrong: WrongTimes,
     window: Option<Window>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filtered: Option<Filtered>,
 }
 
 impl FilmInfo {
@@ -119,6 +124,7 @@ impl FilmInfo {
             breaks: (*self.breaks).clone(),
             wrong: (*self.wrong).clone(),
             window: self.window.as_deref().cloned(),
+            filtered: self.filtered.as_deref().cloned(),
         }
     }
 
@@ -128,14 +134,17 @@ impl FilmInfo {
     /// Returns [`MediaError::SourceChanged`] where the facts are those of another film.
     pub fn with_facts(mut self, facts: FilmFacts) -> Result<Self, MediaError> {
         let key = |video: &VideoTrack| (video.index, video.codec.clone(), video.time_base);
-        if key(&self.video) != key(&facts.video) {
+        let read = facts.filtered.as_ref().map_or(&facts.video, Filtered::source);
+        if key(&self.video) != key(read) {
             return Err(MediaError::SourceChanged { file: self.path, frame: 0 });
         }
-        let FilmFacts { start, duration, video, closest_frames, findings, breaks, wrong, window } = facts;
+        let FilmFacts { start, duration, video, closest_frames, findings, breaks, wrong, window, filtered } =
+            facts;
         (self.start, self.duration, self.video) = (start, duration, video);
         (self.closest_frames, self.findings) = (closest_frames, findings);
         (self.breaks, self.window) = (Arc::new(breaks), window.map(Arc::new));
         self.wrong = Arc::new(wrong);
+        self.filtered = filtered.map(Arc::new);
         self.surveyed = true;
         Ok(self)
     }
@@ -225,9 +234,10 @@ impl FilmInfo {
     /// and two parts are the same if and only if these times are equal.
     pub fn time_range(&self) -> Option<TimeRange> {
         let window = self.window.as_ref()?;
-        let start = self.video.time(window.start) - window.film_start;
+        let video = self.unfiltered();
+        let start = video.time(window.start) - window.film_start;
         Some(match window.end {
-            Some(end) => TimeRange::between(start, self.video.time(end) - window.film_start),
+            Some(end) => TimeRange::between(start, video.time(end) - window.film_start),
             None => TimeRange::new(start, Time::POSITIVE_INFINITY),
         })
     }
@@ -235,7 +245,8 @@ impl FilmInfo {
     /// Returns the part of the film in which findings count, in seconds from its start.
     pub(crate) fn extent(&self) -> Option<(f64, f64)> {
         let window = self.window.as_ref()?;
-        let end = window.end.map_or(f64::INFINITY, |end| (self.video.time(end) - self.start).seconds());
+        let video = self.unfiltered();
+        let end = window.end.map_or(f64::INFINITY, |end| (video.time(end) - self.start).seconds());
         Some((0.0, end))
     }
 }

@@ -64,6 +64,10 @@ pub enum FindingKind {
     Transparency,
     /// Tracks of a broadcast that are of other programmes.
     Programmes,
+    /// What filters found, or could not keep.
+    Filtered,
+    /// Closed captions of frames that filters left out, or that have other times behind them.
+    FilteredCaptions,
 }
 
 use FindingKind as Kind;
@@ -115,7 +119,12 @@ impl fmt::Display for Finding {
         let (s, was) = if *count == 1 { ("", "was") } else { ("s", "were") };
         let are = if *count == 1 { "is" } else { "are" };
         match kind {
-            Kind::Missing | Kind::Clock | Kind::Aspect | Kind::FrameRate | Kind::Programmes => {
+            Kind::Missing
+            | Kind::Clock
+            | Kind::Aspect
+            | Kind::FrameRate
+            | Kind::Programmes
+            | Kind::Filtered => {
                 return f.write_str(detail);
             }
             Kind::Container => write!(f, "the container is damaged in {count} place{s}: {detail}"),
@@ -143,6 +152,10 @@ impl fmt::Display for Finding {
                 write!(f, "{count} frame{s} must be turned in another way than the film, which is lost")
             }
             Kind::Transparency => write!(f, "transparency is dropped"),
+            Kind::FilteredCaptions => write!(
+                f,
+                "the closed captions of {count} frame{s} {are} left out, because filters moved the frame{s} or left it out"
+            ),
             _ => write!(f, "what is lost: {}", self.extra()),
         }?;
         f.write_str(&span(self.times))

@@ -66,7 +66,7 @@ const LONGEST_DELAY: i64 = 60;
 /// Returns for how long after it is decoded a picture may be shown, in ticks of the video. Before a gap that
 /// may be any time; where clocks jump ahead, a gap is a jump, which lies between pictures.
 pub(crate) fn longest_delay(live: bool, info: &FilmInfo) -> i64 {
-    let longest = time_to_ticks(Time::new(LONGEST_DELAY, 1), info.video.time_base);
+    let longest = time_to_ticks(Time::new(LONGEST_DELAY, 1), info.unfiltered().time_base);
     longest.filter(|_| live).unwrap_or(i64::MAX)
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod failure;
 mod ffi;
 mod film;
+mod filters;
 mod finding;
 mod form;
 mod frame;
@@ -78,6 +79,10 @@ pub use error::{ErrorKind, MediaError};
 pub use failure::library_versions;
 pub use film::{
     FilmFacts, FilmInfo, TrackInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks,
+};
+pub use filters::{
+    Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, FilterValueError, FrameRate,
+    PictureFilters, Scale, ToneMap, Turn,
 };
 pub use finding::{Finding, FindingKind};
 pub use form::FrameFacts;

@@ -178,7 +178,7 @@ impl Muxer {
             }
             if start.is_numeric() && !has_chapters {
                 let end = info.window.as_ref().and_then(|window| window.end);
-                let end = end.map_or(Time::POSITIVE_INFINITY, |end| info.video.time(end));
+                let end = end.map_or(Time::POSITIVE_INFINITY, |end| info.unfiltered().time(end));
                 output.chapters(input, *start, end).map_err(refused)?;
             }
         }

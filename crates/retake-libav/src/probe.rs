@@ -114,6 +114,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         syncs: Arc::default(),
         wrong: Arc::default(),
         window: None,
+        filtered: None,
         opened,
     })
 }

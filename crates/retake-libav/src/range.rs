@@ -2,6 +2,7 @@
 
 use crate::error::MediaError;
 use crate::film::FilmInfo;
+use crate::filters::PictureFilters;
 use crate::frame::Frame;
 use crate::index::{FrameEntry, FrameIndex};
 use crate::reader::{Decoding, ReaderOptions, StampedFrame};
@@ -230,12 +231,12 @@ impl RangeReader {
             }
         };
         let entry = self.index.frames[self.next as usize];
-        let Some(StampedFrame { decoded, .. }) = at.decoding.next(self.next)? else {
+        let Some(StampedFrame { content, stated, .. }) = at.decoding.next(self.next)? else {
             return Ok(Step::Wrong);
         };
         // Linear decoding counts; after a seek, time stamps tell which frame it is.
         if self.way != Way::Linear || at.position.is_none() {
-            match decoded.pts() {
+            match stated {
                 Some(pts) if at.position.is_none() && pts < entry.pts => return Ok(Step::Skipped),
                 Some(pts) if at.position.is_none() && pts == entry.pts => at.position = Some(self.next),
                 Some(pts) if at.position.is_some_and(|p| self.index.frames[p as usize].pts == pts) => {}
@@ -247,7 +248,7 @@ impl RangeReader {
         if position < self.next {
             return Ok(Step::Skipped);
         }
-        let picture = at.decoding.picture(decoded, self.next)?;
+        let picture = at.decoding.picture(content, self.next)?;
         if picture_hash(&picture) != entry.hash {
             return Ok(Step::Wrong);
         }
@@ -290,7 +291,8 @@ fn start(
 ) -> Result<(At, Way), MediaError> {
     let sync_before =
         |frame: u64| index.frames[..=frame as usize].iter().rposition(|entry| entry.sync).unwrap_or(0) as u64;
-    let near = sync_before(next);
+    // Filters have to see some of what came before.
+    let near = sync_before(next.saturating_sub(info.filters().map_or(0, PictureFilters::memory)));
     let from = match way {
         Way::Near => near,
         Way::Earlier if near > 0 => sync_before(near - 1),
@@ -309,7 +311,7 @@ fn start(
     if from == 0 {
         return Ok((At { decoding, position: Some(0) }, Way::Linear));
     }
-    if decoding.seek(index.frames[from as usize].pts) {
+    if decoding.seek_shown(index.frames[from as usize].pts)? {
         return Ok((At { decoding, position: None }, way));
     }
     // A failed seek may have moved something.

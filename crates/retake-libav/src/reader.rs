@@ -5,6 +5,7 @@ use crate::decoder::{Decoded, Decoder, Scaler, code};
 use crate::entry::EntryPoint;
 use crate::error::MediaError;
 use crate::film::{FilmInfo, time_to_ticks};
+use crate::filters::{FilterError, FilterStage, FilteredPicture, FromStage};
 use crate::finding::{Finding, FindingKind};
 use crate::form::{Form, FrameFacts};
 use crate::frame::Frame;
@@ -13,7 +14,7 @@ use crate::progress::{ReaderProgress, ReaderState};
 use crate::pump::Pump;
 use crate::transfer::PictureTransfer;
 use crate::window::Window;
-use retake_media::{PixelBuffer, PixelFormat, Time};
+use retake_media::{Fields, PixelBuffer, PixelFormat, Time};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -70,21 +71,23 @@ impl FrameReader {
         let from = near.and_then(|mut ticks| ticks.find(|tick| info.video.time(*tick) >= start));
         let Some(from) = from else { return Self::open(info, options) };
         let second = time_to_ticks(Time::new(1, 1), base).unwrap_or(i64::MAX);
+        // What filters remember has to be that of earlier pictures.
+        let early = info.memory_of_filters();
         // Times behind a break of the clock follow from all samples before them.
         let seeks = if info.seekable && info.breaks.is_empty() { &SEEKS[..] } else { &[] };
         for before in seeks {
-            let place = from.saturating_sub(before.saturating_mul(second));
+            let place = from.saturating_sub(before.saturating_mul(second)).saturating_sub(early);
             if place <= 0 {
                 break;
             }
             let mut reader = Self::open(info, options)?;
-            if !reader.decoding.seek_within(place) {
+            if !reader.decoding.seek_within(place)? {
                 break;
             }
             while let Some(frame) = reader.decoding.next(0)? {
                 // Frames before the first sync frame may have been decoded without what they refer to.
-                match frame.decoded.pts() {
-                    Some(pts) if pts <= from && frame.decoded.raw().key == 0 => {}
+                match frame.stated {
+                    Some(pts) if pts <= from && !frame.sync => {}
                     Some(pts) if pts <= from => {
                         (reader.first, reader.from) = (Some(frame), Some(from));
                         return Ok(reader);
@@ -111,7 +114,7 @@ impl FrameReader {
         for before in ENTRY_SEEKS {
             let mut decoding = Decoding::open_at_start(info, options)?;
             let place = entry.from.saturating_sub(second.saturating_mul(before));
-            if !decoding.seek_to_sync(place, entry.from) {
+            if !decoding.seek_to_sync(place, entry.from)? {
                 continue;
             }
             let window = info.window.clone();
@@ -161,20 +164,20 @@ impl FrameReader {
     /// Damaged parts are no error: they count as [`FrameReader::damaged`].
     #[allow(clippy::should_implement_trait)] // an iterator would have to define the item after an error
     pub fn next(&mut self) -> Result<Option<Frame>, MediaError> {
-        let StampedFrame { decoded, pts, duration } = loop {
+        let frame = loop {
             let Some(frame) = self.decoded()? else { return Ok(None) };
             if self.from.is_none_or(|from| frame.pts >= from) {
                 break frame;
             }
         };
-        let sync = decoded.raw().key != 0;
-        let picture = self.decoding.picture(decoded, self.index)?;
+        let StampedFrame { pts, duration, sync, .. } = frame;
+        let picture = self.decoding.picture(frame.content, self.index)?;
         let index = self.index;
         self.index += 1;
         Ok(Some(Frame { index, pts, duration, sync, picture }))
     }
 
-    /// Returns the next frame as the decoder gives it.
+    /// Returns the next frame as decoder and filters give it.
     fn decoded(&mut self) -> Result<Option<StampedFrame>, MediaError> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
@@ -217,11 +220,22 @@ impl FrameReader {
     }
 }
 
-/// A decoded frame, and its repaired times in ticks.
+/// A frame on its way to its picture, and its repaired times in ticks.
 pub(crate) struct StampedFrame {
-    pub(crate) decoded: Decoded,
+    pub(crate) content: FrameContent,
     pub(crate) pts: i64,
     pub(crate) duration: i64,
+    /// The time that it states itself.
+    pub(crate) stated: Option<i64>,
+    pub(crate) sync: bool,
+}
+
+/// What there is of a frame before anybody has asked for its picture.
+pub(crate) enum FrameContent {
+    /// Pictures that nobody asks for are not converted.
+    Decoded(Decoded),
+    /// Filters that remember earlier pictures have seen it already.
+    Filtered(PixelBuffer),
 }
 
 /// Joins demuxer, decoder, clock and conversion, for linear and for range readers.
@@ -237,8 +251,10 @@ pub(crate) struct Decoding {
     sought: bool,
     scaler: Option<Scaler>,
     transfer: PictureTransfer,
+    /// The format of pictures before filters.
     format: PixelFormat,
     film: Form,
+    filters: Option<FilterStage>,
     /// What the last picture said.
     facts: FrameFacts,
 }
@@ -258,7 +274,7 @@ impl Decoding {
         let Some(window) = info.window.clone() else { return Ok(decoding) };
         let mut sought = false;
         for (sync, latest) in window.starts() {
-            sought = decoding.seek_to_sync(sync, latest);
+            sought = decoding.seek_to_sync(sync, latest)?;
             if sought {
                 break;
             }
@@ -273,7 +289,7 @@ impl Decoding {
 
     fn open_at_start(info: &FilmInfo, options: ReaderOptions) -> Result<Self, MediaError> {
         let file = info.path.clone();
-        let video = &info.video;
+        let video = info.unfiltered();
         if code(options.format).is_none() {
             let detail =
                 format!("{:?} was asked for, and films are decoded to planar formats", options.format);
@@ -290,6 +306,8 @@ impl Decoding {
         input.select(|index| index == video.index);
         let decoder = Decoder::open(&input, video.index, options.threads)
             .map_err(|failure| MediaError::undecodable(&file, &failure))?;
+        let filters = FilterStage::open(info, options.format)
+            .map_err(|source| MediaError::Filter { file: file.clone(), source })?;
         Ok(Self {
             file,
             stream: video.index,
@@ -301,14 +319,59 @@ impl Decoding {
             sought: false,
             scaler: None,
             transfer: PictureTransfer::new(),
-            format: options.format,
+            format: if filters.is_some() { video.format } else { options.format },
             film: Form::of(video),
+            filters,
             facts: FrameFacts::default(),
         })
     }
 
-    /// Returns the next decoded frame, of the window if there is one; `frame` is its number, for errors.
+    /// Returns the next frame, of the window if there is one; `frame` is its number, for errors. Filters that
+    /// remember earlier pictures have seen it.
     pub(crate) fn next(&mut self, frame: u64) -> Result<Option<StampedFrame>, MediaError> {
+        if self.filters.as_ref().is_none_or(FilterStage::is_alone) {
+            return self.next_decoded(frame);
+        }
+        loop {
+            let stage = self.filters.as_mut().expect("it was there when this was decided");
+            let refuse = |source| MediaError::Filter { file: self.file.clone(), source };
+            match stage.receive().map_err(refuse)? {
+                FromStage::Picture(FilteredPicture { picture, pts, duration, sync }) => {
+                    let (lost, shown) = (stage.lost_captions(), stage.source_ticks(pts));
+                    for _ in 0..lost {
+                        let time = self.pump.seconds(shown);
+                        self.pump.findings.note(FindingKind::FilteredCaptions, time, String::new);
+                    }
+                    let (content, stated) = (FrameContent::Filtered(picture), Some(pts));
+                    return Ok(Some(StampedFrame { content, pts, duration, stated, sync }));
+                }
+                FromStage::NotYet => {}
+                FromStage::End => return Ok(None),
+            }
+            match self.next_decoded(frame)? {
+                Some(StampedFrame {
+                    content: FrameContent::Decoded(decoded), pts, duration, sync, ..
+                }) => {
+                    let (picture, fields) = self.before_filters(decoded, frame)?;
+                    self.filter(|stage| stage.send(&picture, fields, (pts, duration), sync))?;
+                }
+                Some(_) => unreachable!("decoders give out what they decoded"),
+                None => self.filter(FilterStage::end)?,
+            }
+        }
+    }
+
+    /// Calls filters that are there.
+    fn filter<T>(
+        &mut self,
+        call: impl FnOnce(&mut FilterStage) -> Result<T, FilterError>,
+    ) -> Result<T, MediaError> {
+        let stage = self.filters.as_mut().expect("who calls knows that there are filters");
+        call(stage).map_err(|source| MediaError::Filter { file: self.file.clone(), source })
+    }
+
+    /// Returns the next frame as it is decoded.
+    fn next_decoded(&mut self, frame: u64) -> Result<Option<StampedFrame>, MediaError> {
         if self.window.as_ref().is_some_and(|opening| opening.ended) {
             return Ok(None);
         }
@@ -346,7 +409,9 @@ impl Decoding {
                 let time = self.pump.seconds(pts);
                 self.pump.findings.note(FindingKind::Times, time, String::new);
             }
-            return Ok(Some(StampedFrame { decoded, pts, duration }));
+            let (stated, sync) = (decoded.pts(), decoded.raw().key != 0);
+            let content = FrameContent::Decoded(decoded);
+            return Ok(Some(StampedFrame { content, pts, duration, stated, sync }));
         }
     }
 
@@ -369,32 +434,73 @@ impl Decoding {
     /// Goes to the sync sample at or before a time, as far as the container knows. It returns `false` where
     /// seeking fails. What the decoder gives out then is not cut to the window any more, because times alone
     /// tell frames apart.
-    pub(crate) fn seek(&mut self, time: i64) -> bool {
+    fn seek(&mut self, time: i64) -> Result<bool, MediaError> {
         let done = self.input.seek(self.stream, time).is_ok();
         self.pump.restart(&mut self.decoder);
         self.clock.restart();
         self.window = None;
-        done
+        if self.filters.is_some() {
+            self.filter(FilterStage::restart)?;
+        }
+        Ok(done)
+    }
+
+    /// Goes to the sync sample at or before a time of what is given out, like [`Decoding::seek`].
+    pub(crate) fn seek_shown(&mut self, time: i64) -> Result<bool, MediaError> {
+        let time = self.filters.as_ref().map_or(time, |stage| stage.source_ticks(time));
+        self.seek(time)
     }
 
     /// Goes to the sync sample at or before a time like [`Decoding::seek`], and goes on to leave out what
-    /// lies outside of the window.
-    fn seek_within(&mut self, time: i64) -> bool {
+    /// lies outside of the window. The time is one of what is given out.
+    fn seek_within(&mut self, time: i64) -> Result<bool, MediaError> {
         let window = self.window.take().map(|opening| Opening { again: None, ..opening });
-        let done = self.seek(time);
+        let done = self.seek_shown(time)?;
         self.window = window;
-        done
+        Ok(done)
     }
 
     /// Goes to a sync sample, or one before it, so that decoding begins with a sync sample. It returns
     /// `false` where that cannot be done, or one behind `latest` came.
-    fn seek_to_sync(&mut self, time: i64, latest: i64) -> bool {
-        self.seek(time) && self.pump.hold_sync_sample(&mut self.input, latest)
+    fn seek_to_sync(&mut self, time: i64, latest: i64) -> Result<bool, MediaError> {
+        Ok(self.seek(time)? && self.pump.hold_sync_sample(&mut self.input, latest))
     }
 
-    /// Returns the picture of a decoded frame, in the form of the film, with the side data of the frame
-    /// attached.
-    pub(crate) fn picture(&mut self, decoded: Decoded, frame: u64) -> Result<PixelBuffer, MediaError> {
+    /// Returns the picture of a frame, filtered, with the side data of the frame attached.
+    pub(crate) fn picture(&mut self, content: FrameContent, frame: u64) -> Result<PixelBuffer, MediaError> {
+        let decoded = match content {
+            FrameContent::Filtered(picture) => return Ok(picture),
+            FrameContent::Decoded(decoded) => decoded,
+        };
+        if self.filters.is_none() {
+            return self.in_the_form_of_the_film(decoded, frame);
+        }
+        let (picture, fields) = self.before_filters(decoded, frame)?;
+        self.filter(|stage| stage.filter(&picture, fields))
+    }
+
+    /// Returns the picture of a decoded frame as filters take it, and its fields. Dynamic HDR metadata are
+    /// left out, because they are true of the picture before filters alone.
+    fn before_filters(
+        &mut self,
+        decoded: Decoded,
+        frame: u64,
+    ) -> Result<(PixelBuffer, Option<Fields>), MediaError> {
+        let fields = self.film.of_frame(decoded.raw()).fields;
+        let time = decoded.pts().map_or(0.0, |ticks| self.pump.seconds(ticks));
+        let picture = self.in_the_form_of_the_film(decoded, frame)?;
+        let mut beside = picture.attachments().clone();
+        if beside.hdr10_plus().is_none() && beside.dolby_vision_rpu().is_none() {
+            return Ok((picture, fields));
+        }
+        self.pump.findings.note(FindingKind::ConvertedMetadata, time, String::new);
+        beside.remove_dynamic_hdr();
+        Ok((picture.with_attachments(beside), fields))
+    }
+
+    /// Returns the picture of a decoded frame, in the form of the film before filters, with the side data of
+    /// the frame attached.
+    fn in_the_form_of_the_film(&mut self, decoded: Decoded, frame: u64) -> Result<PixelBuffer, MediaError> {
         let form = self.film.of_frame(decoded.raw());
         self.facts = FrameFacts { extras: decoded.raw().extras, form: Some(form) };
         let time = decoded.pts().map_or(0.0, |ticks| self.pump.seconds(ticks));

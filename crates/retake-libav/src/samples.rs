@@ -47,9 +47,9 @@ impl TrackReader {
         let named = match other {
             Some(other) if kind != TrackKind::Audio => other.to_string(),
             Some(other) => other.codec.clone(),
-            None => info.video.codec.clone(),
+            None => info.unfiltered().codec.clone(),
         };
-        let time_base = other.map_or(info.video.time_base, |other| other.time_base);
+        let time_base = other.map_or(info.unfiltered().time_base, |other| other.time_base);
         let unknown = || MediaError::NoDecoder { file: file.clone(), codec: named.clone() };
         let mut input = Input::open_again(info)?;
         input.select(|index| index == track);
@@ -157,7 +157,7 @@ fn timecode_format(entry: &[u8]) -> Option<TimecodeFormat> {
 }
 
 fn video_format(info: &FilmInfo, config: Vec<u8>) -> Option<FormatDescription> {
-    let video = &info.video;
+    let video = info.unfiltered();
     Some(FormatDescription {
         config,
         colour: video.colour,

@@ -285,7 +285,7 @@ impl Window {
             let (Some(expected), Some(found)) = (expected, found) else { return Ok(false) };
             let same_time = expected.pts == found.pts;
             let pictures =
-                (linear.picture(expected.decoded, number)?, sought.picture(found.decoded, number)?);
+                (linear.picture(expected.content, number)?, sought.picture(found.content, number)?);
             if !same_time || picture_hash(&pictures.0) != picture_hash(&pictures.1) {
                 return Ok(false);
             }
@@ -295,7 +295,7 @@ impl Window {
 
     /// Returns the start, and the end if there is one, in ticks of a track.
     pub(crate) fn in_ticks(&self, info: &FilmInfo, base: Rational) -> (i64, Option<i64>) {
-        let ticks = |ticks: i64| time_to_ticks(ticks_to_time(ticks, info.video.time_base), base);
+        let ticks = |ticks: i64| time_to_ticks(ticks_to_time(ticks, info.unfiltered().time_base), base);
         (ticks(self.start).unwrap_or(i64::MIN), self.end.and_then(ticks))
     }
 }

@@ -96,6 +96,18 @@ pub mod source {
     };
 }
 
+/// What is done to the pictures of a film before they are encoded or compared: cut, scaled, turned, made whole
+/// of fields, and whatever else libavfilter does.
+///
+/// [`PictureFilters`](filters::PictureFilters) is given to an [`ExportBuilder`] or a [`Measurement`], or to a
+/// film that was looked through, by [`FilmInfo::with_filters`](source::FilmInfo::with_filters).
+pub mod filters {
+    pub use retake_libav::{
+        Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, FilterValueError, FrameRate,
+        PictureFilters, Scale, ToneMap, Turn,
+    };
+}
+
 /// The asset writer with its inputs, and the reader: films, fragments and segments out of samples and
 /// pictures.
 ///

@@ -6,7 +6,7 @@ use crate::objects::object_address;
 use crate::records::Records;
 use crate::stop::StopFlag;
 use retake_compression::property::PropertyValue;
-use retake_libav::{FilmInfo, FilmPosition};
+use retake_libav::{FilmInfo, FilmPosition, PictureFilters};
 use retake_media::Time;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -57,6 +57,10 @@ pub struct RequestIdentity {
     /// Which subtitles are copied, in the words of `--subtitles`. Left out where nothing was said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subtitles: Vec<String>,
+    /// What is done to the pictures of the source. Left out where it is nothing, as in texts of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "PictureFilters::is_empty")]
+    pub filters: PictureFilters,
     /// The identity of the records of an earlier job that this one began with. Left out where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
@@ -165,6 +169,7 @@ impl RequestIdentity {
             audio: Some(AskedAudio { rules: request.audio.words(), loudness: request.audio.loudness })
                 .filter(|audio| !audio.rules.is_empty()),
             subtitles: request.subtitles.iter().map(ToString::to_string).collect(),
+            filters: request.filters.clone(),
             again: request.again.as_deref().map(Records::identity),
         }
     }
@@ -172,16 +177,19 @@ impl RequestIdentity {
 
 /// The identity of a source: that of its file, and the times between which it is read where that is not all
 /// of it, because frames are numbered from the first of these. The range that was asked for may be another
-/// one that has the same frames.
+/// one that has the same frames. Filters belong to it, because frames are what comes out of them.
 pub(crate) fn source_identity(film: &FilmInfo) -> Result<String, ExportError> {
     let file = match film.object_identity() {
         Some(identity) => object_identity(&identity),
         None => file_identity(&film.path)?,
     };
-    let Some(range) = film.time_range() else { return Ok(file) };
     let fraction = |time: Time| format!("{}/{}", time.value(), time.timescale());
-    let end = Some(range.end()).filter(|end| end.is_numeric()).map_or(String::new(), fraction);
-    Ok(format!("{file} from {} to {end}", fraction(range.start)))
+    let part = film.time_range().map_or(String::new(), |range| {
+        let end = Some(range.end()).filter(|end| end.is_numeric()).map_or(String::new(), fraction);
+        format!(" from {} to {end}", fraction(range.start))
+    });
+    let filters = film.filters().map_or(String::new(), |filters| format!(" filtered: {filters}"));
+    Ok(format!("{file}{part}{filters}"))
 }
 
 /// The identity of an object of a store, from what the store says of it: nothing of it has to be read.

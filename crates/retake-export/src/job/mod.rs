@@ -121,10 +121,10 @@ impl Job {
         // has to be kept somewhere
         let (spool, film) = if is_pipe(&request.input)? {
             let folder = open_folder()?;
-            let film = probe_pipe(&request.input, request.range, &folder, &access, stop)?;
+            let film = probe_pipe(&request.input, request.range, &request.filters, &folder, &access, stop)?;
             (Some(folder), film)
         } else {
-            (None, look_at(&request.input, request.range, &access, stop)?)
+            (None, look_at(&request.input, request.range, &request.filters, &access, stop)?)
         };
 
         output.check_times(&film)?;
@@ -151,7 +151,7 @@ impl Job {
             TakeScorer::open(&settings, request.metric, request.pool, 1).map_err(RequestError::Metric)?;
         }
         let family = Family::of(info.name, request.metric.name(), info.quality);
-        let budget = budget(request, &family, &settings, rule, memory)?;
+        let budget = budget(request, &film, &family, &settings, rule, memory)?;
 
         let mut folder = match spool {
             Some(folder) => folder,

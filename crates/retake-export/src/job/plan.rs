@@ -46,6 +46,9 @@ const FIRST_PASS_MEMORY: u64 = 1536 << 20;
 const MORE_QUARTERS: u64 = 5;
 /// Frames that a decoder keeps for itself.
 const DECODER_FRAMES: u64 = 24;
+/// Frames that filters keep for themselves; those in floating point, which mapping of tones needs, are six
+/// times as large as others.
+const FILTER_FRAMES: u64 = 18;
 /// With fewer threads one scout keeps them busy, because it hands its frames on to them.
 const LEAST_JOBS: u64 = 4;
 /// The least length of what a scout reads ahead, in seconds, and how many times as long it is as what is
@@ -174,6 +177,7 @@ pub(crate) struct Budget {
 /// these on, unless more takes, or any, fit if it does not.
 pub(crate) fn budget(
     request: &Request,
+    film: &FilmInfo,
     family: &Family,
     settings: &EncoderSettings,
     rule: UnitRule,
@@ -196,6 +200,7 @@ pub(crate) fn budget(
     let held = u64::from(held_frames(factory.info(), settings, alone.as_slice())).min(rule.longest);
     let least = if streaming { delay.max(held).min(rule.longest) } else { rule.longest };
     let (shared, reader) = object_memory(request);
+    let reader = reader + filter_memory(film, frame);
     let here = request.run_on == RunOn::Threads;
     // a process of its own has everything of its own
     let process = if here { 0 } else { BASE_MEMORY };
@@ -246,6 +251,16 @@ pub(crate) fn budget(
         times: RANGE_TIMES,
     };
     Ok(Budget { jobs: jobs as u32, hands_on, permits: permits as usize, ranges, share, estimate })
+}
+
+/// The bytes that a reader needs beside frames as takes have them, where filters make these of others.
+fn filter_memory(film: &FilmInfo, frame: u64) -> u64 {
+    if film.filters().is_none() {
+        return 0;
+    }
+    let decoded = film.unfiltered();
+    let decoded = decoded.format.picture_bytes(decoded.width, decoded.height);
+    DECODER_FRAMES * decoded.saturating_sub(frame) + FILTER_FRAMES * decoded.max(frame)
 }
 
 /// The bytes that a source in an object store keeps in memory for all of its readers, and for each of them.

@@ -10,7 +10,7 @@ use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::{PropertyKey, PropertyValue};
-use retake_libav::FilmRange;
+use retake_libav::{FilmRange, PictureFilters};
 use retake_quality::{MetricKind, Pooling};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -161,6 +161,8 @@ pub(crate) struct Request {
     pub output: PathBuf,
     /// The part of the source that the film is made of; all of it if `None`.
     pub range: Option<FilmRange>,
+    /// What is done to the pictures of the source before anything else.
+    pub filters: PictureFilters,
     pub encoder: Arc<dyn EncoderFactory>,
     /// One of the encoder's presets; its default one if `None`.
     pub preset: Option<String>,
@@ -227,6 +229,7 @@ impl Request {
             input,
             output,
             range: None,
+            filters: PictureFilters::default(),
             encoder,
             preset: None,
             options: Vec::new(),

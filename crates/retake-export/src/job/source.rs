@@ -6,7 +6,7 @@ use crate::error::{ExportError, RequestError};
 use crate::sound::plan::SoundPlan;
 use crate::stop::StopFlag;
 use retake_libav::{
-    Access, FilmInfo, FilmRange, PipeReader, ReaderOptions, probe_with, survey, survey_range,
+    Access, FilmInfo, FilmRange, PictureFilters, PipeReader, ReaderOptions, probe_with, survey, survey_range,
 };
 use retake_media::PixelFormat;
 use std::io;
@@ -16,13 +16,14 @@ use std::path::Path;
 pub(crate) fn probe_pipe(
     input: &Path,
     range: Option<FilmRange>,
+    filters: &PictureFilters,
     folder: &JobFolder,
     access: &Access,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
     let copy = folder.input();
     keep(input, folder, access)?;
-    look_at(&copy, range, access, stop).map_err(|error| match error {
+    look_at(&copy, range, filters, access, stop).map_err(|error| match error {
         // the user knows nothing of the copy
         ExportError::Media(error) => {
             let named =
@@ -35,10 +36,11 @@ pub(crate) fn probe_pipe(
 }
 
 /// Looks at a film, and through all of it, or of a range of it: what changes on the way and what is missing
-/// decides about the job.
+/// decides about the job. Its pictures are filtered from here on.
 pub(crate) fn look_at(
     input: &Path,
     range: Option<FilmRange>,
+    filters: &PictureFilters,
     access: &Access,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
@@ -53,13 +55,16 @@ pub(crate) fn look_at(
     if film.video.dolby_vision == Some(5) {
         return Err(RequestError::NeedsDolbyVision { input: input.to_owned() }.into());
     }
+    let film = film.with_filters(filters, &stopped)?;
+    stop.check()?;
     Ok(film)
 }
 
 /// How the film is read.
 pub(crate) fn reader_options(film: &FilmInfo, format: PixelFormat) -> ReaderOptions {
     // one thread does not decode large pictures fast enough to keep takes busy
-    let large = film.video.width * film.video.height > 1280 * 720;
+    let decoded = film.unfiltered();
+    let large = decoded.width * decoded.height > 1280 * 720;
     ReaderOptions { format, threads: if large { 2 } else { 1 } }
 }
 

@@ -19,6 +19,7 @@ use retake_compression::encoder::QualityScale;
 use retake_compression::planner::{Objective, Reason, Trial, UnitState};
 use retake_compression::take::{TakeDescription, TakeRecord};
 use retake_compression::units::FrameRange;
+use retake_libav::PictureFilters;
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -119,8 +120,11 @@ pub struct RecordedSource {
     pub width: u32,
     /// The luma rows, as decoded.
     pub height: u32,
-    /// The frames a second, as the container has it.
+    /// The frames a second, as the container has it, or as filters make them.
     pub frame_rate: Rational,
+    /// What was done to its pictures, with what was found out for that. Left out where it was nothing.
+    #[serde(default, skip_serializing_if = "PictureFilters::is_empty")]
+    pub filters: PictureFilters,
     /// All other tracks, in the order of the file.
     pub tracks: Vec<RecordedTrack>,
     /// The chapters.

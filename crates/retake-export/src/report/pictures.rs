@@ -6,7 +6,7 @@ use crate::job::source::{look_at, reader_options};
 use crate::records::Records;
 use crate::records::clock::FrameClock;
 use crate::stop::StopFlag;
-use retake_libav::{FilmInfo, FilmRange, FrameReader, JpegEncoder};
+use retake_libav::{FilmInfo, FilmRange, FrameReader, JpegEncoder, PictureFilters};
 use retake_media::{PixelBuffer, Time};
 use retake_report::{Moment, Picture, Report, Thumbnail};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ pub struct FilmPair {
     source: PathBuf,
     film: PathBuf,
     range: Option<FilmRange>,
+    filters: PictureFilters,
 }
 
 /// Why a report has no pictures.
@@ -52,7 +53,15 @@ pub enum PictureLoss {
 impl FilmPair {
     /// A film, and the source or the part of it that the film was made of.
     pub fn new(source: impl Into<PathBuf>, film: impl Into<PathBuf>, range: Option<FilmRange>) -> Self {
-        Self { source: source.into(), film: film.into(), range }
+        let filters = PictureFilters::default();
+        Self { source: source.into(), film: film.into(), range, filters }
+    }
+
+    /// Shows the source as filters make it. Default: as it is.
+    #[must_use]
+    pub fn filters(mut self, filters: PictureFilters) -> Self {
+        self.filters = filters;
+        self
     }
 
     /// Finds the source and the film that records tell of: by the names that they were given, or else in the
@@ -76,7 +85,9 @@ impl FilmPair {
         let range = records.request.range.as_ref();
         let range =
             range.map(|range| FilmRange::new((&range.from).into(), range.to.as_ref().map(Into::into)));
-        Ok(Self { source, film, range })
+        // with what was found out for them, so that nothing is looked for again
+        let filters = records.source.filters.clone();
+        Ok(Self { source, film, range, filters })
     }
 
     /// Adds thumbnails and the worst moments to a report. `scores` are frames with their scores, from which
@@ -93,8 +104,8 @@ impl FilmPair {
     ) -> Result<(), PictureLoss> {
         // The film is our own, or the user's: a playlist of it has to name its segments.
         let access = stop.access(true, None);
-        let source = look_at(&self.source, self.range, &stop.access(false, None), stop)?;
-        let film = look_at(&self.film, None, &access, stop)?;
+        let source = look_at(&self.source, self.range, &self.filters, &stop.access(false, None), stop)?;
+        let film = look_at(&self.film, None, &PictureFilters::default(), &access, stop)?;
         let (mut source, mut film) = (Frames::of(source)?, Frames::of(film)?);
         let mut encoder = JpegEncoder::new();
         let mut picture = |buffer: PixelBuffer, width: u32, bytes: usize| {

@@ -13,9 +13,7 @@ enum { ALIGNMENT = 64 };
 struct rt_scaler {
     struct SwsContext *context;
     int from_format, from_width, from_height, from_range, from_matrix, to_format, to_width, to_height, to_matrix;
-    /* The memory of pictures, which outlives the scaler as long as a picture of it is alive. */
-    AVBufferPool *pool;
-    int pool_bytes;
+    rt_pictures pictures;
 };
 
 int rt_scaler_open(rt_scaler **out) {
@@ -26,22 +24,22 @@ int rt_scaler_open(rt_scaler **out) {
 void rt_scaler_close(rt_scaler *scaler) {
     if (!scaler) return;
     sws_freeContext(scaler->context);
-    av_buffer_pool_uninit(&scaler->pool);
+    rt_pictures_close(&scaler->pictures);
     av_free(scaler);
 }
 
-static AVFrame *new_picture(rt_scaler *scaler, int format, int width, int height) {
+AVFrame *rt_picture_new(rt_pictures *pictures, int format, int width, int height) {
     int bytes = av_image_get_buffer_size(format, width, height, ALIGNMENT);
     if (bytes < 0 || bytes > INT_MAX - ALIGNMENT) return NULL;
     bytes += ALIGNMENT; /* Vector code may write past the last row. */
-    if (scaler->pool_bytes != bytes) {
-        av_buffer_pool_uninit(&scaler->pool);
-        scaler->pool = av_buffer_pool_init(bytes, NULL);
-        scaler->pool_bytes = scaler->pool ? bytes : 0;
+    if (pictures->bytes != bytes) {
+        av_buffer_pool_uninit(&pictures->pool);
+        pictures->pool = av_buffer_pool_init(bytes, NULL);
+        pictures->bytes = pictures->pool ? bytes : 0;
     }
     AVFrame *frame = av_frame_alloc();
     if (!frame) return NULL;
-    if (scaler->pool) frame->buf[0] = av_buffer_pool_get(scaler->pool);
+    if (pictures->pool) frame->buf[0] = av_buffer_pool_get(pictures->pool);
     if (!frame->buf[0] ||
         av_image_fill_arrays(frame->data, frame->linesize, frame->buf[0]->data, format, width, height, ALIGNMENT) < 0) {
         av_frame_free(&frame);
@@ -52,6 +50,8 @@ static AVFrame *new_picture(rt_scaler *scaler, int format, int width, int height
     frame->height = height;
     return frame;
 }
+
+void rt_pictures_close(rt_pictures *pictures) { av_buffer_pool_uninit(&pictures->pool); }
 
 /* Returns the format of the same samples whose name does not state their range. */
 static int without_range(int format) {
@@ -132,7 +132,7 @@ int rt_scale(rt_scaler *scaler, const AVFrame *from, int picture, int width, int
     int format = picture == RT_PICTURE_Y8    ? AV_PIX_FMT_YUV420P
                  : picture == RT_PICTURE_Y10 ? AV_PIX_FMT_YUV420P10LE
                                              : rt_pixel_format(picture);
-    AVFrame *to = new_picture(scaler, format, width, height);
+    AVFrame *to = rt_picture_new(&scaler->pictures, format, width, height);
     if (!to) return AVERROR(ENOMEM);
     int result = 0;
     if (!from_gray(from, to)) {

@@ -167,6 +167,7 @@ typedef struct rt_subtitles rt_subtitles;
 typedef struct rt_sound rt_sound;
 typedef struct rt_converter rt_converter;
 typedef struct rt_pcm rt_pcm;
+typedef struct rt_graph rt_graph;
 
 /* These functions are in common.c. */
 void rt_setup(void);
@@ -264,6 +265,41 @@ void rt_resizer_close(rt_resizer *resizer);
 /* Scales pictures of RT_PLANAR_* `planar`; chroma lies as H.273 says (type plus one), and stays there. Rows
    of `from` must be readable, and those of `to` writable, 64 bytes beyond their end. */
 int rt_resize(rt_resizer *resizer, int planar, int location, const rt_planes *from, const rt_planes *to);
+
+/* The memory of pictures, which outlives its owner as long as a picture of it is alive. All zeros is one without
+   any yet. These two functions are in scale.c. */
+typedef struct {
+    AVBufferPool *pool;
+    int bytes;
+} rt_pictures;
+AVFrame *rt_picture_new(rt_pictures *pictures, int format, int width, int height);
+void rt_pictures_close(rt_pictures *pictures);
+
+/* These functions are in filter.c. */
+typedef struct {
+    int32_t picture, width, height; /* `picture` is RT_PICTURE_* */
+    rt_ratio time_base, frame_rate, aspect;
+    rt_colour colour;
+} rt_graph_input;
+
+typedef struct {
+    int32_t width, height;
+    rt_ratio time_base, frame_rate, aspect; /* a frame rate of 0 is unknown or none */
+} rt_graph_output;
+
+/* Opens a graph of parts that follow each other, each in FFmpeg's words, and each with one video in and one
+   out. `refused` is the number of the part that is at fault, or -1. */
+int rt_graph_open(const rt_graph_input *in, const char *const *parts, int count, int *refused, rt_graph **out);
+void rt_graph_close(rt_graph *graph);
+/* Whether this FFmpeg has a filter. */
+int rt_graph_has(const char *filter);
+void rt_graph_output_of(const rt_graph *graph, rt_graph_output *out);
+/* Copies a picture into the graph; `fields` is as rt_frame.interlaced. */
+int rt_graph_send(rt_graph *graph, const rt_planes *planes, int picture, const rt_colour *colour, int fields, int64_t pts);
+int rt_graph_end(rt_graph *graph, int64_t pts); /* No picture follows, and the last one is over at `pts`. */
+/* Gives a picture with its time in `pts`; AVERROR(EAGAIN) asks for another one to be sent, AVERROR_EOF is the
+   end. */
+int rt_graph_receive(rt_graph *graph, rt_frame *out);
 
 /* This function is in jpeg.c. It encodes a picture of 4:2:0 in full range as a file of JPEG; `quantizer` is 2
    (best) to 31. AVERROR(ENOSPC) says that the file would be larger than `room`. */

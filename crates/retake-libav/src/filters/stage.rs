@@ -1,0 +1,212 @@
+//! The chain of filters of one reader, and what belongs to pictures beside them on their way through it.
+
+use super::graph::{FromGraph, Graph};
+use super::settled::order;
+use super::{FilterError, Filtered};
+use crate::decoder::Decoded;
+use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
+use retake_media::{Attachments, Fields, PixelBuffer, PixelFormat, Rational};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The bytes of pictures that a graph may keep without giving one out.
+const MOST_HELD: u64 = 4 << 30;
+
+/// A chain of filters, and the pictures that are on their way through it.
+pub(crate) struct FilterStage {
+    filtered: Arc<Filtered>,
+    graph: Graph,
+    to: PixelFormat,
+    width: u32,
+    height: u32,
+    /// What belongs to pictures that were put in, in their order.
+    waiting: VecDeque<Beside>,
+    /// Pictures that were put in since one came out, and the bytes of each.
+    held: u64,
+    bytes: u64,
+    /// When the last picture that was put in is over, on the clock of the graph.
+    over: i64,
+    ended: bool,
+    last: Option<i64>,
+    /// A picture at which decoding can start has come in, and none has come out since.
+    sync: bool,
+    /// Pictures with captions that did not come out with their times, since somebody asked.
+    lost_captions: u64,
+}
+
+/// What comes with a picture.
+struct Beside {
+    /// On the clock of the graph.
+    pts: i64,
+    duration: i64,
+    sync: bool,
+    attachments: Attachments,
+}
+
+/// A picture that came out of filters.
+pub(crate) struct FilteredPicture {
+    pub(crate) picture: PixelBuffer,
+    /// In ticks of the filtered film, as is the duration.
+    pub(crate) pts: i64,
+    pub(crate) duration: i64,
+    pub(crate) sync: bool,
+}
+
+/// The next picture of a stage.
+pub(crate) enum FromStage {
+    Picture(FilteredPicture),
+    /// Another picture must be put in first.
+    NotYet,
+    End,
+}
+
+impl FilterStage {
+    /// Opens the chain of a filtered film; `None` if there is none. Pictures come out in a format.
+    pub(crate) fn open(film: &FilmInfo, to: PixelFormat) -> Result<Option<Self>, FilterError> {
+        let Some(filtered) = film.filtered.clone() else { return Ok(None) };
+        let source = filtered.source();
+        let graph = Graph::open(source, &filtered.chain(to)?)?;
+        let bytes = source.format.picture_bytes(source.width, source.height);
+        Ok(Some(Self {
+            graph,
+            to,
+            width: film.video.width,
+            height: film.video.height,
+            waiting: VecDeque::new(),
+            held: 0,
+            bytes,
+            over: 0,
+            ended: false,
+            last: None,
+            sync: false,
+            lost_captions: 0,
+            filtered,
+        }))
+    }
+
+    /// Returns whether each picture becomes one, by itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.filtered.filters().is_alone()
+    }
+
+    /// Returns a time of what comes out in ticks of the source.
+    pub(crate) fn source_ticks(&self, ticks: i64) -> i64 {
+        self.filtered.source_ticks(ticks)
+    }
+
+    /// Begins anew, as must happen after a seek.
+    pub(crate) fn restart(&mut self) -> Result<(), FilterError> {
+        self.graph = Graph::open(self.filtered.source(), &self.filtered.chain(self.to)?)?;
+        self.waiting.clear();
+        (self.held, self.over, self.ended) = (0, 0, false);
+        (self.last, self.sync) = (None, false);
+        Ok(())
+    }
+
+    /// Puts in a picture of the source, with times in its ticks.
+    pub(crate) fn send(
+        &mut self,
+        picture: &PixelBuffer,
+        fields: Option<Fields>,
+        (pts, duration): (i64, i64),
+        sync: bool,
+    ) -> Result<(), FilterError> {
+        let pts = pts.saturating_sub(self.filtered.origin);
+        self.graph.send(picture, order(fields), pts)?;
+        self.held += 1;
+        if self.held.saturating_mul(self.bytes) > MOST_HELD {
+            return Err(FilterError::HoldsBack { frames: self.held });
+        }
+        let rate = self.filtered.source().frame_rate;
+        let usual = time_to_ticks(
+            ticks_to_time(i64::from(rate.den), Rational::new(1, rate.num.max(1))),
+            self.filtered.source().time_base,
+        );
+        self.over = pts.saturating_add(if duration > 0 { duration } else { usual.unwrap_or(1).max(1) });
+        let attachments = picture.attachments().clone();
+        self.waiting.push_back(Beside { pts, duration, sync, attachments });
+        Ok(())
+    }
+
+    /// Puts in that no picture follows.
+    pub(crate) fn end(&mut self) -> Result<(), FilterError> {
+        if !self.ended {
+            self.ended = true;
+            self.graph.end(self.over)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the next picture that comes out.
+    pub(crate) fn receive(&mut self) -> Result<FromStage, FilterError> {
+        let picture = match self.graph.receive()? {
+            FromGraph::NotYet => return Ok(FromStage::NotYet),
+            FromGraph::End => return Ok(FromStage::End),
+            FromGraph::Picture(picture) => picture,
+        };
+        self.held = 0;
+        let pts = picture.pts().ok_or(FilterError::Times)?;
+        if self.last.is_some_and(|last| pts <= last) {
+            return Err(FilterError::Times);
+        }
+        self.last = Some(pts);
+        let beside = self.beside(pts);
+        let picture = self.picture(picture)?;
+        let duration = match (self.filtered.keeps_rate, &beside) {
+            (true, Some(beside)) => self.filtered.out_ticks(beside.duration),
+            (true, None) => 0,
+            (false, _) => self.filtered.frame_ticks(),
+        };
+        let attachments = beside.map_or_else(Attachments::default, |beside| beside.attachments);
+        Ok(FromStage::Picture(FilteredPicture {
+            picture: picture.with_attachments(attachments),
+            pts: pts.saturating_add(self.filtered.out_ticks(self.filtered.origin)),
+            duration,
+            sync: std::mem::take(&mut self.sync),
+        }))
+    }
+
+    /// Returns how many pictures with captions did not come out with their times, since it was asked last.
+    pub(crate) fn lost_captions(&mut self) -> u64 {
+        std::mem::take(&mut self.lost_captions)
+    }
+
+    /// Filters one picture by itself.
+    pub(crate) fn filter(
+        &mut self,
+        picture: &PixelBuffer,
+        fields: Option<Fields>,
+    ) -> Result<PixelBuffer, FilterError> {
+        // Times only have to go on.
+        let pts = self.last.map_or(0, |last| last + 1);
+        self.last = Some(pts);
+        self.graph.send(picture, order(fields), pts)?;
+        let FromGraph::Picture(filtered) = self.graph.receive()? else {
+            let detail = "a picture did not come out again".into();
+            return Err(FilterError::Failed { detail });
+        };
+        Ok(self.picture(filtered)?.with_attachments(picture.attachments().clone()))
+    }
+
+    fn picture(&self, decoded: Decoded) -> Result<PixelBuffer, FilterError> {
+        decoded.into_picture(self.to, self.width, self.height).map_err(|_| FilterError::Sizes)
+    }
+
+    /// Returns what belongs to the picture with a time on the clock of what comes out, and forgets what
+    /// belongs to those before it.
+    fn beside(&mut self, pts: i64) -> Option<Beside> {
+        let mut found = None;
+        while let Some(next) = self.waiting.front() {
+            let shown = ticks_to_time(next.pts, self.filtered.source().time_base);
+            let order = shown.cmp(&ticks_to_time(pts, self.filtered.time_base));
+            if order.is_gt() {
+                break;
+            }
+            self.sync |= next.sync;
+            let had_captions = next.attachments.captions().is_some();
+            found = self.waiting.pop_front().filter(|_| order.is_eq());
+            self.lost_captions += u64::from(found.is_none() && had_captions);
+        }
+        found
+    }
+}
