@@ -243,8 +243,9 @@ pub(crate) struct Pictures {
     /// So many frames a second: 25, 23.976, 30000/1001. Frames are repeated or left out.
     #[arg(long, value_name = "RATE", value_parser = value::<FrameRate>)]
     pub fps: Option<FrameRate>,
-    /// Turn the picture clockwise, or mirror it, after it is turned as the film says; auto does only that.
-    #[arg(long, value_name = "auto|90|180|270|hflip|vflip", value_parser = value::<Turn>)]
+    /// Turn the picture clockwise (90, 180, 270) or mirror it (hflip, vflip), after it is turned as the film
+    /// says; auto does only that.
+    #[arg(long, value_name = "TURN", value_parser = value::<Turn>)]
     pub rotate: Option<Turn>,
     /// Keep this part of the picture; auto leaves out black bars that are there in all of the film.
     #[arg(long, value_name = "auto|W:H:X:Y", value_parser = value::<Crop>)]
@@ -253,10 +254,11 @@ pub(crate) struct Pictures {
     #[arg(long, value_name = "light|medium|strong", value_parser = value::<Denoise>)]
     pub denoise: Option<Denoise>,
     /// Another size: 1080p, 1280x-2 (the height follows), 1280x720, or fit:1280x720, into which it fits.
-    #[arg(long, value_name = "SIZE", value_parser = value::<Scale>)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = value::<Scale>)]
     pub scale: Option<Scale>,
-    /// Make SDR (BT.709) of HDR10 or HLG, by this curve [default: hable].
-    #[arg(long, value_name = "hable|mobius|reinhard|clip|linear|gamma", num_args = 0..=1, default_missing_value = "hable", hide_possible_values = true, value_parser = value::<ToneMap>)]
+    /// Make SDR (BT.709) of HDR10 or HLG: hable, mobius, reinhard, clip, linear or gamma [default: hable].
+    #[arg(long, value_name = "CURVE", num_args = 0..=1, default_missing_value = "hable",
+        value_parser = value::<ToneMap>)]
     pub tonemap: Option<ToneMap>,
     /// Anything else, in FFmpeg's words: a graph of filters with one video in and one out.
     #[arg(long, value_name = "GRAPH")]

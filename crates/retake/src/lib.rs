@@ -96,8 +96,8 @@ pub mod source {
     };
 }
 
-/// What is done to the pictures of a film before they are encoded or compared: cut, scaled, turned, made whole
-/// of fields, and whatever else libavfilter does.
+/// What is done to the pictures of a film before they are encoded or compared: cut, scaled, turned, made
+/// whole of fields, and whatever else libavfilter does.
 ///
 /// [`PictureFilters`](filters::PictureFilters) is given to an [`ExportBuilder`] or a [`Measurement`], or to a
 /// film that was looked through, by [`FilmInfo::with_filters`](source::FilmInfo::with_filters).

@@ -9,6 +9,7 @@ mod common;
 mod disk;
 mod encoders;
 mod engine;
+mod filters;
 mod golden;
 mod isolate;
 mod jobs;

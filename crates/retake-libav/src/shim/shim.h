@@ -266,8 +266,8 @@ void rt_resizer_close(rt_resizer *resizer);
    of `from` must be readable, and those of `to` writable, 64 bytes beyond their end. */
 int rt_resize(rt_resizer *resizer, int planar, int location, const rt_planes *from, const rt_planes *to);
 
-/* The memory of pictures, which outlives its owner as long as a picture of it is alive. All zeros is one without
-   any yet. These two functions are in scale.c. */
+/* The memory of pictures, which outlives its owner as long as a picture of it is alive. All zeros is one
+   without any yet. These two functions are in scale.c. */
 typedef struct {
     AVBufferPool *pool;
     int bytes;

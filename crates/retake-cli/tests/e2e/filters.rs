@@ -1,0 +1,184 @@
+//! Filters of pictures: what is shipped is what `ffmpeg` makes of the source by the same filters, whatever
+//! machines, kills and passes come between.
+
+use crate::common::{RECORDS, Studio, fast, ffmpeg, frame_times, picture_hashes, probe};
+use serde_json::Value;
+use std::path::Path;
+
+/// The PSNR of each frame of a film against what `ffmpeg` makes of its source. As many numbers as frames of
+/// both mean that none is left over.
+fn psnr(studio: &Studio, film: &str, source: &str, filters: &str) -> Vec<f64> {
+    let graph = format!(
+        "[1:v]{filters},settb=1/24,setpts=N[b];[0:v]settb=1/24,setpts=N[a];[a][b]psnr=stats_file=-:shortest=0"
+    );
+    let out = ffmpeg(&studio.path("."), &format!("-i {film} -i {source} -lavfi {graph} -f null -"));
+    let text = String::from_utf8(out).unwrap();
+    let value = |line: &str| {
+        let value = line.split("psnr_avg:").nth(1)?.split(' ').next()?;
+        Some(if value == "inf" { 100.0 } else { value.parse().unwrap() })
+    };
+    text.lines().filter_map(value).collect()
+}
+
+fn video(film: &Path, entries: &str) -> String {
+    probe(film, &format!("-select_streams v:0 -show_entries stream={entries}")).join(" ")
+}
+
+/// Pictures, sizes, shapes, rates and times are those of the filters, in every container.
+#[test]
+fn what_is_shipped_is_what_filters_make() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} --crf 4 --passes 1", fast());
+    for (name, asked, words, shape, frames) in [
+        ("a.mp4", "--crop 200:100:60:40", "crop=200:100:60:40", "200,100,1:1,24/1", 216),
+        (
+            "b.mkv",
+            "--scale 90p --crop 240:180:40:0",
+            "crop=240:180:40:0,zscale=120:90:filter=spline36",
+            "120,90,1:1,24/1",
+            216,
+        ),
+        ("c.mp4", "--rotate 90", "transpose=clock", "180,320,1:1,24/1", 216),
+        ("d.mov", "--scale 160x180", "zscale=160:180:filter=spline36", "160,180,2:1,24/1", 216),
+        ("e.mp4", "--fps 12", "fps=12", "320,180,1:1,12/1", 108),
+        ("f.mkv", "--fps 30000/1001", "fps=30000/1001", "320,180,1:1,30000/1001", 270),
+        (
+            "g.m3u8",
+            "--filter negate --scale fit:160x160",
+            "zscale=160:90:filter=spline36,negate",
+            "160,90,1:1,24/1",
+            216,
+        ),
+        ("h.mp4", "--denoise medium --rotate hflip", "hflip,hqdn3d=3:2:4:5", "320,180,1:1,24/1", 216),
+    ] {
+        studio.encode(&format!("film.mkv -o {name} {flags} {asked}"));
+        let path = studio.path(name);
+        let found = video(&path, "width,height,sample_aspect_ratio,r_frame_rate");
+        assert!(found.starts_with(shape), "{asked}: {found}");
+        let values = psnr(&studio, name, "film.mkv", words);
+        assert_eq!((values.len(), picture_hashes(&path).len()), (frames, frames), "{asked}");
+        assert!(values.iter().all(|&value| value > 38.0), "{asked}: {values:?}");
+        // No frame begins elsewhere than it did, and the film is as long as its sound is.
+        let (times, base) = frame_times(&path);
+        let last = (times[times.len() - 1] - times[0]) as f64 * base.0 as f64 / base.1 as f64;
+        let rate = frames as f64 / 9.0;
+        assert!((last - (frames as f64 - 1.0) / rate).abs() < 0.04, "{asked}: {last}");
+    }
+    // Records keep what was asked for, and the film can be measured by the same words.
+    let records: Value = serde_json::from_slice(&studio.read(&format!("b.mkv{RECORDS}"))).unwrap();
+    let text = records.to_string();
+    assert!(text.contains(r#""scale":{"height":90}"#) && text.contains(r#""x":40"#), "{text}");
+    let measure = |words: &str| studio.retake(&format!("measure film.mkv b.mkv --metric psnr -q 38 {words}"));
+    let measured = measure("--scale 90p --crop 240:180:40:0");
+    assert!(measured.code == 0 && measured.out.contains("over 216 frames"), "{measured:?}");
+    measure("--crop 240:180:40:0").refused(2, &["240×180", "120×90"]);
+}
+
+/// Whatever filters remember, a job comes to the same bytes with any number of takes at once, in processes of
+/// their own, and after a kill; one of other filters is another job.
+#[test]
+fn filtered_films_are_the_same_bytes_however_they_are_made() {
+    let Some(studio) = Studio::open() else { return };
+    for (number, filters) in
+        ["--scale 160x-2", "--denoise light --fps 20 --crop 280:160:20:10"].iter().enumerate()
+    {
+        let job = |name: &str| format!("film.mkv -o {name} {} --metric psnr -q 37 {filters}", fast());
+        let name = |how: &str| format!("{number}{how}.mp4");
+        let run = studio.encode(&format!("{} --jobs 1", job(&name("one"))));
+        let retaken = run.events().iter().any(|event| event["event"] == "pass_started" && event["pass"] == 2);
+        let expected = studio.read(&name("one"));
+        for how in ["--jobs 3", "--isolate --jobs 2", "--memory 130M --jobs 2"] {
+            studio.encode(&format!("{} {how} --overwrite", job(&name("two"))));
+            assert!(studio.read(&name("two")) == expected, "{filters}: {how}");
+        }
+        let mut running = studio.start(&job(&name("out")));
+        let mut takes = 0;
+        running.until(&mut |event| {
+            takes += u32::from(event["event"] == "take_finished");
+            takes == 3
+        });
+        running.signal("KILL");
+        running.end();
+        assert!(studio.path(&format!("{}.retake", name("out"))).exists(), "done before it was killed");
+        let other = job(&name("out")).replace(filters, "--rotate 180");
+        studio.retake(&format!("encode {other}")).refused(2, &["other settings", "filtered: rotate 180"]);
+        let run = studio.encode(&job(&name("out")));
+        assert!(run.events().iter().any(|event| event["kept"] == true), "{filters}");
+        assert!(studio.read(&name("out")) == expected, "{filters}");
+        assert!(retaken, "{filters}: no unit was encoded again, so that no range was read again");
+    }
+}
+
+/// Bars are found and told, and what is left of a film in HDR is SDR by its tags.
+#[test]
+fn what_filters_find_is_told() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=320x136:r=24:d=2 -vf pad=320:180:0:22 -pix_fmt yuv420p -c:v libx264 -preset ultrafast",
+        "bars.mp4",
+    );
+    let flags = format!("{} --metric psnr -q 30", fast());
+    let run = studio.encode(&format!("bars.mp4 -o film.mp4 {flags} --crop auto"));
+    assert_eq!(video(&studio.path("film.mp4"), "width,height"), "320,136");
+    let told = |note: &String| note.contains("22 rows above, 22 below") && note.contains("320:136:0:22");
+    assert!(run.notes().iter().any(told), "{:?}", run.notes());
+    let records = String::from_utf8(studio.read(&format!("film.mp4{RECORDS}"))).unwrap();
+    assert!(records.contains("320:136:0:22") && records.contains(r#""crop":"auto""#), "{records}");
+    assert!(psnr(&studio, "film.mp4", "bars.mp4", "crop=320:136:0:22").iter().all(|&value| value > 26.0));
+    studio.render(
+        "-f lavfi -i testsrc2=s=320x180:r=24:d=1 -pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 \
+         -colorspace bt2020nc -c:v libx265 -preset ultrafast -x265-params log-level=none:colorprim=bt2020:transfer=smpte2084:\
+         colormatrix=bt2020nc:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=800,200",
+        "hdr.mp4",
+    );
+    for (name, depth) in [("sdr.mp4", "yuv420p"), ("sdr.mkv", "yuv420p10le")] {
+        let bits = if depth == "yuv420p" { "--depth 8" } else { "" };
+        let run = studio.encode(&format!("hdr.mp4 -o {name} {} --crf 4 --passes 1 --tonemap {bits}", fast()));
+        let path = studio.path(name);
+        let tags = video(&path, "pix_fmt,color_space,color_transfer,color_primaries");
+        assert_eq!(tags, format!("{depth},bt709,bt709,bt709"), "{name}");
+        let beside = probe(
+            &path,
+            "-select_streams v:0 -show_frames -read_intervals %+#1 -show_entries frame_side_data=side_data_type",
+        );
+        assert!(!beside.join(" ").contains("Mastering"), "{beside:?}");
+        assert!(
+            run.notes().iter().any(|note| note.contains("standard range, and its HDR10 metadata")),
+            "{:?}",
+            run.notes()
+        );
+        let words = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=8,\
+                     zscale=t=bt709:m=bt709:r=tv,format=yuv420p10le";
+        let words = if depth == "yuv420p" { words.replace("p10le", "p") } else { words.to_owned() };
+        let values = psnr(&studio, name, "hdr.mp4", &words);
+        assert!(values.len() == 24 && values.iter().all(|&value| value > 38.0), "{name}: {values:?}");
+    }
+}
+
+/// What cannot be is one line that names the flag, before any work.
+#[test]
+fn wrong_filters_are_refused_in_one_line() {
+    let Some(studio) = Studio::open() else { return };
+    let run = |filters: &str| studio.retake(&format!("encode film.mkv -o out.mp4 {} {filters}", fast()));
+    for (filters, words) in [
+        ("--crop 1:2:3", &["--crop", "WIDTH:HEIGHT:X:Y"][..]),
+        ("--crop 400:100:0:0", &["--crop", "film.mkv", "400×100", "320×180"]),
+        ("--crop 100:100:1:0", &["--crop", "multiples of 2 across and 2 down"]),
+        ("--scale 721p", &["--scale", "1080p"]),
+        ("--scale 16384p", &["--scale", "29127×16384"]),
+        ("--rotate 45", &["--rotate", "auto, 90"]),
+        ("--fps 0", &["--fps", "30000/1001"]),
+        ("--denoise much", &["--denoise", "light, medium or strong"]),
+        ("--tonemap", &["--tonemap", "no tones to map"]),
+        ("--tonemap=bright", &["--tonemap", "hable"]),
+        ("--deinterlace=no", &["--deinterlace", "auto or yes"]),
+        ("--deinterlace --detelecine", &["--deinterlace", "--detelecine"]),
+        ("--filter nosuchfilter", &["--filter", "nosuchfilter"]),
+        ("--filter split", &["--filter", "one video"]),
+        ("--depth 9", &["--depth", "8 or 10"]),
+    ] {
+        run(filters).refused(2, words);
+    }
+    let left = studio.all_names();
+    assert_eq!(left.into_iter().collect::<Vec<_>>(), ["film.mkv"], "nothing is left behind");
+}
