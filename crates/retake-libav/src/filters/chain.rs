@@ -75,21 +75,16 @@ impl PictureFilters {
         if let Some(denoise) = self.denoise {
             add(FilterStep::Denoise, hqdn3d(denoise).to_owned());
         }
-        // Rounding from more bits to fewer would leave steps in what is smooth.
-        let dither = if film.format.bit_depth() > to.bit_depth() { ":dither=ordered" } else { "" };
         if let Some(scale) = self.scale {
             let scaled = scaled(scale, shape)?;
             if scaled != shape {
                 let Shape { width, height, aspect } = scaled;
                 let aspect = format!("setsar=sar={}/{}:max={}", aspect.num, aspect.den, i32::MAX);
-                add(
-                    FilterStep::Scale,
-                    format!("zscale=w={width}:h={height}:filter=spline36{dither},{aspect}"),
-                );
+                add(FilterStep::Scale, format!("zscale=w={width}:h={height}:filter=spline36,{aspect}"));
             }
         }
         if let Some(tone_map) = self.tone_map {
-            add(FilterStep::ToneMap, standard_range(tone_map, film, dither)?);
+            add(FilterStep::ToneMap, standard_range(tone_map, film)?);
         }
         if let Some(graph) = &self.graph {
             add(FilterStep::Graph, graph.clone());
@@ -260,7 +255,7 @@ fn fraction(num: u128, den: u128) -> Rational {
 
 /// Returns the step that makes BT.709 of PQ or HLG: in linear light, whose brightest value is that of the
 /// film's metadata.
-fn standard_range(tone_map: ToneMap, film: &VideoTrack, dither: &str) -> Result<String, FilterError> {
+fn standard_range(tone_map: ToneMap, film: &VideoTrack) -> Result<String, FilterError> {
     let known = |code: u8, usual: u8| if code == 2 { usual } else { code };
     let colour = &film.colour;
     let (from, brightest) = match colour.transfer {
@@ -280,7 +275,7 @@ fn standard_range(tone_map: ToneMap, film: &VideoTrack, dither: &str) -> Result<
     Ok(format!(
         "zscale=tin={from}:pin={primaries}:min={matrix}:rin={range}:t=linear:npl={WHITE},format=pix_fmts=gbrpf32le,\
          zscale=p=bt709,tonemap=tonemap={tone_map}:desat=0:peak={peak:.4},\
-         zscale=t=bt709:p=bt709:m=bt709:r=limited{dither}"
+         zscale=t=bt709:p=bt709:m=bt709:r=limited"
     ))
 }
 

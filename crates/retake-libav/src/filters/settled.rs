@@ -8,7 +8,9 @@ use crate::error::MediaError;
 use crate::film::{FilmInfo, VideoTrack, ticks_to_time, time_to_ticks};
 use crate::finding::{Finding, FindingKind};
 use crate::probe::{colour, fields};
-use retake_media::{Fields, PixelBuffer, PixelBufferAttributes, PixelFormat, Rational, WritableBuffer};
+use retake_media::{
+    ChromaSubsampling, Fields, PixelBuffer, PixelBufferAttributes, PixelFormat, Rational, WritableBuffer,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -44,8 +46,17 @@ impl Filtered {
         &self.source
     }
 
+    /// Returns the chain for a reader that gives out pictures of a format. It ends with the chroma of the
+    /// film, because what has none would be taken for full range by FFmpeg's scaler, and with the finer
+    /// samples of the two, because what filters compute is worth more bits than they were given.
     pub(super) fn chain(&self, to: PixelFormat) -> Result<Chain, FilterError> {
-        self.filters.chain(&self.source, to, Some(self.time_base))
+        let own = self.source.format;
+        let depth = own.bit_depth().max(to.bit_depth());
+        let end = match own.chroma_subsampling() {
+            ChromaSubsampling::Monochrome => own,
+            chroma => PixelFormat::planar(chroma, depth).unwrap_or(own),
+        };
+        self.filters.chain(&self.source, end, Some(self.time_base))
     }
 
     /// Returns ticks of the source in those of what comes out, rounded to the nearest.

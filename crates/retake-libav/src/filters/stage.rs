@@ -3,7 +3,8 @@
 use super::graph::{FromGraph, Graph};
 use super::settled::order;
 use super::{FilterError, Filtered};
-use crate::decoder::Decoded;
+use crate::decoder::{Decoded, Scaler};
+use crate::failure::Failure;
 use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
 use retake_media::{Attachments, Fields, PixelBuffer, PixelFormat, Rational};
 use std::collections::VecDeque;
@@ -17,8 +18,11 @@ pub(crate) struct FilterStage {
     filtered: Arc<Filtered>,
     graph: Graph,
     to: PixelFormat,
+    /// Makes that of what comes out of the graph, as it does of decoded frames where there are no filters.
+    scaler: Option<Scaler>,
     width: u32,
     height: u32,
+    matrix: u8,
     /// What belongs to pictures that were put in, in their order.
     waiting: VecDeque<Beside>,
     /// Pictures that were put in since one came out, and the bytes of each.
@@ -70,6 +74,8 @@ impl FilterStage {
         Ok(Some(Self {
             graph,
             to,
+            scaler: None,
+            matrix: film.video.colour.matrix,
             width: film.video.width,
             height: film.video.height,
             waiting: VecDeque::new(),
@@ -188,8 +194,22 @@ impl FilterStage {
         Ok(self.picture(filtered)?.with_attachments(picture.attachments().clone()))
     }
 
-    fn picture(&self, decoded: Decoded) -> Result<PixelBuffer, FilterError> {
-        decoded.into_picture(self.to, self.width, self.height).map_err(|_| FilterError::Sizes)
+    /// Returns what came out of the graph in the reader's format.
+    fn picture(&mut self, decoded: Decoded) -> Result<PixelBuffer, FilterError> {
+        let size = (i64::from(decoded.raw().width), i64::from(decoded.raw().height));
+        if size != (i64::from(self.width), i64::from(self.height)) {
+            return Err(FilterError::Sizes);
+        }
+        let decoded = match decoded.into_picture(self.to, self.width, self.height) {
+            Ok(picture) => return Ok(picture),
+            Err(decoded) => decoded,
+        };
+        let failed = |failure: Failure| FilterError::Failed { detail: failure.message().to_owned() };
+        let scaler = match &mut self.scaler {
+            Some(scaler) => scaler,
+            none => none.insert(Scaler::open().map_err(failed)?),
+        };
+        scaler.convert(&decoded, self.to, self.width, self.height, self.matrix).map_err(failed)
     }
 
     /// Returns what belongs to the picture with a time on the clock of what comes out, and forgets what
