@@ -122,8 +122,12 @@ for line in sys.stdin:
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         (ended.status.success(), said)
     };
-    let flags =
-        ["-q 38 --from 1 --to 6", "--bitrate 300k", "--size 300k --max-bitrate 900k", "--crf 30 --passes 1"];
+    let flags = [
+        "-q 38 --from 1 --to 6",
+        "--bitrate 300k",
+        "--size 300k --max-bitrate 900k",
+        "--crf 30 --passes 1 --fps 12.5 --rotate 90 --crop 100:200:40:60 --denoise light --scale fit:90x90 --filter null",
+    ];
     for (number, flags) in flags.into_iter().enumerate() {
         let name = format!("out{number}.mkv");
         let run = studio.retake(&format!("encode {JOB} {flags} -o {name} --json"));
