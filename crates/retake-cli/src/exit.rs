@@ -190,6 +190,7 @@ fn remedy(error: &RequestError) -> Option<String> {
         }
         RequestError::GapTooLong { .. } => "--from and --to take a part".into(),
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
+        RequestError::GraphElsewhere => "leave out --filter, or --on: all other filters run everywhere".into(),
         RequestError::OutsideSharedRoot { .. } => {
             "give --shared-root a folder that holds source and job folder, or an address that holds source and film, and \
              each worker its --root"

@@ -20,8 +20,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What is about this side alone, and is not told to workers.
 const HERE: [&str; 5] = ["on", "detach", "shared_root", "json", "quiet"];
-/// What has no meaning for an export that is made in steps: each of them would begin anew.
-const REFUSED: [&str; 3] = ["isolate", "restart", "allow_references"];
+/// What has no meaning for an export that is made in steps, because each of them would begin anew, and what
+/// could lead a worker out of its root.
+const REFUSED: [&str; 4] = ["isolate", "restart", "allow_references", "filter"];
 
 /// Has an engine make a film, and waits for it unless the flags say otherwise.
 pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {
@@ -137,8 +138,10 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
     };
     let asked = Asked::try_parse_from(&request.arguments);
     let mut args = asked.map_err(|error| refused(crate::exit::one_line(&error)))?.encode;
-    if args.on.is_some() || args.isolate || args.restart || args.allow_references {
-        return Err(refused("a worker takes no --on, --isolate, --restart and --allow-references".into()));
+    let leads_out = args.allow_references || args.pictures.filter.is_some();
+    if args.on.is_some() || args.isolate || args.restart || leads_out {
+        let none = "--on, --isolate, --restart, --allow-references and --filter";
+        return Err(refused(format!("a worker takes no {none}")));
     }
     args.input = root.resolve(&args.input)?;
     args.output = root.resolve_place(&args.output)?;

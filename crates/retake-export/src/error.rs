@@ -549,6 +549,10 @@ pub enum RequestError {
         /// The worker's.
         worker: &'static str,
     },
+    /// A graph of filters may open and write any file, and a worker of another machine touches none outside
+    /// of its root.
+    #[error("takes on other machines run no graph of filters, because a graph may open and write any file")]
+    GraphElsewhere,
     /// Two films of different lengths cannot be compared.
     #[error(
         "{shorter} ends after {frames} frames, but {longer} goes on: frames are paired by index, so both need as many"

@@ -174,6 +174,7 @@ fn wrong_filters_are_refused_in_one_line() {
         ("--filter nosuchfilter", &["--filter", "nosuchfilter"]),
         ("--filter split", &["--filter", "one video"]),
         ("--depth 9", &["--depth", "8 or 10"]),
+        ("--filter hflip --on array:{file}-{index}", &["any file", "--filter"]),
     ] {
         run(filters).refused(2, words);
     }

@@ -47,6 +47,11 @@ fn a_command_for_each_take_makes_the_bytes_that_threads_make() {
         done(encode(&studio, &name("machines"), &flags, &worker));
         assert!(studio.read(&name("threads")) == studio.read(&name("machines")), "{} {goal}", encoder.name);
     }
+    // workers read the film through the same filters
+    let flags = format!("{} {FLOOR} --jobs 2 --scale 160x-2 --denoise light", fast());
+    studio.encode(&format!("film.mkv -o filtered.mkv {flags}"));
+    done(encode(&studio, "elsewhere.mkv", &flags, &worker));
+    assert!(studio.read("filtered.mkv") == studio.read("elsewhere.mkv"), "filtered");
 }
 
 /// A worker that dies costs its take, which is run again; one that dies again and again ends the job, which

@@ -159,6 +159,9 @@ impl Job {
         };
         if request.run_on.is_elsewhere() {
             request.run_on.check()?;
+            if request.filters.graph.is_some() {
+                return Err(RequestError::GraphElsewhere.into());
+            }
         }
         let objects = JobObjects::of(request, &identity, stop)?;
         match &objects {

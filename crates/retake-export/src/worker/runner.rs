@@ -68,6 +68,11 @@ impl TakeRunner {
         Ok(Self { source, encoder, settings, tools, frames, index })
     }
 
+    /// The film as it is read.
+    pub(crate) fn film(&self) -> &FilmInfo {
+        &self.frames.film
+    }
+
     /// The encoder that it runs takes with.
     pub(crate) fn encoder(&self) -> &str {
         &self.encoder

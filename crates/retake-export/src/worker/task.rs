@@ -198,7 +198,11 @@ pub(super) fn open(
         let job = program.to_owned();
         return Err(RequestError::WorkerOfOtherVersion { job, worker: PROGRAM }.into());
     }
-    TakeRunner::open(&root.resolve(job)?, &root.resolve_source(source)?, tools, stop.clone())
+    let runner = TakeRunner::open(&root.resolve(job)?, &root.resolve_source(source)?, tools, stop.clone())?;
+    if runner.film().filters().is_some_and(|filters| filters.graph.is_some()) {
+        return Err(RequestError::GraphElsewhere.into());
+    }
+    Ok(runner)
 }
 
 /// The name of this machine, for people.
