@@ -7,9 +7,14 @@ mod recorded;
 use recorded::{ENCODERS, RecordedFilm, RecordedUnit};
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
-use retake_compression::planner::{Brief, Interval, Objective, Trial, UnitState, floor, plan, predict};
+use retake_compression::planner::{
+    Brief, Interval, Objective, Trial, UnitState, Windows, floor, plan, predict,
+};
+use retake_compression::property::DataRateLimit;
+use retake_compression::rate_limit::{Caps, TimedBytes, fullest, overfull};
 use retake_compression::take::Score;
 use retake_compression::units::FrameRange;
+use std::collections::BTreeMap;
 
 /// A film that was made: its recorded units and their takes.
 struct Made {
@@ -53,11 +58,59 @@ impl Made {
         Brief { objective, scale: self.scale, family: self.family, max_passes: 5, newest_only: false }
     }
 
+    /// When the samples of each unit are decoded, and their shares: at 25 frames a second, all alike.
+    fn samples(&self) -> Vec<Vec<(f64, f64)>> {
+        let mut frame = 0;
+        let mut next = || {
+            frame += 1;
+            f64::from(frame) / 25.0
+        };
+        let of_unit = |unit: &UnitState| {
+            let count = unit.range.len();
+            (0..count).map(|_| (next(), 1.0 / count as f64)).collect()
+        };
+        self.states.iter().map(of_unit).collect()
+    }
+
+    /// The samples of the takes that are shipped.
+    fn shipped(&self, samples: &[Vec<(f64, f64)>], ship: &[usize]) -> Vec<TimedBytes> {
+        let takes = self.states.iter().zip(ship).zip(samples).enumerate();
+        let of_unit =
+            |(unit, ((state, &take), samples)): (usize, ((&UnitState, &usize), &Vec<(f64, f64)>))| {
+                let bytes = state.trials[take].bytes as f64;
+                let sample = |&(seconds, share)| TimedBytes { seconds, bytes: (bytes * share) as u64, unit };
+                samples.iter().map(sample).collect::<Vec<_>>()
+            };
+        takes.flat_map(of_unit).collect()
+    }
+
+    /// The bytes of the fullest two seconds.
+    fn fullest(&self) -> u64 {
+        let newest: Vec<usize> = self.states.iter().map(|unit| unit.trials.len() - 1).collect();
+        let limit = DataRateLimit { bytes: 1_000_000, seconds: 2.0 };
+        let samples = self.shipped(&self.samples(), &newest);
+        (fullest(&samples, &[limit], self.states.len()).into_iter().fold(0.0, f64::max) * 1e6) as u64
+    }
+
     /// Carries on with another objective, as a real job does, and gives what comes of it.
     fn run(&mut self, objective: Objective) -> Came {
+        self.run_within(objective, None)
+    }
+
+    /// The same with a highest rate.
+    fn run_within(&mut self, objective: Objective, limit: Option<DataRateLimit>) -> Came {
         let (brief, mut passes, mut frames) = (self.brief(objective), 1, 0);
+        let samples = self.samples();
+        let mut caps = limit.map(|limit| Caps::new(self.states.len(), limit.bytes as f64 / 50.0));
         let ship = loop {
-            let planned = plan(&brief, &self.states, passes);
+            let broken = |ship: &[usize]| match limit {
+                Some(limit) => overfull(&self.shipped(&samples, ship), &[limit]),
+                None => BTreeMap::new(),
+            };
+            let planned = match &mut caps {
+                Some(caps) => caps.plan_within(&brief, &self.states, passes, broken).0,
+                None => plan(&brief, &self.states, passes),
+            };
             if planned.retakes.is_empty() {
                 break planned.ship;
             }
@@ -141,11 +194,14 @@ struct Coverages {
     size_bytes: Coverage,
     size_mean: Coverage,
     size_worst: Coverage,
+    limit_bytes: Coverage,
+    limit_mean: Coverage,
+    limit_worst: Coverage,
 }
 
 impl Coverages {
-    /// Films of the recorded units, made for several floors, are asked about other floors and sizes, and then
-    /// made for these.
+    /// Films of the recorded units, made for several floors, are asked about other floors, sizes and highest
+    /// rates, and then made for these.
     fn count(&mut self, film: &RecordedFilm, seed: u64) {
         for units in films(film, seed) {
             for made_for in [89.0, 91.0, 93.0, 95.0] {
@@ -169,11 +225,26 @@ impl Coverages {
                     self.size_mean.count(told.mean.unwrap(), came.mean, 1.0);
                     self.size_worst.count(told.worst.unwrap(), came.worst, 1.0);
                 }
+                for times in [0.5, 0.65, 0.8] {
+                    let mut made = Made::of(film, units.clone(), made_for);
+                    let objective = Objective::Floor { floor: made_for, tolerance: 1.0 };
+                    let limit = DataRateLimit { bytes: (made.fullest() as f64 * times) as u64, seconds: 2.0 };
+                    let samples = made.samples();
+                    let a_frame = limit.bytes as f64 / 50.0;
+                    let held: Vec<Vec<bool>> =
+                        made.states.iter().map(|unit| vec![false; unit.trials.len()]).collect();
+                    let windows = Windows { limit, a_frame, samples: &samples, buffer: None, held: &held };
+                    let told = predict(&made.brief(objective), &made.states, Some(windows));
+                    let came = made.run_within(objective, Some(limit));
+                    self.limit_bytes.count(told.bytes, came.bytes, came.bytes);
+                    self.limit_mean.count(told.mean.unwrap(), came.mean, 1.0);
+                    self.limit_worst.count(told.worst.unwrap(), came.worst, 1.0);
+                }
             }
         }
     }
 
-    fn kinds(&self) -> [&Coverage; 7] {
+    fn kinds(&self) -> [&Coverage; 10] {
         [
             &self.floor_bytes,
             &self.floor_mean,
@@ -182,19 +253,25 @@ impl Coverages {
             &self.size_bytes,
             &self.size_mean,
             &self.size_worst,
+            &self.limit_bytes,
+            &self.limit_mean,
+            &self.limit_worst,
         ]
     }
 
     fn print(&self, of: &str) {
         println!(
-            "{of}\n  a floor: bytes {}\n    mean {}\n    worst {}\n    frames {}\n  a size: bytes {}\n    mean {}\n    worst {}",
+            "{of}\n  a floor: bytes {}\n    mean {}\n    worst {}\n    frames {}\n  a size: bytes {}\n    mean {}\n    worst {}\n  a highest rate: bytes {}\n    mean {}\n    worst {}",
             self.floor_bytes,
             self.floor_mean,
             self.floor_worst,
             self.floor_frames,
             self.size_bytes,
             self.size_mean,
-            self.size_worst
+            self.size_worst,
+            self.limit_bytes,
+            self.limit_mean,
+            self.limit_worst
         );
     }
 }

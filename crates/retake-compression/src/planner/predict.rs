@@ -49,6 +49,11 @@ const COMMON_BYTES: f64 = 0.09;
 /// How much the bytes of single takes lie off their curve, in doublings.
 const BYTES_NOISE: f64 = 0.01;
 
+/// Under a highest rate the errors of bytes and of scores count as so many times themselves, because many
+/// units are far coarser than their takes, where byte curves err by more, and the window decides instead of a
+/// score: with these numbers nine in ten intervals of whole films hold there, too.
+const LIMITED: [f64; 2] = [1.6, 0.5];
+
 /// What encoders use of their buffer in a take that it holds down, and how much the bytes of such takes err
 /// besides, in doublings: each one's own, and those of all together. Under limits of 600 and 1200 kb/s x264
 /// used a third to three quarters of it in 24 takes of the reel.
@@ -238,7 +243,8 @@ fn run(
     let mut passes = 1;
     let mut frames = 0;
     let take = |unit: usize, quality: f64, trials: usize| {
-        let draw = number.map(|run| Draw { run, unit: unit as u64, take: trials as u64 });
+        let limited = windows.is_some();
+        let draw = number.map(|run| Draw { run, unit: unit as u64, take: trials as u64, limited });
         let kept = |bytes| windows.map_or(bytes, |windows| windows.kept(numbers[unit], bytes));
         models[numbers[unit]].take(quality, kept, draw)
     };
@@ -331,6 +337,8 @@ struct Draw {
     run: u64,
     unit: u64,
     take: u64,
+    /// Whether a highest rate is kept to.
+    limited: bool,
 }
 
 /// What errs.
@@ -423,11 +431,13 @@ impl Model {
             draw.map_or(0.0, |draw| own * draw.own(error) + common * draw.common(error))
         };
         let of_take = |error| draw.map_or(0.0, |draw| draw.of_take(error));
+        let limited = draw.is_some_and(|draw| draw.limited);
+        let [of_bytes, of_score] = if limited { LIMITED } else { [1.0; 2] };
         let slope = self.bytes.slope_at(quality);
         let away = self.tried.iter().map(|tried| (tried - quality).abs()).fold(f64::INFINITY, f64::min);
         let away = if away.is_finite() { away * slope.abs() } else { 1.0 };
         let log = self.bytes.log_at(quality)
-            + away * error(OWN_BYTES, COMMON_BYTES, Error::Bytes)
+            + away * of_bytes * error(OWN_BYTES, COMMON_BYTES, Error::Bytes)
             + BYTES_NOISE * of_take(Error::BytesOfTake);
         let whole = log.min(50.0).exp2();
         let mut bytes = kept(whole).max(1.0);
@@ -438,7 +448,7 @@ impl Model {
         }
         let knob = quality + coarser + self.noise * of_take(Error::ScoreOfTake);
         let score = self.knobs.as_ref().zip(self.score).map(|(knobs, known)| {
-            let loss = loss_at(knobs, knob, error(OWN, COMMON, Error::Score));
+            let loss = loss_at(knobs, knob, of_score * error(OWN, COMMON, Error::Score));
             Score { value: self.family.score_of(loss, known.ceiling), ..known }
         });
         Trial { quality, bytes: bytes as u64, score }
