@@ -74,14 +74,13 @@ impl Made {
 
     /// The samples of the takes that are shipped.
     fn shipped(&self, samples: &[Vec<(f64, f64)>], ship: &[usize]) -> Vec<TimedBytes> {
-        let takes = self.states.iter().zip(ship).zip(samples).enumerate();
-        let of_unit =
-            |(unit, ((state, &take), samples)): (usize, ((&UnitState, &usize), &Vec<(f64, f64)>))| {
-                let bytes = state.trials[take].bytes as f64;
-                let sample = |&(seconds, share)| TimedBytes { seconds, bytes: (bytes * share) as u64, unit };
-                samples.iter().map(sample).collect::<Vec<_>>()
-            };
-        takes.flat_map(of_unit).collect()
+        let mut all = Vec::new();
+        for (unit, samples) in samples.iter().enumerate() {
+            let bytes = self.states[unit].trials[ship[unit]].bytes as f64;
+            let sample = |&(seconds, share)| TimedBytes { seconds, bytes: (bytes * share) as u64, unit };
+            all.extend(samples.iter().map(sample));
+        }
+        all
     }
 
     /// The bytes of the fullest two seconds.
