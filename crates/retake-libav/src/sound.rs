@@ -185,11 +185,16 @@ impl SoundSettings {
         }
     }
 
+    /// Returns the number of channels: those of the layout, where there is one.
+    pub fn channel_count(&self) -> u32 {
+        self.layout.map_or(self.channels, u64::count_ones)
+    }
+
     /// Returns what is to be appended.
     pub fn source(&self) -> SoundSource {
         self.source.unwrap_or(SoundSource {
             sample_rate: self.sample_rate,
-            channels: self.layout.map_or(self.channels, u64::count_ones),
+            channels: self.channel_count(),
             layout: self.layout.unwrap_or(0),
         })
     }

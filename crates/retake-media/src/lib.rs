@@ -42,7 +42,7 @@ pub use pixel::{
     PixelStorage, PlaneGeometry, Reconciled, WritableBuffer, picture_hash,
 };
 pub use pool::{BufferAge, Clock, FreeBufferObserver, PixelBufferPool, PoolAttributes};
-pub use rational::Rational;
+pub use rational::{Rational, greatest_common_divisor};
 pub use rotation::{Rotation, RotationOptions, rotate};
 pub use sample::{Sample, SampleKind};
 pub use sample_buffer::{SampleAttachments, SampleBuffer};

@@ -36,10 +36,8 @@ impl Rational {
         if !self.is_positive() {
             return self;
         }
-        let (mut divisor, mut rest) = (self.num, self.den);
-        while rest != 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
+        // no divisor of a number is greater than the number
+        let divisor = greatest_common_divisor(self.num as i128, self.den as i128) as i32;
         Self { num: self.num / divisor, den: self.den / divisor }
     }
 
@@ -47,6 +45,14 @@ impl Rational {
     pub const fn inverse(self) -> Self {
         Self { num: self.den, den: self.num }
     }
+}
+
+/// Returns the greatest number that divides both; 1 for two zeros. Neither may be negative.
+pub const fn greatest_common_divisor(mut a: i128, mut b: i128) -> i128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    if a == 0 { 1 } else { a }
 }
 
 impl fmt::Display for Rational {

@@ -1,5 +1,6 @@
 //! Exact times, with the arithmetic of media time stamps.
 
+use crate::rational::greatest_common_divisor;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
@@ -172,7 +173,7 @@ impl Time {
             return Self::POSITIVE_INFINITY;
         }
         let (a, b, c) = (i128::from(self.timescale), i128::from(step.timescale), i128::from(time.timescale));
-        let common = a / gcd(a, b) * b;
+        let common = a / greatest_common_divisor(a, b) * b;
         let (start, width) = (i128::from(self.value) * (common / a), i128::from(step.value) * (common / b));
         // no product has more than 126 bits, because a value has 63, and two timescales have 62
         let steps = (i128::from(time.value) * common - start * c).div_euclid(width * c) + 1;
@@ -214,7 +215,7 @@ impl Time {
         };
         let flags = (self.flags | other.flags) & ROUNDED;
         let (a, b) = (i128::from(self.timescale), i128::from(other.timescale));
-        let common = a / gcd(a, b) * b;
+        let common = a / greatest_common_divisor(a, b) * b;
         let sum =
             i128::from(self.value) * (common / a) + i128::from(sign) * i128::from(other.value) * (common / b);
         let scale = i32::try_from(common).unwrap_or(i32::MAX);
@@ -266,10 +267,6 @@ enum Class {
     Indefinite,
     PositiveInfinity,
     Invalid,
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn round_div(numerator: i128, denominator: i128) -> i128 {

@@ -1,7 +1,7 @@
 //! Filters of pictures: what is shipped is what `ffmpeg` makes of the source by the same filters, whatever
 //! machines, kills and passes come between.
 
-use crate::common::{RECORDS, Studio, fast, ffmpeg, frame_times, picture_hashes, probe};
+use crate::common::{self, RECORDS, Studio, fast, frame_times, picture_hashes, probe};
 use serde_json::Value;
 use std::path::Path;
 
@@ -11,13 +11,7 @@ fn psnr(studio: &Studio, film: &str, source: &str, filters: &str) -> Vec<f64> {
     let graph = format!(
         "[1:v]{filters},settb=1/24,setpts=N[b];[0:v]settb=1/24,setpts=N[a];[a][b]psnr=stats_file=-:shortest=0"
     );
-    let out = ffmpeg(&studio.path("."), &format!("-i {film} -i {source} -lavfi {graph} -f null -"));
-    let text = String::from_utf8(out).unwrap();
-    let value = |line: &str| {
-        let value = line.split("psnr_avg:").nth(1)?.split(' ').next()?;
-        Some(if value == "inf" { 100.0 } else { value.parse().unwrap() })
-    };
-    text.lines().filter_map(value).collect()
+    common::psnr(&studio.path("."), film, source, &graph)
 }
 
 fn video(film: &Path, entries: &str) -> String {

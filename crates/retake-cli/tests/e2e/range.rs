@@ -1,7 +1,7 @@
 //! `--from` and `--to` make a film of a part of the source: exactly its frames, and all other tracks cut
 //! where they are.
 
-use crate::common::{Studio, fast, ffmpeg, frame_times, picture_hashes, probe};
+use crate::common::{self, Studio, fast, ffmpeg, frame_times, picture_hashes, probe};
 use std::fs;
 use std::path::Path;
 
@@ -11,13 +11,7 @@ fn psnr(studio: &Studio, film: &str, first: usize, end: usize) -> Vec<f64> {
     let graph = format!(
         "[1:v]trim=start_frame={first}:end_frame={end},setpts=N/24/TB[b];[0:v]setpts=N/24/TB[a];[a][b]psnr=stats_file=-"
     );
-    let out = ffmpeg(&studio.path("."), &format!("-i {film} -i film.mkv -lavfi {graph} -f null -"));
-    let text = String::from_utf8(out).unwrap();
-    let value = |line: &str| {
-        let value = line.split("psnr_avg:").nth(1)?.split(' ').next()?;
-        Some(if value == "inf" { 100.0 } else { value.parse().unwrap() })
-    };
-    text.lines().filter_map(value).collect()
+    common::psnr(&studio.path("."), film, "film.mkv", &graph)
 }
 
 /// The sound of a film from time 0 on, one channel at 48 kHz, as `ffmpeg` gives it to a player.

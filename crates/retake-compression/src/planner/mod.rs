@@ -135,6 +135,24 @@ pub fn plan(brief: &Brief, units: &[UnitState], passes: u32) -> Plan {
     bounded(brief, units, Bounds::default(), passes)
 }
 
+/// Plans the first pass of a job that follows an earlier one, whose takes count as its first. As [`plan`],
+/// but a unit is encoded again, too, if the take that would be shipped cannot be: `held` tells that of a unit
+/// and one of its takes. Retakes are in the order of units.
+pub fn plan_again(brief: &Brief, units: &[UnitState], held: impl Fn(usize, usize) -> bool) -> Plan {
+    let mut plan = plan(brief, units, 1);
+    let mut wanted = vec![false; units.len()];
+    plan.retakes.iter().for_each(|retake| wanted[retake.unit] = true);
+    let missing = (0..units.len()).filter(|&unit| !wanted[unit] && held(unit, plan.ship[unit]));
+    let again = |unit: usize| {
+        let quality = units[unit].trials[plan.ship[unit]].quality;
+        Retake { unit, quality, reason: Reason::Cap }
+    };
+    let more: Vec<Retake> = missing.map(again).collect();
+    plan.retakes.extend(more);
+    plan.retakes.sort_by_key(|retake| retake.unit);
+    plan
+}
+
 /// Bounds of the quality that each unit may have, for every unit or, where a list is empty, for none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bounds<'a> {

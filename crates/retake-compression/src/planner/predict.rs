@@ -12,7 +12,7 @@
 
 use super::bytes::ByteCurve;
 use super::curve::{Point, Posterior};
-use super::{Brief, Objective, Plan, Trial, UnitState, plan};
+use super::{Brief, Objective, Plan, Retake, Trial, UnitState, plan, plan_again};
 use crate::encoder::RateLimit;
 use crate::property::DataRateLimit;
 use crate::rate_limit::{Caps, TimedBytes, held, overfull};
@@ -250,20 +250,16 @@ fn run(
     };
     // as a job begins that follows an earlier one: what it wants first, before it knows windows
     if let Some(windows) = windows.filter(|windows| windows.held.iter().flatten().any(|held| *held)) {
-        let planned = plan(brief, &units, passes);
+        let planned = plan_again(brief, &units, |unit, take| windows.held[numbers[unit]][take]);
+        let all = had.clone();
         for (unit, state) in units.iter_mut().enumerate() {
-            let UnitState { range, trials } = state;
-            let held = &windows.held[numbers[unit]];
-            let (ship, had_all) = (planned.ship[unit], trials.len());
-            let wanted = planned.retakes.iter().find(|retake| retake.unit == unit).map(|it| it.quality);
-            let wanted = wanted.or_else(|| held[ship].then(|| trials[ship].quality));
-            let mut held = held.iter();
-            trials.retain(|_| held.next() == Some(&false));
-            had[unit] = trials.len();
-            if let Some(quality) = wanted {
-                trials.push(take(unit, quality, had_all));
-                frames += range.len();
-            }
+            let mut held = windows.held[numbers[unit]].iter();
+            state.trials.retain(|_| held.next() == Some(&false));
+            had[unit] = state.trials.len();
+        }
+        for Retake { unit, quality, .. } in planned.retakes {
+            units[unit].trials.push(take(unit, quality, all[unit]));
+            frames += units[unit].range.len();
         }
         passes += 1;
     }

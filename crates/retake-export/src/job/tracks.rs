@@ -50,6 +50,14 @@ impl fmt::Display for TrackSelector {
     }
 }
 
+/// Writes what [`selected`] reads.
+pub(crate) fn with_selector(tracks: &TrackSelector, how: impl fmt::Display) -> String {
+    match tracks {
+        TrackSelector::All => how.to_string(),
+        tracks => format!("{tracks}={how}"),
+    }
+}
+
 /// Reads `[WHICH=]HOW`, where WHICH is a number or a language. `None` where WHICH is neither.
 pub(crate) fn selected(text: &str) -> Option<(TrackSelector, &str)> {
     let Some((which, how)) = text.split_once('=') else { return Some((TrackSelector::All, text)) };
@@ -97,8 +105,7 @@ impl SubtitleRule {
 
 impl fmt::Display for SubtitleRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = if self.keep { "copy" } else { "none" };
-        if self.tracks == TrackSelector::All { f.write_str(how) } else { write!(f, "{}={how}", self.tracks) }
+        f.write_str(&with_selector(&self.tracks, if self.keep { "copy" } else { "none" }))
     }
 }
 

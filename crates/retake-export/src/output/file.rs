@@ -130,19 +130,14 @@ impl<'a> Sounds<'a> {
             results.extend(feeders.into_iter().map(|feeder| feeder.join().unwrap_or_else(panicked)));
             results
         });
-        let (mut notes, mut failure) = (Vec::new(), None);
+        let (mut notes, mut failures) = (Vec::new(), Vec::new());
         for result in results {
             match result {
                 Ok(told) => notes.extend(told),
-                // who was stopped for the sake of another says nothing
-                Err(ExportError::Stopped) => failure = failure.or(Some(ExportError::Stopped)),
-                Err(error) => {
-                    if !matches!(failure, Some(ref first) if !matches!(first, ExportError::Stopped)) {
-                        failure = Some(error);
-                    }
-                }
+                Err(error) => failures.push(error),
             }
         }
-        failure.map_or(Ok(notes), Err)
+        // who was stopped for the sake of another says nothing
+        failures.into_iter().min_by_key(ExportError::is_consequence).map_or(Ok(notes), Err)
     }
 }

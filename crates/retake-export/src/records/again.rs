@@ -15,7 +15,7 @@ use crate::passes::{Unit, reasons};
 use crate::take::finished::FinishedTake;
 use crate::take::identity::retake;
 use retake_compression::encoder::EncoderSettings;
-use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake};
+use retake_compression::planner::{self, Brief, Objective, Reason};
 use retake_compression::take::TakeDescription;
 use retake_compression::units::FrameRange;
 use std::collections::BTreeMap;
@@ -47,14 +47,7 @@ impl Again {
         if !records.joins(job)? {
             under.held.iter_mut().for_each(|unit| unit.fill(true));
         }
-        let mut plan = planner::plan(brief, &under.states, 1);
-        let missing = |plan: &Plan, unit| plan.retakes.iter().all(|retake| retake.unit != unit);
-        for (unit, &ship) in plan.ship.iter().enumerate() {
-            if under.held[unit][ship] && missing(&plan, unit) {
-                let quality = under.states[unit].trials[ship].quality;
-                plan.retakes.push(Retake { unit, quality, reason: Reason::Cap });
-            }
-        }
+        let plan = planner::plan_again(brief, &under.states, |unit, take| under.held[unit][take]);
         let mut again = Self {
             wanted: BTreeMap::new(),
             retakes: plan.retakes.iter().map(|it| (records.units[it.unit].range.start, it.reason)).collect(),

@@ -7,7 +7,7 @@ use crate::error::ExportError;
 use crate::stop::StopFlag;
 use retake_asset::{MediaSample, SoundSamples};
 use retake_libav::{Container, FilmInfo, TrackInfo};
-use retake_media::{AudioFormat, Time};
+use retake_media::{AudioFormat, Time, greatest_common_divisor};
 
 /// Gives out the samples of a track that is encoded. The encoder runs on the thread that asks, so that its
 /// bytes depend on nothing else.
@@ -105,18 +105,12 @@ pub(crate) fn lead(container: Container, format: &AudioFormat) -> (u32, Time) {
         return (0, Time::ZERO);
     }
     let rate = u64::from(format.sample_rate);
-    let step = rate / greatest_common_divisor(rate, 1000);
+    // no divisor of a number is greater than the number
+    let step = rate / greatest_common_divisor(rate.into(), 1000) as u64;
     let all = u64::from(format.priming).div_ceil(step).saturating_mul(step);
     let lead = all - u64::from(format.priming);
     let late = Time::new((all * 1000 / rate) as i64, 1000);
     (u32::try_from(lead).unwrap_or(0), late)
-}
-
-fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
 }
 
 #[cfg(test)]

@@ -39,6 +39,16 @@ pub(crate) enum Becomes {
     Encoded(SoundEncoding),
 }
 
+impl Becomes {
+    /// How it is encoded, if it is.
+    pub(crate) fn encoding(&self) -> Option<&SoundEncoding> {
+        match self {
+            Self::Encoded(encoding) => Some(encoding),
+            Self::Copied | Self::LeftOut => None,
+        }
+    }
+}
+
 /// How a track is decoded, and encoded again.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SoundEncoding {
@@ -99,10 +109,7 @@ impl SoundPlan {
 
     /// The tracks that are encoded, in the order of the source.
     pub(crate) fn encoded(&self) -> impl Iterator<Item = (&TrackInfo, &SoundEncoding)> {
-        self.tracks.iter().filter_map(|planned| match &planned.becomes {
-            Becomes::Encoded(encoding) => Some((&planned.track, encoding)),
-            Becomes::Copied | Becomes::LeftOut => None,
-        })
+        self.tracks.iter().filter_map(|planned| Some((&planned.track, planned.becomes.encoding()?)))
     }
 
     /// What becomes of a track; a copy, if it is none of sound.
@@ -134,7 +141,7 @@ impl SoundPlan {
             Becomes::Copied => None,
             Becomes::LeftOut => Some(0),
             Becomes::Encoded(SoundEncoding { settings, .. }) => {
-                let channels = settings.layout.map_or(settings.channels, u64::count_ones);
+                let channels = settings.channel_count();
                 let bits = settings.bit_depth.unwrap_or(16);
                 let plain = f64::from(settings.sample_rate) * f64::from(channels) * f64::from(bits);
                 let rate = match settings.codec {
@@ -170,7 +177,7 @@ impl SoundPlan {
                     summary.codec = Some(settings.codec.name().to_owned());
                     summary.bit_rate = Some(settings.bit_rate).filter(|rate| *rate > 0);
                     summary.sample_rate = Some(settings.sample_rate);
-                    summary.channels = Some(settings.layout.map_or(settings.channels, u64::count_ones));
+                    summary.channels = Some(settings.channel_count());
                     summary.level = levels.get(&planned.track.index).copied().flatten();
                 }
             }
@@ -217,7 +224,7 @@ fn encoding(
     for settings in candidates(wanted, track, source) {
         match SoundEncoder::open(&settings) {
             Ok(_) => {
-                let channels = settings.layout.map_or(settings.channels, u64::count_ones);
+                let channels = settings.channel_count();
                 let mut pcm = plain;
                 pcm.sample_rate = Some(settings.sample_rate);
                 (pcm.channels, pcm.layout) = (Some(settings.channels), settings.layout);

@@ -1,6 +1,6 @@
 //! What can be asked for of the sound, as values that check themselves.
 
-use crate::job::tracks::{TrackSelector, rule_for, selected};
+use crate::job::tracks::{TrackSelector, rule_for, selected, with_selector};
 use retake_asset::SoundCodec;
 use retake_libav::TrackInfo;
 use std::fmt;
@@ -215,11 +215,7 @@ impl AudioRequest {
         if self.rules.iter().all(|rule| rule.choice == AudioChoice::Copy) {
             return Vec::new();
         }
-        let words = |AudioRule { tracks, choice }: &AudioRule| match tracks {
-            TrackSelector::All => choice.to_string(),
-            tracks => format!("{tracks}={choice}"),
-        };
-        self.rules.iter().map(words).collect()
+        self.rules.iter().map(|rule| with_selector(&rule.tracks, rule.choice)).collect()
     }
 
     /// What can be refused before any file is looked at.

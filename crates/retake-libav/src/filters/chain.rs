@@ -5,7 +5,7 @@ use super::{
     Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, PictureFilters, Scale, ToneMap, Turn,
 };
 use crate::film::VideoTrack;
-use retake_media::{PixelFormat, Range, Rational};
+use retake_media::{PixelFormat, Range, Rational, greatest_common_divisor};
 
 /// The steps of a chain, each in FFmpeg's words.
 pub(super) type Chain = Vec<(FilterStep, String)>;
@@ -231,8 +231,8 @@ fn scaled(scale: Scale, from: Shape) -> Result<Shape, FilterError> {
     let aspect = match keeps_pixels {
         true => from.aspect,
         false => fraction(
-            u128::from(width * to_height) * u128::from(num),
-            u128::from(height * to_width) * u128::from(den),
+            i128::from(width * to_height) * i128::from(num),
+            i128::from(height * to_width) * i128::from(den),
         ),
     };
     // `SIZES` fit.
@@ -240,15 +240,12 @@ fn scaled(scale: Scale, from: Shape) -> Result<Shape, FilterError> {
 }
 
 /// Returns a fraction in the smallest numbers that it, or one near it, has.
-fn fraction(num: u128, den: u128) -> Rational {
-    let (mut a, mut b) = (num, den);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    let (mut num, mut den) = (num / a.max(1), den / a.max(1));
+fn fraction(num: i128, den: i128) -> Rational {
+    let common = greatest_common_divisor(num, den);
+    let (mut num, mut den) = (num / common, den / common);
     // Containers and codecs have 16 bits for each.
     while num > 0xffff || den > 0xffff {
-        (num, den) = (num.div_ceil(2), den.div_ceil(2));
+        (num, den) = ((num + 1) / 2, (den + 1) / 2);
     }
     Rational::new(num as i32, den as i32).reduced()
 }

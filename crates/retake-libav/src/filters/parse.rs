@@ -73,11 +73,7 @@ impl FromStr for FrameRate {
 
     fn from_str(text: &str) -> Result<Self, FilterValueError> {
         let wrong = FilterValueError("a number above 0 and up to 1000: 25, 23.976 or 30000/1001");
-        let whole = |text: &str| {
-            let digits =
-                !text.is_empty() && text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse::<i32>().ok().filter(|_| digits).ok_or(wrong)
-        };
+        let whole = |text: &str| number::<i32>(text, 9).ok_or(wrong);
         let rate = match (text.split_once('/'), text.split_once('.')) {
             (Some((num, den)), _) => Rational::new(whole(num)?, whole(den)?),
             // These are known by what is left of their digits.
@@ -102,10 +98,15 @@ impl fmt::Display for FrameRate {
     }
 }
 
-/// A number without a sign or anything else about it.
-fn number(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.len() < 7 && text.bytes().all(|byte| byte.is_ascii_digit());
+/// A number of at most so many digits, without a sign or anything else about it.
+fn number<T: FromStr>(text: &str, most: usize) -> Option<T> {
+    let digits = (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
+}
+
+/// A length in samples, or a place.
+fn samples(text: &str) -> Option<u32> {
+    number(text, 6)
 }
 
 impl FromStr for Crop {
@@ -115,7 +116,7 @@ impl FromStr for Crop {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let numbers: Option<Vec<u32>> = text.split(':').map(number).collect();
+        let numbers: Option<Vec<u32>> = text.split(':').map(samples).collect();
         match numbers.as_deref() {
             Some(&[width, height, x, y]) if width > 0 && height > 0 => {
                 Ok(Self::Area(CropArea { width, height, x, y }))
@@ -142,7 +143,7 @@ impl FromStr for Scale {
             "1080p, 1280x-2, -2x720, 1280x720 or fit:1280x720, with even numbers from 16 to 16384",
         );
         let side = |text: &str| {
-            let even = number(text).filter(|side| side % 2 == 0 && SIZES.contains(&u64::from(*side)));
+            let even = samples(text).filter(|side| side % 2 == 0 && SIZES.contains(&u64::from(*side)));
             even.ok_or(WRONG)
         };
         if let Some(rows) = text.strip_suffix('p') {

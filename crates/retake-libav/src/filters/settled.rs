@@ -10,6 +10,7 @@ use crate::finding::{Finding, FindingKind};
 use crate::probe::{colour, fields};
 use retake_media::{
     ChromaSubsampling, Fields, PixelBuffer, PixelBufferAttributes, PixelFormat, Rational, WritableBuffer,
+    greatest_common_divisor,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ const TRIED: i64 = 64;
 
 /// The finest clock that is made for frames whose times are no ticks of the film: that of 48 kHz sound and
 /// frames of 1/1001 s together has 48,048,000 ticks a second.
-const FINEST: i64 = 100_000_000;
+const FINEST: i128 = 100_000_000;
 
 /// Filters of one film, settled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,15 +169,9 @@ fn clock(film: &VideoTrack, output: GraphOutput) -> Rational {
     let rate = output.frame_rate.map(Rational::reduced).filter(|rate| *rate != film.frame_rate.reduced());
     let Some(rate) = rate else { return film.time_base };
     // The greatest fraction of a second of which both are multiples.
-    let greatest = |mut a: i64, mut b: i64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a.max(1)
-    };
-    let (a, b, c, d) = (i64::from(ticks.num), i64::from(ticks.den), i64::from(rate.den), i64::from(rate.num));
-    let (num, den) = (greatest(a * d, c * b), b * d);
-    let common = greatest(num, den);
+    let [a, b, c, d] = [ticks.num, ticks.den, rate.den, rate.num].map(i128::from);
+    let (num, den) = (greatest_common_divisor(a * d, c * b), b * d);
+    let common = greatest_common_divisor(num, den);
     let (num, den) = (num / common, den / common);
     match (i32::try_from(num), i32::try_from(den)) {
         (Ok(num), Ok(short)) if den <= FINEST => Rational::new(num, short),

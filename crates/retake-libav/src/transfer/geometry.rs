@@ -3,7 +3,7 @@
 use super::view::Rect;
 use retake_media::{
     CleanAperture, PixelBuffer, PixelFormat, Rational, ScalingMode, TransferError, TransferOptions,
-    WritableBuffer,
+    WritableBuffer, greatest_common_divisor,
 };
 
 /// The part of the source that is shown, and the part of the destination that shows it.
@@ -139,11 +139,9 @@ fn times(a: Rational, b: Rational) -> Rational {
 
 /// Returns the fraction in lowest terms, and in as many bits as there are.
 fn reduced(num: u64, den: u64) -> Rational {
-    let (mut a, mut b) = (num, den);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    let (mut num, mut den) = (num / a.max(1), den / a.max(1));
+    // no divisor of a number is greater than the number
+    let common = greatest_common_divisor(num.into(), den.into()) as u64;
+    let (mut num, mut den) = (num / common, den / common);
     while num > i32::MAX as u64 || den > i32::MAX as u64 {
         (num, den) = (num / 2, den / 2);
     }

@@ -8,7 +8,9 @@ mod run;
 
 pub(crate) use film::{FRAMES, RECORDS, Studio, ffmpeg};
 pub(crate) use gst::Seen;
-pub(crate) use probe::{between, frame_times, fullest, packet_hashes, picture_hashes, probe, video_bytes};
+pub(crate) use probe::{
+    between, frame_times, fullest, packet_hashes, picture_hashes, probe, psnr, video_bytes,
+};
 pub(crate) use processes::signal;
 #[cfg(target_os = "linux")]
 pub(crate) use processes::{until, workers_of};

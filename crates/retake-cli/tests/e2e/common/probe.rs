@@ -78,3 +78,15 @@ pub(crate) fn frame_times(film: &Path) -> (Vec<i64>, (i64, i64)) {
 pub(crate) fn between(what: &str, value: f64, least: f64, most: f64) {
     assert!((least..=most).contains(&value), "{what}: {value} is not within {least} and {most}");
 }
+
+/// The PSNR of each pair of pictures that a graph of `ffmpeg` gives to its filter `psnr`. Input 0 is the
+/// film, input 1 its source; the graph ends with `psnr=stats_file=-` and whatever options that has.
+pub(crate) fn psnr(folder: &Path, film: &str, source: &str, graph: &str) -> Vec<f64> {
+    let out = super::ffmpeg(folder, &format!("-i {film} -i {source} -lavfi {graph} -f null -"));
+    let text = String::from_utf8(out).unwrap();
+    let value = |line: &str| {
+        let value = line.split("psnr_avg:").nth(1)?.split(' ').next()?;
+        Some(if value == "inf" { 100.0 } else { value.parse().unwrap() })
+    };
+    text.lines().filter_map(value).collect()
+}

@@ -82,10 +82,7 @@ impl<'a> Sounds<'a> {
             );
             return Ok(None);
         }
-        let encoding = |track: &TrackInfo| match plan.becomes(track.index) {
-            Becomes::Encoded(encoding) => Some(encoding),
-            Becomes::Copied | Becomes::LeftOut => None,
-        };
+        let encoding = |track: &TrackInfo| plan.becomes(track.index).encoding();
         let copied = |tracks: &[&TrackInfo]| -> Vec<u32> {
             let copied = tracks.iter().filter(|track| encoding(track).is_none());
             copied.map(|track| track.index).collect()
