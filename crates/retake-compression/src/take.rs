@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// This is the version of [`TakeDescription`]'s meaning. It must be raised whenever equal descriptions could
 /// give other bytes than before.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A description holds everything that determines a take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,10 @@ pub struct Look {
     pub aim: f64,
     /// The fast preset of the look.
     pub preset: String,
+    /// What is added to the quality that the look suggests, because looks at other units of the film were off
+    /// by as much.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offset: f64,
 }
 
 /// A measure tells how a take is scored.

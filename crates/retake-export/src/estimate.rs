@@ -212,7 +212,7 @@ fn by_samples(job: &Job, parts: Parts, stop: &StopFlag) -> Result<LengthEstimate
             Ok::<_, ExportError>(take)
         };
         let range = FrameRange::new(first, first + frames.len() as u64);
-        let mut take = encode(OpenTake::from(first_take(job, range)))?;
+        let mut take = encode(OpenTake::from(first_take(job, range, 0.0)))?;
         let mut points = Vec::new();
         // as the export would, where the first take misses what is wanted
         for _ in 0..MOST_RETAKES {
@@ -250,7 +250,7 @@ fn next_quality(job: &Job, points: &[Point]) -> Option<f64> {
         return None;
     }
     let scale = job.request.encoder.info().quality;
-    let quality = scale.snap(job.family.quality_for(retake_aim(floor, tolerance), points, None));
+    let quality = scale.snap(job.family.quality_for(retake_aim(floor, tolerance), points));
     points.iter().all(|point| (point.quality - quality).abs() >= scale.step).then_some(quality)
 }
 

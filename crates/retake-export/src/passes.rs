@@ -20,12 +20,12 @@ use crate::take::dispatch::{Dispatch, Progress, Supply};
 use crate::take::executor::{Executor, TakeRequest, Ticket};
 use crate::take::finished::FinishedTake;
 use crate::take::identity::{OpenTake, first_take, open_take, retake};
+use crate::take::memory::FilmMemory;
 use crate::take::store::TakeStore;
 use crate::take::threads::ThreadExecutor;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use retake_compression::planner::{self, Brief, Objective, Plan, Reason, Retake, UnitState};
 use retake_compression::rate_limit::Caps;
-use retake_compression::take::TakeDescription;
 use retake_compression::units::FrameRange;
 use retake_libav::FrameIndex;
 use std::collections::BTreeMap;
@@ -143,7 +143,7 @@ impl<'j> Passes<'_, 'j> {
         let (sender, supply) = unbounded();
         for (unit, &take) in units.iter().zip(ship).filter(|(unit, take)| unit.takes[**take].recalled) {
             let description = unit.takes[take].take.description.clone();
-            self.supply(&sender, TakeRequest { ticket: Ticket(unit.range.start), description });
+            let _ = sender.send(self.supplied(TakeRequest { ticket: Ticket(unit.range.start), description }));
         }
         drop(sender);
         if supply.is_empty() {
@@ -205,19 +205,19 @@ impl<'j> Passes<'_, 'j> {
         });
         let reason = again.map_or(WHOLE_FILM, |again| &again.reason).to_owned();
         (self.tell)(Event::PassStarted { pass, takes: None, frames: None, reason });
-        let (sender, supply) = unbounded();
+        // takes of an earlier job tell more than others of the film
+        let memory = FilmMemory::new(self.job, again.is_none());
         let load = Load::default();
-        for &range in &map.units {
+        let (sender, supply) = unbounded();
+        for (number, &range) in map.units.iter().enumerate() {
             load.given.fetch_add(1, Ordering::Relaxed);
-            self.supply(
-                &sender,
-                TakeRequest { ticket: Ticket(range.start), description: self.first_take(again, range) },
-            );
+            self.supply_first(&sender, &memory, again, number, range);
         }
         let (map, takes) = thread::scope(|scope| {
             let scout = || {
-                let scouted =
-                    catch_unwind(AssertUnwindSafe(|| self.scout(journal, map, sender, &load, again)));
+                let scouted = catch_unwind(AssertUnwindSafe(|| {
+                    self.scout(journal, map, sender, &load, &memory, again)
+                }));
                 let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
                 scouted.unwrap_or_else(panicked).inspect_err(|_| self.stop.raise())
             };
@@ -225,8 +225,9 @@ impl<'j> Passes<'_, 'j> {
             let scout = scout
                 .map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
             let takes = self.dispatch().run(&supply, &mut |progress| {
-                if let Progress::Made(_) | Progress::Kept(_) = progress {
+                if let Progress::Made(take) | Progress::Kept(take) = progress {
                     load.done.fetch_add(1, Ordering::Relaxed);
+                    memory.finished(take);
                 }
                 self.tell_progress(pass, &progress);
             });
@@ -245,12 +246,17 @@ impl<'j> Passes<'_, 'j> {
         // a kept take that ends elsewhere than its unit was none of this job's, and the unit is still to be
         // made
         let (sender, supply) = unbounded();
-        for &range in map.units.iter().filter(|range| !by_range.contains_key(&(range.start, range.end))) {
-            let description = self.first_take(again, range);
-            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
+        let made = |range: &FrameRange| by_range.contains_key(&(range.start, range.end));
+        for (number, &range) in map.units.iter().enumerate().filter(|(_, range)| !made(range)) {
+            self.supply_first(&sender, &memory, again, number, range);
         }
         drop(sender);
-        let more = self.dispatch().run(&supply, &mut |progress| self.tell_progress(pass, &progress))?;
+        let more = self.dispatch().run(&supply, &mut |progress| {
+            if let Progress::Made(take) | Progress::Kept(take) = progress {
+                memory.finished(take);
+            }
+            self.tell_progress(pass, &progress);
+        })?;
         by_range
             .extend(more.into_iter().map(|take| ((take.record.range.start, take.record.range.end), take)));
         let mut units = Vec::with_capacity(map.units.len());
@@ -263,13 +269,14 @@ impl<'j> Passes<'_, 'j> {
     }
 
     /// Decodes what of the film is not known, and supplies the takes of its units. Their supply ends with it.
-    fn scout(
-        &self,
+    fn scout<'s>(
+        &'s self,
         journal: Journal,
         map: FilmMap,
-        supply: Sender<Supply>,
-        load: &Load,
-        again: Option<&Again>,
+        supply: Sender<Supply<'s>>,
+        load: &'s Load,
+        memory: &'s FilmMemory<'_>,
+        again: Option<&'s Again>,
     ) -> Result<FilmMap, ExportError> {
         if map.complete {
             return Ok(map);
@@ -290,7 +297,7 @@ impl<'j> Passes<'_, 'j> {
             map,
             stop: self.stop,
         };
-        let map = scout.run(&mut FirstPass { passes: self, supply, open: None, load, again })?;
+        let map = scout.run(&mut FirstPass { passes: self, supply, open: None, load, memory, again })?;
         if let Workers::Threads(threads) = self.workers {
             threads.source().learn(map.index.clone());
         }
@@ -316,7 +323,7 @@ impl<'j> Passes<'_, 'j> {
         for wanted in retakes {
             let range = units[wanted.unit].range;
             let description = retake(self.job, range, wanted.quality);
-            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
+            let _ = sender.send(self.supplied(TakeRequest { ticket: Ticket(range.start), description }));
         }
         drop(sender);
         let mut by_start = self.by_start(pass, &supply)?;
@@ -337,23 +344,37 @@ impl<'j> Passes<'_, 'j> {
     fn by_start(
         &self,
         pass: u32,
-        supply: &Receiver<Supply>,
+        supply: &Receiver<Supply<'_>>,
     ) -> Result<BTreeMap<u64, FinishedTake>, ExportError> {
         let takes = self.dispatch().run(supply, &mut |progress| self.tell_progress(pass, &progress))?;
         Ok(takes.into_iter().map(|take| (take.record.range.start, take)).collect())
     }
 
-    /// The take that covers a unit first: the one that the records of an earlier job suggest.
-    fn first_take(&self, again: Option<&Again>, range: FrameRange) -> TakeDescription {
+    /// Has the first take of a unit run when the units that it learns from are finished. It is the one that
+    /// the records of an earlier job suggest, where they know the unit.
+    fn supply_first<'s>(
+        &'s self,
+        sender: &Sender<Supply<'s>>,
+        memory: &'s FilmMemory<'_>,
+        again: Option<&'s Again>,
+        number: usize,
+        range: FrameRange,
+    ) {
+        memory.begun(number, range.start);
         let known = again.and_then(|again| again.first(range.start)).filter(|known| known.range == range);
-        known.cloned().unwrap_or_else(|| first_take(self.job, range))
+        let describe = move || {
+            let offset = memory.offset(number)?;
+            let description = known.cloned().unwrap_or_else(|| first_take(self.job, range, offset));
+            Some(self.supplied(TakeRequest { ticket: Ticket(range.start), description }))
+        };
+        // the receiver is only gone where everything has failed
+        let _ = sender.send(describe().unwrap_or_else(|| Supply::Later(Box::new(describe))));
     }
 
-    /// Has a take run, unless an earlier run finished exactly this one.
-    fn supply(&self, sender: &Sender<Supply>, request: TakeRequest) {
+    /// A take to run, unless an earlier run finished exactly this one.
+    fn supplied<'s>(&self, request: TakeRequest) -> Supply<'s> {
         let kept = self.store.get(&request.description).map(|kept| Supply::Kept(Box::new(kept)));
-        // the receiver is only gone where everything has failed
-        let _ = sender.send(kept.unwrap_or_else(|| Supply::Take(Box::new(request))));
+        kept.unwrap_or_else(|| Supply::Take(Box::new(request)))
     }
 
     fn dispatch(&self) -> Dispatch<'_> {
@@ -412,7 +433,8 @@ impl Load {
 struct FirstPass<'a> {
     passes: &'a Passes<'a, 'a>,
     load: &'a Load,
-    supply: Sender<Supply>,
+    memory: &'a FilmMemory<'a>,
+    supply: Sender<Supply<'a>>,
     /// Where the frames of the unit go that is being decoded, if anybody wants them.
     open: Option<Sender<Option<ScoutedFrame>>>,
     again: Option<&'a Again>,
@@ -423,11 +445,14 @@ impl Scouted for FirstPass<'_> {
         (self.passes.tell)(Event::Indexed { frames });
     }
 
-    fn begin(&mut self, start: u64, end: Option<u64>) {
-        let Workers::Threads(threads) = self.passes.workers else { return };
+    fn begin(&mut self, number: usize, start: u64, end: Option<u64>) -> bool {
+        let Workers::Threads(threads) = self.passes.workers else { return false };
+        // a unit that learns from one whose frames were not handed on is made like that one, after it
+        let Some(offset) = self.memory.wait_for_offset(number, self.passes.stop) else { return false };
+        self.memory.begun(number, start);
         self.load.given.fetch_add(1, Ordering::Relaxed);
         let known = self.again.and_then(|again| again.first(start)).cloned();
-        let take = known.map_or_else(|| open_take(self.passes.job, start, end), OpenTake::from);
+        let take = known.map_or_else(|| open_take(self.passes.job, start, end, offset), OpenTake::from);
         let ticket = Ticket(start);
         let supply = match self.passes.store.find(take.known()) {
             Some(kept) => Supply::Kept(Box::new(kept)),
@@ -437,6 +462,7 @@ impl Scouted for FirstPass<'_> {
             }
         };
         let _ = self.supply.send(supply);
+        true
     }
 
     fn frame(&mut self, frame: ScoutedFrame) {
@@ -452,14 +478,13 @@ impl Scouted for FirstPass<'_> {
         }
     }
 
-    fn written(&mut self, units: &[FrameRange], index: &FrameIndex) {
+    fn written(&mut self, units: &[(usize, FrameRange)], index: &FrameIndex) {
         if let Workers::Threads(threads) = self.passes.workers {
             threads.source().learn(index.clone());
         }
-        for &range in units {
+        for &(number, range) in units {
             self.load.given.fetch_add(1, Ordering::Relaxed);
-            let description = self.passes.first_take(self.again, range);
-            self.passes.supply(&self.supply, TakeRequest { ticket: Ticket(range.start), description });
+            self.passes.supply_first(&self.supply, self.memory, self.again, number, range);
         }
     }
 }
@@ -533,6 +558,7 @@ mod tests {
     use crate::testing::{self, factory_that_keeps_all, job};
     use crate::worker::array::careless;
     use retake_media::{Sample, Time};
+    use std::collections::BTreeSet;
     use std::sync::Mutex;
     use std::sync::atomic::Ordering;
 
@@ -558,6 +584,12 @@ mod tests {
         }
         let history = film.history.as_ref().unwrap();
         assert!(history.passes.len() > 1, "a film of one pass shows too little: {:?}", history.passes);
+        let begun: BTreeSet<String> = history
+            .units
+            .iter()
+            .map(|takes| format!("{:?}", takes[0].take.description.settings.rate))
+            .collect();
+        assert!(begun.len() > 1, "units that learn nothing show too little: {begun:?}");
         let made = |event: &&Event| matches!(event, Event::TakeFinished { kept: false, .. });
         assert!(events.lock().unwrap().iter().filter(made).count() > film.takes.len());
         came(&film)

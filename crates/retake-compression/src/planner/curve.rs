@@ -110,6 +110,19 @@ fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
 /// Bends of curves are alike over this length in loss.
 const BEND_LENGTH: f64 = 2.0;
 
+/// A look is repeated where its score is further from the wanted one than this, in loss, with a knob that
+/// would move it by no more than that. (On films that the model was not fitted on, first takes after such
+/// looks were off by up to 60 VMAF points.)
+const FAR_LOOK: f64 = 0.9;
+const FURTHEST_LOOK: f64 = 1.2;
+
+/// The ceiling of single frames is above the one of units that do not know their own, in units of the metric:
+/// 101 for VMAF.
+const FRAMES_ABOVE: f64 = 0.36;
+
+/// Knob steps for each loss of a frame are more than for one of a unit.
+const FRAMES_SLOPE: f64 = 1.2;
+
 impl Family {
     /// Returns the family of an encoder under a metric, both by name. Encoders and metrics without recorded
     /// curves get wide guesses derived from their scale, so that they need more passes for the same result.
@@ -182,22 +195,11 @@ impl Family {
         self.line(self.loss(score, None))
     }
 
-    /// Predicts the knob with which a unit has a score, from points of its curve and from the point of a
-    /// look.
-    pub fn quality_for(&self, score: f64, points: &[Point], look: Option<Point>) -> f64 {
-        let ceiling =
-            points.iter().find_map(|point| point.ceiling).or_else(|| look.and_then(|look| look.ceiling));
+    /// Predicts the knob with which a unit has a score, from points of its curve.
+    pub fn quality_for(&self, score: f64, points: &[Point]) -> f64 {
+        let ceiling = points.iter().find_map(|point| point.ceiling);
         let loss = self.loss(score, ceiling);
-        let mut known: Vec<Observation> = points.iter().map(|point| self.observe(point)).collect();
-        if let (Some(look), Some(model)) = (look, self.look) {
-            let seen = self.loss(look.score, ceiling);
-            known.push(Observation {
-                loss,
-                quality: model.middle + model.slope * (loss - seen),
-                variance: model.error * model.error,
-            });
-        }
-        let quality = Posterior::new(*self, known).mean(loss);
+        let quality = Posterior::of(self, points).mean(loss);
         // a prediction far outside the tried knobs is a guess about a flat curve, so it is approached in
         // steps
         let reach = self.slope;
@@ -207,6 +209,52 @@ impl Family {
         });
         let quality = if points.is_empty() { quality } else { quality.clamp(low - reach, high + reach) };
         quality.clamp(self.scale.min, self.scale.max)
+    }
+
+    /// Predicts the knob with which a unit has a score, from the probes of a look: from the two around the
+    /// score, where there are such, or from the nearest one.
+    pub fn quality_by_look(&self, score: f64, probes: &[Point]) -> f64 {
+        let ceiling = probes.iter().find_map(|probe| probe.ceiling);
+        let loss = self.loss(score, ceiling);
+        let known = self.look.and_then(|model| {
+            let seen = |probe: &Point| {
+                let quality = probe.quality + model.middle - model.quality;
+                (self.loss(probe.score, ceiling), quality)
+            };
+            let better = probes.iter().map(seen).filter(|(seen, _)| *seen <= loss);
+            let worse = probes.iter().map(seen).filter(|(seen, _)| *seen > loss);
+            let (better, worse) =
+                (better.max_by(|a, b| a.0.total_cmp(&b.0)), worse.min_by(|a, b| a.0.total_cmp(&b.0)));
+            let quality = match (better, worse) {
+                (Some((a, low)), Some((b, high))) => low + (high - low) * (loss - a) / (b - a),
+                (Some((seen, quality)), None) | (None, Some((seen, quality))) => {
+                    quality + model.slope * (loss - seen)
+                }
+                (None, None) => return None,
+            };
+            Some(Observation { loss, quality, variance: model.error * model.error })
+        });
+        let quality = Posterior::new(*self, known.into_iter().collect()).mean(loss);
+        quality.clamp(self.scale.min, self.scale.max)
+    }
+
+    /// Returns the knob of a second probe, where the first one came out so far from a score that what lies
+    /// between is a guess: near its ceiling a score tells nearly nothing.
+    pub fn look_again(&self, score: f64, probe: &Point) -> Option<f64> {
+        let model = self.look?;
+        let away = self.loss(score, probe.ceiling) - self.loss(probe.score, probe.ceiling);
+        let moved = model.slope * away.clamp(-FURTHEST_LOOK, FURTHEST_LOOK);
+        let quality = self.scale.snap(probe.quality + moved);
+        (away.abs() > FAR_LOOK && quality != probe.quality).then_some(quality)
+    }
+
+    /// Returns how surely takes of a unit reach a score, as its points tell it.
+    pub(super) fn reach(&self, score: f64, points: &[Point]) -> Reach {
+        let loss = self.loss(score, points.iter().find_map(|point| point.ceiling));
+        let curve = Posterior::of(self, points);
+        // that a single take is off its curve counts, too
+        let deviation = curve.deviation(loss).hypot(self.noise_of_takes()).max(1e-6);
+        Reach { mean: curve.mean(loss), deviation }
     }
 
     /// Returns the knob to begin with where an unknown film must take so many bits a pixel. It aims a quarter
@@ -271,13 +319,6 @@ impl Family {
         if steered { 0.5 } else { 0.8 }
     }
 
-    /// Returns the share of the film's bytes that a retake must be expected to save, per share of the film's
-    /// frames that it encodes again. It is higher where the first look tells little, because many units come
-    /// out too good then, and only the worst of them are worth the work.
-    pub fn worth(&self) -> f64 {
-        if self.look.is_some_and(|look| look.error > 3.0) { 0.7 } else { 0.4 }
-    }
-
     /// Returns a step of the knob that surely shows in the score, whatever the curve is: about a tenth of a
     /// loss.
     pub fn nudge(&self) -> f64 {
@@ -292,11 +333,40 @@ impl Family {
         }
     }
 
+    /// Returns how single frames answer to the knob. They scatter around the mean of their unit, some of them
+    /// above its ceiling, so that theirs is higher; a step of the knob is the same difference of scores,
+    /// which is a smaller one of losses then.
+    pub fn of_frames(&self) -> Self {
+        match self.metric {
+            Metric::Bounded { ceiling, unit, least } => {
+                let metric = Metric::Bounded { ceiling: ceiling + FRAMES_ABOVE * unit, unit, least };
+                Self { metric, slope: FRAMES_SLOPE * self.slope, ..*self }
+            }
+            Metric::Decibels { .. } => *self,
+        }
+    }
+
+    /// Returns the knob steps that change the loss by 1.
+    pub fn slope(&self) -> f64 {
+        self.slope
+    }
+
+    /// Returns the difference of knobs that is nearest to one, in whole steps of the encoder's.
+    pub(super) fn in_steps(&self, difference: f64) -> f64 {
+        (difference / self.scale.step).round() * self.scale.step
+    }
+
+    /// Returns the standard deviation of units' lines in knob steps.
+    pub fn spread(&self) -> f64 {
+        self.spread
+    }
+
     fn line(&self, loss: f64) -> f64 {
         self.middle + self.slope * loss
     }
 
-    fn loss(&self, score: f64, own: Option<f64>) -> f64 {
+    /// Returns the loss that a score stands for, on a unit with its own ceiling or one that is not known.
+    pub fn loss(&self, score: f64, own: Option<f64>) -> f64 {
         match self.metric {
             Metric::Bounded { ceiling, unit, least } => {
                 ((own.unwrap_or(ceiling) - score).max(least) / unit).ln()
@@ -320,7 +390,7 @@ impl Family {
     }
 
     /// Returns the score that a loss stands for.
-    pub(super) fn score_of(&self, loss: f64, own: Option<f64>) -> f64 {
+    pub fn score_of(&self, loss: f64, own: Option<f64>) -> f64 {
         match self.metric {
             Metric::Bounded { ceiling, unit, .. } => own.unwrap_or(ceiling) - unit * loss.exp(),
             Metric::Decibels { middle } => middle - 6.0 * loss,
@@ -388,6 +458,21 @@ struct Observation {
     variance: f64,
 }
 
+/// The coarsest knob with which a take reaches a score: its mean and its standard deviation.
+pub(super) struct Reach {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Reach {
+    /// Returns the chance of a take with a knob. The normal distribution is near to a logistic curve, which
+    /// is off by 0.01 at most (Bowling and others, 2009).
+    pub(super) fn chance(&self, quality: f64) -> f64 {
+        let sure = (self.mean - quality) / self.deviation;
+        1.0 / (1.0 + (-(0.07056 * sure.powi(3) + 1.5976 * sure)).exp())
+    }
+}
+
 /// Solves a small symmetric positive definite system by elimination.
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let count = right.len();
@@ -422,7 +507,7 @@ mod tests {
 
     #[test]
     fn a_point_at_the_target_is_the_prediction() {
-        let quality = x264().quality_for(93.0, &[point(31.0, 93.0)], None);
+        let quality = x264().quality_for(93.0, &[point(31.0, 93.0)]);
         assert!((quality - 31.0).abs() < 0.1, "{quality}");
     }
 
@@ -430,8 +515,27 @@ mod tests {
     fn points_on_a_line_are_carried_on() {
         // the distance to the ceiling doubles every 5 steps: 3, 6, 12
         let family = x264();
-        let quality = family.quality_for(93.0, &[point(20.0, 96.0), point(30.0, 87.0)], None);
+        let quality = family.quality_for(93.0, &[point(20.0, 96.0), point(30.0, 87.0)]);
         assert!((quality - 25.0).abs() < 0.5, "{quality}");
+    }
+
+    /// A look whose score is near the wanted one is believed as it was fitted; one near the ceiling is
+    /// repeated, and a second probe on the other side of the score makes the prediction one between both.
+    #[test]
+    fn a_look_far_away_is_repeated() {
+        let scale = QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 };
+        let family = Family::of("svt-av1", "vmaf", scale);
+        let model = family.look().unwrap();
+        assert_eq!(family.look_again(93.8, &point(model.quality, 93.0)), None);
+        let near = family.quality_by_look(93.8, &[point(model.quality, 93.8)]);
+        assert!((near - model.middle).abs() < 2.0, "{near}");
+        let high = point(model.quality, 98.9);
+        let again = family.look_again(93.8, &high).unwrap();
+        assert!(again > model.quality && again <= 63.0, "{again}");
+        let between = family.quality_by_look(93.8, &[high, point(again, 60.0)]);
+        assert!((model.quality..again).contains(&between), "{between}");
+        assert!(family.quality_by_look(93.8, &[high]) > between);
+        assert_eq!(family.look_again(93.8, &point(63.0, 98.9)), None);
     }
 
     #[test]

@@ -17,6 +17,10 @@ const ENOUGH: usize = 3;
 /// A retake aims at this share of the tolerance; a first take aims higher because it knows less.
 const RETAKE_AIM: f64 = 0.3;
 
+/// The share of the film's bytes that a retake must be expected to save, per share of the film's frames that
+/// it encodes again.
+const WORTH: f64 = 0.3;
+
 /// Returns the score that the first take of a unit aims at. A `steered` take corrects itself while it runs,
 /// so it may aim lower.
 pub fn first_aim(family: &Family, floor: f64, tolerance: f64, steered: bool) -> f64 {
@@ -72,7 +76,7 @@ pub(crate) fn coarsest(brief: &Brief, floor: f64, tolerance: f64, unit: &UnitSta
     let points: Vec<Point> = unit.trials.iter().filter_map(Point::of).collect();
     let Some(newest) = unit.trials.iter().rev().find_map(|trial| trial.score) else { return brief.scale.max };
     let aim = retake_aim(floor, tolerance) + CERTAINTY * newest.error;
-    let guess = brief.family.quality_for(aim, &points, None);
+    let guess = brief.family.quality_for(aim, &points);
     let failed = unit.trials.iter().filter(|trial| misses(trial, floor)).map(|trial| trial.quality);
     let missed = failed.fold(f64::INFINITY, f64::min) - brief.scale.step;
     let held = held(unit, floor).unwrap_or(f64::NEG_INFINITY);
@@ -171,7 +175,7 @@ fn retake(
     let again = failed.clone().count().saturating_sub(1) as f64
         + if passes + 1 >= brief.max_passes { 1.0 } else { 0.0 };
     let aim = retake_aim(floor, tolerance * (1.0 + 2.0 * again)) + margin;
-    let guess = brief.scale.snap(brief.family.quality_for(aim, &points, None));
+    let guess = brief.scale.snap(brief.family.quality_for(aim, &points));
     // whatever the curve says, the quality must lie between the best known failure and the worst known
     // success
     let held = unit.trials.iter().filter(|trial| !misses(trial, floor));
@@ -189,11 +193,17 @@ fn retake(
     if score <= floor + tolerance || unit.trials.len() >= ENOUGH {
         return None;
     }
-    let quality = brief.scale.snap(guess.min(upper));
-    if quality < lower {
-        return None;
-    }
-    let saved = shipped.bytes as f64 * (1.0 - brief.family.bytes_factor(quality - shipped.quality));
+    // the saving that is expected is the largest: further ones are less likely to hold
+    let reach = brief.family.reach(floor + margin, &points);
+    let saving =
+        |quality: f64| (1.0 - brief.family.bytes_factor(quality - shipped.quality)) * reach.chance(quality);
+    let tried = (0..).map(|step| lower + f64::from(step) * brief.scale.step);
+    let tried = tried
+        .take_while(|quality| *quality <= upper.min(brief.scale.max))
+        .map(|quality| (quality, saving(quality)));
+    let (quality, saved) = tried.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let quality = brief.scale.snap(quality);
+    let saved = shipped.bytes as f64 * saved;
     let worth = (saved / film.bytes.max(1.0)) / (unit.range.len() as f64 / film.frames.max(1.0));
-    (worth >= brief.family.worth()).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
+    (worth >= WORTH).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
 }

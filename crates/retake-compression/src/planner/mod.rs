@@ -3,12 +3,14 @@
 //!
 //! It is a pure function: it uses no clock, file or random number, so [`plan`] can be replayed from recorded
 //! takes with another objective. [`curve`] and `bytes` predict how a unit answers to the encoder's quality
-//! knob; [`floor`] and `bits` hold the two objectives; [`pace`] keeps a pass whose units are encoded one
+//! knob; [`film`] tells what finished units teach about others; [`floor`] and `bits` hold the two objectives;
+//! [`pace`] keeps a pass whose units are encoded one
 //! after another on its way to its bytes.
 
 mod bits;
 mod bytes;
 pub mod curve;
+pub mod film;
 pub mod floor;
 pub mod pace;
 mod predict;

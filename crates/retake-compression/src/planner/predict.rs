@@ -37,8 +37,8 @@ const BLOCK: usize = 8;
 /// The errors of score curves, in standard deviations of the curve's own model: a unit's own, and that of all
 /// units together. Between single takes of the film that the models were fitted on they are 0.54 to 0.87, and
 /// 0.17 to 0.34; other films err by more, and with these numbers nine in ten intervals of whole films hold.
-const OWN: f64 = 1.55;
-const COMMON: f64 = 0.42;
+const OWN: f64 = 1.0;
+const COMMON: f64 = 0.6;
 
 /// The errors of byte curves, in doublings of bytes, for each doubling from the nearest take: a unit's own,
 /// and that of all units together. After one take of that film they are 0.19 to 0.23, and 0.07 to 0.13. Most
@@ -52,7 +52,10 @@ const BYTES_NOISE: f64 = 0.01;
 /// Under a highest rate the errors of bytes and of scores count as so many times themselves, because many
 /// units are far coarser than their takes, where byte curves err by more, and the window decides instead of a
 /// score: with these numbers nine in ten intervals of whole films hold there, too.
-const LIMITED: [f64; 2] = [1.6, 0.5];
+const LIMITED: [f64; 2] = [1.6, 0.6];
+
+/// As much for a size, where no score decides what becomes of a unit.
+const SIZED: [f64; 2] = [1.0, 0.75];
 
 /// What encoders use of their buffer in a take that it holds down, and how much the bytes of such takes err
 /// besides, in doublings: each one's own, and those of all together. Under limits of 600 and 1200 kb/s x264
@@ -242,9 +245,13 @@ fn run(
     let mut caps = windows.map(|windows| Caps::new(units.len(), windows.a_frame));
     let mut passes = 1;
     let mut frames = 0;
+    let factors = match brief.objective {
+        _ if windows.is_some() => LIMITED,
+        Objective::Bytes { .. } => SIZED,
+        Objective::Floor { .. } | Objective::Plain => [1.0; 2],
+    };
     let take = |unit: usize, quality: f64, trials: usize| {
-        let limited = windows.is_some();
-        let draw = number.map(|run| Draw { run, unit: unit as u64, take: trials as u64, limited });
+        let draw = number.map(|run| Draw { run, unit: unit as u64, take: trials as u64, factors });
         let kept = |bytes| windows.map_or(bytes, |windows| windows.kept(numbers[unit], bytes));
         models[numbers[unit]].take(quality, kept, draw)
     };
@@ -333,8 +340,8 @@ struct Draw {
     run: u64,
     unit: u64,
     take: u64,
-    /// Whether a highest rate is kept to.
-    limited: bool,
+    /// How much errors of bytes and of scores count.
+    factors: [f64; 2],
 }
 
 /// What errs.
@@ -427,8 +434,7 @@ impl Model {
             draw.map_or(0.0, |draw| own * draw.own(error) + common * draw.common(error))
         };
         let of_take = |error| draw.map_or(0.0, |draw| draw.of_take(error));
-        let limited = draw.is_some_and(|draw| draw.limited);
-        let [of_bytes, of_score] = if limited { LIMITED } else { [1.0; 2] };
+        let [of_bytes, of_score] = draw.map_or([1.0; 2], |draw| draw.factors);
         let slope = self.bytes.slope_at(quality);
         let away = self.tried.iter().map(|tried| (tried - quality).abs()).fold(f64::INFINITY, f64::min);
         let away = if away.is_finite() { away * slope.abs() } else { 1.0 };

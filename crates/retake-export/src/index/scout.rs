@@ -40,15 +40,16 @@ pub(crate) fn held_back(rule: UnitRule, streaming: bool) -> u64 {
 pub(crate) trait Scouted {
     /// Takes the number of frames decoded so far.
     fn decoded(&mut self, frames: u64);
-    /// Begins a unit with this frame; before frame `end` it ends, if that is known yet.
-    fn begin(&mut self, start: u64, end: Option<u64>);
+    /// Begins a unit with this frame, the film's unit of this number; before frame `end` it ends, if that is
+    /// known yet. It returns false where the frames are not wanted now, and the unit is to be written.
+    fn begin(&mut self, number: usize, start: u64, end: Option<u64>) -> bool;
     /// Takes the next frame of the unit.
     fn frame(&mut self, frame: ScoutedFrame);
     /// Ends the unit.
     fn end(&mut self);
-    /// Takes units whose frames were not handed on. They are in the journal with their frames, so that every
-    /// reader of it can find them; the index has all frames so far.
-    fn written(&mut self, units: &[FrameRange], index: &FrameIndex);
+    /// Takes units whose frames were not handed on, with their numbers. They are in the journal with their
+    /// frames, so that every reader of it can find them; the index has all frames so far.
+    fn written(&mut self, units: &[(usize, FrameRange)], index: &FrameIndex);
 }
 
 pub(crate) struct Scout<'a> {
@@ -111,7 +112,7 @@ struct Join<'a> {
     handover: Handover<'a>,
     /// What is known of the scene so far, and which of its units were not handed on.
     scene: Scene,
-    alone: Vec<FrameRange>,
+    alone: Vec<(usize, FrameRange)>,
     hands_on: bool,
     journal: Journal,
     map: FilmMap,
@@ -180,7 +181,7 @@ impl Join<'_> {
                         self.end_unit(unit);
                     }
                     if self.plan.streaming {
-                        self.handover.up_to(self.finder.open_unit(), frame, None);
+                        self.handover.up_to(self.number(), self.finder.open_unit(), frame, None);
                     }
                 }
             }
@@ -189,10 +190,16 @@ impl Join<'_> {
     }
 
     fn end_unit(&mut self, unit: FrameRange) {
-        if !self.handover.unit(unit) {
-            self.alone.push(unit);
+        let number = self.number();
+        if !self.handover.unit(number, unit) {
+            self.alone.push((number, unit));
         }
         self.scene.units.push(unit);
+    }
+
+    /// The number of the unit that comes next.
+    fn number(&self) -> usize {
+        self.map.units.len() + self.scene.units.len()
     }
 
     /// Hands on the rest of a scene that ends before frame `end`, and writes it to the journal.
@@ -240,8 +247,8 @@ struct Handover<'a> {
 
 impl Handover<'_> {
     /// Hands on all frames of a unit, and ends it; returns whether it has them.
-    fn unit(&mut self, unit: FrameRange) -> bool {
-        let handed = self.up_to(unit.start, unit.end - 1, Some(unit.end));
+    fn unit(&mut self, number: usize, unit: FrameRange) -> bool {
+        let handed = self.up_to(number, unit.start, unit.end - 1, Some(unit.end));
         if handed {
             self.open = None;
             self.told.end();
@@ -250,12 +257,15 @@ impl Handover<'_> {
     }
 
     /// Hands on the frames up to and with `last`, which belong to the unit that starts at `start`; drops them
-    /// where the unit lacks others. `end` is where the unit ends, if that is known.
-    fn up_to(&mut self, start: u64, last: u64, end: Option<u64>) -> bool {
-        let handed = self.open == Some(start) || start >= self.whole_from;
-        if handed && self.open != Some(start) {
-            self.told.begin(start, end);
+    /// where the unit lacks others, or they are not wanted. `end` is where the unit ends, if that is known.
+    fn up_to(&mut self, number: usize, start: u64, last: u64, end: Option<u64>) -> bool {
+        let whole = start >= self.whole_from;
+        let handed = self.open == Some(start) || whole && self.told.begin(number, start, end);
+        if handed {
             self.open = Some(start);
+        } else if whole {
+            // who did not want its first frames cannot have the others
+            self.whole_from = start + 1;
         }
         while self.waiting.front().is_some_and(|scouted| scouted.frame.index <= last) {
             let scouted = self.waiting.pop_front();

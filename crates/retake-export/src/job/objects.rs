@@ -572,7 +572,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let job = job(place.path(), |_| ());
         let takes = job.folder.takes().unwrap();
-        let description = first_take(&job, FrameRange::new(0, 4));
+        let description = first_take(&job, FrameRange::new(0, 4), 0.0);
         let made = TakeStore::open(takes.clone()).unwrap();
         let mut writer = made.begin().unwrap();
         writer.format(factory().open(&job.description.settings).unwrap().format()).unwrap();
@@ -603,7 +603,7 @@ mod tests {
         objects.put_take(&name, &takes).unwrap();
         assert!(store.objects()[&address] == sound);
         // under the name of another take it is none
-        let other = take_store::name_of(&first_take(&job, FrameRange::new(4, 8)));
+        let other = take_store::name_of(&first_take(&job, FrameRange::new(4, 8), 0.0));
         store.objects().insert(objects.address(&format!("{TAKES}/{other}")), sound.clone());
         assert_eq!(objects.fetch_take(&other, &elsewhere).unwrap(), Fetched::Damaged);
         assert_eq!(objects.fetch_take(&name, &elsewhere).unwrap(), Fetched::Whole);

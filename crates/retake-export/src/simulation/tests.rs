@@ -75,7 +75,7 @@ fn takes_that_have_bad_luck_do_not_end_the_film() {
 #[test]
 fn a_machine_that_can_run_nothing_ends_the_film_with_its_cause() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup { slots: 1, broken: 1, ..Setup::calm(150, 100) };
+    let setup = Setup { slots: 1, broken: 1, ..Setup::calm(600, 100) };
     let ended = simulate(&setup, folder.path()).unwrap_err();
     assert!(matches!(&ended, ExportError::LostTake { reason, .. } if reason.contains("source")), "{ended}");
 }

@@ -20,13 +20,16 @@ const MOST_ATTEMPTS: u32 = 10;
 const BAD_LUCK: f64 = 0.01;
 
 /// What there is to do.
-pub(crate) enum Supply {
+pub(crate) enum Supply<'a> {
     /// A take to run.
     Take(Box<TakeRequest>),
     /// A take that the executor was given already: its outcome is to be waited for.
     Begun(Ticket),
     /// A take that an earlier run finished.
     Kept(Box<FinishedTake>),
+    /// A take that can be described when others are finished. It is asked for after each of them, and after
+    /// all that were supplied like this before it.
+    Later(Box<dyn Fn() -> Option<Supply<'a>> + Send + 'a>),
 }
 
 /// What is told while takes run.
@@ -57,19 +60,24 @@ impl Dispatch<'_> {
     ///
     /// # Errors
     /// The first error that is not the consequence of another. All outcomes were waited for then.
-    pub(crate) fn run(
+    pub(crate) fn run<'b>(
         &self,
-        supply: &Receiver<Supply>,
+        supply: &Receiver<Supply<'b>>,
         told: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<FinishedTake>, ExportError> {
         let mut state = State::default();
         loop {
             state.take_supply(supply, told);
+            state.take_later(told);
             if state.cause.is_none() && self.stop.is_raised() {
                 self.fail(&mut state, ExportError::Stopped);
             }
             self.submit(&mut state);
             if state.supply_ended && state.waiting.is_empty() && state.outstanding.is_empty() {
+                if state.cause.is_none() && !state.put_off && !state.later.is_empty() {
+                    let reason = "takes wait for others that nobody makes".into();
+                    return Err(ExportError::Internal(reason));
+                }
                 // what was put off is missing, and this run ends with that
                 let put_off = state.put_off.then_some(ExportError::Stopped);
                 return state.cause.or(put_off).map_or(Ok(state.finished), Err);
@@ -89,9 +97,10 @@ impl Dispatch<'_> {
     }
 
     /// Submits what waits, as far as the executor accepts it.
-    fn submit(&self, state: &mut State) {
+    fn submit(&self, state: &mut State<'_>) {
         if state.cause.is_some() {
             state.waiting.clear();
+            state.later.clear();
         }
         while let Some(take) = state.waiting.pop_front() {
             let known = take.clone();
@@ -113,7 +122,7 @@ impl Dispatch<'_> {
 
     fn outcome(
         &self,
-        state: &mut State,
+        state: &mut State<'_>,
         ticket: Ticket,
         outcome: TakeOutcome,
         told: &mut dyn FnMut(Progress<'_>),
@@ -152,7 +161,7 @@ impl Dispatch<'_> {
     }
 
     /// Hands a take out again that nobody brought back, unless that happened too often.
-    fn lost(&self, state: &mut State, ticket: Ticket, request: Option<TakeRequest>, reason: String) {
+    fn lost(&self, state: &mut State<'_>, ticket: Ticket, request: Option<TakeRequest>, reason: String) {
         let attempts = state.attempts.get(&ticket).copied().unwrap_or(1);
         state.lost += 1;
         match request {
@@ -166,7 +175,7 @@ impl Dispatch<'_> {
         }
     }
 
-    fn fail(&self, state: &mut State, error: ExportError) {
+    fn fail(&self, state: &mut State<'_>, error: ExportError) {
         if state.cause.as_ref().is_none_or(ExportError::is_consequence) {
             state.cause = Some(error);
         }
@@ -176,10 +185,12 @@ impl Dispatch<'_> {
 }
 
 #[derive(Default)]
-struct State {
+struct State<'a> {
     supply_ended: bool,
     /// To be submitted.
     waiting: VecDeque<TakeRequest>,
+    /// To be described when others are finished.
+    later: VecDeque<Box<dyn Fn() -> Option<Supply<'a>> + Send + 'a>>,
     /// Accepted, and without an outcome; with what was submitted, where it was submitted here.
     outstanding: BTreeMap<Ticket, Option<TakeRequest>>,
     /// Takes whose outcome came before it was said that they had begun.
@@ -196,7 +207,7 @@ struct State {
     cause: Option<ExportError>,
 }
 
-impl State {
+impl<'a> State<'a> {
     /// How often a take may be handed out that was lost so many times: more often where others are lost as
     /// well, because then it is not the take that is to blame. Of very many takes, some are lost three times
     /// in a row where a few in a hundred are lost. Where so many are lost that more attempts would not help,
@@ -209,22 +220,37 @@ impl State {
         (ATTEMPTS..=MOST_ATTEMPTS).find(enough).unwrap_or(ATTEMPTS)
     }
 
-    fn take_supply(&mut self, supply: &Receiver<Supply>, told: &mut dyn FnMut(Progress<'_>)) {
+    fn take_supply(&mut self, supply: &Receiver<Supply<'a>>, told: &mut dyn FnMut(Progress<'_>)) {
         while !self.supply_ended {
             match supply.try_recv() {
-                Ok(Supply::Take(take)) => self.waiting.push_back(*take),
-                Ok(Supply::Begun(ticket)) => {
-                    if !self.early.remove(&ticket) {
-                        self.outstanding.insert(ticket, None);
-                    }
-                }
-                Ok(Supply::Kept(take)) => {
-                    told(Progress::Kept(&take));
-                    self.finished.push(*take);
-                }
+                Ok(supplied) => self.take(supplied, told),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => self.supply_ended = true,
             }
+        }
+    }
+
+    /// Takes those that can be described now.
+    fn take_later(&mut self, told: &mut dyn FnMut(Progress<'_>)) {
+        while let Some(supplied) = self.later.front().and_then(|describe| describe()) {
+            self.later.pop_front();
+            self.take(supplied, told);
+        }
+    }
+
+    fn take(&mut self, supplied: Supply<'a>, told: &mut dyn FnMut(Progress<'_>)) {
+        match supplied {
+            Supply::Take(take) => self.waiting.push_back(*take),
+            Supply::Begun(ticket) => {
+                if !self.early.remove(&ticket) {
+                    self.outstanding.insert(ticket, None);
+                }
+            }
+            Supply::Kept(take) => {
+                told(Progress::Kept(&take));
+                self.finished.push(*take);
+            }
+            Supply::Later(describe) => self.later.push_back(describe),
         }
     }
 }

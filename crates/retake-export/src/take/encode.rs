@@ -6,7 +6,7 @@ use super::identity::OpenTake;
 use super::probe::{KEPT_MEMORY, LookFrames, probe_quality};
 use super::source::{FrameSource, TakeFrame};
 use super::store::{TakeFile, TakeStore, TakeWriter};
-use crate::clock::thread_cpu;
+use crate::clock::{LibraryThreads, thread_cpu};
 use crate::error::ExportError;
 use crate::job::plan::held_frames;
 use crate::scorers::{CpuMeter, FrameScoreMeter, TakeScorer};
@@ -21,7 +21,7 @@ use retake_libav::{picture_hash, ticks_to_time, time_to_ticks};
 use retake_media::{Rational, Time};
 use retake_quality::{MetricKind, Pooling};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Frames between two reports of progress.
 const EVERY: u64 = 8;
@@ -48,14 +48,15 @@ pub(crate) fn encode_take(
     let description = take.known();
     let mut frames = VecDeque::new();
     let mut settings = description.settings.clone();
-    let mut looked = None;
+    let (mut looked, mut looked_cpu) = (None, 0.0);
     if let (Some(look), Some(measure)) = (&description.look, &description.measure) {
         let scored = Scored::of(tools, measure)?;
         let unknown = || ExportError::Internal(format!("{}: nobody knows how to look", description.range));
         let model = scored.family.look().ok_or_else(unknown)?;
         let seen = LookFrames::of(description, &mut source, KEPT_MEMORY, &tools.stop)?;
-        let (quality, record) =
+        let (quality, record, library) =
             probe_quality(tools, &settings, look, &model, &scored, description.range, &seen)?;
+        looked_cpu = library;
         settings.rate = RateControl::Quality(quality);
         looked = Some(record);
         frames = seen.all;
@@ -88,11 +89,12 @@ pub(crate) fn encode_take(
         }
         _ => None,
     };
+    let library = running.threads.lock().unwrap_or_else(PoisonError::into_inner).cpu();
     let (writer, mut record) = running.conclude();
     record.quality = quality;
     record.look = looked;
-    record.cpu.look = look_cpu;
-    record.cpu.encode = thread_cpu() - began - look_cpu - record.cpu.measure;
+    record.cpu.encode = thread_cpu() - began - look_cpu - record.cpu.measure + library;
+    record.cpu.look = look_cpu + looked_cpu;
     let take = FinishedTake { description: take.close(sent), record };
     let file = writer.finish(&take)?;
     Ok((take, file))
@@ -156,6 +158,8 @@ struct RunningTake<'a> {
     score_cpu: CpuMeter,
     frame_scores: FrameScoreMeter,
     controller: Option<QualityController>,
+    /// The threads of the encoder's library.
+    threads: Arc<Mutex<LibraryThreads>>,
     /// What the cap keeps to, where it has to know when the take begins.
     rules: Option<CapRules>,
 }
@@ -180,7 +184,12 @@ impl<'a> RunningTake<'a> {
             ..CapRules::default()
         };
         let factory = tools.factory.clone();
-        let open = Box::new(move |settings: &EncoderSettings| factory.open(settings));
+        let threads = Arc::<Mutex<LibraryThreads>>::default();
+        let started = threads.clone();
+        let open = Box::new(move |settings: &EncoderSettings| {
+            // a list is sound whatever a panicking holder was doing
+            started.lock().unwrap_or_else(PoisonError::into_inner).during(|| factory.open(settings))
+        });
         let capped = RateCapped::new(info, settings.clone(), rules.clone(), CapState::default(), open)
             .map_err(|source| ExportError::Encoder { range, source })?;
         let run = EncodeRun::new(capped, settings.reconstruct && info.reconstructs);
@@ -197,7 +206,8 @@ impl<'a> RunningTake<'a> {
         };
         let controller = match (description.steer, settings.rate, &scored) {
             (Some(aim), RateControl::Quality(quality), Some(scored)) if info.steers => {
-                Some(QualityController::new(scored.family, info.quality, aim, frames, quality))
+                let size = (frames, u64::from(settings.width) * u64::from(settings.height));
+                Some(QualityController::new(scored.family, info.quality, aim, size, quality))
             }
             _ => None,
         };
@@ -217,6 +227,7 @@ impl<'a> RunningTake<'a> {
             score_cpu,
             frame_scores,
             controller,
+            threads,
             rules: Some(rules).filter(|_| frames_held > 0),
         })
     }
@@ -261,7 +272,7 @@ impl<'a> RunningTake<'a> {
                 RunEvent::Sample(frame) => {
                     let sample = frame.sample;
                     if let Some(controller) = &mut self.controller {
-                        controller.coded();
+                        controller.coded(sample.data.len() as u64);
                     }
                     self.sizes.push(sample.data.len() as u64);
                     self.quantizers += f64::from(frame.qp);

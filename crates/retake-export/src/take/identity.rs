@@ -1,9 +1,12 @@
 //! The descriptions of a job's takes. A take runs from its description alone, and its file is named after the
 //! description's identity.
 
+use super::finished::FinishedTake;
 use crate::job::Job;
 use crate::job::plan::{limit_of, look, steers};
 use retake_compression::encoder::{EncoderInfo, EncoderSettings, RateControl};
+use retake_compression::planner::curve::Point;
+use retake_compression::planner::film::FirstTake;
 use retake_compression::planner::{Objective, floor};
 use retake_compression::take::{self, Look, Measure, TakeDescription};
 use retake_compression::units::FrameRange;
@@ -43,12 +46,13 @@ pub(crate) fn named(info: &EncoderInfo) -> String {
 
 /// The take that covers first the unit that begins with a frame, where nothing is known of it yet, and ends
 /// before frame `end`, if that is known.
-pub(crate) fn open_take(job: &Job, start: u64, end: Option<u64>) -> OpenTake {
-    OpenTake(first_take(job, FrameRange::new(start, end.unwrap_or(start))))
+pub(crate) fn open_take(job: &Job, start: u64, end: Option<u64>, offset: f64) -> OpenTake {
+    OpenTake(first_take(job, FrameRange::new(start, end.unwrap_or(start)), offset))
 }
 
-/// The take that covers a unit first.
-pub(crate) fn first_take(job: &Job, range: FrameRange) -> TakeDescription {
+/// The take that covers a unit first. Under a floor, its quality is moved by `offset` steps from where films
+/// begin that nothing is known of.
+pub(crate) fn first_take(job: &Job, range: FrameRange, offset: f64) -> TakeDescription {
     let scale = job.request.encoder.info().quality;
     let mut settings = job.description.settings.clone();
     let mut steer = None;
@@ -56,9 +60,10 @@ pub(crate) fn first_take(job: &Job, range: FrameRange) -> TakeDescription {
         Objective::Floor { floor, tolerance } => {
             let steers = steers(&job.request);
             let aim = floor::first_aim(&job.family, floor, tolerance, steers);
-            settings.rate = RateControl::Quality(scale.snap(job.family.usual(aim)));
+            settings.rate = RateControl::Quality(scale.snap(job.family.usual(aim) + offset));
             steer = steers.then_some(aim);
-            look(&job.request, &job.family).map(|look| Look { aim, preset: look.preset.to_owned() })
+            let look = look(&job.request, &job.family);
+            look.map(|look| Look { aim, preset: look.preset.to_owned(), offset })
         }
         Objective::Bytes { target, .. } => {
             let quality = job.family.usual_for_bits(job.bits_per_pixel(target));
@@ -68,6 +73,22 @@ pub(crate) fn first_take(job: &Job, range: FrameRange) -> TakeDescription {
         Objective::Plain => None,
     };
     TakeDescription { look, steer, ..description(job, range, settings) }
+}
+
+/// What the first takes of a job aim at; `None` where they aim at no score.
+pub(crate) fn first_aim(job: &Job) -> Option<f64> {
+    let Objective::Floor { floor, tolerance } = job.description.objective else { return None };
+    Some(floor::first_aim(&job.family, floor, tolerance, steers(&job.request)))
+}
+
+/// What the first take of a unit tells about the film.
+pub(crate) fn taught(job: &Job, take: &FinishedTake) -> Option<FirstTake> {
+    let usual = job.family.usual(first_aim(job)?);
+    let predicted = match &take.description.look {
+        Some(look) => take.record.quality? - look.offset,
+        None => usual,
+    };
+    Some(FirstTake { predicted, point: Point::of(&take.trial())? })
 }
 
 /// A take that encodes a unit again.

@@ -6,6 +6,7 @@ pub(crate) mod executor;
 pub(crate) mod feedback;
 pub(crate) mod finished;
 pub(crate) mod identity;
+pub(crate) mod memory;
 pub(crate) mod probe;
 pub(crate) mod queue;
 pub(crate) mod source;

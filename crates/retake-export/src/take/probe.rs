@@ -3,6 +3,7 @@
 
 use super::encode::{Scored, TakeTools, run_error};
 use super::source::{FrameSource, TakeFrame};
+use crate::clock::LibraryThreads;
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use retake_compression::encode_run::{EncodeRun, RunEvent};
@@ -70,7 +71,8 @@ impl LookFrames {
     }
 }
 
-/// Chooses the quality of a take.
+/// Chooses the quality of a take. Returns it, what the look found, and the CPU seconds of the library's own
+/// threads.
 pub(crate) fn probe_quality(
     tools: &TakeTools,
     settings: &EncoderSettings,
@@ -79,23 +81,31 @@ pub(crate) fn probe_quality(
     scored: &Scored<'_>,
     range: FrameRange,
     frames: &LookFrames,
-) -> Result<(f64, LookRecord), ExportError> {
+) -> Result<(f64, LookRecord, f64), ExportError> {
     let scale = tools.factory.info().quality;
-    let quality = scale.snap(model.quality);
-    let settings = EncoderSettings {
-        preset: model.preset.to_owned(),
-        rate: RateControl::Quality(quality),
-        limit: None,
-        reconstruct: true,
-        // meant for the real encode, and perhaps not even valid with this preset
-        options: Vec::new(),
-        // a few frames are encoded, from places apart
-        controls: Controls { first_pass: None, ..settings.controls.clone() },
-        ..settings.clone()
-    };
-    let point = probe(tools, &settings, quality, scored, range, &frames.windows)?;
-    let quality = scale.snap(scored.family.quality_for(look.aim, &[], Some(point)));
-    Ok((quality, LookRecord { probes: vec![[point.quality, point.score]] }))
+    let mut library = 0.0;
+    let mut probes: Vec<Point> = Vec::new();
+    let mut next = Some(scale.snap(model.quality));
+    while let Some(quality) = next {
+        let settings = EncoderSettings {
+            preset: model.preset.to_owned(),
+            rate: RateControl::Quality(quality),
+            limit: None,
+            reconstruct: true,
+            // meant for the real encode, and perhaps not even valid with this preset
+            options: Vec::new(),
+            // a few frames are encoded, from places apart
+            controls: Controls { first_pass: None, ..settings.controls.clone() },
+            ..settings.clone()
+        };
+        let (point, cpu) = probe(tools, &settings, quality, scored, range, &frames.windows)?;
+        next = scored.family.look_again(look.aim, &point).filter(|_| probes.is_empty());
+        probes.push(point);
+        library += cpu;
+    }
+    let quality = scale.snap(scored.family.quality_by_look(look.aim, &probes) + look.offset);
+    let probes = probes.iter().map(|point| [point.quality, point.score]).collect();
+    Ok((quality, LookRecord { probes }, library))
 }
 
 /// Windows around a quarter and three quarters of a unit; all of a short one.
@@ -113,10 +123,11 @@ fn probe(
     scored: &Scored<'_>,
     range: FrameRange,
     windows: &[Vec<PixelBuffer>],
-) -> Result<Point, ExportError> {
+) -> Result<(Point, f64), ExportError> {
     let fail = |source: EncoderError| ExportError::Encoder { range, source };
     let chosen: u64 = windows.iter().map(|window| window.len() as u64).sum();
-    let run = EncodeRun::open(&*tools.factory, settings).map_err(fail)?;
+    let mut threads = LibraryThreads::default();
+    let run = threads.during(|| EncodeRun::open(&*tools.factory, settings)).map_err(fail)?;
     let mut run = run.scored(scored.scorer(settings, chosen, range)?);
     let mut sent = 0;
     let mut score = None;
@@ -142,7 +153,8 @@ fn probe(
         }
     }
     let score = score.ok_or_else(|| ExportError::Internal(format!("{range}: the probe has no score")))?;
-    Ok(Point { quality, score: score.value, error: score.error, ceiling: score.ceiling })
+    let point = Point { quality, score: score.value, error: score.error, ceiling: score.ceiling };
+    Ok((point, threads.cpu()))
 }
 
 #[cfg(test)]
@@ -168,7 +180,7 @@ mod tests {
         let hashes: Vec<u64> = index.frames.iter().map(|entry| entry.hash).collect();
         let source = RangeSource::new(job.source.clone(), job.reader, index);
         for range in [FrameRange::new(7, FRAMES), FrameRange::new(5, 40), FrameRange::new(3, 20)] {
-            let description = first_take(&job, range);
+            let description = first_take(&job, range, 0.0);
             let stop = StopFlag::new();
             for kept in [u64::MAX, 0] {
                 let mut frames = source.open(&description).unwrap();

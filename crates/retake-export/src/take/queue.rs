@@ -181,10 +181,10 @@ mod tests {
         let job = job(folder.path(), |_| ());
         let queue = TakeQueue::default();
         let (_frames, source) = crossbeam_channel::unbounded();
-        let scouted = Work::Scouted(open_take(&job, 90, None), FrameSource::Scouted(source));
+        let scouted = Work::Scouted(open_take(&job, 90, None, 0.0), FrameSource::Scouted(source));
         queue.push(WaitingTake { ticket: Ticket(90), work: scouted });
         for (start, length) in [(0, 4), (10, 7), (20, 4), (30, 9), (40, 7)] {
-            let description = first_take(&job, FrameRange::new(start, start + length));
+            let description = first_take(&job, FrameRange::new(start, start + length), 0.0);
             queue.push(WaitingTake { ticket: Ticket(start), work: Work::Described(description) });
         }
         let order: Vec<u64> = std::iter::from_fn(|| queue.try_next()).map(|take| take.ticket.0).collect();

@@ -344,8 +344,8 @@ mod tests {
             writing.adopt(writer.finish(&take).unwrap(), &take).unwrap();
             take
         };
-        let wanted = first_take(&job, FrameRange::new(0, 4));
-        let other = first_take(&job, FrameRange::new(4, 8));
+        let wanted = first_take(&job, FrameRange::new(0, 4), 0.0);
+        let other = first_take(&job, FrameRange::new(4, 8), 0.0);
         let foreign = TakeDescription { source: "another film".into(), ..wanted.clone() };
         let takes = [make(&wanted, b"one"), make(&other, b"two")];
         make(&foreign, b"three");

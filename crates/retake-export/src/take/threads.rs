@@ -208,7 +208,10 @@ mod tests {
     fn takes(job: &Job) -> Vec<TakeRequest> {
         let ranges = (0..testing::FRAMES).step_by(12).map(|start| FrameRange::new(start, start + 12));
         ranges
-            .map(|range| TakeRequest { ticket: Ticket(range.start), description: first_take(job, range) })
+            .map(|range| TakeRequest {
+                ticket: Ticket(range.start),
+                description: first_take(job, range, 0.0),
+            })
             .collect()
     }
 
@@ -216,7 +219,7 @@ mod tests {
     fn bad_takes(job: &Job) -> Vec<TakeRequest> {
         let option = |key: &str| vec![(key.to_owned(), String::new())];
         let bad = |ticket, key| {
-            let mut description = first_take(job, FrameRange::new(0, 4));
+            let mut description = first_take(job, FrameRange::new(0, 4), 0.0);
             description.settings.options = option(key);
             TakeRequest { ticket: Ticket(ticket), description }
         };

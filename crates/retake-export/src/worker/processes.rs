@@ -378,7 +378,7 @@ mod tests {
         let ranges = [FrameRange::new(0, 6), FrameRange::new(6, 12)];
         let take = |range: FrameRange| TakeRequest {
             ticket: Ticket(range.start),
-            description: first_take(&job, range),
+            description: first_take(&job, range, 0.0),
         };
         ranges.map(take).to_vec()
     }
@@ -467,7 +467,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let job = job(folder.path(), |_| ());
         let store = TakeStore::open(job.folder.takes().unwrap()).unwrap();
-        let description = first_take(&job, FrameRange::new(0, 6));
+        let description = first_take(&job, FrameRange::new(0, 6), 0.0);
         let record =
             serde_json::json!({"range": description.range, "quality": 1.0, "bytes": 1, "score": null});
         let made = serde_json::json!({"done": {"description": description, "record": record}});

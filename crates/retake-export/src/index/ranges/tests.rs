@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use retake_compression::units::{FrameRange, UnitRule};
 use retake_libav::{FilmPosition, FilmRange, FindingKind, FrameIndex, probe, survey, survey_range};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Seek;
 use std::path::Path;
@@ -344,9 +345,12 @@ struct Scouting {
     journal: Vec<Vec<u8>>,
 }
 
-/// Checks that every unit comes once: with all of its frames, or in the index that it comes with.
+/// Checks that every unit comes once, by its number: with all of its frames, or in the index that it comes
+/// with. Where it `refuses`, it does not want the frames of two units of five.
 #[derive(Default)]
 struct Listener {
+    refuses: bool,
+    numbers: BTreeMap<usize, u64>,
     open: Option<(u64, Vec<FrameEntry>)>,
     handed: Vec<(FrameRange, Vec<FrameEntry>)>,
     alone: Vec<FrameRange>,
@@ -355,9 +359,14 @@ struct Listener {
 impl Scouted for Listener {
     fn decoded(&mut self, _: u64) {}
 
-    fn begin(&mut self, start: u64, _: Option<u64>) {
+    fn begin(&mut self, number: usize, start: u64, _: Option<u64>) -> bool {
         assert!(self.open.is_none());
+        if self.refuses && number % 5 < 2 {
+            return false;
+        }
+        assert_eq!(self.numbers.insert(number, start), None);
         self.open = Some((start, Vec::new()));
+        true
     }
 
     fn frame(&mut self, frame: ScoutedFrame) {
@@ -371,9 +380,12 @@ impl Scouted for Listener {
         self.handed.push((FrameRange::new(start, start + frames.len() as u64), frames));
     }
 
-    fn written(&mut self, units: &[FrameRange], index: &FrameIndex) {
-        assert!(units.iter().all(|unit| unit.end <= index.frames.len() as u64));
-        self.alone.extend(units);
+    fn written(&mut self, units: &[(usize, FrameRange)], index: &FrameIndex) {
+        for &(number, unit) in units {
+            assert!(unit.end <= index.frames.len() as u64);
+            assert_eq!(self.numbers.insert(number, unit.start), None);
+            self.alone.push(unit);
+        }
     }
 }
 
@@ -382,6 +394,8 @@ impl Scouted for Listener {
 struct Way {
     streaming: bool,
     hands_on: bool,
+    /// Whether frames of some units are not wanted when they could be handed on.
+    refuses: bool,
     least: f64,
     read: Vec<bool>,
     /// Which of them are read elsewhere, in turn.
@@ -396,6 +410,7 @@ impl Way {
     const LINEAR: Self = Self {
         streaming: true,
         hands_on: true,
+        refuses: false,
         least: 1.0,
         read: Vec::new(),
         there: Vec::new(),
@@ -423,13 +438,16 @@ fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scoutin
     let stop = StopFlag::new();
     let (plan, hands_on, cores) = (plan_of, way.hands_on, || usize::MAX);
     let scout = Scout { plan, ranges, cores: &cores, hands_on, journal: log, map, stop: &stop };
-    let mut listener = Listener::default();
+    let mut listener = Listener { refuses: way.refuses, ..Listener::default() };
     let map = scout.run(&mut listener).unwrap();
     let mut units: Vec<FrameRange> = listener.handed.iter().map(|(unit, _)| *unit).collect();
     units.extend(&listener.alone);
     units.sort();
     let new: Vec<FrameRange> = map.units.iter().copied().filter(|unit| unit.start >= known).collect();
     assert_eq!(units, new, "each unit comes once");
+    for (&number, &start) in &listener.numbers {
+        assert_eq!(map.units[number].start, start, "unit {number}");
+    }
     for (unit, frames) in &listener.handed {
         assert!(
             frames[..] == map.index.frames[unit.start as usize..unit.end as usize],
@@ -466,12 +484,12 @@ fn index_and_units_are_those_of_one_scout() {
     }
     let count = films.len();
     let some = || prop::collection::vec(any::<bool>(), 1..20);
-    let way = (0..2usize, any::<bool>(), 0.4f64..3.0, some(), some());
+    let way = (0..2usize, any::<(bool, bool)>(), 0.4f64..3.0, some(), some());
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
     let alone = Cell::new(0);
-    proptest!(config, |(film in 0..count, (rule, hands_on, least, read, there) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
+    proptest!(config, |(film in 0..count, (rule, (hands_on, refuses), least, read, there) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
         let (source, linear) = &films[film];
-        let way = Way { streaming: rule == 0, hands_on, least, read, there, scouts: 64, machine: None };
+        let way = Way { streaming: rule == 0, hands_on, refuses, least, read, there, scouts: 64, machine: None };
         let journal = studio.path("journal");
         let _ = fs::remove_file(&journal);
         if resumed {
@@ -480,7 +498,7 @@ fn index_and_units_are_those_of_one_scout() {
         }
         let (found, listener) = scout(source, &journal, RULES[rule], &way);
         prop_assert!(found == linear[rule], "{:?}", way);
-        alone.set(alone.get() + usize::from(hands_on && !listener.alone.is_empty()));
+        alone.set(alone.get() + usize::from(hands_on && !refuses && !listener.alone.is_empty()));
     });
     let alone = alone.get();
     assert!(alone > 5, "in {alone} cases a range was joined while frames were handed on");

@@ -158,14 +158,16 @@ struct Nobody;
 
 impl Scouted for Nobody {
     fn decoded(&mut self, _: u64) {}
-    fn begin(&mut self, _: u64, _: Option<u64>) {}
+    fn begin(&mut self, _: usize, _: u64, _: Option<u64>) -> bool {
+        false
+    }
     fn frame(&mut self, _: ScoutedFrame) {}
     fn end(&mut self) {}
-    fn written(&mut self, _: &[FrameRange], _: &FrameIndex) {}
+    fn written(&mut self, _: &[(usize, FrameRange)], _: &FrameIndex) {}
 }
 
 fn take(job: &Job, range: FrameRange) -> TakeRequest {
-    TakeRequest { ticket: Ticket(range.start), description: first_take(job, range) }
+    TakeRequest { ticket: Ticket(range.start), description: first_take(job, range, 0.0) }
 }
 
 fn takes(job: &Job) -> Vec<TakeRequest> {

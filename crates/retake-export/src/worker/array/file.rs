@@ -129,7 +129,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let job = job(folder.path(), |_| ());
         let takes: Vec<TakeDescription> =
-            (0..1000).map(|start| first_take(&job, FrameRange::new(start, start + 4))).collect();
+            (0..1000).map(|start| first_take(&job, FrameRange::new(start, start + 4), 0.0)).collect();
         let work = takes.iter().map(|take| ArrayWork::Take(Box::new(take.clone())));
         let (job, source) = (Path::new("job"), Path::new("film"));
         let head = ArrayHead { program: "1", job, source, entries: Vec::new(), index: None };
