@@ -141,6 +141,8 @@ pub fn expected(brief: &Brief, unit: &UnitState, quality: f64) -> Expected {
         slope: known.curve.slope_at(quality),
         best: brief.scale.min,
         coarsest: None,
+        within: None,
+        room: None,
     }
 }
 

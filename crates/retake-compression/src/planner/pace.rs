@@ -15,6 +15,10 @@ use std::collections::VecDeque;
 /// the error.
 const REACH: f64 = 0.4;
 
+/// In a last pass under limits the rest makes up for more, because a plan leaves unspent what limits have no
+/// room for, and no further pass spends it.
+const REACH_WITHIN_LIMITS: f64 = 1.0;
+
 /// Before the first unit is out, the predictions have as much weight as this number of units.
 const PRIOR: f64 = 0.4;
 
@@ -33,12 +37,27 @@ pub struct Expected {
     /// before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coarsest: Option<f64>,
+    /// The finest quality that limits are expected to leave room for, where there are any. It is a guess: a
+    /// unit that is encoded until it fits may get a better one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<f64>,
+    /// The bytes that limits are expected to leave room for, where there are any: the other units make up for
+    /// what this one may not take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<f64>,
 }
 
 impl Expected {
     /// Returns the quality that the unit may get which is nearest to this one.
     pub fn bounded(&self, quality: f64) -> f64 {
-        self.coarsest.map_or(quality, |coarsest| quality.min(coarsest)).max(self.best)
+        let best = self.within.map_or(self.best, |within| within.max(self.best));
+        self.coarsest.map_or(quality, |coarsest| quality.min(coarsest)).max(best)
+    }
+
+    /// Returns the bytes that the unit takes which is moved by so many doublings, as far as there is room.
+    fn moved(&self, doublings: f64) -> f64 {
+        let bytes = self.bytes * doublings.exp2();
+        self.room.map_or(bytes, |room| bytes.min(room))
     }
 }
 
@@ -96,11 +115,22 @@ impl Pace {
     /// that are not out yet, as far as the rest makes up for the beginning.
     pub fn target(&self) -> Option<Target> {
         let next = self.rest.front()?;
-        let expected: f64 = self.rest.iter().map(|unit| unit.bytes).sum();
-        let doublings = (self.left.max(1.0) / expected.max(1.0)).log2().clamp(-REACH, REACH);
-        let bytes = next.bytes * doublings.exp2();
+        // How much room the next unit has is found out when it is encoded.
+        let mut open = self.clone();
+        if let Some(next) = open.rest.front_mut() {
+            next.room = None;
+        }
+        let limited = self.rest.iter().any(|unit| unit.room.is_some());
+        let reach = if limited { REACH_WITHIN_LIMITS } else { REACH };
+        let bytes = next.bytes * open.reached(reach).exp2();
         let Expected { slope, best, coarsest, .. } = *next;
         Some(Target { bytes, slope, best, coarsest, last: self.rest.len() == 1 })
+    }
+
+    /// Returns what the units behind the next one are to take in a last pass under limits.
+    pub fn targets_behind(&self) -> impl Iterator<Item = f64> + '_ {
+        let doublings = self.reached(REACH_WITHIN_LIMITS);
+        self.rest.iter().skip(1).map(move |unit| unit.moved(doublings))
     }
 
     /// Records that the next unit is out: it was encoded with this quality and took this many bytes.
@@ -114,9 +144,17 @@ impl Pace {
 
     /// Returns by how many doublings the rest of the pass is moved.
     fn doublings(&self) -> f64 {
-        let expected: f64 = self.rest.iter().map(|unit| unit.bytes).sum();
-        let off = self.off.0 / (self.off.1 + PRIOR);
-        (self.left.max(1.0) / expected.max(1.0)).log2().clamp(-REACH, REACH) - off
+        self.reached(REACH) - self.off.0 / (self.off.1 + PRIOR)
+    }
+
+    /// Returns by how many doublings of their bytes the units that are not out yet have to move, so that they
+    /// take together what is left. Those that have no room stay behind, and the others go further for them.
+    fn reached(&self, reach: f64) -> f64 {
+        let moved = |doublings: f64| self.rest.iter().map(|unit| unit.moved(doublings)).sum::<f64>();
+        if self.rest.iter().any(|unit| unit.room.is_some()) {
+            return super::bisect(-reach, reach, |doublings| moved(doublings) < self.left);
+        }
+        (self.left.max(1.0) / moved(0.0).max(1.0)).log2().clamp(-reach, reach)
     }
 }
 
@@ -138,7 +176,7 @@ mod tests {
             each in prop::collection::vec(-0.15..0.15f64, 20),
         ) {
             let units = sizes.iter().map(|&bytes| Expected {
-                quality: 25.0, bytes, slope: -0.19, best: 0.0, coarsest: None,
+                quality: 25.0, bytes, slope: -0.19, best: 0.0, coarsest: None, within: None, room: None,
             });
             let target: f64 = sizes.iter().sum();
             let mut pace = Pace::new(SCALE, target, units);
@@ -158,5 +196,35 @@ mod tests {
             let missed = (spent / target - 1.0).abs();
             prop_assert!(missed < 0.03 + share * 0.8 + lost, "{missed} with {share} and {lost}");
         }
+    }
+
+    /// MP-33: units that have no room under a limit take what there is, and the others make up for them from
+    /// the first one on: at the end nobody could. What one of them leaves, the rest takes.
+    #[test]
+    fn others_make_up_for_units_without_room() {
+        let unit = |bytes, room| Expected {
+            quality: 25.0,
+            bytes,
+            slope: -0.19,
+            best: 0.0,
+            coarsest: None,
+            within: None,
+            room: Some(room),
+        };
+        let units = [unit(100.0, 200.0), unit(100.0, 200.0), unit(200.0, 200.0), unit(100.0, 100.0)];
+        let mut pace = Pace::new(SCALE, 580.0, units);
+        let mut spent = Vec::new();
+        while let Some(target) = pace.target() {
+            let room = units[spent.len()].room.unwrap();
+            let bytes = target.bytes.min(room).round();
+            spent.push(bytes as u64);
+            pace.is_out(25.0, bytes as u64);
+        }
+        assert_eq!(spent, [140, 140, 200, 100]);
+        // the last one is to take what is left, whatever room there was expected to be
+        let mut pace = Pace::new(SCALE, 130.0, [unit(100.0, 90.0)]);
+        assert!((pace.target().unwrap().bytes - 130.0).abs() < 0.1);
+        pace.is_out(25.0, 130);
+        assert_eq!(pace.target(), None);
     }
 }

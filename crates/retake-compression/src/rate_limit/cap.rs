@@ -15,7 +15,7 @@ mod tests;
 
 use super::floor::QpFloor;
 use super::margins::PartMargins;
-use super::window::RateWindow;
+use super::window::{RateWindow, TimedBytes, crowding};
 use crate::encoder::{
     EncodedFrame, Encoder, EncoderData, EncoderError, EncoderInfo, EncoderSettings, FrameOptions, Output,
     RateControl, Reconfiguration,
@@ -52,6 +52,9 @@ pub enum Unfit {
     /// A sample that breaks the limit: MP-26 asks for one from each frame of a pass, and a later pass can
     /// make its neighbours coarser.
     Emitted,
+    /// As [`Unfit::Emitted`], and an encode that is held back as a whole is not encoded again either: who
+    /// looks for its quality by itself learns from [`RateCapped::crowding`] whether it fits.
+    Told,
 }
 
 /// How long samples are held back.
@@ -140,6 +143,8 @@ pub struct RateCapped<E> {
     finished: bool,
     /// How many encodes were begun inside.
     encodes: u64,
+    /// How many times what others leave of a window an encode had in it that was held back as a whole.
+    crowding: f64,
 }
 
 /// An encode inside.
@@ -207,6 +212,7 @@ impl<E: Encoder> RateCapped<E> {
             accepted: 0,
             finished: false,
             encodes: 1,
+            crowding: 0.0,
         };
         capped.inner = Some(Inner::new(encoder, settings));
         Ok(capped)
@@ -230,6 +236,13 @@ impl<E: Encoder> RateCapped<E> {
             return None;
         };
         (given > asked).then_some(given)
+    }
+
+    /// How many times what other samples leave of a window the encode has in it, in the window where that is
+    /// most, if it was held back as a whole and has ended: above 1, it breaks a limit. 0 where nothing is
+    /// held back as a whole, or there are no limits.
+    pub fn crowding(&self) -> f64 {
+        self.crowding
     }
 
     /// How many encodes were begun inside, that of the last output among them. The description may have
@@ -343,7 +356,7 @@ impl<E: Encoder> RateCapped<E> {
         let Some(rules) = inner.frames.values().next().map(|frame| frame.rules.clone()) else { return };
         let floor = &self.state.floor;
         let share = floor.share(&self.info, &settings, &rules.limits);
-        let emits = rules.unfit == Unfit::Emitted && floor.is_at_end(&self.info, &settings);
+        let emits = rules.unfit != Unfit::Dropped && floor.is_at_end(&self.info, &settings);
         if !emits && exceeds(&self.state.window, &inner.frames, &group, share) {
             self.recall();
             // nothing coarser is left: the frame has no room
@@ -387,7 +400,8 @@ impl<E: Encoder> RateCapped<E> {
         let Some(inner) = &self.inner else { return };
         let settings = inner.settings.clone();
         let times = self.fullest(inner, |frame| frame.sample.data.len() as f64);
-        if times > 1.0 {
+        self.crowding = self.crowding_of(inner).max(if times > 1.0 { times } else { 0.0 });
+        if times > 1.0 && self.rules.unfit != Unfit::Told {
             let fits = |bytes: &dyn Fn(&EncodedFrame) -> f64| self.fullest(inner, bytes) <= 1.0;
             let coarser = self.state.floor.clone().raised_whole(&self.info, &settings, times, fits);
             if let Some(coarser) = coarser {
@@ -442,6 +456,21 @@ impl<E: Encoder> RateCapped<E> {
                 limits.iter().map(full).fold(times, |times, full| times.max(full / (1.0 - GROUP_RESERVE)));
         }
         times
+    }
+
+    /// How many times what other samples leave of a window the encode has in it, where that is most.
+    fn crowding_of(&self, inner: &Inner<E>) -> f64 {
+        const OTHERS: usize = 0;
+        const OWN: usize = 1;
+        let before = self.state.window.samples().map(|(seconds, bytes)| (seconds, bytes, OTHERS));
+        let own = inner
+            .samples
+            .iter()
+            .map(|EncodedFrame { sample, .. }| (sample.dts.seconds(), sample.data.len() as u64, OWN));
+        let after = self.rules.after.iter().map(|(dts, bytes)| (dts.seconds(), *bytes, OTHERS));
+        let all = before.chain(own).chain(after);
+        let all: Vec<_> = all.map(|(seconds, bytes, unit)| TimedBytes { seconds, bytes, unit }).collect();
+        crowding(&all, &self.rules.limits, OWN)
     }
 
     /// Whether samples of the encode inside wait for its end.

@@ -44,6 +44,22 @@ pub fn fullest(samples: &[TimedBytes], limits: &[DataRateLimit], units: usize) -
     fullest
 }
 
+/// How many times what the others leave of a window one unit has in it, in the window where that is most:
+/// above 1, it makes a window too full. `samples` are in decode order.
+pub(super) fn crowding(samples: &[TimedBytes], limits: &[DataRateLimit], unit: usize) -> f64 {
+    let mut most = 0.0f64;
+    for limit in limits {
+        each_window(samples, *limit, |window, sum| {
+            let own: u64 =
+                window.iter().filter(|sample| sample.unit == unit).map(|sample| sample.bytes).sum();
+            if own > 0 {
+                most = most.max(own as f64 / limit.bytes.saturating_sub(sum - own).max(1) as f64);
+            }
+        });
+    }
+    most
+}
+
 fn look(samples: &[TimedBytes], limit: DataRateLimit, overfull: &mut BTreeMap<usize, f64>) {
     each_window(samples, limit, |window, sum| {
         if sum > limit.bytes {
@@ -134,6 +150,11 @@ impl RateWindow {
         }
     }
 
+    /// The samples in it, as decode time in seconds and bytes.
+    pub(super) fn samples(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        self.samples.iter().copied()
+    }
+
     /// Bytes in the window of so many seconds that ends with the last sample.
     pub fn bytes(&self, seconds: f64) -> u64 {
         let now = self.samples.back().map_or(0.0, |&(now, _)| now);
@@ -169,6 +190,17 @@ mod tests {
             [(1, 2.5)].into(),
             "250 where 150 less 50 of others are left"
         );
+    }
+
+    /// MP-33: a unit that others leave little room has to become as many times smaller as its part says, and
+    /// not by as much as the window is too full.
+    #[test]
+    fn a_unit_has_the_room_that_others_leave() {
+        let sample = |frame: usize, bytes, unit| TimedBytes { seconds: frame as f64 / 10.0, bytes, unit };
+        let samples: Vec<_> = (0..10).map(|frame| sample(frame, 10, usize::from(frame >= 6))).collect();
+        let limits = [DataRateLimit { bytes: 80, seconds: 1.0 }, DataRateLimit { bytes: 1000, seconds: 0.5 }];
+        assert_eq!(crowding(&samples, &limits, 1), 40.0 / 20.0, "of 80 the others leave 20");
+        assert_eq!(crowding(&samples, &[], 1), 0.0);
     }
 
     proptest! {

@@ -191,6 +191,32 @@ fn mp33_limits_hold_across_joins() {
     }
 }
 
+/// MP-32, MP-33 (A1): a client that sends everything again in its final pass, and takes what comes out of
+/// that pass alone, has its rate under a limit that holds down the richer half of the film, too.
+#[test]
+fn mp33_a_final_pass_meets_its_rate_under_a_limit() {
+    let frames = film();
+    for info in common::encoders() {
+        let (pull, _storage) = session(&info, PassOptions::default());
+        if !common::has(&pull, PropertyKey::DataRateLimits) {
+            continue;
+        }
+        let limit = DataRateLimit { bytes: super::RATE / 8 * 2, seconds: 1.0 };
+        pull.0.set(Property::DataRateLimits(vec![limit])).unwrap();
+        pull.0.begin_pass().unwrap();
+        let first = send(&pull, &frames, None);
+        pull.0.end_pass().unwrap();
+        pull.0.begin_final_pass().unwrap();
+        let second = send(&pull, &frames, None);
+        pull.0.end_final_pass().unwrap();
+        let of_rate = |samples: &[_]| bytes(samples) as f64 * 8.0 * 24.0 / FRAMES as f64 / super::RATE as f64;
+        let (was, is, most) = (of_rate(&first), of_rate(&second), fullest(&second, 24));
+        println!("{}: {was:.4} then {is:.4}, {most} of {} bytes", info.name, limit.bytes);
+        assert!(most <= limit.bytes as usize, "{}: {most}", info.name);
+        assert!((is - 1.0).abs() < 0.01, "{}: {is:.4}", info.name);
+    }
+}
+
 /// EF-11, MP-19: a client that bounds the delay gets each frame in time in later passes, too, with limits and
 /// without. Neither an encoder's own first pass nor an encode that may have to be begun again as a whole
 /// holds a unit back then, because the client would wait for a frame that cannot come before it has sent

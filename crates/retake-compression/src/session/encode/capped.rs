@@ -34,6 +34,11 @@ impl Stream {
     pub(super) fn begin_unit(&mut self, unit: &UnitStart, usual: Option<RateLimit>, pts: Time) {
         let again = unit.quality.is_some();
         self.left = usual.filter(|_| again).map(|usual| usual.behind(&unit.before, pts));
+        self.begin_again(unit);
+    }
+
+    /// All of the unit comes, the first time or once more.
+    pub(super) fn begin_again(&mut self, unit: &UnitStart) {
         self.state = CapState::behind(unit.before.iter().copied());
     }
 

@@ -2,7 +2,7 @@
 
 use super::capped::{Capped, Stream};
 use super::conversion::Conversion;
-use super::fitting::{Fitted, Fitting};
+use super::fitting::{Fitted, Fitting, Next};
 use crate::encode_run::{EncodeRun, RunError, RunEvent, ScoredUnits};
 use crate::encoder::{
     EncodedFrame, Encoder, EncoderData, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings,
@@ -10,6 +10,7 @@ use crate::encoder::{
 };
 use crate::property::{PropertyKey, Values, set_value};
 use crate::random_access::mark_partial_sync;
+use crate::rate_limit::Unfit;
 use crate::scorer::{Scorer, SharedScorers};
 use crate::session::SessionError;
 use crate::session::core::{Command, QueuedFrame, Report};
@@ -221,18 +222,20 @@ impl Stack {
             return Err(SessionError::Malfunction("no encode is open".to_owned()));
         };
         if running.run.pushed() == 0 && self.begins_unit {
-            let settings = &running.settings;
-            let may_wait = derive::frames_in_memory(settings, &self.unit).is_some()
-                && !values.has(PropertyKey::DataRateLimits);
+            // An encoder that knows limits keeps to what the buffer leaves it, and its bytes do not follow
+            // from the quality alone.
+            let told = self.parts.setup.info.controls.rate_limit && values.has(PropertyKey::DataRateLimits);
+            let may_wait = !told && derive::frames_in_memory(&running.settings, &self.unit).is_some();
             self.fitting = self.unit.target.filter(|_| may_wait).map(Fitting::new);
         }
         self.begins_unit = false;
-        if first {
+        if first || self.fitting.is_some() && running.run.pushed() == 0 {
             // an encode that was opened before any frame came did not know when it begins
-            let Running { values, settings, run, .. } = running;
-            let rules = self.stream.rules(&self.parts.factory, values, settings, &self.unit);
-            run.encoder_mut().set_rules(rules);
+            self.set_rules();
         }
+        let Some(running) = &mut self.running else {
+            return Err(SessionError::Malfunction("no encode is open".to_owned()));
+        };
         let options_of_transfer = set_value!(values, PixelTransferProperties).copied().unwrap_or_default();
         let maker = self.parts.transfer.as_ref();
         let picture = match self.conversion.fit(maker, &running.settings, &options_of_transfer, &picture) {
@@ -282,12 +285,28 @@ impl Stack {
         let scale = self.info().quality;
         let (Some(running), Some(fitting)) = (&self.running, &mut self.fitting) else { return Ok(false) };
         let whole = fitting.frames.len() == self.unit.frames;
-        let next = self.unit.quality.filter(|_| whole).and_then(|quality| fitting.next(quality, &scale));
-        let Some(quality) = next else { return Ok(false) };
+        let Some(quality) = self.unit.quality else { return Ok(false) };
+        let crowding = running.run.encoder().crowding();
         let (values, frames) = (running.values.clone(), fitting.frames.clone());
+        let next = match whole {
+            true => fitting.next(quality, crowding, &scale),
+            // The client ended in the middle: nothing is made of the bytes, but the limit holds.
+            false if crowding > 1.0 => Next::Capped(quality),
+            false => Next::Nearest,
+        };
+        let quality = match next {
+            Next::Again(quality) => quality,
+            Next::Nearest => return Ok(false),
+            Next::Capped(quality) => {
+                self.fitting = None;
+                quality
+            }
+        };
         self.unit.quality = Some(quality);
         self.discard();
+        self.stream.begin_again(&self.unit);
         self.open(&values)?;
+        self.set_rules();
         self.offer(listener);
         for Fitted { number, picture, pts, duration, options } in frames {
             self.send(number, &picture, (pts, duration), options, listener)?;
@@ -312,6 +331,18 @@ impl Stack {
         }
         attempt.scores.into_iter().for_each(|(first, score)| listener.report(Report::Score { first, score }));
         Ok(())
+    }
+
+    /// Tells the cap of the open encode what it is to keep to. Where the unit is encoded until it takes its
+    /// bytes, the quality that fits is found by that.
+    fn set_rules(&mut self) {
+        let Some(running) = &mut self.running else { return };
+        let mut rules =
+            self.stream.rules(&self.parts.factory, &running.values, &running.settings, &self.unit);
+        if self.fitting.is_some() {
+            rules.unfit = Unfit::Told;
+        }
+        running.run.encoder_mut().set_rules(rules);
     }
 
     /// Gives a frame to the open encode. One that is not taken is reported, and the encode goes on.
@@ -407,8 +438,7 @@ impl Stack {
         }
         running.values = values.clone();
         self.stream.set_intervals(values, &running.settings);
-        let rules = self.stream.rules(&self.parts.factory, values, &running.settings, &self.unit);
-        running.run.encoder_mut().set_rules(rules);
+        self.set_rules();
         Ok(true)
     }
 

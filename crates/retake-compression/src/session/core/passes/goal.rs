@@ -36,6 +36,9 @@ const BEFORE_REFINING: f64 = 0.3;
 /// Passes that have to be left for that: itself, and one that corrects the sum.
 const PASSES_OF_REFINING: u32 = 2;
 
+/// How full windows are expected to become at most, as a share of their limit.
+const FULL: f64 = 0.96;
+
 /// Where a film is among its passes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
@@ -202,8 +205,9 @@ impl PassGoal {
         takes.retain(|unit, _| may_come(*unit));
         others.retain(|unit, _| may_come(*unit));
         for (&unit, take) in takes.iter_mut().chain(&mut others) {
-            let finest = finest.get(unit).copied().unwrap_or(scale.min);
-            take.best = take.best.max(self.best.unwrap_or(scale.min)).max(finest);
+            take.best = take.best.max(self.best.unwrap_or(scale.min));
+            take.within = finest.get(unit).copied();
+            take.room = self.room(&units[unit], full.get(unit).copied().unwrap_or(0.0));
             take.quality = take.bounded(take.quality);
         }
         let same = |unit: usize, take: &Expected| {
@@ -241,6 +245,12 @@ impl PassGoal {
             finest_within_limits(brief, state, full).max(unit.finest.unwrap_or(brief.scale.min))
         };
         units.iter().zip(states).zip(full).map(bound).collect()
+    }
+
+    /// The bytes that a unit may take whose newest take is in windows which are so full, where the encoder
+    /// does not see to that by itself.
+    fn room(&self, unit: &Unit, full: f64) -> Option<f64> {
+        (full > 0.0 && !self.info.controls.rate_limit).then(|| unit.bytes() as f64 * FULL / full)
     }
 
     /// The floor that units are evened out to, from the takes of the first pass alone, so that it stays the

@@ -51,13 +51,15 @@ pub(super) fn before(frames: &Frames, limits: &[DataRateLimit], instant: Time) -
     samples_before(out(&frames.states), limits, instant)
 }
 
-/// The samples of the merged stream from frame `end` on that windows may hold which begin before it.
-pub(super) fn after(frames: &Frames, limits: &[DataRateLimit], end: usize) -> Vec<(Time, u64)> {
+/// The samples of the merged stream from frame `end` on that windows may hold which begin before it, each
+/// with the index of its frame.
+pub(super) fn after(frames: &Frames, limits: &[DataRateLimit], end: usize) -> Vec<(usize, Time, u64)> {
     let longest = limits.iter().map(|limit| limit.seconds).fold(0.0, f64::max);
-    let mut samples: Vec<_> = out(&frames.states[end..]).collect();
-    samples.sort_by_key(|(dts, _)| *dts);
-    let first = samples.first().map_or(Time::INVALID, |(dts, _)| *dts);
-    samples.retain(|(dts, _)| (*dts - first).seconds() < longest);
+    let behind = frames.states.iter().enumerate().skip(end).filter(|(_, frame)| frame.dts.is_numeric());
+    let mut samples: Vec<_> = behind.map(|(index, frame)| (index, frame.dts, frame.bytes)).collect();
+    samples.sort_by_key(|(_, dts, _)| *dts);
+    let first = samples.first().map_or(Time::INVALID, |(_, dts, _)| *dts);
+    samples.retain(|(_, dts, _)| (*dts - first).seconds() < longest);
     samples
 }
 

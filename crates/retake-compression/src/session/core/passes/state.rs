@@ -300,13 +300,29 @@ impl Passes {
         let quality =
             pass.pace.as_ref().and_then(Pace::quality).or(planned).map(|quality| self.scale.snap(quality));
         let target = pass.pace.as_ref().and_then(Pace::target).filter(|_| pass.kind == PassKind::Final);
+        // Units behind this one that come in this pass, too, are to become as many times as large. Those that
+        // nobody asked for may stay as they are, because the client need not send them.
+        let mut to_come = BTreeMap::new();
+        if let (Some(_), Some(pace), Some(plan)) = (&target, &pass.pace, pass.plan()) {
+            let behind = plan.takes.keys().copied().filter(|&behind| behind > unit);
+            let times = |(unit, bytes): (usize, f64)| {
+                let times = bytes / self.units[unit].bytes().max(1) as f64;
+                (unit, if pass.added.contains(&unit) { times.max(1.0) } else { times })
+            };
+            to_come = behind.zip(pace.targets_behind()).map(times).collect();
+        }
         pass.current = quality.map(|quality| {
             pass.used.insert(unit, quality);
             unit
         });
         let Unit { first, end, .. } = self.units[unit];
         let before = limits::before(&self.frames, self.limits(), pts);
-        let after = limits::after(&self.frames, self.limits(), end);
+        let mut after = limits::after(&self.frames, self.limits(), end);
+        for (index, _, bytes) in &mut after {
+            let times = to_come.get(&units::unit_of(&self.units, *index)).copied().unwrap_or(1.0);
+            *bytes = (*bytes as f64 * times) as u64;
+        }
+        let after = after.into_iter().map(|(_, dts, bytes)| (dts, bytes)).collect();
         let fullness = self.buffer().map(|buffer| limits::fullness(&self.frames, buffer, pts));
         let digest = self.frames.digest(first..end);
         UnitStart { quality, target, frames: end - first, digest, before, after, fullness }
