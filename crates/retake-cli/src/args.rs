@@ -6,7 +6,7 @@ use retake::filters::{
 };
 use retake::property::OutputChroma;
 use retake::{AudioRule, FilmPosition, FilmRange, SubtitleRule, Time};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Encode video like a film crew: take, look, and take again only what did not work.
@@ -62,17 +62,22 @@ pub(crate) struct RemoteJob {
     pub json: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
 #[command(group = ArgGroup::new("target").args(["quality", "bitrate", "size", "crf"]))]
 pub(crate) struct Encode {
-    /// The source film; '-' reads a film (for instance y4m) from standard input, and s3://BUCKET/KEY one from
-    /// an object store, where this build has that.
-    pub input: PathBuf,
+    /// The source film, several of them, or folders that are searched for films; '-' reads a film (for
+    /// instance y4m) from standard input, and s3://BUCKET/KEY one from an object store, where this build has
+    /// that.
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<PathBuf>,
     /// The film to make, a file or s3://BUCKET/KEY; its extension chooses the container: mp4, m4v, mov, mkv,
-    /// webm; m3u8 for a stream (HLS).
-    #[arg(short, long, value_name = "FILE")]
+    /// webm; m3u8 for a stream (HLS). Of several films a folder, which ends with /, or names with {stem},
+    /// {ext}, {folder} or {codec} in them, as in 'out/{stem}.mp4'; see docs/batch.md.
+    #[arg(short, long, value_name = "FILE|FOLDER/")]
     pub output: PathBuf,
+    #[command(flatten, next_help_heading = "Several films")]
+    pub several: Several,
 
     /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the
     /// default target.
@@ -231,8 +236,28 @@ pub(crate) struct Encode {
     pub quiet: bool,
 }
 
+impl Encode {
+    /// Returns the source of an encode of one film.
+    pub(crate) fn input(&self) -> &Path {
+        // clap requires one
+        self.inputs.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+}
+
+/// What is about more films than one.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Several {
+    /// Search the folders in folders, too. What comes of films keeps its folder.
+    #[arg(long)]
+    pub recursive: bool,
+    /// Leave films alone that the same flags have made of the same source, also with --overwrite and
+    /// --restart, which then are about all others.
+    #[arg(long)]
+    pub skip_done: bool,
+}
+
 /// What is done to the pictures of a source.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Pictures {
     /// Make whole frames of two fields: of those that say they are made so (auto), or of all (yes).
     #[arg(long, value_name = "auto|yes", num_args = 0..=1, default_missing_value = "auto", value_parser = value::<Deinterlace>)]

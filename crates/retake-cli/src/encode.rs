@@ -1,6 +1,7 @@
 //! `retake encode` turns flags into a request of an export, and decides nothing else.
 
 use crate::args::{Encode, Pixels, range};
+use crate::batch;
 use crate::encoders;
 use crate::exit::{UNMET, Usage};
 use crate::output;
@@ -9,16 +10,43 @@ use crate::report::EncodeReport;
 use crate::serve::Server;
 use crate::signals;
 use anyhow::{Context, Result};
+use retake::batch::{Batch, OutputNames};
+use retake::objects::object_address;
 use retake::property::Property;
 use retake::{
     Codec, EncoderFactory, EncoderInfo, Event, Export, ExportBuilder, ExportError, MetricKind, Outcome,
-    PixelFormat, Pooling, Records, RecordsPlace, RunError, RunOn, Target, WorkerProgram,
+    PixelFormat, Pooling, Records, RecordsPlace, RunError, RunOn, StopFlag, Target, WorkerProgram,
 };
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
+    let names = OutputNames::of(&args.output).map_err(|error| Usage(format!("--output: {error}")))?;
+    let several = args.inputs.len() > 1
+        || args.inputs.iter().any(|input| object_address(input).is_none() && input.is_dir());
+    match (several, names) {
+        (false, None) => one(args),
+        (false, Some(names)) => {
+            let batch = Batch::plan(&args.inputs, &batch::rules(args, names)?, &StopFlag::new())?;
+            let film = batch.films().first().context("a film that was named is missing")?;
+            let _folders = film.make_folder()?;
+            one(&batch::film_args(args, film))
+        }
+        (true, Some(names)) => batch::run(args, names),
+        (true, None) => {
+            let text = format!(
+                "--output {}: several films do not become one file: end it with / for a folder, or give it a \
+                 field such as {{stem}}",
+                args.output.display()
+            );
+            Err(Usage(text).into())
+        }
+    }
+}
+
+/// Encodes one film, whose output has its name.
+fn one(args: &Encode) -> Result<ExitCode> {
     let report = EncodeReport::of(args)?;
     #[cfg(feature = "restate")]
     if let Some(engine) = args.on.as_deref().filter(|on| on.starts_with("restate:")) {
@@ -32,11 +60,8 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         }
         return crate::remote::encode(args, engine);
     }
-    let stop = match args.on {
-        Some(_) => signals::stop_flag_elsewhere(ExportError::Stopped)?,
-        None => signals::stop_flag(ExportError::Stopped)?,
-    };
-    let progress = Arc::new(progress(args)?);
+    let stop = stop_flag(args)?;
+    let progress = Arc::new(progress(args, None)?);
     let (told, json) = (progress.clone(), args.json);
     let server = args.serve.map(|address| Server::start(address, args)).transpose()?;
     let shown = server.clone();
@@ -55,21 +80,30 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     if let Some(report) = report {
         report.make(args, &stop)?;
     }
-    Ok(code(summary.outcome))
+    Ok(ExitCode::from(code(summary.outcome)))
 }
 
-/// Returns the exit code of a film that is done.
-pub(crate) fn code(outcome: Outcome) -> ExitCode {
-    match outcome {
-        Outcome::Satisfied | Outcome::Plain => ExitCode::SUCCESS,
-        Outcome::Missed => ExitCode::from(UNMET),
+/// Returns the flag that stops the encodes that the flags ask for.
+pub(crate) fn stop_flag(args: &Encode) -> Result<StopFlag> {
+    match args.on {
+        Some(_) => signals::stop_flag_elsewhere(ExportError::Stopped),
+        None => signals::stop_flag(ExportError::Stopped),
     }
 }
 
-/// Returns what shows a person how an encode goes.
-pub(crate) fn progress(args: &Encode) -> Result<Progress> {
+/// Returns the exit code of a film that is done.
+pub(crate) fn code(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Satisfied | Outcome::Plain => 0,
+        Outcome::Missed => UNMET,
+    }
+}
+
+/// Returns what shows a person how an encode goes. `place` is the number of the film, from 1, and how many
+/// there are, where it is one of several.
+pub(crate) fn progress(args: &Encode, place: Option<(usize, usize)>) -> Result<Progress> {
     let (metric, pool) = (self::metric(args.metric.as_deref())?, pool(args)?);
-    Ok(Progress::new(args, encoder(args)?.info(), target(args)?, metric, pool))
+    Ok(Progress::new(args, place, encoder(args)?.info(), target(args)?, metric, pool))
 }
 
 /// Returns the export that the flags ask for, wherever it is run.
@@ -77,11 +111,12 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     let (encoder, metric, pool) = (encoder(args)?, self::metric(args.metric.as_deref())?, pool(args)?);
     let target = target(args)?;
     let info = encoder.info().clone();
-    let mut export = Export::builder(&args.input, &args.output, encoder)
+    let mut export = Export::builder(args.input(), &args.output, encoder)
         .pool(pool)
         .multi_pass(true)
         .restart(args.restart)
         .overwrite(args.overwrite)
+        .skip_done(args.several.skip_done)
         .allow_references(args.allow_references)
         .accept_damage(args.accept_damage)
         .filters(args.pictures.filters());
@@ -160,7 +195,7 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
 }
 
 /// Returns where takes run.
-fn run_on(args: &Encode) -> Result<RunOn> {
+pub(crate) fn run_on(args: &Encode) -> Result<RunOn> {
     let worker = || -> Result<WorkerProgram> {
         let program = std::env::current_exe().context("the program's own file cannot be found")?;
         Ok(WorkerProgram { program, arguments: vec!["worker".into()] })
@@ -250,7 +285,7 @@ pub(crate) fn metric(name: Option<&str>) -> Result<MetricKind> {
 }
 
 /// Returns the encoder that the flags ask for, or the default one.
-fn encoder(args: &Encode) -> Result<Arc<dyn EncoderFactory>> {
+pub(crate) fn encoder(args: &Encode) -> Result<Arc<dyn EncoderFactory>> {
     let registry = retake::encoders();
     if let Some(name) = &args.encoder {
         let found = registry.by_name(name);

@@ -2,6 +2,7 @@
 //! is added here, because the library must not know any flag.
 
 use crate::output;
+use retake::batch::BatchError;
 use retake::filters::{FilterError, FilterStep};
 use retake::{
     Asked, AudioError, Count, ExportError, Fault, MediaError, RecordsError, RequestError, TrackError,
@@ -62,7 +63,7 @@ fn request(error: &anyhow::Error) -> Option<&RequestError> {
     }
 }
 
-fn message(error: &anyhow::Error) -> String {
+pub(crate) fn message(error: &anyhow::Error) -> String {
     if let Some(refused) = request(error) {
         let flag = flag(refused).map_or(String::new(), |flag| format!("{flag}: "));
         let remedy = remedy(refused).map_or(String::new(), |remedy| format!(": {remedy}"));
@@ -72,6 +73,15 @@ fn message(error: &anyhow::Error) -> String {
         let flag = source.step().map_or(String::new(), |step| format!("{}: ", filter_flag(step)));
         let remedy = filter_remedy(source).map_or(String::new(), |remedy| format!(": {remedy}"));
         return format!("{flag}{}: {source}{remedy}", file.display());
+    }
+    if let Some(refused) = error.downcast_ref::<BatchError>() {
+        let remedy = match refused {
+            BatchError::SameOutput { .. } => {
+                ", as by 'FOLDER/{folder}/{stem}.{ext}' or --output 'FOLDER/{stem}.EXT'"
+            }
+            _ => "",
+        };
+        return format!("{refused}{remedy}");
     }
     let remedy = match error.downcast_ref::<ExportError>() {
         Some(ExportError::Media(MediaError::CannotHold { .. })) => "; --codec chooses another codec",
@@ -212,9 +222,12 @@ fn remedy(error: &RequestError) -> Option<String> {
     })
 }
 
-fn code(error: &anyhow::Error) -> u8 {
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() || error.is::<RecordsError>() || request(error).is_some() {
         return USAGE;
+    }
+    if let Some(error) = error.downcast_ref::<BatchError>() {
+        return if matches!(error, BatchError::Stopped) { STOPPED } else { USAGE };
     }
     if error.is::<Stopped>() {
         return STOPPED;

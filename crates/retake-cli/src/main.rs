@@ -1,6 +1,7 @@
 //! `retake` is the last, thin layer: it takes flags, runs an export, and prints progress and a table.
 
 mod args;
+mod batch;
 mod compare;
 mod encode;
 mod encoders;

@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
     verbose: bool,
+    /// Whether the film is one of several, whose table comes in the end.
+    of_batch: bool,
     state: Mutex<State>,
 }
 
@@ -34,9 +36,11 @@ struct State {
 }
 
 impl Progress {
-    /// Prints the plan of the run.
+    /// Prints the plan of the run. `place` is the number of the film, from 1, and how many there are, where
+    /// it is one of several.
     pub(crate) fn new(
         args: &Encode,
+        place: Option<(usize, usize)>,
         encoder: &EncoderInfo,
         target: Option<Target>,
         metric: MetricKind,
@@ -48,9 +52,10 @@ impl Progress {
         if !quiet && !bar.is_hidden() {
             let target =
                 target.map_or("what is usual, or what properties ask for".into(), |one| one.to_string());
+            let place = place.map_or(String::new(), |(number, of)| format!("[{number}/{of}] "));
             let text = format!(
-                "{} → {}: {} {}, {target} ({}, {})",
-                args.input.display(),
+                "{place}{} → {}: {} {}, {target} ({}, {})",
+                args.input().display(),
                 args.output.display(),
                 encoder.name,
                 encoder.version,
@@ -59,7 +64,8 @@ impl Progress {
             );
             bar.println(output::one_line(&text));
         }
-        Self { lines, bar, quiet, verbose: args.verbose, state: Mutex::default() }
+        let (verbose, of_batch) = (args.verbose, place.is_some());
+        Self { lines, bar, quiet, verbose, of_batch, state: Mutex::default() }
     }
 
     pub(crate) fn show(&self, event: &Event) {
@@ -141,7 +147,9 @@ impl Progress {
             Event::Finished(summary) => {
                 self.end_takes(&mut state);
                 self.bar.finish_and_clear();
-                table::print(summary);
+                if self.verbose || !self.of_batch {
+                    table::print(summary);
+                }
             }
             _ => {}
         }

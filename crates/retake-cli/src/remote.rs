@@ -29,12 +29,12 @@ pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {
     let engine = open(engine)?;
     // what no worker could do is refused here
     drop(encode::builder(args)?);
-    if args.input == Path::new("-") {
+    if args.input() == Path::new("-") {
         return Err(Usage("standard input is no film that other machines can read".into()).into());
     }
     let root = match &args.shared_root {
         Some(root) => SharedRoot::open(root)?,
-        None => SharedRoot::around(&[&args.input, &args.output])?,
+        None => SharedRoot::around(&[args.input(), &args.output])?,
     };
     let matches = Args::command().get_matches();
     let matches = matches.subcommand_matches("encode").context("the arguments cannot be read again")?;
@@ -46,7 +46,7 @@ pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let stop = signals::stop_flag(ExportError::Stopped)?;
-    let progress = encode::progress(args)?;
+    let progress = encode::progress(args, None)?;
     let show = |event: &Event| if args.json { encode::print_json(event) } else { progress.show(event) };
     let how_far = |status: &Status| {
         if !args.json && !args.quiet {
@@ -59,7 +59,7 @@ pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {
     summary.output = args.output.clone();
     let outcome = summary.outcome;
     show(&Event::Finished(summary));
-    Ok(encode::code(outcome))
+    Ok(ExitCode::from(encode::code(outcome)))
 }
 
 /// Tells how far an export is.
@@ -87,7 +87,7 @@ pub(crate) fn attach(args: &RemoteJob) -> Result<ExitCode> {
     } else {
         output::print(&format!("{} bytes\n", summary.file_bytes));
     }
-    Ok(encode::code(outcome))
+    Ok(ExitCode::from(encode::code(outcome)))
 }
 
 /// Gives an export up.
@@ -143,7 +143,8 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
         let none = "--on, --isolate, --restart, --allow-references and --filter";
         return Err(refused(format!("a worker takes no {none}")));
     }
-    args.input = root.resolve(&args.input)?;
+    let [input] = &args.inputs[..] else { return Err(refused("a worker makes one film".into())) };
+    args.inputs = vec![root.resolve(input)?];
     args.output = root.resolve_place(&args.output)?;
     if args.work_dir.is_some() && root.address().is_some() {
         return Err(refused("a worker of an object store takes no --work-dir".into()));
@@ -184,7 +185,7 @@ fn words(matches: &ArgMatches, root: &SharedRoot) -> Result<Vec<String>> {
         let values = matches.get_raw(id).into_iter().flatten();
         for value in values {
             let value = match id {
-                "input" => root.relative(Path::new(value))?,
+                "inputs" => root.relative(Path::new(value))?,
                 "output" | "work_dir" => root.relative_place(Path::new(value))?,
                 _ => PathBuf::from(value),
             };

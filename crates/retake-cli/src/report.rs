@@ -80,7 +80,7 @@ impl EncodeReport {
             .into());
         }
         let wanted = Wanted { page, plot: args.plot.clone(), overwrite: args.overwrite };
-        wanted.check(&[&args.input, &args.output])?;
+        wanted.check(&[&args.input().to_owned(), &args.output])?;
         Ok(Some(Self(wanted)))
     }
 

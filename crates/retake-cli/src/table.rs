@@ -1,6 +1,10 @@
-//! This module prints the table at the end of an encode.
+//! This module prints the table at the end of an encode, of one film or of several.
 
+use crate::batch::{held, state};
 use crate::output::{self, one_line};
+use console::{Alignment, measure_text_width, pad_str};
+use indicatif::DecimalBytes;
+use retake::batch::{FilmResult, LeftOut};
 use retake::{Missed, Outcome, SoundSummary, StopReason, Summary};
 use std::fmt::Write;
 
@@ -72,6 +76,78 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         summary.file_bytes
     )?;
     Ok(())
+}
+
+/// What is left out of folders is listed up to so many.
+const LISTED: usize = 10;
+
+/// Prints what became of several films. `all` lists all that was left out.
+pub(crate) fn print_batch(results: &[FilmResult<anyhow::Error>], left_out: &[LeftOut], all: bool) {
+    let mut text = String::new();
+    // writing to a string cannot fail
+    let _ = render_batch(results, left_out, all, &mut text);
+    output::print(&text);
+}
+
+fn render_batch(
+    results: &[FilmResult<anyhow::Error>],
+    left_out: &[LeftOut],
+    all: bool,
+    text: &mut String,
+) -> std::fmt::Result {
+    let none = || "-".to_owned();
+    let mut rows = vec![["film", "state", "size", "ratio", "held", "time"].map(str::to_owned)];
+    let (mut bytes, mut source_bytes, mut seconds) = (0_u64, 0_u64, 0.0);
+    for result in results {
+        let size = result.end.summary().map(|summary| summary.file_bytes);
+        let ratio = size.zip(result.source_bytes.filter(|bytes| *bytes > 0));
+        if let Some((size, source)) = ratio {
+            (bytes, source_bytes) = (bytes.saturating_add(size), source_bytes.saturating_add(source));
+        }
+        seconds += result.seconds;
+        rows.push([
+            one_line(&result.film.input.to_string_lossy()).into_owned(),
+            state(&result.end).to_owned(),
+            size.map_or_else(none, |size| DecimalBytes(size).to_string()),
+            ratio.map_or_else(none, |(size, source)| format!("{:.1} %", size as f64 / source as f64 * 100.0)),
+            held(&result.end).map_or_else(none, |held| if held { "yes" } else { "no" }.to_owned()),
+            duration(result.seconds),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let side = if column < 2 { Alignment::Left } else { Alignment::Right };
+            pad_str(cell, *width, side, None)
+        });
+        writeln!(text, "{}", cells.collect::<Vec<_>>().join("  "))?;
+    }
+    let there = results.iter().filter(|result| result.end.summary().is_some()).count();
+    let sizes = match source_bytes {
+        0 => String::new(),
+        _ => format!(", {} of {}", DecimalBytes(bytes), DecimalBytes(source_bytes)),
+    };
+    writeln!(text, "{there} of {} films are there{sizes}, in {}", results.len(), duration(seconds))?;
+    let most = if all { left_out.len() } else { LISTED };
+    for left in left_out.iter().take(most) {
+        let left = format!("{}: {}", left.path.display(), left.reason);
+        writeln!(text, "left out: {}", one_line(&left))?;
+    }
+    match left_out.len().saturating_sub(most) {
+        0 => Ok(()),
+        more => writeln!(text, "left out: {more} more (--verbose lists them)"),
+    }
+}
+
+/// Seconds, or hours, minutes and seconds.
+fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// Says in words what became of a track of sound.

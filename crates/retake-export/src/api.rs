@@ -522,6 +522,15 @@ impl ExportBuilder {
         self
     }
 
+    /// Leave an output alone that the same request has made of the same source, also where others are
+    /// replaced ([`ExportBuilder::overwrite`], [`ExportBuilder::restart`]): it is told as when it was made.
+    /// Default: no.
+    #[must_use]
+    pub fn skip_done(mut self, skip: bool) -> Self {
+        self.request.skip_done = skip;
+        self
+    }
+
     /// Whether the source may be a playlist (HLS, DASH, a list of files to be joined) that names other files
     /// of this machine, which are then opened, too. Default: no, because a text that somebody else made could
     /// name any film that only you can read.
@@ -652,6 +661,15 @@ impl ExportBuilder {
     pub fn on_event(mut self, tell: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.tell = Some(Box::new(tell));
         self
+    }
+
+    /// Has every event told to another one, before whoever was to hear it.
+    pub(crate) fn hear_first(mut self, hear: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let then = self.tell.take();
+        self.on_event(move |event| {
+            hear(event);
+            then.iter().for_each(|tell| tell(event));
+        })
     }
 
     /// Goes one step of the way, on this thread, for an engine that has others run the takes: as far as the

@@ -100,8 +100,8 @@ fn run(
     let began = Began::now();
     let request = &properties::resolve(request)?;
     let identity = RequestIdentity::of(request);
-    let finished =
-        if request.overwrite || request.restart { None } else { finished_before(request, &identity, stop)? };
+    let anew = (request.overwrite || request.restart) && !request.skip_done;
+    let finished = if anew { None } else { finished_before(request, &identity, stop)? };
     match finished {
         Some(finished) => {
             remove_unfinished(&request.output, &request.work_dir());

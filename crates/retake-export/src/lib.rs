@@ -10,6 +10,7 @@
 //! `export`, the story.
 
 mod api;
+pub mod batch;
 mod clock;
 mod error;
 mod estimate;

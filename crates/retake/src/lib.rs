@@ -173,6 +173,19 @@ pub mod objects {
     };
 }
 
+/// Several films in one go: films found in folders, their names, one after another, and folders that films
+/// come into.
+///
+/// [`Batch::plan`](batch::Batch::plan) finds out which films there are and what they become,
+/// [`Batch::run`](batch::Batch::run) makes them; [`Watch`](batch::Watch) tells of films that have stopped
+/// growing.
+pub mod batch {
+    pub use retake_export::batch::{
+        Batch, BatchClient, BatchError, BatchFilm, BatchRules, FilmEnd, FilmResult, LeftOut, MadeFolders,
+        NameError, OutputNames, Watch, WhyLeftOut,
+    };
+}
+
 /// What stays of an export: the records of its job, which reports are drawn from and other wishes are planned
 /// from.
 pub mod records {

@@ -140,6 +140,11 @@ for line in sys.stdin:
         let other = String::from_utf8(text).unwrap().replacen("\"chosen\"", "\"shipped\"", 1);
         assert!(!validate("file", other.as_bytes()).0, "the schema refuses nothing");
     }
+    fs::write(studio.path("broken.mkv"), "no film").unwrap();
+    let run = studio.retake("encode film.mkv broken.mkv -e x264 -p superfast --crf 40 -o out/ --json");
+    assert_eq!(run.code, 2, "{run:?}");
+    let (valid, said) = validate("event", run.out.as_bytes());
+    assert!(valid, "an event of several films: {said}");
 }
 
 /// A file of records that is newer, damaged, or none is told in a line, and what is somebody else's is not

@@ -199,6 +199,8 @@ pub(crate) struct Request {
     pub restart: bool,
     /// Replace an existing output.
     pub overwrite: bool,
+    /// Leave an output alone that the same request has made, whatever the two above say.
+    pub skip_done: bool,
     /// A playlist may name other files.
     pub references: bool,
     /// A source that cannot be read whole is fine.
@@ -249,6 +251,7 @@ impl Request {
             work_dir: None,
             restart: false,
             overwrite: false,
+            skip_done: false,
             references: false,
             accept_damage: false,
             audio: AudioRequest::default(),

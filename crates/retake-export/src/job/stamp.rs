@@ -83,6 +83,11 @@ fn ascii(json: &str) -> String {
     text
 }
 
+/// Whether a file has a stamp, of whatever request.
+pub(crate) fn is_there(film: &Path) -> bool {
+    system::get(film).is_some()
+}
+
 /// What is told of a film that the same request has made.
 pub(crate) enum Stamped {
     /// How its run went.
