@@ -1,11 +1,12 @@
 //! The command line, as data.
 
-use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 use retake::filters::{
     Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
 };
 use retake::property::OutputChroma;
 use retake::{AudioRule, FilmPosition, FilmRange, SubtitleRule, Time};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -24,6 +25,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed (encoder, disk, internal)
 pub(crate) enum Command {
     /// Encode a film to a quality floor, a bit rate or a size.
     Encode(Box<Encode>),
+    /// List the profiles there are, with the flags that each sets.
+    Profiles(Profiles),
     /// List the encoders and metrics of this build, or all about one encoder.
     Encoders(Encoders),
     /// Tell what a film would become under other wishes, from its records alone: bytes, scores, and what
@@ -78,6 +81,11 @@ pub(crate) struct Encode {
     pub output: PathBuf,
     #[command(flatten, next_help_heading = "Several films")]
     pub several: Several,
+    #[command(flatten, next_help_heading = "Profiles")]
+    pub profile: Profile,
+    /// The command line, with the flags of a profile.
+    #[arg(skip)]
+    pub words: Vec<OsString>,
 
     /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the
     /// default target.
@@ -254,6 +262,69 @@ pub(crate) struct Several {
     /// --restart, which then are about all others.
     #[arg(long)]
     pub skip_done: bool,
+}
+
+/// Where flags come from that are not on the command line.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Profile {
+    /// Set the flags of this profile, one of `retake profiles`; those that are given beside it win.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The file that has profiles [default: retake/profiles.toml in the folder of settings, which is
+    /// XDG_CONFIG_HOME or ~/.config].
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub profiles: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Profiles {
+    /// The file that has profiles, beside those that are built in [default: retake/profiles.toml in the
+    /// folder of settings, which is XDG_CONFIG_HOME or ~/.config].
+    #[arg(long, value_name = "FILE")]
+    pub profiles: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands that have the flags of `encode`.
+const ENCODING: [&str; 1] = ["encode"];
+
+/// Returns the command line as it is shown.
+pub(crate) fn command() -> clap::Command {
+    Args::command()
+}
+
+/// Returns the command `encode` alone.
+pub(crate) fn encode_command() -> clap::Command {
+    let mut encode = Encode::augment_args(clap::Command::new("encode"));
+    // how many values a flag takes is known then
+    encode.build();
+    encode
+}
+
+/// Reads the command line, and adds the flags of the profile that it names.
+///
+/// # Errors
+/// What clap refuses or shows, and a profile that is not there or wrong.
+pub(crate) fn parse(mut words: Vec<OsString>) -> anyhow::Result<Args> {
+    let flags = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let mut matches = command().try_get_matches_from(&words)?;
+    if let Some((name, given)) = matches.subcommand()
+        && ENCODING.contains(&name)
+        && let Some(profile) = given.get_one::<String>("profile")
+    {
+        let file = given.get_one::<PathBuf>("profiles").map(PathBuf::as_path);
+        // at the end, because a flag whose value may be left out would take the word behind it for one
+        let profile = crate::profiles::words(profile, file, &encode_command(), given)?;
+        words.splice(flags..flags, profile);
+        matches = command().try_get_matches_from(&words)?;
+    }
+    let mut args = Args::from_arg_matches(&matches)?;
+    if let Command::Encode(encode) = &mut args.command {
+        encode.words = words;
+    }
+    Ok(args)
 }
 
 /// What is done to the pictures of a source.
@@ -598,11 +669,10 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

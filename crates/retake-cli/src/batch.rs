@@ -25,24 +25,16 @@ pub(crate) fn run(args: &Encode, names: OutputNames) -> Result<ExitCode> {
     let rules = rules(args, names)?;
     let stop = encode::stop_flag(args)?;
     let batch = Batch::plan(&args.inputs, &rules, &stop)?;
-    let maker = Maker::new(args, &stop, batch.films().len());
-    if args.json {
-        maker.print(&began(&batch));
-    }
-    let results = batch.run(&maker, &stop);
-    let code = results.iter().map(|result| code(&result.end)).max_by_key(|code| worth(*code)).unwrap_or(0);
-    if args.json {
-        maker.print(&finished(&results, code));
-    } else if !args.quiet {
-        table::print_batch(&results, batch.left_out(), args.verbose);
-    }
+    let code = Maker::new(args, &stop, batch.films().len()).make(&batch);
     if code == STOPPED {
-        output::complain(
-            "retake: stopped; all finished films and takes are kept: run the same command again to carry on\n",
-        );
+        output::complain(STOPPED_TEXT);
     }
     Ok(ExitCode::from(code))
 }
+
+/// What is told of a run that a signal stopped.
+pub(crate) const STOPPED_TEXT: &str =
+    "retake: stopped; all finished films and takes are kept: run the same command again to carry on\n";
 
 /// Returns how films are looked for.
 pub(crate) fn rules(args: &Encode, names: OutputNames) -> Result<BatchRules> {
@@ -97,7 +89,23 @@ impl<'a> Maker<'a> {
         Self { args, stop, count, progress: Mutex::default() }
     }
 
-    pub(crate) fn print(&self, event: &Value) {
+    /// Makes the films, tells what became of them, and returns the worst of their exit codes.
+    pub(crate) fn make(&self, batch: &Batch) -> u8 {
+        if self.args.json {
+            self.print(&began(batch));
+        }
+        let results = batch.run(self, self.stop);
+        let codes = results.iter().map(|result| code(&result.end));
+        let code = codes.max_by_key(|code| worth(*code)).unwrap_or(0);
+        if self.args.json {
+            self.print(&finished(&results, code));
+        } else if !self.args.quiet {
+            table::print_batch(&results, batch.left_out(), self.args.verbose);
+        }
+        code
+    }
+
+    fn print(&self, event: &Value) {
         output::print(&format!("{event}\n"));
     }
 
@@ -153,7 +161,7 @@ fn failure(film: &BatchFilm, error: &anyhow::Error) -> String {
 }
 
 /// Returns the exit code that a film would have alone.
-pub(crate) fn code(end: &FilmEnd<anyhow::Error>) -> u8 {
+fn code(end: &FilmEnd<anyhow::Error>) -> u8 {
     match end {
         FilmEnd::Made(summary) | FilmEnd::MadeBefore(summary) => encode::code(summary.outcome),
         FilmEnd::Failed(error) => exit::code(error),
@@ -203,7 +211,7 @@ fn began(batch: &Batch) -> Value {
 }
 
 /// What was left out, as it is told.
-pub(crate) fn left_out(batch: &Batch) -> Vec<Value> {
+fn left_out(batch: &Batch) -> Vec<Value> {
     let told = batch
         .left_out()
         .iter()

@@ -9,6 +9,7 @@ mod exit;
 mod measure;
 mod objects;
 mod output;
+mod profiles;
 mod progress;
 mod properties;
 #[cfg(feature = "restate")]
@@ -20,18 +21,21 @@ mod signals;
 mod table;
 mod worker;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = match args::Args::try_parse() {
+    let args = match args::parse(std::env::args_os().collect()) {
         Ok(args) => args,
-        // help and version must go to standard output
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return exit::report(&exit::Usage(exit::one_line(&error)).into()),
+        Err(error) => match error.downcast::<clap::Error>() {
+            // help and version must go to standard output
+            Ok(error) if !error.use_stderr() => error.exit(),
+            Ok(error) => return exit::report(&exit::Usage(exit::one_line(&error)).into()),
+            Err(error) => return exit::report(&error),
+        },
     };
     let result = match args.command {
         args::Command::Encode(args) => encode::run(&args),
+        args::Command::Profiles(args) => profiles::run(&args, &args::encode_command()),
         args::Command::Encoders(args) => encoders::run(&args),
         args::Command::Measure(args) => measure::run(&args),
         args::Command::Replan(args) => replan::run(&args),

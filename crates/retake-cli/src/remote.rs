@@ -19,7 +19,7 @@ use std::time::Duration;
 /// How often an engine is asked.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What is about this side alone, and is not told to workers.
-const HERE: [&str; 5] = ["on", "detach", "shared_root", "json", "quiet"];
+const HERE: [&str; 7] = ["on", "detach", "shared_root", "json", "quiet", "profile", "profiles"];
 /// What has no meaning for an export that is made in steps, because each of them would begin anew, and what
 /// could lead a worker out of its root.
 const REFUSED: [&str; 4] = ["isolate", "restart", "allow_references", "filter"];
@@ -36,7 +36,8 @@ pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {
         Some(root) => SharedRoot::open(root)?,
         None => SharedRoot::around(&[args.input(), &args.output])?,
     };
-    let matches = Args::command().get_matches();
+    // with the flags of a profile
+    let matches = Args::command().get_matches_from(&args.words);
     let matches = matches.subcommand_matches("encode").context("the arguments cannot be read again")?;
     let request =
         ExportRequest { output: root.relative_place(&args.output)?, arguments: words(matches, &root)? };

@@ -314,14 +314,19 @@ fn a_batch_carries_on() {
         });
         running.signal(signal);
         let (ended, events, _) = running.end();
+        let states: Vec<&str> =
+            told(&events, "film_ended").iter().map(|end| end["state"].as_str().unwrap()).collect();
+        if states.iter().filter(|state| **state == "made").count() > 1 {
+            eprintln!("the second film was done before the signal came");
+            fs::remove_dir_all(studio.path("out")).unwrap();
+            continue;
+        }
         assert_eq!(ended.code, code, "{ended:?}");
-        if signal == "TERM" {
-            let states: Vec<&str> =
-                told(&events, "film_ended").iter().map(|end| end["state"].as_str().unwrap()).collect();
+        if signal == "TERM" && states.len() == 3 {
             assert_eq!(states, ["made", "stopped", "not_begun"]);
             assert_eq!(events.last().unwrap()["code"], 130);
-            assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
         }
+        assert_eq!(ended.err.lines().count(), usize::from(signal == "TERM"), "{ended:?}");
         let safe = takes(&events, 2, false);
         assert!(!studio.path("out/third.mkv").exists() && safe >= 2);
         let run = studio.retake(&format!("encode {films} -o out/ --json"));
@@ -360,4 +365,9 @@ fn what_comes_with_a_film_comes_with_each() {
         assert!(page.contains(film), "{film}");
     }
     assert_eq!(fs::read_dir(studio.path("jobs")).unwrap().count(), 0);
+    // jobs lie nowhere else
+    let flags = format!("{} --crf 40 --work-dir none", fast());
+    let run = studio.retake(&format!("encode films -o other/ {flags} --json"));
+    assert_eq!(ends(&run), states(&[("other/a.mkv", "failed"), ("other/b.mp4", "failed")]), "{run:?}");
+    assert!(run.err.lines().all(|line| line.contains("none")) && !studio.path("other").exists(), "{run:?}");
 }

@@ -315,7 +315,13 @@ fn what_an_engine_cannot_do_is_told() {
     let run = encode(&format!("restate://127.0.0.1:{port}"), "");
     assert!(run.code == 1 && run.err.contains("cannot be reached"), "{run:?}");
     encode(&format!("restate://127.0.0.1:{port}"), "--restart").refused(2, &["--restart"]);
+    fs::write(studio.path("p.toml"), "[p]\nrestart = true\n").unwrap();
+    let profile = "--profile p --profiles p.toml";
+    encode(&format!("restate://127.0.0.1:{port}"), profile).refused(2, &["--restart"]);
+    let folder = format!("encode film.mkv -o other/ --on restate://127.0.0.1:{port}");
     fs::create_dir(studio.path("other")).unwrap();
+    studio.retake(&folder).refused(2, &["--output other/"]);
+    studio.retake(&format!("{folder} none.mkv")).refused(2, &["--on restate"]);
     encode(&format!("restate://127.0.0.1:{port}"), "--shared-root other").refused(2, &["is not below"]);
     assert!(!studio.path("out.mp4.retake").exists());
 }

@@ -24,6 +24,7 @@ mod paths;
 mod pictures;
 mod pipe;
 mod previous;
+mod profiles;
 mod quality;
 mod range;
 mod rate;
