@@ -25,6 +25,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed (encoder, disk, internal)
 pub(crate) enum Command {
     /// Encode a film to a quality floor, a bit rate or a size.
     Encode(Box<Encode>),
+    /// Encode the films that come into folders, each when it has stopped growing, until a signal comes.
+    Watch(Box<Watch>),
     /// List the profiles there are, with the flags that each sets.
     Profiles(Profiles),
     /// List the encoders and metrics of this build, or all about one encoder.
@@ -287,12 +289,29 @@ pub(crate) struct Profiles {
     pub json: bool,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub encode: Encode,
+    /// A film is encoded when it has not changed for so long.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10.0,
+        allow_negative_numbers = true,
+        help_heading = "Several films"
+    )]
+    pub settle: f64,
+}
+
 /// Commands that have the flags of `encode`.
-const ENCODING: [&str; 1] = ["encode"];
+const ENCODING: [&str; 2] = ["encode", "watch"];
 
 /// Returns the command line as it is shown.
 pub(crate) fn command() -> clap::Command {
-    Args::command()
+    Args::command().mut_subcommand("watch", |command| {
+        command.mut_arg("inputs", |arg| arg.value_name("FOLDER").help("The folders that films come into"))
+    })
 }
 
 /// Returns the command `encode` alone.

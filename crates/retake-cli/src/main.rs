@@ -19,6 +19,7 @@ mod report;
 mod serve;
 mod signals;
 mod table;
+mod watch;
 mod worker;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     };
     let result = match args.command {
         args::Command::Encode(args) => encode::run(&args),
+        args::Command::Watch(args) => watch::run(&args),
         args::Command::Profiles(args) => profiles::run(&args, &args::encode_command()),
         args::Command::Encoders(args) => encoders::run(&args),
         args::Command::Measure(args) => measure::run(&args),

@@ -44,19 +44,29 @@ pub(crate) fn count(came: &Arc<std::sync::atomic::AtomicUsize>) -> Result<()> {
 
 /// Returns a flag that the first signal raises. A run that a signal has to end says `stopped`.
 pub(crate) fn stop_flag(stopped: impl std::error::Error + Send + Sync + 'static) -> Result<StopFlag> {
-    flag_until(stopped, DEADLINE)
+    flag_until(stopped, DEADLINE, Arc::new(AtomicBool::new(true)))
 }
 
 /// The same for a run whose takes run on other machines.
 pub(crate) fn stop_flag_elsewhere(
     stopped: impl std::error::Error + Send + Sync + 'static,
 ) -> Result<StopFlag> {
-    flag_until(stopped, DEADLINE_ELSEWHERE)
+    flag_until(stopped, DEADLINE_ELSEWHERE, Arc::new(AtomicBool::new(true)))
+}
+
+/// The same for a run that waits for work: while it is not `busy`, a signal ends it well.
+pub(crate) fn stop_flag_while(
+    busy: Arc<AtomicBool>,
+    elsewhere: bool,
+    stopped: impl std::error::Error + Send + Sync + 'static,
+) -> Result<StopFlag> {
+    flag_until(stopped, if elsewhere { DEADLINE_ELSEWHERE } else { DEADLINE }, busy)
 }
 
 fn flag_until(
     stopped: impl std::error::Error + Send + Sync + 'static,
     deadline: Duration,
+    busy: Arc<AtomicBool>,
 ) -> Result<StopFlag> {
     let stop = StopFlag::new();
     let came = Arc::new(AtomicBool::new(false));
@@ -80,6 +90,9 @@ fn flag_until(
         }
         raised.raise();
         thread::sleep(deadline);
+        if !busy.load(Ordering::Relaxed) {
+            low_level::exit(0);
+        }
         exit::report(&anyhow::Error::new(stopped));
         low_level::exit(code);
     };

@@ -38,4 +38,5 @@ mod sound;
 mod stream;
 mod times;
 mod tracks;
+mod watch;
 mod words;

@@ -63,3 +63,78 @@ impl Watch {
         Ok(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::OutputNames;
+    use crate::testing::film;
+    use retake_media::Codec;
+    use std::fs::{self, File};
+    use std::io::Write;
+    use std::path::Path;
+
+    /// A film is told once, when nothing of it has changed for long enough; what is none, is still written,
+    /// or comes of another one is not told.
+    #[test]
+    fn films_are_told_when_they_have_stopped_growing() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, elsewhere) = (place.path().join("in"), place.path().join("elsewhere"));
+        fs::create_dir_all(folder.join("out")).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        let whole = fs::read(film(&elsewhere)).unwrap();
+        let rules = |output: &str| BatchRules {
+            names: OutputNames::of(&folder.join(output)).unwrap().unwrap(),
+            codec: Codec::H264,
+            recursive: true,
+            references: false,
+        };
+        let (start, stop) = (Instant::now(), StopFlag::new());
+        let mut watch = Watch::new(vec![folder.clone()], rules("out/"), Duration::from_secs(10));
+        let mut told = |second: u64| {
+            let batch = watch.look(start + Duration::from_secs(second), &stop).unwrap();
+            let name = |path: &Path| path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
+            let films: Vec<String> = batch.films().iter().map(|film| name(&film.output)).collect();
+            let left: Vec<String> = batch.left_out().iter().map(|left| name(&left.path)).collect();
+            (films, left)
+        };
+        let none = (vec![], vec![]);
+        let mut growing = File::create(folder.join("a.y4m")).unwrap();
+        growing.write_all(&whole[..whole.len() / 2]).unwrap();
+        fs::write(folder.join("b.y4m.part"), &whole).unwrap();
+        fs::write(folder.join("out/c.y4m"), &whole).unwrap();
+        fs::write(folder.join("notes"), "no film").unwrap();
+        assert_eq!(told(0), none);
+        growing.write_all(&whole[whole.len() / 2..]).unwrap();
+        assert_eq!(told(9), none);
+        assert_eq!(told(10), (vec![], vec!["notes".into()]));
+        assert_eq!(told(18), none, "it grew between the first look and the second");
+        assert_eq!(told(19), (vec!["out/a.mkv".into()], vec![]));
+        assert_eq!(told(1000), none);
+        fs::rename(folder.join("b.y4m.part"), folder.join("b.y4m")).unwrap();
+        assert_eq!(told(1001), none);
+        assert_eq!(told(1011), (vec!["out/b.mkv".into()], vec![]));
+    }
+
+    /// Where films go into the folder that is watched, they do not come out of it again.
+    #[test]
+    fn outputs_are_not_told() {
+        let place = tempfile::tempdir().unwrap();
+        let names = OutputNames::of(&place.path().join("{stem}-small.mkv")).unwrap().unwrap();
+        let rules = BatchRules { names, codec: Codec::H264, recursive: false, references: false };
+        let source = film(place.path());
+        let folders = || vec![place.path().to_owned()];
+        let mut watch = Watch::new(folders(), rules.clone(), Duration::ZERO);
+        let mut look = || watch.look(Instant::now(), &StopFlag::new()).unwrap();
+        let output = look().films()[0].output.clone();
+        fs::copy(&source, &output).unwrap();
+        let batch = look();
+        assert_eq!(batch.films(), []);
+        assert_eq!(batch.left_out(), [LeftOut { path: output.clone(), reason: WhyLeftOut::EarlierOutput }]);
+        // another watch knows it by what lies beside it
+        fs::write(format!("{}.retake.json", output.display()), "records").unwrap();
+        let mut other = Watch::new(folders(), rules, Duration::ZERO);
+        let batch = other.look(Instant::now(), &StopFlag::new()).unwrap();
+        assert_eq!(batch.films().iter().map(|film| &film.input).collect::<Vec<_>>(), [&source]);
+    }
+}
