@@ -88,6 +88,9 @@ pub(crate) struct Encode {
     /// The command line, with the flags of a profile.
     #[arg(skip)]
     pub words: Vec<OsString>,
+    /// Show all flags, rare ones, too.
+    #[arg(long, help_heading = "Options")]
+    pub help_all: bool,
 
     /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the
     /// default target.
@@ -304,13 +307,42 @@ pub(crate) struct Watch {
     pub settle: f64,
 }
 
+/// Flags of `encode` that few people need: they are shown by `--help-all` alone.
+const RARE: &[&str] = &[
+    "accept_damage",
+    "again",
+    "allow_references",
+    "detach",
+    "detelecine",
+    "encoder_options",
+    "filter",
+    "keep_records",
+    "keep_takes",
+    "memory",
+    "plot",
+    "profiles",
+    "serve",
+    "shared_root",
+    "threads",
+    "tolerance",
+    "work_dir",
+];
+
 /// Commands that have the flags of `encode`.
 const ENCODING: [&str; 2] = ["encode", "watch"];
 
 /// Returns the command line as it is shown.
 pub(crate) fn command() -> clap::Command {
-    Args::command().mut_subcommand("watch", |command| {
+    let command = Args::command().mut_subcommand("watch", |command| {
         command.mut_arg("inputs", |arg| arg.value_name("FOLDER").help("The folders that films come into"))
+    });
+    ENCODING.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |command| {
+            command.mut_args(|arg| {
+                let rare = RARE.contains(&arg.get_id().as_str());
+                arg.hide(rare)
+            })
+        })
     })
 }
 
@@ -327,7 +359,20 @@ pub(crate) fn encode_command() -> clap::Command {
 /// # Errors
 /// What clap refuses or shows, and a profile that is not there or wrong.
 pub(crate) fn parse(mut words: Vec<OsString>) -> anyhow::Result<Args> {
+    let encodes = words.get(1).is_some_and(|word| ENCODING.iter().any(|name| word == name));
     let flags = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    if encodes && words[..flags].iter().any(|word| word == "--help-all") {
+        let mut command = Args::command();
+        for name in ENCODING {
+            command =
+                command.mut_subcommand(name, |command| command.mut_arg("help_all", |arg| arg.hide(true)));
+        }
+        words.truncate(2);
+        words.push("--help".into());
+        command.try_get_matches_from(words)?;
+        // help is an error to clap
+        anyhow::bail!("no help was shown");
+    }
     let mut matches = command().try_get_matches_from(&words)?;
     if let Some((name, given)) = matches.subcommand()
         && ENCODING.contains(&name)
@@ -691,7 +736,16 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
         command().debug_assert();
+    }
+
+    #[test]
+    fn rare_flags_are_flags() {
+        let encode = encode_command();
+        for id in RARE.iter().filter(|id| cfg!(feature = "restate") || **id != "detach") {
+            assert!(encode.get_arguments().any(|arg| arg.get_id() == *id), "{id}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the command says: help, lists, events.
 
 use crate::common::{Studio, encoders, fast};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::Stdio;
 
@@ -18,6 +19,27 @@ fn help_and_version() {
     {
         assert!(help.contains(word), "no {word} in the help");
     }
+    // rare flags are shown where they are asked for, and all flags have a place there
+    let all = studio.retake("encode --help-all");
+    assert_eq!((all.code, all.err.as_str()), (0, ""));
+    let flags = |text: &str| -> BTreeSet<String> {
+        let words = text.lines().filter(|line| line.trim_start().starts_with('-'));
+        words
+            .flat_map(|line| line.split([' ', '[', '=']))
+            .filter(|word| word.starts_with("--"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (usual, all) = (flags(&help), flags(&all.out));
+    let rare: Vec<&String> = all.difference(&usual).collect();
+    assert!(rare.len() >= 15 && rare.contains(&&"--encoder-options".to_owned()), "{rare:?}");
+    assert_eq!(usual.difference(&all).collect::<Vec<_>>(), ["--help-all"]);
+    assert_eq!(
+        flags(&studio.retake("watch a -o b --help-all").out).difference(&all).collect::<Vec<_>>(),
+        ["--settle"]
+    );
+    // what is hidden is obeyed
+    studio.retake("encode none.mkv -o out.mkv --threads 0 --crf 30").refused(2, &["--threads 0"]);
     let version = studio.retake("--version");
     assert!(version.code == 0 && version.out.starts_with("retake "), "{version:?}");
     assert_eq!(studio.retake("").code, 2);
