@@ -81,15 +81,8 @@ pub(crate) struct Encode {
     /// {ext}, {folder} or {codec} in them, as in 'out/{stem}.mp4'; see docs/batch.md.
     #[arg(short, long, value_name = "FILE|FOLDER/")]
     pub output: PathBuf,
-    #[command(flatten, next_help_heading = "Several films")]
-    pub several: Several,
-    #[command(flatten, next_help_heading = "Profiles")]
-    pub profile: Profile,
-    /// The command line, with the flags of a profile.
-    #[arg(skip)]
-    pub words: Vec<OsString>,
     /// Show all flags, rare ones, too.
-    #[arg(long, help_heading = "Options")]
+    #[arg(long)]
     pub help_all: bool,
 
     /// Every unit reaches this score, with as few bits as possible. On the scale of --metric. This is the
@@ -247,6 +240,14 @@ pub(crate) struct Encode {
     /// Only errors.
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     pub quiet: bool,
+
+    #[command(flatten, next_help_heading = "Several films")]
+    pub several: Several,
+    #[command(flatten, next_help_heading = "Profiles")]
+    pub profile: Profile,
+    /// The command line, with the flags of a profile.
+    #[arg(skip)]
+    pub words: Vec<OsString>,
 }
 
 impl Encode {

@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
     match (several, names) {
         (false, None) => one(args),
         (false, Some(_)) if args.on.as_deref().is_some_and(|on| on.starts_with("restate:")) => {
-            Err(Usage(format!("--output {}: an engine is told the file itself", args.output.display())).into())
+            Err(Usage(format!("--output {}: an engine is told the file itself", args.output.display()))
+                .into())
         }
         (false, Some(names)) => {
             let batch = Batch::plan(&args.inputs, &batch::rules(args, names)?, &StopFlag::new())?;

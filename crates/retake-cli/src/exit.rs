@@ -76,9 +76,7 @@ pub(crate) fn message(error: &anyhow::Error) -> String {
     }
     if let Some(refused) = error.downcast_ref::<BatchError>() {
         let remedy = match refused {
-            BatchError::SameOutput { .. } => {
-                ", as by 'FOLDER/{folder}/{stem}.{ext}' or --output 'FOLDER/{stem}.EXT'"
-            }
+            BatchError::SameOutput { .. } => ", by fields of --output as in 'FOLDER/{folder}/{stem}.{ext}'",
             _ => "",
         };
         return format!("{refused}{remedy}");

@@ -171,7 +171,7 @@ fn films_that_are_done_stay() {
     let all = |state| states(&films.map(|film| (film, state)));
     let run = encode(&studio, "films -o out/ --crf 40");
     assert_eq!((run.code, ends(&run)), (0, all("made")), "{run:?}");
-    if !films.iter().all(|film| has_stamp(&studio, film)) {
+    if !films.iter().all(|film| studio.has_stamp(film)) {
         eprintln!("SKIPPED: this file system has no attributes, by which finished films are known again");
         return;
     }
@@ -200,16 +200,6 @@ fn films_that_are_done_stay() {
     let run = encode(&studio, "films -o out/ --crf 40 --skip-done --overwrite");
     assert_eq!(ends(&run), states(&[("out/a.mkv", "made_before"), ("out/b.mp4", "made")]), "{run:?}");
     assert!(is_old("out/a.mkv") && picture_hashes(&studio.path("out/b.mp4")) != before);
-}
-
-/// Whether the program that lists attributes, or the run that was just made, shows that there are some.
-fn has_stamp(studio: &Studio, film: &str) -> bool {
-    let found = std::process::Command::new("python3")
-        .args(["-c", "import os, sys; sys.exit('user.retake.finished' not in os.listxattr(sys.argv[1]))"])
-        .arg(studio.path(film))
-        .stderr(std::process::Stdio::null())
-        .status();
-    found.is_ok_and(|status| status.success())
 }
 
 /// What is refused is refused before anything begins.
@@ -334,7 +324,7 @@ fn a_batch_carries_on() {
         let events = run.events();
         let ends: Vec<&str> =
             told(&events, "film_ended").iter().map(|end| end["state"].as_str().unwrap()).collect();
-        if has_stamp(&studio, "out/film.mkv") {
+        if studio.has_stamp("out/film.mkv") {
             assert_eq!(ends, ["made_before", "made", "made"]);
             assert_eq!(
                 takes(&events, 1, false) + takes(&events, 1, true),

@@ -68,6 +68,16 @@ impl Studio {
         Run::of(command(self.0.path(), arguments).output().unwrap())
     }
 
+    /// Whether a film has the attribute by which it is known again, as Python sees it: not all file systems
+    /// have such.
+    pub(crate) fn has_stamp(&self, name: &str) -> bool {
+        const LOOK: &str =
+            "import os, sys; sys.exit('user.retake.finished' not in os.listxattr(sys.argv[1]))";
+        let look =
+            Command::new("python3").args(["-c", LOOK]).arg(self.path(name)).stderr(Stdio::null()).status();
+        look.is_ok_and(|status| status.success())
+    }
+
     /// Runs `retake encode`, which must succeed.
     pub(crate) fn encode(&self, arguments: &str) -> Run {
         let run = self.retake(&format!("encode {arguments} --json"));
