@@ -5,7 +5,7 @@ use retake::filters::{
     Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
 };
 use retake::property::OutputChroma;
-use retake::{AudioRule, FilmPosition, FilmRange, SubtitleRule, Time};
+use retake::{AudioRule, FilmPosition, FilmRange, MarkRule, Time, TrackRule};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -124,18 +124,32 @@ pub(crate) struct Encode {
     pub pictures: Pictures,
 
     /// What becomes of the sound: copy, none, auto (what the container cannot hold is encoded), or
-    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with WHICH= before it, of the track with
-    /// this number, or those in this language. May be given several times; see docs/sound.md [default: copy].
+    /// CODEC[:RATE[:LAYOUT]], as in aac, opus:96k:stereo or flac; with WHICH= before it, of some tracks: by
+    /// number (2), language (eng), mark (default), or several (eng+default). May be given several times; see
+    /// docs/tracks.md and docs/sound.md [default: copy].
     #[arg(long, value_name = "[WHICH=]HOW", help_heading = "Sound and other tracks")]
     pub audio: Vec<AudioRule>,
     /// Sound that is encoded gets this loudness by one gain (EBU R 128): -23, -16. Its true peak stays at -1
     /// dBTP or below.
     #[arg(long, value_name = "LUFS", allow_negative_numbers = true, help_heading = "Sound and other tracks")]
     pub loudness: Option<f64>,
-    /// Which subtitles go into the film: copy or none, with WHICH= before it of one track or one language, as
-    /// in --subtitles none --subtitles eng=copy [default: copy].
+    /// Which subtitles go into the film: copy or none, with WHICH= before it of some, as in --subtitles none
+    /// --subtitles eng=copy --subtitles forced=copy [default: copy].
     #[arg(long, value_name = "[WHICH=]HOW", help_heading = "Sound and other tracks")]
-    pub subtitles: Vec<SubtitleRule>,
+    pub subtitles: Vec<TrackRule>,
+    /// Which tracks of any kind go into the film, where --audio and --subtitles do not say it: copy or none,
+    /// with WHICH= before it of some, as in --tracks attachments=none; kinds are video, audio, subtitles,
+    /// covers and attachments [default: copy].
+    #[arg(long, value_name = "[WHICH=]HOW", help_heading = "Sound and other tracks")]
+    pub tracks: Vec<TrackRule>,
+    /// The track of its kind that is played or shown where nobody chooses: --default subtitles+deu; with =no
+    /// behind it, one that is not. May be given several times [default: as in the source].
+    #[arg(long, value_name = "WHICH[=yes|no]", help_heading = "Sound and other tracks")]
+    pub default: Vec<MarkRule>,
+    /// Subtitles that are shown also to people who understand what is spoken: --forced 4; with =no behind it,
+    /// such that are not. May be given several times [default: as in the source].
+    #[arg(long, value_name = "WHICH[=yes|no]", help_heading = "Sound and other tracks")]
+    pub forced: Vec<MarkRule>,
 
     /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
     #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]

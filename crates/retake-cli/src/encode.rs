@@ -129,6 +129,9 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     }
     export = args.audio.iter().fold(export, |export, rule| export.audio(rule.clone()));
     export = args.subtitles.iter().fold(export, |export, rule| export.subtitles(rule.clone()));
+    export = args.tracks.iter().fold(export, |export, rule| export.tracks(rule.clone()));
+    export = args.default.iter().fold(export, |export, rule| export.default_track(rule.clone()));
+    export = args.forced.iter().fold(export, |export, rule| export.forced_track(rule.clone()));
     if let Some(loudness) = args.loudness {
         export = export.loudness(loudness);
     }

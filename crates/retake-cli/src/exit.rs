@@ -6,6 +6,7 @@ use retake::batch::BatchError;
 use retake::filters::{FilterError, FilterStep};
 use retake::{
     Asked, AudioError, Count, ExportError, Fault, MediaError, RecordsError, RequestError, TrackError,
+    TrackFlag,
 };
 use std::process::ExitCode;
 
@@ -154,13 +155,14 @@ fn flag(error: &RequestError) -> Option<String> {
             "--loudness".into()
         }
         RequestError::Audio(_) => "--audio".into(),
-        RequestError::Tracks(TrackError::NoSuchTrack { kind, .. }) => {
-            if *kind == "sound" {
-                "--audio".into()
-            } else {
-                "--subtitles".into()
-            }
-        }
+        RequestError::Tracks(TrackError::NoSuchTrack { flag, .. }) => match flag {
+            TrackFlag::Audio => "--audio".into(),
+            TrackFlag::Subtitles => "--subtitles".into(),
+            TrackFlag::Tracks => "--tracks".into(),
+            TrackFlag::Default => "--default".into(),
+            TrackFlag::Forced => "--forced".into(),
+            _ => return None,
+        },
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),

@@ -7,7 +7,7 @@ use crate::export::{self, export};
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
-use crate::job::tracks::SubtitleRule;
+use crate::job::tracks::{MarkRule, TrackRule};
 use crate::objects::ObjectStore;
 use crate::progress::Progress;
 use crate::records::{Records, RecordsPlace};
@@ -575,12 +575,42 @@ impl ExportBuilder {
     }
 
     /// Whether some tracks of subtitles are copied; may be called several times. Of two rules for the same
-    /// track the last counts, and one for a track goes before one for a language, and that before one for
-    /// all. Default: all are copied, as far as the container holds them.
+    /// tracks the last counts, and of two that hold for a track the more special one: a number before several
+    /// facts, these before a mark, a language, a kind, and all. Default: what
+    /// [`tracks`](ExportBuilder::tracks) says.
     #[must_use]
-    pub fn subtitles(mut self, rule: SubtitleRule) -> Self {
-        self.request.subtitles.retain(|other| other.tracks != rule.tracks);
-        self.request.subtitles.push(rule);
+    pub fn subtitles(mut self, rule: TrackRule) -> Self {
+        self.request.tracks.subtitles.retain(|other| other.tracks != rule.tracks);
+        self.request.tracks.subtitles.push(rule);
+        self
+    }
+
+    /// Whether some tracks of any kind are copied: sound that [`audio`](ExportBuilder::audio) says nothing
+    /// of, subtitles that [`subtitles`](ExportBuilder::subtitles) says nothing of, further video, covers and
+    /// attached files. Rules count as for subtitles. Default: all are copied, as far as the container holds
+    /// them.
+    #[must_use]
+    pub fn tracks(mut self, rule: TrackRule) -> Self {
+        self.request.tracks.tracks.retain(|other| other.tracks != rule.tracks);
+        self.request.tracks.tracks.push(rule);
+        self
+    }
+
+    /// Which tracks of the film are played or shown where nobody chooses; may be called several times, and
+    /// later rules count where they contradict. The first of each kind that is named is the default of its
+    /// kind, and no other of that kind is. Tracks that the rule takes the mark from are no default. Default:
+    /// marks are those of the source.
+    #[must_use]
+    pub fn default_track(mut self, rule: MarkRule) -> Self {
+        self.request.tracks.default.push(rule);
+        self
+    }
+
+    /// Which tracks of the film are shown also to people who understand what is spoken; may be called several
+    /// times, and later rules count where they contradict. Default: marks are those of the source.
+    #[must_use]
+    pub fn forced_track(mut self, rule: MarkRule) -> Self {
+        self.request.tracks.forced.push(rule);
         self
     }
 

@@ -51,7 +51,7 @@ pub use job::folder::JobDescription;
 pub use job::identity::{AskedAudio, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::preset::ExportPreset;
 pub use job::request::Target;
-pub use job::tracks::{SubtitleRule, TrackError, TrackSelector};
+pub use job::tracks::{MarkRule, TrackError, TrackFlag, TrackRule, TrackSelector};
 pub use measure::{FilmScore, MeasuredFrames, Measurement, UnitScore};
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -44,10 +44,9 @@ impl Copier {
         let (mut read, mut tracks) = (Vec::new(), Vec::new());
         for track in &info.tracks {
             if let Some(number) = replace(track.index, output, notes)? {
-                let marks = input.stream(track.index).disposition;
-                output.mark(number, marks)?;
+                output.mark(number, track.marks.dispositions())?;
                 handed.copy_tags(&input, track.index, output, number, container, true)?;
-                handed.tracks.push((track.clone(), marks, number));
+                handed.tracks.push((track.clone(), number));
                 continue;
             }
             let (number, subtitles, row) = match container.plan(track) {
@@ -91,8 +90,9 @@ impl Copier {
                     }
                 },
             };
+            output.mark(number, track.marks.dispositions())?;
             handed.copy_tags(&input, track.index, output, number, container, false)?;
-            handed.tracks.push((track.clone(), input.stream(track.index).disposition, number));
+            handed.tracks.push((track.clone(), number));
             if track.kind == TrackKind::Attachment {
                 continue; // attachments have no packets
             }

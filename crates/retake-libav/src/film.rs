@@ -5,6 +5,7 @@ use crate::error::MediaError;
 use crate::filters::Filtered;
 use crate::finding::Finding;
 use crate::input::Input;
+use crate::marks::TrackMarks;
 use crate::timeline::Break;
 use crate::window::Window;
 use retake_media::{
@@ -392,6 +393,8 @@ pub struct TrackInfo {
     pub language: Option<String>,
     /// The title, or the name of an attached file.
     pub title: Option<String>,
+    /// The marks by which players choose among tracks. A film that is written anew gets these.
+    pub marks: TrackMarks,
     /// The seconds a tick of its time stamps.
     pub time_base: Rational,
     /// The audio samples a second, or 0.

@@ -7,35 +7,24 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{TrackInfo, TrackKind};
 use crate::input::Input;
+use crate::languages::language_code;
+use crate::marks::{TrackMark, TrackMarks};
 use crate::muxer::FinishedFilm;
 use crate::note::Note;
 use crate::output::Output;
 use crate::tags::{keeps_for_film, keeps_for_track};
 use std::path::Path;
 
-/// The mark of a track that is shown without being asked for.
-pub(crate) const DEFAULT: i32 = 1;
-
-/// The marks of tracks, as FFmpeg numbers and people call them.
-const MARKS: [(i32, &str); 9] = [
-    (DEFAULT, "default"),
-    (2, "dubbed"),
-    (4, "original"),
-    (8, "comment"),
-    (16, "lyrics"),
-    (32, "karaoke"),
-    (64, "forced"),
-    (128, "hearing impaired"),
-    (256, "visual impaired"),
-];
-
 /// What of a source was handed to a writer.
 #[derive(Debug, Default)]
 pub(crate) struct Handed {
     film_tags: Vec<(String, String)>,
     track_tags: Vec<(u32, String, String)>,
-    /// The tracks that are copied, their marks, and their numbers in the new file.
-    pub(crate) tracks: Vec<(TrackInfo, i32, u32)>,
+    /// The tracks that are copied, and their numbers in the new file.
+    pub(crate) tracks: Vec<(TrackInfo, u32)>,
+    /// The languages of tracks of ISO files, by their numbers in the new file.
+    languages: Vec<(u32, String)>,
+    notes: Vec<Note>,
 }
 
 impl Handed {
@@ -59,19 +48,47 @@ impl Handed {
         encoded_anew: bool,
     ) -> Result<(), Failure> {
         for (name, value) in input.tags(Some(from)) {
-            if keeps_for_track(&name, container, encoded_anew) {
-                output.tag(Some(to), &name, &value)?;
-                self.track_tags.push((from, name, value));
+            if !keeps_for_track(&name, container, encoded_anew) {
+                continue;
             }
+            if container.is_iso() && name.eq_ignore_ascii_case("language") {
+                self.set_language(&value, from, output, to, container)?;
+                continue;
+            }
+            output.tag(Some(to), &name, &value)?;
+            self.track_tags.push((from, name, value));
         }
+        Ok(())
+    }
+
+    /// Gives a track of an ISO file its language. Such a track has a code of three letters. FFmpeg drops what
+    /// is none, and in QuickTime files many codes; what is dropped, and what no code says, the caller writes.
+    fn set_language(
+        &mut self,
+        language: &str,
+        from: u32,
+        output: &mut Output,
+        to: u32,
+        container: Container,
+    ) -> Result<(), Failure> {
+        if matches!(language, "" | "und") {
+            return Ok(());
+        }
+        let Some(code) = language_code(language) else {
+            let text = format!("the language {language} of track {from} cannot be written to {container}");
+            self.notes.push(Note { track: Some(from), text });
+            return Ok(());
+        };
+        output.tag(Some(to), "language", &code)?;
+        self.languages.push((to, language.to_owned()));
         Ok(())
     }
 
     /// Reads the film that was written, and returns what is not in it as it was handed over.
     pub(crate) fn compare(self, path: &Path, container: Container) -> Result<FinishedFilm, MediaError> {
-        let Self { film_tags, track_tags, tracks } = self;
+        let Self { film_tags, track_tags, tracks, languages, mut notes } = self;
         if film_tags.is_empty() && track_tags.is_empty() && tracks.is_empty() {
-            return Ok(FinishedFilm::default());
+            return Ok(FinishedFilm { notes, languages, ..FinishedFilm::default() });
         }
         let film = Input::open(path, &Access::new())?;
         let streams = film.film().streams as u32;
@@ -79,7 +96,7 @@ impl Handed {
         let of_tracks: Vec<(String, String)> =
             (0..streams).flat_map(|stream| film.tags(Some(stream))).collect();
         let lost_tags = film_tags.into_iter().filter(|tag| !is_among(tag, &of_film)).collect();
-        let (mut notes, mut shown_unasked) = (Vec::new(), Vec::new());
+        let mut shown_unasked = Vec::new();
         for (track, name, value) in track_tags {
             let tag = (name, value);
             // The name of a track is written (`udta/name`), and read by newer FFmpegs alone.
@@ -94,20 +111,20 @@ impl Handed {
                 notes.push(Note { track: Some(track), text });
             }
         }
-        for (track, marks, number) in tracks.into_iter().filter(|(_, _, number)| *number < streams) {
-            let written = film.stream(number).disposition;
-            if track.kind == TrackKind::Subtitle && written & !marks & DEFAULT != 0 {
+        for (track, number) in tracks.into_iter().filter(|(_, number)| *number < streams) {
+            let written = TrackMarks::of(film.stream(number).disposition);
+            let unasked = written.without(track.marks).any(|mark| mark == TrackMark::Default);
+            if track.kind == TrackKind::Subtitle && unasked {
                 shown_unasked.push(number);
             }
-            let lost = MARKS.iter().filter(|(mark, _)| marks & mark != 0 && written & mark == 0);
-            let lost: Vec<&str> = lost.map(|(_, name)| *name).collect();
+            let lost: Vec<&str> = track.marks.without(written).map(TrackMark::name).collect();
             if !lost.is_empty() {
                 let lost = lost.join(", ");
                 let text = format!("{track}: its mark as {lost} cannot be written to {container}");
                 notes.push(Note { track: Some(track.index), text });
             }
         }
-        Ok(FinishedFilm { notes, lost_tags, shown_unasked })
+        Ok(FinishedFilm { notes, lost_tags, shown_unasked, languages })
     }
 }
 

@@ -143,6 +143,10 @@ pub struct FinishedFilm {
     /// The tracks that are shown without being asked for, as FFmpeg wrote them, and are not in the source:
     /// their numbers in the file, from 0.
     pub shown_unasked: Vec<u32>,
+    /// The languages of copied tracks of an ISO file, as codes of ISO 639 or tags of BCP 47 that have a
+    /// [`language_code`](crate::language_code()), by the numbers of these tracks in the file, from 0. FFmpeg
+    /// writes some of the codes alone, so that the caller must write them all.
+    pub languages: Vec<(u32, String)>,
 }
 
 impl Muxer {
@@ -219,6 +223,13 @@ impl Muxer {
             let added = add_track(container, track, like, &mut output, &mut handed, &mut notes);
             streams.push(Some(added.map_err(refused)?));
         }
+        // Where marks were changed, no others may be added to them.
+        let changed = |info: &FilmInfo, input: &Input| {
+            info.tracks
+                .iter()
+                .any(|track| track.marks.dispositions() != input.stream(track.index).disposition)
+        };
+        let marked = source.as_ref().is_some_and(|(info, input, _)| changed(info, input));
         let copier = match source {
             Some((info, input, start)) => {
                 let replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
@@ -236,7 +247,7 @@ impl Muxer {
             }
             None => None,
         };
-        options(settings, &mut output).map_err(refused)?;
+        options(settings, marked, &mut output).map_err(refused)?;
         output.header().map_err(refused)?;
         let place = |(track, stream): (&MuxerTrack<'_>, Option<u32>)| {
             let time_base = match stream {
@@ -426,10 +437,10 @@ fn add_track(
     Ok(index)
 }
 
-fn options(settings: &MuxerSettings<'_>, output: &mut Output) -> Result<(), Failure> {
+fn options(settings: &MuxerSettings<'_>, marked: bool, output: &mut Output) -> Result<(), Failure> {
     if !settings.container.is_iso() {
         // Subtitles that the source does not show unasked must not be shown unasked.
-        return output.option("default_mode", "infer_no_subs");
+        return output.option("default_mode", if marked { "passthrough" } else { "infer_no_subs" });
     }
     // Times are written as they are given, because edit lists are the caller's work and must not be shifted
     // under it.

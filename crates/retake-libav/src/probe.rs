@@ -8,8 +8,8 @@ use crate::error::MediaError;
 use crate::failure::text;
 use crate::ffi::{self, Ratio, RawColour, RawFrame, RawHdr, RawPixels, RawStream};
 use crate::film::{FilmInfo, SourcePixels, TrackInfo, TrackKind, UnreadInput, VideoTrack, ticks_to_time};
-use crate::handed::DEFAULT;
 use crate::input::{Input, known};
+use crate::marks::{TrackMark, TrackMarks};
 use crate::pump::Pump;
 use crate::tags::keeps_for_film;
 use retake_media::{Colour, ContentLight, FieldDetail, Fields, MasteringDisplay, Range, Rational, Time};
@@ -156,7 +156,8 @@ fn choose(
     let rank = |index: usize, s: &RawStream| {
         let still = !moving.is_empty() && !moving.contains(&(index as u32));
         let area = i64::from(s.width) * i64::from(s.height);
-        (s.decodable == 0, still, s.disposition & DEFAULT == 0, Reverse(area), index)
+        let default = TrackMarks::of(s.disposition).has(TrackMark::Default);
+        (s.decodable == 0, still, !default, Reverse(area), index)
     };
     let film =
         streams.iter().enumerate().filter(|(_, s)| is_video(s)).min_by_key(|(index, s)| rank(*index, s));
@@ -211,6 +212,7 @@ fn track(index: u32, stream: &RawStream) -> TrackInfo {
         codec: name(stream.codec),
         language,
         title,
+        marks: TrackMarks::of(stream.disposition),
         time_base: ratio(stream.time_base),
         sample_rate: stream.sample_rate.max(0) as u32,
         channels: stream.channels.max(0) as u32,

@@ -267,10 +267,10 @@ pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRule, Count,
     EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset, ExportStatus, Fault, FilmScore,
-    LengthEstimate, MeasuredFrames, Measurement, Missed, Outcome, PassSummary, QualitySummary, Replan,
-    RequestError, RunError, RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason,
-    SubtitleRule, Summary, TakeDone, TakeFailure, TakeTask, Target, TrackError, TrackSelector, UnitScore,
-    WorkerProgram, WorkerTools, replan, run_array_worker, run_take, run_worker,
+    LengthEstimate, MarkRule, MeasuredFrames, Measurement, Missed, Outcome, PassSummary, QualitySummary,
+    Replan, RequestError, RunError, RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason,
+    Summary, TakeDone, TakeFailure, TakeTask, Target, TrackError, TrackFlag, TrackRule, TrackSelector,
+    UnitScore, WorkerProgram, WorkerTools, replan, run_array_worker, run_take, run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

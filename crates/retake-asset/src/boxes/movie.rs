@@ -5,6 +5,7 @@ use super::edit::{Edit, edit_box, edits};
 use super::entry;
 use super::tree::{Node, put_u32, u32_at, u64_at};
 use crate::state::timeline::Extent;
+use retake_libav::language_code;
 
 /// The index must state these facts of one track.
 #[derive(Debug, Clone)]
@@ -40,13 +41,22 @@ pub(crate) struct TrackHeader {
     pub(crate) references: Vec<([u8; 4], u32)>,
 }
 
+/// What the index must say of tracks that are copied, by their numbers in the file, counted from 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Copied<'a> {
+    /// These must not be shown unasked.
+    pub(crate) disabled: &'a [u32],
+    /// These are in languages, which are codes or tags.
+    pub(crate) languages: &'a [(u32, String)],
+}
+
 /// Finishes the index. Tracks are numbered from 1 in the order of `tracks`; those without samples are not in
-/// the index, and those that are copied are `None`, or come behind. Of these, `disabled` (counted from 0)
-/// must not be shown unasked. Returns `None` if the index is not as libavformat writes it.
+/// the index, and those that are copied are `None`, or come behind. Returns `None` if the index is not as
+/// libavformat writes it.
 pub(crate) fn finish(
     moov: &mut Node,
     tracks: &[Option<TrackFinish>],
-    disabled: &[u32],
+    copied: &Copied<'_>,
     length: Option<u64>,
 ) -> Option<()> {
     let movie_scale = header_scale(moov.find(&[b"mvhd"])?)?;
@@ -57,12 +67,19 @@ pub(crate) fn finish(
             Some(Some(track)) => finish_track(trak, track, movie_scale)?,
             // the track is a copy, or holds the names of chapters, so the muxer's duration is right
             _ => {
-                if disabled.contains(&(number as u32)) {
+                if copied.disabled.contains(&(number as u32)) {
                     *trak.find_mut(&[b"tkhd"])?.fields_mut()?.get_mut(3)? &= !1;
                 }
                 track_duration(trak)?
             }
         });
+        // one that stands for a track of the copied film has the language of that
+        if let Some((_, language)) = copied.languages.iter().find(|(of, _)| *of as usize == number) {
+            set_language(trak.find_mut(&[b"mdia", b"mdhd"])?, &language_code(language)?)?;
+            if language.contains('-') {
+                set_language_tag(trak, language)?;
+            }
+        }
     }
     set_duration(moov.find_mut(&[b"mvhd"])?, 16, longest)
 }
@@ -166,12 +183,19 @@ pub(crate) fn set_header(trak: &mut Node, header: &TrackHeader) -> Option<()> {
     if let Some(code) = &header.language_code {
         set_language(trak.find_mut(&[b"mdia", b"mdhd"])?, code)?;
     }
-    if let Some(tag) = &header.language_tag {
-        let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
-        let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;
-        let fields = [&[0; 4], tag.as_bytes(), &[0]].concat();
-        children.insert(behind_header, Node::fields(b"elng", fields));
+    match &header.language_tag {
+        Some(tag) => set_language_tag(trak, tag),
+        None => Some(()),
     }
+}
+
+/// Writes a language as a tag of BCP 47 beside the code in the header of the media.
+fn set_language_tag(trak: &mut Node, tag: &str) -> Option<()> {
+    let children = trak.find_mut(&[b"mdia"])?.children_mut()?;
+    children.retain(|child| child.kind != *b"elng");
+    let behind_header = children.iter().position(|child| child.kind == *b"mdhd")? + 1;
+    let fields = [&[0; 4], tag.as_bytes(), &[0]].concat();
+    children.insert(behind_header, Node::fields(b"elng", fields));
     Some(())
 }
 

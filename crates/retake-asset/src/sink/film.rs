@@ -3,7 +3,7 @@
 use super::{Ending, Sink, SinkPlan};
 use crate::boxes::file::{index_in_front, read_index, replace_index};
 use crate::boxes::metadata;
-use crate::boxes::movie::{TrackFinish, finish};
+use crate::boxes::movie::{Copied, TrackFinish, finish};
 use crate::output::OutputTarget;
 use crate::state::timeline::Stored;
 use crate::types::error::WriterError;
@@ -83,7 +83,8 @@ impl FilmSink {
             placed[number] = track;
         }
         let tracks = placed;
-        finish(&mut layout.moov, &tracks, &finished.shown_unasked, ending.length)
+        let FinishedFilm { shown_unasked, languages, .. } = finished;
+        finish(&mut layout.moov, &tracks, &Copied { disabled: shown_unasked, languages }, ending.length)
             .ok_or_else(odd)
             .map_err(failed)?;
         let tags = &finished.lost_tags;

@@ -206,3 +206,166 @@ fn what_an_edit_list_hides_is_not_heard() {
         }
     }
 }
+
+/// A film of two seconds in small pictures with much beside them: sound 1 (en-GB, default, original) and 2
+/// (German, comment); texts 3 (English), 4 (English, forced), 5 (no known language, for the deaf); a font 6
+/// and a cover 7.
+fn rich(studio: &Studio) {
+    std::fs::write(studio.path("text.srt"), "1\n00:00:00,100 --> 00:00:00,500\ntext\n\n").unwrap();
+    std::fs::write(studio.path("font.ttf"), b"not really a font").unwrap();
+    studio.render("-f lavfi -i color=red:s=64x48 -frames:v 1", "cover.png");
+    studio.render(
+        "-f lavfi -i testsrc2=s=160x96:r=25:d=2 -f lavfi -i sine=d=2 -f lavfi -i sine=f=880:d=2 -i text.srt -i text.srt \
+         -i text.srt -map 0 -map 1 -map 2 -map 3 -map 4 -map 5 -c:v mpeg4 -q:v 2 -c:a aac -c:s srt \
+         -metadata:s:a:0 language=en-GB -metadata:s:a:1 language=deu -metadata:s:s:0 language=eng \
+         -metadata:s:s:1 language=eng -metadata:s:s:2 language=x-own -disposition:a:0 default+original \
+         -disposition:a:1 comment -disposition:s:0 0 -disposition:s:1 forced -disposition:s:2 hearing_impaired \
+         -attach font.ttf -metadata:s:t:0 mimetype=font/ttf -attach cover.png -metadata:s:t:1 mimetype=image/png \
+         -default_mode passthrough",
+        "rich.mkv",
+    );
+}
+
+/// The kinds, languages and marks of the tracks beside the pictures, in their order.
+fn others(film: &Path) -> Vec<String> {
+    let marks = "default,original,comment,forced,hearing_impaired,attached_pic";
+    let shown = format!("-show_entries stream=codec_type:stream_tags=language:stream_disposition={marks}");
+    let all = probe(film, &shown).into_iter().skip(1);
+    let told = |line: String| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let marks = marks.split(',').zip(&fields[1..7]).filter(|(_, there)| **there == "1");
+        let marks: Vec<&str> = marks.map(|(mark, _)| mark).collect();
+        let language = fields.get(7).filter(|language| **language != "und").unwrap_or(&"");
+        format!("{} {language} {}", fields[0], marks.join("+")).trim_end().to_owned()
+    };
+    all.map(told).filter(|track| !track.starts_with("data")).collect()
+}
+
+/// Tracks are chosen by what they are, how they are marked, their language and their number, and the more
+/// special of two rules counts.
+#[test]
+fn tracks_are_chosen_in_one_grammar() {
+    let Some(studio) = Studio::empty() else { return };
+    rich(&studio);
+    let (british, german) = ("audio en-GB default+original", "audio deu comment");
+    let (plain, forced) = ("subtitle eng", "subtitle eng forced");
+    let (deaf, font, cover) = ("subtitle x-own hearing_impaired", "attachment", "video  attached_pic");
+    for (flags, expected) in [
+        ("", &[british, german, plain, forced, deaf, font, cover][..]),
+        ("--tracks none", &[]),
+        ("--tracks none --audio eng=copy --subtitles eng+forced=copy", &[british, forced]),
+        (
+            "--tracks attachments=none --tracks covers=none --audio comment=none",
+            &[british, plain, forced, deaf],
+        ),
+        // Matroska has a default of sound: the first, where none that is left is marked so
+        (
+            "--subtitles none --subtitles forced=copy --tracks eng=none",
+            &["audio deu default+comment", forced, font, cover],
+        ),
+        (
+            "--subtitles eng=none --subtitles 3=copy --tracks audio=none --tracks 6=none",
+            &[plain, deaf, cover],
+        ),
+    ] {
+        studio.encode(&format!("rich.mkv -o out.mkv -y {} --crf 40 {flags}", fast()));
+        assert_eq!(others(&studio.path("out.mkv")), expected, "{flags}");
+    }
+}
+
+/// Marks are kept as far as the container has them, and what it has not is told. They can be set: one track
+/// of a kind is the default then.
+#[test]
+fn marks_are_kept_and_set() {
+    let Some(studio) = Studio::empty() else { return };
+    rich(&studio);
+    let kept = ["audio eng default", "audio deu comment", "subtitle eng", "subtitle eng forced"];
+    let deaf = "subtitle  hearing_impaired";
+    for (name, flags, expected) in [
+        ("out.mp4", "", [kept[0], kept[1], kept[2], kept[3], deaf]),
+        (
+            "out.mp4",
+            "--default deu --default subtitles+eng --forced 4=no",
+            ["audio eng", "audio deu default+comment", "subtitle eng default", "subtitle eng", deaf],
+        ),
+        (
+            "out.mkv",
+            "--default audio=no --forced eng+forced=no --forced 5 --default 5",
+            [
+                "audio en-GB original",
+                "audio deu comment",
+                "subtitle eng",
+                "subtitle eng",
+                "subtitle x-own default+forced+hearing_impaired",
+            ],
+        ),
+    ] {
+        let run = studio.encode(&format!("rich.mkv -o {name} -y {} --crf 40 {flags}", fast()));
+        let found = others(&studio.path(name));
+        assert_eq!(found[..5], expected, "{name} {flags}");
+        let told = run.notes().iter().any(|note| note.contains("audio track 1 (aac): its mark as original"));
+        assert_eq!(told, name == "out.mp4", "{:?}", run.notes());
+    }
+    // another mark is another film
+    let run = studio.encode(&format!("rich.mkv -o again.mkv {} --crf 40", fast()));
+    assert_eq!(run.code, 0);
+    let other = format!("encode rich.mkv -o again.mkv {} --crf 40 --default deu", fast());
+    studio.retake(&other).refused(2, &["exists"]);
+    // a stream has one default, and words for few other marks
+    let run = studio.encode(&format!("rich.mkv -o out.m3u8 {} --crf 40 --default 2", fast()));
+    let list = String::from_utf8(studio.read("out.m3u8")).unwrap();
+    let line = |language: &str| {
+        let wanted = format!("LANGUAGE=\"{language}\"");
+        list.lines().find(|line| line.contains(&wanted)).unwrap_or_else(|| panic!("{list}")).to_owned()
+    };
+    assert!(line("de").contains("DEFAULT=YES") && line("en-GB").contains("DEFAULT=NO"), "{list}");
+    for mark in ["track 1 (aac): its mark as original", "track 2 (aac): its mark as comment"] {
+        assert!(run.notes().iter().any(|note| note.contains(mark)), "{mark}: {:?}", run.notes());
+    }
+}
+
+/// A track of MP4 has a code of three letters for its language, and a box for what that does not say; what
+/// has no code is told.
+#[test]
+fn languages_of_mp4_are_exact() {
+    let Some(studio) = Studio::empty() else { return };
+    rich(&studio);
+    let held = |name: &str| -> Vec<Vec<u8>> {
+        let bytes = studio.read(name);
+        let boxes = (0..bytes.len() - 8).filter(|&at| &bytes[at..at + 4] == b"elng");
+        let text = |at: usize| bytes[at + 8..].iter().take_while(|byte| **byte != 0).copied().collect();
+        boxes.map(text).collect()
+    };
+    for (name, flags) in [("out.mp4", ""), ("out.mov", ""), ("new.mp4", "--audio aac")] {
+        let run = studio.encode(&format!("rich.mkv -o {name} -c h264 -p superfast --crf 40 {flags}"));
+        let languages = probe(&studio.path(name), "-select_streams a -show_entries stream_tags=language");
+        assert_eq!(languages, ["eng", "deu"], "{name}");
+        assert_eq!(held(name), [b"en-GB".to_vec()], "{name}");
+        let told = run.notes().iter().filter(|note| note.contains("language")).count();
+        assert_eq!(told, 1, "{:?}", run.notes());
+        let lost = |note: &String| note.contains("language x-own of track 5 cannot be written");
+        assert!(run.notes().iter().any(lost), "{:?}", run.notes());
+    }
+}
+
+/// What names no track, or says nothing of one, is one clear line.
+#[test]
+fn wrong_words_about_tracks_are_refused() {
+    let Some(studio) = Studio::empty() else { return };
+    rich(&studio);
+    let before = studio.all_names();
+    for (flags, words) in [
+        ("--tracks fonts=none", &["--tracks", "fonts", "attachments"][..]),
+        ("--tracks 9=none", &["--tracks", "'9'", "attachment track 6 (font.ttf)"]),
+        ("--tracks 0=none", &["--tracks", "'0'"]),
+        ("--subtitles fra=copy", &["--subtitles", "'fra'", "subtitle track 3 (subrip) in eng"]),
+        ("--audio forced=none", &["--audio", "sound 'forced'", "audio track 2 (aac) in deu"]),
+        ("--default eng=maybe", &["--default", "eng=maybe"]),
+        ("--default fra", &["--default", "'fra'", "audio track 1 (aac)"]),
+        ("--subtitles none --forced 4", &["--forced", "'4'", "audio track 1 (aac)"]),
+    ] {
+        let run = studio.retake(&format!("encode rich.mkv -o out.mkv {} --crf 40 {flags}", fast()));
+        run.refused(2, words);
+        assert_eq!(studio.all_names(), before, "{flags}");
+    }
+}

@@ -57,6 +57,16 @@ pub struct RequestIdentity {
     /// Which subtitles are copied, in the words of `--subtitles`. Left out where nothing was said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subtitles: Vec<String>,
+    /// Which tracks of all kinds are copied, in the words of `--tracks`. Left out where nothing was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<String>,
+    /// Which tracks are played or shown where nobody chooses, in the words of `--default`. Left out where
+    /// nothing was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default: Vec<String>,
+    /// Which tracks are shown to all, in the words of `--forced`. Left out where nothing was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
     /// What is done to the pictures of the source. Left out where it is nothing, as in texts of earlier
     /// versions.
     #[serde(default, skip_serializing_if = "PictureFilters::is_empty")]
@@ -167,12 +177,21 @@ impl RequestIdentity {
                 .range
                 .map(|range| AskedRange { from: range.from.into(), to: range.to.map(AskedPlace::from) }),
             audio: Some(AskedAudio { rules: request.audio.words(), loudness: request.audio.loudness })
+                .filter(|_| !request.audio.copies_all() || !request.tracks.tracks.is_empty())
                 .filter(|audio| !audio.rules.is_empty()),
-            subtitles: request.subtitles.iter().map(ToString::to_string).collect(),
+            subtitles: words(&request.tracks.subtitles),
+            tracks: words(&request.tracks.tracks),
+            default: words(&request.tracks.default),
+            forced: words(&request.tracks.forced),
             filters: request.filters.clone(),
             again: request.again.as_deref().map(Records::identity),
         }
     }
+}
+
+/// Returns rules in the words of their flags.
+fn words(rules: &[impl ToString]) -> Vec<String> {
+    rules.iter().map(ToString::to_string).collect()
 }
 
 /// The identity of a source: that of its file, and the times between which it is read where that is not all

@@ -43,6 +43,7 @@ use source::{frames, look_at, probe_pipe, reader_options};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use tracks::TrackError;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
 pub(crate) struct Job {
@@ -55,6 +56,9 @@ pub(crate) struct Job {
     /// The source, or the copy of standard input.
     pub source: FilmInfo,
     pub reader: ReaderOptions,
+    /// The source with what goes into the film beside its pictures: the tracks that are not left out, with
+    /// the marks that they get.
+    pub others: FilmInfo,
     /// What becomes of its sound.
     pub sound: SoundPlan,
     pub description: JobDescription,
@@ -128,9 +132,9 @@ impl Job {
         };
 
         output.check_times(&film)?;
-        let texts = request.subtitles.iter().map(|rule| &rule.tracks);
-        tracks::check(texts, &film, TrackKind::Subtitle).map_err(RequestError::Tracks)?;
-        let sound = SoundPlan::of(&request.audio, &film, &request.output, output.kind())?;
+        request.tracks.check(&film).map_err(RequestError::Tracks)?;
+        let sound = SoundPlan::of(request, &film, output.kind())?;
+        let others = others(request, &film, &sound).map_err(RequestError::Tracks)?;
         let mut reduced = Vec::new();
         let mut settings = settings::settings(request, &film, &mut reduced)?;
         let lost = film.findings.iter().filter(|finding| !settings::keeps(info, &settings, finding.kind));
@@ -217,6 +221,7 @@ impl Job {
             // of every third frame the mean of all can be told; of the worst ones nothing
             stride: if request.pool == Pooling::Mean { STRIDE } else { 1 },
             source: film,
+            others,
             sound,
             description,
             notes,
@@ -266,16 +271,6 @@ impl Job {
         }
     }
 
-    /// The source without the tracks that are not to go into the film.
-    pub(crate) fn kept_tracks(&self) -> FilmInfo {
-        let mut film = self.source.clone();
-        film.tracks.retain(|track| {
-            *self.sound.becomes(track.index) != Becomes::LeftOut
-                && tracks::is_kept(&self.request.subtitles, track)
-        });
-        film
-    }
-
     /// Opens the index of the source, with what of it is known.
     pub(crate) fn index(&self) -> Result<(Journal, FilmMap), ExportError> {
         let (file, path) = self.folder.index()?;
@@ -289,6 +284,17 @@ impl Job {
         let pixels = frames(&self.source) as f64 * f64::from(video.width) * f64::from(video.height);
         bytes as f64 * 8.0 / pixels.max(1.0)
     }
+}
+
+/// The source with what goes into the film beside its pictures.
+fn others(request: &Request, film: &FilmInfo, sound: &SoundPlan) -> Result<FilmInfo, TrackError> {
+    let mut others = film.clone();
+    others.tracks.retain(|track| match track.kind {
+        TrackKind::Audio => *sound.becomes(track.index) != Becomes::LeftOut,
+        _ => request.tracks.keeps(track),
+    });
+    request.tracks.mark(&mut others)?;
+    Ok(others)
 }
 
 /// Checks that all machines find the source, and brings what an earlier run left in the store.

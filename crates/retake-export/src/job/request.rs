@@ -1,7 +1,7 @@
 //! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
 
 use super::preset::ExportPreset;
-use super::tracks::SubtitleRule;
+use super::tracks::TrackRequest;
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
 use crate::records::{Records, RecordsPlace};
@@ -207,8 +207,8 @@ pub(crate) struct Request {
     pub accept_damage: bool,
     /// What becomes of the sound.
     pub audio: AudioRequest,
-    /// Which subtitles are copied; all that nothing is said of.
-    pub subtitles: Vec<SubtitleRule>,
+    /// What becomes of other tracks, and how all are marked.
+    pub tracks: TrackRequest,
     /// Where takes run.
     pub run_on: RunOn,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
@@ -255,7 +255,7 @@ impl Request {
             references: false,
             accept_damage: false,
             audio: AudioRequest::default(),
-            subtitles: Vec::new(),
+            tracks: TrackRequest::default(),
             run_on: RunOn::Threads,
             shared_root: None,
             objects: None,

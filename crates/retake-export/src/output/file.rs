@@ -34,7 +34,7 @@ impl Output for FilmFile {
         let set_up = |options: &mut WriterOptions| {
             options.fast_start = true;
             options.metadata = vec![("encoding_tool".into(), encoder.clone())];
-            options.other_tracks = Some(film.job.kept_tracks().into());
+            options.other_tracks = Some(film.job.others.clone().into());
         };
         writer.configure(set_up).map_err(misused)?;
         let input = AssetWriterInput::passthrough(TrackFormat::Video(samples.format.clone()));

@@ -1,9 +1,10 @@
 //! What each track of sound becomes, decided and tried out before the first frame is decoded.
 
 use super::level::{LevelRule, SoundLevel};
-use super::request::{AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRequest};
+use super::request::{AudioChoice, AudioEncoding, AudioError, AudioLayout};
 use crate::error::{ExportError, RequestError};
-use crate::job::tracks::check;
+use crate::job::request::Request;
+use crate::job::tracks::{TrackFlag, check};
 use crate::output::target::OutputKind;
 use retake_asset::{SoundCodec, SoundSettings};
 use retake_libav::{
@@ -83,18 +84,16 @@ impl SoundPlan {
     /// # Errors
     /// Returns [`RequestError::Tracks`] for tracks that are not there, and [`RequestError::Audio`] for a
     /// codec that the container does not hold, and for what a decoder or an encoder refuses.
-    pub(crate) fn of(
-        request: &AudioRequest,
-        film: &FilmInfo,
-        output: &Path,
-        kind: OutputKind,
-    ) -> Result<Self, ExportError> {
-        check(request.named(), film, TrackKind::Audio).map_err(RequestError::Tracks)?;
+    pub(crate) fn of(request: &Request, film: &FilmInfo, kind: OutputKind) -> Result<Self, ExportError> {
+        let (others, output, request) = (&request.tracks, &request.output, &request.audio);
+        let named: Vec<_> = request.named().cloned().collect();
+        check(&named, film, TrackFlag::Audio).map_err(RequestError::Tracks)?;
         let sounds: Vec<&TrackInfo> =
             film.tracks.iter().filter(|track| track.kind == TrackKind::Audio).collect();
         let mut tracks = Vec::new();
         for track in sounds {
-            let becomes = match request.of(track) {
+            let unsaid = || if others.keeps(track) { AudioChoice::Copy } else { AudioChoice::Nothing };
+            let becomes = match request.of(track).unwrap_or_else(unsaid) {
                 AudioChoice::Copy => Becomes::Copied,
                 AudioChoice::Nothing => Becomes::LeftOut,
                 AudioChoice::Auto if request.loudness.is_none() && kind.holds_sound(&track.codec) => {

@@ -174,7 +174,7 @@ impl AudioRule {
 impl FromStr for AudioRule {
     type Err = AudioError;
 
-    /// Reads `[WHICH=]CHOICE`, where WHICH is the number or the language of tracks.
+    /// Reads `[WHICH=]CHOICE`, where WHICH says which tracks.
     fn from_str(text: &str) -> Result<Self, AudioError> {
         let (tracks, choice) = selected(text).ok_or_else(|| AudioError::Choice { text: text.into() })?;
         Ok(Self { tracks, choice: choice.parse()? })
@@ -184,25 +184,29 @@ impl FromStr for AudioRule {
 /// All that is asked for of the sound.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct AudioRequest {
-    /// One for each selector, in their order.
+    /// One for each selector, the more special ones last.
     rules: Vec<AudioRule>,
     /// The loudness that encoded tracks get, in LUFS.
     pub loudness: Option<f64>,
 }
 
 impl AudioRequest {
-    /// Adds a rule; of two for the same tracks the last counts. One for a track goes before one for a
-    /// language, and that before one for all.
+    /// Adds a rule; of two for the same tracks the last counts. The more special of two that hold for a track
+    /// goes before the other.
     pub(crate) fn add(&mut self, rule: AudioRule) {
         self.rules.retain(|other| other.tracks != rule.tracks);
         self.rules.push(rule);
-        self.rules.sort_by(|one, other| one.tracks.cmp(&other.tracks));
+        self.rules.sort_by_key(|rule| rule.tracks.rank());
     }
 
-    /// What becomes of a track.
-    pub(crate) fn of(&self, track: &TrackInfo) -> AudioChoice {
-        let rule = rule_for(&self.rules, |rule| &rule.tracks, track);
-        rule.map_or(AudioChoice::Copy, |rule| rule.choice)
+    /// What becomes of a track; `None` where nothing was said of it.
+    pub(crate) fn of(&self, track: &TrackInfo) -> Option<AudioChoice> {
+        rule_for(&self.rules, |rule| &rule.tracks, track).map(|rule| rule.choice)
+    }
+
+    /// Tells whether nothing but copies is asked for.
+    pub(crate) fn copies_all(&self) -> bool {
+        self.rules.iter().all(|rule| rule.choice == AudioChoice::Copy)
     }
 
     /// The tracks that are named.
@@ -210,11 +214,8 @@ impl AudioRequest {
         self.rules.iter().map(|rule| &rule.tracks)
     }
 
-    /// The rules in words, those for all first; none where all sound is copied.
+    /// The rules in words, those for all first.
     pub(crate) fn words(&self) -> Vec<String> {
-        if self.rules.iter().all(|rule| rule.choice == AudioChoice::Copy) {
-            return Vec::new();
-        }
         self.rules.iter().map(|rule| with_selector(&rule.tracks, rule.choice)).collect()
     }
 
@@ -236,7 +237,7 @@ impl AudioRequest {
 pub enum AudioError {
     /// It says nothing that can become of sound.
     #[error(
-        "'{text}' is none of copy, none, auto or CODEC[:RATE[:LAYOUT]], each with TRACK= or LANGUAGE= before it or not; codecs are {}",
+        "'{text}' is none of copy, none, auto or CODEC[:RATE[:LAYOUT]], each with WHICH= (as 2=, eng= or default=) before it or not; codecs are {}",
         codecs()
     )]
     Choice {

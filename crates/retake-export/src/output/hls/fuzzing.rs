@@ -23,6 +23,8 @@ pub fn master(sounds: &[(String, Option<String>)]) -> String {
         name: name.clone(),
         language: language.clone(),
         channels: 2,
+        default: number == 0,
+        describes_video: false,
     };
     playlist::master(&video, &sounds.iter().enumerate().map(sound).collect::<Vec<_>>())
 }

@@ -19,7 +19,6 @@ mod codecs;
 mod cuts;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub(crate) mod languages;
 pub(crate) mod names;
 mod playlist;
 mod rendition;
@@ -35,6 +34,7 @@ use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
 use retake_compression::durable::sync_folder;
 use retake_compression::durable::{self, uninterrupted};
+use retake_libav::{TrackInfo, TrackMark, language_tag};
 use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
@@ -105,10 +105,10 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
         Some(sounds) => sounds.write(film.job, start, &media, &cuts, &mut notes, stop)?,
         None => Vec::new(),
     };
-    let mut sounds: Vec<Sound> = Vec::new();
+    let (mut sounds, mut defaults): (Vec<Sound>, Vec<bool>) = Default::default();
     for WrittenSound { folder, track, channels, codec, segments } in written {
         file(&folder, INDEX, &playlist::media(&segments))?;
-        let language = track.language.as_deref().and_then(languages::tag);
+        let language = track.language.as_deref().and_then(language_tag);
         let name = sound_name(track.title.as_deref(), language.as_deref(), &sounds);
         sounds.push(Sound {
             uri: uri(&folder, INDEX),
@@ -117,7 +117,18 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
             name,
             language,
             channels,
+            default: false,
+            describes_video: track.marks.has(TrackMark::VisualImpaired),
         });
+        defaults.push(track.marks.has(TrackMark::Default));
+        if let Some(note) = lost_marks(track) {
+            notes.push(note);
+        }
+    }
+    // One of them has to be it, because players that know no other choice play none else.
+    let default = defaults.iter().position(|marked| *marked).unwrap_or(0);
+    if let Some(sound) = sounds.get_mut(default) {
+        sound.default = true;
     }
     write_file(&playlist, playlist::master(&video, &sounds).as_bytes())?;
     for folder in entries(&media)?.iter().chain([&media, &folder.to_owned()]) {
@@ -125,6 +136,14 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     }
     let pictures = media.join(VIDEO).join(INDEX);
     Ok(Written { bytes: bytes(&playlist, &media)?, film: playlist, media: Some(media), pictures, notes })
+}
+
+/// Returns what is told of a track of sound with marks that playlists have no word for.
+fn lost_marks(track: &TrackInfo) -> Option<String> {
+    let held = [TrackMark::Default, TrackMark::VisualImpaired];
+    let lost = TrackMark::ALL.into_iter().filter(|mark| track.marks.has(*mark) && !held.contains(mark));
+    let lost: Vec<&str> = lost.map(TrackMark::name).collect();
+    (!lost.is_empty()).then(|| format!("{track}: its mark as {} cannot go into a stream", lost.join(", ")))
 }
 
 /// Returns the bytes of all files.
@@ -225,8 +244,18 @@ mod tests {
         ] {
             let name = sound_name(title, language, &sounds);
             assert_eq!(name, expected, "{title:?} {language:?}");
-            let (uri, codec) = (String::new(), String::new());
-            sounds.push(Sound { uri, rate: BitRate::default(), codec, name, language: None, channels: 2 });
+            let (uri, codec, rate) = (String::new(), String::new(), BitRate::default());
+            let (default, describes_video) = (false, false);
+            sounds.push(Sound {
+                uri,
+                rate,
+                codec,
+                name,
+                language: None,
+                channels: 2,
+                default,
+                describes_video,
+            });
         }
     }
 

@@ -107,19 +107,26 @@ pub(super) struct Sound {
     pub(super) name: String,
     pub(super) language: Option<String>,
     pub(super) channels: u32,
+    /// Players take it where nobody chooses.
+    pub(super) default: bool,
+    /// It tells what is seen.
+    pub(super) describes_video: bool,
 }
 
-/// Makes the playlist that names all others. Players choose the first track of sound unless told otherwise.
+/// Makes the playlist that names all others.
 pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
     let mut text = HEAD.to_owned();
-    for (number, sound) in sounds.iter().enumerate() {
+    for sound in sounds {
         let mut media =
             format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"{}\"", quoted(&sound.name));
         if let Some(language) = &sound.language {
             let _ = write!(media, ",LANGUAGE=\"{}\"", quoted(language));
         }
-        let default = if number == 0 { "YES" } else { "NO" };
+        let default = if sound.default { "YES" } else { "NO" };
         let _ = write!(media, ",DEFAULT={default},AUTOSELECT=YES");
+        if sound.describes_video {
+            media += ",CHARACTERISTICS=\"public.accessibility.describes-video\"";
+        }
         if sound.channels > 0 {
             let _ = write!(media, ",CHANNELS=\"{}\"", sound.channels);
         }

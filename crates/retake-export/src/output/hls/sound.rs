@@ -6,9 +6,8 @@ use super::rendition::{Cuts, Rendition, Segment};
 use crate::error::ExportError;
 use crate::job::Job;
 use crate::job::plan::LONGEST_SEGMENT;
-use crate::job::tracks::is_kept;
 use crate::sound::encode::EncodedSound;
-use crate::sound::plan::{Becomes, SoundEncoding};
+use crate::sound::plan::SoundEncoding;
 use crate::stop::StopFlag;
 use retake_asset::{AssetWriterInput, SoundSamples, TrackFormat};
 use retake_compression::durable::uninterrupted;
@@ -45,7 +44,7 @@ pub(super) struct WrittenSound<'a> {
 impl<'a> Sounds<'a> {
     /// Finds the tracks, and adds notes about all other tracks. Returns `None` if there are none.
     pub(super) fn find(job: &'a Job, notes: &mut Vec<String>) -> Result<Option<Self>, ExportError> {
-        let (film, plan) = (&job.source, &job.sound);
+        let (film, plan) = (&job.others, &job.sound);
         if film.chapters > 0 {
             notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
         }
@@ -57,7 +56,6 @@ impl<'a> Sounds<'a> {
         }
         let (mut sounds, others): (Vec<_>, Vec<_>) =
             film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
-        sounds.retain(|track| *plan.becomes(track.index) != Becomes::LeftOut);
         // a damaged or empty track may have no format, and its segments would be refused after all the work
         sounds.retain(|track| {
             let described = track.sample_rate > 0 && track.channels > 0;
@@ -67,10 +65,7 @@ impl<'a> Sounds<'a> {
             described
         });
         // data tracks get no note, because no container takes them
-        for track in others
-            .iter()
-            .filter(|track| track.kind != TrackKind::Data && is_kept(&job.request.subtitles, track))
-        {
+        for track in others.iter().filter(|track| track.kind != TrackKind::Data) {
             notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it"));
         }
         if sounds.is_empty() {
