@@ -8,6 +8,7 @@
 pub mod bitstream;
 pub mod boxes;
 mod bytes;
+pub mod chapters;
 pub mod elements;
 pub mod encode;
 pub mod idr;
@@ -84,7 +85,7 @@ mod tests {
         )*};
     }
 
-    tests! { bitstream boxes elements idr journal metadata_keys playlist property sample silo storage take timed }
+    tests! { bitstream boxes chapters elements idr journal metadata_keys playlist property sample silo storage take timed }
 
     /// Fewer, because each is a whole encode.
     #[test]

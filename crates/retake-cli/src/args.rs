@@ -5,7 +5,7 @@ use retake::filters::{
     Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
 };
 use retake::property::OutputChroma;
-use retake::{AudioRule, FilmPosition, FilmRange, MarkRule, Time, TrackRule};
+use retake::{AddedSubtitles, AudioRule, ChapterChoice, FilmPosition, FilmRange, MarkRule, Time, TrackRule};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -150,6 +150,22 @@ pub(crate) struct Encode {
     /// such that are not. May be given several times [default: as in the source].
     #[arg(long, value_name = "WHICH[=yes|no]", help_heading = "Sound and other tracks")]
     pub forced: Vec<MarkRule>,
+    /// Add a file of subtitles: SubRip, ASS or WebVTT, as in --add-subtitles text.srt:deu:Deutsch. Its times
+    /// count from the start of INPUT. May be given several times.
+    #[arg(long, value_name = "FILE[:LANGUAGE[:NAME]]", help_heading = "Sound and other tracks")]
+    pub add_subtitles: Vec<AddedSubtitles>,
+    /// The chapters of the film: none, or those of a file with a time and a name in each line (0:05:00
+    /// Evening), with lines as mkvmerge has them (CHAPTER01=00:05:00.000), or of FFmpeg's metadata [default:
+    /// those of the source].
+    #[arg(long, value_name = "none|FILE", help_heading = "Sound and other tracks")]
+    pub chapters: Option<ChapterChoice>,
+    /// A picture that stands for the film, JPEG or PNG, in place of those of the source.
+    #[arg(long, value_name = "FILE", help_heading = "Sound and other tracks")]
+    pub cover: Option<PathBuf>,
+    /// Give the film a tag (title, artist, date ...), or take it away: --tag title=. May be given several
+    /// times [default: those of the source].
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Sound and other tracks")]
+    pub tag: Vec<(String, String)>,
 
     /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
     #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]

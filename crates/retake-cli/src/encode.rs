@@ -132,6 +132,14 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     export = args.tracks.iter().fold(export, |export, rule| export.tracks(rule.clone()));
     export = args.default.iter().fold(export, |export, rule| export.default_track(rule.clone()));
     export = args.forced.iter().fold(export, |export, rule| export.forced_track(rule.clone()));
+    export = args.add_subtitles.iter().fold(export, |export, file| export.add_subtitles(file.clone()));
+    export = args.tag.iter().fold(export, |export, (name, value)| export.tag(name, value));
+    if let Some(chapters) = &args.chapters {
+        export = export.chapters(chapters.clone());
+    }
+    if let Some(cover) = &args.cover {
+        export = export.cover(cover);
+    }
     if let Some(loudness) = args.loudness {
         export = export.loudness(loudness);
     }

@@ -163,6 +163,8 @@ fn flag(error: &RequestError) -> Option<String> {
             TrackFlag::Forced => "--forced".into(),
             _ => return None,
         },
+        RequestError::Chapters { .. } => "--chapters".into(),
+        RequestError::Tag { .. } => "--tag".into(),
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),

@@ -6,7 +6,9 @@ use crate::{encode, output, signals};
 use anyhow::{Context, Result};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory, Parser};
-use retake::{Event, ExportBuilder, ExportError, SharedRoot, StopFlag, WorkerTools};
+use retake::{
+    AddedSubtitles, ChapterChoice, Event, ExportBuilder, ExportError, SharedRoot, StopFlag, WorkerTools,
+};
 use retake_restate::{Engine, EngineError, ExportRequest, Job, Serving, Site, Status};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -153,6 +155,13 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
     if args.output != root.resolve_place(&request.output)? {
         return Err(refused(format!("{}: another output was asked for", request.output.display())));
     }
+    args.cover = args.cover.map(|file| root.resolve(&file)).transpose()?;
+    for added in &mut args.add_subtitles {
+        added.path = root.resolve(&added.path)?;
+    }
+    if let Some(ChapterChoice::File(file)) = &mut args.chapters {
+        *file = root.resolve(file)?;
+    }
     args.work_dir = args.work_dir.map(|folder| root.resolve_place(&folder)).transpose()?;
     let built = encode::builder(&args).map_err(|error| match error.downcast::<ExportError>() {
         Ok(error) => error,
@@ -188,6 +197,14 @@ fn words(matches: &ArgMatches, root: &SharedRoot) -> Result<Vec<String>> {
             let value = match id {
                 "inputs" => root.relative(Path::new(value))?,
                 "output" | "work_dir" => root.relative_place(Path::new(value))?,
+                "cover" => root.relative(Path::new(value))?,
+                "chapters" if value != "none" => root.relative(Path::new(value))?,
+                "add_subtitles" => {
+                    let unknown = || Usage(format!("--add-subtitles: {} is not UTF-8", value.display()));
+                    let mut added: AddedSubtitles = value.to_str().ok_or_else(unknown)?.parse()?;
+                    added.path = root.relative(&added.path)?;
+                    added.to_string().into()
+                }
                 _ => PathBuf::from(value),
             };
             let unknown = || Usage(format!("{}: only UTF-8 can be told to other machines", value.display()));

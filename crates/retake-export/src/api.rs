@@ -4,6 +4,7 @@ use crate::error::{ExportError, RequestError};
 use crate::estimate::{Estimator, LengthEstimate, estimate};
 use crate::event::{Event, Summary};
 use crate::export::{self, export};
+use crate::job::additions::{AddedSubtitles, ChapterChoice};
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
@@ -611,6 +612,41 @@ impl ExportBuilder {
     #[must_use]
     pub fn forced_track(mut self, rule: MarkRule) -> Self {
         self.request.tracks.forced.push(rule);
+        self
+    }
+
+    /// Adds a file of subtitles, whose times count from the start of the source; may be called several times.
+    /// It is cut where the film is, and goes into the film behind the tracks of the source, converted to what
+    /// the container holds. It has the next number after them, by which
+    /// [`default_track`](ExportBuilder::default_track) may name it. A file that is none, or whose letters are
+    /// not known, is refused when the export starts.
+    #[must_use]
+    pub fn add_subtitles(mut self, file: AddedSubtitles) -> Self {
+        self.request.additions.subtitles.push(file);
+        self
+    }
+
+    /// Which chapters the film has. Default: those of the source.
+    #[must_use]
+    pub fn chapters(mut self, choice: ChapterChoice) -> Self {
+        self.request.additions.chapters = choice;
+        self
+    }
+
+    /// A picture that stands for the film, JPEG or PNG, in place of those of the source. Default: those.
+    #[must_use]
+    pub fn cover(mut self, picture: impl Into<PathBuf>) -> Self {
+        self.request.additions.cover = Some(picture.into());
+        self
+    }
+
+    /// Gives the film a tag with FFmpeg's name (`title`, `artist`, `date`, …) in place of that of the source,
+    /// or takes it away where the value is empty; may be called several times. Tags that say of the file what
+    /// only its writer knows (`encoder`) are refused. Default: those of the source.
+    #[doc(alias = "metadata")]
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.request.additions.tags.push((name.into(), value.into()));
         self
     }
 

@@ -238,6 +238,24 @@ pub enum RequestError {
     /// What is asked for of the sound cannot be.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// A file of chapters has a line that is none.
+    #[error("{}: line {line}: {problem}", .file.display())]
+    Chapters {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A tag that no client can give a film.
+    #[error(
+        "'{name}' is no tag that a film can be given: it says what only the writer of the file knows, or is no name"
+    )]
+    Tag {
+        /// The name of the tag.
+        name: String,
+    },
     /// What is asked for of tracks cannot be.
     #[error(transparent)]
     Tracks(#[from] TrackError),

@@ -160,7 +160,7 @@ pub(crate) fn estimate(request: &Request, stop: &StopFlag) -> Result<LengthEstim
         goal: request.target().goal(),
         frames: frames(&job.source),
         seconds: seconds(&job.source)?,
-        others: other_bytes(&job.source, &job.sound),
+        others: other_bytes(&job.others, &job.sound),
         doubt: other_bytes_doubt(frames(&job.source)),
     };
     match parts.by_target() {

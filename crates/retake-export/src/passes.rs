@@ -198,7 +198,7 @@ impl<'j> Passes<'_, 'j> {
         (self.tell)(Event::Started {
             frames: self.job.source.video.frames_hint,
             seconds: seconds(&self.job.source).ok(),
-            other_bytes: other_bytes(&self.job.source, &self.job.sound),
+            other_bytes: other_bytes(&self.job.others, &self.job.sound),
             jobs: self.workers.executor().capabilities().at_once,
             memory: self.job.memory,
             notes: self.job.notes.clone(),

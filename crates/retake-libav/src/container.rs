@@ -159,7 +159,10 @@ impl Container {
             TrackKind::Attachment if self == Self::Mkv => Plan::Copy,
             TrackKind::Attachment => leave_out(mkv_can),
             TrackKind::Cover if self == Self::Mkv => Plan::Attach,
-            TrackKind::Cover if self.is_iso() && matches!(track.codec.as_str(), "mjpeg" | "png" | "bmp") => {
+            // FFmpeg writes none to QuickTime files, and says nothing.
+            TrackKind::Cover
+                if self == Self::Mp4 && matches!(track.codec.as_str(), "mjpeg" | "png" | "bmp") =>
+            {
                 Plan::Copy
             }
             TrackKind::Cover => {

@@ -30,11 +30,12 @@ struct Copied {
 }
 
 impl Copier {
-    /// Adds the tracks of `info` that the container can hold to the output, with their tags, and notes those
-    /// that are left out. `replace` adds another track in the place of one, and returns its number, where
-    /// there is another.
+    /// Adds those of the `wanted` tracks of `info` that the container can hold to the output, with their
+    /// tags, and notes those that are left out. `replace` adds another track in the place of one, and returns
+    /// its number, where there is another.
     pub(crate) fn open(
         info: &FilmInfo,
+        wanted: &[TrackInfo],
         input: Input,
         container: Container,
         start: Time,
@@ -42,7 +43,7 @@ impl Copier {
         mut replace: impl FnMut(u32, &mut Output, &mut Vec<Note>) -> Result<Option<u32>, Failure>,
     ) -> Result<Self, Failure> {
         let (mut read, mut tracks) = (Vec::new(), Vec::new());
-        for track in &info.tracks {
+        for track in wanted {
             if let Some(number) = replace(track.index, output, notes)? {
                 output.mark(number, track.marks.dispositions())?;
                 handed.copy_tags(&input, track.index, output, number, container, true)?;
@@ -92,6 +93,9 @@ impl Copier {
             };
             output.mark(number, track.marks.dispositions())?;
             handed.copy_tags(&input, track.index, output, number, container, false)?;
+            if track.is_beside() {
+                handed.name_track(track, output, number, container)?;
+            }
             handed.tracks.push((track.clone(), number));
             if track.kind == TrackKind::Attachment {
                 continue; // attachments have no packets
@@ -102,7 +106,13 @@ impl Copier {
         }
         // An edit list hides what comes before the first instant; Matroska has no such thing.
         let lead = if container.is_iso() { Lead::Hidden } else { Lead::Nothing };
-        let source = Source::new(info, input, read, lead);
+        let mut source = Source::new(info, input, read, lead);
+        // The clock of another file begins with the film, so that its times are later by when that starts;
+        // rounded such that none is off by more than half a tick in the end.
+        source.move_by(|track| {
+            let ticks = |time| time_to_ticks(time, track.time_base).unwrap_or(0);
+            if track.is_beside() { ticks(start) - ticks(start - info.whole_start()) } else { 0 }
+        });
         Ok(Self { source, tracks })
     }
 

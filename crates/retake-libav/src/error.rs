@@ -89,6 +89,38 @@ pub enum MediaError {
         /// The tracks that it holds instead, for people.
         tracks: String,
     },
+    /// The file has no such video.
+    #[error("{}: there is no video track {number}: it has {tracks}", .file.display())]
+    NoSuchVideo {
+        /// The file.
+        file: PathBuf,
+        /// The number that was asked for.
+        number: u32,
+        /// The tracks of video that it has, for people.
+        tracks: String,
+    },
+    /// A file that was to be one of subtitles is none.
+    #[error("{} is no file of subtitles (SubRip, ASS or WebVTT): it holds {holds}", .file.display())]
+    NotSubtitles {
+        /// The file.
+        file: PathBuf,
+        /// What it holds instead, for people.
+        holds: String,
+    },
+    /// The letters of a text are not known.
+    #[error("{}: line {line} is not UTF-8: convert the file first, as `iconv -f WINDOWS-1252 -t UTF-8` does", .file.display())]
+    Encoding {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A file that was to be a cover is none.
+    #[error("{} is no picture that can be a cover: JPEG or PNG", .file.display())]
+    NotACover {
+        /// The file.
+        file: PathBuf,
+    },
     /// This FFmpeg has no decoder for the video.
     #[error("{}: this FFmpeg cannot decode {codec}: install one that can, or convert the film first", .file.display())]
     NoDecoder {
@@ -258,6 +290,10 @@ impl MediaError {
             | Self::Encrypted { .. }
             | Self::Undecodable { .. }
             | Self::NoVideo { .. }
+            | Self::NoSuchVideo { .. }
+            | Self::NotSubtitles { .. }
+            | Self::Encoding { .. }
+            | Self::NotACover { .. }
             | Self::NoFrames { .. }
             | Self::NoFramesInRange { .. }
             | Self::TooLarge { .. }

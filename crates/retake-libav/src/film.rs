@@ -1,6 +1,7 @@
 //! The description of a film: its video, its other tracks, and the facts about the file.
 
 use crate::access::{Access, FileState};
+use crate::beside::Beside;
 use crate::error::MediaError;
 use crate::filters::Filtered;
 use crate::finding::Finding;
@@ -73,6 +74,8 @@ pub struct FilmInfo {
     pub(crate) syncs: Arc<Vec<i64>>,
     /// The part of the film that is read; `None` is all of it.
     pub(crate) window: Option<Arc<Window>>,
+    /// What goes into a new film from other files.
+    pub(crate) beside: Arc<Beside>,
     /// What is done to its pictures; `None` is nothing.
     pub(crate) filtered: Option<Arc<Filtered>>,
     /// The open input of a source that can be read only once, for the first reader.
@@ -406,10 +409,20 @@ pub struct TrackInfo {
     /// The bytes and the number of its samples, of the range that the film was cut to, if any; `None` before
     /// the film was looked through, and for tracks that are neither sound nor subtitles.
     pub samples: Option<TrackSamples>,
+    /// The name of the file that the track is in, where that is another one than the film's.
+    pub(crate) beside: Option<String>,
     /// FFmpeg's number of the coding format.
     pub(crate) codec_id: i32,
     /// Whether the track only carries the names of chapters, which are copied as chapters.
     pub(crate) chapter_names: bool,
+}
+
+impl TrackInfo {
+    /// Returns whether the track is in another file than the film ([`FilmInfo::add_subtitles`],
+    /// [`FilmInfo::set_cover`]).
+    pub fn is_beside(&self) -> bool {
+        self.beside.is_some()
+    }
 }
 
 /// How much a track holds.
@@ -424,6 +437,9 @@ pub struct TrackSamples {
 
 impl fmt::Display for TrackInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.beside {
+            return write!(f, "{} file {file}", self.kind);
+        }
         let name = self.title.as_ref().filter(|_| self.kind == TrackKind::Attachment).unwrap_or(&self.codec);
         write!(f, "{} track {} ({name})", self.kind, self.index)
     }

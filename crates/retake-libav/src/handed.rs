@@ -12,7 +12,7 @@ use crate::marks::{TrackMark, TrackMarks};
 use crate::muxer::FinishedFilm;
 use crate::note::Note;
 use crate::output::Output;
-use crate::tags::{keeps_for_film, keeps_for_track};
+use crate::tags::keeps_for_track;
 use std::path::Path;
 
 /// What of a source was handed to a writer.
@@ -28,11 +28,35 @@ pub(crate) struct Handed {
 }
 
 impl Handed {
-    /// Copies the tags of a film that are still true of the new one.
-    pub(crate) fn copy_film_tags(&mut self, input: &Input, output: &mut Output) -> Result<(), Failure> {
-        for (name, value) in input.tags(None).into_iter().filter(|(name, _)| keeps_for_film(name)) {
-            output.tag(None, &name, &value)?;
-            self.film_tags.push((name, value));
+    /// Gives a new film its tags.
+    pub(crate) fn tag_film(&mut self, tags: &[(String, String)], output: &mut Output) -> Result<(), Failure> {
+        for (name, value) in tags {
+            output.tag(None, name, value)?;
+            self.film_tags.push((name.clone(), value.clone()));
+        }
+        Ok(())
+    }
+
+    /// Gives a track of another file the language and the name that somebody said.
+    pub(crate) fn name_track(
+        &mut self,
+        track: &TrackInfo,
+        output: &mut Output,
+        to: u32,
+        container: Container,
+    ) -> Result<(), Failure> {
+        if let Some(language) = &track.language {
+            if container.is_iso() {
+                self.set_language(language, track.index, output, to, container)?;
+            } else {
+                // Matroska has codes of three letters, too, and tags for what they do not say.
+                let code = if language.contains('-') { None } else { language_code(language) };
+                output.tag(Some(to), "language", code.as_ref().unwrap_or(language))?;
+            }
+        }
+        if let Some(title) = &track.title {
+            output.tag(Some(to), "title", title)?;
+            self.track_tags.push((track.index, "title".to_owned(), title.clone()));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 
 mod access;
 mod adts;
+mod beside;
 mod clock;
 mod closed_captions;
 mod container;
@@ -74,6 +75,7 @@ pub mod fuzzing {
 }
 
 pub use access::{Access, is_pipe};
+pub use beside::{CoverFile, SubtitleFile, chapters_of_file, read_small};
 pub use container::Container;
 pub use copier::common_multiple;
 pub use entry::EntryPoint;
@@ -107,6 +109,7 @@ pub use samples::{SampleReader, TrackReader, chapters};
 pub use sound::{BitRateStrategy, SoundCodec, SoundEncoder, SoundPacket, SoundSettings, SoundSource};
 pub use sound_reader::SoundReader;
 pub use survey::{survey, survey_range};
+pub use tags::keeps_for_film;
 pub use texts::{ShownText, TextRow};
 pub use track_format::TrackFormat;
 pub use transfer::PictureTransfer;

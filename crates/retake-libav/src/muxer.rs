@@ -1,11 +1,12 @@
 //! Writes films: compressed samples of several tracks, and copies of others.
 
+use crate::beside::write_chapters;
 use crate::closed_captions;
-use crate::container::Container;
+use crate::container::{Container, Plan};
 use crate::copier::Copier;
 use crate::error::MediaError;
 use crate::failure::Failure;
-use crate::film::FilmInfo;
+use crate::film::{FilmInfo, TrackInfo, TrackKind};
 use crate::handed::Handed;
 use crate::input::Input;
 use crate::note::Note;
@@ -102,7 +103,8 @@ pub struct Muxer {
     output: Output,
     places: Vec<Place>,
     chapters: Vec<Chapter>,
-    copier: Option<Copier>,
+    /// That of the film which is copied from, and those of files beside it.
+    copiers: Vec<Copier>,
     container: Container,
     handed: Handed,
 }
@@ -175,12 +177,17 @@ impl Muxer {
         };
         let has_chapters = tracks.iter().any(|track| container.makes_chapters(track.format));
         if let Some((info, input, start)) = &source {
-            handed.copy_film_tags(input, &mut output).map_err(refused)?;
+            handed.tag_film(&info.tags, &mut output).map_err(refused)?;
             if has_chapters && info.chapters > 0 {
                 let text = "the chapters of the copied film are left out, because the film has others".into();
                 notes.push(Note { track: None, text });
             }
-            if start.is_numeric() && !has_chapters {
+            if start.is_numeric()
+                && !has_chapters
+                && let Some(chapters) = &info.beside.chapters
+            {
+                write_chapters(info, chapters, *start, &mut output).map_err(refused)?;
+            } else if start.is_numeric() && !has_chapters {
                 let end = info.window.as_ref().and_then(|window| window.end);
                 let end = end.map_or(Time::POSITIVE_INFINITY, |end| info.unfiltered().time(end));
                 output.chapters(input, *start, end).map_err(refused)?;
@@ -225,12 +232,14 @@ impl Muxer {
         }
         // Where marks were changed, no others may be added to them.
         let changed = |info: &FilmInfo, input: &Input| {
-            info.tracks
-                .iter()
-                .any(|track| track.marks.dispositions() != input.stream(track.index).disposition)
+            let own =
+                |track: &TrackInfo| if track.is_beside() { 0 } else { input.stream(track.index).disposition };
+            let mut marked = info.tracks.iter().filter(|track| track.kind != TrackKind::Cover);
+            marked.any(|track| track.marks.dispositions() != own(track))
         };
         let marked = source.as_ref().is_some_and(|(info, input, _)| changed(info, input));
-        let copier = match source {
+        let (mut copiers, mut cover) = (Vec::new(), None);
+        match source {
             Some((info, input, start)) => {
                 let replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
                     let Some(place) = replaced.iter().position(|of| *of == Some(number)) else {
@@ -241,14 +250,31 @@ impl Muxer {
                     streams[place] = Some(added);
                     Ok(Some(added))
                 };
+                let own: Vec<TrackInfo> =
+                    info.tracks.iter().filter(|track| !track.is_beside()).cloned().collect();
                 let to = (&mut output, &mut handed, &mut notes);
-                let copier = Copier::open(info, input, container, start, to, replace);
-                Some(copier.map_err(refused)?)
+                let copier = Copier::open(info, &own, input, container, start, to, replace);
+                copiers.push(copier.map_err(refused)?);
+                for file in info.subtitles_beside() {
+                    let (input, nothing) = (Input::open_again(&file)?, |_, _: &mut _, _: &mut _| Ok(None));
+                    let to = (&mut output, &mut handed, &mut notes);
+                    let copier = Copier::open(&file, &file.tracks, input, container, start, to, nothing);
+                    copiers.push(copier.map_err(refused)?);
+                }
+                if let Some(file) = info.cover_beside() {
+                    match container.plan(file.track()) {
+                        Plan::LeaveOut(text) => notes.push(Note { track: None, text }),
+                        _ => cover = file.add(container, &mut output)?.map(|track| (file, track)),
+                    }
+                }
             }
-            None => None,
-        };
+            None => {}
+        }
         options(settings, marked, &mut output).map_err(refused)?;
         output.header().map_err(refused)?;
+        if let Some((cover, track)) = cover {
+            cover.write(track, &mut output).map_err(refused)?;
+        }
         let place = |(track, stream): (&MuxerTrack<'_>, Option<u32>)| {
             let time_base = match stream {
                 Some(stream) => output.time_base(stream)?,
@@ -262,7 +288,7 @@ impl Muxer {
         };
         let places = tracks.iter().zip(streams).map(place).collect::<Result<_, _>>().map_err(refused)?;
         let chapters = Vec::new();
-        Ok((Self { path: path.into(), output, places, chapters, copier, container, handed }, notes))
+        Ok((Self { path: path.into(), output, places, chapters, copiers, container, handed }, notes))
     }
 
     /// Returns the seconds a tick of a track.
@@ -322,10 +348,7 @@ impl Muxer {
     /// # Errors
     /// Fails like [`Muxer::write`]; returns [`MediaError::Read`] of a copied track.
     pub fn copy_until(&mut self, time: Time) -> Result<(), MediaError> {
-        match &mut self.copier {
-            Some(copier) => copier.advance(time, &self.path, &mut self.output),
-            None => Ok(()),
-        }
+        self.copiers.iter_mut().try_for_each(|copier| copier.advance(time, &self.path, &mut self.output))
     }
 
     /// Ends a fragment, so that [`Muxer::take`] returns everything written so far.
@@ -356,14 +379,14 @@ impl Muxer {
     /// Fails like [`Muxer::copy_until`].
     pub fn finish(mut self) -> Result<FinishedFilm, MediaError> {
         self.copy_until(Time::POSITIVE_INFINITY)?;
-        let Self { path, mut output, chapters, copier, container, handed, .. } = self;
+        let Self { path, mut output, chapters, copiers, container, handed, .. } = self;
         let bytes = output.bytes();
         let failed = |failure| MediaError::write(&path, bytes, "the file cannot be completed", &failure);
         for Chapter { time_base, start, end, title } in &chapters {
             output.chapter(*time_base, *start, *end, title).map_err(failed)?;
         }
         output.finish().map_err(failed)?;
-        let mut notes = copier.map_or_else(Vec::new, |copier| copier.notes());
+        let mut notes: Vec<Note> = copiers.iter().flat_map(Copier::notes).collect();
         let mut finished = handed.compare(&path, container)?;
         notes.append(&mut finished.notes);
         Ok(FinishedFilm { notes, ..finished })
@@ -388,7 +411,7 @@ fn open_source(info: &FilmInfo, notes: &mut Vec<Note>) -> Result<Option<Input>, 
         return Ok(None);
     }
     let input = Input::open_again(info)?;
-    if input.film().streams as usize <= info.tracks.len() {
+    if input.film().streams as usize <= info.tracks.iter().filter(|track| !track.is_beside()).count() {
         return Err(MediaError::SourceChanged { file: info.path.clone(), frame: 0 });
     }
     Ok(Some(input))

@@ -114,6 +114,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         syncs: Arc::default(),
         wrong: Arc::default(),
         window: None,
+        beside: Arc::default(),
         filtered: None,
         opened,
     })
@@ -195,7 +196,8 @@ fn moving(path: &Path, access: &Access, is_video: impl Fn(u32) -> bool) -> Vec<u
     moving
 }
 
-fn track(index: u32, stream: &RawStream) -> TrackInfo {
+/// Describes a track.
+pub(crate) fn track(index: u32, stream: &RawStream) -> TrackInfo {
     let kind = match stream.kind {
         ffi::VIDEO if stream.cover != 0 => TrackKind::Cover,
         ffi::VIDEO => TrackKind::Video,
@@ -218,6 +220,7 @@ fn track(index: u32, stream: &RawStream) -> TrackInfo {
         channels: stream.channels.max(0) as u32,
         text: stream.text_subtitle != 0,
         samples: None,
+        beside: None,
         codec_id: stream.codec_id,
         chapter_names: stream.chapter_track != 0,
     }

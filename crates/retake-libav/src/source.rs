@@ -136,6 +136,13 @@ impl Source {
         Self { file: info.path.clone(), ended: tracks.is_empty(), input, tracks, waiting: 0, lead }
     }
 
+    /// Adds ticks to all times of each track, which `ticks` says of it.
+    pub(crate) fn move_by(&mut self, ticks: impl Fn(&TrackInfo) -> i64) {
+        for track in &mut self.tracks {
+            track.offset = ticks(&track.info);
+        }
+    }
+
     /// Returns the next packet that is decoded before or at `until`, on the clock of the source.
     pub(crate) fn next(&mut self, until: Time) -> Result<Option<SourcePacket>, MediaError> {
         self.read_ahead(until)?;
@@ -465,8 +472,7 @@ fn unstated(input: &Input, track: &TrackInfo, packet: &Packet) -> i64 {
 
 impl SourceTrack {
     fn new(film: &FilmInfo, info: TrackInfo, lead: Lead) -> Self {
-        let start = film.window.as_ref().map_or(film.start, |window| window.film_start);
-        let start = time_to_ticks(start, info.time_base).unwrap_or(0);
+        let start = time_to_ticks(film.whole_start(), info.time_base).unwrap_or(0);
         let window = TrackWindow::of(film, &info, lead);
         Self {
             info,

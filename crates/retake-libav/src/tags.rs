@@ -44,8 +44,9 @@ const OF_THE_ENCODING: [&str; 9] = [
     "enc_key_id",
 ];
 
-/// Returns whether a tag of the film goes into the new file.
-pub(crate) fn keeps_for_film(name: &str) -> bool {
+/// Returns whether a tag of the film goes into a new file: it does not speak of the file that it was read
+/// from, such as its writer and its sizes.
+pub fn keeps_for_film(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     !OF_THE_FILE.contains(&name.as_str()) && !is_statistic(&name)
 }

@@ -4,6 +4,7 @@
 //! One file per theme. Without `ffmpeg` and `ffprobe` the tests say so and pass.
 #![allow(clippy::unwrap_used)] // everything here is a test
 
+mod additions;
 mod bad_input;
 mod batch;
 mod common;

@@ -1,5 +1,6 @@
 //! By what a request and a source are known again.
 
+use super::additions::ChapterChoice;
 use super::request::{Goal, Request};
 use crate::error::ExportError;
 use crate::objects::object_address;
@@ -67,6 +68,19 @@ pub struct RequestIdentity {
     /// Which tracks are shown to all, in the words of `--forced`. Left out where nothing was said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced: Vec<String>,
+    /// Files of subtitles that go into the film. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_subtitles: Vec<AskedFile>,
+    /// The file of chapters, or `none`. Left out where the chapters are those of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chapters: Option<AskedFile>,
+    /// The file of the cover. Left out where covers are those of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<AskedFile>,
+    /// Tags of the film by name and value, which is empty where one is taken away. Left out where nothing was
+    /// said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
     /// What is done to the pictures of the source. Left out where it is nothing, as in texts of earlier
     /// versions.
     #[serde(default, skip_serializing_if = "PictureFilters::is_empty")]
@@ -83,6 +97,21 @@ pub struct AskedAudio {
     pub rules: Vec<String>,
     /// The loudness that encoded sound gets, in LUFS.
     pub loudness: Option<f64>,
+}
+
+/// A file beside the source, in its stored form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AskedFile {
+    /// The file in the words of its flag.
+    pub file: String,
+    /// The identity of what is in it; `None` where there is no file.
+    pub content: Option<String>,
+}
+
+impl AskedFile {
+    fn of(words: impl ToString, path: &Path) -> Self {
+        Self { file: words.to_string(), content: file_identity(path).ok() }
+    }
 }
 
 /// A part of the source in its stored form.
@@ -150,6 +179,7 @@ impl RequestIdentity {
     pub(crate) const VERSION: u32 = 1;
 
     pub(crate) fn of(request: &Request) -> Self {
+        let added = &request.additions;
         Self {
             version: Self::VERSION,
             input: request.input.to_string_lossy().into_owned(),
@@ -183,6 +213,14 @@ impl RequestIdentity {
             tracks: words(&request.tracks.tracks),
             default: words(&request.tracks.default),
             forced: words(&request.tracks.forced),
+            added_subtitles: added.subtitles.iter().map(|file| AskedFile::of(file, &file.path)).collect(),
+            chapters: match &added.chapters {
+                ChapterChoice::Source => None,
+                ChapterChoice::Nothing => Some(AskedFile { file: "none".into(), content: None }),
+                ChapterChoice::File(path) => Some(AskedFile::of(path.display(), path)),
+            },
+            cover: added.cover.as_ref().map(|path| AskedFile::of(path.display(), path)),
+            tags: added.tags.clone(),
             filters: request.filters.clone(),
             again: request.again.as_deref().map(Records::identity),
         }

@@ -1,5 +1,7 @@
 //! From a request to a job: everything that can be decided, and refused, before the first frame is decoded.
 
+pub(crate) mod additions;
+pub(crate) mod chapters;
 pub(crate) mod folder;
 pub(crate) mod identity;
 pub(crate) mod objects;
@@ -43,7 +45,6 @@ use source::{frames, look_at, probe_pipe, reader_options};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use tracks::TrackError;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
 pub(crate) struct Job {
@@ -134,12 +135,13 @@ impl Job {
         output.check_times(&film)?;
         request.tracks.check(&film).map_err(RequestError::Tracks)?;
         let sound = SoundPlan::of(request, &film, output.kind())?;
-        let others = others(request, &film, &sound).map_err(RequestError::Tracks)?;
+        let (others, mut added) = others(request, &film, &sound, stop)?;
         let mut reduced = Vec::new();
         let mut settings = settings::settings(request, &film, &mut reduced)?;
         let lost = film.findings.iter().filter(|finding| !settings::keeps(info, &settings, finding.kind));
         let mut notes: Vec<String> = lost.map(ToString::to_string).collect();
         notes.append(&mut reduced);
+        notes.append(&mut added);
         let format = settings.format;
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);
@@ -286,15 +288,22 @@ impl Job {
     }
 }
 
-/// The source with what goes into the film beside its pictures.
-fn others(request: &Request, film: &FilmInfo, sound: &SoundPlan) -> Result<FilmInfo, TrackError> {
+/// The source with what goes into the film beside its pictures, and notes about that.
+fn others(
+    request: &Request,
+    film: &FilmInfo,
+    sound: &SoundPlan,
+    stop: &StopFlag,
+) -> Result<(FilmInfo, Vec<String>), ExportError> {
     let mut others = film.clone();
+    // first, because numbers of added tracks must not depend on which others are left out
+    let notes = request.additions.add_to(&mut others, &stop.access(false, None))?;
     others.tracks.retain(|track| match track.kind {
         TrackKind::Audio => *sound.becomes(track.index) != Becomes::LeftOut,
-        _ => request.tracks.keeps(track),
+        _ => track.is_beside() || request.tracks.keeps(track),
     });
-    request.tracks.mark(&mut others)?;
-    Ok(others)
+    request.tracks.mark(&mut others).map_err(RequestError::Tracks)?;
+    Ok((others, notes))
 }
 
 /// Checks that all machines find the source, and brings what an earlier run left in the store.

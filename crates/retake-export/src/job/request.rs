@@ -1,5 +1,6 @@
 //! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
 
+use super::additions::Additions;
 use super::preset::ExportPreset;
 use super::tracks::TrackRequest;
 use crate::error::{Asked, Count, RequestError};
@@ -209,6 +210,8 @@ pub(crate) struct Request {
     pub audio: AudioRequest,
     /// What becomes of other tracks, and how all are marked.
     pub tracks: TrackRequest,
+    /// What goes into the film from elsewhere than the source.
+    pub additions: Additions,
     /// Where takes run.
     pub run_on: RunOn,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
@@ -256,6 +259,7 @@ impl Request {
             accept_damage: false,
             audio: AudioRequest::default(),
             tracks: TrackRequest::default(),
+            additions: Additions::default(),
             run_on: RunOn::Threads,
             shared_root: None,
             objects: None,
@@ -278,6 +282,7 @@ impl Request {
             return Err(RequestError::Zero { what });
         }
         self.audio.check()?;
+        self.additions.check()?;
         if let Some(range) = self.range.filter(FilmRange::is_empty) {
             return Err(RequestError::EmptyRange { range });
         }

@@ -371,6 +371,18 @@ pub enum TrackError {
         /// What was said.
         text: String,
     },
+    /// It names no file of subtitles.
+    #[error("'{text}' is not FILE[:LANGUAGE[:NAME]] with a FILE that ends in .srt, .ass, .ssa or .vtt")]
+    SubtitleFile {
+        /// What was said.
+        text: String,
+    },
+    /// It is no language.
+    #[error("'{text}' is no language: a code of two or three letters (eng), or a tag (en-GB)")]
+    Language {
+        /// What was said.
+        text: String,
+    },
     /// The source has no such track.
     #[error("{input}: there is no {} '{selector}': {}", .flag.tracks(), list(.known))]
     NoSuchTrack {

@@ -49,7 +49,7 @@ int rt_refusal(int code) {
 #define CONTAINERS \
     "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,asf,asf_o,flv,live_flv,kux,mxf,gxf,lxf,ogg,nut,nsv,nuv,rm,ivr,wtv,dv," \
     "yuv4mpegpipe,ivf,obu,av1,h261,h263,h264,hevc,vvc,evc,apv,m4v,vc1,vc1test,dirac,dnxhd,cavsvideo,avs2,avs3,mjpeg,mpjpeg,smjpeg," \
-    "ffmetadata,swf,webvtt,pmp,pva,ty,dhav,ifv,mtv,mvi,msf,kvag,xmv,imgc,mlv,cine,ser,filmstrip,moflex,mods,vividas,vivo,nc,r3d,iss," \
+    "ffmetadata,swf,webvtt,srt,ass,pmp,pva,ty,dhav,ifv,mtv,mvi,msf,kvag,xmv,imgc,mlv,cine,ser,filmstrip,moflex,mods,vividas,vivo,nc,r3d,iss," \
     "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,au,caf,dts,dtshd,flac,loas,mp3,mpc,mpc8,mlp,oma,qcp,tak,truehd,tta,w64,wav,wv,xwma," \
     "4xm,alias_pix,anm,apc,avr,avs,bethsoftvid,bfi,bink,bmv,c93,cdxl,cdg,dsicin,dxa,ea,ea_cdata,film_cpk,flic,frm,gdv,hnm,idcin," \
     "iff,ingenient,ipmovie,ipu,iv8,jv,lmlm4,luodat,lvf,mgsts,mm,mv,paf,psxstr,rl2,roq,rpl,rsd,sdx,sga,siff,smk,smush,sunrast_pipe," \

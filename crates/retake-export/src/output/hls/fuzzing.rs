@@ -1,5 +1,5 @@
-//! A door for fuzzing to the text of playlists. It is no part of the interface: it is compiled with
-//! `cfg(fuzzing)` alone.
+//! A door for fuzzing to the text of playlists, and to files of chapters. It is no part of the interface: it
+//! is compiled with `cfg(fuzzing)` alone.
 
 use super::playlist::{self, BitRate, Sound, Variant};
 use super::rendition::Segment;
@@ -27,6 +27,12 @@ pub fn master(sounds: &[(String, Option<String>)]) -> String {
         describes_video: false,
     };
     playlist::master(&video, &sounds.iter().enumerate().map(sound).collect::<Vec<_>>())
+}
+
+/// Reads a file of chapters: the nanosecond and the name of each, or the line that is none.
+pub fn chapters(text: &str) -> Result<Vec<(i64, String)>, (usize, &'static str)> {
+    let told = |chapter: retake_media::Caption| (chapter.range.start.value(), chapter.text);
+    crate::job::chapters::parse(text).map(|chapters| chapters.into_iter().map(told).collect())
 }
 
 /// Makes the playlist of segments with these seconds and bytes.

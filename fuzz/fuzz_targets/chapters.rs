@@ -1,0 +1,2 @@
+#![no_main]
+retake_fuzz::target!(chapters);
