@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 use retake::filters::{
-    Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
+    Burn, Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
 };
 use retake::property::OutputChroma;
 use retake::{AddedSubtitles, AudioRule, ChapterChoice, FilmPosition, FilmRange, MarkRule, Time, TrackRule};
@@ -425,6 +425,10 @@ pub(crate) fn parse(mut words: Vec<OsString>) -> anyhow::Result<Args> {
 /// What is done to the pictures of a source.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Pictures {
+    /// The track of video to read, by its number in the source [default: the one that moves, is marked as
+    /// default, and is the largest].
+    #[arg(long, value_name = "NUMBER")]
+    pub video: Option<u32>,
     /// Make whole frames of two fields: of those that say they are made so (auto), or of all (yes).
     #[arg(long, value_name = "auto|yes", num_args = 0..=1, default_missing_value = "auto", value_parser = value::<Deinterlace>)]
     pub deinterlace: Option<Deinterlace>,
@@ -451,6 +455,10 @@ pub(crate) struct Pictures {
     #[arg(long, value_name = "CURVE", num_args = 0..=1, default_missing_value = "hable",
         value_parser = value::<ToneMap>)]
     pub tonemap: Option<ToneMap>,
+    /// Draw subtitles into the picture: those of a track, by its number in the source, or of a file (SubRip,
+    /// ASS, WebVTT), whose times count from the start of the source.
+    #[arg(long, value_name = "NUMBER|FILE", value_parser = value::<Burn>)]
+    pub burn: Option<Burn>,
     /// Anything else, in FFmpeg's words: a graph of filters with one video in and one out.
     #[arg(long, value_name = "GRAPH")]
     pub filter: Option<String>,
@@ -468,6 +476,7 @@ impl Pictures {
             denoise: self.denoise,
             scale: self.scale,
             tone_map: self.tonemap,
+            burn: self.burn.clone(),
             graph: self.filter.clone(),
         }
     }

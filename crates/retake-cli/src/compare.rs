@@ -31,6 +31,7 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
             .metric(metric)
             .pool(pool)
             .filters(args.pictures.filters())
+            .video_track(args.pictures.video)
             .allow_references(args.allow_references);
         scores.push((name, curve, measured(measurement, range, &stop, &bar)?));
     }

@@ -134,6 +134,9 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     export = args.forced.iter().fold(export, |export, rule| export.forced_track(rule.clone()));
     export = args.add_subtitles.iter().fold(export, |export, file| export.add_subtitles(file.clone()));
     export = args.tag.iter().fold(export, |export, (name, value)| export.tag(name, value));
+    if let Some(number) = args.pictures.video {
+        export = export.video_track(number);
+    }
     if let Some(chapters) = &args.chapters {
         export = export.chapters(chapters.clone());
     }

@@ -84,6 +84,7 @@ pub(crate) fn message(error: &anyhow::Error) -> String {
     }
     let remedy = match error.downcast_ref::<ExportError>() {
         Some(ExportError::Media(MediaError::CannotHold { .. })) => "; --codec chooses another codec",
+        Some(ExportError::Media(MediaError::NoSuchVideo { .. })) => "; --video names one of them",
         Some(ExportError::Media(MediaError::References { .. })) => {
             "; --allow-references lets a playlist open them, if you trust it"
         }
@@ -116,6 +117,7 @@ fn filter_flag(step: FilterStep) -> &'static str {
         FilterStep::Denoise => "--denoise",
         FilterStep::Scale => "--scale",
         FilterStep::ToneMap => "--tonemap",
+        FilterStep::Burn => "--burn",
         FilterStep::Graph => "--filter",
         // the conversion behind all of them has no flag of its own
         _ => "filters",
@@ -125,7 +127,10 @@ fn filter_flag(step: FilterStep) -> &'static str {
 /// Returns the remedy, in flags, of filters that cannot be used.
 fn filter_remedy(error: &FilterError) -> Option<&'static str> {
     Some(match error {
-        FilterError::Missing { .. } => "install an FFmpeg that was built with it (zscale comes with libzimg)",
+        FilterError::Missing { .. } => {
+            "install an FFmpeg that was built with it (zscale comes with libzimg, ass with libass)"
+        }
+        FilterError::PicturesOfText { .. } => "copy them (--subtitles), where the container holds them",
         FilterError::DetelecineDepth { .. } => "--deinterlace makes whole frames of deeper ones",
         FilterError::HoldsBack { .. } => "a filter that needs all of the film is not possible here",
         _ => return None,
@@ -203,6 +208,7 @@ fn remedy(error: &RequestError) -> Option<String> {
         RequestError::GapTooLong { .. } => "--from and --to take a part".into(),
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
         RequestError::GraphElsewhere => "leave out --filter, or --on: all other filters run everywhere".into(),
+        RequestError::BurnElsewhere => "leave out --burn, or --on; --add-subtitles adds them as a track".into(),
         RequestError::OutsideSharedRoot { .. } => {
             "give --shared-root a folder that holds source and job folder, or an address that holds source and film, and \
              each worker its --root"

@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
         .pool(pool)
         .longest_unit(args.unit)
         .filters(args.pictures.filters())
+        .video_track(args.pictures.video)
         .allow_references(args.allow_references);
     let score = measured(measurement, range, &stop, &bar)?;
     bar.finish_and_clear();
@@ -75,7 +76,9 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     if let Some(wanted) = wanted {
         let mut report = score.report(&args.reference, &args.film, args.quality);
         report.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        let pair = FilmPair::new(&args.reference, &args.film, range).filters(args.pictures.filters());
+        let pair = FilmPair::new(&args.reference, &args.film, range)
+            .filters(args.pictures.filters())
+            .video_track(args.pictures.video);
         let detail = &score.detail;
         let scores: Vec<(u64, f64)> = (0..).zip(detail.scores.iter().copied()).collect();
         let added = pair.add_to(&mut report, Some(&scores), |frame| score.seconds_of(frame), &stop);

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const HERE: [&str; 7] = ["on", "detach", "shared_root", "json", "quiet", "profile", "profiles"];
 /// What has no meaning for an export that is made in steps, because each of them would begin anew, and what
 /// could lead a worker out of its root.
-const REFUSED: [&str; 4] = ["isolate", "restart", "allow_references", "filter"];
+const REFUSED: [&str; 5] = ["isolate", "restart", "allow_references", "filter", "burn"];
 
 /// Has an engine make a film, and waits for it unless the flags say otherwise.
 pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {
@@ -141,9 +141,10 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
     };
     let asked = Asked::try_parse_from(&request.arguments);
     let mut args = asked.map_err(|error| refused(crate::exit::one_line(&error)))?.encode;
-    let leads_out = args.allow_references || args.pictures.filter.is_some();
+    let graphs = args.pictures.filter.is_some() || args.pictures.burn.is_some();
+    let leads_out = args.allow_references || graphs;
     if args.on.is_some() || args.isolate || args.restart || leads_out {
-        let none = "--on, --isolate, --restart, --allow-references and --filter";
+        let none = "--on, --isolate, --restart, --allow-references, --filter and --burn";
         return Err(refused(format!("a worker takes no {none}")));
     }
     let [input] = &args.inputs[..] else { return Err(refused("a worker makes one film".into())) };

@@ -615,6 +615,14 @@ impl ExportBuilder {
         self
     }
 
+    /// The track of video that is encoded, by its number in the source; others are copied. Default: the one
+    /// that moves, is marked as default, and is the largest, in this order.
+    #[must_use]
+    pub fn video_track(mut self, number: u32) -> Self {
+        self.request.video = Some(number);
+        self
+    }
+
     /// Adds a file of subtitles, whose times count from the start of the source; may be called several times.
     /// It is cut where the film is, and goes into the film behind the tracks of the source, converted to what
     /// the container holds. It has the next number after them, by which

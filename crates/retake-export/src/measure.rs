@@ -2,7 +2,7 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::index::units::{Found, UnitFinder, shortest_scene};
-use crate::job::source::look_at;
+use crate::job::source::{SourcePart, look_at};
 use crate::objects::ObjectStore;
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
@@ -76,8 +76,7 @@ const EVERY: u64 = 16;
 pub struct Measurement {
     reference: PathBuf,
     film: PathBuf,
-    range: Option<FilmRange>,
-    filters: PictureFilters,
+    part: SourcePart,
     metric: MetricKind,
     pool: Pooling,
     longest: f64,
@@ -92,8 +91,7 @@ impl Measurement {
         Self {
             reference: reference.into(),
             film: film.into(),
-            range: None,
-            filters: PictureFilters::default(),
+            part: SourcePart::default(),
             metric: retake_quality::default_metric(),
             pool: Pooling::Mean,
             longest: LONGEST,
@@ -108,14 +106,21 @@ impl Measurement {
     #[doc(alias = "timeRange")]
     #[must_use]
     pub fn time_range(mut self, range: impl Into<FilmRange>) -> Self {
-        self.range = Some(range.into());
+        self.part.range = Some(range.into());
         self
     }
 
     /// Against the reference as filters make it. Default: as it is.
     #[must_use]
     pub fn filters(mut self, filters: PictureFilters) -> Self {
-        self.filters = filters;
+        self.part.filters = filters;
+        self
+    }
+
+    /// Against this track of video of the reference, by its number in the file. Default: the main one.
+    #[must_use]
+    pub fn video_track(mut self, number: Option<u32>) -> Self {
+        self.part.video = number;
         self
     }
 
@@ -169,8 +174,8 @@ impl Measurement {
     /// scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
         let access = self.stop.access(self.references, self.objects.as_ref());
-        let source = look_at(&self.reference, self.range, &self.filters, &access, &self.stop)?;
-        let other = look_at(&self.film, None, &PictureFilters::default(), &access, &self.stop)?;
+        let source = look_at(&self.reference, &self.part, &access, &self.stop)?;
+        let other = look_at(&self.film, &SourcePart::default(), &access, &self.stop)?;
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
         // compared in the film's own depth and chroma: that is how its takes were scored

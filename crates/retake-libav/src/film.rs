@@ -107,6 +107,13 @@ pub struct FilmFacts {
     filtered: Option<Filtered>,
 }
 
+impl FilmFacts {
+    /// Returns the number of the track of video whose pictures are read.
+    pub fn video_number(&self) -> u32 {
+        self.video.index
+    }
+}
+
 impl FilmInfo {
     /// Returns what tells the bytes of an object of a store from others: another text where they are others.
     /// `None` for a file.
@@ -160,6 +167,9 @@ impl FilmInfo {
 pub struct VideoTrack {
     /// The track's number in the file, from 0.
     pub index: u32,
+    /// Whether somebody chose it by its number ([`probe_video`](crate::probe_video())).
+    #[serde(default)]
+    pub chosen: bool,
     /// FFmpeg's name of the coding format, such as `h264`.
     pub codec: String,
     /// The luma samples a row, as decoded.

@@ -85,7 +85,7 @@ pub use film::{
     FilmFacts, FilmInfo, TrackInfo, TrackKind, TrackSamples, VideoTrack, ticks_to_time, time_to_ticks,
 };
 pub use filters::{
-    Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, FilterValueError, FrameRate,
+    Burn, Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, FilterValueError, FrameRate,
     PictureFilters, Scale, ToneMap, Turn,
 };
 pub use finding::{Finding, FindingKind};
@@ -100,7 +100,7 @@ pub use note::Note;
 pub use objects::{Object, Objects, object_address};
 pub use pcm::{PcmBlock, PcmDescription, PcmFormat, PcmOptions, PcmReader, PcmSamples};
 pub use pipe::PipeReader;
-pub use probe::{probe, probe_with};
+pub use probe::{probe, probe_video, probe_with};
 pub use progress::{ReaderProgress, ReaderState};
 pub use range::{Advance, RangeReader, SeekTrust};
 pub use reader::{FrameReader, ReaderOptions};

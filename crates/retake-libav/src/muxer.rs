@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind};
 use crate::handed::Handed;
 use crate::input::Input;
+use crate::marks::{TrackMark, TrackMarks};
 use crate::note::Note;
 use crate::output::{Output, Stamps};
 use crate::track_format::TrackFormat;
@@ -196,7 +197,13 @@ impl Muxer {
         for (name, value) in settings.tags {
             output.tag(None, name, value).map_err(refused)?;
         }
-        let mut first = source.as_ref().map(|(info, input, _)| (input, info.video.index));
+        let mut first = source.as_ref().map(|(info, input, _)| {
+            let mut marks = TrackMarks::of(input.stream(info.video.index).disposition);
+            if info.unfiltered().chosen {
+                marks.set(TrackMark::Default, true);
+            }
+            (input, info.video.index, marks)
+        });
         // Those that stand for tracks of the source are added in their places, by the copier.
         let listed = |track: &MuxerTrack<'_>| {
             let number = track.stands_for?;
@@ -239,36 +246,33 @@ impl Muxer {
         };
         let marked = source.as_ref().is_some_and(|(info, input, _)| changed(info, input));
         let (mut copiers, mut cover) = (Vec::new(), None);
-        match source {
-            Some((info, input, start)) => {
-                let replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
-                    let Some(place) = replaced.iter().position(|of| *of == Some(number)) else {
-                        return Ok(None);
-                    };
-                    let added =
-                        add_track(container, &tracks[place], None, output, &mut Handed::default(), notes)?;
-                    streams[place] = Some(added);
-                    Ok(Some(added))
+        if let Some((info, input, start)) = source {
+            let replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
+                let Some(place) = replaced.iter().position(|of| *of == Some(number)) else {
+                    return Ok(None);
                 };
-                let own: Vec<TrackInfo> =
-                    info.tracks.iter().filter(|track| !track.is_beside()).cloned().collect();
+                let added =
+                    add_track(container, &tracks[place], None, output, &mut Handed::default(), notes)?;
+                streams[place] = Some(added);
+                Ok(Some(added))
+            };
+            let own: Vec<TrackInfo> =
+                info.tracks.iter().filter(|track| !track.is_beside()).cloned().collect();
+            let to = (&mut output, &mut handed, &mut notes);
+            let copier = Copier::open(info, &own, input, container, start, to, replace);
+            copiers.push(copier.map_err(refused)?);
+            for file in info.subtitles_beside() {
+                let (input, nothing) = (Input::open_again(&file)?, |_, _: &mut _, _: &mut _| Ok(None));
                 let to = (&mut output, &mut handed, &mut notes);
-                let copier = Copier::open(info, &own, input, container, start, to, replace);
+                let copier = Copier::open(&file, &file.tracks, input, container, start, to, nothing);
                 copiers.push(copier.map_err(refused)?);
-                for file in info.subtitles_beside() {
-                    let (input, nothing) = (Input::open_again(&file)?, |_, _: &mut _, _: &mut _| Ok(None));
-                    let to = (&mut output, &mut handed, &mut notes);
-                    let copier = Copier::open(&file, &file.tracks, input, container, start, to, nothing);
-                    copiers.push(copier.map_err(refused)?);
-                }
-                if let Some(file) = info.cover_beside() {
-                    match container.plan(file.track()) {
-                        Plan::LeaveOut(text) => notes.push(Note { track: None, text }),
-                        _ => cover = file.add(container, &mut output)?.map(|track| (file, track)),
-                    }
+            }
+            if let Some(file) = info.cover_beside() {
+                match container.plan(file.track()) {
+                    Plan::LeaveOut(text) => notes.push(Note { track: None, text }),
+                    _ => cover = file.add(container, &mut output)?.map(|track| (file, track)),
                 }
             }
-            None => {}
         }
         options(settings, marked, &mut output).map_err(refused)?;
         output.header().map_err(refused)?;
@@ -420,7 +424,7 @@ fn open_source(info: &FilmInfo, notes: &mut Vec<Note>) -> Result<Option<Input>, 
 fn add_track(
     container: Container,
     track: &MuxerTrack<'_>,
-    like: Option<(&Input, u32)>,
+    like: Option<(&Input, u32, TrackMarks)>,
     output: &mut Output,
     handed: &mut Handed,
     notes: &mut Vec<Note>,
@@ -434,11 +438,11 @@ fn add_track(
                 time_base,
                 frame_rate: track.frame_rate.unwrap_or(Rational::new(0, 1)),
                 display_matrix: track.display_matrix,
-                disposition: like.map_or(0, |(input, stream)| input.stream(stream).disposition),
+                disposition: like.map_or(0, |(.., marks)| marks.dispositions()),
                 encoder: "",
             };
             let index = add_video(video, output, notes)?;
-            if let Some((input, stream)) = like {
+            if let Some((input, stream, _)) = like {
                 handed.copy_tags(input, stream, output, index, container, true)?;
             }
             index

@@ -246,6 +246,13 @@ impl Output {
         u64::try_from(unsafe { ffi::rt_output_bytes(self.0.as_ptr()) }).unwrap_or(0)
     }
 
+    /// The same for a file in memory, of which it returns what was not taken yet.
+    pub(crate) fn finish_in_memory(mut self) -> Result<Vec<u8>, Failure> {
+        // SAFETY: the output is ours.
+        attempt(|| unsafe { ffi::rt_output_finish(self.0.as_ptr()) })?;
+        self.take()
+    }
+
     /// Writes the remaining packets and the trailer, and closes the file.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         // SAFETY: the output is ours.

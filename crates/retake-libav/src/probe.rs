@@ -42,6 +42,15 @@ pub fn probe(path: &Path) -> Result<FilmInfo, MediaError> {
 /// [`References`](MediaError::References), [`Endless`](MediaError::Endless) or
 /// [`Interrupted`](MediaError::Interrupted).
 pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> {
+    probe_video(path, access, None)
+}
+
+/// Looks at a film like [`probe_with`], for the pictures of this track of video, by its number in the file;
+/// `None` is the one that moves, is marked as default, and is the largest, in this order.
+///
+/// # Errors
+/// Fails like [`probe_with`], and with [`MediaError::NoSuchVideo`] where there is no such track.
+pub fn probe_video(path: &Path, access: &Access, number: Option<u32>) -> Result<FilmInfo, MediaError> {
     let mut input = Input::open(path, access)?;
     let further = input.open_further(path, access)?;
     let looked_further = further.is_some();
@@ -51,7 +60,7 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
     let film = input.film();
     // SAFETY: these are texts of the open input.
     let container = unsafe { text(film.format) }.unwrap_or_default();
-    let (index, mut tracks) = choose(path, access, &input, film.streams as u32)?;
+    let (index, mut tracks) = choose(path, access, &input, number)?;
     // Each programme of a broadcast has a clock of its own, and players show one of them.
     let all = tracks.len();
     tracks.retain(|track| input.share_programme(index, track.index));
@@ -76,7 +85,8 @@ pub fn probe_with(path: &Path, access: &Access) -> Result<FilmInfo, MediaError> 
         start = Some(start.map_or(pts, |start| start.min(pts)));
     }
     let duration = known(film.duration).filter(|&us| us > 0).map(|us| us as f64 / 1e6);
-    let video = describe(index, &stream, first.raw(), duration);
+    let mut video = describe(index, &stream, first.raw(), duration);
+    video.chosen = number.is_some();
     let file_size = u64::try_from(film.size).unwrap_or(0);
     let seekable = film.seekable != 0;
     let truncated = file_size > 0
@@ -144,12 +154,12 @@ fn choose(
     path: &Path,
     access: &Access,
     input: &Input,
-    count: u32,
+    number: Option<u32>,
 ) -> Result<(u32, Vec<TrackInfo>), MediaError> {
-    let streams: Vec<RawStream> = (0..count).map(|index| input.stream(index)).collect();
+    let streams: Vec<RawStream> = (0..input.film().streams as u32).map(|index| input.stream(index)).collect();
     let is_video = |s: &RawStream| s.kind == ffi::VIDEO && s.cover == 0;
     let moving = match streams.iter().filter(|s| is_video(s)).count() {
-        2.. if input.film().seekable != 0 => {
+        2.. if number.is_none() && input.film().seekable != 0 => {
             moving(path, access, |index| streams.get(index as usize).is_some_and(is_video))
         }
         _ => Vec::new(),
@@ -160,8 +170,20 @@ fn choose(
         let default = TrackMarks::of(s.disposition).has(TrackMark::Default);
         (s.decodable == 0, still, !default, Reverse(area), index)
     };
-    let film =
-        streams.iter().enumerate().filter(|(_, s)| is_video(s)).min_by_key(|(index, s)| rank(*index, s));
+    if let Some(number) = number
+        && !streams.get(number as usize).is_some_and(is_video)
+    {
+        let videos = streams.iter().enumerate().filter(|(_, s)| is_video(s));
+        let videos: Vec<String> = videos.map(|(index, s)| track(index as u32, s).to_string()).collect();
+        let tracks = if videos.is_empty() { "none".into() } else { videos.join(", ") };
+        return Err(MediaError::NoSuchVideo { file: path.into(), number, tracks });
+    }
+    let wanted = |index: usize| number.is_none_or(|number| number as usize == index);
+    let film = streams
+        .iter()
+        .enumerate()
+        .filter(|(index, s)| is_video(s) && wanted(*index))
+        .min_by_key(|(index, s)| rank(*index, s));
     let others = |chosen: Option<usize>| {
         let all = streams.iter().enumerate().filter(|(index, _)| Some(*index) != chosen);
         all.map(|(index, s)| track(index as u32, s)).collect::<Vec<_>>()
@@ -294,6 +316,7 @@ pub(crate) fn describe(index: u32, stream: &RawStream, raw: &RawFrame, duration:
     let rotation = if angle.is_finite() { (-angle).round() as i32 } else { 0 };
     VideoTrack {
         index,
+        chosen: false,
         codec: name(stream.codec),
         width: raw.width as u32,
         height: raw.height as u32,

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use retake_libav::{
-    Crop, Deinterlace, Denoise, FilmInfo, FilterError, FilterStep, FindingKind, FrameEntry, FrameIndex,
+    Burn, Crop, Deinterlace, Denoise, FilmInfo, FilterError, FilterStep, FindingKind, FrameEntry, FrameIndex,
     FrameReader, MediaError, PictureFilters, RangeReader, ReaderOptions, SeekTrust, ToneMap, Turn, probe,
     survey, survey_range,
 };
@@ -448,4 +448,58 @@ fn what_cannot_be_is_refused_by_its_cause() {
     let text = serde_json::to_string(&info.facts()).unwrap();
     let other = probe(&path).unwrap().with_facts(serde_json::from_str(&text).unwrap()).unwrap();
     assert_eq!(read(&other, PixelFormat::I420).0, read(&info, PixelFormat::I420).0);
+}
+
+/// Subtitles are drawn as FFmpeg draws them, at the times that they have in the film, whatever its clock says
+/// and wherever reading begins.
+#[test]
+fn subtitles_are_drawn_where_they_are_shown() {
+    let Some(studio) = Studio::open() else { return };
+    if !has_filter("ass") {
+        eprintln!("SKIPPED: this ffmpeg has no libass");
+        return;
+    }
+    let file = studio.path("text.srt");
+    let text =
+        "1\n00:00:00,400 --> 00:00:01,800\nFirst\n\n2\n00:00:02,400 --> 00:00:03,600\n<i>Second</i>\n\n";
+    std::fs::write(&file, text).unwrap();
+    let pictures = "-f lavfi -i testsrc2=s=320x180:r=25:d=4 -c:v libx264 -preset ultrafast -g 12";
+    studio.render(pictures, "pictures.mkv");
+    let film = studio.render(
+        &format!("-i {} -i {} -c:v copy -c:s srt", studio.path("pictures.mkv").display(), file.display()),
+        "film.mkv",
+    );
+    let late = studio.render(
+        &format!("-i {} -c copy -output_ts_offset 7.123", studio.path("pictures.mkv").display()),
+        "late.ts",
+    );
+    // FFmpeg's other filter of subtitles opens films, and draws a fraction of a pixel elsewhere
+    studio.render(&format!("-i {}", file.display()), "text.ass");
+    let words = format!("ass={}", studio.path("text.ass").display());
+    let burn = |burn: Burn| PictureFilters { burn: Some(burn), ..PictureFilters::default() };
+    let (plain_sums, _) = made(&film, "null", "yuv420p");
+    let (drawn, _) = made(&film, &words, "yuv420p");
+    let differs: Vec<usize> = (0..100).filter(|&frame| plain_sums[frame] != drawn[frame]).collect();
+    assert_eq!(differs, (10..45).chain(60..90).collect::<Vec<_>>());
+    for from in [Burn::File(file.clone()), Burn::Track(1)] {
+        check(&film, &burn(from.clone()), &words, "yuv420p");
+        // a part of the film has the texts that are shown in it
+        let part = survey_range(probe(&film).unwrap(), (31..93).into(), &|| false).unwrap();
+        let part = part.with_filters(&burn(from), &|| false).unwrap();
+        let (sums, _, index) = read(&part, part.video.format);
+        assert!(sums == drawn[31..93], "other pictures in a part");
+        check_ranges(&part, &sums, &index, "a part");
+    }
+    let info = filtered(&late, &burn(Burn::File(file.clone())));
+    let (sums, _, index) = read(&info, info.video.format);
+    assert!(sums == drawn, "other pictures on another clock");
+    check_ranges(&info, &sums, &index, "on another clock");
+    let refused = plain(&film).with_filters(&burn(Burn::Track(0)), &|| false);
+    assert!(matches!(refused, Err(MediaError::Filter { source: FilterError::NoSuchTexts { .. }, .. })));
+}
+
+/// Whether the `ffmpeg` program has a filter.
+fn has_filter(name: &str) -> bool {
+    let list = String::from_utf8(ffmpeg(&["-filters"])).unwrap();
+    list.lines().any(|line| line.split_whitespace().nth(1) == Some(name))
 }

@@ -91,8 +91,8 @@ pub mod pixel {
 pub mod source {
     pub use retake_libav::{
         Access, FilmInfo, Finding, FindingKind, Frame, FrameReader, ReaderOptions, TrackInfo, TrackKind,
-        TrackReader, TrackSamples, VideoTrack, probe, probe_with, survey, survey_range, ticks_to_time,
-        time_to_ticks,
+        TrackReader, TrackSamples, VideoTrack, probe, probe_video, probe_with, survey, survey_range,
+        ticks_to_time, time_to_ticks,
     };
 }
 
@@ -103,7 +103,7 @@ pub mod source {
 /// film that was looked through, by [`FilmInfo::with_filters`](source::FilmInfo::with_filters).
 pub mod filters {
     pub use retake_libav::{
-        Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, FilterValueError, FrameRate,
+        Burn, Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, FilterValueError, FrameRate,
         PictureFilters, Scale, ToneMap, Turn,
     };
 }

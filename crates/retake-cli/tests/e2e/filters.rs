@@ -175,3 +175,44 @@ fn wrong_filters_are_refused_in_one_line() {
     let left = studio.all_names();
     assert_eq!(left.into_iter().collect::<Vec<_>>(), ["film.mkv"], "nothing is left behind");
 }
+
+/// Subtitles of a track and of a file are drawn into the film as `ffmpeg` draws them, and scores compare with
+/// that; the same bytes come of it however takes run, and other texts are another job.
+#[test]
+fn subtitles_are_drawn_into_the_film() {
+    let Some(studio) = Studio::open() else { return };
+    if !studio.retake("encode film.mkv -o no.mp4 --burn 2 --crf 40 --passes 1").err.is_empty() {
+        eprintln!("SKIPPED: this FFmpeg has no libass");
+        return;
+    }
+    common::ffmpeg(&studio.path("."), "-i film.mkv -map 0:s text.srt");
+    let flags = format!("{} --crf 4 --passes 1", fast());
+    for (name, burn) in [("track.mp4", "--burn 2"), ("file.mkv", "--burn text.srt")] {
+        studio.encode(&format!("film.mkv -o {name} {flags} {burn}"));
+        let drawn = psnr(&studio, name, "film.mkv", "subtitles=film.mkv");
+        assert!(drawn.len() == 216 && drawn.iter().all(|&value| value > 38.0), "{name}: {drawn:?}");
+        let plain = psnr(&studio, name, "film.mkv", "null");
+        // the first text is shown from 0.5 s to 2 s, the second from 4 s to 6 s
+        let differs: Vec<usize> = (0..216).filter(|&frame| plain[frame] < 40.0).collect();
+        assert_eq!(differs, (12..48).chain(96..144).collect::<Vec<_>>(), "{name}: {plain:?}");
+    }
+    let job = |name: &str| format!("film.mkv -o {name} {} --metric psnr -q 36 --burn text.srt", fast());
+    studio.encode(&format!("{} --jobs 1", job("one.mp4")));
+    studio.encode(&format!("{} --isolate --jobs 2", job("two.mp4")));
+    assert!(studio.read("one.mp4") == studio.read("two.mp4"));
+    // scores are those against the source with its texts
+    let measure = |burn: &str| studio.retake(&format!("measure film.mkv one.mp4 --metric psnr -q 36 {burn}"));
+    assert_eq!(measure("--burn 2").code, 0);
+    assert_eq!(measure("").code, 3);
+    let other = String::from_utf8(studio.read("text.srt")).unwrap().replace("first", "last");
+    std::fs::write(studio.path("text.srt"), other).unwrap();
+    studio.retake(&format!("encode {} --jobs 1", job("one.mp4"))).refused(2, &["one.mp4", "exists"]);
+    for (flags, words) in [
+        ("--burn 1", &["--burn", "film.mkv", "no subtitles 1", "subtitle track 2 (subrip)"][..]),
+        ("--burn eng", &["--burn", "number", ".srt"]),
+        ("--burn none.srt", &["none.srt", "No such file"]),
+        ("--burn 2 --on array:{file}-{index}", &["fonts", "--burn"]),
+    ] {
+        studio.retake(&format!("encode film.mkv -o out.mp4 {} {flags}", fast())).refused(2, words);
+    }
+}

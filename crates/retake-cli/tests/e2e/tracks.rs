@@ -369,3 +369,43 @@ fn wrong_words_about_tracks_are_refused() {
         assert_eq!(studio.all_names(), before, "{flags}");
     }
 }
+
+/// Of several videos that one is encoded that is named, and the others are copied; another one is another
+/// film.
+#[test]
+fn one_of_several_videos_is_chosen() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=2 -f lavfi -i smptebars=s=160x96:r=25:d=2 -map 0 -map 1 -c:v mpeg4 -q:v 2",
+        "two.mkv",
+    );
+    let sizes =
+        |name: &str| probe(&studio.path(name), "-select_streams v -show_entries stream=codec_name,width");
+    let flags = format!("{} --metric psnr -q 30", fast());
+    let codec = codec_of(&studio, &flags);
+    for (number, expected) in
+        [(0, [format!("{codec},320"), "mpeg4,160".into()]), (1, [format!("{codec},160"), "mpeg4,320".into()])]
+    {
+        let name = format!("out-{number}.mkv");
+        let run = studio.encode(&format!("two.mkv -o {name} {flags} --video {number} --isolate"));
+        assert_eq!(sizes(&name), expected);
+        // players take the one that was chosen
+        let marks = "-select_streams v -show_entries stream_disposition=default";
+        assert_eq!(probe(&studio.path(&name), marks), ["1", "0"]);
+        assert_eq!(run.notes(), [""; 0]);
+        let measure = |video: u32| {
+            studio.retake(&format!("measure two.mkv {name} --metric psnr -q 30 --video {video}"))
+        };
+        assert_eq!(measure(number).code, 0);
+        assert_ne!(measure(1 - number).code, 0);
+    }
+    studio.retake(&format!("encode two.mkv -o out-1.mkv {flags}")).refused(2, &["exists"]);
+    let tracks = ["--video", "no video track 2", "video track 0 (mpeg4)", "video track 1 (mpeg4)"];
+    studio.retake(&format!("encode two.mkv -o out.mkv {flags} --video 2")).refused(2, &tracks);
+}
+
+/// The name of the codec that these flags choose.
+fn codec_of(studio: &Studio, flags: &str) -> String {
+    studio.encode(&format!("two.mkv -o codec.mp4 {flags} --tracks none"));
+    probe(&studio.path("codec.mp4"), "-select_streams v -show_entries stream=codec_name").remove(0)
+}

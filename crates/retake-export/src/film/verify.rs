@@ -5,10 +5,13 @@ use crate::error::ExportError;
 use crate::index::FilmMap;
 use crate::stop::StopFlag;
 use retake_libav::{
-    ErrorKind, FilmInfo, FrameReader, ReaderOptions, SampleReader, probe_with, time_to_ticks,
+    ErrorKind, FilmInfo, FrameReader, ReaderOptions, SampleReader, probe_video, time_to_ticks,
 };
 use retake_media::Sample;
 use std::path::Path;
+
+/// The number of the encoded video in a film: copies of others, which may be larger, stand behind it.
+const ENCODED: u32 = 0;
 
 /// Frames between two reports of progress.
 const EVERY: u64 = 64;
@@ -38,7 +41,7 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        let film = probe_with(path, &stop.access(true, None))?;
+        let film = probe_video(path, &stop.access(true, None), Some(ENCODED))?;
         let format = self.job.description.settings.format;
         let options = ReaderOptions { format, threads: self.job.jobs.min(8) };
         let mut reader = FrameReader::open(&film, options)?;
@@ -71,7 +74,7 @@ impl Film<'_> {
         stop: &StopFlag,
         verified: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
-        let film = probe_with(path, &stop.access(true, None))?;
+        let film = probe_video(path, &stop.access(true, None), Some(ENCODED))?;
         let mut samples = SampleReader::open(&film)?;
         // Of H.264 with one reference picture libavformat calls every I picture a sync sample, whatever the
         // file says. Decoding can start there, so that it is no damage.

@@ -7,7 +7,7 @@ use crate::objects::object_address;
 use crate::records::Records;
 use crate::stop::StopFlag;
 use retake_compression::property::PropertyValue;
-use retake_libav::{FilmInfo, FilmPosition, PictureFilters};
+use retake_libav::{Burn, FilmInfo, FilmPosition, PictureFilters};
 use retake_media::Time;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -77,6 +77,12 @@ pub struct RequestIdentity {
     /// The file of the cover. Left out where covers are those of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cover: Option<AskedFile>,
+    /// The file of subtitles that are drawn into the pictures. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burned: Option<AskedFile>,
+    /// The number of the track of video. Left out where the main one is encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<u32>,
     /// Tags of the film by name and value, which is empty where one is taken away. Left out where nothing was
     /// said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -220,6 +226,11 @@ impl RequestIdentity {
                 ChapterChoice::File(path) => Some(AskedFile::of(path.display(), path)),
             },
             cover: added.cover.as_ref().map(|path| AskedFile::of(path.display(), path)),
+            burned: match &request.filters.burn {
+                Some(Burn::File(path)) => Some(AskedFile::of(path.display(), path)),
+                _ => None,
+            },
+            video: request.video,
             tags: added.tags.clone(),
             filters: request.filters.clone(),
             again: request.again.as_deref().map(Records::identity),
@@ -245,8 +256,13 @@ pub(crate) fn source_identity(film: &FilmInfo) -> Result<String, ExportError> {
         let end = Some(range.end()).filter(|end| end.is_numeric()).map_or(String::new(), fraction);
         format!(" from {} to {end}", fraction(range.start))
     });
+    let video = if film.unfiltered().chosen { format!(" video {}", film.video.index) } else { String::new() };
     let filters = film.filters().map_or(String::new(), |filters| format!(" filtered: {filters}"));
-    Ok(format!("{file}{part}{filters}"))
+    // what is drawn is not all in the file
+    let texts = film
+        .burned_texts()
+        .map_or(String::new(), |texts| format!(" texts: {:032x}", xxh3_128(texts.as_bytes())));
+    Ok(format!("{file}{video}{part}{filters}{texts}"))
 }
 
 /// The identity of an object of a store, from what the store says of it: nothing of it has to be read.

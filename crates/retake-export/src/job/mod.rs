@@ -38,7 +38,7 @@ use plan::{budget, cores, first_pass, objective, streams, unit_rule};
 use request::Request;
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
-use retake_libav::{FilmInfo, ReaderOptions, TrackKind, is_pipe};
+use retake_libav::{FilmInfo, ReaderOptions, TrackKind, TrackMark, is_pipe};
 use retake_quality::Pooling;
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
@@ -122,14 +122,15 @@ impl Job {
         let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
         let open_folder = || JobFolder::open(&request.work_dir(), earlier);
         let access = stop.access(request.references, request.objects.as_ref());
+        let part = request.part();
         // the folder is looked at late, so that a refused request touches nothing; what comes through a pipe
         // has to be kept somewhere
         let (spool, film) = if is_pipe(&request.input)? {
             let folder = open_folder()?;
-            let film = probe_pipe(&request.input, request.range, &request.filters, &folder, &access, stop)?;
+            let film = probe_pipe(&request.input, &part, &folder, &access, stop)?;
             (Some(folder), film)
         } else {
-            (None, look_at(&request.input, request.range, &request.filters, &access, stop)?)
+            (None, look_at(&request.input, &part, &access, stop)?)
         };
 
         output.check_times(&film)?;
@@ -167,6 +168,9 @@ impl Job {
             request.run_on.check()?;
             if request.filters.graph.is_some() {
                 return Err(RequestError::GraphElsewhere.into());
+            }
+            if request.filters.burn.is_some() {
+                return Err(RequestError::BurnElsewhere.into());
             }
         }
         let objects = JobObjects::of(request, &identity, stop)?;
@@ -302,6 +306,12 @@ fn others(
         TrackKind::Audio => *sound.becomes(track.index) != Becomes::LeftOut,
         _ => track.is_beside() || request.tracks.keeps(track),
     });
+    // players, too, are to take the video that was chosen
+    for track in
+        others.tracks.iter_mut().filter(|track| request.video.is_some() && track.kind == TrackKind::Video)
+    {
+        track.marks.set(TrackMark::Default, false);
+    }
     request.tracks.mark(&mut others).map_err(RequestError::Tracks)?;
     Ok((others, notes))
 }

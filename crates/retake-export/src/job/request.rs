@@ -2,6 +2,7 @@
 
 use super::additions::Additions;
 use super::preset::ExportPreset;
+use super::source::SourcePart;
 use super::tracks::TrackRequest;
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
@@ -160,6 +161,8 @@ impl fmt::Display for Target {
 pub(crate) struct Request {
     pub input: PathBuf,
     pub output: PathBuf,
+    /// The number of the track of video that is encoded; the main one if `None`.
+    pub video: Option<u32>,
     /// The part of the source that the film is made of; all of it if `None`.
     pub range: Option<FilmRange>,
     /// What is done to the pictures of the source before anything else.
@@ -233,6 +236,7 @@ impl Request {
         Self {
             input,
             output,
+            video: None,
             range: None,
             filters: PictureFilters::default(),
             encoder,
@@ -305,6 +309,11 @@ impl Request {
 
     pub(crate) fn threads(&self) -> u32 {
         self.threads.unwrap_or(1).max(1)
+    }
+
+    /// What of the source is read.
+    pub(crate) fn part(&self) -> SourcePart {
+        SourcePart { video: self.video, range: self.range, filters: self.filters.clone() }
     }
 
     /// Where the state of the job lives.

@@ -6,24 +6,34 @@ use crate::error::{ExportError, RequestError};
 use crate::sound::plan::SoundPlan;
 use crate::stop::StopFlag;
 use retake_libav::{
-    Access, FilmInfo, FilmRange, PictureFilters, PipeReader, ReaderOptions, probe_with, survey, survey_range,
+    Access, FilmInfo, FilmRange, PictureFilters, PipeReader, ReaderOptions, probe_video, survey, survey_range,
 };
 use retake_media::PixelFormat;
 use std::io;
 use std::path::Path;
 
+/// What of a source is read, and as what: all of its main video, as it is, by default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SourcePart {
+    /// The number of the track of video.
+    pub video: Option<u32>,
+    /// The part of the film.
+    pub range: Option<FilmRange>,
+    /// What is done to its pictures.
+    pub filters: PictureFilters,
+}
+
 /// Looks at what comes through standard input, or a pipe with a name, which is kept in the job folder.
 pub(crate) fn probe_pipe(
     input: &Path,
-    range: Option<FilmRange>,
-    filters: &PictureFilters,
+    part: &SourcePart,
     folder: &JobFolder,
     access: &Access,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
     let copy = folder.input();
     keep(input, folder, access)?;
-    look_at(&copy, range, filters, access, stop).map_err(|error| match error {
+    look_at(&copy, part, access, stop).map_err(|error| match error {
         // the user knows nothing of the copy
         ExportError::Media(error) => {
             let named =
@@ -39,13 +49,13 @@ pub(crate) fn probe_pipe(
 /// decides about the job. Its pictures are filtered from here on.
 pub(crate) fn look_at(
     input: &Path,
-    range: Option<FilmRange>,
-    filters: &PictureFilters,
+    part: &SourcePart,
     access: &Access,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
-    let (film, stopped) = (probe_with(input, access)?, || stop.is_raised());
-    let film = match range {
+    let SourcePart { video, range, filters } = part;
+    let (film, stopped) = (probe_video(input, access, *video)?, || stop.is_raised());
+    let film = match *range {
         Some(range) => survey_range(film, range, &stopped)?,
         None => survey(film, &stopped)?,
     };

@@ -2,7 +2,7 @@
 
 use crate::error::ExportError;
 use crate::job::identity::{file_identity, file_of};
-use crate::job::source::{look_at, reader_options};
+use crate::job::source::{SourcePart, look_at, reader_options};
 use crate::records::Records;
 use crate::records::clock::FrameClock;
 use crate::stop::StopFlag;
@@ -28,8 +28,7 @@ const APART: f64 = 1.0;
 pub struct FilmPair {
     source: PathBuf,
     film: PathBuf,
-    range: Option<FilmRange>,
-    filters: PictureFilters,
+    part: SourcePart,
 }
 
 /// Why a report has no pictures.
@@ -53,14 +52,21 @@ pub enum PictureLoss {
 impl FilmPair {
     /// A film, and the source or the part of it that the film was made of.
     pub fn new(source: impl Into<PathBuf>, film: impl Into<PathBuf>, range: Option<FilmRange>) -> Self {
-        let filters = PictureFilters::default();
-        Self { source: source.into(), film: film.into(), range, filters }
+        let part = SourcePart { range, ..SourcePart::default() };
+        Self { source: source.into(), film: film.into(), part }
     }
 
     /// Shows the source as filters make it. Default: as it is.
     #[must_use]
     pub fn filters(mut self, filters: PictureFilters) -> Self {
-        self.filters = filters;
+        self.part.filters = filters;
+        self
+    }
+
+    /// Shows this track of video of the source, by its number in the file. Default: the main one.
+    #[must_use]
+    pub fn video_track(mut self, number: Option<u32>) -> Self {
+        self.part.video = number;
         self
     }
 
@@ -87,7 +93,7 @@ impl FilmPair {
             range.map(|range| FilmRange::new((&range.from).into(), range.to.as_ref().map(Into::into)));
         // with what was found out for them, so that nothing is looked for again
         let filters = records.source.filters.clone();
-        Ok(Self { source, film, range, filters })
+        Ok(Self { source, film, part: SourcePart { video: records.request.video, range, filters } })
     }
 
     /// Adds thumbnails and the worst moments to a report. `scores` are frames with their scores, from which
@@ -104,8 +110,8 @@ impl FilmPair {
     ) -> Result<(), PictureLoss> {
         // The film is our own, or the user's: a playlist of it has to name its segments.
         let access = stop.access(true, None);
-        let source = look_at(&self.source, self.range, &self.filters, &stop.access(false, None), stop)?;
-        let film = look_at(&self.film, None, &PictureFilters::default(), &access, stop)?;
+        let source = look_at(&self.source, &self.part, &stop.access(false, None), stop)?;
+        let film = look_at(&self.film, &SourcePart::default(), &access, stop)?;
         let (mut source, mut film) = (Frames::of(source)?, Frames::of(film)?);
         let mut encoder = JpegEncoder::new();
         let mut picture = |buffer: PixelBuffer, width: u32, bytes: usize| {

@@ -14,7 +14,7 @@ use crate::take::threads::RangeSource;
 use crate::worker::WorkerTools;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::take::{self, TakeDescription};
-use retake_libav::{EntryPoint, FilmInfo, ReaderOptions, probe_with};
+use retake_libav::{EntryPoint, FilmInfo, ReaderOptions, probe_video};
 use std::path::Path;
 
 /// A worker of one job.
@@ -125,6 +125,7 @@ fn film(
     worker: &WorkerTools,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
-    let film = probe_with(source, &stop.access(facts.references, worker.objects.as_ref()))?;
+    let access = stop.access(facts.references, worker.objects.as_ref());
+    let film = probe_video(source, &access, Some(facts.film.video_number()))?;
     Ok(film.with_facts(facts.film.clone())?)
 }

@@ -202,6 +202,9 @@ pub(super) fn open(
     if runner.film().filters().is_some_and(|filters| filters.graph.is_some()) {
         return Err(RequestError::GraphElsewhere.into());
     }
+    if runner.film().burned_texts().is_some() {
+        return Err(RequestError::BurnElsewhere.into());
+    }
     Ok(runner)
 }
 

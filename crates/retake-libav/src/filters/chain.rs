@@ -86,6 +86,10 @@ impl PictureFilters {
         if let Some(tone_map) = self.tone_map {
             add(FilterStep::ToneMap, standard_range(tone_map, film)?);
         }
+        if self.burn.is_some() {
+            // The graph is given the file when it is opened.
+            add(FilterStep::Burn, String::new());
+        }
         if let Some(graph) = &self.graph {
             add(FilterStep::Graph, graph.clone());
         }
@@ -96,7 +100,7 @@ impl PictureFilters {
 
     /// Returns the filters of FFmpeg that the chain needs, by the steps that need them.
     pub(super) fn needs(&self) -> impl Iterator<Item = (FilterStep, &'static str)> {
-        let needed: [(bool, FilterStep, &[&str]); 8] = [
+        let needed: [(bool, FilterStep, &[&str]); 9] = [
             (self.deinterlace.is_some(), FilterStep::Deinterlace, &["bwdif"]),
             (self.detelecine, FilterStep::Detelecine, &["fieldmatch", "bwdif", "decimate"]),
             (self.frame_rate.is_some(), FilterStep::FrameRate, &["fps"]),
@@ -105,6 +109,7 @@ impl PictureFilters {
             (self.denoise.is_some(), FilterStep::Denoise, &["hqdn3d"]),
             (self.scale.is_some(), FilterStep::Scale, &["zscale", "setsar"]),
             (self.tone_map.is_some(), FilterStep::ToneMap, &["zscale", "tonemap"]),
+            (self.burn.is_some(), FilterStep::Burn, &["ass"]),
         ];
         needed
             .into_iter()

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::chain::Chain;
-use super::{FilterError, FilterStep};
+use super::{FilterError, FilterStep, burn};
 use crate::decoder::{Decoded, code};
 use crate::failure::{Failure, attempt, attempt_quickly, c_text};
 use crate::ffi::{self, Ratio, RawColour, RawGraphInput, RawGraphOutput, RawPlanes};
@@ -47,8 +47,17 @@ pub(super) enum FromGraph {
 }
 
 impl Graph {
-    /// Opens a graph for pictures of a film, as it is before filters.
-    pub(super) fn open(film: &VideoTrack, chain: &Chain) -> Result<Self, FilterError> {
+    /// Opens a graph for pictures of a film, as it is before filters; `burned` are the texts that a step of
+    /// it draws.
+    pub(super) fn open(film: &VideoTrack, chain: &Chain, burned: Option<&str>) -> Result<Self, FilterError> {
+        let mut chain = chain.clone();
+        let lost = |detail: String| FilterError::Texts { detail };
+        // libass has read it when the graph is open.
+        let file = burned.map(burn::temporary).transpose().map_err(|error| lost(error.to_string()))?;
+        for (_, text) in chain.iter_mut().filter(|(step, _)| *step == FilterStep::Burn) {
+            let step = file.as_ref().and_then(|file| burn::step(file.path()));
+            *text = step.ok_or_else(|| lost("the folder of temporary files is not UTF-8".into()))?;
+        }
         let texts: Vec<CString> = chain.iter().map(|(_, text)| c_text(text)).collect();
         let parts: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr()).collect();
         let raw_ratio = |ratio: Rational| Ratio { num: ratio.num, den: ratio.den };

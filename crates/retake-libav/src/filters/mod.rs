@@ -6,6 +6,7 @@
 //! picture beside it on its way. docs/filters.md has the order, and what each filter does.
 
 mod bars;
+mod burn;
 mod chain;
 mod graph;
 mod parse;
@@ -17,6 +18,7 @@ use crate::film::{FilmInfo, VideoTrack, ticks_to_time, time_to_ticks};
 use retake_media::Rational;
 use serde::{Deserialize, Serialize};
 
+pub use burn::Burn;
 pub(crate) use settled::Filtered;
 pub(crate) use stage::{FilterStage, FilteredPicture, FromStage};
 
@@ -59,6 +61,9 @@ pub struct PictureFilters {
     /// High dynamic range (PQ or HLG) becomes the standard range of BT.709.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tone_map: Option<ToneMap>,
+    /// Subtitles are drawn into the picture, with the fonts of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn: Option<Burn>,
     /// A graph in FFmpeg's words, with one video in and one out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<String>,
@@ -186,6 +191,8 @@ pub enum FilterStep {
     Scale,
     /// [`PictureFilters::tone_map`].
     ToneMap,
+    /// [`PictureFilters::burn`].
+    Burn,
     /// [`PictureFilters::graph`].
     Graph,
     /// The conversion to the format of a reader, behind all others.
@@ -208,6 +215,26 @@ pub enum FilterError {
         step: FilterStep,
         /// FFmpeg's name of the filter.
         filter: &'static str,
+    },
+    /// The film has no such track of subtitles.
+    #[error("there are no subtitles {number}: {}", if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) })]
+    NoSuchTexts {
+        /// The number that was asked for.
+        number: u32,
+        /// The tracks of subtitles that there are.
+        known: Vec<String>,
+    },
+    /// The track has its subtitles as pictures.
+    #[error("{track} is made of pictures, and texts alone are drawn")]
+    PicturesOfText {
+        /// The track.
+        track: String,
+    },
+    /// The texts cannot be read, or not handed over.
+    #[error("the subtitles cannot be drawn: {detail}")]
+    Texts {
+        /// What is in the way.
+        detail: String,
     },
     /// FFmpeg refuses a step.
     #[error("FFmpeg refuses '{text}': {detail}")]
@@ -288,10 +315,13 @@ impl PictureFilters {
         *self == Self::default()
     }
 
-    /// Returns whether each picture becomes one, by itself, so that it does not matter which came before.
+    /// Returns whether each picture becomes one, by itself, so that it does not matter which came before, or
+    /// when it is shown.
     pub(crate) fn is_alone(&self) -> bool {
-        let Self { deinterlace, detelecine, frame_rate, denoise, graph, .. } = self;
-        deinterlace.is_none() && !detelecine && frame_rate.is_none() && denoise.is_none() && graph.is_none()
+        let Self { deinterlace, detelecine, frame_rate, denoise, burn, graph, .. } = self;
+        let remembers = deinterlace.is_some() || *detelecine || frame_rate.is_some() || denoise.is_some();
+        // What is drawn into a picture depends on when that is shown.
+        !remembers && burn.is_none() && graph.is_none()
     }
 
     /// Returns how many pictures earlier decoding has to begin, so that filters have forgotten that.
@@ -326,6 +356,11 @@ impl FilmInfo {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Self, MediaError> {
         settled::settle(self, filters, stopped)
+    }
+
+    /// Returns the texts that are drawn into the pictures, as ASS; `None` if there are none.
+    pub fn burned_texts(&self) -> Option<&str> {
+        self.filtered.as_deref().and_then(Filtered::texts)
     }
 
     /// Returns the filters, with what was found out for them; `None` if there are none.

@@ -1,7 +1,8 @@
 //! Values of filters as texts.
 
 use super::{
-    Crop, CropArea, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
+    Burn, Crop, CropArea, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap,
+    Turn,
 };
 use retake_media::Rational;
 use std::fmt;
@@ -174,10 +175,35 @@ impl fmt::Display for Scale {
     }
 }
 
+impl FromStr for Burn {
+    type Err = FilterValueError;
+
+    fn from_str(text: &str) -> Result<Self, FilterValueError> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self::Track).map_err(|_| FilterValueError(BURN));
+        }
+        let ending = text.to_ascii_lowercase();
+        let known = [".srt", ".ass", ".ssa", ".vtt"].iter().any(|known| ending.ends_with(known));
+        if known { Ok(Self::File(text.into())) } else { Err(FilterValueError(BURN)) }
+    }
+}
+
+const BURN: &str = "the number of a track of subtitles, or a file that ends in .srt, .ass, .ssa or .vtt";
+
+impl fmt::Display for Burn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Track(number) => number.fmt(f),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for PictureFilters {
     /// Names what is done, in its order: `crop 1280:536:0:92, scale fit:640x360`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { deinterlace, detelecine, frame_rate, turn, crop, denoise, scale, tone_map, graph } = self;
+        let Self { deinterlace, detelecine, frame_rate, turn, crop, denoise, scale, tone_map, burn, graph } =
+            self;
         let said = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
         let all = [
             said("deinterlace", deinterlace.map(|value| value.to_string())),
@@ -188,6 +214,7 @@ impl fmt::Display for PictureFilters {
             said("denoise", denoise.map(|value| value.to_string())),
             said("scale", scale.map(|value| value.to_string())),
             said("tonemap", tone_map.map(|value| value.to_string())),
+            said("burn", burn.as_ref().map(ToString::to_string)),
             said("filter", graph.clone()),
         ];
         f.write_str(&all.into_iter().flatten().collect::<Vec<_>>().join(", "))
@@ -239,6 +266,12 @@ mod tests {
         for wrong in ["", "1280:536", "0:536:0:0", "1:2:3:4:5", "1:2:3:-4", "a:b:c:d", "1.5:2:3:4"] {
             assert!(wrong.parse::<Crop>().is_err(), "{wrong}");
         }
+        for (text, meant) in [("4", "4"), ("a 1.SRT", "a 1.SRT"), ("s.ass", "s.ass")] {
+            assert_eq!(shown::<Burn>(text).as_deref(), Some(meant));
+        }
+        for wrong in ["", "-1", "4294967296", "eng", "film.mkv", "srt"] {
+            assert!(wrong.parse::<Burn>().is_err(), "{wrong}");
+        }
         assert!(
             "45".parse::<Turn>().is_err()
                 && "".parse::<Denoise>().is_err()
@@ -255,13 +288,14 @@ mod tests {
             turn: Some(Turn::Quarter),
             crop: "720:400:0:40".parse().ok(),
             scale: "fit:640x360".parse().ok(),
+            burn: "text.srt".parse().ok(),
             graph: Some("unsharp=3:3:1".into()),
             ..PictureFilters::default()
         };
         let text = serde_json::to_string(&filters).unwrap();
         assert_eq!(serde_json::from_str::<PictureFilters>(&text).unwrap(), filters);
         assert_eq!(serde_json::to_string(&PictureFilters::default()).unwrap(), "{}");
-        let said = "deinterlace auto, fps 24000/1001, rotate 90, crop 720:400:0:40, scale fit:640x360, filter unsharp=3:3:1";
+        let said = "deinterlace auto, fps 24000/1001, rotate 90, crop 720:400:0:40, scale fit:640x360, burn text.srt, filter unsharp=3:3:1";
         assert_eq!(filters.to_string(), said);
     }
 }

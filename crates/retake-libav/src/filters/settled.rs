@@ -36,11 +36,18 @@ pub(crate) struct Filtered {
     /// The frames a second of what comes out, and whether these are those of the source.
     frame_rate: Rational,
     pub(super) keeps_rate: bool,
+    /// The texts that are drawn, as ASS, on the clock of the graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    texts: Option<String>,
 }
 
 impl Filtered {
     pub(crate) fn filters(&self) -> &PictureFilters {
         &self.filters
+    }
+
+    pub(crate) fn texts(&self) -> Option<&str> {
+        self.texts.as_deref()
     }
 
     pub(crate) fn source(&self) -> &VideoTrack {
@@ -110,9 +117,13 @@ pub(super) fn settle(
     }
     let source = film.video.clone();
     let to = source.format;
+    let origin = film.window.as_ref().map(|window| window.start);
+    let origin = origin.or_else(|| time_to_ticks(film.start, source.time_base)).unwrap_or(0);
+    let begins = ticks_to_time(origin, source.time_base);
+    let texts = filters.burn.as_ref().map(|burn| super::burn::read(&film, burn, begins)).transpose()?;
     let open = |base| {
         let chain = filters.chain(&source, to, base)?;
-        Graph::open(&source, &chain)
+        Graph::open(&source, &chain, texts.as_deref())
     };
     let time_base = clock(&source, open(None).map_err(refuse)?.output());
     let mut graph = open(Some(time_base)).map_err(refuse)?;
@@ -152,12 +163,10 @@ pub(super) fn settle(
     }
     // They are true of the picture as it was.
     video.dolby_vision = None;
-    let origin = film.window.as_ref().map(|window| window.start);
-    let origin = origin.or_else(|| time_to_ticks(film.start, source.time_base)).unwrap_or(0);
     film.findings.extend(told.into_iter().map(|told| Finding::whole(FindingKind::Filtered, 1, told)));
     film.findings.sort_by_key(|finding| finding.kind);
-    let filtered =
-        Filtered { filters, source, origin, time_base: output.time_base, frame_rate: rate, keeps_rate };
+    let time_base = output.time_base;
+    let filtered = Filtered { filters, source, origin, time_base, frame_rate: rate, keeps_rate, texts };
     film.filtered = Some(Arc::new(filtered));
     Ok(film)
 }
@@ -236,6 +245,9 @@ impl FilterError {
             Self::OutOfSizes { .. } => Some(FilterStep::Scale),
             Self::NoHighRange => Some(FilterStep::ToneMap),
             Self::DetelecineDepth { .. } => Some(FilterStep::Detelecine),
+            Self::NoSuchTexts { .. } | Self::PicturesOfText { .. } | Self::Texts { .. } => {
+                Some(FilterStep::Burn)
+            }
             Self::Times | Self::Sizes | Self::HoldsBack { .. } => Some(FilterStep::Graph),
             Self::Failed { .. } => None,
         }

@@ -69,7 +69,7 @@ impl FilterStage {
     pub(crate) fn open(film: &FilmInfo, to: PixelFormat) -> Result<Option<Self>, FilterError> {
         let Some(filtered) = film.filtered.clone() else { return Ok(None) };
         let source = filtered.source();
-        let graph = Graph::open(source, &filtered.chain(to)?)?;
+        let graph = Graph::open(source, &filtered.chain(to)?, filtered.texts())?;
         let bytes = source.format.picture_bytes(source.width, source.height);
         Ok(Some(Self {
             graph,
@@ -102,7 +102,8 @@ impl FilterStage {
 
     /// Begins anew, as must happen after a seek.
     pub(crate) fn restart(&mut self) -> Result<(), FilterError> {
-        self.graph = Graph::open(self.filtered.source(), &self.filtered.chain(self.to)?)?;
+        let chain = self.filtered.chain(self.to)?;
+        self.graph = Graph::open(self.filtered.source(), &chain, self.filtered.texts())?;
         self.waiting.clear();
         (self.held, self.over, self.ended) = (0, 0, false);
         (self.last, self.sync) = (None, false);

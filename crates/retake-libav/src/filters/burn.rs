@@ -1,0 +1,142 @@
+//! Subtitles that are drawn into the pictures, by libass.
+//!
+//! The texts are read here, through the one door by which films are opened, and handed to libavfilter as a
+//! file of its own in ASS, with times on the clock of the graph. FFmpeg's filter of subtitles would open the
+//! film by its name instead, and whatever that names; libass opens nothing. The two place texts a fraction of
+//! a pixel apart.
+
+use super::FilterError;
+use crate::access::Access;
+use crate::beside::SubtitleFile;
+use crate::error::MediaError;
+use crate::failure::Failure;
+use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
+use crate::input::Input;
+use crate::marks::TrackMarks;
+use crate::output::{Output, Stamps, Subtitles, Text};
+use crate::source::{Lead, Source};
+use retake_media::Time;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// So much text is no subtitles, in bytes.
+const MOST: usize = 64 << 20;
+
+/// A text without an end, and with none behind it, is shown so long, in seconds.
+const LAST: i64 = 5;
+
+/// Which subtitles are drawn into the pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Burn {
+    /// The track of text with this number in the film, from 0.
+    Track(u32),
+    /// A file: SubRip, ASS or WebVTT. Its times count from the start of the film.
+    File(PathBuf),
+}
+
+/// A text and when it is shown, in ticks of its track on the clock of the film.
+struct Shown {
+    from: i64,
+    duration: i64,
+    text: Vec<u8>,
+}
+
+/// Reads the texts as a file of ASS, whose times count from `origin` on the clock of the film.
+pub(super) fn read(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<String, MediaError> {
+    let refuse = |source| MediaError::Filter { file: film.path.clone(), source };
+    let internal = |failure: Failure| refuse(FilterError::Texts { detail: failure.message().to_owned() });
+    let (from, track) = match burn {
+        Burn::Track(number) => (film.clone(), track(film, *number).map_err(refuse)?.clone()),
+        Burn::File(path) => {
+            let file = SubtitleFile::open(path, &Access::new())?;
+            let file = file.on_clock_of(film, TrackMarks::default());
+            let track = file.tracks[0].clone();
+            (file, track)
+        }
+    };
+    if !from.seekable {
+        return Err(MediaError::NotSeekable { file: from.path });
+    }
+    let input = Input::open_again(&from)?;
+    let mut output = Output::in_memory("ass").map_err(internal)?;
+    let mut subtitles = Subtitles::open(&input, track.index, "ass", &mut output).map_err(internal)?;
+    output.header().map_err(internal)?;
+    let base = track.time_base;
+    let ticks = |time: Time| time_to_ticks(time, base).unwrap_or(0);
+    let mut source = Source::new(&from, input, vec![track.clone()], Lead::Nothing);
+    source.move_by(|track| if track.is_beside() { ticks(from.whole_start()) } else { 0 });
+    let (mut shown, mut bytes) = (Vec::new(), 0);
+    while let Some(taken) = source.next(Time::POSITIVE_INFINITY)? {
+        // What is damaged is left out of a copy, too, and the rest of the film is worth more.
+        let Ok(Some(Text { pts, duration, text })) = subtitles.convert(&taken.packet) else { continue };
+        bytes += text.len();
+        if bytes > MOST {
+            return Err(refuse(FilterError::Texts { detail: "there are more than 64 MiB of text".into() }));
+        }
+        let from = pts.saturating_add(taken.stamps.pts - taken.packet.pts().unwrap_or(taken.stamps.pts));
+        let duration = if taken.cut > 0 { duration.min(taken.stamps.duration) } else { duration };
+        shown.push(Shown { from, duration, text: text.to_vec() });
+    }
+    let nexts: Vec<Option<i64>> = shown.iter().skip(1).map(|next| Some(next.from)).chain([None]).collect();
+    for (Shown { from, duration, text }, next) in shown.into_iter().zip(nexts) {
+        let last = || from.saturating_add(ticks(Time::new(LAST, 1)));
+        let until = if duration > 0 { from.saturating_add(duration) } else { next.unwrap_or_else(last) };
+        let (from, until) = (from - ticks(origin), until - ticks(origin));
+        if until <= 0 {
+            continue;
+        }
+        let stamps = Stamps { pts: from.max(0), dts: from.max(0), duration: until - from.max(0) };
+        output.write(subtitles.track(), base, stamps, true, false, &text).map_err(internal)?;
+    }
+    let text = output.finish_in_memory().map_err(internal)?;
+    // FFmpeg leaves out what is no UTF-8, and libass would draw something else.
+    String::from_utf8(text).map_err(|error| refuse(FilterError::Texts { detail: error.to_string() }))
+}
+
+/// Finds a track of text.
+fn track(film: &FilmInfo, number: u32) -> Result<&TrackInfo, FilterError> {
+    let texts = || film.tracks.iter().filter(|track| track.kind == TrackKind::Subtitle);
+    let found = texts().find(|track| track.index == number);
+    let Some(found) = found else {
+        let known: Vec<String> = texts().map(ToString::to_string).collect();
+        return Err(FilterError::NoSuchTexts { number, known });
+    };
+    if !found.text {
+        return Err(FilterError::PicturesOfText { track: found.to_string() });
+    }
+    Ok(found)
+}
+
+/// Writes texts to a file that is gone when the answer is dropped: libass reads it when a graph is opened.
+pub(super) fn temporary(texts: &str) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("retake-").suffix(".ass").tempfile()?;
+    file.write_all(texts.as_bytes())?;
+    file.flush()?;
+    Ok(file)
+}
+
+/// Returns the step of a graph that draws the texts of a file.
+pub(super) fn step(path: &Path) -> Option<String> {
+    Some(format!("ass=filename={}", escaped(path.to_str()?)))
+}
+
+/// Returns a value as options of graphs have it: once for the option, and once for the graph.
+fn escaped(value: &str) -> String {
+    let once = |text: &str, special: &str| -> String {
+        text.chars().flat_map(|c| special.contains(c).then_some('\\').into_iter().chain([c])).collect()
+    };
+    once(&once(value, "\\':"), "\\'[],;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_names_in_graphs() {
+        assert_eq!(escaped("/tmp/a.ass"), "/tmp/a.ass");
+        assert_eq!(escaped("a:b'c[1],d;e"), r"a\\:b\\\'c\[1\]\,d\;e");
+    }
+}
