@@ -3,7 +3,7 @@
 
 use crate::boxes::description::Description;
 use crate::boxes::fragment::{Head, Placement, finish_head, place, split};
-use crate::boxes::movie::{TrackFinish, TrackHeader, finish, shift_positions};
+use crate::boxes::movie::{Copied, TrackFinish, TrackHeader, finish, shift_positions};
 use crate::boxes::tree::Node;
 use crate::state::timeline::Extent;
 use retake_libav::{Container, TrackFormat};
@@ -48,7 +48,8 @@ pub fn boxes(bytes: &[u8]) -> bool {
             assert!(Node::parse(&written(&[trak])).is_some(), "a track that was described adds up");
         }
         let mut moov = node.clone();
-        changed |= finish(&mut moov, &[Some(track), None], &[2], Some(90)).is_some();
+        let copied = Copied { disabled: &[2], languages: &[(1, "en-GB".to_owned())] };
+        changed |= finish(&mut moov, &[Some(track), None], &copied, Some(90)).is_some();
         for long in [false, true] {
             let mut moov = moov.clone();
             let _ = shift_positions(&mut moov, 1 << 20, long);
