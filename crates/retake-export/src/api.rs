@@ -16,7 +16,7 @@ use crate::resumable;
 use crate::sound::request::AudioRule;
 use crate::stop::StopFlag;
 use crate::worker::Scratch;
-use crate::worker::stopping::{JobPlace, until_given_up};
+use crate::worker::stopping::{Earlier, JobPlace, until_given_up};
 use crate::worker::{RunOn, Step, TakeTask};
 use retake_compression::encoder::EncoderFactory;
 use retake_compression::property::Property;
@@ -786,7 +786,7 @@ impl ExportBuilder {
             JobPlace::Folder(_) => None,
         };
         let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
-        until_given_up(&place, &stop, |stop| export::step(&request, stop, begin, &tell))?
+        until_given_up(&place, &stop, Earlier::CarriedOn, |stop| export::step(&request, stop, begin, &tell))?
     }
 
     /// Has all workers that run takes of this export give them up, within a second or so, and begin no more:

@@ -31,7 +31,7 @@ fn files_that_are_no_films() {
         ("zero.mp4", &["zero.mp4", "empty"]),
         ("text.mp4", &["text.mp4", "not a film"]),
         ("noise.mkv", &["noise.mkv"]),
-        ("folder", &["folder", "directory"]),
+        ("folder", &["folder"]),
         ("half.mp4", &["half.mp4", "moov"]),
         ("sound.m4a", &["sound.m4a", "no video"]),
         ("head.mkv", &["head.mkv"]),

@@ -57,21 +57,34 @@ impl JobPlace {
     }
 }
 
+/// What it means that a job was given up before the work on it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// The work has no use, and ends: it is a take of that job.
+    Counts,
+    /// The work carries the job on, and takes the mark away: not at once, but when it has looked at the
+    /// source, which may last for minutes. Until then the mark is not meant for it.
+    CarriedOn,
+}
+
 /// Does something that ends when `stop` is raised, or when the job is given up.
 pub(crate) fn until_given_up<R>(
     place: &JobPlace,
     stop: &StopFlag,
+    earlier: Earlier,
     work: impl FnOnce(&StopFlag) -> R,
 ) -> Result<R, ExportError> {
     let stop = stop.child();
+    let mut old = earlier == Earlier::CarriedOn && place.is_given_up();
     let pace = if matches!(place, JobPlace::Folder(_)) { PACE } else { PACE_OF_STORES };
     let (ended, end) = crossbeam_channel::bounded::<()>(0);
     thread::scope(|scope| {
         let watch = || {
             // nothing is ever sent: the other end goes away when the work has ended
             while end.recv_timeout(pace) == Err(RecvTimeoutError::Timeout) {
-                if place.is_given_up() {
-                    stop.raise();
+                match place.is_given_up() {
+                    true if !old => stop.raise(),
+                    given_up => old = given_up,
                 }
             }
         };
@@ -81,4 +94,37 @@ pub(crate) fn until_given_up<R>(
         drop(ended);
         Ok(done)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::folder::STOPPING;
+    use crate::testing::job;
+
+    /// Who carries a job on that was given up goes on until it is given up again, however long it takes until
+    /// the mark is gone. A take ends at once.
+    #[test]
+    fn an_earlier_giving_up_ends_takes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = job(folder.path(), |_| ());
+        let place = JobPlace::Folder(job.folder.path().to_owned());
+        place.give_up().unwrap();
+        let waits = |stop: &StopFlag, paces: u32| {
+            (0..paces).any(|_| {
+                thread::sleep(PACE);
+                stop.is_raised()
+            })
+        };
+        let ended = until_given_up(&place, &StopFlag::new(), Earlier::Counts, |stop| waits(stop, 1000));
+        assert!(ended.unwrap(), "a take went on");
+        let carried_on = until_given_up(&place, &StopFlag::new(), Earlier::CarriedOn, |stop| {
+            let ended = waits(stop, 4);
+            std::fs::remove_file(job.folder.path().join(STOPPING)).unwrap();
+            waits(stop, 4);
+            place.give_up().unwrap();
+            (ended, waits(stop, 1000))
+        });
+        assert_eq!(carried_on.unwrap(), (false, true));
+    }
 }

@@ -5,7 +5,7 @@ use super::job_copy::JobCopy;
 use super::messages::WorkerError;
 use super::root::SharedRoot;
 use super::runner::TakeRunner;
-use super::stopping::{JobPlace, until_given_up};
+use super::stopping::{Earlier, JobPlace, until_given_up};
 use crate::error::{ExportError, RequestError};
 use crate::job::folder::PROGRAM;
 use crate::job::objects::{JobObjects, StoredIndex};
@@ -93,7 +93,8 @@ pub fn run_take(
         Some(address) => run_by_objects(&root, address, task, tools, stop),
         None => {
             let place = JobPlace::Folder(root.resolve(&task.job).map_err(Cause::here)?);
-            until_given_up(&place, stop, |stop| run(&root, task, tools, stop)).map_err(Cause::here)?
+            until_given_up(&place, stop, Earlier::Counts, |stop| run(&root, task, tools, stop))
+                .map_err(Cause::here)?
         }
     });
     match ran {
@@ -141,7 +142,7 @@ fn run_by_objects(
         let put = copy.put_takes().and_then(|put| copy.take_back_late(&put));
         put.map(|()| take).map_err(Cause::here)
     };
-    until_given_up(&JobPlace::Objects(objects.clone()), stop, work).map_err(Cause::here)?
+    until_given_up(&JobPlace::Objects(objects.clone()), stop, Earlier::Counts, work).map_err(Cause::here)?
 }
 
 /// Why a take was not run, and whether every machine would fail in the same way.
