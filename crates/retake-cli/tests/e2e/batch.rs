@@ -54,7 +54,7 @@ fn the_films_of_a_folder_are_made() {
     fs::copy(studio.path("films/b.mp4"), studio.path("films/no ending")).unwrap();
     studio.render("-i films/b.mp4 -frames:v 1", "films/poster.png");
     studio.render("-f lavfi -i sine=d=1", "films/sound.wav");
-    let noise: Vec<u8> = (0..4000u32).map(|place| (place * place >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..4000u32).map(|place| (place.pow(2) >> 3) as u8).collect();
     fs::write(studio.path("films/broken.mkv"), noise).unwrap();
     for name in ["notes.txt", "a.srt", ".hidden.mkv", "old/coming.mkv.part"] {
         fs::write(studio.path(&format!("films/{name}")), "1\n00:00:00,000 --> 00:00:01,000\nWords\n")
