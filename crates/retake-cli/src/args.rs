@@ -286,6 +286,11 @@ impl Encode {
         // clap requires one
         self.inputs.first().map_or(Path::new(""), PathBuf::as_path)
     }
+
+    /// Returns the address of the engine that runs the whole export, if one does.
+    pub(crate) fn engine(&self) -> Option<&str> {
+        self.on.as_deref().filter(|on| on.starts_with("restate:"))
+    }
 }
 
 /// What is about more films than one.

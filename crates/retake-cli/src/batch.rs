@@ -54,7 +54,6 @@ pub(crate) fn film_args(args: &Encode, film: &BatchFilm) -> Encode {
 /// Refuses what is about one film.
 pub(crate) fn check(args: &Encode) -> Result<()> {
     let records = args.keep_records.as_deref().is_some_and(|place| place != Path::new("no"));
-    let elsewhere = args.on.as_deref().is_some_and(|on| on.starts_with("restate:"));
     let flags = [
         (records, "--keep-records FILE", "without it, each film has its records beside it"),
         (
@@ -65,7 +64,7 @@ pub(crate) fn check(args: &Encode) -> Result<()> {
         (args.plot.is_some(), "--plot", "`retake report FILM --plot FILE` draws each"),
         (args.serve.is_some(), "--serve", "--json tells how far they are"),
         (args.again.is_some(), "--again", "each film has records of its own"),
-        (elsewhere, "--on restate", "an engine is asked for each by a command of its own"),
+        (args.engine().is_some(), "--on restate", "an engine is asked for each by a command of its own"),
     ];
     match flags.into_iter().find(|(given, ..)| *given) {
         Some((_, flag, remedy)) => {

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
         || args.inputs.iter().any(|input| object_address(input).is_none() && input.is_dir());
     match (several, names) {
         (false, None) => one(args),
-        (false, Some(_)) if args.on.as_deref().is_some_and(|on| on.starts_with("restate:")) => {
+        (false, Some(_)) if args.engine().is_some() => {
             Err(Usage(format!("--output {}: an engine is told the file itself", args.output.display()))
                 .into())
         }
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Encode) -> Result<ExitCode> {
 fn one(args: &Encode) -> Result<ExitCode> {
     let report = EncodeReport::of(args)?;
     #[cfg(feature = "restate")]
-    if let Some(engine) = args.on.as_deref().filter(|on| on.starts_with("restate:")) {
+    if let Some(engine) = args.engine() {
         if args.again.is_some()
             || args.keep_takes
             || args.keep_records.as_deref().is_some_and(|to| to != Path::new("no"))

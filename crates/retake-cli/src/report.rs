@@ -58,7 +58,7 @@ impl EncodeReport {
     pub(crate) fn of(args: &Encode) -> Result<Option<Self>> {
         let beside = || with_ending(&args.output, ".retake.html");
         let page = args.report.as_ref().map(|page| page.clone().unwrap_or_else(beside));
-        let elsewhere = args.on.as_deref().is_some_and(|on| on.starts_with("restate:"));
+        let elsewhere = args.engine().is_some();
         if elsewhere && args.serve.is_some() {
             return Err(
                 Usage("--serve: an export that an engine runs is shown by `retake status`".into()).into()

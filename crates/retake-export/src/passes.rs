@@ -143,7 +143,7 @@ impl<'j> Passes<'_, 'j> {
         let (sender, supply) = unbounded();
         for (unit, &take) in units.iter().zip(ship).filter(|(unit, take)| unit.takes[**take].recalled) {
             let description = unit.takes[take].take.description.clone();
-            let _ = sender.send(self.supplied(TakeRequest { ticket: Ticket(unit.range.start), description }));
+            self.supply(&sender, TakeRequest { ticket: Ticket(unit.range.start), description });
         }
         drop(sender);
         if supply.is_empty() {
@@ -213,6 +213,13 @@ impl<'j> Passes<'_, 'j> {
             load.given.fetch_add(1, Ordering::Relaxed);
             self.supply_first(&sender, &memory, again, number, range);
         }
+        let mut heard = |progress: Progress<'_>| {
+            if let Progress::Made(take) | Progress::Kept(take) = progress {
+                load.done.fetch_add(1, Ordering::Relaxed);
+                memory.finished(take);
+            }
+            self.tell_progress(pass, &progress);
+        };
         let (map, takes) = thread::scope(|scope| {
             let scout = || {
                 let scouted = catch_unwind(AssertUnwindSafe(|| {
@@ -224,13 +231,7 @@ impl<'j> Passes<'_, 'j> {
             let scout = thread::Builder::new().name("scout".into()).spawn_scoped(scope, scout);
             let scout = scout
                 .map_err(|error| ExportError::Internal(format!("no thread could be started: {error}")))?;
-            let takes = self.dispatch().run(&supply, &mut |progress| {
-                if let Progress::Made(take) | Progress::Kept(take) = progress {
-                    load.done.fetch_add(1, Ordering::Relaxed);
-                    memory.finished(take);
-                }
-                self.tell_progress(pass, &progress);
-            });
+            let takes = self.dispatch().run(&supply, &mut heard);
             let panicked = |_| Err(ExportError::Internal("the scout panicked".into()));
             match (takes, scout.join().unwrap_or_else(panicked)) {
                 (Ok(takes), Ok(map)) => Ok((map, takes)),
@@ -251,12 +252,7 @@ impl<'j> Passes<'_, 'j> {
             self.supply_first(&sender, &memory, again, number, range);
         }
         drop(sender);
-        let more = self.dispatch().run(&supply, &mut |progress| {
-            if let Progress::Made(take) | Progress::Kept(take) = progress {
-                memory.finished(take);
-            }
-            self.tell_progress(pass, &progress);
-        })?;
+        let more = self.dispatch().run(&supply, &mut heard)?;
         by_range
             .extend(more.into_iter().map(|take| ((take.record.range.start, take.record.range.end), take)));
         let mut units = Vec::with_capacity(map.units.len());
@@ -323,7 +319,7 @@ impl<'j> Passes<'_, 'j> {
         for wanted in retakes {
             let range = units[wanted.unit].range;
             let description = retake(self.job, range, wanted.quality);
-            let _ = sender.send(self.supplied(TakeRequest { ticket: Ticket(range.start), description }));
+            self.supply(&sender, TakeRequest { ticket: Ticket(range.start), description });
         }
         drop(sender);
         let mut by_start = self.by_start(pass, &supply)?;
@@ -369,6 +365,12 @@ impl<'j> Passes<'_, 'j> {
         };
         // the receiver is only gone where everything has failed
         let _ = sender.send(describe().unwrap_or_else(|| Supply::Later(Box::new(describe))));
+    }
+
+    /// Has a take run, unless an earlier run finished exactly this one.
+    fn supply(&self, sender: &Sender<Supply<'_>>, request: TakeRequest) {
+        // the receiver is only gone where everything has failed
+        let _ = sender.send(self.supplied(request));
     }
 
     /// A take to run, unless an earlier run finished exactly this one.

@@ -110,9 +110,9 @@ fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
 /// Bends of curves are alike over this length in loss.
 const BEND_LENGTH: f64 = 2.0;
 
-/// A look is repeated where its score is further from the wanted one than this, in loss, with a knob that
-/// would move it by no more than that. (On films that the model was not fitted on, first takes after such
-/// looks were off by up to 60 VMAF points.)
+/// A look is repeated where its score is further from the wanted one than this, in loss, and the knob of the
+/// second one moves by as much loss as the other at most. (On films that the model was not fitted on, first
+/// takes after single looks were off by up to 60 VMAF points.)
 const FAR_LOOK: f64 = 0.9;
 const FURTHEST_LOOK: f64 = 1.2;
 
@@ -323,14 +323,6 @@ impl Family {
     /// loss.
     pub fn nudge(&self) -> f64 {
         (0.1 * self.slope).max(self.scale.step)
-    }
-
-    /// Returns the score that remains of `score` after a loss.
-    pub fn worse(&self, score: f64, loss: f64) -> f64 {
-        match self.metric {
-            Metric::Bounded { ceiling, .. } => ceiling - (ceiling - score) * loss.exp(),
-            Metric::Decibels { .. } => score - 6.0 * loss,
-        }
     }
 
     /// Returns how single frames answer to the knob. They scatter around the mean of their unit, some of them

@@ -170,18 +170,18 @@ fn retake(
     // the take must be sure to hold, so it aims higher by the error of the sampled score
     let margin = CERTAINTY * shipped.score.map_or(0.0, |score| score.error);
     let failed = unit.trials.iter().filter(|trial| misses(trial, floor));
-    // a unit that missed more than once does not follow the model, so it goes further, most of all when few
-    // passes are left
-    let again = failed.clone().count().saturating_sub(1) as f64
-        + if passes + 1 >= brief.max_passes { 1.0 } else { 0.0 };
-    let aim = retake_aim(floor, tolerance * (1.0 + 2.0 * again)) + margin;
-    let guess = brief.scale.snap(brief.family.quality_for(aim, &points));
     // whatever the curve says, the quality must lie between the best known failure and the worst known
     // success
     let held = unit.trials.iter().filter(|trial| !misses(trial, floor));
-    let upper = failed.map(|trial| trial.quality).fold(f64::INFINITY, f64::min) - brief.scale.step;
+    let upper = failed.clone().map(|trial| trial.quality).fold(f64::INFINITY, f64::min) - brief.scale.step;
     let lower = held.map(|trial| trial.quality).fold(f64::NEG_INFINITY, f64::max) + brief.scale.step;
     if score < floor {
+        // a unit that missed more than once does not follow the model, so it goes further, most of all when
+        // few passes are left
+        let again =
+            failed.count().saturating_sub(1) as f64 + if passes + 1 >= brief.max_passes { 1.0 } else { 0.0 };
+        let aim = retake_aim(floor, tolerance * (1.0 + 2.0 * again)) + margin;
+        let guess = brief.scale.snap(brief.family.quality_for(aim, &points));
         let stride = again * brief.family.nudge() + stuck(unit, floor);
         let quality = brief.scale.snap(guess.min(upper - stride));
         return (quality < shipped.quality).then_some(Retake {

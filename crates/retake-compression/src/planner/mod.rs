@@ -4,8 +4,7 @@
 //! It is a pure function: it uses no clock, file or random number, so [`plan`] can be replayed from recorded
 //! takes with another objective. [`curve`] and `bytes` predict how a unit answers to the encoder's quality
 //! knob; [`film`] tells what finished units teach about others; [`floor`] and `bits` hold the two objectives;
-//! [`pace`] keeps a pass whose units are encoded one
-//! after another on its way to its bytes.
+//! [`pace`] keeps a pass whose units are encoded one after another on its way to its bytes.
 
 mod bits;
 mod bytes;

@@ -123,6 +123,7 @@ impl Batch {
         let access = stop.access(rules.references, None::<&Arc<dyn ObjectStore>>);
         let mut batch = Self::default();
         let (mut sources, mut known) = (Vec::new(), BTreeSet::new());
+        let itself = |path: &Path| canonical(path).unwrap_or_else(|| path.to_owned());
         for input in inputs {
             let looked = |source| BatchError::Look { path: input.clone(), source };
             let is_object = object_address(input).is_some();
@@ -131,7 +132,7 @@ impl Batch {
             }
             if is_object || !input.metadata().map_err(looked)?.is_dir() {
                 // the same film, given twice, is one
-                if known.insert(canonical(input).unwrap_or_else(|| input.clone())) {
+                if known.insert(itself(input)) {
                     sources.push(Source { path: input.clone(), below: PathBuf::new(), found: false });
                 }
                 continue;
@@ -139,7 +140,8 @@ impl Batch {
             let Listing { files, left_out } = list(input, rules.recursive, &outputs).map_err(looked)?;
             batch.left_out.extend(left_out);
             for file in files {
-                if known.contains(&canonical(&file.path).unwrap_or_else(|| file.path.clone())) {
+                let one = itself(&file.path);
+                if known.contains(&one) {
                     continue;
                 }
                 let reason = why_left_out(&file.path, &outputs, &access).map_err(|_| BatchError::Stopped)?;
@@ -147,7 +149,7 @@ impl Batch {
                     batch.left_out.push(LeftOut { path: file.path, reason });
                     continue;
                 }
-                known.insert(canonical(&file.path).unwrap_or_else(|| file.path.clone()));
+                known.insert(one);
                 sources.push(Source { path: file.path, below: file.below, found: true });
             }
         }

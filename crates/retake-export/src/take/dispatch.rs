@@ -29,8 +29,11 @@ pub(crate) enum Supply<'a> {
     Kept(Box<FinishedTake>),
     /// A take that can be described when others are finished. It is asked for after each of them, and after
     /// all that were supplied like this before it.
-    Later(Box<dyn Fn() -> Option<Supply<'a>> + Send + 'a>),
+    Later(Describe<'a>),
 }
+
+/// Describes a take as soon as it can be described.
+type Describe<'a> = Box<dyn Fn() -> Option<Supply<'a>> + Send + 'a>;
 
 /// What is told while takes run.
 pub(crate) enum Progress<'a> {
@@ -190,7 +193,7 @@ struct State<'a> {
     /// To be submitted.
     waiting: VecDeque<TakeRequest>,
     /// To be described when others are finished.
-    later: VecDeque<Box<dyn Fn() -> Option<Supply<'a>> + Send + 'a>>,
+    later: VecDeque<Describe<'a>>,
     /// Accepted, and without an outcome; with what was submitted, where it was submitted here.
     outstanding: BTreeMap<Ticket, Option<TakeRequest>>,
     /// Takes whose outcome came before it was said that they had begun.

@@ -55,23 +55,22 @@ pub(crate) fn open_take(job: &Job, start: u64, end: Option<u64>, offset: f64) ->
 pub(crate) fn first_take(job: &Job, range: FrameRange, offset: f64) -> TakeDescription {
     let scale = job.request.encoder.info().quality;
     let mut settings = job.description.settings.clone();
-    let mut steer = None;
-    let look = match job.description.objective {
-        Objective::Floor { floor, tolerance } => {
-            let steers = steers(&job.request);
-            let aim = floor::first_aim(&job.family, floor, tolerance, steers);
+    let aim = first_aim(job);
+    match (aim, job.description.objective) {
+        (Some(aim), _) => {
             settings.rate = RateControl::Quality(scale.snap(job.family.usual(aim) + offset));
-            steer = steers.then_some(aim);
-            let look = look(&job.request, &job.family);
-            look.map(|look| Look { aim, preset: look.preset.to_owned(), offset })
         }
-        Objective::Bytes { target, .. } => {
+        (None, Objective::Bytes { target, .. }) => {
             let quality = job.family.usual_for_bits(job.bits_per_pixel(target));
             settings.rate = RateControl::Quality(scale.snap(quality));
-            None
         }
-        Objective::Plain => None,
-    };
+        (None, _) => {}
+    }
+    let steer = aim.filter(|_| steers(&job.request));
+    let look = aim.and_then(|aim| {
+        let look = look(&job.request, &job.family);
+        look.map(|look| Look { aim, preset: look.preset.to_owned(), offset })
+    });
     TakeDescription { look, steer, ..description(job, range, settings) }
 }
 
