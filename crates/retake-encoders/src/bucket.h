@@ -17,9 +17,10 @@ static int retake_halves(const struct retake_settings *s) {
     return (s->controls.more_before || s->controls.more_after) && s->rate != RETAKE_CONSTANT;
 }
 
-/* Gives the limit, the buffer of the settings, or the one that a mode needs, in bits per second and bits.
-   False where there is none. */
-static int retake_bucket(const struct retake_settings *s, int64_t *rate, int64_t *bits) {
+/* Gives the limit if `limited`, the buffer of the settings, or the one that a mode needs, in bits per second
+   and bits. False where there is none. */
+static int retake_bucket(int limited, const struct retake_settings *s, int64_t *rate, int64_t *bits) {
+    const int64_t limit_rate = limited ? s->limit_rate : 0;
     const struct retake_controls *c = &s->controls;
     *rate = *bits = 0;
     if (c->base_qp || s->rate == RETAKE_LOSSLESS) return 0;
@@ -31,9 +32,9 @@ static int retake_bucket(const struct retake_settings *s, int64_t *rate, int64_t
     } else if (retake_by_rate(s) && c->ceiling >= 0) {
         *rate = s->bit_rate, *bits = 2 * s->bit_rate;
     }
-    if (s->limit_rate && (!*rate || s->limit_rate < *rate)) *rate = s->limit_rate;
-    if (s->limit_rate && (!*bits || s->limit_window < *bits)) *bits = s->limit_window;
-    if (retake_halves(s) && (s->limit_rate || c->buffer_rate)) *bits /= 2;
+    if (limit_rate && (!*rate || limit_rate < *rate)) *rate = limit_rate;
+    if (limit_rate && (!*bits || s->limit_window < *bits)) *bits = s->limit_window;
+    if (retake_halves(s) && (limit_rate || c->buffer_rate)) *bits /= 2;
     return *rate > 0;
 }
 

@@ -263,6 +263,7 @@ pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32
             Some(false) => 2,
         },
         crop: crop(settings).unwrap_or_default().map(|pixels| pixels as i32),
+        limit_kept_by_caller: controls.limit_kept_by_caller.into(),
         // The library must know the number of frames that it sees.
         frame_count: match controls.frame_count {
             0 => 0,

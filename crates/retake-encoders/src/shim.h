@@ -40,6 +40,7 @@ struct retake_controls {
     int32_t more_before, more_after;
     int32_t fields;                            /* 1 top field first, 2 bottom field first; 0 whole frames */
     int32_t crop[4];                           /* off left, top, right, bottom; whole blocks of chroma (0) */
+    int32_t limit_kept_by_caller;              /* the limit decides the level alone */
     int64_t frame_count;                       /* (0) */
     int64_t buffer_rate, buffer_bits;          /* bits per second, bits (0) */
     double buffer_initial;                     /* 0 to 1; with buffer_rate only */

@@ -120,6 +120,11 @@ pub struct Controls {
     /// that frames bring are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dolby_vision: Option<DolbyVision>,
+    /// True if the caller sees to [`EncoderSettings::limit`](super::EncoderSettings::limit) itself, because it
+    /// encodes until what comes out fits: the encoder signals a level that allows for the limit, as an encode
+    /// that keeps to it does, and does nothing else about it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub limit_kept_by_caller: bool,
 }
 
 /// Keeps the form of settings that ask for nothing, so that takes of earlier versions have the same identity.

@@ -21,7 +21,7 @@ static void rate_control(x264_param_t *p, const struct retake_settings *s) {
         p->rc.i_rc_method = X264_RC_CRF;
         p->rc.f_rf_constant = (float)(s->rate == RETAKE_QUALITY ? s->quality : c->ceiling >= 0 ? c->ceiling : 23);
     }
-    if (retake_bucket(s, &rate, &bits)) {
+    if (retake_bucket(!c->limit_kept_by_caller, s, &rate, &bits)) {
         p->rc.i_vbv_max_bitrate = (int)retake_kilo(rate);
         p->rc.i_vbv_buffer_size = (int)retake_kilo(bits);
         if (c->buffer_rate) p->rc.f_vbv_buffer_init = (float)c->buffer_initial;

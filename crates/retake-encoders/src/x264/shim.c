@@ -57,11 +57,17 @@ static int32_t delay(const struct retake_settings *s) {
 
 /* Chooses the level. x264 lets it depend on the average bit rate, too. Takes of one film differ in that, and
    their headers must not: the level is the one that constant quality would get, unless a limit or a buffer
-   was asked for. */
-static int fix_level(x264_param_t *p, int asked_for) {
-    if (p->i_level_idc > 0 || p->rc.i_rc_method != X264_RC_ABR || asked_for) return 0;
+   was asked for. Where the caller keeps to the limit, it is the one that it has under the limit. */
+static int fix_level(x264_param_t *p, const struct retake_settings *s) {
+    const int by_caller = s->controls.limit_kept_by_caller, asked_for = s->limit_rate || s->controls.buffer_rate;
+    if (p->i_level_idc > 0 || !(by_caller || (p->rc.i_rc_method == X264_RC_ABR && !asked_for))) return 0;
     x264_param_t probe = *p; /* x264 copies the strings that it keeps. */
+    int64_t rate, bits;
     probe.rc.i_vbv_max_bitrate = probe.rc.i_vbv_buffer_size = 0;
+    if (by_caller && retake_bucket(1, s, &rate, &bits)) {
+        probe.rc.i_vbv_max_bitrate = (int)retake_kilo(rate);
+        probe.rc.i_vbv_buffer_size = (int)retake_kilo(bits);
+    }
     probe.rc.i_rc_method = X264_RC_CRF;
     probe.rc.f_rf_constant = 23;
     probe.i_threads = 1;
@@ -96,7 +102,7 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     if (!e) return retake_fail(fault, "", "out of memory"), NULL;
     int failed = parameters(&p, s, fault);
     if (!failed) {
-        if (fix_level(&p, s->limit_rate || s->controls.buffer_rate) == 0) e->x264 = x264_encoder_open(&p);
+        if (fix_level(&p, s) == 0) e->x264 = x264_encoder_open(&p);
         if (!e->x264) {
             failed = -1;
             retake_fail(fault, "", "the library refused a %dx%d encode with these settings; leave out options one by one to find the cause",

@@ -27,7 +27,7 @@ static void rate_control(x265_param *p, const struct retake_settings *s) {
         p->rc.rateControlMode = X265_RC_CRF;
         p->rc.rfConstant = s->rate == RETAKE_QUALITY ? s->quality : c->ceiling >= 0 ? c->ceiling : 28;
     }
-    if (retake_bucket(s, &rate, &bits)) {
+    if (retake_bucket(!c->limit_kept_by_caller, s, &rate, &bits)) {
         p->rc.vbvMaxBitrate = (int)retake_kilo(rate);
         p->rc.vbvBufferSize = (int)retake_kilo(bits);
         p->rc.bEnableConstVbv = 1;

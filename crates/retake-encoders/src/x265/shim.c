@@ -77,12 +77,15 @@ static void close_encoder(void *handle) {
 }
 
 /* Chooses the level. x265 lets it depend on the average bit rate, too. Takes of one film differ in that, and
-   their headers must not: the level is the one that constant quality would get. Slices do not depend on it,
-   so that the headers may come from another encode. */
+   their headers must not: the level is the one that constant quality would get, unless a limit or a buffer
+   was asked for. Where the caller keeps to the limit, it is the one of an encode that does. Slices do not
+   depend on it, so that the headers may come from another encode. */
 static int fix_level(struct encoder *e, const struct retake_settings *s, struct retake_fault *fault) {
     const struct retake_controls *c = &s->controls;
-    if (s->rate != RETAKE_AVERAGE || s->limit_rate || c->buffer_rate) return 0;
+    const int by_caller = c->limit_kept_by_caller;
+    if (!by_caller && (s->rate != RETAKE_AVERAGE || s->limit_rate || c->buffer_rate)) return 0;
     struct retake_settings settings = *s;
+    settings.controls.limit_kept_by_caller = 0;
     settings.rate = RETAKE_QUALITY;
     settings.quality = 28;
     settings.controls.ceiling = -1;
@@ -95,6 +98,11 @@ static int fix_level(struct encoder *e, const struct retake_settings *s, struct 
         /* Blocks have quantizers of their own with adaptation, and under a buffer, which the probe does not
            have. The headers say so, and every block is read by them. */
         if (e->param->rc.vbvBufferSize > 0 && p->rc.aqMode == X265_AQ_NONE) p->rc.aqMode = X265_AQ_VARIANCE;
+        if (p->rc.vbvBufferSize > 0 && e->param->rc.aqMode == X265_AQ_NONE) {
+            /* The other way round: the encode has to be one of such blocks. So weak an adaptation moves none. */
+            e->param->rc.aqMode = X265_AQ_VARIANCE;
+            e->param->rc.aqStrength = 1e-4;
+        }
         probe = e->api->encoder_open(p);
     }
     if (probe) {

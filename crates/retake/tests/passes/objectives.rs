@@ -198,8 +198,7 @@ fn mp33_a_final_pass_meets_its_rate_under_a_limit() {
     let frames = film();
     for info in common::encoders() {
         let (pull, _storage) = session(&info, PassOptions::default());
-        // Encoders that know limits keep to a buffer of their own, and leave a part of the rate unspent here.
-        if info.controls.rate_limit || !common::has(&pull, PropertyKey::DataRateLimits) {
+        if !common::has(&pull, PropertyKey::DataRateLimits) {
             continue;
         }
         let limit = DataRateLimit { bytes: super::RATE / 8 * 2, seconds: 1.0 };

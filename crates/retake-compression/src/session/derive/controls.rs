@@ -57,5 +57,6 @@ pub(super) fn controls(environment: &Environment<'_>, values: &Values, hints: &H
         fields: structure::fields(environment, values, hints),
         no_dynamic_hdr: support.hdr10_plus && !colour::keeps_dynamic_hdr(values),
         dolby_vision: colour::dolby_vision(environment, values, hints),
+        limit_kept_by_caller: false,
     }
 }

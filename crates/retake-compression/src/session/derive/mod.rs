@@ -25,7 +25,7 @@ pub(super) use quality::asked_on_scale;
 pub(super) use rate::{average, is_limited, judged_buffer, rate};
 pub(super) use scoring::scoring;
 pub(super) use structure::{chroma, depth, format, frame_rate};
-pub(super) use unit::{UnitStart, frames_in_memory, hold_back, unit_settings};
+pub(super) use unit::{UnitStart, hold_back, is_fitted, unit_settings};
 
 use super::SessionError;
 use crate::encoder::EncoderSettings;

@@ -43,7 +43,10 @@ impl UnitStart {
     /// Whether an encode that was opened for one unit and has had no frame can serve for another.
     pub(in crate::session) fn opens_like(&self, other: &Self) -> bool {
         let frames = |start: &Self| start.quality.map(|_| start.frames);
-        self.quality == other.quality && frames(self) == frames(other) && self.fullness == other.fullness
+        self.quality == other.quality
+            && frames(self) == frames(other)
+            && self.fullness == other.fullness
+            && self.target.is_some() == other.target.is_some()
     }
 }
 
@@ -68,6 +71,7 @@ pub(in crate::session) fn unit_settings(
     {
         (settings.controls.buffer, settings.limit) = (Some(buffer), None);
     }
+    settings.controls.limit_kept_by_caller = is_limited(values) && is_fitted(&settings, unit);
     if let (Some(buffer), Some(fullness)) = (&mut settings.controls.buffer, unit.fullness) {
         buffer.initial = (fullness - OVERSHOOT).max(LEAST_FULLNESS);
     }
@@ -88,10 +92,17 @@ fn first_pass(
     frames.filter(|_| info.controls.first_pass && !is_limited(values))
 }
 
+/// Whether a unit is encoded until it takes its bytes. Then what comes out is judged by the windows of limits,
+/// for an encoder that knows limits as well: the buffer that it is told of holds less than the limits allow,
+/// and what a unit takes in it does not follow from the quality alone.
+pub(in crate::session) fn is_fitted(settings: &EncoderSettings, unit: &UnitStart) -> bool {
+    unit.target.is_some() && frames_in_memory(settings, unit).is_some()
+}
+
 /// How many frames a unit has that is encoded again, if all its pictures may wait in memory: for an encoder's
 /// own first pass, or because all of it may have to be encoded again. None where the client bounds the delay,
 /// because the frame that it waits for would be one of those that wait (EF-11).
-pub(in crate::session) fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
+fn frames_in_memory(settings: &EncoderSettings, unit: &UnitStart) -> Option<u32> {
     unit.quality?;
     let fits = |frames: &u32| (1..=HoldBack::most_frames(settings)).contains(frames);
     u32::try_from(unit.frames).ok().filter(|frames| settings.controls.may_hold_all() && fits(frames))

@@ -1,7 +1,7 @@
 //! The encoder of a session with what stands around it: the schedule of sync frames, and the cap of its rate.
 
 use super::key_frames::{KeyFrameIntervals, KeyFrameSchedule, SharedIntervals};
-use crate::encoder::{Encoder, EncoderError, EncoderFactory, EncoderSettings, RateLimit};
+use crate::encoder::{Controls, Encoder, EncoderError, EncoderFactory, EncoderSettings, RateLimit};
 use crate::property::{PropertyKey, Values, set_value};
 use crate::rate_limit::{CapRules, CapState, PartEnd, PartMargins, RateCapped, Unfit};
 use crate::session::SessionError;
@@ -54,18 +54,20 @@ impl Stream {
         self.set_intervals(values, &settings);
         let rules = self.rules(factory, values, &settings, unit);
         let usual = settings.limit;
-        let left = self.left.filter(|left| usual.is_some_and(|usual| usual != *left));
+        let kept_here = settings.controls.limit_kept_by_caller;
+        let left = self.left.filter(|left| !kept_here && usual.is_some_and(|usual| usual != *left));
         // A unit whose encoder is told of the decoder's buffer has no limit beside it.
-        settings.limit = usual.and(self.left.or(usual));
+        settings.limit = usual.and(left.or(usual));
         let (factory, values, intervals) = (factory.clone(), values.clone(), self.intervals.clone());
         let info = factory.info().clone();
         let open = move |settings: &EncoderSettings| -> Result<_, EncoderError> {
             let mut encoder = factory.open(settings)?;
             let differs =
                 known.as_ref().is_some_and(|known| **known != derive::described(&values, encoder.format()));
-            if left.is_some() && differs {
+            if (left.is_some() || kept_here) && differs {
                 // A level that follows from the buffer, for one: samples of one stream have one description.
-                encoder = factory.open(&EncoderSettings { limit: usual, ..settings.clone() })?;
+                let controls = Controls { limit_kept_by_caller: false, ..settings.controls.clone() };
+                encoder = factory.open(&EncoderSettings { limit: usual, controls, ..settings.clone() })?;
             }
             Ok(KeyFrameSchedule::new(encoder, intervals.clone()))
         };
@@ -95,7 +97,7 @@ impl Stream {
         settings: &EncoderSettings,
         unit: &UnitStart,
     ) -> CapRules {
-        let knows_limits = factory.info().controls.rate_limit;
+        let knows_limits = factory.info().controls.rate_limit && !settings.controls.limit_kept_by_caller;
         // In a later pass, encoders that know limits are told what is left of the buffer.
         let told = unit.quality.is_some() && knows_limits;
         if settings.controls.base_qp || told {

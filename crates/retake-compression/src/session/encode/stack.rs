@@ -8,7 +8,7 @@ use crate::encoder::{
     EncodedFrame, Encoder, EncoderData, EncoderError, EncoderFactory, EncoderInfo, EncoderSettings,
     FrameOptions, RateControl, TransferMaker,
 };
-use crate::property::{PropertyKey, Values, set_value};
+use crate::property::{Values, set_value};
 use crate::random_access::mark_partial_sync;
 use crate::rate_limit::Unfit;
 use crate::scorer::{Scorer, SharedScorers};
@@ -222,11 +222,8 @@ impl Stack {
             return Err(SessionError::Malfunction("no encode is open".to_owned()));
         };
         if running.run.pushed() == 0 && self.begins_unit {
-            // An encoder that knows limits keeps to what the buffer leaves it, and its bytes do not follow
-            // from the quality alone.
-            let told = self.parts.setup.info.controls.rate_limit && values.has(PropertyKey::DataRateLimits);
-            let may_wait = !told && derive::frames_in_memory(&running.settings, &self.unit).is_some();
-            self.fitting = self.unit.target.filter(|_| may_wait).map(Fitting::new);
+            let fitted = derive::is_fitted(&running.settings, &self.unit);
+            self.fitting = self.unit.target.filter(|_| fitted).map(Fitting::new);
         }
         self.begins_unit = false;
         if first || self.fitting.is_some() && running.run.pushed() == 0 {

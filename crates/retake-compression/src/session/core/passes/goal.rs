@@ -250,7 +250,7 @@ impl PassGoal {
     /// The bytes that a unit may take whose newest take is in windows which are so full, where the encoder
     /// does not see to that by itself.
     fn room(&self, unit: &Unit, full: f64) -> Option<f64> {
-        (full > 0.0 && !self.info.controls.rate_limit).then(|| unit.bytes() as f64 * FULL / full)
+        (full > 0.0).then(|| unit.bytes() as f64 * FULL / full)
     }
 
     /// The floor that units are evened out to, from the takes of the first pass alone, so that it stays the
