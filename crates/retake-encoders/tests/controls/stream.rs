@@ -2,7 +2,7 @@
 
 use crate::common::{decode, encoders, ffmpeg, flat};
 use crate::run::{film, refusal, samples, syntax, with};
-use retake_compression::encoder::{Controls, EncoderSettings, RateLimit};
+use retake_compression::encoder::{Controls, EncoderSettings, RateControl, RateLimit};
 use retake_media::{Codec, FieldDetail, Fields, FormatDescription, Rational};
 
 /// Returns the profile and the level byte of a decoder configuration record.
@@ -193,6 +193,42 @@ fn levels_are_signalled_or_refused() {
             let (width, height, frame_rate) = (162, 138, Rational::new(24, 1));
             let small = EncoderSettings { width, height, frame_rate, ..big };
             assert_eq!(refusal(&*factory, &small).as_deref(), Some("level"), "{}", info.name);
+        }
+    }
+}
+
+/// MP-20, MP-33: a limit that the caller keeps decides the headers, as one that the encoder keeps does, and
+/// nothing else: the encode takes what its quality takes. Blocks are read as they were written, also where the
+/// encoder has no adaptation, and the headers come from an encode that has a buffer.
+#[test]
+fn a_limit_that_the_caller_keeps_decides_the_headers_alone() {
+    for factory in encoders().into_iter().filter(|factory| factory.info().controls.rate_limit) {
+        let info = factory.info();
+        for no_spatial_adaptation in [false, true] {
+            let controls = Controls { no_spatial_adaptation, ..Controls::default() };
+            let free = EncoderSettings {
+                rate: RateControl::Quality(8.0),
+                reconstruct: true,
+                ..with(&*factory, controls.clone())
+            };
+            let limit = Some(RateLimit { bits_per_second: 1_600_000, window_bits: 20_000 });
+            let kept = EncoderSettings { limit, ..free.clone() };
+            let controls = Controls { limit_kept_by_caller: true, ..controls };
+            let by_caller = EncoderSettings { controls, ..kept.clone() };
+            let pixels = free.format;
+            let [free, kept, by_caller] =
+                [free, kept, by_caller].map(|settings| film(&*factory, &settings, 24));
+            let name = info.name;
+            assert_eq!(by_caller.format, kept.format, "{name}");
+            assert!(free.format != kept.format, "{name}: the limit has to need another level");
+            assert!(kept.bytes() * 10 < free.bytes() * 9, "{name}: the limit has to matter");
+            let pictures: Vec<_> = by_caller.pictures.values().map(flat).collect();
+            if ffmpeg() {
+                let decoded = decode(&by_caller.format, pixels, &samples(&by_caller));
+                assert!(decoded == pictures, "{name}: other pictures");
+            }
+            let off = by_caller.bytes() as f64 / free.bytes() as f64 - 1.0;
+            assert!(off.abs() < 0.01, "{name}: {off}");
         }
     }
 }

@@ -192,28 +192,36 @@ fn mp33_limits_hold_across_joins() {
 }
 
 /// MP-32, MP-33 (A1): a client that sends everything again in its final pass, and takes what comes out of
-/// that pass alone, has its rate under a limit that holds down the richer half of the film, too.
+/// that pass alone, has its rate under a limit that holds down the richer part of the film, too: wherever that
+/// is, and however tight the limit.
 #[test]
 fn mp33_a_final_pass_meets_its_rate_under_a_limit() {
-    let frames = film();
-    for info in common::encoders() {
-        let (pull, _storage) = session(&info, PassOptions::default());
-        if !common::has(&pull, PropertyKey::DataRateLimits) {
-            continue;
+    // Noise of thirds or halves of a film: where it changes, where it is strongest first, where it stays.
+    let films = [(&[6, 40][..], 2.0), (&[40, 6, 20], 1.3), (&[6, 6], 2.0)];
+    for (noises, times) in films {
+        let parts = noises.iter().map(|&noise| common::render(FRAMES / noises.len(), 24, noise));
+        let frames: Vec<PixelBuffer> = parts.flatten().collect();
+        for info in common::encoders() {
+            let (pull, _storage) = session(&info, PassOptions::default());
+            if !common::has(&pull, PropertyKey::DataRateLimits) {
+                continue;
+            }
+            let limit = DataRateLimit { bytes: (super::RATE as f64 / 8.0 * times) as u64, seconds: 1.0 };
+            pull.0.set(Property::DataRateLimits(vec![limit])).unwrap();
+            pull.0.begin_pass().unwrap();
+            let first = send(&pull, &frames, None);
+            pull.0.end_pass().unwrap();
+            pull.0.begin_final_pass().unwrap();
+            let second = send(&pull, &frames, None);
+            pull.0.end_final_pass().unwrap();
+            let of_rate =
+                |samples: &[_]| bytes(samples) as f64 * 8.0 * 24.0 / frames.len() as f64 / super::RATE as f64;
+            let (was, is, most) = (of_rate(&first), of_rate(&second), fullest(&second, 24));
+            let what = format!("{} at {noises:?} under {times}", info.name);
+            println!("{what}: {was:.4} then {is:.4}, {most} of {} bytes", limit.bytes);
+            assert!(most <= limit.bytes as usize, "{what}: {most}");
+            assert!((is - 1.0).abs() < 0.01, "{what}: {is:.4}");
         }
-        let limit = DataRateLimit { bytes: super::RATE / 8 * 2, seconds: 1.0 };
-        pull.0.set(Property::DataRateLimits(vec![limit])).unwrap();
-        pull.0.begin_pass().unwrap();
-        let first = send(&pull, &frames, None);
-        pull.0.end_pass().unwrap();
-        pull.0.begin_final_pass().unwrap();
-        let second = send(&pull, &frames, None);
-        pull.0.end_final_pass().unwrap();
-        let of_rate = |samples: &[_]| bytes(samples) as f64 * 8.0 * 24.0 / FRAMES as f64 / super::RATE as f64;
-        let (was, is, most) = (of_rate(&first), of_rate(&second), fullest(&second, 24));
-        println!("{}: {was:.4} then {is:.4}, {most} of {} bytes", info.name, limit.bytes);
-        assert!(most <= limit.bytes as usize, "{}: {most}", info.name);
-        assert!((is - 1.0).abs() < 0.01, "{}: {is:.4}", info.name);
     }
 }
 

@@ -49,7 +49,12 @@ impl Attempt {
 
 /// A unit whose samples wait until all of it is there.
 pub(super) struct Fitting {
+    /// What the unit is to take, as far as there is room for it.
     target: Target,
+    /// The bytes that it is to take, whatever room there is.
+    wanted: f64,
+    /// What is known of the room under limits.
+    room: Option<Room>,
     pub(super) frames: Vec<Fitted>,
     /// The encode that runs.
     pub(super) attempt: Attempt,
@@ -57,6 +62,14 @@ pub(super) struct Fitting {
     best: Option<Best>,
     /// Qualities that were tried, with the logarithm (to base 2) of the bytes over those that are wanted.
     tried: Vec<(f64, f64)>,
+}
+
+/// The bytes that a unit has room for, by an encode that filled its fullest window so many times (as a
+/// logarithm, to either side) beyond what it may be filled to.
+#[derive(Clone, Copy)]
+struct Room {
+    bytes: f64,
+    off: f64,
 }
 
 /// An encode that can be kept.
@@ -80,7 +93,15 @@ pub(super) enum Next {
 
 impl Fitting {
     pub(super) fn new(target: Target) -> Self {
-        Self { target, frames: Vec::new(), attempt: Attempt::default(), best: None, tried: Vec::new() }
+        Self {
+            wanted: target.bytes,
+            target,
+            room: None,
+            frames: Vec::new(),
+            attempt: Attempt::default(),
+            best: None,
+            tried: Vec::new(),
+        }
     }
 
     /// An encode of the whole unit with this quality has ended. `crowding` says how many times what others
@@ -88,16 +109,7 @@ impl Fitting {
     pub(super) fn next(&mut self, quality: f64, crowding: f64, scale: &QualityScale) -> Next {
         let attempt = std::mem::take(&mut self.attempt);
         let bytes = attempt.bytes().max(1) as f64;
-        if crowding > FULL {
-            // There is no room for more than this, whatever the unit is to take.
-            let room = bytes * FULL / crowding;
-            let less = (self.target.bytes.max(1.0) / room).log2();
-            if less > 0.0 {
-                self.target.bytes = room;
-                self.tried.iter_mut().for_each(|(_, off)| *off += less);
-                self.best.iter_mut().for_each(|best| best.off += less);
-            }
-        }
+        self.aim(bytes, crowding);
         let off = (bytes / self.target.bytes.max(1.0)).log2();
         self.tried.push((quality, off));
         if crowding <= 1.0 && self.best.as_ref().is_none_or(|best| off.abs() < best.off.abs()) {
@@ -113,6 +125,24 @@ impl Fitting {
         }
         let coarsest = self.tried.iter().map(|(quality, _)| *quality).fold(quality, f64::max);
         if self.best.is_some() { Next::Nearest } else { Next::Capped(coarsest) }
+    }
+
+    /// Aims at what is wanted, as far as there is room for it. The encode that filled its windows to nearly
+    /// what they hold tells best how much that is: others see another window that is the fullest.
+    fn aim(&mut self, bytes: f64, crowding: f64) {
+        if crowding <= 0.0 {
+            return;
+        }
+        let room = Room { bytes: bytes * FULL / crowding, off: (crowding / FULL).ln().abs() };
+        if self.room.is_some_and(|known| known.off <= room.off) {
+            return;
+        }
+        self.room = Some(room);
+        let aim = self.wanted.min(room.bytes).max(1.0);
+        let moved = (self.target.bytes.max(1.0) / aim).log2();
+        self.target.bytes = aim;
+        self.tried.iter_mut().for_each(|(_, off)| *off += moved);
+        self.best.iter_mut().for_each(|best| best.off += moved);
     }
 
     /// The quality to try next; none where nothing nearer is to be had.
@@ -200,12 +230,13 @@ mod tests {
         }
 
         /// MP-33: whatever the unit takes, the encode that is kept breaks no limit, and takes what was wanted
-        /// or what there is room for, as near as the knob allows. Where every encode broke it, the cap has to
-        /// find one.
+        /// or what there is room for, as near as the knob allows: also where an encode that is far too large
+        /// fills another window, and says less of the room. Where every encode broke it, the cap has to find
+        /// one.
         #[test]
         fn a_unit_takes_its_bytes_or_its_room(
             off in -1.0..1.0f64, slope in -0.4..-0.08f64, expected in -0.3..-0.08f64, room in 15_000.0..100_000.0f64,
-            bent in 0.0..0.01f64,
+            bent in 0.0..0.01f64, elsewhere in 1.0..1.4f64,
         ) {
             let scale = QualityScale { min: 0.0, max: 63.0, step: 1.0, usual: 32.0 };
             let target = Target { bytes: 50_000.0, slope: expected, best: 0.0, coarsest: None, last: false };
@@ -217,7 +248,8 @@ mod tests {
             let capped = loop {
                 made += 1;
                 fitting.attempt = attempt(bytes(quality));
-                match fitting.next(quality, bytes(quality) / room, &scale) {
+                let crowding = bytes(quality) / room;
+                match fitting.next(quality, crowding.max(crowding.powf(elsewhere)), &scale) {
                     Next::Again(next) => quality = next,
                     Next::Nearest => break false,
                     Next::Capped(_) => break true,

@@ -39,6 +39,18 @@ const PASSES_OF_REFINING: u32 = 2;
 /// How full windows are expected to become at most, as a share of their limit.
 const FULL: f64 = 0.96;
 
+/// What a constant rate left unspent is given to units if it is more than this share of the rate.
+const UNSPENT: f64 = 0.005;
+
+/// What becomes of units that a constant rate has spread evenly, where there are limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Even {
+    /// None of them is made finer, because at a constant quality their windows are not as even.
+    Kept,
+    /// They are made finer as others are: a part of the rate is unspent, and no other unit takes it.
+    Refined,
+}
+
 /// Where a film is among its passes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
@@ -148,7 +160,6 @@ impl PassGoal {
             _ => Objective::Plain,
         };
         let brief = Brief { objective, ..plain };
-        let finest = self.finest(&brief, units, &states, full);
         let below_rate = self.floor.filter(|_| self.rate.is_some()).or(even);
         let coarsest: Vec<f64> = below_rate.map_or_else(Vec::new, |(floor, tolerance)| {
             // what is taken away from a unit can leave it below the floor, and no pass would give it back
@@ -162,13 +173,24 @@ impl PassGoal {
             };
             states.iter().map(bound).collect()
         });
-        let bounds =
-            Bounds { finest: &finest, coarsest: &coarsest, by_score: progress.divided, ..Bounds::default() };
+        let moves_with = |even: Even| {
+            let finest = self.finest(&brief, units, &states, full, even);
+            let by_score = progress.divided;
+            let bounds = Bounds { finest: &finest, coarsest: &coarsest, by_score, ..Bounds::default() };
+            (self.moves(&brief, units, &states, bounds, progress), finest)
+        };
+        let (mut moves, mut finest) = moves_with(Even::Kept);
+        if let Objective::Bytes { target, .. } = objective
+            && moves.retakes.is_empty()
+            && !finest.is_empty()
+            && (units.iter().map(Unit::bytes).sum::<u64>() as f64) < (1.0 - UNSPENT) * target as f64
+        {
+            (moves, finest) = moves_with(Even::Refined);
+        }
         let expected = |unit: usize, quality| {
             let expected = planner::expected(&brief, &states[unit], quality);
             Expected { coarsest: coarsest.get(unit).copied(), ..expected }
         };
-        let moves = self.moves(&brief, units, &states, bounds, progress);
         let of = |retake: &Retake| (retake.unit, expected(retake.unit, retake.quality));
         let mut takes: BTreeMap<usize, Expected> = moves.retakes.iter().map(of).collect();
         // qualities that are guesses alone have to be moved while the pass goes on
@@ -233,15 +255,21 @@ impl PassGoal {
 
     /// The finest quality that each unit may be given; nothing where all may be given any. An encoder that
     /// knows nothing of limits is not asked for what would break them, because all of the unit would become
-    /// coarser for its fullest window. What a constant rate has spread evenly is not made finer at all,
-    /// because at a constant quality its windows are not as even.
-    fn finest(&self, brief: &Brief, units: &[Unit], states: &[UnitState], full: &[f64]) -> Vec<f64> {
+    /// coarser for its fullest window. `even` says what holds for units that a constant rate has spread evenly.
+    fn finest(
+        &self,
+        brief: &Brief,
+        units: &[Unit],
+        states: &[UnitState],
+        full: &[f64],
+        even: Even,
+    ) -> Vec<f64> {
         if self.info.controls.rate_limit || full.iter().all(|&full| full == 0.0) {
             return Vec::new();
         }
         let bound = |((unit, state), &full): ((&Unit, &UnitState), &f64)| {
-            let even = self.info.controls.constant_bit_rate && !has_quality(unit);
-            let full = if even { f64::INFINITY } else { full };
+            let at_constant_rate = self.info.controls.constant_bit_rate && !has_quality(unit);
+            let full = if at_constant_rate && even == Even::Kept { f64::INFINITY } else { full };
             finest_within_limits(brief, state, full).max(unit.finest.unwrap_or(brief.scale.min))
         };
         units.iter().zip(states).zip(full).map(bound).collect()
