@@ -4,9 +4,13 @@
 
 #include "../bucket.h"
 
-/* Returns the number of frames in parallel, which follows from the threads alone: the machine must not
-   decide, because bytes depend on it. */
-static int frame_threads(int32_t threads) { return threads < 4 ? 1 : threads < 8 ? 2 : threads < 16 ? 3 : 4; }
+/* Returns the number of frames in parallel, which follows from the settings alone: the machine must not
+   decide, because bytes depend on it. At a bit rate it is one, because with two the same encode by x265 3.5
+   came out with other bytes now and then, on a busy machine. */
+static int frame_threads(const struct retake_settings *s) {
+    if (retake_by_rate(s)) return 1;
+    return s->threads < 4 ? 1 : s->threads < 8 ? 2 : s->threads < 16 ? 3 : 4;
+}
 
 static int parse(const x265_api *api, x265_param *p, const char *key, const char *value, struct retake_fault *fault) {
     int result = api->param_parse(p, key, *value ? value : NULL);
@@ -233,7 +237,7 @@ static int parameters(const x265_api *api, x265_param *p, const struct retake_se
     /* With neither of these two there is no pool of threads. */
     p->bEnableWavefront = s->threads > 1;
     if (s->threads == 1) p->lookaheadSlices = 0;
-    p->frameNumThreads = frame_threads(s->threads);
+    p->frameNumThreads = frame_threads(s);
     p->lookaheadThreads = 0;
     p->bIntraRefresh = 0;
     p->radl = 0;

@@ -5,7 +5,7 @@ use crate::library::Spec;
 use crate::options::{Refused, reason};
 use crate::settings::even_sides;
 use crate::shim::ShimTable;
-use retake_compression::encoder::{ControlSupport, EncoderSettings, ProfileSupport};
+use retake_compression::encoder::{ControlSupport, EncoderSettings, ProfileSupport, RateControl};
 use retake_media::{ChromaSubsampling, Codec};
 
 // SAFETY: `shim.c` defines a constant of this name and of the layout that `ShimTable` declares.
@@ -222,10 +222,12 @@ fn controls() -> ControlSupport {
 
 /// Returns how many threads have work. Rows of 64×64 blocks are a wavefront: each is two blocks behind the
 /// one above, so that half the rows, or half the columns, are at work. The shim codes one frame after the
-/// other below four threads, then two at once, three, four.
+/// other at a bit rate and below four threads, then two at once, three, four.
 fn parallelism(settings: &EncoderSettings) -> u32 {
     let (columns, rows) = (settings.width.div_ceil(64), settings.height.div_ceil(64));
+    let by_rate = matches!(settings.rate, RateControl::AverageBitRate(_) | RateControl::ConstantBitRate(_));
     let frames = match settings.threads {
+        _ if by_rate => 1,
         ..4 => 1,
         4..8 => 2,
         8..16 => 3,
