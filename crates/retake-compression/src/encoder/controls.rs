@@ -120,9 +120,9 @@ pub struct Controls {
     /// that frames bring are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dolby_vision: Option<DolbyVision>,
-    /// True if the caller sees to [`EncoderSettings::limit`](super::EncoderSettings::limit) itself, because it
-    /// encodes until what comes out fits: the encoder signals a level that allows for the limit, as an encode
-    /// that keeps to it does, and does nothing else about it.
+    /// True if the caller sees to [`EncoderSettings::limit`](super::EncoderSettings::limit) itself, because
+    /// it encodes until what comes out fits: the encoder signals a level that allows for the limit, as an
+    /// encode that keeps to it does, and does nothing else about it.
     #[serde(skip_serializing_if = "is_false")]
     pub limit_kept_by_caller: bool,
 }

@@ -99,7 +99,8 @@ static int fix_level(struct encoder *e, const struct retake_settings *s, struct 
            have. The headers say so, and every block is read by them. */
         if (e->param->rc.vbvBufferSize > 0 && p->rc.aqMode == X265_AQ_NONE) p->rc.aqMode = X265_AQ_VARIANCE;
         if (p->rc.vbvBufferSize > 0 && e->param->rc.aqMode == X265_AQ_NONE) {
-            /* The other way round: the encode has to be one of such blocks. So weak an adaptation moves none. */
+            /* The other way round: the encode has to be one of such blocks. So weak an adaptation moves none.
+             */
             e->param->rc.aqMode = X265_AQ_VARIANCE;
             e->param->rc.aqStrength = 1e-4;
         }

@@ -198,8 +198,8 @@ fn levels_are_signalled_or_refused() {
 }
 
 /// MP-20, MP-33: a limit that the caller keeps decides the headers, as one that the encoder keeps does, and
-/// nothing else: the encode takes what its quality takes. Blocks are read as they were written, also where the
-/// encoder has no adaptation, and the headers come from an encode that has a buffer.
+/// nothing else: the encode takes what its quality takes. Blocks are read as they were written, also where
+/// the encoder has no adaptation, and the headers come from an encode that has a buffer.
 #[test]
 fn a_limit_that_the_caller_keeps_decides_the_headers_alone() {
     for factory in encoders().into_iter().filter(|factory| factory.info().controls.rate_limit) {

@@ -192,8 +192,8 @@ fn mp33_limits_hold_across_joins() {
 }
 
 /// MP-32, MP-33 (A1): a client that sends everything again in its final pass, and takes what comes out of
-/// that pass alone, has its rate under a limit that holds down the richer part of the film, too: wherever that
-/// is, and however tight the limit.
+/// that pass alone, has its rate under a limit that holds down the richer part of the film, too: wherever
+/// that is, and however tight the limit.
 #[test]
 fn mp33_a_final_pass_meets_its_rate_under_a_limit() {
     // Noise of thirds or halves of a film: where it changes, where it is strongest first, where it stays.

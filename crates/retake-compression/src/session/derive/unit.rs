@@ -92,9 +92,9 @@ fn first_pass(
     frames.filter(|_| info.controls.first_pass && !is_limited(values))
 }
 
-/// Whether a unit is encoded until it takes its bytes. Then what comes out is judged by the windows of limits,
-/// for an encoder that knows limits as well: the buffer that it is told of holds less than the limits allow,
-/// and what a unit takes in it does not follow from the quality alone.
+/// Whether a unit is encoded until it takes its bytes. Then what comes out is judged by the windows of
+/// limits, for an encoder that knows limits as well: the buffer that it is told of holds less than the limits
+/// allow, and what a unit takes in it does not follow from the quality alone.
 pub(in crate::session) fn is_fitted(settings: &EncoderSettings, unit: &UnitStart) -> bool {
     unit.target.is_some() && frames_in_memory(settings, unit).is_some()
 }

@@ -255,7 +255,8 @@ impl PassGoal {
 
     /// The finest quality that each unit may be given; nothing where all may be given any. An encoder that
     /// knows nothing of limits is not asked for what would break them, because all of the unit would become
-    /// coarser for its fullest window. `even` says what holds for units that a constant rate has spread evenly.
+    /// coarser for its fullest window. `even` says what holds for units that a constant rate has spread
+    /// evenly.
     fn finest(
         &self,
         brief: &Brief,
