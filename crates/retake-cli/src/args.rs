@@ -5,7 +5,9 @@ use retake::filters::{
     Burn, Crop, Deinterlace, Denoise, FilterValueError, FrameRate, PictureFilters, Scale, ToneMap, Turn,
 };
 use retake::property::OutputChroma;
-use retake::{AddedSubtitles, AudioRule, ChapterChoice, FilmPosition, FilmRange, MarkRule, Time, TrackRule};
+use retake::{
+    AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, MarkRule, Time, TrackRule,
+};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -196,7 +198,11 @@ pub(crate) struct Encode {
     #[arg(long, value_name = "N", help_heading = "Encoder")]
     pub threads: Option<u32>,
 
-    /// Passes allowed, the first one counted [default: 5].
+    /// How much is encoded again to save bytes: hardly anything, what is worth it, or all that helps. A floor
+    /// is held with each [default: balanced].
+    #[arg(long, value_name = "fast|balanced|smallest", help_heading = "Work")]
+    pub effort: Option<Effort>,
+    /// Passes allowed, the first one counted [default: 5; 8 with --effort smallest].
     #[arg(long, value_name = "N", help_heading = "Work")]
     pub passes: Option<u32>,
     /// Takes at once [default: as many as cores and memory allow].

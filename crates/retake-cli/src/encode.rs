@@ -164,6 +164,9 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     if let Some(passes) = args.passes {
         export = export.passes(passes);
     }
+    if let Some(effort) = args.effort {
+        export = export.effort(effort);
+    }
     if let Some(threads) = args.threads {
         export = export.threads(threads);
     }

@@ -5,7 +5,7 @@ use crate::output::{self, one_line};
 use console::{Alignment, measure_text_width, pad_str};
 use indicatif::DecimalBytes;
 use retake::batch::{FilmResult, LeftOut};
-use retake::{Missed, Outcome, SoundSummary, StopReason, Summary};
+use retake::{Missed, OtherEffort, Outcome, SoundSummary, StopReason, Summary};
 use std::fmt::Write;
 
 pub(crate) fn print(summary: &Summary) {
@@ -58,6 +58,10 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         (Outcome::Missed, StopReason::Satisfied) => "not satisfied",
     };
     writeln!(text, "{outcome}; {:.1} CPU seconds in {:.1} s", summary.cpu_seconds, summary.wall_seconds)?;
+    if !summary.efforts.is_empty() {
+        let others: Vec<String> = summary.efforts.iter().map(would_be).collect();
+        writeln!(text, "with --effort {}", others.join("; "))?;
+    }
     for missed in &summary.missed {
         writeln!(text, "missed: {}", one_line(&miss(missed)))?;
     }
@@ -76,6 +80,18 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         summary.file_bytes
     )?;
     Ok(())
+}
+
+/// What another effort would have made of the film.
+fn would_be(other: &OtherEffort) -> String {
+    let than = |times: f64, more: &str, less: &str, same: &str| match (100.0 * (times - 1.0)).round() {
+        0.0 => same.to_owned(),
+        percent if percent > 0.0 => format!("{percent:.0} % {more}"),
+        percent => format!("{:.0} % {less}", -percent),
+    };
+    let bytes = than(other.bytes, "larger", "smaller", "as large");
+    let cpu = than(other.cpu, "more CPU", "less CPU", "as much CPU");
+    format!("{}: about {bytes} for {cpu}", other.effort)
 }
 
 /// What is left out of folders is listed up to so many.

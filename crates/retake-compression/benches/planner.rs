@@ -4,7 +4,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
-use retake_compression::planner::{Brief, Objective, Trial, UnitState, plan};
+use retake_compression::planner::{Brief, Effort, Objective, Trial, UnitState, plan};
 use retake_compression::take::Score;
 use retake_compression::units::FrameRange;
 use serde::Deserialize;
@@ -52,7 +52,7 @@ fn film(count: usize, takes: usize) -> Vec<UnitState> {
 
 fn brief(objective: Objective) -> Brief {
     let family = Family::of("x264", "vmaf", SCALE);
-    Brief { objective, scale: SCALE, family, max_passes: 5, newest_only: false }
+    Brief { objective, scale: SCALE, family, max_passes: 5, newest_only: false, effort: Effort::Balanced }
 }
 
 /// A quality floor: two hours are about two thousand units.

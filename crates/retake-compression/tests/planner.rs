@@ -8,7 +8,9 @@ mod recorded;
 use recorded::{ENCODERS, RecordedFilm, RecordedUnit};
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
-use retake_compression::planner::{Brief, End, Objective, Reason, Trial, UnitState, expected, floor, plan};
+use retake_compression::planner::{
+    Brief, Effort, End, Objective, Reason, Trial, UnitState, expected, floor, plan, replay,
+};
 use retake_compression::property::DataRateLimit;
 use retake_compression::rate_limit::{Caps, TimedBytes, keep_limits, overfull};
 use retake_compression::take::Score;
@@ -39,6 +41,8 @@ struct Outcome {
     mean: f64,
     /// Every plan on the way, to the last bit.
     plans: String,
+    /// All takes of all units.
+    states: Vec<UnitState>,
 }
 
 /// Runs passes until the planner is content. `first` is the quality of the first pass over everything.
@@ -54,8 +58,19 @@ fn run_from(
     max_passes: u32,
     off: f64,
 ) -> Outcome {
+    run_with(film, scale, objective, (max_passes, Effort::Balanced), off)
+}
+
+/// The same with an effort.
+fn run_with(
+    film: &RecordedFilm,
+    scale: QualityScale,
+    objective: Objective,
+    (max_passes, effort): (u32, Effort),
+    off: f64,
+) -> Outcome {
     let family = Family::of(&film.encoder, &film.metric, scale);
-    let brief = Brief { objective, scale, family, max_passes, newest_only: false };
+    let brief = Brief { objective, scale, family, max_passes, newest_only: false, effort };
     let first = match objective {
         Objective::Floor { floor, tolerance } => {
             scale.snap(family.usual(floor::first_aim(&family, floor, tolerance, false)))
@@ -97,6 +112,7 @@ fn run_from(
                 mean: scores.zip(&units).map(|(score, unit)| score * unit.range.len() as f64).sum::<f64>()
                     / frames as f64,
                 plans,
+                states: units,
             };
         }
         assert!(!planned.retakes.is_empty(), "no end and nothing to do");
@@ -124,6 +140,37 @@ fn ideal(film: &RecordedFilm, floor: f64) -> f64 {
         trial(unit, low).bytes as f64
     };
     film.units.iter().map(at_floor).sum()
+}
+
+/// An effort moves the film between few retakes and few bytes, and holds the floor with each. The more it is,
+/// the nearer the film comes to the ideal; what one replays of another is what that one comes to.
+#[test]
+fn efforts_lie_between_work_and_bytes() {
+    for encoder in ENCODERS {
+        let (film, scale) = recorded(encoder);
+        for off in [-2.0, 0.0, 1.5] {
+            let objective = Objective::Floor { floor: 93.0, tolerance: 1.0 };
+            let [fast, balanced, smallest] =
+                Effort::ALL.map(|effort| run_with(&film, scale, objective, (effort.passes(), effort), off));
+            let name = format!("{encoder}, off by {off}");
+            let [a, b, c] = [&fast, &balanced, &smallest]
+                .map(|one| (one.work, one.bytes as f64 / ideal(&film, 93.0), one.below));
+            println!("{name}: {a:.2?} {b:.2?} {c:.2?}");
+            assert_eq!((a.2, b.2, c.2), (0, 0, 0), "{name}");
+            assert!(a.0 <= b.0 && b.0 <= c.0 && a.0 < c.0, "{name}: the work");
+            assert!(a.1 >= b.1 && b.1 >= c.1 && a.1 > c.1, "{name}: the bytes");
+            let family = Family::of(&film.encoder, &film.metric, scale);
+            for (effort, is) in [(Effort::Fast, &fast), (Effort::Balanced, &balanced)] {
+                let max_passes = effort.passes();
+                let brief = Brief { objective, scale, family, max_passes, newest_only: false, effort };
+                let told = replay(&brief, &smallest.states);
+                assert!((told.bytes / is.bytes as f64 - 1.0).abs() < 0.05, "{name}: {told:?} of {effort}");
+                let again =
+                    told.frames / film.units.iter().map(|unit| unit.end - unit.start).sum::<u64>() as f64;
+                assert!((again + 1.0 - is.work).abs() < 0.15, "{name}: {again} of {effort}, and {}", is.work);
+            }
+        }
+    }
 }
 
 /// The plans on the recorded curves are those that were recorded, to the last bit.
@@ -220,7 +267,8 @@ fn the_end_of_the_scale_is_an_end() {
     let scale = QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 };
     let objective = Objective::Bytes { target: 100_000, at_most: false };
     let family = Family::of("svt-av1", "psnr", scale);
-    let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+    let brief =
+        Brief { objective, scale, family, max_passes: 5, newest_only: false, effort: Effort::Balanced };
     for bytes in 50_500..50_900 {
         let unit = |start| UnitState {
             range: FrameRange::new(start, start + 100),
@@ -286,6 +334,7 @@ fn planning_is_repeatable() {
         family,
         max_passes: 5,
         newest_only: false,
+        effort: Effort::Balanced,
     };
     let units: Vec<UnitState> = film
         .units
@@ -318,7 +367,8 @@ fn many_units_are_no_problem() {
                 }
             })
             .collect();
-        let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+        let brief =
+            Brief { objective, scale, family, max_passes: 5, newest_only: false, effort: Effort::Balanced };
         assert_eq!(plan(&brief, &units, 1).ship.len(), 10_000);
     }
 }
@@ -339,7 +389,14 @@ fn many_units_are_corrected() {
     let bytes: u64 = units.iter().map(|unit| unit.trials[1].bytes).sum();
     for (off, at_most) in [(0.98, false), (1.02, false), (0.96, true)] {
         let objective = Objective::Bytes { target: (bytes as f64 * off) as u64, at_most };
-        let brief = Brief { objective, scale, family, max_passes: 5, newest_only: !at_most };
+        let brief = Brief {
+            objective,
+            scale,
+            family,
+            max_passes: 5,
+            newest_only: !at_most,
+            effort: Effort::Balanced,
+        };
         let planned = plan(&brief, &units, 2);
         let moved = planned.retakes.len() + planned.ship.iter().filter(|take| **take == 0).count();
         assert!(moved > 4_000, "{off}: {moved} units were moved");
@@ -360,7 +417,14 @@ fn golden_caps_on_the_recorded_curves() {
             Objective::Bytes { target: 2_333_000, at_most: true },
         ];
         for (objective, share) in objectives.iter().flat_map(|objective| [(*objective, 5), (*objective, 8)]) {
-            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+            let brief = Brief {
+                objective,
+                scale,
+                family,
+                max_passes: 5,
+                newest_only: false,
+                effort: Effort::Balanced,
+            };
             let first = scale.snap(family.usual(93.5));
             let state = |unit: &RecordedUnit| UnitState {
                 range: FrameRange::new(unit.start, unit.end),
@@ -428,7 +492,14 @@ fn a_highest_rate_goes_before_the_objective() {
             Objective::Floor { floor: 93.0, tolerance: 1.0 },
             Objective::Bytes { target: 1_500_000, at_most: false },
         ] {
-            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+            let brief = Brief {
+                objective,
+                scale,
+                family,
+                max_passes: 5,
+                newest_only: false,
+                effort: Effort::Balanced,
+            };
             let first = scale.snap(family.usual(93.5));
             let state = |unit: &RecordedUnit| UnitState {
                 range: FrameRange::new(unit.start, unit.end),
@@ -486,7 +557,8 @@ fn a_smaller_take_of_a_finer_quality_is_shipped() {
     let (film, scale) = recorded("x264");
     let family = Family::of("x264", &film.metric, scale);
     let objective = Objective::Floor { floor: 93.0, tolerance: 1.0 };
-    let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+    let brief =
+        Brief { objective, scale, family, max_passes: 5, newest_only: false, effort: Effort::Balanced };
     let take = |quality, bytes, value| {
         let score = Score { value, error: 0.1, psnr: 40.0, ceiling: Some(97.0) };
         Trial { quality, bytes, score: Some(score) }

@@ -8,7 +8,7 @@ use recorded::{ENCODERS, RecordedFilm, RecordedUnit};
 use retake_compression::encoder::QualityScale;
 use retake_compression::planner::curve::Family;
 use retake_compression::planner::{
-    Brief, Interval, Objective, Trial, UnitState, Windows, floor, plan, predict,
+    Brief, Effort, Interval, Objective, Trial, UnitState, Windows, floor, plan, predict,
 };
 use retake_compression::property::DataRateLimit;
 use retake_compression::rate_limit::{Caps, TimedBytes, fullest, overfull};
@@ -55,7 +55,14 @@ impl Made {
     }
 
     fn brief(&self, objective: Objective) -> Brief {
-        Brief { objective, scale: self.scale, family: self.family, max_passes: 5, newest_only: false }
+        Brief {
+            objective,
+            scale: self.scale,
+            family: self.family,
+            max_passes: 5,
+            newest_only: false,
+            effort: Effort::Balanced,
+        }
     }
 
     /// When the samples of each unit are decoded, and their shares: at 25 frames a second, all alike.

@@ -19,6 +19,7 @@ use crate::worker::Scratch;
 use crate::worker::stopping::{Earlier, JobPlace, until_given_up};
 use crate::worker::{RunOn, Step, TakeTask};
 use retake_compression::encoder::EncoderFactory;
+use retake_compression::planner::Effort;
 use retake_compression::property::Property;
 use retake_libav::{FilmRange, PictureFilters};
 use retake_quality::{MetricKind, Pooling};
@@ -393,6 +394,14 @@ impl ExportBuilder {
     #[must_use]
     pub fn passes(mut self, passes: u32) -> Self {
         self.request.passes = Some(passes);
+        self
+    }
+
+    /// How much may be encoded again for the sake of bytes; a floor is held with each of them. Where the
+    /// number of passes is not set, [`Effort::Smallest`] has 8. Default: [`Effort::Balanced`].
+    #[must_use]
+    pub fn effort(mut self, effort: Effort) -> Self {
+        self.request.effort = effort;
         self
     }
 

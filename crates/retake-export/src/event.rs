@@ -2,6 +2,7 @@
 //! keeps.
 
 use crate::sound::plan::SoundSummary;
+use retake_compression::planner::Effort;
 use retake_compression::take::CpuSeconds;
 use retake_compression::units::FrameRange;
 use retake_libav::Finding;
@@ -130,11 +131,26 @@ pub struct Summary {
     pub cpu_seconds: f64,
     /// Wall clock seconds of this run.
     pub wall_seconds: f64,
+    /// What the film would have become with other efforts, as far as its takes tell; left out where they tell
+    /// nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub efforts: Vec<OtherEffort>,
     /// What became of tracks of sound that were not copied; left out where all were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sound: Vec<SoundSummary>,
     /// Plain sentences about what could not be kept.
     pub notes: Vec<String>,
+}
+
+/// What a film would have become with another effort.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct OtherEffort {
+    /// The effort.
+    pub effort: Effort,
+    /// The bytes of the video samples that are expected, as a multiple of those that there are.
+    pub bytes: f64,
+    /// The CPU seconds that are expected, as a multiple of those that were spent.
+    pub cpu: f64,
 }
 
 /// Whether an objective is met.

@@ -45,7 +45,7 @@ mod worker;
 pub use api::{AlreadyStarted, Export, ExportBuilder, ExportStatus, RunError};
 pub use error::{Asked, Count, ExportError, Fault, RequestError};
 pub use estimate::{EstimateBasis, LengthEstimate};
-pub use event::{Event, Missed, Outcome, PassSummary, QualitySummary, StopReason, Summary};
+pub use event::{Event, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, StopReason, Summary};
 pub use film_source::FilmSource;
 pub use job::additions::{AddedSubtitles, ChapterChoice};
 pub use job::folder::JobDescription;

@@ -82,6 +82,7 @@ impl<'j> Passes<'_, 'j> {
             family: self.job.family,
             max_passes: self.job.request.passes(),
             newest_only: false,
+            effort: self.job.request.effort,
         };
         let mut began = Instant::now();
         let again = self.job.request.again.as_deref();

@@ -3,7 +3,7 @@
 
 use crate::error::RequestError;
 use crate::job::plan::limit_of;
-use crate::job::request::{Goal, Target, USUAL_PASSES};
+use crate::job::request::{Goal, Target};
 use crate::records::clock::FrameClock;
 use crate::records::highest_rate::{UnderRate, buffer_of};
 use crate::records::{RecordedUnit, Records};
@@ -77,8 +77,9 @@ pub fn replan(records: &Records, target: Target, max_bit_rate: Option<u64>) -> R
         objective: records.objective(target.goal(), planned),
         scale,
         family: Family::of(&records.encoder.name, metric, scale),
-        max_passes: USUAL_PASSES,
+        max_passes: records.request.effort.passes(),
         newest_only: false,
+        effort: records.request.effort,
     };
     let keeps = keeps.unwrap_or(false);
     let UnderRate { states, held } = records.under_rate(max_bit_rate, keeps, &brief.family);

@@ -2,6 +2,7 @@
 
 use crate::event::{Missed, Outcome, StopReason, Summary};
 use crate::film::Film;
+use crate::film::efforts;
 use crate::film::history::History;
 use crate::job::request::Goal;
 use crate::output::Written;
@@ -43,6 +44,7 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
             .and_then(|(history, measure)| history.quality(&measure.metric, &measure.pool)),
         cpu_seconds,
         wall_seconds,
+        efforts: history.map_or(Vec::new(), |history| efforts::others(history, cpu_seconds)),
         sound: job.sound.summary(),
         notes,
     }

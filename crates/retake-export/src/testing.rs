@@ -39,6 +39,7 @@ pub(crate) fn summary_of(film: &Path) -> Summary {
         quality: None,
         cpu_seconds: 0.1,
         wall_seconds: 0.2,
+        efforts: Vec::new(),
         sound: Vec::new(),
         notes: Vec::new(),
     }

@@ -1,7 +1,7 @@
 //! A quality objective is met on every unit of the file that is shipped, and the summary tells the truth
 //! about it.
 
-use crate::common::{FRAMES, Studio, between, fast, ffmpeg, probe, video_bytes};
+use crate::common::{FRAMES, Run, Studio, between, fast, ffmpeg, probe, video_bytes};
 use serde_json::Value;
 
 /// `retake measure` finds no unit below the floor, and the events agree with each other and with the file.
@@ -74,6 +74,46 @@ fn ffmpeg_agrees_that_every_frame_reaches_the_floor() {
     assert_eq!(scores.len() as u64, FRAMES);
     // FFmpeg writes two decimals
     assert!(scores.iter().all(|&score| score >= 33.995), "{scores:?}");
+}
+
+/// The more effort, the smaller the film, and the more frames are encoded again for it; the floor holds with
+/// each. First takes are the same. Each tells what the others would have come to.
+#[test]
+fn efforts_hold_the_floor_at_other_sizes() {
+    let Some(studio) = Studio::open() else { return };
+    let target = "--metric psnr -q 36";
+    let again = |summary: &Value| -> u64 {
+        summary["passes"].as_array().unwrap()[1..].iter().map(|pass| pass["frames"].as_u64().unwrap()).sum()
+    };
+    let firsts = |run: &Run| -> Vec<Value> {
+        let events = run.events().into_iter();
+        let mut takes: Vec<Value> = events
+            .filter(|event| event["event"] == "take_finished" && event["pass"] == 1)
+            .map(|event| Value::from(vec![event["range"]["start"].clone(), event["bytes"].clone()]))
+            .collect();
+        takes.sort_by_key(|take| take[0].as_u64());
+        takes
+    };
+    let [fast_run, balanced, smallest] = ["fast", "balanced", "smallest"].map(|effort| {
+        let run = studio.encode(&format!("film.mkv -o {effort}.mp4 {} {target} --effort {effort}", fast()));
+        let measured = studio.retake(&format!("measure film.mkv {effort}.mp4 {target} --json"));
+        assert_eq!(measured.code, 0, "{effort}: {measured:?}");
+        let told = run.summary()["efforts"].as_array().unwrap().clone();
+        let others: Vec<&str> = told.iter().map(|other| other["effort"].as_str().unwrap()).collect();
+        assert!(others.len() == 2 && !others.contains(&effort), "{others:?}");
+        run
+    });
+    assert_eq!(firsts(&fast_run), firsts(&smallest));
+    let [a, b, c] = [&fast_run, &balanced, &smallest].map(Run::summary);
+    let size = |summary: &Value| summary["video_bytes"].as_u64().unwrap();
+    assert!(again(&a) <= again(&b) && again(&b) <= again(&c) && again(&a) < again(&c), "{a} {b} {c}");
+    assert!(size(&a) >= size(&b) && size(&b) >= size(&c) && size(&a) > size(&c), "{a} {b} {c}");
+    // What less effort would have come to follows from the takes that there are.
+    let told = c["efforts"][0]["bytes"].as_f64().unwrap() * size(&c) as f64 / size(&a) as f64;
+    between("what fast would have taken", told, 0.9, 1.1);
+    let wrong = studio.retake(&format!("encode film.mkv -o no.mp4 {} {target} --effort sloppy", fast()));
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.err.contains("--effort") && wrong.err.contains("fast, balanced or smallest"), "{wrong:?}");
 }
 
 /// Where the objective cannot be met, the exit code says so, and the film is there.

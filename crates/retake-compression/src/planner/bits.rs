@@ -43,9 +43,6 @@ const TRUST: f64 = 0.5;
 /// 0.1 to 0.5 against half of the way, the mean nothing; all of the way loses in the mean.)
 const TRUST_AFTER_RETAKES: f64 = 0.7;
 
-/// At most this share of the film's frames is encoded again to move bits.
-const SHARE: f64 = 0.75;
-
 /// A unit holds the facts of a planning unit that this objective needs.
 #[derive(Clone)]
 struct Unit {
@@ -271,7 +268,7 @@ fn spread(brief: &Brief, units: &[Unit], aim: f64, again: f64) -> Vec<f64> {
     let mut sum = again * frames;
     for index in order {
         sum += units[index].frames;
-        if sum > SHARE * frames && moved.iter().any(|moved| *moved) {
+        if sum > brief.effort.share() * frames && moved.iter().any(|moved| *moved) {
             break;
         }
         moved[index] = true;
@@ -504,7 +501,7 @@ mod tests {
     use super::*;
     use crate::encoder::QualityScale;
     use crate::planner::curve::Family;
-    use crate::planner::{Objective, Trial};
+    use crate::planner::{Effort, Objective, Trial};
     use crate::take::Score;
     use crate::units::FrameRange;
     use proptest::prelude::*;
@@ -560,7 +557,7 @@ mod tests {
             let scale = QualityScale { min: 1.0, max: 63.0, step: 1.0, usual: 35.0 };
             let family = Family::of("svt-av1", "vmaf", scale);
             let objective = Objective::Bytes { target: 1, at_most: true };
-            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false };
+            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: false, effort: Effort::Balanced };
             let trial = |&(quality, bytes): &(u32, u64)| {
                 Trial { quality: f64::from(quality), bytes: bytes * bytes, score: None }
             };
@@ -596,7 +593,14 @@ mod tests {
         let units = [unit(0, 100_000, 89.0), unit(1, 90_000, 96.0), unit(2, 80_000, 94.0)];
         let moved = |target: u64, by_score: bool| -> Vec<usize> {
             let objective = Objective::Bytes { target, at_most: false };
-            let brief = Brief { objective, scale, family, max_passes: 5, newest_only: true };
+            let brief = Brief {
+                objective,
+                scale,
+                family,
+                max_passes: 5,
+                newest_only: true,
+                effort: Effort::Balanced,
+            };
             let bounds = Bounds { by_score, ..Bounds::default() };
             plan(&brief, (target, false), &units, bounds, 2)
                 .retakes

@@ -10,16 +10,8 @@ use super::{Brief, End, Plan, Reason, Retake, Trial, UnitState, bisect, expected
 /// A sampled score must be above the floor by this many standard errors to count.
 const CERTAINTY: f64 = 1.0;
 
-/// A unit that reaches the floor is left as it is after this many takes, because its curve does not follow
-/// the model.
-const ENOUGH: usize = 3;
-
 /// A retake aims at this share of the tolerance; a first take aims higher because it knows less.
 const RETAKE_AIM: f64 = 0.3;
-
-/// The share of the film's bytes that a retake must be expected to save, per share of the film's frames that
-/// it encodes again.
-const WORTH: f64 = 0.3;
 
 /// Returns the score that the first take of a unit aims at. A `steered` take corrects itself while it runs,
 /// so it may aim lower.
@@ -190,7 +182,7 @@ fn retake(
             reason: Reason::BelowFloor,
         });
     }
-    if score <= floor + tolerance || unit.trials.len() >= ENOUGH {
+    if score <= floor + tolerance * brief.effort.slack() || unit.trials.len() >= brief.effort.enough() {
         return None;
     }
     // the saving that is expected is the largest: further ones are less likely to hold
@@ -205,5 +197,5 @@ fn retake(
     let quality = brief.scale.snap(quality);
     let saved = shipped.bytes as f64 * saved;
     let worth = (saved / film.bytes.max(1.0)) / (unit.range.len() as f64 / film.frames.max(1.0));
-    (worth >= WORTH).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
+    (worth >= brief.effort.worth()).then_some(Retake { unit: index, quality, reason: Reason::AboveTolerance })
 }

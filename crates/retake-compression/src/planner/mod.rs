@@ -9,6 +9,7 @@
 mod bits;
 mod bytes;
 pub mod curve;
+mod effort;
 pub mod film;
 pub mod floor;
 pub mod pace;
@@ -16,8 +17,9 @@ mod predict;
 
 pub use bits::expected;
 pub(crate) use bits::finest_within;
+pub use effort::{Effort, UnknownEffort};
 pub(crate) use floor::{coarsest, even};
-pub use predict::{Interval, Prediction, Windows, predict};
+pub use predict::{Interval, Prediction, Replayed, Windows, predict, replay};
 
 use crate::encoder::QualityScale;
 use crate::take::Score;
@@ -61,6 +63,8 @@ pub struct Brief {
     /// True if only the newest take of a unit can be shipped, because the client of a session has no other.
     /// False where all takes are kept.
     pub newest_only: bool,
+    /// How much may be encoded again for the sake of bytes.
+    pub effort: Effort,
 }
 
 /// A trial holds the facts of a finished take that the planner needs.

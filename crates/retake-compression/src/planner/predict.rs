@@ -223,6 +223,43 @@ struct Outcome {
     scores: Vec<Option<f64>>,
 }
 
+/// What a film would have come to that was planned otherwise from its first takes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Replayed {
+    /// The bytes of the samples.
+    pub bytes: f64,
+    /// The frames that are encoded again in all passes.
+    pub frames: f64,
+}
+
+/// Runs the passes of a brief that begin with the first takes of these units. A take that is asked for and
+/// was made is the one that was made; others are those that the curves of their units expect. So what is
+/// planned alike comes out alike.
+pub fn replay(brief: &Brief, units: &[UnitState]) -> Replayed {
+    let first = |unit: &UnitState| UnitState { trials: unit.trials[..1].to_vec(), ..unit.clone() };
+    let with_takes = |unit: &&UnitState| !unit.trials.is_empty();
+    let all: Vec<&UnitState> = units.iter().filter(with_takes).collect();
+    let models: Vec<Model> = all.iter().map(|unit| Model::of(brief, unit)).collect();
+    let mut states: Vec<UnitState> = all.iter().map(|unit| first(unit)).collect();
+    let (mut frames, mut passes) = (0, 1);
+    loop {
+        let planned = plan(brief, &states, passes);
+        if planned.retakes.is_empty() || passes >= brief.max_passes {
+            let shipped =
+                states.iter().zip(&planned.ship).map(|(unit, &take)| unit.trials[take].bytes as f64);
+            return Replayed { bytes: shipped.sum(), frames: frames as f64 };
+        }
+        for Retake { unit, quality, .. } in planned.retakes {
+            let same = |trial: &&Trial| (trial.quality - quality).abs() < brief.scale.step / 2.0;
+            let made = all[unit].trials.iter().find(same).copied();
+            let take = made.unwrap_or_else(|| models[unit].take(quality, |bytes| bytes, None));
+            frames += states[unit].range.len();
+            states[unit].trials.push(take);
+        }
+        passes += 1;
+    }
+}
+
 impl Outcome {
     fn shipped(&self, units: &[usize]) -> f64 {
         units.iter().map(|&unit| self.sizes[unit]).sum()

@@ -57,6 +57,11 @@ impl History {
         below(floor_of(&self.brief), &self.states, &self.plan)
     }
 
+    /// The bytes of the samples that are shipped.
+    pub(crate) fn video_bytes(&self) -> f64 {
+        shipped(&self.states, &self.plan).map(|(_, trial)| trial.bytes as f64).sum()
+    }
+
     /// What is left of seconds above the highest rate.
     pub(crate) fn above_rate(&self) -> Option<Missed> {
         let (unit, &times) = self.above_rate.iter().max_by(|a, b| a.1.total_cmp(b.1))?;

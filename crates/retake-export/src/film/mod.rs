@@ -1,5 +1,6 @@
 //! The film that was chosen: which takes it consists of, and how it came to them.
 
+pub(crate) mod efforts;
 pub(crate) mod history;
 pub(crate) mod joined;
 pub(crate) mod rate;

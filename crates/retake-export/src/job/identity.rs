@@ -6,6 +6,7 @@ use crate::error::ExportError;
 use crate::objects::object_address;
 use crate::records::Records;
 use crate::stop::StopFlag;
+use retake_compression::planner::Effort;
 use retake_compression::property::PropertyValue;
 use retake_libav::{Burn, FilmInfo, FilmPosition, PictureFilters};
 use retake_media::Time;
@@ -45,6 +46,10 @@ pub struct RequestIdentity {
     pub passes: u32,
     /// The threads of each encoder.
     pub threads: u32,
+    /// How much may be encoded again for the sake of bytes. Left out where it is the usual one, as in texts
+    /// of earlier versions.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub effort: Effort,
     /// Whether a source that cannot be read whole is fine. Left out where it is not, as in texts of earlier
     /// versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -208,6 +213,7 @@ impl RequestIdentity {
             max_bit_rate: request.max_bit_rate,
             passes: request.passes(),
             threads: request.threads(),
+            effort: request.effort,
             accept_damage: request.accept_damage,
             range: request
                 .range
@@ -236,6 +242,10 @@ impl RequestIdentity {
             again: request.again.as_deref().map(Records::identity),
         }
     }
+}
+
+fn is_usual(effort: &Effort) -> bool {
+    *effort == Effort::default()
 }
 
 /// Returns rules in the words of their flags.

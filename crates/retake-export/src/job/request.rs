@@ -11,6 +11,7 @@ use crate::sound::request::AudioRequest;
 use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
+use retake_compression::planner::Effort;
 use retake_compression::property::{PropertyKey, PropertyValue};
 use retake_libav::{FilmRange, PictureFilters};
 use retake_quality::{MetricKind, Pooling};
@@ -18,9 +19,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
-
-/// Passes that an export may make where several are allowed and nobody says how many.
-pub(crate) const USUAL_PASSES: u32 = 5;
 
 /// What is wanted of a film. Made by constructors that check their numbers, so that a target that exists can
 /// be asked for.
@@ -189,6 +187,8 @@ pub(crate) struct Request {
     pub multi_pass: bool,
     /// Passes allowed then, the first one counted.
     pub passes: Option<u32>,
+    /// How much is encoded again for the sake of bytes.
+    pub effort: Effort,
     /// Takes at once; as many as cores and memory allow if `None`.
     pub jobs: Option<u32>,
     /// Whether there may be more than one at once, whatever `jobs` says.
@@ -251,6 +251,7 @@ impl Request {
             max_bit_rate: None,
             multi_pass: false,
             passes: None,
+            effort: Effort::default(),
             jobs: None,
             parallel: true,
             threads: None,
@@ -304,7 +305,7 @@ impl Request {
 
     /// Passes allowed, the first one counted.
     pub(crate) fn passes(&self) -> u32 {
-        if self.multi_pass { self.passes.unwrap_or(USUAL_PASSES).max(1) } else { 1 }
+        if self.multi_pass { self.passes.unwrap_or(self.effort.passes()).max(1) } else { 1 }
     }
 
     pub(crate) fn threads(&self) -> u32 {

@@ -6,7 +6,7 @@ use super::units::Unit;
 use crate::encoder::{EncoderInfo, RateControl};
 use crate::planner::curve::Family;
 use crate::planner::pace::Expected;
-use crate::planner::{self, Bounds, Brief, Objective, Reason, Retake, Trial, UnitState, bounded};
+use crate::planner::{self, Bounds, Brief, Effort, Objective, Reason, Retake, Trial, UnitState, bounded};
 use crate::property::{PropertyKey, USUAL_PASSES, Values, set_value};
 use crate::rate_limit::{finest_within_limits, keep_limits};
 use crate::session::derive;
@@ -146,7 +146,14 @@ impl PassGoal {
         let last = progress.passes + 1 == self.most;
         let (family, scale) = (self.family(), self.info.quality);
         let states = self.states(units);
-        let plain = Brief { objective: Objective::Plain, scale, family, max_passes: MANY, newest_only: true };
+        let plain = Brief {
+            objective: Objective::Plain,
+            scale,
+            family,
+            max_passes: MANY,
+            newest_only: true,
+            effort: Effort::Balanced,
+        };
         let even = if self.even { self.even_floor(&plain, &states) } else { None };
         let objective = match (self.rate, self.floor) {
             (Some(rate), _) if seconds > 0.0 => {
