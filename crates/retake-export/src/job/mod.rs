@@ -35,11 +35,11 @@ use folder::{Earlier, JobDescription, JobFolder, SourceFacts};
 use identity::{RequestIdentity, source_identity};
 use objects::JobObjects;
 use plan::{budget, cores, first_pass, objective, streams, unit_rule};
-use request::Request;
+use request::{Goal, Request};
 use retake_compression::parallel::half_of_memory;
 use retake_compression::planner::curve::Family;
 use retake_libav::{FilmInfo, ReaderOptions, TrackKind, TrackMark, is_pipe};
-use retake_quality::Pooling;
+use retake_quality::{MetricKind, Pooling};
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
 use std::path::PathBuf;
@@ -106,6 +106,21 @@ impl Began {
     }
 }
 
+/// What has to be known of a floor whose metric nobody chose, where it is not the one that most builds have.
+fn usual_metric(request: &Request) -> Option<String> {
+    let metric = request.metric;
+    let usual = !request.asks_metric && metric != MetricKind::Vmaf;
+    let Goal::Floor { floor, .. } = request.target().goal() else { return None };
+    usual.then(|| {
+        let alike = if floor == metric.default_floor() {
+            format!(", which takes about as many bits as VMAF {}", MetricKind::Vmaf.default_floor())
+        } else {
+            String::new()
+        };
+        format!("VMAF is not in this build: every unit is held to {} {floor}{alike}", metric.name())
+    })
+}
+
 impl Job {
     /// Decides all that can be decided, and takes the job folder. A request that is refused leaves nothing
     /// behind.
@@ -143,6 +158,7 @@ impl Job {
         let mut notes: Vec<String> = lost.map(ToString::to_string).collect();
         notes.append(&mut reduced);
         notes.append(&mut added);
+        notes.extend(usual_metric(request));
         let format = settings.format;
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);
@@ -336,4 +352,36 @@ fn prepare_objects(
     }
     let brought = if request.restart { objects.remove_all() } else { objects.fetch_job(folder) };
     brought.map_err(|error| objects.refused(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::request::Target;
+    use crate::testing::factory;
+
+    /// A floor that stands for VMAF where there is none is told, in one line, and one that was chosen is not.
+    #[test]
+    fn a_usual_metric_that_is_not_vmaf_is_told() {
+        let mut request = Request::new("in.mkv".into(), "out.mkv".into(), factory());
+        let told = |request: &Request| usual_metric(request);
+        for metric in [MetricKind::Vmaf, MetricKind::Xpsnr] {
+            request.metric = metric;
+            let floor = Target::floor(metric.default_floor()).unwrap();
+            request.target = Some(floor);
+            let note = told(&request);
+            assert_eq!(note.is_some(), metric == MetricKind::Xpsnr, "{note:?}");
+            if let Some(note) = note {
+                let held = format!("xpsnr {}", metric.default_floor());
+                assert!(note.contains(&held) && note.contains("VMAF 93") && !note.contains('\n'), "{note}");
+            }
+            request.target = Some(Target::floor(35.0).unwrap());
+            assert!(told(&request).is_none_or(|note| note.contains("35") && !note.contains("93")));
+            request.target = Some(Target::bit_rate(300_000).unwrap());
+            assert_eq!(told(&request), None);
+        }
+        request.target = Some(Target::floor(MetricKind::Xpsnr.default_floor()).unwrap());
+        request.asks_metric = true;
+        assert_eq!(told(&request), None);
+    }
 }
