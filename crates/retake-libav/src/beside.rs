@@ -224,6 +224,12 @@ impl FilmInfo {
         })
     }
 
+    /// Returns the file of subtitles that is the track with this number, as a film on the clock of this one.
+    pub(crate) fn subtitles_beside_as(&self, track: u32) -> Option<FilmInfo> {
+        let file = self.beside.subtitles.iter().find(|file| file.track.index == track)?;
+        Some(file.on_clock_of(self, file.track.marks))
+    }
+
     /// Returns the cover of another file, if its track is still among those of the film.
     pub(crate) fn cover_beside(&self) -> Option<&CoverFile> {
         let cover = self.beside.cover.as_ref()?;

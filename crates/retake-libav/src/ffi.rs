@@ -345,6 +345,7 @@ unsafe extern "C" {
     pub(crate) fn rt_packet_undecode(packet: *mut RawPacket);
     pub(crate) fn rt_packet_unlast(packet: *mut RawPacket);
     pub(crate) fn rt_complaints(input: *mut RtInput) -> i64;
+    pub(crate) fn rt_packet_cue_settings(packet: *const AVPacket, size: *mut usize) -> *const u8;
     pub(crate) fn rt_packet_free(packet: *mut AVPacket);
     pub(crate) fn rt_cover(
         input: *mut RtInput,

@@ -462,6 +462,16 @@ impl Packet {
         u64::try_from(self.0.position).ok()
     }
 
+    /// Returns where a text of WebVTT is placed, in words of that form; empty where nothing is said.
+    pub(crate) fn cue_settings(&self) -> &[u8] {
+        let mut size = 0;
+        // SAFETY: the packet is alive as long as the answer, and so are as many bytes as the shim states.
+        unsafe {
+            let settings = ffi::rt_packet_cue_settings(self.0.packet, &mut size);
+            if settings.is_null() { &[] } else { std::slice::from_raw_parts(settings, size) }
+        }
+    }
+
     pub(crate) fn is_key(&self) -> bool {
         self.0.key != 0
     }

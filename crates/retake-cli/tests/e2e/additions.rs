@@ -67,10 +67,6 @@ fn added_subtitles_are_shown_at_their_times() {
             assert_eq!(times(&studio, output, number), [(0, 520), (620, 1040)], "{what}: {number}");
         }
     }
-    // a stream cannot have them, and says so
-    let run = studio.encode(&format!("film.mkv -o out.m3u8 {} --crf 40 --add-subtitles a.srt", fast()));
-    let told = |note: &String| note.contains("subtitle file a.srt cannot go into a stream");
-    assert!(run.notes().iter().any(told), "{:?}", run.notes());
 }
 
 /// Whatever is in a file is part of what was asked for: with other content the same words are another film.

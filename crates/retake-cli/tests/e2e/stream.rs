@@ -69,10 +69,10 @@ fn a_stream_is_the_film() {
     };
     assert!((distance(&stream) - distance(&film)).abs() < 0.0005, "sound and pictures are as far apart");
     let notes = run.notes();
-    for what in ["chapters", "subtitle", "tags (title"] {
+    for what in ["chapters", "tags (title"] {
         assert!(notes.iter().any(|note| note.contains(what) && note.contains("stream")), "{notes:?}");
     }
-    let bytes: u64 = ["out.media/video", "out.media/sound-1"]
+    let bytes: u64 = ["out.media/video", "out.media/sound-1", "out.media/subtitles-1"]
         .iter()
         .flat_map(|folder| fs::read_dir(studio.path(folder)).unwrap())
         .map(|entry| entry.unwrap().metadata().unwrap().len())
@@ -108,8 +108,10 @@ fn playlists_say_what_is_there() {
             let level: u32 = probe(&film, "-show_entries stream=level")[0].parse().unwrap();
             assert!(codecs.contains(&format!("{level:02X},")), "{codecs}: level {level}");
         }
-        let [sound] = &master.alternatives[..] else { panic!("{master:?}") };
+        let [sound, texts] = &master.alternatives[..] else { panic!("{master:?}") };
+        assert_eq!(texts.group_id, "subtitles");
         assert_eq!((sound.language.as_deref(), sound.default), (Some("fr"), true));
+        assert_eq!(texts.default, false);
 
         let mut rate = 0.0;
         for uri in [&variant.uri, sound.uri.as_ref().unwrap()] {
@@ -147,26 +149,135 @@ fn playlists_say_what_is_there() {
     }
 }
 
+/// Each piece of the list of sync frames is one picture to a program that has no more than it: the picture
+/// that is shown when the piece begins.
 fn first_frames(studio: &Studio, uri: &str, pictures: &str) {
     let all = picture_hashes(&studio.path(pictures));
+    let (times, (num, den)) = frame_times(&studio.path(pictures));
     let (path, list) = (studio.path(uri), media(&studio.path(uri)));
     assert!(list.i_frames_only);
+    let mut begins = 0.0;
     for segment in &list.segments {
         let range = segment.byte_range.as_ref().unwrap();
+        assert_eq!(range.offset, Some(0));
         let folder = path.parent().unwrap();
         let film = alone(studio, folder, &segment.uri, Some(range.length));
-        let one = Command::new("ffmpeg")
+        let decoded = Command::new("ffmpeg")
             .args(["-nostdin", "-v", "quiet", "-i"])
             .arg(&film)
-            .args(["-frames:v", "1", "-f", "framemd5", "-"])
+            .args(["-fps_mode", "passthrough", "-f", "framemd5", "-"])
             .output()
             .unwrap();
-        let text = String::from_utf8(one.stdout).unwrap();
-        let frame = text.lines().find(|line| !line.starts_with('#'));
-        let hash =
-            frame.unwrap_or_else(|| panic!("{}: no frame", segment.uri)).rsplit(',').next().unwrap().trim();
-        let place = all.iter().position(|other| other == hash);
-        assert!(place.is_some(), "{}: another picture", segment.uri);
+        let text = String::from_utf8(decoded.stdout).unwrap();
+        let frames: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let [frame] = frames[..] else { panic!("{}: not one frame: {text}", segment.uri) };
+        let hash = frame.rsplit(',').next().unwrap().trim();
+        let shown = |ticks: &i64| (ticks - times[0]) as f64 * num as f64 / den as f64;
+        let place = times.iter().position(|ticks| (shown(ticks) - begins).abs() < 0.002);
+        let place = place.unwrap_or_else(|| panic!("{}: no picture is shown at {begins}", segment.uri));
+        assert_eq!(hash, all[place], "{}: another picture than that at {begins}", segment.uri);
+        begins += f64::from(segment.duration);
+    }
+}
+
+/// The cues of a file of subtitles as `ffprobe` reads them: milliseconds of the appearance and of the end,
+/// less those at which the clock begins; in the order of the file.
+fn cues(file: &Path, zero: f64) -> Vec<(i64, i64)> {
+    let packets = probe(file, "-show_entries packet=pts_time,duration_time");
+    let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
+    let read = |packet: &String| {
+        let fields: Vec<f64> = packet.split(',').map(|field| field.parse().unwrap()).collect();
+        (ms(fields[0] - zero), ms(fields[0] + fields[1] - zero))
+    };
+    packets.iter().map(read).collect()
+}
+
+/// Subtitles of the source and of files beside it are renditions of WebVTT: all cues, at the same distance
+/// from the pictures as in the source, each in every segment that it touches, and with what the master
+/// playlist says of them.
+#[test]
+fn subtitles_are_renditions() {
+    let Some(studio) = Studio::open() else { return };
+    let long = "WEBVTT\n\n00:00:00.200 --> 00:00:08.800 line:0 align:start\n<b>Über</b> <v Ada>alles</v>\n\n\
+                00:00:03.000 --> 00:00:03.500\nzwei\nZeilen\n\n00:00:14.000 --> 00:00:15.000\nspät\n";
+    fs::write(studio.path("long.vtt"), long).unwrap();
+    let marks = "--forced 3 --default 3 --default subtitles+de";
+    let added = format!("--add-subtitles long.vtt:en-GB:Signs --add-subtitles long.vtt:de {marks}");
+    for (source, flags) in [("film.mkv", ""), ("film.mkv", " --from 24f --to 120f")] {
+        let run = studio.encode(&format!("{source} -o out.m3u8 {} -y --crf 40 {added}{flags}", fast()));
+        assert!(!run.notes().iter().any(|note| note.contains("subtitle")), "{:?}", run.notes());
+        let master = master(&studio, "out.m3u8");
+        let texts: Vec<_> = master
+            .alternatives
+            .iter()
+            .filter(|media| media.media_type == m3u8_rs::AlternativeMediaType::Subtitles)
+            .collect();
+        let said: Vec<_> = texts
+            .iter()
+            .map(|text| (text.name.as_str(), text.language.as_deref(), text.default, text.forced))
+            .collect();
+        let expected = [
+            ("Subtitles", None, false, false),
+            ("Signs", Some("en-GB"), false, true),
+            ("de", Some("de"), true, false),
+        ];
+        assert_eq!(said, expected);
+        assert!(texts.iter().all(|text| text.autoselect));
+        assert_eq!(master.variants[0].subtitles.as_deref(), Some("subtitles"));
+
+        let (stream, pictures) = (studio.path("out.m3u8"), studio.path("out.media/video/index.m3u8"));
+        let first = shown(&pictures)[0];
+        studio.render("-i film.mkv -map 0:s -c copy", "own.srt");
+        // the pictures of the source begin at 21 ms, and its 25th is shown a second later
+        let cut = if flags.is_empty() { (0, i64::MAX) } else { (1000 + 21, 5000 + 21) };
+        let zero = if flags.is_empty() { first - 0.021 } else { first };
+        for (number, source) in ["own.srt", "long.vtt", "long.vtt"].iter().enumerate() {
+            let all: Vec<(i64, i64)> = cues(&studio.path(source), 0.0)
+                .iter()
+                .filter(|cue| cue.0 < cut.1 && cue.1 > cut.0)
+                .map(|cue| (cue.0.max(cut.0) - cut.0, cue.1.min(cut.1) - cut.0))
+                .collect();
+            assert!(!all.is_empty());
+            let uri = texts[number].uri.as_ref().unwrap();
+            let (list, folder) = (media(&studio.path(uri)), studio.path(uri).parent().unwrap().to_owned());
+            let of_pictures = media(&pictures);
+            let aligned = list.segments.iter().zip(&of_pictures.segments);
+            assert!(
+                list.segments.len() >= of_pictures.segments.len()
+                    && of_pictures.segments.len() > 1 - usize::from(!flags.is_empty())
+            );
+            // the end of the last frame is that of a container that counts milliseconds
+            let near = |one: f32, other: f32| (one - other).abs() < 0.002;
+            assert!(list.end_list && aligned.clone().all(|(one, other)| near(one.duration, other.duration)));
+            let mut begins = first;
+            for (index, segment) in list.segments.iter().enumerate() {
+                let ends = begins + f64::from(segment.duration);
+                let (from, to) =
+                    (((begins - zero) * 1000.0).round() as i64, ((ends - zero) * 1000.0).round() as i64);
+                let (is_first, is_last) = (index == 0, index + 1 == list.segments.len());
+                let touched = |cue: &&(i64, i64)| (is_last || cue.0 < to) && (is_first || cue.1 > from);
+                let expected: Vec<(i64, i64)> = all.iter().filter(touched).copied().collect();
+                let file = folder.join(&segment.uri);
+                let found = if expected.is_empty() { Vec::new() } else { cues(&file, zero) };
+                assert_eq!(found, expected, "{source}, segment {index}: {from} to {to}");
+                let text = fs::read_to_string(&file).unwrap();
+                assert!(text.starts_with("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"));
+                assert_eq!(text.matches(" --> ").count(), expected.len(), "{text}");
+                if *source == "long.vtt" && expected.first().is_some_and(|cue| cue.1 - cue.0 > 3500) {
+                    let whole = "line:0 align:start\n<b>Über</b> <v Ada>alles</v>\n";
+                    assert!(text.contains(whole), "{text}");
+                }
+                begins = ends;
+            }
+            // the program puts the segments together by the master playlist itself
+            let joined = format!("-strict experimental -i out.m3u8 -map 0:s:{number} -c copy -copyts");
+            studio.render(&joined, "joined.vtt");
+            // to it a cue that is in two segments is two
+            let mut joined = cues(&studio.path("joined.vtt"), zero);
+            joined.sort_unstable();
+            joined.dedup();
+            assert_eq!(joined, all, "{source} in {}", stream.display());
+        }
     }
 }
 
@@ -249,7 +360,7 @@ fn killed_and_carried_on() {
     let files = |name: &str| {
         let mut all =
             vec![String::from_utf8(studio.read(&format!("{name}.m3u8"))).unwrap().replace(name, "")];
-        for folder in ["video", "sound-1"] {
+        for folder in ["video", "sound-1", "subtitles-1"] {
             let folder = studio.path(&format!("{name}.media/{folder}"));
             let mut names: Vec<_> =
                 fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

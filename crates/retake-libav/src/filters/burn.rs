@@ -8,23 +8,17 @@
 use super::FilterError;
 use crate::access::Access;
 use crate::beside::SubtitleFile;
+use crate::cues::{Shown, Texts, read_texts};
 use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
 use crate::input::Input;
 use crate::marks::TrackMarks;
-use crate::output::{Output, Stamps, Subtitles, Text};
-use crate::source::{Lead, Source};
+use crate::output::{Output, Stamps, Subtitles};
 use retake_media::Time;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// So much text is no subtitles, in bytes.
-const MOST: usize = 64 << 20;
-
-/// A text without an end, and with none behind it, is shown so long, in seconds.
-const LAST: i64 = 5;
 
 /// Which subtitles are drawn into the pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +28,6 @@ pub enum Burn {
     Track(u32),
     /// A file: SubRip, ASS or WebVTT. Its times count from the start of the film.
     File(PathBuf),
-}
-
-/// A text and when it is shown, in ticks of its track on the clock of the film.
-struct Shown {
-    from: i64,
-    duration: i64,
-    text: Vec<u8>,
 }
 
 /// Reads the texts as a file of ASS, whose times count from `origin` on the clock of the film.
@@ -63,27 +50,13 @@ pub(super) fn read(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<String,
     let mut output = Output::in_memory("ass").map_err(internal)?;
     let mut subtitles = Subtitles::open(&input, track.index, "ass", &mut output).map_err(internal)?;
     output.header().map_err(internal)?;
+    let texts = read_texts(&from, &track, input, Some(&mut subtitles))?;
+    let many = || FilterError::Texts { detail: "there are more than 64 MiB of text".into() };
+    let Texts { shown, .. } = texts.ok_or_else(many).map_err(refuse)?;
     let base = track.time_base;
-    let ticks = |time: Time| time_to_ticks(time, base).unwrap_or(0);
-    let mut source = Source::new(&from, input, vec![track.clone()], Lead::Nothing);
-    source.move_by(|track| if track.is_beside() { ticks(from.whole_start()) } else { 0 });
-    let (mut shown, mut bytes) = (Vec::new(), 0);
-    while let Some(taken) = source.next(Time::POSITIVE_INFINITY)? {
-        // What is damaged is left out of a copy, too, and the rest of the film is worth more.
-        let Ok(Some(Text { pts, duration, text })) = subtitles.convert(&taken.packet) else { continue };
-        bytes += text.len();
-        if bytes > MOST {
-            return Err(refuse(FilterError::Texts { detail: "there are more than 64 MiB of text".into() }));
-        }
-        let from = pts.saturating_add(taken.stamps.pts - taken.packet.pts().unwrap_or(taken.stamps.pts));
-        let duration = if taken.cut > 0 { duration.min(taken.stamps.duration) } else { duration };
-        shown.push(Shown { from, duration, text: text.to_vec() });
-    }
-    let nexts: Vec<Option<i64>> = shown.iter().skip(1).map(|next| Some(next.from)).chain([None]).collect();
-    for (Shown { from, duration, text }, next) in shown.into_iter().zip(nexts) {
-        let last = || from.saturating_add(ticks(Time::new(LAST, 1)));
-        let until = if duration > 0 { from.saturating_add(duration) } else { next.unwrap_or_else(last) };
-        let (from, until) = (from - ticks(origin), until - ticks(origin));
+    let origin = time_to_ticks(origin, base).unwrap_or(0);
+    for Shown { from, until, text, .. } in shown {
+        let (from, until) = (from - origin, until - origin);
         if until <= 0 {
             continue;
         }

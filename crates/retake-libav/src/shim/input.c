@@ -477,6 +477,10 @@ void rt_packet_unlast(rt_packet *packet) { packet->duration = packet->packet->du
 
 int64_t rt_complaints(rt_input *input) { return atomic_load(&input->complaints); }
 
+const uint8_t *rt_packet_cue_settings(const AVPacket *packet, size_t *size) {
+    return av_packet_get_side_data(packet, AV_PKT_DATA_WEBVTT_SETTINGS, size);
+}
+
 void rt_packet_free(AVPacket *packet) { av_packet_free(&packet); }
 
 int rt_cover(rt_input *input, int index, const uint8_t **data, size_t *size) {

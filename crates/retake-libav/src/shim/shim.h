@@ -216,6 +216,8 @@ void rt_packet_undecode(rt_packet *packet); /* Forgets when it is decoded. */
 void rt_packet_unlast(rt_packet *packet); /* Forgets how long it is shown. */
 /* Returns the errors in the container that reading met so far. */
 int64_t rt_complaints(rt_input *input);
+/* Gives where a text of WebVTT is placed; NULL for nowhere. */
+const uint8_t *rt_packet_cue_settings(const AVPacket *packet, size_t *size);
 void rt_packet_free(AVPacket *packet);
 /* Gives the picture of a cover track. */
 int rt_cover(rt_input *input, int stream, const uint8_t **data, size_t *size);

@@ -26,6 +26,14 @@ pub(super) fn cuts(units: &[FrameRange], index: &FrameIndex) -> Vec<Time> {
     cuts
 }
 
+/// Returns the times at which segments begin, and the end of the last one.
+pub(super) fn bounds(cuts: &[Time], index: &FrameIndex) -> Vec<Time> {
+    let time = |ticks: i64| ticks_to_time(ticks, index.time_base);
+    let first = index.frames.first().map(|first| time(first.pts));
+    let end = index.frames.last().map(|last| time(last.pts.saturating_add(last.duration)));
+    first.into_iter().chain(cuts.iter().copied()).chain(end).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,7 +26,7 @@ pub fn master(sounds: &[(String, Option<String>)]) -> String {
         default: number == 0,
         describes_video: false,
     };
-    playlist::master(&video, &sounds.iter().enumerate().map(sound).collect::<Vec<_>>())
+    playlist::master(&[video], &sounds.iter().enumerate().map(sound).collect::<Vec<_>>(), &[])
 }
 
 /// Reads a file of chapters: the nanosecond and the name of each, or the line that is none.

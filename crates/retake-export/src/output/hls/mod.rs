@@ -6,6 +6,7 @@
 //! stream.media/video/index.m3u8   the segments of the pictures: init.mp4, 00001.m4s, …
 //! stream.media/video/sync.m3u8    their first frames alone
 //! stream.media/sound-1/index.m3u8 the segments of a track of sound
+//! stream.media/subtitles-1/index.m3u8 the segments of a track of subtitles, as WebVTT
 //! ```
 //!
 //! Sound is a rendition of its own. So each stream has one track, as CMAF wants it, a film may have sound in
@@ -23,22 +24,25 @@ pub(crate) mod names;
 mod playlist;
 mod rendition;
 mod sound;
+mod subtitles;
 
 use super::{Output, Written, size};
 use crate::error::ExportError;
 use crate::film::Film;
+use crate::job::Job;
 use crate::stop::StopFlag;
 use names::{INDEX, SYNC_FRAMES, VIDEO, media_of};
-use playlist::{BitRate, Sound, Variant};
+use playlist::{BitRate, Sound, Texts, Variant};
 use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
 use retake_compression::durable::sync_folder;
 use retake_compression::durable::{self, uninterrupted};
-use retake_libav::{TrackInfo, TrackMark, language_tag};
+use retake_libav::{TrackInfo, TrackKind, TrackMark, language_tag};
 use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
 use std::path::{Path, PathBuf};
+use subtitles::WrittenTexts;
 
 /// Whether a stream holds sound of this coding format, by FFmpeg's name.
 pub(super) fn holds_sound(codec: &str) -> bool {
@@ -101,36 +105,22 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     };
 
     let mut notes = Vec::new();
-    let written = match Sounds::find(film.job, &mut notes)? {
+    let tracks = Tracks::of(film.job, &mut notes);
+    let sounds = match Sounds::find(film.job, tracks.sound, &mut notes)? {
         Some(sounds) => sounds.write(film.job, start, &media, &cuts, &mut notes, stop)?,
         None => Vec::new(),
     };
-    let (mut sounds, mut defaults): (Vec<Sound>, Vec<bool>) = Default::default();
-    for WrittenSound { folder, track, channels, codec, segments } in written {
-        file(&folder, INDEX, &playlist::media(&segments))?;
-        let language = track.language.as_deref().and_then(language_tag);
-        let name = sound_name(track.title.as_deref(), language.as_deref(), &sounds);
-        sounds.push(Sound {
-            uri: uri(&folder, INDEX),
-            rate: BitRate::of_segments(&segments),
-            codec,
-            name,
-            language,
-            channels,
-            default: false,
-            describes_video: track.marks.has(TrackMark::VisualImpaired),
-        });
-        defaults.push(track.marks.has(TrackMark::Default));
-        if let Some(note) = lost_marks(track) {
-            notes.push(note);
-        }
+    for sound in &sounds {
+        file(&sound.folder, INDEX, &playlist::media(&sound.segments))?;
     }
-    // One of them has to be it, because players that know no other choice play none else.
-    let default = defaults.iter().position(|marked| *marked).unwrap_or(0);
-    if let Some(sound) = sounds.get_mut(default) {
-        sound.default = true;
+    let sounds = described_sounds(sounds, &uri, &mut notes);
+    let bounds = cuts::bounds(&cuts, &film.map.index);
+    let texts = subtitles::write(film.job, &tracks.texts, start, &media, &bounds, &mut notes, stop)?;
+    for texts in &texts {
+        file(&texts.folder, INDEX, &playlist::texts(&texts.segments))?;
     }
-    write_file(&playlist, playlist::master(&video, &sounds).as_bytes())?;
+    let texts = described_texts(texts, &uri, &mut notes);
+    write_file(&playlist, playlist::master(&[video], &sounds, &texts).as_bytes())?;
     for folder in entries(&media)?.iter().chain([&media, &folder.to_owned()]) {
         sync_folder(folder).map_err(ExportError::file(folder, "writing"))?;
     }
@@ -138,9 +128,109 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     Ok(Written { bytes: bytes(&playlist, &media)?, film: playlist, media: Some(media), pictures, notes })
 }
 
-/// Returns what is told of a track of sound with marks that playlists have no word for.
-fn lost_marks(track: &TrackInfo) -> Option<String> {
-    let held = [TrackMark::Default, TrackMark::VisualImpaired];
+/// The tracks beside the pictures that a stream can hold, in the order of the source.
+struct Tracks<'a> {
+    sound: Vec<&'a TrackInfo>,
+    texts: Vec<&'a TrackInfo>,
+}
+
+impl<'a> Tracks<'a> {
+    /// Finds them, and adds notes about all that a stream cannot hold.
+    fn of(job: &'a Job, notes: &mut Vec<String>) -> Self {
+        let film = &job.others;
+        if film.chapters > 0 {
+            notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
+        }
+        if !film.tags.is_empty() {
+            let names: Vec<&str> = film.tags.iter().map(|(name, _)| name.as_str()).collect();
+            let names = names.join(", ");
+            notes
+                .push(format!("tags ({names}) cannot go into a stream: left out; MP4 and MKV can hold them"));
+        }
+        let mut tracks = Self { sound: Vec::new(), texts: Vec::new() };
+        for track in &film.tracks {
+            match track.kind {
+                TrackKind::Audio => tracks.sound.push(track),
+                TrackKind::Subtitle if track.text => tracks.texts.push(track),
+                // data tracks get no note, because no container takes them
+                TrackKind::Data => {}
+                _ => notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it")),
+            }
+        }
+        if !film.seekable {
+            let all = tracks.sound.iter().chain(&tracks.texts).count();
+            tracks.sound.clear();
+            tracks.texts.retain(|track| track.is_beside());
+            if tracks.texts.len() < all {
+                notes.push(
+                    "only the video is written: the source is a pipe, which cannot be read a second time"
+                        .into(),
+                );
+            }
+        }
+        tracks
+    }
+}
+
+/// Returns what playlists say of tracks of sound.
+fn described_sounds(
+    written: Vec<WrittenSound<'_>>,
+    uri: &dyn Fn(&str, &str) -> String,
+    notes: &mut Vec<String>,
+) -> Vec<Sound> {
+    let (mut sounds, mut names): (Vec<Sound>, Vec<String>) = Default::default();
+    // One of them has to be it, because players that know no other choice play none else.
+    let default = written.iter().position(|sound| sound.track.marks.has(TrackMark::Default)).unwrap_or(0);
+    for (number, WrittenSound { folder, track, channels, codec, segments }) in written.into_iter().enumerate()
+    {
+        let language = track.language.as_deref().and_then(language_tag);
+        let name = track_name(track.title.as_deref(), language.as_deref(), "Sound", &names);
+        names.push(name.clone());
+        sounds.push(Sound {
+            uri: uri(&folder, INDEX),
+            rate: BitRate::of_segments(&segments),
+            codec,
+            name,
+            language,
+            channels,
+            default: number == default,
+            describes_video: track.marks.has(TrackMark::VisualImpaired),
+        });
+        notes.extend(lost_marks(track, &[TrackMark::Default, TrackMark::VisualImpaired]));
+    }
+    sounds
+}
+
+/// Returns what playlists say of tracks of subtitles.
+fn described_texts(
+    written: Vec<WrittenTexts<'_>>,
+    uri: &dyn Fn(&str, &str) -> String,
+    notes: &mut Vec<String>,
+) -> Vec<Texts> {
+    let (mut all, mut names): (Vec<Texts>, Vec<String>) = Default::default();
+    // More than one of a group must not be it (RFC 8216, 4.3.4.1.1).
+    let default = written.iter().position(|texts| texts.track.marks.has(TrackMark::Default));
+    for (number, WrittenTexts { folder, track, segments }) in written.into_iter().enumerate() {
+        let language = track.language.as_deref().and_then(language_tag);
+        let name = track_name(track.title.as_deref(), language.as_deref(), "Subtitles", &names);
+        names.push(name.clone());
+        all.push(Texts {
+            uri: uri(&folder, INDEX),
+            rate: BitRate::of_segments(&segments),
+            name,
+            language,
+            default: default == Some(number),
+            forced: track.marks.has(TrackMark::Forced),
+            describes_sound: track.marks.has(TrackMark::HearingImpaired),
+        });
+        let held = [TrackMark::Default, TrackMark::Forced, TrackMark::HearingImpaired];
+        notes.extend(lost_marks(track, &held));
+    }
+    all
+}
+
+/// Returns what is told of a track with marks that playlists have no word for.
+fn lost_marks(track: &TrackInfo, held: &[TrackMark]) -> Option<String> {
     let lost = TrackMark::ALL.into_iter().filter(|mark| track.marks.has(*mark) && !held.contains(mark));
     let lost: Vec<&str> = lost.map(TrackMark::name).collect();
     (!lost.is_empty()).then(|| format!("{track}: its mark as {} cannot go into a stream", lost.join(", ")))
@@ -206,13 +296,17 @@ fn shown_size(format: &FormatDescription, rotation: i32) -> (u32, u32) {
     if rotation % 180 == 90 { (size.1, size.0) } else { size }
 }
 
-/// Returns the name of the next track of sound: its title, or its language where the title shows nothing.
-/// Names of one group must differ, and players list them, so that none may be empty (RFC 8216, 4.3.4.1).
-fn sound_name(title: Option<&str>, language: Option<&str>, before: &[Sound]) -> String {
+/// Returns the name of the next track of a group: its title, or its language where the title shows nothing,
+/// or else its kind. Names of one group must differ, and players list them, so that none may be empty
+/// (RFC 8216, 4.3.4.1).
+fn track_name(title: Option<&str>, language: Option<&str>, kind: &str, before: &[String]) -> String {
     let shown = |name: &&str| !playlist::quoted(name).trim().is_empty();
-    let name = title.filter(shown).or(language.filter(shown)).unwrap_or("Sound");
-    let taken = before.iter().any(|sound| sound.name == name);
-    if taken { format!("{name} ({})", before.len() + 1) } else { name.to_owned() }
+    let name = title.filter(shown).or(language.filter(shown)).unwrap_or(kind);
+    if before.iter().any(|other| other == name) {
+        format!("{name} ({})", before.len() + 1)
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Escapes a name as part of a URI: characters with a meaning there are written as numbers (RFC 3986).
@@ -234,7 +328,7 @@ mod tests {
 
     #[test]
     fn tracks_of_sound_have_names_that_are_seen_and_differ() {
-        let mut sounds: Vec<Sound> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         for (title, language, expected) in [
             (Some("Director"), Some("en"), "Director"),
             (Some(""), Some("fr"), "fr"),
@@ -242,20 +336,9 @@ mod tests {
             (None, Some(""), "Sound (4)"),
             (None, Some("fr"), "fr (5)"),
         ] {
-            let name = sound_name(title, language, &sounds);
+            let name = track_name(title, language, "Sound", &names);
             assert_eq!(name, expected, "{title:?} {language:?}");
-            let (uri, codec, rate) = (String::new(), String::new(), BitRate::default());
-            let (default, describes_video) = (false, false);
-            sounds.push(Sound {
-                uri,
-                rate,
-                codec,
-                name,
-                language: None,
-                channels: 2,
-                default,
-                describes_video,
-            });
+            names.push(name);
         }
     }
 

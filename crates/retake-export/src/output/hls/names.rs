@@ -13,6 +13,12 @@ pub(super) const INIT: &str = "init.mp4";
 /// The folder of a track of sound begins with this; its number follows.
 pub(super) const SOUND: &str = "sound-";
 
+/// The folder of a track of subtitles begins with this; its number follows.
+pub(super) const SUBTITLES: &str = "subtitles-";
+/// The ends of the names of segments.
+pub(super) const SEGMENT: &str = ".m4s";
+pub(super) const TEXTS: &str = ".vtt";
+
 /// Returns the folder of media that belongs to a playlist.
 pub(crate) fn media_of(playlist: &Path) -> PathBuf {
     playlist.with_extension("media")
@@ -31,7 +37,8 @@ pub(crate) fn is_media(folder: &Path) -> bool {
     let file = |name: &str| {
         [INIT, INDEX, SYNC_FRAMES].contains(&name)
             || name
-                .strip_suffix(".m4s")
+                .strip_suffix(SEGMENT)
+                .or_else(|| name.strip_suffix(TEXTS))
                 .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let files = |folder: &Path| {
@@ -39,7 +46,8 @@ pub(crate) fn is_media(folder: &Path) -> bool {
     };
     names(folder).is_some_and(|all| {
         all.iter().all(|(name, is_folder)| {
-            *is_folder && (name == VIDEO || name.starts_with(SOUND)) && files(&folder.join(name))
+            let known = name == VIDEO || name.starts_with(SOUND) || name.starts_with(SUBTITLES);
+            *is_folder && known && files(&folder.join(name))
         })
     })
 }

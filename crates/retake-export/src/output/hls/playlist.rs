@@ -1,6 +1,6 @@
 //! This module writes the text of playlists (RFC 8216, and its successor in draft).
 
-use super::names::INIT;
+use super::names::{INIT, TEXTS};
 use super::rendition::Segment;
 use retake_media::Rational;
 use std::fmt::{Display, Write};
@@ -10,7 +10,7 @@ const HEAD: &str = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n";
 
 /// Makes the media playlist of a rendition that has ended.
 pub(super) fn media(segments: &[Segment]) -> String {
-    let mut text = begin(segments);
+    let mut text = begin(segments, true);
     for segment in segments {
         line(&mut text, format_args!("#EXTINF:{:.6},", segment.seconds));
         line(&mut text, segment.name());
@@ -18,11 +18,26 @@ pub(super) fn media(segments: &[Segment]) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
+/// Makes the media playlist of a track of subtitles.
+pub(super) fn texts(segments: &[Segment]) -> String {
+    let mut text = begin(segments, false);
+    for segment in segments {
+        line(&mut text, format_args!("#EXTINF:{:.6},", segment.seconds));
+        line(&mut text, texts_name(segment.number));
+    }
+    text + "#EXT-X-ENDLIST\n"
+}
+
+/// Returns the name of a segment of subtitles by its number.
+pub(super) fn texts_name(number: usize) -> String {
+    format!("{number:05}{TEXTS}")
+}
+
 /// Makes the playlist of the sync frames that segments begin with, for players that show pictures while they
 /// search. A piece is a segment up to the end of its first frame. Returns `None` if a segment does not tell
 /// where that lies.
 pub(super) fn sync_frames(segments: &[Segment]) -> Option<String> {
-    let mut text = begin(segments) + "#EXT-X-I-FRAMES-ONLY\n";
+    let mut text = begin(segments, true) + "#EXT-X-I-FRAMES-ONLY\n";
     for segment in segments {
         line(&mut text, format_args!("#EXTINF:{:.6},", segment.seconds));
         line(&mut text, format_args!("#EXT-X-BYTERANGE:{}@0", segment.first_frame?));
@@ -31,11 +46,14 @@ pub(super) fn sync_frames(segments: &[Segment]) -> Option<String> {
     Some(text + "#EXT-X-ENDLIST\n")
 }
 
-fn begin(segments: &[Segment]) -> String {
+/// Makes the head of a media playlist, whose segments need an initialization segment or not.
+fn begin(segments: &[Segment], initialized: bool) -> String {
     let mut text = HEAD.to_owned();
     line(&mut text, format_args!("#EXT-X-TARGETDURATION:{}", target(segments)));
     text += "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n";
-    line(&mut text, format_args!("#EXT-X-MAP:URI=\"{INIT}\""));
+    if initialized {
+        line(&mut text, format_args!("#EXT-X-MAP:URI=\"{INIT}\""));
+    }
     text
 }
 
@@ -113,17 +131,25 @@ pub(super) struct Sound {
     pub(super) describes_video: bool,
 }
 
+/// This describes a track of subtitles.
+pub(super) struct Texts {
+    pub(super) uri: String,
+    pub(super) rate: BitRate,
+    pub(super) name: String,
+    pub(super) language: Option<String>,
+    /// Players show it where nobody chooses.
+    pub(super) default: bool,
+    /// It is shown also to people who understand what is spoken.
+    pub(super) forced: bool,
+    /// It tells what is heard.
+    pub(super) describes_sound: bool,
+}
+
 /// Makes the playlist that names all others.
-pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
+pub(super) fn master(variants: &[Variant], sounds: &[Sound], texts: &[Texts]) -> String {
     let mut text = HEAD.to_owned();
     for sound in sounds {
-        let mut media =
-            format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"{}\"", quoted(&sound.name));
-        if let Some(language) = &sound.language {
-            let _ = write!(media, ",LANGUAGE=\"{}\"", quoted(language));
-        }
-        let default = if sound.default { "YES" } else { "NO" };
-        let _ = write!(media, ",DEFAULT={default},AUTOSELECT=YES");
+        let mut media = rendition("AUDIO", "sound", &sound.name, sound.language.as_deref(), sound.default);
         if sound.describes_video {
             media += ",CHARACTERISTICS=\"public.accessibility.describes-video\"";
         }
@@ -132,32 +158,56 @@ pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
         }
         line(&mut text, format_args!("{media},URI=\"{}\"", sound.uri));
     }
-    let most = |rate: fn(&BitRate) -> u64| sounds.iter().map(|sound| rate(&sound.rate)).max().unwrap_or(0);
-    let mut codecs: Vec<&str> = video.codec.iter().map(String::as_str).collect();
-    for sound in sounds {
-        if !codecs.contains(&sound.codec.as_str()) {
-            codecs.push(&sound.codec);
+    for track in texts {
+        let (name, language) = (&track.name, track.language.as_deref());
+        let mut media = rendition("SUBTITLES", "subtitles", name, language, track.default);
+        if track.forced {
+            media += ",FORCED=YES";
         }
+        if track.describes_sound {
+            media += ",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,\
+                      public.accessibility.describes-music-and-sound\"";
+        }
+        line(&mut text, format_args!("{media},URI=\"{}\"", track.uri));
     }
-    let _ = write!(
-        text,
-        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
-        video.rate.peak + most(|rate| rate.peak),
-        video.rate.average + most(|rate| rate.average)
-    );
-    // a list that lacks one of the formats would be worse than none
-    if video.codec.is_some() {
-        let _ = write!(text, ",CODECS=\"{}\"", codecs.join(","));
+    // A player may take any of the sounds and of the subtitles beside the pictures.
+    let most = |rate: fn(&BitRate) -> u64| {
+        let sound = sounds.iter().map(|sound| rate(&sound.rate)).max();
+        let texts = texts.iter().map(|texts| rate(&texts.rate)).max();
+        sound.unwrap_or(0) + texts.unwrap_or(0)
+    };
+    for video in variants {
+        let mut codecs: Vec<&str> = video.codec.iter().map(String::as_str).collect();
+        for sound in sounds {
+            if !codecs.contains(&sound.codec.as_str()) {
+                codecs.push(&sound.codec);
+            }
+        }
+        let _ = write!(
+            text,
+            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
+            video.rate.peak + most(|rate| rate.peak),
+            video.rate.average + most(|rate| rate.average)
+        );
+        // a list that lacks one of the formats would be worse than none
+        if video.codec.is_some() {
+            let _ = write!(text, ",CODECS=\"{}\"", codecs.join(","));
+        }
+        let (width, height) = video.size;
+        let _ = write!(text, ",RESOLUTION={width}x{height},FRAME-RATE={:.3}", video.frame_rate.to_f64());
+        let _ = write!(text, ",VIDEO-RANGE={}", video.range);
+        if !sounds.is_empty() {
+            text += ",AUDIO=\"sound\"";
+        }
+        if !texts.is_empty() {
+            text += ",SUBTITLES=\"subtitles\"";
+        }
+        line(&mut text, format_args!("\n{}", video.uri));
     }
-    let (width, height) = video.size;
-    let _ = write!(text, ",RESOLUTION={width}x{height},FRAME-RATE={:.3}", video.frame_rate.to_f64());
-    let _ = write!(text, ",VIDEO-RANGE={}", video.range);
-    if !sounds.is_empty() {
-        text += ",AUDIO=\"sound\"";
-    }
-    line(&mut text, format_args!("\n{}", video.uri));
-    if let Some((uri, rate)) = &video.sync_frames {
+    for video in variants {
+        let Some((uri, rate)) = &video.sync_frames else { continue };
         let codec = video.codec.iter().map(|codec| format!(",CODECS=\"{codec}\"")).collect::<String>();
+        let (width, height) = video.size;
         line(
             &mut text,
             format_args!(
@@ -166,6 +216,18 @@ pub(super) fn master(video: &Variant, sounds: &[Sound]) -> String {
             ),
         );
     }
+    text
+}
+
+/// Begins the line of a rendition in a group. Players may take each of them without being told, by what
+/// people prefer.
+fn rendition(kind: &str, group: &str, name: &str, language: Option<&str>, default: bool) -> String {
+    let mut text = format!("#EXT-X-MEDIA:TYPE={kind},GROUP-ID=\"{group}\",NAME=\"{}\"", quoted(name));
+    if let Some(language) = language {
+        let _ = write!(text, ",LANGUAGE=\"{}\"", quoted(language));
+    }
+    let default = if default { "YES" } else { "NO" };
+    let _ = write!(text, ",DEFAULT={default},AUTOSELECT=YES");
     text
 }
 

@@ -1,7 +1,7 @@
 //! This module writes one track of a stream: it has an asset writer, and the folder that its segments go to.
 
 use super::super::track::{TrackWriter, misused};
-use super::names::INIT;
+use super::names::{INIT, SEGMENT};
 use crate::error::ExportError;
 use crate::stop::StopFlag;
 use retake_asset::{AssetWriter, AssetWriterInput, InputOptions, SegmentKind, SegmentProfile, SegmentReport};
@@ -29,7 +29,7 @@ pub(super) struct Segment {
 
 impl Segment {
     pub(super) fn name(&self) -> String {
-        format!("{:05}.m4s", self.number)
+        format!("{:05}{SEGMENT}", self.number)
     }
 }
 

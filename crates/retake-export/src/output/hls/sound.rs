@@ -11,7 +11,7 @@ use crate::sound::plan::SoundEncoding;
 use crate::stop::StopFlag;
 use retake_asset::{AssetWriterInput, SoundSamples, TrackFormat};
 use retake_compression::durable::uninterrupted;
-use retake_libav::{SoundReader, TrackInfo, TrackKind};
+use retake_libav::{SoundReader, TrackInfo};
 use retake_media::{AudioFormat, Time};
 use std::fs;
 use std::path::Path;
@@ -42,20 +42,14 @@ pub(super) struct WrittenSound<'a> {
 }
 
 impl<'a> Sounds<'a> {
-    /// Finds the tracks, and adds notes about all other tracks. Returns `None` if there are none.
-    pub(super) fn find(job: &'a Job, notes: &mut Vec<String>) -> Result<Option<Self>, ExportError> {
+    /// Finds what becomes of these tracks, and adds notes about those that are left out. Returns `None` if
+    /// all are.
+    pub(super) fn find(
+        job: &'a Job,
+        mut sounds: Vec<&'a TrackInfo>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Self>, ExportError> {
         let (film, plan) = (&job.others, &job.sound);
-        if film.chapters > 0 {
-            notes.push("chapters cannot go into a stream: left out; MP4 and MKV can hold them".into());
-        }
-        if !film.tags.is_empty() {
-            let names: Vec<&str> = film.tags.iter().map(|(name, _)| name.as_str()).collect();
-            let names = names.join(", ");
-            notes
-                .push(format!("tags ({names}) cannot go into a stream: left out; MP4 and MKV can hold them"));
-        }
-        let (mut sounds, others): (Vec<_>, Vec<_>) =
-            film.tracks.iter().partition(|track| track.kind == TrackKind::Audio);
         // a damaged or empty track may have no format, and its segments would be refused after all the work
         sounds.retain(|track| {
             let described = track.sample_rate > 0 && track.channels > 0;
@@ -64,17 +58,7 @@ impl<'a> Sounds<'a> {
             }
             described
         });
-        // data tracks get no note, because no container takes them
-        for track in others.iter().filter(|track| track.kind != TrackKind::Data) {
-            notes.push(format!("{track} cannot go into a stream: left out; MKV can hold it"));
-        }
         if sounds.is_empty() {
-            return Ok(None);
-        }
-        if !film.seekable {
-            notes.push(
-                "only the video is written: the source is a pipe, which cannot be read a second time".into(),
-            );
             return Ok(None);
         }
         let encoding = |track: &TrackInfo| plan.becomes(track.index).encoding();
