@@ -1,7 +1,7 @@
 //! Streams for HTTP Live Streaming: `retake encode … -o stream.m3u8`.
 
 use crate::common::{
-    FRAMES, Seen, Studio, encoders, fast, frame_times, packet_hashes, picture_hashes, probe,
+    FRAMES, Seen, Studio, encoders, fast, ffmpeg, frame_times, packet_hashes, picture_hashes, probe,
 };
 use m3u8_rs::{MasterPlaylist, MediaPlaylist};
 use std::fs;
@@ -77,7 +77,8 @@ fn a_stream_is_the_film() {
         .flat_map(|folder| fs::read_dir(studio.path(folder)).unwrap())
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
-    assert_eq!(run.summary()["file_bytes"], bytes + studio.read("out.m3u8").len() as u64);
+    let lists = ["out.m3u8", "out.media/manifest.mpd"].map(|name| studio.read(name).len() as u64);
+    assert_eq!(run.summary()["file_bytes"], bytes + lists.iter().sum::<u64>());
 }
 
 /// What playlists say is so, by another parser and another demuxer: every segment begins with a sync frame
@@ -281,6 +282,99 @@ fn subtitles_are_renditions() {
     }
 }
 
+/// The values of an attribute in a manifest, in order.
+fn attributes<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!(" {name}=\"");
+    text.split(&begin).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+/// The manifest of DASH names the very segments of the playlists: the `ffmpeg` program comes by it to the same
+/// pictures and sound at the same times, and every time in it is that of the segment's first sample, exactly.
+#[test]
+fn the_manifest_of_dash_is_the_same_stream() {
+    let Some(studio) = Studio::open() else { return };
+    fs::write(studio.path("long.vtt"), "WEBVTT\n\n00:00:00.200 --> 00:00:08.800\nR&D <i>all</i>\n").unwrap();
+    let named = "--add-subtitles long.vtt:de:<R&D> --forced 3";
+    // two kinds of time stamps: milliseconds of Matroska, and frames of 1001/24000 seconds
+    studio.render(
+        "-f lavfi -i testsrc2=s=320x180:r=24000/1001:d=9 -f lavfi -i sine=d=9 -c:v libx264 -crf 12 -c:a aac",
+        "film.mp4",
+    );
+    for (source, flags) in [("film.mkv", named), ("film.mp4", "")] {
+        studio.encode(&format!("{source} -o out.m3u8 -y {} --crf 40 {flags}", fast()));
+        let manifest = studio.path("out.media/manifest.mpd");
+        // the program has to be told that it may open files of subtitles, and looks in the folder that it is in
+        let read = |map: &str| {
+            let hashes = |folder: &str, input: &str| {
+                let hashes = format!("{input} -map {map} -copyts -f framehash -hash md5 -");
+                let text = String::from_utf8(ffmpeg(&studio.path(folder), &hashes)).unwrap();
+                text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+            };
+            [hashes("out.media", "-allowed_extensions ALL -i manifest.mpd"), hashes("", "-i out.m3u8")]
+        };
+        let [pictures, of_stream] = read("0:v:0 -fps_mode passthrough");
+        assert_eq!(pictures.len() as u64, FRAMES);
+        assert!(pictures == of_stream, "{source}: {:?} {:?}", pictures.first(), of_stream.first());
+        let [sound, of_stream] = read("0:a:0 -c copy");
+        assert!(
+            !sound.is_empty() && sound == of_stream,
+            "{source}: {:?} {:?}",
+            sound.first(),
+            of_stream.first()
+        );
+        let text = fs::read_to_string(&manifest).unwrap();
+        let parsed = Command::new("python3")
+            .args(["-c", "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])"])
+            .arg(&manifest)
+            .status();
+        assert!(parsed.is_ok_and(|status| status.success()), "{text}");
+        let codecs = master(&studio, "out.m3u8").variants[0].codecs.clone().unwrap();
+        assert_eq!(attributes(&text, "codecs").join(","), codecs);
+        let mut zero = Vec::new();
+        for (folder, part) in ["video", "sound-1"].iter().zip(text.split("<SegmentTemplate").skip(1)) {
+            let part = part.split("</SegmentTemplate>").next().unwrap();
+            let number = |name: &str| attributes(part, name)[0].parse::<i64>().unwrap();
+            let scale = number("timescale") as f64;
+            zero.push(number("presentationTimeOffset") as f64 / scale);
+            let (mut at, mut segment) = (0, 0);
+            for entry in part.split("<S ").skip(1) {
+                let entry = format!(" {}", entry.split("/>").next().unwrap());
+                let value =
+                    |name: &str| attributes(&entry, name).first().map(|text| text.parse::<i64>().unwrap());
+                at = value("t").unwrap_or(at);
+                for _ in 0..=value("r").unwrap_or(0) {
+                    segment += 1;
+                    let alone = alone(
+                        &studio,
+                        &studio.path(&format!("out.media/{folder}")),
+                        &format!("{segment:05}.m4s"),
+                        None,
+                    );
+                    assert!(
+                        (shown(&alone)[0] - at as f64 / scale).abs() < 1e-6,
+                        "{folder}: {segment} at {at}: {part}"
+                    );
+                    at += value("d").unwrap();
+                }
+            }
+            let list = media(&studio.path(&format!("out.media/{folder}/index.m3u8")));
+            assert_eq!(segment, list.segments.len());
+        }
+        // both have one clock, on which the film begins at one time
+        assert!((zero[0] - zero[1]).abs() < 1e-9 && zero[0] >= 1.0, "{zero:?}");
+        let languages = if flags.is_empty() { vec![] } else { vec!["fr", "de"] };
+        assert_eq!(attributes(&text, "lang"), languages, "{text}");
+        if !flags.is_empty() {
+            assert!(
+                text.contains("<Label>&lt;R&amp;D&gt;</Label>") && text.contains("forced-subtitle"),
+                "{text}"
+            );
+            let whole = cues(&studio.path("out.media/subtitles-2/whole.vtt"), 0.0);
+            assert_eq!(whole, [(200, 8800)], "on the clock of the film");
+        }
+    }
+}
+
 /// GStreamer plays the stream, and sees every picture and every sample of sound when FFmpeg does.
 #[test]
 fn another_player_agrees() {
@@ -358,8 +452,10 @@ fn killed_and_carried_on() {
     let job = |name: &str| format!("film.mkv -o {name}.m3u8 {} --metric psnr -q 36", fast());
     studio.encode(&job("whole"));
     let files = |name: &str| {
-        let mut all =
-            vec![String::from_utf8(studio.read(&format!("{name}.m3u8"))).unwrap().replace(name, "")];
+        let mut all: Vec<String> = [".m3u8", ".media/manifest.mpd"]
+            .map(|list| String::from_utf8(studio.read(&format!("{name}{list}"))).unwrap())
+            .map(|text| text.replace(&format!("{name}.media"), ""))
+            .into();
         for folder in ["video", "sound-1", "subtitles-1"] {
             let folder = studio.path(&format!("{name}.media/{folder}"));
             let mut names: Vec<_> =

@@ -1,32 +1,67 @@
 //! A door for fuzzing to the text of playlists, and to files of chapters. It is no part of the interface: it
 //! is compiled with `cfg(fuzzing)` alone.
 
-use super::playlist::{self, BitRate, Sound, Variant};
+use super::playlist::{self, BitRate};
 use super::rendition::Segment;
-use retake_media::{Rational, Time};
+use super::stream::{Sound, Stream, Variant};
+use super::{codecs, dash};
+use retake_media::{Codec, Colour, FormatDescription, Rational, Time};
 
-/// Makes the playlist that names all others, for tracks of sound with these names and languages.
+/// Makes the playlist that names all others and the manifest, for tracks of sound with these names and
+/// languages.
 pub fn master(sounds: &[(String, Option<String>)]) -> String {
+    let segment = Segment {
+        number: 1,
+        bytes: 400_000,
+        seconds: 4.0,
+        first_frame: Some(40_000),
+        starts: Time::ZERO,
+        ends: Time::new(4, 1),
+    };
+    let format = FormatDescription {
+        codec: Codec::H264,
+        width: 1280,
+        height: 720,
+        config: vec![1, 0x64, 0, 0x28],
+        colour: Colour::default(),
+        pixel_aspect_ratio: Rational::new(1, 1),
+        clean_aperture: None,
+        fields: None,
+        gamma: None,
+        icc_profile: None,
+        mastering_display: None,
+        content_light: None,
+        dolby_vision: None,
+    };
     let video = Variant {
-        uri: "video/index.m3u8".to_owned(),
-        rate: BitRate { peak: 900_000, average: 800_000 },
-        sync_frames: Some(("video/sync.m3u8".to_owned(), BitRate { peak: 90_000, average: 80_000 })),
-        codec: Some("avc1.640028".to_owned()),
+        folder: "video".to_owned(),
+        segments: vec![segment.clone()],
+        sync_frames: true,
+        codec: codecs::video(&format),
         size: (1280, 720),
+        format,
         frame_rate: Rational::new(24000, 1001),
-        range: "SDR",
     };
     let sound = |(number, (name, language)): (usize, &(String, Option<String>))| Sound {
-        uri: format!("sound-{number}/index.m3u8"),
-        rate: BitRate { peak: 128_000, average: 96_000 },
+        folder: format!("sound-{number}"),
+        segments: vec![segment.clone()],
         codec: "mp4a.40.2".to_owned(),
         name: name.clone(),
         language: language.clone(),
         channels: 2,
+        sample_rate: 48_000,
         default: number == 0,
         describes_video: false,
     };
-    playlist::master(&[video], &sounds.iter().enumerate().map(sound).collect::<Vec<_>>(), &[])
+    let stream = Stream {
+        variants: vec![video],
+        sounds: sounds.iter().enumerate().map(sound).collect(),
+        texts: Vec::new(),
+        zero: Time::ZERO,
+        start: Time::ZERO,
+    };
+    assert!(dash::manifest(&stream).is_some());
+    playlist::master(&stream, "film.media")
 }
 
 /// Reads a file of chapters: the nanosecond and the name of each, or the line that is none.

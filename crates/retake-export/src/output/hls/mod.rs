@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! stream.m3u8                     names all others
+//! stream.media/manifest.mpd       does so for players of MPEG-DASH
 //! stream.media/video/index.m3u8   the segments of the pictures: init.mp4, 00001.m4s, …
 //! stream.media/video/sync.m3u8    their first frames alone
 //! stream.media/sound-1/index.m3u8 the segments of a track of sound
@@ -18,12 +19,14 @@
 
 mod codecs;
 mod cuts;
+mod dash;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub(crate) mod names;
 mod playlist;
 mod rendition;
 mod sound;
+mod stream;
 mod subtitles;
 
 use super::{Output, Written, size};
@@ -31,8 +34,7 @@ use crate::error::ExportError;
 use crate::film::Film;
 use crate::job::Job;
 use crate::stop::StopFlag;
-use names::{INDEX, SYNC_FRAMES, VIDEO, media_of};
-use playlist::{BitRate, Sound, Texts, Variant};
+use names::{INDEX, MANIFEST, SYNC_FRAMES, VIDEO, media_of};
 use rendition::{Cuts, Rendition, Segment, write_file};
 use retake_asset::{AssetWriterInput, TrackFormat};
 use retake_compression::durable::sync_folder;
@@ -42,6 +44,7 @@ use retake_media::{AudioFormat, FormatDescription, Rational, Time};
 use sound::{Sounds, WrittenSound};
 use std::fs;
 use std::path::{Path, PathBuf};
+use stream::{Sound, Stream, Texts, Variant};
 use subtitles::WrittenTexts;
 
 /// Whether a stream holds sound of this coding format, by FFmpeg's name.
@@ -75,53 +78,56 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     let cuts = cuts::cuts(&units, &film.map.index);
 
     let depth = source.video.time(film.reorder_ticks());
-    let start = source.start - start_delay(depth);
-    let timing = Timing { depth, start, cuts: &cuts };
-    let (format, segments) = pictures(film, media.join(VIDEO), &timing, stop)?;
-    let uri = |folder: &str, file: &str| {
-        let media = media.file_name().unwrap_or_default().as_encoded_bytes();
-        format!("{}/{folder}/{file}", escaped(media))
-    };
+    let zero = source.start - start_delay(depth);
+    let timing = Timing { depth, zero, cuts: &cuts };
     let file =
         |folder: &str, file: &str, text: &str| write_file(&media.join(folder).join(file), text.as_bytes());
+    let (format, segments) = pictures(film, media.join(VIDEO), &timing, stop)?;
     file(VIDEO, INDEX, &playlist::media(&segments))?;
-    let mut sync_frames = None;
-    if let Some(text) = playlist::sync_frames(&segments) {
-        file(VIDEO, SYNC_FRAMES, &text)?;
-        sync_frames = Some((uri(VIDEO, SYNC_FRAMES), BitRate::of_sync_frames(&segments)));
+    let sync_frames = playlist::sync_frames(&segments);
+    if let Some(text) = &sync_frames {
+        file(VIDEO, SYNC_FRAMES, text)?;
     }
     let video = Variant {
-        uri: uri(VIDEO, INDEX),
-        rate: BitRate::of_segments(&segments),
-        sync_frames,
+        folder: VIDEO.into(),
+        segments,
+        sync_frames: sync_frames.is_some(),
         codec: codecs::video(&format),
         size: shown_size(&format, source.video.rotation),
+        format,
         frame_rate: source.video.frame_rate,
-        range: match format.colour.transfer {
-            16 => "PQ",
-            18 => "HLG",
-            _ => "SDR",
-        },
     };
 
     let mut notes = Vec::new();
     let tracks = Tracks::of(film.job, &mut notes);
     let sounds = match Sounds::find(film.job, tracks.sound, &mut notes)? {
-        Some(sounds) => sounds.write(film.job, start, &media, &cuts, &mut notes, stop)?,
+        Some(sounds) => sounds.write(film.job, zero, &media, &cuts, &mut notes, stop)?,
         None => Vec::new(),
     };
     for sound in &sounds {
         file(&sound.folder, INDEX, &playlist::media(&sound.segments))?;
     }
-    let sounds = described_sounds(sounds, &uri, &mut notes);
     let bounds = cuts::bounds(&cuts, &film.map.index);
-    let texts = subtitles::write(film.job, &tracks.texts, start, &media, &bounds, &mut notes, stop)?;
+    let texts = subtitles::write(film.job, &tracks.texts, zero, &media, &bounds, &mut notes, stop)?;
     for texts in &texts {
         file(&texts.folder, INDEX, &playlist::texts(&texts.segments))?;
     }
-    let texts = described_texts(texts, &uri, &mut notes);
-    write_file(&playlist, playlist::master(&[video], &sounds, &texts).as_bytes())?;
-    for folder in entries(&media)?.iter().chain([&media, &folder.to_owned()]) {
+    let stream = Stream {
+        variants: vec![video],
+        sounds: described_sounds(sounds, &mut notes),
+        texts: described_texts(texts, &mut notes),
+        zero,
+        start: source.start,
+    };
+    match dash::manifest(&stream) {
+        Some(text) => write_file(&media.join(MANIFEST), text.as_bytes())?,
+        None => {
+            notes.push("there is no manifest of DASH: the format of the pictures has no name there".into())
+        }
+    }
+    let address = escaped(media.file_name().unwrap_or_default().as_encoded_bytes());
+    write_file(&playlist, playlist::master(&stream, &address).as_bytes())?;
+    for folder in folders(&media)?.iter().chain([&media, &folder.to_owned()]) {
         sync_folder(folder).map_err(ExportError::file(folder, "writing"))?;
     }
     let pictures = media.join(VIDEO).join(INDEX);
@@ -173,26 +179,24 @@ impl<'a> Tracks<'a> {
 }
 
 /// Returns what playlists say of tracks of sound.
-fn described_sounds(
-    written: Vec<WrittenSound<'_>>,
-    uri: &dyn Fn(&str, &str) -> String,
-    notes: &mut Vec<String>,
-) -> Vec<Sound> {
+fn described_sounds(written: Vec<WrittenSound<'_>>, notes: &mut Vec<String>) -> Vec<Sound> {
     let (mut sounds, mut names): (Vec<Sound>, Vec<String>) = Default::default();
     // One of them has to be it, because players that know no other choice play none else.
     let default = written.iter().position(|sound| sound.track.marks.has(TrackMark::Default)).unwrap_or(0);
-    for (number, WrittenSound { folder, track, channels, codec, segments }) in written.into_iter().enumerate()
+    for (number, WrittenSound { folder, track, channels, sample_rate, codec, segments }) in
+        written.into_iter().enumerate()
     {
         let language = track.language.as_deref().and_then(language_tag);
         let name = track_name(track.title.as_deref(), language.as_deref(), "Sound", &names);
         names.push(name.clone());
         sounds.push(Sound {
-            uri: uri(&folder, INDEX),
-            rate: BitRate::of_segments(&segments),
+            folder,
+            segments,
             codec,
             name,
             language,
             channels,
+            sample_rate,
             default: number == default,
             describes_video: track.marks.has(TrackMark::VisualImpaired),
         });
@@ -202,11 +206,7 @@ fn described_sounds(
 }
 
 /// Returns what playlists say of tracks of subtitles.
-fn described_texts(
-    written: Vec<WrittenTexts<'_>>,
-    uri: &dyn Fn(&str, &str) -> String,
-    notes: &mut Vec<String>,
-) -> Vec<Texts> {
+fn described_texts(written: Vec<WrittenTexts<'_>>, notes: &mut Vec<String>) -> Vec<Texts> {
     let (mut all, mut names): (Vec<Texts>, Vec<String>) = Default::default();
     // More than one of a group must not be it (RFC 8216, 4.3.4.1.1).
     let default = written.iter().position(|texts| texts.track.marks.has(TrackMark::Default));
@@ -215,8 +215,8 @@ fn described_texts(
         let name = track_name(track.title.as_deref(), language.as_deref(), "Subtitles", &names);
         names.push(name.clone());
         all.push(Texts {
-            uri: uri(&folder, INDEX),
-            rate: BitRate::of_segments(&segments),
+            folder,
+            segments,
             name,
             language,
             default: default == Some(number),
@@ -239,20 +239,27 @@ fn lost_marks(track: &TrackInfo, held: &[TrackMark]) -> Option<String> {
 /// Returns the bytes of all files.
 fn bytes(playlist: &Path, media: &Path) -> Result<u64, ExportError> {
     let mut bytes = size(playlist)?;
-    for folder in entries(media)? {
-        for file in entries(&folder)? {
-            bytes += size(&file)?;
+    for folder in folders(media)?.iter().chain([&media.to_owned()]) {
+        for file in entries(folder)?.iter().filter(|file| file.is_file()) {
+            bytes += size(file)?;
         }
     }
     Ok(bytes)
+}
+
+/// Returns the folders in a folder of media.
+fn folders(media: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let mut entries = entries(media)?;
+    entries.retain(|entry| entry.is_dir());
+    Ok(entries)
 }
 
 /// The timing tells when media is shown on the common clock of a stream.
 struct Timing<'a> {
     /// Decoding runs ahead by this much.
     depth: Time,
-    /// The film begins at this time.
-    start: Time,
+    /// The clock of the stream is zero at this time.
+    zero: Time,
     /// Segments begin at these times.
     cuts: &'a [Time],
 }
@@ -274,7 +281,7 @@ fn pictures(
         options.reorder_delay = Some(timing.depth);
     };
     let mut rendition =
-        Rendition::create(folder, input, options, timing.start, Cuts { at: timing.cuts, step: None })?;
+        Rendition::create(folder, input, options, timing.zero, Cuts { at: timing.cuts, step: None })?;
     while let Some(sample) = samples.next()? {
         stop.check()?;
         rendition.append(sample, stop)?;

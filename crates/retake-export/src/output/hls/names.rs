@@ -19,6 +19,11 @@ pub(super) const SUBTITLES: &str = "subtitles-";
 pub(super) const SEGMENT: &str = ".m4s";
 pub(super) const TEXTS: &str = ".vtt";
 
+/// The subtitles of a track as one file have this name in the folder of their rendition.
+pub(super) const WHOLE_TEXT: &str = "whole.vtt";
+/// The manifest has this name in the folder of media.
+pub(super) const MANIFEST: &str = "manifest.mpd";
+
 /// Returns the folder of media that belongs to a playlist.
 pub(crate) fn media_of(playlist: &Path) -> PathBuf {
     playlist.with_extension("media")
@@ -35,7 +40,7 @@ pub(crate) fn is_media(folder: &Path) -> bool {
         Some(entries(folder).ok()?.iter().map(name).collect())
     };
     let file = |name: &str| {
-        [INIT, INDEX, SYNC_FRAMES].contains(&name)
+        [INIT, INDEX, SYNC_FRAMES, WHOLE_TEXT].contains(&name)
             || name
                 .strip_suffix(SEGMENT)
                 .or_else(|| name.strip_suffix(TEXTS))
@@ -47,7 +52,7 @@ pub(crate) fn is_media(folder: &Path) -> bool {
     names(folder).is_some_and(|all| {
         all.iter().all(|(name, is_folder)| {
             let known = name == VIDEO || name.starts_with(SOUND) || name.starts_with(SUBTITLES);
-            *is_folder && known && files(&folder.join(name))
+            if *is_folder { known && files(&folder.join(name)) } else { name == MANIFEST }
         })
     })
 }
@@ -62,7 +67,9 @@ mod tests {
         let media = place.path().join("film.media");
         fs::create_dir_all(media.join("video")).unwrap();
         fs::create_dir_all(media.join("sound-1")).unwrap();
-        for file in ["video/init.mp4", "video/00001.m4s", "video/index.m3u8", "sound-1/index.m3u8"] {
+        for file in
+            ["manifest.mpd", "video/init.mp4", "video/00001.m4s", "video/index.m3u8", "sound-1/index.m3u8"]
+        {
             fs::write(media.join(file), "").unwrap();
         }
         assert!(is_media(&media));

@@ -1,8 +1,8 @@
 //! This module writes the text of playlists (RFC 8216, and its successor in draft).
 
-use super::names::{INIT, TEXTS};
+use super::names::{INDEX, INIT, SYNC_FRAMES, TEXTS};
 use super::rendition::Segment;
-use retake_media::Rational;
+use super::stream::Stream;
 use std::fmt::{Display, Write};
 
 /// The version must be 7 for `EXT-X-MAP` outside of lists of sync frames, and for attributes that came later.
@@ -104,79 +104,41 @@ impl BitRate {
     }
 }
 
-/// A variant describes the pictures of a stream.
-pub(super) struct Variant {
-    pub(super) uri: String,
-    pub(super) rate: BitRate,
-    /// These are the list of sync frames and its bit rate.
-    pub(super) sync_frames: Option<(String, BitRate)>,
-    pub(super) codec: Option<String>,
-    pub(super) size: (u32, u32),
-    pub(super) frame_rate: Rational,
-    /// This is `SDR`, `PQ` or `HLG`.
-    pub(super) range: &'static str,
-}
-
-/// This describes a track of sound.
-pub(super) struct Sound {
-    pub(super) uri: String,
-    pub(super) rate: BitRate,
-    pub(super) codec: String,
-    pub(super) name: String,
-    pub(super) language: Option<String>,
-    pub(super) channels: u32,
-    /// Players take it where nobody chooses.
-    pub(super) default: bool,
-    /// It tells what is seen.
-    pub(super) describes_video: bool,
-}
-
-/// This describes a track of subtitles.
-pub(super) struct Texts {
-    pub(super) uri: String,
-    pub(super) rate: BitRate,
-    pub(super) name: String,
-    pub(super) language: Option<String>,
-    /// Players show it where nobody chooses.
-    pub(super) default: bool,
-    /// It is shown also to people who understand what is spoken.
-    pub(super) forced: bool,
-    /// It tells what is heard.
-    pub(super) describes_sound: bool,
-}
-
-/// Makes the playlist that names all others.
-pub(super) fn master(variants: &[Variant], sounds: &[Sound], texts: &[Texts]) -> String {
+/// Makes the playlist that names all others. `media` is the folder of media as part of an address.
+pub(super) fn master(stream: &Stream, media: &str) -> String {
+    let Stream { variants, sounds, texts, .. } = stream;
+    let uri = |folder: &str, file: &str| format!("{media}/{folder}/{file}");
     let mut text = HEAD.to_owned();
     for sound in sounds {
-        let mut media = rendition("AUDIO", "sound", &sound.name, sound.language.as_deref(), sound.default);
+        let mut entry = rendition("AUDIO", "sound", &sound.name, sound.language.as_deref(), sound.default);
         if sound.describes_video {
-            media += ",CHARACTERISTICS=\"public.accessibility.describes-video\"";
+            entry += ",CHARACTERISTICS=\"public.accessibility.describes-video\"";
         }
         if sound.channels > 0 {
-            let _ = write!(media, ",CHANNELS=\"{}\"", sound.channels);
+            let _ = write!(entry, ",CHANNELS=\"{}\"", sound.channels);
         }
-        line(&mut text, format_args!("{media},URI=\"{}\"", sound.uri));
+        line(&mut text, format_args!("{entry},URI=\"{}\"", uri(&sound.folder, INDEX)));
     }
     for track in texts {
         let (name, language) = (&track.name, track.language.as_deref());
-        let mut media = rendition("SUBTITLES", "subtitles", name, language, track.default);
+        let mut entry = rendition("SUBTITLES", "subtitles", name, language, track.default);
         if track.forced {
-            media += ",FORCED=YES";
+            entry += ",FORCED=YES";
         }
         if track.describes_sound {
-            media += ",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,\
+            entry += ",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,\
                       public.accessibility.describes-music-and-sound\"";
         }
-        line(&mut text, format_args!("{media},URI=\"{}\"", track.uri));
+        line(&mut text, format_args!("{entry},URI=\"{}\"", uri(&track.folder, INDEX)));
     }
     // A player may take any of the sounds and of the subtitles beside the pictures.
     let most = |rate: fn(&BitRate) -> u64| {
-        let sound = sounds.iter().map(|sound| rate(&sound.rate)).max();
-        let texts = texts.iter().map(|texts| rate(&texts.rate)).max();
+        let sound = sounds.iter().map(|sound| rate(&BitRate::of_segments(&sound.segments))).max();
+        let texts = texts.iter().map(|texts| rate(&BitRate::of_segments(&texts.segments))).max();
         sound.unwrap_or(0) + texts.unwrap_or(0)
     };
     for video in variants {
+        let rate = video.rate();
         let mut codecs: Vec<&str> = video.codec.iter().map(String::as_str).collect();
         for sound in sounds {
             if !codecs.contains(&sound.codec.as_str()) {
@@ -186,8 +148,8 @@ pub(super) fn master(variants: &[Variant], sounds: &[Sound], texts: &[Texts]) ->
         let _ = write!(
             text,
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
-            video.rate.peak + most(|rate| rate.peak),
-            video.rate.average + most(|rate| rate.average)
+            rate.peak + most(|rate| rate.peak),
+            rate.average + most(|rate| rate.average)
         );
         // a list that lacks one of the formats would be worse than none
         if video.codec.is_some() {
@@ -195,24 +157,26 @@ pub(super) fn master(variants: &[Variant], sounds: &[Sound], texts: &[Texts]) ->
         }
         let (width, height) = video.size;
         let _ = write!(text, ",RESOLUTION={width}x{height},FRAME-RATE={:.3}", video.frame_rate.to_f64());
-        let _ = write!(text, ",VIDEO-RANGE={}", video.range);
+        let _ = write!(text, ",VIDEO-RANGE={}", video.range());
         if !sounds.is_empty() {
             text += ",AUDIO=\"sound\"";
         }
         if !texts.is_empty() {
             text += ",SUBTITLES=\"subtitles\"";
         }
-        line(&mut text, format_args!("\n{}", video.uri));
+        line(&mut text, format_args!("\n{}", uri(&video.folder, INDEX)));
     }
-    for video in variants {
-        let Some((uri, rate)) = &video.sync_frames else { continue };
+    for video in variants.iter().filter(|video| video.sync_frames) {
+        let (uri, rate) = (uri(&video.folder, SYNC_FRAMES), BitRate::of_sync_frames(&video.segments));
         let codec = video.codec.iter().map(|codec| format!(",CODECS=\"{codec}\"")).collect::<String>();
         let (width, height) = video.size;
         line(
             &mut text,
             format_args!(
                 "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}{codec},RESOLUTION={width}x{height},VIDEO-RANGE={},URI=\"{uri}\"",
-                rate.peak, rate.average, video.range
+                rate.peak,
+                rate.average,
+                video.range()
             ),
         );
     }

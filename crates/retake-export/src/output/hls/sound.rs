@@ -37,6 +37,7 @@ pub(super) struct WrittenSound<'a> {
     pub(super) folder: String,
     pub(super) track: &'a TrackInfo,
     pub(super) channels: u32,
+    pub(super) sample_rate: u32,
     pub(super) codec: String,
     pub(super) segments: Vec<Segment>,
 }
@@ -119,7 +120,7 @@ impl<'a> Sounds<'a> {
             let cuts = Cuts { at: cuts, step: Some(Time::new(LONGEST_SEGMENT, 1)) };
             Rendition::create(folder, input, |_| (), start, cuts)
         };
-        let mut finished: Vec<Option<(Vec<Segment>, u32)>> = tracks.iter().map(|_| None).collect();
+        let mut finished: Vec<Option<(Vec<Segment>, [u32; 2])>> = tracks.iter().map(|_| None).collect();
         if let Some(reader) = &mut reader {
             let numbers = tracks.iter().enumerate().filter(|(_, sound)| sound.encoding.is_none());
             let numbers: Vec<usize> = numbers.map(|(number, _)| number).collect();
@@ -133,7 +134,8 @@ impl<'a> Sounds<'a> {
             }
             notes.extend(reader.notes().iter().map(ToString::to_string));
             for (rendition, number) in renditions.into_iter().zip(numbers) {
-                finished[number] = Some((rendition.finish()?, tracks[number].track.channels));
+                let TrackInfo { channels, sample_rate, .. } = *tracks[number].track;
+                finished[number] = Some((rendition.finish()?, [channels, sample_rate]));
             }
         }
         for (number, sound) in tracks.iter().enumerate() {
@@ -145,19 +147,20 @@ impl<'a> Sounds<'a> {
                 rendition.append(sample.sample, stop)?;
             }
             notes.extend(encoded.notes());
-            finished[number] = Some((rendition.finish()?, encoded.format().channels));
+            let AudioFormat { channels, sample_rate, .. } = *encoded.format();
+            finished[number] = Some((rendition.finish()?, [channels, sample_rate]));
         }
         let mut written = Vec::new();
         for (number, (sound, finished)) in tracks.into_iter().zip(finished).enumerate() {
             let folder = format!("{SOUND}{}", number + 1);
-            let Some((segments, channels)) = finished else { continue };
+            let Some((segments, [channels, sample_rate])) = finished else { continue };
             if segments.is_empty() {
                 let path = media.join(folder);
                 uninterrupted(|| fs::remove_dir(&path))
                     .map_err(ExportError::file(&path, "removing an empty folder"))?;
             } else {
                 let Sound { track, codec, .. } = sound;
-                written.push(WrittenSound { folder, track, channels, codec, segments });
+                written.push(WrittenSound { folder, track, channels, sample_rate, codec, segments });
             }
         }
         Ok(written)

@@ -3,7 +3,7 @@
 //! Cues have their times on the stream's common clock, as pictures and sound do, and the map of times in each
 //! segment says so. So a player that heeds the map shows them when one does that ignores it.
 
-use super::names::SUBTITLES;
+use super::names::{SUBTITLES, WHOLE_TEXT};
 use super::playlist::texts_name;
 use super::rendition::{Segment, write_file};
 use crate::error::ExportError;
@@ -24,13 +24,13 @@ pub(super) struct WrittenTexts<'a> {
     pub(super) segments: Vec<Segment>,
 }
 
-/// Writes all tracks, cut where the pictures are. `bounds` are the times at which segments of pictures begin,
-/// and the end of the last one; `start` is the time at which the stream's clock is zero. What became of texts
-/// otherwise is added to the notes.
+/// Writes all tracks, cut where the pictures are, and each as one file whose times count from the start of
+/// the film. `bounds` are the times at which segments of pictures begin, and the end of the last one; `zero`
+/// is the time at which the stream's clock is zero. What became of texts otherwise is added to the notes.
 pub(super) fn write<'a>(
     job: &Job,
     tracks: &[&'a TrackInfo],
-    start: Time,
+    zero: Time,
     media: &Path,
     bounds: &[Time],
     notes: &mut Vec<String>,
@@ -60,7 +60,7 @@ pub(super) fn write<'a>(
             // before the first picture, and behind the last, are nowhere else.
             let inside =
                 |cue: &&Cue| (last || cue.range.start < pair[1]) && (first || cue.range.end() > pair[0]);
-            let text = segment(read.cues.iter().filter(inside), start);
+            let text = segment(read.cues.iter().filter(inside), zero);
             let number = index + 1;
             write_file(&path.join(texts_name(number)), text.as_bytes())?;
             segments.push(Segment {
@@ -72,6 +72,9 @@ pub(super) fn write<'a>(
                 ends: pair[1],
             });
         }
+        let mut whole = "WEBVTT\n".to_owned();
+        read.cues.iter().for_each(|cue| write_cue(&mut whole, cue, job.source.start));
+        write_file(&path.join(WHOLE_TEXT), whole.as_bytes())?;
         written.push(WrittenTexts { folder, track, segments });
     }
     Ok(written)
@@ -96,15 +99,15 @@ fn with_the_rest(bounds: &[Time], cues: &[Cue]) -> Vec<Time> {
 }
 
 /// Makes the file of a segment.
-fn segment<'a>(cues: impl Iterator<Item = &'a Cue>, start: Time) -> String {
+fn segment<'a>(cues: impl Iterator<Item = &'a Cue>, zero: Time) -> String {
     let mut text = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n".to_owned();
-    cues.for_each(|cue| write_cue(&mut text, cue, start));
+    cues.for_each(|cue| write_cue(&mut text, cue, zero));
     text
 }
 
-/// Adds a cue to a file whose clock is zero at `start`.
-fn write_cue(text: &mut String, cue: &Cue, start: Time) {
-    let (from, until) = (clock(cue.range.start - start), clock(cue.range.end() - start));
+/// Adds a cue to a file whose clock is zero at this time.
+fn write_cue(text: &mut String, cue: &Cue, zero: Time) {
+    let (from, until) = (clock(cue.range.start - zero), clock(cue.range.end() - zero));
     let settings = if cue.settings.is_empty() { String::new() } else { format!(" {}", cue.settings) };
     let _ = writeln!(text, "\n{from} --> {until}{settings}\n{}", cue.text);
 }
