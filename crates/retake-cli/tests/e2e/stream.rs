@@ -288,8 +288,9 @@ fn attributes<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     text.split(&begin).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
 }
 
-/// The manifest of DASH names the very segments of the playlists: the `ffmpeg` program comes by it to the same
-/// pictures and sound at the same times, and every time in it is that of the segment's first sample, exactly.
+/// The manifest of DASH names the very segments of the playlists: the `ffmpeg` program comes by it to the
+/// same pictures and sound at the same times, and every time in it is that of the segment's first sample,
+/// exactly.
 #[test]
 fn the_manifest_of_dash_is_the_same_stream() {
     let Some(studio) = Studio::open() else { return };
@@ -303,7 +304,8 @@ fn the_manifest_of_dash_is_the_same_stream() {
     for (source, flags) in [("film.mkv", named), ("film.mp4", "")] {
         studio.encode(&format!("{source} -o out.m3u8 -y {} --crf 40 {flags}", fast()));
         let manifest = studio.path("out.media/manifest.mpd");
-        // the program has to be told that it may open files of subtitles, and looks in the folder that it is in
+        // the program has to be told that it may open files of subtitles, and looks in the folder that it is
+        // in
         let read = |map: &str| {
             let hashes = |folder: &str, input: &str| {
                 let hashes = format!("{input} -map {map} -copyts -f framehash -hash md5 -");

@@ -1,8 +1,8 @@
 //! This module writes the manifest of MPEG-DASH (ISO 23009-1) for the segments that the playlists name.
 //!
-//! Its period begins with the film, so that times of the segments, which lie on the stream's common clock, are
-//! later by one offset. Subtitles are a file of their own for each track, with times that count from the start
-//! of the film, because players of DASH read no segments of plain WebVTT.
+//! Its period begins with the film, so that times of the segments, which lie on the stream's common clock,
+//! are later by one offset. Subtitles are a file of their own for each track, with times that count from the
+//! start of the film, because players of DASH read no segments of plain WebVTT.
 
 use super::names::{INIT, SEGMENT, WHOLE_TEXT};
 use super::playlist::BitRate;
