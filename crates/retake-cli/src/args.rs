@@ -6,7 +6,8 @@ use retake::filters::{
 };
 use retake::property::OutputChroma;
 use retake::{
-    AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, MarkRule, Time, TrackRule,
+    AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, LadderRung, MarkRule, Time,
+    TrackRule,
 };
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,16 @@ pub(crate) struct Encode {
     /// A size of the whole file, never exceeded: 700M, 1.5G (powers of 1000).
     #[arg(short, long, value_name = "BYTES", value_parser = quantity, help_heading = "What you want")]
     pub size: Option<u64>,
+    /// The variants of a stream, by rows: 1080p,720p,480p; behind each, where it has its own, a floor
+    /// (720p@90) or a bit rate (480p=800k). See docs/streams.md [default: one, as large as the source].
+    #[arg(
+        long,
+        value_name = "RUNGS",
+        value_delimiter = ',',
+        conflicts_with = "scale",
+        help_heading = "What you want"
+    )]
+    pub ladder: Vec<LadderRung>,
     /// One plain pass with this quality on the encoder's own scale (CRF, CQ); give --passes 1 with it.
     #[arg(long, value_name = "N", help_heading = "What you want")]
     pub crf: Option<f64>,

@@ -123,7 +123,8 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
         .skip_done(args.several.skip_done)
         .allow_references(args.allow_references)
         .accept_damage(args.accept_damage)
-        .filters(args.pictures.filters());
+        .filters(args.pictures.filters())
+        .ladder(args.ladder.iter().copied());
     if let Some(range) = range(args.from, args.to) {
         export = export.time_range(range);
     }

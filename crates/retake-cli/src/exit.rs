@@ -170,6 +170,7 @@ fn flag(error: &RequestError) -> Option<String> {
         },
         RequestError::Chapters { .. } => "--chapters".into(),
         RequestError::Tag { .. } => "--tag".into(),
+        RequestError::Ladder(_) => "--ladder".into(),
         RequestError::EmptyRange { .. } => "--from, --to".into(),
         RequestError::MemoryTooSmall { memory, .. } => format!("--memory {memory}"),
         RequestError::SharedRootRefused { .. } => "--shared-root, --root".into(),

@@ -82,6 +82,10 @@ impl Progress {
                 let (s, megabytes) = (if *jobs == 1 { "" } else { "s" }, memory >> 20);
                 self.say(&format!("{jobs} take{s} at once, in about {megabytes} MiB"));
             }
+            Event::VariantStarted { variant, of, name } => {
+                *state = State::default();
+                self.say(&format!("variant {variant} of {of}: {name}"));
+            }
             Event::Indexed { frames } => {
                 state.indexed = *frames;
                 self.message(&state);

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const HERE: [&str; 7] = ["on", "detach", "shared_root", "json", "quiet", "profile", "profiles"];
 /// What has no meaning for an export that is made in steps, because each of them would begin anew, and what
 /// could lead a worker out of its root.
-const REFUSED: [&str; 5] = ["isolate", "restart", "allow_references", "filter", "burn"];
+const REFUSED: [&str; 6] = ["isolate", "restart", "allow_references", "filter", "burn", "ladder"];
 
 /// Has an engine make a film, and waits for it unless the flags say otherwise.
 pub(crate) fn encode(args: &Encode, engine: &str) -> Result<ExitCode> {

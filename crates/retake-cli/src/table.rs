@@ -5,7 +5,7 @@ use crate::output::{self, one_line};
 use console::{Alignment, measure_text_width, pad_str};
 use indicatif::DecimalBytes;
 use retake::batch::{FilmResult, LeftOut};
-use retake::{Missed, OtherEffort, Outcome, SoundSummary, StopReason, Summary};
+use retake::{Missed, OtherEffort, Outcome, PassSummary, QualitySummary, SoundSummary, StopReason, Summary};
 use std::fmt::Write;
 
 pub(crate) fn print(summary: &Summary) {
@@ -16,29 +16,16 @@ pub(crate) fn print(summary: &Summary) {
 }
 
 fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
-    writeln!(text, "pass  takes   frames  video kB    kb/s  worst unit  below")?;
     let rate = |bytes: u64| bytes as f64 * 8.0 / 1000.0 / summary.seconds.max(1e-9);
-    for pass in &summary.passes {
-        let worst = pass.worst.map_or("-".into(), |worst| format!("{worst:.2}"));
-        let below = pass.below.map_or("-".into(), |below| below.to_string());
-        writeln!(
-            text,
-            "{:>4} {:>6} {:>8} {:>9} {:>7.0} {:>11} {:>6}",
-            pass.pass,
-            pass.takes,
-            pass.frames,
-            pass.video_bytes / 1000,
-            rate(pass.video_bytes),
-            worst,
-            below
-        )?;
+    for variant in &summary.variants {
+        writeln!(text, "{}: {}x{}", variant.name, variant.width, variant.height)?;
+        passes(&variant.passes, variant.quality.as_ref(), &rate, text)?;
+        for missed in &variant.missed {
+            writeln!(text, "{} missed: {}", variant.name, one_line(&miss(missed)))?;
+        }
     }
-    if let Some(quality) = &summary.quality {
-        writeln!(
-            text,
-            "{} ({} of each unit): mean {:.2}, worst unit {:.2} ({})",
-            quality.metric, quality.pool, quality.mean, quality.worst, quality.worst_range
-        )?;
+    if summary.variants.is_empty() {
+        passes(&summary.passes, summary.quality.as_ref(), &rate, text)?;
     }
     let outcome = match (summary.outcome, summary.stopped_because) {
         (Outcome::Satisfied, _) => "satisfied",
@@ -62,7 +49,8 @@ fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
         let others: Vec<String> = summary.efforts.iter().map(would_be).collect();
         writeln!(text, "with --effort {}", others.join("; "))?;
     }
-    for missed in &summary.missed {
+    // where there are variants, each has told its own
+    for missed in summary.missed.iter().filter(|_| summary.variants.is_empty()) {
         writeln!(text, "missed: {}", one_line(&miss(missed)))?;
     }
     for sound in &summary.sound {
@@ -92,6 +80,39 @@ fn would_be(other: &OtherEffort) -> String {
     let bytes = than(other.bytes, "larger", "smaller", "as large");
     let cpu = than(other.cpu, "more CPU", "less CPU", "as much CPU");
     format!("{}: about {bytes} for {cpu}", other.effort)
+}
+
+/// Writes the table of the passes of a film, or of a variant of it, and its scores.
+fn passes(
+    passes: &[PassSummary],
+    quality: Option<&QualitySummary>,
+    rate: &dyn Fn(u64) -> f64,
+    text: &mut String,
+) -> std::fmt::Result {
+    writeln!(text, "pass  takes   frames  video kB    kb/s  worst unit  below")?;
+    for pass in passes {
+        let worst = pass.worst.map_or("-".into(), |worst| format!("{worst:.2}"));
+        let below = pass.below.map_or("-".into(), |below| below.to_string());
+        writeln!(
+            text,
+            "{:>4} {:>6} {:>8} {:>9} {:>7.0} {:>11} {:>6}",
+            pass.pass,
+            pass.takes,
+            pass.frames,
+            pass.video_bytes / 1000,
+            rate(pass.video_bytes),
+            worst,
+            below
+        )?;
+    }
+    if let Some(quality) = quality {
+        writeln!(
+            text,
+            "{} ({} of each unit): mean {:.2}, worst unit {:.2} ({})",
+            quality.metric, quality.pool, quality.mean, quality.worst, quality.worst_range
+        )?;
+    }
+    Ok(())
 }
 
 /// What is left out of folders is listed up to so many.

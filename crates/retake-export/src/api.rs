@@ -5,6 +5,7 @@ use crate::estimate::{Estimator, LengthEstimate, estimate};
 use crate::event::{Event, Summary};
 use crate::export::{self, export};
 use crate::job::additions::{AddedSubtitles, ChapterChoice};
+use crate::job::ladder::LadderRung;
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, Target, job_folder};
@@ -261,7 +262,10 @@ impl Export {
             {
                 let mut state = self.lock();
                 state.progress.hear(&event);
-                state.estimator.hear(&event, goal);
+                // it is of one film, which none of several variants is
+                if request.ladder.is_empty() || matches!(event, Event::Finished(_)) {
+                    state.estimator.hear(&event, goal);
+                }
             }
             if let Some(tell) = &self.0.tell {
                 tell(&event);
@@ -336,6 +340,18 @@ impl ExportBuilder {
     #[must_use]
     pub fn filters(mut self, filters: PictureFilters) -> Self {
         self.request.filters = filters;
+        self
+    }
+
+    /// The variants of a stream: its pictures in several sizes, which are cut at the same times, with one
+    /// master playlist. Each is what an export of that size would make. Those that are larger than the source
+    /// are left out, and told; sound and subtitles are there once. Default: none, one variant of the source's
+    /// size.
+    ///
+    /// What contradicts it ([`LadderError`](crate::LadderError)) is refused when the export starts.
+    #[must_use]
+    pub fn ladder(mut self, rungs: impl IntoIterator<Item = LadderRung>) -> Self {
+        self.request.ladder = rungs.into_iter().collect();
         self
     }
 

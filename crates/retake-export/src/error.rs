@@ -3,6 +3,7 @@
 //! Messages say what is wrong in words of the library. How a user mends it depends on the face that they use
 //! (flags of a command, calls of a builder), and is added there, by variant.
 
+use crate::job::ladder::LadderError;
 use crate::job::tracks::TrackError;
 use crate::sound::request::AudioError;
 use retake_asset::WriterError;
@@ -120,6 +121,9 @@ pub enum Fault {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum RequestError {
+    /// The variants of a stream.
+    #[error(transparent)]
+    Ladder(#[from] LadderError),
     /// There is something at the output already.
     #[error("{output}: exists already")]
     OutputExists {

@@ -1,10 +1,11 @@
 //! How large a film will be: from its target, from samples of it that are encoded before the export starts,
 //! and from its takes while it runs.
 
-use crate::error::ExportError;
+use crate::error::{ExportError, RequestError};
 use crate::event::Event;
 use crate::index::{MemoryPermits, ScoutedFrame};
 use crate::job::identity::RequestIdentity;
+use crate::job::ladder::LadderError;
 use crate::job::plan::bytes_at;
 use crate::job::properties;
 use crate::job::request::{Goal, Request};
@@ -150,6 +151,10 @@ pub(crate) fn estimate(request: &Request, stop: &StopFlag) -> Result<LengthEstim
     let folder = tempfile::Builder::new().prefix("retake-estimate-").tempdir();
     let folder = folder.map_err(ExportError::file(std::env::temp_dir(), "making a temporary folder"))?;
     let mut request = properties::resolve(request)?;
+    if !request.ladder.is_empty() {
+        let what = "an estimate of the length";
+        return Err(RequestError::from(LadderError::OneVariant { what }).into());
+    }
     request.work_dir = Some(folder.path().join("job"));
     // samples are encoded here, and what machines share for the export is none of theirs
     request.run_on = RunOn::Threads;

@@ -30,6 +30,15 @@ pub enum Event {
         /// Plain sentences about what the result will not be able to keep.
         notes: Vec<String>,
     },
+    /// A variant of a stream begins. What follows is about it, up to the next, or until all are written.
+    VariantStarted {
+        /// Its number, from 1.
+        variant: usize,
+        /// How many there are.
+        of: usize,
+        /// Its name, as in `720p`.
+        name: String,
+    },
     /// The scout has decoded this many frames.
     Indexed {
         /// Frames from the start of the film.
@@ -138,6 +147,11 @@ pub struct Summary {
     /// What became of tracks of sound that were not copied; left out where all were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sound: Vec<SoundSummary>,
+    /// The variants of a stream that has several, the largest first: [`Summary::passes`],
+    /// [`Summary::quality`] and [`Summary::stopped_because`] are those of the first, all else is of all of
+    /// them. Left out where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantSummary>,
     /// Plain sentences about what could not be kept.
     pub notes: Vec<String>,
 }
@@ -151,6 +165,29 @@ pub struct OtherEffort {
     pub bytes: f64,
     /// The CPU seconds that are expected, as a multiple of those that were spent.
     pub cpu: f64,
+}
+
+/// How one variant of a stream went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariantSummary {
+    /// Its name, as in `720p`.
+    pub name: String,
+    /// Samples a row of its pictures.
+    pub width: u32,
+    /// Rows of its pictures.
+    pub height: u32,
+    /// Bytes of its video samples.
+    pub video_bytes: u64,
+    /// Whether its objective is met.
+    pub outcome: Outcome,
+    /// What of it is not met.
+    pub missed: Vec<Missed>,
+    /// Why no further pass was made.
+    pub stopped_because: StopReason,
+    /// What each pass did.
+    pub passes: Vec<PassSummary>,
+    /// Its scores, where it was measured.
+    pub quality: Option<QualitySummary>,
 }
 
 /// Whether an objective is met.

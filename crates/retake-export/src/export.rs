@@ -1,17 +1,19 @@
 //! The whole job, from request to film.
 
-use crate::error::ExportError;
+use crate::error::{ExportError, RequestError};
 use crate::event::{Event, Summary};
 use crate::film::Film;
 use crate::job::folder::finished_before;
 use crate::job::identity::{RequestIdentity, file_of};
+use crate::job::ladder::LadderError;
 use crate::job::objects::{JobObjects, StoredIndex};
 use crate::job::properties;
 use crate::job::request::Request;
 use crate::job::stamp;
 use crate::job::{Began, Job};
-use crate::output::output;
+use crate::ladder;
 use crate::output::target::remove_unfinished;
+use crate::output::{Written, output};
 use crate::passes::{Passes, Workers};
 use crate::records::Records;
 use crate::records::place::RecordsTarget;
@@ -28,8 +30,9 @@ use crate::worker::processes::{Limits, ProcessExecutor, Workplace};
 use crate::worker::steps::{Begin, PutOff, Step};
 use crate::worker::{RunOn, WorkerProgram};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
 
 /// Who is told what an export does, from several threads.
 pub(crate) type Tell<'a> = &'a (dyn Fn(Event) + Sync);
@@ -41,6 +44,9 @@ const MOST_DAMAGED: u32 = 2;
 /// verified film is renamed to it. What was finished is kept in the job folder whatever happens; the same
 /// request carries on from there.
 pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportError> {
+    if !request.ladder.is_empty() {
+        return ladder::export(request, stop, tell);
+    }
     run(request, stop, &|job, store| make(job, stop, tell, |stop| run_passes(job, store, stop, tell)), tell)
 }
 
@@ -52,6 +58,10 @@ pub(crate) fn step(
     begin: Begin<'_>,
     tell: Tell<'_>,
 ) -> Result<Step, ExportError> {
+    if !request.ladder.is_empty() {
+        let what = "an export on an engine";
+        return Err(RequestError::from(LadderError::OneVariant { what }).into());
+    }
     let tasks = Mutex::new(Vec::new());
     let step = |job: &Job, store: &TakeStore| {
         job.folder.note_source(&job.source_facts())?;
@@ -100,26 +110,14 @@ fn run(
     let began = Began::now();
     let request = &properties::resolve(request)?;
     let identity = RequestIdentity::of(request);
-    let anew = (request.overwrite || request.restart) && !request.skip_done;
-    let finished = if anew { None } else { finished_before(request, &identity, stop)? };
-    match finished {
-        Some(finished) => {
-            remove_unfinished(&request.output, &request.work_dir());
-            let summary = finished.summary.clone();
-            tell(Event::Finished(summary.clone()));
-            if let Some(objects) = JobObjects::of(request, &identity, stop)? {
-                // what cannot be removed only takes space
-                let _ = objects.remove_all();
-            }
-            finished.remove(RecordsTarget::of(request).as_ref())?;
-            Ok(summary)
-        }
+    match finished_already(request, &identity, stop, tell)? {
+        Some(summary) => Ok(summary),
         None => {
             let stopped = |error| if stop.is_raised() { ExportError::Stopped } else { error };
             let job = Job::prepare(request, identity, began, stop).map_err(stopped)?;
             let store = TakeStore::open(job.folder.takes()?)?;
             let again = || make(&job, &TakeStore::open(job.folder.takes()?)?);
-            let summary = make_again_what_is_damaged(&store, again);
+            let summary = make_again_what_is_damaged(&|path| store.forget(path), again);
             let summary = summary.map_err(stopped)?;
             // told while the folder is there, so that a run that dies now tells it again
             tell(Event::Finished(summary.clone()));
@@ -131,6 +129,28 @@ fn run(
             Ok(summary)
         }
     }
+}
+
+/// Tells of a film that an earlier run of the same request finished, and removes what that left. `None` where
+/// there is none, or it is to be made anew.
+pub(crate) fn finished_already(
+    request: &Request,
+    identity: &RequestIdentity,
+    stop: &StopFlag,
+    tell: Tell<'_>,
+) -> Result<Option<Summary>, ExportError> {
+    let anew = (request.overwrite || request.restart) && !request.skip_done;
+    let finished = if anew { None } else { finished_before(request, identity, stop)? };
+    let Some(finished) = finished else { return Ok(None) };
+    remove_unfinished(&request.output, &request.work_dir());
+    let summary = finished.summary.clone();
+    tell(Event::Finished(summary.clone()));
+    if let Some(objects) = JobObjects::of(request, identity, stop)? {
+        // what cannot be removed only takes space
+        let _ = objects.remove_all();
+    }
+    finished.remove(RecordsTarget::of(request).as_ref())?;
+    Ok(Some(summary))
 }
 
 /// Makes the film of a job, and puts it in place. All that an earlier run finished is found and kept.
@@ -145,30 +165,45 @@ fn make<'a>(
     let unfinished = job.output.unfinished_folder(&job.folder)?;
     tell(Event::Writing { frames: film.frames() });
     let written = output(job.output.kind()).write(&film, unfinished.path(), job.output.path(), stop)?;
-    film.verify(&written.pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
+    for pictures in &written.pictures {
+        film.verify(pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
+    }
     let summary = summarise(&film, &written);
+    put_in_place(&film, &written, &summary, unfinished, stop)?;
+    Ok(summary)
+}
+
+/// Puts what was written and verified in place, and the records of a film beside it.
+pub(crate) fn put_in_place(
+    film: &Film<'_>,
+    written: &Written,
+    summary: &Summary,
+    unfinished: TempDir,
+    stop: &StopFlag,
+) -> Result<(), ExportError> {
+    let job = film.job;
     let records = job.records.as_ref().map(|target| {
-        let text = Records::finish(&film, &written, &summary)?.to_text()?;
+        let text = Records::finish(film, written, summary)?.to_text()?;
         job.folder.note_records(&text).map(|()| (target, text))
     });
     let records = records.transpose()?;
-    job.folder.note_finished(&written.film, &job.identity, &summary)?;
+    job.folder.note_finished(&written.film, &job.identity, summary)?;
     // the range of the source is in the request
     let source = file_of(&job.description.source);
-    stamp::write(&written.film, &job.identity, source, &summary);
-    let note = || stamp::note(written.bytes, &job.identity, source, &summary);
-    job.output.place(&unfinished, &written, note, stop)?;
+    stamp::write(&written.film, &job.identity, source, summary);
+    let note = || stamp::note(written.bytes, &job.identity, source, summary);
+    job.output.place(&unfinished, written, note, stop)?;
     drop(unfinished);
     job.output.remove_unfinished();
     // a run that dies here is known to have finished, and the next one finds them in the job folder
     if let Some((target, text)) = records {
         target.put(&text, &job.description.source, &job.folder)?;
     }
-    Ok(summary)
+    Ok(())
 }
 
 /// Runs the passes of a job where the request wants its takes to run.
-fn run_passes<'a>(
+pub(crate) fn run_passes<'a>(
     job: &'a Job,
     store: &'a TakeStore,
     stop: &StopFlag,
@@ -240,8 +275,8 @@ fn arrays<E: ArrayEngine + 'static>(
 
 /// A take that proves damaged when it is read is removed and made again. One that is damaged again and again
 /// is the fault of the disk, or of an encoder.
-fn make_again_what_is_damaged(
-    store: &TakeStore,
+pub(crate) fn make_again_what_is_damaged(
+    forget: &dyn Fn(&Path),
     make: impl Fn() -> Result<Summary, ExportError>,
 ) -> Result<Summary, ExportError> {
     let mut damaged = BTreeMap::<PathBuf, u32>::new();
@@ -253,7 +288,7 @@ fn make_again_what_is_damaged(
                     return Err(ExportError::DamagedTake { path, source });
                 }
                 *times += 1;
-                store.forget(&path);
+                forget(&path);
             }
             other => return other,
         }

@@ -20,6 +20,7 @@ mod film;
 mod film_source;
 mod index;
 mod job;
+mod ladder;
 mod measure;
 pub mod objects;
 mod output;
@@ -45,11 +46,14 @@ mod worker;
 pub use api::{AlreadyStarted, Export, ExportBuilder, ExportStatus, RunError};
 pub use error::{Asked, Count, ExportError, Fault, RequestError};
 pub use estimate::{EstimateBasis, LengthEstimate};
-pub use event::{Event, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, StopReason, Summary};
+pub use event::{
+    Event, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, StopReason, Summary, VariantSummary,
+};
 pub use film_source::FilmSource;
 pub use job::additions::{AddedSubtitles, ChapterChoice};
 pub use job::folder::JobDescription;
 pub use job::identity::{AskedAudio, AskedFile, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
+pub use job::ladder::{LadderError, LadderRung};
 pub use job::preset::ExportPreset;
 pub use job::request::Target;
 pub use job::tracks::{MarkRule, TrackError, TrackFlag, TrackRule, TrackSelector};

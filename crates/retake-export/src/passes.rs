@@ -290,6 +290,7 @@ impl<'j> Passes<'_, 'j> {
             ),
             cores: &cores,
             hands_on: self.job.hands_on && matches!(self.workers, Workers::Threads(_)),
+            cuts: self.job.cuts.get().cloned(),
             journal,
             map,
             stop: self.stop,

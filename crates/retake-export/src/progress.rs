@@ -14,6 +14,8 @@ pub(crate) struct Progress {
     /// Frames of the pass that are done, and the share that it began and ends at.
     done: u64,
     span: (f32, f32),
+    /// The variants that are done, and how many there are; 0 where nobody said so.
+    variants: (usize, usize),
 }
 
 impl Progress {
@@ -24,6 +26,10 @@ impl Progress {
 
     pub(crate) fn hear(&mut self, event: &Event) {
         let reached = match event {
+            Event::VariantStarted { variant, of, .. } => {
+                *self = Self { value: self.value, variants: (variant - 1, *of), ..Self::default() };
+                0.0
+            }
             Event::Started { frames, .. } => {
                 self.frames.0 = frames.unwrap_or(0);
                 0.0
@@ -39,7 +45,7 @@ impl Progress {
                 // nobody knows how many will follow: each gets half of what is left
                 self.span = match pass {
                     1 => (0.0, FIRST),
-                    _ => (self.value, self.value.max(FIRST).midpoint(PASSES)),
+                    _ => (self.span.1, self.span.1.max(FIRST).midpoint(PASSES)),
                 };
                 self.span.0
             }
@@ -59,6 +65,9 @@ impl Progress {
             Event::Finished(_) => 1.0,
             _ => 0.0,
         };
+        // What is written in the end is that of all variants, and counts as part of the last one's share.
+        let (before, of) = self.variants;
+        let reached = if of > 0 { (before as f32 + reached) / of as f32 } else { reached };
         self.value = self.value.max(reached);
     }
 

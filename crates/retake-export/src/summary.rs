@@ -1,6 +1,6 @@
 //! How an export went: built once, when the film is written and verified.
 
-use crate::event::{Missed, Outcome, StopReason, Summary};
+use crate::event::{Missed, Outcome, StopReason, Summary, VariantSummary};
 use crate::film::Film;
 use crate::film::efforts;
 use crate::film::history::History;
@@ -46,8 +46,46 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
         wall_seconds,
         efforts: history.map_or(Vec::new(), |history| efforts::others(history, cpu_seconds)),
         sound: job.sound.summary(),
+        variants: Vec::new(),
         notes,
     }
+}
+
+/// Tells of a stream of several variants, by their names, that was written and verified. What is said of
+/// sound and other tracks is that of the first.
+pub(crate) fn summarise_variants(films: &[(&str, &Film<'_>)], written: &Written) -> Option<Summary> {
+    let all: Vec<(&str, &Film<'_>, Summary)> =
+        films.iter().map(|&(name, film)| (name, film, summarise(film, written))).collect();
+    let mut whole = all.first().map(|(.., first)| first.clone())?;
+    whole.video_bytes = all.iter().map(|(.., one)| one.video_bytes).sum();
+    whole.cpu_seconds += all.iter().skip(1).map(|(_, film, _)| film.job.cpu_elsewhere()).sum::<f64>();
+    whole.missed.clear();
+    for (name, film, one) in all {
+        // what is missed of the source is missed once
+        let new = one.missed.iter().filter(|missed| !whole.missed.contains(missed)).cloned();
+        whole.missed.extend(new.collect::<Vec<_>>());
+        let new = one.notes.iter().filter(|note| !whole.notes.contains(note));
+        let new: Vec<String> = new.map(|note| format!("{name}: {note}")).collect();
+        whole.notes.extend(new);
+        let settings = &film.job.description.settings;
+        whole.outcome = match (whole.outcome, one.outcome) {
+            (Outcome::Missed, _) | (_, Outcome::Missed) => Outcome::Missed,
+            (Outcome::Satisfied, _) | (_, Outcome::Satisfied) => Outcome::Satisfied,
+            (Outcome::Plain, Outcome::Plain) => Outcome::Plain,
+        };
+        whole.variants.push(VariantSummary {
+            name: name.to_owned(),
+            width: settings.width,
+            height: settings.height,
+            video_bytes: one.video_bytes,
+            outcome: one.outcome,
+            missed: one.missed,
+            stopped_because: one.stopped_because,
+            passes: one.passes,
+            quality: one.quality,
+        });
+    }
+    Some(whole)
 }
 
 /// What of the objective is not met, in the finished film.

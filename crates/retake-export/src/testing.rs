@@ -41,6 +41,7 @@ pub(crate) fn summary_of(film: &Path) -> Summary {
         wall_seconds: 0.2,
         efforts: Vec::new(),
         sound: Vec::new(),
+        variants: Vec::new(),
         notes: Vec::new(),
     }
 }

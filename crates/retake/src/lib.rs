@@ -268,11 +268,11 @@ pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AddedSubtitles, AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRule,
     ChapterChoice, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
-    ExportStatus, Fault, FilmScore, LengthEstimate, MarkRule, MeasuredFrames, Measurement, Missed,
-    OtherEffort, Outcome, PassSummary, QualitySummary, Replan, RequestError, RunError, RunOn, SharedRoot,
-    SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone, TakeFailure, TakeTask, Target,
-    TrackError, TrackFlag, TrackRule, TrackSelector, UnitScore, WorkerProgram, WorkerTools, replan,
-    run_array_worker, run_take, run_worker,
+    ExportStatus, Fault, FilmScore, LadderError, LadderRung, LengthEstimate, MarkRule, MeasuredFrames,
+    Measurement, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, Replan, RequestError, RunError,
+    RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone, TakeFailure,
+    TakeTask, Target, TrackError, TrackFlag, TrackRule, TrackSelector, UnitScore, VariantSummary,
+    WorkerProgram, WorkerTools, replan, run_array_worker, run_take, run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

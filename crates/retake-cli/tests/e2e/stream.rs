@@ -1,7 +1,7 @@
 //! Streams for HTTP Live Streaming: `retake encode … -o stream.m3u8`.
 
 use crate::common::{
-    FRAMES, Seen, Studio, encoders, fast, ffmpeg, frame_times, packet_hashes, picture_hashes, probe,
+    FRAMES, Seen, Studio, encoders, fast, ffmpeg, frame_times, packet_hashes, picture_hashes, probe, psnr,
 };
 use m3u8_rs::{MasterPlaylist, MediaPlaylist};
 use std::fs;
@@ -453,22 +453,7 @@ fn killed_and_carried_on() {
     let Some(studio) = Studio::open() else { return };
     let job = |name: &str| format!("film.mkv -o {name}.m3u8 {} --metric psnr -q 36", fast());
     studio.encode(&job("whole"));
-    let files = |name: &str| {
-        let mut all: Vec<String> = [".m3u8", ".media/manifest.mpd"]
-            .map(|list| String::from_utf8(studio.read(&format!("{name}{list}"))).unwrap())
-            .map(|text| text.replace(&format!("{name}.media"), ""))
-            .into();
-        for folder in ["video", "sound-1", "subtitles-1"] {
-            let folder = studio.path(&format!("{name}.media/{folder}"));
-            let mut names: Vec<_> =
-                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            names.sort();
-            all.extend(
-                names.iter().map(|path| format!("{:?} {:?}", path.file_name(), fs::read(path).unwrap())),
-            );
-        }
-        all
-    };
+    let files = |name: &str| files(&studio, name);
     for moment in ["writing", "verifying"] {
         let mut running = studio.start(&job("out"));
         assert!(running.until(&mut |event| event["event"] == moment));
@@ -487,4 +472,187 @@ fn killed_and_carried_on() {
         fs::remove_file(studio.path("out.m3u8")).unwrap();
         fs::remove_dir_all(studio.path("out.media")).unwrap();
     }
+}
+
+/// The playlist of a stream and all files in its folder of media, by name and content. Only the names of the
+/// stream are taken out of playlists.
+fn files(studio: &Studio, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let list = String::from_utf8(studio.read(&format!("{name}.m3u8"))).unwrap();
+    let mut all = vec![(PathBuf::from("list"), list.replace(&format!("{name}.media"), "media").into_bytes())];
+    let media = studio.path(&format!("{name}.media"));
+    let mut folders = vec![media.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => all.push((path.strip_prefix(&media).unwrap().into(), fs::read(&path).unwrap())),
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Several variants are one stream: each has the source's pictures in its own size, all segments begin at the
+/// same times, and sound and subtitles are there once. One that is as large as the source is what it would be
+/// alone; one with a rate of its own has that; one that is too large is told.
+#[test]
+fn a_ladder_is_several_variants() {
+    let Some(studio) = Studio::open() else { return };
+    let flags = format!("{} --metric psnr -q 34", fast());
+    let job = format!("encode film.mkv -o out.m3u8 {flags} --ladder 90p=120k,360p,180p,134p@30 --json");
+    let run = studio.retake(&job);
+    let names = ["film.mkv", "out.m3u8", "out.media"].map(str::to_owned);
+    assert_eq!(studio.names(), names.clone().into(), "nothing is left over");
+    assert!(run.notes().iter().any(|note| note == "360p is left out: the source has 180 rows"));
+    let summary = run.summary();
+    let variants = summary["variants"].as_array().unwrap();
+    // so short a film may miss its rate by more than is allowed, which is told of it alone
+    let missed = |summary: &serde_json::Value| summary["outcome"] == "missed";
+    assert_eq!(missed(&summary), missed(&variants[2]));
+    assert_eq!((run.code == 3, run.code == 0), (missed(&summary), !missed(&summary)));
+    let bytes: u64 = variants.iter().map(|variant| variant["video_bytes"].as_u64().unwrap()).sum();
+    assert_eq!(summary["video_bytes"], bytes);
+
+    let master = master(&studio, "out.m3u8");
+    let (sync_frames, videos): (Vec<_>, Vec<_>) =
+        master.variants.iter().partition(|variant| variant.is_i_frame);
+    assert_eq!((videos.len(), sync_frames.len()), (3, 3));
+    let kinds: Vec<_> = master.alternatives.iter().map(|media| media.group_id.as_str()).collect();
+    assert_eq!(kinds, ["sound", "subtitles"]);
+    let first = media(&studio.path(&videos[0].uri));
+    assert!(first.segments.len() > 1);
+    for (number, ((video, (width, height)), variant)) in
+        videos.iter().zip([(320, 180), (238, 134), (160, 90)]).zip(variants).enumerate()
+    {
+        let (path, name) = (studio.path(&video.uri), format!("{height}p"));
+        assert_eq!(variant["name"], name.as_str());
+        assert_eq!((&variant["width"], &variant["height"]), (&width.into(), &height.into()));
+        assert_eq!(video.audio.as_deref(), Some("sound"), "{name}");
+        let resolution = video.resolution.unwrap();
+        assert_eq!((resolution.width, resolution.height), (width, height));
+        let coded = probe(&path, "-select_streams v -show_entries stream=width,height");
+        assert_eq!(coded[0], format!("{width},{height}"));
+        let list = media(&path);
+        let lengths = |list: &MediaPlaylist| list.segments.iter().map(|one| one.duration).collect::<Vec<_>>();
+        assert_eq!(lengths(&list), lengths(&first), "{name}");
+        for (one, other) in list.segments.iter().zip(&first.segments) {
+            let begins = |uri: &str, segment: &str| {
+                let film = alone(&studio, studio.path(uri).parent().unwrap(), segment, None);
+                let key = probe(&film, "-select_streams v -show_entries packet=flags");
+                assert!(key[0].starts_with('K'), "{uri}: {segment} begins with a sync frame");
+                shown(&film)[0]
+            };
+            let (one, other) = (begins(&video.uri, &one.uri), begins(&videos[0].uri, &other.uri));
+            assert!((one - other).abs() < 1e-6, "{name}: {one} {other}");
+        }
+        first_frames(&studio, &sync_frames[number].uri, &video.uri);
+        // the pictures are those of the source, scaled by another program: each is like its own, in order
+        let graph = format!(
+            "[1:v]scale={width}:{height}:flags=bicubic,settb=1/24,setpts=N[s];[0:v]settb=1/24,setpts=N[f];[f][s]psnr=stats_file=-"
+        );
+        let scores = psnr(&studio.path(""), &video.uri, "film.mkv", &graph);
+        assert_eq!(scores.len() as u64, FRAMES, "{name}");
+        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+        assert!(mean > 27.0, "{name}: {mean}");
+    }
+    let rate = variants[2]["video_bytes"].as_f64().unwrap() * 8.0 / 9.0;
+    assert!((rate / 120_000.0 - 1.0).abs() < 0.02, "{rate}");
+    let reached: Vec<(f64, f64)> = variants[..2]
+        .iter()
+        .map(|variant| {
+            (variant["quality"]["floor"].as_f64().unwrap(), variant["quality"]["worst"].as_f64().unwrap())
+        })
+        .collect();
+    assert!(reached[0].0 == 34.0 && reached[1].0 == 30.0, "{reached:?}");
+    assert!(reached.iter().all(|(floor, worst)| worst >= floor), "{reached:?}");
+
+    // the program comes by the manifest of DASH to the same pictures of each variant
+    for (number, video) in videos.iter().enumerate() {
+        let hashes = format!(
+            "-allowed_extensions ALL -i manifest.mpd -map 0:v:{number} -fps_mode passthrough -f framemd5 -"
+        );
+        let text = String::from_utf8(ffmpeg(&studio.path("out.media"), &hashes)).unwrap();
+        let found: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.rsplit(',').next().unwrap().trim())
+            .collect();
+        assert!(found == picture_hashes(&studio.path(&video.uri)), "{}", video.uri);
+    }
+
+    // the same command knows its stream again, and the largest variant is what it is without the others
+    assert_eq!(studio.retake(&job).events().len(), 1);
+    studio.encode(&format!("film.mkv -o one.m3u8 {flags}"));
+    let video = |name: &str, folder: &str| -> Vec<(PathBuf, Vec<u8>)> {
+        let inside =
+            |(path, content): (PathBuf, Vec<u8>)| Some((path.strip_prefix(folder).ok()?.into(), content));
+        files(&studio, name).into_iter().filter_map(inside).collect()
+    };
+    assert!(video("out", "video-180p") == video("one", "video"));
+}
+
+/// A ladder that is killed half-way leaves no playlist, and comes to the same files: as one that runs to its
+/// end, and whoever runs how many takes at once.
+#[test]
+fn a_killed_ladder_is_carried_on() {
+    let Some(studio) = Studio::open() else { return };
+    let job =
+        |name: &str| format!("film.mkv -o {name}.m3u8 {} --metric psnr -q 34 --ladder 180p,90p", fast());
+    studio.encode(&format!("{} --jobs 1", job("whole")));
+    studio.encode(&format!("{} --jobs 2 --isolate", job("apart")));
+    assert!(files(&studio, "apart") == files(&studio, "whole"), "workers make the same files");
+    let moments: [&dyn Fn(&serde_json::Value) -> bool; 3] = [
+        &|event| event["event"] == "take_finished",
+        &|event| event["event"] == "variant_started" && event["variant"] == 2,
+        &|event| event["event"] == "verifying",
+    ];
+    for moment in moments {
+        let mut running = studio.start(&job("out"));
+        assert!(running.until(&mut |event| moment(event)));
+        running.signal("KILL");
+        running.end();
+        assert!(!studio.path("out.m3u8").exists() || studio.path("out.media").exists());
+        // the run may have been done before the signal came
+        let run = studio.encode(&job("out"));
+        if moment(&serde_json::json!({"event": "variant_started", "variant": 2})) {
+            let events = run.events();
+            let second =
+                events.iter().position(|event| event["event"] == "variant_started" && event["variant"] == 2);
+            let before = events[..second.unwrap()].iter();
+            let mut takes = before.filter(|event| event["event"] == "take_finished");
+            assert!(takes.all(|take| take["kept"] == true), "all takes of the first variant were kept");
+        }
+        assert!(files(&studio, "out") == files(&studio, "whole"), "the same files");
+        let names =
+            ["apart.m3u8", "apart.media", "film.mkv", "out.m3u8", "out.media", "whole.m3u8", "whole.media"];
+        assert_eq!(studio.names(), names.map(str::to_owned).into(), "nothing is left over");
+        fs::remove_file(studio.path("out.m3u8")).unwrap();
+        fs::remove_dir_all(studio.path("out.media")).unwrap();
+    }
+}
+
+/// A ladder that cannot be made is refused in one line, and leaves nothing behind.
+#[test]
+fn wrong_ladders_are_refused() {
+    let Some(studio) = Studio::open() else { return };
+    for (flags, words) in [
+        ("-o out.m3u8 --ladder 720", ["--ladder", "'720' is no rung"]),
+        ("-o out.m3u8 --ladder 180p,91p", ["--ladder", "'91p' is no rung"]),
+        ("-o out.m3u8 --ladder 180p@0", ["--ladder", "'180p@0' is no rung"]),
+        ("-o out.m3u8 --ladder 180p=1X", ["--ladder", "'180p=1X' is no rung"]),
+        ("-o out.m3u8 --ladder 90p,180p,90p@30", ["--ladder", "90p is there twice"]),
+        ("-o out.m3u8 --ladder 360p,720p", ["--ladder", "more rows than the source, which has 180"]),
+        ("-o out.m3u8 --ladder 180p -s 1M", ["--ladder", "a size is that of one film"]),
+        ("-o out.m3u8 --ladder 180p,90p=1M -b 1M", ["--ladder", "give each its own"]),
+        ("-o out.m3u8 --ladder 180p,90p@2000", ["2000", "scale"]),
+        ("-o out.m3u8 --ladder 180p --keep-takes", ["--ladder", "takes that are kept"]),
+        ("-o out.mp4 --ladder 180p", ["--ladder", "only a stream"]),
+    ] {
+        studio.retake(&format!("encode film.mkv {} {flags}", fast())).refused(2, &words);
+        assert_eq!(studio.names(), ["film.mkv".to_owned()].into(), "{flags}");
+    }
+    let scaled = format!("encode film.mkv -o out.m3u8 {} --ladder 90p --scale 90p", fast());
+    assert_eq!(studio.retake(&scaled).code, 2);
 }

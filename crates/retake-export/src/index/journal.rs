@@ -77,6 +77,9 @@ impl Journal {
 pub(crate) struct Subject {
     /// The identity of the source.
     pub source: String,
+    /// The identity of the film whose units it shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuts: Option<String>,
     pub rule: UnitRule,
 }
 
@@ -165,7 +168,7 @@ mod tests {
 
     fn open(path: &Path, source: &str) -> (Journal, FilmMap) {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap();
-        let subject = Subject { source: source.into(), rule: UnitRule { longest: 4, window: 0 } };
+        let subject = Subject { source: source.into(), cuts: None, rule: UnitRule { longest: 4, window: 0 } };
         Journal::open(file, path, &subject, Rational::new(1, 25)).unwrap()
     }
 

@@ -6,7 +6,7 @@
 
 use super::journal::{Journal, Scene};
 use super::ranges::{Fed, Feed, Ranges};
-use super::units::{Found, UnitFinder};
+use super::units::{Cuts, Found, UnitFinder};
 use super::{FilmMap, MemoryPermits, ScoutedFrame};
 use crate::error::{ExportError, RequestError};
 use crate::stop::StopFlag;
@@ -59,6 +59,8 @@ pub(crate) struct Scout<'a> {
     pub cores: &'a (dyn Fn() -> usize + Sync),
     /// Whether frames are handed on; else all units are taken without.
     pub hands_on: bool,
+    /// Where units are cut, if that is known.
+    pub cuts: Option<Arc<Cuts>>,
     pub journal: Journal,
     pub map: FilmMap,
     pub stop: &'a StopFlag,
@@ -68,13 +70,15 @@ impl Scout<'_> {
     /// Decodes to the end of the film and returns the whole map. Frames that the map knows already are
     /// checked against it, but not handed on, because their takes read them themselves.
     pub(crate) fn run(self, told: &mut dyn Scouted) -> Result<FilmMap, ExportError> {
-        let Self { plan, ranges, cores, hands_on, journal, map, stop } = self;
+        let Self { plan, ranges, cores, hands_on, cuts, journal, map, stop } = self;
         let known = map.index.frames.len() as u64;
         let mut join = Join {
             plan,
             known,
             permits: MemoryPermits::new(plan.permits),
-            finder: UnitFinder::new(map.index.time_base, plan.rule, known, plan.shortest),
+            finder: UnitFinder::new(map.index.time_base, plan.rule, known, plan.shortest)
+                .as_cut(cuts.as_deref()),
+            expected: cuts.map(|cuts| cuts.frames()),
             handover: Handover { waiting: VecDeque::new(), open: None, whole_from: known, told },
             scene: Scene::default(),
             alone: Vec::new(),
@@ -109,6 +113,8 @@ struct Join<'a> {
     known: u64,
     permits: Arc<MemoryPermits>,
     finder: UnitFinder,
+    /// The number of frames that the film must have, if that is known.
+    expected: Option<u64>,
     handover: Handover<'a>,
     /// What is known of the scene so far, and which of its units were not handed on.
     scene: Scene,
@@ -126,6 +132,9 @@ impl Join<'_> {
             self.stop.check()?;
             let index = end;
             end += 1;
+            if self.expected.is_some_and(|expected| end > expected) {
+                return Err(changed(index));
+            }
             if end.is_multiple_of(16) {
                 self.handover.told.decoded(end);
             }
@@ -137,7 +146,7 @@ impl Join<'_> {
             self.decide(false)?;
         }
         self.decide(true)?;
-        if end < self.known {
+        if end < self.known || self.expected.is_some_and(|expected| end < expected) {
             return Err(changed(end));
         }
         if let Found::SceneEnd { units, end } = self.finder.end(end) {

@@ -66,6 +66,9 @@ pub struct JobDescription {
     /// The identity of the records of an earlier job that this one began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
+    /// The identity of the source of the variant whose units this one shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuts: Option<String>,
     /// The rule by which units are cut.
     pub rule: UnitRule,
 }
@@ -78,7 +81,7 @@ impl JobDescription {
 
     /// What the job's index is the index of.
     pub(crate) fn subject(&self) -> Subject {
-        Subject { source: self.source.clone(), rule: self.rule }
+        Subject { source: self.source.clone(), cuts: self.cuts.clone(), rule: self.rule }
     }
 }
 

@@ -1,6 +1,7 @@
 //! By what a request and a source are known again.
 
 use super::additions::ChapterChoice;
+use super::ladder;
 use super::request::{Goal, Request};
 use crate::error::ExportError;
 use crate::objects::object_address;
@@ -96,6 +97,9 @@ pub struct RequestIdentity {
     /// versions.
     #[serde(default, skip_serializing_if = "PictureFilters::is_empty")]
     pub filters: PictureFilters,
+    /// The variants of a stream, in the words of `--ladder`, the largest first. Left out where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<String>,
     /// The identity of the records of an earlier job that this one began with. Left out where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
@@ -239,6 +243,7 @@ impl RequestIdentity {
             video: request.video,
             tags: added.tags.clone(),
             filters: request.filters.clone(),
+            ladder: ladder::words(&request.ladder),
             again: request.again.as_deref().map(Records::identity),
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod additions;
 pub(crate) mod chapters;
 pub(crate) mod folder;
 pub(crate) mod identity;
+pub(crate) mod ladder;
 pub(crate) mod objects;
 pub(crate) mod plan;
 pub(crate) mod preset;
@@ -20,7 +21,7 @@ use crate::index::FilmMap;
 use crate::index::journal::Journal;
 use crate::index::ranges::{RangePlan, Ranges};
 use crate::index::scout::ScoutPlan;
-use crate::index::units::shortest_scene;
+use crate::index::units::{Cuts, shortest_scene};
 use crate::objects::object_address;
 use crate::output::target::{JobOutput, OutputKind};
 use crate::records::Records;
@@ -43,7 +44,7 @@ use retake_quality::{MetricKind, Pooling};
 use settings::make_acceptable;
 use source::{frames, look_at, probe_pipe, reader_options};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// A job that is ready to run. As long as the value lives, its folder is this process's.
@@ -62,6 +63,8 @@ pub(crate) struct Job {
     pub others: FilmInfo,
     /// What becomes of its sound.
     pub sound: SoundPlan,
+    /// Where units are cut, if that is known from another variant of the same stream.
+    pub cuts: OnceLock<Arc<Cuts>>,
     pub description: JobDescription,
     pub family: Family,
     pub scout: ScoutPlan,
@@ -130,6 +133,17 @@ impl Job {
         began: Began,
         stop: &StopFlag,
     ) -> Result<Self, ExportError> {
+        Self::prepare_beside(request, identity, began, None, stop)
+    }
+
+    /// The same for another variant of a stream, whose units are cut where those of the `first` one are.
+    pub(crate) fn prepare_beside(
+        request: &Request,
+        identity: RequestIdentity,
+        began: Began,
+        first: Option<&JobDescription>,
+        stop: &StopFlag,
+    ) -> Result<Self, ExportError> {
         request.check()?;
         let info = request.encoder.info();
         let output = JobOutput::of(request, stop)?;
@@ -163,9 +177,10 @@ impl Job {
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);
         let goal = request.target().goal();
-        let rule = match &request.again {
-            Some(again) => again.job.rule,
-            None => unit_rule(&film, goal, output.kind() == OutputKind::Stream),
+        let rule = match (&request.again, first) {
+            (Some(again), _) => again.job.rule,
+            (None, Some(first)) => first.rule,
+            (None, None) => unit_rule(&film, goal, output.kind() == OutputKind::Stream),
         };
         settings.controls.first_pass = first_pass(request, &settings, rule);
         let settings = make_acceptable(&*request.encoder, settings, &mut notes)?;
@@ -212,6 +227,7 @@ impl Job {
             pool: measured.then(|| request.pool.name().to_owned()),
             max_bit_rate: request.max_bit_rate,
             again: identity.again.clone(),
+            cuts: first.map(|first| first.source.clone()),
             rule,
         };
         // before the folder is the job's, so that a refused request leaves nothing behind
@@ -245,6 +261,7 @@ impl Job {
             source: film,
             others,
             sound,
+            cuts: OnceLock::new(),
             description,
             notes,
             records,
@@ -265,6 +282,11 @@ impl Job {
     pub(crate) fn add_cpu(&self, seconds: f64) {
         // a sum is whole whatever a panicking holder was doing
         *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner) += seconds;
+    }
+
+    /// CPU seconds that other processes have spent.
+    pub(crate) fn cpu_elsewhere(&self) -> f64 {
+        *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// CPU seconds of all processes, and seconds, since the run began.

@@ -1,13 +1,14 @@
 //! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
 
-use super::additions::Additions;
+use super::additions::{Additions, ChapterChoice};
+use super::ladder::LadderRung;
 use super::preset::ExportPreset;
 use super::source::SourcePart;
-use super::tracks::TrackRequest;
+use super::tracks::{TrackRequest, TrackRule, TrackSelector};
 use crate::error::{Asked, Count, RequestError};
 use crate::objects::{ObjectStore, object_address};
 use crate::records::{Records, RecordsPlace};
-use crate::sound::request::AudioRequest;
+use crate::sound::request::{AudioChoice, AudioRequest, AudioRule};
 use crate::worker::RunOn;
 use retake_asset::short_name;
 use retake_compression::encoder::EncoderFactory;
@@ -215,6 +216,8 @@ pub(crate) struct Request {
     pub tracks: TrackRequest,
     /// What goes into the film from elsewhere than the source.
     pub additions: Additions,
+    /// The variants of a stream; one as large as the source where there are none.
+    pub ladder: Vec<LadderRung>,
     /// Where takes run.
     pub run_on: RunOn,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
@@ -265,6 +268,7 @@ impl Request {
             audio: AudioRequest::default(),
             tracks: TrackRequest::default(),
             additions: Additions::default(),
+            ladder: Vec::new(),
             run_on: RunOn::Threads,
             shared_root: None,
             objects: None,
@@ -310,6 +314,15 @@ impl Request {
 
     pub(crate) fn threads(&self) -> u32 {
         self.threads.unwrap_or(1).max(1)
+    }
+
+    /// Leaves out all that goes into the film beside its pictures.
+    pub(crate) fn without_other_tracks(&mut self) {
+        self.audio = AudioRequest::default();
+        self.audio.add(AudioRule::new(TrackSelector::All, AudioChoice::Nothing));
+        let nothing = vec![TrackRule::new(TrackSelector::All, false)];
+        self.tracks = TrackRequest { tracks: nothing, ..TrackRequest::default() };
+        self.additions = Additions { chapters: ChapterChoice::Nothing, ..Additions::default() };
     }
 
     /// What of the source is read.

@@ -56,7 +56,7 @@ impl Output for FilmFile {
         let mut notes = sounds.write(track.writer(), &inputs, &mut pictures, stop)?;
         track.finish()?;
         notes.extend(track.writer().notes());
-        Ok(Written { bytes: size(&path)?, film: path.clone(), media: None, pictures: path, notes })
+        Ok(Written { bytes: size(&path)?, film: path.clone(), media: None, pictures: vec![path], notes })
     }
 }
 

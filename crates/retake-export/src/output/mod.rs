@@ -18,8 +18,8 @@ pub(crate) struct Written {
     pub film: PathBuf,
     /// This folder belongs beside it.
     pub media: Option<PathBuf>,
-    /// This file has all pictures: it is the film, or the playlist of its pictures.
-    pub pictures: PathBuf,
+    /// These files have all pictures, one for each variant: the film, or playlists of its pictures.
+    pub pictures: Vec<PathBuf>,
     /// These are the bytes of all files.
     pub bytes: u64,
     /// These are plain sentences about parts of the source that could not be kept.

@@ -421,7 +421,7 @@ impl Way {
 
 fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scouting, Listener) {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(journal).unwrap();
-    let subject = Subject { source: "film".into(), rule };
+    let subject = Subject { source: "film".into(), cuts: None, rule };
     let (log, map): (Journal, FilmMap) =
         Journal::open(file, journal, &subject, film.video.time_base).unwrap();
     let known = map.index.frames.len() as u64;
@@ -437,7 +437,7 @@ fn scout(film: &FilmInfo, journal: &Path, rule: UnitRule, way: &Way) -> (Scoutin
     }
     let stop = StopFlag::new();
     let (plan, hands_on, cores) = (plan_of, way.hands_on, || usize::MAX);
-    let scout = Scout { plan, ranges, cores: &cores, hands_on, journal: log, map, stop: &stop };
+    let scout = Scout { plan, ranges, cores: &cores, hands_on, cuts: None, journal: log, map, stop: &stop };
     let mut listener = Listener { refuses: way.refuses, ..Listener::default() };
     let map = scout.run(&mut listener).unwrap();
     let mut units: Vec<FrameRange> = listener.handed.iter().map(|(unit, _)| *unit).collect();

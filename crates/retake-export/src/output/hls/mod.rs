@@ -63,40 +63,54 @@ impl Output for HlsStream {
         output: &Path,
         stop: &StopFlag,
     ) -> Result<Written, ExportError> {
-        let name = output.file_name();
-        let name = name.ok_or_else(|| ExportError::Internal("an output without a name".into()))?;
-        write(film, folder, folder.join(name), stop)
+        write(&[(None, film)], folder, output, stop)
     }
 }
 
-/// Writes the stream of a film into `folder`, with this playlist.
-fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> Result<Written, ExportError> {
+/// Writes the stream of a film into `folder`, under the name that its playlist has in `output`. Where there
+/// are several films, they are variants with names, which are cut alike; the first one says what else there
+/// is.
+pub(crate) fn write(
+    films: &[(Option<&str>, &Film<'_>)],
+    folder: &Path,
+    output: &Path,
+    stop: &StopFlag,
+) -> Result<Written, ExportError> {
+    let lacks = |what: &str| ExportError::Internal(format!("a stream without {what}"));
+    let playlist = folder.join(output.file_name().ok_or_else(|| lacks("a name"))?);
+    let &(_, film) = films.first().ok_or_else(|| lacks("pictures"))?;
     let source = &film.job.source;
     let media = media_of(&playlist);
     uninterrupted(|| fs::create_dir(&media)).map_err(ExportError::file(&media, "making a folder"))?;
     let units: Vec<_> = film.takes.iter().map(|take| take.record.range).collect();
     let cuts = cuts::cuts(&units, &film.map.index);
 
-    let depth = source.video.time(film.reorder_ticks());
-    let zero = source.start - start_delay(depth);
-    let timing = Timing { depth, zero, cuts: &cuts };
+    // Variants are decoded by one clock, which begins early enough for all of them.
+    let depths = films.iter().map(|(_, film)| film.job.source.video.time(film.reorder_ticks()));
+    let zero = source.start - start_delay(depths.max().unwrap_or(Time::ZERO));
     let file =
         |folder: &str, file: &str, text: &str| write_file(&media.join(folder).join(file), text.as_bytes());
-    let (format, segments) = pictures(film, media.join(VIDEO), &timing, stop)?;
-    file(VIDEO, INDEX, &playlist::media(&segments))?;
-    let sync_frames = playlist::sync_frames(&segments);
-    if let Some(text) = &sync_frames {
-        file(VIDEO, SYNC_FRAMES, text)?;
+    let mut variants = Vec::new();
+    for (name, film) in films {
+        let folder = name.map_or_else(|| VIDEO.to_owned(), |name| format!("{VIDEO}-{name}"));
+        let video = &film.job.source.video;
+        let timing = Timing { depth: video.time(film.reorder_ticks()), zero, cuts: &cuts };
+        let (format, segments) = pictures(film, media.join(&folder), &timing, stop)?;
+        file(&folder, INDEX, &playlist::media(&segments))?;
+        let sync_frames = playlist::sync_frames(&segments);
+        if let Some(text) = &sync_frames {
+            file(&folder, SYNC_FRAMES, text)?;
+        }
+        variants.push(Variant {
+            folder,
+            segments,
+            sync_frames: sync_frames.is_some(),
+            codec: codecs::video(&format),
+            size: shown_size(&format, video.rotation),
+            format,
+            frame_rate: video.frame_rate,
+        });
     }
-    let video = Variant {
-        folder: VIDEO.into(),
-        segments,
-        sync_frames: sync_frames.is_some(),
-        codec: codecs::video(&format),
-        size: shown_size(&format, source.video.rotation),
-        format,
-        frame_rate: source.video.frame_rate,
-    };
 
     let mut notes = Vec::new();
     let tracks = Tracks::of(film.job, &mut notes);
@@ -113,7 +127,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
         file(&texts.folder, INDEX, &playlist::texts(&texts.segments))?;
     }
     let stream = Stream {
-        variants: vec![video],
+        variants,
         sounds: described_sounds(sounds, &mut notes),
         texts: described_texts(texts, &mut notes),
         zero,
@@ -130,7 +144,7 @@ fn write(film: &Film<'_>, folder: &Path, playlist: PathBuf, stop: &StopFlag) -> 
     for folder in folders(&media)?.iter().chain([&media, &folder.to_owned()]) {
         sync_folder(folder).map_err(ExportError::file(folder, "writing"))?;
     }
-    let pictures = media.join(VIDEO).join(INDEX);
+    let pictures = stream.variants.iter().map(|video| media.join(&video.folder).join(INDEX)).collect();
     Ok(Written { bytes: bytes(&playlist, &media)?, film: playlist, media: Some(media), pictures, notes })
 }
 

@@ -4,7 +4,8 @@ use retake_compression::durable::entries;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// These are names in the folder of media.
+/// These are names in the folder of media. Where there are several variants, the name of each follows that of
+/// the folder: `video-720p`.
 pub(super) const VIDEO: &str = "video";
 pub(super) const INDEX: &str = "index.m3u8";
 pub(super) const SYNC_FRAMES: &str = "sync.m3u8";
@@ -51,7 +52,9 @@ pub(crate) fn is_media(folder: &Path) -> bool {
     };
     names(folder).is_some_and(|all| {
         all.iter().all(|(name, is_folder)| {
-            let known = name == VIDEO || name.starts_with(SOUND) || name.starts_with(SUBTITLES);
+            let variant =
+                name.strip_prefix(VIDEO).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+            let known = variant || name.starts_with(SOUND) || name.starts_with(SUBTITLES);
             if *is_folder { known && files(&folder.join(name)) } else { name == MANIFEST }
         })
     })

@@ -148,7 +148,7 @@ fn known(folder: &Path) -> Job {
     let (journal, map) = job.index().unwrap();
     let ranges = Ranges::new(&job.source, job.reader, job.ranges, None);
     let (plan, stop) = (job.scout, StopFlag::new());
-    let scout = Scout { plan, ranges, cores: &|| 1, hands_on: false, journal, map, stop: &stop };
+    let scout = Scout { plan, ranges, cores: &|| 1, hands_on: false, cuts: None, journal, map, stop: &stop };
     scout.run(&mut Nobody).unwrap();
     job
 }
