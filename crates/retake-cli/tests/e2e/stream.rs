@@ -112,7 +112,7 @@ fn playlists_say_what_is_there() {
         let [sound, texts] = &master.alternatives[..] else { panic!("{master:?}") };
         assert_eq!(texts.group_id, "subtitles");
         assert_eq!((sound.language.as_deref(), sound.default), (Some("fr"), true));
-        assert_eq!(texts.default, false);
+        assert!(!texts.default);
 
         let mut rate = 0.0;
         for uri in [&variant.uri, sound.uri.as_ref().unwrap()] {
@@ -591,6 +591,27 @@ fn a_ladder_is_several_variants() {
         files(&studio, name).into_iter().filter_map(inside).collect()
     };
     assert!(video("out", "video-180p") == video("one", "video"));
+}
+
+/// Where nothing in the film says it, variants that would be cut otherwise by themselves, because other things
+/// are wanted of them, are cut at the same frames all the same: the largest decides.
+#[test]
+fn variants_are_cut_at_the_same_frames() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render("-f lavfi -i testsrc2=s=320x192:r=24:d=17 -c:v libx264 -crf 12 -g 60", "long.mkv");
+    let sync_frames = |name: &str| -> Vec<String> {
+        let packets = probe(&studio.path(name), "-select_streams v -show_entries packet=pts_time,flags");
+        packets.into_iter().filter(|packet| packet.contains(",K")).collect()
+    };
+    let flags = format!("{} --metric psnr", fast());
+    let run = studio.retake(&format!("encode long.mkv -o out.m3u8 {flags} -q 34 --ladder 192p,96p=150k"));
+    assert!([0, 3].contains(&run.code), "{run:?}");
+    let (first, second) =
+        (sync_frames("out.media/video-192p/index.m3u8"), sync_frames("out.media/video-96p/index.m3u8"));
+    assert!(first.len() > 3 && first == second, "{first:?} {second:?}");
+    let run = studio.retake(&format!("encode long.mkv -o one.m3u8 {flags} -b 150k --scale 96p"));
+    assert!([0, 3].contains(&run.code), "{run:?}");
+    assert!(sync_frames("one.media/video/index.m3u8") != first, "by itself it is cut otherwise");
 }
 
 /// A ladder that is killed half-way leaves no playlist, and comes to the same files: as one that runs to its

@@ -77,7 +77,7 @@ impl Scout<'_> {
             known,
             permits: MemoryPermits::new(plan.permits),
             finder: UnitFinder::new(map.index.time_base, plan.rule, known, plan.shortest)
-                .as_cut(cuts.as_deref()),
+                .cut_as(cuts.as_deref()),
             expected: cuts.map(|cuts| cuts.frames()),
             handover: Handover { waiting: VecDeque::new(), open: None, whole_from: known, told },
             scene: Scene::default(),

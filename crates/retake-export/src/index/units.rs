@@ -61,9 +61,9 @@ impl Given {
         }
         let frame = self.next;
         self.next += 1;
-        let Some(unit) = self.units.pop_front_if(|unit| unit.end == frame + 1) else {
-            return Some(Found::GoesOn { unit: None, frame });
-        };
+        let ended = self.units.front().copied().filter(|unit| unit.end == frame + 1);
+        let Some(unit) = ended else { return Some(Found::GoesOn { unit: None, frame }) };
+        self.units.pop_front();
         let ends = self.units.front().is_none_or(|next| self.scenes.contains(&next.start));
         Some(match ends {
             true => Found::SceneEnd { units: vec![unit], end: unit.end },
@@ -102,7 +102,7 @@ impl UnitFinder {
 
     /// Cuts units where another film was cut instead of finding them.
     #[must_use]
-    pub(crate) fn as_cut(mut self, cuts: Option<&Cuts>) -> Self {
+    pub(crate) fn cut_as(mut self, cuts: Option<&Cuts>) -> Self {
         let start = self.cutter.start();
         self.given = cuts.map(|cuts| Given {
             units: cuts.units.iter().copied().filter(|unit| unit.start >= start).collect(),
@@ -175,7 +175,7 @@ mod tests {
         let cuts = Cuts { units: units.into(), scenes: vec![0, 5] };
         for start in [0, 5] {
             let rule = UnitRule { longest: 4, window: 0 };
-            let mut finder = UnitFinder::new(Rational::new(1, 25), rule, start, 1).as_cut(Some(&cuts));
+            let mut finder = UnitFinder::new(Rational::new(1, 25), rule, start, 1).cut_as(Some(&cuts));
             let (mut found, mut scenes) = (Vec::new(), Vec::new());
             for frame in start..10 {
                 assert_eq!(finder.next(false), None, "no frame is decided about before it is known");

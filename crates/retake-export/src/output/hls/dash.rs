@@ -141,8 +141,8 @@ fn timeline(text: &mut String, folder: &str, segments: &[Segment], stream: &Stre
     let time = |time: Time| time - stream.zero;
     let offset = time(stream.start);
     let times = segments.iter().flat_map(|segment| [time(segment.starts), time(segment.ends)]);
-    let scales = times.chain([offset]).map(|time| u32::try_from(time.timescale()).unwrap_or(1));
-    let scale = scales.fold(Some(1), |all, one| common_multiple(all?, one, u32::MAX / 2)).unwrap_or(FINE);
+    let mut scales = times.chain([offset]).map(|time| u32::try_from(time.timescale()).unwrap_or(1));
+    let scale = scales.try_fold(1, |all, one| common_multiple(all, one, u32::MAX / 2)).unwrap_or(FINE);
     let ticks = |time: Time| i32::try_from(scale).map_or(0, |scale| time.convert_scale(scale).value()).max(0);
     line(
         text,
