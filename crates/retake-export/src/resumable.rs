@@ -2,6 +2,7 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::job::folder::{Earlier, JobFolder, VisitedFolder};
+use crate::job::ladder::LadderRung;
 use retake_compression::durable::entries;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,12 +30,23 @@ impl ResumableExport {
         &self.folder
     }
 
-    /// Throws away what was made of it.
+    /// Throws away what was made of it, and of all variants of a stream.
     ///
     /// # Errors
     /// [`RequestError::JobFolderBusy`] while it runs, [`RequestError::UntrustedFolder`] and
     /// [`RequestError::ForeignFolder`] where something else lies there now, and [`ExportError::File`].
     pub fn discard(self) -> Result<(), ExportError> {
+        let parent = self.folder.parent().unwrap_or(Path::new(""));
+        let failed = ExportError::file(parent, "looking for variants");
+        let own = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let variant =
+                name.and_then(|name| name.strip_suffix(ENDING)?.strip_prefix(&self.name)?.strip_prefix('.'));
+            variant.is_some_and(|variant| is_rung(variant)) && is_variant(path)
+        };
+        for variant in entries(parent).map_err(failed)?.iter().map(|entry| entry.path()).filter(own) {
+            JobFolder::open(&variant, Earlier::Forget)?.remove();
+        }
         JobFolder::open(&self.folder, Earlier::Forget)?.remove();
         Ok(())
     }
@@ -53,12 +65,25 @@ pub fn resumable_exports(folder: &Path) -> Result<Vec<ResumableExport>, ExportEr
     };
     let export = |path: PathBuf| {
         let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?.to_owned();
-        let is_job = check(&name).is_ok() && VisitedFolder::open(&path).ok()?.description().is_ok();
+        let description = VisitedFolder::open(&path).ok()?.description().ok()?;
+        // a variant goes with the first one of its stream
+        let is_job = check(&name).is_ok() && description.cuts.is_none();
         is_job.then_some(ResumableExport { name, folder: path })
     };
     let mut exports: Vec<_> = found.iter().filter_map(|entry| export(entry.path())).collect();
     exports.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(exports)
+}
+
+/// Tells whether a text is the name of a variant, such as `720p`.
+fn is_rung(text: &str) -> bool {
+    text.parse::<LadderRung>().is_ok_and(|rung| rung.name() == text)
+}
+
+/// Tells whether a folder is that of a variant that is not the first of its stream.
+fn is_variant(folder: &Path) -> bool {
+    let description = VisitedFolder::open(folder).and_then(|folder| folder.description());
+    description.is_ok_and(|description| description.cuts.is_some())
 }
 
 /// The job folder of an export with a name.
@@ -78,6 +103,9 @@ fn check(name: &str) -> Result<(), RequestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::identity::RequestIdentity;
+    use crate::job::{Began, Job, ladder};
+    use crate::stop::StopFlag;
     use crate::testing::job;
     use std::fs;
 
@@ -103,6 +131,36 @@ mod tests {
         one.discard().unwrap();
         assert!(!folder.exists() && state.join("other.retake").exists());
         assert_eq!(resumable_exports(&state).unwrap(), [two]);
+    }
+
+    /// A variant of a stream is no export by itself, and is thrown away with the first one.
+    #[test]
+    fn variants_go_with_their_stream() {
+        let place = tempfile::tempdir().unwrap();
+        let state = place.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let first = job_folder(&state, "one").unwrap();
+        let (film, other) = (place.path().join("film"), place.path().join("other"));
+        [&film, &other].map(|folder| fs::create_dir(folder).unwrap());
+        let of_film = job(&film, |request| request.work_dir = Some(first.clone()));
+        let mut variant = of_film.request.clone();
+        variant.work_dir = Some(ladder::folder(&first, "480p"));
+        let identity = RequestIdentity::of(&variant);
+        let beside = Job::prepare_beside(
+            &variant,
+            identity,
+            Began::now(),
+            Some(&of_film.description),
+            &StopFlag::new(),
+        );
+        drop((beside.unwrap(), of_film));
+        drop(job(&other, |request| request.work_dir = Some(ladder::folder(&first, "720p"))));
+        let found = resumable_exports(&state).unwrap();
+        let names: Vec<&str> = found.iter().map(ResumableExport::name).collect();
+        assert_eq!(names, ["one", "one.720p"], "another export may have such a name");
+        found.into_iter().next().unwrap().discard().unwrap();
+        let left: Vec<_> = entries(&state).unwrap().iter().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["one.720p.retake"]);
     }
 
     #[test]

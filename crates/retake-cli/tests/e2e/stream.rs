@@ -398,6 +398,19 @@ fn another_player_agrees() {
     }
     // 1024 samples of priming, which the source tells in milliseconds
     assert!((first[0] - first[1] - 21_000_000).abs() < 1_000_000, "{first:?}");
+
+    // By the manifest of DASH it sees the same samples, as early as the period begins behind zero. It reads
+    // the one that comes first of pictures and sound.
+    let manifest = studio.path("out.media/manifest.mpd");
+    let Some(seen) = Seen::in_film("dashdemux ! qtdemux", &manifest, &[]) else { return };
+    let folder = if seen.video.is_empty() { "sound-1" } else { "video" };
+    let mut times: Vec<i64> = seen.video.iter().chain(&seen.sound).map(|sample| sample.pts).collect();
+    times.sort_unstable();
+    let expected = shown(&studio.path(&format!("out.media/{folder}/index.m3u8")));
+    assert!(!times.is_empty() && times.len() == expected.len(), "{folder}: {}", times.len());
+    for (sample, (time, expected)) in times.iter().zip(expected).enumerate() {
+        assert!((*time as f64 / 1e9 - (expected - 1.0)).abs() < 2e-6, "{folder}: sample {sample} at {time}");
+    }
 }
 
 /// Several tracks of sound are renditions of one group; the size that was asked for counts all files.
@@ -593,8 +606,8 @@ fn a_ladder_is_several_variants() {
     assert!(video("out", "video-180p") == video("one", "video"));
 }
 
-/// Where nothing in the film says it, variants that would be cut otherwise by themselves, because other things
-/// are wanted of them, are cut at the same frames all the same: the largest decides.
+/// Where nothing in the film says it, variants that would be cut otherwise by themselves, because other
+/// things are wanted of them, are cut at the same frames all the same: the largest decides.
 #[test]
 fn variants_are_cut_at_the_same_frames() {
     let Some(studio) = Studio::empty() else { return };

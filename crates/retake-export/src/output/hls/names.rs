@@ -69,16 +69,29 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let media = place.path().join("film.media");
         fs::create_dir_all(media.join("video")).unwrap();
-        fs::create_dir_all(media.join("sound-1")).unwrap();
-        for file in
-            ["manifest.mpd", "video/init.mp4", "video/00001.m4s", "video/index.m3u8", "sound-1/index.m3u8"]
-        {
+        for folder in ["sound-1", "subtitles-1", "video-720p"] {
+            fs::create_dir_all(media.join(folder)).unwrap();
+        }
+        for file in [
+            "manifest.mpd",
+            "video/init.mp4",
+            "video/00001.m4s",
+            "video/index.m3u8",
+            "sound-1/index.m3u8",
+            "subtitles-1/00001.vtt",
+            "subtitles-1/whole.vtt",
+            "video-720p/sync.m3u8",
+        ] {
             fs::write(media.join(file), "").unwrap();
         }
         assert!(is_media(&media));
         fs::write(media.join("video/holiday.m4s"), "").unwrap();
         assert!(!is_media(&media));
         fs::remove_file(media.join("video/holiday.m4s")).unwrap();
+        fs::create_dir(media.join("videos")).unwrap();
+        assert!(!is_media(&media));
+        fs::remove_dir(media.join("videos")).unwrap();
+        assert!(is_media(&media));
         fs::write(media.join("notes.txt"), "").unwrap();
         assert!(!is_media(&media));
     }
