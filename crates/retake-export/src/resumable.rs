@@ -42,7 +42,7 @@ impl ResumableExport {
             let name = path.file_name().and_then(|name| name.to_str());
             let variant =
                 name.and_then(|name| name.strip_suffix(ENDING)?.strip_prefix(&self.name)?.strip_prefix('.'));
-            variant.is_some_and(|variant| is_rung(variant)) && is_variant(path)
+            variant.is_some_and(is_rung) && is_variant(path)
         };
         for variant in entries(parent).map_err(failed)?.iter().map(|entry| entry.path()).filter(own) {
             JobFolder::open(&variant, Earlier::Forget)?.remove();
