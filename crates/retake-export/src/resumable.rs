@@ -141,7 +141,7 @@ mod tests {
         fs::create_dir(&state).unwrap();
         let first = job_folder(&state, "one").unwrap();
         let (film, other) = (place.path().join("film"), place.path().join("other"));
-        [&film, &other].map(|folder| fs::create_dir(folder).unwrap());
+        [&film, &other].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
         let of_film = job(&film, |request| request.work_dir = Some(first.clone()));
         let mut variant = of_film.request.clone();
         variant.work_dir = Some(ladder::folder(&first, "480p"));
