@@ -6,8 +6,8 @@ use retake::filters::{
 };
 use retake::property::OutputChroma;
 use retake::{
-    AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, LadderRung, MarkRule, Time,
-    TrackRule,
+    AddedAudio, AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, LadderRung,
+    MarkRule, Time, TrackRule,
 };
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -163,6 +163,11 @@ pub(crate) struct Encode {
     /// such that are not. May be given several times [default: as in the source].
     #[arg(long, value_name = "WHICH[=yes|no]", help_heading = "Sound and other tracks")]
     pub forced: Vec<MarkRule>,
+    /// Add the sound of another file, as in --add-audio dub.m4a:deu:Deutsch: a copy where the container holds
+    /// it, else encoded; --audio says more. It begins with INPUT. May be given several times; with --audio
+    /// none it takes the place of the sound of INPUT.
+    #[arg(long, value_name = "FILE[:LANGUAGE[:NAME]]", help_heading = "Sound and other tracks")]
+    pub add_audio: Vec<AddedAudio>,
     /// Add a file of subtitles: SubRip, ASS or WebVTT, as in --add-subtitles text.srt:deu:Deutsch. Its times
     /// count from the start of INPUT. May be given several times.
     #[arg(long, value_name = "FILE[:LANGUAGE[:NAME]]", help_heading = "Sound and other tracks")]

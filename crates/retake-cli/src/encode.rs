@@ -133,6 +133,7 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     export = args.tracks.iter().fold(export, |export, rule| export.tracks(rule.clone()));
     export = args.default.iter().fold(export, |export, rule| export.default_track(rule.clone()));
     export = args.forced.iter().fold(export, |export, rule| export.forced_track(rule.clone()));
+    export = args.add_audio.iter().fold(export, |export, file| export.add_audio(file.clone()));
     export = args.add_subtitles.iter().fold(export, |export, file| export.add_subtitles(file.clone()));
     export = args.tag.iter().fold(export, |export, (name, value)| export.tag(name, value));
     if let Some(number) = args.pictures.video {

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory, Parser};
 use retake::{
-    AddedSubtitles, ChapterChoice, Event, ExportBuilder, ExportError, SharedRoot, StopFlag, WorkerTools,
+    AddedAudio, AddedSubtitles, ChapterChoice, Event, ExportBuilder, ExportError, SharedRoot, StopFlag,
+    WorkerTools,
 };
 use retake_restate::{Engine, EngineError, ExportRequest, Job, Serving, Site, Status};
 use std::net::SocketAddr;
@@ -157,6 +158,9 @@ fn export(request: &ExportRequest, root: &SharedRoot) -> Result<ExportBuilder, E
         return Err(refused(format!("{}: another output was asked for", request.output.display())));
     }
     args.cover = args.cover.map(|file| root.resolve(&file)).transpose()?;
+    for added in &mut args.add_audio {
+        added.path = root.resolve(&added.path)?;
+    }
     for added in &mut args.add_subtitles {
         added.path = root.resolve(&added.path)?;
     }
@@ -200,6 +204,12 @@ fn words(matches: &ArgMatches, root: &SharedRoot) -> Result<Vec<String>> {
                 "output" | "work_dir" => root.relative_place(Path::new(value))?,
                 "cover" => root.relative(Path::new(value))?,
                 "chapters" if value != "none" => root.relative(Path::new(value))?,
+                "add_audio" => {
+                    let unknown = || Usage(format!("--add-audio: {} is not UTF-8", value.display()));
+                    let mut added: AddedAudio = value.to_str().ok_or_else(unknown)?.parse()?;
+                    added.path = root.relative(&added.path)?;
+                    added.to_string().into()
+                }
                 "add_subtitles" => {
                     let unknown = || Usage(format!("--add-subtitles: {} is not UTF-8", value.display()));
                     let mut added: AddedSubtitles = value.to_str().ok_or_else(unknown)?.parse()?;

@@ -4,7 +4,7 @@ use crate::error::{ExportError, RequestError};
 use crate::estimate::{Estimator, LengthEstimate, estimate};
 use crate::event::{Event, Summary};
 use crate::export::{self, export};
-use crate::job::additions::{AddedSubtitles, ChapterChoice};
+use crate::job::additions::{AddedAudio, AddedSubtitles, ChapterChoice};
 use crate::job::ladder::LadderRung;
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
@@ -656,6 +656,19 @@ impl ExportBuilder {
     #[must_use]
     pub fn add_subtitles(mut self, file: AddedSubtitles) -> Self {
         self.request.additions.subtitles.push(file);
+        self
+    }
+
+    /// Adds a track of sound of another file; may be called several times. The instant at which that file
+    /// begins is the start of the source, so that a delay in it is kept, and the sound is cut where the film
+    /// is. It goes into the film behind the tracks of the source, with the next number after them, and before
+    /// subtitles that are added. What [`audio`](ExportBuilder::audio) says of it by its number, its language
+    /// or of all tracks holds for it, too, but that a rule which leaves sound out does not leave it out.
+    /// Where nothing is said, it is copied if the container holds it, and else encoded. A file that has no
+    /// sound is refused when the export starts.
+    #[must_use]
+    pub fn add_audio(mut self, file: AddedAudio) -> Self {
+        self.request.additions.audio.push(file);
         self
     }
 

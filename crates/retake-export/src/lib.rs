@@ -50,7 +50,7 @@ pub use event::{
     Event, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, StopReason, Summary, VariantSummary,
 };
 pub use film_source::FilmSource;
-pub use job::additions::{AddedSubtitles, ChapterChoice};
+pub use job::additions::{AddedAudio, AddedSubtitles, ChapterChoice};
 pub use job::folder::JobDescription;
 pub use job::identity::{AskedAudio, AskedFile, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::ladder::{LadderError, LadderRung};

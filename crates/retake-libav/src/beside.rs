@@ -1,5 +1,5 @@
-//! What goes into a film from other files than the one that its pictures come from: subtitles, chapters, a
-//! cover.
+//! What goes into a film from other files than the one that its pictures come from: sound, subtitles,
+//! chapters, a cover.
 
 use crate::access::{Access, Bytes, FileState};
 use crate::container::Container;
@@ -7,13 +7,17 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, TrackSamples, WrongTimes, time_to_ticks};
 use crate::input::Input;
-use crate::marks::TrackMarks;
+use crate::marks::{TrackMark, TrackMarks};
 use crate::output::{Output, Stamps};
-use crate::probe::{name, track};
+use crate::probe::{name, start_of, track};
 use retake_media::{Caption, Rational, Time};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// So many failures in a row, with no success between them, end the counting of a file's samples.
+const PATIENCE: u32 = 64;
 
 /// No file of subtitles or pictures that is meant for a film is larger, and one that is must not fill the
 /// memory.
@@ -28,20 +32,66 @@ const CHAPTER_TICKS: i32 = 1_000_000;
 /// What goes into a film from other files.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Beside {
-    pub(crate) subtitles: Vec<SubtitleFile>,
+    /// Tracks of sound and of subtitles, in the order in which they were added.
+    pub(crate) tracks: Vec<TrackFile>,
     /// The chapters in place of those of the film, on the clock of the film, whose start is zero.
     pub(crate) chapters: Option<Vec<Caption>>,
     pub(crate) cover: Option<CoverFile>,
 }
 
-/// A file of subtitles as text that was looked at: SubRip, ASS or WebVTT.
+/// A track that is in another file than the film.
 #[derive(Debug, Clone)]
-pub struct SubtitleFile {
+pub(crate) struct TrackFile {
     path: PathBuf,
     access: Access,
     state: Option<FileState>,
+    /// FFmpeg's names of the container.
+    container: String,
+    /// The number of the track in its file.
+    inside: u32,
+    /// The track, with its number in the film that it was added to.
     track: TrackInfo,
 }
+
+/// Where a track is that is in another file than the film.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BesideFile {
+    /// The name of the file.
+    pub(crate) name: String,
+    /// When the file begins on its own clock. It is the instant at which the film begins.
+    pub(crate) start: Time,
+}
+
+impl TrackFile {
+    /// Describes a track of an open file.
+    fn new(path: &Path, access: &Access, input: &Input, track: TrackInfo, start: Time) -> Self {
+        let own = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self {
+            path: path.into(),
+            access: access.clone(),
+            state: input.state(),
+            container: name(input.film().format),
+            inside: track.index,
+            track: TrackInfo { beside: Some(BesideFile { name: own, start }), ..track },
+        }
+    }
+
+    /// Returns the file as a film of no pictures, on the clock of another one and cut where that is.
+    pub(crate) fn on_clock_of(&self, film: &FilmInfo, marks: TrackMarks) -> FilmInfo {
+        let track = TrackInfo { index: self.inside, marks, ..self.track.clone() };
+        let mut file = film.clone();
+        (file.path, file.access, file.state) = (self.path.clone(), self.access.clone(), self.state.clone());
+        (file.tracks, file.beside, file.container) = (vec![track], Arc::default(), self.container.clone());
+        (file.breaks, file.wrong, file.looked_further) =
+            (Arc::default(), WrongTimes::default().into(), false);
+        file.seekable = true;
+        file
+    }
+}
+
+/// A file of subtitles as text that was looked at: SubRip, ASS or WebVTT.
+#[derive(Debug, Clone)]
+pub struct SubtitleFile(TrackFile);
 
 impl SubtitleFile {
     /// Looks at a file, whose times count from the start of the film.
@@ -68,48 +118,116 @@ impl SubtitleFile {
         if !is_plain || !matches!(name(input.film().format).as_str(), "srt" | "ass" | "webvtt") {
             return Err(refused(only.to_string()));
         }
-        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let mut counted = TrackSamples::default();
-        let mut reading = Input::open(path, access)?;
-        let failed = |failure: Failure| MediaError::read(path, 0, -1, &failure);
-        while let Some(packet) = reading.read().map_err(failed)? {
-            counted.bytes += packet.data().len() as u64;
-            counted.count += 1;
-        }
+        let counted = count(path, access, 0)?;
         if counted.count == 0 {
             return Err(refused("no text".into()));
         }
-        let track = TrackInfo {
-            marks: TrackMarks::default(),
-            samples: Some(counted),
-            title: None,
-            beside: Some(file),
-            ..only.clone()
-        };
-        Ok(Self { path: path.into(), access: access.clone(), state: input.state(), track })
+        let track =
+            TrackInfo { marks: TrackMarks::default(), samples: Some(counted), title: None, ..only.clone() };
+        Ok(Self(TrackFile::new(path, access, &input, track, Time::ZERO)))
     }
 
     /// Says the language of the texts, as a code of ISO 639 or a tag of BCP 47.
     pub fn set_language(&mut self, language: Option<String>) {
-        self.track.language = language;
+        self.0.track.language = language;
     }
 
     /// Names the track, for people who choose one.
     pub fn set_title(&mut self, title: Option<String>) {
-        self.track.title = title;
+        self.0.track.title = title;
     }
 
     /// Returns the file as a film of no pictures, on the clock of another one and cut where that is.
-    pub(crate) fn on_clock_of(&self, film: &FilmInfo, marks: TrackMarks) -> FilmInfo {
-        let track = TrackInfo { index: 0, marks, ..self.track.clone() };
-        let mut file = film.clone();
-        (file.path, file.access, file.state) = (self.path.clone(), self.access.clone(), self.state.clone());
-        (file.tracks, file.beside) = (vec![track], Arc::default());
-        (file.breaks, file.wrong, file.looked_further) =
-            (Arc::default(), WrongTimes::default().into(), false);
-        file.seekable = true;
-        file
+    pub(crate) fn on_clock_of(&self, film: &FilmInfo) -> FilmInfo {
+        self.0.on_clock_of(film, TrackMarks::default())
     }
+}
+
+/// A track of sound in a file of its own, or in another film, that was looked at.
+#[derive(Debug, Clone)]
+pub struct SoundFile {
+    file: TrackFile,
+    others: usize,
+}
+
+impl SoundFile {
+    /// Looks at a file. Of several tracks of sound the first that is marked as default is taken, else the
+    /// first. The instant at which the file begins, its pictures included if it has any, is that at which
+    /// the film begins, so that a delay of the sound is kept.
+    ///
+    /// # Errors
+    /// Returns [`MediaError::NoSound`] for a file that holds none, [`MediaError::Encrypted`], and those of
+    /// [`probe`](crate::probe()).
+    pub fn open(path: &Path, access: &Access) -> Result<Self, MediaError> {
+        let input = Input::open(path, access)?;
+        let streams = input.film().streams as u32;
+        let all: Vec<TrackInfo> = (0..streams).map(|index| track(index, &input.stream(index))).collect();
+        let sounds: Vec<&TrackInfo> = all.iter().filter(|track| track.kind == TrackKind::Audio).collect();
+        let default = sounds.iter().find(|track| track.marks.has(TrackMark::Default));
+        let Some(sound) = default.or(sounds.first()) else {
+            let holds: Vec<String> = all.iter().map(ToString::to_string).collect();
+            let holds = if holds.is_empty() { "nothing".into() } else { holds.join(", ") };
+            return Err(MediaError::NoSound { file: path.into(), holds });
+        };
+        if input.film().seekable == 0 {
+            return Err(MediaError::NotSeekable { file: path.into() });
+        }
+        if input.stream(sound.index).encrypted != 0 {
+            return Err(MediaError::Encrypted { file: path.into() });
+        }
+        let start = (0..streams).filter_map(|index| start_of(&input.stream(index))).min();
+        let counted = count(path, access, sound.index)?;
+        if counted.count == 0 {
+            return Err(MediaError::NoSound {
+                file: path.into(),
+                holds: format!("{sound} without a sample"),
+            });
+        }
+        // Which track is the default of the film is for the film to say.
+        let mut marks = sound.marks;
+        marks.set(TrackMark::Default, false);
+        let track = TrackInfo { marks, samples: Some(counted), ..(*sound).clone() };
+        let file = TrackFile::new(path, access, &input, track, start.unwrap_or(Time::ZERO));
+        Ok(Self { file, others: sounds.len() - 1 })
+    }
+
+    /// Says the language, as a code of ISO 639 or a tag of BCP 47, in place of what the file says.
+    pub fn set_language(&mut self, language: impl Into<String>) {
+        self.file.track.language = Some(language.into());
+    }
+
+    /// Names the track, for people who choose one, in place of what the file says.
+    pub fn set_title(&mut self, title: impl Into<String>) {
+        self.file.track.title = Some(title.into());
+    }
+
+    /// Returns the number of the track in its file, and how many other tracks of sound that has.
+    pub fn place(&self) -> (u32, usize) {
+        (self.file.inside, self.others)
+    }
+}
+
+/// Counts the samples of a track by reading all of a file. What is damaged is counted as far as it is read,
+/// because it is copied so far, too.
+fn count(path: &Path, access: &Access, stream: u32) -> Result<TrackSamples, MediaError> {
+    let (mut counted, mut input) = (TrackSamples::default(), Input::open(path, access)?);
+    input.select(|index| index == stream);
+    let mut failures = 0;
+    while failures <= PATIENCE {
+        match input.read() {
+            Ok(Some(packet)) if packet.stream() == stream => {
+                counted.bytes += packet.data().len() as u64;
+                counted.count += 1;
+                failures = 0;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(failure) if failure.is_again() => std::thread::sleep(Duration::from_millis(2)),
+            Err(failure) if failure.is_final() => return Err(MediaError::read(path, 0, -1, &failure)),
+            Err(_) => failures += 1,
+        }
+    }
+    Ok(counted)
 }
 
 /// A picture that stands for a film: JPEG or PNG.
@@ -140,9 +258,10 @@ impl CoverFile {
         if !is_picture {
             return Err(MediaError::NotACover { file: path.into() });
         }
-        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let marks = TrackMarks::of(ATTACHED_PICTURE);
-        let track = TrackInfo { kind: TrackKind::Cover, marks, beside: Some(file), ..found };
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let (marks, beside) =
+            (TrackMarks::of(ATTACHED_PICTURE), Some(BesideFile { name, start: Time::ZERO }));
+        let track = TrackInfo { kind: TrackKind::Cover, marks, beside, ..found };
         Ok(Self {
             path: path.into(),
             access: access.clone(),
@@ -187,9 +306,21 @@ impl FilmInfo {
     /// of its tracks, with a number that no other has. Its times count from the start of the film, and it is
     /// cut where the film is. It is a track for writers alone; a reader of this film knows it not.
     pub fn add_subtitles(&mut self, file: &SubtitleFile) {
+        self.add_track(&file.0);
+    }
+
+    /// Adds a track of sound of another file to what goes into a new film beside the pictures of this one,
+    /// like [`FilmInfo::add_subtitles`]. The instant at which that file begins is that at which the film
+    /// begins. A [`PcmReader`](crate::PcmReader) and a [`SoundReader`](crate::SoundReader) of this film know
+    /// the track by its number.
+    pub fn add_sound(&mut self, file: &SoundFile) {
+        self.add_track(&file.file);
+    }
+
+    fn add_track(&mut self, file: &TrackFile) {
         let track = TrackInfo { index: self.next_number(), ..file.track.clone() };
         let mut beside = (*self.beside).clone();
-        beside.subtitles.push(SubtitleFile { track: track.clone(), ..file.clone() });
+        beside.tracks.push(TrackFile { track: track.clone(), ..file.clone() });
         self.beside = Arc::new(beside);
         self.tracks.push(track);
     }
@@ -216,18 +347,26 @@ impl FilmInfo {
         numbers.max().unwrap_or(0).saturating_add(1)
     }
 
-    /// Returns the files of subtitles whose tracks are still among those of the film, as films on its clock.
-    pub(crate) fn subtitles_beside(&self) -> impl Iterator<Item = FilmInfo> + '_ {
-        self.beside.subtitles.iter().filter_map(|file| {
+    /// Returns the files whose tracks are still among those of the film, as films on its clock, with the
+    /// numbers of these tracks in this film.
+    pub(crate) fn tracks_beside(&self) -> impl Iterator<Item = (u32, FilmInfo)> + '_ {
+        self.beside.tracks.iter().filter_map(|file| {
             let track = self.tracks.iter().find(|track| track.index == file.track.index)?;
-            Some(file.on_clock_of(self, track.marks))
+            Some((track.index, file.on_clock_of(self, track.marks)))
         })
     }
 
-    /// Returns the file of subtitles that is the track with this number, as a film on the clock of this one.
-    pub(crate) fn subtitles_beside_as(&self, track: u32) -> Option<FilmInfo> {
-        let file = self.beside.subtitles.iter().find(|file| file.track.index == track)?;
-        Some(file.on_clock_of(self, file.track.marks))
+    /// Returns the file that a track with this number in this film is in, and its number there; `None` where
+    /// that is this film's own file.
+    pub(crate) fn file_beside(&self, track: u32) -> Option<(FilmInfo, u32)> {
+        let (_, file) = self.tracks_beside().find(|(number, _)| *number == track)?;
+        let inside = file.tracks.first()?.index;
+        Some((file, inside))
+    }
+
+    /// Returns what is added to the times of a track to have them on the clock of the film.
+    pub(crate) fn moves(&self, track: &TrackInfo) -> Time {
+        track.beside.as_ref().map_or(Time::ZERO, |beside| self.whole_start() - beside.start)
     }
 
     /// Returns the cover of another file, if its track is still among those of the film.

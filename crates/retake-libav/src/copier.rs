@@ -32,7 +32,8 @@ struct Copied {
 impl Copier {
     /// Adds those of the `wanted` tracks of `info` that the container can hold to the output, with their
     /// tags, and notes those that are left out. `replace` adds another track in the place of one, and returns
-    /// its number, where there is another.
+    /// its number, where there is another. A track of another file has the language and the name that were
+    /// said of it, and no tags of that file.
     pub(crate) fn open(
         info: &FilmInfo,
         wanted: &[TrackInfo],
@@ -46,7 +47,11 @@ impl Copier {
         for track in wanted {
             if let Some(number) = replace(track.index, output, notes)? {
                 output.mark(number, track.marks.dispositions())?;
-                handed.copy_tags(&input, track.index, output, number, container, true)?;
+                if track.is_beside() {
+                    handed.name_track(track, output, number, container)?;
+                } else {
+                    handed.copy_tags(&input, track.index, output, number, container, true)?;
+                }
                 handed.tracks.push((track.clone(), number));
                 continue;
             }
@@ -92,9 +97,10 @@ impl Copier {
                 },
             };
             output.mark(number, track.marks.dispositions())?;
-            handed.copy_tags(&input, track.index, output, number, container, false)?;
             if track.is_beside() {
                 handed.name_track(track, output, number, container)?;
+            } else {
+                handed.copy_tags(&input, track.index, output, number, container, false)?;
             }
             handed.tracks.push((track.clone(), number));
             if track.kind == TrackKind::Attachment {
@@ -111,7 +117,7 @@ impl Copier {
         // rounded such that none is off by more than half a tick in the end.
         source.move_by(|track| {
             let ticks = |time| time_to_ticks(time, track.time_base).unwrap_or(0);
-            if track.is_beside() { ticks(start) - ticks(start - info.whole_start()) } else { 0 }
+            if track.is_beside() { ticks(start) - ticks(start - info.moves(track)) } else { 0 }
         });
         Ok(Self { source, tracks })
     }

@@ -40,7 +40,7 @@ pub(crate) fn read_texts(
 ) -> Result<Option<Texts>, MediaError> {
     let ticks = |time: Time| time_to_ticks(time, track.time_base).unwrap_or(0);
     let mut source = Source::new(film, input, vec![track.clone()], Lead::Nothing);
-    source.move_by(|track| if track.is_beside() { ticks(film.whole_start()) } else { 0 });
+    source.move_by(|track| ticks(film.moves(track)));
     let (mut shown, mut bytes): (Vec<Shown>, usize) = Default::default();
     while let Some(taken) = source.next(Time::POSITIVE_INFINITY)? {
         let (stamps, packet) = (taken.stamps, &taken.packet);
@@ -109,9 +109,9 @@ pub struct Cues {
 /// Returns [`MediaError::NotSeekable`] for a track of a source that can be read only once; else fails like
 /// [`probe`](crate::probe()).
 pub fn read_cues(film: &FilmInfo, track: &TrackInfo) -> Result<Cues, MediaError> {
-    let beside = film.subtitles_beside_as(track.index);
+    let beside = film.file_beside(track.index);
     let (film, own) = match &beside {
-        Some(file) => (file, &file.tracks[0]),
+        Some((file, _)) => (file, &file.tracks[0]),
         None => (film, track),
     };
     if !film.seekable {

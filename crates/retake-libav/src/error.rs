@@ -107,6 +107,14 @@ pub enum MediaError {
         /// What it holds instead, for people.
         holds: String,
     },
+    /// A file that was to be one of sound holds none.
+    #[error("{} has no sound: it holds {holds}", .file.display())]
+    NoSound {
+        /// The file.
+        file: PathBuf,
+        /// What it holds instead, for people.
+        holds: String,
+    },
     /// The letters of a text are not known.
     #[error("{}: line {line} is not UTF-8: convert the file first, as `iconv -f WINDOWS-1252 -t UTF-8` does", .file.display())]
     Encoding {
@@ -292,6 +300,7 @@ impl MediaError {
             | Self::NoVideo { .. }
             | Self::NoSuchVideo { .. }
             | Self::NotSubtitles { .. }
+            | Self::NoSound { .. }
             | Self::Encoding { .. }
             | Self::NotACover { .. }
             | Self::NoFrames { .. }

@@ -1,7 +1,7 @@
 //! The description of a film: its video, its other tracks, and the facts about the file.
 
 use crate::access::{Access, FileState};
-use crate::beside::Beside;
+use crate::beside::{Beside, BesideFile};
 use crate::error::MediaError;
 use crate::filters::Filtered;
 use crate::finding::Finding;
@@ -419,8 +419,8 @@ pub struct TrackInfo {
     /// The bytes and the number of its samples, of the range that the film was cut to, if any; `None` before
     /// the film was looked through, and for tracks that are neither sound nor subtitles.
     pub samples: Option<TrackSamples>,
-    /// The name of the file that the track is in, where that is another one than the film's.
-    pub(crate) beside: Option<String>,
+    /// The file that the track is in, where that is another one than the film's.
+    pub(crate) beside: Option<BesideFile>,
     /// FFmpeg's number of the coding format.
     pub(crate) codec_id: i32,
     /// Whether the track only carries the names of chapters, which are copied as chapters.
@@ -429,7 +429,7 @@ pub struct TrackInfo {
 
 impl TrackInfo {
     /// Returns whether the track is in another file than the film ([`FilmInfo::add_subtitles`],
-    /// [`FilmInfo::set_cover`]).
+    /// [`FilmInfo::add_sound`], [`FilmInfo::set_cover`]).
     pub fn is_beside(&self) -> bool {
         self.beside.is_some()
     }
@@ -448,7 +448,7 @@ pub struct TrackSamples {
 impl fmt::Display for TrackInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.beside {
-            return write!(f, "{} file {file}", self.kind);
+            return write!(f, "{} file {}", self.kind, file.name);
         }
         let name = self.title.as_ref().filter(|_| self.kind == TrackKind::Attachment).unwrap_or(&self.codec);
         write!(f, "{} track {} ({name})", self.kind, self.index)

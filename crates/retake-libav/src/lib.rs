@@ -76,7 +76,7 @@ pub mod fuzzing {
 }
 
 pub use access::{Access, is_pipe};
-pub use beside::{CoverFile, SubtitleFile, chapters_of_file, read_small};
+pub use beside::{CoverFile, SoundFile, SubtitleFile, chapters_of_file, read_small};
 pub use container::Container;
 pub use copier::common_multiple;
 pub use cues::{Cue, Cues, read_cues};

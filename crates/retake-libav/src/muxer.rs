@@ -247,7 +247,7 @@ impl Muxer {
         let marked = source.as_ref().is_some_and(|(info, input, _)| changed(info, input));
         let (mut copiers, mut cover) = (Vec::new(), None);
         if let Some((info, input, start)) = source {
-            let replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
+            let mut replace = |number: u32, output: &mut Output, notes: &mut Vec<Note>| {
                 let Some(place) = replaced.iter().position(|of| *of == Some(number)) else {
                     return Ok(None);
                 };
@@ -259,12 +259,14 @@ impl Muxer {
             let own: Vec<TrackInfo> =
                 info.tracks.iter().filter(|track| !track.is_beside()).cloned().collect();
             let to = (&mut output, &mut handed, &mut notes);
-            let copier = Copier::open(info, &own, input, container, start, to, replace);
+            let copier = Copier::open(info, &own, input, container, start, to, &mut replace);
             copiers.push(copier.map_err(refused)?);
-            for file in info.subtitles_beside() {
-                let (input, nothing) = (Input::open_again(&file)?, |_, _: &mut _, _: &mut _| Ok(None));
+            for (number, file) in info.tracks_beside() {
+                let input = Input::open_again(&file)?;
                 let to = (&mut output, &mut handed, &mut notes);
-                let copier = Copier::open(&file, &file.tracks, input, container, start, to, nothing);
+                // The track has another number in its file than in the film, by which inputs name it.
+                let replace = |_, output: &mut _, notes: &mut _| replace(number, output, notes);
+                let copier = Copier::open(&file, &file.tracks, input, container, start, to, replace);
                 copiers.push(copier.map_err(refused)?);
             }
             if let Some(file) = info.cover_beside() {

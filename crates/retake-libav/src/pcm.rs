@@ -201,6 +201,8 @@ pub struct PcmReader {
     complaints: u64,
     /// What is added to the times that follow a break of the clock, in ticks.
     offset: i64,
+    /// What is added to all times of a track that is in another file than the film.
+    moved: Time,
 }
 
 // SAFETY: a decoder is used by one thread at a time, because all calls take `&mut`; it is not bound to one.
@@ -235,6 +237,9 @@ impl PcmReader {
     /// [`MediaError::Sound`] if the numbers are not usable or a mask names no channels; else fails like
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, track: u32, options: PcmOptions) -> Result<Self, MediaError> {
+        if let Some((file, inside)) = info.file_beside(track) {
+            return Self::open(&file, inside, options);
+        }
         let file = info.path.clone();
         let sound = info.tracks.iter().find(|other| other.index == track && other.kind == TrackKind::Audio);
         let Some(sound) = sound else {
@@ -298,6 +303,7 @@ impl PcmReader {
             damaged: 0,
             complaints: 0,
             offset: 0,
+            moved: info.moves(sound),
         })
     }
 
@@ -313,10 +319,14 @@ impl PcmReader {
         options: PcmOptions,
         start: Time,
     ) -> Result<Self, MediaError> {
+        if let Some((file, inside)) = info.file_beside(track) {
+            return Self::open_at(&file, inside, options, start);
+        }
         let mut reader = Self::open(info, track, options)?;
         let rate = info.tracks.iter().find(|other| other.index == track).map_or(0, |track| track.sample_rate);
         let exact = reader.states_end && info.breaks.is_empty() && reader.is_fine(rate as i32);
-        let early = time_to_ticks(start - PREROLL, reader.time_base).filter(|ticks| *ticks > 0);
+        let early =
+            time_to_ticks(start - reader.moved - PREROLL, reader.time_base).filter(|ticks| *ticks > 0);
         if let Some(ticks) = early.filter(|_| exact && info.seekable) {
             match reader.input.seek(track, ticks) {
                 // SAFETY: the decoder is ours.
@@ -537,7 +547,8 @@ impl PcmReader {
     /// Returns where a frame begins: where the one before it ended, as far as the container agrees.
     fn place(&mut self, frame: SoundFrame) -> Time {
         let end = self.stretch.as_ref().map(Stretch::end);
-        let given = frame.pts.map(|ticks| ticks_to_time(ticks.saturating_add(self.offset), self.time_base));
+        let on_clock = |ticks: i64| ticks_to_time(ticks.saturating_add(self.offset), self.time_base);
+        let given = frame.pts.map(|ticks| on_clock(ticks) + self.moved);
         let (Some(given), Some(end)) = (given.filter(|time| time.is_numeric()), end) else {
             return given.filter(|time| time.is_numeric()).or(end).unwrap_or(Time::ZERO);
         };
@@ -567,7 +578,8 @@ impl PcmReader {
         let own = own.map(|ticks| rounded(ticks_to_time(ticks, self.time_base), frame.rate));
         let end = known(stream.start).zip(known(stream.duration).filter(|ticks| *ticks > 0));
         let end = end.map(|(start, length)| ticks_to_time(start.saturating_add(length), self.time_base));
-        let left = end.filter(|end| end.is_numeric()).map(|end| rounded(end - place, frame.rate));
+        let end = end.filter(|end| end.is_numeric()).map(|end| end + self.moved);
+        let left = end.map(|end| rounded(end - place, frame.rate));
         // An end before the frame would be that of another edit, which this says nothing about.
         let left = left.filter(|left| *left > 0);
         [own, left].into_iter().flatten().fold(frame.samples, i64::min)

@@ -249,7 +249,7 @@ pub(crate) fn track(index: u32, stream: &RawStream) -> TrackInfo {
 }
 
 /// Returns when a track starts, if it is one that is seen or heard all along.
-fn start_of(stream: &RawStream) -> Option<Time> {
+pub(crate) fn start_of(stream: &RawStream) -> Option<Time> {
     let counts = (stream.kind == ffi::VIDEO && stream.cover == 0) || stream.kind == ffi::AUDIO;
     let mut time = ticks_to_time(known(stream.start)?, ratio(stream.time_base));
     if time < Time::ZERO && stream.padding > 0 {

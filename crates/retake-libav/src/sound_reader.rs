@@ -2,7 +2,7 @@
 
 use crate::adts;
 use crate::error::MediaError;
-use crate::film::{FilmInfo, TrackKind, ticks_to_time};
+use crate::film::{FilmInfo, TrackKind, ticks_to_time, time_to_ticks};
 use crate::input::Input;
 use crate::note::Note;
 use crate::source::{Lead, Source, SourcePacket};
@@ -21,12 +21,18 @@ pub struct SoundReader {
 }
 
 impl SoundReader {
-    /// Opens tracks of sound, by their numbers in the file, at their first samples.
+    /// Opens tracks of sound, by their numbers in the film, at their first samples. A track of another file
+    /// ([`FilmInfo::add_sound`]) is opened alone.
     ///
     /// # Errors
     /// Returns [`MediaError::NoDecoder`] for a track that is not sound; else fails like
     /// [`probe`](crate::probe()).
     pub fn open(info: &FilmInfo, tracks: &[u32]) -> Result<Self, MediaError> {
+        if let [number] = *tracks
+            && let Some((file, inside)) = info.file_beside(number)
+        {
+            return Self::open(&file, &[inside]);
+        }
         let file = &info.path;
         let mut input = Input::open_again(info)?;
         let (mut wanted, mut clocks) = (Vec::new(), Vec::new());
@@ -44,7 +50,8 @@ impl SoundReader {
             clocks.iter_mut().zip(tracks).map(|((format, _), track)| (*track, format)).collect();
         let headers = adts::find(&mut input, &mut formats);
         let headers = tracks.iter().map(|track| headers.contains(track)).collect();
-        let source = Source::new(info, input, wanted, Lead::Overlapping);
+        let mut source = Source::new(info, input, wanted, Lead::Overlapping);
+        source.move_by(|track| time_to_ticks(info.moves(track), track.time_base).unwrap_or(0));
         Ok(Self { source, tracks: clocks, headers })
     }
 

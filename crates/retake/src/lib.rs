@@ -266,8 +266,8 @@ pub use retake_compression::session::SourceFrame;
 pub use retake_compression::units::FrameRange;
 pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
-    AddedSubtitles, AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout, AudioRule,
-    ChapterChoice, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
+    AddedAudio, AddedSubtitles, AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout,
+    AudioRule, ChapterChoice, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, LadderError, LadderRung, LengthEstimate, MarkRule, MeasuredFrames,
     Measurement, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, Replan, RequestError, RunError,
     RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone, TakeFailure,

@@ -412,3 +412,105 @@ fn wrong_words_about_sound_are_refused() {
         assert_eq!(studio.all_names(), before, "{audio}");
     }
 }
+
+/// The sound of another file begins with the film, wherever either has its clock begin; a delay that it has
+/// in its own file is kept, and it is cut where the film is. So it is in every container, copied and encoded.
+#[test]
+fn added_sound_begins_with_the_film() {
+    let Some(studio) = Studio::empty() else { return };
+    let pictures = "-f lavfi -i testsrc2=s=160x96:r=25:d=3";
+    studio.render(&format!("{pictures} -c:v mpeg2video -q:v 2"), "film.mkv");
+    studio.render("-i film.mkv -c copy -output_ts_offset 7.123", "late.ts");
+    let sound = format!("-f lavfi -i aevalsrc={SWEEP}:s=48000:d=3");
+    studio.render(&sound, "sweep.flac");
+    studio.render(&format!("{sound} -c:a aac -b:a 160k"), "sweep.m4a");
+    studio.render("-i sweep.flac -c copy -output_ts_offset 3.3", "later.mka");
+    studio.render(&format!("{pictures} -itsoffset 0.5 {sound} -c:v mpeg4 -c:a flac"), "dub.mkv");
+    for (source, added, begins, audio, outputs) in [
+        ("film.mkv", "sweep.flac", 0.0, "", &["out.mkv", "out.mp4"][..]),
+        ("late.ts", "dub.mkv", 0.5, "", &["out.mkv", "out.mp4"]),
+        ("late.ts", "sweep.m4a", 0.0, "", &["out.mp4", "out.m3u8"]),
+        ("film.mkv", "sweep.m4a", 0.0, "--audio deu=aac:160k", &["out.mkv", "out.mp4", "out.m3u8"]),
+        ("late.ts", "dub.mkv", 0.5, "--audio deu=opus:128k", &["out.mkv", "out.mp4"]),
+        ("late.ts", "later.mka", 0.0, "--audio deu=flac", &["out.mkv"]),
+    ] {
+        for name in outputs {
+            for (range, from) in [("", 0.0), ("--from 20f --to 70f", 0.8)] {
+                // hidden packets of AAC that decoding begins with have no time by which to place the others
+                if audio.is_empty() && added == "sweep.m4a" && !range.is_empty() {
+                    continue;
+                }
+                let what = format!("{added} beside {source} in {name}: {audio} {range}");
+                let run = studio.encode(&format!(
+                    "{source} -o {name} -y {} --audio none {audio} --add-audio {added}:deu:Deutsch {range}",
+                    flags()
+                ));
+                assert!(run.notes().is_empty(), "{what}: {:?}", run.notes());
+                let media = studio.path("out.media");
+                let (video, sound) = match *name {
+                    "out.m3u8" => (media.join("video/index.m3u8"), media.join("sound-1/index.m3u8")),
+                    _ => (studio.path(name), studio.path(name)),
+                };
+                let (heard, picture) = (heard(&sound, 0), first_picture(&video));
+                let to = if range.is_empty() { 2.8 } else { 2.7 - begins };
+                heard.has_sweep(&what, picture + begins - from, ((from - begins).max(0.0) + 0.1, to));
+                if begins > from && !audio.is_empty() {
+                    heard.is_silent(&what, picture + 0.02, picture + begins - 0.05);
+                }
+                if *name != "out.m3u8" {
+                    let tracks =
+                        probe(&studio.path(name), "-select_streams a -show_entries stream_tags=language");
+                    assert_eq!(tracks, ["deu"], "{what}");
+                    assert!(studio.read(name).windows(7).any(|bytes| bytes == b"Deutsch"), "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// Sound that is added stands behind the tracks of the source, with the next number; without loss it is the
+/// same to the last sample. What is in its file is part of what was asked for, and what cannot be is told.
+#[test]
+fn added_sound_is_one_more_track() {
+    let Some(studio) = Studio::empty() else { return };
+    studio.render(&format!("{NOISE} -c:v libx264 -preset ultrafast -c:a aac"), "film.mp4");
+    let noise = |seed: u32| format!("-f lavfi -i anoisesrc=a=0.3:r=44100:d=4:seed={seed}");
+    studio.render(&noise(3), "other.wav");
+    let job = format!(
+        "film.mp4 -o out.mkv {} --audio 2=flac --default 2 --add-audio other.wav:eng --add-audio film.mp4",
+        flags()
+    );
+    let run = studio.encode(&job);
+    let film = studio.path("out.mkv");
+    let shown =
+        "-select_streams a -show_entries stream=codec_name:stream_disposition=default:stream_tags=language";
+    assert_eq!(probe(&film, shown), ["aac,0", "flac,1,eng", "aac,0"]);
+    let samples = |name: &str, track: u32| {
+        ffmpeg(&studio.path("."), &format!("-i {name} -map 0:a:{track} -c:a pcm_s32le -f s32le -"))
+    };
+    assert!(samples("out.mkv", 1) == samples("other.wav", 0));
+    let hashes = |film: &Path| {
+        let lines = packet_hashes(film, "a").into_iter();
+        // a line of what is skipped, which MP4 says, is no packet
+        let hash = |line: String| Some(line[line.find("MD5")?..].to_owned());
+        lines.filter_map(hash).collect::<Vec<_>>()
+    };
+    assert!(hashes(&film) == hashes(&studio.path("film.mp4")), "the first track is a copy");
+    let summary = run.summary();
+    let told = &summary["sound"][0];
+    assert_eq!((told["track"].as_u64(), told["codec"].as_str()), (Some(2), Some("flac")), "{summary}");
+    assert_eq!(studio.encode(&job).summary()["file_bytes"], summary["file_bytes"], "the same job is done");
+    studio.render(&noise(4), "other.wav");
+    studio.retake(&format!("encode {job}")).refused(2, &["out.mkv", "exists"]);
+    std::fs::write(studio.path("a.srt"), "1\n00:00:00,250 --> 00:00:01,000\nText\n\n").unwrap();
+    for (flags, words) in [
+        ("--add-audio none.wav", &["none.wav", "No such file"][..]),
+        ("--add-audio a.srt", &["a.srt has no sound", "subtitle track 0"]),
+        ("--add-audio other.wav:english", &["--add-audio", "english", "no language"]),
+        ("--add-audio other:eng", &["--add-audio", "other:eng", "FILE[:LANGUAGE[:NAME]]"]),
+        ("--add-audio other.wav --audio 3=aac", &["no sound '3'", "audio track 1", "audio file other.wav"]),
+    ] {
+        studio.retake(&format!("encode film.mp4 -o no.mkv {} {flags}", fast())).refused(2, words);
+    }
+    assert!(!studio.path("no.mkv").exists());
+}

@@ -74,6 +74,9 @@ pub struct RequestIdentity {
     /// Which tracks are shown to all, in the words of `--forced`. Left out where nothing was said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced: Vec<String>,
+    /// Files of sound that go into the film. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_audio: Vec<AskedFile>,
     /// Files of subtitles that go into the film. Left out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added_subtitles: Vec<AskedFile>,
@@ -229,6 +232,7 @@ impl RequestIdentity {
             tracks: words(&request.tracks.tracks),
             default: words(&request.tracks.default),
             forced: words(&request.tracks.forced),
+            added_audio: added.audio.iter().map(|file| AskedFile::of(file, &file.path)).collect(),
             added_subtitles: added.subtitles.iter().map(|file| AskedFile::of(file, &file.path)).collect(),
             chapters: match &added.chapters {
                 ChapterChoice::Source => None,

@@ -164,8 +164,11 @@ impl Job {
 
         output.check_times(&film)?;
         request.tracks.check(&film).map_err(RequestError::Tracks)?;
-        let sound = SoundPlan::of(request, &film, output.kind())?;
-        let (others, mut added) = others(request, &film, &sound, stop)?;
+        let mut whole = film.clone();
+        // first, because numbers of added tracks must not depend on which others are left out
+        let mut added = request.additions.add_to(&mut whole, &stop.access(false, None))?;
+        let sound = SoundPlan::of(request, &whole, output.kind())?;
+        let others = others(request, whole, &sound)?;
         let mut reduced = Vec::new();
         let mut settings = settings::settings(request, &film, &mut reduced)?;
         let lost = film.findings.iter().filter(|finding| !settings::keeps(info, &settings, finding.kind));
@@ -330,16 +333,8 @@ impl Job {
     }
 }
 
-/// The source with what goes into the film beside its pictures, and notes about that.
-fn others(
-    request: &Request,
-    film: &FilmInfo,
-    sound: &SoundPlan,
-    stop: &StopFlag,
-) -> Result<(FilmInfo, Vec<String>), ExportError> {
-    let mut others = film.clone();
-    // first, because numbers of added tracks must not depend on which others are left out
-    let notes = request.additions.add_to(&mut others, &stop.access(false, None))?;
+/// The source with what goes into the film beside its pictures, of all that may.
+fn others(request: &Request, mut others: FilmInfo, sound: &SoundPlan) -> Result<FilmInfo, ExportError> {
     others.tracks.retain(|track| match track.kind {
         TrackKind::Audio => *sound.becomes(track.index) != Becomes::LeftOut,
         _ => track.is_beside() || request.tracks.keeps(track),
@@ -351,7 +346,7 @@ fn others(
         track.marks.set(TrackMark::Default, false);
     }
     request.tracks.mark(&mut others).map_err(RequestError::Tracks)?;
-    Ok((others, notes))
+    Ok(others)
 }
 
 /// Checks that all machines find the source, and brings what an earlier run left in the store.

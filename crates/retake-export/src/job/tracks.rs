@@ -377,6 +377,14 @@ pub enum TrackError {
         /// What was said.
         text: String,
     },
+    /// It names no file of sound.
+    #[error(
+        "'{text}' is not FILE[:LANGUAGE[:NAME]] with a FILE that ends as sound and films do (.wav, .m4a, .mkv)"
+    )]
+    SoundFile {
+        /// What was said.
+        text: String,
+    },
     /// It is no language.
     #[error("'{text}' is no language: a code of two or three letters (eng), or a tag (en-GB)")]
     Language {

@@ -69,7 +69,7 @@ struct Sounds<'a> {
 
 impl<'a> Sounds<'a> {
     fn open(film: &'a Film<'_>, container: Container, stop: &StopFlag) -> Result<Self, ExportError> {
-        let (plan, source) = (&film.job.sound, &film.job.source);
+        let (plan, source) = (&film.job.sound, &film.job.others);
         let (mut tracks, mut late) = (Vec::new(), Time::ZERO);
         for (track, encoding) in plan.encoded() {
             let format = SoundSamples::open(&encoding.settings)?.format().clone();

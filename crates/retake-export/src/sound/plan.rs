@@ -93,7 +93,11 @@ impl SoundPlan {
         let mut tracks = Vec::new();
         for track in sounds {
             let unsaid = || if others.keeps(track) { AudioChoice::Copy } else { AudioChoice::Nothing };
-            let becomes = match request.of(track).unwrap_or_else(unsaid) {
+            // nobody adds a track to have none
+            let added = |said: &AudioChoice| !track.is_beside() || *said != AudioChoice::Nothing;
+            let said = request.of(track).filter(added);
+            let unsaid = || if track.is_beside() { AudioChoice::Auto } else { unsaid() };
+            let becomes = match said.unwrap_or_else(unsaid) {
                 AudioChoice::Copy => Becomes::Copied,
                 AudioChoice::Nothing => Becomes::LeftOut,
                 AudioChoice::Auto if request.loudness.is_none() && kind.holds_sound(&track.codec) => {

@@ -13,7 +13,6 @@ use crate::error::MediaError;
 use crate::failure::Failure;
 use crate::film::{FilmInfo, TrackInfo, TrackKind, time_to_ticks};
 use crate::input::Input;
-use crate::marks::TrackMarks;
 use crate::output::{Output, Stamps, Subtitles};
 use retake_media::Time;
 use serde::{Deserialize, Serialize};
@@ -38,7 +37,7 @@ pub(super) fn read(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<String,
         Burn::Track(number) => (film.clone(), track(film, *number).map_err(refuse)?.clone()),
         Burn::File(path) => {
             let file = SubtitleFile::open(path, &Access::new())?;
-            let file = file.on_clock_of(film, TrackMarks::default());
+            let file = file.on_clock_of(film);
             let track = file.tracks[0].clone();
             (file, track)
         }

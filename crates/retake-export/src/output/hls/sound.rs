@@ -18,8 +18,9 @@ use std::path::Path;
 
 /// These are the tracks of sound that a stream can hold, in the order of the source.
 pub(super) struct Sounds<'a> {
-    /// It reads those that are copied, if there are any.
-    reader: Option<SoundReader>,
+    /// They read those that are copied: those of the source together, and each of another file alone. Each
+    /// comes with the numbers of its tracks.
+    readers: Vec<(SoundReader, Vec<u32>)>,
     tracks: Vec<Sound<'a>>,
 }
 
@@ -67,12 +68,23 @@ impl<'a> Sounds<'a> {
             let copied = tracks.iter().filter(|track| encoding(track).is_none());
             copied.map(|track| track.index).collect()
         };
-        let open = |numbers: &[u32]| match numbers {
-            [] => Ok(None),
-            _ => SoundReader::open(film, numbers).map(Some),
+        let is_beside =
+            |number: &u32| film.tracks.iter().any(|track| track.index == *number && track.is_beside());
+        let open = |numbers: Vec<u32>| {
+            let (beside, own): (Vec<u32>, Vec<u32>) = numbers.into_iter().partition(is_beside);
+            let groups = [own].into_iter().chain(beside.into_iter().map(|number| vec![number]));
+            let groups = groups.filter(|numbers| !numbers.is_empty());
+            groups
+                .map(|numbers| Ok((SoundReader::open(film, &numbers)?, numbers)))
+                .collect::<Result<Vec<_>, ExportError>>()
         };
-        let numbers = copied(&sounds);
-        let reader = open(&numbers)?;
+        let readers = open(copied(&sounds))?;
+        let format = |track: &TrackInfo| {
+            readers.iter().find_map(|(reader, numbers)| {
+                let index = numbers.iter().position(|number| *number == track.index)?;
+                Some(reader.format(index))
+            })
+        };
         let mut kept = Vec::new();
         for track in sounds {
             if let Some(encoding) = encoding(track) {
@@ -82,10 +94,7 @@ impl<'a> Sounds<'a> {
                 kept.push(Sound { track, codec: codec.ok_or_else(unknown)?, encoding: Some(encoding) });
                 continue;
             }
-            let format = numbers.iter().position(|number| *number == track.index);
-            let Some(format) = format.zip(reader.as_ref()).map(|(index, reader)| reader.format(index)) else {
-                continue;
-            };
+            let Some(format) = format(track) else { continue };
             match codecs::sound(format) {
                 Some(_) if !format.is_described() => {
                     notes.push(format!("{track} is left out: its description is damaged"));
@@ -98,12 +107,12 @@ impl<'a> Sounds<'a> {
             return Ok(None);
         }
         let tracks: Vec<&TrackInfo> = kept.iter().map(|sound| sound.track).collect();
-        Ok(Some(Self { reader: open(&copied(&tracks))?, tracks: kept }))
+        Ok(Some(Self { readers: open(copied(&tracks))?, tracks: kept }))
     }
 
     /// Writes all tracks, cut at the same times as the pictures, and regularly behind the last of them: those
-    /// that are copied in one reading, and then each that is encoded. A track without samples is left out.
-    /// What became of samples otherwise is added to the notes.
+    /// that are copied in one reading of each file, and then each that is encoded. A track without samples is
+    /// left out. What became of samples otherwise is added to the notes.
     pub(super) fn write(
         self,
         job: &Job,
@@ -113,7 +122,7 @@ impl<'a> Sounds<'a> {
         notes: &mut Vec<String>,
         stop: &StopFlag,
     ) -> Result<Vec<WrittenSound<'a>>, ExportError> {
-        let Self { mut reader, tracks } = self;
+        let Self { readers, tracks } = self;
         let create = |number: usize, format: &AudioFormat| {
             let input = AssetWriterInput::passthrough(TrackFormat::Audio(format.clone()));
             let folder = media.join(format!("{SOUND}{}", number + 1));
@@ -121,9 +130,9 @@ impl<'a> Sounds<'a> {
             Rendition::create(folder, input, |_| (), start, cuts)
         };
         let mut finished: Vec<Option<(Vec<Segment>, [u32; 2])>> = tracks.iter().map(|_| None).collect();
-        if let Some(reader) = &mut reader {
-            let numbers = tracks.iter().enumerate().filter(|(_, sound)| sound.encoding.is_none());
-            let numbers: Vec<usize> = numbers.map(|(number, _)| number).collect();
+        for (mut reader, indices) in readers {
+            let place = |index: &u32| tracks.iter().position(|sound| sound.track.index == *index);
+            let numbers: Vec<usize> = indices.iter().filter_map(place).collect();
             let mut renditions = Vec::new();
             for (index, &number) in numbers.iter().enumerate() {
                 renditions.push(create(number, reader.format(index))?);
@@ -140,7 +149,7 @@ impl<'a> Sounds<'a> {
         }
         for (number, sound) in tracks.iter().enumerate() {
             let Some(encoding) = sound.encoding else { continue };
-            let mut encoded = EncodedSound::open(&job.source, (sound.track, encoding), &job.sound, 0, stop)?;
+            let mut encoded = EncodedSound::open(&job.others, (sound.track, encoding), &job.sound, 0, stop)?;
             let mut rendition = create(number, encoded.format())?;
             while let Some(sample) = encoded.next(stop)? {
                 // what is trimmed lies in front of the film on the clock of the stream, which has no edits
