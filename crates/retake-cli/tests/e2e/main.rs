@@ -30,6 +30,7 @@ mod quality;
 mod range;
 mod rate;
 mod readers;
+mod recipes;
 mod records;
 mod report;
 mod resume;
