@@ -6,7 +6,7 @@ use retake::filters::{
 };
 use retake::property::OutputChroma;
 use retake::{
-    AddedAudio, AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, LadderRung,
+    AddedAudio, AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, Grain, LadderRung,
     MarkRule, Time, TrackRule,
 };
 use std::ffi::OsString;
@@ -202,6 +202,11 @@ pub(crate) struct Encode {
     /// Bits of each sample of the film: 8 or 10 [default: the source's, as far as the encoder codes them].
     #[arg(long, value_name = "8|10", value_parser = depth, conflicts_with = "pixel_format", help_heading = "Encoder")]
     pub depth: Option<u32>,
+    /// What becomes of film grain: off codes it like all else; auto takes it out, as much as is found, and
+    /// has decoders synthesise such, which takes few bits (AV1); a level from 1 to 50 says how much. Scores
+    /// compare with the source what decoders show.
+    #[arg(long, value_name = "off|auto|LEVEL", default_value = "off", help_heading = "Encoder")]
+    pub grain: Grain,
     /// A setting in the encoder's own words; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, help_heading = "Encoder")]
     pub encoder_options: Vec<(String, String)>,

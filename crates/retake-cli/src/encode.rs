@@ -211,6 +211,7 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     if let Some(preset) = &args.preset {
         export = export.encoder_preset(preset);
     }
+    export = export.grain(args.grain);
     for (key, value) in &args.encoder_options {
         export = export.encoder_option(key, value);
     }

@@ -177,6 +177,7 @@ fn flag(error: &RequestError) -> Option<String> {
         RequestError::RecordsDoNotFit { .. } => "--again".into(),
         RequestError::ArrayCommand { .. } | RequestError::NoBatchSystem { .. } => "--on".into(),
         RequestError::ForeignFolder { .. } | RequestError::JobFolderMissing { .. } => "--work-dir".into(),
+        RequestError::NoGrain { .. } => "--grain".into(),
         RequestError::UnknownPreset { preset, .. } => format!("--preset {preset}"),
         RequestError::Property(_)
         | RequestError::PropertyRefused(_)

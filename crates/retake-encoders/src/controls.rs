@@ -33,6 +33,7 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         ("more_after", controls.more_after, has.steady_end),
         ("no_dynamic_hdr", controls.no_dynamic_hdr, has.hdr10_plus),
         ("dolby_vision", controls.dolby_vision.is_some(), has.dolby_vision),
+        ("film_grain", controls.film_grain.is_some(), has.film_grain.is_some()),
     ];
     for (name, asked, obeyed) in supported {
         if asked && !obeyed {
@@ -46,6 +47,7 @@ pub(crate) fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<()
         let reason = format!("needs a height that is a multiple of {rows}, and at most {pixels} pixels");
         return Err(("fields", reason));
     }
+    within("film_grain", controls.film_grain, has.film_grain)?;
     within("references", controls.references, has.references)?;
     within("min_qp", controls.min_qp, has.qp_bounds)?;
     within("max_qp", controls.max_qp, has.qp_bounds)?;
@@ -262,6 +264,7 @@ pub(crate) fn lower(info: &EncoderInfo, settings: &EncoderSettings, warm_up: u32
             Some(true) => 1,
             Some(false) => 2,
         },
+        film_grain: number(controls.film_grain, 0),
         crop: crop(settings).unwrap_or_default().map(|pixels| pixels as i32),
         limit_kept_by_caller: controls.limit_kept_by_caller.into(),
         // The library must know the number of frames that it sees.

@@ -50,6 +50,7 @@ pub(crate) struct RawControls {
     pub(crate) more_before: i32,
     pub(crate) more_after: i32,
     pub(crate) fields: i32,
+    pub(crate) film_grain: i32,
     pub(crate) crop: [i32; 4],
     pub(crate) limit_kept_by_caller: i32,
     pub(crate) frame_count: i64,

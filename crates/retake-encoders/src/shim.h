@@ -39,6 +39,7 @@ struct retake_controls {
     int32_t long_term;
     int32_t more_before, more_after;
     int32_t fields;                            /* 1 top field first, 2 bottom field first; 0 whole frames */
+    int32_t film_grain;                        /* level of the library (0) */
     int32_t crop[4];                           /* off left, top, right, bottom; whole blocks of chroma (0) */
     int32_t limit_kept_by_caller;              /* the limit decides the level alone */
     int64_t frame_count;                       /* (0) */

@@ -5,6 +5,7 @@ use crate::estimate::{Estimator, LengthEstimate, estimate};
 use crate::event::{Event, Summary};
 use crate::export::{self, export};
 use crate::job::additions::{AddedAudio, AddedSubtitles, ChapterChoice};
+use crate::job::grain::Grain;
 use crate::job::ladder::LadderRung;
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
@@ -426,6 +427,16 @@ impl ExportBuilder {
     #[must_use]
     pub fn encoder_preset(mut self, preset: impl Into<String>) -> Self {
         self.request.preset = Some(preset.into());
+        self
+    }
+
+    /// What becomes of the film's grain. An encoder that can takes it out, and describes it so that decoders
+    /// synthesise such: it costs few bits then. Scores compare what decoders show with the source. Refused
+    /// when the export starts where the encoder cannot. Default: [`Grain::Off`].
+    #[doc(alias = "film-grain")]
+    #[must_use]
+    pub fn grain(mut self, grain: Grain) -> Self {
+        self.request.grain = grain;
         self
     }
 

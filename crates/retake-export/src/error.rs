@@ -285,6 +285,18 @@ pub enum RequestError {
         /// Its presets, slow to fast.
         known: Vec<String>,
     },
+    /// It is nothing that can become of grain.
+    #[error("'{text}' is none of off, auto or a level from 1 to 50")]
+    GrainLevel {
+        /// What was said.
+        text: String,
+    },
+    /// The encoder cannot have grain synthesised.
+    #[error("{encoder} cannot have grain synthesised: AV1 can (SVT-AV1)")]
+    NoGrain {
+        /// The encoder.
+        encoder: &'static str,
+    },
     /// A floor that no film can be asked to reach.
     #[error(
         "a floor of {floor} is outside the metric's scale: a number above 0 is needed{}",

@@ -52,6 +52,7 @@ pub use event::{
 pub use film_source::FilmSource;
 pub use job::additions::{AddedAudio, AddedSubtitles, ChapterChoice};
 pub use job::folder::JobDescription;
+pub use job::grain::Grain;
 pub use job::identity::{AskedAudio, AskedFile, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::ladder::{LadderError, LadderRung};
 pub use job::preset::ExportPreset;

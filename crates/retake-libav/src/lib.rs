@@ -36,6 +36,7 @@ mod languages;
 mod marks;
 mod metadata_keys;
 mod muxer;
+mod noise;
 mod note;
 mod objects;
 mod output;

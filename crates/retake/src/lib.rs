@@ -268,7 +268,7 @@ pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AddedAudio, AddedSubtitles, AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout,
     AudioRule, ChapterChoice, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
-    ExportStatus, Fault, FilmScore, LadderError, LadderRung, LengthEstimate, MarkRule, MeasuredFrames,
+    ExportStatus, Fault, FilmScore, Grain, LadderError, LadderRung, LengthEstimate, MarkRule, MeasuredFrames,
     Measurement, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, Replan, RequestError, RunError,
     RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone, TakeFailure,
     TakeTask, Target, TrackError, TrackFlag, TrackRule, TrackSelector, UnitScore, VariantSummary,

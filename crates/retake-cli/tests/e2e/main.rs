@@ -13,6 +13,7 @@ mod encoders;
 mod engine;
 mod filters;
 mod golden;
+mod grain;
 mod isolate;
 mod jobs;
 mod kills;

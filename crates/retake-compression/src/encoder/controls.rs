@@ -116,6 +116,10 @@ pub struct Controls {
     #[doc(alias = "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata")]
     #[serde(skip_serializing_if = "is_false")]
     pub no_dynamic_hdr: bool,
+    /// How much grain is taken out of pictures and described, so that decoders synthesise such, 1 to 50:
+    /// the strength of noise for which the encoder's denoiser takes what it sees. `None`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub film_grain: Option<u32>,
     /// What the description states of the Dolby Vision of the stream. Without it, metadata of Dolby Vision
     /// that frames bring are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,6 +221,9 @@ pub struct ControlSupport {
     pub cabac: bool,
     pub slice_bytes: bool,
     pub frame_errors: bool,
+    /// The levels that [`Controls::film_grain`] can name. The pictures that such an encoder gives back have
+    /// the grain that decoders synthesise.
+    pub film_grain: Option<(u32, u32)>,
     /// The largest number of temporal layers.
     pub temporal_layers: u32,
     /// True if layers do not reorder frames, so that encodes with low latency have them, too.

@@ -124,6 +124,9 @@ fn check(settings: &EncoderSettings) -> Result<(), (&'static str, String)> {
     if settings.controls.max_delay.is_some() && options::is_set(&settings.options, "lookahead") {
         return Err(("lookahead", "frames that are looked at ahead are held back: leave out one".to_owned()));
     }
+    if settings.controls.film_grain.is_some() && options::is_set(&settings.options, "film-grain") {
+        return Err(("film-grain", "the level of grain is set elsewhere, too: leave out one".to_owned()));
+    }
     if settings.frame_rate.to_f64() > f64::from(MOST_FRAME_RATE) {
         return Err(("frame rate", format!("SVT-AV1 takes {MOST_FRAME_RATE} frames per second at most")));
     }
@@ -181,6 +184,7 @@ fn controls() -> ControlSupport {
     support.levels = LEVELS.to_vec();
     support.steady_start = true;
     support.frame_errors = true;
+    support.film_grain = Some((1, 50));
     support.captions = true;
     support.hdr10_plus = true;
     support.hdr_in_stream = true;

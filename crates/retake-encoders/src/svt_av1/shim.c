@@ -178,6 +178,13 @@ static int configure(EbSvtAv1EncConfiguration *config, const struct retake_setti
     /* There is one sync frame, and then predicted frames for ever. */
     if (c->low_latency && !s->key_interval) config->intra_period_length = -1;
 
+    if (c->film_grain) {
+        if (set_number(config, "film-grain", c->film_grain))
+            return retake_fail(fault, "film_grain", "the library does not take level %d", (int)c->film_grain), -1;
+        /* The first generations always denoise, and do not know this word for it; later ones would code the
+           grain and synthesise it once more. */
+        (void)set(config, "film-grain-denoise", "1");
+    }
     for (size_t i = 0; i < s->option_count; i++)
         if (set(config, s->options[i].key, s->options[i].value))
             return retake_fail(fault, s->options[i].key, "SVT-AV1 has no such option, or does not take the value '%s'",

@@ -1,6 +1,7 @@
 //! By what a request and a source are known again.
 
 use super::additions::ChapterChoice;
+use super::grain::Grain;
 use super::ladder;
 use super::request::{Goal, Request};
 use crate::error::ExportError;
@@ -33,6 +34,9 @@ pub struct RequestIdentity {
     pub preset: Option<String>,
     /// Further settings in the encoder's own words.
     pub options: Vec<(String, String)>,
+    /// What becomes of the film's grain, in the words of `--grain`. Left out where it is coded like all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grain: Option<String>,
     /// Properties by name and value, in the order in which they were set.
     pub properties: Vec<(String, PropertyValue)>,
     /// What is wanted.
@@ -204,6 +208,7 @@ impl RequestIdentity {
             encoder: request.encoder.info().name.to_owned(),
             preset: request.preset.clone(),
             options: request.options.clone(),
+            grain: Some(request.grain.to_string()).filter(|_| request.grain != Grain::Off),
             properties: request
                 .properties
                 .iter()

@@ -3,6 +3,7 @@
 pub(crate) mod additions;
 pub(crate) mod chapters;
 pub(crate) mod folder;
+pub(crate) mod grain;
 pub(crate) mod identity;
 pub(crate) mod ladder;
 pub(crate) mod objects;
@@ -176,6 +177,7 @@ impl Job {
         notes.append(&mut reduced);
         notes.append(&mut added);
         notes.extend(usual_metric(request));
+        settings.controls.film_grain = grain::level(request, &film, &mut notes, stop)?;
         let format = settings.format;
         let objective = objective(request, &film)?;
         let memory = request.memory.unwrap_or_else(half_of_memory);

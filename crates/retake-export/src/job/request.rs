@@ -1,6 +1,7 @@
 //! What is to be exported, and how: goals that check themselves, and the request that a builder fills.
 
 use super::additions::{Additions, ChapterChoice};
+use super::grain::Grain;
 use super::ladder::LadderRung;
 use super::preset::ExportPreset;
 use super::source::SourcePart;
@@ -169,6 +170,8 @@ pub(crate) struct Request {
     pub encoder: Arc<dyn EncoderFactory>,
     /// One of the encoder's presets; its default one if `None`.
     pub preset: Option<String>,
+    /// What becomes of the film's grain.
+    pub grain: Grain,
     /// Further settings in the encoder's own words.
     pub options: Vec<(String, String)>,
     /// Properties, as sessions have them, in the order in which they were set.
@@ -244,6 +247,7 @@ impl Request {
             filters: PictureFilters::default(),
             encoder,
             preset: None,
+            grain: Grain::default(),
             options: Vec::new(),
             properties: Vec::new(),
             target: None,

@@ -69,7 +69,7 @@ pub(crate) fn keeps(info: &EncoderInfo, settings: &EncoderSettings, found: Findi
 pub(crate) fn check(request: &Request) -> Result<(), RequestError> {
     preset(request)?;
     quality(request)?;
-    Ok(())
+    super::grain::check(request)
 }
 
 fn preset(request: &Request) -> Result<String, RequestError> {

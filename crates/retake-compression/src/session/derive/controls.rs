@@ -58,5 +58,7 @@ pub(super) fn controls(environment: &Environment<'_>, values: &Values, hints: &H
         no_dynamic_hdr: support.hdr10_plus && !colour::keeps_dynamic_hdr(values),
         dolby_vision: colour::dolby_vision(environment, values, hints),
         limit_kept_by_caller: false,
+        // Exports ask for it by themselves; no property of sessions does.
+        film_grain: None,
     }
 }
