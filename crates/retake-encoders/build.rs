@@ -14,7 +14,15 @@ struct Library {
     debian: &'static str,
 }
 
-const LIBRARIES: [Library; 4] = [
+const LIBRARIES: [Library; 5] = [
+    Library {
+        feature: "AVCODEC",
+        cfg: "has_avcodec",
+        folder: "avcodec",
+        pkg_config: "libavcodec",
+        minimum: "59.37",
+        debian: "libavcodec-dev libavutil-dev",
+    },
     Library {
         feature: "SVT_AV1",
         cfg: "has_svt_av1",
@@ -82,6 +90,11 @@ fn build(library: &Library, sanitize: bool) {
             return;
         }
     };
+    // The encoders of libavcodec are set by options, which are a part of libavutil.
+    if library.feature == "AVCODEC" && pkg_config::probe_library("libavutil").is_err() {
+        println!("cargo:warning=no libavutil on this system: built without the encoders of libavcodec");
+        return;
+    }
     let mut cc = cc::Build::new();
     cc.file(&shim).includes(&found.include_paths).std("gnu11").warnings(true);
     for (name, value) in &found.defines {

@@ -312,16 +312,7 @@ pub(crate) fn metric(name: Option<&str>) -> Result<MetricKind> {
 pub(crate) fn encoder(args: &Encode) -> Result<Arc<dyn EncoderFactory>> {
     let registry = retake::encoders();
     if let Some(name) = &args.encoder {
-        let found = registry.by_name(name);
-        return found.ok_or_else(|| {
-            let missing = registry.missing().iter().find(|missing| missing.name == name);
-            let names: Vec<&str> = registry.encoders().map(|info| info.name).collect();
-            Usage(match missing {
-                Some(missing) => format!("--encoder {name} is not in this build: {}", missing.remedy),
-                None => format!("--encoder {name} is unknown: this build has {}", names.join(", ")),
-            })
-            .into()
-        });
+        return registry.find(name).map_err(|error| Usage(format!("--encoder {name} {error}")).into());
     }
     if let Some(name) = &args.codec {
         let codec: Codec = name.parse().map_err(|error| Usage(format!("--codec: {error}")))?;

@@ -4,7 +4,7 @@ use crate::args::Encoders;
 use crate::exit::Usage;
 use crate::{output, properties};
 use anyhow::Result;
-use retake::EncoderInfo;
+use retake::{EncoderInfo, NoSuchEncoder};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -18,14 +18,13 @@ pub(crate) fn run(args: &Encoders) -> Result<ExitCode> {
 fn list(args: &Encoders, text: &mut String) -> Result<()> {
     let registry = retake::encoders();
     if let Some(name) = &args.name {
-        let found = registry.encoders().find(|info| info.name == name);
-        let info = found.ok_or_else(|| {
-            let missing = registry.missing().iter().find(|missing| missing.name == name);
-            Usage(match missing {
-                Some(missing) => format!("{name} is not in this build: {}", missing.remedy),
-                None => format!("{name} is unknown: `retake encoders` lists them"),
+        let factory = registry.find(name).map_err(|error| {
+            Usage(match error {
+                NoSuchEncoder::Unknown { .. } => format!("{name} is unknown: `retake encoders` lists them"),
+                error => format!("{name} {error}"),
             })
         })?;
+        let info = factory.info();
         if args.json {
             let (id, properties) = properties::of(&registry, info)?;
             let mut all = serde_json::to_value(info)?;
@@ -81,6 +80,9 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
             missing.codec.name(),
             missing.remedy
         )?;
+    }
+    for family in registry.families() {
+        writeln!(text, "{:<10} {}", format!("{}NAME", family.prefix), family.about)?;
     }
     writeln!(text)?;
     let default = retake::default_metric();

@@ -14,9 +14,7 @@ const INDEXES: [&str; 4] =
     ["SLURM_ARRAY_TASK_ID", "HQ_TASK_ID", "AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX"];
 
 pub(crate) fn run(args: &Worker) -> Result<ExitCode> {
-    let registry = retake::encoders();
-    let encoders = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
-    let tools = WorkerTools { encoders, objects: crate::objects::store() };
+    let tools = WorkerTools { encoders: retake::encoders(), objects: crate::objects::store() };
     #[cfg(feature = "restate")]
     if let Some(address) = args.listen {
         return crate::remote::serve(args, address, root(args)?, tools);

@@ -34,7 +34,7 @@ pub fn headers_and_payload(
         options: Vec::new(),
     };
     let codec = Codec::ALL[usize::from(codec) % Codec::ALL.len()];
-    let (bitstream, config) = Bitstream::new(codec, headers, &settings)?;
+    let (bitstream, config) = Bitstream::new(codec, headers, &settings, false)?;
     let sample = bitstream.sample(payload, true, None);
     // Sync samples differ from others only by the units put in front of them, and that cannot fail.
     assert_eq!(sample.is_ok(), bitstream.sample(payload, false, None).is_ok());

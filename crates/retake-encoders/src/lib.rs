@@ -1,7 +1,8 @@
-//! This crate puts x264, x265, SVT-AV1 and VP9 behind the one trait
+//! This crate puts x264, x265, SVT-AV1, VP9 and the encoders of libavcodec behind the one trait
 //! [`Encoder`](retake_compression::encoder::Encoder).
 //!
-//! [`registry`] returns the encoders of this build. Each has a folder with a C shim over the system library
+//! [`registry`] returns the encoders of this build; those of libavcodec are a family in it, found by name
+//! alone. Each has a folder with a C shim over the system library
 //! (`shim.c`) and the table of its peculiarities. All else exists once: `library` describes a library,
 //! settings are checked and lowered in `settings`, times are kept in `times`, headers and payloads are put in
 //! ISO form in `bitstream`, and `driver` runs a shim as an encoder.
@@ -11,10 +12,12 @@
 
 // A build that lacks encoders leaves parts of the common code without a caller.
 #![cfg_attr(
-    not(all(has_svt_av1, has_x264, has_x265, has_vp9)),
+    not(all(has_avcodec, has_svt_av1, has_x264, has_x265, has_vp9)),
     allow(dead_code, unused_imports, unused_macros, unused_mut)
 )]
 
+#[cfg(has_avcodec)]
+mod avcodec;
 mod bitstream;
 mod controls;
 mod driver;
@@ -44,7 +47,7 @@ mod x264;
 #[cfg(has_x265)]
 mod x265;
 
-use retake_compression::encoder::Registry;
+use retake_compression::encoder::{EncoderFactory, EncoderFamily, Registry};
 use std::sync::Arc;
 
 /// Adds an encoder, or the note that this build lacks it.
@@ -75,5 +78,20 @@ pub fn registry() -> Registry {
     register!(registry, has_x264, x264, "x264", H264, "libx264-dev");
     register!(registry, has_x265, x265, "x265", Hevc, "libx265-dev");
     register!(registry, has_vp9, vp9, "vp9", Vp9, "libvpx-dev");
+    registry.add_family(EncoderFamily {
+        prefix: "avcodec:",
+        about: "any video encoder of libavcodec, such as avcodec:mpeg4",
+        find: find_avcodec,
+    });
     registry
+}
+
+#[cfg(has_avcodec)]
+fn find_avcodec(name: &str) -> Result<Arc<dyn EncoderFactory>, String> {
+    avcodec::find(name)
+}
+
+#[cfg(not(has_avcodec))]
+fn find_avcodec(_: &str) -> Result<Arc<dyn EncoderFactory>, String> {
+    Err("this build has no libavcodec: install libavcodec-dev and build with the feature avcodec".to_owned())
 }

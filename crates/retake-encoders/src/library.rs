@@ -2,6 +2,7 @@
 //! account that clients read.
 
 use crate::options::Refused;
+use crate::raw::RawAvcodec;
 use crate::shim::ShimTable;
 use retake_compression::encoder::{ControlSupport, EncoderInfo, EncoderSettings, Preset, QualityScale};
 use retake_media::{ChromaSubsampling, Codec, PixelFormat};
@@ -40,6 +41,8 @@ pub(crate) struct Spec {
 pub(crate) struct Library {
     pub(crate) spec: Spec,
     pub(crate) info: EncoderInfo,
+    /// What the shim of libavcodec has to know of its encoder.
+    pub(crate) avcodec: Option<Box<RawAvcodec>>,
 }
 
 impl Library {
@@ -76,7 +79,7 @@ impl Library {
             licence: spec.licence,
             controls: (spec.controls)(),
         };
-        Self { spec, info }
+        Self { spec, info, avcodec: None }
     }
 
     /// Returns the number of frames from one sync frame to the next (the GOP).

@@ -47,8 +47,9 @@ pub(crate) fn open(library: &Library, settings: &EncoderSettings) -> Result<Open
         true => headers::cached(name, settings, || shim.headers()),
         false => shim.headers(),
     };
-    let (bitstream, config) = Bitstream::new(codec, &headers.map_err(refused)?, settings)
-        .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
+    let (bitstream, config) =
+        Bitstream::new(codec, &headers.map_err(refused)?, settings, library.avcodec.is_some())
+            .map_err(|reason| EncoderError::Open { encoder: name, reason })?;
     let mut description = FormatDescription {
         clean_aperture: settings.controls.clean_aperture,
         fields: settings.controls.fields,

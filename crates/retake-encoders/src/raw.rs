@@ -62,6 +62,25 @@ pub(crate) struct RawControls {
     pub(crate) profile: *const c_char,
 }
 
+/// What is known of an encoder of libavcodec (`struct retake_avcodec`).
+#[repr(C)]
+#[derive(Clone)]
+pub(crate) struct RawAvcodec {
+    pub(crate) name: [c_char; 64],
+    pub(crate) key: [c_char; 32],
+    pub(crate) preset_key: [c_char; 32],
+    pub(crate) default_preset: [c_char; 32],
+    pub(crate) presets: [c_char; 1024],
+    pub(crate) codec: i32,
+    pub(crate) knob: i32,
+    pub(crate) inverted: i32,
+    pub(crate) is_intra: i32,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    pub(crate) step: f64,
+    pub(crate) usual: f64,
+}
+
 #[repr(C)]
 pub(crate) struct RawSettings {
     pub(crate) width: i32,
@@ -98,6 +117,7 @@ pub(crate) struct RawSettings {
     pub(crate) statistics: *const u8,
     pub(crate) statistics_size: usize,
     pub(crate) controls: RawControls,
+    pub(crate) avcodec: *const RawAvcodec,
 }
 
 /// A change of a running encode; negative numbers change nothing.
@@ -110,6 +130,26 @@ pub(crate) struct RawChange {
     pub(crate) quality: f64,
     pub(crate) min_qp: i32,
     pub(crate) max_qp: i32,
+}
+
+impl RawAvcodec {
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: [0; 64],
+            key: [0; 32],
+            preset_key: [0; 32],
+            default_preset: [0; 32],
+            presets: [0; 1024],
+            codec: 0,
+            knob: 0,
+            inverted: 0,
+            is_intra: 0,
+            min: 0.0,
+            max: 0.0,
+            step: 0.0,
+            usual: 0.0,
+        }
+    }
 }
 
 impl RawChange {
@@ -165,10 +205,13 @@ impl RawFault {
     }
 
     pub(crate) fn read(&self) -> Fault {
-        // SAFETY: the arrays begin as zeros and shims write into them with snprintf, which ends its text with
-        // a zero.
-        let text =
-            |chars: &[c_char]| unsafe { CStr::from_ptr(chars.as_ptr()) }.to_string_lossy().into_owned();
         Fault { setting: text(&self.setting), reason: text(&self.reason) }
     }
+}
+
+/// Reads a text that a shim wrote into an array.
+pub(crate) fn text(chars: &[c_char]) -> String {
+    // SAFETY: the arrays begin as zeros and shims write into them with snprintf, which ends its text with a
+    // zero.
+    unsafe { CStr::from_ptr(chars.as_ptr()) }.to_string_lossy().into_owned()
 }

@@ -24,7 +24,7 @@ pub(crate) struct Lowered {
 impl Lowered {
     /// Checks the settings and lowers them.
     pub(crate) fn new(library: &Library, settings: &EncoderSettings) -> Result<Self, EncoderError> {
-        let Library { spec, info } = library;
+        let Library { spec, info, .. } = library;
         let refuse = |setting: &str, reason: String| EncoderError::Settings {
             encoder: info.name,
             setting: setting.to_owned(),
@@ -53,6 +53,10 @@ impl Lowered {
         let profile = settings.controls.profile.as_deref().map(CString::new).transpose();
         let profile = profile.map_err(|_| refuse("profile", "contains a zero byte".to_owned()))?;
         let mut raw = lower(library, settings);
+        if library.avcodec.is_some() && raw.controls.level == 0 {
+            let level = spec.codec.level(settings.width, settings.height, settings.frame_rate.to_f64());
+            raw.controls.level = level.map_or(0, |level| level as i32);
+        }
         // The heap blocks behind these stay where they are when `Lowered` moves.
         raw.preset = preset.as_ptr();
         raw.controls.profile = profile.as_ref().map_or(null(), |profile| profile.as_ptr());
@@ -157,6 +161,7 @@ fn lower(library: &Library, settings: &EncoderSettings) -> RawSettings {
         statistics: null(),
         statistics_size: 0,
         controls: controls::lower(info, settings, warm_up::lengths(library, settings).sent),
+        avcodec: library.avcodec.as_deref().map_or(null(), std::ptr::from_ref),
     }
 }
 
@@ -192,6 +197,12 @@ fn check(info: &EncoderInfo, settings: &EncoderSettings) -> Result<(), (&'static
     match settings.rate {
         RateControl::ConstantBitRate(_) if !info.controls.constant_bit_rate => {
             return Err(("rate control", "this encoder has no constant bit rate".to_owned()));
+        }
+        RateControl::AverageBitRate(_) if info.controls.no_average_bit_rate => {
+            return Err((
+                "rate control",
+                "this encoder keeps to no average bit rate: ask for a quality".to_owned(),
+            ));
         }
         RateControl::Lossless if !info.controls.lossless => {
             return Err(("rate control", "this encoder has no lossless coding".to_owned()));

@@ -50,6 +50,22 @@ struct retake_controls {
     const char *profile;                       /* (NULL) */
 };
 
+/* The ways in which an encoder of libavcodec takes a constant quality, and what else is known of one. */
+enum retake_knob { RETAKE_NO_KNOB = 0, RETAKE_KNOB_OPTION = 1, RETAKE_KNOB_QSCALE = 2, RETAKE_KNOB_GLOBAL = 3 };
+
+struct retake_avcodec {
+    char name[64];
+    char key[32];                              /* the option of RETAKE_KNOB_OPTION */
+    char preset_key[32];                       /* the option that presets are values of; empty: none */
+    char default_preset[32];
+    char presets[1024];                        /* one a line, the slowest first */
+    int32_t codec;                             /* as the Rust side counts them */
+    int32_t knob;
+    int32_t inverted;                          /* larger numbers of the library are better */
+    int32_t is_intra;                          /* every frame is a key frame */
+    double min, max, step, usual;
+};
+
 /* All strings and arrays are borrowed for the length of one call. */
 struct retake_settings {
     int32_t width, height, bit_depth;
@@ -77,6 +93,7 @@ struct retake_settings {
     const uint8_t *statistics;                 /* of the first pass, for the second */
     size_t statistics_size;
     struct retake_controls controls;
+    const struct retake_avcodec *avcodec;      /* of encoders of libavcodec only */
 };
 
 /* New values for some that a running encode was opened with; (-1) leaves the old one. */

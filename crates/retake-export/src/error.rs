@@ -10,7 +10,7 @@ use retake_asset::WriterError;
 use retake_compression::encoder::EncoderError;
 use retake_compression::property::PropertyError;
 use retake_compression::units::FrameRange;
-use retake_libav::{ErrorKind as MediaErrorKind, FilmRange, MediaError};
+use retake_libav::{Container, ErrorKind as MediaErrorKind, FilmRange, MediaError};
 use retake_media::Codec;
 use retake_media::codes;
 use retake_quality::QualityError;
@@ -189,7 +189,7 @@ pub enum RequestError {
         input: PathBuf,
     },
     /// The container that the output's name asks for cannot hold the codec.
-    #[error("{output}: this container cannot hold {codec}: choose .mp4 or .mkv, or another codec")]
+    #[error("{output}: this container cannot hold {codec}: choose {}, or another codec", holders(*codec))]
     ContainerCannotHold {
         /// The output.
         output: PathBuf,
@@ -731,4 +731,12 @@ impl ExportError {
     pub(crate) fn is_consequence(&self) -> bool {
         matches!(self, Self::Stopped)
     }
+}
+/// Returns the endings of names of files that hold a codec.
+fn holders(codec: Codec) -> String {
+    let endings = [Container::Mp4, Container::Mov, Container::Mkv].into_iter();
+    let holding = endings.filter(|container| container.can_hold(codec));
+    let names: Vec<String> =
+        holding.map(|container| format!(".{}", container.name().to_ascii_lowercase())).collect();
+    names.join(" or ")
 }

@@ -84,8 +84,12 @@ impl Container {
     /// Returns whether video of this codec can be written, and is played in this container.
     pub const fn can_hold(self, codec: Codec) -> bool {
         match self {
-            Self::Mp4 | Self::Mkv => true,
-            Self::Mov => matches!(codec, Codec::H264 | Codec::Hevc),
+            Self::Mp4 => !matches!(codec, Codec::ProRes),
+            // Matroska's mapping of VVC is not written by any libavformat yet.
+            Self::Mkv => !matches!(codec, Codec::Vvc),
+            Self::Mov => {
+                matches!(codec, Codec::H264 | Codec::Hevc | Codec::Mpeg4 | Codec::Mpeg2 | Codec::ProRes)
+            }
             Self::WebM => matches!(codec, Codec::Av1 | Codec::Vp9),
         }
     }
@@ -97,7 +101,9 @@ impl Container {
         }
         let remedy = match self {
             Self::WebM => "choose AV1 or VP9, or write an .mkv or .mp4 file",
-            _ => "choose H.264 or HEVC, or write an .mp4 or .mkv file",
+            Self::Mov => "choose H.264, HEVC or ProRes, or write an .mp4 or .mkv file",
+            Self::Mp4 => "write a .mov or .mkv file",
+            Self::Mkv => "write an .mp4 file",
         };
         Err(MediaError::CannotHold {
             container: self.name(),

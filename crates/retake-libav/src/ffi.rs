@@ -231,7 +231,7 @@ pub(crate) struct RawVideo {
     pub(crate) timescale: i32,
     pub(crate) level: i32,
     pub(crate) profile: i32,
-    pub(crate) tag_hvc1: i32,
+    pub(crate) tag: u32,
     pub(crate) time_base: Ratio,
     pub(crate) frame_rate: Ratio,
     pub(crate) aspect: Ratio,

@@ -33,11 +33,14 @@ pub(crate) fn add_video(
     notes: &mut Vec<Note>,
 ) -> Result<u32, Failure> {
     let NewVideo { format, container, disposition, .. } = settings;
-    let codec = c_text(format.codec.name());
+    let codec = c_text(descriptor(format.codec));
     let encoder = c_text(settings.encoder);
     let vp9 = (format.codec == Codec::Vp9).then(|| Vp9::read(&format.config)).flatten();
     // The writer makes vpcC from the parameters; elsewhere a VP9 track has no record.
-    let config = if format.codec == Codec::Vp9 { &[] } else { format.config.as_slice() };
+    let config = match format.codec {
+        Codec::Vp9 | Codec::ProRes => &[],
+        _ => format.config.as_slice(),
+    };
     let (profile, level) = vp9.as_ref().map_or((UNKNOWN, UNKNOWN), |vp9| (vp9.profile, vp9.level));
     let coded = vp9.map_or_else(|| pictures(format), |vp9| vp9.pictures);
     let picture = coded.and_then(code).unwrap_or(ffi::I420);
@@ -54,7 +57,7 @@ pub(crate) fn add_video(
         timescale: 0,
         level,
         profile,
-        tag_hvc1: i32::from(format.codec == Codec::Hevc && container.is_iso()),
+        tag: tag(format, container),
         time_base: ratio(settings.time_base),
         frame_rate: ratio(settings.frame_rate),
         aspect: ratio(aspect),
@@ -93,6 +96,25 @@ pub(crate) fn add_video(
         lost("the gamma level of the picture", "MOV");
     }
     Ok(track)
+}
+
+/// Returns the sample entry code of a track; 0 where FFmpeg's own choice is right.
+fn tag(format: &FormatDescription, container: Container) -> u32 {
+    let code = match format.codec {
+        Codec::Hevc if container.is_iso() => format.codec.four_cc(),
+        // The profile is nowhere else, and FFmpeg makes the private data of Matroska of it, too.
+        Codec::ProRes => format.config.first_chunk().copied().unwrap_or(format.codec.four_cc()),
+        _ => return 0,
+    };
+    u32::from_le_bytes(code)
+}
+
+/// Returns the name that FFmpeg knows a codec by.
+const fn descriptor(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Mpeg2 => "mpeg2video",
+        _ => codec.name(),
+    }
 }
 
 const IDENTITY: [i32; 9] = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30];
@@ -158,7 +180,7 @@ fn pictures(format: &FormatDescription) -> Option<PixelFormat> {
                 _ => Some(PixelFormat::I420),
             }
         }
-        Codec::Vp9 => None,
+        Codec::Vp9 | Codec::Vvc | Codec::Mpeg4 | Codec::Mpeg2 | Codec::ProRes => None,
     }
 }
 

@@ -20,11 +20,20 @@ pub enum Codec {
     Av1,
     /// VP9, `vp09`.
     Vp9,
+    /// H.266 / VVC, `vvc1`.
+    Vvc,
+    /// MPEG-4 part 2 (Visual), `mp4v`.
+    Mpeg4,
+    /// MPEG-2 video (H.262), `mp2v`.
+    Mpeg2,
+    /// Apple ProRes, whose sample entry code is that of its profile, such as `apch`.
+    ProRes,
 }
 
 impl Codec {
     /// Every codec, in the order in which they are listed to people.
-    pub const ALL: [Self; 4] = [Self::H264, Self::Hevc, Self::Av1, Self::Vp9];
+    pub const ALL: [Self; 8] =
+        [Self::H264, Self::Hevc, Self::Av1, Self::Vp9, Self::Vvc, Self::Mpeg4, Self::Mpeg2, Self::ProRes];
 
     /// Returns the sample entry code of ISO base media files.
     pub const fn four_cc(self) -> [u8; 4] {
@@ -33,16 +42,25 @@ impl Codec {
             Self::Hevc => *b"hvc1",
             Self::Av1 => *b"av01",
             Self::Vp9 => *b"vp09",
+            Self::Vvc => *b"vvc1",
+            Self::Mpeg4 => *b"mp4v",
+            Self::Mpeg2 => *b"mp2v",
+            Self::ProRes => *b"apch",
         }
     }
 
-    /// Returns the name that the command line takes: `h264`, `hevc`, `av1`, `vp9`.
+    /// Returns the name that the command line takes: `h264`, `hevc`, `av1`, `vp9`, `vvc`, `mpeg4`, `mpeg2`,
+    /// `prores`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::H264 => "h264",
             Self::Hevc => "hevc",
             Self::Av1 => "av1",
             Self::Vp9 => "vp9",
+            Self::Vvc => "vvc",
+            Self::Mpeg4 => "mpeg4",
+            Self::Mpeg2 => "mpeg2",
+            Self::ProRes => "prores",
         }
     }
 }
@@ -62,7 +80,14 @@ impl FromStr for Codec {
             "hevc" | "h265" | "hvc1" => Ok(Self::Hevc),
             "av1" | "av01" => Ok(Self::Av1),
             "vp9" | "vp09" => Ok(Self::Vp9),
-            _ => Err(format!("unknown codec '{name}': choose one of h264, hevc, av1, vp9")),
+            "vvc" | "h266" | "vvc1" => Ok(Self::Vvc),
+            "mpeg4" | "mp4v" => Ok(Self::Mpeg4),
+            "mpeg2" | "mpeg2video" | "mp2v" => Ok(Self::Mpeg2),
+            "prores" => Ok(Self::ProRes),
+            _ => {
+                let names = Self::ALL.map(Self::name).join(", ");
+                Err(format!("unknown codec '{name}': choose one of {names}"))
+            }
         }
     }
 }
@@ -80,7 +105,9 @@ pub struct FormatDescription {
     pub width: u32,
     /// The luma rows.
     pub height: u32,
-    /// The decoder configuration record: the payload of `avcC`, `hvcC`, `av1C` or `vpcC`.
+    /// The decoder configuration record: the payload of `avcC`, `hvcC`, `av1C` or `vpcC`. Of
+    /// VVC and MPEG-4 it is the parameter sets or headers as they are in a stream, of ProRes the sample entry
+    /// code, and of MPEG-2 nothing, because its samples have all that is needed.
     #[doc(alias = "extradata")]
     pub config: Vec<u8>,
     /// The colour tags.

@@ -259,7 +259,8 @@ pub mod storage {
 }
 
 pub use retake_compression::encoder::{
-    Encoder, EncoderError, EncoderFactory, EncoderInfo, FrameOptions, MissingEncoder, Registry,
+    Encoder, EncoderError, EncoderFactory, EncoderFamily, EncoderInfo, FrameOptions, MissingEncoder,
+    NoSuchEncoder, Registry,
 };
 pub use retake_compression::planner::{Effort, UnknownEffort};
 pub use retake_compression::session::SourceFrame;

@@ -268,9 +268,7 @@ fn steps_come_to_the_same_film() {
     fs::create_dir(&folder).unwrap();
     let elsewhere = place.path().join("elsewhere");
     std::os::unix::fs::symlink(&folder, &elsewhere).unwrap();
-    let registry = retake::encoders();
-    let encoders = registry.encoders().filter_map(|info| registry.by_name(info.name)).collect();
-    let tools = WorkerTools { encoders, objects: None };
+    let tools = WorkerTools { encoders: retake::encoders(), objects: None };
     let mut plans = 0;
     let summary = loop {
         let step = builder(&folder).unwrap().multi_pass(true).step().unwrap();
@@ -304,8 +302,7 @@ fn takes_of_a_stopped_job_are_given_up() {
     builder(place.path()).unwrap().multi_pass(true).give_up().unwrap();
     assert!(!folder.exists());
     let Step::Takes(tasks) = export.multi_pass(true).step().unwrap() else { panic!("no takes") };
-    let registry = retake::encoders();
-    let tools = WorkerTools { encoders: vec![registry.by_name("x264").unwrap()], objects: None };
+    let tools = WorkerTools { encoders: retake::encoders(), objects: None };
     let run = |task: &TakeTask| retake::run_take(place.path(), task, &tools, &StopFlag::new());
     let mut other = serde_json::to_value(&tasks[0]).unwrap();
     other["program"] = "0.0.1".into();

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // everything here is a test
 
 mod additions;
+mod avcodec;
 mod bad_input;
 mod batch;
 mod common;

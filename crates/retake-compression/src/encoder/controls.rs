@@ -199,6 +199,10 @@ pub struct ControlSupport {
     pub most_bit_rate: Option<u64>,
     /// The greatest number of frames per second; `None` if it takes any.
     pub most_frame_rate: Option<u32>,
+    /// True if the encoder lacks [`RateControl::AverageBitRate`](super::RateControl), so that a quality is
+    /// all that it can be asked for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub no_average_bit_rate: bool,
     /// True if the encoder has [`RateControl::ConstantBitRate`](super::RateControl).
     pub constant_bit_rate: bool,
     /// True if the encoder takes an average bit rate with a [`RateBuffer`].

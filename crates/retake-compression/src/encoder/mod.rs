@@ -17,7 +17,7 @@ pub use data::EncoderData;
 pub use error::EncoderError;
 pub use info::{EncoderInfo, Preset, QualityScale};
 pub use output::{EncodedFrame, FrameError, Output};
-pub use registry::{MissingEncoder, Registry, TransferMaker};
+pub use registry::{EncoderFamily, MissingEncoder, NoSuchEncoder, Registry, TransferMaker};
 pub(crate) use settings::is_light_of_pq;
 pub use settings::{EncoderSettings, FrameOptions, RateControl, RateLimit};
 

@@ -90,9 +90,27 @@ impl Point {
 }
 
 /// Returns how much larger steps with the same effect are: 6 make a doubling of bytes on the H.264 and HEVC
-/// scale of 51, about 14 on scales of 63.
+/// scale of 51, about 14 on scales of 63, and proportionally more on longer ones. Scales of 31 are those of
+/// MPEG-2 and MPEG-4: steps of quantizers themselves, not of their logarithms, which near the usual 4 are as
+/// large as those of H.264, and smaller further on.
 fn steps(scale: QualityScale) -> f64 {
-    if scale.max > 56.0 { 2.4 } else { 1.0 }
+    match scale.max {
+        max if max > 64.0 => 2.4 * max / 63.0,
+        max if max > 56.0 => 2.4,
+        _ => 1.0,
+    }
+}
+
+/// Returns the encoder whose curves those of another one are: libavcodec calls some libraries that Retake
+/// calls itself, on the same scale.
+fn library_of(encoder: &str) -> &str {
+    match encoder {
+        "avcodec:libx264" => "x264",
+        "avcodec:libx265" => "x265",
+        "avcodec:libsvtav1" => "svt-av1",
+        "avcodec:libvpx-vp9" => "vp9",
+        _ => encoder,
+    }
 }
 
 /// Returns the doublings of bytes per knob step, and by how much the mean quantizer of a unit's frames is
@@ -127,6 +145,7 @@ impl Family {
     /// Returns the family of an encoder under a metric, both by name. Encoders and metrics without recorded
     /// curves get wide guesses derived from their scale, so that they need more passes for the same result.
     pub fn of(encoder: &str, metric: &str, scale: QualityScale) -> Self {
+        let encoder = library_of(encoder);
         let vmaf = Metric::Bounded { ceiling: 98.5, unit: 7.0, least: 0.7 };
         let (bytes, quantizer) = bytes_and_quantizer(encoder, scale);
         let known = |middle, slope, spread, bend, noise, bits, look| Self {

@@ -38,6 +38,11 @@ fn bits_per_pixel(codec: Codec) -> f64 {
         Codec::Hevc => 0.065,
         Codec::Av1 => 0.05,
         Codec::Vp9 => 0.07,
+        Codec::Vvc => 0.045,
+        Codec::Mpeg4 => 0.2,
+        Codec::Mpeg2 => 0.3,
+        // the data rate of its profile 422 HQ
+        Codec::ProRes => 3.5,
     }
 }
 

@@ -45,6 +45,10 @@ fn name(codec: Codec, profile: &str, level: Option<u32>) -> String {
         Codec::Hevc => "HEVC",
         Codec::Av1 => "AV1",
         Codec::Vp9 => "VP9",
+        Codec::Vvc => "VVC",
+        Codec::Mpeg4 => "MP4V",
+        Codec::Mpeg2 => "MPEG2",
+        Codec::ProRes => "ProRes",
     };
     // main422-10 becomes Main42210, as the original has it
     let profile: String = profile.split('-').map(capitalised).collect();

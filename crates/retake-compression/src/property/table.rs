@@ -268,7 +268,10 @@ table! {
         /// The bit rate over the long run; 0 leaves it to the encoder.
         AverageBitRate(u64) as "kVTCompressionPropertyKey_AverageBitRate" {
             kind: Rate, range: 0 to 4e9, unit: "bit/s", class: Between,
-            support: |environment| up_to(environment.info.controls.most_bit_rate.map(|most| most as f64)),
+            support: |environment| {
+                let controls = &environment.info.controls;
+                up_to(controls.most_bit_rate.map(|most| most as f64)).filter(|_| !controls.no_average_bit_rate)
+            },
             default: 0,
         }
         /// One or two pairs of bytes and seconds: in no window of so many seconds of decode time are there

@@ -112,5 +112,9 @@ fn codec_name(codec: Codec) -> &'static str {
         Codec::Hevc => "HEVC",
         Codec::Av1 => "AV1",
         Codec::Vp9 => "VP9",
+        Codec::Vvc => "VVC",
+        Codec::Mpeg4 => "MPEG-4",
+        Codec::Mpeg2 => "MPEG-2",
+        Codec::ProRes => "ProRes",
     }
 }

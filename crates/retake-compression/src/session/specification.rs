@@ -1,5 +1,5 @@
 use super::SessionError;
-use crate::encoder::{EncoderFactory, Registry};
+use crate::encoder::{EncoderFactory, NoSuchEncoder, Registry};
 use retake_media::Codec;
 use std::sync::Arc;
 
@@ -50,12 +50,10 @@ impl EncoderSpecification {
         }
         if let Some(wanted) = &self.encoder {
             let name = wanted.strip_prefix(super::ID_PREFIX).unwrap_or(wanted);
-            let Some(factory) = registry.by_name(name) else {
-                let missing = registry.missing().iter().find(|missing| missing.name == name);
-                return not_found(match missing {
-                    Some(missing) => format!("{name} is not in this build: {}", missing.remedy),
-                    None => format!("'{wanted}' is unknown"),
-                });
+            let factory = match registry.find(name) {
+                Ok(factory) => factory,
+                Err(NoSuchEncoder::Unknown { .. }) => return not_found(format!("'{wanted}' is unknown")),
+                Err(error) => return not_found(format!("{name} {error}")),
             };
             let info = factory.info();
             if info.codec != codec {

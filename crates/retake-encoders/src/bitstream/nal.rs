@@ -45,6 +45,23 @@ pub(super) fn keep(data: &[u8], prefix: &[u8], wanted: impl Fn(&[u8]) -> bool) -
     Ok(kept)
 }
 
+/// Returns units that stand behind start codes (ITU-T H.264, annex B) behind lengths.
+pub(super) fn from_start_codes(data: &[u8]) -> Vec<u8> {
+    let mut units = Vec::with_capacity(data.len() + 16);
+    let is_code = |at: usize| data[at..].starts_with(&[0, 0, 1]);
+    let mut codes = (0..data.len()).filter(|&at| is_code(at)).peekable();
+    while let Some(code) = codes.next() {
+        let end = codes.peek().copied().unwrap_or(data.len());
+        let unit = &data[code + 3..end];
+        // No unit ends with a zero: those that do stand before it are of the next code, or fill the end.
+        let length = unit.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        if length > 0 {
+            push(&mut units, &unit[..length]);
+        }
+    }
+    units
+}
+
 /// Returns a unit without its emulation prevention bytes.
 pub(super) fn unescape(unit: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(unit.len());
@@ -74,6 +91,17 @@ mod tests {
         data.pop();
         assert!(keep(&data, &[], |_| true).is_err());
         assert_eq!(units(&[0, 0]).count(), 1);
+    }
+
+    #[test]
+    fn start_codes_become_lengths() {
+        let stream = [0, 0, 0, 1, 9, 0, 0, 3, 1, 0, 0, 1, 7, 8, 0, 0, 0, 1, 0, 0, 0, 1, 5, 0, 0];
+        let mut units = Vec::new();
+        for unit in [&[9, 0, 0, 3, 1][..], &[7, 8], &[5]] {
+            push(&mut units, unit);
+        }
+        assert_eq!(from_start_codes(&stream), units);
+        assert!(from_start_codes(&[0, 0, 0]).is_empty());
     }
 
     #[test]

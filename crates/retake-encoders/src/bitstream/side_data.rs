@@ -25,7 +25,7 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn new(codec: Codec, settings: &EncoderSettings) -> Self {
         Self {
-            captions: codec != Codec::Vp9,
+            captions: matches!(codec, Codec::H264 | Codec::Hevc | Codec::Av1),
             hdr10_plus: matches!(codec, Codec::Hevc | Codec::Av1) && settings.keeps_hdr10_plus(),
             rpu: codec == Codec::Hevc && settings.controls.dolby_vision.is_some(),
         }

@@ -48,12 +48,14 @@ fn rates_change_on_the_way() {
         let usual = factory.info().quality.usual;
         let rate = |rate| Reconfiguration { rate: Some(rate), ..Default::default() };
         let fps = Reconfiguration { frame_rate: Some(Rational::new(6000, 1001)), ..Default::default() };
-        let (average, quality) = (RateControl::AverageBitRate(600_000), RateControl::Quality(usual - 8.0));
+        let scale = factory.info().quality;
+        let at = |value: f64| RateControl::Quality(value.clamp(scale.min, scale.max));
+        let (average, quality) = (RateControl::AverageBitRate(600_000), at(usual - 8.0));
         for low_latency in [false, true].into_iter().filter(|low| has.low_latency || !low) {
             for (start, change, factor) in [
                 (average, rate(RateControl::AverageBitRate(150_000)), 0.25),
                 (average, fps, 4.0),
-                (quality, rate(RateControl::Quality(usual + 8.0)), 0.4),
+                (quality, rate(at(usual + 8.0)), 0.4),
             ] {
                 let controls = Controls { low_latency, ..Controls::default() };
                 let settings = EncoderSettings { rate: start, ..with(&*factory, controls) };
@@ -80,7 +82,8 @@ fn limits_change_on_the_way() {
     for factory in encoders() {
         let name = factory.info().name;
         let limit = |bits: u64| RateLimit { bits_per_second: bits, window_bits: bits };
-        let rate = RateControl::Quality(factory.info().quality.usual - 10.0);
+        let scale = factory.info().quality;
+        let rate = RateControl::Quality((scale.usual - 10.0).max(scale.min));
         let settings = EncoderSettings { rate, ..with(&*factory, Controls::default()) };
         let change = Reconfiguration { limit: Some(limit(200_000)), ..Default::default() };
         assert!(!changed(&*factory, &settings, change).1, "{name}");

@@ -12,6 +12,7 @@ fn profile_and_level(codec: Codec, config: &[u8]) -> (u8, u8) {
         Codec::Hevc => (config[1] & 31, config[12]),
         Codec::Av1 => (config[1] >> 5, config[1] & 31),
         Codec::Vp9 => (config[4], config[5]),
+        _ => panic!("no encoder of {codec} has profiles or levels"),
     }
 }
 
@@ -182,6 +183,7 @@ fn levels_are_signalled_or_refused() {
                 Codec::H264 | Codec::Vp9 => level,
                 Codec::Hevc => level * 3,
                 Codec::Av1 => (level / 10 - 2) * 4 + level % 10,
+                other => panic!("no encoder of {other} has levels"),
             };
             assert_eq!(u32::from(profile_and_level(format.codec, &format.config).1), wanted, "{}", info.name);
         }

@@ -30,7 +30,7 @@ use crate::job::objects::without_store;
 use crate::objects::ObjectStore;
 use array::command::Line;
 use array::slurm::Slurm;
-use retake_compression::encoder::EncoderFactory;
+use retake_compression::encoder::Registry;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,8 +101,8 @@ pub struct WorkerProgram {
 /// What a worker brings along.
 #[derive(Clone, Default)]
 pub struct WorkerTools {
-    /// The encoders that it has.
-    pub encoders: Vec<Arc<dyn EncoderFactory>>,
+    /// The encoders that it has. A job names its own, which it runs takes with if it has that version.
+    pub encoders: Registry,
     /// What opens a source, and a job, that are objects of a store; without it, these are refused.
     pub objects: Option<Arc<dyn ObjectStore>>,
 }

@@ -12,10 +12,11 @@ use crate::take::identity::named;
 use crate::take::store::TakeStore;
 use crate::take::threads::RangeSource;
 use crate::worker::WorkerTools;
-use retake_compression::encoder::EncoderSettings;
+use retake_compression::encoder::{EncoderFactory, EncoderSettings, Registry};
 use retake_compression::take::{self, TakeDescription};
 use retake_libav::{EntryPoint, FilmInfo, ReaderOptions, probe_video};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A worker of one job.
 pub(crate) struct TakeRunner {
@@ -48,11 +49,7 @@ impl TakeRunner {
         if facts.program != PROGRAM {
             return Err(RequestError::WorkerOfOtherVersion { job: facts.program, worker: PROGRAM }.into());
         }
-        let has: Vec<String> = worker.encoders.iter().map(|factory| named(factory.info())).collect();
-        let found = has.iter().position(|encoder| *encoder == job.encoder);
-        let Some(found) = found else {
-            return Err(RequestError::ExecutorLacksEncoder { encoder: job.encoder, has }.into());
-        };
+        let factory = encoder_of(&job, &worker.encoders)?;
         let film = film(source, &facts, worker, &stop)?;
         if source_identity(&film)? != job.source {
             return Err(RequestError::SourceChanged { frame: 0 }.into());
@@ -63,7 +60,7 @@ impl TakeRunner {
         let reader = ReaderOptions { format: facts.format, threads: facts.threads };
         let frames = RangeSource::new(film, reader, index.map.index.clone());
         let store = TakeStore::join(folder.takes()?);
-        let tools = TakeTools { factory: worker.encoders[found].clone(), store, time_base, stop };
+        let tools = TakeTools { factory, store, time_base, stop };
         let JobDescription { source, encoder, settings, .. } = job;
         Ok(Self { source, encoder, settings, tools, frames, index })
     }
@@ -116,6 +113,22 @@ impl TakeRunner {
         let (take, file) = encode_take(&self.tools, description.into(), frames, encoded)?;
         self.tools.store.adopt(file, &take)?;
         Ok(take)
+    }
+}
+
+/// Returns the encoder of a job.
+fn encoder_of(job: &JobDescription, encoders: &Registry) -> Result<Arc<dyn EncoderFactory>, ExportError> {
+    let name = job.encoder.split(' ').next().unwrap_or_default();
+    let found = encoders.find(name);
+    match found {
+        Ok(factory) if named(factory.info()) == job.encoder => Ok(factory),
+        found => {
+            let mut has: Vec<String> = encoders.encoders().map(named).collect();
+            // one of a family is not in that list, and may be there in another version
+            let other = found.map(|factory| named(factory.info())).ok();
+            has.extend(other.filter(|other| !has.contains(other)));
+            Err(RequestError::ExecutorLacksEncoder { encoder: job.encoder.clone(), has }.into())
+        }
     }
 }
 

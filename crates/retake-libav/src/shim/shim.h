@@ -310,7 +310,8 @@ int rt_jpeg(const rt_planes *planes, int quantizer, uint8_t *out, size_t room, s
 /* These functions are in output.c and track.c. */
 typedef struct {
     const char *codec;
-    int32_t width, height, picture, timescale, level, profile, tag_hvc1;
+    int32_t width, height, picture, timescale, level, profile;
+    uint32_t tag; /* the sample entry code; 0: FFmpeg's own choice */
     rt_ratio time_base, frame_rate, aspect;
     const uint8_t *config;
     size_t config_size;

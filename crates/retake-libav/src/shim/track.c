@@ -98,7 +98,7 @@ int rt_output_video(rt_output *output, const rt_video *video) {
     AVCodecParameters *par = stream->codecpar;
     par->codec_type = AVMEDIA_TYPE_VIDEO;
     par->codec_id = codec->id;
-    par->codec_tag = video->tag_hvc1 ? MKTAG('h', 'v', 'c', '1') : 0;
+    par->codec_tag = video->tag;
     par->format = rt_pixel_format(video->picture);
     rt_pixels pixels;
     rt_describe_pixels(par->format, &pixels);

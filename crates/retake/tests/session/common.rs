@@ -225,6 +225,18 @@ pub(crate) fn elementary(format: &FormatDescription, samples: &[&SampleBuffer]) 
             }
             (stream, "ivf")
         }
+        // headers stand in front of the samples, which need nothing else in a stream
+        Codec::Mpeg4 | Codec::Mpeg2 | Codec::Vvc => {
+            stream.extend(&format.config);
+            samples.iter().for_each(|buffer| stream.extend(&buffer.sample.data));
+            let name = match format.codec {
+                Codec::Mpeg4 => "m4v",
+                Codec::Mpeg2 => "mpegvideo",
+                _ => "vvc",
+            };
+            (stream, name)
+        }
+        Codec::ProRes => panic!("ProRes has no stream without a container"),
     }
 }
 
@@ -269,7 +281,7 @@ pub(crate) fn parameter_sets(format: &FormatDescription) -> Vec<Vec<u8>> {
                 }
             }
         }
-        Codec::Av1 | Codec::Vp9 => {}
+        _ => {}
     }
     sets
 }

@@ -39,6 +39,8 @@ pub(super) fn video(format: &FormatDescription) -> Option<String> {
             }
             Some(name)
         }
+        // no player of streams expects these
+        Codec::Vvc | Codec::Mpeg4 | Codec::Mpeg2 | Codec::ProRes => None,
     }
 }
 

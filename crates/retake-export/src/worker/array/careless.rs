@@ -14,6 +14,7 @@ use crate::take::identity::first_take;
 use crate::take::store::TakeStore;
 use crate::testing::{self, factory, job};
 use crate::worker::WorkerTools;
+use retake_compression::encoder::Registry;
 use retake_compression::units::FrameRange;
 use retake_libav::FrameIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,5 +335,7 @@ fn a_worker_stays_in_the_shared_folder() {
 }
 
 fn tools() -> WorkerTools {
-    WorkerTools { encoders: vec![factory()], objects: None }
+    let mut encoders = Registry::new();
+    encoders.add(factory());
+    WorkerTools { encoders, objects: None }
 }
