@@ -183,6 +183,25 @@ fn phone() {
     assert_eq!(common::packet_hashes(&film, "a"), common::packet_hashes(&studio.path("phone.mov"), "a"));
 }
 
+/// Three sizes of one film with the same times, and one sound for all.
+#[test]
+fn ladder() {
+    let Some(studio) = made("web.m3u8", "h264", &["film.mkv"]) else { return };
+    let studio = &studio;
+    let mut times = Vec::new();
+    for (width, height) in [(1280, 720), (960, 540), (640, 360)] {
+        let name = format!("web.media/video-{height}p/index.m3u8");
+        assert_eq!(video(&studio.path(&name), "width,height"), format!("{width},{height}"));
+        looks_like(studio, &name, "film.mkv", &format!("zscale={width}:{height}:filter=spline36"), 36, 30.0);
+        times.push(frame_times(&studio.path(&name)));
+    }
+    assert!(times.iter().all(|other| *other == times[0]), "{times:?}");
+    let master = studio.path("web.m3u8");
+    let sizes = probe(&master, "-select_streams v -show_entries stream=height");
+    assert!(["720", "540", "360"].iter().all(|rows| sizes.iter().any(|size| size == rows)), "{sizes:?}");
+    assert_eq!(sound(&studio.path("web.media/sound-1/index.m3u8"), "codec_name,channels"), ["aac,2"]);
+}
+
 /// Ten bits, and Opus in stereo.
 #[test]
 fn anime() {
