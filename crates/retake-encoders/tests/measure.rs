@@ -148,17 +148,21 @@ fn measure(
     Measured { line: line.to_owned(), peak: fields[6].parse().unwrap(), estimate: fields[7].parse().unwrap() }
 }
 
+/// What names of encoders begin with whose workings nobody here knows: their estimate is a guess.
+const OF_LIBAVCODEC: &str = "avcodec:";
+
 /// Returns a slow preset, the one that is used where none is asked for, and a fast one.
 fn presets(factory: &dyn EncoderFactory) -> [&str; 3] {
     let usual = factory.info().default_preset;
     match factory.info().name {
         "x264" | "x265" => ["slow", usual, "veryfast"],
         "svt-av1" => ["4", usual, "12"],
+        name if name.starts_with(OF_LIBAVCODEC) => [usual; 3],
         _ => ["1", usual, "5"],
     }
 }
 
-/// Of each encoder, what is quick to measure: each preset that counts differently would take minutes. The
+/// Of each encoder, what is quick to measure, and of one of libavcodec that it is not taken for smaller: each preset that counts differently would take minutes. The
 /// others are in docs/benchmarks.md, measured by [`memory_of_all`].
 #[test]
 fn estimates_are_within_a_third_of_the_peak() {
@@ -172,10 +176,14 @@ fn estimates_are_within_a_third_of_the_peak() {
         for (size, depth, preset, threads) in
             [((1280, 720), 8, fast, 1), ((640, 360), 10, fast, 1), ((640, 360), 8, fast, 4)]
         {
+            if !factory.info().formats.iter().any(|format| u32::from(format.bit_depth()) == depth) {
+                continue;
+            }
             let Measured { line, peak, estimate } = measure(name, size, depth, preset, threads, false);
             println!("{line}");
+            let guessed = name.starts_with(OF_LIBAVCODEC);
             assert!(
-                (estimate - peak).abs() <= peak / 3.0,
+                (estimate - peak).abs() <= peak / 3.0 || guessed && estimate > peak,
                 "{name}: {estimate} MiB where {peak} are used: {line}"
             );
         }

