@@ -813,6 +813,15 @@ impl ExportBuilder {
         self.step_and_begin(&|_| ())
     }
 
+    /// Says that the next step follows another one that was asked for together with it. If the export was
+    /// given up since then ([`ExportBuilder::give_up`]), it ends with [`ExportError::Stopped`]; a first step
+    /// carries on an export that was given up, because whoever asks again has thought better of it.
+    #[must_use]
+    pub fn follows_a_step(mut self) -> Self {
+        self.request.follows_a_step = true;
+        self
+    }
+
     /// Does the same as [`ExportBuilder::step`], and tells takes as soon as they can be run, so that workers
     /// need not wait until all of the film is looked through. Those that are not done when the step ends are
     /// in [`Step::Takes`] nevertheless, whether they have begun or not. None are told before the end where
@@ -835,11 +844,15 @@ impl ExportBuilder {
             JobPlace::Folder(_) => None,
         };
         let tell = |event: Event| tell.iter().for_each(|tell| tell(&event));
-        until_given_up(&place, &stop, Earlier::CarriedOn, |stop| export::step(&request, stop, begin, &tell))?
+        let earlier = if request.follows_a_step { Earlier::Counts } else { Earlier::CarriedOn };
+        if request.follows_a_step && place.is_given_up() {
+            return Err(ExportError::Stopped);
+        }
+        until_given_up(&place, &stop, earlier, |stop| export::step(&request, stop, begin, &tell))?
     }
 
     /// Has all workers that run takes of this export give them up, within a second or so, and begin no more:
-    /// until the next [`ExportBuilder::step`]. Finished takes are kept. Where there is no such job, nothing
+    /// until the next [`ExportBuilder::step`] that follows none. Finished takes are kept. Where there is no such job, nothing
     /// happens.
     ///
     /// # Errors

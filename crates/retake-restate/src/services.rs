@@ -74,9 +74,11 @@ impl Work {
         Ok(spawn_blocking(move || work(&this)).await?)
     }
 
-    fn step(&self, request: &ExportRequest, invocation: &str) -> Result<Step, HandlerError> {
+    /// Goes the step with this number of an export, from 1.
+    fn step(&self, request: &ExportRequest, invocation: &str, number: u32) -> Result<Step, HandlerError> {
         let early = EarlyTakes::of(self.site.engine.as_ref(), request, invocation);
         let step = (self.site.build)(request)
+            .map(|export| if number > 1 { export.follows_a_step() } else { export })
             .and_then(|export| export.stop(&self.stop).step_and_begin(&|task| early.begin(task)));
         step.map_err(|error| {
             let again = match &error {
@@ -226,7 +228,9 @@ impl RetakeExport {
             status = Status { plans: status.plans + 1, takes: 0, done: 0, ..status };
             context.set(HOW_FAR, Json(status.clone()));
             let (work, asked, name) = (self.0.clone(), request.clone(), status.invocation.clone());
-            let plan = move || async move { work.run(move |work| work.step(&asked, &name)).await?.map(Json) };
+            let number = status.plans;
+            let step = move |work: &Work| work.step(&asked, &name, number);
+            let plan = move || async move { work.run(step).await?.map(Json) };
             let step = context.run(plan).retry_policy(patience()).name("plan").await?;
             let tasks = match step.into_inner() {
                 Step::Finished(summary) => return Ok(Json(*summary)),

@@ -314,7 +314,10 @@ fn takes_of_a_stopped_job_are_given_up() {
     assert!(!failure.may_do_elsewhere && failure.error.to_string().contains("none of this job"));
     builder(place.path()).unwrap().multi_pass(true).give_up().unwrap();
     assert!(folder.join("stopping").exists());
-    // the next step takes the folder, and goes on
+    // a step that follows the first one ends, and one that is asked for anew takes the folder, and goes on
+    let follows = builder(place.path()).unwrap().multi_pass(true).follows_a_step().step();
+    assert!(matches!(follows, Err(ExportError::Stopped)), "{follows:?}");
+    assert!(folder.join("stopping").exists());
     let Step::Takes(again) = builder(place.path()).unwrap().multi_pass(true).step().unwrap() else {
         panic!("no takes")
     };

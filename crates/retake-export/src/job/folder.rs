@@ -105,8 +105,10 @@ pub(crate) struct SourceFacts {
 /// What becomes of that which an earlier run left in a job folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Earlier {
-    /// It is carried on.
+    /// It is carried on, also where it was given up.
     Keep,
+    /// It is carried on by a step that follows another one: that it was given up since stays known.
+    Follow,
     /// It is removed, and the job begins anew.
     Forget,
 }
@@ -149,6 +151,7 @@ impl JobFolder {
         match earlier {
             Earlier::Forget => folder.remove_if(|name| name != LOCK)?,
             Earlier::Keep => folder.remove_if(|name| name.starts_with(UNFINISHED) || name == STOPPING)?,
+            Earlier::Follow => folder.remove_if(|name| name.starts_with(UNFINISHED))?,
         }
         Ok(folder)
     }

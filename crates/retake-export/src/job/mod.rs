@@ -149,7 +149,11 @@ impl Job {
         let info = request.encoder.info();
         let output = JobOutput::of(request, stop)?;
         settings::check(request)?;
-        let earlier = if request.restart { Earlier::Forget } else { Earlier::Keep };
+        let earlier = match (request.restart, request.follows_a_step) {
+            (true, _) => Earlier::Forget,
+            (false, true) => Earlier::Follow,
+            (false, false) => Earlier::Keep,
+        };
         let open_folder = || JobFolder::open(&request.work_dir(), earlier);
         let access = stop.access(request.references, request.objects.as_ref());
         let part = request.part();
@@ -366,8 +370,10 @@ fn prepare_objects(
         // who asked is somewhere else, and is to reach nothing beyond
         let root = objects.shared_root()?;
         [&film.path, &request.output].into_iter().try_for_each(|path| root.relative(path).map(drop))?;
-        // whoever gave the job up has thought better of it
-        objects.carry_on().map_err(|error| objects.refused(&error))?;
+        if !request.follows_a_step {
+            // whoever gave the job up has thought better of it
+            objects.carry_on().map_err(|error| objects.refused(&error))?;
+        }
     }
     let brought = if request.restart { objects.remove_all() } else { objects.fetch_job(folder) };
     brought.map_err(|error| objects.refused(&error))

@@ -223,6 +223,8 @@ pub(crate) struct Request {
     pub ladder: Vec<LadderRung>,
     /// Where takes run.
     pub run_on: RunOn,
+    /// Whether this is a later step of the same asking: that it was given up since counts.
+    pub follows_a_step: bool,
     /// The folder that all machines share; the deepest one that holds source and job folder if `None`.
     pub shared_root: Option<PathBuf>,
     /// What opens sources, and makes films, that are objects of a store.
@@ -274,6 +276,7 @@ impl Request {
             additions: Additions::default(),
             ladder: Vec::new(),
             run_on: RunOn::Threads,
+            follows_a_step: false,
             shared_root: None,
             objects: None,
             records: None,

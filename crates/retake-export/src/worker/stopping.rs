@@ -49,7 +49,7 @@ impl JobPlace {
         }
     }
 
-    fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         match self {
             Self::Folder(folder) => VisitedFolder::open(folder).is_ok_and(|folder| folder.is_stopping()),
             Self::Objects(objects) => objects.is_given_up(),
