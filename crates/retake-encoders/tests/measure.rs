@@ -162,8 +162,9 @@ fn presets(factory: &dyn EncoderFactory) -> [&str; 3] {
     }
 }
 
-/// Of each encoder, what is quick to measure, and of one of libavcodec that it is not taken for smaller: each preset that counts differently would take minutes. The
-/// others are in docs/benchmarks.md, measured by [`memory_of_all`].
+/// Of each encoder, what is quick to measure, and of one of libavcodec that it is not taken for smaller: each
+/// preset that counts differently would take minutes. The others are in docs/benchmarks.md, measured by
+/// [`memory_of_all`].
 #[test]
 fn estimates_are_within_a_third_of_the_peak() {
     if peak() == 0 {

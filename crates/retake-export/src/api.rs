@@ -852,8 +852,8 @@ impl ExportBuilder {
     }
 
     /// Has all workers that run takes of this export give them up, within a second or so, and begin no more:
-    /// until the next [`ExportBuilder::step`] that follows none. Finished takes are kept. Where there is no such job, nothing
-    /// happens.
+    /// until the next [`ExportBuilder::step`] that follows none. Finished takes are kept. Where there is no
+    /// such job, nothing happens.
     ///
     /// # Errors
     /// [`ExportError::File`] where that cannot be written down.
