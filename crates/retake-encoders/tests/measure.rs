@@ -177,7 +177,7 @@ fn estimates_are_within_a_third_of_the_peak() {
         for (size, depth, preset, threads) in
             [((1280, 720), 8, fast, 1), ((640, 360), 10, fast, 1), ((640, 360), 8, fast, 4)]
         {
-            if !factory.info().formats.iter().any(|format| u32::from(format.bit_depth()) == depth) {
+            if !factory.info().formats.iter().any(|format| format.bit_depth() == depth) {
                 continue;
             }
             let Measured { line, peak, estimate } = measure(name, size, depth, preset, threads, false);
