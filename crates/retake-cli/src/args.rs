@@ -188,7 +188,8 @@ pub(crate) struct Encode {
     /// h264, hevc, av1 or vp9 [default: av1 where this build has it, else h264].
     #[arg(short, long, value_name = "NAME", conflicts_with = "encoder", help_heading = "Encoder")]
     pub codec: Option<String>,
-    /// One of `retake encoders`.
+    /// One of `retake encoders`, or any video encoder of FFmpeg's libraries by its name there:
+    /// avcodec:mpeg4; see docs/encoders.md.
     #[arg(short, long, value_name = "NAME", help_heading = "Encoder")]
     pub encoder: Option<String>,
     /// One of the encoder's presets, slow to fast; see `retake encoders NAME`.

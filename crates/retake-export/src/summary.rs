@@ -60,6 +60,8 @@ pub(crate) fn summarise_variants(films: &[(&str, &Film<'_>)], written: &Written)
     whole.video_bytes = all.iter().map(|(.., one)| one.video_bytes).sum();
     whole.cpu_seconds += all.iter().skip(1).map(|(_, film, _)| film.job.cpu_elsewhere()).sum::<f64>();
     whole.missed.clear();
+    // they speak of the largest alone
+    whole.efforts.clear();
     for (name, film, one) in all {
         // what is missed of the source is missed once
         let new = one.missed.iter().filter(|missed| !whole.missed.contains(missed)).cloned();
