@@ -2,7 +2,7 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::event::{Event, Summary};
-use crate::film::Film;
+use crate::film::{Film, efforts};
 use crate::job::folder::finished_before;
 use crate::job::identity::{RequestIdentity, file_of};
 use crate::job::ladder::LadderError;
@@ -168,7 +168,10 @@ fn make<'a>(
     for pictures in &written.pictures {
         film.verify(pictures, stop, &|frames| tell(Event::Verifying { frames }))?;
     }
-    let summary = summarise(&film, &written);
+    let mut summary = summarise(&film, &written);
+    if let Some(history) = &film.history {
+        summary.efforts = efforts::others(history, summary.cpu_seconds);
+    }
     put_in_place(&film, &written, &summary, unfinished, stop)?;
     Ok(summary)
 }

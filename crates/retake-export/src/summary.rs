@@ -2,7 +2,6 @@
 
 use crate::event::{Missed, Outcome, StopReason, Summary, VariantSummary};
 use crate::film::Film;
-use crate::film::efforts;
 use crate::film::history::History;
 use crate::job::request::Goal;
 use crate::output::Written;
@@ -44,7 +43,7 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
             .and_then(|(history, measure)| history.quality(&measure.metric, &measure.pool)),
         cpu_seconds,
         wall_seconds,
-        efforts: history.map_or(Vec::new(), |history| efforts::others(history, cpu_seconds)),
+        efforts: Vec::new(),
         sound: job.sound.summary(),
         variants: Vec::new(),
         notes,
@@ -60,8 +59,6 @@ pub(crate) fn summarise_variants(films: &[(&str, &Film<'_>)], written: &Written)
     whole.video_bytes = all.iter().map(|(.., one)| one.video_bytes).sum();
     whole.cpu_seconds += all.iter().skip(1).map(|(_, film, _)| film.job.cpu_elsewhere()).sum::<f64>();
     whole.missed.clear();
-    // they speak of the largest alone
-    whole.efforts.clear();
     for (name, film, one) in all {
         // what is missed of the source is missed once
         let new = one.missed.iter().filter(|missed| !whole.missed.contains(missed)).cloned();

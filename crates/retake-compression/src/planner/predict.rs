@@ -236,28 +236,14 @@ pub struct Replayed {
 /// was made is the one that was made; others are those that the curves of their units expect. So what is
 /// planned alike comes out alike.
 pub fn replay(brief: &Brief, units: &[UnitState]) -> Replayed {
-    let first = |unit: &UnitState| UnitState { trials: unit.trials[..1].to_vec(), ..unit.clone() };
-    let with_takes = |unit: &&UnitState| !unit.trials.is_empty();
-    let all: Vec<&UnitState> = units.iter().filter(with_takes).collect();
-    let models: Vec<Model> = all.iter().map(|unit| Model::of(brief, unit)).collect();
-    let mut states: Vec<UnitState> = all.iter().map(|unit| first(unit)).collect();
-    let (mut frames, mut passes) = (0, 1);
-    loop {
-        let planned = plan(brief, &states, passes);
-        if planned.retakes.is_empty() || passes >= brief.max_passes {
-            let shipped =
-                states.iter().zip(&planned.ship).map(|(unit, &take)| unit.trials[take].bytes as f64);
-            return Replayed { bytes: shipped.sum(), frames: frames as f64 };
-        }
-        for Retake { unit, quality, .. } in planned.retakes {
-            let same = |trial: &&Trial| (trial.quality - quality).abs() < brief.scale.step / 2.0;
-            let made = all[unit].trials.iter().find(same).copied();
-            let take = made.unwrap_or_else(|| models[unit].take(quality, |bytes| bytes, None));
-            frames += states[unit].range.len();
-            states[unit].trials.push(take);
-        }
-        passes += 1;
-    }
+    let all: Vec<&UnitState> = units.iter().filter(|unit| !unit.trials.is_empty()).collect();
+    let model = |unit: &&UnitState| Model { made: unit.trials.clone(), ..Model::of(brief, unit) };
+    let models: Vec<Model> = all.iter().map(model).collect();
+    let first = |unit: &&UnitState| UnitState { trials: unit.trials[..1].to_vec(), ..(*unit).clone() };
+    let firsts: Vec<UnitState> = all.iter().map(first).collect();
+    let numbers: Vec<usize> = (0..firsts.len()).collect();
+    let Outcome { bytes, frames, .. } = run(brief, &firsts, &models, &numbers, None, None, &mut None);
+    Replayed { bytes, frames }
 }
 
 impl Outcome {
@@ -436,6 +422,8 @@ struct Model {
     bytes: ByteCurve,
     /// The knobs of the takes.
     tried: Vec<f64>,
+    /// Takes that are given for themselves where they are asked for.
+    made: Vec<Trial>,
     /// What is told with the score of a take.
     score: Option<Score>,
     family: super::curve::Family,
@@ -459,6 +447,7 @@ impl Model {
             noise: brief.family.noise_of_takes(),
             bytes: ByteCurve::of(&brief.family, &unit.trials),
             tried: unit.trials.iter().map(|trial| trial.quality).collect(),
+            made: Vec::new(),
             score,
             family: brief.family,
         }
@@ -467,6 +456,10 @@ impl Model {
     /// A take of the unit with a quality. Of its bytes, `kept` come out; a take that is held down by a buffer
     /// looks as one of the quality does that has as many bytes without it.
     fn take(&self, quality: f64, kept: impl Fn(f64) -> f64, draw: Option<Draw>) -> Trial {
+        let same = |trial: &&Trial| self.family.in_steps(trial.quality - quality) == 0.0;
+        if let Some(made) = self.made.iter().find(same) {
+            return *made;
+        }
         let error = |own: f64, common: f64, error| {
             draw.map_or(0.0, |draw| own * draw.own(error) + common * draw.common(error))
         };
