@@ -485,7 +485,8 @@ fn index_and_units_are_those_of_one_scout() {
     let count = films.len();
     let some = || prop::collection::vec(any::<bool>(), 1..20);
     let way = (0..2usize, any::<(bool, bool)>(), 0.4f64..3.0, some(), some());
-    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    // about a fifth of the ways show what is counted below, and five of forty came up by chance
+    let config = ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() };
     let alone = Cell::new(0);
     proptest!(config, |(film in 0..count, (rule, (hands_on, refuses), least, read, there) in way, cut in 0.0f64..1.0, resumed in any::<bool>())| {
         let (source, linear) = &films[film];
@@ -501,8 +502,7 @@ fn index_and_units_are_those_of_one_scout() {
         alone.set(alone.get() + usize::from(hands_on && !refuses && !listener.alone.is_empty()));
     });
     let alone = alone.get();
-    // some of the ways that were drawn have to do so, or nothing was shown of it
-    assert!(alone > 0, "in no case a range was joined while frames were handed on");
+    assert!(alone > 5, "in {alone} cases a range was joined while frames were handed on");
 }
 
 /// With threads of their own, too, which come in any order, here and on machines that lose ranges, or never
