@@ -5,7 +5,6 @@
 #include <EbSvtAv1Enc.h>
 #ifdef __linux__
 #include <dirent.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/types.h>
@@ -16,6 +15,7 @@
 #endif
 
 #include "copies.h"
+#include "pictures.h"
 
 /* Without look-ahead (prediction structure 1) svt_av1_enc_get_packet waits for a packet from 2.0 on, whatever
    it is asked, and for ever where no frame is inside. Each frame comes out by itself then, while earlier
@@ -33,8 +33,7 @@ struct encoder {
     EbSvtAv1EncConfiguration *config;
     uint8_t *headers;
     size_t headers_size;
-    EbBufferHeaderType recon;
-    uint8_t *recon_bytes;
+    struct pictures pictures;
     int32_t width, height, bytes; /* bytes of a sample */
     int started, flushing, ended, reconstruct; /* `ended` is set when the library said so */
     int forces;           /* whether key frames can be forced */
@@ -222,11 +221,11 @@ static void close_encoder(void *handle) {
     abandon(e);
     if (e->packet) e->library->svt_av1_enc_release_out_buffer(&e->packet);
     if (e->svt) {
+        end_pictures(&e->pictures);
         if (e->started) e->library->svt_av1_enc_deinit(e->svt);
         e->library->svt_av1_enc_deinit_handle(e->svt);
     }
     if (e->library) e->library->busy = 0;
-    free(e->recon_bytes);
     free(e->headers);
     free(e->config);
     free(e);
@@ -327,6 +326,11 @@ static struct encoder *prepare(struct retake_fault *fault) {
     return close_encoder(e), NULL;
 }
 
+static size_t recon_size(const struct encoder *e) {
+    size_t chroma = (size_t)((e->width + 1) / 2) * ((e->height + 1) / 2);
+    return ((size_t)e->width * e->height + 2 * chroma) * e->bytes;
+}
+
 static void *open_encoder(const struct retake_settings *s, struct retake_fault *fault) {
     struct encoder *e = prepare(fault);
     if (!e) return NULL;
@@ -342,6 +346,9 @@ static void *open_encoder(const struct retake_settings *s, struct retake_fault *
     e->key_interval = key_interval(s);
     e->own_interval = e->forces || (s->controls.low_latency && !s->key_interval) ? 0 : e->key_interval;
     if (configure(e->config, s, fault) || start(e, fault)) return close_encoder(e), NULL;
+    /* Rows of the library's own copy are not always as tight as they should be, so this leaves room. */
+    if (e->reconstruct && begin_pictures(&e->pictures, e->library, e->svt, recon_size(e) * 2 + 4096, fault))
+        return close_encoder(e), NULL;
     return e;
 }
 
@@ -423,31 +430,20 @@ static int32_t send(void *handle, const struct retake_frame *frame, struct retak
         }
         e->sent++;
     }
+    set_waiting(&e->pictures, 1);
     EbErrorType result = e->library->svt_av1_enc_send_picture(e->svt, &header);
+    set_waiting(&e->pictures, 0);
     if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_enc_send_picture returned 0x%x", (unsigned)result), -1;
     return 0;
 }
 
-static size_t recon_size(const struct encoder *e) {
-    size_t chroma = (size_t)((e->width + 1) / 2) * ((e->height + 1) / 2);
-    return ((size_t)e->width * e->height + 2 * chroma) * e->bytes;
-}
-
-/* Returns 1 if a picture is in recon_bytes. */
-static int receive_recon(struct encoder *e, struct retake_fault *fault) {
-    /* Rows of the library's own copy are not always as tight as they should be, so this leaves room. */
-    size_t room = recon_size(e) * 2 + 4096;
-    if (!e->recon_bytes && !(e->recon_bytes = malloc(room))) return retake_fail(fault, "", "out of memory"), -1;
-    memset(&e->recon, 0, sizeof e->recon);
-    e->recon.size = sizeof e->recon;
-    e->recon.p_buffer = e->recon_bytes;
-    e->recon.n_alloc_len = (uint32_t)room;
-    EbErrorType result = e->library->svt_av1_get_recon(e->svt, &e->recon);
-    if (result == EB_NoErrorEmptyQueue) return 0;
-    if (result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_get_recon returned 0x%x", (unsigned)result), -1;
-    if (e->recon.flags & EB_BUFFERFLAG_EOS && e->recon.n_filled_len == 0) return 0;
-    if (e->recon.n_filled_len != recon_size(e))
-        return retake_fail(fault, "", "a reconstructed picture of %u bytes where %zu were expected", e->recon.n_filled_len, recon_size(e)), -1;
+/* Returns 1 if there is a picture, which e->pictures.taken is then. */
+static int receive_picture(struct encoder *e, struct retake_fault *fault) {
+    struct recon *recon = next_picture(&e->pictures);
+    if (!recon) return 0;
+    if (recon->result != EB_ErrorNone) return retake_fail(fault, "", "svt_av1_get_recon returned 0x%x", (unsigned)recon->result), -1;
+    if (recon->header.n_filled_len != recon_size(e))
+        return retake_fail(fault, "", "a reconstructed picture of %u bytes where %zu were expected", recon->header.n_filled_len, recon_size(e)), -1;
     return 1;
 }
 
@@ -456,15 +452,17 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
     if (e->packet) e->library->svt_av1_enc_release_out_buffer(&e->packet);
     e->packet = NULL;
     if (e->reconstruct && e->sent) {
-        int got = receive_recon(e, fault);
+        int got = receive_picture(e, fault);
         if (got < 0) return RETAKE_ERROR;
-        if (got) return event->index = e->recon.pts, RETAKE_PICTURE;
+        if (got) return event->index = e->pictures.taken->header.pts, RETAKE_PICTURE;
     }
     while (!e->ended && (e->sent || !e->flushing)) {
         /* The shim waits for outputs that are due, because the library has all the input that they need. */
         int due = e->flushing || (e->most >= 0 && e->sent - e->out > e->most);
         if (e->waits && !due) return RETAKE_PENDING;
+        set_waiting(&e->pictures, due);
         EbErrorType result = e->library->svt_av1_enc_get_packet(e->svt, &e->packet, (uint8_t)due);
+        set_waiting(&e->pictures, 0);
         if (result == EB_NoErrorEmptyQueue) {
             e->packet = NULL;
             if (!due) return RETAKE_PENDING;
@@ -491,7 +489,7 @@ static int32_t receive(void *handle, struct retake_event_data *event, struct ret
 
 static void picture(void *handle, uint8_t *const plane[3], const ptrdiff_t stride[3]) {
     struct encoder *e = handle;
-    const uint8_t *from = e->recon_bytes;
+    const uint8_t *from = e->pictures.taken->bytes;
     for (int i = 0; i < 3; i++) {
         int width = i ? (e->width + 1) / 2 : e->width, rows = i ? (e->height + 1) / 2 : e->height;
         size_t row = (size_t)width * e->bytes;

@@ -1,8 +1,33 @@
 //! An encoder keeps frames no longer than it may.
 
-use crate::common::{decode, encoders, ffmpeg, flat, render};
+use crate::common::{decode, encoders, ffmpeg, flat, render, time};
 use crate::run::{film, refusal, samples, steps, sync_distances, with};
-use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, RateControl};
+use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, Output, RateControl};
+use retake_media::Time;
+
+/// SVT-AV1 has room for some twenty finished pictures, and stops until they are taken. Calls that wait for it
+/// must take them, because the thread that waits cannot: here nobody asks for any until all frames are sent.
+#[test]
+fn calls_into_svt_av1_end_though_nobody_takes_pictures() {
+    for factory in encoders().iter().filter(|factory| factory.info().name == "svt-av1") {
+        let settings = with(&**factory, Controls::default());
+        let mut encoder = factory.open(&settings).unwrap();
+        for (index, frame) in render(&settings, 200, 100, 1).iter().enumerate() {
+            encoder.send(frame, time(index), Time::new(1001, 24000), FrameOptions::default()).unwrap();
+        }
+        encoder.finish().unwrap();
+        let (mut samples, mut pictures) = (0, 0);
+        loop {
+            match encoder.receive().unwrap() {
+                Output::Frame(_) => samples += 1,
+                Output::Picture { .. } => pictures += 1,
+                Output::End => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((samples, pictures), (200, 200));
+    }
+}
 
 /// A5, EF-11: before the call with frame N returns, frame N - M is out.
 #[test]
