@@ -1,20 +1,20 @@
 /* Takes reconstructed pictures from the library, also while a call into it waits.
 
-   The library keeps finished pictures in a pool that they leave only when they are asked for. Its threads stop
-   where the pool is full, while two calls wait for them: the one that takes a frame, until a frame inside is
-   done, and the one that gives out a packet. So whoever waits there without taking pictures may wait for ever:
-   it is enough that one thread of the library is not run for as long as the others finish a pool of pictures
-   behind its frame. 1.4 has room for 25 with two threads and no look-ahead. So while such a call waits, a
-   thread of the shim takes the pictures out. To ask for packets again and again in place of waiting would not
-   do, because frames cannot be sent without waiting. */
+   The library keeps finished pictures in a pool that they leave only when they are asked for. Its
+   threads stop where the pool is full, while two calls wait for them: the one that takes a frame, until
+   a frame inside is done, and the one that gives out a packet. So whoever waits there without taking
+   pictures may wait for ever: it is enough that one thread of the library is not run for as long as the
+   others finish a pool of pictures behind its frame. 1.4 has room for 25 with two threads and no
+   look-ahead. So while such a call waits, a thread of the shim takes the pictures out. To ask for packets
+   again and again in place of waiting would not do, because frames cannot be sent without waiting. */
 #ifndef RETAKE_SVT_PICTURES_H
 #define RETAKE_SVT_PICTURES_H
 
 #include <pthread.h>
 #include <time.h>
 
-/* How long a call waits before a picture is taken out beside it, and then from one to the next. Where the pool
-   is full sooner, the library only rests for as long. */
+/* How long a call waits before a picture is taken out beside it, and then from one to the next. Where
+   the pool is full sooner, the library only rests for as long. */
 #define RETAKE_BESIDE_NS 20000000L
 
 struct recon {
@@ -30,7 +30,9 @@ struct pictures {
     int runs; /* whether there is a thread */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int waits, idle, ends; /* whether a call waits for the library; whether the thread sleeps; whether it is to end */
+    int waits; /* whether a call waits for the library */
+    int idle;  /* whether the thread sleeps until one does */
+    int ends;  /* whether the thread is to end */
     struct recon *first, **last, *spare;
     struct recon *taken; /* what was handed out last */
     size_t room;         /* bytes of a picture as the library may write it */
@@ -38,8 +40,8 @@ struct pictures {
     EbComponentType *svt;
 };
 
-/* Takes one picture out, if one is ready. There are no more of them than frames inside, and frames are sent by
-   who takes pictures. */
+/* Takes one picture out, if one is ready. There are no more of them than frames inside, and frames are
+   sent by who takes pictures. */
 static void take_out(struct pictures *p) {
     struct recon *recon = p->spare;
     p->spare = NULL;
@@ -95,7 +97,8 @@ static void set_waiting(struct pictures *p, int waits) {
     if (!p->runs) return;
     pthread_mutex_lock(&p->lock);
     p->waits = waits;
-    /* When a call has ended, the thread finds that out by itself, and nobody has to wake it for each frame. */
+    /* When a call has ended, the thread finds that out by itself, and nobody has to wake it for each frame.
+     */
     if (waits && p->idle) pthread_cond_signal(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }
