@@ -50,6 +50,7 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
             "list": retake::session::encoder_list(&registry),
             "missing": missing,
             "metrics": metrics,
+            "metric_libraries": retake::metrics().iter().filter_map(|metric| metric.library()).collect::<Vec<_>>(),
         });
         writeln!(text, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
@@ -88,7 +89,8 @@ fn list(args: &Encoders, text: &mut String) -> Result<()> {
     let default = retake::default_metric();
     for metric in retake::metrics() {
         let note = if metric == default { " (default)" } else { "" };
-        writeln!(text, "metric {:<12} {}{note}", metric.name(), metric.scale())?;
+        let library = metric.library().map(|library| format!(", {library}")).unwrap_or_default();
+        writeln!(text, "metric {:<12} {}{library}{note}", metric.name(), metric.scale())?;
     }
     for (metric, remedy) in retake::missing_metrics() {
         writeln!(text, "metric {:<12} not in this build: {remedy}", metric.name())?;

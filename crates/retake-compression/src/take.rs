@@ -66,6 +66,9 @@ pub struct Measure {
     /// True if short takes are scored more densely. It must be false for takes that begin before their length
     /// is known.
     pub adapt: bool,
+    /// Name and version of the library that computes the scores. Left out where it is the usual one, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
 }
 
 impl Measure {

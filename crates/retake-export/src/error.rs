@@ -13,7 +13,7 @@ use retake_compression::units::FrameRange;
 use retake_libav::{Container, ErrorKind as MediaErrorKind, FilmRange, MediaError};
 use retake_media::Codec;
 use retake_media::codes;
-use retake_quality::QualityError;
+use retake_quality::{MetricKind, QualityError};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -521,6 +521,16 @@ pub enum RequestError {
         encoder: String,
         /// Those that it has.
         has: Vec<String>,
+    },
+    /// The library of an executor that computes scores has another version than that of the export.
+    #[error("the job scores {metric} by {needs}, and the executor has {has}")]
+    ExecutorScoresOtherwise {
+        /// The metric.
+        metric: MetricKind,
+        /// The library of the job.
+        needs: String,
+        /// The library of the executor.
+        has: String,
     },
     /// A path leads out of the folder that all machines share.
     #[error("{path}: is not below {root}, the place that all machines share")]

@@ -287,6 +287,10 @@ pub struct PassSummary {
 pub struct QualitySummary {
     /// The metric.
     pub metric: String,
+    /// Name and version of the library that computed the scores. Left out where it is Retake itself, and in
+    /// texts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
     /// How a unit's frames were pooled.
     pub pool: String,
     /// The mean over all frames.

@@ -11,7 +11,7 @@ impl MetricKind {
     pub(crate) fn remedy(self) -> Option<&'static str> {
         match self {
             Self::Vmaf if !cfg!(vmaf) => Some(
-                "install a C compiler, meson, ninja, nasm and xxd, and build with the default feature `vmaf`",
+                "install libvmaf 3 with its headers, or a C compiler, meson, ninja, nasm and xxd, and build with the default feature `vmaf`",
             ),
             #[cfg(vmaf)]
             Self::Vmaf if !crate::vmaf::has_model() => Some(
@@ -20,6 +20,27 @@ impl MetricKind {
             Self::Ssimulacra2 if !cfg!(feature = "ssimulacra2") => {
                 Some("build with the feature `ssimulacra2`")
             }
+            _ => None,
+        }
+    }
+
+    /// Returns name and version of the library that computes the scores, such as `libvmaf 3.2.0`; `None`
+    /// where it is this crate, or where the metric is not in this build.
+    pub fn library(self) -> Option<String> {
+        match self {
+            #[cfg(vmaf)]
+            Self::Vmaf => Some(crate::vmaf::library()),
+            _ => None,
+        }
+    }
+
+    /// Returns [`library`](Self::library) where it is another one than the pinned version. Descriptions of
+    /// takes name it, because scores of two versions may differ, and must not be mixed; the pinned one is not
+    /// named, so that what was described before others were taken stays what it was.
+    pub fn other_library(self) -> Option<String> {
+        match self {
+            #[cfg(vmaf)]
+            Self::Vmaf if !crate::vmaf::is_pinned() => self.library(),
             _ => None,
         }
     }

@@ -218,3 +218,56 @@ fn samples_and_takes_are_parts_of_the_whole() {
         assert_eq!(take.motion, whole.motion.get(10..20).unwrap_or_default(), "{metric}");
     }
 }
+
+/// Draws the luma that `src/vmaf/check.c` draws.
+fn drawn(shape: &Shape, frame: u32, scored: bool) -> PixelBuffer {
+    let (depth, mut noise) = (shape.format.bit_depth(), 1 + frame);
+    let mut bytes = Vec::new();
+    for y in 0..shape.height {
+        for x in 0..shape.width {
+            let (a, b) = ((x + 5 * frame) & 63, (y + 2 * frame) & 31);
+            let mut value = 40 + a.min(63 - a) * 3 + b.min(31 - b) * 4 + ((x * y) >> 5 & 15);
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if scored {
+                value = (value & !15) + (noise >> 27);
+            }
+            let sample = (value << (depth - 8)) as u16;
+            bytes.extend_from_slice(&sample.to_le_bytes()[..shape.format.bytes_per_sample()]);
+        }
+    }
+    bytes.resize(bytes.len() * 3 / 2, 128);
+    shape.unpack(&bytes).remove(0)
+}
+
+/// A library of the system is taken where it scores what the build script expects, so that this has to be what
+/// the library in this build scores, too.
+#[test]
+fn vmaf_is_what_libraries_are_checked_for() {
+    if !available().contains(&MetricKind::Vmaf) {
+        return eprintln!("SKIPPED: built without VMAF");
+    }
+    let check = include_str!("../src/vmaf/check.c");
+    let table = check.split_once("films[] = {").unwrap().1.split_once("};").unwrap().0;
+    let rows: Vec<Vec<f64>> = table
+        .lines()
+        .map(|row| row.split([' ', ',', '{', '}']).filter_map(|word| word.parse().ok()).collect())
+        .filter(|row: &Vec<f64>| !row.is_empty())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let &[width, height, depth, _, first, second] = &row[..] else { panic!("{row:?}") };
+        let format = if depth > 8.0 { PixelFormat::I010 } else { PixelFormat::I420 };
+        let shape = Shape::new(format, width as u32, height as u32);
+        let settings = ScorerSettings::new(MetricKind::Vmaf, shape.width, shape.height, format, 24.0);
+        let mut scorer = Scorer::new(&settings).unwrap();
+        for frame in 0..3 {
+            scorer.push(&drawn(&shape, frame, false), &drawn(&shape, frame, true)).unwrap();
+        }
+        let scores = scorer.finish().unwrap().complete().unwrap();
+        for (ours, expected) in scores.iter().zip([first, second]) {
+            assert!((ours - expected).abs() < 2e-6, "{row:?}: {scores:?}");
+        }
+    }
+    let library = MetricKind::Vmaf.library().unwrap();
+    assert!(library.strip_prefix("libvmaf ").is_some_and(|version| version.starts_with(char::is_numeric)));
+}

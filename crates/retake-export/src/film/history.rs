@@ -5,6 +5,7 @@ use crate::take::finished::FinishedTake;
 use retake_compression::planner::floor::misses;
 use retake_compression::planner::{Brief, End, Objective, Plan, Reason, Trial, UnitState};
 use retake_compression::units::FrameRange;
+use retake_quality::MetricKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -81,6 +82,7 @@ impl History {
             .filter_map(|(range, trial)| Some(range.len() as f64 * trial.score?.value));
         Some(QualitySummary {
             metric: metric.to_owned(),
+            library: metric.parse().ok().and_then(MetricKind::library),
             pool: pool.to_owned(),
             mean: weighted.sum::<f64>() / frames.max(1) as f64,
             worst,

@@ -58,6 +58,10 @@ pub struct JobDescription {
     pub objective: Objective,
     /// What takes are scored with; `None` where they are not.
     pub metric: Option<String>,
+    /// Name and version of the library that computes the scores, where it is another one than the version
+    /// that is built where a system has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_library: Option<String>,
     /// How the frames of a take become one score; `None` where they do not.
     pub pool: Option<String>,
     /// Bits per second that no two seconds exceed.

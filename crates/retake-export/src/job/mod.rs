@@ -233,6 +233,7 @@ impl Job {
             settings,
             objective,
             metric: measured.then(|| request.metric.name().to_owned()),
+            metric_library: request.metric.other_library().filter(|_| measured),
             pool: measured.then(|| request.pool.name().to_owned()),
             max_bit_rate: request.max_bit_rate,
             again: identity.again.clone(),

@@ -104,6 +104,7 @@ fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeD
             pool: pool.clone(),
             stride: job.stride,
             adapt: !job.scout.streaming,
+            library: job.description.metric_library.clone(),
         }),
         _ => None,
     };

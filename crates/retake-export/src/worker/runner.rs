@@ -15,6 +15,7 @@ use crate::worker::WorkerTools;
 use retake_compression::encoder::{EncoderFactory, EncoderSettings, Registry};
 use retake_compression::take::{self, TakeDescription};
 use retake_libav::{EntryPoint, FilmInfo, ReaderOptions, probe_video};
+use retake_quality::MetricKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,7 +38,8 @@ impl TakeRunner {
     /// # Errors
     /// [`RequestError::WorkerOfOtherVersion`] for a job of another version of this program, and
     /// [`RequestError::ExecutorLacksEncoder`] for one whose encoder the worker does not have, or has in
-    /// another version; [`RequestError::SourceChanged`] for another film than the job's.
+    /// another version; [`RequestError::ExecutorScoresOtherwise`] for one whose scores are those of another
+    /// version of a library than the worker has; [`RequestError::SourceChanged`] for another film than the job's.
     pub(crate) fn open(
         folder: &Path,
         source: &Path,
@@ -50,6 +52,7 @@ impl TakeRunner {
             return Err(RequestError::WorkerOfOtherVersion { job: facts.program, worker: PROGRAM }.into());
         }
         let factory = encoder_of(&job, &worker.encoders)?;
+        scores_alike(&job)?;
         let film = film(source, &facts, worker, &stop)?;
         if source_identity(&film)? != job.source {
             return Err(RequestError::SourceChanged { frame: 0 }.into());
@@ -132,6 +135,19 @@ fn encoder_of(job: &JobDescription, encoders: &Registry) -> Result<Arc<dyn Encod
     }
 }
 
+/// Refuses a job whose scores are another library's than those that this worker would find.
+fn scores_alike(job: &JobDescription) -> Result<(), ExportError> {
+    let Some(metric) = &job.metric else { return Ok(()) };
+    let metric: MetricKind = metric.parse().map_err(RequestError::Metric)?;
+    let own = metric.other_library();
+    if own == job.metric_library {
+        return Ok(());
+    }
+    let said = |library: Option<String>| library.unwrap_or_else(|| "the usual version".to_owned());
+    let (needs, has) = (said(job.metric_library.clone()), said(own));
+    Err(RequestError::ExecutorScoresOtherwise { metric, needs, has }.into())
+}
+
 fn film(
     source: &Path,
     facts: &SourceFacts,
@@ -141,4 +157,26 @@ fn film(
     let access = stop.access(facts.references, worker.objects.as_ref());
     let film = probe_video(source, &access, Some(facts.film.video_number()))?;
     Ok(film.with_facts(facts.film.clone())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::take::identity::first_take;
+    use crate::testing::job;
+    use retake_compression::units::FrameRange;
+
+    /// Scores of two versions of a library are never mixed: a worker with another one refuses the job, and
+    /// the takes of one are not those of the other.
+    #[test]
+    fn another_library_of_scores_is_another_job() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = job(folder.path(), |_| ());
+        assert!(job.description.metric.is_some() && scores_alike(&job.description).is_ok());
+        let take = first_take(&job, FrameRange::new(0, 10), 0.0);
+        job.description.metric_library = Some("libvmaf 2.3.1".into());
+        let refused = scores_alike(&job.description).unwrap_err().to_string();
+        assert!(refused.contains("libvmaf 2.3.1") && refused.contains("the usual version"), "{refused}");
+        assert_ne!(first_take(&job, FrameRange::new(0, 10), 0.0).id(), take.id());
+    }
 }

@@ -1,8 +1,8 @@
 //! Wraps libvmaf's contexts, pictures and model as owned Rust values. All unsafe code of this crate is here.
 //!
 //! All blocks rely on these properties of libvmaf: with `n_threads` 0 it starts no thread and does everything
-//! inside the call; it keeps no pointer to anything of ours (pictures come from its own pool, names are
-//! copied or compared); a context and a model are freed once, by us. Its global state is a division table
+//! inside the call; it keeps no pointer to anything of ours (pictures are allocated by it, names are copied
+//! or compared); a context and a model are freed once, by us. Its global state is a division table
 //! that every context writes with the same values, as libvmaf's own thread pool does, and the instructions
 //! that extractors may choose from when they see their first picture; [`Context::read`] guards these.
 
@@ -26,10 +26,6 @@ fn check(call: &'static str, code: c_int) -> Result<(), Refused> {
     if code == 0 { Ok(()) } else { Err(Refused { call, code }) }
 }
 
-/// The number of pictures of a context's pool: two of the running call, the two reference pictures before it
-/// that libvmaf keeps, and one spare.
-const POOL: u32 = 5;
-
 /// This lock must be held while extractors choose their code, because the choice depends on a global setting.
 static CHOICE: Mutex<()> = Mutex::new(());
 
@@ -45,16 +41,9 @@ pub(super) enum Code {
 impl Code {
     /// Opens an instance, which sets the instructions for all instances whose extractors have not chosen yet.
     fn open(self) -> Result<NonNull<sys::VmafContext>, Refused> {
-        let config = sys::VmafConfiguration {
-            log_level: sys::LOG_LEVEL_NONE,
-            n_threads: 0,
-            n_subsample: 1,
-            cpumask: if self == Self::Plain { u64::from(u32::MAX) } else { 0 },
-            gpumask: 0,
-        };
         let mut raw = ptr::null_mut();
-        // SAFETY: the pointer to be set is valid, the configuration is passed by value.
-        let code = unsafe { sys::vmaf_init(&mut raw, config) };
+        // SAFETY: the pointer to be set is valid.
+        let code = unsafe { sys::retake_vmaf_open(&mut raw, c_int::from(self == Self::Plain)) };
         check("vmaf_init", code)?;
         NonNull::new(raw).ok_or(Refused { call: "vmaf_init", code })
     }
@@ -71,9 +60,8 @@ impl Model {
     /// Loads one of the models inside libvmaf, which takes about 0.35 ms.
     pub(super) fn load(version: &CStr) -> Result<Self, Refused> {
         let mut raw = ptr::null_mut();
-        let mut config = sys::VmafModelConfig { name: ptr::null(), flags: 0 };
-        // SAFETY: all three pointers are valid for the call; a null name asks for the default one.
-        let code = unsafe { sys::vmaf_model_load(&mut raw, &mut config, version.as_ptr()) };
+        // SAFETY: the pointer to be set is valid, the version is a C string that is only compared.
+        let code = unsafe { sys::retake_vmaf_load(&mut raw, version.as_ptr()) };
         check("vmaf_model_load", code)?;
         NonNull::new(raw).map(Self).ok_or(Refused { call: "vmaf_model_load", code })
     }
@@ -83,7 +71,7 @@ impl Drop for Model {
     fn drop(&mut self) {
         // SAFETY: the model is ours and used no more; contexts never hold it (it is not mounted, only passed
         // to `score`).
-        unsafe { sys::vmaf_model_destroy(self.0.as_ptr()) }
+        unsafe { sys::retake_vmaf_unload(self.0.as_ptr()) }
     }
 }
 
@@ -91,6 +79,9 @@ impl Drop for Model {
 pub(super) struct Context {
     raw: NonNull<sys::VmafContext>,
     code: Code,
+    depth: u32,
+    width: u32,
+    height: u32,
     /// Whether the extractors have seen a picture.
     started: bool,
 }
@@ -109,25 +100,14 @@ impl Context {
         height: u32,
     ) -> Result<Self, Refused> {
         let guard = CHOICE.lock().unwrap_or_else(PoisonError::into_inner);
-        let context = Self { raw: code.open()?, code, started: false };
+        let depth = format.bit_depth();
+        let context = Self { raw: code.open()?, code, depth, width, height, started: false };
         drop(guard);
         for feature in features {
-            // SAFETY: the context lives, the name is a C string that is only compared, no options are handed
-            // over.
-            let code =
-                unsafe { sys::vmaf_use_feature(context.raw.as_ptr(), feature.as_ptr(), ptr::null_mut()) };
+            // SAFETY: the context lives, the name is a C string that is only compared.
+            let code = unsafe { sys::retake_vmaf_use(context.raw.as_ptr(), feature.as_ptr()) };
             check("vmaf_use_feature", code)?;
         }
-        let pictures = sys::VmafPictureConfiguration {
-            w: width,
-            h: height,
-            bpc: format.bit_depth(),
-            pix_fmt: sys::PIX_FMT_YUV400P,
-            pic_cnt: POOL,
-        };
-        // SAFETY: the context lives and has no pool yet.
-        let code = unsafe { sys::vmaf_preallocate_pictures(context.raw.as_ptr(), pictures) };
-        check("vmaf_preallocate_pictures", code)?;
         Ok(context)
     }
 
@@ -140,9 +120,9 @@ impl Context {
         picture: Option<&PixelBuffer>,
         index: u32,
     ) -> Result<(), Refused> {
-        let mut first = Picture::fetch(self)?;
+        let mut first = Picture::new(self)?;
         first.fill(reference);
-        let mut second = Picture::fetch(self)?;
+        let mut second = Picture::new(self)?;
         if let Some(picture) = picture {
             second.fill(picture);
         }
@@ -151,29 +131,36 @@ impl Context {
             guard = Some(CHOICE.lock().unwrap_or_else(PoisonError::into_inner));
             let setter = self.code.open()?;
             // SAFETY: the instance was opened a line above, and nothing else knows it.
-            unsafe { sys::vmaf_close(setter.as_ptr()) };
+            unsafe { sys::retake_vmaf_close(setter.as_ptr()) };
             self.started = true;
         }
-        // SAFETY: context and pictures live. libvmaf takes its references over and blanks the two structs;
-        // where it fails early it leaves them, and `Picture` gives them back.
-        let code = unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), &mut first.0, &mut second.0, index) };
+        let (first, second) = (first.give(), second.give());
+        // SAFETY: context and pictures live, and both pictures are given away, whatever comes of the call.
+        let code = unsafe { sys::retake_vmaf_read(self.raw.as_ptr(), first, second, index) };
         drop(guard);
         check("vmaf_read_pictures", code)
+    }
+
+    /// Returns by how much the reference at a frame differs from the one before, as *motion* found it.
+    pub(super) fn difference(&self, index: u32) -> Result<f64, Refused> {
+        let mut value = 0.0;
+        // SAFETY: both pointers are valid for the call.
+        let code = unsafe { sys::retake_vmaf_difference(self.raw.as_ptr(), &mut value, index) };
+        check("vmaf_feature_score_at_index", code).map(|()| value)
     }
 
     /// Returns the value that an extractor found at a frame.
     pub(super) fn feature(&self, name: &CStr, index: u32) -> Result<f64, Refused> {
         let mut value = 0.0;
         // SAFETY: all pointers are valid for the call; the name is only compared.
-        let code =
-            unsafe { sys::vmaf_feature_score_at_index(self.raw.as_ptr(), name.as_ptr(), &mut value, index) };
+        let code = unsafe { sys::retake_vmaf_feature(self.raw.as_ptr(), name.as_ptr(), &mut value, index) };
         check("vmaf_feature_score_at_index", code).map(|()| value)
     }
 
     /// Adds the value of a feature that was found elsewhere.
     pub(super) fn import(&mut self, name: &CStr, value: f64, index: u32) -> Result<(), Refused> {
         // SAFETY: the context lives, the name is copied.
-        let code = unsafe { sys::vmaf_import_feature_score(self.raw.as_ptr(), name.as_ptr(), value, index) };
+        let code = unsafe { sys::retake_vmaf_import(self.raw.as_ptr(), name.as_ptr(), value, index) };
         check("vmaf_import_feature_score", code)
     }
 
@@ -181,61 +168,62 @@ impl Context {
     pub(super) fn score(&mut self, model: &mut Model, index: u32) -> Result<f64, Refused> {
         let mut value = 0.0;
         // SAFETY: context, model and the place for the score live; both are borrowed exclusively.
-        let code =
-            unsafe { sys::vmaf_score_at_index(self.raw.as_ptr(), model.0.as_ptr(), &mut value, index) };
+        let code = unsafe { sys::retake_vmaf_score(self.raw.as_ptr(), model.0.as_ptr(), &mut value, index) };
         check("vmaf_score_at_index", code).map(|()| value)
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: the context is ours and used no more. Closing waits for pictures that were not given back:
-        // `Picture` never outlives `read`, and the context's own references are dropped first, so that there
-        // is none.
-        unsafe { sys::vmaf_close(self.raw.as_ptr()) };
+        // SAFETY: the context is ours and used no more; `Picture` never outlives `read`.
+        unsafe { sys::retake_vmaf_close(self.raw.as_ptr()) };
     }
 }
 
-/// A picture of a context's pool, until libvmaf takes it.
-struct Picture(sys::VmafPicture);
+/// A picture of luma that libvmaf allocated, until it is given away.
+struct Picture {
+    raw: NonNull<sys::VmafPicture>,
+    rows: *mut u8,
+    stride: usize,
+    depth: u32,
+    width: usize,
+    height: usize,
+}
 
 impl Picture {
-    fn fetch(context: &mut Context) -> Result<Self, Refused> {
-        let mut raw = sys::VmafPicture {
-            pix_fmt: 0,
-            bpc: 0,
-            w: [0; 3],
-            h: [0; 3],
-            stride: [0; 3],
-            data: [ptr::null_mut(); 3],
-            reference: ptr::null_mut(),
-            private: ptr::null_mut(),
-        };
-        // SAFETY: the context lives and has a pool of more pictures than can be out at once, so that this
-        // does not wait.
-        let code = unsafe { sys::vmaf_fetch_preallocated_picture(context.raw.as_ptr(), &mut raw) };
-        check("vmaf_fetch_preallocated_picture", code)?;
-        Ok(Self(raw))
+    fn new(context: &Context) -> Result<Self, Refused> {
+        let (mut raw, mut rows, mut stride) = (ptr::null_mut(), ptr::null_mut(), 0);
+        let Context { depth, width, height, .. } = *context;
+        // SAFETY: all three pointers to be set are valid.
+        let code =
+            unsafe { sys::retake_vmaf_picture(width, height, depth, &mut raw, &mut rows, &mut stride) };
+        check("vmaf_picture_alloc", code)?;
+        let raw = NonNull::new(raw).ok_or(Refused { call: "vmaf_picture_alloc", code })?;
+        let stride = stride.unsigned_abs();
+        Ok(Self { raw, rows: rows.cast(), stride, depth, width: width as usize, height: height as usize })
+    }
+
+    /// Gives the picture away, to be released by who takes it.
+    fn give(self) -> *mut sys::VmafPicture {
+        std::mem::ManuallyDrop::new(self).raw.as_ptr()
     }
 
     /// Copies the luma of a picture of the same format and size.
     fn fill(&mut self, from: &PixelBuffer) {
         let geometry = from.geometry(0);
         let row_bytes = geometry.samples * from.format().bytes_per_sample();
-        let stride = self.0.stride[0] as usize;
         assert!(
-            self.0.bpc == from.format().bit_depth()
-                && self.0.w[0] as usize == geometry.samples
-                && self.0.h[0] as usize == geometry.rows
-                && stride >= row_bytes,
+            self.depth == from.format().bit_depth()
+                && self.width == geometry.samples
+                && self.height == geometry.rows
+                && self.stride >= row_bytes,
             "a picture of another size came through"
         );
-        let first: *mut u8 = self.0.data[0].cast();
         for (index, row) in from.rows(0).enumerate() {
-            // SAFETY: the pool allocated `stride × rows` bytes at `first`, the row index is below `rows` and
+            // SAFETY: libvmaf allocated `stride × height` bytes at `rows`, the row index is below `height` and
             // a row's bytes fit the stride (both asserted above); the picture is ours alone until `read`
             // hands it over, so nothing else refers to it.
-            let to = unsafe { std::slice::from_raw_parts_mut(first.add(index * stride), row_bytes) };
+            let to = unsafe { std::slice::from_raw_parts_mut(self.rows.add(index * self.stride), row_bytes) };
             copy_row(to, row, from.format());
         }
     }
@@ -252,9 +240,14 @@ fn copy_row(to: &mut [u8], from: &[u8], format: PixelFormat) {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        if !self.0.reference.is_null() {
-            // SAFETY: a picture with a reference is still ours: libvmaf blanks those it takes over.
-            unsafe { sys::vmaf_picture_unref(&mut self.0) };
-        }
+        // SAFETY: the picture is ours, because `give` forgets those that are not.
+        unsafe { sys::retake_vmaf_release(self.raw.as_ptr()) };
     }
+}
+
+/// Returns the version of the library that is in use, which one of the system may have got after the build.
+pub(super) fn version() -> String {
+    // SAFETY: libvmaf returns a C string that lives as long as the library.
+    let version = unsafe { CStr::from_ptr(sys::retake_vmaf_version()) };
+    version.to_string_lossy().into_owned()
 }

@@ -20,7 +20,6 @@ use std::ffi::CStr;
 use std::sync::OnceLock;
 
 const MODEL: &CStr = c"vmaf_v0.6.1";
-const MOTION: &CStr = c"VMAF_integer_feature_motion_sad_score";
 const MOTION2: &CStr = c"VMAF_integer_feature_motion2_score";
 
 const ADM: &CStr = c"VMAF_integer_feature_adm2_score";
@@ -34,6 +33,20 @@ pub(crate) const LEAST_SIZE: u32 = 40;
 /// the reference. No even width from 522 to 1098 differs (compared at heights of 98 to 962). The plain code
 /// is right from 33 on.
 const ADM_LEAST_FAST_WIDTH: u32 = 544;
+
+/// The version whose scores are the expected ones: that of the source that is built where the system has no
+/// libvmaf.
+const PINNED: &str = "3.2.0";
+
+/// Returns the name and the version of the library.
+pub(crate) fn library() -> String {
+    format!("libvmaf {}", ffi::version())
+}
+
+/// Returns whether the library is the pinned version.
+pub(crate) fn is_pinned() -> bool {
+    ffi::version() == PINNED
+}
 
 /// Returns whether libvmaf has the model: a build of it without the tool `xxd` lacks all models, and does not
 /// report that.
@@ -85,7 +98,7 @@ impl Vmaf {
         let index = self.references;
         self.motion.read(reference, None, index)?;
         self.references += 1;
-        self.motion.feature(MOTION, index)
+        self.motion.difference(index)
     }
 
     fn compare(&mut self, reference: &PixelBuffer, picture: &PixelBuffer, index: u32) -> Result<(), Refused> {
