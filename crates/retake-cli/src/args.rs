@@ -7,7 +7,7 @@ use retake::filters::{
 use retake::property::OutputChroma;
 use retake::{
     AddedAudio, AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, Grain, LadderRung,
-    MarkRule, Time, TrackRule,
+    MarkRule, ScoreAt, Time, TrackRule,
 };
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -118,6 +118,10 @@ pub(crate) struct Encode {
     /// What has to reach the score in each unit: the mean of its frames, the 5th percentile, or every frame.
     #[arg(long, value_name = "mean|p5|min", default_value = "mean", help_heading = "What you want")]
     pub floor: String,
+    /// At which size a film that is scaled is compared with its source: its own, with the source scaled like
+    /// it (output), or that of the source, to which it is scaled up again (source) [default: output].
+    #[arg(long, value_name = "output|source", help_heading = "What you want")]
+    pub score_at: Option<ScoreAt>,
     /// Units this much above the floor are left as they are [default: 1 VMAF point, or as much on other
     /// scales].
     #[arg(long, value_name = "SCORE", help_heading = "What you want")]
@@ -385,6 +389,7 @@ const RARE: &[&str] = &[
     "memory",
     "plot",
     "profiles",
+    "score_at",
     "serve",
     "shared_root",
     "threads",
@@ -602,6 +607,10 @@ pub(crate) struct Measure {
     /// How the frames of a unit become one score.
     #[arg(long, value_name = "mean|p5|min", default_value = "mean")]
     pub floor: String,
+    /// Compare at the size of the source, whatever --scale says, to which films are scaled up; default:
+    /// output, at which all have one size.
+    #[arg(long, value_name = "output|source")]
+    pub score_at: Option<ScoreAt>,
     /// Exit with code 3 when a unit scores less.
     #[arg(short, long, value_name = "SCORE")]
     pub quality: Option<f64>,
@@ -670,6 +679,10 @@ pub(crate) struct Compare {
     /// How the frames of a unit become one score.
     #[arg(long, value_name = "mean|p5|min", default_value = "mean")]
     pub floor: String,
+    /// Compare at the size of the source, whatever --scale says, to which films are scaled up; default:
+    /// output, at which all have one size.
+    #[arg(long, value_name = "output|source")]
+    pub score_at: Option<ScoreAt>,
     /// The films were made of the source from this place on: seconds (12.5), a time (1:02:03.5) or a frame
     /// (300f).
     #[arg(long, value_name = "PLACE", value_parser = place)]

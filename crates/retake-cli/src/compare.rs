@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
         let measurement = Measurement::new(&args.reference, &film)
             .metric(metric)
             .pool(pool)
+            .score_at(args.score_at.unwrap_or_default())
             .filters(args.pictures.filters())
             .video_track(args.pictures.video)
             .allow_references(args.allow_references);

@@ -166,6 +166,9 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
     if let Some(passes) = args.passes {
         export = export.passes(passes);
     }
+    if let Some(size) = args.score_at {
+        export = export.score_at(size);
+    }
     if let Some(effort) = args.effort {
         export = export.effort(effort);
     }

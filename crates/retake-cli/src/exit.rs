@@ -209,6 +209,9 @@ fn remedy(error: &RequestError) -> Option<String> {
         }
         RequestError::GapTooLong { .. } => "--from and --to take a part".into(),
         RequestError::EmptyInput => "as in `... | retake encode - -o film.mp4`".into(),
+        RequestError::ScoresUnscaled => "give --scale or --ladder with --score-at source, or leave it out".into(),
+        RequestError::ScoresOfPlain => "leave --score-at out, or give --quality, --bitrate or --size".into(),
+        RequestError::SizesDiffer { .. } => "--scale as it was made, or --score-at source".into(),
         RequestError::GraphElsewhere => "leave out --filter, or --on: all other filters run everywhere".into(),
         RequestError::BurnElsewhere => "leave out --burn, or --on; --add-subtitles adds them as a track".into(),
         RequestError::OutsideSharedRoot { .. } => {

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Measure) -> Result<ExitCode> {
     let measurement = Measurement::new(&args.reference, &args.film)
         .metric(metric)
         .pool(pool)
+        .score_at(args.score_at.unwrap_or_default())
         .longest_unit(args.unit)
         .filters(args.pictures.filters())
         .video_track(args.pictures.video)

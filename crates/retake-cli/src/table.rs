@@ -106,10 +106,11 @@ fn passes(
         )?;
     }
     if let Some(quality) = quality {
+        let at = quality.size.map_or(String::new(), |(width, height)| format!(", at {width}×{height}"));
         writeln!(
             text,
-            "{} ({} of each unit): mean {:.2}, worst unit {:.2} ({})",
-            quality.metric, quality.pool, quality.mean, quality.worst, quality.worst_range
+            "{} ({} of each unit{}): mean {:.2}, worst unit {:.2} ({})",
+            quality.metric, quality.pool, at, quality.mean, quality.worst, quality.worst_range
         )?;
     }
     Ok(())

@@ -245,9 +245,25 @@ impl<E: Encoder, S: Scorer + ?Sized> EncodeRun<E, S> {
         duration: Time,
         options: FrameOptions,
     ) -> Result<u64, EncoderError> {
+        self.push_scored_by(picture, picture, pts, duration, options)
+    }
+
+    /// Hands over the next frame like [`EncodeRun::push`], and says with which picture its reconstruction is
+    /// scored: another one than is encoded where that was scaled before.
+    ///
+    /// # Errors
+    /// Those of [`EncodeRun::push`].
+    pub fn push_scored_by(
+        &mut self,
+        picture: &PixelBuffer,
+        reference: &PixelBuffer,
+        pts: Time,
+        duration: Time,
+        options: FrameOptions,
+    ) -> Result<u64, EncoderError> {
         self.encoder.send(picture, pts, duration, options)?;
         let index = self.pushed();
-        let source = self.scoring.is_some().then(|| picture.clone());
+        let source = self.scoring.is_some().then(|| reference.clone());
         self.inside.push_back(Inside { pts, source, sample: Came::Owed, picture: Picture::Owed });
         Ok(index)
     }

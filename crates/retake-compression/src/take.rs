@@ -69,6 +69,10 @@ pub struct Measure {
     /// Name and version of the library that computes the scores. Left out where it is the usual one, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
+    /// Width and height at which pictures are scored: those of the source before it was scaled, to which they
+    /// are scaled up again. `None` is the size at which they are encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<(u32, u32)>,
 }
 
 impl Measure {

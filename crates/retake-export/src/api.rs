@@ -9,7 +9,7 @@ use crate::job::grain::Grain;
 use crate::job::ladder::LadderRung;
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
-use crate::job::request::{Request, Target, job_folder};
+use crate::job::request::{Request, ScoreAt, Target, job_folder};
 use crate::job::tracks::{MarkRule, TrackRule};
 use crate::objects::ObjectStore;
 use crate::progress::Progress;
@@ -411,6 +411,15 @@ impl ExportBuilder {
     #[must_use]
     pub fn passes(mut self, passes: u32) -> Self {
         self.request.passes = Some(passes);
+        self
+    }
+
+    /// At which size pictures of a film that is scaled are compared with those of its source. Default:
+    /// [`ScoreAt::Output`]. [`ScoreAt::Source`] is refused where no filter and no ladder scales, and for one
+    /// plain pass, which is not scored.
+    #[must_use]
+    pub fn score_at(mut self, size: ScoreAt) -> Self {
+        self.request.score_at = size;
         self
     }
 

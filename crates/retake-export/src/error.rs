@@ -583,6 +583,25 @@ pub enum RequestError {
         /// Width and height of both.
         sizes: [(u32, u32); 2],
     },
+    /// A film is to be compared at the size of its source, and nothing scales it.
+    #[error("scores at the size of the source are for films that are scaled, and this one is not")]
+    ScoresUnscaled,
+    /// A film that is not scored is to be scored at some size.
+    #[error("scores at the size of the source: one plain pass is not scored at all")]
+    ScoresOfPlain,
+    /// The picture of a film has another shape than that of its source.
+    #[error(
+        "{reference} is {}×{} and {film} is {}×{}, which is another shape: they cannot be compared",
+        sizes[0].0, sizes[0].1, sizes[1].0, sizes[1].1
+    )]
+    ShapesDiffer {
+        /// The source film.
+        reference: PathBuf,
+        /// The film to score.
+        film: PathBuf,
+        /// Width and height of both.
+        sizes: [(u32, u32); 2],
+    },
     /// A job is worked on by one version of the program alone, because another one may come to other bytes.
     #[error(
         "the job is one of version {job}, and the worker is version {worker}: use the same on all machines"

@@ -293,6 +293,9 @@ pub struct QualitySummary {
     pub library: Option<String>,
     /// How a unit's frames were pooled.
     pub pool: String,
+    /// Width and height at which pictures were compared; left out where they are those of the film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<(u32, u32)>,
     /// The mean over all frames.
     pub mean: f64,
     /// The worst unit, and its frames.

@@ -56,7 +56,7 @@ pub use job::grain::Grain;
 pub use job::identity::{AskedAudio, AskedFile, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
 pub use job::ladder::{LadderError, LadderRung};
 pub use job::preset::ExportPreset;
-pub use job::request::Target;
+pub use job::request::{ScoreAt, Target, UnknownScoreAt};
 pub use job::tracks::{MarkRule, TrackError, TrackFlag, TrackRule, TrackSelector};
 pub use measure::{FilmScore, MeasuredFrames, Measurement, UnitScore};
 #[cfg(fuzzing)]

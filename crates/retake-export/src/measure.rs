@@ -2,12 +2,16 @@
 
 use crate::error::{ExportError, RequestError};
 use crate::index::units::{Found, UnitFinder, shortest_scene};
+use crate::job::request::ScoreAt;
 use crate::job::source::{SourcePart, look_at};
 use crate::objects::ObjectStore;
+use crate::scorers::Resizer;
 use crate::stop::StopFlag;
 use retake_compression::scene::SmallPicture;
 use retake_compression::units::{FrameRange, UnitRule};
-use retake_libav::{FilmInfo, FilmRange, Finding, FrameReader, PictureFilters, ReaderOptions, SampleReader};
+use retake_libav::{
+    FilmInfo, FilmRange, Finding, FrameReader, PictureFilters, ReaderOptions, SampleReader, VideoTrack,
+};
 use retake_media::PixelFormat;
 use retake_quality::{MetricKind, Pooling, Scorer, ScorerSettings};
 use serde::Serialize;
@@ -77,6 +81,7 @@ pub struct Measurement {
     reference: PathBuf,
     film: PathBuf,
     part: SourcePart,
+    score_at: ScoreAt,
     metric: MetricKind,
     pool: Pooling,
     longest: f64,
@@ -92,6 +97,7 @@ impl Measurement {
             reference: reference.into(),
             film: film.into(),
             part: SourcePart::default(),
+            score_at: ScoreAt::Output,
             metric: retake_quality::default_metric(),
             pool: Pooling::Mean,
             longest: LONGEST,
@@ -114,6 +120,15 @@ impl Measurement {
     #[must_use]
     pub fn filters(mut self, filters: PictureFilters) -> Self {
         self.part.filters = filters;
+        self
+    }
+
+    /// At which size the two are compared. With [`ScoreAt::Source`] the reference is not scaled, whatever the
+    /// filters say, and a film of another size is scaled to that of the reference. Default:
+    /// [`ScoreAt::Output`], which takes films of one size alone.
+    #[must_use]
+    pub fn score_at(mut self, size: ScoreAt) -> Self {
+        self.score_at = size;
         self
     }
 
@@ -169,12 +184,16 @@ impl Measurement {
     /// Measures, on this thread. `progress` is told how many frames were compared so far.
     ///
     /// # Errors
-    /// [`RequestError::SizesDiffer`] and [`RequestError::LengthsDiffer`] in [`ExportError::Request`] when the
-    /// two do not match; [`ExportError::Stopped`] when the flag was raised; those of opening, decoding and
-    /// scoring.
+    /// [`RequestError::SizesDiffer`], [`RequestError::ShapesDiffer`] and [`RequestError::LengthsDiffer`] in
+    /// [`ExportError::Request`] when the two do not match; [`ExportError::Stopped`] when the flag was raised;
+    /// those of opening, decoding and scoring.
     pub fn run(&self, progress: impl Fn(u64)) -> Result<FilmScore, ExportError> {
         let access = self.stop.access(self.references, self.objects.as_ref());
-        let source = look_at(&self.reference, &self.part, &access, &self.stop)?;
+        let mut part = self.part.clone();
+        if self.score_at == ScoreAt::Source {
+            part.filters.scale = None;
+        }
+        let source = look_at(&self.reference, &part, &access, &self.stop)?;
         let other = look_at(&self.film, &SourcePart::default(), &access, &self.stop)?;
         self.check_sizes(&source, &other)?;
         let (a, b) = (&source.video, &other.video);
@@ -189,6 +208,7 @@ impl Measurement {
             ..ScorerSettings::new(self.metric, a.width, a.height, format, rate)
         };
         let mut scorer = Scorer::new(&settings).map_err(RequestError::Metric)?;
+        let mut resizer = Resizer::new(&settings);
         let (mut references, mut films) =
             (FrameReader::open(&source, options)?, FrameReader::open(&other, options)?);
         let longest = ((self.longest * rate).round() as u64).max(1);
@@ -212,7 +232,7 @@ impl Measurement {
             match (reference, film) {
                 (Some(a), Some(b)) => {
                     let range = FrameRange::new(frames, frames + 1);
-                    let scored = scorer.push(&a.picture, &b.picture);
+                    let scored = resizer.resized(&b.picture).and_then(|film| scorer.push(&a.picture, &film));
                     scored.map_err(|source| ExportError::Quality { range, source })?;
                     frames += 1;
                     if frames.is_multiple_of(EVERY) {
@@ -261,7 +281,12 @@ impl Measurement {
         if sizes[0] == sizes[1] {
             return Ok(());
         }
-        Err(RequestError::SizesDiffer { reference: self.reference.clone(), film: self.film.clone(), sizes })
+        let (reference, film) = (self.reference.clone(), self.film.clone());
+        match self.score_at {
+            ScoreAt::Output => Err(RequestError::SizesDiffer { reference, film, sizes }),
+            ScoreAt::Source if have_one_shape(&source.video, &other.video) => Ok(()),
+            ScoreAt::Source => Err(RequestError::ShapesDiffer { reference, film, sizes }),
+        }
     }
 
     fn lengths_differ(&self, reference_is_shorter: bool, frames: u64) -> RequestError {
@@ -269,6 +294,15 @@ impl Measurement {
         let (shorter, longer) = if reference_is_shorter { (reference, film) } else { (film, reference) };
         RequestError::LengthsDiffer { shorter, longer, frames }
     }
+}
+
+/// Whether two films are shown in the same shape, to what rounding to even numbers changes of it.
+fn have_one_shape(source: &VideoTrack, film: &VideoTrack) -> bool {
+    let pixel = |video: &VideoTrack| video.pixel_aspect_ratio.to_f64();
+    let shape = |width: f64, height: f64, video: &VideoTrack| width * pixel(video) / height;
+    let (width, height) = (f64::from(film.width), f64::from(film.height));
+    let wanted = shape(f64::from(source.width), f64::from(source.height), source);
+    shape(width - 2.0, height + 2.0, film) <= wanted && wanted <= shape(width + 2.0, height - 2.0, film)
 }
 
 /// Returns the bytes of each sample of a film's video in the order in which they are shown; `None` where

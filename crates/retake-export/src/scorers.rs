@@ -5,7 +5,10 @@ use crate::clock::thread_cpu;
 use retake_compression::encoder::EncoderSettings;
 use retake_compression::scorer::{AnyScorer, Metric, Scorer as RunScorer, Scorers};
 use retake_compression::take::{FrameScores, Score};
-use retake_media::PixelBuffer;
+use retake_libav::PictureTransfer;
+use retake_media::{
+    Attachment, Attachments, Colour, PixelBuffer, PixelBufferPool, PixelTransfer, TransferOptions,
+};
 use retake_quality::{MetricKind, Pooling, QualityError, Scorer, ScorerSettings, available, default_metric};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,9 +23,45 @@ pub(crate) struct TakeScorer {
     pool: Pooling,
     cpu: CpuMeter,
     frame_scores: FrameScoreMeter,
+    resizer: Resizer,
     /// Sources and pictures of the frames so far, while none of them is scored. A take that ends like that is
     /// scored by all of them, because no take may be without a score.
     unscored: Option<Vec<(PixelBuffer, PixelBuffer)>>,
+}
+
+/// Brings pictures to the size at which they are scored: by bicubic interpolation of FFmpeg's scaler, in
+/// exact arithmetic. It is what the authors of VMAF advise for pictures of several sizes, because their
+/// models were trained on pictures that were scaled like that; a sharper one would score a film better than
+/// most players show it.
+pub(crate) struct Resizer {
+    size: (u32, u32),
+    colour: Colour,
+    transfer: PictureTransfer,
+    pool: Option<PixelBufferPool>,
+}
+
+impl Resizer {
+    pub(crate) fn new(settings: &ScorerSettings) -> Self {
+        let ScorerSettings { width, height, colour, .. } = *settings;
+        Self { size: (width, height), colour, transfer: PictureTransfer::new(), pool: None }
+    }
+
+    /// Returns a picture in the size; itself, if it has that.
+    pub(crate) fn resized(&mut self, picture: &PixelBuffer) -> Result<PixelBuffer, QualityError> {
+        let (width, height) = self.size;
+        if (picture.width(), picture.height()) == self.size {
+            return Ok(picture.clone());
+        }
+        let pool = self.pool.get_or_insert_with(|| PixelBufferPool::new(picture.format(), width, height));
+        let mut scaled = pool.take();
+        // With equal tags on both sides nothing but the size changes.
+        let tags = Attachments::NONE.with(Attachment::Colour(self.colour));
+        *scaled.attachments_mut() = tags.clone();
+        let tagged = picture.clone().with_attachments(tags);
+        let transferred = self.transfer.transfer(&tagged, &mut scaled, &TransferOptions::default());
+        transferred.map_err(|error| QualityError::Scaling(error.to_string()))?;
+        Ok(scaled.freeze())
+    }
 }
 
 /// CPU seconds that a scorer has taken so far, also after it is gone.
@@ -53,17 +92,21 @@ impl FrameScoreMeter {
 }
 
 impl TakeScorer {
-    /// A scorer for a take that is encoded with these settings, every how many frames one is scored.
+    /// A scorer for a take that is encoded with these settings, every how many frames one is scored. Its
+    /// sources have the given width and height, to which its pictures are scaled; where there are none, that
+    /// of the settings.
     pub(crate) fn open(
         settings: &EncoderSettings,
+        size: Option<(u32, u32)>,
         metric: MetricKind,
         pool: Pooling,
         stride: u32,
     ) -> Result<Self, QualityError> {
+        let (width, height) = size.unwrap_or((settings.width, settings.height));
         let settings = ScorerSettings {
             metric,
-            width: settings.width,
-            height: settings.height,
+            width,
+            height,
             format: settings.format,
             frame_rate: settings.frame_rate.to_f64(),
             stride,
@@ -76,7 +119,8 @@ impl TakeScorer {
     fn with(settings: ScorerSettings, pool: Pooling) -> Result<Self, QualityError> {
         let scorer = Scorer::new(&settings)?;
         let (cpu, frame_scores) = (CpuMeter::default(), FrameScoreMeter::default());
-        Ok(Self { scorer, settings, pool, cpu, frame_scores, unscored: Some(Vec::new()) })
+        let resizer = Resizer::new(&settings);
+        Ok(Self { scorer, settings, pool, cpu, frame_scores, resizer, unscored: Some(Vec::new()) })
     }
 
     /// The scores of the frames so far that no later frame changes any more; `None` for those that are not
@@ -100,7 +144,7 @@ impl RunScorer for TakeScorer {
     type Error = QualityError;
 
     fn push(&mut self, source: &PixelBuffer, picture: &PixelBuffer) -> Result<(), QualityError> {
-        let Self { scorer, settings, cpu, unscored, .. } = self;
+        let Self { scorer, settings, cpu, resizer, unscored, .. } = self;
         if let Some(frames) = unscored {
             // The first frame that is scored lies in the middle of a stride.
             match frames.len() < settings.stride as usize / 2 {
@@ -108,15 +152,17 @@ impl RunScorer for TakeScorer {
                 false => *unscored = None,
             }
         }
-        cpu.measure(|| scorer.push(source, picture))
+        cpu.measure(|| scorer.push(source, &resizer.resized(picture)?))
     }
 
     fn finish(self: Box<Self>) -> Result<Score, QualityError> {
-        let Self { mut scorer, settings, pool, cpu, frame_scores, unscored } = *self;
+        let Self { mut scorer, settings, pool, cpu, frame_scores, mut resizer, unscored } = *self;
         cpu.measure(|| {
             if let Some(frames) = unscored {
                 scorer = Scorer::new(&ScorerSettings { stride: 1, ..settings })?;
-                frames.iter().try_for_each(|(source, picture)| scorer.push(source, picture))?;
+                for (source, picture) in &frames {
+                    scorer.push(source, &resizer.resized(picture)?)?;
+                }
             }
             let scores = scorer.finish()?;
             let estimate = scores.estimate(pool);
@@ -159,7 +205,7 @@ impl Scorers for QualityScorers {
 
     fn open(&self, metric: &str, settings: &EncoderSettings) -> Result<AnyScorer, String> {
         let scorer =
-            metric.parse().and_then(|metric| TakeScorer::open(settings, metric, Pooling::Mean, STRIDE));
+            metric.parse().and_then(|metric| TakeScorer::open(settings, None, metric, Pooling::Mean, STRIDE));
         Ok(Box::new(InWords(scorer.map_err(|error| error.to_string())?)))
     }
 }
@@ -182,7 +228,7 @@ impl RunScorer for InWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retake_media::{PixelBufferPool, PixelFormat};
+    use retake_media::PixelFormat;
 
     /// A ramp that moves, with `noise` on every fourth sample.
     fn picture(frame: usize, noise: u8) -> PixelBuffer {

@@ -38,9 +38,7 @@ pub(crate) fn summarise(film: &Film<'_>, written: &Written) -> Summary {
         missed,
         stopped_because,
         passes: history.map_or(Vec::new(), |history| history.passes.clone()),
-        quality: history
-            .zip(measure)
-            .and_then(|(history, measure)| history.quality(&measure.metric, &measure.pool)),
+        quality: history.zip(measure).and_then(|(history, measure)| history.quality(measure)),
         cpu_seconds,
         wall_seconds,
         efforts: Vec::new(),

@@ -16,11 +16,34 @@ pub struct Frame {
     pub sync: bool,
     /// The picture, which clones share.
     pub picture: PixelBuffer,
+    /// The picture as it would be if filters did not scale it, of films that have such
+    /// ([`FilmInfo::with_unscaled`](crate::FilmInfo::with_unscaled)).
+    pub unscaled: Option<PixelBuffer>,
+}
+
+/// The pictures of one frame.
+pub(crate) struct Pictures {
+    pub(crate) picture: PixelBuffer,
+    pub(crate) unscaled: Option<PixelBuffer>,
+}
+
+impl Pictures {
+    /// Returns a fingerprint as [`Frame::hash`] does.
+    pub(crate) fn hash(&self) -> u64 {
+        fingerprint(&self.picture, self.unscaled.as_ref())
+    }
+}
+
+/// Returns one fingerprint of the pictures of a frame. That of a picture alone is its own.
+fn fingerprint(picture: &PixelBuffer, unscaled: Option<&PixelBuffer>) -> u64 {
+    let hash = picture_hash(picture);
+    // Turned, because two that are equal would cancel each other out.
+    unscaled.map_or(hash, |unscaled| hash.rotate_left(32) ^ picture_hash(unscaled))
 }
 
 impl Frame {
-    /// Returns a fingerprint of the visible samples: see [`picture_hash`].
+    /// Returns a fingerprint of the visible samples of its pictures: [`picture_hash`], where there is one.
     pub fn hash(&self) -> u64 {
-        picture_hash(&self.picture)
+        fingerprint(&self.picture, self.unscaled.as_ref())
     }
 }

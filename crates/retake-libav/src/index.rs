@@ -27,7 +27,7 @@ pub struct FrameEntry {
     pub pts: i64,
     /// The time for which it is shown, in ticks; 0 where the source does not state it.
     pub duration: i64,
-    /// The [`picture_hash`](crate::picture_hash) of its picture.
+    /// The [`hash`](Frame::hash) of the frame.
     pub hash: u64,
     /// Whether decoding can start here.
     pub sync: bool,

@@ -3,10 +3,9 @@
 use crate::error::MediaError;
 use crate::film::FilmInfo;
 use crate::filters::PictureFilters;
-use crate::frame::Frame;
+use crate::frame::{Frame, Pictures};
 use crate::index::{FrameEntry, FrameIndex};
 use crate::reader::{Decoding, ReaderOptions, StampedFrame};
-use retake_media::picture_hash;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -248,12 +247,13 @@ impl RangeReader {
         if position < self.next {
             return Ok(Step::Skipped);
         }
-        let picture = at.decoding.picture(content, self.next)?;
-        if picture_hash(&picture) != entry.hash {
+        let pictures = at.decoding.pictures(content, self.next)?;
+        if pictures.hash() != entry.hash {
             return Ok(Step::Wrong);
         }
+        let Pictures { picture, unscaled } = pictures;
         let FrameEntry { pts, duration, sync, .. } = entry;
-        Ok(Step::Frame(Frame { index: self.next, pts, duration, sync, picture }))
+        Ok(Step::Frame(Frame { index: self.next, pts, duration, sync, picture, unscaled }))
     }
 
     /// Starts anew on the next surer way, or gives up with `error` if there is none.

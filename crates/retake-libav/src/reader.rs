@@ -8,7 +8,7 @@ use crate::film::{FilmInfo, time_to_ticks};
 use crate::filters::{FilterError, FilterStage, FilteredPicture, FromStage};
 use crate::finding::{Finding, FindingKind};
 use crate::form::{Form, FrameFacts};
-use crate::frame::Frame;
+use crate::frame::{Frame, Pictures};
 use crate::input::Input;
 use crate::progress::{ReaderProgress, ReaderState};
 use crate::pump::Pump;
@@ -171,10 +171,10 @@ impl FrameReader {
             }
         };
         let StampedFrame { pts, duration, sync, .. } = frame;
-        let picture = self.decoding.picture(frame.content, self.index)?;
+        let Pictures { picture, unscaled } = self.decoding.pictures(frame.content, self.index)?;
         let index = self.index;
         self.index += 1;
-        Ok(Some(Frame { index, pts, duration, sync, picture }))
+        Ok(Some(Frame { index, pts, duration, sync, picture, unscaled }))
     }
 
     /// Returns the next frame as decoder and filters give it.
@@ -235,7 +235,7 @@ pub(crate) enum FrameContent {
     /// Pictures that nobody asks for are not converted.
     Decoded(Decoded),
     /// Filters that remember earlier pictures have seen it already.
-    Filtered(PixelBuffer),
+    Filtered(Pictures),
 }
 
 /// Joins demuxer, decoder, clock and conversion, for linear and for range readers.
@@ -336,13 +336,13 @@ impl Decoding {
             let stage = self.filters.as_mut().expect("it was there when this was decided");
             let refuse = |source| MediaError::Filter { file: self.file.clone(), source };
             match stage.receive().map_err(refuse)? {
-                FromStage::Picture(FilteredPicture { picture, pts, duration, sync }) => {
+                FromStage::Picture(FilteredPicture { pictures, pts, duration, sync }) => {
                     let (lost, shown) = (stage.lost_captions(), stage.source_ticks(pts));
                     for _ in 0..lost {
                         let time = self.pump.seconds(shown);
                         self.pump.findings.note(FindingKind::FilteredCaptions, time, String::new);
                     }
-                    let (content, stated) = (FrameContent::Filtered(picture), Some(pts));
+                    let (content, stated) = (FrameContent::Filtered(pictures), Some(pts));
                     return Ok(Some(StampedFrame { content, pts, duration, stated, sync }));
                 }
                 FromStage::NotYet => {}
@@ -466,14 +466,15 @@ impl Decoding {
         Ok(self.seek(time)? && self.pump.hold_sync_sample(&mut self.input, latest))
     }
 
-    /// Returns the picture of a frame, filtered, with the side data of the frame attached.
-    pub(crate) fn picture(&mut self, content: FrameContent, frame: u64) -> Result<PixelBuffer, MediaError> {
+    /// Returns the pictures of a frame, filtered, with the side data of the frame attached.
+    pub(crate) fn pictures(&mut self, content: FrameContent, frame: u64) -> Result<Pictures, MediaError> {
         let decoded = match content {
-            FrameContent::Filtered(picture) => return Ok(picture),
+            FrameContent::Filtered(pictures) => return Ok(pictures),
             FrameContent::Decoded(decoded) => decoded,
         };
         if self.filters.is_none() {
-            return self.in_the_form_of_the_film(decoded, frame);
+            let picture = self.in_the_form_of_the_film(decoded, frame)?;
+            return Ok(Pictures { picture, unscaled: None });
         }
         let (picture, fields) = self.before_filters(decoded, frame)?;
         self.filter(|stage| stage.filter(&picture, fields))

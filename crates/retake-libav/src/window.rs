@@ -9,7 +9,7 @@ use crate::error::MediaError;
 use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
 use crate::reader::{Decoding, ReaderOptions};
 use crate::timeline::{Break, Timeline};
-use retake_media::{Rational, Time, TimeRange, picture_hash};
+use retake_media::{Rational, Time, TimeRange};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -285,8 +285,8 @@ impl Window {
             let (Some(expected), Some(found)) = (expected, found) else { return Ok(false) };
             let same_time = expected.pts == found.pts;
             let pictures =
-                (linear.picture(expected.content, number)?, sought.picture(found.content, number)?);
-            if !same_time || picture_hash(&pictures.0) != picture_hash(&pictures.1) {
+                (linear.pictures(expected.content, number)?, sought.pictures(found.content, number)?);
+            if !same_time || pictures.0.hash() != pictures.1.hash() {
                 return Ok(false);
             }
         }

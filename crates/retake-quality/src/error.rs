@@ -57,6 +57,9 @@ pub enum QualityError {
         /// The answer of the library.
         code: String,
     },
+    /// A picture cannot be brought to the size at which it is scored.
+    #[error("scaling a picture to be scored: {0}")]
+    Scaling(String),
     /// Two lists of scores do not belong together, which is a defect in the caller.
     #[error("scores cannot be merged: {0}")]
     Merge(&'static str),
@@ -78,7 +81,7 @@ impl QualityError {
             Self::TooSmall { .. } | Self::Settings(_) | Self::Mismatch { .. } | Self::Merge(_) => {
                 codes::PARAMETER
             }
-            Self::Library { .. } => codes::VIDEO_DECODER_MALFUNCTION,
+            Self::Library { .. } | Self::Scaling(_) => codes::VIDEO_DECODER_MALFUNCTION,
         }
     }
 }

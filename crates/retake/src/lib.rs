@@ -271,9 +271,10 @@ pub use retake_export::{
     AudioRule, ChapterChoice, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
     ExportStatus, Fault, FilmScore, Grain, LadderError, LadderRung, LengthEstimate, MarkRule, MeasuredFrames,
     Measurement, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, Replan, RequestError, RunError,
-    RunOn, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone, TakeFailure,
-    TakeTask, Target, TrackError, TrackFlag, TrackRule, TrackSelector, UnitScore, VariantSummary,
-    WorkerProgram, WorkerTools, replan, run_array_worker, run_take, run_worker,
+    RunOn, ScoreAt, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone,
+    TakeFailure, TakeTask, Target, TrackError, TrackFlag, TrackRule, TrackSelector, UnitScore,
+    UnknownScoreAt, VariantSummary, WorkerProgram, WorkerTools, replan, run_array_worker, run_take,
+    run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

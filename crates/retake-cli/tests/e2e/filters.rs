@@ -71,10 +71,15 @@ fn what_is_shipped_is_what_filters_make() {
 #[test]
 fn filtered_films_are_the_same_bytes_however_they_are_made() {
     let Some(studio) = Studio::open() else { return };
-    for (number, filters) in
-        ["--scale 160x-2", "--denoise light --fps 20 --crop 280:160:20:10"].iter().enumerate()
+    for (number, (filters, floor)) in [
+        ("--scale 160x-2", 37),
+        ("--denoise light --fps 20 --crop 280:160:20:10", 37),
+        ("--denoise light --scale 240x-2 --score-at source", 23),
+    ]
+    .iter()
+    .enumerate()
     {
-        let job = |name: &str| format!("film.mkv -o {name} {} --metric psnr -q 37 {filters}", fast());
+        let job = |name: &str| format!("film.mkv -o {name} {} --metric psnr -q {floor} {filters}", fast());
         let name = |how: &str| format!("{number}{how}.mp4");
         let run = studio.encode(&format!("{} --jobs 1", job(&name("one"))));
         let retaken = run.events().iter().any(|event| event["event"] == "pass_started" && event["pass"] == 2);
@@ -99,6 +104,91 @@ fn filtered_films_are_the_same_bytes_however_they_are_made() {
         assert!(studio.read(&name("out")) == expected, "{filters}");
         assert!(retaken, "{filters}: no unit was encoded again, so that no range was read again");
     }
+}
+
+/// Scores at the size of the source are those of the film that `ffmpeg` scales up to it, against the source
+/// after all filters but the scaling; and `measure` finds the same.
+#[test]
+fn scores_at_the_size_of_the_source_are_those_of_the_film_scaled_up() {
+    let Some(studio) = Studio::open() else { return };
+    let luma = |film: &str, words: &str, size: &str| -> Vec<f64> {
+        let graph = format!(
+            "[0:v]scale={size}:flags=bicubic+accurate_rnd+full_chroma_int+bitexact,settb=1/24,setpts=N[a];\
+             [1:v]{words},settb=1/24,setpts=N[b];[a][b]psnr=stats_file=-:shortest=0"
+        );
+        let out =
+            common::ffmpeg(&studio.path("."), &format!("-i {film} -i film.mkv -lavfi {graph} -f null -"));
+        let text = String::from_utf8(out).unwrap();
+        let value = |line: &str| {
+            let value: f64 = line.split("psnr_y:").nth(1)?.split(' ').next()?.parse().ok()?;
+            Some(value.min(100.0))
+        };
+        text.lines().filter_map(value).collect()
+    };
+    let lowest = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    for (name, filters, pool, words, size) in [
+        ("all.mp4", "--scale 90p", "min", "null", "320:180"),
+        (
+            "some.mkv",
+            "--scale 80x-2 --rotate 90 --crop 160:240:10:40",
+            "mean",
+            "transpose=1,crop=160:240:10:40",
+            "160:240",
+        ),
+        (
+            "half.mkv",
+            "--scale 80x-2 --denoise light --crop 240:180:40:0",
+            "min",
+            "crop=240:180:40:0,hqdn3d=2:1:2:3",
+            "240:180",
+        ),
+    ] {
+        let flags = format!("{} --metric psnr -q 24 --passes 2", fast());
+        let job = format!("film.mkv -o {name} {flags} --floor {pool} --score-at source {filters}");
+        let run = studio.retake(&format!("encode {job} --json"));
+        assert!([0, 3].contains(&run.code), "{run:?}");
+        let quality = run.summary()["quality"].clone();
+        let at: Vec<String> = size.split(':').map(str::to_owned).collect();
+        let found: Vec<String> =
+            quality["size"].as_array().into_iter().flatten().map(ToString::to_string).collect();
+        assert_eq!(found, at, "{quality}");
+        let values = luma(name, words, size);
+        assert_eq!(values.len(), 216, "{name}");
+        match pool {
+            "min" => {
+                let worst = quality["worst"].as_f64().unwrap();
+                assert!((worst - lowest(&values)).abs() < 0.01, "{name}: {worst} is {}", lowest(&values));
+            }
+            // every third frame is scored
+            _ => {
+                let told = quality["mean"].as_f64().unwrap();
+                assert!((told - mean(&values)).abs() < 0.5, "{name}: {told} is {}", mean(&values));
+            }
+        }
+        // Where films are scaled up, it does not matter how they were scaled.
+        let others = filters.replace("--scale 90p", "");
+        let measure = format!("measure film.mkv {name} --metric psnr --json --score-at source {others}");
+        let measured: Value = serde_json::from_str(&studio.retake(&measure).out).unwrap();
+        let (least, all) = (measured["min"].as_f64().unwrap(), measured["mean"].as_f64().unwrap());
+        assert!(
+            (least - lowest(&values)).abs() < 0.01 && (all - mean(&values)).abs() < 0.01,
+            "{name}: {measured}"
+        );
+    }
+    // Scores of one size are none of another.
+    let other =
+        format!("film.mkv -o all.mp4 {} --metric psnr -q 24 --passes 2 --floor min --scale 90p", fast());
+    studio.retake(&format!("encode {other}")).refused(2, &["all.mp4", "exists"]);
+    studio.retake("measure film.mkv all.mp4 --metric psnr").refused(2, &["320×180", "160×90", "--score-at"]);
+    let other = "measure film.mkv half.mkv --metric psnr --score-at source";
+    studio.retake(other).refused(2, &["320×180", "80×60", "another shape"]);
+    // Each variant of a stream is compared at the size of the source.
+    let ladder = format!("film.mkv -o out.m3u8 {} --metric psnr -q 20 --ladder 180p,90p", fast());
+    let run = studio.encode(&format!("{ladder} --score-at source"));
+    let variants = run.summary()["variants"].clone();
+    assert_eq!(variants[0]["quality"].get("size"), None, "{variants}");
+    assert_eq!(variants[1]["quality"]["size"], serde_json::json!([320, 180]), "{variants}");
 }
 
 /// Bars are found and told, and what is left of a film in HDR is SDR by its tags.
@@ -168,6 +258,9 @@ fn wrong_filters_are_refused_in_one_line() {
         ("--filter nosuchfilter", &["--filter", "nosuchfilter"]),
         ("--filter split", &["--filter", "one video"]),
         ("--depth 9", &["--depth", "8 or 10"]),
+        ("--scale 90p --score-at film", &["--score-at", "output or source"]),
+        ("--score-at source", &["size of the source", "--scale", "--ladder"]),
+        ("--scale 90p --crf 30 --passes 1 --score-at source", &["plain pass", "--score-at"]),
         ("--filter hflip --on array:{file}-{index}", &["any file", "--filter"]),
     ] {
         run(filters).refused(2, words);

@@ -4,6 +4,7 @@ use crate::event::{Missed, PassSummary, QualitySummary, StopReason};
 use crate::take::finished::FinishedTake;
 use retake_compression::planner::floor::misses;
 use retake_compression::planner::{Brief, End, Objective, Plan, Reason, Trial, UnitState};
+use retake_compression::take::Measure;
 use retake_compression::units::FrameRange;
 use retake_quality::MetricKind;
 use std::collections::BTreeMap;
@@ -74,16 +75,17 @@ impl History {
         })
     }
 
-    /// The scores of the film, by this metric and pooling, where it was measured.
-    pub(crate) fn quality(&self, metric: &str, pool: &str) -> Option<QualitySummary> {
+    /// The scores of the film, which were taken like this, where it was measured.
+    pub(crate) fn quality(&self, measure: &Measure) -> Option<QualitySummary> {
         let (worst_range, worst) = worst(&self.states, &self.plan)?;
         let frames: u64 = self.states.iter().map(|unit| unit.range.len()).sum();
         let weighted = shipped(&self.states, &self.plan)
             .filter_map(|(range, trial)| Some(range.len() as f64 * trial.score?.value));
         Some(QualitySummary {
-            metric: metric.to_owned(),
-            library: metric.parse().ok().and_then(MetricKind::library),
-            pool: pool.to_owned(),
+            metric: measure.metric.clone(),
+            library: measure.metric.parse().ok().and_then(MetricKind::library),
+            pool: measure.pool.clone(),
+            size: measure.size,
             mean: weighted.sum::<f64>() / frames.max(1) as f64,
             worst,
             worst_range,

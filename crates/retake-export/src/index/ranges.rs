@@ -262,7 +262,8 @@ impl<'a> Ranges<'a> {
         let expected = (seconds * film.video.frame_rate.to_f64().clamp(1.0, 1000.0)).ceil() as u64 + 1;
         let frames = expected.saturating_mul(CROWDED);
         let decoded = film.unfiltered();
-        let picture = options.format.picture_bytes(film.video.width, film.video.height);
+        let bytes = |(width, height)| options.format.picture_bytes(width, height);
+        let picture = bytes((film.video.width, film.video.height)) + film.unscaled_size().map_or(0, bytes);
         let picture = picture.max(decoded.format.picture_bytes(decoded.width, decoded.height));
         let small = (SmallPicture::BYTES + size_of::<FoundFrame>()) as u64;
         let each = (DECODER_FRAMES + u64::from(options.threads)) * picture + frames.saturating_mul(small);

@@ -165,7 +165,7 @@ impl Join<'_> {
         self.finder.push(index, fed.entry.pts, &fed.small);
         let FrameEntry { pts, duration, sync, .. } = fed.entry;
         let frame = fed.frame.filter(|_| self.hands_on);
-        let frame = frame.map(|Frame { picture, .. }| Frame { index, pts, duration, sync, picture });
+        let frame = frame.map(|frame| Frame { index, pts, duration, sync, ..frame });
         if frame.is_none() || fed.elsewhere {
             self.handover.whole_from = index + 1;
         }

@@ -3,7 +3,7 @@
 use super::additions::ChapterChoice;
 use super::grain::Grain;
 use super::ladder;
-use super::request::{Goal, Request};
+use super::request::{Goal, Request, ScoreAt};
 use crate::error::ExportError;
 use crate::objects::object_address;
 use crate::records::Records;
@@ -45,6 +45,10 @@ pub struct RequestIdentity {
     pub metric: String,
     /// How the frames of a unit become one score.
     pub pool: String,
+    /// At which size pictures are scored. Left out where it is that of the film, as in texts of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "ScoreAt::is_usual")]
+    pub score_at: ScoreAt,
     /// The bits that no second has in the mean of any two.
     pub max_bit_rate: Option<u64>,
     /// The passes that are allowed.
@@ -222,6 +226,7 @@ impl RequestIdentity {
             },
             metric: request.metric.name().to_owned(),
             pool: request.pool.name().to_owned(),
+            score_at: request.score_at,
             max_bit_rate: request.max_bit_rate,
             passes: request.passes(),
             threads: request.threads(),
@@ -286,7 +291,10 @@ pub(crate) fn source_identity(film: &FilmInfo) -> Result<String, ExportError> {
     let texts = film
         .burned_texts()
         .map_or(String::new(), |texts| format!(" texts: {:032x}", xxh3_128(texts.as_bytes())));
-    Ok(format!("{file}{video}{part}{filters}{texts}"))
+    // frames are known again by both of their pictures
+    let unscaled =
+        film.unscaled_size().map_or(String::new(), |(width, height)| format!(" scored at {width}x{height}"));
+    Ok(format!("{file}{video}{part}{filters}{texts}{unscaled}"))
 }
 
 /// The identity of an object of a store, from what the store says of it: nothing of it has to be read.

@@ -195,7 +195,8 @@ impl Job {
         let settings = make_acceptable(&*request.encoder, settings, &mut notes)?;
         if settings.reconstruct {
             // a metric may need larger pictures, or be left out of this build
-            TakeScorer::open(&settings, request.metric, request.pool, 1).map_err(RequestError::Metric)?;
+            TakeScorer::open(&settings, film.unscaled_size(), request.metric, request.pool, 1)
+                .map_err(RequestError::Metric)?;
         }
         let family = Family::of(info.name, request.metric.name(), info.quality);
         let budget = budget(request, &film, &family, &settings, rule, memory)?;

@@ -184,7 +184,10 @@ pub(crate) fn budget(
     memory: u64,
 ) -> Result<Budget, ExportError> {
     let streaming = streams(request);
-    let frame = settings.format.picture_bytes(settings.width, settings.height).max(1);
+    let unscaled = film.unscaled_size();
+    let beside = unscaled.map_or(0, |(width, height)| settings.format.picture_bytes(width, height));
+    // wherever a frame waits, what it is compared with waits beside it
+    let frame = (settings.format.picture_bytes(settings.width, settings.height) + beside).max(1);
     let factory = &request.encoder;
     // frames that a first pass keeps are in what the encoder holds, and are sources and ahead of need no more
     let kept = u64::from(settings.controls.first_pass.unwrap_or(0));
@@ -192,7 +195,8 @@ pub(crate) fn budget(
     let encoder = factory.memory(settings);
     // a measured take keeps the source of each frame until its reconstruction is out
     let scored = if settings.reconstruct {
-        (delay + 4) * frame + scorer_memory(request.metric, settings.width, settings.height)
+        let (width, height) = unscaled.unwrap_or((settings.width, settings.height));
+        (delay + 4) * frame + scorer_memory(request.metric, width, height)
     } else {
         0
     };
@@ -260,7 +264,9 @@ fn filter_memory(film: &FilmInfo, frame: u64) -> u64 {
     }
     let decoded = film.unfiltered();
     let decoded = decoded.format.picture_bytes(decoded.width, decoded.height);
-    DECODER_FRAMES * decoded.saturating_sub(frame) + FILTER_FRAMES * decoded.max(frame)
+    // pictures without scaling come out of a graph of their own
+    let graphs = if film.unscaled_size().is_some() { 2 } else { 1 };
+    DECODER_FRAMES * decoded.saturating_sub(frame) + graphs * FILTER_FRAMES * decoded.max(frame)
 }
 
 /// The bytes that a source in an object store keeps in memory for all of its readers, and for each of them.

@@ -17,8 +17,10 @@ use retake_compression::planner::Effort;
 use retake_compression::property::{PropertyKey, PropertyValue};
 use retake_libav::{FilmRange, PictureFilters};
 use retake_quality::{MetricKind, Pooling};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -156,6 +158,55 @@ impl fmt::Display for Target {
     }
 }
 
+/// The size at which pictures of a film that was scaled are compared with those of its source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreAt {
+    /// That of the film: with the source as it was scaled for the encoder.
+    #[default]
+    Output,
+    /// That of the source: the film is scaled up again, by bicubic interpolation as players commonly do, and
+    /// compared with the source after all filters but the scaling.
+    Source,
+}
+
+impl ScoreAt {
+    /// Both of them, the usual one first.
+    pub const ALL: [Self; 2] = [Self::Output, Self::Source];
+
+    /// The name, as flags and files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Output => "output",
+            Self::Source => "source",
+        }
+    }
+
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for ScoreAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ScoreAt {
+    type Err = UnknownScoreAt;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScoreAt> {
+        let found = Self::ALL.into_iter().find(|size| size.name() == text);
+        found.ok_or_else(|| UnknownScoreAt(text.to_owned()))
+    }
+}
+
+/// A word that names no size at which pictures are scored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("pictures are not scored at {0:?}: output or source")]
+pub struct UnknownScoreAt(String);
+
 /// All that an export is asked for. Filled by [`ExportBuilder`](crate::ExportBuilder).
 #[derive(Clone)]
 pub(crate) struct Request {
@@ -185,6 +236,8 @@ pub(crate) struct Request {
     pub asks_metric: bool,
     /// How the frames of a unit become one score.
     pub pool: Pooling,
+    /// At which size pictures are scored.
+    pub score_at: ScoreAt,
     /// A cap on the bit rate in any window of two seconds, in bits per second.
     pub max_bit_rate: Option<u64>,
     /// Whether several passes are allowed.
@@ -257,6 +310,7 @@ impl Request {
             metric: retake_quality::default_metric(),
             asks_metric: false,
             pool: Pooling::Mean,
+            score_at: ScoreAt::Output,
             max_bit_rate: None,
             multi_pass: false,
             passes: None,
@@ -307,6 +361,14 @@ impl Request {
         {
             return Err(RequestError::PlainIsOnePass { passes });
         }
+        if self.score_at == ScoreAt::Source {
+            if self.filters.scale.is_none() && self.ladder.is_empty() {
+                return Err(RequestError::ScoresUnscaled);
+            }
+            if !self.target().is_measured() {
+                return Err(RequestError::ScoresOfPlain);
+            }
+        }
         self.target().check(self.metric)
     }
 
@@ -334,7 +396,12 @@ impl Request {
 
     /// What of the source is read.
     pub(crate) fn part(&self) -> SourcePart {
-        SourcePart { video: self.video, range: self.range, filters: self.filters.clone() }
+        SourcePart {
+            video: self.video,
+            range: self.range,
+            filters: self.filters.clone(),
+            score_at: self.score_at,
+        }
     }
 
     /// Where the state of the job lives.

@@ -2,6 +2,7 @@
 //! film more than once, and what is found in the film decides how it is read.
 
 use super::folder::JobFolder;
+use super::request::ScoreAt;
 use crate::error::{ExportError, RequestError};
 use crate::sound::plan::SoundPlan;
 use crate::stop::StopFlag;
@@ -21,6 +22,8 @@ pub(crate) struct SourcePart {
     pub range: Option<FilmRange>,
     /// What is done to its pictures.
     pub filters: PictureFilters,
+    /// At which size they are compared with those of a film.
+    pub score_at: ScoreAt,
 }
 
 /// Looks at what comes through standard input, or a pipe with a name, which is kept in the job folder.
@@ -53,7 +56,7 @@ pub(crate) fn look_at(
     access: &Access,
     stop: &StopFlag,
 ) -> Result<FilmInfo, ExportError> {
-    let SourcePart { video, range, filters } = part;
+    let SourcePart { video, range, filters, score_at } = part;
     let (film, stopped) = (probe_video(input, access, *video)?, || stop.is_raised());
     let film = match *range {
         Some(range) => survey_range(film, range, &stopped)?,
@@ -67,7 +70,10 @@ pub(crate) fn look_at(
     }
     let film = film.with_filters(filters, &stopped)?;
     stop.check()?;
-    Ok(film)
+    Ok(match score_at {
+        ScoreAt::Output => film,
+        ScoreAt::Source => film.with_unscaled()?,
+    })
 }
 
 /// How the film is read.

@@ -93,7 +93,11 @@ impl FilmPair {
             range.map(|range| FilmRange::new((&range.from).into(), range.to.as_ref().map(Into::into)));
         // with what was found out for them, so that nothing is looked for again
         let filters = records.source.filters.clone();
-        Ok(Self { source, film, part: SourcePart { video: records.request.video, range, filters } })
+        Ok(Self {
+            source,
+            film,
+            part: SourcePart { video: records.request.video, range, filters, ..SourcePart::default() },
+        })
     }
 
     /// Adds thumbnails and the worst moments to a report. `scores` are frames with their scores, from which

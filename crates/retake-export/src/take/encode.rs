@@ -131,7 +131,7 @@ impl<'a> Scored<'a> {
         range: FrameRange,
     ) -> Result<TakeScorer, ExportError> {
         let stride = self.measure.stride_for(frames);
-        let scorer = TakeScorer::open(settings, self.metric, self.pool, stride);
+        let scorer = TakeScorer::open(settings, self.measure.size, self.metric, self.pool, stride);
         scorer.map_err(|source| ExportError::Quality { range, source })
     }
 }
@@ -249,8 +249,9 @@ impl<'a> RunningTake<'a> {
             let margins = PartMargins { start: Some(pts), end: PartEnd::Unknown, average: None };
             self.run.encoder_mut().set_rules(CapRules { margins: Some(margins), ..rules });
         }
+        let reference = frame.unscaled.as_ref().unwrap_or(&picture);
         self.run
-            .push(&picture, pts, duration, FrameOptions::default())
+            .push_scored_by(&picture, reference, pts, duration, FrameOptions::default())
             .map_err(|source| ExportError::Encoder { range: self.range(), source })?;
         // from here on only the encoder and the scorer hold the picture, and the scout has its room back
         drop((fed, picture));

@@ -105,6 +105,7 @@ fn description(job: &Job, range: FrameRange, settings: EncoderSettings) -> TakeD
             stride: job.stride,
             adapt: !job.scout.streaming,
             library: job.description.metric_library.clone(),
+            size: job.source.unscaled_size(),
         }),
         _ => None,
     };

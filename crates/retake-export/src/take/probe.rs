@@ -11,7 +11,8 @@ use retake_compression::encoder::{Controls, EncoderError, EncoderSettings, Frame
 use retake_compression::planner::curve::{LookModel, Point};
 use retake_compression::take::{Look, LookRecord, TakeDescription};
 use retake_compression::units::FrameRange;
-use retake_media::{PixelBuffer, Time};
+use retake_libav::Frame;
+use retake_media::Time;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -32,8 +33,8 @@ pub(crate) fn frames_of_a_look(unit: u64, frame: u64, kept: u64) -> u64 {
 pub(crate) struct LookFrames {
     /// The frames of the whole unit, where all are kept.
     pub all: VecDeque<TakeFrame>,
-    /// The pictures of each window.
-    windows: Vec<Vec<PixelBuffer>>,
+    /// The frames of each window.
+    windows: Vec<Vec<Frame>>,
 }
 
 impl LookFrames {
@@ -46,10 +47,12 @@ impl LookFrames {
         stop: &StopFlag,
     ) -> Result<Self, ExportError> {
         let settings = &description.settings;
-        let frame = settings.format.picture_bytes(settings.width, settings.height);
+        let bytes = |(width, height)| settings.format.picture_bytes(width, height);
+        let unscaled = description.measure.as_ref().and_then(|measure| measure.size);
+        let frame = bytes((settings.width, settings.height)) + unscaled.map_or(0, bytes);
         let unit = description.range.len();
         let windows = windows(unit as usize);
-        let mut pictures: Vec<Vec<PixelBuffer>> = vec![Vec::new(); windows.len()];
+        let mut frames: Vec<Vec<Frame>> = vec![Vec::new(); windows.len()];
         let again = source.reader().is_some() && frames_of_a_look(unit, frame, kept) < unit;
         let last = windows.last().map_or(0, |window| window.end);
         let (mut all, mut place) = (VecDeque::new(), 0);
@@ -57,7 +60,7 @@ impl LookFrames {
             && let Some(fed) = source.next(stop)?
         {
             if let Some(window) = windows.iter().position(|window| window.contains(&place)) {
-                pictures[window].push(fed.frame.picture.clone());
+                frames[window].push(fed.frame.clone());
             }
             if !again {
                 all.push_back(fed);
@@ -67,7 +70,7 @@ impl LookFrames {
         if let Some(reader) = source.reader().filter(|_| again) {
             reader.restart();
         }
-        Ok(Self { all, windows: pictures })
+        Ok(Self { all, windows: frames })
     }
 }
 
@@ -122,7 +125,7 @@ fn probe(
     quality: f64,
     scored: &Scored<'_>,
     range: FrameRange,
-    windows: &[Vec<PixelBuffer>],
+    windows: &[Vec<Frame>],
 ) -> Result<(Point, f64), ExportError> {
     let fail = |source: EncoderError| ExportError::Encoder { range, source };
     let chosen: u64 = windows.iter().map(|window| window.len() as u64).sum();
@@ -132,13 +135,14 @@ fn probe(
     let mut sent = 0;
     let mut score = None;
     for window in windows {
-        for (position, picture) in window.iter().enumerate() {
+        for (position, frame) in window.iter().enumerate() {
             tools.stop.check()?;
             // only the order of the frames counts
             let pts = Time::new(sent, 1_000_000);
             let options = FrameOptions { force_key_frame: position == 0, ..FrameOptions::default() };
-            let picture = picture.cropped(settings.width, settings.height);
-            run.push(&picture, pts, Time::INVALID, options).map_err(fail)?;
+            let picture = frame.picture.cropped(settings.width, settings.height);
+            let reference = frame.unscaled.as_ref().unwrap_or(&picture);
+            run.push_scored_by(&picture, reference, pts, Time::INVALID, options).map_err(fail)?;
             sent += 1;
             while run.next().map_err(|error| run_error(error, range))?.is_some() {
                 tools.stop.check()?;
@@ -191,7 +195,7 @@ mod tests {
                     .map(|window| hashes[range.start as usize..][window].to_vec())
                     .collect();
                 let seen: Vec<Vec<u64>> =
-                    look.windows.iter().map(|window| window.iter().map(picture_hash).collect()).collect();
+                    look.windows.iter().map(|window| window.iter().map(Frame::hash).collect()).collect();
                 assert_eq!(seen, expected, "{range}");
                 let mut all = Vec::new();
                 while let Some(fed) = look.all.pop_front() {

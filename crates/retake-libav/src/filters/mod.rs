@@ -301,6 +301,9 @@ pub enum FilterError {
     /// A graph gives pictures of another size than it began with.
     #[error("the graph gives pictures of changing sizes")]
     Sizes,
+    /// A graph gives out other frames where its pictures are not scaled before.
+    #[error("the graph gives other frames for pictures of another size, so that the two cannot be compared")]
+    Unscaled,
     /// A graph takes one picture after the other and gives none out.
     #[error("the graph keeps {frames} pictures without giving one out, which is too many for the memory")]
     HoldsBack {
@@ -356,6 +359,21 @@ impl FilmInfo {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Self, MediaError> {
         settled::settle(self, filters, stopped)
+    }
+
+    /// Has each frame keep the picture that it has after all filters but [`PictureFilters::scale`] beside its
+    /// own, as [`Frame::unscaled`](crate::Frame::unscaled): what an encode of the scaled one can be compared
+    /// with. The fingerprints of such frames are of both pictures. Nothing changes where nothing is scaled.
+    ///
+    /// # Errors
+    /// Returns [`MediaError::Filter`] where FFmpeg refuses the filters without that step.
+    pub fn with_unscaled(self) -> Result<Self, MediaError> {
+        settled::keep_unscaled(self)
+    }
+
+    /// Returns width and height of [`Frame::unscaled`](crate::Frame::unscaled); `None` if frames have none.
+    pub fn unscaled_size(&self) -> Option<(u32, u32)> {
+        self.filtered.as_deref().and_then(Filtered::unscaled)
     }
 
     /// Returns the texts that are drawn into the pictures, as ASS; `None` if there are none.

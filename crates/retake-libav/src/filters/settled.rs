@@ -39,6 +39,9 @@ pub(crate) struct Filtered {
     /// The texts that are drawn, as ASS, on the clock of the graph.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     texts: Option<String>,
+    /// Width and height of the picture without its scaling, where each frame has that picture, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unscaled: Option<(u32, u32)>,
 }
 
 impl Filtered {
@@ -54,17 +57,30 @@ impl Filtered {
         &self.source
     }
 
+    pub(crate) fn unscaled(&self) -> Option<(u32, u32)> {
+        self.unscaled
+    }
+
     /// Returns the chain for a reader that gives out pictures of a format. It ends with the chroma of the
     /// film, because what has none would be taken for full range by FFmpeg's scaler, and with the finer
     /// samples of the two, because what filters compute is worth more bits than they were given.
     pub(super) fn chain(&self, to: PixelFormat) -> Result<Chain, FilterError> {
+        self.chain_of(&self.filters, to)
+    }
+
+    /// Returns the same chain without the step that scales.
+    pub(super) fn unscaled_chain(&self, to: PixelFormat) -> Result<Chain, FilterError> {
+        self.chain_of(&PictureFilters { scale: None, ..self.filters.clone() }, to)
+    }
+
+    fn chain_of(&self, filters: &PictureFilters, to: PixelFormat) -> Result<Chain, FilterError> {
         let own = self.source.format;
         let depth = own.bit_depth().max(to.bit_depth());
         let end = match own.chroma_subsampling() {
             ChromaSubsampling::Monochrome => own,
             chroma => PixelFormat::planar(chroma, depth).unwrap_or(own),
         };
-        self.filters.chain(&self.source, end, Some(self.time_base))
+        filters.chain(&self.source, end, Some(self.time_base))
     }
 
     /// Returns ticks of the source in those of what comes out, rounded to the nearest.
@@ -166,8 +182,26 @@ pub(super) fn settle(
     film.findings.extend(told.into_iter().map(|told| Finding::whole(FindingKind::Filtered, 1, told)));
     film.findings.sort_by_key(|finding| finding.kind);
     let time_base = output.time_base;
-    let filtered = Filtered { filters, source, origin, time_base, frame_rate: rate, keeps_rate, texts };
+    let unscaled = None;
+    let filtered =
+        Filtered { filters, source, origin, time_base, frame_rate: rate, keeps_rate, texts, unscaled };
     film.filtered = Some(Arc::new(filtered));
+    Ok(film)
+}
+
+/// Has each frame of a filtered film keep the picture that it has without scaling.
+pub(super) fn keep_unscaled(mut film: FilmInfo) -> Result<FilmInfo, MediaError> {
+    let Some(filtered) = film.filtered.as_deref().filter(|filtered| filtered.filters.scale.is_some()) else {
+        return Ok(film);
+    };
+    let refuse = |source| MediaError::Filter { file: film.path.clone(), source };
+    let chain = filtered.unscaled_chain(filtered.source.format).map_err(refuse)?;
+    let graph = Graph::open(&filtered.source, &chain, filtered.texts()).map_err(refuse)?;
+    let GraphOutput { width, height, .. } = graph.output();
+    if (width, height) == (film.video.width, film.video.height) {
+        return Ok(film);
+    }
+    film.filtered = Some(Arc::new(Filtered { unscaled: Some((width, height)), ..filtered.clone() }));
     Ok(film)
 }
 
@@ -248,7 +282,7 @@ impl FilterError {
             Self::NoSuchTexts { .. } | Self::PicturesOfText { .. } | Self::Texts { .. } => {
                 Some(FilterStep::Burn)
             }
-            Self::Times | Self::Sizes | Self::HoldsBack { .. } => Some(FilterStep::Graph),
+            Self::Times | Self::Sizes | Self::HoldsBack { .. } | Self::Unscaled => Some(FilterStep::Graph),
             Self::Failed { .. } => None,
         }
     }

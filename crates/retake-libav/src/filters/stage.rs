@@ -6,6 +6,7 @@ use super::{FilterError, Filtered};
 use crate::decoder::{Decoded, Scaler};
 use crate::failure::Failure;
 use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
+use crate::frame::Pictures;
 use retake_media::{Attachments, Fields, PixelBuffer, PixelFormat, Rational};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,13 +17,11 @@ const MOST_HELD: u64 = 4 << 30;
 /// A chain of filters, and the pictures that are on their way through it.
 pub(crate) struct FilterStage {
     filtered: Arc<Filtered>,
-    graph: Graph,
-    to: PixelFormat,
-    /// Makes that of what comes out of the graph, as it does of decoded frames where there are no filters.
-    scaler: Option<Scaler>,
-    width: u32,
-    height: u32,
-    matrix: u8,
+    main: Branch,
+    /// The same without scaling, where frames have such pictures, too. A graph that divides before it scales
+    /// would do the steps before that once, but its two ends would have to be read in turn, and every step
+    /// behind named twice.
+    unscaled: Option<Branch>,
     /// What belongs to pictures that were put in, in their order.
     waiting: VecDeque<Beside>,
     /// Pictures that were put in since one came out, and the bytes of each.
@@ -38,6 +37,17 @@ pub(crate) struct FilterStage {
     lost_captions: u64,
 }
 
+/// A graph, and the way from what comes out of it to the reader's pictures.
+struct Branch {
+    graph: Graph,
+    to: PixelFormat,
+    /// Makes that of what comes out of the graph, as it does of decoded frames where there are no filters.
+    scaler: Option<Scaler>,
+    width: u32,
+    height: u32,
+    matrix: u8,
+}
+
 /// What comes with a picture.
 struct Beside {
     /// On the clock of the graph.
@@ -49,7 +59,7 @@ struct Beside {
 
 /// A picture that came out of filters.
 pub(crate) struct FilteredPicture {
-    pub(crate) picture: PixelBuffer,
+    pub(crate) pictures: Pictures,
     /// In ticks of the filtered film, as is the duration.
     pub(crate) pts: i64,
     pub(crate) duration: i64,
@@ -69,15 +79,18 @@ impl FilterStage {
     pub(crate) fn open(film: &FilmInfo, to: PixelFormat) -> Result<Option<Self>, FilterError> {
         let Some(filtered) = film.filtered.clone() else { return Ok(None) };
         let source = filtered.source();
-        let graph = Graph::open(source, &filtered.chain(to)?, filtered.texts())?;
+        let matrix = film.video.colour.matrix;
+        let branch = |(width, height), chain| {
+            let graph = Graph::open(source, &chain, filtered.texts())?;
+            Ok(Branch { graph, to, scaler: None, width, height, matrix })
+        };
+        let main = branch((film.video.width, film.video.height), filtered.chain(to)?)?;
+        let unscaled = filtered.unscaled();
+        let unscaled = unscaled.map(|size| branch(size, filtered.unscaled_chain(to)?)).transpose()?;
         let bytes = source.format.picture_bytes(source.width, source.height);
         Ok(Some(Self {
-            graph,
-            to,
-            scaler: None,
-            matrix: film.video.colour.matrix,
-            width: film.video.width,
-            height: film.video.height,
+            main,
+            unscaled,
             waiting: VecDeque::new(),
             held: 0,
             bytes,
@@ -102,8 +115,12 @@ impl FilterStage {
 
     /// Begins anew, as must happen after a seek.
     pub(crate) fn restart(&mut self) -> Result<(), FilterError> {
-        let chain = self.filtered.chain(self.to)?;
-        self.graph = Graph::open(self.filtered.source(), &chain, self.filtered.texts())?;
+        let filtered = &self.filtered;
+        let open = |chain| Graph::open(filtered.source(), &chain, filtered.texts());
+        self.main.graph = open(filtered.chain(self.main.to)?)?;
+        if let Some(unscaled) = &mut self.unscaled {
+            unscaled.graph = open(filtered.unscaled_chain(unscaled.to)?)?;
+        }
         self.waiting.clear();
         (self.held, self.over, self.ended) = (0, 0, false);
         (self.last, self.sync) = (None, false);
@@ -119,7 +136,9 @@ impl FilterStage {
         sync: bool,
     ) -> Result<(), FilterError> {
         let pts = pts.saturating_sub(self.filtered.origin);
-        self.graph.send(picture, order(fields), pts)?;
+        for branch in self.branches() {
+            branch.graph.send(picture, order(fields), pts)?;
+        }
         self.held += 1;
         if self.held.saturating_mul(self.bytes) > MOST_HELD {
             return Err(FilterError::HoldsBack { frames: self.held });
@@ -139,14 +158,19 @@ impl FilterStage {
     pub(crate) fn end(&mut self) -> Result<(), FilterError> {
         if !self.ended {
             self.ended = true;
-            self.graph.end(self.over)?;
+            let over = self.over;
+            self.branches().try_for_each(|branch| branch.graph.end(over))?;
         }
         Ok(())
     }
 
+    fn branches(&mut self) -> impl Iterator<Item = &mut Branch> {
+        std::iter::once(&mut self.main).chain(&mut self.unscaled)
+    }
+
     /// Returns the next picture that comes out.
     pub(crate) fn receive(&mut self) -> Result<FromStage, FilterError> {
-        let picture = match self.graph.receive()? {
+        let picture = match self.main.graph.receive()? {
             FromGraph::NotYet => return Ok(FromStage::NotYet),
             FromGraph::End => return Ok(FromStage::End),
             FromGraph::Picture(picture) => picture,
@@ -158,7 +182,8 @@ impl FilterStage {
         }
         self.last = Some(pts);
         let beside = self.beside(pts);
-        let picture = self.picture(picture)?;
+        let picture = self.main.picture(picture)?;
+        let unscaled = self.unscaled(pts)?;
         let duration = match (self.filtered.keeps_rate, &beside) {
             (true, Some(beside)) => self.filtered.out_ticks(beside.duration),
             (true, None) => 0,
@@ -166,7 +191,7 @@ impl FilterStage {
         };
         let attachments = beside.map_or_else(Attachments::default, |beside| beside.attachments);
         Ok(FromStage::Picture(FilteredPicture {
-            picture: picture.with_attachments(attachments),
+            pictures: Pictures { picture: picture.with_attachments(attachments), unscaled },
             pts: pts.saturating_add(self.filtered.out_ticks(self.filtered.origin)),
             duration,
             sync: std::mem::take(&mut self.sync),
@@ -183,34 +208,28 @@ impl FilterStage {
         &mut self,
         picture: &PixelBuffer,
         fields: Option<Fields>,
-    ) -> Result<PixelBuffer, FilterError> {
+    ) -> Result<Pictures, FilterError> {
         // Times only have to go on.
         let pts = self.last.map_or(0, |last| last + 1);
         self.last = Some(pts);
-        self.graph.send(picture, order(fields), pts)?;
-        let FromGraph::Picture(filtered) = self.graph.receive()? else {
+        for branch in self.branches() {
+            branch.graph.send(picture, order(fields), pts)?;
+        }
+        let FromGraph::Picture(filtered) = self.main.graph.receive()? else {
             let detail = "a picture did not come out again".into();
             return Err(FilterError::Failed { detail });
         };
-        Ok(self.picture(filtered)?.with_attachments(picture.attachments().clone()))
+        let filtered = self.main.picture(filtered)?.with_attachments(picture.attachments().clone());
+        Ok(Pictures { picture: filtered, unscaled: self.unscaled(pts)? })
     }
 
-    /// Returns what came out of the graph in the reader's format.
-    fn picture(&mut self, decoded: Decoded) -> Result<PixelBuffer, FilterError> {
-        let size = (i64::from(decoded.raw().width), i64::from(decoded.raw().height));
-        if size != (i64::from(self.width), i64::from(self.height)) {
-            return Err(FilterError::Sizes);
+    /// Returns the picture without scaling of the frame that came out last, if frames have one.
+    fn unscaled(&mut self, pts: i64) -> Result<Option<PixelBuffer>, FilterError> {
+        let Some(branch) = &mut self.unscaled else { return Ok(None) };
+        match branch.graph.receive()? {
+            FromGraph::Picture(picture) if picture.pts() == Some(pts) => branch.picture(picture).map(Some),
+            _ => Err(FilterError::Unscaled),
         }
-        let decoded = match decoded.into_picture(self.to, self.width, self.height) {
-            Ok(picture) => return Ok(picture),
-            Err(decoded) => decoded,
-        };
-        let failed = |failure: Failure| FilterError::Failed { detail: failure.message().to_owned() };
-        let scaler = match &mut self.scaler {
-            Some(scaler) => scaler,
-            none => none.insert(Scaler::open().map_err(failed)?),
-        };
-        scaler.convert(&decoded, self.to, self.width, self.height, self.matrix).map_err(failed)
     }
 
     /// Returns what belongs to the picture with a time on the clock of what comes out, and forgets what
@@ -229,5 +248,25 @@ impl FilterStage {
             self.lost_captions += u64::from(found.is_none() && had_captions);
         }
         found
+    }
+}
+
+impl Branch {
+    /// Returns what came out of the graph in the reader's format.
+    fn picture(&mut self, decoded: Decoded) -> Result<PixelBuffer, FilterError> {
+        let size = (i64::from(decoded.raw().width), i64::from(decoded.raw().height));
+        if size != (i64::from(self.width), i64::from(self.height)) {
+            return Err(FilterError::Sizes);
+        }
+        let decoded = match decoded.into_picture(self.to, self.width, self.height) {
+            Ok(picture) => return Ok(picture),
+            Err(decoded) => decoded,
+        };
+        let failed = |failure: Failure| FilterError::Failed { detail: failure.message().to_owned() };
+        let scaler = match &mut self.scaler {
+            Some(scaler) => scaler,
+            none => none.insert(Scaler::open().map_err(failed)?),
+        };
+        scaler.convert(&decoded, self.to, self.width, self.height, self.matrix).map_err(failed)
     }
 }
