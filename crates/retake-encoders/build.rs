@@ -14,7 +14,7 @@ struct Library {
     debian: &'static str,
 }
 
-const LIBRARIES: [Library; 5] = [
+const LIBRARIES: [Library; 6] = [
     Library {
         feature: "AVCODEC",
         cfg: "has_avcodec",
@@ -22,6 +22,14 @@ const LIBRARIES: [Library; 5] = [
         pkg_config: "libavcodec",
         minimum: "59.37",
         debian: "libavcodec-dev libavutil-dev",
+    },
+    Library {
+        feature: "LIBAOM",
+        cfg: "has_libaom",
+        folder: "libaom",
+        pkg_config: "aom",
+        minimum: "3.3",
+        debian: "libaom-dev",
     },
     Library {
         feature: "SVT_AV1",

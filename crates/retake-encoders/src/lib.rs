@@ -1,4 +1,4 @@
-//! This crate puts x264, x265, SVT-AV1, VP9 and the encoders of libavcodec behind the one trait
+//! This crate puts x264, x265, SVT-AV1, libaom, VP9 and the encoders of libavcodec behind the one trait
 //! [`Encoder`](retake_compression::encoder::Encoder).
 //!
 //! [`registry`] returns the encoders of this build; those of libavcodec are a family in it, found by name
@@ -12,7 +12,7 @@
 
 // A build that lacks encoders leaves parts of the common code without a caller.
 #![cfg_attr(
-    not(all(has_avcodec, has_svt_av1, has_x264, has_x265, has_vp9)),
+    not(all(has_avcodec, has_libaom, has_svt_av1, has_x264, has_x265, has_vp9)),
     allow(dead_code, unused_imports, unused_macros, unused_mut)
 )]
 
@@ -38,6 +38,8 @@ mod shim;
 mod times;
 mod warm_up;
 
+#[cfg(has_libaom)]
+mod libaom;
 #[cfg(has_svt_av1)]
 mod svt_av1;
 #[cfg(has_vp9)]
@@ -72,12 +74,14 @@ macro_rules! register {
 #[doc(alias = "x265")]
 #[doc(alias = "svt-av1")]
 #[doc(alias = "libvpx")]
+#[doc(alias = "libaom")]
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     register!(registry, has_svt_av1, svt_av1, "svt-av1", Av1, "libsvtav1enc-dev");
     register!(registry, has_x264, x264, "x264", H264, "libx264-dev");
     register!(registry, has_x265, x265, "x265", Hevc, "libx265-dev");
     register!(registry, has_vp9, vp9, "vp9", Vp9, "libvpx-dev");
+    register!(registry, has_libaom, libaom, "libaom", Av1, "libaom-dev");
     registry.add_family(EncoderFamily {
         prefix: "avcodec:",
         about: "any video encoder of libavcodec, such as avcodec:mpeg4",

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    Take, decode, decoded_pix_fmt, elementary, encode, encoders, ffmpeg, flat, luma_error, plane_error,
-    probe, render, settings, time, usual_formats,
+    Take, all_encoders, decode, decoded_pix_fmt, elementary, encode, encoders, ffmpeg, flat, luma_error,
+    plane_error, probe, render, settings, time, usual_formats,
 };
 use retake_compression::encoder::{
     Controls, EncoderError, EncoderFactory, EncoderSettings, RateControl, RateLimit,
@@ -37,7 +37,7 @@ fn can_force(factory: &dyn EncoderFactory, settings: &EncoderSettings) -> bool {
 
 #[test]
 fn encoders_describe_themselves() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let info = factory.info();
         println!("{info:?}");
         assert!(info.presets.iter().any(|preset| preset.name == info.default_preset));
@@ -51,7 +51,7 @@ fn encoders_describe_themselves() {
 /// order.
 #[test]
 fn times_follow_rule_t2() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let settings = settings(&*factory);
         let take = encode(&*factory, &settings, &render(&settings, 40, 23, 1), &[]).unwrap();
         let mut indices: Vec<u64> = take.frames.iter().map(|frame| frame.index).collect();
@@ -144,7 +144,7 @@ fn encodes_may_be_dropped_at_any_time() {
 /// A9: forced key frames are exactly the requested ones, and decoding may start there.
 #[test]
 fn forced_key_frames_are_exact_and_decodable() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let settings = settings(&*factory);
         let frames = render(&settings, 40, 99, 1);
         let forced = [5, 6, 17, 39];
@@ -238,10 +238,28 @@ fn bytes_repeat_also_in_company() {
     }
 }
 
+/// Threads code columns of tiles, and the bytes are those of one thread.
+#[test]
+fn threads_of_libaom_change_no_byte() {
+    for factory in all_encoders().iter().filter(|factory| factory.info().name == "libaom") {
+        for rate in [RateControl::Quality(30.0), RateControl::AverageBitRate(200_000)] {
+            // no narrower picture has two columns
+            let one = EncoderSettings { rate, threads: 1, width: 1280, height: 64, ..settings(&**factory) };
+            let frames = render(&one, 12, 9, 1);
+            let [first, again, four] = [1, 1, 4].map(|threads| {
+                let settings = EncoderSettings { threads, ..one.clone() };
+                encode(&**factory, &settings, &frames, &[7]).unwrap()
+            });
+            assert!(first.data() == again.data(), "{rate:?}: another encode gives other bytes");
+            assert!(first.data() == four.data(), "{rate:?}: four threads give other bytes");
+        }
+    }
+}
+
 /// Headers depend neither on quality, nor on the kind of rate control, nor on the frames.
 #[test]
 fn headers_are_equal_in_all_takes() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let name = factory.info().name;
         let base = settings(&*factory);
         let quality = factory.info().quality;
@@ -330,10 +348,11 @@ fn every_chroma_is_coded_as_it_is() {
         ("x265", &["I422", "I210", "I444", "I410", "Y8", "Y10"]),
         ("vp9", &["I422", "I210", "I444", "I410"]),
         ("svt-av1", &[]),
+        ("libaom", &["I422", "I210", "I444", "I410", "Y8", "Y10"]),
         ("avcodec:mpeg4", &[]),
         ("avcodec:libx264", &["I422", "I444", "I210", "I410"]),
     ];
-    for factory in encoders() {
+    for factory in all_encoders() {
         let name = factory.info().name;
         let usual = usual_formats(&*factory);
         let formats: Vec<_> =
@@ -383,7 +402,7 @@ fn every_chroma_is_coded_as_it_is() {
 /// Requesting pictures changes no byte.
 #[test]
 fn reconstruction_changes_nothing() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let with = settings(&*factory);
         let without = EncoderSettings { reconstruct: false, ..with.clone() };
         let frames = render(&with, 30, 12, 1);
@@ -422,7 +441,7 @@ fn disposable_samples_can_be_dropped() {
 /// A40 and 5.8: colour, aspect and HDR metadata arrive in the stream.
 #[test]
 fn colour_and_hdr_arrive() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let name = factory.info().name;
         if !factory.info().formats.contains(&PixelFormat::I010) || !ffmpeg() {
             println!("{name}: skipped");
@@ -607,7 +626,7 @@ fn rates_have_an_effect() {
 /// Impossible settings are refused by name, with a reason.
 #[test]
 fn what_cannot_be_done_is_refused_by_name() {
-    for factory in encoders() {
+    for factory in all_encoders() {
         let name = factory.info().name;
         let base = settings(&*factory);
         let refused = |settings: EncoderSettings| match factory.open(&settings) {
@@ -666,6 +685,7 @@ fn options_have_an_effect() {
             "x264" => &[("bframes", "0"), ("tune", "grain"), ("profile", "main"), ("no-deblock", "1")],
             "x265" => &[("bframes", "0"), ("tune", "grain"), ("aq_mode", "0")],
             "svt-av1" => &[("tile-rows", "1"), ("aq-mode", "0"), ("enable-tf", "0")],
+            "libaom" => &[("aq_mode", "1"), ("tune", "ssim"), ("enable-cdef", "0"), ("lag-in-frames", "10")],
             "avcodec:mpeg4" => &[("bf", "2"), ("mbd", "rd"), ("trellis", "1")],
             "avcodec:libx264" => &[("bf", "0"), ("tune", "grain"), ("aq-mode", "0")],
             // what the options of another one are is not known here

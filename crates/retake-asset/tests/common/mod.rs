@@ -225,6 +225,7 @@ pub fn fast(info: &EncoderInfo) -> Property {
         match info.name {
             "x264" | "x265" => "veryfast",
             "svt-av1" => "8",
+            "libaom" => "6",
             _ => "5",
         }
         .to_owned(),

@@ -18,6 +18,7 @@ mod grain;
 mod isolate;
 mod jobs;
 mod kills;
+mod libaom;
 mod losses;
 mod machines;
 mod object_takes;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The description of an encoder library and its abilities. `retake encoders` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EncoderInfo {
-    /// The short name that selects it: `x264`, `x265`, `svt-av1`, `vp9`.
+    /// The short name that selects it: `x264`, `x265`, `svt-av1`, `libaom`, `vp9`.
     #[doc(alias = "kVTVideoEncoderList_EncoderID")]
     pub name: &'static str,
     /// The codec that it writes.

@@ -109,6 +109,7 @@ fn library_of(encoder: &str) -> &str {
         "avcodec:libx265" => "x265",
         "avcodec:libsvtav1" => "svt-av1",
         "avcodec:libvpx-vp9" => "vp9",
+        "avcodec:libaom-av1" => "libaom",
         _ => encoder,
     }
 }

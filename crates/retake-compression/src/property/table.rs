@@ -423,7 +423,7 @@ table! {
         /// with x265. They do by default, because nothing here would make others in their place. They go with
         /// the colours: HDR10+ with PQ, Dolby Vision with PQ or HLG of BT.2020 in ten bits.
         PreserveDynamicHDRMetadata(bool) as "kVTCompressionPropertyKey_PreserveDynamicHDRMetadata" {
-            on: "x265, svt-av1",
+            on: "x265, svt-av1, libaom",
             support: |environment| when(environment.info.controls.hdr10_plus),
             default: true,
         }
@@ -584,7 +584,7 @@ table! {
         /// low-latency sessions and at Quality 1. SVT-AV1: not with MaxFrameDelayCount, and at a quality
         /// alone no more than it looks ahead by itself, one or two groups of 16 or 32.
         SuggestedLookAheadFrameCount(u32) as "kVTCompressionPropertyKey_SuggestedLookAheadFrameCount" {
-            kind: Count, range: 0 to 4_096, unit: "frames", on: "x264, x265, svt-av1",
+            kind: Count, range: 0 to 4_096, unit: "frames", on: "x264, x265, svt-av1, libaom",
             support: |environment| range(environment.info.controls.look_ahead),
         }
         /// Long-term references that the receiver acknowledges; only in low-latency sessions. x264 has none

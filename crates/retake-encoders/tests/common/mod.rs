@@ -17,8 +17,18 @@ use std::sync::Arc;
 /// `./dev suite` runs over any other.
 const OF_LIBAVCODEC: [&str; 1] = ["avcodec:mpeg4"];
 
-/// Returns all encoders of this build, or the one that the variable `ENCODER` names.
+/// The encoder that takes as long as all others together. Tests of what a film depends on run over it; all
+/// others do where it is named (`./dev suite libaom`).
+const SLOW: &str = "libaom";
+
+/// Returns the encoders of this build but for the slow one, or the one that the variable `ENCODER` names.
 pub fn encoders() -> Vec<Arc<dyn EncoderFactory>> {
+    let named = std::env::var_os("ENCODER").is_some();
+    all_encoders().into_iter().filter(|factory| named || factory.info().name != SLOW).collect()
+}
+
+/// Returns all encoders of this build, or the one that the variable `ENCODER` names.
+pub fn all_encoders() -> Vec<Arc<dyn EncoderFactory>> {
     let registry = retake_encoders::registry();
     if let Ok(only) = std::env::var("ENCODER") {
         return vec![registry.find(&only).unwrap_or_else(|error| panic!("{only} {error}"))];
@@ -89,6 +99,7 @@ fn fast_preset(factory: &dyn EncoderFactory) -> &str {
     let has = |name: &&str| info.presets.iter().any(|preset| preset.name == **name);
     match info.name {
         "svt-av1" => "8",
+        "libaom" => "6",
         _ => ["veryfast", "5"].into_iter().find(has).unwrap_or(info.default_preset),
     }
 }

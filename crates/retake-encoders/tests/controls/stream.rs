@@ -36,6 +36,7 @@ fn flags(codec: Codec, profile: &str) -> Option<u16> {
         "main" if codec == Codec::H264 => 0x40,
         // constraint_set4_flag and constraint_set5_flag
         "constrained-high" => 0x0c,
+        "high" if codec == Codec::Av1 => return None,
         "high" | "high10" | "high422" | "high444-predictive" => 0,
         // at most 12, 10, 8 bits; at most 4:2:2, 4:2:0, 4:0:0; intra, one picture, lower bit rate
         "main422-10" => 0b1101_0000_1000,
@@ -69,6 +70,8 @@ fn profiles_are_signalled() {
                 let wanted = match profile {
                     "baseline" | "constrained-baseline" => 66,
                     "main" if take.format.codec == Codec::H264 => 77,
+                    "high" if take.format.codec == Codec::Av1 => 1,
+                    "professional" => 2,
                     "high" | "constrained-high" => 100,
                     "high10" => 110,
                     "high422" => 122,

@@ -14,4 +14,4 @@ pub(crate) use probe::{
 pub(crate) use processes::signal;
 #[cfg(target_os = "linux")]
 pub(crate) use processes::{until, workers_of};
-pub(crate) use run::{EncoderInfo, Moment, Run, Running, encoders, fast};
+pub(crate) use run::{EncoderInfo, Moment, Run, Running, encoders, fast, with_slow_ones};

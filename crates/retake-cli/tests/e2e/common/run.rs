@@ -139,8 +139,16 @@ pub(crate) struct EncoderInfo {
     pub ten_bit: bool,
 }
 
-/// All encoders of this build.
+/// The encoders of this build. libaom is left out, because it would take as long as all others together:
+/// [`with_slow_ones`] has it.
 pub(crate) fn encoders() -> &'static [EncoderInfo] {
+    static QUICK: OnceLock<Vec<EncoderInfo>> = OnceLock::new();
+    QUICK
+        .get_or_init(|| with_slow_ones().iter().filter(|encoder| encoder.name != "libaom").cloned().collect())
+}
+
+/// All encoders of this build.
+pub(crate) fn with_slow_ones() -> &'static [EncoderInfo] {
     static ALL: OnceLock<Vec<EncoderInfo>> = OnceLock::new();
     ALL.get_or_init(|| {
         let run = |arguments: &str| Run::of(command(Path::new("."), arguments).output().unwrap());
