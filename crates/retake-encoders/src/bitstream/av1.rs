@@ -2,6 +2,7 @@
 
 use super::bits::Bits;
 use retake_compression::encoder::EncoderSettings;
+use retake_media::ChromaSubsampling;
 
 const SEQUENCE_HEADER: u8 = 1;
 const TEMPORAL_DELIMITER: u8 = 2;
@@ -92,14 +93,17 @@ pub(super) fn config(headers: &[u8], settings: &EncoderSettings) -> Result<Vec<u
     let Level { profile, level, tier } = Level::read(&mut Bits::new(obu.payload))
         .ok_or("the library gave a sequence header that ends too early")?;
     let high_depth = u8::from(settings.format.bit_depth() > 8);
-    let chroma_position = match settings.colour.chroma_location {
-        1 => 1,
-        3 => 2,
-        _ => 0,
+    // The flag of luma alone, two of chroma of half the width and of half the height, and the position of
+    // chroma, which pictures of half the height alone have.
+    let chroma = match (settings.format.chroma_subsampling(), settings.colour.chroma_location) {
+        (ChromaSubsampling::Monochrome, _) => 0b11100,
+        (ChromaSubsampling::Yuv420, 1) => 0b01101,
+        (ChromaSubsampling::Yuv420, 3) => 0b01110,
+        (ChromaSubsampling::Yuv420, _) => 0b01100,
+        (ChromaSubsampling::Yuv422, _) => 0b01000,
+        (ChromaSubsampling::Yuv444, _) => 0b00000,
     };
-    // Both subsampling flags are set, because pictures are always 4:2:0.
-    let mut record =
-        vec![0x81, profile << 5 | level, tier << 7 | high_depth << 6 | 0b1100 | chroma_position, 0];
+    let mut record = vec![0x81, profile << 5 | level, tier << 7 | high_depth << 6 | chroma, 0];
     record.extend(obu.whole);
     Ok(record)
 }
@@ -148,6 +152,7 @@ fn skip_uvlc(bits: &mut Bits<'_>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retake_media::PixelFormat;
 
     #[test]
     fn delimiters_go_and_the_rest_stays() {
@@ -156,6 +161,21 @@ mod tests {
         assert!(sample(&[0x12, 0, 0x12, 0], &[]).is_err());
         assert!(sample(&[0x32, 5, 1], &[]).is_err());
         assert!(config(&[0x12, 0], &settings()).is_err());
+    }
+
+    /// AV1 in ISOBMFF, 2.3.3: the record states luma alone, and by what chroma is smaller.
+    #[test]
+    fn the_record_states_the_chroma() {
+        // a sequence header of a still picture: profile 0, level 8
+        let headers = [0x0a, 2, 0b0001_1010, 0b0000_0000];
+        let flags = |format: PixelFormat| {
+            let colour = retake_media::Colour { chroma_location: 3, ..Default::default() };
+            config(&headers, &EncoderSettings { format, colour, ..settings() }).unwrap()[2]
+        };
+        use PixelFormat::{I010, I210, I410, I420, I422, I444, Y8, Y10};
+        let all = [Y8, I420, I422, I444].map(flags);
+        assert_eq!(all, [0b0001_1100, 0b0000_1110, 0b0000_1000, 0]);
+        assert_eq!([Y10, I010, I210, I410].map(flags), all.map(|flags| flags | 0b0100_0000));
     }
 
     #[test]
@@ -169,7 +189,7 @@ mod tests {
 
     fn settings() -> EncoderSettings {
         use retake_compression::encoder::RateControl;
-        use retake_media::{Colour, PixelFormat, Rational};
+        use retake_media::{Colour, Rational};
         EncoderSettings {
             width: 64,
             height: 64,

@@ -1,6 +1,6 @@
 //! This module names coding formats as playlists do (RFC 6381, and the registrations of each format).
 
-use retake_media::{AudioFormat, Codec, FormatDescription};
+use retake_media::{AudioFormat, Codec, Colour, FormatDescription, Range};
 use std::fmt::Write;
 
 /// Returns the name of video by the configuration in its sample entry, or `None` if that is too short to
@@ -21,7 +21,17 @@ pub(super) fn video(format: &FormatDescription) -> Option<String> {
                 (true, false) => 10,
                 (true, true) => 12,
             };
-            Some(format!("av01.{}.{:02}{tier}.{depth:02}", first >> 5, first & 0x1f))
+            let mut name = format!("av01.{}.{:02}{tier}.{depth:02}", first >> 5, first & 0x1f);
+            let (alone, across, down) = (second >> 4 & 1, second >> 3 & 1, second >> 2 & 1);
+            // What follows is assumed to be 4:2:0 where it is left out, and is given all or none of it.
+            if (alone, across, down) != (0, 1, 1) {
+                let position = if across & down == 1 { second & 3 } else { 0 };
+                let Colour { primaries, transfer, matrix, range, .. } = format.colour;
+                let full = u8::from(range == Range::Full);
+                write!(name, ".{alone}.{across}{down}{position}").ok()?;
+                write!(name, ".{primaries:02}.{transfer:02}.{matrix:02}.{full}").ok()?;
+            }
+            Some(name)
         }
         // the record comes with or without version and flags of the box (VP Codec ISO Media File Format
         // Binding)
@@ -113,6 +123,11 @@ mod tests {
         assert_eq!(video(Codec::Hevc, &main10), named("hvc1.2.4.L93.B0"));
         assert_eq!(video(Codec::Av1, &[0x81, 0x04, 0x0c, 0]), named("av01.0.04M.08"));
         assert_eq!(video(Codec::Av1, &[0x81, 0x08, 0x4c, 0]), named("av01.0.08M.10"));
+        let unspecified = "02.02.02.0";
+        let wide = format!("av01.1.04M.08.0.000.{unspecified}");
+        assert_eq!(video(Codec::Av1, &[0x81, 0x24, 0x00, 0]), Some(wide));
+        let alone = format!("av01.0.08M.10.1.110.{unspecified}");
+        assert_eq!(video(Codec::Av1, &[0x81, 0x08, 0x5c, 0]), Some(alone));
         assert_eq!(video(Codec::Vp9, &[1, 0, 0, 0, 2, 10, 0xa2, 9, 16, 9, 0, 0]), named("vp09.02.10.10"));
         let wide = [1, 0, 0, 0, 1, 10, 0x86, 1, 1, 1, 0, 0];
         assert_eq!(video(Codec::Vp9, &wide), named("vp09.01.10.08.03.01.01.01.00"));
