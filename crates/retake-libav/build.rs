@@ -16,7 +16,7 @@ const LIBRARIES: [(&str, &str); 6] = [
     ("libavutil", "57.28"),
 ];
 
-const SHIMS: [&str; 13] = [
+const SHIMS: [&str; 14] = [
     "common",
     "input",
     "decode",
@@ -26,6 +26,7 @@ const SHIMS: [&str; 13] = [
     "resize",
     "jpeg",
     "subtitle",
+    "bitmaps",
     "sound",
     "pcm",
     "output",

@@ -493,8 +493,8 @@ pub(crate) struct Pictures {
     #[arg(long, value_name = "CURVE", num_args = 0..=1, default_missing_value = "hable",
         value_parser = value::<ToneMap>)]
     pub tonemap: Option<ToneMap>,
-    /// Draw subtitles into the picture: those of a track, by its number in the source, or of a file (SubRip,
-    /// ASS, WebVTT), whose times count from the start of the source.
+    /// Draw subtitles into the picture: those of a track, by its number in the source, text or pictures (PGS,
+    /// DVB, VobSub), or of a file (SubRip, ASS, WebVTT), whose times count from the start of the source.
     #[arg(long, value_name = "NUMBER|FILE", value_parser = value::<Burn>)]
     pub burn: Option<Burn>,
     /// Anything else, in FFmpeg's words: a graph of filters with one video in and one out.

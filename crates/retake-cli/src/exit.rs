@@ -130,7 +130,6 @@ fn filter_remedy(error: &FilterError) -> Option<&'static str> {
         FilterError::Missing { .. } => {
             "install an FFmpeg that was built with it (zscale comes with libzimg, ass with libass)"
         }
-        FilterError::PicturesOfText { .. } => "copy them (--subtitles), where the container holds them",
         FilterError::DetelecineDepth { .. } => "--deinterlace makes whole frames of deeper ones",
         FilterError::HoldsBack { .. } => "a filter that needs all of the film is not possible here",
         _ => return None,

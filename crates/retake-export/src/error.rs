@@ -617,7 +617,7 @@ pub enum RequestError {
     #[error("takes on other machines run no graph of filters, because a graph may open and write any file")]
     GraphElsewhere,
     /// Texts are drawn with the fonts of a machine, so that another one might make other pictures.
-    #[error("takes on other machines draw no subtitles into pictures, because machines may have other fonts")]
+    #[error("takes on other machines draw no texts into pictures, because machines may have other fonts")]
     BurnElsewhere,
     /// Two films of different lengths cannot be compared.
     #[error(

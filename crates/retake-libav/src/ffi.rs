@@ -54,6 +54,7 @@ opaque!(
     RtResizer,
     RtOutput,
     RtSubtitles,
+    RtBitmaps,
     RtSound,
     RtConverter,
     RtPcm,
@@ -220,6 +221,27 @@ pub(crate) struct RawFrame {
     pub(crate) colour: RawColour,
     pub(crate) hdr: RawHdr,
     pub(crate) pixels: RawPixels,
+}
+
+#[repr(C)]
+pub(crate) struct RawBitmapSet {
+    pub(crate) pts: i64,
+    pub(crate) begins: u32,
+    pub(crate) ends: u32,
+    pub(crate) count: i32,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+}
+
+#[repr(C)]
+pub(crate) struct RawBitmap {
+    pub(crate) x: i32,
+    pub(crate) y: i32,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) stride: i32,
+    pub(crate) indices: *const u8,
+    pub(crate) palette: [u32; 256],
 }
 
 #[repr(C)]
@@ -560,6 +582,16 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn rt_pcm_drain(pcm: *mut RtPcm, data: *mut *const u8, samples: *mut c_int) -> c_int;
     pub(crate) fn rt_pcm_complaints(pcm: *mut RtPcm) -> i64;
+
+    pub(crate) fn rt_bitmaps_open(input: *mut RtInput, stream: c_int, out: *mut *mut RtBitmaps) -> c_int;
+    pub(crate) fn rt_bitmaps_close(bitmaps: *mut RtBitmaps);
+    pub(crate) fn rt_bitmaps_decode(
+        bitmaps: *mut RtBitmaps,
+        packet: *const AVPacket,
+        out: *mut RawBitmapSet,
+    ) -> c_int;
+    pub(crate) fn rt_bitmaps_complaints(bitmaps: *mut RtBitmaps) -> i64;
+    pub(crate) fn rt_bitmap_of(bitmaps: *const RtBitmaps, index: c_int, out: *mut RawBitmap) -> c_int;
 
     pub(crate) fn rt_subtitles_open(
         input: *mut RtInput,

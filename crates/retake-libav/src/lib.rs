@@ -12,6 +12,7 @@
 mod access;
 mod adts;
 mod beside;
+mod bitmaps;
 mod clock;
 mod closed_captions;
 mod container;

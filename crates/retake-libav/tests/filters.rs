@@ -10,8 +10,9 @@ use retake_libav::{
     FrameReader, MediaError, PictureFilters, RangeReader, ReaderOptions, SeekTrust, ToneMap, Turn, probe,
     survey, survey_range,
 };
-use retake_media::{PixelFormat, Rational};
-use std::path::Path;
+use retake_media::{PixelBuffer, PixelFormat, Rational};
+use retake_testing::pgs::{Shown, sup};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn plain(path: &Path) -> FilmInfo {
@@ -502,4 +503,222 @@ fn subtitles_are_drawn_where_they_are_shown() {
 fn has_filter(name: &str) -> bool {
     let list = String::from_utf8(ffmpeg(&["-filters"])).unwrap();
     list.lines().any(|line| line.split_whitespace().nth(1) == Some(name))
+}
+
+/// The part of two pictures in which luma differs: left, top, and what is behind right and bottom.
+fn differing(one: &PixelBuffer, other: &PixelBuffer) -> Option<[usize; 4]> {
+    let bytes = one.format().bytes_per_sample();
+    let mut found: Option<[usize; 4]> = None;
+    for (y, (a, b)) in one.rows(0).zip(other.rows(0)).enumerate() {
+        for (x, _) in a.chunks(bytes).zip(b.chunks(bytes)).enumerate().filter(|(_, (a, b))| a != b) {
+            let [left, top, right, bottom] = found.unwrap_or([x, y, x, y]);
+            found = Some([left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1)]);
+        }
+    }
+    found
+}
+
+/// All pictures of a film.
+fn pictures(info: &FilmInfo, format: PixelFormat) -> Vec<PixelBuffer> {
+    let mut reader = FrameReader::open(info, ReaderOptions { format, threads: 1 }).unwrap();
+    std::iter::from_fn(|| reader.next().unwrap()).map(|frame| frame.picture).collect()
+}
+
+/// Y, Cb and Cr of a pixel.
+fn pixel(picture: &PixelBuffer, x: usize, y: usize) -> [i32; 3] {
+    let (across, down) = picture.format().chroma_block().unwrap();
+    let (across, down) = (across as usize, down as usize);
+    let sample = |plane: usize, x: usize, y: usize| match picture.format().bytes_per_sample() {
+        1 => i32::from(picture.row(plane, y)[x]),
+        _ => i32::from(u16::from_le_bytes(picture.row(plane, y)[2 * x..2 * x + 2].try_into().unwrap())),
+    };
+    [sample(0, x, y), sample(1, x / across, y / down), sample(2, x / across, y / down)]
+}
+
+fn near(found: [i32; 3], wanted: [i32; 3], by: i32, what: &str) {
+    let close = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= by);
+    assert!(close, "{what}: {found:?} is not {wanted:?}");
+}
+
+const YELLOW: [u8; 3] = [180, 60, 150];
+const BLUE: [u8; 3] = [60, 200, 110];
+
+/// A film of 100 frames, 25 a second, with two boxes: the one ends by itself, the other at the next, which
+/// goes in the last second.
+fn with_boxes(studio: &Studio, canvas: (u16, u16), scale: u16) -> PathBuf {
+    let shown = |from, until, x: u16, y: u16| Shown {
+        from,
+        until,
+        place: (x * scale, y * scale, 64 * scale, 20 * scale),
+        colours: [YELLOW, BLUE],
+        alpha: 128,
+    };
+    let boxes = [shown(0.4, Some(1.8), 40, 130), shown(2.4, None, 100, 20), shown(2.8, Some(3.6), 200, 150)];
+    let name = format!("boxes-{}.sup", canvas.1);
+    std::fs::write(studio.path(&name), sup(canvas, &boxes)).unwrap();
+    let film =
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 12";
+    studio.render(film, "pictures.mkv");
+    let [pictures, boxes] = ["pictures.mkv", &name].map(|name| studio.path(name).display().to_string());
+    studio.render(
+        &format!("-i {pictures} -i {boxes} -map 0 -map 1 -c copy"),
+        &format!("boxes-{}.mkv", canvas.1),
+    )
+}
+
+/// Where boxes are, and in which frames.
+const BOXES: [(std::ops::Range<usize>, [usize; 4]); 3] =
+    [(10..45, [40, 130, 104, 150]), (60..70, [100, 20, 164, 40]), (70..90, [200, 150, 264, 170])];
+
+/// Checks that boxes are there, in their places and colours, and nothing else.
+fn check_boxes(drawn: &[PixelBuffer], plain: &[PixelBuffer], slack: usize, by: i32, what: &str) {
+    assert_eq!((drawn.len(), plain.len()), (100, 100), "{what}");
+    for (number, (picture, before)) in drawn.iter().zip(plain).enumerate() {
+        let expected = BOXES.iter().find(|(frames, _)| frames.contains(&number)).map(|(_, place)| *place);
+        let found = differing(picture, before);
+        let (Some(found), Some(expected)) = (found, expected) else {
+            assert_eq!(found, expected, "{what}: frame {number}");
+            continue;
+        };
+        let close = found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= slack);
+        assert!(close, "{what}: frame {number} differs in {found:?}, not {expected:?}");
+        let [left, top, ..] = expected;
+        let step = 1 << (picture.format().bit_depth() - 8);
+        let [yellow, blue] = [YELLOW, BLUE].map(|colour| colour.map(|value| i32::from(value) * step));
+        near(pixel(picture, left + 16, top + 10), yellow, by * step, what);
+        let under = pixel(before, left + 48, top + 10);
+        let mixed = [0, 1, 2].map(|plane| (under[plane] * 127 + blue[plane] * 128) / 255);
+        near(pixel(picture, left + 48, top + 10), mixed, (by + 1) * step, what);
+    }
+}
+
+/// Subtitles that are pictures are laid over the film: in their colours, places and times, to the sample, in
+/// exact ranges and in parts of the film as from its start, and whatever filters come before and behind.
+#[test]
+fn pictures_of_subtitles_are_drawn_where_they_are_shown() {
+    let Some(studio) = Studio::open() else { return };
+    let film = with_boxes(&studio, (320, 180), 1);
+    let burn = || PictureFilters { burn: Some(Burn::Track(1)), ..PictureFilters::default() };
+    let before = pictures(&plain(&film), PixelFormat::I420);
+    let info = filtered(&film, &burn());
+    // The palette went through red, green and blue of eight bits.
+    check_boxes(&pictures(&info, PixelFormat::I420), &before, 0, 2, "PGS");
+    let deep = pictures(&plain(&film), PixelFormat::I010);
+    check_boxes(&pictures(&info, PixelFormat::I010), &deep, 0, 2, "PGS in ten bits");
+    let (sums, _, index) = read(&info, PixelFormat::I420);
+    assert_eq!(check_ranges(&info, &sums, &index, "PGS"), 0);
+    let facts = serde_json::to_string(&info.facts()).unwrap();
+    let other = probe(&film).unwrap().with_facts(serde_json::from_str(&facts).unwrap()).unwrap();
+    assert_eq!(read(&other, PixelFormat::I420).0, sums, "by its facts");
+    for part in [31..93, 62..69] {
+        let range = (part.start as u64..part.end as u64).into();
+        let cut = survey_range(probe(&film).unwrap(), range, &|| false).unwrap();
+        let cut = cut.with_filters(&burn(), &|| false).unwrap();
+        let (found, _, index) = read(&cut, PixelFormat::I420);
+        assert!(found == sums[part.clone()], "other pictures in {part:?}");
+        check_ranges(&cut, &found, &index, "a part");
+    }
+    // A canvas of twice the size, whose boxes are scaled.
+    let large = with_boxes(&studio, (640, 360), 2);
+    check_boxes(&pictures(&filtered(&large, &burn()), PixelFormat::I420), &before, 1, 2, "a larger canvas");
+    // Filters before and behind: boxes lie where they lie in the film, and what comes behind sees them.
+    let crop = PictureFilters { crop: "240:160:30:20".parse().ok(), ..burn() };
+    let cropped = pictures(&filtered(&film, &crop), PixelFormat::I420);
+    near(pixel(&cropped[20], 40 + 16 - 30, 130 + 10 - 20), YELLOW.map(i32::from), 2, "cropped");
+    let flip = PictureFilters { graph: Some("hflip".into()), ..burn() };
+    let info = filtered(&film, &flip);
+    let flipped = pictures(&info, PixelFormat::I420);
+    near(pixel(&flipped[20], 319 - 56, 140), YELLOW.map(i32::from), 2, "turned over");
+    let (sums, _, index) = read(&info, PixelFormat::I420);
+    assert_eq!(sums.len(), 100);
+    check_ranges(&info, &sums, &index, "turned over");
+    let rate = PictureFilters { graph: Some("fps=50".into()), ..burn() };
+    assert_eq!(pictures(&filtered(&film, &rate), PixelFormat::I420).len(), 200);
+    // At the size without scaling they are drawn, too.
+    let scale = PictureFilters { scale: "90p".parse().ok(), ..burn() };
+    let info = filtered(&film, &scale).with_unscaled().unwrap();
+    assert_eq!(info.unscaled_size(), Some((320, 180)));
+    let mut reader =
+        FrameReader::open(&info, ReaderOptions { format: PixelFormat::I420, threads: 1 }).unwrap();
+    let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+    let unscaled: Vec<_> = frames.iter().filter_map(|frame| frame.unscaled.clone()).collect();
+    check_boxes(&unscaled, &before, 0, 2, "without scaling");
+    near(pixel(&frames[20].picture, 28, 70), YELLOW.map(i32::from), 2, "scaled");
+}
+
+/// Those of broadcasts and DVDs are drawn as well.
+#[test]
+fn other_pictures_of_subtitles_are_drawn() {
+    let Some(studio) = Studio::open() else { return };
+    let film = with_boxes(&studio, (320, 180), 1).display().to_string();
+    // DVDs have sixteen colours, and FFmpeg takes the nearest of its own.
+    let nearest = [210, 16, 146];
+    for (codec, name, colour) in [("dvbsub", "dvb.ts", YELLOW.map(i32::from)), ("dvdsub", "dvd.mkv", nearest)]
+    {
+        let flags = format!("-fix_sub_duration -i {film} -map 0 -c:v copy -c:s {codec}");
+        let path = studio.render(&flags, name);
+        let before = pictures(&plain(&path), PixelFormat::I420);
+        let burn = PictureFilters { burn: Some(Burn::Track(1)), ..PictureFilters::default() };
+        let info = filtered(&path, &burn);
+        let drawn = pictures(&info, PixelFormat::I420);
+        let shown: Vec<Option<[usize; 4]>> =
+            drawn.iter().zip(&before).map(|(picture, before)| differing(picture, before)).collect();
+        for (number, (found, picture)) in shown.iter().zip(&drawn).enumerate() {
+            // Formats round times, so that the frames at both ends may have it or not.
+            let inner = BOXES.iter().find(|(frames, _)| (frames.start + 1..frames.end - 1).contains(&number));
+            let outer = BOXES.iter().any(|(frames, _)| (frames.start - 1..frames.end + 1).contains(&number));
+            match (found, inner) {
+                (Some(found), Some((_, [left, top, right, bottom]))) => {
+                    let inside = found[0] >= *left && found[1] >= *top;
+                    assert!(
+                        inside && found[2] <= *right && found[3] <= *bottom,
+                        "{name}: {number}: {found:?}"
+                    );
+                    near(pixel(picture, left + 16, top + 10), colour, 3, name);
+                }
+                (found, inner) => assert!(outer || (found.is_none() && inner.is_none()), "{name}: {number}"),
+            }
+        }
+        let (sums, _, index) = read(&info, PixelFormat::I420);
+        check_ranges(&info, &sums, &index, name);
+    }
+}
+
+/// Damaged subtitles are no panic, take no memory that they claim, and leave the pictures of the film.
+#[test]
+fn damaged_pictures_of_subtitles_are_left_out() {
+    let Some(studio) = Studio::open() else { return };
+    let film = with_boxes(&studio, (320, 180), 1);
+    let good = std::fs::read(studio.path("boxes-180.sup")).unwrap();
+    let video = studio.path("pictures.mkv").display().to_string();
+    let mut told = 0;
+    for seed in 0..24_usize {
+        let mut bad = good.clone();
+        // Heads of segments stay, so that FFmpeg still finds packets to copy.
+        let mut at = 0;
+        let mut number = seed;
+        while at + 13 <= bad.len() {
+            let length = usize::from(u16::from_be_bytes([bad[at + 11], bad[at + 12]]));
+            if length > 0 && number.is_multiple_of(3) {
+                let place = at + 13 + (number * 7) % length;
+                bad[place] = bad[place].wrapping_mul(31).wrapping_add(0xF5);
+            }
+            number += 1;
+            at += 13 + length;
+        }
+        let name = format!("bad-{seed}.sup");
+        std::fs::write(studio.path(&name), bad).unwrap();
+        let flags = format!("-i {video} -i {} -map 0 -map 1 -c copy", studio.path(&name).display());
+        let path = studio.render(&flags, &format!("bad-{seed}.mkv"));
+        let burn = PictureFilters { burn: Some(Burn::Track(1)), ..PictureFilters::default() };
+        let info = filtered(&path, &burn);
+        let damaged = |finding: &retake_libav::Finding| {
+            finding.kind == FindingKind::Filtered
+                && finding.to_string().contains("damaged, and what cannot be read")
+        };
+        told += u32::from(info.findings.iter().any(damaged));
+        let drawn = pictures(&info, PixelFormat::I420);
+        assert_eq!(drawn.len(), 100, "{seed}");
+    }
+    assert!(told > 0, "{}: no damage was told", film.display());
 }

@@ -5,6 +5,7 @@ pub mod browser;
 mod clips;
 mod golden;
 pub mod object_server;
+pub mod pgs;
 pub mod side_data;
 mod turned;
 

@@ -2,6 +2,7 @@
 //! machines, kills and passes come between.
 
 use crate::common::{self, RECORDS, Studio, fast, frame_times, picture_hashes, probe};
+use retake_testing::pgs::{Shown, sup};
 use serde_json::Value;
 use std::path::Path;
 
@@ -308,4 +309,67 @@ fn subtitles_are_drawn_into_the_film() {
     ] {
         studio.retake(&format!("encode film.mkv -o out.mp4 {} {flags}", fast())).refused(2, words);
     }
+}
+
+/// Subtitles that are pictures are in the film where they are shown, and nowhere else; the same bytes come of
+/// it however takes run and after a kill, and scores compare with the pictures that have them.
+#[test]
+fn pictures_of_subtitles_are_drawn_into_the_film() {
+    let Some(studio) = Studio::open() else { return };
+    let shown = |from, until| Shown {
+        from,
+        until,
+        place: (60, 140, 200, 30),
+        colours: [[235, 128, 128], [40, 200, 110]],
+        alpha: 255,
+    };
+    std::fs::write(
+        studio.path("boxes.sup"),
+        sup((320, 180), &[shown(0.5, Some(2.0)), shown(4.0, Some(6.0))]),
+    )
+    .unwrap();
+    studio.render("-i film.mkv -i boxes.sup -map 0:v -map 0:a -map 1 -c copy", "disc.mkv");
+    let flags = format!("{} --crf 4 --passes 1", fast());
+    studio.encode(&format!("disc.mkv -o drawn.mkv {flags} --burn 2 --subtitles none"));
+    // FFmpeg's own filter lays the same pictures over; its program hands them to it some frames late.
+    let overlay = "[0:v]settb=1/24,setpts=N[a];[1:v][1:s]overlay=format=yuv420,settb=1/24,setpts=N[b];[a][b]psnr=stats_file=-:shortest=0";
+    let ours = common::psnr(&studio.path("."), "drawn.mkv", "disc.mkv", overlay);
+    let late = |frame: &usize| [12, 96].iter().any(|start| (*start..start + 8).contains(frame));
+    let compared: Vec<f64> = (0..216).filter(|frame| !late(frame)).map(|frame| ours[frame]).collect();
+    assert!(compared.iter().all(|&value| value > 36.0), "{ours:?}");
+    let plain = psnr(&studio, "drawn.mkv", "disc.mkv", "null");
+    let differs: Vec<usize> = (0..216).filter(|&frame| plain[frame] < 30.0).collect();
+    assert_eq!(differs, (12..48).chain(96..144).collect::<Vec<_>>(), "{plain:?}");
+    let box_of = |frame: usize| {
+        let crop = format!(
+            "-i drawn.mkv -vf select=eq(n\\,{frame}),crop=80:20:70:145,extractplanes=y -frames:v 1 -f rawvideo -"
+        );
+        let luma = common::ffmpeg(&studio.path("."), &crop);
+        luma.iter().map(|&value| f64::from(value)).sum::<f64>() / luma.len() as f64
+    };
+    for frame in [12, 47, 96, 143] {
+        assert!((box_of(frame) - 235.0).abs() < 2.0, "frame {frame}: {}", box_of(frame));
+    }
+    assert!((box_of(48) - 235.0).abs() > 5.0, "what follows has no box");
+    let job = |name: &str| {
+        format!("disc.mkv -o {name} {} --metric psnr -q 36 --burn 2 --crop 300:160:10:20", fast())
+    };
+    studio.encode(&format!("{} --jobs 1", job("one.mp4")));
+    studio.encode(&format!("{} --isolate --jobs 2", job("two.mp4")));
+    assert!(studio.read("one.mp4") == studio.read("two.mp4"));
+    let measure = |burn: &str| {
+        let words = format!("measure disc.mkv one.mp4 --metric psnr -q 36 --crop 300:160:10:20 {burn}");
+        studio.retake(&words).code
+    };
+    assert_eq!((measure("--burn 2"), measure("")), (0, 3));
+    // No fonts are needed, so that other machines draw the same.
+    let root = studio.path(".").display().to_string();
+    let worker =
+        format!("{} worker --root {root} --array {{file}} --index {{index}}", env!("CARGO_BIN_EXE_retake"));
+    let mut elsewhere = studio.command(&format!("encode {} --jobs 2 --json", job("three.mp4")));
+    elsewhere.args(["--on", &format!("array:{worker}")]);
+    let run = common::Run::of(elsewhere.output().unwrap());
+    assert!(run.code == 0 && studio.read("one.mp4") == studio.read("three.mp4"), "{run:?}");
+    let words = ["--burn", "disc.mkv", "no subtitles 1", "subtitle track 2"];
+    studio.retake(&format!("encode disc.mkv -o out.mp4 {} --burn 1", fast())).refused(2, &words);
 }

@@ -210,7 +210,7 @@ impl Job {
             if request.filters.graph.is_some() {
                 return Err(RequestError::GraphElsewhere.into());
             }
-            if request.filters.burn.is_some() {
+            if film.burned_texts().is_some() {
                 return Err(RequestError::BurnElsewhere.into());
             }
         }

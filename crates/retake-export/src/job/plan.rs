@@ -41,6 +41,8 @@ const AHEAD_MEMORY: u64 = 256 << 20;
 /// What the frames of one take may fill for a first pass. It is a number and no share of the memory, because
 /// a first pass changes the film.
 const FIRST_PASS_MEMORY: u64 = 1536 << 20;
+/// What a sample of a subtitle that is drawn takes.
+const DRAWN_BYTES: u64 = 16;
 /// Takes read their frames themselves where so many times as many, in quarters, fit into the memory then:
 /// the source is decoded twice, which costs a tenth of an encode.
 const MORE_QUARTERS: u64 = 5;
@@ -204,10 +206,10 @@ pub(crate) fn budget(
     let held = u64::from(held_frames(factory.info(), settings, alone.as_slice())).min(rule.longest);
     let least = if streaming { delay.max(held).min(rule.longest) } else { rule.longest };
     let (shared, reader) = object_memory(request);
-    let reader = reader + filter_memory(film, frame);
+    let (shared, reader) = (shared + film.burned_pictures(), reader + filter_memory(film, frame));
     let here = request.run_on == RunOn::Threads;
     // a process of its own has everything of its own
-    let process = if here { 0 } else { BASE_MEMORY };
+    let process = if here { 0 } else { BASE_MEMORY + film.burned_pictures() };
     let looked_at = look(request, family).map_or(0, |_| frames_of_a_look(rule.longest, frame, KEPT_MEMORY));
     let takes_of = |waiting: u64| encoder + scored + waiting * frame + process + reader;
     let scout_of = |waiting: u64| BASE_MEMORY + (waiting + DECODER_FRAMES) * frame + shared + reader;
@@ -266,7 +268,12 @@ fn filter_memory(film: &FilmInfo, frame: u64) -> u64 {
     let decoded = decoded.format.picture_bytes(decoded.width, decoded.height);
     // pictures without scaling come out of a graph of their own
     let graphs = if film.unscaled_size().is_some() { 2 } else { 1 };
-    DECODER_FRAMES * decoded.saturating_sub(frame) + graphs * FILTER_FRAMES * decoded.max(frame)
+    // a subtitle that fills the picture, in single precision
+    let drawn = match film.burned_pictures() {
+        0 => 0,
+        _ => DRAWN_BYTES * graphs * u64::from(film.unfiltered().width) * u64::from(film.unfiltered().height),
+    };
+    DECODER_FRAMES * decoded.saturating_sub(frame) + graphs * FILTER_FRAMES * decoded.max(frame) + drawn
 }
 
 /// The bytes that a source in an object store keeps in memory for all of its readers, and for each of them.

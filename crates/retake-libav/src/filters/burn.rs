@@ -1,11 +1,14 @@
-//! Subtitles that are drawn into the pictures, by libass.
+//! Subtitles that are drawn into the pictures: texts by libass, and pictures (`picture_cues.rs`,
+//! `overlay.rs`).
 //!
 //! The texts are read here, through the one door by which films are opened, and handed to libavfilter as a
 //! file of its own in ASS, with times on the clock of the graph. FFmpeg's filter of subtitles would open the
 //! film by its name instead, and whatever that names; libass opens nothing. The two place texts a fraction of
 //! a pixel apart.
 
-use super::FilterError;
+use super::graph::has;
+use super::picture_cues::{self, ReadCues};
+use super::{FilterError, FilterStep};
 use crate::access::Access;
 use crate::beside::SubtitleFile;
 use crate::cues::{Shown, Texts, read_texts};
@@ -23,14 +26,41 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Burn {
-    /// The track of text with this number in the film, from 0.
+    /// The track of subtitles with this number in the film, from 0: text or pictures.
     Track(u32),
     /// A file: SubRip, ASS or WebVTT. Its times count from the start of the film.
     File(PathBuf),
 }
 
+/// What is drawn into the pictures of a film.
+pub(super) enum Drawn {
+    /// A file of ASS, which libass draws.
+    Texts(String),
+    /// Pictures, which are laid over those of the film.
+    Pictures(ReadCues),
+}
+
+/// Reads what is drawn, with times that count from `origin` on the clock of the film.
+pub(super) fn read(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<Drawn, MediaError> {
+    if let Burn::Track(number) = burn {
+        let refuse = |source| MediaError::Filter { file: film.path.clone(), source };
+        let track = track(film, *number).map_err(refuse)?;
+        if !track.text {
+            if !film.seekable {
+                return Err(MediaError::NotSeekable { file: film.path.clone() });
+            }
+            return picture_cues::read(film, track, origin).map(Drawn::Pictures);
+        }
+    }
+    if !has("ass") {
+        let source = FilterError::Missing { step: FilterStep::Burn, filter: "ass" };
+        return Err(MediaError::Filter { file: film.path.clone(), source });
+    }
+    texts(film, burn, origin).map(Drawn::Texts)
+}
+
 /// Reads the texts as a file of ASS, whose times count from `origin` on the clock of the film.
-pub(super) fn read(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<String, MediaError> {
+fn texts(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<String, MediaError> {
     let refuse = |source| MediaError::Filter { file: film.path.clone(), source };
     let internal = |failure: Failure| refuse(FilterError::Texts { detail: failure.message().to_owned() });
     let (from, track) = match burn {
@@ -67,18 +97,14 @@ pub(super) fn read(film: &FilmInfo, burn: &Burn, origin: Time) -> Result<String,
     String::from_utf8(text).map_err(|error| refuse(FilterError::Texts { detail: error.to_string() }))
 }
 
-/// Finds a track of text.
+/// Finds a track of subtitles.
 fn track(film: &FilmInfo, number: u32) -> Result<&TrackInfo, FilterError> {
     let texts = || film.tracks.iter().filter(|track| track.kind == TrackKind::Subtitle);
     let found = texts().find(|track| track.index == number);
-    let Some(found) = found else {
+    found.ok_or_else(|| {
         let known: Vec<String> = texts().map(ToString::to_string).collect();
-        return Err(FilterError::NoSuchTexts { number, known });
-    };
-    if !found.text {
-        return Err(FilterError::PicturesOfText { track: found.to_string() });
-    }
-    Ok(found)
+        FilterError::NoSuchTexts { number, known }
+    })
 }
 
 /// Writes texts to a file that is gone when the answer is dropped: libass reads it when a graph is opened.

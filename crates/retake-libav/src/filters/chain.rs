@@ -1,5 +1,6 @@
 //! From filters to graphs in FFmpeg's words, for one film.
 
+use super::overlay::Stage;
 use super::parse::SIZES;
 use super::{
     Crop, CropArea, Deinterlace, Denoise, FilterError, FilterStep, PictureFilters, Scale, ToneMap, Turn,
@@ -51,20 +52,9 @@ impl PictureFilters {
             let rate = rate.get();
             add(FilterStep::FrameRate, format!("fps=fps={}/{}:round=near", rate.num, rate.den));
         }
-        let mut shape = Shape { width: film.width, height: film.height, aspect: film.pixel_aspect_ratio };
-        if let Some(turn) = self.turn {
-            let turns = upright(film)?.iter().chain(turned(turn));
-            let turns: Vec<&str> = turns.copied().collect();
-            for turn in &turns {
-                if turn.starts_with("transpose") {
-                    let Rational { num, den } = shape.aspect;
-                    shape =
-                        Shape { width: shape.height, height: shape.width, aspect: Rational::new(den, num) };
-                }
-            }
-            if !turns.is_empty() {
-                add(FilterStep::Turn, turns.join(","));
-            }
+        let (turns, mut shape) = self.turned(film)?;
+        if !turns.is_empty() {
+            add(FilterStep::Turn, turns.join(","));
         }
         if let Some(Crop::Area(area)) = self.crop {
             self.check_crop(area, film, shape)?;
@@ -87,7 +77,7 @@ impl PictureFilters {
             add(FilterStep::ToneMap, standard_range(tone_map, film)?);
         }
         if self.burn.is_some() {
-            // The graph is given the file when it is opened.
+            // The graph is given the file when it is opened; pictures are laid over what comes out before it.
             add(FilterStep::Burn, String::new());
         }
         if let Some(graph) = &self.graph {
@@ -98,9 +88,32 @@ impl PictureFilters {
         Ok(chain)
     }
 
-    /// Returns the filters of FFmpeg that the chain needs, by the steps that need them.
+    /// Returns the filters that turn a film, and the shape of its pictures behind them.
+    fn turned(&self, film: &VideoTrack) -> Result<(Vec<&'static str>, Shape), FilterError> {
+        let mut shape = Shape { width: film.width, height: film.height, aspect: film.pixel_aspect_ratio };
+        let Some(turn) = self.turn else { return Ok((Vec::new(), shape)) };
+        let turns: Vec<&str> = upright(film)?.iter().chain(turned(turn)).copied().collect();
+        for _ in turns.iter().filter(|turn| turn.starts_with("transpose")) {
+            let Rational { num, den } = shape.aspect;
+            shape = Shape { width: shape.height, height: shape.width, aspect: Rational::new(den, num) };
+        }
+        Ok((turns, shape))
+    }
+
+    /// Returns how places of the film become places in a picture of a size that is drawn into.
+    pub(super) fn stage(&self, film: &VideoTrack, picture: (u32, u32)) -> Result<Stage, FilterError> {
+        let (_, Shape { width, height, aspect }) = self.turned(film)?;
+        let kept = match self.crop {
+            Some(Crop::Area(CropArea { width, height, x, y })) => (width, height, x, y),
+            _ => (width, height, 0, 0),
+        };
+        Ok(Stage { whole: (width, height), aspect: aspect.to_f64(), kept, picture })
+    }
+
+    /// Returns the filters of FFmpeg that the chain needs, by the steps that need them. What is drawn says
+    /// that itself.
     pub(super) fn needs(&self) -> impl Iterator<Item = (FilterStep, &'static str)> {
-        let needed: [(bool, FilterStep, &[&str]); 9] = [
+        let needed: [(bool, FilterStep, &[&str]); 8] = [
             (self.deinterlace.is_some(), FilterStep::Deinterlace, &["bwdif"]),
             (self.detelecine, FilterStep::Detelecine, &["fieldmatch", "bwdif", "decimate"]),
             (self.frame_rate.is_some(), FilterStep::FrameRate, &["fps"]),
@@ -109,7 +122,6 @@ impl PictureFilters {
             (self.denoise.is_some(), FilterStep::Denoise, &["hqdn3d"]),
             (self.scale.is_some(), FilterStep::Scale, &["zscale", "setsar"]),
             (self.tone_map.is_some(), FilterStep::ToneMap, &["zscale", "tonemap"]),
-            (self.burn.is_some(), FilterStep::Burn, &["ass"]),
         ];
         needed
             .into_iter()

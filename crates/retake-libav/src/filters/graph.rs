@@ -51,6 +51,8 @@ impl Graph {
     /// it draws.
     pub(super) fn open(film: &VideoTrack, chain: &Chain, burned: Option<&str>) -> Result<Self, FilterError> {
         let mut chain = chain.clone();
+        // Pictures change neither size nor time.
+        chain.retain(|(step, _)| *step != FilterStep::Burn || burned.is_some());
         let lost = |detail: String| FilterError::Texts { detail };
         // libass has read it when the graph is open.
         let file = burned.map(burn::temporary).transpose().map_err(|error| lost(error.to_string()))?;

@@ -6,10 +6,13 @@
 //! picture beside it on its way. docs/filters.md has the order, and what each filter does.
 
 mod bars;
+mod branch;
 mod burn;
 mod chain;
 mod graph;
+mod overlay;
 mod parse;
+mod picture_cues;
 mod settled;
 mod stage;
 
@@ -61,7 +64,7 @@ pub struct PictureFilters {
     /// High dynamic range (PQ or HLG) becomes the standard range of BT.709.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tone_map: Option<ToneMap>,
-    /// Subtitles are drawn into the picture, with the fonts of the machine.
+    /// Subtitles are drawn into the picture: texts with the fonts of the machine, pictures as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burn: Option<Burn>,
     /// A graph in FFmpeg's words, with one video in and one out.
@@ -224,12 +227,6 @@ pub enum FilterError {
         /// The tracks of subtitles that there are.
         known: Vec<String>,
     },
-    /// The track has its subtitles as pictures.
-    #[error("{track} is made of pictures, and texts alone are drawn")]
-    PicturesOfText {
-        /// The track.
-        track: String,
-    },
     /// The texts cannot be read, or not handed over.
     #[error("the subtitles cannot be drawn: {detail}")]
     Texts {
@@ -379,6 +376,12 @@ impl FilmInfo {
     /// Returns the texts that are drawn into the pictures, as ASS; `None` if there are none.
     pub fn burned_texts(&self) -> Option<&str> {
         self.filtered.as_deref().and_then(Filtered::texts)
+    }
+
+    /// Returns the bytes of the pictures of subtitles that are drawn into those of the film, which all
+    /// readers share; 0 if there are none.
+    pub fn burned_pictures(&self) -> u64 {
+        self.filtered.as_deref().and_then(Filtered::pictures).map_or(0, |pictures| pictures.bytes())
     }
 
     /// Returns the filters, with what was found out for them; `None` if there are none.

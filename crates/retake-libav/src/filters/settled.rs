@@ -1,8 +1,11 @@
 //! What filters mean for one film: their chain is opened once, and a black picture goes through it, so that
 //! size, shape, colours, fields and times of what comes out are known before the first frame.
 
+use super::burn::Drawn;
 use super::chain::Chain;
 use super::graph::{FromGraph, Graph, GraphOutput, has};
+use super::overlay::Stage;
+use super::picture_cues::{PictureCues, ReadCues};
 use super::{Crop, FilterError, FilterStep, PictureFilters};
 use crate::error::MediaError;
 use crate::film::{FilmInfo, VideoTrack, ticks_to_time, time_to_ticks};
@@ -39,6 +42,9 @@ pub(crate) struct Filtered {
     /// The texts that are drawn, as ASS, on the clock of the graph.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     texts: Option<String>,
+    /// The pictures that are drawn, on the clock of the graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pictures: Option<PictureCues>,
     /// Width and height of the picture without its scaling, where each frame has that picture, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unscaled: Option<(u32, u32)>,
@@ -51,6 +57,15 @@ impl Filtered {
 
     pub(crate) fn texts(&self) -> Option<&str> {
         self.texts.as_deref()
+    }
+
+    pub(super) fn pictures(&self) -> Option<&PictureCues> {
+        self.pictures.as_ref()
+    }
+
+    /// Returns how pictures are placed in those of the film, which have a size then.
+    pub(super) fn stage(&self, picture: (u32, u32)) -> Result<Stage, FilterError> {
+        self.filters.stage(&self.source, picture)
     }
 
     pub(crate) fn source(&self) -> &VideoTrack {
@@ -73,14 +88,18 @@ impl Filtered {
         self.chain_of(&PictureFilters { scale: None, ..self.filters.clone() }, to)
     }
 
-    fn chain_of(&self, filters: &PictureFilters, to: PixelFormat) -> Result<Chain, FilterError> {
+    /// Returns the format that the chain ends with.
+    pub(super) fn end_format(&self, to: PixelFormat) -> PixelFormat {
         let own = self.source.format;
         let depth = own.bit_depth().max(to.bit_depth());
-        let end = match own.chroma_subsampling() {
+        match own.chroma_subsampling() {
             ChromaSubsampling::Monochrome => own,
             chroma => PixelFormat::planar(chroma, depth).unwrap_or(own),
-        };
-        filters.chain(&self.source, end, Some(self.time_base))
+        }
+    }
+
+    fn chain_of(&self, filters: &PictureFilters, to: PixelFormat) -> Result<Chain, FilterError> {
+        filters.chain(&self.source, self.end_format(to), Some(self.time_base))
     }
 
     /// Returns ticks of the source in those of what comes out, rounded to the nearest.
@@ -136,7 +155,24 @@ pub(super) fn settle(
     let origin = film.window.as_ref().map(|window| window.start);
     let origin = origin.or_else(|| time_to_ticks(film.start, source.time_base)).unwrap_or(0);
     let begins = ticks_to_time(origin, source.time_base);
-    let texts = filters.burn.as_ref().map(|burn| super::burn::read(&film, burn, begins)).transpose()?;
+    let drawn = filters.burn.as_ref().map(|burn| super::burn::read(&film, burn, begins)).transpose()?;
+    let (mut texts, mut pictures) = (None, None);
+    match drawn {
+        Some(Drawn::Texts(read)) => texts = Some(read),
+        Some(Drawn::Pictures(ReadCues { cues, damaged })) => {
+            if damaged > 0 {
+                let packets = if damaged == 1 { "packet is" } else { "packets are" };
+                told.push(format!(
+                    "subtitles: {damaged} {packets} damaged, and what cannot be read of them is not drawn"
+                ));
+            }
+            if cues.len() == 0 {
+                told.push("subtitles: nothing of them is shown in what is read of the film".into());
+            }
+            pictures = Some(cues);
+        }
+        None => {}
+    }
     let open = |base| {
         let chain = filters.chain(&source, to, base)?;
         Graph::open(&source, &chain, texts.as_deref())
@@ -183,8 +219,17 @@ pub(super) fn settle(
     film.findings.sort_by_key(|finding| finding.kind);
     let time_base = output.time_base;
     let unscaled = None;
-    let filtered =
-        Filtered { filters, source, origin, time_base, frame_rate: rate, keeps_rate, texts, unscaled };
+    let filtered = Filtered {
+        filters,
+        source,
+        origin,
+        time_base,
+        frame_rate: rate,
+        keeps_rate,
+        texts,
+        pictures,
+        unscaled,
+    };
     film.filtered = Some(Arc::new(filtered));
     Ok(film)
 }
@@ -279,9 +324,7 @@ impl FilterError {
             Self::OutOfSizes { .. } => Some(FilterStep::Scale),
             Self::NoHighRange => Some(FilterStep::ToneMap),
             Self::DetelecineDepth { .. } => Some(FilterStep::Detelecine),
-            Self::NoSuchTexts { .. } | Self::PicturesOfText { .. } | Self::Texts { .. } => {
-                Some(FilterStep::Burn)
-            }
+            Self::NoSuchTexts { .. } | Self::Texts { .. } => Some(FilterStep::Burn),
             Self::Times | Self::Sizes | Self::HoldsBack { .. } | Self::Unscaled => Some(FilterStep::Graph),
             Self::Failed { .. } => None,
         }

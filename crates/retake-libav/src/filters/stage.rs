@@ -1,10 +1,7 @@
 //! The chain of filters of one reader, and what belongs to pictures beside them on their way through it.
 
-use super::graph::{FromGraph, Graph};
-use super::settled::order;
+use super::branch::{Branch, FromBranch};
 use super::{FilterError, Filtered};
-use crate::decoder::{Decoded, Scaler};
-use crate::failure::Failure;
 use crate::film::{FilmInfo, ticks_to_time, time_to_ticks};
 use crate::frame::Pictures;
 use retake_media::{Attachments, Fields, PixelBuffer, PixelFormat, Rational};
@@ -37,17 +34,6 @@ pub(crate) struct FilterStage {
     lost_captions: u64,
 }
 
-/// A graph, and the way from what comes out of it to the reader's pictures.
-struct Branch {
-    graph: Graph,
-    to: PixelFormat,
-    /// Makes that of what comes out of the graph, as it does of decoded frames where there are no filters.
-    scaler: Option<Scaler>,
-    width: u32,
-    height: u32,
-    matrix: u8,
-}
-
 /// What comes with a picture.
 struct Beside {
     /// On the clock of the graph.
@@ -78,15 +64,14 @@ impl FilterStage {
     /// Opens the chain of a filtered film; `None` if there is none. Pictures come out in a format.
     pub(crate) fn open(film: &FilmInfo, to: PixelFormat) -> Result<Option<Self>, FilterError> {
         let Some(filtered) = film.filtered.clone() else { return Ok(None) };
-        let source = filtered.source();
         let matrix = film.video.colour.matrix;
-        let branch = |(width, height), chain| {
-            let graph = Graph::open(source, &chain, filtered.texts())?;
-            Ok(Branch { graph, to, scaler: None, width, height, matrix })
+        let size = (film.video.width, film.video.height);
+        let main = Branch::open(&filtered, filtered.chain(to)?, size, to, matrix)?;
+        let unscaled = match filtered.unscaled() {
+            Some(size) => Some(Branch::open(&filtered, filtered.unscaled_chain(to)?, size, to, matrix)?),
+            None => None,
         };
-        let main = branch((film.video.width, film.video.height), filtered.chain(to)?)?;
-        let unscaled = filtered.unscaled();
-        let unscaled = unscaled.map(|size| branch(size, filtered.unscaled_chain(to)?)).transpose()?;
+        let source = filtered.source();
         let bytes = source.format.picture_bytes(source.width, source.height);
         Ok(Some(Self {
             main,
@@ -115,12 +100,8 @@ impl FilterStage {
 
     /// Begins anew, as must happen after a seek.
     pub(crate) fn restart(&mut self) -> Result<(), FilterError> {
-        let filtered = &self.filtered;
-        let open = |chain| Graph::open(filtered.source(), &chain, filtered.texts());
-        self.main.graph = open(filtered.chain(self.main.to)?)?;
-        if let Some(unscaled) = &mut self.unscaled {
-            unscaled.graph = open(filtered.unscaled_chain(unscaled.to)?)?;
-        }
+        let filtered = self.filtered.clone();
+        self.branches().try_for_each(|branch| branch.restart(&filtered))?;
         self.waiting.clear();
         (self.held, self.over, self.ended) = (0, 0, false);
         (self.last, self.sync) = (None, false);
@@ -136,9 +117,7 @@ impl FilterStage {
         sync: bool,
     ) -> Result<(), FilterError> {
         let pts = pts.saturating_sub(self.filtered.origin);
-        for branch in self.branches() {
-            branch.graph.send(picture, order(fields), pts)?;
-        }
+        self.branches().try_for_each(|branch| branch.send(picture, fields, pts))?;
         self.held += 1;
         if self.held.saturating_mul(self.bytes) > MOST_HELD {
             return Err(FilterError::HoldsBack { frames: self.held });
@@ -159,7 +138,8 @@ impl FilterStage {
         if !self.ended {
             self.ended = true;
             let over = self.over;
-            self.branches().try_for_each(|branch| branch.graph.end(over))?;
+            let filtered = self.filtered.clone();
+            self.branches().try_for_each(|branch| branch.end(&filtered, over))?;
         }
         Ok(())
     }
@@ -170,19 +150,17 @@ impl FilterStage {
 
     /// Returns the next picture that comes out.
     pub(crate) fn receive(&mut self) -> Result<FromStage, FilterError> {
-        let picture = match self.main.graph.receive()? {
-            FromGraph::NotYet => return Ok(FromStage::NotYet),
-            FromGraph::End => return Ok(FromStage::End),
-            FromGraph::Picture(picture) => picture,
+        let (picture, pts) = match self.main.receive(&self.filtered)? {
+            FromBranch::NotYet => return Ok(FromStage::NotYet),
+            FromBranch::End => return Ok(FromStage::End),
+            FromBranch::Picture(picture, pts) => (picture, pts),
         };
         self.held = 0;
-        let pts = picture.pts().ok_or(FilterError::Times)?;
         if self.last.is_some_and(|last| pts <= last) {
             return Err(FilterError::Times);
         }
         self.last = Some(pts);
         let beside = self.beside(pts);
-        let picture = self.main.picture(picture)?;
         let unscaled = self.unscaled(pts)?;
         let duration = match (self.filtered.keeps_rate, &beside) {
             (true, Some(beside)) => self.filtered.out_ticks(beside.duration),
@@ -212,22 +190,20 @@ impl FilterStage {
         // Times only have to go on.
         let pts = self.last.map_or(0, |last| last + 1);
         self.last = Some(pts);
-        for branch in self.branches() {
-            branch.graph.send(picture, order(fields), pts)?;
-        }
-        let FromGraph::Picture(filtered) = self.main.graph.receive()? else {
+        self.branches().try_for_each(|branch| branch.send(picture, fields, pts))?;
+        let FromBranch::Picture(filtered, _) = self.main.receive(&self.filtered)? else {
             let detail = "a picture did not come out again".into();
             return Err(FilterError::Failed { detail });
         };
-        let filtered = self.main.picture(filtered)?.with_attachments(picture.attachments().clone());
+        let filtered = filtered.with_attachments(picture.attachments().clone());
         Ok(Pictures { picture: filtered, unscaled: self.unscaled(pts)? })
     }
 
     /// Returns the picture without scaling of the frame that came out last, if frames have one.
     fn unscaled(&mut self, pts: i64) -> Result<Option<PixelBuffer>, FilterError> {
         let Some(branch) = &mut self.unscaled else { return Ok(None) };
-        match branch.graph.receive()? {
-            FromGraph::Picture(picture) if picture.pts() == Some(pts) => branch.picture(picture).map(Some),
+        match branch.receive(&self.filtered)? {
+            FromBranch::Picture(picture, shown) if shown == pts => Ok(Some(picture)),
             _ => Err(FilterError::Unscaled),
         }
     }
@@ -248,25 +224,5 @@ impl FilterStage {
             self.lost_captions += u64::from(found.is_none() && had_captions);
         }
         found
-    }
-}
-
-impl Branch {
-    /// Returns what came out of the graph in the reader's format.
-    fn picture(&mut self, decoded: Decoded) -> Result<PixelBuffer, FilterError> {
-        let size = (i64::from(decoded.raw().width), i64::from(decoded.raw().height));
-        if size != (i64::from(self.width), i64::from(self.height)) {
-            return Err(FilterError::Sizes);
-        }
-        let decoded = match decoded.into_picture(self.to, self.width, self.height) {
-            Ok(picture) => return Ok(picture),
-            Err(decoded) => decoded,
-        };
-        let failed = |failure: Failure| FilterError::Failed { detail: failure.message().to_owned() };
-        let scaler = match &mut self.scaler {
-            Some(scaler) => scaler,
-            none => none.insert(Scaler::open().map_err(failed)?),
-        };
-        scaler.convert(&decoded, self.to, self.width, self.height, self.matrix).map_err(failed)
     }
 }

@@ -164,6 +164,7 @@ typedef struct rt_scaler rt_scaler;
 typedef struct rt_resizer rt_resizer;
 typedef struct rt_output rt_output;
 typedef struct rt_subtitles rt_subtitles;
+typedef struct rt_bitmaps rt_bitmaps;
 typedef struct rt_sound rt_sound;
 typedef struct rt_converter rt_converter;
 typedef struct rt_pcm rt_pcm;
@@ -380,6 +381,28 @@ int rt_subtitles_track(const rt_subtitles *subtitles);
 /* Times are in ticks of the source track. It returns 1 if a packet came out (its data is valid until the next
    call), 0 if not. */
 int rt_subtitles_convert(rt_subtitles *subtitles, const AVPacket *packet, rt_packet *out);
+
+/* These functions are in bitmaps.c. */
+/* All that is shown from a time on. */
+typedef struct {
+    int64_t pts;           /* in microseconds; the least number if it is not known */
+    uint32_t begins, ends; /* in milliseconds after that; `ends` is 0 if it is not known */
+    int32_t count, width, height;
+} rt_bitmap_set;
+
+typedef struct {
+    int32_t x, y, width, height, stride;
+    const uint8_t *indices; /* valid until the next packet is decoded */
+    uint32_t palette[256];  /* alpha in the highest bits, then red, green and blue */
+} rt_bitmap;
+
+int rt_bitmaps_open(rt_input *input, int stream, rt_bitmaps **out);
+void rt_bitmaps_close(rt_bitmaps *bitmaps);
+/* It returns 1 if something is shown, or goes, from here on; 0 if nothing changes yet. */
+int rt_bitmaps_decode(rt_bitmaps *bitmaps, const AVPacket *packet, rt_bitmap_set *out);
+int64_t rt_bitmaps_complaints(rt_bitmaps *bitmaps); /* The errors that decoding met so far. */
+/* It returns 1 if there is such a picture, and its struct is filled. */
+int rt_bitmap_of(const rt_bitmaps *bitmaps, int index, rt_bitmap *out);
 
 /* These functions are in sound.c. */
 typedef struct {

@@ -112,16 +112,32 @@ impl Kind {
     fn model(self, unchanged: bool) -> Result<Model, String> {
         let (red, blue) = match self {
             Self::Rgb => return Ok(Model::Rgb),
-            Self::YCbCr(1) => (0.2126, 0.0722),
-            Self::YCbCr(4) => (0.30, 0.11),
-            Self::YCbCr(5 | 6) => (0.299, 0.114),
-            Self::YCbCr(7) => (0.212, 0.087),
-            Self::YCbCr(9) => (0.2627, 0.0593),
-            Self::YCbCr(_) if unchanged => (0.299, 0.114),
-            Self::YCbCr(matrix) => return Err(format!("matrix {matrix} is not one that is converted")),
+            Self::YCbCr(matrix) => match weights(matrix) {
+                Some(weights) => weights,
+                None if unchanged => (0.299, 0.114),
+                None => return Err(format!("matrix {matrix} is not one that is converted")),
+            },
         };
         Ok(Model::YCbCr { red, blue })
     }
+}
+
+/// Returns the weights of red and blue in luma, by the number of the matrix.
+fn weights(matrix: u8) -> Option<(f64, f64)> {
+    Some(match matrix {
+        1 => (0.2126, 0.0722),
+        4 => (0.30, 0.11),
+        5 | 6 => (0.299, 0.114),
+        7 => (0.212, 0.087),
+        9 => (0.2627, 0.0593),
+        _ => return None,
+    })
+}
+
+/// Returns the weights of red and blue in the luma of pictures of a height. A matrix that is not known, or
+/// not one of YCbCr, is taken for the one that is usual for it.
+pub(crate) fn luma_weights(matrix: u8, height: u32) -> (f64, f64) {
+    weights(matrix).unwrap_or(if height >= 720 { (0.2126, 0.0722) } else { (0.299, 0.114) })
 }
 
 /// Finds what source and destination hold, by formats, tags and options. An unknown matrix is taken for the

@@ -16,6 +16,7 @@ mod resize;
 mod view;
 
 use colour::Conversion;
+pub(crate) use colour::luma_weights;
 use convert::{Affine, Converter};
 use geometry::Placement;
 use pack::{is_plain, twin};
