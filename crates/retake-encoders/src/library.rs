@@ -24,6 +24,9 @@ pub(crate) struct Spec {
     /// Whether the library gives headers only by encoding something.
     pub(crate) dear_headers: bool,
     pub(crate) refused: Refused,
+    /// Whether frames that are encoded before those that count teach its rate control what these will cost.
+    /// They do not where a forced sync frame makes the library forget everything.
+    pub(crate) warms_up: bool,
     /// Refuses settings that this encoder alone cannot take.
     pub(crate) check: fn(&EncoderSettings) -> Result<(), (&'static str, String)>,
     /// Returns the controls that it obeys. The shim must carry out the rest of those listed here.

@@ -45,7 +45,7 @@ pub(crate) fn lengths(library: &Library, settings: &EncoderSettings) -> Lengths 
         && !controls.base_qp
         && controls.quality_ceiling.is_none()
         && controls.temporal_layers.unwrap_or(1) < 2;
-    if !(controls.more_before && info.controls.steady_start && by_average && plain) {
+    if !(library.spec.warms_up && controls.more_before && info.controls.steady_start && by_average && plain) {
         return Lengths::default();
     }
     // The cast `as` saturates, so that no rate is too much.

@@ -238,9 +238,9 @@ fn bytes_repeat_also_in_company() {
     }
 }
 
-/// Threads code columns of tiles, and the bytes are those of one thread.
+/// Threads code columns of tiles, and the bytes are those of one thread. Headers are those of every rate.
 #[test]
-fn threads_of_libaom_change_no_byte() {
+fn threads_and_rates_of_libaom_change_nothing_else() {
     for factory in all_encoders().iter().filter(|factory| factory.info().name == "libaom") {
         for rate in [RateControl::Quality(30.0), RateControl::AverageBitRate(200_000)] {
             // no narrower picture has two columns
@@ -253,6 +253,12 @@ fn threads_of_libaom_change_no_byte() {
             assert!(first.data() == again.data(), "{rate:?}: another encode gives other bytes");
             assert!(first.data() == four.data(), "{rate:?}: four threads give other bytes");
         }
+        // headers are kept for encodes of any rate, and so they must not depend on one
+        let none_lost = EncoderSettings { rate: RateControl::Lossless, ..settings(&**factory) };
+        let take = encode(&**factory, &none_lost, &render(&none_lost, 2, 9, 1), &[]).unwrap();
+        let usual = factory.open(&settings(&**factory)).unwrap().format().config.clone();
+        assert_eq!(take.format.config, usual);
+        assert_eq!(take.frames[0].sample.data[..usual.len() - 4], usual[4..]);
     }
 }
 

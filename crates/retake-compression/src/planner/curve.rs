@@ -122,6 +122,7 @@ fn bytes_and_quantizer(encoder: &str, scale: QualityScale) -> (f64, f64) {
         "x265" => (-0.2, 4.6),
         "svt-av1" => (-0.085, -3.5),
         "vp9" => (-0.085, -3.0),
+        "libaom" => (-0.077, 0.0),
         _ => (-0.17 / steps(scale), 0.0),
     }
 }
@@ -176,6 +177,7 @@ impl Family {
             }
             // VP9 has no model of a first look because its takes correct themselves
             ("vp9", "vmaf") => known(38.5, 19.0, 5.0, 10.0, 1.2, -4.8, None),
+            ("libaom", "vmaf") => known(42.2, 19.5, 5.0, 10.0, 1.2, -4.8, None),
             _ => {
                 let step = steps(scale);
                 let metric = match metric {

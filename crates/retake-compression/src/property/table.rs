@@ -516,7 +516,7 @@ table! {
         /// Temporal layers: frames per second of the base layer, half of ExpectedFrameRate. x264 and x265:
         /// not in low-latency sessions; SVT-AV1: in them only.
         BaseLayerFrameRate(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRate" {
-            kind: Number, range: 0.1 to 500, unit: "frames/s",
+            kind: Number, range: 0.1 to 500, unit: "frames/s", on: "x264, x265, svt-av1, vp9",
             support: |environment| {
                 let most = environment.info.controls.most_frame_rate.map(|most| f64::from(most) / 2.0);
                 layers(environment).and_then(|_| up_to(most))
@@ -525,7 +525,7 @@ table! {
         /// Temporal layers: the share of frames in the base layer. 0.5: every second frame is one that no
         /// other needs. 1: no layers. x264 and x265: not in low-latency sessions; SVT-AV1: in them only.
         BaseLayerFrameRateFraction(f64) as "kVTCompressionPropertyKey_BaseLayerFrameRateFraction" {
-            kind: Number, range: 0.5 to 1,
+            kind: Number, range: 0.5 to 1, on: "x264, x265, svt-av1, vp9",
             support: layers,
         }
         /// Width of a pixel over its height.

@@ -215,6 +215,7 @@ fn untried(about: RawAvcodec) -> Result<Library, String> {
         pairs: &[],
         dear_headers: false,
         refused: REFUSED,
+        warms_up: true,
         check: match codec {
             Codec::H264 | Codec::Hevc | Codec::Vvc => |settings| even_sides("H.264, HEVC or VVC", settings),
             _ => |_| Ok(()),

@@ -93,6 +93,7 @@ pub(crate) fn spec() -> Spec {
         pairs: &[],
         dear_headers: true,
         refused: REFUSED,
+        warms_up: false,
         check,
         controls,
         memory,
@@ -135,6 +136,7 @@ fn controls() -> ControlSupport {
         ProfileSupport::new("professional", (8, 10), &[Yuv422]),
     ];
     support.frame_errors = true;
+    support.steady_start = true;
     support.captions = true;
     support.hdr10_plus = true;
     support.hdr_in_stream = true;

@@ -80,6 +80,7 @@ pub(crate) fn spec() -> Spec {
         pairs: &[],
         dear_headers: true,
         refused: REFUSED,
+        warms_up: true,
         check,
         controls,
         memory,

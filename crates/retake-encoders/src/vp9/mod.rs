@@ -76,6 +76,7 @@ pub(crate) fn spec() -> Spec {
         pairs: &[PixelFormat::Nv12],
         dear_headers: false,
         refused: REFUSED,
+        warms_up: true,
         check,
         controls,
         memory,

@@ -108,6 +108,7 @@ pub(crate) fn spec() -> Spec {
         pairs: &[PixelFormat::Nv12, PixelFormat::Nv16],
         dear_headers: false,
         refused: REFUSED,
+        warms_up: true,
         check: |settings| even_sides("x264", settings),
         controls,
         memory,

@@ -163,6 +163,7 @@ pub(crate) fn spec() -> Spec {
         pairs: &[],
         dear_headers: false,
         refused: REFUSED,
+        warms_up: true,
         check,
         controls,
         memory,

@@ -225,6 +225,11 @@ fn profile_and_level_are_those_of_the_stream() {
             // av1C: three bits of profile, five of the index of the level: four for each number before the
             // point, from 2 on
             "svt-av1" => &[("AV1_Main_5_1", &[(1, 255, 13)]), ("AV1_Main_4_0", &[(1, 255, 8)])],
+            "libaom" => &[
+                ("AV1_Main_AutoLevel", &[(1, 224, 0), (2, 28, 12)]),
+                ("AV1_High_AutoLevel", &[(1, 224, 32), (2, 28, 0)]),
+                ("AV1_Professional_AutoLevel", &[(1, 224, 64), (2, 28, 8)]),
+            ],
             // vpcC without the head of its box: profile, level times ten
             _ => &[
                 ("VP9_Profile0_5_1", &[(0, 255, 0), (1, 255, 51)]),
