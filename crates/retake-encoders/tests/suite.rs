@@ -498,7 +498,7 @@ fn colour_and_hdr_arrive() {
             assert!(has(&[&[137, 24], &mastering[..]].concat()), "{name}: mastering display");
             assert!(has(&[144, 4, 4, 210, 1, 65]), "{name}: content light");
         }
-        if matches!(name, "svt-av1" | "x265") {
+        if matches!(name, "svt-av1" | "x265" | "libaom") {
             wanted.extend([
                 "max_content=1234",
                 "max_average=321",
