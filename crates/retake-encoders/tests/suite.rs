@@ -505,6 +505,12 @@ fn colour_and_hdr_arrive() {
                 "side_data_type=Mastering display metadata",
             ]);
         }
+        if name == "libaom" {
+            // red is the first, as a fraction of 2^16
+            let red = [46399u16, 19137].map(u16::to_be_bytes).concat();
+            let sample = &take.frames[0].sample.data;
+            assert!(sample.windows(4).any(|window| window == red), "{name}: mastering display");
+        }
         if name == "x265" {
             wanted.extend(["red_x=35400/50000", "max_luminance=10000000/10000", "min_luminance=50/10000"]);
         }
