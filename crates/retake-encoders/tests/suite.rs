@@ -506,10 +506,10 @@ fn colour_and_hdr_arrive() {
             ]);
         }
         if name == "libaom" {
-            // red is the first, as a fraction of 2^16
-            let red = [46399u16, 19137].map(u16::to_be_bytes).concat();
+            // red stands before green, each as a fraction of 2^16
+            let red = [46399u16, 19137, 11141, 52232].map(u16::to_be_bytes).concat();
             let sample = &take.frames[0].sample.data;
-            assert!(sample.windows(4).any(|window| window == red), "{name}: mastering display");
+            assert!(sample.windows(8).any(|window| window == red), "{name}: mastering display");
         }
         if name == "x265" {
             wanted.extend(["red_x=35400/50000", "max_luminance=10000000/10000", "min_luminance=50/10000"]);
