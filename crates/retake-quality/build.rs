@@ -1,6 +1,7 @@
-//! Links libvmaf: that of the system where its scores are those of the pinned version, else the pinned version,
-//! compiled where the tools for that are installed. Reports what is missing where neither can be had: a missing
-//! metric must never be an error of the build. `RETAKE_VMAF=system` and `RETAKE_VMAF=source` leave one of both.
+//! Links libvmaf: that of the system where its scores are those of the pinned version, else the pinned
+//! version, compiled where the tools for that are installed. Reports what is missing where neither can be
+//! had: a missing metric must never be an error of the build. `RETAKE_VMAF=system` and `RETAKE_VMAF=source`
+//! leave one of both.
 //!
 //! The pinned source is the one inside the package `vmaf-head-sys`, which cargo fetches and checks like any
 //! other, because a dependency for no target names it (in `retake-export`), and which is looked for where
@@ -18,8 +19,8 @@ use std::process::Command;
 const SOURCE: &str = "vmaf-head-sys";
 const VERSION: &str = "0.2.0";
 
-/// The oldest version of the system that is looked at. Scores are what decides: those of 2.3.1 are off by up to
-/// 0.004 where pictures move.
+/// The oldest version of the system that is looked at. Scores are what decides: those of 2.3.1 are off by up
+/// to 0.004 where pictures move.
 const OLDEST: &str = "2.3";
 
 fn main() {

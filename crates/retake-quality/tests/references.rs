@@ -239,8 +239,8 @@ fn drawn(shape: &Shape, frame: u32, scored: bool) -> PixelBuffer {
     shape.unpack(&bytes).remove(0)
 }
 
-/// A library of the system is taken where it scores what the build script expects, so that this has to be what
-/// the library in this build scores, too.
+/// A library of the system is taken where it scores what the build script expects, so that this has to be
+/// what the library in this build scores, too.
 #[test]
 fn vmaf_is_what_libraries_are_checked_for() {
     if !available().contains(&MetricKind::Vmaf) {

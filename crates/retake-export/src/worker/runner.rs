@@ -39,7 +39,8 @@ impl TakeRunner {
     /// [`RequestError::WorkerOfOtherVersion`] for a job of another version of this program, and
     /// [`RequestError::ExecutorLacksEncoder`] for one whose encoder the worker does not have, or has in
     /// another version; [`RequestError::ExecutorScoresOtherwise`] for one whose scores are those of another
-    /// version of a library than the worker has; [`RequestError::SourceChanged`] for another film than the job's.
+    /// version of a library than the worker has; [`RequestError::SourceChanged`] for another film than the
+    /// job's.
     pub(crate) fn open(
         folder: &Path,
         source: &Path,

@@ -1,6 +1,6 @@
-/* Scores drawn pictures with a libvmaf of the system, and ends with 0 where the scores are those of the pinned
- * version. build.rs runs it before it takes such a library: one without its models, or with other scores, is
- * not taken. */
+/* Scores drawn pictures with a libvmaf of the system, and ends with 0 where the scores are those of the
+ * pinned version. build.rs runs it before it takes such a library: one without its models, or with other
+ * scores, is not taken. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

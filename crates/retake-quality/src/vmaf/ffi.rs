@@ -220,8 +220,8 @@ impl Picture {
             "a picture of another size came through"
         );
         for (index, row) in from.rows(0).enumerate() {
-            // SAFETY: libvmaf allocated `stride × height` bytes at `rows`, the row index is below `height` and
-            // a row's bytes fit the stride (both asserted above); the picture is ours alone until `read`
+            // SAFETY: libvmaf allocated `stride × height` bytes at `rows`, the row index is below `height`
+            // and a row's bytes fit the stride (both asserted above); the picture is ours alone until `read`
             // hands it over, so nothing else refers to it.
             let to = unsafe { std::slice::from_raw_parts_mut(self.rows.add(index * self.stride), row_bytes) };
             copy_row(to, row, from.format());

@@ -1,5 +1,5 @@
-/* Calls libvmaf for ffi.rs. Structures of libvmaf differ between its generations (2.3 to 3.2), so none of them
- * is laid out in Rust: what passes between the two are opaque pointers and plain numbers. */
+/* Calls libvmaf for ffi.rs. Structures of libvmaf differ between its generations (2.3 to 3.2), so none of
+ * them is laid out in Rust: what passes between the two are opaque pointers and plain numbers. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
