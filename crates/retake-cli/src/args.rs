@@ -6,7 +6,7 @@ use retake::filters::{
 };
 use retake::property::OutputChroma;
 use retake::{
-    AddedAudio, AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, Grain, LadderRung,
+    AddedAudio, AddedSubtitles, AudioRule, ChapterChoice, Effort, FilmPosition, FilmRange, Grain, Ladder,
     MarkRule, ScoreAt, Time, TrackRule,
 };
 use std::ffi::OsString;
@@ -99,15 +99,10 @@ pub(crate) struct Encode {
     #[arg(short, long, value_name = "BYTES", value_parser = quantity, help_heading = "What you want")]
     pub size: Option<u64>,
     /// The variants of a stream, by rows: 1080p,720p,480p; behind each, where it has its own, a floor
-    /// (720p@90) or a bit rate (480p=800k). See docs/streams.md [default: one, as large as the source].
-    #[arg(
-        long,
-        value_name = "RUNGS",
-        value_delimiter = ',',
-        conflicts_with = "scale",
-        help_heading = "What you want"
-    )]
-    pub ladder: Vec<LadderRung>,
+    /// (720p@90) or a bit rate (480p=800k). Or auto: as many as are useful, chosen by measured quality, six
+    /// at most (auto:4: four). See docs/streams.md [default: one, as large as the source].
+    #[arg(long, value_name = "RUNGS|auto", conflicts_with = "scale", help_heading = "What you want")]
+    pub ladder: Option<Ladder>,
     /// One plain pass with this quality on the encoder's own scale (CRF, CQ); give --passes 1 with it.
     #[arg(long, value_name = "N", help_heading = "What you want")]
     pub crf: Option<f64>,

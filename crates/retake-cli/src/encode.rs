@@ -14,8 +14,8 @@ use retake::batch::{Batch, OutputNames};
 use retake::objects::object_address;
 use retake::property::Property;
 use retake::{
-    Codec, EncoderFactory, EncoderInfo, Event, Export, ExportBuilder, ExportError, MetricKind, Outcome,
-    PixelFormat, Pooling, Records, RecordsPlace, RunError, RunOn, StopFlag, Target, WorkerProgram,
+    Codec, EncoderFactory, EncoderInfo, Event, Export, ExportBuilder, ExportError, Ladder, MetricKind,
+    Outcome, PixelFormat, Pooling, Records, RecordsPlace, RunError, RunOn, StopFlag, Target, WorkerProgram,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -123,8 +123,12 @@ pub(crate) fn builder(args: &Encode) -> Result<ExportBuilder> {
         .skip_done(args.several.skip_done)
         .allow_references(args.allow_references)
         .accept_damage(args.accept_damage)
-        .filters(args.pictures.filters())
-        .ladder(args.ladder.iter().copied());
+        .filters(args.pictures.filters());
+    export = match &args.ladder {
+        Some(Ladder::Rungs(rungs)) => export.ladder(rungs.iter().copied()),
+        Some(Ladder::Auto(auto)) => export.auto_ladder(*auto),
+        None => export,
+    };
     if let Some(range) = range(args.from, args.to) {
         export = export.time_range(range);
     }

@@ -82,6 +82,16 @@ impl Progress {
                 let (s, megabytes) = (if *jobs == 1 { "" } else { "s" }, memory >> 20);
                 self.say(&format!("{jobs} take{s} at once, in about {megabytes} MiB"));
             }
+            Event::ChoosingLadder => self.say("choosing rungs: samples of the film are encoded and scored"),
+            Event::LadderChosen { rungs, cpu_seconds } => {
+                self.say(&format!("rungs, chosen by measured quality ({cpu_seconds:.1} CPU seconds):"));
+                self.say("  rows     kb/s  expected score, in the size of the source");
+                for rung in rungs {
+                    let (rows, rate) = (format!("{}p", rung.rows), rung.bit_rate as f64 / 1000.0);
+                    let to = if rung.to_floor { "  (made to the floor)" } else { "" };
+                    self.say(&format!("{rows:>6} {rate:>8.0}  {:.2}{to}", rung.score));
+                }
+            }
             Event::VariantStarted { variant, of, name } => {
                 *state = State::default();
                 self.say(&format!("variant {variant} of {of}: {name}"));

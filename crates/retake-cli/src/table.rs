@@ -18,7 +18,12 @@ pub(crate) fn print(summary: &Summary) {
 fn render(summary: &Summary, text: &mut String) -> std::fmt::Result {
     let rate = |bytes: u64| bytes as f64 * 8.0 / 1000.0 / summary.seconds.max(1e-9);
     for variant in &summary.variants {
-        writeln!(text, "{}: {}x{}", variant.name, variant.width, variant.height)?;
+        write!(text, "{}: {}x{}", variant.name, variant.width, variant.height)?;
+        if let Some(expected) = &variant.expected {
+            let rate = expected.bit_rate as f64 / 1000.0;
+            write!(text, ", expected {:.2} at {rate:.0} kb/s", expected.score)?;
+        }
+        writeln!(text)?;
         passes(&variant.passes, variant.quality.as_ref(), &rate, text)?;
         for missed in &variant.missed {
             writeln!(text, "{} missed: {}", variant.name, one_line(&miss(missed)))?;

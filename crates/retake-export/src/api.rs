@@ -6,7 +6,7 @@ use crate::event::{Event, Summary};
 use crate::export::{self, export};
 use crate::job::additions::{AddedAudio, AddedSubtitles, ChapterChoice};
 use crate::job::grain::Grain;
-use crate::job::ladder::LadderRung;
+use crate::job::ladder::{AutoLadder, LadderRung};
 use crate::job::preset::ExportPreset;
 use crate::job::properties;
 use crate::job::request::{Request, ScoreAt, Target, job_folder};
@@ -264,7 +264,7 @@ impl Export {
                 let mut state = self.lock();
                 state.progress.hear(&event);
                 // it is of one film, which none of several variants is
-                if request.ladder.is_empty() || matches!(event, Event::Finished(_)) {
+                if !request.has_ladder() || matches!(event, Event::Finished(_)) {
                     state.estimator.hear(&event, goal);
                 }
             }
@@ -353,6 +353,16 @@ impl ExportBuilder {
     #[must_use]
     pub fn ladder(mut self, rungs: impl IntoIterator<Item = LadderRung>) -> Self {
         self.request.ladder = rungs.into_iter().collect();
+        self
+    }
+
+    /// Has the variants of a stream chosen by measured quality: samples of the film are encoded in a few
+    /// sizes and qualities, and rungs lie where quality is best for the rate, from the cheapest that reaches
+    /// the floor down. Takes the place of [`ladder`](Self::ladder).
+    #[must_use]
+    pub fn auto_ladder(mut self, ladder: AutoLadder) -> Self {
+        self.request.ladder.clear();
+        self.request.auto_ladder = Some(ladder);
         self
     }
 

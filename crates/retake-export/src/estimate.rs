@@ -151,7 +151,7 @@ pub(crate) fn estimate(request: &Request, stop: &StopFlag) -> Result<LengthEstim
     let folder = tempfile::Builder::new().prefix("retake-estimate-").tempdir();
     let folder = folder.map_err(ExportError::file(std::env::temp_dir(), "making a temporary folder"))?;
     let mut request = properties::resolve(request)?;
-    if !request.ladder.is_empty() {
+    if request.has_ladder() {
         let what = "an estimate of the length";
         return Err(RequestError::from(LadderError::OneVariant { what }).into());
     }

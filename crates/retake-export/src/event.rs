@@ -1,6 +1,7 @@
 //! What an export tells while it works, and at its end. Plain data, which a program prints and the job folder
 //! keeps.
 
+use crate::ladder::ChosenRung;
 use crate::sound::plan::SoundSummary;
 use retake_compression::planner::Effort;
 use retake_compression::take::CpuSeconds;
@@ -29,6 +30,15 @@ pub enum Event {
         memory: u64,
         /// Plain sentences about what the result will not be able to keep.
         notes: Vec<String>,
+    },
+    /// The rungs of a ladder are being chosen: samples of the film are encoded and scored.
+    ChoosingLadder,
+    /// The rungs of a ladder were chosen.
+    LadderChosen {
+        /// The rungs, the best first.
+        rungs: Vec<ChosenRung>,
+        /// CPU seconds that choosing took, in the run that did it.
+        cpu_seconds: f64,
     },
     /// A variant of a stream begins. What follows is about it, up to the next, or until all are written.
     VariantStarted {
@@ -178,6 +188,9 @@ pub struct VariantSummary {
     pub height: u32,
     /// Bytes of its video samples.
     pub video_bytes: u64,
+    /// What was expected of it, where the ladder was chosen by measured quality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<ChosenRung>,
     /// Whether its objective is met.
     pub outcome: Outcome,
     /// What of it is not met.

@@ -44,7 +44,7 @@ const MOST_DAMAGED: u32 = 2;
 /// verified film is renamed to it. What was finished is kept in the job folder whatever happens; the same
 /// request carries on from there.
 pub(crate) fn export(request: &Request, stop: &StopFlag, tell: Tell<'_>) -> Result<Summary, ExportError> {
-    if !request.ladder.is_empty() {
+    if request.has_ladder() {
         return ladder::export(request, stop, tell);
     }
     run(request, stop, &|job, store| make(job, stop, tell, |stop| run_passes(job, store, stop, tell)), tell)
@@ -58,7 +58,7 @@ pub(crate) fn step(
     begin: Begin<'_>,
     tell: Tell<'_>,
 ) -> Result<Step, ExportError> {
-    if !request.ladder.is_empty() {
+    if request.has_ladder() {
         let what = "an export on an engine";
         return Err(RequestError::from(LadderError::OneVariant { what }).into());
     }

@@ -54,10 +54,11 @@ pub use job::additions::{AddedAudio, AddedSubtitles, ChapterChoice};
 pub use job::folder::JobDescription;
 pub use job::grain::Grain;
 pub use job::identity::{AskedAudio, AskedFile, AskedGoal, AskedPlace, AskedRange, RequestIdentity};
-pub use job::ladder::{LadderError, LadderRung};
+pub use job::ladder::{AutoLadder, Ladder, LadderError, LadderRung};
 pub use job::preset::ExportPreset;
 pub use job::request::{ScoreAt, Target, UnknownScoreAt};
 pub use job::tracks::{MarkRule, TrackError, TrackFlag, TrackRule, TrackSelector};
+pub use ladder::ChosenRung;
 pub use measure::{FilmScore, MeasuredFrames, Measurement, UnitScore};
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -77,7 +77,10 @@ pub fn resumable_exports(folder: &Path) -> Result<Vec<ResumableExport>, ExportEr
 
 /// Tells whether a text is the name of a variant, such as `720p`.
 fn is_rung(text: &str) -> bool {
-    text.parse::<LadderRung>().is_ok_and(|rung| rung.name() == text)
+    // further ones of a size have a number behind it
+    let rows = text.split_once('-').filter(|(_, number)| number.parse::<u8>().is_ok());
+    let rows = rows.map_or(text, |(rows, _)| rows);
+    rows.parse::<LadderRung>().is_ok_and(|rung| rung.name() == rows)
 }
 
 /// Tells whether a folder is that of a variant that is not the first of its stream.

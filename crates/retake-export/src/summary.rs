@@ -75,6 +75,7 @@ pub(crate) fn summarise_variants(films: &[(&str, &Film<'_>)], written: &Written)
             width: settings.width,
             height: settings.height,
             video_bytes: one.video_bytes,
+            expected: None,
             outcome: one.outcome,
             missed: one.missed,
             stopped_because: one.stopped_because,

@@ -268,13 +268,13 @@ pub use retake_compression::units::FrameRange;
 pub use retake_export::records::{Records, RecordsError, RecordsPlace};
 pub use retake_export::{
     AddedAudio, AddedSubtitles, AlreadyStarted, Asked, AudioChoice, AudioEncoding, AudioError, AudioLayout,
-    AudioRule, ChapterChoice, Count, EstimateBasis, Event, Export, ExportBuilder, ExportError, ExportPreset,
-    ExportStatus, Fault, FilmScore, Grain, LadderError, LadderRung, LengthEstimate, MarkRule, MeasuredFrames,
-    Measurement, Missed, OtherEffort, Outcome, PassSummary, QualitySummary, Replan, RequestError, RunError,
-    RunOn, ScoreAt, SharedRoot, SoundLevel, SoundSummary, Step, StopFlag, StopReason, Summary, TakeDone,
-    TakeFailure, TakeTask, Target, TrackError, TrackFlag, TrackRule, TrackSelector, UnitScore,
-    UnknownScoreAt, VariantSummary, WorkerProgram, WorkerTools, replan, run_array_worker, run_take,
-    run_worker,
+    AudioRule, AutoLadder, ChapterChoice, ChosenRung, Count, EstimateBasis, Event, Export, ExportBuilder,
+    ExportError, ExportPreset, ExportStatus, Fault, FilmScore, Grain, Ladder, LadderError, LadderRung,
+    LengthEstimate, MarkRule, MeasuredFrames, Measurement, Missed, OtherEffort, Outcome, PassSummary,
+    QualitySummary, Replan, RequestError, RunError, RunOn, ScoreAt, SharedRoot, SoundLevel, SoundSummary,
+    Step, StopFlag, StopReason, Summary, TakeDone, TakeFailure, TakeTask, Target, TrackError, TrackFlag,
+    TrackRule, TrackSelector, UnitScore, UnknownScoreAt, VariantSummary, WorkerProgram, WorkerTools, replan,
+    run_array_worker, run_take, run_worker,
 };
 pub use retake_libav::{ErrorKind as MediaErrorKind, FilmPosition, FilmRange, MediaError};
 pub use retake_media::{

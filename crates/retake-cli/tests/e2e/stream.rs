@@ -667,6 +667,102 @@ fn a_killed_ladder_is_carried_on() {
     }
 }
 
+/// The rungs that a run chose, as rows, bits per second and score.
+fn rungs(events: &[serde_json::Value]) -> Vec<(u64, f64, f64)> {
+    let event = events.iter().find(|event| event["event"] == "ladder_chosen").unwrap();
+    let rungs = event["rungs"].as_array().unwrap().iter();
+    let number = |rung: &serde_json::Value, name: &str| rung[name].as_f64().unwrap();
+    rungs
+        .map(|rung| (rung["rows"].as_u64().unwrap(), number(rung, "bit_rate"), number(rung, "score")))
+        .collect()
+}
+
+/// The rungs of an automatic ladder follow the film: where small pictures lose nothing, they are shown at
+/// scores at which a detailed film has the size of the source. All fall in size, rate and score, and another
+/// program scores each variant, scaled back to the source's size, near what was expected.
+#[test]
+fn an_automatic_ladder_follows_the_film() {
+    let Some(studio) = Studio::open() else { return };
+    studio.render("-i film.mkv -an -vf gblur=sigma=4 -c:v libx264 -crf 8", "soft.mkv");
+    let mut smaller = Vec::new();
+    for film in ["film", "soft"] {
+        let flags = format!("{} --metric psnr -q 36", fast());
+        let run = studio.retake(&format!("encode {film}.mkv -o {film}.m3u8 {flags} --ladder auto --json"));
+        assert!([0, 3].contains(&run.code), "{run:?}");
+        let rungs = rungs(&run.events());
+        assert!((1..=6).contains(&rungs.len()), "{film}: {rungs:?}");
+        for pair in rungs.windows(2) {
+            let falls = pair[0].0 >= pair[1].0 && pair[0].1 > 1.4 * pair[1].1 && pair[0].2 > pair[1].2;
+            assert!(falls, "{film}: {rungs:?}");
+        }
+        let summary = run.summary();
+        let variants = summary["variants"].as_array().unwrap();
+        assert_eq!(variants.len(), rungs.len());
+        for (variant, (rows, rate, score)) in variants.iter().zip(&rungs) {
+            let (name, list) = (
+                &variant["name"],
+                format!("{film}.media/video-{}/index.m3u8", variant["name"].as_str().unwrap()),
+            );
+            assert_eq!(
+                (&variant["height"], &variant["expected"]["score"]),
+                (&(*rows).into(), &(*score).into())
+            );
+            let graph = "[0:v]scale=320:180:flags=bicubic,settb=1/24,setpts=N[f];[1:v]settb=1/24,setpts=N[s];[f][s]psnr=stats_file=-";
+            let scores = psnr(&studio.path(""), &list, &format!("{film}.mkv"), graph);
+            assert_eq!(scores.len() as u64, FRAMES, "{film} {name}");
+            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+            // Two samples of a second speak for nine seconds, and rates are planned over all of them, which
+            // makes films better rather than worse than samples of one quality.
+            assert!((-2.5..6.0).contains(&(mean - score)), "{film} {name}: {mean} for {score} at {rate}");
+            if variant["expected"]["to_floor"] == true {
+                assert!(variant["quality"]["worst"].as_f64().unwrap() >= 36.0, "{variant}");
+            } else {
+                let got = variant["video_bytes"].as_f64().unwrap() * 8.0 / 9.0;
+                assert!((got / rate - 1.0).abs() < 0.05, "{film} {name}: {got} for {rate}");
+            }
+        }
+        let below = rungs.iter().find(|rung| rung.0 < 180).map_or(0.0, |rung| rung.2);
+        smaller.push(below);
+    }
+    assert!(smaller[1] > smaller[0] + 3.0, "small pictures look best up to {smaller:?}");
+}
+
+/// An automatic ladder that is killed has the same rungs and files: as one that runs to its end, and whoever
+/// runs how many takes at once. Rungs that were kept are not chosen again.
+#[test]
+fn a_killed_automatic_ladder_has_the_same_rungs() {
+    let Some(studio) = Studio::open() else { return };
+    let job = |name: &str| format!("film.mkv -o {name}.m3u8 {} --metric psnr -q 34 --ladder auto:3", fast());
+    let run = |name: &str, more: &str| studio.retake(&format!("encode {} {more} --json", job(name)));
+    let whole = run("whole", "--jobs 1");
+    let expected = rungs(&whole.events());
+    assert!((2..=3).contains(&expected.len()), "{expected:?}");
+    assert_eq!(rungs(&run("apart", "--jobs 2 --isolate").events()), expected);
+    assert!(files(&studio, "apart") == files(&studio, "whole"), "workers make the same files");
+    let moments: [&dyn Fn(&serde_json::Value) -> bool; 2] =
+        [&|event| event["event"] == "choosing_ladder", &|event| {
+            event["event"] == "variant_started" && event["variant"] == 2
+        }];
+    for (number, moment) in moments.into_iter().enumerate() {
+        let mut running = studio.start(&job("out"));
+        assert!(running.until(&mut |event| moment(event)));
+        running.signal("KILL");
+        running.end();
+        assert!(!studio.path("out.m3u8").exists());
+        let again = run("out", "");
+        let events = again.events();
+        assert_eq!(rungs(&events), expected);
+        let chosen = events.iter().filter(|event| event["event"] == "choosing_ladder").count();
+        assert_eq!(chosen, 1 - number, "what was kept is not chosen again");
+        assert!(files(&studio, "out") == files(&studio, "whole"), "the same files");
+        let names =
+            ["apart.m3u8", "apart.media", "film.mkv", "out.m3u8", "out.media", "whole.m3u8", "whole.media"];
+        assert_eq!(studio.names(), names.map(str::to_owned).into(), "nothing is left over");
+        fs::remove_file(studio.path("out.m3u8")).unwrap();
+        fs::remove_dir_all(studio.path("out.media")).unwrap();
+    }
+}
+
 /// A ladder that cannot be made is refused in one line, and leaves nothing behind.
 #[test]
 fn wrong_ladders_are_refused() {
@@ -683,6 +779,11 @@ fn wrong_ladders_are_refused() {
         ("-o out.m3u8 --ladder 180p,90p@2000", ["2000", "scale"]),
         ("-o out.m3u8 --ladder 180p --keep-takes", ["--ladder", "takes that are kept"]),
         ("-o out.mp4 --ladder 180p", ["--ladder", "only a stream"]),
+        ("-o out.mp4 --ladder auto", ["--ladder", "only a stream"]),
+        ("-o out.m3u8 --ladder auto:0", ["--ladder", "'auto:0' is no ladder"]),
+        ("-o out.m3u8 --ladder auto,180p", ["--ladder", "'auto,180p' is no ladder"]),
+        ("-o out.m3u8 --ladder auto -b 1M", ["--ladder", "ask for a floor"]),
+        ("-o out.m3u8 --ladder auto --crf 30", ["--ladder", "ask for a floor"]),
     ] {
         studio.retake(&format!("encode film.mkv {} {flags}", fast())).refused(2, &words);
         assert_eq!(studio.names(), ["film.mkv".to_owned()].into(), "{flags}");

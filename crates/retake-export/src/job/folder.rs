@@ -36,6 +36,8 @@ pub(crate) const INDEX: &str = "index";
 const INPUT: &str = "input";
 /// What workers in other processes must know of the source.
 pub(crate) const SOURCE_FACTS: &str = "source.json";
+/// The rungs that were chosen for the ladder of a stream.
+const LADDER: &str = "ladder.json";
 /// There as long as workers on other machines are to give up what they do.
 pub(crate) const STOPPING: &str = "stopping";
 /// What is known of the job for those who look at it: when it begins, and when its film is finished.
@@ -183,6 +185,11 @@ impl JobFolder {
     /// takes would not be found.
     fn description(&self) -> Result<Option<JobDescription>, ExportError> {
         read_description(&self.folder)
+    }
+
+    /// Writes down the rungs that were chosen for the ladder of the stream.
+    pub(crate) fn note_ladder(&self, text: &[u8]) -> Result<(), ExportError> {
+        self.write(LADDER, text)
     }
 
     /// Writes down what workers in other processes must know of the source.
@@ -407,6 +414,11 @@ impl VisitedFolder {
         serde_json::from_slice(&text).map_err(|_| self.says_nothing(SOURCE_FACTS))
     }
 
+    /// What was noted of the ladder of the stream.
+    pub(crate) fn ladder(&self) -> io::Result<Vec<u8>> {
+        self.0.read(LADDER).and_then(read_all)
+    }
+
     /// What is known of the job, as its owner wrote it.
     pub(crate) fn records(&self) -> io::Result<Vec<u8>> {
         self.0.read(RECORDS).and_then(read_all)
@@ -568,7 +580,7 @@ fn check(folder: &Folder) -> Result<(), ExportError> {
 }
 
 fn is_ours_name(name: &str) -> bool {
-    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, STOPPING, RECORDS].contains(&name)
+    [DESCRIPTION, LOCK, FINISHED, INDEX, INPUT, SOURCE_FACTS, LADDER, STOPPING, RECORDS].contains(&name)
         || names_within(name).is_some()
         || name.starts_with(UNFINISHED)
 }

@@ -108,7 +108,8 @@ pub struct RequestIdentity {
     /// versions.
     #[serde(default, skip_serializing_if = "PictureFilters::is_empty")]
     pub filters: PictureFilters,
-    /// The variants of a stream, in the words of `--ladder`, the largest first. Left out where there is one.
+    /// The variants of a stream, in the words of `--ladder`, the largest first; `auto` and the most of them
+    /// where they are chosen by measured quality. Left out where there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<String>,
     /// The identity of the records of an earlier job that this one began with. Left out where there are none.
@@ -257,7 +258,7 @@ impl RequestIdentity {
             video: request.video,
             tags: added.tags.clone(),
             filters: request.filters.clone(),
-            ladder: ladder::words(&request.ladder),
+            ladder: ladder::words(request),
             again: request.again.as_deref().map(Records::identity),
         }
     }

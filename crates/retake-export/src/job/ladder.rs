@@ -1,6 +1,7 @@
 //! What is asked of the variants of a stream: their sizes, and what is wanted of each.
 
 use super::request::{Goal, Request, Target};
+use crate::ladder::ChosenRung;
 use crate::worker::RunOn;
 use retake_libav::Scale;
 use std::fmt;
@@ -86,6 +87,77 @@ impl FromStr for LadderRung {
     }
 }
 
+/// A ladder whose rungs are chosen by measured quality: how many there are at most.
+///
+/// ```
+/// # use retake_export::AutoLadder;
+/// let auto: AutoLadder = "auto:4".parse().unwrap();
+/// assert_eq!((auto.most(), auto.to_string().as_str()), (4, "auto:4"));
+/// assert!("auto:0".parse::<AutoLadder>().is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoLadder {
+    most: u8,
+}
+
+impl AutoLadder {
+    /// The most rungs that can be asked for.
+    const MOST: u8 = 12;
+
+    /// Returns how many rungs there are at most.
+    pub fn most(self) -> u8 {
+        self.most
+    }
+}
+
+/// At most six rungs.
+impl Default for AutoLadder {
+    fn default() -> Self {
+        Self { most: 6 }
+    }
+}
+
+impl fmt::Display for AutoLadder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "auto:{}", self.most)
+    }
+}
+
+impl FromStr for AutoLadder {
+    type Err = LadderError;
+
+    /// Reads `auto`, or `auto:4` with the most rungs.
+    fn from_str(text: &str) -> Result<Self, LadderError> {
+        if text == "auto" {
+            return Ok(Self::default());
+        }
+        let most = text.strip_prefix("auto:").and_then(|most| most.parse().ok());
+        let most = most.filter(|most| (1..=Self::MOST).contains(most));
+        most.map(|most| Self { most }).ok_or_else(|| LadderError::Auto { text: text.into() })
+    }
+}
+
+/// A ladder as it is asked for: rungs, or that they be chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ladder {
+    /// These variants.
+    Rungs(Vec<LadderRung>),
+    /// Variants that are chosen by measured quality.
+    Auto(AutoLadder),
+}
+
+impl FromStr for Ladder {
+    type Err = LadderError;
+
+    /// Reads rungs with commas between them, or what [`AutoLadder`] reads.
+    fn from_str(text: &str) -> Result<Self, LadderError> {
+        if text.starts_with("auto") {
+            return text.parse().map(Self::Auto);
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Rungs)
+    }
+}
+
 /// Reads a bit rate above zero: `2M`, `800k`, `1500000`.
 fn bit_rate(text: &str) -> Option<u64> {
     let (number, factor) = match text.strip_suffix(['k', 'K']) {
@@ -108,6 +180,21 @@ pub enum LadderError {
     Rung {
         /// What was said.
         text: String,
+    },
+    /// It is no ladder that is chosen.
+    #[error("'{text}' is no ladder: auto, or with the most rungs, auto:1 to auto:{}", AutoLadder::MOST)]
+    Auto {
+        /// What was said.
+        text: String,
+    },
+    /// Rungs are chosen from a floor down.
+    #[error("the rungs of an automatic ladder are chosen by quality: ask for a floor, or for nothing")]
+    AutoWants,
+    /// The quality of an encoder's pictures cannot be measured without them.
+    #[error("{encoder} does not give its pictures back, by which rungs are chosen: name the rungs")]
+    NoPictures {
+        /// The encoder.
+        encoder: &'static str,
     },
     /// Two variants have as many rows.
     #[error("{rows}p is there twice")]
@@ -162,6 +249,9 @@ pub(crate) fn check(request: &Request) -> Result<(), LadderError> {
     if request.filters.scale.is_some() {
         return Err(LadderError::Scale);
     }
+    if request.auto_ladder.is_some() && !matches!(request.target().goal(), Goal::Floor { .. }) {
+        return Err(LadderError::AutoWants);
+    }
     let shared = request.ladder.iter().any(|rung| rung.own.is_none());
     match request.target.map(Target::goal) {
         Some(Goal::Size(_)) => return Err(LadderError::Size),
@@ -184,8 +274,33 @@ fn is_stream(output: &Path) -> bool {
 }
 
 /// Returns a ladder in the words of its flag, the largest variant first.
-pub(crate) fn words(ladder: &[LadderRung]) -> Vec<String> {
-    sorted(ladder).iter().map(ToString::to_string).collect()
+pub(crate) fn words(request: &Request) -> Vec<String> {
+    match request.auto_ladder {
+        // which rungs were chosen follows from the rest
+        Some(auto) => vec![auto.to_string()],
+        None => sorted(&request.ladder).iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Returns the names of variants: their rows, and behind these, for further ones of a size, a number.
+fn names(rungs: &[LadderRung]) -> Vec<String> {
+    let before =
+        |number: usize| rungs[..number].iter().filter(|rung| rung.rows == rungs[number].rows).count();
+    let name = |number: usize| match before(number) {
+        0 => rungs[number].name(),
+        alike => format!("{}-{}", rungs[number].name(), alike + 1),
+    };
+    (0..rungs.len()).map(name).collect()
+}
+
+/// Returns the rung of a ladder that was chosen.
+pub(crate) fn chosen(rung: &ChosenRung) -> LadderRung {
+    LadderRung { rows: rung.rows, own: (!rung.to_floor).then_some(Own::BitRate(rung.bit_rate)) }
+}
+
+/// Returns the names of all variants that a ladder may have, whatever the source is.
+pub(crate) fn all_names(ladder: &[LadderRung]) -> Vec<String> {
+    names(&sorted(ladder))
 }
 
 fn sorted(ladder: &[LadderRung]) -> Vec<LadderRung> {
@@ -210,20 +325,22 @@ pub(crate) fn variants(request: &Request, rows: u32) -> Result<Variants, LadderE
         return Err(LadderError::TooLarge { input: request.input.clone(), rows });
     }
     let note = |rung: &LadderRung| format!("{} is left out: the source has {rows} rows", rung.name());
-    let variant = |(number, rung): (usize, &LadderRung)| {
+    let variant = |(number, (name, rung)): (usize, (String, &LadderRung))| {
         let mut variant = request.clone();
         variant.filters.scale = (rung.rows < rows).then_some(Scale::Height(rung.rows));
         variant.target = rung.target().or(request.target);
         if number > 0 {
             variant.ladder.clear();
-            variant.work_dir = Some(folder(&request.work_dir(), &rung.name()));
+            variant.auto_ladder = None;
+            variant.work_dir = Some(folder(&request.work_dir(), &name));
             variant.records = None;
             variant.without_other_tracks();
         }
-        (rung.name(), variant)
+        (name, variant)
     };
+    let named = names(&rungs).into_iter().zip(&rungs);
     Ok(Variants {
-        requests: rungs.iter().enumerate().map(variant).collect(),
+        requests: named.enumerate().map(variant).collect(),
         notes: larger.iter().map(note).collect(),
     })
 }
@@ -279,6 +396,34 @@ mod tests {
         ] {
             assert!(wrong.parse::<LadderRung>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn ladders_are_rungs_or_chosen() {
+        assert_eq!("auto".parse(), Ok(Ladder::Auto(AutoLadder { most: 6 })));
+        assert_eq!("auto:12".parse(), Ok(Ladder::Auto(AutoLadder { most: 12 })));
+        let Ok(Ladder::Rungs(rungs)) = "720p,360p=1M".parse() else { panic!() };
+        assert_eq!(rungs.len(), 2);
+        for wrong in
+            ["auto:", "auto:0", "auto:13", "auto:-1", "auto,720p", "automatic", "720p,auto", "", "720p,"]
+        {
+            assert!(wrong.parse::<Ladder>().is_err(), "{wrong}");
+        }
+    }
+
+    /// Variants of one size have names of their own, in the order of their rates.
+    #[test]
+    fn chosen_rungs_may_share_a_size() {
+        let mut request = Request::new("film.mkv".into(), "s.m3u8".into(), factory());
+        let rung = |rows, bit_rate, to_floor| chosen(&ChosenRung { rows, bit_rate, score: 90.0, to_floor });
+        request.ladder =
+            vec![rung(720, 4_000_000, true), rung(720, 2_000_000, false), rung(360, 900_000, false)];
+        let requests = variants(&request, 720).unwrap().requests;
+        let names: Vec<&str> = requests.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["720p", "720p-2", "360p"]);
+        assert_eq!(requests[0].1.target, None);
+        assert_eq!(requests[1].1.target, Target::bit_rate(2_000_000).ok());
+        assert_eq!(requests[1].1.work_dir(), Path::new("s.m3u8.720p-2.retake"));
     }
 
     /// The largest comes first, with its tracks; what is larger than the source is told.

@@ -2,7 +2,7 @@
 
 use super::additions::{Additions, ChapterChoice};
 use super::grain::Grain;
-use super::ladder::LadderRung;
+use super::ladder::{AutoLadder, LadderRung};
 use super::preset::ExportPreset;
 use super::source::SourcePart;
 use super::tracks::{TrackRequest, TrackRule, TrackSelector};
@@ -274,6 +274,8 @@ pub(crate) struct Request {
     pub additions: Additions,
     /// The variants of a stream; one as large as the source where there are none.
     pub ladder: Vec<LadderRung>,
+    /// Whether variants are chosen by measured quality.
+    pub auto_ladder: Option<AutoLadder>,
     /// Where takes run.
     pub run_on: RunOn,
     /// Whether this is a later step of the same asking: that it was given up since counts.
@@ -329,6 +331,7 @@ impl Request {
             tracks: TrackRequest::default(),
             additions: Additions::default(),
             ladder: Vec::new(),
+            auto_ladder: None,
             run_on: RunOn::Threads,
             follows_a_step: false,
             shared_root: None,
@@ -402,6 +405,11 @@ impl Request {
             filters: self.filters.clone(),
             score_at: self.score_at,
         }
+    }
+
+    /// Whether several variants are asked for.
+    pub(crate) fn has_ladder(&self) -> bool {
+        !self.ladder.is_empty() || self.auto_ladder.is_some()
     }
 
     /// Where the state of the job lives.
