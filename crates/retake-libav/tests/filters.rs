@@ -722,3 +722,48 @@ fn damaged_pictures_of_subtitles_are_left_out() {
     }
     assert!(told > 0, "{}: no damage was told", film.display());
 }
+
+/// Frames that are scaled have the picture beside them that `ffmpeg` makes by the same filters without
+/// scaling, from the start and in exact ranges, and are known again by both.
+#[test]
+fn pictures_without_scaling_lie_beside_the_scaled_ones() {
+    let Some(studio) = Studio::open() else { return };
+    let source = "-f lavfi -i testsrc2=s=320x180:r=25:d=3 -vf noise=alls=12:allf=t:all_seed=4 -pix_fmt yuv420p \
+                  -c:v libx264 -preset ultrafast -g 12";
+    let path = studio.render(source, "film.mkv");
+    let filters = PictureFilters {
+        crop: "240:160:40:10".parse().ok(),
+        denoise: Some(Denoise::Medium),
+        scale: "80p".parse().ok(),
+        ..PictureFilters::default()
+    };
+    let scaled = filtered(&path, &filters);
+    let info = scaled.clone().with_unscaled().unwrap();
+    assert_eq!((info.unscaled_size(), info.video.width, info.video.height), (Some((240, 160)), 120, 80));
+    assert_eq!(scaled.unscaled_size(), None);
+    let (words, _) = made(&path, "crop=240:160:40:10,hqdn3d=3:2:4:5", "yuv420p");
+    let (small, _, alone) = read(&scaled, PixelFormat::I420);
+    let options = ReaderOptions { format: PixelFormat::I420, threads: 1 };
+    let mut reader = FrameReader::open(&info, options).unwrap();
+    let mut index = FrameIndex::new(info.video.time_base);
+    while let Some(frame) = reader.next().unwrap() {
+        let number = frame.index as usize;
+        assert_eq!(checksum(&frame.picture), small[number], "{number}");
+        assert_eq!(checksum(frame.unscaled.as_ref().unwrap()), words[number], "{number}");
+        assert_ne!(frame.hash(), alone.frames[number].hash, "{number} is known by both");
+        index.frames.push(FrameEntry::from(&frame));
+    }
+    assert_eq!(index.frames.len(), 75);
+    check_ranges(&info, &small, &Arc::new(index.clone()), "beside");
+    for range in [50..53, 20..24] {
+        let index = Arc::new(index.clone());
+        let mut reader = RangeReader::open(&info, index, range.clone(), options, SeekTrust::new()).unwrap();
+        for number in range {
+            let frame = reader.next().unwrap().unwrap();
+            assert_eq!(checksum(frame.unscaled.as_ref().unwrap()), words[number as usize], "{number}");
+        }
+    }
+    // Nothing lies beside what is not scaled.
+    let whole = PictureFilters { scale: None, ..filters };
+    assert_eq!(filtered(&path, &whole).with_unscaled().unwrap().unscaled_size(), None);
+}
