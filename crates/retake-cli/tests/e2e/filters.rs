@@ -177,6 +177,9 @@ fn scores_at_the_size_of_the_source_are_those_of_the_film_scaled_up() {
             "{name}: {measured}"
         );
     }
+    studio.retake("report all.mp4 -o page.html");
+    let page = String::from_utf8(studio.read("page.html")).unwrap();
+    assert!(page.contains("Scored at") && page.contains("320×180, the size of the source"), "{page}");
     // Scores of one size are none of another.
     let other =
         format!("film.mkv -o all.mp4 {} --metric psnr -q 24 --passes 2 --floor min --scale 90p", fast());

@@ -232,6 +232,10 @@ impl Records {
         if let Some(metric) = &self.job.metric {
             work.push(text("Metric", metric_name(metric)));
         }
+        let size = self.descriptions.iter().find_map(|take| take.measure.as_ref()?.size);
+        if let Some((width, height)) = size {
+            work.push(text("Scored at", format!("{width}×{height}, the size of the source")));
+        }
         if let Some(pool) = &self.job.pool {
             work.push(text("A unit's score", pool_name(pool).to_owned()));
         }
