@@ -238,12 +238,12 @@ fn bytes_repeat_also_in_company() {
     }
 }
 
-/// Threads code columns of tiles, and the bytes are those of one thread. Headers are those of every rate.
+/// Bytes are the same whatever the number of threads. Headers are those of every rate.
 #[test]
 fn threads_and_rates_of_libaom_change_nothing_else() {
     for factory in all_encoders().iter().filter(|factory| factory.info().name == "libaom") {
         for rate in [RateControl::Quality(30.0), RateControl::AverageBitRate(200_000)] {
-            // no narrower picture has two columns
+            // no narrower picture has two columns of tiles, which threads could share
             let one = EncoderSettings { rate, threads: 1, width: 1280, height: 64, ..settings(&**factory) };
             let frames = render(&one, 12, 9, 1);
             let [first, again, four] = [1, 1, 4].map(|threads| {

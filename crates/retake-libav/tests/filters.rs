@@ -12,6 +12,7 @@ use retake_libav::{
 };
 use retake_media::{PixelBuffer, PixelFormat, Rational};
 use retake_testing::pgs::{Shown, sup};
+use retake_testing::turned_by;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -174,11 +175,9 @@ fn a_turned_film_is_set_upright() {
     let Some(studio) = Studio::open() else { return };
     studio.render("-f lavfi -i testsrc2=s=160x96:r=25:d=0.4 -c:v libx264 -preset ultrafast", "flat.mp4");
     let flat = studio.path("flat.mp4");
-    for degrees in ["90", "180", "270"] {
-        let path = studio.render(
-            &format!("-i {} -c copy -metadata:s:v:0 rotate={degrees}", flat.display()),
-            &format!("{degrees}.mp4"),
-        );
+    for degrees in [90, 180, 270] {
+        let path = studio.path(&format!("{degrees}.mp4"));
+        turned_by(&flat, &path, degrees);
         let upright = PictureFilters { turn: Some(Turn::Auto), ..PictureFilters::default() };
         let (info, _) = check(&path, &upright, "null", "yuv420p");
         assert_eq!((info.video.rotation, info.video.display_matrix), (0, None), "{degrees}");

@@ -11,4 +11,4 @@ mod turned;
 
 pub use clips::clip;
 pub use golden::{Golden, hash};
-pub use turned::turned;
+pub use turned::{turned, turned_by};

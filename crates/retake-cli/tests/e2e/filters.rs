@@ -315,7 +315,7 @@ fn subtitles_are_drawn_into_the_film() {
 }
 
 /// Subtitles that are pictures are in the film where they are shown, and nowhere else; the same bytes come of
-/// it however takes run and after a kill, and scores compare with the pictures that have them.
+/// it however takes run, and scores compare with the pictures that have them.
 #[test]
 fn pictures_of_subtitles_are_drawn_into_the_film() {
     let Some(studio) = Studio::open() else { return };

@@ -162,8 +162,7 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
 
     for (size_t i = 0; i < s->option_count; i++)
         if (option(p, &s->options[i], fault) < 0) return -1;
-    /* The number depends on the width only, so that equal pictures and settings give equal bytes with any
-       number of threads. */
+    /* Decoders have use for columns of tiles in large pictures. */
     if (!is_given(p, "tile-columns")) put(p, AV1E_SET_TILE_COLUMNS, s->width >= 2560 ? 2 : s->width >= 1280 ? 1 : 0);
 
     cfg->g_w = (unsigned int)s->width;
@@ -175,7 +174,9 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
     time_base(p, s);
     /* One pass: the library makes its first pass over the frames that it looks ahead by itself. */
     cfg->g_pass = AOM_RC_ONE_PASS;
-    cfg->g_threads = (unsigned int)(s->threads < 64 ? s->threads : 64);
+    /* Several threads give other bytes than one: where they share rows (3.6), and where they share columns of
+       tiles (3.12). */
+    cfg->g_threads = 1;
     cfg->g_error_resilient = 0;
     cfg->rc_dropframe_thresh = 0;
     cfg->rc_resize_mode = 0;
@@ -194,8 +195,6 @@ static int parameters(struct parameters *p, const struct retake_settings *s, str
         return retake_fail(fault, "min-q", "%u is above the max-q of %u", cfg->rc_min_quantizer, cfg->rc_max_quantizer), -1;
 
     put(p, AOME_SET_CPUUSED, atoi(s->preset));
-    /* Rows that are coded by several threads give other bytes than those of one (3.6). Columns of tiles do
-       not. */
     put(p, AV1E_SET_ROW_MT, 0);
     colour(p, s);
     if (c->no_spatial_adaptation) put(p, AV1E_SET_AQ_MODE, 0);

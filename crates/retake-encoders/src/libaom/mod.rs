@@ -97,12 +97,8 @@ pub(crate) fn spec() -> Spec {
         check,
         controls,
         memory,
-        // Each thread takes columns of tiles, as the shim cuts them.
-        parallelism: |settings| match settings.width {
-            ..1280 => 1,
-            1280..2560 => 2,
-            _ => 4,
-        },
+        // Several give other bytes.
+        parallelism: |_| 1,
         // Scenes alone decide, so this is only a number to reckon with.
         usual_interval: |_| 250,
     }
@@ -148,9 +144,6 @@ fn controls() -> ControlSupport {
 fn memory(settings: &EncoderSettings, delay: u32) -> u64 {
     let picture = settings.format.picture_bytes(settings.width, settings.height);
     let pixels = u64::from(settings.width) * u64::from(settings.height);
-    let threads = u64::from(settings.threads.min(16));
     let decoded = if settings.reconstruct { 12 } else { 0 };
-    (48 + 8 * threads) * 1024 * 1024
-        + 64 * pixels
-        + (30 + 4 * threads + 3 * u64::from(delay) + decoded) * picture
+    56 * 1024 * 1024 + 64 * pixels + (34 + 3 * u64::from(delay) + decoded) * picture
 }

@@ -330,7 +330,7 @@ pub fn decode(format: &FormatDescription, pixels: PixelFormat, samples: &[&Sampl
     let given = decoded_pix_fmt(format.codec, pixels);
     // streams of MPEG-4 and MPEG-2 state times of their own, which begin anew where takes are joined
     let times: &[&str] = match format.codec {
-        Codec::Mpeg4 | Codec::Mpeg2 => &["-vf", "setpts=N/25/TB", "-r", "25"],
+        Codec::Mpeg4 | Codec::Mpeg2 => &["-vf", "settb=1/25,setpts=N", "-enc_time_base", "1:25"],
         _ => &[],
     };
     let output = Command::new("ffmpeg")

@@ -15,12 +15,9 @@ use crate::take::encode::run_error;
 use retake_compression::encode_run::{EncodeRun, RunEvent};
 use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, RateControl};
 use retake_compression::planner::curve::{Family, Point};
-use retake_compression::scorer::Scorer;
-use retake_compression::take::Score;
 use retake_compression::units::FrameRange;
 use retake_libav::{FilmInfo, FrameReader, PictureTransfer, Scale};
 use retake_media::{PixelBuffer, PixelBufferPool, PixelTransfer, Time, TransferError, TransferOptions};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -44,8 +41,7 @@ const MEMORY: u64 = 1 << 30;
 const SAMPLES: [u64; 2] = [2, 8];
 const SHARE: f64 = 0.015;
 
-/// Scales a picture to another size, by one scaler whatever the encoder and the metric (bicubic, exact to the
-/// bit on every machine).
+/// Scales a picture of a sample to another size (bicubic, exact to the bit on every machine).
 fn scaled(
     transfer: &mut PictureTransfer,
     picture: &PixelBuffer,
@@ -62,32 +58,6 @@ fn scaled(
 
 fn unscaled(error: TransferError) -> ExportError {
     ExportError::Internal(format!("a sample of the film cannot be scaled: {error}"))
-}
-
-/// Scores pictures in the size of their sources, which the encoder has not seen.
-struct AtSourceSize {
-    sources: VecDeque<PixelBuffer>,
-    transfer: PictureTransfer,
-    scorer: TakeScorer,
-    range: FrameRange,
-}
-
-impl Scorer for AtSourceSize {
-    type Error = ExportError;
-
-    fn push(&mut self, _: &PixelBuffer, picture: &PixelBuffer) -> Result<(), ExportError> {
-        let none = || ExportError::Internal("more pictures than frames".into());
-        let source = self.sources.pop_front().ok_or_else(none)?;
-        let picture = scaled(&mut self.transfer, picture, source.width(), source.height());
-        let range = self.range;
-        let pushed = self.scorer.push(&source, &picture.map_err(unscaled)?);
-        pushed.map_err(|source| ExportError::Quality { range, source })
-    }
-
-    fn finish(self: Box<Self>) -> Result<Score, ExportError> {
-        let range = self.range;
-        Box::new(self.scorer).finish().map_err(|source| ExportError::Quality { range, source })
-    }
 }
 
 /// One size of the film, as a variant of it would be encoded.
@@ -297,14 +267,10 @@ impl Work<'_> {
             ..self.sizes[probe.size].settings.clone()
         };
         let fail = |source| ExportError::Encoder { range, source };
-        let scorer =
-            TakeScorer::open(&self.sizes[0].settings, self.request.metric, self.request.pool, STRIDE);
-        let scorer = AtSourceSize {
-            sources: sources.iter().cloned().collect(),
-            transfer: PictureTransfer::new(),
-            scorer: scorer.map_err(RequestError::Metric)?,
-            range,
-        };
+        let full = &self.sizes[0].settings;
+        let size = Some((full.width, full.height));
+        let scorer = TakeScorer::open(full, size, self.request.metric, self.request.pool, STRIDE);
+        let scorer = scorer.map_err(RequestError::Metric)?;
         let mut library = LibraryThreads::default();
         let run = library.during(|| EncodeRun::open(&*self.request.encoder, &settings)).map_err(fail)?;
         let mut run = run.scored(scorer);
@@ -313,7 +279,10 @@ impl Work<'_> {
         let mut hear = |event| -> Result<(), ExportError> {
             match event {
                 RunEvent::Sample(frame) => sizes.push(frame.sample.data.len() as f64),
-                RunEvent::Score { score: whole, .. } => score = Some(whole?.value),
+                RunEvent::Score { score: whole, .. } => {
+                    let whole = whole.map_err(|source| ExportError::Quality { range, source })?;
+                    score = Some(whole.value);
+                }
                 _ => {}
             }
             self.stop.check()
@@ -324,7 +293,7 @@ impl Work<'_> {
             let picture = scaled(&mut transfer, source, settings.width, settings.height).map_err(unscaled)?;
             let pts = Time::from_seconds(number as f64 / rate, 90_000);
             let options = FrameOptions { force_key_frame: number == 0, ..FrameOptions::default() };
-            run.push(&picture, pts, Time::INVALID, options).map_err(fail)?;
+            run.push_scored_by(&picture, source, pts, Time::INVALID, options).map_err(fail)?;
             while let Some(event) = run.next().map_err(|error| run_error(error, range))? {
                 hear(event)?;
             }

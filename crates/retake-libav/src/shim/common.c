@@ -36,6 +36,10 @@ static int is_list(const char *format) {
     return !strncmp(format, "  ", 2) || (length >= 2 && !strcmp(format + length - 2, ":\n"));
 }
 
+/* From 6 on, graphs of filters say at the end which of their steps failed ("Error creating filters"), behind
+   the reason. */
+static int is_step(const char *format) { return !strncmp(format, "Error ", 6) && strstr(format, " filters"); }
+
 /* FFmpeg stays silent; the worst of its messages in this thread is kept for the error that may follow. */
 static void keep_message(void *context, int level, const char *format, va_list arguments) {
     const AVClass *class = context ? *(const AVClass **)context : NULL;
@@ -52,7 +56,7 @@ static void keep_message(void *context, int level, const char *format, va_list a
     }
     static _Thread_local int last_level = AV_LOG_QUIET;
     if (level > AV_LOG_WARNING || is_list(format)) return;
-    if (last_message[0] && level > last_level) return;
+    if (last_message[0] && (level > last_level || is_step(format))) return;
     last_level = level;
     vsnprintf(last_message, sizeof last_message, format, arguments);
     size_t length = strlen(last_message);
