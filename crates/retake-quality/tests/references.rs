@@ -153,7 +153,8 @@ fn xpsnr_is_that_of_ffmpeg() {
     let large = [(PixelFormat::I420, 2560, 1440), (PixelFormat::I010, 2560, 1440)];
     for (format, width, height) in SHAPES.into_iter().chain([(PixelFormat::I420, 1280, 720)]).chain(large) {
         let Some(pair) = Pair::new(format, width, height) else { return };
-        for rate in ["24", "50"] {
+        // How many pictures before one count is a matter of the rate alone, so large ones are made at one.
+        for rate in if width > 1280 { &["24"][..] } else { &["24", "50"] } {
             // FFmpeg weighs by the activity of its first input, which must be the source.
             let log = pair.filter(rate, "[1:v][0:v]xpsnr=stats_file=log.txt", "log.txt");
             let theirs = ["y: ", "u: ", "v: "].map(|plane| {
@@ -172,7 +173,7 @@ fn xpsnr_is_that_of_ffmpeg() {
             let what = format!("XPSNR {format:?} {width}×{height} at {rate} fps");
             // Where there is no picture before, FFmpeg puts a black one, and this crate does not.
             let mut ours = scores.complete().unwrap();
-            let first = if rate == "24" { 1 } else { 2 };
+            let first = if *rate == "24" { 1 } else { 2 };
             assert!(ours[0] < joined[0], "{what}");
             ours[..first].copy_from_slice(&joined[..first]);
             assert_close(&ours, &joined, 1.1e-4, &what);

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// The name of the attribute.
 const NAME: &str = "user.retake.finished";
-/// A longer stamp is neither written nor believed; many file systems hold no more.
+/// A longer stamp is neither written nor believed; many file systems hold no more, and some (ext4) only 4 KiB.
 const MOST: usize = 64 << 10;
 
 /// What the attribute holds, as JSON.
@@ -28,7 +28,7 @@ struct Stamp {
     version: u32,
     /// The identity of request, source and film together.
     job: String,
-    /// Left out of a note that would be too long.
+    /// Left out where the stamp would be too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     summary: Option<Summary>,
 }
@@ -43,14 +43,17 @@ fn job(request: &RequestIdentity, source: &str, film: String) -> Option<String> 
     Some(format!("{:032x}", xxh3_128(&text)))
 }
 
-/// Stamps a film (of a stream: its playlist) before it is put in place. A file that cannot be stamped is as
-/// good a film, so there is no error.
+/// Stamps a film (of a stream: its playlist) before it is put in place. A summary for which the file system
+/// has no room (that of a ladder) is left out: then it is only known that the film is the job's. A file that
+/// cannot be stamped is as good a film, so there is no error.
 pub(crate) fn write(film: &Path, request: &RequestIdentity, source: &str, summary: &Summary) {
     let Some(job) = file_identity(film).ok().and_then(|film| job(request, source, film)) else { return };
-    let stamp = Stamp { version: Stamp::VERSION, job, summary: Some(summary.clone()) };
-    let Ok(text) = serde_json::to_vec(&stamp) else { return };
-    if text.len() <= MOST {
-        system::set(film, &text);
+    for summary in [Some(summary.clone()), None] {
+        let stamp = Stamp { version: Stamp::VERSION, job: job.clone(), summary };
+        let text = serde_json::to_vec(&stamp).ok().filter(|text| text.len() <= MOST);
+        if text.is_some_and(|text| system::set(film, &text)) {
+            return;
+        }
     }
 }
 
@@ -127,8 +130,8 @@ mod system {
     use rustix::io::retry_on_intr;
     use std::path::Path;
 
-    pub(super) fn set(path: &Path, text: &[u8]) {
-        let _ = retry_on_intr(|| lsetxattr(path, NAME, text, XattrFlags::empty()));
+    pub(super) fn set(path: &Path, text: &[u8]) -> bool {
+        retry_on_intr(|| lsetxattr(path, NAME, text, XattrFlags::empty())).is_ok()
     }
 
     pub(super) fn get(path: &Path) -> Option<Vec<u8>> {
@@ -143,7 +146,9 @@ mod system {
 mod system {
     use std::path::Path;
 
-    pub(super) fn set(_: &Path, _: &[u8]) {}
+    pub(super) fn set(_: &Path, _: &[u8]) -> bool {
+        false
+    }
 
     pub(super) fn get(_: &Path) -> Option<Vec<u8>> {
         None
@@ -154,6 +159,32 @@ mod system {
 mod tests {
     use super::*;
     use crate::testing::{factory, summary_of};
+
+    /// A summary for which a file system has no room leaves the stamp as good as it can be: the same request
+    /// knows its film.
+    #[test]
+    fn a_stamp_holds_what_there_is_room_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, film) = (folder.path().join("a.mkv"), folder.path().join("b.mp4"));
+        std::fs::write(&source, b"a source").unwrap();
+        std::fs::write(&film, b"a film").unwrap();
+        let request = Request::new(source, film.clone(), factory());
+        let (identity, stop) = (RequestIdentity::of(&request), StopFlag::default());
+        let named = input_identity(&request, &stop).unwrap();
+        let mut summary = summary_of(&film);
+        // how much of the second one there is room for depends on the file system
+        for (length, holds) in [(10, Some(true)), (8 << 10, None), (MOST, Some(false))] {
+            summary.notes = vec!["a".repeat(length)];
+            write(&film, &identity, &named, &summary);
+            match read(&request, &identity, &stop) {
+                Some(Stamped::Summary(found)) => assert!(holds != Some(false) && *found == summary),
+                Some(Stamped::Nothing) => assert!(holds != Some(true)),
+                None if !is_there(&film) => return eprintln!("SKIPPED: no attributes in this file system"),
+                None => panic!("a stamp of {length} bytes says nothing"),
+            }
+            std::fs::write(&film, b"a film").unwrap();
+        }
+    }
 
     /// A note is ASCII that a store takes, and holds the summary as far as there is room; a longer one still
     /// says whose film it is.

@@ -27,7 +27,7 @@ int retake_vmaf_use(VmafContext *context, const char *extractor)
 }
 
 /* Allocates a picture of luma alone, and tells where its rows go. The pool of pictures that version 3.2 has
- * is not used, because no earlier one has it, and allocating costs less than a hundredth of a score. */
+ * is not used, because no earlier one has it. */
 int retake_vmaf_picture(unsigned width, unsigned height, unsigned depth, VmafPicture **picture, void **rows,
                         ptrdiff_t *stride)
 {
