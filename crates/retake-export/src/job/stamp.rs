@@ -19,7 +19,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// The name of the attribute.
 const NAME: &str = "user.retake.finished";
-/// A longer stamp is neither written nor believed; many file systems hold no more, and some (ext4) only 4 KiB.
+/// A longer stamp is neither written nor believed; many file systems hold no more, and some (ext4) only 4
+/// KiB.
 const MOST: usize = 64 << 10;
 
 /// What the attribute holds, as JSON.
