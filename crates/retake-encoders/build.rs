@@ -68,6 +68,7 @@ const LIBRARIES: [Library; 6] = [
 fn main() {
     println!("cargo:rerun-if-changed=src/shim.h");
     println!("cargo:rerun-if-changed=src/bucket.h");
+    println!("cargo:rerun-if-changed=src/aom_vpx.h");
     println!("cargo:rerun-if-env-changed=RETAKE_ASAN");
     let sanitize = std::env::var_os("RETAKE_ASAN").is_some_and(|value| value == "1");
     if sanitize {

@@ -208,7 +208,7 @@ impl Measurement {
             ..ScorerSettings::new(self.metric, a.width, a.height, format, rate)
         };
         let mut scorer = Scorer::new(&settings).map_err(RequestError::Metric)?;
-        let mut resizer = Resizer::new(&settings);
+        let mut resizer = Resizer::new((settings.width, settings.height), settings.colour);
         let (mut references, mut films) =
             (FrameReader::open(&source, options)?, FrameReader::open(&other, options)?);
         let longest = ((self.longest * rate).round() as u64).max(1);

@@ -41,9 +41,8 @@ pub(crate) struct Resizer {
 }
 
 impl Resizer {
-    pub(crate) fn new(settings: &ScorerSettings) -> Self {
-        let ScorerSettings { width, height, colour, .. } = *settings;
-        Self { size: (width, height), colour, transfer: PictureTransfer::new(), pool: None }
+    pub(crate) fn new(size: (u32, u32), colour: Colour) -> Self {
+        Self { size, colour, transfer: PictureTransfer::new(), pool: None }
     }
 
     /// Returns a picture in the size; itself, if it has that.
@@ -119,7 +118,7 @@ impl TakeScorer {
     fn with(settings: ScorerSettings, pool: Pooling) -> Result<Self, QualityError> {
         let scorer = Scorer::new(&settings)?;
         let (cpu, frame_scores) = (CpuMeter::default(), FrameScoreMeter::default());
-        let resizer = Resizer::new(&settings);
+        let resizer = Resizer::new((settings.width, settings.height), settings.colour);
         Ok(Self { scorer, settings, pool, cpu, frame_scores, resizer, unscored: Some(Vec::new()) })
     }
 

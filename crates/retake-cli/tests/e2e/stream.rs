@@ -658,13 +658,19 @@ fn a_killed_ladder_is_carried_on() {
             let mut takes = before.filter(|event| event["event"] == "take_finished");
             assert!(takes.all(|take| take["kept"] == true), "all takes of the first variant were kept");
         }
-        assert!(files(&studio, "out") == files(&studio, "whole"), "the same files");
-        let names =
-            ["apart.m3u8", "apart.media", "film.mkv", "out.m3u8", "out.media", "whole.m3u8", "whole.media"];
-        assert_eq!(studio.names(), names.map(str::to_owned).into(), "nothing is left over");
-        fs::remove_file(studio.path("out.m3u8")).unwrap();
-        fs::remove_dir_all(studio.path("out.media")).unwrap();
+        is_the_whole_ladder(&studio);
     }
+}
+
+/// A ladder that was carried on is the one that was made at once, and nothing else is there. It is removed
+/// for the next time.
+fn is_the_whole_ladder(studio: &Studio) {
+    assert!(files(studio, "out") == files(studio, "whole"), "the same files");
+    let names =
+        ["apart.m3u8", "apart.media", "film.mkv", "out.m3u8", "out.media", "whole.m3u8", "whole.media"];
+    assert_eq!(studio.names(), names.map(str::to_owned).into(), "nothing is left over");
+    fs::remove_file(studio.path("out.m3u8")).unwrap();
+    fs::remove_dir_all(studio.path("out.media")).unwrap();
 }
 
 /// The rungs that a run chose, as rows, bits per second and score.
@@ -754,12 +760,7 @@ fn a_killed_automatic_ladder_has_the_same_rungs() {
         assert_eq!(rungs(&events), expected);
         let chosen = events.iter().filter(|event| event["event"] == "choosing_ladder").count();
         assert_eq!(chosen, 1 - number, "what was kept is not chosen again");
-        assert!(files(&studio, "out") == files(&studio, "whole"), "the same files");
-        let names =
-            ["apart.m3u8", "apart.media", "film.mkv", "out.m3u8", "out.media", "whole.m3u8", "whole.media"];
-        assert_eq!(studio.names(), names.map(str::to_owned).into(), "nothing is left over");
-        fs::remove_file(studio.path("out.m3u8")).unwrap();
-        fs::remove_dir_all(studio.path("out.media")).unwrap();
+        is_the_whole_ladder(&studio);
     }
 }
 

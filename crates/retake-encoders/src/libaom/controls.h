@@ -60,23 +60,17 @@ static void put(struct parameters *p, int id, int value) {
     if (p->controls < MAX_CONTROLS) p->control[p->controls++] = (struct control){id, value};
 }
 
-/* Compares keys, which may be spelt with `_` for `-`. */
-static int same_key(const char *a, const char *b) {
-    while (*a && (*a == *b || (*a == '_' && *b == '-'))) a++, b++;
-    return !*a && !*b;
-}
-
 /* Returns the library's own spelling of the key; NULL if the option is not one that it may be given. */
 static const char *own_key(const char *key) {
     for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++)
-        if (same_key(key, OPTIONS[i])) return OPTIONS[i];
+        if (retake_same_key(key, OPTIONS[i])) return OPTIONS[i];
     return NULL;
 }
 
 static int option(struct parameters *p, const struct retake_option *given, struct retake_fault *fault) {
     const char *key = given->key, *value = given->value;
     for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
-        if (!same_key(key, FIELDS[i].key)) continue;
+        if (!retake_same_key(key, FIELDS[i].key)) continue;
         char *end;
         long number = strtol(value, &end, 10);
         if (!*value || *end || number < FIELDS[i].min || number > FIELDS[i].max)
@@ -97,21 +91,10 @@ static int is_given(const struct parameters *p, const char *key) {
     return 0;
 }
 
-/* Chooses the time base. Frame times are indices times `ticks`. The library requires a time base of at most a
-   second, with numbers below 10^9, and takes the frame rate from the ticks. */
 static void time_base(struct parameters *p, const struct retake_settings *s) {
-    int64_t num = s->fps_den, den = s->fps_num, ticks = 1;
-    if (den > 1000000 * num) num = 1, den = 1000000; /* The library's own clock is not finer. */
-    if (num > den) ticks = (num + den - 1) / den, den *= ticks;
-    while (den > 1000000000) num = num > 1 ? num / 2 : 1, den /= 2;
+    int64_t num, den, ticks = retake_time_base(s, &num, &den);
     p->ticks = ticks;
     p->cfg.g_timebase = (struct aom_rational){(int)num, (int)den};
-}
-
-/* Returns kilobits within the library's limit, which is lower than it can count. */
-static unsigned int kilobits(int64_t bits) {
-    int64_t kilo = retake_kilo(bits + 500);
-    return (unsigned int)(kilo < 2000000 ? kilo : 2000000);
 }
 
 /* The most that a key frame takes at an average rate, in percent of a frame's even share. Without a bound
@@ -134,7 +117,7 @@ static void rate_control(struct parameters *p, const struct retake_settings *s) 
            quantizers within bounds: the other ends the process where its quantizer is outside of them. */
         int bounded = cfg->rc_min_quantizer > 0 || cfg->rc_max_quantizer < 63;
         cfg->rc_end_usage = bounded ? AOM_VBR : AOM_CBR;
-        cfg->rc_target_bitrate = kilobits(s->bit_rate);
+        cfg->rc_target_bitrate = retake_kilobits(s->bit_rate);
         put(p, AOME_SET_MAX_INTRA_BITRATE_PCT, s->controls.more_before ? BEHIND_OTHERS : ELSEWHERE);
     } else {
         cfg->rc_end_usage = AOM_Q;

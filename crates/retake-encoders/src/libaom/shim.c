@@ -1,5 +1,6 @@
 /* Puts libaom behind the table of shim.h. */
 #include "../shim.h"
+#include "../aom_vpx.h"
 
 #include <aom/aom_decoder.h>
 #include <aom/aom_encoder.h>

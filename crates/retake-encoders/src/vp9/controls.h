@@ -76,15 +76,9 @@ static void put(struct parameters *p, const char *key, int id, int value) {
     if (p->controls < MAX_CONTROLS) p->control[p->controls++] = (struct control){key, id, value};
 }
 
-/* Compares keys, which may be spelt with `_` for `-`. */
-static int same_key(const char *a, const char *b) {
-    while (*a && (*a == *b || (*a == '_' && *b == '-'))) a++, b++;
-    return !*a && !*b;
-}
-
 static int option(struct parameters *p, const char *key, const char *value, struct retake_fault *fault) {
     for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-        if (!same_key(key, OPTIONS[i].key)) continue;
+        if (!retake_same_key(key, OPTIONS[i].key)) continue;
         char *end;
         long number = strtol(value, &end, 10);
         int good = *value && !*end;
@@ -118,25 +112,14 @@ static int colour_space(const struct retake_settings *s) {
     }
 }
 
-/* Chooses the time base. Frame times are indices times `ticks`. The library requires a time base of at most a
-   second, with numbers below 10^9, and takes the frame rate from the ticks. */
 static void time_base(struct parameters *p, const struct retake_settings *s) {
-    int64_t num = s->fps_den, den = s->fps_num, ticks = 1;
-    if (den > 1000000 * num) num = 1, den = 1000000; /* The library's own clock is not finer. */
-    if (num > den) ticks = (num + den - 1) / den, den *= ticks;
-    while (den > 1000000000) num = num > 1 ? num / 2 : 1, den /= 2;
+    int64_t num, den, ticks = retake_time_base(s, &num, &den);
     p->ticks = ticks;
     p->cfg.g_timebase = (struct vpx_rational){(int)num, (int)den};
     /* A deadline that is shorter than a frame would mean the real-time mode. */
     double frame = 1e6 * (double)num * (double)ticks / (double)den;
     p->deadline = VPX_DL_GOOD_QUALITY;
     if (2 * frame > (double)p->deadline) p->deadline = 2 * frame < ULONG_MAX / 2.0 ? (unsigned long)(2 * frame) : ULONG_MAX / 2;
-}
-
-/* Returns kilobits within the library's limit, which is lower than it can count. */
-static unsigned int kilobits(int64_t bits) {
-    int64_t kilo = retake_kilo(bits + 500);
-    return (unsigned int)(kilo < 2000000 ? kilo : 2000000);
 }
 
 /* The fullness of a buffer where one encode ends and the next begins, in thousandths. */
@@ -146,7 +129,7 @@ static void rate_control(struct parameters *p, const struct retake_settings *s) 
     vpx_codec_enc_cfg_t *cfg = &p->cfg;
     const struct retake_controls *c = &s->controls;
     int by_rate = (s->rate == RETAKE_AVERAGE || s->rate == RETAKE_CONSTANT) && !c->base_qp;
-    cfg->rc_target_bitrate = by_rate ? kilobits(s->bit_rate) : 0;
+    cfg->rc_target_bitrate = by_rate ? retake_kilobits(s->bit_rate) : 0;
     if (s->rate == RETAKE_LOSSLESS) put(p, NULL, VP9E_SET_LOSSLESS, 1);
     if (!by_rate) {
         cfg->rc_end_usage = VPX_Q;

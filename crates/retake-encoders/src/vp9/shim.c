@@ -1,5 +1,6 @@
 /* Puts libvpx's VP9 behind the table of shim.h. */
 #include "../shim.h"
+#include "../aom_vpx.h"
 
 #include <limits.h>
 #include <math.h>
@@ -218,7 +219,7 @@ static int settle(struct encoder *e, struct retake_fault *fault) {
     /* Each change is work for the library, so that small ones wait. */
     if (fabs(aim - now) < now / 50) return 0;
     vpx_codec_enc_cfg_t cfg = e->cfg;
-    cfg.rc_target_bitrate = kilobits((int64_t)aim);
+    cfg.rc_target_bitrate = retake_kilobits((int64_t)aim);
     return configure(e, &cfg, fault);
 }
 
@@ -309,7 +310,7 @@ static int32_t reconfigure(void *handle, const struct retake_change *change, str
     vpx_codec_enc_cfg_t cfg = e->cfg;
     if (change->quality >= 0 && set_quality(e, change->quality)) return 1;
     if (change->bit_rate >= 0) {
-        cfg.rc_target_bitrate = kilobits(change->bit_rate);
+        cfg.rc_target_bitrate = retake_kilobits(change->bit_rate);
         e->settings.bit_rate = change->bit_rate;
         e->account.owed = 0;
     }

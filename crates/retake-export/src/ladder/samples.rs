@@ -9,15 +9,15 @@ use crate::job::plan::{cores, unit_rule};
 use crate::job::request::{Goal, Request};
 use crate::job::settings::{self, make_acceptable};
 use crate::job::source::{frames, reader_options, seconds};
-use crate::scorers::{STRIDE, TakeScorer};
+use crate::scorers::{Resizer, STRIDE, TakeScorer};
 use crate::stop::StopFlag;
 use crate::take::encode::run_error;
 use retake_compression::encode_run::{EncodeRun, RunEvent};
 use retake_compression::encoder::{Controls, EncoderSettings, FrameOptions, RateControl};
 use retake_compression::planner::curve::{Family, Point};
 use retake_compression::units::FrameRange;
-use retake_libav::{FilmInfo, FrameReader, PictureTransfer, Scale};
-use retake_media::{PixelBuffer, PixelBufferPool, PixelTransfer, Time, TransferError, TransferOptions};
+use retake_libav::{FilmInfo, FrameReader, Scale};
+use retake_media::{PixelBuffer, Time};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -40,25 +40,6 @@ const MEMORY: u64 = 1 << 30;
 /// sample took about one and a half times the CPU that a frame takes in a whole ladder.
 const SAMPLES: [u64; 2] = [2, 8];
 const SHARE: f64 = 0.015;
-
-/// Scales a picture of a sample to another size (bicubic, exact to the bit on every machine).
-fn scaled(
-    transfer: &mut PictureTransfer,
-    picture: &PixelBuffer,
-    width: u32,
-    height: u32,
-) -> Result<PixelBuffer, TransferError> {
-    if (picture.width(), picture.height()) == (width, height) {
-        return Ok(picture.clone());
-    }
-    let mut target = PixelBufferPool::new(picture.format(), width, height).take();
-    transfer.transfer(picture, &mut target, &TransferOptions::default())?;
-    Ok(target.freeze())
-}
-
-fn unscaled(error: TransferError) -> ExportError {
-    ExportError::Internal(format!("a sample of the film cannot be scaled: {error}"))
-}
 
 /// One size of the film, as a variant of it would be encoded.
 struct Size {
@@ -274,7 +255,7 @@ impl Work<'_> {
         let mut library = LibraryThreads::default();
         let run = library.during(|| EncodeRun::open(&*self.request.encoder, &settings)).map_err(fail)?;
         let mut run = run.scored(scorer);
-        let mut transfer = PictureTransfer::new();
+        let mut resizer = Resizer::new((settings.width, settings.height), settings.colour);
         let (mut sizes, mut score) = (Vec::new(), None);
         let mut hear = |event| -> Result<(), ExportError> {
             match event {
@@ -290,7 +271,8 @@ impl Work<'_> {
         let rate = settings.frame_rate.to_f64().clamp(1.0, 1000.0);
         for (number, source) in sources.iter().enumerate() {
             self.stop.check()?;
-            let picture = scaled(&mut transfer, source, settings.width, settings.height).map_err(unscaled)?;
+            let resized = resizer.resized(source);
+            let picture = resized.map_err(|source| ExportError::Quality { range, source })?;
             let pts = Time::from_seconds(number as f64 / rate, 90_000);
             let options = FrameOptions { force_key_frame: number == 0, ..FrameOptions::default() };
             run.push_scored_by(&picture, source, pts, Time::INVALID, options).map_err(fail)?;
